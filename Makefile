@@ -13,3 +13,31 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
+
+demo: setup
+	$(BIN)/python -m sandbox demo $(DEMO_ARGS)
+
+up: setup
+	$(BIN)/python -m sandbox up --data-dir .sandbox $(UP_ARGS)
+
+test: setup lint
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	$(BIN)/hadolint Dockerfile
+
+bench: setup
+	$(BIN)/python -m bench $(BENCH_ARGS)
+
+# Pins everything anew; needs uv (pip install uv), which nothing else does.
+lock:
+	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--extra dev pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf .sandbox .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info

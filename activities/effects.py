@@ -1,0 +1,169 @@
+"""Effects on Stripe: at most once, never unknown.
+
+    write the intent ── call with its key ── close the intent, with the timeline event, in one transaction
+            │                  │
+            │                  └ outcome unknown: the attempt fails, the next one finds the intent open
+            └ intent already open: read back; done → close, not done → call again with the same key
+
+A worker can be killed between any two of these steps; the next attempt goes on from the intent's row.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import stripe
+from temporalio import activity
+
+from billing.effects import Effect, EffectKind, Performed
+from billing.hashing import digest
+from billing.operations import SYSTEM, Problem
+from db import intents, mirror, timeline
+from db.session import Database
+from db.tables import Intent
+
+from .failures import Failure, translate
+from .stripe_effects import EFFECTS, Found, StripeEffect
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class StripeEffects:
+    """Does one thing to Stripe, exactly once, and says how it ended."""
+
+    def __init__(
+        self,
+        client: stripe.StripeClient,
+        database: Database,
+        clock: Clock = utc_now,
+        kinds: Mapping[EffectKind, StripeEffect] = EFFECTS,
+    ) -> None:
+        self._client = client
+        self._database = database
+        self._clock = clock
+        self._kinds = kinds
+
+    @activity.defn
+    async def perform(self, effect: Effect) -> Performed:
+        """Performs the effect, or learns that an earlier attempt did.
+
+        A definite refusal is a result, not an error; anything else that went wrong raises, to be tried again.
+        """
+        intent, fresh = await self._open(effect)
+        if intent.state != intents.OPEN:
+            return _as_closed(intent)
+        kind = self._kinds[effect.kind]
+        if not fresh:
+            found = await self._read_back(kind, effect)
+            if found is not None:
+                return await self._close_done(effect, found, read_back=True)
+        return await self._call(kind, effect)
+
+    async def _open(self, effect: Effect) -> tuple[Intent, bool]:
+        async with self._database.transaction() as session:
+            return await intents.open_intent(
+                session,
+                organization_id=effect.organization,
+                operation_id=effect.operation,
+                step=effect.step,
+                version=effect.version,
+                effect=effect.kind,
+                params_hash=digest({"target": effect.target, "params": effect.params}),
+                at=self._clock(),
+            )
+
+    async def _read_back(self, kind: StripeEffect, effect: Effect) -> Found | None:
+        try:
+            return await kind.read_back(self._client, effect)
+        except stripe.StripeError as error:
+            failure = translate(error)
+            raise failure.as_retry() from error
+
+    async def _call(self, kind: StripeEffect, effect: Effect) -> Performed:
+        try:
+            found = await kind.call(self._client, effect)
+        except stripe.StripeError as error:
+            failure = translate(error)
+            if failure.verdict != "refusal":
+                raise failure.as_retry() from error
+            # A refusal under a key that was used before may speak of that first use: ask Stripe what is.
+            earlier = await self._read_back(kind, effect)
+            if earlier is not None:
+                return await self._close_done(effect, earlier, read_back=True)
+            return await self._close_refused(effect, failure)
+        return await self._close_done(effect, found, read_back=False)
+
+    async def _close_done(self, effect: Effect, found: Found, *, read_back: bool) -> Performed:
+        now = self._clock()
+        async with self._database.transaction() as session:
+            intent = await intents.close_done(
+                session,
+                effect.key,
+                at=now,
+                stripe_id=found.stripe_id,
+                stripe_request_id=found.request_id,
+                result=found.detail,
+                read_back=read_back,
+            )
+            if found.subscription is not None:
+                await mirror.store_subscription(
+                    session, effect.organization, found.subscription, synced_at=now
+                )
+            detail = {"step": effect.step, "kind": effect.kind, "object": found.stripe_id}
+            await self._tell(session, effect, "changed in Stripe", now, detail | _how(intent))
+        return _as_closed(intent)
+
+    async def _close_refused(self, effect: Effect, failure: Failure) -> Performed:
+        now = self._clock()
+        error = failure.problem.model_dump() | {"declined": failure.declined}
+        async with self._database.transaction() as session:
+            intent = await intents.close_refused(
+                session, effect.key, at=now, error=error, stripe_request_id=failure.request_id
+            )
+            detail = {"step": effect.step, "kind": effect.kind} | failure.problem.model_dump()
+            await self._tell(session, effect, "refused by Stripe", now, detail | _how(intent))
+        return _as_closed(intent)
+
+    async def _tell(
+        self, session: Any, effect: Effect, event: str, at: datetime, detail: dict[str, Any]
+    ) -> None:
+        await timeline.append(
+            session,
+            effect.operation,
+            key=f"effect:{effect.step}:{effect.version}",
+            event=event,
+            actor=SYSTEM,
+            at=at,
+            detail=detail,
+        )
+
+
+def _how(intent: Intent) -> dict[str, Any]:
+    return {
+        "idempotency_key": intent.idempotency_key,
+        "stripe_request": intent.stripe_request_id,
+        "read_back": intent.read_back,
+    }
+
+
+def _as_closed(intent: Intent) -> Performed:
+    if intent.state == intents.DONE:
+        return Performed(
+            outcome="done",
+            key=intent.idempotency_key,
+            stripe_id=intent.stripe_id,
+            request_id=intent.stripe_request_id,
+            detail=intent.result or {},
+        )
+    error = intent.error or {}
+    return Performed(
+        outcome="refused",
+        key=intent.idempotency_key,
+        request_id=intent.stripe_request_id,
+        problem=Problem(code=error["code"], message=error["message"]),
+        declined=bool(error.get("declined")),
+    )

@@ -1,0 +1,77 @@
+"""Stripe's errors, translated once: refusal, try later, or unknown.
+
+A *refusal* changed nothing and won't by trying again. *Later* means that Stripe did not execute the
+request. *Unknown* means that it may have: read back before sending again.
+Statuses and codes: Stripe, "Errors" and "Rate limits"; `e.code` is None for several classes, so the body's
+own `error.code` and the HTTP status decide.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+import stripe
+from temporalio.exceptions import ApplicationError
+
+from billing.operations import Problem
+
+Verdict = Literal["refusal", "later", "unknown"]
+
+BUSY_OBJECT = timedelta(seconds=1)
+RATE_LIMITED = timedelta(seconds=2)
+BAD_CREDENTIALS = timedelta(seconds=30)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What a Stripe error means for the one who called."""
+
+    verdict: Verdict
+    problem: Problem
+    declined: bool = False
+    retry_after: timedelta | None = None
+    request_id: str | None = None
+
+    def as_retry(self) -> ApplicationError:
+        """The error that makes Temporal try the activity again, when Stripe asks for it."""
+        return ApplicationError(
+            self.problem.message, type=self.problem.code, next_retry_delay=self.retry_after
+        )
+
+    def as_refusal(self) -> ApplicationError:
+        return ApplicationError(self.problem.message, type=self.problem.code, non_retryable=True)
+
+
+def translate(error: stripe.StripeError) -> Failure:
+    """What to do about a Stripe error; never raises."""
+    status = error.http_status
+    code = error.error.code if error.error is not None else None
+    if status is None or status == 409 or status >= 500:
+        return _failure(error, "unknown", code or "stripe_unreachable")
+    if status == 429:
+        wait = _retry_after(error) or (BUSY_OBJECT if code == "lock_timeout" else RATE_LIMITED)
+        return _failure(error, "later", code or "rate_limit", retry_after=wait)
+    if status in (401, 403):
+        # The key is wrong or lacks a permission: nothing is wrong with the request, and an operator mends it.
+        return _failure(error, "later", "stripe_credentials", retry_after=BAD_CREDENTIALS)
+    declined = status == 402
+    return _failure(error, "refusal", code or ("card_declined" if declined else "stripe_refused"), declined)
+
+
+def _failure(
+    error: stripe.StripeError,
+    verdict: Verdict,
+    code: str,
+    declined: bool = False,
+    retry_after: timedelta | None = None,
+) -> Failure:
+    message = error.user_message or "Stripe could not be reached."
+    return Failure(
+        verdict, Problem(code=code, message=message), declined, retry_after, error.request_id or None
+    )
+
+
+def _retry_after(error: stripe.StripeError) -> timedelta | None:
+    """Stripe documents no Retry-After, but it is obeyed where there is one (the SDK never reads it)."""
+    value = dict(error.headers or {}).get("retry-after", "")
+    return timedelta(seconds=int(value)) if value.isdigit() else None

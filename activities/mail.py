@@ -1,0 +1,137 @@
+"""Mails to people: who gets one, that nobody gets it twice, and what became of it."""
+
+import asyncio
+import hashlib
+import ipaddress
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import parseaddr
+from urllib.parse import urlsplit
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from billing.messages import MailRequest, MailsSent
+from db.session import Database
+from db.tables import Person
+
+from . import mail_records
+from .effects import Clock, utc_now
+from .mail_facts import Facts
+from .mail_records import Mailing
+from .mail_text import MailText, MailTexts
+from .smtp import MailLater, MailRefused, SmtpPool
+
+
+class Mailer:
+    """Sends one mail to everybody it is for, each once.
+
+    A mail whose fate is unknown is sent again with the same Message-ID: mail programs and people can tell
+    the second for what it is.
+    """
+
+    def __init__(
+        self, database: Database, smtp_url: str, mail_from: str, public_url: str, clock: Clock = utc_now
+    ) -> None:
+        """Raises ValueError for an SMTP URL or a sender that can't be one."""
+        self._database = database
+        host = urlsplit(public_url).hostname or "localhost"
+        self._domain = f"[{host}]" if ":" in host else host
+        self._smtp = SmtpPool(smtp_url, local_hostname=_greeting(host))
+        self._from = _address(*parseaddr(mail_from))
+        self._texts = MailTexts(public_url)
+        self._clock = clock
+
+    async def close(self) -> None:
+        """Close the connections to the mail server."""
+        await self._smtp.close()
+
+    @activity.defn(name="mail")
+    async def send(self, request: MailRequest) -> MailsSent:
+        """Mail everybody whom the request is for and who does not have it yet.
+
+        A recipient whom the mail server refuses is told on the timeline and in the result. Raises
+        ApplicationError, to be tried again, when the server can't be reached or asks to come back:
+        after the others have theirs.
+        """
+        facts = Facts.model_validate(request.context)
+        async with self._database.reading() as session:
+            mailing = await mail_records.find(session, request, facts.people)
+        if mailing is None:
+            return MailsSent(sent=0, skipped=0)
+        due = {
+            message_id: person
+            for person in mailing.recipients
+            if (message_id := self._message_id(request, person)) not in mailing.sent
+        }
+        # Every exception is collected: a retry must not begin while a sibling is still being sent.
+        outcomes = await asyncio.gather(
+            *(
+                self._deliver(request, facts, mailing, person, message_id)
+                for message_id, person in due.items()
+            ),
+            return_exceptions=True,
+        )
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        taken = sum(outcome is True for outcome in outcomes)
+        refused = (p.id for p, outcome in zip(due.values(), outcomes, strict=True) if outcome is False)
+        return MailsSent(sent=taken, skipped=len(mailing.recipients) - len(due), refused=tuple(refused))
+
+    async def _deliver(
+        self, request: MailRequest, facts: Facts, mailing: Mailing, person: Person, message_id: str
+    ) -> bool:
+        """Whether the mail server took it; False is its final refusal."""
+        text = self._texts.render(request, facts, mailing, person.name)
+        try:
+            await self._smtp.send(self._compose(request, text, person, message_id))
+        except MailRefused as refusal:
+            async with self._database.transaction() as session:
+                await mail_records.note_refused(session, request, person.id, refusal.code, self._clock())
+            return False
+        except MailLater as later:
+            raise ApplicationError(
+                later.message, type=later.kind, next_retry_delay=later.retry_after
+            ) from None
+        async with self._database.transaction() as session:
+            await mail_records.note_sent(session, request, message_id, person.id, self._clock())
+        return True
+
+    def _compose(self, request: MailRequest, text: MailText, person: Person, message_id: str) -> EmailMessage:
+        """Raises MailRefused for an address that can't be one: no later attempt mends it."""
+        try:
+            recipient = _address(person.name, person.email)
+        except ValueError:
+            raise MailRefused(None) from None
+        message = EmailMessage()
+        message["From"] = self._from
+        message["To"] = recipient
+        message["Subject"] = text.subject
+        message["Date"] = self._clock()
+        message["Message-ID"] = message_id
+        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office note answers it
+        message["X-Plixo-Operation"] = request.operation
+        message.set_content(text.plain)
+        if text.html is not None:
+            message.add_alternative(text.html, subtype="html")
+        return message
+
+    def _message_id(self, request: MailRequest, person: Person) -> str:
+        """The same for every attempt at one mail to one person."""
+        named = f"{request.operation}|{request.key}|{person.id}"
+        return f"<{hashlib.sha256(named.encode()).hexdigest()[:32]}@{self._domain}>"
+
+
+def _address(name: str, address: str) -> Address:
+    """Raises ValueError for what is no address; a name is brought onto one line."""
+    return Address(" ".join(name.split()), addr_spec=address)
+
+
+def _greeting(host: str) -> str:
+    """A host as SMTP's greeting has it: an address is put in brackets (RFC 5321, section 4.1.3)."""
+    try:
+        version = ipaddress.ip_address(host).version
+    except ValueError:
+        return host
+    return f"[{host}]" if version == 4 else f"[IPv6:{host}]"

@@ -1,0 +1,97 @@
+"""What the records know for a mail: who gets it, who is named in it, who has it already."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Text, cast, or_
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.messages import MailRequest
+from billing.operations import SYSTEM
+from db import timeline
+from db.statements import insert_into
+from db.tables import Mail, Organization, Person
+
+
+@dataclass(frozen=True)
+class Mailing:
+    """One request's recipients, and what their mails say of the organization and its people."""
+
+    organization: str
+    zone: str
+    names: dict[str, str]
+    """By person id: the recipients' and those of the people who are named."""
+    recipients: tuple[Person, ...]
+    sent: frozenset[str]
+    """Message-IDs of this operation that the mail server took from an earlier attempt."""
+
+
+async def find(session: AsyncSession, request: MailRequest, named: Collection[str]) -> Mailing | None:
+    """Everything in one query; None when nobody is to get the mail and nobody is named."""
+    people = [*named, *([request.person] if request.person else [])]
+    found = await session.exec(
+        select(Person, Organization.name, Organization.zone, Mail.message_id)
+        .join(Organization, col(Organization.id) == col(Person.organization_id))
+        .outerjoin(
+            Mail,
+            (col(Mail.recipient) == col(Person.id)) & (col(Mail.operation_id) == request.operation),
+        )
+        .where(
+            Person.organization_id == request.organization,
+            or_(col(Person.id).in_(people), *(_may_have(role) for role in request.roles)),
+        )
+        .order_by(col(Person.created_at), col(Person.id))
+    )
+    rows = found.all()
+    if not rows:
+        return None
+    everybody = {person.id: person for person, _, _, _ in rows}
+    return Mailing(
+        organization=rows[0][1],
+        zone=rows[0][2],
+        names={person.id: person.name for person in everybody.values()},
+        recipients=tuple(person for person in everybody.values() if _is_recipient(person, request)),
+        sent=frozenset(message_id for _, _, _, message_id in rows if message_id),
+    )
+
+
+def _may_have(role: str) -> ColumnElement[bool]:
+    """A first sieve that both databases know; whether the role is really there is looked at afterwards."""
+    return cast(col(Person.roles), Text).contains(f'"{role}"', autoescape=True)
+
+
+def _is_recipient(person: Person, request: MailRequest) -> bool:
+    """Somebody who has left gets no mail any more, not even about their own requests."""
+    return person.active and (person.id == request.person or not set(request.roles).isdisjoint(person.roles))
+
+
+async def note_sent(
+    session: AsyncSession, request: MailRequest, message_id: str, person_id: str, at: datetime
+) -> None:
+    """Remember that the mail server took it. The recipient is kept as a person id, without the address."""
+    values: dict[str, Any] = {
+        "message_id": message_id,
+        "operation_id": request.operation,
+        "template": request.template,
+        "recipient": person_id,
+        "sent_at": at,
+    }
+    await session.exec(insert_into(session, Mail).values(**values).on_conflict_do_nothing())
+
+
+async def note_refused(
+    session: AsyncSession, request: MailRequest, person_id: str, code: int | None, at: datetime
+) -> None:
+    """Tell on the timeline that somebody can't be reached by mail, once for each mail."""
+    await timeline.append(
+        session,
+        request.operation,
+        key=f"mail refused:{request.key}:{person_id}",
+        event="mail refused",
+        actor=SYSTEM,
+        at=at,
+        detail={"person": person_id, "template": request.template, "smtp_code": code},
+    )

@@ -1,0 +1,190 @@
+"""Reads from Stripe, a page at a time, what our mirror shows of it. Used by provisioning and reconciliation.
+
+A page is read first and stored after, as of the time just before the read, so that a slow page never
+overwrites what a quicker reader has stored since. Every function raises StripeError as the SDK does.
+"""
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import stripe
+from sqlmodel import col, select
+
+from billing.errors import PlanMisconfigured
+from billing.plans import Plan, is_plan, plan_from_stripe
+from db import mirror
+from db.session import Database
+from db.tables import Customer, Invoice, Organization
+
+PAGE = 100
+"""The most that Stripe gives at a time."""
+
+EXPAND_PLAN = ["items.data.price.product"]
+"""What a subscription must be read with for `subscription_document`."""
+
+OWNER = "plixo_organization"
+"""Metadata of a Stripe customer: the organization whose customer it is."""
+
+
+class Mirrored(NamedTuple):
+    """One page done: how many rows it stored, and the cursor of the next (None: it was the last)."""
+
+    stored: int
+    after: str | None
+
+
+class SubscriptionUnsupported(Exception):
+    """An organization's subscription is not what a plan is: one item, with a licensed price of a plan."""
+
+
+async def catalog(client: stripe.StripeClient, database: Database) -> list[Plan]:
+    """Mirror every plan that is for sale: a few products, so this is one page to its caller.
+
+    Raises PlanMisconfigured, naming the Stripe object and the mend, before anything is stored.
+    """
+    synced_at = datetime.now(UTC)
+    prices: dict[str, list[dict[str, Any]]] = {}
+    found = await client.v1.prices.list_async({"active": True, "limit": PAGE, "expand": ["data.product"]})
+    products: dict[str, dict[str, Any]] = {}
+    async for price in found.auto_paging_iter():
+        data = price.to_dict()
+        product = data["product"]
+        if product.get("active") and is_plan(product):
+            products[product["id"]] = product
+            prices.setdefault(product["id"], []).append(data)
+    plans = [plan_from_stripe(product, prices[id]) for id, product in products.items()]
+    _each_once(plans)
+    async with database.transaction() as session:
+        for plan in plans:
+            await mirror.store_plan(session, plan, synced_at=synced_at)
+    return plans
+
+
+def _each_once(plans: Collection[Plan]) -> None:
+    owners: dict[str, str] = {}
+    for plan in plans:
+        if (other := owners.setdefault(plan.plan, plan.product)) != plan.product:
+            raise PlanMisconfigured(
+                plan.product, "plixo_plan", f"is {plan.plan!r}, as is {other}'s", "Archive one of the two."
+            )
+
+
+async def subscription(client: stripe.StripeClient, database: Database, organization: Organization) -> None:
+    """Mirror an organization's own subscription to Plixo. Raises SubscriptionUnsupported."""
+    synced_at = datetime.now(UTC)
+    found = await client.v1.subscriptions.retrieve_async(
+        organization.stripe_subscription, {"expand": EXPAND_PLAN}
+    )
+    document = subscription_document(found.to_dict(), organization.stripe_customer)
+    async with database.transaction() as session:
+        await mirror.store_subscription(session, organization.id, document, synced_at=synced_at)
+
+
+def subscription_document(data: dict[str, Any], customer: str) -> dict[str, Any]:
+    """What the mirror keeps of a subscription (products expanded). Raises SubscriptionUnsupported."""
+    items = data["items"]["data"]
+    if data["customer"] != customer:
+        raise SubscriptionUnsupported(f"{data['id']} is customer {data['customer']}'s, not {customer}'s")
+    if len(items) != 1:
+        raise SubscriptionUnsupported(f"{data['id']} has {len(items)} items; a plan is exactly one")
+    [item] = items
+    price = item["price"]
+    if not is_plan(price["product"]):
+        raise SubscriptionUnsupported(f"{data['id']} is for {price['product']['id']}, which is no plan")
+    return {
+        "plan": price["product"]["metadata"]["plixo_plan"],
+        "price": price["id"],
+        "seats": item["quantity"],
+        "interval": price["recurring"]["interval"],
+        "currency": data["currency"],
+        "period_start": item["current_period_start"],
+        "period_end": item["current_period_end"],
+        "status": data["status"],
+        "item": item["id"],
+        "schedule": data.get("schedule"),
+        "cancel_at": data.get("cancel_at"),
+    }
+
+
+async def customers_page(
+    client: stripe.StripeClient, database: Database, organizations: Collection[str], after: str | None = None
+) -> Mirrored:
+    """Mirror the customers of these organizations that are on one page of all of Stripe's, newest first."""
+    synced_at = datetime.now(UTC)
+    page = await client.v1.customers.list_async(
+        {"limit": PAGE, "starting_after": after} if after else {"limit": PAGE}
+    )
+    rows = [
+        customer_row(data, synced_at)
+        for data in (customer.to_dict() for customer in page.data)
+        if (data.get("metadata") or {}).get(OWNER) in organizations
+    ]
+    async with database.transaction() as session:
+        for row in rows:
+            await mirror.store_customer(session, row)
+    return Mirrored(len(rows), page.data[-1].id if page.has_more else None)
+
+
+def customer_row(data: dict[str, Any], synced_at: datetime) -> Customer:
+    """The mirror's row of a Stripe customer that carries its organization in its metadata."""
+    return Customer(
+        id=data["id"],
+        organization_id=data["metadata"][OWNER],
+        name=data.get("name"),
+        email=data.get("email"),
+        currency=data.get("currency"),
+        balance=data.get("balance") or 0,
+        created_at=_time(data["created"]),
+        synced_at=synced_at,
+    )
+
+
+async def invoices_page(
+    client: stripe.StripeClient, database: Database, after: str | None = None
+) -> Mirrored:
+    """Mirror the invoices, on one page of all of Stripe's, of customers that the mirror has."""
+    synced_at = datetime.now(UTC)
+    page = await client.v1.invoices.list_async(
+        {"limit": PAGE, "starting_after": after} if after else {"limit": PAGE}
+    )
+    invoices = [invoice.to_dict() for invoice in page.data]
+    async with database.transaction() as session:
+        known = await session.exec(
+            select(Customer.id, Customer.organization_id).where(
+                col(Customer.id).in_({data["customer"] for data in invoices})
+            )
+        )
+        owners = dict(known.all())
+        rows = [
+            invoice_row(data, owners[data["customer"]], synced_at)
+            for data in invoices
+            if data["customer"] in owners
+        ]
+        for row in rows:
+            await mirror.store_invoice(session, row)
+    return Mirrored(len(rows), invoices[-1]["id"] if page.has_more else None)
+
+
+def invoice_row(data: dict[str, Any], organization: str, synced_at: datetime) -> Invoice:
+    """The mirror's row of a Stripe invoice of a customer of this organization."""
+    due = data.get("due_date")
+    return Invoice(
+        id=data["id"],
+        organization_id=organization,
+        customer_id=data["customer"],
+        number=data.get("number"),
+        status=data["status"],
+        currency=data["currency"],
+        total=data["total"],
+        amount_due=data["amount_due"],
+        amount_paid=data["amount_paid"],
+        amount_remaining=data["amount_remaining"],
+        due_date=_time(due) if due else None,
+        created_at=_time(data["created"]),
+        synced_at=synced_at,
+    )
+
+
+def _time(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,164 @@
+"""SMTP: a few connections that are kept open, and the server's answers translated once.
+
+*Refused* is final for this recipient. *Later* means that the server did not take the mail, or may not have:
+it is sent again with the same Message-ID. Reply codes: RFC 5321, section 4.2.1; 5xx is permanent.
+
+No answer's text is passed on: servers repeat the recipient's address in it.
+"""
+
+import asyncio
+from collections import deque
+from datetime import timedelta
+from email.message import EmailMessage
+from functools import partial
+from time import monotonic
+from urllib.parse import unquote, urlsplit
+
+from aiosmtplib import (
+    SMTP,
+    SMTPDataError,
+    SMTPException,
+    SMTPNotSupported,
+    SMTPRecipientsRefused,
+    SMTPResponseException,
+    SMTPServerDisconnected,
+)
+
+CONNECTIONS = 8
+"""At the same time; mail servers commonly allow ten a client."""
+IDLE_FOR = 30.0
+"""Seconds after which an unused connection is not trusted: something on the way may have dropped it."""
+CONNECT_WITHIN = 10.0
+ANSWER_WITHIN = 20.0
+"""Seconds for each of the server's answers."""
+OUR_FAULT = timedelta(seconds=30)
+"""Before the next attempt when somebody has to mend the settings first."""
+
+SERVICE_NOT_AVAILABLE = 421
+"""The server closes the connection: too many mails on it, or too long idle. Nothing was taken."""
+
+
+class MailRefused(Exception):
+    """The server will never take this mail for its recipient; `code` is None for an address that is none."""
+
+    def __init__(self, code: int | None) -> None:
+        super().__init__(f"refused ({code or 'no address'})")
+        self.code = code
+
+
+class MailLater(Exception):
+    """The mail is to be sent again; `kind` is stable, the message names no person."""
+
+    def __init__(self, kind: str, message: str, retry_after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.kind, self.message, self.retry_after = kind, message, retry_after
+
+
+class SmtpPool:
+    """Sends mails over at most `CONNECTIONS` connections; the one used last is used first."""
+
+    def __init__(self, url: str, local_hostname: str) -> None:
+        """`smtp://` takes STARTTLS where it is offered, `smtps://` speaks TLS from the start.
+
+        `local_hostname` is what we greet with: given, because asking the resolver for it may take seconds.
+        Raises ValueError for another URL.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+            raise ValueError("a mail server is smtp://host:port or smtps://host:port")
+        self._new = partial(
+            SMTP,
+            hostname=parts.hostname,
+            port=parts.port,
+            username=unquote(parts.username) if parts.username else None,
+            password=unquote(parts.password) if parts.password else None,
+            use_tls=parts.scheme == "smtps",
+            local_hostname=local_hostname,
+            timeout=ANSWER_WITHIN,
+        )
+        self._slots = asyncio.Semaphore(CONNECTIONS)
+        self._idle: deque[tuple[SMTP, float]] = deque()
+
+    async def send(self, message: EmailMessage) -> None:
+        """Send to the one recipient in `To`. Raises MailRefused or MailLater."""
+        try:
+            async with self._slots:
+                await self._send(message)
+        except (SMTPNotSupported, ValueError):
+            # An address that SMTP can't carry, or only with SMTPUTF8, which this server lacks.
+            raise MailRefused(None) from None
+        except (SMTPException, OSError) as error:
+            # `from None`: a chained error would carry the server's text into Temporal's history.
+            raise _translate(error) from None
+
+    async def close(self) -> None:
+        """Take leave of the server on every idle connection."""
+        while self._idle:
+            connection, _ = self._idle.pop()
+            try:
+                await connection.quit()
+            except (SMTPException, OSError):
+                connection.close()
+
+    async def _send(self, message: EmailMessage) -> None:
+        kept = self._take()
+        if kept is not None:
+            try:
+                return await self._through(kept, message)
+            except SMTPServerDisconnected:
+                pass  # The server gave the connection up while nobody looked.
+            except (SMTPResponseException, SMTPRecipientsRefused) as error:
+                if _code(error) != SERVICE_NOT_AVAILABLE:
+                    raise
+        fresh = self._new()
+        await fresh.connect(timeout=CONNECT_WITHIN)
+        return await self._through(fresh, message)
+
+    async def _through(self, connection: SMTP, message: EmailMessage) -> None:
+        """Send over this connection and keep it, unless what it answers next is unknown."""
+        try:
+            await connection.send_message(message)
+        except (SMTPResponseException, SMTPRecipientsRefused) as error:
+            if _code(error) >= 400:
+                self._keep(connection)
+            else:
+                connection.close()
+            raise
+        except BaseException:
+            connection.close()
+            raise
+        self._keep(connection)
+
+    def _take(self) -> SMTP | None:
+        while self._idle and monotonic() - self._idle[0][1] > IDLE_FOR:
+            self._idle.popleft()[0].close()
+        while self._idle:
+            connection, _ = self._idle.pop()
+            if connection.is_connected:
+                return connection
+        return None
+
+    def _keep(self, connection: SMTP) -> None:
+        if connection.is_connected:
+            self._idle.append((connection, monotonic()))
+
+
+def _code(error: SMTPResponseException | SMTPRecipientsRefused) -> int:
+    """The reply code; every mail has one recipient. aiosmtplib's -1 is an answer that made no sense."""
+    return error.recipients[0].code if isinstance(error, SMTPRecipientsRefused) else error.code
+
+
+def _translate(error: Exception) -> MailRefused | MailLater:
+    if not isinstance(error, SMTPResponseException | SMTPRecipientsRefused):
+        return MailLater("mail_server_unreachable", "The mail server could not be reached.")
+    code = _code(error)
+    if code < 500:
+        return MailLater("mail_server_busy", f"The mail server asks to try later (SMTP {code}).")
+    if isinstance(error, SMTPRecipientsRefused | SMTPDataError):
+        return MailRefused(code)
+    # Refused greeting, login or sender: it is about us, not about the recipient.
+    return MailLater(
+        "mail_server_refuses_us",
+        f"The mail server does not accept us as a sender (SMTP {code}); check PLIXO_SMTP_URL and the sender.",
+        OUR_FAULT,
+    )

@@ -1,0 +1,53 @@
+"""`python -m api`: serves the API by the settings; ends with 2 and every problem when they are wrong."""
+
+import asyncio
+import sys
+
+import uvicorn
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from billing.policy import Policy
+from db.session import Database
+from settings.settings import InvalidSettings, Settings, load
+
+from .app import create_app
+
+
+def main() -> int:
+    try:
+        settings, policy = load()
+    except InvalidSettings as error:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+        return 2
+    asyncio.run(serve(settings, policy))
+    return 0
+
+
+async def serve(settings: Settings, policy: Policy) -> None:
+    """Until a signal. Temporal is connected to when it is first needed: the API starts without it."""
+    temporal = await Client.connect(
+        settings.temporal_address,
+        namespace=settings.temporal_namespace,
+        data_converter=pydantic_data_converter,
+        lazy=True,
+    )
+    database = Database(settings.database_url)
+    app = create_app(policy, database, temporal)
+    config = uvicorn.Config(
+        app,
+        host=settings.api_host,
+        port=settings.api_port,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+    )
+    try:
+        await uvicorn.Server(config).serve()
+    finally:
+        await database.dispose()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""The API as one ASGI app. Adding a resource: one file, and a line in `ROUTERS`."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from temporalio.client import Client
+
+from billing.policy import Policy
+from db.session import Database
+
+from . import (
+    approvals,
+    docs,
+    health,
+    notices,
+    openapi,
+    operations,
+    organization,
+    plan_changes,
+    problems,
+    receivables,
+)
+from .bodies import Bodies
+from .context import Context
+from .dispatcher import Dispatcher
+from .frame import Frame
+from .metrics import Metrics
+from .rates import DEFAULT_RATE, Rates
+
+ROUTERS = (
+    plan_changes.router,
+    approvals.router,
+    operations.router,
+    organization.router,
+    receivables.router,
+    notices.router,
+    health.router,
+    docs.router,
+)
+
+DESCRIPTION = (
+    "Durable billing operations on Stripe. What is accepted with 202 is recorded and will be done, "
+    "whatever fails in between. Money is in integer minor units with its currency, times are RFC 3339 in "
+    "UTC, and everything is scoped to the organization of the API key. Problems are "
+    "application/problem+json with a stable code."
+)
+
+
+def create_app(policy: Policy, database: Database, temporal: Client, *, rate: str = DEFAULT_RATE) -> FastAPI:
+    """An app on these records and this Temporal client, which may be lazy and not yet connected.
+
+    `rate` is what one API key may send, as the `limits` package writes it.
+    """
+    metrics = Metrics()
+    dispatcher = Dispatcher(database, temporal, metrics)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await dispatcher.close()
+
+    app = FastAPI(
+        title="Plixo Billing",
+        version="1",
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,  # FastAPI's page loads scripts from another server
+        redoc_url=None,
+        redirect_slashes=False,  # a redirect would have to echo the path in a header
+    )
+    app.state.context = Context(
+        policy=policy,
+        policy_document=policy.model_dump(mode="json", by_alias=True),
+        database=database,
+        dispatcher=dispatcher,
+        rates=Rates(rate),
+        metrics=metrics,
+    )
+    for router in ROUTERS:
+        app.include_router(router)
+    problems.install(app)
+    app.add_middleware(Bodies)
+    app.add_middleware(Frame, metrics=metrics)
+    app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
+    return app

@@ -1,0 +1,98 @@
+"""Who calls, by API key, and whether they have the role that is needed."""
+
+import hmac
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPBearer
+
+from billing.operations import Role
+from db import people
+
+from .context import InContext, now
+from .problems import ApiProblem
+
+_KEY = re.compile(r"pk_(?P<prefix>[A-Za-z0-9]{1,64})_(?P<secret>[A-Za-z0-9]{1,256})")
+_NO_HASH = people.hash_secret("")
+
+SCHEME = HTTPBearer(
+    scheme_name="ApiKey",
+    bearerFormat="pk_<prefix>_<secret>",
+    description="An API key of one person in one organization.",
+    auto_error=False,
+)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A person with their roles; everything they see and do is within `organization`."""
+
+    person: str
+    organization: str
+    roles: frozenset[Role]
+
+    def needs(self, *roles: Role) -> None:
+        """Raises ApiProblem `role_missing` unless the caller has one of the roles."""
+        if not self.roles.intersection(roles):
+            named = " or ".join(roles)
+            raise ApiProblem("role_missing", f"This needs the role {named}; ask somebody who has it.")
+
+
+async def caller(
+    request: Request, context: InContext, _: Annotated[object, Depends(SCHEME)]
+) -> Caller:
+    """Raises ApiProblem `credentials_…` and `rate_limited`.
+
+    Not cached, so that a key that is revoked stops working with the next request. Whether a key exists,
+    has expired or was revoked is told only to who knows its secret.
+    """
+    parts = _key_of(request)
+    async with context.database.reading() as session:
+        holder = await people.find_key(session, parts["prefix"])
+    kept = holder.key.secret_hash if holder else _NO_HASH
+    right = hmac.compare_digest(kept, people.hash_secret(parts["secret"]))
+    if holder is None or not right:
+        raise _refused("credentials_invalid")
+    if holder.key.revoked_at or not holder.person.active:
+        raise _refused("credentials_revoked")
+    if holder.key.expires_at and holder.key.expires_at <= now():
+        raise _refused("credentials_expired")
+    await context.rates.hit(holder.key.prefix)
+    roles = frozenset(Role(role) for role in holder.person.roles)
+    return Caller(holder.person.id, holder.key.organization_id, roles)
+
+
+def _key_of(request: Request) -> re.Match[str]:
+    header = request.headers.get("authorization")
+    if not header:
+        raise _refused("credentials_missing")
+    scheme, _, key = header.partition(" ")
+    parts = _KEY.fullmatch(key.strip()) if scheme.lower() == "bearer" else None
+    if parts is None:
+        raise _refused("credentials_invalid")
+    return parts
+
+
+def _refused(code: str) -> ApiProblem:
+    error = "" if code == "credentials_missing" else ', error="invalid_token"'
+    return ApiProblem.usual(code, headers={"WWW-Authenticate": f'Bearer realm="plixo"{error}'})
+
+
+AnyCaller = Annotated[Caller, Depends(caller)]
+
+
+def having(*roles: Role) -> Callable[..., Awaitable[Caller]]:
+    """A dependency: the caller, who has one of the roles."""
+
+    async def with_role(who: AnyCaller) -> Caller:
+        who.needs(*roles)
+        return who
+
+    return with_role
+
+
+BillingAdmin = Annotated[Caller, Depends(having(Role.BILLING_ADMIN))]
+Finance = Annotated[Caller, Depends(having(Role.FINANCE))]

@@ -1,0 +1,64 @@
+"""What is true of every body: at most 1 MiB, and declared as JSON. Checked while reading, before parsing."""
+
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .problems import ApiProblem, problem_response
+
+MOST_BYTES = 1024 * 1024
+DRAINED_BYTES = 16 * MOST_BYTES
+"""So much is read, if only to be thrown away: a client that is still sending would miss the answer."""
+
+
+class Bodies:
+    """Reads the body and hands it on whole. (Starlette's own limit answers in plain text.)"""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            body = await _read(receive)
+            _check_declared(body, Headers(scope=scope))
+        except ClientDisconnect:
+            return
+        except ApiProblem as problem:
+            await problem_response(scope["state"]["request_id"], problem)(scope, receive, send)
+            return
+        whole: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def replay() -> Message:
+            return whole.pop() if whole else await receive()
+
+        await self._app(scope, replay, send)
+
+
+async def _read(receive: Receive) -> bytes:
+    """Raises ApiProblem for a body over the limit, ClientDisconnect when the rest will not come."""
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size <= MOST_BYTES:
+            chunks.append(chunk)
+        elif size > DRAINED_BYTES:
+            raise ApiProblem.usual("body_too_large")
+        if not message.get("more_body", False):
+            break
+    if size > MOST_BYTES:
+        raise ApiProblem.usual("body_too_large")
+    return b"".join(chunks)
+
+
+def _check_declared(body: bytes, headers: Headers) -> None:
+    declared = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if body and declared != "application/json":
+        raise ApiProblem.usual("unsupported_media_type")

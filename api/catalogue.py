@@ -1,0 +1,191 @@
+"""Every code that a problem document can carry: its status, its title and what it says.
+
+Codes, once published, stay as they are.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Entry:
+    """`detail` is what it says, or says for example; `pointer` is the field to blame, `where` that is."""
+
+    status: int
+    title: str
+    detail: str
+    pointer: str | None = None
+    where: str = "body"
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+
+CATALOGUE: dict[str, Entry] = {
+    "invalid_json": Entry(
+        400, "The body is not JSON", "The body is not valid JSON in UTF-8; send one JSON object."
+    ),
+    "idempotency_key_missing": Entry(
+        400,
+        "Idempotency-Key is missing",
+        "Idempotency-Key is required here: send a new random value, such as a UUID, with each new request.",
+        "/Idempotency-Key",
+        "header",
+    ),
+    "idempotency_key_invalid": Entry(
+        400,
+        "Idempotency-Key is not usable",
+        "Idempotency-Key must be sent once and be 1 to 255 printable ASCII characters, such as a UUID.",
+        "/Idempotency-Key",
+        "header",
+    ),
+    "credentials_missing": Entry(401, "No credentials", "Send your API key as `Authorization: Bearer pk_…`."),
+    "credentials_invalid": Entry(
+        401, "Unknown credentials", "This is not a valid API key; check that it was copied whole."
+    ),
+    "credentials_expired": Entry(401, "Expired credentials", "This API key has expired; ask for a new one."),
+    "credentials_revoked": Entry(401, "Revoked credentials", "This API key was revoked; ask for a new one."),
+    "role_missing": Entry(
+        403, "A role is missing", "This needs the role billing_admin; ask somebody who has it."
+    ),
+    "own_request": Entry(
+        403, "It is your own request", "Nobody decides on their own request. Somebody else has to decide."
+    ),
+    "requesters_delegate": Entry(
+        403,
+        "You act for the requester",
+        "Nobody who acts for the requester decides on the request. "
+        "Somebody who does not act for the requester has to decide.",
+    ),
+    "wrong_role": Entry(
+        403,
+        "Your role is not asked",
+        "Only controller may decide. "
+        "Somebody with a role of the ladder's present or earlier rungs has to decide.",
+    ),
+    "authority_too_small": Entry(
+        403,
+        "Beyond your authority",
+        "USD 1,200.00 is beyond the authority of controller, for one item or for all of the window. "
+        "Somebody with a larger authority has to decide.",
+    ),
+    "not_found": Entry(404, "Not found", "There is nothing with this id in your organization; check the id."),
+    "method_not_allowed": Entry(
+        405, "Method not allowed", "PUT is not possible here; the Allow header names what is."
+    ),
+    "plan_change_open": Entry(
+        409,
+        "A plan change is open",
+        "Plan change op_01JD0V7G8M3Q2Z6W5T4R9YXKBN is still open: wait for its end or cancel it first.",
+    ),
+    "not_cancellable": Entry(
+        409, "Can't be cancelled", "This plan change is at done (completed): it can't be cancelled any more."
+    ),
+    "not_revisable": Entry(
+        409,
+        "Can't be revised",
+        "This plan change is at review (awaiting_approval): "
+        "it can be revised only after a reviewer asked for changes.",
+    ),
+    "not_resolvable": Entry(
+        409,
+        "Can't be resolved",
+        "This plan change is at done (completed): it can be accepted only while it is mismatched.",
+    ),
+    "approval_closed": Entry(
+        409, "The approval is closed", "This approval is already approved; nothing more can be decided on it."
+    ),
+    "already_decided": Entry(
+        409,
+        "A decision is on its way",
+        "Approval apr_01JD0V7G8M3Q2Z6W5T4R9YXKBN-1 has just been decided by per_01JD0V5N3C; read it again.",
+    ),
+    "stale_subject": Entry(
+        409,
+        "The subject has changed",
+        "subject_hash is not that of the present subject: "
+        "read the approval again and decide on what it says now.",
+        "/subject_hash",
+        more={"subject_hash": "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"},
+    ),
+    "already_ended": Entry(409, "It has ended", "It had already ended when this arrived."),
+    "too_late": Entry(409, "Too late", "The change is already being applied in Stripe."),
+    "nothing_to_resolve": Entry(409, "Nothing to resolve", "There is no mismatch to resolve."),
+    "refused": Entry(409, "Refused", "The operation's workflow refused it."),
+    "not_synced": Entry(
+        409,
+        "Not read from Stripe yet",
+        "Your subscription or the plans were not read from Stripe yet; try again in a minute.",
+    ),
+    "body_too_large": Entry(413, "The body is too large", "The body is larger than 1 MiB; send less."),
+    "unsupported_media_type": Entry(
+        415, "The body is not declared as JSON", "Send the body with `Content-Type: application/json`."
+    ),
+    "invalid_request": Entry(
+        422, "The request is not valid", "effective must be 'now' or 'period_end'.", "/effective"
+    ),
+    "invalid_cursor": Entry(
+        422,
+        "The cursor is not valid",
+        "Cursor: take it unchanged from the next_cursor of a list.",
+        "/cursor",
+        "query",
+    ),
+    "idempotency_key_reused": Entry(
+        422,
+        "Idempotency-Key was used before",
+        "This Idempotency-Key was used for another request (op_01JD0V7G8M3Q2Z6W5T4R9YXKBN): send a new key.",
+        "/Idempotency-Key",
+        "header",
+    ),
+    "unknown_plan": Entry(
+        422,
+        "Unknown plan",
+        "There is no plan 'gold'; known plans: growth, scale, starter. "
+        "Name one of the plans that GET /v1/plans lists.",
+        "/plan",
+    ),
+    "same_plan": Entry(
+        422,
+        "Nothing would change",
+        "Nothing would change: growth with 10 seats by the month is what you have. "
+        "Ask for another plan, number of seats or interval.",
+        "/plan",
+    ),
+    "seats_below_usage": Entry(
+        422,
+        "Fewer seats than in use",
+        "7 seats are in use, 5 would be too few. "
+        "Deactivate people first, or ask for at least as many seats as are in use.",
+        "/seats",
+    ),
+    "seats_above_plan": Entry(
+        422,
+        "More seats than the plan holds",
+        "Starter holds at most 10 seats, 25 were asked for. Ask for fewer seats or a larger plan.",
+        "/seats",
+    ),
+    "interval_unavailable": Entry(
+        422,
+        "The plan is not sold so",
+        "Starter is not sold by the year in USD, only by: month in USD. "
+        "Choose an interval that the plan is sold for, see GET /v1/plans.",
+        "/interval",
+    ),
+    "comment_required": Entry(
+        422, "A comment is required", "comment is required to reject: say why, for the requester.", "/comment"
+    ),
+    "rate_limited": Entry(
+        429, "Too many requests", "This API key sends more than 100 per 1 second; wait as Retry-After says."
+    ),
+    "internal_error": Entry(
+        500, "Internal error", "Something went wrong here; nothing is known of it but the request_id."
+    ),
+    "misconfigured": Entry(
+        500, "Set up wrongly", "Plixo is set up wrongly for this; its operators are told the details."
+    ),
+    "temporarily_unavailable": Entry(
+        503,
+        "Try again",
+        "The records can't be reached just now and nothing was changed; send the same request again.",
+    ),
+}

@@ -1,0 +1,77 @@
+"""What a person tells a running workflow: recorded with its timeline event first, then passed on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.operations import Message
+from db import operations, outbox, timeline
+from db.tables import Operation, Outbox, new_id
+
+from .dispatcher import HEAD_START
+
+
+@dataclass(frozen=True)
+class Command:
+    """An update `name` for an operation's workflow, and the event that tells the timeline who asked for it.
+
+    `action` is what the operation's `allowed_actions` must hold.
+    """
+
+    action: str
+    name: str
+    message: Message
+    event: str
+    detail: Mapping[str, Any]
+
+
+async def record(
+    session: AsyncSession, operation: Operation, person: str, command: Command, at: datetime
+) -> Outbox:
+    """Write the command, once: the same by the same person that is still on its way is the same row.
+
+    The operation is locked first, so that of two at the same moment the second finds the first.
+    """
+    await operations.lock(session, operation.id)
+    payload = command.message.model_dump(mode="json", by_alias=True)
+    for earlier in await _on_its_way(session, operation.workflow_id, command.name):
+        if _same(earlier.payload, payload):
+            return earlier
+    update_id = new_id("cmd")
+    await timeline.append(
+        session,
+        operation.id,
+        key=f"{command.name}:{update_id}",
+        event=command.event,
+        actor=person,
+        at=at,
+        detail=command.detail,
+    )
+    return await outbox.enqueue(
+        session,
+        action=outbox.UPDATE,
+        workflow_id=operation.workflow_id,
+        name=command.name,
+        payload=payload,
+        at=at,
+        update_id=update_id,
+        due_at=at + HEAD_START,
+    )
+
+
+async def _on_its_way(session: AsyncSession, workflow_id: str, name: str) -> list[Outbox]:
+    found = await session.exec(
+        select(Outbox)
+        .where(Outbox.workflow_id == workflow_id, Outbox.name == name, Outbox.state == outbox.PENDING)
+        .order_by(col(Outbox.id))
+    )
+    return list(found)
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Alike but for the comment: who asks twice may say why in other words."""
+    return {**one, "comment": None} == {**other, "comment": None}

@@ -1,0 +1,281 @@
+"""The shapes of requests and answers. Requests refuse unknown fields and values of another type."""
+
+import unicodedata
+from datetime import datetime
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from billing.approval import ApprovalState, Rung
+from billing.limits import LimitCheck
+from billing.money import Money
+from billing.operations import Kind, State
+from billing.plan_change import Effective, Invoicing
+from billing.plans import Interval, PlanLimits
+
+Item = TypeVar("Item")
+
+
+def _plain(text: str) -> str:
+    """Control characters can't be stored everywhere and hide things from readers of mails and pages."""
+    if any(unicodedata.category(c) == "Cc" and c not in "\n\r\t" for c in text):
+        raise ValueError("must not contain control characters; remove them")
+    return text
+
+
+Comment = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), AfterValidator(_plain)
+]
+Reason = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=3, max_length=500), AfterValidator(_plain)
+]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_plain)]
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class PlanChangeBody(Body):
+    """What to change the plan to. Seats and interval left out stay as they are."""
+
+    plan: Name = Field(description="A plan of GET /v1/plans")
+    seats: int | None = Field(default=None, ge=1, le=1_000_000)
+    interval: Interval | None = None
+    effective: Effective = "now"
+    invoicing: Invoicing = "immediately"
+    reason: Reason = Field(description="Why, for those who review it")
+
+
+class CancelBody(Body):
+    comment: Comment | None = None
+
+
+class ResolutionBody(Body):
+    """What to make of a mismatch between the approved and the actual lines."""
+
+    action: Literal["accept", "revert"]
+    comment: Comment
+
+
+class DecisionBody(Body):
+    """`subject_hash` is that of the approval as it was read; `comment` may be left out to approve only."""
+
+    decision: Literal["approve", "reject", "request_changes"]
+    comment: Comment | None = None
+    subject_hash: Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_plain)]
+
+
+class Query(BaseModel):
+    """Query parameters of every list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(default=20, ge=1, le=100)
+    cursor: str | None = Field(default=None, max_length=500, description="next_cursor of the page before")
+
+
+class OperationsQuery(Query):
+    kind: Kind | None = None
+    state: State | None = None
+    open: bool | None = Field(default=None, description="true: only those that have not ended")
+
+
+class ApprovalsQuery(Query):
+    state: ApprovalState | None = None
+    operation: str | None = Field(default=None, max_length=100)
+    needs_me: bool | None = Field(default=None, description="true: only those that you may decide now")
+
+
+class NoticesQuery(Query):
+    state: Literal["open", "escalated", "acknowledged"] | None = None
+
+
+class InvoicesQuery(Query):
+    status: Literal["draft", "open", "paid", "uncollectible", "void"] | None = None
+    customer: str | None = Field(default=None, max_length=100)
+
+
+class Answer(BaseModel):
+    """Times are RFC 3339 in UTC."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class Listed(Answer, Generic[Item]):
+    data: list[Item]
+    next_cursor: str | None = Field(description="Opaque; null at the end")
+
+
+class ProblemBody(Answer):
+    code: str
+    message: str
+
+
+class OperationAnswer(Answer):
+    """One thing that somebody asked for. `request` is as asked; `subject`, once known, what is reviewed."""
+
+    id: str
+    kind: Kind
+    state: State
+    stage: str
+    request: dict[str, Any]
+    subject: dict[str, Any] | None
+    requested_by: str
+    created_at: datetime
+    updated_at: datetime
+    result: dict[str, Any] | None
+    error: dict[str, Any] | None
+    allowed_actions: list[str] = Field(description="What you may ask of it now")
+    approval: str | None
+    workflow_id: str
+    pending: bool = Field(
+        default=False, description="Whether what you just asked for is recorded but not yet applied"
+    )
+
+
+class EventAnswer(Answer):
+    """`hash` covers the event and `prev_hash`."""
+
+    seq: int
+    at: datetime
+    actor: str
+    event: str
+    detail: dict[str, Any]
+    prev_hash: str
+    hash: str
+
+
+class ApprovalAnswer(Answer):
+    """A decision that waits for a person. `rung` is the index of the ladder's present step."""
+
+    id: str
+    operation: str
+    kind: Kind
+    round: int
+    subject: dict[str, Any]
+    subject_hash: str
+    amount: Money | None
+    state: ApprovalState
+    rung: int
+    ladder: list[Rung]
+    deadline: datetime | None
+    requested_by: str
+    decided_by: str | None
+    opened_at: datetime
+    closed_at: datetime | None
+    can_decide: bool = Field(description="Whether you may decide it now")
+    why_not: str | None
+    pending: bool = Field(default=False, description="Whether your decision is recorded but not yet applied")
+
+
+class StripeIds(Answer):
+    customer: str
+    subscription: str
+
+
+class OrganizationAnswer(Answer):
+    """As last read from Stripe at `synced_at`, with what is in use now."""
+
+    id: str
+    name: str
+    plan: str
+    seats: int
+    interval: Interval
+    renews_at: datetime
+    limits: list[LimitCheck]
+    pending_change: str | None
+    stripe: StripeIds
+    synced_at: datetime | None
+
+
+class PriceAnswer(Answer):
+    id: str
+    interval: Interval
+    unit_amount: int = Field(description="Minor units a seat")
+    currency: str
+
+
+class PlanAnswer(Answer):
+    plan: str
+    name: str
+    seats_included: int
+    limits: PlanLimits
+    prices: list[PriceAnswer]
+
+
+class CustomerAnswer(Answer):
+    """A mirror of Stripe's, read at `synced_at`. A negative balance is a credit."""
+
+    id: str
+    name: str | None
+    email: str | None
+    balance: Money | None
+    created_at: datetime
+    synced_at: datetime
+
+
+class InvoiceAnswer(Answer):
+    """A mirror of Stripe's, read at `synced_at`."""
+
+    id: str
+    customer: str
+    number: str | None
+    status: str
+    total: Money
+    amount_due: Money
+    amount_paid: Money
+    amount_remaining: Money
+    due_date: datetime | None
+    created_at: datetime
+    synced_at: datetime
+
+
+class NoticeAnswer(Answer):
+    """A message that Finance must acknowledge."""
+
+    id: str
+    operation: str
+    kind: str
+    subject: dict[str, Any]
+    state: Literal["open", "escalated", "acknowledged"]
+    deadline: datetime
+    created_at: datetime
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+    pending: bool = Field(
+        default=False, description="Whether your acknowledgement is recorded but not yet applied"
+    )
+
+
+class ErrorAnswer(Answer):
+    """`where` is body, query or header; `pointer` is an RFC 6901 pointer into it."""
+
+    where: Literal["body", "query", "header", "path"]
+    pointer: str
+    code: str
+    message: str
+
+
+class ProblemAnswer(Answer):
+    """RFC 9457 problem details; `code` is stable. Some codes carry further members."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    request_id: str
+    errors: list[ErrorAnswer]
+
+
+class HealthAnswer(Answer):
+    status: Literal["ok"]
+
+
+class ReadyAnswer(Answer):
+    """`degraded`: requests are accepted and kept until Temporal is back."""
+
+    status: Literal["ok", "degraded", "unavailable"]
+    database: Literal["ok", "unreachable"]
+    temporal: Literal["ok", "unreachable"]

@@ -1,0 +1,86 @@
+"""What Finance must acknowledge."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.messages import Acknowledge
+from db import notices, outbox
+from db.tables import Notice
+
+from . import examples, views
+from .auth import AnyCaller, Caller, Finance
+from .context import InContext, now
+from .dispatcher import HEAD_START
+from .ids import Id
+from .models import Listed, NoticeAnswer, NoticesQuery
+from .openapi import answers
+from .problems import not_found, refused_by_workflow
+
+router = APIRouter(prefix="/v1/notices", tags=["Notices"])
+
+
+@router.get(
+    "",
+    summary="List notices",
+    responses=answers({200: examples.listed(examples.NOTICE)}, "invalid_request", "invalid_cursor"),
+)
+async def list_notices(
+    query: Annotated[NoticesQuery, Query()], who: AnyCaller, context: InContext
+) -> Listed[NoticeAnswer]:
+    """Those of the newest operations first."""
+    async with context.database.reading() as session:
+        page = await notices.page(
+            session, who.organization, state=query.state, limit=query.limit, cursor=query.cursor
+        )
+    return views.listed(page, views.notice)
+
+
+@router.post(
+    "/{id}/acknowledge",
+    summary="Acknowledge a notice",
+    responses=answers(
+        {200: examples.ACKNOWLEDGED_NOTICE, 202: examples.PENDING_NOTICE},
+        "role_missing",
+        "not_found",
+        "already_ended",
+        "refused",
+        "body_too_large",
+        "unsupported_media_type",
+        also=(202, NoticeAnswer),
+    ),
+)
+async def acknowledge(id: Id, who: Finance, context: InContext, response: Response) -> NoticeAnswer:
+    """No body. Again changes nothing: the first person stays. 202 with `pending` while it is on its way."""
+    async with context.database.transaction() as session:
+        notice = await _owned(session, who, id)
+        if notice.state == notices.ACKNOWLEDGED:
+            return views.notice(notice)
+        at = now()
+        row = await outbox.enqueue(
+            session,
+            action=outbox.UPDATE,
+            workflow_id=notice.workflow_id,
+            name="acknowledge",
+            payload=Acknowledge(person=who.person).model_dump(mode="json"),
+            at=at,
+            # One person's acknowledgement is one message, however often they press the button.
+            update_id=f"ack_{who.person}",
+            due_at=at + HEAD_START,
+        )
+    delivery = await context.dispatcher.outcome(row)
+    async with context.database.reading() as session:
+        notice = await _owned(session, who, id)
+    if delivery.outcome == "refused" and notice.state != notices.ACKNOWLEDGED:
+        raise refused_by_workflow(delivery.problem)
+    pending = delivery.outcome == "later" and notice.state != notices.ACKNOWLEDGED
+    response.status_code = 202 if pending else 200
+    return views.notice(notice, pending=pending)
+
+
+async def _owned(session: AsyncSession, who: Caller, id_: str) -> Notice:
+    notice = await notices.get(session, who.organization, id_)
+    if notice is None:
+        raise not_found()
+    return notice

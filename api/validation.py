@@ -1,0 +1,94 @@
+"""What pydantic found wrong with a request: stable codes, JSON pointers, sentences that name the mend."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+MOST = 20
+LONGEST_NAME = 60
+
+_CODES = {
+    "missing": "required",
+    "extra_forbidden": "unknown_field",
+    "literal_error": "not_allowed",
+    "enum": "not_allowed",
+    "string_too_short": "too_short",
+    "string_too_long": "too_long",
+    "greater_than_equal": "too_small",
+    "less_than_equal": "too_large",
+    "string_unicode": "invalid_text",
+    "string_pattern_mismatch": "invalid_text",
+    "value_error": "invalid_text",
+}
+_TYPES = {
+    "int_type": "a whole number, without quotes or decimals",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "string_type": "a text in quotes",
+    "bool_type": "true or false, without quotes",
+    "bool_parsing": "true or false",
+    "model_attributes_type": "a JSON object",
+    "model_type": "a JSON object",
+    "dict_type": "a JSON object",
+}
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One thing wrong. `where` is body, query or header; `pointer` is an RFC 6901 pointer into it."""
+
+    where: str
+    pointer: str
+    code: str
+    message: str
+
+    def document(self) -> dict[str, str]:
+        return asdict(self)
+
+
+def field_errors(errors: Sequence[Mapping[str, Any]]) -> list[FieldError]:
+    """At most `MOST` of pydantic's errors; of what the caller sent only names of fields are repeated."""
+    return [_field_error(error) for error in errors[:MOST]]
+
+
+def _field_error(error: Mapping[str, Any]) -> FieldError:
+    where, *path = [str(part) for part in error["loc"]]
+    kind = str(error["type"])
+    code = "wrong_type" if kind in _TYPES else _CODES.get(kind, "invalid")
+    name = _short(".".join(path)) or f"the {where}"
+    return FieldError(where, _pointer(path), code, f"{name} {_say(kind, error)}.")
+
+
+def _say(kind: str, error: Mapping[str, Any]) -> str:
+    limits = error.get("ctx") or {}
+    match kind:
+        case "missing":
+            return "is required; add it"
+        case "extra_forbidden":
+            return "is not known here; remove it"
+        case "literal_error" | "enum":
+            return f"must be {limits.get('expected')}"
+        case "string_too_short":
+            return f"must have at least {limits.get('min_length')} characters"
+        case "string_too_long":
+            return f"must have at most {limits.get('max_length')} characters"
+        case "greater_than_equal":
+            return f"must be at least {limits.get('ge')}"
+        case "less_than_equal":
+            return f"must be at most {limits.get('le')}"
+        case "string_unicode":
+            return "must be text that UTF-8 can carry; a part of it is half a character"
+        case "value_error":
+            return str(limits.get("error", "is not valid"))
+        case _ if kind in _TYPES:
+            return f"must be {_TYPES[kind]}"
+        case _:
+            return "is not valid; see /docs for what is expected"
+
+
+def _pointer(path: Sequence[str]) -> str:
+    return "".join("/" + _short(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME] + "…"

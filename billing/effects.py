@@ -1,0 +1,53 @@
+"""One effect on Stripe, wherever it is asked for: what is to happen and how it ended."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from .operations import Message, Problem
+
+EffectKind = Literal[
+    "subscription.update",
+    "schedule.create",
+    "schedule.update",
+    "schedule.release",
+]
+
+
+def effect_key(organization: str, operation: str, step: str, version: int) -> str:
+    """The Stripe idempotency key: never an attempt, run id or activity id, which a reset changes."""
+    return f"{organization}:{operation}:{step}:{version}"
+
+
+class Effect(Message):
+    """What is about to be done to Stripe, once.
+
+    `version` rises only when a person deliberately tries again after a definite refusal: a saved 402
+    would replay under the same key.
+    """
+
+    organization: str
+    operation: str
+    step: str
+    kind: EffectKind
+    target: str
+    """The Stripe id that the call goes to."""
+    params: dict[str, Any]
+    version: int = 1
+
+    @property
+    def key(self) -> str:
+        """Its Stripe idempotency key."""
+        return effect_key(self.organization, self.operation, self.step, self.version)
+
+
+class Performed(Message):
+    """How an effect ended: done, or definitely refused with nothing changed."""
+
+    outcome: Literal["done", "refused"]
+    key: str
+    stripe_id: str | None = None
+    request_id: str | None = None
+    detail: dict[str, Any] = Field(default_factory=dict)
+    problem: Problem | None = None
+    declined: bool = False

@@ -1,0 +1,128 @@
+"""What can be wrong with a request or with what we were given.
+
+    BillingError
+    ├── InvalidRequest          the caller's input; the field is named
+    │   └── CurrencyMismatch    two amounts of different currencies met
+    ├── Conflict                the input is fine, the present state forbids it
+    ├── Forbidden               the person may not do this
+    └── Misconfigured           somebody who runs Plixo has to mend something
+        ├── InvalidPolicy       policy.toml, every error at once
+        ├── PlanMisconfigured   a Stripe product or price lacks what a plan needs
+        ├── PreviewDoesNotAddUp Stripe's lines and totals disagree
+        └── BrokenChain         a timeline was altered
+
+Every error has a stable `code`, a message for people and, where one is to blame, a `field`.
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """The codes that this package raises itself; `MENDS` says what to do about each."""
+
+    UNKNOWN_PLAN = "unknown_plan"
+    SAME_PLAN = "same_plan"
+    SEATS_BELOW_USAGE = "seats_below_usage"
+    SEATS_ABOVE_PLAN = "seats_above_plan"
+    INTERVAL_UNAVAILABLE = "interval_unavailable"
+    UNKNOWN_CURRENCY = "unknown_currency"
+    CURRENCY_MISMATCH = "currency_mismatch"
+    OWN_REQUEST = "own_request"
+    REQUESTERS_DELEGATE = "requesters_delegate"
+    WRONG_ROLE = "wrong_role"
+    AUTHORITY_TOO_SMALL = "authority_too_small"
+    INVALID_POLICY = "invalid_policy"
+    PLAN_MISCONFIGURED = "plan_misconfigured"
+    PREVIEW_DOES_NOT_ADD_UP = "preview_does_not_add_up"
+    BROKEN_CHAIN = "broken_chain"
+
+
+MENDS: dict[str, str] = {
+    Code.UNKNOWN_PLAN: "Name one of the plans that GET /v1/plans lists.",
+    Code.SAME_PLAN: "Ask for another plan, number of seats or interval.",
+    Code.SEATS_BELOW_USAGE: "Deactivate people first, or ask for at least as many seats as are in use.",
+    Code.SEATS_ABOVE_PLAN: "Ask for fewer seats or a larger plan.",
+    Code.INTERVAL_UNAVAILABLE: "Choose an interval that the plan is sold for, see GET /v1/plans.",
+    Code.UNKNOWN_CURRENCY: "Use a three-letter ISO 4217 code in lower case, such as usd.",
+    Code.CURRENCY_MISMATCH: "Give both amounts in the same currency.",
+    Code.OWN_REQUEST: "Somebody else has to decide.",
+    Code.REQUESTERS_DELEGATE: "Somebody who does not act for the requester has to decide.",
+    Code.WRONG_ROLE: "Somebody with a role of the ladder's present or earlier rungs has to decide.",
+    Code.AUTHORITY_TOO_SMALL: "Somebody with a larger authority has to decide.",
+    Code.INVALID_POLICY: "Correct the policy file and start again.",
+    Code.PLAN_MISCONFIGURED: "Correct the product's or price's metadata in Stripe.",
+    Code.PREVIEW_DOES_NOT_ADD_UP: "Preview again; if it persists, look at the invoice in Stripe.",
+    Code.BROKEN_CHAIN: "Treat the timeline as altered and compare it with a backup.",
+}
+"""What to do about each code, in one sentence."""
+
+
+class BillingError(Exception):
+    """The base of all; `field` is the dotted path of the input to blame, if there is one."""
+
+    def __init__(self, code: str, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.code = str(code)
+        self.message = message
+        self.field = field
+
+    @property
+    def mend(self) -> str | None:
+        """What to do about it, where the code has a standing answer."""
+        return MENDS.get(self.code)
+
+
+class InvalidRequest(BillingError):
+    """The input is wrong."""
+
+
+class CurrencyMismatch(InvalidRequest):
+    """Two amounts of different currencies were added, subtracted or compared."""
+
+    def __init__(self, left: str, right: str) -> None:
+        super().__init__(Code.CURRENCY_MISMATCH, f"{left.upper()} and {right.upper()} cannot be combined")
+        self.left, self.right = left, right
+
+
+class Conflict(BillingError):
+    """The present state forbids it."""
+
+
+class Forbidden(BillingError):
+    """The person may not do this."""
+
+
+class Misconfigured(BillingError):
+    """Something that Plixo was given by those who run it is wrong."""
+
+
+class InvalidPolicy(Misconfigured):
+    """The policy has errors: all of them, each beginning with its dotted path."""
+
+    def __init__(self, errors: Sequence[str]) -> None:
+        self.errors = list(errors)
+        super().__init__(Code.INVALID_POLICY, "The policy is wrong:\n" + "\n".join(f"- {e}" for e in errors))
+
+
+class PlanMisconfigured(Misconfigured):
+    """A Stripe product or price does not describe a plan; names the object, the key and the mend."""
+
+    def __init__(self, object_id: str, key: str, problem: str, mend: str) -> None:
+        super().__init__(Code.PLAN_MISCONFIGURED, f"{object_id}: {key} {problem}. {mend}", field=key)
+        self.object_id, self.key = object_id, key
+
+
+class PreviewDoesNotAddUp(Misconfigured):
+    """An invoice's lines do not sum to what the invoice says."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Code.PREVIEW_DOES_NOT_ADD_UP, message)
+
+
+class BrokenChain(Misconfigured):
+    """A timeline was altered: names the first event that does not fit, and why."""
+
+    def __init__(self, operation: str, seq: int, why: str) -> None:
+        super().__init__(Code.BROKEN_CHAIN, f"{operation}: the timeline breaks at event {seq}: {why}")
+        self.operation, self.seq, self.why = operation, seq, why

@@ -1,0 +1,40 @@
+"""Canonical JSON and the hashes made of it: the same content gives the same hash, on any machine."""
+
+import hashlib
+import json
+
+from .operations import Message
+
+
+def canonical_json(obj: object) -> bytes:
+    """JSON with sorted keys and no spaces, as UTF-8.
+
+    Raises TypeError for floats (their text differs between writers), for keys that are not strings (two
+    different keys could become one) and for what JSON does not have.
+    """
+    _refuse_inexact(obj)
+    text = json.dumps(obj, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode()
+
+
+def digest(obj: object) -> str:
+    """The SHA-256 of `canonical_json(obj)`, in hex."""
+    return hashlib.sha256(canonical_json(obj)).hexdigest()
+
+
+def subject_hash(subject: Message) -> str:
+    """What an approval binds to: any change of any field of the subject changes it."""
+    return digest(subject.model_dump(mode="json", by_alias=True))
+
+
+def _refuse_inexact(obj: object) -> None:
+    if isinstance(obj, float):
+        raise TypeError(f"a float ({obj!r}) cannot be hashed: use integer minor units or a string")
+    if isinstance(obj, dict):
+        for key, value in obj.items():
+            if not isinstance(key, str):
+                raise TypeError(f"a key that is not a string ({key!r}) cannot be hashed")
+            _refuse_inexact(value)
+    elif isinstance(obj, list | tuple):
+        for value in obj:
+            _refuse_inexact(value)

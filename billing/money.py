@@ -1,0 +1,103 @@
+"""Money: whole minor units of one currency, and exact arithmetic only."""
+
+from decimal import Decimal
+from typing import Annotated
+
+from babel.numbers import format_currency
+from pydantic import StrictInt, StringConstraints
+
+from .errors import Code, CurrencyMismatch, InvalidRequest
+from .operations import Message
+
+Currency = Annotated[str, StringConstraints(pattern=r"^[a-z]{3}$")]
+"""A three-letter ISO 4217 code in lower case, as Stripe writes it."""
+
+ZERO_DECIMAL = frozenset(
+    ["bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf", "xof", "xpf"]
+)
+"""Stripe, Supported currencies, "Zero-decimal currencies". ISK and UGX are not among them: they have no
+minor unit any more, but Stripe's API keeps their amounts in hundredths ("Special cases")."""
+
+THREE_DECIMAL = frozenset(["bhd", "jod", "kwd", "omr", "tnd"])
+"""Stripe, Supported currencies, "Three-decimal currencies"."""
+
+
+class Money(Message):
+    """An amount in integer minor units (Stripe's), with its currency. Never a float, never a bool."""
+
+    amount_minor: StrictInt
+    currency: Currency
+
+    @classmethod
+    def zero(cls, currency: str) -> "Money":
+        return Money(amount_minor=0, currency=currency)
+
+    @property
+    def decimal(self) -> Decimal:
+        """The amount in major units, exactly."""
+        digits = tuple(int(d) for d in str(abs(self.amount_minor)))
+        return Decimal((self.amount_minor < 0, digits, -decimals(self.currency)))
+
+    def format(self, locale: str = "en") -> str:
+        """For people, always with the code, so that no "$" is taken for another: `USD 1,250.00`."""
+        fraction = decimals(self.currency)
+        number = "#,##0" + ("." + "0" * fraction if fraction else "")
+        return format_currency(
+            self.decimal,
+            self.currency.upper(),
+            format=f"¤¤ {number};¤¤ -{number}",
+            locale=locale,
+            # Stripe's number of decimals, not CLDR's, which differs for ISK and others.
+            currency_digits=False,
+        )
+
+    def __add__(self, other: "Money") -> "Money":
+        return Money(amount_minor=self.amount_minor + self._same(other), currency=self.currency)
+
+    def __sub__(self, other: "Money") -> "Money":
+        return Money(amount_minor=self.amount_minor - self._same(other), currency=self.currency)
+
+    def __neg__(self) -> "Money":
+        return Money(amount_minor=-self.amount_minor, currency=self.currency)
+
+    def __abs__(self) -> "Money":
+        return Money(amount_minor=abs(self.amount_minor), currency=self.currency)
+
+    def __lt__(self, other: "Money") -> bool:
+        return self.amount_minor < self._same(other)
+
+    def __le__(self, other: "Money") -> bool:
+        return self.amount_minor <= self._same(other)
+
+    def __gt__(self, other: "Money") -> bool:
+        return self.amount_minor > self._same(other)
+
+    def __ge__(self, other: "Money") -> bool:
+        return self.amount_minor >= self._same(other)
+
+    def _same(self, other: "Money") -> int:
+        if other.currency != self.currency:
+            raise CurrencyMismatch(self.currency, other.currency)
+        return other.amount_minor
+
+
+def decimals(currency: str) -> int:
+    """How many decimals Stripe's minor unit of a currency has. Raises InvalidRequest for no currency code."""
+    if len(currency) != 3 or not (currency.isascii() and currency.isalpha() and currency.islower()):
+        raise InvalidRequest(
+            Code.UNKNOWN_CURRENCY,
+            f"{currency!r} is no three-letter currency code in lower case",
+            field="currency",
+        )
+    if currency in ZERO_DECIMAL:
+        return 0
+    return 3 if currency in THREE_DECIMAL else 2
+
+
+def round_half_up(numerator: int, denominator: int) -> int:
+    """`numerator / denominator` to the nearest integer, halves away from zero; exact at any size.
+
+    Raises ZeroDivisionError for a denominator of 0.
+    """
+    magnitude = (2 * abs(numerator) + abs(denominator)) // (2 * abs(denominator))
+    return magnitude if (numerator < 0) == (denominator < 0) else -magnitude

@@ -1,0 +1,12 @@
+"""What Finance is told and must acknowledge."""
+
+from enum import StrEnum
+
+
+class NoticeKind(StrEnum):
+    PLAN_CHANGE_REQUESTED = "plan_change_requested"
+    """Somebody asked for a change that affects revenue recognition."""
+    PLAN_CHANGE_APPLIED = "plan_change_applied"
+    """It was applied; the notice carries the final figures."""
+    PLAN_CHANGE_SCHEDULED = "plan_change_scheduled"
+    """It will happen at the end of the period; the figures are Stripe's preview."""

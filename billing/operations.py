@@ -1,0 +1,77 @@
+"""What an operation is: its kinds, states and who may do what with it next."""
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Message(BaseModel):
+    """Base of everything that crosses a process: frozen, and unknown fields are an error.
+
+    Fields are added, never re-used: open workflows still hold older ones.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True, serialize_by_alias=True
+    )
+
+
+class Kind(StrEnum):
+    PLAN_CHANGE = "plan_change"
+    REFUND = "refund"
+    CREDIT = "credit"
+    REMINDER_RUN = "reminder_run"
+    PORTAL_ACCESS = "portal_access"
+    CASE = "case"
+
+
+class State(StrEnum):
+    ACCEPTED = "accepted"
+    RUNNING = "running"
+    AWAITING_APPROVAL = "awaiting_approval"
+    HELD = "held"
+    COMPLETED = "completed"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    BLOCKED = "blocked"
+    DECLINED = "declined"
+    MISMATCHED = "mismatched"
+    FAILED = "failed"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more happens by itself; `mismatched` still waits for a person."""
+        return self in FINAL
+
+
+FINAL = frozenset(
+    {
+        State.COMPLETED,
+        State.REJECTED,
+        State.CANCELLED,
+        State.EXPIRED,
+        State.BLOCKED,
+        State.DECLINED,
+        State.FAILED,
+    }
+)
+
+
+class Role(StrEnum):
+    BILLING_ADMIN = "billing_admin"
+    CONTROLLER = "controller"
+    LEGAL = "legal"
+    FINANCE = "finance"
+    AUDITOR = "auditor"
+
+
+class Problem(Message):
+    """Why an operation ended other than well: a stable code and a sentence for the admin."""
+
+    code: str
+    message: str
+
+
+SYSTEM = "system"
+"""The actor of timeline events that no person caused."""

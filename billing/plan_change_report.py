@@ -1,0 +1,45 @@
+"""What is said of a plan change's end: to the admin, to Finance, and on the timeline."""
+
+from typing import Any
+
+from .limits import excesses
+from .operations import Problem
+from .plan_change import ResultLines, Subject, Verification
+
+
+def applied_report(subject: Subject, found: ResultLines, checked: Verification) -> dict[str, Any]:
+    """The operation's result: what Stripe holds, beside whether it is what was approved."""
+    return {
+        "verified": checked.ok,
+        "subscription": subject.subscription,
+        "invoice": found.invoice,
+        "invoice_status": found.invoice_status,
+        "invoice_items": list(found.invoice_items),
+        "total": found.total.model_dump() if found.total else None,
+        "lines": [line.model_dump(mode="json") for line in found.lines],
+        "differences": [difference.model_dump(mode="json") for difference in checked.differences],
+    }
+
+
+def blocked_problem(subject: Subject) -> Problem:
+    """Names every limit that the new plan would not keep."""
+    sentences = excesses(subject.limits, subject.to.plan, subject.preview.currency)
+    return Problem(code="limits_exceeded", message="; ".join(sentences) + ".")
+
+
+def mismatch_problem(checked: Verification) -> Problem:
+    """Counts what is missing and what was not approved; the lines themselves are in the result."""
+    missing = sum(d.what == "missing" for d in checked.differences)
+    unexpected = len(checked.differences) - missing
+    return Problem(
+        code="lines_mismatched",
+        message=f"Stripe holds other lines than those approved: {missing} missing, {unexpected} unexpected. "
+        "Accept them as they are, or revert to the former plan.",
+    )
+
+
+def schedule_problem() -> Problem:
+    return Problem(
+        code="schedule_mismatched",
+        message="The schedule in Stripe did not say what was approved; it was released and nothing changes.",
+    )

@@ -1,0 +1,29 @@
+"""`python -m db upgrade`: bring the database of PLIXO_DATABASE_URL to the newest revision."""
+
+import typer
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from . import migrate
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="The records of Plixo Billing.")
+
+
+class _Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="PLIXO_", env_file=".env", extra="ignore")
+    database_url: str = "sqlite:///plixo.db"
+
+
+@app.callback()
+def main() -> None:
+    """Makes typer take `upgrade` as a command even though it is the only one."""
+
+
+@app.command()
+def upgrade() -> None:
+    """Apply every revision that the database of PLIXO_DATABASE_URL lacks."""
+    migrate.upgrade(_Settings().database_url)
+    typer.echo("the database is up to date")
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,198 @@
+"""Approvals and the decisions of people on them."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.errors import Conflict
+
+from .pages import DEFAULT_LIMIT, Page, read_page
+from .statements import insert_if_new
+from .tables import Approval, Decision
+
+OPEN = "open"
+PENDING, ACCEPTED, REFUSED = "pending", "accepted", "refused"
+
+
+async def create(session: AsyncSession, approval: Approval) -> Approval:
+    """Store a new approval, or return the one that has its id already."""
+    return await insert_if_new(session, approval) or await get_any(session, approval.id)
+
+
+async def get(session: AsyncSession, organization_id: str, approval_id: str) -> Approval | None:
+    """The approval, if it is this organization's."""
+    approval = await session.get(Approval, approval_id)
+    return approval if approval and approval.organization_id == organization_id else None
+
+
+async def get_any(session: AsyncSession, approval_id: str) -> Approval:
+    """The approval of whatever organization. Raises LookupError when there is none."""
+    approval = await session.get(Approval, approval_id)
+    if approval is None:
+        raise LookupError(f"no approval {approval_id}")
+    return approval
+
+
+async def page(
+    session: AsyncSession,
+    organization_id: str,
+    *,
+    state: str | None = None,
+    operation_id: str | None = None,
+    waits_for: tuple[str, Collection[str]] | None = None,
+    limit: int = DEFAULT_LIMIT,
+    cursor: str | None = None,
+) -> Page[Approval]:
+    """An organization's approvals, those of the newest operations first.
+
+    `waits_for` is a person's id and roles: only what is open, has reached a rung of one of these roles and
+    was not asked for by this person. Raises InvalidRequest `invalid_cursor`.
+    """
+    wanted = select(Approval).where(Approval.organization_id == organization_id)
+    if state:
+        wanted = wanted.where(Approval.state == state)
+    if operation_id:
+        wanted = wanted.where(Approval.operation_id == operation_id)
+    roles: Collection[str] = ()
+    if waits_for:
+        person_id, roles = waits_for
+        wanted = wanted.where(Approval.state == OPEN, Approval.requested_by != person_id)
+    return await read_page(
+        session,
+        wanted,
+        col(Approval.id),
+        limit=limit,
+        cursor=cursor,
+        keep=lambda approval: waits_for is None or _reached(approval, roles),
+    )
+
+
+def _reached(approval: Approval, roles: Collection[str]) -> bool:
+    reached = approval.ladder[: approval.rung + 1]
+    return any(role in roles for rung in reached for role in rung["roles"])
+
+
+async def climb(
+    session: AsyncSession,
+    approval_id: str,
+    *,
+    rung: int,
+    ladder: Sequence[Mapping[str, Any]],
+    deadline: datetime | None,
+) -> None:
+    """Note which rung an open approval is on, with the ladder as it then looks."""
+    await session.exec(
+        update(Approval)
+        .where(col(Approval.id) == approval_id, col(Approval.state) == OPEN)
+        .values(rung=rung, ladder=list(ladder), deadline=deadline)
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def close(
+    session: AsyncSession, approval_id: str, *, state: str, at: datetime, decided_by: str | None = None
+) -> Approval:
+    """Close an approval; the first to close it wins. Returns it as it then is."""
+    approval = await _locked(session, approval_id)
+    if approval.state == OPEN:
+        approval.state, approval.closed_at, approval.decided_by = state, at, decided_by
+        await session.flush()
+    return approval
+
+
+async def record(session: AsyncSession, decision: Decision) -> tuple[Decision, bool]:
+    """Store a decision before it is passed on, and whether it is new: the same id again answers the first.
+
+    Raises Conflict `approval_closed` when nothing is left to decide, and `already_decided` while another
+    decision on it is on its way or was accepted. Of two at the same moment the first wins.
+    """
+    approval = await _locked(session, decision.approval_id)
+    earlier = await session.get(Decision, decision.id)
+    if earlier:
+        return earlier, False
+    if approval.state != OPEN:
+        raise Conflict(
+            "approval_closed", f"approval {approval.id} is {approval.state}: nothing is left to decide"
+        )
+    found = await session.exec(
+        select(Decision.person_id).where(
+            Decision.approval_id == approval.id, col(Decision.state).in_([PENDING, ACCEPTED])
+        )
+    )
+    other = found.first()
+    if other:
+        raise Conflict("already_decided", f"approval {approval.id} has just been decided by {other}")
+    session.add(decision)
+    await session.flush()
+    return decision, True
+
+
+async def get_decision(session: AsyncSession, decision_id: str) -> Decision:
+    """The decision. Raises LookupError when there is none."""
+    decision = await session.get(Decision, decision_id)
+    if decision is None:
+        raise LookupError(f"no decision {decision_id}")
+    return decision
+
+
+async def settle_accepted(
+    session: AsyncSession, decision_id: str, *, approval_state: str, at: datetime
+) -> Decision:
+    """Accept a decision and close its approval with it, unless the approval was closed in the meantime:
+    then the decision is refused with `approval_closed`. Settling again changes nothing.
+    """
+    decision = await get_decision(session, decision_id)
+    approval = await _locked(session, decision.approval_id)
+    await session.refresh(decision)
+    if decision.state != PENDING:
+        return decision
+    decision.settled_at = at
+    if approval.state == OPEN:
+        decision.state = ACCEPTED
+        approval.state, approval.closed_at, approval.decided_by = approval_state, at, decision.person_id
+    else:
+        decision.state = REFUSED
+        decision.refusal = {"code": "approval_closed", "message": f"the approval is {approval.state}"}
+    await session.flush()
+    return decision
+
+
+async def settle_refused(
+    session: AsyncSession, decision_id: str, *, refusal: Mapping[str, Any], at: datetime
+) -> Decision:
+    """Note why a decision was refused (a `Problem` as JSON). Settling again changes nothing."""
+    await session.exec(
+        update(Decision)
+        .where(col(Decision.id) == decision_id, col(Decision.state) == PENDING)
+        .values(state=REFUSED, refusal=dict(refusal), settled_at=at)
+        .execution_options(synchronize_session=False)
+    )
+    decision = await get_decision(session, decision_id)
+    await session.refresh(decision)
+    return decision
+
+
+async def decisions(session: AsyncSession, approval_id: str) -> list[Decision]:
+    """The decisions on an approval, the earliest first."""
+    found = await session.exec(
+        select(Decision).where(Decision.approval_id == approval_id).order_by(col(Decision.created_at))
+    )
+    return list(found)
+
+
+async def _locked(session: AsyncSession, approval_id: str) -> Approval:
+    """The approval, which nobody else can change before this transaction ends."""
+    found = await session.exec(
+        select(Approval)
+        .where(Approval.id == approval_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    approval = found.one_or_none()
+    if approval is None:
+        raise LookupError(f"no approval {approval_id}")
+    return approval

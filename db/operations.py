@@ -1,0 +1,183 @@
+"""Operations: what was asked for, by whom, and how far it is."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import Enum
+from typing import Any, Final
+
+from sqlalchemy import func, update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.errors import Conflict
+from billing.operations import Kind, State
+
+from .pages import DEFAULT_LIMIT, Page, read_page
+from .statements import insert_if_new, is_sqlite
+from .tables import Operation
+
+
+class Unchanged(Enum):
+    """Stands for "leave the column as it is", where None is a value."""
+
+    UNCHANGED = "unchanged"
+
+
+UNCHANGED: Final = Unchanged.UNCHANGED
+
+
+async def get(session: AsyncSession, organization_id: str, operation_id: str) -> Operation | None:
+    """The operation, if it is this organization's."""
+    operation = await get_any(session, operation_id)
+    return operation if operation and operation.organization_id == organization_id else None
+
+
+async def get_any(session: AsyncSession, operation_id: str) -> Operation | None:
+    """The operation of whatever organization: for activities, which are no tenant."""
+    return await session.get(Operation, operation_id)
+
+
+async def lock(session: AsyncSession, operation_id: str) -> None:
+    """Let no other transaction change the operation or add to its timeline before this one ends.
+
+    Lock in one order, or two transactions wait for each other: an approval first, then its operation.
+    """
+    if is_sqlite(session):
+        return  # the transaction holds the database's only write lock from its beginning
+    # Not FOR UPDATE: that would also wait for whoever inserts a row that refers to the operation.
+    await session.exec(
+        select(Operation.id).where(Operation.id == operation_id).with_for_update(key_share=True)
+    )
+
+
+async def create(session: AsyncSession, operation: Operation) -> tuple[Operation, bool]:
+    """Store a new operation, and whether it is new: the same idempotency key again answers the first one.
+
+    Raises Conflict `idempotency_key_reused` for that key with another request, and `plan_change_open` when
+    the organization has a plan change that is not closed; both hold against requests at the same moment.
+    """
+    while True:
+        created = await insert_if_new(session, operation)
+        if created:
+            return created, True
+        earlier = await _by_key(session, operation.organization_id, operation.idempotency_key)
+        if earlier:
+            if earlier.request_hash != operation.request_hash:
+                raise Conflict(
+                    "idempotency_key_reused",
+                    f"this Idempotency-Key was used for another request ({earlier.id}): send a new key",
+                    field="Idempotency-Key",
+                )
+            return earlier, False
+        open_change = await open_plan_change(session, operation.organization_id)
+        if open_change:
+            raise Conflict(
+                "plan_change_open",
+                f"plan change {open_change.id} is still open: wait for its end or cancel it first",
+            )
+        if await get_any(session, operation.id):
+            raise ValueError(f"operation id {operation.id} is taken")
+        # What was in the way was closed between the two statements: there is room now.
+
+
+async def _by_key(session: AsyncSession, organization_id: str, idempotency_key: str) -> Operation | None:
+    found = await session.exec(
+        select(Operation).where(
+            Operation.organization_id == organization_id, Operation.idempotency_key == idempotency_key
+        )
+    )
+    return found.one_or_none()
+
+
+async def open_plan_change(session: AsyncSession, organization_id: str) -> Operation | None:
+    """The organization's plan change that is not closed; there is at most one."""
+    found = await session.exec(
+        select(Operation).where(
+            Operation.organization_id == organization_id,
+            Operation.kind == Kind.PLAN_CHANGE.value,
+            col(Operation.closed_at).is_(None),
+        )
+    )
+    return found.one_or_none()
+
+
+async def page(
+    session: AsyncSession,
+    organization_id: str,
+    *,
+    kind: Kind | None = None,
+    state: State | None = None,
+    open: bool | None = None,
+    limit: int = DEFAULT_LIMIT,
+    cursor: str | None = None,
+) -> Page[Operation]:
+    """An organization's operations, the newest first; `open` is whether they are not closed.
+
+    Raises InvalidRequest `invalid_cursor`.
+    """
+    wanted = select(Operation).where(Operation.organization_id == organization_id)
+    if kind:
+        wanted = wanted.where(Operation.kind == kind.value)
+    if state:
+        wanted = wanted.where(Operation.state == state.value)
+    if open is not None:
+        closed_at = col(Operation.closed_at)
+        wanted = wanted.where(closed_at.is_(None) if open else closed_at.is_not(None))
+    return await read_page(session, wanted, col(Operation.id), limit=limit, cursor=cursor)
+
+
+async def update_state(
+    session: AsyncSession,
+    operation_id: str,
+    *,
+    state: State,
+    stage: str,
+    at: datetime,
+    subject: Mapping[str, Any] | Unchanged | None = UNCHANGED,
+    result: Mapping[str, Any] | Unchanged | None = UNCHANGED,
+    error: Mapping[str, Any] | Unchanged | None = UNCHANGED,
+    allowed_actions: Sequence[str] | Unchanged = UNCHANGED,
+    approval_id: str | Unchanged | None = UNCHANGED,
+) -> Operation:
+    """Move an operation on; a final state closes it, at the time of the first such.
+
+    A closed operation does not open again: a late write of an activity attempt that was given up is
+    ignored. Returns the operation as it then is. Raises LookupError when there is none.
+    """
+    given = {
+        "subject": subject,
+        "result": result,
+        "error": error,
+        "allowed_actions": allowed_actions,
+        "approval_id": approval_id,
+    }
+    values: dict[str, Any] = {
+        "state": state.value,
+        "stage": stage,
+        "updated_at": at,
+        **{name: value for name, value in given.items() if value is not UNCHANGED},
+    }
+    move = update(Operation).where(col(Operation.id) == operation_id)
+    if state.final:
+        values["closed_at"] = func.coalesce(Operation.closed_at, at)
+    else:
+        move = move.where(col(Operation.closed_at).is_(None))
+    moved = await session.scalar(
+        move.values(**values)
+        .returning(Operation)
+        .execution_options(populate_existing=True, synchronize_session=False)
+    )
+    operation = moved or await get_any(session, operation_id)
+    if operation is None:
+        raise LookupError(f"no operation {operation_id}")
+    return operation
+
+
+async def set_approval(session: AsyncSession, operation_id: str, approval_id: str) -> None:
+    """Note the approval of the operation's latest review round."""
+    await session.exec(
+        update(Operation)
+        .where(col(Operation.id) == operation_id)
+        .values(approval_id=approval_id)
+        .execution_options(synchronize_session=False)
+    )

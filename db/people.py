@@ -1,0 +1,88 @@
+"""People of an organization and the API keys that they come with."""
+
+import hashlib
+import hmac
+import secrets
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.operations import Role
+
+from .tables import ApiKey, Person
+
+
+class NewKey(NamedTuple):
+    """A key that was just made: `plaintext` is shown once, the rest is kept."""
+
+    plaintext: str
+    prefix: str
+    secret_hash: str
+
+
+class KeyHolder(NamedTuple):
+    """An API key and whose it is."""
+
+    key: ApiKey
+    person: Person
+
+
+def new_api_key() -> NewKey:
+    """A random key `pk_<prefix>_<secret>`: 256 bits of secret, of which only the SHA-256 is to be kept."""
+    prefix, secret = secrets.token_hex(6), secrets.token_hex(32)
+    return NewKey(f"pk_{prefix}_{secret}", prefix, hash_secret(secret))
+
+
+def hash_secret(secret: str) -> str:
+    """SHA-256 in hex: enough for 256 random bits, and as fast as every request needs it."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def split_api_key(plaintext: str) -> tuple[str, str] | None:
+    """Prefix and secret, or None if this is not the shape of a key."""
+    mark, _, rest = plaintext.partition("_")
+    prefix, _, secret = rest.partition("_")
+    return (prefix, secret) if mark == "pk" and prefix and secret else None
+
+
+async def find_key(session: AsyncSession, prefix: str) -> KeyHolder | None:
+    """The key with this prefix and its person, whatever their state."""
+    found = await session.exec(
+        select(ApiKey, Person).join(Person, col(Person.id) == ApiKey.person_id).where(ApiKey.prefix == prefix)
+    )
+    row = found.one_or_none()
+    return KeyHolder(*row) if row else None
+
+
+async def authenticate(session: AsyncSession, plaintext: str, now: datetime) -> KeyHolder | None:
+    """Who comes with this key, or None for a key that is unknown, wrong, expired, revoked or of a person
+    who is not active any more.
+    """
+    parts = split_api_key(plaintext)
+    holder = await find_key(session, parts[0]) if parts else None
+    if parts is None or holder is None:
+        return None
+    key = holder.key
+    if not hmac.compare_digest(key.secret_hash, hash_secret(parts[1])):
+        return None
+    if key.revoked_at or (key.expires_at and key.expires_at <= now) or not holder.person.active:
+        return None
+    return holder
+
+
+async def get(session: AsyncSession, organization_id: str, person_id: str) -> Person | None:
+    """The person, if of this organization."""
+    person = await session.get(Person, person_id)
+    return person if person and person.organization_id == organization_id else None
+
+
+async def with_role(session: AsyncSession, organization_id: str, role: Role) -> list[Person]:
+    """The active people of an organization who have the role, in the order in which they came."""
+    found = await session.exec(
+        select(Person)
+        .where(Person.organization_id == organization_id, col(Person.active))
+        .order_by(col(Person.created_at), col(Person.id))
+    )
+    return [person for person in found if role in person.roles]

@@ -1,0 +1,151 @@
+"""Sessions on the records: one writer and several readers on SQLite, one pool on PostgreSQL.
+
+SQLite takes one writer at a time. Its own waiting is by sleeping and favours nobody, so the writers of
+this process queue for a single connection instead; `busy_timeout` is left for other processes. A write
+transaction starts with BEGIN IMMEDIATE: what it reads cannot change before it writes.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import URL, Connection, event, make_url, text
+from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from .sqlite import WholeStatementConnection, connect_sqlite
+
+POOL_SIZE = 16
+SQLITE_READERS = 4
+WAIT_FOR_CONNECTION = 30.0
+"""Seconds, for a connection of the pool and for another process' lock on SQLite."""
+
+_DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "postgres": "postgresql+asyncpg",
+    "postgresql": "postgresql+asyncpg",
+}
+
+
+def async_url(url: str | URL) -> URL:
+    """The URL with the driver that is used here, so that `sqlite:///x.db` and `postgresql://…` can be given.
+
+    Raises ValueError for another database, and for a SQLite database without a file: it could not be shared.
+    """
+    parsed = make_url(url)
+    driver = _DRIVERS.get(parsed.get_backend_name())
+    if driver is None:
+        raise ValueError(f"database {parsed.get_backend_name()!r} is neither sqlite nor postgresql")
+    if driver.startswith("sqlite") and parsed.database in (None, "", ":memory:"):
+        raise ValueError("a SQLite database needs a file, such as sqlite:///plixo.db")
+    if "sslmode" in parsed.query:  # libpq's name for it; asyncpg takes the same values as `ssl`
+        mode = parsed.query["sslmode"]
+        parsed = parsed.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
+    return parsed.set(drivername=driver)
+
+
+class Database:
+    """The records behind a URL. Opens no connection before the first use."""
+
+    def __init__(self, url: str | URL) -> None:
+        self.url = async_url(url)
+        if self.is_sqlite:
+            self.engine = sqlite_engine(self.url, size=1)
+            self._reader = sqlite_engine(self.url, size=SQLITE_READERS, query_only=True)
+        else:
+            self.engine = postgres_engine(self.url)
+            # Each statement sees what it would under READ COMMITTED, without BEGIN and ROLLBACK around it.
+            self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._write = async_sessionmaker(self.engine, class_=AsyncSession, expire_on_commit=False)
+        self._read = async_sessionmaker(
+            self._reader, class_=AsyncSession, expire_on_commit=False, autoflush=False
+        )
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.url.get_backend_name() == "sqlite"
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """A session that commits at the end of the block and rolls back when the block raises."""
+        async with self._write() as session, session.begin():
+            yield session
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """A session for reading alone: SQLite refuses to write in it, and no lock is held on PostgreSQL."""
+        async with self._read() as session:
+            yield session
+
+    async def ping(self) -> None:
+        """Raise SQLAlchemyError or OSError when the records cannot be read."""
+        async with self._reader.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def dispose(self) -> None:
+        """Close every connection."""
+        await self._reader.dispose()
+        await self.engine.dispose()
+
+
+def sqlite_engine(url: URL, *, size: int, query_only: bool = False, foreign_keys: bool = True) -> AsyncEngine:
+    """An engine on WAL. Its transactions are BEGIN IMMEDIATE; with `query_only` there are none."""
+    engine = create_async_engine(
+        url,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=WAIT_FOR_CONNECTION,
+        # isolation_level None: sqlite3 begins no transaction of its own, the event below does.
+        connect_args={
+            "isolation_level": None,
+            "timeout": WAIT_FOR_CONNECTION,
+            "async_creator_fn": connect_sqlite,
+        },
+        # Without a transaction there is nothing to roll back.
+        skip_autocommit_rollback=query_only,
+    )
+    pragmas = {
+        "journal_mode": "WAL",
+        "synchronous": "NORMAL",
+        "foreign_keys": "ON" if foreign_keys else "OFF",
+        "query_only": "ON" if query_only else "OFF",
+    }
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def configure(dbapi_connection: Any, _: ConnectionPoolEntry) -> None:
+        for name, value in pragmas.items():
+            dbapi_connection.run_async(_statement(f"PRAGMA {name}={value}"))
+
+    if not query_only:
+        begin = _statement("BEGIN IMMEDIATE")
+
+        @event.listens_for(engine.sync_engine, "begin")
+        def begin_transaction(connection: Connection) -> None:
+            connection.connection.dbapi_connection.run_async(begin)  # type: ignore[union-attr]
+
+    return engine
+
+
+def _statement(sql: str) -> Any:
+    async def run(connection: WholeStatementConnection) -> None:
+        await connection.execute(sql)
+
+    return run
+
+
+def postgres_engine(url: URL) -> AsyncEngine:
+    """An engine for many short transactions."""
+    return create_async_engine(
+        url,
+        pool_size=POOL_SIZE,
+        max_overflow=0,
+        pool_timeout=WAIT_FOR_CONNECTION,
+        pool_pre_ping=False,
+        pool_recycle=1800,
+        connect_args={
+            "prepared_statement_cache_size": 500,
+            # Short statements by key: compiling them costs more than it saves.
+            "server_settings": {"jit": "off", "application_name": "plixo"},
+        },
+    )

@@ -1,0 +1,57 @@
+"""Money as Stripe counts it: integer minor units, rounded half-up on the magnitude, with its text and its smallest charge."""
+
+from decimal import ROUND_HALF_UP, Decimal
+
+ZERO_DECIMAL = frozenset(
+    [
+        "bif",
+        "clp",
+        "djf",
+        "gnf",
+        "jpy",
+        "kmf",
+        "krw",
+        "mga",
+        "pyg",
+        "rwf",
+        "ugx",
+        "vnd",
+        "vuv",
+        "xaf",
+        "xof",
+        "xpf",
+    ]  # Stripe: currencies page
+)
+THREE_DECIMAL = frozenset(["bhd", "jod", "kwd", "omr", "tnd"])
+
+# Stripe: "minimum and maximum charge amounts"; what is not listed is held to the US dollar's figure.
+MINIMUM_CHARGE = {"usd": 50, "eur": 50, "gbp": 30, "jpy": 50, "aud": 50, "cad": 50, "chf": 50, "nzd": 50,
+                  "sek": 300, "nok": 300, "dkk": 250, "mxn": 1000, "sgd": 50, "hkd": 400, "inr": 50}  # fmt: skip
+_SYMBOLS = {"usd": "$", "eur": "€", "gbp": "£", "jpy": "¥", "aud": "A$", "cad": "CA$", "inr": "₹"}
+
+
+def nearest(value: Decimal) -> int:
+    """The nearest whole minor unit; an exact half goes away from zero."""
+    return int(value.quantize(Decimal(1), rounding=ROUND_HALF_UP))
+
+
+def share(amount: int | Decimal, part: int, whole: int) -> int:
+    """`amount` × `part` ÷ `whole` to the nearest minor unit, multiplied before it is divided."""
+    if isinstance(amount, int):  # exact integers: the same rule without the cost of Decimal
+        magnitude = (2 * abs(amount) * part + whole) // (2 * whole)
+        return magnitude if amount >= 0 else -magnitude
+    return nearest(amount * part / whole)
+
+
+def minimum_charge(currency: str) -> int:
+    """The smallest amount that Stripe charges in this currency, in minor units."""
+    return MINIMUM_CHARGE.get(currency, 50)
+
+
+def text(amount: Decimal | int, currency: str) -> str:
+    """An amount as Stripe writes it in descriptions: `$10.00`, `¥1980`, `SEK 99.00`."""
+    decimals = 0 if currency in ZERO_DECIMAL else 3 if currency in THREE_DECIMAL else 2
+    figure = Decimal(amount).scaleb(-decimals)
+    places = max(decimals, -int(figure.normalize().as_tuple().exponent))
+    symbol = _SYMBOLS.get(currency, currency.upper() + " ")
+    return f"{'-' if figure < 0 else ''}{symbol}{abs(figure):.{places}f}"

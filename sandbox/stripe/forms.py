@@ -1,0 +1,68 @@
+"""Stripe's form encoding: `items[0][price]=x`, `metadata[k]=v`, `expand[]=a` as a nested tree of strings."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import parse_qsl
+
+from .errors import invalid
+
+_KEY = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)\Z")
+_PART = re.compile(r"\[([^\[\]]*)\]")
+_MAX_DEPTH = 16
+
+Tree = dict[str, Any]
+Pairs = list[tuple[str, str]]
+
+
+def pairs(encoded: bytes) -> Pairs:
+    """The decoded name-value pairs of a body or query string; raises 400 for bytes that aren't UTF-8."""
+    if not encoded:
+        return []
+    try:
+        return parse_qsl(encoded.decode("ascii"), keep_blank_values=True, errors="strict")
+    except (UnicodeDecodeError, ValueError) as error:
+        raise invalid("Invalid request: the parameters are not form-encoded UTF-8.") from error
+
+
+def tree(given: Pairs) -> Tree:
+    """Pairs as nested dicts; arrays are dicts with "0", "1", … as keys (`params` turns them to lists).
+
+    The last value of a repeated name wins. Raises 400 for unbalanced brackets, or a name used both as
+    a value and as a container.
+    """
+    root: Tree = {}
+    for key, value in given:
+        if "[" not in key and "]" not in key:
+            root[key] = value
+            continue
+        match = _KEY.match(key)
+        if match is None:
+            raise invalid(f"Invalid request: the parameter name '{key}' is malformed.", param=key)
+        parts = [match[1], *_PART.findall(match[2])]
+        if len(parts) > _MAX_DEPTH:
+            raise invalid(f"Invalid request: the parameter '{key}' is nested too deeply.", param=key)
+        _place(root, parts, value, key)
+    return root
+
+
+def _place(node: Tree, parts: list[str], value: str, key: str) -> None:
+    for position, part in enumerate(parts):
+        last = position == len(parts) - 1
+        if part == "":
+            part = _next_index(node, None if last else parts[position + 1])
+        if last:
+            node[part] = value
+            return
+        node = node.setdefault(part, {})
+        if not isinstance(node, dict):
+            raise invalid(f"Invalid request: '{key}' is used both as a value and as an object.", param=key)
+
+
+def _next_index(node: Tree, following: str | None) -> str:
+    """For `[]`: the next element, or the current one while it lacks the field that follows."""
+    current = node.get(str(len(node) - 1))
+    if following and isinstance(current, dict) and following not in current:
+        return str(len(node) - 1)
+    return str(len(node))

@@ -1,0 +1,493 @@
+"""The life of an invoice: drawn up, finalized, charged, paid, voided or given up.
+
+    draft -> open (finalize) -> paid | void | uncollectible;  uncollectible -> paid | void
+
+Finalizing applies the customer's balance and leaves sums below the smallest charge on it. What a subscription has to do
+about its invoices is registered in `HOOKS`, so that this module knows nothing of subscriptions.
+https://docs.stripe.com/invoicing/overview, https://docs.stripe.com/billing/customer/balance
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import balance
+from .amounts import minimum_charge
+from .invoice_lines import all_lines, item_line, recurring_line, set_lines
+from .invoice_payments import cancel_payment, mark_paid, open_payment
+from .kernel import Ctx, Obj, StripeError, invalid, public
+from .payments import Attempt, cancel_intent, confirm, new_intent
+from .pending_items import take
+from .periods import DAY
+from .proration import Draft
+from .updates import differences
+
+FINALIZE_AFTER = 3600
+"""Seconds that a draft waits before Stripe finalizes it by itself."""
+RETRY_AFTER = (3 * DAY, 5 * DAY, 7 * DAY)
+"""Pauses between attempts to charge an invoice; after the last attempt Stripe leaves it open."""
+WRONG_MOVE = "invoice_not_editable"
+
+
+@dataclass
+class Hooks:
+    """What other modules do about an invoice: called with the context and the invoice."""
+
+    paid: list[Callable[[Ctx, Obj], None]] = field(default_factory=list)
+    failed: list[Callable[[Ctx, Obj], None]] = field(default_factory=list)
+    ended: list[Callable[[Ctx, Obj], None]] = field(default_factory=list)
+    """Voided or uncollectible."""
+
+
+HOOKS = Hooks()
+
+
+def draw_up(
+    ctx: Ctx,
+    customer: Obj,
+    *,
+    currency: str,
+    reason: str,
+    items: list[Obj] | None = None,
+    drafts: list[Draft] | None = None,
+    subscription: Obj | None = None,
+    period: tuple[int, int] | None = None,
+    **fields: Any,
+) -> Obj:
+    """A stored draft invoice of these items and recurring charges; tells `invoice.created`.
+
+    Every item must be stored already and becomes a line; `fields` overwrite fields of the invoice.
+    """
+    invoice = compose(
+        ctx, customer, currency=currency, reason=reason, subscription=subscription, period=period
+    )
+    invoice.update(fields)
+    lay_out(ctx, invoice, items or [], drafts or [], subscription)
+    for line, item in zip(all_lines(invoice), items or [], strict=False):
+        take(ctx, item, invoice["id"], line["id"])
+    _expect_balance(invoice, customer)
+    save(ctx, invoice)
+    ctx.emit("invoice.created", invoice)
+    return invoice
+
+
+def compose(
+    ctx: Ctx,
+    customer: Obj,
+    *,
+    currency: str,
+    reason: str,
+    subscription: Obj | None,
+    period: tuple[int, int] | None,
+    id: str | None = None,
+) -> Obj:
+    """An invoice without lines, in Stripe's shape, not stored."""
+    source = subscription or {}
+    collection = source.get("collection_method", "charge_automatically")
+    return {
+        "id": id or ctx.store.new_id("in"),
+        "object": "invoice",
+        "account_country": ctx.account.country,
+        "account_name": ctx.account.name,
+        "account_tax_ids": None,
+        "amount_due": 0,
+        "amount_overpaid": 0,
+        "amount_paid": 0,
+        "amount_remaining": 0,
+        "amount_shipping": 0,
+        "application": None,
+        "attempt_count": 0,
+        "attempted": False,
+        "auto_advance": True,
+        "automatic_tax": {
+            "disabled_reason": None,
+            "enabled": False,
+            "liability": None,
+            "provider": None,
+            "status": None,
+        },
+        "automatically_finalizes_at": None,
+        "billing_reason": reason,
+        "collection_method": collection,
+        "created": ctx.now,
+        "currency": currency,
+        "custom_fields": None,
+        "customer": customer["id"],
+        "customer_account": None,
+        "customer_address": public(customer.get("address")),
+        "customer_email": customer.get("email"),
+        "customer_name": customer.get("name"),
+        "customer_phone": customer.get("phone"),
+        "customer_shipping": public(customer.get("shipping")),
+        "customer_tax_exempt": customer.get("tax_exempt"),
+        "customer_tax_ids": [],
+        "default_payment_method": source.get("default_payment_method"),
+        "default_source": None,
+        "default_tax_rates": [],
+        "description": source.get("description"),
+        "discounts": [],
+        "due_date": None,
+        "effective_at": None,
+        "ending_balance": None,
+        "footer": None,
+        "from_invoice": None,
+        "hosted_invoice_url": None,
+        "invoice_pdf": None,
+        "issuer": {"type": "self"},
+        "last_finalization_error": None,
+        "latest_revision": None,
+        "livemode": False,
+        "metadata": {},
+        "next_payment_attempt": None,
+        "number": None,
+        "on_behalf_of": None,
+        "parent": _parent(subscription) if subscription else None,
+        "payment_settings": {
+            "default_mandate": None,
+            "payment_method_options": None,
+            "payment_method_types": None,
+        },
+        "period_end": period[1] if period else ctx.now,
+        "period_start": period[0] if period else ctx.now,
+        "post_payment_credit_notes_amount": 0,
+        "pre_payment_credit_notes_amount": 0,
+        "receipt_number": None,
+        "rendering": None,
+        "shipping_cost": None,
+        "shipping_details": None,
+        "starting_balance": 0,
+        "statement_descriptor": None,
+        "status": "draft",
+        "status_transitions": {
+            "finalized_at": None,
+            "marked_uncollectible_at": None,
+            "paid_at": None,
+            "voided_at": None,
+        },
+        "subtotal": 0,
+        "subtotal_excluding_tax": 0,
+        "test_clock": customer.get("test_clock"),
+        "threshold_reason": None,
+        "total": 0,
+        "total_discount_amounts": [],
+        "total_excluding_tax": 0,
+        "total_pretax_credit_amounts": [],
+        "total_taxes": [],
+        "webhooks_delivered_at": None,
+        "_days_until_due": source.get("days_until_due"),
+    }
+
+
+def lay_out(
+    ctx: Ctx,
+    invoice: Obj,
+    items: list[Obj],
+    drafts: list[Draft],
+    subscription: Obj | None,
+    *,
+    prefix: str = "il",
+    embedded: int = 10,
+) -> None:
+    """Give the invoice one line for each item and each recurring charge, in this order."""
+    taken = {item["id"]: ctx.store.new_id(prefix) for item in items}
+    lines = [item_line(ctx.store, item, invoice["id"], taken[item["id"]], taken) for item in items]
+    if subscription is not None:
+        lines += [
+            recurring_line(
+                draft,
+                subscription["id"],
+                invoice["id"],
+                ctx.store.new_id(prefix),
+                dict(subscription["metadata"]),
+            )
+            for draft in drafts
+        ]
+    set_lines(invoice, lines, embedded=embedded)
+
+
+def expect(invoice: Obj, customer: Obj) -> int:
+    """Say on an unfinalized invoice what would be due; gives what the customer's balance would be afterwards."""
+    _expect_balance(invoice, customer)
+    return int(invoice["starting_balance"] + invoice["total"] - invoice["amount_due"])
+
+
+def save(ctx: Ctx, invoice: Obj) -> Obj:
+    """Store an invoice and when it next wants attention."""
+    automatic = invoice["collection_method"] == "charge_automatically"
+    due: int | None = None
+    if invoice["status"] == "draft" and invoice["auto_advance"]:
+        due = invoice["automatically_finalizes_at"] or invoice["created"] + FINALIZE_AFTER
+    elif invoice["status"] == "open" and automatic and invoice["auto_advance"]:
+        due = invoice["next_payment_attempt"]
+    elif invoice["status"] == "open" and not automatic and not invoice.get("_overdue"):
+        due = invoice["due_date"]
+    invoice["_due"] = due
+    return ctx.store.put(invoice)
+
+
+def require_status(invoice: Obj, *allowed: str, message: str) -> None:
+    """Refuse a move that the invoice's status does not allow."""
+    if invoice["status"] not in allowed:
+        raise invalid(message, code=WRONG_MOVE if "draft" in allowed else None)
+
+
+def finalize(ctx: Ctx, invoice: Obj) -> None:
+    """Make a draft final: its number, the balance applied, due date and addresses; a sum of nothing is paid at once."""
+    require_status(
+        invoice,
+        "draft",
+        message=f"This invoice is already finalized, you can't re-finalize a non-draft invoice: {invoice['id']}.",
+    )
+    before = public(invoice)
+    customer = ctx.store.get("customer", invoice["customer"])
+    _settle_balance(ctx, invoice, customer)
+    sequence = customer["next_invoice_sequence"]
+    customer["next_invoice_sequence"] = sequence + 1
+    ctx.store.put(customer)
+    secret = ctx.store.new_id("test")
+    invoice.update(
+        automatically_finalizes_at=None,
+        effective_at=ctx.now,
+        hosted_invoice_url=f"{ctx.account.base_url}/i/{ctx.account.id}/{secret}",
+        invoice_pdf=f"{ctx.account.base_url}/i/{ctx.account.id}/{secret}/pdf",
+        number=invoice["number"] or f"{customer['invoice_prefix']}-{sequence:04d}",
+        status="open",
+    )
+    invoice["status_transitions"]["finalized_at"] = ctx.now
+    if invoice["collection_method"] == "send_invoice" and invoice["due_date"] is None:
+        invoice["due_date"] = ctx.now + (invoice["_days_until_due"] or 0) * DAY
+    if invoice["amount_due"] > 0:
+        intent = new_intent(
+            ctx, customer["id"], invoice["amount_due"], invoice["currency"], description=_purpose(invoice)
+        )
+        open_payment(ctx, invoice, intent)
+    save(ctx, invoice)
+    ctx.emit("invoice.finalized", invoice, differences(before, public(invoice)))
+    if invoice["amount_due"] == 0:
+        become_paid(ctx, invoice)
+
+
+def attempt(ctx: Ctx, invoice: Obj, method: str, *, off_session: bool = True) -> Attempt:
+    """Try to charge what remains of an open invoice; tells how it went and schedules the next try. Never raises for a card."""
+    intent = ctx.store.get("payment_intent", payment_of(ctx, invoice)["payment"]["payment_intent"])
+    if intent["status"] == "canceled":
+        intent = new_intent(ctx, invoice["customer"], invoice["amount_remaining"], invoice["currency"])
+        open_payment(ctx, invoice, intent)
+    invoice["attempted"] = True
+    invoice["attempt_count"] += 1
+    outcome = confirm(ctx, intent, method, off_session=off_session)
+    if outcome.paid:
+        receive(ctx, invoice, intent)
+    else:
+        fail(ctx, invoice, outcome)
+    return outcome
+
+
+def fail(ctx: Ctx, invoice: Obj, outcome: Attempt | None) -> None:
+    """Note a failed attempt (None: there was nothing to charge) and when the next one is."""
+    before = {"attempted": invoice["attempted"], "attempt_count": invoice["attempt_count"]}
+    tried = invoice["attempt_count"]
+    again = (
+        tried <= len(RETRY_AFTER)
+        and invoice["auto_advance"]
+        and invoice["collection_method"] == "charge_automatically"
+    )
+    invoice["next_payment_attempt"] = ctx.now + RETRY_AFTER[max(tried, 1) - 1] if again else None
+    save(ctx, invoice)
+    if outcome is not None and outcome.needs_action:
+        ctx.emit("invoice.payment_action_required", invoice)
+    ctx.emit("invoice.payment_failed", invoice)
+    ctx.emit("invoice.updated", invoice, before)
+    for hook in HOOKS.failed:
+        hook(ctx, invoice)
+
+
+def receive(ctx: Ctx, invoice: Obj, intent: Obj) -> None:
+    """Book a succeeded payment intent on its invoice."""
+    invoice["amount_paid"] += intent["amount_received"]
+    invoice["amount_remaining"] = max(0, invoice["amount_due"] - invoice["amount_paid"])
+    invoice["amount_overpaid"] = max(0, invoice["amount_paid"] - invoice["amount_due"])
+    mark_paid(ctx, intent)
+    if invoice["amount_remaining"] == 0:
+        become_paid(ctx, invoice)
+    else:
+        save(ctx, invoice)
+
+
+def settle_out_of_band(ctx: Ctx, invoice: Obj) -> None:
+    """The customer paid in another way: nothing remains, and no money came through Stripe."""
+    for payment in ctx.store.related("invoice_payment", "invoice", invoice["id"]):
+        if payment["status"] == "open":
+            cancel_payment(ctx, payment)
+            intent = ctx.store.get("payment_intent", payment["payment"]["payment_intent"])
+            if intent["status"] not in ("canceled", "succeeded"):
+                cancel_intent(ctx, intent, None)
+    invoice["amount_paid_off_stripe"] = invoice["amount_remaining"]
+    invoice["amount_paid"] += invoice["amount_remaining"]
+    invoice["amount_remaining"] = 0
+    become_paid(ctx, invoice)
+
+
+def add_items(ctx: Ctx, invoice: Obj, items: list[Obj]) -> None:
+    """Put stored invoice items on a draft."""
+    lines = all_lines(invoice)
+    taken = {item["id"]: ctx.store.new_id("il") for item in items}
+    lines += [item_line(ctx.store, item, invoice["id"], taken[item["id"]], taken) for item in items]
+    for item in items:
+        take(ctx, item, invoice["id"], taken[item["id"]])
+    _redraw(ctx, invoice, lines)
+
+
+def redraw_item(ctx: Ctx, item: Obj) -> None:
+    """An item on a draft changed: so does its line."""
+    invoice = ctx.store.get("invoice", item["invoice"])
+    taken = {item["id"]: item["_line"]}
+    line = item_line(ctx.store, item, invoice["id"], item["_line"], taken)
+    _redraw(ctx, invoice, [line if old["id"] == line["id"] else old for old in all_lines(invoice)])
+
+
+def drop_item(ctx: Ctx, item: Obj) -> None:
+    """An item on a draft is deleted: so is its line."""
+    invoice = ctx.store.get("invoice", item["invoice"])
+    _redraw(ctx, invoice, [line for line in all_lines(invoice) if line["id"] != item["_line"]])
+
+
+def become_paid(ctx: Ctx, invoice: Obj) -> None:
+    """Close an invoice as paid."""
+    invoice.update(attempted=True, auto_advance=False, next_payment_attempt=None, status="paid")
+    invoice["status_transitions"]["paid_at"] = ctx.now
+    save(ctx, invoice)
+    ctx.emit("invoice.paid", invoice)
+    ctx.emit("invoice.payment_succeeded", invoice)
+    for hook in HOOKS.paid:
+        hook(ctx, invoice)
+
+
+def void(ctx: Ctx, invoice: Obj) -> None:
+    """Take an open or uncollectible invoice out of the world; an applied balance goes back to the customer."""
+    require_status(
+        invoice,
+        "open",
+        "uncollectible",
+        message=f"You can only pass in open invoices. This invoice isn't open: {invoice['id']} is {invoice['status']}.",
+    )
+    _end(ctx, invoice, "void", "voided_at", "invoice.voided")
+
+
+def mark_uncollectible(ctx: Ctx, invoice: Obj, reason: str | None) -> None:
+    """Write an open invoice off."""
+    require_status(
+        invoice,
+        "open",
+        message=f"You can only mark open invoices as uncollectible: {invoice['id']} is {invoice['status']}.",
+    )
+    invoice["status_details"] = {"uncollectible": {"reason": reason}}
+    _end(ctx, invoice, "uncollectible", "marked_uncollectible_at", "invoice.marked_uncollectible")
+
+
+def payment_of(ctx: Ctx, invoice: Obj) -> Obj:
+    """The invoice's default payment."""
+    payments = ctx.store.related("invoice_payment", "invoice", invoice["id"])
+    return next(payment for payment in payments if payment["is_default"])
+
+
+def method_for(ctx: Ctx, invoice: Obj) -> str | None:
+    """The payment method that an invoice is charged to: its own, else the customer's default."""
+    if invoice["default_payment_method"]:
+        return str(invoice["default_payment_method"])
+    if invoice["parent"]:
+        subscription = ctx.store.find(
+            "subscription", invoice["parent"]["subscription_details"]["subscription"]
+        )
+        if subscription and subscription["default_payment_method"]:
+            return str(subscription["default_payment_method"])
+    customer = ctx.store.get("customer", invoice["customer"])
+    chosen = (customer.get("invoice_settings") or {}).get("default_payment_method")
+    return str(chosen) if chosen else None
+
+
+def no_method() -> StripeError:
+    """The refusal for a customer without anything to charge."""
+    return invalid(
+        "This customer has no attached payment source or default payment method. Please consider adding a default "
+        "payment method. For more information, visit https://docs.stripe.com/billing/subscriptions/payment-methods-setting"
+        "#payment-method-priority.",
+        code="resource_missing",
+    )
+
+
+def _end(ctx: Ctx, invoice: Obj, status: str, moment: str, event: str) -> None:
+    invoice.update(auto_advance=False, next_payment_attempt=None, status=status)
+    invoice["status_transitions"][moment] = ctx.now
+    if status == "void":
+        invoice["amount_remaining"] = 0
+        _give_balance_back(ctx, invoice)
+        for payment in ctx.store.related("invoice_payment", "invoice", invoice["id"]):
+            if payment["status"] == "open":
+                cancel_payment(ctx, payment)
+                intent = ctx.store.get("payment_intent", payment["payment"]["payment_intent"])
+                if intent["status"] not in ("canceled", "succeeded"):
+                    cancel_intent(ctx, intent, "void_invoice")
+    save(ctx, invoice)
+    ctx.emit(event, invoice)
+    for hook in HOOKS.ended:
+        hook(ctx, invoice)
+
+
+def _redraw(ctx: Ctx, invoice: Obj, lines: list[Obj]) -> None:
+    before = public(invoice)
+    set_lines(invoice, lines)
+    _expect_balance(invoice, ctx.store.get("customer", invoice["customer"]))
+    save(ctx, invoice)
+    ctx.emit("invoice.updated", invoice, differences(before, public(invoice)))
+
+
+def _settle_balance(ctx: Ctx, invoice: Obj, customer: Obj) -> None:
+    """Apply the balance, then carry what is left below the smallest charge on it."""
+    start = customer["balance"]
+    _expect_balance(invoice, customer)
+    owed = max(0, start + invoice["total"])
+    moves = [
+        (invoice["total"] - owed, "applied_to_invoice"),
+        (owed - invoice["amount_due"], "invoice_too_small"),
+    ]
+    for amount, type in moves:
+        if amount:
+            balance.move(ctx, customer, amount, invoice["currency"], type, invoice=invoice["id"])
+    invoice["ending_balance"] = customer["balance"]
+    balance.tell(ctx, customer, start)
+
+
+def _give_balance_back(ctx: Ctx, invoice: Obj) -> None:
+    customer = ctx.store.get("customer", invoice["customer"])
+    before = customer["balance"]
+    amount = invoice["starting_balance"] - invoice["ending_balance"]
+    if amount:
+        balance.move(
+            ctx, customer, amount, invoice["currency"], "unapplied_from_invoice", invoice=invoice["id"]
+        )
+        balance.tell(ctx, customer, before)
+
+
+def _expect_balance(invoice: Obj, customer: Obj) -> None:
+    start = customer["balance"]
+    owed = max(0, start + invoice["total"])
+    due = owed if owed >= minimum_charge(invoice["currency"]) else 0
+    invoice.update(starting_balance=start, amount_due=due, amount_remaining=due)
+
+
+def _parent(subscription: Obj) -> Obj:
+    return {
+        "quote_details": None,
+        "subscription_details": {
+            "metadata": dict(subscription["metadata"]),
+            "subscription": subscription["id"],
+            "subscription_proration_date": None,
+        },
+        "type": "subscription_details",
+    }
+
+
+def _purpose(invoice: Obj) -> str:
+    reasons = {"subscription_create": "Subscription creation", "subscription_update": "Subscription update"}
+    return reasons.get(invoice["billing_reason"], f"Payment for Invoice {invoice['number']}")

@@ -1,0 +1,205 @@
+"""What the stand-in's resources are written against: store, request, routes, timed work, expansion.
+
+A resource module imports this one, declares handlers with `route`, background work with `timed` and
+fields that appear only on request with `expandable`; `sandbox/stripe/app.py` imports the resource modules.
+
+A handler runs to completion in the event loop's thread as one transaction: a `StripeError` (or a crash,
+answered as a 500) rolls the store back to the state before the request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic_core import to_json
+
+from .errors import StripeError, card_declined, invalid, missing
+from .store import EventRow, Obj, Store, public
+
+__all__ = [
+    "API_VERSION",
+    "EXPANDABLE",
+    "ROUTES",
+    "TIMED",
+    "Account",
+    "Ctx",
+    "Handler",
+    "Obj",
+    "Route",
+    "Store",
+    "StripeError",
+    "TimedWork",
+    "card_declined",
+    "expandable",
+    "invalid",
+    "list_object",
+    "merge_metadata",
+    "missing",
+    "public",
+    "route",
+    "timed",
+]
+
+API_VERSION = "2026-10-28.endive"
+"""The only API version that is spoken here: the one that the pinned SDK sends."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """Whose Stripe this is."""
+
+    id: str = "acct_1PlixoSandbox0001"
+    name: str = "Plixo sandbox"
+    country: str = "US"
+    default_currency: str = "usd"
+    base_url: str = "http://127.0.0.1"
+    """Where this stand-in is reached: the start of hosted invoice pages, PDFs and receipts."""
+
+
+@dataclass(slots=True)
+class Ctx:
+    """One request, or one piece of timed work.
+
+    `params` are decoded, nested and typed by the SDK's annotations; "" stands for "unset this field".
+    `now` is the stand-in's clock in Unix seconds (UTC); while timed work runs, the second it was due.
+    """
+
+    store: Store
+    params: dict[str, Any]
+    path: dict[str, str]
+    now: int
+    idempotency_key: str | None = None
+    request_id: str = ""
+    account: Account = field(default_factory=Account)
+
+    def emit(self, type: str, obj: Obj, previous: dict[str, Any] | None = None) -> None:
+        """Record an event with a snapshot of `obj` as it is now; webhooks go out after the commit.
+
+        `previous` holds the former values of changed fields (`previous_attributes`).
+        """
+        data: dict[str, Any] = {"object": public(obj)}
+        if previous is not None:
+            data["previous_attributes"] = public(previous)
+        by_request = bool(self.request_id)
+        event = {
+            "id": self.store.new_id("evt"),
+            "object": "event",
+            "api_version": API_VERSION,
+            "created": self.now,
+            "data": data,
+            "livemode": False,
+            "pending_webhooks": 0,
+            "request": {"id": self.request_id or None, "idempotency_key": self.idempotency_key}
+            if by_request
+            else {"id": None, "idempotency_key": None},
+            "type": type,
+        }
+        self.store.events.append(EventRow(str(event["id"]), type, self.now, to_json(event)))
+
+    def page(self, items: list[Obj], url: str) -> Obj:
+        """The list object that `limit`, `starting_after` and `ending_before` ask for, of items newest first.
+
+        Raises 400 for a limit outside 1..100 and for a cursor that is none of the items.
+        """
+        limit = self.params.get("limit") or 10
+        if not 1 <= limit <= 100:
+            raise invalid("Invalid integer: limit must be between 1 and 100", param="limit")
+        after, before = self.params.get("starting_after"), self.params.get("ending_before")
+        if after and before:
+            raise invalid("You may only specify one of these parameters: ending_before, starting_after.")
+        if before:
+            stop = _position(items, before, "ending_before")
+            start = max(0, stop - limit)
+            return list_object(items[start:stop], url, has_more=start > 0)
+        start = _position(items, after, "starting_after") + 1 if after else 0
+        return list_object(items[start : start + limit], url, has_more=start + limit < len(items))
+
+
+def _position(items: list[Obj], id: str, param: str) -> int:
+    for position, item in enumerate(items):
+        if item["id"] == id:
+            return position
+    raise missing("object", id, param=param, status=400)
+
+
+def list_object(data: list[Obj], url: str, *, has_more: bool = False) -> Obj:
+    """Stripe's list object, as answered by list endpoints and nested in other objects."""
+    return {"object": "list", "data": data, "has_more": has_more, "url": url}
+
+
+def merge_metadata(current: dict[str, str] | None, given: Any) -> dict[str, str]:
+    """Metadata after an update: keys merge, a key set to "" goes, "" for the whole empties it."""
+    if given is None:
+        return dict(current or {})
+    if given == "":
+        return {}
+    merged = {**(current or {}), **given}
+    return {key: value for key, value in merged.items() if value != ""}
+
+
+Handler = Callable[[Ctx], Obj]
+
+
+@dataclass(frozen=True)
+class Route:
+    """One endpoint: the verb and URL template, its handler and the SDK's TypedDict of its parameters."""
+
+    method: str
+    path: str
+    handler: Handler
+    params: type | None
+    kind: str | None
+    writes: bool
+
+
+ROUTES: list[Route] = []
+
+
+def route(
+    method: str, path: str, *, params: type | None, kind: str | None = None, writes: bool | None = None
+) -> Callable[[Handler], Handler]:
+    """Declare a handler of `method` on a path such as "/v1/subscriptions/{id}".
+
+    `params` is the SDK's TypedDict (`stripe.params.…`): it drives decoding and the refusals of unknown,
+    missing and wrong parameters. None: no parameters but `expand`. `writes` (default: not a GET) says
+    whether the request locks the objects it names; pass False for a POST that only computes, like a preview.
+    """
+
+    def declare(handler: Handler) -> Handler:
+        changes = method != "GET" if writes is None else writes
+        ROUTES.append(Route(method, path, handler, params, kind, changes))
+        return handler
+
+    return declare
+
+
+TimedWork = tuple[int, str, Callable[[Ctx], None]]
+TimedSource = Callable[[Store], Iterable[TimedWork]]
+
+TIMED: list[TimedSource] = []
+
+
+def timed(source: TimedSource) -> TimedSource:
+    """Declare a source of timed work: it yields (due at, label, action) for everything that waits for a time.
+
+    The clock runs due actions in time order, each a transaction of its own with `ctx.now` the due second,
+    and asks again after each. An action must change the state so that it isn't yielded again;
+    the label (unique for the piece of work) names it in the log.
+    """
+    TIMED.append(source)
+    return source
+
+
+Expansion = Callable[[Ctx, Obj], Any]
+
+EXPANDABLE: dict[tuple[str, str], Expansion] = {}
+
+
+def expandable(kind: str, field: str, fn: Expansion) -> None:
+    """Declare a field that is answered only when `expand[]` names it, e.g. an invoice's `payments`.
+
+    `fn(ctx, obj)` gets the stored object and gives the value; ids within it can be expanded further.
+    """
+    EXPANDABLE[kind, field] = fn

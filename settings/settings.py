@@ -1,0 +1,105 @@
+"""Settings from the environment (or `.env`), validated at start: every wrong one is reported at once."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from billing.policy import InvalidPolicy, Policy, policy_from_toml
+
+DEFAULT_POLICY = Path(__file__).resolve().parent.parent / "policy.toml"
+
+
+def _starts(*prefixes: str, example: str) -> Any:
+    def check(value: str) -> str:
+        if value and not value.startswith(prefixes):
+            raise ValueError(f"must start with {' or '.join(prefixes)}, for example {example}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _address(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdigit():
+        raise ValueError("must be host:port, for example 127.0.0.1:7233")
+    return value
+
+
+DatabaseUrl = Annotated[str, _starts("sqlite", "postgresql", example="postgresql://plixo@db/plixo")]
+HttpUrl = Annotated[str, _starts("http://", "https://", example="https://billing.example.com")]
+
+
+class Settings(BaseSettings):
+    """The process's surroundings; business rules are in the policy file instead."""
+
+    model_config = SettingsConfigDict(env_prefix="PLIXO_", env_file=".env", extra="ignore")
+
+    database_url: DatabaseUrl = "sqlite:///plixo.db"
+    temporal_address: Annotated[str, AfterValidator(_address)] = "127.0.0.1:7233"
+    temporal_namespace: str = Field(default="default", min_length=1)
+    stripe_api_key: SecretStr
+    stripe_api_base: HttpUrl = "https://api.stripe.com"
+    stripe_webhook_secret: SecretStr | None = None
+    smtp_url: Annotated[str, _starts("smtp://", "smtps://", example="smtp://127.0.0.1:1025")] = (
+        "smtp://127.0.0.1:1025"
+    )
+    mail_from: str = "Plixo Billing <billing@plixo.example>"
+    alert_webhook_url: HttpUrl | None = None
+    public_url: HttpUrl = "http://127.0.0.1:8000"
+    policy_file: Path = DEFAULT_POLICY
+    api_host: str = "127.0.0.1"
+    api_port: int = Field(default=8000, ge=0, le=65535)
+    health_port: int | None = Field(default=None, ge=0, le=65535)
+    """Where the worker answers /healthz; nowhere when unset."""
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
+    """Where the Temporal SDK of the worker serves its metrics to Prometheus; nowhere when unset."""
+
+
+class InvalidSettings(Exception):
+    """Every wrong setting and every wrong line of the policy, one a line."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+
+def load(**overrides: Any) -> tuple[Settings, Policy]:
+    """Settings and policy; raises `InvalidSettings` that names everything wrong with either."""
+    problems: list[str] = []
+    settings: Settings | None = None
+    policy: Policy | None = None
+    try:
+        settings = Settings(**overrides)
+        policy_file = settings.policy_file
+    except ValidationError as error:
+        bad = {str(e["loc"][0]) for e in error.errors()}
+        problems += [f"PLIXO_{str(e['loc'][0]).upper()}: {_say(e)}" for e in error.errors()]
+        policy_file = DEFAULT_POLICY if "policy_file" in bad else _policy_file(overrides)
+    try:
+        policy = policy_from_toml(policy_file.read_text(encoding="utf-8"))
+    except OSError as error:
+        problems.append(
+            f"PLIXO_POLICY_FILE: {policy_file} can't be read ({error.strerror}); name a TOML file"
+        )
+    except InvalidPolicy as error:
+        problems += [f"{policy_file.name}: {problem}" for problem in error.errors]
+    if problems or settings is None or policy is None:
+        raise InvalidSettings(problems)
+    return settings, policy
+
+
+def _say(error: Any) -> str:
+    if error["type"] == "missing":
+        return "is not set; it is required"
+    return str(error["msg"]).removeprefix("Value error, ")
+
+
+class _PolicyFileOnly(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="PLIXO_", env_file=".env", extra="ignore")
+    policy_file: Path = DEFAULT_POLICY
+
+
+def _policy_file(overrides: dict[str, Any]) -> Path:
+    return _PolicyFileOnly(**{k: v for k, v in overrides.items() if k == "policy_file"}).policy_file

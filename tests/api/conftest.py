@@ -1,0 +1,141 @@
+"""The real app on real records. Temporal is down unless a test brings its own: what is accepted is kept."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from httpx import ASGITransport, AsyncClient, Response
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from api.app import create_app
+from api.context import Context
+from billing.plans import Plan, PlanLimits, Price
+from billing.policy import Policy, policy_from_toml
+from db import mirror
+from db.session import Database
+from settings.settings import DEFAULT_POLICY
+
+from ..builders import NOW, Member, Tenant, store, tenant
+
+PERIOD_END = 1775001600
+"""2026-04-01 in UTC seconds."""
+
+HELD = {
+    "plan": "starter",
+    "price": "price_starter_month",
+    "seats": 10,
+    "interval": "month",
+    "period_start": 1772323200,
+    "period_end": PERIOD_END,
+    "status": "active",
+}
+
+WANTED: dict[str, Any] = {"plan": "growth", "seats": 12, "reason": "Two teams join."}
+
+
+class Api:
+    """Requests to an app as a person: `who` is a member, headers of one's own, or nobody."""
+
+    def __init__(self, app: FastAPI, http: AsyncClient) -> None:
+        self.app = app
+        self.http = http
+
+    @property
+    def context(self) -> Context:
+        context = self.app.state.context
+        assert isinstance(context, Context)
+        return context
+
+    async def get(self, path: str, who: Member | None = None, **query: Any) -> Response:
+        return await self.http.get(path, headers=who.headers if who else {}, params=query)
+
+    async def post(
+        self, path: str, who: Member | None = None, body: Any = None, *, key: str | None = None, **more: Any
+    ) -> Response:
+        headers = (who.headers if who else {}) | ({"Idempotency-Key": key} if key is not None else {})
+        headers |= more.pop("headers", {})
+        if body is not None:
+            more["json"] = body
+        return await self.http.post(path, headers=headers, **more)
+
+    async def ask(self, who: Member, key: str = "key-1", **changes: Any) -> Response:
+        """Ask for a plan change."""
+        return await self.post("/v1/plan-changes", who, WANTED | changes, key=key)
+
+
+async def serving(database: Database, policy: Policy, temporal: Client, **more: Any) -> AsyncIterator[Api]:
+    app = create_app(policy, database, temporal, **more)
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://plixo.test") as http:
+        api = Api(app, http)
+        yield api
+        await api.context.dispatcher.idle()
+
+
+@pytest.fixture(scope="session")
+def policy() -> Policy:
+    return policy_from_toml(DEFAULT_POLICY.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+async def no_temporal() -> Client:
+    """A client whose server is down: nothing listens on the discard port."""
+    return await Client.connect("127.0.0.1:9", lazy=True, data_converter=pydantic_data_converter)
+
+
+@pytest.fixture
+async def api(database: Database, policy: Policy, no_temporal: Client) -> AsyncIterator[Api]:
+    async for served in serving(database, policy, no_temporal):
+        yield served
+
+
+@pytest.fixture
+async def acme(database: Database) -> Tenant:
+    """An organization on the Starter plan with ten seats, five of them in use."""
+    return await subscribed(database)
+
+
+@pytest.fixture
+async def other(database: Database, acme: Tenant) -> Tenant:
+    """Another organization, which must not see anything of the first."""
+    return await subscribed(database)
+
+
+async def subscribed(database: Database) -> Tenant:
+    async with database.transaction() as session:
+        for plan in PLANS:
+            await mirror.store_plan(session, plan, synced_at=NOW)
+    return await tenant(database, subscription=HELD, synced_at=NOW)
+
+
+def _plan(slug: str, seats: int, customers: int | None, ar_balance: int | None, **prices: int) -> Plan:
+    return Plan(
+        plan=slug,
+        name=slug.title(),
+        product=f"prod_{slug}",
+        seats_included=seats,
+        limits=PlanLimits(seats=seats, customers=customers, ar_balance=ar_balance),
+        prices=tuple(
+            Price(id=f"price_{slug}_{interval}", interval=interval, unit_amount=amount, currency="usd")
+            for interval, amount in prices.items()
+        ),
+    )
+
+
+PLANS = (
+    _plan("starter", 10, 50, 5_000_000, month=1000),
+    _plan("growth", 50, 500, 50_000_000, month=2000, year=20_000),
+    _plan("scale", 500, None, None, month=4000, year=40_000),
+)
+
+
+async def counted(database: Database, *tables: type[Any]) -> list[int]:
+    """How many rows each table has: to show that a refusal leaves no trace."""
+    from sqlmodel import func, select
+
+    async with database.reading() as session:
+        return [(await session.exec(select(func.count()).select_from(table))).one() for table in tables]
+
+
+__all__ = ["HELD", "PLANS", "WANTED", "Api", "counted", "serving", "store", "subscribed"]

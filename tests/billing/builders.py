@@ -1,0 +1,125 @@
+"""Builders of the domain's and of Stripe's objects; what a test does not care for is filled in."""
+
+from typing import Any
+
+from billing.limits import Usage
+from billing.plan_change import Terms, Wanted
+from billing.plans import Plan, PlanLimits, Price
+from billing.proration import Line, Period
+
+APRIL_START, APRIL_END = 1775001600, 1777593600
+MID_APRIL = (APRIL_START + APRIL_END) // 2
+
+
+def a_line(**fields: Any) -> Line:
+    period = Period(start=fields.pop("start", MID_APRIL), end=fields.pop("end", APRIL_END))
+    given = {
+        "kind": "debit",
+        "description": "Remaining time on Growth after 16 Apr 2026",
+        "amount_minor": 1000,
+        "period": period,
+        "price": "price_growth_month",
+        "quantity": 1,
+    }
+    return Line.model_validate(given | fields)
+
+
+def a_plan(**fields: Any) -> Plan:
+    given = {
+        "plan": "starter",
+        "name": "Starter",
+        "product": "prod_starter",
+        "seats_included": 10,
+        "limits": PlanLimits(seats=10, customers=50, ar_balance=1_000_000),
+        "prices": (
+            Price(id="price_starter_month", interval="month", unit_amount=1000, currency="usd"),
+            Price(id="price_starter_year", interval="year", unit_amount=10000, currency="usd"),
+        ),
+    }
+    return Plan.model_validate(given | fields)
+
+
+def some_usage(**fields: Any) -> Usage:
+    given = {"seats": 3, "customers": 12, "ar_balance": 250_000, "currency": "usd"}
+    return Usage.model_validate(given | fields)
+
+
+def some_terms(**fields: Any) -> Terms:
+    given = {"plan": "starter", "price": "price_starter_month", "seats": 5, "interval": "month"}
+    return Terms.model_validate(given | fields)
+
+
+def a_wish(**fields: Any) -> Wanted:
+    return Wanted.model_validate({"plan": "starter", "reason": "The team has grown."} | fields)
+
+
+def stripe_product(**fields: Any) -> dict[str, Any]:
+    metadata = {
+        "plixo_plan": "starter",
+        "seats_included": "10",
+        "limit_customers": "50",
+        "limit_ar_balance": "1000000",
+    }
+    metadata |= fields.pop("metadata", {})
+    metadata = {key: value for key, value in metadata.items() if value is not None}
+    return {"id": "prod_1", "object": "product", "name": "Starter", "metadata": metadata} | fields
+
+
+def stripe_price(**fields: Any) -> dict[str, Any]:
+    recurring = {"interval": "month", "interval_count": 1, "usage_type": "licensed"}
+    recurring |= fields.pop("recurring", {})
+    return {
+        "id": "price_1",
+        "object": "price",
+        "product": "prod_1",
+        "active": True,
+        "currency": "usd",
+        "unit_amount": 1000,
+        "recurring": recurring,
+        "metadata": {},
+    } | fields
+
+
+def line_item(amount: int, *, proration: bool, **fields: Any) -> dict[str, Any]:
+    """An invoice line in Stripe's JSON, as subscriptions make them."""
+    return {
+        "id": "il_1",
+        "object": "line_item",
+        "amount": amount,
+        "currency": "usd",
+        "description": "Unused time on Silver after 01 Sep 2020",
+        "period": {"start": 1598982148, "end": 1599427688},
+        "quantity": 1,
+        "quantity_decimal": "1",
+        "subtotal": amount,
+        "pricing": {
+            "type": "price_details",
+            "unit_amount_decimal": "1000",
+            "price_details": {"price": "price_1", "product": "prod_1"},
+        },
+        "parent": {
+            "type": "subscription_item_details",
+            "invoice_item_details": None,
+            "subscription_item_details": {
+                "subscription": "sub_1",
+                "subscription_item": "si_1",
+                "invoice_item": "ii_1" if proration else None,
+                "proration": proration,
+                "proration_details": None,
+            },
+        },
+    } | fields
+
+
+def stripe_invoice(*lines: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return {
+        "id": "in_1",
+        "object": "invoice",
+        "currency": "usd",
+        "lines": {"object": "list", "data": list(lines), "has_more": False},
+        "subtotal": sum(line["amount"] for line in lines),
+        "total": sum(line["amount"] for line in lines),
+        "amount_shipping": 0,
+        "total_discount_amounts": [],
+        "total_taxes": [],
+    } | fields

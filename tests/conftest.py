@@ -1,0 +1,46 @@
+"""What every test can ask for: a fresh database, once on SQLite and once on PostgreSQL."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from db.session import Database
+
+from .databases import PostgresDatabases, SqliteDatabases
+
+
+@pytest.fixture(scope="session")
+def sqlite_databases(tmp_path_factory: pytest.TempPathFactory) -> SqliteDatabases:
+    return SqliteDatabases(tmp_path_factory.mktemp("sqlite"))
+
+
+@pytest.fixture(scope="session")
+def postgres_databases() -> Iterator[PostgresDatabases]:
+    databases = PostgresDatabases()
+    yield databases
+    databases.stop()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def databases(
+    request: pytest.FixtureRequest,
+    sqlite_databases: SqliteDatabases,
+    postgres_databases: PostgresDatabases,
+) -> SqliteDatabases | PostgresDatabases:
+    """One kind of database after the other; `parametrize("databases", ["sqlite"], indirect=True)` for one."""
+    return sqlite_databases if request.param == "sqlite" else postgres_databases
+
+
+@pytest.fixture
+async def database_url(databases: SqliteDatabases | PostgresDatabases) -> AsyncIterator[str]:
+    """The URL of a fresh, migrated database, for processes of their own too."""
+    async with databases.fresh() as url:
+        yield url
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A fresh, migrated database."""
+    opened = Database(database_url)
+    yield opened
+    await opened.dispose()

@@ -1,0 +1,85 @@
+"""Notices: one of a kind for an operation, acknowledged once."""
+
+from datetime import timedelta
+
+import pytest
+
+from db import notices
+from db.session import Database
+from db.tables import Notice
+from tests.builders import NOW, Tenant, a_notice, an_operation, store, tenant
+
+LATER = NOW + timedelta(hours=1)
+
+
+async def told(database: Database, acme: Tenant) -> Notice:
+    operation = an_operation(acme, kind="refund")
+    await store(database, operation)
+    async with database.transaction() as session:
+        return await notices.create(session, a_notice(operation))
+
+
+async def acknowledge(database: Database, notice: Notice, person_id: str) -> Notice:
+    async with database.transaction() as session:
+        return await notices.acknowledge(session, notice.id, person_id=person_id, at=LATER)
+
+
+async def escalate(database: Database, notice: Notice) -> Notice:
+    async with database.transaction() as session:
+        return await notices.escalate(session, notice.id)
+
+
+async def test_an_operation_has_one_notice_of_a_kind(database: Database) -> None:
+    acme = await tenant(database)
+    operation = an_operation(acme)
+    await store(database, operation)
+    async with database.transaction() as session:
+        first = await notices.create(session, a_notice(operation))
+        again = await notices.create(session, a_notice(operation, id="ntc_other"))
+        final = await notices.create(session, a_notice(operation, kind="plan_change_applied"))
+
+    assert again.id == first.id
+    assert final.id != first.id
+
+
+async def test_whoever_acknowledges_first_stays(database: Database) -> None:
+    acme = await tenant(database)
+    notice = await told(database, acme)
+    await acknowledge(database, notice, acme.finance.id)
+
+    kept = await acknowledge(database, notice, acme.controller.id)
+
+    assert (kept.state, kept.acknowledged_by, kept.acknowledged_at) == (
+        "acknowledged",
+        acme.finance.id,
+        LATER,
+    )
+
+
+async def test_an_escalated_notice_can_still_be_acknowledged_but_not_the_other_way_round(
+    database: Database,
+) -> None:
+    acme = await tenant(database)
+    notice = await told(database, acme)
+
+    assert (await escalate(database, notice)).state == "escalated"
+    assert (await acknowledge(database, notice, acme.finance.id)).state == "acknowledged"
+    assert (await escalate(database, notice)).state == "acknowledged"
+
+
+async def test_acknowledging_an_unknown_notice_is_an_error(database: Database) -> None:
+    with pytest.raises(LookupError, match="no notice ntc_unknown"):
+        async with database.transaction() as session:
+            await notices.acknowledge(session, "ntc_unknown", person_id="per_1", at=LATER)
+
+
+async def test_lists_and_single_notices_stay_within_the_organization(database: Database) -> None:
+    acme, other = await tenant(database), await tenant(database)
+    mine, theirs = await told(database, acme), await told(database, other)
+    await acknowledge(database, mine, acme.finance.id)
+
+    async with database.reading() as session:
+        assert [row.id for row in (await notices.page(session, acme.id)).rows] == [mine.id]
+        assert (await notices.page(session, acme.id, state="open")).rows == []
+        assert await notices.get(session, acme.id, theirs.id) is None
+        assert await notices.get(session, other.id, theirs.id) is not None

@@ -1,0 +1,152 @@
+"""Sessions: what commits, what rolls back, and what the databases are set to."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+
+from db.session import Database, async_url
+from db.tables import Organization
+from tests.builders import an_organization, store
+
+sqlite_only = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+
+
+async def count(database: Database) -> int:
+    async with database.reading() as session:
+        return int(await session.scalar(text("SELECT count(*) FROM organizations")) or 0)
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("sqlite:///plixo.db", "sqlite+aiosqlite:///plixo.db"),
+        ("sqlite:////var/plixo.db", "sqlite+aiosqlite:////var/plixo.db"),
+        ("sqlite+aiosqlite:///plixo.db", "sqlite+aiosqlite:///plixo.db"),
+        ("postgresql://plixo:secret@db:5432/plixo", "postgresql+asyncpg://plixo:secret@db:5432/plixo"),
+        ("postgresql+psycopg://plixo@db/plixo", "postgresql+asyncpg://plixo@db/plixo"),
+        ("postgres://plixo@db/plixo", "postgresql+asyncpg://plixo@db/plixo"),
+        ("postgresql://db/plixo?sslmode=require", "postgresql+asyncpg://db/plixo?ssl=require"),
+    ],
+)
+def test_urls_get_the_drivers_that_are_used_here(given: str, used: str) -> None:
+    assert async_url(given).render_as_string(hide_password=False) == used
+
+
+@pytest.mark.parametrize(
+    ("url", "complaint"),
+    [
+        ("mysql://db/plixo", "neither sqlite nor postgresql"),
+        ("sqlite://", "needs a file"),
+        ("sqlite:///:memory:", "needs a file"),
+    ],
+)
+def test_other_databases_are_refused(url: str, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        async_url(url)
+
+
+async def test_a_transaction_commits_at_its_end_and_others_see_it(database: Database) -> None:
+    await store(database, an_organization())
+    assert await count(database) == 1
+
+
+async def test_a_transaction_that_raises_leaves_nothing(database: Database) -> None:
+    with pytest.raises(RuntimeError):
+        async with database.transaction() as session:
+            session.add(an_organization())
+            await session.flush()
+            raise RuntimeError
+
+    assert await count(database) == 0
+
+
+async def test_a_transaction_that_is_cancelled_leaves_nothing_and_the_next_one_works(
+    database: Database,
+) -> None:
+    flushed = asyncio.Event()
+
+    async def interrupted() -> None:
+        async with database.transaction() as session:
+            session.add(an_organization())
+            await session.flush()
+            flushed.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(interrupted())
+    await flushed.wait()
+    task.cancel()
+    await asyncio.wait([task])
+    await store(database, an_organization())
+
+    assert task.cancelled()
+    assert await count(database) == 1
+
+
+async def test_rows_can_be_read_after_the_transaction(database: Database) -> None:
+    async with database.transaction() as session:
+        row = an_organization(name="Acme")
+        session.add(row)
+
+    assert row.name == "Acme"
+
+
+async def test_counting_in_many_transactions_at_once_loses_nothing(
+    database: Database, database_url: str
+) -> None:
+    organization = an_organization(name="0")
+    await store(database, organization)
+    other = Database(database_url)  # connections of its own, like another process
+
+    async def increment(to: Database) -> None:
+        async with to.transaction() as session:
+            row = await session.get_one(Organization, organization.id, with_for_update=True)
+            row.name = str(int(row.name) + 1)
+
+    await asyncio.gather(*(increment((database, other)[n % 2]) for n in range(30)))
+    await other.dispose()
+
+    async with database.reading() as session:
+        assert (await session.get_one(Organization, organization.id)).name == "30"
+
+
+@sqlite_only
+async def test_nothing_can_be_written_while_reading(database: Database) -> None:
+    with pytest.raises(OperationalError, match="readonly"):
+        async with database.reading() as session:
+            session.add(an_organization())
+            await session.flush()
+
+
+@sqlite_only
+async def test_reading_does_not_wait_for_a_writer(database: Database) -> None:
+    async with database.transaction() as session:
+        session.add(an_organization())
+        await session.flush()
+        assert await count(database) == 0
+    assert await count(database) == 1
+
+
+@sqlite_only
+async def test_sqlite_keeps_a_write_ahead_log_and_checks_foreign_keys(database: Database) -> None:
+    async with database.transaction() as session:
+        settings = [
+            await session.scalar(text(f"PRAGMA {name}"))
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "query_only")
+        ]
+    assert settings == ["wal", 1, 1, 30_000, 0]
+
+
+async def test_ping_answers_when_the_records_can_be_read(database: Database) -> None:
+    await database.ping()
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:////nowhere/at/all/plixo.db", "postgresql://nobody@127.0.0.1:1/plixo"]
+)
+async def test_ping_raises_when_the_records_cannot_be_read(url: str) -> None:
+    unreachable = Database(url)
+    with pytest.raises((SQLAlchemyError, OSError)):
+        await unreachable.ping()
+    await unreachable.dispose()

@@ -1,0 +1,210 @@
+"""The whole house for a test: API, workers, records, mail sink, Stripe stand-in and a Temporal server.
+
+People act through the HTTP API, as in production; nothing of ours is patched.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any, Self
+
+from aiosmtpd.smtp import SMTP
+from httpx import ASGITransport, AsyncClient, Response
+from pydantic import SecretStr
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from api.app import create_app
+from api.context import Context
+from billing.policy import Policy, policy_from_toml
+from db.session import Database
+from sandbox.mail import LOOPBACK, Mailbox
+from sandbox.stripe.inprocess import StandIn
+from settings.settings import DEFAULT_POLICY, Settings
+from worker import composition
+
+from .builders import Member, Tenant
+from .shop import APRIL, Shop, open_shop
+
+BIN = Path(sys.executable).parent
+PATIENCE = 30.0
+"""Seconds until a test gives up waiting for a state."""
+
+_keys = count(1)
+
+
+def default_policy(**stripe: float) -> Policy:
+    """The policy that the project ships, but for the pace of calls to Stripe."""
+    policy = policy_from_toml(DEFAULT_POLICY.read_text(encoding="utf-8"))
+    faster = policy.stripe.model_copy(update={"requests_per_second": 500.0} | stripe)
+    return policy.model_copy(update={"stripe": faster})
+
+
+class MailSink:
+    """An SMTP server that keeps what it takes."""
+
+    def __init__(self) -> None:
+        self.mailbox = Mailbox()
+        self.url = ""
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: SMTP(self.mailbox, loop=loop), LOOPBACK, 0)
+        self.url = f"smtp://{LOOPBACK}:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+
+    @property
+    def subjects(self) -> list[str]:
+        return [mail["subject"] for mail in self.mailbox.mails]
+
+
+@dataclass
+class House:
+    """A running house. `wait` and friends look at the API, as a person would."""
+
+    temporal: Client
+    environment: WorkflowEnvironment | None
+    database: Database
+    shop: Shop
+    mail: MailSink
+    http: AsyncClient
+    settings: Settings
+    policy: Policy
+
+    @property
+    def stand_in(self) -> StandIn:
+        return self.shop.stand_in
+
+    # --- acting -----------------------------------------------------------------------------------------
+
+    async def get(self, who: Member, path: str) -> dict[str, Any]:
+        answer = await self.http.get(path, headers=who.headers)
+        assert answer.status_code == 200, answer.text
+        document: dict[str, Any] = answer.json()
+        return document
+
+    async def post(self, who: Member, path: str, body: dict[str, Any], **headers: str) -> Response:
+        return await self.http.post(path, json=body, headers=who.headers | headers)
+
+    async def ask(self, tenant: Tenant, **wanted: Any) -> str:
+        """The admin asks for a plan change; returns its operation's id."""
+        body = {"plan": "growth", "reason": "The team grows."} | wanted
+        key = {"Idempotency-Key": f"test-{next(_keys)}"}
+        answer = await self.http.post("/v1/plan-changes", json=body, headers=tenant.admin.headers | key)
+        assert answer.status_code == 202, answer.text
+        operation: str = answer.json()["id"]
+        return operation
+
+    async def approval(self, who: Member, operation: str) -> dict[str, Any]:
+        """The open approval of an operation."""
+        found = await self.get(who, f"/v1/operations/{operation}")
+        return await self.get(who, f"/v1/approvals/{found['approval']}")
+
+    async def decide(
+        self, who: Member, operation: str, decision: str = "approve", comment: str | None = None, **more: Any
+    ) -> Response:
+        """Decides what is open, having looked at it just now."""
+        approval = await self.approval(who, operation)
+        body = {"decision": decision, "subject_hash": approval["subject_hash"], "comment": comment} | more
+        return await self.post(who, f"/v1/approvals/{approval['id']}/decision", body)
+
+    # --- waiting ----------------------------------------------------------------------------------------
+
+    async def wait(self, tenant: Tenant, operation: str, *states: str, stage: str | None = None) -> dict[str, Any]:
+        """The operation, as soon as it is in one of the states (and at the stage)."""
+        found: dict[str, Any] = {}
+
+        async def there() -> bool:
+            nonlocal found
+            found = await self.get(tenant.auditor, f"/v1/operations/{operation}")
+            return found["state"] in states and stage in (None, found["stage"])
+
+        await until(there, lambda: f"{operation} is {found.get('state')}/{found.get('stage')}: {found.get('error')}")
+        return found
+
+    async def reviewed(self, tenant: Tenant, operation: str, round_: int = 1) -> dict[str, Any]:
+        """The open approval of the given round."""
+        found: dict[str, Any] = {}
+
+        async def there() -> bool:
+            nonlocal found
+            operation_now = await self.get(tenant.auditor, f"/v1/operations/{operation}")
+            if operation_now["state"] != "awaiting_approval" or not operation_now["approval"]:
+                return False
+            found = await self.get(tenant.auditor, f"/v1/approvals/{operation_now['approval']}")
+            return found["state"] == "open" and found["id"].endswith(f"-{round_}")
+
+        await until(there, lambda: f"{operation} has no open round {round_}")
+        return found
+
+    async def events(self, tenant: Tenant, operation: str) -> list[str]:
+        """The timeline's events, in order."""
+        page = await self.get(tenant.auditor, f"/v1/operations/{operation}/timeline?limit=100")
+        return [event["event"] for event in page["data"]]
+
+    async def skip(self, **time: float) -> None:
+        """Moves the time-skipping server's clock."""
+        assert self.environment is not None
+        await self.environment.sleep(timedelta(**time))
+
+
+async def until(condition: Callable[[], Awaitable[bool]], say: Callable[[], str]) -> None:
+    """Polls until the condition holds; fails the test with `say()` when it never does."""
+    deadline = asyncio.get_running_loop().time() + PATIENCE
+    while not await condition():
+        assert asyncio.get_running_loop().time() < deadline, say()
+        await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def time_skipping() -> AsyncIterator[WorkflowEnvironment]:
+    """A Temporal test server of its own: its time is server-wide."""
+    environment = await WorkflowEnvironment.start_time_skipping(
+        test_server_existing_path=str(BIN / "temporal-test-server"), data_converter=pydantic_data_converter
+    )
+    async with environment:
+        yield environment
+
+
+@asynccontextmanager
+async def house(
+    environment: WorkflowEnvironment, database: Database, stand_in: StandIn, *, at: int = APRIL
+) -> AsyncIterator[House]:
+    """Everything, in this process, around a Temporal server and a fresh database."""
+    async with AsyncExitStack() as stack:
+        mail = await stack.enter_async_context(MailSink())
+        policy = default_policy()
+        settings = Settings(
+            database_url=database.url.render_as_string(hide_password=False),
+            stripe_api_key=SecretStr("sk_test_plixo"),
+            stripe_api_base=stand_in.url,
+            smtp_url=mail.url,
+            public_url="http://plixo.test",
+        )
+        shop = await open_shop(stand_in, at)
+        activities = composition.build_activities(settings, database, environment.client, shop.client)
+        stack.push_async_callback(activities.close)
+        for worker in composition.build_workers(environment.client, activities, policy):
+            await stack.enter_async_context(worker)
+        app = create_app(policy, database, environment.client, rate="10000/second")
+        http = await stack.enter_async_context(
+            AsyncClient(transport=ASGITransport(app), base_url="http://plixo.test", timeout=30)
+        )
+        context: Context = app.state.context
+        stack.push_async_callback(context.dispatcher.idle)
+        yield House(environment.client, environment, database, shop, mail, http, settings, policy)
+
+
+def as_json(value: Any) -> str:
+    """For messages of failing tests."""
+    return json.dumps(value, indent=2, sort_keys=True)

@@ -1,0 +1,77 @@
+"""`python -m worker`: hosts the stories and what they ask of the world, until SIGTERM."""
+
+import asyncio
+import logging
+import signal
+import sys
+from contextlib import AsyncExitStack
+
+from temporalio.client import Client
+from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
+
+from billing.policy import Policy
+from settings.settings import InvalidSettings, Settings, load
+
+from . import composition, schedules
+from .health import Health
+
+log = logging.getLogger("worker")
+
+RETRY_CONNECT = 1.0
+"""Seconds."""
+
+
+async def run(settings: Settings, policy: Policy) -> None:
+    """Connects, hosts and waits for SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        health = Health()
+        if settings.health_port is not None:
+            await stack.enter_async_context(health.served(settings.health_port))
+        temporal = await _connected(settings, stop)
+        if temporal is None:
+            return
+        database = await composition.hosted(stack, settings, policy, temporal)
+        await schedules.ensure(temporal)
+        health.ready(temporal, database)
+        log.info("worker ready on %s", settings.temporal_address)
+        await stop.wait()
+
+
+async def _connected(settings: Settings, stop: asyncio.Event) -> Client | None:
+    """Waits for Temporal, which may start later than the worker."""
+    runtime = _runtime(settings)
+    while not stop.is_set():
+        try:
+            return await composition.connect(settings, runtime)
+        except RuntimeError as error:
+            log.warning("Temporal at %s can't be reached yet: %s", settings.temporal_address, error)
+            await asyncio.sleep(RETRY_CONNECT)
+    return None
+
+
+def _runtime(settings: Settings) -> Runtime | None:
+    """With the SDK's own metrics for Prometheus where a port is given."""
+    if settings.metrics_port is None:
+        return None
+    metrics = PrometheusConfig(bind_address=f"{settings.api_host}:{settings.metrics_port}")
+    return Runtime(telemetry=TelemetryConfig(metrics=metrics))
+
+
+def main() -> int:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    try:
+        settings, policy = load()
+    except InvalidSettings as error:
+        print("The worker can't start; mend these settings:", file=sys.stderr)
+        for problem in error.problems:
+            print(f"  {problem}", file=sys.stderr)
+        return 2
+    asyncio.run(run(settings, policy))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+"""The composition root: every activity class gets its collaborators here, and nowhere else."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import stripe
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.runtime import Runtime
+from temporalio.worker import Worker
+
+from activities.approvals import Approvals
+from activities.effects import StripeEffects
+from activities.mail import Mailer
+from activities.mirror import Mirror
+from activities.notices import Notices
+from activities.outbox import OutboxSweep
+from activities.records import Records
+from activities.stripe_client import stripe_client
+from activities.stripe_reads import StripeReads
+from billing.delivery import Delivery
+from billing.policy import Policy
+from db.session import Database
+from db.tables import Outbox
+from settings.settings import Settings
+from workflows import dispatch, ids
+from workflows.approval import ApprovalWorkflow
+from workflows.finance_notice import FinanceNoticeWorkflow
+from workflows.outbox_sweep import OutboxSweepWorkflow
+from workflows.plan_change import PlanChangeWorkflow
+from workflows.reconcile import ReconcileWorkflow
+
+from .interceptors import Heartbeats
+
+WORKFLOWS: Sequence[type] = (
+    PlanChangeWorkflow,
+    ApprovalWorkflow,
+    FinanceNoticeWorkflow,
+    OutboxSweepWorkflow,
+    ReconcileWorkflow,
+)
+
+SEND_WITHIN = timedelta(seconds=10)
+STICKY = timedelta(seconds=5)
+"""How long a killed worker's workflow tasks wait for it before any worker gets them."""
+
+
+@dataclass(frozen=True)
+class Activities:
+    """The activities of both queues."""
+
+    main: Sequence[Callable[..., Any]]
+    stripe: Sequence[Callable[..., Any]]
+    close: Callable[[], Awaitable[None]]
+    """To be awaited when no activity runs any more."""
+
+
+def build_activities(
+    settings: Settings, database: Database, temporal: Client, stripe_api: stripe.StripeClient
+) -> Activities:
+    """One instance of each activity class, with its collaborators."""
+
+    async def send(row: Outbox) -> Delivery:
+        return await dispatch.send(
+            temporal,
+            action="start" if row.action == "start" else "update",
+            workflow_id=row.workflow_id,
+            name=row.name,
+            update_id=row.update_id,
+            payload=row.payload,
+            within=SEND_WITHIN,
+        )
+
+    records, approvals, notices = Records(database), Approvals(database), Notices(database)
+    mailer = Mailer(database, settings.smtp_url, settings.mail_from, settings.public_url)
+    effects, reads = StripeEffects(stripe_api, database), StripeReads(stripe_api, database)
+    mirror = Mirror(stripe_api, database)
+    return Activities(
+        main=(
+            records.tell,
+            records.usage,
+            approvals.open_approval,
+            approvals.climb_approval,
+            approvals.note_reminder,
+            approvals.settle_decision,
+            approvals.close_approval,
+            notices.open_notice,
+            notices.escalate_notice,
+            notices.acknowledge_notice,
+            mailer.send,
+            OutboxSweep(database, send).deliver_outbox,
+        ),
+        stripe=(
+            effects.perform,
+            reads.subscription,
+            reads.target,
+            reads.preview,
+            reads.renewal_preview,
+            reads.result,
+            reads.schedule,
+            mirror.mirror_catalog,
+            mirror.mirror_customers,
+            mirror.mirror_invoices,
+        ),
+        close=mailer.close,
+    )
+
+
+async def connect(settings: Settings, runtime: Runtime | None = None) -> Client:
+    """The process's one Temporal client. Raises RuntimeError while Temporal can't be reached."""
+    return await Client.connect(
+        settings.temporal_address,
+        namespace=settings.temporal_namespace,
+        data_converter=pydantic_data_converter,
+        runtime=runtime,
+    )
+
+
+def build_workers(temporal: Client, activities: Activities, policy: Policy) -> tuple[Worker, Worker]:
+    """The worker of the stories and records, and the one that calls Stripe within the account's budget."""
+    main = Worker(
+        temporal,
+        task_queue=ids.MAIN_QUEUE,
+        workflows=WORKFLOWS,
+        activities=activities.main,
+        interceptors=[Heartbeats()],
+        sticky_queue_schedule_to_start_timeout=STICKY,
+        graceful_shutdown_timeout=timedelta(seconds=5),
+    )
+    calls = Worker(
+        temporal,
+        task_queue=ids.STRIPE_QUEUE,
+        activities=activities.stripe,
+        interceptors=[Heartbeats()],
+        max_task_queue_activities_per_second=policy.stripe.requests_per_second,
+        graceful_shutdown_timeout=timedelta(seconds=5),
+    )
+    return main, calls
+
+
+async def hosted(stack: AsyncExitStack, settings: Settings, policy: Policy, temporal: Client) -> Database:
+    """Runs both workers until the stack is closed; returns the records that they share."""
+    database = Database(settings.database_url)
+    stack.push_async_callback(database.dispose)
+    stripe_api = stripe_client(settings.stripe_api_key.get_secret_value(), settings.stripe_api_base)
+    activities = build_activities(settings, database, temporal, stripe_api)
+    stack.push_async_callback(activities.close)
+    for worker in build_workers(temporal, activities, policy):
+        await stack.enter_async_context(worker)
+    return database

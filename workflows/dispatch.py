@@ -1,0 +1,85 @@
+"""Passes one start or update to Temporal so that sending it again changes nothing."""
+
+from datetime import timedelta
+from typing import Any, Literal
+
+from temporalio.client import (
+    Client,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from billing.delivery import Delivery
+from billing.operations import Problem
+
+from . import ids
+
+DELIVERED = Delivery(outcome="delivered")
+
+
+async def send(
+    client: Client,
+    *,
+    action: Literal["start", "update"],
+    workflow_id: str,
+    name: str,
+    update_id: str,
+    payload: dict[str, Any],
+    within: timedelta,
+) -> Delivery:
+    """Starts workflow `name`, or sends update `name` to a running one; never raises for a refusal.
+
+    A repeated start finds the first run, a repeated update id gets the first result. An update that no
+    worker has accepted `within` that time may be lost, so it counts as `later`.
+    """
+    try:
+        if action == "start":
+            await client.start_workflow(
+                name,
+                payload,
+                id=workflow_id,
+                task_queue=ids.MAIN_QUEUE,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                rpc_timeout=within,
+            )
+        else:
+            handle = client.get_workflow_handle(workflow_id)
+            await handle.execute_update(name, payload, id=update_id, rpc_timeout=within)
+    except WorkflowAlreadyStartedError:
+        return DELIVERED
+    except WorkflowUpdateFailedError as error:
+        return Delivery(outcome="refused", problem=_problem(error.cause))
+    except WorkflowUpdateRPCTimeoutOrCancelledError:
+        return _later("no_worker", "No worker has taken it yet.")
+    except RPCError as error:
+        if action == "update" and error.status == RPCStatusCode.NOT_FOUND:
+            return await _not_running(client, workflow_id)
+        return _later("temporal_unavailable", f"Temporal answered {error.status.name}.")
+    except (TimeoutError, ConnectionError, RuntimeError):
+        # The client raises RuntimeError while its first connection fails.
+        return _later("temporal_unavailable", "Temporal can't be reached.")
+    return DELIVERED
+
+
+async def _not_running(client: Client, workflow_id: str) -> Delivery:
+    """Closed is final; never started may only mean that its start is still in the outbox."""
+    try:
+        await client.get_workflow_handle(workflow_id).describe()
+    except RPCError:
+        return _later("not_started", "The workflow has not been started yet.")
+    problem = Problem(code="already_ended", message="It had already ended when this arrived.")
+    return Delivery(outcome="refused", problem=problem)
+
+
+def _problem(cause: BaseException | None) -> Problem:
+    if isinstance(cause, ApplicationError):
+        return Problem(code=cause.type or "refused", message=cause.message)
+    return Problem(code="refused", message="The workflow refused it.")
+
+
+def _later(code: str, message: str) -> Delivery:
+    return Delivery(outcome="later", problem=Problem(code=code, message=message))

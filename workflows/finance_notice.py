@@ -1,0 +1,100 @@
+"""A notice to Finance: tell, wait for the acknowledgement, escalate when it is late."""
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.mail import Mailer
+
+    from activities.notices import Notices
+    from billing.messages import (
+        Acknowledge,
+        MailRequest,
+        NoticeInput,
+        NoticeStep,
+        OpenedNotice,
+        OpenNotice,
+    )
+    from billing.operations import Role
+
+from . import ids, options
+
+
+@workflow.defn(name=ids.FINANCE_NOTICE)
+class FinanceNoticeWorkflow:
+    """Open until somebody of Finance says that they have seen it, however long that takes."""
+
+    @workflow.init
+    def __init__(self, request: NoticeInput) -> None:
+        self._request = request
+        self._opened: OpenedNotice | None = None
+        self._acknowledged: Acknowledge | None = None
+        self._mails: list[workflow.ActivityHandle[object]] = []
+
+    @workflow.run
+    async def run(self, request: NoticeInput) -> None:
+        opened = await self._open()
+        self._mail("told", "notice", Role.FINANCE, opened)
+        if not await self._acknowledged_by(opened):
+            await workflow.execute_local_activity_method(
+                Notices.escalate_notice, self._step(), **options.RECORD
+            )
+            self._mail("escalated", "notice_escalated", Role.CONTROLLER, opened)
+            await workflow.wait_condition(lambda: self._acknowledged is not None)
+        await workflow.wait_condition(workflow.all_handlers_finished)
+
+    @workflow.update
+    async def acknowledge(self, acknowledge: Acknowledge) -> None:
+        """Records who has seen it; again changes nothing."""
+        await workflow.wait_condition(lambda: self._opened is not None)
+        await workflow.execute_local_activity_method(
+            Notices.acknowledge_notice, self._step(acknowledge.person), **options.RECORD
+        )
+        self._acknowledged = acknowledge
+
+    @acknowledge.validator
+    def _check(self, acknowledge: Acknowledge) -> None:
+        if self._acknowledged is not None:
+            raise ApplicationError("It has already been acknowledged.", type="already_acknowledged")
+
+    async def _open(self) -> OpenedNotice:
+        order = OpenNotice(request=self._request, workflow=workflow.info().workflow_id, at=workflow.now())
+        opened: OpenedNotice = await workflow.execute_local_activity_method(
+            Notices.open_notice, order, **options.RECORD
+        )
+        self._opened = opened
+        return opened
+
+    async def _acknowledged_by(self, opened: OpenedNotice) -> bool:
+        try:
+            await workflow.wait_condition(
+                lambda: self._acknowledged is not None,
+                timeout=max((opened.deadline - workflow.now()).total_seconds(), 0),
+            )
+        except TimeoutError:
+            return False
+        return True
+
+    def _step(self, person: str | None = None) -> NoticeStep:
+        return NoticeStep(
+            notice=self._request.notice,
+            operation=self._request.operation,
+            at=workflow.now(),
+            person=person,
+        )
+
+    def _mail(self, key: str, template: str, role: Role, opened: OpenedNotice) -> None:
+        request = MailRequest(
+            organization=self._request.organization,
+            operation=self._request.operation,
+            key=f"{self._request.notice}:{key}",
+            template=template,
+            roles=(role,),
+            context={
+                "notice": self._request.notice,
+                "kind": self._request.kind,
+                "subject": self._request.subject,
+                "deadline": opened.deadline.isoformat(),
+            },
+        )
+        self._mails.append(workflow.start_activity_method(Mailer.send, request, **options.MAIL))

@@ -1,0 +1,31 @@
+"""Workflow and queue names, built in one place. They are never encrypted: no personal data in them."""
+
+MAIN_QUEUE = "plixo"
+STRIPE_QUEUE = "stripe"
+
+PLAN_CHANGE = "PlanChangeWorkflow"
+APPROVAL = "ApprovalWorkflow"
+FINANCE_NOTICE = "FinanceNoticeWorkflow"
+OUTBOX_SWEEP = "OutboxSweepWorkflow"
+RECONCILE = "ReconcileWorkflow"
+
+
+def operation_workflow(operation: str) -> str:
+    return f"operation-{operation}"
+
+
+def approval_id(operation: str, round_: int) -> str:
+    """The same for every attempt at opening one round, so that a retry opens nothing twice."""
+    return f"apr_{operation.removeprefix('op_')}-{round_}"
+
+
+def approval_workflow(approval: str) -> str:
+    return f"approval-{approval}"
+
+
+def notice_id(operation: str, kind: str) -> str:
+    return f"ntc_{operation.removeprefix('op_')}-{kind}"
+
+
+def notice_workflow(notice: str) -> str:
+    return f"notice-{notice}"

@@ -1,0 +1,62 @@
+"""Timeouts, retry policies and priorities, by name; stories hold no literals.
+
+Units are those of `timedelta`. A heartbeat timeout makes the work of a killed worker start again within
+seconds; beating is the worker's business (an interceptor), not the activity's.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from temporalio.common import Priority, RetryPolicy
+from temporalio.workflow import ActivityCancellationType
+
+from . import ids
+
+PEOPLE = Priority(priority_key=1)
+"""Somebody waits for it."""
+SWEEP = Priority(priority_key=4)
+
+PATIENT = RetryPolicy(
+    initial_interval=timedelta(milliseconds=500),
+    backoff_coefficient=2.0,
+    maximum_interval=timedelta(seconds=30),
+)
+
+STRIPE_CALL: dict[str, Any] = {
+    "task_queue": ids.STRIPE_QUEUE,
+    "start_to_close_timeout": timedelta(seconds=60),
+    "heartbeat_timeout": timedelta(seconds=5),
+    # Stripe's bad hours are waited for; after a week somebody has to look.
+    "schedule_to_close_timeout": timedelta(days=7),
+    "retry_policy": PATIENT,
+    "priority": PEOPLE,
+}
+"""Never as a local activity: a lost workflow task would run it again."""
+
+RECORD: dict[str, Any] = {
+    "start_to_close_timeout": timedelta(seconds=20),
+    "schedule_to_close_timeout": timedelta(days=7),
+    "retry_policy": PATIENT,
+}
+"""Short transactions, as local activities."""
+
+MAIL: dict[str, Any] = {
+    "start_to_close_timeout": timedelta(seconds=60),
+    "heartbeat_timeout": timedelta(seconds=5),
+    "schedule_to_close_timeout": timedelta(days=3),
+    "retry_policy": PATIENT,
+    "cancellation_type": ActivityCancellationType.TRY_CANCEL,
+}
+
+SWEEP_CALL: dict[str, Any] = {
+    "start_to_close_timeout": timedelta(minutes=2),
+    "heartbeat_timeout": timedelta(seconds=10),
+    "schedule_to_close_timeout": timedelta(minutes=10),
+    "retry_policy": PATIENT,
+    "priority": SWEEP,
+}
+
+STRIPE_PAGE: dict[str, Any] = STRIPE_CALL | {
+    "schedule_to_close_timeout": timedelta(hours=6),
+    "priority": SWEEP,
+}

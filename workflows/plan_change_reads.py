@@ -1,0 +1,114 @@
+"""What a plan change reads: the subscription, the plan, previews, and what Stripe holds afterwards."""
+
+import asyncio
+from datetime import timedelta
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.records import Records
+    from activities.stripe_reads import StripeReads
+    from billing.limits import check_limits
+    from billing.messages import UsageQuery
+    from billing.plan_change import (
+        PlanChangeInput,
+        PreviewQuery,
+        ResultLines,
+        ResultQuery,
+        Subject,
+        SubscriptionFacts,
+        SubscriptionQuery,
+        TargetQuery,
+        Wanted,
+        build_subject,
+        planned_as_approved,
+        terms_after,
+        unchangeable,
+    )
+
+from . import options
+from .story import refused
+
+LATE_INVOICE = timedelta(seconds=20)
+LATE_INVOICE_TRIES = 15
+"""A renewal's invoice may appear a little after its subscription has changed."""
+
+
+class PlanChangeReads:
+    """Every read of the story; the same code takes the first preview and the re-check."""
+
+    def __init__(self, request: PlanChangeInput) -> None:
+        self._request = request
+
+    async def preview(self, wanted: Wanted, proration_date: int | None = None) -> Subject:
+        """What the change would do. Without a second, Stripe chooses one, and it is pinned from then on."""
+        facts = await self.facts()
+        return await self._preview(wanted, facts, proration_date)
+
+    async def preview_again(self, wanted: Wanted, approved: Subject) -> Subject | None:
+        """The same preview at the same second, or None when the period has rolled over meanwhile."""
+        facts = await self.facts()
+        if facts.period_start != approved.period_start:
+            return None
+        return await self._preview(wanted, facts, approved.proration_date)
+
+    async def facts(self) -> SubscriptionFacts:
+        """The subscription now."""
+        query = SubscriptionQuery(
+            organization=self._request.organization, subscription=self._request.subscription
+        )
+        return await workflow.execute_activity_method(StripeReads.subscription, query, **options.STRIPE_CALL)
+
+    async def result(self, subject: Subject, effect_key: str) -> ResultLines:
+        """The lines that Stripe holds after the change was applied."""
+        query = ResultQuery(subject=subject, effect_key=effect_key)
+        return await workflow.execute_activity_method(StripeReads.result, query, **options.STRIPE_CALL)
+
+    async def renewal(self, subject: Subject) -> ResultLines:
+        """The renewal's lines, once its invoice is there."""
+        for _ in range(LATE_INVOICE_TRIES):
+            found = await self.result(subject, effect_key="")
+            if found.invoice is not None:
+                break
+            await workflow.sleep(LATE_INVOICE)
+        return found
+
+    async def has_changed(self, subject: Subject) -> bool:
+        """Whether Stripe has moved the subscription on to the scheduled terms."""
+        facts = await self.facts()
+        return facts.period_start >= subject.period_end and facts.terms == subject.to
+
+    async def planned(self, subject: Subject, schedule: str) -> bool:
+        """Whether the schedule in Stripe says what was approved."""
+        phases = await workflow.execute_activity_method(StripeReads.schedule, schedule, **options.STRIPE_CALL)
+        return planned_as_approved(subject, phases)
+
+    async def _preview(self, wanted: Wanted, facts: SubscriptionFacts, proration_date: int | None) -> Subject:
+        refuse_unless_changeable(facts)
+        interval = wanted.interval or facts.terms.interval
+        target_query = TargetQuery(plan=wanted.plan, interval=interval, currency=facts.currency)
+        usage_query = UsageQuery(organization=self._request.organization, currency=facts.currency)
+        target, usage = await asyncio.gather(
+            workflow.start_activity_method(StripeReads.target, target_query, **options.STRIPE_CALL),
+            workflow.start_local_activity_method(Records.usage, usage_query, **options.RECORD),
+        )
+        query = PreviewQuery(
+            facts=facts,
+            to=terms_after(facts, wanted, target),
+            effective=wanted.effective,
+            invoicing=wanted.invoicing,
+            proration_date=proration_date,
+        )
+        preview, renewal = await asyncio.gather(
+            workflow.start_activity_method(StripeReads.preview, query, **options.STRIPE_CALL),
+            workflow.start_activity_method(StripeReads.renewal_preview, query, **options.STRIPE_CALL),
+        )
+        limits = check_limits(target.plan, target.plan.price(interval, facts.currency), query.to.seats, usage)
+        return build_subject(query, preview, renewal, limits)
+
+
+def refuse_unless_changeable(facts: SubscriptionFacts) -> None:
+    """Raises ApplicationError when Stripe's subscription can't be changed by us now."""
+    problem = unchangeable(facts)
+    if problem is not None:
+        raise refused(problem)

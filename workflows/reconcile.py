@@ -1,0 +1,33 @@
+"""Pages through Stripe so that the mirror shows what no one told us."""
+
+from collections.abc import Callable
+from typing import Any
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.mirror import Mirror, PageDone, PageQuery
+
+from . import ids, options
+
+
+@workflow.defn(name=ids.RECONCILE)
+class ReconcileWorkflow:
+    """Plans, then customers, then their invoices; one activity a page, behind people's work."""
+
+    @workflow.run
+    async def run(self) -> int:
+        stored: int = await workflow.execute_activity_method(Mirror.mirror_catalog, **options.STRIPE_PAGE)
+        for page in (Mirror.mirror_customers, Mirror.mirror_invoices):
+            stored += await self._pages(page)
+        return stored
+
+    async def _pages(self, page: Callable[[Any, PageQuery], Any]) -> int:
+        stored, after = 0, None
+        while True:
+            done: PageDone = await workflow.execute_activity_method(
+                page, PageQuery(after=after), **options.STRIPE_PAGE
+            )
+            stored, after = stored + done.stored, done.after
+            if after is None:
+                return stored

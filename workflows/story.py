@@ -1,0 +1,155 @@
+"""What every operation's story does in the same way: tell, perform, flag Finance, ask for review."""
+
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlreadyStartedError
+from temporalio.workflow import ParentClosePolicy
+
+with workflow.unsafe.imports_passed_through():
+    from activities.mail import Mailer
+
+    from activities.effects import StripeEffects
+    from activities.records import Records
+    from billing.effects import Effect, EffectKind, Performed
+    from billing.messages import ApprovalInput, ApprovalOutcome, MailRequest, NoticeInput, Progress
+    from billing.notices import NoticeKind
+    from billing.operations import SYSTEM, Problem, State
+    from billing.policy import Policy
+
+from . import ids, options
+from .approval import ApprovalWorkflow
+from .finance_notice import FinanceNoticeWorkflow
+
+
+class Story:
+    """One operation's narrator: everything it does leaves its event on the timeline."""
+
+    def __init__(self, *, organization: str, operation: str, requested_by: str, policy: Policy) -> None:
+        self.organization = organization
+        self.operation = operation
+        self.requested_by = requested_by
+        self.policy = policy
+
+    async def tell(
+        self,
+        key: str,
+        event: str,
+        *,
+        actor: str = SYSTEM,
+        detail: dict[str, Any] | None = None,
+        state: State | None = None,
+        stage: str = "",
+        subject: dict[str, Any] | None = None,
+        result: dict[str, Any] | None = None,
+        error: Problem | None = None,
+        allowed_actions: tuple[str, ...] | None = None,
+    ) -> None:
+        """Records a step: its event, and what changes with it."""
+        progress = Progress(
+            operation=self.operation,
+            key=key,
+            event=event,
+            at=workflow.now(),
+            actor=actor,
+            detail=detail or {},
+            state=state,
+            stage=stage,
+            subject=subject,
+            result=result,
+            error=error,
+            allowed_actions=allowed_actions,
+        )
+        await workflow.execute_local_activity_method(Records.tell, progress, **options.RECORD)
+
+    async def perform(self, step: str, kind: EffectKind, target: str, params: dict[str, Any]) -> Performed:
+        """Does one thing to Stripe, at most once."""
+        effect = Effect(
+            organization=self.organization,
+            operation=self.operation,
+            step=step,
+            kind=kind,
+            target=target,
+            params=params,
+        )
+        return await workflow.execute_activity_method(StripeEffects.perform, effect, **options.STRIPE_CALL)
+
+    async def flag_finance(self, kind: NoticeKind, subject: dict[str, Any]) -> None:
+        """Starts a notice that outlives this story until Finance has acknowledged it."""
+        notice = ids.notice_id(self.operation, kind.value)
+        request = NoticeInput(
+            notice=notice,
+            organization=self.organization,
+            operation=self.operation,
+            kind=kind.value,
+            subject=subject,
+            calendar=self.policy.calendars[self.policy.notices.calendar],
+            acknowledge_within=self.policy.notices.acknowledge_within,
+        )
+        try:
+            await workflow.start_child_workflow(
+                FinanceNoticeWorkflow.run,
+                request,
+                id=ids.notice_workflow(notice),
+                parent_close_policy=ParentClosePolicy.ABANDON,
+            )
+        except WorkflowAlreadyStartedError:
+            # A reset story tells nobody twice.
+            return
+
+    async def start_review(
+        self, kind: str, round_: int, subject: dict[str, Any], subject_hash: str
+    ) -> workflow.ChildWorkflowHandle[ApprovalWorkflow, ApprovalOutcome]:
+        """Opens a review round on exactly this subject."""
+        approval = ids.approval_id(self.operation, round_)
+        rules = self.policy.plan_change
+        request = ApprovalInput(
+            approval=approval,
+            organization=self.organization,
+            operation=self.operation,
+            kind=kind,
+            round=round_,
+            subject=subject,
+            subject_hash=subject_hash,
+            amount=None,
+            requested_by=self.requested_by,
+            ladder=self.policy.ladders[rules.ladder],
+            calendar=self.policy.calendars[rules.calendar],
+        )
+        return await workflow.start_child_workflow(
+            ApprovalWorkflow.run, request, id=ids.approval_workflow(approval)
+        )
+
+    async def mail_requester(self, key: str, template: str, context: dict[str, Any]) -> None:
+        """Tries for days if it must; an undeliverable mail does not change how the operation ended."""
+        request = MailRequest(
+            organization=self.organization,
+            operation=self.operation,
+            key=key,
+            template=template,
+            person=self.requested_by,
+            context=context,
+        )
+        try:
+            await workflow.execute_activity_method(Mailer.send, request, **options.MAIL)
+        except ActivityError:
+            workflow.logger.warning("mail %s of %s was given up", key, self.operation)
+
+
+def problem_of(error: ActivityError | ApplicationError) -> Problem:
+    """Why the story was given up, for the admin."""
+    cause = error.cause if isinstance(error, ActivityError) else error
+    if isinstance(cause, ApplicationError):
+        return Problem(code=cause.type or "failed", message=cause.message)
+    return Problem(code="gave_up", message="Stripe or the database could not be reached for days.")
+
+
+def refused(problem: Problem) -> ApplicationError:
+    """An update's refusal, by which its sender learns the code."""
+    return ApplicationError(problem.message, type=problem.code, non_retryable=True)
+
+
+def seconds_until(at: int) -> timedelta:
+    """From Temporal's now to a UTC second; never negative."""
+    return timedelta(seconds=max(0.0, at - workflow.now().timestamp()))
