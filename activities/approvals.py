@@ -8,6 +8,7 @@ from billing.messages import (
     ApprovalOutcome,
     ClimbApproval,
     CloseApproval,
+    Decide,
     OpenApproval,
     OpenedApproval,
     Progress,
@@ -18,7 +19,7 @@ from billing.messages import (
 from billing.operations import Problem, Role, State
 from db import approvals, operations, people
 from db.session import Database
-from db.tables import Approval
+from db.tables import Approval, Person
 
 from .records import write
 
@@ -93,6 +94,9 @@ class Approvals:
             await approvals.climb(
                 session, order.approval, rung=order.rung, ladder=_dump(rungs), deadline=current.deadline
             )
+            await session.refresh(row)
+            if row.rung != order.rung:
+                return  # it was decided in the meantime: nobody else is asked
             await write(
                 session,
                 Progress(
@@ -129,51 +133,27 @@ class Approvals:
         async with self._database.transaction() as session:
             row = await approvals.get_any(session, order.approval)
             person = await people.get(session, row.organization_id, decide.person)
-            roles = [Role(role) for role in person.roles] if person and person.active else []
-            refusal = may_decide(
-                requester=row.requested_by,
-                requester_delegates=(),
-                person=decide.person,
-                roles=roles,
-                ladder=_load(row),
-                rung=row.rung,
-            )
-            problem = Problem(code=refusal.code, message=refusal.message) if refusal else None
-            if problem is None and decide.subject_hash != row.subject_hash:
-                problem = Problem(code="stale_subject", message="It has changed since it was looked at.")
-            if problem is not None:
-                await approvals.settle_refused(
-                    session, decide.decision, refusal=problem.model_dump(), at=order.at
-                )
-                return Settled(refusal=problem)
-            state = VERDICTS[decide.verdict]
-            decision = await approvals.settle_accepted(
-                session, decide.decision, approval_state=state, at=order.at
-            )
+            decision = await approvals.get_decision(session, decide.decision)
+            if decision.state == approvals.PENDING:  # else an earlier attempt has settled it
+                problem = _refusal(row, decide, person)
+                if problem is not None:
+                    decision = await approvals.settle_refused(
+                        session, decide.decision, refusal=problem.model_dump(), at=order.at
+                    )
+                else:
+                    decision = await approvals.settle_accepted(
+                        session, decide.decision, approval_state=VERDICTS[decide.verdict], at=order.at
+                    )
             if decision.state == approvals.REFUSED:
                 return Settled(refusal=Problem.model_validate(decision.refusal))
-            acted_as = _acting_role(roles, _load(row), row.rung)
-            await write(
-                session,
-                Progress(
-                    operation=order.operation,
-                    key=f"{order.approval}:decided",
-                    event=str(state).replace("_", " "),
-                    at=order.at,
-                    actor=decide.person,
-                    detail={
-                        "approval": order.approval,
-                        "role": acted_as,
-                        "comment": decide.comment,
-                        "subject_hash": decide.subject_hash,
-                    },
-                ),
+            outcome = ApprovalOutcome(
+                state=VERDICTS[decide.verdict].value,
+                person=decide.person,
+                role=_acting_role(person, row),
+                comment=decide.comment,
             )
-            return Settled(
-                outcome=ApprovalOutcome(
-                    state=state.value, person=decide.person, role=acted_as, comment=decide.comment
-                )
-            )
+            await write(session, _decided_event(order, outcome))
+            return Settled(outcome=outcome)
 
     @activity.defn
     async def close_approval(self, order: CloseApproval) -> ApprovalOutcome:
@@ -202,13 +182,48 @@ class Approvals:
         )
 
 
-def _acting_role(roles: list[Role], rungs: tuple[Rung, ...], rung: int) -> Role:
+def _refusal(row: Approval, decide: Decide, person: Person | None) -> Problem | None:
+    """Why this person may not decide this, or None."""
+    refusal = may_decide(
+        requester=row.requested_by,
+        requester_delegates=(),
+        person=decide.person,
+        roles=_roles(person) if person and person.active else [],
+        ladder=_load(row),
+        rung=row.rung,
+    )
+    if refusal is not None:
+        return Problem(code=refusal.code, message=refusal.message)
+    if decide.subject_hash != row.subject_hash:
+        return Problem(code="stale_subject", message="It has changed since it was looked at.")
+    return None
+
+
+def _decided_event(order: SettleDecision, outcome: ApprovalOutcome) -> Progress:
+    return Progress(
+        operation=order.operation,
+        key=f"{order.approval}:decided",
+        event=outcome.state.replace("_", " "),
+        at=order.at,
+        actor=order.decide.person,
+        detail={
+            "approval": order.approval,
+            "role": outcome.role,
+            "comment": outcome.comment,
+            "subject_hash": order.decide.subject_hash,
+        },
+    )
+
+
+def _acting_role(person: Person | None, row: Approval) -> Role | None:
     """The role by which a person decides: of the highest rung that was reached."""
-    for step in reversed(rungs[: rung + 1]):
-        for role in step.roles:
-            if role in roles:
-                return role
-    raise LookupError("may_decide allowed somebody without a role of the ladder")
+    held = _roles(person)
+    reached = reversed(_load(row)[: row.rung + 1])
+    return next((role for rung in reached for role in rung.roles if role in held), None)
+
+
+def _roles(person: Person | None) -> list[Role]:
+    return [Role(role) for role in person.roles] if person else []
 
 
 def _place(number: int, current: int) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 import stripe
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from billing.effects import Effect, EffectKind, Performed
 from billing.hashing import digest
@@ -52,6 +53,7 @@ class StripeEffects:
         """Performs the effect, or learns that an earlier attempt did.
 
         A definite refusal is a result, not an error; anything else that went wrong raises, to be tried again.
+        Other parameters than those of an earlier attempt are final: ApplicationError `intent_changed`.
         """
         intent, fresh = await self._open(effect)
         if intent.state != intents.OPEN:
@@ -61,29 +63,33 @@ class StripeEffects:
             found = await self._read_back(kind, effect)
             if found is not None:
                 return await self._close_done(effect, found, read_back=True)
-        return await self._call(kind, effect)
+        return await self._call(kind, effect, fresh)
 
     async def _open(self, effect: Effect) -> tuple[Intent, bool]:
-        async with self._database.transaction() as session:
-            return await intents.open_intent(
-                session,
-                organization_id=effect.organization,
-                operation_id=effect.operation,
-                step=effect.step,
-                version=effect.version,
-                effect=effect.kind,
-                params_hash=digest({"target": effect.target, "params": effect.params}),
-                at=self._clock(),
-            )
+        try:
+            async with self._database.transaction() as session:
+                return await intents.open_intent(
+                    session,
+                    organization_id=effect.organization,
+                    operation_id=effect.operation,
+                    step=effect.step,
+                    version=effect.version,
+                    effect=effect.kind,
+                    params_hash=digest({"target": effect.target, "params": effect.params}),
+                    at=self._clock(),
+                )
+        except intents.IntentChanged as error:
+            raise ApplicationError(str(error), type="intent_changed", non_retryable=True) from error
 
     async def _read_back(self, kind: StripeEffect, effect: Effect) -> Found | None:
         try:
             return await kind.read_back(self._client, effect)
         except stripe.StripeError as error:
-            failure = translate(error)
-            raise failure.as_retry() from error
+            if error.http_status == 404:
+                return None  # what does not exist bears no effect
+            raise translate(error).as_retry() from error
 
-    async def _call(self, kind: StripeEffect, effect: Effect) -> Performed:
+    async def _call(self, kind: StripeEffect, effect: Effect, fresh: bool) -> Performed:
         try:
             found = await kind.call(self._client, effect)
         except stripe.StripeError as error:
@@ -91,7 +97,8 @@ class StripeEffects:
             if failure.verdict != "refusal":
                 raise failure.as_retry() from error
             # A refusal under a key that was used before may speak of that first use: ask Stripe what is.
-            earlier = await self._read_back(kind, effect)
+            # The refusal of a first use speaks for itself, and what is there then is not of our doing.
+            earlier = None if fresh else await self._read_back(kind, effect)
             if earlier is not None:
                 return await self._close_done(effect, earlier, read_back=True)
             return await self._close_refused(effect, failure)

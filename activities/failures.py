@@ -46,10 +46,11 @@ def translate(error: stripe.StripeError) -> Failure:
     """What to do about a Stripe error; never raises."""
     status = error.http_status
     code = error.error.code if error.error is not None else None
+    wait = _retry_after(error)
     if status is None or status == 409 or status >= 500:
-        return _failure(error, "unknown", code or "stripe_unreachable")
+        return _failure(error, "unknown", code or "stripe_unreachable", retry_after=wait)
     if status == 429:
-        wait = _retry_after(error) or (BUSY_OBJECT if code == "lock_timeout" else RATE_LIMITED)
+        wait = wait or (BUSY_OBJECT if code == "lock_timeout" else RATE_LIMITED)
         return _failure(error, "later", code or "rate_limit", retry_after=wait)
     if status in (401, 403):
         # The key is wrong or lacks a permission: nothing is wrong with the request, and an operator mends it.

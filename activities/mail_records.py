@@ -3,17 +3,21 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, cast, or_
+from sqlalchemy import ColumnElement, Text, bindparam, cast, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import Select
 
 from billing.messages import MailRequest
-from billing.operations import SYSTEM
+from billing.operations import SYSTEM, Role
 from db import timeline
 from db.statements import insert_into
 from db.tables import Mail, Organization, Person
+
+MailingQuery = Select[Person, str, str, str]
 
 
 @dataclass(frozen=True)
@@ -32,20 +36,8 @@ class Mailing:
 async def find(session: AsyncSession, request: MailRequest, named: Collection[str]) -> Mailing | None:
     """Everything in one query; None when nobody is to get the mail and nobody is named."""
     people = [*named, *([request.person] if request.person else [])]
-    found = await session.exec(
-        select(Person, Organization.name, Organization.zone, Mail.message_id)
-        .join(Organization, col(Organization.id) == col(Person.organization_id))
-        .outerjoin(
-            Mail,
-            (col(Mail.recipient) == col(Person.id)) & (col(Mail.operation_id) == request.operation),
-        )
-        .where(
-            Person.organization_id == request.organization,
-            or_(col(Person.id).in_(people), *(_may_have(role) for role in request.roles)),
-        )
-        .order_by(col(Person.created_at), col(Person.id))
-    )
-    rows = found.all()
+    values = {"organization": request.organization, "operation": request.operation, "people": people}
+    rows = (await session.exec(_query(request.roles), params=values)).all()
     if not rows:
         return None
     everybody = {person.id: person for person, _, _, _ in rows}
@@ -55,6 +47,24 @@ async def find(session: AsyncSession, request: MailRequest, named: Collection[st
         names={person.id: person.name for person in everybody.values()},
         recipients=tuple(person for person in everybody.values() if _is_recipient(person, request)),
         sent=frozenset(message_id for _, _, _, message_id in rows if message_id),
+    )
+
+
+@lru_cache(maxsize=64)
+def _query(roles: tuple[Role, ...]) -> MailingQuery:
+    """Built once for each set of roles: building takes longer than running it."""
+    return (
+        select(Person, Organization.name, Organization.zone, Mail.message_id)
+        .join(Organization, col(Organization.id) == col(Person.organization_id))
+        .outerjoin(
+            Mail,
+            (col(Mail.recipient) == col(Person.id)) & (col(Mail.operation_id) == bindparam("operation")),
+        )
+        .where(
+            col(Person.organization_id) == bindparam("organization"),
+            or_(col(Person.id).in_(bindparam("people", expanding=True)), *map(_may_have, roles)),
+        )
+        .order_by(col(Person.created_at), col(Person.id))
     )
 
 

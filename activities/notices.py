@@ -57,7 +57,9 @@ class Notices:
     async def escalate_notice(self, step: NoticeStep) -> None:
         """Nobody acknowledged it in time."""
         async with self._database.transaction() as session:
-            await notices.escalate(session, step.notice)
+            row = await notices.escalate(session, step.notice)
+            if row.state != notices.ESCALATED:
+                return  # it was acknowledged in the meantime
             await write(
                 session,
                 Progress(

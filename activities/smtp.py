@@ -9,8 +9,9 @@ No answer's text is passed on: servers repeat the recipient's address in it.
 import asyncio
 from collections import deque
 from datetime import timedelta
-from email.message import EmailMessage
+from email.message import Message
 from functools import partial
+from ssl import SSLError
 from time import monotonic
 from urllib.parse import unquote, urlsplit
 
@@ -79,14 +80,11 @@ class SmtpPool:
         self._slots = asyncio.Semaphore(CONNECTIONS)
         self._idle: deque[tuple[SMTP, float]] = deque()
 
-    async def send(self, message: EmailMessage) -> None:
+    async def send(self, message: Message) -> None:
         """Send to the one recipient in `To`. Raises MailRefused or MailLater."""
         try:
             async with self._slots:
                 await self._send(message)
-        except (SMTPNotSupported, ValueError):
-            # An address that SMTP can't carry, or only with SMTPUTF8, which this server lacks.
-            raise MailRefused(None) from None
         except (SMTPException, OSError) as error:
             # `from None`: a chained error would carry the server's text into Temporal's history.
             raise _translate(error) from None
@@ -100,7 +98,7 @@ class SmtpPool:
             except (SMTPException, OSError):
                 connection.close()
 
-    async def _send(self, message: EmailMessage) -> None:
+    async def _send(self, message: Message) -> None:
         kept = self._take()
         if kept is not None:
             try:
@@ -114,7 +112,7 @@ class SmtpPool:
         await fresh.connect(timeout=CONNECT_WITHIN)
         return await self._through(fresh, message)
 
-    async def _through(self, connection: SMTP, message: EmailMessage) -> None:
+    async def _through(self, connection: SMTP, message: Message) -> None:
         """Send over this connection and keep it, unless what it answers next is unknown."""
         try:
             await connection.send_message(message)
@@ -124,6 +122,10 @@ class SmtpPool:
             else:
                 connection.close()
             raise
+        except (SMTPNotSupported, ValueError):
+            # An address that SMTP can't carry, or only with SMTPUTF8, which this server lacks.
+            connection.close()
+            raise MailRefused(None) from None
         except BaseException:
             connection.close()
             raise
@@ -149,7 +151,13 @@ def _code(error: SMTPResponseException | SMTPRecipientsRefused) -> int:
 
 
 def _translate(error: Exception) -> MailRefused | MailLater:
-    if not isinstance(error, SMTPResponseException | SMTPRecipientsRefused):
+    if isinstance(error, SSLError) or isinstance(error.__cause__, SSLError):
+        return MailLater(
+            "mail_server_untrusted",
+            "No trusted TLS connection to the mail server came about; check its certificate.",
+            OUR_FAULT,
+        )
+    if not isinstance(error, SMTPResponseException | SMTPRecipientsRefused) or _code(error) < 400:
         return MailLater("mail_server_unreachable", "The mail server could not be reached.")
     code = _code(error)
     if code < 500:

@@ -11,7 +11,7 @@ import stripe
 
 from billing.effects import Effect, EffectKind
 
-from .mirror_pages import EXPAND_PLAN, subscription_document
+from .mirror_pages import EXPAND_PLAN, SubscriptionUnsupported, subscription_document
 
 OPERATION = "plixo_operation"
 EFFECT = "plixo_effect"
@@ -71,16 +71,20 @@ class SubscriptionUpdate:
 
     def _found(self, subscription: stripe.Subscription) -> Found:
         data = subscription.to_dict()
+        try:
+            document = subscription_document(data, data["customer"])
+        except SubscriptionUnsupported:
+            document = None  # the effect is there all the same; whoever reads the subscription next says so
         return Found(
-            subscription.id,
-            _request(subscription),
-            {"status": subscription.status},
-            subscription=subscription_document(data, data["customer"]),
+            subscription.id, _request(subscription), {"status": subscription.status}, subscription=document
         )
 
 
 class ScheduleCreate:
-    """Puts a subscription under a schedule. Stripe takes no metadata here: the subscription shows it."""
+    """Puts a subscription under a schedule. Stripe takes no metadata here: the subscription shows it.
+
+    One that has just been made of a subscription has a single phase; with more, it is somebody else's.
+    """
 
     async def call(self, client: stripe.StripeClient, effect: Effect) -> Found:
         schedule = await client.v1.subscription_schedules.create_async(
@@ -95,7 +99,8 @@ class ScheduleCreate:
         schedule_id = subscription.schedule
         if not isinstance(schedule_id, str):
             schedule_id = schedule_id.id
-        return self._found(await client.v1.subscription_schedules.retrieve_async(schedule_id))
+        schedule = await client.v1.subscription_schedules.retrieve_async(schedule_id)
+        return self._found(schedule) if len(schedule.phases) == 1 else None
 
     def _found(self, schedule: stripe.SubscriptionSchedule) -> Found:
         phase = schedule.phases[0]

@@ -47,10 +47,10 @@ DESCRIPTION = (
 )
 
 
-def create_app(policy: Policy, database: Database, temporal: Client, *, rate: str = DEFAULT_RATE) -> FastAPI:
+def create_app(policy: Policy, database: Database, temporal: Client, *, rate: float = DEFAULT_RATE) -> FastAPI:
     """An app on these records and this Temporal client, which may be lazy and not yet connected.
 
-    `rate` is what one API key may send, as the `limits` package writes it.
+    `rate` is how many requests a second one API key may send.
     """
     metrics = Metrics()
     dispatcher = Dispatcher(database, temporal, metrics)

@@ -41,9 +41,7 @@ class Caller:
             raise ApiProblem("role_missing", f"This needs the role {named}; ask somebody who has it.")
 
 
-async def caller(
-    request: Request, context: InContext, _: Annotated[object, Depends(SCHEME)]
-) -> Caller:
+async def caller(request: Request, context: InContext, _: Annotated[object, Depends(SCHEME)]) -> Caller:
     """Raises ApiProblem `credentials_…` and `rate_limited`.
 
     Not cached, so that a key that is revoked stops working with the next request. Whether a key exists,
@@ -60,7 +58,7 @@ async def caller(
         raise _refused("credentials_revoked")
     if holder.key.expires_at and holder.key.expires_at <= now():
         raise _refused("credentials_expired")
-    await context.rates.hit(holder.key.prefix)
+    context.rates.hit(holder.key.prefix)
     roles = frozenset(Role(role) for role in holder.person.roles)
     return Caller(holder.person.id, holder.key.organization_id, roles)
 

@@ -175,13 +175,10 @@ CATALOGUE: dict[str, Entry] = {
         422, "A comment is required", "comment is required to reject: say why, for the requester.", "/comment"
     ),
     "rate_limited": Entry(
-        429, "Too many requests", "This API key sends more than 100 per 1 second; wait as Retry-After says."
+        429, "Too many requests", "This API key sends more than 100 a second; wait as Retry-After says."
     ),
     "internal_error": Entry(
         500, "Internal error", "Something went wrong here; nothing is known of it but the request_id."
-    ),
-    "misconfigured": Entry(
-        500, "Set up wrongly", "Plixo is set up wrongly for this; its operators are told the details."
     ),
     "temporarily_unavailable": Entry(
         503,

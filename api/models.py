@@ -29,6 +29,7 @@ Comment = Annotated[
 Reason = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=3, max_length=500), AfterValidator(_plain)
 ]
+OtherId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_plain)]
 
 
@@ -83,7 +84,7 @@ class OperationsQuery(Query):
 
 class ApprovalsQuery(Query):
     state: ApprovalState | None = None
-    operation: str | None = Field(default=None, max_length=100)
+    operation: OtherId | None = None
     needs_me: bool | None = Field(default=None, description="true: only those that you may decide now")
 
 
@@ -93,7 +94,7 @@ class NoticesQuery(Query):
 
 class InvoicesQuery(Query):
     status: Literal["draft", "open", "paid", "uncollectible", "void"] | None = None
-    customer: str | None = Field(default=None, max_length=100)
+    customer: OtherId | None = None
 
 
 class Answer(BaseModel):

@@ -4,7 +4,6 @@
 field and the mend in `detail`, and never shows exception text or what the caller sent as a credential.
 """
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
@@ -65,7 +64,7 @@ def refused_by_workflow(problem: Problem | None) -> ApiProblem:
 
 
 def problem_response(request_id: str, problem: ApiProblem) -> Response:
-    """The document, with non-ASCII escaped: a field's name may hold what UTF-8 can't carry."""
+    """The document. A code that only a workflow knows has the title and status of `refused`."""
     entry = CATALOGUE.get(problem.code) or CATALOGUE["refused"]
     document = {
         "type": f"/docs#{problem.code if problem.code in CATALOGUE else 'refused'}",
@@ -77,12 +76,7 @@ def problem_response(request_id: str, problem: ApiProblem) -> Response:
         "errors": [error.document() for error in problem.errors],
         **(problem.more or {}),
     }
-    return _AsciiJson(document, entry.status, headers=dict(problem.headers or {}), media_type=MEDIA_TYPE)
-
-
-class _AsciiJson(JSONResponse):
-    def render(self, content: Any) -> bytes:
-        return json.dumps(content, ensure_ascii=True).encode("ascii")
+    return JSONResponse(document, entry.status, headers=dict(problem.headers or {}), media_type=MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:
@@ -91,7 +85,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(BillingError, _domain)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    for kind in (OperationalError, PoolTimeout, OSError):
+    for kind in (DBAPIError, PoolTimeout, OSError):
         app.add_exception_handler(kind, _records_away)
 
 
@@ -117,7 +111,7 @@ def from_domain(error: BillingError) -> ApiProblem:
     """The domain's refusal in HTTP's words: its code and message, and the field to blame."""
     if isinstance(error, Misconfigured):
         log.error("misconfigured: %s", error.message)
-        return ApiProblem.usual("misconfigured")
+        return ApiProblem.usual("internal_error")
     code = error.code
     if code not in CATALOGUE:
         code = _class_code(error)
@@ -170,7 +164,8 @@ async def _http(request: Request, error: Exception) -> Response:
 
 async def _records_away(request: Request, error: Exception) -> Response:
     """The database can't be reached or is too busy. Whatever the request began was rolled back."""
-    if isinstance(error, DBAPIError) and not isinstance(error, OperationalError):
-        raise error
+    lost = isinstance(error, OperationalError | InterfaceError)
+    if isinstance(error, DBAPIError) and not lost and not error.connection_invalidated:
+        raise error  # a statement that is wrong stays wrong
     log.error("request %s: the records can't be reached: %s", request_id_of(request), type(error).__name__)
     return _answer(request, ApiProblem.usual("temporarily_unavailable", headers={"Retry-After": "1"}))

@@ -2,28 +2,33 @@
 
 import math
 import time
-
-from limits import RateLimitItem, parse
-from limits.aio.storage import MemoryStorage
-from limits.aio.strategies import MovingWindowRateLimiter
+from collections.abc import Callable
 
 from .problems import ApiProblem
 
-DEFAULT_RATE = "100/second"
+DEFAULT_RATE = 100.0
+"""Requests a second."""
 
 
 class Rates:
-    """A moving window a key, in the memory of this process: several API processes allow so much each."""
+    """So many a second for each key, with a burst of one second's worth; each API process allows so much.
 
-    def __init__(self, rate: str = DEFAULT_RATE) -> None:
-        self._item: RateLimitItem = parse(rate)
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+    The generic cell rate algorithm: one number a key, the time at which its past requests would have been
+    spread out evenly. (The memory storages of the `limits` package visit every key, on another thread, for
+    every request.) Only keys that exist are counted, so their number bounds the memory.
+    """
 
-    async def hit(self, key: str) -> None:
-        """Count one request; raises ApiProblem `rate_limited` beyond the limit."""
-        if await self._limiter.hit(self._item, key):
-            return
-        resets_at, _ = await self._limiter.get_window_stats(self._item, key)
-        wait = max(1, math.ceil(resets_at - time.time()))
-        detail = f"This API key sends more than {self._item}; wait as Retry-After says."
-        raise ApiProblem("rate_limited", detail, headers={"Retry-After": str(wait)})
+    def __init__(self, a_second: float = DEFAULT_RATE, clock: Callable[[], float] = time.monotonic) -> None:
+        self._a_second = a_second
+        self._clock = clock
+        self._spread_until: dict[str, float] = {}
+
+    def hit(self, key: str) -> None:
+        """Count one request; raises ApiProblem `rate_limited` beyond the rate."""
+        now = self._clock()
+        spread_until = max(self._spread_until.get(key, now), now) + 1 / self._a_second
+        ahead = spread_until - now - max(1.0, 1 / self._a_second)
+        if ahead > 1e-9:
+            detail = f"This API key sends more than {self._a_second:g} a second; wait as Retry-After says."
+            raise ApiProblem("rate_limited", detail, headers={"Retry-After": str(math.ceil(ahead))})
+        self._spread_until[key] = spread_until

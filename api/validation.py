@@ -76,6 +76,8 @@ def _say(kind: str, error: Mapping[str, Any]) -> str:
             return f"must be at least {limits.get('ge')}"
         case "less_than_equal":
             return f"must be at most {limits.get('le')}"
+        case "string_pattern_mismatch":
+            return "must be an id: letters, digits, _ and -, at most 128 of them"
         case "string_unicode":
             return "must be text that UTF-8 can carry; a part of it is half a character"
         case "value_error":

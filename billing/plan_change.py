@@ -133,6 +133,7 @@ def subject_hash(subject: Subject) -> str:
         "next_invoice": preview.next_invoice.amount_minor,
         "currency": preview.currency,
     }
+    seen["limits"] = [check.model_dump(mode="json", include={"name", "allowed"}) for check in subject.limits]
     return digest(seen)
 
 
@@ -299,7 +300,8 @@ def planned_as_approved(subject: Subject, schedule: ScheduleFacts) -> bool:
     """Whether the schedule keeps the current terms until the period ends, and then has the approved ones."""
     current, *later = schedule.phases
     return (
-        len(later) == 1
+        schedule.status == "active"
+        and len(later) == 1
         and (current.price, current.seats) == (subject.from_.price, subject.from_.seats)
         and current.end == subject.period_end == later[0].start
         and (later[0].price, later[0].seats) == (subject.to.price, subject.to.seats)

@@ -32,8 +32,14 @@ async def deliver(database: Database, send: Send, row: Outbox, now: datetime) ->
 
 
 async def deliver_due(database: Database, send: Send, now: Callable[[], datetime], limit: int) -> int:
-    """Claims what is due and delivers it; returns how many were claimed."""
+    """Claims what is due and delivers it; returns how many were claimed.
+
+    A delivery that breaks does not break the others: its error is raised after them, its claim runs out.
+    """
     async with database.transaction() as session:
         rows = await outbox.due(session, now(), limit)
-    await asyncio.gather(*(deliver(database, send, row, now()) for row in rows))
+    deliveries = (deliver(database, send, row, now()) for row in rows)
+    for outcome in await asyncio.gather(*deliveries, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
     return len(rows)

@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import tuple_
@@ -58,10 +58,15 @@ def decode(cursor: str, types: Sequence[type]) -> Key:
 
 
 def _sound(part: str | datetime, kind: type) -> bool:
-    """Whether the database can compare with it: PostgreSQL takes no NUL, `Utc` no time without a zone."""
+    """Whether the database can compare with it.
+
+    PostgreSQL takes no NUL, no driver takes half a surrogate pair, and `Utc` no time without a zone.
+    """
     if not isinstance(part, kind):
         return False
-    return part.tzinfo is not None if isinstance(part, datetime) else "\x00" not in part
+    if isinstance(part, datetime):
+        return part.utcoffset() == timedelta(0)
+    return part.isprintable()
 
 
 async def read_page(

@@ -1,20 +1,22 @@
 """Sessions on the records: one writer and several readers on SQLite, one pool on PostgreSQL.
 
-SQLite takes one writer at a time. Its own waiting is by sleeping and favours nobody, so the writers of
-this process queue for a single connection instead; `busy_timeout` is left for other processes. A write
-transaction starts with BEGIN IMMEDIATE: what it reads cannot change before it writes.
+SQLite takes one writer at a time. The writers of this process queue for a single connection, which is
+fair and costs nothing; among processes, a write transaction waits in BEGIN IMMEDIATE. What it reads
+cannot change before it writes.
 """
 
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import URL, Connection, event, make_url, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from .sqlite import WholeStatementConnection, connect_sqlite
+from .sqlite import InlineConnection, connect_sqlite
 
 POOL_SIZE = 16
 SQLITE_READERS = 4
@@ -111,27 +113,30 @@ def sqlite_engine(url: URL, *, size: int, query_only: bool = False, foreign_keys
         "foreign_keys": "ON" if foreign_keys else "OFF",
         "query_only": "ON" if query_only else "OFF",
     }
+    if not query_only:
+        # SQLite would wait on the event loop's thread; begin_immediate gives it back.
+        pragmas["busy_timeout"] = "0"
 
     @event.listens_for(engine.sync_engine, "connect")
     def configure(dbapi_connection: Any, _: ConnectionPoolEntry) -> None:
         for name, value in pragmas.items():
-            dbapi_connection.run_async(_statement(f"PRAGMA {name}={value}"))
+            dbapi_connection.driver_connection.execute(f"PRAGMA {name}={value}")
 
     if not query_only:
-        begin = _statement("BEGIN IMMEDIATE")
 
         @event.listens_for(engine.sync_engine, "begin")
         def begin_transaction(connection: Connection) -> None:
-            connection.connection.dbapi_connection.run_async(begin)  # type: ignore[union-attr]
+            dbapi_connection: Any = connection.connection.dbapi_connection
+            try:
+                dbapi_connection.run_async(_begin_immediate)
+            except sqlite3.OperationalError as error:  # events' errors are not translated by themselves
+                raise OperationalError("BEGIN IMMEDIATE", None, error) from error
 
     return engine
 
 
-def _statement(sql: str) -> Any:
-    async def run(connection: WholeStatementConnection) -> None:
-        await connection.execute(sql)
-
-    return run
+async def _begin_immediate(connection: InlineConnection) -> None:
+    await connection.begin_immediate(WAIT_FOR_CONNECTION)
 
 
 def postgres_engine(url: URL) -> AsyncEngine:
@@ -141,8 +146,9 @@ def postgres_engine(url: URL) -> AsyncEngine:
         pool_size=POOL_SIZE,
         max_overflow=0,
         pool_timeout=WAIT_FOR_CONNECTION,
-        pool_pre_ping=False,
         pool_recycle=1800,
+        # After a conflict the row in the way is looked up: it has to be visible, whatever the default is.
+        isolation_level="READ COMMITTED",
         connect_args={
             "prepared_statement_cache_size": 500,
             # Short statements by key: compiling them costs more than it saves.

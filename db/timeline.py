@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.timeline import GENESIS, event_hash
 
-from . import operations
+from .statements import insert_if_new
 from .tables import TimelineEvent
 
 
@@ -25,26 +25,16 @@ async def append(
 ) -> None:
     """Add the next event to an operation's timeline, once for each `key` however often it is called.
 
-    `seq` starts at 1 and has no gaps; each event carries the hash of the one before it. Appends to one
-    operation wait for each other until the end of the transaction.
+    `seq` starts at 1 and has no gaps; each event carries the hash of the one before it. Of two appends at
+    the same moment one waits for the other's transaction to end and then follows it.
     """
-    await operations.lock(session, operation_id)
-    mine = col(TimelineEvent.operation_id) == operation_id
-    known = select(TimelineEvent.seq).where(mine, TimelineEvent.key == key).exists()
-    head = (
-        await session.exec(
-            select(TimelineEvent.seq, TimelineEvent.hash, known)
-            .where(mine)
-            .order_by(col(TimelineEvent.seq).desc())
-            .limit(1)
-        )
-    ).first()
-    last, prev_hash, repeated = head or (0, GENESIS, False)
-    if repeated:
-        return
-    seq, story = last + 1, dict(detail or {})
-    session.add(
-        TimelineEvent(
+    story = dict(detail or {})
+    while True:
+        last, prev_hash, repeated = await _head(session, operation_id, key)
+        if repeated:
+            return
+        seq = last + 1
+        following = TimelineEvent(
             operation_id=operation_id,
             seq=seq,
             key=key,
@@ -55,8 +45,22 @@ async def append(
             prev_hash=prev_hash,
             hash=event_hash(operation_id, seq, at, actor, event, story, prev_hash),
         )
+        if await insert_if_new(session, following):
+            return
+        # Another transaction took this place meanwhile: its event is there to be seen now.
+
+
+async def _head(session: AsyncSession, operation_id: str, key: str) -> tuple[int, str, bool]:
+    """The last `seq` and hash, and whether there is an event with the key."""
+    mine = col(TimelineEvent.operation_id) == operation_id
+    known = select(TimelineEvent.seq).where(mine, TimelineEvent.key == key).exists()
+    head = await session.exec(
+        select(TimelineEvent.seq, TimelineEvent.hash, known)
+        .where(mine)
+        .order_by(col(TimelineEvent.seq).desc())
+        .limit(1)
     )
-    await session.flush()
+    return head.first() or (0, GENESIS, False)
 
 
 async def read(session: AsyncSession, operation_id: str) -> list[TimelineEvent]:

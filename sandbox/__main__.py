@@ -4,17 +4,19 @@ import asyncio
 import json
 import sys
 import time
+from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated, Any, get_args
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from . import running
+from .demo import Demo, DemoFailed
 from .places import DataDirectoryInUse, Part, write_whole
 from .processes import StackFailed
 from .stack import Stack
+from .telling import Teller
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 words = Console(stderr=True, highlight=False)
@@ -29,6 +31,11 @@ def parts(text: str) -> set[Part]:
     return {part for part in known if part in names}
 
 
+@app.callback()
+def main() -> None:
+    """The embedded stack: the whole product on this machine, with stand-ins for the world around it."""
+
+
 @app.command()
 def up(
     data_dir: Annotated[Path | None, typer.Option(help="kept over restarts; else temporary")] = None,
@@ -37,7 +44,6 @@ def up(
 ) -> None:
     """Start the whole product on this machine with an example organization, until told to stop."""
     began = time.monotonic()
-    left_out = parts(without)
 
     async def work(stack: Stack) -> None:
         told = stack.info()
@@ -46,34 +52,72 @@ def up(
         _show(told, time.monotonic() - began)
         await asyncio.Event().wait()
 
+    _run(data_dir, parts(without), work)
+
+
+@app.command()
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="leave everything running at the end")] = False,
+) -> None:
+    """Play the main job from end to end on a stack of its own, and tell it."""
+    began = time.monotonic()
+    teller = Teller()
+
+    async def work(stack: Stack) -> None:
+        told = stack.info()
+        teller.say(
+            f"The whole product is up after {time.monotonic() - began:.1f} s, in an empty place. Watch it:"
+        )
+        for name, address in (
+            ("API documentation", f"{told['api']}/docs"),
+            ("Temporal's pages", told["temporal_ui"]),
+            ("mails", told["mail"]),
+        ):
+            teller.item(f"{name:<18} {address}")
+        story = Demo(stack, teller)
+        try:
+            await story.play()
+        except DemoFailed:
+            # The logs are gone with the temporary place, so their ends are shown now.
+            for child in stack.processes.running:
+                if child.name in ("api", "worker"):
+                    words.print(child.tail(), markup=False, soft_wrap=True)
+            raise
+        teller.chapter("Summary")
+        for sentence in story.done:
+            teller.item(sentence)
+        teller.say(f"Done in {time.monotonic() - began:.1f} s, start of the product included.")
+        if keep:
+            _show(told, time.monotonic() - began)
+            await asyncio.Event().wait()
+
+    _run(None, (), work)
+
+
+def _run(data_dir: Path | None, without: Collection[Part], work: running.Work) -> None:
     try:
         with running.places(data_dir) as places:
-            asyncio.run(running.run(places, left_out, work))
-    except (StackFailed, DataDirectoryInUse) as error:
-        words.print(f"[bold red]The stack has ended:[/] {error}", markup=True, soft_wrap=True)
+            asyncio.run(running.run(places, without, work))
+    except (StackFailed, DataDirectoryInUse, DemoFailed) as error:
+        words.print(f"\nIt has ended: {error}", style="bold red", markup=False, soft_wrap=True)
         sys.exit(1)
-    words.print("The stack has stopped.")
+    words.print("Everything has stopped.")
 
 
-def _show(info: dict[str, object], seconds: float) -> None:
-    places = Table(show_header=False, box=None, padding=(0, 2))
+def _show(info: dict[str, Any], seconds: float) -> None:
+    """For people, on stderr; long lines are left whole, so that keys can be copied."""
+    lines = [f"\nRunning since {seconds:.1f} s after the start. Stop with Ctrl-C.\n"]
     for name, what in (
-        ("api", "API, with its documentation at /docs"),
+        ("api", "the API; its documentation is at /docs"),
         ("temporal_ui", "Temporal's pages: every operation as a workflow"),
         ("mail", "the mails that were sent"),
-        ("stripe", "the stand-in for Stripe; its requests at /_sandbox/requests"),
+        ("stripe", "the stand-in for Stripe; its request log is at /_sandbox/requests"),
         ("data_dir", "everything that is kept, and the logs"),
     ):
-        places.add_row(str(info[name]), what)
-    keys = Table("role", "API key", box=None, padding=(0, 2))
-    people = info["people"]
-    assert isinstance(people, dict)
-    for role, person in people.items():
-        keys.add_row(role, person["api_key"])
-    words.print(f"\nReady in {seconds:.1f} s. Stop with Ctrl-C.\n")
-    words.print(places, soft_wrap=True)
-    words.print(f"\nPeople of {info['organization']}:\n")
-    words.print(keys, soft_wrap=True)
+        lines.append(f"  {info[name]:<26} {what}")
+    lines.append(f"\nPeople of {info['organization']}, with their API keys:\n")
+    lines += [f"  {role:<14} {person['api_key']}" for role, person in info["people"].items()]
+    words.print("\n".join(lines), soft_wrap=True, markup=False)
 
 
 if __name__ == "__main__":

@@ -36,9 +36,13 @@ class Child:
         return self.process.pid
 
     def failure(self, what: str) -> StackFailed:
+        return StackFailed(f"{self.name} {what}. {self.tail()}")
+
+    def tail(self) -> str:
+        """What its log ends with, for people."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL_LINES:]
-        tail = "\n".join(f"    {line}" for line in lines) or "    (its log is empty)"
-        return StackFailed(f"{self.name} {what}. The end of {self.log}:\n{tail}")
+        end = "\n".join(f"    {line}" for line in lines) or "    (it is empty)"
+        return f"The end of {self.log}:\n{end}"
 
 
 @dataclass
@@ -88,6 +92,8 @@ class Processes:
 
     async def first_death(self) -> Child:
         """Wait until a child ends by itself, and return it."""
+        if not self.running:
+            await asyncio.Event().wait()
         ends = {asyncio.ensure_future(child.process.wait()): child for child in self.running}
         try:
             done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)

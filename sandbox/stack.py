@@ -19,6 +19,9 @@ ROOT = Path(__file__).resolve().parent.parent
 START_WITHIN = 30.0
 """Seconds that one part may take to answer before the stack gives up."""
 
+NAMESPACE_PAGE = f"/api/v1/namespaces/{NAMESPACE}"
+"""Temporal's ports open before the namespace is there, so that is asked for."""
+
 TEMPORAL_FLAGS = (
     *("--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=NORMAL"),
     # The stock dev server polls its queues 20 times a second: about 50 ms for every hop.
@@ -76,10 +79,13 @@ class Stack:
         async with asyncio.TaskGroup() as parts:
             migrated = parts.create_task(self._python("migrate", "db", "upgrade"))
             seeded = parts.create_task(self._stripe())
-            temporal = parts.create_task(self._part("temporal", self._temporal_answers))
+            temporal = parts.create_task(self._part("temporal", self._gets("temporal_ui", NAMESPACE_PAGE)))
             parts.create_task(self._part("mail", self._gets("mail", "/messages")))
             parts.create_task(self._product(migrated, temporal))
             parts.create_task(self._provision(migrated, seeded))
+        if "stripe" in self.without:
+            # It ran in any case: whoever starts it later must find the seeded data in its file.
+            await self.processes.end(seeded.result())
 
     async def trouble(self) -> None:
         """Wait until a part ends that nobody stopped. Raises StackFailed, with what its log ends with."""
@@ -116,20 +122,16 @@ class Stack:
     async def _product(self, migrated: Awaitable[None], temporal: Awaitable[None]) -> None:
         await migrated
         await temporal
-        # Without Temporal neither can be ready, but both must be up and waiting for it.
-        path = "/healthz" if "temporal" in self.without else "/readyz"
         async with asyncio.TaskGroup() as both:
-            both.create_task(self._part("api", self._gets("api", path)))
-            both.create_task(self._part("worker", self._gets("worker", "/healthz")))
+            both.create_task(self._part("api", self._gets("api", "/readyz")))
+            both.create_task(self._part("worker", self._worker_answers))
 
-    async def _stripe(self) -> None:
-        """A stand-in that others start must find the seeded data, so it runs for that long in any case."""
+    async def _stripe(self) -> Child:
         child = await self._run("stripe", self._gets("stripe", "/_sandbox/healthz"))
         self.seeded = await seed_stripe(self.places)
-        if "stripe" in self.without:
-            await self.processes.end(child)
+        return child
 
-    async def _provision(self, migrated: Awaitable[None], seeded: Awaitable[None]) -> None:
+    async def _provision(self, migrated: Awaitable[None], seeded: Awaitable[object]) -> None:
         await migrated
         await seeded
         await self._python("provision", "worker.provision", str(self.places.file("organization.json")))
@@ -161,20 +163,9 @@ class Stack:
 
         return answers
 
-    async def _temporal_answers(self) -> bool:
-        """The port opens before the namespace is there, so the namespace is asked for."""
-        try:
-            _, writer = await asyncio.open_connection(LOOPBACK, self.places.memory.ports["temporal"])
-        except OSError:
-            return False
-        writer.close()
-        ask = (temporal_binary(), "operator", "namespace", "describe", NAMESPACE)
-        asking = await asyncio.create_subprocess_exec(
-            *(*ask, "--address", self.places.address("temporal")),
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        return await asking.wait() == 0
+    async def _worker_answers(self) -> bool:
+        """Without Temporal it can't be ready; it starts all the same, and waits for it."""
+        return "temporal" in self.without or await self._gets("worker", "/healthz")()
 
 
 def temporal_binary() -> str:

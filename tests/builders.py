@@ -6,7 +6,7 @@ The functions make rows; `store` writes them, in the order given.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from itertools import count, groupby
 from typing import Any
 
 from sqlmodel import SQLModel
@@ -88,17 +88,23 @@ class Tenant:
 async def store(database: Database, *rows: SQLModel) -> None:
     """Write the rows in this order, in one transaction."""
     async with database.transaction() as session:
-        for row in rows:
-            session.add(row)
+        for _, alike in groupby(rows, key=type):
+            session.add_all(alike)
             await session.flush()
 
 
 async def tenant(database: Database, **fields: Any) -> Tenant:
     """A stored organization with one person of each role, each with an API key."""
     organization = an_organization(**fields)
-    await store(database, organization)
-    members = {role: await member(database, organization, [role]) for role in Role}
-    return Tenant(organization, members)
+    keys = {role: new_api_key() for role in Role}
+    people = {role: a_person(organization.id, roles=[role]) for role in Role}
+    await store(
+        database,
+        organization,
+        *people.values(),
+        *(an_api_key(people[role], key) for role, key in keys.items()),
+    )
+    return Tenant(organization, {role: Member(people[role], keys[role].plaintext) for role in Role})
 
 
 async def member(

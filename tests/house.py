@@ -9,7 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any, Self
@@ -80,6 +80,7 @@ class House:
     http: AsyncClient
     settings: Settings
     policy: Policy
+    patience: float = PATIENCE
 
     @property
     def stand_in(self) -> StandIn:
@@ -120,16 +121,22 @@ class House:
 
     # --- waiting ----------------------------------------------------------------------------------------
 
-    async def wait(self, tenant: Tenant, operation: str, *states: str, stage: str | None = None) -> dict[str, Any]:
+    async def wait(
+        self, tenant: Tenant, operation: str, *states: str, stage: str | None = None
+    ) -> dict[str, Any]:
         """The operation, as soon as it is in one of the states (and at the stage)."""
         found: dict[str, Any] = {}
 
         async def there() -> bool:
             nonlocal found
             found = await self.get(tenant.auditor, f"/v1/operations/{operation}")
-            return found["state"] in states and stage in (None, found["stage"])
+            return bool(found["state"] in states and stage in (None, found["stage"]))
 
-        await until(there, lambda: f"{operation} is {found.get('state')}/{found.get('stage')}: {found.get('error')}")
+        await until(
+            there,
+            lambda: f"{operation} is {found.get('state')}/{found.get('stage')}: {found.get('error')}",
+            self.patience,
+        )
         return found
 
     async def reviewed(self, tenant: Tenant, operation: str, round_: int = 1) -> dict[str, Any]:
@@ -142,9 +149,9 @@ class House:
             if operation_now["state"] != "awaiting_approval" or not operation_now["approval"]:
                 return False
             found = await self.get(tenant.auditor, f"/v1/approvals/{operation_now['approval']}")
-            return found["state"] == "open" and found["id"].endswith(f"-{round_}")
+            return bool(found["state"] == "open" and found["id"].endswith(f"-{round_}"))
 
-        await until(there, lambda: f"{operation} has no open round {round_}")
+        await until(there, lambda: f"{operation} has no open round {round_}", self.patience)
         return found
 
     async def events(self, tenant: Tenant, operation: str) -> list[str]:
@@ -157,13 +164,22 @@ class House:
         assert self.environment is not None
         await self.environment.sleep(timedelta(**time))
 
+    async def skip_past(self, moment: str) -> None:
+        """Moves the time-skipping server's clock to a minute after an RFC 3339 time."""
+        assert self.environment is not None
+        now = await self.environment.get_current_time()
+        await self.environment.sleep(datetime.fromisoformat(moment) - now + timedelta(minutes=1))
 
-async def until(condition: Callable[[], Awaitable[bool]], say: Callable[[], str]) -> None:
+
+async def until(
+    condition: Callable[[], Awaitable[bool]], say: Callable[[], str], patience: float = PATIENCE
+) -> None:
     """Polls until the condition holds; fails the test with `say()` when it never does."""
-    deadline = asyncio.get_running_loop().time() + PATIENCE
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + patience
     while not await condition():
-        assert asyncio.get_running_loop().time() < deadline, say()
-        await asyncio.sleep(0.05)
+        assert clock() < deadline, say()
+        await asyncio.sleep(patience / 500)
 
 
 @asynccontextmanager

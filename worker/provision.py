@@ -57,10 +57,10 @@ class PersonFile(_Part):
     id: Id | None = None
     name: Text
     email: Email
-    roles: Annotated[tuple[Role, ...], Field(min_length=1)]
+    roles: Annotated[list[Role], Field(min_length=1)]
     active: bool = True
-    api_keys: tuple[Annotated[str, AfterValidator(_key)], ...] = ()
-    revoked_keys: tuple[str, ...] = ()
+    api_keys: list[Annotated[str, AfterValidator(_key)]] = []
+    revoked_keys: list[str] = []
 
 
 class OrganizationFile(_Part):
@@ -73,13 +73,13 @@ class OrganizationFile(_Part):
     subdivision: str | None = None
     stripe_customer: Annotated[str, StringConstraints(pattern=r"^cus_")]
     stripe_subscription: Annotated[str, StringConstraints(pattern=r"^sub_")]
-    people: Annotated[tuple[PersonFile, ...], Field(min_length=1)]
+    people: Annotated[list[PersonFile], Field(min_length=1)]
 
 
 class File(_Part):
     """What `python -m worker.provision` reads."""
 
-    organizations: Annotated[tuple[OrganizationFile, ...], Field(min_length=1)]
+    organizations: Annotated[list[OrganizationFile], Field(min_length=1)]
 
 
 class Issued(BaseModel):
@@ -215,7 +215,12 @@ def main(file: Annotated[Path, typer.Argument(help="organizations, people and ro
     try:
         asyncio.run(_run(read(file.read_text(encoding="utf-8"))))
     except ValidationError as error:
-        _stop(*(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()))
+        _stop(
+            *(
+                f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg'].removeprefix('Value error, ')}"
+                for e in error.errors()
+            )
+        )
     except InvalidSettings as error:
         _stop(*error.problems)
     except (OSError, stripe.StripeError, BillingError, mirror_pages.SubscriptionUnsupported) as error:

@@ -1,9 +1,10 @@
-"""Money as Stripe counts it: integer minor units, rounded half-up on the magnitude, with its text and its smallest charge."""
+"""Money as Stripe counts it: integer minor units, rounded half-up on the magnitude; its text, smallest sums."""
 
 from decimal import ROUND_HALF_UP, Decimal
 
+# Stripe: currencies page
 ZERO_DECIMAL = frozenset(
-    [
+    (
         "bif",
         "clp",
         "djf",
@@ -20,13 +21,20 @@ ZERO_DECIMAL = frozenset(
         "xaf",
         "xof",
         "xpf",
-    ]  # Stripe: currencies page
+    )
 )
 THREE_DECIMAL = frozenset(["bhd", "jod", "kwd", "omr", "tnd"])
 
 # Stripe: "minimum and maximum charge amounts"; what is not listed is held to the US dollar's figure.
-MINIMUM_CHARGE = {"usd": 50, "eur": 50, "gbp": 30, "jpy": 50, "aud": 50, "cad": 50, "chf": 50, "nzd": 50,
-                  "sek": 300, "nok": 300, "dkk": 250, "mxn": 1000, "sgd": 50, "hkd": 400, "inr": 50}  # fmt: skip
+MINIMUM_CHARGE = {
+    **dict.fromkeys(("aud", "cad", "chf", "eur", "inr", "jpy", "nzd", "sgd", "usd"), 50),
+    "gbp": 30,
+    "dkk": 250,
+    "nok": 300,
+    "sek": 300,
+    "hkd": 400,
+    "mxn": 1000,
+}
 _SYMBOLS = {"usd": "$", "eur": "€", "gbp": "£", "jpy": "¥", "aud": "A$", "cad": "CA$", "inr": "₹"}
 
 

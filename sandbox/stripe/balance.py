@@ -1,4 +1,4 @@
-"""Customer balance: a running sum in the customer's currency; negative is credit, applied to the next finalized invoice.
+"""Customer balance: a running sum in the customer's currency; negative is credit for the next final invoice.
 
 https://docs.stripe.com/api/customer_balance_transactions
 """
@@ -20,7 +20,7 @@ PATH = "/v1/customers/{customer}/balance_transactions"
 
 
 def move(ctx: Ctx, customer: Obj, amount: int, currency: str, type: str, **more: Any) -> Obj:
-    """Write one transaction and carry the customer's balance along; `more` names invoice, credit_note, description …
+    """Write one transaction and carry the balance along; `more`: invoice, credit_note, description …
 
     The customer's own event is left to the caller: `tell`.
     """
@@ -51,7 +51,7 @@ def move(ctx: Ctx, customer: Obj, amount: int, currency: str, type: str, **more:
 
 
 def tell(ctx: Ctx, customer: Obj, balance_before: int) -> None:
-    """`customer.updated` when the balance is another than before; balance transactions have no event of their own."""
+    """`customer.updated` when the balance is another than before; transactions have no event of their own."""
     if customer["balance"] != balance_before:
         ctx.emit("customer.updated", customer, {"balance": balance_before})
 
@@ -64,7 +64,8 @@ def create(ctx: Ctx) -> Obj:
     currency = params["currency"].lower()
     if customer["currency"] not in (None, currency):
         raise invalid(
-            f"The customer's balance is kept in {customer['currency']}: a transaction in {currency} is not possible.",
+            f"The customer's balance is kept in {customer['currency']}: a transaction in {currency} is not "
+            "possible.",
             param="currency",
         )
     before = customer["balance"]

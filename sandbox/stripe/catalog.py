@@ -1,4 +1,4 @@
-"""What billing needs of a price: its charge, the plan object that mirrors it and a subscription item that holds it."""
+"""What billing needs of a price: its charge, the plan that mirrors it, the item that holds it."""
 
 from decimal import Decimal
 from typing import Any
@@ -14,12 +14,14 @@ def price_for(ctx: Ctx, id: str, *, param: str, recurring: bool = True) -> Obj:
         raise invalid("The price specified is inactive. This field only accepts active prices.", param=param)
     if recurring and price["type"] != "recurring":
         raise invalid(
-            "The price specified is set to `type=one_time` but this field only accepts prices with `type=recurring`.",
+            "The price specified is set to `type=one_time` but this field only accepts prices with "
+            "`type=recurring`.",
             param=param,
         )
     if not recurring and price["type"] != "one_time":
         raise invalid(
-            "The price specified is set to `type=recurring` but this field only accepts prices with `type=one_time`.",
+            "The price specified is set to `type=recurring` but this field only accepts prices with "
+            "`type=one_time`.",
             param=param,
         )
     if price["billing_scheme"] != "per_unit":

@@ -12,6 +12,9 @@ from .store import Store
 log = logging.getLogger(__name__)
 
 
+MOST_REPEATS = 50
+"""How often the same piece of work may be due at the same second."""
+
 Perform = Callable[[int, Callable[[Ctx], None]], None]
 """Runs an action as due at a second, as a transaction."""
 
@@ -67,16 +70,21 @@ class TimedRunner:
 
         Work that fails is rolled back, noted in `problems` and not tried again.
         """
-        ran = 0
+        ran = repeats = 0
+        last: tuple[int, str] | None = None
         while (work := self._earliest(target)) is not None:
             due, label, action = work
             before = self._store.version
+            repeats = repeats + 1 if (due, label) == last else 0
+            last = (due, label)
             self._clock.hold(due)
             try:
                 self._perform(due, action)
                 ran += 1
                 if self._store.version == before:
                     self._give_up(due, label, "changed nothing")
+                elif repeats >= MOST_REPEATS:
+                    self._give_up(due, label, f"is due again after {repeats} runs")
             except Exception as error:  # a bug in one piece of work must not stop the clock for the others
                 log.exception("timed work failed: %s due at %s", label, due)
                 self._give_up(due, label, repr(error))
@@ -91,6 +99,7 @@ class TimedRunner:
 
     def _give_up(self, due: int, label: str, why: str) -> None:
         self._failed.add((due, label))
+        self._store.forget_due(due)
         self.problems.append(f"timed work {label} due at {due}: {why}")
 
     def _earliest(self, target: int) -> TimedWork | None:

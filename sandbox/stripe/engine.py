@@ -79,8 +79,17 @@ class Engine:
 
         `print` is the fingerprint under which the answer is kept for the idempotency key, if there is one.
         """
+        self.timed.run_until(ctx.now)  # what is due this second happened before the request
+        if route.method == "GET" and not self.check:
+            return self._attempt(route, ctx, None)[0]
+        self.store.begin()
         executed, kept = self._attempt(route, ctx, instead)
-        self._settle(self._kept_answer(ctx, print, executed) if kept else [], keep=executed.done)
+        try:
+            self._settle(self._kept_answer(ctx, print, executed) if kept else [], keep=executed.done)
+        except RuntimeError:  # the strict store found a change that was not put
+            log.exception("%s %s failed", route.method, route.path)
+            self.store.rollback()
+            return Executed(500, to_json(api_error().body()), False)
         return executed
 
     def refuse(self, ctx: Ctx, print: str | None, error: StripeError) -> Executed:
@@ -96,8 +105,7 @@ class Engine:
         return self.idempotency.save(ctx.idempotency_key, saved)
 
     def _attempt(self, route: Route, ctx: Ctx, instead: StripeError | None) -> tuple[Executed, bool]:
-        """The outcome, and whether it is kept under the key; the transaction stays open."""
-        self.store.begin()
+        """The outcome, and whether it is kept under the key."""
         try:
             answer = public(route.handler(ctx))
             if wanted := ctx.params.get("expand"):
@@ -105,6 +113,8 @@ class Engine:
             if self.check:
                 self._check(answer, f"{route.method} {route.path}")
                 self._check_new_events(route)
+                if route.method == "GET" and self.store.changed():
+                    self.violations.append({"where": route.path, "kind": "write", "detail": "a GET wrote"})
             if instead is not None:
                 return Executed(instead.status, to_json(instead.body()), True), instead.saved
             return Executed(200, to_json(answer), True), True
@@ -142,10 +152,10 @@ class Engine:
             action(ctx)
             if self.check:
                 self._check_new_events(None)
+            self._settle([], keep=True)
         except BaseException:
             self.store.rollback()
             raise
-        self._settle([], keep=True)
 
     async def run(self) -> None:
         """The background: webhooks go out, and timed work is done as real time passes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,6 +14,7 @@ from .engine import Engine
 from .server import Server, point_webhooks
 
 START_SECONDS = 15.0
+WAIT_SECONDS = 30.0
 
 
 class StandIn:
@@ -85,6 +87,24 @@ class StandIn:
         lines: list[dict[str, Any]] = self.control(f"requests?since={since}")
         return lines
 
+    def wait_for_request(self, since: int, *, path: str = "") -> dict[str, Any]:
+        """The first request after line `since` whose path contains `path`, once it has arrived.
+
+        It may still be held up. Raises TimeoutError when none comes.
+        """
+        deadline = time.monotonic() + WAIT_SECONDS
+        while time.monotonic() < deadline:
+            for line in self.requests(since):
+                if path in line["path"]:
+                    return line
+            time.sleep(0.005)
+        raise TimeoutError(f"no request of {path or 'anything'} came")
+
+    def last_request(self) -> int:
+        """The number of the newest line of the request log; 0 when there is none."""
+        lines = self.requests()
+        return int(lines[-1]["seq"]) if lines else 0
+
     def advance(self, seconds: int) -> int:
         """Move the clock forward, running what falls due; gives the new second."""
         return int(self.control("clock", {"advance_seconds": seconds})["now"])
@@ -96,6 +116,15 @@ class StandIn:
     def webhooks(self, **changes: Any) -> dict[str, Any]:
         """Change mode, url, secret or events; gives the state of the deliveries."""
         state: dict[str, Any] = self.control("webhooks", changes or None)
+        return state
+
+    def wait_until_delivered(self) -> dict[str, Any]:
+        """The state of the deliveries once none is pending. Raises TimeoutError when some stay."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while (state := self.webhooks())["pending"]:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"webhooks are still pending: {state}")
+            time.sleep(0.005)
         return state
 
     def violations(self) -> list[dict[str, Any]]:

@@ -13,10 +13,10 @@ from stripe.params import (
     InvoiceItemUpdateParams,
 )
 
-from . import invoicing
+from . import draft_invoices, invoicing
 from .amounts import nearest
 from .filters import within
-from .kernel import Ctx, Obj, invalid, merge_metadata, public, route
+from .kernel import Ctx, Obj, invalid, merge_metadata, route
 from .pending_items import extra_item, keep
 
 
@@ -33,7 +33,8 @@ def create(ctx: Ctx) -> Obj:
     item = extra_item(ctx, customer["id"], subscription, params)
     if customer["currency"] not in (None, item["currency"]):
         raise invalid(
-            f"You cannot combine currencies on a single customer. This customer has had a subscription, coupon, or "
+            "You cannot combine currencies on a single customer. This customer has had a subscription, "
+            "coupon, or "
             f"invoice item with currency {customer['currency']}",
             param="currency",
         )
@@ -41,7 +42,7 @@ def create(ctx: Ctx) -> Obj:
         invoice = ctx.store.get("invoice", params["invoice"], param="invoice", status=400)
         invoicing.require_status(invoice, "draft", message="You can only add items to draft invoices.")
         keep(ctx, item)
-        invoicing.add_items(ctx, invoice, [item])
+        draft_invoices.add_items(ctx, invoice, [item])
         return item
     return keep(ctx, item)
 
@@ -57,9 +58,9 @@ def update(ctx: Ctx) -> Obj:
     """Change an item that waits; one on a finalized invoice takes no change."""
     item, params = ctx.store.get("invoiceitem", ctx.path["id"]), ctx.params
     _require_open(ctx, item)
-    before = public(item)
     if "amount" in params:
         item["amount"] = item["net_amount"] = params["amount"]
+        item["pricing"]["unit_amount_decimal"] = str(params["amount"])
     for field in ("description", "discountable"):
         if field in params:
             item[field] = params[field]
@@ -72,9 +73,7 @@ def update(ctx: Ctx) -> Obj:
     item["metadata"] = merge_metadata(item["metadata"], params.get("metadata"))
     ctx.store.put(item)
     if item["invoice"]:
-        invoicing.redraw_item(ctx, item)
-    if public(item) != before:
-        ctx.emit("invoiceitem.updated", item)
+        draft_invoices.redraw_item(ctx, item)
     return item
 
 
@@ -84,7 +83,7 @@ def delete(ctx: Ctx) -> Obj:
     item = ctx.store.get("invoiceitem", ctx.path["id"])
     _require_open(ctx, item)
     if item["invoice"]:
-        invoicing.drop_item(ctx, item)
+        draft_invoices.drop_item(ctx, item)
     ctx.store.delete("invoiceitem", item["id"])
     ctx.emit("invoiceitem.deleted", item)
     return {"id": item["id"], "object": "invoiceitem", "deleted": True}

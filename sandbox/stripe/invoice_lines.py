@@ -142,7 +142,7 @@ def _copy(pricing: Obj | None) -> Obj | None:
 
 
 def _credited(store: Store, item: Obj, invoice: str, taken: dict[str, str]) -> Obj | None:
-    """Which lines a credit takes back: they are on an earlier invoice, or on this one where both waited together."""
+    """Which lines a credit takes back: of an earlier invoice, or of this one where both waited together."""
     where: str | None = None
     lines: list[str] = []
     for owner, of_invoice, of_line in item["_credits"]:

@@ -125,7 +125,7 @@ def finalize(ctx: Ctx) -> Obj:
 
 @route("POST", "/v1/invoices/{id}/pay", params=InvoicePayParams, kind=KIND)
 def pay(ctx: Ctx) -> Obj:
-    """Pay an invoice now: with a payment method or, `paid_out_of_band`, outside Stripe. A decline is a 402 that counts as an attempt."""
+    """Pay an invoice now, by card or (`paid_out_of_band`) outside Stripe; a decline is a 402 that counts."""
     invoice, params = ctx.store.get(KIND, ctx.path["id"]), ctx.params
     if invoice["status"] == "draft":
         invoicing.finalize(ctx, invoice)

@@ -2,8 +2,9 @@
 
     draft -> open (finalize) -> paid | void | uncollectible;  uncollectible -> paid | void
 
-Finalizing applies the customer's balance and leaves sums below the smallest charge on it. What a subscription has to do
-about its invoices is registered in `HOOKS`, so that this module knows nothing of subscriptions.
+Finalizing applies the customer's balance and leaves sums below the smallest charge on it. What a
+subscription has to do about its invoices is registered in `HOOKS`, so that this module knows nothing of
+subscriptions.
 https://docs.stripe.com/invoicing/overview, https://docs.stripe.com/billing/customer/balance
 """
 
@@ -12,11 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import balance
-from .amounts import minimum_charge
-from .invoice_lines import all_lines, item_line, recurring_line, set_lines
+from .invoice_lines import all_lines
 from .invoice_payments import cancel_payment, mark_paid, open_payment
+from .invoice_shapes import compose, expect_balance, lay_out
 from .kernel import Ctx, Obj, StripeError, invalid, public
-from .payments import Attempt, cancel_intent, confirm, new_intent
+from .payment_shapes import new_intent
+from .payments import Attempt, cancel_intent, confirm
 from .pending_items import take
 from .periods import DAY
 from .proration import Draft
@@ -65,150 +67,10 @@ def draw_up(
     lay_out(ctx, invoice, items or [], drafts or [], subscription)
     for line, item in zip(all_lines(invoice), items or [], strict=False):
         take(ctx, item, invoice["id"], line["id"])
-    _expect_balance(invoice, customer)
+    expect_balance(invoice, customer)
     save(ctx, invoice)
     ctx.emit("invoice.created", invoice)
     return invoice
-
-
-def compose(
-    ctx: Ctx,
-    customer: Obj,
-    *,
-    currency: str,
-    reason: str,
-    subscription: Obj | None,
-    period: tuple[int, int] | None,
-    id: str | None = None,
-) -> Obj:
-    """An invoice without lines, in Stripe's shape, not stored."""
-    source = subscription or {}
-    collection = source.get("collection_method", "charge_automatically")
-    return {
-        "id": id or ctx.store.new_id("in"),
-        "object": "invoice",
-        "account_country": ctx.account.country,
-        "account_name": ctx.account.name,
-        "account_tax_ids": None,
-        "amount_due": 0,
-        "amount_overpaid": 0,
-        "amount_paid": 0,
-        "amount_remaining": 0,
-        "amount_shipping": 0,
-        "application": None,
-        "attempt_count": 0,
-        "attempted": False,
-        "auto_advance": True,
-        "automatic_tax": {
-            "disabled_reason": None,
-            "enabled": False,
-            "liability": None,
-            "provider": None,
-            "status": None,
-        },
-        "automatically_finalizes_at": None,
-        "billing_reason": reason,
-        "collection_method": collection,
-        "created": ctx.now,
-        "currency": currency,
-        "custom_fields": None,
-        "customer": customer["id"],
-        "customer_account": None,
-        "customer_address": public(customer.get("address")),
-        "customer_email": customer.get("email"),
-        "customer_name": customer.get("name"),
-        "customer_phone": customer.get("phone"),
-        "customer_shipping": public(customer.get("shipping")),
-        "customer_tax_exempt": customer.get("tax_exempt"),
-        "customer_tax_ids": [],
-        "default_payment_method": source.get("default_payment_method"),
-        "default_source": None,
-        "default_tax_rates": [],
-        "description": source.get("description"),
-        "discounts": [],
-        "due_date": None,
-        "effective_at": None,
-        "ending_balance": None,
-        "footer": None,
-        "from_invoice": None,
-        "hosted_invoice_url": None,
-        "invoice_pdf": None,
-        "issuer": {"type": "self"},
-        "last_finalization_error": None,
-        "latest_revision": None,
-        "livemode": False,
-        "metadata": {},
-        "next_payment_attempt": None,
-        "number": None,
-        "on_behalf_of": None,
-        "parent": _parent(subscription) if subscription else None,
-        "payment_settings": {
-            "default_mandate": None,
-            "payment_method_options": None,
-            "payment_method_types": None,
-        },
-        "period_end": period[1] if period else ctx.now,
-        "period_start": period[0] if period else ctx.now,
-        "post_payment_credit_notes_amount": 0,
-        "pre_payment_credit_notes_amount": 0,
-        "receipt_number": None,
-        "rendering": None,
-        "shipping_cost": None,
-        "shipping_details": None,
-        "starting_balance": 0,
-        "statement_descriptor": None,
-        "status": "draft",
-        "status_transitions": {
-            "finalized_at": None,
-            "marked_uncollectible_at": None,
-            "paid_at": None,
-            "voided_at": None,
-        },
-        "subtotal": 0,
-        "subtotal_excluding_tax": 0,
-        "test_clock": customer.get("test_clock"),
-        "threshold_reason": None,
-        "total": 0,
-        "total_discount_amounts": [],
-        "total_excluding_tax": 0,
-        "total_pretax_credit_amounts": [],
-        "total_taxes": [],
-        "webhooks_delivered_at": None,
-        "_days_until_due": source.get("days_until_due"),
-    }
-
-
-def lay_out(
-    ctx: Ctx,
-    invoice: Obj,
-    items: list[Obj],
-    drafts: list[Draft],
-    subscription: Obj | None,
-    *,
-    prefix: str = "il",
-    embedded: int = 10,
-) -> None:
-    """Give the invoice one line for each item and each recurring charge, in this order."""
-    taken = {item["id"]: ctx.store.new_id(prefix) for item in items}
-    lines = [item_line(ctx.store, item, invoice["id"], taken[item["id"]], taken) for item in items]
-    if subscription is not None:
-        lines += [
-            recurring_line(
-                draft,
-                subscription["id"],
-                invoice["id"],
-                ctx.store.new_id(prefix),
-                dict(subscription["metadata"]),
-            )
-            for draft in drafts
-        ]
-    set_lines(invoice, lines, embedded=embedded)
-
-
-def expect(invoice: Obj, customer: Obj) -> int:
-    """Say on an unfinalized invoice what would be due; gives what the customer's balance would be afterwards."""
-    _expect_balance(invoice, customer)
-    return int(invoice["starting_balance"] + invoice["total"] - invoice["amount_due"])
 
 
 def save(ctx: Ctx, invoice: Obj) -> Obj:
@@ -232,11 +94,11 @@ def require_status(invoice: Obj, *allowed: str, message: str) -> None:
 
 
 def finalize(ctx: Ctx, invoice: Obj) -> None:
-    """Make a draft final: its number, the balance applied, due date and addresses; a sum of nothing is paid at once."""
+    """Make a draft final: number, balance, due date, addresses; a sum of nothing is paid at once."""
     require_status(
         invoice,
         "draft",
-        message=f"This invoice is already finalized, you can't re-finalize a non-draft invoice: {invoice['id']}.",
+        message="This invoice is already finalized, you can't re-finalize a non-draft invoice.",
     )
     before = public(invoice)
     customer = ctx.store.get("customer", invoice["customer"])
@@ -268,7 +130,7 @@ def finalize(ctx: Ctx, invoice: Obj) -> None:
 
 
 def attempt(ctx: Ctx, invoice: Obj, method: str, *, off_session: bool = True) -> Attempt:
-    """Try to charge what remains of an open invoice; tells how it went and schedules the next try. Never raises for a card."""
+    """Try to charge what remains of an open invoice and note the next try; never raises for a card."""
     intent = ctx.store.get("payment_intent", payment_of(ctx, invoice)["payment"]["payment_intent"])
     if intent["status"] == "canceled":
         intent = new_intent(ctx, invoice["customer"], invoice["amount_remaining"], invoice["currency"])
@@ -298,6 +160,11 @@ def fail(ctx: Ctx, invoice: Obj, outcome: Attempt | None) -> None:
         ctx.emit("invoice.payment_action_required", invoice)
     ctx.emit("invoice.payment_failed", invoice)
     ctx.emit("invoice.updated", invoice, before)
+    in_arrears(ctx, invoice)
+
+
+def in_arrears(ctx: Ctx, invoice: Obj) -> None:
+    """Let the others know that an invoice is not paid as it should be."""
     for hook in HOOKS.failed:
         hook(ctx, invoice)
 
@@ -328,30 +195,6 @@ def settle_out_of_band(ctx: Ctx, invoice: Obj) -> None:
     become_paid(ctx, invoice)
 
 
-def add_items(ctx: Ctx, invoice: Obj, items: list[Obj]) -> None:
-    """Put stored invoice items on a draft."""
-    lines = all_lines(invoice)
-    taken = {item["id"]: ctx.store.new_id("il") for item in items}
-    lines += [item_line(ctx.store, item, invoice["id"], taken[item["id"]], taken) for item in items]
-    for item in items:
-        take(ctx, item, invoice["id"], taken[item["id"]])
-    _redraw(ctx, invoice, lines)
-
-
-def redraw_item(ctx: Ctx, item: Obj) -> None:
-    """An item on a draft changed: so does its line."""
-    invoice = ctx.store.get("invoice", item["invoice"])
-    taken = {item["id"]: item["_line"]}
-    line = item_line(ctx.store, item, invoice["id"], item["_line"], taken)
-    _redraw(ctx, invoice, [line if old["id"] == line["id"] else old for old in all_lines(invoice)])
-
-
-def drop_item(ctx: Ctx, item: Obj) -> None:
-    """An item on a draft is deleted: so is its line."""
-    invoice = ctx.store.get("invoice", item["invoice"])
-    _redraw(ctx, invoice, [line for line in all_lines(invoice) if line["id"] != item["_line"]])
-
-
 def become_paid(ctx: Ctx, invoice: Obj) -> None:
     """Close an invoice as paid."""
     invoice.update(attempted=True, auto_advance=False, next_payment_attempt=None, status="paid")
@@ -364,12 +207,12 @@ def become_paid(ctx: Ctx, invoice: Obj) -> None:
 
 
 def void(ctx: Ctx, invoice: Obj) -> None:
-    """Take an open or uncollectible invoice out of the world; an applied balance goes back to the customer."""
+    """Take an open or uncollectible invoice away for good; an applied balance goes back."""
     require_status(
         invoice,
         "open",
         "uncollectible",
-        message=f"You can only pass in open invoices. This invoice isn't open: {invoice['id']} is {invoice['status']}.",
+        message=f"You can only pass in open invoices. This invoice isn't open, it is {invoice['status']}.",
     )
     _end(ctx, invoice, "void", "voided_at", "invoice.voided")
 
@@ -409,8 +252,10 @@ def method_for(ctx: Ctx, invoice: Obj) -> str | None:
 def no_method() -> StripeError:
     """The refusal for a customer without anything to charge."""
     return invalid(
-        "This customer has no attached payment source or default payment method. Please consider adding a default "
-        "payment method. For more information, visit https://docs.stripe.com/billing/subscriptions/payment-methods-setting"
+        "This customer has no attached payment source or default payment method. Please consider adding a "
+        "default "
+        "payment method. For more information, visit "
+        "https://docs.stripe.com/billing/subscriptions/payment-methods-setting"
         "#payment-method-priority.",
         code="resource_missing",
     )
@@ -434,18 +279,10 @@ def _end(ctx: Ctx, invoice: Obj, status: str, moment: str, event: str) -> None:
         hook(ctx, invoice)
 
 
-def _redraw(ctx: Ctx, invoice: Obj, lines: list[Obj]) -> None:
-    before = public(invoice)
-    set_lines(invoice, lines)
-    _expect_balance(invoice, ctx.store.get("customer", invoice["customer"]))
-    save(ctx, invoice)
-    ctx.emit("invoice.updated", invoice, differences(before, public(invoice)))
-
-
 def _settle_balance(ctx: Ctx, invoice: Obj, customer: Obj) -> None:
     """Apply the balance, then carry what is left below the smallest charge on it."""
     start = customer["balance"]
-    _expect_balance(invoice, customer)
+    expect_balance(invoice, customer)
     owed = max(0, start + invoice["total"])
     moves = [
         (invoice["total"] - owed, "applied_to_invoice"),
@@ -467,25 +304,6 @@ def _give_balance_back(ctx: Ctx, invoice: Obj) -> None:
             ctx, customer, amount, invoice["currency"], "unapplied_from_invoice", invoice=invoice["id"]
         )
         balance.tell(ctx, customer, before)
-
-
-def _expect_balance(invoice: Obj, customer: Obj) -> None:
-    start = customer["balance"]
-    owed = max(0, start + invoice["total"])
-    due = owed if owed >= minimum_charge(invoice["currency"]) else 0
-    invoice.update(starting_balance=start, amount_due=due, amount_remaining=due)
-
-
-def _parent(subscription: Obj) -> Obj:
-    return {
-        "quote_details": None,
-        "subscription_details": {
-            "metadata": dict(subscription["metadata"]),
-            "subscription": subscription["id"],
-            "subscription_proration_date": None,
-        },
-        "type": "subscription_details",
-    }
 
 
 def _purpose(invoice: Obj) -> str:

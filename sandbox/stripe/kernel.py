@@ -79,9 +79,10 @@ class Ctx:
 
         `previous` holds the former values of changed fields (`previous_attributes`).
         """
-        data: dict[str, Any] = {"object": public(obj)}
+        # serialised at once, so that the snapshot needs no deep copy; bookkeeping keys are at the top only
+        data: dict[str, Any] = {"object": {name: value for name, value in obj.items() if name[0] != "_"}}
         if previous is not None:
-            data["previous_attributes"] = public(previous)
+            data["previous_attributes"] = previous
         by_request = bool(self.request_id)
         event = {
             "id": self.store.new_id("evt"),
@@ -103,9 +104,11 @@ class Ctx:
 
         Raises 400 for a limit outside 1..100 and for a cursor that is none of the items.
         """
-        limit = self.params.get("limit") or 10
+        limit = self.params.get("limit", 10)
         if not 1 <= limit <= 100:
-            raise invalid("Invalid integer: limit must be between 1 and 100", param="limit")
+            bound = "greater than or equal to 1" if limit < 1 else "less than or equal to 100"
+            message = f"This value must be {bound}."
+            raise invalid(message, code="parameter_invalid_integer", param="limit")
         after, before = self.params.get("starting_after"), self.params.get("ending_before")
         if after and before:
             raise invalid("You may only specify one of these parameters: ending_before, starting_after.")

@@ -1,4 +1,4 @@
-"""What an invoice is made of before it is one: invoice items from prorations, from `add_invoice_items` or by hand.
+"""What an invoice is made of: invoice items from prorations, from `add_invoice_items` or by hand.
 
 An item waits (`_waits_for` names its customer) until an invoice takes it; `_credits` keeps which debits a
 proration credits, as [invoice item, invoice, line].
@@ -14,7 +14,8 @@ from .proration import Debit, Draft
 
 
 def pending_items(store: Store, customer: str, subscription: str | None) -> list[Obj]:
-    """What waits for this subscription's next invoice, oldest first: its own items and the customer's loose ones."""
+    """What waits for this subscription's next invoice, oldest first: its items and the customer's loose "
+    "ones."""
     owners = (None, subscription)
     waiting = store.related("invoiceitem", "_waits_for", customer)
     return [item for item in reversed(waiting) if subscription_of(item) in owners]
@@ -60,7 +61,8 @@ def extra_item(ctx: Ctx, customer: str, subscription: str | None, params: dict[s
             quantity_decimal=str(quantity),
         )
     elif "amount" in params or "unit_amount_decimal" in params or "unit_amount" in params:
-        unit = Decimal(params.get("unit_amount_decimal", params.get("unit_amount", params.get("amount"))))
+        given = params.get("unit_amount_decimal", params.get("unit_amount", params.get("amount", 0)))
+        unit = Decimal(given)
         count = 1 if "amount" in params else quantity
         item = _blank(ctx, customer, nearest(unit * count), params.get("currency") or "usd", span)
         item.update(

@@ -1,7 +1,7 @@
 """Updates that wait for their payment (`payment_behavior=pending_if_incomplete`).
 
-The items stay as they are until the invoice is paid; an expired, voided or replaced update is forgotten and its invoice
-voided. https://docs.stripe.com/billing/subscriptions/pending-updates
+The items stay as they are until the invoice is paid; an expired, voided or replaced update is forgotten and
+its invoice voided. https://docs.stripe.com/billing/subscriptions/pending-updates
 """
 
 from typing import Any

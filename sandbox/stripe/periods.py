@@ -1,7 +1,8 @@
 """Billing periods: where a subscription's cycle begins and ends, in Unix seconds (UTC).
 
-Every boundary is counted from the billing cycle anchor, never from the boundary before it, so that a month anchored on the
-31st bills on 28 February and returns to the 31st in March (Stripe: "billing cycle anchor" page).
+Every boundary is counted from the billing cycle anchor, never from the boundary before it, so that a month
+anchored on the 31st bills on 28 February and returns to the 31st in March (Stripe: "billing cycle anchor"
+page).
 """
 
 import calendar
@@ -13,7 +14,7 @@ _MONTHS = {"month": 1, "year": 12}
 
 
 def shift(anchor: int, interval: str, count: int) -> int:
-    """The anchor moved by `count` intervals (negative: back), its day of the month clamped to the month's last.
+    """The anchor moved by `count` intervals (negative: back), its day clamped to the month's last.
 
     `interval` is day, week, month or year; any other raises KeyError.
     """

@@ -1,9 +1,10 @@
-"""What a subscription's items cost over a stretch of time: credits, debits and recurring lines, as drafts without ids.
+"""What a subscription's items cost over a stretch of time: credits, debits and full periods, as drafts.
 
-A changed item yields one credit for what is unused of the old price and one debit for what remains of the new one, never
-netted, each rounded half-up on its magnitude; lines of zero are left out (Stripe: "prorations" page). The two billing
-modes differ only in what a credit is reckoned from: *classic* takes the item's current price, *flexible* the amounts that
-were really debited for the period, one credit line for each ("billing mode" page).
+A changed item yields one credit for what is unused of the old price and one debit for what remains of the
+new one, never netted, each rounded half-up on its magnitude; lines of zero are left out (Stripe:
+"prorations" page). The two billing modes differ only in what a credit is reckoned from: *classic* takes the
+item's current price, *flexible* the amounts that were really debited for the period, one credit line for
+each ("billing mode" page).
 """
 
 from collections.abc import Iterable

@@ -2,14 +2,19 @@
 
 from . import (  # noqa: F401
     balance,
+    customer_end,
     customers,
     events,
     invoice_items,
     invoice_lines,
     invoice_payments,
     invoices,
+    payment_intents,
     payment_methods,
+    previews,
     prices,
     products,
+    renewals,
+    schedules,
     subscriptions,
 )

@@ -18,6 +18,7 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from .errors import missing
+from .indexes import Indexes
 
 Obj = dict[str, Any]
 Record = tuple[str, str, bytes | None]
@@ -35,11 +36,19 @@ LABELS = {
 
 
 def public(value: Any) -> Any:
-    """A deep copy without the bookkeeping keys."""
-    if isinstance(value, dict):
-        return {k: public(v) if isinstance(v, dict | list) else v for k, v in value.items() if k[0] != "_"}
-    if isinstance(value, list):
-        return [public(v) if isinstance(v, dict | list) else v for v in value]
+    """A deep copy without the bookkeeping keys; metadata is the user's and keeps all of its keys."""
+    kind = type(value)  # not isinstance: this runs for every value of every answer and event
+    if kind is dict:
+        copy = {}
+        for key, inner in value.items():
+            kind = type(inner)
+            if key == "metadata":
+                copy[key] = dict(inner) if kind is dict else inner
+            elif key[0] != "_":
+                copy[key] = public(inner) if kind is dict or kind is list else inner
+        return copy
+    if kind is list:
+        return [public(inner) if type(inner) in (dict, list) else inner for inner in value]
     return value
 
 
@@ -83,7 +92,7 @@ class Store:
         self._kinds: dict[str, dict[str, Entry]] = {}
         self._tombs: dict[tuple[str, str], Obj] = {}
         self._seq = 0
-        self._indexes: dict[str, dict[str, dict[Any, dict[str, Entry]]]] = {}
+        self._indexes: Indexes[Entry] = Indexes()
         self._open = False
         self._touched: dict[tuple[str, str], Entry] = {}
         self._dirty: dict[tuple[str, str], Entry] = {}
@@ -111,6 +120,8 @@ class Store:
 
     def put(self, obj: Obj) -> Obj:
         """Keep a new object, or note that a live one was changed."""
+        if not self._open:
+            raise RuntimeError("objects change in transactions only, and a GET has none")
         kind, id = obj["object"], obj["id"]
         entries = self._kinds.setdefault(kind, {})
         entry = entries.get(id)
@@ -127,7 +138,7 @@ class Store:
         entry = self._kinds.get(kind, {}).pop(id, None)
         if entry is None:
             return
-        self._unindex(entry)
+        self._indexes.remove(entry)
         self._dirty.pop((kind, id), None)
         self._touched.pop((kind, id), None)
         self._deleted[kind, id] = entry
@@ -149,16 +160,11 @@ class Store:
         An index is built at first use and kept from then on: prefer this over `all` with a filter
         for what grows, e.g. `related("invoice", "parent.subscription_details.subscription", id)`.
         """
-        indexes = self._indexes.setdefault(kind, {})
-        if path not in indexes:
-            indexes[path] = {}
-            for entry in self._kinds.get(kind, {}).values():
-                self._reindex(entry)
         for (dirty_kind, _), entry in self._dirty.items():
             if dirty_kind == kind:
-                self._reindex(entry)
-        found = indexes[path].get(value, {})
-        return self._hand_out(sorted(found.values(), key=lambda e: e.seq, reverse=True))
+                self._indexes.file(entry)
+        found = self._indexes.find(kind, path, value, self._kinds.get(kind, {}).values())
+        return self._hand_out(sorted(found, key=lambda e: e.seq, reverse=True))
 
     def next_due(self) -> tuple[int, Obj] | None:
         """The committed object with the earliest `_due` (Unix seconds), and that time; None: nothing waits.
@@ -177,6 +183,11 @@ class Store:
     def is_empty(self) -> bool:
         """Whether nothing was ever stored."""
         return self._seq == 0 and not self.events
+
+    def forget_due(self, due: int) -> None:
+        """Let the object that waits for this time wait no longer, so that those after it are found."""
+        if self._waiting and self._waiting[0][0] == due:
+            heapq.heappop(self._waiting)
 
     def event(self, id: str) -> EventRow | None:
         """A committed event."""
@@ -201,7 +212,7 @@ class Store:
         if self.strict:
             self._refuse_forgotten_puts()
         for (kind, id), entry in self._dirty.items():
-            self._reindex(entry)
+            self._indexes.file(entry)
             self._await(entry)
             entry.saved = to_json(entry.obj)
             records.append((f"object:{kind}", id, entry.saved))
@@ -225,14 +236,14 @@ class Store:
             if entry.saved is not None:
                 entry.obj = from_json(entry.saved)
                 self._kinds[kind][id] = entry
-                self._reindex(entry)
+                self._indexes.file(entry)
                 out_of_order.add(kind)
         for (kind, id), entry in {**self._touched, **self._dirty}.items():
             if entry.saved is not None:
                 entry.obj = from_json(entry.saved)
-                self._reindex(entry)
+                self._indexes.file(entry)
             elif self._kinds[kind].pop(id, None) is not None:
-                self._unindex(entry)
+                self._indexes.remove(entry)
         for kind in out_of_order:
             entries = sorted(self._kinds[kind].items(), key=lambda item: item[1].seq)
             self._kinds[kind] = dict(entries)
@@ -271,6 +282,10 @@ class Store:
         self.__init__(strict=self.strict)  # type: ignore[misc]
         self.undelivered = undelivered
 
+    def changed(self) -> bool:
+        """Whether the open transaction has done anything."""
+        return bool(self._dirty or self._deleted or self.new_events())
+
     def new_events(self) -> list[EventRow]:
         """The events of the open transaction."""
         return self.events[self._events_at_begin :]
@@ -301,18 +316,3 @@ class Store:
         for key, entry in self._touched.items():
             if key not in self._dirty and key not in self._deleted and to_json(entry.obj) != entry.saved:
                 raise RuntimeError(f"{key[0]} {key[1]} was changed without put()")
-
-    def _reindex(self, entry: Entry) -> None:
-        for path, index in self._indexes.get(entry.kind, {}).items():
-            value: Any = entry.obj
-            for name in path.split("."):
-                value = value.get(name) if isinstance(value, dict) else None
-            if path in entry.indexed and entry.indexed[path] != value:
-                index.get(entry.indexed[path], {}).pop(entry.obj["id"], None)
-            entry.indexed[path] = value
-            index.setdefault(value, {})[entry.obj["id"]] = entry
-
-    def _unindex(self, entry: Entry) -> None:
-        for path, value in entry.indexed.items():
-            self._indexes[entry.kind][path].get(value, {}).pop(entry.obj["id"], None)
-        entry.indexed = {}

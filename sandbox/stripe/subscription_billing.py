@@ -1,4 +1,4 @@
-"""Carrying a planned change out: its invoice items, its invoice, the charge, and the subscription as it is afterwards."""
+"""Carrying a planned change out: invoice items, invoice, charge, and the subscription afterwards."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -33,7 +33,7 @@ def bill_change(
 ) -> Bill:
     """Invoice a change at once, finalize it and collect it as `payment_behavior` says.
 
-    `own` are the stored invoice items of the change. Raises 402 under `error_if_incomplete` and 400 for a customer
+    `own`: the stored invoice items of the change. Raises 402 under `error_if_incomplete`, 400 for a customer
     without a payment method.
     """
     customer = ctx.store.get("customer", subscription["customer"])

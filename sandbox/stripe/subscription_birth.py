@@ -19,7 +19,7 @@ from .subscription_terms import refuse_unsupported, take_cancellation, take_term
 
 
 def open_subscription(ctx: Ctx) -> Obj:
-    """Create a subscription as the request asks; the first payment's failure is handled as `payment_behavior` says.
+    """Create a subscription as asked; a failed first payment is handled as `payment_behavior` says.
 
     Raises 400 for what Stripe refuses, 402 under `error_if_incomplete`.
     """
@@ -187,13 +187,15 @@ def _check_together(prices: list[Obj], customer: Obj, mode: str) -> str:
         raise invalid("All items of a subscription must have the same currency.", param="items")
     if customer["currency"] not in (None, currencies[0]):
         raise invalid(
-            "You cannot combine currencies on a single customer. This customer has had a subscription, coupon, or invoice "
+            "You cannot combine currencies on a single customer. This customer has had a subscription, "
+            "coupon, or invoice "
             f"item with currency {customer['currency']}",
             param="items",
         )
     if mode == "classic" and len({every(price) for price in prices}) > 1:
         raise invalid(
-            "Currently, all items of a subscription in classic billing mode must have the same billing interval.",
+            "Currently, all items of a subscription in classic billing mode must have the same billing "
+            "interval.",
             param="items",
         )
     return str(currencies[0])

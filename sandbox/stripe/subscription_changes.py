@@ -7,11 +7,15 @@ https://docs.stripe.com/billing/subscriptions/prorations, …/billing-cycle, …
 from dataclasses import dataclass, field
 from typing import Any
 
-from .catalog import every, item_charge, price_for, reprice, subscription_item
-from .kernel import Ctx, Obj, invalid, merge_metadata, missing, public
-from .periods import period_after, period_at
+from .catalog import every, item_charge
+from .item_changes import Pair, pairs_of, place_new_items
+from .kernel import Ctx, Obj, invalid
+from .periods import period_after
 from .proration import Draft, credits, debit_of_price, recurring, trial
 from .subscription_shapes import debits_of, in_trial, items_of
+
+CHANGES_BILLING = ("items", "trial_end", "billing_cycle_anchor")
+"""The parameters that change what is billed."""
 
 REFUSE_PRORATION_DATE_WITH_ANCHOR_RESET = False
 """Whether `proration_date` together with a reset of the billing cycle anchor is refused.
@@ -48,30 +52,13 @@ class Change:
         return self.resets or (self.always_invoice and bool(self.prorations))
 
 
-@dataclass(slots=True)
-class _Pair:
-    """An item before and after; None where it is added or removed."""
-
-    old: Obj | None
-    new: Obj | None
-
-    @property
-    def changed(self) -> bool:
-        """Whether what is charged for the item changed."""
-        if self.old is None or self.new is None:
-            return True
-        return bool(
-            self.old["price"]["id"] != self.new["price"]["id"] or self.old["quantity"] != self.new["quantity"]
-        )
-
-
 def plan(ctx: Ctx, subscription: Obj, wanted: dict[str, Any]) -> Change:
-    """What `items`, `proration_behavior`, `proration_date`, `billing_cycle_anchor` and `trial_end` come to now.
+    """What `items`, `proration_behavior`, `proration_date`, `billing_cycle_anchor`, `trial_end` come to now.
 
-    Raises 400 for unknown items or prices, for a proration date outside the current period and for combinations
+    Raises 400 for unknown items or prices, a proration date outside the current period, and combinations
     that Stripe refuses.
     """
-    pairs = _pairs(ctx, subscription, wanted.get("items") or [])
+    pairs = pairs_of(ctx, subscription, wanted.get("items") or [])
     behavior = wanted.get("proration_behavior") or "create_prorations"
     at = _proration_date(ctx, subscription, wanted)
     change = Change(at, [pair.new for pair in pairs if pair.new], always_invoice=behavior == "always_invoice")
@@ -82,7 +69,7 @@ def plan(ctx: Ctx, subscription: Obj, wanted: dict[str, Any]) -> Change:
     if _resets(ctx, subscription, pairs, wanted, trialing):
         _plan_reset(ctx, subscription, pairs, change, behavior)
         return change
-    _place_new_items(subscription, pairs, at)
+    place_new_items(subscription, pairs, at)
     if behavior != "none" and not trialing:
         for pair in pairs:
             if pair.changed:
@@ -90,8 +77,8 @@ def plan(ctx: Ctx, subscription: Obj, wanted: dict[str, Any]) -> Change:
     return change
 
 
-def _prorate(ctx: Ctx, subscription: Obj, pair: _Pair, change: Change) -> None:
-    """One credit for each earlier debit (classic: for the current price), one debit for the rest of the period."""
+def _prorate(ctx: Ctx, subscription: Obj, pair: Pair, change: Change) -> None:
+    """One credit for each earlier debit (classic: for the current price), one debit for the rest."""
     if pair.old is not None:
         change.prorations += _credits(ctx, subscription, pair.old, change.at)
         change.credited.append(pair.old["id"])
@@ -101,7 +88,7 @@ def _prorate(ctx: Ctx, subscription: Obj, pair: _Pair, change: Change) -> None:
         change.prorations += [debit] if debit else []
 
 
-def _plan_reset(ctx: Ctx, subscription: Obj, pairs: list[_Pair], change: Change, behavior: str) -> None:
+def _plan_reset(ctx: Ctx, subscription: Obj, pairs: list[Pair], change: Change, behavior: str) -> None:
     """Every item is credited for its unused time and starts a full period now."""
     if change.at != ctx.now and REFUSE_PRORATION_DATE_WITH_ANCHOR_RESET:
         raise invalid(
@@ -118,9 +105,9 @@ def _plan_reset(ctx: Ctx, subscription: Obj, pairs: list[_Pair], change: Change,
 
 
 def _plan_trial(
-    ctx: Ctx, subscription: Obj, pairs: list[_Pair], change: Change, until: Any, behavior: str, trialing: bool
+    ctx: Ctx, subscription: Obj, pairs: list[Pair], change: Change, until: Any, behavior: str, trialing: bool
 ) -> None:
-    """A trial that ends now bills full periods; one that lies ahead credits unused time and moves the anchor."""
+    """A trial that ends now bills full periods; one ahead credits unused time and moves the anchor."""
     if until == "now":
         if not trialing:
             return
@@ -140,7 +127,7 @@ def _plan_trial(
         change.recurring.append(trial(item["id"], item_charge(ctx.store, item), ctx.now, until))
 
 
-def _start_anew(ctx: Ctx, subscription: Obj, pairs: list[_Pair], change: Change, now: int) -> None:
+def _start_anew(ctx: Ctx, subscription: Obj, pairs: list[Pair], change: Change, now: int) -> None:
     change.anchor = now
     change.credited = [item["id"] for item in items_of(subscription)]
     for item in change.items:
@@ -162,13 +149,14 @@ def _credits(ctx: Ctx, subscription: Obj, item: Obj, at: int) -> list[Draft]:
     )
 
 
-def _resets(ctx: Ctx, subscription: Obj, pairs: list[_Pair], wanted: dict[str, Any], trialing: bool) -> bool:
+def _resets(ctx: Ctx, subscription: Obj, pairs: list[Pair], wanted: dict[str, Any], trialing: bool) -> bool:
     """Whether the billing cycle starts anew; refuses what is undetermined."""
     asked = (wanted.get("billing_cycle_anchor") or {}).get("type")
     if asked == "now":
         if trialing:
             raise invalid(
-                "You can't reset the billing cycle anchor of a subscription in trial; end the trial with `trial_end=now`.",
+                "You can't reset the billing cycle anchor of a subscription in trial; end the trial with "
+                "`trial_end=now`.",
                 param="billing_cycle_anchor",
             )
         return True
@@ -186,14 +174,15 @@ def _resets(ctx: Ctx, subscription: Obj, pairs: list[_Pair], wanted: dict[str, A
         return (bool(moved) or _becomes_paid(ctx, pairs)) and not trialing
     if moved and not trialing:
         raise invalid(
-            "This stand-in does not guess: to change the billing interval of a subscription in flexible billing mode, "
+            "This stand-in does not guess: to change the billing interval of a subscription in flexible "
+            "billing mode, "
             "send `billing_cycle_anchor[type]=now`, which Stripe treats alike in both modes.",
             param="billing_cycle_anchor",
         )
     return False
 
 
-def _becomes_paid(ctx: Ctx, pairs: list[_Pair]) -> bool:
+def _becomes_paid(ctx: Ctx, pairs: list[Pair]) -> bool:
     before = sum(item_charge(ctx.store, pair.old).whole for pair in pairs if pair.old)
     after = sum(item_charge(ctx.store, pair.new).whole for pair in pairs if pair.new)
     return before == 0 and after > 0
@@ -211,95 +200,3 @@ def _proration_date(ctx: Ctx, subscription: Obj, wanted: dict[str, Any]) -> int:
                 param="proration_date",
             )
     return int(given)
-
-
-def _place_new_items(subscription: Obj, pairs: list[_Pair], at: int) -> None:
-    """An added item shares the period of the others on its interval, else it has the one of its own cycle."""
-    kept = [pair.old for pair in pairs if pair.old]
-    for pair in pairs:
-        if pair.new is None or pair.old is not None:
-            continue
-        alike = next((item for item in kept if every(item["price"]) == every(pair.new["price"])), None)
-        if alike:
-            period = alike["current_period_start"], alike["current_period_end"]
-        else:
-            period = period_at(subscription["billing_cycle_anchor"], *every(pair.new["price"]), at)
-        pair.new["current_period_start"], pair.new["current_period_end"] = period
-
-
-def _pairs(ctx: Ctx, subscription: Obj, asked: list[dict[str, Any]]) -> list[_Pair]:
-    """Every item before and after. A price without quantity means 1; an entry without id adds an item (Stripe)."""
-    after = {item["id"]: public(item) for item in items_of(subscription)}
-    removed: set[str] = set()
-    added: list[Obj] = []
-    for index, entry in enumerate(asked):
-        where = f"items[{index}]"
-        if not entry.get("id"):
-            added.append(_added(ctx, subscription, entry, where))
-            continue
-        if entry["id"] not in after:
-            raise missing("subscription item", entry["id"], param=f"{where}[id]", status=400)
-        if entry.get("deleted"):
-            removed.add(entry["id"])
-        else:
-            _change_item(ctx, after[entry["id"]], entry, where)
-    left = [item for id, item in after.items() if id not in removed] + added
-    _check_together(subscription, left)
-    pairs = [
-        _Pair(item, None if item["id"] in removed else after[item["id"]]) for item in items_of(subscription)
-    ]
-    return pairs + [_Pair(None, item) for item in added]
-
-
-def _change_item(ctx: Ctx, item: Obj, entry: dict[str, Any], where: str) -> None:
-    price = entry.get("price") or entry.get("plan")
-    if price and price != item["price"]["id"]:
-        reprice(item, price_for(ctx, price, param=f"{where}[price]"))
-        item["quantity"] = 1
-    if "quantity" in entry:
-        item["quantity"] = entry["quantity"]
-    item["metadata"] = merge_metadata(item["metadata"], entry.get("metadata"))
-
-
-def _added(ctx: Ctx, subscription: Obj, entry: dict[str, Any], where: str) -> Obj:
-    price = entry.get("price") or entry.get("plan")
-    if not price:
-        raise invalid(
-            f"Missing required param: {where}[price].", code="parameter_missing", param=f"{where}[price]"
-        )
-    metadata = merge_metadata(None, entry.get("metadata"))
-    found = price_for(ctx, price, param=f"{where}[price]")
-    return subscription_item(
-        ctx, subscription["id"], found, entry.get("quantity", 1), metadata, (ctx.now, ctx.now)
-    )
-
-
-def _check_together(subscription: Obj, items: list[Obj]) -> None:
-    if not items:
-        raise invalid(
-            "A subscription must have at least one active item. To end it, cancel the subscription.",
-            param="items",
-        )
-    if len(items) > 20:
-        raise invalid("A subscription can have at most 20 items.", param="items")
-    prices = [item["price"]["id"] for item in items]
-    for price in prices:
-        if prices.count(price) > 1:
-            raise invalid(
-                f"Cannot add multiple subscription items with the same plan: {price}", param="items"
-            )
-    currencies = {item["price"]["currency"] for item in items} | {subscription["currency"]}
-    if len(currencies) > 1:
-        raise invalid(
-            f"The price specified only supports {sorted(currencies - {subscription['currency']})[0]}. This doesn't match "
-            f"the expected currency: {subscription['currency']}.",
-            param="items",
-        )
-    if (
-        subscription["billing_mode"]["type"] == "classic"
-        and len({every(item["price"]) for item in items}) > 1
-    ):
-        raise invalid(
-            "Currently, all items of a subscription in classic billing mode must have the same billing interval.",
-            param="items",
-        )

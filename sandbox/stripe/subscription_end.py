@@ -7,8 +7,6 @@ from .pending_items import keep, pending_items, proration_item, subscription_of
 from .proration import credits
 from .subscription_shapes import debits_of, in_trial, items_of, save
 
-ENDS_SCHEDULE: list[object] = []
-
 
 def cancel_now(
     ctx: Ctx,
@@ -20,7 +18,7 @@ def cancel_now(
     feedback: str | None = None,
     reason: str = "cancellation_requested",
 ) -> None:
-    """End a subscription at once; tells `customer.subscription.deleted`. Raises 404 when it is over already."""
+    """End a subscription at once; raises 404 when it is over already."""
     if subscription["status"] in ("canceled", "incomplete_expired"):
         raise invalid(
             f"No such subscription: '{subscription['id']}'", code="resource_missing", param="id", status=404

@@ -111,7 +111,7 @@ def save(ctx: Ctx, subscription: Obj) -> Obj:
 
 @contextmanager
 def editing(ctx: Ctx, subscription: Obj) -> Iterator[None]:
-    """Change a subscription within; afterwards it is stored and what changed is told once, however deep it is nested."""
+    """Change a subscription within; at the end it is stored and the change told once, however nested."""
     if subscription.get("_editing"):
         yield
         return
@@ -144,7 +144,7 @@ def debits_of(store: Store, subscription: Obj, item: str) -> list[Debit]:
 
 
 def debit_of_line(line: Obj) -> tuple[str, Obj] | None:
-    """What an invoice line debits: the subscription item and the entry for its debits; None for other lines."""
+    """What an invoice line debits: the subscription item and its entry; None for other lines."""
     details = line["parent"]["subscription_item_details"]
     if details is None or line["amount"] <= 0:
         return None
@@ -184,7 +184,9 @@ def _due(subscription: Obj) -> int | None:
         return int(subscription["created"]) + INCOMPLETE_FOR
     if status not in LIVE:
         return None
-    moments = [period_end(subscription), subscription["cancel_at"]]
+    moments: list[int] = [period_end(subscription)]
+    if subscription["cancel_at"] is not None:
+        moments.append(subscription["cancel_at"])
     if subscription["pending_update"]:
         moments.append(subscription["pending_update"]["expires_at"])
-    return min(moment for moment in moments if moment is not None)
+    return min(moments)

@@ -17,7 +17,7 @@ def subscription_of(ctx: Ctx, invoice: Obj) -> Obj | None:
 
 
 def on_paid(ctx: Ctx, invoice: Obj) -> None:
-    """A paid invoice applies the update that waited for it, starts an incomplete subscription, or ends its arrears."""
+    """A paid invoice applies the update that waited for it, starts a subscription or ends its arrears."""
     subscription = subscription_of(ctx, invoice)
     if subscription is None:
         return
@@ -34,7 +34,7 @@ def on_paid(ctx: Ctx, invoice: Obj) -> None:
 
 
 def on_failed(ctx: Ctx, invoice: Obj) -> None:
-    """A failed payment puts a running subscription in arrears; a first one leaves it incomplete; a pending update changes nothing."""
+    """A failed payment puts a running subscription in arrears, unless it is a pending update's."""
     subscription = subscription_of(ctx, invoice)
     if subscription is None or _pends_on(subscription, invoice) or invoice.get("_holds_update"):
         return

@@ -72,7 +72,8 @@ def take_cancellation(ctx: Ctx, subscription: Obj) -> None:
         )
     if subscription["schedule"] and ("cancel_at_period_end" in params or "cancel_at" in params):
         raise invalid(
-            f"The subscription is managed by the subscription schedule `{subscription['schedule']}`, and updating any "
+            f"The subscription is managed by the subscription schedule `{subscription['schedule']}`, and "
+            "updating any "
             "cancelation behavior directly is not allowed. Please update the schedule instead.",
             param="cancel_at_period_end" if "cancel_at_period_end" in params else "cancel_at",
         )

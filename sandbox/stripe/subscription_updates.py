@@ -15,12 +15,11 @@ from typing import Any
 from . import pending_updates
 from .kernel import Ctx, Obj, invalid, merge_metadata
 from .pending_items import extra_item, keep
+from .schedule_phases import follow
 from .subscription_billing import add_prorations, apply, bill_change, outcome_of
-from .subscription_changes import Change, plan
+from .subscription_changes import CHANGES_BILLING, Change, plan
 from .subscription_shapes import editing
 from .subscription_terms import refuse_unsupported, take_cancellation, take_terms
-
-CHANGES_BILLING = ("items", "trial_end", "billing_cycle_anchor")
 
 
 def update(ctx: Ctx, subscription: Obj) -> Obj:
@@ -42,6 +41,8 @@ def update(ctx: Ctx, subscription: Obj) -> Obj:
         for extra in params.get("add_invoice_items", []):
             keep(ctx, extra_item(ctx, subscription["customer"], subscription["id"], extra))
         applied = change is None or carry_out(ctx, subscription, change, params)
+        if change is not None and applied:
+            follow(ctx, subscription)
         if pending and applied:
             take_terms(ctx, subscription)
             take_cancellation(ctx, subscription)

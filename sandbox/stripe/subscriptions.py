@@ -14,11 +14,12 @@ from stripe.params import (
 )
 
 from . import subscription_states, subscription_updates  # noqa: F401  (the former registers what invoices do)
+from .catalog import reprice
 from .filters import within
 from .kernel import Ctx, Obj, public, route
 from .subscription_birth import open_subscription
 from .subscription_end import cancel_now
-from .subscription_shapes import items_of, set_items
+from .subscription_shapes import items_of
 
 KIND = "subscription"
 OVER = ("canceled", "incomplete_expired")
@@ -74,21 +75,17 @@ def list_all(ctx: Ctx) -> Obj:
 
 def current(ctx: Ctx, subscription: Obj) -> Obj:
     """The subscription with its items' prices as they are now: names and metadata may have changed since."""
-    stale = [
-        item
-        for item in items_of(subscription)
-        if item["price"] != public(ctx.store.find("price", item["price"]["id"]))
-    ]
-    if not stale:
+    if not any(_is_stale(ctx, item) for item in items_of(subscription)):
         return subscription
-    shown = public(subscription)
-    items = items_of(shown)
-    for item in items:
-        item["price"] = public(ctx.store.get("price", item["price"]["id"]))
-        item["plan"].update(active=item["price"]["active"], nickname=item["price"]["nickname"])
-        item["plan"]["metadata"] = dict(item["price"]["metadata"])
-    set_items(shown, items)
+    shown: Obj = public(subscription)
+    for item in items_of(shown):
+        reprice(item, ctx.store.get("price", item["price"]["id"]))
     return shown
+
+
+def _is_stale(ctx: Ctx, item: Obj) -> bool:
+    price = ctx.store.get("price", item["price"]["id"])
+    return any(item["price"].get(name) != value for name, value in price.items() if name[0] != "_")
 
 
 def _matches(subscription: Obj, params: dict[str, Any]) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient, Response
+from sqlmodel import func, select
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
@@ -17,7 +18,7 @@ from db import mirror
 from db.session import Database
 from settings.settings import DEFAULT_POLICY
 
-from ..builders import NOW, Member, Tenant, store, tenant
+from ..builders import NOW, Member, Tenant, tenant
 
 PERIOD_END = 1775001600
 """2026-04-01 in UTC seconds."""
@@ -35,6 +36,10 @@ HELD = {
 WANTED: dict[str, Any] = {"plan": "growth", "seats": 12, "reason": "Two teams join."}
 
 
+ON_ONE_DATABASE = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+"""For what is settled before the records are asked."""
+
+
 class Api:
     """Requests to an app as a person: `who` is a member, headers of one's own, or nobody."""
 
@@ -49,7 +54,7 @@ class Api:
         return context
 
     async def get(self, path: str, who: Member | None = None, **query: Any) -> Response:
-        return await self.http.get(path, headers=who.headers if who else {}, params=query)
+        return await self.http.get(path, headers=who.headers if who else {}, params=query or None)
 
     async def post(
         self, path: str, who: Member | None = None, body: Any = None, *, key: str | None = None, **more: Any
@@ -132,10 +137,5 @@ PLANS = (
 
 async def counted(database: Database, *tables: type[Any]) -> list[int]:
     """How many rows each table has: to show that a refusal leaves no trace."""
-    from sqlmodel import func, select
-
     async with database.reading() as session:
         return [(await session.exec(select(func.count()).select_from(table))).one() for table in tables]
-
-
-__all__ = ["HELD", "PLANS", "WANTED", "Api", "counted", "serving", "store", "subscribed"]

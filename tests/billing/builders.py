@@ -2,13 +2,23 @@
 
 from typing import Any
 
-from billing.limits import Usage
-from billing.plan_change import Terms, Wanted
+from billing.limits import LimitCheck, Usage
+from billing.money import Money
+from billing.plan_change import (
+    PreviewFacts,
+    PreviewQuery,
+    Subject,
+    SubscriptionFacts,
+    Terms,
+    Wanted,
+    build_subject,
+)
 from billing.plans import Plan, PlanLimits, Price
 from billing.proration import Line, Period
 
 APRIL_START, APRIL_END = 1775001600, 1777593600
 MID_APRIL = (APRIL_START + APRIL_END) // 2
+MAY_END = APRIL_END + 31 * 86_400
 
 
 def a_line(**fields: Any) -> Line:
@@ -51,6 +61,55 @@ def some_terms(**fields: Any) -> Terms:
 
 def a_wish(**fields: Any) -> Wanted:
     return Wanted.model_validate({"plan": "starter", "reason": "The team has grown."} | fields)
+
+
+def some_facts(**fields: Any) -> SubscriptionFacts:
+    """Starter with five seats, paid for all of April."""
+    given = {
+        "subscription": "sub_1",
+        "customer": "cus_1",
+        "item": "si_1",
+        "terms": some_terms(),
+        "status": "active",
+        "currency": "usd",
+        "period_start": APRIL_START,
+        "period_end": APRIL_END,
+    }
+    return SubscriptionFacts.model_validate(given | fields)
+
+
+def a_query(**fields: Any) -> PreviewQuery:
+    """To Growth with as many seats, now and charged at once, pinned at half of April."""
+    given = {
+        "facts": some_facts(),
+        "to": some_terms(plan="growth", price="price_growth_month"),
+        "effective": "now",
+        "invoicing": "immediately",
+        "proration_date": MID_APRIL,
+    }
+    return PreviewQuery.model_validate(given | fields)
+
+
+def previewed(*lines: Line, **fields: Any) -> PreviewFacts:
+    """What Stripe previews with these lines: a credit beyond the charge is not paid out."""
+    total = sum(line.amount_minor for line in lines)
+    given = {
+        "lines": lines,
+        "total": Money(amount_minor=total, currency="usd"),
+        "amount_due": Money(amount_minor=max(total, 0), currency="usd"),
+        "date": None,
+        "proration_date": MID_APRIL,
+    }
+    return PreviewFacts.model_validate(given | fields)
+
+
+def a_subject(
+    *lines: Line, renewal: int = 10_000, used: int = 12, allowed: int = 500, **query: Any
+) -> Subject:
+    """The subject of a review of these lines; one full period costs `renewal` afterwards."""
+    limits = (LimitCheck(name="customers", used=used, allowed=allowed, ok=used <= allowed),)
+    following = previewed(a_line(kind="renewal", amount_minor=renewal, start=APRIL_END, end=MAY_END))
+    return build_subject(a_query(**query), previewed(*lines), following, limits)
 
 
 def stripe_product(**fields: Any) -> dict[str, Any]:

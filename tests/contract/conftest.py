@@ -13,6 +13,8 @@ import stripe
 from sandbox.stripe.inprocess import StandIn
 from sandbox.stripe.kernel import API_VERSION
 
+from .billing import APRIL, Business
+
 REAL_KEY = os.environ.get("STRIPE_TEST_KEY")
 KEY = REAL_KEY or "sk_test_contract"
 
@@ -75,3 +77,23 @@ def raw(running_stand_in: StandIn | None) -> Iterator[httpx.Client]:
 def customer(stripe_client: stripe.StripeClient) -> stripe.Customer:
     """A customer of the test's own."""
     return stripe_client.v1.customers.create({"name": "Contract test"})
+
+
+@pytest.fixture(scope="session")
+def frozen_stand_in() -> Iterator[StandIn]:
+    """A stand-in whose clock stands still; the tests of billing use it one after the other."""
+    if REAL_KEY:
+        pytest.skip("counts seconds on a clock that stands still")
+    with StandIn(check=True) as running:
+        yield running
+
+
+@pytest.fixture
+def business(frozen_stand_in: StandIn) -> Iterator[Business]:
+    """An empty Stripe on 1 April 2026; afterwards its answers must have been in Stripe's shapes."""
+    frozen_stand_in.reset()
+    known = len(frozen_stand_in.violations())
+    made = Business(frozen_stand_in, client_of(frozen_stand_in.url))
+    made.at(APRIL)
+    yield made
+    assert frozen_stand_in.violations()[known:] == []

@@ -34,7 +34,7 @@ def test_an_unknown_id_in_the_body_is_a_400(stripe_client: StripeClient) -> None
 
 def test_an_unknown_parameter_is_named(stripe_client: StripeClient) -> None:
     with pytest.raises(stripe.InvalidRequestError) as refused:
-        stripe_client.v1.customers.create({"emale": "a@example.com"})  # type: ignore[typeddict-unknown-key]
+        stripe_client.v1.customers.create({"emale": "a@example.com"})  # type: ignore[arg-type]
 
     assert (refused.value.http_status, refused.value.code) == (400, "parameter_unknown")
     assert refused.value.error is not None

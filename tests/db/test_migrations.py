@@ -61,7 +61,7 @@ async def test_both_ways_of_making_the_schema_agree_on_every_constraint(
                         str(i["name"]),
                         [str(c) for c in i["column_names"]],
                         bool(i["unique"]),
-                        str(i.get("dialect_options", {})),
+                        sorted((name, str(value)) for name, value in i.get("dialect_options", {}).items()),
                     )
                     for i in look.get_indexes(table)
                 ),

@@ -46,11 +46,13 @@ async def test_enqueueing_the_same_again_is_the_same_row(database: Database) -> 
 
 
 async def test_a_transaction_that_fails_enqueues_nothing(database: Database) -> None:
-    with pytest.raises(RuntimeError):
+    async def fail() -> None:
         async with database.transaction() as session:
             await outbox.enqueue(session, action="start", workflow_id="w", name="W", payload={}, at=NOW)
             raise RuntimeError("the row that it belongs to could not be written")
 
+    with pytest.raises(RuntimeError):
+        await fail()
     assert await due(database, NOW) == []
 
 

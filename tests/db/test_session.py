@@ -53,12 +53,14 @@ async def test_a_transaction_commits_at_its_end_and_others_see_it(database: Data
 
 
 async def test_a_transaction_that_raises_leaves_nothing(database: Database) -> None:
-    with pytest.raises(RuntimeError):
+    async def fail() -> None:
         async with database.transaction() as session:
             session.add(an_organization())
             await session.flush()
             raise RuntimeError
 
+    with pytest.raises(RuntimeError):
+        await fail()
     assert await count(database) == 0
 
 
@@ -113,9 +115,9 @@ async def test_counting_in_many_transactions_at_once_loses_nothing(
 
 @sqlite_only
 async def test_nothing_can_be_written_while_reading(database: Database) -> None:
-    with pytest.raises(OperationalError, match="readonly"):
-        async with database.reading() as session:
-            session.add(an_organization())
+    async with database.reading() as session:
+        session.add(an_organization())
+        with pytest.raises(OperationalError, match="readonly"):
             await session.flush()
 
 
@@ -135,7 +137,51 @@ async def test_sqlite_keeps_a_write_ahead_log_and_checks_foreign_keys(database: 
             await session.scalar(text(f"PRAGMA {name}"))
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "query_only")
         ]
-    assert settings == ["wal", 1, 1, 30_000, 0]
+    assert settings == ["wal", 1, 1, 0, 0]
+
+
+@sqlite_only
+async def test_waiting_for_another_process_leaves_the_loop_free(
+    database: Database, database_url: str
+) -> None:
+    other = Database(database_url)
+    holds, may_end = asyncio.Event(), asyncio.Event()
+
+    async def hold() -> None:
+        async with other.transaction() as session:
+            session.add(an_organization())
+            await session.flush()
+            holds.set()
+            await may_end.wait()
+
+    holder = asyncio.create_task(hold())
+    await holds.wait()
+    waiter = asyncio.create_task(store(database, an_organization()))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not waiter.done()
+    may_end.set()
+    await asyncio.gather(holder, waiter)
+    await other.dispose()
+
+    assert await count(database) == 2
+
+
+@sqlite_only
+async def test_waiting_for_another_process_ends_with_an_error(
+    database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("db.session.WAIT_FOR_CONNECTION", 0.01)
+    other = Database(database_url)
+    async with other.transaction() as session:
+        session.add(an_organization())
+        await session.flush()
+        with pytest.raises(OperationalError, match="database is locked"):
+            await store(database, an_organization())
+    await other.dispose()
+
+    await store(database, an_organization())
+    assert await count(database) == 2
 
 
 async def test_ping_answers_when_the_records_can_be_read(database: Database) -> None:

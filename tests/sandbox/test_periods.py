@@ -16,7 +16,9 @@ def at(text: str) -> int:
 def test_a_month_anchored_on_the_31st_clamps_and_returns_to_31() -> None:
     anchor = at("2026-01-31T09:30:00")
     ends = [shift(anchor, "month", n) for n in range(1, 5)]
-    assert ends == [at(day) for day in ("2026-02-28T09:30", "2026-03-31T09:30", "2026-04-30T09:30", "2026-05-31T09:30")]
+    assert ends == [
+        at(day) for day in ("2026-02-28T09:30", "2026-03-31T09:30", "2026-04-30T09:30", "2026-05-31T09:30")
+    ]
 
 
 def test_a_year_anchored_on_a_leap_day_returns_to_it() -> None:
@@ -41,7 +43,10 @@ def test_the_period_around_a_moment(interval: str, count: int, moment: str, star
 
 def test_the_period_after_a_boundary_ends_at_the_next_one() -> None:
     anchor = at("2026-01-31T00:00")
-    assert period_after(anchor, "month", 1, at("2026-02-28T00:00")) == (at("2026-02-28T00:00"), at("2026-03-31T00:00"))
+    assert period_after(anchor, "month", 1, at("2026-02-28T00:00")) == (
+        at("2026-02-28T00:00"),
+        at("2026-03-31T00:00"),
+    )
 
 
 @given(

@@ -74,9 +74,16 @@ def test_descriptions_name_the_product_the_day_and_a_quantity_above_one() -> Non
 
 @pytest.mark.parametrize(
     ("amount", "currency", "written"),
-    [(1000, "usd", "$10.00"), (1980, "jpy", "¥1980"), (12345, "kwd", "KWD 12.345"), (Decimal("0.5"), "usd", "$0.005")],
+    [
+        (1000, "usd", "$10.00"),
+        (1980, "jpy", "¥1980"),
+        (12345, "kwd", "KWD 12.345"),
+        (Decimal("0.5"), "usd", "$0.005"),
+    ],
 )
-def test_amounts_are_written_in_their_currencys_decimals(amount: int | Decimal, currency: str, written: str) -> None:
+def test_amounts_are_written_in_their_currencys_decimals(
+    amount: int | Decimal, currency: str, written: str
+) -> None:
     assert text(amount, currency) == written
 
 
@@ -85,7 +92,11 @@ def test_integer_and_decimal_shares_round_alike_and_never_exceed_the_amount(
     amount: int, whole: int, data: st.DataObject
 ) -> None:
     part = data.draw(st.integers(0, whole))
-    assert share(amount, part, whole) == nearest(Decimal(amount) * part / whole) == share(Decimal(amount), part, whole)
+    assert (
+        share(amount, part, whole)
+        == nearest(Decimal(amount) * part / whole)
+        == share(Decimal(amount), part, whole)
+    )
     assert abs(share(amount, part, whole)) <= abs(amount)
 
 

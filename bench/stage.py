@@ -1,0 +1,166 @@
+"""Where benchmarks run: the embedded stack's Temporal server, stand-in and mail sink, and what is put on them.
+
+The product runs on it as in production: `python -m api` and `python -m worker`, by settings.
+"""
+
+import asyncio
+import os
+import re
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
+
+import httpx
+import stripe
+from temporalio.client import Client
+
+from activities.stripe_client import stripe_client
+from billing.policy import Policy
+from sandbox import running
+from sandbox.places import Places
+from sandbox.processes import Child
+from sandbox.stack import ROOT, Stack
+from settings.settings import DEFAULT_POLICY, Settings, load
+from worker import composition
+
+from .databases import database
+
+T = TypeVar("T")
+
+BUDGET = 2000.0
+"""Calls to Stripe a second: so many that the account's budget is not what is measured."""
+
+START_WITHIN = 30.0
+"""Seconds."""
+
+
+class BenchPlaces(Places):
+    """A data directory under the policy that is shipped, but for the pace of calls to Stripe."""
+
+    def __init__(self, root: Path, database_url: str | None, budget: float) -> None:
+        super().__init__(root)
+        self._policy = self.file("policy.toml")
+        self._policy.write_text(_paced(DEFAULT_POLICY.read_text(encoding="utf-8"), budget), encoding="utf-8")
+        self._database_url = database_url
+
+    @property
+    def env(self) -> dict[str, str]:
+        elsewhere = {"PLIXO_DATABASE_URL": self._database_url} if self._database_url else {}
+        return {**super().env, **elsewhere, "PLIXO_POLICY_FILE": str(self._policy)}
+
+
+def _paced(policy: str, budget: float) -> str:
+    paced, found = re.subn(r"(?m)^requests_per_second = .*$", f"requests_per_second = {budget}", policy)
+    if found != 1:
+        raise ValueError("policy.toml no longer states requests_per_second on one line of its own")
+    return paced
+
+
+@dataclass
+class Stage:
+    """The running surroundings, without `api` and `worker`."""
+
+    stack: Stack
+    temporal: Client
+    stripe: stripe.StripeClient
+    stand_in: httpx.AsyncClient
+    settings: Settings
+    policy: Policy
+    pids: dict[str, int] = field(default_factory=dict)
+    """Of the processes that the benchmark has started itself, by name."""
+
+    @property
+    def database(self) -> str:
+        """Which one the records are on, for people."""
+        return "PostgreSQL" if self.settings.database_url.startswith("postgres") else "SQLite"
+
+    @property
+    def api(self) -> str:
+        return self.stack.places.url("api")
+
+    @asynccontextmanager
+    async def product(self) -> AsyncIterator[None]:
+        """`python -m api` and `python -m worker`, ready."""
+        commands, url = self.stack.commands(), self.stack.places.url
+        health = {"PLIXO_HEALTH_PORT": str(self.stack.places.memory.ports["worker"])}
+        async with self.process("api", commands["api"], f"{url('api')}/readyz"):
+            async with self.process("worker", commands["worker"], f"{url('worker')}/healthz", **health):
+                yield
+
+    @asynccontextmanager
+    async def process(
+        self, name: str, argv: list[str], ready: str | None = None, **env: str
+    ) -> AsyncIterator[Child]:
+        """A process of this stage, once the URL `ready` answers. Raises StackFailed when it never does."""
+        child = await self.stack.processes.start(name, argv, self._env(**env))
+        try:
+            if ready is not None:
+                await self.stack.processes.ready(child, lambda: self._answers(ready), START_WITHIN)
+            self.pids[name] = child.pid
+            yield child
+        finally:
+            self.pids.pop(name, None)
+            await self.stack.processes.end(child)
+
+    async def finish(self, name: str, *module: str) -> None:
+        """Run `python -m …` to its end. Raises StackFailed unless it ends with 0."""
+        await self.stack.processes.finish(name, [sys.executable, "-m", *module], self._env())
+
+    async def control(self, path: str, body: Any = None) -> Any:
+        """Call one of the stand-in's own endpoints: a POST when there is a body."""
+        answer = await (
+            self.stand_in.get(f"/_sandbox/{path}")
+            if body is None
+            else self.stand_in.post(f"/_sandbox/{path}", json=body)
+        )
+        return answer.raise_for_status().json()
+
+    def _env(self, **more: str) -> dict[str, str]:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("PLIXO_")}
+        return {**clean, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **self.stack.env, **more}
+
+    async def _answers(self, url: str) -> bool:
+        try:
+            return (await self.stand_in.get(url)).is_success
+        except httpx.HTTPError:
+            return False
+
+
+def on_stage(
+    work: Callable[[Stage], Awaitable[T]], *, postgres: bool = False, budget: float = BUDGET
+) -> T:
+    """Do the work on a fresh stage and clear it away. Raises StackFailed, and what the work raises."""
+    done: list[T] = []
+
+    async def on(stack: Stack) -> None:
+        async with _staged(stack) as stage:
+            done.append(await work(stage))
+
+    with (
+        TemporaryDirectory(prefix="plixo-bench-") as root,
+        database(postgres) as url,
+        closing(BenchPlaces(Path(root), url, budget)) as places,
+    ):
+        asyncio.run(running.run(places, {"api", "worker"}, on))
+    return done[0]
+
+
+@asynccontextmanager
+async def _staged(stack: Stack) -> AsyncIterator[Stage]:
+    given = {name.removeprefix("PLIXO_").lower(): value for name, value in stack.env.items()}
+    settings, policy = load(**given)
+    async with AsyncExitStack() as closing:
+        stand_in = httpx.AsyncClient(base_url=settings.stripe_api_base, timeout=60, trust_env=False)
+        await closing.enter_async_context(stand_in)
+        yield Stage(
+            stack=stack,
+            temporal=await composition.connect(settings),
+            stripe=stripe_client(settings.stripe_api_key.get_secret_value(), settings.stripe_api_base),
+            stand_in=stand_in,
+            settings=settings,
+            policy=policy,
+        )

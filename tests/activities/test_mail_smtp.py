@@ -1,0 +1,210 @@
+"""The connections to the mail server: a few, kept, and replaced when the server has had enough of them."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from email.message import EmailMessage
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+from activities import smtp
+from activities.mail import Mailer
+from activities.smtp import CONNECTIONS, MailLater, MailRefused, SmtpPool
+from db.session import Database
+from sandbox.mail import LOOPBACK, Fault
+
+from .mailing import ScriptedMailbox, hang_up, listening
+
+
+@pytest.fixture
+async def mailbox() -> ScriptedMailbox:
+    return ScriptedMailbox()
+
+
+@pytest.fixture
+async def pool(mailbox: ScriptedMailbox) -> AsyncIterator[SmtpPool]:
+    async with listening(mailbox) as port:
+        pool = SmtpPool(f"smtp://{LOOPBACK}:{port}", "plixo.example")
+        yield pool
+        await pool.close()
+
+
+def a_mail(number: int = 1) -> EmailMessage:
+    message = EmailMessage()
+    message["From"] = "billing@plixo.example"
+    message["To"] = "cora@plixo.example"
+    message["Subject"] = str(number)
+    message.set_content("…")
+    return message
+
+
+def subjects(mailbox: ScriptedMailbox) -> list[str]:
+    return [mail["subject"] for mail in mailbox.mails]
+
+
+async def test_mails_one_after_the_other_share_a_connection(pool: SmtpPool, mailbox: ScriptedMailbox) -> None:
+    for number in range(5):
+        await pool.send(a_mail(number))
+    assert subjects(mailbox) == ["0", "1", "2", "3", "4"]
+    assert len(mailbox.connections) == 1
+
+
+async def test_many_mails_at_once_take_a_few_connections_and_all_arrive(
+    pool: SmtpPool, mailbox: ScriptedMailbox
+) -> None:
+    await asyncio.gather(*(pool.send(a_mail(number)) for number in range(60)))
+    assert sorted(subjects(mailbox), key=int) == [str(number) for number in range(60)]
+    assert len(mailbox.connections) == CONNECTIONS
+
+
+async def test_a_connection_that_the_server_closed_meanwhile_is_replaced(
+    pool: SmtpPool, mailbox: ScriptedMailbox
+) -> None:
+    await pool.send(a_mail(1))
+    hang_up(mailbox.connections[0])
+    await pool.send(a_mail(2))
+    assert subjects(mailbox) == ["1", "2"]
+    assert len(mailbox.connections) == 2
+
+
+async def test_a_connection_with_one_mail_too_many_is_replaced(
+    pool: SmtpPool, mailbox: ScriptedMailbox
+) -> None:
+    await pool.send(a_mail(1))
+    mailbox.tired = True
+    await pool.send(a_mail(2))
+    assert subjects(mailbox) == ["1", "2"]
+    assert len(mailbox.connections) == 2
+
+
+async def test_a_server_that_turns_a_new_connection_away_is_asked_later(
+    pool: SmtpPool, mailbox: ScriptedMailbox
+) -> None:
+    mailbox.tired = True
+    with pytest.raises(MailLater) as later:
+        await pool.send(a_mail())
+    assert later.value.kind == "mail_server_busy"
+    assert len(mailbox.connections) == 1
+
+
+async def test_a_connection_unused_for_long_is_not_trusted(
+    pool: SmtpPool, mailbox: ScriptedMailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await pool.send(a_mail(1))
+    monkeypatch.setattr(smtp, "IDLE_FOR", 0.0)
+    await pool.send(a_mail(2))
+    assert subjects(mailbox) == ["1", "2"]
+    assert len(mailbox.connections) == 2
+
+
+@pytest.mark.parametrize(("code", "answer"), [(451, MailLater), (550, MailRefused)])
+async def test_a_refused_mail_does_not_cost_the_connection(
+    pool: SmtpPool, mailbox: ScriptedMailbox, code: Any, answer: type[Exception]
+) -> None:
+    mailbox.fault = Fault(code=code)
+    with pytest.raises(answer):
+        await pool.send(a_mail(1))
+    await pool.send(a_mail(2))
+    assert subjects(mailbox) == ["2"]
+    assert len(mailbox.connections) == 1
+
+
+async def test_a_sender_that_the_server_does_not_want_is_for_an_operator_to_mend() -> None:
+    class Choosy(ScriptedMailbox):
+        async def handle_MAIL(
+            self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+        ) -> str:
+            return "553 not from there"
+
+    async with listening(Choosy()) as port:
+        pool = SmtpPool(f"smtp://{LOOPBACK}:{port}", "plixo.example")
+        with pytest.raises(MailLater) as later:
+            await pool.send(a_mail())
+        await pool.close()
+    assert later.value.kind == "mail_server_refuses_us"
+    assert later.value.retry_after == smtp.OUR_FAULT
+
+
+async def test_an_abandoned_mail_takes_its_connection_with_it(
+    pool: SmtpPool, mailbox: ScriptedMailbox
+) -> None:
+    """What the server would answer next belongs to a mail that nobody waits for any more."""
+    reached, go_on = asyncio.Event(), asyncio.Event()
+    take = mailbox.handle_DATA
+
+    async def slowly(server: SMTP, session: Session, envelope: Envelope) -> str:
+        reached.set()
+        await go_on.wait()
+        return await take(server, session, envelope)
+
+    mailbox.handle_DATA = slowly  # type: ignore[method-assign]
+    sending = asyncio.create_task(pool.send(a_mail(1)))
+    await reached.wait()
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    go_on.set()
+    await pool.send(a_mail(2))
+    assert len(mailbox.connections) == 2
+
+
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
+async def test_the_url_carries_name_and_password() -> None:
+    seen: list[tuple[bytes, bytes]] = []
+
+    def authenticate(
+        server: SMTP, session: Session, envelope: Envelope, mechanism: str, given: LoginPassword
+    ) -> AuthResult:
+        seen.append((given.login, given.password))
+        return AuthResult(success=given.password == b"p@ss/word", handled=False)
+
+    options: dict[str, Any] = {
+        "authenticator": authenticate,
+        "auth_required": True,
+        "auth_require_tls": False,
+    }
+    mailbox = ScriptedMailbox()
+    async with listening(mailbox, **options) as port:
+        right = SmtpPool(f"smtp://plixo%40mail:p%40ss%2Fword@{LOOPBACK}:{port}", "plixo.example")
+        await right.send(a_mail())
+        await right.close()
+        wrong = SmtpPool(f"smtp://plixo%40mail:wrong@{LOOPBACK}:{port}", "plixo.example")
+        with pytest.raises(MailLater) as later:
+            await wrong.send(a_mail())
+    assert set(seen) == {(b"plixo@mail", b"p@ss/word"), (b"plixo@mail", b"wrong")}
+    assert later.value.kind == "mail_server_refuses_us"
+    assert len(mailbox.mails) == 1
+
+
+@pytest.mark.parametrize("url", ["http://mail.example", "smtp://", "mail.example:25", ""])
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+async def test_a_wrong_url_is_known_at_start(url: str, database: Database) -> None:
+    with pytest.raises(ValueError, match="smtp://host:port"):
+        Mailer(database, url, "billing@plixo.example", "http://127.0.0.1:8000")
+
+
+@pytest.mark.parametrize("sender", ["", "Plixo Billing", "billing@", "@plixo.example"])
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+async def test_a_wrong_sender_is_known_at_start(sender: str, database: Database) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        Mailer(database, "smtp://127.0.0.1:25", sender, "http://127.0.0.1:8000")
+
+
+@pytest.mark.parametrize("scheme", ["smtp", "smtps"])
+async def test_a_certificate_that_is_not_trusted_loses_no_mail(scheme: str) -> None:
+    """An SSL error is a ValueError too: it must not be taken for an address that is none."""
+    certificates = files("aiosmtpd.tests.certs")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(str(certificates / "server.crt"), str(certificates / "server.key"))
+    mailbox = ScriptedMailbox()
+    tls = {"starttls": context} if scheme == "smtp" else {"tls": context}
+    async with listening(mailbox, **tls) as port:
+        pool = SmtpPool(f"{scheme}://{LOOPBACK}:{port}", "plixo.example")
+        with pytest.raises(MailLater) as later:
+            await pool.send(a_mail())
+    assert later.value.kind == "mail_server_untrusted"
+    assert later.value.retry_after == smtp.OUR_FAULT
+    assert mailbox.mails == []

@@ -1,0 +1,200 @@
+"""What the mirror takes over from Stripe, a page at a time."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlmodel import col, func, select
+
+from activities import mirror_pages
+from billing.errors import PlanMisconfigured
+from db import mirror
+from db.session import Database
+from db.tables import Customer, Invoice, Organization, PlanRow
+from sandbox.stripe.inprocess import StandIn
+
+from ..shop import APRIL, Shop, open_shop
+
+
+@pytest.fixture(scope="module")
+def stand_in() -> Iterator[StandIn]:
+    with StandIn() as running:
+        yield running
+
+
+@pytest.fixture
+async def shop(stand_in: StandIn) -> AsyncIterator[Shop]:
+    await asyncio.to_thread(stand_in.reset)
+    yield await open_shop(stand_in)
+    assert await asyncio.to_thread(stand_in.violations) == []
+
+
+async def stored(database: Database, table: type[Any]) -> list[Any]:
+    async with database.reading() as session:
+        return list(await session.exec(select(table).order_by(table.id)))
+
+
+async def customer(shop: Shop, organization: str | None, name: str = "Customer") -> str:
+    metadata = {"plixo_organization": organization} if organization else {}
+    made = await shop.client.v1.customers.create_async(
+        {"name": name, "email": "who@customers.example", "metadata": metadata}
+    )
+    return made.id
+
+
+async def an_invoice(shop: Shop, customer_id: str, amount: int) -> str:
+    draft = await shop.client.v1.invoices.create_async(
+        {"customer": customer_id, "collection_method": "send_invoice", "days_until_due": 30}
+    )
+    await shop.client.v1.invoice_items.create_async(
+        {"customer": customer_id, "invoice": draft.id, "amount": amount, "currency": "usd"}
+    )
+    await shop.client.v1.invoices.finalize_invoice_async(draft.id)
+    return draft.id
+
+
+async def test_the_catalog_holds_every_plan_with_its_prices_and_limits(
+    shop: Shop, database: Database
+) -> None:
+    await mirror_pages.catalog(shop.client, database)
+
+    async with database.reading() as session:
+        plans = {plan.plan: plan for plan in await mirror.plans(session)}
+    assert set(plans) == {"starter", "growth", "scale"}
+    assert {(p.interval, p.unit_amount, p.currency) for p in plans["growth"].prices} == {
+        ("month", 2000, "usd"),
+        ("year", 20_000, "usd"),
+    }
+    assert plans["growth"].limits.model_dump() == {"seats": 50, "customers": 500, "ar_balance": 10_000_000}
+    assert plans["scale"].limits.model_dump() == {"seats": 250, "customers": None, "ar_balance": None}
+
+
+async def test_products_that_are_no_plan_are_left_out(shop: Shop, database: Database) -> None:
+    product = await shop.client.v1.products.create_async({"name": "Onboarding"})
+    await shop.client.v1.prices.create_async(
+        {"product": product.id, "currency": "usd", "unit_amount": 50_000}
+    )
+    plans = await mirror_pages.catalog(shop.client, database)
+    assert {plan.plan for plan in plans} == {"starter", "growth", "scale"}
+
+
+async def test_two_products_that_claim_the_same_plan_are_refused_and_nothing_is_stored(
+    shop: Shop, database: Database
+) -> None:
+    twin = await shop.client.v1.products.create_async(
+        {"name": "Growth again", "metadata": {"plixo_plan": "growth", "seats_included": "5"}}
+    )
+    await shop.client.v1.prices.create_async(
+        {"product": twin.id, "currency": "usd", "unit_amount": 1, "recurring": {"interval": "month"}}
+    )
+
+    with pytest.raises(PlanMisconfigured) as refused:
+        await mirror_pages.catalog(shop.client, database)
+
+    assert "plixo_plan is 'growth', as is prod_" in refused.value.message
+    async with database.reading() as session:
+        assert (await session.exec(select(func.count(col(PlanRow.plan))))).one() == 0
+
+
+async def test_the_subscription_is_mirrored_with_the_period_of_its_item(
+    shop: Shop, database: Database
+) -> None:
+    tenant = await shop.tenant(database, "growth", seats=7)
+
+    async with database.reading() as session:
+        organization = await session.get_one(Organization, tenant.id)
+    assert organization.synced_at is not None
+    mirrored = dict(organization.subscription or {})
+    assert mirrored.pop("item").startswith("si_")
+    assert mirrored == {
+        "plan": "growth",
+        "price": shop.price["growth", "month"],
+        "seats": 7,
+        "interval": "month",
+        "currency": "usd",
+        "period_start": APRIL,
+        "period_end": APRIL + 30 * 86_400,
+        "status": "active",
+        "schedule": None,
+        "cancel_at": None,
+    }
+
+
+async def test_a_subscription_of_somebody_else_is_refused(shop: Shop, database: Database) -> None:
+    tenant, other = await shop.tenant(database), await shop.tenant(database)
+    wrong = tenant.organization.model_copy(
+        update={"stripe_subscription": other.organization.stripe_subscription}
+    )
+    with pytest.raises(mirror_pages.SubscriptionUnsupported, match=r"is customer cus_\w+'s, not cus_\w+'s"):
+        await mirror_pages.subscription(shop.client, database, wrong)
+
+
+async def test_customers_are_those_whose_metadata_names_the_organization(
+    shop: Shop, database: Database
+) -> None:
+    ours, theirs = await shop.tenant(database), await shop.tenant(database)
+    mine = await customer(shop, ours.id, "Mine")
+    await customer(shop, theirs.id)
+    await customer(shop, "org_unknown")
+    await customer(shop, None)
+
+    done = await mirror_pages.customers_page(shop.client, database, {ours.id})
+
+    assert done == (1, None)
+    [row] = await stored(database, Customer)
+    assert (row.id, row.organization_id, row.name, row.email) == (
+        mine,
+        ours.id,
+        "Mine",
+        "who@customers.example",
+    )
+    assert row.created_at.timestamp() == pytest.approx(APRIL, abs=60)
+
+
+async def test_a_second_page_continues_where_the_first_ended(
+    shop: Shop, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror_pages, "PAGE", 2)
+    tenant = await shop.tenant(database)
+    made = {await customer(shop, tenant.id) for _ in range(5)}
+
+    first = await mirror_pages.customers_page(shop.client, database, {tenant.id})
+    second = await mirror_pages.customers_page(shop.client, database, {tenant.id}, first.after)
+    third = await mirror_pages.customers_page(shop.client, database, {tenant.id}, second.after)
+
+    assert (first.stored, second.stored, third.stored) == (2, 2, 1)
+    assert {row.id for row in await stored(database, Customer)} == made
+
+
+async def test_invoices_are_those_of_known_customers(shop: Shop, database: Database) -> None:
+    tenant = await shop.tenant(database)
+    known = await customer(shop, tenant.id)
+    await an_invoice(shop, await customer(shop, None), 700)
+    invoice = await an_invoice(shop, known, 12_345)
+    await mirror_pages.customers_page(shop.client, database, {tenant.id})
+
+    done = await mirror_pages.invoices_page(shop.client, database)
+
+    assert done == (1, None)
+    [row] = await stored(database, Invoice)
+    assert (row.id, row.organization_id, row.customer_id, row.status) == (invoice, tenant.id, known, "open")
+    assert (row.total, row.amount_due, row.amount_paid, row.amount_remaining) == (12_345, 12_345, 0, 12_345)
+    assert row.number
+    assert row.due_date is not None
+    assert (row.due_date - row.created_at).days == 30
+
+
+async def test_a_reading_never_overwrites_a_newer_one(shop: Shop, database: Database) -> None:
+    tenant = await shop.tenant(database)
+    id_ = await customer(shop, tenant.id, "As Stripe had it a while ago")
+    future = datetime(2100, 1, 1, tzinfo=UTC)
+    newer = Customer(id=id_, organization_id=tenant.id, name="Newer", created_at=future, synced_at=future)
+    async with database.transaction() as session:
+        await mirror.store_customer(session, newer)
+
+    await mirror_pages.customers_page(shop.client, database, {tenant.id})
+
+    [row] = await stored(database, Customer)
+    assert row.name == "Newer"

@@ -1,0 +1,57 @@
+"""`python -m api` as a process of its own, on a free port."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).resolve().parents[2]
+STARTED_WITHIN = 30.0
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """This process' environment with these settings and none that it has itself."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PLIXO_")}
+    return kept | {f"PLIXO_{name.upper()}": value for name, value in settings.items()}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def api_process(log: Path, **settings: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """The process and its address, once it answers; it is ended at the end of the block."""
+    port = free_port()
+    env = environment(stripe_api_key="sk_test_none", api_port=str(port), **settings)
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "api"], cwd=log.parent, env=env, stdout=output, stderr=output
+        )
+    try:
+        address = f"http://127.0.0.1:{port}"
+        _until_it_answers(process, address, log)
+        yield process, address
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _until_it_answers(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
+    late = time.monotonic() + STARTED_WITHIN
+    while True:
+        with contextlib.suppress(httpx.TransportError):
+            if httpx.get(f"{address}/healthz").status_code == 200:
+                return
+        if process.poll() is not None or time.monotonic() > late:
+            raise AssertionError(f"the API did not start:\n{log.read_text()}")
+        time.sleep(0.05)

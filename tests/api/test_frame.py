@@ -1,0 +1,134 @@
+"""What surrounds every answer: ids, headers, limits, figures, and the answer when something breaks."""
+
+import logging
+
+import pytest
+from temporalio.client import Client
+
+from billing.policy import Policy
+from db.session import Database
+
+from ..builders import Tenant, member
+from .conftest import ON_ONE_DATABASE, Api, serving
+
+pytestmark = ON_ONE_DATABASE
+
+
+async def test_a_request_keeps_the_id_that_it_came_with(api: Api) -> None:
+    answer = await api.http.get("/healthz", headers={"X-Request-Id": "from-the-proxy-1"})
+    assert answer.headers["X-Request-Id"] == "from-the-proxy-1"
+
+
+@pytest.mark.parametrize("sent", [b"", b"a b", b"x" * 65, b"\xff", b"a\x00", b"<script>"])
+async def test_an_unusable_request_id_is_replaced(api: Api, sent: bytes) -> None:
+    answer = await api.http.get("/healthz", headers={b"X-Request-Id": sent})
+    assert answer.headers["X-Request-Id"].startswith("req_")
+
+
+async def test_every_answer_has_its_security_headers(api: Api, acme: Tenant) -> None:
+    for path in ("/healthz", "/v1/operations", "/v1/nothing", "/docs"):
+        headers = (await api.get(path, acme.admin)).headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Referrer-Policy"] == "no-referrer"
+        assert headers["X-Frame-Options"] == "DENY"
+        assert headers["Content-Security-Policy"].startswith("default-src 'none'")
+        assert headers["Cache-Control"] == "no-store"
+
+
+async def test_what_breaks_is_logged_with_its_id_and_not_shown(
+    api: Api, acme: Tenant, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(*_: object, **__: object) -> None:
+        raise ValueError("the secret ingredient")
+
+    monkeypatch.setattr("api.operations.operations.page", broken)
+    with caplog.at_level(logging.ERROR):
+        answer = await api.get("/v1/operations", acme.admin)
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (500, "internal_error")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "secret ingredient" not in answer.text
+    assert problem["request_id"] == answer.headers["X-Request-Id"]
+    assert problem["request_id"] in caplog.text
+    assert "secret ingredient" in caplog.text
+
+
+async def test_without_records_the_answer_is_to_try_again(
+    api: Api, acme: Tenant, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = Database("sqlite:////nonexistent/plixo.db")
+    monkeypatch.setattr(database, "reading", gone.reading)
+    answer = await api.get("/v1/operations", acme.admin)
+    assert (answer.status_code, answer.json()["code"]) == (503, "temporarily_unavailable")
+    assert answer.headers["Retry-After"] == "1"
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/v1", "/v1/", "/v1/operations/", "/v1/plan-changes/x", "/nothing%0d%0a", "/%ff"]
+)
+async def test_an_unknown_address_is_a_problem_document(api: Api, path: str) -> None:
+    answer = await api.get(path)
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_wrong_method_names_the_right_ones(api: Api, acme: Tenant) -> None:
+    answer = await api.http.put("/v1/operations", headers=acme.admin.headers)
+    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+    assert answer.headers["Allow"] == "GET"
+
+
+async def test_a_key_that_sends_too_much_waits_and_others_do_not(
+    database: Database, policy: Policy, no_temporal: Client, acme: Tenant
+) -> None:
+    async for api in serving(database, policy, no_temporal, rate=0.01):
+        answers = [await api.get("/v1/operations", acme.admin) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [200, 429]
+        assert answers[1].json()["code"] == "rate_limited"
+        assert 1 <= int(answers[1].headers["Retry-After"]) <= 100
+        assert (await api.get("/v1/operations", acme.auditor)).status_code == 200
+        assert (await api.get("/healthz")).status_code == 200
+
+
+async def test_health_needs_nothing(api: Api) -> None:
+    answer = await api.get("/healthz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+async def test_without_temporal_it_is_ready_but_degraded(api: Api) -> None:
+    answer = await api.get("/readyz")
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {"status": "degraded", "database": "ok", "temporal": "unreachable"},
+    )
+
+
+async def test_without_records_it_is_not_ready(
+    api: Api, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "ping", Database("sqlite:////nonexistent/plixo.db").ping)
+    answer = await api.get("/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (503, "unavailable")
+    assert answer.json()["database"] == "unreachable"
+
+
+async def test_figures_count_by_route_and_not_by_id(api: Api, acme: Tenant, database: Database) -> None:
+    await api.ask(acme.admin)
+    await api.context.dispatcher.idle()
+    for id_ in ("op_1", "op_2"):
+        await api.get(f"/v1/operations/{id_}", acme.admin)
+    await api.get("/nothing")
+    figures = (await api.get("/metrics")).text.splitlines()
+    route = 'method="GET",route="/v1/operations/{id}",status="404"'
+    assert f"plixo_api_requests_total{{{route}}} 2.0" in figures
+    assert 'plixo_api_requests_total{method="GET",route="none",status="404"} 1.0' in figures
+    assert 'plixo_api_deliveries_total{action="start",outcome="later"} 1.0' in figures
+    assert not any("op_1" in line for line in figures)
+
+
+async def test_a_person_without_roles_is_told_which_one_is_needed(
+    api: Api, acme: Tenant, database: Database
+) -> None:
+    nobody_special = await member(database, acme.organization, [])
+    answer = await api.ask(nobody_special)
+    assert answer.json()["detail"] == "This needs the role billing_admin; ask somebody who has it."

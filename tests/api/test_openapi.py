@@ -1,0 +1,138 @@
+"""The OpenAPI document and its page say what the API does."""
+
+import re
+from typing import Any
+
+import pytest
+from jsonschema_rs import validator_for
+
+from api.catalogue import CATALOGUE
+
+from ..builders import Tenant
+from .conftest import ON_ONE_DATABASE, Api
+
+pytestmark = ON_ONE_DATABASE
+
+
+@pytest.fixture
+async def document(api: Api) -> dict[str, Any]:
+    answer = await api.get("/openapi.json")
+    assert answer.status_code == 200
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    return [
+        (method.upper(), path, operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+async def test_it_names_every_route_that_there_is(document: dict[str, Any]) -> None:
+    assert {(method, path) for method, path, _ in operations(document)} == {
+        ("POST", "/v1/plan-changes"),
+        ("POST", "/v1/plan-changes/{id}/cancel"),
+        ("POST", "/v1/plan-changes/{id}/revision"),
+        ("POST", "/v1/plan-changes/{id}/resolution"),
+        ("GET", "/v1/approvals"),
+        ("GET", "/v1/approvals/{id}"),
+        ("POST", "/v1/approvals/{id}/decision"),
+        ("GET", "/v1/operations"),
+        ("GET", "/v1/operations/{id}"),
+        ("GET", "/v1/operations/{id}/timeline"),
+        ("GET", "/v1/organization"),
+        ("GET", "/v1/plans"),
+        ("GET", "/v1/customers"),
+        ("GET", "/v1/invoices"),
+        ("GET", "/v1/invoices/{id}"),
+        ("GET", "/v1/notices"),
+        ("POST", "/v1/notices/{id}/acknowledge"),
+        ("GET", "/healthz"),
+        ("GET", "/readyz"),
+        ("GET", "/metrics"),
+    }
+
+
+async def test_every_example_fits_its_schema(document: dict[str, Any]) -> None:
+    components = document["components"]
+    checked = 0
+    for method, path, operation in operations(document):
+        for status, response in operation["responses"].items():
+            for media in response.get("content", {}).values():
+                shown = [one["value"] for one in media.get("examples", {}).values()]
+                if "example" in media:
+                    shown.append(media["example"])
+                check = validator_for({"components": components, **media["schema"]})
+                for example in shown:
+                    assert check.is_valid(example), (method, path, status, list(check.iter_errors(example)))
+                    checked += 1
+        body = operation.get("requestBody", {}).get("content", {}).get("application/json")
+        if body:
+            assert validator_for({"components": components, **body["schema"]}).is_valid(body["example"])
+            checked += 1
+    assert checked > 200
+
+
+async def test_every_route_shows_a_success_and_every_problem_of_its_statuses(
+    document: dict[str, Any],
+) -> None:
+    for method, path, operation in operations(document):
+        if not path.startswith("/v1"):
+            continue
+        assert operation["security"] == [{"ApiKey": []}], path
+        successes = [
+            media["example"]
+            for status, response in operation["responses"].items()
+            if status.startswith("2")
+            for media in response["content"].values()
+        ]
+        assert successes, path
+        for status, response in operation["responses"].items():
+            if status.startswith("2"):
+                continue
+            examples_ = response["content"]["application/problem+json"]["examples"]
+            assert {one["value"]["status"] for one in examples_.values()} == {int(status)}, (method, path)
+            assert {one["value"]["code"] for one in examples_.values()} == set(examples_)
+
+
+async def test_every_code_of_the_catalogue_is_shown_somewhere(document: dict[str, Any]) -> None:
+    shown = {
+        code
+        for _, _, operation in operations(document)
+        for response in operation["responses"].values()
+        for code in response.get("content", {}).get("application/problem+json", {}).get("examples", {})
+    }
+    assert set(CATALOGUE) - shown == {"method_not_allowed"}, "no route of its own answers with it"
+
+
+async def test_it_promises_nothing_of_the_framework(document: dict[str, Any]) -> None:
+    assert "HTTPValidationError" not in str(document)
+    assert set(document["components"]["securitySchemes"]) == {"ApiKey"}
+
+
+async def test_an_idempotency_key_is_required_where_an_operation_starts(document: dict[str, Any]) -> None:
+    [parameter] = document["paths"]["/v1/plan-changes"]["post"]["parameters"]
+    assert (parameter["name"], parameter["in"], parameter["required"]) == ("Idempotency-Key", "header", True)
+
+
+async def test_the_page_needs_nothing_from_another_server(api: Api) -> None:
+    answer = await api.get("/docs")
+    page = answer.text
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert not re.findall(r"(?:src|href)=[\"']?(?:https?:)?//", page)
+    assert "<script" not in page
+    style = re.findall(r"style-src '(sha256-[^']+)'", answer.headers["Content-Security-Policy"])
+    assert len(style) == 1
+
+
+async def test_the_page_has_an_anchor_for_every_route_and_code(
+    api: Api, acme: Tenant, document: dict[str, Any]
+) -> None:
+    page = (await api.get("/docs")).text
+    anchors = set(re.findall(r'id="([^"]+)"', page))
+    assert set(CATALOGUE) <= anchors
+    assert {operation["operationId"] for _, _, operation in operations(document)} <= anchors
+    problem = (await api.get("/v1/operations/op_1", acme.admin)).json()
+    assert problem["type"].removeprefix("/docs#") in anchors

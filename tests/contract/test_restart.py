@@ -1,0 +1,133 @@
+"""The stand-in as a process with --data: a kill -9 loses nothing that was answered."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from .receiver import SECRET, receiving
+
+HEADERS = {"Authorization": "Bearer sk_test_restart"}
+
+pytestmark = pytest.mark.crash
+
+
+@contextmanager
+def process(data: Path, *more: str) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
+    """A running stand-in and a client of it; killed without warning at the end."""
+    command = [sys.executable, "-m", "sandbox.stripe", "--port", "0", "--check", "--data", str(data), *more]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        try:
+            assert running.stdout is not None
+            address = running.stdout.readline().split()[-1]
+            with httpx.Client(base_url=address, headers=HEADERS, timeout=30) as client:
+                yield running, client
+        finally:
+            running.send_signal(signal.SIGKILL)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "stripe.journal"
+
+
+def test_objects_keys_and_clock_survive_a_kill(data: Path) -> None:
+    key = {"Idempotency-Key": "restart-1"}
+    with process(data) as (_, client):
+        first = client.post("/v1/customers", data={"name": "Survivor"}, headers=key)
+        client.post(
+            "/v1/products",
+            data={
+                "name": "Survivor",
+                "default_price_data[currency]": "usd",
+                "default_price_data[unit_amount]": "5",
+            },
+        )
+        gone = client.post("/v1/customers", data={"name": "Gone"}).json()["id"]
+        client.delete(f"/v1/customers/{gone}")
+        client.post("/_sandbox/clock", json={"advance_seconds": 3600})
+        offset = client.get("/_sandbox/clock").json()["offset"]
+        events = client.get("/v1/events").json()["data"]
+
+    with process(data) as (_, client):
+        again = client.post("/v1/customers", data={"name": "Survivor"}, headers=key)
+        other = client.post("/v1/customers", data={"name": "Other"}, headers=key)
+
+        assert again.headers["idempotent-replayed"] == "true"
+        assert again.json() == first.json()
+        assert again.headers["request-id"] == first.headers["request-id"]
+        assert other.json()["error"]["type"] == "idempotency_error"
+        assert [c["id"] for c in client.get("/v1/customers").json()["data"]] == [first.json()["id"]]
+        assert client.get(f"/v1/customers/{gone}").json() == {
+            "id": gone,
+            "object": "customer",
+            "deleted": True,
+        }
+        assert client.get("/v1/events").json()["data"] == events
+        assert client.get("/_sandbox/clock").json()["offset"] == offset == 3600
+
+
+def test_an_effect_whose_answer_was_dropped_survives_a_kill_and_is_not_repeated(data: Path) -> None:
+    key = {"Idempotency-Key": "restart-2"}
+    with process(data) as (_, client):
+        client.post("/_sandbox/faults", json={"fault": "drop_after", "path": "/v1/customers"})
+        with pytest.raises(httpx.RemoteProtocolError):
+            client.post("/v1/customers", data={"name": "Once"}, headers=key)
+
+    with process(data) as (_, client):
+        replayed = client.post("/v1/customers", data={"name": "Once"}, headers=key)
+
+        assert replayed.headers["idempotent-replayed"] == "true"
+        assert len(client.get("/v1/customers").json()["data"]) == 1
+
+
+def test_pending_webhooks_are_delivered_after_a_kill(data: Path) -> None:
+    with receiving() as receiver:
+        with process(data, "--webhook-url", receiver.url, "--webhook-secret", SECRET) as (_, client):
+            client.post("/_sandbox/webhooks", json={"mode": "hold"})
+            created = client.post("/v1/customers", data={"name": "Announced late"}).json()
+
+        assert receiver.deliveries == []
+        with process(data) as (_, client):
+            client.post("/_sandbox/webhooks", json={"mode": "normal"})
+            events = receiver.wait_until(lambda events: bool(events))
+
+        assert [event.type for event in events] == ["customer.created"]
+        assert events[0].to_dict()["data"]["object"]["id"] == created["id"]
+
+
+def test_a_line_that_a_kill_cut_short_is_left_out(data: Path) -> None:
+    with process(data) as (_, client):
+        kept = client.post("/v1/customers", data={"name": "Kept"}).json()["id"]
+    with data.open("ab") as journal:
+        journal.write(b'[["object:customer","cus_half",{"id":"cus_ha')
+
+    with process(data) as (_, client):
+        assert [c["id"] for c in client.get("/v1/customers").json()["data"]] == [kept]
+        assert client.post("/v1/customers", data={"name": "Next"}).status_code == 200
+    with process(data) as (_, client):
+        assert len(client.get("/v1/customers").json()["data"]) == 2
+
+
+def test_reset_empties_the_file_too(data: Path) -> None:
+    with process(data) as (_, client):
+        client.post("/v1/customers", data={"name": "Forgotten"})
+        client.post("/_sandbox/reset")
+
+    with process(data) as (_, client):
+        assert client.get("/v1/customers").json()["data"] == []
+        assert client.get("/v1/events").json()["data"] == []
+
+
+def test_a_second_stand_in_on_the_same_file_refuses_to_start(data: Path) -> None:
+    with process(data):
+        command = [sys.executable, "-m", "sandbox.stripe", "--port", "0", "--data", str(data)]
+        second = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert second.returncode == 1
+    assert "is used by another stand-in" in second.stderr

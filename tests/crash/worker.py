@@ -1,0 +1,119 @@
+"""The production worker, composed with a wire around its Stripe client and its commits that can kill it.
+
+`python -m tests.crash.worker`, by the PLIXO_ settings and CRASH_PLAN (JSON of a `Kill`). The kill is
+SIGKILL of its own process: nothing gets to clean up.
+"""
+
+import asyncio
+import logging
+import os
+import re
+import signal
+import sys
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from typing import Any
+
+import stripe
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.pool import Pool
+
+from db.session import Database
+from settings.settings import load
+from worker import composition
+
+from .plan import Kill
+
+SLOW_ANSWER = 4.0
+"""Seconds after which the client gives up: the stand-in's late answers come later."""
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Fuse:
+    """Burns down with every occurrence of the planned point; then the process dies."""
+
+    def __init__(self, kill: Kill | None) -> None:
+        self._kill = kill
+        self._left = kill.nth if kill else 0
+
+    def at(self, point: str, what: str) -> bool:
+        """Whether this is the very point to die at."""
+        kill = self._kill
+        if kill is None or kill.point != point or not re.search(kill.match, what):
+            return False
+        self._left -= 1
+        return self._left == 0
+
+
+class FusedClient(stripe.HTTPXClient):
+    """Dies before a request, while it is under way, or with the answer in hand."""
+
+    def __init__(self, fuse: Fuse) -> None:
+        super().__init__(timeout=SLOW_ANSWER)
+        self._fuse = fuse
+
+    async def request_async(
+        self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        what = f"{method.upper()} {url}"
+        if self._fuse.at("before request", what):
+            die()
+        sending = asyncio.ensure_future(super().request_async(method, url, headers, post_data))
+        if self._fuse.at("during request", what):
+            await asyncio.sleep(0.15)
+            die()
+        answer = await sending
+        if self._fuse.at("after request", what):
+            die()
+        return answer
+
+
+def watch_commits(fuse: Fuse) -> None:
+    """Dies before or after the commit that writes a given timeline event, or opens an intent."""
+
+    @event.listens_for(Engine, "before_cursor_execute")
+    def note(connection: Connection, _: Any, statement: str, parameters: Any, *__: Any) -> None:
+        if statement.startswith("INSERT INTO timeline"):
+            values = parameters.values() if isinstance(parameters, dict) else parameters
+            connection.info.setdefault("written", []).extend(v for v in values if isinstance(v, str))
+        if statement.startswith("INSERT INTO intents"):
+            connection.info.setdefault("written", []).append("intent")
+
+    @event.listens_for(Engine, "commit")
+    def before(connection: Connection) -> None:
+        if any(fuse.at("before commit", key) for key in connection.info.get("written", ())):
+            die()
+
+    @event.listens_for(Pool, "checkin")
+    def after(_: Any, record: Any) -> None:
+        if any(fuse.at("after commit", key) for key in record.info.pop("written", ())):
+            die()
+
+
+async def run(kill: Kill | None) -> None:
+    settings, policy = load()
+    fuse = Fuse(kill)
+    watch_commits(fuse)
+    temporal = await composition.connect(settings)
+    database = Database(settings.database_url)
+    client = stripe.StripeClient(
+        settings.stripe_api_key.get_secret_value(),
+        base_addresses={"api": settings.stripe_api_base},
+        max_network_retries=0,
+        http_client=FusedClient(fuse),
+    )
+    async with AsyncExitStack() as stack:
+        activities = composition.build_activities(settings, database, temporal, client)
+        for worker in composition.build_workers(temporal, activities, policy):
+            await stack.enter_async_context(worker)
+        print("ready", flush=True)
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    planned = os.environ.get("CRASH_PLAN")
+    asyncio.run(run(Kill.model_validate_json(planned) if planned else None))

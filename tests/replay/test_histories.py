@@ -1,0 +1,45 @@
+"""Committed histories still take the same path through today's workflow code."""
+
+import base64
+import json
+from pathlib import Path
+
+import pytest
+from temporalio.client import WorkflowHistory
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Replayer
+
+from worker.composition import RUNNER, WORKFLOWS
+
+from .recording import HISTORIES
+
+FILES = sorted(HISTORIES.glob("*.json"))
+
+
+def test_there_is_a_history_for_every_end_of_a_plan_change() -> None:
+    """By what the workflow returned: its final state."""
+    ends = {
+        result
+        for file in FILES
+        if ".operation-" in file.name
+        for result in [_result(file)]
+        if result is not None
+    }
+    assert ends >= {"completed", "rejected", "cancelled", "expired", "blocked", "declined", "failed"}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+async def test_the_history_replays(file: Path) -> None:
+    document = json.loads(file.read_text())
+    history = WorkflowHistory.from_json(document["workflow_id"], document["history"])
+    replayer = Replayer(workflows=WORKFLOWS, workflow_runner=RUNNER, data_converter=pydantic_data_converter)
+    await replayer.replay_workflow(history)
+
+
+def _result(file: Path) -> str | None:
+    last = json.loads(file.read_text())["history"]["events"][-1]
+    completed = last.get("workflowExecutionCompletedEventAttributes")
+    if completed is None:
+        return None
+    [payload] = completed["result"]["payloads"]
+    return str(json.loads(base64.b64decode(payload["data"])))

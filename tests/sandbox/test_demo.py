@@ -1,0 +1,43 @@
+"""`make demo`: what it promises, as a process."""
+
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> str:
+    empty = tmp_path_factory.mktemp("empty")
+    demo = subprocess.run(
+        [sys.executable, "-m", "sandbox", "demo"],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        env={"TMPDIR": str(empty), "PATH": "/usr/bin:/bin"},
+    )
+    assert demo.returncode == 0, demo.stdout + demo.stderr
+    assert list(empty.iterdir()) == []
+    return demo.stdout
+
+
+@pytest.mark.parametrize(
+    "promise",
+    [
+        "API documentation  http://127.0.0.1:",
+        "Temporal's pages   http://127.0.0.1:",
+        "Unused time on 5 × Growth",
+        "Remaining time on 8 × Scale",
+        "Every line is as approved.",
+        "verified: every line is as approved, by system",
+        "Finn, of Finance, acknowledges: plan change applied.",
+        "Blocked, and nobody was bothered for an approval: customers: 60 in use, starter allows 50",
+        "Scheduled in Stripe as sub_sched_",
+        "to cora@plixo.example: ",
+        "== Summary",
+    ],
+)
+def test_the_demo_shows(told: str, promise: str) -> None:
+    assert promise in told

@@ -1,0 +1,30 @@
+"""A whole house around a time-skipping Temporal server, for each test anew."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from db.session import Database
+from sandbox.stripe.inprocess import StandIn
+
+from ..house import House, house, time_skipping
+from ..replay.recording import record, recording
+
+
+@pytest.fixture
+def stand_in() -> Iterator[StandIn]:
+    """A fresh stand-in, whose every answer is checked against the SDK's annotations."""
+    with StandIn() as running:
+        yield running
+        assert running.violations() == []
+
+
+@pytest.fixture
+async def home(
+    request: pytest.FixtureRequest, database: Database, stand_in: StandIn
+) -> AsyncIterator[House]:
+    """A house whose Stripe stands at half of April, with organizations subscribed since the first."""
+    async with time_skipping() as environment, house(environment, database, stand_in) as built:
+        yield built
+        if recording():
+            await record(built, request.node.name)
