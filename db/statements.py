@@ -1,8 +1,11 @@
 """INSERT … ON CONFLICT for the database of a session."""
 
+from functools import cache
 from typing import TypeVar, cast
 
+from sqlalchemy import Executable, Table, inspect
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import make_transient_to_detached
 from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -28,6 +31,21 @@ async def insert_if_new(session: AsyncSession, row: Row) -> Row | None:
 
     Waits for a transaction that is just inserting the same: afterwards that row is there, or this one is.
     """
-    table = type(row)
-    statement = insert_into(session, table).values(**row.model_dump()).on_conflict_do_nothing()
-    return await session.scalar(statement.returning(table))
+    if session.new or session.dirty:
+        await session.flush()  # what the row refers to may not be written yet
+    connection = await session.connection()
+    # Made once a table: building the statement would cost more than carrying it out.
+    statement = _insert_if_new(type(row), is_sqlite(session))
+    stored = await connection.execute(statement, row.model_dump())
+    if stored.first() is None:
+        return None
+    make_transient_to_detached(row)
+    session.add(row)
+    return row
+
+
+@cache
+def _insert_if_new(table: type[SQLModel], on_sqlite: bool) -> Executable:
+    columns: Table = inspect(table).local_table
+    insert = sqlite.insert(columns) if on_sqlite else postgresql.insert(columns)
+    return insert.on_conflict_do_nothing().returning(*columns.primary_key)

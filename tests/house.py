@@ -56,7 +56,7 @@ class MailSink:
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: SMTP(self.mailbox, loop=loop), LOOPBACK, 0)
+        self._server = await loop.create_server(lambda: SMTP(self.mailbox, hostname="localhost", loop=loop), LOOPBACK, 0)
         self.url = f"smtp://{LOOPBACK}:{self._server.sockets[0].getsockname()[1]}"
         return self
 
@@ -212,7 +212,7 @@ async def house(
         stack.push_async_callback(activities.close)
         for worker in composition.build_workers(environment.client, activities, policy):
             await stack.enter_async_context(worker)
-        app = create_app(policy, database, environment.client, rate="10000/second")
+        app = create_app(policy, database, environment.client, rate=1e6)
         http = await stack.enter_async_context(
             AsyncClient(transport=ASGITransport(app), base_url="http://plixo.test", timeout=30)
         )

@@ -215,16 +215,15 @@ def main(file: Annotated[Path, typer.Argument(help="organizations, people and ro
     try:
         asyncio.run(_run(read(file.read_text(encoding="utf-8"))))
     except ValidationError as error:
-        _stop(
-            *(
-                f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg'].removeprefix('Value error, ')}"
-                for e in error.errors()
-            )
-        )
+        _stop(*map(_said, error.errors()))
     except InvalidSettings as error:
         _stop(*error.problems)
     except (OSError, stripe.StripeError, BillingError, mirror_pages.SubscriptionUnsupported) as error:
         _stop(str(error))
+
+
+def _said(error: Any) -> str:
+    return f"{'.'.join(map(str, error['loc'])) or 'file'}: {error['msg'].removeprefix('Value error, ')}"
 
 
 def _stop(*problems: str) -> None:

@@ -125,7 +125,7 @@ class Stage:
                 policy_file=self.folder / "policy.toml",
             )
             policy = default_policy()
-            app = create_app(policy, database, temporal, rate="10000/second")
+            app = create_app(policy, database, temporal, rate=1e6)
             http = await stack.enter_async_context(
                 AsyncClient(transport=ASGITransport(app), base_url="http://plixo.test", timeout=60)
             )

@@ -33,7 +33,7 @@ def answering(
 
 
 async def enqueue(database: Database, workflow_id: str = "w1", **fields: Any) -> Outbox:
-    given = {"action": "start", "name": "PlanChangeWorkflow", "payload": {}, "at": NOW}
+    given: dict[str, Any] = {"action": "start", "name": "PlanChangeWorkflow", "payload": {}, "at": NOW}
     async with database.transaction() as session:
         return await outbox.enqueue(session, workflow_id=workflow_id, **given | fields)
 
@@ -90,13 +90,13 @@ async def test_what_may_not_have_arrived_is_tried_again_ever_later(database: Dat
     enqueued = await enqueue(database)
     send, sent = answering("later", DOWN)
 
-    at = NOW
+    clock = [NOW]
     for wait in (1, 2, 4):
-        assert await deliver_due(database, send, lambda: at, 10) == 1
+        assert await deliver_due(database, send, lambda: clock[-1], 10) == 1
         row = await kept(database, enqueued)
         assert (row.state, row.error) == ("pending", "temporal_unavailable")
-        assert row.next_attempt_at == at + timedelta(seconds=wait)
-        at = row.next_attempt_at
+        assert row.next_attempt_at == clock[-1] + timedelta(seconds=wait)
+        clock.append(row.next_attempt_at)
     assert sent == ["w1", "w1", "w1"]
 
 

@@ -1,0 +1,135 @@
+"""A review of an organization's plan change, as its workflow and the API drive its records."""
+
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from activities.approvals import Approvals
+from billing.approval import Rung
+from billing.business_time import Calendar
+from billing.messages import (
+    ApprovalInput,
+    ApprovalOutcome,
+    ClimbApproval,
+    CloseApproval,
+    Decide,
+    OpenApproval,
+    Settled,
+    SettleDecision,
+)
+from billing.operations import Role
+from billing.policy import LadderStep
+from db import approvals, timeline
+from db.session import Database
+from db.tables import Approval, Decision, Operation, TimelineEvent
+
+from ..builders import (
+    NOW,
+    SUBJECT_HASH,
+    Member,
+    Tenant,
+    a_decision,
+    an_operation,
+    store,
+    tenant,
+)
+
+LATER = NOW + timedelta(hours=1)
+OFFICE = Calendar.model_validate(
+    {
+        "name": "office",
+        "zone": "America/New_York",
+        "country": "US",
+        "days": (0, 1, 2, 3, 4),
+        "opens": "09:00:00",
+        "closes": "17:00:00",
+    }
+)
+LADDER = (
+    LadderStep(roles=(Role.CONTROLLER,), respond_within=480, remind_every=240),
+    LadderStep(roles=(Role.LEGAL,), respond_within=480),
+)
+
+
+class Review:
+    """An approval of an organization's plan change, and those who may or may not decide it."""
+
+    def __init__(self, database: Database, acme: Tenant, operation: Operation) -> None:
+        self.database, self.acme, self.operation = database, acme, operation
+        self.approvals = Approvals(database)
+        self.id = f"apr_{operation.id.removeprefix('op_')}-1"
+
+    async def open(self, at: datetime = NOW) -> tuple[Rung, ...]:
+        request = ApprovalInput(
+            approval=self.id,
+            organization=self.acme.id,
+            operation=self.operation.id,
+            kind="plan_change",
+            round=1,
+            subject={"to": {"plan": "scale"}},
+            subject_hash=SUBJECT_HASH,
+            amount=None,
+            requested_by=self.acme.admin.id,
+            ladder=LADDER,
+            calendar=OFFICE,
+        )
+        order = OpenApproval(request=request, workflow=f"approval-{self.id}", at=at)
+        return (await self.approvals.open_approval(order)).rungs
+
+    async def climb(self, rung: int = 1) -> None:
+        await self.approvals.climb_approval(
+            ClimbApproval(approval=self.id, operation=self.operation.id, rung=rung, at=LATER)
+        )
+
+    async def decision(self, who: Member, **fields: Any) -> Decision:
+        """The row that the API writes before it passes a decision on."""
+        async with self.database.reading() as session:
+            row = await approvals.get_any(session, self.id)
+        decision = a_decision(row, who.person, **fields)
+        await store(self.database, decision)
+        return decision
+
+    async def settle(self, decision: Decision, database: Database | None = None, **fields: Any) -> Settled:
+        given = {
+            "decision": decision.id,
+            "person": decision.person_id,
+            "verdict": decision.decision,
+            "subject_hash": decision.subject_hash,
+            "comment": decision.comment,
+        }
+        order = SettleDecision(
+            approval=self.id,
+            operation=self.operation.id,
+            decide=Decide.model_validate(given | fields),
+            at=LATER,
+        )
+        return await Approvals(database or self.database).settle_decision(order)
+
+    async def decide(self, who: Member, **fields: Any) -> Settled:
+        return await self.settle(await self.decision(who, **fields))
+
+    async def close(
+        self, state: Literal["expired", "dismissed"] = "expired", database: Database | None = None
+    ) -> ApprovalOutcome:
+        order = CloseApproval(
+            approval=self.id, operation=self.operation.id, state=state, reason="Silence.", at=LATER
+        )
+        return await Approvals(database or self.database).close_approval(order)
+
+    async def row(self) -> Approval:
+        async with self.database.reading() as session:
+            return await approvals.get_any(session, self.id)
+
+    async def kept(self, decision: Decision) -> Decision:
+        async with self.database.reading() as session:
+            return await approvals.get_decision(session, decision.id)
+
+    async def events(self) -> list[TimelineEvent]:
+        async with self.database.reading() as session:
+            return await timeline.read(session, self.operation.id)
+
+
+async def a_review(database: Database) -> Review:
+    acme = await tenant(database)
+    operation = an_operation(acme)
+    await store(database, operation)
+    return Review(database, acme, operation)

