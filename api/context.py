@@ -26,7 +26,7 @@ class Context:
     metrics: Metrics
 
 
-def context_of(request: Request) -> Context:
+async def context_of(request: Request) -> Context:
     found = request.app.state.context
     assert isinstance(found, Context)
     return found

@@ -65,6 +65,7 @@ class ApprovalInput(Message):
     round: int
     subject: dict[str, Any]
     subject_hash: str
+    reason: str
     amount: Money | None
     requested_by: str
     ladder: tuple[LadderStep, ...]

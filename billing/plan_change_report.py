@@ -43,3 +43,14 @@ def schedule_problem() -> Problem:
         code="schedule_mismatched",
         message="The schedule in Stripe did not say what was approved; it was released and nothing changes.",
     )
+
+
+def preview_detail(subject: Subject) -> dict[str, Any]:
+    """A preview on the timeline: the pinned second, every line, what is due when, every limit."""
+    return {
+        "proration_date": subject.proration_date,
+        "lines": [line.model_dump(mode="json") for line in subject.preview.lines],
+        "due_now": subject.preview.due_now.model_dump(),
+        "next_invoice": subject.preview.next_invoice.model_dump(),
+        "limits": [check.model_dump() for check in subject.limits],
+    }

@@ -6,12 +6,20 @@ import secrets
 from datetime import datetime
 from typing import NamedTuple
 
+from sqlalchemy import bindparam
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.operations import Role
 
 from .tables import ApiKey, Person
+
+# Made once: every request asks it, and building the statement costs as much as carrying it out.
+_KEY_AND_PERSON = (
+    select(ApiKey, Person)
+    .join(Person, col(Person.id) == ApiKey.person_id)
+    .where(ApiKey.prefix == bindparam("prefix"))
+)
 
 
 class NewKey(NamedTuple):
@@ -49,9 +57,7 @@ def split_api_key(plaintext: str) -> tuple[str, str] | None:
 
 async def find_key(session: AsyncSession, prefix: str) -> KeyHolder | None:
     """The key with this prefix and its person, whatever their state."""
-    found = await session.exec(
-        select(ApiKey, Person).join(Person, col(Person.id) == ApiKey.person_id).where(ApiKey.prefix == prefix)
-    )
+    found = await session.exec(_KEY_AND_PERSON, params={"prefix": prefix})
     row = found.one_or_none()
     return KeyHolder(*row) if row else None
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import bindparam
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -11,6 +12,20 @@ from billing.timeline import GENESIS, event_hash
 
 from .statements import insert_if_new
 from .tables import TimelineEvent
+
+_OURS = col(TimelineEvent.operation_id) == bindparam("operation")
+
+# Made once: every step asks it, and building the statement costs more than carrying it out.
+_HEAD = (
+    select(
+        TimelineEvent.seq,
+        TimelineEvent.hash,
+        select(TimelineEvent.seq).where(_OURS, col(TimelineEvent.key) == bindparam("key")).exists(),
+    )
+    .where(_OURS)
+    .order_by(col(TimelineEvent.seq).desc())
+    .limit(1)
+)
 
 
 async def append(
@@ -52,14 +67,7 @@ async def append(
 
 async def _head(session: AsyncSession, operation_id: str, key: str) -> tuple[int, str, bool]:
     """The last `seq` and hash, and whether there is an event with the key."""
-    mine = col(TimelineEvent.operation_id) == operation_id
-    known = select(TimelineEvent.seq).where(mine, TimelineEvent.key == key).exists()
-    head = await session.exec(
-        select(TimelineEvent.seq, TimelineEvent.hash, known)
-        .where(mine)
-        .order_by(col(TimelineEvent.seq).desc())
-        .limit(1)
-    )
+    head = await session.exec(_HEAD, params={"operation": operation_id, "key": key})
     return head.first() or (0, GENESIS, False)
 
 

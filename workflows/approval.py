@@ -163,6 +163,7 @@ class ApprovalWorkflow:
                 "subject": self._request.subject,
                 "subject_hash": self._request.subject_hash,
                 "requested_by": self._request.requested_by,
+                "reason": self._request.reason,
                 "deadline": rung.deadline.isoformat(),
             },
         )

@@ -16,7 +16,9 @@ class OutboxSweepWorkflow:
     async def run(self) -> int:
         delivered = 0
         while True:
-            batch: int = await workflow.execute_activity_method(OutboxSweep.deliver_outbox, **options.SWEEP_CALL)
+            batch: int = await workflow.execute_activity_method(
+                OutboxSweep.deliver_outbox, **options.SWEEP_CALL
+            )
             delivered += batch
             if batch < BATCH:
                 return delivered

@@ -6,36 +6,18 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from billing.messages import ApprovalOutcome, Cancel, Resolve, Revise
+    from billing.messages import Cancel, Resolve, Revise
     from billing.notices import NoticeKind
-    from billing.operations import SYSTEM, Problem, State
-    from billing.plan_change import (
-        PlanChangeInput,
-        ResultLines,
-        Subject,
-        subject_hash,
-        verify,
-    )
+    from billing.operations import Problem, State
+    from billing.plan_change import PlanChangeInput, ResultLines, Subject, verify
     from billing.plan_change_params import apply_params, revert_params, schedule_params
-    from billing.plan_change_report import (
-        applied_report,
-        blocked_problem,
-        mismatch_problem,
-        schedule_problem,
-    )
+    from billing.plan_change_report import applied_report, mismatch_problem, schedule_problem
 
 from . import ids
 from .plan_change_reads import PlanChangeReads
+from .plan_change_review import PlanChangeReview, dump
 from .plan_change_waits import PlanChangeWaits
-from .story import Story, problem_of, refused
-
-
-class Ended(Exception):
-    """The story is over before anything more is done to Stripe."""
-
-    def __init__(self, state: State, event: str, problem: Problem | None = None, actor: str = SYSTEM):
-        super().__init__(event)
-        self.state, self.event, self.problem, self.actor = state, event, problem, actor
+from .story import Ended, Story, problem_of, refused
 
 
 @workflow.defn(name=ids.PLAN_CHANGE)
@@ -44,10 +26,6 @@ class PlanChangeWorkflow:
 
     @workflow.init
     def __init__(self, request: PlanChangeInput) -> None:
-        self._request = request
-        self._wanted = request.wanted
-        self._subject: Subject | None = None
-        self._round = 0
         self._waits = PlanChangeWaits(request)
         self._reads = PlanChangeReads(request)
         self._story = Story(
@@ -56,21 +34,23 @@ class PlanChangeWorkflow:
             requested_by=request.requested_by,
             policy=request.policy,
         )
+        self._review = PlanChangeReview(request, self._story, self._reads, self._waits)
 
     @workflow.run
     async def run(self, request: PlanChangeInput) -> str:
         try:
-            subject = await self._agree_on_lines()
+            subject = await self._review.agree_on_lines()
             if subject.effective == "now":
-                state = await self._change_now(subject)
+                end = await self._change_now(subject)
             else:
-                state = await self._change_at_period_end(subject)
-        except Ended as end:
-            state = await self._end(end.state, end.event, problem=end.problem, actor=end.actor)
+                end = await self._change_at_period_end(subject)
+        except Ended as early:
+            end = early
         except (ActivityError, ApplicationError) as error:
-            state = await self._end(State.FAILED, "given up", problem=problem_of(error))
+            end = Ended(State.FAILED, "given up", problem_of(error))
+        await self._close(end)
         await workflow.wait_condition(workflow.all_handlers_finished)
-        return state.value
+        return end.state.value
 
     # --- What people send -----------------------------------------------------------------------------
 
@@ -104,96 +84,9 @@ class PlanChangeWorkflow:
         if not self._waits.resolvable:
             raise refused(Problem(code="nothing_to_resolve", message="There is no mismatch to resolve."))
 
-    # --- Preview and review ---------------------------------------------------------------------------
-
-    async def _agree_on_lines(self) -> Subject:
-        """Previews and asks for review until what was approved is still what Stripe would do."""
-        subject = await self._preview("preview taken")
-        await self._story.flag_finance(NoticeKind.PLAN_CHANGE_REQUESTED, self._dump(subject))
-        while True:
-            match (await self._review(subject)).state:
-                case "approved":
-                    current = await self._reads.preview_again(self._wanted, subject)
-                    if current is not None and subject_hash(current) == subject_hash(subject):
-                        self._block_if_over_limits(current)
-                        self._waits.cancellable = False
-                        return subject
-                    subject = await self._preview("lines drifted since the review")
-                case "changes_requested":
-                    await self._await_revision()
-                    subject = await self._preview("request revised")
-                case "rejected":
-                    raise Ended(State.REJECTED, "rejected")
-                case "expired":
-                    raise Ended(State.EXPIRED, "expired without an answer")
-                case "dismissed":
-                    raise self._cancelled()
-
-    async def _preview(self, event: str) -> Subject:
-        """A new preview at a second that Stripe chooses, and the end if a limit is exceeded."""
-        if self._waits.cancelled is not None:
-            raise self._cancelled()
-        subject = await self._reads.preview(self._wanted)
-        self._subject = subject
-        self._round += 1
-        await self._story.tell(
-            f"preview:{self._round}",
-            event,
-            state=State.RUNNING,
-            stage="previewed",
-            subject=self._dump(subject),
-            allowed_actions=("cancel",),
-            detail={
-                "proration_date": subject.proration_date,
-                "lines": [line.model_dump(mode="json") for line in subject.preview.lines],
-                "due_now": subject.preview.due_now.model_dump(),
-                "next_invoice": subject.preview.next_invoice.model_dump(),
-                "limits": [check.model_dump() for check in subject.limits],
-            },
-        )
-        self._block_if_over_limits(subject)
-        return subject
-
-    def _block_if_over_limits(self, subject: Subject) -> None:
-        if not subject.within_limits:
-            raise Ended(State.BLOCKED, "blocked by the plan's limits", blocked_problem(subject))
-
-    async def _review(self, subject: Subject) -> ApprovalOutcome:
-        """One round; a cancellation on the way dismisses it."""
-        if self._waits.cancelled is not None:
-            return ApprovalOutcome(state="dismissed")
-        approval = await self._story.start_review(
-            "plan_change", self._round, self._dump(subject), subject_hash(subject)
-        )
-        await self._waits.until(lambda: self._waits.cancelled is not None or approval.done())
-        if not approval.done():
-            await approval.signal("dismiss", "The request was taken back.")
-        return await approval
-
-    async def _await_revision(self) -> None:
-        self._waits.revisable = True
-        await self._story.tell(
-            f"changes_requested:{self._round}",
-            "waiting for the request to be revised",
-            state=State.AWAITING_APPROVAL,
-            stage="changes_requested",
-            allowed_actions=("revise", "cancel"),
-        )
-        revised = await self._waits.for_revision()
-        self._waits.revisable = False
-        if self._waits.cancelled is not None:
-            raise self._cancelled()
-        if revised is None:
-            raise Ended(State.EXPIRED, "expired without a revision")
-        self._wanted = revised.wanted
-
-    def _cancelled(self) -> Ended:
-        cancel = self._waits.cancelled
-        return Ended(State.CANCELLED, "cancelled", actor=cancel.person if cancel else SYSTEM)
-
     # --- Now ------------------------------------------------------------------------------------------
 
-    async def _change_now(self, subject: Subject) -> State:
+    async def _change_now(self, subject: Subject) -> Ended:
         await self._story.tell(
             "applying",
             "applying the approved change",
@@ -204,24 +97,22 @@ class PlanChangeWorkflow:
         applied = await self._story.perform(
             "apply", "subscription.update", subject.subscription, apply_params(subject)
         )
+        if applied.outcome == "refused" and applied.declined:
+            return Ended(State.DECLINED, "card declined; nothing was changed", applied.problem)
         if applied.outcome == "refused":
-            state = State.DECLINED if applied.declined else State.FAILED
-            event = "card declined; nothing was changed" if applied.declined else "refused by Stripe"
-            raise Ended(state, event, applied.problem)
+            return Ended(State.FAILED, "refused by Stripe", applied.problem)
         return await self._verify(subject, await self._reads.result(subject, applied.key))
 
-    async def _verify(self, subject: Subject, found: ResultLines) -> State:
+    async def _verify(self, subject: Subject, found: ResultLines) -> Ended:
         """What Stripe now holds is matched with what was approved; Finance gets the final figures."""
         checked = verify(subject, found.lines)
         report = applied_report(subject, found, checked)
-        await self._story.flag_finance(
-            NoticeKind.PLAN_CHANGE_APPLIED, self._dump(subject) | {"result": report}
-        )
+        await self._story.flag_finance(NoticeKind.PLAN_CHANGE_APPLIED, dump(subject) | {"result": report})
         if checked.ok:
-            return await self._end(State.COMPLETED, "verified: every line is as approved", result=report)
+            return Ended(State.COMPLETED, "verified: every line is as approved", result=report)
         return await self._resolve_mismatch(subject, report, mismatch_problem(checked))
 
-    async def _resolve_mismatch(self, subject: Subject, report: dict[str, Any], problem: Problem) -> State:
+    async def _resolve_mismatch(self, subject: Subject, report: dict[str, Any], problem: Problem) -> Ended:
         """Stripe holds other lines than those approved: a person accepts or reverts them."""
         self._waits.resolvable = True
         await self._story.tell(
@@ -234,29 +125,36 @@ class PlanChangeWorkflow:
             allowed_actions=("accept", "revert"),
             detail={"differences": report["differences"]},
         )
-        await self._story.mail_requester(
-            "mismatch", "plan_change_ended", self._context(State.MISMATCHED, report, problem)
-        )
+        context = {"state": "mismatched", "subject": dump(subject), "result": report}
+        await self._story.mail_requester("mismatch", "plan_change_ended", context)
         resolve = await self._waits.for_resolution()
-        detail = {"comment": resolve.comment}
-        await self._story.tell(
-            f"resolved:{resolve.action}", resolve.action, actor=resolve.person, detail=detail
-        )
         if resolve.action == "accept":
-            report = report | {"accepted_by": resolve.person, "comment": resolve.comment}
-            return await self._end(State.COMPLETED, "accepted as Stripe has it", result=report)
+            state, event, by = State.COMPLETED, "accepted as Stripe has it", "accepted_by"
+        else:
+            await self._revert(subject, resolve)
+            state, event, by = State.CANCELLED, "reverted to the former plan", "reverted_by"
+        result = report | {by: resolve.person, "comment": resolve.comment}
+        return Ended(state, event, result=result, person=resolve.person, comment=resolve.comment)
+
+    async def _revert(self, subject: Subject, resolve: Resolve) -> None:
+        await self._story.tell(
+            "reverting",
+            "reverting to the former plan",
+            actor=resolve.person,
+            state=State.RUNNING,
+            stage="reverting",
+            allowed_actions=(),
+        )
         facts = await self._reads.facts()
         reverted = await self._story.perform(
             "revert", "subscription.update", subject.subscription, revert_params(subject, facts.period_start)
         )
         if reverted.outcome == "refused":
             raise Ended(State.FAILED, "the former plan could not be restored", reverted.problem)
-        report = report | {"reverted_by": resolve.person, "comment": resolve.comment}
-        return await self._end(State.CANCELLED, "reverted to the former plan", result=report)
 
     # --- At period end --------------------------------------------------------------------------------
 
-    async def _change_at_period_end(self, subject: Subject) -> State:
+    async def _change_at_period_end(self, subject: Subject) -> Ended:
         schedule = await self._schedule(subject)
         self._waits.cancellable = True
         report = {"schedule": schedule, "effective_at": subject.period_end, "verified": True}
@@ -269,21 +167,22 @@ class PlanChangeWorkflow:
             allowed_actions=("cancel",),
             detail=report,
         )
-        await self._story.flag_finance(
-            NoticeKind.PLAN_CHANGE_SCHEDULED, self._dump(subject) | {"result": report}
-        )
+        shown = dump(subject) | {"result": report}
+        await self._story.flag_finance(NoticeKind.PLAN_CHANGE_SCHEDULED, shown)
+        await self._story.mail_requester("scheduled", "plan_change_scheduled", {"subject": shown})
         while not await self._reads.has_changed(subject):
             if self._waits.cancelled is not None:
                 self._waits.cancellable = False
                 await self._release(schedule)
                 if not await self._reads.has_changed(subject):
-                    raise self._cancelled()
+                    return self._review.cancelled()
                 break
             await self._waits.for_period_end(subject)
         self._waits.cancellable = False
         return await self._verify(subject, await self._reads.renewal(subject))
 
     async def _schedule(self, subject: Subject) -> str:
+        """Plans the change in Stripe; what can't be planned as approved is taken back at once."""
         await self._story.tell(
             "applying",
             "scheduling the approved change",
@@ -310,40 +209,15 @@ class PlanChangeWorkflow:
 
     # --- The end --------------------------------------------------------------------------------------
 
-    async def _end(
-        self,
-        state: State,
-        event: str,
-        *,
-        problem: Problem | None = None,
-        actor: str = SYSTEM,
-        result: dict[str, Any] | None = None,
-    ) -> State:
+    async def _close(self, end: Ended) -> None:
         self._waits.cancellable = False
-        await self._story.tell(
-            "ended",
-            event,
-            actor=actor,
-            state=state,
-            stage="done",
-            result=result,
-            error=problem,
-            allowed_actions=(),
-            detail=problem.model_dump() if problem else {},
-        )
-        await self._story.mail_requester("ended", "plan_change_ended", self._context(state, result, problem))
-        return state
-
-    def _context(
-        self, state: State, result: dict[str, Any] | None, problem: Problem | None
-    ) -> dict[str, Any]:
-        return {
-            "state": state.value,
-            "subject": self._dump(self._subject) if self._subject else None,
-            "result": result,
-            "problem": problem.model_dump() if problem else None,
+        await self._story.end(end)
+        context = {
+            "state": end.state.value,
+            "subject": dump(self._review.subject) or None,
+            "result": end.result,
+            "problem": end.problem.model_dump() if end.problem else None,
+            "person": end.person,
+            "comment": end.comment,
         }
-
-    @staticmethod
-    def _dump(subject: Subject) -> dict[str, Any]:
-        return subject.model_dump(mode="json")
+        await self._story.mail_requester("ended", "plan_change_ended", context)

@@ -8,9 +8,8 @@ from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlrea
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
-    from activities.mail import Mailer
-
     from activities.effects import StripeEffects
+    from activities.mail import Mailer
     from activities.records import Records
     from billing.effects import Effect, EffectKind, Performed
     from billing.messages import ApprovalInput, ApprovalOutcome, MailRequest, NoticeInput, Progress
@@ -21,6 +20,27 @@ with workflow.unsafe.imports_passed_through():
 from . import ids, options
 from .approval import ApprovalWorkflow
 from .finance_notice import FinanceNoticeWorkflow
+
+
+class Ended(Exception):
+    """How an operation ended: returned, or raised where the story stops early.
+
+    `person` is who brought the end about, with what comment; nobody did when it is None.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        event: str,
+        problem: Problem | None = None,
+        *,
+        result: dict[str, Any] | None = None,
+        person: str | None = None,
+        comment: str | None = None,
+    ) -> None:
+        super().__init__(event)
+        self.state, self.event, self.problem = state, event, problem
+        self.result, self.person, self.comment = result, person, comment
 
 
 class Story:
@@ -63,6 +83,21 @@ class Story:
         )
         await workflow.execute_local_activity_method(Records.tell, progress, **options.RECORD)
 
+    async def end(self, end: Ended) -> None:
+        """Records the end: the last event, the final state."""
+        await self.tell(
+            "ended",
+            end.event,
+            actor=end.person or SYSTEM,
+            state=end.state,
+            stage="done",
+            result=end.result,
+            error=end.problem,
+            allowed_actions=(),
+            detail=(end.problem.model_dump() if end.problem else {})
+            | ({"comment": end.comment} if end.comment else {}),
+        )
+
     async def perform(self, step: str, kind: EffectKind, target: str, params: dict[str, Any]) -> Performed:
         """Does one thing to Stripe, at most once."""
         effect = Effect(
@@ -99,7 +134,7 @@ class Story:
             return
 
     async def start_review(
-        self, kind: str, round_: int, subject: dict[str, Any], subject_hash: str
+        self, *, kind: str, round_: int, subject: dict[str, Any], subject_hash: str, reason: str
     ) -> workflow.ChildWorkflowHandle[ApprovalWorkflow, ApprovalOutcome]:
         """Opens a review round on exactly this subject."""
         approval = ids.approval_id(self.operation, round_)
@@ -112,6 +147,7 @@ class Story:
             round=round_,
             subject=subject,
             subject_hash=subject_hash,
+            reason=reason,
             amount=None,
             requested_by=self.requested_by,
             ladder=self.policy.ladders[rules.ladder],

@@ -1,4 +1,4 @@
-"""Money as Stripe counts it: integer minor units, rounded half-up on the magnitude; its text, its least sums."""
+"""Money as Stripe counts it: integer minor units, rounded half-up on the magnitude; its text."""
 
 from decimal import ROUND_HALF_UP, Decimal
 

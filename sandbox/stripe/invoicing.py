@@ -181,6 +181,19 @@ def receive(ctx: Ctx, invoice: Obj, intent: Obj) -> None:
         save(ctx, invoice)
 
 
+def ask_for_remainder(ctx: Ctx, invoice: Obj) -> None:
+    """Let the invoice's payment intent ask for what remains; with nothing left it is given up."""
+    payment = payment_of(ctx, invoice)
+    intent = ctx.store.get("payment_intent", payment["payment"]["payment_intent"])
+    if invoice["amount_remaining"] == 0:
+        cancel_payment(ctx, payment)
+        cancel_intent(ctx, intent, "automatic")
+        return
+    intent["amount"] = payment["amount_requested"] = invoice["amount_remaining"]
+    ctx.store.put(intent)
+    ctx.store.put(payment)
+
+
 def settle_out_of_band(ctx: Ctx, invoice: Obj) -> None:
     """The customer paid in another way: nothing remains, and no money came through Stripe."""
     for payment in ctx.store.related("invoice_payment", "invoice", invoice["id"]):

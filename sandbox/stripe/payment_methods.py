@@ -39,7 +39,8 @@ class Behavior:
     attaches: bool = True
     requires_action: bool = False
     off_session_ok: bool = True
-    refund: Literal["succeeds", "fails", "pends"] = "succeeds"
+    refund: Literal["succeeds", "fails", "pends", "fails_at_once", "requires_action"] = "succeeds"
+    disputed: bool = False
 
 
 def _declining(last4: str, decline_code: str, message: str, code: str = "card_declined") -> Behavior:
@@ -75,6 +76,10 @@ CARDS: dict[str, Behavior] = {
     "authenticationRequiredOnSetup": Behavior("requires_action_on_setup", "3155", requires_action=True),
     "refundFail": Behavior("refund_fails", "5126", refund="fails"),
     "pendingRefund": Behavior("refund_pends", "7726", refund="pends"),
+    "createDispute": Behavior("disputed", "0259", disputed=True),
+    # courses of a refund for which Stripe has no card of its own
+    "refundFailAtOnce": Behavior("refund_fails_at_once", "5127", refund="fails_at_once"),
+    "refundRequiresAction": Behavior("refund_requires_action", "5128", refund="requires_action"),
 }
 
 

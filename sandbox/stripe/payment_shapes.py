@@ -3,6 +3,7 @@
 from typing import Any
 
 from .kernel import Ctx, Obj, public
+from .payment_methods import payment_method_behavior
 
 
 def new_intent(
@@ -97,7 +98,7 @@ def new_charge(ctx: Ctx, intent: Obj, method: Obj) -> Obj:
         "currency": intent["currency"],
         "customer": intent["customer"],
         "description": intent["description"],
-        "disputed": False,
+        "disputed": payment_method_behavior(method).disputed,
         "failure_balance_transaction": None,
         "failure_code": None,
         "failure_message": None,

@@ -1,11 +1,10 @@
 """Refunds: money back from a charge, and what becomes of it.
 
-How a refund goes is told by the card that was charged (the test tokens of payment_methods.py). `succeeded` is not
-final: a refund may still fail later, and then the charge can be refunded again.
+How a refund goes is told by the card that was charged (the test tokens of payment_methods.py). `succeeded` is
+not final: a refund may still fail later, and then the charge can be refunded again.
 https://docs.stripe.com/refunds, https://docs.stripe.com/api/refunds
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from stripe.params import (
@@ -33,16 +32,13 @@ ACTION_WITHIN = 45 * DAY
 GONE = ("failed", "canceled")
 """Statuses of refunds that took nothing from their charge in the end."""
 
-FAILED_HOOKS: list[Callable[[Ctx, Obj], None]] = []
-"""What else happens when a refund fails; credit notes have nothing to undo, but other modules may."""
-
 
 def refund_charge(
     ctx: Ctx, charge: Obj, amount: int | None, *, reason: str | None = None, metadata: Any = None, **more: Any
 ) -> Obj:
     """Refund an amount (None: all that is left) of a charge, with its events.
 
-    Raises 400: `charge_already_refunded`, `charge_disputed`, or an amount over what is left (param amount, no code).
+    Raises 400: `charge_already_refunded`, `charge_disputed`, an amount over what is left (param amount).
     """
     left = charge["amount"] - charge["amount_refunded"]
     if charge["status"] != "succeeded":
@@ -81,7 +77,7 @@ def create(ctx: Ctx) -> Obj:
             param="payment_intent",
         )
     charge = _charge_of(ctx)
-    if params.get("currency", charge["currency"]).lower() != charge["currency"]:
+    if (params.get("currency") or charge["currency"]).lower() != charge["currency"]:
         raise invalid(
             f"The currency of a refund is that of its charge: {charge['currency']}.", param="currency"
         )
@@ -178,7 +174,10 @@ def _begin(ctx: Ctx, refund: Obj, charge: Obj) -> None:
         refund["pending_reason"] = "processing"
     if course == "requires_action":
         expires = ctx.now + ACTION_WITHIN
-        sent = {"email_sent_at": ctx.now, "email_sent_to": refund["instructions_email"] or "customer@example.com"}
+        sent = {
+            "email_sent_at": ctx.now,
+            "email_sent_to": refund["instructions_email"] or "customer@example.com",
+        }
         refund["next_action"] = {
             "display_details": {"email_sent": sent, "expires_at": expires},
             "type": "display_details",
@@ -248,7 +247,11 @@ def _blank(ctx: Ctx, charge: Obj, amount: int) -> Obj:
         "customer": charge["customer"],
         "customer_account": None,
         "destination_details": {
-            "card": {"reference_status": "pending", "reference_type": "acquirer_reference_number", "type": "refund"},
+            "card": {
+                "reference_status": "pending",
+                "reference_type": "acquirer_reference_number",
+                "type": "refund",
+            },
             "type": "card",
         },
         "instructions_email": None,

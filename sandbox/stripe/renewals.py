@@ -7,7 +7,7 @@ https://docs.stripe.com/billing/subscriptions/overview, …/invoices/subscriptio
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from . import invoicing, pending_updates, schedules
+from . import invoicing, pending_updates, refunds, schedules
 from .invoice_lines import all_lines
 from .kernel import Ctx, Obj, Store, TimedWork, timed
 from .pending_items import pending_items
@@ -108,6 +108,7 @@ def renew(ctx: Ctx, subscription: Obj) -> None:
 
 _ACTIONS: dict[str, Callable[[Ctx, Obj], None]] = {
     "invoice": attend_invoice,
+    "refund": refunds.attend,
     "subscription": attend_subscription,
     "subscription_schedule": schedules.attend,
 }

@@ -2,6 +2,7 @@
 
 from . import (  # noqa: F401
     balance,
+    credit_notes,
     customer_end,
     customers,
     events,
@@ -14,7 +15,9 @@ from . import (  # noqa: F401
     previews,
     prices,
     products,
+    refunds,
     renewals,
     schedules,
+    subscription_items,
     subscriptions,
 )

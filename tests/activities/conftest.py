@@ -4,9 +4,12 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from db.session import Database
 from sandbox.stripe.inprocess import StandIn
 
 from ..shop import Shop, open_shop
+from .effecting import Job, a_job
+from .reviewing import Review, a_review
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +29,15 @@ async def shop(stocked_shop: Shop) -> AsyncIterator[Shop]:
     yield stocked_shop
     stocked_shop.stand_in.clear_faults()
     assert stocked_shop.stand_in.violations() == []
+
+
+@pytest.fixture
+async def job(shop: Shop, database: Database) -> Job:
+    """A plan change of a subscribed organization that has come to its step in Stripe."""
+    return await a_job(shop, database)
+
+
+@pytest.fixture
+async def review(database: Database) -> Review:
+    """A plan change of an organization that is to be reviewed."""
+    return await a_review(database)

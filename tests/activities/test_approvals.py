@@ -7,24 +7,13 @@ from typing import Literal
 import pytest
 
 from billing.approval import Rung
-from billing.messages import (
-    ApprovalOutcome,
-    RemindApproval,
-)
+from billing.messages import ApprovalOutcome, RemindApproval
 from billing.operations import Role
 from db import operations
 from db.session import Database
 
-from ..builders import (
-    NOW,
-    SUBJECT_HASH,
-)
-from .reviewing import LATER, Review, a_review
-
-
-@pytest.fixture
-async def review(database: Database) -> Review:
-    return await a_review(database)
+from ..builders import NOW, SUBJECT_HASH
+from .reviewing import LATER, Review
 
 
 def new_york(day: int, hour: int) -> datetime:

@@ -4,23 +4,12 @@ import asyncio
 
 import pytest
 
-from billing.messages import (
-    ApprovalOutcome,
-)
+from billing.messages import ApprovalOutcome
 from billing.operations import Role
 from db.session import Database
 
-from ..builders import (
-    SUBJECT_HASH,
-    member,
-    tenant,
-)
-from .reviewing import LATER, Review, a_review
-
-
-@pytest.fixture
-async def review(database: Database) -> Review:
-    return await a_review(database)
+from ..builders import SUBJECT_HASH, member, tenant
+from .reviewing import LATER, Review
 
 
 @pytest.mark.parametrize(

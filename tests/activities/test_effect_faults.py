@@ -19,11 +19,6 @@ EXECUTED = ["drop_after", "error_after"]
 NOT_EXECUTED = ["drop_before", "error_before", "bad_gateway", "rate_limit", "lock_timeout", "key_in_use"]
 
 
-@pytest.fixture
-async def job(shop: Shop, database: Database) -> Job:
-    return await a_job(shop, database)
-
-
 @pytest.mark.parametrize("fault", EXECUTED)
 async def test_an_effect_whose_answer_was_lost_is_read_back(job: Job, fault: str) -> None:
     effect = await job.upgrade()

@@ -5,17 +5,10 @@ from typing import Any
 import pytest
 
 from billing.effects import Effect
-from db.session import Database
 
-from ..shop import Shop
-from .effecting import Job, a_job
+from .effecting import Job
 
 LOST = ["drop_after", "error_after"]
-
-
-@pytest.fixture
-async def job(shop: Shop, database: Database) -> Job:
-    return await a_job(shop, database)
 
 
 async def schedule_of(job: Job) -> dict[str, Any]:

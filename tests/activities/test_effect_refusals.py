@@ -4,15 +4,8 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from billing.operations import Problem
-from db.session import Database
 
-from ..shop import Shop
-from .effecting import Job, Killed, a_job, dying
-
-
-@pytest.fixture
-async def job(shop: Shop, database: Database) -> Job:
-    return await a_job(shop, database)
+from .effecting import Job, Killed, dying
 
 
 async def test_a_declined_card_changes_nothing_and_stays_declined(job: Job) -> None:

@@ -13,16 +13,10 @@ from billing.effects import Effect, Performed
 from billing.operations import SYSTEM
 from db.session import Database
 
-from ..shop import Shop
-from .effecting import Job, Killed, a_job, dying
+from .effecting import Job, Killed, dying
 
 DAY_AND_HOUR = 25 * 3600
 """Stripe forgets idempotency keys after a day."""
-
-
-@pytest.fixture
-async def job(shop: Shop, database: Database) -> Job:
-    return await a_job(shop, database)
 
 
 # --- Done -------------------------------------------------------------------------------------------------

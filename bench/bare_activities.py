@@ -1,0 +1,96 @@
+"""What the activities of the baselines do: nothing, or one call to Stripe by the SDK.
+
+The calls are the product's own, by the names of its activities: the benchmark compares the stand-in's
+request log of both and refuses to go on when they differ.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import stripe
+from pydantic import BaseModel, ConfigDict
+from temporalio import activity
+
+from activities.mirror_pages import EXPAND_PLAN
+
+Facts = dict[str, Any]
+
+
+class PlainCall(BaseModel):
+    """One call; `facts` are what is known so far: subscription, price, seats, then item and second."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    facts: Facts
+
+
+@activity.defn
+async def nothing() -> None:
+    """An activity's bare cost."""
+
+
+class Calls:
+    """The calls of a plan change."""
+
+    def __init__(self, client: stripe.StripeClient) -> None:
+        self._stripe = client.v1
+        self._calls: dict[str, Callable[[Facts], Awaitable[Facts]]] = {
+            "subscription": self._subscription,
+            "target": self._target,
+            "preview": self._preview,
+            "renewal_preview": self._renewal_preview,
+            "perform": self._perform,
+            "result": self._result,
+        }
+
+    @activity.defn
+    async def call(self, plain: PlainCall) -> Facts:
+        """Make it, and give what later calls need. Raises KeyError for a call that no baseline makes yet."""
+        return await self._calls[plain.name](plain.facts)
+
+    async def _subscription(self, facts: Facts) -> Facts:
+        found = await self._stripe.subscriptions.retrieve_async(
+            facts["subscription"], {"expand": EXPAND_PLAN}
+        )
+        return {"item": found.to_dict()["items"]["data"][0]["id"]}
+
+    async def _target(self, facts: Facts) -> Facts:
+        price = await self._stripe.prices.retrieve_async(facts["price"], {"expand": ["product"]})
+        return {"price": price.id}
+
+    async def _preview(self, facts: Facts) -> Facts:
+        invoice = await self._previewed(facts, {})
+        return {"at": invoice["parent"]["subscription_details"]["subscription_proration_date"]}
+
+    async def _renewal_preview(self, facts: Facts) -> Facts:
+        await self._previewed(facts, {"preview_mode": "recurring"})
+        return {}
+
+    async def _previewed(self, facts: Facts, more: Facts) -> Facts:
+        details: Any = {"subscription": facts["subscription"], "subscription_details": _change(facts)} | more
+        return (await self._stripe.invoices.create_preview_async(details)).to_dict()
+
+    async def _perform(self, facts: Facts) -> Facts:
+        params: Any = {
+            **_change(facts),
+            "payment_behavior": "error_if_incomplete",
+            "metadata": {"bench": facts["key"]},
+            "expand": EXPAND_PLAN,
+        }
+        await self._stripe.subscriptions.update_async(
+            facts["subscription"], params, {"idempotency_key": facts["key"]}
+        )
+        return {}
+
+    async def _result(self, facts: Facts) -> Facts:
+        page = await self._stripe.invoices.list_async({"subscription": facts["subscription"], "limit": 20})
+        return {"invoices": len([invoice.to_dict() for invoice in page.data])}
+
+
+def _change(facts: Facts) -> Facts:
+    change = {
+        "items": [{"id": facts["item"], "price": facts["price"], "quantity": facts["seats"]}],
+        "proration_behavior": "always_invoice",
+    }
+    return change | ({"proration_date": facts["at"]} if "at" in facts else {})

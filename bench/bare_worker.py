@@ -1,0 +1,51 @@
+"""`python -m bench.bare_worker`: hosts the baselines, as `python -m worker` hosts the product, until SIGTERM."""
+
+import asyncio
+import signal
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from activities.stripe_client import stripe_client
+from settings.settings import Settings, load
+from worker import composition
+from worker.interceptors import Heartbeats
+
+from . import bare
+from .bare_activities import Calls, nothing
+
+
+def build_workers(temporal: Client, settings: Settings, budget: float) -> tuple[Worker, Worker]:
+    """The same two workers with the same options, on queues of their own."""
+    calls = Calls(stripe_client(settings.stripe_api_key.get_secret_value(), settings.stripe_api_base))
+    main = Worker(
+        temporal,
+        task_queue=bare.MAIN_QUEUE,
+        workflows=[bare.Bare],
+        activities=[nothing],
+        interceptors=[Heartbeats()],
+        sticky_queue_schedule_to_start_timeout=composition.STICKY,
+    )
+    stripe = Worker(
+        temporal,
+        task_queue=bare.STRIPE_QUEUE,
+        activities=[nothing, calls.call],
+        interceptors=[Heartbeats()],
+        max_task_queue_activities_per_second=budget,
+    )
+    return main, stripe
+
+
+async def run() -> None:
+    """Until SIGTERM."""
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    settings, policy = load()
+    temporal = await composition.connect(settings)
+    main, stripe = build_workers(temporal, settings, policy.stripe.requests_per_second)
+    async with main, stripe:
+        await stop.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(run())

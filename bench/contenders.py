@@ -1,0 +1,155 @@
+"""Who is measured: the product through its HTTP API, and the baselines through a Temporal client.
+
+All of them are asked, reviewed and awaited in the same way; only who answers differs.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, Protocol
+
+import httpx
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from billing.operations import Role
+from workflows import ids
+
+from . import bare
+from .bare import Errand
+from .organizations import PLAN, SEATS, Organization, Subscribed
+from .shapes import Shape
+
+NOT_YET = {RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.ABORTED}
+"""A review that has not begun, or whose workflow task has just failed: a decision is sent again."""
+
+
+class Unexpected(Exception):
+    """The product answered otherwise than a benchmark needs, so there is nothing to measure."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A change on its way: its workflow, and that of its review."""
+
+    workflow: str
+    review: str
+    place: Any
+    """What it changes; nothing else does so meanwhile."""
+
+
+class Contender(Protocol):
+    name: str
+    review_type: str
+    """The workflow type of its reviews."""
+
+    async def ask(self) -> Asked:
+        """Ask for one change."""
+        ...
+
+    async def decide(self, asked: Asked) -> bool:
+        """Approve; False when the review can't be decided yet."""
+        ...
+
+    def done(self, asked: Asked) -> None:
+        """The change is complete; what it changed may be changed again."""
+        ...
+
+
+class Product:
+    """Plixo, as people meet it."""
+
+    review_type = ids.APPROVAL
+
+    def __init__(self, http: httpx.AsyncClient, organizations: Iterable[Organization], name: str = "Plixo"):
+        self.name = name
+        self._http = http
+        self._free = deque(organizations)
+        self._keys = count(1)
+
+    async def ask(self) -> Asked:
+        """One seat more on the same plan, charged at once."""
+        organization = self._free.popleft()
+        organization.seats += 1
+        answer = await self._http.post(
+            "/v1/plan-changes",
+            json={"plan": PLAN, "seats": organization.seats, "reason": "The team grows."},
+            headers=organization.headers(Role.BILLING_ADMIN)
+            | {"Idempotency-Key": f"{self.name}-{next(self._keys)}"},
+        )
+        operation = _expect(answer, 202).json()["id"]
+        review = ids.approval_id(operation, 1)
+        return Asked(ids.operation_workflow(operation), ids.approval_workflow(review), organization)
+
+    async def decide(self, asked: Asked) -> bool:
+        """The controller looks at the review and approves what it shows."""
+        controller = asked.place.headers(Role.CONTROLLER)
+        path = f"/v1/approvals/{asked.review.removeprefix('approval-')}"
+        shown = await self._http.get(path, headers=controller)
+        if shown.status_code == 404:
+            return False
+        body = {"decision": "approve", "subject_hash": _expect(shown, 200).json()["subject_hash"]}
+        _expect(await self._http.post(f"{path}/decision", json=body, headers=controller), 200, 202)
+        return True
+
+    def done(self, asked: Asked) -> None:
+        self._free.append(asked.place)
+
+
+class Baseline:
+    """A bare workflow of the product's shape; with subscriptions it makes the product's calls to Stripe."""
+
+    def __init__(
+        self, name: str, temporal: Client, shape: Shape, subscriptions: Iterable[Subscribed] = ()
+    ) -> None:
+        self.name = name
+        self.review_type = f"Bare{ids.APPROVAL}"
+        self._temporal = temporal
+        self._shape = shape
+        self._free = deque((subscribed, SEATS) for subscribed in subscriptions)
+        self._numbers = count(1)
+        self._review = _review_number(shape)
+
+    async def ask(self) -> Asked:
+        workflow = f"bare-{self.name}-{next(self._numbers)}".replace(" ", "-")
+        facts: dict[str, Any] = {}
+        place = None
+        if self._free:
+            subscribed, seats = self._free.popleft()
+            place = (subscribed, seats + 1)
+            facts = {
+                "subscription": subscribed.subscription,
+                "price": subscribed.price,
+                "seats": seats + 1,
+                "key": workflow,
+            }
+        await self._temporal.start_workflow(
+            "Bare", Errand(shape=self._shape, facts=facts), id=workflow, task_queue=bare.MAIN_QUEUE
+        )
+        return Asked(workflow, f"{workflow}-{self._review}", place)
+
+    async def decide(self, asked: Asked) -> bool:
+        try:
+            await self._temporal.get_workflow_handle(asked.review).execute_update("decide", id="decision")
+        except RPCError as error:
+            if error.status in NOT_YET:
+                return False
+            raise
+        return True
+
+    def done(self, asked: Asked) -> None:
+        if asked.place is not None:
+            self._free.append(asked.place)
+
+
+def _review_number(shape: Shape) -> int:
+    """Which of the shape's commands opens the review: the baseline names its children by that."""
+    commands = [command for moment in shape.moments for command in moment.commands]
+    return next(number for number, command in enumerate(commands) if command.name == ids.APPROVAL)
+
+
+def _expect(answer: httpx.Response, *statuses: int) -> httpx.Response:
+    if answer.status_code not in statuses:
+        raise Unexpected(f"{answer.request.method} {answer.request.url.path}: {answer.status_code} {answer.text}")
+    return answer

@@ -1,0 +1,144 @@
+"""Drives changes from the request over the decision to the end, and times them."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from temporalio.client import Client
+
+from workflows import ids
+
+from .contenders import Asked, Contender
+from .shapes import name
+
+LOOK_EVERY = 0.05
+"""Seconds between two looks at which reviews are open."""
+
+PAUSE = 0.3
+"""Seconds that a person takes to decide when nothing else goes on; not counted, and mails arrive meanwhile."""
+
+PATIENCE = 120.0
+"""Seconds until a change that does not end is taken for a failure."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds: from the request to the open review, and from the decision to the end."""
+
+    until_review: float
+    after_decision: float
+
+    @property
+    def total(self) -> float:
+        return self.until_review + self.after_decision
+
+
+class OpenReviews:
+    """Tells who waits that a review is open. One look serves all: polling must not become the load."""
+
+    def __init__(self, temporal: Client) -> None:
+        self._temporal = temporal
+        self._waiting: dict[str, asyncio.Event] = {}
+
+    async def wait(self, workflow: str) -> None:
+        """Until the review's workflow runs."""
+        self._waiting[workflow] = asyncio.Event()
+        try:
+            await self._waiting[workflow].wait()
+        finally:
+            del self._waiting[workflow]
+
+    async def look(self) -> None:
+        types = f"'{ids.APPROVAL}', 'Bare{ids.APPROVAL}'"
+        query = f"WorkflowType IN ({types}) AND ExecutionStatus = 'Running'"
+        while True:
+            if self._waiting:
+                async for found in self._temporal.list_workflows(query, page_size=1000):
+                    if event := self._waiting.get(found.id):
+                        event.set()
+            await asyncio.sleep(LOOK_EVERY)
+
+
+class Driver:
+    """Runs changes of any contender on one Temporal server."""
+
+    def __init__(self, temporal: Client, reviews: OpenReviews) -> None:
+        self._temporal = temporal
+        self._reviews = reviews
+
+    async def alone(self, contender: Contender) -> Timing:
+        """One change with nothing else going on.
+
+        Times are those of the server's events, so it does not matter how soon the driver sees them.
+        """
+        asked_at = time.time()
+        asked = await contender.ask()
+        await self._reviews.wait(asked.review)
+        await asyncio.sleep(PAUSE)
+        opened_at = await self._opened_at(asked)
+        decided_at = await self._decide(contender, asked)
+        await self._completed(contender, asked)
+        closed = (await self._temporal.get_workflow_handle(asked.workflow).describe()).close_time
+        assert closed is not None, "it has just been awaited"
+        return Timing(opened_at - asked_at, closed.timestamp() - decided_at)
+
+    async def burst(self, contender: Contender, changes: int, at_once: int) -> float:
+        """So many changes, `at_once` of them at any time; gives how many were completed a second."""
+        left = iter(range(changes))
+
+        async def one_after_another() -> None:
+            for _ in left:
+                await self.change(contender)
+
+        began = time.perf_counter()
+        async with asyncio.TaskGroup() as hands:
+            for _ in range(at_once):
+                hands.create_task(one_after_another())
+        return changes / (time.perf_counter() - began)
+
+    async def change(self, contender: Contender) -> Asked:
+        """One change, decided as soon as its review is open."""
+        asked = await contender.ask()
+        await self._reviews.wait(asked.review)
+        await self._decide(contender, asked)
+        await self._completed(contender, asked)
+        return asked
+
+    async def _decide(self, contender: Contender, asked: Asked) -> float:
+        """When the decision was sent that was taken."""
+        async with asyncio.timeout(PATIENCE):
+            sent_at = time.time()
+            while not await contender.decide(asked):
+                await asyncio.sleep(LOOK_EVERY)
+                sent_at = time.time()
+        return sent_at
+
+    async def _completed(self, contender: Contender, asked: Asked) -> None:
+        async with asyncio.timeout(PATIENCE):
+            result = await self._temporal.get_workflow_handle(asked.workflow).result()
+        if result != "completed":
+            raise RuntimeError(f"{asked.workflow} of {contender.name} ended as {result}")
+        contender.done(asked)
+
+    async def _opened_at(self, asked: Asked) -> float:
+        """When the review's first workflow task was done: its records are there, and it can be decided."""
+        handle = self._temporal.get_workflow_handle(asked.review)
+        async for event in handle.fetch_history_events():
+            if name(event) == "WORKFLOW_TASK_COMPLETED":
+                return event.event_time.ToDatetime().timestamp()
+        raise RuntimeError(f"{asked.review} has not begun")
+
+
+@asynccontextmanager
+async def driving(temporal: Client) -> AsyncIterator[Driver]:
+    """A driver, as long as its look-out runs."""
+    reviews = OpenReviews(temporal)
+    looking = asyncio.create_task(reviews.look())
+    try:
+        yield Driver(temporal, reviews)
+    finally:
+        looking.cancel()
+        with suppress(asyncio.CancelledError):
+            await looking

@@ -1,0 +1,135 @@
+"""How a plan change comes to lines that are approved and still true: preview, review, re-check, again."""
+
+from typing import Any
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from billing.messages import ApprovalOutcome
+    from billing.notices import NoticeKind
+    from billing.operations import State
+    from billing.plan_change import PlanChangeInput, Subject, subject_hash
+    from billing.plan_change_report import blocked_problem, preview_detail
+
+from .plan_change_reads import PlanChangeReads
+from .plan_change_waits import PlanChangeWaits
+from .story import Ended, Story
+
+
+class PlanChangeReview:
+    """The part of the story before anything is done to Stripe."""
+
+    def __init__(
+        self, request: PlanChangeInput, story: Story, reads: PlanChangeReads, waits: PlanChangeWaits
+    ) -> None:
+        self._story, self._reads, self._waits = story, reads, waits
+        self._wanted = request.wanted
+        self._round = 0
+        self.subject: Subject | None = None
+        """What is, or was last, under review."""
+
+    async def agree_on_lines(self) -> Subject:
+        """Previews and asks for review until what was approved is still what Stripe would do.
+
+        Raises Ended when it is blocked, rejected, cancelled or left without an answer.
+        """
+        subject = await self._preview("preview taken")
+        await self._story.flag_finance(NoticeKind.PLAN_CHANGE_REQUESTED, dump(subject))
+        while True:
+            outcome = await self._review(subject)
+            match outcome.state:
+                case "approved":
+                    current = await self._reads.preview_again(self._wanted, subject)
+                    if current is not None and subject_hash(current) == subject_hash(subject):
+                        self._stop_if_blocked(current)
+                        self._stop_if_cancelled()
+                        self._waits.cancellable = False
+                        return subject
+                    subject = await self._preview("lines drifted since the review")
+                case "changes_requested":
+                    await self._await_revision(outcome)
+                    subject = await self._preview("request revised")
+                case "rejected":
+                    raise Ended(State.REJECTED, "rejected", person=outcome.person, comment=outcome.comment)
+                case "expired":
+                    raise Ended(State.EXPIRED, "expired without an answer")
+                case "dismissed":
+                    raise self.cancelled()
+
+    async def _preview(self, event: str) -> Subject:
+        """A new preview, at a second that Stripe chooses."""
+        self._stop_if_cancelled()
+        subject = await self._reads.preview(self._wanted)
+        self.subject = subject
+        self._round += 1
+        await self._story.tell(
+            f"preview:{self._round}",
+            event,
+            state=State.RUNNING,
+            stage="previewed",
+            subject=dump(subject),
+            allowed_actions=("cancel",),
+            detail=preview_detail(subject),
+        )
+        self._stop_if_blocked(subject)
+        return subject
+
+    def _stop_if_blocked(self, subject: Subject) -> None:
+        if not subject.within_limits:
+            raise Ended(State.BLOCKED, "blocked by the plan's limits", blocked_problem(subject))
+
+    def _stop_if_cancelled(self) -> None:
+        if self._waits.cancelled is not None:
+            raise self.cancelled()
+
+    async def _review(self, subject: Subject) -> ApprovalOutcome:
+        """One round; a cancellation on the way dismisses it."""
+        approval = await self._story.start_review(
+            kind="plan_change",
+            round_=self._round,
+            subject=dump(subject),
+            subject_hash=subject_hash(subject),
+            reason=self._wanted.reason,
+        )
+        await self._waits.until(lambda: self._waits.cancelled is not None or approval.done())
+        if not approval.done():
+            await approval.signal("dismiss", "The request was taken back.")
+        return await approval
+
+    async def _await_revision(self, outcome: ApprovalOutcome) -> None:
+        """An approver asked for changes: the requester sends a revised request, or takes it back."""
+        self._waits.revisable = True
+        await self._story.tell(
+            f"changes_requested:{self._round}",
+            "waiting for the request to be revised",
+            state=State.AWAITING_APPROVAL,
+            stage="changes_requested",
+            allowed_actions=("revise", "cancel"),
+        )
+        await self._story.mail_requester(
+            f"changes_requested:{self._round}",
+            "changes_requested",
+            {
+                "subject": dump(self.subject),
+                "comment": outcome.comment,
+                "person": outcome.person,
+            },
+        )
+        revised = await self._waits.for_revision()
+        self._waits.revisable = False
+        self._stop_if_cancelled()
+        if revised is None:
+            raise Ended(State.EXPIRED, "expired without a revision")
+        self._wanted = revised.wanted
+
+    def cancelled(self) -> Ended:
+        """The end that a cancellation leads to."""
+        cancel = self._waits.cancelled
+        if cancel is None:
+            return Ended(State.CANCELLED, "cancelled")
+        return Ended(State.CANCELLED, "cancelled", person=cancel.person, comment=cancel.comment)
+
+
+def dump(subject: Subject | None) -> dict[str, Any]:
+    """The subject as rows and mails hold it."""
+    return subject.model_dump(mode="json") if subject is not None else {}
