@@ -1,6 +1,7 @@
 """`python -m api`: serves the API by the settings; ends with 2 and every problem when they are wrong."""
 
 import asyncio
+import logging
 import sys
 
 import uvicorn
@@ -21,6 +22,7 @@ def main() -> int:
         for problem in error.problems:
             print(problem, file=sys.stderr)
         return 2
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     asyncio.run(serve(settings, policy))
     return 0
 
@@ -39,7 +41,8 @@ async def serve(settings: Settings, policy: Policy) -> None:
         app,
         host=settings.api_host,
         port=settings.api_port,
-        access_log=False,
+        access_log=False,  # api.frame writes a line a request, with its id
+        log_config=None,
         server_header=False,
         timeout_graceful_shutdown=10,
     )

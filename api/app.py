@@ -47,7 +47,9 @@ DESCRIPTION = (
 )
 
 
-def create_app(policy: Policy, database: Database, temporal: Client, *, rate: float = DEFAULT_RATE) -> FastAPI:
+def create_app(
+    policy: Policy, database: Database, temporal: Client, *, rate: float = DEFAULT_RATE
+) -> FastAPI:
     """An app on these records and this Temporal client, which may be lazy and not yet connected.
 
     `rate` is how many requests a second one API key may send.

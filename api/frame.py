@@ -59,7 +59,10 @@ class Frame:
                 raise  # the server has to cut the half-sent answer off
             await problem_response(request_id, ApiProblem.usual("internal_error"))(scope, receive, framed)
         finally:
-            self._metrics.request(scope["method"], _route(scope), status or 0, time.perf_counter() - began)
+            took, route = time.perf_counter() - began, _route(scope)
+            self._metrics.request(scope["method"], route, status or 0, took)
+            # The route and not the path: who reads logs need not learn ids.
+            log.info("%s %s %s %s %.1f ms", request_id, scope["method"], route, status, took * 1000)
 
 
 def _request_id(scope: Scope) -> str:

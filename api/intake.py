@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.errors import Conflict
 from billing.hashing import digest
 from billing.operations import Kind, State
 from billing.plan_change import PlanChangeInput, Terms, Wanted
@@ -29,7 +30,12 @@ async def accept(
     be wrong rolls everything back.
     """
     operation = _draft(context, who, key, wanted, at)
-    operation, new = await operations.create(session, operation)
+    try:
+        operation, new = await operations.create(session, operation)
+    except Conflict as conflict:
+        if conflict.code == "plan_change_open":
+            await check_sensible(session, who, wanted)  # what is wrong in itself is said first
+        raise
     if not new:
         return operation, None
     organization = await check_sensible(session, who, wanted)

@@ -131,7 +131,8 @@ class OperationAnswer(Answer):
     approval: str | None
     workflow_id: str
     pending: bool = Field(
-        default=False, description="Whether what you just asked for is recorded but not yet applied"
+        default=False,
+        description="After a cancellation, revision or resolution: whether its workflow has yet to take it",
     )
 
 

@@ -1,4 +1,4 @@
-"""`python -m bench.bare_worker`: hosts the baselines, as `python -m worker` hosts the product, until SIGTERM."""
+"""`python -m bench.bare_worker`: hosts the baselines as `python -m worker` hosts the product."""
 
 import asyncio
 import signal

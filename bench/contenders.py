@@ -3,6 +3,7 @@
 All of them are asked, reviewed and awaited in the same way; only who answers differs.
 """
 
+import time
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -48,8 +49,8 @@ class Contender(Protocol):
         """Ask for one change."""
         ...
 
-    async def decide(self, asked: Asked) -> bool:
-        """Approve; False when the review can't be decided yet."""
+    async def decide(self, asked: Asked) -> float | None:
+        """Approve; gives the time at which that was sent, or None when the review can't be decided yet."""
         ...
 
     def done(self, asked: Asked) -> None:
@@ -82,16 +83,17 @@ class Product:
         review = ids.approval_id(operation, 1)
         return Asked(ids.operation_workflow(operation), ids.approval_workflow(review), organization)
 
-    async def decide(self, asked: Asked) -> bool:
+    async def decide(self, asked: Asked) -> float | None:
         """The controller looks at the review and approves what it shows."""
         controller = asked.place.headers(Role.CONTROLLER)
         path = f"/v1/approvals/{asked.review.removeprefix('approval-')}"
         shown = await self._http.get(path, headers=controller)
         if shown.status_code == 404:
-            return False
+            return None
         body = {"decision": "approve", "subject_hash": _expect(shown, 200).json()["subject_hash"]}
+        sent_at = time.time()
         _expect(await self._http.post(f"{path}/decision", json=body, headers=controller), 200, 202)
-        return True
+        return sent_at
 
     def done(self, asked: Asked) -> None:
         self._free.append(asked.place)
@@ -129,14 +131,15 @@ class Baseline:
         )
         return Asked(workflow, f"{workflow}-{self._review}", place)
 
-    async def decide(self, asked: Asked) -> bool:
+    async def decide(self, asked: Asked) -> float | None:
+        sent_at = time.time()
         try:
             await self._temporal.get_workflow_handle(asked.review).execute_update("decide", id="decision")
         except RPCError as error:
             if error.status in NOT_YET:
-                return False
+                return None
             raise
-        return True
+        return sent_at
 
     def done(self, asked: Asked) -> None:
         if asked.place is not None:
@@ -151,5 +154,7 @@ def _review_number(shape: Shape) -> int:
 
 def _expect(answer: httpx.Response, *statuses: int) -> httpx.Response:
     if answer.status_code not in statuses:
-        raise Unexpected(f"{answer.request.method} {answer.request.url.path}: {answer.status_code} {answer.text}")
+        raise Unexpected(
+            f"{answer.request.method} {answer.request.url.path}: {answer.status_code} {answer.text}"
+        )
     return answer

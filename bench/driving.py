@@ -27,6 +27,7 @@ PATIENCE = 120.0
 class Timing:
     """Seconds: from the request to the open review, and from the decision to the end."""
 
+    asked: Asked
     until_review: float
     after_decision: float
 
@@ -46,7 +47,8 @@ class OpenReviews:
         """Until the review's workflow runs."""
         self._waiting[workflow] = asyncio.Event()
         try:
-            await self._waiting[workflow].wait()
+            async with asyncio.timeout(PATIENCE):
+                await self._waiting[workflow].wait()
         finally:
             del self._waiting[workflow]
 
@@ -75,14 +77,15 @@ class Driver:
         """
         asked_at = time.time()
         asked = await contender.ask()
-        await self._reviews.wait(asked.review)
+        await self.opened(asked)
         await asyncio.sleep(PAUSE)
         opened_at = await self._opened_at(asked)
+        assert opened_at is not None, "it is open"
         decided_at = await self._decide(contender, asked)
         await self._completed(contender, asked)
         closed = (await self._temporal.get_workflow_handle(asked.workflow).describe()).close_time
         assert closed is not None, "it has just been awaited"
-        return Timing(opened_at - asked_at, closed.timestamp() - decided_at)
+        return Timing(asked, opened_at - asked_at, closed.timestamp() - decided_at)
 
     async def burst(self, contender: Contender, changes: int, at_once: int) -> float:
         """So many changes, `at_once` of them at any time; gives how many were completed a second."""
@@ -106,13 +109,18 @@ class Driver:
         await self._completed(contender, asked)
         return asked
 
+    async def opened(self, asked: Asked) -> None:
+        """Until the review's records are there."""
+        await self._reviews.wait(asked.review)
+        async with asyncio.timeout(PATIENCE):
+            while await self._opened_at(asked) is None:
+                await asyncio.sleep(LOOK_EVERY)
+
     async def _decide(self, contender: Contender, asked: Asked) -> float:
         """When the decision was sent that was taken."""
         async with asyncio.timeout(PATIENCE):
-            sent_at = time.time()
-            while not await contender.decide(asked):
+            while (sent_at := await contender.decide(asked)) is None:
                 await asyncio.sleep(LOOK_EVERY)
-                sent_at = time.time()
         return sent_at
 
     async def _completed(self, contender: Contender, asked: Asked) -> None:
@@ -122,13 +130,13 @@ class Driver:
             raise RuntimeError(f"{asked.workflow} of {contender.name} ended as {result}")
         contender.done(asked)
 
-    async def _opened_at(self, asked: Asked) -> float:
+    async def _opened_at(self, asked: Asked) -> float | None:
         """When the review's first workflow task was done: its records are there, and it can be decided."""
         handle = self._temporal.get_workflow_handle(asked.review)
         async for event in handle.fetch_history_events():
             if name(event) == "WORKFLOW_TASK_COMPLETED":
-                return event.event_time.ToDatetime().timestamp()
-        raise RuntimeError(f"{asked.review} has not begun")
+                return event.event_time.ToNanoseconds() / 1e9
+        return None
 
 
 @asynccontextmanager

@@ -81,9 +81,7 @@ def ratios(ours: Sequence[float], theirs: Sequence[float]) -> float:
 def machine() -> str:
     """What it was measured on."""
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return (
-        f"{cpus} × {_processor()}, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
-    )
+    return f"{cpus} × {_processor()}, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
 
 
 def _processor() -> str:

@@ -130,9 +130,7 @@ class Stage:
             return False
 
 
-def on_stage(
-    work: Callable[[Stage], Awaitable[T]], *, postgres: bool = False, budget: float = BUDGET
-) -> T:
+def on_stage(work: Callable[[Stage], Awaitable[T]], *, postgres: bool = False, budget: float = BUDGET) -> T:
     """Do the work on a fresh stage and clear it away. Raises StackFailed, and what the work raises."""
     done: list[T] = []
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, func, or_, update
+from sqlalchemy import BindParameter, ColumnElement, bindparam, func, or_, update
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import Select
@@ -126,8 +126,8 @@ async def usage(session: AsyncSession, organization_id: str, currency: str) -> U
     return Usage(seats=row[0], customers=row[1], ar_balance=int(row[2]), currency=currency)
 
 
-def _usage_statement() -> Select[tuple[int, int, int]]:
-    ours = bindparam("organization")
+def _usage_statement() -> Select[int, int, Any]:
+    ours: BindParameter[str] = bindparam("organization")
     seats = _count(Person.id, col(Person.organization_id) == ours, col(Person.active))
     customers = _count(Customer.id, col(Customer.organization_id) == ours, col(Customer.deleted).is_(False))
     balance = (

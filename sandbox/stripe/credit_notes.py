@@ -173,7 +173,7 @@ def _book(ctx: Ctx, invoice: Obj, before_payment: int, after_payment: int) -> No
     invoice["amount_due"] -= before_payment
     invoice["amount_remaining"] -= before_payment
     invoicing.save(ctx, invoice)
-    ctx.emit("invoice.updated", invoice, differences(before, public(invoice)))
+    ctx.emit("invoice.updated", invoice, differences(before, invoice))
     if not before_payment:
         return
     invoicing.ask_for_remainder(ctx, invoice)

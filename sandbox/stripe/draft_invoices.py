@@ -37,4 +37,4 @@ def _redraw(ctx: Ctx, invoice: Obj, lines: list[Obj]) -> None:
     set_lines(invoice, lines)
     expect_balance(invoice, ctx.store.get("customer", invoice["customer"]))
     save(ctx, invoice)
-    ctx.emit("invoice.updated", invoice, differences(before, public(invoice)))
+    ctx.emit("invoice.updated", invoice, differences(before, invoice))

@@ -85,7 +85,7 @@ def update(ctx: Ctx) -> Obj:
     _check_terms(invoice, params)
     invoice["metadata"] = merge_metadata(invoice["metadata"], params.get("metadata"))
     save(ctx, invoice)
-    if changed := differences(before, public(invoice)):
+    if changed := differences(before, invoice):
         ctx.emit("invoice.updated", invoice, changed)
     return invoice
 

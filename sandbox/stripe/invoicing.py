@@ -124,7 +124,7 @@ def finalize(ctx: Ctx, invoice: Obj) -> None:
         )
         open_payment(ctx, invoice, intent)
     save(ctx, invoice)
-    ctx.emit("invoice.finalized", invoice, differences(before, public(invoice)))
+    ctx.emit("invoice.finalized", invoice, differences(before, invoice))
     if invoice["amount_due"] == 0:
         become_paid(ctx, invoice)
 

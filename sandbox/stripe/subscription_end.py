@@ -2,6 +2,7 @@
 
 from . import invoicing, pending_updates
 from .catalog import item_charge
+from .customers import BEFORE_DELETE
 from .kernel import Ctx, Obj, invalid
 from .pending_items import keep, pending_items, proration_item, subscription_of
 from .proration import credits
@@ -60,6 +61,13 @@ def expire_incomplete(ctx: Ctx, subscription: Obj) -> None:
     if invoice is not None and invoice["status"] == "open":
         invoicing.void(ctx, invoice)
     ctx.emit("customer.subscription.updated", subscription, {"status": "incomplete"})
+
+
+def end_all(ctx: Ctx, customer: Obj) -> None:
+    """A deleted customer's subscriptions end with it."""
+    for subscription in ctx.store.related("subscription", "customer", customer["id"]):
+        if subscription["status"] not in ("canceled", "incomplete_expired"):
+            cancel_now(ctx, subscription)
 
 
 def _end_schedule(ctx: Ctx, subscription: Obj) -> None:
@@ -126,3 +134,6 @@ def _stop_collecting(ctx: Ctx, subscription: Obj) -> None:
             invoice["auto_advance"], invoice["next_payment_attempt"] = False, None
             invoicing.save(ctx, invoice)
             ctx.emit("invoice.updated", invoice, {"auto_advance": True})
+
+
+BEFORE_DELETE.append(end_all)

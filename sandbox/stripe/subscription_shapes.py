@@ -120,7 +120,7 @@ def editing(ctx: Ctx, subscription: Obj) -> Iterator[None]:
     yield
     del subscription["_editing"]
     save(ctx, subscription)
-    if changed := differences(before, public(subscription)):
+    if changed := differences(before, subscription):
         ctx.emit("customer.subscription.updated", subscription, changed)
 
 

@@ -342,6 +342,14 @@ def test_the_controller_hears_of_a_late_acknowledgement() -> None:
     assert "Please acknowledge by" not in mail.plain
 
 
+def test_the_requester_hears_who_asked_for_which_changes_and_how_to_answer() -> None:
+    context = {"subject": shown(an_upgrade()), "person": "per_cora", "comment": "Seven seats will do."}
+    mail = render("changes_requested", context)
+    assert mail.subject == "Changes requested: Acme, growth to scale"
+    assert "Seven seats will do." in mail.plain
+    assert "/revision" in mail.plain
+
+
 # --- All of them --------------------------------------------------------------------------------------
 
 IDS = {"approval": "apr_1", "notice": "ntc_1"}
@@ -353,6 +361,9 @@ FULL: dict[str, list[dict[str, Any]]] = {
     + [ended(state, result=invoiced(an_upgrade(), 1316)) for state in State]
     + [{"state": state.value, "subject": None, "result": None, "problem": None} for state in State],
     "plan_change_scheduled": [{"subject": shown(an_upgrade(effective="period_end"))}],
+    "changes_requested": [
+        {"subject": shown(an_upgrade()), "person": "per_cora", "comment": "Seven seats will do."}
+    ],
     "notice": [notice(f"plan_change_{what}") for what in ("requested", "scheduled", "applied")],
     "notice_escalated": [notice("plan_change_applied")],
 }

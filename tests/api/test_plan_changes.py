@@ -163,6 +163,12 @@ async def test_of_many_requests_at_once_one_is_accepted_and_the_rest_name_it(
     assert await counted(database, *TRACES) == [1, 1, 1]
 
 
+async def test_a_senseless_request_is_told_so_even_while_another_is_open(api: Api, acme: Tenant) -> None:
+    await api.ask(acme.admin)
+    answer = await api.ask(acme.admin, key="key-2", plan="gold")
+    assert (answer.status_code, answer.json()["code"]) == (422, "unknown_plan")
+
+
 @pytest.mark.parametrize(
     ("key", "code"),
     [

@@ -24,7 +24,10 @@ def test_wrong_settings_are_named_all_at_once_and_nothing_is_started(tmp_path: P
     policy = tmp_path / "policy.toml"
     policy.write_text('currency = "dollars"\n')
     settings = environment(
-        database_url="mysql://x", temporal_address="nowhere", stripe_api_base="ftp://x", policy_file=str(policy)
+        database_url="mysql://x",
+        temporal_address="nowhere",
+        stripe_api_base="ftp://x",
+        policy_file=str(policy),
     )
     ended = subprocess.run(
         [sys.executable, "-m", "api"], cwd=tmp_path, env=settings, capture_output=True, text=True, timeout=60
@@ -37,9 +40,7 @@ def test_wrong_settings_are_named_all_at_once_and_nothing_is_started(tmp_path: P
 
 
 @ON_ONE_DATABASE
-def test_the_api_starts_and_accepts_without_temporal(
-    tmp_path: Path, database_url: str, acme: Tenant
-) -> None:
+def test_the_api_starts_and_accepts_without_temporal(tmp_path: Path, database_url: str, acme: Tenant) -> None:
     settings = {"database_url": database_url, "temporal_address": NO_TEMPORAL}
     with api_process(tmp_path / "log", **settings) as (process, address):
         assert httpx.get(f"{address}/readyz").json()["status"] == "degraded"

@@ -1,8 +1,14 @@
 """Months passing: renewals, clamped month ends, and everything that waits, in time order."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
-from .billing import APRIL, DAY, Business, items_of
+import pytest
+
+from sandbox.stripe.inprocess import StandIn
+
+from .billing import APRIL, DAY, MAY, Business, items_of
+from .conftest import REAL_KEY, client_of
 
 HOUR = 3600
 
@@ -65,3 +71,23 @@ def test_many_subscriptions_renew_in_one_advance(business: Business) -> None:
     moved = business.stand_in.control("clock", {"now": APRIL + 31 * DAY, "frozen": True})
     assert moved["ran"] == 60
     assert len(list(business.v1.invoices.list({"status": "paid", "limit": 100}))) == 60
+
+
+@pytest.mark.skipif(bool(REAL_KEY), reason="restarts the stand-in")
+def test_billing_goes_on_after_a_restart(tmp_path: Path) -> None:
+    data = tmp_path / "stripe.jsonl"
+    with StandIn(data=data) as before:
+        business = Business(before, client_of(before.url))
+        business.at(APRIL)
+        subscription = business.subscribe(1000)
+        business.at(APRIL + 10 * DAY)
+        business.change(subscription, business.price(2000, "Gold"))
+        business.v1.subscription_schedules.create({"from_subscription": subscription.id})
+    with StandIn(data=data) as after:
+        business = Business(after, client_of(after.url))
+        after.advance(MAY + 2 * HOUR - after.now())
+        renewed = business.subscription(subscription.id)
+        renewal = business.invoice(renewed.latest_invoice)
+        assert ([line.amount for line in renewal.lines.data], renewal.status) == ([-667, 1333, 2000], "paid")
+        assert renewed.schedule is None
+        assert after.violations() == []

@@ -525,3 +525,43 @@ def test_a_price_whose_metadata_changed_is_shown_as_it_is_now(business: Business
     subscription = business.subscribe(1000)
     business.v1.prices.update(business.price(1000), {"metadata": {"seats": "5"}})
     assert items_of(business.subscription(subscription.id))[0].price.metadata.to_dict() == {"seats": "5"}
+
+
+def test_a_deleted_customers_subscriptions_end(business: Business) -> None:
+    subscription = business.subscribe(1000)
+    business.v1.customers.delete(subscription.customer)
+    assert business.subscription(subscription.id).status == "canceled"
+
+
+def test_an_anchor_reset_at_a_pinned_second_credits_from_it_and_starts_now(business: Business) -> None:
+    subscription = business.subscribe(1000)
+    business.at(APR_16 + 600)
+    changed = business.change(
+        subscription,
+        business.price(10000, "Yearly", "year"),
+        billing_cycle_anchor={"type": "now"},
+        proration_date=APR_16,
+    )
+    assert amounts(business.invoice(changed.latest_invoice)) == [-500, 10000]
+    assert items_of(changed)[0].current_period_start == APR_16 + 600
+
+
+def test_the_first_invoice_is_expanded_with_its_payment(business: Business) -> None:
+    expand = [
+        "latest_invoice.payments.data.payment.payment_intent",
+        "latest_invoice.confirmation_secret",
+        "schedule",
+    ]
+    subscription = business.subscribe(1000, expand=[*expand, "items.data.price.product"])
+    intent = subscription.latest_invoice.payments.data[0].payment.payment_intent
+    assert (intent.status, intent.amount) == ("succeeded", 1000)
+    assert subscription.latest_invoice.confirmation_secret.client_secret == intent.client_secret
+    assert items_of(subscription)[0].price.product.name == "Silver"
+
+
+def test_items_are_read_by_subscription_and_by_id(business: Business) -> None:
+    subscription = business.subscribe(1000, 500)
+    found = business.v1.subscription_items.list({"subscription": subscription.id}).data
+    assert [item.price.unit_amount for item in found] == [1000, 500]
+    assert business.v1.subscription_items.retrieve(found[1].id).price.unit_amount == 500
+    assert refused(business.v1.subscription_items.retrieve, "si_none").http_status == 404

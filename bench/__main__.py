@@ -1,0 +1,52 @@
+"""`python -m bench [NAME…] [--json FILE]`: runs benchmarks and prints what they found."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from . import reports
+from .benchmarks import BENCHMARKS, DEFAULT, Benchmark
+from .options import Options
+from .reports import Results
+
+words = Console(stderr=True, highlight=False)
+tables = Console(highlight=False)
+
+
+def chosen(names: list[str]) -> list[Benchmark]:
+    """The benchmarks of these names, or the default ones."""
+    known = {benchmark.name: benchmark for benchmark in BENCHMARKS}
+    if unknown := [name for name in names if name not in known]:
+        raise typer.BadParameter(f"{', '.join(unknown)}: the benchmarks are {', '.join(known)}")
+    return [known[name] for name in names or DEFAULT]
+
+
+def main(
+    names: Annotated[list[str] | None, typer.Argument(help=f"default: {' '.join(DEFAULT)}")] = None,
+    json: Annotated[Path | None, typer.Option(help="gets everything that was found")] = None,
+    postgres: Annotated[bool, typer.Option("--postgres", help="records on PostgreSQL, not SQLite")] = False,
+    rounds: Annotated[int, typer.Option(min=1, help="of measuring; more tell more")] = Options().rounds,
+    quick: Annotated[bool, typer.Option("--quick", help="one small round, to see that it runs")] = False,
+) -> None:
+    """Run benchmarks on an embedded stack of their own, and print Markdown tables."""
+    options = Options(postgres=postgres, rounds=rounds)
+    if quick:
+        options = Options(postgres=postgres, rounds=1, alone=3, burst=20, changes=200)
+    results = Results(database="PostgreSQL" if postgres else "SQLite")
+    tables.print(f"Measured on {results.machine}.", soft_wrap=True)
+    for benchmark in chosen(names or []):
+        began = time.monotonic()
+        words.print(f"{benchmark.name} …")
+        report = benchmark.run(options)
+        results.reports.append(report)
+        reports.show(tables, report)
+        words.print(f"{benchmark.name} took {time.monotonic() - began:.0f} s.")
+        if json is not None:
+            json.write_text(results.as_json(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    typer.run(main)

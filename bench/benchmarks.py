@@ -1,0 +1,25 @@
+"""The list of benchmarks. A new one is a file with `run(options) -> Report` and a line here."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from . import memory, plan_change, post, start
+from .options import Options
+from .reports import Report
+
+
+class Benchmark(NamedTuple):
+    name: str
+    run: Callable[[Options], Report]
+    by_name_only: bool = False
+    """Not run unless it is asked for: it takes long."""
+
+
+BENCHMARKS = (
+    Benchmark("plan_change", plan_change.run),
+    Benchmark("post", post.run),
+    Benchmark("start", start.run),
+    Benchmark("memory", memory.run, by_name_only=True),
+)
+
+DEFAULT = tuple(benchmark.name for benchmark in BENCHMARKS if not benchmark.by_name_only)

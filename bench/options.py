@@ -1,0 +1,16 @@
+"""How much a benchmark does."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Options(BaseModel):
+    """`alone` and `burst` are the changes of one contender in one round."""
+
+    model_config = ConfigDict(frozen=True)
+
+    postgres: bool = False
+    rounds: int = 4
+    alone: int = 10
+    burst: int = 150
+    changes: int = 2000
+    """Of the benchmarks that look at a long run."""
