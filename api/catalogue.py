@@ -171,6 +171,14 @@ CATALOGUE: dict[str, Entry] = {
         "Choose an interval that the plan is sold for, see GET /v1/plans.",
         "/interval",
     ),
+    "interval_bills_now": Entry(
+        422,
+        "A new interval is billed at once",
+        "To pay by the year instead of by the month from now on starts a new billing period, which is billed "
+        "at once: it can't be left to the next invoice. "
+        "Choose invoicing immediately, or let the change be effective at period_end.",
+        "/invoicing",
+    ),
     "comment_required": Entry(
         422, "A comment is required", "comment is required to reject: say why, for the requester.", "/comment"
     ),

@@ -26,6 +26,7 @@ ASKED_WRONGLY = (
     "seats_below_usage",
     "seats_above_plan",
     "interval_unavailable",
+    "interval_bills_now",
     "not_synced",
 )
 

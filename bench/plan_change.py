@@ -11,7 +11,7 @@ import httpx
 
 from .anatomy import Anatomy, dissect, last_request, settled, stripe_calls
 from .contenders import Baseline, Contender, Product
-from .driving import Driver, Timing, driving
+from .driving import PAUSE, Driver, Timing, driving
 from .options import Options
 from .organizations import provision, subscribe
 from .reports import Report, Target, figure, milliseconds, percentile, ratios
@@ -98,7 +98,7 @@ async def _prepare(stage: Stage, driver: Driver, contender: Contender, anatomy: 
 
 
 def _report(measured: Sequence[Measured], anatomy: Anatomy, stage: Stage, options: Options) -> Report:
-    plixo, same_calls, bare = measured
+    plixo, same_calls, _ = measured
     throughput = ratios(plixo.per_second, same_calls.per_second)
     latency = ratios(plixo.medians(), same_calls.medians())
     changes = options.rounds * options.burst
@@ -127,11 +127,11 @@ def _report(measured: Sequence[Measured], anatomy: Anatomy, stage: Stage, option
         notes=[
             f"{options.rounds} rounds, each with every contender in turn; ratios are medians of the rounds', "
             f"over {changes} changes at {AT_ONCE} at a time and {options.rounds * options.alone} alone.",
-            "(b) makes the same calls through the SDK against the same stand-in; (a) does nothing in the same "
-            "number of activities, children and updates. Their shape is read from a plan change's history: "
+            "(b) makes the same calls through the SDK against the same stand-in; (a) does nothing, in the "
+            "same number of activities, children and updates. Both are read from a plan change's history: "
             + _listed(anatomy.shape.counts())
             + ".",
-            f"Alone: Temporal's own times, without the {1000 * 0.3:.0f} ms that the approver takes.",
+            f"Alone: Temporal's own times, without the {1000 * PAUSE:.0f} ms that the approver takes.",
             f"Database: {anatomy.statements:.0f} statements, {anatomy.transactions:.0f} transactions "
             "(BEGIN and COMMIT are a round trip each); the API's part included.",
         ],

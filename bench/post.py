@@ -7,8 +7,6 @@ from contextlib import AsyncExitStack
 
 import httpx
 
-from workflows import ids
-
 from . import bare
 from .bare import Errand
 from .contenders import Product
@@ -96,7 +94,7 @@ def _report(posts: list[float], starts: list[float], stage: Stage) -> Report:
         ],
         notes=[
             f"{len(posts)} of each in turn, one at a time, over a kept connection each; "
-            f"the bare start is of a workflow that does nothing, on the server that {ids.PLAN_CHANGE} runs on."
+            "the bare start is of a workflow that does nothing, on the same Temporal server."
         ],
         facts={"post_seconds": posts, "start_seconds": starts},
     )

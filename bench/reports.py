@@ -1,5 +1,6 @@
 """What a benchmark found: a table, targets met or missed, and notes; as Markdown for README and as JSON."""
 
+import json
 import os
 import platform
 import statistics
@@ -81,7 +82,8 @@ def ratios(ours: Sequence[float], theirs: Sequence[float]) -> float:
 def machine() -> str:
     """What it was measured on."""
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{cpus} × {_processor()}, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    return f"{cpus} × {_processor()}, {system}"
 
 
 def _processor() -> str:
@@ -128,10 +130,4 @@ class Results(BaseModel):
         for report, shown in zip(self.reports, document["reports"], strict=True):
             for target, row in zip(report.targets, shown["targets"], strict=True):
                 row["met"] = target.met
-        return to_text(document)
-
-
-def to_text(document: Any) -> str:
-    import json
-
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+        return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

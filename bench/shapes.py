@@ -107,7 +107,7 @@ class Reading:
         match name(event):
             case "ACTIVITY_TASK_SCHEDULED":
                 scheduled = event.activity_task_scheduled_event_attributes
-                stripe = scheduled.task_queue.name == ids.STRIPE_QUEUE
+                stripe = scheduled.task_queue.name.endswith(ids.STRIPE_QUEUE)  # the baselines have their own
                 command = Command(kind="activity", name=scheduled.activity_type.name, stripe=stripe)
                 self._command(event, scheduled.workflow_task_completed_event_id, command)
             case "ACTIVITY_TASK_COMPLETED":

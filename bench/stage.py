@@ -1,4 +1,4 @@
-"""Where benchmarks run: the embedded stack's Temporal server, stand-in and mail sink, and what is put on them.
+"""Where benchmarks run: the Temporal server, stand-in and mail sink of the embedded stack.
 
 The product runs on it as in production: `python -m api` and `python -m worker`, by settings.
 """
@@ -87,9 +87,11 @@ class Stage:
         """`python -m api` and `python -m worker`, ready."""
         commands, url = self.stack.commands(), self.stack.places.url
         health = {"PLIXO_HEALTH_PORT": str(self.stack.places.memory.ports["worker"])}
-        async with self.process("api", commands["api"], f"{url('api')}/readyz"):
-            async with self.process("worker", commands["worker"], f"{url('worker')}/healthz", **health):
-                yield
+        async with (
+            self.process("api", commands["api"], f"{url('api')}/readyz"),
+            self.process("worker", commands["worker"], f"{url('worker')}/healthz", **health),
+        ):
+            yield
 
     @asynccontextmanager
     async def process(

@@ -26,6 +26,7 @@ class Code(StrEnum):
     SEATS_BELOW_USAGE = "seats_below_usage"
     SEATS_ABOVE_PLAN = "seats_above_plan"
     INTERVAL_UNAVAILABLE = "interval_unavailable"
+    INTERVAL_BILLS_NOW = "interval_bills_now"
     UNKNOWN_CURRENCY = "unknown_currency"
     CURRENCY_MISMATCH = "currency_mismatch"
     OWN_REQUEST = "own_request"
@@ -44,6 +45,7 @@ MENDS: dict[str, str] = {
     Code.SEATS_BELOW_USAGE: "Deactivate people first, or ask for at least as many seats as are in use.",
     Code.SEATS_ABOVE_PLAN: "Ask for fewer seats or a larger plan.",
     Code.INTERVAL_UNAVAILABLE: "Choose an interval that the plan is sold for, see GET /v1/plans.",
+    Code.INTERVAL_BILLS_NOW: "Choose invoicing immediately, or let the change be effective at period_end.",
     Code.UNKNOWN_CURRENCY: "Use a three-letter ISO 4217 code in lower case, such as usd.",
     Code.CURRENCY_MISMATCH: "Give both amounts in the same currency.",
     Code.OWN_REQUEST: "Somebody else has to decide.",

@@ -80,6 +80,11 @@ class PreviewQuery(Message):
         """An interval change now starts a new period now, in both billing modes alike."""
         return self.effective == "now" and self.to.interval != self.facts.terms.interval
 
+    @property
+    def charged_at_once(self) -> bool:
+        """Whether the change itself makes an invoice."""
+        return self.effective == "now" and (self.invoicing == "immediately" or self.resets_anchor)
+
 
 class PreviewFacts(Message):
     """Stripe's preview of the invoice that the change leads to."""
@@ -149,7 +154,7 @@ def build_subject(
     period costs afterwards. Charged at once, `preview` is due now and `renewal` comes next; otherwise
     nothing is due now and `preview` is the next invoice.
     """
-    at_once = query.effective == "now" and (query.invoicing == "immediately" or query.resets_anchor)
+    at_once = query.charged_at_once
     nothing = Money(amount_minor=0, currency=preview.total.currency)
     following = renewal if at_once else preview
     return Subject(

@@ -25,8 +25,18 @@ def preview_params(query: PreviewQuery) -> dict[str, Any]:
 
 
 def renewal_preview_params(query: PreviewQuery) -> dict[str, Any]:
-    """For `create_preview`: what one full period costs afterwards."""
-    return preview_params(query) | {"preview_mode": "recurring"}
+    """For `create_preview`: what the renewal after a change that is charged at once will cost.
+
+    Without prorations a preview shows the next period alone (Stripe, "Prorations"); with an anchor reset
+    that is the one which begins now, at the price of every later one.
+    """
+    details: dict[str, Any] = {
+        "items": [_item(query.facts.item, query.to)],
+        "proration_behavior": "none",
+    }
+    if query.resets_anchor:
+        details["billing_cycle_anchor"] = {"type": "now"}
+    return {"subscription": query.facts.subscription, "subscription_details": details}
 
 
 def apply_params(subject: Subject) -> dict[str, Any]:
@@ -84,6 +94,11 @@ def schedule_params(subject: Subject, phase_start: int, phase_end: int) -> dict[
     }
 
 
+def _item(item: str, to: Terms) -> dict[str, Any]:
+    """Without `id` Stripe adds a second item, without `quantity` it sets 1."""
+    return {"id": item, "price": to.price, "quantity": to.seats}
+
+
 def _phase_item(terms: Terms) -> dict[str, Any]:
     return {"price": terms.price, "quantity": terms.seats}
 
@@ -92,8 +107,7 @@ def _change(
     item: str, to: Terms, invoicing: str, resets_anchor: bool, proration_date: int | None
 ) -> dict[str, Any]:
     params: dict[str, Any] = {
-        # Without `id` Stripe adds a second item, without `quantity` it sets 1.
-        "items": [{"id": item, "price": to.price, "quantity": to.seats}],
+        "items": [_item(item, to)],
         "proration_behavior": _BEHAVIOR[invoicing],
     }
     if resets_anchor:

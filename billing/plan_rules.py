@@ -20,7 +20,10 @@ def validate_change(current: Terms, wanted: Wanted, plan: Plan, usage: Usage) ->
 
     Seats left out stay as they are, down to what the plan can hold. Whether the usage then fits is the
     limits check's to say: only seats that were asked for are refused here.
-    Raises InvalidRequest: `interval_unavailable`, `seats_above_plan`, `seats_below_usage`, `same_plan`.
+    A change of the interval that is effective now starts a new billing period, which Stripe bills at once
+    ("Billing cycle"): it can't be left to the next invoice.
+    Raises InvalidRequest: `interval_unavailable`, `seats_above_plan`, `seats_below_usage`, `same_plan`,
+    `interval_bills_now`.
     """
     interval = wanted.interval or current.interval
     plan.price(interval, usage.currency)
@@ -33,6 +36,13 @@ def validate_change(current: Terms, wanted: Wanted, plan: Plan, usage: Usage) ->
             Code.SAME_PLAN,
             f"Nothing would change: it is {plan.name} with {seats} seats by the {interval} already",
             field="plan",
+        )
+    if wanted.invoicing == "next_invoice" and wanted.effective == "now" and interval != current.interval:
+        raise InvalidRequest(
+            Code.INTERVAL_BILLS_NOW,
+            f"To pay by the {interval} instead of by the {current.interval} from now on starts a new billing "
+            "period, which is billed at once: it can't be left to the next invoice",
+            field="invoicing",
         )
     return Resolved(seats, interval)
 

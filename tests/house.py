@@ -56,7 +56,12 @@ class MailSink:
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: SMTP(self.mailbox, hostname="localhost", loop=loop), LOOPBACK, 0)
+        self._server = await loop.create_server(
+            # A fixed name, or aiosmtpd asks the resolver for one and may wait for it.
+            lambda: SMTP(self.mailbox, hostname="localhost", loop=loop),
+            LOOPBACK,
+            0,
+        )
         self.url = f"smtp://{LOOPBACK}:{self._server.sockets[0].getsockname()[1]}"
         return self
 

@@ -5,7 +5,6 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.mail import Mailer
-
     from activities.notices import Notices
     from billing.messages import (
         Acknowledge,

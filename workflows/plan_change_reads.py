@@ -99,10 +99,14 @@ class PlanChangeReads:
             invoicing=wanted.invoicing,
             proration_date=proration_date,
         )
-        preview, renewal = await asyncio.gather(
-            workflow.start_activity_method(StripeReads.preview, query, **options.STRIPE_CALL),
-            workflow.start_activity_method(StripeReads.renewal_preview, query, **options.STRIPE_CALL),
-        )
+        previewing = workflow.start_activity_method(StripeReads.preview, query, **options.STRIPE_CALL)
+        if query.charged_at_once:
+            preview, renewal = await asyncio.gather(
+                previewing,
+                workflow.start_activity_method(StripeReads.renewal_preview, query, **options.STRIPE_CALL),
+            )
+        else:
+            preview = renewal = await previewing
         limits = check_limits(target.plan, target.plan.price(interval, facts.currency), query.to.seats, usage)
         return build_subject(query, preview, renewal, limits)
 

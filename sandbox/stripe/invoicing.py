@@ -165,6 +165,7 @@ def fail(ctx: Ctx, invoice: Obj, outcome: Attempt | None) -> None:
 
 def in_arrears(ctx: Ctx, invoice: Obj) -> None:
     """Let the others know that an invoice is not paid as it should be."""
+    _note_delinquency(ctx, invoice, True)
     for hook in HOOKS.failed:
         hook(ctx, invoice)
 
@@ -213,6 +214,7 @@ def become_paid(ctx: Ctx, invoice: Obj) -> None:
     invoice.update(attempted=True, auto_advance=False, next_payment_attempt=None, status="paid")
     invoice["status_transitions"]["paid_at"] = ctx.now
     save(ctx, invoice)
+    _note_delinquency(ctx, invoice, False)
     ctx.emit("invoice.paid", invoice)
     ctx.emit("invoice.payment_succeeded", invoice)
     for hook in HOOKS.paid:
@@ -238,6 +240,7 @@ def mark_uncollectible(ctx: Ctx, invoice: Obj, reason: str | None) -> None:
         message=f"You can only mark open invoices as uncollectible: {invoice['id']} is {invoice['status']}.",
     )
     invoice["status_details"] = {"uncollectible": {"reason": reason}}
+    _note_delinquency(ctx, invoice, False)
     _end(ctx, invoice, "uncollectible", "marked_uncollectible_at", "invoice.marked_uncollectible")
 
 
@@ -290,6 +293,15 @@ def _end(ctx: Ctx, invoice: Obj, status: str, moment: str, event: str) -> None:
     ctx.emit(event, invoice)
     for hook in HOOKS.ended:
         hook(ctx, invoice)
+
+
+def _note_delinquency(ctx: Ctx, invoice: Obj, delinquent: bool) -> None:
+    """A customer's `delinquent` follows the latest of its invoices that failed, was paid or was written off."""
+    customer = ctx.store.get("customer", invoice["customer"])
+    if customer["delinquent"] != delinquent:
+        customer["delinquent"] = delinquent
+        ctx.store.put(customer)
+        ctx.emit("customer.updated", customer, {"delinquent": not delinquent})
 
 
 def _settle_balance(ctx: Ctx, invoice: Obj, customer: Obj) -> None:

@@ -69,8 +69,11 @@ def collect(ctx: Ctx, subscription: Obj, invoice: Obj, *, behavior: str, off_ses
     if behavior == "default_incomplete":
         return None
     method = invoicing.method_for(ctx, invoice)
-    if method is None:
+    if method is None and ctx.request_id:
         raise invoicing.no_method()
+    if method is None:  # timed work has nobody to refuse: the invoice stays open
+        invoicing.fail(ctx, invoice, None)
+        return None
     outcome = invoicing.attempt(ctx, invoice, method, off_session=off_session)
     if outcome.paid:
         return None

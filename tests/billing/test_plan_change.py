@@ -196,6 +196,12 @@ def test_charged_later_only_the_changes_own_prorations_are_expected() -> None:
     assert verify(subject, (CREDIT, DEBIT)).ok
 
 
+def test_a_change_in_the_periods_last_second_does_not_expect_the_renewal_yet() -> None:
+    last = DEBIT.model_copy(update={"period": Period(start=APRIL_END, end=APRIL_END)})
+    subject = a_subject(last, MAY, invoicing="next_invoice").model_copy(update={"proration_date": APRIL_END})
+    assert expected_lines(subject) == (last,)
+
+
 def test_an_interval_changes_renewal_may_start_later_than_previewed() -> None:
     subject = a_subject(CREDIT, a_year(MID_APRIL), to=YEARLY, renewal=100_000)
     applied = (CREDIT, a_year(MID_APRIL + 86_400))

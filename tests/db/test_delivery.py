@@ -197,14 +197,21 @@ async def test_a_deliverer_that_died_leaves_its_rows_to_the_next_when_its_claim_
 
 async def test_one_that_breaks_does_not_break_the_others(database: Database) -> None:
     rows = [await enqueue(database, name) for name in ("w1", "broken", "w2")]
+    broken = asyncio.Event()
+    sent: list[str] = []
 
     async def send(row: Outbox) -> Delivery:
         if row.workflow_id == "broken":
+            broken.set()
             raise ValueError("a bug")
-        await asyncio.sleep(0)
+        await broken.wait()
+        for _ in range(20):  # Whoever does not wait for the others has raised by then.
+            await asyncio.sleep(0)
+        sent.append(row.workflow_id)
         return Delivery(outcome="delivered")
 
     with pytest.raises(ValueError, match="a bug"):
         await deliver_due(database, send, lambda: LATER, 10)
 
+    assert sent == ["w1", "w2"]
     assert [(await kept(database, row)).state for row in rows] == ["delivered", "pending", "delivered"]

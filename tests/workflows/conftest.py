@@ -20,9 +20,7 @@ def stand_in() -> Iterator[StandIn]:
 
 
 @pytest.fixture
-async def home(
-    request: pytest.FixtureRequest, database: Database, stand_in: StandIn
-) -> AsyncIterator[House]:
+async def home(request: pytest.FixtureRequest, database: Database, stand_in: StandIn) -> AsyncIterator[House]:
     """A house whose Stripe stands at half of April, with organizations subscribed since the first."""
     async with time_skipping() as environment, house(environment, database, stand_in) as built:
         yield built

@@ -27,6 +27,7 @@ async def test_an_approved_upgrade_is_charged_once_exactly_as_previewed(home: Ho
     left = APRIL + 2_592_000 - pinned
     credit, debit = round(6 * 1000 * left / 2_592_000), round(6 * 2000 * left / 2_592_000)
     assert lines == [("credit", -credit), ("debit", debit)]
+    assert approval["subject"]["preview"]["next_invoice"]["amount_minor"] == 6 * 2000
     assert done["result"]["verified"] is True
     assert [line["amount_minor"] for line in done["result"]["lines"]] == [-credit, debit]
     assert done["result"]["total"] == {"amount_minor": debit - credit, "currency": "usd"}
