@@ -18,7 +18,7 @@ demo: setup
 	$(BIN)/python -m sandbox demo $(DEMO_ARGS)
 
 up: setup
-	$(BIN)/python -m sandbox up --data-dir .sandbox $(UP_ARGS)
+	$(BIN)/python -m sandbox up --data-dir .sandbox --info .sandbox/info.json $(UP_ARGS)
 
 test: setup lint
 	$(BIN)/python -m pytest $(PYTEST_ARGS)

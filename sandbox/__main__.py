@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shlex
 import sys
 import time
 from collections.abc import Collection
@@ -19,6 +20,9 @@ from .stack import Stack
 from .telling import Teller
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+KEPT_INFO = Path(".sandbox/info.json")
+"""Where `make up` keeps the addresses and keys."""
+
 words = Console(stderr=True, highlight=False)
 
 
@@ -92,6 +96,22 @@ def demo(
             await asyncio.Event().wait()
 
     _run(None, (), work)
+
+
+@app.command()
+def shell(
+    info: Annotated[Path, typer.Option(envvar="SANDBOX_INFO", help="what `up --info` wrote")] = KEPT_INFO,
+) -> None:
+    """Print the addresses and keys of a running stack as shell variables, for `eval`."""
+    try:
+        told = json.loads(info.read_bytes())
+    except OSError as error:
+        words.print(f"{info} can't be read ({error.strerror}): start the stack with `make up` first.")
+        sys.exit(1)
+    values = {"API": told["api"], "STRIPE": told["stripe"], "MAIL": told["mail"]}
+    values |= {role.upper(): person["api_key"] for role, person in told["people"].items()}
+    for name, value in values.items():
+        print(f"export {name}={shlex.quote(value)}")
 
 
 def _run(data_dir: Path | None, without: Collection[Part], work: running.Work) -> None:

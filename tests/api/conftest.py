@@ -18,7 +18,20 @@ from db import mirror
 from db.session import Database
 from settings.settings import DEFAULT_POLICY
 
-from ..builders import NOW, Member, Tenant, tenant
+from ..builders import (
+    NOW,
+    Member,
+    Tenant,
+    a_customer,
+    a_notice,
+    an_approval,
+    an_invoice,
+    an_operation,
+    store,
+    tenant,
+)
+from ..databases import SqliteDatabases
+from .processes import NO_TEMPORAL, Served, api_process
 
 PERIOD_END = 1775001600
 """2026-04-01 in UTC seconds."""
@@ -85,8 +98,8 @@ def policy() -> Policy:
 
 @pytest.fixture
 async def no_temporal() -> Client:
-    """A client whose server is down: nothing listens on the discard port."""
-    return await Client.connect("127.0.0.1:9", lazy=True, data_converter=pydantic_data_converter)
+    """A client whose server is down."""
+    return await Client.connect(NO_TEMPORAL, lazy=True, data_converter=pydantic_data_converter)
 
 
 @pytest.fixture
@@ -105,6 +118,41 @@ async def acme(database: Database) -> Tenant:
 async def other(database: Database, acme: Tenant) -> Tenant:
     """Another organization, which must not see anything of the first."""
     return await subscribed(database)
+
+
+@pytest.fixture(scope="session")
+async def process(
+    sqlite_databases: SqliteDatabases, tmp_path_factory: pytest.TempPathFactory, policy: Policy
+) -> AsyncIterator[Served]:
+    """`python -m api` with Temporal down, an organization, and an id of each of its resources."""
+    async with sqlite_databases.fresh() as url:
+        database = Database(url)
+        acme = await subscribed(database)
+        ids = await existing(database, acme, policy)
+        await database.dispose()
+        log = tmp_path_factory.mktemp("api") / "log"
+        with api_process(log, database_url=url, temporal_address=NO_TEMPORAL) as (_, address):
+            yield Served(address, url, acme, ids)
+
+
+async def existing(database: Database, acme: Tenant, policy: Policy) -> dict[str, str]:
+    """An operation on which everything may be asked, and what belongs to it."""
+    operation = an_operation(
+        acme,
+        policy=policy.model_dump(mode="json"),
+        allowed_actions=["cancel", "revise", "accept", "revert"],
+    )
+    customer = a_customer(acme.id)
+    invoice = an_invoice(customer)
+    approval, notice = an_approval(operation), a_notice(operation)
+    await store(database, operation, approval, notice, customer, invoice)
+    return {
+        "plan-changes": operation.id,
+        "operations": operation.id,
+        "approvals": approval.id,
+        "notices": notice.id,
+        "invoices": invoice.id,
+    }
 
 
 async def subscribed(database: Database) -> Tenant:

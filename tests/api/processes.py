@@ -7,12 +7,27 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
+from ..builders import Tenant
+
 ROOT = Path(__file__).resolve().parents[2]
-STARTED_WITHIN = 30.0
+STARTED_WITHIN = 60.0
+NO_TEMPORAL = "127.0.0.1:9"
+"""The discard port, on which nothing listens."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """An API that runs as a process, on records that can be looked at, with ids by the name of a resource."""
+
+    address: str
+    database_url: str
+    tenant: Tenant
+    ids: dict[str, str]
 
 
 def environment(**settings: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from db.session import Database
 from db.tables import Approval, Decision, Outbox
 
 from ..builders import NOW, SUBJECT_HASH, Tenant, a_decision, an_approval, an_operation, member, store
-from .conftest import Api, counted
+from .conftest import ON_ONE_DATABASE, Api, counted
 
 APPROVE = {"decision": "approve", "subject_hash": SUBJECT_HASH}
 
@@ -112,6 +112,7 @@ async def test_of_two_who_decide_at_once_the_first_is_kept(
     assert await counted(database, Decision, Outbox) == [1, 1]
 
 
+@ON_ONE_DATABASE
 @pytest.mark.parametrize("decision", ["reject", "request_changes"])
 @pytest.mark.parametrize("comment", [{}, {"comment": None}])
 async def test_who_does_not_approve_says_why(
@@ -125,6 +126,7 @@ async def test_who_does_not_approve_says_why(
     assert await counted(database, Decision, Outbox) == [0, 0]
 
 
+@ON_ONE_DATABASE
 @pytest.mark.parametrize(
     ("body", "pointer", "code"),
     [
@@ -169,6 +171,7 @@ async def test_nobody_decides_on_their_own_request(api: Api, acme: Tenant, datab
     assert await counted(database, Decision, Outbox) == [0, 0]
 
 
+@ON_ONE_DATABASE
 @pytest.mark.parametrize("who", ["legal", "finance", "auditor"])
 async def test_only_roles_that_were_asked_decide(
     api: Api, acme: Tenant, review: Approval, database: Database, who: str

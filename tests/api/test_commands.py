@@ -14,7 +14,7 @@ from db.session import Database
 from db.tables import Operation, Outbox, TimelineEvent
 
 from ..builders import Tenant, an_operation, member, store
-from .conftest import WANTED, Api, counted
+from .conftest import ON_ONE_DATABASE, WANTED, Api, counted
 
 EVERY_ACTION = ["cancel", "revise", "accept", "revert"]
 RESOLUTION = {"action": "accept", "comment": "The lines are right."}
@@ -195,6 +195,7 @@ async def test_a_resolution_says_why(api: Api, acme: Tenant, database: Database,
     ]
 
 
+@ON_ONE_DATABASE
 @pytest.mark.parametrize(
     ("action", "body", "roles"),
     [
@@ -216,6 +217,7 @@ async def test_each_action_has_its_roles(
     assert await counted(database, Outbox, TimelineEvent) == [0, 0]
 
 
+@ON_ONE_DATABASE
 async def test_everybody_is_shown_what_they_may_ask_for(
     api: Api, acme: Tenant, database: Database, policy: Policy
 ) -> None:

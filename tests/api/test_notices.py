@@ -10,7 +10,7 @@ from db.session import Database
 from db.tables import Notice, Outbox
 
 from ..builders import NOW, Tenant, a_notice, an_operation, store
-from .conftest import Api, counted
+from .conftest import ON_ONE_DATABASE, Api, counted
 
 
 async def told(database: Database, acme: Tenant, **fields: Any) -> Notice:
@@ -72,6 +72,7 @@ async def test_an_acknowledged_notice_stays_as_it_is(api: Api, acme: Tenant, dat
     assert await counted(database, Outbox) == [0]
 
 
+@ON_ONE_DATABASE
 @pytest.mark.parametrize("who", ["admin", "controller", "legal", "auditor"])
 async def test_only_finance_acknowledges(api: Api, acme: Tenant, database: Database, who: str) -> None:
     notice = await told(database, acme)

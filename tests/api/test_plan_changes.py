@@ -15,7 +15,7 @@ from db.session import Database
 from db.tables import Operation, Organization, Outbox, TimelineEvent
 
 from ..builders import NOW, Tenant, an_organization, member, store
-from .conftest import HELD, WANTED, Api, counted
+from .conftest import HELD, ON_ONE_DATABASE, WANTED, Api, counted
 
 TRACES = (Operation, TimelineEvent, Outbox)
 
@@ -169,6 +169,7 @@ async def test_a_senseless_request_is_told_so_even_while_another_is_open(api: Ap
     assert (answer.status_code, answer.json()["code"]) == (422, "unknown_plan")
 
 
+@ON_ONE_DATABASE
 @pytest.mark.parametrize(
     ("key", "code"),
     [
@@ -190,6 +191,7 @@ async def test_a_key_of_255_characters_with_spaces_is_usable(api: Api, acme: Ten
     assert (await api.ask(acme.admin, key="a" + " b" * 127)).status_code == 202
 
 
+@ON_ONE_DATABASE
 @pytest.mark.parametrize(
     "headers",
     [
@@ -237,6 +239,7 @@ async def test_an_unknown_plan_is_answered_with_those_that_there_are(api: Api, a
     )
 
 
+@ON_ONE_DATABASE
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
@@ -279,6 +282,7 @@ async def test_a_wrong_value_is_answered_with_the_right_ones(api: Api, acme: Ten
     assert problem["detail"] == "interval must be 'month' or 'year'. There are 2 problems, see errors."
 
 
+@ON_ONE_DATABASE
 @pytest.mark.parametrize("role", ["controller", "legal", "finance", "auditor"])
 async def test_only_billing_admins_ask(api: Api, acme: Tenant, database: Database, role: str) -> None:
     answer = await api.ask(getattr(acme, role))
