@@ -133,17 +133,16 @@ class Approvals:
         async with self._database.transaction() as session:
             row = await approvals.get_any(session, order.approval)
             person = await people.get(session, row.organization_id, decide.person)
-            decision = await approvals.get_decision(session, decide.decision)
-            if decision.state == approvals.PENDING:  # else an earlier attempt has settled it
-                problem = _refusal(row, decide, person)
-                if problem is not None:
-                    decision = await approvals.settle_refused(
-                        session, decide.decision, refusal=problem.model_dump(), at=order.at
-                    )
-                else:
-                    decision = await approvals.settle_accepted(
-                        session, decide.decision, approval_state=VERDICTS[decide.verdict], at=order.at
-                    )
+            problem = _refusal(row, decide, person)
+            if problem is not None:
+                decision = await approvals.settle_refused(
+                    session, decide.decision, refusal=problem.model_dump(), at=order.at
+                )
+            else:
+                decision = await approvals.settle_accepted(
+                    session, decide.decision, approval_state=VERDICTS[decide.verdict], at=order.at
+                )
+            # What an earlier attempt made of it stands, whatever would be made of it now.
             if decision.state == approvals.REFUSED:
                 return Settled(refusal=Problem.model_validate(decision.refusal))
             outcome = ApprovalOutcome(

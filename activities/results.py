@@ -5,7 +5,7 @@ from typing import Any
 import stripe
 
 from billing.money import Money
-from billing.plan_change import ResultLines, ResultQuery
+from billing.plan_change import ResultLines, ResultQuery, Subject
 from billing.proration import Line
 from billing.proration_lines import lines_from_invoice, lines_from_invoice_items
 
@@ -57,15 +57,25 @@ async def _all_lines(client: stripe.StripeClient, invoice: dict[str, Any]) -> tu
 
 
 async def _of_pending_items(client: stripe.StripeClient, query: ResultQuery) -> ResultLines:
-    """Invoice items of the pinned second: still pending, or on a renewal that came right after."""
+    """The change's invoice items, oldest first: still pending, or on a renewal that came right after."""
     page = await client.v1.invoice_items.list_async({"customer": query.subject.customer, "limit": 100})
+    newest_first = [item.to_dict() for item in page.data]
     own = [
         item
-        for item in (i.to_dict() for i in page.data)
-        if item["period"]["start"] == query.subject.proration_date
-        and _subscription(item) == query.subject.subscription
+        for item in reversed(newest_first)
+        if _subscription(item) == query.subject.subscription and _is_own(item, query.subject)
     ]
     return ResultLines(lines=lines_from_invoice_items(own), invoice_items=tuple(i["id"] for i in own))
+
+
+def _is_own(item: dict[str, Any], subject: Subject) -> bool:
+    """By the pinned second. A change that prorates nothing has none: what there is of it all the same is of
+    the next period, which began while it was being applied.
+    """
+    start: int = item["period"]["start"]
+    if subject.proration_date is None:
+        return bool(item["proration"]) and start >= subject.period_end
+    return start == subject.proration_date
 
 
 def _subscription(item: dict[str, Any]) -> str | None:

@@ -108,8 +108,13 @@ class StripeReads:
         invoice = (await ask(self._client.v1.invoices.create_preview_async(shown))).to_dict()
         details = (invoice.get("parent") or {}).get("subscription_details") or {}
         currency = invoice["currency"]
+        try:
+            lines = lines_from_invoice(invoice)
+        except BillingError as error:
+            # The same lines would come again: an approval of less than all of them is none.
+            raise ApplicationError(error.message, type=error.code, non_retryable=True) from error
         return PreviewFacts(
-            lines=lines_from_invoice(invoice),
+            lines=lines,
             total=Money(amount_minor=invoice["total"], currency=currency),
             amount_due=Money(amount_minor=invoice["amount_due"], currency=currency),
             date=invoice.get("next_payment_attempt"),

@@ -191,6 +191,6 @@ CATALOGUE: dict[str, Entry] = {
     "temporarily_unavailable": Entry(
         503,
         "Try again",
-        "The records can't be reached just now and nothing was changed; send the same request again.",
+        "The records can't be reached just now. Send the same request again; nothing is done twice.",
     ),
 }

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ router = APIRouter(include_in_schema=False)
 _FOLDER = Path(__file__).parent
 _STYLE = (_FOLDER / "docs.css").read_text(encoding="utf-8")
 _PAGES = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+_PAGES.filters["json"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
 _PAGE = _PAGES.from_string((_FOLDER / "docs.html").read_text(encoding="utf-8"))
 _DIGEST = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 _POLICY = f"default-src 'none'; style-src 'sha256-{_DIGEST}'; frame-ancestors 'none'; base-uri 'none'"

@@ -163,7 +163,7 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 async def _records_away(request: Request, error: Exception) -> Response:
-    """The database can't be reached or is too busy. Whatever the request began was rolled back."""
+    """The database can't be reached or is too busy: the caller can't know how far the request came."""
     lost = isinstance(error, OperationalError | InterfaceError)
     if isinstance(error, DBAPIError) and not lost and not error.connection_invalidated:
         raise error  # a statement that is wrong stays wrong

@@ -38,7 +38,7 @@ class Anatomy:
 async def dissect(stage: Stage, driver: Driver, organizations: list[Organization]) -> Anatomy:
     """Some plan changes by the product in this process, one after another; the first ones only warm it up."""
     async with in_process.product(stage) as http:
-        plixo = Product(http, organizations, "dissected")
+        plixo = Product(http, stage.records, organizations, "dissected")
         for _ in range(2):
             await settled(stage.temporal, (await driver.alone(plixo)).asked.workflow)
         with in_process.counted() as statements:

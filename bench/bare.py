@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
 
     from workflows import ids, options
 
-    from .bare_activities import Calls, PlainCall, nothing
+    from .bare_activities import Calls, Nothing, PlainCall
     from .shapes import Command, Moment, Shape
 
 MAIN_QUEUE = "bench"
@@ -75,7 +75,7 @@ class Bare:
         for command in moment.commands:
             number, self._numbered = self._numbered, self._numbered + 1
             if command.kind == "local":
-                await workflow.execute_local_activity(nothing, **options.RECORD)
+                await workflow.execute_local_activity_method(Nothing.nothing, **options.RECORD)
             else:
                 self._tasks[number] = asyncio.create_task(self._work(number, command))
 
@@ -93,7 +93,8 @@ class Bare:
             call = PlainCall(name=command.name, facts=self._facts)
             self._facts |= await workflow.execute_activity_method(Calls.call, call, **CALL)
         else:
-            await workflow.execute_activity(nothing, **(CALL if command.stripe else options.MAIL))
+            how = CALL if command.stripe else options.MAIL
+            await workflow.execute_activity_method(Nothing.nothing, **how)
         self._happened.add(f"a{number}")
 
     async def _child(self, number: int, command: Command) -> None:

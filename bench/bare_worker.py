@@ -1,7 +1,9 @@
-"""`python -m bench.bare_worker`: hosts the baselines as `python -m worker` hosts the product."""
+"""`python -m bench.bare_worker FILE`: hosts the baselines as `python -m worker` hosts the product."""
 
 import asyncio
 import signal
+import sys
+from pathlib import Path
 
 from temporalio.client import Client
 from temporalio.worker import Worker
@@ -12,11 +14,12 @@ from worker import composition
 from worker.interceptors import Heartbeats
 
 from . import bare
-from .bare_activities import Calls, nothing
+from .bare_activities import Calls, Nothing
 
 
-def build_workers(temporal: Client, settings: Settings, budget: float) -> tuple[Worker, Worker]:
-    """The same two workers with the same options, on queues of their own."""
+def build_workers(temporal: Client, settings: Settings, budget: float, opened: Path) -> tuple[Worker, Worker]:
+    """The same two workers with the same options, on queues of their own; `opened` is told of reviews."""
+    nothing = Nothing(opened).nothing
     calls = Calls(stripe_client(settings.stripe_api_key.get_secret_value(), settings.stripe_api_base))
     main = Worker(
         temporal,
@@ -36,16 +39,16 @@ def build_workers(temporal: Client, settings: Settings, budget: float) -> tuple[
     return main, stripe
 
 
-async def run() -> None:
+async def run(opened: Path) -> None:
     """Until SIGTERM."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     settings, policy = load()
     temporal = await composition.connect(settings)
-    main, stripe = build_workers(temporal, settings, policy.stripe.requests_per_second)
+    main, stripe = build_workers(temporal, settings, policy.stripe.requests_per_second, opened)
     async with main, stripe:
         await stop.wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(run())
+    asyncio.run(run(Path(sys.argv[1])))

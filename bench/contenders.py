@@ -5,16 +5,20 @@ All of them are asked, reviewed and awaited in the same way; only who answers di
 
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 from typing import Any, Protocol
 
 import httpx
+from sqlmodel import select
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from billing.operations import Role
+from db.session import Database
+from db.tables import Approval
 from workflows import ids
 
 from . import bare
@@ -42,8 +46,10 @@ class Asked:
 
 class Contender(Protocol):
     name: str
-    review_type: str
-    """The workflow type of its reviews."""
+
+    async def open_reviews(self) -> Container[str]:
+        """The workflows of the reviews that can be decided. One look serves all who wait."""
+        ...
 
     async def ask(self) -> Asked:
         """Ask for one change."""
@@ -61,13 +67,23 @@ class Contender(Protocol):
 class Product:
     """Plixo, as people meet it."""
 
-    review_type = ids.APPROVAL
-
-    def __init__(self, http: httpx.AsyncClient, organizations: Iterable[Organization], name: str = "Plixo"):
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        records: Database,
+        organizations: Iterable[Organization],
+        name: str = "Plixo",
+    ) -> None:
         self.name = name
         self._http = http
+        self._records = records
         self._free = deque(organizations)
         self._keys = count(1)
+
+    async def open_reviews(self) -> Container[str]:
+        async with self._records.reading() as session:
+            found = await session.exec(select(Approval.workflow_id).where(Approval.state == "open"))
+        return set(found)
 
     async def ask(self) -> Asked:
         """One seat more on the same plan, charged at once."""
@@ -88,8 +104,6 @@ class Product:
         controller = asked.place.headers(Role.CONTROLLER)
         path = f"/v1/approvals/{asked.review.removeprefix('approval-')}"
         shown = await self._http.get(path, headers=controller)
-        if shown.status_code == 404:
-            return None
         body = {"decision": "approve", "subject_hash": _expect(shown, 200).json()["subject_hash"]}
         sent_at = time.time()
         _expect(await self._http.post(f"{path}/decision", json=body, headers=controller), 200, 202)
@@ -103,15 +117,25 @@ class Baseline:
     """A bare workflow of the product's shape; with subscriptions it makes the product's calls to Stripe."""
 
     def __init__(
-        self, name: str, temporal: Client, shape: Shape, subscriptions: Iterable[Subscribed] = ()
+        self,
+        name: str,
+        temporal: Client,
+        opened: Path,
+        shape: Shape,
+        subscriptions: Iterable[Subscribed] = (),
     ) -> None:
         self.name = name
-        self.review_type = f"Bare{ids.APPROVAL}"
         self._temporal = temporal
+        self._opened = opened.open()
+        self._open: set[str] = set()
         self._shape = shape
         self._free = deque((subscribed, SEATS) for subscribed in subscriptions)
         self._numbers = count(1)
         self._review = _review_number(shape)
+
+    async def open_reviews(self) -> Container[str]:
+        self._open.update(self._opened.read().split())
+        return self._open
 
     async def ask(self) -> Asked:
         workflow = f"bare-{self.name}-{next(self._numbers)}".replace(" ", "-")
@@ -142,6 +166,7 @@ class Baseline:
         return sent_at
 
     def done(self, asked: Asked) -> None:
+        self._open.discard(asked.review)
         if asked.place is not None:
             self._free.append(asked.place)
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 from temporalio.client import Client
 
-from workflows import ids
-
 from .contenders import Asked, Contender
 from .shapes import name
 
@@ -37,29 +35,29 @@ class Timing:
 
 
 class OpenReviews:
-    """Tells who waits that a review is open. One look serves all: polling must not become the load."""
+    """Tells who waits that a review is open. One look serves all: looking must not become the load."""
 
-    def __init__(self, temporal: Client) -> None:
-        self._temporal = temporal
-        self._waiting: dict[str, asyncio.Event] = {}
+    def __init__(self) -> None:
+        self._waiting: dict[Contender, dict[str, asyncio.Event]] = {}
 
-    async def wait(self, workflow: str) -> None:
-        """Until the review's workflow runs."""
-        self._waiting[workflow] = asyncio.Event()
+    async def wait(self, contender: Contender, asked: Asked) -> None:
+        """Until the review can be decided."""
+        waiting = self._waiting.setdefault(contender, {})
+        waiting[asked.review] = asyncio.Event()
         try:
             async with asyncio.timeout(PATIENCE):
-                await self._waiting[workflow].wait()
+                await waiting[asked.review].wait()
         finally:
-            del self._waiting[workflow]
+            del waiting[asked.review]
 
     async def look(self) -> None:
-        types = f"'{ids.APPROVAL}', 'Bare{ids.APPROVAL}'"
-        query = f"WorkflowType IN ({types}) AND ExecutionStatus = 'Running'"
+        """As long as somebody may wait."""
         while True:
-            if self._waiting:
-                async for found in self._temporal.list_workflows(query, page_size=1000):
-                    if event := self._waiting.get(found.id):
-                        event.set()
+            for contender, waiting in list(self._waiting.items()):
+                if waiting:
+                    opened = await contender.open_reviews()
+                    for review in filter(opened.__contains__, list(waiting)):
+                        waiting[review].set()
             await asyncio.sleep(LOOK_EVERY)
 
 
@@ -77,7 +75,7 @@ class Driver:
         """
         asked_at = time.time()
         asked = await contender.ask()
-        opened_at = await self.opened(asked)
+        opened_at = await self.opened(contender, asked)
         await asyncio.sleep(PAUSE)
         decided_at = await self._decide(contender, asked)
         await self._completed(contender, asked)
@@ -102,14 +100,14 @@ class Driver:
     async def change(self, contender: Contender) -> Asked:
         """One change, decided as soon as its review is open."""
         asked = await contender.ask()
-        await self._reviews.wait(asked.review)
+        await self._reviews.wait(contender, asked)
         await self._decide(contender, asked)
         await self._completed(contender, asked)
         return asked
 
-    async def opened(self, asked: Asked) -> float:
+    async def opened(self, contender: Contender, asked: Asked) -> float:
         """Waits until the review's records are there; gives the time since when."""
-        await self._reviews.wait(asked.review)
+        await self._reviews.wait(contender, asked)
         async with asyncio.timeout(PATIENCE):
             while True:
                 opened_at = await self._opened_at(asked)
@@ -145,7 +143,7 @@ class Driver:
 @asynccontextmanager
 async def driving(temporal: Client) -> AsyncIterator[Driver]:
     """A driver, as long as its look-out runs."""
-    reviews = OpenReviews(temporal)
+    reviews = OpenReviews()
     looking = asyncio.create_task(reviews.look())
     try:
         yield Driver(temporal, reviews)

@@ -39,7 +39,7 @@ async def _measure(stage: Stage, changes: int) -> dict[str, list[tuple[int, floa
         await stack.enter_async_context(stage.product())
         http = httpx.AsyncClient(base_url=stage.api, timeout=60, trust_env=False)
         await stack.enter_async_context(http)
-        plixo = Product(http, organizations)
+        plixo = Product(http, stage.records, organizations)
         for done in range(EVERY, changes + 1, EVERY):
             await driver.burst(plixo, EVERY, AT_ONCE)
             for name, taken in samples.items():

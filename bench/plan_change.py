@@ -1,7 +1,6 @@
 """A complete plan change, approval included, against two baselines on the same server in the same run."""
 
 import statistics
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -62,17 +61,15 @@ async def _measure(stage: Stage, options: Options) -> Report:
         driver = await stack.enter_async_context(driving(stage.temporal))
         anatomy = await dissect(stage, driver, organizations[:DISSECTED])
         await stack.enter_async_context(stage.product())
-        await stack.enter_async_context(
-            stage.process("bare-worker", [sys.executable, "-m", "bench.bare_worker"])
-        )
+        opened = await stack.enter_async_context(stage.baselines())
         http = httpx.AsyncClient(base_url=stage.api, timeout=60, trust_env=False)
         await stack.enter_async_context(http)
         measured = [
             await _prepare(stage, driver, contender, anatomy)
             for contender in (
-                Product(http, organizations[DISSECTED:]),
-                Baseline("same Stripe calls", stage.temporal, anatomy.shape, subscriptions),
-                Baseline("bare", stage.temporal, anatomy.shape),
+                Product(http, stage.records, organizations[DISSECTED:]),
+                Baseline("same Stripe calls", stage.temporal, opened, anatomy.shape, subscriptions),
+                Baseline("bare", stage.temporal, opened, anatomy.shape),
             )
         ]
         for _ in range(options.rounds):

@@ -1,7 +1,6 @@
 """How soon a request for a plan change is answered, against the bare start of a workflow."""
 
 import asyncio
-import sys
 import time
 from contextlib import AsyncExitStack
 
@@ -41,12 +40,10 @@ async def _measure(stage: Stage, count: int) -> tuple[list[float], list[float]]:
     async with AsyncExitStack() as stack:
         driver = await stack.enter_async_context(driving(stage.temporal))
         await stack.enter_async_context(stage.product())
-        await stack.enter_async_context(
-            stage.process("bare-worker", [sys.executable, "-m", "bench.bare_worker"])
-        )
+        await stack.enter_async_context(stage.baselines())
         http = httpx.AsyncClient(base_url=stage.api, timeout=60, trust_env=False)
         await stack.enter_async_context(http)
-        plixo = Product(http, organizations)
+        plixo = Product(http, stage.records, organizations)
         for number in range(WARM_UP + count):
             posts.append(await _post(driver, plixo))
             starts.append(await _start(stage, number))
@@ -57,7 +54,7 @@ async def _post(driver: Driver, plixo: Product) -> float:
     began = time.perf_counter()
     asked = await plixo.ask()
     answered = time.perf_counter() - began
-    await driver.opened(asked)
+    await driver.opened(plixo, asked)
     await asyncio.sleep(QUIET)
     return answered
 

@@ -20,6 +20,7 @@ from temporalio.client import Client
 
 from activities.stripe_client import stripe_client
 from billing.policy import Policy
+from db.session import Database
 from sandbox import running
 from sandbox.places import Places
 from sandbox.processes import Child
@@ -70,6 +71,7 @@ class Stage:
     stand_in: httpx.AsyncClient
     settings: Settings
     policy: Policy
+    records: Database
     pids: dict[str, int] = field(default_factory=dict)
     """Of the processes that the benchmark has started itself, by name."""
 
@@ -92,6 +94,14 @@ class Stage:
             self.process("worker", commands["worker"], f"{url('worker')}/healthz", **health),
         ):
             yield
+
+    @asynccontextmanager
+    async def baselines(self) -> AsyncIterator[Path]:
+        """The baselines' worker; gives the file that it names opened reviews in, one a line."""
+        opened = self.stack.places.file("opened-reviews")
+        opened.touch()
+        async with self.process("baselines", [sys.executable, "-m", "bench.bare_worker", str(opened)]):
+            yield opened
 
     @asynccontextmanager
     async def process(
@@ -156,6 +166,8 @@ async def _staged(stack: Stack) -> AsyncIterator[Stage]:
     async with AsyncExitStack() as closing:
         stand_in = httpx.AsyncClient(base_url=settings.stripe_api_base, timeout=60, trust_env=False)
         await closing.enter_async_context(stand_in)
+        records = Database(settings.database_url)
+        closing.push_async_callback(records.dispose)
         yield Stage(
             stack=stack,
             temporal=await composition.connect(settings),
@@ -163,4 +175,5 @@ async def _staged(stack: Stack) -> AsyncIterator[Stage]:
             stand_in=stand_in,
             settings=settings,
             policy=policy,
+            records=records,
         )

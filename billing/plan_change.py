@@ -10,7 +10,17 @@ from .money import Money
 from .operations import Message, Problem
 from .plans import Interval, Plan
 from .policy import Policy
-from .proration import Difference, Line, NextInvoice, Period, Preview, compare, lines_hash, own_lines
+from .proration import (
+    Difference,
+    Line,
+    NextInvoice,
+    Period,
+    Preview,
+    compare,
+    lines_hash,
+    own_lines,
+    waiting_on_both,
+)
 
 Effective = Literal["now", "period_end"]
 Invoicing = Literal["immediately", "next_invoice"]
@@ -150,13 +160,14 @@ def build_subject(
 ) -> Subject:
     """Joins what Stripe previewed into the subject of a review.
 
-    `preview` is the invoice that the change causes (immediate, or the next one), `renewal` what one full
-    period costs afterwards. Charged at once, `preview` is due now and `renewal` comes next; otherwise
-    nothing is due now and `preview` is the next invoice.
+    `preview` is the invoice that the change causes (immediate, or the next one), `renewal` the next one
+    without it. Charged at once, `preview` is due now and `renewal` comes next, without what was waiting for
+    it and is on `preview` already; otherwise nothing is due now and `preview` is the next invoice.
     """
     at_once = query.charged_at_once
     nothing = Money(amount_minor=0, currency=preview.total.currency)
     following = renewal if at_once else preview
+    brought_forward = waiting_on_both(preview.lines, renewal.lines, query.to.price) if at_once else ()
     return Subject(
         from_=query.facts.terms,
         to=query.to,
@@ -172,7 +183,7 @@ def build_subject(
             lines=preview.lines,
             due_now=preview.amount_due if at_once else nothing,
             next_invoice=NextInvoice(
-                amount_minor=following.total.amount_minor,
+                amount_minor=following.total.amount_minor - sum(b.amount_minor for b in brought_forward),
                 currency=following.total.currency,
                 date=None if query.resets_anchor else query.facts.period_end,
             ),

@@ -80,21 +80,33 @@ def own_lines(lines: Iterable[Line], proration_date: int) -> tuple[Line, ...]:
     return tuple(line for line in lines if line.period.start == proration_date)
 
 
+def waiting_on_both(immediate: Sequence[Line], renewal: Sequence[Line], price: str) -> tuple[Line, ...]:
+    """What waits for an invoice and is on both previews: the immediate invoice takes it, the renewal won't.
+
+    `price` is what a full period costs: a line of it does not wait, it is the period's own.
+    """
+    waiting = [line for line in renewal if line.kind != "renewal" or line.price != price]
+    both, _ = _paired(waiting, immediate)
+    return tuple(both)
+
+
 def compare(approved: Sequence[Line], actual: Sequence[Line]) -> tuple[Difference, ...]:
     """Line by line, as multisets: empty means that exactly what was approved is there."""
     return (
-        *(Difference(what="missing", line=line) for line in _beyond(approved, actual)),
-        *(Difference(what="unexpected", line=line) for line in _beyond(actual, approved)),
+        *(Difference(what="missing", line=line) for line in _paired(approved, actual)[1]),
+        *(Difference(what="unexpected", line=line) for line in _paired(actual, approved)[1]),
     )
 
 
-def _beyond(lines: Sequence[Line], others: Sequence[Line]) -> list[Line]:
-    """The lines that have no partner among the others."""
+def _paired(lines: Sequence[Line], others: Sequence[Line]) -> tuple[list[Line], list[Line]]:
+    """The lines that have a partner among the others, and those that have none."""
     partners = Counter(line.identity() for line in others)
-    beyond: list[Line] = []
+    paired: list[Line] = []
+    alone: list[Line] = []
     for line in lines:
         if partners[line.identity()] > 0:
             partners[line.identity()] -= 1
+            paired.append(line)
         else:
-            beyond.append(line)
-    return beyond
+            alone.append(line)
+    return paired, alone

@@ -95,6 +95,7 @@ def sqlite_engine(url: URL, *, size: int, query_only: bool = False, foreign_keys
     """An engine on WAL. Its transactions are BEGIN IMMEDIATE; with `query_only` there are none."""
     engine = create_async_engine(
         url,
+        hide_parameters=True,  # they are people's data, and errors are logged
         pool_size=size,
         max_overflow=0,
         pool_timeout=WAIT_FOR_CONNECTION,
@@ -143,6 +144,7 @@ def postgres_engine(url: URL) -> AsyncEngine:
     """An engine for many short transactions."""
     return create_async_engine(
         url,
+        hide_parameters=True,
         pool_size=POOL_SIZE,
         max_overflow=0,
         pool_timeout=WAIT_FOR_CONNECTION,

@@ -31,7 +31,7 @@ from settings.settings import DEFAULT_POLICY, Settings
 from worker import composition
 
 from .builders import Member, Tenant
-from .shop import APRIL, Shop, open_shop
+from .shop import APRIL, PLANS, Plans, Shop, open_shop
 
 BIN = Path(sys.executable).parent
 PATIENCE = 30.0
@@ -199,7 +199,13 @@ async def time_skipping() -> AsyncIterator[WorkflowEnvironment]:
 
 @asynccontextmanager
 async def house(
-    environment: WorkflowEnvironment, database: Database, stand_in: StandIn, *, at: int = APRIL
+    environment: WorkflowEnvironment,
+    database: Database,
+    stand_in: StandIn,
+    *,
+    at: int = APRIL,
+    plans: Plans = PLANS,
+    currency: str = "usd",
 ) -> AsyncIterator[House]:
     """Everything, in this process, around a Temporal server and a fresh database."""
     async with AsyncExitStack() as stack:
@@ -212,7 +218,7 @@ async def house(
             smtp_url=mail.url,
             public_url="http://plixo.test",
         )
-        shop = await open_shop(stand_in, at)
+        shop = await open_shop(stand_in, at, plans, currency)
         activities = composition.build_activities(settings, database, environment.client, shop.client)
         stack.push_async_callback(activities.close)
         for worker in composition.build_workers(environment.client, activities, policy):

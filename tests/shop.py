@@ -1,9 +1,10 @@
 """What Plixo sells, put into a Stripe stand-in, and organizations that subscribe to it."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
+from typing import Any, Literal
 
 import stripe
 
@@ -21,11 +22,16 @@ APRIL = 1_775_001_600
 MID_APRIL = 1_776_297_600
 """2026-04-16 00:00 UTC: exactly half of it."""
 
-PLANS: dict[str, dict[str, Any]] = {
+Plans = Mapping[str, Mapping[str, Any]]
+"""By their short names: minor units a seat for each interval that they are sold for, and their limits."""
+
+PLANS: Plans = {
     "starter": {"month": 1000, "year": 10_000, "seats": 10, "customers": 50, "ar_balance": 500_000},
     "growth": {"month": 2000, "year": 20_000, "seats": 50, "customers": 500, "ar_balance": 10_000_000},
     "scale": {"month": 5000, "year": 50_000, "seats": 250, "customers": None, "ar_balance": None},
 }
+
+INTERVALS: tuple[Literal["month"], Literal["year"]] = ("month", "year")
 
 _numbers = count(1)
 
@@ -38,25 +44,26 @@ class Shop:
     client: stripe.StripeClient
     price: dict[tuple[str, str], str] = field(default_factory=dict)
 
-    async def stock(self) -> None:
+    async def stock(self, plans: Plans = PLANS, currency: str = "usd") -> None:
         """Makes the plans' products and prices."""
-        for slug, terms in PLANS.items():
+        for slug, terms in plans.items():
             metadata = {"plixo_plan": slug, "seats_included": str(terms["seats"])}
             for limit in ("customers", "ar_balance"):
                 metadata[f"limit_{limit}"] = "unlimited" if terms[limit] is None else str(terms[limit])
             product = await self.client.v1.products.create_async(
                 {"name": slug.capitalize(), "metadata": metadata}
             )
-            for interval in ("month", "year"):
-                price = await self.client.v1.prices.create_async(
-                    {
-                        "product": product.id,
-                        "currency": "usd",
-                        "unit_amount": terms[interval],
-                        "recurring": {"interval": "month" if interval == "month" else "year"},
-                    }
-                )
-                self.price[slug, interval] = price.id
+            for interval in INTERVALS:
+                if interval in terms:
+                    price = await self.client.v1.prices.create_async(
+                        {
+                            "product": product.id,
+                            "currency": currency,
+                            "unit_amount": terms[interval],
+                            "recurring": {"interval": interval},
+                        }
+                    )
+                    self.price[slug, interval] = price.id
 
     async def tenant(
         self,
@@ -66,6 +73,7 @@ class Shop:
         seats: int = 6,
         interval: str = "month",
         card: str = "pm_card_visa",
+        billing_mode: Literal["classic", "flexible"] = "flexible",
     ) -> Tenant:
         """An organization with people, subscribed now by the stand-in's clock, and mirrored."""
         customer = await self.client.v1.customers.create_async({"name": f"Organization {next(_numbers)}"})
@@ -75,6 +83,7 @@ class Shop:
                 "customer": customer.id,
                 "default_payment_method": method.id,
                 "items": [{"price": self.price[plan, interval], "quantity": seats}],
+                "billing_mode": {"type": billing_mode},
             }
         )
         tenant = await builders.tenant(
@@ -112,9 +121,9 @@ class Shop:
         ]
 
 
-async def open_shop(stand_in: StandIn, at: int = APRIL) -> Shop:
+async def open_shop(stand_in: StandIn, at: int = APRIL, plans: Plans = PLANS, currency: str = "usd") -> Shop:
     """A stocked shop in a fresh stand-in whose clock stands at `at` (UTC seconds)."""
     await asyncio.to_thread(stand_in.control, "clock", {"now": at})
     shop = Shop(stand_in, stripe_client("sk_test_plixo", stand_in.url))
-    await shop.stock()
+    await shop.stock(plans, currency)
     return shop

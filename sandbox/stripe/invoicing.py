@@ -296,7 +296,7 @@ def _end(ctx: Ctx, invoice: Obj, status: str, moment: str, event: str) -> None:
 
 
 def _note_delinquency(ctx: Ctx, invoice: Obj, delinquent: bool) -> None:
-    """A customer's `delinquent` follows the latest of its invoices that failed, was paid or was written off."""
+    """A customer's `delinquent` follows its latest invoice that failed, was paid or was written off."""
     customer = ctx.store.get("customer", invoice["customer"])
     if customer["delinquent"] != delinquent:
         customer["delinquent"] = delinquent

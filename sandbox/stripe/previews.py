@@ -104,15 +104,12 @@ def _subscription(ctx: Ctx, details: dict[str, Any]) -> Obj | None:
 
 
 def _immediate(ctx: Ctx, subscription: Obj, change: Change) -> _Bill:
-    waiting = (
-        pending_items(ctx.store, subscription["customer"], subscription["id"]) if change.with_pending else []
-    )
-    return _Bill(
-        ctx.now,
-        (ctx.now, ctx.now),
-        waiting + _unsaved(ctx, subscription, change.prorations),
-        change.recurring,
-    )
+    """The invoice that the change makes at once; empty when it changes nothing that is billed."""
+    bill = _Bill(ctx.now, (ctx.now, ctx.now), drafts=change.recurring)
+    if change.bills_now and change.with_pending:
+        bill.items = pending_items(ctx.store, subscription["customer"], subscription["id"])
+    bill.items += _unsaved(ctx, subscription, change.prorations)
+    return bill
 
 
 def _renewal(ctx: Ctx, subscription: Obj, change: Change | None, details: dict[str, Any]) -> _Bill:

@@ -67,6 +67,7 @@ class Review:
             round=1,
             subject={"to": {"plan": "scale"}},
             subject_hash=SUBJECT_HASH,
+            reason="The team grows.",
             amount=None,
             requested_by=self.acme.admin.id,
             ladder=LADDER,

@@ -73,6 +73,23 @@ async def test_whoever_is_asked_later_may_not_decide_yet(review: Review) -> None
     assert (late.outcome.state, late.outcome.role) == ("approved", Role.LEGAL)
 
 
+@pytest.mark.parametrize(
+    ("climbed", "role"), [(False, Role.CONTROLLER), (True, Role.LEGAL)], ids=["first rung", "second rung"]
+)
+async def test_who_has_several_roles_decides_by_that_of_the_highest_rung_asked(
+    review: Review, climbed: bool, role: Role
+) -> None:
+    both = await member(review.database, review.acme.organization, [Role.LEGAL, Role.CONTROLLER])
+    await review.open()
+    if climbed:
+        await review.climb()
+
+    settled = await review.decide(both)
+
+    assert settled.outcome is not None
+    assert settled.outcome.role == role
+
+
 async def test_an_earlier_rung_may_still_decide_after_an_escalation(review: Review) -> None:
     await review.open()
     await review.climb()

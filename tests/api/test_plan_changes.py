@@ -217,6 +217,7 @@ async def test_two_keys_or_one_of_other_bytes_are_refused(
         ({"plan": "starter", "seats": 4}, "seats_below_usage", "/seats"),
         ({"plan": "starter", "seats": 11}, "seats_above_plan", "/seats"),
         ({"plan": "starter", "seats": 8, "interval": "year"}, "interval_unavailable", "/interval"),
+        ({"interval": "year", "invoicing": "next_invoice"}, "interval_bills_now", "/invoicing"),
     ],
 )
 async def test_what_makes_no_sense_is_refused_by_name_and_leaves_no_trace(
@@ -237,6 +238,21 @@ async def test_an_unknown_plan_is_answered_with_those_that_there_are(api: Api, a
         "There is no plan 'gold'; known plans: growth, scale, starter. "
         "Name one of the plans that GET /v1/plans lists."
     )
+
+
+@ON_ONE_DATABASE
+@pytest.mark.parametrize("mend", [{"invoicing": "immediately"}, {"effective": "period_end"}])
+async def test_a_new_interval_is_not_left_to_the_next_invoice_but_is_taken_as_mended(
+    api: Api, acme: Tenant, mend: dict[str, str]
+) -> None:
+    problem = (await api.ask(acme.admin, interval="year", invoicing="next_invoice")).json()
+    assert problem["detail"] == (
+        "To pay by the year instead of by the month from now on starts a new billing period, "
+        "which is billed at once: it can't be left to the next invoice. "
+        "Choose invoicing immediately, or let the change be effective at period_end."
+    )
+    mended = {"interval": "year", "invoicing": "next_invoice"} | mend
+    assert (await api.ask(acme.admin, **mended)).status_code == 202
 
 
 @ON_ONE_DATABASE

@@ -8,6 +8,7 @@ from billing.plan_change import (
     Phase,
     ScheduleFacts,
     Target,
+    build_subject,
     expected_lines,
     planned_as_approved,
     subject_hash,
@@ -24,8 +25,10 @@ from .builders import (
     MID_APRIL,
     a_line,
     a_plan,
+    a_query,
     a_subject,
     a_wish,
+    previewed,
     some_facts,
     some_terms,
 )
@@ -79,6 +82,21 @@ def test_charged_later_nothing_is_due_now_and_the_next_invoice_has_it_all() -> N
     preview = a_subject(CREDIT, DEBIT, MAY, invoicing="next_invoice").preview
     assert (preview.due_now, preview.total) == (usd(0), 12_500)
     assert preview.next_invoice == NextInvoice(amount_minor=12_500, currency="usd", date=APRIL_END)
+
+
+def test_what_waits_for_the_next_invoice_and_is_brought_forward_is_not_asked_for_twice() -> None:
+    waits, left = a_line(amount_minor=6, start=APRIL_START), a_line(amount_minor=7, start=APRIL_START)
+    subject = build_subject(
+        a_query(), previewed(waits, CREDIT, DEBIT), previewed(waits, waits, left, MAY), limits=()
+    )
+    assert subject.preview.due_now == usd(2506)
+    assert subject.preview.next_invoice == NextInvoice(amount_minor=10_013, currency="usd", date=APRIL_END)
+
+
+def test_a_period_that_begins_at_once_is_the_measure_of_the_next_invoice_too() -> None:
+    year = a_year(MID_APRIL)
+    subject = build_subject(a_query(to=YEARLY), previewed(CREDIT, year), previewed(year), limits=())
+    assert subject.preview.next_invoice.amount_minor == 100_000
 
 
 @pytest.mark.parametrize("invoicing", ["immediately", "next_invoice"])

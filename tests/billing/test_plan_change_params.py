@@ -61,10 +61,19 @@ def test_a_change_at_period_end_is_previewed_as_a_subscription_that_starts_then(
     }
 
 
-@pytest.mark.parametrize("effective", ["now", "period_end"])
-def test_the_renewal_is_previewed_with_the_same_parameters(effective: str) -> None:
-    query = a_query(effective=effective)
-    assert renewal_preview_params(query) == preview_params(query) | {"preview_mode": "recurring"}
+def test_the_renewal_is_previewed_without_prorations() -> None:
+    assert renewal_preview_params(a_query()) == {
+        "subscription": "sub_1",
+        "subscription_details": {"items": TO_GROWTH, "proration_behavior": "none"},
+    }
+
+
+def test_the_renewal_after_an_interval_change_is_previewed_as_a_period_that_begins_now() -> None:
+    assert renewal_preview_params(a_query(to=YEARLY))["subscription_details"] == {
+        "items": TO_YEARLY,
+        "proration_behavior": "none",
+        "billing_cycle_anchor": {"type": "now"},
+    }
 
 
 @pytest.mark.parametrize(

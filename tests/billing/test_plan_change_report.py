@@ -1,9 +1,9 @@
 from billing.limits import LimitCheck
 from billing.money import Money
 from billing.plan_change import ResultLines, verify
-from billing.plan_change_report import applied_report, blocked_problem, mismatch_problem
+from billing.plan_change_report import applied_report, blocked_problem, mismatch_problem, preview_detail
 
-from .builders import MID_APRIL, a_line, a_subject
+from .builders import APRIL_END, MID_APRIL, a_line, a_subject
 
 CREDIT = a_line(kind="credit", amount_minor=-500, price="price_starter_month")
 DEBIT = a_line()
@@ -71,3 +71,13 @@ def test_a_mismatch_counts_what_is_missing_and_what_was_not_approved() -> None:
         "Stripe holds other lines than those approved: 1 missing, 2 unexpected. "
         "Accept them as they are, or revert to the former plan."
     )
+
+
+def test_a_preview_is_told_with_every_line_and_what_is_due_when() -> None:
+    assert preview_detail(a_subject(CREDIT, DEBIT)) == {
+        "proration_date": MID_APRIL,
+        "lines": [line.model_dump(mode="json") for line in (CREDIT, DEBIT)],
+        "due_now": {"amount_minor": 500, "currency": "usd"},
+        "next_invoice": {"amount_minor": 10_000, "currency": "usd", "date": APRIL_END},
+        "limits": [{"name": "customers", "used": 12, "allowed": 500, "ok": True}],
+    }

@@ -59,6 +59,25 @@ def test_an_interval_that_the_plan_is_not_sold_for_is_refused():
     assert (refused.value.code, refused.value.field) == ("interval_unavailable", "interval")
 
 
+def test_an_interval_that_changes_now_is_not_left_to_the_next_invoice():
+    wish = a_wish(interval="year", invoicing="next_invoice")
+    with pytest.raises(InvalidRequest, match="by the year instead of by the month") as refused:
+        validate_change(some_terms(), wish, a_plan(), some_usage())
+    assert (refused.value.code, refused.value.field) == ("interval_bills_now", "invoicing")
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        a_wish(interval="year", invoicing="next_invoice", effective="period_end"),
+        a_wish(interval="year", invoicing="immediately"),
+        a_wish(interval="month", seats=6, invoicing="next_invoice"),
+    ],
+)
+def test_what_is_billed_when_it_can_be_is_fine(wish):
+    assert validate_change(some_terms(), wish, a_plan(), some_usage()).interval == wish.interval
+
+
 def test_an_interval_left_out_must_exist_on_the_new_plan_too():
     monthly = a_plan(plan="growth", prices=a_plan().prices[:1])
     with pytest.raises(InvalidRequest, match="is not sold by the year"):

@@ -49,6 +49,16 @@ def test_what_waits_is_part_of_the_next_invoice(business: Business) -> None:
     assert amounts(business.invoice(changed.latest_invoice)) == [250, -500, 1000]
 
 
+def test_a_change_of_nothing_bills_nothing_even_when_something_waits(business: Business) -> None:
+    subscription = business.subscribe(1000)
+    business.at(APR_16)
+    price = business.price(2000, "Gold")
+    changed = business.change(subscription, price)
+    assert amounts(business.preview(changed, price, proration_behavior="always_invoice")) == []
+    again = business.change(changed, price, proration_behavior="always_invoice")
+    assert again.latest_invoice == subscription.latest_invoice
+
+
 def test_recurring_mode_shows_the_periods_price_alone(business: Business) -> None:
     subscription = business.subscribe(1000)
     business.at(APR_16)

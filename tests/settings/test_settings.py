@@ -1,0 +1,81 @@
+"""Settings and policy are checked at the start, everything wrong at once, before anything is done."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from settings.settings import DEFAULT_POLICY, InvalidSettings, load
+
+from ..crash.stage import ROOT
+
+
+@pytest.fixture(autouse=True)
+def _bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No PLIXO_ variable and no .env of the machine."""
+    for name in [name for name in os.environ if name.startswith("PLIXO_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_shipped_policy_and_a_stripe_key_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLIXO_STRIPE_API_KEY", "sk_test_x")
+    settings, policy = load()
+    assert settings.database_url == "sqlite:///plixo.db"
+    assert policy.plan_change.ladder in policy.ladders
+
+
+def test_every_wrong_setting_and_every_wrong_rule_is_named_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    policy = tmp_path / "wrong.toml"
+    text = DEFAULT_POLICY.read_text().replace('ladder = "plan_change"', 'ladder = "nobody"')
+    policy.write_text(text.replace('zone = "America/New_York"', 'zone = "Mars/Olympus"'))
+    monkeypatch.setenv("PLIXO_DATABASE_URL", "mysql://x")
+    monkeypatch.setenv("PLIXO_TEMPORAL_ADDRESS", "nowhere")
+    monkeypatch.setenv("PLIXO_SMTP_URL", "http://mail")
+    monkeypatch.setenv("PLIXO_POLICY_FILE", str(policy))
+
+    with pytest.raises(InvalidSettings) as wrong:
+        load()
+
+    said = "\n".join(wrong.value.problems)
+    for name in ("DATABASE_URL", "TEMPORAL_ADDRESS", "SMTP_URL", "STRIPE_API_KEY"):
+        assert f"PLIXO_{name}:" in said
+    assert "plan_change.ladder: 'nobody'" in said
+    assert "Mars/Olympus" in said
+    assert "is not set" in said
+
+
+def test_a_policy_file_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLIXO_STRIPE_API_KEY", "sk_test_x")
+    monkeypatch.setenv("PLIXO_POLICY_FILE", "/nowhere/policy.toml")
+    with pytest.raises(InvalidSettings, match=r"PLIXO_POLICY_FILE: /nowhere/policy.toml can't be read"):
+        load()
+
+
+def test_a_wrong_value_is_said_without_repeating_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLIXO_STRIPE_API_KEY", "sk_live_secret")
+    monkeypatch.setenv("PLIXO_API_PORT", "99999")
+    with pytest.raises(InvalidSettings) as wrong:
+        load()
+    assert "sk_live_secret" not in str(wrong.value)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("process", ["api", "worker"])
+async def test_a_process_with_wrong_settings_says_all_and_ends_with_2(process: str) -> None:
+    started = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", process),
+        cwd=ROOT,
+        env={**os.environ, "PLIXO_DATABASE_URL": "mysql://x", "PLIXO_TEMPORAL_ADDRESS": "nowhere"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, said = await asyncio.wait_for(started.communicate(), 60)
+    assert started.returncode == 2
+    assert b"PLIXO_DATABASE_URL" in said
+    assert b"PLIXO_TEMPORAL_ADDRESS" in said
+    assert b"PLIXO_STRIPE_API_KEY" in said
