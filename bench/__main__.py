@@ -14,7 +14,7 @@ from .reports import Results
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 words = Console(stderr=True, highlight=False)
-tables = Console(highlight=False)
+tables = Console(highlight=False, width=reports.WIDE)
 
 
 def chosen(names: list[str]) -> list[Benchmark]:

@@ -4,7 +4,6 @@ import statistics
 from contextlib import AsyncExitStack
 
 import httpx
-import psutil  # type: ignore[import-untyped]
 
 from .contenders import Product
 from .driving import driving
@@ -19,7 +18,6 @@ FROM = 500
 """Changes until everything is warm: caches of workflows, statements and templates are full."""
 AT_ONCE = 50
 PLACES = 100
-MIB = 1024 * 1024
 
 
 def run(options: Options) -> Report:
@@ -43,7 +41,7 @@ async def _measure(stage: Stage, changes: int) -> dict[str, list[tuple[int, floa
         for done in range(EVERY, changes + 1, EVERY):
             await driver.burst(plixo, EVERY, AT_ONCE)
             for name, taken in samples.items():
-                taken.append((done, psutil.Process(stage.pids[name]).memory_info().rss / MIB))
+                taken.append((done, stage.resident(name)))
     return samples
 
 

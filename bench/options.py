@@ -9,7 +9,7 @@ class Options(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     postgres: bool = False
-    rounds: int = 4
+    rounds: int = 3
     alone: int = 10
     burst: int = 150
     changes: int = 2000

@@ -37,9 +37,15 @@ class Measured:
     stripe: Counter[str]
     per_second: list[float] = field(default_factory=list)
     alone: list[list[Timing]] = field(default_factory=list)
+    cpu: list[dict[str, float]] = field(default_factory=list)
+    """Seconds of each process for one change, from the bursts."""
 
     def totals(self) -> list[float]:
         return [timing.total for timings in self.alone for timing in timings]
+
+    def cpu_seconds(self) -> float:
+        """For one change, over all processes."""
+        return statistics.median(sum(used.values()) for used in self.cpu)
 
     def medians(self) -> list[float]:
         return [statistics.median(timing.total for timing in timings) for timings in self.alone]
@@ -76,7 +82,10 @@ async def _measure(stage: Stage, options: Options) -> Report:
             for one in measured:
                 one.alone.append([await driver.alone(one.contender) for _ in range(options.alone)])
             for one in measured:
+                before = stage.cpu_seconds()
                 one.per_second.append(await driver.burst(one.contender, options.burst, AT_ONCE))
+                used = stage.cpu_seconds()
+                one.cpu.append({name: (used[name] - before[name]) / options.burst for name in used})
     return _report(measured, anatomy, stage, options)
 
 
@@ -105,6 +114,7 @@ def _report(measured: Sequence[Measured], anatomy: Anatomy, stage: Stage, option
         columns=("", "Plixo", "(b) same Stripe calls", "(a) bare"),
         rows=[
             (f"{AT_ONCE} at a time, a second", *(figure(statistics.median(m.per_second)) for m in measured)),
+            ("CPU time for one, all processes", *(milliseconds(m.cpu_seconds()) for m in measured)),
             ("alone, p50", *(milliseconds(percentile(m.totals(), 50)) for m in measured)),
             ("alone, p95", *(milliseconds(percentile(m.totals(), 95)) for m in measured)),
             ("of it until the review is open, p50", *(_part(m, "until_review") for m in measured)),
@@ -129,12 +139,14 @@ def _report(measured: Sequence[Measured], anatomy: Anatomy, stage: Stage, option
             + _listed(anatomy.shape.counts())
             + ".",
             f"Alone: Temporal's own times, without the {1000 * PAUSE:.0f} ms that the approver takes.",
+            f"{_passed_on_later(plixo)} of Plixo's decisions were answered 202 and delivered by the outbox.",
             f"Database: {anatomy.statements:.0f} statements, {anatomy.transactions:.0f} transactions "
             "(BEGIN and COMMIT are a round trip each); the API's part included.",
         ],
         facts={
             "per_second": {m.contender.name: m.per_second for m in measured},
             "alone_seconds": {m.contender.name: m.totals() for m in measured},
+            "cpu_seconds": {m.contender.name: m.cpu for m in measured},
             "cost": {m.contender.name: m.cost.model_dump() for m in measured},
             "counts": dict(anatomy.shape.counts()),
             "stripe_calls": dict(anatomy.stripe),
@@ -152,6 +164,11 @@ def _part(measured: Measured, part: str) -> str:
     return milliseconds(
         percentile([getattr(timing, part) for timings in measured.alone for timing in timings], 50)
     )
+
+
+def _passed_on_later(measured: Measured) -> int:
+    assert isinstance(measured.contender, Product)
+    return measured.contender.passed_on_later
 
 
 def _listed(counts: Counter[str]) -> str:

@@ -114,7 +114,7 @@ def _table(console: Console, columns: Sequence[str], rows: Sequence[tuple[str, .
         table.add_column(column, justify="right" if number else "left", no_wrap=True)
     for row in rows:
         table.add_row(*row)
-    console.print(table, width=WIDE, markup=False)
+    console.print(table, markup=False)
 
 
 class Results(BaseModel):

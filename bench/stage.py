@@ -7,14 +7,16 @@ import asyncio
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import httpx
+import psutil  # type: ignore[import-untyped]
 import stripe
 from temporalio.client import Client
 
@@ -72,8 +74,6 @@ class Stage:
     settings: Settings
     policy: Policy
     records: Database
-    pids: dict[str, int] = field(default_factory=dict)
-    """Of the processes that the benchmark has started itself, by name."""
 
     @property
     def database(self) -> str:
@@ -112,15 +112,27 @@ class Stage:
         try:
             if ready is not None:
                 await self.stack.processes.ready(child, lambda: self._answers(ready), START_WITHIN)
-            self.pids[name] = child.pid
             yield child
         finally:
-            self.pids.pop(name, None)
             await self.stack.processes.end(child)
 
     async def finish(self, name: str, *module: str) -> None:
         """Run `python -m …` to its end. Raises StackFailed unless it ends with 0."""
         await self.stack.processes.finish(name, [sys.executable, "-m", *module], self._env())
+
+    def cpu_seconds(self) -> Counter[str]:
+        """What every process has used so far, the driver's own included."""
+        pids = {child.name: child.pid for child in self.stack.processes.running} | {"driver": os.getpid()}
+        used: Counter[str] = Counter()
+        for name, pid in pids.items():
+            times = psutil.Process(pid).cpu_times()
+            used[name] = times.user + times.system
+        return used
+
+    def resident(self, name: str) -> float:
+        """Mebibytes of memory that one of the processes holds."""
+        pid = next(child.pid for child in self.stack.processes.running if child.name == name)
+        return float(psutil.Process(pid).memory_info().rss) / (1024 * 1024)
 
     async def control(self, path: str, body: Any = None) -> Any:
         """Call one of the stand-in's own endpoints: a POST when there is a body."""

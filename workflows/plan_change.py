@@ -172,13 +172,13 @@ class PlanChangeWorkflow:
         await self._story.mail_requester("scheduled", "plan_change_scheduled", {"subject": shown})
         while not await self._reads.has_changed(subject):
             if self._waits.cancelled is not None:
-                self._waits.cancellable = False
-                await self._release(schedule)
-                if not await self._reads.has_changed(subject):
-                    return self._review.cancelled()
                 break
             await self._waits.for_period_end(subject)
         self._waits.cancellable = False
+        # Taken back, or done: a schedule that stayed would be in the way of the next change.
+        await self._release(schedule)
+        if not await self._reads.has_changed(subject):
+            return self._review.cancelled()
         return await self._verify(subject, await self._reads.renewal(subject))
 
     async def _schedule(self, subject: Subject) -> str:
@@ -204,7 +204,7 @@ class PlanChangeWorkflow:
         return created.stripe_id
 
     async def _release(self, schedule: str) -> None:
-        """A schedule that has run its course meanwhile refuses; what then holds is read afterwards."""
+        """One that has run its course meanwhile refuses; what then holds is read afterwards."""
         await self._story.perform("release", "schedule.release", schedule, {})
 
     # --- The end --------------------------------------------------------------------------------------

@@ -5,13 +5,13 @@ Reusable: a story is a coroutine that acts through the API; `Stage.play` runs it
 """
 
 import asyncio
-import os
+import multiprocessing
 import signal
-import sys
 import tomllib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from httpx import ASGITransport, AsyncClient
@@ -29,6 +29,7 @@ from settings.settings import DEFAULT_POLICY, Settings
 from ..house import BIN, House, MailSink, default_policy
 from ..shop import Shop
 from .plan import Kill, Scenario
+from .worker import live
 
 PATIENCE = 120.0
 """Seconds: a killed worker's tasks are handed out again only after their timeouts."""
@@ -42,51 +43,65 @@ FAST_DEV_SERVER = [
 ]  # fmt: skip
 
 
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["tests.crash.worker"])
+"""A worker's life begins with its modules loaded: most of the time to start one goes into that."""
+
+
 @dataclass
 class Victim:
     """The worker process of a scenario: killed by its plan, and started again without being asked."""
 
-    env: dict[str, str]
+    settings: dict[str, str]
     log: Path
     deaths: int = 0
-    _process: asyncio.subprocess.Process | None = None
+    unplanned: list[int | None] = field(default_factory=list)
+    _process: ForkServerProcess | None = None
     _keeper: asyncio.Task[None] | None = None
     _wanted: bool = True
-    unplanned: list[int] = field(default_factory=list)
 
     async def start(self, kills: tuple[Kill, ...]) -> None:
         """Starts it with the first kill; the next life has the next one, the last has none."""
-        await self._spawn(kills[0] if kills else None)
+        self._spawn(kills[0] if kills else None)
         self._keeper = asyncio.create_task(self._keep(list(kills[1:])))
 
     async def stop(self) -> None:
         """Ends it for good."""
         self._wanted = False
-        if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(signal.SIGKILL)
+        if self._process is not None:
+            self._process.kill()
         if self._keeper is not None:
             await self._keeper
 
     async def _keep(self, kills: list[Kill]) -> None:
         while True:
             assert self._process is not None
-            code = await self._process.wait()
+            await _readable(self._process.sentinel)
+            self._process.join()
+            code = self._process.exitcode
             if not self._wanted:
                 return
             if code != -signal.SIGKILL:
                 self.unplanned.append(code)
                 return
             self.deaths += 1
-            await self._spawn(kills.pop(0) if kills else None)
+            self._spawn(kills.pop(0) if kills else None)
 
-    async def _spawn(self, kill: Kill | None) -> None:
-        env = dict(self.env)
-        if kill is not None:
-            env["CRASH_PLAN"] = kill.model_dump_json()
-        with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "tests.crash.worker", cwd=ROOT, env=env, stdout=log, stderr=log
-            )
+    def _spawn(self, kill: Kill | None) -> None:
+        plan = kill.model_dump_json() if kill is not None else None
+        self._process = FORKS.Process(target=live, args=(self.settings, plan, str(self.log)), daemon=True)
+        self._process.start()
+
+
+async def _readable(descriptor: int) -> None:
+    """Waits until a process has ended, by its sentinel."""
+    loop = asyncio.get_running_loop()
+    ended = loop.create_future()
+    loop.add_reader(descriptor, lambda: ended.done() or ended.set_result(None))
+    try:
+        await ended
+    finally:
+        loop.remove_reader(descriptor)
 
 
 Story = Callable[[House], Awaitable[None]]
@@ -139,7 +154,6 @@ class Stage:
 
 def _env(settings: Settings) -> dict[str, str]:
     return {
-        **os.environ,
         "PLIXO_DATABASE_URL": settings.database_url,
         "PLIXO_TEMPORAL_ADDRESS": settings.temporal_address,
         "PLIXO_TEMPORAL_NAMESPACE": settings.temporal_namespace,

@@ -1,7 +1,6 @@
 """The production worker, composed with a wire around its Stripe client and its commits that can kill it.
 
-`python -m tests.crash.worker`, by the PLIXO_ settings and CRASH_PLAN (JSON of a `Kill`). The kill is
-SIGKILL of its own process: nothing gets to clean up.
+The kill is SIGKILL of its own process: nothing gets to clean up.
 """
 
 import asyncio
@@ -113,7 +112,11 @@ async def run(kill: Kill | None) -> None:
         await asyncio.Event().wait()
 
 
-if __name__ == "__main__":
+def live(settings: dict[str, str], plan: str | None, log: str) -> None:
+    """One life of the worker, as a forked process: ends by SIGKILL, its own or somebody's."""
+    os.environ.update(settings)
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(descriptor, sys.stdout.fileno())
+    os.dup2(descriptor, sys.stderr.fileno())
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
-    planned = os.environ.get("CRASH_PLAN")
-    asyncio.run(run(Kill.model_validate_json(planned) if planned else None))
+    asyncio.run(run(Kill.model_validate_json(plan) if plan else None))

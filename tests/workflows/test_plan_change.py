@@ -253,6 +253,9 @@ async def test_a_change_at_period_end_waits_in_a_schedule_and_is_verified_on_the
     assert done["result"]["verified"] is True
     assert [line["amount_minor"] for line in done["result"]["lines"]] == [6 * 1000]
     assert (await home.get(acme.admin, "/v1/organization"))["plan"] == "starter"
+    assert (await home.shop.subscription(acme)).schedule is None
+    again = await home.ask(acme, plan="growth")
+    await home.reviewed(acme, again)
 
 
 async def test_a_scheduled_change_can_be_cancelled_and_then_never_happens(home: House) -> None:

@@ -20,7 +20,7 @@ from sandbox.stripe.inprocess import StandIn
 
 from ..builders import Member, Tenant
 from ..house import House, house, time_skipping
-from ..shop import APRIL, DAY, MID_APRIL, Plans
+from ..shop import APRIL, DAY, MID_APRIL
 
 pytestmark = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 
@@ -67,7 +67,7 @@ class Trial:
         return result
 
     async def change_in_stripe(self, plan: str) -> None:
-        """Somebody changes the plan in Stripe itself, without prorations, and our mirror is brought up to date."""
+        """Somebody changes the plan in Stripe itself, without prorations; our mirror is told."""
         client, subscription = self.home.shop.client, await self.home.shop.subscription(self.acme)
         item = subscription["items"].data[0].id
         await client.v1.subscriptions.update_async(
