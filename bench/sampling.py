@@ -65,6 +65,8 @@ def _folded(frame: FrameType) -> str:
 def main() -> None:
     file, module = Path(sys.argv[1]), sys.argv[2]
     sys.argv = [module, *sys.argv[3:]]
+    # The API's server ends by its signal's former handler, which must not be the default one: that kills.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     sampler = Sampler()
     sampler.start()
     try:

@@ -7,9 +7,8 @@ import asyncio
 import os
 import re
 import sys
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,7 +29,7 @@ from sandbox.stack import ROOT, Stack
 from settings.settings import DEFAULT_POLICY, Settings, load
 from worker import composition
 
-from .databases import database
+from .databases import PostgresServer, postgres_server
 
 T = TypeVar("T")
 
@@ -74,11 +73,12 @@ class Stage:
     settings: Settings
     policy: Policy
     records: Database
+    postgres: PostgresServer | None
 
     @property
     def database(self) -> str:
         """Which one the records are on, for people."""
-        return "PostgreSQL" if self.settings.database_url.startswith("postgres") else "SQLite"
+        return "PostgreSQL" if self.postgres else "SQLite"
 
     @property
     def api(self) -> str:
@@ -120,13 +120,15 @@ class Stage:
         """Run `python -m …` to its end. Raises StackFailed unless it ends with 0."""
         await self.stack.processes.finish(name, [sys.executable, "-m", *module], self._env())
 
-    def cpu_seconds(self) -> Counter[str]:
+    def cpu_seconds(self) -> dict[str, float]:
         """What every process has used so far, the driver's own included."""
-        pids = {child.name: child.pid for child in self.stack.processes.running} | {"driver": os.getpid()}
-        used: Counter[str] = Counter()
-        for name, pid in pids.items():
-            times = psutil.Process(pid).cpu_times()
-            used[name] = times.user + times.system
+        running = self.stack.processes.running
+        used = {child.name: _cpu_seconds(psutil.Process(child.pid)) for child in running}
+        used["driver"] = _cpu_seconds(psutil.Process())
+        if self.postgres is not None and self.postgres.pid is not None:
+            server = psutil.Process(self.postgres.pid)
+            # One process for each connection; pools keep theirs.
+            used["postgres"] = sum(map(_cpu_seconds, [server, *server.children(recursive=True)]))
         return used
 
     def resident(self, name: str) -> float:
@@ -154,25 +156,30 @@ class Stage:
             return False
 
 
+def _cpu_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
 def on_stage(work: Callable[[Stage], Awaitable[T]], *, postgres: bool = False, budget: float = BUDGET) -> T:
     """Do the work on a fresh stage and clear it away. Raises StackFailed, and what the work raises."""
     done: list[T] = []
 
     async def on(stack: Stack) -> None:
-        async with _staged(stack) as stage:
+        async with _staged(stack, server) as stage:
             done.append(await work(stage))
 
     with (
         TemporaryDirectory(prefix="plixo-bench-") as root,
-        database(postgres) as url,
-        closing(BenchPlaces(Path(root), url, budget)) as places,
+        postgres_server() if postgres else nullcontext() as server,
+        closing(BenchPlaces(Path(root), server.url if server else None, budget)) as places,
     ):
         asyncio.run(running.run(places, {"api", "worker"}, on))
     return done[0]
 
 
 @asynccontextmanager
-async def _staged(stack: Stack) -> AsyncIterator[Stage]:
+async def _staged(stack: Stack, postgres: PostgresServer | None) -> AsyncIterator[Stage]:
     given = {name.removeprefix("PLIXO_").lower(): value for name, value in stack.env.items()}
     settings, policy = load(**given)
     async with AsyncExitStack() as closing:
@@ -188,4 +195,5 @@ async def _staged(stack: Stack) -> AsyncIterator[Stage]:
             settings=settings,
             policy=policy,
             records=records,
+            postgres=postgres,
         )

@@ -19,7 +19,7 @@ from sqlalchemy.pool import Pool
 
 from db.session import Database
 from settings.settings import load
-from worker import composition
+from worker import composition, schedules
 
 from .plan import Kill
 
@@ -108,7 +108,8 @@ async def run(kill: Kill | None) -> None:
         activities = composition.build_activities(settings, database, temporal, client)
         for worker in composition.build_workers(temporal, activities, policy):
             await stack.enter_async_context(worker)
-        print("ready", flush=True)
+        # The sweep passes on what the API could not while the worker was dead.
+        await schedules.ensure(temporal)
         await asyncio.Event().wait()
 
 
