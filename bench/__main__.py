@@ -31,12 +31,13 @@ def main(
     json: Annotated[Path | None, typer.Option(help="gets everything that was found")] = None,
     postgres: Annotated[bool, typer.Option("--postgres", help="records on PostgreSQL, not SQLite")] = False,
     rounds: Annotated[int, typer.Option(min=1, help="of measuring; more tell more")] = Options().rounds,
+    profile: Annotated[Path | None, typer.Option(help="a folder for the stacks of api and worker")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="one small round, to see that it runs")] = False,
 ) -> None:
     """Run benchmarks on an embedded stack of their own, and print Markdown tables."""
-    options = Options(postgres=postgres, rounds=rounds)
+    options = Options(postgres=postgres, rounds=rounds, profile=profile)
     if quick:
-        options = Options(postgres=postgres, rounds=1, alone=3, burst=20, changes=200)
+        options = options.model_copy(update={"rounds": 1, "alone": 3, "burst": 20, "changes": 200})
     results = Results(database="PostgreSQL" if postgres else "SQLite")
     tables.print(f"Measured on {results.machine}.", soft_wrap=True)
     for benchmark in chosen(names or []):

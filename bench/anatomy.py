@@ -18,7 +18,7 @@ from .stage import Stage
 COUNTED = 5
 LOOK_EVERY = 0.2
 
-_ID = re.compile(r"/[a-z]+_\w+")
+_ID = re.compile(r"/[a-z]+_\w*\d\w*")
 
 
 @dataclass(frozen=True)

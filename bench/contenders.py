@@ -23,6 +23,7 @@ from workflows import ids
 
 from . import bare
 from .bare import Errand
+from .in_process import BY_THE_DRIVER
 from .organizations import PLAN, SEATS, Organization, Subscribed
 from .shapes import Shape
 
@@ -84,7 +85,8 @@ class Product:
 
     async def open_reviews(self) -> Container[str]:
         async with self._records.reading() as session:
-            found = await session.exec(select(Approval.workflow_id).where(Approval.state == "open"))
+            wanted = select(Approval.workflow_id).where(Approval.state == "open")
+            found = await session.exec(wanted.execution_options(**BY_THE_DRIVER))
         return set(found)
 
     async def ask(self) -> Asked:

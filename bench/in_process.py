@@ -15,6 +15,9 @@ from worker import composition
 
 from .stage import Stage
 
+BY_THE_DRIVER = {"by_the_driver": True}
+"""Execution options of statements that are not the product's, and not counted."""
+
 
 @dataclass
 class Statements:
@@ -35,7 +38,10 @@ def counted() -> Iterator[Statements]:
     found = Statements()
 
     def statement(*given: Any) -> None:
-        found.sql[given[2]] += 1
+        _, _, sql, _, context, _ = given
+        if BY_THE_DRIVER.items() <= context.execution_options.items():
+            return
+        found.sql[sql] += 1
 
     def commit(_: Any) -> None:
         found.commits += 1

@@ -26,7 +26,7 @@ def run(options: Options) -> Report:
     async def work(stage: Stage) -> Report:
         return _report(await _measure(stage, options.changes), stage)
 
-    return on_stage(work, postgres=options.postgres)
+    return on_stage(work, options)
 
 
 async def _measure(stage: Stage, changes: int) -> dict[str, list[tuple[int, float]]]:

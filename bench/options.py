@@ -1,5 +1,7 @@
 """How much a benchmark does."""
 
+from pathlib import Path
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -12,5 +14,7 @@ class Options(BaseModel):
     rounds: int = 3
     alone: int = 10
     burst: int = 150
+    profile: Path | None = None
+    """A folder that gets the stacks of `api` and `worker` by CPU time."""
     changes: int = 2000
     """Of the benchmarks that look at a long run."""

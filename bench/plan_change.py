@@ -57,7 +57,7 @@ def run(options: Options) -> Report:
     async def work(stage: Stage) -> Report:
         return await _measure(stage, options)
 
-    return on_stage(work, postgres=options.postgres)
+    return on_stage(work, options)
 
 
 async def _measure(stage: Stage, options: Options) -> Report:

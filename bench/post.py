@@ -30,7 +30,7 @@ def run(options: Options) -> Report:
         posts, starts = await _measure(stage, count)
         return _report(posts, starts, stage)
 
-    return on_stage(work, postgres=options.postgres)
+    return on_stage(work, options)
 
 
 async def _measure(stage: Stage, count: int) -> tuple[list[float], list[float]]:

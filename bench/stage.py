@@ -23,13 +23,14 @@ from activities.stripe_client import stripe_client
 from billing.policy import Policy
 from db.session import Database
 from sandbox import running
-from sandbox.places import Places
+from sandbox.places import Part, Places
 from sandbox.processes import Child
 from sandbox.stack import ROOT, Stack
 from settings.settings import DEFAULT_POLICY, Settings, load
 from worker import composition
 
 from .databases import PostgresServer, postgres_server
+from .options import Options
 
 T = TypeVar("T")
 
@@ -74,6 +75,7 @@ class Stage:
     policy: Policy
     records: Database
     postgres: PostgresServer | None
+    profile: Path | None
 
     @property
     def database(self) -> str:
@@ -87,11 +89,11 @@ class Stage:
     @asynccontextmanager
     async def product(self) -> AsyncIterator[None]:
         """`python -m api` and `python -m worker`, ready."""
-        commands, url = self.stack.commands(), self.stack.places.url
+        url = self.stack.places.url
         health = {"PLIXO_HEALTH_PORT": str(self.stack.places.memory.ports["worker"])}
         async with (
-            self.process("api", commands["api"], f"{url('api')}/readyz"),
-            self.process("worker", commands["worker"], f"{url('worker')}/healthz", **health),
+            self.process("api", self._command("api"), f"{url('api')}/readyz"),
+            self.process("worker", self._command("worker"), f"{url('worker')}/healthz", **health),
         ):
             yield
 
@@ -145,6 +147,13 @@ class Stage:
         )
         return answer.raise_for_status().json()
 
+    def _command(self, part: Part) -> list[str]:
+        if self.profile is None:
+            return self.stack.commands()[part]
+        self.profile.mkdir(parents=True, exist_ok=True)
+        stacks = self.profile.resolve() / f"{part}.folded"
+        return [sys.executable, "-m", "bench.sampling", str(stacks), part]
+
     def _env(self, **more: str) -> dict[str, str]:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("PLIXO_")}
         return {**clean, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **self.stack.env, **more}
@@ -161,17 +170,17 @@ def _cpu_seconds(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
-def on_stage(work: Callable[[Stage], Awaitable[T]], *, postgres: bool = False, budget: float = BUDGET) -> T:
+def on_stage(work: Callable[[Stage], Awaitable[T]], options: Options, *, budget: float = BUDGET) -> T:
     """Do the work on a fresh stage and clear it away. Raises StackFailed, and what the work raises."""
     done: list[T] = []
 
     async def on(stack: Stack) -> None:
-        async with _staged(stack, server) as stage:
+        async with _staged(stack, server, options.profile) as stage:
             done.append(await work(stage))
 
     with (
         TemporaryDirectory(prefix="plixo-bench-") as root,
-        postgres_server() if postgres else nullcontext() as server,
+        postgres_server() if options.postgres else nullcontext() as server,
         closing(BenchPlaces(Path(root), server.url if server else None, budget)) as places,
     ):
         asyncio.run(running.run(places, {"api", "worker"}, on))
@@ -179,7 +188,9 @@ def on_stage(work: Callable[[Stage], Awaitable[T]], *, postgres: bool = False, b
 
 
 @asynccontextmanager
-async def _staged(stack: Stack, postgres: PostgresServer | None) -> AsyncIterator[Stage]:
+async def _staged(
+    stack: Stack, postgres: PostgresServer | None, profile: Path | None
+) -> AsyncIterator[Stage]:
     given = {name.removeprefix("PLIXO_").lower(): value for name, value in stack.env.items()}
     settings, policy = load(**given)
     async with AsyncExitStack() as closing:
@@ -196,4 +207,5 @@ async def _staged(stack: Stack, postgres: PostgresServer | None) -> AsyncIterato
             policy=policy,
             records=records,
             postgres=postgres,
+            profile=profile,
         )
