@@ -123,7 +123,7 @@ async def theatre(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sta
         assert stand_in.violations() == []
 
 
-AT_ONCE = 6
+AT_ONCE = 16
 """Scenarios side by side: most of their time is waiting for timeouts."""
 
 
