@@ -10,7 +10,7 @@ from billing.hashing import digest
 from billing.operations import Kind, State
 from billing.plan_change import PlanChangeInput, Terms, Wanted
 from billing.plan_rules import validate_change
-from billing.plans import Plan, find_plan
+from billing.plans import find_plan
 from db import mirror, operations, outbox, timeline
 from db.tables import Operation, Organization, Outbox, new_id
 from workflows import ids
@@ -102,12 +102,8 @@ async def check_sensible(session: AsyncSession, who: Caller, wanted: Wanted) -> 
     plans = await mirror.plans(session)
     if organization.subscription is None or not plans:
         raise ApiProblem.usual("not_synced")
-    current = Terms.model_validate({n: organization.subscription[n] for n in Terms.model_fields})
-    usage = await mirror.usage(session, organization.id, _currency(plans, current))
+    held = organization.subscription
+    current = Terms.model_validate({name: held[name] for name in Terms.model_fields})
+    usage = await mirror.usage(session, organization.id, held["currency"])
     validate_change(current, wanted, find_plan(plans, wanted.plan), usage)
     return organization
-
-
-def _currency(plans: list[Plan], current: Terms) -> str:
-    prices = [price for plan in plans for price in plan.prices]
-    return next((price.currency for price in prices if price.id == current.price), prices[0].currency)

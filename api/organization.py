@@ -38,8 +38,7 @@ async def read_organization(who: AnyCaller, context: InContext) -> OrganizationA
             raise ApiProblem.usual("not_synced")
         plan = find_plan(plans, held["plan"])
         price = next((price for price in plan.prices if price.id == held["price"]), None)
-        currency = price.currency if price else context.policy.currency
-        usage = await mirror.usage(session, row.id, currency)
+        usage = await mirror.usage(session, row.id, held["currency"])
         change = await operations.open_plan_change(session, row.id)
     return OrganizationAnswer(
         id=row.id,

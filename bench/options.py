@@ -13,7 +13,7 @@ class Options(BaseModel):
     postgres: bool = False
     rounds: int = 3
     alone: int = 10
-    burst: int = 150
+    burst: int = 100
     profile: Path | None = None
     """A folder that gets the stacks of `api` and `worker` by CPU time."""
     changes: int = 2000

@@ -53,6 +53,9 @@ RUNNER = SandboxedWorkflowRunner(
 )  # fmt: skip
 """Every workflow runs in it, replays too: a story that looks at a clock or at random fails there."""
 
+CACHED = 500
+"""Workflows that are kept in memory between their tasks; notices that wait for Finance are the most."""
+
 STICKY = timedelta(seconds=5)
 """How long a killed worker's workflow tasks wait for it before any worker gets them."""
 
@@ -138,6 +141,7 @@ def build_workers(temporal: Client, activities: Activities, policy: Policy) -> t
         workflow_runner=RUNNER,
         interceptors=[Heartbeats()],
         sticky_queue_schedule_to_start_timeout=STICKY,
+        max_cached_workflows=CACHED,
         graceful_shutdown_timeout=timedelta(seconds=5),
     )
     calls = Worker(

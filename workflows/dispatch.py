@@ -1,10 +1,13 @@
 """Passes one start or update to Temporal so that sending it again changes nothing."""
 
+import asyncio
 from datetime import timedelta
+from time import monotonic
 from typing import Any, Literal
 
 from temporalio.client import (
     Client,
+    WorkflowHandle,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
@@ -16,6 +19,10 @@ from billing.delivery import Delivery
 from billing.operations import Problem
 
 from . import ids
+
+OVERTAKEN = (RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.ABORTED)
+AGAIN = 0.05
+"""Seconds."""
 
 DELIVERED = Delivery(outcome="delivered")
 
@@ -47,8 +54,7 @@ async def send(
                 rpc_timeout=within,
             )
         else:
-            handle = client.get_workflow_handle(workflow_id)
-            await handle.execute_update(name, payload, id=update_id, rpc_timeout=within)
+            await _update(client.get_workflow_handle(workflow_id), name, update_id, payload, within)
     except WorkflowAlreadyStartedError:
         return DELIVERED
     except WorkflowUpdateFailedError as error:
@@ -63,6 +69,27 @@ async def send(
         # The client raises RuntimeError while its first connection fails.
         return _later("temporal_unavailable", "Temporal can't be reached.")
     return DELIVERED
+
+
+async def _update(
+    handle: WorkflowHandle[Any, Any], name: str, update_id: str, payload: dict[str, Any], within: timedelta
+) -> None:
+    """Sends an update until a worker has taken it, or `within` is over.
+
+    Temporal drops an update whose workflow task is overtaken by another event, such as a mail's result, and
+    says so with FAILED_PRECONDITION or ABORTED: the same id again is safe.
+    """
+    deadline = monotonic() + within.total_seconds()
+    while True:
+        left = timedelta(seconds=max(deadline - monotonic(), 0.1))
+        try:
+            await handle.execute_update(name, payload, id=update_id, rpc_timeout=left)
+        except RPCError as error:
+            if error.status not in OVERTAKEN or monotonic() > deadline:
+                raise
+            await asyncio.sleep(AGAIN)
+        else:
+            return
 
 
 async def _not_running(client: Client, workflow_id: str) -> Delivery:

@@ -21,10 +21,8 @@ with workflow.unsafe.imports_passed_through():
         TargetQuery,
         Wanted,
         build_subject,
-        planned_as_approved,
-        terms_after,
-        unchangeable,
     )
+    from billing.plan_change_checks import planned_as_approved, terms_after, unchangeable
 
 from . import options
 from .story import refused

@@ -41,6 +41,7 @@ HELD = {
     "price": "price_starter_month",
     "seats": 10,
     "interval": "month",
+    "currency": "usd",
     "period_start": 1772323200,
     "period_end": PERIOD_END,
     "status": "active",

@@ -10,12 +10,10 @@ from billing.plan_change import (
     Target,
     build_subject,
     expected_lines,
-    planned_as_approved,
     subject_hash,
-    terms_after,
-    unchangeable,
     verify,
 )
+from billing.plan_change_checks import planned_as_approved, terms_after, unchangeable
 from billing.proration import Difference, Line, NextInvoice, Period
 
 from .builders import (
