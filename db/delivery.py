@@ -32,14 +32,23 @@ async def deliver(database: Database, send: Send, row: Outbox, now: datetime) ->
 
 
 async def deliver_due(database: Database, send: Send, now: Callable[[], datetime], limit: int) -> int:
-    """Claims what is due and delivers it; returns how many were claimed.
+    """Claims what is due and delivers it, each workflow's in order; returns how many were claimed.
 
     A delivery that breaks does not break the others: its error is raised after them, its claim runs out.
     """
     async with database.transaction() as session:
         rows = await outbox.due(session, now(), limit)
-    deliveries = (deliver(database, send, row, now()) for row in rows)
-    for outcome in await asyncio.gather(*deliveries, return_exceptions=True):
+    by_workflow: dict[str, list[Outbox]] = {}
+    for row in rows:
+        by_workflow.setdefault(row.workflow_id, []).append(row)
+    queues = (_in_order(database, send, queue, now) for queue in by_workflow.values())
+    for outcome in await asyncio.gather(*queues, return_exceptions=True):
         if isinstance(outcome, BaseException):
             raise outcome
     return len(rows)
+
+
+async def _in_order(database: Database, send: Send, rows: list[Outbox], now: Callable[[], datetime]) -> None:
+    """A workflow is started before it is sent what came after."""
+    for row in rows:
+        await deliver(database, send, row, now())
