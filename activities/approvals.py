@@ -17,7 +17,7 @@ from billing.messages import (
     SettleDecision,
 )
 from billing.operations import Problem, Role, State
-from db import approvals, operations, people
+from db import approvals, people
 from db.session import Database
 from db.tables import Approval, Person
 
@@ -69,6 +69,7 @@ class Approvals:
                     at=order.at,
                     state=State.AWAITING_APPROVAL,
                     stage="review",
+                    approval=request.approval,
                     detail={
                         "approval": request.approval,
                         "round": request.round,
@@ -78,7 +79,6 @@ class Approvals:
                     },
                 ),
             )
-            await operations.set_approval(session, request.operation, request.approval)
             return OpenedApproval(rungs=_load(stored))
 
     @activity.defn

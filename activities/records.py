@@ -45,6 +45,7 @@ async def write(session: AsyncSession, progress: Progress) -> None:
     if progress.state is not None:
         changes: dict[str, Any] = {
             "subject": progress.subject,
+            "approval_id": progress.approval,
             "result": progress.result,
             "error": progress.error.model_dump() if progress.error else None,
             "allowed_actions": list(progress.allowed_actions)

@@ -54,7 +54,7 @@ class StripeReads:
 
     @activity.defn
     async def subscription(self, query: SubscriptionQuery) -> SubscriptionFacts:
-        """The organization's subscription now; our mirror of it is refreshed on the way."""
+        """The organization's subscription now; our mirror of it is refreshed where that is asked for."""
         read_at = datetime.now(UTC)
         found = await ask(
             self._client.v1.subscriptions.retrieve_async(query.subscription, {"expand": EXPAND_PLAN})
@@ -64,8 +64,9 @@ class StripeReads:
             document = subscription_document(data, data["customer"])
         except SubscriptionUnsupported as error:
             raise ApplicationError(str(error), type="subscription_unsupported", non_retryable=True) from error
-        async with self._database.transaction() as session:
-            await mirror.store_subscription(session, query.organization, document, synced_at=read_at)
+        if query.mirror:
+            async with self._database.transaction() as session:
+                await mirror.store_subscription(session, query.organization, document, synced_at=read_at)
         terms = {name: document[name] for name in ("plan", "price", "seats", "interval")}
         return SubscriptionFacts(
             subscription=data["id"],

@@ -10,7 +10,7 @@ from temporalio.worker import Worker
 
 from activities.stripe_client import stripe_client
 from settings.settings import Settings, load
-from worker import composition
+from worker import composition, memory
 from worker.interceptors import Heartbeats
 
 from . import bare
@@ -47,6 +47,7 @@ async def run(opened: Path) -> None:
     temporal = await composition.connect(settings)
     main, stripe = build_workers(temporal, settings, policy.stripe.requests_per_second, opened)
     async with main, stripe:
+        memory.settle()
         await stop.wait()
 
 

@@ -192,6 +192,7 @@ class Progress(Message):
     result: dict[str, Any] | None = None
     error: Problem | None = None
     allowed_actions: tuple[str, ...] | None = None
+    approval: str | None = None
 
 
 class UsageQuery(Message):

@@ -60,6 +60,8 @@ class SubscriptionQuery(Message):
 
     organization: str
     subscription: str
+    mirror: bool = False
+    """Whether our mirror is to be refreshed with it: where it may have changed without us."""
 
 
 class SubscriptionFacts(Message):

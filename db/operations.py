@@ -171,13 +171,3 @@ async def update_state(
     if operation is None:
         raise LookupError(f"no operation {operation_id}")
     return operation
-
-
-async def set_approval(session: AsyncSession, operation_id: str, approval_id: str) -> None:
-    """Note the approval of the operation's latest review round."""
-    await session.exec(
-        update(Operation)
-        .where(col(Operation.id) == operation_id)
-        .values(approval_id=approval_id)
-        .execution_options(synchronize_session=False)
-    )

@@ -12,7 +12,7 @@ from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from billing.policy import Policy
 from settings.settings import InvalidSettings, Settings, load
 
-from . import composition, schedules
+from . import composition, memory, schedules
 from .health import Health
 
 log = logging.getLogger("worker")
@@ -35,6 +35,7 @@ async def run(settings: Settings, policy: Policy) -> None:
             return
         database = await composition.hosted(stack, settings, policy, temporal)
         await schedules.ensure(temporal)
+        memory.settle()
         health.ready(temporal, database)
         log.info("worker ready on %s", settings.temporal_address)
         await stop.wait()

@@ -49,6 +49,8 @@ RUNNER = SandboxedWorkflowRunner(
     restrictions=SandboxRestrictions.default.with_passthrough_modules(
         # Pure, and slow to load: `holidays` reads the clock while it is imported, which the sandbox forbids.
         "activities", "billing", "pydantic", "holidays", "babel", "dateutil", "zoneinfo", "tzdata",
+        # Constants: loaded once, not for every workflow.
+        "workflows.ids", "workflows.options",
     )
 )  # fmt: skip
 """Every workflow runs in it, replays too: a story that looks at a clock or at random fails there."""

@@ -50,10 +50,12 @@ class PlanChangeReads:
             return None
         return await self._preview(wanted, facts, approved.proration_date)
 
-    async def facts(self) -> SubscriptionFacts:
+    async def facts(self, *, mirror: bool = False) -> SubscriptionFacts:
         """The subscription now."""
         query = SubscriptionQuery(
-            organization=self._request.organization, subscription=self._request.subscription
+            organization=self._request.organization,
+            subscription=self._request.subscription,
+            mirror=mirror,
         )
         return await workflow.execute_activity_method(StripeReads.subscription, query, **options.STRIPE_CALL)
 
@@ -73,7 +75,7 @@ class PlanChangeReads:
 
     async def has_changed(self, subject: Subject) -> bool:
         """Whether Stripe has moved the subscription on to the scheduled terms."""
-        facts = await self.facts()
+        facts = await self.facts(mirror=True)
         return facts.period_start >= subject.period_end and facts.terms == subject.to
 
     async def planned(self, subject: Subject, schedule: str) -> bool:

@@ -18,8 +18,6 @@ with workflow.unsafe.imports_passed_through():
     from billing.policy import Policy
 
 from . import ids, options
-from .approval import ApprovalWorkflow
-from .finance_notice import FinanceNoticeWorkflow
 
 
 class Ended(Exception):
@@ -123,8 +121,9 @@ class Story:
             acknowledge_within=self.policy.notices.acknowledge_within,
         )
         try:
+            # By name: the class's module would be loaded anew in the sandbox of every story.
             await workflow.start_child_workflow(
-                FinanceNoticeWorkflow.run,
+                ids.FINANCE_NOTICE,
                 request,
                 id=ids.notice_workflow(notice),
                 parent_close_policy=ParentClosePolicy.ABANDON,
@@ -135,7 +134,7 @@ class Story:
 
     async def start_review(
         self, *, kind: str, round_: int, subject: dict[str, Any], subject_hash: str, reason: str
-    ) -> workflow.ChildWorkflowHandle[ApprovalWorkflow, ApprovalOutcome]:
+    ) -> workflow.ChildWorkflowHandle[Any, ApprovalOutcome]:
         """Opens a review round on exactly this subject."""
         approval = ids.approval_id(self.operation, round_)
         rules = self.policy.plan_change
@@ -154,7 +153,7 @@ class Story:
             calendar=self.policy.calendars[rules.calendar],
         )
         return await workflow.start_child_workflow(
-            ApprovalWorkflow.run, request, id=ids.approval_workflow(approval)
+            ids.APPROVAL, request, id=ids.approval_workflow(approval), result_type=ApprovalOutcome
         )
 
     async def mail_requester(self, key: str, template: str, context: dict[str, Any]) -> None:
