@@ -19,6 +19,8 @@ from .plan_change_review import PlanChangeReview, dump
 from .plan_change_waits import PlanChangeWaits
 from .story import Ended, Story, problem_of, refused
 
+TOO_LATE = Problem(code="too_late", message="The change is already being applied in Stripe.")
+
 
 @workflow.defn(name=ids.PLAN_CHANGE)
 class PlanChangeWorkflow:
@@ -53,40 +55,42 @@ class PlanChangeWorkflow:
         return end.state.value
 
     # --- What people send -----------------------------------------------------------------------------
+    # What the API accepted may arrive before this story is where the records already are: the worker was
+    # killed between the two. So a handler waits until it is allowed, or can't be any more.
 
     @workflow.update
     async def cancel(self, cancel: Cancel) -> None:
         """Takes the request back; possible until the change is being applied, and while it is scheduled."""
+        await workflow.wait_condition(lambda: self._waits.cancellable or self._waits.past_cancelling)
+        if not self._waits.cancellable:
+            raise refused(TOO_LATE)
         self._waits.cancelled = cancel
 
     @cancel.validator
     def _may_cancel(self, cancel: Cancel) -> None:
-        if not self._waits.cancellable:
-            raise refused(Problem(code="too_late", message="The change is already being applied in Stripe."))
+        if self._waits.past_cancelling:
+            raise refused(TOO_LATE)
 
     @workflow.update
     async def revise(self, revise: Revise) -> None:
         """The edited request, after an approver asked for changes."""
-        self._waits.revised = revise
-
-    @revise.validator
-    def _may_revise(self, revise: Revise) -> None:
+        await workflow.wait_condition(lambda: self._waits.revisable or self._waits.over)
         if not self._waits.revisable:
             raise refused(Problem(code="not_revisable", message="Nobody has asked for changes."))
+        self._waits.revised = revise
 
     @workflow.update
     async def resolve(self, resolve: Resolve) -> None:
         """Accepts or reverts what Stripe made of the change."""
-        self._waits.resolved = resolve
-
-    @resolve.validator
-    def _may_resolve(self, resolve: Resolve) -> None:
+        await workflow.wait_condition(lambda: self._waits.resolvable or self._waits.over)
         if not self._waits.resolvable:
             raise refused(Problem(code="nothing_to_resolve", message="There is no mismatch to resolve."))
+        self._waits.resolved = resolve
 
     # --- Now ------------------------------------------------------------------------------------------
 
     async def _change_now(self, subject: Subject) -> Ended:
+        self._waits.past_cancelling = True
         await self._story.tell(
             "applying",
             "applying the approved change",
@@ -174,7 +178,7 @@ class PlanChangeWorkflow:
             if self._waits.cancelled is not None:
                 break
             await self._waits.for_period_end(subject)
-        self._waits.cancellable = False
+        self._waits.no_more_cancelling()
         # Taken back, or done: a schedule that stayed would be in the way of the next change.
         await self._release(schedule)
         if not await self._reads.has_changed(subject):
@@ -210,7 +214,7 @@ class PlanChangeWorkflow:
     # --- The end --------------------------------------------------------------------------------------
 
     async def _close(self, end: Ended) -> None:
-        self._waits.cancellable = False
+        self._waits.close()
         await self._story.end(end)
         context = {
             "state": end.state.value,

@@ -18,11 +18,24 @@ class PlanChangeWaits:
     def __init__(self, request: PlanChangeInput) -> None:
         self._rules = request.policy.plan_change
         self.cancellable = True
+        self.past_cancelling = False
         self.revisable = False
         self.resolvable = False
+        self.over = False
         self.cancelled: Cancel | None = None
         self.revised: Revise | None = None
         self.resolved: Resolve | None = None
+
+    def no_more_cancelling(self) -> None:
+        """From here on the change happens, or has been taken back."""
+        self.cancellable = False
+        self.past_cancelling = True
+
+    def close(self) -> None:
+        """Nobody can send anything any more; handlers that still wait answer so."""
+        self.no_more_cancelling()
+        self.revisable = self.resolvable = False
+        self.over = True
 
     async def until(self, condition: Callable[[], bool], within: timedelta | None = None) -> bool:
         """Whether the condition came true in time; timing out is an answer, not an error."""

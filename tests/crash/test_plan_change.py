@@ -17,7 +17,8 @@ from ..shop import APRIL, MID_APRIL, Shop, open_shop
 from .plan import Fault, Kill, Scenario
 from .stage import Stage, stage
 
-pytestmark = [pytest.mark.crash, pytest.mark.slow]
+# Many scenarios make one test; each gives up by itself long before this.
+pytestmark = [pytest.mark.crash, pytest.mark.slow, pytest.mark.timeout(900)]
 
 UPDATE = r"POST .*/v1/subscriptions/sub_[^/]+$"
 SUBSCRIPTION = r"GET .*/v1/subscriptions/"
