@@ -109,7 +109,6 @@ def sqlite_engine(url: URL, *, size: int, query_only: bool = False, foreign_keys
         skip_autocommit_rollback=query_only,
     )
     pragmas = {
-        "journal_mode": "WAL",
         "synchronous": "NORMAL",
         "foreign_keys": "ON" if foreign_keys else "OFF",
         "query_only": "ON" if query_only else "OFF",
@@ -122,6 +121,7 @@ def sqlite_engine(url: URL, *, size: int, query_only: bool = False, foreign_keys
     def configure(dbapi_connection: Any, _: ConnectionPoolEntry) -> None:
         for name, value in pragmas.items():
             dbapi_connection.driver_connection.execute(f"PRAGMA {name}={value}")
+        dbapi_connection.run_async(_use_wal)
 
     if not query_only:
 
@@ -134,6 +134,11 @@ def sqlite_engine(url: URL, *, size: int, query_only: bool = False, foreign_keys
                 raise OperationalError("BEGIN IMMEDIATE", None, error) from error
 
     return engine
+
+
+async def _use_wal(connection: InlineConnection) -> None:
+    """Of several that open a new file at once, SQLite lets one switch it over; the others are "locked"."""
+    await connection.patiently("PRAGMA journal_mode=WAL", WAIT_FOR_CONNECTION)
 
 
 async def _begin_immediate(connection: InlineConnection) -> None:

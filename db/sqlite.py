@@ -78,14 +78,18 @@ class InlineConnection:
         self._open.execute(sql).close()
 
     async def begin_immediate(self, wait: float) -> None:
-        """Start a transaction that may write, as soon as no other process is in one.
+        """Start a transaction that may write, as soon as no other process is in one."""
+        await self.patiently("BEGIN IMMEDIATE", wait)
+
+    async def patiently(self, sql: str, wait: float) -> None:
+        """Run a statement without a result, as soon as nobody's lock is in its way.
 
         Raises sqlite3.OperationalError "database is locked" after `wait` seconds.
         """
         give_up = monotonic() + wait
         while True:
             try:
-                return self.execute("BEGIN IMMEDIATE")
+                return self.execute(sql)
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > give_up:
                     raise
