@@ -11,6 +11,13 @@ EffectKind = Literal[
     "schedule.create",
     "schedule.update",
     "schedule.release",
+    "refund.create",
+    "refund.cancel",
+    "refund.note",
+    "credit_note.create",
+    "credit_note.note",
+    "balance.create",
+    "balance.note",
 ]
 
 

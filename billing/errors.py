@@ -33,6 +33,19 @@ class Code(StrEnum):
     REQUESTERS_DELEGATE = "requesters_delegate"
     WRONG_ROLE = "wrong_role"
     AUTHORITY_TOO_SMALL = "authority_too_small"
+    PAYMENT_UNKNOWN = "payment_unknown"
+    NOTHING_PAID = "nothing_paid"
+    WRONG_CURRENCY = "wrong_currency"
+    ALREADY_REFUNDED = "already_refunded"
+    CHARGE_DISPUTED = "charge_disputed"
+    AMOUNT_ABOVE_REFUNDABLE = "amount_above_refundable"
+    CUSTOMER_UNKNOWN = "customer_unknown"
+    INVOICE_UNKNOWN = "invoice_unknown"
+    INVOICE_MISSING = "invoice_missing"
+    INVOICE_NOT_FOR_BALANCE = "invoice_not_for_balance"
+    INSTRUMENT_UNFIT = "instrument_unfit"
+    INVOICE_NOT_CREDITABLE = "invoice_not_creditable"
+    AMOUNT_ABOVE_CREDITABLE = "amount_above_creditable"
     INVALID_POLICY = "invalid_policy"
     PLAN_MISCONFIGURED = "plan_misconfigured"
     PREVIEW_DOES_NOT_ADD_UP = "preview_does_not_add_up"
@@ -52,6 +65,19 @@ MENDS: dict[str, str] = {
     Code.REQUESTERS_DELEGATE: "Somebody who does not act for the requester has to decide.",
     Code.WRONG_ROLE: "Somebody with a role of the ladder's present or earlier rungs has to decide.",
     Code.AUTHORITY_TOO_SMALL: "Somebody with a larger authority has to decide.",
+    Code.PAYMENT_UNKNOWN: "Check the id: it must be a payment of one of your customers in Stripe.",
+    Code.NOTHING_PAID: "Refund only what was paid; to take off what is still owed, ask for a credit note.",
+    Code.WRONG_CURRENCY: "Leave currency out, or give that of the payment, invoice or balance.",
+    Code.ALREADY_REFUNDED: "Look at the payment's refunds; there is nothing left to return.",
+    Code.CHARGE_DISPUTED: "Answer the dispute in Stripe; the bank moves the money.",
+    Code.AMOUNT_ABOVE_REFUNDABLE: "Ask for less, or leave amount_minor out for all that is left.",
+    Code.CUSTOMER_UNKNOWN: "Name one of the customers that GET /v1/customers lists.",
+    Code.INVOICE_UNKNOWN: "Name an invoice of this customer, see GET /v1/invoices.",
+    Code.INVOICE_MISSING: "Name the invoice, or choose instrument balance.",
+    Code.INVOICE_NOT_FOR_BALANCE: "Leave invoice out, or choose instrument credit_note.",
+    Code.INSTRUMENT_UNFIT: "Choose the instrument that the message names.",
+    Code.INVOICE_NOT_CREDITABLE: "Choose another invoice, or instrument balance.",
+    Code.AMOUNT_ABOVE_CREDITABLE: "Ask for less, or choose instrument balance.",
     Code.INVALID_POLICY: "Correct the policy file and start again.",
     Code.PLAN_MISCONFIGURED: "Correct the product's or price's metadata in Stripe.",
     Code.PREVIEW_DOES_NOT_ADD_UP: "Preview again; if it persists, look at the invoice in Stripe.",

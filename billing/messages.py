@@ -7,9 +7,9 @@ from pydantic import AwareDatetime, Field
 from .approval import Rung
 from .business_time import Calendar
 from .money import Money
-from .operations import SYSTEM, Message, Problem, Role, State
+from .operations import SYSTEM, Kind, Message, Problem, Role, State
 from .plan_change import Wanted
-from .policy import LadderStep
+from .policy import AuthorityLimit, LadderStep
 
 # --- What people decide -------------------------------------------------------------------------------
 
@@ -70,6 +70,14 @@ class ApprovalInput(Message):
     requested_by: str
     ladder: tuple[LadderStep, ...]
     calendar: Calendar
+    calendars: dict[str, Calendar] = Field(default_factory=dict)
+    """Those of the rungs that have their own, by name."""
+    authority: dict[Role, tuple[AuthorityLimit, ...]] | None = None
+    """What each role may approve; None where no amount is held against an authority."""
+    customer: str | None = None
+    """Who gets the money, for the windows by customer."""
+    counted: tuple[Kind, ...] = ()
+    """The kinds whose amounts count in the windows."""
 
 
 class OpenApproval(Message):
@@ -136,6 +144,62 @@ class Settled(Message):
     refusal: Problem | None = None
 
 
+# --- Authority ----------------------------------------------------------------------------------------
+
+
+class CommitPart(Message):
+    """What is to be given, in minor units; of which payment, where it is of one."""
+
+    payment_intent: str | None = None
+    amount: int
+    left: int | None = None
+    """What Stripe said is left of the payment; None where nothing limits it."""
+    in_stripe: tuple[str, ...] = ()
+    """Operations whose refunds are already taken off `left`."""
+
+
+class Commit(Message):
+    """Set money aside for an operation, and see whether its requester may give it alone.
+
+    Counted under the organization's lock, so that of two requests at the same moment the second sees the
+    first. `authority` is what each role may decide; the roles are the person's at this time.
+    """
+
+    organization: str
+    operation: str
+    kind: Kind
+    person: str
+    customer: str | None
+    currency: str
+    parts: tuple[CommitPart, ...]
+    authority: dict[Role, tuple[AuthorityLimit, ...]]
+    counted: tuple[Kind, ...]
+    reviewed_anyway: bool = False
+    """Whether it is reviewed whatever the requester's authority."""
+    round: int
+    at: AwareDatetime
+
+
+class Committed(Message):
+    """`alone`: within the requester's authority, and counted in it; otherwise `why` it needs an approval.
+
+    A `problem` means that nothing was set aside: other operations hold what is left of a payment.
+    """
+
+    alone: bool
+    why: str = ""
+    problem: Problem | None = None
+
+
+class ReleaseCommitment(Message):
+    """The operation came to nothing: what was set aside for it is free again."""
+
+    operation: str
+    keep: tuple[str, ...] = ()
+    """Payments whose part came through after all and stays counted."""
+    at: AwareDatetime
+
+
 # --- Finance ------------------------------------------------------------------------------------------
 
 
@@ -193,6 +257,9 @@ class Progress(Message):
     error: Problem | None = None
     allowed_actions: tuple[str, ...] | None = None
     approval: str | None = None
+    stays_open: bool = False
+    """Whether the operation waits for a person although its state is one of those that end it; a closed one
+    opens again."""
 
 
 class UsageQuery(Message):
@@ -209,6 +276,8 @@ class MailRequest(Message):
     template: str
     roles: tuple[Role, ...] = ()
     person: str | None = None
+    people: tuple[str, ...] = ()
+    """Others who get it too, such as those who act for somebody."""
     context: dict[str, Any] = Field(default_factory=dict)
 
 

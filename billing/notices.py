@@ -10,3 +10,7 @@ class NoticeKind(StrEnum):
     """It was applied; the notice carries the final figures."""
     PLAN_CHANGE_SCHEDULED = "plan_change_scheduled"
     """It will happen at the end of the period; the figures are Stripe's preview."""
+    REFUND_FAILED = "refund_failed"
+    """Stripe could not return the money, at once or after it had said that it did."""
+    REFUND_INCOMPLETE = "refund_incomplete"
+    """One of the payments of an invoice was refunded, another could not be."""

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
@@ -28,11 +28,17 @@ Roles = Annotated[tuple[Role, ...], AfterValidator(_not_empty)]
 
 
 class LadderStep(Message):
-    """One rung: who is asked, for how long, and how often they are reminded (business minutes)."""
+    """One rung: who is asked, for how long, and how often they are reminded (business minutes).
+
+    One of the roles decides, or with `needs` of "all" somebody of each. `calendar` is the rung's own where
+    its people keep other hours than the ladder's.
+    """
 
     roles: Roles
     respond_within: Minutes
     remind_every: Minutes | None = None
+    needs: Literal["any", "all"] = "any"
+    calendar: str | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -45,14 +51,23 @@ Ladder = Annotated[tuple[LadderStep, ...], AfterValidator(_not_empty)]
 
 
 class AuthorityLimit(Message):
-    """What a person may decide alone in one currency: per item, and in total over a rolling window."""
+    """What a person may decide alone in one currency: per item, and in total over a rolling window.
+
+    `customer_total` is the most that one customer gets over the same window by everybody together.
+    """
 
     per_item: Money
     window_days: Annotated[int, Field(strict=True, gt=0, le=3660)]
     window_total: Money
+    customer_total: Money | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.customer_total is not None:
+            if self.customer_total.currency != self.per_item.currency:
+                raise ValueError("per_item and customer_total must be in the same currency")
+            if self.customer_total < self.per_item:
+                raise ValueError("customer_total must be at least per_item")
         if self.per_item.currency != self.window_total.currency:
             raise ValueError("per_item and window_total must be in the same currency")
         if self.per_item.amount_minor < 0:
@@ -98,8 +113,58 @@ class PlanChangePolicy(Message):
     resolve: Roles
 
 
+class ReviewRule(Message):
+    """Which ladder reviews what is beyond the requester's authority: for these reasons (none named: for any)
+    and above these amounts, one a currency (none named: any amount; another currency is always above)."""
+
+    ladder: str
+    reasons: tuple[str, ...] = ()
+    above: tuple[Money, ...] = ()
+
+    def fits(self, reason: str, amount: Money) -> bool:
+        """Whether the rule is about this reason and amount."""
+        if self.reasons and reason not in self.reasons:
+            return False
+        known = [bound for bound in self.above if bound.currency == amount.currency]
+        return not known or amount > known[0]
+
+
+class MoneyPolicy(Message):
+    """How money back is reviewed: by the ladder of the first rule that fits, in `calendar`'s business time;
+    `revise_within` is as for plan changes. `always` names reasons that are reviewed whatever the amount."""
+
+    calendar: str
+    revise_within: Minutes
+    review: tuple[ReviewRule, ...]
+    always: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.review or self.review[-1].reasons or self.review[-1].above:
+            raise ValueError("the last review rule needs neither reasons nor above, so that one fits")
+        return self
+
+    def ladder_for(self, reason: str, amount: Money) -> str:
+        """The name of the ladder that reviews it."""
+        return next(rule.ladder for rule in self.review if rule.fits(reason, amount))
+
+
+class RefundPolicy(MoneyPolicy):
+    """`watch_days`: how long a refund that succeeded is still looked at, because it can fail after all."""
+
+    watch_days: Annotated[int, Field(strict=True, gt=0, le=366)]
+
+
+class CreditPolicy(MoneyPolicy):
+    pass
+
+
 class Policy(Message):
-    """All of it. `authority` is by kind of operation and role, one limit a currency."""
+    """All of it. `authority` is by kind of operation and role, one limit a currency.
+
+    The windows of the kinds in `count_together` are counted as one. Without `refund` or `credit`, which
+    policies from before they existed lack, there are none.
+    """
 
     currency: Currency
     calendars: dict[str, Calendar]
@@ -108,6 +173,13 @@ class Policy(Message):
     notices: NoticePolicy
     stripe: StripePolicy
     plan_change: PlanChangePolicy
+    refund: RefundPolicy | None = None
+    credit: CreditPolicy | None = None
+    count_together: tuple[Kind, ...] = ()
+
+    def counted_with(self, kind: Kind) -> tuple[Kind, ...]:
+        """The kinds whose amounts count in the windows of this one."""
+        return self.count_together if kind in self.count_together else (kind,)
 
 
 def policy_from_toml(text: str) -> Policy:
@@ -119,7 +191,8 @@ def policy_from_toml(text: str) -> Policy:
     for name, calendar in _table(document, "calendars").items():
         if isinstance(calendar, dict):
             calendar.setdefault("name", name)
-    errors = list(_dangling(document))
+    errors = [f"{name}: is missing" for name in ("refund", "credit") if name not in document]
+    errors += _dangling(document)
     try:
         policy = Policy.model_validate(document)
     except ValidationError as invalid:
@@ -132,21 +205,34 @@ def policy_from_toml(text: str) -> Policy:
 def _dangling(document: Mapping[str, Any]) -> Iterator[str]:
     """References to calendars and ladders that are not there. Reads the raw file, so that they are reported
     beside whatever else is wrong with it."""
-    for section, key, names in (
-        ("notices", "calendar", "calendars"),
-        ("plan_change", "calendar", "calendars"),
-        ("plan_change", "ladder", "ladders"),
-    ):
-        name = _table(document, section).get(key)
+    for path, name, names in _references(document):
         known = _table(document, names)
         if isinstance(name, str) and name not in known:
             listed = ", ".join(sorted(known)) or "none"
-            yield f"{section}.{key}: {name!r} is not one of the {names}: {listed}"
+            yield f"{path}: {name!r} is not one of the {names}: {listed}"
+
+
+def _references(document: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
+    """Each with its path, and the table that should have it."""
+    for section in ("notices", "plan_change", "refund", "credit"):
+        yield f"{section}.calendar", _table(document, section).get("calendar"), "calendars"
+    yield "plan_change.ladder", _table(document, "plan_change").get("ladder"), "ladders"
+    for section in ("refund", "credit"):
+        for number, rule in enumerate(_tables(_table(document, section), "review")):
+            yield f"{section}.review[{number}].ladder", rule.get("ladder"), "ladders"
+    for ladder in _table(document, "ladders"):
+        for number, step in enumerate(_tables(_table(document, "ladders"), ladder)):
+            yield f"ladders.{ladder}[{number}].calendar", step.get("calendar"), "calendars"
 
 
 def _table(document: Mapping[str, Any], key: str) -> dict[str, Any]:
     table = document.get(key)
     return table if isinstance(table, dict) else {}
+
+
+def _tables(document: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    tables = document.get(key)
+    return [table for table in tables if isinstance(table, dict)] if isinstance(tables, list) else []
 
 
 def _described(error: Any) -> str:

@@ -4,6 +4,10 @@ MAIN_QUEUE = "plixo"
 STRIPE_QUEUE = "stripe"
 
 PLAN_CHANGE = "PlanChangeWorkflow"
+REFUND = "RefundWorkflow"
+CREDIT = "CreditWorkflow"
+NOTE = "NoteWorkflow"
+STRIPE_EVENT = "StripeEventWorkflow"
 APPROVAL = "ApprovalWorkflow"
 FINANCE_NOTICE = "FinanceNoticeWorkflow"
 OUTBOX_SWEEP = "OutboxSweepWorkflow"
@@ -23,9 +27,19 @@ def approval_workflow(approval: str) -> str:
     return f"approval-{approval}"
 
 
-def notice_id(operation: str, kind: str) -> str:
-    return f"ntc_{operation.removeprefix('op_')}-{kind}"
+def notice_id(operation: str, kind: str, number: int = 1) -> str:
+    """`number` counts the notices of one kind: a refund can fail more than once."""
+    again = f"-{number}" if number > 1 else ""
+    return f"ntc_{operation.removeprefix('op_')}-{kind}{again}"
 
 
 def notice_workflow(notice: str) -> str:
     return f"notice-{notice}"
+
+
+def note_workflow(operation: str, seq: int) -> str:
+    return f"note-{operation}-{seq}"
+
+
+def stripe_event_workflow(event: str) -> str:
+    return f"stripe-event-{event}"
