@@ -58,5 +58,6 @@ async def write(session: AsyncSession, progress: Progress) -> None:
             state=progress.state,
             stage=progress.stage,
             at=progress.at,
+            stays_open=progress.stays_open,
             **{name: UNCHANGED if value is None else value for name, value in changes.items()},
         )

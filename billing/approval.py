@@ -1,18 +1,15 @@
-"""Approvals: the ladder of roles that are asked in turn, and who may decide."""
+"""Approvals: the ladder of roles that are asked in turn, and what is kept of those who approved."""
 
-from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import AwareDatetime
 
-from .authority import any_within
 from .business_time import Calendar, add_business
-from .errors import Code
-from .money import Money
 from .operations import Message, Role
-from .policy import AuthorityLimit, LadderStep
+from .policy import LadderStep
 
 
 class ApprovalState(StrEnum):
@@ -25,13 +22,27 @@ class ApprovalState(StrEnum):
 
 
 class Rung(Message):
-    """Who is asked from when until when, and when they are reminded."""
+    """Who is asked from when until when, and when they are reminded.
+
+    One of the roles approves, or with `needs` of "all" somebody of each. On a `vacant` one nobody could be
+    asked when it opened.
+    """
 
     roles: tuple[Role, ...]
     opens_at: AwareDatetime
     remind_at: tuple[AwareDatetime, ...]
     deadline: AwareDatetime
-    state: Literal["waiting", "active", "passed", "decided"]
+    state: Literal["waiting", "active", "passed", "decided", "vacant"]
+    needs: Literal["any", "all"] = "any"
+
+
+class Signature(Message):
+    """Somebody's yes: by which role, and for whom where they act for somebody else."""
+
+    person: str
+    role: Role
+    at: AwareDatetime
+    for_person: str | None = None
 
 
 class Refusal(Message):
@@ -41,63 +52,73 @@ class Refusal(Message):
     message: str
 
 
-def build_ladder(steps: Sequence[LadderStep], calendar: Calendar, opened_at: datetime) -> tuple[Rung, ...]:
-    """The ladder of an approval opened now: each rung opens when the one before it is late."""
+class Opening(NamedTuple):
+    """The ladder after a rung was opened, the index of that rung, and why those passed over are vacant."""
+
+    ladder: tuple[Rung, ...]
+    rung: int
+    vacant: dict[int, str]
+
+
+def build_ladder(
+    steps: Sequence[LadderStep],
+    calendar: Calendar,
+    opened_at: datetime,
+    calendars: Mapping[str, Calendar] | None = None,
+) -> tuple[Rung, ...]:
+    """The ladder of an approval opened now: each rung opens when the one before it is late.
+
+    Its times are in its own calendar's hours where it names one of `calendars`, else in those of `calendar`.
+    """
     rungs: list[Rung] = []
     opens_at = opened_at
     for step in steps:
-        deadline = add_business(opens_at, timedelta(minutes=step.respond_within), calendar)
+        hours = (calendars or {})[step.calendar] if step.calendar else calendar
+        deadline = add_business(opens_at, timedelta(minutes=step.respond_within), hours)
         rungs.append(
             Rung(
                 roles=step.roles,
                 opens_at=opens_at,
-                remind_at=_reminders(step, calendar, opens_at),
+                remind_at=_reminders(step, hours, opens_at),
                 deadline=deadline,
                 state="waiting" if rungs else "active",
+                needs=step.needs,
             )
         )
         opens_at = deadline
     return tuple(rungs)
 
 
-def may_decide(
-    *,
-    requester: str,
-    requester_delegates: Collection[str],
-    person: str,
-    roles: Collection[Role],
+def open_rung(
     ladder: Sequence[Rung],
-    rung: int,
-    amount: Money | None = None,
-    authority: Mapping[Role, Sequence[AuthorityLimit]] | None = None,
-    used: Mapping[int, Money] | None = None,
-) -> Refusal | None:
-    """None if the person may decide now, otherwise why not.
+    number: int,
+    at: datetime,
+    *,
+    rebuilt: Callable[[int], Sequence[Rung]],
+    why_vacant: Callable[[Rung], str | None],
+) -> Opening:
+    """Opens a rung, or the first one after it that somebody can answer.
 
-    `rung` is the index of the active one: roles of it and of earlier rungs may decide, those of later ones
-    not yet. With an `amount`, the person also needs an authority that covers it, by one of those roles;
-    `used` is what they used per window of so many days (see `authority.any_within`).
+    One that nobody can answer is vacant and hands over to the next at once, whose times (`rebuilt` from
+    that index on) count from now; the last one stays open until its deadline all the same.
     """
-    if person == requester:
-        return Refusal(code=Code.OWN_REQUEST, message="Nobody decides on their own request.")
-    if person in requester_delegates:
-        return Refusal(
-            code=Code.REQUESTERS_DELEGATE, message="Nobody who acts for the requester decides on the request."
-        )
-    asked = {role for step in ladder[: rung + 1] for role in step.roles}
-    acting = asked.intersection(roles)
-    if not acting:
-        return Refusal(code=Code.WRONG_ROLE, message=_wrong_role(roles, ladder, rung, asked))
-    if amount is None:
-        return None
-    limits = [limit for role in acting for limit in (authority or {}).get(role, ())]
-    if any_within(limits, amount, used or {}):
-        return None
-    return Refusal(
-        code=Code.AUTHORITY_TOO_SMALL,
-        message=f"{amount.format()} is beyond the authority of {_named(acting)}, "
-        "for one item or for all of the window.",
-    )
+    rungs = [_passed(rung) for rung in ladder[:number]] + list(ladder[number:])
+    vacant: dict[int, str] = {}
+    while (why := why_vacant(rungs[number])) is not None:
+        vacant[number] = why
+        if number == len(rungs) - 1:
+            rungs[number] = rungs[number].model_copy(update={"state": "vacant"})
+            return Opening(tuple(rungs), number, vacant)
+        over = {"state": "vacant", "opens_at": at, "deadline": at, "remind_at": ()}
+        rungs[number] = rungs[number].model_copy(update=over)
+        number += 1
+        rungs[number:] = rebuilt(number)
+    rungs[number] = rungs[number].model_copy(update={"state": "active"})
+    return Opening(tuple(rungs), number, vacant)
+
+
+def _passed(rung: Rung) -> Rung:
+    return rung if rung.state == "vacant" else rung.model_copy(update={"state": "passed"})
 
 
 def _reminders(step: LadderStep, calendar: Calendar, opens_at: datetime) -> tuple[datetime, ...]:
@@ -108,15 +129,3 @@ def _reminders(step: LadderStep, calendar: Calendar, opens_at: datetime) -> tupl
         add_business(opens_at, timedelta(minutes=minutes), calendar)
         for minutes in range(every, step.respond_within, every)
     )
-
-
-def _wrong_role(roles: Collection[Role], ladder: Sequence[Rung], rung: int, asked: Collection[Role]) -> str:
-    for later in ladder[rung + 1 :]:
-        if early := set(later.roles).intersection(roles):
-            opens_at = later.opens_at.astimezone(UTC)
-            return f"{_named(early)} may decide from {opens_at:%Y-%m-%d %H:%M} UTC, {_named(asked)} now."
-    return f"Only {_named(asked)} may decide."
-
-
-def _named(roles: Collection[Role]) -> str:
-    return " or ".join(sorted(roles))

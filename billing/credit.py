@@ -12,11 +12,9 @@ from .money import Money
 from .notes import Note
 from .operations import Message, Problem
 from .policy import Policy
+from .reasons import CreditReason as CreditReason
 
 Instrument = Literal["balance", "credit_note"]
-CreditReason = Literal[
-    "goodwill", "duplicate", "fraudulent", "order_change", "product_unsatisfactory", "other"
-]
 
 STRIPE_REASONS = frozenset(["duplicate", "fraudulent", "order_change", "product_unsatisfactory"])
 """Those that a credit note itself can carry; every reason is in the metadata as well."""

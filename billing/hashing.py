@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from typing import Any
 
 from .operations import Message
 
@@ -25,6 +26,17 @@ def digest(obj: object) -> str:
 def subject_hash(subject: Message) -> str:
     """What an approval binds to: any change of any field of the subject changes it."""
     return digest(subject.model_dump(mode="json", by_alias=True))
+
+
+def exact(obj: Any) -> Any:
+    """The same with every float as its shortest text, so that it can be hashed on any machine."""
+    if isinstance(obj, float):
+        return repr(obj)
+    if isinstance(obj, dict):
+        return {key: exact(value) for key, value in obj.items()}
+    if isinstance(obj, list | tuple):
+        return [exact(value) for value in obj]
+    return obj
 
 
 def _refuse_inexact(obj: object) -> None:

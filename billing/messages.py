@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, Field
 from .approval import Rung
 from .business_time import Calendar
 from .money import Money
+from .notes import Note
 from .operations import SYSTEM, Kind, Message, Problem, Role, State
 from .plan_change import Wanted
 from .policy import AuthorityLimit, LadderStep
@@ -22,6 +23,16 @@ class Decide(Message):
     verdict: Literal["approve", "reject", "request_changes"]
     subject_hash: str
     comment: str | None = None
+
+
+class Delegated(Message):
+    """An approver lets somebody decide in their place; `delegation` names its row, written first."""
+
+    delegation: str
+    person: str
+    to: str
+    until: AwareDatetime
+    comment: str
 
 
 class Cancel(Message):
@@ -78,6 +89,8 @@ class ApprovalInput(Message):
     """Who gets the money, for the windows by customer."""
     counted: tuple[Kind, ...] = ()
     """The kinds whose amounts count in the windows."""
+    rule: str = ""
+    """Why it is asked at all, for those who decide."""
 
 
 class OpenApproval(Message):
@@ -86,19 +99,35 @@ class OpenApproval(Message):
     at: AwareDatetime
 
 
+class Audience(Message):
+    """Whom a rung waits for: everybody with one of the roles and `people`, who act for such, but for some."""
+
+    roles: tuple[Role, ...]
+    people: tuple[str, ...] = ()
+    excluding: tuple[str, ...] = ()
+
+
 class OpenedApproval(Message):
-    """The ladder with its deadlines, computed once."""
+    """The ladder with its deadlines, computed as each rung opens, and the index of the rung that is open.
+
+    `why` says why it is this one, where those below it are vacant.
+    """
 
     rungs: tuple[Rung, ...]
+    rung: int = 0
+    audience: Audience | None = None
+    """None in histories from before it was told: everybody with one of the rung's roles."""
+    why: str | None = None
 
 
 class ClimbApproval(Message):
-    """The approval is now on rung `rung`, because the one below did not answer in time."""
+    """The approval goes on to rung `rung`, because the one below did not answer in time."""
 
     approval: str
     operation: str
     rung: int
     at: AwareDatetime
+    request: ApprovalInput
 
 
 class RemindApproval(Message):
@@ -135,10 +164,13 @@ class ApprovalOutcome(Message):
     person: str | None = None
     role: Role | None = None
     comment: str | None = None
+    for_person: str | None = None
+    """Whom `person` decided for, as their delegate."""
 
 
 class Settled(Message):
-    """Either the outcome that a decision brought about, or why it was refused."""
+    """The outcome that a decision brought about, or why it was refused; neither for a yes that leaves the
+    approval open, because others are still to give theirs."""
 
     outcome: ApprovalOutcome | None = None
     refusal: Problem | None = None
@@ -268,7 +300,7 @@ class UsageQuery(Message):
 
 
 class MailRequest(Message):
-    """One mail to everybody with one of the roles, or to one person. `key` is part of its Message-ID."""
+    """One mail to everybody with one of the roles, or to some people. `key` is part of its Message-ID."""
 
     organization: str
     operation: str
@@ -278,6 +310,8 @@ class MailRequest(Message):
     person: str | None = None
     people: tuple[str, ...] = ()
     """Others who get it too, such as those who act for somebody."""
+    excluding: tuple[str, ...] = ()
+    """Who does not get it all the same, such as whoever asked for what others decide."""
     context: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -288,3 +322,40 @@ class MailsSent(Message):
     skipped: int
     refused: tuple[str, ...] = ()
     """Ids of the people whose mail the server will never take."""
+
+
+# --- Notes --------------------------------------------------------------------------------------------
+
+
+class NoteInput(Message):
+    """A note that was added to an operation, to be mirrored into Stripe."""
+
+    organization: str
+    operation: str
+    note: Note
+
+
+class AddNote(Message):
+    """A person's words on what they did become a note of the operation."""
+
+    operation: str
+    text: str
+    author: str
+    at: AwareDatetime
+
+
+class NotesQuery(Message):
+    """Whose notes, or whose objects in Stripe that bear them."""
+
+    operation: str
+
+
+class NoteObject(Message):
+    """What an operation made in Stripe, as the effect that writes a note on it names it."""
+
+    kind: Literal["refund.note", "credit_note.note", "balance.note"]
+    target: str
+    customer: str | None = None
+    """Whose balance it is of, for a balance transaction."""
+    payments: tuple[str, ...] = ()
+    """The payments that its notes must name."""

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Annotated
 
+from babel import Locale
 from babel.numbers import format_currency
 from pydantic import StrictInt, StringConstraints
 
@@ -21,6 +22,20 @@ minor unit any more, but Stripe's API keeps their amounts in hundredths ("Specia
 THREE_DECIMAL = frozenset(["bhd", "jod", "kwd", "omr", "tnd"])
 """Stripe, Supported currencies, "Three-decimal currencies"."""
 
+MOST_MINOR = 999_999_999_999
+"""Stripe takes amounts of up to twelve digits in IDR and of up to eight in every other currency (Supported
+currencies, "Minimum and maximum charge amounts")."""
+
+
+def most_minor(currency: str | None) -> int:
+    """The largest amount in minor units that Stripe takes in a currency; None is any but those with more."""
+    return MOST_MINOR if currency == "idr" else 99_999_999
+
+
+ENGLISH = Locale.parse("en")
+ENGLISH.number_symbols.get("latn")
+"""Read now: Babel opens its files at the first use, which Temporal's sandbox forbids inside a story."""
+
 
 class Money(Message):
     """An amount in integer minor units (Stripe's), with its currency. Never a float, never a bool."""
@@ -38,7 +53,7 @@ class Money(Message):
         digits = tuple(int(d) for d in str(abs(self.amount_minor)))
         return Decimal((self.amount_minor < 0, digits, -decimals(self.currency)))
 
-    def format(self, locale: str = "en") -> str:
+    def format(self, locale: Locale | str = ENGLISH) -> str:
         """For people, always with the code, so that no "$" is taken for another: `USD 1,250.00`."""
         fraction = decimals(self.currency)
         number = "#,##0" + ("." + "0" * fraction if fraction else "")
@@ -101,3 +116,7 @@ def round_half_up(numerator: int, denominator: int) -> int:
     """
     magnitude = (2 * abs(numerator) + abs(denominator)) // (2 * abs(denominator))
     return magnitude if (numerator < 0) == (denominator < 0) else -magnitude
+
+
+# Babel opens its files at the first use, which may be in a workflow: there, opening is forbidden.
+Money.zero("usd").format()

@@ -43,9 +43,18 @@ def note_metadata(notes: Iterable[Note], payments: Sequence[str]) -> dict[str, s
     metadata: dict[str, str] = {}
     for note in notes:
         key = "plixo_note" if note.seq == 1 else f"plixo_note_{note.seq}"
-        metadata[key] = with_payments(note.text, payments)[:VALUE_MAX]
+        metadata[key] = _within_a_value(note.text, payments)
         metadata[f"{key}_by"] = f"{note.author} {_utc(note.at)}"
     return metadata
+
+
+def _within_a_value(text: str, payments: Sequence[str]) -> str:
+    """The note as it is shown; of words that are too many the end is left out, not the payments."""
+    shown = with_payments(text, payments)
+    excess = len(shown) - VALUE_MAX
+    if excess > 0:
+        shown = with_payments(f"{text[: max(0, len(text) - excess - 1)]}…", payments)
+    return shown[:VALUE_MAX]
 
 
 def _utc(at: datetime) -> str:

@@ -14,3 +14,5 @@ class NoticeKind(StrEnum):
     """Stripe could not return the money, at once or after it had said that it did."""
     REFUND_INCOMPLETE = "refund_incomplete"
     """One of the payments of an invoice was refunded, another could not be."""
+    CREDIT_DIFFERS = "credit_differs"
+    """Stripe holds another credit than was agreed."""

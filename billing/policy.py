@@ -1,15 +1,20 @@
 """The business rules, as `policy.toml` states them. An operation keeps the policy that it started under."""
 
 import tomllib
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, Self, TypeVar
+from collections.abc import Collection, Iterator, Mapping
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from .business_time import Calendar
 from .errors import InvalidPolicy as InvalidPolicy
+from .hashing import digest, exact
 from .money import Currency, Money
 from .operations import Kind, Message, Role
+from .reasons import CreditReason, RefundReason
+
+REASONS: Mapping[str, Collection[str]] = {"refund": get_args(RefundReason), "credit": get_args(CreditReason)}
+"""By section: a reason that nobody can choose would be a rule that never fits, and nobody would notice."""
 
 Minutes = Annotated[int, Field(strict=True, gt=0, le=366 * 24 * 60)]
 """A duration in whole minutes; over a calendar, of business time."""
@@ -182,6 +187,11 @@ class Policy(Message):
         return self.count_together if kind in self.count_together else (kind,)
 
 
+def policy_hash(document: Mapping[str, Any]) -> str:
+    """The hash of a policy as operations keep it, as JSON. Its few floats count as their text."""
+    return digest(exact(document))
+
+
 def policy_from_toml(text: str) -> Policy:
     """The policy that a file states. Raises InvalidPolicy with every error at once, each with its path."""
     try:
@@ -203,26 +213,32 @@ def policy_from_toml(text: str) -> Policy:
 
 
 def _dangling(document: Mapping[str, Any]) -> Iterator[str]:
-    """References to calendars and ladders that are not there. Reads the raw file, so that they are reported
-    beside whatever else is wrong with it."""
-    for path, name, names in _references(document):
-        known = _table(document, names)
+    """References to calendars, ladders and reasons that are not there. Reads the raw file, so that they are
+    reported beside whatever else is wrong with it."""
+    for path, name, names, known in _references(document):
         if isinstance(name, str) and name not in known:
             listed = ", ".join(sorted(known)) or "none"
             yield f"{path}: {name!r} is not one of the {names}: {listed}"
 
 
-def _references(document: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
-    """Each with its path, and the table that should have it."""
+def _references(document: Mapping[str, Any]) -> Iterator[tuple[str, Any, str, Collection[str]]]:
+    """Each with its path, and what it must be one of."""
+    calendars = ("calendars", _table(document, "calendars"))
+    ladders = ("ladders", _table(document, "ladders"))
     for section in ("notices", "plan_change", "refund", "credit"):
-        yield f"{section}.calendar", _table(document, section).get("calendar"), "calendars"
-    yield "plan_change.ladder", _table(document, "plan_change").get("ladder"), "ladders"
-    for section in ("refund", "credit"):
-        for number, rule in enumerate(_tables(_table(document, section), "review")):
-            yield f"{section}.review[{number}].ladder", rule.get("ladder"), "ladders"
+        yield f"{section}.calendar", _table(document, section).get("calendar"), *calendars
+    yield "plan_change.ladder", _table(document, "plan_change").get("ladder"), *ladders
+    for section, known in REASONS.items():
+        money = _table(document, section)
+        for number, rule in enumerate(_tables(money, "review")):
+            yield f"{section}.review[{number}].ladder", rule.get("ladder"), *ladders
+            for place, reason in enumerate(_list(rule, "reasons")):
+                yield f"{section}.review[{number}].reasons[{place}]", reason, f"{section} reasons", known
+        for place, reason in enumerate(_list(money, "always")):
+            yield f"{section}.always[{place}]", reason, f"{section} reasons", known
     for ladder in _table(document, "ladders"):
         for number, step in enumerate(_tables(_table(document, "ladders"), ladder)):
-            yield f"ladders.{ladder}[{number}].calendar", step.get("calendar"), "calendars"
+            yield f"ladders.{ladder}[{number}].calendar", step.get("calendar"), *calendars
 
 
 def _table(document: Mapping[str, Any], key: str) -> dict[str, Any]:
@@ -231,8 +247,13 @@ def _table(document: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 
 def _tables(document: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
-    tables = document.get(key)
-    return [table for table in tables if isinstance(table, dict)] if isinstance(tables, list) else []
+    # One that is no table keeps its place, so that the others are reported by their own.
+    return [table if isinstance(table, dict) else {} for table in _list(document, key)]
+
+
+def _list(document: Mapping[str, Any], key: str) -> list[Any]:
+    items = document.get(key)
+    return items if isinstance(items, list) else []
 
 
 def _described(error: Any) -> str:

@@ -9,11 +9,15 @@ from .money import Money
 from .notes import Note
 from .operations import Message, Problem
 from .policy import Policy
+from .reasons import RefundReason
 
-Reason = Literal["duplicate", "requested_by_customer", "fraudulent", "other"]
-"""Stripe's reasons, and `other`, which Stripe does not know: that one goes to the metadata."""
+Reason = RefundReason
 
 RefundStatus = Literal["pending", "requires_action", "succeeded", "failed", "canceled"]
+
+
+GONE = frozenset(["failed", "canceled"])
+"""Statuses of refunds that took nothing from their payment in the end."""
 
 
 class RefundWanted(Message):
@@ -148,6 +152,17 @@ class ResolveRefund(Message):
     person: str
     action: Literal["retry", "close"]
     comment: str
+
+
+def without_own(facts: RefundableFacts, operation: str) -> RefundableFacts:
+    """The facts as they were before this operation did anything, so that a reset story plans the same."""
+    payments = []
+    for payment in facts.payments:
+        own = [r for r in payment.refunds if r.operation == operation and r.status not in GONE]
+        payments.append(
+            payment.model_copy(update={"refunded": payment.refunded - sum(refund.amount for refund in own)})
+        )
+    return facts.model_copy(update={"payments": tuple(payments)})
 
 
 def plan_refund(wanted: RefundWanted, facts: RefundableFacts) -> RefundSubject | Problem:

@@ -1,20 +1,39 @@
 """The mirror of what Stripe holds. An older reading never overwrites a newer one."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import BindParameter, ColumnElement, bindparam, func, or_, update
-from sqlmodel import SQLModel, col, select
+from sqlalchemy import and_, bindparam, not_, or_, update
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
-from sqlmodel.sql.expression import Select
 
 from billing.limits import Usage
 from billing.plans import Plan
 
 from .pages import DEFAULT_LIMIT, Page, read_page
-from .statements import insert_into
-from .tables import Customer, Invoice, Organization, Person, PlanRow
+from .statements import store_reading
+from .tables import (
+    BalanceTransactionRow,
+    CreditNoteRow,
+    Customer,
+    Invoice,
+    Organization,
+    PaymentRow,
+    PlanRow,
+    RefundRow,
+)
+from .usage import columns as usage_columns
+
+MoneyRow = TypeVar("MoneyRow", RefundRow, CreditNoteRow, BalanceTransactionRow)
+
+
+class MoneyObjects(NamedTuple):
+    """The Stripe objects of one operation, as last read."""
+
+    refunds: list[RefundRow]
+    credit_notes: list[CreditNoteRow]
+    balance_transactions: list[BalanceTransactionRow]
 
 
 async def store_subscription(
@@ -35,31 +54,55 @@ async def store_subscription(
 async def store_plan(session: AsyncSession, plan: Plan, *, synced_at: datetime) -> None:
     """Mirror a plan as it was read from Stripe at `synced_at`."""
     document = plan.model_dump(mode="json")
-    row = PlanRow(plan=plan.plan, product=plan.product, document=document, synced_at=synced_at)
-    await _store(session, row, key=col(PlanRow.plan))
+    await store_reading(
+        session, PlanRow(plan=plan.plan, product=plan.product, document=document, synced_at=synced_at)
+    )
 
 
 async def store_customer(session: AsyncSession, customer: Customer) -> None:
     """Mirror a customer as it was read from Stripe at its `synced_at`."""
-    await _store(session, customer, key=col(Customer.id))
+    await store_reading(session, customer)
 
 
 async def store_invoice(session: AsyncSession, invoice: Invoice) -> None:
     """Mirror an invoice as it was read from Stripe at its `synced_at`."""
-    await _store(session, invoice, key=col(Invoice.id))
+    await store_reading(session, invoice)
 
 
-async def _store(session: AsyncSession, row: PlanRow | Customer | Invoice, *, key: Any) -> None:
-    table: type[SQLModel] = type(row)
-    insert = insert_into(session, table).values(**row.model_dump())
-    fresh = insert.excluded
-    await session.exec(
-        insert.on_conflict_do_update(
-            index_elements=[key],
-            set_={column.key: column for column in fresh if column.key != key.key},
-            where=type(row).synced_at <= fresh.synced_at,
+async def store_payment(session: AsyncSession, payment: PaymentRow) -> None:
+    """Mirror a payment as it was read from Stripe at its `synced_at`.
+
+    Neither a PaymentIntent nor its charge names the invoice: one without leaves what is known of it.
+    """
+    await store_reading(session, payment, kept=frozenset(["invoice_id"]))
+
+
+async def link_payments(session: AsyncSession, invoices: Mapping[str, str]) -> None:
+    """Note which invoice each of these payments paid, by their PaymentIntents; unknown ones are left out."""
+    for payment_intent, invoice_id in sorted(invoices.items()):
+        await session.exec(
+            update(PaymentRow)
+            .where(
+                col(PaymentRow.id) == payment_intent, col(PaymentRow.invoice_id).is_distinct_from(invoice_id)
+            )
+            .values(invoice_id=invoice_id)
+            .execution_options(synchronize_session=False)
         )
-    )
+
+
+async def store_refund(session: AsyncSession, refund: RefundRow) -> None:
+    """Mirror a refund as it was read from Stripe at its `synced_at`."""
+    await store_reading(session, refund)
+
+
+async def store_credit_note(session: AsyncSession, credit_note: CreditNoteRow) -> None:
+    """Mirror a credit note as it was read from Stripe at its `synced_at`."""
+    await store_reading(session, credit_note)
+
+
+async def store_balance_transaction(session: AsyncSession, transaction: BalanceTransactionRow) -> None:
+    """Mirror a change of a customer's balance as it was read from Stripe at its `synced_at`."""
+    await store_reading(session, transaction)
 
 
 async def organization(session: AsyncSession, organization_id: str) -> Organization:
@@ -91,6 +134,12 @@ async def customers_page(
     )
 
 
+async def customer(session: AsyncSession, organization_id: str, customer_id: str) -> Customer | None:
+    """The customer, deleted or not, if it is this organization's."""
+    found = await session.get(Customer, customer_id)
+    return found if found and found.organization_id == organization_id else None
+
+
 async def invoices_page(
     session: AsyncSession,
     organization_id: str,
@@ -117,6 +166,77 @@ async def invoice(session: AsyncSession, organization_id: str, invoice_id: str) 
     return found if found and found.organization_id == organization_id else None
 
 
+_REFUNDABLE = and_(
+    col(PaymentRow.status) == "succeeded",
+    col(PaymentRow.disputed).is_(False),
+    col(PaymentRow.amount_refunded) < col(PaymentRow.amount),
+)
+
+
+async def payments_page(
+    session: AsyncSession,
+    organization_id: str,
+    *,
+    customer_id: str | None = None,
+    invoice_id: str | None = None,
+    refundable: bool | None = None,
+    limit: int = DEFAULT_LIMIT,
+    cursor: str | None = None,
+) -> Page[PaymentRow]:
+    """An organization's payments, the newest first; `refundable` is whether something of it can be refunded.
+
+    Raises InvalidRequest `invalid_cursor`.
+    """
+    wanted = select(PaymentRow).where(PaymentRow.organization_id == organization_id)
+    if customer_id:
+        wanted = wanted.where(PaymentRow.customer_id == customer_id)
+    if invoice_id:
+        wanted = wanted.where(PaymentRow.invoice_id == invoice_id)
+    if refundable is not None:
+        wanted = wanted.where(_REFUNDABLE if refundable else not_(_REFUNDABLE))
+    return await read_page(
+        session, wanted, col(PaymentRow.created_at), col(PaymentRow.id), limit=limit, cursor=cursor
+    )
+
+
+async def payment(session: AsyncSession, organization_id: str, payment_intent: str) -> PaymentRow | None:
+    """The payment, if it is this organization's."""
+    found = await session.get(PaymentRow, payment_intent)
+    return found if found and found.organization_id == organization_id else None
+
+
+async def refunds_of(session: AsyncSession, payment_intents: Collection[str]) -> list[RefundRow]:
+    """Every refund of these payments, the oldest first."""
+    found = await session.exec(
+        select(RefundRow)
+        .where(col(RefundRow.payment_intent).in_(payment_intents))
+        .order_by(col(RefundRow.created_at), col(RefundRow.id))
+    )
+    return list(found)
+
+
+async def money_objects(session: AsyncSession, operation_id: str) -> MoneyObjects:
+    """What Stripe has of an operation, each kind the oldest first."""
+
+    async def ours(table: type[MoneyRow]) -> list[MoneyRow]:
+        found = await session.exec(
+            select(table)
+            .where(table.operation_id == operation_id)
+            .order_by(col(table.created_at), col(table.id))
+        )
+        return list(found)
+
+    return MoneyObjects(await ours(RefundRow), await ours(CreditNoteRow), await ours(BalanceTransactionRow))
+
+
+async def balance_customer(session: AsyncSession, transaction_id: str) -> str:
+    """Whose balance a transaction changed. Raises LookupError when it was never read."""
+    found = await session.get(BalanceTransactionRow, transaction_id)
+    if found is None:
+        raise LookupError(f"no balance transaction {transaction_id}")
+    return found.customer_id
+
+
 async def usage(session: AsyncSession, organization_id: str, currency: str) -> Usage:
     """What an organization uses of its plan: active people, customers, and what its open invoices in
     `currency` leave unpaid, in minor units.
@@ -126,25 +246,5 @@ async def usage(session: AsyncSession, organization_id: str, currency: str) -> U
     return Usage(seats=row[0], customers=row[1], ar_balance=int(row[2]), currency=currency)
 
 
-def _usage_statement() -> Select[int, int, Any]:
-    ours: BindParameter[str] = bindparam("organization")
-    seats = _count(Person.id, col(Person.organization_id) == ours, col(Person.active))
-    customers = _count(Customer.id, col(Customer.organization_id) == ours, col(Customer.deleted).is_(False))
-    balance = (
-        select(func.coalesce(func.sum(Invoice.amount_remaining), 0))
-        .where(
-            col(Invoice.organization_id) == ours,
-            Invoice.status == "open",
-            col(Invoice.currency) == bindparam("currency"),
-        )
-        .scalar_subquery()
-    )
-    return select(seats, customers, balance)
-
-
-def _count(key: Any, *conditions: Any) -> ColumnElement[int]:
-    return select(func.count(key)).where(*conditions).scalar_subquery()
-
-
 # Made once: building the statement costs more than carrying it out.
-_USAGE = _usage_statement()
+_USAGE = select(*usage_columns(bindparam("organization"), bindparam("currency")))

@@ -15,13 +15,11 @@ OPEN, ESCALATED, ACKNOWLEDGED = "open", "escalated", "acknowledged"
 
 
 async def create(session: AsyncSession, notice: Notice) -> Notice:
-    """Store a notice, or return the one of this kind that the operation has already."""
+    """Store a notice, or return the one that has its id already."""
     created = await insert_if_new(session, notice)
     if created:
         return created
-    earlier = await session.exec(
-        select(Notice).where(Notice.operation_id == notice.operation_id, Notice.kind == notice.kind)
-    )
+    earlier = await session.exec(select(Notice).where(Notice.id == notice.id))
     return earlier.one()
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, Final
 
-from sqlalchemy import func, update
+from sqlalchemy import func, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -138,11 +138,14 @@ async def update_state(
     error: Mapping[str, Any] | Unchanged | None = UNCHANGED,
     allowed_actions: Sequence[str] | Unchanged = UNCHANGED,
     approval_id: str | Unchanged | None = UNCHANGED,
+    stays_open: bool = False,
 ) -> Operation:
     """Move an operation on; a final state closes it, at the time of the first such.
 
-    A closed operation does not open again: a late write of an activity attempt that was given up is
-    ignored. Returns the operation as it then is. Raises LookupError when there is none.
+    A final state that `stays_open` waits for a person instead, and opens a closed operation again: a refund
+    can fail after it was completed. Nothing else does, and nothing older than the operation's last change:
+    a late write of an activity attempt that was given up is ignored. Returns the operation as it then is.
+    Raises LookupError when there is none.
     """
     given = {
         "subject": subject,
@@ -158,7 +161,10 @@ async def update_state(
         **{name: value for name, value in given.items() if value is not UNCHANGED},
     }
     move = update(Operation).where(col(Operation.id) == operation_id)
-    if state.final:
+    if state.final and stays_open:
+        values["closed_at"] = None
+        move = move.where(or_(col(Operation.closed_at).is_(None), col(Operation.updated_at) <= at))
+    elif state.final:
         values["closed_at"] = func.coalesce(Operation.closed_at, at)
     else:
         move = move.where(col(Operation.closed_at).is_(None))

@@ -14,7 +14,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from billing.errors import InvalidRequest
 
-from .tables import Utc
+from .columns import Utc
 
 Row = TypeVar("Row", bound=SQLModel)
 Key = tuple[str | datetime, ...]

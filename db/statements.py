@@ -3,7 +3,7 @@
 from functools import cache
 from typing import TypeVar, cast
 
-from sqlalchemy import Executable, Table, inspect
+from sqlalchemy import Executable, Table, func, inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import make_transient_to_detached
 from sqlmodel import SQLModel
@@ -31,8 +31,7 @@ async def insert_if_new(session: AsyncSession, row: Row) -> Row | None:
 
     Waits for a transaction that is just inserting the same: afterwards that row is there, or this one is.
     """
-    if session.new or session.dirty:
-        await session.flush()  # what the row refers to may not be written yet
+    await _flush(session)
     connection = await session.connection()
     # Made once a table: building the statement would cost more than carrying it out.
     statement = _insert_if_new(type(row), is_sqlite(session))
@@ -44,8 +43,39 @@ async def insert_if_new(session: AsyncSession, row: Row) -> Row | None:
     return row
 
 
+async def _flush(session: AsyncSession) -> None:
+    """What a row refers to may not be written yet."""
+    if session.new or session.dirty:
+        await session.flush()
+
+
 @cache
 def _insert_if_new(table: type[SQLModel], on_sqlite: bool) -> Executable:
     columns: Table = inspect(table).local_table
     insert = sqlite.insert(columns) if on_sqlite else postgresql.insert(columns)
     return insert.on_conflict_do_nothing().returning(*columns.primary_key)
+
+
+async def store_reading(session: AsyncSession, row: SQLModel, kept: frozenset[str] = frozenset()) -> None:
+    """Store what was read from Stripe at the row's `synced_at`, unless what is there was read later.
+
+    `kept` are columns in which None says that the reading did not show it: what is there stays.
+    """
+    await _flush(session)
+    connection = await session.connection()
+    await connection.execute(_store_reading(type(row), is_sqlite(session), kept), row.model_dump())
+
+
+@cache
+def _store_reading(table: type[SQLModel], on_sqlite: bool, kept: frozenset[str]) -> Executable:
+    columns: Table = inspect(table).local_table
+    insert = sqlite.insert(columns) if on_sqlite else postgresql.insert(columns)
+    return insert.on_conflict_do_update(
+        index_elements=list(columns.primary_key),
+        set_={
+            c.key: func.coalesce(insert.excluded[c.key], c) if c.key in kept else insert.excluded[c.key]
+            for c in columns.c
+            if not c.primary_key
+        },
+        where=columns.c.synced_at <= insert.excluded.synced_at,
+    )

@@ -4,50 +4,50 @@ and a mirror, with `synced_at`, of what it can.
 Amounts are integer minor units beside their currency; times are UTC.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, Index, UniqueConstraint, text
-from sqlalchemy.engine import Dialect
-from sqlalchemy.types import JSON, TypeDecorator
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
-from ulid import ULID
 
+from .columns import Utc, document, minor, new_id, utc
+from .mirror_tables import (
+    BalanceTransactionRow,
+    CreditNoteRow,
+    Customer,
+    Invoice,
+    PaymentRow,
+    PlanRow,
+    RefundRow,
+)
+from .review_tables import Approval, Decision, Delegation, Notice
 
-class Utc(TypeDecorator[datetime]):
-    """A timezone-aware UTC datetime on every database; SQLite itself keeps no zone."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a time without a zone was about to be stored")
-        return value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-def new_id(prefix: str) -> str:
-    """A sortable unique id such as `op_01J…`."""
-    return f"{prefix}_{ULID()}"
-
-
-def _time(**more: Any) -> Any:
-    return Field(sa_type=Utc, **more)
-
-
-def _json(**more: Any) -> Any:
-    return Field(sa_type=JSON(none_as_null=True), **more)
-
-
-def _minor(**more: Any) -> Any:
-    return Field(sa_type=BigInteger, **more)
+__all__ = [
+    "ApiKey",
+    "Approval",
+    "BalanceTransactionRow",
+    "Commitment",
+    "CreditNoteRow",
+    "Customer",
+    "Decision",
+    "Delegation",
+    "Intent",
+    "Invoice",
+    "Mail",
+    "NoteRow",
+    "Notice",
+    "Operation",
+    "Organization",
+    "Outbox",
+    "PaymentRow",
+    "Person",
+    "PlanRow",
+    "RefundRow",
+    "StripeEvent",
+    "TimelineEvent",
+    "Utc",
+    "new_id",
+]
 
 
 class Organization(SQLModel, table=True):
@@ -61,10 +61,10 @@ class Organization(SQLModel, table=True):
     subdivision: str | None = None
     stripe_customer: str
     stripe_subscription: str
-    subscription: dict[str, Any] | None = _json(default=None)
+    subscription: dict[str, Any] | None = document(default=None)
     """Mirror of the Stripe subscription: plan, price, seats, interval, period_start, period_end, status."""
-    synced_at: datetime | None = _time(default=None)
-    created_at: datetime = _time()
+    synced_at: datetime | None = utc(default=None)
+    created_at: datetime = utc()
 
 
 class Person(SQLModel, table=True):
@@ -75,9 +75,9 @@ class Person(SQLModel, table=True):
     organization_id: str = Field(foreign_key="organizations.id", index=True)
     name: str
     email: str
-    roles: list[str] = _json()
+    roles: list[str] = document()
     active: bool = True
-    created_at: datetime = _time()
+    created_at: datetime = utc()
 
 
 class ApiKey(SQLModel, table=True):
@@ -88,58 +88,9 @@ class ApiKey(SQLModel, table=True):
     secret_hash: str
     person_id: str = Field(foreign_key="people.id", index=True)
     organization_id: str = Field(foreign_key="organizations.id")
-    created_at: datetime = _time()
-    expires_at: datetime | None = _time(default=None)
-    revoked_at: datetime | None = _time(default=None)
-
-
-class PlanRow(SQLModel, table=True):
-    """Mirror of one plan: a Stripe product with its prices (`billing.plans.Plan` as JSON)."""
-
-    __tablename__ = "plans"
-    plan: str = Field(primary_key=True)
-    product: str
-    document: dict[str, Any] = _json()
-    synced_at: datetime = _time()
-
-
-class Customer(SQLModel, table=True):
-    """Mirror of a Stripe customer of an organization."""
-
-    __tablename__ = "customers"
-    __table_args__ = (Index("ix_customers_listing", "organization_id", "created_at", "id"),)
-    id: str = Field(primary_key=True)
-    organization_id: str = Field(foreign_key="organizations.id", index=True)
-    name: str | None = None
-    email: str | None = None
-    currency: str | None = None
-    balance: int = _minor(default=0)
-    deleted: bool = False
-    created_at: datetime = _time()
-    synced_at: datetime = _time()
-
-
-class Invoice(SQLModel, table=True):
-    """Mirror of a Stripe invoice of one of the organization's customers."""
-
-    __tablename__ = "invoices"
-    __table_args__ = (
-        Index("ix_invoices_open", "organization_id", "status"),
-        Index("ix_invoices_listing", "organization_id", "created_at", "id"),
-    )
-    id: str = Field(primary_key=True)
-    organization_id: str = Field(foreign_key="organizations.id", index=True)
-    customer_id: str = Field(index=True)
-    number: str | None = None
-    status: str
-    currency: str
-    total: int = _minor()
-    amount_due: int = _minor()
-    amount_paid: int = _minor()
-    amount_remaining: int = _minor()
-    due_date: datetime | None = _time(default=None)
-    created_at: datetime = _time()
-    synced_at: datetime = _time()
+    created_at: datetime = utc()
+    expires_at: datetime | None = utc(default=None)
+    revoked_at: datetime | None = utc(default=None)
 
 
 class Operation(SQLModel, table=True):
@@ -162,22 +113,22 @@ class Operation(SQLModel, table=True):
     kind: str
     state: str
     stage: str
-    request: dict[str, Any] = _json()
+    request: dict[str, Any] = document()
     """What was asked for, as validated."""
     request_hash: str
     idempotency_key: str
-    subject: dict[str, Any] | None = _json(default=None)
-    policy: dict[str, Any] = _json()
+    subject: dict[str, Any] | None = document(default=None)
+    policy: dict[str, Any] = document()
     """The policy that the operation started under, and keeps."""
     requested_by: str = Field(foreign_key="people.id")
-    result: dict[str, Any] | None = _json(default=None)
-    error: dict[str, Any] | None = _json(default=None)
-    allowed_actions: list[str] = _json(default_factory=list)
+    result: dict[str, Any] | None = document(default=None)
+    error: dict[str, Any] | None = document(default=None)
+    allowed_actions: list[str] = document(default_factory=list)
     approval_id: str | None = None
     workflow_id: str
-    created_at: datetime = _time()
-    updated_at: datetime = _time()
-    closed_at: datetime | None = _time(default=None)
+    created_at: datetime = utc()
+    updated_at: datetime = utc()
+    closed_at: datetime | None = utc(default=None)
 
 
 class TimelineEvent(SQLModel, table=True):
@@ -188,12 +139,50 @@ class TimelineEvent(SQLModel, table=True):
     operation_id: str = Field(primary_key=True, foreign_key="operations.id")
     seq: int = Field(primary_key=True)
     key: str
-    at: datetime = _time()
+    at: datetime = utc()
     actor: str
     event: str
-    detail: dict[str, Any] = _json()
+    detail: dict[str, Any] = document()
     prev_hash: str
     hash: str
+
+
+class NoteRow(SQLModel, table=True):
+    """Why money went back, in a person's words. Append-only (a trigger refuses UPDATE and DELETE)."""
+
+    __tablename__ = "notes"
+    operation_id: str = Field(primary_key=True, foreign_key="operations.id")
+    seq: int = Field(primary_key=True)
+    id: str = Field(unique=True)
+    organization_id: str = Field(foreign_key="organizations.id")
+    text: str
+    author: str
+    at: datetime = utc()
+
+
+class Commitment(SQLModel, table=True):
+    """Money set aside for an operation, of one payment where it is of one; held against authority."""
+
+    __tablename__ = "commitments"
+    __table_args__ = (
+        Index("ix_commitments_person", "organization_id", "authority_of", "decided_at"),
+        Index("ix_commitments_customer", "organization_id", "customer_id", "decided_at"),
+    )
+    operation_id: str = Field(primary_key=True, foreign_key="operations.id")
+    part: int = Field(primary_key=True)
+    organization_id: str = Field(foreign_key="organizations.id")
+    kind: str
+    customer_id: str | None = None
+    payment_intent: str | None = Field(default=None, index=True)
+    amount_minor: int = minor()
+    currency: str
+    person_id: str = Field(foreign_key="people.id")
+    """Who asked for it."""
+    authority_of: str | None = Field(default=None, foreign_key="people.id")
+    """Whose authority covers it; None while it awaits an approval."""
+    decided_at: datetime | None = utc(default=None)
+    released_at: datetime | None = utc(default=None)
+    created_at: datetime = utc()
 
 
 class Intent(SQLModel, table=True):
@@ -216,75 +205,12 @@ class Intent(SQLModel, table=True):
     attempts: int = 0
     stripe_id: str | None = None
     stripe_request_id: str | None = None
-    result: dict[str, Any] | None = _json(default=None)
-    error: dict[str, Any] | None = _json(default=None)
+    result: dict[str, Any] | None = document(default=None)
+    error: dict[str, Any] | None = document(default=None)
     read_back: bool = False
     """Whether the outcome was learnt by reading Stripe rather than from the call's own answer."""
-    created_at: datetime = _time()
-    closed_at: datetime | None = _time(default=None)
-
-
-class Approval(SQLModel, table=True):
-    """A pending human decision, bound to a subject by its hash."""
-
-    __tablename__ = "approvals"
-    __table_args__ = (Index("ix_approvals_listing", "organization_id", "state"),)
-    id: str = Field(primary_key=True)
-    organization_id: str = Field(foreign_key="organizations.id")
-    operation_id: str = Field(foreign_key="operations.id", index=True)
-    kind: str
-    round: int
-    subject: dict[str, Any] = _json()
-    subject_hash: str
-    amount_minor: int | None = _minor(default=None)
-    currency: str | None = None
-    state: str
-    rung: int = 0
-    ladder: list[dict[str, Any]] = _json()
-    """`billing.approval.Rung`s: roles, opens_at, remind_at, deadline, state."""
-    deadline: datetime | None = _time(default=None)
-    requested_by: str
-    workflow_id: str
-    opened_at: datetime = _time()
-    closed_at: datetime | None = _time(default=None)
-    decided_by: str | None = None
-
-
-class Decision(SQLModel, table=True):
-    """What a person decided. Written before it is passed to the workflow."""
-
-    __tablename__ = "decisions"
-    id: str = Field(primary_key=True)
-    approval_id: str = Field(foreign_key="approvals.id", index=True)
-    organization_id: str = Field(foreign_key="organizations.id")
-    person_id: str = Field(foreign_key="people.id")
-    decision: str
-    comment: str | None = None
-    subject_hash: str
-    state: str = "pending"
-    """pending, accepted or refused."""
-    refusal: dict[str, Any] | None = _json(default=None)
-    created_at: datetime = _time()
-    settled_at: datetime | None = _time(default=None)
-
-
-class Notice(SQLModel, table=True):
-    """A message that Finance must acknowledge."""
-
-    __tablename__ = "notices"
-    __table_args__ = (UniqueConstraint("operation_id", "kind"),)
-    id: str = Field(primary_key=True)
-    organization_id: str = Field(foreign_key="organizations.id", index=True)
-    operation_id: str = Field(foreign_key="operations.id")
-    kind: str
-    subject: dict[str, Any] = _json()
-    state: str
-    """open, escalated or acknowledged."""
-    deadline: datetime = _time()
-    workflow_id: str
-    created_at: datetime = _time()
-    acknowledged_at: datetime | None = _time(default=None)
-    acknowledged_by: str | None = None
+    created_at: datetime = utc()
+    closed_at: datetime | None = utc(default=None)
 
 
 class Outbox(SQLModel, table=True):
@@ -307,14 +233,14 @@ class Outbox(SQLModel, table=True):
     name: str
     """Workflow type for a start, update name for an update."""
     update_id: str = ""
-    payload: dict[str, Any] = _json()
+    payload: dict[str, Any] = document()
     state: str = "pending"
     """pending, delivered or refused."""
     attempts: int = 0
     error: str | None = None
-    created_at: datetime = _time()
-    next_attempt_at: datetime = _time()
-    settled_at: datetime | None = _time(default=None)
+    created_at: datetime = utc()
+    next_attempt_at: datetime = utc()
+    settled_at: datetime | None = utc(default=None)
 
 
 class Mail(SQLModel, table=True):
@@ -325,4 +251,21 @@ class Mail(SQLModel, table=True):
     operation_id: str = Field(foreign_key="operations.id", index=True)
     template: str
     recipient: str
-    sent_at: datetime = _time()
+    sent_at: datetime = utc()
+
+
+class StripeEvent(SQLModel, table=True):
+    """What Stripe has told us of, once for each event; it belongs to the account, not to an organization."""
+
+    __tablename__ = "stripe_events"
+    __table_args__ = (CheckConstraint("state IN ('pending', 'done', 'ignored')", name="stripe_event_state"),)
+    id: str = Field(primary_key=True)
+    type: str
+    object_id: str | None = None
+    livemode: bool
+    created_at: datetime = utc()
+    """When it happened, by Stripe's clock."""
+    received_at: datetime = utc()
+    state: str = "pending"
+    """pending, done or ignored."""
+    settled_at: datetime | None = utc(default=None)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from billing.credit import CreditableFacts, CreditableInvoice, CreditWanted
 from billing.limits import LimitCheck, Usage
 from billing.money import Money
 from billing.plan_change import (
@@ -15,6 +16,7 @@ from billing.plan_change import (
 )
 from billing.plans import Plan, PlanLimits, Price
 from billing.proration import Line, Period
+from billing.refund import Payment, RefundableFacts, RefundWanted
 
 APRIL_START, APRIL_END = 1775001600, 1777593600
 MID_APRIL = (APRIL_START + APRIL_END) // 2
@@ -110,6 +112,70 @@ def a_subject(
     limits = (LimitCheck(name="customers", used=used, allowed=allowed, ok=used <= allowed),)
     following = previewed(a_line(kind="renewal", amount_minor=renewal, start=APRIL_END, end=MAY_END))
     return build_subject(a_query(**query), previewed(*lines), following, limits)
+
+
+def a_payment(number: int = 1, **fields: Any) -> Payment:
+    """USD 100.00, of which nothing was returned."""
+    given = {
+        "payment_intent": f"pi_{number}",
+        "charge": f"ch_{number}",
+        "paid": 10_000,
+        "refunded": 0,
+        "disputed": False,
+    }
+    return Payment.model_validate(given | fields)
+
+
+def refundable(*payments: Payment, **fields: Any) -> RefundableFacts:
+    given = {"customer": "cus_1", "invoice": "in_1", "currency": "usd", "payments": payments}
+    return RefundableFacts.model_validate(given | fields)
+
+
+def a_refund_wish(**fields: Any) -> RefundWanted:
+    given = {
+        "payment_intent": "pi_1",
+        "reason": "requested_by_customer",
+        "note": "The customer was billed twice.",
+    }
+    return RefundWanted.model_validate(given | fields)
+
+
+def a_credit_wish(**fields: Any) -> CreditWanted:
+    """USD 50.00 on the customer's balance."""
+    given = {
+        "customer": "cus_1",
+        "amount_minor": 5_000,
+        "currency": "usd",
+        "instrument": "balance",
+        "reason": "goodwill",
+        "note": "For the outage in March.",
+    }
+    return CreditWanted.model_validate(given | fields)
+
+
+def a_correction(**fields: Any) -> CreditWanted:
+    """USD 50.00 by a credit note."""
+    given = {"instrument": "credit_note", "invoice": "in_1", "reason": "order_change"}
+    return a_credit_wish(**given | fields)
+
+
+def creditable(invoice: CreditableInvoice | None = None, **fields: Any) -> CreditableFacts:
+    given = {"customer": "cus_1", "currency": "usd", "invoice": invoice}
+    return CreditableFacts.model_validate(given | fields)
+
+
+def an_invoice_to_credit(**fields: Any) -> CreditableInvoice:
+    """USD 100.00, open, nothing paid and nothing credited."""
+    given = {
+        "invoice": "in_1",
+        "number": "PLX-0001",
+        "status": "open",
+        "currency": "usd",
+        "total": 10_000,
+        "remaining": 10_000,
+        "credited": 0,
+    }
+    return CreditableInvoice.model_validate(given | fields)
 
 
 def stripe_product(**fields: Any) -> dict[str, Any]:

@@ -2,16 +2,24 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
-from billing.approval import Rung, build_ladder, may_decide
+from billing.approval import Rung, build_ladder, open_rung
 from billing.business_time import Calendar
-from billing.money import Money
 from billing.operations import Role
-from billing.policy import AuthorityLimit, LadderStep
+from billing.policy import LadderStep
 
 OFFICE = Calendar(
     name="office",
     zone="America/New_York",
     country="US",
+    days=(0, 1, 2, 3, 4),
+    opens=time(9),
+    closes=time(17),
+)
+BERLIN = Calendar(
+    name="berlin",
+    zone="Europe/Berlin",
+    country="DE",
+    subdivision="BE",
     days=(0, 1, 2, 3, 4),
     opens=time(9),
     closes=time(17),
@@ -23,23 +31,7 @@ STEPS = (
 )
 FRIDAY_NOON = datetime(2026, 4, 17, 16, tzinfo=UTC)
 LADDER = build_ladder(STEPS, OFFICE, FRIDAY_NOON)
-
-
-def usd(amount_minor: int) -> Money:
-    return Money(amount_minor=amount_minor, currency="usd")
-
-
-def asked(person="person_cleo", roles=(Role.CONTROLLER,), rung=0, **more):
-    refusal = may_decide(
-        requester="person_ada",
-        requester_delegates={"person_dan"},
-        person=person,
-        roles=roles,
-        ladder=LADDER,
-        rung=rung,
-        **more,
-    )
-    return refusal.code if refusal else None
+SUNDAY = datetime(2026, 4, 19, 12, tzinfo=UTC)
 
 
 def test_each_rung_opens_when_the_one_before_it_is_late():
@@ -77,78 +69,80 @@ def test_a_ladder_opened_on_a_holiday_starts_to_count_afterwards():
     assert rung.deadline == datetime(2026, 11, 27, 22, tzinfo=UTC)
 
 
+def test_a_rung_keeps_the_hours_of_its_own_calendar():
+    """New York's deadline is at six in the evening in Berlin, which answers by the next day's end."""
+    steps = [STEPS[0], STEPS[1].model_copy(update={"calendar": "berlin", "remind_every": 240})]
+    _, berlin = build_ladder(steps, OFFICE, FRIDAY_NOON, {"berlin": BERLIN})
+    assert berlin.opens_at == datetime(2026, 4, 20, 16, tzinfo=UTC)
+    assert berlin.remind_at == (datetime(2026, 4, 21, 11, tzinfo=UTC),)
+    assert berlin.deadline == datetime(2026, 4, 21, 15, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("opened", "deadline"),
+    [
+        (datetime(2026, 3, 6, 17, tzinfo=UTC), datetime(2026, 3, 9, 16, tzinfo=UTC)),
+        (datetime(2026, 10, 30, 16, tzinfo=UTC), datetime(2026, 11, 2, 17, tzinfo=UTC)),
+    ],
+    ids=["clocks go forward", "clocks go back"],
+)
+def test_noon_is_noon_on_both_sides_of_a_clock_change(opened, deadline):
+    """Asked on Friday at noon in New York, due on Monday at noon there."""
+    assert build_ladder(STEPS, OFFICE, opened)[0].deadline == deadline
+
+
 def test_a_ladder_survives_json():
     assert tuple(Rung.model_validate_json(rung.model_dump_json()) for rung in LADDER) == LADDER
 
 
-def test_somebody_with_the_role_may_decide():
-    assert asked() is None
-    assert asked(roles=(Role.AUDITOR, Role.CONTROLLER)) is None
+# --- Rungs that nobody can answer ---------------------------------------------------------------------------
 
 
-def test_nobody_decides_on_their_own_request_whatever_their_role():
-    assert asked(person="person_ada", roles=tuple(Role)) == "own_request"
+THREE = (*STEPS, LadderStep(roles=(Role.FINANCE,), respond_within=480, remind_every=240))
 
 
-def test_a_delegate_of_the_requester_does_not_decide_whatever_their_role():
-    assert asked(person="person_dan", roles=tuple(Role)) == "requesters_delegate"
-
-
-@pytest.mark.parametrize("roles", [(), (Role.BILLING_ADMIN,), (Role.FINANCE, Role.AUDITOR)])
-def test_somebody_without_a_role_of_the_ladder_does_not_decide(roles):
-    assert asked(roles=roles, rung=1) == "wrong_role"
-
-
-def test_a_later_rung_may_not_decide_yet_and_is_told_when():
-    refusal = may_decide(
-        requester="person_ada",
-        requester_delegates=(),
-        person="person_lee",
-        roles=(Role.LEGAL,),
-        ladder=LADDER,
-        rung=0,
-    )
-    assert refusal is not None
-    assert refusal.code == "wrong_role"
-    assert refusal.message == "legal may decide from 2026-04-20 16:00 UTC, controller now."
-
-
-def test_an_earlier_rung_may_still_decide():
-    assert asked(roles=(Role.CONTROLLER,), rung=1) is None
-    assert asked(roles=(Role.LEGAL,), rung=1) is None
-
-
-AUTHORITY = {
-    Role.CONTROLLER: [AuthorityLimit(per_item=usd(10_000), window_days=30, window_total=usd(15_000))],
-    Role.LEGAL: [AuthorityLimit(per_item=usd(90_000), window_days=30, window_total=usd(90_000))],
-}
-
-
-@pytest.mark.parametrize(
-    ("amount", "used", "roles", "rung", "code"),
-    [
-        (10_000, 5_000, (Role.CONTROLLER,), 0, None),
-        (10_001, 0, (Role.CONTROLLER,), 0, "authority_too_small"),
-        (10_000, 5_001, (Role.CONTROLLER,), 0, "authority_too_small"),
-        (50_000, 0, (Role.CONTROLLER, Role.LEGAL), 0, "authority_too_small"),
-        (50_000, 0, (Role.CONTROLLER, Role.LEGAL), 1, None),
-        (50_000, 0, (Role.LEGAL,), 0, "wrong_role"),
-    ],
-    ids=[
-        "within",
-        "item too large",
-        "window full",
-        "by a later role",
-        "once it is asked",
-        "too early",
-    ],
-)
-def test_an_amount_needs_the_authority_of_a_role_that_is_asked(amount, used, roles, rung, code):
-    assert (
-        asked(roles=roles, rung=rung, amount=usd(amount), authority=AUTHORITY, used={30: usd(used)}) == code
+def opened(vacant, number=0, at=FRIDAY_NOON, steps=THREE):
+    return open_rung(
+        build_ladder(steps, OFFICE, FRIDAY_NOON),
+        number,
+        at,
+        rebuilt=lambda start: build_ladder(steps[start:], OFFICE, at),
+        why_vacant=lambda rung: "nobody is there" if rung.roles[0] in vacant else None,
     )
 
 
-def test_a_role_without_an_authority_decides_on_no_amount():
-    assert asked(amount=usd(1)) == "authority_too_small"
-    assert asked(amount=usd(1), authority={Role.LEGAL: AUTHORITY[Role.LEGAL]}) == "authority_too_small"
+def test_a_rung_that_somebody_can_answer_opens_with_the_times_that_it_had():
+    ladder, rung, vacant = opened(vacant=(), number=1, at=datetime(2026, 4, 20, 16, 0, 3, tzinfo=UTC))
+    assert (rung, vacant) == (1, {})
+    assert [one.state for one in ladder] == ["passed", "active", "waiting"]
+    assert ladder[1].deadline == build_ladder(THREE, OFFICE, FRIDAY_NOON)[1].deadline
+
+
+def test_a_vacant_first_rung_hands_over_at_once_and_the_next_counts_from_now():
+    ladder, rung, vacant = opened(vacant=(Role.CONTROLLER,))
+    assert (rung, vacant) == (1, {0: "nobody is there"})
+    assert [one.state for one in ladder] == ["vacant", "active", "waiting"]
+    assert (ladder[0].deadline, ladder[0].remind_at) == (FRIDAY_NOON, ())
+    assert (ladder[1].opens_at, ladder[1].deadline) == (FRIDAY_NOON, datetime(2026, 4, 20, 16, tzinfo=UTC))
+    assert ladder[2].opens_at == ladder[1].deadline
+
+
+def test_a_vacant_rung_in_the_middle_is_passed_over_when_its_turn_comes():
+    ladder, rung, vacant = opened(vacant=(Role.LEGAL,), number=1, at=SUNDAY)
+    assert (rung, vacant) == (2, {1: "nobody is there"})
+    assert [one.state for one in ladder] == ["passed", "vacant", "active"]
+    assert ladder[2].deadline == datetime(2026, 4, 20, 21, tzinfo=UTC)
+    assert ladder[2].remind_at == (datetime(2026, 4, 20, 17, tzinfo=UTC),)
+
+
+def test_the_last_rung_stays_open_until_its_deadline_although_it_is_vacant():
+    ladder, rung, vacant = opened(vacant=(Role.CONTROLLER, Role.LEGAL, Role.FINANCE))
+    assert (rung, list(vacant)) == (2, [0, 1, 2])
+    assert [one.state for one in ladder] == ["vacant", "vacant", "vacant"]
+    assert ladder[2].deadline == datetime(2026, 4, 20, 16, tzinfo=UTC)
+
+
+def test_what_was_vacant_stays_so_on_the_ladder():
+    ladder, _, _ = opened(vacant=(Role.CONTROLLER,))
+    ladder, rung, _ = open_rung(ladder, 2, SUNDAY, rebuilt=lambda _: (), why_vacant=lambda _: None)
+    assert (rung, [one.state for one in ladder]) == (2, ["vacant", "passed", "active"])

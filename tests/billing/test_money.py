@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from decimal import Decimal
 from fractions import Fraction
 
@@ -187,3 +189,13 @@ def test_major_units_and_back_is_the_same_amount(amount, currency):
 def test_adding_and_subtracting_undo_each_other(a, b):
     assert usd(a) + usd(b) - usd(b) == usd(a)
     assert usd(a) - usd(b) == -(usd(b) - usd(a))
+
+
+def test_money_is_formatted_without_opening_a_file() -> None:
+    """Inside a story the sandbox forbids it; what is needed is read when the module is loaded."""
+    script = (
+        "from billing.money import Money; import builtins; del builtins.open; "
+        "print(Money(amount_minor=123456789, currency='usd').format())"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30)
+    assert (done.stdout, done.stderr) == ("USD 1,234,567.89\n", "")

@@ -1,23 +1,27 @@
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from billing.errors import InvalidPolicy
 from billing.money import Money
 from billing.operations import Kind, Role
 from billing.policy import (
     AuthorityLimit,
+    CreditPolicy,
     LadderStep,
     NoticePolicy,
     PlanChangePolicy,
     Policy,
+    RefundPolicy,
+    ReviewRule,
     policy_from_toml,
 )
 
 DEFAULT = (Path(__file__).parents[2] / "policy.toml").read_text(encoding="utf-8")
+
+
+def usd(amount_minor: int) -> Money:
+    return Money(amount_minor=amount_minor, currency="usd")
 
 
 def errors_of(text: str) -> list[str]:
@@ -38,7 +42,17 @@ def test_the_policy_that_comes_with_the_product_is_right():
         "plan_change": (
             LadderStep(roles=(Role.CONTROLLER,), respond_within=480, remind_every=240),
             LadderStep(roles=(Role.LEGAL,), respond_within=480),
-        )
+        ),
+        "money": (
+            LadderStep(roles=(Role.CONTROLLER,), respond_within=480, remind_every=240),
+            LadderStep(roles=(Role.LEGAL,), respond_within=480, remind_every=240),
+        ),
+        "large_money": (
+            LadderStep(
+                roles=(Role.CONTROLLER, Role.LEGAL), needs="all", respond_within=960, remind_every=240
+            ),
+        ),
+        "legal": (LadderStep(roles=(Role.LEGAL,), respond_within=960, remind_every=240),),
     }
     assert policy.plan_change == PlanChangePolicy(
         ladder="plan_change",
@@ -47,15 +61,26 @@ def test_the_policy_that_comes_with_the_product_is_right():
         scheduled_poll=60,
         resolve=(Role.CONTROLLER,),
     )
+    review = (
+        ReviewRule(ladder="legal", reasons=("fraudulent",)),
+        ReviewRule(ladder="large_money", above=(usd(1_000_000),)),
+        ReviewRule(ladder="money"),
+    )
+    assert policy.refund == RefundPolicy(calendar="office", revise_within=960, review=review, watch_days=30)
+    assert policy.credit == CreditPolicy(calendar="office", revise_within=960, review=review)
     assert policy.notices == NoticePolicy(calendar="office", acknowledge_within=480)
     assert policy.stripe.requests_per_second == 20.0
     assert policy.authority[Kind.CREDIT][Role.BILLING_ADMIN] == (
         AuthorityLimit(
-            per_item=Money(amount_minor=25_000, currency="usd"),
+            per_item=usd(25_000),
             window_days=30,
-            window_total=Money(amount_minor=100_000, currency="usd"),
+            window_total=usd(100_000),
+            customer_total=usd(150_000),
         ),
     )
+    assert policy.authority[Kind.CREDIT][Role.LEGAL][0].customer_total is None
+    assert policy.counted_with(Kind.CREDIT) == (Kind.REFUND, Kind.CREDIT)
+    assert policy.counted_with(Kind.PLAN_CHANGE) == (Kind.PLAN_CHANGE,)
 
 
 def test_calendars_are_named_by_their_tables():
@@ -75,10 +100,13 @@ def test_every_error_is_reported_at_once_with_its_path():
     text = (
         DEFAULT.replace('currency = "usd"', 'currency = "dollars"', 1)
         .replace('zone = "America/New_York"', 'zone = "America/Gotham"')
-        .replace('roles = ["legal"]', 'roles = ["lawyer"]')
+        .replace('roles = ["legal"]', 'roles = ["lawyer"]', 1)
         .replace("respond_within = 480  #", "respond_within = 0  #")
         .replace('ladder = "plan_change"  ', 'ladder = "stairs"  ')
         .replace('calendar = "office"\nacknowledge', 'calendar = "bureau"\nacknowledge')
+        .replace('[[credit.review]]\nreasons = ["fraudulent"]', '[[credit.review]]\nreasons = ["fraudulant"]')
+        .replace('[[refund.review]]\nladder = "money"', '[[refund.review]]\nladder = "mony"')
+        .replace("watch_days = 30", "watch_days = 0")
         .replace("requests_per_second = 20.0", "requests_per_second = 0")
         .replace("[[authority.refund.legal]]", "[[authority.refund.jester]]")
     )
@@ -90,15 +118,23 @@ def test_every_error_is_reported_at_once_with_its_path():
         "ladders.plan_change[1].roles[0]",
         "authority.refund.jester",
         "stripe.requests_per_second",
+        "refund.watch_days",
         "colours",
         "notices.calendar",
         "plan_change.ladder",
+        "refund.review[2].ladder",
+        "credit.review[0].reasons[0]",
     ]
     assert errors[1] == (
         "calendars.office.zone: unknown time zone 'America/Gotham': give an IANA name, such as Europe/Berlin"
     )
-    assert errors[-1] == "plan_change.ladder: 'stairs' is not one of the ladders: plan_change"
-    assert errors[-2] == "notices.calendar: 'bureau' is not one of the calendars: 24x7, office"
+    assert errors[-4:] == [
+        "notices.calendar: 'bureau' is not one of the calendars: 24x7, office",
+        "plan_change.ladder: 'stairs' is not one of the ladders: large_money, legal, money, plan_change",
+        "refund.review[2].ladder: 'mony' is not one of the ladders: large_money, legal, money, plan_change",
+        "credit.review[0].reasons[0]: 'fraudulant' is not one of the credit reasons: duplicate, fraudulent, "
+        "goodwill, order_change, other, product_unsatisfactory",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -143,6 +179,45 @@ def test_every_error_is_reported_at_once_with_its_path():
             "[[authority.refund.billing_admin]]",
             "authority.refund.billing_admin: has more than one limit in the same currency",
         ),
+        (
+            "amount_minor = 300_000",
+            "amount_minor = 49_999",
+            "authority.refund.billing_admin[0]: customer_total must be at least per_item",
+        ),
+        (
+            'customer_total = { amount_minor = 300_000, currency = "usd" }',
+            'customer_total = { amount_minor = 300_000, currency = "eur" }',
+            "authority.refund.billing_admin[0]: per_item and customer_total must be in the same currency",
+        ),
+        ('count_together = ["refund"', 'count_together = ["gift"', "count_together[0]: "),
+        ('needs = "all"\n', 'needs = "most"\n', "ladders.large_money[0].needs: "),
+        (
+            'needs = "all"\n',
+            'needs = "all"\ncalendar = "bureau"\n',
+            "ladders.large_money[0].calendar: 'bureau' is not one of the calendars: 24x7, office",
+        ),
+        (
+            '[[refund.review]]\nladder = "money"',
+            '[[refund.review]]\nladder = "money"\nreasons = ["other"]',
+            "refund: the last review rule needs neither reasons nor above, so that one fits",
+        ),
+        (
+            '[[refund.review]]\nladder = "money"',
+            '[[refund.review]]\nladder = "money"\nabove = [{ amount_minor = 1, currency = "usd" }]',
+            "refund: the last review rule needs neither reasons nor above, so that one fits",
+        ),
+        (
+            'calendar = "office"\nrevise_within = 960\nwatch',
+            "revise_within = 960\nwatch",
+            "refund.calendar: ",
+        ),
+        (
+            "always = []",
+            'always = ["goodwill"]',
+            "refund.always[0]: 'goodwill' is not one of the refund reasons: duplicate, fraudulent, other, "
+            "requested_by_customer",
+        ),
+        ("watch_days = 30", "watch_days = 367", "refund.watch_days: "),
         ("opens = 09:00:00", "opens = 9", "calendars.office.opens: give a time of day"),
         ("requests_per_second = 20.0", "requests_per_second = inf", "stripe.requests_per_second: "),
     ],
@@ -159,85 +234,85 @@ def test_an_empty_policy_names_all_that_is_missing():
     assert errors_of("") == [
         f"{section}: Field required"
         for section in ("currency", "calendars", "ladders", "notices", "stripe", "plan_change")
-    ]
+    ] + ["refund: is missing", "credit: is missing"]
 
 
-@pytest.mark.parametrize("section", ["calendars", "ladders", "notices", "plan_change"])
+@pytest.mark.parametrize("section", ["calendars", "ladders", "notices", "plan_change", "refund", "credit"])
 def test_a_section_that_is_no_table_is_an_error_and_no_crash(section):
     errors = errors_of(f"{section} = 5\n")
     assert any(error.startswith(f"{section}: Input should be") for error in errors)
 
 
-roles = st.lists(st.sampled_from(Role), min_size=1, max_size=3)
-minutes = st.integers(2, 10_000)
-names = st.text("abcdefghij_", min_size=1, max_size=6)
+@pytest.mark.parametrize(
+    "review", ["review = 5", "review = [5]", "review = [{ ladder = 7 }]", "review = []", 'always = "other"']
+)
+def test_a_review_that_is_no_list_of_rules_is_an_error_and_no_crash(review):
+    errors = errors_of(f"[refund]\n{review}\n")
+    assert any(error.startswith("refund") for error in errors)
 
 
-@st.composite
-def steps(draw: st.DrawFn) -> dict[str, object]:
-    respond_within = draw(minutes)
-    return {
-        "roles": draw(roles),
-        "respond_within": respond_within,
-        "remind_every": draw(st.none() | st.integers(1, respond_within - 1)),
-    }
+def test_a_rule_that_is_no_table_does_not_shift_the_numbers_of_the_others():
+    errors = errors_of('[refund]\nreview = [5, { ladder = "stairs" }]\n')
+    assert "refund.review[1].ladder: 'stairs' is not one of the ladders: none" in errors
 
 
-@st.composite
-def limits(draw: st.DrawFn) -> dict[str, Any]:
-    currency = draw(st.sampled_from(["usd", "eur", "jpy"]))
-    per_item = draw(st.integers(0, 10**9))
-    return {
-        "per_item": {"amount_minor": per_item, "currency": currency},
-        "window_days": draw(st.integers(1, 365)),
-        "window_total": {"amount_minor": per_item + draw(st.integers(0, 10**9)), "currency": currency},
-    }
+def test_an_older_policy_has_neither_refunds_nor_credits():
+    document = policy_from_toml(DEFAULT).model_dump(mode="json")
+    for added in ("refund", "credit", "count_together"):
+        del document[added]
+    older = Policy.model_validate(document)
+    assert (older.refund, older.credit) == (None, None)
+    assert older.counted_with(Kind.REFUND) == (Kind.REFUND,)
 
 
-def _currency(limit: dict[str, Any]) -> str:
-    return str(limit["per_item"]["currency"])
+def eur(amount_minor: int) -> Money:
+    return Money(amount_minor=amount_minor, currency="eur")
 
 
-@st.composite
-def calendars(draw: st.DrawFn) -> dict[str, object]:
-    zone = draw(st.sampled_from(["UTC", "Europe/Berlin", "Asia/Tokyo"]))
-    if draw(st.booleans()):
-        return {"name": "x", "zone": zone, "always": True}
-    opens = draw(st.times())
-    closes = draw(st.times().filter(lambda closes: closes > opens))
-    days = draw(st.lists(st.integers(0, 6), min_size=1, unique=True))
-    return {"name": "x", "zone": zone, "country": "DE", "days": days, "opens": opens, "closes": closes}
+@pytest.mark.parametrize(
+    ("rule", "reason", "amount", "fits"),
+    [
+        ({}, "other", usd(1), True),
+        ({"reasons": ("fraudulent",)}, "fraudulent", usd(1), True),
+        ({"reasons": ("fraudulent",)}, "other", usd(10**9), False),
+        ({"above": (usd(100),)}, "other", usd(100), False),
+        ({"above": (usd(100),)}, "other", usd(101), True),
+        ({"above": (usd(100),)}, "other", eur(1), True),
+        ({"above": (usd(100), eur(50))}, "other", eur(50), False),
+        ({"above": (usd(100), eur(50))}, "other", eur(51), True),
+        ({"reasons": ("other",), "above": (usd(100),)}, "other", usd(100), False),
+        ({"reasons": ("other",), "above": (usd(100),)}, "other", usd(101), True),
+        ({"reasons": ("other",), "above": (usd(100),)}, "duplicate", usd(101), False),
+    ],
+    ids=[
+        "any reason and amount",
+        "its reason",
+        "another reason",
+        "not above",
+        "above",
+        "in a currency without a bound",
+        "not above in its currency",
+        "above in its currency",
+        "its reason, not above",
+        "its reason and above",
+        "above for another reason",
+    ],
+)
+def test_a_review_rule_fits_by_reason_and_amount(rule, reason, amount, fits):
+    assert ReviewRule(ladder="money", **rule).fits(reason, amount) is fits
 
 
-some_limits = st.lists(limits(), max_size=2, unique_by=_currency)
-policies = st.fixed_dictionaries(
-    {
-        "currency": st.sampled_from(["usd", "jpy", "kwd"]),
-        "calendars": st.dictionaries(names, calendars(), max_size=3),
-        "ladders": st.dictionaries(names, st.lists(steps(), min_size=1, max_size=3), max_size=3),
-        "authority": st.dictionaries(
-            st.sampled_from(Kind),
-            st.dictionaries(
-                st.sampled_from(Role), st.lists(limits(), max_size=2, unique_by=_currency), max_size=2
-            ),
-            max_size=2,
-        ),
-        "notices": st.fixed_dictionaries({"calendar": names, "acknowledge_within": minutes}),
-        "stripe": st.fixed_dictionaries({"requests_per_second": st.floats(0.001, 100_000)}),
-        "plan_change": st.fixed_dictionaries(
-            {
-                "ladder": names,
-                "calendar": names,
-                "revise_within": minutes,
-                "scheduled_poll": minutes,
-                "resolve": roles,
-            }
-        ),
-    }
-).map(Policy.model_validate)
-
-
-@given(policies)
-def test_any_policy_survives_json(policy: Policy):
-    assert Policy.model_validate(policy.model_dump(mode="json")) == policy
-    assert Policy.model_validate_json(policy.model_dump_json()) == policy
+@pytest.mark.parametrize(
+    ("reason", "amount", "ladder"),
+    [
+        ("fraudulent", usd(1), "legal"),
+        ("fraudulent", usd(2_000_000), "legal"),
+        ("other", usd(1_000_000), "money"),
+        ("other", usd(1_000_001), "large_money"),
+        ("duplicate", eur(1), "large_money"),
+    ],
+)
+def test_the_first_rule_that_fits_says_which_ladder_reviews_it(reason, amount, ladder):
+    refund = policy_from_toml(DEFAULT).refund
+    assert refund is not None
+    assert refund.ladder_for(reason, amount) == ladder

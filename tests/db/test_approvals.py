@@ -1,7 +1,6 @@
 """Approvals and decisions: the first decision wins, nothing is decided twice."""
 
 import asyncio
-from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +11,7 @@ from billing.operations import Role
 from db import approvals
 from db.session import Database
 from db.tables import Approval, Decision
-from tests.builders import NOW, Member, Tenant, a_decision, an_approval, an_operation, member, store, tenant
+from tests.builders import NOW, Tenant, a_decision, an_approval, an_operation, member, store, tenant
 
 LATER = NOW + timedelta(minutes=1)
 
@@ -56,9 +55,9 @@ async def test_creating_an_approval_again_answers_the_first(database: Database) 
     again = approval.model_copy(update={"subject_hash": "other"})
 
     async with database.transaction() as session:
-        kept = await approvals.create(session, again)
+        kept, new = await approvals.create(session, again)
 
-    assert kept.subject_hash == approval.subject_hash
+    assert (kept.subject_hash, new) == (approval.subject_hash, False)
 
 
 async def test_another_organizations_approval_is_not_found(database: Database) -> None:
@@ -213,13 +212,10 @@ async def test_a_list_shows_what_waits_for_a_person(database: Database) -> None:
     own = await open_approval(database, acme, requested_by=acme.controller.id)
     await open_approval(database, acme, state="approved")
 
-    def waiting(who: Member, roles: Collection[Role]) -> dict[str, Any]:
-        return {"waits_for": (who.id, roles)}
-
-    for_controller = await listed(database, acme, **waiting(acme.controller, [Role.CONTROLLER]))
-    assert for_controller == sorted([first.id, escalated.id])
-    assert await listed(database, acme, **waiting(acme.legal, [Role.LEGAL])) == [escalated.id]
-    assert await listed(database, acme, **waiting(acme.admin, [Role.BILLING_ADMIN])) == []
+    waiting = await listed(database, acme, waits_for=acme.controller.id)
+    kept = await listed(database, acme, waits_for=acme.legal.id, keep=lambda row: row.rung == 1)
+    assert waiting == sorted([first.id, escalated.id])
+    assert kept == [escalated.id]
     assert await listed(database, acme, state="open") == sorted([first.id, escalated.id, own.id])
 
 
@@ -228,10 +224,86 @@ async def test_a_page_of_what_waits_is_full_although_much_is_left_out(database: 
     wanted = [await open_approval(database, acme, id=f"apr_{n}", rung=n % 3 == 0) for n in range(9)]
     expected = [row.id for row in reversed(wanted) if row.rung == 1]
 
+    def escalated(row: Approval) -> bool:
+        return row.rung == 1
+
     async with database.reading() as session:
-        waits = (acme.legal.id, [Role.LEGAL])
-        first = await approvals.page(session, acme.id, waits_for=waits, limit=2)
-        rest = await approvals.page(session, acme.id, waits_for=waits, limit=2, cursor=first.next_cursor)
+        first = await approvals.page(session, acme.id, keep=escalated, limit=2)
+        rest = await approvals.page(session, acme.id, keep=escalated, limit=2, cursor=first.next_cursor)
 
     assert [row.id for row in first.rows] == expected[:2]
     assert ([row.id for row in rest.rows], rest.next_cursor) == (expected[2:], None)
+
+
+# --- Where somebody of each role is asked -----------------------------------------------------------------
+
+
+async def of_each(database: Database, acme: Tenant, **fields: Any) -> Approval:
+    """An approval that takes the controller and Legal."""
+    approval = await open_approval(database, acme, **fields)
+    ladder = [approval.ladder[0] | {"roles": ["controller", "legal"], "needs": "all"}, approval.ladder[1]]
+    async with database.transaction() as session:
+        await approvals.climb(session, approval.id, rung=0, ladder=ladder, deadline=approval.deadline)
+    return approval
+
+
+async def sign(database: Database, decision: Decision) -> Decision:
+    async with database.transaction() as session:
+        return await approvals.settle_accepted(
+            session,
+            decision.id,
+            approval_state="open",
+            at=LATER,
+            signature={"person": decision.person_id, "role": "controller"},
+            for_person="per_away",
+        )
+
+
+async def test_a_signature_leaves_the_approval_to_others(database: Database) -> None:
+    acme = await tenant(database)
+    approval = await of_each(database, acme)
+    decision, _ = await record(database, a_decision(approval, acme.controller.person))
+
+    signed = await sign(database, decision)
+    again = await sign(database, decision)
+
+    kept = await read(database, approval)
+    assert (signed.state, signed.for_person, again.state) == ("accepted", "per_away", "accepted")
+    assert (kept.state, kept.decided_by) == ("open", None)
+    assert kept.signatures == [{"person": acme.controller.id, "role": "controller"}]
+
+
+async def test_after_a_signature_another_person_decides_but_not_the_same_again(database: Database) -> None:
+    acme = await tenant(database)
+    approval = await of_each(database, acme)
+    decision, _ = await record(database, a_decision(approval, acme.controller.person))
+    await sign(database, decision)
+
+    with pytest.raises(Conflict) as refusal:
+        await record(database, a_decision(approval, acme.controller.person, decision="reject"))
+    _, new = await record(database, a_decision(approval, acme.legal.person))
+
+    assert (refusal.value.code, new) == ("already_decided", True)
+
+
+async def test_a_yes_on_its_way_does_not_stop_those_who_are_asked_beside_it(database: Database) -> None:
+    acme = await tenant(database)
+    approval = await of_each(database, acme)
+    await record(database, a_decision(approval, acme.controller.person))
+
+    with pytest.raises(Conflict, match="just been decided"):
+        await record(database, a_decision(approval, acme.controller.person))
+    _, new = await record(database, a_decision(approval, acme.legal.person, decision="reject"))
+
+    assert new
+
+
+async def test_a_no_on_its_way_stops_everybody(database: Database) -> None:
+    acme = await tenant(database)
+    approval = await of_each(database, acme)
+    await record(database, a_decision(approval, acme.controller.person, decision="reject"))
+
+    with pytest.raises(Conflict) as refusal:
+        await record(database, a_decision(approval, acme.legal.person))
+
+    assert refusal.value.code == "already_decided"

@@ -1,4 +1,4 @@
-"""Notices: one of a kind for an operation, acknowledged once."""
+"""Notices: each there once, acknowledged once."""
 
 from datetime import timedelta
 
@@ -29,17 +29,20 @@ async def escalate(database: Database, notice: Notice) -> Notice:
         return await notices.escalate(session, notice.id)
 
 
-async def test_an_operation_has_one_notice_of_a_kind(database: Database) -> None:
+async def test_a_notice_is_there_once_and_another_of_its_kind_has_an_id_of_its_own(
+    database: Database,
+) -> None:
     acme = await tenant(database)
-    operation = an_operation(acme)
+    operation = an_operation(acme, kind="refund")
     await store(database, operation)
+    failed = {"kind": "refund_failed"}
     async with database.transaction() as session:
-        first = await notices.create(session, a_notice(operation))
-        again = await notices.create(session, a_notice(operation, id="ntc_other"))
-        final = await notices.create(session, a_notice(operation, kind="plan_change_applied"))
+        first = await notices.create(session, a_notice(operation, **failed))
+        repeated = await notices.create(session, a_notice(operation, **failed, subject={"other": True}))
+        second = await notices.create(session, a_notice(operation, **failed, id=f"{first.id}-2"))
 
-    assert again.id == first.id
-    assert final.id != first.id
+    assert (repeated.id, repeated.subject) == (first.id, {})
+    assert (second.id, second.kind) == (f"{first.id}-2", first.kind)
 
 
 async def test_whoever_acknowledges_first_stays(database: Database) -> None:

@@ -207,6 +207,59 @@ async def test_a_late_write_does_not_open_a_closed_operation_again(database: Dat
     assert late.model_dump() == (await move(database, operation, State.RUNNING)).model_dump()
 
 
+async def test_a_final_state_that_waits_for_a_person_leaves_it_open(database: Database) -> None:
+    acme = await tenant(database)
+    operation, _ = await create(database, an_operation(acme, kind=Kind.REFUND.value))
+
+    failed = await move(database, operation, State.FAILED, stays_open=True, allowed_actions=["retry"])
+    closed = await move(database, operation, State.FAILED)
+
+    assert (failed.state, failed.closed_at, failed.allowed_actions) == ("failed", None, ["retry"])
+    assert (closed.state, closed.closed_at) == ("failed", LATER)
+
+
+async def test_a_closed_operation_opens_again_when_it_fails_after_all(database: Database) -> None:
+    acme = await tenant(database)
+    operation, _ = await create(database, an_operation(acme, kind=Kind.REFUND.value))
+    await move(database, operation, State.COMPLETED)
+
+    failed = await move(database, operation, State.FAILED, stays_open=True)
+    running = await move(database, operation, State.RUNNING)
+    completed = await move(database, operation, State.COMPLETED)
+
+    assert (failed.state, failed.closed_at) == ("failed", None)
+    assert (running.state, running.closed_at) == ("running", None)
+    assert (completed.state, completed.closed_at) == ("completed", LATER)
+
+
+async def test_a_late_write_that_would_stay_open_does_not_open_a_closed_operation(database: Database) -> None:
+    acme = await tenant(database)
+    operation, _ = await create(database, an_operation(acme, kind=Kind.REFUND.value))
+    await move(database, operation, State.COMPLETED)
+
+    async with database.transaction() as session:
+        late = await operations.update_state(
+            session,
+            operation.id,
+            state=State.FAILED,
+            stage="refund_failed",
+            at=LATER - timedelta(seconds=1),
+            stays_open=True,
+        )
+
+    assert (late.state, late.closed_at) == ("completed", LATER)
+
+
+async def test_only_a_final_state_opens_a_closed_operation(database: Database) -> None:
+    acme = await tenant(database)
+    operation, _ = await create(database, an_operation(acme, kind=Kind.REFUND.value))
+    await move(database, operation, State.COMPLETED)
+
+    late = await move(database, operation, State.RUNNING, stays_open=True)
+
+    assert (late.state, late.closed_at) == ("completed", LATER)
+
+
 async def test_moving_an_unknown_operation_is_an_error(database: Database) -> None:
     with pytest.raises(LookupError, match="op_unknown"):
         await move(database, an_operation(await tenant(database), id="op_unknown"), State.RUNNING)

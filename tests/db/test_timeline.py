@@ -70,6 +70,19 @@ async def test_appending_a_key_again_changes_nothing_even_after_later_events(dat
     assert await story(database, operation) == before
 
 
+async def test_an_event_is_found_by_its_key(database: Database) -> None:
+    operation, other = await an_operation_id(database), await an_operation_id(database)
+    await tell(database, operation, "authority:1", detail={"why": "small"})
+    await tell(database, operation, "authority:10")
+
+    async with database.reading() as session:
+        found = await timeline.find(session, operation, "authority:1")
+        assert await timeline.find(session, operation, "authority:2") is None
+        assert await timeline.find(session, other, "authority:1") is None
+    assert found is not None
+    assert (found.seq, found.detail) == (1, {"why": "small"})
+
+
 async def test_several_events_in_one_transaction_follow_each_other(database: Database) -> None:
     operation = await an_operation_id(database)
     async with database.transaction() as session:

@@ -1,0 +1,69 @@
+"""Delegations: who may let somebody decide in their place, and for how long."""
+
+from datetime import datetime, timedelta
+
+from .errors import Conflict, Forbidden, InvalidRequest
+
+LONGEST = timedelta(days=366)
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""What passes for now although it lies before it."""
+
+
+def check_period(
+    starts_at: datetime,
+    ends_at: datetime,
+    now: datetime,
+    *,
+    fields: tuple[str, str] = ("starts_at", "ends_at"),
+) -> None:
+    """Raises InvalidRequest `delegation_inverted`, `delegation_in_past` and `delegation_too_long`.
+
+    `fields` are the names of both times, for the message.
+    """
+    first, last = fields
+    if ends_at <= starts_at:
+        raise InvalidRequest("delegation_inverted", f"{last} must be after {first}: swap them", field=last)
+    if ends_at <= now:
+        raise InvalidRequest("delegation_in_past", f"{last} is over: choose a later time", field=last)
+    if starts_at < now - CLOCKS_DIFFER:
+        raise InvalidRequest("delegation_in_past", f"{first} is over: leave it out to begin now", field=first)
+    if ends_at - starts_at > LONGEST:
+        raise InvalidRequest(
+            "delegation_too_long",
+            f"a delegation lasts at most {LONGEST.days} days: end it earlier",
+            field=last,
+        )
+
+
+def check_delegate(delegator: str, to: str, active: bool | None) -> None:
+    """Whether somebody can be a delegate; `active` of None is a person who is not there.
+
+    Raises InvalidRequest `delegate_is_self`, `delegate_unknown` and `delegate_inactive`.
+    """
+    if to == delegator:
+        raise InvalidRequest("delegate_is_self", "name somebody else: you decide for yourself", field="to")
+    if active is None:
+        raise InvalidRequest(
+            "delegate_unknown", "there is nobody with this id, see GET /v1/people", field="to"
+        )
+    if not active:
+        raise InvalidRequest("delegate_inactive", "this person is not active any more", field="to")
+
+
+def check_of_approval(to: str, requester: str, barred: frozenset[str]) -> None:
+    """Raises InvalidRequest `delegate_is_requester` for whoever may have no say in an approval."""
+    if to in barred:
+        who = "asked for this themselves" if to == requester else "acts for the requester"
+        raise InvalidRequest(
+            "delegate_is_requester", f"this person {who} and may not decide on it: name another", field="to"
+        )
+
+
+def not_held(what: str, *, lent: bool = False) -> Forbidden:
+    """Nobody gives what they do not have, nor what is only lent to them."""
+    more = "; what was delegated to you can't be delegated on" if lent else ""
+    return Forbidden("role_not_held", f"you do not have the role {what} yourself{more}")
+
+
+def decided_already() -> Conflict:
+    return Conflict("already_decided", "your approval is there already: there is nothing left to delegate")

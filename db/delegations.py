@@ -1,0 +1,105 @@
+"""Delegations: who decides for whom, from when until when."""
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, or_, update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from .pages import DEFAULT_LIMIT, Page, read_page
+from .statements import insert_if_new
+from .tables import Delegation
+
+
+async def add(session: AsyncSession, row: Delegation) -> Delegation:
+    """Store a delegation, or return the one that has its id already."""
+    return await insert_if_new(session, row) or await _get_any(session, row.id)
+
+
+async def get(session: AsyncSession, organization_id: str, delegation_id: str) -> Delegation | None:
+    """The delegation, if it is this organization's."""
+    found = await session.get(Delegation, delegation_id)
+    return found if found and found.organization_id == organization_id else None
+
+
+async def same(session: AsyncSession, row: Delegation) -> Delegation | None:
+    """One that lets the same person decide the same until the same time, and is not revoked."""
+    found = await session.exec(
+        select(Delegation).where(
+            Delegation.organization_id == row.organization_id,
+            Delegation.from_person == row.from_person,
+            Delegation.to_person == row.to_person,
+            col(Delegation.role).is_not_distinct_from(row.role),
+            col(Delegation.approval_id).is_not_distinct_from(row.approval_id),
+            Delegation.starts_at <= row.starts_at,
+            Delegation.ends_at == row.ends_at,
+            col(Delegation.revoked_at).is_(None),
+        )
+    )
+    return found.first()
+
+
+async def page(
+    session: AsyncSession,
+    organization_id: str,
+    *,
+    person: str | None = None,
+    at: datetime | None = None,
+    limit: int = DEFAULT_LIMIT,
+    cursor: str | None = None,
+) -> Page[Delegation]:
+    """An organization's delegations, past and revoked ones too, the newest first.
+
+    With `person` those from or to them, with `at` those that hold then. Raises InvalidRequest
+    `invalid_cursor`.
+    """
+    wanted = select(Delegation).where(Delegation.organization_id == organization_id)
+    if person is not None:
+        wanted = wanted.where(or_(col(Delegation.from_person) == person, col(Delegation.to_person) == person))
+    if at is not None:
+        wanted = wanted.where(*_holding(at))
+    return await read_page(session, wanted, col(Delegation.id), limit=limit, cursor=cursor)
+
+
+async def revoke(session: AsyncSession, delegation_id: str, *, by: str, at: datetime) -> Delegation:
+    """End a delegation at once; the first to do so stays. Returns it as it then is.
+
+    Raises LookupError when there is none.
+    """
+    await session.exec(
+        update(Delegation)
+        .where(col(Delegation.id) == delegation_id, col(Delegation.revoked_at).is_(None))
+        .values(revoked_by=by, revoked_at=at)
+        .execution_options(synchronize_session=False)
+    )
+    delegation = await _get_any(session, delegation_id)
+    await session.refresh(delegation)
+    return delegation
+
+
+async def active(session: AsyncSession, organization_id: str, at: datetime) -> list[Delegation]:
+    """All of an organization's delegations that hold at a time, the earliest first."""
+    found = await session.exec(
+        select(Delegation)
+        .where(
+            Delegation.organization_id == organization_id,
+            *_holding(at),
+        )
+        .order_by(col(Delegation.starts_at), col(Delegation.id))
+    )
+    return list(found)
+
+
+def _holding(at: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (
+        col(Delegation.ends_at) > at,
+        col(Delegation.starts_at) <= at,
+        col(Delegation.revoked_at).is_(None),
+    )
+
+
+async def _get_any(session: AsyncSession, delegation_id: str) -> Delegation:
+    found = await session.get(Delegation, delegation_id)
+    if found is None:
+        raise LookupError(f"no delegation {delegation_id}")
+    return found

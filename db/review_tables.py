@@ -1,0 +1,110 @@
+"""The tables of what people decide: approvals, delegations, notices."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Index
+from sqlmodel import Field, SQLModel
+
+from .columns import added_list, document, minor, utc
+
+
+class Approval(SQLModel, table=True):
+    """A pending human decision, bound to a subject by its hash."""
+
+    __tablename__ = "approvals"
+    __table_args__ = (Index("ix_approvals_listing", "organization_id", "state"),)
+    id: str = Field(primary_key=True)
+    organization_id: str = Field(foreign_key="organizations.id")
+    operation_id: str = Field(foreign_key="operations.id", index=True)
+    kind: str
+    round: int
+    subject: dict[str, Any] = document()
+    subject_hash: str
+    amount_minor: int | None = minor(default=None)
+    currency: str | None = None
+    state: str
+    rung: int = 0
+    ladder: list[dict[str, Any]] = document()
+    """`billing.approval.Rung`s: roles, opens_at, remind_at, deadline, state."""
+    deadline: datetime | None = utc(default=None)
+    requested_by: str
+    workflow_id: str
+    opened_at: datetime = utc()
+    closed_at: datetime | None = utc(default=None)
+    decided_by: str | None = None
+    authority: dict[str, Any] | None = document(default=None)
+    """`billing.policy.AuthorityLimit`s by role; None where no amount is held against an authority."""
+    counted: list[str] = added_list()
+    """The kinds of operation whose amounts count in the windows of authority."""
+    customer_id: str | None = None
+    """Who gets the money, for the windows by customer."""
+    signatures: list[dict[str, Any]] = added_list()
+    """Who has approved so far where somebody of each role has to: person, role, at, for_person."""
+    reason: str | None = None
+    """What the requester gave."""
+    rule: str | None = None
+    """Why it is asked at all."""
+
+
+class Decision(SQLModel, table=True):
+    """What a person decided. Written before it is passed to the workflow."""
+
+    __tablename__ = "decisions"
+    id: str = Field(primary_key=True)
+    approval_id: str = Field(foreign_key="approvals.id", index=True)
+    organization_id: str = Field(foreign_key="organizations.id")
+    person_id: str = Field(foreign_key="people.id")
+    decision: str
+    comment: str | None = None
+    subject_hash: str
+    state: str = "pending"
+    """pending, accepted or refused."""
+    refusal: dict[str, Any] | None = document(default=None)
+    created_at: datetime = utc()
+    settled_at: datetime | None = utc(default=None)
+    for_person: str | None = None
+    """Whom the person decided for, as their delegate."""
+
+
+class Delegation(SQLModel, table=True):
+    """Somebody decides for somebody else, from `starts_at` until before `ends_at`."""
+
+    __tablename__ = "delegations"
+    __table_args__ = (
+        Index("ix_delegations_listing", "organization_id", "id"),
+        Index("ix_delegations_active", "organization_id", "ends_at"),
+    )
+    id: str = Field(primary_key=True)
+    organization_id: str = Field(foreign_key="organizations.id")
+    from_person: str = Field(foreign_key="people.id")
+    to_person: str = Field(foreign_key="people.id")
+    role: str | None = None
+    """The role that is lent; None for all that the delegator has."""
+    approval_id: str | None = None
+    """The only approval that it is for; None for every one."""
+    starts_at: datetime = utc()
+    ends_at: datetime = utc()
+    reason: str
+    created_by: str
+    created_at: datetime = utc()
+    revoked_at: datetime | None = utc(default=None)
+    revoked_by: str | None = None
+
+
+class Notice(SQLModel, table=True):
+    """A message that Finance must acknowledge."""
+
+    __tablename__ = "notices"
+    id: str = Field(primary_key=True)
+    organization_id: str = Field(foreign_key="organizations.id", index=True)
+    operation_id: str = Field(foreign_key="operations.id", index=True)
+    kind: str
+    subject: dict[str, Any] = document()
+    state: str
+    """open, escalated or acknowledged."""
+    deadline: datetime = utc()
+    workflow_id: str
+    created_at: datetime = utc()
+    acknowledged_at: datetime | None = utc(default=None)
+    acknowledged_by: str | None = None

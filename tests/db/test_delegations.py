@@ -1,0 +1,100 @@
+"""Delegations: from a time until before another, unless revoked."""
+
+from datetime import timedelta
+
+import pytest
+
+from db import delegations
+from db.session import Database
+from db.tables import Delegation
+from tests.builders import NOW, store, tenant
+from tests.money_rows import a_delegation
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+
+
+async def active(database: Database, organization: str, after: timedelta) -> list[str]:
+    async with database.reading() as session:
+        return [row.id for row in await delegations.active(session, organization, NOW + after)]
+
+
+async def revoke(database: Database, delegation: str, by: str, after: timedelta) -> Delegation:
+    async with database.transaction() as session:
+        return await delegations.revoke(session, delegation, by=by, at=NOW + after)
+
+
+@pytest.mark.parametrize(
+    ("after", "holds"),
+    [
+        (-timedelta(microseconds=1), False),
+        (0 * DAY, True),
+        (DAY - timedelta(microseconds=1), True),
+        (DAY, False),
+    ],
+    ids=["before it", "from its beginning", "until just before its end", "not at its end"],
+)
+async def test_a_delegation_holds_from_its_beginning_until_before_its_end(
+    database: Database, after: timedelta, holds: bool
+) -> None:
+    acme = await tenant(database)
+    delegation = a_delegation(acme.controller.person, acme.legal.person, ends_at=NOW + DAY)
+    await store(database, delegation)
+
+    assert await active(database, acme.id, after) == ([delegation.id] if holds else [])
+
+
+async def test_the_active_ones_are_the_organizations_the_earliest_first(database: Database) -> None:
+    acme, other = await tenant(database), await tenant(database)
+    late = a_delegation(acme.controller.person, acme.legal.person, role="controller")
+    early = a_delegation(acme.legal.person, acme.controller.person, starts_at=NOW - DAY, approval_id="apr_1")
+    await store(database, late, early, a_delegation(other.controller.person, other.legal.person))
+
+    assert await active(database, acme.id, HOUR) == [early.id, late.id]
+
+
+async def test_revoking_ends_it_at_once_and_the_first_to_do_so_stays(database: Database) -> None:
+    acme = await tenant(database)
+    delegation = a_delegation(acme.controller.person, acme.legal.person)
+    await store(database, delegation)
+
+    await revoke(database, delegation.id, acme.controller.id, HOUR)
+    again = await revoke(database, delegation.id, acme.legal.id, DAY)
+
+    assert (again.revoked_by, again.revoked_at) == (acme.controller.id, NOW + HOUR)
+    assert await active(database, acme.id, 2 * HOUR) == []
+
+
+async def test_revoking_an_unknown_delegation_is_an_error(database: Database) -> None:
+    with pytest.raises(LookupError, match="no delegation dlg_unknown"):
+        await revoke(database, "dlg_unknown", "per_1", HOUR)
+
+
+async def test_adding_a_delegation_again_answers_the_first(database: Database) -> None:
+    acme = await tenant(database)
+    delegation = a_delegation(acme.controller.person, acme.legal.person)
+    async with database.transaction() as session:
+        await delegations.add(session, delegation)
+    again = a_delegation(acme.controller.person, acme.legal.person, id=delegation.id, reason="other")
+
+    async with database.transaction() as session:
+        kept = await delegations.add(session, again)
+
+    assert kept.reason == delegation.reason
+
+
+async def test_lists_and_single_delegations_stay_within_the_organization(database: Database) -> None:
+    acme, other = await tenant(database), await tenant(database)
+    mine = [a_delegation(acme.controller.person, acme.legal.person, id=f"dlg_{n}") for n in range(3)]
+    theirs = a_delegation(other.controller.person, other.legal.person)
+    await store(database, *mine, theirs)
+    await revoke(database, mine[0].id, acme.controller.id, HOUR)
+
+    async with database.reading() as session:
+        first = await delegations.page(session, acme.id, limit=2)
+        rest = await delegations.page(session, acme.id, limit=2, cursor=first.next_cursor)
+        assert await delegations.get(session, acme.id, theirs.id) is None
+        assert await delegations.get(session, other.id, theirs.id) is not None
+
+    assert [row.id for row in first.rows] == ["dlg_2", "dlg_1"]
+    assert ([row.id for row in rest.rows], rest.next_cursor) == (["dlg_0"], None)
