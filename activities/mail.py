@@ -70,7 +70,7 @@ class Mailer:
         """
         facts = Facts.model_validate(request.context)
         async with self._database.reading() as session:
-            mailing = await mail_records.find(session, request, facts.people)
+            mailing = await mail_records.find(session, request, facts.people, facts.customer)
         if mailing is None:
             return MailsSent(sent=0, skipped=0)
         due = {
@@ -97,7 +97,8 @@ class Mailer:
         self, request: MailRequest, facts: Facts, mailing: Mailing, person: Person, message_id: str
     ) -> bool:
         """Whether the mail server took it; False is its final refusal."""
-        text = self._texts.render(request, facts, mailing, person.name)
+        acting = bool(request.roles) and set(request.roles).isdisjoint(person.roles)
+        text = self._texts.render(request, facts, mailing, person.name, acting=acting)
         try:
             await self._smtp.send(self._compose(request, text, person, message_id))
         except MailRefused as refusal:

@@ -3,112 +3,108 @@
 Any part may be missing, and unknown parts are ignored: a mail is better short than not sent.
 """
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from typing import Annotated
 
-from billing.limits import LimitCheck, excesses
-from billing.money import Money
+from pydantic import AwareDatetime, BeforeValidator
+
+from billing.errors import MENDS
 from billing.operations import Problem, State
-from billing.plan_change import Effective, Invoicing, Terms
-from billing.proration import Difference, Line, Preview
+
+from .mail_results import Credited, OneLine, Outcome, Refunded, Result, Shown
+from .mail_subjects import Change, Credit, Refund, Subject
+
+NOUNS = {"plan_change": Change.noun, "refund": Refund.noun, "credit": Credit.noun}
 
 
-class _Shown(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", validate_by_name=True, validate_by_alias=True)
-
-
-class Outcome(_Shown):
-    """What Stripe holds after a change, or what is scheduled (UTC seconds)."""
-
-    invoice: str | None = None
-    invoice_status: str | None = None
-    total: Money | None = None
-    lines: tuple[Line, ...] = ()
-    differences: tuple[Difference, ...] = ()
-    effective_at: int | None = None
-    accepted_by: str | None = None
-    reverted_by: str | None = None
-    comment: str | None = None
-
-
-class Change(_Shown):
-    """The subject of a review or notice: a plan change with its figures."""
-
-    from_: Terms = Field(alias="from")
-    to: Terms
-    effective: Effective = "now"
-    invoicing: Invoicing = "immediately"
-    proration_date: int | None = None
-    period_start: int | None = None
-    period_end: int | None = None
-    preview: Preview | None = None
-    limits: tuple[LimitCheck, ...] = ()
-    result: Outcome | None = None
-
-    @property
-    def title(self) -> str:
-        """The change in a few words, for a subject line."""
-        before, after = self.from_, self.to
-        if before.plan != after.plan:
-            return f"{before.plan} to {after.plan}"
-        if before.seats != after.seats:
-            return f"{before.seats} to {after.seats} seats"
-        if before.interval != after.interval:
-            return f"{before.interval}ly to {after.interval}ly"
-        return after.plan
-
-    @property
-    def charged_at_once(self) -> bool:
-        """As `billing.plan_change.Subject` has it: a new interval now begins a new period now."""
-        new_interval = self.to.interval != self.from_.interval
-        return self.effective == "now" and (self.invoicing == "immediately" or new_interval)
-
-    @property
-    def currency(self) -> str | None:
-        return self.preview.currency if self.preview else None
-
-    @property
-    def next_invoice(self) -> Money | None:
-        if self.preview is None:
-            return None
-        following = self.preview.next_invoice
-        return Money(amount_minor=following.amount_minor, currency=following.currency)
-
-    @property
-    def credit(self) -> Money | None:
-        """What an invoice below zero leaves on the balance, as a positive amount."""
-        if self.preview is None or self.preview.total >= 0:
-            return None
-        return Money(amount_minor=-self.preview.total, currency=self.preview.currency)
-
-    @property
-    def excesses(self) -> tuple[str, ...]:
-        """A sentence for each limit that the new plan would not keep."""
-        return excesses(self.limits, self.to.plan, self.currency) if self.currency else ()
-
-
-class Facts(_Shown):
+class Facts(Shown):
     """Everything that a template can say; None where the story did not tell."""
 
-    approval: str | None = None
-    subject: Change | None = None
-    subject_hash: str | None = None
+    approval: OneLine | None = None
+    subject: Annotated[Subject | None, BeforeValidator(lambda told: told or None)] = None
+    subject_hash: OneLine | None = None
     reason: str | None = None
+    rule: OneLine | None = None
+    """Why it is reviewed at all."""
+    why: OneLine | None = None
+    """Why it is this recipient who is asked, where that is not plain."""
+    needs: OneLine | None = None
+    """"all" where somebody of each role that is asked has to approve."""
     requested_by: str | None = None
     deadline: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+    """When a delegation ends."""
     comment: str | None = None
     person: str | None = None
-    """Who decided or commented."""
+    """Who decided, commented or delegated."""
     state: State | None = None
-    result: Outcome | None = None
+    result: Result | None = None
     problem: Problem | None = None
-    notice: str | None = None
-    kind: str | None = None
+    after_success: bool = False
+    """Whether a refund failed that Stripe had called succeeded."""
+    number: int = 1
+    """Counts the failures of a refund."""
+    notice: OneLine | None = None
+    kind: OneLine | None = None
+    """Of the operation; in a notice, what the notice is."""
+
+    @property
+    def noun(self) -> str | None:
+        """What kind of thing the mail is about, as far as can be told."""
+        if self.subject is not None:
+            return self.subject.noun
+        kind = self.kind or ""
+        return next((noun for start, noun in NOUNS.items() if kind.startswith(start)), None)
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """What became of a plan change."""
+        return self.result if isinstance(self.result, Outcome) else None
+
+    @property
+    def refunded(self) -> Refunded | None:
+        """What became of a refund; a notice has it within its subject."""
+        if isinstance(self.result, Refunded):
+            return self.result
+        return self.subject.result if isinstance(self.subject, Refund) else None
+
+    @property
+    def credited(self) -> Credited | None:
+        """What became of a credit; a notice has it within its subject."""
+        if isinstance(self.result, Credited):
+            return self.result
+        return self.subject.result if isinstance(self.subject, Credit) else None
+
+    @property
+    def failed_after_success(self) -> bool:
+        return self.after_success or (isinstance(self.subject, Refund) and self.subject.after_success)
+
+    @property
+    def trouble(self) -> Problem | None:
+        """Why it ended other than well; a notice has it within its subject."""
+        if self.problem is not None:
+            return self.problem
+        return self.subject.problem if isinstance(self.subject, Refund) else None
+
+    @property
+    def mend(self) -> str | None:
+        """What to do about the problem, where its code has a standing answer."""
+        return MENDS.get(self.trouble.code) if self.trouble else None
+
+    @property
+    def reason_given(self) -> str | None:
+        """The reason, unless the subject says it."""
+        told = self.subject
+        if isinstance(told, Refund | Credit) and self.reason in (told.reason, told.note):
+            return None
+        return self.reason
+
+    @property
+    def customer(self) -> str | None:
+        """The Stripe id of whoever gets money."""
+        return self.subject.customer if isinstance(self.subject, Refund | Credit) else None
 
     @property
     def people(self) -> tuple[str, ...]:
         """Ids of the people who are named."""
-        outcome = self.result
-        named = (self.requested_by, self.person) + (
-            (outcome.accepted_by, outcome.reverted_by) if outcome else ()
-        )
+        named = (self.requested_by, self.person) + (self.result.people if self.result else ())
         return tuple(dict.fromkeys(person for person in named if person))

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, bindparam, cast, or_
+from sqlalchemy import bindparam, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import Select
@@ -14,8 +14,9 @@ from sqlmodel.sql.expression import Select
 from billing.messages import MailRequest
 from billing.operations import SYSTEM, Role
 from db import timeline
+from db.people import may_have
 from db.statements import insert_into
-from db.tables import Mail, Organization, Person
+from db.tables import Customer, Mail, Organization, Person
 
 MailingQuery = Select[Person, str, str, str]
 
@@ -31,11 +32,15 @@ class Mailing:
     recipients: tuple[Person, ...]
     sent: frozenset[str]
     """Message-IDs of this operation that the mail server took from an earlier attempt."""
+    customer: str | None = None
+    """The name of the customer whom it is about, where our mirror has it."""
 
 
-async def find(session: AsyncSession, request: MailRequest, named: Collection[str]) -> Mailing | None:
-    """Everything in one query; None when nobody is to get the mail and nobody is named."""
-    people = [*named, *([request.person] if request.person else [])]
+async def find(
+    session: AsyncSession, request: MailRequest, named: Collection[str], customer: str | None = None
+) -> Mailing | None:
+    """Everything, for `customer` a name too; None when nobody is to get the mail and nobody is named."""
+    people = [*named, *request.people, *([request.person] if request.person else [])]
     values = {"organization": request.organization, "operation": request.operation, "people": people}
     rows = (await session.exec(_query(request.roles), params=values)).all()
     if not rows:
@@ -47,7 +52,15 @@ async def find(session: AsyncSession, request: MailRequest, named: Collection[st
         names={person.id: person.name for person in everybody.values()},
         recipients=tuple(person for person in everybody.values() if _is_recipient(person, request)),
         sent=frozenset(message_id for _, _, _, message_id in rows if message_id),
+        customer=await _customer_name(session, request.organization, customer) if customer else None,
     )
+
+
+async def _customer_name(session: AsyncSession, organization_id: str, customer_id: str) -> str | None:
+    wanted = select(Customer.name).where(
+        Customer.id == customer_id, Customer.organization_id == organization_id
+    )
+    return (await session.exec(wanted)).first()
 
 
 @lru_cache(maxsize=64)
@@ -62,20 +75,18 @@ def _query(roles: tuple[Role, ...]) -> MailingQuery:
         )
         .where(
             col(Person.organization_id) == bindparam("organization"),
-            or_(col(Person.id).in_(bindparam("people", expanding=True)), *map(_may_have, roles)),
+            or_(col(Person.id).in_(bindparam("people", expanding=True)), *map(may_have, roles)),
         )
         .order_by(col(Person.created_at), col(Person.id))
     )
 
 
-def _may_have(role: str) -> ColumnElement[bool]:
-    """A first sieve that both databases know; whether the role is really there is looked at afterwards."""
-    return cast(col(Person.roles), Text).contains(f'"{role}"', autoescape=True)
-
-
 def _is_recipient(person: Person, request: MailRequest) -> bool:
     """Somebody who has left gets no mail any more, not even about their own requests."""
-    return person.active and (person.id == request.person or not set(request.roles).isdisjoint(person.roles))
+    if not person.active or person.id in request.excluding:
+        return False
+    by_name = person.id == request.person or person.id in request.people
+    return by_name or not set(request.roles).isdisjoint(person.roles)
 
 
 async def note_sent(

@@ -1,9 +1,8 @@
-"""The words of mails: Jinja templates in `mails/`, compiled once; how money, times and people are written."""
+"""The words of mails: Jinja templates in `mails/`, compiled once."""
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from jinja2 import (
@@ -12,21 +11,22 @@ from jinja2 import (
     PackageLoader,
     StrictUndefined,
     Template,
-    pass_context,
     select_autoescape,
 )
-from jinja2.runtime import Context
 
 from billing.messages import MailRequest
-from billing.money import Money
-from billing.proration import Line, Period
 
 from .mail_facts import Facts
 from .mail_records import Mailing
+from .mail_subjects import Change, Credit, Refund
+from .mail_words import brief, columns, line, money, quoted, sentence, span, table, when, who
 
 PLAIN, HTML = ".txt.j2", ".html.j2"
 SUBJECT = "Subject: "
-WORDS = {"credit": "credit", "debit": "charge", "renewal": "renewal"}
+PATHS = {Change.noun: "plan-changes", Refund.noun: "refunds", Credit.noun: "credits"}
+"""Where the API has each kind of operation."""
+UNTOLD = {"money_ended": "refund or credit", "refund_failed": Refund.noun, "delegated": "approval"}
+"""What a mail calls its subject if nothing says what that is."""
 SECRET = re.compile(r"\b(?:pk_[0-9a-f]{12}_[0-9a-f]{64}|[prs]k_(?:live|test)_\w{8,}|whsec_\w{8,})")
 """Our API keys and Stripe's: people paste the strangest things into a reason."""
 
@@ -52,7 +52,7 @@ class MailTexts:
             auto_reload=False,
         )
         environment.globals["api"] = f"{public_url.rstrip('/')}/v1"
-        for rule in (money, when, span, who, quoted, table):
+        for rule in (brief, columns, line, money, quoted, sentence, span, table, when, who):
             environment.filters[rule.__name__] = rule
         names = [name for name in environment.list_templates() if not name.startswith("_")]
         self._plain = _compile(environment, names, PLAIN)
@@ -63,17 +63,14 @@ class MailTexts:
         """The templates that there are."""
         return tuple(sorted(self._plain))
 
-    def render(self, request: MailRequest, facts: Facts, mailing: Mailing, recipient: str) -> MailText:
-        """The mail in words for one recipient. Raises LookupError for an unknown template."""
-        values = {
-            "mail": facts,
-            "change": facts.subject,
-            "operation": request.operation,
-            "organization": _one_line(mailing.organization),
-            "zone": _zone(mailing.zone),
-            "names": mailing.names,
-            "recipient": _one_line(recipient),
-        }
+    def render(
+        self, request: MailRequest, facts: Facts, mailing: Mailing, recipient: str, *, acting: bool = False
+    ) -> MailText:
+        """The mail in words for one recipient, who may be `acting` for somebody else who is asked.
+
+        Raises LookupError for an unknown template.
+        """
+        values = _values(request, facts, mailing) | {"recipient": line(recipient), "acting": acting}
         text = _tidy(self._plain[request.template].render(values))
         subject, _, plain = text.partition("\n")
         if not subject.startswith(SUBJECT):
@@ -86,6 +83,34 @@ class MailTexts:
         )
 
 
+def _values(request: MailRequest, facts: Facts, mailing: Mailing) -> dict[str, Any]:
+    """What the templates can say. `title` is what a subject line names, `what` the same in a sentence."""
+    subject, organization = facts.subject, line(mailing.organization)
+    noun = facts.noun or UNTOLD.get(request.template, Change.noun)
+    customer = line(mailing.customer) if mailing.customer else None
+    if isinstance(subject, Refund | Credit):
+        title = what = subject.title(customer)
+    else:
+        title = f"{brief(organization)}, {subject.title if subject else noun}"
+        what = f"{noun} of {organization}" if noun == Change.noun else noun
+    return {
+        "mail": facts,
+        "change": subject if isinstance(subject, Change) else None,
+        "refund": subject if isinstance(subject, Refund) else None,
+        "credit": subject if isinstance(subject, Credit) else None,
+        "payee": subject.payee(customer) if isinstance(subject, Refund | Credit) else None,
+        "noun": noun,
+        "title": title,
+        "what": what,
+        "path": PATHS.get(noun),
+        "operation": request.operation,
+        "organization": organization,
+        "roles": [role.replace("_", " ") for role in request.roles],
+        "zone": _zone(mailing.zone),
+        "names": mailing.names,
+    }
+
+
 def _compile(environment: Environment, names: Iterable[str], ending: str) -> dict[str, Template]:
     return {
         name.removesuffix(ending): environment.get_template(name) for name in names if name.endswith(ending)
@@ -96,80 +121,9 @@ def _tidy(text: str) -> str:
     return SECRET.sub("[key removed]", re.sub(r"\n{3,}", "\n\n", text))
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
-
-
 def _zone(name: str) -> ZoneInfo:
     """An organization's zone; UTC for one that this machine does not know: the mail gives UTC anyway."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):
         return ZoneInfo("UTC")
-
-
-# --- Filters ------------------------------------------------------------------------------------------
-
-
-def money(amount: Money | int, currency: str | None = None) -> str:
-    """An amount with its code; an integer is minor units of `currency`."""
-    if isinstance(amount, int):
-        amount = Money(amount_minor=amount, currency=currency or "")
-    return amount.format()
-
-
-@pass_context
-def when(context: Context, at: datetime | int) -> str:
-    """`Mon 2 Mar 2026, 10:00 America/New_York (2026-03-02 15:00 UTC)`; an integer is UTC seconds."""
-    zone: ZoneInfo = context["zone"]
-    instant = datetime.fromtimestamp(at, UTC) if isinstance(at, int) else at
-    local = instant.astimezone(zone)
-    there = f"{local:%a} {local.day} {local:%b %Y}, {_clock(local)} {zone.key}"
-    return there if zone.key == "UTC" else f"{there} ({_stamp(instant.astimezone(UTC))} UTC)"
-
-
-@pass_context
-def span(context: Context, period: Period, indent: int = 0) -> str:
-    """From when to when, in the organization's zone and on a second line in UTC."""
-    zone: ZoneInfo = context["zone"]
-    ends = [datetime.fromtimestamp(at, UTC) for at in (period.start, period.end)]
-    lines = [
-        f"{_stamp(ends[0].astimezone(there))} to {_stamp(ends[1].astimezone(there))} {there.key}"
-        for there in dict.fromkeys((zone, ZoneInfo("UTC")))
-    ]
-    return f"\n{' ' * indent}".join(lines)
-
-
-@pass_context
-def who(context: Context, person: str | None) -> str:
-    """A person's name; the id of somebody who is not there any more."""
-    names: dict[str, str] = context["names"]
-    return _one_line(names.get(person, person)) if person else "somebody"
-
-
-@pass_context
-def table(context: Context, lines: Iterable[Line], currency: str) -> str:
-    """Lines of an invoice, amounts below each other, each with what it is for and its period."""
-    rows = [(money(line.amount_minor, currency), line) for line in lines]
-    width = max((len(amount) for amount, _ in rows), default=0)
-    indent = width + 4
-    return "\n".join(
-        f"  {amount:>{width}}  {_one_line(line.description) or line.price}\n"
-        f"{' ' * indent}{WORDS[line.kind]}, quantity {line.quantity}\n"
-        f"{' ' * indent}{span(context, line.period, indent)}"
-        for amount, line in rows
-    )
-
-
-def quoted(text: str) -> str:
-    """What a person wrote, marked as theirs on every line."""
-    return "\n".join(f"  > {line.rstrip()}" for line in text.strip().splitlines())
-
-
-def _stamp(at: datetime) -> str:
-    return f"{at:%Y-%m-%d} {_clock(at)}"
-
-
-def _clock(at: datetime) -> str:
-    """To the second where it matters, as it does for a pinned proration."""
-    return f"{at:%H:%M:%S}" if at.second else f"{at:%H:%M}"

@@ -24,8 +24,10 @@ from db.session import Database
 from db.tables import Mail, Operation, Person
 from sandbox.mail import LOOPBACK, Fault
 
-from ..builders import NOW, Tenant, a_person, an_operation, member, store, tenant
-from .mailing import ScriptedMailbox, an_upgrade, listening, shown
+from ..builders import NOW, Tenant, a_customer, a_person, an_operation, member, store, tenant
+from .mail_contexts import an_upgrade, shown
+from .mailing import ScriptedMailbox, listening
+from .money_contexts import a_refund
 
 SENDER = "Plixo Billing <billing@plixo.example>"
 PUBLIC = "https://billing.acme.example/"
@@ -147,6 +149,34 @@ async def test_a_mail_to_one_person_goes_to_nobody_else(post: Post) -> None:
 
     assert sent == MailsSent(sent=1, skipped=0)
     assert post.mailbox.addresses == [admin.email]
+
+
+async def test_a_mail_about_money_names_the_customer_as_the_organization_knows_them(post: Post) -> None:
+    stranger = await tenant(post.database)
+    theirs = a_customer(stranger.id, name="Somebody else's")
+    ours = a_customer(post.tenant.id, name="Größe\r\nBcc: eve@evil.example")
+    await store(post.database, theirs, ours)
+
+    for customer in (theirs, ours):
+        subject = shown(a_refund()) | {"customer": customer.id}
+        await post.send(key=customer.id, context={"approval": "apr_1", "subject": subject})
+
+    first, second = post.mailbox.mails
+    assert first["subject"] == f"Approve: refund of USD 120.00 to {theirs.id}"
+    assert "Somebody else's" not in first["text"]
+    assert second["subject"] == "Approve: refund of USD 120.00 to Größe Bcc: eve@evil.example"
+    assert "Bcc" not in second["headers"]
+    assert second["to"] == [post.controller.email]
+
+
+async def test_whoever_acts_for_somebody_is_told_that_this_is_why_they_are_asked(post: Post) -> None:
+    auditor = post.tenant.auditor.person
+
+    assert await post.send(people=(auditor.id,)) == MailsSent(sent=2, skipped=0)
+
+    why = "You are asked because you act for somebody who may decide on it."
+    told = {mail["to"][0]: why in mail["text"] for mail in post.mailbox.mails}
+    assert told == {post.controller.email: False, auditor.email: True}
 
 
 async def test_nobody_with_the_role_is_no_error(post: Post) -> None:

@@ -1,6 +1,5 @@
 """What mails say, for every template and every end, in the contexts that the stories give."""
 
-import re
 from typing import Any
 
 import pytest
@@ -11,16 +10,25 @@ from activities.mail_records import Mailing
 from activities.mail_text import MailText, MailTexts
 from billing.limits import LimitCheck
 from billing.messages import MailRequest
-from billing.money import Money
 from billing.operations import State
-from billing.plan_change import ResultLines, Subject, subject_hash, verify
-from billing.plan_change_report import applied_report, blocked_problem, mismatch_problem
+from billing.plan_change import ResultLines, subject_hash, verify
+from billing.plan_change_report import blocked_problem, mismatch_problem
 
-from .mailing import APRIL_END, a_downgrade, a_line, an_upgrade, shown
-
-API = "https://billing.acme.example/v1"
-NAMES = {"per_bea": "Bea Billing", "per_cora": "Cora Controller"}
-TEXTS = MailTexts("https://billing.acme.example/")
+from .mail_contexts import (
+    API,
+    APRIL_END,
+    DEADLINE,
+    a_downgrade,
+    a_line,
+    an_upgrade,
+    ended,
+    invoiced,
+    notice,
+    render,
+    report,
+    review,
+    shown,
+)
 
 CREDIT = """\
   USD -19.72  Unused time on Growth after 11 Apr 2026
@@ -34,55 +42,7 @@ DEBIT = """\
               2026-04-11 02:30 to 2026-04-30 20:00 America/New_York
               2026-04-11 06:30 to 2026-05-01 00:00 UTC
 """
-DEADLINE = "Mon 13 Apr 2026, 17:00 America/New_York (2026-04-13 21:00 UTC)"
 PERIOD_END = "Thu 30 Apr 2026, 20:00 America/New_York (2026-05-01 00:00 UTC)"
-
-
-def render(
-    template: str, context: dict[str, Any], *, zone: str = "America/New_York", organization: str = "Acme"
-) -> MailText:
-    request = MailRequest(organization="org_1", operation="op_1", key="k", template=template, context=context)
-    mailing = Mailing(organization=organization, zone=zone, names=NAMES, recipients=(), sent=frozenset())
-    return TEXTS.render(request, Facts.model_validate(context), mailing, "Cora Controller")
-
-
-def review(subject: Subject | None = None, **fields: Any) -> dict[str, Any]:
-    subject = subject or an_upgrade()
-    return {
-        "approval": "apr_1",
-        "subject": shown(subject),
-        "subject_hash": subject_hash(subject),
-        "requested_by": "per_bea",
-        "deadline": "2026-04-13T21:00:00+00:00",
-    } | fields
-
-
-def ended(state: State, subject: Subject | None = None, **fields: Any) -> dict[str, Any]:
-    subject = subject or an_upgrade()
-    return {"state": state.value, "subject": shown(subject), "result": None, "problem": None} | fields
-
-
-def notice(kind: str, subject: dict[str, Any] | None = None) -> dict[str, Any]:
-    return {
-        "notice": "ntc_1",
-        "kind": kind,
-        "subject": subject or shown(an_upgrade()),
-        "deadline": "2026-04-13T21:00:00+00:00",
-    }
-
-
-def report(subject: Subject, found: ResultLines) -> dict[str, Any]:
-    return applied_report(subject, found, verify(subject, found.lines))
-
-
-def invoiced(subject: Subject, total: int, lines: Any = None, status: str = "paid") -> dict[str, Any]:
-    found = ResultLines(
-        lines=subject.preview.lines if lines is None else lines,
-        invoice="in_1",
-        invoice_status=status,
-        total=Money(amount_minor=total, currency="usd"),
-    )
-    return report(subject, found)
 
 
 # --- Reviews ------------------------------------------------------------------------------------------
@@ -351,40 +311,6 @@ def test_the_requester_hears_who_asked_for_which_changes_and_how_to_answer() -> 
 
 
 # --- All of them --------------------------------------------------------------------------------------
-
-IDS = {"approval": "apr_1", "notice": "ntc_1"}
-FULL: dict[str, list[dict[str, Any]]] = {
-    "review_requested": [review(reason="We grow.", comment="No.", person="per_cora")],
-    "review_reminder": [review()],
-    "review_escalated": [review(a_downgrade(invoicing="next_invoice"))],
-    "plan_change_ended": [ended(state) for state in State]
-    + [ended(state, result=invoiced(an_upgrade(), 1316)) for state in State]
-    + [{"state": state.value, "subject": None, "result": None, "problem": None} for state in State],
-    "plan_change_scheduled": [{"subject": shown(an_upgrade(effective="period_end"))}],
-    "changes_requested": [
-        {"subject": shown(an_upgrade()), "person": "per_cora", "comment": "Seven seats will do."}
-    ],
-    "notice": [notice(f"plan_change_{what}") for what in ("requested", "scheduled", "applied")],
-    "notice_escalated": [notice("plan_change_applied")],
-}
-
-
-@pytest.mark.parametrize("template", TEXTS.names)
-def test_whatever_is_missing_no_mail_shows_a_gap_and_each_has_one_link(template: str) -> None:
-    for context in [*FULL[template], {}, {"subject": None}, {"subject": without_figures()}]:
-        mail = render(template, IDS | context)
-        for text in (mail.subject, mail.plain):
-            assert not re.search(r"None|none|Undefined|\{|\}|\bper_|  +$", text.replace("-- \n", ""))
-        assert "\n\n\n" not in mail.plain
-        assert len(re.findall("https?://", mail.plain)) == 1
-
-
-def without_figures() -> dict[str, Any]:
-    return {name: terms for name, terms in shown(an_upgrade()).items() if name in ("from", "to")}
-
-
-def test_every_template_has_contexts_here() -> None:
-    assert set(FULL) == set(TEXTS.names)
 
 
 def test_what_people_write_stays_theirs_and_loses_api_keys() -> None:

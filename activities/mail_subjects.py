@@ -1,0 +1,157 @@
+"""What a mail is about: a plan change, a refund or a credit, as the stories give it."""
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, Discriminator, Field, Tag
+
+from billing.limits import LimitCheck, excesses
+from billing.money import Money
+from billing.operations import Problem
+from billing.plan_change import Effective, Invoicing, Terms
+from billing.proration import Preview
+
+from .mail_results import Credited, OneLine, Outcome, Refunded, Shown
+from .mail_words import brief
+
+
+class Change(Shown):
+    """A plan change with its figures."""
+
+    noun: ClassVar[str] = "plan change"
+
+    from_: Terms = Field(alias="from")
+    to: Terms
+    effective: Effective = "now"
+    invoicing: Invoicing = "immediately"
+    proration_date: int | None = None
+    period_start: int | None = None
+    period_end: int | None = None
+    preview: Preview | None = None
+    limits: tuple[LimitCheck, ...] = ()
+    result: Outcome | None = None
+
+    @property
+    def title(self) -> str:
+        """The change in a few words, for a subject line."""
+        before, after = self.from_, self.to
+        if before.plan != after.plan:
+            return f"{before.plan} to {after.plan}"
+        if before.seats != after.seats:
+            return f"{before.seats} to {after.seats} seats"
+        if before.interval != after.interval:
+            return f"{before.interval}ly to {after.interval}ly"
+        return after.plan
+
+    @property
+    def charged_at_once(self) -> bool:
+        """As `billing.plan_change.Subject` has it: a new interval now begins a new period now."""
+        new_interval = self.to.interval != self.from_.interval
+        return self.effective == "now" and (self.invoicing == "immediately" or new_interval)
+
+    @property
+    def currency(self) -> str | None:
+        return self.preview.currency if self.preview else None
+
+    @property
+    def next_invoice(self) -> Money | None:
+        if self.preview is None:
+            return None
+        following = self.preview.next_invoice
+        return Money(amount_minor=following.amount_minor, currency=following.currency)
+
+    @property
+    def credit(self) -> Money | None:
+        """What an invoice below zero leaves on the balance, as a positive amount."""
+        if self.preview is None or self.preview.total >= 0:
+            return None
+        return Money(amount_minor=-self.preview.total, currency=self.preview.currency)
+
+    @property
+    def excesses(self) -> tuple[str, ...]:
+        """A sentence for each limit that the new plan would not keep."""
+        return excesses(self.limits, self.to.plan, self.currency) if self.currency else ()
+
+
+class _MoneyBack(Shown):
+    """What refunds and credits have in common."""
+
+    noun: ClassVar[str]
+
+    customer: OneLine | None = None
+    invoice: OneLine | None = None
+    amount: Money | None = None
+    reason: OneLine | None = None
+    note: str | None = None
+
+    def title(self, customer: str | None) -> str:
+        """What is given to whom, for a subject line; `customer` is the name, where it is known."""
+        amount = f" of {self.amount.format()}" if self.amount else ""
+        whom = customer or self.customer
+        return f"{self.noun}{amount} to {brief(whom)}" if whom else f"{self.noun}{amount}"
+
+    def payee(self, customer: str | None) -> str | None:
+        """The customer by name and id."""
+        return f"{customer} ({self.customer})" if customer and self.customer else customer or self.customer
+
+
+class RefundOf(Shown):
+    """What is returned of one payment, in minor units of the refund's currency."""
+
+    payment_intent: OneLine
+    amount: int
+
+
+class Refund(_MoneyBack):
+    """A refund; a notice's also says what became of it."""
+
+    noun: ClassVar[str] = "refund"
+
+    payment_intent: OneLine | None = None
+    parts: tuple[RefundOf, ...] = ()
+    paid: Money | None = None
+    refunded_before: Money | None = None
+    result: Refunded | None = None
+    problem: Problem | None = None
+    after_success: bool = False
+
+    @property
+    def payment(self) -> str | None:
+        """The payment, where it is only one."""
+        return self.parts[0].payment_intent if len(self.parts) == 1 else self.payment_intent
+
+
+class Credit(_MoneyBack):
+    noun: ClassVar[str] = "credit"
+
+    instrument: OneLine | None = None
+    invoice_number: OneLine | None = None
+    reduces_due: Money | None = None
+    to_balance: Money | None = None
+    result: Credited | None = None
+
+    @property
+    def invoice_named(self) -> str | None:
+        """The invoice by number and id."""
+        number, id_ = self.invoice_number, self.invoice
+        return f"{number} ({id_})" if number and id_ else number or id_
+
+
+def _shape(value: Any) -> str | None:
+    """Not by a kind that is told beside it: a notice's is its own, and mails in flight have none."""
+    if isinstance(value, BaseModel):
+        return type(value).__name__
+    keys = set(value) if isinstance(value, dict) else set()
+    if keys & {"from", "from_"}:
+        return Change.__name__
+    if keys & {"instrument", "reduces_due", "to_balance", "invoice_number"}:
+        return Credit.__name__
+    return Refund.__name__ if keys & {"parts", "payment_intent", "paid", "refunded_before"} else None
+
+
+Subject = Annotated[
+    Annotated[Change, Tag(Change.__name__)]
+    | Annotated[Refund, Tag(Refund.__name__)]
+    | Annotated[Credit, Tag(Credit.__name__)],
+    Discriminator(_shape),
+]
+"""Told apart by what it holds."""

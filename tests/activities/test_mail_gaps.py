@@ -1,0 +1,103 @@
+"""Every template in every context that the stories give, and in each of them with something missing."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from billing.operations import State
+
+from .mail_contexts import TEXTS, a_downgrade, an_upgrade, ended, invoiced, notice, render, review, shown
+from .money_contexts import DISPUTED, a_credit, a_credit_note, a_refund, credited, refunded
+
+SUBJECTS: list[Any] = [an_upgrade(), a_refund(), a_refund(payments=2), a_credit(), a_credit_note()]
+HALF = refunded(a_refund(payments=2), "succeeded", "failed:declined")
+FAILED = refunded(a_refund(), "failed:unknown")
+MONEY_ENDS: list[tuple[Any, dict[str, Any] | None]] = [
+    (a_refund(), None),
+    (a_refund(), refunded(a_refund(), "succeeded")),
+    (a_refund(), FAILED),
+    (a_refund(payments=2), HALF),
+    (a_refund(payments=2), refunded(a_refund(payments=2), "not_tried", "refused")),
+    (a_credit(), None),
+    (a_credit(), credited(a_credit())),
+    (a_credit_note(), credited(a_credit_note(), voided=True)),
+]
+MONEY_STATES = [
+    State.COMPLETED,
+    State.REJECTED,
+    State.CANCELLED,
+    State.EXPIRED,
+    State.BLOCKED,
+    State.MISMATCHED,
+    State.FAILED,
+]
+FULL: dict[str, list[dict[str, Any]]] = {
+    "review_requested": [review(s, reason="We grow.", comment="No.", person="per_cora") for s in SUBJECTS],
+    "review_reminder": [review(s, needs="all", rule="beyond their authority") for s in SUBJECTS],
+    "review_escalated": [review(s, why="nobody holds controller") for s in SUBJECTS]
+    + [review(a_downgrade(invoicing="next_invoice"))],
+    "plan_change_ended": [ended(state) for state in State]
+    + [ended(state, result=invoiced(an_upgrade(), 1316)) for state in State]
+    + [{"state": state.value, "subject": None, "result": None, "problem": None} for state in State],
+    "plan_change_scheduled": [{"subject": shown(an_upgrade(effective="period_end"))}],
+    "money_ended": [
+        ended(state, s, result=result, **more)
+        for state in MONEY_STATES
+        for s, result in MONEY_ENDS
+        for more in ({}, {"person": "per_cora", "comment": "So be it.", "problem": DISPUTED.model_dump()})
+    ],
+    "refund_failed": [
+        {"subject": shown(s), "result": result, "after_success": number == 2, "number": number}
+        for s, result in MONEY_ENDS[:5]
+        for number in (1, 2, 3)
+    ],
+    "delegated": [
+        {"approval": "apr_1", "subject": shown(s), "person": "per_cora", "until": review()["deadline"]}
+        for s in SUBJECTS
+    ],
+    "changes_requested": [
+        {"subject": shown(s), "person": "per_cora", "comment": "Seven seats will do."} for s in SUBJECTS
+    ],
+    "notice": [notice(f"plan_change_{what}") for what in ("requested", "scheduled", "applied")]
+    + [
+        notice(f"refund_{what}", shown(s) | {"result": result, "problem": DISPUTED.model_dump()})
+        for what in ("failed", "incomplete")
+        for s, result in MONEY_ENDS[:5]
+    ],
+    "notice_escalated": [notice("plan_change_applied"), notice("refund_failed", shown(a_refund()))],
+}
+
+
+GAP = re.compile(r"None|none|Undefined|\{|\}|\bper_|  +$|[(:] *[).,]|\ba (?:of|to)\b| [.,;]", re.MULTILINE)
+"""What a part that is missing leaves behind when a template forgot of it."""
+
+
+@pytest.mark.parametrize("template", TEXTS.names)
+def test_whatever_is_missing_no_mail_shows_a_gap_and_each_has_one_link(template: str) -> None:
+    for context in FULL[template]:
+        for told in (context, *without_one(context)):
+            mail = render(template, told)
+            for text in (mail.subject, mail.plain):
+                assert not GAP.search(text.replace("-- \n", "")), (told, text)
+            assert "\n\n\n" not in mail.plain
+            assert len(re.findall("https?://", mail.plain)) == 1
+            assert all(len(line) < 140 for line in mail.plain.splitlines())
+
+
+def without_one(context: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The context with nothing, without each of its parts, and without each of their parts."""
+    yield {}
+    for name, part in context.items():
+        yield {key: value for key, value in context.items() if key != name}
+        yield context | {name: None}
+        if isinstance(part, dict):
+            yield context | {name: {}}
+            for inner in part:
+                yield context | {name: {key: value for key, value in part.items() if key != inner}}
+                yield context | {name: part | {inner: None}}
+
+
+def test_every_template_has_contexts_here() -> None:
+    assert set(FULL) == set(TEXTS.names)
