@@ -110,6 +110,7 @@ def shell(
         sys.exit(1)
     values = {"API": told["api"], "STRIPE": told["stripe"], "MAIL": told["mail"]}
     values |= {role.upper(): person["api_key"] for role, person in told["people"].items()}
+    values |= {name.upper(): id for name, id in told["example"].items()}
     for name, value in values.items():
         print(f"export {name}={shlex.quote(value)}")
 

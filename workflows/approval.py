@@ -1,6 +1,7 @@
 """The review of one subject: ask, remind, escalate, expire. Silence never approves."""
 
 from datetime import datetime
+from typing import Any
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
@@ -12,9 +13,11 @@ with workflow.unsafe.imports_passed_through():
     from billing.messages import (
         ApprovalInput,
         ApprovalOutcome,
+        Audience,
         ClimbApproval,
         CloseApproval,
         Decide,
+        Delegated,
         MailRequest,
         OpenApproval,
         OpenedApproval,
@@ -28,35 +31,39 @@ from . import ids, options
 
 @workflow.defn(name=ids.APPROVAL)
 class ApprovalWorkflow:
-    """One round. The first decision wins; the parent may dismiss it."""
+    """One round. The first decision that ends it wins; the parent may dismiss it."""
 
     @workflow.init
     def __init__(self, request: ApprovalInput) -> None:
         self._request = request
         self._rungs: tuple[Rung, ...] = ()
+        self._number = 0
+        self._audience: Audience | None = None
         self._outcome: ApprovalOutcome | None = None
         self._dismissed: str | None = None
         self._mails: list[workflow.ActivityHandle[object]] = []
 
     @workflow.run
     async def run(self, request: ApprovalInput) -> ApprovalOutcome:
-        self._rungs = await self._open()
-        for number, rung in enumerate(self._rungs):
-            if number > 0:
-                await self._climb(number)
-            self._mail(f"rung:{number}", "review_escalated" if number else "review_requested", rung)
-            if await self._answered(number, rung):
-                break
-        else:
+        asking = True
+        self._ask(await self._open())
+        while asking and not await self._answered():
+            asking = await self._climb()
+        if self._dismissed is None:
             await self._close("expired", "Nobody on the ladder answered in time.")
-        if self._outcome is None:
-            await self._close("dismissed", self._dismissed or "")
+        else:
+            await self._close("dismissed", self._dismissed)
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self._decided()
 
+    # --- What people send -----------------------------------------------------------------------------
+
     @workflow.update
-    async def decide(self, decide: Decide) -> ApprovalOutcome:
-        """Settles a decision whose row was written first; refusals carry their code."""
+    async def decide(self, decide: Decide) -> ApprovalOutcome | None:
+        """Settles a decision whose row was written first; refusals carry their code.
+
+        None for a yes beside which others are still needed.
+        """
         await workflow.wait_condition(lambda: bool(self._rungs))
         order = SettleDecision(
             approval=self._request.approval,
@@ -69,37 +76,64 @@ class ApprovalWorkflow:
         )
         if settled.refusal is not None:
             raise ApplicationError(settled.refusal.message, type=settled.refusal.code, non_retryable=True)
-        assert settled.outcome is not None
-        self._outcome = settled.outcome
+        if settled.outcome is not None:
+            self._outcome = settled.outcome
         return settled.outcome
 
     @decide.validator
     def _check(self, decide: Decide) -> None:
-        if self._outcome is not None or self._dismissed is not None:
-            raise ApplicationError("It has already been decided.", type="approval_closed")
+        self._check_open()
         if decide.person == self._request.requested_by:
             raise ApplicationError("Nobody decides their own request.", type="own_request")
         if decide.subject_hash != self._request.subject_hash:
             raise ApplicationError("It has changed since it was looked at.", type="stale_subject")
+
+    @workflow.update
+    async def delegate(self, delegated: Delegated) -> None:
+        """Tells somebody that they may decide in an approver's place; its row was written first."""
+        context = {
+            "person": delegated.person,
+            "until": delegated.until.isoformat(),
+            "comment": delegated.comment,
+        }
+        to = Audience(roles=(), people=(delegated.to,))
+        self._mail(f"delegated:{delegated.delegation}", "delegated", to, context)
+
+    @delegate.validator
+    def _check_delegate(self, delegated: Delegated) -> None:
+        self._check_open()
+
+    def _check_open(self) -> None:
+        if self._outcome is not None or self._dismissed is not None:
+            raise ApplicationError("It has already been decided.", type="approval_closed")
 
     @workflow.signal
     def dismiss(self, reason: str) -> None:
         """The request was taken back, or its subject has changed."""
         self._dismissed = reason
 
-    async def _open(self) -> tuple[Rung, ...]:
+    # --- The ladder -----------------------------------------------------------------------------------
+
+    async def _open(self) -> OpenedApproval:
         order = OpenApproval(request=self._request, workflow=workflow.info().workflow_id, at=workflow.now())
         opened: OpenedApproval = await workflow.execute_local_activity_method(
             Approvals.open_approval, order, **options.RECORD
         )
-        return opened.rungs
+        return opened
 
-    async def _answered(self, number: int, rung: Rung) -> bool:
+    def _ask(self, opened: OpenedApproval) -> None:
+        """The rung that is open now waits for an answer."""
+        self._rungs, self._number, self._audience = opened.rungs, opened.rung, opened.audience
+        template = "review_escalated" if opened.rung > 0 else "review_requested"
+        self._mail_rung(f"rung:{self._number}", template, {"why": opened.why})
+
+    async def _answered(self) -> bool:
         """Waits for an answer until the rung's deadline, with its reminders on the way."""
+        rung = self._rungs[self._number]
         for count, remind_at in enumerate(rung.remind_at):
             if await self._answer_by(remind_at):
                 return True
-            await self._remind(number, count, rung)
+            await self._remind(count)
         return await self._answer_by(rung.deadline)
 
     async def _answer_by(self, deadline: datetime) -> bool:
@@ -113,25 +147,41 @@ class ApprovalWorkflow:
             await workflow.wait_condition(workflow.all_handlers_finished)
         return self._outcome is not None or self._dismissed is not None
 
-    async def _climb(self, number: int) -> None:
+    async def _climb(self) -> bool:
+        """Asks the next rung; False when there is none, or nothing left to ask."""
+        following = self._number + 1
+        if following == len(self._rungs):
+            return False
         order = ClimbApproval(
             approval=self._request.approval,
             operation=self._request.operation,
-            rung=number,
+            rung=following,
             at=workflow.now(),
+            request=self._request,
         )
-        await workflow.execute_local_activity_method(Approvals.climb_approval, order, **options.RECORD)
+        climbed: OpenedApproval | None = await workflow.execute_local_activity_method(
+            Approvals.climb_approval, order, **options.RECORD
+        )
+        # Histories from before a ladder could skip a rung do not tell.
+        climbed = climbed or OpenedApproval(rungs=self._rungs, rung=following)
+        if climbed.rung < following:
+            return False
+        self._ask(climbed)
+        return True
 
-    async def _remind(self, number: int, count: int, rung: Rung) -> None:
+    async def _remind(self, count: int) -> None:
         order = RemindApproval(
             approval=self._request.approval,
             operation=self._request.operation,
-            rung=number,
+            rung=self._number,
             number=count,
             at=workflow.now(),
         )
-        await workflow.execute_local_activity_method(Approvals.note_reminder, order, **options.RECORD)
-        self._mail(f"reminder:{number}:{count}", "review_reminder", rung)
+        audience: Audience | None = await workflow.execute_local_activity_method(
+            Approvals.note_reminder, order, **options.RECORD
+        )
+        self._audience = audience or self._audience
+        self._mail_rung(f"reminder:{self._number}:{count}", "review_reminder")
 
     async def _close(self, state: str, reason: str) -> None:
         """A decision that was accepted at the same moment stands."""
@@ -150,22 +200,33 @@ class ApprovalWorkflow:
                 Approvals.close_approval, order, **options.RECORD
             )
 
-    def _mail(self, key: str, template: str, rung: Rung) -> None:
+    # --- Mails ----------------------------------------------------------------------------------------
+
+    def _mail_rung(self, key: str, template: str, more: dict[str, Any] | None = None) -> None:
+        rung = self._rungs[self._number]
+        context = {"deadline": rung.deadline.isoformat(), "needs": rung.needs} | (more or {})
+        self._mail(key, template, self._audience or Audience(roles=rung.roles), context)
+
+    def _mail(self, key: str, template: str, audience: Audience, more: dict[str, Any]) -> None:
         """Not awaited: a mail server that is down must not keep anybody from deciding."""
         request = MailRequest(
             organization=self._request.organization,
             operation=self._request.operation,
             key=f"{self._request.approval}:{key}",
             template=template,
-            roles=rung.roles,
+            roles=audience.roles,
+            people=audience.people,
+            excluding=audience.excluding,
             context={
                 "approval": self._request.approval,
+                "kind": self._request.kind,
                 "subject": self._request.subject,
                 "subject_hash": self._request.subject_hash,
                 "requested_by": self._request.requested_by,
                 "reason": self._request.reason,
-                "deadline": rung.deadline.isoformat(),
-            },
+                "rule": self._request.rule or None,
+            }
+            | more,
         )
         self._mails.append(workflow.start_activity_method(Mailer.send, request, **options.MAIL))
 

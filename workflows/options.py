@@ -14,6 +14,8 @@ from . import ids
 
 PEOPLE = Priority(priority_key=1)
 """Somebody waits for it."""
+EVENTS = Priority(priority_key=2)
+"""Stripe has told of it: after what somebody waits for."""
 SWEEP = Priority(priority_key=4)
 
 PATIENT = RetryPolicy(
@@ -32,6 +34,19 @@ STRIPE_CALL: dict[str, Any] = {
     "priority": PEOPLE,
 }
 """Never as a local activity: a lost workflow task would run it again."""
+
+STRIPE_EFFECT: dict[str, Any] = {
+    name: value for name, value in STRIPE_CALL.items() if name != "schedule_to_close_timeout"
+}
+"""Tried until the outcome is known: an effect that was given up might have happened."""
+
+WATCH = timedelta(days=1)
+"""How long to wait between looks at what has succeeded."""
+
+STRIPE_EVENT: dict[str, Any] = STRIPE_CALL | {"priority": EVENTS}
+
+FOLLOW = tuple(timedelta(seconds=seconds) for seconds in (10, 30, 60, 300, 900, 3600, 4 * 3600, 12 * 3600))
+"""How long to wait between looks at what Stripe still works on; the last one repeats."""
 
 RECORD: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=20),

@@ -17,9 +17,7 @@ from . import ids
 from .plan_change_reads import PlanChangeReads
 from .plan_change_review import PlanChangeReview, dump
 from .plan_change_waits import PlanChangeWaits
-from .story import Ended, Story, problem_of, refused
-
-TOO_LATE = Problem(code="too_late", message="The change is already being applied in Stripe.")
+from .story import Ended, Story, problem_of
 
 
 @workflow.defn(name=ids.PLAN_CHANGE)
@@ -55,37 +53,24 @@ class PlanChangeWorkflow:
         return end.state.value
 
     # --- What people send -----------------------------------------------------------------------------
-    # What the API accepted may arrive before this story is where the records already are: the worker was
-    # killed between the two. So a handler waits until it is allowed, or can't be any more.
-
     @workflow.update
     async def cancel(self, cancel: Cancel) -> None:
         """Takes the request back; possible until the change is being applied, and while it is scheduled."""
-        await workflow.wait_condition(lambda: self._waits.cancellable or self._waits.past_cancelling)
-        if not self._waits.cancellable:
-            raise refused(TOO_LATE)
-        self._waits.cancelled = cancel
+        await self._waits.take_cancel(cancel)
 
     @cancel.validator
     def _may_cancel(self, cancel: Cancel) -> None:
-        if self._waits.past_cancelling:
-            raise refused(TOO_LATE)
+        self._waits.check_cancel()
 
     @workflow.update
     async def revise(self, revise: Revise) -> None:
         """The edited request, after an approver asked for changes."""
-        await workflow.wait_condition(lambda: self._waits.revisable or self._waits.over)
-        if not self._waits.revisable:
-            raise refused(Problem(code="not_revisable", message="Nobody has asked for changes."))
-        self._waits.revised = revise
+        await self._waits.take_revision(revise)
 
     @workflow.update
     async def resolve(self, resolve: Resolve) -> None:
         """Accepts or reverts what Stripe made of the change."""
-        await workflow.wait_condition(lambda: self._waits.resolvable or self._waits.over)
-        if not self._waits.resolvable:
-            raise refused(Problem(code="nothing_to_resolve", message="There is no mismatch to resolve."))
-        self._waits.resolved = resolve
+        await self._waits.take_resolution(resolve)
 
     # --- Now ------------------------------------------------------------------------------------------
 

@@ -7,13 +7,13 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from billing.messages import ApprovalOutcome
     from billing.notices import NoticeKind
-    from billing.operations import State
+    from billing.operations import Kind, State
     from billing.plan_change import PlanChangeInput, Subject, subject_hash
     from billing.plan_change_report import blocked_problem, preview_detail
 
 from .plan_change_reads import PlanChangeReads
 from .plan_change_waits import PlanChangeWaits
-from .story import Ended, Story
+from .story import Asked, Ended, Story
 
 
 class PlanChangeReview:
@@ -84,13 +84,16 @@ class PlanChangeReview:
 
     async def _review(self, subject: Subject) -> ApprovalOutcome:
         """One round; a cancellation on the way dismisses it."""
-        approval = await self._story.start_review(
-            kind="plan_change",
-            round_=self._round,
+        rules = self._story.policy.plan_change
+        asked = Asked(
+            kind=Kind.PLAN_CHANGE,
             subject=dump(subject),
             subject_hash=subject_hash(subject),
             reason=self._wanted.reason,
+            ladder=rules.ladder,
+            calendar=rules.calendar,
         )
+        approval = await self._story.start_review(asked, round_=self._round)
         await self._waits.until(lambda: self._waits.cancelled is not None or approval.done())
         if not approval.done():
             await approval.signal("dismiss", "The request was taken back.")
@@ -99,22 +102,7 @@ class PlanChangeReview:
     async def _await_revision(self, outcome: ApprovalOutcome) -> None:
         """An approver asked for changes: the requester sends a revised request, or takes it back."""
         self._waits.revisable = True
-        await self._story.tell(
-            f"changes_requested:{self._round}",
-            "waiting for the request to be revised",
-            state=State.AWAITING_APPROVAL,
-            stage="changes_requested",
-            allowed_actions=("revise", "cancel"),
-        )
-        await self._story.mail_requester(
-            f"changes_requested:{self._round}",
-            "changes_requested",
-            {
-                "subject": dump(self.subject),
-                "comment": outcome.comment,
-                "person": outcome.person,
-            },
-        )
+        await self._story.await_revision(self._round, dump(self.subject), outcome)
         revised = await self._waits.for_revision()
         self._waits.revisable = False
         self._stop_if_cancelled()
@@ -124,10 +112,7 @@ class PlanChangeReview:
 
     def cancelled(self) -> Ended:
         """The end that a cancellation leads to."""
-        cancel = self._waits.cancelled
-        if cancel is None:
-            return Ended(State.CANCELLED, "cancelled")
-        return Ended(State.CANCELLED, "cancelled", person=cancel.person, comment=cancel.comment)
+        return Ended.cancelled(self._waits.cancelled)
 
 
 def dump(subject: Subject | None) -> dict[str, Any]:

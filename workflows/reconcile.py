@@ -10,15 +10,28 @@ with workflow.unsafe.imports_passed_through():
 
 from . import ids, options
 
+PAGES = (
+    Mirror.mirror_customers,
+    Mirror.mirror_invoices,
+    Mirror.mirror_payments,
+    Mirror.mirror_invoice_payments,
+    Mirror.mirror_refunds,
+    Mirror.mirror_credit_notes,
+)
+"""Each needs what those before it have stored."""
+
 
 @workflow.defn(name=ids.RECONCILE)
 class ReconcileWorkflow:
-    """Plans, then customers, then their invoices; one activity a page, behind people's work."""
+    """Plans, then customers, then their invoices and money; one activity a page, behind people's work.
+
+    What comes later goes to the end: a run of a release before is then at a page that this one knows too.
+    """
 
     @workflow.run
     async def run(self) -> int:
         stored: int = await workflow.execute_activity_method(Mirror.mirror_catalog, **options.STRIPE_PAGE)
-        for page in (Mirror.mirror_customers, Mirror.mirror_invoices):
+        for page in PAGES:
             stored += await self._pages(page)
         return stored
 

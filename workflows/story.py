@@ -1,10 +1,16 @@
 """What every operation's story does in the same way: tell, perform, flag Finance, ask for review."""
 
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlreadyStartedError
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    ChildWorkflowError,
+    WorkflowAlreadyStartedError,
+)
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
@@ -12,9 +18,10 @@ with workflow.unsafe.imports_passed_through():
     from activities.mail import Mailer
     from activities.records import Records
     from billing.effects import Effect, EffectKind, Performed
-    from billing.messages import ApprovalInput, ApprovalOutcome, MailRequest, NoticeInput, Progress
+    from billing.messages import ApprovalInput, ApprovalOutcome, Cancel, MailRequest, NoticeInput, Progress
+    from billing.money import Money
     from billing.notices import NoticeKind
-    from billing.operations import SYSTEM, Problem, State
+    from billing.operations import SYSTEM, Kind, Problem, State
     from billing.policy import Policy
 
 from . import ids, options
@@ -40,6 +47,31 @@ class Ended(Exception):
         self.state, self.event, self.problem = state, event, problem
         self.result, self.person, self.comment = result, person, comment
 
+    @classmethod
+    def cancelled(cls, cancel: Cancel | None) -> Self:
+        """The end that a cancellation leads to."""
+        if cancel is None:
+            return cls(State.CANCELLED, "cancelled")
+        return cls(State.CANCELLED, "cancelled", person=cancel.person, comment=cancel.comment)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is put before the approvers, and which ladder and calendar ask them.
+
+    With an `amount`, whoever approves needs an authority that covers it; `rule` says why they are asked.
+    """
+
+    kind: Kind
+    subject: dict[str, Any]
+    subject_hash: str
+    reason: str
+    ladder: str
+    calendar: str
+    amount: Money | None = None
+    customer: str | None = None
+    rule: str = ""
+
 
 class Story:
     """One operation's narrator: everything it does leaves its event on the timeline."""
@@ -63,6 +95,7 @@ class Story:
         result: dict[str, Any] | None = None,
         error: Problem | None = None,
         allowed_actions: tuple[str, ...] | None = None,
+        stays_open: bool = False,
     ) -> None:
         """Records a step: its event, and what changes with it."""
         progress = Progress(
@@ -78,6 +111,7 @@ class Story:
             result=result,
             error=error,
             allowed_actions=allowed_actions,
+            stays_open=stays_open,
         )
         await workflow.execute_local_activity_method(Records.tell, progress, **options.RECORD)
 
@@ -96,8 +130,10 @@ class Story:
             | ({"comment": end.comment} if end.comment else {}),
         )
 
-    async def perform(self, step: str, kind: EffectKind, target: str, params: dict[str, Any]) -> Performed:
-        """Does one thing to Stripe, at most once."""
+    async def perform(
+        self, step: str, kind: EffectKind, target: str, params: dict[str, Any], version: int = 1
+    ) -> Performed:
+        """Does one thing to Stripe, at most once; a higher `version` is a person's deliberate next try."""
         effect = Effect(
             organization=self.organization,
             operation=self.operation,
@@ -105,12 +141,13 @@ class Story:
             kind=kind,
             target=target,
             params=params,
+            version=version,
         )
-        return await workflow.execute_activity_method(StripeEffects.perform, effect, **options.STRIPE_CALL)
+        return await workflow.execute_activity_method(StripeEffects.perform, effect, **options.STRIPE_EFFECT)
 
-    async def flag_finance(self, kind: NoticeKind, subject: dict[str, Any]) -> None:
+    async def flag_finance(self, kind: NoticeKind, subject: dict[str, Any], number: int = 1) -> None:
         """Starts a notice that outlives this story until Finance has acknowledged it."""
-        notice = ids.notice_id(self.operation, kind.value)
+        notice = ids.notice_id(self.operation, kind.value, number)
         request = NoticeInput(
             notice=notice,
             organization=self.organization,
@@ -133,28 +170,45 @@ class Story:
             return
 
     async def start_review(
-        self, *, kind: str, round_: int, subject: dict[str, Any], subject_hash: str, reason: str
+        self, asked: Asked, *, round_: int
     ) -> workflow.ChildWorkflowHandle[Any, ApprovalOutcome]:
         """Opens a review round on exactly this subject."""
         approval = ids.approval_id(self.operation, round_)
-        rules = self.policy.plan_change
+        ladder, calendars = self.policy.ladders[asked.ladder], self.policy.calendars
         request = ApprovalInput(
             approval=approval,
             organization=self.organization,
             operation=self.operation,
-            kind=kind,
+            kind=asked.kind.value,
             round=round_,
-            subject=subject,
-            subject_hash=subject_hash,
-            reason=reason,
-            amount=None,
+            subject=asked.subject,
+            subject_hash=asked.subject_hash,
+            reason=asked.reason,
+            rule=asked.rule,
+            amount=asked.amount,
+            customer=asked.customer,
+            authority=self.policy.authority.get(asked.kind, {}) if asked.amount is not None else None,
+            counted=self.policy.counted_with(asked.kind) if asked.amount is not None else (),
             requested_by=self.requested_by,
-            ladder=self.policy.ladders[rules.ladder],
-            calendar=self.policy.calendars[rules.calendar],
+            ladder=ladder,
+            calendar=calendars[asked.calendar],
+            calendars={step.calendar: calendars[step.calendar] for step in ladder if step.calendar},
         )
         return await workflow.start_child_workflow(
             ids.APPROVAL, request, id=ids.approval_workflow(approval), result_type=ApprovalOutcome
         )
+
+    async def await_revision(self, round_: int, subject: dict[str, Any], outcome: ApprovalOutcome) -> None:
+        """Tells the requester that an approver asked for changes."""
+        await self.tell(
+            f"changes_requested:{round_}",
+            "waiting for the request to be revised",
+            state=State.AWAITING_APPROVAL,
+            stage="changes_requested",
+            allowed_actions=("revise", "cancel"),
+        )
+        context = {"subject": subject, "comment": outcome.comment, "person": outcome.person}
+        await self.mail_requester(f"changes_requested:{round_}", "changes_requested", context)
 
     async def mail_requester(self, key: str, template: str, context: dict[str, Any]) -> None:
         """Tries for days if it must; an undeliverable mail does not change how the operation ended."""
@@ -172,9 +226,9 @@ class Story:
             workflow.logger.warning("mail %s of %s was given up", key, self.operation)
 
 
-def problem_of(error: ActivityError | ApplicationError) -> Problem:
+def problem_of(error: ActivityError | ChildWorkflowError | ApplicationError) -> Problem:
     """Why the story was given up, for the admin."""
-    cause = error.cause if isinstance(error, ActivityError) else error
+    cause = error if isinstance(error, ApplicationError) else error.cause
     if isinstance(cause, ApplicationError):
         return Problem(code=cause.type or "failed", message=cause.message)
     return Problem(code="gave_up", message="Stripe or the database could not be reached for days.")

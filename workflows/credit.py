@@ -1,0 +1,152 @@
+"""A credit: checked, within authority or approved, given once, read back, closed with its note."""
+
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError
+
+with workflow.unsafe.imports_passed_through():
+    from billing.credit import AcceptCredit, CreditInput, CreditSubject, ReviseCredit
+    from billing.messages import Cancel
+    from billing.notices import NoticeKind
+    from billing.operations import Kind, Problem, State
+
+from . import ids
+from .credit_issue import CreditIssue
+from .credit_reads import CreditReads
+from .money_review import MoneyReview, Planned
+from .story import Ended, Story, problem_of
+from .waits import Waits
+
+
+@workflow.defn(name=ids.CREDIT)
+class CreditWorkflow:
+    """One credit, from the request to the read-back."""
+
+    @workflow.init
+    def __init__(self, request: CreditInput) -> None:
+        rules = request.policy.credit
+        assert rules is not None, "the API takes no credit without a policy for it"
+        self._wanted = request.wanted
+        self._story = Story(
+            organization=request.organization,
+            operation=request.operation,
+            requested_by=request.requested_by,
+            policy=request.policy,
+        )
+        self._waits: Waits[ReviseCredit, AcceptCredit] = Waits(
+            revise_within=rules.revise_within, too_late="The credit is already being given in Stripe."
+        )
+        self._reads = CreditReads(request)
+        self._issue = CreditIssue(request, self._story, self._reads)
+        self._review = MoneyReview[CreditSubject](
+            self._story, self._waits, Kind.CREDIT, rules, self._plan, self._holds, self._revised
+        )
+
+    @workflow.run
+    async def run(self, request: CreditInput) -> str:
+        end = await self._told()
+        self._waits.close()
+        await self._story.end(end)
+        await self._mail("ended", end)
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return end.state.value
+
+    # --- What people send -----------------------------------------------------------------------------
+
+    @workflow.update
+    async def cancel(self, cancel: Cancel) -> None:
+        """Takes the request back; possible until it is being given."""
+        await self._waits.take_cancel(cancel)
+
+    @cancel.validator
+    def _may_cancel(self, cancel: Cancel) -> None:
+        self._waits.check_cancel()
+
+    @workflow.update
+    async def revise(self, revise: ReviseCredit) -> None:
+        """The edited request, after an approver asked for changes."""
+        await self._waits.take_revision(revise)
+
+    @workflow.update
+    async def resolve(self, resolve: AcceptCredit) -> None:
+        """Accepts what Stripe made of the credit."""
+        await self._waits.take_resolution(resolve)
+
+    # --- The story ------------------------------------------------------------------------------------
+
+    async def _plan(self) -> Planned[CreditSubject] | Problem:
+        return await self._reads.plan(self._wanted)
+
+    async def _holds(self, subject: CreditSubject) -> bool:
+        """Whether the same request would still do exactly what was approved."""
+        planned = await self._plan()
+        return not isinstance(planned, Problem) and planned.subject == subject
+
+    def _revised(self, revised: ReviseCredit) -> None:
+        self._wanted = revised.wanted
+        self._issue.notes.learn(revised.note)
+
+    async def _told(self) -> Ended:
+        try:
+            subject = await self._review.agree()
+            self._waits.no_more_cancelling()
+            await self._issue.give(subject)
+        except Ended as early:
+            end = early
+        except (ActivityError, ChildWorkflowError, ApplicationError) as error:
+            # Only what comes before giving gets here: nothing was done in Stripe.
+            end = Ended(State.FAILED, "given up", problem_of(error))
+        else:
+            return await self._verified()
+        await self._review.release()
+        return end
+
+    async def _verified(self) -> Ended:
+        """Stripe is read back and the note kept; what is not as agreed waits for a person."""
+        number = 0
+        while (problem := await self._issue.verify()) is not None:
+            number += 1
+            accepted = await self._ask_what_next(problem, number)
+            if await self._issue.verify_note() is None:
+                report = self._issue.report | {"accepted_by": accepted.person, "comment": accepted.comment}
+                return Ended(
+                    State.COMPLETED,
+                    "accepted as Stripe has it",
+                    result=report,
+                    person=accepted.person,
+                    comment=accepted.comment,
+                )
+        return Ended(State.COMPLETED, "given as agreed, with its note in Stripe", result=self._issue.report)
+
+    async def _ask_what_next(self, problem: Problem, number: int) -> AcceptCredit:
+        await self._story.tell(
+            f"mismatch:{number}",
+            "Stripe has another credit than was agreed",
+            state=State.MISMATCHED,
+            stage="mismatched",
+            result=self._issue.report,
+            error=problem,
+            allowed_actions=("accept",),
+            detail=problem.model_dump(),
+        )
+        told = {"result": self._issue.report, "problem": problem.model_dump()}
+        await self._story.flag_finance(NoticeKind.CREDIT_DIFFERS, self._subject_document() | told, number)
+        end = Ended(State.MISMATCHED, "mismatched", problem, result=self._issue.report)
+        await self._mail(f"mismatch:{number}", end)
+        return await self._waits.for_resolution()
+
+    async def _mail(self, key: str, end: Ended) -> None:
+        context: dict[str, Any] = {
+            "state": end.state.value,
+            "subject": self._subject_document() or None,
+            "result": end.result,
+            "problem": end.problem.model_dump() if end.problem else None,
+            "person": end.person,
+            "comment": end.comment,
+        }
+        await self._story.mail_requester(key, "money_ended", context)
+
+    def _subject_document(self) -> dict[str, Any]:
+        subject = self._review.subject
+        return subject.model_dump(mode="json") if subject is not None else {}

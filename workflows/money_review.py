@@ -1,0 +1,175 @@
+"""How money back comes to be allowed: checked, within authority or approved, and still possible."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.commitments import Commitments
+
+    from billing.messages import ApprovalOutcome, Commit, CommitPart, Committed, ReleaseCommitment
+    from billing.money import Money
+    from billing.operations import Kind, Message, Problem, State
+    from billing.policy import MoneyPolicy
+
+from . import options
+from .story import Asked, Ended, Story
+from .waits import Waits
+
+Subject = TypeVar("Subject", bound=Message)
+
+
+@dataclass(frozen=True)
+class Planned(Generic[Subject]):
+    """What would be done, and what its authority and approval are about."""
+
+    subject: Subject
+    subject_hash: str
+    amount: Money
+    customer: str | None
+    reason: str
+    parts: tuple[CommitPart, ...]
+
+
+class MoneyReview(Generic[Subject]):
+    """The part of a refund or credit before anything is done to Stripe.
+
+    `plan` says what would be done, or why it can't be; `holds` whether what was approved still can.
+    """
+
+    def __init__(
+        self,
+        story: Story,
+        waits: Waits[Any, Any],
+        kind: Kind,
+        rules: MoneyPolicy,
+        plan: Callable[[], Awaitable[Planned[Subject] | Problem]],
+        holds: Callable[[Subject], Awaitable[bool]],
+        revise: Callable[[Any], None],
+    ) -> None:
+        self._story, self._waits, self._kind, self._rules = story, waits, kind, rules
+        self._plan, self._holds, self._revise = plan, holds, revise
+        self._round = 0
+        self.subject: Subject | None = None
+        """What is, or was last, asked for."""
+
+    async def agree(self) -> Subject:
+        """What may be done now.
+
+        Raises Ended when it is blocked, rejected, cancelled or left without an answer.
+        """
+        event = "checked against Stripe"
+        while True:
+            planned = await self._check(event)
+            committed = await self._commit(planned)
+            self._stop_if_cancelled()
+            if committed.alone:
+                self._waits.cancellable = False
+                return planned.subject
+            outcome = await self._review(planned, committed.why)
+            match outcome.state:
+                case "approved":
+                    if await self._holds(planned.subject):
+                        self._stop_if_cancelled()
+                        self._waits.cancellable = False
+                        return planned.subject
+                    event = "changed in Stripe since the approval"
+                case "changes_requested":
+                    await self._await_revision(outcome)
+                    event = "request revised"
+                case "rejected":
+                    raise Ended(State.REJECTED, "rejected", person=outcome.person, comment=outcome.comment)
+                case "expired":
+                    raise Ended(State.EXPIRED, "expired without an answer")
+                case "dismissed":
+                    raise self._cancelled()
+
+    async def release(self, keep: tuple[str, ...] = ()) -> None:
+        """What was set aside is free again, but for the payments whose part came through."""
+        order = ReleaseCommitment(operation=self._story.operation, keep=keep, at=workflow.now())
+        await workflow.execute_local_activity_method(Commitments.release, order, **options.RECORD)
+
+    async def _check(self, event: str) -> Planned[Subject]:
+        """What Stripe says now; what is impossible ends here, before anybody is asked."""
+        self._stop_if_cancelled()
+        planned = await self._plan()
+        if isinstance(planned, Problem):
+            raise Ended(State.BLOCKED, "not possible as asked", planned)
+        self.subject = planned.subject
+        self._round += 1
+        await self._story.tell(
+            f"checked:{self._round}",
+            event,
+            state=State.RUNNING,
+            stage="checked",
+            subject=planned.subject.model_dump(mode="json"),
+            allowed_actions=("cancel",),
+            detail={"amount": planned.amount.model_dump(), "subject_hash": planned.subject_hash},
+        )
+        return planned
+
+    async def _commit(self, planned: Planned[Subject]) -> Committed:
+        """Sets the money aside and asks whether the requester may give it alone."""
+        policy = self._story.policy
+        order = Commit(
+            organization=self._story.organization,
+            operation=self._story.operation,
+            kind=self._kind,
+            person=self._story.requested_by,
+            customer=planned.customer,
+            currency=planned.amount.currency,
+            parts=planned.parts,
+            authority=policy.authority.get(self._kind, {}),
+            counted=policy.counted_with(self._kind),
+            reviewed_anyway=planned.reason in self._rules.always,
+            round=self._round,
+            at=workflow.now(),
+        )
+        committed: Committed = await workflow.execute_local_activity_method(
+            Commitments.commit, order, **options.RECORD
+        )
+        if committed.problem is not None:
+            raise Ended(State.BLOCKED, "not possible as asked", committed.problem)
+        return committed
+
+    async def _review(self, planned: Planned[Subject], rule: str) -> ApprovalOutcome:
+        """One round; a cancellation on the way dismisses it."""
+        asked = Asked(
+            kind=self._kind,
+            subject=planned.subject.model_dump(mode="json"),
+            subject_hash=planned.subject_hash,
+            reason=planned.reason,
+            ladder=self._rules.ladder_for(planned.reason, planned.amount),
+            calendar=self._rules.calendar,
+            amount=planned.amount,
+            customer=planned.customer,
+            rule=rule,
+        )
+        approval = await self._story.start_review(asked, round_=self._round)
+        await self._waits.until(lambda: self._waits.cancelled is not None or approval.done())
+        if not approval.done():
+            await approval.signal("dismiss", "The request was taken back.")
+        return await approval
+
+    async def _await_revision(self, outcome: ApprovalOutcome) -> None:
+        """An approver asked for changes: the requester sends a revised request, or takes it back."""
+        self._waits.revisable = True
+        await self._story.await_revision(self._round, self._dump(), outcome)
+        revised = await self._waits.for_revision()
+        self._waits.revisable = False
+        self._stop_if_cancelled()
+        if revised is None:
+            raise Ended(State.EXPIRED, "expired without a revision")
+        self._revise(revised)
+
+    def _dump(self) -> dict[str, Any]:
+        return self.subject.model_dump(mode="json") if self.subject is not None else {}
+
+    def _stop_if_cancelled(self) -> None:
+        if self._waits.cancelled is not None:
+            raise self._cancelled()
+
+    def _cancelled(self) -> Ended:
+        return Ended.cancelled(self._waits.cancelled)

@@ -1,0 +1,36 @@
+"""A note that was added to an operation: mirrored into the metadata of what the operation made in Stripe."""
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.note_records import NoteRecords
+
+    from activities.effects import StripeEffects
+    from billing.effects import Effect
+    from billing.messages import NoteInput, NoteObject, NotesQuery
+    from billing.notes import note_metadata
+
+from . import ids, options
+
+
+@workflow.defn(name=ids.NOTE)
+class NoteWorkflow:
+    """One note. What its operation makes later carries the note from the beginning."""
+
+    @workflow.run
+    async def run(self, request: NoteInput) -> int:
+        objects: list[NoteObject] = await workflow.execute_local_activity_method(
+            NoteRecords.note_objects, NotesQuery(operation=request.operation), **options.RECORD
+        )
+        for number, made in enumerate(objects):
+            target = f"{made.customer}/{made.target}" if made.customer else made.target
+            effect = Effect(
+                organization=request.organization,
+                operation=request.operation,
+                step=f"note:{request.note.seq}:{number}",
+                kind=made.kind,
+                target=target,
+                params={"metadata": note_metadata([request.note], made.payments)},
+            )
+            await workflow.execute_activity_method(StripeEffects.perform, effect, **options.STRIPE_EFFECT)
+        return len(objects)

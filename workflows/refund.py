@@ -1,0 +1,196 @@
+"""A refund: checked, within authority or approved, issued once, followed to its end, closed with its note."""
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError
+
+with workflow.unsafe.imports_passed_through():
+    from billing.messages import Cancel
+    from billing.notices import NoticeKind
+    from billing.operations import Kind, Problem, State
+    from billing.refund import RefundChanged, RefundInput, RefundSubject, ResolveRefund, ReviseRefund
+
+from . import ids
+from .money_review import MoneyReview, Planned
+from .refund_issue import RefundIssue
+from .refund_reads import RefundReads
+from .story import Ended, Story, problem_of
+from .waits import Waits
+
+
+@workflow.defn(name=ids.REFUND)
+class RefundWorkflow:
+    """One refund, from the request to the last day on which it could still fail."""
+
+    @workflow.init
+    def __init__(self, request: RefundInput) -> None:
+        rules = request.policy.refund
+        assert rules is not None, "the API takes no refund without a policy for it"
+        self._wanted = request.wanted
+        self._story = Story(
+            organization=request.organization,
+            operation=request.operation,
+            requested_by=request.requested_by,
+            policy=request.policy,
+        )
+        self._waits: Waits[ReviseRefund, ResolveRefund] = Waits(
+            revise_within=rules.revise_within, too_late="The refund is already being issued in Stripe."
+        )
+        self._reads = RefundReads(request)
+        self._issue = RefundIssue(request, self._story, self._waits, self._reads)
+        self._review = MoneyReview[RefundSubject](
+            self._story, self._waits, Kind.REFUND, rules, self._plan, self._reads.holds, self._revised
+        )
+
+    @workflow.run
+    async def run(self, request: RefundInput) -> str:
+        end = await self._told()
+        if end is not None:
+            await self._close(end)
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return end.state.value if end is not None else State.COMPLETED.value
+
+    # --- What people and Stripe send ------------------------------------------------------------------
+
+    @workflow.update
+    async def cancel(self, cancel: Cancel) -> None:
+        """Takes the request back; possible until it is being issued, and while it waits for the customer."""
+        await self._waits.take_cancel(cancel)
+
+    @cancel.validator
+    def _may_cancel(self, cancel: Cancel) -> None:
+        self._waits.check_cancel()
+
+    @workflow.update
+    async def revise(self, revise: ReviseRefund) -> None:
+        """The edited request, after an approver asked for changes."""
+        await self._waits.take_revision(revise)
+
+    @workflow.update
+    async def resolve(self, resolve: ResolveRefund) -> None:
+        """Tries a failed refund again, or leaves it at what came through."""
+        await self._waits.take_resolution(resolve)
+
+    @workflow.signal
+    def stripe_changed(self, changed: RefundChanged) -> None:
+        """Stripe has told us of a change; what it is, is read from Stripe."""
+        self._issue.wake()
+
+    # --- The story ------------------------------------------------------------------------------------
+
+    async def _plan(self) -> Planned[RefundSubject] | Problem:
+        return await self._reads.plan(self._wanted)
+
+    def _revised(self, revised: ReviseRefund) -> None:
+        self._wanted = revised.wanted
+        self._issue.notes.learn(revised.note)
+
+    async def _told(self) -> Ended | None:
+        """How it ended; None when it was completed and nothing came after."""
+        try:
+            problem = await self._issue.begin(await self._review.agree())
+        except Ended as early:
+            end = early
+        except (ActivityError, ChildWorkflowError, ApplicationError) as error:
+            # Only what comes before issuing gets here: nothing was done in Stripe.
+            end = Ended(State.FAILED, "given up", problem_of(error))
+        else:
+            return await self._until_it_holds(problem)
+        await self._review.release()
+        return end
+
+    async def _until_it_holds(self, problem: Problem | None) -> Ended | None:
+        """Done when every part came through and stays through; a failure is never left to itself."""
+        failures = 0
+        while True:
+            after_success = problem is None
+            if problem is None:
+                await self._completed(failures)
+                problem = await self._issue.watch()
+                if problem is None:
+                    return None
+            failures += 1
+            resolve = await self._ask_what_next(problem, failures, after_success)
+            if resolve.action == "retry":
+                problem = await self._issue.again(resolve)
+            elif (problem := await self._issue.close_note(resolve)) is None:
+                return await self._left_at_that(resolve)
+
+    async def _completed(self, failures: int) -> None:
+        self._waits.close()
+        end = Ended(State.COMPLETED, "refunded, with its note in Stripe", result=self._issue.report())
+        await self._story.tell(
+            f"completed:{failures}",
+            end.event,
+            state=end.state,
+            stage="done",
+            result=end.result,
+            allowed_actions=(),
+        )
+        await self._mail_end(f"completed:{failures}", end)
+
+    async def _ask_what_next(self, problem: Problem, number: int, after_success: bool) -> ResolveRefund:
+        """The note is open again; Finance and the requester hear of it, and a person says what next."""
+        partly = bool(self._issue.came_through)
+        self._waits.reopen()
+        report = self._issue.report()
+        await self._story.tell(
+            f"failed:{number}",
+            "the refund failed after it had succeeded" if after_success else "the refund failed",
+            state=State.MISMATCHED if partly else State.FAILED,
+            stage="refund_failed",
+            result=report,
+            error=problem,
+            allowed_actions=("retry", "close"),
+            stays_open=True,
+            detail=problem.model_dump(),
+        )
+        subject = self._subject_document()
+        kind = NoticeKind.REFUND_INCOMPLETE if partly else NoticeKind.REFUND_FAILED
+        await self._story.flag_finance(
+            kind, subject | {"result": report, "problem": problem.model_dump()}, number
+        )
+        await self._story.mail_requester(
+            f"failed:{number}",
+            "refund_failed",
+            {
+                "subject": subject,
+                "result": report,
+                "problem": problem.model_dump(),
+                "after_success": after_success,
+                "number": number,
+            },
+        )
+        return await self._waits.for_resolution()
+
+    async def _left_at_that(self, resolve: ResolveRefund) -> Ended:
+        """Closed by a person; what came through stays counted."""
+        through = self._issue.came_through
+        await self._review.release(keep=through)
+        return Ended(
+            State.COMPLETED if through else State.FAILED,
+            "left at what came through" if through else "closed without a refund",
+            None if through else self._issue.problem(),
+            result=self._issue.report(),
+            person=resolve.person,
+            comment=resolve.comment,
+        )
+
+    async def _close(self, end: Ended) -> None:
+        self._waits.close()
+        await self._story.end(end)
+        await self._mail_end("ended", end)
+
+    async def _mail_end(self, key: str, end: Ended) -> None:
+        context = {
+            "state": end.state.value,
+            "subject": self._subject_document() or None,
+            "result": end.result,
+            "problem": end.problem.model_dump() if end.problem else None,
+            "person": end.person,
+            "comment": end.comment,
+        }
+        await self._story.mail_requester(key, "money_ended", context)
+
+    def _subject_document(self) -> dict[str, object]:
+        subject = self._review.subject
+        return subject.model_dump(mode="json") if subject is not None else {}

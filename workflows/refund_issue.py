@@ -1,0 +1,214 @@
+"""A refund in Stripe: issued once, followed to its end, its note kept in both places, watched for a while."""
+
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from billing.operations import Problem, State
+    from billing.refund import RefundInput, RefundSubject, ResolveRefund, ReviseRefund, refund_params
+    from billing.refund_report import Share, first_found, refund_report
+
+from . import options
+from .kept_notes import KeptNotes
+from .refund_reads import RefundReads
+from .story import Ended, Story, problem_of
+from .waits import Waits
+
+
+class RefundIssue:
+    """What Stripe has of a refund; every change of it is settled in one place, whoever noticed it first."""
+
+    def __init__(
+        self,
+        request: RefundInput,
+        story: Story,
+        waits: Waits[ReviseRefund, ResolveRefund],
+        reads: RefundReads,
+    ) -> None:
+        self._story, self._waits, self._reads = story, waits, reads
+        self._policy = request.policy
+        self._subject: RefundSubject  # what `begin` is given
+        self._shares: list[Share] = []
+        self._woken = False
+        self._tries = self._looks = 0
+        self.notes = KeptNotes(story, request.note)
+
+    def wake(self) -> None:
+        """Stripe has told us that something changed."""
+        self._woken = True
+
+    @property
+    def came_through(self) -> tuple[str, ...]:
+        """The payments whose part was returned."""
+        return tuple(share.part.payment_intent for share in self._shares if share.through)
+
+    def report(self) -> dict[str, Any]:
+        return refund_report(self._subject, self._shares)
+
+    async def begin(self, subject: RefundSubject) -> Problem | None:
+        """Issues every part and follows it to its end; None when all came through.
+
+        Raises Ended when Stripe refused it whole: nothing was done.
+        """
+        self._subject = subject
+        currency = subject.amount.currency
+        self._shares = [Share(part=part, currency=currency) for part in subject.parts]
+        problem = await self._settled()
+        statuses = {share.status for share in self._shares}
+        if "refused" in statuses and statuses <= {"refused", "not_tried"}:
+            raise Ended(State.FAILED, "refused by Stripe", problem)
+        if statuses == {"canceled"} and self._waits.cancelled is not None:
+            raise Ended.cancelled(self._waits.cancelled)
+        return problem
+
+    async def again(self, resolve: ResolveRefund) -> Problem | None:
+        """Tries what did not come through once more, as a new intent; None when all came through."""
+        self._waits.cancelled = None
+        await self._story.tell(
+            f"retry:{self._tries}",
+            "trying again",
+            actor=resolve.person,
+            detail={"comment": resolve.comment},
+            state=State.RUNNING,
+            stage="issuing",
+            allowed_actions=(),
+        )
+        return await self._settled()
+
+    async def watch(self) -> Problem | None:
+        """A refund that succeeded can still fail: looked at until the policy's days are over."""
+        assert self._policy.refund is not None
+        until = workflow.now() + timedelta(days=self._policy.refund.watch_days)
+        while (left := until - workflow.now()) > timedelta(0):
+            await self._waits.until(lambda: self._woken, min(left, options.WATCH))
+            try:
+                await self._look(every=True)
+            except (ActivityError, ApplicationError) as error:
+                return problem_of(error)
+            if problem := self.problem():
+                return problem
+        return None
+
+    async def close_note(self, resolve: ResolveRefund) -> Problem | None:
+        """The comment of whoever closes a failed refund is its note, in both places; None when it is."""
+        await self.notes.add(resolve.comment, resolve.person)
+        try:
+            return await self._keep_notes()
+        except (ActivityError, ApplicationError) as error:
+            return problem_of(error)
+
+    # --- Issuing --------------------------------------------------------------------------------------
+
+    async def _settled(self) -> Problem | None:
+        """One way to an end for everything: issue what is missing, follow it, keep the notes."""
+        try:
+            refused = await self._issue()
+            await self._follow()
+            return refused or self.problem() or await self._keep_notes()
+        except (ActivityError, ApplicationError) as error:
+            # Money may have moved: a person looks, and nothing is called failed that isn't.
+            return problem_of(error)
+
+    async def _issue(self) -> Problem | None:
+        """Stops at the first part that Stripe refuses; later ones are not tried."""
+        if self._tries == 0:
+            await self._story.tell(
+                "issuing", "issuing the refund", state=State.RUNNING, stage="issuing", allowed_actions=()
+            )
+        self._tries += 1
+        for number, share in enumerate(self._shares):
+            if share.through or share.under_way:
+                continue
+            if self._tries > 1 and await self._reads.room(share.part.payment_intent) < share.part.amount:
+                return share.no_room
+            self._shares[number] = await self._issue_part(number, share)
+            if self._shares[number].refused is not None:
+                return self._shares[number].refused
+        return None
+
+    async def _issue_part(self, number: int, share: Share) -> Share:
+        payment = share.part.payment_intent
+        metadata = self.notes.at_first([payment])
+        params = refund_params(self._subject, share.part, metadata)
+        version = share.version + 1
+        performed = await self._story.perform(f"refund:{number}", "refund.create", payment, params, version)
+        if performed.outcome == "refused" or performed.stripe_id is None:
+            return share.tried(version, refused=performed.problem)
+        return share.tried(version, found=first_found(performed.stripe_id, performed.detail))
+
+    # --- Following ------------------------------------------------------------------------------------
+
+    async def _follow(self) -> None:
+        """Until nothing is pending: by Stripe's events or by looking, whichever comes first."""
+        delays = iter(options.FOLLOW)
+        delay = next(delays)
+        told = ""
+        await self._look(every=True)
+        while any(share.under_way for share in self._shares):
+            told = await self._tell_where(told)
+            await self._waits.until(lambda: self._woken or self._cancel_asked, delay)
+            delay = next(delays, delay)
+            if self._cancel_asked:
+                await self._cancel_in_stripe()
+            await self._look()
+
+    @property
+    def _cancel_asked(self) -> bool:
+        return self._waits.cancellable and self._waits.cancelled is not None
+
+    async def _tell_where(self, told: str) -> str:
+        """A refund that waits for the customer can still be taken back; a pending one can't."""
+        waits = any(share.status == "requires_action" for share in self._shares)
+        stage = "requires_action" if waits else "pending"
+        self._waits.cancelling(possible=waits)
+        if stage != told:
+            self._looks += 1
+            await self._story.tell(
+                f"{stage}:{self._looks}",
+                "waiting for the customer to say where the money should go"
+                if waits
+                else "Stripe is still sending the money",
+                state=State.RUNNING,
+                stage=stage,
+                result=self.report(),
+                allowed_actions=("cancel",) if waits else (),
+            )
+        return stage
+
+    async def _cancel_in_stripe(self) -> None:
+        """Stripe refuses it when the customer was quicker; what then holds is read afterwards."""
+        self._waits.cancelling(possible=False)
+        for number, share in enumerate(self._shares):
+            if share.status == "requires_action" and share.found is not None:
+                await self._story.perform(
+                    f"cancel:{number}", "refund.cancel", share.found.refund, {}, share.version
+                )
+
+    async def _look(self, every: bool = False) -> None:
+        self._woken = False
+        for number, share in enumerate(self._shares):
+            if share.found is not None and (every or share.under_way):
+                found = await self._reads.found(share.found.refund)
+                self._shares[number] = share.model_copy(update={"found": found})
+
+    def problem(self) -> Problem | None:
+        return next((share.problem for share in self._shares if share.problem), None)
+
+    # --- The note -------------------------------------------------------------------------------------
+
+    async def _keep_notes(self) -> Problem | None:
+        """Every note that our records have is in Stripe's metadata too; None when it is."""
+        for share in self._shares:
+            if share.found is not None:
+                problem = await self.notes.keep(
+                    "refund.note",
+                    share.found.refund,
+                    share.found.metadata,
+                    [share.part.payment_intent],
+                )
+                if problem is not None:
+                    return problem
+        return None

@@ -1,0 +1,90 @@
+"""What a refund asks of Stripe and of our records."""
+
+from collections.abc import Sequence
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.money_reads import MoneyReads
+
+    from billing.messages import CommitPart
+    from billing.operations import Problem
+    from billing.refund import (
+        GONE,
+        RefundableFacts,
+        RefundableQuery,
+        Refunded,
+        RefundFound,
+        RefundInput,
+        RefundRead,
+        RefundSubject,
+        RefundWanted,
+        plan_refund,
+        refund_hash,
+        still_fits,
+        without_own,
+    )
+
+from . import options
+from .money_review import Planned
+
+
+class RefundReads:
+    def __init__(self, request: RefundInput) -> None:
+        self._organization, self._operation = request.organization, request.operation
+
+    async def plan(self, wanted: RefundWanted) -> Planned[RefundSubject] | Problem:
+        """What would be refunded of what, or why it can't be."""
+        facts = await self._facts(wanted.payment_intent, wanted.invoice)
+        subject = plan_refund(wanted, facts)
+        if isinstance(subject, Problem):
+            return subject
+        payments = {payment.payment_intent: payment for payment in facts.payments}
+        parts = (
+            CommitPart(
+                payment_intent=part.payment_intent,
+                amount=part.amount,
+                left=payments[part.payment_intent].left,
+                in_stripe=_counted(payments[part.payment_intent].refunds),
+            )
+            for part in subject.parts
+        )
+        return Planned(
+            subject=subject,
+            subject_hash=refund_hash(subject),
+            amount=subject.amount,
+            customer=subject.customer,
+            reason=subject.reason,
+            parts=tuple(parts),
+        )
+
+    async def holds(self, subject: RefundSubject) -> bool:
+        """Whether there is still room for exactly what was approved."""
+        return still_fits(subject, await self._facts(subject.payment_intent, subject.invoice))
+
+    async def room(self, payment_intent: str) -> int:
+        """What is left of a payment, in minor units."""
+        facts = await self._facts(payment_intent, None)
+        return sum(payment.left for payment in facts.payments if not payment.disputed)
+
+    async def found(self, refund: str) -> RefundFound:
+        """The refund as Stripe has it now, however long Stripe takes to say so."""
+        query = RefundRead(organization=self._organization, operation=self._operation, refund=refund)
+        return await workflow.execute_activity_method(MoneyReads.refund, query, **options.STRIPE_EFFECT)
+
+    async def _facts(self, payment_intent: str | None, invoice: str | None) -> RefundableFacts:
+        query = RefundableQuery(
+            organization=self._organization,
+            payment_intent=payment_intent,
+            invoice=None if payment_intent else invoice,
+        )
+        facts: RefundableFacts = await workflow.execute_activity_method(
+            MoneyReads.refundable, query, **options.STRIPE_CALL
+        )
+        return without_own(facts, self._operation)
+
+
+def _counted(refunds: Sequence[Refunded]) -> tuple[str, ...]:
+    """The operations whose refunds Stripe has taken off already."""
+    taken = (refund for refund in refunds if refund.status not in GONE)
+    return tuple(dict.fromkeys(refund.operation for refund in taken if refund.operation))

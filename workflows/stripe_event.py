@@ -1,0 +1,38 @@
+"""One event of Stripe's: look at its object again, and wake the story that waits for it."""
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.stripe_events import StripeEvents
+    from billing.refund import RefundChanged
+    from billing.stripe_events import EventFollowed, SettleEvent, StripeEventInput
+
+from . import ids, options
+
+CHANGED = "stripe_changed"
+"""The signal of the stories that follow something in Stripe."""
+
+
+@workflow.defn(name=ids.STRIPE_EVENT)
+class StripeEventWorkflow:
+    """One run for each event id, however often and in whatever order Stripe sends them."""
+
+    @workflow.run
+    async def run(self, event: StripeEventInput) -> str:
+        followed: EventFollowed = await workflow.execute_activity_method(
+            StripeEvents.follow_event, event, **options.STRIPE_EVENT
+        )
+        for waiting in followed.waiting:
+            await self._wake(waiting, event.event)
+        settle = SettleEvent(event=event.event, state=followed.state)
+        await workflow.execute_local_activity_method(StripeEvents.settle_event, settle, **options.RECORD)
+        return followed.state
+
+    async def _wake(self, waiting: str, event: str) -> None:
+        try:
+            story = workflow.get_external_workflow_handle(waiting)
+            await story.signal(CHANGED, RefundChanged(event=event))
+        except ApplicationError:
+            # It has ended: what changed is in the mirror, and nobody waits for it.
+            workflow.logger.info("%s does not run any more", waiting)
