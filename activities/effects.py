@@ -19,12 +19,13 @@ from temporalio.exceptions import ApplicationError
 from billing.effects import Effect, EffectKind, Performed
 from billing.hashing import digest
 from billing.operations import SYSTEM, Problem
-from db import intents, mirror, timeline
+from db import intents, timeline
 from db.session import Database
 from db.tables import Intent
 
+from .effect_kinds import EFFECTS
 from .failures import Failure, translate
-from .stripe_effects import EFFECTS, Found, StripeEffect
+from .stripe_effects import Found, StripeEffect
 
 Clock = Callable[[], datetime]
 
@@ -85,9 +86,10 @@ class StripeEffects:
         try:
             return await kind.read_back(self._client, effect)
         except stripe.StripeError as error:
-            if error.http_status == 404:
+            failure = translate(error)
+            if error.http_status == 404 or failure.problem.code == "resource_missing":
                 return None  # what does not exist bears no effect
-            raise translate(error).as_retry() from error
+            raise failure.as_retry() from error
 
     async def _call(self, kind: StripeEffect, effect: Effect, fresh: bool) -> Performed:
         try:
@@ -116,10 +118,8 @@ class StripeEffects:
                 result=found.detail,
                 read_back=read_back,
             )
-            if found.subscription is not None:
-                await mirror.store_subscription(
-                    session, effect.organization, found.subscription, synced_at=now
-                )
+            if found.keep is not None:
+                await found.keep(session)
             detail = {"step": effect.step, "kind": effect.kind, "object": found.stripe_id}
             await self._tell(session, effect, "changed in Stripe", now, detail | _how(intent))
         return _as_closed(intent)

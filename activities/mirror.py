@@ -12,7 +12,7 @@ from billing.operations import Message
 from db.session import Database
 from db.tables import Organization
 
-from . import mirror_pages
+from . import mirror_pages, money_pages
 from .stripe_reads import ask
 
 
@@ -53,6 +53,26 @@ class Mirror:
     async def mirror_invoices(self, query: PageQuery) -> PageDone:
         """One page of Stripe's invoices, those of customers that we know."""
         return await self._page(mirror_pages.invoices_page(self._client, self._database, query.after))
+
+    @activity.defn
+    async def mirror_payments(self, query: PageQuery) -> PageDone:
+        """One page of Stripe's payments, those of customers that we know."""
+        return await self._page(money_pages.payments_page(self._client, self._database, query.after))
+
+    @activity.defn
+    async def mirror_invoice_payments(self, query: PageQuery) -> PageDone:
+        """One page of which payment paid which invoice, of payments and invoices that we know."""
+        return await self._page(money_pages.invoice_payments_page(self._client, self._database, query.after))
+
+    @activity.defn
+    async def mirror_refunds(self, query: PageQuery) -> PageDone:
+        """One page of Stripe's refunds, those of customers that we know."""
+        return await self._page(money_pages.refunds_page(self._client, self._database, query.after))
+
+    @activity.defn
+    async def mirror_credit_notes(self, query: PageQuery) -> PageDone:
+        """One page of Stripe's credit notes, those of customers that we know."""
+        return await self._page(money_pages.credit_notes_page(self._client, self._database, query.after))
 
     @staticmethod
     async def _page(reading: Awaitable[mirror_pages.Mirrored]) -> PageDone:

@@ -45,6 +45,16 @@ async def ask(call: Awaitable[T]) -> T:
         raise (failure.as_refusal() if failure.verdict == "refusal" else failure.as_retry()) from error
 
 
+async def ask_for(call: Awaitable[T]) -> T | None:
+    """A read of what may not be there: None when Stripe has no such thing."""
+    try:
+        return await ask(call)
+    except ApplicationError as error:
+        if error.type == "resource_missing":
+            return None
+        raise
+
+
 class StripeReads:
     """Reads that a plan change needs."""
 

@@ -18,7 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from activities import mirror_pages
+from activities import mirror_pages, money_pages
 from activities.stripe_client import stripe_client
 from billing.errors import BillingError
 from billing.operations import Role
@@ -174,7 +174,7 @@ def _stored(session: AsyncSession, person: Person, key: NewKey, now: datetime) -
 
 
 async def pull(file: File, database: Database, client: stripe.StripeClient) -> None:
-    """Mirror the plans, and the subscriptions, customers and invoices of the file's organizations.
+    """Mirror the plans, and the subscriptions, customers, invoices and money of the file's organizations.
 
     Raises StripeError, PlanMisconfigured or SubscriptionUnsupported; the pages before stay stored.
     """
@@ -187,9 +187,16 @@ async def pull(file: File, database: Database, client: stripe.StripeClient) -> N
     page = await mirror_pages.customers_page(client, database, ids)
     while page.after:
         page = await mirror_pages.customers_page(client, database, ids, page.after)
-    page = await mirror_pages.invoices_page(client, database)
-    while page.after:
-        page = await mirror_pages.invoices_page(client, database, page.after)
+    for next_page in (
+        mirror_pages.invoices_page,
+        money_pages.payments_page,
+        money_pages.invoice_payments_page,
+        money_pages.refunds_page,
+        money_pages.credit_notes_page,
+    ):
+        page = await next_page(client, database)
+        while page.after:
+            page = await next_page(client, database, page.after)
 
 
 def read(text: str) -> File:

@@ -18,6 +18,16 @@ def open_payment(ctx: Ctx, invoice: Obj, intent: Obj) -> Obj:
             other["is_default"] = False
             ctx.store.put(other)
     intent["_invoice"] = invoice["id"]
+    return _tie(ctx, invoice, intent, is_default=True)
+
+
+def add_payment(ctx: Ctx, invoice: Obj, intent: Obj) -> Obj:
+    """Tie a payment intent of one's own to an invoice, beside the default payment."""
+    intent["_attached"] = invoice["id"]
+    return _tie(ctx, invoice, intent, is_default=False)
+
+
+def _tie(ctx: Ctx, invoice: Obj, intent: Obj, *, is_default: bool) -> Obj:
     ctx.store.put(intent)
     return ctx.store.put(
         {
@@ -28,7 +38,7 @@ def open_payment(ctx: Ctx, invoice: Obj, intent: Obj) -> Obj:
             "created": ctx.now,
             "currency": invoice["currency"],
             "invoice": invoice["id"],
-            "is_default": True,
+            "is_default": is_default,
             "livemode": False,
             "payment": {"payment_intent": intent["id"], "type": "payment_intent"},
             "status": "open",

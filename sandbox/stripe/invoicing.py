@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import balance
+from . import invoice_balance
 from .invoice_lines import all_lines
 from .invoice_payments import cancel_payment, mark_paid, open_payment
 from .invoice_shapes import compose, expect_balance, lay_out
@@ -102,7 +102,7 @@ def finalize(ctx: Ctx, invoice: Obj) -> None:
     )
     before = public(invoice)
     customer = ctx.store.get("customer", invoice["customer"])
-    _settle_balance(ctx, invoice, customer)
+    invoice_balance.apply(ctx, invoice, customer)
     sequence = customer["next_invoice_sequence"]
     customer["next_invoice_sequence"] = sequence + 1
     ctx.store.put(customer)
@@ -171,15 +171,20 @@ def in_arrears(ctx: Ctx, invoice: Obj) -> None:
 
 
 def receive(ctx: Ctx, invoice: Obj, intent: Obj) -> None:
-    """Book a succeeded payment intent on its invoice."""
+    """Book a succeeded payment intent on its invoice; what was paid too much is the customer's credit."""
+    before = public(invoice)
     invoice["amount_paid"] += intent["amount_received"]
     invoice["amount_remaining"] = max(0, invoice["amount_due"] - invoice["amount_paid"])
     invoice["amount_overpaid"] = max(0, invoice["amount_paid"] - invoice["amount_due"])
     mark_paid(ctx, intent)
-    if invoice["amount_remaining"] == 0:
+    invoice_balance.credit(ctx, invoice, invoice["amount_overpaid"] - before["amount_overpaid"])
+    if payment_of(ctx, invoice)["status"] == "open":
+        ask_for_remainder(ctx, invoice)
+    if invoice["amount_remaining"] == 0 and invoice["status"] != "paid":
         become_paid(ctx, invoice)
-    else:
-        save(ctx, invoice)
+        return
+    save(ctx, invoice)
+    ctx.emit("invoice.updated", invoice, differences(before, invoice))
 
 
 def ask_for_remainder(ctx: Ctx, invoice: Obj) -> None:
@@ -229,6 +234,7 @@ def void(ctx: Ctx, invoice: Obj) -> None:
         "uncollectible",
         message=f"You can only pass in open invoices. This invoice isn't open, it is {invoice['status']}.",
     )
+    _refuse_with_payments(ctx, invoice, "open", "paid", move="void")
     _end(ctx, invoice, "void", "voided_at", "invoice.voided")
 
 
@@ -239,6 +245,7 @@ def mark_uncollectible(ctx: Ctx, invoice: Obj, reason: str | None) -> None:
         "open",
         message=f"You can only mark open invoices as uncollectible: {invoice['id']} is {invoice['status']}.",
     )
+    _refuse_with_payments(ctx, invoice, "open", move="mark uncollectible")
     invoice["status_details"] = {"uncollectible": {"reason": reason}}
     _note_delinquency(ctx, invoice, False)
     _end(ctx, invoice, "uncollectible", "marked_uncollectible_at", "invoice.marked_uncollectible")
@@ -282,7 +289,7 @@ def _end(ctx: Ctx, invoice: Obj, status: str, moment: str, event: str) -> None:
     invoice["status_transitions"][moment] = ctx.now
     if status == "void":
         invoice["amount_remaining"] = 0
-        _give_balance_back(ctx, invoice)
+        invoice_balance.give_back(ctx, invoice)
         for payment in ctx.store.related("invoice_payment", "invoice", invoice["id"]):
             if payment["status"] == "open":
                 cancel_payment(ctx, payment)
@@ -304,31 +311,12 @@ def _note_delinquency(ctx: Ctx, invoice: Obj, delinquent: bool) -> None:
         ctx.emit("customer.updated", customer, {"delinquent": not delinquent})
 
 
-def _settle_balance(ctx: Ctx, invoice: Obj, customer: Obj) -> None:
-    """Apply the balance, then carry what is left below the smallest charge on it."""
-    start = customer["balance"]
-    expect_balance(invoice, customer)
-    owed = max(0, start + invoice["total"])
-    moves = [
-        (invoice["total"] - owed, "applied_to_invoice"),
-        (owed - invoice["amount_due"], "invoice_too_small"),
-    ]
-    for amount, type in moves:
-        if amount:
-            balance.move(ctx, customer, amount, invoice["currency"], type, invoice=invoice["id"])
-    invoice["ending_balance"] = customer["balance"]
-    balance.tell(ctx, customer, start)
-
-
-def _give_balance_back(ctx: Ctx, invoice: Obj) -> None:
-    customer = ctx.store.get("customer", invoice["customer"])
-    before = customer["balance"]
-    amount = invoice["starting_balance"] - invoice["ending_balance"]
-    if amount:
-        balance.move(
-            ctx, customer, amount, invoice["currency"], "unapplied_from_invoice", invoice=invoice["id"]
-        )
-        balance.tell(ctx, customer, before)
+def _refuse_with_payments(ctx: Ctx, invoice: Obj, *statuses: str, move: str) -> None:
+    """Refuse a move for payments in these statuses (Stripe, Partial payments); an open default is none."""
+    for payment in ctx.store.related("invoice_payment", "invoice", invoice["id"]):
+        by_default = payment["is_default"] and payment["status"] == "open"
+        if payment["status"] in statuses and not by_default:
+            raise invalid(f"You can't {move} an invoice that has {payment['status']} payments.")
 
 
 def _purpose(invoice: Obj) -> str:

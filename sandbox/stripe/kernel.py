@@ -45,6 +45,9 @@ __all__ = [
 API_VERSION = "2026-10-28.endive"
 """The only API version that is spoken here: the one that the pinned SDK sends."""
 
+METADATA_KEYS = 50
+"""The most keys of an object's metadata."""
+
 
 @dataclass(frozen=True)
 class Account:
@@ -133,13 +136,18 @@ def list_object(data: list[Obj], url: str, *, has_more: bool = False) -> Obj:
 
 
 def merge_metadata(current: dict[str, str] | None, given: Any) -> dict[str, str]:
-    """Metadata after an update: keys merge, a key set to "" goes, "" for the whole empties it."""
+    """Metadata after an update: keys merge, a key set to "" goes, "" for the whole empties it.
+
+    Raises 400 when there come to be more than 50 keys (https://docs.stripe.com/api/metadata).
+    """
     if given is None:
         return dict(current or {})
     if given == "":
         return {}
-    merged = {**(current or {}), **given}
-    return {key: value for key, value in merged.items() if value != ""}
+    merged = {key: value for key, value in {**(current or {}), **given}.items() if value != ""}
+    if len(merged) > METADATA_KEYS:
+        raise invalid(f"You can have at most {METADATA_KEYS} metadata keys.", param="metadata")
+    return merged
 
 
 Handler = Callable[[Ctx], Obj]

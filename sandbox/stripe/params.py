@@ -20,13 +20,14 @@ from stripe._stripe_object import UntypedStripeObject
 from .annotations import Unknown, arms, literals
 from .errors import StripeError, invalid
 from .forms import Tree
+from .kernel import METADATA_KEYS
 
 Parser = Callable[[Any, str], Any]
 """Takes the raw value (str or dict) and the parameter's full name; raises StripeError."""
 
 _INTEGER = re.compile(r"[+-]?\d{1,18}\Z")
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)\Z")
-_METADATA_KEYS, _METADATA_KEY, _METADATA_VALUE = 50, 40, 500
+_METADATA_KEY, _METADATA_VALUE = 40, 500
 
 
 def check(params: type | None, given: Tree) -> dict[str, Any]:
@@ -210,8 +211,8 @@ def _metadata(given: Any, name: str) -> dict[str, str]:
     """Metadata within the limits of https://docs.stripe.com/api/metadata."""
     if not isinstance(given, dict):
         raise invalid(f"Invalid object: {name} must be a set of key-value pairs", param=name)
-    if len(given) > _METADATA_KEYS:
-        message = f"You can have at most {_METADATA_KEYS} metadata keys, but you passed {len(given)}."
+    if len(given) > METADATA_KEYS:
+        message = f"You can have at most {METADATA_KEYS} metadata keys, but you passed {len(given)}."
         raise invalid(message, param=name)
     for key, value in given.items():
         param = f"{name}[{key}]"

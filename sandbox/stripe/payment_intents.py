@@ -15,7 +15,7 @@ from stripe.params import (
     PaymentIntentUpdateParams,
 )
 
-from . import invoicing
+from . import invoice_attachments, invoicing
 from .amounts import minimum_charge, text
 from .filters import within
 from .kernel import Ctx, Obj, invalid, merge_metadata, public, route
@@ -91,6 +91,7 @@ def update(ctx: Ctx) -> Obj:
         if intent["status"] in ("succeeded", "canceled") or intent.get("_invoice"):
             raise _unexpected(intent, "updated in its amount")
         intent["amount"] = ctx.params["amount"]
+        invoice_attachments.ask_for(ctx, intent)
     if ctx.params.get("payment_method"):
         method = payment_method_for(
             ctx, ctx.params["payment_method"], intent["customer"], param="payment_method"
@@ -120,6 +121,7 @@ def cancel(ctx: Ctx) -> Obj:
             code="payment_intent_unexpected_state",
         )
     cancel_intent(ctx, intent, ctx.params.get("cancellation_reason"))
+    invoice_attachments.give_up(ctx, intent)
     return intent
 
 
@@ -192,6 +194,7 @@ def _confirm(ctx: Ctx, intent: Obj, method: str | None) -> None:
         outcome = finish_authentication(ctx, intent)
         if invoice is not None:
             invoicing.receive(ctx, invoice, intent)
+        invoice_attachments.credit(ctx, intent)
         return
     method = method or intent["payment_method"] or (invoicing.method_for(ctx, invoice) if invoice else None)
     if method is None:
@@ -208,6 +211,7 @@ def _confirm(ctx: Ctx, intent: Obj, method: str | None) -> None:
         outcome = invoicing.attempt(ctx, invoice, method, off_session=off_session)
     else:
         outcome = confirm(ctx, intent, method, off_session=off_session)
+    invoice_attachments.credit(ctx, intent)
     _require(ctx, outcome)
 
 

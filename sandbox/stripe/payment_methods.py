@@ -24,6 +24,11 @@ from .updates import changed
 
 KIND = "payment_method"
 
+Course = Literal[
+    "succeeds", "fails", "pends", "pends_and_fails", "fails_at_once", "requires_action", "action_taken"
+]
+"""What becomes of a refund to a card; see refunds.py."""
+
 
 @dataclass(frozen=True, slots=True)
 class Behavior:
@@ -39,7 +44,7 @@ class Behavior:
     attaches: bool = True
     requires_action: bool = False
     off_session_ok: bool = True
-    refund: Literal["succeeds", "fails", "pends", "fails_at_once", "requires_action"] = "succeeds"
+    refund: Course = "succeeds"
     disputed: bool = False
 
 
@@ -80,6 +85,8 @@ CARDS: dict[str, Behavior] = {
     # courses of a refund for which Stripe has no card of its own
     "refundFailAtOnce": Behavior("refund_fails_at_once", "5127", refund="fails_at_once"),
     "refundRequiresAction": Behavior("refund_requires_action", "5128", refund="requires_action"),
+    "refundActionTaken": Behavior("refund_action_taken", "5129", refund="action_taken"),
+    "pendingRefundFail": Behavior("refund_pends_and_fails", "5130", refund="pends_and_fails"),
 }
 
 

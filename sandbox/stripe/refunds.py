@@ -1,7 +1,16 @@
 """Refunds: money back from a charge, and what becomes of it.
 
-How a refund goes is told by the card that was charged (the test tokens of payment_methods.py). `succeeded` is
-not final: a refund may still fail later, and then the charge can be refunded again.
+How a refund goes is told by the card that was charged (the test tokens of payment_methods.py):
+
+    succeeds         succeeded
+    fails            succeeded -> failed
+    pends            pending -> succeeded
+    pends_and_fails  pending -> failed
+    fails_at_once    failed
+    requires_action  requires_action -> canceled (on request) | failed (expired)
+    action_taken     requires_action -> succeeded, or canceled before that
+
+`succeeded` is not final: a refund may still fail later, and then the charge can be refunded again.
 https://docs.stripe.com/refunds, https://docs.stripe.com/api/refunds
 """
 
@@ -26,9 +35,17 @@ from .updates import changed, differences, not_built
 
 KIND = "refund"
 SETTLES_AFTER = 60
-"""Seconds after which a pending refund succeeds and a failing one fails."""
+"""Seconds after which a pending refund succeeds, a failing one fails and a customer who does it acts."""
 ACTION_WITHIN = 45 * DAY
 """Seconds that a customer has to say where the money should go."""
+BEGINS = {
+    "pends": "pending",
+    "pends_and_fails": "pending",
+    "fails_at_once": "failed",
+    "requires_action": "requires_action",
+    "action_taken": "requires_action",
+}
+"""The first status of those courses that don't begin with `succeeded`."""
 GONE = ("failed", "canceled")
 """Statuses of refunds that took nothing from their charge in the end."""
 
@@ -156,10 +173,10 @@ def list_of_charge(ctx: Ctx) -> Obj:
 
 def attend(ctx: Ctx, refund: Obj) -> None:
     """Time has passed over a refund: it settles, or fails."""
-    behavior = refund["_course"]
-    if refund["status"] == "requires_action":
+    course = refund["_course"]
+    if course == "requires_action":
         _end(ctx, refund, "failed", "unknown")
-    elif behavior == "fails":
+    elif course in ("fails", "pends_and_fails"):
         _end(ctx, refund, "failed", "lost_or_stolen_card")
     else:
         _end(ctx, refund, "succeeded", None)
@@ -168,11 +185,10 @@ def attend(ctx: Ctx, refund: Obj) -> None:
 def _begin(ctx: Ctx, refund: Obj, charge: Obj) -> None:
     """Book the refund as its card lets it start, and tell of it."""
     course = refund["_course"]
-    start = {"pends": "pending", "fails_at_once": "failed", "requires_action": "requires_action"}
-    refund["status"] = start.get(course, "succeeded")
-    if course == "pends":
+    refund["status"] = BEGINS.get(course, "succeeded")
+    if refund["status"] == "pending":
         refund["pending_reason"] = "processing"
-    if course == "requires_action":
+    if refund["status"] == "requires_action":
         expires = ctx.now + ACTION_WITHIN
         sent = {
             "email_sent_at": ctx.now,
@@ -183,7 +199,7 @@ def _begin(ctx: Ctx, refund: Obj, charge: Obj) -> None:
             "type": "display_details",
         }
         refund["_due"] = expires
-    if course in ("pends", "fails"):
+    if course in ("pends", "pends_and_fails", "fails", "action_taken"):
         refund["_due"] = ctx.now + SETTLES_AFTER
     if refund["reason"] == "fraudulent":
         charge["fraud_details"] = {"user_report": "fraudulent"}

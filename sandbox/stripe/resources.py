@@ -6,6 +6,7 @@ from . import (  # noqa: F401
     customer_end,
     customers,
     events,
+    invoice_attachments,
     invoice_items,
     invoice_lines,
     invoice_payments,

@@ -8,7 +8,9 @@ from db.session import Database
 from sandbox.stripe.inprocess import StandIn
 
 from ..shop import Shop, open_shop
+from .counter import Counter, a_counter
 from .effecting import Job, a_job
+from .giving_back import GIVINGS, Giving
 from .reviewing import Review, a_review
 
 
@@ -41,3 +43,15 @@ async def job(shop: Shop, database: Database) -> Job:
 async def review(database: Database) -> Review:
     """A plan change of an organization that is to be reviewed."""
     return await a_review(database)
+
+
+@pytest.fixture(params=list(GIVINGS))
+async def giving(request: pytest.FixtureRequest, shop: Shop, database: Database) -> Giving:
+    """A refund, a credit note and a balance credit, one after the other."""
+    return await GIVINGS[request.param](shop, database)
+
+
+@pytest.fixture
+async def counter(shop: Shop, database: Database) -> Counter:
+    """An organization with a customer, and what it asks of Stripe."""
+    return await a_counter(shop, database)

@@ -9,8 +9,9 @@ import stripe
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+from activities.effect_kinds import EFFECTS
 from activities.effects import StripeEffects
-from activities.stripe_effects import EFFECTS, Found, StripeEffect
+from activities.stripe_effects import Found, StripeEffect
 from billing.effects import Effect, EffectKind, Performed
 from db import intents, mirror, timeline
 from db.session import Database

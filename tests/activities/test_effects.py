@@ -2,15 +2,20 @@
 
 import asyncio
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
 import stripe
 from temporalio.exceptions import ApplicationError
 
-from activities.stripe_effects import EFFECTS, Found, SubscriptionUpdate
+from activities.effect_kinds import EFFECTS
+from activities.stripe_effects import Found
+from activities.subscription_effects import SubscriptionUpdate
 from billing.effects import Effect, Performed
 from billing.operations import SYSTEM
+from db import mirror
 from db.session import Database
 
 from .effecting import Job, Killed, dying
@@ -126,7 +131,13 @@ class Unwritable(SubscriptionUpdate):
     """Its mirror document can't be stored: the closing transaction fails at its second statement."""
 
     async def call(self, client: stripe.StripeClient, effect: Effect) -> Found:
-        return replace(await super().call(client, effect), subscription={"plan": object()})
+        keep = partial(
+            mirror.store_subscription,
+            organization_id=effect.organization,
+            subscription={"plan": object()},
+            synced_at=datetime.now(UTC),
+        )
+        return replace(await super().call(client, effect), keep=keep)
 
 
 async def test_intent_mirror_and_event_are_written_together_or_not_at_all(job: Job) -> None:

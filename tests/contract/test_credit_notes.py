@@ -132,6 +132,13 @@ def test_notes_never_exceed_the_invoice(business: Business) -> None:
     assert (error.http_status, error.param) == (400, "amount")
 
 
+@pytest.mark.parametrize("amount", [0, -5])
+def test_a_note_needs_an_amount(business: Business, amount: int) -> None:
+    invoice = final(business, 1000)
+    error = refused(business.v1.credit_notes.create, {"invoice": invoice.id, "amount": amount})
+    assert (error.http_status, error.param, error.code) == (400, "amount", "parameter_invalid_integer")
+
+
 def test_a_draft_takes_no_note(business: Business) -> None:
     invoice = business.v1.invoices.create({"customer": business.customer().id})
     error = refused(business.v1.credit_notes.create, {"invoice": invoice.id, "amount": 100})

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import stripe
 
-from .billing import APRIL, Business
+from .billing import APRIL, DAY, Business
 
 
 def refused(call: Any, *args: Any, **kwargs: Any) -> stripe.StripeError:
@@ -121,6 +121,47 @@ def test_a_refund_may_fail_at_once(business: Business) -> None:
     ]
 
 
+def test_a_pending_refund_may_fail(business: Business) -> None:
+    intent = paid(business, "pm_card_pendingRefundFail")
+    refund = business.v1.refunds.create({"payment_intent": intent.id})
+    assert (refund.status, charge_of(business, intent).amount_refunded) == ("pending", 1000)
+    business.at(APRIL + 60)
+    assert business.v1.refunds.retrieve(refund.id).status == "failed"
+    assert charge_of(business, intent).amount_refunded == 0
+    assert business.events("refund.created", "refund.updated", "refund.failed") == [
+        "refund.created",
+        "refund.updated",
+        "refund.failed",
+    ]
+
+
+def test_a_refund_that_failed_can_be_made_again(business: Business) -> None:
+    intent = paid(business, "pm_card_pendingRefundFail")
+    business.v1.refunds.create({"payment_intent": intent.id})
+    assert refused(business.v1.refunds.create, {"payment_intent": intent.id}).code == (
+        "charge_already_refunded"
+    )
+    business.at(APRIL + 60)
+    assert business.v1.refunds.create({"payment_intent": intent.id}).status == "pending"
+
+
+def test_a_customer_may_say_where_the_money_should_go(business: Business) -> None:
+    intent = paid(business, "pm_card_refundActionTaken")
+    refund = business.v1.refunds.create({"payment_intent": intent.id})
+    assert (refund.status, refund.next_action.type) == ("requires_action", "display_details")
+    business.at(APRIL + 60)
+    after = business.v1.refunds.retrieve(refund.id)
+    assert (after.status, charge_of(business, intent).refunded) == ("succeeded", True)
+
+
+def test_a_customer_who_never_says_where_the_money_should_go_gets_none(business: Business) -> None:
+    intent = paid(business, "pm_card_refundRequiresAction")
+    refund = business.v1.refunds.create({"payment_intent": intent.id})
+    business.at(APRIL + 45 * DAY)
+    assert business.v1.refunds.retrieve(refund.id).status == "failed"
+    assert charge_of(business, intent).amount_refunded == 0
+
+
 def test_a_refund_that_waits_for_the_customer_can_be_cancelled_or_expires(business: Business) -> None:
     intent = paid(business, "pm_card_refundRequiresAction")
     refund = business.v1.refunds.create({"payment_intent": intent.id, "amount": 400})
@@ -139,6 +180,23 @@ def test_a_refunds_metadata_alone_may_change(business: Business) -> None:
     changed = business.v1.refunds.update(refund.id, {"metadata": {"note": "because"}})
     assert changed.metadata.to_dict() == {"note": "because"}
     assert refused(business.v1.refunds.update, refund.id, {"amount": 1}).code == "parameter_unknown"
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [{"k": "x" * 501}, {"k" * 41: "x"}, {f"k{number}": "x" for number in range(51)}],
+    ids=["value", "key", "keys"],
+)
+def test_metadata_beyond_stripes_limits_is_refused(business: Business, metadata: dict[str, str]) -> None:
+    intent = paid(business)
+    error = refused(business.v1.refunds.create, {"payment_intent": intent.id, "metadata": metadata})
+    assert (error.http_status, error.param.partition("[")[0]) == (400, "metadata")
+    assert charge_of(business, intent).amount_refunded == 0
+    most = {f"k{number}": "x" * 500 for number in range(49)} | {"k" * 40: "x"}
+    refund = business.v1.refunds.create({"payment_intent": intent.id, "metadata": most})
+    assert refund.metadata.to_dict() == most
+    error = refused(business.v1.refunds.update, refund.id, {"metadata": {"one more": "x"}})
+    assert (error.http_status, error.param) == (400, "metadata")
 
 
 def test_refunding_an_invoices_payment_leaves_the_invoice_paid(business: Business) -> None:

@@ -86,6 +86,32 @@ def test_an_effect_whose_answer_was_dropped_survives_a_kill_and_is_not_repeated(
         assert len(client.get("/v1/customers").json()["data"]) == 1
 
 
+def test_money_back_survives_a_kill_and_a_pending_refund_goes_on(data: Path) -> None:
+    with process(data) as (_, client):
+        customer = client.post("/v1/customers", data={"name": "Refunded"}).json()["id"]
+        intent = client.post(
+            "/v1/payment_intents",
+            data={
+                "amount": "1000",
+                "currency": "usd",
+                "customer": customer,
+                "payment_method": "pm_card_pendingRefund",
+                "confirm": "true",
+            },
+        ).json()
+        made = client.post("/v1/refunds", data={"payment_intent": intent["id"], "amount": "400"}).json()
+        credit = {"amount": "-250", "currency": "usd"}
+        given = client.post(f"/v1/customers/{customer}/balance_transactions", data=credit).json()
+
+    with process(data) as (_, client):
+        assert client.get(f"/v1/refunds/{made['id']}").json() == made
+        assert client.get(f"/v1/charges/{made['charge']}").json()["amount_refunded"] == 400
+        listed = client.get(f"/v1/customers/{customer}/balance_transactions").json()["data"]
+        assert listed == [given]
+        client.post("/_sandbox/clock", json={"advance_seconds": 61})
+        assert client.get(f"/v1/refunds/{made['id']}").json()["status"] == "succeeded"
+
+
 def test_pending_webhooks_are_delivered_after_a_kill(data: Path) -> None:
     with receiving() as receiver:
         with process(data, "--webhook-url", receiver.url, "--webhook-secret", SECRET) as (_, client):

@@ -1,0 +1,58 @@
+"""Writes what was seen of Stripe's objects into our mirror.
+
+Every row is as of the time just before Stripe was asked, so that what is read later is never overwritten.
+"""
+
+from datetime import datetime
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from db import mirror
+from db.tables import Customer
+
+from .mirror_pages import OWNER, customer_row, invoice_row
+from .money_rows import balance_transaction_row, credit_note_row, operation_of, payment_row, refund_row
+from .stripe_objects import Document, Seen
+
+
+async def store(
+    session: AsyncSession, seen: Seen, owner: str, read_at: datetime, *, invoice: str | None = None
+) -> None:
+    """Mirror what was seen, all of it the organization `owner`'s; `invoice` is what the payment was for.
+
+    Always in this order, so that two who write never wait for each other's rows.
+    """
+    if seen.customer:
+        await _store_customer(session, seen.customer, owner, read_at)
+    if seen.invoice:
+        await mirror.store_invoice(session, invoice_row(seen.invoice, owner, read_at))
+    if seen.payment:
+        row = payment_row(seen.payment, seen.charge, organization=owner, invoice=invoice, synced_at=read_at)
+        await mirror.store_payment(session, row)
+    for refund in sorted(seen.refunds, key=lambda refund: str(refund["id"])):
+        whose = seen.customer["id"] if seen.customer else None
+        await mirror.store_refund(
+            session, refund_row(refund, organization=owner, customer=whose, synced_at=read_at)
+        )
+    if seen.credit_note:
+        note = credit_note_row(seen.credit_note, organization=owner, synced_at=read_at)
+        await mirror.store_credit_note(session, note)
+    if seen.transaction:
+        transaction = balance_transaction_row(
+            seen.transaction,
+            organization=owner,
+            operation=operation_of(seen.main),
+            synced_at=read_at,
+        )
+        await mirror.store_balance_transaction(session, transaction)
+
+
+async def _store_customer(session: AsyncSession, customer: Document, owner: str, read_at: datetime) -> None:
+    """As Stripe has it; of one that was deleted Stripe tells no more than that."""
+    if customer.get("deleted"):
+        known = await session.get(Customer, customer["id"])
+        if known:
+            gone = known.model_dump() | {"deleted": True, "synced_at": read_at}
+            await mirror.store_customer(session, Customer(**gone))
+    elif (customer.get("metadata") or {}).get(OWNER) == owner:
+        await mirror.store_customer(session, customer_row(customer, read_at))
