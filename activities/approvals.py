@@ -1,14 +1,22 @@
-"""The records of a review: opened, climbed, decided, closed. The row's lock arbitrates every race."""
+"""The records of a review: opened, climbed, decided, closed. The row's lock arbitrates every race.
+
+Who may decide is looked up again at each step: roles, delegations and authority as they are then.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
-from billing.approval import ApprovalState, Rung, build_ladder, may_decide
+from billing.approval import ApprovalState, Opening, Refusal, Rung, Signature, build_ladder, open_rung
+from billing.deciders import Deciders
 from billing.messages import (
+    ApprovalInput,
     ApprovalOutcome,
+    Audience,
     ClimbApproval,
     CloseApproval,
-    Decide,
     OpenApproval,
     OpenedApproval,
     Progress,
@@ -16,11 +24,13 @@ from billing.messages import (
     Settled,
     SettleDecision,
 )
-from billing.operations import Problem, Role, State
-from db import approvals, people
+from billing.operations import Problem
+from billing.signing import Signed, may_decide, sign
+from db import approvals, commitments, deciders, timeline
 from db.session import Database
-from db.tables import Approval, Person
+from db.tables import Approval, Decision
 
+from . import approval_events as events
 from .records import write
 
 VERDICTS = {
@@ -38,83 +48,49 @@ class Approvals:
 
     @activity.defn
     async def open_approval(self, order: OpenApproval) -> OpenedApproval:
-        """Opens the round; its deadlines are computed here, once, from the calendar."""
+        """Opens the round; a rung's deadlines are computed when it opens, once, from its calendar."""
         request = order.request
-        rungs = build_ladder(request.ladder, request.calendar, order.at)
-        row = Approval(
-            id=request.approval,
-            organization_id=request.organization,
-            operation_id=request.operation,
-            kind=request.kind,
-            round=request.round,
-            subject=request.subject,
-            subject_hash=request.subject_hash,
-            amount_minor=request.amount.amount_minor if request.amount else None,
-            currency=request.amount.currency if request.amount else None,
-            state=ApprovalState.OPEN,
-            ladder=_dump(rungs),
-            deadline=rungs[0].deadline,
-            requested_by=request.requested_by,
-            workflow_id=order.workflow,
-            opened_at=order.at,
-        )
         async with self._database.transaction() as session:
-            stored = await approvals.create(session, row)
-            await write(
-                session,
-                Progress(
-                    operation=request.operation,
-                    key=f"{request.approval}:opened",
-                    event="review requested",
-                    at=order.at,
-                    state=State.AWAITING_APPROVAL,
-                    stage="review",
-                    approval=request.approval,
-                    detail={
-                        "approval": request.approval,
-                        "round": request.round,
-                        "subject_hash": request.subject_hash,
-                        "asked": [list(rung.roles) for rung in rungs],
-                        "deadline": rungs[0].deadline.isoformat(),
-                    },
-                ),
-            )
-            return OpenedApproval(rungs=_load(stored))
+            who = await _deciders(session, request, order.at)
+            opening = _open(request, _rungs(request, 0, order.at), 0, order.at, who)
+            row, new = await approvals.create(session, _row(order, opening))
+            if new:
+                await write(session, events.requested(order, row))
+                for event in events.vacancies(order, opening):
+                    await write(session, event)
+            return events.opened(row, who)
 
     @activity.defn
-    async def climb_approval(self, order: ClimbApproval) -> None:
-        """Nobody answered in time: the next rung is asked."""
+    async def climb_approval(self, order: ClimbApproval) -> OpenedApproval | None:
+        """Nobody answered in time: the next rung is asked, or the first after it that somebody can answer.
+
+        One that was decided in the meantime stays where it was. Never None: that is what histories from
+        before a ladder could skip a rung have.
+        """
+        async with self._database.transaction() as session:
+            row = await approvals.lock(session, order.approval)
+            who = await _deciders(session, order.request, order.at)
+            if row.state == approvals.OPEN and row.rung < order.rung:
+                opening = _open(order.request, deciders.ladder_of(row), order.rung, order.at, who)
+                await approvals.climb(
+                    session,
+                    order.approval,
+                    rung=opening.rung,
+                    ladder=_dump(opening.ladder),
+                    deadline=opening.ladder[opening.rung].deadline,
+                )
+                await session.refresh(row)
+                for event in events.vacancies(order, opening):
+                    await write(session, event)
+                if opening.rung not in opening.vacant:
+                    await write(session, events.escalated(order, opening))
+            return events.opened(row, who)
+
+    @activity.defn
+    async def note_reminder(self, order: RemindApproval) -> Audience | None:
+        """Tells that the approvers are reminded, and who they are now. Never None, as for climbing."""
         async with self._database.transaction() as session:
             row = await approvals.get_any(session, order.approval)
-            rungs = [
-                rung.model_copy(update={"state": _place(number, order.rung)})
-                for number, rung in enumerate(_load(row))
-            ]
-            current = rungs[order.rung]
-            await approvals.climb(
-                session, order.approval, rung=order.rung, ladder=_dump(rungs), deadline=current.deadline
-            )
-            await session.refresh(row)
-            if row.rung != order.rung:
-                return  # it was decided in the meantime: nobody else is asked
-            await write(
-                session,
-                Progress(
-                    operation=order.operation,
-                    key=f"{order.approval}:rung:{order.rung}",
-                    event="escalated",
-                    at=order.at,
-                    detail={
-                        "approval": order.approval,
-                        "to": list(current.roles),
-                        "deadline": current.deadline.isoformat(),
-                    },
-                ),
-            )
-
-    @activity.defn
-    async def note_reminder(self, order: RemindApproval) -> None:
-        async with self._database.transaction() as session:
             await write(
                 session,
                 Progress(
@@ -125,34 +101,31 @@ class Approvals:
                     detail={"approval": order.approval, "rung": order.rung},
                 ),
             )
+            roles = deciders.ladder_of(row)[row.rung].roles
+            who = await deciders.bench(session, row.organization_id, order.at, roles=roles)
+            return events.audience(row, deciders.case_of(row, who).deciders)
 
     @activity.defn
     async def settle_decision(self, order: SettleDecision) -> Settled:
-        """Accepts the decision and closes the approval with it, or says why it is refused."""
+        """Accepts the decision, or says why it is refused.
+
+        It closes the approval with it, but for a yes beside which others are still needed. A final yes
+        counts the money in somebody's authority in the same transaction.
+        """
         decide = order.decide
         async with self._database.transaction() as session:
-            row = await approvals.get_any(session, order.approval)
-            person = await people.get(session, row.organization_id, decide.person)
-            problem = _refusal(row, decide, person)
-            if problem is not None:
-                decision = await approvals.settle_refused(
-                    session, decide.decision, refusal=problem.model_dump(), at=order.at
+            row = await approvals.lock(session, order.approval)
+            decision = await approvals.get_decision(session, decide.decision)
+            if decision.state != approvals.PENDING:
+                # What an earlier attempt made of it stands, whatever would be made of it now.
+                return await _settled_before(session, row, decision)
+            verdict = await _judged(session, row, order)
+            if isinstance(verdict, Problem):
+                await approvals.settle_refused(
+                    session, decision.id, refusal=verdict.model_dump(), at=order.at
                 )
-            else:
-                decision = await approvals.settle_accepted(
-                    session, decide.decision, approval_state=VERDICTS[decide.verdict], at=order.at
-                )
-            # What an earlier attempt made of it stands, whatever would be made of it now.
-            if decision.state == approvals.REFUSED:
-                return Settled(refusal=Problem.model_validate(decision.refusal))
-            outcome = ApprovalOutcome(
-                state=VERDICTS[decide.verdict].value,
-                person=decide.person,
-                role=_acting_role(person, row),
-                comment=decide.comment,
-            )
-            await write(session, _decided_event(order, outcome))
-            return Settled(outcome=outcome)
+                return Settled(refusal=verdict)
+            return await _accept(session, row, order, verdict)
 
     @activity.defn
     async def close_approval(self, order: CloseApproval) -> ApprovalOutcome:
@@ -160,80 +133,159 @@ class Approvals:
         async with self._database.transaction() as session:
             row = await approvals.close(session, order.approval, state=order.state, at=order.at)
             if row.state != order.state:
-                return await self._decided(session, row)
-            await write(
-                session,
-                Progress(
-                    operation=order.operation,
-                    key=f"{order.approval}:decided",
-                    event=f"review {order.state}",
-                    at=order.at,
-                    detail={"approval": order.approval, "reason": order.reason},
-                ),
-            )
+                return await _decided(session, row)
+            await write(session, events.closed(order, row))
             return ApprovalOutcome(state=order.state)
 
-    async def _decided(self, session: AsyncSession, row: Approval) -> ApprovalOutcome:
-        accepted = [d for d in await approvals.decisions(session, row.id) if d.state == approvals.ACCEPTED]
-        comment = accepted[0].comment if accepted else None
-        return ApprovalOutcome.model_validate(
-            {"state": row.state, "person": row.decided_by, "comment": comment}
-        )
+
+# --- The ladder -------------------------------------------------------------------------------------------
 
 
-def _refusal(row: Approval, decide: Decide, person: Person | None) -> Problem | None:
-    """Why this person may not decide this, or None."""
-    refusal = may_decide(
-        requester=row.requested_by,
-        requester_delegates=(),
-        person=decide.person,
-        roles=_roles(person) if person and person.active else [],
-        ladder=_load(row),
-        rung=row.rung,
-    )
-    if refusal is not None:
-        return Problem(code=refusal.code, message=refusal.message)
-    if decide.subject_hash != row.subject_hash:
-        return Problem(code="stale_subject", message="It has changed since it was looked at.")
-    return None
+async def _deciders(session: AsyncSession, request: ApprovalInput, at: datetime) -> Deciders:
+    """Everybody whom any rung could ask."""
+    roles = {role for step in request.ladder for role in step.roles}
+    who = await deciders.bench(session, request.organization, at, roles=roles, people=[request.requested_by])
+    return Deciders(who, request.approval, request.requested_by)
 
 
-def _decided_event(order: SettleDecision, outcome: ApprovalOutcome) -> Progress:
-    return Progress(
-        operation=order.operation,
-        key=f"{order.approval}:decided",
-        event=outcome.state.replace("_", " "),
-        at=order.at,
-        actor=order.decide.person,
-        detail={
-            "approval": order.approval,
-            "role": outcome.role,
-            "comment": outcome.comment,
-            "subject_hash": order.decide.subject_hash,
-        },
+def _open(
+    request: ApprovalInput, ladder: Sequence[Rung], number: int, at: datetime, who: Deciders
+) -> Opening:
+    return open_rung(
+        ladder, number, at, rebuilt=lambda start: _rungs(request, start, at), why_vacant=who.why_vacant
     )
 
 
-def _acting_role(person: Person | None, row: Approval) -> Role | None:
-    """The role by which a person decides: of the highest rung that was reached."""
-    held = _roles(person)
-    reached = reversed(_load(row)[: row.rung + 1])
-    return next((role for rung in reached for role in rung.roles if role in held), None)
+def _rungs(request: ApprovalInput, start: int, at: datetime) -> tuple[Rung, ...]:
+    """The ladder from a rung on that opens now."""
+    return build_ladder(request.ladder[start:], request.calendar, at, request.calendars)
 
 
-def _roles(person: Person | None) -> list[Role]:
-    return [Role(role) for role in person.roles] if person else []
+def _row(order: OpenApproval, opening: Opening) -> Approval:
+    request = order.request
+    return Approval(
+        id=request.approval,
+        organization_id=request.organization,
+        operation_id=request.operation,
+        kind=request.kind,
+        round=request.round,
+        subject=request.subject,
+        subject_hash=request.subject_hash,
+        amount_minor=request.amount.amount_minor if request.amount else None,
+        currency=request.amount.currency if request.amount else None,
+        authority=_limits(request),
+        counted=[kind.value for kind in request.counted],
+        customer_id=request.customer,
+        reason=request.reason,
+        rule=request.rule or None,
+        state=ApprovalState.OPEN,
+        rung=opening.rung,
+        ladder=_dump(opening.ladder),
+        deadline=opening.ladder[opening.rung].deadline,
+        requested_by=request.requested_by,
+        workflow_id=order.workflow,
+        opened_at=order.at,
+    )
 
 
-def _place(number: int, current: int) -> str:
-    if number == current:
-        return "active"
-    return "passed" if number < current else "waiting"
+def _limits(request: ApprovalInput) -> dict[str, object] | None:
+    if request.authority is None:
+        return None
+    return {
+        role.value: [limit.model_dump(mode="json") for limit in limits]
+        for role, limits in request.authority.items()
+    }
 
 
-def _dump(rungs: tuple[Rung, ...] | list[Rung]) -> list[dict[str, object]]:
+def _dump(rungs: Sequence[Rung]) -> list[dict[str, object]]:
     return [rung.model_dump(mode="json") for rung in rungs]
 
 
-def _load(row: Approval) -> tuple[Rung, ...]:
-    return tuple(Rung.model_validate(rung) for rung in row.ladder)
+# --- Decisions --------------------------------------------------------------------------------------------
+
+
+async def _judged(session: AsyncSession, row: Approval, order: SettleDecision) -> Signed | Problem:
+    """As what the person decides and what that comes to, or why they may not. The row is locked."""
+    person = order.decide.person
+    who = await deciders.bench(session, row.organization_id, order.at, people=[person, row.requested_by])
+    case = deciders.case_of(row, who)
+    refusal = may_decide(case, person)
+    if refusal is not None:
+        return _problem(refusal)
+    if row.state != approvals.OPEN:
+        return Problem(code="approval_closed", message=f"The approval is {row.state}.")
+    if order.decide.subject_hash != row.subject_hash:
+        return Problem(code="stale_subject", message="It has changed since it was looked at.")
+    if order.decide.verdict != "approve":
+        return Signed(case.options(person)[0], approved=False)
+    if row.authority is not None:
+        # Two approvals at the same moment must not both fit the same window.
+        await commitments.lock(session, row.organization_id)
+    authority = await deciders.authority_for(session, row, case.concerned(person), order.at)
+    verdict = sign(case, person, authority)
+    return _problem(verdict) if isinstance(verdict, Refusal) else verdict
+
+
+async def _accept(session: AsyncSession, row: Approval, order: SettleDecision, verdict: Signed) -> Settled:
+    decide, capacity = order.decide, verdict.capacity
+    approve = decide.verdict == "approve"
+    open_still = approve and not verdict.approved
+    signature = Signature(
+        person=decide.person, role=capacity.role, at=order.at, for_person=capacity.for_person
+    )
+    await approvals.settle_accepted(
+        session,
+        decide.decision,
+        approval_state=approvals.OPEN if open_still else VERDICTS[decide.verdict],
+        at=order.at,
+        signature=signature.model_dump(mode="json") if approve else None,
+        for_person=capacity.for_person,
+    )
+    if open_still:
+        await write(session, events.signed(order, verdict))
+        return Settled()
+    if approve and row.amount_minor is not None:
+        await commitments.lock(session, row.organization_id)
+        covering = verdict.authority_of or capacity.principal
+        await commitments.decide(session, row.operation_id, authority_of=covering, at=order.at)
+    outcome = ApprovalOutcome(
+        state=VERDICTS[decide.verdict].value,
+        person=decide.person,
+        role=capacity.role,
+        comment=decide.comment,
+        for_person=capacity.for_person,
+    )
+    await write(session, events.decided(order, outcome, row, verdict if approve else None))
+    return Settled(outcome=outcome)
+
+
+async def _settled_before(session: AsyncSession, row: Approval, decision: Decision) -> Settled:
+    if decision.state == approvals.REFUSED:
+        return Settled(refusal=Problem.model_validate(decision.refusal))
+    if row.decided_by == decision.person_id:
+        return Settled(outcome=await _decided(session, row))
+    return Settled()
+
+
+async def _decided(session: AsyncSession, row: Approval) -> ApprovalOutcome:
+    """How an approval that is closed has ended."""
+    accepted = [
+        decision
+        for decision in await approvals.decisions(session, row.id)
+        if decision.state == approvals.ACCEPTED and decision.person_id == row.decided_by
+    ]
+    by_key = {event.key: event for event in await timeline.read(session, row.operation_id)}
+    ended = by_key.get(events.decided_key(row.id))
+    return ApprovalOutcome.model_validate(
+        {
+            "state": row.state,
+            "person": row.decided_by,
+            "role": ended.detail.get("role") if ended else None,
+            "comment": accepted[0].comment if accepted else None,
+            "for_person": accepted[0].for_person if accepted else None,
+        }
+    )
+
+
+def _problem(refusal: Refusal) -> Problem:
+    return Problem(code=refusal.code, message=refusal.message)

@@ -10,7 +10,8 @@ from billing.messages import Decide
 from db import approvals, outbox
 from db.tables import Approval, Decision, Outbox, new_id
 
-from . import examples, views
+from . import approval_views, examples
+from .approval_views import Viewer, viewer
 from .auth import AnyCaller, Caller
 from .context import InContext, now
 from .dispatcher import HEAD_START
@@ -30,25 +31,29 @@ router = APIRouter(prefix="/v1/approvals", tags=["Approvals"])
 async def list_approvals(
     query: Annotated[ApprovalsQuery, Query()], who: AnyCaller, context: InContext
 ) -> Listed[ApprovalAnswer]:
-    """The newest first. `needs_me` keeps those that you may decide now."""
+    """The newest first. `needs_me` keeps those on which you may have a say now, for somebody else too."""
     async with context.database.reading() as session:
+        seen_by = await viewer(session, who)
         page = await approvals.page(
             session,
             who.organization,
             state=query.state,
             operation_id=query.operation,
-            waits_for=(who.person, who.roles) if query.needs_me else None,
+            waits_for=who.person if query.needs_me else None,
+            keep=seen_by.may_have_a_say if query.needs_me else lambda _: True,
             limit=query.limit,
             cursor=query.cursor,
         )
-    return views.listed(page, lambda row: views.approval(row, who))
+        shown = [await approval_views.shown(session, row, seen_by) for row in page.rows]
+    return Listed(data=shown, next_cursor=page.next_cursor)
 
 
 @router.get("/{id}", summary="Read an approval", responses=answers({200: examples.APPROVAL}, "not_found"))
 async def read_approval(id: Id, who: AnyCaller, context: InContext) -> ApprovalAnswer:
     """Its `subject_hash` has to be named in the decision."""
     async with context.database.reading() as session:
-        return views.approval(await _owned(session, who, id), who)
+        row = await _owned(session, who, id)
+        return await approval_views.shown(session, row, await viewer(session, who), recent=True)
 
 
 @router.post(
@@ -75,23 +80,27 @@ async def read_approval(id: Id, who: AnyCaller, context: InContext) -> ApprovalA
 async def decide(
     id: Id, body: DecisionBody, who: AnyCaller, context: InContext, response: Response
 ) -> ApprovalAnswer:
-    """The first decision wins. 200 once it holds; 202 with `pending` while it is recorded and on its way."""
+    """The first decision wins; where somebody of each role is asked, the first that is no approval.
+
+    200 once it holds; 202 with `pending` while it is recorded and on its way.
+    """
     if body.comment is None and body.decision != "approve":
         verb = "reject" if body.decision == "reject" else "request changes"
         detail = f"comment is required to {verb}: say why, for the requester."
         raise ApiProblem.at("comment_required", detail, "/comment")
     async with context.database.transaction() as session:
         row = await _owned(session, who, id)
-        _check(row, body, who)
+        await _check(session, row, body, await viewer(session, who))
         passed_on = await _record(session, row, body, who)
     delivery = await context.dispatcher.outcome(passed_on)
     if delivery.outcome == "refused":
         raise refused_by_workflow(delivery.problem)
-    async with context.database.reading() as session:
-        row = await _owned(session, who, id)
     pending = delivery.outcome == "later"
     response.status_code = 202 if pending else 200
-    return views.approval(row, who, pending=pending)
+    async with context.database.reading() as session:
+        row = await _owned(session, who, id)
+        seen_by = await viewer(session, who)
+        return await approval_views.shown(session, row, seen_by, recent=True, pending=pending)
 
 
 async def _owned(session: AsyncSession, who: Caller, id_: str) -> Approval:
@@ -101,8 +110,8 @@ async def _owned(session: AsyncSession, who: Caller, id_: str) -> Approval:
     return row
 
 
-def _check(row: Approval, body: DecisionBody, who: Caller) -> None:
-    refusal = views.why_not(row, who)
+async def _check(session: AsyncSession, row: Approval, body: DecisionBody, seen_by: Viewer) -> None:
+    refusal = await approval_views.why_not(session, row, seen_by, body.decision)
     if refusal:
         raise BillingError(refusal.code, refusal.message)
     if body.subject_hash != row.subject_hash:

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from .evidence_checks import CHECKS, BrokenLink
+from .evidence_checks import CHECKS
 from .evidence_document import FORMAT, Evidence
+from .evidence_links import BrokenLink
 from .hashing import canonical_json, digest
 
 WHOLE, BROKEN, NO_EVIDENCE = 0, 1, 2

@@ -1,6 +1,6 @@
 """Approvals and the decisions of people on them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,9 +18,10 @@ OPEN = "open"
 PENDING, ACCEPTED, REFUSED = "pending", "accepted", "refused"
 
 
-async def create(session: AsyncSession, approval: Approval) -> Approval:
-    """Store a new approval, or return the one that has its id already."""
-    return await insert_if_new(session, approval) or await get_any(session, approval.id)
+async def create(session: AsyncSession, approval: Approval) -> tuple[Approval, bool]:
+    """Store a new approval, and whether it is new: otherwise it is the one that has its id already."""
+    created = await insert_if_new(session, approval)
+    return created or await get_any(session, approval.id), created is not None
 
 
 async def get(session: AsyncSession, organization_id: str, approval_id: str) -> Approval | None:
@@ -43,37 +44,24 @@ async def page(
     *,
     state: str | None = None,
     operation_id: str | None = None,
-    waits_for: tuple[str, Collection[str]] | None = None,
+    waits_for: str | None = None,
+    keep: Callable[[Approval], bool] = lambda approval: True,
     limit: int = DEFAULT_LIMIT,
     cursor: str | None = None,
 ) -> Page[Approval]:
     """An organization's approvals, those of the newest operations first.
 
-    `waits_for` is a person's id and roles: only what is open, has reached a rung of one of these roles and
-    was not asked for by this person. Raises InvalidRequest `invalid_cursor`.
+    With `waits_for` only what is open and was not asked for by this person; of it only what `keep` lets
+    pass, which says whether they may decide. Raises InvalidRequest `invalid_cursor`.
     """
     wanted = select(Approval).where(Approval.organization_id == organization_id)
     if state:
         wanted = wanted.where(Approval.state == state)
     if operation_id:
         wanted = wanted.where(Approval.operation_id == operation_id)
-    roles: Collection[str] = ()
     if waits_for:
-        person_id, roles = waits_for
-        wanted = wanted.where(Approval.state == OPEN, Approval.requested_by != person_id)
-    return await read_page(
-        session,
-        wanted,
-        col(Approval.id),
-        limit=limit,
-        cursor=cursor,
-        keep=lambda approval: waits_for is None or _reached(approval, roles),
-    )
-
-
-def _reached(approval: Approval, roles: Collection[str]) -> bool:
-    reached = approval.ladder[: approval.rung + 1]
-    return any(role in roles for rung in reached for role in rung["roles"])
+        wanted = wanted.where(Approval.state == OPEN, Approval.requested_by != waits_for)
+    return await read_page(session, wanted, col(Approval.id), limit=limit, cursor=cursor, keep=keep)
 
 
 async def climb(
@@ -97,7 +85,7 @@ async def close(
     session: AsyncSession, approval_id: str, *, state: str, at: datetime, decided_by: str | None = None
 ) -> Approval:
     """Close an approval; the first to close it wins. Returns it as it then is."""
-    approval = await _locked(session, approval_id)
+    approval = await lock(session, approval_id)
     if approval.state == OPEN:
         approval.state, approval.closed_at, approval.decided_by = state, at, decided_by
         await session.flush()
@@ -107,10 +95,11 @@ async def close(
 async def record(session: AsyncSession, decision: Decision) -> tuple[Decision, bool]:
     """Store a decision before it is passed on, and whether it is new: the same id again answers the first.
 
-    Raises Conflict `approval_closed` when nothing is left to decide, and `already_decided` while another
-    decision on it is on its way or was accepted. Of two at the same moment the first wins.
+    Raises Conflict `approval_closed` when nothing is left to decide, and `already_decided` to whoever has
+    decided before. While a decision is on its way, so it is to everybody else, of two at the same moment the
+    first wins; but where somebody of each of several roles is asked, one yes does not stop the others.
     """
-    approval = await _locked(session, decision.approval_id)
+    approval = await lock(session, decision.approval_id)
     earlier = await session.get(Decision, decision.id)
     if earlier:
         return earlier, False
@@ -118,17 +107,29 @@ async def record(session: AsyncSession, decision: Decision) -> tuple[Decision, b
         raise Conflict(
             "approval_closed", f"approval {approval.id} is {approval.state}: nothing is left to decide"
         )
-    found = await session.exec(
-        select(Decision.person_id).where(
+    others = await session.exec(
+        select(Decision).where(
             Decision.approval_id == approval.id, col(Decision.state).in_([PENDING, ACCEPTED])
         )
     )
-    other = found.first()
-    if other:
-        raise Conflict("already_decided", f"approval {approval.id} has just been decided by {other}")
+    for other in others:
+        if other.person_id == decision.person_id or not _leaves_room(approval, other):
+            raise Conflict(
+                "already_decided", f"approval {approval.id} has just been decided by {other.person_id}"
+            )
     session.add(decision)
     await session.flush()
     return decision, True
+
+
+def _leaves_room(approval: Approval, earlier: Decision) -> bool:
+    """Whether others may have their say beside this decision. One accepted on an open approval is a
+    signature; one that is on its way closes it, unless it may be one of several that are needed.
+    """
+    if earlier.state == ACCEPTED:
+        return True
+    several = any(rung.get("needs") == "all" for rung in approval.ladder[: approval.rung + 1])
+    return several and earlier.decision == "approve"
 
 
 async def get_decision(session: AsyncSession, decision_id: str) -> Decision:
@@ -140,20 +141,31 @@ async def get_decision(session: AsyncSession, decision_id: str) -> Decision:
 
 
 async def settle_accepted(
-    session: AsyncSession, decision_id: str, *, approval_state: str, at: datetime
+    session: AsyncSession,
+    decision_id: str,
+    *,
+    approval_state: str,
+    at: datetime,
+    signature: Mapping[str, Any] | None = None,
+    for_person: str | None = None,
 ) -> Decision:
-    """Accept a decision and close its approval with it, unless the approval was closed in the meantime:
+    """Accept a decision and move its approval on with it, unless the approval was closed in the meantime:
     then the decision is refused with `approval_closed`. Settling again changes nothing.
+
+    An `approval_state` of "open" leaves it to others, with the `signature` so far.
     """
     decision = await get_decision(session, decision_id)
-    approval = await _locked(session, decision.approval_id)
+    approval = await lock(session, decision.approval_id)
     await session.refresh(decision)
     if decision.state != PENDING:
         return decision
     decision.settled_at = at
     if approval.state == OPEN:
-        decision.state = ACCEPTED
-        approval.state, approval.closed_at, approval.decided_by = approval_state, at, decision.person_id
+        decision.state, decision.for_person = ACCEPTED, for_person
+        if signature is not None:
+            approval.signatures = [*approval.signatures, dict(signature)]
+        if approval_state != OPEN:
+            approval.state, approval.closed_at, approval.decided_by = approval_state, at, decision.person_id
     else:
         decision.state = REFUSED
         decision.refusal = {"code": "approval_closed", "message": f"the approval is {approval.state}"}
@@ -184,7 +196,7 @@ async def decisions(session: AsyncSession, approval_id: str) -> list[Decision]:
     return list(found)
 
 
-async def _locked(session: AsyncSession, approval_id: str) -> Approval:
+async def lock(session: AsyncSession, approval_id: str) -> Approval:
     """The approval, which nobody else can change before this transaction ends."""
     found = await session.exec(
         select(Approval)

@@ -6,12 +6,13 @@ import secrets
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import bindparam
+from sqlalchemy import ColumnElement, Text, bindparam, cast
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.operations import Role
 
+from .pages import DEFAULT_LIMIT, Page, read_page
 from .tables import ApiKey, Person
 
 # Made once: every request asks it, and building the statement costs as much as carrying it out.
@@ -92,3 +93,33 @@ async def with_role(session: AsyncSession, organization_id: str, role: Role) -> 
         .order_by(col(Person.created_at), col(Person.id))
     )
     return [person for person in found if role in person.roles]
+
+
+async def page(
+    session: AsyncSession,
+    organization_id: str,
+    *,
+    role: Role | None = None,
+    active: bool | None = None,
+    limit: int = DEFAULT_LIMIT,
+    cursor: str | None = None,
+) -> Page[Person]:
+    """An organization's people, the newest first. Raises InvalidRequest `invalid_cursor`."""
+    wanted = select(Person).where(Person.organization_id == organization_id)
+    if role is not None:
+        wanted = wanted.where(may_have(role))
+    if active is not None:
+        wanted = wanted.where(col(Person.active).is_(active))
+    return await read_page(
+        session,
+        wanted,
+        col(Person.id),
+        limit=limit,
+        cursor=cursor,
+        keep=lambda person: role is None or role in person.roles,
+    )
+
+
+def may_have(role: str) -> ColumnElement[bool]:
+    """A first sieve that both databases know; whether the role is really there is looked at afterwards."""
+    return cast(col(Person.roles), Text).contains(f'"{role}"', autoescape=True)

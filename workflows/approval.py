@@ -1,14 +1,12 @@
 """The review of one subject: ask, remind, escalate, expire. Silence never approves."""
 
 from datetime import datetime
-from typing import Any
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.approvals import Approvals
-    from activities.mail import Mailer
     from billing.approval import Rung
     from billing.messages import (
         ApprovalInput,
@@ -18,7 +16,6 @@ with workflow.unsafe.imports_passed_through():
         CloseApproval,
         Decide,
         Delegated,
-        MailRequest,
         OpenApproval,
         OpenedApproval,
         RemindApproval,
@@ -27,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
     )
 
 from . import ids, options
+from .approval_mails import ApprovalMails
 
 
 @workflow.defn(name=ids.APPROVAL)
@@ -41,7 +39,7 @@ class ApprovalWorkflow:
         self._audience: Audience | None = None
         self._outcome: ApprovalOutcome | None = None
         self._dismissed: str | None = None
-        self._mails: list[workflow.ActivityHandle[object]] = []
+        self._mails = ApprovalMails(request)
 
     @workflow.run
     async def run(self, request: ApprovalInput) -> ApprovalOutcome:
@@ -91,13 +89,7 @@ class ApprovalWorkflow:
     @workflow.update
     async def delegate(self, delegated: Delegated) -> None:
         """Tells somebody that they may decide in an approver's place; its row was written first."""
-        context = {
-            "person": delegated.person,
-            "until": delegated.until.isoformat(),
-            "comment": delegated.comment,
-        }
-        to = Audience(roles=(), people=(delegated.to,))
-        self._mail(f"delegated:{delegated.delegation}", "delegated", to, context)
+        self._mails.delegated(delegated)
 
     @delegate.validator
     def _check_delegate(self, delegated: Delegated) -> None:
@@ -125,7 +117,8 @@ class ApprovalWorkflow:
         """The rung that is open now waits for an answer."""
         self._rungs, self._number, self._audience = opened.rungs, opened.rung, opened.audience
         template = "review_escalated" if opened.rung > 0 else "review_requested"
-        self._mail_rung(f"rung:{self._number}", template, {"why": opened.why})
+        rung = self._rungs[self._number]
+        self._mails.ask(f"rung:{self._number}", template, rung, self._audience, opened.why)
 
     async def _answered(self) -> bool:
         """Waits for an answer until the rung's deadline, with its reminders on the way."""
@@ -181,7 +174,8 @@ class ApprovalWorkflow:
             Approvals.note_reminder, order, **options.RECORD
         )
         self._audience = audience or self._audience
-        self._mail_rung(f"reminder:{self._number}:{count}", "review_reminder")
+        key, rung = f"reminder:{self._number}:{count}", self._rungs[self._number]
+        self._mails.ask(key, "review_reminder", rung, self._audience)
 
     async def _close(self, state: str, reason: str) -> None:
         """A decision that was accepted at the same moment stands."""
@@ -199,36 +193,6 @@ class ApprovalWorkflow:
             self._outcome = await workflow.execute_local_activity_method(
                 Approvals.close_approval, order, **options.RECORD
             )
-
-    # --- Mails ----------------------------------------------------------------------------------------
-
-    def _mail_rung(self, key: str, template: str, more: dict[str, Any] | None = None) -> None:
-        rung = self._rungs[self._number]
-        context = {"deadline": rung.deadline.isoformat(), "needs": rung.needs} | (more or {})
-        self._mail(key, template, self._audience or Audience(roles=rung.roles), context)
-
-    def _mail(self, key: str, template: str, audience: Audience, more: dict[str, Any]) -> None:
-        """Not awaited: a mail server that is down must not keep anybody from deciding."""
-        request = MailRequest(
-            organization=self._request.organization,
-            operation=self._request.operation,
-            key=f"{self._request.approval}:{key}",
-            template=template,
-            roles=audience.roles,
-            people=audience.people,
-            excluding=audience.excluding,
-            context={
-                "approval": self._request.approval,
-                "kind": self._request.kind,
-                "subject": self._request.subject,
-                "subject_hash": self._request.subject_hash,
-                "requested_by": self._request.requested_by,
-                "reason": self._request.reason,
-                "rule": self._request.rule or None,
-            }
-            | more,
-        )
-        self._mails.append(workflow.start_activity_method(Mailer.send, request, **options.MAIL))
 
     def _decided(self) -> ApprovalOutcome:
         assert self._outcome is not None

@@ -9,10 +9,13 @@ from billing.business_time import Calendar
 from billing.messages import (
     ApprovalInput,
     ApprovalOutcome,
+    Audience,
     ClimbApproval,
     CloseApproval,
     Decide,
     OpenApproval,
+    OpenedApproval,
+    RemindApproval,
     Settled,
     SettleDecision,
 )
@@ -56,30 +59,51 @@ class Review:
     def __init__(self, database: Database, acme: Tenant, operation: Operation) -> None:
         self.database, self.acme, self.operation = database, acme, operation
         self.approvals = Approvals(database)
+        self.asked: dict[str, Any] = {}
         self.id = f"apr_{operation.id.removeprefix('op_')}-1"
 
-    async def open(self, at: datetime = NOW) -> tuple[Rung, ...]:
-        request = ApprovalInput(
-            approval=self.id,
-            organization=self.acme.id,
-            operation=self.operation.id,
-            kind="plan_change",
-            round=1,
-            subject={"to": {"plan": "scale"}},
-            subject_hash=SUBJECT_HASH,
-            reason="The team grows.",
-            amount=None,
-            requested_by=self.acme.admin.id,
-            ladder=LADDER,
-            calendar=OFFICE,
-        )
-        order = OpenApproval(request=request, workflow=f"approval-{self.id}", at=at)
-        return (await self.approvals.open_approval(order)).rungs
+    @property
+    def request(self) -> ApprovalInput:
+        """As the story asks; `asked` is what a test changes of it."""
+        given = {
+            "approval": self.id,
+            "organization": self.acme.id,
+            "operation": self.operation.id,
+            "kind": "plan_change",
+            "round": 1,
+            "subject": {"to": {"plan": "scale"}},
+            "subject_hash": SUBJECT_HASH,
+            "reason": "The team grows.",
+            "amount": None,
+            "requested_by": self.acme.admin.id,
+            "ladder": LADDER,
+            "calendar": OFFICE,
+        }
+        return ApprovalInput.model_validate(given | self.asked)
 
-    async def climb(self, rung: int = 1) -> None:
-        await self.approvals.climb_approval(
-            ClimbApproval(approval=self.id, operation=self.operation.id, rung=rung, at=LATER)
+    async def opened(self, at: datetime = NOW, **asked: Any) -> OpenedApproval:
+        self.asked |= asked
+        order = OpenApproval(request=self.request, workflow=f"approval-{self.id}", at=at)
+        return await self.approvals.open_approval(order)
+
+    async def open(self, at: datetime = NOW, **asked: Any) -> tuple[Rung, ...]:
+        return (await self.opened(at, **asked)).rungs
+
+    async def climb(self, rung: int = 1, at: datetime = LATER) -> OpenedApproval:
+        order = ClimbApproval(
+            approval=self.id, operation=self.operation.id, rung=rung, at=at, request=self.request
         )
+        climbed = await self.approvals.climb_approval(order)
+        assert climbed is not None
+        return climbed
+
+    async def remind(self, rung: int = 0, number: int = 0) -> Audience:
+        order = RemindApproval(
+            approval=self.id, operation=self.operation.id, rung=rung, number=number, at=LATER
+        )
+        audience = await self.approvals.note_reminder(order)
+        assert audience is not None
+        return audience
 
     async def decision(self, who: Member, **fields: Any) -> Decision:
         """The row that the API writes before it passes a decision on."""

@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 
 from billing.approval import Rung
-from billing.messages import ApprovalOutcome, RemindApproval
+from billing.messages import ApprovalOutcome
 from billing.operations import Role
 from db import operations
 from db.session import Database
@@ -116,9 +116,7 @@ async def test_what_was_decided_meanwhile_does_not_climb(review: Review) -> None
 async def test_each_reminder_is_told_once(review: Review) -> None:
     await review.open()
     for number in (0, 0, 1):
-        await review.approvals.note_reminder(
-            RemindApproval(approval=review.id, operation=review.operation.id, rung=0, number=number, at=LATER)
-        )
+        await review.remind(number=number)
 
     assert [event.event for event in await review.events()] == [
         "review requested",
@@ -155,7 +153,9 @@ async def test_a_decision_just_before_the_end_stands(review: Review) -> None:
 
     outcome = await review.close()
 
-    assert outcome == ApprovalOutcome(state="rejected", person=controller.id, comment="Too dear.")
+    assert outcome == ApprovalOutcome(
+        state="rejected", person=controller.id, role=Role.CONTROLLER, comment="Too dear."
+    )
     assert [event.event for event in await review.events()] == ["review requested", "rejected"]
 
 

@@ -151,6 +151,21 @@ async def test_a_mail_to_one_person_goes_to_nobody_else(post: Post) -> None:
     assert post.mailbox.addresses == [admin.email]
 
 
+async def test_who_acts_for_somebody_gets_it_too_and_who_may_not_decide_does_not(post: Post) -> None:
+    acme = post.tenant
+    other = await member(post.database, acme.organization, [Role.CONTROLLER])
+    gone = await member(post.database, acme.organization, [Role.AUDITOR], active=False)
+    stranger = await tenant(post.database)
+
+    sent = await post.send(
+        people=(acme.finance.id, gone.id, stranger.finance.id, acme.legal.id),
+        excluding=(other.id, acme.legal.id),
+    )
+
+    assert sent == MailsSent(sent=2, skipped=0)
+    assert set(post.mailbox.addresses) == {post.controller.email, acme.finance.person.email}
+
+
 async def test_a_mail_about_money_names_the_customer_as_the_organization_knows_them(post: Post) -> None:
     stranger = await tenant(post.database)
     theirs = a_customer(stranger.id, name="Somebody else's")

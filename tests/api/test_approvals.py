@@ -20,7 +20,7 @@ APPROVE = {"decision": "approve", "subject_hash": SUBJECT_HASH}
 
 @pytest.fixture
 async def review(database: Database, acme: Tenant) -> Approval:
-    return await opened(database, acme)
+    return await opened(database, acme, reason="The team grows.")
 
 
 async def opened(database: Database, acme: Tenant, **fields: Any) -> Approval:
@@ -43,15 +43,20 @@ async def test_an_approval_is_shown_with_all_that_is_decided_on(
         "subject": {"to": {"plan": "scale"}},
         "subject_hash": SUBJECT_HASH,
         "amount": None,
+        "customer": None,
+        "reason": "The team grows.",
+        "rule": None,
         "state": "open",
         "rung": 0,
         "deadline": "2026-03-02T23:00:00Z",
+        "signatures": [],
         "requested_by": acme.admin.id,
         "decided_by": None,
         "opened_at": "2026-03-02T15:00:00Z",
         "closed_at": None,
         "can_decide": True,
         "why_not": None,
+        "recent": [],
         "pending": False,
     }
     assert [(rung["roles"], rung["state"]) for rung in ladder] == [

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 
-from billing.hashing import canonical_json, digest, subject_hash
+from billing.hashing import canonical_json, digest, exact, subject_hash
 from billing.operations import Message
 
 json_values = st.recursive(
@@ -38,6 +38,17 @@ def test_the_hash_is_the_sha_256_of_the_canonical_json():
 def test_floats_are_refused_at_any_depth(value):
     with pytest.raises(TypeError, match="float"):
         canonical_json(value)
+
+
+def test_floats_can_be_hashed_as_their_text_at_any_depth():
+    made = exact({"a": [1, 20.0, {"b": 0.1}], "c": (1e21, True, None, "2.5")})
+    assert made == {"a": [1, "20.0", {"b": "0.1"}], "c": ["1e+21", True, None, "2.5"]}
+    assert canonical_json(made)
+
+
+@given(json_values)
+def test_what_has_no_floats_stays_as_it_is(value):
+    assert exact(value) == value
 
 
 def test_keys_that_are_not_strings_are_refused():

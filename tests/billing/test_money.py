@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from billing.errors import CurrencyMismatch, InvalidRequest
-from billing.money import THREE_DECIMAL, ZERO_DECIMAL, Money, decimals, round_half_up
+from billing.money import MOST_MINOR, THREE_DECIMAL, ZERO_DECIMAL, Money, decimals, most_minor, round_half_up
 
 amounts = st.integers(min_value=-(10**24), max_value=10**24)
 
@@ -199,3 +199,8 @@ def test_money_is_formatted_without_opening_a_file() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30)
     assert (done.stdout, done.stderr) == ("USD 1,234,567.89\n", "")
+
+
+def test_stripe_takes_eight_digits_and_in_rupiah_twelve() -> None:
+    assert [most_minor(currency) for currency in ("usd", "jpy", "kwd", None)] == [99_999_999] * 4
+    assert most_minor("idr") == MOST_MINOR == 999_999_999_999

@@ -10,8 +10,13 @@ import re
 from pathlib import Path
 
 from sqlmodel import select
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import WorkflowHistory
+from temporalio.service import RPCError, RPCStatusCode
 
-from db.tables import Approval, Notice, Operation
+from billing.stripe_events import FOLLOWED
+from db.tables import Approval, Notice, Operation, StripeEvent
+from workflows import ids as workflow_ids
 
 from ..house import House
 
@@ -23,17 +28,57 @@ def recording() -> bool:
 
 
 async def record(home: House, test: str) -> None:
-    """Writes the histories of every operation, approval and notice of the house."""
+    """Writes the histories of operations, approvals and notices, and of Stripe's events one a branch."""
     name = re.sub(r"^test_|\[.*$", "", test)
     async with home.database.reading() as session:
         for kind, table in (("operation", Operation), ("approval", Approval), ("notice", Notice)):
             ids = (await session.exec(select(table.workflow_id).order_by(table.workflow_id))).all()
             for number, workflow_id in enumerate(ids, 1):
-                await _settled(home, kind, workflow_id)
-                history = await home.temporal.get_workflow_handle(workflow_id).fetch_history()
-                file = HISTORIES / f"{name}.{kind}-{number}.json"
-                document = {"workflow_id": workflow_id, "history": history.to_json_dict()}
-                file.write_text(json.dumps(document, separators=(",", ":"), sort_keys=True) + "\n")
+                if await _is_ours(home, workflow_id):
+                    await _settled(home, kind, workflow_id)
+                    await _write(home, workflow_id, f"{name}.{kind}-{number}.json")
+        query = select(StripeEvent.id, StripeEvent.type).where(StripeEvent.state != "pending")
+        events = (await session.exec(query.order_by(StripeEvent.id))).all()
+    written: set[str] = set()
+    for event, type_ in events:
+        if type_ in FOLLOWED:
+            handle = home.temporal.get_workflow_handle(workflow_ids.stripe_event_workflow(event))
+            await handle.result()
+            branch = _branch(await handle.fetch_history())
+            if branch not in written:
+                written.add(branch)
+                await _write(home, handle.id, f"{name}.event-{branch}.json")
+
+
+def _branch(history: WorkflowHistory) -> str:
+    """Whom the event's workflow told of it."""
+    kinds = {event.event_type for event in history.events}
+    if EventType.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_FAILED in kinds:
+        return "ended"
+    return "told" if EventType.EVENT_TYPE_EXTERNAL_WORKFLOW_EXECUTION_SIGNALED in kinds else "unheard"
+
+
+async def _write(home: House, workflow_id: str, file: str) -> None:
+    try:
+        history = await home.temporal.get_workflow_handle(workflow_id).fetch_history()
+    except RPCError as error:
+        if error.status != RPCStatusCode.NOT_FOUND:
+            raise
+        return  # a row that a test stored itself
+    document = {"workflow_id": workflow_id, "history": history.to_json_dict()}
+    text = json.dumps(document, separators=(",", ":"), sort_keys=True)
+    (HISTORIES / file).write_text(f"{text}\n")
+
+
+async def _is_ours(home: House, workflow_id: str) -> bool:
+    """A test's own story may stand in for one, or none at all."""
+    try:
+        described = await home.temporal.get_workflow_handle(workflow_id).describe()
+    except RPCError as error:
+        if error.status == RPCStatusCode.NOT_FOUND:
+            return False
+        raise
+    return described.workflow_type.endswith("Workflow")
 
 
 async def _settled(home: House, kind: str, workflow_id: str) -> None:

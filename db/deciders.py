@@ -1,0 +1,107 @@
+"""Who decides on approvals, and what they have used of their authority, as the records have it."""
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+
+from pydantic import TypeAdapter
+from sqlalchemy import or_
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.approval import Rung, Signature
+from billing.authority import in_currency
+from billing.deciders import ActsFor, Bench, Deciders
+from billing.money import Money
+from billing.operations import Kind, Role
+from billing.policy import AuthorityLimit
+from billing.signing import Authority, Case
+
+from . import commitments, delegations
+from .people import may_have
+from .tables import Approval, Person
+
+_LIMITS: TypeAdapter[dict[Role, tuple[AuthorityLimit, ...]]] = TypeAdapter(
+    dict[Role, tuple[AuthorityLimit, ...]]
+)
+
+
+async def bench(
+    session: AsyncSession,
+    organization_id: str,
+    at: datetime,
+    *,
+    roles: Iterable[Role] = (),
+    people: Collection[str] = (),
+) -> Bench:
+    """Who acts for whom at this time, and the active people among those, of `people` and of these roles."""
+    acting = [
+        ActsFor(one.from_person, one.to_person, Role(one.role) if one.role else None, one.approval_id)
+        for one in await delegations.active(session, organization_id, at)
+    ]
+    ids = {*people, *(one.delegator for one in acting), *(one.delegate for one in acting)}
+    found = await session.exec(
+        select(Person)
+        .where(
+            Person.organization_id == organization_id,
+            col(Person.active),
+            or_(col(Person.id).in_(ids), *map(may_have, sorted(roles))),
+        )
+        .execution_options(populate_existing=True)
+    )
+    return Bench({person.id: tuple(map(Role, person.roles)) for person in found}, tuple(acting))
+
+
+def case_of(approval: Approval, who: Bench) -> Case:
+    """An approval with those who may decide on it."""
+    return Case(
+        Deciders(who, approval.id, approval.requested_by),
+        ladder_of(approval),
+        approval.rung,
+        signatures_of(approval),
+    )
+
+
+async def authority_for(
+    session: AsyncSession, approval: Approval, people: Collection[str], at: datetime
+) -> Authority | None:
+    """What an approval is held against, with what these people have used; None where it is against nothing.
+
+    For a decision, read it under `commitments.lock`.
+    """
+    amount = amount_of(approval)
+    if amount is None or approval.authority is None:
+        return None
+    limits = _LIMITS.validate_python(approval.authority)
+    uses = {
+        person: await commitments.uses(
+            session,
+            approval.organization_id,
+            person_id=person,
+            customer_id=approval.customer_id,
+            kinds=[Kind(kind) for kind in approval.counted],
+            currency=amount.currency,
+            windows=_windows(limits, amount),
+            at=at,
+            excluding=approval.operation_id,
+        )
+        for person in sorted(people)
+    }
+    return Authority(amount, limits, uses)
+
+
+def ladder_of(approval: Approval) -> tuple[Rung, ...]:
+    return tuple(Rung.model_validate(rung) for rung in approval.ladder)
+
+
+def signatures_of(approval: Approval) -> tuple[Signature, ...]:
+    return tuple(Signature.model_validate(one) for one in approval.signatures)
+
+
+def amount_of(approval: Approval) -> Money | None:
+    if approval.amount_minor is None or approval.currency is None:
+        return None
+    return Money(amount_minor=approval.amount_minor, currency=approval.currency)
+
+
+def _windows(limits: Mapping[Role, Collection[AuthorityLimit]], amount: Money) -> set[int]:
+    return {limit.window_days for each in limits.values() for limit in in_currency(each, amount)}

@@ -1,0 +1,60 @@
+"""The mails of a review: to those whom it waits for, and to those who are to decide in their place."""
+
+from typing import Any
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.mail import Mailer
+    from billing.approval import Rung
+    from billing.messages import ApprovalInput, Audience, Delegated, MailRequest
+
+from . import options
+
+
+class ApprovalMails:
+    """None is awaited: a mail server that is down must not keep anybody from deciding."""
+
+    def __init__(self, request: ApprovalInput) -> None:
+        self._request = request
+        self._sent: list[workflow.ActivityHandle[object]] = []
+
+    def ask(
+        self, key: str, template: str, rung: Rung, audience: Audience | None, why: str | None = None
+    ) -> None:
+        """To everybody whom the rung waits for; `why` says why it is they."""
+        context = {"deadline": rung.deadline.isoformat(), "needs": rung.needs, "why": why}
+        self._send(key, template, audience or Audience(roles=rung.roles), context)
+
+    def delegated(self, delegated: Delegated) -> None:
+        """To somebody who may now decide in an approver's place."""
+        context = {
+            "person": delegated.person,
+            "until": delegated.until.isoformat(),
+            "comment": delegated.comment,
+        }
+        to = Audience(roles=(), people=(delegated.to,))
+        self._send(f"delegated:{delegated.delegation}", "delegated", to, context)
+
+    def _send(self, key: str, template: str, audience: Audience, more: dict[str, Any]) -> None:
+        asked = self._request
+        request = MailRequest(
+            organization=asked.organization,
+            operation=asked.operation,
+            key=f"{asked.approval}:{key}",
+            template=template,
+            roles=audience.roles,
+            people=audience.people,
+            excluding=audience.excluding,
+            context={
+                "approval": asked.approval,
+                "kind": asked.kind,
+                "subject": asked.subject,
+                "subject_hash": asked.subject_hash,
+                "requested_by": asked.requested_by,
+                "reason": asked.reason,
+                "rule": asked.rule or None,
+            }
+            | more,
+        )
+        self._sent.append(workflow.start_activity_method(Mailer.send, request, **options.MAIL))
