@@ -13,6 +13,7 @@ from db.session import Database
 from settings.settings import InvalidSettings, Settings, load
 
 from .app import create_app
+from .context import StripeAccount
 
 
 def main() -> int:
@@ -36,7 +37,8 @@ async def serve(settings: Settings, policy: Policy) -> None:
         lazy=True,
     )
     database = Database(settings.database_url)
-    app = create_app(policy, database, temporal)
+    stripe = StripeAccount(settings.webhook_secrets, settings.livemode)
+    app = create_app(policy, database, temporal, stripe=stripe)
     config = uvicorn.Config(
         app,
         host=settings.api_host,

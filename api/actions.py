@@ -2,10 +2,10 @@
 
 from collections.abc import Collection
 
-from billing.operations import Role
+from billing.operations import Kind, Role
 from db.tables import Operation
 
-from .auth import Caller
+from .auth import GIVERS, Caller
 from .problems import ApiProblem
 
 _IMPOSSIBLE = {
@@ -13,6 +13,8 @@ _IMPOSSIBLE = {
     "revise": ("not_revisable", "can be revised only after a reviewer asked for changes"),
     "accept": ("not_resolvable", "can be accepted only while it is mismatched"),
     "revert": ("not_resolvable", "can be reverted only while it is mismatched"),
+    "retry": ("not_resolvable", "can be tried again only after it failed"),
+    "close": ("not_resolvable", "can be left at that only after it failed"),
 }
 
 
@@ -28,7 +30,8 @@ def check(operation: Operation, action: str, caller: Caller) -> None:
         raise problem
     if action not in operation.allowed_actions:
         code, why = _IMPOSSIBLE[action]
-        raise ApiProblem(code, f"This plan change is at {operation.stage} ({operation.state}): it {why}.")
+        named = operation.kind.replace("_", " ")
+        raise ApiProblem(code, f"This {named} is at {operation.stage} ({operation.state}): it {why}.")
 
 
 def _refusal(operation: Operation, action: str, caller: Caller) -> ApiProblem | None:
@@ -43,6 +46,13 @@ def _refusal(operation: Operation, action: str, caller: Caller) -> ApiProblem | 
 
 
 def _roles(operation: Operation, action: str) -> Collection[Role]:
+    if operation.kind == Kind.PLAN_CHANGE:
+        return _roles_of_plan_change(operation, action)
+    # A credit that came out other than agreed is accepted by those who approve credits.
+    return {Role.CONTROLLER, Role.LEGAL} if action == "accept" else GIVERS
+
+
+def _roles_of_plan_change(operation: Operation, action: str) -> Collection[Role]:
     """Resolving is for the roles that the operation's own policy names; billing admins may also revert."""
     if action in ("cancel", "revise"):
         return {Role.BILLING_ADMIN}

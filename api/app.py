@@ -6,34 +6,48 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from temporalio.client import Client
 
-from billing.policy import Policy
+from billing.policy import Policy, policy_hash
 from db.session import Database
 
 from . import (
     approvals,
+    credits,
+    delegations,
     docs,
+    evidence,
     health,
     notices,
     openapi,
     operations,
     organization,
+    payments,
+    people,
     plan_changes,
     problems,
     receivables,
+    refunds,
+    webhooks,
 )
 from .bodies import Bodies
-from .context import Context
+from .context import Context, StripeAccount
 from .dispatcher import Dispatcher
 from .frame import Frame
 from .metrics import Metrics
 from .rates import DEFAULT_RATE, Rates
 
 ROUTERS = (
+    webhooks.router,  # the first is found soonest, and these come in bursts
     plan_changes.router,
+    refunds.router,
+    credits.router,
     approvals.router,
+    delegations.router,
+    people.router,
     operations.router,
+    evidence.router,
     organization.router,
     receivables.router,
+    payments.router,
     notices.router,
     health.router,
     docs.router,
@@ -48,11 +62,16 @@ DESCRIPTION = (
 
 
 def create_app(
-    policy: Policy, database: Database, temporal: Client, *, rate: float = DEFAULT_RATE
+    policy: Policy,
+    database: Database,
+    temporal: Client,
+    *,
+    rate: float = DEFAULT_RATE,
+    stripe: StripeAccount | None = None,
 ) -> FastAPI:
     """An app on these records and this Temporal client, which may be lazy and not yet connected.
 
-    `rate` is how many requests a second one API key may send.
+    `rate` is how many requests a second one API key may send; without `stripe` no webhook is taken.
     """
     metrics = Metrics()
     dispatcher = Dispatcher(database, temporal, metrics)
@@ -71,18 +90,21 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,  # a redirect would have to echo the path in a header
     )
+    document = policy.model_dump(mode="json", by_alias=True)
     app.state.context = Context(
         policy=policy,
-        policy_document=policy.model_dump(mode="json", by_alias=True),
+        policy_document=document,
+        policy_hash=policy_hash(document),
         database=database,
         dispatcher=dispatcher,
         rates=Rates(rate),
         metrics=metrics,
+        stripe=stripe or StripeAccount(),
     )
     for router in ROUTERS:
         app.include_router(router)
     problems.install(app)
-    app.add_middleware(Bodies)
+    app.add_middleware(Bodies, unread={webhooks.PATH})
     app.add_middleware(Frame, metrics=metrics)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
     return app

@@ -1,5 +1,7 @@
 """What is true of every body: at most 1 MiB, and declared as JSON. Checked while reading, before parsing."""
 
+from collections.abc import Collection
+
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -14,15 +16,19 @@ DRAINED_BYTES = 16 * MOST_BYTES
 class Bodies:
     """Reads the body and hands it on whole. (Starlette's own limit answers in plain text.)"""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, unread: Collection[str] = ()) -> None:
+        """`unread` are the paths whose handlers read the body themselves."""
         self._app = app
+        self._unread = unread
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["path"] in self._unread:
             await self._app(scope, receive, send)
             return
         try:
-            body = await _read(receive)
+            body = await read_body(receive, MOST_BYTES)
+            if body is None:
+                raise ApiProblem.usual("body_too_large")
             _check_declared(body, Headers(scope=scope))
         except ClientDisconnect:
             return
@@ -37,8 +43,8 @@ class Bodies:
         await self._app(scope, replay, send)
 
 
-async def _read(receive: Receive) -> bytes:
-    """Raises ApiProblem for a body over the limit, ClientDisconnect when the rest will not come."""
+async def read_body(receive: Receive, most: int) -> bytes | None:
+    """The whole body, or None when it is over `most` bytes; ClientDisconnect when the rest will not come."""
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -47,15 +53,13 @@ async def _read(receive: Receive) -> bytes:
             raise ClientDisconnect
         chunk = message.get("body", b"")
         size += len(chunk)
-        if size <= MOST_BYTES:
+        if size <= most:
             chunks.append(chunk)
         elif size > DRAINED_BYTES:
-            raise ApiProblem.usual("body_too_large")
+            return None
         if not message.get("more_body", False):
             break
-    if size > MOST_BYTES:
-        raise ApiProblem.usual("body_too_large")
-    return b"".join(chunks)
+    return b"".join(chunks) if size <= most else None
 
 
 def _check_declared(body: bytes, headers: Headers) -> None:

@@ -3,22 +3,8 @@
 Codes, once published, stay as they are.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
-
-
-@dataclass(frozen=True)
-class Entry:
-    """`detail` is what it says, or says for example; `pointer` is the field to blame, `where` that is."""
-
-    status: int
-    title: str
-    detail: str
-    pointer: str | None = None
-    where: str = "body"
-    more: Mapping[str, Any] = field(default_factory=dict)
-
+from .entry import Entry
+from .money_catalogue import MONEY
 
 CATALOGUE: dict[str, Entry] = {
     "invalid_json": Entry(
@@ -37,6 +23,43 @@ CATALOGUE: dict[str, Entry] = {
         "Idempotency-Key must be sent once and be 1 to 255 printable ASCII characters, such as a UUID.",
         "/Idempotency-Key",
         "header",
+    ),
+    "webhook_unsigned": Entry(
+        400,
+        "The webhook is not signed",
+        "Stripe-Signature must be t=<seconds>,v1=<signature>, as Stripe sends it.",
+        "/Stripe-Signature",
+        "header",
+    ),
+    "webhook_forged": Entry(
+        400,
+        "The signature does not fit",
+        "No signature fits this body; check that PLIXO_STRIPE_WEBHOOK_SECRET is this endpoint's, "
+        "and that no proxy changes the body.",
+        "/Stripe-Signature",
+        "header",
+    ),
+    "webhook_stale": Entry(
+        400,
+        "The signature is too old",
+        "It was signed more than 300 seconds ago; check this machine's clock.",
+        "/Stripe-Signature",
+        "header",
+    ),
+    "webhook_from_future": Entry(
+        400,
+        "The signature is from the future",
+        "It was signed for more than 300 seconds from now; check this machine's clock.",
+        "/Stripe-Signature",
+        "header",
+    ),
+    "webhook_malformed": Entry(
+        400,
+        "The webhook is not an event",
+        "The body is not a snapshot event in JSON; point only snapshot events of the account here.",
+    ),
+    "webhook_too_large": Entry(
+        400, "The webhook is too large", "The body is larger than 256 KiB, which no event is."
     ),
     "credentials_missing": Entry(401, "No credentials", "Send your API key as `Authorization: Bearer pk_…`."),
     "credentials_invalid": Entry(
@@ -68,6 +91,14 @@ CATALOGUE: dict[str, Entry] = {
         "USD 1,200.00 is beyond the authority of controller, for one item or for all of the window. "
         "Somebody with a larger authority has to decide.",
     ),
+    "role_not_held": Entry(
+        403,
+        "It is not yours to give",
+        "You do not have the role controller yourself; what was delegated to you can't be delegated on.",
+    ),
+    "not_your_delegation": Entry(
+        403, "It is not your delegation", "Only whoever gave a delegation can end it."
+    ),
     "not_found": Entry(404, "Not found", "There is nothing with this id in your organization; check the id."),
     "method_not_allowed": Entry(
         405, "Method not allowed", "PUT is not possible here; the Allow header names what is."
@@ -96,7 +127,7 @@ CATALOGUE: dict[str, Entry] = {
     ),
     "already_decided": Entry(
         409,
-        "A decision is on its way",
+        "Already decided",
         "Approval apr_01JD0V7G8M3Q2Z6W5T4R9YXKBN-1 has just been decided by per_01JD0V5N3C; read it again.",
     ),
     "stale_subject": Entry(
@@ -179,6 +210,28 @@ CATALOGUE: dict[str, Entry] = {
         "Choose invoicing immediately, or let the change be effective at period_end.",
         "/invoicing",
     ),
+    "delegate_is_self": Entry(
+        422, "You name yourself", "Name somebody else: you decide for yourself.", "/to"
+    ),
+    "delegate_unknown": Entry(
+        422, "Nobody has this id", "There is nobody with this id, see GET /v1/people.", "/to"
+    ),
+    "delegate_inactive": Entry(422, "This person has left", "This person is not active any more.", "/to"),
+    "delegate_is_requester": Entry(
+        422,
+        "This person may not decide on it",
+        "This person acts for the requester and may not decide on it: name another.",
+        "/to",
+    ),
+    "delegation_inverted": Entry(
+        422, "It ends before it begins", "ends_at must be after starts_at: swap them.", "/ends_at"
+    ),
+    "delegation_in_past": Entry(
+        422, "That time is over", "ends_at is over: choose a later time.", "/ends_at"
+    ),
+    "delegation_too_long": Entry(
+        422, "It is too long", "A delegation lasts at most 366 days: end it earlier.", "/ends_at"
+    ),
     "comment_required": Entry(
         422, "A comment is required", "comment is required to reject: say why, for the requester.", "/comment"
     ),
@@ -188,9 +241,15 @@ CATALOGUE: dict[str, Entry] = {
     "internal_error": Entry(
         500, "Internal error", "Something went wrong here; nothing is known of it but the request_id."
     ),
+    "webhook_not_configured": Entry(
+        503,
+        "No webhook is taken",
+        "PLIXO_STRIPE_WEBHOOK_SECRET is not set; set it to the signing secret of this endpoint.",
+    ),
     "temporarily_unavailable": Entry(
         503,
         "Try again",
         "The records can't be reached just now. Send the same request again; nothing is done twice.",
     ),
+    **MONEY,
 }

@@ -17,12 +17,8 @@ from .dispatcher import HEAD_START
 
 @dataclass(frozen=True)
 class Command:
-    """An update `name` for an operation's workflow, and the event that tells the timeline who asked for it.
+    """An update `name` for an operation's workflow, and the event that says who asked for it."""
 
-    `action` is what the operation's `allowed_actions` must hold.
-    """
-
-    action: str
     name: str
     message: Message
     event: str

@@ -1,5 +1,6 @@
 """What every handler stands on, made once for an app."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -15,15 +16,25 @@ from .rates import Rates
 
 
 @dataclass(frozen=True)
+class StripeAccount:
+    """Whose webhooks are taken: those signed with one of the secrets, of this mode."""
+
+    webhook_secrets: Sequence[str] = ()
+    livemode: bool = False
+
+
+@dataclass(frozen=True)
 class Context:
-    """`policy_document` is the policy as operations keep it, made once."""
+    """`policy_document` is the policy as operations keep it, and `policy_hash` its hash; made once."""
 
     policy: Policy
     policy_document: dict[str, Any]
+    policy_hash: str
     database: Database
     dispatcher: Dispatcher
     rates: Rates
     metrics: Metrics
+    stripe: StripeAccount
 
 
 async def context_of(request: Request) -> Context:

@@ -5,6 +5,8 @@ Whatever does not arrive stays in the outbox: the worker's sweep tries again.
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from temporalio.client import Client
@@ -41,6 +43,17 @@ class Dispatcher:
         self.client = client
         self._metrics = metrics
         self._tasks: set[asyncio.Task[Delivery]] = set()
+        self._held = 0
+
+    @contextmanager
+    def place(self, most: int) -> Iterator[bool]:
+        """Within the block a place is held for the delivery that it hands over, if `most` are not taken."""
+        free = len(self._tasks) + self._held < most
+        self._held += free
+        try:
+            yield free
+        finally:
+            self._held -= free
 
     def hand_over(self, row: Outbox) -> "asyncio.Task[Delivery] | None":
         """Deliver a committed row in the background; the caller may go away."""

@@ -116,6 +116,9 @@ APPROVAL: Example = {
     "subject": _SUBJECT,
     "subject_hash": _HASH,
     "amount": None,
+    "customer": None,
+    "reason": "Two teams join in May.",
+    "rule": None,
     "state": "open",
     "rung": 0,
     "ladder": [
@@ -125,6 +128,7 @@ APPROVAL: Example = {
             "remind_at": ["2026-04-16T17:00:00Z"],
             "deadline": "2026-04-16T21:00:00Z",
             "state": "active",
+            "needs": "any",
         },
         {
             "roles": ["legal"],
@@ -132,25 +136,73 @@ APPROVAL: Example = {
             "remind_at": [],
             "deadline": "2026-04-17T21:00:00Z",
             "state": "waiting",
+            "needs": "any",
         },
     ],
     "deadline": "2026-04-16T21:00:00Z",
+    "signatures": [],
     "requested_by": _ADMIN,
     "decided_by": None,
     "opened_at": "2026-04-16T13:00:00Z",
     "closed_at": None,
     "can_decide": True,
     "why_not": None,
+    "recent": None,
     "pending": False,
 }
 DECIDED_APPROVAL: Example = APPROVAL | {
     "state": "approved",
+    "signatures": [
+        {"person": _CONTROLLER, "role": "controller", "at": "2026-04-16T14:10:00Z", "for_person": None}
+    ],
     "decided_by": _CONTROLLER,
     "closed_at": "2026-04-16T14:10:00Z",
     "can_decide": False,
     "why_not": "This approval is already approved; nothing more can be decided on it.",
 }
 PENDING_APPROVAL: Example = APPROVAL | {"pending": True}
+
+DELEGATE: Example = {
+    "to": _FINANCE,
+    "until": "2026-04-20T21:00:00Z",
+    "from": None,
+    "reason": "I travel until Monday.",
+}
+DELEGATION_BODY: Example = {
+    "to": _FINANCE,
+    "role": "controller",
+    "starts_at": "2026-08-03T07:00:00Z",
+    "ends_at": "2026-08-21T21:00:00Z",
+    "reason": "On leave in August.",
+}
+DELEGATION: Example = {
+    "id": "dlg_01JD0W2C5M8N1P4Q7R0S3T6VXY",
+    "delegator": _CONTROLLER,
+    "delegate": _FINANCE,
+    "role": "controller",
+    "approval": None,
+    "starts_at": "2026-08-03T07:00:00Z",
+    "ends_at": "2026-08-21T21:00:00Z",
+    "reason": "On leave in August.",
+    "state": "upcoming",
+    "created_at": "2026-04-16T14:00:00Z",
+    "revoked_at": None,
+    "revoked_by": None,
+}
+APPROVAL_DELEGATION: Example = DELEGATION | {
+    "role": None,
+    "approval": _APR,
+    "starts_at": "2026-04-16T14:00:00Z",
+    "ends_at": "2026-04-20T21:00:00Z",
+    "reason": "I travel until Monday.",
+    "state": "active",
+}
+REVOKED_DELEGATION: Example = DELEGATION | {
+    "state": "revoked",
+    "revoked_at": "2026-05-04T08:15:00Z",
+    "revoked_by": _CONTROLLER,
+}
+PERSON: Example = {"id": _CONTROLLER, "name": "Cleo Marsh", "roles": ["controller"], "active": True}
 
 ORGANIZATION: Example = {
     "id": "org_01JD0V4M2B7P6Q5R4S3T2V1WXY",
@@ -216,3 +268,16 @@ ACKNOWLEDGED_NOTICE: Example = NOTICE | {
     "acknowledged_by": _FINANCE,
 }
 PENDING_NOTICE: Example = NOTICE | {"pending": True}
+
+STRIPE_EVENT: Example = {
+    "id": "evt_3SVxkP2eZvKYlo2C1hQ8rTnM",
+    "object": "event",
+    "api_version": "2026-10-28.endive",
+    "created": _CHANGE,
+    "data": {"object": {"id": "re_3SVxkP2eZvKYlo2C1mWb4uJd", "object": "refund", "status": "succeeded"}},
+    "livemode": False,
+    "pending_webhooks": 1,
+    "request": {"id": None, "idempotency_key": None},
+    "type": "refund.updated",
+}
+RECEIVED_WEBHOOK: Example = {"received": True}

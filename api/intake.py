@@ -1,76 +1,99 @@
-"""Taking a plan change in: its row, its first timeline event and the start of its workflow, or nothing."""
+"""Taking an operation in: its row, its first events and the start of its workflow, or nothing.
 
+One way for all kinds; what a kind has of its own comes as `Asked`.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.errors import Conflict
 from billing.hashing import digest
-from billing.operations import Kind, State
-from billing.plan_change import PlanChangeInput, Terms, Wanted
-from billing.plan_rules import validate_change
-from billing.plans import find_plan
-from db import mirror, operations, outbox, timeline
-from db.tables import Operation, Organization, Outbox, new_id
+from billing.operations import Kind, Message, State
+from db import operations, outbox, timeline
+from db.tables import Operation, Outbox, new_id
+from db.timeline import NewEvent
 from workflows import ids
 
 from .auth import Caller
 from .context import Context
 from .dispatcher import HEAD_START
-from .problems import ApiProblem
+
+Found = TypeVar("Found")
+
+
+def _nothing(_: Operation) -> Iterable[tuple[SQLModel, NewEvent]]:
+    return ()
+
+
+@dataclass(frozen=True)
+class Asked(Generic[Found]):
+    """What is asked for, and what to make of it.
+
+    `check` raises what is already known to be impossible; what it returns goes into `message`, the input of
+    `workflow`, whose `policy` is filled in here. `along` are rows that go with the operation, each with its
+    event.
+    """
+
+    kind: Kind
+    request: Message
+    workflow: str
+    check: Callable[[AsyncSession], Awaitable[Found]]
+    message: Callable[[Operation, Found], Message]
+    along: Callable[[Operation], Iterable[tuple[SQLModel, NewEvent]]] = _nothing
 
 
 async def accept(
-    session: AsyncSession, context: Context, who: Caller, key: str, wanted: Wanted, at: datetime
+    session: AsyncSession, context: Context, who: Caller, key: str, asked: Asked[Any], at: datetime
 ) -> tuple[Operation, Outbox | None]:
     """The operation and, unless it was there before, the start of its workflow.
 
     The row comes first: a repeated key is answered whatever the present state, and what is then found to
     be wrong rolls everything back.
     """
-    operation = _draft(context, who, key, wanted, at)
+    operation = _draft(context, who, key, asked, at)
     try:
         operation, new = await operations.create(session, operation)
     except Conflict as conflict:
         if conflict.code == "plan_change_open":
-            await check_sensible(session, who, wanted)  # what is wrong in itself is said first
+            await asked.check(session)  # what is wrong in itself is said first
         raise
     if not new:
         return operation, None
-    organization = await check_sensible(session, who, wanted)
-    await timeline.append(
-        session,
-        operation.id,
-        key="requested",
-        event="plan change requested",
-        actor=who.person,
-        at=at,
-        detail=operation.request,
+    found = await asked.check(session)
+    along = list(asked.along(operation))
+    session.add_all(row for row, _ in along)
+    await timeline.begin(
+        session, operation.id, _requested(context, operation), *(event for _, event in along)
     )
     start = await outbox.enqueue(
         session,
         action=outbox.START,
         workflow_id=operation.workflow_id,
-        name=ids.PLAN_CHANGE,
-        payload=_input(context, operation, organization, wanted),
+        name=asked.workflow,
+        payload=_payload(context, asked.message(operation, found)),
         at=at,
         due_at=at + HEAD_START,
     )
     return operation, start
 
 
-def _draft(context: Context, who: Caller, key: str, wanted: Wanted, at: datetime) -> Operation:
+def _draft(context: Context, who: Caller, key: str, asked: Asked[Any], at: datetime) -> Operation:
     id_ = new_id("op")
-    request = wanted.model_dump(mode="json")
+    kind = asked.kind.value
+    request = asked.request.model_dump(mode="json")
     return Operation(
         id=id_,
         organization_id=who.organization,
-        kind=Kind.PLAN_CHANGE.value,
+        kind=kind,
         state=State.ACCEPTED.value,
         stage="accepted",
         request=request,
-        request_hash=digest({"kind": Kind.PLAN_CHANGE.value, "request": request}),
+        request_hash=digest({"kind": kind, "request": request}),
         idempotency_key=key,
         policy=context.policy_document,
         requested_by=who.person,
@@ -81,29 +104,18 @@ def _draft(context: Context, who: Caller, key: str, wanted: Wanted, at: datetime
     )
 
 
-def _input(
-    context: Context, operation: Operation, organization: Organization, wanted: Wanted
-) -> dict[str, Any]:
-    message = PlanChangeInput(
-        operation=operation.id,
-        organization=organization.id,
-        subscription=organization.stripe_subscription,
-        requested_by=operation.requested_by,
-        wanted=wanted,
-        policy=context.policy,
+def _requested(context: Context, operation: Operation) -> NewEvent:
+    """What everything after it is held against: the request as it was taken, and under which policy."""
+    return NewEvent(
+        key="requested",
+        event=f"{operation.kind.replace('_', ' ')} requested",
+        actor=operation.requested_by,
+        at=operation.created_at,
+        detail={**operation.request, "policy_hash": context.policy_hash},
     )
+
+
+def _payload(context: Context, message: Message) -> dict[str, Any]:
+    """The message as JSON; the policy is by far the longest part of it and is there as JSON already."""
     document = message.model_dump(mode="json", by_alias=True, exclude={"policy"})
     return {**document, "policy": context.policy_document}
-
-
-async def check_sensible(session: AsyncSession, who: Caller, wanted: Wanted) -> Organization:
-    """Raises what the mirror already knows to be impossible; the workflow asks Stripe itself."""
-    organization = await mirror.organization(session, who.organization)
-    plans = await mirror.plans(session)
-    if organization.subscription is None or not plans:
-        raise ApiProblem.usual("not_synced")
-    held = organization.subscription
-    current = Terms.model_validate({name: held[name] for name in Terms.model_fields})
-    usage = await mirror.usage(session, organization.id, held["currency"])
-    validate_change(current, wanted, find_plan(plans, wanted.plan), usage)
-    return organization

@@ -24,6 +24,12 @@ class Metrics:
             ["action", "outcome"],
             registry=self._registry,
         )
+        self._webhooks = Counter(
+            "plixo_api_webhooks",
+            "Webhooks of Stripe by what became of them, refused ones by the reason",
+            ["outcome"],
+            registry=self._registry,
+        )
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         known = method if method in _METHODS else "other"
@@ -32,6 +38,9 @@ class Metrics:
 
     def delivery(self, action: str, outcome: str) -> None:
         self._deliveries.labels(action, outcome).inc()
+
+    def webhook(self, outcome: str) -> None:
+        self._webhooks.labels(outcome).inc()
 
     def exposition(self) -> bytes:
         """All figures in Prometheus' text format."""

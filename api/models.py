@@ -6,7 +6,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from billing.approval import ApprovalState, Rung
+from billing.approval import ApprovalState, Rung, Signature
 from billing.limits import LimitCheck
 from billing.money import Money
 from billing.operations import Kind, State
@@ -16,7 +16,7 @@ from billing.plans import Interval, PlanLimits
 Item = TypeVar("Item")
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Control characters can't be stored everywhere and hide things from readers of mails and pages."""
     if any(unicodedata.category(c) == "Cc" and c not in "\n\r\t" for c in text):
         raise ValueError("must not contain control characters; remove them")
@@ -24,13 +24,13 @@ def _plain(text: str) -> str:
 
 
 Comment = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), AfterValidator(_plain)
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), AfterValidator(plain)
 ]
 Reason = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=3, max_length=500), AfterValidator(_plain)
+    str, StringConstraints(strip_whitespace=True, min_length=3, max_length=500), AfterValidator(plain)
 ]
 OtherId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_plain)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(plain)]
 
 
 class Body(BaseModel):
@@ -64,7 +64,7 @@ class DecisionBody(Body):
 
     decision: Literal["approve", "reject", "request_changes"]
     comment: Comment | None = None
-    subject_hash: Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_plain)]
+    subject_hash: Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(plain)]
 
 
 class Query(BaseModel):
@@ -85,7 +85,7 @@ class OperationsQuery(Query):
 class ApprovalsQuery(Query):
     state: ApprovalState | None = None
     operation: OtherId | None = None
-    needs_me: bool | None = Field(default=None, description="true: only those that you may decide now")
+    needs_me: bool | None = Field(default=None, description="true: only those on which you may decide now")
 
 
 class NoticesQuery(Query):
@@ -148,6 +148,16 @@ class EventAnswer(Answer):
     hash: str
 
 
+class GivenAnswer(Answer):
+    """What a customer was given by another operation."""
+
+    operation: str
+    kind: Kind
+    amount: Money
+    decided_at: datetime
+    authority_of: str = Field(description="The person in whose authority it counts")
+
+
 class ApprovalAnswer(Answer):
     """A decision that waits for a person. `rung` is the index of the ladder's present step."""
 
@@ -158,16 +168,23 @@ class ApprovalAnswer(Answer):
     subject: dict[str, Any]
     subject_hash: str
     amount: Money | None
+    customer: str | None = Field(description="Who gets the money")
+    reason: str | None = Field(description="What the requester gave")
+    rule: str | None = Field(description="Why it is asked at all")
     state: ApprovalState
     rung: int
     ladder: list[Rung]
     deadline: datetime | None
+    signatures: list[Signature] = Field(description="Who has approved so far")
     requested_by: str
     decided_by: str | None
     opened_at: datetime
     closed_at: datetime | None
-    can_decide: bool = Field(description="Whether you may decide it now")
+    can_decide: bool = Field(description="Whether you may approve it now")
     why_not: str | None
+    recent: list[GivenAnswer] | None = Field(
+        default=None, description="What the customer was given in the last 90 days; null in lists"
+    )
     pending: bool = Field(default=False, description="Whether your decision is recorded but not yet applied")
 
 

@@ -21,6 +21,9 @@ EVERYWHERE = (
     "internal_error",
     "temporarily_unavailable",
 )
+WITH_KEY = ("idempotency_key_missing", "idempotency_key_invalid", "idempotency_key_reused")
+TOLD = ("role_missing", "not_found", "already_ended", "refused")
+"""What telling a running operation anything can be answered with."""
 WITH_BODY = ("invalid_json", "invalid_request", "body_too_large", "unsupported_media_type")
 
 _REQUEST_ID = "req_01JD0V7KQW8Y5M2S4T6Z9XCVBN"
@@ -41,22 +44,32 @@ def answers(
     also: tuple[int, type[BaseModel]] | None = None,
     headers: Mapping[int, Iterable[str]] | None = None,
 ) -> Responses:
-    """The responses of a route under /v1: an example for each success, and for each problem code.
+    """The responses of a route under /v1: `documented`, and with what any of them can answer."""
+    return documented(successes, *EVERYWHERE, *codes, also=also, headers=headers)
+
+
+def documented(
+    successes: Mapping[int, Any],
+    *codes: str,
+    also: tuple[int, type[BaseModel]] | None = None,
+    headers: Mapping[int, Iterable[str]] | None = None,
+) -> Responses:
+    """The responses of a route: an example for each success, and for each problem code.
 
     `also` is the model of a success beside the route's own status.
     """
-    documented: Responses = {}
+    responses: Responses = {}
     for status, example in successes.items():
-        documented[status] = {
+        responses[status] = {
             "content": {"application/json": {"example": _nulls_kept(example)}},
             "headers": _headers((headers or {}).get(status, ())),
         }
     if also:
         status, model = also
-        documented[status] |= {"model": model, "description": "Recorded, and on its way to be applied"}
-    for code in (*EVERYWHERE, *codes):
-        _add(documented, code)
-    return documented
+        responses[status] |= {"model": model, "description": "Recorded, and on its way to be applied"}
+    for code in codes:
+        _add(responses, code)
+    return responses
 
 
 def body_example(example: Any) -> dict[str, Any]:
@@ -93,6 +106,8 @@ def document(app: FastAPI) -> dict[str, Any]:
             tags=app.openapi_tags,
         )
         _drop_frameworks_own_problem(made)
+        # What people call comes before what machines call.
+        made["paths"] = dict(sorted(made["paths"].items(), key=lambda path: not path[0].startswith("/v1")))
         schemas = made["components"]["schemas"]
         problem = ProblemAnswer.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= problem.pop("$defs")
@@ -101,9 +116,9 @@ def document(app: FastAPI) -> dict[str, Any]:
     return app.openapi_schema
 
 
-def _add(documented: Responses, code: str) -> None:
+def _add(responses: Responses, code: str) -> None:
     status = CATALOGUE[code].status
-    response = documented.setdefault(
+    response = responses.setdefault(
         status,
         {
             "description": HTTPStatus(status).phrase,

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 
 from billing.limits import check_limits
 from billing.plans import find_plan
-from db import mirror, operations
+from db import mirror, operations, standing
 
 from . import examples, views
 from .auth import AnyCaller
@@ -31,14 +31,12 @@ async def read_organization(who: AnyCaller, context: InContext) -> OrganizationA
     `ar_balance` is in minor units of the plan's currency; `allowed` of null is unlimited.
     """
     async with context.database.reading() as session:
-        row = await mirror.organization(session, who.organization)
-        plans = await mirror.plans(session)
+        row, plans, usage = await standing.read(session, who.organization)
         held = row.subscription
-        if held is None or all(plan.plan != held["plan"] for plan in plans):
+        if held is None or usage is None or all(plan.plan != held["plan"] for plan in plans):
             raise ApiProblem.usual("not_synced")
         plan = find_plan(plans, held["plan"])
         price = next((price for price in plan.prices if price.id == held["price"]), None)
-        usage = await mirror.usage(session, row.id, held["currency"])
         change = await operations.open_plan_change(session, row.id)
     return OrganizationAnswer(
         id=row.id,

@@ -5,18 +5,22 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.messages import Cancel, Resolve, Revise
 from billing.operations import Kind
-from billing.plan_change import Wanted
-from db import operations
-from db.tables import Operation
+from billing.plan_change import PlanChangeInput, Terms, Wanted
+from billing.plan_rules import validate_change
+from billing.plans import find_plan
+from db import standing
+from db.tables import Operation, Organization
+from workflows import ids
 
-from . import actions, commands, examples, idempotency, intake, views
+from . import asking, examples, idempotency
 from .auth import AnyCaller, BillingAdmin, Caller
 from .commands import Command
-from .context import Context, InContext, now
+from .context import Context, InContext
 from .ids import Id
+from .intake import Asked
 from .models import CancelBody, OperationAnswer, PlanChangeBody, ResolutionBody
 from .openapi import WITH_BODY, answers, body_example
-from .problems import not_found, refused_by_workflow
+from .problems import ApiProblem
 
 router = APIRouter(prefix="/v1/plan-changes", tags=["Plan changes"])
 
@@ -61,14 +65,7 @@ async def ask(
     same operation, however far that has come.
     """
     wanted = Wanted(**body.model_dump())
-    async with context.database.transaction() as session:
-        operation, start = await intake.accept(session, context, who, key, wanted, now())
-    if start:
-        context.dispatcher.hand_over(start)
-    else:
-        response.headers["Idempotent-Replayed"] = "true"
-    response.headers["Location"] = f"/v1/operations/{operation.id}"
-    return views.operation(operation, who)
+    return await asking.begin(context, who, key, _asked(context, who, wanted), response)
 
 
 @router.post(
@@ -96,8 +93,8 @@ async def cancel(
     """
     comment = body.comment if body else None
     message = Cancel(person=who.person, comment=comment)
-    command = Command("cancel", "cancel", message, "cancellation asked for", {"comment": comment})
-    return await _tell(context, who, id, command, response)
+    command = Command("cancel", message, "cancellation asked for", {"comment": comment})
+    return await asking.tell(context, who, Kind.PLAN_CHANGE, id, "cancel", command, response)
 
 
 @router.post(
@@ -121,12 +118,13 @@ async def revise(
 ) -> OperationAnswer:
     """The whole request anew; a new preview and a new round of review follow."""
     wanted = Wanted(**body.model_dump())
-    async with context.database.reading() as session:
-        actions.check(await _owned(session, who, id), "revise", who)
-        await intake.check_sensible(session, who, wanted)
-    message = Revise(person=who.person, wanted=wanted)
-    command = Command("revise", "revise", message, "revision asked for", wanted.model_dump(mode="json"))
-    return await _tell(context, who, id, command, response)
+
+    async def command(session: AsyncSession, _: Operation) -> Command:
+        await _sensible(session, who, wanted)
+        message = Revise(person=who.person, wanted=wanted)
+        return Command("revise", message, "revision asked for", wanted.model_dump(mode="json"))
+
+    return await asking.tell(context, who, Kind.PLAN_CHANGE, id, "revise", command, response)
 
 
 @router.post(
@@ -152,29 +150,33 @@ async def resolve(
     """For a change whose lines in Stripe are not those that were approved."""
     message = Resolve(person=who.person, action=body.action, comment=body.comment)
     detail = {"action": body.action, "comment": body.comment}
-    command = Command(body.action, "resolve", message, "resolution asked for", detail)
-    return await _tell(context, who, id, command, response)
+    command = Command("resolve", message, "resolution asked for", detail)
+    return await asking.tell(context, who, Kind.PLAN_CHANGE, id, body.action, command, response)
 
 
-async def _owned(session: AsyncSession, who: Caller, id_: str) -> Operation:
-    operation = await operations.get(session, who.organization, id_)
-    if operation is None or operation.kind != Kind.PLAN_CHANGE.value:
-        raise not_found()
-    return operation
+def _asked(context: Context, who: Caller, wanted: Wanted) -> Asked[Organization]:
+    async def check(session: AsyncSession) -> Organization:
+        return await _sensible(session, who, wanted)
+
+    def message(operation: Operation, organization: Organization) -> PlanChangeInput:
+        return PlanChangeInput(
+            operation=operation.id,
+            organization=organization.id,
+            subscription=organization.stripe_subscription,
+            requested_by=operation.requested_by,
+            wanted=wanted,
+            policy=context.policy,
+        )
+
+    return Asked(Kind.PLAN_CHANGE, wanted, ids.PLAN_CHANGE, check, message)
 
 
-async def _tell(
-    context: Context, who: Caller, id_: str, command: Command, response: Response
-) -> OperationAnswer:
-    async with context.database.transaction() as session:
-        operation = await _owned(session, who, id_)
-        actions.check(operation, command.action, who)
-        row = await commands.record(session, operation, who.person, command, now())
-    delivery = await context.dispatcher.outcome(row)
-    if delivery.outcome == "refused":
-        raise refused_by_workflow(delivery.problem)
-    async with context.database.reading() as session:
-        operation = await _owned(session, who, id_)
-    pending = delivery.outcome == "later"
-    response.status_code = 202 if pending else 200
-    return views.operation(operation, who, pending=pending)
+async def _sensible(session: AsyncSession, who: Caller, wanted: Wanted) -> Organization:
+    """Raises what the mirror already knows to be impossible; the workflow asks Stripe itself."""
+    organization, plans, usage = await standing.read(session, who.organization)
+    held = organization.subscription
+    if held is None or usage is None or not plans:
+        raise ApiProblem.usual("not_synced")
+    current = Terms.model_validate({name: held[name] for name in Terms.model_fields})
+    validate_change(current, wanted, find_plan(plans, wanted.plan), usage)
+    return organization

@@ -140,7 +140,9 @@ async def _invalid(request: Request, error: Exception) -> Response:
         return _answer(request, ApiProblem.usual("invalid_json"))
     errors = field_errors(error.errors())
     more = "" if len(errors) == 1 else f" There are {len(errors)} problems, see errors."
-    return _answer(request, ApiProblem("invalid_request", errors[0].message + more, errors))
+    first = errors[0]
+    code = first.code if first.code in CATALOGUE else "invalid_request"
+    return _answer(request, ApiProblem(code, first.message + more, errors))
 
 
 async def _http(request: Request, error: Exception) -> Response:

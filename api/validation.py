@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from billing.money import MOST_MINOR
+from billing.notes import NOTE_MAX, NOTE_MIN
+
 MOST = 20
 LONGEST_NAME = 60
 
@@ -32,6 +35,53 @@ _TYPES = {
     "dict_type": "a JSON object",
 }
 
+_OWN = {
+    ("missing", "note"): (
+        "note_missing",
+        f"is required: say in {NOTE_MIN} to {NOTE_MAX} characters why the money goes back",
+    ),
+    ("string_too_short", "note"): (
+        "note_too_short",
+        f"must have at least {NOTE_MIN} characters, not counting blanks around them: say why",
+    ),
+    ("string_too_long", "note"): (
+        "note_too_long",
+        f"must have at most {NOTE_MAX} characters, which is what Stripe's metadata holds; shorten it",
+    ),
+    ("value_error", "note"): (
+        "note_unreadable",
+        "must not contain control characters; remove them",
+    ),
+    ("greater_than_equal", "amount_minor"): (
+        "amount_not_positive",
+        "must be at least 1: minor units, so 1050 for USD 10.50",
+    ),
+    ("less_than_equal", "amount_minor"): ("amount_too_large", f"must be at most {MOST_MINOR}"),
+    ("int_type", "amount_minor"): (
+        "amount_not_whole",
+        "must be a whole number without quotes or decimals: minor units, so 1050 for USD 10.50",
+    ),
+    ("string_pattern_mismatch", "currency"): (
+        "unknown_currency",
+        "must be a three-letter ISO 4217 code in lower case, such as usd",
+    ),
+    ("literal_error", "reason"): ("unknown_reason", "must be {expected}"),
+    ("literal_error", "instrument"): ("unknown_instrument", "must be {expected}"),
+    ("string_pattern_mismatch", "payment_intent"): (
+        "payment_id_malformed",
+        "must be a payment's id as Stripe writes it, pi_ and letters and digits; see GET /v1/payments",
+    ),
+    ("string_pattern_mismatch", "invoice"): (
+        "invoice_id_malformed",
+        "must be an invoice's id as Stripe writes it, in_ and letters and digits; see GET /v1/invoices",
+    ),
+    ("string_pattern_mismatch", "customer"): (
+        "customer_id_malformed",
+        "must be a customer's id as Stripe writes it, cus_ and letters and digits; see GET /v1/customers",
+    ),
+}
+"""Fields whose mistakes have codes of their own, by pydantic's type: they stand in the catalogue."""
+
 
 @dataclass(frozen=True)
 class FieldError:
@@ -56,7 +106,10 @@ def _field_error(error: Mapping[str, Any]) -> FieldError:
     kind = str(error["type"])
     code = "wrong_type" if kind in _TYPES else _CODES.get(kind, "invalid")
     name = _short(".".join(path)) or f"the {where}"
-    return FieldError(where, _pointer(path), code, f"{name} {_say(kind, error)}.")
+    said = _say(kind, error)
+    if where == "body" and (own := _OWN.get((kind, path[-1] if path else ""))):
+        code, said = own[0], own[1].format(**(error.get("ctx") or {}))
+    return FieldError(where, _pointer(path), code, f"{name} {said}.")
 
 
 def _say(kind: str, error: Mapping[str, Any]) -> str:

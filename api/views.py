@@ -3,15 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from billing.approval import Refusal, Rung, may_decide
 from billing.money import Money
 from db import pages
-from db.tables import Approval, Customer, Invoice, Notice, Operation
+from db.tables import Customer, Invoice, Notice, Operation
 
 from .actions import possible
 from .auth import Caller
 from .models import (
-    ApprovalAnswer,
     CustomerAnswer,
     InvoiceAnswer,
     Listed,
@@ -51,40 +49,6 @@ def operation(row: Operation, caller: Caller, *, pending: bool = False) -> Opera
         approval=row.approval_id,
         pending=pending,
     )
-
-
-def approval(row: Approval, caller: Caller, *, pending: bool = False) -> ApprovalAnswer:
-    refusal = why_not(row, caller)
-    amount = None
-    if row.amount_minor is not None and row.currency is not None:
-        amount = Money(amount_minor=row.amount_minor, currency=row.currency)
-    return ApprovalAnswer(
-        **row.model_dump(),
-        operation=row.operation_id,
-        amount=amount,
-        can_decide=refusal is None,
-        why_not=refusal.message if refusal else None,
-        pending=pending,
-    )
-
-
-def why_not(row: Approval, caller: Caller) -> Refusal | None:
-    """Why the caller may not decide now. The person comes first: theirs stays a refusal when it is closed.
-
-    A review confirms lines, whatever they come to: no amount is held against an authority here.
-    """
-    refusal = may_decide(
-        requester=row.requested_by,
-        requester_delegates=(),
-        person=caller.person,
-        roles=caller.roles,
-        ladder=[Rung.model_validate(rung) for rung in row.ladder],
-        rung=row.rung,
-    )
-    if refusal is None and row.state != "open":
-        message = f"This approval is already {row.state}; nothing more can be decided on it."
-        return Refusal(code="approval_closed", message=message)
-    return refusal
 
 
 def customer(row: Customer) -> CustomerAnswer:

@@ -80,6 +80,22 @@ class Database:
         async with self._read() as session:
             yield session
 
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncSession]:
+        """A session for reading alone whose statements all see the same moment; no lock is held."""
+        if self.is_sqlite:
+            async with self._read() as session:
+                # Readers have no transactions of SQLAlchemy's; WAL keeps the moment of this one.
+                await session.exec(text("BEGIN"))  # type: ignore[call-overload]
+                try:
+                    yield session
+                finally:
+                    await session.exec(text("COMMIT"))  # type: ignore[call-overload]
+        else:
+            async with self._write() as session:
+                await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+                yield session
+
     async def ping(self) -> None:
         """Raise SQLAlchemyError or OSError when the records cannot be read."""
         async with self._reader.connect() as connection:

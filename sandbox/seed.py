@@ -77,13 +77,25 @@ async def seed_stripe(places: Places) -> Seeded:
         if kept.exists():
             seeded = Seeded.model_validate_json(kept.read_bytes())
         else:
-            async with _days_ago(places.url("stripe"), DAYS_SINCE_SUBSCRIBED):
+            async with (
+                _unheard(places.url("stripe")),
+                _days_ago(places.url("stripe"), DAYS_SINCE_SUBSCRIBED),
+            ):
                 seeded = await _Seeding(client).run()
             write_whole(kept, seeded.model_dump_json(indent=2))
     except (stripe.StripeError, httpx.HTTPError) as error:
         raise StackFailed(f"seeding the Stripe stand-in failed: {error}") from error
     write_whole(places.file("organization.json"), json.dumps(_provisioning(places, seeded), indent=2))
     return seeded
+
+
+@asynccontextmanager
+async def _unheard(stand_in: str) -> AsyncIterator[None]:
+    """What happens within is told to nobody: provisioning reads it all, and the API may not be up yet."""
+    async with httpx.AsyncClient(base_url=stand_in, trust_env=False, timeout=10) as http:
+        (await http.post("/_sandbox/webhooks", json={"mode": "drop"})).raise_for_status()
+        yield
+        (await http.post("/_sandbox/webhooks", json={"mode": "normal"})).raise_for_status()
 
 
 @asynccontextmanager

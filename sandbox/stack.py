@@ -19,6 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent
 START_WITHIN = 30.0
 """Seconds that one part may take to answer before the stack gives up."""
 
+WEBHOOKS = "/webhooks/stripe"
+
 NAMESPACE_PAGE = f"/api/v1/namespaces/{NAMESPACE}"
 """Temporal's ports open before the namespace is there, so that is asked for."""
 
@@ -65,6 +67,8 @@ class Stack:
             "stripe": [
                 *(*python, "sandbox.stripe", "--port", str(ports["stripe"])),
                 *("--data", str(file("stripe.jsonl"))),
+                *("--webhook-url", f"{self.places.url('api')}{WEBHOOKS}"),
+                *("--webhook-secret", self.places.memory.webhook_secret),
             ],
             "mail": [
                 *(*python, "sandbox.mail", "--smtp-port", str(ports["smtp"])),

@@ -27,6 +27,16 @@ def _address(value: str) -> str:
     return value
 
 
+def _signing_secrets(value: SecretStr) -> SecretStr:
+    if not all(secret.startswith("whsec_") for secret in _separated(value)):
+        raise ValueError("must be whsec_…; during a rotation several, separated by commas")
+    return value
+
+
+def _separated(value: SecretStr) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.get_secret_value().split(",") if part.strip())
+
+
 DatabaseUrl = Annotated[str, _starts("sqlite", "postgresql", example="postgresql://plixo@db/plixo")]
 HttpUrl = Annotated[str, _starts("http://", "https://", example="https://billing.example.com")]
 
@@ -41,7 +51,9 @@ class Settings(BaseSettings):
     temporal_namespace: str = Field(default="default", min_length=1)
     stripe_api_key: SecretStr
     stripe_api_base: HttpUrl = "https://api.stripe.com"
-    stripe_webhook_secret: SecretStr | None = None
+    stripe_webhook_secret: Annotated[SecretStr, AfterValidator(_signing_secrets)] | None = None
+    """Signs Stripe's webhooks, none of which are taken when unset; several, separated by commas, while the
+    secret is rotated."""
     smtp_url: Annotated[str, _starts("smtp://", "smtps://", example="smtp://127.0.0.1:1025")] = (
         "smtp://127.0.0.1:1025"
     )
@@ -55,6 +67,16 @@ class Settings(BaseSettings):
     """Where the worker answers /healthz; nowhere when unset."""
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
     """Where the Temporal SDK of the worker serves its metrics to Prometheus; nowhere when unset."""
+
+    @property
+    def webhook_secrets(self) -> tuple[str, ...]:
+        """Every secret that a webhook may be signed with."""
+        return _separated(self.stripe_webhook_secret) if self.stripe_webhook_secret else ()
+
+    @property
+    def livemode(self) -> bool:
+        """Whether the Stripe key is one for real money."""
+        return self.stripe_api_key.get_secret_value().startswith(("sk_live_", "rk_live_"))
 
 
 class InvalidSettings(Exception):

@@ -5,26 +5,31 @@ People act through the HTTP API, as in production; nothing of ours is patched.
 
 import asyncio
 import json
+import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
+import uvicorn
 from aiosmtpd.smtp import SMTP
+from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient, Response
 from pydantic import SecretStr
+from sqlmodel import select
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from api.app import create_app
-from api.context import Context
+from api.context import Context, StripeAccount
 from billing.policy import Policy, policy_from_toml
 from db.session import Database
+from db.tables import StripeEvent
 from sandbox.mail import LOOPBACK, Mailbox
 from sandbox.stripe.inprocess import StandIn
 from settings.settings import DEFAULT_POLICY, Settings
@@ -34,6 +39,7 @@ from .builders import Member, Tenant
 from .shop import APRIL, PLANS, Plans, Shop, open_shop
 
 BIN = Path(sys.executable).parent
+SECRET = "whsec_house"
 PATIENCE = 30.0
 """Seconds until a test gives up waiting for a state."""
 
@@ -86,6 +92,7 @@ class House:
     settings: Settings
     policy: Policy
     patience: float = PATIENCE
+    app: FastAPI | None = None
 
     @property
     def stand_in(self) -> StandIn:
@@ -123,6 +130,38 @@ class House:
         approval = await self.approval(who, operation)
         body = {"decision": decision, "subject_hash": approval["subject_hash"], "comment": comment} | more
         return await self.post(who, f"/v1/approvals/{approval['id']}/decision", body)
+
+    # --- Stripe's events --------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def told_by_stripe(self) -> AsyncIterator[None]:
+        """Within, the stand-in posts its events to the API, which then has a port of its own."""
+        assert self.app is not None
+        async with served(self.app) as address:
+            self.stand_in.webhooks(url=f"{address}/webhooks/stripe", secret=SECRET)
+            try:
+                yield
+            finally:
+                # Nothing may be on its way any more when the port is closed.
+                await self._delivered()
+                self.stand_in.webhooks(url=None)
+
+    async def followed(self) -> None:
+        """Waits until every event so far was delivered and followed to its end."""
+        await self._delivered()
+
+        async def settled() -> bool:
+            async with self.database.reading() as session:
+                pending = await session.exec(select(StripeEvent.id).where(StripeEvent.state == "pending"))
+                return pending.first() is None
+
+        await until(settled, lambda: "an event is still followed", self.patience)
+
+    async def _delivered(self) -> None:
+        async def empty() -> bool:
+            return not self.stand_in.webhooks()["pending"]
+
+        await until(empty, lambda: f"webhooks are pending: {self.stand_in.webhooks()}", self.patience)
 
     # --- waiting ----------------------------------------------------------------------------------------
 
@@ -187,6 +226,31 @@ async def until(
         await asyncio.sleep(patience / 500)
 
 
+class _Server(uvicorn.Server):
+    """Leaves the signals to pytest."""
+
+    def capture_signals(self) -> Any:
+        return nullcontext()
+
+
+@asynccontextmanager
+async def served(app: FastAPI) -> AsyncIterator[str]:
+    """The app on a free loopback port, in this loop; gives its address."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as port:
+        port.bind((LOOPBACK, 0))
+        server = _Server(
+            uvicorn.Config(
+                app, lifespan="off", access_log=False, log_config=None, timeout_graceful_shutdown=1
+            )
+        )
+        task = asyncio.create_task(server.serve(sockets=[port]))
+        try:
+            yield f"http://{LOOPBACK}:{port.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await task
+
+
 @asynccontextmanager
 async def time_skipping() -> AsyncIterator[WorkflowEnvironment]:
     """A Temporal test server of its own: its time is server-wide."""
@@ -206,15 +270,17 @@ async def house(
     at: int = APRIL,
     plans: Plans = PLANS,
     currency: str = "usd",
+    policy: Policy | None = None,
 ) -> AsyncIterator[House]:
     """Everything, in this process, around a Temporal server and a fresh database."""
     async with AsyncExitStack() as stack:
         mail = await stack.enter_async_context(MailSink())
-        policy = default_policy()
+        policy = policy or default_policy()
         settings = Settings(
             database_url=database.url.render_as_string(hide_password=False),
             stripe_api_key=SecretStr("sk_test_plixo"),
             stripe_api_base=stand_in.url,
+            stripe_webhook_secret=SecretStr(SECRET),
             smtp_url=mail.url,
             public_url="http://plixo.test",
         )
@@ -223,13 +289,14 @@ async def house(
         stack.push_async_callback(activities.close)
         for worker in composition.build_workers(environment.client, activities, policy):
             await stack.enter_async_context(worker)
-        app = create_app(policy, database, environment.client, rate=1e6)
+        account = StripeAccount(settings.webhook_secrets, settings.livemode)
+        app = create_app(policy, database, environment.client, rate=1e6, stripe=account)
         http = await stack.enter_async_context(
             AsyncClient(transport=ASGITransport(app), base_url="http://plixo.test", timeout=30)
         )
         context: Context = app.state.context
         stack.push_async_callback(context.dispatcher.idle)
-        yield House(environment.client, environment, database, shop, mail, http, settings, policy)
+        yield House(environment.client, environment, database, shop, mail, http, settings, policy, app=app)
 
 
 def as_json(value: Any) -> str:

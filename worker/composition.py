@@ -14,13 +14,17 @@ from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.approvals import Approvals
+from activities.commitments import Commitments
 from activities.effects import StripeEffects
 from activities.mail import Mailer
 from activities.mirror import Mirror
+from activities.money_reads import MoneyReads
+from activities.note_records import NoteRecords
 from activities.notices import Notices
 from activities.outbox import OutboxSweep
 from activities.records import Records
 from activities.stripe_client import stripe_client
+from activities.stripe_events import StripeEvents
 from activities.stripe_reads import StripeReads
 from billing.delivery import Delivery
 from billing.policy import Policy
@@ -29,17 +33,25 @@ from db.tables import Outbox
 from settings.settings import Settings
 from workflows import dispatch, ids
 from workflows.approval import ApprovalWorkflow
+from workflows.credit import CreditWorkflow
 from workflows.finance_notice import FinanceNoticeWorkflow
+from workflows.note import NoteWorkflow
 from workflows.outbox_sweep import OutboxSweepWorkflow
 from workflows.plan_change import PlanChangeWorkflow
 from workflows.reconcile import ReconcileWorkflow
+from workflows.refund import RefundWorkflow
+from workflows.stripe_event import StripeEventWorkflow
 
 from .interceptors import Heartbeats
 
 WORKFLOWS: Sequence[type] = (
     PlanChangeWorkflow,
+    RefundWorkflow,
+    CreditWorkflow,
+    NoteWorkflow,
     ApprovalWorkflow,
     FinanceNoticeWorkflow,
+    StripeEventWorkflow,
     OutboxSweepWorkflow,
     ReconcileWorkflow,
 )
@@ -89,9 +101,11 @@ def build_activities(
         )
 
     records, approvals, notices = Records(database), Approvals(database), Notices(database)
+    commitments, notes = Commitments(database), NoteRecords(database)
     mailer = Mailer(database, settings.smtp_url, settings.mail_from, settings.public_url)
     effects, reads = StripeEffects(stripe_api, database), StripeReads(stripe_api, database)
-    mirror = Mirror(stripe_api, database)
+    money = MoneyReads(stripe_api, database)
+    mirror, events = Mirror(stripe_api, database), StripeEvents(stripe_api, database)
     return Activities(
         main=(
             records.tell,
@@ -101,10 +115,16 @@ def build_activities(
             approvals.note_reminder,
             approvals.settle_decision,
             approvals.close_approval,
+            commitments.commit,
+            commitments.release,
+            notes.notes,
+            notes.add,
+            notes.note_objects,
             notices.open_notice,
             notices.escalate_notice,
             notices.acknowledge_notice,
             mailer.send,
+            events.settle_event,
             OutboxSweep(database, send).deliver_outbox,
         ),
         stripe=(
@@ -115,9 +135,18 @@ def build_activities(
             reads.renewal_preview,
             reads.result,
             reads.schedule,
+            money.refundable,
+            money.creditable,
+            money.refund,
+            money.credit,
+            events.follow_event,
             mirror.mirror_catalog,
             mirror.mirror_customers,
             mirror.mirror_invoices,
+            mirror.mirror_payments,
+            mirror.mirror_invoice_payments,
+            mirror.mirror_refunds,
+            mirror.mirror_credit_notes,
         ),
         close=mailer.close,
     )

@@ -14,7 +14,7 @@ from api.app import create_app
 from api.context import Context
 from billing.plans import Plan, PlanLimits, Price
 from billing.policy import Policy, policy_from_toml
-from db import mirror
+from db import mirror, timeline
 from db.session import Database
 from settings.settings import DEFAULT_POLICY
 
@@ -31,6 +31,14 @@ from ..builders import (
     tenant,
 )
 from ..databases import SqliteDatabases
+from ..money_rows import (
+    a_credit_operation,
+    a_delegation,
+    a_note,
+    a_payment,
+    a_refund,
+    a_refund_operation,
+)
 from .processes import NO_TEMPORAL, Served, api_process
 
 PERIOD_END = 1775001600
@@ -146,13 +154,36 @@ async def existing(database: Database, acme: Tenant, policy: Policy) -> dict[str
     customer = a_customer(acme.id)
     invoice = an_invoice(customer)
     approval, notice = an_approval(operation), a_notice(operation)
-    await store(database, operation, approval, notice, customer, invoice)
+    policy_document = policy.model_dump(mode="json")
+    open_to_all = {
+        "policy": policy_document,
+        "allowed_actions": ["cancel", "revise", "retry", "close", "accept"],
+    }
+    refund, credit = a_refund_operation(acme, **open_to_all), a_credit_operation(acme, **open_to_all)
+    payment = a_payment(acme.id)
+    money = (refund, credit, a_note(refund), a_note(credit), payment, a_refund(acme.id, payment.id))
+    delegation = a_delegation(acme.admin.person, acme.finance.person)
+    await store(database, operation, approval, notice, customer, invoice, delegation, *money)
+    async with database.transaction() as session:  # evidence is of what has happened
+        await timeline.append(
+            session,
+            operation.id,
+            key="requested",
+            event="plan change requested",
+            actor=acme.admin.id,
+            at=NOW,
+            detail=operation.request,
+        )
     return {
         "plan-changes": operation.id,
         "operations": operation.id,
         "approvals": approval.id,
+        "delegations": delegation.id,
         "notices": notice.id,
         "invoices": invoice.id,
+        "refunds": refund.id,
+        "credits": credit.id,
+        "payments": payment.id,
     }
 
 

@@ -47,7 +47,8 @@ def free_port() -> int:
 def api_process(log: Path, **settings: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """The process and its address, once it answers; it is ended at the end of the block."""
     port = free_port()
-    env = environment(stripe_api_key="sk_test_none", api_port=str(port), **settings)
+    settings = {"stripe_api_key": "sk_test_none", "stripe_webhook_secret": "whsec_none"} | settings
+    env = environment(api_port=str(port), **settings)
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "api"], cwd=log.parent, env=env, stdout=output, stderr=output

@@ -3,9 +3,13 @@
 import pytest
 from pydantic import BaseModel
 
-from api import examples, models
+from api import approval_models, examples, models, money_examples, money_models
 from api.catalogue import CATALOGUE
 from api.openapi import problem_example
+from billing.credit import CreditFound, CreditSubject
+from billing.credit_report import credit_problem, credit_report
+from billing.refund import RefundFound, RefundSubject
+from billing.refund_report import Share, refund_report
 
 
 @pytest.mark.parametrize("code", CATALOGUE)
@@ -26,6 +30,12 @@ def test_a_problem_fits_its_model(code: str) -> None:
         (models.EventAnswer, "EVENT"),
         (models.ApprovalAnswer, "APPROVAL"),
         (models.ApprovalAnswer, "DECIDED_APPROVAL"),
+        (approval_models.DelegateBody, "DELEGATE"),
+        (approval_models.DelegationBody, "DELEGATION_BODY"),
+        (approval_models.DelegationAnswer, "DELEGATION"),
+        (approval_models.DelegationAnswer, "APPROVAL_DELEGATION"),
+        (approval_models.DelegationAnswer, "REVOKED_DELEGATION"),
+        (approval_models.PersonAnswer, "PERSON"),
         (models.OrganizationAnswer, "ORGANIZATION"),
         (models.PlanAnswer, "PLAN"),
         (models.CustomerAnswer, "CUSTOMER"),
@@ -37,3 +47,61 @@ def test_a_problem_fits_its_model(code: str) -> None:
 def test_an_example_reads_as_its_model_and_back(model: type[BaseModel], name: str) -> None:
     example = getattr(examples, name)
     assert model.model_validate(example).model_dump(mode="json", by_alias=True) == example
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        (money_models.RefundBody, "REFUND"),
+        (money_models.CreditBody, "CREDIT"),
+        (money_models.RefundResolutionBody, "REFUND_RESOLUTION"),
+        (money_models.CreditResolutionBody, "CREDIT_RESOLUTION"),
+        (money_models.NoteBody, "NOTE_BODY"),
+        (money_models.NoteAnswer, "NOTE"),
+        (money_models.NoteAnswer, "CREDIT_NOTE"),
+        (models.OperationAnswer, "ACCEPTED_REFUND"),
+        (models.OperationAnswer, "REFUND_IN_REVIEW"),
+        (models.OperationAnswer, "FAILED_REFUND"),
+        (models.OperationAnswer, "ACCEPTED_CREDIT"),
+        (models.OperationAnswer, "CREDIT_IN_REVIEW"),
+        (models.OperationAnswer, "MISMATCHED_CREDIT"),
+        (money_models.PaymentAnswer, "PAYMENT"),
+        (money_models.PaymentWithRefunds, "PAYMENT_WITH_REFUNDS"),
+    ],
+)
+def test_an_example_of_money_back_reads_as_its_model_and_back(model: type[BaseModel], name: str) -> None:
+    example = getattr(money_examples, name)
+    assert model.model_validate(example).model_dump(mode="json", by_alias=True) == example
+
+
+def test_the_examples_of_subjects_and_results_are_what_the_stories_make() -> None:
+    refund = RefundSubject.model_validate(money_examples.REFUND_IN_REVIEW["subject"])
+    part = refund.parts[0]
+    failed = RefundFound(
+        refund="re_3SVxkP2eZvKYlo2C1mWb4uJd",
+        status="failed",
+        amount=part.amount,
+        currency="usd",
+        payment_intent=part.payment_intent,
+        failure_reason="expired_or_canceled_card",
+        metadata={},
+    )
+    share = Share(part=part, currency="usd", found=failed)
+    assert refund_report(refund, [share]) == money_examples.FAILED_REFUND["result"]
+    assert share.problem is not None
+    assert share.problem.model_dump() == money_examples.FAILED_REFUND["error"]
+
+    credit = CreditSubject.model_validate(money_examples.CREDIT_IN_REVIEW["subject"])
+    found = CreditFound(
+        object="cbtxn_1SVy0R2eZvKYlo2CqWeRtYuI",
+        amount=4_000,
+        currency="usd",
+        reduces_due=0,
+        to_balance=4_000,
+        balance_after=-4_000,
+        metadata={},
+    )
+    assert credit_report(credit, found.object, found) == money_examples.MISMATCHED_CREDIT["result"]
+    problem = credit_problem(credit, found)
+    assert problem is not None
+    assert problem.model_dump() == money_examples.MISMATCHED_CREDIT["error"]

@@ -36,19 +36,40 @@ async def test_it_names_every_route_that_there_is(document: dict[str, Any]) -> N
         ("POST", "/v1/plan-changes/{id}/cancel"),
         ("POST", "/v1/plan-changes/{id}/revision"),
         ("POST", "/v1/plan-changes/{id}/resolution"),
+        *(
+            (method, f"/v1/{kind}{path}")
+            for kind in ("refunds", "credits")
+            for method, path in (
+                ("POST", ""),
+                ("POST", "/{id}/cancel"),
+                ("POST", "/{id}/revision"),
+                ("POST", "/{id}/resolution"),
+                ("GET", "/{id}/notes"),
+                ("POST", "/{id}/notes"),
+            )
+        ),
         ("GET", "/v1/approvals"),
         ("GET", "/v1/approvals/{id}"),
         ("POST", "/v1/approvals/{id}/decision"),
+        ("POST", "/v1/approvals/{id}/delegate"),
+        ("GET", "/v1/delegations"),
+        ("POST", "/v1/delegations"),
+        ("POST", "/v1/delegations/{id}/revoke"),
+        ("GET", "/v1/people"),
         ("GET", "/v1/operations"),
         ("GET", "/v1/operations/{id}"),
         ("GET", "/v1/operations/{id}/timeline"),
+        ("GET", "/v1/operations/{id}/evidence"),
         ("GET", "/v1/organization"),
         ("GET", "/v1/plans"),
         ("GET", "/v1/customers"),
         ("GET", "/v1/invoices"),
         ("GET", "/v1/invoices/{id}"),
+        ("GET", "/v1/payments"),
+        ("GET", "/v1/payments/{id}"),
         ("GET", "/v1/notices"),
         ("POST", "/v1/notices/{id}/acknowledge"),
+        ("POST", "/webhooks/stripe"),
         ("GET", "/healthz"),
         ("GET", "/readyz"),
         ("GET", "/metrics"),
@@ -112,8 +133,11 @@ async def test_it_promises_nothing_of_the_framework(document: dict[str, Any]) ->
     assert set(document["components"]["securitySchemes"]) == {"ApiKey"}
 
 
-async def test_an_idempotency_key_is_required_where_an_operation_starts(document: dict[str, Any]) -> None:
-    [parameter] = document["paths"]["/v1/plan-changes"]["post"]["parameters"]
+@pytest.mark.parametrize("kind", ["plan-changes", "refunds", "credits"])
+async def test_an_idempotency_key_is_required_where_an_operation_starts(
+    document: dict[str, Any], kind: str
+) -> None:
+    [parameter] = document["paths"][f"/v1/{kind}"]["post"]["parameters"]
     assert (parameter["name"], parameter["in"], parameter["required"]) == ("Idempotency-Key", "header", True)
 
 

@@ -8,7 +8,7 @@ from sqlmodel import select
 
 from billing.operations import Role, State
 from billing.plan_change import PlanChangeInput
-from billing.policy import Policy
+from billing.policy import Policy, policy_hash
 from billing.timeline import Event, verify_chain
 from db import operations, timeline
 from db.session import Database
@@ -64,7 +64,11 @@ async def test_the_row_its_event_and_the_start_are_written_together(
     assert operation is not None
     assert operation.policy == policy.model_dump(mode="json")
     assert [(event.event, event.actor, event.detail) for event in events] == [
-        ("plan change requested", acme.admin.id, operation.request)
+        (
+            "plan change requested",
+            acme.admin.id,
+            operation.request | {"policy_hash": policy_hash(policy.model_dump(mode="json"))},
+        )
     ]
     assert (outbox.action, outbox.name, outbox.workflow_id) == (
         "start",

@@ -125,6 +125,25 @@ def test_the_stand_in_gave_no_answer_that_stripe_would_not(stack: Up) -> None:
     assert httpx.get(stack.info["stripe"] + "/_sandbox/violations").json() == []
 
 
+def test_what_changes_in_stripe_is_told_and_seen_in_the_api(stack: Up) -> None:
+    customer = stack.info["example"]["customer"]
+    changed = httpx.post(
+        f"{stack.info['stripe']}/v1/customers/{customer}",
+        data={"name": "Renamed in Stripe"},
+        auth=(stack.info["env"]["PLIXO_STRIPE_API_KEY"], ""),
+    )
+    assert changed.status_code == 200
+
+    def seen() -> bool:
+        customers = stack.get("/v1/customers?limit=100").json()["data"]
+        return {"Renamed in Stripe"} <= {one["name"] for one in customers if one["id"] == customer}
+
+    until(seen)
+    figures = httpx.get(f"{stack.info['api']}/metrics").text
+    refused = [line for line in figures.splitlines() if "webhook" in line and "forged" in line]
+    assert refused == []
+
+
 def test_the_stand_in_tells_the_machines_time_although_the_subscription_is_days_old(stack: Up) -> None:
     clock = httpx.get(stack.info["stripe"] + "/_sandbox/clock").json()
     assert abs(clock["offset"]) <= 1

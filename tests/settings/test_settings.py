@@ -64,6 +64,34 @@ def test_a_wrong_value_is_said_without_repeating_secrets(monkeypatch: pytest.Mon
     assert "sk_live_secret" not in str(wrong.value)
 
 
+def test_during_a_rotation_there_are_several_webhook_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLIXO_STRIPE_API_KEY", "sk_test_x")
+    assert load()[0].webhook_secrets == ()
+    monkeypatch.setenv("PLIXO_STRIPE_WEBHOOK_SECRET", "")
+    assert load()[0].webhook_secrets == ()
+    monkeypatch.setenv("PLIXO_STRIPE_WEBHOOK_SECRET", "whsec_new, whsec_old,")
+    assert load()[0].webhook_secrets == ("whsec_new", "whsec_old")
+
+
+def test_a_webhook_secret_that_is_none_is_named_and_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLIXO_STRIPE_API_KEY", "sk_test_x")
+    monkeypatch.setenv("PLIXO_STRIPE_WEBHOOK_SECRET", "whsec_new;secret,sk_live_secret")
+    with pytest.raises(InvalidSettings, match=r"PLIXO_STRIPE_WEBHOOK_SECRET: must be whsec_") as wrong:
+        load()
+    assert "secret,sk" not in str(wrong.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "livemode"),
+    [("sk_test_x", False), ("rk_test_x", False), ("sk_live_x", True), ("rk_live_x", True)],
+)
+def test_the_key_says_whether_the_money_is_real(
+    monkeypatch: pytest.MonkeyPatch, key: str, livemode: bool
+) -> None:
+    monkeypatch.setenv("PLIXO_STRIPE_API_KEY", key)
+    assert load()[0].livemode is livemode
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("process", ["api", "worker"])
 async def test_a_process_with_wrong_settings_says_all_and_ends_with_2(process: str) -> None:

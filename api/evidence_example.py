@@ -1,0 +1,253 @@
+"""An example of evidence, whole as the real ones are: of a credit that a controller approved."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from billing.credit import CreditSubject, credit_hash
+from billing.events import CHANGED_IN_STRIPE, NOTE_ADDED, REVIEW_REQUESTED
+from billing.evidence_document import Evidence, Json, sealed
+from billing.money import Money
+from billing.policy import policy_hash
+from billing.timeline import GENESIS, Event, event_hash
+
+from .money_examples import CREDIT, CREDIT_IN_REVIEW, CREDIT_NOTE
+
+_AT = datetime(2026, 4, 16, 9, 0, tzinfo=UTC)
+_OPERATION: str = CREDIT_IN_REVIEW["id"]
+_ORGANIZATION = "org_01JD0V4M2B7P6Q5R4S3T2V1WXY"
+_APPROVAL: str = CREDIT_IN_REVIEW["approval"]
+_ADMIN: str = CREDIT_IN_REVIEW["requested_by"]
+_CONTROLLER = "per_01JD0V5N3C8Q7W2E4R6T9Y1XKB"
+_MADE, _REQUEST = "cbtxn_1SVy0R2eZvKYlo2CqWeRtYuI", "req_8mKq2YvT5nRzXc"
+_KEY = f"{_ORGANIZATION}:{_OPERATION}:credit:1"
+_SUBJECT: Json = CREDIT_IN_REVIEW["subject"]
+_HASH = credit_hash(CreditSubject.model_validate(_SUBJECT))
+
+
+def _limit(per_item: int, window_total: int) -> Json:
+    return {
+        "per_item": {"amount_minor": per_item, "currency": "usd"},
+        "window_days": 30,
+        "window_total": {"amount_minor": window_total, "currency": "usd"},
+        "customer_total": None,
+    }
+
+
+_LIMITS: Json = {
+    "billing_admin": [_limit(25_000, 100_000)],
+    "controller": [_limit(1_000_000, 5_000_000)],
+}
+_POLICY: Json = {"currency": "usd", "authority": {"credit": _LIMITS}}
+
+
+def _after(seconds: int) -> datetime:
+    return _AT + timedelta(seconds=seconds)
+
+
+def _timeline(*told: tuple[int, str, str, Json]) -> list[Event]:
+    events: list[Event] = []
+    for seq, (after, actor, event, detail) in enumerate(told, start=1):
+        prev_hash = events[-1].hash if events else GENESIS
+        hashed = event_hash(_OPERATION, seq, _after(after), actor, event, detail, prev_hash)
+        fields: dict[str, Any] = {"seq": seq, "at": _after(after), "actor": actor, "event": event}
+        events.append(Event(**fields, detail=detail, prev_hash=prev_hash, hash=hashed))
+    return events
+
+
+_EVENTS = _timeline(
+    (0, _ADMIN, "credit requested", CREDIT | {"policy_hash": policy_hash(_POLICY)}),
+    (0, _ADMIN, NOTE_ADDED, {"note": CREDIT_NOTE["id"], "seq": 1, "text": CREDIT["note"], "by": _ADMIN}),
+    (1, "system", "checked against Stripe", {"amount": _SUBJECT["amount"], "subject_hash": _HASH}),
+    (
+        1,
+        "system",
+        "beyond the requester's authority",
+        {
+            "round": 1,
+            "person": _ADMIN,
+            "roles": ["billing_admin"],
+            "customer": CREDIT["customer"],
+            "amount": _SUBJECT["amount"],
+            "counted": ["refund", "credit"],
+            "limits": _LIMITS["billing_admin"],
+            "used": {
+                "30": {
+                    "by_person": {"amount_minor": 0, "currency": "usd"},
+                    "to_customer": {"amount_minor": 0, "currency": "usd"},
+                }
+            },
+            "why": "USD 400.00 is more than billing_admin's USD 250.00 for one item.",
+        },
+    ),
+    (2, "system", REVIEW_REQUESTED, {"approval": _APPROVAL, "round": 1, "subject_hash": _HASH}),
+    (
+        900,
+        _CONTROLLER,
+        "approved",
+        {
+            "approval": _APPROVAL,
+            "role": "controller",
+            "comment": None,
+            "subject_hash": _HASH,
+            "authority_of": _CONTROLLER,
+        },
+    ),
+    (
+        902,
+        "system",
+        CHANGED_IN_STRIPE,
+        {
+            "step": "credit",
+            "kind": "balance.create",
+            "object": _MADE,
+            "idempotency_key": _KEY,
+            "stripe_request": _REQUEST,
+            "read_back": False,
+        },
+    ),
+    (903, "system", "given as agreed, with its note in Stripe", {}),
+)
+
+EVIDENCE: Json = sealed(
+    Evidence.model_validate(
+        {
+            "read_at": _after(3600),
+            "organization": {"id": _ORGANIZATION, "name": "Acme Receivables"},
+            "operation": {
+                "id": _OPERATION,
+                "kind": "credit",
+                "state": "completed",
+                "stage": "done",
+                "request": CREDIT,
+                "subject": _SUBJECT,
+                "requested_by": _ADMIN,
+                "created_at": _AT,
+                "updated_at": _after(903),
+                "closed_at": _after(903),
+                "result": {"object": _MADE, "amount": _SUBJECT["amount"], "verified": True},
+                "error": None,
+                "workflow_id": f"operation-{_OPERATION}",
+            },
+            "policy": _POLICY,
+            "policy_hash": policy_hash(_POLICY),
+            "approvals": [
+                {
+                    "id": _APPROVAL,
+                    "round": 1,
+                    "state": "approved",
+                    "subject": _SUBJECT,
+                    "subject_hash": _HASH,
+                    "reason": "goodwill",
+                    "rule": "USD 400.00 is more than billing_admin's USD 250.00 for one item.",
+                    "amount": Money.model_validate(_SUBJECT["amount"]),
+                    "customer": CREDIT["customer"],
+                    "authority": _LIMITS,
+                    "counted": ["refund", "credit"],
+                    "ladder": [
+                        {
+                            "roles": ["controller"],
+                            "opens_at": "2026-04-16T13:00:00Z",
+                            "remind_at": ["2026-04-16T17:00:00Z"],
+                            "deadline": "2026-04-16T21:00:00Z",
+                            "state": "active",
+                            "needs": "any",
+                        }
+                    ],
+                    "opened_at": _after(2),
+                    "closed_at": _after(900),
+                    "decided_by": _CONTROLLER,
+                    "signatures": [
+                        {"person": _CONTROLLER, "role": "controller", "at": _after(900), "for_person": None}
+                    ],
+                    "decisions": [
+                        {
+                            "id": "dec_01JD1D7A3K5M8N2P4Q6R9S0TUV",
+                            "person": _CONTROLLER,
+                            "for_person": None,
+                            "decision": "approve",
+                            "comment": None,
+                            "subject_hash": _HASH,
+                            "state": "accepted",
+                            "refusal": None,
+                            "created_at": _after(899),
+                            "settled_at": _after(900),
+                        }
+                    ],
+                }
+            ],
+            "commitments": [
+                {
+                    "part": 0,
+                    "payment_intent": None,
+                    "customer": CREDIT["customer"],
+                    "amount": Money.model_validate(_SUBJECT["amount"]),
+                    "person": _ADMIN,
+                    "authority_of": _CONTROLLER,
+                    "decided_at": _after(900),
+                    "released_at": None,
+                    "created_at": _after(1),
+                }
+            ],
+            "intents": [
+                {
+                    "idempotency_key": _KEY,
+                    "step": "credit",
+                    "version": 1,
+                    "effect": "balance.create",
+                    "params_hash": "1d7f0a5be2c94638f1a0b7c6d5e4f30291a8b7c6d5e4f3021a9b8c7d6e5f4031",
+                    "state": "done",
+                    "attempts": 1,
+                    "stripe_id": _MADE,
+                    "stripe_request": _REQUEST,
+                    "result": {"amount": -40_000, "currency": "usd", "ending_balance": -40_000},
+                    "error": None,
+                    "read_back": False,
+                    "created_at": _after(901),
+                    "closed_at": _after(902),
+                }
+            ],
+            "notes": [
+                {
+                    "id": CREDIT_NOTE["id"],
+                    "seq": 1,
+                    "text": CREDIT["note"],
+                    "author": _ADMIN,
+                    "at": _AT,
+                }
+            ],
+            "notices": [],
+            "mails": [
+                {
+                    "message_id": "<6f1ed002ab5595859014ebf0951522d9@billing.example.com>",
+                    "template": "money_ended",
+                    "recipient": _ADMIN,
+                    "sent_at": _after(904),
+                }
+            ],
+            "people": [
+                {"id": _ADMIN, "name": "Ada Admin", "roles": ["billing_admin"]},
+                {"id": _CONTROLLER, "name": "Cora Controller", "roles": ["controller"]},
+            ],
+            "stripe": {
+                "payments": [],
+                "refunds": [],
+                "credit_notes": [],
+                "balance_transactions": [
+                    {
+                        "id": _MADE,
+                        "customer_id": CREDIT["customer"],
+                        "operation_id": _OPERATION,
+                        "amount": -40_000,
+                        "currency": "usd",
+                        "type": "adjustment",
+                        "ending_balance": -40_000,
+                        "created_at": "2026-04-16T09:15:02Z",
+                        "synced_at": "2026-04-16T09:15:03Z",
+                    }
+                ],
+            },
+            "timeline": _EVENTS,
+            "head": _EVENTS[-1].hash,
+        }
+    )
+)

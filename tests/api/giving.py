@@ -1,0 +1,59 @@
+"""Requests for money back, as the tests of refunds, credits and their notes send them."""
+
+from typing import Any
+
+from httpx import Response
+from sqlmodel import select
+
+from billing.operations import Kind, State
+from billing.policy import Policy
+from db.session import Database
+from db.tables import NoteRow, Operation, Outbox, TimelineEvent
+
+from ..builders import Member, Tenant, store
+from ..money_rows import a_credit_operation, a_note, a_refund_operation
+from .conftest import Api
+
+NOTE = "Charged twice for the same month."
+REFUND: dict[str, Any] = {"payment_intent": "pi_unknown", "reason": "duplicate", "note": NOTE}
+CREDIT: dict[str, Any] = {
+    "customer": "cus_unknown",
+    "amount_minor": 2500,
+    "currency": "usd",
+    "instrument": "balance",
+    "reason": "goodwill",
+    "note": NOTE,
+}
+BODIES = {"refunds": REFUND, "credits": CREDIT}
+TRACES = (Operation, TimelineEvent, Outbox, NoteRow)
+NO_TRACE = [0, 0, 0, 0]
+
+
+async def ask(api: Api, who: Member, kind: str, key: str = "key-1", **changes: Any) -> Response:
+    """Ask for a refund or a credit; a change of `...` leaves the field out."""
+    body = {name: value for name, value in (BODIES[kind] | changes).items() if value is not ...}
+    return await api.post(f"/v1/{kind}", who, body, key=key)
+
+
+async def given(database: Database, acme: Tenant, policy: Policy, kind: str, **fields: Any) -> Operation:
+    """A refund or credit that is far enough for the actions it allows, with its note."""
+    make = a_refund_operation if kind == "refunds" else a_credit_operation
+    defaults = {
+        "state": State.AWAITING_APPROVAL.value,
+        "stage": "review",
+        "request": BODIES[kind],
+        "policy": policy.model_dump(mode="json"),
+        "allowed_actions": ["cancel"],
+    }
+    operation = make(acme, **defaults | fields)
+    await store(database, operation, a_note(operation, text=NOTE))
+    return operation
+
+
+async def sent(database: Database) -> list[Outbox]:
+    async with database.reading() as session:
+        return list(await session.exec(select(Outbox)))
+
+
+def kind_of(path: str) -> Kind:
+    return Kind.REFUND if path == "refunds" else Kind.CREDIT

@@ -1,0 +1,129 @@
+"""An operation's evidence, as the API gives it: whole, of one moment, and of one's own organization."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from api.evidence_example import EVIDENCE
+from billing.evidence import verify
+from billing.evidence_links import BrokenLink
+from billing.policy import Policy, policy_hash
+from db import operations
+from db.session import Database
+
+from ..builders import Tenant, a_notice, store
+from ..money_rows import a_payment, a_refund
+from .conftest import Api
+from .giving import NOTE, ask
+
+
+async def evidence(api: Api, tenant: Tenant, id_: str) -> dict[str, Any]:
+    answer = await api.get(f"/v1/operations/{id_}/evidence", tenant.auditor)
+    assert answer.status_code == 200, answer.text
+    document: dict[str, Any] = answer.json()
+    verify(answer.content)
+    return document
+
+
+async def test_a_new_request_is_there_whole_with_who_asked_and_under_which_policy(
+    api: Api, acme: Tenant, policy: Policy
+) -> None:
+    asked = (await ask(api, acme.admin, "credits")).json()
+    document = await evidence(api, acme, asked["id"])
+    assert document["organization"] == {"id": acme.id, "name": acme.organization.name}
+    assert {name: document["operation"][name] for name in ("id", "kind", "state", "request")} == {
+        "id": asked["id"],
+        "kind": "credit",
+        "state": "accepted",
+        "request": asked["request"],
+    }
+    hashed = policy_hash(policy.model_dump(mode="json"))
+    assert document["policy_hash"] == document["timeline"][0]["detail"]["policy_hash"] == hashed
+    assert document["policy"]["stripe"] == {"requests_per_second": "20.0"}
+    assert document["people"] == [
+        {"id": acme.admin.id, "name": acme.admin.person.name, "roles": ["billing_admin"]}
+    ]
+    assert [note["text"] for note in document["notes"]] == [NOTE]
+    assert document["head"] == document["timeline"][-1]["hash"]
+    nothing = [document[part] for part in ("approvals", "commitments", "intents", "notices", "mails")]
+    assert nothing == [[], [], [], [], []]
+
+
+@pytest.mark.parametrize("kind", ["plan-changes", "refunds", "credits"])
+async def test_every_kind_has_its_evidence(api: Api, acme: Tenant, kind: str) -> None:
+    asked = await (api.ask(acme.admin) if kind == "plan-changes" else ask(api, acme.admin, kind))
+    id_ = asked.json()["id"]
+    await api.post(f"/v1/{kind}/{id_}/cancel", acme.admin, {"comment": "Not now."})
+    document = await evidence(api, acme, id_)
+    assert document["timeline"][-1]["event"] == "cancellation asked for"
+
+
+@pytest.mark.parametrize("role", ["admin", "controller", "legal", "finance", "auditor"])
+async def test_everybody_of_the_organization_may_read_it(api: Api, acme: Tenant, role: str) -> None:
+    id_ = (await ask(api, acme.admin, "refunds")).json()["id"]
+    answer = await api.get(f"/v1/operations/{id_}/evidence", getattr(acme, role))
+    assert answer.status_code == 200
+
+
+async def test_another_organizations_evidence_is_not_there(api: Api, acme: Tenant, other: Tenant) -> None:
+    id_ = (await ask(api, acme.admin, "refunds")).json()["id"]
+    theirs = await api.get(f"/v1/operations/{id_}/evidence", other.auditor)
+    unknown = await api.get("/v1/operations/op_unknown/evidence", other.auditor)
+    assert (theirs.status_code, theirs.json()["code"]) == (404, "not_found")
+    assert theirs.json() | {"request_id": ""} == unknown.json() | {"request_id": ""}
+
+
+async def test_what_stripe_has_of_it_is_there_without_others_payments(
+    api: Api, acme: Tenant, other: Tenant, database: Database
+) -> None:
+    mine = (await ask(api, acme.admin, "refunds")).json()["id"]
+    others = (await ask(api, acme.admin, "refunds", "key-2")).json()["id"]
+    await store(
+        database,
+        a_payment(acme.id, id="pi_mine"),
+        a_payment(other.id, id="pi_theirs"),
+        a_refund(acme.id, "pi_mine", id="re_mine", operation_id=mine),
+        a_refund(acme.id, "pi_theirs", id="re_odd", operation_id=mine),
+        a_refund(acme.id, "pi_mine", id="re_of_another", operation_id=others),
+    )
+    stripe = (await evidence(api, acme, mine))["stripe"]
+    assert [payment["id"] for payment in stripe["payments"]] == ["pi_mine"]
+    assert [refund["id"] for refund in stripe["refunds"]] == ["re_mine", "re_odd"]
+
+
+async def test_a_row_that_no_event_tells_of_is_shown_and_found(
+    api: Api, acme: Tenant, database: Database
+) -> None:
+    """The API shows what the records hold: that it does not add up is for the check to say."""
+    asked = (await ask(api, acme.admin, "refunds")).json()
+    async with database.reading() as session:
+        operation = await operations.get_any(session, asked["id"])
+    assert operation is not None
+    await store(database, a_notice(operation, id="ntc_slipped_in"))
+    answer = await api.get(f"/v1/operations/{asked['id']}/evidence", acme.auditor)
+    with pytest.raises(BrokenLink, match="notice ntc_slipped_in: the timeline has no event of it"):
+        verify(answer.content)
+
+
+async def test_it_is_of_one_moment_whatever_is_added_meanwhile(api: Api, acme: Tenant) -> None:
+    id_ = (await ask(api, acme.admin, "refunds")).json()["id"]
+
+    async def note(number: int) -> None:
+        body = {"note": f"Note number {number} of ten."}
+        assert (await api.post(f"/v1/refunds/{id_}/notes", acme.admin, body)).status_code == 202
+
+    read: list[dict[str, Any]] = []
+
+    async def look() -> None:
+        for _ in range(8):
+            read.append(await evidence(api, acme, id_))
+
+    await asyncio.gather(look(), look(), *(note(number) for number in range(10)))
+    assert {len(document["notes"]) for document in read} <= set(range(1, 12))
+    assert len((await evidence(api, acme, id_))["notes"]) == 11
+
+
+def test_the_example_of_the_documentation_is_whole() -> None:
+    assert verify(json.dumps(EVIDENCE)).events == len(EVIDENCE["timeline"])

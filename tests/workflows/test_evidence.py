@@ -1,0 +1,138 @@
+"""The evidence of operations that really ran, as the API gives it and as it is checked offline.
+
+With `RECORD_EVIDENCE` set, the documents of these tests on SQLite are kept: auditors hold such documents,
+and whatever becomes of the code, they have to stay whole.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from billing.evidence import verify
+
+from .. import money
+from ..builders import Tenant
+from ..house import House, until
+
+KEPT = Path(__file__).parents[1] / "billing" / "evidence"
+MORE = "The customer confirmed that the money arrived."
+
+
+@pytest.fixture
+async def acme(home: House) -> Tenant:
+    return await home.shop.tenant(home.database)
+
+
+async def evidence(home: House, acme: Tenant, operation: str, name: str) -> dict[str, Any]:
+    """The document, which is whole."""
+    document = await home.get(acme.auditor, f"/v1/operations/{operation}/evidence")
+    whole = verify(json.dumps(document))
+    assert whole.operation == operation
+    assert (whole.events, whole.head) == (len(document["timeline"]), document["timeline"][-1]["hash"])
+    if os.environ.get("RECORD_EVIDENCE"):
+        KEPT.mkdir(exist_ok=True)
+        (KEPT / f"{name}.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    return document
+
+
+async def noted_in_stripe(home: House, acme: Tenant, operation: str) -> None:
+    """Waits until the note that was added is on its way no more."""
+
+    async def there() -> bool:
+        document = await home.get(acme.auditor, f"/v1/operations/{operation}/evidence")
+        return any(one["effect"].endswith(".note") and one["state"] == "done" for one in document["intents"])
+
+    await until(there, lambda: f"the note of {operation} did not reach Stripe")
+
+
+async def test_a_refund_that_was_revised_approved_and_noted_on_is_whole(home: House, acme: Tenant) -> None:
+    payment = await money.pay(home.shop, await money.customer(home.shop, acme), 80_000)
+    operation = await money.refund(home, acme, payment, 60_000)
+    await home.reviewed(acme, operation)
+    await home.decide(acme.controller, operation, "request_changes", "Only what was charged twice.")
+    await home.wait(acme, operation, "awaiting_approval", stage="changes_requested")
+    revised = {"payment_intent": payment, "amount_minor": 55_000, "reason": "duplicate"}
+    path, words = f"/v1/refunds/{operation}", "Charged twice for March; April was right."
+    answer = await home.post(acme.admin, f"{path}/revision", revised | {"note": words})
+    assert answer.status_code == 200, answer.text
+    await home.reviewed(acme, operation, round_=2)
+    await home.decide(acme.controller, operation, comment="As agreed.")
+    await home.wait(acme, operation, "completed")
+    assert (await home.post(acme.admin, f"{path}/notes", {"note": MORE})).status_code == 202
+    await noted_in_stripe(home, acme, operation)
+
+    document = await evidence(home, acme, operation, "refund")
+    decided = [
+        (decision["person"], decision["decision"], decision["state"])
+        for approval in document["approvals"]
+        for decision in approval["decisions"]
+    ]
+    assert decided == [
+        (acme.controller.id, "request_changes", "accepted"),
+        (acme.controller.id, "approve", "accepted"),
+    ]
+    [held] = document["commitments"]
+    assert (held["amount"]["amount_minor"], held["authority_of"]) == (55_000, acme.controller.id)
+    [refund] = document["stripe"]["refunds"]
+    assert document["intents"][0]["stripe_id"] == refund["id"] == document["operation"]["result"]["refund"]
+    assert document["intents"][0]["stripe_request"].startswith("req_")
+    assert [paid["id"] for paid in document["stripe"]["payments"]] == [payment]
+    assert [note["text"] for note in document["notes"]] == [money.NOTE, words, MORE]
+    roles = {person["id"]: person["roles"] for person in document["people"]}
+    assert (roles[acme.admin.id], roles[acme.controller.id]) == (["billing_admin"], ["controller"])
+    assert {mail["recipient"] for mail in document["mails"]} <= set(roles)
+
+
+async def test_a_credit_within_authority_is_whole(home: House, acme: Tenant) -> None:
+    operation = await money.credit(home, acme, await money.customer(home.shop, acme), 2_000)
+    await home.wait(acme, operation, "completed")
+    document = await evidence(home, acme, operation, "credit")
+    [given] = document["stripe"]["balance_transactions"]
+    assert document["operation"]["result"]["object"] == given["id"]
+    assert document["commitments"][0]["authority_of"] == acme.admin.id
+
+
+async def test_what_stripe_refuses_or_what_is_blocked_is_whole(home: House, acme: Tenant) -> None:
+    payment = await money.pay(home.shop, await money.customer(home.shop, acme), 80_000)
+    blocked = await money.refund(home, acme, "pi_nobodys", 60_000)
+    assert (await home.wait(acme, blocked, "blocked"))["error"]["code"] == "payment_unknown"
+    assert (await evidence(home, acme, blocked, "blocked"))["commitments"] == []
+    rejected = await money.refund(home, acme, payment, 60_000)
+    await home.reviewed(acme, rejected)
+    await home.decide(acme.controller, rejected, "reject", "They were charged rightly.")
+    await home.wait(acme, rejected, "rejected")
+    document = await evidence(home, acme, rejected, "rejected")
+    assert [approval["state"] for approval in document["approvals"]] == ["rejected"]
+    assert document["intents"] == []
+
+
+async def test_a_refund_that_failed_and_was_left_at_that_is_whole(home: House, acme: Tenant) -> None:
+    payment = await money.pay(
+        home.shop, await money.customer(home.shop, acme), 10_000, card="pm_card_refundFail"
+    )
+    operation = await money.refund(home, acme, payment)
+    await home.wait(acme, operation, "completed")
+    home.stand_in.advance(120)
+    await home.skip(days=1, minutes=5)
+    await home.wait(acme, operation, "failed", stage="refund_failed")
+    close = {"action": "close", "comment": "Paid back by bank transfer instead."}
+    answer = await home.post(acme.admin, f"/v1/refunds/{operation}/resolution", close)
+    assert answer.status_code == 200, answer.text
+    await home.wait(acme, operation, "failed", stage="done")
+    document = await evidence(home, acme, operation, "failed_refund")
+    assert [notice["kind"] for notice in document["notices"]] == ["refund_failed"]
+
+
+async def test_a_plan_change_is_whole(home: House, acme: Tenant) -> None:
+    operation = await home.ask(acme)
+    await home.reviewed(acme, operation)
+    await home.decide(acme.controller, operation)
+    await home.wait(acme, operation, "completed")
+    document = await evidence(home, acme, operation, "plan_change")
+    assert [notice["kind"] for notice in document["notices"]] == [
+        "plan_change_requested",
+        "plan_change_applied",
+    ]

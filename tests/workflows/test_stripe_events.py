@@ -1,0 +1,322 @@
+"""What Stripe tells us of ends up in the mirror as Stripe has it, and wakes the story that waits for it."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import stripe
+from httpx import Response
+from sqlmodel import SQLModel, select
+from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
+from temporalio.worker import Worker
+
+from billing.refund import RefundChanged
+from db.tables import CreditNoteRow, Customer, Invoice, Operation, PaymentRow, RefundRow, StripeEvent
+from worker.composition import RUNNER
+
+from .. import money
+from ..builders import Tenant, an_operation, store
+from ..house import SECRET, House, until
+from .waiting_story import Waiting
+
+SETTLED = 90
+"""Seconds by the stand-in's clock after which a refund has come to its end."""
+
+
+@pytest.fixture(autouse=True)
+async def _told(home: House) -> AsyncIterator[None]:
+    async with home.told_by_stripe():
+        yield
+
+
+@pytest.fixture
+async def acme(home: House) -> Tenant:
+    return await home.shop.tenant(home.database)
+
+
+async def waiting(home: House, operation: Operation) -> WorkflowHandle[Any, Any]:
+    return await home.temporal.start_workflow(Waiting.run, id=operation.workflow_id, task_queue="waiting")
+
+
+@pytest.fixture
+async def waiters(home: House) -> AsyncIterator[None]:
+    async with Worker(home.temporal, task_queue="waiting", workflows=[Waiting], workflow_runner=RUNNER):
+        yield
+
+
+async def mirrored(home: House, table: type[SQLModel], *columns: str) -> dict[str, tuple[Any, ...]]:
+    """These columns of every row, by its id."""
+    async with home.database.reading() as session:
+        rows = (await session.exec(select(table))).all()
+    return {row.id: tuple(getattr(row, name) for name in columns) for row in rows}  # type: ignore[attr-defined]
+
+
+async def the_mirror_is_as_stripe(home: House) -> None:
+    """Every object that is the organization's customers' is mirrored as Stripe has it now."""
+    v1 = home.shop.client.v1
+    customers = {
+        one.id: one
+        for one in (await v1.customers.list_async({"limit": 100})).data
+        if "plixo_organization" in one.to_dict()["metadata"]
+    }
+    assert await mirrored(home, Customer, "balance", "currency", "deleted") == {
+        one.id: (one.balance, one.currency, False) for one in customers.values()
+    }
+    payments = [
+        (one, one.latest_charge)
+        for one in (
+            await v1.payment_intents.list_async({"limit": 100, "expand": ["data.latest_charge"]})
+        ).data
+        if one.customer in customers and one.status == "succeeded"
+    ]
+    assert await mirrored(home, PaymentRow, "amount", "amount_refunded", "disputed", "charge", "status") == {
+        one.id: (one.amount, charge.amount_refunded, charge.disputed, charge.id, one.status)
+        for one, charge in payments
+        if isinstance(charge, stripe.Charge)
+    }
+    refunds = (await v1.refunds.list_async({"limit": 100})).data
+    assert await mirrored(
+        home, RefundRow, "amount", "currency", "status", "failure_reason", "payment_intent", "reason"
+    ) == {
+        one.id: (
+            one.amount,
+            one.currency,
+            one.status,
+            one.to_dict().get("failure_reason"),
+            one.payment_intent,
+            one.reason,
+        )
+        for one in refunds
+        if one.payment_intent in {payment.id for payment, _ in payments}
+    }
+    notes = (await v1.credit_notes.list_async({"limit": 100})).data
+    assert await mirrored(home, CreditNoteRow, "amount", "status", "invoice_id", "number") == {
+        one.id: (one.amount, one.status, one.invoice, one.number) for one in notes
+    }
+    invoices = (await v1.invoices.list_async({"limit": 100})).data
+    assert await mirrored(home, Invoice, "status", "total", "amount_paid", "amount_remaining") == {
+        str(one.id): (one.status, one.total, one.amount_paid, one.amount_remaining)
+        for one in invoices
+        if one.customer in customers
+    }
+
+
+async def states(home: House, *types: str) -> set[str]:
+    """Where the events of these types have ended."""
+    async with home.database.reading() as session:
+        events = (await session.exec(select(StripeEvent))).all()
+    return {event.state for event in events if event.type in types}
+
+
+async def refund(home: House, payment: str, **params: Any) -> stripe.Refund:
+    """Made in Stripe, as its dashboard would."""
+    wanted: Any = {"payment_intent": payment, **params}
+    return await home.shop.client.v1.refunds.create_async(wanted)
+
+
+async def a_busy_day(home: House, tenant: Tenant) -> None:
+    """Refunds of every course, credit notes, a credit on the balance and a void invoice, in Stripe itself."""
+    v1 = home.shop.client.v1
+    customer = await money.customer(home.shop, tenant)
+    visa = await money.pay(home.shop, customer, 1000)
+    pending = await money.pay(home.shop, customer, 2000, "pm_card_pendingRefund")
+    failing = await money.pay(home.shop, customer, 3000, "pm_card_refundFail")
+    for amount in (100, 200):
+        await refund(home, visa, amount=amount, reason="duplicate")
+    await refund(home, pending)
+    await refund(home, failing, amount=500)
+    unpaid = await money.invoice(home.shop, customer, 5000)
+    await v1.credit_notes.create_async({"invoice": unpaid, "amount": 700})
+    void = await v1.credit_notes.create_async({"invoice": unpaid, "amount": 300})
+    await v1.credit_notes.void_credit_note_async(void.id)
+    await v1.customers.balance_transactions.create_async(customer, {"amount": -900, "currency": "usd"})
+    await money.invoice(home.shop, customer, 400, paid=True)
+    wrong = await money.invoice(home.shop, customer, 600)
+    await v1.invoices.void_invoice_async(wrong)
+    home.stand_in.advance(SETTLED)
+
+
+@pytest.mark.parametrize("mode", ["normal", "duplicate", "reorder"])
+async def test_whatever_order_events_come_in_the_mirror_ends_as_stripe(
+    home: House, acme: Tenant, mode: str
+) -> None:
+    home.stand_in.webhooks(mode=mode)
+    await a_busy_day(home, acme)
+    await home.followed()
+    await the_mirror_is_as_stripe(home)
+    assert await states(home, "refund.created", "credit_note.voided", "invoice.voided") == {"done"}
+
+
+async def test_events_that_come_late_show_what_is_now_and_not_what_was(home: House, acme: Tenant) -> None:
+    home.stand_in.webhooks(mode="hold")
+    await a_busy_day(home, acme)
+    assert await mirrored(home, RefundRow) == {}
+    home.stand_in.webhooks(mode="reorder")
+    await home.followed()
+    await the_mirror_is_as_stripe(home)
+
+
+async def test_what_a_lost_event_said_is_learnt_from_the_next_one(home: House, acme: Tenant) -> None:
+    customer = await money.customer(home.shop, acme)
+    payment = await money.pay(home.shop, customer, 1000)
+    await home.followed()
+    home.stand_in.webhooks(mode="drop")
+    await refund(home, payment, amount=100)
+    await refund(home, payment, amount=200)
+    home.stand_in.webhooks(mode="normal")
+    await home.followed()
+    assert await mirrored(home, PaymentRow, "amount_refunded") == {payment: (0,)}
+    await refund(home, payment, amount=300)
+    await home.followed()
+    assert await mirrored(home, PaymentRow, "amount_refunded") == {payment: (600,)}
+    await the_mirror_is_as_stripe(home)
+
+
+async def test_a_payment_of_an_invoice_names_it(home: House, acme: Tenant) -> None:
+    customer = await money.customer(home.shop, acme)
+    invoice = await money.invoice(home.shop, customer, 400, paid=True)
+    alone = await money.pay(home.shop, customer, 900)
+    payment = await money.payment_of(home.shop, invoice)
+    await home.followed()
+    assert await mirrored(home, PaymentRow, "invoice_id") == {payment: (invoice,), alone: (None,)}
+    await refund(home, payment)
+    await home.followed()
+    assert await mirrored(home, PaymentRow, "invoice_id", "amount_refunded") == {
+        payment: (invoice, 400),
+        alone: (None, 0),
+    }
+
+
+async def test_the_story_that_waits_for_a_refund_is_woken(home: House, acme: Tenant, waiters: None) -> None:
+    operation = an_operation(acme, kind="refund")
+    await store(home.database, operation)
+    story = await waiting(home, operation)
+    payment = await money.pay(home.shop, await money.customer(home.shop, acme), 1000)
+    made = await refund(home, payment, metadata={"plixo_operation": operation.id})
+
+    async def told() -> bool:
+        return bool(await story.query(Waiting.told))
+
+    # Its result is asked for when it is there: waiting for it lets the server skip time.
+    await until(told, lambda: "nobody told the story")
+    await home.followed()
+    assert (await story.result()).startswith("evt_")
+    assert await mirrored(home, RefundRow, "operation_id", "organization_id") == {
+        made.id: (operation.id, acme.id)
+    }
+
+
+async def test_a_story_that_has_ended_is_left_alone(home: House, acme: Tenant, waiters: None) -> None:
+    operation, never = an_operation(acme, kind="refund"), an_operation(acme, kind="refund")
+    await store(home.database, operation, never)
+    story = await waiting(home, operation)
+    await story.signal(Waiting.stripe_changed, RefundChanged(event="evt_earlier"))
+
+    async def ended() -> bool:
+        return (await story.describe()).status == WorkflowExecutionStatus.COMPLETED
+
+    await until(ended, lambda: "the story has not ended")
+    payment = await money.pay(home.shop, await money.customer(home.shop, acme), 1000)
+    for one in (operation, never):
+        await refund(home, payment, amount=100, metadata={"plixo_operation": one.id})
+    await home.followed()
+    assert await states(home, "refund.created", "charge.refunded") == {"done"}
+
+
+async def test_another_organizations_story_is_not_woken(home: House, acme: Tenant, waiters: None) -> None:
+    other = await home.shop.tenant(home.database)
+    operation, change = an_operation(other, kind="refund"), an_operation(acme, kind="plan_change")
+    await store(home.database, operation, change)
+    stories = [await waiting(home, one) for one in (operation, change)]
+    payment = await money.pay(home.shop, await money.customer(home.shop, acme), 1000)
+    for named in (operation.id, change.id, "op_of_nobody"):
+        await refund(home, payment, amount=100, metadata={"plixo_operation": named})
+    await home.followed()
+    assert [await story.query(Waiting.told) for story in stories] == [0, 0]
+    for story in stories:
+        await story.terminate()
+
+
+async def test_what_is_no_organizations_of_ours_is_ignored(home: House, acme: Tenant) -> None:
+    v1 = home.shop.client.v1
+    strangers = [
+        (await v1.customers.create_async({"name": "Nobody's"})).id,
+        (await v1.customers.create_async({"metadata": {"plixo_organization": "org_unknown"}})).id,
+    ]
+    for stranger in strangers:
+        payment = await money.pay(home.shop, stranger, 1000)
+        await refund(home, payment, amount=100)
+        await v1.customers.update_async(stranger, {"name": "Still"})
+        invoice = await money.invoice(home.shop, stranger, 500)
+        await v1.credit_notes.create_async({"invoice": invoice, "amount": 100})
+    await home.followed()
+    followed = ("refund.created", "payment_intent.succeeded", "customer.updated", "invoice.finalized")
+    assert await states(home, *followed, "credit_note.created") == {"ignored"}
+    for table in (Customer, PaymentRow, RefundRow, Invoice, CreditNoteRow):
+        assert await mirrored(home, table) == {}
+
+
+@pytest.mark.parametrize(
+    ("type_", "object_id"),
+    [
+        ("refund.updated", "re_gone"),
+        ("charge.refunded", "ch_gone"),
+        ("payment_intent.succeeded", "pi_gone"),
+        ("credit_note.voided", "cn_gone"),
+        ("customer.updated", "cus_gone"),
+        ("invoice.paid", "in_gone"),
+    ],
+)
+async def test_what_stripe_does_not_know_is_ignored(home: House, type_: str, object_id: str) -> None:
+    answer = await post(home, type_, {"id": object_id, "amount": 1, "status": "succeeded"})
+    assert answer.status_code == 200
+    await home.followed()
+    assert await states(home, type_) == {"ignored"}
+    assert await mirrored(home, RefundRow) == {}
+
+
+async def test_the_snapshot_in_an_event_is_not_believed(home: House, acme: Tenant) -> None:
+    payment = await money.pay(home.shop, await money.customer(home.shop, acme), 1000)
+    made = (await refund(home, payment, amount=100)).to_dict()
+    await post(home, "refund.failed", made | {"status": "failed", "amount": 1})
+    await home.followed()
+    assert await mirrored(home, RefundRow, "status", "amount") == {made["id"]: ("succeeded", 100)}
+
+
+async def test_a_customer_that_was_deleted_is_deleted_in_the_mirror(home: House, acme: Tenant) -> None:
+    v1 = home.shop.client.v1
+    customer = await money.customer(home.shop, acme)
+    payment = await money.pay(home.shop, customer, 1000)
+    await home.followed()
+    await v1.customers.delete_async(customer)
+    await post(home, "customer.updated", {"id": customer})
+    made = await refund(home, payment, amount=100)
+    await home.followed()
+    assert await mirrored(home, Customer, "deleted", "organization_id") == {customer: (True, acme.id)}
+    assert await mirrored(home, RefundRow, "status") == {made.id: ("succeeded",)}
+
+
+async def test_an_event_is_followed_however_often_stripe_fails_before(home: House, acme: Tenant) -> None:
+    payment = await money.pay(home.shop, await money.customer(home.shop, acme), 1000)
+    for fault in ("rate_limit", "bad_gateway", "drop_before"):
+        home.stand_in.fault(fault, method="GET", path="/v1/refunds/", times=1)
+    await refund(home, payment, amount=100)
+    await home.followed()
+    await the_mirror_is_as_stripe(home)
+
+
+async def post(home: House, type_: str, snapshot: dict[str, Any]) -> Response:
+    """A signed event of the test's own."""
+    body = json.dumps(
+        {
+            "id": f"evt_test_{type_.replace('.', '_')}",
+            "object": "event",
+            "type": type_,
+            "created": home.stand_in.now(),
+            "livemode": False,
+            "data": {"object": snapshot},
+        }
+    )
+    signature = stripe.WebhookSignature.generate_signature_header(body, SECRET)
+    return await home.http.post("/webhooks/stripe", content=body, headers={"Stripe-Signature": signature})
