@@ -5,11 +5,14 @@ from typing import Any
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
+from billing.events import result_hash
 from billing.limits import Usage
 from billing.messages import Progress, UsageQuery
+from billing.operations import State
 from db import mirror, operations, timeline
 from db.operations import UNCHANGED
 from db.session import Database
+from db.tables import Operation
 
 
 class Records:
@@ -32,7 +35,14 @@ class Records:
 
 
 async def write(session: AsyncSession, progress: Progress) -> None:
-    """Within a transaction of the caller's: timeline event and operation row."""
+    """Within a transaction of the caller's: operation row and timeline event.
+
+    An event that moves the operation says where to, so that the chain vouches for how it ended.
+    """
+    detail = progress.detail
+    if progress.state is not None:
+        moved = await _move(session, progress, progress.state)
+        detail = detail | {"became": {"state": moved.state, "result": result_hash(moved.result)}}
     await timeline.append(
         session,
         progress.operation,
@@ -40,24 +50,24 @@ async def write(session: AsyncSession, progress: Progress) -> None:
         event=progress.event,
         actor=progress.actor,
         at=progress.at,
-        detail=progress.detail,
+        detail=detail,
     )
-    if progress.state is not None:
-        changes: dict[str, Any] = {
-            "subject": progress.subject,
-            "approval_id": progress.approval,
-            "result": progress.result,
-            "error": progress.error.model_dump() if progress.error else None,
-            "allowed_actions": list(progress.allowed_actions)
-            if progress.allowed_actions is not None
-            else None,
-        }
-        await operations.update_state(
-            session,
-            progress.operation,
-            state=progress.state,
-            stage=progress.stage,
-            at=progress.at,
-            stays_open=progress.stays_open,
-            **{name: UNCHANGED if value is None else value for name, value in changes.items()},
-        )
+
+
+async def _move(session: AsyncSession, progress: Progress, state: State) -> Operation:
+    changes: dict[str, Any] = {
+        "subject": progress.subject,
+        "approval_id": progress.approval,
+        "result": progress.result,
+        "error": progress.error.model_dump() if progress.error else None,
+        "allowed_actions": list(progress.allowed_actions) if progress.allowed_actions is not None else None,
+    }
+    return await operations.update_state(
+        session,
+        progress.operation,
+        state=state,
+        stage=progress.stage,
+        at=progress.at,
+        stays_open=progress.stays_open,
+        **{name: UNCHANGED if value is None else value for name, value in changes.items()},
+    )

@@ -1,4 +1,8 @@
-"""The names of the timeline events that evidence is checked by."""
+"""The timeline events that evidence is checked by, and what events say of an operation's result."""
+
+from typing import Any
+
+from .hashing import digest, exact
 
 NOTE_ADDED = "note added"
 CHANGED_IN_STRIPE = "changed in Stripe"
@@ -6,3 +10,8 @@ REFUSED_BY_STRIPE = "refused by Stripe"
 REVIEW_REQUESTED = "review requested"
 WITHIN_AUTHORITY = "within the requester's authority"
 FINANCE_TOLD = "Finance told"
+
+
+def result_hash(result: dict[str, Any] | None) -> str | None:
+    """What an event that moves an operation says of its result; None where there is none."""
+    return digest(exact(result)) if result is not None else None

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from .events import CHANGED_IN_STRIPE, FINANCE_TOLD, NOTE_ADDED, REFUSED_BY_STRIPE
+from .events import CHANGED_IN_STRIPE, FINANCE_TOLD, NOTE_ADDED, REFUSED_BY_STRIPE, result_hash
 from .evidence_document import Evidence, IntentRecord, Json
 from .evidence_links import BrokenLink
 from .timeline import Event
@@ -91,11 +91,17 @@ def check_notices(evidence: Evidence) -> None:
 
 
 def check_result(evidence: Evidence) -> None:
-    """What the result names in Stripe is what the operation's own effects made."""
+    """What the result names in Stripe is what the operation's own effects made; the rest is as events say."""
     made = {intent.stripe_id for intent in evidence.intents if intent.state == "done"}
     for found in _texts(evidence.operation.result):
         if MADE_BY_US.fullmatch(found) and found not in made:
             raise BrokenLink("result", f"no intent of this operation made {found}")
+    moves = [event for event in evidence.timeline if "became" in event.detail]
+    if not moves:
+        return  # of an operation from before events said so, or which has not begun
+    became, event = moves[-1].detail["became"], moves[-1]
+    if became != {"state": evidence.operation.state, "result": result_hash(evidence.operation.result)}:
+        raise BrokenLink("result", f"event {event.seq} says that it became another")
 
 
 def _texts(value: Any) -> Iterator[str]:

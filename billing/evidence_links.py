@@ -29,7 +29,7 @@ def contradicting(kind: Kind, subject: Json, told: Sequence[Event]) -> Event | N
     """
     hashes = [event for event in told if "subject_hash" in event.detail]
     previews = [event for event in told if "proration_date" in event.detail]
-    if previews and previews[-1].detail != _preview(subject):
+    if previews and _without_moves(previews[-1].detail) != _preview(subject):
         return previews[-1]
     if not hashes or (previews and previews[-1].seq > hashes[-1].seq):
         return None
@@ -42,6 +42,10 @@ def hash_of_subject(kind: Kind, subject: Json) -> str | None:
         return digest(subject)
     read = _plan_change(subject)
     return subject_hash(read) if read else None
+
+
+def _without_moves(detail: Json) -> Json:
+    return {name: said for name, said in detail.items() if name != "became"}
 
 
 def _preview(subject: Json) -> Json | None:
