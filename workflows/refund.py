@@ -116,7 +116,9 @@ class RefundWorkflow:
                 return await self._left_at_that(resolve)
 
     async def _completed(self, failures: int) -> None:
-        self._waits.close()
+        # Not over: after a crash our records may know of a failure, and of what a person says to it, before
+        # this story has found out once more.
+        self._waits.no_more_cancelling()
         end = Ended(State.COMPLETED, "refunded, with its note in Stripe", result=self._issue.report())
         await self._story.tell(
             f"completed:{failures}",
@@ -131,7 +133,6 @@ class RefundWorkflow:
     async def _ask_what_next(self, problem: Problem, number: int, after_success: bool) -> ResolveRefund:
         """The note is open again; Finance and the requester hear of it, and a person says what next."""
         partly = bool(self._issue.came_through)
-        self._waits.reopen()
         report = self._issue.report()
         await self._story.tell(
             f"failed:{number}",

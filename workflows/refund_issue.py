@@ -61,12 +61,15 @@ class RefundIssue:
         if "refused" in statuses and statuses <= {"refused", "not_tried"}:
             raise Ended(State.FAILED, "refused by Stripe", problem)
         if statuses == {"canceled"} and self._waits.cancelled is not None:
-            raise Ended.cancelled(self._waits.cancelled)
+            end = Ended.cancelled(self._waits.cancelled)
+            end.result = self.report()
+            raise end
         return problem
 
     async def again(self, resolve: ResolveRefund) -> Problem | None:
         """Tries what did not come through once more, as a new intent; None when all came through."""
         self._waits.cancelled = None
+        self._waits.past_cancelling = False  # a refund that waits for the customer can be taken back again
         await self._story.tell(
             f"retry:{self._tries}",
             "trying again",

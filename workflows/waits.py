@@ -80,10 +80,6 @@ class Waits(Generic[Revision, Resolution]):
         self.revisable = self.resolvable = False
         self.over = True
 
-    def reopen(self) -> None:
-        """What had ended waits for people again."""
-        self.over = False
-
     async def until(self, condition: Callable[[], bool], within: timedelta | None = None) -> bool:
         """Whether the condition came true in time; timing out is an answer, not an error."""
         try:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlmodel import select
 from temporalio.api.enums.v1 import EventType
-from temporalio.client import WorkflowHistory
+from temporalio.client import WorkflowExecutionStatus, WorkflowHistory
 from temporalio.service import RPCError, RPCStatusCode
 
 from billing.stripe_events import FOLLOWED
@@ -82,10 +82,18 @@ async def _is_ours(home: House, workflow_id: str) -> bool:
 
 
 async def _settled(home: House, kind: str, workflow_id: str) -> None:
-    """Waits for a story whose operation has ended to return: its last mail may still be on its way."""
-    if kind == "operation":
-        async with home.database.reading() as session:
-            query = select(Operation.closed_at).where(Operation.workflow_id == workflow_id)
-            closed = (await session.exec(query)).one()
-        if closed is not None:
-            await home.temporal.get_workflow_handle(workflow_id).result()
+    """Waits for a story whose operation has ended to return: its last mail may still be on its way, and a
+    refund is watched for weeks."""
+    if kind != "operation":
+        return
+    async with home.database.reading() as session:
+        query = select(Operation.closed_at).where(Operation.workflow_id == workflow_id)
+        closed = (await session.exec(query)).one()
+    if closed is None:
+        return
+    handle = home.temporal.get_workflow_handle(workflow_id)
+    for _ in range(100):
+        if (await handle.describe()).status != WorkflowExecutionStatus.RUNNING:
+            return
+        await home.skip(hours=12)
+    raise AssertionError(f"{workflow_id} has ended for people, but does not return")
