@@ -3,8 +3,6 @@
 import statistics
 from contextlib import AsyncExitStack
 
-import httpx
-
 from .contenders import Product
 from .driving import driving
 from .options import Options
@@ -35,8 +33,7 @@ async def _measure(stage: Stage, changes: int) -> dict[str, list[tuple[int, floa
     async with AsyncExitStack() as stack:
         driver = await stack.enter_async_context(driving(stage.temporal))
         await stack.enter_async_context(stage.product())
-        http = httpx.AsyncClient(base_url=stage.api, timeout=60, trust_env=False)
-        await stack.enter_async_context(http)
+        http = await stack.enter_async_context(stage.client())
         plixo = Product(http, stage.records, organizations)
         for done in range(EVERY, changes + 1, EVERY):
             await driver.burst(plixo, EVERY, AT_ONCE)

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
-import httpx
-
 from .anatomy import Anatomy, dissect, last_request, settled, stripe_calls
 from .contenders import Baseline, Contender, Product
 from .driving import PAUSE, Driver, Timing, driving
@@ -68,8 +66,7 @@ async def _measure(stage: Stage, options: Options) -> Report:
         anatomy = await dissect(stage, driver, organizations[:DISSECTED])
         await stack.enter_async_context(stage.product())
         opened = await stack.enter_async_context(stage.baselines())
-        http = httpx.AsyncClient(base_url=stage.api, timeout=60, trust_env=False)
-        await stack.enter_async_context(http)
+        http = await stack.enter_async_context(stage.client())
         measured = [
             await _prepare(stage, driver, contender, anatomy)
             for contender in (

@@ -4,8 +4,6 @@ import asyncio
 import time
 from contextlib import AsyncExitStack
 
-import httpx
-
 from . import bare
 from .bare import Errand
 from .contenders import Product
@@ -41,8 +39,7 @@ async def _measure(stage: Stage, count: int) -> tuple[list[float], list[float]]:
         driver = await stack.enter_async_context(driving(stage.temporal))
         await stack.enter_async_context(stage.product())
         await stack.enter_async_context(stage.baselines())
-        http = httpx.AsyncClient(base_url=stage.api, timeout=60, trust_env=False)
-        await stack.enter_async_context(http)
+        http = await stack.enter_async_context(stage.client())
         plixo = Product(http, stage.records, organizations)
         for number in range(WARM_UP + count):
             posts.append(await _post(driver, plixo))

@@ -40,6 +40,9 @@ BUDGET = 2000.0
 START_WITHIN = 30.0
 """Seconds."""
 
+KEEP_ALIVE = 2.0
+"""Seconds that a connection to the API stays open unused."""
+
 
 class BenchPlaces(Places):
     """A data directory under the policy that is shipped, but for the pace of calls to Stripe."""
@@ -137,6 +140,12 @@ class Stage:
         """Mebibytes of memory that one of the processes holds."""
         pid = next(child.pid for child in self.stack.processes.running if child.name == name)
         return float(psutil.Process(pid).memory_info().rss) / (1024 * 1024)
+
+    def client(self) -> httpx.AsyncClient:
+        """For calls to the product's API."""
+        # The API lets go of idle connections after five seconds: who does so just then loses a request.
+        limits = httpx.Limits(keepalive_expiry=KEEP_ALIVE)
+        return httpx.AsyncClient(base_url=self.api, timeout=60, trust_env=False, limits=limits)
 
     async def control(self, path: str, body: Any = None) -> Any:
         """Call one of the stand-in's own endpoints: a POST when there is a body."""
