@@ -47,6 +47,9 @@ async def serve(settings: Settings, policy: Policy) -> None:
         log_config=None,
         server_header=False,
         timeout_graceful_shutdown=10,
+        # Longer than clients keep an idle connection (often just uvicorn's own 5 s): else one may be closed
+        # under a request that is on its way.
+        timeout_keep_alive=75,
     )
     try:
         await uvicorn.Server(config).serve()
