@@ -8,14 +8,13 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.commitments import Commitments
-
     from billing.messages import ApprovalOutcome, Commit, CommitPart, Committed, ReleaseCommitment
     from billing.money import Money
     from billing.operations import Kind, Message, Problem, State
     from billing.policy import MoneyPolicy
 
 from . import options
-from .story import Asked, Ended, Story
+from .story import Asked, Ended, Story, dismiss
 from .waits import Waits
 
 Subject = TypeVar("Subject", bound=Message)
@@ -150,7 +149,7 @@ class MoneyReview(Generic[Subject]):
         approval = await self._story.start_review(asked, round_=self._round)
         await self._waits.until(lambda: self._waits.cancelled is not None or approval.done())
         if not approval.done():
-            await approval.signal("dismiss", "The request was taken back.")
+            await dismiss(approval)
         return await approval
 
     async def _await_revision(self, outcome: ApprovalOutcome) -> None:

@@ -13,7 +13,7 @@ with workflow.unsafe.imports_passed_through():
 
 from .plan_change_reads import PlanChangeReads
 from .plan_change_waits import PlanChangeWaits
-from .story import Asked, Ended, Story
+from .story import Asked, Ended, Story, dismiss
 
 
 class PlanChangeReview:
@@ -96,7 +96,7 @@ class PlanChangeReview:
         approval = await self._story.start_review(asked, round_=self._round)
         await self._waits.until(lambda: self._waits.cancelled is not None or approval.done())
         if not approval.done():
-            await approval.signal("dismiss", "The request was taken back.")
+            await dismiss(approval)
         return await approval
 
     async def _await_revision(self, outcome: ApprovalOutcome) -> None:

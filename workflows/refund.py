@@ -46,6 +46,7 @@ class RefundWorkflow:
         end = await self._told()
         if end is not None:
             await self._close(end)
+        self._waits.close()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return end.state.value if end is not None else State.COMPLETED.value
 

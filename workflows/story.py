@@ -226,6 +226,14 @@ class Story:
             workflow.logger.warning("mail %s of %s was given up", key, self.operation)
 
 
+async def dismiss(approval: workflow.ChildWorkflowHandle[Any, ApprovalOutcome]) -> None:
+    """Ends a review whose request was taken back, unless it was decided at the same moment."""
+    try:
+        await approval.signal("dismiss", "The request was taken back.")
+    except ApplicationError:
+        workflow.logger.info("%s was decided before it could be dismissed", approval.id)
+
+
 def problem_of(error: ActivityError | ChildWorkflowError | ApplicationError) -> Problem:
     """Why the story was given up, for the admin."""
     cause = error if isinstance(error, ApplicationError) else error.cause
