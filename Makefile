@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
 
-.PHONY: setup demo up test bench lint lock clean
+.PHONY: setup demo up test chaos bench lint lock clean
 
 setup: $(STAMP)
 
@@ -22,6 +22,10 @@ up: setup
 
 test: setup lint
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# Random kills and faults: make chaos N=1000, or one seed again: make chaos N=1 SEED=7.
+chaos: setup
+	$(BIN)/python -m tests.crash.chaos --number $(or $(N),200) $(if $(SEED),--seed $(SEED))
 
 lint: setup
 	$(BIN)/ruff check .

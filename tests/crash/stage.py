@@ -1,38 +1,45 @@
-"""Where processes are killed: a Temporal dev server with a file, a stand-in, and for each scenario a
-namespace, a database and a worker process of its own. The API runs in the test's process.
+"""Where processes are killed: a Temporal dev server, and lanes on which one scenario follows another.
 
-Reusable: a story is a coroutine that acts through the API; `Stage.play` runs it under a scenario.
+Each lane has a namespace, a database, a Stripe stand-in and a worker process of its own. The API runs in the
+test's process. Lanes wait for timeouts most of the time, so that many of them go side by side.
 """
 
 import asyncio
-import multiprocessing
-import signal
+import shutil
 import tomllib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from traceback import format_exception
+from typing import Protocol
 
-from httpx import ASGITransport, AsyncClient
+from httpx import AsyncClient
 from pydantic import SecretStr
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from api.app import create_app
-from api.context import Context
+from api.context import Context, StripeAccount
 from db.migrate import upgrade_async
 from db.session import Database
+from sandbox.stripe.inprocess import StandIn
 from settings.settings import DEFAULT_POLICY, Settings
 
 from ..house import BIN, House, MailSink, default_policy
-from ..shop import Shop
-from .plan import Kill, Scenario
-from .worker import live
+from ..shop import APRIL, MID_APRIL, open_shop
+from .mortal_api import MortalApi
+from .plan import PUBLIC_URL, Scenario, Step
+from .victim import Victim
 
 PATIENCE = 120.0
 """Seconds: a killed worker's tasks are handed out again only after their timeouts."""
+
+LANES = 24
+"""Side by side, on two processors."""
+SPARE = 12
+"""Lanes in place of those on which something fails."""
 
 ROOT = Path(__file__).parents[2]
 FAST_DEV_SERVER = [
@@ -40,116 +47,139 @@ FAST_DEV_SERVER = [
     "--dynamic-config-value", "history.timerProcessorMaxPollRPS=2000",
     "--dynamic-config-value", "matching.numTaskqueueReadPartitions=1",
     "--dynamic-config-value", "matching.numTaskqueueWritePartitions=1",
+    # How long a killed worker's workflow tasks are waited for; ten seconds in production.
+    "--dynamic-config-value", 'history.defaultWorkflowTaskTimeout="5s"',
 ]  # fmt: skip
 
 
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["tests.crash.worker"])
-"""A worker's life begins with its modules loaded: most of the time to start one goes into that."""
+class Story(Protocol):
+    """What happens under a scenario, once. It fails by AssertionError."""
+
+    @property
+    def steps(self) -> Sequence[Step]:
+        """Where its worker can be killed, in order."""
+
+    @property
+    def calls(self) -> Sequence[str]:
+        """Where its API can die: `METHOD path`, as regular expressions."""
+
+    async def prepare(self, home: House) -> None:
+        """What is there beforehand; nothing is killed meanwhile."""
+
+    async def act(self, home: House) -> None:
+        """What people do and wait for, through the API."""
+
+    async def check(self, home: House) -> None:
+        """What must be there afterwards."""
+
+
+@dataclass(frozen=True)
+class Struck:
+    """How much of a scenario came to be."""
+
+    kills: int
+    api: int
+    faults: int
+
+    def __add__(self, other: "Struck") -> "Struck":
+        return Struck(self.kills + other.kills, self.api + other.api, self.faults + other.faults)
 
 
 @dataclass
-class Victim:
-    """The worker process of a scenario: killed by its plan, and started again without being asked."""
+class Lane:
+    home: House
+    victim: Victim
+    api: MortalApi
 
-    settings: dict[str, str]
-    log: Path
-    deaths: int = 0
-    unplanned: list[int | None] = field(default_factory=list)
-    _process: ForkServerProcess | None = None
-    _keeper: asyncio.Task[None] | None = None
-    _wanted: bool = True
-
-    async def start(self, kills: tuple[Kill, ...]) -> None:
-        """Starts it with the first kill; the next life has the next one, the last has none."""
-        self._spawn(kills[0] if kills else None)
-        self._keeper = asyncio.create_task(self._keep(list(kills[1:])))
-
-    async def stop(self) -> None:
-        """Ends it for good."""
-        self._wanted = False
-        if self._process is not None:
-            self._process.kill()
-        if self._keeper is not None:
-            await self._keeper
-
-    async def _keep(self, kills: list[Kill]) -> None:
-        while True:
-            assert self._process is not None
-            await _readable(self._process.sentinel)
-            self._process.join()
-            code = self._process.exitcode
-            if not self._wanted:
-                return
-            if code != -signal.SIGKILL:
-                self.unplanned.append(code)
-                return
-            self.deaths += 1
-            self._spawn(kills.pop(0) if kills else None)
-
-    def _spawn(self, kill: Kill | None) -> None:
-        plan = kill.model_dump_json() if kill is not None else None
-        self._process = FORKS.Process(target=live, args=(self.settings, plan, str(self.log)), daemon=True)
-        self._process.start()
-
-
-async def _readable(descriptor: int) -> None:
-    """Waits until a process has ended, by its sentinel."""
-    loop = asyncio.get_running_loop()
-    ended = loop.create_future()
-    loop.add_reader(descriptor, lambda: ended.done() or ended.set_result(None))
-    try:
-        await ended
-    finally:
-        loop.remove_reader(descriptor)
-
-
-Story = Callable[[House], Awaitable[None]]
+    async def play(self, scenario: Scenario, story: Story, *, linger: float) -> Struck:
+        """`linger`: seconds that the last kill may take beyond the story's end."""
+        await story.prepare(self.home)
+        stand_in = self.home.stand_in
+        for fault in scenario.faults:
+            stand_in.fault(
+                fault.fault, method=fault.method, path=fault.path, after=fault.after, times=1, **fault.more
+            )
+        self.api.plan(scenario.api)
+        await self.victim.plan(scenario.kills)
+        await story.act(self.home)
+        await self.victim.spare(within=linger)
+        hit = sum(armed["left"] == 0 for armed in stand_in.control("faults")["faults"])
+        stand_in.clear_faults()
+        await story.check(self.home)
+        assert self.victim.unplanned == [], f"the worker ended by itself: {self.victim.unplanned}"
+        return Struck(self.victim.deaths, self.api.deaths, hit)
 
 
 @dataclass
 class Stage:
-    """The shared server and stand-in; scenarios are apart from each other by namespace and database."""
+    """The shared server, and the lanes on it: one after the other does what is there to do."""
 
     address: str
-    shop: Shop
     folder: Path
     namespaces: list[str]
+    template: Path
+    _idle: list[tuple[Lane, AsyncExitStack]] = field(default_factory=list)
 
     @asynccontextmanager
-    async def scene(self, scenario: Scenario) -> AsyncIterator[tuple[House, Victim]]:
-        """A house of its own for one scenario, whose worker is not started yet."""
-        namespace = self.namespaces.pop()
-        url = f"sqlite:///{self.folder / namespace}.db"
-        await upgrade_async(url)
+    async def lane(self) -> AsyncIterator[Lane]:
+        """A lane that nobody else has meanwhile. One on which something broke is not used again."""
+        lane, ending = self._idle.pop() if self._idle else await self._open()
+        try:
+            yield lane
+        except BaseException:
+            await ending.aclose()
+            raise
+        self._idle.append((lane, ending))
+
+    async def close(self) -> None:
+        """Ends every lane; what the stand-ins answered must have been as Stripe's API is."""
+        violations = []
+        for lane, ending in self._idle:
+            violations += lane.home.stand_in.violations()
+            await ending.aclose()
+        assert violations == []
+
+    async def _open(self) -> tuple[Lane, AsyncExitStack]:
         async with AsyncExitStack() as stack:
-            mail = await stack.enter_async_context(MailSink())
-            database = Database(url)
-            stack.push_async_callback(database.dispose)
-            temporal = await Client.connect(
-                self.address, namespace=namespace, data_converter=pydantic_data_converter
-            )
-            settings = Settings(
-                database_url=url,
-                temporal_address=self.address,
-                temporal_namespace=namespace,
-                stripe_api_key=SecretStr("sk_test_plixo"),
-                stripe_api_base=self.shop.stand_in.url,
-                smtp_url=mail.url,
-                public_url="http://plixo.test",
-                policy_file=self.folder / "policy.toml",
-            )
-            policy = default_policy()
-            app = create_app(policy, database, temporal, rate=1e6)
-            http = await stack.enter_async_context(
-                AsyncClient(transport=ASGITransport(app), base_url="http://plixo.test", timeout=60)
-            )
-            context: Context = app.state.context
-            stack.push_async_callback(context.dispatcher.idle)
-            home = House(temporal, None, database, self.shop, mail, http, settings, policy, PATIENCE)
-            victim = Victim(_env(settings), self.folder / f"{namespace}.log")
-            stack.push_async_callback(victim.stop)
-            yield home, victim
+            lane = await self._built(stack)
+            return lane, stack.pop_all()
+        raise AssertionError("an exit stack swallows nothing here")
+
+    async def _built(self, stack: AsyncExitStack) -> Lane:
+        namespace = self.namespaces.pop()
+        file = self.folder / f"{namespace}.db"
+        shutil.copyfile(self.template, file)
+        stand_in = stack.enter_context(StandIn())
+        shop = await open_shop(stand_in, APRIL)
+        stand_in.advance(MID_APRIL - APRIL)
+        mail = await stack.enter_async_context(MailSink())
+        database = Database(f"sqlite:///{file}")
+        stack.push_async_callback(database.dispose)
+        temporal = await Client.connect(
+            self.address, namespace=namespace, data_converter=pydantic_data_converter
+        )
+        settings = Settings(
+            database_url=f"sqlite:///{file}",
+            temporal_address=self.address,
+            temporal_namespace=namespace,
+            stripe_api_key=SecretStr("sk_test_plixo"),
+            stripe_api_base=stand_in.url,
+            smtp_url=mail.url,
+            public_url=PUBLIC_URL,
+            policy_file=self.folder / "policy.toml",
+        )
+        policy = default_policy()
+        account = StripeAccount(webhook_secrets=(stand_in.webhook_secret,))
+        app = create_app(policy, database, temporal, rate=1e6, stripe=account)
+        api = MortalApi(app)
+        http = await stack.enter_async_context(AsyncClient(transport=api, base_url=PUBLIC_URL, timeout=60))
+        context: Context = app.state.context
+        stack.push_async_callback(context.dispatcher.idle)
+        home = House(temporal, None, database, shop, mail, http, settings, policy, PATIENCE)
+        victim = Victim(_env(settings), self.folder / f"{namespace}.log")
+        stack.push_async_callback(victim.stop)
+        await victim.start()
+        return Lane(home, victim, api)
 
 
 def _env(settings: Settings) -> dict[str, str]:
@@ -166,17 +196,18 @@ def _env(settings: Settings) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def stage(shop: Shop, folder: Path, scenes: int) -> AsyncIterator[Stage]:
-    """A dev server that keeps its state in a file, with a namespace for every scene."""
+async def stage(folder: Path, lanes: int = LANES) -> AsyncIterator[Stage]:
+    """A dev server for so many lanes, and some more in place of those on which something fails."""
     text = DEFAULT_POLICY.read_text(encoding="utf-8")
     pace = tomllib.loads(text)["stripe"]["requests_per_second"]
     (folder / "policy.toml").write_text(
         text.replace(f"requests_per_second = {pace}", "requests_per_second = 500.0"), encoding="utf-8"
     )
-    namespaces = [f"scene-{number}" for number in range(scenes)]
+    template = folder / "template.db"
+    await upgrade_async(f"sqlite:///{template}")
+    namespaces = [f"lane-{number}" for number in range(lanes + SPARE)]
     environment = await WorkflowEnvironment.start_local(
         dev_server_existing_path=str(BIN / "temporal"),
-        dev_server_database_filename=str(folder / "temporal.db"),
         dev_server_extra_args=[
             *FAST_DEV_SERVER,
             *(part for name in namespaces for part in ("--namespace", name)),
@@ -184,4 +215,72 @@ async def stage(shop: Shop, folder: Path, scenes: int) -> AsyncIterator[Stage]:
         dev_server_log_level="error",
     )
     async with environment:
-        yield Stage(environment.client.service_client.config.target_host, shop, folder, namespaces)
+        address = environment.client.service_client.config.target_host
+        built = Stage(address, folder, namespaces, template)
+        try:
+            yield built
+        finally:
+            await built.close()
+
+
+Part = tuple[Scenario, Story]
+
+
+@dataclass
+class Played:
+    """What became of a scenario; `failure` says what was wrong, and where the worker's log is."""
+
+    scenario: Scenario
+    struck: Struck = Struck(0, 0, 0)
+    failure: str | None = None
+
+
+async def play(
+    theatre: Stage,
+    parts: Iterable[Part],
+    *,
+    lanes: int = LANES,
+    linger: float = 0.3,
+    tell: Callable[[Played], None] = lambda _: None,
+) -> list[Played]:
+    """Plays everything, in so many lanes side by side; tells of each as it ends.
+
+    The parts are taken one by one, so that there may be very many of them.
+    """
+    waiting = iter(parts)
+    played: list[Played] = []
+
+    async def work() -> None:
+        for scenario, story in waiting:
+            played.append(await _played(theatre, scenario, story, linger))
+            tell(played[-1])
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(lanes):
+            group.create_task(work())
+    return played
+
+
+async def _played(theatre: Stage, scenario: Scenario, story: Story, linger: float) -> Played:
+    where = "no lane"
+    try:
+        async with theatre.lane() as lane:
+            where = str(lane.victim.log)
+            return Played(scenario, await lane.play(scenario, story, linger=linger))
+    except Exception as failure:
+        # Whatever broke is the scenario's failure; the others go on.
+        why = str(failure) if isinstance(failure, AssertionError) else "".join(format_exception(failure))
+        return Played(scenario, failure=f"{scenario.name} ({where}): {why}")
+
+
+async def play_all(theatre: Stage, parts: Iterable[Part]) -> None:
+    """Every scenario is played, and all that it plans strikes; the failures are told together."""
+    played = await play(theatre, parts, linger=PATIENCE / 4)
+    failures = []
+    for one in played:
+        planned = Struck(len(one.scenario.kills), len(one.scenario.api), len(one.scenario.faults))
+        if one.failure:
+            failures.append(one.failure)
+        elif one.struck != planned:
+            failures.append(f"{one.scenario.name}: {one.struck} of {planned}")
+    assert not failures, "\n".join([f"{len(failures)} of {len(played)}:", *failures])

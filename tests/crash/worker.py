@@ -11,6 +11,9 @@ import signal
 import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import timedelta
+from multiprocessing.connection import Connection as Pipe
 from typing import Any
 
 import stripe
@@ -23,6 +26,15 @@ from worker import composition, schedules
 
 from .plan import Kill
 
+SCHEDULES = [
+    replace(timed, every=timedelta(seconds=10)) for timed in schedules.SCHEDULES if timed.id == "outbox-sweep"
+]
+"""The sweep passes on what the API could not while the worker was dead. Less often than in production: there
+are many lanes, and what they do is told by their stories alone."""
+
+composition.STICKY = timedelta(seconds=1.5)
+"""Shorter than in production: what a dead worker leaves behind is waited for again and again here."""
+
 SLOW_ANSWER = 4.0
 """Seconds after which the client gives up: the stand-in's late answers come later."""
 
@@ -34,9 +46,21 @@ def die() -> None:
 class Fuse:
     """Burns down with every occurrence of the planned point; then the process dies."""
 
-    def __init__(self, kill: Kill | None) -> None:
-        self._kill = kill
-        self._left = kill.nth if kill else 0
+    def __init__(self, plan: str | None) -> None:
+        self.plan(plan)
+
+    def plan(self, plan: str | None) -> None:
+        """A kill as JSON, or none."""
+        self._kill = Kill.model_validate_json(plan) if plan else None
+        self._left = self._kill.nth if self._kill else 0
+
+    def obey(self, orders: "Pipe[str, str | None]") -> None:
+        """Takes a new plan, and says so; without anybody to give one there is nothing to live for."""
+        try:
+            self.plan(orders.recv())
+            orders.send("understood")
+        except (EOFError, ConnectionError):
+            die()
 
     def at(self, point: str, what: str) -> bool:
         """Whether this is the very point to die at."""
@@ -92,9 +116,10 @@ def watch_commits(fuse: Fuse) -> None:
             die()
 
 
-async def run(kill: Kill | None) -> None:
+async def run(plan: str | None, orders: "Pipe[str, str | None]") -> None:
     settings, policy = load()
-    fuse = Fuse(kill)
+    fuse = Fuse(plan)
+    asyncio.get_running_loop().add_reader(orders.fileno(), fuse.obey, orders)
     watch_commits(fuse)
     temporal = await composition.connect(settings)
     database = Database(settings.database_url)
@@ -108,16 +133,15 @@ async def run(kill: Kill | None) -> None:
         activities = composition.build_activities(settings, database, temporal, client)
         for worker in composition.build_workers(temporal, activities, policy):
             await stack.enter_async_context(worker)
-        # The sweep passes on what the API could not while the worker was dead.
-        await schedules.ensure(temporal)
+        await schedules.ensure(temporal, SCHEDULES)
         await asyncio.Event().wait()
 
 
-def live(settings: dict[str, str], plan: str | None, log: str) -> None:
+def live(settings: dict[str, str], plan: str | None, log: str, orders: "Pipe[str, str | None]") -> None:
     """One life of the worker, as a forked process: ends by SIGKILL, its own or somebody's."""
     os.environ.update(settings)
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(descriptor, sys.stdout.fileno())
     os.dup2(descriptor, sys.stderr.fileno())
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
-    asyncio.run(run(Kill.model_validate_json(plan) if plan else None))
+    asyncio.run(run(plan, orders))

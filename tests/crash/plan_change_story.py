@@ -1,0 +1,93 @@
+"""Plan changes under fire: at once, or at the end of the period."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..builders import Tenant
+from ..house import House
+from .plan import Step, commit, request
+from .records import approve, check_records, taken, until_state
+
+SUBSCRIPTION = "/v1/subscriptions/sub_[^/]+"
+PREVIEW = "/v1/invoices/create_preview"
+SCHEDULES = "/v1/subscription_schedules"
+
+UPDATE = request("the change", "POST", SUBSCRIPTION)
+INTENT = commit("the intent", "^intent$")
+EFFECT = commit("the effect", "^effect:apply")
+
+
+class ChangeNow:
+    calls: Sequence[str] = ("POST /v1/plan-changes$", "/decision$")
+    steps: Sequence[Step] = (
+        request("the first read", "GET", SUBSCRIPTION),
+        request("the plan's price", "GET", "/v1/prices/[^/]+"),
+        request("the preview", "POST", PREVIEW),
+        request("the renewal preview", "POST", PREVIEW, 2),
+        commit("the preview", "preview:1"),
+        commit("the review", ":opened$"),
+        commit("the decision", ":decided$"),
+        request("the re-check", "GET", SUBSCRIPTION, 2),
+        request("the preview of the re-check", "POST", PREVIEW, 3),
+        commit("the start of applying", "applying"),
+        INTENT,
+        UPDATE,
+        EFFECT,
+        request("the verification", "GET", "/v1/invoices"),
+        commit("the end", "ended"),
+    )
+
+    async def prepare(self, home: House) -> None:
+        self.acme: Tenant = await home.shop.tenant(home.database, "starter", seats=6)
+        self.since = home.stand_in.last_request()
+
+    async def act(self, home: House) -> None:
+        self.operation = await home.ask(self.acme, plan="growth")
+        await approve(home, self.acme.controller, self.operation)
+        row = await until_state(home, self.operation, "completed", "failed", "mismatched", "declined")
+        assert row.state == "completed", row.error
+        assert row.result is not None
+        assert row.result["verified"] is True
+
+    async def check(self, home: House) -> None:
+        subscription = f"/v1/subscriptions/{self.acme.organization.stripe_subscription}"
+        assert [line["path"] for line in self._writes(home)] == [subscription]
+        assert len(await home.shop.invoices(self.acme)) == 2
+        (item,) = (await home.shop.subscription(self.acme))["items"].data
+        assert item.price.id == home.shop.price["growth", "month"]
+        await check_records(home, self.operation, ["apply:1"], decisions=1)
+
+    def _writes(self, home: House) -> list[dict[str, Any]]:
+        """The writes that the stand-in executed itself, not replayed."""
+        return [line for line in home.shop.changes(self.since) if not line["replayed"]]
+
+
+class ChangeAtPeriodEnd:
+    """Scheduled, and cancelled while it waits."""
+
+    steps: Sequence[Step] = (
+        request("the schedule", "POST", SCHEDULES),
+        request("its phases", "POST", f"{SCHEDULES}/[^/]+"),
+        commit("the schedule", "effect:schedule"),
+        commit("its phases", "effect:phases"),
+        commit("the waiting", "scheduled"),
+    )
+    calls: Sequence[str] = ("POST /v1/plan-changes$", "/decision$", "/cancel$")
+
+    async def prepare(self, home: House) -> None:
+        self.acme: Tenant = await home.shop.tenant(home.database, "growth", seats=6)
+
+    async def act(self, home: House) -> None:
+        self.operation = await home.ask(self.acme, plan="starter", effective="period_end")
+        await approve(home, self.acme.controller, self.operation)
+        await until_state(home, self.operation, "running", stage="scheduled")
+        self.scheduled = (await home.shop.subscription(self.acme)).schedule
+        taken(await home.post(self.acme.admin, f"/v1/plan-changes/{self.operation}/cancel", {}))
+        await until_state(home, self.operation, "cancelled")
+
+    async def check(self, home: House) -> None:
+        schedules = await home.shop.client.v1.subscription_schedules.list_async(
+            {"customer": self.acme.organization.stripe_customer}
+        )
+        assert [(found.id, found.status) for found in schedules.data] == [(self.scheduled, "released")]
+        await check_records(home, self.operation, ["phases:1", "release:1", "schedule:1"], decisions=1)

@@ -1,0 +1,106 @@
+"""What the records of a story must say at its end, and how to wait for it without costing much."""
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+import httpx
+
+from billing.timeline import Event, verify_chain
+from db import commitments, intents, notes, timeline
+from db.tables import Operation
+
+from ..builders import Member
+from ..house import House
+
+LONGEST_PAUSE = 0.4
+"""Seconds between two looks: many scenarios look at the same time."""
+
+
+async def until(home: House, operation: str, there: Callable[[Operation], bool]) -> Operation:
+    """The operation's row as soon as it is so; fails when it never is."""
+    clock = asyncio.get_running_loop().time
+    deadline, pause = clock() + home.patience, 0.05
+    while True:
+        async with home.database.reading() as session:
+            row = await session.get(Operation, operation)
+        assert row is not None
+        if there(row):
+            return row
+        assert clock() < deadline, f"{operation} is {row.state}/{row.stage}: {row.error}"
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.3, LONGEST_PAUSE)
+
+
+async def until_state(home: House, operation: str, *states: str, stage: str | None = None) -> Operation:
+    return await until(home, operation, lambda row: row.state in states and stage in (None, row.stage))
+
+
+async def until_reviewed(home: House, operation: str) -> None:
+    await until(home, operation, lambda row: row.stage == "review")
+
+
+async def approve(home: House, who: Member, operation: str) -> None:
+    await until_reviewed(home, operation)
+    taken(await home.decide(who, operation))
+
+
+def taken(answer: httpx.Response) -> None:
+    """What was asked is done, or on its way."""
+    assert answer.status_code in (200, 202), answer.text
+
+
+async def check_records(
+    home: House, operation: str, effects: Sequence[str], *, decisions: int = 0
+) -> list[str]:
+    """Every intent is closed, and the timeline is whole and says everything once; gives its events.
+
+    `effects` are the steps and versions that were done, sorted.
+    """
+    async with home.database.reading() as session:
+        kept = await intents.of_operation(session, operation)
+        events = await timeline.read(session, operation)
+    assert [intent.state for intent in kept] == ["done"] * len(kept), [i.model_dump() for i in kept]
+    assert sorted(f"{intent.step}:{intent.version}" for intent in kept) == sorted(effects)
+    verify_chain(
+        operation,
+        [Event.model_validate(event.model_dump(exclude={"operation_id", "key"})) for event in events],
+    )
+    assert sum(event.event == "changed in Stripe" for event in events) == len(effects)
+    assert sum(event.key.endswith(":decided") for event in events) == decisions
+    return [event.event for event in events]
+
+
+async def check_commitment(
+    home: House, operation: str, *, amount: int, authority_of: str, released: bool = False
+) -> None:
+    """The money is set aside once, on the right person's authority, and free only where nothing was given."""
+    async with home.database.reading() as session:
+        held = await commitments.of_operation(session, operation)
+    assert [(row.amount_minor, row.authority_of) for row in held] == [(amount, authority_of)]
+    assert [row.decided_at is not None for row in held] == [True]
+    assert [row.released_at is not None for row in held] == [released]
+
+
+async def check_notes(
+    home: House, operation: str, texts: Sequence[str], metadata: Any, *, about: Collection[str] = ()
+) -> None:
+    """Our rows and Stripe's metadata say the same: every note, with its author and the payments."""
+    async with home.database.reading() as session:
+        rows = await notes.of_operation(session, operation)
+    assert [row.text for row in rows] == list(texts)
+    suffix = f" (Stripe payment {', '.join(about)})" if about else ""
+    for row in rows:
+        key = "plixo_note" if row.seq == 1 else f"plixo_note_{row.seq}"
+        assert metadata[key] == row.text + suffix
+        assert metadata[f"{key}_by"].startswith(f"{row.author} ")
+    assert metadata["plixo_operation"] == operation
+
+
+def executed(home: House, path: str, since: int) -> list[dict[str, Any]]:
+    """The writes to exactly this path that the stand-in executed itself, whatever it answered."""
+    return [
+        line
+        for line in home.stand_in.requests(since)
+        if line["method"] == "POST" and line["path"] == path and line["executed"] and not line["replayed"]
+    ]

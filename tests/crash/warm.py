@@ -1,0 +1,41 @@
+"""What every life of a worker does alike, done once before the first is forked: most of a start's time.
+
+Imported by the fork server alone.
+"""
+
+import gc
+import platform
+from functools import cache
+
+import anyio._backends._asyncio
+import httpcore
+import stripe
+from sqlalchemy.orm import configure_mappers
+from temporalio.worker._worker import load_default_build_id
+
+from activities import mail
+from activities.mail_text import MailTexts
+from billing.policy import policy_from_toml
+from db.session import Database
+from settings.settings import DEFAULT_POLICY
+
+from . import worker
+from .plan import PUBLIC_URL
+
+policy_from_toml(DEFAULT_POLICY.read_text(encoding="utf-8"))  # the holidays of all countries
+Database("sqlite:////dev/null")  # the driver
+v1 = stripe.StripeClient("sk_test_warm").v1
+LOADED = (  # what is loaded at its first use otherwise
+    (worker, httpcore, anyio._backends._asyncio),
+    (stripe.Charge, stripe.CreditNote, stripe.Customer, stripe.CustomerBalanceTransaction, stripe.Invoice),
+    (stripe.InvoicePayment, stripe.PaymentIntent, stripe.Refund, stripe.Subscription),
+    (v1.credit_notes, v1.customers.balance_transactions, v1.invoice_payments, v1.invoices),
+    (v1.payment_intents, v1.prices, v1.refunds, v1.subscription_schedules, v1.subscriptions),
+)
+configure_mappers()
+platform.platform()  # what the SDK tells Stripe of the machine
+vars(mail)["MailTexts"] = texts = cache(MailTexts)
+texts(PUBLIC_URL)  # the compiled templates
+load_default_build_id()  # a hash over the code of every module that is loaded
+gc.collect()
+gc.freeze()  # a collection of a life's own neither walks through all this nor copies it
