@@ -4,7 +4,6 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.money_reads import MoneyReads
-
     from billing.credit import (
         CreditableFacts,
         CreditableQuery,

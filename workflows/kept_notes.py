@@ -6,7 +6,6 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.note_records import NoteRecords
-
     from billing.effects import EffectKind
     from billing.hashing import digest
     from billing.messages import AddNote, NotesQuery

@@ -3,9 +3,8 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.note_records import NoteRecords
-
     from activities.effects import StripeEffects
+    from activities.note_records import NoteRecords
     from billing.effects import Effect
     from billing.messages import NoteInput, NoteObject, NotesQuery
     from billing.notes import note_metadata

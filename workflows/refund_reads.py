@@ -6,7 +6,6 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.money_reads import MoneyReads
-
     from billing.messages import CommitPart
     from billing.operations import Problem
     from billing.refund import (

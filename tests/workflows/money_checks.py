@@ -118,7 +118,7 @@ def nothing_was_promised_twice(story: Story, world: World, operation: Operation)
     refused = [
         event.detail
         for event in world.timelines[operation.id]
-        if event.event == "refused by Stripe" and event.detail["kind"] == "refund.create"
+        if event.event == "refused by Stripe" and event.detail.get("kind") == "refund.create"
     ]
     assert elsewhere or not refused, f"{operation.id}: {refused}"
 

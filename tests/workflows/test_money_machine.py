@@ -61,6 +61,7 @@ def always(test: Any) -> Any:
     deadline=None,
     derandomize=MORE is None,
     database=None,
+    report_multiple_bugs=False,
     phases=[Phase.explicit, Phase.generate, Phase.shrink],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
