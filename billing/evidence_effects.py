@@ -16,10 +16,11 @@ transactions and schedules."""
 
 def check_intents(evidence: Evidence) -> None:
     """Each effect on Stripe has the event that tells of its end, and the other way round."""
+    # An operation that Stripe refused whole ends with an event of the same name, which is of no effect.
     told = {
-        str(event.detail.get("idempotency_key")): event
+        str(event.detail["idempotency_key"]): event
         for event in evidence.timeline
-        if event.event in (CHANGED_IN_STRIPE, REFUSED_BY_STRIPE)
+        if event.event in (CHANGED_IN_STRIPE, REFUSED_BY_STRIPE) and "idempotency_key" in event.detail
     }
     organization, operation = evidence.organization.id, evidence.operation.id
     closed = set()

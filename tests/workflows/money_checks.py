@@ -9,7 +9,7 @@ from billing.timeline import Event, verify_chain
 from db.tables import CreditNoteRow, Customer, Invoice, Operation, PaymentRow, RefundRow
 
 from .money_machine import Scene
-from .money_steps import Elsewhere, Story, acts
+from .money_steps import Elsewhere, Story, Trouble, acts
 from .money_world import Document, World
 
 CAME_TO_NOTHING = frozenset([State.REJECTED, State.CANCELLED, State.EXPIRED, State.BLOCKED])
@@ -113,8 +113,8 @@ def what_it_says_is_so(world: World, operation: Operation) -> None:
 
 
 def nothing_was_promised_twice(story: Story, world: World, operation: Operation) -> None:
-    """Stripe refuses a refund only if somebody has taken the room for it elsewhere."""
-    elsewhere = any(isinstance(act, Elsewhere) for act in acts(story.steps))
+    """Stripe refuses a refund only of itself, or if somebody has taken the room for it elsewhere."""
+    elsewhere = any(isinstance(act, Elsewhere | Trouble) for act in acts(story.steps))
     refused = [
         event.detail
         for event in world.timelines[operation.id]

@@ -29,7 +29,7 @@ CARDS = [
     "refundActionTaken",
 ]
 """Those whose refunds take another course than a Visa's."""
-FAULTS = ("drop_after", "error_after", "drop_before", "lock_timeout")
+FAULTS = ("drop_after", "error_after", "drop_before", "lock_timeout", "decline")
 MODES = ("normal", "hold", "drop", "duplicate", "reorder")
 
 
@@ -150,7 +150,7 @@ class Events:
 
 @dataclass(frozen=True)
 class Trouble:
-    """What goes wrong with the next thing that Stripe is asked to give."""
+    """What goes wrong with the next thing that Stripe is asked to give; decline is a definite no."""
 
     fault: str = "drop_after"
 

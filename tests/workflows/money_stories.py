@@ -70,6 +70,19 @@ FAILURES = Story(
         AtOnce((Resolve("close"), Refund(of=0, percent=80, by="controller"))),
     ],
 )
+REFUSED = Story(
+    [Payment(), Payment("refundFailAtOnce")],
+    [Bill("whole")],
+    [
+        Trouble("decline"),
+        Credit(bill=True),
+        Trouble("decline"),
+        Refund(of=1, percent=20),
+        Refund(of=0, percent=20),
+        Trouble("decline"),
+        Resolve("retry"),
+    ],
+)
 FAILED_HALFWAY = Story(
     [Payment()], [Bill("in two", card="refundFailAtOnce", customer=1)], [Refund(percent=80, bill=True)]
 )
@@ -162,6 +175,7 @@ ALWAYS = (
     COURSES,
     TAKEN_BACK,
     FAILURES,
+    REFUSED,
     FAILED_HALFWAY,
     FAILED_UNHEARD,
     SPLIT,
@@ -189,6 +203,7 @@ ENDS = frozenset(
         "credit cancelled/done",
         "credit expired/done",
         "credit blocked/done",
+        "credit failed/done",
         "credit awaiting_approval/review",
         "credit awaiting_approval/changes_requested",
     ]
