@@ -2,11 +2,21 @@
 
 from collections.abc import Sequence
 
+from db.tables import BalanceTransactionRow, CreditNoteRow
+
 from .. import builders, money
 from ..builders import Tenant
 from ..house import House
 from .plan import Step, commit, request
-from .records import approve, check_commitment, check_notes, check_records, executed, until_state
+from .records import (
+    approve,
+    check_commitment,
+    check_mirror,
+    check_notes,
+    check_records,
+    executed,
+    until_state,
+)
 
 CUSTOMER = "/v1/customers/cus_[^/]+"
 INVOICE = "/v1/invoices/in_[^/]+"
@@ -76,6 +86,7 @@ class BalanceCredit:
             -self.amount,
         )
         assert (await customers.retrieve_async(self.customer)).balance == -self.amount
+        await check_mirror(home, BalanceTransactionRow, given, operation_id=self.operation)
         path = f"/v1/customers/{self.customer}/balance_transactions"
         assert len(executed(home, path, self.since)) == 1
         return given.metadata
@@ -84,15 +95,12 @@ class BalanceCredit:
 class ApprovedBalanceCredit(BalanceCredit):
     """Beyond the admin's authority: the controller approves it."""
 
-    steps: Sequence[Step] = (
-        READ_CUSTOMER,
-        CHECKED,
-        AUTHORITY,
+    reviewed: Sequence[Step] = (
         OPENED,
         DECIDED,
         request("the re-check of the customer", "GET", CUSTOMER, 2),
-        *BalanceCredit.steps[3:],
     )
+    steps: Sequence[Step] = (*BalanceCredit.steps[:3], *reviewed, *BalanceCredit.steps[3:])
     calls = ("POST /v1/credits$", "/decision$")
     amount = 60_000
     decisions = 1
@@ -138,6 +146,7 @@ class CreditNote(BalanceCredit):
         assert (given.amount, given.status, given.reason) == (self.amount, "issued", "order_change")
         assert (await v1.invoices.retrieve_async(self.bill)).amount_remaining == self.billed - self.amount
         assert (await v1.customers.retrieve_async(self.customer)).balance == 0
+        await check_mirror(home, CreditNoteRow, given, status="issued", operation_id=self.operation)
         assert len(executed(home, CREDIT_NOTES, self.since)) == 1
         return given.metadata
 
@@ -145,15 +154,13 @@ class CreditNote(BalanceCredit):
 class ApprovedCreditNote(CreditNote):
     """Beyond the admin's authority: the controller approves it."""
 
-    steps: Sequence[Step] = (
-        READ_CUSTOMER,
-        *CreditNote.steps[1:4],
+    reviewed: Sequence[Step] = (
         OPENED,
         DECIDED,
         request("the re-check of the customer", "GET", CUSTOMER, 2),
         request("the re-check of the invoice", "GET", INVOICE, 2),
-        *CreditNote.steps[4:],
     )
+    steps: Sequence[Step] = (*CreditNote.steps[:4], *reviewed, *CreditNote.steps[4:])
     calls = ("POST /v1/credits$", "/decision$")
     amount = 60_000
     decisions = 1

@@ -72,6 +72,12 @@ class Scenario(Message):
     faults: tuple[Fault, ...] = ()
     api: tuple[ApiDeath, ...] = ()
 
+    @property
+    def length(self) -> int:
+        """About how many seconds of waiting for timeouts it takes: the longest are best begun first."""
+        swept = sum(death.point == "after commit" for death in self.api)
+        return 7 * len(self.kills) + 25 * swept + sum(fault.fault == "delay" for fault in self.faults)
+
 
 class Step(Message):
     """Something that a story does, once or for the nth time: a request to Stripe, or a commit.

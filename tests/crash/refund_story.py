@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import stripe
 
+from db.tables import RefundRow
+
 from .. import builders, money
 from ..builders import Tenant
 from ..house import House
@@ -11,6 +13,7 @@ from .plan import Step, commit, request
 from .records import (
     approve,
     check_commitment,
+    check_mirror,
     check_notes,
     check_records,
     executed,
@@ -87,6 +90,8 @@ class Refund:
         assert len(executed(home, REFUNDS, self.since)) == len(statuses)
         back = self.amount * sum(status in ("succeeded", "pending") for status in statuses)
         assert all(one.charge.amount_refunded == back for one in refunds)  # type: ignore[union-attr]
+        for one in refunds:
+            await check_mirror(home, RefundRow, one, status=one.status, operation_id=self.operation)
         return refunds
 
     async def check_authority(self, home: House, *, released: bool = False) -> None:
@@ -221,6 +226,7 @@ class ClosedRefund(Refund):
         notes = [money.NOTE, COMMENT]
         await check_notes(home, self.operation, notes, refund.metadata, about=[self.payment])
         assert len(executed(home, f"{REFUNDS}/{refund.id}", self.since)) == 1
+        await check_records(home, self.operation, ["keep-note:1", "refund:0:1"])
         await self.check_authority(home, released=True)
 
 

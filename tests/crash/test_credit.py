@@ -6,6 +6,7 @@ from .credit_story import (
     BALANCE,
     CREDIT_NOTE,
     EFFECT,
+    INTENT,
     ApprovedBalanceCredit,
     ApprovedCreditNote,
     BalanceCredit,
@@ -36,22 +37,18 @@ def together(create: Step) -> list[Scenario]:
     ]
 
 
-async def test_a_credit_on_the_balance_survives_every_kill_and_fault(theatre: Stage) -> None:
-    straight = [*killed_everywhere(BalanceCredit.steps), *every_fault([BALANCE]), *together(BALANCE)]
-    approved = killed_everywhere(ApprovedBalanceCredit.steps)
+async def test_a_credit_survives_every_kill_and_fault(theatre: Stage) -> None:
+    """On the balance or by a credit note, straight through or approved."""
+    on_balance = [*killed_everywhere(BalanceCredit.steps), *every_fault([BALANCE]), *together(BALANCE)]
+    approved_balance = killed_everywhere([*ApprovedBalanceCredit.reviewed, INTENT, BALANCE, EFFECT])
+    approved_note = killed_everywhere([*ApprovedCreditNote.reviewed, INTENT, CREDIT_NOTE, EFFECT])
+    by_note = [*killed_everywhere(CreditNote.steps), *every_fault([CREDIT_NOTE]), *together(CREDIT_NOTE)]
     await play_all(
         theatre,
         [
-            *((one, BalanceCredit()) for one in straight),
-            *((one, ApprovedBalanceCredit()) for one in approved),
+            *((one, BalanceCredit()) for one in on_balance),
+            *((one, ApprovedBalanceCredit()) for one in approved_balance),
+            *((one, CreditNote()) for one in by_note),
+            *((one, ApprovedCreditNote()) for one in approved_note),
         ],
-    )
-
-
-async def test_a_credit_note_survives_every_kill_and_fault(theatre: Stage) -> None:
-    straight = [*killed_everywhere(CreditNote.steps), *every_fault([CREDIT_NOTE]), *together(CREDIT_NOTE)]
-    approved = killed_everywhere(ApprovedCreditNote.steps)
-    await play_all(
-        theatre,
-        [*((one, CreditNote()) for one in straight), *((one, ApprovedCreditNote()) for one in approved)],
     )

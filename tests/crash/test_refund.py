@@ -54,28 +54,20 @@ TOGETHER = [
 
 
 async def test_a_refund_survives_every_kill_and_fault(theatre: Stage) -> None:
-    scenarios = [*killed_everywhere(Refund.steps), *every_fault([CREATE]), *TOGETHER]
-    await play_all(theatre, [(scenario, Refund()) for scenario in scenarios])
-
-
-async def test_an_approved_refund_survives_every_kill(theatre: Stage) -> None:
-    scenarios = killed_everywhere([*REVIEWED, *ISSUED])
-    await play_all(theatre, [(scenario, ApprovedRefund()) for scenario in scenarios])
-
-
-async def test_a_refund_that_takes_its_time_or_fails_survives_every_kill_and_fault(theatre: Stage) -> None:
-    """What pends is followed, what failed is tried again exactly once, or left with its note."""
-    undisturbed = Scenario(name="no event comes")
+    """Straight through or approved; what pends is followed, what failed is tried once more or left noted."""
+    straight = [*killed_everywhere(Refund.steps), *every_fault([CREATE]), *TOGETHER]
+    failing = [*killed_everywhere(FailingRefund.after_failure), *every_fault([SECOND])]
+    closed = [*killed_everywhere(ClosedRefund.at_the_end), *every_fault([NOTE])]
+    cancelled = [*killed_everywhere(CancelledRefund.taking_back), *every_fault([CANCEL])]
     await play_all(
         theatre,
         [
-            (undisturbed, UntoldRefund()),
+            (Scenario(name="no event comes"), UntoldRefund()),
+            *((one, Refund()) for one in straight),
+            *((one, ApprovedRefund()) for one in killed_everywhere([*REVIEWED, *ISSUED])),
             *((one, PendingRefund()) for one in killed_everywhere(PendingRefund.waiting)),
-            *((one, FailingRefund()) for one in killed_everywhere(FailingRefund.after_failure)),
-            *((one, FailingRefund()) for one in every_fault([SECOND])),
-            *((one, ClosedRefund()) for one in killed_everywhere(ClosedRefund.at_the_end)),
-            *((one, ClosedRefund()) for one in every_fault([NOTE])),
-            *((one, CancelledRefund()) for one in killed_everywhere(CancelledRefund.taking_back)),
-            *((one, CancelledRefund()) for one in every_fault([CANCEL])),
+            *((one, FailingRefund()) for one in failing),
+            *((one, ClosedRefund()) for one in closed),
+            *((one, CancelledRefund()) for one in cancelled),
         ],
     )

@@ -39,3 +39,4 @@ texts(PUBLIC_URL)  # the compiled templates
 load_default_build_id()  # a hash over the code of every module that is loaded
 gc.collect()
 gc.freeze()  # a collection of a life's own neither walks through all this nor copies it
+gc.set_threshold(20_000, 20, 50)  # and lives are short

@@ -11,7 +11,6 @@ import signal
 import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from datetime import timedelta
 from multiprocessing.connection import Connection as Pipe
 from typing import Any
@@ -22,15 +21,9 @@ from sqlalchemy.pool import Pool
 
 from db.session import Database
 from settings.settings import load
-from worker import composition, schedules
+from worker import composition
 
 from .plan import Kill
-
-SCHEDULES = [
-    replace(timed, every=timedelta(seconds=10)) for timed in schedules.SCHEDULES if timed.id == "outbox-sweep"
-]
-"""The sweep passes on what the API could not while the worker was dead. Less often than in production: there
-are many lanes, and what they do is told by their stories alone."""
 
 composition.STICKY = timedelta(seconds=1.5)
 """Shorter than in production: what a dead worker leaves behind is waited for again and again here."""
@@ -133,7 +126,6 @@ async def run(plan: str | None, orders: "Pipe[str, str | None]") -> None:
         activities = composition.build_activities(settings, database, temporal, client)
         for worker in composition.build_workers(temporal, activities, policy):
             await stack.enter_async_context(worker)
-        await schedules.ensure(temporal, SCHEDULES)
         await asyncio.Event().wait()
 
 

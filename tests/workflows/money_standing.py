@@ -156,7 +156,7 @@ class Operations:
 async def until_nothing(looking: Callable[[], Awaitable[list[str]]], patience: float) -> None:
     """Looks again and again until there is nothing; fails with what there still is."""
     clock = asyncio.get_running_loop().time
-    deadline, pause = clock() + patience, 0.005
+    deadline, pause = clock() + patience, 0.01
     while found := await looking():
         assert clock() < deadline, found
         await asyncio.sleep(pause)

@@ -1,9 +1,9 @@
 """Money back whatever happens: stories drawn by hypothesis, played in a running house against Stripe."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
@@ -17,17 +17,25 @@ from .money_checks import check
 from .money_machine import Scene
 from .money_rest import come_to_rest
 from .money_steps import Story, stories
-from .money_stories import ALWAYS, ENDS
+from .money_stories import ALWAYS, AT_THE_SAME_MOMENT, DECIDED, ENDS, SPLIT
+
+Test = TypeVar("Test", bound=Callable[..., Awaitable[None]])
 
 MORE = os.environ.get("PLIXO_TEST_STORIES")
-EXAMPLES = int(MORE or 30)
-"""Stories that are played: the same ones each time, or as many others as the environment asks for."""
+EXAMPLES = int(MORE or 16)
+"""Stories that are drawn: the same ones each time, or as many others as the environment asks for."""
 
-pytestmark = [
-    pytest.mark.parametrize("databases", ["sqlite"], indirect=True),
-    pytest.mark.slow,
-    pytest.mark.timeout(120 + 10 * EXAMPLES),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180 + 10 * EXAMPLES)]
+
+DRAWN = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize=MORE is None,
+    database=None,
+    report_multiple_bugs=False,
+    phases=[Phase.explicit, Phase.generate, Phase.shrink],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 
 
 @dataclass(frozen=True)
@@ -49,27 +57,39 @@ async def played(database: Database, stand_in: StandIn) -> AsyncIterator[Played]
         yield Played(home, set())
 
 
-def always(test: Any) -> Any:
-    """Plays these stories beside those that are drawn."""
-    for story in reversed(ALWAYS):
-        test = example(story)(test)
-    return test
+def always(*told: Story) -> Callable[[Test], Test]:
+    """Plays these stories before those that are drawn."""
+
+    def decorated(test: Test) -> Test:
+        for story in reversed(told):
+            test = example(story)(test)
+        return test
+
+    return decorated
 
 
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize=MORE is None,
-    database=None,
-    report_multiple_bugs=False,
-    phases=[Phase.explicit, Phase.generate, Phase.shrink],
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@always
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+@DRAWN
+@always(*ALWAYS)
 @given(story=stories)
 async def test_whatever_happens_money_goes_back_once_approved_and_accounted_for(
     played: Played, story: Story
 ) -> None:
+    await play(played, story)
+    if story is ALWAYS[-1]:
+        assert played.ends >= ENDS, ENDS - played.ends
+
+
+@pytest.mark.parametrize("databases", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
+@DRAWN
+@always(SPLIT, AT_THE_SAME_MOMENT, DECIDED)
+@given(story=stories)
+async def test_it_does_so_where_transactions_run_side_by_side(played: Played, story: Story) -> None:
+    await play(played, story)
+
+
+async def play(played: Played, story: Story) -> None:
+    """As an organization of its own, in a Stripe of its own, until everything is at rest."""
     home = played.home
     home.stand_in.reset()
     scene = await Scene.begin(home, story)
@@ -86,5 +106,3 @@ async def test_whatever_happens_money_goes_back_once_approved_and_accounted_for(
         home.stand_in.webhooks(mode="drop")
         await scene.operations.end()
     played.ends.update(f"{one.kind} {one.state}/{one.stage}" for one in world.operations.values())
-    if story is ALWAYS[-1]:
-        assert played.ends >= ENDS, ENDS - played.ends
