@@ -11,10 +11,14 @@ from .errors import InvalidPolicy as InvalidPolicy
 from .hashing import digest, exact
 from .money import Currency, Money
 from .operations import Kind, Message, Role
+from .portal_policy import PortalPolicy, ReminderPolicy
 from .reasons import CreditReason, RefundReason
 
 REASONS: Mapping[str, Collection[str]] = {"refund": get_args(RefundReason), "credit": get_args(CreditReason)}
 """By section: a reason that nobody can choose would be a rule that never fits, and nobody would notice."""
+
+LATER = ("refund", "credit", "portal", "reminders")
+"""Sections that came later: a file must have them, though the policy of an older operation may not."""
 
 Minutes = Annotated[int, Field(strict=True, gt=0, le=366 * 24 * 60)]
 """A duration in whole minutes; over a calendar, of business time."""
@@ -167,8 +171,8 @@ class CreditPolicy(MoneyPolicy):
 class Policy(Message):
     """All of it. `authority` is by kind of operation and role, one limit a currency.
 
-    The windows of the kinds in `count_together` are counted as one. Without `refund` or `credit`, which
-    policies from before they existed lack, there are none.
+    The windows of the kinds in `count_together` are counted as one. Policies from before a section existed
+    lack it.
     """
 
     currency: Currency
@@ -180,6 +184,8 @@ class Policy(Message):
     plan_change: PlanChangePolicy
     refund: RefundPolicy | None = None
     credit: CreditPolicy | None = None
+    portal: PortalPolicy | None = None
+    reminders: ReminderPolicy | None = None
     count_together: tuple[Kind, ...] = ()
 
     def counted_with(self, kind: Kind) -> tuple[Kind, ...]:
@@ -201,7 +207,7 @@ def policy_from_toml(text: str) -> Policy:
     for name, calendar in _table(document, "calendars").items():
         if isinstance(calendar, dict):
             calendar.setdefault("name", name)
-    errors = [f"{name}: is missing" for name in ("refund", "credit") if name not in document]
+    errors = [f"{name}: is missing" for name in LATER if name not in document]
     errors += _dangling(document)
     try:
         policy = Policy.model_validate(document)
@@ -225,7 +231,7 @@ def _references(document: Mapping[str, Any]) -> Iterator[tuple[str, Any, str, Co
     """Each with its path, and what it must be one of."""
     calendars = ("calendars", _table(document, "calendars"))
     ladders = ("ladders", _table(document, "ladders"))
-    for section in ("notices", "plan_change", "refund", "credit"):
+    for section in ("notices", "plan_change", "refund", "credit", "portal"):
         yield f"{section}.calendar", _table(document, section).get("calendar"), *calendars
     yield "plan_change.ladder", _table(document, "plan_change").get("ladder"), *ladders
     for section, known in REASONS.items():

@@ -36,6 +36,10 @@ class Customer(SQLModel, table=True):
     deleted: bool = False
     created_at: datetime = utc()
     synced_at: datetime = utc()
+    language: str | None = None
+    """The first of Stripe's `preferred_locales`."""
+    country: str | None = None
+    """Of the address."""
 
 
 class Invoice(SQLModel, table=True):
@@ -58,6 +62,21 @@ class Invoice(SQLModel, table=True):
     amount_remaining: int = minor()
     due_date: datetime | None = utc(default=None)
     created_at: datetime = utc()
+    synced_at: datetime = utc()
+    finalized_at: datetime | None = utc(default=None)
+    collection_method: str | None = None
+
+
+class InvoiceLines(SQLModel, table=True):
+    """Mirror of an invoice's lines, the first ones where there are many: apart, for few readers need them."""
+
+    __tablename__ = "invoice_lines"
+    invoice_id: str = Field(primary_key=True)
+    organization_id: str = Field(foreign_key="organizations.id")
+    lines: list[dict[str, Any]] = document()
+    """Each with description, quantity, amount, period_start and period_end (seconds)."""
+    complete: bool
+    """Whether these are all."""
     synced_at: datetime = utc()
 
 

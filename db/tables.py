@@ -16,9 +16,24 @@ from .mirror_tables import (
     CreditNoteRow,
     Customer,
     Invoice,
+    InvoiceLines,
     PaymentRow,
     PlanRow,
     RefundRow,
+)
+from .portal_tables import (
+    CustomerMail,
+    CustomerSettings,
+    Incident,
+    InvoicePdf,
+    MailTemplate,
+    PayLink,
+    PortalAccess,
+    PortalLink,
+    PortalNetwork,
+    PortalToken,
+    PortalTrouble,
+    ReminderPause,
 )
 from .review_tables import Approval, Decision, Delegation, Notice
 
@@ -29,20 +44,33 @@ __all__ = [
     "Commitment",
     "CreditNoteRow",
     "Customer",
+    "CustomerMail",
+    "CustomerSettings",
     "Decision",
     "Delegation",
+    "Incident",
     "Intent",
     "Invoice",
+    "InvoiceLines",
+    "InvoicePdf",
     "Mail",
+    "MailTemplate",
     "NoteRow",
     "Notice",
     "Operation",
     "Organization",
     "Outbox",
+    "PayLink",
     "PaymentRow",
     "Person",
     "PlanRow",
+    "PortalAccess",
+    "PortalLink",
+    "PortalNetwork",
+    "PortalToken",
+    "PortalTrouble",
     "RefundRow",
+    "ReminderPause",
     "StripeEvent",
     "TimelineEvent",
     "Utc",
@@ -120,7 +148,8 @@ class Operation(SQLModel, table=True):
     subject: dict[str, Any] | None = document(default=None)
     policy: dict[str, Any] = document()
     """The policy that the operation started under, and keeps."""
-    requested_by: str = Field(foreign_key="people.id")
+    requested_by: str
+    """A person's id; `system` for what a schedule began, `customer` for what one of them did."""
     result: dict[str, Any] | None = document(default=None)
     error: dict[str, Any] | None = document(default=None)
     allowed_actions: list[str] = document(default_factory=list)

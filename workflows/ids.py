@@ -10,6 +10,10 @@ NOTE = "NoteWorkflow"
 STRIPE_EVENT = "StripeEventWorkflow"
 APPROVAL = "ApprovalWorkflow"
 FINANCE_NOTICE = "FinanceNoticeWorkflow"
+REMINDER_SWEEP = "ReminderSweepWorkflow"
+CUSTOMER_MAIL = "CustomerMailWorkflow"
+PORTAL_ACCESS = "PortalAccessWorkflow"
+INVOICE_FETCH = "InvoiceFetchWorkflow"
 OUTBOX_SWEEP = "OutboxSweepWorkflow"
 RECONCILE = "ReconcileWorkflow"
 
@@ -43,3 +47,12 @@ def note_workflow(operation: str, seq: int) -> str:
 
 def stripe_event_workflow(event: str) -> str:
     return f"stripe-event-{event}"
+
+
+def customer_mail_workflow(mail: str) -> str:
+    return f"customer-mail-{mail}"
+
+
+def invoice_fetch_workflow(invoice: str, fetch: str) -> str:
+    """`fetch` tells apart those who ask: each gets what Stripe says now."""
+    return f"invoice-fetch-{invoice}-{fetch}"
