@@ -1,12 +1,34 @@
 """What every test can ask for: a fresh database, once on SQLite and once on PostgreSQL."""
 
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from db.session import Database
 
 from .databases import PostgresDatabases, SqliteDatabases
+
+CRASH = "tests/crash/"
+
+
+class Together(LoadFileScheduling):  # type: ignore[misc]
+    """Side by side (`-n`), a file's tests stay together, which share what they set up. So do all that kill,
+    on one stage."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return CRASH if nodeid.startswith(CRASH) else str(super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
+    return Together(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest, and mostly waits, is begun first."""
+    items.sort(key=lambda item: not item.nodeid.startswith(CRASH))
 
 
 @pytest.fixture(scope="session")
