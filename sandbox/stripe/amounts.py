@@ -63,3 +63,9 @@ def text(amount: Decimal | int, currency: str) -> str:
     places = max(decimals, -int(figure.normalize().as_tuple().exponent))
     symbol = _SYMBOLS.get(currency, currency.upper() + " ")
     return f"{'-' if figure < 0 else ''}{symbol}{abs(figure):.{places}f}"
+
+
+def with_code(amount: int, currency: str) -> str:
+    """An amount for people to read, with the currency's code: `1,234.50 USD`, `1,980 JPY`."""
+    decimals = 0 if currency in ZERO_DECIMAL else 3 if currency in THREE_DECIMAL else 2
+    return f"{Decimal(amount).scaleb(-decimals):,.{decimals}f} {currency.upper()}"

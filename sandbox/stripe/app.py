@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote
 
-from . import control, resources  # noqa: F401  (declares the routes)
+from . import control, hosted, resources  # noqa: F401  (declares the routes)
 from .dispatch import Answer, Request, serve_request
 from .engine import Engine
 from .errors import StripeError, invalid
@@ -50,6 +50,8 @@ class App:
         path, method = scope["path"], scope["method"]
         if path.startswith("/_sandbox/"):
             return await control.answer(self.engine, method, path, scope["query_string"], body or b"")
+        if path.startswith(hosted.PREFIXES):
+            return hosted.answer(self.engine, method, path, body)
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         version = headers.get(b"stripe-version") or API_VERSION
         request = Request(

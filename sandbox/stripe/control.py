@@ -1,8 +1,9 @@
-"""The stand-in's own endpoints, /_sandbox/…: faults, request log, clock, webhooks, limits, reset, health."""
+"""The stand-in's own endpoints, /_sandbox/…: faults, request log, clock, webhooks, limits, portal, reset."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -52,6 +53,12 @@ class LimitsRequest(_Body):
 
     per_second: int | None = Field(default=None, ge=1)
     lock_wait_ms: int | None = Field(default=None, ge=0)
+
+
+class PortalRequest(_Body):
+    """Whether portal sessions that name no configuration are refused; see portal_sessions.py."""
+
+    needs_configuration: bool
 
 
 async def answer(engine: Engine, method: str, path: str, query: bytes, body: bytes) -> Answer:
@@ -153,6 +160,16 @@ def _set_limits(engine: Engine, given: Any, query: Query) -> Any:
     return _limits(engine, given, query)
 
 
+def _portal(engine: Engine, given: Any, query: Query) -> Any:
+    return {"needs_configuration": engine.account.portal_needs_configuration}
+
+
+def _set_portal(engine: Engine, given: Any, query: Query) -> Any:
+    asked = PortalRequest.model_validate(given)
+    engine.account = replace(engine.account, portal_needs_configuration=asked.needs_configuration)
+    return _portal(engine, given, query)
+
+
 def _reset(engine: Engine, given: Any, query: Query) -> Any:
     engine.reset()
     return {"status": "empty"}
@@ -171,6 +188,8 @@ _ENDPOINTS: dict[tuple[str, str], Callable[[Engine, Any, Query], Any]] = {
     ("POST", "webhooks"): _set_webhooks,
     ("GET", "limits"): _limits,
     ("POST", "limits"): _set_limits,
+    ("GET", "portal"): _portal,
+    ("POST", "portal"): _set_portal,
     ("POST", "reset"): _reset,
 }
 

@@ -12,9 +12,9 @@ import secrets
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic_core import from_json, to_json
 
@@ -24,13 +24,15 @@ from .errors import StripeError
 from .expansion import expand
 from .faults import FaultList
 from .idempotency import IdempotencyKeys, Saved
-from .kernel import Account, Ctx, Obj, Route
+from .kernel import Account, Ctx, Obj, Route, given_out
 from .limits import ObjectLocks, RateLimit
 from .persistence import Journal
-from .store import Record, Store, public
+from .store import Record, Store
 from .webhooks import Webhooks
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 REMEMBERED_REQUESTS = 100_000
 TICK_SECONDS = 1.0
@@ -107,7 +109,7 @@ class Engine:
     def _attempt(self, route: Route, ctx: Ctx, instead: StripeError | None) -> tuple[Executed, bool]:
         """The outcome, and whether it is kept under the key."""
         try:
-            answer = public(route.handler(ctx))
+            answer = given_out(ctx, route.handler(ctx))
             if wanted := ctx.params.get("expand"):
                 expand(ctx, answer, wanted)
             if self.check:
@@ -136,6 +138,17 @@ class Engine:
         if wanted:
             self.webhooks.enqueue(wanted)
 
+    # -- hosted pages ------------------------------------------------------------------------------------
+
+    def visit(self, action: Callable[[Ctx], T]) -> T:
+        """Do what a person does on a hosted page, as a transaction without request, key or fault.
+
+        What the action raises rolls it back and is raised.
+        """
+        now = self.clock.now()
+        self.timed.run_until(now)
+        return self._transact(Ctx(self.store, {}, {}, now, account=self.account), action)
+
     # -- time --------------------------------------------------------------------------------------------
 
     def advance(self, seconds: int) -> int:
@@ -146,16 +159,19 @@ class Engine:
         return ran
 
     def _perform_timed(self, due: int, action: Callable[[Ctx], None]) -> None:
-        ctx = Ctx(self.store, {}, {}, due, account=self.account)
+        self._transact(Ctx(self.store, {}, {}, due, account=self.account), action)
+
+    def _transact(self, ctx: Ctx, action: Callable[[Ctx], T]) -> T:
         self.store.begin()
         try:
-            action(ctx)
+            result = action(ctx)
             if self.check:
                 self._check_new_events(None)
             self._settle([], keep=True)
         except BaseException:
             self.store.rollback()
             raise
+        return result
 
     async def run(self) -> None:
         """The background: webhooks go out, and timed work is done as real time passes."""
@@ -201,6 +217,7 @@ class Engine:
         self.idempotency = IdempotencyKeys()
         self.faults.clear()
         self.rate.per_second = None
+        self.account = replace(self.account, portal_needs_configuration=True)
         self.requests.clear()
         self.webhooks.forget()
         self.timed.forget()
@@ -219,6 +236,8 @@ class Engine:
                 waiting.pop(key, None) if body is None else waiting.update({key: True})
             elif section == "setting" and key == "clock" and body is not None:
                 self.clock.offset = from_json(body)
+            elif section == "setting" and key == "link_secret" and body is not None:
+                self.account = replace(self.account, link_secret=from_json(body))
             elif section == "setting" and body is not None:
                 self.webhooks.load_setting(body)
             else:
@@ -229,6 +248,7 @@ class Engine:
     def _dump(self) -> list[Record]:
         return [
             ("setting", "clock", to_json(self.clock.offset)),
+            ("setting", "link_secret", to_json(self.account.link_secret)),
             *self.store.dump(),
             *self.idempotency.dump(),
             *self.webhooks.dump(),
@@ -238,7 +258,7 @@ class Engine:
         self.violations.extend({"where": where, **found} for found in conformance.check(answer))
 
     def _check_new_events(self, route: Route | None) -> None:
-        where = f"{route.method} {route.path}" if route else "timed work"
+        where = f"{route.method} {route.path}" if route else "timed work or a visit"
         for row in self.store.new_events():
             self._check(from_json(row.body), f"event {row.type} of {where}")
 

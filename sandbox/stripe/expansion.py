@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from .errors import StripeError, invalid
-from .kernel import EXPANDABLE, Ctx
+from .kernel import EXPANDABLE, Ctx, given_out
 from .store import Obj, Store, public
 
 MAX_DEPTH = 4
@@ -34,6 +34,7 @@ KIND_OF_PREFIX = {
     "sub_sched": "subscription_schedule",
     "clock": "test_helpers.test_clock",
     "evt": "event",
+    "bpc": "billing_portal.configuration",
 }
 
 
@@ -84,7 +85,7 @@ def _expanded(ctx: Ctx, value: Any, rest: list[str], path: str) -> Any:
         found = find_by_id(ctx.store, value)
         if found is None:
             raise _cannot_expand(path)
-        return public(found)
+        return given_out(ctx, found)
     if isinstance(value, list):
         return [_expanded(ctx, element, rest, path) for element in value]
     if value is not None and not isinstance(value, dict):

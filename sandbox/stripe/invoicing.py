@@ -93,6 +93,18 @@ def require_status(invoice: Obj, *allowed: str, message: str) -> None:
         raise invalid(message, code=WRONG_MOVE if "draft" in allowed else None)
 
 
+def require_payable(invoice: Obj) -> None:
+    """Refuse to take money for an invoice that is paid, void or a draft."""
+    if invoice["status"] == "paid":
+        raise invalid("Invoice is already paid")
+    require_status(
+        invoice,
+        "open",
+        "uncollectible",
+        message=f"The invoice {invoice['id']} is {invoice['status']} and can't be paid.",
+    )
+
+
 def finalize(ctx: Ctx, invoice: Obj) -> None:
     """Make a draft final: number, balance, due date, addresses; a sum of nothing is paid at once."""
     require_status(
@@ -106,12 +118,9 @@ def finalize(ctx: Ctx, invoice: Obj) -> None:
     sequence = customer["next_invoice_sequence"]
     customer["next_invoice_sequence"] = sequence + 1
     ctx.store.put(customer)
-    secret = ctx.store.new_id("test")
     invoice.update(
         automatically_finalizes_at=None,
         effective_at=ctx.now,
-        hosted_invoice_url=f"{ctx.account.base_url}/i/{ctx.account.id}/{secret}",
-        invoice_pdf=f"{ctx.account.base_url}/i/{ctx.account.id}/{secret}/pdf",
         number=invoice["number"] or f"{customer['invoice_prefix']}-{sequence:04d}",
         status="open",
     )
@@ -124,7 +133,8 @@ def finalize(ctx: Ctx, invoice: Obj) -> None:
         )
         open_payment(ctx, invoice, intent)
     save(ctx, invoice)
-    ctx.emit("invoice.finalized", invoice, differences(before, invoice))
+    without_address = {"hosted_invoice_url": None, "invoice_pdf": None}  # written when it is given out
+    ctx.emit("invoice.finalized", invoice, {**differences(before, invoice), **without_address})
     if invoice["amount_due"] == 0:
         become_paid(ctx, invoice)
 

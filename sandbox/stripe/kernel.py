@@ -9,6 +9,7 @@ answered as a 500) rolls the store back to the state before the request.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,7 @@ from .store import EventRow, Obj, Store, public
 __all__ = [
     "API_VERSION",
     "EXPANDABLE",
+    "PRESENTED",
     "ROUTES",
     "TIMED",
     "Account",
@@ -33,10 +35,12 @@ __all__ = [
     "TimedWork",
     "card_declined",
     "expandable",
+    "given_out",
     "invalid",
     "list_object",
     "merge_metadata",
     "missing",
+    "presented",
     "public",
     "route",
     "timed",
@@ -59,6 +63,10 @@ class Account:
     default_currency: str = "usd"
     base_url: str = "http://127.0.0.1"
     """Where this stand-in is reached: the start of hosted invoice pages, PDFs and receipts."""
+    link_secret: str = field(default_factory=secrets.token_hex, repr=False)
+    """Signs the addresses of hosted invoice pages."""
+    portal_needs_configuration: bool = True
+    """Whether portal sessions that name no configuration are refused; see portal_sessions.py."""
 
 
 @dataclass(slots=True)
@@ -83,7 +91,10 @@ class Ctx:
         `previous` holds the former values of changed fields (`previous_attributes`).
         """
         # serialised at once, so that the snapshot needs no deep copy; bookkeeping keys are at the top only
-        data: dict[str, Any] = {"object": {name: value for name, value in obj.items() if name[0] != "_"}}
+        snapshot = {name: value for name, value in obj.items() if name[0] != "_"}
+        if present := PRESENTED.get(obj["object"]):
+            present(self, snapshot)
+        data: dict[str, Any] = {"object": snapshot}
         if previous is not None:
             data["previous_attributes"] = previous
         by_request = bool(self.request_id)
@@ -214,3 +225,25 @@ def expandable(kind: str, field: str, fn: Expansion) -> None:
     `fn(ctx, obj)` gets the stored object and gives the value; ids within it can be expanded further.
     """
     EXPANDABLE[kind, field] = fn
+
+
+Presentation = Callable[[Ctx, Obj], None]
+
+PRESENTED: dict[str, Presentation] = {}
+
+
+def presented(kind: str, fn: Presentation) -> None:
+    """Declare what an object shows only at the moment it is given out, e.g. an invoice's addresses.
+
+    `fn(ctx, copy)` sets fields at the top of the copy that goes into an answer or event.
+    """
+    PRESENTED[kind] = fn
+
+
+def given_out(ctx: Ctx, answer: Obj) -> Obj:
+    """A public copy of an answer, with what its objects show only at this moment."""
+    copy: Obj = public(answer)
+    for one in copy["data"] if copy.get("object") == "list" else (copy,):
+        if (present := PRESENTED.get(str(one.get("object")))) and not one.get("deleted"):
+            present(ctx, one)
+    return copy

@@ -31,6 +31,7 @@ LABELS = {
     "setup_intent": "setupintent",
     "subscription_schedule": "subscription schedule",
     "test_helpers.test_clock": "test clock",
+    "billing_portal.configuration": "configuration",
 }
 """How Stripe names a kind in "No such …", where that isn't the kind itself."""
 

@@ -162,3 +162,19 @@ def test_what_the_stand_in_does_not_do_is_refused_not_ignored(
 
     assert refused.value.error is not None
     assert refused.value.error.param == "source"
+
+
+def test_languages_and_country_are_kept_and_changed(stripe_client: StripeClient) -> None:
+    made = stripe_client.v1.customers.create(
+        {"preferred_locales": ["de-AT", "en"], "address": {"line1": "Ring 1", "country": "AT"}}
+    )
+    changed = stripe_client.v1.customers.update(
+        made.id, {"preferred_locales": ["ja"], "address": {"country": "JP"}}
+    )
+    read = stripe_client.v1.customers.retrieve(made.id)
+
+    assert made.address is not None
+    assert (made.preferred_locales, made.address.country) == (["de-AT", "en"], "AT")
+    assert changed.preferred_locales == read.preferred_locales == ["ja"]
+    assert read.address is not None
+    assert read.address.country == "JP"

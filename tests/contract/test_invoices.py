@@ -122,6 +122,29 @@ def test_a_sent_invoice_is_due_by_its_days(business: Business) -> None:
     assert business.events("invoice.overdue") == ["invoice.overdue"]
 
 
+@pytest.mark.parametrize("status", ["draft", "open"])
+def test_what_is_charged_automatically_cannot_be_sent(business: Business, status: str) -> None:
+    invoice = manual(business, business.customer().id, 1000)
+    if status == "open":
+        business.v1.invoices.finalize_invoice(invoice.id)
+    error = refused(business.v1.invoices.send_invoice, invoice.id)
+    assert (error.http_status, error.error.type) == (400, "invalid_request_error")
+    assert business.invoice(invoice.id).status == status
+    assert business.events("invoice.sent") == []
+
+
+def test_a_void_invoice_cannot_be_sent_and_a_paid_one_can(business: Business) -> None:
+    terms = {"collection_method": "send_invoice", "days_until_due": 30}
+    void, paid = (manual(business, business.customer().id, 1000, **terms) for _ in range(2))
+    for invoice in (void, paid):
+        business.v1.invoices.finalize_invoice(invoice.id)
+    business.v1.invoices.void_invoice(void.id)
+    business.v1.invoices.pay(paid.id)
+    assert refused(business.v1.invoices.send_invoice, void.id).http_status == 400
+    assert business.v1.invoices.send_invoice(paid.id).status == "paid"
+    assert business.events("invoice.sent") == ["invoice.sent"]
+
+
 @pytest.mark.parametrize(
     ("given", "param"),
     [
