@@ -51,8 +51,8 @@ class Mailer:
         self._database = database
         host = urlsplit(public_url).hostname or "localhost"
         self._domain = f"[{host}]" if ":" in host else host
-        self._smtp = SmtpPool(smtp_url, local_hostname=_greeting(host))
-        self._from = _written(*parseaddr(mail_from))
+        self._smtp = SmtpPool(smtp_url, local_hostname=greeting(host))
+        self._from = written(*parseaddr(mail_from))
         self._texts = texts or MailTexts(public_url)
         self._clock = clock
 
@@ -119,10 +119,10 @@ class Mailer:
         Raises MailRefused for an address that can't be one: no later attempt mends it.
         """
         try:
-            recipient = _written(person.name, person.email)
+            recipient = written(person.name, person.email)
         except ValueError:
             raise MailRefused(None) from None
-        message = _body(text)
+        message = body(text)
         message["From"] = self._from
         message["To"] = recipient
         message["Subject"] = text.subject
@@ -138,7 +138,7 @@ class Mailer:
         return f"<{hashlib.sha256(named.encode()).hexdigest()[:32]}@{self._domain}>"
 
 
-def _body(text: MailText) -> Message:
+def body(text: MailText) -> Message:
     plain = _part(text.plain, "plain")
     if text.html is None:
         return plain
@@ -154,7 +154,7 @@ def _part(text: str, kind: str) -> Message:
     return part
 
 
-def _written(name: str, address: str) -> str:
+def written(name: str, address: str) -> str:
     """As a header has it, the name on one line. Raises ValueError for what is no address in ASCII."""
     try:
         checked = Address(" ".join(name.split()), addr_spec=address)
@@ -163,7 +163,7 @@ def _written(name: str, address: str) -> str:
     return formataddr((checked.display_name, checked.addr_spec))
 
 
-def _greeting(host: str) -> str:
+def greeting(host: str) -> str:
     """A host as SMTP's greeting has it: an address is put in brackets (RFC 5321, section 4.1.3)."""
     try:
         version = ipaddress.ip_address(host).version

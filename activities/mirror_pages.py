@@ -15,13 +15,16 @@ from billing.errors import PlanMisconfigured
 from billing.plans import Plan, is_plan, plan_from_stripe
 from db import mirror
 from db.session import Database
-from db.tables import Customer, Invoice, Organization
+from db.tables import Customer, Invoice, InvoiceLines, Organization
 
 PAGE = 100
 """The most that Stripe gives at a time."""
 
 EXPAND_PLAN = ["items.data.price.product"]
 """What a subscription must be read with for `subscription_document`."""
+
+MOST_LINES = 10
+"""As many lines as an invoice shows without being asked for more."""
 
 OWNER = "plixo_organization"
 """Metadata of a Stripe customer: the organization whose customer it is."""
@@ -135,6 +138,8 @@ def customer_row(data: dict[str, Any], synced_at: datetime) -> Customer:
         email=data.get("email"),
         currency=data.get("currency"),
         balance=data.get("balance") or 0,
+        language=next(iter(data.get("preferred_locales") or ()), None),
+        country=(data.get("address") or {}).get("country"),
         created_at=_time(data["created"]),
         synced_at=synced_at,
     )
@@ -163,12 +168,18 @@ async def invoices_page(
         ]
         for row in rows:
             await mirror.store_invoice(session, row)
+        lines = [
+            lines_row(data, owners[data["customer"]], synced_at)
+            for data in invoices
+            if data["customer"] in owners
+        ]
+        await mirror.store_invoice_lines(session, lines)
     return Mirrored(len(rows), invoices[-1]["id"] if page.has_more else None)
 
 
 def invoice_row(data: dict[str, Any], organization: str, synced_at: datetime) -> Invoice:
     """The mirror's row of a Stripe invoice of a customer of this organization."""
-    due = data.get("due_date")
+    due, finalized = data.get("due_date"), data["status_transitions"]["finalized_at"]
     return Invoice(
         id=data["id"],
         organization_id=organization,
@@ -181,7 +192,31 @@ def invoice_row(data: dict[str, Any], organization: str, synced_at: datetime) ->
         amount_paid=data["amount_paid"],
         amount_remaining=data["amount_remaining"],
         due_date=_time(due) if due else None,
+        finalized_at=_time(finalized) if finalized else None,
+        collection_method=data["collection_method"],
         created_at=_time(data["created"]),
+        synced_at=synced_at,
+    )
+
+
+def lines_row(data: dict[str, Any], organization: str, synced_at: datetime) -> InvoiceLines:
+    """The mirror's row of the lines that Stripe lists within an invoice: the first ten."""
+    listed = data["lines"]
+    lines = [
+        {
+            "description": line.get("description"),
+            "quantity": line.get("quantity"),
+            "amount": line["amount"],
+            "period_start": line["period"]["start"],
+            "period_end": line["period"]["end"],
+        }
+        for line in listed["data"][:MOST_LINES]
+    ]
+    return InvoiceLines(
+        invoice_id=data["id"],
+        organization_id=organization,
+        lines=lines,
+        complete=not listed["has_more"] and len(listed["data"]) <= MOST_LINES,
         synced_at=synced_at,
     )
 

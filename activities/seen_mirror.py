@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from db import mirror
 from db.tables import Customer
 
-from .mirror_pages import OWNER, customer_row, invoice_row
+from .mirror_pages import OWNER, customer_row, invoice_row, lines_row
 from .money_rows import balance_transaction_row, credit_note_row, operation_of, payment_row, refund_row
 from .stripe_objects import Document, Seen
 
@@ -26,6 +26,7 @@ async def store(
         await _store_customer(session, seen.customer, owner, read_at)
     if seen.invoice:
         await mirror.store_invoice(session, invoice_row(seen.invoice, owner, read_at))
+        await mirror.store_invoice_lines(session, [lines_row(seen.invoice, owner, read_at)])
     if seen.payment:
         row = payment_row(seen.payment, seen.charge, organization=owner, invoice=invoice, synced_at=read_at)
         await mirror.store_payment(session, row)

@@ -7,7 +7,7 @@ What passes in between is counted as it really passes, so a day of 25 hours has 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
 import holidays
@@ -127,6 +127,51 @@ def add_business(start: datetime, amount: timedelta, calendar: Calendar) -> date
         left -= closes - cursor
         cursor = closes
     raise AssertionError("windows never end")
+
+
+Closed = Literal["weekend", "holiday", "hours"]
+
+
+def closed_because(at: datetime, calendar: Calendar) -> Closed | None:
+    """Why no work is done at this instant: by the day there, or by the hour; None: it is."""
+    if is_open(at, calendar):
+        return None
+    day = at.astimezone(_zone(calendar.zone)).date()
+    if day.weekday() not in calendar.days:
+        return "weekend"
+    return "holiday" if _is_holiday(day, calendar) else "hours"
+
+
+def local_day(at: datetime, zone: str) -> date:
+    """The date there at this instant."""
+    return _utc(at).astimezone(_zone(zone)).date()
+
+
+def local_instant(day: date, at: time, zone: str) -> datetime:
+    """When the clocks there show this for the first time, in UTC.
+
+    Where a clock change skips it, as long after the change as it would have been.
+    """
+    return _instant(day, at, _zone(zone))
+
+
+def known_zone(zone: str) -> bool:
+    """Whether it is the IANA name of a time zone."""
+    try:
+        _zone(zone)
+    except ValueError:
+        return False
+    return True
+
+
+def known_country(country: str) -> bool:
+    """Whether the holidays of this country (ISO 3166-1) are known."""
+    return country in _countries()
+
+
+def known_subdivision(country: str, subdivision: str | None) -> bool:
+    """Whether the holidays of this part (ISO 3166-2) of the country are known."""
+    return subdivision in _subdivisions(country)
 
 
 def _windows(at: datetime, calendar: Calendar) -> Iterator[tuple[datetime, datetime]]:

@@ -16,7 +16,7 @@ class ReminderRunInput(Message):
     dry_run: bool = False
     policy: Policy
     at: AwareDatetime | None = None
-    """The moment as of which everything is decided; None before the run has begun."""
+    """When the run began; None: it has not."""
     after: str | None = None
     """The invoice after which it goes on."""
     seen: int = 0
@@ -44,6 +44,22 @@ class DecidePage(Message):
     operation: str
     at: AwareDatetime
     after: str | None = None
+    seen: int = 0
+    """How many were looked at before, for those who watch the run."""
+
+
+class LookAgain(Message):
+    """Some time has passed: is what the run has still to send still to be sent, and at this hour?"""
+
+    operation: str
+    at: AwareDatetime
+
+
+class CallOff(Message):
+    """A person ended the run: what it has not sent is not sent any more."""
+
+    operation: str
+    at: AwareDatetime
 
 
 class PageDecided(Message):
@@ -59,6 +75,8 @@ class SendDue(Message):
     operation: str | None = None
     mail: str | None = None
     most: int = 200
+    at: AwareDatetime | None = None
+    """The workflow's now, by which mails are due; None: the clock's."""
 
 
 class SentDue(Message):
@@ -69,6 +87,8 @@ class SentDue(Message):
     skipped: int
     later: int
     more: bool
+    again_at: AwareDatetime | None = None
+    """When the first of the others may be tried again; None where none is left."""
 
 
 class RunPause(Message):

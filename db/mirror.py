@@ -1,6 +1,6 @@
 """The mirror of what Stripe holds. An older reading never overwrites a newer one."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
@@ -12,12 +12,13 @@ from billing.limits import Usage
 from billing.plans import Plan
 
 from .pages import DEFAULT_LIMIT, Page, read_page
-from .statements import store_reading
+from .statements import store_reading, store_readings
 from .tables import (
     BalanceTransactionRow,
     CreditNoteRow,
     Customer,
     Invoice,
+    InvoiceLines,
     Organization,
     PaymentRow,
     PlanRow,
@@ -67,6 +68,11 @@ async def store_customer(session: AsyncSession, customer: Customer) -> None:
 async def store_invoice(session: AsyncSession, invoice: Invoice) -> None:
     """Mirror an invoice as it was read from Stripe at its `synced_at`."""
     await store_reading(session, invoice)
+
+
+async def store_invoice_lines(session: AsyncSession, lines: Sequence[InvoiceLines]) -> None:
+    """Mirror invoices' lines, each as it was read from Stripe at its `synced_at`."""
+    await store_readings(session, lines)
 
 
 async def store_payment(session: AsyncSession, payment: PaymentRow) -> None:
@@ -163,6 +169,12 @@ async def invoices_page(
 async def invoice(session: AsyncSession, organization_id: str, invoice_id: str) -> Invoice | None:
     """The invoice, if it is this organization's."""
     found = await session.get(Invoice, invoice_id)
+    return found if found and found.organization_id == organization_id else None
+
+
+async def invoice_lines(session: AsyncSession, organization_id: str, invoice_id: str) -> InvoiceLines | None:
+    """The lines of an invoice of this organization; None when they were never read."""
+    found = await session.get(InvoiceLines, invoice_id)
     return found if found and found.organization_id == organization_id else None
 
 

@@ -47,7 +47,7 @@ class Invoice(SQLModel, table=True):
 
     __tablename__ = "invoices"
     __table_args__ = (
-        Index("ix_invoices_open", "organization_id", "status"),
+        Index("ix_invoices_open", "organization_id", "status", "id"),
         Index("ix_invoices_listing", "organization_id", "created_at", "id"),
     )
     id: str = Field(primary_key=True)

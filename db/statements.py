@@ -1,5 +1,6 @@
 """INSERT … ON CONFLICT for the database of a session."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import TypeVar, cast
 
@@ -64,6 +65,16 @@ async def store_reading(session: AsyncSession, row: SQLModel, kept: frozenset[st
     await _flush(session)
     connection = await session.connection()
     await connection.execute(_store_reading(type(row), is_sqlite(session), kept), row.model_dump())
+
+
+async def store_readings(session: AsyncSession, rows: Sequence[SQLModel]) -> None:
+    """Store what was read from Stripe, rows of one table, each unless what is there was read later."""
+    if not rows:
+        return
+    await _flush(session)
+    connection = await session.connection()
+    statement = _store_reading(type(rows[0]), is_sqlite(session), frozenset())
+    await connection.execute(statement, [row.model_dump() for row in rows])
 
 
 @cache

@@ -63,6 +63,8 @@ def _runtime(settings: Settings) -> Runtime | None:
 
 def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    # It tells every address that it asks; that of an invoice's PDF opens it to whoever reads the log.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         settings, policy = load()
     except InvalidSettings as error:

@@ -15,31 +15,40 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from activities.approvals import Approvals
 from activities.commitments import Commitments
+from activities.customer_mail import CustomerMailer
 from activities.effects import StripeEffects
+from activities.invoice_fetch import InvoiceFetches
+from activities.invoice_files import files_client, stripe_hosts
 from activities.mail import Mailer
 from activities.mirror import Mirror
 from activities.money_reads import MoneyReads
 from activities.note_records import NoteRecords
 from activities.notices import Notices
 from activities.outbox import OutboxSweep
+from activities.portal_access import PortalAccessRecords
 from activities.records import Records
+from activities.reminders import Reminders
 from activities.stripe_client import stripe_client
 from activities.stripe_events import StripeEvents
 from activities.stripe_reads import StripeReads
 from billing.delivery import Delivery
-from billing.policy import Policy
+from billing.policy import Policy, policy_from_toml
 from db.session import Database
 from db.tables import Outbox
 from settings.settings import Settings
 from workflows import dispatch, ids
 from workflows.approval import ApprovalWorkflow
 from workflows.credit import CreditWorkflow
+from workflows.customer_mail import CustomerMailWorkflow
 from workflows.finance_notice import FinanceNoticeWorkflow
+from workflows.invoice_fetch import InvoiceFetchWorkflow
 from workflows.note import NoteWorkflow
 from workflows.outbox_sweep import OutboxSweepWorkflow
 from workflows.plan_change import PlanChangeWorkflow
+from workflows.portal_access import PortalAccessWorkflow
 from workflows.reconcile import ReconcileWorkflow
 from workflows.refund import RefundWorkflow
+from workflows.reminder_sweep import ReminderSweepWorkflow
 from workflows.stripe_event import StripeEventWorkflow
 
 from .interceptors import Heartbeats
@@ -49,11 +58,15 @@ WORKFLOWS: Sequence[type] = (
     RefundWorkflow,
     CreditWorkflow,
     NoteWorkflow,
+    CustomerMailWorkflow,
     ApprovalWorkflow,
     FinanceNoticeWorkflow,
     StripeEventWorkflow,
+    InvoiceFetchWorkflow,
+    PortalAccessWorkflow,
     OutboxSweepWorkflow,
     ReconcileWorkflow,
+    ReminderSweepWorkflow,
 )
 
 SEND_WITHIN = timedelta(seconds=10)
@@ -85,9 +98,13 @@ class Activities:
 
 
 def build_activities(
-    settings: Settings, database: Database, temporal: Client, stripe_api: stripe.StripeClient
+    settings: Settings,
+    database: Database,
+    temporal: Client,
+    stripe_api: stripe.StripeClient,
+    policy: Policy | None = None,
 ) -> Activities:
-    """One instance of each activity class, with its collaborators."""
+    """One instance of each activity class, with its collaborators; no `policy`: that of the settings."""
 
     async def send(row: Outbox) -> Delivery:
         return await dispatch.send(
@@ -100,12 +117,26 @@ def build_activities(
             within=SEND_WITHIN,
         )
 
+    policy = policy or policy_from_toml(settings.policy_file.read_text(encoding="utf-8"))
+    reminders = Reminders(database, policy)
+    customer_mailer = CustomerMailer(
+        database, settings.smtp_url, settings.mail_from, settings.public_url, policy
+    )
     records, approvals, notices = Records(database), Approvals(database), Notices(database)
     commitments, notes = Commitments(database), NoteRecords(database)
     mailer = Mailer(database, settings.smtp_url, settings.mail_from, settings.public_url)
     effects, reads = StripeEffects(stripe_api, database), StripeReads(stripe_api, database)
     money = MoneyReads(stripe_api, database)
+    troubles = PortalAccessRecords(database)
+    files = files_client()
+    fetches = InvoiceFetches(stripe_api, database, files, stripe_hosts(settings.stripe_api_base))
     mirror, events = Mirror(stripe_api, database), StripeEvents(stripe_api, database)
+
+    async def close() -> None:
+        await mailer.close()
+        await customer_mailer.close()
+        await files.aclose()
+
     return Activities(
         main=(
             records.tell,
@@ -123,7 +154,16 @@ def build_activities(
             notices.open_notice,
             notices.escalate_notice,
             notices.acknowledge_notice,
+            troubles.find_access_trouble,
+            troubles.mail_trouble_link,
+            troubles.record_trouble,
             mailer.send,
+            customer_mailer.send_due,
+            reminders.open_runs,
+            reminders.decide_page,
+            reminders.look_again,
+            reminders.call_off,
+            reminders.run_summary,
             events.settle_event,
             OutboxSweep(database, send).deliver_outbox,
         ),
@@ -139,6 +179,8 @@ def build_activities(
             money.creditable,
             money.refund,
             money.credit,
+            fetches.fetch_pay_link,
+            fetches.fetch_pdf,
             events.follow_event,
             mirror.mirror_catalog,
             mirror.mirror_customers,
@@ -148,7 +190,7 @@ def build_activities(
             mirror.mirror_refunds,
             mirror.mirror_credit_notes,
         ),
-        close=mailer.close,
+        close=close,
     )
 
 
@@ -191,7 +233,7 @@ async def hosted(stack: AsyncExitStack, settings: Settings, policy: Policy, temp
     database = Database(settings.database_url)
     stack.push_async_callback(database.dispose)
     stripe_api = stripe_client(settings.stripe_api_key.get_secret_value(), settings.stripe_api_base)
-    activities = build_activities(settings, database, temporal, stripe_api)
+    activities = build_activities(settings, database, temporal, stripe_api, policy)
     stack.push_async_callback(activities.close)
     for worker in build_workers(temporal, activities, policy):
         await stack.enter_async_context(worker)

@@ -1,7 +1,13 @@
 """Workflow and queue names, built in one place. They are never encrypted: no personal data in them."""
 
+from billing.portal import CUSTOMER_MAIL as CUSTOMER_MAIL
+from billing.portal import customer_mail_workflow as customer_mail_workflow
+
 MAIN_QUEUE = "plixo"
 STRIPE_QUEUE = "stripe"
+
+SEND_CUSTOMER_MAILS = "send_customer_mails"
+"""The activity by its name: its class' imports would be loaded anew in the sandbox of every story."""
 
 PLAN_CHANGE = "PlanChangeWorkflow"
 REFUND = "RefundWorkflow"
@@ -11,7 +17,6 @@ STRIPE_EVENT = "StripeEventWorkflow"
 APPROVAL = "ApprovalWorkflow"
 FINANCE_NOTICE = "FinanceNoticeWorkflow"
 REMINDER_SWEEP = "ReminderSweepWorkflow"
-CUSTOMER_MAIL = "CustomerMailWorkflow"
 PORTAL_ACCESS = "PortalAccessWorkflow"
 INVOICE_FETCH = "InvoiceFetchWorkflow"
 OUTBOX_SWEEP = "OutboxSweepWorkflow"
@@ -47,10 +52,6 @@ def note_workflow(operation: str, seq: int) -> str:
 
 def stripe_event_workflow(event: str) -> str:
     return f"stripe-event-{event}"
-
-
-def customer_mail_workflow(mail: str) -> str:
-    return f"customer-mail-{mail}"
 
 
 def invoice_fetch_workflow(invoice: str, fetch: str) -> str:

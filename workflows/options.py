@@ -43,6 +43,12 @@ STRIPE_EFFECT: dict[str, Any] = {
 WATCH = timedelta(days=1)
 """How long to wait between looks at what has succeeded."""
 
+INVOICE_FETCH: dict[str, Any] = STRIPE_CALL | {
+    "start_to_close_timeout": timedelta(seconds=20),
+    "schedule_to_close_timeout": timedelta(seconds=30),
+}
+"""Nobody waits for it longer than that: who still wants it asks again."""
+
 STRIPE_EVENT: dict[str, Any] = STRIPE_CALL | {"priority": EVENTS}
 
 FOLLOW = tuple(timedelta(seconds=seconds) for seconds in (10, 30, 60, 300, 900, 3600, 4 * 3600, 12 * 3600))
@@ -75,3 +81,24 @@ STRIPE_PAGE: dict[str, Any] = STRIPE_CALL | {
     "schedule_to_close_timeout": timedelta(hours=6),
     "priority": SWEEP,
 }
+
+REMINDER_PAGE: dict[str, Any] = SWEEP_CALL | {"schedule_to_close_timeout": timedelta(days=7)}
+"""A page of invoices decided; a database that is away is waited for."""
+
+REMINDER_MAILS: dict[str, Any] = REMINDER_PAGE | {"start_to_close_timeout": timedelta(minutes=30)}
+"""A batch of mails, one after the other."""
+
+CUSTOMER_MAIL: dict[str, Any] = MAIL | {"priority": PEOPLE}
+"""One mail that somebody waits for."""
+
+MAIL_AGAIN = (
+    *(timedelta(minutes=minutes) for minutes in (2, 3, 5, 10, 20, 40)),
+    *(timedelta(minutes=61) for _ in range(70)),
+)
+"""How long to wait between tries at such a mail: a little longer than it is postponed by, three days in all."""
+
+SEND_LATER = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 4, 8, 16))
+"""How long a run waits between tries at what the mail server could not take, before it ends."""
+
+LONG_HISTORY = 2000
+"""Events after which a run goes on in a new history."""

@@ -123,7 +123,7 @@ async def run(plan: str | None, orders: "Pipe[str, str | None]") -> None:
         http_client=FusedClient(fuse),
     )
     async with AsyncExitStack() as stack:
-        activities = composition.build_activities(settings, database, temporal, client)
+        activities = composition.build_activities(settings, database, temporal, client, policy)
         for worker in composition.build_workers(temporal, activities, policy):
             await stack.enter_async_context(worker)
         await asyncio.Event().wait()
