@@ -11,7 +11,7 @@ from billing.errors import MENDS
 from billing.operations import Problem, State
 
 from .mail_results import Credited, OneLine, Outcome, Refunded, Result, Shown
-from .mail_subjects import Change, Credit, Refund, Subject
+from .mail_subjects import Change, Credit, Refund, Subject, Trouble
 
 NOUNS = {"plan_change": Change.noun, "refund": Refund.noun, "credit": Credit.noun}
 
@@ -42,7 +42,7 @@ class Facts(Shown):
     after_success: bool = False
     """Whether a refund failed that Stripe had called succeeded."""
     number: int = 1
-    """Counts the failures of a refund."""
+    """Counts the failures of a refund, and how often a deadline was said to be missed."""
     notice: OneLine | None = None
     kind: OneLine | None = None
     """Of the operation; in a notice, what the notice is."""
@@ -100,8 +100,8 @@ class Facts(Shown):
 
     @property
     def customer(self) -> str | None:
-        """The Stripe id of whoever gets money."""
-        return self.subject.customer if isinstance(self.subject, Refund | Credit) else None
+        """The Stripe id of whoever gets money, or can't get in."""
+        return self.subject.customer if isinstance(self.subject, Refund | Credit | Trouble) else None
 
     @property
     def people(self) -> tuple[str, ...]:

@@ -1,9 +1,10 @@
-"""What a mail is about: a plan change, a refund or a credit, as the stories give it."""
+"""What a mail is about: a plan change, a refund, a credit or a customer who can't get at an invoice."""
 
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, Discriminator, Field, Tag
+from pydantic import AwareDatetime, BaseModel, Discriminator, Field, Tag
 
+from billing.access import Action
 from billing.limits import LimitCheck, excesses
 from billing.money import Money
 from billing.operations import Problem
@@ -136,6 +137,47 @@ class Credit(_MoneyBack):
         return f"{number} ({id_})" if number and id_ else number or id_
 
 
+class Solved(Shown):
+    """How a trouble ended."""
+
+    how: OneLine
+    within_same_business_day: bool = True
+
+
+class Trouble(Shown):
+    """A customer who can't get at an invoice: why, and what mends it."""
+
+    noun: ClassVar[str] = "trouble with the portal"
+
+    invoice: OneLine
+    cause: OneLine
+    invoice_number: OneLine | None = None
+    customer: OneLine | None = None
+    description: str | None = None
+    noticed_at: AwareDatetime | None = None
+    since: AwareDatetime | None = None
+    words: OneLine | None = None
+    action: Action | None = None
+    new_link: bool = False
+    """Whether a new link by mail mends it, which then was sent."""
+    solved: Solved | None = None
+
+    @property
+    def invoice_named(self) -> str:
+        """The invoice by number and id."""
+        return f"{self.invoice_number} ({self.invoice})" if self.invoice_number else self.invoice
+
+    def title(self, customer: str | None) -> str:
+        """Which invoice of whom, for a subject line; `customer` is the name, where it is known."""
+        whom = customer or self.customer
+        named = self.invoice_number or self.invoice
+        return f"{named} of {brief(whom)}" if whom else named
+
+    def payee(self, customer: str | None) -> str | None:
+        """The customer by name and id."""
+        return f"{customer} ({self.customer})" if customer and self.customer else customer or self.customer
+
+
 def _shape(value: Any) -> str | None:
     """Not by a kind that is told beside it: a notice's is its own, and mails in flight have none."""
     if isinstance(value, BaseModel):
@@ -143,6 +185,8 @@ def _shape(value: Any) -> str | None:
     keys = set(value) if isinstance(value, dict) else set()
     if keys & {"from", "from_"}:
         return Change.__name__
+    if {"cause", "found"} <= keys:
+        return Trouble.__name__
     if keys & {"instrument", "reduces_due", "to_balance", "invoice_number"}:
         return Credit.__name__
     return Refund.__name__ if keys & {"parts", "payment_intent", "paid", "refunded_before"} else None
@@ -151,7 +195,8 @@ def _shape(value: Any) -> str | None:
 Subject = Annotated[
     Annotated[Change, Tag(Change.__name__)]
     | Annotated[Refund, Tag(Refund.__name__)]
-    | Annotated[Credit, Tag(Credit.__name__)],
+    | Annotated[Credit, Tag(Credit.__name__)]
+    | Annotated[Trouble, Tag(Trouble.__name__)],
     Discriminator(_shape),
 ]
 """Told apart by what it holds."""

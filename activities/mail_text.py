@@ -18,14 +18,21 @@ from billing.messages import MailRequest
 
 from .mail_facts import Facts
 from .mail_records import Mailing
-from .mail_subjects import Change, Credit, Refund
+from .mail_subjects import Change, Credit, Refund, Trouble
 from .mail_words import brief, columns, line, money, quoted, sentence, span, table, when, who
 
 PLAIN, HTML = ".txt.j2", ".html.j2"
 SUBJECT = "Subject: "
 PATHS = {Change.noun: "plan-changes", Refund.noun: "refunds", Credit.noun: "credits"}
 """Where the API has each kind of operation."""
-UNTOLD = {"money_ended": "refund or credit", "refund_failed": Refund.noun, "delegated": "approval"}
+UNTOLD = {
+    "money_ended": "refund or credit",
+    "refund_failed": Refund.noun,
+    "delegated": "approval",
+    "portal_trouble": Trouble.noun,
+    "portal_trouble_escalated": Trouble.noun,
+    "portal_trouble_solved": Trouble.noun,
+}
 """What a mail calls its subject if nothing says what that is."""
 SECRET = re.compile(r"\b(?:pk_[0-9a-f]{12}_[0-9a-f]{64}|[prs]k_(?:live|test)_\w{8,}|whsec_\w{8,})")
 """Our API keys and Stripe's: people paste the strangest things into a reason."""
@@ -88,7 +95,7 @@ def _values(request: MailRequest, facts: Facts, mailing: Mailing) -> dict[str, A
     subject, organization = facts.subject, line(mailing.organization)
     noun = facts.noun or UNTOLD.get(request.template, Change.noun)
     customer = line(mailing.customer) if mailing.customer else None
-    if isinstance(subject, Refund | Credit):
+    if isinstance(subject, Refund | Credit | Trouble):
         title = what = subject.title(customer)
     else:
         title = f"{brief(organization)}, {subject.title if subject else noun}"
@@ -98,7 +105,8 @@ def _values(request: MailRequest, facts: Facts, mailing: Mailing) -> dict[str, A
         "change": subject if isinstance(subject, Change) else None,
         "refund": subject if isinstance(subject, Refund) else None,
         "credit": subject if isinstance(subject, Credit) else None,
-        "payee": subject.payee(customer) if isinstance(subject, Refund | Credit) else None,
+        "trouble": subject if isinstance(subject, Trouble) else None,
+        "payee": subject.payee(customer) if isinstance(subject, Refund | Credit | Trouble) else None,
         "noun": noun,
         "title": title,
         "what": what,

@@ -9,7 +9,7 @@ from temporalio import activity
 
 from billing.operations import Kind
 from billing.stripe_events import EventFollowed, SettleEvent, StripeEventInput, Subject
-from db import stripe_events
+from db import portal_troubles, stripe_events
 from db.session import Database
 from db.tables import Customer, Operation, Organization, PaymentRow
 
@@ -77,7 +77,10 @@ async def _owner(session: AsyncSession, customer: Document) -> str | None:
 async def _waiting(
     session: AsyncSession, subject: Subject, document: Document, owner: str
 ) -> tuple[str, ...]:
-    """Workflows of the operation that the object names, if it is of the kind that waits, and this owner's."""
+    """Workflows of the operation that the object names, if it is of the kind that waits, and this owner's;
+    of an invoice that of its open trouble with the portal."""
+    if subject is Subject.INVOICE:
+        return await portal_troubles.waiting_for(session, owner, document["id"])
     kind, operation = WAKES.get(subject), operation_of(document)
     if kind is None or operation is None:
         return ()

@@ -16,6 +16,8 @@ _IMPOSSIBLE = {
     "retry": ("not_resolvable", "can be tried again only after it failed"),
     "close": ("not_resolvable", "can be left at that only after it failed"),
 }
+_IMPOSSIBLE_OF = {(Kind.PORTAL_ACCESS.value, "close"): ("not_closable", "was closed before")}
+"""Where an action means something else for one kind of operation."""
 
 
 def possible(operation: Operation, caller: Caller) -> list[str]:
@@ -29,7 +31,7 @@ def check(operation: Operation, action: str, caller: Caller) -> None:
     if problem:
         raise problem
     if action not in operation.allowed_actions:
-        code, why = _IMPOSSIBLE[action]
+        code, why = _IMPOSSIBLE_OF.get((operation.kind, action)) or _IMPOSSIBLE[action]
         named = operation.kind.replace("_", " ")
         raise ApiProblem(code, f"This {named} is at {operation.stage} ({operation.state}): it {why}.")
 

@@ -10,6 +10,7 @@ from billing.policy import Policy, policy_hash
 from db.session import Database
 
 from . import (
+    access_diagnosis,
     approvals,
     credits,
     delegations,
@@ -23,6 +24,8 @@ from . import (
     payments,
     people,
     plan_changes,
+    portal_networks,
+    portal_troubles,
     problems,
     receivables,
     refunds,
@@ -49,6 +52,9 @@ ROUTERS = (
     receivables.router,
     payments.router,
     notices.router,
+    portal_networks.router,
+    portal_troubles.router,
+    access_diagnosis.router,
     health.router,
     docs.router,
 )

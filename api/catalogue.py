@@ -5,6 +5,8 @@ Codes, once published, stay as they are.
 
 from .entry import Entry
 from .money_catalogue import MONEY
+from .network_catalogue import NETWORKS
+from .trouble_catalogue import TROUBLES
 
 CATALOGUE: dict[str, Entry] = {
     "invalid_json": Entry(
@@ -252,4 +254,6 @@ CATALOGUE: dict[str, Entry] = {
         "The records can't be reached just now. Send the same request again; nothing is done twice.",
     ),
     **MONEY,
+    **NETWORKS,
+    **TROUBLES,
 }

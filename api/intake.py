@@ -25,6 +25,9 @@ from .dispatcher import HEAD_START
 
 Found = TypeVar("Found")
 
+Check = Callable[[AsyncSession], Awaitable[None]]
+"""One that finds nothing which the message needs."""
+
 
 def _nothing(_: Operation) -> Iterable[tuple[SQLModel, NewEvent]]:
     return ()
@@ -36,7 +39,7 @@ class Asked(Generic[Found]):
 
     `check` raises what is already known to be impossible; what it returns goes into `message`, the input of
     `workflow`, whose `policy` is filled in here. `along` are rows that go with the operation, each with its
-    event.
+    event; `actions` is what may be asked of it before its workflow has begun.
     """
 
     kind: Kind
@@ -45,6 +48,7 @@ class Asked(Generic[Found]):
     check: Callable[[AsyncSession], Awaitable[Found]]
     message: Callable[[Operation, Found], Message]
     along: Callable[[Operation], Iterable[tuple[SQLModel, NewEvent]]] = _nothing
+    actions: tuple[str, ...] = ("cancel",)
 
 
 async def accept(
@@ -97,7 +101,7 @@ def _draft(context: Context, who: Caller, key: str, asked: Asked[Any], at: datet
         idempotency_key=key,
         policy=context.policy_document,
         requested_by=who.person,
-        allowed_actions=["cancel"],
+        allowed_actions=list(asked.actions),
         workflow_id=ids.operation_workflow(id_),
         created_at=at,
         updated_at=at,

@@ -15,7 +15,7 @@ MONEY: dict[str, Entry] = {
     "note_missing": Entry(
         422,
         "The note is missing",
-        f"note is required: say in {NOTE_MIN} to {NOTE_MAX} characters why the money goes back.",
+        f"note is required: say in {NOTE_MIN} to {NOTE_MAX} characters what was done and why.",
         "/note",
     ),
     "note_too_short": Entry(

@@ -38,7 +38,7 @@ _TYPES = {
 _OWN = {
     ("missing", "note"): (
         "note_missing",
-        f"is required: say in {NOTE_MIN} to {NOTE_MAX} characters why the money goes back",
+        f"is required: say in {NOTE_MIN} to {NOTE_MAX} characters what was done and why",
     ),
     ("string_too_short", "note"): (
         "note_too_short",

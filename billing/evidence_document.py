@@ -10,7 +10,7 @@ from pydantic import AwareDatetime
 
 from .hashing import digest, exact
 from .money import Money
-from .operations import Kind, Message, Problem, State
+from .operations import CUSTOMER, SYSTEM, Kind, Message, Problem, State
 from .timeline import Event
 
 FORMAT: Literal["plixo.evidence/1"] = "plixo.evidence/1"
@@ -207,4 +207,4 @@ def named_people(evidence: Evidence) -> set[str]:
     people |= {notice.acknowledged_by for notice in evidence.notices}
     people |= {mail.recipient for mail in evidence.mails}
     people |= {event.actor for event in evidence.timeline if event.actor.startswith("per_")}
-    return {person for person in people if person is not None}
+    return {person for person in people - {SYSTEM, CUSTOMER} if person is not None}

@@ -75,3 +75,6 @@ class Problem(Message):
 
 SYSTEM = "system"
 """The actor of timeline events that no person caused."""
+
+CUSTOMER = "customer"
+"""Stands for a person where one of the organization's customers asked for something."""
