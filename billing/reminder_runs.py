@@ -22,6 +22,8 @@ class ReminderRunInput(Message):
     seen: int = 0
     decided: bool = False
     """Whether every invoice has been looked at."""
+    later: int = 0
+    """Mails that are due and could not be sent yet."""
 
 
 class OpenRuns(Message):
@@ -87,8 +89,6 @@ class SentDue(Message):
     skipped: int
     later: int
     more: bool
-    again_at: AwareDatetime | None = None
-    """When the first of the others may be tried again; None where none is left."""
 
 
 class RunPause(Message):

@@ -51,7 +51,7 @@ class ReminderSweepWorkflow:
         if not isinstance(asked, ReminderRunInput):
             await self._open_runs(asked or OpenRuns(at=workflow.now()))
             return
-        self._run = asked
+        self._run, self._later = asked, asked.later
         self._story = Story(
             organization=asked.organization,
             operation=asked.operation,
@@ -159,7 +159,7 @@ class ReminderSweepWorkflow:
             await self._send()
             going = not self._run.decided and self._pause is None
             if going and _long() and workflow.all_handlers_finished():
-                workflow.continue_as_new(self._run)
+                workflow.continue_as_new(self._run.model_copy(update={"later": self._later}))
 
     async def _decide_page(self) -> None:
         run = self._run

@@ -67,6 +67,11 @@ class Victim:
         self._kills = []
         await self._order(None)
 
+    def kill(self) -> None:
+        """At this very moment, whatever it is doing; it is started again."""
+        assert self._process is not None
+        self._process.kill()
+
     async def stop(self) -> None:
         """Ends it for good."""
         self._wanted = False

@@ -18,15 +18,21 @@ from typing import Any
 import stripe
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.pool import Pool
+from temporalio.common import RetryPolicy
 
+from activities import customer_mail
 from db.session import Database
 from settings.settings import load
 from worker import composition
+from workflows import options
 
 from .plan import Kill
 
 composition.STICKY = timedelta(seconds=1.5)
 """Shorter than in production: what a dead worker leaves behind is waited for again and again here."""
+
+HASTE = "PLIXO_TEST_HASTE"
+"""In a worker's settings: it is killed so often that nothing may wait for long."""
 
 SLOW_ANSWER = 4.0
 """Seconds after which the client gives up: the stand-in's late answers come later."""
@@ -129,9 +135,21 @@ async def run(plan: str | None, orders: "Pipe[str, str | None]") -> None:
         await asyncio.Event().wait()
 
 
+def make_haste() -> None:
+    """Where a worker dies again and again, what it leaves behind is picked up within about a second."""
+    composition.STICKY = timedelta(seconds=0.5)
+    again = RetryPolicy(initial_interval=timedelta(seconds=0.1), backoff_coefficient=1.0)
+    for chosen in (options.REMINDER_PAGE, options.REMINDER_MAILS):
+        chosen.update(heartbeat_timeout=timedelta(seconds=1), retry_policy=again)
+    vars(options)["SEND_LATER"] = (timedelta(seconds=1),) * 60
+    vars(customer_mail)["CLAIM"] = timedelta(seconds=1)
+
+
 def live(settings: dict[str, str], plan: str | None, log: str, orders: "Pipe[str, str | None]") -> None:
     """One life of the worker, as a forked process: ends by SIGKILL, its own or somebody's."""
     os.environ.update(settings)
+    if HASTE in settings:
+        make_haste()
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(descriptor, sys.stdout.fileno())
     os.dup2(descriptor, sys.stderr.fileno())
