@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from . import memory, plan_change, post, start
+from . import memory, plan_change, post, reminders, start
 from .options import Options
 from .reports import Report
 
@@ -20,6 +20,7 @@ BENCHMARKS = (
     Benchmark("post", post.run),
     Benchmark("start", start.run),
     Benchmark("memory", memory.run, by_name_only=True),
+    Benchmark("reminders", reminders.run, by_name_only=True),
 )
 
 DEFAULT = tuple(benchmark.name for benchmark in BENCHMARKS if not benchmark.by_name_only)

@@ -63,6 +63,11 @@ def _paced(policy: str, budget: float) -> str:
     paced, found = re.subn(r"(?m)^requests_per_second = .*$", f"requests_per_second = {budget}", policy)
     if found != 1:
         raise ValueError("policy.toml no longer states requests_per_second on one line of its own")
+    reminders = r"(?m)^(\[reminders\]\n)days = .*\nopens = .*\ncloses = .*$"
+    at_any_hour = r"\1days = [0, 1, 2, 3, 4, 5, 6]\nopens = 00:00:00\ncloses = 23:59:59"
+    paced, found = re.subn(reminders, at_any_hour, paced)
+    if found != 1:
+        raise ValueError("policy.toml no longer begins [reminders] with days, opens and closes")
     return paced
 
 
@@ -93,11 +98,15 @@ class Stage:
     async def product(self) -> AsyncIterator[None]:
         """`python -m api` and `python -m worker`, ready."""
         url = self.stack.places.url
+        async with self.process("api", self._command("api"), f"{url('api')}/readyz"), self.worker():
+            yield
+
+    @asynccontextmanager
+    async def worker(self) -> AsyncIterator[None]:
+        """`python -m worker`, ready."""
         health = {"PLIXO_HEALTH_PORT": str(self.stack.places.memory.ports["worker"])}
-        async with (
-            self.process("api", self._command("api"), f"{url('api')}/readyz"),
-            self.process("worker", self._command("worker"), f"{url('worker')}/healthz", **health),
-        ):
+        ready = f"{self.stack.places.url('worker')}/healthz"
+        async with self.process("worker", self._command("worker"), ready, **health):
             yield
 
     @asynccontextmanager

@@ -1,0 +1,326 @@
+"""Whether a reminder run stays as quick, and the worker as small, over many links; how fast mails go out."""
+
+import asyncio
+import statistics
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from datetime import time as wall_clock
+from email.message import EmailMessage
+from typing import Any
+from urllib.parse import urlsplit
+
+from aiosmtplib import SMTP
+from sqlalchemy import insert
+from sqlmodel import SQLModel, col, func, select
+from ulid import ULID
+
+from billing.operations import SYSTEM
+from billing.policy import Policy
+from billing.reminder_runs import ReminderRunInput
+from db.tables import Customer, CustomerMail, CustomerSettings, Invoice, Operation, Organization, PortalLink
+from workflows import ids
+
+from .options import Options
+from .reports import Report, Target, figure, ratios
+from .stage import Stage, on_stage
+
+WARM_UP, FEW, MANY = 1_000, 10_000, 100_000
+MAILS, ROUNDS = 500, 4
+CHUNK = 2_000
+ZONES = ("UTC", "America/New_York", "Europe/Berlin", "Asia/Kolkata")
+SAMPLE_EVERY = 0.25
+DAY = timedelta(days=1)
+
+
+def run(options: Options) -> Report:
+    """One run over few links and one over many, which all wait for the customers' hours; then mails."""
+
+    async def work(stage: Stage) -> Report:
+        async with stage.worker():
+            return await _measure(stage)
+
+    return on_stage(work, options)
+
+
+async def _measure(stage: Stage) -> Report:
+    await _decide(stage, WARM_UP)
+    seconds, memory, events = {}, {}, []
+    for links in (FEW, MANY):
+        async with _Peak(stage) as peak:
+            seconds[links], longest = await _decide(stage, links)
+        memory[links] = peak.mebibytes
+        events.append(longest)
+    rates = [(await _bare(stage), await _sent(stage)) for _ in range(ROUNDS)]
+    return _report(stage, seconds, memory, max(events), rates)
+
+
+# --- Deciding -----------------------------------------------------------------------------------------
+
+
+async def _decide(stage: Stage, links: int) -> tuple[float, int]:
+    """Seconds of a run in which every reminder is held, and the events of its longest history."""
+    policy = _closed(stage.policy)
+    organization = await _owed(stage, links)
+    operation = await _run(stage, organization, policy)
+    began = time.perf_counter()
+    handle = await _started(stage, operation, policy)
+    await handle.result()
+    took = time.perf_counter() - began
+    async with stage.records.reading() as session:
+        query = select(CustomerMail.state, func.count()).where(CustomerMail.operation_id == operation.id)
+        found = dict((await session.exec(query.group_by(CustomerMail.state))).all())
+    if found != {"held": links}:
+        raise RuntimeError(f"{links} reminders were to be held, but it is {found}")
+    return took, await _longest_history(stage, operation.workflow_id)
+
+
+def _closed(policy: Policy) -> Policy:
+    """Customers are written to in one hour that is far from now, in each of the zones."""
+    assert policy.reminders is not None
+    elsewhere = (datetime.now(UTC).hour + 15) % 24  # two to seven hours ahead of or behind it in all zones
+    hours = {"opens": wall_clock(elsewhere), "closes": wall_clock(elsewhere, 59), "days": tuple(range(7))}
+    return policy.model_copy(update={"reminders": policy.reminders.model_copy(update=hours)})
+
+
+async def _longest_history(stage: Stage, workflow_id: str) -> int:
+    query = f"WorkflowId = '{workflow_id}'"
+    lengths = []
+    async for execution in stage.temporal.list_workflows(query):
+        described = await stage.temporal.get_workflow_handle(workflow_id, run_id=execution.run_id).describe()
+        lengths.append(described.history_length)
+    return max(lengths)
+
+
+# --- Mails --------------------------------------------------------------------------------------------
+
+
+async def _sent(stage: Stage) -> float:
+    """Mails a second of a run, from the first to the last that was recorded."""
+    organization = await _owed(stage, MAILS)
+    operation = await _run(stage, organization, stage.policy)
+    await (await _started(stage, operation, stage.policy)).result()
+    async with stage.records.reading() as session:
+        query = select(CustomerMail.settled_at).where(
+            CustomerMail.operation_id == operation.id, CustomerMail.state == "sent"
+        )
+        times = sorted(at for at in await session.exec(query) if at is not None)
+    if len(times) != MAILS:
+        raise RuntimeError(f"{MAILS} mails were to be sent, but {len(times)} were")
+    return (len(times) - 1) / (times[-1] - times[0]).total_seconds()
+
+
+async def _bare(stage: Stage) -> float:
+    """Mails a second of a loop that does nothing else: one connection, each mail composed as it goes."""
+    parts = urlsplit(stage.settings.smtp_url)
+    async with SMTP(hostname=parts.hostname, port=parts.port) as server:
+        began = time.perf_counter()
+        for number in range(MAILS):
+            await server.send_message(_mail(number))
+        return MAILS / (time.perf_counter() - began)
+
+
+def _mail(number: int) -> EmailMessage:
+    """About as long as ours."""
+    message = EmailMessage()
+    message["From"], message["To"] = "Acme <billing@plixo.example>", f"customer-{number}@customers.example"
+    message["Subject"], message["Message-ID"] = f"Reminder {number}", f"<bare-{number}@plixo.example>"
+    line = "This is a reminder that your invoice is not paid yet; here is how.\n"
+    message.set_content(line * 10)
+    message.add_alternative(f"<!doctype html><p>{line * 30}</p>", subtype="html")
+    return message
+
+
+# --- What is there ------------------------------------------------------------------------------------
+
+
+async def _owed(stage: Stage, links: int) -> str:
+    """An organization with so many links of unpaid invoices, of each of which a reminder is due."""
+    number, now = str(ULID()), datetime.now(UTC)
+    home = Organization(
+        id=f"org_{number}",
+        name="Bench",
+        zone="UTC",
+        country="AQ",  # nobody's holidays
+        stripe_customer=f"cus_{number}",
+        stripe_subscription=f"sub_{number}",
+        created_at=now,
+    )
+    async with stage.records.transaction() as session:
+        session.add(home)
+    rows = [_customer(home.id, number, index, now) for index in range(links // 10)]
+    settings = [_settings(home.id, customer, index, now) for index, customer in enumerate(rows)]
+    invoices = [_invoice(home.id, rows[index % len(rows)], number, index, now) for index in range(links)]
+    portal = [_link(invoice, now) for invoice in invoices]
+    for table, values in (
+        (Customer, rows),
+        (CustomerSettings, settings),
+        (Invoice, invoices),
+        (PortalLink, portal),
+    ):
+        await _store(stage, table, values)
+    return home.id
+
+
+async def _store(stage: Stage, table: type[SQLModel], values: list[SQLModel]) -> None:
+    for chunk in _chunks([value.model_dump() for value in values]):
+        async with stage.records.transaction() as session:
+            await (await session.connection()).execute(insert(table), chunk)
+
+
+def _chunks(values: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    for start in range(0, len(values), CHUNK):
+        yield values[start : start + CHUNK]
+
+
+def _customer(organization: str, number: str, index: int, now: datetime) -> SQLModel:
+    return Customer(
+        id=f"cus_{number}_{index}",
+        organization_id=organization,
+        name=f"Customer {index}",
+        email=f"customer-{index}@customers.example",
+        currency="usd",
+        created_at=now,
+        synced_at=now,
+    )
+
+
+def _settings(organization: str, customer: Any, index: int, now: datetime) -> SQLModel:
+    return CustomerSettings(
+        customer_id=customer.id,
+        organization_id=organization,
+        zone=ZONES[index % len(ZONES)],
+        updated_at=now,
+        updated_by=SYSTEM,
+    )
+
+
+def _invoice(organization: str, customer: Any, number: str, index: int, now: datetime) -> SQLModel:
+    return Invoice(
+        id=f"in_{number}_{index:06}",
+        organization_id=organization,
+        customer_id=customer.id,
+        number=f"B-{index:06}",
+        status="open",
+        currency="usd",
+        total=10_000,
+        amount_due=10_000,
+        amount_paid=0,
+        amount_remaining=10_000,
+        due_date=now + 5 * DAY,
+        finalized_at=now - 25 * DAY,
+        created_at=now - 25 * DAY,
+        synced_at=now,
+    )
+
+
+def _link(invoice: Any, now: datetime) -> SQLModel:
+    return PortalLink(
+        id=f"plk_{invoice.id}",
+        organization_id=invoice.organization_id,
+        customer_id=invoice.customer_id,
+        invoice_id=invoice.id,
+        issued_by=SYSTEM,
+        reason="issued",
+        created_at=now - 25 * DAY,
+        expires_at=now + 60 * DAY,
+    )
+
+
+async def _run(stage: Stage, organization: str, policy: Policy) -> Operation:
+    id_ = f"op_{ULID()}"
+    now = datetime.now(UTC)
+    operation = Operation(
+        id=id_,
+        organization_id=organization,
+        kind="reminder_run",
+        state="accepted",
+        stage="accepted",
+        request={"dry_run": False},
+        request_hash="0" * 64,
+        idempotency_key=id_,
+        policy=policy.model_dump(mode="json"),
+        requested_by=SYSTEM,
+        workflow_id=ids.operation_workflow(id_),
+        created_at=now,
+        updated_at=now,
+    )
+    async with stage.records.transaction() as session:
+        session.add(operation)
+    async with stage.records.reading() as session:
+        return (await session.exec(select(Operation).where(col(Operation.id) == id_))).one()
+
+
+async def _started(stage: Stage, operation: Operation, policy: Policy) -> Any:
+    asked = ReminderRunInput(organization=operation.organization_id, operation=operation.id, policy=policy)
+    return await stage.temporal.start_workflow(
+        ids.REMINDER_SWEEP, asked, id=operation.workflow_id, task_queue=ids.MAIN_QUEUE
+    )
+
+
+class _Peak:
+    """The most memory that the worker holds within the block."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self.mebibytes = 0.0
+
+    async def __aenter__(self) -> "_Peak":
+        self._task = asyncio.create_task(self._look())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+        self.mebibytes = max(self.mebibytes, self._stage.resident("worker"))
+
+    async def _look(self) -> None:
+        while True:
+            self.mebibytes = max(self.mebibytes, self._stage.resident("worker"))
+            await asyncio.sleep(SAMPLE_EVERY)
+
+
+def _report(
+    stage: Stage,
+    seconds: dict[int, float],
+    memory: dict[int, float],
+    events: int,
+    rates: list[tuple[float, float]],
+) -> Report:
+    each = {links: took / links for links, took in seconds.items()}
+    bare, ours = [rate for rate, _ in rates], [rate for _, rate in rates]
+    return Report(
+        name="reminders",
+        title=f"reminder runs (records on {stage.database})",
+        columns=("", f"{FEW:,} links", f"{MANY:,} links"),
+        rows=[
+            ("a run that decides them all", *(f"{seconds[links]:.1f} s" for links in (FEW, MANY))),
+            ("a link", *(f"{figure(each[links] * 1e6)} µs" for links in (FEW, MANY))),
+            ("the worker's memory, at most", *(f"{memory[links]:.0f} MiB" for links in (FEW, MANY))),
+            ("mails a second: a bare loop, ours", *(figure(statistics.median(one)) for one in (bare, ours))),
+        ],
+        targets=[
+            Target(
+                what=f"a link of {MANY:,} against one of {FEW:,}",
+                measured=each[MANY] / each[FEW],
+                sense="≤",
+                wanted=1.15,
+            ),
+            Target(
+                what="growth of the worker's memory",
+                measured=(memory[MANY] - memory[FEW]) * 1.048576,
+                sense="≤",
+                wanted=40,
+                unit="MB",
+            ),
+            Target(what="events of the longest history", measured=events, sense="≤", wanted=5_000),
+            Target(
+                what="mails a second against a bare loop", measured=ratios(ours, bare), sense="≥", wanted=0.7
+            ),
+        ],
+        notes=[
+            "Each link's reminder is decided and kept, as held for the customer's hours; in four zones.",
+            f"Mails: {ROUNDS} rounds of {MAILS}, each after a bare aiosmtplib loop over one connection that "
+            "composes a mail of about the same length each time. The sink is a process of its own.",
+        ],
+        facts={"seconds": seconds, "mebibytes": memory, "rates": rates},
+    )
