@@ -1,11 +1,10 @@
 """Mails to customers: claimed, looked at once more, sent one after the other, recorded.
 
-    record the mail before ── claim the next ── see whether it still is to be sent, mint its token    one
-            └──────────────────────────────── in one transaction ────────────────────────────┘
-    send it, outside of any transaction
+    claim some ── see which are still to be sent, mint their tokens       in one transaction
+    for each: send it, outside of any transaction ── record it            in one transaction
 
 So of what the mail server took at most one mail is not recorded when the worker is killed. That one is sent
-again with the same Message-ID when its claim has run out.
+again with the same Message-ID when its claim has run out; the others that were claimed, for the first time.
 """
 
 import asyncio
@@ -40,6 +39,9 @@ from .smtp import MailLater, MailRefused, SmtpPool
 CLAIM = timedelta(seconds=60)
 """After so long whoever claimed a mail has died: longer than an SMTP conversation may take."""
 
+AT_ONCE = 40
+"""So many are claimed together; they are sent within half of the claim's time, or given back."""
+
 BACKOFF = timedelta(minutes=1)
 LONGEST = timedelta(hours=1)
 UNREACHABLE = frozenset({"mail_server_unreachable", "mail_server_untrusted", "mail_server_refuses_us"})
@@ -52,6 +54,19 @@ class Taken:
 
     mail: CustomerMail
     post: Post
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """Mails that nobody else sends for a while; `skipped` are settled already."""
+
+    taken: tuple[Taken, ...]
+    skipped: int = 0
+    at: datetime | None = None
+
+    def is_old(self, now: datetime) -> bool:
+        """Whether the claim may run out before the next of them was sent."""
+        return self.at is not None and now - self.at > CLAIM / 2
 
 
 @dataclass(frozen=True)
@@ -169,65 +184,99 @@ class CustomerMailer:
         else:
             await customer_mails.settle_sent(session, mail, at=at, address=address)
 
-    async def claim(self, session: AsyncSession, order: SendDue, at: datetime) -> "Taken | Held | str | None":
-        """The next mail, ready to be sent; or why it is not sent now or at all; or None: none is due."""
-        mail = await customer_mails.claim_next(
-            session, at=at, until=at + CLAIM, operation=order.operation, mail=order.mail
-        )
-        if mail is None:
-            return None
-        content = await customer_mail_content.read(session, mail)
-        link = await self._link(session, mail, content, at)
-        if isinstance(link, str):
-            await customer_mails.settle_skipped(session, mail, at=at, reason=link)
-        elif isinstance(link, Held):
-            await customer_mails.hold(session, mail, due_at=link.until, reason=link.reason)
-        if not isinstance(link, PortalLink):
-            return link
-        mail.link_id = link.id
-        token = await portal_links.add_token(session, link.id, at=at, mail_id=mail.id)
-        return Taken(mail, self._sender.write(mail, content, link.expires_at, token, at))
-
-    async def _link(
-        self, session: AsyncSession, mail: CustomerMail, content: Content, at: datetime
-    ) -> "PortalLink | Held | str":
-        """The link that the mail brings, or why it is not to be sent now or at all."""
-        if mail.template == customer_mails.REMINDER:
-            return await self._link_of_reminder(session, mail, content, at)
-        if content.invoice.status in ("void", "draft"):
-            return status_reason(content.invoice.status) or "not_open"
-        if not content.to.email:
-            return "no_address"
-        link = content.link
-        return link if link is not None and portal_links.state_of(link, at) == "live" else "step_gone"
-
-    async def _link_of_reminder(
-        self, session: AsyncSession, mail: CustomerMail, content: Content, at: datetime
-    ) -> "PortalLink | Held | str":
-        facts = await reminder_rows.of_invoice(session, mail.organization_id, mail.invoice_id, at=at)
-        assert facts is not None, "its content was read"
-        incident = await incidents.is_open(session, "portal")
-        rules = Rules(self._reminders, at, portal_incident=incident)
-        if reason := why_not(facts, rules):
-            return reason
-        place = rules.place(facts.to)
-        if place.closed:
-            return Held(place.closed, place.opening)
-        if not fresh_link_needed(facts, rules, mail.step):
-            kept = await portal_links.live(session, mail.invoice_id)
-            assert kept is not None, "one that is there is needed anew only when it is not"
-            return kept
-        return await portal_links.issue(
+    async def claim(self, session: AsyncSession, order: SendDue, at: datetime, most: int) -> "Claimed":
+        """The next mails, ready to be sent; those that are not to be sent now, or at all, are settled."""
+        mails = await customer_mails.claim(
             session,
-            organization_id=mail.organization_id,
-            customer_id=mail.customer_id,
-            invoice_id=mail.invoice_id,
-            by=SYSTEM,
-            reason="reminder",
             at=at,
-            expires_at=link_expiry(self._portal, at, facts.cycle_days),
-            operation_id=mail.operation_id,
+            until=at + CLAIM,
+            most=min(most, AT_ONCE),
+            operation=order.operation,
+            mail=order.mail,
         )
+        if not mails:
+            return Claimed(())
+        once = {mail.invoice_id: mail for mail in reversed(mails)}
+        # Two of one invoice: the second's link could end the first's, so it waits for the next claim.
+        await customer_mails.release(session, [mail for mail in mails if once[mail.invoice_id] is not mail])
+        found, skipped = await self._links(session, list(once.values()), at), 0
+        ready: list[tuple[CustomerMail, Content, PortalLink]] = []
+        for mail in once.values():
+            brings = found.get(mail.id, "step_gone")
+            if isinstance(brings, str):
+                await customer_mails.settle_skipped(session, mail, at=at, reason=brings)
+            elif isinstance(brings, Held):
+                await customer_mails.hold(session, mail, due_at=brings.until, reason=brings.reason)
+            else:
+                ready.append((mail, *brings))
+                continue
+            skipped += 1
+        wanted = [(link.id, mail.id) for mail, _, link in ready]
+        tokens = await portal_links.add_tokens(session, wanted, at=at)
+        taken = []
+        for (mail, content, link), token in zip(ready, tokens, strict=True):
+            mail.link_id = link.id
+            taken.append(Taken(mail, self._sender.write(mail, content, link.expires_at, token, at)))
+        return Claimed(tuple(taken), skipped, at)
+
+    async def _links(
+        self, session: AsyncSession, mails: list[CustomerMail], at: datetime
+    ) -> "dict[str, tuple[Content, PortalLink] | Held | str]":
+        """By the mail's id what it tells and the link that it brings, or why it is not to be sent."""
+        # One order's mails are of one organization and kind.
+        contents = await customer_mail_content.read(session, mails)
+        if mails[0].template == customer_mails.REMINDER:
+            return await self._links_of_reminders(session, mails, contents, at)
+        return {mail.id: _asked_for(contents[mail.id], at) for mail in mails if mail.id in contents}
+
+    async def _links_of_reminders(
+        self, session: AsyncSession, mails: list[CustomerMail], contents: dict[str, Content], at: datetime
+    ) -> "dict[str, tuple[Content, PortalLink] | Held | str]":
+        organization = mails[0].organization_id
+        facts = await reminder_rows.of_invoices(session, organization, [mail.invoice_id for mail in mails])
+        live = await portal_links.live_of(session, [mail.invoice_id for mail in mails])
+        rules = Rules(self._reminders, at, portal_incident=await incidents.is_open(session, "portal"))
+        found: dict[str, tuple[Content, PortalLink] | Held | str] = {}
+        for mail in mails:
+            if mail.id not in contents:
+                continue
+            known = facts[mail.invoice_id]
+            if reason := why_not(known, rules):
+                found[mail.id] = reason
+            elif closed := rules.place(known.to).closed:
+                found[mail.id] = Held(closed, rules.place(known.to).opening)
+            elif fresh_link_needed(known, rules, mail.step):
+                expires_at = link_expiry(self._portal, at, known.cycle_days)
+                found[mail.id] = contents[mail.id], await _issued(session, mail, at, expires_at)
+            else:
+                found[mail.id] = contents[mail.id], live[mail.invoice_id]
+        return found
+
+
+def _asked_for(content: Content, at: datetime) -> tuple[Content, PortalLink] | str:
+    """A link that somebody wants to be mailed, or why it can't be."""
+    if content.invoice.status in ("void", "draft"):
+        return status_reason(content.invoice.status) or "not_open"
+    if not content.to.email:
+        return "no_address"
+    link = content.link
+    return (content, link) if link is not None and portal_links.state_of(link, at) == "live" else "step_gone"
+
+
+async def _issued(
+    session: AsyncSession, mail: CustomerMail, at: datetime, expires_at: datetime
+) -> PortalLink:
+    return await portal_links.issue(
+        session,
+        organization_id=mail.organization_id,
+        customer_id=mail.customer_id,
+        invoice_id=mail.invoice_id,
+        by=SYSTEM,
+        reason="reminder",
+        at=at,
+        expires_at=expires_at,
+        operation_id=mail.operation_id,
+    )
 
 
 class _Batch:
@@ -239,21 +288,29 @@ class _Batch:
         self._stopped = False
 
     async def send(self) -> None:
-        outcome: Outcome | None = None
-        for _ in range(self._order.most):
-            taken = await self._next(outcome)
-            if taken is None:
+        left = self._order.most
+        while left > 0 and not self._stopped:
+            async with self._mailer.transaction() as session:
+                claimed = await self._mailer.claim(session, self._order, self._now(), left)
+            if not claimed.taken and not claimed.skipped:
+                return
+            self._skipped += claimed.skipped
+            left -= len(claimed.taken)
+            await self._send(claimed)
+
+    async def _send(self, claimed: "Claimed") -> None:
+        for number, taken in enumerate(claimed.taken):
+            if self._stopped or claimed.is_old(self._now()):
+                async with self._mailer.transaction() as session:
+                    rest = [one.mail for one in claimed.taken[number:]]
+                    await customer_mails.release(session, rest)
                 return
             outcome = await self._mailer.deliver(taken)
             self._count(outcome)
-            if self._stopped:
-                break
+            async with self._mailer.transaction() as session:
+                await self._mailer.record(session, outcome, self._now())
             if self._mailer.is_waited_for:
-                await self._record(outcome)
-                outcome = None
                 await self._mailer.let_others()
-        if outcome is not None:
-            await self._record(outcome)
 
     async def told(self) -> SentDue:
         """What came of it. Whatever is left of the order is counted as `later`, unless there is `more`."""
@@ -265,21 +322,6 @@ class _Batch:
                 session, at=self._now(), operation=self._order.operation, mail=self._order.mail
             )
         return SentDue(sent=self._sent, bounced=self._bounced, skipped=self._skipped, later=left, more=due)
-
-    async def _next(self, outcome: Outcome | None) -> Taken | None:
-        """Records the mail before and claims the next, together."""
-        async with self._mailer.transaction() as session:
-            if outcome is not None:
-                await self._mailer.record(session, outcome, self._now())
-            while isinstance(
-                taken := await self._mailer.claim(session, self._order, self._now()), str | Held
-            ):
-                self._skipped += 1
-        return taken
-
-    async def _record(self, outcome: Outcome) -> None:
-        async with self._mailer.transaction() as session:
-            await self._mailer.record(session, outcome, self._now())
 
     def _count(self, outcome: Outcome) -> None:
         if outcome.refused:

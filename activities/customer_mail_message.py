@@ -79,7 +79,7 @@ class Sender:
         if own is not None:
             try:
                 words = compiled(Words(own.subject, own.text, own.html)).render(values)
-            except (TemplateError, ArithmeticError, TypeError, ValueError):
+            except (TemplateError, ArithmeticError, AssertionError, TypeError, ValueError):
                 failed = own.language  # what could be rendered when it was saved; the mail goes out in ours
         if words is None:
             words = compiled(built_in(name, spoken(to.language))).render(values)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from sqlalchemy import bindparam
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -25,21 +26,51 @@ class Content(NamedTuple):
     templates: Sequence[MailTemplate]
 
 
-async def read(session: AsyncSession, mail: CustomerMail) -> Content:
-    """Raises LookupError when the mirror has no such invoice or customer."""
-    found = (
-        await session.exec(
-            select(Organization, Invoice, Customer, CustomerSettings, PortalLink)  # type: ignore[call-overload]
-            .join(Invoice, col(Invoice.organization_id) == col(Organization.id))
-            .join(Customer, col(Customer.id) == Invoice.customer_id)
-            .outerjoin(CustomerSettings, col(CustomerSettings.customer_id) == col(Customer.id))
-            .outerjoin(PortalLink, col(PortalLink.id) == mail.link_id)
-            .where(Invoice.id == mail.invoice_id, Organization.id == mail.organization_id)
+_CONTENT = (
+    select(Organization, Invoice, Customer, CustomerSettings)
+    .join(Invoice, col(Invoice.organization_id) == col(Organization.id))
+    .join(Customer, col(Customer.id) == Invoice.customer_id)
+    .outerjoin(CustomerSettings, col(CustomerSettings.customer_id) == col(Customer.id))
+    .where(
+        col(Organization.id) == bindparam("organization"),
+        col(Invoice.id).in_(bindparam("invoices", expanding=True)),
+    )
+)
+
+
+async def read(session: AsyncSession, mails: Sequence[CustomerMail]) -> dict[str, Content]:
+    """By the mail's id; one whose invoice or customer the mirror does not have is left out.
+
+    All of one organization and kind.
+    """
+    one = mails[0]
+    values = {"organization": one.organization_id, "invoices": [mail.invoice_id for mail in mails]}
+    rows = {row[1].id: row for row in (await session.exec(_CONTENT, params=values)).all()}
+    links = await session.exec(
+        select(PortalLink).where(col(PortalLink.id).in_([mail.link_id for mail in mails if mail.link_id]))
+    )
+    issued = {link.id: link for link in links}
+    templates = await session.exec(
+        select(MailTemplate).where(
+            MailTemplate.organization_id == one.organization_id, MailTemplate.name == one.template
         )
-    ).first()
-    if found is None:
-        raise LookupError(f"no invoice {mail.invoice_id}")
-    home, invoice, customer, settings, link = found
+    )
+    own = templates.all()
+    return {
+        mail.id: _content(*rows[mail.invoice_id], issued.get(mail.link_id or ""), own)
+        for mail in mails
+        if mail.invoice_id in rows
+    }
+
+
+def _content(
+    home: Organization,
+    invoice: Invoice,
+    customer: Customer,
+    settings: CustomerSettings | None,
+    link: PortalLink | None,
+    templates: Sequence[MailTemplate],
+) -> Content:
     own = settings or CustomerSettings(customer_id=customer.id, organization_id=home.id, updated_by="")
     to = correspondent(
         customer=customer.id,
@@ -49,9 +80,4 @@ async def read(session: AsyncSession, mail: CustomerMail) -> Content:
         stripe=Whereabouts(customer.language, None, customer.country),
         organization=Whereabouts(None, home.zone, home.country, home.subdivision),
     )
-    templates = await session.exec(
-        select(MailTemplate).where(
-            MailTemplate.organization_id == mail.organization_id, MailTemplate.name == mail.template
-        )
-    )
-    return Content(home.name, invoice, to, settings, link, templates.all())
+    return Content(home.name, invoice, to, settings, link, templates)

@@ -48,6 +48,22 @@ _CHANGE = (
     )
 )
 
+_SENT = (
+    update(_TABLE)
+    .where(
+        _TABLE.c.id == bindparam("which"),
+        _TABLE.c.state == "due",
+        _TABLE.c.attempts == bindparam("attempt"),
+    )
+    .values(
+        state="sent",
+        reason="sent",
+        claimed_until=None,
+        **{name: bindparam(f"new_{name}") for name in ("address", "link_id", "settled_at", "smtp_code")},
+    )
+)
+"""Made once: it is carried out for every mail."""
+
 # --- Decisions ----------------------------------------------------------------------------------------
 
 
@@ -132,17 +148,18 @@ async def call_off(session: AsyncSession, operation_id: str, *, at: datetime) ->
 # --- Sending ------------------------------------------------------------------------------------------
 
 
-async def claim_next(
+async def claim(
     session: AsyncSession,
     *,
     at: datetime,
     until: datetime,
+    most: int,
     operation: str | None = None,
     mail: str | None = None,
-) -> CustomerMail | None:
-    """One mail that is due, of the operation or the one that is named: nobody else gets it before `until`.
+) -> list[CustomerMail]:
+    """Mails that are due, of the operation or the one that is named: nobody else gets them before `until`.
 
-    Commit before sending. Each claim counts as an attempt; which of several comes first does not matter.
+    Commit before sending. Each claim counts as an attempt; which of several come first does not matter.
     """
     which = col(CustomerMail.id) == mail if mail is not None else col(CustomerMail.operation_id) == operation
     next_ = (
@@ -154,9 +171,9 @@ async def claim_next(
             col(CustomerMail.due_at) <= at,
             _unclaimed(at),
         )
-        .limit(1)
+        .limit(most)
         .with_for_update(skip_locked=True)
-        .cte("next_mail")
+        .cte("next_mails")
     )
     claimed = await session.exec(
         update(CustomerMail)
@@ -165,15 +182,38 @@ async def claim_next(
         .returning(CustomerMail)
         .execution_options(populate_existing=True, synchronize_session=False)
     )
-    return claimed.scalars().one_or_none()
+    return list(claimed.scalars())
+
+
+async def claim_next(
+    session: AsyncSession,
+    *,
+    at: datetime,
+    until: datetime,
+    operation: str | None = None,
+    mail: str | None = None,
+) -> CustomerMail | None:
+    """As `claim`, of one."""
+    found = await claim(session, at=at, until=until, most=1, operation=operation, mail=mail)
+    return found[0] if found else None
+
+
+async def release(session: AsyncSession, mails: Sequence[CustomerMail]) -> None:
+    """Give back what was claimed and not tried: anybody may have it at once."""
+    for mail in mails:
+        await _settle(session, mail, claimed_until=None, attempts=mail.attempts - 1)
 
 
 async def settle_sent(
     session: AsyncSession, mail: CustomerMail, *, at: datetime, address: str, smtp_code: int | None = None
 ) -> bool:
     """The server took it. Like all of these, False if the claim was no longer this sender's."""
-    values = {"state": SENT, "reason": "sent", "address": address, "smtp_code": smtp_code}
-    return await _settle(session, mail, settled_at=at, claimed_until=None, link_id=mail.link_id, **values)
+    values = {"new_address": address, "new_link_id": mail.link_id, "new_settled_at": at}
+    connection = await session.connection()
+    settled = await connection.execute(
+        _SENT, {"which": mail.id, "attempt": mail.attempts, "new_smtp_code": smtp_code, **values}
+    )
+    return bool(settled.rowcount)
 
 
 async def settle_bounced(

@@ -1,6 +1,7 @@
 """What decides about reminders, read a page of invoices at a time: columns only, two statements a page."""
 
 from collections import defaultdict
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -37,6 +38,7 @@ _FACTS = (
         Invoice.collection_method,
         Customer.name,
         Customer.email,
+        Customer.deleted,
         Customer.language,
         Customer.country,
         CustomerSettings.language,
@@ -92,6 +94,17 @@ async def of_invoice(
     query = _FACTS.where(Invoice.organization_id == organization_id, Invoice.id == invoice_id)
     found = await _read(session, organization_id, query, at, "")
     return found[0] if found else None
+
+
+async def of_invoices(
+    session: AsyncSession, organization_id: str, invoice_ids: Collection[str]
+) -> dict[str, Facts]:
+    """The facts of these invoices of the organization, by id; without what was decided about them."""
+    home = await session.get(Organization, organization_id)
+    assert home is not None, "a mail's organization exists"
+    whereabouts = Whereabouts(None, home.zone, home.country, home.subdivision)
+    query = _FACTS.where(Invoice.organization_id == organization_id, col(Invoice.id).in_(invoice_ids))
+    return {row[0]: _facts(row, whereabouts, [], []) for row in (await session.exec(query)).all()}
 
 
 async def open_scheduled_run(session: AsyncSession, organization_id: str) -> Operation | None:
@@ -180,6 +193,7 @@ def _facts(row: Any, home: Whereabouts, decided: list[str], unsent: list[Unsent]
         collection_method,
         name,
         email,
+        deleted,
         language,
         country,
         own_language,
@@ -203,7 +217,7 @@ def _facts(row: Any, home: Whereabouts, decided: list[str], unsent: list[Unsent]
         to=correspondent(
             customer=customer,
             name=name,
-            email=email,
+            email=None if deleted else email,
             settings=Whereabouts(own_language, own_zone, own_country, own_subdivision),
             stripe=Whereabouts(language, None, country),
             organization=home,
