@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sys
+from email.utils import parseaddr
 
 import uvicorn
 from temporalio.client import Client
@@ -14,6 +15,7 @@ from settings.settings import InvalidSettings, Settings, load
 
 from .app import create_app
 from .context import StripeAccount
+from .site import Site, pay_pages
 
 
 def main() -> int:
@@ -38,7 +40,15 @@ async def serve(settings: Settings, policy: Policy) -> None:
     )
     database = Database(settings.database_url)
     stripe = StripeAccount(settings.webhook_secrets, settings.livemode)
-    app = create_app(policy, database, temporal, stripe=stripe)
+    site = Site(
+        public_url=settings.public_url,
+        pay_pages=pay_pages(settings.stripe_api_base),
+        contact=parseaddr(settings.mail_from)[1],
+        testing=not settings.livemode,
+    )
+    app = create_app(
+        policy, database, temporal, stripe=stripe, site=site, trusted_proxies=settings.trusted_proxies
+    )
     config = uvicorn.Config(
         app,
         host=settings.api_host,
@@ -46,6 +56,7 @@ async def serve(settings: Settings, policy: Policy) -> None:
         access_log=False,  # api.frame writes a line a request, with its id
         log_config=None,
         server_header=False,
+        proxy_headers=False,  # else it believes whoever connects from 127.0.0.1; the app knows the proxies
         timeout_graceful_shutdown=10,
         # Longer than clients keep an idle connection (often just uvicorn's own 5 s): else one may be closed
         # under a request that is on its way.

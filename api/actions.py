@@ -10,6 +10,8 @@ from .problems import ApiProblem
 
 _IMPOSSIBLE = {
     "cancel": ("not_cancellable", "can't be cancelled any more"),
+    "pause": ("not_pausable", "can be paused only while it is deciding or sending"),
+    "resume": ("not_resumable", "can be resumed only while it is paused"),
     "revise": ("not_revisable", "can be revised only after a reviewer asked for changes"),
     "accept": ("not_resolvable", "can be accepted only while it is mismatched"),
     "revert": ("not_resolvable", "can be reverted only while it is mismatched"),

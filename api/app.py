@@ -1,10 +1,11 @@
 """The API as one ASGI app. Adding a resource: one file, and a line in `ROUTERS`."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from temporalio.client import Client
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from billing.policy import Policy, policy_hash
 from db.session import Database
@@ -13,10 +14,13 @@ from . import (
     access_diagnosis,
     approvals,
     credits,
+    customer_settings,
     delegations,
     docs,
     evidence,
     health,
+    invoice_fetches,
+    mail_templates,
     notices,
     openapi,
     operations,
@@ -24,19 +28,25 @@ from . import (
     payments,
     people,
     plan_changes,
+    portal_links,
     portal_networks,
     portal_troubles,
     problems,
     receivables,
     refunds,
+    reminder_runs,
+    reminders,
     webhooks,
 )
 from .bodies import Bodies
+from .client_address import in_both_spellings
 from .context import Context, StripeAccount
 from .dispatcher import Dispatcher
 from .frame import Frame
 from .metrics import Metrics
+from .portal import routes as portal_pages
 from .rates import DEFAULT_RATE, Rates
+from .site import Site
 
 ROUTERS = (
     webhooks.router,  # the first is found soonest, and these come in bursts
@@ -52,11 +62,18 @@ ROUTERS = (
     receivables.router,
     payments.router,
     notices.router,
+    portal_links.router,
+    invoice_fetches.router,
+    customer_settings.router,
     portal_networks.router,
+    mail_templates.router,
     portal_troubles.router,
     access_diagnosis.router,
+    reminder_runs.router,
+    reminders.router,
     health.router,
     docs.router,
+    portal_pages.router,
 )
 
 DESCRIPTION = (
@@ -74,10 +91,14 @@ def create_app(
     *,
     rate: float = DEFAULT_RATE,
     stripe: StripeAccount | None = None,
+    site: Site | None = None,
+    trusted_proxies: Sequence[str] = (),
 ) -> FastAPI:
     """An app on these records and this Temporal client, which may be lazy and not yet connected.
 
     `rate` is how many requests a second one API key may send; without `stripe` no webhook is taken.
+    `site` is how the customers' pages are reached.
+    `trusted_proxies` are networks in CIDR notation: who connects from one of them says who the visitor is.
     """
     metrics = Metrics()
     dispatcher = Dispatcher(database, temporal, metrics)
@@ -106,11 +127,14 @@ def create_app(
         rates=Rates(rate),
         metrics=metrics,
         stripe=stripe or StripeAccount(),
+        site=site or Site(),
     )
     for router in ROUTERS:
         app.include_router(router)
     problems.install(app)
     app.add_middleware(Bodies, unread={webhooks.PATH})
+    if trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=in_both_spellings(trusted_proxies))
     app.add_middleware(Frame, metrics=metrics)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
     return app

@@ -1,4 +1,7 @@
-"""What is true of every body: at most 1 MiB, and declared as JSON. Checked while reading, before parsing."""
+"""What is true of every body: at most 1 MiB, and declared as JSON. Checked while reading, before parsing.
+
+Browsers and mail programs (RFC 8058) send forms to the portal: at most 4 KiB.
+"""
 
 from collections.abc import Collection
 
@@ -9,8 +12,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .problems import ApiProblem, problem_response
 
 MOST_BYTES = 1024 * 1024
+MOST_FORM_BYTES = 4096
 DRAINED_BYTES = 16 * MOST_BYTES
 """So much is read, if only to be thrown away: a client that is still sending would miss the answer."""
+
+JSON_TYPES = frozenset({"application/json"})
+FORM_TYPES = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 
 
 class Bodies:
@@ -26,10 +33,10 @@ class Bodies:
             await self._app(scope, receive, send)
             return
         try:
-            body = await read_body(receive, MOST_BYTES)
+            body = await read_body(receive, MOST_FORM_BYTES if _is_form(scope["path"]) else MOST_BYTES)
             if body is None:
                 raise ApiProblem.usual("body_too_large")
-            _check_declared(body, Headers(scope=scope))
+            _check_declared(body, Headers(scope=scope), scope["path"])
         except ClientDisconnect:
             return
         except ApiProblem as problem:
@@ -62,7 +69,12 @@ async def read_body(receive: Receive, most: int) -> bytes | None:
     return b"".join(chunks) if size <= most else None
 
 
-def _check_declared(body: bytes, headers: Headers) -> None:
+def _check_declared(body: bytes, headers: Headers, path: str) -> None:
     declared = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if body and declared != "application/json":
+    taken = FORM_TYPES if _is_form(path) else JSON_TYPES
+    if body and declared not in taken:
         raise ApiProblem.usual("unsupported_media_type")
+
+
+def _is_form(path: str) -> bool:
+    return path == "/portal" or path.startswith("/portal/")

@@ -4,8 +4,11 @@ Codes, once published, stay as they are.
 """
 
 from .entry import Entry
+from .link_catalogue import LINKS
+from .mail_template_catalogue import MAIL_TEMPLATES
 from .money_catalogue import MONEY
 from .network_catalogue import NETWORKS
+from .reminder_catalogue import REMINDERS
 from .trouble_catalogue import TROUBLES
 
 CATALOGUE: dict[str, Entry] = {
@@ -254,6 +257,9 @@ CATALOGUE: dict[str, Entry] = {
         "The records can't be reached just now. Send the same request again; nothing is done twice.",
     ),
     **MONEY,
+    **LINKS,
     **NETWORKS,
+    **MAIL_TEMPLATES,
+    **REMINDERS,
     **TROUBLES,
 }

@@ -1,8 +1,10 @@
 """Who visits: the address of the other end of the connection, or what a trusted proxy says it is."""
 
+from collections.abc import Iterable
+
 from fastapi import Request
 
-from billing.networks import UNKNOWN, parse_address
+from billing.networks import UNKNOWN, parse_address, parse_network
 
 
 def client_address(request: Request) -> str:
@@ -13,3 +15,11 @@ def client_address(request: Request) -> str:
     """
     there = parse_address(request.client.host) if request.client else None
     return UNKNOWN if there is None else str(there)
+
+
+def in_both_spellings(networks: Iterable[str]) -> list[str]:
+    """The networks as uvicorn's middleware needs them: a socket for IPv4 and IPv6 writes 10.0.0.1 as
+    ::ffff:10.0.0.1, which the middleware takes for another address."""
+    parsed = [parse_network(network) for network in networks]
+    mapped = [f"::ffff:{one.network_address}/{96 + one.prefixlen}" for one in parsed if one.version == 4]
+    return [str(one) for one in parsed] + mapped

@@ -13,6 +13,7 @@ from db.session import Database
 from .dispatcher import Dispatcher
 from .metrics import Metrics
 from .rates import Rates
+from .site import Site
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Context:
     rates: Rates
     metrics: Metrics
     stripe: StripeAccount
+    site: Site
 
 
 async def context_of(request: Request) -> Context:

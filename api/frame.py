@@ -54,14 +54,14 @@ class Frame:
             await self._app(scope, receive, framed)
         except Exception:
             # Whatever it is, the caller gets its id and no more, and the log gets all of it.
-            log.exception("request %s failed: %s %r", request_id, scope["method"], scope["path"])
+            log.exception("request %s failed: %s %s", request_id, scope["method"], _route(scope))
             if status is not None:
                 raise  # the server has to cut the half-sent answer off
             await problem_response(request_id, ApiProblem.usual("internal_error"))(scope, receive, framed)
         finally:
             took, route = time.perf_counter() - began, _route(scope)
             self._metrics.request(scope["method"], route, status or 0, took)
-            # The route and not the path: who reads logs need not learn ids.
+            # The route and not the path: who reads logs need not learn ids, and must not learn tokens.
             log.info("%s %s %s %s %.1f ms", request_id, scope["method"], route, status, took * 1000)
 
 

@@ -30,6 +30,12 @@ class Metrics:
             ["outcome"],
             registry=self._registry,
         )
+        self._visits = Counter(
+            "plixo_api_portal_visits",
+            "Customers at the pages for them, by what became of it; unknown: no link of ours",
+            ["outcome"],
+            registry=self._registry,
+        )
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         known = method if method in _METHODS else "other"
@@ -41,6 +47,9 @@ class Metrics:
 
     def webhook(self, outcome: str) -> None:
         self._webhooks.labels(outcome).inc()
+
+    def visit(self, outcome: str) -> None:
+        self._visits.labels(outcome).inc()
 
     def exposition(self) -> bytes:
         """All figures in Prometheus' text format."""

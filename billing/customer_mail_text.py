@@ -104,7 +104,18 @@ def candidates(tag: str) -> tuple[str, ...]:
     """Under which languages an organization's own template for the tag is looked for, the best first."""
     tag = tag.replace("_", "-")
     language = tag.partition("-")[0].lower()
-    return tuple(dict.fromkeys((tag, language, "*", spoken(tag))))
+    return tuple(dict.fromkeys((tag, known_tag(tag) or tag, language, "*", spoken(tag))))
+
+
+@lru_cache(maxsize=256)
+def known_tag(tag: str) -> str | None:
+    """A language tag (BCP 47) as it is usually written, such as `pt-BR` of `pt_br`; None for none we know."""
+    try:
+        locale = Locale.parse(tag.replace("_", "-"), sep="-")
+    except (UnknownLocaleError, ValueError):
+        return None
+    parts = (locale.language, locale.script, locale.territory, locale.variant)
+    return "-".join(part for part in parts if part) if locale.language != "root" else None
 
 
 def line(text: str) -> str:
@@ -123,7 +134,7 @@ def built_in(name: Name, language: str) -> Words:
         undefined=StrictUndefined,
         trim_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701
+        autoescape=False,
     )
     say = {"say": PHRASES[language], "language": language, "reminder": name == "reminder"}
 

@@ -9,27 +9,31 @@ from types import MappingProxyType
 ENGLISH = "en"
 
 _EN = {
-    "reminder_subject": "{{ number }} from {{ seller }}: {{ amount }}{% if when_due %} {{ when_due }}{% endif %}",
+    "reminder_subject": "{{ number }} from {{ seller }}: {{ amount }}"
+    "{% if when_due and not paid %}, {{ when_due }}{% endif %}",
     "link_subject": "Your link to invoice {{ number }} from {{ seller }}",
     "hello": "Hello{% if customer %} {{ customer }}{% endif %},",
-    "remind": "this is a reminder that invoice {{ number }} from {{ seller }} is not paid yet.",
-    "here_is_link": "here is your link to invoice {{ number }} from {{ seller }}.",
+    "remind": "This is a reminder that invoice {{ number }} from {{ seller }} is not paid yet.",
+    "here_is_link": "Here is your link to invoice {{ number }} from {{ seller }}.",
     "paid": "The invoice is paid: nothing is left to do.",
     "invoice": "Invoice",
     "amount": "Amount due",
     "due": "Due",
     "open": "View and pay the invoice",
     "open_paid": "View the invoice",
-    "until": "This link is good until {{ link_until }}. It is for you alone: whoever has it sees the invoice.",
+    "until": "This link is good until {{ link_until }}. "
+    "It is for you alone: whoever has it sees the invoice.",
     "trouble": "If it does not open any more, follow it all the same: the page can mail you a new one.",
     "no_more": "No more reminders",
     "opt_out": "If you do not want to be reminded of invoices from {{ seller }}:",
 }
 _DE = {
-    "reminder_subject": "{{ number }} von {{ seller }}: {{ amount }}{% if when_due %} {{ when_due }}{% endif %}",
+    "reminder_subject": "{{ number }} von {{ seller }}: {{ amount }}"
+    "{% if when_due and not paid %}, {{ when_due }}{% endif %}",
     "link_subject": "Ihr Link zur Rechnung {{ number }} von {{ seller }}",
     "hello": "Guten Tag{% if customer %} {{ customer }}{% endif %},",
-    "remind": "wir möchten Sie daran erinnern, dass die Rechnung {{ number }} von {{ seller }} noch offen ist.",
+    "remind": "wir möchten Sie daran erinnern, dass die Rechnung {{ number }} "
+    "von {{ seller }} noch offen ist.",
     "here_is_link": "hier ist Ihr Link zur Rechnung {{ number }} von {{ seller }}.",
     "paid": "Die Rechnung ist bezahlt: Es ist nichts mehr zu tun.",
     "invoice": "Rechnung",
@@ -38,7 +42,8 @@ _DE = {
     "open": "Rechnung ansehen und bezahlen",
     "open_paid": "Rechnung ansehen",
     "until": "Der Link gilt bis {{ link_until }}. Er ist nur für Sie: Wer ihn hat, sieht die Rechnung.",
-    "trouble": "Öffnet er sich nicht mehr, folgen Sie ihm trotzdem: Die Seite kann Ihnen einen neuen schicken.",
+    "trouble": "Öffnet er sich nicht mehr, folgen Sie ihm trotzdem: "
+    "Die Seite kann Ihnen einen neuen schicken.",
     "no_more": "Keine Erinnerungen mehr",
     "opt_out": "Wenn Sie an Rechnungen von {{ seller }} nicht erinnert werden möchten:",
 }

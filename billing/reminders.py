@@ -191,10 +191,12 @@ def next_step(facts: Facts, rules: Rules) -> Upcoming | None:
     """What comes next if nothing changes; None: nothing, for `why_not` or because no step is left."""
     if why_not(facts, rules):
         return None
-    for held in sorted(facts.unsent, key=lambda unsent: unsent.due_at):
+    steps, opening = rules.steps(facts), rules.place(facts.to).opening
+    waits = {one.step: one for one in facts.unsent}
+    now = [waits[step.key] for step in steps if step.key in waits and step.at <= rules.at]
+    for held in sorted(now, key=lambda unsent: unsent.due_at):
         return Upcoming(held.step, held.due_at, held.due_at)
-    opening = rules.place(facts.to).opening
-    coming = [s for s in rules.steps(facts) if s.key not in facts.decided]
+    coming = [s for s in steps if s.key not in facts.decided or s.key in waits]
     due = [s for s in coming if s.at <= rules.at and rules.at - s.first <= rules.catch_up]
     later = [s for s in coming if s.at > rules.at]
     for step in due[-1:] or later[:1]:

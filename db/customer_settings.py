@@ -3,10 +3,11 @@
 from datetime import datetime
 from typing import Any
 
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from .statements import insert_into
-from .tables import CustomerSettings
+from .statements import insert_into, is_sqlite
+from .tables import Customer, CustomerSettings
 
 
 async def change(
@@ -45,4 +46,18 @@ async def note_bounce(
         bounced_at=at,
         bounced_address=address,
         bounce_code=code,
+    )
+
+
+async def locked(
+    session: AsyncSession, organization_id: str, customer_id: str, *, by: str, at: datetime
+) -> CustomerSettings:
+    """The customer's row for who changes it, or a new one; who changes it too waits."""
+    if not is_sqlite(session):
+        await session.exec(
+            select(Customer.id).where(Customer.id == customer_id).with_for_update(key_share=True)
+        )
+    row = await session.get(CustomerSettings, customer_id, populate_existing=True)
+    return row or CustomerSettings(
+        customer_id=customer_id, organization_id=organization_id, updated_at=at, updated_by=by
     )

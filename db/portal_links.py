@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -46,7 +47,7 @@ async def issue(
 
     Of two at the same moment the second replaces the first.
     """
-    await _lock(session, invoice_id)
+    await lock(session, invoice_id)
     await _end(session, PortalLink.invoice_id == invoice_id, by=by, reason="replaced", at=at)
     link = PortalLink(
         id=new_id("plk"),
@@ -68,6 +69,17 @@ async def add_token(session: AsyncSession, link_id: str, *, at: datetime, mail_i
     """A new token of the link, as it stands in an address: it can't be shown again."""
     plain = secrets.token_urlsafe(TOKEN_BYTES)
     session.add(PortalToken(token_hash=hash_token(plain), link_id=link_id, mail_id=mail_id, created_at=at))
+    await session.flush()
+    return plain
+
+
+async def add_tokens(session: AsyncSession, wanted: Sequence[tuple[str, str]], *, at: datetime) -> list[str]:
+    """As `add_token`, for many pairs of a link's and a mail's id at once."""
+    plain = [secrets.token_urlsafe(TOKEN_BYTES) for _ in wanted]
+    session.add_all(
+        PortalToken(token_hash=hash_token(one), link_id=link, mail_id=mail, created_at=at)
+        for one, (link, mail) in zip(plain, wanted, strict=True)
+    )
     await session.flush()
     return plain
 
@@ -96,6 +108,16 @@ async def live(session: AsyncSession, invoice_id: str) -> PortalLink | None:
     return found.one_or_none()
 
 
+async def live_of(session: AsyncSession, invoice_ids: Collection[str]) -> dict[str, PortalLink]:
+    """As `live`, of many invoices: by their ids."""
+    found = await session.exec(
+        select(PortalLink).where(
+            col(PortalLink.invoice_id).in_(invoice_ids), col(PortalLink.ended_at).is_(None)
+        )
+    )
+    return {link.invoice_id: link for link in found}
+
+
 async def of_invoice(session: AsyncSession, organization_id: str, invoice_id: str) -> list[PortalLink]:
     """Every link there was, the newest first."""
     found = await session.exec(
@@ -106,9 +128,11 @@ async def of_invoice(session: AsyncSession, organization_id: str, invoice_id: st
     return list(found)
 
 
-async def revoke(session: AsyncSession, link_id: str, *, by: str, at: datetime) -> bool:
-    """End a link; False if it had been ended before."""
-    return await _end(session, PortalLink.id == link_id, by=by, reason="revoked", at=at)
+async def revoke(
+    session: AsyncSession, link_id: str, *, by: str, at: datetime, note: str | None = None
+) -> bool:
+    """End a link, and keep why; False if it had been ended before."""
+    return await _end(session, PortalLink.id == link_id, by=by, reason="revoked", at=at, note=note)
 
 
 async def count_open(session: AsyncSession, link_id: str, *, at: datetime) -> None:
@@ -125,17 +149,19 @@ async def count_open(session: AsyncSession, link_id: str, *, at: datetime) -> No
     )
 
 
-async def _end(session: AsyncSession, which: object, *, by: str, reason: str, at: datetime) -> bool:
+async def _end(
+    session: AsyncSession, which: object, *, by: str, reason: str, at: datetime, note: str | None = None
+) -> bool:
     ended = await session.exec(
         update(PortalLink)
         .where(which, col(PortalLink.ended_at).is_(None))  # type: ignore[arg-type]
-        .values(ended_at=at, ended_by=by, end_reason=reason)
+        .values(ended_at=at, ended_by=by, end_reason=reason, end_note=note)
         .execution_options(synchronize_session="fetch")
     )
     return bool(ended.rowcount)
 
 
-async def _lock(session: AsyncSession, invoice_id: str) -> None:
+async def lock(session: AsyncSession, invoice_id: str) -> None:
     """Of an invoice's links only one is live: whoever issues one waits for whoever is just doing so."""
     if not is_sqlite(session):
         await session.exec(select(Invoice.id).where(Invoice.id == invoice_id).with_for_update(key_share=True))

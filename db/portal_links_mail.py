@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from sqlmodel import func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from ulid import ULID
 
@@ -72,3 +73,15 @@ async def mail_link(
         at=at,
         due_at=at + head_start,
     )
+
+
+async def last_decided(session: AsyncSession, invoice_id: str) -> datetime | None:
+    """When a link to this invoice was last mailed, or was to be."""
+    found = await session.exec(
+        select(func.max(CustomerMail.decided_at)).where(
+            CustomerMail.invoice_id == invoice_id,
+            CustomerMail.template == TEMPLATE,
+            CustomerMail.dry_run == "",
+        )
+    )
+    return found.one()

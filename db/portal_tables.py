@@ -47,6 +47,8 @@ class PortalLink(SQLModel, table=True):
     ended_at: datetime | None = utc(default=None)
     ended_by: str | None = None
     end_reason: str | None = None
+    end_note: str | None = None
+    """Why it was revoked, in the words of who did."""
 
 
 class PortalToken(SQLModel, table=True):

@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from billing.errors import InvalidRequest
+from billing.networks import parse_network
 from billing.policy import InvalidPolicy, Policy, policy_from_toml
 
 DEFAULT_POLICY = Path(__file__).resolve().parent.parent / "policy.toml"
@@ -34,7 +36,28 @@ def _signing_secrets(value: SecretStr) -> SecretStr:
 
 
 def _separated(value: SecretStr) -> tuple[str, ...]:
-    return tuple(part.strip() for part in value.get_secret_value().split(",") if part.strip())
+    return _parts(value.get_secret_value())
+
+
+def _parts(value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def _proxies(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    """The networks in their one spelling. Whoever is trusted says who the visitor is: never everybody."""
+    networks, wrong = [], []
+    for part in _parts(value) if isinstance(value, str) else value:
+        try:
+            network = parse_network(part)
+        except InvalidRequest as error:
+            wrong.append(f"{part!r}: {error.message}")
+            continue
+        if network.prefixlen == 0:
+            wrong.append(f"{part!r}: all addresses; then anybody could claim to be anybody, name proxies")
+        networks.append(str(network))
+    if wrong:
+        raise ValueError("; ".join(wrong))
+    return tuple(networks)
 
 
 DatabaseUrl = Annotated[str, _starts("sqlite", "postgresql", example="postgresql://plixo@db/plixo")]
@@ -63,6 +86,8 @@ class Settings(BaseSettings):
     policy_file: Path = DEFAULT_POLICY
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8000, ge=0, le=65535)
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_proxies)] = ()
+    """Networks of the proxies whose X-Forwarded-For is believed; separated by commas."""
     health_port: int | None = Field(default=None, ge=0, le=65535)
     """Where the worker answers /healthz; nowhere when unset."""
     metrics_port: int | None = Field(default=None, ge=0, le=65535)

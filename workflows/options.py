@@ -95,7 +95,7 @@ MAIL_AGAIN = (
     *(timedelta(minutes=minutes) for minutes in (2, 3, 5, 10, 20, 40)),
     *(timedelta(minutes=61) for _ in range(70)),
 )
-"""How long to wait between tries at such a mail: a little longer than it is postponed by, three days in all."""
+"""How long to wait between tries at such a mail: longer than it is postponed by, three days in all."""
 
 SEND_LATER = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 4, 8, 16))
 """How long a run waits between tries at what the mail server could not take, before it ends."""

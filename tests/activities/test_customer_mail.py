@@ -137,7 +137,7 @@ async def test_a_reminder_brings_a_link_that_opens_and_is_recorded(desk: Desk) -
     assert (found.id, link.reason, link.expires_at) == (link.id, "reminder", NOON + timedelta(days=30))
     assert [one.mail_id for one in await desk.all(PortalToken)] == [mail.id]
     assert taken["to"] == ["pay@customer.example"]
-    assert taken["subject"] == "A-0001 from Acme Receivables: USD 100.00 due in 7 days"
+    assert taken["subject"] == "A-0001 from Acme Receivables: USD 100.00, due in 7 days"
     assert "USD 100.00" in taken["text"]
     assert "April 22, 2026" in taken["text"]
 
@@ -170,7 +170,7 @@ async def test_the_mail_is_in_the_customers_language_and_by_their_clocks(desk: D
     desk.clock.now = datetime(2026, 4, 16, 9, 0, tzinfo=UTC)
     await desk.send()
     [mail] = desk.mails
-    assert mail["subject"] == "A-0001 von Acme Receivables: USD 100,00 fällig in 6 Tagen"
+    assert mail["subject"] == "A-0001 von Acme Receivables: USD 100,00, fällig in 6 Tagen"
     assert "22. April 2026" in mail["text"]
     assert "16. Mai 2026" in mail["text"]
 
@@ -363,7 +363,7 @@ async def test_an_organizations_own_words_are_used_and_ours_where_they_fail(desk
     await desk.send()
     assert [mail["subject"] for mail in desk.mails] == [
         "Pay A-0001",
-        "A-0001 from Acme Receivables: USD 100.00 due in 7 days",
+        "A-0001 from Acme Receivables: USD 100.00, due in 7 days",
     ]
 
 

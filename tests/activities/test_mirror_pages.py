@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import inspect
 from sqlmodel import col, func, select
 
 from activities import mirror_pages
 from billing.errors import PlanMisconfigured
 from db import mirror
 from db.session import Database
-from db.tables import Customer, Invoice, Organization, PlanRow
+from db.tables import Customer, Invoice, InvoiceLines, Organization, PlanRow
 from sandbox.stripe.inprocess import StandIn
 
 from ..shop import APRIL, Shop, open_shop
@@ -34,7 +35,7 @@ async def shop(stand_in: StandIn) -> AsyncIterator[Shop]:
 
 async def stored(database: Database, table: type[Any]) -> list[Any]:
     async with database.reading() as session:
-        return list(await session.exec(select(table).order_by(table.id)))
+        return list(await session.exec(select(table).order_by(*inspect(table).primary_key)))
 
 
 async def customer(shop: Shop, organization: str | None, name: str = "Customer") -> str:
@@ -185,6 +186,22 @@ async def test_invoices_are_those_of_known_customers(shop: Shop, database: Datab
     assert row.number
     assert row.due_date is not None
     assert (row.due_date - row.created_at).days == 30
+    assert (row.finalized_at, row.collection_method) == (row.created_at, "send_invoice")
+    [lines] = await stored(database, InvoiceLines)
+    assert (lines.invoice_id, lines.organization_id, lines.complete) == (invoice, tenant.id, True)
+    assert [(line["amount"], line["quantity"]) for line in lines.lines] == [(12_345, 1)]
+
+
+async def test_a_customer_brings_its_language_and_country(shop: Shop, database: Database) -> None:
+    tenant = await shop.tenant(database)
+    params = {"preferred_locales": ["de", "en"], "address": {"country": "AT"}}
+    id_ = await customer(shop, tenant.id)
+    await shop.client.v1.customers.update_async(id_, params)  # type: ignore[arg-type]
+
+    await mirror_pages.customers_page(shop.client, database, {tenant.id})
+
+    [row] = await stored(database, Customer)
+    assert (row.language, row.country) == ("de", "AT")
 
 
 async def test_a_reading_never_overwrites_a_newer_one(shop: Shop, database: Database) -> None:

@@ -1,6 +1,7 @@
 """The real app on real records. Temporal is down unless a test brings its own: what is accepted is kept."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from billing.plans import Plan, PlanLimits, Price
 from billing.policy import Policy, policy_from_toml
 from db import mirror, timeline
 from db.session import Database
+from db.tables import PortalLink, PortalTrouble, new_id
 from settings.settings import DEFAULT_POLICY
 
 from ..builders import (
@@ -39,6 +41,7 @@ from ..money_rows import (
     a_refund,
     a_refund_operation,
 )
+from ..portal_rows import a_network
 from .processes import NO_TEMPORAL, Served, api_process
 
 PERIOD_END = 1775001600
@@ -163,7 +166,35 @@ async def existing(database: Database, acme: Tenant, policy: Policy) -> dict[str
     payment = a_payment(acme.id)
     money = (refund, credit, a_note(refund), a_note(credit), payment, a_refund(acme.id, payment.id))
     delegation = a_delegation(acme.admin.person, acme.finance.person)
-    await store(database, operation, approval, notice, customer, invoice, delegation, *money)
+    run = an_operation(
+        acme,
+        kind="reminder_run",
+        request={"dry_run": False},
+        allowed_actions=["pause", "resume", "cancel"],
+    )
+    stuck = an_operation(acme, kind="portal_access", allowed_actions=["close"])
+    trouble = PortalTrouble(
+        operation_id=stuck.id,
+        organization_id=acme.id,
+        customer_id=customer.id,
+        invoice_id=invoice.id,
+        cause="reported",
+        noticed_at=NOW,
+        deadline=NOW + timedelta(hours=7),
+    )
+    network = a_network(acme.id, created_by=acme.admin.id)
+    await store(database, operation, approval, notice, customer, invoice, delegation, *money, stuck, trouble)
+    link = PortalLink(
+        id=new_id("plk"),
+        organization_id=acme.id,
+        customer_id=customer.id,
+        invoice_id=invoice.id,
+        issued_by=acme.admin.id,
+        reason="issued",
+        created_at=NOW,
+        expires_at=NOW,
+    )
+    await store(database, network, link, run)
     async with database.transaction() as session:  # evidence is of what has happened
         await timeline.append(
             session,
@@ -181,9 +212,14 @@ async def existing(database: Database, acme: Tenant, policy: Policy) -> dict[str
         "delegations": delegation.id,
         "notices": notice.id,
         "invoices": invoice.id,
+        "customers": customer.id,
+        "portal-links": link.id,
         "refunds": refund.id,
         "credits": credit.id,
         "payments": payment.id,
+        "portal-troubles": stuck.id,
+        "reminder-runs": run.id,
+        "portal-networks": network.id,
     }
 
 

@@ -53,6 +53,21 @@ async def test_what_breaks_is_logged_with_its_id_and_not_shown(
     assert "secret ingredient" in caplog.text
 
 
+async def test_of_what_breaks_the_log_has_the_route_and_not_the_path(
+    api: Api, acme: Tenant, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(*_: object, **__: object) -> None:
+        raise ValueError
+
+    monkeypatch.setattr("api.operations.operations.get", broken)
+    with caplog.at_level(logging.INFO, "api"):
+        answer = await api.get("/v1/operations/op_secret", acme.admin)
+    assert f"request {answer.headers['X-Request-Id']} failed: GET /v1/operations/{{id}}" in caplog.messages
+    assert "op_secret" not in "".join(
+        message for name, _, message in caplog.record_tuples if name == "api.frame"
+    )
+
+
 async def test_without_records_the_answer_is_to_try_again(
     api: Api, acme: Tenant, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

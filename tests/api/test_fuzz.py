@@ -7,6 +7,7 @@ import schemathesis
 from fastapi.routing import APIRoute
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import Case
+from schemathesis.checks import not_a_server_error
 from schemathesis.schemas import BaseSchema
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
@@ -36,6 +37,9 @@ def test_every_answer_is_as_documented(document: BaseSchema, process: Served, me
     resource = path.strip("/").partition("/")[2].partition("/")[0]
     who = {"approvals": acme.controller, "notices": acme.finance}.get(resource, acme.admin)
 
+    # There Stripe is asked, and who would ask it is down: 503, which is documented.
+    unchecked = [not_a_server_error] if path.endswith(("/pay-link", "/{id}/pdf")) else []
+
     @settings(
         max_examples=25,
         deadline=None,
@@ -47,11 +51,12 @@ def test_every_answer_is_as_documented(document: BaseSchema, process: Served, me
     @given(case=document[path][method].as_strategy())
     def answered_as_documented(case: Case[Any]) -> None:
         # A schema can't say which plans there are or that a cursor is one of ours.
-        case.call_and_validate(headers=who.headers, excluded_checks=[positive_data_acceptance])
+        case.call_and_validate(headers=who.headers, excluded_checks=[positive_data_acceptance, *unchecked])
         if "{id}" in path:
             case.path_parameters["id"] = process.ids[resource]
             case.call_and_validate(
-                headers=who.headers, excluded_checks=[positive_data_acceptance, negative_data_rejection]
+                headers=who.headers,
+                excluded_checks=[positive_data_acceptance, negative_data_rejection, *unchecked],
             )
 
     answered_as_documented()

@@ -107,3 +107,24 @@ async def test_a_process_with_wrong_settings_says_all_and_ends_with_2(process: s
     assert b"PLIXO_DATABASE_URL" in said
     assert b"PLIXO_TEMPORAL_ADDRESS" in said
     assert b"PLIXO_STRIPE_API_KEY" in said
+
+
+def test_trusted_proxies_are_networks_and_by_default_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLIXO_STRIPE_API_KEY", "sk_test_x")
+    assert load()[0].trusted_proxies == ()
+    monkeypatch.setenv("PLIXO_TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.7,2001:DB8::/32,")
+    assert load()[0].trusted_proxies == ("10.0.0.0/8", "192.0.2.7/32", "2001:db8::/32")
+
+
+def test_every_wrong_proxy_is_named_and_all_addresses_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLIXO_STRIPE_API_KEY", "sk_test_x")
+    monkeypatch.setenv("PLIXO_TRUSTED_PROXIES", "*,10.0.0.0/8,10.0.0.1/8,proxy.example,0.0.0.0/0")
+    with pytest.raises(InvalidSettings) as wrong:
+        load()
+    [problem] = wrong.value.problems
+    assert problem.startswith("PLIXO_TRUSTED_PROXIES: '*': ")
+    assert "; '10.0.0.1/8': " in problem
+    assert "write 10.0.0.0/8" in problem
+    assert "; 'proxy.example': " in problem
+    assert "; '0.0.0.0/0': all addresses" in problem
+    assert "'10.0.0.0/8':" not in problem

@@ -65,6 +65,7 @@ def _create_links() -> None:
         sa.Column("ended_at", TIME),
         sa.Column("ended_by", TEXT),
         sa.Column("end_reason", TEXT),
+        sa.Column("end_note", TEXT),
         sa.CheckConstraint("end_reason IN ('revoked', 'replaced')", name="portal_link_end_reason"),
         sa.ForeignKeyConstraint(["organization_id"], ["organizations.id"]),
         sa.PrimaryKeyConstraint("id"),

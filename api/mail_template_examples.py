@@ -1,0 +1,33 @@
+"""The examples of organizations' own words for mails to their customers."""
+
+from billing.customer_mail_text import VARIABLES
+from billing.mail_template_checks import FILTERS
+
+from .examples import OPERATION, Example
+
+WORDS: Example = {
+    "subject": "Invoice {{ number }}: {{ amount }}{% if when_due %}, {{ when_due }}{% endif %}",
+    "text": "Hello {{ customer|default('there', true) }},\n\n{{ amount }} is still open: {{ link }}\n\n"
+    "{{ seller }}\n\nNo more reminders: {{ opt_out }}\n",
+    "html": None,
+}
+TEMPLATE: Example = WORDS | {
+    "name": "reminder",
+    "language": "en",
+    "source": "own",
+    "updated_by": OPERATION["requested_by"],
+    "updated_at": "2026-04-16T00:00:00Z",
+}
+TEMPLATES: Example = {
+    "data": [TEMPLATE | {"source": "built_in", "updated_by": None, "updated_at": None}, TEMPLATE],
+    "variables": dict(VARIABLES),
+    "filters": list(FILTERS),
+}
+PREVIEW_BODY: Example = WORDS | {"language": "en", "case": "due"}
+PREVIEW: Example = {
+    "subject": "Invoice A-0001: USD 1,234.50, due in 7 days",
+    "text": "Hello Kunde & Söhne,\n\nUSD 1,234.50 is still open: "
+    "https://billing.example/portal/EXAMPLE-LINK\n\nAcme Ltd\n\n"
+    "No more reminders: https://billing.example/portal/opt-out/EXAMPLE-LINK\n",
+    "html": None,
+}

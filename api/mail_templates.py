@@ -1,0 +1,191 @@
+"""Organizations' own words for mails to their customers; ours hold where there are none."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path
+from pydantic import AfterValidator, Field
+from starlette.concurrency import run_in_threadpool
+
+from billing.customer_mail_text import NAMES, VARIABLES, Name, Words, built_in, known_tag
+from billing.mail_phrases import PHRASES
+from billing.mail_template_checks import FILTERS, Case, Fault, preview, validate
+from db import mail_templates, mirror
+from db.tables import MailTemplate
+
+from . import mail_template_examples as shown
+from .auth import AnyCaller, BillingAdmin
+from .context import InContext, now
+from .mail_template_catalogue import UNFIT
+from .models import Answer, Body, plain
+from .openapi import WITH_BODY, answers, body_example
+from .problems import ApiProblem, not_found
+from .validation import FieldError
+
+router = APIRouter(prefix="/v1/mail-templates", tags=["Portal"])
+
+ANY = "*"
+
+
+def _tag(text: str, where: str) -> str:
+    """Raises ApiProblem `language_unknown`; returns the tag as it is usually written."""
+    tag = known_tag(text) if len(text) <= 35 else None
+    if tag is None:
+        detail = "language must be a language tag (BCP 47) that is known here, such as de or pt-BR."
+        raise ApiProblem.at("language_unknown", detail, "/language", where=where)
+    return tag
+
+
+MailName = Annotated[Name, Path(description="Which mail")]
+Language = Annotated[
+    str,
+    Path(description="A language tag (BCP 47), or `*` for all that have no template of their own"),
+    AfterValidator(lambda text: text if text == ANY else _tag(text, "path")),
+]
+Source = Annotated[str, Field(min_length=1), AfterValidator(plain)]
+
+
+class WordsBody(Body):
+    """Jinja templates of variables, `{% if %}` and filters."""
+
+    subject: Source = Field(description="One line of at most 200 characters when it is filled in")
+    text: Source = Field(description="At most 64 KiB; has to show link, and opt_out in reminders")
+    html: Source | None = Field(default=None, description="The same; null: the mail is plain text only")
+
+
+class PreviewBody(WordsBody):
+    language: str = Field(default="en", description="A language tag; for dates, amounts and when_due")
+    case: Case = Field(default="due", description="About what kind of invoice the example is")
+
+
+class TemplateAnswer(Answer):
+    """A customer's own language comes first, then `*`, then what is built in."""
+
+    name: Name
+    language: str = Field(description="A language tag; * for any")
+    source: Literal["own", "built_in"]
+    subject: str
+    text: str
+    html: str | None
+    updated_by: str | None
+    updated_at: datetime | None
+
+
+class TemplatesAnswer(Answer):
+    """All there are; a template of your own replaces the built-in one of its language."""
+
+    data: list[TemplateAnswer]
+    variables: dict[str, str] = Field(description="What a template can show")
+    filters: list[str] = Field(description="What can be done with it")
+
+
+class MailAnswer(Answer):
+    subject: str
+    text: str
+    html: str | None
+
+
+@router.get("", summary="List mail templates", responses=answers({200: shown.TEMPLATES}))
+async def list_templates(who: AnyCaller, context: InContext) -> TemplatesAnswer:
+    """The built-in ones, from which you can start, and your organization's own."""
+    async with context.database.reading() as session:
+        own = await mail_templates.of_organization(session, who.organization)
+    ours = [_ours(name, language) for name in NAMES for language in PHRASES]
+    return TemplatesAnswer(data=[*ours, *map(_answer, own)], variables=dict(VARIABLES), filters=list(FILTERS))
+
+
+@router.put(
+    "/{name}/{language}",
+    summary="Set a mail template",
+    responses=answers(
+        {200: shown.TEMPLATE}, *WITH_BODY, "role_missing", "language_unknown", "too_many_templates", *UNFIT
+    ),
+    openapi_extra=body_example(shown.WORDS),
+)
+async def put_template(
+    name: MailName, language: Language, body: WordsBody, who: BillingAdmin, context: InContext
+) -> TemplateAnswer:
+    """For mails that are sent from now on. It is tried out on invoices of every kind first."""
+    await _check(name, body)
+    row = MailTemplate(
+        organization_id=who.organization,
+        name=name,
+        language=language,
+        subject=body.subject,
+        text=body.text,
+        html=body.html,
+        updated_by=who.person,
+        updated_at=now(),
+    )
+    answer = _answer(row)
+    async with context.database.transaction() as session:
+        if not await mail_templates.put(session, row):
+            raise ApiProblem.usual("too_many_templates")
+    return answer
+
+
+@router.delete(
+    "/{name}/{language}",
+    summary="Delete a mail template",
+    responses=answers(
+        {200: shown.TEMPLATE},
+        "role_missing",
+        "not_found",
+        "invalid_request",
+        "language_unknown",
+        "body_too_large",
+        "unsupported_media_type",
+    ),
+)
+async def delete_template(
+    name: MailName, language: Language, who: BillingAdmin, context: InContext
+) -> TemplateAnswer:
+    """The answer is what it was. The built-in words hold again; those can't be deleted."""
+    async with context.database.transaction() as session:
+        row = await mail_templates.delete(session, who.organization, name, language)
+    if row is None:
+        raise not_found()
+    return _answer(row)
+
+
+@router.post(
+    "/{name}/preview",
+    summary="Preview a mail template",
+    responses=answers({200: shown.PREVIEW}, *WITH_BODY, "language_unknown", *UNFIT),
+    openapi_extra=body_example(shown.PREVIEW_BODY),
+)
+async def preview_template(
+    name: MailName, body: PreviewBody, who: AnyCaller, context: InContext
+) -> MailAnswer:
+    """A mail about a made-up invoice. Nothing is kept or sent, and its links lead nowhere."""
+    language = _tag(body.language, "body")
+    await _check(name, body)
+    async with context.database.reading() as session:
+        seller = (await mirror.organization(session, who.organization)).name
+    words = Words(body.subject, body.text, body.html)
+    mail = await run_in_threadpool(preview, name, words, body.case, language=language, seller=seller)
+    return MailAnswer(**mail._asdict())
+
+
+async def _check(name: Name, body: WordsBody) -> None:
+    """Raises ApiProblem with everything that is wrong; in a thread, as it may take a tenth of a second."""
+    faults = await run_in_threadpool(validate, name, body.subject, body.text, body.html)
+    if faults:
+        errors = [_blamed(fault) for fault in faults]
+        more = "" if len(errors) == 1 else f" There are {len(errors)} problems, see errors."
+        raise ApiProblem(errors[0].code, errors[0].message + more, errors)
+
+
+def _blamed(fault: Fault) -> FieldError:
+    return FieldError("body", f"/{fault.field}", fault.code, fault.message)
+
+
+def _ours(name: Name, language: str) -> TemplateAnswer:
+    words = built_in(name, language)
+    return TemplateAnswer(
+        name=name, language=language, source="built_in", **words._asdict(), updated_by=None, updated_at=None
+    )
+
+
+def _answer(row: MailTemplate) -> TemplateAnswer:
+    return TemplateAnswer.model_validate(row.model_dump() | {"source": "own"})

@@ -1,0 +1,233 @@
+"""Visits to the pages: by which link, which of them count, and what is kept of them."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from fastapi import Request
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.networks import verdict
+from billing.operations import CUSTOMER
+from billing.portal_policy import PortalPolicy
+from db import (
+    portal_accesses,
+    portal_links,
+    portal_links_mail,
+    portal_networks,
+    portal_pages,
+    portal_troubles,
+)
+from db.tables import Invoice, Outbox, PortalLink
+
+from .. import portal_troubles as troubles
+from ..client_address import client_address
+from ..context import Context, now
+from ..dispatcher import HEAD_START
+from ..site import Site
+
+COOKIE = "plixo_portal"
+COUNTED = "plixo_portal_seen"
+"""The cookie by which a session's visit is counted once."""
+
+TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+
+LIVE = "live"
+UNKNOWN = "unknown"
+MOST_NOTED = 50
+"""Rows a window of each kind that visitors can make many of."""
+FETCHES = 10
+FETCHES_WITHIN = timedelta(minutes=10)
+FETCHED = ("paying", "pdf", "unavailable")
+OPTED_OUT = "opted_out"
+
+_PREFETCH = ("sec-purpose", "purpose", "x-purpose", "x-moz")
+_SCANNERS = re.compile(
+    # What opens links in mails before people do (and says so), crawlers, previews, and programs.
+    r"bot\b|crawl|spider|scan|preview|slurp|barracuda|proofpoint|mimecast|safelinks|ms-office|urldefense|"
+    r"trendmicro|symantec|googleimageproxy|facebookexternalhit|whatsapp|curl|wget|python|go-http|java/|"
+    r"okhttp|libwww",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Visit:
+    """Somebody at our pages. `outcome` is `live`, or why the link does not open; `unknown` without a link."""
+
+    token: str
+    address: str
+    agent: str | None
+    at: datetime
+    link: PortalLink | None
+    outcome: str
+
+    @property
+    def opens(self) -> PortalLink | None:
+        return self.link if self.outcome == LIVE else None
+
+    @property
+    def mark(self) -> str:
+        """By which the session knows that this token's visit is counted; tells nothing of the token."""
+        return portal_links.hash_token(self.token)[:16]
+
+
+def policy_of(context: Context) -> PortalPolicy:
+    policy = context.policy.portal
+    assert policy is not None, "the policy that the product is started with has a portal"
+    return policy
+
+
+async def look(session: AsyncSession, request: Request, token: str) -> Visit:
+    """Who visits with this token, and whether it opens from there; nothing is kept."""
+    at, address = now(), client_address(request)
+    link = await portal_links.find(session, token) if TOKEN.fullmatch(token) else None
+    outcome = UNKNOWN
+    if link is not None:
+        outcome = portal_links.state_of(link, at)
+        rules = await portal_networks.rules_for(session, link.organization_id, link.customer_id)
+        if outcome == LIVE and not verdict(address, *rules).allowed:
+            outcome = "blocked"
+    return Visit(token, address, request.headers.get("user-agent"), at, link, outcome)
+
+
+def counts(request: Request) -> bool:
+    """Whether it is a person who looks at a page, as far as the request says; mail scanners do not count."""
+    headers = request.headers
+    agent = headers.get("user-agent", "")
+    return (
+        request.method == "GET"
+        and not any(name in headers for name in _PREFETCH)
+        and headers.get("sec-fetch-mode", "navigate") == "navigate"
+        and "text/html" in headers.get("accept", "")
+        and bool(agent.strip())
+        and not _SCANNERS.search(agent)
+    )
+
+
+def is_ours(request: Request, site: Site) -> bool:
+    """Whether a form was sent from our own page. (Our no-referrer makes browsers send `Origin: null`.)"""
+    fetch_site = request.headers.get("sec-fetch-site")
+    if fetch_site is not None:
+        return fetch_site in ("same-origin", "none")
+    return request.headers.get("origin") in (None, "null", site.origin)
+
+
+def payable(invoice: Invoice) -> bool:
+    """Whether Stripe still takes money for it."""
+    return invoice.status in ("open", "uncollectible") and invoice.amount_remaining > 0
+
+
+async def opened(context: Context, visit: Visit, link: PortalLink) -> None:
+    """The customer is in: counted, and whoever follows a trouble about it is told."""
+    async with context.database.transaction() as session:
+        await portal_links.count_open(session, link.id, at=visit.at)
+        await _note(session, visit, link, "opened")
+        told = await troubles.got_in(session, invoice_id=link.invoice_id, at=visit.at)
+    _hand_over(context, told)
+
+
+async def failed(context: Context, visit: Visit, link: PortalLink) -> None:
+    """The link did not open; after several times that is a trouble, unless nothing is to be paid."""
+    policy = policy_of(context)
+    since = visit.at - timedelta(minutes=policy.failures_within)
+    started: Outbox | None = None
+    async with context.database.transaction() as session:
+        earlier = await portal_accesses.failures(session, link.invoice_id, since)
+        if earlier >= MOST_NOTED:
+            return
+        await _note(session, visit, link, visit.outcome)
+        invoice = await portal_pages.invoice(session, link)
+        if earlier + 1 >= policy.failures and invoice is not None and payable(invoice):
+            started = await troubles.notice(session, context, invoice=invoice, cause="failures", at=visit.at)
+    _hand_over(context, started)
+
+
+async def ask(context: Context, visit: Visit, link: PortalLink) -> str:
+    """A new link is mailed to the customer, not too often, and their trouble is followed.
+
+    Says what came of it: asked, limited, or not_payable.
+    """
+    policy = policy_of(context)
+    rows: list[Outbox | None] = []
+    async with context.database.transaction() as session:
+        await portal_accesses.lock_address(session, visit.address)
+        await portal_troubles.lock(session, link.invoice_id)
+        invoice = await portal_pages.invoice(session, link)
+        if invoice is None or not payable(invoice):
+            return "not_payable"
+        recently = visit.at - timedelta(minutes=policy.new_link_every)
+        hour = visit.at - timedelta(hours=1)
+        limited = (
+            await portal_accesses.asked_since(session, link.invoice_id, recently)
+            or await portal_accesses.asks(session, address=visit.address, since=hour) >= policy.asks_per_hour
+        )
+        if limited:
+            if await portal_pages.noted(session, link.invoice_id, ("limited",), hour) < MOST_NOTED:
+                await _note(session, visit, link, "limited")
+            return "limited"
+        await _note(session, visit, link, portal_accesses.ASKED)
+        # First the trouble, whose diagnosis is then of the link that did not open.
+        rows.append(await troubles.notice(session, context, invoice=invoice, cause="asked", at=visit.at))
+        rows.append(
+            await portal_links_mail.mail_link(
+                session,
+                policy,
+                invoice=invoice,
+                by=CUSTOMER,
+                reason="asked",
+                at=visit.at,
+                head_start=HEAD_START,
+            )
+        )
+    _hand_over(context, *rows)
+    return portal_accesses.ASKED
+
+
+async def begin_fetch(context: Context, visit: Visit, link: PortalLink, outcome: str) -> str | None:
+    """Something is about to be read from Stripe: noted, with the row's id; None when that is too often."""
+    async with context.database.transaction() as session:
+        await portal_troubles.lock(session, link.invoice_id)
+        since = visit.at - FETCHES_WITHIN
+        if await portal_pages.noted(session, link.invoice_id, FETCHED, since) >= FETCHES:
+            return None
+        return await _note(session, visit, link, outcome)
+
+
+async def fetch_failed(context: Context, access_id: str) -> None:
+    async with context.database.transaction() as session:
+        await portal_pages.came_to(session, access_id, "unavailable")
+
+
+async def read_pdf(context: Context, visit: Visit, link: PortalLink) -> None:
+    """A PDF that is stored was given out; of many times the first ones are noted."""
+    async with context.database.transaction() as session:
+        since = visit.at - timedelta(hours=1)
+        # One less than ends the fetches: looking at what is here must not keep anybody from paying.
+        if await portal_pages.noted(session, link.invoice_id, ("pdf",), since) < FETCHES // 2:
+            await _note(session, visit, link, "pdf")
+
+
+async def set_reminders(context: Context, visit: Visit, link: PortalLink, *, wanted: bool) -> None:
+    """The customer says whether they want reminders; a link that has died says so as well."""
+    async with context.database.transaction() as session:
+        await portal_pages.set_reminders(session, link, wanted=wanted, by=CUSTOMER, at=visit.at)
+        since = visit.at - timedelta(hours=1)
+        if (
+            not wanted
+            and await portal_pages.noted(session, link.invoice_id, (OPTED_OUT,), since) < MOST_NOTED
+        ):
+            await _note(session, visit, link, OPTED_OUT)
+
+
+async def _note(session: AsyncSession, visit: Visit, link: PortalLink, outcome: str) -> str:
+    access = await portal_accesses.note(
+        session, link=link, at=visit.at, address=visit.address, outcome=outcome, agent=visit.agent
+    )
+    return access.id
+
+
+def _hand_over(context: Context, *rows: Outbox | None) -> None:
+    for row in rows:
+        if row is not None:
+            context.dispatcher.hand_over(row)

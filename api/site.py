@@ -1,0 +1,53 @@
+"""What the pages for customers need to know of this installation."""
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+STRIPE_PAGES = "https://*.stripe.com"
+"""Where Stripe's hosted pages are: invoice.stripe.com, pay.stripe.com, checkout.stripe.com."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """`public_url` is where customers reach us, `pay_pages` are further origins (beside Stripe's) to which a
+    customer is sent to pay, and `contact` is the address they can write to.
+
+    `testing` marks the pages: no real money. The answers that must not differ are given at whole multiples
+    of `floor` seconds.
+    """
+
+    public_url: str = "http://127.0.0.1:8000"
+    pay_pages: tuple[str, ...] = ()
+    contact: str = ""
+    testing: bool = True
+    floor: float = 0.25
+
+    @property
+    def secure(self) -> bool:
+        return self.public_url.startswith("https://")
+
+    @property
+    def origin(self) -> str:
+        """As a browser names it."""
+        return origin_of(self.public_url)
+
+    @property
+    def page_policy(self) -> str:
+        """The Content-Security-Policy of the pages. Browsers look at where a form's answer redirects to."""
+        forms = " ".join(("'self'", STRIPE_PAGES, *self.pay_pages))
+        return (
+            "default-src 'none'; style-src 'self'; img-src 'self'; "
+            f"form-action {forms}; base-uri 'none'; frame-ancestors 'none'"
+        )
+
+
+def pay_pages(stripe_api_base: str) -> tuple[str, ...]:
+    """The origin of Stripe's stand-in, which has the hosted pages too; none for Stripe itself."""
+    host = urlsplit(stripe_api_base).hostname or ""
+    return () if host == "stripe.com" or host.endswith(".stripe.com") else (origin_of(stripe_api_base),)
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

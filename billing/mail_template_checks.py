@@ -1,0 +1,334 @@
+"""Whether an organization's own words for a mail can be used: looked at when they are saved.
+
+Jinja's sandbox keeps templates from Python, but not from hanging or eating memory. So only what can do
+neither is let through: no loops, no calls, no arithmetic, nothing that multiplies what it is given.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any, Literal, NamedTuple
+
+from jinja2 import Template, TemplateError, TemplateSyntaxError, nodes
+
+from .customer_mail_text import (
+    LONGEST_SUBJECT,
+    VARIABLES,
+    Compiled,
+    MailFacts,
+    Name,
+    Words,
+    environment,
+    variables,
+)
+
+Part = Literal["subject", "text", "html"]
+Code = Literal[
+    "template_malformed",
+    "template_unsupported",
+    "template_variable_unknown",
+    "template_too_large",
+    "template_subject_unfit",
+    "template_link_missing",
+    "template_opt_out_missing",
+    "template_fails",
+]
+Case = Literal["overdue", "due_today", "due", "no_due_date", "paid"]
+CASES: tuple[Case, ...] = ("overdue", "due_today", "due", "no_due_date", "paid")
+
+LARGEST_PART = 64 * 1024
+"""Bytes in UTF-8."""
+DEEPEST = 40
+"""How many things may stand inside of each other; people need about ten."""
+MOST_NODES = 2000
+"""How many variables, conditions and pieces of text a part may have: twenty times what a mail needs."""
+MOST_FAULTS = 20
+"""How many are told at once."""
+
+FILTERS = ("abs", "capitalize", "default", "escape", "lower", "title", "trim", "truncate", "upper")
+TESTS = ("defined", "none")
+
+SPOILT = (
+    TemplateError,
+    ArithmeticError,
+    AssertionError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+"""What a template that can't be compiled or rendered raises, Jinja's filters included."""
+
+_ALLOWED = (
+    nodes.Output,
+    nodes.TemplateData,
+    nodes.Name,
+    nodes.If,
+    nodes.CondExpr,
+    nodes.Compare,
+    nodes.Operand,
+    nodes.And,
+    nodes.Or,
+    nodes.Not,
+    nodes.Const,
+    nodes.Concat,
+)
+_CALLED: Mapping[type[nodes.Node], str] = {
+    nodes.For: "{% for %}",
+    nodes.Assign: "{% set %}",
+    nodes.AssignBlock: "{% set %}",
+    nodes.Macro: "{% macro %}",
+    nodes.CallBlock: "{% call %}",
+    nodes.FilterBlock: "{% filter %}",
+    nodes.With: "{% with %}",
+    nodes.Block: "{% block %}",
+    nodes.Extends: "{% extends %}",
+    nodes.Include: "{% include %}",
+    nodes.Import: "{% import %}",
+    nodes.FromImport: "{% from %}",
+    nodes.ScopedEvalContextModifier: "{% autoescape %}",
+    nodes.Call: "calling something with ()",
+    nodes.Getattr: "an attribute after a dot",
+    nodes.Getitem: "an item in []",
+    nodes.List: "a list",
+    nodes.Tuple: "a list with commas",
+    nodes.Dict: "a dictionary",
+}
+
+_LINK = "https://billing.example/portal/EXAMPLE-LINK"
+_OPT_OUT = "https://billing.example/portal/opt-out/EXAMPLE-LINK"
+_AT = datetime(2026, 4, 15, 16, 0, tzinfo=UTC)
+_DUE_IN_DAYS: Mapping[Case, int | None] = {
+    "overdue": -3,
+    "due_today": 0,
+    "due": 7,
+    "no_due_date": None,
+    "paid": 7,
+}
+_SO: Mapping[Case, str] = {
+    "overdue": "an overdue invoice",
+    "due_today": "an invoice that is due today",
+    "due": "an invoice that is due in 7 days",
+    "no_due_date": "an invoice without a due date",
+    "paid": "a paid invoice",
+}
+
+
+class Fault(NamedTuple):
+    """What is wrong with one part of a template, from which of its lines on, and what to do about it."""
+
+    code: Code
+    field: Part
+    line: int | None
+    problem: str
+    mend: str
+
+    @property
+    def message(self) -> str:
+        where = f"{self.field}, line {self.line}" if self.line else self.field
+        return f"{where}: {self.problem}. {self.mend}"
+
+
+def validate(name: Name, subject: str, text: str, html: str | None) -> list[Fault]:
+    """What is wrong with a template, by part and line, at most MOST_FAULTS; with nothing it can be used.
+
+    It is rendered only when it is made of nothing but what may be in a template.
+    """
+    parts: list[tuple[Part, str]] = [("subject", subject), ("text", text)]
+    if html is not None:
+        parts.append(("html", html))
+    written = (fault for field, source in parts for fault in _written(name, field, source))
+    faults = list(islice(written, MOST_FAULTS))
+    return faults or [fault for field, source in parts for fault in _rendered(name, field, source)]
+
+
+def example(
+    name: Name,
+    case: Case,
+    *,
+    language: str = "en",
+    seller: str = "Acme Ltd",
+    customer: str | None = "Kunde & Söhne",
+) -> dict[str, Any]:
+    """The variables of a mail about an invoice that is made up. The links in it lead nowhere."""
+    days = _DUE_IN_DAYS[case]
+    facts = MailFacts(
+        seller=seller,
+        customer=customer,
+        number="A-0001",
+        amount_minor=0 if case == "paid" else 123_450,
+        currency="usd",
+        due_date=None if days is None else _AT + timedelta(days=days),
+        link_until=_AT + timedelta(days=30),
+        language=language,
+        zone="UTC",
+    )
+    return variables(name, facts, _AT, _LINK, _OPT_OUT)
+
+
+def preview(name: Name, words: Words, case: Case, *, language: str, seller: str) -> Words:
+    """The mail that a template which `validate` finds nothing wrong with makes of an example."""
+    return Compiled(words).render(example(name, case, language=language, seller=seller))
+
+
+def _written(name: Name, field: Part, source: str) -> Iterator[Fault]:
+    """What can be seen without rendering."""
+    size = len(source.encode("utf-8", "surrogatepass"))
+    if size > LARGEST_PART:
+        problem = f"it has {size} bytes, more than {LARGEST_PART}"
+        yield Fault("template_too_large", field, None, problem, "Shorten it.")
+        return
+    if field == "subject" and len(source.strip().splitlines()) != 1:
+        problem = "the subject has to be one line that is not empty"
+        yield Fault("template_subject_unfit", field, None, problem, "Write it on one line.")
+        return
+    try:
+        tree = environment(html=field == "html").parse(source)
+    except TemplateSyntaxError as error:
+        problem = f"this can't be read: {_short(error.message or 'no template').rstrip('.')}"
+        yield Fault("template_malformed", field, error.lineno, problem, "Correct what stands there.")
+        return
+    except RecursionError:
+        yield _too_deep(field, None)
+        return
+    except SPOILT:
+        problem = "this can't be read"
+        yield Fault("template_malformed", field, None, problem, "Look for a number that is too long.")
+        return
+    yield from _of_nodes(name, field, tree)
+
+
+def _of_nodes(name: Name, field: Part, tree: nodes.Template) -> Iterator[Fault]:
+    """In the order of the lines. Of what is not allowed nothing further inside is looked at."""
+    waiting = [(node, 1) for node in reversed(list(tree.iter_child_nodes()))]
+    seen = 0
+    while waiting:  # no recursion: how deep it goes is up to whoever wrote it
+        node, depth = waiting.pop()
+        if depth > DEEPEST:
+            yield _too_deep(field, node.lineno)
+            return
+        seen += 1
+        if seen > MOST_NODES:
+            problem = f"there are more than {MOST_NODES} variables, conditions and texts"
+            yield Fault("template_too_large", field, node.lineno, problem, "Make it simpler.")
+            return
+        fault = _of_node(name, field, node)
+        if fault:
+            yield fault
+            continue
+        waiting += [(inner, depth + 1) for inner in reversed(list(node.iter_child_nodes()))]
+
+
+def _of_node(name: Name, field: Part, node: nodes.Node) -> Fault | None:
+    match node:
+        case nodes.Name():
+            return _of_variable(name, field, node)
+        case nodes.Filter():
+            if node.name not in FILTERS:
+                return _unsupported(field, node, f"the filter {node.name}", "filters", FILTERS)
+            if not _plain_arguments(node):
+                what = f"anything but texts and numbers in brackets after {node.name}"
+                return _unsupported(field, node, what)
+        case nodes.Test():
+            if node.name not in TESTS:
+                return _unsupported(field, node, f"the test {node.name}", "tests", TESTS)
+        case nodes.Neg(node=nodes.Const()) | nodes.Keyword(value=nodes.Const()):
+            pass
+        case nodes.Neg() | nodes.Pos() | nodes.Add() | nodes.Sub() | nodes.Mul() | nodes.Pow():
+            return _unsupported(field, node, "arithmetic")
+        case nodes.Div() | nodes.FloorDiv() | nodes.Mod():
+            return _unsupported(field, node, "arithmetic")
+        case _ if not isinstance(node, _ALLOWED):
+            return _unsupported(field, node, _CALLED.get(type(node), type(node).__name__))
+    return None
+
+
+def _plain_arguments(node: nodes.Filter) -> bool:
+    """What is known when the template is saved can't go wrong later."""
+    given = [*node.args, *(keyword.value for keyword in node.kwargs)]
+    named = node.name == "default" and all(isinstance(one, nodes.Const | nodes.Name) for one in given)
+    plain = named or all(isinstance(one, nodes.Const) for one in given)
+    return plain and node.dyn_args is None and node.dyn_kwargs is None
+
+
+def _of_variable(name: Name, field: Part, node: nodes.Name) -> Fault | None:
+    known = [one for one in VARIABLES if one != "opt_out" or name == "reminder"]
+    if node.name in known:
+        return None
+    why = " in this mail" if node.name in VARIABLES else ""
+    problem = f"there is no {_short(node.name)}{why}"
+    mend = f"Use one of: {', '.join(known)}."
+    return Fault("template_variable_unknown", field, node.lineno, problem, mend)
+
+
+def _unsupported(
+    field: Part, node: nodes.Node, what: str, kind: str | None = None, known: tuple[str, ...] = ()
+) -> Fault:
+    mend = f"The {kind} are: {', '.join(known)}." if kind else "Use variables, {% if %} and filters only."
+    problem = f"{_short(what)} can't be used in mails"
+    return Fault("template_unsupported", field, node.lineno, problem, mend)
+
+
+def _too_deep(field: Part, line: int | None) -> Fault:
+    problem = f"more than {DEEPEST} things stand inside of each other"
+    return Fault("template_unsupported", field, line, problem, "Make it simpler.")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 100 else f"{text[:100]}…"
+
+
+def _rendered(name: Name, field: Part, source: str) -> Iterator[Fault]:
+    """What shows in examples of every kind, once for each thing that is wrong."""
+    try:
+        template = environment(html=field == "html").from_string(source)
+    except SPOILT:
+        yield Fault("template_malformed", field, None, "it can't be made ready", "Make it simpler.")
+        return
+    found: dict[Code, Fault] = {}
+    for case in CASES:
+        for customer in ("Kunde & Söhne", None):
+            so = _SO[case] + ("" if customer else " of a customer without a name")
+            fault = _in_example(name, field, template, example(name, case, customer=customer), so)
+            if fault:
+                found.setdefault(fault.code, fault)
+    yield from found.values()
+
+
+def _in_example(
+    name: Name, field: Part, template: Template, values: Mapping[str, Any], so: str
+) -> Fault | None:
+    try:
+        made = template.render(values)
+    except SPOILT as error:
+        problem = f"for {so} it can't be filled in"
+        mend = (
+            "Put what may be none (due_date, days_left, when_due) into {% if … %}, use abs for numbers only, "
+            "and truncate for at least 3 characters."
+        )
+        return Fault("template_fails", field, _line_of(error), problem, mend)
+    if field == "subject":
+        length = len(made.strip())
+        if 0 < length <= LONGEST_SUBJECT and len(made.strip().splitlines()) == 1:
+            return None
+        problem = f"for {so} the subject has {length} characters, not 1 to {LONGEST_SUBJECT} on one line"
+        return Fault("template_subject_unfit", field, None, problem, "Shorten or complete it.")
+    if _LINK not in made:
+        problem = f"for {so} it does not show link, for which it is sent"
+        return Fault("template_link_missing", field, None, problem, "Add {{ link }}, as it is.")
+    if name == "reminder" and _OPT_OUT not in made:
+        problem = f"for {so} it does not show opt_out, by which customers end reminders"
+        return Fault("template_opt_out_missing", field, None, problem, "Add {{ opt_out }}, as it is.")
+    return None
+
+
+def _line_of(error: BaseException) -> int | None:
+    """Jinja puts the template's own lines into the traceback, under this name."""
+    at, line = error.__traceback__, None
+    while at is not None:
+        if at.tb_frame.f_code.co_filename == "<template>":
+            line = at.tb_lineno
+        at = at.tb_next
+    return line

@@ -1,0 +1,56 @@
+"""Reminder runs and what was decided about an invoice, a page at a time for those who look."""
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.operations import Kind
+
+from .customer_mails import REMINDER
+from .pages import DEFAULT_LIMIT, Page, read_page
+from .tables import CustomerMail, Operation
+
+
+async def page(
+    session: AsyncSession,
+    organization_id: str,
+    *,
+    dry_run: bool | None = None,
+    open: bool | None = None,
+    limit: int = DEFAULT_LIMIT,
+    cursor: str | None = None,
+) -> Page[Operation]:
+    """An organization's reminder runs, the newest first; `open` is whether they have not ended.
+
+    Raises InvalidRequest `invalid_cursor`.
+    """
+    wanted = select(Operation).where(
+        Operation.organization_id == organization_id, Operation.kind == Kind.REMINDER_RUN.value
+    )
+    if dry_run is not None:
+        wanted = wanted.where(col(Operation.request)["dry_run"].as_boolean().is_(dry_run))
+    if open is not None:
+        closed_at = col(Operation.closed_at)
+        wanted = wanted.where(closed_at.is_(None) if open else closed_at.is_not(None))
+    return await read_page(session, wanted, col(Operation.id), limit=limit, cursor=cursor)
+
+
+async def of_invoice(
+    session: AsyncSession,
+    organization_id: str,
+    invoice_id: str,
+    *,
+    limit: int = DEFAULT_LIMIT,
+    cursor: str | None = None,
+) -> Page[CustomerMail]:
+    """What was decided about reminders of an invoice, the newest first; dry runs decide nothing.
+
+    Raises InvalidRequest `invalid_cursor`.
+    """
+    wanted = select(CustomerMail).where(
+        CustomerMail.invoice_id == invoice_id,
+        CustomerMail.organization_id == organization_id,
+        CustomerMail.template == REMINDER,
+        CustomerMail.dry_run == "",
+    )
+    key = (col(CustomerMail.decided_at), col(CustomerMail.id))
+    return await read_page(session, wanted, *key, limit=limit, cursor=cursor)

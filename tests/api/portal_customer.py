@@ -1,0 +1,102 @@
+"""A customer of an organization with an invoice and links to it, who opens them."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from httpx import Response
+from sqlmodel import col, select
+
+from api.context import now
+from billing.networks import Action
+from db import portal_links
+from db.session import Database
+from db.tables import Customer, Invoice, PortalAccess, PortalLink, PortalNetwork, new_id
+
+from ..builders import Tenant, a_customer, an_invoice, store
+from .conftest import Api
+
+BROWSER = {
+    "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    "Accept": "text/html,application/xhtml+xml,*/*;q=0.8",
+}
+
+
+@dataclass
+class Visitor:
+    """Opens pages with cookies of their own, as a browser."""
+
+    api: Api
+    database: Database
+    customer: Customer
+    invoice: Invoice
+
+    async def link(self, days: float = 30, invoice: Invoice | None = None) -> tuple[PortalLink, str]:
+        """A new link to the invoice and its token; another one before it is replaced."""
+        of, at = invoice or self.invoice, now()
+        async with self.database.transaction() as session:
+            link = await portal_links.issue(
+                session,
+                organization_id=of.organization_id,
+                customer_id=of.customer_id,
+                invoice_id=of.id,
+                by="system",
+                reason="issued",
+                at=at - timedelta(days=1),
+                expires_at=at + timedelta(days=days),
+            )
+            return link, await portal_links.add_token(session, link.id, at=at)
+
+    async def enter(self, token: str) -> Response:
+        """Follow the link in a mail: the answer is the page that one comes to."""
+        self.api.http.cookies.clear()
+        entered = await self.api.http.get(f"/portal/{token}", headers=BROWSER)
+        assert entered.status_code == 303
+        assert entered.headers["location"] == "/portal"
+        return await self.look()
+
+    async def look(self, **headers: str) -> Response:
+        return await self.api.http.get("/portal", headers=BROWSER | headers)
+
+    async def post(self, path: str, **headers: str) -> Response:
+        same = {"Sec-Fetch-Site": "same-origin", "Origin": "null"}
+        return await self.api.http.post(path, headers=BROWSER | same | headers)
+
+    async def block(self, action: Action = "block", network: str = "127.0.0.0/8") -> None:
+        rule = PortalNetwork(
+            id=new_id("pnw"),
+            organization_id=self.invoice.organization_id,
+            action=action,
+            network=network,
+            reason="for a test",
+            created_by="system",
+            created_at=now(),
+        )
+        await store(self.database, rule)
+
+    async def outcomes(self) -> list[str]:
+        """What is noted of visits, the oldest first."""
+        async with self.database.reading() as session:
+            rows = await session.exec(
+                select(PortalAccess).order_by(col(PortalAccess.at), col(PortalAccess.id))
+            )
+            return [row.outcome for row in rows]
+
+    async def row(self, link: PortalLink) -> PortalLink:
+        async with self.database.reading() as session:
+            found = await session.get(PortalLink, link.id)
+        assert found is not None
+        return found
+
+
+async def a_visitor(api: Api, database: Database, tenant: Tenant, **fields: Any) -> Visitor:
+    customer = a_customer(tenant.id)
+    due = now() + timedelta(days=3)
+    invoice = an_invoice(customer, **{"number": "AC-0042", "due_date": due, "finalized_at": now()} | fields)
+    await store(database, customer, invoice)
+    return Visitor(api, database, customer, invoice)
+
+
+def private(answer: Response) -> dict[str, str]:
+    """The headers by which answers could be told from each other, without those that differ every time."""
+    return {name: value for name, value in answer.headers.items() if name != "x-request-id"}
