@@ -8,9 +8,8 @@ from email.utils import format_datetime, parseaddr
 from typing import NamedTuple, cast
 from urllib.parse import urlsplit
 
-from jinja2 import TemplateError
-
 from billing.customer_mail_text import (
+    SPOILT,
     MailFacts,
     Name,
     Words,
@@ -79,7 +78,7 @@ class Sender:
         if own is not None:
             try:
                 words = compiled(Words(own.subject, own.text, own.html)).render(values)
-            except (TemplateError, ArithmeticError, AssertionError, TypeError, ValueError):
+            except SPOILT:
                 failed = own.language  # what could be rendered when it was saved; the mail goes out in ours
         if words is None:
             words = compiled(built_in(name, spoken(to.language))).render(values)

@@ -7,9 +7,10 @@ from fastapi import APIRouter, Path
 from pydantic import AfterValidator, Field
 from starlette.concurrency import run_in_threadpool
 
-from billing.customer_mail_text import NAMES, VARIABLES, Name, Words, built_in, known_tag
+from billing.customer_mail_text import NAMES, SPOILT, VARIABLES, Name, Words, built_in, known_tag
 from billing.mail_phrases import PHRASES
-from billing.mail_template_checks import FILTERS, Case, Fault, preview, validate
+from billing.mail_template_checks import FILTERS, Fault, validate
+from billing.mail_template_examples import SO, Case, preview
 from db import mail_templates, mirror
 from db.tables import MailTemplate
 
@@ -163,7 +164,11 @@ async def preview_template(
     async with context.database.reading() as session:
         seller = (await mirror.organization(session, who.organization)).name
     words = Words(body.subject, body.text, body.html)
-    mail = await run_in_threadpool(preview, name, words, body.case, language=language, seller=seller)
+    try:
+        mail = await run_in_threadpool(preview, name, words, body.case, language=language, seller=seller)
+    except SPOILT as error:  # for this language or seller only, of which validate tries one
+        detail = f"In {language} it can't be filled in for {SO[body.case]}; look at what it does only then."
+        raise ApiProblem.at("template_fails", detail, "/text") from error
     return MailAnswer(**mail._asdict())
 
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
-from jinja2 import Environment, StrictUndefined, Template
+from jinja2 import Environment, StrictUndefined, Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from .mail_phrases import ENGLISH, PHRASES, when_due
@@ -38,6 +38,20 @@ VARIABLES: Mapping[str, str] = {
     "opt_out": "the address at which the customer ends reminders; only in reminder",
     "language": "the customer's language tag",
 }
+
+
+SPOILT = (
+    TemplateError,
+    ArithmeticError,
+    AssertionError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+"""What a template that can't be compiled or rendered raises, Jinja's filters included."""
 
 
 class Words(NamedTuple):
@@ -155,7 +169,7 @@ _PLAIN, _HTML = environment(html=False), environment(html=True)
 
 
 class Compiled:
-    """A template that is ready to be rendered. Raises jinja2.TemplateError for one that is none."""
+    """A template that is ready to be rendered. Raises one of `SPOILT` for one that is none."""
 
     def __init__(self, source: Words) -> None:
         self._subject: Template = _PLAIN.from_string(source.subject)
@@ -163,7 +177,7 @@ class Compiled:
         self._html: Template | None = _HTML.from_string(source.html) if source.html else None
 
     def render(self, values: Mapping[str, Any]) -> Words:
-        """The mail. The subject is one line, cut where it is too long."""
+        """The mail. The subject is one line, cut where it is too long. Raises one of `SPOILT`."""
         subject = line(self._subject.render(values))
         if len(subject) > LONGEST_SUBJECT:
             subject = f"{subject[: LONGEST_SUBJECT - 1].rstrip()}…"

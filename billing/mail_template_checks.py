@@ -5,22 +5,13 @@ neither is let through: no loops, no calls, no arithmetic, nothing that multipli
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, Literal, NamedTuple
 
-from jinja2 import Template, TemplateError, TemplateSyntaxError, nodes
+from jinja2 import Template, TemplateSyntaxError, nodes
 
-from .customer_mail_text import (
-    LONGEST_SUBJECT,
-    VARIABLES,
-    Compiled,
-    MailFacts,
-    Name,
-    Words,
-    environment,
-    variables,
-)
+from .customer_mail_text import LONGEST_SUBJECT, SPOILT, VARIABLES, Name, environment
+from .mail_template_examples import CASES, LINK, OPT_OUT, SO, example
 
 Part = Literal["subject", "text", "html"]
 Code = Literal[
@@ -33,9 +24,6 @@ Code = Literal[
     "template_opt_out_missing",
     "template_fails",
 ]
-Case = Literal["overdue", "due_today", "due", "no_due_date", "paid"]
-CASES: tuple[Case, ...] = ("overdue", "due_today", "due", "no_due_date", "paid")
-
 LARGEST_PART = 64 * 1024
 """Bytes in UTF-8."""
 DEEPEST = 40
@@ -47,19 +35,6 @@ MOST_FAULTS = 20
 
 FILTERS = ("abs", "capitalize", "default", "escape", "lower", "title", "trim", "truncate", "upper")
 TESTS = ("defined", "none")
-
-SPOILT = (
-    TemplateError,
-    ArithmeticError,
-    AssertionError,
-    LookupError,
-    MemoryError,
-    RecursionError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-)
-"""What a template that can't be compiled or rendered raises, Jinja's filters included."""
 
 _ALLOWED = (
     nodes.Output,
@@ -74,6 +49,7 @@ _ALLOWED = (
     nodes.Not,
     nodes.Const,
     nodes.Concat,
+    nodes.Scope,  # around what is refused by its own name
 )
 _CALLED: Mapping[type[nodes.Node], str] = {
     nodes.For: "{% for %}",
@@ -95,24 +71,6 @@ _CALLED: Mapping[type[nodes.Node], str] = {
     nodes.List: "a list",
     nodes.Tuple: "a list with commas",
     nodes.Dict: "a dictionary",
-}
-
-_LINK = "https://billing.example/portal/EXAMPLE-LINK"
-_OPT_OUT = "https://billing.example/portal/opt-out/EXAMPLE-LINK"
-_AT = datetime(2026, 4, 15, 16, 0, tzinfo=UTC)
-_DUE_IN_DAYS: Mapping[Case, int | None] = {
-    "overdue": -3,
-    "due_today": 0,
-    "due": 7,
-    "no_due_date": None,
-    "paid": 7,
-}
-_SO: Mapping[Case, str] = {
-    "overdue": "an overdue invoice",
-    "due_today": "an invoice that is due today",
-    "due": "an invoice that is due in 7 days",
-    "no_due_date": "an invoice without a due date",
-    "paid": "a paid invoice",
 }
 
 
@@ -144,35 +102,6 @@ def validate(name: Name, subject: str, text: str, html: str | None) -> list[Faul
     return faults or [fault for field, source in parts for fault in _rendered(name, field, source)]
 
 
-def example(
-    name: Name,
-    case: Case,
-    *,
-    language: str = "en",
-    seller: str = "Acme Ltd",
-    customer: str | None = "Kunde & Söhne",
-) -> dict[str, Any]:
-    """The variables of a mail about an invoice that is made up. The links in it lead nowhere."""
-    days = _DUE_IN_DAYS[case]
-    facts = MailFacts(
-        seller=seller,
-        customer=customer,
-        number="A-0001",
-        amount_minor=0 if case == "paid" else 123_450,
-        currency="usd",
-        due_date=None if days is None else _AT + timedelta(days=days),
-        link_until=_AT + timedelta(days=30),
-        language=language,
-        zone="UTC",
-    )
-    return variables(name, facts, _AT, _LINK, _OPT_OUT)
-
-
-def preview(name: Name, words: Words, case: Case, *, language: str, seller: str) -> Words:
-    """The mail that a template which `validate` finds nothing wrong with makes of an example."""
-    return Compiled(words).render(example(name, case, language=language, seller=seller))
-
-
 def _written(name: Name, field: Part, source: str) -> Iterator[Fault]:
     """What can be seen without rendering."""
     size = len(source.encode("utf-8", "surrogatepass"))
@@ -185,6 +114,10 @@ def _written(name: Name, field: Part, source: str) -> Iterator[Fault]:
         yield Fault("template_subject_unfit", field, None, problem, "Write it on one line.")
         return
     try:
+        line = _too_many_brackets(source)
+        if line:
+            yield _too_deep(field, line)
+            return
         tree = environment(html=field == "html").parse(source)
     except TemplateSyntaxError as error:
         problem = f"this can't be read: {_short(error.message or 'no template').rstrip('.')}"
@@ -198,6 +131,16 @@ def _written(name: Name, field: Part, source: str) -> Iterator[Fault]:
         yield Fault("template_malformed", field, None, problem, "Look for a number that is too long.")
         return
     yield from _of_nodes(name, field, tree)
+
+
+def _too_many_brackets(source: str) -> int | None:
+    """Their line. They are not in the tree, but reading them takes a stack as deep as they are."""
+    open_ = 0
+    for line, _, token in environment(html=False).lex(source):
+        open_ += (token == "(") - (token == ")")
+        if open_ > DEEPEST:
+            return line
+    return None
 
 
 def _of_nodes(name: Name, field: Part, tree: nodes.Template) -> Iterator[Fault]:
@@ -290,7 +233,7 @@ def _rendered(name: Name, field: Part, source: str) -> Iterator[Fault]:
     found: dict[Code, Fault] = {}
     for case in CASES:
         for customer in ("Kunde & Söhne", None):
-            so = _SO[case] + ("" if customer else " of a customer without a name")
+            so = SO[case] + ("" if customer else " of a customer without a name")
             fault = _in_example(name, field, template, example(name, case, customer=customer), so)
             if fault:
                 found.setdefault(fault.code, fault)
@@ -315,10 +258,10 @@ def _in_example(
             return None
         problem = f"for {so} the subject has {length} characters, not 1 to {LONGEST_SUBJECT} on one line"
         return Fault("template_subject_unfit", field, None, problem, "Shorten or complete it.")
-    if _LINK not in made:
+    if LINK not in made:
         problem = f"for {so} it does not show link, for which it is sent"
         return Fault("template_link_missing", field, None, problem, "Add {{ link }}, as it is.")
-    if name == "reminder" and _OPT_OUT not in made:
+    if name == "reminder" and OPT_OUT not in made:
         problem = f"for {so} it does not show opt_out, by which customers end reminders"
         return Fault("template_opt_out_missing", field, None, problem, "Add {{ opt_out }}, as it is.")
     return None

@@ -8,13 +8,14 @@ from .demo_money import MoneyBack
 from .demo_people import DemoFailed as DemoFailed
 from .demo_people import People, expect
 from .demo_plan_change import PlanChanges
+from .demo_portal import CustomersSide
 from .stack import Stack
 from .telling import Teller
 
 
 @dataclass
 class Demo:
-    """Plan changes, refunds and credits of the example organization on a running stack."""
+    """Plan changes, refunds, credits, links and reminders of the example organization on a running stack."""
 
     stack: Stack
     teller: Teller
@@ -24,7 +25,7 @@ class Demo:
         """All of it. Raises DemoFailed at the first thing that is not as it should be."""
         people = People(self.stack, self.teller)
         try:
-            for part in (PlanChanges(people), MoneyBack(people)):
+            for part in (PlanChanges(people), MoneyBack(people), CustomersSide(people)):
                 await part.play()
                 self.done += part.done
             await self._mails()

@@ -43,8 +43,9 @@ OPTED_OUT = "opted_out"
 
 _PREFETCH = ("sec-purpose", "purpose", "x-purpose", "x-moz")
 _SCANNERS = re.compile(
-    # What opens links in mails before people do (and says so), crawlers, previews, and programs.
-    r"bot\b|crawl|spider|scan|preview|slurp|barracuda|proofpoint|mimecast|safelinks|ms-office|urldefense|"
+    # What opens links in mails before people do (and says so), crawlers, previews, and programs; Cubot is
+    # a maker of phones.
+    r"(?<!cu)bot\b|crawl|spider|scan|preview|slurp|barracuda|proofpoint|mimecast|safelinks|ms-office|urldefense|"
     r"trendmicro|symantec|googleimageproxy|facebookexternalhit|whatsapp|curl|wget|python|go-http|java/|"
     r"okhttp|libwww",
     re.IGNORECASE,

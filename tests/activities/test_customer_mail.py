@@ -340,7 +340,12 @@ async def test_a_link_that_was_asked_for_is_sent_whatever_the_hour_unless_it_was
     assert "List-Unsubscribe" not in sent["headers"]
 
 
-async def test_an_organizations_own_words_are_used_and_ours_where_they_fail(desk: Desk) -> None:
+@pytest.mark.parametrize(
+    "broken_text", ["{{ nothing_of_the_kind }}", "{{ seller|truncate(1) }}", "{{ 1 / 0 }}"]
+)
+async def test_an_organizations_own_words_are_used_and_ours_where_they_fail(
+    desk: Desk, broken_text: str
+) -> None:
     own = MailTemplate(
         organization_id=desk.acme.id,
         name="reminder",
@@ -357,7 +362,7 @@ async def test_an_organizations_own_words_are_used_and_ours_where_they_fail(desk
     async with desk.database.transaction() as session:
         broken = await session.get(MailTemplate, (desk.acme.id, "reminder", "*"))
         assert broken is not None
-        broken.text = "{{ nothing_of_the_kind }}"
+        broken.text = broken_text
         session.add(broken)
     await desk.decided("due-1d")
     await desk.send()

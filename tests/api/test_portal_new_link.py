@@ -1,5 +1,6 @@
 """A customer whose link does not open asks for a new one: who is mailed, how often, and what all are told."""
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -49,6 +50,15 @@ async def test_a_new_link_is_mailed_once_in_a_quarter_of_an_hour(
         assert (await visitor.post("/portal/new-link")).status_code == 200
     assert await counted(database, CustomerMail) == [1]
     assert await visitor.outcomes() == ["expired", "asked", "limited", "limited", "limited"]
+
+
+async def test_of_several_who_ask_at_once_one_gets_a_mail(visitor: Visitor, database: Database) -> None:
+    _, token = await visitor.link(days=-0.5)
+    await visitor.enter(token)
+    answers = await asyncio.gather(*(visitor.post("/portal/new-link") for _ in range(6)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert await counted(database, CustomerMail, PortalTrouble) == [1, 1]
+    assert sorted(await visitor.outcomes()) == ["asked", "expired"] + ["limited"] * 5
 
 
 async def test_one_address_asks_for_so_many_new_links_in_an_hour(

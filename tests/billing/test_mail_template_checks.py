@@ -5,16 +5,14 @@ import pytest
 from billing.customer_mail_text import NAMES, VARIABLES, Name, Words, built_in
 from billing.mail_phrases import PHRASES
 from billing.mail_template_checks import (
-    CASES,
     DEEPEST,
     LARGEST_PART,
     MOST_FAULTS,
     MOST_NODES,
     Fault,
-    example,
-    preview,
     validate,
 )
+from billing.mail_template_examples import CASES, example, preview
 
 LINKS = "{{ link }} {{ opt_out }}"
 USABLE = (
@@ -154,7 +152,7 @@ def test_what_is_no_template_is_refused_with_its_line(source: str, line: int | N
     "source",
     [
         "{{ " + "(" * 30_000,
-        "{{ " + "(" * 150 + "1" + ")" * 150 + " }}",
+        "{{ " + "(" * 41 + "1" + ")" * 41 + " }}",
         "{{ " + "not " * 9_000 + "1 }}",
         "{{ " + "1 and " * 9_000 + "1 }}",
         "{{ seller" + "|upper" * 9_000 + " }}",
@@ -163,9 +161,9 @@ def test_what_is_no_template_is_refused_with_its_line(source: str, line: int | N
     ids=["brackets", "closed brackets", "not", "and", "filters", "if"],
 )
 def test_what_is_nested_without_end_is_refused_without_a_crash(source: str) -> None:
-    faults = in_text(source + LINKS)
-    assert [fault.code for fault in faults] in (["template_unsupported"], [])
-    assert all(str(DEEPEST) in fault.problem for fault in faults)
+    [fault] = in_text(source + LINKS)
+    assert fault.code == "template_unsupported"
+    assert fault.problem == f"more than {DEEPEST} things stand inside of each other"
 
 
 @pytest.mark.parametrize(
