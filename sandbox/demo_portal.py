@@ -153,8 +153,8 @@ class CustomersSide:
         expect(counted == [], f"a second run to decide nothing anew, but it did: {counted}")
         amounts = {code: sum(c["amounts"].get(code, 0) for c in done["counts"]) for code in ("usd",)}
         self._teller.say(
-            f"{done['seen']} open invoices were looked at; {money(amounts['usd'], 'usd')} is unpaid on those. "
-            "A second run decides nothing anew."
+            f"{done['seen']} open invoices were looked at; {money(amounts['usd'], 'usd')} is unpaid on "
+            "those three. A second run decides nothing anew."
         )
         self.done.append(
             "Each reminder was decided once: sent, held for the customer's own hours, or left out."

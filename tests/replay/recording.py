@@ -15,7 +15,7 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowHistory
 from temporalio.service import RPCError, RPCStatusCode
 
 from billing.stripe_events import FOLLOWED
-from db.tables import Approval, Notice, Operation, StripeEvent
+from db.tables import Approval, CustomerMail, Notice, Operation, StripeEvent
 from workflows import ids as workflow_ids
 
 from ..house import House
@@ -28,7 +28,7 @@ def recording() -> bool:
 
 
 async def record(home: House, test: str) -> None:
-    """Writes the histories of operations, approvals and notices, and of Stripe's events one a branch."""
+    """Writes the histories of operations, approvals, notices, mails, and of Stripe's events one a branch."""
     name = re.sub(r"^test_|\[.*$", "", test)
     async with home.database.reading() as session:
         for kind, table in (("operation", Operation), ("approval", Approval), ("notice", Notice)):
@@ -37,6 +37,12 @@ async def record(home: House, test: str) -> None:
                 if await _is_ours(home, workflow_id):
                     await _settled(home, kind, workflow_id)
                     await _write(home, workflow_id, f"{name}.{kind}-{number}.json")
+        mails = (await session.exec(select(CustomerMail.id).where(CustomerMail.template != "reminder"))).all()
+        for number, mail in enumerate(sorted(mails), 1):
+            workflow_id = workflow_ids.customer_mail_workflow(mail)
+            if await _is_ours(home, workflow_id):
+                await home.temporal.get_workflow_handle(workflow_id).result()
+                await _write(home, workflow_id, f"{name}.mail-{number}.json")
         query = select(StripeEvent.id, StripeEvent.type).where(StripeEvent.state != "pending")
         events = (await session.exec(query.order_by(StripeEvent.id))).all()
     written: set[str] = set()
