@@ -33,6 +33,57 @@ MONEY_STATES = [
     State.MISMATCHED,
     State.FAILED,
 ]
+
+
+def trouble(**more: Any) -> dict[str, Any]:
+    """A customer who can't get in, as its story tells of it."""
+    about = {
+        "invoice": "in_1",
+        "invoice_number": "A-0001",
+        "customer": "cus_1",
+        "cause": "reported",
+        "description": "The link does not open at their office.",
+        "noticed_at": "2026-04-13T15:00:00Z",
+        "deadline": "2026-04-13T21:00:00Z",
+        "found": ["expired"],
+        "since": "2026-04-12T09:00:00Z",
+        "words": "Their link has expired.",
+        "action": {
+            "where": "plixo",
+            "method": "POST",
+            "path": "/v1/invoices/in_1/portal-links/resend",
+            "does": "Ends the older links and mails a new one.",
+        },
+        "new_link": False,
+    }
+    return {
+        "subject": about | more,
+        "deadline": "2026-04-13T21:00:00Z",
+        "number": 0,
+        "requested_by": "per_bea",
+        "person": None,
+        "comment": None,
+    }
+
+
+def solved(how: str) -> dict[str, Any]:
+    """How it ended."""
+    result = {
+        "how": how,
+        "solved_at": "2026-04-13T16:00:00Z",
+        "within_same_business_day": True,
+        "minutes": 60,
+    }
+    return trouble(solved=result) | {"person": "per_cora", "comment": "They pay by bank transfer."}
+
+
+TROUBLES = [
+    trouble(),
+    trouble(new_link=True, cause="asked"),
+    trouble(new_link=True, cause="failures"),
+    trouble(action=None, found=["void"], words="The invoice is void."),
+]
+
 FULL: dict[str, list[dict[str, Any]]] = {
     "review_requested": [review(s, reason="We grow.", comment="No.", person="per_cora") for s in SUBJECTS],
     "review_reminder": [review(s, needs="all", rule="beyond their authority") for s in SUBJECTS],
@@ -66,6 +117,9 @@ FULL: dict[str, list[dict[str, Any]]] = {
         for what in ("failed", "incomplete")
         for s, result in MONEY_ENDS[:5]
     ],
+    "portal_trouble": TROUBLES,
+    "portal_trouble_escalated": [told | {"number": number} for told in TROUBLES for number in (0, 1, 3)],
+    "portal_trouble_solved": [solved(how) for how in ("got_in", "paid", "not_payable", "closed")],
     "notice_escalated": [notice("plan_change_applied"), notice("refund_failed", shown(a_refund()))],
 }
 

@@ -42,4 +42,5 @@ def _result(file: Path) -> str | None:
     if completed is None:
         return None
     [payload] = completed["result"]["payloads"]
-    return str(json.loads(base64.b64decode(payload["data"])))
+    # A reminder run returns nothing: its operation has the summary.
+    return str(json.loads(base64.b64decode(payload["data"]))) if "data" in payload else None
