@@ -15,7 +15,9 @@ from datetime import datetime, timedelta
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
-from billing.operations import SYSTEM
+from billing.customer_mails import PERSON_MAIL, person_mail_workflow
+from billing.messages import MailRequest
+from billing.operations import SYSTEM, Role
 from billing.policy import Policy
 from billing.portal import link_expiry
 from billing.reminder_runs import SendDue, SentDue
@@ -25,6 +27,7 @@ from db import (
     customer_mails,
     customer_settings,
     incidents,
+    outbox,
     portal_links,
     reminder_rows,
 )
@@ -178,6 +181,7 @@ class CustomerMailer:
                     code=outcome.code,
                     at=at,
                 )
+                await _tell_admins(session, outcome, at)
         elif outcome.later:
             wait = min(BACKOFF * 2 ** min(mail.attempts - 1, 10), LONGEST)
             await customer_mails.postpone(session, mail, due_at=at + wait)
@@ -251,6 +255,29 @@ class CustomerMailer:
             else:
                 found[mail.id] = contents[mail.id], live[mail.invoice_id]
         return found
+
+
+async def _tell_admins(session: AsyncSession, outcome: Outcome, at: datetime) -> None:
+    """That a customer can't be reached; by name and without the address, which is no one else's business."""
+    mail, post = outcome.taken.mail, outcome.taken.post
+    code = f"SMTP {outcome.code}" if outcome.code else "it is no mail address"
+    whom = f"{post.recipient} ({mail.customer_id})" if post.recipient else mail.customer_id
+    request = MailRequest(
+        organization=mail.organization_id,
+        operation=mail.operation_id or "",
+        key=mail.id,
+        template="customer_mail_bounced",
+        roles=(Role.BILLING_ADMIN,),
+        context={"why": f"Customer {whom}, invoice {mail.invoice_id}: {code}."},
+    )
+    await outbox.enqueue(
+        session,
+        action=outbox.START,
+        workflow_id=person_mail_workflow(mail.id),
+        name=PERSON_MAIL,
+        payload=request.model_dump(mode="json"),
+        at=at,
+    )
 
 
 def _asked_for(content: Content, at: datetime) -> tuple[Content, PortalLink] | str:

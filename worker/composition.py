@@ -44,6 +44,7 @@ from workflows.finance_notice import FinanceNoticeWorkflow
 from workflows.invoice_fetch import InvoiceFetchWorkflow
 from workflows.note import NoteWorkflow
 from workflows.outbox_sweep import OutboxSweepWorkflow
+from workflows.person_mail import PersonMailWorkflow
 from workflows.plan_change import PlanChangeWorkflow
 from workflows.portal_access import PortalAccessWorkflow
 from workflows.reconcile import ReconcileWorkflow
@@ -59,6 +60,7 @@ WORKFLOWS: Sequence[type] = (
     CreditWorkflow,
     NoteWorkflow,
     CustomerMailWorkflow,
+    PersonMailWorkflow,
     ApprovalWorkflow,
     FinanceNoticeWorkflow,
     StripeEventWorkflow,

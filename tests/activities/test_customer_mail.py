@@ -18,6 +18,7 @@ from db.tables import (
     CustomerSettings,
     Invoice,
     MailTemplate,
+    Outbox,
     PortalLink,
     PortalToken,
     new_id,
@@ -269,11 +270,15 @@ async def test_an_address_that_is_refused_for_good_is_kept_as_such(desk: Desk) -
     desk.clock.now += timedelta(hours=2)
     again = await desk.send()
     [settings] = await desk.all(CustomerSettings)
+    [told_people] = await desk.all(Outbox)
     row = await desk.row(first)
 
     assert told(sent) == (0, 1, 0, 1, False)
     assert (row.state, row.smtp_code, row.address) == ("bounced", 550, "pay@customer.example")
     assert (settings.bounced_address, settings.bounce_code) == ("pay@customer.example", 550)
+    assert (told_people.name, told_people.workflow_id) == ("PersonMailWorkflow", f"person-mail-{first.id}")
+    assert told_people.payload["roles"] == ["billing_admin"]
+    assert "pay@customer.example" not in str(told_people.payload)
     assert told(again) == (0, 0, 1, 0, False)
     assert desk.mails == []
 

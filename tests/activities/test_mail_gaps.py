@@ -118,6 +118,7 @@ FULL: dict[str, list[dict[str, Any]]] = {
         for s, result in MONEY_ENDS[:5]
     ],
     "portal_trouble": TROUBLES,
+    "customer_mail_bounced": [{"why": "Customer 01 (cus_1), invoice in_1: SMTP 550."}],
     "portal_trouble_escalated": [told | {"number": number} for told in TROUBLES for number in (0, 1, 3)],
     "portal_trouble_solved": [solved(how) for how in ("got_in", "paid", "not_payable", "closed")],
     "notice_escalated": [notice("plan_change_applied"), notice("refund_failed", shown(a_refund()))],

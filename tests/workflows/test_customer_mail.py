@@ -6,6 +6,7 @@ from db import portal_links
 from db.portal_links_mail import mail_link
 from db.tables import CustomerMail, Invoice
 from sandbox.mail import Fault
+from workflows import ids
 
 from ..builders import a_customer, an_invoice, store
 from ..house import House, until
@@ -77,8 +78,17 @@ async def test_one_that_is_refused_for_good_is_not_tried_again(home: House) -> N
     home.mail.mailbox.fault = Fault(code=550, times=5)
     _, mail = await asked(home)
     row = await settled(home, mail, "bounced")
+    home.mail.mailbox.fault = Fault(code=550, times=0)
+    await home.temporal.execute_workflow(ids.OUTBOX_SWEEP, id="sweep", task_queue=ids.MAIN_QUEUE)
+
+    async def told() -> bool:
+        return bool(home.mail.mailbox.mails)
+
+    await until(told, lambda: "no admin was told")
+    [said] = home.mail.mailbox.mails
     assert (row.attempts, row.smtp_code) == (1, 550)
-    assert home.mail.mailbox.mails == []
+    assert said["subject"].startswith("Mail to a customer came back: ")
+    assert f"invoice {row.invoice_id}: SMTP 550." in said["text"]
 
 
 async def test_a_link_that_was_replaced_before_it_went_out_is_not_mailed(home: House) -> None:
