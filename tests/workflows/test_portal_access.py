@@ -210,6 +210,11 @@ async def test_an_expired_link_is_mended_by_a_new_one_once(home: House, trouble:
         )
     await trouble.notice("failures", at)
     subject = (await home.get(trouble.tenant.auditor, f"/v1/operations/{trouble.operation}"))["subject"]
+
+    async def mended() -> bool:
+        return "new link mailed" in await trouble.events()
+
+    await until(mended, lambda: "no new link was mailed")
     async with home.database.reading() as session:
         mails = list(await session.exec(select(CustomerMail)))
         starts = list(await session.exec(select(Outbox).where(Outbox.name == "CustomerMailWorkflow")))
