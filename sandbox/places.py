@@ -134,14 +134,20 @@ class Places:
         }
 
 
+KEPT_FROM, KEPT_TO = 20_000, 32_000
+"""Among these a stack's ports are chosen: below those that the system gives to whoever wants just any, which
+would take one while the stack is down."""
+
+
 def reserve_ports(wanted: dict[PortName, int]) -> dict[PortName, int]:
     """A loopback port for every name: the wanted one if it is free, or else any free one."""
     held: list[socket.socket] = []
     ports: dict[PortName, int] = {}
     try:
         for name in PORTS:
-            listener = _bound(wanted.get(name, 0)) or _bound(0)
-            assert listener is not None, "port 0 always finds a free one"
+            listener = _bound(wanted[name]) if name in wanted else None
+            while listener is None:
+                listener = _bound(KEPT_FROM + secrets.randbelow(KEPT_TO - KEPT_FROM))
             held.append(listener)
             ports[name] = listener.getsockname()[1]
     finally:
