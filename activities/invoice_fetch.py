@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from billing.portal import InvoiceFetch, InvoiceFetched, pay_link_expiry
+from billing.portal import InvoiceFetch, InvoiceFetched, pay_link_expiry, payable
 from db import invoice_pdfs
 from db.session import Database
 from db.tables import Customer, PayLink, new_id
@@ -23,9 +23,6 @@ from .invoice_files import Unusable, download
 from .mirror_pages import OWNER, invoice_row
 from .stripe_objects import Document, Seen
 from .stripe_reads import ask_for
-
-PAYABLE = ("open", "uncollectible")
-"""What Stripe still takes money for."""
 
 
 class InvoiceFetches:
@@ -52,7 +49,7 @@ class InvoiceFetches:
             return InvoiceFetched(state="gone", read_at=read_at)
         found = seen.main
         url, finalized = found.get("hosted_invoice_url"), found["status_transitions"]["finalized_at"]
-        if found["status"] not in PAYABLE or found["amount_remaining"] <= 0 or not (url and finalized):
+        if not payable(found["status"], found["amount_remaining"]) or not (url and finalized):
             return InvoiceFetched(state="not_payable", read_at=read_at, status=found["status"])
         due = found.get("due_date")
         expires_at = pay_link_expiry(_time(finalized), _time(due) if due else None, read_at)

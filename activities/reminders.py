@@ -22,7 +22,7 @@ from billing.reminder_runs import (
     RunSummary,
 )
 from billing.reminders import Decision, Facts, Rules, decide
-from db import customer_mails, incidents, operations, reminder_rows, timeline
+from db import customer_mails, incidents, operations, reminder_rows, reminder_runs, timeline
 from db.session import Database
 from db.tables import Operation, new_id
 from db.timeline import NewEvent
@@ -152,7 +152,7 @@ class Reminders:
             row = await operations.get_any(session, operation)
             assert row is not None, "a run has its operation"
             seen = (row.subject or {}).get("seen", 0)
-            counts = await customer_mails.counts(session, operation)
+            counts = await reminder_runs.counts(session, operation)
         return RunSummary(seen=seen, dry_run=bool(row.request["dry_run"]), counts=counts)
 
     async def _run(self, session: AsyncSession, id_: str) -> tuple[Operation, Policy]:
@@ -257,7 +257,7 @@ def _draft(organization: str, policy: dict[str, Any], at: datetime) -> Operation
         idempotency_key=f"reminder-sweep:{at:%Y-%m-%dT%H:%M}",
         policy=policy,
         requested_by=SYSTEM,
-        allowed_actions=["cancel"],
+        allowed_actions=["pause", "cancel"],
         workflow_id=f"operation-{id_}",
         created_at=at,
         updated_at=at,

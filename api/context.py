@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 
 from billing.policy import Policy
+from billing.portal_policy import PortalPolicy
 from db.session import Database
 
 from .dispatcher import Dispatcher
@@ -37,6 +38,12 @@ class Context:
     metrics: Metrics
     stripe: StripeAccount
     site: Site
+
+
+def portal_policy(context: Context) -> PortalPolicy:
+    """The rules of the mini-portal, which the policy that the product is started with has."""
+    assert context.policy.portal is not None, "only the policies of older operations have none"
+    return context.policy.portal
 
 
 async def context_of(request: Request) -> Context:

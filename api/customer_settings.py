@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from babel import Locale, UnknownLocaleError
 from fastapi import APIRouter
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.business_time import known_country, known_subdivision, known_zone
+from billing.customer_mail_text import known_tag
 from billing.customers import Correspondent, Whereabouts, correspondent
 from db import customer_settings, mirror
 from db.tables import Customer, CustomerSettings, Organization
@@ -91,14 +91,11 @@ def _check(wanted: dict[str, Any]) -> None:
         raise ApiProblem.usual("country_unknown")
 
 
-def _language(tag: str) -> str:
-    try:
-        locale = Locale.parse(tag, sep="-")
-    except (ValueError, UnknownLocaleError) as error:
-        raise ApiProblem.usual("language_unknown") from error
-    return "-".join(
-        part for part in (locale.language, locale.script, locale.territory, locale.variant) if part
-    )
+def _language(text: str) -> str:
+    tag = known_tag(text)
+    if tag is None:
+        raise ApiProblem.usual("language_unknown")
+    return tag
 
 
 def _check_subdivision(known: Known, row: CustomerSettings) -> None:

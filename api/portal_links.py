@@ -14,7 +14,7 @@ from db.tables import CustomerSettings, Invoice, Outbox, PortalLink
 from . import examples, views
 from . import link_examples as shown
 from .auth import AnyCaller, Caller, Giver
-from .context import Context, InContext, now
+from .context import Context, InContext, now, portal_policy
 from .dispatcher import HEAD_START
 from .ids import Id
 from .link_models import IssuedLinkAnswer, LinkBody, LinkMailAnswer, PortalLinkAnswer, RevokeBody
@@ -57,7 +57,7 @@ async def issue(id: Id, who: Giver, context: InContext, body: LinkBody | None = 
             by=who.person,
             reason="issued",
             at=at,
-            expires_at=await _expiry(session, _policy(context), invoice, body, at),
+            expires_at=await _expiry(session, portal_policy(context), invoice, body, at),
         )
         token = await portal_links.add_token(session, link.id, at=at)
     return IssuedLinkAnswer(**_answer(link, at).model_dump(), url=f"{context.site.public_url}/portal/{token}")
@@ -143,7 +143,7 @@ async def mail_link(
     """Issue a link and have it mailed, with the caller's transaction; hand the row over after the commit."""
     return await portal_links_mail.mail_link(
         session,
-        _policy(context),
+        portal_policy(context),
         invoice=invoice,
         by=by,
         reason=reason,
@@ -151,12 +151,6 @@ async def mail_link(
         operation_id=operation_id,
         head_start=HEAD_START,
     )
-
-
-def _policy(context: Context) -> PortalPolicy:
-    policy = context.policy.portal
-    assert policy is not None, "only the policies of older operations have none"
-    return policy
 
 
 async def _with_page(session: AsyncSession, who: Caller, id_: str) -> Invoice:

@@ -9,7 +9,7 @@ from billing.money import Money
 from billing.operations import Kind, Message
 from billing.reminder_runs import Count, ReminderRunInput, RunPause
 from billing.reminders import words
-from db import customer_mails, reminder_runs
+from db import reminder_runs
 from db.tables import CustomerMail, Operation
 from workflows import ids
 
@@ -101,7 +101,7 @@ async def read_run(id: Id, who: AnyCaller, context: InContext) -> ReminderRunAns
     """`progress` is as it is now, `result` what it was when the run ended."""
     async with context.database.reading() as session:
         row = await asking.owned(session, who, Kind.REMINDER_RUN, id)
-        counts = await customer_mails.counts(session, row.id)
+        counts = await reminder_runs.counts(session, row.id)
     return _run(row, counts, who)
 
 
@@ -118,7 +118,7 @@ async def list_decisions(
     """The newest first."""
     async with context.database.reading() as session:
         row = await asking.owned(session, who, Kind.REMINDER_RUN, id)
-        page = await customer_mails.page(
+        page = await reminder_runs.decisions(
             session, row.id, state=query.state, limit=query.limit, cursor=query.cursor
         )
     return views.listed(page, decision)

@@ -1,6 +1,6 @@
 """Mails to customers in words: the built-in templates, an organization's own ones, and what both can say.
 
-The built-in ones are made from the layouts in `customer_mails/` and the phrases of each language: what comes
+The built-in ones are made from the layouts in `mail_layouts/` and the phrases of each language: what comes
 out is a template as an organization may write it, so that it can start from there.
 """
 
@@ -21,7 +21,7 @@ from .money import Money
 
 Name = Literal["reminder", "portal_link"]
 NAMES: tuple[Name, ...] = ("reminder", "portal_link")
-LAYOUTS = Path(__file__).parent / "customer_mails"
+LAYOUTS = Path(__file__).parent / "mail_layouts"
 LONGEST_SUBJECT = 200
 
 VARIABLES: Mapping[str, str] = {

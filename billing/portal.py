@@ -42,6 +42,11 @@ def pay_link_expiry(finalized_at: datetime, due_date: datetime | None, read_at: 
     return max(usual, read_at + FRESH)
 
 
+def payable(status: str, amount_remaining: int) -> bool:
+    """Whether Stripe still takes money for an invoice; one that was written off can be paid all the same."""
+    return status in ("open", "uncollectible") and amount_remaining > 0
+
+
 class InvoiceFetch(Message):
     """Read an invoice from Stripe anew, for its pay link or its PDF."""
 

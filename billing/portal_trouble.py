@@ -117,12 +117,6 @@ class CloseTrouble(Message):
     note: str
 
 
-class InvoiceChanged(Message):
-    """Stripe has told us of the invoice; what it is, stands in the mirror."""
-
-    event: str
-
-
 def deadline(policy: Policy, noticed_at: datetime) -> datetime:
     """The end of the business day, in UTC; outside business hours, of the next one."""
     assert policy.portal is not None, "the API takes no trouble without a policy for it"

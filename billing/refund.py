@@ -132,12 +132,6 @@ class RefundFound(Message):
     metadata: dict[str, str]
 
 
-class RefundChanged(Message):
-    """Stripe has told us of a refund: look at it now. `event` is Stripe's id of what it told."""
-
-    event: str
-
-
 class ReviseRefund(Message):
     """The edited request after an approver asked for changes."""
 

@@ -195,7 +195,7 @@ def next_step(facts: Facts, rules: Rules) -> Upcoming | None:
     waits = {one.step: one for one in facts.unsent}
     now = [waits[step.key] for step in steps if step.key in waits and step.at <= rules.at]
     for held in sorted(now, key=lambda unsent: unsent.due_at):
-        return Upcoming(held.step, held.due_at, held.due_at)
+        return Upcoming(held.step, held.due_at, max(held.due_at, opening))
     coming = [s for s in steps if s.key not in facts.decided or s.key in waits]
     due = [s for s in coming if s.at <= rules.at and rules.at - s.first <= rules.catch_up]
     later = [s for s in coming if s.at > rules.at]

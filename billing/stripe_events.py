@@ -61,6 +61,12 @@ class EventFollowed(Message):
     waiting: tuple[str, ...] = ()
 
 
+class StripeChanged(Message):
+    """To a story that waits: Stripe has told of what it follows. `event` is Stripe's id of what it told."""
+
+    event: str
+
+
 class SettleEvent(Message):
     """The event has been followed to its end."""
 

@@ -1,11 +1,13 @@
-"""Whether a customer can be written to."""
+"""Whether, and how, a customer can be written to."""
 
 from typing import Literal
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.customers import Correspondent, Whereabouts, correspondent
+
 from . import mirror
-from .tables import CustomerSettings
+from .tables import Customer, CustomerSettings, Organization
 
 
 async def usable(
@@ -18,3 +20,17 @@ async def usable(
     settings = await session.get(CustomerSettings, customer_id)
     bounced = settings is not None and settings.bounced_address == customer.email
     return "bounced" if bounced else "usable"
+
+
+def written_to(home: Organization, customer: Customer, settings: CustomerSettings | None) -> Correspondent:
+    """The customer as one writes to them; one that was deleted in Stripe has no address any more."""
+    return correspondent(
+        customer=customer.id,
+        name=customer.name,
+        email=None if customer.deleted else customer.email,
+        settings=Whereabouts(settings.language, settings.zone, settings.country, settings.subdivision)
+        if settings
+        else Whereabouts(),
+        stripe=Whereabouts(language=customer.language, country=customer.country),
+        organization=Whereabouts(zone=home.zone, country=home.country, subdivision=home.subdivision),
+    )

@@ -7,8 +7,9 @@ from sqlalchemy import bindparam
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.customers import Correspondent, Whereabouts, correspondent
+from billing.customers import Correspondent
 
+from .customer_addresses import written_to
 from .tables import Customer, CustomerMail, CustomerSettings, Invoice, MailTemplate, Organization, PortalLink
 
 
@@ -71,13 +72,4 @@ def _content(
     link: PortalLink | None,
     templates: Sequence[MailTemplate],
 ) -> Content:
-    own = settings or CustomerSettings(customer_id=customer.id, organization_id=home.id, updated_by="")
-    to = correspondent(
-        customer=customer.id,
-        name=customer.name,
-        email=None if customer.deleted else customer.email,
-        settings=Whereabouts(own.language, own.zone, own.country, own.subdivision),
-        stripe=Whereabouts(customer.language, None, customer.country),
-        organization=Whereabouts(None, home.zone, home.country, home.subdivision),
-    )
-    return Content(home.name, invoice, to, settings, link, templates)
+    return Content(home.name, invoice, written_to(home, customer, settings), settings, link, templates)

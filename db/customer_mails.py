@@ -9,9 +9,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.reminder_runs import Count
-
-from .pages import DEFAULT_LIMIT, Page, read_page
 from .tables import CustomerMail, Invoice, Operation
 
 REMINDER = "reminder"
@@ -185,19 +182,6 @@ async def claim(
     return list(claimed.scalars())
 
 
-async def claim_next(
-    session: AsyncSession,
-    *,
-    at: datetime,
-    until: datetime,
-    operation: str | None = None,
-    mail: str | None = None,
-) -> CustomerMail | None:
-    """As `claim`, of one."""
-    found = await claim(session, at=at, until=until, most=1, operation=operation, mail=mail)
-    return found[0] if found else None
-
-
 async def release(session: AsyncSession, mails: Sequence[CustomerMail]) -> None:
     """Give back what was claimed and not tried: anybody may have it at once."""
     for mail in mails:
@@ -297,65 +281,3 @@ def _open_of(operation_id: str) -> tuple[Any, ...]:
         col(CustomerMail.state) == DUE,
         col(CustomerMail.dry_run) == "",
     )
-
-
-# --- Reading ------------------------------------------------------------------------------------------
-
-
-async def counts(session: AsyncSession, operation_id: str) -> tuple[Count, ...]:
-    """How the run's mails stand: by state and reason, with what is unpaid by currency (minor units)."""
-    found = await session.exec(
-        select(  # type: ignore[call-overload]
-            CustomerMail.state,
-            CustomerMail.reason,
-            CustomerMail.currency,
-            func.count(),
-            func.sum(CustomerMail.amount_minor),
-        )
-        .where(CustomerMail.operation_id == operation_id)
-        .group_by(CustomerMail.state, CustomerMail.reason, CustomerMail.currency)
-    )
-    grouped: dict[tuple[str, str], dict[str, tuple[int, int]]] = {}
-    for state, reason, currency, mails, amount in found:
-        grouped.setdefault((state, reason), {})[currency] = (mails, int(amount))
-    return tuple(
-        Count(
-            state=state,
-            reason=reason,
-            mails=sum(mails for mails, _ in by_currency.values()),
-            amounts={currency: amount for currency, (_, amount) in sorted(by_currency.items())},
-        )
-        for (state, reason), by_currency in sorted(grouped.items())
-    )
-
-
-async def page(
-    session: AsyncSession,
-    operation_id: str,
-    *,
-    state: str | None = None,
-    limit: int = DEFAULT_LIMIT,
-    cursor: str | None = None,
-) -> Page[CustomerMail]:
-    """A run's decisions, the newest first. Raises InvalidRequest `invalid_cursor`."""
-    wanted = select(CustomerMail).where(CustomerMail.operation_id == operation_id)
-    if state:
-        wanted = wanted.where(CustomerMail.state == state)
-    return await read_page(session, wanted, col(CustomerMail.id), limit=limit, cursor=cursor)
-
-
-async def of_invoice(
-    session: AsyncSession, organization_id: str, invoice_id: str, *, limit: int = 100
-) -> list[CustomerMail]:
-    """What was decided about reminders of an invoice, the newest first; dry runs apart."""
-    found = await session.exec(
-        select(CustomerMail)
-        .where(
-            CustomerMail.invoice_id == invoice_id,
-            CustomerMail.organization_id == organization_id,
-            CustomerMail.dry_run == "",
-        )
-        .order_by(col(CustomerMail.decided_at).desc(), col(CustomerMail.id).desc())
-        .limit(limit)
-    )
-    return list(found)

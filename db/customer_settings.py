@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import select
+from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from .statements import insert_into, is_sqlite
@@ -46,6 +46,32 @@ async def note_bounce(
         bounced_at=at,
         bounced_address=address,
         bounce_code=code,
+    )
+
+
+async def set_reminders(
+    session: AsyncSession, *, customer_id: str, organization_id: str, wanted: bool, by: str, at: datetime
+) -> None:
+    """Whether the customer wants to be reminded; the first time of not wanting to stays."""
+    insert = insert_into(session, CustomerSettings).values(
+        customer_id=customer_id,
+        organization_id=organization_id,
+        opted_out_at=None if wanted else at,
+        opted_out_by=None if wanted else by,
+        updated_at=at,
+        updated_by=by,
+    )
+    new, kept = insert.excluded, CustomerSettings
+    await session.exec(
+        insert.on_conflict_do_update(
+            index_elements=["customer_id"],
+            set_={
+                "opted_out_at": None if wanted else func.coalesce(col(kept.opted_out_at), new.opted_out_at),
+                "opted_out_by": None if wanted else func.coalesce(col(kept.opted_out_by), new.opted_out_by),
+                "updated_at": at,
+                "updated_by": by,
+            },
+        )
     )
 
 

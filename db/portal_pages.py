@@ -8,9 +8,9 @@ from sqlalchemy import update
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.customers import Correspondent, Whereabouts, correspondent
+from billing.customers import Correspondent
 
-from .statements import insert_into
+from .customer_addresses import written_to
 from .tables import (
     Customer,
     CustomerSettings,
@@ -43,7 +43,7 @@ async def shown(session: AsyncSession, link: PortalLink) -> Shown | None:
         await session.exec(
             select(Organization, Invoice, Customer, CustomerSettings, InvoiceLines)  # type: ignore[call-overload]
             .join(Invoice, col(Invoice.organization_id) == col(Organization.id))
-            .outerjoin(Customer, col(Customer.id) == Invoice.customer_id)
+            .join(Customer, col(Customer.id) == Invoice.customer_id)
             .outerjoin(CustomerSettings, col(CustomerSettings.customer_id) == Invoice.customer_id)
             .outerjoin(InvoiceLines, col(InvoiceLines.invoice_id) == Invoice.id)
             .where(Invoice.id == link.invoice_id, Organization.id == link.organization_id)
@@ -52,16 +52,7 @@ async def shown(session: AsyncSession, link: PortalLink) -> Shown | None:
     if found is None:
         return None
     home, invoice, customer, settings, lines = found
-    own = settings or CustomerSettings(customer_id=link.customer_id, organization_id=home.id, updated_by="")
-    to = correspondent(
-        customer=link.customer_id,
-        name=customer.name if customer else None,
-        email=customer.email if customer else None,
-        settings=Whereabouts(own.language, own.zone, own.country, own.subdivision),
-        stripe=Whereabouts(customer.language, None, customer.country) if customer else Whereabouts(),
-        organization=Whereabouts(None, home.zone, home.country, home.subdivision),
-    )
-    return Shown(home.name, invoice, lines, to)
+    return Shown(home.name, invoice, lines, written_to(home, customer, settings))
 
 
 async def newest_pdf(session: AsyncSession, invoice: Invoice) -> str | None:
@@ -96,30 +87,4 @@ async def came_to(session: AsyncSession, access_id: str, outcome: str) -> None:
         .where(col(PortalAccess.id) == access_id)
         .values(outcome=outcome)
         .execution_options(synchronize_session=False)
-    )
-
-
-async def set_reminders(
-    session: AsyncSession, link: PortalLink, *, wanted: bool, by: str, at: datetime
-) -> None:
-    """Whether the link's customer wants to be reminded; the first time of not wanting to stays."""
-    insert = insert_into(session, CustomerSettings).values(
-        customer_id=link.customer_id,
-        organization_id=link.organization_id,
-        opted_out_at=None if wanted else at,
-        opted_out_by=None if wanted else by,
-        updated_at=at,
-        updated_by=by,
-    )
-    new, kept = insert.excluded, CustomerSettings
-    await session.exec(
-        insert.on_conflict_do_update(
-            index_elements=["customer_id"],
-            set_={
-                "opted_out_at": None if wanted else func.coalesce(col(kept.opted_out_at), new.opted_out_at),
-                "opted_out_by": None if wanted else func.coalesce(col(kept.opted_out_by), new.opted_out_by),
-                "updated_at": at,
-                "updated_by": by,
-            },
-        )
     )

@@ -1,9 +1,10 @@
 """Reminder runs and what was decided about an invoice, a page at a time for those who look."""
 
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.operations import Kind
+from billing.reminder_runs import Count
 
 from .customer_mails import REMINDER
 from .pages import DEFAULT_LIMIT, Page, read_page
@@ -54,3 +55,45 @@ async def of_invoice(
     )
     key = (col(CustomerMail.decided_at), col(CustomerMail.id))
     return await read_page(session, wanted, *key, limit=limit, cursor=cursor)
+
+
+async def counts(session: AsyncSession, operation_id: str) -> tuple[Count, ...]:
+    """How the run's mails stand: by state and reason, with what is unpaid by currency (minor units)."""
+    found = await session.exec(
+        select(  # type: ignore[call-overload]
+            CustomerMail.state,
+            CustomerMail.reason,
+            CustomerMail.currency,
+            func.count(),
+            func.sum(CustomerMail.amount_minor),
+        )
+        .where(CustomerMail.operation_id == operation_id)
+        .group_by(CustomerMail.state, CustomerMail.reason, CustomerMail.currency)
+    )
+    grouped: dict[tuple[str, str], dict[str, tuple[int, int]]] = {}
+    for state, reason, currency, mails, amount in found:
+        grouped.setdefault((state, reason), {})[currency] = (mails, int(amount))
+    return tuple(
+        Count(
+            state=state,
+            reason=reason,
+            mails=sum(mails for mails, _ in by_currency.values()),
+            amounts={currency: amount for currency, (_, amount) in sorted(by_currency.items())},
+        )
+        for (state, reason), by_currency in sorted(grouped.items())
+    )
+
+
+async def decisions(
+    session: AsyncSession,
+    operation_id: str,
+    *,
+    state: str | None = None,
+    limit: int = DEFAULT_LIMIT,
+    cursor: str | None = None,
+) -> Page[CustomerMail]:
+    """A run's decisions, the newest first. Raises InvalidRequest `invalid_cursor`."""
+    wanted = select(CustomerMail).where(CustomerMail.operation_id == operation_id)
+    if state:
+        wanted = wanted.where(CustomerMail.state == state)
+    return await read_page(session, wanted, col(CustomerMail.id), limit=limit, cursor=cursor)

@@ -75,6 +75,17 @@ class Database:
             yield session
 
     @asynccontextmanager
+    async def statement(self) -> AsyncIterator[AsyncSession]:
+        """A session for one statement that writes, and is committed with it: PostgreSQL is spared the BEGIN
+        and COMMIT around it."""
+        if self.is_sqlite:
+            async with self.transaction() as session:
+                yield session
+        else:
+            async with self._read() as session:  # on PostgreSQL it commits each statement
+                yield session
+
+    @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
         """A session for reading alone: SQLite refuses to write in it, and no lock is held on PostgreSQL."""
         async with self._read() as session:

@@ -32,7 +32,7 @@ from activities.stripe_client import stripe_client
 from activities.stripe_events import StripeEvents
 from activities.stripe_reads import StripeReads
 from billing.delivery import Delivery
-from billing.policy import Policy, policy_from_toml
+from billing.policy import Policy
 from db.session import Database
 from db.tables import Outbox
 from settings.settings import Settings
@@ -104,9 +104,9 @@ def build_activities(
     database: Database,
     temporal: Client,
     stripe_api: stripe.StripeClient,
-    policy: Policy | None = None,
+    policy: Policy,
 ) -> Activities:
-    """One instance of each activity class, with its collaborators; no `policy`: that of the settings."""
+    """One instance of each activity class, with its collaborators."""
 
     async def send(row: Outbox) -> Delivery:
         return await dispatch.send(
@@ -119,7 +119,6 @@ def build_activities(
             within=SEND_WITHIN,
         )
 
-    policy = policy or policy_from_toml(settings.policy_file.read_text(encoding="utf-8"))
     reminders = Reminders(database, policy)
     customer_mailer = CustomerMailer(
         database, settings.smtp_url, settings.mail_from, settings.public_url, policy

@@ -17,7 +17,6 @@ with workflow.unsafe.imports_passed_through():
         CloseTrouble,
         GotIn,
         How,
-        InvoiceChanged,
         NewLink,
         PortalAccessInput,
         SoFar,
@@ -25,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
         TroubleQuery,
         TroubleRecord,
     )
+    from billing.stripe_events import StripeChanged
 
 from . import ids, options
 from .story import refused
@@ -84,7 +84,7 @@ class PortalAccessWorkflow:
         self._closed = close
 
     @workflow.signal
-    def invoice_changed(self, changed: InvoiceChanged) -> None:
+    def stripe_changed(self, changed: StripeChanged) -> None:
         """Stripe has told us of the invoice; what it is now, the mirror says."""
         self._changed = True
 

@@ -7,7 +7,8 @@ with workflow.unsafe.imports_passed_through():
     from billing.messages import Cancel
     from billing.notices import NoticeKind
     from billing.operations import Kind, Problem, State
-    from billing.refund import RefundChanged, RefundInput, RefundSubject, ResolveRefund, ReviseRefund
+    from billing.refund import RefundInput, RefundSubject, ResolveRefund, ReviseRefund
+    from billing.stripe_events import StripeChanged
 
 from . import ids
 from .money_review import MoneyReview, Planned
@@ -72,7 +73,7 @@ class RefundWorkflow:
         await self._waits.take_resolution(resolve)
 
     @workflow.signal
-    def stripe_changed(self, changed: RefundChanged) -> None:
+    def stripe_changed(self, changed: StripeChanged) -> None:
         """Stripe has told us of a change; what it is, is read from Stripe."""
         self._issue.wake()
 

@@ -5,16 +5,12 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.stripe_events import StripeEvents
-    from billing.portal_trouble import InvoiceChanged
-    from billing.refund import RefundChanged
-    from billing.stripe_events import EventFollowed, SettleEvent, StripeEventInput, Subject
+    from billing.stripe_events import EventFollowed, SettleEvent, StripeChanged, StripeEventInput
 
 from . import ids, options
 
 CHANGED = "stripe_changed"
 """The signal of the stories that follow something in Stripe."""
-INVOICE_CHANGED = "invoice_changed"
-"""That of the stories that wait for an invoice to be paid."""
 
 
 @workflow.defn(name=ids.STRIPE_EVENT)
@@ -27,18 +23,15 @@ class StripeEventWorkflow:
             StripeEvents.follow_event, event, **options.STRIPE_EVENT
         )
         for waiting in followed.waiting:
-            await self._wake(waiting, event)
+            await self._wake(waiting, event.event)
         settle = SettleEvent(event=event.event, state=followed.state)
         await workflow.execute_local_activity_method(StripeEvents.settle_event, settle, **options.RECORD)
         return followed.state
 
-    async def _wake(self, waiting: str, event: StripeEventInput) -> None:
+    async def _wake(self, waiting: str, event: str) -> None:
         try:
             story = workflow.get_external_workflow_handle(waiting)
-            if event.subject is Subject.INVOICE:
-                await story.signal(INVOICE_CHANGED, InvoiceChanged(event=event.event))
-            else:
-                await story.signal(CHANGED, RefundChanged(event=event.event))
+            await story.signal(CHANGED, StripeChanged(event=event))
         except ApplicationError:
             # It has ended: what changed is in the mirror, and nobody waits for it.
             workflow.logger.info("%s does not run any more", waiting)

@@ -13,11 +13,11 @@ from starlette.responses import HTMLResponse, Response
 from billing.customer_mail_text import locale_of, spoken
 from billing.mail_phrases import when_due
 from billing.money import Money
+from billing.portal import payable
 from db.portal_pages import Shown
 from db.tables import PortalLink
 
 from ..site import Site
-from .visits import payable
 from .words import ENGLISH, WORDS
 
 _FOLDER = Path(__file__).parent / "pages"
@@ -133,7 +133,7 @@ def pdf(content: bytes, number: str) -> Response:
 
 def _state(shown: Shown) -> str:
     bill = shown.invoice
-    if payable(bill):
+    if payable(bill.status, bill.amount_remaining):
         return "payable"
     return bill.status if bill.status in ("paid", "void") else "nothing"
 

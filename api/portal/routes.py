@@ -19,7 +19,7 @@ from billing.portal import InvoiceFetch, InvoiceFetched
 from db import invoice_pdfs, portal_pages
 from db.tables import Invoice, PortalLink
 
-from ..context import Context, InContext
+from ..context import Context, InContext, portal_policy
 from ..fetching import fetch
 from ..problems import ApiProblem
 from . import pages, visits
@@ -124,7 +124,7 @@ async def new_link(request: Request, context: InContext) -> Response:
     outcome = await visits.ask(context, visit, visit.link) if visit.link else visit.outcome
     context.metrics.visit(outcome)
     await _at_floor(context, began)
-    return pages.asked(context.site, visits.policy_of(context).new_link_every)
+    return pages.asked(context.site, portal_policy(context).new_link_every)
 
 
 @router.get("/pay")
@@ -227,7 +227,7 @@ def _set_cookie(answer: Response, context: Context, name: str, value: str) -> No
     answer.set_cookie(
         name,
         value,
-        max_age=visits.policy_of(context).session_minutes * 60,
+        max_age=portal_policy(context).session_minutes * 60,
         path=PATH,
         secure=context.site.secure,
         httponly=True,

@@ -9,11 +9,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.networks import verdict
 from billing.operations import CUSTOMER
-from billing.portal_policy import PortalPolicy
+from billing.portal import payable
 from db import (
+    customer_settings,
     portal_accesses,
     portal_links,
-    portal_links_mail,
     portal_networks,
     portal_pages,
     portal_troubles,
@@ -22,8 +22,8 @@ from db.tables import Invoice, Outbox, PortalLink
 
 from .. import portal_troubles as troubles
 from ..client_address import client_address
-from ..context import Context, now
-from ..dispatcher import HEAD_START
+from ..context import Context, now, portal_policy
+from ..portal_links import mail_link
 from ..site import Site
 
 COOKIE = "plixo_portal"
@@ -73,12 +73,6 @@ class Visit:
         return portal_links.hash_token(self.token)[:16]
 
 
-def policy_of(context: Context) -> PortalPolicy:
-    policy = context.policy.portal
-    assert policy is not None, "the policy that the product is started with has a portal"
-    return policy
-
-
 async def look(session: AsyncSession, request: Request, token: str) -> Visit:
     """Who visits with this token, and whether it opens from there; nothing is kept."""
     at, address = now(), client_address(request)
@@ -114,11 +108,6 @@ def is_ours(request: Request, site: Site) -> bool:
     return request.headers.get("origin") in (None, "null", site.origin)
 
 
-def payable(invoice: Invoice) -> bool:
-    """Whether Stripe still takes money for it."""
-    return invoice.status in ("open", "uncollectible") and invoice.amount_remaining > 0
-
-
 async def opened(context: Context, visit: Visit, link: PortalLink) -> None:
     """The customer is in: counted, and whoever follows a trouble about it is told."""
     async with context.database.transaction() as session:
@@ -130,7 +119,7 @@ async def opened(context: Context, visit: Visit, link: PortalLink) -> None:
 
 async def failed(context: Context, visit: Visit, link: PortalLink) -> None:
     """The link did not open; after several times that is a trouble, unless nothing is to be paid."""
-    policy = policy_of(context)
+    policy = portal_policy(context)
     since = visit.at - timedelta(minutes=policy.failures_within)
     started: Outbox | None = None
     async with context.database.transaction() as session:
@@ -139,7 +128,7 @@ async def failed(context: Context, visit: Visit, link: PortalLink) -> None:
             return
         await _note(session, visit, link, visit.outcome)
         invoice = await portal_pages.invoice(session, link)
-        if earlier + 1 >= policy.failures and invoice is not None and payable(invoice):
+        if earlier + 1 >= policy.failures and invoice is not None and _payable(invoice):
             started = await troubles.notice(session, context, invoice=invoice, cause="failures", at=visit.at)
     _hand_over(context, started)
 
@@ -149,13 +138,13 @@ async def ask(context: Context, visit: Visit, link: PortalLink) -> str:
 
     Says what came of it: asked, limited, or not_payable.
     """
-    policy = policy_of(context)
+    policy = portal_policy(context)
     rows: list[Outbox | None] = []
     async with context.database.transaction() as session:
         await portal_accesses.lock_address(session, visit.address)
         await portal_troubles.lock(session, link.invoice_id)
         invoice = await portal_pages.invoice(session, link)
-        if invoice is None or not payable(invoice):
+        if invoice is None or not _payable(invoice):
             return "not_payable"
         recently = visit.at - timedelta(minutes=policy.new_link_every)
         hour = visit.at - timedelta(hours=1)
@@ -171,15 +160,7 @@ async def ask(context: Context, visit: Visit, link: PortalLink) -> str:
         # First the trouble, whose diagnosis is then of the link that did not open.
         rows.append(await troubles.notice(session, context, invoice=invoice, cause="asked", at=visit.at))
         rows.append(
-            await portal_links_mail.mail_link(
-                session,
-                policy,
-                invoice=invoice,
-                by=CUSTOMER,
-                reason="asked",
-                at=visit.at,
-                head_start=HEAD_START,
-            )
+            await mail_link(session, context, invoice=invoice, by=CUSTOMER, reason="asked", at=visit.at)
         )
     _hand_over(context, *rows)
     return portal_accesses.ASKED
@@ -212,13 +193,24 @@ async def read_pdf(context: Context, visit: Visit, link: PortalLink) -> None:
 async def set_reminders(context: Context, visit: Visit, link: PortalLink, *, wanted: bool) -> None:
     """The customer says whether they want reminders; a link that has died says so as well."""
     async with context.database.transaction() as session:
-        await portal_pages.set_reminders(session, link, wanted=wanted, by=CUSTOMER, at=visit.at)
+        await customer_settings.set_reminders(
+            session,
+            customer_id=link.customer_id,
+            organization_id=link.organization_id,
+            wanted=wanted,
+            by=CUSTOMER,
+            at=visit.at,
+        )
         since = visit.at - timedelta(hours=1)
         if (
             not wanted
             and await portal_pages.noted(session, link.invoice_id, (OPTED_OUT,), since) < MOST_NOTED
         ):
             await _note(session, visit, link, OPTED_OUT)
+
+
+def _payable(invoice: Invoice) -> bool:
+    return payable(invoice.status, invoice.amount_remaining)
 
 
 async def _note(session: AsyncSession, visit: Visit, link: PortalLink, outcome: str) -> str:

@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import pytest
 from sqlmodel import select
 
-from activities.customer_mail import CLAIM, CustomerMailer
+from activities.customer_mail import CustomerMailer
+from activities.customer_mail_claims import CLAIM
 from billing.reminder_runs import SendDue, SentDue
 from db import portal_links
 from db.session import Database
@@ -25,7 +26,7 @@ from db.tables import (
 )
 from sandbox.mail import Fault
 
-from ..builders import Tenant, a_customer, an_invoice, store, tenant
+from ..builders import Tenant, a_customer, an_invoice, an_operation, store, tenant
 from ..house import MailSink, default_policy
 
 NOON = datetime(2026, 4, 15, 16, 0, tzinfo=UTC)
@@ -260,6 +261,21 @@ async def test_a_mail_whose_hour_is_over_where_the_customer_is_waits_for_the_nex
     assert (row.state, row.reason) == ("held", "quiet_hours")
     assert row.due_at == datetime(2026, 4, 20, 13, 0, tzinfo=UTC)
     assert desk.mails == []
+
+
+async def test_a_runs_mails_go_by_the_policy_that_the_run_began_under(desk: Desk) -> None:
+    policy = default_policy()
+    assert policy.reminders is not None
+    any_hour = {"days": tuple(range(7)), "opens": time(0), "closes": time(23, 59)}
+    at_night = policy.model_copy(update={"reminders": policy.reminders.model_copy(update=any_hour)})
+    run = an_operation(desk.acme, kind="reminder_run", policy=at_night.model_dump(mode="json"))
+    await store(desk.database, run)
+    mail = await desk.decided(operation_id=run.id)
+    desk.clock.now = datetime(2026, 4, 18, 4, 0, tzinfo=UTC)  # a Saturday, midnight in New York
+    sent = await desk.send(operation=run.id)
+
+    assert told(sent) == (1, 0, 0, 0, False)
+    assert (await desk.row(mail)).state == "sent"
 
 
 async def test_an_address_that_is_refused_for_good_is_kept_as_such(desk: Desk) -> None:

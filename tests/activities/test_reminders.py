@@ -182,8 +182,8 @@ async def test_a_dry_run_decides_the_same_and_leaves_nothing_to_send(desk: Desk)
     assert await desk.told() == [("in_1", "due-7d", "due", "due"), ("in_2", "due-7d", "due", "due")]
     assert {mail.dry_run for mail in await desk.mails()} == {dry}
     async with desk.database.transaction() as session:
-        claimed = await customer_mails.claim_next(session, at=NOW, until=EVENING, operation=dry)
-    assert claimed is None
+        claimed = await customer_mails.claim(session, at=NOW, until=EVENING, most=1, operation=dry)
+    assert claimed == []
     await desk.decide(dry)
     assert len(await desk.mails()) == 2
     await desk.decide(real)

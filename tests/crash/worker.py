@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.pool import Pool
 from temporalio.common import RetryPolicy
 
-from activities import customer_mail
+from activities import customer_mail_claims
 from db.session import Database
 from settings.settings import load
 from worker import composition
@@ -142,7 +142,7 @@ def make_haste() -> None:
     for chosen in (options.REMINDER_PAGE, options.REMINDER_MAILS):
         chosen.update(heartbeat_timeout=timedelta(seconds=1), retry_policy=again)
     vars(options)["SEND_LATER"] = (timedelta(seconds=1),) * 60
-    vars(customer_mail)["CLAIM"] = timedelta(seconds=1)
+    vars(customer_mail_claims)["CLAIM"] = timedelta(seconds=1)
 
 
 def live(settings: dict[str, str], plan: str | None, log: str, orders: "Pipe[str, str | None]") -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from billing.operations import Kind, State
 from billing.reminder_runs import Count
-from db import customer_mails
+from db import customer_mails, reminder_runs
 from db.session import Database
 from db.tables import Customer, CustomerMail, Operation, new_id
 from tests.builders import NOW, a_customer, an_invoice, an_operation, store, tenant
@@ -63,7 +63,9 @@ class Books:
     async def claim(self, at: datetime = NOW, **which: str) -> CustomerMail | None:
         which = which or {"operation": self.run.id}
         async with self.database.transaction() as session:
-            return await customer_mails.claim_next(session, at=at, until=at + timedelta(seconds=60), **which)
+            until = at + timedelta(seconds=60)
+            found = await customer_mails.claim(session, at=at, until=until, most=1, **which)
+            return found[0] if found else None
 
     async def claimed(self, at: datetime = NOW, **which: str) -> CustomerMail:
         mail = await self.claim(at, **which)
@@ -83,7 +85,7 @@ class Books:
 
     async def all(self) -> list[CustomerMail]:
         async with self.database.reading() as session:
-            return await customer_mails.of_invoice(session, self.run.organization_id, "in_1")
+            return (await reminder_runs.of_invoice(session, self.run.organization_id, "in_1")).rows
 
 
 @pytest.fixture
@@ -369,7 +371,7 @@ async def test_a_run_is_summed_up_by_end_and_reason_with_amounts_by_currency(boo
     )
 
     async with books.database.reading() as session:
-        assert await customer_mails.counts(session, books.run.id) == (
+        assert await reminder_runs.counts(session, books.run.id) == (
             Count(state="due", reason="due", mails=3, amounts={"jpy": 1_200, "usd": 10_250}),
             Count(state="skipped", reason="paid", mails=1, amounts={"usd": 0}),
         )
@@ -380,8 +382,8 @@ async def test_a_runs_decisions_are_paged_the_newest_first(books: Books) -> None
     await books.add(*mails, books.mail("held", state="held", reason="weekend"))
 
     async with books.database.reading() as session:
-        first = await customer_mails.page(session, books.run.id, state="due", limit=3)
-        rest = await customer_mails.page(
+        first = await reminder_runs.decisions(session, books.run.id, state="due", limit=3)
+        rest = await reminder_runs.decisions(
             session, books.run.id, state="due", limit=3, cursor=first.next_cursor
         )
 
@@ -393,4 +395,4 @@ async def test_an_invoice_of_another_organization_has_no_mails(books: Books) -> 
     await books.add(books.mail())
 
     async with books.database.reading() as session:
-        assert await customer_mails.of_invoice(session, "org_other", "in_1") == []
+        assert (await reminder_runs.of_invoice(session, "org_other", "in_1")).rows == []

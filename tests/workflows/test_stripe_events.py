@@ -11,7 +11,7 @@ from sqlmodel import SQLModel, select
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 from temporalio.worker import Worker
 
-from billing.refund import RefundChanged
+from billing.stripe_events import StripeChanged
 from db.tables import CreditNoteRow, Customer, Invoice, Operation, PaymentRow, RefundRow, StripeEvent
 from worker.composition import RUNNER
 
@@ -211,7 +211,7 @@ async def test_a_story_that_has_ended_is_left_alone(home: House, acme: Tenant, w
     operation, never = an_operation(acme, kind="refund"), an_operation(acme, kind="refund")
     await store(home.database, operation, never)
     story = await waiting(home, operation)
-    await story.signal(Waiting.stripe_changed, RefundChanged(event="evt_earlier"))
+    await story.signal(Waiting.stripe_changed, StripeChanged(event="evt_earlier"))
 
     async def ended() -> bool:
         return (await story.describe()).status == WorkflowExecutionStatus.COMPLETED

@@ -3,7 +3,7 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from billing.refund import RefundChanged
+    from billing.stripe_events import StripeChanged
 
 
 @workflow.defn
@@ -19,7 +19,7 @@ class Waiting:
         return self._changes[0]
 
     @workflow.signal
-    def stripe_changed(self, changed: RefundChanged) -> None:
+    def stripe_changed(self, changed: StripeChanged) -> None:
         self._changes.append(changed.event)
 
     @workflow.query
