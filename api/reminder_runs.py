@@ -139,7 +139,7 @@ async def list_decisions(
 async def pause(
     id: Id, who: Giver, context: InContext, response: Response, body: CancelBody | None = None
 ) -> OperationAnswer:
-    """It stops after the mail that is on its way. 200 once it has; 202 with `pending` until then."""
+    """It stops after the batch that is on its way, at most 200 mails. 200 once it has; 202 until then."""
     return await _tell(context, who, id, "pause", "pause asked for", body, response)
 
 

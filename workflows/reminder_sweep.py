@@ -66,7 +66,7 @@ class ReminderSweepWorkflow:
 
     @workflow.update
     async def pause(self, pause: RunPause) -> None:
-        """Stops after the mail and the page that are on their way; answers when it has."""
+        """Stops after the page or the batch of mails that is on its way; answers when it has."""
         self._pause = pause
         await workflow.wait_condition(lambda: self._held or self._over or self._pause is None)
         self._check_going()
