@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import httpx
 
@@ -12,6 +12,7 @@ from .stack import Stack
 from .telling import Teller
 
 Json = dict[str, Any]
+Found = TypeVar("Found")
 
 PATIENCE = 30.0
 """Seconds for an operation to get from one state to the next."""
@@ -75,14 +76,25 @@ class People:
         decision = {"decision": "approve", "subject_hash": approval["subject_hash"]}
         return await self.post(role, f"/v1/approvals/{approval['id']}/decision", decision, (200, 202))
 
-    async def until(self, operation: str, reached: Callable[[Json], bool]) -> Json:
-        """The operation as soon as it has come so far."""
+    async def seen(self, look: Callable[[], Awaitable[Found | None]], what: Callable[[], str]) -> Found:
+        """What is looked for, as soon as it is there; `what` says what was expected where it never is."""
         deadline = time.monotonic() + PATIENCE
         with self.teller.waiting("Plixo works …"):
-            while not reached(now := await self.get("billing_admin", f"/v1/operations/{operation}")):
-                expect(time.monotonic() < deadline, f"{operation} to move on, but it is {where(now)}")
+            while (found := await look()) is None:
+                expect(time.monotonic() < deadline, what())
                 await asyncio.sleep(0.1)
-        return now
+        return found
+
+    async def until(self, operation: str, reached: Callable[[Json], bool]) -> Json:
+        """The operation as soon as it has come so far."""
+        now: Json = {}
+
+        async def look() -> Json | None:
+            nonlocal now
+            now = await self.get("billing_admin", f"/v1/operations/{operation}")
+            return now if reached(now) else None
+
+        return await self.seen(look, lambda: f"{operation} to move on, but it is {where(now)}")
 
     async def ended(self, operation: str, state: str = "completed") -> Json:
         """The operation once nothing more happens by itself; it must have ended so."""

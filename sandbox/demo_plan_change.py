@@ -64,7 +64,15 @@ class PlanChanges:
 
     async def _finance_acknowledges(self) -> None:
         self._teller.chapter("Finance is told")
-        notices = (await self._people.get("finance", "/v1/notices"))["data"]
+        notices: list[Json] = []
+
+        async def both() -> list[Json] | None:
+            # Each is a workflow of its own, which may begin a moment after the plan change is done.
+            nonlocal notices
+            notices = (await self._people.get("finance", "/v1/notices"))["data"]
+            return notices if len(notices) >= 2 else None
+
+        await self._people.seen(both, lambda: f"two notices to Finance, but there are {len(notices)}")
         expect(len(notices) == 2, f"two notices to Finance, but there are {len(notices)}")
         for notice in sorted(notices, key=lambda notice: str(notice["created_at"])):
             answer = await self._people.post(

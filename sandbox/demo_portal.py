@@ -2,14 +2,13 @@
 
 import asyncio
 import re
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
 
-from .demo_people import PATIENCE, Json, People, expect, read
+from .demo_people import Json, People, expect, read
 from .telling import money
 
 DAY = 86_400
@@ -74,10 +73,12 @@ class CustomersSide:
         expect(to_stripe.status_code == 303, f"the way to Stripe's page, but it is {to_stripe.status_code}")
         paid = await browser.post(to_stripe.headers["location"], data={"card": "visa"})
         expect(paid.status_code in (200, 303), f"the card to be taken, but it is {paid.status_code}")
-        deadline = time.monotonic() + PATIENCE
-        while "paid" not in (page := await browser.get("/portal")).text.lower() or "Pay " in page.text:
-            expect(time.monotonic() < deadline, "the page to say that the invoice is paid")
-            await asyncio.sleep(0.1)
+
+        async def said() -> bool | None:
+            text = (await browser.get("/portal")).text
+            return True if "paid" in text.lower() and "Pay " not in text else None
+
+        await self._people.seen(said, lambda: "the page to say that the invoice is paid")
         self._teller.say(
             "Pay leads to Stripe's page, its address read fresh; afterwards ours says that it is paid."
         )
@@ -91,24 +92,21 @@ class CustomersSide:
         return await browser.get(first.headers["location"], headers={"Accept": "text/html"})
 
     async def _link_in_mail(self, seen: int) -> str:
-        deadline = time.monotonic() + PATIENCE
-        while True:
+        async def there() -> str | None:
             for mail in (await self._mails())[seen:]:
                 if found := re.search(r"http://\S+/portal/[A-Za-z0-9_-]{43}(?!\S)", mail["text"]):
                     self._teller.item(f"to {', '.join(mail['to'])}: {mail['subject']}")
                     return found[0]
-            expect(time.monotonic() < deadline, "a mail with a new link")
-            await asyncio.sleep(0.1)
+            return None
+
+        return await self._people.seen(there, lambda: "a mail with a new link")
 
     async def _solved(self, invoice: str) -> Json:
-        deadline = time.monotonic() + PATIENCE
-        while True:
+        async def closed() -> Json | None:
             page = await self._people.get("controller", f"/v1/portal-troubles?invoice={invoice}")
-            if page["data"] and page["data"][0]["closed_at"]:
-                solved: Json = page["data"][0]
-                return solved
-            expect(time.monotonic() < deadline, "the trouble to be closed by itself")
-            await asyncio.sleep(0.1)
+            return next((one for one in page["data"] if one["closed_at"]), None)
+
+        return await self._people.seen(closed, lambda: "the trouble to be closed by itself")
 
     async def _mails(self) -> list[Json]:
         async with httpx.AsyncClient(trust_env=False, timeout=10) as http:
@@ -177,13 +175,12 @@ class CustomersSide:
             {"customer": customer, "invoice": draft["id"], "amount": 12_500, "currency": "usd"},
         )
         await self._stripe(f"/v1/invoices/{draft['id']}/finalize", {})
-        deadline = time.monotonic() + PATIENCE
-        while True:
+
+        async def mirrored() -> Json | None:
             page = await self._people.get("billing_admin", f"/v1/invoices?customer={customer}&status=open")
-            if draft["id"] in [one["id"] for one in page["data"]]:
-                return
-            expect(time.monotonic() < deadline, f"invoice {draft['id']} to be mirrored")
-            await asyncio.sleep(0.1)
+            return next((one for one in page["data"] if one["id"] == draft["id"]), None)
+
+        await self._people.seen(mirrored, lambda: f"invoice {draft['id']} to be mirrored")
 
     async def _stripe(self, path: str, form: dict[str, Any]) -> Json:
         headers = {"Authorization": f"Bearer {self._places.memory.stripe_api_key}"}
