@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from .business_time import Calendar
 from .errors import InvalidPolicy as InvalidPolicy
 from .hashing import digest, exact
+from .incident_policy import CasePolicy, IncidentPolicy
 from .money import Currency, Money
 from .operations import Kind, Message, Role
 from .portal_policy import PortalPolicy, ReminderPolicy
@@ -17,7 +18,7 @@ from .reasons import CreditReason, RefundReason
 REASONS: Mapping[str, Collection[str]] = {"refund": get_args(RefundReason), "credit": get_args(CreditReason)}
 """By section: a reason that nobody can choose would be a rule that never fits, and nobody would notice."""
 
-LATER = ("refund", "credit", "portal", "reminders")
+LATER = ("refund", "credit", "portal", "reminders", "incidents", "cases")
 """Sections that came later: a file must have them, though the policy of an older operation may not."""
 
 Minutes = Annotated[int, Field(strict=True, gt=0, le=366 * 24 * 60)]
@@ -186,6 +187,8 @@ class Policy(Message):
     credit: CreditPolicy | None = None
     portal: PortalPolicy | None = None
     reminders: ReminderPolicy | None = None
+    incidents: IncidentPolicy | None = None
+    cases: CasePolicy | None = None
     count_together: tuple[Kind, ...] = ()
 
     def counted_with(self, kind: Kind) -> tuple[Kind, ...]:
@@ -231,7 +234,7 @@ def _references(document: Mapping[str, Any]) -> Iterator[tuple[str, Any, str, Co
     """Each with its path, and what it must be one of."""
     calendars = ("calendars", _table(document, "calendars"))
     ladders = ("ladders", _table(document, "ladders"))
-    for section in ("notices", "plan_change", "refund", "credit", "portal"):
+    for section in ("notices", "plan_change", "refund", "credit", "portal", "cases"):
         yield f"{section}.calendar", _table(document, section).get("calendar"), *calendars
     yield "plan_change.ladder", _table(document, "plan_change").get("ladder"), *ladders
     for section, known in REASONS.items():

@@ -270,23 +270,3 @@ class MailTemplate(SQLModel, table=True):
     html: str | None = None
     updated_by: str
     updated_at: datetime = utc()
-
-
-class Incident(SQLModel, table=True):
-    """A degraded state of one component; it is open until `cleared_at`."""
-
-    __tablename__ = "incidents"
-    __table_args__ = (
-        Index(
-            "one_open_incident",
-            "component",
-            unique=True,
-            sqlite_where=text("cleared_at IS NULL"),
-            postgresql_where=text("cleared_at IS NULL"),
-        ),
-    )
-    id: str = Field(primary_key=True)
-    component: str
-    """stripe, portal, mail or database."""
-    opened_at: datetime = utc()
-    cleared_at: datetime | None = utc(default=None)

@@ -11,6 +11,7 @@ from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from .columns import Utc, document, minor, new_id, utc
+from .incident_tables import HealthCount, Hold, Incident, IncidentStep, StripeBudget
 from .mirror_tables import (
     BalanceTransactionRow,
     CreditNoteRow,
@@ -24,7 +25,6 @@ from .mirror_tables import (
 from .portal_tables import (
     CustomerMail,
     CustomerSettings,
-    Incident,
     InvoicePdf,
     MailTemplate,
     PayLink,
@@ -36,11 +36,13 @@ from .portal_tables import (
     ReminderPause,
 )
 from .review_tables import Approval, Decision, Delegation, Notice
+from .truth_tables import Case, Difference, Reconciliation, StripeEventCheck
 
 __all__ = [
     "ApiKey",
     "Approval",
     "BalanceTransactionRow",
+    "Case",
     "Commitment",
     "CreditNoteRow",
     "Customer",
@@ -48,7 +50,11 @@ __all__ = [
     "CustomerSettings",
     "Decision",
     "Delegation",
+    "Difference",
+    "HealthCount",
+    "Hold",
     "Incident",
+    "IncidentStep",
     "Intent",
     "Invoice",
     "InvoiceLines",
@@ -69,9 +75,12 @@ __all__ = [
     "PortalNetwork",
     "PortalToken",
     "PortalTrouble",
+    "Reconciliation",
     "RefundRow",
     "ReminderPause",
+    "StripeBudget",
     "StripeEvent",
+    "StripeEventCheck",
     "TimelineEvent",
     "Utc",
     "new_id",
@@ -298,3 +307,5 @@ class StripeEvent(SQLModel, table=True):
     state: str = "pending"
     """pending, done or ignored."""
     settled_at: datetime | None = utc(default=None)
+    missed: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    """Whether it was found by asking Stripe for it, and not by its webhook."""

@@ -234,7 +234,10 @@ def test_an_empty_policy_names_all_that_is_missing():
     assert errors_of("") == [
         f"{section}: Field required"
         for section in ("currency", "calendars", "ladders", "notices", "stripe", "plan_change")
-    ] + [f"{section}: is missing" for section in ("refund", "credit", "portal", "reminders")]
+    ] + [
+        f"{section}: is missing"
+        for section in ("refund", "credit", "portal", "reminders", "incidents", "cases")
+    ]
 
 
 @pytest.mark.parametrize("section", ["calendars", "ladders", "notices", "plan_change", "refund", "credit"])

@@ -1,0 +1,45 @@
+"""What passes when a story waits for a degraded component, and when it may go on."""
+
+from pydantic import AwareDatetime
+
+from .incidents import Component
+from .operations import Message
+
+HELD = "held"
+"""The type of the error by which an activity says that its component is degraded: nothing was sent."""
+
+RELEASED = "released"
+"""The signal to a story that is held: it may go on."""
+
+
+class HoldStory(Message):
+    """The story can't go on before the component works again."""
+
+    organization: str
+    operation: str
+    workflow: str
+    component: Component
+    number: int
+    """Counts the holds of this story."""
+    at: AwareDatetime
+
+
+class StoryHeld(Message):
+    """`waiting` is False where the component has recovered in between: go on at once."""
+
+    waiting: bool
+
+
+class ResumeStory(Message):
+    """The story goes on; its operation is what it was before hold `number`."""
+
+    operation: str
+    workflow: str
+    number: int
+    at: AwareDatetime
+
+
+class Released(Message):
+    """To a story that is held: `hold` is the row."""
+
+    hold: str
