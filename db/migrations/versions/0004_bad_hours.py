@@ -36,8 +36,10 @@ OF_INCIDENTS = (
 def upgrade() -> None:
     for name, type_ in OF_INCIDENTS:
         op.add_column("incidents", sa.Column(name, type_))
-    missed = sa.Column("missed", sa.Boolean(), nullable=False, server_default=sa.text("false"))
-    op.add_column("stripe_events", missed)
+    op.add_column(
+        "stripe_events",
+        sa.Column("missed", sa.Boolean(), nullable=False, server_default=sa.text("false")),
+    )
     _create_incidents()
     _create_budget()
     _create_truth()
