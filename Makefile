@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
 
-.PHONY: setup demo up test chaos bench lint lock clean
+.PHONY: setup demo up test chaos bad-hours bench lint lock clean
 
 setup: $(STAMP)
 
@@ -27,6 +27,10 @@ test: setup lint
 # Random kills and faults: make chaos N=1000, or one seed again: make chaos N=1 SEED=7.
 chaos: setup
 	$(BIN)/python -m tests.crash.chaos --number $(or $(N),200) $(if $(SEED),--seed $(SEED))
+
+# Faults of every kind over a running load: make bad-hours MINUTES=10 SEED=7.
+bad-hours: setup
+	$(BIN)/python -m tests.hours --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
 
 lint: setup
 	$(BIN)/ruff check .

@@ -24,6 +24,7 @@ from billing.policy import Policy
 from db.session import Database
 from sandbox import running
 from sandbox.places import Part, Places
+from sandbox.policies import restated
 from sandbox.processes import Child
 from sandbox.stack import ROOT, Stack
 from settings.settings import DEFAULT_POLICY, Settings, load
@@ -60,9 +61,7 @@ class BenchPlaces(Places):
 
 
 def _paced(policy: str, budget: float) -> str:
-    paced, found = re.subn(r"(?m)^requests_per_second = .*$", f"requests_per_second = {budget}", policy)
-    if found != 1:
-        raise ValueError("policy.toml no longer states requests_per_second on one line of its own")
+    paced = restated({"requests_per_second": budget}, policy)
     reminders = r"(?m)^(\[reminders\]\n)days = .*\nopens = .*\ncloses = .*$"
     at_any_hour = r"\1days = [0, 1, 2, 3, 4, 5, 6]\nopens = 00:00:00\ncloses = 23:59:59"
     paced, found = re.subn(reminders, at_any_hour, paced)

@@ -5,7 +5,7 @@ import json
 import shlex
 import sys
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -15,6 +15,7 @@ from rich.console import Console
 from . import running
 from .demo import Demo, DemoFailed
 from .places import DataDirectoryInUse, Part, write_whole
+from .policies import restated
 from .processes import StackFailed
 from .stack import Stack
 from .telling import Teller
@@ -22,6 +23,9 @@ from .telling import Teller
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 KEPT_INFO = Path(".sandbox/info.json")
 """Where `make up` keeps the addresses and keys."""
+
+HURRIED = {"window_seconds": 6, "faults": 3, "probe_every_seconds": 1, "healthy_seconds": 2}
+"""In the demonstration nobody waits a minute until Stripe counts as degraded, or as recovered."""
 
 words = Console(stderr=True, highlight=False)
 
@@ -95,7 +99,7 @@ def demo(
             _show(told, time.monotonic() - began)
             await asyncio.Event().wait()
 
-    _run(None, (), work)
+    _run(None, (), work, HURRIED)
 
 
 @app.command()
@@ -115,10 +119,19 @@ def shell(
         print(f"export {name}={shlex.quote(value)}")
 
 
-def _run(data_dir: Path | None, without: Collection[Part], work: running.Work) -> None:
+def _run(
+    data_dir: Path | None,
+    without: Collection[Part],
+    work: running.Work,
+    figures: Mapping[str, float] | None = None,
+) -> None:
+    """`figures` are other ones than the policy states."""
     try:
         with running.places(data_dir) as places:
-            asyncio.run(running.run(places, without, work))
+            policy = places.file("policy.toml") if figures else None
+            if policy and figures:
+                policy.write_text(restated(figures), encoding="utf-8")
+            asyncio.run(running.run(places, without, work, policy))
     except (StackFailed, DataDirectoryInUse, DemoFailed) as error:
         words.print(f"\nIt has ended: {error}", style="bold red", markup=False, soft_wrap=True)
         sys.exit(1)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
+from .demo_bad_hour import BadHour
 from .demo_money import MoneyBack
 from .demo_people import DemoFailed as DemoFailed
 from .demo_people import People, expect
@@ -15,7 +16,7 @@ from .telling import Teller
 
 @dataclass
 class Demo:
-    """Plan changes, refunds, credits, links and reminders of the example organization on a running stack."""
+    """Plan changes, refunds, credits, links, reminders and a bad hour of the example organization's."""
 
     stack: Stack
     teller: Teller
@@ -25,7 +26,7 @@ class Demo:
         """All of it. Raises DemoFailed at the first thing that is not as it should be."""
         people = People(self.stack, self.teller)
         try:
-            for part in (PlanChanges(people), MoneyBack(people), CustomersSide(people)):
+            for part in (PlanChanges(people), MoneyBack(people), CustomersSide(people), BadHour(people)):
                 await part.play()
                 self.done += part.done
             await self._mails()

@@ -17,7 +17,7 @@ Found = TypeVar("Found")
 PATIENCE = 30.0
 """Seconds for an operation to get from one state to the next."""
 
-ON_THE_WAY = {"accepted", "running", "awaiting_approval"}
+ON_THE_WAY = {"accepted", "running", "awaiting_approval", "held"}
 
 
 class DemoFailed(Exception):

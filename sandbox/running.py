@@ -29,7 +29,7 @@ def places(data_dir: Path | None) -> Iterator[Places]:
             shutil.rmtree(root, ignore_errors=True)
 
 
-async def run(places: Places, without: Collection[Part], work: Work) -> None:
+async def run(places: Places, without: Collection[Part], work: Work, policy: Path | None = None) -> None:
     """Start the stack, do the work, stop the stack: also after a signal, which ends the work early.
 
     Raises StackFailed when a part does not start or dies, and whatever the work raises.
@@ -38,7 +38,7 @@ async def run(places: Places, without: Collection[Part], work: Work) -> None:
     loop = asyncio.get_running_loop()
     for number in SIGNALS:
         loop.add_signal_handler(number, told.set)
-    stack = Stack(places, without)
+    stack = Stack(places, without, policy)
     try:
         await _first_of(told.wait(), _started(stack, work))
     finally:

@@ -41,6 +41,8 @@ class Stack:
 
     places: Places
     without: Collection[Part] = ()
+    policy: Path | None = None
+    """A policy file instead of that of the environment, or of the one that is shipped."""
     processes: Processes = field(init=False)
     seeded: Seeded | None = None
 
@@ -51,7 +53,7 @@ class Stack:
     @property
     def env(self) -> dict[str, str]:
         """The settings for a part that is started separately, by hand or by a test."""
-        policy = os.environ.get("PLIXO_POLICY_FILE")
+        policy = self.policy or os.environ.get("PLIXO_POLICY_FILE")
         return {**self.places.env, **({"PLIXO_POLICY_FILE": str(Path(policy).resolve())} if policy else {})}
 
     def commands(self) -> dict[Part, list[str]]:

@@ -1,0 +1,29 @@
+"""Ten minutes of faults in random mixture over a running load, compressed to one. More: `make bad-hours`."""
+
+from pathlib import Path
+
+import pytest
+
+from . import bad_hours
+from .faults import episodes
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
+
+SEED = 5
+SECONDS = 60.0
+
+
+async def test_after_ten_minutes_of_faults_everything_has_ended_right_and_happened_once(
+    tmp_path: Path,
+) -> None:
+    played = await bad_hours(tmp_path, SEED, SECONDS)
+    assert len(played.episodes) > 10
+    assert {"refund", "credit", "plan_change", "reminder_run"} <= set(played.people.asked.values())
+    assert played.people.elsewhere
+    assert played.people.resolved
+    assert played.people.refused_early, "nobody tried to clear an incident before it was over"
+
+
+def test_a_seed_always_gives_the_same_bad_hours() -> None:
+    assert list(episodes(SEED, SECONDS)) == list(episodes(SEED, SECONDS))
+    assert list(episodes(SEED, SECONDS)) != list(episodes(SEED + 1, SECONDS))
