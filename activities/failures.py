@@ -6,6 +6,7 @@ Statuses and codes: Stripe, "Errors" and "Rate limits"; `e.code` is None for sev
 own `error.code` and the HTTP status decide.
 """
 
+import random
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -15,11 +16,16 @@ from temporalio.exceptions import ApplicationError
 
 from billing.operations import Problem
 
+from .stripe_budget import NotSent, retry_after
+
 Verdict = Literal["refusal", "later", "unknown"]
 
 BUSY_OBJECT = timedelta(seconds=1)
 RATE_LIMITED = timedelta(seconds=2)
 BAD_CREDENTIALS = timedelta(seconds=30)
+
+JITTER = 0.25
+"""The share by which waits are longer at random, so that those who were refused together come back apart."""
 
 
 @dataclass(frozen=True)
@@ -44,17 +50,20 @@ class Failure:
 
 def translate(error: stripe.StripeError) -> Failure:
     """What to do about a Stripe error; never raises."""
+    if isinstance(error, NotSent):
+        problem = Problem(code=error.not_sent, message=error.user_message or "Nothing was sent to Stripe.")
+        return Failure("later", problem, retry_after=timedelta(seconds=error.wait))
     status = error.http_status
     code = error.error.code if error.error is not None else None
     wait = _retry_after(error)
     if status is None or status == 409 or status >= 500:
         return _failure(error, "unknown", code or "stripe_unreachable", retry_after=wait)
     if status == 429:
-        wait = wait or (BUSY_OBJECT if code == "lock_timeout" else RATE_LIMITED)
+        wait = wait or _spread(BUSY_OBJECT if code == "lock_timeout" else RATE_LIMITED)
         return _failure(error, "later", code or "rate_limit", retry_after=wait)
     if status in (401, 403):
         # The key is wrong or lacks a permission: nothing is wrong with the request, and an operator mends it.
-        return _failure(error, "later", "stripe_credentials", retry_after=BAD_CREDENTIALS)
+        return _failure(error, "later", "stripe_credentials", retry_after=_spread(BAD_CREDENTIALS))
     declined = status == 402
     return _failure(error, "refusal", code or ("card_declined" if declined else "stripe_refused"), declined)
 
@@ -73,6 +82,9 @@ def _failure(
 
 
 def _retry_after(error: stripe.StripeError) -> timedelta | None:
-    """Stripe documents no Retry-After, but it is obeyed where there is one (the SDK never reads it)."""
-    value = dict(error.headers or {}).get("retry-after", "")
-    return timedelta(seconds=int(value)) if value.isdigit() else None
+    seconds = retry_after(dict(error.headers or {}))
+    return None if seconds is None else _spread(timedelta(seconds=seconds))
+
+
+def _spread(wait: timedelta) -> timedelta:
+    return wait * random.uniform(1.0, 1.0 + JITTER)

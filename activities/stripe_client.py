@@ -1,16 +1,83 @@
-"""The one way to Stripe: one async client a process, no retries of its own."""
+"""The one way to Stripe: one async client a process, no retries of its own.
 
+With a gate every request waits for a slot of the account's budget; with a meter every answer is counted.
+"""
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from time import monotonic
+from typing import Any
+
+import httpx
 import stripe
+
+from billing.incidents import Component
+from db.health_meter import HealthMeter
+
+from .stripe_budget import OF_AN_ENDPOINT, OF_THE_ACCOUNT, REASON, StripeGate
+from .stripe_requests import asked
 
 TIMEOUT = 25.0
 """Seconds; the SDK's own 80 would outlast an activity's heartbeat many times."""
 
 
-def stripe_client(api_key: str, api_base: str) -> stripe.StripeClient:
+def stripe_client(
+    api_key: str, api_base: str, gate: StripeGate | None = None, meter: HealthMeter | None = None
+) -> stripe.StripeClient:
     """A client for the pinned API version. Retries are 0: the activity's retry policy owns backoff."""
     return stripe.StripeClient(
         api_key,
         base_addresses={"api": api_base},
         max_network_retries=0,
-        http_client=stripe.HTTPXClient(timeout=TIMEOUT),
+        http_client=_GatedClient(gate, meter),
     )
+
+
+class _GatedClient(stripe.HTTPXClient):
+    """The SDK's own HTTP client, behind the gate."""
+
+    def __init__(self, gate: StripeGate | None, meter: HealthMeter | None) -> None:
+        super().__init__(timeout=TIMEOUT)
+        self._gate, self._meter = gate, meter
+
+    async def request_async(
+        self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        """Raises NotSent when it may not leave now, and APIConnectionError as the SDK's does."""
+        async with AsyncExitStack() as stack:
+            request = asked(method, url, post_data)
+            if self._gate is not None:
+                await stack.enter_async_context(self._gate.turn(request))
+            sent_at = monotonic()
+            try:
+                content, status, answer = await super().request_async(method, url, headers, post_data)
+            except stripe.APIConnectionError as error:
+                self._count(_lost(error))
+                raise
+            self._count(_fault(status, answer))
+            if self._gate is not None:
+                await self._gate.answered(request, sent_at, status, answer)
+            return content, status, answer
+
+    def _count(self, fault: str | None) -> None:
+        if self._meter is None:
+            return
+        if fault is None:
+            self._meter.ok(Component.STRIPE)
+        else:
+            self._meter.fault(Component.STRIPE, fault)
+
+
+def _lost(error: stripe.APIConnectionError) -> str:
+    return "timeout" if isinstance(error.__cause__, httpx.TimeoutException) else "unreachable"
+
+
+def _fault(status: int, headers: Mapping[str, str]) -> str | None:
+    """A stable word for what is wrong with Stripe, or with our access to it; None for an answer as it
+    should be, such as a definite no or a lock on one object."""
+    reason = headers.get(REASON, "")
+    if status == 429 and reason in OF_THE_ACCOUNT | OF_AN_ENDPOINT:
+        return reason
+    if status in (401, 403):
+        return "credentials"
+    return f"http_{status}" if status >= 500 else None

@@ -12,6 +12,11 @@ RELEASED = "released"
 """The signal to a story that is held: it may go on."""
 
 
+def hold_id(workflow: str, number: int) -> str:
+    """The row of a story's hold: the same for every attempt at it."""
+    return f"hld_{workflow}-{number}"
+
+
 class HoldStory(Message):
     """The story can't go on before the component works again."""
 

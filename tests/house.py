@@ -285,7 +285,8 @@ async def house(
             public_url="http://plixo.test",
         )
         shop = await open_shop(stand_in, at, plans, currency)
-        activities = composition.build_activities(settings, database, environment.client, shop.client, policy)
+        stripe_api = composition.build_stripe(settings, database, policy)
+        activities = composition.build_activities(settings, database, environment.client, stripe_api, policy)
         stack.push_async_callback(activities.close)
         for worker in composition.build_workers(environment.client, activities, policy):
             await stack.enter_async_context(worker)

@@ -1,5 +1,6 @@
 """The composition root: every activity class gets its collaborators here, and nowhere else."""
 
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from activities.approvals import Approvals
 from activities.commitments import Commitments
 from activities.customer_mail import CustomerMailer
 from activities.effects import StripeEffects
+from activities.holds import Holds
 from activities.invoice_fetch import InvoiceFetches
 from activities.invoice_files import files_client, stripe_hosts
 from activities.mail import Mailer
@@ -28,11 +30,13 @@ from activities.outbox import OutboxSweep
 from activities.portal_access import PortalAccessRecords
 from activities.records import Records
 from activities.reminders import Reminders
+from activities.stripe_budget import StripeGate
 from activities.stripe_client import stripe_client
 from activities.stripe_events import StripeEvents
 from activities.stripe_reads import StripeReads
 from billing.delivery import Delivery
 from billing.policy import Policy
+from db.health_meter import HealthMeter
 from db.session import Database
 from db.tables import Outbox
 from settings.settings import Settings
@@ -72,6 +76,11 @@ WORKFLOWS: Sequence[type] = (
 )
 
 SEND_WITHIN = timedelta(seconds=10)
+
+CALL_TAKES = 0.6
+"""Seconds from an activity's begin to its end, mostly, when Stripe takes its time."""
+FEWEST_CALLS, MOST_CALLS = 8, 100
+"""At a time."""
 RUNNER = SandboxedWorkflowRunner(
     restrictions=SandboxRestrictions.default.with_passthrough_modules(
         # Pure, and slow to load: `holidays` reads the clock while it is imported, which the sandbox forbids.
@@ -105,8 +114,12 @@ def build_activities(
     temporal: Client,
     stripe_api: stripe.StripeClient,
     policy: Policy,
+    meter: HealthMeter | None = None,
 ) -> Activities:
-    """One instance of each activity class, with its collaborators."""
+    """One instance of each activity class, with its collaborators.
+
+    `meter` counts how calls to components go; that of `stripe_api` counts Stripe's.
+    """
 
     async def send(row: Outbox) -> Delivery:
         return await dispatch.send(
@@ -128,7 +141,7 @@ def build_activities(
     mailer = Mailer(database, settings.smtp_url, settings.mail_from, settings.public_url)
     effects, reads = StripeEffects(stripe_api, database), StripeReads(stripe_api, database)
     money = MoneyReads(stripe_api, database)
-    troubles = PortalAccessRecords(database)
+    troubles, holds = PortalAccessRecords(database), Holds(database)
     files = files_client()
     fetches = InvoiceFetches(stripe_api, database, files, stripe_hosts(settings.stripe_api_base))
     mirror, events = Mirror(stripe_api, database), StripeEvents(stripe_api, database)
@@ -166,6 +179,8 @@ def build_activities(
             reminders.call_off,
             reminders.run_summary,
             events.settle_event,
+            holds.hold,
+            holds.resume,
             OutboxSweep(database, send).deliver_outbox,
         ),
         stripe=(
@@ -205,6 +220,21 @@ async def connect(settings: Settings, runtime: Runtime | None = None) -> Client:
     )
 
 
+def build_stripe(
+    settings: Settings, database: Database, policy: Policy, meter: HealthMeter | None = None
+) -> stripe.StripeClient:
+    """The process's way to Stripe: within the account's budget, and counted by the meter."""
+    gate = StripeGate(database, policy.stripe.requests_per_second)
+    key = settings.stripe_api_key.get_secret_value()
+    return stripe_client(key, settings.stripe_api_base, gate, meter)
+
+
+def stripe_places(requests_per_second: float) -> int:
+    """How many activities call Stripe at a time: so many that slow answers don't hold up the pace, and so
+    few that what waits for its turn waits in Temporal's queue, behind what is more urgent."""
+    return min(max(math.ceil(requests_per_second * CALL_TAKES), FEWEST_CALLS), MOST_CALLS)
+
+
 def build_workers(temporal: Client, activities: Activities, policy: Policy) -> tuple[Worker, Worker]:
     """The worker of the stories and records, and the one that calls Stripe within the account's budget."""
     main = Worker(
@@ -223,18 +253,27 @@ def build_workers(temporal: Client, activities: Activities, policy: Policy) -> t
         task_queue=ids.STRIPE_QUEUE,
         activities=activities.stripe,
         interceptors=[Heartbeats()],
+        max_concurrent_activities=stripe_places(policy.stripe.requests_per_second),
+        # A ceiling: each of them sends one request or several, and the gate spaces those.
         max_task_queue_activities_per_second=policy.stripe.requests_per_second,
         graceful_shutdown_timeout=timedelta(seconds=5),
     )
     return main, calls
 
 
-async def hosted(stack: AsyncExitStack, settings: Settings, policy: Policy, temporal: Client) -> Database:
+async def hosted(
+    stack: AsyncExitStack,
+    settings: Settings,
+    policy: Policy,
+    temporal: Client,
+    meter: HealthMeter | None = None,
+) -> Database:
     """Runs both workers until the stack is closed; returns the records that they share."""
+    meter = meter or HealthMeter()
     database = Database(settings.database_url)
     stack.push_async_callback(database.dispose)
-    stripe_api = stripe_client(settings.stripe_api_key.get_secret_value(), settings.stripe_api_base)
-    activities = build_activities(settings, database, temporal, stripe_api, policy)
+    stripe_api = build_stripe(settings, database, policy, meter)
+    activities = build_activities(settings, database, temporal, stripe_api, policy, meter)
     stack.push_async_callback(activities.close)
     for worker in build_workers(temporal, activities, policy):
         await stack.enter_async_context(worker)

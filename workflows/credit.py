@@ -37,7 +37,7 @@ class CreditWorkflow:
         self._waits: Waits[ReviseCredit, AcceptCredit] = Waits(
             revise_within=rules.revise_within, too_late="The credit is already being given in Stripe."
         )
-        self._reads = CreditReads(request)
+        self._reads = CreditReads(request, self._story.calls)
         self._issue = CreditIssue(request, self._story, self._reads)
         self._review = MoneyReview[CreditSubject](
             self._story, self._waits, Kind.CREDIT, rules, self._plan, self._holds, self._revised

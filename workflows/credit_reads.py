@@ -5,7 +5,6 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.money_reads import MoneyReads
     from billing.credit import (
-        CreditableFacts,
         CreditableQuery,
         CreditFound,
         CreditInput,
@@ -21,11 +20,13 @@ with workflow.unsafe.imports_passed_through():
 
 from . import options
 from .money_review import Planned
+from .stripe_calls import StripeCalls
 
 
 class CreditReads:
-    def __init__(self, request: CreditInput) -> None:
+    def __init__(self, request: CreditInput, calls: StripeCalls) -> None:
         self._organization, self._operation = request.organization, request.operation
+        self._calls = calls
 
     async def plan(self, wanted: CreditWanted) -> Planned[CreditSubject] | Problem:
         """What would be credited, or why it can't be."""
@@ -34,9 +35,7 @@ class CreditReads:
         query = CreditableQuery(
             organization=self._organization, customer=wanted.customer, invoice=wanted.invoice
         )
-        facts: CreditableFacts = await workflow.execute_activity_method(
-            MoneyReads.creditable, query, **options.STRIPE_CALL
-        )
+        facts = await self._calls.call(MoneyReads.creditable, query, options.STRIPE_CALL)
         subject = plan_credit(wanted, facts)
         if isinstance(subject, Problem):
             return subject
@@ -59,4 +58,4 @@ class CreditReads:
             invoice=subject.invoice,
             object=given,
         )
-        return await workflow.execute_activity_method(MoneyReads.credit, query, **options.STRIPE_EFFECT)
+        return await self._calls.call(MoneyReads.credit, query, options.STRIPE_EFFECT)

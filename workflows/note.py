@@ -10,11 +10,16 @@ with workflow.unsafe.imports_passed_through():
     from billing.notes import note_metadata
 
 from . import ids, options
+from .stripe_calls import StripeCalls
 
 
 @workflow.defn(name=ids.NOTE)
 class NoteWorkflow:
     """One note. What its operation makes later carries the note from the beginning."""
+
+    @workflow.init
+    def __init__(self, request: NoteInput) -> None:
+        self._calls = StripeCalls(request.organization, request.operation)
 
     @workflow.run
     async def run(self, request: NoteInput) -> int:
@@ -31,5 +36,5 @@ class NoteWorkflow:
                 target=target,
                 params={"metadata": note_metadata([request.note], made.payments)},
             )
-            await workflow.execute_activity_method(StripeEffects.perform, effect, **options.STRIPE_EFFECT)
+            await self._calls.call(StripeEffects.perform, effect, options.STRIPE_EFFECT)
         return len(objects)

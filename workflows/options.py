@@ -10,12 +10,16 @@ from typing import Any
 from temporalio.common import Priority, RetryPolicy
 from temporalio.workflow import ActivityCancellationType
 
+from billing.holds import HELD
+
 from . import ids
 
 PEOPLE = Priority(priority_key=1)
 """Somebody waits for it."""
 EVENTS = Priority(priority_key=2)
 """Stripe has told of it: after what somebody waits for."""
+RESUMED = Priority(priority_key=3)
+"""It was held: after what comes in now."""
 SWEEP = Priority(priority_key=4)
 
 PATIENT = RetryPolicy(
@@ -23,6 +27,17 @@ PATIENT = RetryPolicy(
     backoff_coefficient=2.0,
     maximum_interval=timedelta(seconds=30),
 )
+
+UNLESS_HELD = RetryPolicy(
+    initial_interval=PATIENT.initial_interval,
+    backoff_coefficient=PATIENT.backoff_coefficient,
+    maximum_interval=PATIENT.maximum_interval,
+    non_retryable_error_types=[HELD],
+)
+"""Of stories that can be held: they wait for a release and don't ask again and again."""
+
+RESUMED_FOR = timedelta(minutes=5)
+"""How long what a story asks of Stripe after its release comes after what comes in."""
 
 STRIPE_CALL: dict[str, Any] = {
     "task_queue": ids.STRIPE_QUEUE,

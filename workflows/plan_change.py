@@ -27,13 +27,13 @@ class PlanChangeWorkflow:
     @workflow.init
     def __init__(self, request: PlanChangeInput) -> None:
         self._waits = PlanChangeWaits(request)
-        self._reads = PlanChangeReads(request)
         self._story = Story(
             organization=request.organization,
             operation=request.operation,
             requested_by=request.requested_by,
             policy=request.policy,
         )
+        self._reads = PlanChangeReads(request, self._story.calls)
         self._review = PlanChangeReview(request, self._story, self._reads, self._waits)
 
     @workflow.run

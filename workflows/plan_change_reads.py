@@ -26,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
 
 from . import options
 from .story import refused
+from .stripe_calls import StripeCalls
 
 LATE_INVOICE = timedelta(seconds=20)
 LATE_INVOICE_TRIES = 15
@@ -35,8 +36,8 @@ LATE_INVOICE_TRIES = 15
 class PlanChangeReads:
     """Every read of the story; the same code takes the first preview and the re-check."""
 
-    def __init__(self, request: PlanChangeInput) -> None:
-        self._request = request
+    def __init__(self, request: PlanChangeInput, calls: StripeCalls) -> None:
+        self._request, self._calls = request, calls
 
     async def preview(self, wanted: Wanted, proration_date: int | None = None) -> Subject:
         """What the change would do. Without a second, Stripe chooses one, and it is pinned from then on."""
@@ -57,12 +58,12 @@ class PlanChangeReads:
             subscription=self._request.subscription,
             mirror=mirror,
         )
-        return await workflow.execute_activity_method(StripeReads.subscription, query, **options.STRIPE_CALL)
+        return await self._calls.call(StripeReads.subscription, query, options.STRIPE_CALL)
 
     async def result(self, subject: Subject, effect_key: str) -> ResultLines:
         """The lines that Stripe holds after the change was applied."""
         query = ResultQuery(subject=subject, effect_key=effect_key)
-        return await workflow.execute_activity_method(StripeReads.result, query, **options.STRIPE_CALL)
+        return await self._calls.call(StripeReads.result, query, options.STRIPE_CALL)
 
     async def renewal(self, subject: Subject) -> ResultLines:
         """The renewal's lines, once its invoice is there."""
@@ -80,7 +81,7 @@ class PlanChangeReads:
 
     async def planned(self, subject: Subject, schedule: str) -> bool:
         """Whether the schedule in Stripe says what was approved."""
-        phases = await workflow.execute_activity_method(StripeReads.schedule, schedule, **options.STRIPE_CALL)
+        phases = await self._calls.call(StripeReads.schedule, schedule, options.STRIPE_CALL)
         return planned_as_approved(subject, phases)
 
     async def _preview(self, wanted: Wanted, facts: SubscriptionFacts, proration_date: int | None) -> Subject:
@@ -89,7 +90,7 @@ class PlanChangeReads:
         target_query = TargetQuery(plan=wanted.plan, interval=interval, currency=facts.currency)
         usage_query = UsageQuery(organization=self._request.organization, currency=facts.currency)
         target, usage = await asyncio.gather(
-            workflow.start_activity_method(StripeReads.target, target_query, **options.STRIPE_CALL),
+            self._calls.call(StripeReads.target, target_query, options.STRIPE_CALL),
             workflow.start_local_activity_method(Records.usage, usage_query, **options.RECORD),
         )
         query = PreviewQuery(
@@ -99,11 +100,11 @@ class PlanChangeReads:
             invoicing=wanted.invoicing,
             proration_date=proration_date,
         )
-        previewing = workflow.start_activity_method(StripeReads.preview, query, **options.STRIPE_CALL)
+        previewing = self._calls.call(StripeReads.preview, query, options.STRIPE_CALL)
         if query.charged_at_once:
             preview, renewal = await asyncio.gather(
                 previewing,
-                workflow.start_activity_method(StripeReads.renewal_preview, query, **options.STRIPE_CALL),
+                self._calls.call(StripeReads.renewal_preview, query, options.STRIPE_CALL),
             )
         else:
             preview = renewal = await previewing

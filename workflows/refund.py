@@ -36,7 +36,7 @@ class RefundWorkflow:
         self._waits: Waits[ReviseRefund, ResolveRefund] = Waits(
             revise_within=rules.revise_within, too_late="The refund is already being issued in Stripe."
         )
-        self._reads = RefundReads(request)
+        self._reads = RefundReads(request, self._story.calls)
         self._issue = RefundIssue(request, self._story, self._waits, self._reads)
         self._review = MoneyReview[RefundSubject](
             self._story, self._waits, Kind.REFUND, rules, self._plan, self._reads.holds, self._revised

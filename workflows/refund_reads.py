@@ -26,11 +26,13 @@ with workflow.unsafe.imports_passed_through():
 
 from . import options
 from .money_review import Planned
+from .stripe_calls import StripeCalls
 
 
 class RefundReads:
-    def __init__(self, request: RefundInput) -> None:
+    def __init__(self, request: RefundInput, calls: StripeCalls) -> None:
         self._organization, self._operation = request.organization, request.operation
+        self._calls = calls
 
     async def plan(self, wanted: RefundWanted) -> Planned[RefundSubject] | Problem:
         """What would be refunded of what, or why it can't be."""
@@ -69,7 +71,7 @@ class RefundReads:
     async def found(self, refund: str) -> RefundFound:
         """The refund as Stripe has it now, however long Stripe takes to say so."""
         query = RefundRead(organization=self._organization, operation=self._operation, refund=refund)
-        return await workflow.execute_activity_method(MoneyReads.refund, query, **options.STRIPE_EFFECT)
+        return await self._calls.call(MoneyReads.refund, query, options.STRIPE_EFFECT)
 
     async def _facts(self, payment_intent: str | None, invoice: str | None) -> RefundableFacts:
         query = RefundableQuery(
@@ -77,9 +79,7 @@ class RefundReads:
             payment_intent=payment_intent,
             invoice=None if payment_intent else invoice,
         )
-        facts: RefundableFacts = await workflow.execute_activity_method(
-            MoneyReads.refundable, query, **options.STRIPE_CALL
-        )
+        facts = await self._calls.call(MoneyReads.refundable, query, options.STRIPE_CALL)
         return without_own(facts, self._operation)
 
 

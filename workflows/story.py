@@ -25,6 +25,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.policy import Policy
 
 from . import ids, options
+from .stripe_calls import StripeCalls
 
 
 class Ended(Exception):
@@ -81,6 +82,8 @@ class Story:
         self.operation = operation
         self.requested_by = requested_by
         self.policy = policy
+        self.calls = StripeCalls(organization, operation)
+        """For what the story reads in Stripe; what it does there is performed."""
 
     async def tell(
         self,
@@ -143,7 +146,7 @@ class Story:
             params=params,
             version=version,
         )
-        return await workflow.execute_activity_method(StripeEffects.perform, effect, **options.STRIPE_EFFECT)
+        return await self.calls.call(StripeEffects.perform, effect, options.STRIPE_EFFECT)
 
     async def flag_finance(self, kind: NoticeKind, subject: dict[str, Any], number: int = 1) -> None:
         """Starts a notice that outlives this story until Finance has acknowledged it."""

@@ -30,6 +30,12 @@ async def failure_by(shop: Shop, fault: str, **more: Any) -> Failure:
     return await failure_of(shop.client)
 
 
+def check_spread(wait: timedelta | None, seconds: int) -> None:
+    """At least as long as was said, and at random a little longer: nobody comes back with all others."""
+    assert wait is not None
+    assert seconds <= wait.total_seconds() <= seconds * 1.25
+
+
 # --- Definite refusals ------------------------------------------------------------------------------------
 
 
@@ -75,7 +81,7 @@ async def test_a_rate_limit_is_for_later(shop: Shop, header: int | None, seconds
     failure = await failure_by(shop, "rate_limit", retry_after=header)
 
     assert (failure.verdict, failure.problem.code) == ("later", "rate_limit")
-    assert failure.retry_after == timedelta(seconds=seconds)
+    check_spread(failure.retry_after, seconds)
 
 
 @pytest.mark.parametrize(("header", "seconds"), [(None, 1), (5, 5)], ids=["by itself", "by Retry-After"])
@@ -83,7 +89,7 @@ async def test_a_locked_object_is_for_later(shop: Shop, header: int | None, seco
     failure = await failure_by(shop, "lock_timeout", retry_after=header)
 
     assert (failure.verdict, failure.problem.code) == ("later", "lock_timeout")
-    assert failure.retry_after == timedelta(seconds=seconds)
+    check_spread(failure.retry_after, seconds)
     assert failure.request_id is None
 
 
@@ -93,7 +99,7 @@ async def test_a_wrong_key_waits_for_an_operator_to_mend_it(shop: Shop) -> None:
     failure = await failure_of(wrong)
 
     assert (failure.verdict, failure.problem.code) == ("later", "stripe_credentials")
-    assert failure.retry_after == timedelta(seconds=30)
+    check_spread(failure.retry_after, 30)
 
 
 def test_a_key_without_the_permission_waits_for_an_operator_too() -> None:
@@ -125,7 +131,8 @@ async def test_an_error_of_stripes_own_is_unknown(shop: Shop, fault: str, status
 async def test_an_error_of_stripes_own_may_say_when_to_come_back(shop: Shop) -> None:
     failure = await failure_by(shop, "error_before", status=503, retry_after=11)
 
-    assert (failure.verdict, failure.retry_after) == ("unknown", timedelta(seconds=11))
+    assert failure.verdict == "unknown"
+    check_spread(failure.retry_after, 11)
 
 
 async def test_a_gateways_page_is_unknown(shop: Shop) -> None:
@@ -169,7 +176,7 @@ async def test_what_is_for_later_is_tried_again_after_that_long(shop: Shop) -> N
     error = (await failure_by(shop, "rate_limit", retry_after=7)).as_retry()
 
     assert (error.type, error.non_retryable) == ("rate_limit", False)
-    assert error.next_retry_delay == timedelta(seconds=7)
+    check_spread(error.next_retry_delay, 7)
 
 
 async def test_a_refusal_is_final(shop: Shop) -> None:

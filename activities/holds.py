@@ -1,0 +1,88 @@
+"""Stories that stop while a component is degraded, and go on: one transaction each, which may be repeated."""
+
+from temporalio import activity
+
+from billing.holds import HoldStory, ResumeStory, StoryHeld, hold_id
+from billing.messages import Progress
+from billing.operations import State
+from db import holds, operations, stripe_budgets
+from db.session import Database
+from db.tables import Hold
+
+from .records import write
+
+
+class Holds:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @activity.defn
+    async def hold(self, story: HoldStory) -> StoryHeld:
+        """Notes that the story waits, unless the gate has been opened since it was refused.
+
+        The gate can't be opened between the look and the note, so a release never misses a story.
+        """
+        async with self._database.transaction() as session:
+            if not await stripe_budgets.holds_up(session, story.workflow):
+                return StoryHeld(waiting=False)
+            await operations.lock(session, story.operation)
+            operation = await operations.get_any(session, story.operation)
+            if operation is None:
+                raise LookupError(f"no operation {story.operation}")
+            others = await holds.of_operation(session, story.operation)
+            # One that is held already is to become what it was before the first of its holds.
+            former = others[0].state if operation.state == State.HELD and others else operation.state
+            id_ = hold_id(story.workflow, story.number)
+            await holds.open_again(
+                session,
+                Hold(
+                    id=id_,
+                    operation_id=story.operation,
+                    organization_id=story.organization,
+                    workflow_id=story.workflow,
+                    component=story.component.value,
+                    state=former,
+                    held_at=story.at,
+                ),
+            )
+            await write(
+                session,
+                Progress(
+                    operation=story.operation,
+                    key=f"held:{id_}",
+                    event="held: Stripe is degraded, and nothing is sent until it has recovered",
+                    at=story.at,
+                    state=State.HELD,
+                    stage=operation.stage,
+                ),
+            )
+        return StoryHeld(waiting=True)
+
+    @activity.defn
+    async def resume(self, story: ResumeStory) -> None:
+        """The operation is again what it was, unless something else still holds it."""
+        id_ = hold_id(story.workflow, story.number)
+        async with self._database.transaction() as session:
+            await operations.lock(session, story.operation)
+            hold, operation = (
+                await session.get(Hold, id_),
+                await operations.get_any(session, story.operation),
+            )
+            if hold is None or operation is None:
+                raise LookupError(f"no hold {id_} of {story.operation}")
+            await holds.release(session, id_, story.at)
+            held = operation.state == State.HELD and not await holds.of_operation(session, story.operation)
+            former = State(hold.state) if held else None
+            await write(
+                session,
+                Progress(
+                    operation=story.operation,
+                    key=f"resumed:{id_}",
+                    event="resumed: Stripe works again",
+                    at=story.at,
+                    state=former,
+                    stage=operation.stage,
+                    # One that had failed and waits for a person was not closed, and is not by this.
+                    stays_open=former is not None and former.final,
+                ),
+            )

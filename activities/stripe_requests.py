@@ -1,0 +1,48 @@
+"""What a request to Stripe is, as far as who may send it when depends on it."""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import parse_qs, urlsplit
+
+from temporalio import activity
+
+NAMED_OBJECTS = ("customer", "subscription", "invoice", "payment_intent", "charge", "from_subscription")
+"""Parameters of a body that name an object which the request works on."""
+
+ONLY_COMPUTES = "/create_preview"
+"""The end of the path of a POST that changes nothing."""
+
+NOBODYS = 3
+"""The priority of what no activity asks for; Temporal's default."""
+
+_ID = re.compile(r"[a-z]+(?:_[a-z]+)*_(?=\w*[0-9A-Z])\w+")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request that is to be sent: where to, what it writes, and for whom."""
+
+    endpoint: str
+    """Verb and path, `{id}` in place of ids: what Stripe's limits of an endpoint are about."""
+    writes: frozenset[str] = frozenset()
+    """Objects that Stripe locks while it works on this."""
+    priority: int = NOBODYS
+    """Temporal's key: the lower, the sooner."""
+    workflow: str | None = None
+    """Whose activity asks; None outside of activities."""
+
+
+def asked(method: str, url: str, body: str | None) -> Asked:
+    """The request that an activity, or whoever else runs just now, is about to send."""
+    path = urlsplit(url).path
+    parts = path.split("/")
+    ids = [part for part in parts if _ID.fullmatch(part)]
+    endpoint = f"{method.upper()} {'/'.join('{id}' if part in ids else part for part in parts)}"
+    writes: frozenset[str] = frozenset()
+    if method.lower() == "post" and not path.endswith(ONLY_COMPUTES):
+        given = parse_qs(body) if isinstance(body, str) else {}
+        writes = frozenset(ids).union(*(given.get(name, ()) for name in NAMED_OBJECTS))
+    if not activity.in_activity():
+        return Asked(endpoint, writes)
+    info = activity.info()
+    return Asked(endpoint, writes, info.priority.priority_key or NOBODYS, info.workflow_id)

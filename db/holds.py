@@ -1,0 +1,71 @@
+"""Stories that wait for a degraded component: noted as they stop, released in that order."""
+
+from datetime import datetime
+
+from sqlalchemy import func, update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.incidents import Component
+
+from .statements import insert_if_new
+from .tables import Hold
+
+
+async def open_holds(session: AsyncSession, component: Component, limit: int) -> list[Hold]:
+    """Who waits for the component, the longest first."""
+    found = await session.exec(
+        select(Hold)
+        .where(Hold.component == component.value, col(Hold.released_at).is_(None))
+        .order_by(col(Hold.held_at), col(Hold.id))
+        .limit(limit)
+    )
+    return list(found)
+
+
+async def count(session: AsyncSession, component: Component, organization: str | None = None) -> int:
+    """How many stories wait for the component: the organization's, or everybody's."""
+    wanted = (
+        select(func.count())
+        .select_from(Hold)
+        .where(Hold.component == component.value, col(Hold.released_at).is_(None))
+    )
+    if organization is not None:
+        wanted = wanted.where(Hold.organization_id == organization)
+    return (await session.exec(wanted)).one()
+
+
+async def release(session: AsyncSession, hold_id: str, at: datetime) -> Hold | None:
+    """The story may go on: it is to be sent the signal `billing.holds.RELEASED`, after the commit.
+
+    None when there is no such hold or somebody else has released it, who sends the signal.
+    """
+    released: Hold | None = await session.scalar(
+        update(Hold)
+        .where(col(Hold.id) == hold_id, col(Hold.released_at).is_(None))
+        .values(released_at=at)
+        .returning(Hold)
+        .execution_options(populate_existing=True, synchronize_session=False)
+    )
+    return released
+
+
+async def open_again(session: AsyncSession, hold: Hold) -> None:
+    """Store the hold. A story that was reset is held by the same row once more."""
+    if await insert_if_new(session, hold) is None:
+        await session.exec(
+            update(Hold)
+            .where(col(Hold.id) == hold.id)
+            .values(held_at=hold.held_at, state=hold.state, released_at=None)
+            .execution_options(synchronize_session=False)
+        )
+
+
+async def of_operation(session: AsyncSession, operation_id: str) -> list[Hold]:
+    """What still holds the operation: its story, or one that adds a note to what it made."""
+    found = await session.exec(
+        select(Hold)
+        .where(Hold.operation_id == operation_id, col(Hold.released_at).is_(None))
+        .order_by(col(Hold.held_at), col(Hold.id))
+    )
+    return list(found)

@@ -1,0 +1,207 @@
+"""Stripe's bad hours: stories are held and listed, nothing is sent, and each goes on in its turn."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from billing.holds import RELEASED, Released
+from billing.incidents import Component
+from db import holds, stripe_budgets
+from db.session import Database
+from db.tables import Hold
+
+from .. import money
+from ..builders import Tenant
+from ..house import House, until
+
+
+@pytest.fixture
+async def acme(home: House) -> Tenant:
+    return await home.shop.tenant(home.database)
+
+
+async def close(database: Database) -> None:
+    async with database.transaction() as session:
+        await stripe_budgets.close_gate(session, datetime.now(UTC))
+
+
+async def reopen(database: Database) -> None:
+    async with database.transaction() as session:
+        await stripe_budgets.open_gate(session)
+
+
+async def waiting(database: Database) -> list[Hold]:
+    async with database.reading() as session:
+        return await holds.open_holds(session, Component.STRIPE, 100)
+
+
+async def release(home: House, hold: Hold) -> None:
+    """As an incident does it: the row first, then the story."""
+    async with home.database.transaction() as session:
+        released = await holds.release(session, hold.id, datetime.now(UTC))
+    assert released is not None
+    handle = home.temporal.get_workflow_handle(hold.workflow_id)
+    await handle.signal(RELEASED, Released(hold=hold.id))
+
+
+async def recover(home: House) -> None:
+    """Everything that is held goes on, the longest held first."""
+    await reopen(home.database)
+    for hold in await waiting(home.database):
+        await release(home, hold)
+
+
+async def listed(home: House, tenant: Tenant, state: str = "held") -> list[str]:
+    page = await home.get(tenant.auditor, f"/v1/operations?state={state}")
+    return [operation["id"] for operation in page["data"]]
+
+
+async def test_a_refund_is_held_before_anything_is_asked_and_issued_once_afterwards(
+    home: House, acme: Tenant
+) -> None:
+    payment = await money.pay(home.shop, await money.customer(home.shop, acme), 10_000)
+    await close(home.database)
+    seen = home.stand_in.last_request()
+    operation = await money.refund(home, acme, payment, 4_000)
+    held = await home.wait(acme, operation, "held")
+    assert await listed(home, acme) == [operation]
+    assert held["stage"] == "accepted"
+    assert home.stand_in.requests(seen) == []
+
+    await recover(home)
+    done = await home.wait(acme, operation, "completed")
+    assert done["result"]["status"] == "succeeded"
+    assert len(money.refunds(home.shop, seen)) == 1
+    assert await listed(home, acme) == await waiting(home.database) == []
+    events = await home.events(acme, operation)
+    held_at = next(number for number, event in enumerate(events) if event.startswith("held"))
+    assert events[held_at + 1] == "resumed: Stripe works again"
+
+
+async def test_a_credit_that_was_approved_is_held_and_given_once(home: House, acme: Tenant) -> None:
+    customer = await money.customer(home.shop, acme)
+    operation = await money.credit(home, acme, customer, 60_000)
+    await home.reviewed(acme, operation)
+    await close(home.database)
+    seen = home.stand_in.last_request()
+    await home.decide(acme.controller, operation)
+    await home.wait(acme, operation, "held")
+    assert home.stand_in.requests(seen) == []
+
+    await recover(home)
+    await home.wait(acme, operation, "completed")
+    assert len(money.made(home.shop, f"/v1/customers/{customer}/balance_transactions", seen)) == 1
+
+
+async def test_a_plan_change_whose_calls_are_refused_together_is_held_once(home: House, acme: Tenant) -> None:
+    # The subscription is read; then the plan, and later both previews, would be asked for at the same time.
+    home.stand_in.fault("delay", path="/v1/subscriptions/", delay_ms=300)
+    seen = home.stand_in.last_request()
+    operation = await home.ask(acme)
+    await until(
+        lambda: _asked(home, seen, "/v1/subscriptions/"),
+        lambda: "the subscription is not read",
+        home.patience,
+    )
+    await close(home.database)
+    await home.wait(acme, operation, "held")
+    assert [hold.state for hold in await waiting(home.database)] == ["accepted"]
+
+    await recover(home)
+    await home.reviewed(acme, operation)
+    await home.decide(acme.controller, operation)
+    await home.wait(acme, operation, "completed")
+    assert [line["path"] for line in home.shop.changes(seen)] == [
+        f"/v1/subscriptions/{acme.organization.stripe_subscription}"
+    ]
+
+
+async def _asked(home: House, seen: int, path: str) -> bool:
+    return any(path in line["path"] for line in home.stand_in.requests(seen))
+
+
+async def test_what_is_held_goes_on_in_the_order_in_which_it_stopped(home: House, acme: Tenant) -> None:
+    payment = await money.pay(home.shop, await money.customer(home.shop, acme), 10_000)
+    await close(home.database)
+    operations = []
+    for amount in (100, 200, 300):
+        operations.append(await money.refund(home, acme, payment, amount))
+        await home.wait(acme, operations[-1], "held")
+    found = await waiting(home.database)
+    assert [hold.operation_id for hold in found] == operations
+    async with home.database.reading() as session:
+        assert await holds.count(session, Component.STRIPE, acme.id) == 3
+        assert await holds.count(session, Component.STRIPE, "org_other") == 0
+    await recover(home)
+    for operation in operations:
+        await home.wait(acme, operation, "completed")
+
+
+async def test_who_tries_whether_stripe_has_recovered_goes_on_alone(home: House, acme: Tenant) -> None:
+    payment = await money.pay(home.shop, await money.customer(home.shop, acme), 10_000)
+    await close(home.database)
+    first = await money.refund(home, acme, payment, 100)
+    await home.wait(acme, first, "held")
+    second = await money.refund(home, acme, payment, 200)
+    await home.wait(acme, second, "held")
+    [trial, other] = await waiting(home.database)
+    async with home.database.transaction() as session:
+        await stripe_budgets.try_with(session, trial.workflow_id)
+    await release(home, trial)
+    await home.wait(acme, first, "completed")
+    assert await listed(home, acme) == [second]
+
+    # One that is released too early is held once more.
+    await release(home, other)
+
+    async def held_again() -> bool:
+        return [hold.id for hold in await waiting(home.database)] == [other.id.removesuffix("-1") + "-2"]
+
+    await until(held_again, lambda: "it is not held again", home.patience)
+    await recover(home)
+    await home.wait(acme, second, "completed")
+
+
+async def test_a_cancellation_of_what_is_held_is_taken_and_holds_after_the_release(
+    home: House, acme: Tenant
+) -> None:
+    payment = await money.pay(home.shop, await money.customer(home.shop, acme), 10_000)
+    await close(home.database)
+    seen = home.stand_in.last_request()
+    refund, change = await money.refund(home, acme, payment, 100), await home.ask(acme)
+    for operation, kind in ((refund, "refunds"), (change, "plan-changes")):
+        await home.wait(acme, operation, "held")
+        answer = await home.post(acme.admin, f"/v1/{kind}/{operation}/cancel", {"comment": "No need."})
+        assert answer.status_code in (200, 202), answer.text
+    assert await listed(home, acme) == [change, refund]
+    await recover(home)
+    for operation in (refund, change):
+        await home.wait(acme, operation, "cancelled")
+    assert home.shop.changes(seen) == []
+
+
+async def test_a_note_for_an_ended_operation_waits_too_and_leaves_it_as_it_ended(
+    home: House, acme: Tenant
+) -> None:
+    payment = await money.pay(home.shop, await money.customer(home.shop, acme), 10_000)
+    operation = await money.refund(home, acme, payment, 100)
+    done = await home.wait(acme, operation, "completed")
+    await close(home.database)
+    answer = await home.post(
+        acme.admin, f"/v1/refunds/{operation}/notes", {"note": "It was the second charge."}
+    )
+    assert answer.status_code in (201, 202), answer.text
+
+    async def is_held() -> bool:
+        return len(await waiting(home.database)) == 1
+
+    await until(is_held, lambda: "the note is not held", home.patience)
+    assert (await home.get(acme.auditor, f"/v1/operations/{operation}"))["state"] == "completed"
+    await recover(home)
+
+    async def noted() -> bool:
+        refund = await home.shop.client.v1.refunds.retrieve_async(done["result"]["refund"])
+        return "plixo_note_2" in (refund.metadata or {})
+
+    await until(noted, lambda: "the note does not arrive", home.patience)
+    assert (await home.get(acme.auditor, f"/v1/operations/{operation}"))["state"] == "completed"
