@@ -31,7 +31,7 @@ POLICY = IncidentPolicy(
     probe_every_seconds=10,
     probe_failures=3,
     healthy_seconds=60,
-    alert_every=30,
+    alert_every=5,
 )
 
 

@@ -67,7 +67,6 @@ async def found_degraded(home: House) -> Incident:
     at = await now(home)
     answers = Answers()
     answers.wrong[Component.STRIPE] = "stripe_unreachable"
-    looks = iter(())
     clock = {"at": at - timedelta(seconds=20)}
     watches = [
         a_watch(home.database, home.temporal, answers.probes(), clock=lambda: clock["at"]) for _ in range(2)
@@ -132,7 +131,7 @@ async def test_it_is_opened_once_alerted_recovers_and_is_cleared_with_a_note(
     assert isinstance(refused.value.cause, ApplicationError)
     assert refused.value.cause.type == "still_degraded"
 
-    await home.skip(minutes=31)
+    await home.skip(minutes=5.5)
     await passed_on(home)
     assert home.mail.subjects == ["Degraded: Stripe"] * 2
 
