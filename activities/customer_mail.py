@@ -25,6 +25,7 @@ from db import (
     customer_settings,
     outbox,
 )
+from db.health_meter import HealthMeter
 from db.session import Database
 
 from .customer_mail_claims import Claimed, Claims, Taken
@@ -63,14 +64,16 @@ class CustomerMailer:
         public_url: str,
         policy: Policy,
         clock: Clock = utc_now,
+        meter: HealthMeter | None = None,
     ) -> None:
-        """A run's mails go by the run's own policy, `policy` is for those of none.
+        """A run's mails go by the run's own policy, `policy` is for those of none. `meter` is told how the
+        mail server does.
 
         Raises ValueError for an SMTP URL or a sender that can't be one.
         """
         self._database = database
         self._sender = Sender(mail_from, public_url)
-        self._smtp = SmtpPool(smtp_url, local_hostname=self._sender.greeting)
+        self._smtp = SmtpPool(smtp_url, self._sender.greeting, meter)
         self.claims = Claims(self._sender, policy)
         self._clock = clock
         self._turn = asyncio.Lock()

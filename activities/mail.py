@@ -16,6 +16,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from billing.messages import MailRequest, MailsSent
+from db.health_meter import HealthMeter
 from db.session import Database
 from db.tables import Person
 
@@ -46,12 +47,16 @@ class Mailer:
         public_url: str,
         clock: Clock = utc_now,
         texts: MailTexts | None = None,
+        meter: HealthMeter | None = None,
     ) -> None:
-        """Raises ValueError for an SMTP URL or a sender that can't be one."""
+        """`meter` is told how the mail server does.
+
+        Raises ValueError for an SMTP URL or a sender that can't be one.
+        """
         self._database = database
         host = urlsplit(public_url).hostname or "localhost"
         self._domain = f"[{host}]" if ":" in host else host
-        self._smtp = SmtpPool(smtp_url, local_hostname=greeting(host))
+        self._smtp = SmtpPool(smtp_url, greeting_for(public_url), meter)
         self._from = written(*parseaddr(mail_from))
         self._texts = texts or MailTexts(public_url)
         self._clock = clock
@@ -73,6 +78,11 @@ class Mailer:
             mailing = await mail_records.find(session, request, facts.people, facts.customer)
         if mailing is None:
             return MailsSent(sent=0, skipped=0)
+        return await self.send_to(request, mailing)
+
+    async def send_to(self, request: MailRequest, mailing: Mailing) -> MailsSent:
+        """As `send`, to recipients who are known; of no operation, it does not need the records."""
+        facts = Facts.model_validate(request.context)
         due = {
             message_id: person
             for person in mailing.recipients
@@ -102,15 +112,17 @@ class Mailer:
         try:
             await self._smtp.send(self._compose(request, text, person, message_id))
         except MailRefused as refusal:
-            async with self._database.transaction() as session:
-                await mail_records.note_refused(session, request, person.id, refusal.code, self._clock())
+            if request.operation:
+                async with self._database.transaction() as session:
+                    await mail_records.note_refused(session, request, person.id, refusal.code, self._clock())
             return False
         except MailLater as later:
             raise ApplicationError(
                 later.message, type=later.kind, next_retry_delay=later.retry_after
             ) from None
-        async with self._database.transaction() as session:
-            await mail_records.note_sent(session, request, message_id, person.id, self._clock())
+        if request.operation:
+            async with self._database.transaction() as session:
+                await mail_records.note_sent(session, request, message_id, person.id, self._clock())
         return True
 
     def _compose(self, request: MailRequest, text: MailText, person: Person, message_id: str) -> Message:
@@ -161,6 +173,11 @@ def written(name: str, address: str) -> str:
     except (IndexError, HeaderParseError) as error:  # how Address meets some of them
         raise ValueError("no mail address") from error
     return formataddr((checked.display_name, checked.addr_spec))
+
+
+def greeting_for(public_url: str) -> str:
+    """What we greet a mail server with."""
+    return greeting(urlsplit(public_url).hostname or "localhost")
 
 
 def greeting(host: str) -> str:

@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BeforeValidator
 from billing.errors import MENDS
 from billing.operations import Problem, State
 
+from .mail_incidents import IncidentTold
 from .mail_results import Credited, OneLine, Outcome, Refunded, Result, Shown
 from .mail_subjects import Change, Credit, Refund, Subject, Trouble
 
@@ -43,6 +44,8 @@ class Facts(Shown):
     """Whether a refund failed that Stripe had called succeeded."""
     number: int = 1
     """Counts the failures of a refund, and how often a deadline was said to be missed."""
+    incident: IncidentTold | None = None
+    """The degraded component that it is about."""
     notice: OneLine | None = None
     kind: OneLine | None = None
     """Of the operation; in a notice, what the notice is."""

@@ -92,12 +92,7 @@ def _is_recipient(person: Person, request: MailRequest) -> bool:
 async def note_sent(
     session: AsyncSession, request: MailRequest, message_id: str, person_id: str, at: datetime
 ) -> None:
-    """Remember that the mail server took it. The recipient is kept as a person id, without the address.
-
-    One that belongs to no operation is not kept: its Message-ID alone tells a second one for what it is.
-    """
-    if not request.operation:
-        return
+    """Remember that the mail server took it. The recipient is kept as a person id, without the address."""
     values: dict[str, Any] = {
         "message_id": message_id,
         "operation_id": request.operation,
@@ -112,8 +107,6 @@ async def note_refused(
     session: AsyncSession, request: MailRequest, person_id: str, code: int | None, at: datetime
 ) -> None:
     """Tell on the timeline that somebody can't be reached by mail, once for each mail."""
-    if not request.operation:
-        return
     await timeline.append(
         session,
         request.operation,

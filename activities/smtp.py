@@ -25,6 +25,9 @@ from aiosmtplib import (
     SMTPServerDisconnected,
 )
 
+from billing.incidents import Component
+from db.health_meter import HealthMeter
+
 CONNECTIONS = 8
 """At the same time; mail servers commonly allow ten a client."""
 IDLE_FOR = 30.0
@@ -58,10 +61,11 @@ class MailLater(Exception):
 class SmtpPool:
     """Sends mails over at most `CONNECTIONS` connections; the one used last is used first."""
 
-    def __init__(self, url: str, local_hostname: str) -> None:
+    def __init__(self, url: str, local_hostname: str, meter: HealthMeter | None = None) -> None:
         """`smtp://` takes STARTTLS where it is offered, `smtps://` speaks TLS from the start.
 
         `local_hostname` is what we greet with: given, because asking the resolver for it may take seconds.
+        `meter` is told how sending goes.
         Raises ValueError for another URL.
         """
         parts = urlsplit(url)
@@ -77,6 +81,7 @@ class SmtpPool:
             local_hostname=local_hostname,
             timeout=ANSWER_WITHIN,
         )
+        self._meter = meter or HealthMeter()
         self._slots = asyncio.Semaphore(CONNECTIONS)
         self._idle: deque[tuple[SMTP, float]] = deque()
 
@@ -87,7 +92,28 @@ class SmtpPool:
                 await self._send(message)
         except (SMTPException, OSError) as error:
             # `from None`: a chained error would carry the server's text into Temporal's history.
-            raise _translate(error) from None
+            raise self._counted(_translate(error)) from None
+        except MailRefused:
+            self._meter.ok(Component.MAIL)
+            raise
+        self._meter.ok(Component.MAIL)
+
+    async def greet(self) -> None:
+        """See whether the server would take mails: a connection of its own, and its greeting answered.
+
+        Not counted by the meter: whoever looks knows what was seen. Raises MailLater.
+        """
+        connection = self._new()
+        try:
+            await connection.connect(timeout=CONNECT_WITHIN)
+            await connection.noop()
+            await connection.quit()
+        except (SMTPException, OSError) as error:
+            translated = _translate(error)
+            if isinstance(translated, MailLater):
+                raise translated from None
+        finally:
+            connection.close()
 
     async def close(self) -> None:
         """Take leave of the server on every idle connection."""
@@ -130,6 +156,14 @@ class SmtpPool:
             connection.close()
             raise
         self._keep(connection)
+
+    def _counted(self, error: MailRefused | MailLater) -> MailRefused | MailLater:
+        """A refusal is an answer: nothing is wrong with the server."""
+        if isinstance(error, MailLater):
+            self._meter.fault(Component.MAIL, error.kind)
+        else:
+            self._meter.ok(Component.MAIL)
+        return error
 
     def _take(self) -> SMTP | None:
         while self._idle and monotonic() - self._idle[0][1] > IDLE_FOR:

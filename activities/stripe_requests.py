@@ -1,6 +1,9 @@
 """What a request to Stripe is, as far as who may send it when depends on it."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,6 +18,10 @@ ONLY_COMPUTES = "/create_preview"
 NOBODYS = 3
 """The priority of what no activity asks for; Temporal's default."""
 
+PROBES = 1
+"""The priority of a probe: whether anything else may be sent depends on it."""
+
+_probing = ContextVar("probing", default=False)
 _ID = re.compile(r"[a-z]+(?:_[a-z]+)*_(?=\w*[0-9A-Z])\w+")
 
 
@@ -29,7 +36,17 @@ class Asked:
     priority: int = NOBODYS
     """Temporal's key: the lower, the sooner."""
     workflow: str | None = None
-    """Whose activity asks; None outside of activities."""
+    """Whose activity asks; None outside of activities, and of a probe."""
+
+
+@contextmanager
+def probing() -> Iterator[None]:
+    """Within the block requests only find out whether Stripe answers: they are sent while others are held."""
+    token = _probing.set(True)
+    try:
+        yield
+    finally:
+        _probing.reset(token)
 
 
 def asked(method: str, url: str, body: str | None) -> Asked:
@@ -42,6 +59,8 @@ def asked(method: str, url: str, body: str | None) -> Asked:
     if method.lower() == "post" and not path.endswith(ONLY_COMPUTES):
         given = parse_qs(body) if isinstance(body, str) else {}
         writes = frozenset(ids).union(*(given.get(name, ()) for name in NAMED_OBJECTS))
+    if _probing.get():
+        return Asked(endpoint, writes, PROBES)
     if not activity.in_activity():
         return Asked(endpoint, writes)
     info = activity.info()

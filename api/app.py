@@ -8,6 +8,7 @@ from temporalio.client import Client
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from billing.policy import Policy, policy_hash
+from db.health_meter import HealthMeter
 from db.session import Database
 
 from . import (
@@ -19,6 +20,7 @@ from . import (
     docs,
     evidence,
     health,
+    incidents,
     invoice_fetches,
     mail_templates,
     notices,
@@ -43,6 +45,7 @@ from .client_address import in_both_spellings
 from .context import Context, StripeAccount
 from .dispatcher import Dispatcher
 from .frame import Frame
+from .metering import flushed
 from .metrics import Metrics
 from .portal import routes as portal_pages
 from .rates import DEFAULT_RATE, Rates
@@ -71,6 +74,7 @@ ROUTERS = (
     access_diagnosis.router,
     reminder_runs.router,
     reminders.router,
+    incidents.router,
     health.router,
     docs.router,
     portal_pages.router,
@@ -100,12 +104,13 @@ def create_app(
     `site` is how the customers' pages are reached.
     `trusted_proxies` are networks in CIDR notation: who connects from one of them says who the visitor is.
     """
-    metrics = Metrics()
+    metrics, meter = Metrics(), HealthMeter()
     dispatcher = Dispatcher(database, temporal, metrics)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
+        async with flushed(meter, database):
+            yield
         await dispatcher.close()
 
     app = FastAPI(
@@ -126,6 +131,7 @@ def create_app(
         dispatcher=dispatcher,
         rates=Rates(rate),
         metrics=metrics,
+        meter=meter,
         stripe=stripe or StripeAccount(),
         site=site or Site(),
     )

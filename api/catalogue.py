@@ -4,6 +4,7 @@ Codes, once published, stay as they are.
 """
 
 from .entry import Entry
+from .incident_catalogue import INCIDENTS
 from .link_catalogue import LINKS
 from .mail_template_catalogue import MAIL_TEMPLATES
 from .money_catalogue import MONEY
@@ -262,4 +263,5 @@ CATALOGUE: dict[str, Entry] = {
     **MAIL_TEMPLATES,
     **REMINDERS,
     **TROUBLES,
+    **INCIDENTS,
 }

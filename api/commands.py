@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.operations import Message
@@ -34,7 +33,7 @@ async def record(
     """
     await operations.lock(session, operation.id)
     payload = command.message.model_dump(mode="json", by_alias=True)
-    for earlier in await _on_its_way(session, operation.workflow_id, command.name):
+    for earlier in await outbox.on_its_way(session, operation.workflow_id, command.name):
         if _same(earlier.payload, payload):
             return earlier
     update_id = new_id("cmd")
@@ -57,15 +56,6 @@ async def record(
         update_id=update_id,
         due_at=at + HEAD_START,
     )
-
-
-async def _on_its_way(session: AsyncSession, workflow_id: str, name: str) -> list[Outbox]:
-    found = await session.exec(
-        select(Outbox)
-        .where(Outbox.workflow_id == workflow_id, Outbox.name == name, Outbox.state == outbox.PENDING)
-        .order_by(col(Outbox.id))
-    )
-    return list(found)
 
 
 def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

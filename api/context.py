@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from billing.policy import Policy
 from billing.portal_policy import PortalPolicy
+from db.health_meter import HealthMeter
 from db.session import Database
 
 from .dispatcher import Dispatcher
@@ -36,6 +37,7 @@ class Context:
     dispatcher: Dispatcher
     rates: Rates
     metrics: Metrics
+    meter: HealthMeter
     stripe: StripeAccount
     site: Site
 

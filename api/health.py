@@ -5,12 +5,14 @@ from collections.abc import Awaitable
 from datetime import timedelta
 
 from fastapi import APIRouter, Request, Response
-from sqlalchemy.exc import SQLAlchemyError
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from db import incidents
+from db.session import AWAY
+
 from . import metrics
-from .context import InContext
+from .context import Context, InContext
 from .models import HealthAnswer, ReadyAnswer
 
 router = APIRouter(tags=["Health"])
@@ -50,7 +52,14 @@ async def readyz(request: Request, context: InContext, response: Response) -> Re
     responses={200: {"content": {metrics.MEDIA_TYPE: {"schema": {"type": "string"}}}}},
 )
 async def figures(context: InContext) -> Response:
+    """Without the database the incidents are those of the last time."""
+    await _reachable(_see_incidents(context))
     return Response(context.metrics.exposition(), media_type=metrics.MEDIA_TYPE)
+
+
+async def _see_incidents(context: Context) -> None:
+    async with context.database.reading() as session:
+        context.metrics.incidents({row.component for row in await incidents.open_ones(session)})
 
 
 async def _temporal(client: Client) -> None:
@@ -62,7 +71,7 @@ async def _reachable(check: Awaitable[None]) -> bool:
     try:
         async with asyncio.timeout(PATIENCE):
             await check
-    except (SQLAlchemyError, OSError, TimeoutError, RPCError, RuntimeError):
+    except (*AWAY, RPCError, RuntimeError):
         # RuntimeError is what Temporal's client raises while it can't connect.
         return False
     return True

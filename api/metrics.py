@@ -1,7 +1,11 @@
 """Figures about the API for Prometheus."""
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from collections.abc import Collection
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+from billing.incidents import Component
 
 MEDIA_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -37,6 +41,13 @@ class Metrics:
             registry=self._registry,
         )
 
+        self._incidents = Gauge(
+            "plixo_incidents_open",
+            "1 while an incident of the component is open, until its note is there",
+            ["component"],
+            registry=self._registry,
+        )
+
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         known = method if method in _METHODS else "other"
         self._requests.labels(known, route, str(status)).inc()
@@ -50,6 +61,11 @@ class Metrics:
 
     def visit(self, outcome: str) -> None:
         self._visits.labels(outcome).inc()
+
+    def incidents(self, open_: Collection[str]) -> None:
+        """Which components have an open incident."""
+        for component in Component:
+            self._incidents.labels(component.value).set(component.value in open_)
 
     def exposition(self) -> bytes:
         """All figures in Prometheus' text format."""

@@ -1,6 +1,8 @@
 """Degraded states: which components there are, and what an incident goes through."""
 
+from datetime import datetime
 from enum import StrEnum
+from typing import Self
 
 
 class Component(StrEnum):
@@ -16,3 +18,9 @@ class IncidentState(StrEnum):
     DEGRADED = "degraded"
     RECOVERED = "recovered"
     CLEARED = "cleared"
+
+    @classmethod
+    def of(cls, recovered_at: datetime | None, cleared_at: datetime | None) -> Self:
+        if cleared_at is not None:
+            return cls.CLEARED
+        return cls.DEGRADED if recovered_at is None else cls.RECOVERED

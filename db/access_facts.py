@@ -10,12 +10,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing.access import AccessFacts, BlockFact, LinkFact, MailFact, VisitFact
 from billing.networks import verdict
 
-from . import portal_links, portal_networks
+from . import incidents, portal_links, portal_networks
 from .tables import (
     Customer,
     CustomerMail,
     CustomerSettings,
-    Incident,
     Invoice,
     PayLink,
     PortalAccess,
@@ -46,7 +45,7 @@ async def read(session: AsyncSession, invoice: Invoice, at: datetime) -> AccessF
         mails=await _mails(session, invoice),
         blocked=await _blocked(session, invoice, {row.address for row in visits if row.outcome == "blocked"}),
         pay_link_until=await _pay_link_until(session, invoice),
-        portal_down_since=await _portal_down_since(session),
+        portal_down_since=await incidents.degraded_since(session, "portal"),
     )
 
 
@@ -108,12 +107,5 @@ async def _pay_link_until(session: AsyncSession, invoice: Invoice) -> datetime |
         .where(PayLink.invoice_id == invoice.id, PayLink.organization_id == invoice.organization_id)
         .order_by(col(PayLink.read_at).desc())
         .limit(1)
-    )
-    return found.first()
-
-
-async def _portal_down_since(session: AsyncSession) -> datetime | None:
-    found = await session.exec(
-        select(Incident.opened_at).where(Incident.component == "portal", col(Incident.cleared_at).is_(None))
     )
     return found.first()

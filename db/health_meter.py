@@ -4,18 +4,17 @@ Every process has one meter; together they fill the same buckets, which is what 
 """
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.health import BUCKET
 from billing.incidents import Component
 
 from .session import Database
 from .statements import insert_if_new, is_sqlite
 from .tables import HealthCount
-
-BUCKET = timedelta(seconds=5)
 
 
 @dataclass
@@ -46,6 +45,8 @@ class HealthMeter:
 
     async def flush(self, database: Database) -> None:
         """Add what was counted; what can't be written is kept for the next time."""
+        if not self._counted:
+            return
         counted, self._counted = self._counted, {}
         try:
             async with database.transaction() as session:

@@ -58,6 +58,16 @@ async def enqueue(
     return earlier.one()
 
 
+async def on_its_way(session: AsyncSession, workflow_id: str, name: str) -> list[Outbox]:
+    """What is noted for a workflow and not delivered yet, in order."""
+    found = await session.exec(
+        select(Outbox)
+        .where(Outbox.workflow_id == workflow_id, Outbox.name == name, Outbox.state == PENDING)
+        .order_by(col(Outbox.id))
+    )
+    return list(found)
+
+
 async def due(session: AsyncSession, now: datetime, limit: int = 50) -> list[Outbox]:
     """Claim what is due, the longest waiting first: no other dispatcher gets it within `CLAIM`.
 

@@ -10,13 +10,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from asyncpg import InterfaceError, PostgresError
 from sqlalchemy import URL, Connection, event, make_url, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from .sqlite import InlineConnection, connect_sqlite
+
+AWAY = (SQLAlchemyError, OSError, PostgresError, InterfaceError)
+"""What using records that are away raises; asyncpg's own errors come through while it connects."""
 
 POOL_SIZE = 16
 SQLITE_READERS = 4

@@ -126,6 +126,11 @@ async def try_with(session: AsyncSession, workflow_id: str) -> None:
     await _change(session, trial=workflow_id)
 
 
+async def is_closed(session: AsyncSession) -> bool:
+    """Whether the gate is closed, for all but the one that may try."""
+    return (await read(session)).held_since is not None
+
+
 async def holds_up(session: AsyncSession, workflow_id: str) -> bool:
     """Whether the gate is closed to the workflow; that does not change before the transaction ends.
 

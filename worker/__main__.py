@@ -33,9 +33,11 @@ async def run(settings: Settings, policy: Policy) -> None:
         temporal = await _connected(settings, stop)
         if temporal is None:
             return
-        database = await composition.hosted(stack, settings, policy, temporal)
+        database, watch = await composition.hosted(stack, settings, policy, temporal)
         await schedules.ensure(temporal)
         memory.settle()
+        watching = asyncio.create_task(watch.run())
+        stack.callback(watching.cancel)
         health.ready(temporal, database)
         log.info("worker ready on %s", settings.temporal_address)
         await stop.wait()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import stripe
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -14,22 +15,27 @@ from temporalio.runtime import Runtime
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.alerts import Alerts
 from activities.approvals import Approvals
 from activities.commitments import Commitments
 from activities.customer_mail import CustomerMailer
 from activities.effects import StripeEffects
 from activities.holds import Holds
+from activities.incident_mails import ControllersKnown, IncidentMails
+from activities.incidents import Incidents
 from activities.invoice_fetch import InvoiceFetches
 from activities.invoice_files import files_client, stripe_hosts
-from activities.mail import Mailer
+from activities.mail import Mailer, greeting_for
 from activities.mirror import Mirror
 from activities.money_reads import MoneyReads
 from activities.note_records import NoteRecords
 from activities.notices import Notices
 from activities.outbox import OutboxSweep
 from activities.portal_access import PortalAccessRecords
+from activities.probes import standard as standard_probes
 from activities.records import Records
 from activities.reminders import Reminders
+from activities.smtp import SmtpPool
 from activities.stripe_budget import StripeGate
 from activities.stripe_client import stripe_client
 from activities.stripe_events import StripeEvents
@@ -45,6 +51,7 @@ from workflows.approval import ApprovalWorkflow
 from workflows.credit import CreditWorkflow
 from workflows.customer_mail import CustomerMailWorkflow
 from workflows.finance_notice import FinanceNoticeWorkflow
+from workflows.incident import IncidentWorkflow
 from workflows.invoice_fetch import InvoiceFetchWorkflow
 from workflows.note import NoteWorkflow
 from workflows.outbox_sweep import OutboxSweepWorkflow
@@ -57,6 +64,7 @@ from workflows.reminder_sweep import ReminderSweepWorkflow
 from workflows.stripe_event import StripeEventWorkflow
 
 from .interceptors import Heartbeats
+from .watch import Watch
 
 WORKFLOWS: Sequence[type] = (
     PlanChangeWorkflow,
@@ -73,6 +81,7 @@ WORKFLOWS: Sequence[type] = (
     OutboxSweepWorkflow,
     ReconcileWorkflow,
     ReminderSweepWorkflow,
+    IncidentWorkflow,
 )
 
 SEND_WITHIN = timedelta(seconds=10)
@@ -100,10 +109,11 @@ STICKY = timedelta(seconds=5)
 
 @dataclass(frozen=True)
 class Activities:
-    """The activities of both queues."""
+    """The activities of both queues, and what watches beside them."""
 
     main: Sequence[Callable[..., Any]]
     stripe: Sequence[Callable[..., Any]]
+    watch: Watch
     close: Callable[[], Awaitable[None]]
     """To be awaited when no activity runs any more."""
 
@@ -120,6 +130,8 @@ def build_activities(
 
     `meter` counts how calls to components go; that of `stripe_api` counts Stripe's.
     """
+    assert policy.incidents is not None, "only the policies of older operations have none"
+    meter = meter or HealthMeter()
 
     async def send(row: Outbox) -> Delivery:
         return await dispatch.send(
@@ -134,22 +146,30 @@ def build_activities(
 
     reminders = Reminders(database, policy)
     customer_mailer = CustomerMailer(
-        database, settings.smtp_url, settings.mail_from, settings.public_url, policy
+        database, settings.smtp_url, settings.mail_from, settings.public_url, policy, meter=meter
     )
     records, approvals, notices = Records(database), Approvals(database), Notices(database)
     commitments, notes = Commitments(database), NoteRecords(database)
-    mailer = Mailer(database, settings.smtp_url, settings.mail_from, settings.public_url)
+    mailer = Mailer(database, settings.smtp_url, settings.mail_from, settings.public_url, meter=meter)
     effects, reads = StripeEffects(stripe_api, database), StripeReads(stripe_api, database)
     money = MoneyReads(stripe_api, database)
     troubles, holds = PortalAccessRecords(database), Holds(database)
     files = files_client()
     fetches = InvoiceFetches(stripe_api, database, files, stripe_hosts(settings.stripe_api_base))
     mirror, events = Mirror(stripe_api, database), StripeEvents(stripe_api, database)
+    web = httpx.AsyncClient(follow_redirects=False)
+    greeter = SmtpPool(settings.smtp_url, greeting_for(settings.public_url))
+    probes = standard_probes(database, stripe_api, greeter, web, settings.public_url)
+    known = ControllersKnown()
+    incidents, incident_mails = Incidents(database, probes), IncidentMails(database, mailer, known)
+    alerts = Alerts(settings.alert_webhook_url, settings.public_url, web)
+    watch = Watch(database, temporal, meter, probes, known, policy.incidents, send)
 
     async def close() -> None:
         await mailer.close()
         await customer_mailer.close()
         await files.aclose()
+        await web.aclose()
 
     return Activities(
         main=(
@@ -182,6 +202,14 @@ def build_activities(
             holds.hold,
             holds.resume,
             OutboxSweep(database, send).deliver_outbox,
+            incidents.look_at_component,
+            incidents.keep_incident,
+            incidents.clear_incident,
+            incidents.next_holds,
+            incidents.let_go,
+            incident_mails.tell_organizations,
+            incident_mails.mail_from_memory,
+            alerts.post_alert,
         ),
         stripe=(
             effects.perform,
@@ -206,6 +234,7 @@ def build_activities(
             mirror.mirror_refunds,
             mirror.mirror_credit_notes,
         ),
+        watch=watch,
         close=close,
     )
 
@@ -262,14 +291,10 @@ def build_workers(temporal: Client, activities: Activities, policy: Policy) -> t
 
 
 async def hosted(
-    stack: AsyncExitStack,
-    settings: Settings,
-    policy: Policy,
-    temporal: Client,
-    meter: HealthMeter | None = None,
-) -> Database:
-    """Runs both workers until the stack is closed; returns the records that they share."""
-    meter = meter or HealthMeter()
+    stack: AsyncExitStack, settings: Settings, policy: Policy, temporal: Client
+) -> tuple[Database, Watch]:
+    """Runs both workers until the stack is closed; returns the records that they share, and what watches."""
+    meter = HealthMeter()
     database = Database(settings.database_url)
     stack.push_async_callback(database.dispose)
     stripe_api = build_stripe(settings, database, policy, meter)
@@ -277,4 +302,4 @@ async def hosted(
     stack.push_async_callback(activities.close)
     for worker in build_workers(temporal, activities, policy):
         await stack.enter_async_context(worker)
-    return database
+    return database, activities.watch

@@ -1,6 +1,7 @@
 """Workflow and queue names, built in one place. They are never encrypted: no personal data in them."""
 
 from billing.customer_mails import PERSON_MAIL as PERSON_MAIL
+from billing.incidents import Component
 from billing.portal import CUSTOMER_MAIL as CUSTOMER_MAIL
 from billing.portal import customer_mail_workflow as customer_mail_workflow
 
@@ -22,6 +23,7 @@ PORTAL_ACCESS = "PortalAccessWorkflow"
 INVOICE_FETCH = "InvoiceFetchWorkflow"
 OUTBOX_SWEEP = "OutboxSweepWorkflow"
 RECONCILE = "ReconcileWorkflow"
+INCIDENT = "IncidentWorkflow"
 
 
 def operation_workflow(operation: str) -> str:
@@ -58,3 +60,8 @@ def stripe_event_workflow(event: str) -> str:
 def invoice_fetch_workflow(invoice: str, fetch: str) -> str:
     """`fetch` tells apart those who ask: each gets what Stripe says now."""
     return f"invoice-fetch-{invoice}-{fetch}"
+
+
+def incident_workflow(incident: str, component: Component) -> str:
+    """While the database is away no row can say who was first: there its workflow's id does."""
+    return "incident-database" if component is Component.DATABASE else f"incident-{incident}"

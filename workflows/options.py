@@ -117,3 +117,21 @@ SEND_LATER = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 4, 8, 16))
 
 LONG_HISTORY = 2000
 """Events after which a run goes on in a new history."""
+
+LOOK: dict[str, Any] = {
+    "start_to_close_timeout": timedelta(seconds=20),
+    "heartbeat_timeout": timedelta(seconds=5),
+    "retry_policy": PATIENT,
+    "priority": PEOPLE,
+}
+"""Is the component well? Asked again and again until it is known."""
+
+ALERT: dict[str, Any] = LOOK | {"schedule_to_close_timeout": timedelta(minutes=10)}
+"""Given up in time for the next one."""
+
+RELEASE_EVERY = timedelta(seconds=1)
+MOST_RELEASED = 16
+"""Stories that are told at a time to go on; the first time one, then two, four, eight."""
+
+TRIAL_LOOKS = 2
+"""Looks, after the first story may try, at which nothing may have failed."""

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.responses import RedirectResponse, Response
 
+from billing.incidents import Component
 from billing.operations import CUSTOMER
 from billing.portal import InvoiceFetch, InvoiceFetched
 from db import invoice_pdfs, portal_pages
@@ -32,18 +33,29 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class _ForPeople(APIRoute):
-    """What stands behind the pages being away is told as a page too."""
+    """What stands behind the pages being away is told as a page too, and every visit is counted: by these
+    the portal is known to work."""
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
 
         async def told(request: Request) -> Response:
+            context: Context = request.app.state.context
             try:
-                return await handle(request)
+                answer = await handle(request)
             except (DBAPIError, PoolTimeout, OSError) as error:
                 log.warning("the records are away: %s", type(error).__name__)
-                context: Context = request.app.state.context
+                context.meter.fault(Component.PORTAL, "records_away")
                 return pages.unavailable(context.site)
+            except Exception:
+                context.meter.fault(Component.PORTAL, "internal_error")
+                raise
+            fault = getattr(request.state, "portal_fault", None)
+            if fault is not None:
+                context.meter.fault(Component.PORTAL, fault)
+            else:
+                context.meter.ok(Component.PORTAL)
+            return answer
 
         return told
 
@@ -83,7 +95,7 @@ async def pay(request: Request, context: InContext) -> Response:
         visit = await _visit(session, request)
     if visit.opens is None:
         return await _kept_out(request, context, visit, began)
-    found = await _fetched(context, visit, visit.opens, "pay_link")
+    found = await _fetched(request, context, visit, visit.opens, "pay_link")
     if found is None:
         return pages.unavailable(context.site)
     if found.state != "ready" or found.url is None:
@@ -105,7 +117,7 @@ async def pdf(request: Request, context: InContext) -> Response:
     if stored is not None:
         await visits.read_pdf(context, visit, visit.opens)
         return await _pdf(context, stored, invoice)
-    found = await _fetched(context, visit, visit.opens, "pdf")
+    found = await _fetched(request, context, visit, visit.opens, "pdf")
     if found is None:
         return pages.unavailable(context.site)
     if found.pdf is None:
@@ -174,8 +186,10 @@ async def _kept_out(request: Request, context: Context, visit: Visit, began: flo
     return pages.neutral(context.site)
 
 
-async def _fetched(context: Context, visit: Visit, link: PortalLink, want: str) -> InvoiceFetched | None:
-    """What Stripe has; None when that can't be had now."""
+async def _fetched(
+    request: Request, context: Context, visit: Visit, link: PortalLink, want: str
+) -> InvoiceFetched | None:
+    """What Stripe has; None when that can't be had now, which is no fault where they ask too often."""
     access = await visits.begin_fetch(context, visit, link, "paying" if want == "pay_link" else "pdf")
     if access is None:
         context.metrics.visit("unavailable")
@@ -192,6 +206,8 @@ async def _fetched(context: Context, visit: Visit, link: PortalLink, want: str) 
         log.warning("link %s: %s can't be had: %s", link.id, want, problem.code)
         await visits.fetch_failed(context, access)
         context.metrics.visit("unavailable")
+        if problem.code == "stripe_unavailable":
+            request.state.portal_fault = problem.code
         return None
 
 

@@ -84,6 +84,26 @@ TROUBLES = [
     trouble(action=None, found=["void"], words="The invoice is void."),
 ]
 
+
+def an_incident(component: str, recovered_at: str | None = None) -> dict[str, Any]:
+    """A degraded component, as its workflow tells of it."""
+    told = {
+        "incident": "inc_1",
+        "component": component,
+        "opened_at": "2026-04-13T15:00:00Z",
+        "first_fault_at": "2026-04-13T14:59:30Z",
+        "cause": "rate_limit",
+        "recovered_at": recovered_at,
+    }
+    return {"incident": told, "comment": "The key was rolled.", "person": "per_cora"}
+
+
+INCIDENTS = [
+    an_incident(component, recovered_at)
+    for component in ("stripe", "portal", "mail", "database")
+    for recovered_at in (None, "2026-04-13T16:00:00Z")
+]
+
 FULL: dict[str, list[dict[str, Any]]] = {
     "review_requested": [review(s, reason="We grow.", comment="No.", person="per_cora") for s in SUBJECTS],
     "review_reminder": [review(s, needs="all", rule="beyond their authority") for s in SUBJECTS],
@@ -117,6 +137,9 @@ FULL: dict[str, list[dict[str, Any]]] = {
         for what in ("failed", "incomplete")
         for s, result in MONEY_ENDS[:5]
     ],
+    "incident_alert": INCIDENTS,
+    "incident_recovered": INCIDENTS,
+    "incident_cleared": INCIDENTS,
     "portal_trouble": TROUBLES,
     "customer_mail_bounced": [{"why": "Customer 01 (cus_1), invoice in_1: SMTP 550."}],
     "portal_trouble_escalated": [told | {"number": number} for told in TROUBLES for number in (0, 1, 3)],

@@ -17,7 +17,7 @@ from billing.plans import Plan, PlanLimits, Price
 from billing.policy import Policy, policy_from_toml
 from db import mirror, timeline
 from db.session import Database
-from db.tables import PortalLink, PortalTrouble, new_id
+from db.tables import Incident, PortalLink, PortalTrouble, new_id
 from settings.settings import DEFAULT_POLICY
 
 from ..builders import (
@@ -194,7 +194,8 @@ async def existing(database: Database, acme: Tenant, policy: Policy) -> dict[str
         created_at=NOW,
         expires_at=NOW,
     )
-    await store(database, network, link, run)
+    incident = Incident(id=new_id("inc"), component="mail", opened_at=NOW, recovered_at=NOW)
+    await store(database, network, link, run, incident)
     async with database.transaction() as session:  # evidence is of what has happened
         await timeline.append(
             session,
@@ -220,6 +221,7 @@ async def existing(database: Database, acme: Tenant, policy: Policy) -> dict[str
         "portal-troubles": stuck.id,
         "reminder-runs": run.id,
         "portal-networks": network.id,
+        "incidents": incident.id,
     }
 
 

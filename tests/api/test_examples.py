@@ -3,7 +3,15 @@
 import pytest
 from pydantic import BaseModel
 
-from api import approval_models, examples, models, money_examples, money_models
+from api import (
+    approval_models,
+    examples,
+    incident_examples,
+    incident_models,
+    models,
+    money_examples,
+    money_models,
+)
 from api.catalogue import CATALOGUE
 from api.openapi import problem_example
 from billing.credit import CreditFound, CreditSubject
@@ -71,6 +79,23 @@ def test_an_example_reads_as_its_model_and_back(model: type[BaseModel], name: st
 )
 def test_an_example_of_money_back_reads_as_its_model_and_back(model: type[BaseModel], name: str) -> None:
     example = getattr(money_examples, name)
+    assert model.model_validate(example).model_dump(mode="json", by_alias=True) == example
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        (incident_models.StepBody, "STEP"),
+        (incident_models.ResolveBody, "RESOLVE"),
+        (incident_models.BannerAnswer, "BANNER"),
+        (incident_models.IncidentAnswer, "INCIDENT"),
+        (incident_models.IncidentDetail, "DETAIL"),
+        (incident_models.IncidentAnswer, "PENDING"),
+        (incident_models.IncidentAnswer, "CLEARED"),
+    ],
+)
+def test_an_example_of_an_incident_reads_as_its_model_and_back(model: type[BaseModel], name: str) -> None:
+    example = getattr(incident_examples, name)
     assert model.model_validate(example).model_dump(mode="json", by_alias=True) == example
 
 

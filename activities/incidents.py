@@ -1,0 +1,91 @@
+"""The records of an incident: looked at, kept, cleared; the gate before Stripe, and who may pass again."""
+
+import asyncio
+
+from temporalio import activity
+
+from billing.health import Bucket, Sighting, looks_back, sight
+from billing.incident_messages import (
+    ClearIncident,
+    HeldStory,
+    IncidentKept,
+    LetGo,
+    LookAtComponent,
+    NextHolds,
+)
+from billing.incidents import Component
+from db import health_counts, holds, incidents, stripe_budgets
+from db.session import AWAY, Database
+
+from .probes import Probes
+
+RECORDS_WITHIN = 5.0
+"""Seconds; a look does not wait for a database that is away."""
+
+
+class Incidents:
+    """What an incident's workflow sees, and what it leaves in the records."""
+
+    def __init__(self, database: Database, probes: Probes) -> None:
+        self._database = database
+        self._probes = probes
+
+    @activity.defn
+    async def look_at_component(self, look: LookAtComponent) -> Sighting:
+        """Probes it, counts how calls went, and keeps that it was looked at: as far as the records answer."""
+        kept = look.kept
+        probe, buckets = await asyncio.gather(self._probes.probe(kept.component), self._counted(look))
+        return sight(kept.at, probe, buckets, look.since, look.policy)
+
+    async def _counted(self, look: LookAtComponent) -> list[Bucket]:
+        kept = look.kept
+        try:
+            async with asyncio.timeout(RECORDS_WITHIN), self._database.transaction() as session:
+                await incidents.keep(session, kept)
+                since = kept.at - looks_back(look.policy)
+                return await health_counts.since(session, kept.component.value, since)
+        except AWAY:
+            return []
+
+    @activity.defn
+    async def keep_incident(self, kept: IncidentKept) -> None:
+        """The state has changed: its row is as it now is, and with it the gate before Stripe."""
+        async with self._database.transaction() as session:
+            await incidents.keep(session, kept)
+            if kept.component is Component.STRIPE:
+                if kept.recovered_at is None:
+                    await stripe_budgets.close_gate(session, kept.at)
+                else:
+                    await stripe_budgets.open_gate(session)
+
+    @activity.defn
+    async def clear_incident(self, order: ClearIncident) -> None:
+        """A person has documented what was done."""
+        resolve = order.resolve
+        async with self._database.transaction() as session:
+            await incidents.clear(
+                session,
+                resolve.incident,
+                note=resolve.note,
+                person=resolve.person,
+                organization=resolve.organization,
+                at=order.at,
+            )
+
+    @activity.defn
+    async def next_holds(self, order: NextHolds) -> list[HeldStory]:
+        """Who goes on next; nobody while another incident keeps the gate closed."""
+        async with self._database.reading() as session:
+            if not order.trial and await stripe_budgets.is_closed(session):
+                return []
+            found = await holds.open_holds(session, order.component, order.most)
+        return [HeldStory(hold=hold.id, workflow=hold.workflow_id) for hold in found]
+
+    @activity.defn
+    async def let_go(self, order: LetGo) -> None:
+        """These holds are over; their stories are to be told. Again changes nothing."""
+        async with self._database.transaction() as session:
+            for story in order.stories:
+                if order.trial:
+                    await stripe_budgets.try_with(session, story.workflow)
+                await holds.release(session, story.hold, order.at)

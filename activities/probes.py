@@ -1,0 +1,85 @@
+"""Probes: whether each component answers, asked from where the work is done.
+
+A probe says None when it was answered, or a code for why not. It never raises and never takes long.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+import httpx
+import stripe
+
+from billing.incidents import Component
+from db.session import AWAY, Database
+
+from .failures import translate
+from .smtp import MailLater, SmtpPool
+from .stripe_requests import probing
+
+WITHIN = 5.0
+"""Seconds for a component to answer."""
+
+Probe = Callable[[], Awaitable[str | None]]
+
+
+class Probes:
+    """One probe a component."""
+
+    def __init__(self, probes: Mapping[Component, Probe]) -> None:
+        self._probes = probes
+
+    async def probe(self, component: Component) -> str | None:
+        """Why it does not answer, as a code; None when it does."""
+        try:
+            async with asyncio.timeout(WITHIN):
+                return await self._probes[component]()
+        except TimeoutError:
+            return "timeout"
+
+
+def standard(
+    database: Database, stripe_api: stripe.StripeClient, smtp: SmtpPool, web: httpx.AsyncClient, portal: str
+) -> Probes:
+    """The product's own. `portal` is the public address, whose /healthz is asked for."""
+
+    async def ask_stripe() -> str | None:
+        try:
+            with probing():
+                await stripe_api.v1.customers.list_async({"limit": 1})
+        except stripe.StripeError as error:
+            failure = translate(error)
+            # A refusal is an answer: Stripe works.
+            return None if failure.verdict == "refusal" else failure.problem.code
+        return None
+
+    async def ask_portal() -> str | None:
+        try:
+            answer = await web.get(f"{portal.rstrip('/')}/healthz")
+        except httpx.TimeoutException:
+            return "timeout"
+        except httpx.HTTPError:
+            return "unreachable"
+        return None if answer.status_code == 200 else "error_answer"
+
+    async def ask_mail() -> str | None:
+        try:
+            await smtp.greet()
+        except MailLater as later:
+            return later.kind
+        return None
+
+    async def ask_database() -> str | None:
+        try:
+            await database.ping()
+        except AWAY:
+            return "unreachable"
+        return None
+
+    return Probes(
+        {
+            Component.STRIPE: ask_stripe,
+            Component.PORTAL: ask_portal,
+            Component.MAIL: ask_mail,
+            Component.DATABASE: ask_database,
+        }
+    )
