@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Literal
 
 import stripe
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from billing.operations import Problem
 
@@ -37,11 +37,17 @@ class Failure:
     declined: bool = False
     retry_after: timedelta | None = None
     request_id: str | None = None
+    sent: bool = True
+    """Whether Stripe has seen anything of it."""
 
     def as_retry(self) -> ApplicationError:
         """The error that makes Temporal try the activity again, when Stripe asks for it."""
         return ApplicationError(
-            self.problem.message, type=self.problem.code, next_retry_delay=self.retry_after
+            self.problem.message,
+            type=self.problem.code,
+            next_retry_delay=self.retry_after,
+            # Waiting for one's turn is no failure: the log of a bad hour tells of Stripe.
+            category=ApplicationErrorCategory.UNSPECIFIED if self.sent else ApplicationErrorCategory.BENIGN,
         )
 
     def as_refusal(self) -> ApplicationError:
@@ -52,7 +58,7 @@ def translate(error: stripe.StripeError) -> Failure:
     """What to do about a Stripe error; never raises."""
     if isinstance(error, NotSent):
         problem = Problem(code=error.not_sent, message=error.user_message or "Nothing was sent to Stripe.")
-        return Failure("later", problem, retry_after=timedelta(seconds=error.wait))
+        return Failure("later", problem, retry_after=timedelta(seconds=error.wait), sent=False)
     status = error.http_status
     code = error.error.code if error.error is not None else None
     wait = _retry_after(error)

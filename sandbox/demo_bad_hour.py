@@ -13,7 +13,6 @@ class BadHour:
 
     def __init__(self, people: People) -> None:
         self._people, self._teller = people, people.teller
-        self._payment: str = people.stack.info()["example"]["payment_intent"]
         self.done: list[str] = []
 
     async def play(self) -> None:
@@ -22,13 +21,12 @@ class BadHour:
             "POST", "/_sandbox/faults", {"fault": "rate_limit", "path": "^/v1/", "times": None}
         )
         before = len(await self._refunds())
-        self._teller.say(
-            "Stripe answers every call with 429 from now on. Bea asks for a refund all the same."
-        )
+        payment = await self._somebody_elses_payment()
+        self._teller.say("Stripe answers every call with 429 from now on. Bea asks for a refund.")
         operation = await self._people.ask(
             "/v1/refunds",
             {
-                "payment_intent": self._payment,
+                "payment_intent": payment,
                 "amount_minor": 1500,
                 "reason": "duplicate",
                 "note": "The train ticket was on the invoice twice.",
@@ -50,6 +48,14 @@ class BadHour:
         self.done.append(
             f"A refund of {money(**result['amount'])} was held while Stripe was away, and made once."
         )
+
+    async def _somebody_elses_payment(self) -> str:
+        """Of whom nothing is in Bea's windows yet: it is within her authority."""
+        known = self._people.stack.info()["example"]["customer"]
+        page = await self._people.get("billing_admin", "/v1/payments?refundable=true&limit=100")
+        found = next((one for one in page["data"] if one["customer"] != known), None)
+        expect(found is not None, "a payment of another customer")
+        return str(found["id"]) if found else ""
 
     async def _degraded(self) -> Json:
         """The banner, as soon as it rises."""
@@ -77,7 +83,7 @@ class BadHour:
             "failed. The runbook's steps, the first of which Bea ticks off:"
         )
         for step in found["steps"]:
-            self._teller.item(f"{step['number']}. {step['words']}")
+            self._teller.item(f"{step['number']}. {step['text']}")
         await self._people.post("billing_admin", f"{where}/steps/1", {}, (200,))
         early = await self._people.post(
             "billing_admin", f"{where}/resolve", {"note": "It looks fine from here."}, (409,)
@@ -87,6 +93,12 @@ class BadHour:
     async def _clear(self, incident: Json) -> None:
         where = f"/v1/incidents/{incident['id']}"
         note = "Stripe limited us for a minute; nothing was lost, the queue has drained."
+
+        async def well() -> Json | None:
+            found = await self._people.get("controller", where)
+            return found if found["recovered_at"] else None
+
+        await self._people.seen(well, lambda: "the incident to be found recovered")
         await self._people.post("billing_admin", f"{where}/resolve", {"note": note}, (200, 202))
 
         async def cleared() -> Json | None:
@@ -95,7 +107,7 @@ class BadHour:
 
         found = await self._people.seen(cleared, lambda: "the incident to be cleared")
         banner = await self._people.get("billing_admin", "/v1/banner")
-        expect(not banner["degraded"], "no banner any more")
+        expect(banner["incidents"] == [], "no banner any more")
         opened, over = (datetime.fromisoformat(found[name]) for name in ("opened_at", "cleared_at"))
         self._teller.say(
             f"Bea's note clears the banner, {(over - opened).total_seconds():.0f} s after it rose; Finance "
