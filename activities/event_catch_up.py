@@ -47,7 +47,7 @@ class EventCatchUp:
         within = [event for event in events if since is None or event["created"] >= since]
         last = not more or len(within) < len(events)
         async with self._database.transaction() as session:
-            missed = await _keep(session, within, page.at)
+            missed = await _keep(session, within, datetime.now(UTC))
             if last:
                 await _checked(session, page, newest, since, page.missed + missed)
         if last:
