@@ -34,6 +34,7 @@ from sandbox.mail import LOOPBACK, Mailbox
 from sandbox.stripe.inprocess import StandIn
 from settings.settings import DEFAULT_POLICY, Settings
 from worker import composition
+from workflows import ids
 
 from .builders import Member, Tenant
 from .shop import APRIL, PLANS, Plans, Shop, open_shop
@@ -156,6 +157,20 @@ class House:
                 return pending.first() is None
 
         await until(settled, lambda: "an event is still followed", self.patience)
+
+    async def catch_up(self) -> int:
+        """Asks Stripe for what its webhooks have not brought, as the schedule would; how many events."""
+        missed: int = await self.run(ids.EVENT_CATCH_UP)
+        await self.run(ids.OUTBOX_SWEEP)
+        return missed
+
+    async def run(self, workflow: str) -> Any:
+        """Starts what a schedule would start, and waits for its end without skipping time."""
+        assert self.environment is not None
+        with self.environment.auto_time_skipping_disabled():
+            return await self.temporal.execute_workflow(
+                workflow, id=f"{workflow}-{next(_keys)}", task_queue=ids.MAIN_QUEUE
+            )
 
     async def _delivered(self) -> None:
         async def empty() -> bool:

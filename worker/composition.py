@@ -20,6 +20,7 @@ from activities.approvals import Approvals
 from activities.commitments import Commitments
 from activities.customer_mail import CustomerMailer
 from activities.effects import StripeEffects
+from activities.event_catch_up import EventCatchUp
 from activities.holds import Holds
 from activities.incident_mails import ControllersKnown, IncidentMails
 from activities.incidents import Incidents
@@ -50,6 +51,7 @@ from workflows import dispatch, ids
 from workflows.approval import ApprovalWorkflow
 from workflows.credit import CreditWorkflow
 from workflows.customer_mail import CustomerMailWorkflow
+from workflows.event_catch_up import StripeEventCatchUpWorkflow
 from workflows.finance_notice import FinanceNoticeWorkflow
 from workflows.incident import IncidentWorkflow
 from workflows.invoice_fetch import InvoiceFetchWorkflow
@@ -76,6 +78,7 @@ WORKFLOWS: Sequence[type] = (
     ApprovalWorkflow,
     FinanceNoticeWorkflow,
     StripeEventWorkflow,
+    StripeEventCatchUpWorkflow,
     InvoiceFetchWorkflow,
     PortalAccessWorkflow,
     OutboxSweepWorkflow,
@@ -201,6 +204,7 @@ def build_activities(
             events.settle_event,
             holds.hold,
             holds.resume,
+            events.events_known,
             OutboxSweep(database, send).deliver_outbox,
             incidents.look_at_component,
             incidents.keep_incident,
@@ -226,6 +230,7 @@ def build_activities(
             fetches.fetch_pay_link,
             fetches.fetch_pdf,
             events.follow_event,
+            EventCatchUp(stripe_api, database).catch_up,
             mirror.mirror_catalog,
             mirror.mirror_customers,
             mirror.mirror_invoices,

@@ -14,7 +14,7 @@ from db.tables import Approval, Notice, Operation, TimelineEvent
 from ..house import House
 
 AT_REST = frozenset(
-    ["done", "changes_requested", "pending", "requires_action", "refund_failed", "mismatched"]
+    ["done", "changes_requested", "pending", "requires_action", "scheduled", "refund_failed", "mismatched"]
 )
 """Stages in which an operation has ended or waits; in review it waits while the approval is open."""
 
