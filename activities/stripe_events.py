@@ -1,5 +1,6 @@
 """Follows what Stripe told us of: reads the object anew, mirrors it, and says which stories wait for it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import stripe
@@ -13,7 +14,7 @@ from db import portal_troubles, stripe_events
 from db.session import Database
 from db.tables import Customer, Operation, Organization, PaymentRow
 
-from . import payment_reads, seen_mirror
+from . import payment_reads, seen_mirror, stripe_objects
 from .mirror_pages import OWNER
 from .money_rows import operation_of
 from .stripe_objects import READINGS, Document
@@ -41,6 +42,9 @@ class StripeEvents:
             owner = await _owner(session, seen.customer)
         if owner is None:
             return IGNORED
+        if event.subject is Subject.CUSTOMER and not seen.main.get("deleted"):
+            changes = await ask_for(stripe_objects.balance_changes(self._client, seen.main["id"]))
+            seen = replace(seen, adjustments=changes or ())
         invoice = await self._invoice_of(seen.payment)
         async with self._database.transaction() as session:
             await seen_mirror.store(session, seen, owner, read_at, invoice=invoice)

@@ -13,6 +13,7 @@ from db.session import Database
 from . import (
     access_diagnosis,
     approvals,
+    cases,
     credits,
     customer_settings,
     delegations,
@@ -53,6 +54,7 @@ ROUTERS = (
     plan_changes.router,
     refunds.router,
     credits.router,
+    cases.router,
     approvals.router,
     delegations.router,
     people.router,

@@ -3,6 +3,7 @@
 Codes, once published, stay as they are.
 """
 
+from .case_catalogue import CASES
 from .entry import Entry
 from .link_catalogue import LINKS
 from .mail_template_catalogue import MAIL_TEMPLATES
@@ -262,4 +263,5 @@ CATALOGUE: dict[str, Entry] = {
     **MAIL_TEMPLATES,
     **REMINDERS,
     **TROUBLES,
+    **CASES,
 }

@@ -14,6 +14,7 @@ from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.approvals import Approvals
+from activities.case_records import CaseRecords
 from activities.commitments import Commitments
 from activities.customer_mail import CustomerMailer
 from activities.effects import StripeEffects
@@ -33,11 +34,13 @@ from activities.stripe_events import StripeEvents
 from activities.stripe_reads import StripeReads
 from billing.delivery import Delivery
 from billing.policy import Policy
+from db import cases
 from db.session import Database
 from db.tables import Outbox
 from settings.settings import Settings
 from workflows import dispatch, ids
 from workflows.approval import ApprovalWorkflow
+from workflows.case import CaseWorkflow
 from workflows.credit import CreditWorkflow
 from workflows.customer_mail import CustomerMailWorkflow
 from workflows.finance_notice import FinanceNoticeWorkflow
@@ -66,6 +69,7 @@ WORKFLOWS: Sequence[type] = (
     StripeEventWorkflow,
     InvoiceFetchWorkflow,
     PortalAccessWorkflow,
+    CaseWorkflow,
     OutboxSweepWorkflow,
     ReconcileWorkflow,
     ReminderSweepWorkflow,
@@ -119,6 +123,7 @@ def build_activities(
             within=SEND_WITHIN,
         )
 
+    cases.watch(database, policy)
     reminders = Reminders(database, policy)
     customer_mailer = CustomerMailer(
         database, settings.smtp_url, settings.mail_from, settings.public_url, policy
@@ -128,7 +133,7 @@ def build_activities(
     mailer = Mailer(database, settings.smtp_url, settings.mail_from, settings.public_url)
     effects, reads = StripeEffects(stripe_api, database), StripeReads(stripe_api, database)
     money = MoneyReads(stripe_api, database)
-    troubles = PortalAccessRecords(database)
+    troubles, case_records = PortalAccessRecords(database), CaseRecords(database)
     files = files_client()
     fetches = InvoiceFetches(stripe_api, database, files, stripe_hosts(settings.stripe_api_base))
     mirror, events = Mirror(stripe_api, database), StripeEvents(stripe_api, database)
@@ -158,6 +163,11 @@ def build_activities(
             troubles.find_access_trouble,
             troubles.mail_trouble_link,
             troubles.record_trouble,
+            case_records.open_case,
+            case_records.remind_case,
+            case_records.own_case,
+            case_records.count_case,
+            case_records.end_case,
             mailer.send,
             customer_mailer.send_due,
             reminders.open_runs,
