@@ -34,6 +34,7 @@ from sandbox.mail import LOOPBACK, Mailbox
 from sandbox.stripe.inprocess import StandIn
 from settings.settings import DEFAULT_POLICY, Settings
 from worker import composition
+from workflows import ids
 
 from .builders import Member, Tenant
 from .shop import APRIL, PLANS, Plans, Shop, open_shop
@@ -162,6 +163,14 @@ class House:
             return not self.stand_in.webhooks()["pending"]
 
         await until(empty, lambda: f"webhooks are pending: {self.stand_in.webhooks()}", self.patience)
+
+    async def swept(self) -> None:
+        """Passes on what waits in the outbox, as the schedule does."""
+        assert self.environment is not None
+        with self.environment.auto_time_skipping_disabled():
+            await self.temporal.execute_workflow(
+                ids.OUTBOX_SWEEP, id=f"sweep-{next(_keys)}", task_queue=ids.MAIN_QUEUE
+            )
 
     # --- waiting ----------------------------------------------------------------------------------------
 
