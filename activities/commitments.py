@@ -124,6 +124,20 @@ def _too_little(part: CommitPart, waiting: list[Commitment], currency: str) -> P
 
 async def _weighed(session: AsyncSession, order: Commit) -> tuple[str, dict[str, Any]]:
     """The event that says whether the person's authority covers the amount, and by what figures."""
+    why, figures = await weigh(session, order)
+    event = BEYOND if why else WITHIN
+    if order.reviewed_anyway:
+        event, why = ANYWAY, "The policy has this reason reviewed whatever the amount."
+    return event, figures | {"why": why}
+
+
+async def weigh(
+    session: AsyncSession, order: Commit, *, whose: str = "the requester", until: datetime | None = None
+) -> tuple[str, dict[str, Any]]:
+    """Why the amount is beyond the person's authority, empty where it is not, and by what figures.
+
+    With `until`, as it stood then, in the roles of now.
+    """
     person = await people.get(session, order.organization, order.person)
     roles = [Role(role) for role in person.roles] if person is not None and person.active else []
     amount = _money(sum(part.amount for part in order.parts), order.currency)
@@ -138,16 +152,14 @@ async def _weighed(session: AsyncSession, order: Commit) -> tuple[str, dict[str,
         windows={limit.window_days for limit in limits},
         at=order.at,
         excluding=order.operation,
+        until=until,
     )
-    if order.reviewed_anyway:
-        event, why = ANYWAY, "The policy has this reason reviewed whatever the amount."
-    elif any_within(limits, amount, uses):
-        event, why = WITHIN, ""
-    elif person is None or not person.active:
-        event, why = BEYOND, "The requester is not active any more."
-    else:
-        event, why = BEYOND, why_beyond(limits, amount, uses)
-    return event, _figures(order, amount, roles, limits, uses) | {"why": why}
+    why = ""
+    if not any_within(limits, amount, uses):
+        why = why_beyond(limits, amount, uses, whose)
+        if person is None or not person.active:
+            why = f"{whose[0].upper()}{whose[1:]} is not active any more."
+    return why, _figures(order, amount, roles, limits, uses)
 
 
 def _figures(

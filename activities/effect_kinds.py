@@ -8,10 +8,17 @@ from .credit_effects import BalanceCreate, CreditNoteCreate, NotedCreditNote, No
 from .money_effects import AddNotes
 from .refund_effects import NotedRefund, RefundCancel, RefundCreate
 from .stripe_effects import StripeEffect
-from .subscription_effects import ScheduleCreate, ScheduleRelease, ScheduleUpdate, SubscriptionUpdate
+from .subscription_effects import (
+    NotedSubscription,
+    ScheduleCreate,
+    ScheduleRelease,
+    ScheduleUpdate,
+    SubscriptionUpdate,
+)
 
 EFFECTS: Mapping[EffectKind, StripeEffect] = {
     "subscription.update": SubscriptionUpdate(),
+    "subscription.note": AddNotes(NotedSubscription()),
     "schedule.create": ScheduleCreate(),
     "schedule.update": ScheduleUpdate(),
     "schedule.release": ScheduleRelease(),

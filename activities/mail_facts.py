@@ -17,6 +17,21 @@ from .mail_subjects import Change, Credit, Refund, Subject, Trouble
 NOUNS = {"plan_change": Change.noun, "refund": Refund.noun, "credit": Credit.noun}
 
 
+class CaseTold(Shown):
+    """What was made in Stripe itself, and what became of its note."""
+
+    object: OneLine
+    object_kind: OneLine | None = None
+    noticed_at: AwareDatetime | None = None
+    cancelled: bool = False
+    owner: str | None = None
+    done_by: str | None = None
+    beyond_authority: bool | None = None
+    why_beyond: OneLine | None = None
+    in_time: bool = True
+    noted_in_stripe: bool = True
+
+
 class Facts(Shown):
     """Everything that a template can say; None where the story did not tell."""
 
@@ -46,6 +61,7 @@ class Facts(Shown):
     """Counts the failures of a refund, and how often a deadline was said to be missed."""
     incident: IncidentTold | None = None
     """The degraded component that it is about."""
+    case: CaseTold | None = None
     notice: OneLine | None = None
     kind: OneLine | None = None
     """Of the operation; in a notice, what the notice is."""
@@ -110,4 +126,6 @@ class Facts(Shown):
     def people(self) -> tuple[str, ...]:
         """Ids of the people who are named."""
         named = (self.requested_by, self.person) + (self.result.people if self.result else ())
+        if self.case:
+            named += (self.case.owner, self.case.done_by)
         return tuple(dict.fromkeys(person for person in named if person))

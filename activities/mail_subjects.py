@@ -27,6 +27,8 @@ class Change(Shown):
     proration_date: int | None = None
     period_start: int | None = None
     period_end: int | None = None
+    status: OneLine | None = None
+    """Of the subscription, where it was changed in Stripe itself."""
     preview: Preview | None = None
     limits: tuple[LimitCheck, ...] = ()
     result: Outcome | None = None

@@ -25,6 +25,7 @@ PLAIN, HTML = ".txt.j2", ".html.j2"
 SUBJECT = "Subject: "
 PATHS = {Change.noun: "plan-changes", Refund.noun: "refunds", Credit.noun: "credits"}
 """Where the API has each kind of operation."""
+MADE = "change"
 UNTOLD = {
     "money_ended": "refund or credit",
     "refund_failed": Refund.noun,
@@ -32,6 +33,10 @@ UNTOLD = {
     "portal_trouble": Trouble.noun,
     "portal_trouble_escalated": Trouble.noun,
     "portal_trouble_solved": Trouble.noun,
+    "case_opened": MADE,
+    "case_reminder": MADE,
+    "case_escalated": MADE,
+    "case_closed": MADE,
 }
 """What a mail calls its subject if nothing says what that is."""
 SECRET = re.compile(r"\b(?:pk_[0-9a-f]{12}_[0-9a-f]{64}|[prs]k_(?:live|test)_\w{8,}|whsec_\w{8,})")

@@ -107,6 +107,8 @@ def subscription_document(data: dict[str, Any], customer: str) -> dict[str, Any]
         "item": item["id"],
         "schedule": data.get("schedule"),
         "cancel_at": data.get("cancel_at"),
+        "plixo_operation": (data.get("metadata") or {}).get("plixo_operation"),
+        "plixo_effect": (data.get("metadata") or {}).get("plixo_effect"),
     }
 
 

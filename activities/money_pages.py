@@ -12,10 +12,12 @@ import stripe
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db import mirror
+from billing.cases import Made
+from db import case_notice, mirror
 from db.session import Database
-from db.tables import Customer, Invoice
+from db.tables import CreditNoteRow, Customer, Invoice, PaymentRow, RefundRow
 
+from . import case_finds
 from .mirror_pages import PAGE, Mirrored
 from .money_rows import credit_note_row, payment_row, refund_row
 
@@ -36,7 +38,7 @@ async def payments_page(
     read_at = datetime.now(UTC)
     page = await client.v1.payment_intents.list_async(params)
     paid = [intent for intent in _documents(page) if intent["status"] == "succeeded"]
-    return await _store(database, page, paid, row, mirror.store_payment, read_at)
+    return await _store(database, page, paid, row, _store_payment, read_at)
 
 
 async def invoice_payments_page(
@@ -70,7 +72,7 @@ async def refunds_page(client: stripe.StripeClient, database: Database, after: s
     read_at = datetime.now(UTC)
     page = await client.v1.refunds.list_async(_page(after))
     of_payments = [refund for refund in _documents(page) if refund["payment_intent"]]
-    return await _store(database, page, of_payments, row, mirror.store_refund, read_at)
+    return await _store(database, page, of_payments, row, _store_refund, read_at)
 
 
 async def credit_notes_page(
@@ -83,7 +85,20 @@ async def credit_notes_page(
 
     read_at = datetime.now(UTC)
     page = await client.v1.credit_notes.list_async(_page(after))
-    return await _store(database, page, _documents(page), row, mirror.store_credit_note, read_at)
+    return await _store(database, page, _documents(page), row, _store_credit_note, read_at)
+
+
+async def _store_payment(session: AsyncSession, payment: PaymentRow, _: Document) -> list[Made]:
+    await mirror.store_payment(session, payment)
+    return []
+
+
+async def _store_refund(session: AsyncSession, refund: RefundRow, _: Document) -> list[Made]:
+    return [case_finds.of_refund(refund, await mirror.store_refund(session, refund))]
+
+
+async def _store_credit_note(session: AsyncSession, note: CreditNoteRow, document: Document) -> list[Made]:
+    return [case_finds.of_credit_note(note, document, await mirror.store_credit_note(session, note))]
 
 
 async def _store(
@@ -91,18 +106,19 @@ async def _store(
     page: Any,
     documents: Iterable[Document],
     row: Callable[[Document, str, datetime], Row],
-    store: Callable[[AsyncSession, Row], Awaitable[None]],
+    store: Callable[[AsyncSession, Row, Document], Awaitable[list[Made]]],
     read_at: datetime,
 ) -> Mirrored:
-    """Store those whose customer is known."""
+    """Store those whose customer is known; money that nobody of us gave opens a case."""
     found = sorted((d for d in documents if d.get("customer")), key=lambda document: str(document["id"]))
-    stored = 0
+    stored, made = 0, list[Made]()
     async with database.transaction() as session:
         owners = await _owners(session, {document["customer"] for document in found})
         for document in found:
             if owner := owners.get(document["customer"]):
-                await store(session, row(document, owner, read_at))
+                made += await store(session, row(document, owner, read_at), document)
                 stored += 1
+        await case_notice.notice(session, made, read_at)
     return Mirrored(stored, _next(page))
 
 

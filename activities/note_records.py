@@ -6,9 +6,11 @@ from typing import Literal
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
+from billing.cases import NOTE_EFFECTS, CaseFound
 from billing.events import NOTE_ADDED
 from billing.messages import AddNote, NoteObject, NotesQuery, Progress
 from billing.notes import Note
+from billing.operations import Kind
 from db import intents, mirror, notes, operations
 from db.session import Database
 from db.tables import Intent, NoteRow, new_id
@@ -69,14 +71,23 @@ class NoteRecords:
 
     @activity.defn
     async def note_objects(self, query: NotesQuery) -> list[NoteObject]:
-        """What the operation has made in Stripe so far that bears its notes, in the order of making."""
+        """What the operation has made in Stripe so far that bears its notes, in the order of making; of a
+        case what it is about."""
         async with self._database.reading() as session:
+            operation = await operations.get_any(session, query.operation)
+            if operation is not None and operation.kind == Kind.CASE:
+                return [_case_object(CaseFound.model_validate(operation.request))]
             made = [
                 intent
                 for intent in await intents.of_operation(session, query.operation)
                 if intent.state == intents.DONE and intent.effect in BEARERS
             ]
             return [await _note_object(session, intent) for intent in made]
+
+
+def _case_object(found: CaseFound) -> NoteObject:
+    kind = NOTE_EFFECTS[found.object_kind]
+    return NoteObject.model_validate({"kind": kind, "target": found.note_target, "payments": found.payments})
 
 
 async def _note_object(session: AsyncSession, intent: Intent) -> NoteObject:

@@ -7,9 +7,12 @@ from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db import mirror
+from billing.cases import Made
+from db import case_notice, mirror
 from db.tables import Customer
 
+from . import case_finds
+from .case_finds import ADJUSTMENT
 from .mirror_pages import OWNER, customer_row, invoice_row, lines_row
 from .money_rows import balance_transaction_row, credit_note_row, operation_of, payment_row, refund_row
 from .stripe_objects import Document, Seen
@@ -20,8 +23,10 @@ async def store(
 ) -> None:
     """Mirror what was seen, all of it the organization `owner`'s; `invoice` is what the payment was for.
 
-    Always in this order, so that two who write never wait for each other's rows.
+    Always in this order, so that two who write never wait for each other's rows. Money that nobody of us gave
+    opens a case.
     """
+    made: list[Made] = []
     if seen.customer:
         await _store_customer(session, seen.customer, owner, read_at)
     if seen.invoice:
@@ -32,12 +37,12 @@ async def store(
         await mirror.store_payment(session, row)
     for refund in sorted(seen.refunds, key=lambda refund: str(refund["id"])):
         whose = seen.customer["id"] if seen.customer else None
-        await mirror.store_refund(
-            session, refund_row(refund, organization=owner, customer=whose, synced_at=read_at)
-        )
+        returned = refund_row(refund, organization=owner, customer=whose, synced_at=read_at)
+        made.append(case_finds.of_refund(returned, await mirror.store_refund(session, returned)))
     if seen.credit_note:
         note = credit_note_row(seen.credit_note, organization=owner, synced_at=read_at)
-        await mirror.store_credit_note(session, note)
+        new = await mirror.store_credit_note(session, note)
+        made.append(case_finds.of_credit_note(note, seen.credit_note, new))
     if seen.transaction:
         transaction = balance_transaction_row(
             seen.transaction,
@@ -45,7 +50,16 @@ async def store(
             operation=operation_of(seen.main),
             synced_at=read_at,
         )
-        await mirror.store_balance_transaction(session, transaction)
+        new = await mirror.store_balance_transaction(session, transaction)
+        made += case_finds.of_transaction(transaction, new)
+    for change in sorted(seen.adjustments, key=lambda change: str(change["id"])):
+        if change["type"] == ADJUSTMENT:  # the others are told by what made them
+            adjustment = balance_transaction_row(
+                change, organization=owner, operation=operation_of(change), synced_at=read_at
+            )
+            new = await mirror.store_balance_transaction(session, adjustment)
+            made += case_finds.of_transaction(adjustment, new)
+    await case_notice.notice(session, made, read_at)
 
 
 async def _store_customer(session: AsyncSession, customer: Document, owner: str, read_at: datetime) -> None:

@@ -1,5 +1,6 @@
 """Follows what Stripe told us of: reads the object anew, mirrors it, and says which stories wait for it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import stripe
@@ -13,7 +14,7 @@ from db import mirror, portal_troubles, stripe_events
 from db.session import Database
 from db.tables import Customer, Operation, Organization, PaymentRow, RefundRow
 
-from . import own_subscription, payment_reads, seen_mirror
+from . import own_subscription, payment_reads, seen_mirror, stripe_objects
 from .mirror_pages import OWNER
 from .stripe_objects import READINGS, Document, Seen
 from .stripe_reads import ask, ask_for
@@ -39,6 +40,9 @@ class StripeEvents:
             owner = await _owner(session, seen.customer)
         if owner is None:
             return await self._of_ours(seen, read_at)
+        if event.subject is Subject.CUSTOMER and not seen.main.get("deleted"):
+            changes = await ask_for(stripe_objects.balance_changes(self._client, seen.main["id"]))
+            seen = replace(seen, adjustments=changes or ())
         invoice = seen.pays or await self._invoice_of(seen.payment)
         async with self._database.transaction() as session:
             await seen_mirror.store(session, seen, owner, read_at, invoice=invoice)

@@ -37,7 +37,12 @@ class Seen:
     """A change of the customer's balance."""
     subscription: Document | None = None
     """With the products of its prices; of no `customer`, for it is us whom it pays."""
+    adjustments: tuple[Document, ...] = ()
+    """The customer's last changes of the balance, the newest first."""
 
+
+BALANCE_CHANGES = 100
+"""The most that Stripe gives at a time: what is older was seen by an event before."""
 
 PAYMENT_PARTS = ["customer", "latest_charge.refunds"]
 REFUND_PARTS = ["payment_intent.customer", "payment_intent.latest_charge"]
@@ -52,6 +57,12 @@ Reading = Callable[[stripe.StripeClient, str], Awaitable[Seen]]
 async def customer(client: stripe.StripeClient, id_: str) -> Seen:
     found = (await client.v1.customers.retrieve_async(id_)).to_dict()
     return Seen(customer=found, main=found)
+
+
+async def balance_changes(client: stripe.StripeClient, customer_id: str) -> tuple[Document, ...]:
+    """The last changes of a customer's balance, the newest first: they have no events of their own."""
+    page = await client.v1.customers.balance_transactions.list_async(customer_id, {"limit": BALANCE_CHANGES})
+    return tuple(one.to_dict() for one in page.data)
 
 
 async def invoice(client: stripe.StripeClient, id_: str) -> Seen:

@@ -46,6 +46,18 @@ class SubscriptionUpdate:
         return Found(subscription.id, request_of(subscription), {"status": subscription.status}, keep)
 
 
+class NotedSubscription:
+    """It bears the note of the last case: the notes of those before are in our records."""
+
+    async def read(self, client: stripe.StripeClient, target: str) -> stripe.Subscription:
+        return await client.v1.subscriptions.retrieve_async(target)
+
+    async def write(
+        self, client: stripe.StripeClient, target: str, params: Any, options: stripe.RequestOptions
+    ) -> stripe.Subscription:
+        return await client.v1.subscriptions.update_async(target, params, options)
+
+
 class ScheduleCreate:
     """Puts a subscription under a schedule. Stripe takes no metadata here: the subscription shows it.
 

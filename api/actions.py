@@ -17,8 +17,12 @@ _IMPOSSIBLE = {
     "revert": ("not_resolvable", "can be reverted only while it is mismatched"),
     "retry": ("not_resolvable", "can be tried again only after it failed"),
     "close": ("not_resolvable", "can be left at that only after it failed"),
+    "take": ("not_takable", "can't be taken on any more"),
 }
-_IMPOSSIBLE_OF = {(Kind.PORTAL_ACCESS.value, "close"): ("not_closable", "was closed before")}
+_IMPOSSIBLE_OF = {
+    (Kind.PORTAL_ACCESS.value, "close"): ("not_closable", "was closed before"),
+    (Kind.CASE.value, "close"): ("not_closable", "was closed before"),
+}
 """Where an action means something else for one kind of operation."""
 
 

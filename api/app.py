@@ -14,6 +14,7 @@ from db.session import Database
 from . import (
     access_diagnosis,
     approvals,
+    cases,
     credits,
     customer_settings,
     delegations,
@@ -56,6 +57,7 @@ ROUTERS = (
     plan_changes.router,
     refunds.router,
     credits.router,
+    cases.router,
     approvals.router,
     delegations.router,
     people.router,

@@ -3,6 +3,7 @@
 Codes, once published, stay as they are.
 """
 
+from .case_catalogue import CASES
 from .entry import Entry
 from .incident_catalogue import INCIDENTS
 from .link_catalogue import LINKS
@@ -264,4 +265,5 @@ CATALOGUE: dict[str, Entry] = {
     **REMINDERS,
     **TROUBLES,
     **INCIDENTS,
+    **CASES,
 }

@@ -155,7 +155,9 @@ class GivenAnswer(Answer):
     kind: Kind
     amount: Money
     decided_at: datetime
-    authority_of: str = Field(description="The person in whose authority it counts")
+    authority_of: str | None = Field(
+        description="In whose authority it counts; null while nobody has said who made it in Stripe"
+    )
 
 
 class ApprovalAnswer(Answer):

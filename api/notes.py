@@ -145,7 +145,7 @@ def _answer(operation: Operation, row: NoteRow) -> NoteAnswer:
 
 def _payments(operation: Operation) -> Sequence[str]:
     """Those that the operation is about: as it was laid out, before that the one that was asked for."""
-    if operation.subject is not None:
+    if operation.subject is not None and operation.kind != Kind.CASE:
         return [part["payment_intent"] for part in operation.subject.get("parts", ())]
     asked = operation.request.get("payment_intent")
     return [asked] if asked else []

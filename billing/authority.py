@@ -57,13 +57,18 @@ def any_within(limits: Iterable[AuthorityLimit], amount: Money, uses: Mapping[in
     )
 
 
-def why_beyond(limits: Iterable[AuthorityLimit], amount: Money, uses: Mapping[int, AuthorityUse]) -> str:
+def why_beyond(
+    limits: Iterable[AuthorityLimit],
+    amount: Money,
+    uses: Mapping[int, AuthorityUse],
+    whose: str = "the requester",
+) -> str:
     """Why none of a person's limits covers the amount, in one sentence. `uses` is as for `any_within`."""
     reasons = [shortfall(limit, amount, uses[limit.window_days]) for limit in in_currency(limits, amount)]
     if not reasons:
-        return f"The requester has no authority in {amount.currency.upper()}."
+        return f"{whose[0].upper()}{whose[1:]} has no authority in {amount.currency.upper()}."
     listed = "; ".join(dict.fromkeys(reason for reason in reasons if reason))
-    return f"Beyond the requester's authority: {listed}."
+    return f"Beyond {whose}'s authority: {listed}."
 
 
 def in_currency(limits: Iterable[AuthorityLimit], amount: Money) -> list[AuthorityLimit]:

@@ -8,6 +8,7 @@ from .operations import Message, Problem
 
 EffectKind = Literal[
     "subscription.update",
+    "subscription.note",
     "schedule.create",
     "schedule.update",
     "schedule.release",

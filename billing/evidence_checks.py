@@ -9,6 +9,7 @@ from .evidence_document import Evidence, named_people
 from .evidence_effects import check_intents, check_notes, check_notices, check_result
 from .evidence_links import BrokenLink, contradicting
 from .evidence_reviews import check_approvals, check_commitments
+from .operations import Kind
 from .policy import policy_hash
 from .timeline import verify_chain
 
@@ -31,8 +32,9 @@ def check_request(evidence: Evidence) -> None:
     kind = operation.kind.replace("_", " ")
     recorded = dict(first.detail)
     hashed = recorded.pop("policy_hash", None)
-    if first.event != f"{kind} requested":
-        raise BrokenLink("event 1", f"it does not say that a {kind} was requested")
+    began = "noticed" if operation.kind is Kind.CASE else "requested"
+    if first.event != f"{kind} {began}":
+        raise BrokenLink("event 1", f"it does not say that a {kind} was {began}")
     if recorded != operation.request:
         raise BrokenLink("request", "it is not what event 1 recorded")
     if (first.actor, first.at) != (operation.requested_by, operation.created_at):

@@ -88,7 +88,8 @@ class CommitmentRecord(Message):
     payment_intent: str | None
     customer: str | None
     amount: Money
-    person: str
+    person: str | None
+    """None for what was made in Stripe itself."""
     authority_of: str | None
     decided_at: AwareDatetime | None
     released_at: AwareDatetime | None

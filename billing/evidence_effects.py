@@ -7,6 +7,7 @@ from typing import Any
 from .events import CHANGED_IN_STRIPE, FINANCE_TOLD, NOTE_ADDED, REFUSED_BY_STRIPE, result_hash
 from .evidence_document import Evidence, IntentRecord, Json
 from .evidence_links import BrokenLink
+from .operations import Kind
 from .timeline import Event
 
 MADE_BY_US = re.compile(r"(re|pyr|cn|cbtxn|sub_sched)_\w+")
@@ -92,8 +93,11 @@ def check_notices(evidence: Evidence) -> None:
 
 
 def check_result(evidence: Evidence) -> None:
-    """What the result names in Stripe is what the operation's own effects made; the rest is as events say."""
+    """What the result names in Stripe is what the operation's own effects made, or what a case was noticed
+    by; the rest is as events say."""
     made = {intent.stripe_id for intent in evidence.intents if intent.state == "done"}
+    if evidence.operation.kind is Kind.CASE:
+        made.add(evidence.operation.request.get("object"))
     for found in _texts(evidence.operation.result):
         if MADE_BY_US.fullmatch(found) and found not in made:
             raise BrokenLink("result", f"no intent of this operation made {found}")

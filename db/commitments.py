@@ -16,7 +16,7 @@ from billing.money import Money
 from billing.operations import Kind
 
 from .statements import insert_into, is_sqlite
-from .tables import Commitment, Organization
+from .tables import Case, Commitment, Organization
 
 _HELD = col(Commitment.released_at).is_(None)
 _KEY = ("operation_id", "part")
@@ -65,6 +65,16 @@ async def decide(session: AsyncSession, operation_id: str, *, authority_of: str,
     )
 
 
+async def count_for(session: AsyncSession, operation_id: str, *, authority_of: str) -> None:
+    """Count what was given for the operation in the authority of whoever gave it, covered by it or not."""
+    await session.exec(
+        update(Commitment)
+        .where(col(Commitment.operation_id) == operation_id, col(Commitment.authority_of).is_(None))
+        .values(authority_of=authority_of)
+        .execution_options(synchronize_session=False)
+    )
+
+
 async def release(
     session: AsyncSession, operation_id: str, *, at: datetime, keep: Collection[str] = ()
 ) -> None:
@@ -98,13 +108,17 @@ async def of_operation(session: AsyncSession, operation_id: str) -> list[Commitm
 async def on_payments(
     session: AsyncSession, payment_intents: Collection[str], *, excluding: str
 ) -> list[Commitment]:
-    """What other operations than `excluding` hold of these payments, decided or not."""
+    """What other operations than `excluding` hold of these payments, decided or not.
+
+    Cases hold nothing of them: what they are about has left the payment already.
+    """
     found = await session.exec(
         select(Commitment)
         .where(
             col(Commitment.payment_intent).in_(payment_intents),
             _HELD,
             Commitment.operation_id != excluding,
+            col(Commitment.operation_id).not_in(select(Case.operation_id)),
         )
         .order_by(col(Commitment.operation_id), col(Commitment.part))
     )
@@ -122,9 +136,11 @@ async def uses(
     windows: Collection[int],
     at: datetime,
     excluding: str,
+    until: datetime | None = None,
 ) -> dict[int, AuthorityUse]:
     """What counts in the windows of so many days that end at `at`: by the person's authority, and to the
-    customer by whoever's (zero when there is none). Released money and that of `excluding` does not.
+    customer by whoever's or, in a case, nobody's (zero when there is none). Released money and that of
+    `excluding` does not; with `until`, nor does what was decided later.
     """
     days = sorted(windows)
     if not days:
@@ -135,6 +151,7 @@ async def uses(
         col(Commitment.currency) == currency,
         col(Commitment.operation_id) != excluding,
         _HELD,
+        *([col(Commitment.decided_at) <= until] if until is not None else []),
     )
     connection = await session.connection()
 

@@ -17,13 +17,14 @@ MOST = 50
 
 @dataclass(frozen=True)
 class Given:
-    """What one operation gave, and whose authority it counts in."""
+    """What one operation gave, and whose authority it counts in; nobody's for a case of which nobody has said
+    who made it."""
 
     operation: str
     kind: Kind
     amount: Money
     decided_at: datetime
-    authority_of: str
+    authority_of: str | None
 
 
 async def since(
@@ -56,5 +57,5 @@ async def since(
         # PostgreSQL sums whole numbers to a decimal.
         Given(operation, Kind(kind), Money(amount_minor=int(total), currency=currency), at, person)
         for operation, kind, currency, total, at, person in found
-        if at is not None and person is not None
+        if at is not None
     ]

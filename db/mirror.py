@@ -4,15 +4,16 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import and_, bindparam, delete, not_, or_, update
+from sqlalchemy import and_, bindparam, delete, not_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.limits import Usage
 from billing.plans import Plan
 
+from . import subscription_cases
 from .pages import DEFAULT_LIMIT, Page, read_page
-from .statements import store_reading, store_readings
+from .statements import store_new_reading, store_reading, store_readings
 from .tables import (
     BalanceTransactionRow,
     CreditNoteRow,
@@ -43,16 +44,23 @@ class MoneyObjects(NamedTuple):
 async def store_subscription(
     session: AsyncSession, organization_id: str, subscription: Mapping[str, Any], *, synced_at: datetime
 ) -> None:
-    """Mirror an organization's subscription as it was read from Stripe at `synced_at`."""
+    """Mirror an organization's subscription as it was read from Stripe at `synced_at`.
+
+    A change of its terms that nobody of us made opens a case, with the caller's transaction.
+    """
+    before = await subscription_cases.lock(session, organization_id)
+    if before is None or (before.synced_at is not None and before.synced_at > synced_at):
+        return
+    document = subscription_cases.remembering(before, dict(subscription), synced_at)
+    if document is None:
+        return
     await session.exec(
         update(Organization)
-        .where(
-            col(Organization.id) == organization_id,
-            or_(col(Organization.synced_at).is_(None), col(Organization.synced_at) <= synced_at),
-        )
-        .values(subscription=dict(subscription), synced_at=synced_at)
+        .where(col(Organization.id) == organization_id)
+        .values(subscription=document, synced_at=synced_at)
         .execution_options(synchronize_session=False)
     )
+    await subscription_cases.notice(session, before, document, synced_at)
 
 
 async def store_plan(session: AsyncSession, plan: Plan, *, synced_at: datetime) -> None:
@@ -135,22 +143,23 @@ async def link_payments(session: AsyncSession, invoices: Mapping[str, str]) -> N
         )
 
 
-async def store_refund(session: AsyncSession, refund: RefundRow) -> None:
-    """Mirror a refund as it was read from Stripe at its `synced_at`.
+async def store_refund(session: AsyncSession, refund: RefundRow) -> bool:
+    """Mirror a refund as it was read from Stripe at its `synced_at`; whether it is new to us.
 
     Which operation made it stays known when somebody clears its metadata in Stripe.
     """
-    await store_reading(session, refund, kept=frozenset(["operation_id"]))
+    return await store_new_reading(session, refund, kept=frozenset(["operation_id"]))
 
 
-async def store_credit_note(session: AsyncSession, credit_note: CreditNoteRow) -> None:
-    """Mirror a credit note as it was read from Stripe at its `synced_at`."""
-    await store_reading(session, credit_note)
+async def store_credit_note(session: AsyncSession, credit_note: CreditNoteRow) -> bool:
+    """Mirror a credit note as it was read from Stripe at its `synced_at`; whether it is new to us."""
+    return await store_new_reading(session, credit_note)
 
 
-async def store_balance_transaction(session: AsyncSession, transaction: BalanceTransactionRow) -> None:
-    """Mirror a change of a customer's balance as it was read from Stripe at its `synced_at`."""
-    await store_reading(session, transaction)
+async def store_balance_transaction(session: AsyncSession, transaction: BalanceTransactionRow) -> bool:
+    """Mirror a change of a customer's balance as it was read from Stripe at its `synced_at`; whether it is
+    new to us."""
+    return await store_new_reading(session, transaction)
 
 
 async def organization(session: AsyncSession, organization_id: str) -> Organization:

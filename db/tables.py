@@ -214,10 +214,11 @@ class Commitment(SQLModel, table=True):
     payment_intent: str | None = Field(default=None, index=True)
     amount_minor: int = minor()
     currency: str
-    person_id: str = Field(foreign_key="people.id")
-    """Who asked for it."""
+    person_id: str | None = Field(default=None, foreign_key="people.id")
+    """Who asked for it; None for what was made in Stripe itself."""
     authority_of: str | None = Field(default=None, foreign_key="people.id")
-    """Whose authority covers it; None while it awaits an approval."""
+    """Whose authority it counts in; None while it awaits an approval, and where nobody has said who made it
+    in Stripe itself."""
     decided_at: datetime | None = utc(default=None)
     released_at: datetime | None = utc(default=None)
     created_at: datetime = utc()

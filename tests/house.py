@@ -178,6 +178,14 @@ class House:
 
         await until(empty, lambda: f"webhooks are pending: {self.stand_in.webhooks()}", self.patience)
 
+    async def swept(self) -> None:
+        """Passes on what waits in the outbox, as the schedule does."""
+        assert self.environment is not None
+        with self.environment.auto_time_skipping_disabled():
+            await self.temporal.execute_workflow(
+                ids.OUTBOX_SWEEP, id=f"sweep-{next(_keys)}", task_queue=ids.MAIN_QUEUE
+            )
+
     # --- waiting ----------------------------------------------------------------------------------------
 
     async def wait(

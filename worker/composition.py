@@ -17,6 +17,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from activities.alerts import Alerts
 from activities.approvals import Approvals
+from activities.case_records import CaseRecords
 from activities.commitments import Commitments
 from activities.customer_mail import CustomerMailer
 from activities.effects import StripeEffects
@@ -43,12 +44,14 @@ from activities.stripe_events import StripeEvents
 from activities.stripe_reads import StripeReads
 from billing.delivery import Delivery
 from billing.policy import Policy
+from db import cases
 from db.health_meter import HealthMeter
 from db.session import Database
 from db.tables import Outbox
 from settings.settings import Settings
 from workflows import dispatch, ids
 from workflows.approval import ApprovalWorkflow
+from workflows.case import CaseWorkflow
 from workflows.credit import CreditWorkflow
 from workflows.customer_mail import CustomerMailWorkflow
 from workflows.event_catch_up import StripeEventCatchUpWorkflow
@@ -81,6 +84,7 @@ WORKFLOWS: Sequence[type] = (
     StripeEventCatchUpWorkflow,
     InvoiceFetchWorkflow,
     PortalAccessWorkflow,
+    CaseWorkflow,
     OutboxSweepWorkflow,
     ReconcileWorkflow,
     ReminderSweepWorkflow,
@@ -147,6 +151,7 @@ def build_activities(
             within=SEND_WITHIN,
         )
 
+    cases.watch(database, policy)
     reminders = Reminders(database, policy)
     customer_mailer = CustomerMailer(
         database, settings.smtp_url, settings.mail_from, settings.public_url, policy, meter=meter
@@ -157,6 +162,7 @@ def build_activities(
     effects, reads = StripeEffects(stripe_api, database), StripeReads(stripe_api, database)
     money = MoneyReads(stripe_api, database)
     troubles, holds = PortalAccessRecords(database), Holds(database)
+    troubles, case_records = PortalAccessRecords(database), CaseRecords(database)
     files = files_client()
     fetches = InvoiceFetches(stripe_api, database, files, stripe_hosts(settings.stripe_api_base))
     mirror, events = Mirror(stripe_api, database), StripeEvents(stripe_api, database)
@@ -194,6 +200,11 @@ def build_activities(
             troubles.find_access_trouble,
             troubles.mail_trouble_link,
             troubles.record_trouble,
+            case_records.open_case,
+            case_records.remind_case,
+            case_records.own_case,
+            case_records.count_case,
+            case_records.end_case,
             mailer.send,
             customer_mailer.send_due,
             reminders.open_runs,

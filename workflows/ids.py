@@ -1,5 +1,6 @@
 """Workflow and queue names, built in one place. They are never encrypted: no personal data in them."""
 
+from billing.cases import CASE as CASE
 from billing.customer_mails import PERSON_MAIL as PERSON_MAIL
 from billing.incidents import Component
 from billing.portal import CUSTOMER_MAIL as CUSTOMER_MAIL

@@ -17,9 +17,10 @@ from .story import Story
 
 
 class KeptNotes:
-    def __init__(self, story: Story, first: Note) -> None:
+    def __init__(self, story: Story, first: Note | None = None) -> None:
+        """`first` came with the request; a case has none, it is what is owed."""
         self._story = story
-        self._told = [first]
+        self._told = [first] if first else []
 
     def learn(self, note: Note) -> None:
         """A note that came with a revised request."""

@@ -6,9 +6,23 @@ from typing import Any
 
 import pytest
 
+from billing.cases import NOTICES, CaseFound, CaseObject, case_subject
+from billing.money import Money
 from billing.operations import State
 
-from .mail_contexts import TEXTS, a_downgrade, an_upgrade, ended, invoiced, notice, render, review, shown
+from .mail_contexts import (
+    GROWTH,
+    SCALE,
+    TEXTS,
+    a_downgrade,
+    an_upgrade,
+    ended,
+    invoiced,
+    notice,
+    render,
+    review,
+    shown,
+)
 from .money_contexts import DISPUTED, a_credit, a_credit_note, a_refund, credited, refunded
 
 SUBJECTS: list[Any] = [an_upgrade(), a_refund(), a_refund(payments=2), a_credit(), a_credit_note()]
@@ -103,6 +117,66 @@ INCIDENTS = [
     for component in ("stripe", "portal", "mail", "database")
     for recovered_at in (None, "2026-04-13T16:00:00Z")
 ]
+REFUND_FOUND = CaseFound(
+    object_kind=CaseObject.REFUND,
+    object="re_1",
+    customer="cus_1",
+    amount=Money(amount_minor=30_000, currency="usd"),
+    payment_intent="pi_1",
+    reason="duplicate",
+    status="succeeded",
+)
+CREDIT_FOUND = CaseFound(
+    object_kind=CaseObject.CREDIT_NOTE,
+    object="cn_1",
+    customer="cus_1",
+    amount=Money(amount_minor=500, currency="usd"),
+    invoice="in_1",
+)
+BALANCE_FOUND = CREDIT_FOUND.model_copy(
+    update={"object_kind": CaseObject.BALANCE_TRANSACTION, "invoice": None}
+)
+CHANGE_FOUND = CaseFound(
+    object_kind=CaseObject.SUBSCRIPTION, object="sub_1", from_=GROWTH, to=SCALE, status="active"
+)
+CANCELLED_FOUND = CHANGE_FOUND.model_copy(update={"to": GROWTH, "status": "canceled"})
+FOUND = (REFUND_FOUND, CREDIT_FOUND, BALANCE_FOUND, CHANGE_FOUND, CANCELLED_FOUND)
+
+
+def case(found: CaseFound, **more: Any) -> dict[str, Any]:
+    """What was made in Stripe itself, as its story tells of it."""
+    about = {
+        "object": found.object,
+        "object_kind": found.object_kind.value,
+        "noticed_at": "2026-04-13T15:00:00Z",
+        "cancelled": found.cancelled,
+        "owner": None,
+    }
+    return {
+        "subject": case_subject(found),
+        "case": about | more,
+        "deadline": "2026-04-13T21:00:00Z",
+        "number": 1,
+        "person": None,
+        "comment": None,
+    }
+
+
+def closed_case(found: CaseFound, beyond: bool) -> dict[str, Any]:
+    """Its note is there."""
+    why = "Beyond the maker's authority: USD 300.00 is more than USD 100.00 for one item."
+    more = {
+        "done_by": "per_bea",
+        "beyond_authority": beyond,
+        "why_beyond": why if beyond else None,
+        "in_time": not beyond,
+        "noted_in_stripe": not beyond,
+    }
+    return case(found, **more) | {
+        "person": "per_cora",
+        "comment": "Paid twice, seen by Bea in the dashboard.",
+    }
+
 
 FULL: dict[str, list[dict[str, Any]]] = {
     "review_requested": [review(s, reason="We grow.", comment="No.", person="per_cora") for s in SUBJECTS],
@@ -136,7 +210,8 @@ FULL: dict[str, list[dict[str, Any]]] = {
         notice(f"refund_{what}", shown(s) | {"result": result, "problem": DISPUTED.model_dump()})
         for what in ("failed", "incomplete")
         for s, result in MONEY_ENDS[:5]
-    ],
+    ]
+    + [notice(NOTICES[found.object_kind], case_subject(found)) for found in FOUND],
     "incident_alert": INCIDENTS,
     "incident_recovered": INCIDENTS,
     "incident_cleared": INCIDENTS,
@@ -145,6 +220,12 @@ FULL: dict[str, list[dict[str, Any]]] = {
     "portal_trouble_escalated": [told | {"number": number} for told in TROUBLES for number in (0, 1, 3)],
     "portal_trouble_solved": [solved(how) for how in ("got_in", "paid", "not_payable", "closed")],
     "notice_escalated": [notice("plan_change_applied"), notice("refund_failed", shown(a_refund()))],
+    "case_opened": [case(found) for found in FOUND],
+    **{
+        f"case_{how}": [case(found, owner=owner) for found in FOUND for owner in (None, "per_bea")]
+        for how in ("reminder", "escalated")
+    },
+    "case_closed": [closed_case(found, beyond) for found in FOUND for beyond in (True, False)],
 }
 
 

@@ -32,6 +32,7 @@ from ..builders import (
     store,
     tenant,
 )
+from ..case_rows import a_case
 from ..databases import SqliteDatabases
 from ..money_rows import (
     a_credit_operation,
@@ -206,6 +207,7 @@ async def existing(database: Database, acme: Tenant, policy: Policy) -> dict[str
             at=NOW,
             detail=operation.request,
         )
+    case = await a_case(database, policy, acme.id)
     return {
         "plan-changes": operation.id,
         "operations": operation.id,
@@ -219,6 +221,7 @@ async def existing(database: Database, acme: Tenant, policy: Policy) -> dict[str
         "credits": credit.id,
         "payments": payment.id,
         "portal-troubles": stuck.id,
+        "cases": case.id,
         "reminder-runs": run.id,
         "portal-networks": network.id,
         "incidents": incident.id,

@@ -5,6 +5,8 @@ from pydantic import BaseModel
 
 from api import (
     approval_models,
+    case_examples,
+    case_models,
     examples,
     incident_examples,
     incident_models,
@@ -14,6 +16,7 @@ from api import (
 )
 from api.catalogue import CATALOGUE
 from api.openapi import problem_example
+from billing.cases import CaseFound, case_subject
 from billing.credit import CreditFound, CreditSubject
 from billing.credit_report import credit_problem, credit_report
 from billing.refund import RefundFound, RefundSubject
@@ -97,6 +100,27 @@ def test_an_example_of_money_back_reads_as_its_model_and_back(model: type[BaseMo
 def test_an_example_of_an_incident_reads_as_its_model_and_back(model: type[BaseModel], name: str) -> None:
     example = getattr(incident_examples, name)
     assert model.model_validate(example).model_dump(mode="json", by_alias=True) == example
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        (case_models.CaseCloseBody, "CLOSE"),
+        (case_models.CaseAnswer, "CASE"),
+        (models.OperationAnswer, "TAKEN"),
+        (models.OperationAnswer, "CLOSED"),
+        (money_models.NoteAnswer, "NOTE"),
+    ],
+)
+def test_an_example_of_a_case_reads_as_its_model_and_back(model: type[BaseModel], name: str) -> None:
+    example = getattr(case_examples, name)
+    assert model.model_validate(example).model_dump(mode="json", by_alias=True) == example
+
+
+def test_what_a_case_is_about_is_what_was_found() -> None:
+    found = case_examples.TAKEN["request"]
+    assert CaseFound.model_validate(found).model_dump(mode="json", by_alias=True) == found
+    assert case_subject(CaseFound.model_validate(found)) == case_examples.TAKEN["subject"]
 
 
 def test_the_examples_of_subjects_and_results_are_what_the_stories_make() -> None:

@@ -9,12 +9,22 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
+from billing.operations import Kind
 from db.tables import Approval, Notice, Operation, TimelineEvent
 
 from ..house import House
 
 AT_REST = frozenset(
-    ["done", "changes_requested", "pending", "requires_action", "scheduled", "refund_failed", "mismatched"]
+    [
+        "done",
+        "changes_requested",
+        "pending",
+        "requires_action",
+        "scheduled",
+        "refund_failed",
+        "mismatched",
+        "note_owed",
+    ]
 )
 """Stages in which an operation has ended or waits; in review it waits while the approval is open."""
 
@@ -50,7 +60,9 @@ class Operations:
     def __init__(self, home: House, organization: str) -> None:
         self._home, self._organization = home, organization
         self.standing: list[Standing] = []
-        """At the last rest, the newest operation first."""
+        """At the last rest, what somebody asked for, the newest operation first."""
+        self.cases: list[Standing] = []
+        """Likewise, what was noticed in Stripe."""
         self._told: dict[str, str] = {}
         self._workflows: list[str] = []
         self._ended: set[str] = set()
@@ -66,7 +78,8 @@ class Operations:
 
         async def moving() -> list[str]:
             await self._look()
-            found = [why for one in self.standing if (why := self._moving(one))]
+            await self._begin_cases()
+            found = [why for one in (*self.standing, *self.cases) if (why := self._moving(one))]
             # What one of them is just doing would go on beside the next step; and the test server's time
             # stands still for good when a workflow ends while something of it is under way.
             return found or await self._busy(self._workflows)
@@ -97,14 +110,21 @@ class Operations:
             ):
                 # One that was made since they were read is looked at the next time.
                 timelines.get(event.operation_id, []).append(event)
-        self.standing = [
+        standing = [
             Standing(one, timelines[one.id], approvals.get(one.approval_id or "")) for one in operations
         ]
+        self.standing = [one for one in standing if one.operation.kind != Kind.CASE]
+        self.cases = [one for one in standing if one.operation.kind == Kind.CASE]
         self._workflows = [
             *(one.workflow_id for one in operations),
             *(one.workflow_id for one in approvals.values()),
             *(one.workflow_id for one in notices),
         ]
+
+    async def _begin_cases(self) -> None:
+        """Whoever notices a case leaves its start in the outbox."""
+        if any(one.operation.stage == "accepted" for one in self.cases):
+            await self._home.swept()
 
     def _moving(self, one: Standing) -> str | None:
         operation = one.operation
@@ -120,6 +140,7 @@ class Operations:
     async def end(self) -> None:
         """Stops what still runs, so that nobody pays for it later."""
         await self._look()
+        await self._begin_cases()
         await until_nothing(lambda: self._busy(self._workflows), self._home.patience)
         for workflow in self._workflows:
             await self._terminate(workflow)

@@ -202,6 +202,7 @@ ENDS = frozenset(
         "refund awaiting_approval/review",
         "refund awaiting_approval/changes_requested",
         "refund running/requires_action",
+        "case running/note_owed",
         "credit completed/done",
         "credit rejected/done",
         "credit cancelled/done",

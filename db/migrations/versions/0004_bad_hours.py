@@ -53,6 +53,9 @@ def upgrade() -> None:
     _create_budget()
     _create_truth()
     _create_cases()
+    with op.batch_alter_table("commitments") as commitments:
+        # Nobody asked for what was made in Stripe itself.
+        commitments.alter_column("person_id", existing_type=TEXT, nullable=True)
 
 
 def _create_incidents() -> None:
@@ -192,6 +195,9 @@ def _create_cases() -> None:
 
 
 def downgrade() -> None:
+    op.execute("DELETE FROM commitments WHERE person_id IS NULL")
+    with op.batch_alter_table("commitments") as commitments:
+        commitments.alter_column("person_id", existing_type=TEXT, nullable=False)
     for table in reversed(TABLES):
         op.drop_table(table)
     for name, _, _ in INDEXES_OF_EVENTS:

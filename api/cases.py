@@ -1,0 +1,148 @@
+"""Cases: refunds, credits and plan changes that were made in Stripe itself, each of which owes a note."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.cases import CaseFound, CloseCase, TakeCase
+from billing.operations import Kind, State
+from db import cases, people
+from db.tables import Case, Operation
+
+from . import asking, examples, notes, views
+from . import case_examples as shown
+from .auth import AnyCaller, Caller, Giver
+from .case_models import CaseAnswer, CaseCloseBody, CasesQuery
+from .commands import Command
+from .context import InContext
+from .ids import Id
+from .models import Listed, OperationAnswer
+from .models import Query as ListQuery
+from .money_catalogue import NOTE_WRONG
+from .money_models import NoteAnswer, NoteBody
+from .openapi import TOLD, WITH_BODY, answers, body_example
+from .problems import ApiProblem
+
+router = APIRouter(prefix="/v1/cases", tags=["Cases"])
+
+
+@router.get(
+    "",
+    summary="List cases",
+    responses=answers({200: examples.listed(shown.CASE)}, "invalid_request", "invalid_cursor"),
+)
+async def list_cases(
+    query: Annotated[CasesQuery, Query()], who: AnyCaller, context: InContext
+) -> Listed[CaseAnswer]:
+    """The newest first."""
+    async with context.database.reading() as session:
+        page = await cases.page(
+            session,
+            who.organization,
+            open=query.open,
+            kind=query.object_kind,
+            limit=query.limit,
+            cursor=query.cursor,
+        )
+        found = await cases.of_operations(session, [row.operation_id for row in page.rows])
+    return views.listed(page, lambda row: _answer(row, found[row.operation_id], who))
+
+
+@router.get("/{id}", summary="Read a case", responses=answers({200: shown.CASE}, "not_found"))
+async def read_case(id: Id, who: AnyCaller, context: InContext) -> CaseAnswer:
+    async with context.database.reading() as session:
+        operation = await asking.owned(session, who, Kind.CASE, id)
+        return _answer(await cases.get(session, id), operation, who)
+
+
+@router.post(
+    "/{id}/take",
+    summary="Take a case on",
+    responses=answers(
+        {200: shown.TAKEN, 202: shown.TAKE_PENDING},
+        *TOLD,
+        "not_takable",
+        "not_closable",
+        also=(202, OperationAnswer),
+    ),
+)
+async def take(id: Id, who: Giver, context: InContext, response: Response) -> OperationAnswer:
+    """You become its owner, from whoever it was before, and are reminded of its note. 202: on its way."""
+    command = Command("take", TakeCase(person=who.person), "taking asked for", {})
+    return await asking.tell(context, who, Kind.CASE, id, "take", command, response)
+
+
+@router.post(
+    "/{id}/close",
+    summary="Close a case with its note",
+    responses=answers(
+        {200: shown.CLOSED, 202: shown.CLOSE_PENDING},
+        *WITH_BODY,
+        *TOLD,
+        "not_closable",
+        "done_by_unknown",
+        *NOTE_WRONG,
+        also=(202, OperationAnswer),
+    ),
+    openapi_extra=body_example(shown.CLOSE),
+)
+async def close(
+    id: Id, body: CaseCloseBody, who: Giver, context: InContext, response: Response
+) -> OperationAnswer:
+    """The note goes into the records and into Stripe's metadata, and what was given counts in the authority
+    of whoever made it, even beyond it. 202 while on its way."""
+    done_by = body.done_by or who.person
+
+    async def command(session: AsyncSession, _: Operation) -> Command:
+        if await people.get(session, who.organization, done_by) is None:
+            message = "There is no such person in your organization: name one of those of GET /v1/people."
+            raise ApiProblem.at("done_by_unknown", message, "/done_by")
+        message_ = CloseCase(person=who.person, note=body.note, done_by=done_by)
+        return Command("close", message_, "closing asked for", {"note": body.note, "done_by": done_by})
+
+    return await asking.tell(context, who, Kind.CASE, id, "close", command, response)
+
+
+@router.get(
+    "/{id}/notes",
+    summary="List a case's notes",
+    responses=answers({200: examples.listed(shown.NOTE)}, "not_found", "invalid_request", "invalid_cursor"),
+)
+async def list_notes(
+    id: Id, query: Annotated[ListQuery, Query()], who: AnyCaller, context: InContext
+) -> Listed[NoteAnswer]:
+    """The oldest first."""
+    return await notes.listed(context, who, Kind.CASE, id, query.limit, query.cursor)
+
+
+@router.post(
+    "/{id}/notes",
+    status_code=202,
+    summary="Add a note to a case",
+    responses=answers({202: shown.NOTE}, *WITH_BODY, "role_missing", "not_found", "notes_full", *NOTE_WRONG),
+    openapi_extra=body_example(shown.NOTE_BODY),
+)
+async def add_note(id: Id, body: NoteBody, who: Giver, context: InContext) -> NoteAnswer:
+    """Beside the one that closes it, before or after. It is in the records now and will be in Stripe's
+    metadata. The same words by the same person again are the same note.
+    """
+    return await notes.add(context, who, Kind.CASE, id, body.note)
+
+
+def _answer(row: Case, operation: Operation, who: Caller) -> CaseAnswer:
+    found = CaseFound.model_validate(operation.request)
+    return CaseAnswer(
+        **row.model_dump(include={"owner", "done_by", "noticed_at", "deadline", "escalated_at", "closed_at"}),
+        id=row.operation_id,
+        object_kind=found.object_kind,
+        object=found.object,
+        customer=found.customer,
+        amount=found.amount,
+        payment_intent=found.payment_intent,
+        state=State(operation.state),
+        stage=operation.stage,
+        beyond_authority=(operation.result or {}).get("beyond_authority"),
+        escalated=row.escalated_at is not None,
+        allowed_actions=views.operation(operation, who).allowed_actions,
+    )

@@ -1,0 +1,32 @@
+"""Cases as whoever writes the mirror opens them."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import select
+
+from activities import case_finds
+from billing.policy import Policy
+from db import case_notice, cases, mirror
+from db.session import Database
+from db.tables import Operation, RefundRow
+
+from .builders import NOW
+from .money_rows import a_refund
+
+
+async def noticed(database: Database, refund: RefundRow, at: datetime = NOW) -> None:
+    """A reading of the refund is mirrored."""
+    async with database.transaction() as session:
+        new = await mirror.store_refund(session, refund)
+        await case_notice.notice(session, [case_finds.of_refund(refund, new)], at)
+
+
+async def a_case(database: Database, policy: Policy, organization: str, **fields: Any) -> Operation:
+    """The case of a refund that somebody made in Stripe."""
+    cases.watch(database, policy)
+    refund = a_refund(organization, "pi_1", **fields)
+    await noticed(database, refund)
+    async with database.reading() as session:
+        found = await session.exec(select(Operation).where(Operation.idempotency_key == f"case:{refund.id}"))
+        return found.one()

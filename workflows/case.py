@@ -1,0 +1,235 @@
+"""What was made in Stripe itself: flagged, reminded of, escalated, and closed only with its note."""
+
+import asyncio
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.case_records import CaseRecords
+    from activities.mail import Mailer
+    from billing.cases import (
+        NOTE_EFFECTS,
+        NOTICES,
+        CaseCounted,
+        CaseInput,
+        CaseSoFar,
+        CaseStands,
+        CaseStep,
+        CloseCase,
+        CountCase,
+        EndCase,
+        OwnCase,
+        TakeCase,
+        case_subject,
+    )
+    from billing.messages import MailRequest
+    from billing.operations import SYSTEM, Problem, Role, State
+
+from . import ids, options
+from .kept_notes import KeptNotes
+from .story import Story, problem_of, refused
+
+CLOSED = Problem(code="not_closable", message="It was closed before.")
+
+
+@workflow.defn(name=ids.CASE)
+class CaseWorkflow:
+    """One case, open until somebody has written its note: silence only makes it louder."""
+
+    @workflow.init
+    def __init__(self, request: CaseInput) -> None:
+        self._request = request
+        self._story = Story(
+            organization=request.organization,
+            operation=request.operation,
+            requested_by=SYSTEM,
+            policy=request.policy,
+        )
+        self._notes = KeptNotes(self._story)
+        self._close: CloseCase | None = None
+        self._mails: list[workflow.ActivityHandle[Any]] = []
+
+    @workflow.run
+    async def run(self, request: CaseInput) -> str:
+        so_far = request.so_far or await self._begin()
+        while not await self._closed_by(so_far):
+            so_far = await self._remind(so_far)
+            if workflow.info().is_continue_as_new_suggested():
+                await self._go_on_anew(so_far)
+        await self._end(so_far)
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        await self._mails_sent()
+        return State.COMPLETED.value
+
+    # --- What people send -----------------------------------------------------------------------------
+
+    @workflow.update
+    async def take(self, take: TakeCase) -> None:
+        """Somebody becomes its owner, whoever was it before."""
+        if self._close is not None:
+            raise refused(CLOSED)
+        order = OwnCase(operation=self._request.operation, person=take.person, at=workflow.now())
+        await workflow.execute_local_activity_method(CaseRecords.own_case, order, **options.RECORD)
+
+    @workflow.update
+    async def close(self, close: CloseCase) -> None:
+        """The note is there; the first one closes it."""
+        if self._close is not None:
+            raise refused(CLOSED)
+        self._close = close
+
+    # --- The story ------------------------------------------------------------------------------------
+
+    async def _begin(self) -> CaseSoFar:
+        step = CaseStep(operation=self._request.operation, at=workflow.now())
+        stands: CaseStands = await workflow.execute_local_activity_method(
+            CaseRecords.open_case, step, **options.RECORD
+        )
+        found = self._request.found
+        await self._story.flag_finance(NOTICES[found.object_kind], case_subject(found))
+        so_far = CaseSoFar(next_at=stands.next_at)
+        self._mail("opened", "case_opened", so_far, roles=(Role.BILLING_ADMIN,))
+        return so_far
+
+    async def _closed_by(self, so_far: CaseSoFar) -> bool:
+        """Whether its note came before it is time to say something."""
+        within = max((so_far.next_at - workflow.now()).total_seconds(), 0)
+        try:
+            await workflow.wait_condition(lambda: self._close is not None, timeout=within)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _remind(self, so_far: CaseSoFar) -> CaseSoFar:
+        """Whoever owes the note, or everybody who can; when it is late the controller too."""
+        number = so_far.reminders + 1
+        late = workflow.now() >= self._request.deadline
+        step = CaseStep(
+            operation=self._request.operation,
+            number=number,
+            at=workflow.now(),
+            escalate=late and not so_far.escalated,
+        )
+        stands: CaseStands = await workflow.execute_local_activity_method(
+            CaseRecords.remind_case, step, **options.RECORD
+        )
+        so_far = CaseSoFar(reminders=number, escalated=late, next_at=stands.next_at)
+        people = (stands.owner,) if stands.owner else ()
+        roles = () if stands.owner else (Role.BILLING_ADMIN,)
+        if late:
+            roles = (*roles, Role.CONTROLLER)
+        template = "case_escalated" if late else "case_reminder"
+        self._mail(f"reminded:{number}", template, so_far, roles=roles, people=people, owner=stands.owner)
+        return so_far
+
+    async def _end(self, so_far: CaseSoFar) -> None:
+        """The note into both places, and the money into the windows of whoever gave it."""
+        close = self._close
+        assert close is not None
+        await self._story.tell(
+            "closing",
+            "its note is there",
+            actor=close.person,
+            state=State.RUNNING,
+            stage="closing",
+            allowed_actions=(),
+            detail={"done_by": close.done_by},
+        )
+        await self._notes.add(close.note, close.person)
+        counted = await self._counted(close)
+        problem = await self._noted_in_stripe()
+        order = EndCase(
+            operation=self._request.operation,
+            close=close,
+            counted=counted,
+            noted_in_stripe=problem is None,
+            problem=problem,
+            at=workflow.now(),
+        )
+        result: dict[str, Any] = await workflow.execute_local_activity_method(
+            CaseRecords.end_case, order, **options.RECORD
+        )
+        beyond = counted is not None and counted.beyond
+        loud = so_far.escalated or beyond
+        roles = (Role.BILLING_ADMIN, Role.CONTROLLER) if loud else (Role.BILLING_ADMIN,)
+        self._mail("closed", "case_closed", so_far, roles=roles, close=close, result=result)
+
+    async def _counted(self, close: CloseCase) -> CaseCounted | None:
+        if self._request.found.amount is None:
+            return None
+        order = CountCase(operation=self._request.operation, person=close.done_by, at=workflow.now())
+        counted: CaseCounted = await workflow.execute_local_activity_method(
+            CaseRecords.count_case, order, **options.RECORD
+        )
+        return counted
+
+    async def _noted_in_stripe(self) -> Problem | None:
+        """Why Stripe does not take the note, such as of what is not there any more; None when it has it."""
+        found = self._request.found
+        try:
+            return await self._notes.keep(
+                NOTE_EFFECTS[found.object_kind], found.note_target, {}, found.payments
+            )
+        except (ActivityError, ApplicationError) as error:
+            return problem_of(error)
+
+    # --- Its parts ------------------------------------------------------------------------------------
+
+    def _mail(
+        self,
+        key: str,
+        template: str,
+        so_far: CaseSoFar,
+        *,
+        roles: tuple[Role, ...] = (),
+        people: tuple[str, ...] = (),
+        owner: str | None = None,
+        close: CloseCase | None = None,
+        result: dict[str, Any] | None = None,
+    ) -> None:
+        """Nobody waits for a mail server before the case is closed."""
+        request = self._request
+        told = {
+            "object": request.found.object,
+            "object_kind": request.found.object_kind.value,
+            "noticed_at": request.noticed_at.isoformat(),
+            "cancelled": request.found.cancelled,
+            "owner": owner,
+        }
+        context: dict[str, Any] = {
+            "subject": case_subject(request.found),
+            "case": told | {name: result[name] for name in TOLD_AT_END} if result else told,
+            "deadline": request.deadline.isoformat(),
+            "number": so_far.reminders,
+            "person": close.person if close else None,
+            "comment": result["note"] if result else None,
+        }
+        mail = MailRequest(
+            organization=request.organization,
+            operation=request.operation,
+            key=key,
+            template=template,
+            roles=roles,
+            people=people,
+            context=context,
+        )
+        self._mails.append(workflow.start_activity_method(Mailer.send, mail, **options.MAIL))
+
+    async def _mails_sent(self) -> None:
+        for outcome in await asyncio.gather(*self._mails, return_exceptions=True):
+            if isinstance(outcome, ActivityError):
+                workflow.logger.warning("a mail of %s was given up", self._request.operation)
+            elif isinstance(outcome, BaseException):
+                raise outcome
+
+    async def _go_on_anew(self, so_far: CaseSoFar) -> None:
+        """With a fresh history; a note that has come meanwhile is looked at first."""
+        await self._mails_sent()
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        if self._close is None:
+            workflow.continue_as_new(self._request.model_copy(update={"so_far": so_far}))
+
+
+TOLD_AT_END = ("done_by", "beyond_authority", "why_beyond", "in_time", "noted_in_stripe")
