@@ -299,7 +299,7 @@ class StripeEvent(SQLModel, table=True):
     __table_args__ = (CheckConstraint("state IN ('pending', 'done', 'ignored')", name="stripe_event_state"),)
     id: str = Field(primary_key=True)
     type: str
-    object_id: str | None = None
+    object_id: str | None = Field(default=None, index=True)
     livemode: bool
     created_at: datetime = utc()
     """When it happened, by Stripe's clock."""

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import stripe
@@ -26,6 +27,7 @@ from activities.note_records import NoteRecords
 from activities.notices import Notices
 from activities.outbox import OutboxSweep
 from activities.portal_access import PortalAccessRecords
+from activities.reconciliations import Reconciliations
 from activities.records import Records
 from activities.reminders import Reminders
 from activities.stripe_client import stripe_client
@@ -36,7 +38,7 @@ from billing.policy import Policy
 from db.session import Database
 from db.tables import Outbox
 from settings.settings import Settings
-from workflows import dispatch, ids
+from workflows import dispatch, ids, running
 from workflows.approval import ApprovalWorkflow
 from workflows.credit import CreditWorkflow
 from workflows.customer_mail import CustomerMailWorkflow
@@ -132,6 +134,7 @@ def build_activities(
     files = files_client()
     fetches = InvoiceFetches(stripe_api, database, files, stripe_hosts(settings.stripe_api_base))
     mirror, events = Mirror(stripe_api, database), StripeEvents(stripe_api, database)
+    runs = Reconciliations(database, partial(running.is_over, temporal))
 
     async def close() -> None:
         await mailer.close()
@@ -166,6 +169,9 @@ def build_activities(
             reminders.call_off,
             reminders.run_summary,
             events.settle_event,
+            runs.begin_reconciliation,
+            runs.reach_stage,
+            runs.end_reconciliation,
             OutboxSweep(database, send).deliver_outbox,
         ),
         stripe=(
@@ -184,12 +190,17 @@ def build_activities(
             fetches.fetch_pdf,
             events.follow_event,
             mirror.mirror_catalog,
+            mirror.mirror_subscriptions,
             mirror.mirror_customers,
             mirror.mirror_invoices,
             mirror.mirror_payments,
             mirror.mirror_invoice_payments,
             mirror.mirror_refunds,
             mirror.mirror_credit_notes,
+            mirror.mirror_balances,
+            mirror.look_up_subscriptions,
+            mirror.look_up_customers,
+            mirror.look_up_invoices,
         ),
         close=close,
     )

@@ -58,3 +58,8 @@ def stripe_event_workflow(event: str) -> str:
 def invoice_fetch_workflow(invoice: str, fetch: str) -> str:
     """`fetch` tells apart those who ask: each gets what Stripe says now."""
     return f"invoice-fetch-{invoice}-{fetch}"
+
+
+def reconciliation_workflow(reconciliation: str) -> str:
+    """Of a run that somebody asked for; those by schedule are called after it."""
+    return f"reconciliation-{reconciliation}"

@@ -102,3 +102,6 @@ SEND_LATER = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 4, 8, 16))
 
 LONG_HISTORY = 2000
 """Events after which a run goes on in a new history."""
+
+RECONCILIATION: dict[str, Any] = SWEEP_CALL | {"schedule_to_close_timeout": timedelta(days=7)}
+"""The rows of a run that compares; a database that is away is waited for."""

@@ -35,8 +35,9 @@ async def test_money_that_moved_in_stripe_alone_is_mirrored(home: House) -> None
     refund = await v1.refunds.create_async({"payment_intent": payment, "amount": 700})
     note = await v1.credit_notes.create_async({"invoice": invoice, "amount": 300, "credit_amount": 300})
 
-    # three plans, the customer, the invoice, the payment and which invoice it paid, refund and credit note
-    assert await reconcile(home, 1) == 3 + 6
+    # three plans, the subscription, the customer, the invoice, the payment and which invoice it paid, refund,
+    # credit note and what that did to the balance
+    assert await reconcile(home, 1) == 3 + 1 + 6 + 1
 
     [known] = await rows(home, Customer)
     [billed] = await rows(home, Invoice)
@@ -51,5 +52,5 @@ async def test_money_that_moved_in_stripe_alone_is_mirrored(home: House) -> None
         note.id,
         "issued",
     )
-    assert await reconcile(home, 2) == 3 + 6
+    assert await reconcile(home, 2) == 3 + 1 + 6
     assert len(await rows(home, PaymentRow)) == 1

@@ -129,13 +129,19 @@ def _create_truth() -> None:
         sa.Column("state", TEXT, nullable=False),
         sa.Column("stage", TEXT, nullable=False),
         sa.Column("counts", sa.JSON(), nullable=False),
+        sa.Column("counted", TEXT),
+        sa.Column("error", sa.JSON()),
+        sa.Column("workflow_id", TEXT, nullable=False),
         sa.Column("started_at", TIME, nullable=False),
         sa.Column("ended_at", TIME),
         sa.ForeignKeyConstraint(["organization_id"], ["organizations.id"]),
         sa.CheckConstraint("state IN ('running', 'completed', 'failed')", name="reconciliation_state"),
+        sa.UniqueConstraint("workflow_id"),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_reconciliations_listing", "reconciliations", ["started_at", "id"])
+    op.create_index("ix_stripe_events_object_id", "stripe_events", ["object_id"])
+    op.create_index("ix_balance_transactions_customer", "balance_transactions", ["customer_id", "created_at"])
     op.create_table(
         "differences",
         sa.Column("id", TEXT, nullable=False),
@@ -183,6 +189,8 @@ def _create_cases() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index("ix_balance_transactions_customer", "balance_transactions")
+    op.drop_index("ix_stripe_events_object_id", "stripe_events")
     for table in reversed(TABLES):
         op.drop_table(table)
     op.drop_column("stripe_events", "missed")
