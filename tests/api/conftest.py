@@ -42,6 +42,7 @@ from ..money_rows import (
     a_refund_operation,
 )
 from ..portal_rows import a_network
+from ..truth_rows import a_run
 from .processes import NO_TEMPORAL, Served, api_process
 
 PERIOD_END = 1775001600
@@ -182,6 +183,7 @@ async def existing(database: Database, acme: Tenant, policy: Policy) -> dict[str
         noticed_at=NOW,
         deadline=NOW + timedelta(hours=7),
     )
+    reconciliation = a_run()
     network = a_network(acme.id, created_by=acme.admin.id)
     await store(database, operation, approval, notice, customer, invoice, delegation, *money, stuck, trouble)
     link = PortalLink(
@@ -194,7 +196,7 @@ async def existing(database: Database, acme: Tenant, policy: Policy) -> dict[str
         created_at=NOW,
         expires_at=NOW,
     )
-    await store(database, network, link, run)
+    await store(database, network, link, run, reconciliation)
     async with database.transaction() as session:  # evidence is of what has happened
         await timeline.append(
             session,
@@ -220,6 +222,7 @@ async def existing(database: Database, acme: Tenant, policy: Policy) -> dict[str
         "portal-troubles": stuck.id,
         "reminder-runs": run.id,
         "portal-networks": network.id,
+        "reconciliations": reconciliation.id,
     }
 
 

@@ -12,9 +12,10 @@ from billing.reconciliation import ObjectKind
 from db import differences, mirror, reconciliations
 from db.comparing import Differing, compare_and_store
 from db.session import Database
-from db.tables import Customer, Difference, PaymentRow, Reconciliation, new_id
+from db.tables import Customer, Difference, PaymentRow, Reconciliation
 from tests.builders import NOW, a_customer, store, tenant
 from tests.money_rows import a_payment, an_event
+from tests.truth_rows import a_difference, a_run
 
 SECOND = timedelta(seconds=1)
 
@@ -34,33 +35,6 @@ async def customers(database: Database) -> dict[str, Customer]:
 def again(row: Any, **changes: Any) -> Any:
     """The row as read a second later."""
     return type(row)(**row.model_dump() | {"synced_at": row.synced_at + SECOND} | changes)
-
-
-def a_run(**fields: Any) -> Reconciliation:
-    id_ = fields.get("id", new_id("rec"))
-    defaults: dict[str, Any] = {
-        "id": id_,
-        "requested_by": "system",
-        "stage": "customers",
-        "workflow_id": f"reconcile-{id_}",
-        "started_at": NOW,
-    }
-    return Reconciliation(**defaults | fields)
-
-
-def a_difference(run: Reconciliation, organization: str, **fields: Any) -> Difference:
-    defaults: dict[str, Any] = {
-        "id": new_id("dif"),
-        "reconciliation_id": run.id,
-        "organization_id": organization,
-        "object_kind": "customer",
-        "object_id": "cus_1",
-        "fields": [{"name": "name", "ours": "A", "stripe": "B"}],
-        "since": NOW,
-        "found_at": NOW,
-        "mend": "overwritten",
-    }
-    return Difference(**defaults | fields)
 
 
 async def kept(database: Database, table: type[Any]) -> list[Any]:
