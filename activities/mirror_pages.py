@@ -13,9 +13,12 @@ from sqlmodel import col, select
 
 from billing.errors import PlanMisconfigured
 from billing.plans import Plan, is_plan, plan_from_stripe
+from billing.reconciliation import ObjectKind
 from db import mirror
 from db.session import Database
 from db.tables import Customer, Invoice, InvoiceLines, Organization
+
+from .page_store import RunPage, store_invoices, store_rows
 
 PAGE = 100
 """The most that Stripe gives at a time."""
@@ -113,7 +116,11 @@ def subscription_document(data: dict[str, Any], customer: str) -> dict[str, Any]
 
 
 async def customers_page(
-    client: stripe.StripeClient, database: Database, organizations: Collection[str], after: str | None = None
+    client: stripe.StripeClient,
+    database: Database,
+    organizations: Collection[str],
+    after: str | None = None,
+    of: RunPage | None = None,
 ) -> Mirrored:
     """Mirror the customers of these organizations that are on one page of all of Stripe's, newest first."""
     synced_at = datetime.now(UTC)
@@ -126,8 +133,7 @@ async def customers_page(
         if (data.get("metadata") or {}).get(OWNER) in organizations
     ]
     async with database.transaction() as session:
-        for row in rows:
-            await mirror.store_customer(session, row)
+        await store_rows(session, ObjectKind.CUSTOMER, rows, of)
     return Mirrored(len(rows), page.data[-1].id if page.has_more else None)
 
 
@@ -148,7 +154,7 @@ def customer_row(data: dict[str, Any], synced_at: datetime) -> Customer:
 
 
 async def invoices_page(
-    client: stripe.StripeClient, database: Database, after: str | None = None
+    client: stripe.StripeClient, database: Database, after: str | None = None, of: RunPage | None = None
 ) -> Mirrored:
     """Mirror the invoices, on one page of all of Stripe's, of customers that the mirror has."""
     synced_at = datetime.now(UTC)
@@ -168,14 +174,12 @@ async def invoices_page(
             for data in invoices
             if data["customer"] in owners
         ]
-        for row in rows:
-            await mirror.store_invoice(session, row)
         lines = [
             lines_row(data, owners[data["customer"]], synced_at)
             for data in invoices
             if data["customer"] in owners
         ]
-        await mirror.store_invoice_lines(session, lines)
+        await store_invoices(session, rows, lines, of)
     return Mirrored(len(rows), invoices[-1]["id"] if page.has_more else None)
 
 

@@ -4,29 +4,30 @@ As in `mirror_pages`: a page is as of the time just before it was read. Rows are
 their ids, so that two who write never wait for each other. Every function raises StripeError.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import stripe
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.cases import Made
-from db import case_notice, mirror
+from billing.reconciliation import ObjectKind
+from db import case_notice
 from db.session import Database
-from db.tables import CreditNoteRow, Customer, Invoice, PaymentRow, RefundRow
+from db.tables import CreditNoteRow, Customer, Invoice, RefundRow
 
 from . import case_finds
 from .mirror_pages import PAGE, Mirrored
 from .money_rows import credit_note_row, payment_row, refund_row
+from .page_store import RunPage, store_links, store_rows
 
 Document = dict[str, Any]
-Row = TypeVar("Row")
 
 
 async def payments_page(
-    client: stripe.StripeClient, database: Database, after: str | None = None
+    client: stripe.StripeClient, database: Database, after: str | None = None, of: RunPage | None = None
 ) -> Mirrored:
     """Mirror the payments that succeeded on one page of all payment intents, with their charges."""
 
@@ -38,31 +39,35 @@ async def payments_page(
     read_at = datetime.now(UTC)
     page = await client.v1.payment_intents.list_async(params)
     paid = [intent for intent in _documents(page) if intent["status"] == "succeeded"]
-    return await _store(database, page, paid, row, _store_payment, read_at)
+    return await _store(database, page, paid, row, ObjectKind.PAYMENT, read_at, of)
 
 
 async def invoice_payments_page(
-    client: stripe.StripeClient, database: Database, after: str | None = None
+    client: stripe.StripeClient, database: Database, after: str | None = None, of: RunPage | None = None
 ) -> Mirrored:
     """Note on the payments which invoices they paid, by one page of all invoice payments.
 
     Neither a payment intent nor its charge says so.
     """
     params: Any = _page(after) | {"status": "paid"}
+    read_at = datetime.now(UTC)
     page = await client.v1.invoice_payments.list_async(params)
     paid = {
-        payment_intent: link["invoice"]
+        payment_intent: (link["invoice"], link["id"])
         for link in _documents(page)
         if (payment_intent := link["payment"].get("payment_intent"))
     }
     async with database.transaction() as session:
-        known = set(await session.exec(select(Invoice.id).where(col(Invoice.id).in_(paid.values()))))
-        links = {payment_intent: invoice for payment_intent, invoice in paid.items() if invoice in known}
-        await mirror.link_payments(session, links)
+        invoices = {invoice for invoice, _ in paid.values()}
+        known = set(await session.exec(select(Invoice.id).where(col(Invoice.id).in_(invoices))))
+        links = {payment: link for payment, link in paid.items() if link[0] in known}
+        await store_links(session, links, read_at, of)
     return Mirrored(len(links), _next(page))
 
 
-async def refunds_page(client: stripe.StripeClient, database: Database, after: str | None = None) -> Mirrored:
+async def refunds_page(
+    client: stripe.StripeClient, database: Database, after: str | None = None, of: RunPage | None = None
+) -> Mirrored:
     """Mirror the refunds of payments on one page of all refunds."""
 
     def row(refund: Document, organization: str, read_at: datetime) -> Any:
@@ -72,11 +77,11 @@ async def refunds_page(client: stripe.StripeClient, database: Database, after: s
     read_at = datetime.now(UTC)
     page = await client.v1.refunds.list_async(_page(after))
     of_payments = [refund for refund in _documents(page) if refund["payment_intent"]]
-    return await _store(database, page, of_payments, row, _store_refund, read_at)
+    return await _store(database, page, of_payments, row, ObjectKind.REFUND, read_at, of)
 
 
 async def credit_notes_page(
-    client: stripe.StripeClient, database: Database, after: str | None = None
+    client: stripe.StripeClient, database: Database, after: str | None = None, of: RunPage | None = None
 ) -> Mirrored:
     """Mirror the credit notes on one page of all."""
 
@@ -85,41 +90,37 @@ async def credit_notes_page(
 
     read_at = datetime.now(UTC)
     page = await client.v1.credit_notes.list_async(_page(after))
-    return await _store(database, page, _documents(page), row, _store_credit_note, read_at)
-
-
-async def _store_payment(session: AsyncSession, payment: PaymentRow, _: Document) -> list[Made]:
-    await mirror.store_payment(session, payment)
-    return []
-
-
-async def _store_refund(session: AsyncSession, refund: RefundRow, _: Document) -> list[Made]:
-    return [case_finds.of_refund(refund, await mirror.store_refund(session, refund))]
-
-
-async def _store_credit_note(session: AsyncSession, note: CreditNoteRow, document: Document) -> list[Made]:
-    return [case_finds.of_credit_note(note, document, await mirror.store_credit_note(session, note))]
+    return await _store(database, page, _documents(page), row, ObjectKind.CREDIT_NOTE, read_at, of)
 
 
 async def _store(
     database: Database,
     page: Any,
     documents: Iterable[Document],
-    row: Callable[[Document, str, datetime], Row],
-    store: Callable[[AsyncSession, Row, Document], Awaitable[list[Made]]],
+    row: Callable[[Document, str, datetime], Any],
+    kind: ObjectKind,
     read_at: datetime,
+    of: RunPage | None,
 ) -> Mirrored:
     """Store those whose customer is known; money that nobody of us gave opens a case."""
-    found = sorted((d for d in documents if d.get("customer")), key=lambda document: str(document["id"]))
-    stored, made = 0, list[Made]()
+    found = [document for document in documents if document.get("customer")]
     async with database.transaction() as session:
         owners = await _owners(session, {document["customer"] for document in found})
-        for document in found:
-            if owner := owners.get(document["customer"]):
-                made += await store(session, row(document, owner, read_at), document)
-                stored += 1
+        ours = {document["id"]: document for document in found if document["customer"] in owners}
+        rows = [row(document, owners[document["customer"]], read_at) for document in ours.values()]
+        new = {one.row.id for one in await store_rows(session, kind, rows, of) if one.added}
+        made = [one for row_ in rows for one in _made(row_, ours[row_.id], row_.id in new)]
         await case_notice.notice(session, made, read_at)
-    return Mirrored(stored, _next(page))
+    return Mirrored(len(rows), _next(page))
+
+
+def _made(row: Any, document: Document, new: bool) -> list[Made]:
+    """What it is, as far as it may have been made in Stripe itself."""
+    if isinstance(row, RefundRow):
+        return [case_finds.of_refund(row, new)]
+    if isinstance(row, CreditNoteRow):
+        return [case_finds.of_credit_note(row, document, new)]
+    return []
 
 
 async def _owners(session: AsyncSession, customers: Iterable[str]) -> dict[str, str]:

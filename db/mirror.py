@@ -78,13 +78,13 @@ async def store_customer(session: AsyncSession, customer: Customer) -> None:
 
 async def store_invoice(session: AsyncSession, invoice: Invoice) -> None:
     """Mirror an invoice as it was read from Stripe at its `synced_at`; no draft that was deleted since."""
-    if invoice.status != DRAFT or not await _deleted(session, [invoice.id]):
+    if invoice.status != DRAFT or not await deleted_drafts(session, [invoice.id]):
         await store_reading(session, invoice)
 
 
 async def store_invoice_lines(session: AsyncSession, lines: Sequence[InvoiceLines]) -> None:
     """Mirror invoices' lines, each as it was read from Stripe at its `synced_at`."""
-    deleted = await _deleted(session, [one.invoice_id for one in lines])
+    deleted = await deleted_drafts(session, [one.invoice_id for one in lines])
     await store_readings(session, [one for one in lines if one.invoice_id not in deleted])
 
 
@@ -114,7 +114,7 @@ async def remove_draft(session: AsyncSession, invoice_id: str, *, read_at: datet
     return owner
 
 
-async def _deleted(session: AsyncSession, invoices: Sequence[str]) -> set[str]:
+async def deleted_drafts(session: AsyncSession, invoices: Sequence[str]) -> set[str]:
     """Those that Stripe has told us were deleted: whoever read one before must not bring it back."""
     told = select(StripeEvent.object_id).where(
         StripeEvent.type == "invoice.deleted", col(StripeEvent.object_id).in_(invoices)

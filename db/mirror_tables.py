@@ -138,6 +138,7 @@ class BalanceTransactionRow(SQLModel, table=True):
     """Mirror of a change of a customer's balance that we saw; a negative amount is a credit."""
 
     __tablename__ = "balance_transactions"
+    __table_args__ = (Index("ix_balance_transactions_customer", "customer_id", "created_at"),)
     id: str = Field(primary_key=True)
     organization_id: str = Field(foreign_key="organizations.id")
     customer_id: str

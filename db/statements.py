@@ -78,13 +78,15 @@ async def store_new_reading(session: AsyncSession, row: SQLModel, kept: frozense
     return False
 
 
-async def store_readings(session: AsyncSession, rows: Sequence[SQLModel]) -> None:
-    """Store what was read from Stripe, rows of one table, each unless what is there was read later."""
+async def store_readings(
+    session: AsyncSession, rows: Sequence[SQLModel], kept: frozenset[str] = frozenset()
+) -> None:
+    """Store what was read from Stripe, rows of one table, as `store_reading` does each."""
     if not rows:
         return
     await _flush(session)
     connection = await session.connection()
-    statement = _store_reading(type(rows[0]), is_sqlite(session), frozenset())
+    statement = _store_reading(type(rows[0]), is_sqlite(session), kept)
     await connection.execute(statement, [row.model_dump() for row in rows])
 
 

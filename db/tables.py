@@ -305,16 +305,10 @@ class StripeEvent(SQLModel, table=True):
             sqlite_where=text("state = 'pending'"),
             postgresql_where=text("state = 'pending'"),
         ),
-        Index(
-            "ix_stripe_events_of_deleted_invoices",
-            "object_id",
-            sqlite_where=text("type = 'invoice.deleted'"),
-            postgresql_where=text("type = 'invoice.deleted'"),
-        ),
     )
     id: str = Field(primary_key=True)
     type: str
-    object_id: str | None = None
+    object_id: str | None = Field(default=None, index=True)
     livemode: bool
     created_at: datetime = utc()
     """When it happened, by Stripe's clock."""

@@ -45,7 +45,13 @@ class Reconciliation(SQLModel, table=True):
     """What it is comparing: events, plans, subscriptions, customers …"""
     counts: dict[str, Any] = document(default_factory=dict)
     """By organization and kind of object: how many were compared."""
+    counted: str | None = None
+    """The page that was counted last: one that is done again is counted once."""
+    error: dict[str, Any] | None = document(default=None)
+    """Why it failed: code and message."""
+    workflow_id: str = Field(unique=True)
     started_at: datetime = utc()
+    """When it began; until then, when it was asked for."""
     ended_at: datetime | None = utc(default=None)
 
 

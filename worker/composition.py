@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import httpx
@@ -35,6 +36,7 @@ from activities.notices import Notices
 from activities.outbox import OutboxSweep
 from activities.portal_access import PortalAccessRecords
 from activities.probes import standard as standard_probes
+from activities.reconciliations import Reconciliations
 from activities.records import Records
 from activities.reminders import Reminders
 from activities.smtp import SmtpPool
@@ -49,7 +51,7 @@ from db.health_meter import HealthMeter
 from db.session import Database
 from db.tables import Outbox
 from settings.settings import Settings
-from workflows import dispatch, ids
+from workflows import dispatch, ids, running
 from workflows.approval import ApprovalWorkflow
 from workflows.case import CaseWorkflow
 from workflows.credit import CreditWorkflow
@@ -173,6 +175,7 @@ def build_activities(
     incidents, incident_mails = Incidents(database, probes), IncidentMails(database, mailer, known)
     alerts = Alerts(settings.alert_webhook_url, settings.public_url, web)
     watch = Watch(database, temporal, meter, probes, known, policy.incidents, send)
+    runs = Reconciliations(database, partial(running.is_over, temporal))
 
     async def close() -> None:
         await mailer.close()
@@ -216,6 +219,9 @@ def build_activities(
             holds.hold,
             holds.resume,
             events.events_known,
+            runs.begin_reconciliation,
+            runs.reach_stage,
+            runs.end_reconciliation,
             OutboxSweep(database, send).deliver_outbox,
             incidents.look_at_component,
             incidents.keep_incident,
@@ -243,12 +249,17 @@ def build_activities(
             events.follow_event,
             EventCatchUp(stripe_api, database).catch_up,
             mirror.mirror_catalog,
+            mirror.mirror_subscriptions,
             mirror.mirror_customers,
             mirror.mirror_invoices,
             mirror.mirror_payments,
             mirror.mirror_invoice_payments,
             mirror.mirror_refunds,
             mirror.mirror_credit_notes,
+            mirror.mirror_balances,
+            mirror.look_up_subscriptions,
+            mirror.look_up_customers,
+            mirror.look_up_invoices,
         ),
         watch=watch,
         close=close,

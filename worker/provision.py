@@ -18,7 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from activities import mirror_pages, money_pages
+from activities import balance_pages, mirror_pages, money_pages
 from activities.stripe_client import stripe_client
 from billing.errors import BillingError
 from billing.operations import Role
@@ -193,6 +193,7 @@ async def pull(file: File, database: Database, client: stripe.StripeClient) -> N
         money_pages.invoice_payments_page,
         money_pages.refunds_page,
         money_pages.credit_notes_page,
+        balance_pages.balances_page,
     ):
         page = await next_page(client, database)
         while page.after:

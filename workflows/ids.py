@@ -64,3 +64,8 @@ def invoice_fetch_workflow(invoice: str, fetch: str) -> str:
 def incident_workflow(incident: str, component: Component) -> str:
     """While the database is away no row can say who was first: there its workflow's id does."""
     return "incident-database" if component is Component.DATABASE else f"incident-{incident}"
+
+
+def reconciliation_workflow(reconciliation: str) -> str:
+    """Of a run that somebody asked for; those by schedule are called after it."""
+    return f"reconciliation-{reconciliation}"

@@ -135,3 +135,6 @@ MOST_RELEASED = 16
 
 TRIAL_LOOKS = 2
 """Looks, after the first story may try, at which nothing may have failed."""
+
+RECONCILIATION: dict[str, Any] = SWEEP_CALL | {"schedule_to_close_timeout": timedelta(days=7)}
+"""The rows of a run that compares; a database that is away is waited for."""

@@ -43,6 +43,7 @@ from ..money_rows import (
     a_refund_operation,
 )
 from ..portal_rows import a_network
+from ..truth_rows import a_run
 from .processes import NO_TEMPORAL, Served, api_process
 
 PERIOD_END = 1775001600
@@ -183,6 +184,7 @@ async def existing(database: Database, acme: Tenant, policy: Policy) -> dict[str
         noticed_at=NOW,
         deadline=NOW + timedelta(hours=7),
     )
+    reconciliation = a_run()
     network = a_network(acme.id, created_by=acme.admin.id)
     await store(database, operation, approval, notice, customer, invoice, delegation, *money, stuck, trouble)
     link = PortalLink(
@@ -196,7 +198,7 @@ async def existing(database: Database, acme: Tenant, policy: Policy) -> dict[str
         expires_at=NOW,
     )
     incident = Incident(id=new_id("inc"), component="mail", opened_at=NOW, recovered_at=NOW)
-    await store(database, network, link, run, incident)
+    await store(database, network, link, run, reconciliation, incident)
     async with database.transaction() as session:  # evidence is of what has happened
         await timeline.append(
             session,
@@ -225,6 +227,7 @@ async def existing(database: Database, acme: Tenant, policy: Policy) -> dict[str
         "reminder-runs": run.id,
         "portal-networks": network.id,
         "incidents": incident.id,
+        "reconciliations": reconciliation.id,
     }
 
 

@@ -32,11 +32,6 @@ OF_INCIDENTS = (
     ("cleared_in", TEXT),
 )
 
-INDEXES_OF_EVENTS = (
-    ("ix_stripe_events_pending", "received_at", "state = 'pending'"),
-    ("ix_stripe_events_of_deleted_invoices", "object_id", "type = 'invoice.deleted'"),
-)
-
 
 def upgrade() -> None:
     for name, type_ in OF_INCIDENTS:
@@ -45,10 +40,14 @@ def upgrade() -> None:
         "stripe_events",
         sa.Column("missed", sa.Boolean(), nullable=False, server_default=sa.text("false")),
     )
-    for name, column, where in INDEXES_OF_EVENTS:
-        op.create_index(
-            name, "stripe_events", [column], sqlite_where=sa.text(where), postgresql_where=sa.text(where)
-        )
+    op.create_index(
+        "ix_stripe_events_pending",
+        "stripe_events",
+        ["received_at"],
+        sqlite_where=sa.text("state = 'pending'"),
+        postgresql_where=sa.text("state = 'pending'"),
+    )
+    op.create_index("ix_stripe_events_object_id", "stripe_events", ["object_id"])
     _create_incidents()
     _create_budget()
     _create_truth()
@@ -141,13 +140,18 @@ def _create_truth() -> None:
         sa.Column("state", TEXT, nullable=False),
         sa.Column("stage", TEXT, nullable=False),
         sa.Column("counts", sa.JSON(), nullable=False),
+        sa.Column("counted", TEXT),
+        sa.Column("error", sa.JSON()),
+        sa.Column("workflow_id", TEXT, nullable=False),
         sa.Column("started_at", TIME, nullable=False),
         sa.Column("ended_at", TIME),
         sa.ForeignKeyConstraint(["organization_id"], ["organizations.id"]),
         sa.CheckConstraint("state IN ('running', 'completed', 'failed')", name="reconciliation_state"),
+        sa.UniqueConstraint("workflow_id"),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_reconciliations_listing", "reconciliations", ["started_at", "id"])
+    op.create_index("ix_balance_transactions_customer", "balance_transactions", ["customer_id", "created_at"])
     op.create_table(
         "differences",
         sa.Column("id", TEXT, nullable=False),
@@ -198,10 +202,11 @@ def downgrade() -> None:
     op.execute("DELETE FROM commitments WHERE person_id IS NULL")
     with op.batch_alter_table("commitments") as commitments:
         commitments.alter_column("person_id", existing_type=TEXT, nullable=False)
+    op.drop_index("ix_balance_transactions_customer", "balance_transactions")
     for table in reversed(TABLES):
         op.drop_table(table)
-    for name, _, _ in INDEXES_OF_EVENTS:
-        op.drop_index(name, "stripe_events")
+    op.drop_index("ix_stripe_events_object_id", "stripe_events")
+    op.drop_index("ix_stripe_events_pending", "stripe_events")
     op.drop_column("stripe_events", "missed")
     for name, _ in reversed(OF_INCIDENTS):
         op.drop_column("incidents", name)
