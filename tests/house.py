@@ -150,13 +150,17 @@ class House:
     async def followed(self) -> None:
         """Waits until every event so far was delivered and followed to its end."""
         await self._delivered()
+        await self.settled()
 
-        async def settled() -> bool:
+    async def settled(self) -> None:
+        """Waits until every event that has arrived was followed to its end."""
+
+        async def none_is_pending() -> bool:
             async with self.database.reading() as session:
                 pending = await session.exec(select(StripeEvent.id).where(StripeEvent.state == "pending"))
                 return pending.first() is None
 
-        await until(settled, lambda: "an event is still followed", self.patience)
+        await until(none_is_pending, lambda: "an event is still followed", self.patience)
 
     async def catch_up(self) -> int:
         """Asks Stripe for what its webhooks have not brought, as the schedule would; how many events."""

@@ -83,6 +83,7 @@ class Scene:
                 self.home.stand_in.webhooks(mode=mode)
             case CatchUp():
                 await self.home.catch_up()
+                await self.home.settled()
 
     async def _customer(self, step: Customer) -> None:
         if step.does == "add":

@@ -93,7 +93,7 @@ class Events:
 
 @dataclass(frozen=True)
 class CatchUp:
-    """Stripe is asked for its events, as it is every minute."""
+    """Stripe is asked for its events, as it is every minute, and they are followed."""
 
 
 Step = Customer | Pay | Refund | Bill | Note | Balance | Plan | Pass | Events | CatchUp
@@ -144,16 +144,25 @@ ALWAYS: tuple[list[Step], ...] = (
     [
         Events("drop"),
         Plan("schedule"),
-        Customer(),
         Bill("draft"),
         CatchUp(),
         Bill("delete"),
+        Customer(),
         Pay(),
         Customer("delete"),
         Refund(),
         Plan("release"),
         Pass(16),
     ],
-    [Plan("schedule"), Events("duplicate"), Pass(16), Pass(1), Customer("rename"), Plan("seats")],
+    [
+        Plan("schedule"),
+        Customer(),
+        Events("duplicate"),
+        Customer("rename"),
+        CatchUp(),
+        Pass(16),
+        Pass(1),
+        Customer("delete"),
+    ],
 )
 """Always played: each of the things, and each way in which its events go wrong, is in one of them."""
