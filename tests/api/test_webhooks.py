@@ -18,6 +18,7 @@ from temporalio.client import Client
 from api.context import StripeAccount
 from billing.delivery import Delivery
 from billing.policy import Policy
+from billing.stripe_events import FOLLOWED
 from db.session import Database
 from db.tables import Outbox, StripeEvent
 
@@ -169,6 +170,37 @@ async def test_a_forged_one_is_refused_whoever_sends_it(api: Api, database: Data
     answer = await send(api, an_event(), secret="whsec_guessed")
     await refused(api, database, answer, "webhook_forged")
     assert "whsec" not in answer.text
+
+
+@ON_ONE_DATABASE
+async def test_a_secret_that_was_rotated_out_signs_nothing_any_more(
+    api: Api, database: Database, policy: Policy, no_temporal: Client
+) -> None:
+    assert (await send(api, an_event(), secret=SECRETS[1])).status_code == 200
+    async for later in serving(database, policy, no_temporal, stripe=StripeAccount(SECRETS[:1])):
+        answer = await send(later, an_event(id="evt_2"), secret=SECRETS[1])
+        assert (answer.status_code, answer.json()["code"]) == (400, "webhook_forged")
+        assert await figures(later) == {"forged": 1.0}
+    assert [event.id for event in await kept(database)] == ["evt_1"]
+
+
+@ON_ONE_DATABASE
+async def test_an_old_signature_on_another_body_is_forged(api: Api, database: Database) -> None:
+    signature = signed(json.dumps(an_event()))
+    other = json.dumps(an_event(data={"object": {"id": "re_2"}})).encode()
+    await refused(api, database, await deliver(api, other, signature), "webhook_forged")
+
+
+@ON_ONE_DATABASE
+async def test_every_type_that_is_followed_needs_its_object(api: Api, database: Database) -> None:
+    nameless = {"object": {"object": "thing"}}
+    for number, type_ in enumerate(FOLLOWED):
+        answer = await send(api, an_event(id=f"evt_{number}", type=type_, data=nameless))
+        assert (answer.status_code, answer.json()["code"]) == (400, "webhook_malformed"), type_
+    clock = an_event(type="test_helpers.test_clock.ready", data={"object": {"id": "clock_1"}})
+    assert (await send(api, clock)).status_code == 200
+    assert [event.state for event in await kept(database)] == ["ignored"]
+    assert await starts(database) == []
 
 
 @ON_ONE_DATABASE

@@ -56,3 +56,12 @@ def test_events_are_forgotten_after_thirty_days(stand_in: StandIn, stripe_client
 
     assert refused.value.code == "resource_missing"
     assert stripe_client.v1.events.list({"type": "product.created"}).data == []
+
+
+def test_no_more_than_twenty_types_are_listed_at_once(stripe_client: StripeClient) -> None:
+    find = stripe_client.v1.events.list
+    assert find({"types": ["customer.created"] * 20}).object == "list"
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        find({"types": ["customer.created"] * 21})
+
+    assert refused.value.param == "types"

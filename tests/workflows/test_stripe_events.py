@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import stripe
 from httpx import Response
-from sqlmodel import SQLModel, select
+from sqlmodel import SQLModel, col, select
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 from temporalio.worker import Worker
 
@@ -259,23 +259,48 @@ async def test_what_is_no_organizations_of_ours_is_ignored(home: House, acme: Te
         assert await mirrored(home, table) == {}
 
 
-@pytest.mark.parametrize(
-    ("type_", "object_id"),
-    [
-        ("refund.updated", "re_gone"),
-        ("charge.refunded", "ch_gone"),
-        ("payment_intent.succeeded", "pi_gone"),
-        ("credit_note.voided", "cn_gone"),
-        ("customer.updated", "cus_gone"),
-        ("invoice.paid", "in_gone"),
-    ],
-)
-async def test_what_stripe_does_not_know_is_ignored(home: House, type_: str, object_id: str) -> None:
-    answer = await post(home, type_, {"id": object_id, "amount": 1, "status": "succeeded"})
-    assert answer.status_code == 200
+async def test_what_stripe_does_not_know_is_ignored(home: House) -> None:
+    gone = {
+        "refund.updated": "re_gone",
+        "charge.refunded": "ch_gone",
+        "payment_intent.payment_failed": "pi_gone",
+        "credit_note.voided": "cn_gone",
+        "customer.updated": "cus_gone",
+        "customer.deleted": "re_of_another_kind",
+        "customer.subscription.deleted": "sub_gone",
+        "invoice.paid": "in_gone",
+        "invoice.deleted": "in_gone",
+        "invoice_payment.paid": "inpay_gone",
+        "subscription_schedule.released": "sub_sched_gone",
+    }
+    for type_, object_id in gone.items():
+        answer = await post(home, type_, {"id": object_id, "amount": 1, "status": "succeeded"})
+        assert answer.status_code == 200
     await home.followed()
-    assert await states(home, type_) == {"ignored"}
-    assert await mirrored(home, RefundRow) == {}
+    assert await states(home, *gone) == {"ignored"}
+    for table in (Customer, PaymentRow, RefundRow, Invoice, CreditNoteRow):
+        assert await mirrored(home, table) == {}
+
+
+async def test_a_subscription_and_a_schedule_of_nobody_of_ours_are_ignored(home: House, acme: Tenant) -> None:
+    v1 = home.shop.client.v1
+    stranger = await v1.customers.create_async({"name": "Nobody's"})
+    method = await v1.payment_methods.attach_async("pm_card_visa", {"customer": stranger.id})
+    await home.followed()
+    types = ["customer.subscription.created", "subscription_schedule.created", "invoice.paid"]
+    home.stand_in.webhooks(events=types)
+    subscription = await v1.subscriptions.create_async(
+        {
+            "customer": stranger.id,
+            "default_payment_method": method.id,
+            "items": [{"price": home.shop.price["scale", "month"], "quantity": 2}],
+        }
+    )
+    await v1.subscription_schedules.create_async({"from_subscription": subscription.id})
+    await home.followed()
+    async with home.database.reading() as session:
+        events = await session.exec(select(StripeEvent).order_by(col(StripeEvent.received_at).desc()))
+        assert {event.type: event.state for event in events.all()[:3]} == dict.fromkeys(types, "ignored")
 
 
 async def test_the_snapshot_in_an_event_is_not_believed(home: House, acme: Tenant) -> None:
