@@ -25,7 +25,7 @@ from billing.messages import Commit, CommitPart, Progress
 from billing.notes import with_payments
 from billing.operations import State
 from billing.policy import Policy
-from db import cases, commitments, operations, timeline
+from db import cases, commitments, operations, people, timeline
 from db.session import Database
 from db.tables import Case, Operation
 
@@ -58,7 +58,7 @@ class CaseRecords:
                     allowed_actions=tuple(operation.allowed_actions),
                 ),
             )
-            return CaseStands(owner=case.owner, next_at=_next(case, policy, case.noticed_at))
+            return CaseStands(owner=await _owner(session, case), next_at=_next(case, policy, case.noticed_at))
 
     @activity.defn
     async def remind_case(self, step: CaseStep) -> CaseStands:
@@ -76,7 +76,7 @@ class CaseRecords:
                 detail={"owner": case.owner, "times": step.number},
             )
             await write(session, progress)
-            return CaseStands(owner=case.owner, next_at=_next(case, policy, step.at))
+            return CaseStands(owner=await _owner(session, case), next_at=_next(case, policy, step.at))
 
     @activity.defn
     async def own_case(self, order: OwnCase) -> None:
@@ -148,6 +148,12 @@ async def _read(session: AsyncSession, operation_id: str) -> tuple[Case, Operati
     operation = await operations.get_any(session, operation_id)
     assert operation is not None, "a case has its operation"
     return await cases.get(session, operation_id), operation, Policy.model_validate(operation.policy)
+
+
+async def _owner(session: AsyncSession, case: Case) -> str | None:
+    """Whoever has taken it on, unless they have left: then it is everybody's again."""
+    owner = await people.get(session, case.organization_id, case.owner) if case.owner else None
+    return owner.id if owner is not None and owner.active else None
 
 
 def _next(case: Case, policy: Policy, after: datetime) -> datetime:

@@ -33,7 +33,7 @@ class Rules(NamedTuple):
 def watch(database: Database, policy: Policy) -> None:
     """From now on what this database's mirror learns of what was made in Stripe itself opens cases.
 
-    It does not before: provisioning fills the mirror with what was there all along.
+    Carried by its sessions, because whoever writes the mirror, effects too, has a session and no policy.
     """
     if policy.cases is None:
         return

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.operations import Kind
+
 from . import commitments, intents, mirror, notes, timeline
 from .mirror import MoneyObjects
 from .tables import (
@@ -50,7 +52,10 @@ async def read(session: AsyncSession, operation: Operation) -> Records:
     id_ = operation.id
     approvals = await _all(session, Approval, Approval.operation_id == id_, Approval.round)
     ids = [approval.id for approval in approvals]
-    objects = await mirror.money_objects(session, id_)
+    if operation.kind == Kind.CASE:  # it made nothing itself: what it is about
+        objects = await mirror.money_object(session, operation.request["object"])
+    else:
+        objects = await mirror.money_objects(session, id_)
     held = await commitments.of_operation(session, id_)
     paid = {row.payment_intent for row in objects.refunds}
     paid |= {row.payment_intent for row in held if row.payment_intent is not None}

@@ -292,6 +292,18 @@ async def money_objects(session: AsyncSession, operation_id: str) -> MoneyObject
     return MoneyObjects(await ours(RefundRow), await ours(CreditNoteRow), await ours(BalanceTransactionRow))
 
 
+async def money_object(session: AsyncSession, id_: str) -> MoneyObjects:
+    """One object by its id in Stripe, of whichever kind."""
+
+    async def named(table: type[MoneyRow]) -> list[MoneyRow]:
+        row = await session.get(table, id_)
+        return [row] if row else []
+
+    return MoneyObjects(
+        await named(RefundRow), await named(CreditNoteRow), await named(BalanceTransactionRow)
+    )
+
+
 async def balance_customer(session: AsyncSession, transaction_id: str) -> str:
     """Whose balance a transaction changed. Raises LookupError when it was never read."""
     found = await session.get(BalanceTransactionRow, transaction_id)

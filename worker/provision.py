@@ -22,6 +22,7 @@ from activities import balance_pages, mirror_pages, money_pages
 from activities.stripe_client import stripe_client
 from billing.errors import BillingError
 from billing.operations import Role
+from db import cases
 from db.people import NewKey, hash_secret, new_api_key, split_api_key
 from db.session import Database
 from db.tables import ApiKey, Organization, Person, new_id
@@ -206,8 +207,10 @@ def read(text: str) -> File:
 
 
 async def _run(file: File) -> None:
-    settings, _ = load()
+    settings, policy = load()
     database = Database(settings.database_url)
+    # What was there before its organization is no case; when this is run again, all else is.
+    cases.watch(database, policy)
     client = stripe_client(settings.stripe_api_key.get_secret_value(), settings.stripe_api_base)
     try:
         issued = await provision(file, database)
