@@ -40,6 +40,7 @@ def upgrade() -> None:
         "stripe_events",
         sa.Column("missed", sa.Boolean(), nullable=False, server_default=sa.text("false")),
     )
+    op.create_index("ix_intents_pace", "intents", ["organization_id", "effect", "created_at"])
     _create_incidents()
     _create_budget()
     _create_truth()
@@ -185,6 +186,7 @@ def _create_cases() -> None:
 def downgrade() -> None:
     for table in reversed(TABLES):
         op.drop_table(table)
+    op.drop_index("ix_intents_pace", "intents")
     op.drop_column("stripe_events", "missed")
     for name, _ in reversed(OF_INCIDENTS):
         op.drop_column("incidents", name)
