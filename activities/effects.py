@@ -8,14 +8,17 @@
 A worker can be killed between any two of these steps; the next attempt goes on from the intent's row.
 """
 
+import random
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import stripe
+from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from billing.effect_limits import LIMITS, until_free
 from billing.effects import Effect, EffectKind, Performed
 from billing.hashing import digest
 from billing.operations import SYSTEM, Problem
@@ -24,7 +27,7 @@ from db.session import Database
 from db.tables import Intent
 
 from .effect_kinds import EFFECTS
-from .failures import Failure, translate
+from .failures import JITTER, Failure, translate
 from .stripe_effects import Found, StripeEffect
 
 Clock = Callable[[], datetime]
@@ -69,18 +72,45 @@ class StripeEffects:
     async def _open(self, effect: Effect) -> tuple[Intent, bool]:
         try:
             async with self._database.transaction() as session:
-                return await intents.open_intent(
+                now = self._clock()
+                if (wait := await self._too_soon(session, effect, now)) is None:
+                    return await intents.open_intent(
+                        session,
+                        organization_id=effect.organization,
+                        operation_id=effect.operation,
+                        step=effect.step,
+                        version=effect.version,
+                        effect=effect.kind,
+                        params_hash=digest({"target": effect.target, "params": effect.params}),
+                        at=now,
+                    )
+                # Told once, and committed before this attempt ends.
+                detail = {"step": effect.step, "until": (now + wait).isoformat(timespec="seconds")}
+                await timeline.append(
                     session,
-                    organization_id=effect.organization,
-                    operation_id=effect.operation,
-                    step=effect.step,
-                    version=effect.version,
-                    effect=effect.kind,
-                    params_hash=digest({"target": effect.target, "params": effect.params}),
-                    at=self._clock(),
+                    effect.operation,
+                    key=f"postponed:{effect.step}:{effect.version}",
+                    event="postponed: Stripe takes no more changes of the same object for a while",
+                    actor=SYSTEM,
+                    at=now,
+                    detail=detail,
                 )
+            raise ApplicationError(
+                "Stripe takes no more changes of the same object for a while.",
+                type="object_limit",
+                next_retry_delay=wait * random.uniform(1.0, 1.0 + JITTER),
+            )
         except intents.IntentChanged as error:
             raise ApplicationError(str(error), type="intent_changed", non_retryable=True) from error
+
+    async def _too_soon(self, session: AsyncSession, effect: Effect, now: datetime) -> timedelta | None:
+        """How long Stripe's limits of one object make it wait; what has begun is finished in any case."""
+        limits = LIMITS.get(effect.kind, ())
+        if not limits or await session.get(Intent, effect.key) is not None:
+            return None
+        most = max(limit.most for limit in limits)
+        newest = await intents.newest(session, effect.organization, effect.kind, limit=most)
+        return until_free(limits, newest, now)
 
     async def _read_back(self, kind: StripeEffect, effect: Effect) -> Found | None:
         try:

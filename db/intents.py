@@ -68,6 +68,17 @@ async def open_intent(
     return intent, intent.state == OPEN and intent.attempts == 1
 
 
+async def newest(session: AsyncSession, organization_id: str, effect: str, *, limit: int) -> list[datetime]:
+    """When the organization's last effects of this kind were begun, the newest first."""
+    found = await session.exec(
+        select(Intent.created_at)
+        .where(Intent.organization_id == organization_id, Intent.effect == effect)
+        .order_by(col(Intent.created_at).desc())
+        .limit(limit)
+    )
+    return list(found)
+
+
 async def close_done(
     session: AsyncSession,
     key: str,

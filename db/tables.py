@@ -231,6 +231,7 @@ class Intent(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("operation_id", "step", "version"),
         CheckConstraint("state IN ('open', 'done', 'refused')", name="intent_state"),
+        Index("ix_intents_pace", "organization_id", "effect", "created_at"),
     )
     idempotency_key: str = Field(primary_key=True)
     organization_id: str = Field(foreign_key="organizations.id")

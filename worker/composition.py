@@ -99,6 +99,7 @@ CALL_TAKES = 0.6
 """Seconds from an activity's begin to its end, mostly, when Stripe takes its time."""
 FEWEST_CALLS, MOST_CALLS = 8, 100
 """At a time."""
+CEILING = 2.0
 RUNNER = SandboxedWorkflowRunner(
     restrictions=SandboxRestrictions.default.with_passthrough_modules(
         # Pure, and slow to load: `holidays` reads the clock while it is imported, which the sandbox forbids.
@@ -310,8 +311,8 @@ def build_workers(temporal: Client, activities: Activities, policy: Policy) -> t
         activities=activities.stripe,
         interceptors=[Heartbeats()],
         max_concurrent_activities=stripe_places(policy.stripe.requests_per_second),
-        # A ceiling: each of them sends one request or several, and the gate spaces those.
-        max_task_queue_activities_per_second=policy.stripe.requests_per_second,
+        # A ceiling far above what the gate lets through: who has nothing to send is not to use up the budget.
+        max_task_queue_activities_per_second=CEILING * policy.stripe.requests_per_second,
         graceful_shutdown_timeout=timedelta(seconds=5),
     )
     return main, calls

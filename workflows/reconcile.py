@@ -96,7 +96,7 @@ class ReconcileWorkflow:
         return self._asked.problem
 
     async def _events(self) -> None:
-        """Those that never arrived: what they tell of is then on its way into the mirror, and known for it."""
+        """Those that never arrived: what they tell of is on its way, and no difference."""
         await self._reach("events")
         page: CatchUpPage | None = CatchUpPage(at=workflow.now())
         while page is not None:

@@ -48,6 +48,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'pending'"),
     )
     op.create_index("ix_stripe_events_object_id", "stripe_events", ["object_id"])
+    op.create_index("ix_intents_pace", "intents", ["organization_id", "effect", "created_at"])
     _create_incidents()
     _create_budget()
     _create_truth()
@@ -207,6 +208,7 @@ def downgrade() -> None:
         op.drop_table(table)
     op.drop_index("ix_stripe_events_object_id", "stripe_events")
     op.drop_index("ix_stripe_events_pending", "stripe_events")
+    op.drop_index("ix_intents_pace", "intents")
     op.drop_column("stripe_events", "missed")
     for name, _ in reversed(OF_INCIDENTS):
         op.drop_column("incidents", name)

@@ -1,0 +1,261 @@
+"""A drain: hundreds of plan changes that were held go on at once, within the account's budget of requests.
+
+Stripe's limit is the stand-in's, strict over any second; our pace is set just under it. In the middle of the
+drain people ask for refunds, which go first.
+"""
+
+import asyncio
+import statistics
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlmodel import func, select
+
+from billing.holds import RELEASED, Released
+from billing.incidents import Component
+from billing.operations import Kind, Role, State
+from db import holds, stripe_budgets
+from db.tables import Approval, Hold, Operation
+
+from .contenders import Asked, Product
+from .options import Options
+from .organizations import Organization, provision
+from .reports import Report, Target, figure
+from .stage import Stage, on_stage
+
+CHANGES = 300
+LIMIT = 25
+"""Requests in any second: a sandbox account's."""
+PACE = 23.5
+"""Ours: so much under the limit that requests may arrive 60 ms later than they were meant to."""
+PREPARING = 500.0
+"""Requests a second until everything is held; the stand-in has no limit then."""
+AT_ONCE = 20
+REFUNDS, FIRST_REFUND, BETWEEN = 5, 10.0, 8.0
+"""So many, the first after so many seconds, the others so many apart."""
+LOOK_EVERY = 0.02
+WITHIN = 600.0
+"""Seconds, for all stories to come to the same point."""
+
+
+@dataclass
+class Drained:
+    seconds: float
+    requests: list[dict[str, Any]]
+    refunds: list[float] = field(default_factory=list)
+    """Seconds from the request to the completed refund."""
+
+    @property
+    def rates(self) -> list[int]:
+        """Requests of each whole second; the first and last ones, which are not, left out."""
+        counted = Counter(line["at"] for line in self.requests)
+        return [counted[second] for second in range(min(counted) + 1, max(counted))]
+
+    @property
+    def refused(self) -> float:
+        """The share, in percent, that was answered 429."""
+        refused = [line for line in self.requests if line["status"] == 429]
+        return 100 * len(refused) / len(self.requests)
+
+
+def run(options: Options) -> Report:
+    """One drain."""
+
+    async def work(stage: Stage) -> Report:
+        return _report(stage, await _measure(stage))
+
+    return on_stage(work, options, budget=PACE)
+
+
+async def _measure(stage: Stage) -> Drained:
+    refunding, *changing = await provision(stage, CHANGES + 1)
+    payments = [await _payment(stage, refunding) for _ in range(REFUNDS)]
+    await _pace(stage, PREPARING)
+    async with stage.product():
+        await _hold_all(stage, changing)
+        await _pace(stage, None)
+        await stage.control("limits", {"per_second": LIMIT})
+        return await _drain(stage, refunding, payments)
+
+
+# --- Until everything is held -------------------------------------------------------------------------
+
+
+async def _hold_all(stage: Stage, organizations: list[Organization]) -> None:
+    """Every organization's change is reviewed; then Stripe is degraded, and all are approved."""
+    async with stage.client() as http:
+        plixo = Product(http, stage.records, organizations)
+        asked = [await plixo.ask() for _ in organizations]
+
+        async def reviewed() -> bool:
+            return len(asked) == len(await _open_reviews(stage))
+
+        await _until(reviewed)
+        async with stage.records.transaction() as session:
+            await stripe_budgets.close_gate(session, datetime.now(UTC))
+        room = asyncio.Semaphore(AT_ONCE)
+
+        async def approve(one: Asked) -> None:
+            async with room:
+                await plixo.decide(one)
+
+        await asyncio.gather(*map(approve, asked))
+
+    async def held() -> bool:
+        async with stage.records.reading() as session:
+            return await holds.count(session, Component.STRIPE) == len(organizations)
+
+    await _until(held)
+
+
+async def _open_reviews(stage: Stage) -> Sequence[str]:
+    async with stage.records.reading() as session:
+        return (await session.exec(select(Approval.id).where(Approval.state == "open"))).all()
+
+
+async def _until(condition: Callable[[], Awaitable[bool]], every: float = 0.1) -> None:
+    """Raises TimeoutError when it never comes true."""
+    async with asyncio.timeout(WITHIN):
+        while not await condition():  # noqa: ASYNC110 - other processes make it true
+            await asyncio.sleep(every)
+
+
+async def _pace(stage: Stage, rate: float | None) -> None:
+    async with stage.records.transaction() as session:
+        await stripe_budgets.set_rate(session, rate, by="bench", at=datetime.now(UTC))
+
+
+async def _payment(stage: Stage, organization: Organization) -> str:
+    """Of a customer of the organization, by card."""
+    customer = await stage.stripe.v1.customers.create_async(
+        {"name": "Customer", "metadata": {"plixo_organization": organization.id}}
+    )
+    intent = await stage.stripe.v1.payment_intents.create_async(
+        {
+            "amount": 10_000,
+            "currency": "usd",
+            "customer": customer.id,
+            "payment_method": "pm_card_visa",
+            "confirm": True,
+            "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
+        }
+    )
+    return intent.id
+
+
+# --- The drain ----------------------------------------------------------------------------------------
+
+
+async def _drain(stage: Stage, refunding: Organization, payments: list[str]) -> Drained:
+    """Stripe has recovered: the gate is opened, and every story released in the order of their holds."""
+    seen = await _last_request(stage)
+    began = time.perf_counter()
+    async with stage.records.transaction() as session:
+        await stripe_budgets.open_gate(session)
+    async with asyncio.TaskGroup() as both:
+        refunds = both.create_task(_refunds(stage, refunding, payments))
+        both.create_task(_release_all(stage))
+        await _until(lambda: _changed(stage))
+        seconds = time.perf_counter() - began
+        requests = await stage.control(f"requests?since={seen}")
+    return Drained(seconds, requests, refunds.result())
+
+
+async def _release_all(stage: Stage) -> None:
+    while True:
+        async with stage.records.transaction() as session:
+            found = await holds.open_holds(session, Component.STRIPE, AT_ONCE)
+            for hold in found:
+                await holds.release(session, hold.id, datetime.now(UTC))
+        if not found:
+            return
+        await asyncio.gather(*(_signal(stage, hold) for hold in found))
+
+
+async def _signal(stage: Stage, hold: Hold) -> None:
+    story = stage.temporal.get_workflow_handle(hold.workflow_id)
+    await story.signal(RELEASED, Released(hold=hold.id))
+
+
+async def _refunds(stage: Stage, organization: Organization, payments: list[str]) -> list[float]:
+    await asyncio.sleep(FIRST_REFUND)
+    took = []
+    async with stage.client() as http:
+        for number, payment in enumerate(payments):
+            asked_at = time.perf_counter()
+            answer = await http.post(
+                "/v1/refunds",
+                json={"payment_intent": payment, "reason": "duplicate", "note": "Charged twice."},
+                headers=organization.headers(Role.BILLING_ADMIN) | {"Idempotency-Key": f"refund-{number}"},
+            )
+            operation = answer.raise_for_status().json()["id"]
+            await _until(lambda operation=operation: _is_completed(stage, operation), LOOK_EVERY)  # type: ignore[misc]
+            took.append(time.perf_counter() - asked_at)
+            await asyncio.sleep(BETWEEN)
+    return took
+
+
+async def _is_completed(stage: Stage, operation: str) -> bool:
+    async with stage.records.reading() as session:
+        found = await session.exec(select(Operation.state).where(Operation.id == operation))
+        return found.one() == State.COMPLETED
+
+
+async def _changed(stage: Stage) -> bool:
+    """Whether every plan change is completed. Raises RuntimeError when one has ended otherwise."""
+    async with stage.records.reading() as session:
+        query = select(Operation.state, func.count()).where(Operation.kind == Kind.PLAN_CHANGE)
+        states = dict((await session.exec(query.group_by(Operation.state))).all())
+    others = {state for state in states if State(state).final} - {State.COMPLETED}
+    if others:
+        raise RuntimeError(f"plan changes ended as {', '.join(sorted(others))}")
+    return states.get(State.COMPLETED) == CHANGES
+
+
+async def _last_request(stage: Stage) -> int:
+    requests = await stage.control("requests")
+    return int(requests[-1]["seq"]) if requests else 0
+
+
+def _report(stage: Stage, drained: Drained) -> Report:
+    rate = statistics.mean(drained.rates)
+    return Report(
+        name="budget",
+        title=f"{CHANGES} held plan changes, drained (records on {stage.database})",
+        columns=("", "measured"),
+        rows=[
+            ("until all were completed", f"{drained.seconds:.0f} s"),
+            ("requests to Stripe", f"{len(drained.requests):,}"),
+            ("requests a second", figure(rate)),
+            ("of our pace", f"{100 * rate / PACE:.1f} %"),
+            ("answered 429", f"{drained.refused:.2f} %"),
+            ("a refund meanwhile, median", f"{statistics.median(drained.refunds):.2f} s"),
+        ],
+        targets=[
+            Target(
+                what=f"of the limit of {LIMIT} a second used",
+                measured=100 * rate / LIMIT,
+                sense="≥",
+                wanted=90,
+                unit="%",
+            ),
+            Target(what="requests answered 429", measured=drained.refused, sense="≤", wanted=0.5, unit="%"),
+            Target(
+                what="the slowest refund meanwhile",
+                measured=max(drained.refunds),
+                sense="≤",
+                wanted=2,
+                unit="s",
+            ),
+        ],
+        notes=[
+            f"Our pace is {PACE:g} a second. The stand-in counts requests, a second each; the first and last "
+            "second are left out. It refuses what exceeds its limit within any second.",
+            f"{REFUNDS} refunds, one after the other, from the request to the completed operation.",
+        ],
+        facts={"per_second": drained.rates, "refunds": drained.refunds, "pace": PACE, "limit": LIMIT},
+    )
