@@ -59,6 +59,7 @@ def a_watch(
     clock: Any,
     meter: HealthMeter | None = None,
     known: ControllersKnown | None = None,
+    policy: IncidentPolicy = POLICY,
 ) -> Watch:
     async def send(row: Outbox) -> Delivery:
         return await dispatch.send(
@@ -77,7 +78,7 @@ def a_watch(
         meter or HealthMeter(),
         probes,
         known or ControllersKnown(),
-        POLICY,
+        policy,
         send,
         clock,
     )
