@@ -34,6 +34,8 @@ class IncidentWorkflow:
         self._now = request.now or IncidentNow(
             course=Course(degraded=True, since=request.opened_at), cause=request.cause
         )
+        self._turning = False
+        """Whether the row may already say that it has recovered, while this does not know yet."""
         self._resolving = False
         self._cleared: ResolveIncident | None = None
         self._telling = Telling(request, self._now)
@@ -56,6 +58,7 @@ class IncidentWorkflow:
     @workflow.update
     async def resolve(self, resolve: ResolveIncident) -> None:
         """A person's note of what was done. Refused while the component is still degraded."""
+        await workflow.wait_condition(lambda: not self._turning)
         if resolve.incident != self._request.incident or self._resolving:
             message = "This incident was cleared before."
             raise refused(Problem(code="already_cleared", message=message))
@@ -106,8 +109,9 @@ class IncidentWorkflow:
                 "recoveries": self._now.recoveries + 1,
             }
         )
+        self._turning = True
         await self._keep(recovered)
-        self._now = recovered  # only now: whoever resolves it finds the row recovered
+        self._now, self._turning = recovered, False
         self._telling.recovered(self._kept(recovered), recovered.recoveries)
         self._release.begin()
 
