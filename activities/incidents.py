@@ -4,10 +4,11 @@ import asyncio
 
 from temporalio import activity
 
-from billing.health import Bucket, Sighting, looks_back, sight
+from billing.health import Bucket, Sighting, falters, looks_back, sight
 from billing.incident_messages import (
     ClearIncident,
     HeldStory,
+    HoldsNext,
     IncidentKept,
     LetGo,
     LookAtComponent,
@@ -73,13 +74,20 @@ class Incidents:
             )
 
     @activity.defn
-    async def next_holds(self, order: NextHolds) -> list[HeldStory]:
-        """Who goes on next; nobody while another incident keeps the gate closed."""
+    async def next_holds(self, order: NextHolds) -> HoldsNext:
+        """Who goes on next; nobody while another incident keeps the gate closed, or when it fails again."""
         async with self._database.reading() as session:
-            if not order.trial and await stripe_budgets.is_closed(session):
-                return []
+            if not order.trial:
+                if await stripe_budgets.is_closed(session):
+                    return HoldsNext()
+                since = order.at - looks_back(order.policy)
+                buckets = await health_counts.since(session, order.component.value, since)
+                seen = sight(order.at, None, buckets, order.since, order.policy)
+                if falters(seen, order.policy):
+                    return HoldsNext(falters=seen)
             found = await holds.open_holds(session, order.component, order.most)
-        return [HeldStory(hold=hold.id, workflow=hold.workflow_id) for hold in found]
+        stories = tuple(HeldStory(hold=hold.id, workflow=hold.workflow_id) for hold in found)
+        return HoldsNext(stories=stories)
 
     @activity.defn
     async def let_go(self, order: LetGo) -> None:

@@ -28,10 +28,10 @@ class Probes:
     def __init__(self, probes: Mapping[Component, Probe]) -> None:
         self._probes = probes
 
-    async def probe(self, component: Component) -> str | None:
+    async def probe(self, component: Component, within: float = WITHIN) -> str | None:
         """Why it does not answer, as a code; None when it does."""
         try:
-            async with asyncio.timeout(WITHIN):
+            async with asyncio.timeout(within):
                 return await self._probes[component]()
         except TimeoutError:
             return "timeout"

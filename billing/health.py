@@ -77,7 +77,8 @@ def sight(
         probe=probe,
         ok=sum(one.ok for one in counted),
         faults=sum(one.faults for one in counted),
-        first_fault_at=min(firsts, default=None),
+        # Another process' clock may be ahead of ours.
+        first_fault_at=min(*firsts, at) if firsts else None,
         # The bucket does not say when in it: at its end at the latest.
         last_fault_at=min(max(one.at for one in faulty) + BUCKET, at) if faulty else None,
         cause=min(codes, key=lambda code: (-codes[code], code)) if codes else probe,

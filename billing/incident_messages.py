@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, Field
 
-from .health import Course
+from .health import Course, Sighting
 from .incident_policy import IncidentPolicy
 from .incidents import Component
 from .operations import Message, Role
@@ -108,11 +108,22 @@ class HeldStory(Message):
 
 
 class NextHolds(Message):
-    """The oldest holds of a component. While nothing may be let go there are none, unless it is `trial`."""
+    """The oldest holds of a component. Without `trial` there are none while the gate is closed, nor when the
+    calls since `since` falter."""
 
     component: Component
     most: int
+    policy: IncidentPolicy
+    since: AwareDatetime
+    at: AwareDatetime
     trial: bool = False
+
+
+class HoldsNext(Message):
+    """Who goes on next; `falters` is what was seen where it fails again."""
+
+    stories: tuple[HeldStory, ...] = ()
+    falters: Sighting | None = None
 
 
 class LetGo(Message):

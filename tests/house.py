@@ -34,6 +34,7 @@ from sandbox.mail import LOOPBACK, Mailbox
 from sandbox.stripe.inprocess import StandIn
 from settings.settings import DEFAULT_POLICY, Settings
 from worker import composition
+from worker.watch import Watch
 from workflows import ids
 
 from .builders import Member, Tenant
@@ -75,6 +76,18 @@ class MailSink:
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
 
+    def close(self) -> None:
+        """The server goes away; connections that are open stay."""
+        self._server.close()
+
+    async def reopen(self) -> None:
+        """It is there again, where it was."""
+        port = int(self.url.rpartition(":")[2])
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: SMTP(self.mailbox, hostname="localhost", loop=loop), LOOPBACK, port
+        )
+
     @property
     def subjects(self) -> list[str]:
         return [mail["subject"] for mail in self.mailbox.mails]
@@ -94,6 +107,8 @@ class House:
     policy: Policy
     patience: float = PATIENCE
     app: FastAPI | None = None
+    watch: Watch | None = None
+    """That of its worker; it looks when a test says so."""
 
     @property
     def stand_in(self) -> StandIn:
@@ -324,7 +339,18 @@ async def house(
         )
         context: Context = app.state.context
         stack.push_async_callback(context.dispatcher.idle)
-        yield House(environment.client, environment, database, shop, mail, http, settings, policy, app=app)
+        yield House(
+            environment.client,
+            environment,
+            database,
+            shop,
+            mail,
+            http,
+            settings,
+            policy,
+            app=app,
+            watch=activities.watch,
+        )
 
 
 def as_json(value: Any) -> str:

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlmodel import col, select
-from temporalio import workflow
 from temporalio.client import Client
 
 from activities.incident_mails import ControllersKnown
@@ -20,9 +19,6 @@ from worker.watch import Watch
 from workflows import dispatch
 
 from .builders import store
-
-with workflow.unsafe.imports_passed_through():
-    from billing.holds import RELEASED, Released
 
 POLICY = IncidentPolicy(
     window_seconds=60,
@@ -59,6 +55,7 @@ def a_watch(
     clock: Any,
     meter: HealthMeter | None = None,
     known: ControllersKnown | None = None,
+    policy: IncidentPolicy = POLICY,
 ) -> Watch:
     async def send(row: Outbox) -> Delivery:
         return await dispatch.send(
@@ -77,7 +74,7 @@ def a_watch(
         meter or HealthMeter(),
         probes,
         known or ControllersKnown(),
-        POLICY,
+        policy,
         send,
         clock,
     )
@@ -123,20 +120,3 @@ def a_hold(operation: Operation, number: int, held_at: datetime) -> Hold:
         state="running",
         held_at=held_at + timedelta(milliseconds=number),
     )
-
-
-@workflow.defn
-class HeldStory:
-    """Stands in for a story that waits for Stripe: it ends when it may go on."""
-
-    def __init__(self) -> None:
-        self._released: list[str] = []
-
-    @workflow.run
-    async def run(self) -> str:
-        await workflow.wait_condition(lambda: bool(self._released))
-        return self._released[0]
-
-    @workflow.signal(name=RELEASED)
-    def released(self, released: Released) -> None:
-        self._released.append(released.hold)

@@ -34,10 +34,12 @@ class IncidentWorkflow:
         self._now = request.now or IncidentNow(
             course=Course(degraded=True, since=request.opened_at), cause=request.cause
         )
+        self._turning = False
+        """Whether the row may already say that it has recovered, while this does not know yet."""
         self._resolving = False
         self._cleared: ResolveIncident | None = None
         self._telling = Telling(request, self._now)
-        self._release = Release(request.component, self._now.pace)
+        self._release = Release(request, self._now.pace)
 
     @workflow.run
     async def run(self, request: IncidentInput) -> None:
@@ -49,13 +51,14 @@ class IncidentWorkflow:
                 await self._recovered()
             await self._until_cleared_or_degraded()
         self._telling.cleared(self._kept(self._now), self._cleared)
-        await self._release.rest()
+        await self._release.rest(self._now.course.since)
         await self._telling.done()
         await workflow.wait_condition(workflow.all_handlers_finished)
 
     @workflow.update
     async def resolve(self, resolve: ResolveIncident) -> None:
         """A person's note of what was done. Refused while the component is still degraded."""
+        await workflow.wait_condition(lambda: not self._turning)
         if resolve.incident != self._request.incident or self._resolving:
             message = "This incident was cleared before."
             raise refused(Problem(code="already_cleared", message=message))
@@ -106,22 +109,24 @@ class IncidentWorkflow:
                 "recoveries": self._now.recoveries + 1,
             }
         )
+        self._turning = True
         await self._keep(recovered)
-        self._now = recovered  # only now: whoever resolves it finds the row recovered
+        self._now, self._turning = recovered, False
         self._telling.recovered(self._kept(recovered), recovered.recoveries)
         self._release.begin()
 
     async def _until_cleared_or_degraded(self) -> None:
         """What was held goes on, ever faster while nothing fails; the note is asked for now and again."""
         while self._cleared is None:
-            await self._release.some(self._every, lambda: self._cleared is not None)
-            seen = await self._look()
+            since = self._now.course.since
+            await self._release.some(self._every, since, lambda: self._cleared is not None)
+            seen = self._release.faltered or await self._look()
             course = follow(self._now.course, seen, self._request.policy)
-            again = course.degraded or (self._release.goes_on and falters(seen, self._request.policy))
-            if again and not self._resolving:
+            if (course.degraded or self._release.faltered) and not self._resolving:
                 await self._degrade(seen)
                 return
-            self._now = self._now.model_copy(update={"course": course} if not course.degraded else {})
+            if not course.degraded:
+                self._now = self._now.model_copy(update={"course": course})
             self._telling.alert_if_due(self._kept(self._now))
             self._in_a_new_history()
 

@@ -2,16 +2,16 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.incidents import Incidents
+    from billing.health import Sighting
     from billing.holds import RELEASED, Released
-    from billing.incident_messages import HeldStory, LetGo, NextHolds
-    from billing.incidents import Component
+    from billing.incident_messages import HeldStory, HoldsNext, IncidentInput, LetGo, NextHolds
 
 from . import options
 
@@ -19,16 +19,18 @@ from . import options
 class Release:
     """`pace` is how many go on within the next second; 0 when nobody waits, or nobody may."""
 
-    def __init__(self, component: Component, pace: int) -> None:
-        self._component = component
+    def __init__(self, request: IncidentInput, pace: int) -> None:
+        self._component, self._policy = request.component, request.policy
         self.pace = pace
+        self.faltered: Sighting | None = None
+        """What was seen when it failed again."""
 
     @property
     def goes_on(self) -> bool:
         return self.pace > 0
 
     def begin(self) -> None:
-        self.pace = 1
+        self.pace, self.faltered = 1, None
 
     def stop(self) -> None:
         """The rest stays held."""
@@ -36,47 +38,59 @@ class Release:
 
     async def first(self) -> bool:
         """The oldest story may try; False when none waits."""
-        while stories := await self._next(1, trial=True):
+        while stories := (await self._next(1, workflow.now(), trial=True)).stories:
             if await self._let_go(stories, trial=True):
                 return True
         return False
 
-    async def some(self, within: timedelta, stopped: Callable[[], bool]) -> None:
-        """Tells stories for so long that they may go on; waits for the rest of the time, until `stopped`."""
+    async def some(self, within: timedelta, since: datetime, stopped: Callable[[], bool]) -> None:
+        """Tells stories for so long that they may go on; waits for the rest of the time, until `stopped`.
+
+        Stops at once, with `faltered`, when calls since `since` fail again.
+        """
         ends = workflow.now() + within
         while self.goes_on and workflow.now() < ends:
-            await self._step()
+            await self._step(since)
         left = ends - workflow.now()
-        if left > timedelta(0):
+        if left > timedelta(0) and self.faltered is None:
             try:
                 await workflow.wait_condition(stopped, timeout=left)
             except TimeoutError:
                 return
 
-    async def rest(self) -> None:
-        """Tells all others, at the pace that has been reached."""
+    async def rest(self, since: datetime) -> None:
+        """Tells all others, slowly where it fails again: the incident is cleared, and it is another one's to
+        hold them once more."""
         while self.goes_on:
-            await self._step()
+            await self._step(since)
+            if self.faltered is not None:
+                self.begin()
+                await asyncio.sleep(options.RELEASE_EVERY.total_seconds())
 
-    async def _step(self) -> None:
-        stories = await self._next(self.pace)
-        await self._let_go(stories)
-        self.pace = min(self.pace * 2, options.MOST_RELEASED) if stories else 0
-        if stories:
+    async def _step(self, since: datetime) -> None:
+        found = await self._next(self.pace, since)
+        self.faltered = found.falters
+        await self._let_go(found.stories)
+        self.pace = min(self.pace * 2, options.MOST_RELEASED) if found.stories else 0
+        if found.stories:
             await asyncio.sleep(options.RELEASE_EVERY.total_seconds())
 
-    async def _next(self, most: int, *, trial: bool = False) -> list[HeldStory]:
-        order = NextHolds(component=self._component, most=most, trial=trial)
-        stories: list[HeldStory] = await workflow.execute_local_activity_method(
-            Incidents.next_holds, order, **options.RECORD
+    async def _next(self, most: int, since: datetime, *, trial: bool = False) -> HoldsNext:
+        order = NextHolds(
+            component=self._component,
+            most=most,
+            policy=self._policy,
+            since=since,
+            at=workflow.now(),
+            trial=trial,
         )
-        return stories
+        return await workflow.execute_local_activity_method(Incidents.next_holds, order, **options.RECORD)
 
-    async def _let_go(self, stories: list[HeldStory], *, trial: bool = False) -> bool:
+    async def _let_go(self, stories: tuple[HeldStory, ...], *, trial: bool = False) -> bool:
         """Whether any of them was told; one that has ended meanwhile is passed over."""
         if not stories:
             return False
-        order = LetGo(component=self._component, stories=tuple(stories), at=workflow.now(), trial=trial)
+        order = LetGo(component=self._component, stories=stories, at=workflow.now(), trial=trial)
         await workflow.execute_local_activity_method(Incidents.let_go, order, **options.RECORD)
         return any([await self._tell(story) for story in stories])
 

@@ -1,0 +1,23 @@
+"""Stands in for a story that waits for Stripe: it ends when it may go on."""
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from billing.holds import RELEASED, Released
+
+
+@workflow.defn
+class HeldStory:
+    """Returns the hold that is over."""
+
+    def __init__(self) -> None:
+        self._released: list[str] = []
+
+    @workflow.run
+    async def run(self) -> str:
+        await workflow.wait_condition(lambda: bool(self._released))
+        return self._released[0]
+
+    @workflow.signal(name=RELEASED)
+    def released(self, released: Released) -> None:
+        self._released.append(released.hold)
