@@ -36,6 +36,7 @@ from . import (
     refunds,
     reminder_runs,
     reminders,
+    success_checks,
     webhooks,
 )
 from .bodies import Bodies
@@ -71,6 +72,7 @@ ROUTERS = (
     access_diagnosis.router,
     reminder_runs.router,
     reminders.router,
+    success_checks.router,
     health.router,
     docs.router,
     portal_pages.router,

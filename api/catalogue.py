@@ -9,6 +9,7 @@ from .mail_template_catalogue import MAIL_TEMPLATES
 from .money_catalogue import MONEY
 from .network_catalogue import NETWORKS
 from .reminder_catalogue import REMINDERS
+from .success_check_catalogue import SUCCESS_CHECKS
 from .trouble_catalogue import TROUBLES
 
 CATALOGUE: dict[str, Entry] = {
@@ -262,4 +263,5 @@ CATALOGUE: dict[str, Entry] = {
     **MAIL_TEMPLATES,
     **REMINDERS,
     **TROUBLES,
+    **SUCCESS_CHECKS,
 }

@@ -99,6 +99,8 @@ async def test_it_names_every_route_that_there_is(document: dict[str, Any]) -> N
         ("PUT", "/v1/mail-templates/{name}/{language}"),
         ("DELETE", "/v1/mail-templates/{name}/{language}"),
         ("POST", "/v1/mail-templates/{name}/preview"),
+        ("GET", "/v1/success-checks"),
+        ("GET", "/v1/success-checks/{name}/rows"),
         ("POST", "/webhooks/stripe"),
         ("GET", "/healthz"),
         ("GET", "/readyz"),
