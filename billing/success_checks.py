@@ -37,7 +37,11 @@ class Allowed(NamedTuple):
 
     @property
     def within(self) -> bool:
-        return self.seconds is not None and self.seconds <= SOON
+        return _soon(self.seconds)
+
+
+def _soon(taken: float | None) -> bool:
+    return taken is not None and taken <= SOON
 
 
 class ApprovedToVisible(Message):
@@ -51,8 +55,8 @@ class ApprovedToVisible(Message):
 
 def approved_to_visible(rows: Sequence[Allowed]) -> ApprovedToVisible:
     """What is not visible yet is not within five minutes either; the percentiles are of what is visible."""
-    taken = spread(row.seconds for row in rows)
-    within = sum(row.within for row in rows)
+    times = [row.seconds for row in rows]
+    taken, within = spread(times), sum(map(_soon, times))
     return ApprovedToVisible(
         count=len(rows),
         visible=taken.count,

@@ -21,6 +21,13 @@ TABLES = (
     "differences",
     "cases",
 )
+PERIODS = (
+    ("ix_operations_requested", "operations", ["organization_id", "kind", "created_at"]),
+    ("ix_operations_closed", "operations", ["organization_id", "kind", "closed_at"]),
+    ("ix_commitments_decided", "commitments", ["organization_id", "decided_at"]),
+    ("ix_approvals_closed", "approvals", ["organization_id", "kind", "closed_at"]),
+)
+"""By which the success checks find what happened in a period."""
 OF_INCIDENTS = (
     ("first_fault_at", TIME),
     ("alerted_at", TIME),
@@ -44,6 +51,8 @@ def upgrade() -> None:
     _create_budget()
     _create_truth()
     _create_cases()
+    for name, table, columns in PERIODS:
+        op.create_index(name, table, columns)
 
 
 def _create_incidents() -> None:
@@ -183,6 +192,8 @@ def _create_cases() -> None:
 
 
 def downgrade() -> None:
+    for name, table, _ in reversed(PERIODS):
+        op.drop_index(name, table_name=table)
     for table in reversed(TABLES):
         op.drop_table(table)
     op.drop_column("stripe_events", "missed")
