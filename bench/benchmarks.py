@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from . import memory, plan_change, post, reminders, start
+from . import memory, plan_change, post, reminders, start, webhooks
 from .options import Options
 from .reports import Report
 
@@ -21,6 +21,7 @@ BENCHMARKS = (
     Benchmark("start", start.run),
     Benchmark("memory", memory.run, by_name_only=True),
     Benchmark("reminders", reminders.run, by_name_only=True),
+    Benchmark("webhooks", webhooks.run, by_name_only=True),
 )
 
 DEFAULT = tuple(benchmark.name for benchmark in BENCHMARKS if not benchmark.by_name_only)
