@@ -27,7 +27,7 @@ async def store(
     if seen.invoice:
         await mirror.store_invoice(session, invoice_row(seen.invoice, owner, read_at))
         await mirror.store_invoice_lines(session, [lines_row(seen.invoice, owner, read_at)])
-    if seen.payment:
+    if seen.payment and seen.payment["status"] == "succeeded":  # an attempt that failed has moved nothing
         row = payment_row(seen.payment, seen.charge, organization=owner, invoice=invoice, synced_at=read_at)
         await mirror.store_payment(session, row)
     for refund in sorted(seen.refunds, key=lambda refund: str(refund["id"])):

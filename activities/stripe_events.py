@@ -8,21 +8,17 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
 from billing.operations import Kind
-from billing.stripe_events import EventFollowed, SettleEvent, StripeEventInput, Subject
-from db import portal_troubles, stripe_events
+from billing.stripe_events import EventFollowed, EventsQuery, SettleEvent, StripeEventInput, Subject
+from db import mirror, portal_troubles, stripe_events
 from db.session import Database
-from db.tables import Customer, Operation, Organization, PaymentRow
+from db.tables import Customer, Operation, Organization, PaymentRow, RefundRow
 
-from . import payment_reads, seen_mirror
+from . import own_subscription, payment_reads, seen_mirror
 from .mirror_pages import OWNER
-from .money_rows import operation_of
-from .stripe_objects import READINGS, Document
+from .stripe_objects import READINGS, Document, Seen
 from .stripe_reads import ask, ask_for
 
 IGNORED = EventFollowed(state="ignored")
-
-WAKES = {Subject.REFUND: Kind.REFUND}
-"""The stories that wait for an object, by its kind."""
 
 
 class StripeEvents:
@@ -35,16 +31,18 @@ class StripeEvents:
         """Mirrors the event's object as it is now, which may be long after the event or before the next."""
         read_at = datetime.now(UTC)
         seen = await ask_for(READINGS[event.subject](self._client, event.object))
-        if seen is None or seen.customer is None:
-            return IGNORED
+        if seen is None:
+            return await self._gone(event, read_at)
+        if seen.customer is None:
+            return await self._of_ours(seen, read_at)
         async with self._database.reading() as session:
             owner = await _owner(session, seen.customer)
         if owner is None:
-            return IGNORED
-        invoice = await self._invoice_of(seen.payment)
+            return await self._of_ours(seen, read_at)
+        invoice = seen.pays or await self._invoice_of(seen.payment)
         async with self._database.transaction() as session:
             await seen_mirror.store(session, seen, owner, read_at, invoice=invoice)
-            waiting = await _waiting(session, event.subject, seen.main, owner)
+            waiting = await _waiting(session, seen, owner)
         return EventFollowed(state="done", waiting=waiting)
 
     @activity.defn
@@ -52,6 +50,29 @@ class StripeEvents:
         """The event has been followed to its end."""
         async with self._database.transaction() as session:
             await stripe_events.settle(session, settle.event, settle.state, datetime.now(UTC))
+
+    @activity.defn
+    async def events_known(self, query: EventsQuery) -> bool:
+        """Whether whoever waits for Stripe will be told: no event is missing, none is stuck."""
+        async with self._database.reading() as session:
+            return await stripe_events.complete(session, query.at)
+
+    async def _gone(self, event: StripeEventInput, read_at: datetime) -> EventFollowed:
+        """Stripe has no such object; only a draft of an invoice can have been there before."""
+        if event.subject is not Subject.INVOICE:
+            return IGNORED
+        async with self._database.transaction() as session:
+            owner = await mirror.remove_draft(session, event.object, read_at=read_at)
+        return EventFollowed(state="done") if owner else IGNORED
+
+    async def _of_ours(self, seen: Seen, read_at: datetime) -> EventFollowed:
+        """What is not of an organization's customer may be of its own subscription."""
+        async with self._database.transaction() as session:
+            if seen.subscription is not None:
+                return await own_subscription.follow(session, seen.subscription, read_at)
+            if seen.invoice is not None:
+                return await own_subscription.follow_invoice(session, seen.invoice)
+        return IGNORED
 
     async def _invoice_of(self, payment: Document | None) -> str | None:
         """The invoice that a payment is for, which it may get later: looked up until there is one."""
@@ -74,19 +95,23 @@ async def _owner(session: AsyncSession, customer: Document) -> str | None:
     return found.one_or_none()
 
 
-async def _waiting(
-    session: AsyncSession, subject: Subject, document: Document, owner: str
-) -> tuple[str, ...]:
-    """Workflows of the operation that the object names, if it is of the kind that waits, and this owner's;
-    of an invoice that of its open trouble with the portal."""
-    if subject is Subject.INVOICE:
-        return await portal_troubles.waiting_for(session, owner, document["id"])
-    kind, operation = WAKES.get(subject), operation_of(document)
-    if kind is None or operation is None:
-        return ()
+async def _waiting(session: AsyncSession, seen: Seen, owner: str) -> tuple[str, ...]:
+    """Workflows, of this owner's, of the refunds' operations and of the invoice's open trouble with the
+    portal."""
+    told: tuple[str, ...] = ()
+    if seen.invoice is not None:
+        told = await portal_troubles.waiting_for(session, owner, seen.invoice["id"])
+    if not seen.refunds:
+        return told
+    # By our rows, which still know the operation where somebody has cleared the metadata in Stripe.
     found = await session.exec(
-        select(Operation.workflow_id).where(
-            col(Operation.id) == operation, Operation.organization_id == owner, Operation.kind == kind.value
+        select(Operation.workflow_id)
+        .distinct()
+        .join(RefundRow, col(RefundRow.operation_id) == col(Operation.id))
+        .where(
+            col(RefundRow.id).in_([refund["id"] for refund in seen.refunds]),
+            Operation.organization_id == owner,
+            Operation.kind == Kind.REFUND.value,
         )
     )
-    return tuple(found)
+    return (*told, *sorted(found))

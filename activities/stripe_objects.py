@@ -1,15 +1,17 @@
-"""What an event's object is in Stripe now, with what hangs on it: one request each.
+"""What an event's object is in Stripe now, with what hangs on it: one request each, two for a schedule.
 
 Every reading raises StripeError as the SDK does.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import stripe
 
 from billing.stripe_events import Subject
+
+from .mirror_pages import EXPAND_PLAN
 
 Document = dict[str, Any]
 
@@ -26,15 +28,20 @@ class Seen:
     """What the event is about."""
     invoice: Document | None = None
     payment: Document | None = None
+    pays: str | None = None
+    """The invoice that the payment paid, where that was seen."""
     charge: Document | None = None
     refunds: tuple[Document, ...] = ()
     credit_note: Document | None = None
     transaction: Document | None = None
     """A change of the customer's balance."""
+    subscription: Document | None = None
+    """With the products of its prices; of no `customer`, for it is us whom it pays."""
 
 
 PAYMENT_PARTS = ["customer", "latest_charge.refunds"]
 REFUND_PARTS = ["payment_intent.customer", "payment_intent.latest_charge"]
+INVOICE_PAYMENT_PARTS = ["invoice.customer", "payment.payment_intent.latest_charge.refunds"]
 CREDIT_NOTE_PARTS = ["customer", "customer_balance_transaction", "invoice"]
 TRANSACTION_PARTS = ["customer"]
 """What each is to be asked for with (`expand`), so that it is seen whole."""
@@ -103,13 +110,47 @@ def of_refund(answer: stripe.Refund) -> Seen:
     return Seen(customer=whose, main=found, payment=paid, charge=of, refunds=(found,))
 
 
+async def invoice_payment(client: stripe.StripeClient, id_: str) -> Seen:
+    expand = INVOICE_PAYMENT_PARTS
+    found = (await client.v1.invoice_payments.retrieve_async(id_, {"expand": expand})).to_dict()
+    of = _taken_out(found, "invoice")
+    whose = _taken_out(of, "customer") if of else None
+    paid = _taken_out(found["payment"], "payment_intent") if found["status"] == "paid" else None
+    charged = _taken_out(paid, "latest_charge") if paid else None
+    return Seen(
+        customer=whose,
+        main=found,
+        invoice=of,
+        payment=paid,
+        pays=found["invoice"],
+        charge=charged,
+        refunds=_refunds(charged),
+    )
+
+
+async def subscription(client: stripe.StripeClient, id_: str) -> Seen:
+    found = (await client.v1.subscriptions.retrieve_async(id_, {"expand": EXPAND_PLAN})).to_dict()
+    return Seen(customer=None, main=found, subscription=found)
+
+
+async def schedule(client: stripe.StripeClient, id_: str) -> Seen:
+    found = (await client.v1.subscription_schedules.retrieve_async(id_)).to_dict()
+    of = found.get("subscription") or found.get("released_subscription")
+    if of is None:  # one that never began
+        return Seen(customer=None, main=found)
+    return replace(await subscription(client, of), main=found)
+
+
 READINGS: Mapping[Subject, Reading] = {
     Subject.CHARGE: charge,
     Subject.CREDIT_NOTE: credit_note,
     Subject.CUSTOMER: customer,
     Subject.INVOICE: invoice,
+    Subject.INVOICE_PAYMENT: invoice_payment,
     Subject.PAYMENT: payment,
     Subject.REFUND: refund,
+    Subject.SCHEDULE: schedule,
+    Subject.SUBSCRIPTION: subscription,
 }
 
 

@@ -9,13 +9,10 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field, StrictBool, StringConstraints, ValidationError
-from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import ClientDisconnect
 
-from billing.stripe_events import FOLLOWED, StripeEventInput, Subject
-from db import outbox, stripe_events
-from db.tables import Outbox, StripeEvent
-from workflows import ids
+from billing.stripe_events import FOLLOWED
+from db import stripe_events
 
 from . import examples
 from .bodies import read_body
@@ -120,16 +117,25 @@ async def _take(request: Request, context: Context) -> str:
         return "other_account"
     if event.livemode != context.stripe.livemode:
         return "other_mode"
-    at, subject = now(), FOLLOWED.get(event.type)
+    at = now()
     with context.dispatcher.place(MOST_IN_FLIGHT) as at_once:
         async with context.database.transaction() as session:
-            if not await stripe_events.record(session, _row(event, subject, at)):
-                return "duplicate"
-            if subject is None:
-                return "ignored"
-            start = await _start(session, event, subject, at, HEAD_START if at_once else timedelta())
+            kept = await stripe_events.keep(
+                session,
+                id=event.id,
+                type=event.type,
+                object_id=event.data.object.id,
+                livemode=event.livemode,
+                created_at=datetime.fromtimestamp(event.created, UTC),
+                at=at,
+                head_start=HEAD_START if at_once else timedelta(),
+            )
+        if not kept.new:
+            return "duplicate"
+        if kept.start is None:
+            return "ignored"
         if at_once:
-            context.dispatcher.hand_over(start)
+            context.dispatcher.hand_over(kept.start)
     return "taken"
 
 
@@ -150,32 +156,3 @@ async def _verified(request: Request, context: Context) -> _Event:
     if event.type in FOLLOWED and event.data.object.id is None:
         raise ApiProblem.usual("webhook_malformed")
     return event
-
-
-def _row(event: _Event, subject: Subject | None, at: datetime) -> StripeEvent:
-    return StripeEvent(
-        id=event.id,
-        type=event.type,
-        object_id=event.data.object.id,
-        livemode=event.livemode,
-        created_at=datetime.fromtimestamp(event.created, UTC),
-        received_at=at,
-        state="pending" if subject else "ignored",
-        settled_at=None if subject else at,
-    )
-
-
-async def _start(
-    session: AsyncSession, event: _Event, subject: Subject, at: datetime, head_start: timedelta
-) -> Outbox:
-    assert event.data.object.id is not None, "checked before"
-    message = StripeEventInput(event=event.id, subject=subject, object=event.data.object.id)
-    return await outbox.enqueue(
-        session,
-        action=outbox.START,
-        workflow_id=ids.stripe_event_workflow(event.id),
-        name=ids.STRIPE_EVENT,
-        payload=message.model_dump(mode="json"),
-        at=at,
-        due_at=at + head_start,
-    )

@@ -45,6 +45,14 @@ def schedule_problem() -> Problem:
     )
 
 
+def schedule_gone_problem() -> Problem:
+    return Problem(
+        code="schedule_gone",
+        message="The schedule was released or cancelled in Stripe: the change will not happen by itself. "
+        "Ask for it again where it is still wanted.",
+    )
+
+
 def preview_detail(subject: Subject) -> dict[str, Any]:
     """A preview on the timeline: the pinned second, every line, what is due when, every limit."""
     return {

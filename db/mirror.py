@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import and_, bindparam, not_, or_, update
+from sqlalchemy import and_, bindparam, delete, not_, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -23,8 +23,11 @@ from .tables import (
     PaymentRow,
     PlanRow,
     RefundRow,
+    StripeEvent,
 )
 from .usage import columns as usage_columns
+
+DRAFT = "draft"
 
 MoneyRow = TypeVar("MoneyRow", RefundRow, CreditNoteRow, BalanceTransactionRow)
 
@@ -66,13 +69,49 @@ async def store_customer(session: AsyncSession, customer: Customer) -> None:
 
 
 async def store_invoice(session: AsyncSession, invoice: Invoice) -> None:
-    """Mirror an invoice as it was read from Stripe at its `synced_at`."""
-    await store_reading(session, invoice)
+    """Mirror an invoice as it was read from Stripe at its `synced_at`; no draft that was deleted since."""
+    if invoice.status != DRAFT or not await _deleted(session, [invoice.id]):
+        await store_reading(session, invoice)
 
 
 async def store_invoice_lines(session: AsyncSession, lines: Sequence[InvoiceLines]) -> None:
     """Mirror invoices' lines, each as it was read from Stripe at its `synced_at`."""
-    await store_readings(session, lines)
+    deleted = await _deleted(session, [one.invoice_id for one in lines])
+    await store_readings(session, [one for one in lines if one.invoice_id not in deleted])
+
+
+async def remove_draft(session: AsyncSession, invoice_id: str, *, read_at: datetime) -> str | None:
+    """Take an invoice out that Stripe did not have any more at `read_at`; returns whose it was.
+
+    Only a draft can be deleted there, and nothing of ours refers to one: links, reminders, payments and
+    troubles are of invoices that were finalized. What was read later stays.
+    """
+    gone = await session.exec(
+        delete(Invoice)
+        .where(
+            col(Invoice.id) == invoice_id,
+            col(Invoice.status) == DRAFT,
+            col(Invoice.synced_at) <= read_at,
+        )
+        .returning(col(Invoice.organization_id))
+        .execution_options(synchronize_session=False)
+    )
+    owner: str | None = gone.scalar_one_or_none()
+    if owner is not None:
+        await session.exec(
+            delete(InvoiceLines)
+            .where(col(InvoiceLines.invoice_id) == invoice_id, col(InvoiceLines.synced_at) <= read_at)
+            .execution_options(synchronize_session=False)
+        )
+    return owner
+
+
+async def _deleted(session: AsyncSession, invoices: Sequence[str]) -> set[str]:
+    """Those that Stripe has told us were deleted: whoever read one before must not bring it back."""
+    told = select(StripeEvent.object_id).where(
+        StripeEvent.type == "invoice.deleted", col(StripeEvent.object_id).in_(invoices)
+    )
+    return {found for found in await session.exec(told) if found is not None}
 
 
 async def store_payment(session: AsyncSession, payment: PaymentRow) -> None:
@@ -97,8 +136,11 @@ async def link_payments(session: AsyncSession, invoices: Mapping[str, str]) -> N
 
 
 async def store_refund(session: AsyncSession, refund: RefundRow) -> None:
-    """Mirror a refund as it was read from Stripe at its `synced_at`."""
-    await store_reading(session, refund)
+    """Mirror a refund as it was read from Stripe at its `synced_at`.
+
+    Which operation made it stays known when somebody clears its metadata in Stripe.
+    """
+    await store_reading(session, refund, kept=frozenset(["operation_id"]))
 
 
 async def store_credit_note(session: AsyncSession, credit_note: CreditNoteRow) -> None:

@@ -299,7 +299,21 @@ class StripeEvent(SQLModel, table=True):
     """What Stripe has told us of, once for each event; it belongs to the account, not to an organization."""
 
     __tablename__ = "stripe_events"
-    __table_args__ = (CheckConstraint("state IN ('pending', 'done', 'ignored')", name="stripe_event_state"),)
+    __table_args__ = (
+        CheckConstraint("state IN ('pending', 'done', 'ignored')", name="stripe_event_state"),
+        Index(
+            "ix_stripe_events_pending",
+            "received_at",
+            sqlite_where=text("state = 'pending'"),
+            postgresql_where=text("state = 'pending'"),
+        ),
+        Index(
+            "ix_stripe_events_of_deleted_invoices",
+            "object_id",
+            sqlite_where=text("type = 'invoice.deleted'"),
+            postgresql_where=text("type = 'invoice.deleted'"),
+        ),
+    )
     id: str = Field(primary_key=True)
     type: str
     object_id: str | None = None

@@ -17,6 +17,7 @@ from activities.approvals import Approvals
 from activities.commitments import Commitments
 from activities.customer_mail import CustomerMailer
 from activities.effects import StripeEffects
+from activities.event_catch_up import EventCatchUp
 from activities.invoice_fetch import InvoiceFetches
 from activities.invoice_files import files_client, stripe_hosts
 from activities.mail import Mailer
@@ -40,6 +41,7 @@ from workflows import dispatch, ids
 from workflows.approval import ApprovalWorkflow
 from workflows.credit import CreditWorkflow
 from workflows.customer_mail import CustomerMailWorkflow
+from workflows.event_catch_up import StripeEventCatchUpWorkflow
 from workflows.finance_notice import FinanceNoticeWorkflow
 from workflows.invoice_fetch import InvoiceFetchWorkflow
 from workflows.note import NoteWorkflow
@@ -64,6 +66,7 @@ WORKFLOWS: Sequence[type] = (
     ApprovalWorkflow,
     FinanceNoticeWorkflow,
     StripeEventWorkflow,
+    StripeEventCatchUpWorkflow,
     InvoiceFetchWorkflow,
     PortalAccessWorkflow,
     OutboxSweepWorkflow,
@@ -166,6 +169,7 @@ def build_activities(
             reminders.call_off,
             reminders.run_summary,
             events.settle_event,
+            events.events_known,
             OutboxSweep(database, send).deliver_outbox,
         ),
         stripe=(
@@ -183,6 +187,7 @@ def build_activities(
             fetches.fetch_pay_link,
             fetches.fetch_pdf,
             events.follow_event,
+            EventCatchUp(stripe_api, database).catch_up,
             mirror.mirror_catalog,
             mirror.mirror_customers,
             mirror.mirror_invoices,

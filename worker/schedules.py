@@ -35,6 +35,7 @@ class Timed:
 
 SCHEDULES: Sequence[Timed] = (
     Timed("outbox-sweep", ids.OUTBOX_SWEEP, timedelta(seconds=5), timedelta(seconds=10)),
+    Timed("event-catch-up", ids.EVENT_CATCH_UP, timedelta(minutes=1), timedelta(minutes=1)),
     Timed("reconcile", ids.RECONCILE, timedelta(minutes=15), timedelta(minutes=15)),
     Timed("reminder-sweep", ids.REMINDER_SWEEP, timedelta(minutes=15), timedelta(minutes=15)),
 )

@@ -3,6 +3,8 @@
 from billing.customer_mails import PERSON_MAIL as PERSON_MAIL
 from billing.portal import CUSTOMER_MAIL as CUSTOMER_MAIL
 from billing.portal import customer_mail_workflow as customer_mail_workflow
+from billing.stripe_events import STRIPE_EVENT as STRIPE_EVENT
+from billing.stripe_events import stripe_event_workflow as stripe_event_workflow
 
 MAIN_QUEUE = "plixo"
 STRIPE_QUEUE = "stripe"
@@ -14,7 +16,7 @@ PLAN_CHANGE = "PlanChangeWorkflow"
 REFUND = "RefundWorkflow"
 CREDIT = "CreditWorkflow"
 NOTE = "NoteWorkflow"
-STRIPE_EVENT = "StripeEventWorkflow"
+EVENT_CATCH_UP = "StripeEventCatchUpWorkflow"
 APPROVAL = "ApprovalWorkflow"
 FINANCE_NOTICE = "FinanceNoticeWorkflow"
 REMINDER_SWEEP = "ReminderSweepWorkflow"
@@ -49,10 +51,6 @@ def notice_workflow(notice: str) -> str:
 
 def note_workflow(operation: str, seq: int) -> str:
     return f"note-{operation}-{seq}"
-
-
-def stripe_event_workflow(event: str) -> str:
-    return f"stripe-event-{event}"
 
 
 def invoice_fetch_workflow(invoice: str, fetch: str) -> str:

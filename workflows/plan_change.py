@@ -11,9 +11,16 @@ with workflow.unsafe.imports_passed_through():
     from billing.operations import Problem, State
     from billing.plan_change import PlanChangeInput, ResultLines, Subject, verify
     from billing.plan_change_params import apply_params, revert_params, schedule_params
-    from billing.plan_change_report import applied_report, mismatch_problem, schedule_problem
+    from billing.plan_change_report import (
+        applied_report,
+        mismatch_problem,
+        schedule_gone_problem,
+        schedule_problem,
+    )
+    from billing.stripe_events import StripeChanged
 
 from . import ids
+from .news import EVENTS_FIRST
 from .plan_change_reads import PlanChangeReads
 from .plan_change_review import PlanChangeReview, dump
 from .plan_change_waits import PlanChangeWaits
@@ -27,7 +34,7 @@ class PlanChangeWorkflow:
     @workflow.init
     def __init__(self, request: PlanChangeInput) -> None:
         self._waits = PlanChangeWaits(request)
-        self._reads = PlanChangeReads(request)
+        self._reads = PlanChangeReads(request, self._waits.news)
         self._story = Story(
             organization=request.organization,
             operation=request.operation,
@@ -52,7 +59,8 @@ class PlanChangeWorkflow:
         await workflow.wait_condition(workflow.all_handlers_finished)
         return end.state.value
 
-    # --- What people send -----------------------------------------------------------------------------
+    # --- What people and Stripe send ------------------------------------------------------------------
+
     @workflow.update
     async def cancel(self, cancel: Cancel) -> None:
         """Takes the request back; possible until the change is being applied, and while it is scheduled."""
@@ -71,6 +79,11 @@ class PlanChangeWorkflow:
     async def resolve(self, resolve: Resolve) -> None:
         """Accepts or reverts what Stripe made of the change."""
         await self._waits.take_resolution(resolve)
+
+    @workflow.signal
+    def stripe_changed(self, changed: StripeChanged) -> None:
+        """Stripe has told us of the subscription; what it is now, is read from Stripe."""
+        self._waits.news.tell()
 
     # --- Now ------------------------------------------------------------------------------------------
 
@@ -159,16 +172,30 @@ class PlanChangeWorkflow:
         shown = dump(subject) | {"result": report}
         await self._story.flag_finance(NoticeKind.PLAN_CHANGE_SCHEDULED, shown)
         await self._story.mail_requester("scheduled", "plan_change_scheduled", {"subject": shown})
-        while not await self._reads.has_changed(subject):
-            if self._waits.cancelled is not None:
-                break
-            await self._waits.for_period_end(subject)
+        gone = await self._until_changed(subject, schedule)
         self._waits.no_more_cancelling()
+        if gone and self._waits.cancelled is None:
+            return Ended(State.FAILED, "the schedule was taken away in Stripe", schedule_gone_problem())
         # Taken back, or done: a schedule that stayed would be in the way of the next change.
         await self._release(schedule)
         if not await self._reads.has_changed(subject):
             return self._review.cancelled()
         return await self._verify(subject, await self._reads.renewal(subject))
+
+    async def _until_changed(self, subject: Subject, schedule: str) -> bool:
+        """Waits for the end of the period or a cancellation; whether the change will never happen."""
+        try:
+            while (standing := await self._reads.standing(subject, schedule)) == "waits":
+                if self._waits.cancelled is not None:
+                    break
+                await self._waits.for_period_end(subject)
+        except ActivityError:
+            if workflow.patched(EVENTS_FIRST):
+                # What has been given up must not happen by itself later.
+                self._waits.no_more_cancelling()
+                await self._release(schedule)
+            raise
+        return standing == "gone"
 
     async def _schedule(self, subject: Subject) -> str:
         """Plans the change in Stripe; what can't be planned as approved is taken back at once."""

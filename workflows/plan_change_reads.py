@@ -1,7 +1,9 @@
 """What a plan change reads: the subscription, the plan, previews, and what Stripe holds afterwards."""
 
 import asyncio
+from collections.abc import Iterator
 from datetime import timedelta
+from typing import Literal
 
 from temporalio import workflow
 
@@ -25,6 +27,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.plan_change_checks import planned_as_approved, terms_after, unchangeable
 
 from . import options
+from .news import EVENTS_FIRST, News
 from .story import refused
 
 LATE_INVOICE = timedelta(seconds=20)
@@ -35,8 +38,8 @@ LATE_INVOICE_TRIES = 15
 class PlanChangeReads:
     """Every read of the story; the same code takes the first preview and the re-check."""
 
-    def __init__(self, request: PlanChangeInput) -> None:
-        self._request = request
+    def __init__(self, request: PlanChangeInput, news: News) -> None:
+        self._request, self._news = request, news
 
     async def preview(self, wanted: Wanted, proration_date: int | None = None) -> Subject:
         """What the change would do. Without a second, Stripe chooses one, and it is pinned from then on."""
@@ -66,6 +69,16 @@ class PlanChangeReads:
 
     async def renewal(self, subject: Subject) -> ResultLines:
         """The renewal's lines, once its invoice is there."""
+        if not workflow.patched(EVENTS_FIRST):
+            return await self._renewal_by_looking(subject)
+        delays = _delays_within(LATE_INVOICE * LATE_INVOICE_TRIES)
+        while True:
+            self._news.looking()
+            found = await self.result(subject, effect_key="")
+            if found.invoice is not None or not await self._news.wait(delays):
+                return found
+
+    async def _renewal_by_looking(self, subject: Subject) -> ResultLines:
         for _ in range(LATE_INVOICE_TRIES):
             found = await self.result(subject, effect_key="")
             if found.invoice is not None:
@@ -73,10 +86,18 @@ class PlanChangeReads:
             await workflow.sleep(LATE_INVOICE)
         return found
 
+    async def standing(self, subject: Subject, schedule: str) -> Literal["waits", "changed", "gone"]:
+        """Whether Stripe has moved the subscription on to the scheduled terms, or never will."""
+        self._news.looking()
+        facts = await self.facts(mirror=True)
+        if _has_changed(facts, subject):
+            return "changed"
+        gone = facts.schedule != schedule and workflow.patched(EVENTS_FIRST)
+        return "gone" if gone else "waits"
+
     async def has_changed(self, subject: Subject) -> bool:
         """Whether Stripe has moved the subscription on to the scheduled terms."""
-        facts = await self.facts(mirror=True)
-        return facts.period_start >= subject.period_end and facts.terms == subject.to
+        return _has_changed(await self.facts(mirror=True), subject)
 
     async def planned(self, subject: Subject, schedule: str) -> bool:
         """Whether the schedule in Stripe says what was approved."""
@@ -109,6 +130,16 @@ class PlanChangeReads:
             preview = renewal = await previewing
         limits = check_limits(target.plan, target.plan.price(interval, facts.currency), query.to.seats, usage)
         return build_subject(query, preview, renewal, limits)
+
+
+def _has_changed(facts: SubscriptionFacts, subject: Subject) -> bool:
+    return facts.period_start >= subject.period_end and facts.terms == subject.to
+
+
+def _delays_within(whole: timedelta) -> Iterator[timedelta]:
+    end = workflow.now() + whole
+    while (left := end - workflow.now()) > timedelta(0):
+        yield min(left, LATE_INVOICE)
 
 
 def refuse_unless_changeable(facts: SubscriptionFacts) -> None:

@@ -1,5 +1,6 @@
-"""What a plan change waits for beside people: the end of the period."""
+"""What a plan change waits for beside people: the end of the period, and what Stripe tells."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 from temporalio import workflow
@@ -8,6 +9,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.messages import Resolve, Revise
     from billing.plan_change import PlanChangeInput, Subject
 
+from .news import News
 from .story import seconds_until
 from .waits import Waits
 
@@ -19,8 +21,14 @@ class PlanChangeWaits(Waits[Revise, Resolve]):
             revise_within=self._rules.revise_within,
             too_late="The change is already being applied in Stripe.",
         )
+        self.news = News()
 
     async def for_period_end(self, subject: Subject) -> None:
-        """Until the period ends, then from poll to poll; a cancellation ends the wait."""
+        """Until Stripe tells of the subscription, or the period has ended and nobody would tell; a
+        cancellation ends the wait."""
+        await self.news.wait(self._delays(subject), lambda: self.cancelled is not None)
+
+    def _delays(self, subject: Subject) -> Iterator[timedelta]:
         poll = timedelta(minutes=self._rules.scheduled_poll)
-        await self.until(lambda: self.cancelled is not None, max(seconds_until(subject.period_end), poll))
+        while True:
+            yield max(seconds_until(subject.period_end), poll)

@@ -75,7 +75,7 @@ class RefundWorkflow:
     @workflow.signal
     def stripe_changed(self, changed: StripeChanged) -> None:
         """Stripe has told us of a change; what it is, is read from Stripe."""
-        self._issue.wake()
+        self._issue.news.tell()
 
     # --- The story ------------------------------------------------------------------------------------
 

@@ -1,6 +1,8 @@
 """A refund in Stripe: issued once, followed to its end, its note kept in both places, watched for a while."""
 
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import chain, repeat
 from typing import Any
 
 from temporalio import workflow
@@ -13,6 +15,7 @@ with workflow.unsafe.imports_passed_through():
 
 from . import options
 from .kept_notes import KeptNotes
+from .news import News
 from .refund_reads import RefundReads
 from .story import Ended, Story, problem_of
 from .waits import Waits
@@ -32,13 +35,9 @@ class RefundIssue:
         self._policy = request.policy
         self._subject: RefundSubject  # what `begin` is given
         self._shares: list[Share] = []
-        self._woken = False
         self._tries = self._looks = 0
         self.notes = KeptNotes(story, request.note)
-
-    def wake(self) -> None:
-        """Stripe has told us that something changed."""
-        self._woken = True
+        self.news = News()
 
     @property
     def came_through(self) -> tuple[str, ...]:
@@ -82,11 +81,10 @@ class RefundIssue:
         return await self._settled()
 
     async def watch(self) -> Problem | None:
-        """A refund that succeeded can still fail: looked at until the policy's days are over."""
+        """A refund that succeeded can still fail: until the policy's days are over."""
         assert self._policy.refund is not None
-        until = workflow.now() + timedelta(days=self._policy.refund.watch_days)
-        while (left := until - workflow.now()) > timedelta(0):
-            await self._waits.until(lambda: self._woken, min(left, options.WATCH))
+        days = _days_until(workflow.now() + timedelta(days=self._policy.refund.watch_days))
+        while await self.news.wait(days):
             try:
                 await self._look(every=True)
             except (ActivityError, ApplicationError) as error:
@@ -145,15 +143,13 @@ class RefundIssue:
     # --- Following ------------------------------------------------------------------------------------
 
     async def _follow(self) -> None:
-        """Until nothing is pending: by Stripe's events or by looking, whichever comes first."""
-        delays = iter(options.FOLLOW)
-        delay = next(delays)
+        """Until nothing is pending."""
+        delays = chain(options.FOLLOW, repeat(options.FOLLOW[-1]))
         told = ""
         await self._look(every=True)
         while any(share.under_way for share in self._shares):
             told = await self._tell_where(told)
-            await self._waits.until(lambda: self._woken or self._cancel_asked, delay)
-            delay = next(delays, delay)
+            await self.news.wait(delays, lambda: self._cancel_asked)
             if self._cancel_asked:
                 await self._cancel_in_stripe()
             await self._look()
@@ -191,7 +187,7 @@ class RefundIssue:
                 )
 
     async def _look(self, every: bool = False) -> None:
-        self._woken = False
+        self.news.looking()
         for number, share in enumerate(self._shares):
             if share.found is not None and (every or share.under_way):
                 found = await self._reads.found(share.found.refund)
@@ -215,3 +211,9 @@ class RefundIssue:
                 if problem is not None:
                     return problem
         return None
+
+
+def _days_until(end: datetime) -> Iterator[timedelta]:
+    """One after the other, the last one shorter."""
+    while (left := end - workflow.now()) > timedelta(0):
+        yield min(left, options.WATCH)

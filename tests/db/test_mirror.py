@@ -1,6 +1,6 @@
 """The mirror: an older reading never overwrites a newer one, and usage is counted from it."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,8 +9,9 @@ from billing.limits import Usage
 from billing.plans import Plan, PlanLimits, Price
 from db import mirror
 from db.session import Database
-from db.tables import Customer, Invoice
+from db.tables import Customer, Invoice, InvoiceLines
 from tests.builders import NOW, a_customer, a_person, an_invoice, store, tenant
+from tests.money_rows import an_event
 
 SECOND = timedelta(seconds=1)
 
@@ -144,3 +145,46 @@ async def test_lists_are_the_organizations_and_filtered(database: Database) -> N
     assert [row.id for row in invoices.rows] == [new.id, old.id]
     assert [row.id for row in open_.rows] == [new.id]
     assert none.rows == []
+
+
+def a_draft(owner: str, synced_at: datetime) -> tuple[Customer, Invoice, InvoiceLines]:
+    customer = a_customer(owner)
+    invoice = an_invoice(customer, status="draft", synced_at=synced_at)
+    lines = InvoiceLines(
+        invoice_id=invoice.id, organization_id=owner, lines=[], complete=True, synced_at=synced_at
+    )
+    return customer, invoice, lines
+
+
+@pytest.mark.parametrize(("read_after", "removed"), [(-SECOND, False), (SECOND, True)])
+async def test_a_draft_that_stripe_has_no_more_goes_unless_it_was_read_later(
+    database: Database, read_after: timedelta, removed: bool
+) -> None:
+    owner = (await tenant(database)).id
+    customer, draft, lines = a_draft(owner, NOW)
+    open_ = an_invoice(customer, status="open", synced_at=NOW)
+    await store(database, customer, draft, lines, open_)
+    async with database.transaction() as session:
+        gone = [
+            await mirror.remove_draft(session, one.id, read_at=NOW + read_after) for one in (draft, open_)
+        ]
+
+    assert gone == [owner if removed else None, None]
+    async with database.reading() as session:
+        there = [await mirror.invoice(session, owner, one.id) is not None for one in (draft, open_)]
+        kept = await mirror.invoice_lines(session, owner, draft.id)
+    assert (there, kept is None) == ([not removed, True], removed)
+
+
+async def test_a_draft_that_was_deleted_is_not_brought_back_by_who_read_it_before(database: Database) -> None:
+    owner = (await tenant(database)).id
+    customer, draft, lines = a_draft(owner, NOW)
+    told = an_event(type="invoice.deleted", object_id=draft.id)
+    await store(database, customer, told)
+    async with database.transaction() as session:
+        await mirror.store_invoice(session, draft)
+        await mirror.store_invoice_lines(session, [lines])
+
+    async with database.reading() as session:
+        assert await mirror.invoice(session, owner, draft.id) is None
+        assert await mirror.invoice_lines(session, owner, draft.id) is None

@@ -1,15 +1,17 @@
 """Stripe's events: each there once, settled once."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 import pytest
 from sqlalchemy.exc import IntegrityError
+from sqlmodel import select
 
+from billing.stripe_events import FRESH, STUCK
 from db import stripe_events
 from db.session import Database
-from db.tables import StripeEvent
+from db.tables import Outbox, StripeEvent, StripeEventCheck
 from tests.builders import NOW, store
 from tests.money_rows import an_event
 
@@ -18,7 +20,34 @@ LATER = NOW + timedelta(seconds=2)
 
 async def record(database: Database, event: StripeEvent) -> bool:
     async with database.transaction() as session:
-        return await stripe_events.record(session, event)
+        kept = await stripe_events.keep(
+            session,
+            id=event.id,
+            type=event.type,
+            object_id=event.object_id,
+            livemode=event.livemode,
+            created_at=event.created_at,
+            at=event.received_at,
+            missed=event.missed,
+        )
+        return kept.new
+
+
+async def checked(database: Database, until: datetime, at: datetime, missed: int = 0) -> None:
+    async with database.transaction() as session:
+        await stripe_events.checked(session, complete_until=until, at=at, missed=missed)
+
+
+async def check(database: Database) -> StripeEventCheck:
+    async with database.reading() as session:
+        found = await stripe_events.check(session)
+    assert found is not None
+    return found
+
+
+async def complete(database: Database, at: datetime) -> bool:
+    async with database.reading() as session:
+        return await stripe_events.complete(session, at)
 
 
 async def settle(database: Database, event: StripeEvent, state: Literal["done", "ignored"]) -> None:
@@ -67,3 +96,44 @@ async def test_the_first_to_settle_an_event_stays(database: Database) -> None:
 async def test_an_event_is_in_no_other_state(database: Database) -> None:
     with pytest.raises(IntegrityError):
         await store(database, an_event(state="lost"))
+
+
+async def test_the_start_of_what_follows_an_event_is_kept_with_it(database: Database) -> None:
+    missed, odd = an_event(missed=True), an_event(type="product.created", object_id=None)
+    assert [await record(database, missed), await record(database, odd)] == [True, True]
+
+    async with database.reading() as session:
+        [start] = await session.exec(select(Outbox))
+    assert (start.workflow_id, start.next_attempt_at) == (f"stripe-event-{missed.id}", NOW)
+    assert start.payload == {"event": missed.id, "subject": "refund", "object": missed.object_id}
+    stored, ignored = await kept(database, missed), await kept(database, odd)
+    assert stored is not None
+    assert ignored is not None
+    assert (stored.missed, stored.state, ignored.state, ignored.settled_at) == (
+        True,
+        "pending",
+        "ignored",
+        NOW,
+    )
+
+
+async def test_what_a_check_knew_is_never_taken_back(database: Database) -> None:
+    await checked(database, NOW, LATER, missed=3)
+    await checked(database, LATER, NOW, missed=2)
+
+    found = await check(database)
+    assert (found.complete_until, found.checked_at, found.missed) == (LATER, LATER, 5)
+
+
+async def test_all_is_known_while_stripe_is_asked_and_nothing_is_stuck(database: Database) -> None:
+    assert not await complete(database, NOW)
+    await checked(database, NOW - timedelta(days=1), NOW)
+    assert await complete(database, NOW + FRESH)
+    assert not await complete(database, NOW + FRESH + timedelta(seconds=1))
+
+    event = an_event(received_at=NOW - STUCK)
+    await record(database, event)
+    assert await complete(database, NOW)
+    assert not await complete(database, NOW + timedelta(seconds=1))
+    await settle(database, event, "done")
+    assert await complete(database, NOW + timedelta(seconds=1))

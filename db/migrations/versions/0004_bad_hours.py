@@ -39,6 +39,11 @@ OF_INCIDENTS = (
     ("cleared_in", TEXT),
 )
 
+INDEXES_OF_EVENTS = (
+    ("ix_stripe_events_pending", "received_at", "state = 'pending'"),
+    ("ix_stripe_events_of_deleted_invoices", "object_id", "type = 'invoice.deleted'"),
+)
+
 
 def upgrade() -> None:
     for name, type_ in OF_INCIDENTS:
@@ -47,6 +52,10 @@ def upgrade() -> None:
         "stripe_events",
         sa.Column("missed", sa.Boolean(), nullable=False, server_default=sa.text("false")),
     )
+    for name, column, where in INDEXES_OF_EVENTS:
+        op.create_index(
+            name, "stripe_events", [column], sqlite_where=sa.text(where), postgresql_where=sa.text(where)
+        )
     _create_incidents()
     _create_budget()
     _create_truth()
@@ -196,6 +205,8 @@ def downgrade() -> None:
         op.drop_index(name, table_name=table)
     for table in reversed(TABLES):
         op.drop_table(table)
+    for name, _, _ in INDEXES_OF_EVENTS:
+        op.drop_index(name, "stripe_events")
     op.drop_column("stripe_events", "missed")
     for name, _ in reversed(OF_INCIDENTS):
         op.drop_column("incidents", name)
