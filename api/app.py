@@ -44,6 +44,7 @@ from .client_address import in_both_spellings
 from .context import Context, StripeAccount
 from .dispatcher import Dispatcher
 from .frame import Frame
+from .inbox import Inbox
 from .metrics import Metrics
 from .portal import routes as portal_pages
 from .rates import DEFAULT_RATE, Rates
@@ -126,6 +127,8 @@ def create_app(
         policy_hash=policy_hash(document),
         database=database,
         dispatcher=dispatcher,
+        inbox=Inbox(database),
+        at_once=Rates(webhooks.AT_ONCE_A_SECOND),
         rates=Rates(rate),
         metrics=metrics,
         stripe=stripe or StripeAccount(),

@@ -13,10 +13,9 @@ from typing import Any
 import stripe
 from sqlmodel import col, func, select
 
-from billing.stripe_events import FOLLOWED
+from billing.stripe_events import FOLLOWED, STRIPE_EVENT
 from db.tables import Outbox, StripeEvent
 from sandbox.places import LOOPBACK
-from workflows import ids
 
 from . import bare_webhooks
 from .options import Options
@@ -193,9 +192,9 @@ async def _lost(stage: Stage, events: Sequence[dict[str, Any]]) -> int:
 async def _twice(stage: Stage, events: Sequence[dict[str, Any]]) -> int:
     """Runs of workflows, and rows that start one, beyond one for each event that is followed."""
     followed = sum(event["type"] in FOLLOWED for event in events)
-    counted = await stage.temporal.count_workflows(f"WorkflowType = '{ids.STRIPE_EVENT}'")
+    counted = await stage.temporal.count_workflows(f"WorkflowType = '{STRIPE_EVENT}'")
     async with stage.records.reading() as session:
-        query = select(func.count()).select_from(Outbox).where(Outbox.name == ids.STRIPE_EVENT)
+        query = select(func.count()).select_from(Outbox).where(Outbox.name == STRIPE_EVENT)
         starts = (await session.exec(query)).one()
     return abs(counted.count - followed) + abs(starts - followed)
 
@@ -238,8 +237,8 @@ def _report(
         ],
         notes=[
             f"{len(answered[1]):,} deliveries in {len(rates)} turns, {HANDS} at any time; {DUPLICATES:.0%} "
-            f"come again, all out of order; {distinct:,} events with those to warm up. In each turn first the "
-            f"bare handler, then ours; then all are followed to their end ({following:.0f} s in all).",
+            f"come again, all out of order; {distinct:,} events with those to warm up. In each turn first "
+            f"the bare handler, then ours; then all are followed to their end ({following:.0f} s in all).",
             "The bare handler verifies the signature with the SDK's helper and inserts the event's row, on "
             "the same server and database. Ours runs beside the worker, which follows events meanwhile.",
         ],
