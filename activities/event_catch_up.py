@@ -76,21 +76,19 @@ class EventCatchUp:
 async def _keep(session: AsyncSession, events: list[dict[str, Any]], at: datetime) -> int:
     """How many were unknown; of those that nothing follows nobody needs to know."""
     followed = {event["id"]: event for event in events if event["type"] in FOLLOWED}
-    missed = 0
-    for id_ in sorted(await stripe_events.unknown(session, followed)):
-        event = followed[id_]
-        kept = await stripe_events.keep(
-            session,
+    unknown = [
+        stripe_events.Arrived(
             id=id_,
-            type=event["type"],
-            object_id=event["data"]["object"]["id"],
-            livemode=event["livemode"],
-            created_at=_time(event["created"]),
+            type=followed[id_]["type"],
+            object_id=followed[id_]["data"]["object"]["id"],
+            livemode=followed[id_]["livemode"],
+            created_at=_time(followed[id_]["created"]),
             at=at,
             missed=True,
         )
-        missed += kept.new
-    return missed
+        for id_ in await stripe_events.unknown(session, followed)
+    ]
+    return sum(kept.new for kept in await stripe_events.keep(session, unknown))
 
 
 async def _checked(

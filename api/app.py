@@ -41,6 +41,7 @@ from . import (
     refunds,
     reminder_runs,
     reminders,
+    success_checks,
     webhooks,
 )
 from .bodies import Bodies
@@ -48,6 +49,7 @@ from .client_address import in_both_spellings
 from .context import Context, StripeAccount
 from .dispatcher import Dispatcher
 from .frame import Frame
+from .inbox import Inbox
 from .metering import flushed
 from .metrics import Metrics
 from .portal import routes as portal_pages
@@ -81,6 +83,7 @@ ROUTERS = (
     incidents.router,
     reconciliations.router,
     differences.router,
+    success_checks.router,
     health.router,
     docs.router,
     portal_pages.router,
@@ -135,6 +138,8 @@ def create_app(
         policy_hash=policy_hash(document),
         database=database,
         dispatcher=dispatcher,
+        inbox=Inbox(database),
+        at_once=Rates(webhooks.AT_ONCE_A_SECOND),
         rates=Rates(rate),
         metrics=metrics,
         meter=meter,

@@ -11,6 +11,7 @@ from .mail_template_catalogue import MAIL_TEMPLATES
 from .money_catalogue import MONEY
 from .network_catalogue import NETWORKS
 from .reminder_catalogue import REMINDERS
+from .success_check_catalogue import SUCCESS_CHECKS
 from .trouble_catalogue import TROUBLES
 
 CATALOGUE: dict[str, Entry] = {
@@ -266,4 +267,5 @@ CATALOGUE: dict[str, Entry] = {
     **TROUBLES,
     **INCIDENTS,
     **CASES,
+    **SUCCESS_CHECKS,
 }

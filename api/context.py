@@ -13,6 +13,7 @@ from db.health_meter import HealthMeter
 from db.session import Database
 
 from .dispatcher import Dispatcher
+from .inbox import Inbox
 from .metrics import Metrics
 from .rates import Rates
 from .site import Site
@@ -28,13 +29,18 @@ class StripeAccount:
 
 @dataclass(frozen=True)
 class Context:
-    """`policy_document` is the policy as operations keep it, and `policy_hash` its hash; made once."""
+    """`policy_document` is the policy as operations keep it, and `policy_hash` its hash; made once.
+
+    `at_once` is how many of Stripe's events are passed on to Temporal as they come.
+    """
 
     policy: Policy
     policy_document: dict[str, Any]
     policy_hash: str
     database: Database
     dispatcher: Dispatcher
+    inbox: Inbox
+    at_once: Rates
     rates: Rates
     metrics: Metrics
     meter: HealthMeter

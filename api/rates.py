@@ -1,4 +1,4 @@
-"""How many requests one API key may send."""
+"""How many requests one API key may send, and how much else may happen in a second."""
 
 import math
 import time
@@ -25,10 +25,21 @@ class Rates:
 
     def hit(self, key: str) -> None:
         """Count one request; raises ApiProblem `rate_limited` beyond the rate."""
+        wait = self._count(key)
+        if wait:
+            detail = f"This API key sends more than {self._a_second:g} a second; wait as Retry-After says."
+            raise ApiProblem("rate_limited", detail, headers={"Retry-After": str(math.ceil(wait))})
+
+    def within(self, key: str) -> bool:
+        """Count one, unless it is beyond the rate."""
+        return not self._count(key)
+
+    def _count(self, key: str) -> float:
+        """Seconds until one more would be within the rate; 0 when this one is, and is counted."""
         now = self._clock()
         spread_until = max(self._spread_until.get(key, now), now) + 1 / self._a_second
         ahead = spread_until - now - max(1.0, 1 / self._a_second)
         if ahead > 1e-9:
-            detail = f"This API key sends more than {self._a_second:g} a second; wait as Retry-After says."
-            raise ApiProblem("rate_limited", detail, headers={"Retry-After": str(math.ceil(ahead))})
+            return ahead
         self._spread_until[key] = spread_until
+        return 0.0

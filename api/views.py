@@ -21,7 +21,7 @@ Row = TypeVar("Row")
 Shown = TypeVar("Shown")
 
 
-def listed(page: "pages.Page[Row]", show: Callable[[Row], Shown]) -> Listed[Shown]:  # type: ignore[type-var]
+def listed(page: pages.Page[Row], show: Callable[[Row], Shown]) -> Listed[Shown]:
     return Listed(data=[show(row) for row in page.rows], next_cursor=page.next_cursor)
 
 

@@ -12,7 +12,8 @@ from pydantic import BaseModel, Field, StrictBool, StringConstraints, Validation
 from starlette.requests import ClientDisconnect
 
 from billing.stripe_events import FOLLOWED
-from db import stripe_events
+from db.stripe_events import Arrived
+from db.tables import Outbox
 
 from . import examples
 from .bodies import read_body
@@ -29,8 +30,10 @@ PATH = "/webhooks/stripe"
 MOST_BYTES = 256 * 1024
 """More than any event has; what is longer is not read into memory."""
 
+AT_ONCE_A_SECOND = 20.0
 MOST_IN_FLIGHT = 20
-"""Deliveries, beyond which events are left to the sweep: a burst of them leaves room for what people ask."""
+"""Of events that are passed on to Temporal at once. More are left to the sweep, which takes many together a
+few seconds later: a burst of them leaves room for what people ask."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,255}$")]
 
@@ -118,10 +121,10 @@ async def _take(request: Request, context: Context) -> str:
     if event.livemode != context.stripe.livemode:
         return "other_mode"
     at = now()
-    with context.dispatcher.place(MOST_IN_FLIGHT) as at_once:
-        async with context.database.transaction() as session:
-            kept = await stripe_events.keep(
-                session,
+    most = MOST_IN_FLIGHT if context.at_once.within(PATH) else 0
+    with context.dispatcher.place(most) as at_once:
+        kept = await context.inbox.keep(
+            Arrived(
                 id=event.id,
                 type=event.type,
                 object_id=event.data.object.id,
@@ -130,12 +133,13 @@ async def _take(request: Request, context: Context) -> str:
                 at=at,
                 head_start=HEAD_START if at_once else timedelta(),
             )
+        )
         if not kept.new:
             return "duplicate"
         if kept.start is None:
             return "ignored"
         if at_once:
-            context.dispatcher.hand_over(kept.start)
+            context.dispatcher.hand_over(Outbox(**kept.start))
     return "taken"
 
 

@@ -37,7 +37,9 @@ def main(
     """Run benchmarks on an embedded stack of their own, and print Markdown tables."""
     options = Options(postgres=postgres, rounds=rounds, profile=profile)
     if quick:
-        options = options.model_copy(update={"rounds": 1, "alone": 3, "burst": 20, "changes": 200})
+        options = options.model_copy(
+            update={"rounds": 1, "alone": 3, "burst": 20, "changes": 200, "webhooks": 500}
+        )
     results = Results(database="PostgreSQL" if postgres else "SQLite")
     tables.print(f"Measured on {results.machine}.", soft_wrap=True)
     for benchmark in chosen(names or []):

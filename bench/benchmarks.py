@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from . import budget, memory, plan_change, post, reminders, start
+from . import budget, memory, plan_change, post, reminders, start, webhooks
 from .options import Options
 from .reports import Report
 
@@ -22,6 +22,7 @@ BENCHMARKS = (
     Benchmark("memory", memory.run, by_name_only=True),
     Benchmark("reminders", reminders.run, by_name_only=True),
     Benchmark("budget", budget.run, by_name_only=True),
+    Benchmark("webhooks", webhooks.run, by_name_only=True),
 )
 
 DEFAULT = tuple(benchmark.name for benchmark in BENCHMARKS if not benchmark.by_name_only)

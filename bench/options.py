@@ -18,3 +18,5 @@ class Options(BaseModel):
     """A folder that gets the stacks of `api` and `worker` by CPU time."""
     changes: int = 2000
     """Of the benchmarks that look at a long run."""
+    webhooks: int = 10_000
+    """Deliveries of Stripe's webhooks."""

@@ -48,6 +48,11 @@ def note_metadata(notes: Iterable[Note], payments: Sequence[str]) -> dict[str, s
     return metadata
 
 
+def names_payment(text: str, payment: str) -> bool:
+    """Whether the note says something and, as the payment's refund bears it in Stripe, names the payment."""
+    return bool(text.strip()) and payment in _within_a_value(text, [payment])
+
+
 def _within_a_value(text: str, payments: Sequence[str]) -> str:
     """The note as it is shown; of words that are too many the end is left out, not the payments."""
     shown = with_payments(text, payments)

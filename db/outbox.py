@@ -38,14 +38,15 @@ async def enqueue(
     `due_at` later than now claims it from the beginning, for whoever delivers it at once after the commit.
     """
     row = Outbox(
-        id=new_id("out"),
-        action=action,
-        workflow_id=workflow_id,
-        name=name,
-        update_id=update_id,
-        payload=dict(payload),
-        created_at=at,
-        next_attempt_at=due_at or at,
+        **columns(
+            action=action,
+            workflow_id=workflow_id,
+            name=name,
+            payload=payload,
+            at=at,
+            update_id=update_id,
+            due_at=due_at,
+        )
     )
     created = await insert_if_new(session, row)
     if created:
@@ -66,6 +67,33 @@ async def on_its_way(session: AsyncSession, workflow_id: str, name: str) -> list
         .order_by(col(Outbox.id))
     )
     return list(found)
+
+
+def columns(
+    *,
+    action: str,
+    workflow_id: str,
+    name: str,
+    payload: Mapping[str, Any],
+    at: datetime,
+    update_id: str = "",
+    due_at: datetime | None = None,
+) -> dict[str, Any]:
+    """A new row of the outbox by its columns, for whoever stores many of them in one statement."""
+    return {
+        "id": new_id("out"),
+        "action": action,
+        "workflow_id": workflow_id,
+        "name": name,
+        "update_id": update_id,
+        "payload": dict(payload),
+        "state": PENDING,
+        "attempts": 0,
+        "error": None,
+        "created_at": at,
+        "next_attempt_at": due_at or at,
+        "settled_at": None,
+    }
 
 
 async def due(session: AsyncSession, now: datetime, limit: int = 50) -> list[Outbox]:

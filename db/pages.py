@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import tuple_
-from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -16,7 +15,7 @@ from billing.errors import InvalidRequest
 
 from .columns import Utc
 
-Row = TypeVar("Row", bound=SQLModel)
+Row = TypeVar("Row")
 Key = tuple[str | datetime, ...]
 
 DEFAULT_LIMIT = 50

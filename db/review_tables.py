@@ -13,7 +13,10 @@ class Approval(SQLModel, table=True):
     """A pending human decision, bound to a subject by its hash."""
 
     __tablename__ = "approvals"
-    __table_args__ = (Index("ix_approvals_listing", "organization_id", "state"),)
+    __table_args__ = (
+        Index("ix_approvals_listing", "organization_id", "state"),
+        Index("ix_approvals_closed", "organization_id", "kind", "closed_at"),
+    )
     id: str = Field(primary_key=True)
     organization_id: str = Field(foreign_key="organizations.id")
     operation_id: str = Field(foreign_key="operations.id", index=True)

@@ -1,8 +1,8 @@
 """INSERT … ON CONFLICT for the database of a session."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import Executable, Table, func, inspect
 from sqlalchemy.dialects import postgresql, sqlite
@@ -42,6 +42,23 @@ async def insert_if_new(session: AsyncSession, row: Row) -> Row | None:
     make_transient_to_detached(row)
     session.add(row)
     return row
+
+
+async def insert_new(
+    session: AsyncSession, table: type[SQLModel], rows: Sequence[Mapping[str, Any]]
+) -> list[Any]:
+    """Store rows, given by their columns, in one statement; returns the primary keys of those that no unique
+    constraint had already. Nothing becomes an object of the session.
+
+    Who may store the same rows at the same moment gives them in the same order: else each of two waits for
+    what the other has just inserted.
+    """
+    if not rows:
+        return []
+    await _flush(session)
+    connection = await session.connection()
+    stored = await connection.execute(_insert_if_new(table, is_sqlite(session)), rows)
+    return [key[0] if len(key) == 1 else tuple(key) for key in stored]
 
 
 async def _flush(session: AsyncSession) -> None:

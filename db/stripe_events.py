@@ -1,8 +1,8 @@
 """Stripe's events: each kept once, however often Stripe sends it or is asked for it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import func, literal, update
 from sqlmodel import col, select
@@ -17,64 +17,84 @@ from billing.stripe_events import (
 )
 
 from . import outbox
-from .statements import insert_if_new, is_sqlite
+from .statements import insert_if_new, insert_new, is_sqlite
 from .tables import Outbox, StripeEvent, StripeEventCheck, Utc
 
 PENDING = "pending"
 
 
+class Arrived(NamedTuple):
+    """An event to be kept. `object_id` may be missing only where nothing follows the type.
+
+    `head_start` is for who delivers the start of what follows it at once after the commit.
+    """
+
+    id: str
+    type: str
+    object_id: str | None
+    livemode: bool
+    created_at: datetime
+    at: datetime
+    missed: bool = False
+    head_start: timedelta = timedelta()
+
+
 class Kept(NamedTuple):
-    """`start` is what Temporal must be told of a new event; None for one that nothing follows."""
+    """`start` is what Temporal must be told of a new event, a row of the outbox by its columns; None for one
+    that nothing follows."""
 
     new: bool
-    start: Outbox | None = None
+    start: dict[str, Any] | None = None
 
 
-async def keep(
-    session: AsyncSession,
-    *,
-    id: str,
-    type: str,
-    object_id: str | None,
-    livemode: bool,
-    created_at: datetime,
-    at: datetime,
-    missed: bool = False,
-    head_start: timedelta = timedelta(),
-) -> Kept:
-    """Store an event with the start of what follows it; one that came before stays as it is.
+_KNOWN = Kept(new=False)
 
-    `object_id` may be missing only where nothing follows the type. `head_start` is for who delivers the
-    start at once after the commit.
+
+async def keep(session: AsyncSession, events: Sequence[Arrived]) -> list[Kept]:
+    """Store events with the start of what follows each; one that came before stays as it is.
+
+    However many there are it takes two statements. Of one that is among them twice the first one is new.
     """
-    subject = FOLLOWED.get(type)
-    row = StripeEvent(
-        id=id,
-        type=type,
-        object_id=object_id,
-        livemode=livemode,
-        created_at=created_at,
-        received_at=at,
-        state=PENDING if subject else "ignored",
-        settled_at=None if subject else at,
-        missed=missed,
-    )
-    if await insert_if_new(session, row) is None:
-        return Kept(new=False)
+    first = {event.id: event for event in reversed(events)}
+    # By their ids: webhooks and whoever asks Stripe for its events store the same ones at the same moment.
+    new = set(await insert_new(session, StripeEvent, [_columns(first[id_]) for id_ in sorted(first)]))
+    starts = {id_: _start(first[id_]) for id_ in sorted(new)}
+    await insert_new(session, Outbox, [start for start in starts.values() if start is not None])
+    return [
+        Kept(new=True, start=starts[event.id]) if event.id in new and first[event.id] is event else _KNOWN
+        for event in events
+    ]
+
+
+def _columns(event: Arrived) -> dict[str, Any]:
+    followed = event.type in FOLLOWED
+    return {
+        "id": event.id,
+        "type": event.type,
+        "object_id": event.object_id,
+        "livemode": event.livemode,
+        "created_at": event.created_at,
+        "received_at": event.at,
+        "state": PENDING if followed else "ignored",
+        "settled_at": None if followed else event.at,
+        "missed": event.missed,
+    }
+
+
+def _start(event: Arrived) -> dict[str, Any] | None:
+    subject = FOLLOWED.get(event.type)
     if subject is None:
-        return Kept(new=True)
-    assert object_id is not None, "whoever calls has seen to it"
-    message = StripeEventInput(event=id, subject=subject, object=object_id)
-    start = await outbox.enqueue(
-        session,
+        return None
+    assert event.object_id is not None, "whoever calls has seen to it"
+    message = StripeEventInput(event=event.id, subject=subject, object=event.object_id)
+    return outbox.columns(
         action=outbox.START,
-        workflow_id=stripe_event_workflow(id),
+        workflow_id=stripe_event_workflow(event.id),
         name=STRIPE_EVENT,
         payload=message.model_dump(mode="json"),
-        at=at,
-        due_at=at + head_start,
+        at=event.at,
+        due_at=event.at + event.head_start,
     )
-    return Kept(new=True, start=start)
 
 
 async def unknown(session: AsyncSession, ids: Collection[str]) -> set[str]:

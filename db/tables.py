@@ -144,6 +144,8 @@ class Operation(SQLModel, table=True):
             postgresql_where=text("kind = 'plan_change' AND closed_at IS NULL"),
         ),
         Index("ix_operations_listing", "organization_id", "id"),
+        Index("ix_operations_requested", "organization_id", "kind", "created_at"),
+        Index("ix_operations_closed", "organization_id", "kind", "closed_at"),
     )
     id: str = Field(primary_key=True)
     organization_id: str = Field(foreign_key="organizations.id")
@@ -205,6 +207,7 @@ class Commitment(SQLModel, table=True):
     __table_args__ = (
         Index("ix_commitments_person", "organization_id", "authority_of", "decided_at"),
         Index("ix_commitments_customer", "organization_id", "customer_id", "decided_at"),
+        Index("ix_commitments_decided", "organization_id", "decided_at"),
     )
     operation_id: str = Field(primary_key=True, foreign_key="operations.id")
     part: int = Field(primary_key=True)

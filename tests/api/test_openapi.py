@@ -114,6 +114,8 @@ async def test_it_names_every_route_that_there_is(document: dict[str, Any]) -> N
         ("GET", "/v1/incidents/{id}"),
         ("POST", "/v1/incidents/{id}/steps/{n}"),
         ("POST", "/v1/incidents/{id}/resolve"),
+        ("GET", "/v1/success-checks"),
+        ("GET", "/v1/success-checks/{name}/rows"),
         ("POST", "/webhooks/stripe"),
         ("GET", "/healthz"),
         ("GET", "/readyz"),

@@ -11,6 +11,7 @@ from sqlmodel import select
 from billing.stripe_events import FRESH, STUCK
 from db import stripe_events
 from db.session import Database
+from db.stripe_events import Arrived
 from db.tables import Outbox, StripeEvent, StripeEventCheck
 from tests.builders import NOW, store
 from tests.money_rows import an_event
@@ -18,19 +19,27 @@ from tests.money_rows import an_event
 LATER = NOW + timedelta(seconds=2)
 
 
-async def record(database: Database, event: StripeEvent) -> bool:
+def arrived(event: StripeEvent) -> Arrived:
+    return Arrived(
+        id=event.id,
+        type=event.type,
+        object_id=event.object_id,
+        livemode=event.livemode,
+        created_at=event.created_at,
+        at=event.received_at,
+        missed=event.missed,
+    )
+
+
+async def keep(database: Database, *events: StripeEvent) -> list[bool]:
+    """Of each, whether it was new."""
     async with database.transaction() as session:
-        kept = await stripe_events.keep(
-            session,
-            id=event.id,
-            type=event.type,
-            object_id=event.object_id,
-            livemode=event.livemode,
-            created_at=event.created_at,
-            at=event.received_at,
-            missed=event.missed,
-        )
-        return kept.new
+        return [one.new for one in await stripe_events.keep(session, [*map(arrived, events)])]
+
+
+async def record(database: Database, event: StripeEvent) -> bool:
+    [new] = await keep(database, event)
+    return new
 
 
 async def checked(database: Database, until: datetime, at: datetime, missed: int = 0) -> None:
@@ -79,6 +88,39 @@ async def test_of_the_same_event_at_the_same_moment_one_is_new(database: Databas
     await other.dispose()
 
     assert sorted(new) == [False] * 9 + [True]
+
+
+async def test_of_many_at_once_each_is_new_once_and_has_one_start(database: Database) -> None:
+    known, ignored = an_event(), an_event(type="product.created")
+    await record(database, known)
+    fresh = [an_event() for _ in range(3)]
+
+    again = an_event(id=fresh[0].id, received_at=LATER)
+    new = await keep(database, fresh[2], fresh[0], known, again, ignored, fresh[1])
+
+    assert new == [True, True, False, False, True, True]
+    first = await kept(database, fresh[0])
+    assert first is not None
+    assert first.received_at == NOW
+    async with database.reading() as session:
+        starts = await session.exec(select(Outbox.payload).order_by(Outbox.workflow_id))
+        assert sorted(start["event"] for start in starts) == sorted(e.id for e in (known, *fresh))
+
+
+async def test_many_that_two_store_in_another_order_are_each_new_once(
+    database: Database, database_url: str
+) -> None:
+    ids = [an_event().id for _ in range(20)]
+    other = Database(database_url)  # connections of its own, like another process
+
+    async def storing(number: int) -> list[bool]:
+        order = ids if number % 2 else ids[::-1]
+        return await keep((database, other)[number % 2], *(an_event(id=id_) for id_ in order))
+
+    new = await asyncio.gather(*map(storing, range(8)))
+    await other.dispose()
+
+    assert sum(map(sum, new)) == len(ids)
 
 
 async def test_the_first_to_settle_an_event_stays(database: Database) -> None:

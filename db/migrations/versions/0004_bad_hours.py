@@ -21,6 +21,13 @@ TABLES = (
     "differences",
     "cases",
 )
+PERIODS = (
+    ("ix_operations_requested", "operations", ["organization_id", "kind", "created_at"]),
+    ("ix_operations_closed", "operations", ["organization_id", "kind", "closed_at"]),
+    ("ix_commitments_decided", "commitments", ["organization_id", "decided_at"]),
+    ("ix_approvals_closed", "approvals", ["organization_id", "kind", "closed_at"]),
+)
+"""By which the success checks find what happened in a period."""
 OF_INCIDENTS = (
     ("first_fault_at", TIME),
     ("alerted_at", TIME),
@@ -56,6 +63,8 @@ def upgrade() -> None:
     with op.batch_alter_table("commitments") as commitments:
         # Nobody asked for what was made in Stripe itself.
         commitments.alter_column("person_id", existing_type=TEXT, nullable=True)
+    for name, table, columns in PERIODS:
+        op.create_index(name, table, columns)
 
 
 def _create_incidents() -> None:
@@ -204,6 +213,8 @@ def downgrade() -> None:
     with op.batch_alter_table("commitments") as commitments:
         commitments.alter_column("person_id", existing_type=TEXT, nullable=False)
     op.drop_index("ix_balance_transactions_customer", "balance_transactions")
+    for name, table, _ in reversed(PERIODS):
+        op.drop_index(name, table_name=table)
     for table in reversed(TABLES):
         op.drop_table(table)
     op.drop_index("ix_stripe_events_object_id", "stripe_events")
