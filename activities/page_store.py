@@ -29,8 +29,9 @@ Row = TypeVar("Row", bound=SQLModel)
 KEPT: Mapping[ObjectKind, frozenset[str]] = {
     # Neither a PaymentIntent nor its charge names the invoice.
     ObjectKind.PAYMENT: frozenset({"invoice_id"}),
-    # Somebody may have cleared the metadata that names the operation.
+    # Which operation made it stays known when somebody clears its metadata in Stripe.
     ObjectKind.REFUND: frozenset({"operation_id"}),
+    ObjectKind.CREDIT_NOTE: frozenset({"operation_id"}),
     # Of one that a credit note made, the note names the operation.
     ObjectKind.BALANCE_TRANSACTION: frozenset({"operation_id"}),
 }
