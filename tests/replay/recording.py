@@ -14,8 +14,9 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowExecutionStatus, WorkflowHistory
 from temporalio.service import RPCError, RPCStatusCode
 
+from billing.incidents import Component
 from billing.stripe_events import FOLLOWED
-from db.tables import Approval, CustomerMail, Notice, Operation, StripeEvent
+from db.tables import Approval, CustomerMail, Incident, Notice, Operation, StripeEvent
 from workflows import ids as workflow_ids
 
 from ..house import House
@@ -28,7 +29,8 @@ def recording() -> bool:
 
 
 async def record(home: House, test: str) -> None:
-    """Writes the histories of operations, approvals, notices, mails, and of Stripe's events one a branch."""
+    """Writes the histories of operations, approvals, notices, incidents, mails, and of Stripe's events one a
+    branch."""
     name = re.sub(r"^test_|\[.*$", "", test)
     async with home.database.reading() as session:
         for kind, table in (("operation", Operation), ("approval", Approval), ("notice", Notice)):
@@ -37,6 +39,10 @@ async def record(home: House, test: str) -> None:
                 if await _is_ours(home, workflow_id):
                     await _settled(home, kind, workflow_id)
                     await _write(home, workflow_id, f"{name}.{kind}-{number}.json")
+        for number, one in enumerate((await session.exec(select(Incident).order_by(Incident.id))).all(), 1):
+            workflow_id = workflow_ids.incident_workflow(one.id, Component(one.component))
+            if await _is_ours(home, workflow_id):
+                await _write(home, workflow_id, f"{name}.incident-{number}.json")
         mails = (await session.exec(select(CustomerMail.id).where(CustomerMail.template != "reminder"))).all()
         for number, mail in enumerate(sorted(mails), 1):
             workflow_id = workflow_ids.customer_mail_workflow(mail)
