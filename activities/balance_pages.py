@@ -53,7 +53,7 @@ async def balances_page(
             ]
             one = RunPage(of.reconciliation, customer) if of else None
             differing = await store_rows(session, ObjectKind.BALANCE_TRANSACTION, rows, one)
-            new = {found.row.id for found in differing if found.added}
+            new = {found.row.id for found in differing if found.new}
             made = [found for row in rows for found in case_finds.of_transaction(row, row.id in new)]
             await case_notice.notice(session, made, read_at)
         stored += len(rows)

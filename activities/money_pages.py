@@ -108,7 +108,7 @@ async def _store(
         owners = await _owners(session, {document["customer"] for document in found})
         ours = {document["id"]: document for document in found if document["customer"] in owners}
         rows = [row(document, owners[document["customer"]], read_at) for document in ours.values()]
-        new = {one.row.id for one in await store_rows(session, kind, rows, of) if one.added}
+        new = {one.row.id for one in await store_rows(session, kind, rows, of) if one.new}
         made = [one for row_ in rows for one in _made(row_, ours[row_.id], row_.id in new)]
         await case_notice.notice(session, made, read_at)
     return Mirrored(len(rows), _next(page))

@@ -13,6 +13,10 @@ from db.stripe_events import Arrived, Kept
 AT_ONCE = 100
 """Events of one commit at most."""
 
+LANES = 4
+"""Commits at any time, where the database takes several: one may be waiting for the disk, another's answer be
+on its way."""
+
 Waiting = tuple[Arrived, "asyncio.Future[Kept]"]
 
 
@@ -20,7 +24,9 @@ class Inbox:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._waiting: list[Waiting] = []
-        self._storing: asyncio.Task[None] | None = None
+        self._lanes = 1 if database.is_sqlite else LANES
+        self._busy = 0
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def keep(self, event: Arrived) -> Kept:
         """Store the event, and with it the start of what follows it. Raises what the database does.
@@ -29,18 +35,21 @@ class Inbox:
         """
         stored: asyncio.Future[Kept] = asyncio.get_running_loop().create_future()
         self._waiting.append((event, stored))
-        if self._storing is None:
-            self._storing = asyncio.create_task(self._store())
+        if self._busy < self._lanes:
+            self._busy += 1
+            lane = asyncio.create_task(self._store())
+            self._tasks.add(lane)  # the loop itself keeps no hold of it
+            lane.add_done_callback(self._tasks.discard)
         return await stored
 
     async def _store(self) -> None:
-        """Until nobody waits any more."""
+        """Until nobody waits any more: nothing comes between that and making way for the next."""
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
                 await self._commit(batch)
         finally:
-            self._storing = None
+            self._busy -= 1
 
     async def _commit(self, batch: list[Waiting]) -> None:
         try:

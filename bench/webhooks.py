@@ -56,7 +56,7 @@ async def _measure(stage: Stage, deliveries: int) -> Report:
     answered: tuple[Times, Times] = ([], [])
     following = 0.0
     distinct: list[dict[str, Any]] = []
-    port = reserve_ports({})["api"]  # another than that of the API, which is taken
+    port = reserve_ports({})["api"]
     bare = [sys.executable, "-m", "bench.bare_webhooks", str(port)]
     async with (
         stage.product(),

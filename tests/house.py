@@ -8,7 +8,7 @@ import json
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
@@ -25,6 +25,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
+from activities.outbox import OutboxSweep
 from api.app import create_app
 from api.context import Context, StripeAccount
 from billing.policy import Policy, policy_from_toml
@@ -42,6 +43,8 @@ from .shop import APRIL, PLANS, Plans, Shop, open_shop
 
 BIN = Path(sys.executable).parent
 SECRET = "whsec_house"
+SWEEP_EVERY = 1.0
+"""Seconds between two looks at the outbox."""
 PATIENCE = 30.0
 """Seconds until a test gives up waiting for a state."""
 
@@ -304,6 +307,26 @@ async def time_skipping() -> AsyncIterator[WorkflowEnvironment]:
 
 
 @asynccontextmanager
+async def sweeping(activities: composition.Activities) -> AsyncIterator[None]:
+    """Within, the outbox is swept now and then, as by its schedule: the time-skipping server has none."""
+    sweep = next(one for one in activities.main if one.__name__ == OutboxSweep.deliver_outbox.__name__)
+
+    async def again_and_again() -> None:
+        while True:
+            await asyncio.sleep(SWEEP_EVERY)
+            with suppress(Exception):  # Temporal would try it again, and so does the next look
+                await sweep()
+
+    task = asyncio.create_task(again_and_again())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+@asynccontextmanager
 async def house(
     environment: WorkflowEnvironment,
     database: Database,
@@ -339,6 +362,7 @@ async def house(
         )
         context: Context = app.state.context
         stack.push_async_callback(context.dispatcher.idle)
+        await stack.enter_async_context(sweeping(activities))
         yield House(
             environment.client,
             environment,
