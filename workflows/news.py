@@ -43,7 +43,7 @@ class News:
                 if events_first and await _all_events_known():
                     continue
             return True
-        return False
+        return self._told or enough()
 
 
 async def _all_events_known() -> bool:
