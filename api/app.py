@@ -139,7 +139,7 @@ def create_app(
         database=database,
         dispatcher=dispatcher,
         inbox=Inbox(database),
-        at_once=Rates(webhooks.AT_ONCE_A_SECOND),
+        events=Rates(webhooks.CALM),
         rates=Rates(rate),
         metrics=metrics,
         meter=meter,

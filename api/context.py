@@ -31,7 +31,7 @@ class StripeAccount:
 class Context:
     """`policy_document` is the policy as operations keep it, and `policy_hash` its hash; made once.
 
-    `at_once` is how many of Stripe's events are passed on to Temporal as they come.
+    `events` tells whether Stripe's events come in a burst.
     """
 
     policy: Policy
@@ -40,7 +40,7 @@ class Context:
     database: Database
     dispatcher: Dispatcher
     inbox: Inbox
-    at_once: Rates
+    events: Rates
     rates: Rates
     metrics: Metrics
     meter: HealthMeter

@@ -24,22 +24,23 @@ class Rates:
         self._spread_until: dict[str, float] = {}
 
     def hit(self, key: str) -> None:
-        """Count one request; raises ApiProblem `rate_limited` beyond the rate."""
-        wait = self._count(key)
-        if wait:
-            detail = f"This API key sends more than {self._a_second:g} a second; wait as Retry-After says."
-            raise ApiProblem("rate_limited", detail, headers={"Retry-After": str(math.ceil(wait))})
-
-    def within(self, key: str) -> bool:
-        """Count one, unless it is beyond the rate."""
-        return not self._count(key)
-
-    def _count(self, key: str) -> float:
-        """Seconds until one more would be within the rate; 0 when this one is, and is counted."""
+        """Count one request; raises ApiProblem `rate_limited` beyond the rate, and does not count it then."""
         now = self._clock()
-        spread_until = max(self._spread_until.get(key, now), now) + 1 / self._a_second
-        ahead = spread_until - now - max(1.0, 1 / self._a_second)
+        spread_until, ahead = self._one_more(key, now)
         if ahead > 1e-9:
-            return ahead
+            detail = f"This API key sends more than {self._a_second:g} a second; wait as Retry-After says."
+            raise ApiProblem("rate_limited", detail, headers={"Retry-After": str(math.ceil(ahead))})
         self._spread_until[key] = spread_until
-        return 0.0
+
+    def calm(self, key: str) -> bool:
+        """Count one, and whether it is within the rate. Those beyond it count too: while more come than
+        that, none is, and for a second afterwards."""
+        now = self._clock()
+        spread_until, ahead = self._one_more(key, now)
+        self._spread_until[key] = min(spread_until, now + 2.0)
+        return ahead <= 1e-9
+
+    def _one_more(self, key: str, now: float) -> tuple[float, float]:
+        """Until when all would be spread out evenly with one more, and how far that is beyond the rate."""
+        spread_until = max(self._spread_until.get(key, now), now) + 1 / self._a_second
+        return spread_until, spread_until - now - max(1.0, 1 / self._a_second)

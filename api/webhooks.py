@@ -30,10 +30,12 @@ PATH = "/webhooks/stripe"
 MOST_BYTES = 256 * 1024
 """More than any event has; what is longer is not read into memory."""
 
-AT_ONCE_A_SECOND = 20.0
+CALM = 20.0
+"""Events a second: while more come, they are left to the sweep, which takes many together a little later.
+Following them at once would take the machine from those that are still coming, and from what people ask."""
+
 MOST_IN_FLIGHT = 20
-"""Of events that are passed on to Temporal at once. More are left to the sweep, which takes many together a
-few seconds later: a burst of them leaves room for what people ask."""
+"""Of those that are passed on at once: more, while Temporal is slow, are left to the sweep too."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,255}$")]
 
@@ -121,7 +123,7 @@ async def _take(request: Request, context: Context) -> str:
     if event.livemode != context.stripe.livemode:
         return "other_mode"
     at = now()
-    most = MOST_IN_FLIGHT if context.at_once.within(PATH) else 0
+    most = MOST_IN_FLIGHT if context.events.calm(PATH) else 0
     with context.dispatcher.place(most) as at_once:
         kept = await context.inbox.keep(
             Arrived(
