@@ -33,7 +33,12 @@ async def bad_hours(folder: Path, seed: int, seconds: float, *, every: float = 1
         people = People(stage, till, random.Random(seed))
         keeping = [
             asyncio.create_task(one)
-            for one in (_time_flies(stage), people.keep_watch(), people.approve_what_waits())
+            for one in (
+                _time_flies(stage),
+                people.keep_watch(),
+                people.approve_what_waits(),
+                people.close_what_failed(),
+            )
         ]
         try:
             await asyncio.sleep(CALM)

@@ -143,7 +143,7 @@ class People:
     # --- What they begin ------------------------------------------------------------------------------
 
     async def refund(self) -> None:
-        """Of one payment; one that fails is left at that, with a note."""
+        """Of one payment."""
         if not self.till.payments:
             return
         payment, paid = self.till.payments.pop()
@@ -154,17 +154,7 @@ class People:
             "note": NOTE,
         }
         operation = await self._ask("/v1/refunds", body, "refund")
-        while True:
-            now = await self._followed(operation, ("completed", "failed", "mismatched", "blocked"))
-            if "close" not in now["allowed_actions"]:
-                return
-            answer = await self.stage.post(
-                "billing_admin",
-                f"/v1/refunds/{operation}/resolution",
-                {"action": "close", "comment": "The customer was paid by bank transfer instead."},
-            )
-            assert answer.status_code in (200, 202, 409), answer.text
-            await asyncio.sleep(PAUSE)
+        await self._followed(operation, ("completed", "failed", "mismatched", "blocked"))
 
     async def credit(self) -> None:
         """On the balance; every other one is beyond the admin's authority."""
@@ -216,11 +206,9 @@ class People:
         if made is None:
             return
         self.elsewhere.append(made)
-        while True:
-            page = await self.stage.get("billing_admin", "/v1/cases?open=true&limit=100")
-            case = next((one for one in page["data"] if one["object"] == made), None)
-            if case is not None:
-                break
+        while (case := await self._case_of(made)) is None:
+            if await self._failed(made):
+                return  # it came to nothing before anybody here had heard of it
             await asyncio.sleep(PAUSE)
         answer = await self.stage.post(
             "billing_admin",
@@ -229,6 +217,16 @@ class People:
         )
         assert answer.status_code in (200, 202), answer.text
         await self._followed(case["id"], FINAL)
+
+    async def _case_of(self, refund: str) -> Json | None:
+        page = await self.stage.get("billing_admin", "/v1/cases?limit=100")
+        return next((one for one in page["data"] if one["object"] == refund), None)
+
+    async def _failed(self, refund: str) -> bool:
+        try:
+            return (await self.stage.stripe.v1.refunds.retrieve_async(refund)).status == "failed"
+        except (stripe.StripeError, httpx.TransportError):
+            return False
 
     async def remind(self) -> None:
         await self._followed(
@@ -266,6 +264,20 @@ class People:
             await asyncio.sleep(PAUSE)
         elif incident["id"] not in self.resolved:
             self.resolved.append(incident["id"])
+
+    async def close_what_failed(self) -> None:
+        """A refund that fails, which it can after it had succeeded, is left at that, with a note."""
+        while True:
+            page = await self.stage.get("billing_admin", "/v1/operations?kind=refund&open=true&limit=100")
+            for one in page["data"]:
+                if "close" in one["allowed_actions"]:
+                    answer = await self.stage.post(
+                        "billing_admin",
+                        f"/v1/refunds/{one['id']}/resolution",
+                        {"action": "close", "comment": "The customer was paid by bank transfer instead."},
+                    )
+                    assert answer.status_code in (200, 202, 409), answer.text
+            await asyncio.sleep(PAUSE)
 
     async def approve_what_waits(self) -> None:
         """The controller and Legal approve whatever they are asked."""

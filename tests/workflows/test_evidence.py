@@ -136,3 +136,12 @@ async def test_a_plan_change_is_whole(home: House, acme: Tenant) -> None:
         "plan_change_requested",
         "plan_change_applied",
     ]
+
+
+async def test_a_reminder_runs_evidence_is_whole(home: House, acme: Tenant) -> None:
+    key = {"Idempotency-Key": "evidence-run-1"}
+    answer = await home.post(acme.admin, "/v1/reminder-runs", {"dry_run": True}, **key)
+    operation = answer.json()["id"]
+    await home.wait(acme, operation, "completed")
+    document = await evidence(home, acme, operation, "a_reminder_run")
+    assert document["operation"]["subject"] == {"dry_run": True, "seen": 0}
