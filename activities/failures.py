@@ -17,6 +17,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from billing.operations import Problem
 
 from .stripe_budget import NotSent, retry_after
+from .stripe_faults import CREDENTIALS, LIMITED, UNREACHABLE
 
 Verdict = Literal["refusal", "later", "unknown"]
 
@@ -63,13 +64,13 @@ def translate(error: stripe.StripeError) -> Failure:
     code = error.error.code if error.error is not None else None
     wait = _retry_after(error)
     if status is None or status == 409 or status >= 500:
-        return _failure(error, "unknown", code or "stripe_unreachable", retry_after=wait)
+        return _failure(error, "unknown", code or UNREACHABLE, retry_after=wait)
     if status == 429:
         wait = wait or _spread(BUSY_OBJECT if code == "lock_timeout" else RATE_LIMITED)
-        return _failure(error, "later", code or "rate_limit", retry_after=wait)
+        return _failure(error, "later", code or LIMITED, retry_after=wait)
     if status in (401, 403):
         # The key is wrong or lacks a permission: nothing is wrong with the request, and an operator mends it.
-        return _failure(error, "later", "stripe_credentials", retry_after=_spread(BAD_CREDENTIALS))
+        return _failure(error, "later", CREDENTIALS, retry_after=_spread(BAD_CREDENTIALS))
     declined = status == 402
     return _failure(error, "refusal", code or ("card_declined" if declined else "stripe_refused"), declined)
 

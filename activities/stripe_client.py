@@ -8,13 +8,13 @@ from contextlib import AsyncExitStack
 from time import monotonic
 from typing import Any
 
-import httpx
 import stripe
 
 from billing.incidents import Component
 from db.health_meter import HealthMeter
 
 from .stripe_budget import OF_AN_ENDPOINT, OF_THE_ACCOUNT, REASON, StripeGate
+from .stripe_faults import CREDENTIALS, LIMITED, UNREACHABLE
 from .stripe_requests import asked
 
 TIMEOUT = 25.0
@@ -51,8 +51,8 @@ class _GatedClient(stripe.HTTPXClient):
             sent_at = monotonic()
             try:
                 content, status, answer = await super().request_async(method, url, headers, post_data)
-            except stripe.APIConnectionError as error:
-                self._count(_lost(error))
+            except stripe.APIConnectionError:
+                self._count(UNREACHABLE)
                 raise
             self._count(_fault(status, answer))
             if self._gate is not None:
@@ -68,16 +68,11 @@ class _GatedClient(stripe.HTTPXClient):
             self._meter.fault(Component.STRIPE, fault)
 
 
-def _lost(error: stripe.APIConnectionError) -> str:
-    return "timeout" if isinstance(error.__cause__, httpx.TimeoutException) else "unreachable"
-
-
 def _fault(status: int, headers: Mapping[str, str]) -> str | None:
-    """A stable word for what is wrong with Stripe, or with our access to it; None for an answer as it
-    should be, such as a definite no or a lock on one object."""
-    reason = headers.get(REASON, "")
-    if status == 429 and reason in OF_THE_ACCOUNT | OF_AN_ENDPOINT:
-        return reason
+    """What is wrong with Stripe, or with our access to it, in the codes of `failures.translate`; None for an
+    answer as it should be, such as a definite no or a lock on one object."""
+    if status == 429 and headers.get(REASON, "") in OF_THE_ACCOUNT | OF_AN_ENDPOINT:
+        return LIMITED
     if status in (401, 403):
-        return "credentials"
-    return f"http_{status}" if status >= 500 else None
+        return CREDENTIALS
+    return UNREACHABLE if status >= 500 else None

@@ -17,7 +17,7 @@ from starlette.responses import RedirectResponse, Response
 from billing.incidents import Component
 from billing.operations import CUSTOMER
 from billing.portal import InvoiceFetch, InvoiceFetched
-from db import invoice_pdfs, portal_pages
+from db import incidents, invoice_pdfs, portal_pages
 from db.tables import Invoice, PortalLink
 
 from ..context import Context, InContext, portal_policy
@@ -206,9 +206,15 @@ async def _fetched(
         log.warning("link %s: %s can't be had: %s", link.id, want, problem.code)
         await visits.fetch_failed(context, access)
         context.metrics.visit("unavailable")
-        if problem.code == "stripe_unavailable":
+        if problem.code == "stripe_unavailable" and not await _stripe_is_away(context):
             request.state.portal_fault = problem.code
         return None
+
+
+async def _stripe_is_away(context: Context) -> bool:
+    """Then it is Stripe's incident. The portal's own would have reminders left out."""
+    async with context.database.reading() as session:
+        return await incidents.is_open(session, Component.STRIPE)
 
 
 async def _pdf(context: Context, pdf_id: str, invoice: Invoice) -> Response:
