@@ -30,9 +30,10 @@ PATH = "/webhooks/stripe"
 MOST_BYTES = 256 * 1024
 """More than any event has; what is longer is not read into memory."""
 
-CALM = 20.0
-"""Events a second: while more come, they are left to the sweep, which takes many together a little later.
-Following them at once would take the machine from those that are still coming, and from what people ask."""
+CALM = 10.0
+"""Events a second, which is more than one payment makes. While more come, they are left to the sweep, which
+takes many together a little later: following an event costs far more than keeping it, and would take the
+machine from those that are still coming, and from what people ask."""
 
 MOST_IN_FLIGHT = 20
 """Of those that are passed on at once: more, while Temporal is slow, are left to the sweep too."""

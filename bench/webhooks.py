@@ -22,7 +22,7 @@ from .organizations import provision
 from .reports import Report, Target, figure, milliseconds, percentile, ratios
 from .stage import Stage, on_stage
 
-TURNS = 10
+TURNS = 5
 DUPLICATES = 0.3
 """Of all deliveries."""
 HANDS = 20
