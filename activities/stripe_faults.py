@@ -1,4 +1,4 @@
-"""The codes for what is wrong with Stripe, or with our access to it: in errors, counts and incidents alike."""
+"""Codes for what is wrong with Stripe or our access to it: in errors, counts and incidents alike."""
 
 LIMITED = "rate_limit"
 UNREACHABLE = "stripe_unreachable"
