@@ -18,7 +18,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from billing.delivery import Delivery
 from billing.operations import Problem
 
-from . import ids
+from . import ids, options
 
 OVERTAKEN = (RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.ABORTED)
 AGAIN = 0.05
@@ -51,6 +51,7 @@ async def send(
                 task_queue=ids.MAIN_QUEUE,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                priority=options.STARTED.get(name, options.PEOPLE),
                 rpc_timeout=within,
             )
         else:

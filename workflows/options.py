@@ -22,6 +22,9 @@ RESUMED = Priority(priority_key=3)
 """It was held: after what comes in now."""
 SWEEP = Priority(priority_key=4)
 
+STARTED = {ids.STRIPE_EVENT: EVENTS}
+"""What is started for nobody in particular; everything else that the API starts, somebody waits for."""
+
 PATIENT = RetryPolicy(
     initial_interval=timedelta(milliseconds=500),
     backoff_coefficient=2.0,
