@@ -156,6 +156,7 @@ async def reconciliations(database: Database, acme: Tenant, other: Tenant) -> Re
             requested_by="system",
             state=state,
             stage="done",
+            workflow_id=new_id("run"),
             counts=counts | {acme.id: {"invoice": invoices}},
             started_at=NOW,
             ended_at=ended_at,

@@ -9,7 +9,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -112,6 +112,8 @@ class House:
     app: FastAPI | None = None
     watch: Watch | None = None
     """That of its worker; it looks when a test says so."""
+    ran: list[str] = field(default_factory=list)
+    """What a schedule would have started."""
 
     @property
     def stand_in(self) -> StandIn:
@@ -189,10 +191,9 @@ class House:
     async def run(self, workflow: str) -> Any:
         """Starts what a schedule would start, and waits for its end without skipping time."""
         assert self.environment is not None
+        self.ran.append(f"{workflow}-{next(_keys)}")
         with self.environment.auto_time_skipping_disabled():
-            return await self.temporal.execute_workflow(
-                workflow, id=f"{workflow}-{next(_keys)}", task_queue=ids.MAIN_QUEUE
-            )
+            return await self.temporal.execute_workflow(workflow, id=self.ran[-1], task_queue=ids.MAIN_QUEUE)
 
     async def _delivered(self) -> None:
         async def empty() -> bool:
@@ -202,11 +203,7 @@ class House:
 
     async def swept(self) -> None:
         """Passes on what waits in the outbox, as the schedule does."""
-        assert self.environment is not None
-        with self.environment.auto_time_skipping_disabled():
-            await self.temporal.execute_workflow(
-                ids.OUTBOX_SWEEP, id=f"sweep-{next(_keys)}", task_queue=ids.MAIN_QUEUE
-            )
+        await self.run(ids.OUTBOX_SWEEP)
 
     # --- waiting ----------------------------------------------------------------------------------------
 

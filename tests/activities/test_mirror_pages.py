@@ -121,6 +121,8 @@ async def test_the_subscription_is_mirrored_with_the_period_of_its_item(
         "status": "active",
         "schedule": None,
         "cancel_at": None,
+        "plixo_operation": None,
+        "plixo_effect": None,
     }
 
 

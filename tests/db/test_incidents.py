@@ -86,10 +86,16 @@ async def test_holds_are_released_once_the_longest_waiting_first(database: Datab
         await holds.release(session, "hold_00", NOW)
         await holds.release(session, "hold_00", NOW + timedelta(hours=1))
     async with database.reading() as session:
-        assert [one.id for one in await holds.open_holds(session, "stripe", 5)] == ["hold_01", "hold_02"]
-        assert [one.id for one in await holds.open_holds(session, "stripe", 1)] == ["hold_01"]
-        assert (await holds.count(session, "stripe"), await holds.count(session, "stripe", acme.id)) == (2, 1)
-        assert await holds.count(session, "mail") == 0
+        assert [one.id for one in await holds.open_holds(session, Component.STRIPE, 5)] == [
+            "hold_01",
+            "hold_02",
+        ]
+        assert [one.id for one in await holds.open_holds(session, Component.STRIPE, 1)] == ["hold_01"]
+        assert (
+            await holds.count(session, Component.STRIPE),
+            await holds.count(session, Component.STRIPE, acme.id),
+        ) == (2, 1)
+        assert await holds.count(session, Component.MAIL) == 0
 
 
 async def test_what_several_processes_have_counted_adds_up_and_old_counts_are_forgotten(

@@ -10,13 +10,24 @@ import re
 from pathlib import Path
 
 from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowExecutionStatus, WorkflowHistory
 from temporalio.service import RPCError, RPCStatusCode
 
+from billing.customer_mails import PERSON_MAIL
 from billing.incidents import Component
 from billing.stripe_events import FOLLOWED
-from db.tables import Approval, CustomerMail, Incident, Notice, Operation, StripeEvent
+from db.tables import (
+    Approval,
+    CustomerMail,
+    Incident,
+    Notice,
+    Operation,
+    Outbox,
+    Reconciliation,
+    StripeEvent,
+)
 from workflows import ids as workflow_ids
 
 from ..house import House
@@ -29,8 +40,8 @@ def recording() -> bool:
 
 
 async def record(home: House, test: str) -> None:
-    """Writes the histories of operations, approvals, notices, incidents, mails, and of Stripe's events one a
-    branch."""
+    """Writes the histories of operations, approvals, notices, incidents, mails, what ran in the background,
+    and of Stripe's events one a branch."""
     name = re.sub(r"^test_|\[.*$", "", test)
     async with home.database.reading() as session:
         for kind, table in (("operation", Operation), ("approval", Approval), ("notice", Notice)):
@@ -49,6 +60,7 @@ async def record(home: House, test: str) -> None:
             if await _is_ours(home, workflow_id):
                 await home.temporal.get_workflow_handle(workflow_id).result()
                 await _write(home, workflow_id, f"{name}.mail-{number}.json")
+        await _write_background(home, name, await _background(session, home))
         query = select(StripeEvent.id, StripeEvent.type).where(StripeEvent.state != "pending")
         events = (await session.exec(query.order_by(StripeEvent.id))).all()
     written: set[str] = set()
@@ -60,6 +72,29 @@ async def record(home: House, test: str) -> None:
             if branch not in written:
                 written.add(branch)
                 await _write(home, handle.id, f"{name}.event-{branch}.json")
+
+
+async def _background(session: AsyncSession, home: House) -> dict[str, list[str]]:
+    """Workflows of no operation, by what they are called in a file's name."""
+    mails = select(Outbox.workflow_id).where(Outbox.name == PERSON_MAIL, Outbox.action == "start")
+    return {
+        "person-mail": list(await session.exec(mails.order_by(Outbox.workflow_id))),
+        "reconciliation": list(
+            await session.exec(select(Reconciliation.workflow_id).order_by(Reconciliation.id))
+        ),
+        "catch-up": [one for one in home.ran if one.startswith(workflow_ids.EVENT_CATCH_UP)],
+    }
+
+
+async def _write_background(home: House, name: str, found: dict[str, list[str]]) -> None:
+    """Those that have ended: one of each says as much as ten."""
+    for kind, workflows in found.items():
+        for workflow_id in workflows[:2]:
+            if await _is_ours(home, workflow_id):
+                described = await home.temporal.get_workflow_handle(workflow_id).describe()
+                if described.status != WorkflowExecutionStatus.RUNNING:
+                    number = workflows.index(workflow_id) + 1
+                    await _write(home, workflow_id, f"{name}.{kind}-{number}.json")
 
 
 def _branch(history: WorkflowHistory) -> str:

@@ -131,6 +131,11 @@ async def test_a_plan_change_is_whole(home: House, acme: Tenant) -> None:
     await home.reviewed(acme, operation)
     await home.decide(acme.controller, operation)
     await home.wait(acme, operation, "completed")
+
+    async def finance_has_both() -> bool:  # the second notice begins a moment after its plan change
+        return len((await home.get(acme.finance, "/v1/notices"))["data"]) == 2
+
+    await until(finance_has_both, lambda: "Finance was not told of the final figures")
     document = await evidence(home, acme, operation, "plan_change")
     assert [notice["kind"] for notice in document["notices"]] == [
         "plan_change_requested",
