@@ -19,7 +19,7 @@ from .stripe_reads import ask
 PAGE = 100
 """The most that Stripe gives at a time."""
 
-OVERLAP = timedelta(minutes=5)
+OVERLAP = timedelta(minutes=2)
 """How much is asked for again: an event may be listed a little later than it says that it happened."""
 
 AT_FIRST = timedelta(hours=1)
