@@ -63,7 +63,7 @@ class Reconciliations:
         """
         at = self._clock()
         async with self._database.transaction() as session:
-            await reconciliations.end(session, [order.reconciliation], at, order.problem)
+            await reconciliations.end(session, [order.reconciliation], at, order.problem, order.missed)
             await differences.take_back(session, at)
             await reconciliations.forget(session)
 

@@ -130,7 +130,7 @@ def _shown(
     compared: Mapping[str, int] = run.counts.get(who.organization, {})
     differing = counted.get(run.id, {})
     facts: dict[str, Any] = run.model_dump(
-        include={"id", "requested_by", "state", "stage", "started_at", "ended_at", "error"}
+        include={"id", "requested_by", "state", "stage", "started_at", "ended_at", "events_missed", "error"}
     )
     counts = [
         ComparedAnswer(object_kind=kind, compared=compared.get(kind, 0), differing=differing.get(kind, 0))

@@ -11,6 +11,7 @@ WAITING: Example = {
     "stage": "waiting",
     "started_at": "2026-04-24T09:30:00Z",
     "ended_at": None,
+    "events_missed": 0,
     "counts": [],
     "error": None,
 }

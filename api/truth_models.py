@@ -35,6 +35,10 @@ class ReconciliationAnswer(Answer):
     stage: str = Field(description="What it compares now, or did last")
     started_at: datetime
     ended_at: datetime | None
+    events_missed: int = Field(
+        description="Events of Stripe's, of all organizations, that had not arrived: what they tell of is "
+        "then followed, and is no difference"
+    )
     counts: list[ComparedAnswer]
     error: ProblemBody | None = Field(description="Why it failed, or was not complete")
 

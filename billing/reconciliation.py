@@ -39,6 +39,8 @@ class ReconcileInput(Message):
     phase: int = 0
     after: str | None = None
     compared: int = 0
+    missed: int = 0
+    """Events that had not arrived."""
     problem: Problem | None = None
 
 
@@ -60,4 +62,6 @@ class EndRun(Message):
     """The run has ended, for `problem` where there is one."""
 
     reconciliation: str
+    missed: int = 0
+    """Events that had not arrived before it."""
     problem: Problem | None = None

@@ -73,13 +73,20 @@ async def count(session: AsyncSession, id_: str, page: str, kind: str, compared:
     run.counts, run.counted = counts, page
 
 
-async def end(session: AsyncSession, ids: Sequence[str], at: datetime, problem: Problem | None) -> None:
-    """Runs are over, for `problem` where there is one; what had ended before stays so."""
+async def end(
+    session: AsyncSession, ids: Sequence[str], at: datetime, problem: Problem | None, missed: int = 0
+) -> None:
+    """Runs are over, for `problem` where there is one; what had ended before stays so.
+
+    `missed` is how many events had not arrived.
+    """
     state: RunState = "failed" if problem else "completed"
     await session.exec(
         update(Reconciliation)
         .where(col(Reconciliation.id).in_(ids), col(Reconciliation.state) == RUNNING)
-        .values(state=state, ended_at=at, error=problem.model_dump() if problem else None)
+        .values(
+            state=state, ended_at=at, error=problem.model_dump() if problem else None, events_missed=missed
+        )
         .execution_options(synchronize_session=False)
     )
 

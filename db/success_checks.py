@@ -169,7 +169,12 @@ def _allowed(period: Period) -> Select[Any]:
         col(Operation.state),
         allowed.c.allowed_at,
         first.label("visible_at"),
-    ).join_from(allowed, Operation, col(Operation.id) == allowed.c.operation)
+    ).join_from(
+        allowed,
+        Operation,
+        # What was made in Stripe itself counts in somebody's authority, but nobody was asked to allow it.
+        and_(col(Operation.id) == allowed.c.operation, col(Operation.kind) != Kind.CASE.value),
+    )
 
 
 def _was_to_be_seen(row: Any) -> bool:

@@ -47,6 +47,8 @@ class Reconciliation(SQLModel, table=True):
     """By organization and kind of object: how many were compared."""
     counted: str | None = None
     """The page that was counted last: one that is done again is counted once."""
+    events_missed: int = 0
+    """Events of Stripe's that had not arrived before it, of all organizations."""
     error: dict[str, Any] | None = document(default=None)
     """Why it failed: code and message."""
     workflow_id: str = Field(unique=True)

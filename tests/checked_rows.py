@@ -77,13 +77,15 @@ async def plan_changes(database: Database, acme: Tenant) -> dict[str, Operation]
 
 async def money_back(database: Database, acme: Tenant) -> dict[str, Operation]:
     """A refund within authority, visible after 300 s; one whose note is missing; a credit that is not visible
-    yet; one taken back before; one that nobody has allowed yet."""
+    yet; one taken back before; one that nobody has allowed yet; one made in Stripe itself, which nobody was
+    to allow."""
     refund = a_refund_operation(acme, **ended("completed", minutes=10))
     unnoted = a_refund_operation(acme, **ended("completed", minutes=20))
     credit = a_credit_operation(acme, state="held")
     cancelled = a_credit_operation(acme, **ended("cancelled", minutes=5))
     waiting = a_refund_operation(acme, state="awaiting_approval")
-    await store(database, refund, unnoted, credit, cancelled, waiting)
+    case = an_operation(acme, kind="case", state="running")
+    await store(database, refund, unnoted, credit, cancelled, waiting, case)
     counted = {"authority_of": acme.admin.id, "decided_at": NOW}
     await store(
         database,
@@ -93,6 +95,7 @@ async def money_back(database: Database, acme: Tenant) -> dict[str, Operation]:
         a_commitment(credit, **counted),
         a_commitment(cancelled, released_at=after(minutes=5), **counted),
         a_commitment(waiting),
+        a_commitment(case, kind="refund", person_id=None, decided_at=NOW),
     )
     await store(
         database,

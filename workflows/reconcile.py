@@ -68,7 +68,7 @@ class ReconcileWorkflow:
         problem = await self._compared()
         await workflow.execute_activity_method(
             Reconciliations.end_reconciliation,
-            EndRun(reconciliation=self._run, problem=problem),
+            EndRun(reconciliation=self._run, missed=self._asked.missed, problem=problem),
             **options.RECONCILIATION,
         )
         return self._asked.compared
@@ -99,11 +99,13 @@ class ReconcileWorkflow:
         """Those that never arrived: what they tell of is on its way, and no difference."""
         await self._reach("events")
         page: CatchUpPage | None = CatchUpPage(at=workflow.now())
+        missed = 0
         while page is not None:
             done: CatchUpDone = await workflow.execute_activity_method(
                 EventCatchUp.catch_up, page, **options.STRIPE_PAGE
             )
-            page = done.next
+            missed, page = page.missed + done.missed, done.next
+        self._asked = self._asked.model_copy(update={"missed": missed})
 
     async def _plans(self) -> None:
         """One that is described wrongly in Stripe is said at the end: it hides nothing of the money."""

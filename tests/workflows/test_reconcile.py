@@ -375,3 +375,14 @@ async def test_a_run_that_the_release_before_has_begun_goes_on(home: House, acme
     )
     await replayer.replay_workflow(await handle.fetch_history())
     assert await rows(home, Difference) == []
+
+
+@ON_ONE_DATABASE
+async def test_a_run_says_how_many_events_had_not_arrived(home: House) -> None:
+    tenant = await home.shop.tenant(home.database)  # Stripe has told nobody of it, and of no check we know
+    await money.customer(home.shop, tenant)
+    run = await asked_for(home, tenant)
+    assert run["state"] == "completed"
+    assert run["events_missed"] > 2
+    await home.settled()
+    assert (await asked_for(home, tenant))["events_missed"] == 0

@@ -151,6 +151,7 @@ def _create_truth() -> None:
         sa.Column("stage", TEXT, nullable=False),
         sa.Column("counts", sa.JSON(), nullable=False),
         sa.Column("counted", TEXT),
+        sa.Column("events_missed", sa.Integer(), nullable=False),
         sa.Column("error", sa.JSON()),
         sa.Column("workflow_id", TEXT, nullable=False),
         sa.Column("started_at", TIME, nullable=False),
