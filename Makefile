@@ -20,9 +20,9 @@ demo: setup
 up: setup
 	$(BIN)/python -m sandbox up --data-dir .sandbox --info .sandbox/info.json $(UP_ARGS)
 
-# Four at a time, of which two mostly wait: PYTEST_ARGS="-n 0" for one after the other.
+# Three at a time, of which one mostly waits: PYTEST_ARGS="-n 0" for one after the other.
 test: setup lint
-	$(BIN)/python -m pytest -n 4 --no-loadscope-reorder $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 3 --no-loadscope-reorder $(PYTEST_ARGS)
 
 # Random kills and faults: make chaos N=1000, or one seed again: make chaos N=1 SEED=7.
 chaos: setup

@@ -149,8 +149,21 @@ class House:
     ) -> Response:
         """Decides what is open, having looked at it just now."""
         approval = await self.approval(who, operation)
+        await self._mailed(approval["id"])
         body = {"decision": decision, "subject_hash": approval["subject_hash"], "comment": comment} | more
         return await self.post(who, f"/v1/approvals/{approval['id']}/decision", body)
+
+    async def _mailed(self, approval: str) -> None:
+        """Waits until what an approval has begun is done: the time-skipping server's time stands still for
+        good when a workflow ends while something of it is under way."""
+        if self.environment is None:
+            return
+        handle = self.temporal.get_workflow_handle(ids.approval_workflow(approval))
+
+        async def nothing_is_under_way() -> bool:
+            return not (await handle.describe()).raw_description.pending_activities
+
+        await until(nothing_is_under_way, lambda: f"a mail of {approval} is not sent", self.patience)
 
     # --- Stripe's events --------------------------------------------------------------------------------
 
