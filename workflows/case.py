@@ -1,6 +1,5 @@
 """What was made in Stripe itself: flagged, reminded of, escalated, and closed only with its note."""
 
-import asyncio
 from typing import Any
 
 from temporalio import workflow
@@ -8,7 +7,6 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.case_records import CaseRecords
-    from activities.mail import Mailer
     from billing.cases import (
         NOTE_EFFECTS,
         NOTICES,
@@ -29,6 +27,7 @@ with workflow.unsafe.imports_passed_through():
 
 from . import ids, options
 from .kept_notes import KeptNotes
+from .outgoing_mails import OutgoingMails
 from .story import Story, problem_of, refused
 
 CLOSED = Problem(code="not_closable", message="It was closed before.")
@@ -49,7 +48,7 @@ class CaseWorkflow:
         )
         self._notes = KeptNotes(self._story)
         self._close: CloseCase | None = None
-        self._mails: list[workflow.ActivityHandle[Any]] = []
+        self._mails = OutgoingMails(request.operation)
 
     @workflow.run
     async def run(self, request: CaseInput) -> str:
@@ -60,7 +59,7 @@ class CaseWorkflow:
                 await self._go_on_anew(so_far)
         await self._end(so_far)
         await workflow.wait_condition(workflow.all_handlers_finished)
-        await self._mails_sent()
+        await self._mails.sent()
         return State.COMPLETED.value
 
     # --- What people send -----------------------------------------------------------------------------
@@ -215,18 +214,11 @@ class CaseWorkflow:
             people=people,
             context=context,
         )
-        self._mails.append(workflow.start_activity_method(Mailer.send, mail, **options.MAIL))
-
-    async def _mails_sent(self) -> None:
-        for outcome in await asyncio.gather(*self._mails, return_exceptions=True):
-            if isinstance(outcome, ActivityError):
-                workflow.logger.warning("a mail of %s was given up", self._request.operation)
-            elif isinstance(outcome, BaseException):
-                raise outcome
+        self._mails.send(mail)
 
     async def _go_on_anew(self, so_far: CaseSoFar) -> None:
         """With a fresh history; a note that has come meanwhile is looked at first."""
-        await self._mails_sent()
+        await self._mails.sent()
         await workflow.wait_condition(workflow.all_handlers_finished)
         if self._close is None:
             workflow.continue_as_new(self._request.model_copy(update={"so_far": so_far}))

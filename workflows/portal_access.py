@@ -1,14 +1,11 @@
 """A customer can't get at an invoice: why, what mends it, and whether they are in before the day is over."""
 
-import asyncio
 from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.mail import Mailer
     from activities.portal_access import PortalAccessRecords
     from billing.hashing import digest
     from billing.messages import MailRequest, Progress
@@ -27,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.stripe_events import StripeChanged
 
 from . import ids, options
+from .outgoing_mails import OutgoingMails
 from .story import refused
 
 LOOK = timedelta(minutes=15)
@@ -54,7 +52,7 @@ class PortalAccessWorkflow:
         self._closed: CloseTrouble | None = None
         self._how: How | None = None
         self._changed = False
-        self._mails: list[workflow.ActivityHandle[Any]] = []
+        self._mails = OutgoingMails(request.operation)
 
     @workflow.run
     async def run(self, request: PortalAccessInput) -> str:
@@ -66,7 +64,7 @@ class PortalAccessWorkflow:
             await self._wait(so_far)
         await self._end(so_far)
         await workflow.wait_condition(workflow.all_handlers_finished)
-        await self._mails_sent()
+        await self._mails.sent()
         return State.COMPLETED.value
 
     # --- What people and Stripe send ------------------------------------------------------------------
@@ -264,18 +262,11 @@ class PortalAccessWorkflow:
             roles=roles,
             context=context,
         )
-        self._mails.append(workflow.start_activity_method(Mailer.send, request, **options.MAIL))
-
-    async def _mails_sent(self) -> None:
-        for outcome in await asyncio.gather(*self._mails, return_exceptions=True):
-            if isinstance(outcome, ActivityError):
-                workflow.logger.warning("a mail of %s was given up", self._request.operation)
-            elif isinstance(outcome, BaseException):
-                raise outcome
+        self._mails.send(request)
 
     async def _go_on_anew(self, so_far: SoFar) -> None:
         """With a fresh history; what people have sent meanwhile is looked at first."""
-        await self._mails_sent()
+        await self._mails.sent()
         await workflow.wait_condition(workflow.all_handlers_finished)
         if self._got_in is None and self._closed is None:
             workflow.continue_as_new(self._request.model_copy(update={"so_far": so_far}))
