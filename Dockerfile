@@ -13,7 +13,9 @@ RUN groupadd --system --gid 10001 plixo \
 COPY --from=libraries /venv /venv
 COPY . /app
 WORKDIR /app
-ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1
+# The processes may not write here, and the worker loads a story's modules anew for each workflow.
+RUN python -m compileall -q .
 USER 10001:10001
 VOLUME /data
 CMD ["python", "-m", "api"]

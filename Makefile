@@ -3,6 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
 
+# Bytecode is kept, whatever the surroundings say: Temporal's sandbox loads a story's modules anew for each
+# workflow, and compiling them every time costs more than most stories do.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: setup demo up test chaos bad-hours bench lint lock clean
 
 setup: $(STAMP)
