@@ -26,6 +26,8 @@ POOL_SIZE = 16
 SQLITE_READERS = 4
 WAIT_FOR_CONNECTION = 30.0
 """Seconds, for a connection of the pool and for another process' lock on SQLite."""
+LONGEST_LOG = 25_000
+"""Pages of SQLite's log (100 MB) at which a commit copies them itself; checkpoints beside it come first."""
 
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
@@ -151,6 +153,7 @@ def sqlite_engine(url: URL, *, size: int, query_only: bool = False, foreign_keys
     if not query_only:
         # SQLite would wait on the event loop's thread; begin_immediate gives it back.
         pragmas["busy_timeout"] = "0"
+        pragmas["wal_autocheckpoint"] = str(LONGEST_LOG)
 
     @event.listens_for(engine.sync_engine, "connect")
     def configure(dbapi_connection: Any, _: ConnectionPoolEntry) -> None:

@@ -4,18 +4,63 @@ aiosqlite gives every connection a thread, and a statement several messages to i
 ours takes SQLite some 20 µs; the messages take far longer, and while a busy loop gets round to them the
 database's only write lock is held. So the statements run here and now, behind the asyncio interface
 that SQLAlchemy asks for: a transaction that awaits nothing but the database is over in one go. Only the
-wait for another process' write lock sleeps on the loop.
+wait for another process' write lock sleeps on the loop, and what waits for the disk runs beside it.
 """
 
 import asyncio
+import logging
 import random
 import sqlite3
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from time import monotonic
 from typing import Any
 
+log = logging.getLogger(__name__)
+
 SHORTEST_NAP, LONGEST_NAP = 0.000_5, 0.003
 """Seconds between two attempts at the write lock; at random, so that nobody is always too late."""
+
+CHECKPOINT_EVERY = 2.0
+"""Seconds between two checkpoints, while there are commits."""
+
+
+class Checkpoints:
+    """Copies what was committed from the log (WAL) into the database file, on a thread of its own.
+
+    SQLite's own way is to do so within the commit that makes the log long: the loop would stand still for as
+    long as the disk takes to write everything down. Beside it a checkpoint keeps nobody from reading or
+    writing.
+    """
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._due = monotonic() + CHECKPOINT_EVERY
+        self._running: asyncio.Future[None] | None = None
+
+    def committed(self) -> None:
+        """To be called after each commit: begins a checkpoint where one is due."""
+        if monotonic() < self._due or not self._over:
+            return
+        self._due = monotonic() + CHECKPOINT_EVERY
+        self._running = asyncio.get_running_loop().run_in_executor(None, self._copy)
+
+    async def end(self) -> None:
+        """Return when none is running."""
+        if self._running is not None and not self._over:
+            await asyncio.wait({self._running})
+
+    @property
+    def _over(self) -> bool:
+        return self._running is None or self._running.done()
+
+    def _copy(self) -> None:
+        try:
+            with closing(sqlite3.connect(self._file, timeout=0)) as connection:
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except sqlite3.Error as error:
+            # Nothing is lost: it stays in the log, and the next one copies it.
+            log.warning("the log of %s could not be copied: %s", self._file, error)
 
 
 class InlineCursor:
@@ -57,8 +102,9 @@ class InlineCursor:
 class InlineConnection:
     """What SQLAlchemy's aiosqlite dialect asks of a connection. Begins no transaction by itself."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, file: str) -> None:
         self._connection: sqlite3.Connection | None = connection
+        self._checkpoints = Checkpoints(file)
 
     @property
     def _open(self) -> sqlite3.Connection:
@@ -97,6 +143,7 @@ class InlineConnection:
 
     async def commit(self) -> None:
         self._open.commit()
+        self._checkpoints.committed()
 
     async def rollback(self) -> None:
         self._open.rollback()
@@ -105,6 +152,7 @@ class InlineConnection:
         self._open.create_function(*arguments, **options)
 
     async def close(self) -> None:
+        await self._checkpoints.end()
         self.stop()
 
     def stop(self) -> None:
@@ -115,4 +163,4 @@ class InlineConnection:
 
 async def connect_sqlite(database: str, **options: Any) -> InlineConnection:
     """A connection, with the options of `sqlite3.connect`."""
-    return InlineConnection(sqlite3.connect(database, **options))
+    return InlineConnection(sqlite3.connect(database, **options), database)

@@ -1,11 +1,16 @@
 """Sessions: what commits, what rolls back, and what the databases are set to."""
 
 import asyncio
+import shutil
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
+from db import sqlite
 from db.session import Database, async_url
 from db.tables import Organization
 from tests.builders import an_organization, store
@@ -138,6 +143,27 @@ async def test_sqlite_keeps_a_write_ahead_log_and_checks_foreign_keys(database: 
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "query_only")
         ]
     assert settings == ["wal", 1, 1, 0, 0]
+
+
+@sqlite_only
+async def test_what_was_committed_is_copied_from_the_log_into_the_file_while_it_is_in_use(
+    database: Database, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "CHECKPOINT_EVERY", 0.05)
+    file = Path(database_url.removeprefix("sqlite:///"))
+    await store(database, an_organization())  # opens the connection
+
+    async def copied() -> int:
+        """What the file has without its log."""
+        alone = Path(shutil.copy(file, tmp_path / "alone.db"))
+        with closing(sqlite3.connect(alone)) as connection, suppress(sqlite3.DatabaseError):
+            return int(connection.execute("SELECT count(*) FROM organizations").fetchone()[0])
+        return 0  # it was just being written
+
+    async with asyncio.timeout(20):
+        while await copied() < 2:
+            await store(database, an_organization())
+            await asyncio.sleep(0.05)
 
 
 @sqlite_only
