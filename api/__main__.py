@@ -11,6 +11,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from billing.policy import Policy
 from db.session import Database
+from settings import process
 from settings.settings import InvalidSettings, Settings, load
 
 from .app import create_app
@@ -62,6 +63,7 @@ async def serve(settings: Settings, policy: Policy) -> None:
         # under a request that is on its way.
         timeout_keep_alive=75,
     )
+    process.settle()
     try:
         await uvicorn.Server(config).serve()
     finally:

@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db.session import Database
 from db.tables import StripeEvent
 from sandbox.places import LOOPBACK
+from settings import process
 from settings.settings import load
 
 PATH = "/webhooks/stripe"
@@ -114,6 +115,7 @@ async def serve(port: int) -> None:
         proxy_headers=False,
         timeout_keep_alive=75,
     )
+    process.settle()
     try:
         await uvicorn.Server(config).serve()
     finally:

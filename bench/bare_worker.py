@@ -9,8 +9,9 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.stripe_client import stripe_client
+from settings import process
 from settings.settings import Settings, load
-from worker import composition, memory
+from worker import composition
 from worker.interceptors import Heartbeats
 
 from . import bare
@@ -47,7 +48,7 @@ async def run(opened: Path) -> None:
     temporal = await composition.connect(settings)
     main, stripe = build_workers(temporal, settings, policy.stripe.requests_per_second, opened)
     async with main, stripe:
-        memory.settle()
+        process.settle()
         await stop.wait()
 
 

@@ -10,9 +10,10 @@ from temporalio.client import Client
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 
 from billing.policy import Policy
+from settings import process
 from settings.settings import InvalidSettings, Settings, load
 
-from . import composition, memory, schedules
+from . import composition, schedules
 from .health import Health
 
 log = logging.getLogger("worker")
@@ -35,7 +36,7 @@ async def run(settings: Settings, policy: Policy) -> None:
             return
         database, watch = await composition.hosted(stack, settings, policy, temporal)
         await schedules.ensure(temporal)
-        memory.settle()
+        process.settle()
         watching = asyncio.create_task(watch.run())
         stack.callback(watching.cancel)
         health.ready(temporal, database)
