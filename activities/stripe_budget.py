@@ -37,8 +37,8 @@ AHEAD = 0.1
 """Seconds of slots that are taken at a time."""
 
 LATE = 0.02
-"""Seconds that a slot may be used late, or half its interval: one that was missed by more is given up, so
-that the requests of any second are hardly more than the pace says."""
+"""Seconds that a slot may be used late, or its interval: one that was missed by more is given up, so that
+the requests of any second are at most one more than the pace says."""
 
 BACK_OFF = (0.5, 1.0)
 """Seconds, at random between, that nothing is sent after a refusal that names no time."""
@@ -253,7 +253,7 @@ class StripeGate:
         if not self._slots or self._slots[0] != at:
             return False
         self._slots.popleft()
-        return monotonic() - at <= max(LATE, self._interval / 2)
+        return monotonic() - at <= max(LATE, self._interval)
 
     async def _take(self) -> bool:
         """Takes some of the account's slots; False when it is held and nobody waits who tries it."""

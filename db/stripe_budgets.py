@@ -22,8 +22,12 @@ from .tables import StripeBudget
 
 ACCOUNT = "account"
 
-REGROWN_WITHIN = 10.0
-"""Seconds of traffic until a pace that was halved is whole again."""
+SLOWED_BY = 0.25
+"""Of the pace, after a refusal: it is mostly one request of many, which came late and met with others. A
+limit that has really become lower refuses again within a second or two, and slows down further each time."""
+
+REGROWN_WITHIN = 20.0
+"""Seconds of traffic in which a pace of nothing would be whole again."""
 
 SLOWEST = 1.0
 """Requests a second: it is never slowed below that, unless an operator or the policy wants it."""
@@ -81,7 +85,7 @@ async def pause(
     slow_down: bool,
     sent_ago: float,
 ) -> None:
-    """Stripe asks the whole account to wait, and with `slow_down` to be half as fast from then on.
+    """Stripe asks the whole account to wait, and with `slow_down` to be slower from then on.
 
     The request that was refused left `sent_ago` seconds ago: of several that left before the same pause
     only the first slows down.
@@ -180,7 +184,7 @@ def _take(on_sqlite: bool, through: bool) -> Executable:
     free_at = _greatest(row.c.next_at, row.c.paused_until)
     starts = _greatest(free_at, now + ahead)
     passed = starts - free_at + count / func.coalesce(row.c.slowed_to, configured)
-    grown = row.c.slowed_to + passed * configured / (2 * REGROWN_WITHIN)
+    grown = row.c.slowed_to + passed * configured / REGROWN_WITHIN
     slowed_to = case((grown < configured, grown), else_=None)
 
     ends = starts + count / func.coalesce(slowed_to, configured)
@@ -218,7 +222,8 @@ def _pause(on_sqlite: bool, slow_down: bool) -> Executable:
         "pause_reason": bindparam("reason"),
     }
     if slow_down:
-        half = _greatest(pace_now * 0.5, case((pace_now < SLOWEST, pace_now), else_=SLOWEST))
+        slowest = case((pace_now < SLOWEST, pace_now), else_=SLOWEST)
+        slower = _greatest(pace_now * (1 - SLOWED_BY), slowest)
         same_burst = row.c.paused_until > now - sent_ago
-        values["slowed_to"] = case((same_burst, row.c.slowed_to), else_=half)
+        values["slowed_to"] = case((same_burst, row.c.slowed_to), else_=slower)
     return update(row).values(values)

@@ -184,7 +184,7 @@ async def test_a_refusal_of_the_account_pauses_and_slows_everybody(
     shop.stand_in.fault("rate_limit", reason=reason, **CUSTOMERS)
     failure = translate(await refused(api))
     row = await budget(database)
-    assert (failure.verdict, row.pause_reason, row.slowed_to) == ("later", reason, FAST / 2)
+    assert (failure.verdict, row.pause_reason, row.slowed_to) == ("later", reason, FAST * 0.75)
     paused = row.paused_until
     await client(shop, StripeGate(database, FAST)).v1.customers.create_async({"name": "Of another process"})
     assert time.time() >= paused

@@ -82,19 +82,19 @@ async def test_an_operators_pace_holds_from_the_next_slot_on(database: Database)
     assert (await take(database, 100.0)).interval == 0.01
 
 
-async def test_a_pause_moves_every_slot_behind_it_and_halves_the_pace(database: Database) -> None:
+async def test_a_pause_moves_every_slot_behind_it_and_slows_down(database: Database) -> None:
     await take(database, 100.0)
     await pause(database, 60.0)
     slots = await take(database, 100.0)
     assert 50.0 < slots.wait <= 60.0
-    assert 50.0 <= 1 / slots.interval < 52.0
+    assert 75.0 <= 1 / slots.interval < 76.0
     assert (await budget(database)).pause_reason == "global-rate"
 
 
 async def test_several_refusals_of_one_moment_slow_down_once(database: Database) -> None:
     await pause(database, 10.0)
     await pause(database, 60.0, sent_ago=0.1)
-    assert (await budget(database)).slowed_to == 50.0
+    assert (await budget(database)).slowed_to == 75.0
     assert (await take(database, 100.0)).wait > 50.0
 
 
@@ -108,13 +108,13 @@ async def test_the_pace_grows_back_with_what_is_sent(database: Database) -> None
     await pause(database, 0.0)
     paces = [1 / (await take(database, 100.0, count=50)).interval for _ in range(20)]
     assert paces == sorted(paces)
-    assert paces[0] < 60.0
+    assert paces[0] < 80.0
     assert paces[-1] == 100.0
     assert (await budget(database)).slowed_to is None
 
 
 async def test_nothing_is_slowed_below_a_request_a_second(database: Database) -> None:
-    for _ in range(10):
+    for _ in range(20):
         await pause(database, 0.0)
     assert (await budget(database)).slowed_to == stripe_budgets.SLOWEST
 
