@@ -1,6 +1,7 @@
 """The records of an incident: looked at, kept, cleared; the gate before Stripe, and who may pass again."""
 
 import asyncio
+import math
 
 from temporalio import activity
 
@@ -23,13 +24,18 @@ from .probes import Probes
 RECORDS_WITHIN = 5.0
 """Seconds; a look does not wait for a database that is away."""
 
+STORY_ASKS = 4
+"""Requests to Stripe that a story makes once it goes on, at least."""
+
 
 class Incidents:
     """What an incident's workflow sees, and what it leaves in the records."""
 
-    def __init__(self, database: Database, probes: Probes) -> None:
+    def __init__(self, database: Database, probes: Probes, requests_per_second: float) -> None:
+        """The policy's pace of requests to Stripe; an operator's, in the records, comes before it."""
         self._database = database
         self._probes = probes
+        self._policy_rate = requests_per_second
 
     @activity.defn
     async def look_at_component(self, look: LookAtComponent) -> Sighting:
@@ -85,7 +91,13 @@ class Incidents:
                 seen = sight(order.at, None, buckets, order.since, order.policy)
                 if falters(seen, order.policy):
                     return HoldsNext(falters=seen)
-            found = await holds.open_holds(session, order.component, order.most)
+            most = order.most
+            if order.component is Component.STRIPE:
+                # Within a second. More would only wait for Stripe's budget, and use up the worker meanwhile.
+                budget = await stripe_budgets.read(session)
+                rate = stripe_budgets.pace(self._policy_rate, budget.requests_per_second, budget.slowed_to)
+                most = max(1, min(most, math.ceil(rate / STORY_ASKS)))
+            found = await holds.open_holds(session, order.component, most)
         stories = tuple(HeldStory(hold=hold.id, workflow=hold.workflow_id) for hold in found)
         return HoldsNext(stories=stories)
 

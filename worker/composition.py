@@ -113,6 +113,10 @@ RUNNER = SandboxedWorkflowRunner(
 CACHED = 500
 """Workflows that are kept in memory between their tasks; notices that wait for Finance are the most."""
 
+STORIES_AT_A_TIME = 16
+"""That go on, each on a thread. Python runs one at a time in any case, and every further one keeps the event
+loop waiting longer, which sends the requests and takes the slots of Stripe's budget."""
+
 STICKY = timedelta(seconds=5)
 """How long a killed worker's workflow tasks wait for it before any worker gets them."""
 
@@ -173,7 +177,8 @@ def build_activities(
     greeter = SmtpPool(settings.smtp_url, greeting_for(settings.public_url))
     probes = standard_probes(database, stripe_api, greeter, web, settings.public_url)
     known = ControllersKnown()
-    incidents, incident_mails = Incidents(database, probes), IncidentMails(database, mailer, known)
+    incidents = Incidents(database, probes, policy.stripe.requests_per_second)
+    incident_mails = IncidentMails(database, mailer, known)
     alerts = Alerts(settings.alert_webhook_url, settings.public_url, web)
     watch = Watch(database, temporal, meter, probes, known, policy.incidents, send)
     runs = Reconciliations(database, partial(running.is_over, temporal))
@@ -303,6 +308,7 @@ def build_workers(temporal: Client, activities: Activities, policy: Policy) -> t
         interceptors=[Heartbeats()],
         sticky_queue_schedule_to_start_timeout=STICKY,
         max_cached_workflows=CACHED,
+        max_concurrent_workflow_tasks=STORIES_AT_A_TIME,
         graceful_shutdown_timeout=timedelta(seconds=5),
     )
     calls = Worker(
