@@ -1,10 +1,12 @@
-"""A drain: hundreds of plan changes that were held go on at once, within the account's budget of requests.
+"""A drain: hundreds of plan changes that Stripe's bad hour has held go on, within the account's budget.
 
-Stripe's limit is the stand-in's, strict over any second; our pace is set just under it. In the middle of the
-drain people ask for refunds, which go first.
+The stand-in answers 502 until the product's own incident has held them all; then it recovers, and the
+product releases them by itself. From then on Stripe's limit is the stand-in's, strict over any second; our
+pace is set just under it. In the middle of the drain people ask for refunds, which go first.
 """
 
 import asyncio
+import re
 import statistics
 import time
 from collections import Counter
@@ -15,11 +17,10 @@ from typing import Any
 
 from sqlmodel import func, select
 
-from billing.holds import RELEASED, Released
 from billing.incidents import Component
 from billing.operations import Kind, Role, State
 from db import holds, stripe_budgets
-from db.tables import Approval, Hold, Operation
+from db.tables import Approval, Operation
 
 from .contenders import Asked, Product
 from .options import Options
@@ -41,6 +42,8 @@ LOOK_EVERY = 0.02
 WITHIN = 600.0
 """Seconds, for all stories to come to the same point."""
 
+_ID = re.compile(r"/[a-z]+_\w*\d\w*")
+
 
 @dataclass
 class Drained:
@@ -54,6 +57,12 @@ class Drained:
         """Requests of each whole second; the first and last ones, which are not, left out."""
         counted = Counter(line["at"] for line in self.requests)
         return [counted[second] for second in range(min(counted) + 1, max(counted))]
+
+    @property
+    def endpoints(self) -> dict[str, int]:
+        """How many requests of each kind, the most frequent first."""
+        counted = Counter(f"{line['method']} {_ID.sub('/{id}', line['path'])}" for line in self.requests)
+        return dict(counted.most_common())
 
     @property
     def refused(self) -> float:
@@ -77,8 +86,7 @@ async def _measure(stage: Stage) -> Drained:
     await _pace(stage, PREPARING)
     async with stage.product():
         await _hold_all(stage, changing)
-        await _pace(stage, None)
-        await stage.control("limits", {"per_second": LIMIT})
+        await _recover(stage)
         return await _drain(stage, refunding, payments)
 
 
@@ -86,7 +94,7 @@ async def _measure(stage: Stage) -> Drained:
 
 
 async def _hold_all(stage: Stage, organizations: list[Organization]) -> None:
-    """Every organization's change is reviewed; then Stripe is degraded, and all are approved."""
+    """Every organization's change is reviewed; then Stripe has its bad hour, and all are approved."""
     async with stage.client() as http:
         plixo = Product(http, stage.records, organizations)
         asked = [await plixo.ask() for _ in organizations]
@@ -95,8 +103,8 @@ async def _hold_all(stage: Stage, organizations: list[Organization]) -> None:
             return len(asked) == len(await _open_reviews(stage))
 
         await _until(reviewed)
-        async with stage.records.transaction() as session:
-            await stripe_budgets.close_gate(session, datetime.now(UTC))
+        await stage.control("faults", {"fault": "bad_gateway", "times": None})
+        await _until(lambda: _gate(stage, closed=True))
         room = asyncio.Semaphore(AT_ONCE)
 
         async def approve(one: Asked) -> None:
@@ -110,6 +118,19 @@ async def _hold_all(stage: Stage, organizations: list[Organization]) -> None:
             return await holds.count(session, Component.STRIPE) == len(organizations)
 
     await _until(held)
+
+
+async def _recover(stage: Stage) -> None:
+    """Until the product has seen that Stripe is well again, and its first story has gone through."""
+    await _pace(stage, None)
+    await stage.control("limits", {"per_second": LIMIT})
+    (await stage.stand_in.delete("/_sandbox/faults")).raise_for_status()
+    await _until(lambda: _gate(stage, closed=False))
+
+
+async def _gate(stage: Stage, *, closed: bool) -> bool:
+    async with stage.records.reading() as session:
+        return await stripe_budgets.is_closed(session) == closed
 
 
 async def _open_reviews(stage: Stage) -> Sequence[str]:
@@ -151,34 +172,15 @@ async def _payment(stage: Stage, organization: Organization) -> str:
 
 
 async def _drain(stage: Stage, refunding: Organization, payments: list[str]) -> Drained:
-    """Stripe has recovered: the gate is opened, and every story released in the order of their holds."""
+    """The gate is open again, and every story is released, the oldest hold first."""
     seen = await _last_request(stage)
     began = time.perf_counter()
-    async with stage.records.transaction() as session:
-        await stripe_budgets.open_gate(session)
     async with asyncio.TaskGroup() as both:
         refunds = both.create_task(_refunds(stage, refunding, payments))
-        both.create_task(_release_all(stage))
         await _until(lambda: _changed(stage))
         seconds = time.perf_counter() - began
         requests = await stage.control(f"requests?since={seen}")
     return Drained(seconds, requests, refunds.result())
-
-
-async def _release_all(stage: Stage) -> None:
-    while True:
-        async with stage.records.transaction() as session:
-            found = await holds.open_holds(session, Component.STRIPE, AT_ONCE)
-            for hold in found:
-                await holds.release(session, hold.id, datetime.now(UTC))
-        if not found:
-            return
-        await asyncio.gather(*(_signal(stage, hold) for hold in found))
-
-
-async def _signal(stage: Stage, hold: Hold) -> None:
-    story = stage.temporal.get_workflow_handle(hold.workflow_id)
-    await story.signal(RELEASED, Released(hold=hold.id))
 
 
 async def _refunds(stage: Stage, organization: Organization, payments: list[str]) -> list[float]:
@@ -257,5 +259,11 @@ def _report(stage: Stage, drained: Drained) -> Report:
             "second are left out. It refuses what exceeds its limit within any second.",
             f"{REFUNDS} refunds, one after the other, from the request to the completed operation.",
         ],
-        facts={"per_second": drained.rates, "refunds": drained.refunds, "pace": PACE, "limit": LIMIT},
+        facts={
+            "per_second": drained.rates,
+            "refunds": drained.refunds,
+            "pace": PACE,
+            "limit": LIMIT,
+            "endpoints": drained.endpoints,
+        },
     )
