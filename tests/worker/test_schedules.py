@@ -1,5 +1,6 @@
 """What runs by the clock, on a real Temporal server: the test server has no schedules."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -43,6 +44,10 @@ async def test_an_operators_pause_and_note_survive_a_restart_of_the_worker(tempo
     await schedules.ensure(temporal)
     reminders = temporal.get_schedule_handle("reminder-sweep")
     await reminders.pause(note="No mails over the holidays.")
+    async with asyncio.timeout(20):
+        # Temporal tells the schedule a moment after it has answered.
+        while not (await reminders.describe()).schedule.state.paused:  # noqa: ASYNC110 - Temporal tells
+            await asyncio.sleep(0.05)
     faster = [
         schedules.Timed(timed.id, timed.workflow, timed.every + timedelta(minutes=1), timed.catch_up)
         for timed in schedules.SCHEDULES
