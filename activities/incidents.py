@@ -25,7 +25,8 @@ RECORDS_WITHIN = 5.0
 """Seconds; a look does not wait for a database that is away."""
 
 STORY_ASKS = 4
-"""Requests to Stripe that a story makes once it goes on, at least."""
+"""Requests to Stripe that a story that goes on leads to, with those that follow its events: mostly more, so
+that those who go on use up the budget."""
 
 
 class Incidents:
@@ -93,7 +94,7 @@ class Incidents:
                     return HoldsNext(falters=seen)
             most = order.most
             if order.component is Component.STRIPE:
-                # Within a second. More would only wait for Stripe's budget, and use up the worker meanwhile.
+                # It is asked once a second. More would only wait for Stripe's budget, and use up the worker.
                 budget = await stripe_budgets.read(session)
                 rate = stripe_budgets.pace(self._policy_rate, budget.requests_per_second, budget.slowed_to)
                 most = max(1, min(most, math.ceil(rate / STORY_ASKS)))

@@ -37,8 +37,8 @@ AHEAD = 0.1
 """Seconds of slots that are taken at a time."""
 
 LATE = 0.02
-"""Seconds that a slot may be used late, or its interval: one that was missed by more is given up, so that
-the requests of any second are at most one more than the pace says."""
+"""Seconds that a slot may be used late, or its interval where that is longer: one that was missed by more is
+given up. So the requests of any second are no more than the pace says for a second and that time."""
 
 BACK_OFF = (0.5, 1.0)
 """Seconds, at random between, that nothing is sent after a refusal that names no time."""

@@ -108,8 +108,8 @@ class HeldStory(Message):
 
 
 class NextHolds(Message):
-    """The oldest holds of a component. Without `trial` there are none while the gate is closed, nor when the
-    calls since `since` falter."""
+    """The oldest holds of a component: `most` at most, of Stripe no more than its budget takes in a second.
+    Without `trial` there are none while the gate is closed, nor when the calls since `since` falter."""
 
     component: Component
     most: int

@@ -168,7 +168,7 @@ def build_activities(
     mailer = Mailer(database, settings.smtp_url, settings.mail_from, settings.public_url, meter=meter)
     effects, reads = StripeEffects(stripe_api, database), StripeReads(stripe_api, database)
     money = MoneyReads(stripe_api, database)
-    troubles, holds = PortalAccessRecords(database), Holds(database)
+    holds = Holds(database)
     troubles, case_records = PortalAccessRecords(database), CaseRecords(database)
     files = files_client()
     fetches = InvoiceFetches(stripe_api, database, files, stripe_hosts(settings.stripe_api_base))

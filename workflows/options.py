@@ -134,7 +134,8 @@ ALERT: dict[str, Any] = LOOK | {"schedule_to_close_timeout": timedelta(minutes=1
 
 RELEASE_EVERY = timedelta(seconds=1)
 MOST_RELEASED = 16
-"""Stories that are told at a time to go on; the first time one, then two, four, eight."""
+"""Stories that are told at a time to go on; the first time one, then two, four, eight. Fewer where Stripe's
+budget takes no more."""
 
 TRIAL_LOOKS = 2
 """Looks, after the first story may try, at which nothing may have failed."""

@@ -14,6 +14,7 @@ from db import sqlite
 from db.session import Database, async_url
 from db.tables import Organization
 from tests.builders import an_organization, store
+from tests.house import until
 
 sqlite_only = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 
@@ -153,17 +154,15 @@ async def test_what_was_committed_is_copied_from_the_log_into_the_file_while_it_
     file = Path(database_url.removeprefix("sqlite:///"))
     await store(database, an_organization())  # opens the connection
 
-    async def copied() -> int:
-        """What the file has without its log."""
+    async def copied() -> bool:
+        """Whether the file has something without its log; each look commits something more."""
+        await store(database, an_organization())
         alone = Path(shutil.copy(file, tmp_path / "alone.db"))
         with closing(sqlite3.connect(alone)) as connection, suppress(sqlite3.DatabaseError):
-            return int(connection.execute("SELECT count(*) FROM organizations").fetchone()[0])
-        return 0  # it was just being written
+            return int(connection.execute("SELECT count(*) FROM organizations").fetchone()[0]) > 0
+        return False  # it was just being written
 
-    async with asyncio.timeout(20):
-        while await copied() < 2:
-            await store(database, an_organization())
-            await asyncio.sleep(0.05)
+    await until(copied, lambda: "nothing is in the file while it is in use")
 
 
 @sqlite_only

@@ -1,6 +1,5 @@
 """What runs by the clock, on a real Temporal server: the test server has no schedules."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -12,7 +11,7 @@ from temporalio.testing import WorkflowEnvironment
 from worker import schedules
 from worker.composition import WORKFLOWS
 
-from ..house import BIN
+from ..house import BIN, until
 
 pytestmark = pytest.mark.slow
 
@@ -44,10 +43,12 @@ async def test_an_operators_pause_and_note_survive_a_restart_of_the_worker(tempo
     await schedules.ensure(temporal)
     reminders = temporal.get_schedule_handle("reminder-sweep")
     await reminders.pause(note="No mails over the holidays.")
-    async with asyncio.timeout(20):
-        # Temporal tells the schedule a moment after it has answered.
-        while not (await reminders.describe()).schedule.state.paused:  # noqa: ASYNC110 - Temporal tells
-            await asyncio.sleep(0.05)
+
+    async def paused() -> bool:
+        return (await reminders.describe()).schedule.state.paused
+
+    # Temporal tells the schedule a moment after it has answered.
+    await until(paused, lambda: "the schedule was never paused")
     faster = [
         schedules.Timed(timed.id, timed.workflow, timed.every + timedelta(minutes=1), timed.catch_up)
         for timed in schedules.SCHEDULES
