@@ -12,13 +12,14 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from billing.errors import BillingError, Forbidden, InvalidRequest, Misconfigured
 from billing.operations import Problem
+from db.session import is_away
 
 from .catalogue import CATALOGUE
 from .validation import FieldError, field_errors
@@ -166,8 +167,7 @@ async def _http(request: Request, error: Exception) -> Response:
 
 async def _records_away(request: Request, error: Exception) -> Response:
     """The database can't be reached or is too busy: the caller can't know how far the request came."""
-    lost = isinstance(error, OperationalError | InterfaceError)
-    if isinstance(error, DBAPIError) and not lost and not error.connection_invalidated:
+    if isinstance(error, DBAPIError) and not is_away(error):
         raise error  # a statement that is wrong stays wrong
     log.error("request %s: the records can't be reached: %s", request_id_of(request), type(error).__name__)
     return _answer(request, ApiProblem.usual("temporarily_unavailable", headers={"Retry-After": "1"}))

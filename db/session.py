@@ -12,7 +12,8 @@ from typing import Any
 
 from asyncpg import InterfaceError, PostgresError
 from sqlalchemy import URL, Connection, event, make_url, text
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import InterfaceError as NoConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -21,6 +22,9 @@ from .sqlite import InlineConnection, connect_sqlite
 
 AWAY = (SQLAlchemyError, OSError, PostgresError, InterfaceError)
 """What using records that are away raises; asyncpg's own errors come through while it connects."""
+
+_NOT_NOW = ("08", "53", "57P")
+"""What SQLSTATEs begin with that say: no connection, no room, shutting down or still starting up."""
 
 POOL_SIZE = 16
 SQLITE_READERS = 4
@@ -34,6 +38,13 @@ _DRIVERS = {
     "postgres": "postgresql+asyncpg",
     "postgresql": "postgresql+asyncpg",
 }
+
+
+def is_away(error: DBAPIError) -> bool:
+    """Whether it says that the records can't be reached just now, not that a statement is wrong."""
+    if error.connection_invalidated or isinstance(error, OperationalError | NoConnection):
+        return True
+    return (getattr(error.orig, "sqlstate", None) or "").startswith(_NOT_NOW)
 
 
 def async_url(url: str | URL) -> URL:

@@ -1,6 +1,9 @@
 """What surrounds every answer: ids, headers, limits, figures, and the answer when something breaks."""
 
+import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from temporalio.client import Client
@@ -76,6 +79,45 @@ async def test_without_records_the_answer_is_to_try_again(
     answer = await api.get("/v1/operations", acme.admin)
     assert (answer.status_code, answer.json()["code"]) == (503, "temporarily_unavailable")
     assert answer.headers["Retry-After"] == "1"
+
+
+@pytest.mark.parametrize("sqlstate", ["57P03", "57P01", "53300"])
+async def test_a_server_that_takes_no_connection_yet_is_to_be_tried_again(
+    policy: Policy, no_temporal: Client, acme: Tenant, sqlstate: str
+) -> None:
+    """PostgreSQL that still starts up, that shuts down, or that has no room."""
+    async with refusing_postgres(sqlstate) as url:
+        refused = Database(url)
+        async for api in serving(refused, policy, no_temporal):
+            answer = await api.get("/v1/operations", acme.admin)
+        await refused.dispose()
+    assert (answer.status_code, answer.json()["code"]) == (503, "temporarily_unavailable")
+
+
+@asynccontextmanager
+async def refusing_postgres(sqlstate: str) -> AsyncIterator[str]:
+    """Answers whoever connects as PostgreSQL does, by its protocol: FATAL, with this SQLSTATE."""
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while (message := await _startup(reader)) == SSL_REQUEST:
+            writer.write(b"N")
+        assert message
+        fields = b"SFATAL\0VFATAL\0C" + sqlstate.encode() + b"\0Mnot now\0\0"
+        writer.write(b"E" + (len(fields) + 4).to_bytes(4, "big") + fields)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    async with server:
+        yield f"postgresql://plixo@127.0.0.1:{server.sockets[0].getsockname()[1]}/plixo"
+
+
+SSL_REQUEST = (80877103).to_bytes(4, "big")
+
+
+async def _startup(reader: asyncio.StreamReader) -> bytes:
+    """A message of a client that is not connected yet, without its length."""
+    return await reader.readexactly(int.from_bytes(await reader.readexactly(4), "big") - 4)
 
 
 @pytest.mark.parametrize(
