@@ -5,8 +5,9 @@ well, and what is called well was not faulty for a while.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from typing import Self
 
 from pydantic import AwareDatetime, Field
 
@@ -25,6 +26,13 @@ class Bucket(Message):
     faults: int = 0
     first_fault_at: AwareDatetime | None = None
     codes: dict[str, int] = Field(default_factory=dict)
+
+    def without(self, codes: Collection[str]) -> Self:
+        """As if the faults of these codes had not been counted."""
+        left = {code: number for code, number in self.codes.items() if code not in codes}
+        faults = self.faults - sum(self.codes.values()) + sum(left.values())
+        first_fault_at = self.first_fault_at if faults else None
+        return self.model_copy(update={"codes": left, "faults": faults, "first_fault_at": first_fault_at})
 
 
 class Sighting(Message):

@@ -81,7 +81,13 @@ def a_watch(
 
 
 async def counted(
-    database: Database, at: datetime, *, ok: int = 0, faults: int = 0, component: str = "stripe"
+    database: Database,
+    at: datetime,
+    *,
+    ok: int = 0,
+    faults: int = 0,
+    component: str = "stripe",
+    code: str = "rate_limit",
 ) -> None:
     """Calls went so, in the bucket of that moment."""
     row = HealthCount(
@@ -90,7 +96,7 @@ async def counted(
         ok=ok,
         faults=faults,
         first_fault_at=at if faults else None,
-        codes={"rate_limit": faults} if faults else {},
+        codes={code: faults} if faults else {},
     )
     await store(database, row)
 

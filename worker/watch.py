@@ -6,7 +6,7 @@ find a component degraded at the same moment one opens the incident. From then o
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from time import monotonic
 
@@ -36,6 +36,10 @@ WITHIN = 5.0
 """Seconds; nothing here waits longer for a database that is away."""
 LEARN_EVERY = 60.0
 """Seconds between two looks at who the controllers are; what is too old to count is forgotten then too."""
+IN_TURN = (Component.STRIPE, Component.MAIL, Component.DATABASE, Component.PORTAL)
+"""The portal is looked at when it is known how what it stands on does."""
+FOLLOWS_FROM = {"stripe_unavailable": Component.STRIPE, "records_away": Component.DATABASE}
+"""Faults at the portal by their codes, and whose they are while that is away."""
 HEAD_START = timedelta(seconds=15)
 """The outbox's sweep leaves a start alone for so long: it is delivered from here."""
 
@@ -58,6 +62,8 @@ class Watch:
         self._probes, self._known, self._policy = probes, known, policy
         self._send, self._clock = send, clock
         self._courses: dict[Component, Course] = {}
+        self._unwell_at: dict[Component, datetime] = {}
+        """When it was last seen to be degraded, or not to answer."""
         self._portal_answered = False
         self._opened_at: datetime | None = None
         """When this process began the database's incident that it still sees."""
@@ -91,22 +97,27 @@ class Watch:
         Raises what the records or Temporal raise while they are away: after the others were seen to.
         """
         at = self._clock()
-        components = list(Component)
-        answers = await asyncio.gather(*(self._probes.probe(one) for one in components))
-        counts = await self._counts(components, at)
+        found = await asyncio.gather(*(self._probes.probe(one) for one in IN_TURN))
+        answers = dict(zip(IN_TURN, found, strict=True))
+        counts = await self._counts(at)
         failed: list[BaseException] = []
-        for component, answer in zip(components, answers, strict=True):
-            probe = self._worth(component, answer)
+        for component in IN_TURN:
+            probe = self._worth(component, answers)
+            buckets = [self._its_own(component, bucket) for bucket in counts.get(component, [])]
             try:
-                await self._follow(component, probe, counts.get(component, []), at)
+                await self._follow(component, probe, buckets, at)
             except (*AWAY, RPCError, RuntimeError) as error:
                 failed.append(error)
         if failed:
             raise failed[0]
 
-    def _worth(self, component: Component, answer: str | None) -> str | None:
+    def _worth(self, component: Component, answers: Mapping[Component, str | None]) -> str | None:
         """The answer of a probe, unless it tells nothing: a worker that could never reach the public address
-        (it is started first, or is behind a wall) does not know whether anybody else can."""
+        (it is started first, or is behind a wall) does not know whether anybody else can, and without the
+        records there is no slot of Stripe's budget to ask Stripe in."""
+        answer = answers[component]
+        if component is Component.STRIPE and answers[Component.DATABASE] is not None:
+            return None
         if component is not Component.PORTAL:
             return answer
         if answer is None:
@@ -116,12 +127,27 @@ class Watch:
             return None
         return answer
 
+    def _its_own(self, component: Component, bucket: Bucket) -> Bucket:
+        """Without the faults that only follow from another component's being away, which has an incident of
+        its own, or soon will."""
+        if component is not Component.PORTAL:
+            return bucket
+        return bucket.without(
+            {
+                code
+                for code, other in FOLLOWS_FROM.items()
+                if other in self._unwell_at and bucket.at <= self._unwell_at[other]
+            }
+        )
+
     async def _follow(
         self, component: Component, probe: str | None, buckets: list[Bucket], at: datetime
     ) -> None:
         course = self._courses.get(component) or Course(degraded=False, since=at)
         seen = sight(at, probe, buckets, course.since, self._policy)
         now = self._courses[component] = follow(course, seen, self._policy)
+        if now.degraded or now.failures:
+            self._unwell_at[component] = at
         if not now.degraded:
             if component is Component.DATABASE:
                 self._opened_at = None
@@ -183,12 +209,15 @@ class Watch:
         self._opened_at = found.opened_at
         log.warning("the database is away (%s): incident %s", found.cause, found.incident)
 
-    async def _counts(self, components: list[Component], at: datetime) -> dict[Component, list[Bucket]]:
-        """How calls went, by component; nothing while the records are away."""
+    async def _counts(self, at: datetime) -> dict[Component, list[Bucket]]:
+        """How calls went, by component; nothing while the records are away. Notes what has an incident."""
         since = at - looks_back(self._policy)
         try:
             async with asyncio.timeout(WITHIN), self._database.reading() as session:
-                return {one: await health_counts.since(session, one.value, since) for one in components}
+                for one in await incidents.open_ones(session):
+                    if one.recovered_at is None:
+                        self._unwell_at[Component(one.component)] = at
+                return {one: await health_counts.since(session, one.value, since) for one in IN_TURN}
         except AWAY:
             return {}
 

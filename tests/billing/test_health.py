@@ -162,3 +162,10 @@ def test_it_never_flaps(
         else:
             assert course.since == before.since
         before = course
+
+
+def test_a_bucket_without_some_codes_is_as_if_those_faults_had_not_been_counted() -> None:
+    mixed = calls(0, ok=2, faults=3).model_copy(update={"codes": {"rate_limit": 2, "timeout": 1}})
+    assert mixed.without({"rate_limit"}) == mixed.model_copy(update={"faults": 1, "codes": {"timeout": 1}})
+    assert mixed.without({"rate_limit", "timeout"}) == calls(0, ok=2)
+    assert mixed.without(set()) == mixed

@@ -1,6 +1,7 @@
 """What watches: it opens one incident of what is degraded, however many workers see it."""
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -128,6 +129,88 @@ async def test_a_portal_that_was_never_reached_from_here_is_not_called_down(
     answers.wrong[Component.PORTAL] = "unreachable"
     await looks(clock, 3, watch)
     assert len(await incidents_of(database, "portal")) == 1
+
+
+# --- What only follows from another's being away ----------------------------------------------------------
+
+
+async def at_the_portal(database: Database, clock: Clock, code: str) -> None:
+    """As many customers as would open an incident were told to come back, just now."""
+    await counted(database, clock.at, faults=POLICY.faults + 1, component="portal", code=code)
+
+
+async def opened(database: Database) -> list[str]:
+    async with database.reading() as session:
+        return sorted([row.component for row in await incidents.open_ones(session)])
+
+
+async def test_faults_at_the_portal_that_follow_from_stripes_open_none_until_stripe_works_again(
+    database: Database, watch: Watch, answers: Answers, clock: Clock
+) -> None:
+    """Those too that came before Stripe's incident was open."""
+    answers.wrong[Component.STRIPE] = "timeout"
+    await looks(clock, 1, watch)
+    await at_the_portal(database, clock, "stripe_unavailable")
+    await looks(clock, 1, watch)
+    assert await opened(database) == []
+    await looks(clock, 1, watch)
+    assert await opened(database) == ["stripe"]
+    await at_the_portal(database, clock, "stripe_unavailable")
+    await looks(clock, 1, watch)
+    assert await opened(database) == ["stripe"]
+
+    del answers.wrong[Component.STRIPE]
+    [stripes] = await incidents_of(database, "stripe")
+    async with database.transaction() as session:
+        (await session.get_one(Incident, stripes.id)).recovered_at = clock.at
+    # What it was is not counted afterwards.
+    await looks(clock, 8, watch)
+    assert len(await incidents_of(database, "portal")) == 0
+    await at_the_portal(database, clock, "stripe_unavailable")
+    await looks(clock, 1, watch)
+    [portals] = await incidents_of(database, "portal")
+    assert portals.cause == "stripe_unavailable"
+
+
+async def test_an_incident_of_stripes_that_another_worker_has_found_counts_too(
+    database: Database, watch: Watch, clock: Clock
+) -> None:
+    await store(database, Incident(id="inc_1", component="stripe", opened_at=NOW))
+    await at_the_portal(database, clock, "stripe_unavailable")
+    await looks(clock, 1, watch)
+    assert await opened(database) == ["stripe"]
+
+
+async def test_what_else_fails_at_the_portal_meanwhile_opens_its_incident(
+    database: Database, watch: Watch, answers: Answers, clock: Clock
+) -> None:
+    answers.wrong[Component.STRIPE] = "timeout"
+    await looks(clock, 3, watch)
+    await at_the_portal(database, clock, "internal_error")
+    await looks(clock, 1, watch)
+    assert await opened(database) == ["portal", "stripe"]
+
+
+async def test_a_database_that_was_away_leaves_no_incident_of_stripes_or_the_portals_behind(
+    database: Database, watch: Watch, answers: Answers, clock: Clock
+) -> None:
+    """Without it Stripe can't be asked; and when it is back, it is told of all who were sent away."""
+
+    async def looked(number: int) -> None:
+        for _ in range(number):
+            with suppress(RuntimeError):  # the database's begins at Temporal, which is away here
+                await watch.look()
+            clock.at += timedelta(seconds=10)
+
+    answers.wrong = {Component.DATABASE: "unreachable", Component.STRIPE: "budget_used_up"}
+    await looked(4)
+    await at_the_portal(database, clock, "records_away")
+    answers.wrong = {}
+    await looked(8)
+    assert await opened(database) == []
+    await at_the_portal(database, clock, "records_away")
+    await looks(clock, 1, watch)
+    assert await opened(database) == ["portal"], "it is away for the API alone"
 
 
 async def test_it_remembers_the_controllers_and_forgets_old_counts(
