@@ -1,0 +1,188 @@
+"""PostgreSQL is killed under the running product: it is told at once, and what was accepted ends once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI, Request
+from sqlmodel import select
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from db.session import Database
+from db.tables import Intent
+from sandbox.policies import restated
+
+from ..house import served, until
+from .postgres import MortalPostgres, mortal_postgres
+from .stage import PATIENCE
+from .town import Town, town_in
+
+pytestmark = [pytest.mark.crash, pytest.mark.slow, pytest.mark.postgres]
+
+HURRIED = {"window_seconds": 6, "probe_every_seconds": 1, "healthy_seconds": 3}
+"""As many looks as the policy states, but one a second."""
+AT_ONCE = 20.0
+"""Seconds in which three looks in a row fail and the first alert goes out, on a busy machine."""
+DELAY = {"method": "POST", "path": "^/v1/refunds$", "fault": "delay", "delay_ms": 3_000, "times": 1}
+CONTROLLER, FINANCE = ["cora@plixo.example"], ["finn@plixo.example"]
+NOTE = {"note": "PostgreSQL was killed; it came back with all that it had committed."}
+VISITOR = {"User-Agent": "Mozilla/5.0", "Cookie": f"plixo_portal={'a' * 43}"}
+
+
+class Chat:
+    """The webhook that alerts go to."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.app = FastAPI()
+
+        @self.app.post("/hook")
+        async def take(request: Request) -> None:
+            self.texts.append((await request.json())["text"])
+
+
+class Scene:
+    """The product as processes, on a PostgreSQL server that can be killed."""
+
+    def __init__(self, town: Town, postgres: MortalPostgres, chat: Chat, temporal: Client) -> None:
+        self.town, self.postgres, self.chat = town, postgres, chat
+        self.story = temporal.get_workflow_handle("incident-database")
+        self.records = Database(postgres.url)
+
+    async def mails(self, subject: str) -> list[list[str]]:
+        """To whom each mail of that subject went."""
+        every = (await self.town.http.get(f"{self.town.info['mail']}/messages")).json()
+        return [mail["to"] for mail in every if mail["subject"] == subject]
+
+    async def mailed(self, subject: str) -> bool:
+        return bool(await self.mails(subject))
+
+    async def is_watched(self, since: int) -> bool:
+        """The worker has learned who the controllers are, and has then probed Stripe."""
+        return any(line["path"] == "/v1/customers" for line in (await self.town.requests())[since:])
+
+    async def is_asked_for(self, operation: str) -> bool:
+        """It is just being asked of Stripe, or about to be."""
+        async with self.records.reading() as session:
+            found = await session.exec(select(Intent.state).where(Intent.operation_id == operation))
+            return found.all() == ["open"]
+
+    async def refunds(self, operation: str) -> list[str]:
+        """What Stripe has of it."""
+        answer = await self.town.http.get(
+            f"{self.town.info['stripe']}/v1/refunds",
+            headers={"Authorization": f"Bearer {self.town.env['PLIXO_STRIPE_API_KEY']}"},
+        )
+        every = answer.json()["data"]
+        return [one["id"] for one in every if one["metadata"].get("plixo_operation") == operation]
+
+    async def is_refunded(self, operation: str) -> bool:
+        return bool(await self.refunds(operation))
+
+    async def banner(self) -> httpx.Response:
+        return await self.town.http.get("/v1/banner", headers=self.town.key("billing_admin"))
+
+    async def told_of(self, state: str) -> dict[str, Any]:
+        """Waits until the banner tells of the database's incident in this state, and of none besides."""
+        shown: dict[str, Any] = {}
+
+        async def there() -> bool:
+            nonlocal shown
+            answer = await self.banner()
+            # A server that recovers from the kill refuses connections: that is no error of ours.
+            assert answer.status_code in (200, 503), answer.text
+            shown = answer.json()
+            return [(one["component"], one["state"]) for one in shown.get("incidents", [])] == [
+                ("database", state)
+            ]
+
+        await until(there, lambda: f"{shown}\n{self.town.log('worker')}", PATIENCE)
+        assert shown["degraded"] is (state == "degraded")
+        return dict(shown["incidents"][0])
+
+
+@pytest.fixture
+async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+    policy, chat = tmp_path / "policy.toml", Chat()
+    policy.write_text(restated(HURRIED), encoding="utf-8")
+    async with AsyncExitStack() as stack:
+        postgres = await stack.enter_async_context(mortal_postgres())
+        hook = await stack.enter_async_context(served(chat.app))
+        town = await stack.enter_async_context(town_in(tmp_path, without="api,worker"))
+        town.env = town.env | {
+            "PLIXO_DATABASE_URL": postgres.url,
+            "PLIXO_ALERT_WEBHOOK_URL": f"{hook}/hook",
+            "PLIXO_POLICY_FILE": str(policy),
+        }
+        await town.run("db", "upgrade")
+        await town.start("api")
+        await town.run("worker.provision", str(tmp_path / "data" / "organization.json"))
+        before = len(await town.requests())
+        await town.start("worker")
+        await town.serving()
+        temporal = await Client.connect(town.info["temporal"], data_converter=pydantic_data_converter)
+        built = Scene(town, postgres, chat, temporal)
+        await until(lambda: built.is_watched(before), lambda: town.log("worker"), PATIENCE)
+        yield built
+        await built.records.dispose()
+
+
+async def test_a_database_that_is_killed_is_told_at_once_and_what_was_accepted_ends_once(
+    scene: Scene,
+) -> None:
+    town, now = scene.town, asyncio.get_running_loop().time
+
+    def log() -> str:
+        return town.log("worker")
+
+    # A refund is on its way to Stripe, which takes its time, when the records go.
+    await town.control("POST", "faults", DELAY)
+    accepted = await town.refund(1_000)
+    assert accepted.status_code == 202, accepted.text
+    operation = accepted.json()["id"]
+    await until(lambda: scene.is_asked_for(operation), log, PATIENCE)
+    began = now()
+    await scene.postgres.kill()
+
+    await until(lambda: scene.mailed("Degraded: The database"), log, AT_ONCE)
+    await until(lambda: _any(scene.chat.texts), log, AT_ONCE)
+    assert now() - began < AT_ONCE
+    assert (await scene.story.describe()).status == WorkflowExecutionStatus.RUNNING
+    assert scene.chat.texts[0].startswith("Plixo: The database does not work: it can't be reached.")
+    answer = await scene.banner()
+    assert (answer.status_code, answer.json()["code"]) == (503, "temporarily_unavailable")
+    # What only follows from it is no incident of Stripe's, nor one of the portal's.
+    for _ in range(6):
+        assert (await town.http.get("/portal", headers=VISITOR)).status_code == 503
+    await until(lambda: scene.is_refunded(operation), log, PATIENCE)
+
+    await scene.postgres.start()
+    degraded = await scene.told_of("degraded")
+    done = await town.wait(operation, "completed")
+    recovered = await scene.told_of("recovered")
+    assert recovered["id"] == degraded["id"]
+    assert await scene.refunds(operation) == [done["result"]["refund"]]
+    assert (await town.events(operation)).count("issuing the refund") == 1
+
+    path = f"/v1/incidents/{recovered['id']}"
+    cleared = await town.http.post(f"{path}/resolve", json=NOTE, headers=town.key("controller"))
+    assert cleared.status_code in (200, 202), cleared.text
+    await scene.story.result()
+    assert (await scene.banner()).json() == {"degraded": False, "incidents": []}
+    [shown] = (await town.get("/v1/incidents"))["data"]
+    assert (shown["id"], shown["state"], shown["cause"]) == (recovered["id"], "cleared", "unreachable")
+    assert 0 <= shown["seconds_to_alert"] < AT_ONCE, "alerted before there was a row"
+    for subject in ("Normal operations resumed: The database", "Incident cleared: The database"):
+        await until(lambda: scene.mailed(subject), log, PATIENCE)  # noqa: B023 - called at once
+        assert await scene.mails(subject) == [FINANCE]
+    assert await scene.mails("Degraded: The database") == [CONTROLLER]
+    assert len(scene.chat.texts) == 1
+
+
+async def _any(told: list[str]) -> bool:
+    return bool(told)
