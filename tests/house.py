@@ -263,11 +263,15 @@ class House:
         assert self.environment is not None
         await self.environment.sleep(timedelta(**time))
 
+    async def now(self) -> datetime:
+        """What the time-skipping server's clock says."""
+        assert self.environment is not None
+        return await self.environment.get_current_time()
+
     async def skip_past(self, moment: str) -> None:
         """Moves the time-skipping server's clock to a minute after an RFC 3339 time."""
         assert self.environment is not None
-        now = await self.environment.get_current_time()
-        await self.environment.sleep(datetime.fromisoformat(moment) - now + timedelta(minutes=1))
+        await self.environment.sleep(datetime.fromisoformat(moment) - await self.now() + timedelta(minutes=1))
 
 
 async def until(

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlmodel import select
 
+from billing.stripe_events import FRESH
 from db.tables import Invoice, InvoiceLines, Organization, StripeEvent
 from workflows import options
 
@@ -20,7 +21,6 @@ pytestmark = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 SETTLED = 90
 """Seconds by the stand-in's clock after which a refund has come to its end."""
 HALF_A_MONTH = 15 * 86_400
-MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture(autouse=True)
@@ -63,13 +63,17 @@ async def at_rest(home: House, tenant: Tenant) -> None:
 
 
 async def some_hours(home: House, *, catching_up: bool) -> list[str]:
-    """Past the moments at which a story that has just begun to wait would look; what Stripe was asked."""
+    """Past the moments at which a story that has just begun to wait would look; what Stripe was asked.
+
+    How many of its delays the story has used up already depends on how many of the first events it was told
+    of one by one: so events stay known all the time, not around the moments of one such count.
+    """
     line = home.stand_in.last_request()
-    for delay in options.FOLLOW[:6]:
-        await home.skip(seconds=max(0.0, (delay - MINUTE).total_seconds()))
+    until = await home.now() + sum(options.FOLLOW[:6], timedelta())
+    while await home.now() < until:
         if catching_up:
             await home.catch_up()
-        await home.skip(seconds=min(delay, MINUTE).total_seconds() + 1)
+        await home.skip(seconds=FRESH.total_seconds() / 2)
     return [asked["path"] for asked in home.stand_in.requests(line)]
 
 
