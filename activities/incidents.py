@@ -2,7 +2,9 @@
 
 import asyncio
 import math
+from collections.abc import Callable
 
+from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
 from billing.health import Bucket, Sighting, falters, looks_back, sight
@@ -25,18 +27,26 @@ RECORDS_WITHIN = 5.0
 """Seconds; a look does not wait for a database that is away."""
 
 STORY_ASKS = 4
-"""Requests to Stripe that a story that goes on leads to, with those that follow its events: mostly more, so
-that those who go on use up the budget."""
+"""Requests to Stripe that a story that goes on leads to at least, with those that follow its events."""
+
+BUSY_FOR = 0.25
+"""Seconds of Stripe's budget for which requests wait already: most of what may wait in one process."""
 
 
 class Incidents:
     """What an incident's workflow sees, and what it leaves in the records."""
 
-    def __init__(self, database: Database, probes: Probes, requests_per_second: float) -> None:
-        """The policy's pace of requests to Stripe; an operator's, in the records, comes before it."""
+    def __init__(
+        self, database: Database, probes: Probes, requests_per_second: float, waiting: Callable[[], int]
+    ) -> None:
+        """The policy's pace of requests to Stripe; an operator's, in the records, comes before it.
+
+        `waiting` counts the requests that wait for their turn in this process.
+        """
         self._database = database
         self._probes = probes
         self._policy_rate = requests_per_second
+        self._waiting = waiting
 
     @activity.defn
     async def look_at_component(self, look: LookAtComponent) -> Sighting:
@@ -94,13 +104,20 @@ class Incidents:
                     return HoldsNext(falters=seen)
             most = order.most
             if order.component is Component.STRIPE:
-                # It is asked once a second. More would only wait for Stripe's budget, and use up the worker.
-                budget = await stripe_budgets.read(session)
-                rate = stripe_budgets.pace(self._policy_rate, budget.requests_per_second, budget.slowed_to)
-                most = max(1, min(most, math.ceil(rate / STORY_ASKS)))
+                most = min(most, await self._stripe_takes(session))
             found = await holds.open_holds(session, order.component, most)
         stories = tuple(HeldStory(hold=hold.id, workflow=hold.workflow_id) for hold in found)
         return HoldsNext(stories=stories)
+
+    async def _stripe_takes(self, session: AsyncSession) -> int:
+        """How many more stories its budget takes within a second; never none.
+
+        Those beyond would only wait for their turn, and while the worker gets them into its memory again it
+        begins nothing that people ask for: Temporal's workers take up what runs before what is new.
+        """
+        budget = await stripe_budgets.read(session)
+        rate = stripe_budgets.pace(self._policy_rate, budget.requests_per_second, budget.slowed_to)
+        return 1 if self._waiting() >= rate * BUSY_FOR else math.ceil(rate / STORY_ASKS)
 
     @activity.defn
     async def let_go(self, order: LetGo) -> None:

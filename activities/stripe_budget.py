@@ -134,6 +134,11 @@ class StripeGate:
         self._changed = asyncio.Event()
         self._handing_out: asyncio.Task[None] | None = None
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a slot here, just now."""
+        return len(self._waiting)
+
     @asynccontextmanager
     async def turn(self, asked: Asked) -> AsyncIterator[None]:
         """Waits for a slot; within the block the request is sent, and nothing else writes to its objects.

@@ -11,7 +11,7 @@ from temporalio.worker import Worker
 from activities.stripe_client import stripe_client
 from settings import process
 from settings.settings import Settings, load
-from worker import composition
+from worker import composition, queues
 from worker.interceptors import Heartbeats
 
 from . import bare
@@ -28,7 +28,7 @@ def build_workers(temporal: Client, settings: Settings, budget: float, opened: P
         workflows=[bare.Bare],
         activities=[nothing],
         interceptors=[Heartbeats()],
-        sticky_queue_schedule_to_start_timeout=composition.STICKY,
+        sticky_queue_schedule_to_start_timeout=queues.STICKY,
     )
     stripe = Worker(
         temporal,

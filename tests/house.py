@@ -26,6 +26,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from activities.outbox import OutboxSweep
+from activities.stripe_budget import StripeGate
 from api.app import create_app
 from api.context import Context, StripeAccount
 from billing.policy import Policy, policy_from_toml
@@ -34,7 +35,7 @@ from db.tables import StripeEvent
 from sandbox.mail import LOOPBACK, Mailbox
 from sandbox.stripe.inprocess import StandIn
 from settings.settings import DEFAULT_POLICY, Settings
-from worker import composition
+from worker import composition, queues
 from worker.watch import Watch
 from workflows import ids
 
@@ -321,7 +322,7 @@ async def time_skipping() -> AsyncIterator[WorkflowEnvironment]:
 
 
 @asynccontextmanager
-async def sweeping(activities: composition.Activities) -> AsyncIterator[None]:
+async def sweeping(activities: queues.Activities) -> AsyncIterator[None]:
     """Within, the outbox is swept now and then, as by its schedule: the time-skipping server has none."""
     sweep = next(one for one in activities.main if one.__name__ == OutboxSweep.deliver_outbox.__name__)
 
@@ -364,13 +365,16 @@ async def house(
             public_url="http://plixo.test",
         )
         shop = await open_shop(stand_in, at, plans, currency)
-        stripe_api = composition.build_stripe(settings, database, policy)
-        activities = composition.build_activities(settings, database, environment.client, stripe_api, policy)
+        gate = StripeGate(database, policy.stripe.requests_per_second)
+        stripe_api = composition.build_stripe(settings, gate)
+        activities = composition.build_activities(
+            settings, database, environment.client, stripe_api, gate, policy
+        )
         stack.push_async_callback(activities.close)
-        for worker in composition.build_workers(environment.client, activities, policy):
+        for worker in queues.build_workers(environment.client, activities, policy):
             await stack.enter_async_context(worker)
         account = StripeAccount(settings.webhook_secrets, settings.livemode)
-        app = create_app(policy, database, environment.client, rate=1e6, stripe=account)
+        app = create_app(policy, database, environment.client, rate=1e6, calm=1e6, stripe=account)
         http = await stack.enter_async_context(
             AsyncClient(transport=ASGITransport(app), base_url="http://plixo.test", timeout=30)
         )

@@ -1,20 +1,14 @@
 """The composition root: every activity class gets its collaborators here, and nowhere else."""
 
-import math
-from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Any
 
 import httpx
 import stripe
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.runtime import Runtime
-from temporalio.worker import Worker
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.alerts import Alerts
 from activities.approvals import Approvals
@@ -51,85 +45,12 @@ from db.health_meter import HealthMeter
 from db.session import Database
 from db.tables import Outbox
 from settings.settings import Settings
-from workflows import dispatch, ids, running
-from workflows.approval import ApprovalWorkflow
-from workflows.case import CaseWorkflow
-from workflows.credit import CreditWorkflow
-from workflows.customer_mail import CustomerMailWorkflow
-from workflows.event_catch_up import StripeEventCatchUpWorkflow
-from workflows.finance_notice import FinanceNoticeWorkflow
-from workflows.incident import IncidentWorkflow
-from workflows.invoice_fetch import InvoiceFetchWorkflow
-from workflows.note import NoteWorkflow
-from workflows.outbox_sweep import OutboxSweepWorkflow
-from workflows.person_mail import PersonMailWorkflow
-from workflows.plan_change import PlanChangeWorkflow
-from workflows.portal_access import PortalAccessWorkflow
-from workflows.reconcile import ReconcileWorkflow
-from workflows.refund import RefundWorkflow
-from workflows.reminder_sweep import ReminderSweepWorkflow
-from workflows.stripe_event import StripeEventWorkflow
+from workflows import dispatch, running
 
-from .interceptors import Heartbeats
+from .queues import Activities, build_workers
 from .watch import Watch
 
-WORKFLOWS: Sequence[type] = (
-    PlanChangeWorkflow,
-    RefundWorkflow,
-    CreditWorkflow,
-    NoteWorkflow,
-    CustomerMailWorkflow,
-    PersonMailWorkflow,
-    ApprovalWorkflow,
-    FinanceNoticeWorkflow,
-    StripeEventWorkflow,
-    StripeEventCatchUpWorkflow,
-    InvoiceFetchWorkflow,
-    PortalAccessWorkflow,
-    CaseWorkflow,
-    OutboxSweepWorkflow,
-    ReconcileWorkflow,
-    ReminderSweepWorkflow,
-    IncidentWorkflow,
-)
-
 SEND_WITHIN = timedelta(seconds=10)
-
-CALL_TAKES = 0.6
-"""Seconds from an activity's begin to its end, mostly, when Stripe takes its time."""
-FEWEST_CALLS, MOST_CALLS = 8, 100
-"""At a time."""
-CEILING = 2.0
-RUNNER = SandboxedWorkflowRunner(
-    restrictions=SandboxRestrictions.default.with_passthrough_modules(
-        # Pure, and slow to load: `holidays` reads the clock while it is imported, which the sandbox forbids.
-        "activities", "billing", "pydantic", "holidays", "babel", "dateutil", "zoneinfo", "tzdata",
-        # Constants: loaded once, not for every workflow.
-        "workflows.ids", "workflows.options",
-    )
-)  # fmt: skip
-"""Every workflow runs in it, replays too: a story that looks at a clock or at random fails there."""
-
-CACHED = 500
-"""Workflows that are kept in memory between their tasks; notices that wait for Finance are the most."""
-
-STORIES_AT_A_TIME = 16
-"""That go on, each on a thread. Python runs one at a time in any case, and every further one keeps the event
-loop waiting longer, which sends the requests and takes the slots of Stripe's budget."""
-
-STICKY = timedelta(seconds=5)
-"""How long a killed worker's workflow tasks wait for it before any worker gets them."""
-
-
-@dataclass(frozen=True)
-class Activities:
-    """The activities of both queues, and what watches beside them."""
-
-    main: Sequence[Callable[..., Any]]
-    stripe: Sequence[Callable[..., Any]]
-    watch: Watch
-    close: Callable[[], Awaitable[None]]
-    """To be awaited when no activity runs any more."""
 
 
 def build_activities(
@@ -137,12 +58,14 @@ def build_activities(
     database: Database,
     temporal: Client,
     stripe_api: stripe.StripeClient,
+    gate: StripeGate,
     policy: Policy,
     meter: HealthMeter | None = None,
 ) -> Activities:
     """One instance of each activity class, with its collaborators.
 
-    `meter` counts how calls to components go; that of `stripe_api` counts Stripe's.
+    `gate` is where requests to Stripe wait. `meter` counts how calls to components go; that of `stripe_api`
+    counts Stripe's.
     """
     assert policy.incidents is not None, "only the policies of older operations have none"
     meter = meter or HealthMeter()
@@ -177,7 +100,7 @@ def build_activities(
     greeter = SmtpPool(settings.smtp_url, greeting_for(settings.public_url))
     probes = standard_probes(database, stripe_api, greeter, web, settings.public_url)
     known = ControllersKnown()
-    incidents = Incidents(database, probes, policy.stripe.requests_per_second)
+    incidents = Incidents(database, probes, policy.stripe.requests_per_second, lambda: gate.waiting)
     incident_mails = IncidentMails(database, mailer, known)
     alerts = Alerts(settings.alert_webhook_url, settings.public_url, web)
     watch = Watch(database, temporal, meter, probes, known, policy.incidents, send)
@@ -190,6 +113,7 @@ def build_activities(
         await web.aclose()
 
     return Activities(
+        background=(mailer.send, events.settle_event),
         main=(
             records.tell,
             records.usage,
@@ -283,56 +207,23 @@ async def connect(settings: Settings, runtime: Runtime | None = None) -> Client:
 
 
 def build_stripe(
-    settings: Settings, database: Database, policy: Policy, meter: HealthMeter | None = None
+    settings: Settings, gate: StripeGate, meter: HealthMeter | None = None
 ) -> stripe.StripeClient:
-    """The process's way to Stripe: within the account's budget, and counted by the meter."""
-    gate = StripeGate(database, policy.stripe.requests_per_second)
+    """The process's way to Stripe: through the gate, and counted by the meter."""
     key = settings.stripe_api_key.get_secret_value()
     return stripe_client(key, settings.stripe_api_base, gate, meter)
-
-
-def stripe_places(requests_per_second: float) -> int:
-    """How many activities call Stripe at a time: so many that slow answers don't hold up the pace, and so
-    few that what waits for its turn waits in Temporal's queue, behind what is more urgent."""
-    return min(max(math.ceil(requests_per_second * CALL_TAKES), FEWEST_CALLS), MOST_CALLS)
-
-
-def build_workers(temporal: Client, activities: Activities, policy: Policy) -> tuple[Worker, Worker]:
-    """The worker of the stories and records, and the one that calls Stripe within the account's budget."""
-    main = Worker(
-        temporal,
-        task_queue=ids.MAIN_QUEUE,
-        workflows=WORKFLOWS,
-        activities=activities.main,
-        workflow_runner=RUNNER,
-        interceptors=[Heartbeats()],
-        sticky_queue_schedule_to_start_timeout=STICKY,
-        max_cached_workflows=CACHED,
-        max_concurrent_workflow_tasks=STORIES_AT_A_TIME,
-        graceful_shutdown_timeout=timedelta(seconds=5),
-    )
-    calls = Worker(
-        temporal,
-        task_queue=ids.STRIPE_QUEUE,
-        activities=activities.stripe,
-        interceptors=[Heartbeats()],
-        max_concurrent_activities=stripe_places(policy.stripe.requests_per_second),
-        # A ceiling far above what the gate lets through: who has nothing to send is not to use up the budget.
-        max_task_queue_activities_per_second=CEILING * policy.stripe.requests_per_second,
-        graceful_shutdown_timeout=timedelta(seconds=5),
-    )
-    return main, calls
 
 
 async def hosted(
     stack: AsyncExitStack, settings: Settings, policy: Policy, temporal: Client
 ) -> tuple[Database, Watch]:
-    """Runs both workers until the stack is closed; returns the records that they share, and what watches."""
+    """Runs the workers until the stack is closed; returns the records that they share, and what watches."""
     meter = HealthMeter()
     database = Database(settings.database_url)
     stack.push_async_callback(database.dispose)
-    stripe_api = build_stripe(settings, database, policy, meter)
-    activities = build_activities(settings, database, temporal, stripe_api, policy, meter)
+    gate = StripeGate(database, policy.stripe.requests_per_second)
+    stripe_api = build_stripe(settings, gate, meter)
+    activities = build_activities(settings, database, temporal, stripe_api, gate, policy, meter)
     stack.push_async_callback(activities.close)
     for worker in build_workers(temporal, activities, policy):
         await stack.enter_async_context(worker)

@@ -48,7 +48,7 @@ async def send(
                 name,
                 payload,
                 id=workflow_id,
-                task_queue=ids.MAIN_QUEUE,
+                task_queue=ids.BACKGROUND_QUEUE if name in options.STARTED else ids.MAIN_QUEUE,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 priority=options.STARTED.get(name, options.PEOPLE),

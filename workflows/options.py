@@ -22,7 +22,7 @@ RESUMED = Priority(priority_key=3)
 """It was held: after what comes in now."""
 SWEEP = Priority(priority_key=4)
 
-STARTED = {ids.STRIPE_EVENT: EVENTS}
+STARTED = {ids.STRIPE_EVENT: EVENTS, ids.PERSON_MAIL: SWEEP}
 """What is started for nobody in particular; everything else that the API starts, somebody waits for."""
 
 PATIENT = RetryPolicy(

@@ -46,12 +46,12 @@ async def held(database: Database) -> list[str]:
     return workflows
 
 
-async def next_ones(database: Database, pace: float, most: int = 16) -> list[str]:
+async def next_ones(database: Database, pace: float, most: int = 16, waiting: int = 0) -> list[str]:
     assert POLICY is not None
     at = datetime.now(UTC)
     order = NextHolds(component=Component.STRIPE, most=most, policy=POLICY, since=at, at=at)
     found: HoldsNext = await ActivityEnvironment().run(
-        Incidents(database, Probes({}), pace).next_holds, order
+        Incidents(database, Probes({}), pace, lambda: waiting).next_holds, order
     )
     return [story.workflow for story in found.stories]
 
@@ -61,6 +61,13 @@ async def test_no_more_go_on_in_a_second_than_the_budget_takes(database: Databas
     assert await next_ones(database, 100.0) == held
     assert await next_ones(database, 0.5) == held[:1]
     assert await next_ones(database, 100.0, most=2) == held[:2]
+
+
+async def test_only_one_goes_on_in_a_second_while_enough_requests_wait_already(
+    database: Database, held: list[str]
+) -> None:
+    assert await next_ones(database, 20.0, waiting=4) == held[:5]
+    assert await next_ones(database, 20.0, waiting=5) == held[:1]
 
 
 async def test_an_operators_pace_and_stripes_refusals_count(database: Database, held: list[str]) -> None:

@@ -21,14 +21,15 @@ from sqlalchemy.pool import Pool
 from temporalio.common import RetryPolicy
 
 from activities import customer_mail_claims
+from activities.stripe_budget import StripeGate
 from db.session import Database
 from settings.settings import load
-from worker import composition
+from worker import composition, queues
 from workflows import options
 
 from .plan import Kill
 
-composition.STICKY = timedelta(seconds=1.5)
+queues.STICKY = timedelta(seconds=1.5)
 """Shorter than in production: what a dead worker leaves behind is waited for again and again here."""
 
 HASTE = "PLIXO_TEST_HASTE"
@@ -129,15 +130,16 @@ async def run(plan: str | None, orders: "Pipe[str, str | None]") -> None:
         http_client=FusedClient(fuse),
     )
     async with AsyncExitStack() as stack:
-        activities = composition.build_activities(settings, database, temporal, client, policy)
-        for worker in composition.build_workers(temporal, activities, policy):
+        gate = StripeGate(database, policy.stripe.requests_per_second)  # nothing of the client's waits there
+        activities = composition.build_activities(settings, database, temporal, client, gate, policy)
+        for worker in queues.build_workers(temporal, activities, policy):
             await stack.enter_async_context(worker)
         await asyncio.Event().wait()
 
 
 def make_haste() -> None:
     """Where a worker dies again and again, what it leaves behind is picked up within about a second."""
-    composition.STICKY = timedelta(seconds=0.5)
+    queues.STICKY = timedelta(seconds=0.5)
     again = RetryPolicy(initial_interval=timedelta(seconds=0.1), backoff_coefficient=1.0)
     for chosen in (options.REMINDER_PAGE, options.REMINDER_MAILS):
         chosen.update(heartbeat_timeout=timedelta(seconds=1), retry_policy=again)

@@ -9,7 +9,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from worker import schedules
-from worker.composition import WORKFLOWS
+from worker.queues import WORKFLOWS
 
 from ..house import BIN, until
 

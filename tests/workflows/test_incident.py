@@ -15,7 +15,7 @@ from billing.incident_messages import ResolveIncident
 from billing.incidents import Component
 from db.delivery import deliver_due
 from db.tables import Hold, Incident, Operation, Outbox, StripeBudget
-from worker.composition import RUNNER
+from worker.queues import RUNNER
 from workflows import dispatch, ids
 
 from ..builders import Tenant, an_operation, store

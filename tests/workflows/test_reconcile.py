@@ -24,7 +24,7 @@ from db.tables import (
     RefundRow,
     StripeEventCheck,
 )
-from worker.composition import RUNNER
+from worker.queues import RUNNER
 from workflows import ids, options
 from workflows.reconcile import FORMER_PAGES, ReconcileWorkflow
 

@@ -17,7 +17,7 @@ from billing.operations import Kind
 from billing.reminder_runs import ReminderRunInput, RunPause, RunSummary
 from db.tables import CustomerMail, CustomerSettings, Invoice, Operation, TimelineEvent
 from sandbox.mail import Fault
-from worker import composition
+from worker.queues import RUNNER
 from workflows import ids
 from workflows.reminder_sweep import ReminderSweepWorkflow
 
@@ -317,7 +317,7 @@ async def test_who_comes_while_it_is_summed_up_is_told_that_it_has_ended(sweep: 
         task_queue="slow",
         workflows=[ReminderSweepWorkflow],
         activities=[Records(sweep.home.database).tell, slow.decide_page, slow.call_off, slow.run_summary],
-        workflow_runner=composition.RUNNER,
+        workflow_runner=RUNNER,
     )
     async with worker:
         handle = await sweep.start(dry_run=True, queue="slow")

@@ -13,7 +13,7 @@ from temporalio.worker import Worker
 
 from billing.stripe_events import StripeChanged
 from db.tables import CreditNoteRow, Customer, Invoice, Operation, PaymentRow, RefundRow, StripeEvent
-from worker.composition import RUNNER
+from worker.queues import RUNNER
 
 from .. import money
 from ..builders import Tenant, an_operation, store

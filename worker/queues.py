@@ -1,0 +1,156 @@
+"""The queues that this process serves, each with what it may do at a time.
+
+plixo             stories of people and of schedules, and the records
+plixo-background  what is started for nobody in particular, often hundreds at once: events, mails of no
+                  story. A worker takes up what goes on before what is new: on one queue, hundreds of mails
+                  would keep everything waiting that people begin meanwhile.
+stripe            calls to Stripe, within the account's budget
+"""
+
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from billing.policy import Policy
+from workflows import ids
+from workflows.approval import ApprovalWorkflow
+from workflows.case import CaseWorkflow
+from workflows.credit import CreditWorkflow
+from workflows.customer_mail import CustomerMailWorkflow
+from workflows.event_catch_up import StripeEventCatchUpWorkflow
+from workflows.finance_notice import FinanceNoticeWorkflow
+from workflows.incident import IncidentWorkflow
+from workflows.invoice_fetch import InvoiceFetchWorkflow
+from workflows.note import NoteWorkflow
+from workflows.outbox_sweep import OutboxSweepWorkflow
+from workflows.person_mail import PersonMailWorkflow
+from workflows.plan_change import PlanChangeWorkflow
+from workflows.portal_access import PortalAccessWorkflow
+from workflows.reconcile import ReconcileWorkflow
+from workflows.refund import RefundWorkflow
+from workflows.reminder_sweep import ReminderSweepWorkflow
+from workflows.stripe_event import StripeEventWorkflow
+
+from .interceptors import Heartbeats
+from .watch import Watch
+
+WORKFLOWS: Sequence[type] = (
+    PlanChangeWorkflow,
+    RefundWorkflow,
+    CreditWorkflow,
+    NoteWorkflow,
+    CustomerMailWorkflow,
+    PersonMailWorkflow,
+    ApprovalWorkflow,
+    FinanceNoticeWorkflow,
+    StripeEventWorkflow,
+    StripeEventCatchUpWorkflow,
+    InvoiceFetchWorkflow,
+    PortalAccessWorkflow,
+    CaseWorkflow,
+    OutboxSweepWorkflow,
+    ReconcileWorkflow,
+    ReminderSweepWorkflow,
+    IncidentWorkflow,
+)
+
+BACKGROUND: Sequence[type] = (StripeEventWorkflow, PersonMailWorkflow)
+"""Those of `workflows.options.STARTED`. The worker of the stories has them too: some were begun there."""
+
+CALL_TAKES = 0.6
+"""Seconds from an activity's begin to its end, mostly, when Stripe takes its time."""
+FEWEST_CALLS, MOST_CALLS = 8, 100
+"""At a time."""
+CEILING = 2.0
+
+RUNNER = SandboxedWorkflowRunner(
+    restrictions=SandboxRestrictions.default.with_passthrough_modules(
+        # Pure, and slow to load: `holidays` reads the clock while it is imported, which the sandbox forbids.
+        "activities", "billing", "pydantic", "holidays", "babel", "dateutil", "zoneinfo", "tzdata",
+        # Constants: loaded once, not for every workflow.
+        "workflows.ids", "workflows.options",
+    )
+)  # fmt: skip
+"""Every workflow runs in it, replays too: a story that looks at a clock or at random fails there."""
+
+CACHED = 500
+"""Workflows that are kept in memory between their tasks; notices that wait for Finance are the most."""
+
+STORIES_AT_A_TIME = 16
+"""That go on, each on a thread. Python runs one at a time in any case, and every further one keeps the event
+loop waiting longer, which sends the requests and takes the slots of Stripe's budget."""
+
+BACKGROUND_AT_A_TIME = 4
+"""Likewise, of what is started for nobody in particular."""
+
+FEW_POLLS = 2
+"""One for what is new, one for what goes on."""
+
+STICKY = timedelta(seconds=5)
+"""How long a killed worker's workflow tasks wait for it before any worker gets them."""
+
+
+@dataclass(frozen=True)
+class Activities:
+    """The activities of each queue, and what watches beside them."""
+
+    main: Sequence[Callable[..., Any]]
+    background: Sequence[Callable[..., Any]]
+    stripe: Sequence[Callable[..., Any]]
+    watch: Watch
+    close: Callable[[], Awaitable[None]]
+    """To be awaited when no activity runs any more."""
+
+
+def stripe_places(requests_per_second: float) -> int:
+    """How many activities call Stripe at a time: so many that slow answers don't hold up the pace, and so
+    few that what waits for its turn waits in Temporal's queue, behind what is more urgent."""
+    return min(max(math.ceil(requests_per_second * CALL_TAKES), FEWEST_CALLS), MOST_CALLS)
+
+
+def build_workers(temporal: Client, activities: Activities, policy: Policy) -> tuple[Worker, ...]:
+    """The worker of the stories and records, the one of what runs in the background, and the one that calls
+    Stripe within the account's budget."""
+    everywhere: dict[str, Any] = {
+        "interceptors": [Heartbeats()],
+        "graceful_shutdown_timeout": timedelta(seconds=5),
+    }
+    stories = everywhere | {
+        "workflow_runner": RUNNER,
+        "sticky_queue_schedule_to_start_timeout": STICKY,
+        "max_cached_workflows": CACHED,
+    }
+    main = Worker(
+        temporal,
+        task_queue=ids.MAIN_QUEUE,
+        workflows=WORKFLOWS,
+        activities=activities.main,
+        max_concurrent_workflow_tasks=STORIES_AT_A_TIME,
+        **stories,
+    )
+    background = Worker(
+        temporal,
+        task_queue=ids.BACKGROUND_QUEUE,
+        workflows=BACKGROUND,
+        activities=activities.background,
+        max_concurrent_workflow_tasks=BACKGROUND_AT_A_TIME,
+        max_concurrent_workflow_task_polls=FEW_POLLS,
+        max_concurrent_activity_task_polls=FEW_POLLS,
+        **stories,
+    )
+    calls = Worker(
+        temporal,
+        task_queue=ids.STRIPE_QUEUE,
+        activities=activities.stripe,
+        max_concurrent_activities=stripe_places(policy.stripe.requests_per_second),
+        # A ceiling far above what the gate lets through: who has nothing to send is not to use up the budget.
+        max_task_queue_activities_per_second=CEILING * policy.stripe.requests_per_second,
+        **everywhere,
+    )
+    return main, background, calls
