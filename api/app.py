@@ -103,13 +103,15 @@ def create_app(
     temporal: Client,
     *,
     rate: float = DEFAULT_RATE,
+    calm: float = webhooks.CALM,
     stripe: StripeAccount | None = None,
     site: Site | None = None,
     trusted_proxies: Sequence[str] = (),
 ) -> FastAPI:
     """An app on these records and this Temporal client, which may be lazy and not yet connected.
 
-    `rate` is how many requests a second one API key may send; without `stripe` no webhook is taken.
+    `rate` is how many requests a second one API key may send, `calm` how many of Stripe's events are no rush;
+    without `stripe` no webhook is taken.
     `site` is how the customers' pages are reached.
     `trusted_proxies` are networks in CIDR notation: who connects from one of them says who the visitor is.
     """
@@ -139,7 +141,7 @@ def create_app(
         database=database,
         dispatcher=dispatcher,
         inbox=Inbox(database),
-        events=Rates(webhooks.CALM),
+        events=Rates(calm),
         rates=Rates(rate),
         metrics=metrics,
         meter=meter,

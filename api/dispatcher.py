@@ -5,7 +5,7 @@ Whatever does not arrive stays in the outbox: the worker's sweep tries again.
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -37,6 +37,10 @@ _NOT_KNOWN = Delivery(
 )
 
 
+async def _always() -> bool:
+    return True
+
+
 class Dispatcher:
     def __init__(self, database: Database, client: Client, metrics: Metrics) -> None:
         self._database = database
@@ -55,11 +59,14 @@ class Dispatcher:
         finally:
             self._held -= free
 
-    def hand_over(self, row: Outbox) -> "asyncio.Task[Delivery] | None":
-        """Deliver a committed row in the background; the caller may go away."""
+    def hand_over(
+        self, row: Outbox, wanted: Callable[[], Awaitable[bool]] = _always
+    ) -> "asyncio.Task[Delivery] | None":
+        """Deliver a committed row in the background, unless it is not `wanted`, which is for the sweep then;
+        the caller may go away."""
         if len(self._tasks) >= MOST_IN_FLIGHT:
             return None
-        task = asyncio.create_task(self._deliver(row))
+        task = asyncio.create_task(self._deliver(row, wanted))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -84,7 +91,9 @@ class Dispatcher:
             for task in unfinished:
                 task.cancel()
 
-    async def _deliver(self, row: Outbox) -> Delivery:
+    async def _deliver(self, row: Outbox, wanted: Callable[[], Awaitable[bool]]) -> Delivery:
+        if not await wanted():
+            return _NOT_KNOWN
         try:
             delivery = await deliver(self._database, self._send, row, datetime.now(UTC))
         except Exception:

@@ -3,8 +3,10 @@
 Only a signed snapshot event of this account and mode is kept. Stripe sends again whatever it got no 2xx for.
 """
 
+import asyncio
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request, Response
@@ -18,7 +20,6 @@ from db.tables import Outbox
 from . import examples
 from .bodies import read_body
 from .context import Context, InContext, now
-from .dispatcher import HEAD_START
 from .openapi import body_example, documented
 from .problems import ApiProblem
 from .stripe_signature import fault
@@ -34,6 +35,12 @@ CALM = 10.0
 """Events a second, which is more than one payment makes. While more come, they are left to the sweep, which
 takes many together a little later: following an event costs far more than keeping it, and would take the
 machine from those that are still coming, and from what people ask."""
+
+LISTEN_FOR = 0.05
+"""Seconds until the first ones are passed on: they may have been the beginning of such a rush."""
+
+LEFT_FOR = timedelta(seconds=3)
+"""How long the sweep leaves an event alone: it may be passed on at once, and most rushes are over by then."""
 
 MOST_IN_FLIGHT = 20
 """Of those that are passed on at once: more, while Temporal is slow, are left to the sweep too."""
@@ -134,7 +141,7 @@ async def _take(request: Request, context: Context) -> str:
                 livemode=event.livemode,
                 created_at=datetime.fromtimestamp(event.created, UTC),
                 at=at,
-                head_start=HEAD_START if at_once else timedelta(),
+                head_start=LEFT_FOR,
             )
         )
         if not kept.new:
@@ -142,8 +149,13 @@ async def _take(request: Request, context: Context) -> str:
         if kept.start is None:
             return "ignored"
         if at_once:
-            context.dispatcher.hand_over(Outbox(**kept.start))
+            context.dispatcher.hand_over(Outbox(**kept.start), partial(_no_rush, context))
     return "taken"
+
+
+async def _no_rush(context: Context) -> bool:
+    await asyncio.sleep(LISTEN_FOR)
+    return context.events.still_calm(PATH)
 
 
 async def _verified(request: Request, context: Context) -> _Event:
