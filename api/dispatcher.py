@@ -37,7 +37,12 @@ _NOT_KNOWN = Delivery(
 )
 
 
-async def _always() -> bool:
+Wanted = Callable[[], Awaitable[bool]]
+"""Asked just before something is delivered."""
+
+
+async def always() -> bool:
+    """What is wanted however long it takes."""
     return True
 
 
@@ -59,9 +64,7 @@ class Dispatcher:
         finally:
             self._held -= free
 
-    def hand_over(
-        self, row: Outbox, wanted: Callable[[], Awaitable[bool]] = _always
-    ) -> "asyncio.Task[Delivery] | None":
+    def hand_over(self, row: Outbox, wanted: Wanted = always) -> "asyncio.Task[Delivery] | None":
         """Deliver a committed row in the background, unless it is not `wanted`, which is for the sweep then;
         the caller may go away."""
         if len(self._tasks) >= MOST_IN_FLIGHT:
@@ -91,7 +94,7 @@ class Dispatcher:
             for task in unfinished:
                 task.cancel()
 
-    async def _deliver(self, row: Outbox, wanted: Callable[[], Awaitable[bool]]) -> Delivery:
+    async def _deliver(self, row: Outbox, wanted: Wanted) -> Delivery:
         if not await wanted():
             return _NOT_KNOWN
         try:

@@ -177,7 +177,7 @@ class Stage:
         )
         policy = default_policy()
         account = StripeAccount(webhook_secrets=(stand_in.webhook_secret,))
-        app = create_app(policy, database, temporal, rate=1e6, stripe=account)
+        app = create_app(policy, database, temporal, rate=1e6, calm=1e6, stripe=account)
         api = MortalApi(app)
         http = await stack.enter_async_context(AsyncClient(transport=api, base_url=PUBLIC_URL, timeout=60))
         context: Context = app.state.context
