@@ -7,7 +7,6 @@ import pytest
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from db.session import Database
-from settings import process
 
 from .databases import PostgresDatabases, SqliteDatabases
 
@@ -30,12 +29,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest, and mostly waits, is begun first."""
     items.sort(key=lambda item: not item.nodeid.startswith(CRASH))
-
-
-def pytest_collection_finish() -> None:
-    """As in the product's processes: else every full collection visits all that was imported and collected,
-    which took a fifth of the workflow tests' time."""
-    process.settle()
 
 
 @pytest.fixture(scope="session")
