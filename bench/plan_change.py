@@ -59,12 +59,15 @@ def run(options: Options) -> Report:
 
 
 async def _measure(stage: Stage, options: Options) -> Report:
+    # The baselines follow no events, so that here nothing brings any: webhooks are measured by themselves.
+    await stage.control("webhooks", {"mode": "drop"})
     organizations = await provision(stage, PLACES + DISSECTED)
     subscriptions = await subscribe(stage, PLACES)
     async with AsyncExitStack() as stack:
         driver = await stack.enter_async_context(driving(stage.temporal))
         anatomy = await dissect(stage, driver, organizations[:DISSECTED])
         await stack.enter_async_context(stage.product())
+        await stage.temporal.get_schedule_handle("event-catch-up").pause()
         opened = await stack.enter_async_context(stage.baselines())
         http = await stack.enter_async_context(stage.client())
         measured = [
