@@ -30,7 +30,8 @@ STORY_ASKS = 4
 """Requests to Stripe that a story that goes on leads to at least, with those that follow its events."""
 
 BUSY_FOR = 0.25
-"""Seconds of Stripe's budget for which requests wait already: most of what may wait in one process."""
+"""Where requests for so many seconds of Stripe's budget wait already, it has no room: a process lets no more
+than some 0.6 seconds' worth wait (`worker.queues.stripe_places`)."""
 
 
 class Incidents:

@@ -19,8 +19,6 @@ AT_ONCE = 50
 PLACES = 100
 """Organizations, each with one open change at a time."""
 DISSECTED = 8
-LOOKS = 3
-"""At one change of each contender, until it is seen to do what the product does."""
 WARM_UP = 30
 
 
@@ -94,17 +92,6 @@ async def _measure(stage: Stage, options: Options) -> Report:
 async def _prepare(stage: Stage, driver: Driver, contender: Contender, anatomy: Anatomy) -> Measured:
     """Warm it up, and see that it does what the product does."""
     await driver.burst(contender, WARM_UP, min(AT_ONCE, WARM_UP))
-    for _ in range(LOOKS - 1):
-        try:
-            return await _seen_to_do_the_same(stage, driver, contender, anatomy)
-        except BaselineDiffers:
-            continue  # a probe may have asked Stripe meanwhile
-    return await _seen_to_do_the_same(stage, driver, contender, anatomy)
-
-
-async def _seen_to_do_the_same(
-    stage: Stage, driver: Driver, contender: Contender, anatomy: Anatomy
-) -> Measured:
     seen = await last_request(stage)
     timing = await driver.alone(contender)
     shape, cost = await settled(stage.temporal, timing.asked.workflow)

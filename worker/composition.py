@@ -113,7 +113,8 @@ def build_activities(
         await web.aclose()
 
     return Activities(
-        background=(mailer.send, events.settle_event),
+        events=(events.settle_event,),
+        mails=(mailer.send,),
         main=(
             records.tell,
             records.usage,

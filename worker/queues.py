@@ -1,10 +1,12 @@
 """The queues that this process serves, each with what it may do at a time.
 
-plixo             stories of people and of schedules, and the records
-plixo-background  what is started for nobody in particular, often hundreds at once: events, mails of no
-                  story. A worker takes up what goes on before what is new: on one queue, hundreds of mails
-                  would keep everything waiting that people begin meanwhile.
-stripe            calls to Stripe, within the account's budget
+    plixo         stories of people and of schedules, and the records
+    plixo-events  Stripe's events
+    plixo-mails   mails that belong to no story
+    stripe        calls to Stripe, within the account's budget
+
+Events and mails are often started hundreds at once. A worker takes up what goes on before what is new, so
+that behind such a crowd everything would wait that is begun meanwhile: a person's refund, an alert.
 """
 
 import math
@@ -60,9 +62,6 @@ WORKFLOWS: Sequence[type] = (
     IncidentWorkflow,
 )
 
-BACKGROUND: Sequence[type] = (StripeEventWorkflow, PersonMailWorkflow)
-"""Those of `workflows.options.STARTED`. The worker of the stories has them too: some were begun there."""
-
 CALL_TAKES = 0.6
 """Seconds from an activity's begin to its end, mostly, when Stripe takes its time."""
 FEWEST_CALLS, MOST_CALLS = 8, 100
@@ -86,8 +85,8 @@ STORIES_AT_A_TIME = 16
 """That go on, each on a thread. Python runs one at a time in any case, and every further one keeps the event
 loop waiting longer, which sends the requests and takes the slots of Stripe's budget."""
 
-BACKGROUND_AT_A_TIME = 4
-"""Likewise, of what is started for nobody in particular."""
+CROWD_AT_A_TIME = 4
+"""Likewise, of each crowd."""
 
 FEW_POLLS = 2
 """One for what is new, one for what goes on."""
@@ -101,7 +100,8 @@ class Activities:
     """The activities of each queue, and what watches beside them."""
 
     main: Sequence[Callable[..., Any]]
-    background: Sequence[Callable[..., Any]]
+    events: Sequence[Callable[..., Any]]
+    mails: Sequence[Callable[..., Any]]
     stripe: Sequence[Callable[..., Any]]
     watch: Watch
     close: Callable[[], Awaitable[None]]
@@ -115,16 +115,20 @@ def stripe_places(requests_per_second: float) -> int:
 
 
 def build_workers(temporal: Client, activities: Activities, policy: Policy) -> tuple[Worker, ...]:
-    """The worker of the stories and records, the one of what runs in the background, and the one that calls
-    Stripe within the account's budget."""
-    everywhere: dict[str, Any] = {
+    """One for each queue. That of the stories has all workflows: events and mails were begun there once."""
+    every: dict[str, Any] = {
         "interceptors": [Heartbeats()],
         "graceful_shutdown_timeout": timedelta(seconds=5),
     }
-    stories = everywhere | {
+    stories = every | {
         "workflow_runner": RUNNER,
         "sticky_queue_schedule_to_start_timeout": STICKY,
         "max_cached_workflows": CACHED,
+    }
+    crowd = stories | {
+        "max_concurrent_workflow_tasks": CROWD_AT_A_TIME,
+        "max_concurrent_workflow_task_polls": FEW_POLLS,
+        "max_concurrent_activity_task_polls": FEW_POLLS,
     }
     main = Worker(
         temporal,
@@ -134,15 +138,19 @@ def build_workers(temporal: Client, activities: Activities, policy: Policy) -> t
         max_concurrent_workflow_tasks=STORIES_AT_A_TIME,
         **stories,
     )
-    background = Worker(
+    events = Worker(
         temporal,
-        task_queue=ids.BACKGROUND_QUEUE,
-        workflows=BACKGROUND,
-        activities=activities.background,
-        max_concurrent_workflow_tasks=BACKGROUND_AT_A_TIME,
-        max_concurrent_workflow_task_polls=FEW_POLLS,
-        max_concurrent_activity_task_polls=FEW_POLLS,
-        **stories,
+        task_queue=ids.EVENTS_QUEUE,
+        workflows=[StripeEventWorkflow],
+        activities=activities.events,
+        **crowd,
+    )
+    mails = Worker(
+        temporal,
+        task_queue=ids.MAILS_QUEUE,
+        workflows=[PersonMailWorkflow],
+        activities=activities.mails,
+        **crowd,
     )
     calls = Worker(
         temporal,
@@ -151,6 +159,6 @@ def build_workers(temporal: Client, activities: Activities, policy: Policy) -> t
         max_concurrent_activities=stripe_places(policy.stripe.requests_per_second),
         # A ceiling far above what the gate lets through: who has nothing to send is not to use up the budget.
         max_task_queue_activities_per_second=CEILING * policy.stripe.requests_per_second,
-        **everywhere,
+        **every,
     )
-    return main, background, calls
+    return main, events, mails, calls

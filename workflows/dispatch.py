@@ -18,7 +18,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from billing.delivery import Delivery
 from billing.operations import Problem
 
-from . import ids, options
+from . import options
 
 OVERTAKEN = (RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.ABORTED)
 AGAIN = 0.05
@@ -44,14 +44,15 @@ async def send(
     """
     try:
         if action == "start":
+            queue, priority = options.IN_CROWDS.get(name, options.STORY)
             await client.start_workflow(
                 name,
                 payload,
                 id=workflow_id,
-                task_queue=ids.BACKGROUND_QUEUE if name in options.STARTED else ids.MAIN_QUEUE,
+                task_queue=queue,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                priority=options.STARTED.get(name, options.PEOPLE),
+                priority=priority,
                 rpc_timeout=within,
             )
         else:

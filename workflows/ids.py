@@ -9,7 +9,8 @@ from billing.stripe_events import STRIPE_EVENT as STRIPE_EVENT
 from billing.stripe_events import stripe_event_workflow as stripe_event_workflow
 
 MAIN_QUEUE = "plixo"
-BACKGROUND_QUEUE = "plixo-background"
+EVENTS_QUEUE = "plixo-events"
+MAILS_QUEUE = "plixo-mails"
 STRIPE_QUEUE = "stripe"
 
 SEND_CUSTOMER_MAILS = "send_customer_mails"

@@ -22,8 +22,10 @@ RESUMED = Priority(priority_key=3)
 """It was held: after what comes in now."""
 SWEEP = Priority(priority_key=4)
 
-STARTED = {ids.STRIPE_EVENT: EVENTS, ids.PERSON_MAIL: SWEEP}
-"""What is started for nobody in particular; everything else that the API starts, somebody waits for."""
+STORY = (ids.MAIN_QUEUE, PEOPLE)
+"""Where what is started runs, and how urgent it is."""
+IN_CROWDS = {ids.STRIPE_EVENT: (ids.EVENTS_QUEUE, EVENTS), ids.PERSON_MAIL: (ids.MAILS_QUEUE, PEOPLE)}
+"""Likewise, of what is often started hundreds at once: no story and no other crowd waits behind it."""
 
 PATIENT = RetryPolicy(
     initial_interval=timedelta(milliseconds=500),

@@ -355,3 +355,27 @@ async def test_a_burst_is_left_to_the_sweep_and_leaves_room_for_what_people_ask(
     rows = await starts(database)
     assert (len(rows), len(told)) == (events, passed_on)
     assert all(row.next_attempt_at > row.created_at for row in rows)
+
+
+@ON_ONE_DATABASE
+async def test_while_temporal_is_slow_only_so_many_are_on_their_way(
+    database: Database, policy: Policy, no_temporal: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others are due for the sweep."""
+    told: list[str] = []
+    release = asyncio.Event()
+
+    async def waiting(row: Outbox) -> Delivery:
+        told.append(row.id)
+        await release.wait()
+        return Delivery(outcome="later")
+
+    async for api in serving(database, policy, no_temporal, stripe=StripeAccount(SECRETS), calm=1e6):
+        monkeypatch.setattr(api.context.dispatcher, "_send", waiting)
+        try:
+            answers = await asyncio.gather(*(send(api, an_event(id=f"evt_{number}")) for number in range(70)))
+        finally:
+            release.set()
+        await api.context.dispatcher.idle()
+    assert {answer.status_code for answer in answers} == {200}
+    assert (len(await starts(database)), len(told)) == (70, 20)

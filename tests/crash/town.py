@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from ..house import until
+from ..stack import stack_in
 from .stage import PATIENCE, ROOT
 
 
@@ -150,35 +151,10 @@ class Town:
 @asynccontextmanager
 async def town_in(folder: Path, *, without: str) -> AsyncIterator[Town]:
     """A stack in this folder; whatever the test has started is killed at the end."""
-    info = folder / "info.json"
-    async with _stack(folder, info, without):
+    async with stack_in(folder, "--without", without) as info:
         built = Town(json.loads(info.read_text()), folder)
         try:
             yield built
         finally:
             await built.kill_all()
             await built.http.aclose()
-
-
-@asynccontextmanager
-async def _stack(folder: Path, info: Path, without: str) -> AsyncIterator[None]:
-    with (folder / "up.log").open("wb") as log:
-        stack = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "sandbox", "up", "--data-dir", str(folder / "data")),
-            *("--info", str(info), "--without", without),
-            cwd=ROOT,
-            stdout=log,
-            stderr=log,
-        )
-
-    async def ready() -> bool:
-        assert stack.returncode is None, (folder / "up.log").read_text()
-        return info.exists()
-
-    try:
-        await until(ready, lambda: (folder / "up.log").read_text(), PATIENCE)
-        yield
-    finally:
-        if stack.returncode is None:
-            stack.terminate()
-        await stack.wait()

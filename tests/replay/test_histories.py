@@ -9,12 +9,12 @@ from temporalio.client import WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
-from worker.queues import RUNNER, WORKFLOWS
+from worker.queues import RUNNER
 
+from ..named import NAMED
 from .recording import HISTORIES
 
 FILES = sorted(HISTORIES.glob("*.json"))
-NAMED = {workflow.__temporal_workflow_definition.name: workflow for workflow in WORKFLOWS}  # type: ignore[attr-defined]
 
 
 def test_there_is_a_history_for_every_end_of_a_plan_change() -> None:
