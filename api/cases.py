@@ -69,7 +69,7 @@ async def read_case(id: Id, who: AnyCaller, context: InContext) -> CaseAnswer:
 )
 async def take(id: Id, who: Giver, context: InContext, response: Response) -> OperationAnswer:
     """You become its owner, from whoever it was before, and are reminded of its note. 202: on its way."""
-    command = Command("take", TakeCase(person=who.person), "taking asked for", {})
+    command = Command("take", TakeCase(person=who.person), "taking asked for", {}, acts_at_once=True)
     return await asking.tell(context, who, Kind.CASE, id, "take", command, response)
 
 

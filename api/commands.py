@@ -16,12 +16,16 @@ from .dispatcher import HEAD_START
 
 @dataclass(frozen=True)
 class Command:
-    """An update `name` for an operation's workflow, and the event that says who asked for it."""
+    """An update `name` for an operation's workflow, and the event that says who asked for it.
+
+    One that `acts_at_once` has had its effect when the workflow answers.
+    """
 
     name: str
     message: Message
     event: str
     detail: Mapping[str, Any]
+    acts_at_once: bool = False
 
 
 async def record(

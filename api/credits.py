@@ -82,7 +82,7 @@ async def ask(
     "/{id}/cancel",
     summary="Cancel a credit",
     responses=answers(
-        {200: shown.CREDIT_IN_REVIEW, 202: shown.PENDING_CREDIT},
+        {200: shown.CANCELLED_CREDIT, 202: shown.PENDING_CREDIT},
         *WITH_BODY,
         *TOLD,
         "not_cancellable",
@@ -94,7 +94,7 @@ async def ask(
 async def cancel(
     id: Id, who: Giver, context: InContext, response: Response, body: CancelBody | None = None
 ) -> OperationAnswer:
-    """Possible until it is given in Stripe. 200 once its workflow has taken it, 202 on the way there."""
+    """Possible until it is given in Stripe. 200 once it is cancelled, 202 on the way there."""
     comment = body.comment if body else None
     message = Cancel(person=who.person, comment=comment)
     command = Command("cancel", message, "cancellation asked for", {"comment": comment})

@@ -97,6 +97,8 @@ OPERATION: Example = ACCEPTED_OPERATION | {
     "approval": _APR,
 }
 PENDING_OPERATION: Example = OPERATION | {"pending": True}
+CANCELLED_OPERATION: Example = OPERATION | {"state": "cancelled", "stage": "done", "allowed_actions": []}
+ACCEPTED_MISMATCH: Example = OPERATION | {"state": "completed", "stage": "done", "allowed_actions": []}
 
 EVENT: Example = {
     "seq": 1,

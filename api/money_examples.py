@@ -82,6 +82,8 @@ def _in_review(accepted: Example, subject: Example) -> Example:
     }
 
 
+_CANCELLED: Example = {"state": "cancelled", "stage": "done", "allowed_actions": []}
+
 ACCEPTED_REFUND = _accepted("refund", _REFUND, REFUND)
 REFUND_IN_REVIEW = _in_review(
     ACCEPTED_REFUND,
@@ -97,6 +99,7 @@ REFUND_IN_REVIEW = _in_review(
         "refunded_before": _usd(0),
     },
 )
+CANCELLED_REFUND: Example = REFUND_IN_REVIEW | _CANCELLED
 PENDING_REFUND: Example = REFUND_IN_REVIEW | {"pending": True}
 FAILED_REFUND: Example = REFUND_IN_REVIEW | {
     "state": "failed",
@@ -142,6 +145,7 @@ CREDIT_IN_REVIEW = _in_review(
         "note": _CREDIT_TEXT,
     },
 )
+CANCELLED_CREDIT: Example = CREDIT_IN_REVIEW | _CANCELLED
 PENDING_CREDIT: Example = CREDIT_IN_REVIEW | {"pending": True}
 MISMATCHED_CREDIT: Example = CREDIT_IN_REVIEW | {
     "state": "mismatched",

@@ -72,7 +72,7 @@ async def ask(
     "/{id}/cancel",
     summary="Cancel a plan change",
     responses=answers(
-        {200: examples.OPERATION, 202: examples.PENDING_OPERATION},
+        {200: examples.CANCELLED_OPERATION, 202: examples.PENDING_OPERATION},
         *WITH_BODY,
         "role_missing",
         "not_found",
@@ -87,7 +87,7 @@ async def ask(
 async def cancel(
     id: Id, who: BillingAdmin, context: InContext, response: Response, body: CancelBody | None = None
 ) -> OperationAnswer:
-    """200 once its workflow has taken it: it then ends as cancelled. 202 with `pending` on the way there.
+    """200 once it is cancelled; 202 with `pending` on the way there.
 
     Possible until the change is being applied in Stripe, and while it waits for the period's end.
     """
@@ -131,7 +131,7 @@ async def revise(
     "/{id}/resolution",
     summary="Accept or revert a mismatch",
     responses=answers(
-        {200: examples.OPERATION, 202: examples.PENDING_OPERATION},
+        {200: examples.ACCEPTED_MISMATCH, 202: examples.PENDING_OPERATION},
         *WITH_BODY,
         "role_missing",
         "own_request",

@@ -78,7 +78,7 @@ async def ask(
     "/{id}/cancel",
     summary="Cancel a refund",
     responses=answers(
-        {200: shown.REFUND_IN_REVIEW, 202: shown.PENDING_REFUND},
+        {200: shown.CANCELLED_REFUND, 202: shown.PENDING_REFUND},
         *WITH_BODY,
         *TOLD,
         "not_cancellable",
@@ -92,7 +92,7 @@ async def cancel(
 ) -> OperationAnswer:
     """Possible until it is issued in Stripe, and while Stripe waits for the customer.
 
-    200 once its workflow has taken it; 202 with `pending` on the way there.
+    200 once it is cancelled; 202 with `pending` on the way there.
     """
     comment = body.comment if body else None
     message = Cancel(person=who.person, comment=comment)

@@ -125,7 +125,7 @@ async def test_what_was_accepted_while_temporal_was_down_starts_once_it_is_back(
     assert states == ["delivered", "delivered"]
 
 
-async def test_a_cancellation_that_the_workflow_takes_is_answered_with_200(
+async def test_a_command_that_was_taken_and_not_acted_on_yet_is_pending(
     connected: Api, temporal: Client, acme: Tenant, database: Database, policy: Policy
 ) -> None:
     operation = await running(database, acme, policy)
@@ -135,7 +135,7 @@ async def test_a_cancellation_that_the_workflow_takes_is_answered_with_200(
             f"/v1/plan-changes/{operation.id}/cancel", acme.admin, {"comment": "Not now."}
         )
         got = await handle.query("got")
-    assert (answer.status_code, answer.json()["pending"]) == (200, False)
+    assert (answer.status_code, answer.json()["pending"], answer.json()["state"]) == (202, True, "running")
     assert got[1:] == [{"person": acme.admin.id, "comment": "Not now."}]
     assert [row.state for row in await rows(database, "cancel")] == ["delivered"]
 

@@ -145,6 +145,8 @@ async def test_a_cancelled_review_is_dismissed_and_cannot_be_approved_any_more(h
     operation = await home.ask(acme)
     approval = await home.reviewed(acme, operation)
     answer = await home.post(acme.admin, f"/v1/plan-changes/{operation}/cancel", {"comment": "Too early."})
+    told = answer.json()
+    assert (told["state"], told["pending"], told["allowed_actions"]) == ("cancelled", False, [])
     await home.wait(acme, operation, "cancelled")
     late = await home.post(
         acme.controller,
