@@ -15,6 +15,7 @@ from . import (
     access_diagnosis,
     approvals,
     cases,
+    console,
     credits,
     customer_settings,
     delegations,
@@ -86,6 +87,7 @@ ROUTERS = (
     success_checks.router,
     health.router,
     docs.router,
+    console.router,
     portal_pages.router,
 )
 
