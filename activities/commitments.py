@@ -9,7 +9,7 @@ from temporalio import activity
 
 from billing.authority import AuthorityUse, any_within, in_currency, why_beyond
 from billing.errors import Code
-from billing.messages import Commit, CommitPart, Committed, Progress, ReleaseCommitment
+from billing.messages import Commit, CommitPart, Committed, Progress
 from billing.money import Money
 from billing.operations import Problem, Role
 from billing.policy import AuthorityLimit
@@ -59,12 +59,6 @@ class Commitments:
                 Progress(operation=order.operation, key=key, event=event, at=order.at, detail=detail),
             )
             return Committed(alone=event == WITHIN, why=detail["why"])
-
-    @activity.defn
-    async def release(self, order: ReleaseCommitment) -> None:
-        """Frees what is set aside for the operation, but for the payments whose part came through."""
-        async with self._database.transaction() as session:
-            await commitments.release(session, order.operation, at=order.at, keep=order.keep)
 
 
 async def _still_told(session: AsyncSession, order: Commit, earlier: TimelineEvent) -> Committed | None:

@@ -1,18 +1,14 @@
 """The records of an operation: what it is at, what it uses."""
 
-from typing import Any
-
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
-from billing.events import result_hash
 from billing.limits import Usage
 from billing.messages import Progress, UsageQuery
-from billing.operations import State
-from db import mirror, operations, timeline
-from db.operations import UNCHANGED
+from db import mirror, timeline
 from db.session import Database
-from db.tables import Operation
+
+from .endings import became, end_operation, move
 
 
 class Records:
@@ -37,12 +33,15 @@ class Records:
 async def write(session: AsyncSession, progress: Progress) -> None:
     """Within a transaction of the caller's: operation row and timeline event.
 
-    An event that moves the operation says where to, so that the chain vouches for how it ended.
+    An event that moves the operation says where to, so that the chain vouches for how it ended. One that
+    ends it goes through `end_operation`, like every other end.
     """
+    if progress.ends:
+        await end_operation(session, progress)
+        return
     detail = progress.detail
     if progress.state is not None:
-        moved = await _move(session, progress, progress.state)
-        detail = detail | {"became": {"state": moved.state, "result": result_hash(moved.result)}}
+        detail = detail | became(await move(session, progress))
     await timeline.append(
         session,
         progress.operation,
@@ -51,23 +50,4 @@ async def write(session: AsyncSession, progress: Progress) -> None:
         actor=progress.actor,
         at=progress.at,
         detail=detail,
-    )
-
-
-async def _move(session: AsyncSession, progress: Progress, state: State) -> Operation:
-    changes: dict[str, Any] = {
-        "subject": progress.subject,
-        "approval_id": progress.approval,
-        "result": progress.result,
-        "error": progress.error.model_dump() if progress.error else None,
-        "allowed_actions": list(progress.allowed_actions) if progress.allowed_actions is not None else None,
-    }
-    return await operations.update_state(
-        session,
-        progress.operation,
-        state=state,
-        stage=progress.stage,
-        at=progress.at,
-        stays_open=progress.stays_open,
-        **{name: UNCHANGED if value is None else value for name, value in changes.items()},
     )

@@ -1,8 +1,8 @@
 """What passes between the API, the workflows and their activities, beside what a story has of its own."""
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, model_validator
 
 from .approval import Rung
 from .business_time import Calendar
@@ -223,15 +223,6 @@ class Committed(Message):
     problem: Problem | None = None
 
 
-class ReleaseCommitment(Message):
-    """The operation came to nothing: what was set aside for it is free again."""
-
-    operation: str
-    keep: tuple[str, ...] = ()
-    """Payments whose part came through after all and stays counted."""
-    at: AwareDatetime
-
-
 # --- Finance ------------------------------------------------------------------------------------------
 
 
@@ -292,6 +283,23 @@ class Progress(Message):
     stays_open: bool = False
     """Whether the operation waits for a person although its state is one of those that end it; a closed one
     opens again."""
+    releases: bool = False
+    """Whether the money that was set aside for it is free again; only of an end."""
+    keeps: tuple[str, ...] = ()
+    """Payments whose part came through after all and stays counted."""
+
+    @property
+    def ends(self) -> bool:
+        """Whether the operation is over with it."""
+        return self.state is not None and self.state.final and not self.stays_open
+
+    @model_validator(mode="after")
+    def _leaves_a_door_open(self) -> Self:
+        """What waits for a person says what that person may do."""
+        waits = self.state is State.MISMATCHED or self.stays_open
+        if waits and self.allowed_actions == ():
+            raise ValueError(f"{self.key}: nobody could do anything about an operation that waits like this")
+        return self
 
 
 class UsageQuery(Message):

@@ -92,6 +92,14 @@ async def close(
     return approval
 
 
+async def open_of(session: AsyncSession, operation_id: str) -> list[str]:
+    """The ids of an operation's open approvals."""
+    found = await session.exec(
+        select(Approval.id).where(Approval.operation_id == operation_id, Approval.state == OPEN)
+    )
+    return list(found)
+
+
 async def record(session: AsyncSession, decision: Decision) -> tuple[Decision, bool]:
     """Store a decision before it is passed on, and whether it is new: the same id again answers the first.
 

@@ -37,6 +37,14 @@ async def get_any(session: AsyncSession, operation_id: str) -> Operation | None:
     return await session.get(Operation, operation_id)
 
 
+async def get_fresh(session: AsyncSession, operation_id: str) -> Operation:
+    """The operation as its row is now, whatever the session has seen of it. Raises LookupError."""
+    operation = await session.get(Operation, operation_id, populate_existing=True)
+    if operation is None:
+        raise LookupError(f"no operation {operation_id}")
+    return operation
+
+
 async def lock(session: AsyncSession, operation_id: str) -> None:
     """Let no other transaction change the operation or add to its timeline before this one ends.
 

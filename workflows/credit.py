@@ -99,7 +99,6 @@ class CreditWorkflow:
             end = Ended(State.FAILED, "given up", problem_of(error))
         else:
             return await self._verified()
-        await self._review.release()
         return end
 
     async def _verified(self) -> Ended:

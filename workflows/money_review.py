@@ -8,7 +8,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.commitments import Commitments
-    from billing.messages import ApprovalOutcome, Commit, CommitPart, Committed, ReleaseCommitment
+    from billing.messages import ApprovalOutcome, Commit, CommitPart, Committed
     from billing.money import Money
     from billing.operations import Kind, Message, Problem, State
     from billing.policy import MoneyPolicy
@@ -84,11 +84,6 @@ class MoneyReview(Generic[Subject]):
                     raise Ended(State.EXPIRED, "expired without an answer")
                 case "dismissed":
                     raise self._cancelled()
-
-    async def release(self, keep: tuple[str, ...] = ()) -> None:
-        """What was set aside is free again, but for the payments whose part came through."""
-        order = ReleaseCommitment(operation=self._story.operation, keep=keep, at=workflow.now())
-        await workflow.execute_local_activity_method(Commitments.release, order, **options.RECORD)
 
     async def _check(self, event: str) -> Planned[Subject]:
         """What Stripe says now; what is impossible ends here, before anybody is asked."""

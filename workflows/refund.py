@@ -97,7 +97,6 @@ class RefundWorkflow:
             end = Ended(State.FAILED, "given up", problem_of(error))
         else:
             return await self._until_it_holds(problem)
-        await self._review.release()
         return end
 
     async def _until_it_holds(self, problem: Problem | None) -> Ended | None:
@@ -168,7 +167,6 @@ class RefundWorkflow:
     async def _left_at_that(self, resolve: ResolveRefund) -> Ended:
         """Closed by a person; what came through stays counted."""
         through = self._issue.came_through
-        await self._review.release(keep=through)
         return Ended(
             State.COMPLETED if through else State.FAILED,
             "left at what came through" if through else "closed without a refund",
@@ -176,6 +174,7 @@ class RefundWorkflow:
             result=self._issue.report(),
             person=resolve.person,
             comment=resolve.comment,
+            keeps=through,
         )
 
     async def _close(self, end: Ended) -> None:

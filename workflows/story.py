@@ -31,7 +31,9 @@ from .stripe_calls import StripeCalls
 class Ended(Exception):
     """How an operation ended: returned, or raised where the story stops early.
 
-    `person` is who brought the end about, with what comment; nobody did when it is None.
+    `person` is who brought the end about, with what comment; nobody did when it is None. With `keeps`
+    only the money of these payments stays set aside; without, all of it does when it was completed, and none
+    otherwise.
     """
 
     def __init__(
@@ -43,10 +45,13 @@ class Ended(Exception):
         result: dict[str, Any] | None = None,
         person: str | None = None,
         comment: str | None = None,
+        keeps: tuple[str, ...] | None = None,
     ) -> None:
         super().__init__(event)
         self.state, self.event, self.problem = state, event, problem
         self.result, self.person, self.comment = result, person, comment
+        self.releases = keeps is not None or state is not State.COMPLETED
+        self.keeps = keeps or ()
 
     @classmethod
     def cancelled(cls, cancel: Cancel | None) -> Self:
@@ -99,6 +104,8 @@ class Story:
         error: Problem | None = None,
         allowed_actions: tuple[str, ...] | None = None,
         stays_open: bool = False,
+        releases: bool = False,
+        keeps: tuple[str, ...] = (),
     ) -> None:
         """Records a step: its event, and what changes with it."""
         progress = Progress(
@@ -115,11 +122,13 @@ class Story:
             error=error,
             allowed_actions=allowed_actions,
             stays_open=stays_open,
+            releases=releases,
+            keeps=keeps,
         )
         await workflow.execute_local_activity_method(Records.tell, progress, **options.RECORD)
 
     async def end(self, end: Ended) -> None:
-        """Records the end: the last event, the final state."""
+        """Records the end: the last event, the final state, and what the operation lets go with it."""
         await self.tell(
             "ended",
             end.event,
@@ -131,6 +140,8 @@ class Story:
             allowed_actions=(),
             detail=(end.problem.model_dump() if end.problem else {})
             | ({"comment": end.comment} if end.comment else {}),
+            releases=end.releases,
+            keeps=end.keeps,
         )
 
     async def perform(

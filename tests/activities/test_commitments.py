@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from activities.commitments import ANYWAY, BEYOND, WITHIN, Commitments
-from billing.messages import Commit, CommitPart, Committed, ReleaseCommitment
+from billing.messages import Commit, CommitPart, Committed
 from billing.money import Money
 from billing.operations import Kind, Role
 from billing.policy import AuthorityLimit
@@ -73,7 +73,8 @@ class Desk:
         return await self.commit(self.order(operation, amount, **fields))
 
     async def release(self, operation: Operation, *keep: str, at: Any = LATER) -> None:
-        await Commitments(self.database).release(ReleaseCommitment(operation=operation.id, keep=keep, at=at))
+        async with self.database.transaction() as session:
+            await commitments.release(session, operation.id, at=at, keep=keep)
 
     async def rows(self, operation: Operation) -> list[Commitment]:
         async with self.database.reading() as session:
