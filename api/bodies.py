@@ -1,4 +1,4 @@
-"""What is true of every body: at most 1 MiB, and declared as JSON. Checked while reading, before parsing.
+"""What is true of every body: at most 1 MiB, declared as JSON, and JSON that says nothing twice.
 
 Browsers and mail programs (RFC 8058) send forms to the portal: at most 4 KiB.
 """
@@ -9,7 +9,11 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from billing import strict_json
+from billing.strict_json import RepeatedKey
+
 from .problems import ApiProblem, problem_response
+from .validation import pointer_to
 
 MOST_BYTES = 1024 * 1024
 MOST_FORM_BYTES = 4096
@@ -37,6 +41,8 @@ class Bodies:
             if body is None:
                 raise ApiProblem.usual("body_too_large")
             _check_declared(body, Headers(scope=scope), scope["path"])
+            if body and not _is_form(scope["path"]):
+                _check_json(body)
         except ClientDisconnect:
             return
         except ApiProblem as problem:
@@ -74,6 +80,18 @@ def _check_declared(body: bytes, headers: Headers, path: str) -> None:
     taken = FORM_TYPES if _is_form(path) else JSON_TYPES
     if body and declared not in taken:
         raise ApiProblem.usual("unsupported_media_type")
+
+
+def _check_json(body: bytes) -> None:
+    """The routes read it again; here is refused what their reader would take without a word."""
+    try:
+        strict_json.read(body)
+    except RepeatedKey as repeated:
+        pointer = pointer_to(repeated.path)
+        detail = f"{pointer} is given twice, and only one of the two can be meant; send each name once."
+        raise ApiProblem.at("duplicate_key", detail, pointer) from repeated
+    except ValueError as unreadable:
+        raise ApiProblem.usual("invalid_json") from unreadable
 
 
 def _is_form(path: str) -> bool:

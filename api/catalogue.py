@@ -18,6 +18,12 @@ CATALOGUE: dict[str, Entry] = {
     "invalid_json": Entry(
         400, "The body is not JSON", "The body is not valid JSON in UTF-8; send one JSON object."
     ),
+    "duplicate_key": Entry(
+        400,
+        "A name is given twice",
+        "/amount_minor is given twice, and only one of the two can be meant; send each name once.",
+        "/amount_minor",
+    ),
     "idempotency_key_missing": Entry(
         400,
         "Idempotency-Key is missing",

@@ -24,7 +24,13 @@ EVERYWHERE = (
 WITH_KEY = ("idempotency_key_missing", "idempotency_key_invalid", "idempotency_key_reused")
 TOLD = ("role_missing", "not_found", "already_ended", "refused")
 """What telling a running operation anything can be answered with."""
-WITH_BODY = ("invalid_json", "invalid_request", "body_too_large", "unsupported_media_type")
+WITH_BODY = (
+    "invalid_json",
+    "duplicate_key",
+    "invalid_request",
+    "body_too_large",
+    "unsupported_media_type",
+)
 
 _REQUEST_ID = "req_01JD0V7KQW8Y5M2S4T6Z9XCVBN"
 _HEADERS = {

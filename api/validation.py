@@ -109,7 +109,7 @@ def _field_error(error: Mapping[str, Any]) -> FieldError:
     said = _say(kind, error)
     if where == "body" and (own := _OWN.get((kind, path[-1] if path else ""))):
         code, said = own[0], own[1].format(**(error.get("ctx") or {}))
-    return FieldError(where, _pointer(path), code, f"{name} {said}.")
+    return FieldError(where, pointer_to(path), code, f"{name} {said}.")
 
 
 def _say(kind: str, error: Mapping[str, Any]) -> str:
@@ -141,9 +141,11 @@ def _say(kind: str, error: Mapping[str, Any]) -> str:
             return "is not valid; see /docs for what is expected"
 
 
-def _pointer(path: Sequence[str]) -> str:
+def pointer_to(path: Sequence[str]) -> str:
+    """An RFC 6901 pointer; a name that the caller made up is cut short."""
     return "".join("/" + _short(part).replace("~", "~0").replace("/", "~1") for part in path)
 
 
 def _short(name: str) -> str:
+    name = name.encode("utf-8", "replace").decode("utf-8")  # half a character can't be sent back
     return name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME] + "…"

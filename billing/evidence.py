@@ -6,13 +6,13 @@ writes a whole new document can make it whole: keep the head that is printed els
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from . import strict_json
 from .evidence_checks import CHECKS
 from .evidence_document import FORMAT, Evidence
 from .evidence_links import BrokenLink
@@ -62,9 +62,7 @@ def verify(text: str | bytes) -> Whole:
 
 def _read(text: str | bytes) -> dict[str, Any]:
     try:
-        document = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
-    except RecursionError as deep:
-        raise NotEvidence("it is nested too deeply") from deep
+        document = strict_json.read(text)
     except ValueError as unreadable:  # of which JSONDecodeError and UnicodeDecodeError are some
         raise NotEvidence(f"it is not JSON in UTF-8: {unreadable}") from unreadable
     if not isinstance(document, dict) or document.get("format") != FORMAT:
@@ -72,20 +70,6 @@ def _read(text: str | bytes) -> dict[str, Any]:
     if not isinstance(document.get("document_hash"), str):
         raise NotEvidence("it has no document_hash")
     return document
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A name that is there twice would say one thing to one reader and another to the next."""
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise ValueError(f"{name!r} is there twice")
-        found[name] = value
-    return found
-
-
-def _no_number(name: str) -> Any:
-    raise ValueError(f"{name} is no number in JSON")
 
 
 def main(arguments: list[str] | None = None) -> int:

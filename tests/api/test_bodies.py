@@ -1,6 +1,8 @@
 """Bodies that are too large, not JSON, or not text at all: a 4xx, and nothing half-done."""
 
+import re
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -58,6 +60,9 @@ async def test_a_client_that_says_one_length_and_sends_more_gets_no_further(api:
         b"[" * 100_000,
         b'{"seats": ' + b"9" * 5_000 + b"}",
         b"\x00",
+        b'{"plan": "growth", "reason": "why not", "seats": NaN}',
+        b'{"plan": "growth", "reason": "why not", "seats": -Infinity}',
+        '{"plan": "growth", "reason": "why not"}'.encode("utf-16"),
     ],
 )
 async def test_what_is_not_json_is_refused(api: Api, acme: Tenant, content: bytes) -> None:
@@ -70,7 +75,6 @@ async def test_what_is_not_json_is_refused(api: Api, acme: Tenant, content: byte
     [
         (b'{"plan": "\\ud800", "reason": "why not"}', "/plan", "invalid_text"),
         (b'{"plan": "growth", "reason": "\\u0000\\u0000\\u0000"}', "/reason", "invalid_text"),
-        (b'{"plan": "growth", "reason": "why not", "seats": NaN}', "/seats", "wrong_type"),
         (b'{"plan": "growth", "reason": "why not", "seats": 1e400}', "/seats", "wrong_type"),
         (b'{"plan": "growth", "reason": "why not", "\\ud800": 1}', "", "invalid_text"),
     ],
@@ -81,6 +85,54 @@ async def test_json_of_odd_values_is_refused_by_field(
     answer = await api.post("/v1/plan-changes", acme.admin, key="k", content=content, headers=JSON)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
     assert [(error["pointer"], error["code"]) for error in answer.json()["errors"]] == [(pointer, code)]
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "pointer"),
+    [
+        (
+            "refunds",
+            '{"amount_minor": 100, "payment_intent": "pi_1", "amount_minor": 90000}',
+            "/amount_minor",
+        ),
+        ("credits", '{"customer": "cus_1", "customer": "cus_2"}', "/customer"),
+        ("plan-changes", '{"plan": "growth", "pl\\u0061n": "scale", "reason": "why not"}', "/plan"),
+        ("plan-changes", '{"plan": "growth", "plan": "growth", "reason": "why not"}', "/plan"),
+        ("plan-changes", '{"plan": [{"a/b": {"x": 1, "x": 2}}], "reason": "why not"}', "/plan/0/a~1b/x"),
+        ("plan-changes", '{"\\ud800": 1, "\\ud800": 2}', "/?"),
+    ],
+)
+async def test_a_name_that_is_given_twice_is_refused_by_name_wherever_it_stands(
+    api: Api, acme: Tenant, database: Database, path: str, content: str, pointer: str
+) -> None:
+    answer = await api.post(f"/v1/{path}", acme.admin, key="k", content=content.encode(), headers=JSON)
+    assert (answer.status_code, answer.json()["code"]) == (400, "duplicate_key")
+    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
+    assert answer.json()["detail"].startswith(f"{pointer} is given twice")
+    assert await counted(database, Operation) == [0]
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch"])
+async def test_whatever_takes_a_body_refuses_a_name_that_is_given_twice(
+    api: Api, acme: Tenant, method: str
+) -> None:
+    routes = api.app.openapi()["paths"]
+    bodies = [
+        path
+        for path, ways in routes.items()
+        if path.startswith("/v1") and "requestBody" in ways.get(method, {})
+    ]
+    for path in bodies:
+        address = re.sub(r"{[^}]*}", "1", path)
+        sent: dict[str, Any] = {
+            "content": b'{"a": 1, "a": 2}',
+            "headers": JSON | acme.admin.headers | {"Idempotency-Key": "k"},
+        }
+        answer = await api.http.request(method, address, **sent)
+        assert (answer.status_code, answer.json()["code"]) == (400, "duplicate_key"), path
+        described = routes[path][method]["responses"]["400"]["content"]["application/problem+json"]
+        assert "duplicate_key" in described["examples"], path
+    assert bodies or method != "post"
 
 
 async def test_many_wrong_fields_are_named_up_to_twenty(api: Api, acme: Tenant) -> None:
