@@ -39,6 +39,7 @@ ASKED_WRONGLY = (
     "amount_not_positive",
     "amount_not_whole",
     "amount_too_large",
+    "amount_not_in_steps",
     "amount_above_creditable",
     "unknown_currency",
     "wrong_currency",

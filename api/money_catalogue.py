@@ -55,10 +55,18 @@ MONEY: dict[str, Entry] = {
         "Ask for less, or in several parts.",
         "/amount_minor",
     ),
+    "amount_not_in_steps": Entry(
+        422,
+        "Stripe takes no such amount in this currency",
+        "KWD 1.234 can't be paid: Stripe takes KWD only in multiples of 10 minor units, such as 1230 "
+        "(KWD 1.230) or 1240 (KWD 1.240). Ask for one of the amounts that the message names.",
+        "/amount_minor",
+    ),
     "unknown_currency": Entry(
         422,
         "Unknown currency",
-        "currency must be a three-letter ISO 4217 code in lower case, such as usd.",
+        "currency must be a currency that Stripe charges in, as a three-letter ISO 4217 code in lower case, "
+        "such as usd.",
         "/currency",
     ),
     "wrong_currency": Entry(

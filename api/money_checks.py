@@ -8,8 +8,8 @@ not said here, nor by the workflow.
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.credit import CreditWanted, check_choice
-from billing.errors import Code, InvalidRequest
-from billing.money import Money, most_minor
+from billing.errors import MENDS, Code, InvalidRequest
+from billing.money import CURRENCIES, Money, most_minor, step_problem
 from billing.refund import RefundWanted
 from db import mirror
 
@@ -43,6 +43,9 @@ def credit_in_itself(wanted: CreditWanted) -> None:
 
 
 def _size(amount: int | None, currency: str | None) -> None:
+    if currency is not None and currency not in CURRENCIES:
+        detail = f"Stripe charges nothing in {currency}. {MENDS[Code.UNKNOWN_CURRENCY]}"
+        raise ApiProblem.at("unknown_currency", detail, "/currency")
     most = most_minor(currency)
     if amount is not None and amount > most:
         detail = (
@@ -51,6 +54,13 @@ def _size(amount: int | None, currency: str | None) -> None:
             "Ask for less, or in several parts."
         )
         raise ApiProblem.at("amount_too_large", detail, "/amount_minor")
+    if amount is not None and currency is not None:
+        _in_steps(Money(amount_minor=amount, currency=currency))
+
+
+def _in_steps(amount: Money) -> None:
+    if problem := step_problem(amount):
+        raise InvalidRequest(Code.AMOUNT_NOT_IN_STEPS, problem, field="amount_minor")
 
 
 async def refund_by_mirror(session: AsyncSession, who: Caller, wanted: RefundWanted) -> None:
@@ -66,6 +76,8 @@ async def refund_by_mirror(session: AsyncSession, who: Caller, wanted: RefundWan
         invoice = await mirror.invoice(session, who.organization, wanted.invoice)
         if invoice is not None:
             _same_currency(wanted.currency, invoice.currency, "invoice")
+            if wanted.amount_minor is not None:
+                _in_steps(Money(amount_minor=wanted.amount_minor, currency=invoice.currency))
 
 
 async def credit_by_mirror(session: AsyncSession, who: Caller, wanted: CreditWanted) -> None:
@@ -105,8 +117,11 @@ def _same_currency(asked: str | None, kept: str, of: str) -> None:
 
 
 def _within(asked: int | None, whole: Money, of: str, code: Code) -> None:
-    if asked is not None and asked > whole.amount_minor:
-        amount = Money(amount_minor=asked, currency=whole.currency)
+    if asked is None:
+        return
+    amount = Money(amount_minor=asked, currency=whole.currency)
+    _in_steps(amount)
+    if amount > whole:
         raise InvalidRequest(
             code,
             f"{amount.format()} is more than the {whole.format()} of the whole {of}",

@@ -34,6 +34,7 @@ ASKED_WRONGLY = (
     "amount_not_positive",
     "amount_not_whole",
     "amount_too_large",
+    "amount_not_in_steps",
     "amount_above_refundable",
     "unknown_currency",
     "wrong_currency",

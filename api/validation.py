@@ -63,7 +63,8 @@ _OWN = {
     ),
     ("string_pattern_mismatch", "currency"): (
         "unknown_currency",
-        "must be a three-letter ISO 4217 code in lower case, such as usd",
+        "must be a currency that Stripe charges in, as a three-letter ISO 4217 code in lower case, "
+        "such as usd",
     ),
     ("literal_error", "reason"): ("unknown_reason", "must be {expected}"),
     ("literal_error", "instrument"): ("unknown_instrument", "must be {expected}"),

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from .errors import Code
 from .hashing import digest
-from .money import Money
+from .money import Money, step_problem
 from .notes import Note
 from .operations import Message, Problem
 from .policy import Policy
@@ -170,6 +170,8 @@ def plan_credit(wanted: CreditWanted, facts: CreditableFacts) -> CreditSubject |
             Code.WRONG_CURRENCY,
             f"The {of} is in {str(kept_in).upper()}, not in {amount.currency.upper()}.",
         )
+    if step := step_problem(amount):
+        return _problem(Code.AMOUNT_NOT_IN_STEPS, step)
     due = 0
     if facts.invoice is not None:
         problem = _invoice_problem(facts.invoice, amount)

@@ -29,6 +29,7 @@ class Code(StrEnum):
     INTERVAL_BILLS_NOW = "interval_bills_now"
     UNKNOWN_CURRENCY = "unknown_currency"
     CURRENCY_MISMATCH = "currency_mismatch"
+    AMOUNT_NOT_IN_STEPS = "amount_not_in_steps"
     OWN_REQUEST = "own_request"
     REQUESTERS_DELEGATE = "requesters_delegate"
     WRONG_ROLE = "wrong_role"
@@ -59,8 +60,9 @@ MENDS: dict[str, str] = {
     Code.SEATS_ABOVE_PLAN: "Ask for fewer seats or a larger plan.",
     Code.INTERVAL_UNAVAILABLE: "Choose an interval that the plan is sold for, see GET /v1/plans.",
     Code.INTERVAL_BILLS_NOW: "Choose invoicing immediately, or let the change be effective at period_end.",
-    Code.UNKNOWN_CURRENCY: "Use a three-letter ISO 4217 code in lower case, such as usd.",
+    Code.UNKNOWN_CURRENCY: "Use a currency that Stripe charges in, as a three-letter code in lower case.",
     Code.CURRENCY_MISMATCH: "Give both amounts in the same currency.",
+    Code.AMOUNT_NOT_IN_STEPS: "Ask for one of the amounts that the message names.",
     Code.OWN_REQUEST: "Somebody else has to decide.",
     Code.REQUESTERS_DELEGATE: "Somebody who does not act for the requester has to decide.",
     Code.WRONG_ROLE: "Somebody with a role of the ladder's present or earlier rungs has to decide.",

@@ -1,5 +1,6 @@
 """Money: whole minor units of one currency, and exact arithmetic only."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated
 
@@ -13,6 +14,19 @@ from .operations import Message
 Currency = Annotated[str, StringConstraints(pattern=r"^[a-z]{3}$")]
 """A three-letter ISO 4217 code in lower case, as Stripe writes it."""
 
+_PRESENTMENT = """
+aed afn all amd ang aoa ars aud awg azn bam bbd bdt bhd bif bmd bnd bob brl bsd bwp byn bzd cad cdf chf
+clp cny cop crc cve czk djf dkk dop dzd egp etb eur fjd fkp gbp gel gip gmd gnf gtq gyd hkd hnl htg huf
+idr ils inr isk jmd jod jpy kes kgs khr kmf krw kwd kyd kzt lak lbp lkr lrd lsl mad mdl mga mkd mmk mnt
+mop mur mvr mwk mxn myr mzn nad ngn nio nok npr nzd omr pab pen pgk php pkr pln pyg qar ron rsd rub rwf
+sar sbd scr sek sgd shp sle sos srd std szl thb tjs tnd top try ttd twd tzs uah ugx usd uyu uzs vnd vuv
+wst xaf xcd xcg xof xpf yer zar zmw
+"""
+
+CURRENCIES = frozenset(_PRESENTMENT.split())
+"""Stripe, Supported currencies, "Presentment currencies": those in which it charges and refunds. What people
+and the policy name has to be one of them; what Stripe itself names is taken as it is, for it adds to them."""
+
 ZERO_DECIMAL = frozenset(
     ["bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf", "xof", "xpf"]
 )
@@ -21,6 +35,10 @@ minor unit any more, but Stripe's API keeps their amounts in hundredths ("Specia
 
 THREE_DECIMAL = frozenset(["bhd", "jod", "kwd", "omr", "tnd"])
 """Stripe, Supported currencies, "Three-decimal currencies"."""
+
+STEPS: Mapping[str, int] = {"isk": 100, "ugx": 100} | dict.fromkeys(THREE_DECIMAL, 10)
+"""Of these Stripe takes only multiples of so many minor units: whole crowns and shillings ("Special cases"),
+and amounts in thousandths whose last digit is 0 ("Three-decimal currencies")."""
 
 MOST_MINOR = 999_999_999_999
 """Stripe takes amounts of up to twelve digits in IDR and of up to eight in every other currency (Supported
@@ -98,7 +116,7 @@ class Money(Message):
 
 def decimals(currency: str) -> int:
     """How many decimals Stripe's minor unit of a currency has. Raises InvalidRequest for no currency code."""
-    if len(currency) != 3 or not (currency.isascii() and currency.isalpha() and currency.islower()):
+    if not is_code(currency):
         raise InvalidRequest(
             Code.UNKNOWN_CURRENCY,
             f"{currency!r} is no three-letter currency code in lower case",
@@ -107,6 +125,26 @@ def decimals(currency: str) -> int:
     if currency in ZERO_DECIMAL:
         return 0
     return 3 if currency in THREE_DECIMAL else 2
+
+
+def is_code(currency: str) -> bool:
+    """Whether it has the form of a currency's code, three lower-case letters."""
+    return len(currency) == 3 and currency.isascii() and currency.isalpha() and currency.islower()
+
+
+def step_problem(amount: Money) -> str | None:
+    """Why Stripe takes no such amount in its currency, with the nearest that it takes; None when it does."""
+    step = STEPS.get(amount.currency, 1)
+    over = amount.amount_minor % step
+    if not over:
+        return None
+    below = Money(amount_minor=amount.amount_minor - over, currency=amount.currency)
+    above = Money(amount_minor=below.amount_minor + step, currency=amount.currency)
+    near = [one for one in (below, above) if one.amount_minor]
+    return (
+        f"{amount.format()} can't be paid: Stripe takes {amount.currency.upper()} only in multiples of "
+        f"{step} minor units, such as {' or '.join(f'{one.amount_minor} ({one.format()})' for one in near)}."
+    )
 
 
 def round_half_up(numerator: int, denominator: int) -> int:

@@ -10,10 +10,12 @@ from .business_time import Calendar
 from .errors import InvalidPolicy as InvalidPolicy
 from .hashing import digest, exact
 from .incident_policy import CasePolicy, IncidentPolicy
-from .money import Currency, Money
+from .money import CURRENCIES, Currency, Money, is_code
 from .operations import Kind, Message, Role
 from .portal_policy import PortalPolicy, ReminderPolicy
 from .reasons import CreditReason, RefundReason
+from .review_rules import ReviewRule as ReviewRule
+from .review_rules import unreachable
 
 REASONS: Mapping[str, Collection[str]] = {"refund": get_args(RefundReason), "credit": get_args(CreditReason)}
 """By section: a reason that nobody can choose would be a rule that never fits, and nobody would notice."""
@@ -27,6 +29,12 @@ Minutes = Annotated[int, Field(strict=True, gt=0, le=366 * 24 * 60)]
 T = TypeVar("T")
 
 
+def _each_once(roles: tuple[Role, ...]) -> tuple[Role, ...]:
+    if len(set(roles)) < len(roles):
+        raise ValueError("names a role twice")
+    return roles
+
+
 def _not_empty(items: tuple[T, ...]) -> tuple[T, ...]:
     # Unlike min_length, this says nothing about items that are there but wrong.
     if not items:
@@ -34,7 +42,7 @@ def _not_empty(items: tuple[T, ...]) -> tuple[T, ...]:
     return items
 
 
-Roles = Annotated[tuple[Role, ...], AfterValidator(_not_empty)]
+Roles = Annotated[tuple[Role, ...], AfterValidator(_not_empty), AfterValidator(_each_once)]
 
 
 class LadderStep(Message):
@@ -123,22 +131,6 @@ class PlanChangePolicy(Message):
     resolve: Roles
 
 
-class ReviewRule(Message):
-    """Which ladder reviews what is beyond the requester's authority: for these reasons (none named: for any)
-    and above these amounts, one a currency (none named: any amount; another currency is always above)."""
-
-    ladder: str
-    reasons: tuple[str, ...] = ()
-    above: tuple[Money, ...] = ()
-
-    def fits(self, reason: str, amount: Money) -> bool:
-        """Whether the rule is about this reason and amount."""
-        if self.reasons and reason not in self.reasons:
-            return False
-        known = [bound for bound in self.above if bound.currency == amount.currency]
-        return not known or amount > known[0]
-
-
 class MoneyPolicy(Message):
     """How money back is reviewed: by the ladder of the first rule that fits, in `calendar`'s business time;
     `revise_within` is as for plan changes. `always` names reasons that are reviewed whatever the amount."""
@@ -212,6 +204,9 @@ def policy_from_toml(text: str) -> Policy:
             calendar.setdefault("name", name)
     errors = [f"{name}: is missing" for name in LATER if name not in document]
     errors += _dangling(document)
+    errors += _not_stripes(document, "")
+    for section, reasons in REASONS.items():
+        errors += unreachable(section, _table(document, section).get("review"), reasons)
     try:
         policy = Policy.model_validate(document)
     except ValidationError as invalid:
@@ -219,6 +214,21 @@ def policy_from_toml(text: str) -> Policy:
     if errors:
         raise InvalidPolicy(errors)
     return policy
+
+
+def _not_stripes(value: Any, path: str) -> Iterator[str]:
+    """Currencies, wherever they stand, in which Stripe can't charge: such a rule could never hold."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _not_stripes(inner, f"{path}.{name}" if path else name)
+            # What is no code at all is reported with its field.
+            if name == "currency" and isinstance(inner, str) and is_code(inner) and inner not in CURRENCIES:
+                yield f"{path}.currency".removeprefix(".") + (
+                    f": Stripe charges nothing in {inner!r}; see its list of supported currencies"
+                )
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            yield from _not_stripes(inner, f"{path}[{place}]")
 
 
 def _dangling(document: Mapping[str, Any]) -> Iterator[str]:

@@ -68,10 +68,15 @@ class ReminderPolicy(Message):
 
     @field_validator("steps")
     @classmethod
-    def _names_are_unique(cls, steps: tuple[ReminderStep, ...]) -> tuple[ReminderStep, ...]:
+    def _each_is_its_own(cls, steps: tuple[ReminderStep, ...]) -> tuple[ReminderStep, ...]:
         names = [step.name for step in steps]
         if len(set(names)) < len(names):
             raise ValueError("two steps have the same name")
+        days = [(step.of, step.days) for step in steps]
+        for number, day in enumerate(days):
+            if day in days[:number]:
+                first = names[days.index(day)]
+                raise ValueError(f"steps {first} and {names[number]} are the same day: remove one of them")
         return steps
 
     @model_validator(mode="after")

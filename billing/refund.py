@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from .errors import Code
 from .hashing import digest
-from .money import Money
+from .money import Money, step_problem
 from .notes import Note
 from .operations import Message, Problem
 from .policy import Policy
@@ -193,6 +193,8 @@ def plan_refund(wanted: RefundWanted, facts: RefundableFacts) -> RefundSubject |
             Code.AMOUNT_ABOVE_REFUNDABLE,
             f"{amount.format()} is more than the {rest.format()} that can still be refunded.",
         )
+    if problem := step_problem(amount):
+        return _problem(Code.AMOUNT_NOT_IN_STEPS, problem)
     parts = tuple(_laid_out(usable, amount.amount_minor))
     return RefundSubject(
         payment_intent=parts[0].payment_intent if len(facts.payments) == 1 else None,

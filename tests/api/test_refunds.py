@@ -116,6 +116,10 @@ async def test_several_refunds_can_be_open_at_once(api: Api, acme: Tenant, datab
         ({"amount_minor": 100_000_000}, "amount_too_large", "/amount_minor"),
         ({"amount_minor": 10**30}, "amount_too_large", "/amount_minor"),
         ({"amount_minor": 10**12, "currency": "idr"}, "amount_too_large", "/amount_minor"),
+        ({"amount_minor": 1234, "currency": "kwd"}, "amount_not_in_steps", "/amount_minor"),
+        ({"amount_minor": 12345, "currency": "isk"}, "amount_not_in_steps", "/amount_minor"),
+        ({"currency": "btc"}, "unknown_currency", "/currency"),
+        ({"currency": "xyz"}, "unknown_currency", "/currency"),
         ({"currency": "USD"}, "unknown_currency", "/currency"),
         ({"currency": "dollar"}, "unknown_currency", "/currency"),
         ({"currency": "us1"}, "unknown_currency", "/currency"),
@@ -194,6 +198,19 @@ async def test_who_calls_something_fraud_is_told_what_stripe_does_then(api: Api,
     assert problem["detail"] == (
         "With the reason fraudulent Stripe also blocks the customer's card and mail address for every later "
         "payment. Send confirm_fraudulent: true if that is meant, or choose another reason."
+    )
+
+
+async def test_the_steps_of_the_payments_own_currency_hold_where_none_is_named(
+    api: Api, acme: Tenant, database: Database
+) -> None:
+    payment = a_payment(acme.id, currency="kwd", amount=12_340)
+    await store(database, payment)
+    answer = await ask(api, acme.admin, "refunds", payment_intent=payment.id, amount_minor=1_234)
+    assert (answer.status_code, answer.json()["code"]) == (422, "amount_not_in_steps")
+    assert answer.json()["detail"] == (
+        "KWD 1.234 can't be paid: Stripe takes KWD only in multiples of 10 minor units, such as 1230 "
+        "(KWD 1.230) or 1240 (KWD 1.240). Ask for one of the amounts that the message names."
     )
 
 

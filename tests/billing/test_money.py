@@ -9,7 +9,19 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from billing.errors import CurrencyMismatch, InvalidRequest
-from billing.money import MOST_MINOR, THREE_DECIMAL, ZERO_DECIMAL, Money, decimals, most_minor, round_half_up
+from billing.money import (
+    CURRENCIES,
+    MOST_MINOR,
+    STEPS,
+    THREE_DECIMAL,
+    ZERO_DECIMAL,
+    Money,
+    decimals,
+    most_minor,
+    round_half_up,
+    step_problem,
+)
+from sandbox.stripe.currencies import SUPPORTED
 
 amounts = st.integers(min_value=-(10**24), max_value=10**24)
 
@@ -204,3 +216,30 @@ def test_money_is_formatted_without_opening_a_file() -> None:
 def test_stripe_takes_eight_digits_and_in_rupiah_twelve() -> None:
     assert [most_minor(currency) for currency in ("usd", "jpy", "kwd", None)] == [99_999_999] * 4
     assert most_minor("idr") == MOST_MINOR == 999_999_999_999
+
+
+def test_the_currencies_are_those_that_the_stand_in_charges_in():
+    assert set(SUPPORTED) == CURRENCIES
+    assert ZERO_DECIMAL <= CURRENCIES
+    assert STEPS.keys() <= CURRENCIES
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "near"),
+    [
+        (1234, "kwd", "1230 (KWD 1.230) or 1240 (KWD 1.240)"),
+        (12345, "isk", "12300 (ISK 123.00) or 12400 (ISK 124.00)"),
+        (1, "ugx", "100 (UGX 1.00)"),
+        (1, "bhd", "10 (BHD 0.010)"),
+    ],
+)
+def test_an_amount_between_stripes_steps_is_named_with_its_neighbours(amount, currency, near):
+    problem = step_problem(Money(amount_minor=amount, currency=currency))
+    assert problem is not None
+    assert problem.endswith(f"minor units, such as {near}.")
+
+
+@given(st.integers(1, 10**8), st.sampled_from(sorted(CURRENCIES)))
+def test_only_currencies_with_steps_refuse_any_amount(amount, currency):
+    refused = step_problem(Money(amount_minor=amount, currency=currency)) is not None
+    assert refused is (amount % STEPS.get(currency, 1) != 0)

@@ -217,6 +217,34 @@ def test_every_error_is_reported_at_once_with_its_path():
             "refund.always[0]: 'goodwill' is not one of the refund reasons: duplicate, fraudulent, other, "
             "requested_by_customer",
         ),
+        (
+            '[[refund.review]]\nreasons = ["fraudulent"]',
+            '[[refund.review]]\nladder = "money"\n\n[[refund.review]]\nreasons = ["fraudulent"]',
+            "refund.review[1]: can never fit, because refund.review[0] takes all of it first. ",
+        ),
+        (
+            '[[credit.review]]\nreasons = ["fraudulent"]',
+            '[[credit.review]]\nreasons = ["fraudulent", "fraudulent"]\nladder = "legal"\n\n'
+            '[[credit.review]]\nreasons = ["fraudulent"]',
+            "credit.review[1]: can never fit, because credit.review[0] takes all of it first. ",
+        ),
+        (
+            'above = [{ amount_minor = 1_000_000, currency = "usd" }]',
+            'above = [{ amount_minor = 1, currency = "usd" }, { amount_minor = 2, currency = "usd" }]',
+            "refund.review[1]: above has more than one amount in the same currency",
+        ),
+        ('roles = ["controller", "legal"]', 'roles = ["legal", "legal"]', "ladders.large_money[0].roles: "),
+        (
+            '{ name = "due-1d", of = "due_date", days = -1 }',
+            '{ name = "due-1d", of = "due_date", days = -7 }',
+            "reminders.steps: steps due-7d and due-1d are the same day: remove one of them",
+        ),
+        ('currency = "usd"', 'currency = "btc"', "currency: Stripe charges nothing in 'btc'; "),
+        (
+            'above = [{ amount_minor = 1_000_000, currency = "usd" }]',
+            'above = [{ amount_minor = 1_000_000, currency = "xyz" }]',
+            "refund.review[1].above[0].currency: Stripe charges nothing in 'xyz'; ",
+        ),
         ("watch_days = 30", "watch_days = 367", "refund.watch_days: "),
         ("opens = 09:00:00", "opens = 9", "calendars.office.opens: give a time of day"),
         ("requests_per_second = 20.0", "requests_per_second = inf", "stripe.requests_per_second: "),

@@ -14,7 +14,7 @@ def usd(amount_minor: int) -> Money:
     return Money(amount_minor=amount_minor, currency="usd")
 
 
-roles = st.lists(st.sampled_from(Role), min_size=1, max_size=3)
+roles = st.lists(st.sampled_from(Role), min_size=1, max_size=3, unique=True)
 minutes = st.integers(2, 10_000)
 names = st.text("abcdefghij_", min_size=1, max_size=6)
 

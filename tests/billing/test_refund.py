@@ -213,3 +213,9 @@ def test_what_has_grown_too_small_for_a_part_no_longer_fits(payments, wanted, da
         for payment in payments
     ]
     assert not still_fits(subject, refundable(*now))
+
+
+def test_an_amount_that_stripe_does_not_take_in_the_payments_currency_is_blocked():
+    facts = refundable(a_payment(paid=12_340)).model_copy(update={"currency": "kwd"})
+    assert refused(facts=facts, amount_minor=1_234).code == "amount_not_in_steps"
+    assert isinstance(plan_refund(a_refund_wish(amount_minor=1_230), facts), RefundSubject)
