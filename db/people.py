@@ -2,6 +2,8 @@
 
 import hashlib
 import hmac
+import math
+import re
 import secrets
 from datetime import datetime
 from typing import NamedTuple
@@ -21,6 +23,14 @@ _KEY_AND_PERSON = (
     .join(Person, col(Person.id) == ApiKey.person_id)
     .where(ApiKey.prefix == bindparam("prefix"))
 )
+
+
+SECRET_BITS = 256
+"""Of every API key's secret: it is kept as a plain SHA-256, which only randomness protects."""
+
+_HEX = re.compile("[0-9a-f]+|[0-9A-F]+")
+_FEWEST_CHARACTERS = 12
+"""Different ones; fewer among 43 or more random characters do not happen."""
 
 
 class NewKey(NamedTuple):
@@ -54,6 +64,21 @@ def split_api_key(plaintext: str) -> tuple[str, str] | None:
     mark, _, rest = plaintext.partition("_")
     prefix, _, secret = rest.partition("_")
     return (prefix, secret) if mark == "pk" and prefix and secret else None
+
+
+def weakness(secret: str) -> str | None:
+    """What is wrong with a secret that somebody chose, or None. Randomness can't be proved: this finds what
+    is too short for 32 random bytes, and what has obviously been typed or repeated."""
+    if not secret.isascii() or not secret.isalnum():
+        return "its secret may have letters and digits alone"
+    if len(secret) > 256:
+        return "its secret is longer than 256 characters"
+    bits = math.log2(16 if _HEX.fullmatch(secret) else 62) * len(secret)
+    if bits < SECRET_BITS:
+        return "its secret is too short: it must come from at least 32 random bytes (64 hex digits)"
+    if len(set(secret)) < _FEWEST_CHARACTERS or secret in (secret + secret)[1:-1]:
+        return "its secret is not random: it must come from at least 32 random bytes"
+    return None
 
 
 async def find_key(session: AsyncSession, prefix: str) -> KeyHolder | None:

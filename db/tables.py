@@ -7,7 +7,7 @@ Amounts are integer minor units beside their currency; times are UTC.
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from .columns import Utc, document, minor, new_id, utc
@@ -59,6 +59,7 @@ __all__ = [
     "Invoice",
     "InvoiceLines",
     "InvoicePdf",
+    "KeyUse",
     "Mail",
     "MailTemplate",
     "NoteRow",
@@ -91,6 +92,10 @@ class Organization(SQLModel, table=True):
     """A tenant: subscribes to a plan, has people and customers."""
 
     __tablename__ = "organizations"
+    __table_args__ = (
+        UniqueConstraint("stripe_customer"),
+        UniqueConstraint("stripe_subscription"),
+    )
     id: str = Field(primary_key=True)
     name: str
     zone: str
@@ -108,6 +113,10 @@ class Person(SQLModel, table=True):
     """Somebody who uses Plixo for an organization; an active person uses one seat."""
 
     __tablename__ = "people"
+    __table_args__ = (
+        UniqueConstraint("organization_id", "email"),
+        UniqueConstraint("id", "organization_id"),  # for what names a person together with their organization
+    )
     id: str = Field(primary_key=True)
     organization_id: str = Field(foreign_key="organizations.id", index=True)
     name: str
@@ -121,13 +130,37 @@ class ApiKey(SQLModel, table=True):
     """Only the prefix and the SHA-256 of the secret are kept."""
 
     __tablename__ = "api_keys"
+    __table_args__ = (
+        # Both at once: a key never lets a person into another organization than their own.
+        ForeignKeyConstraint(["person_id", "organization_id"], ["people.id", "people.organization_id"]),
+        CheckConstraint("origin IN ('issued', 'file')", name="api_key_origin"),
+    )
     prefix: str = Field(primary_key=True)
     secret_hash: str
-    person_id: str = Field(foreign_key="people.id", index=True)
-    organization_id: str = Field(foreign_key="organizations.id")
+    person_id: str = Field(index=True)
+    organization_id: str
     created_at: datetime = utc()
     expires_at: datetime | None = utc(default=None)
     revoked_at: datetime | None = utc(default=None)
+    origin: str = Field(default="issued", sa_column_kwargs={"server_default": "issued"})
+    """issued: made and shown once by provisioning; file: taken over from its file, and revoked when it is no
+    longer there."""
+
+
+class KeyUse(SQLModel, table=True):
+    """Where an API key was tried from, in ten minutes: an audit log, and what wrong keys are counted by."""
+
+    __tablename__ = "key_uses"
+    __table_args__ = (Index("ix_key_uses_address", "address", "window_start"),)
+    prefix: str = Field(primary_key=True)
+    """As it was sent: perhaps of no key that there is."""
+    window_start: datetime = utc(primary_key=True)
+    address: str = Field(primary_key=True)
+    wrong: int = 0
+    """How often the secret was not the key's."""
+    right: bool = False
+    """Whether it was the key's as well."""
+    last_at: datetime = utc()
 
 
 class Operation(SQLModel, table=True):

@@ -1,180 +1,109 @@
 """`python -m worker.provision FILE.json`: makes the organizations of a file be there, and mirrors Stripe.
 
-Run it again after every change of the file: what is there already is updated, and nothing is made twice.
+The file is the whole truth about the organizations that it names; others are left alone. It is checked as a
+whole, Stripe is asked, and then all of it is written in one transaction, or none. Run it again after every
+change of the file: what is there already is updated, and nothing is made twice.
 A person without a valid API key gets one; new keys are printed once, as JSON on stdout, and never again.
+
+Exit codes: 0 done; 1 nothing was written, because the database or Stripe could not be asked; 2 nothing was
+written, because the file or the settings are wrong; 3 the file is written, and mirroring Stripe failed.
 """
 
 import asyncio
 import json
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
-from zoneinfo import available_timezones
+from typing import Annotated
 
 import stripe
 import typer
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities import balance_pages, mirror_pages, money_pages
 from activities.stripe_client import stripe_client
 from billing.errors import BillingError
-from billing.operations import Role
 from db import cases
-from db.people import NewKey, hash_secret, new_api_key, split_api_key
-from db.session import Database
-from db.tables import ApiKey, Organization, Person, new_id
+from db.people import new_api_key
+from db.session import AWAY, Database
+from db.tables import Organization
 from settings.settings import InvalidSettings, load
 
+from . import provision_changes
+from .provision_file import FileProblem, InvalidFile, ProvisioningFile, read
+from .provision_keys import Changes
 
-def _zone(name: str) -> str:
-    if name not in available_timezones():
-        raise ValueError("is not an IANA time zone, such as America/New_York")
-    return name
-
-
-def _key(text: str) -> str:
-    if split_api_key(text) is None:
-        raise ValueError("must look like pk_<prefix>_<secret>")
-    return text
+UNREACHABLE, WRONG, NOT_MIRRORED = 1, 2, 3
+AT_A_TIME = 8
+"""Organizations that Stripe is asked about side by side."""
 
 
-Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254, to_lower=True)]
+class _NotReally(Exception):
+    """Rolls a dry run back."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+async def provision(file: ProvisioningFile, database: Database, *, dry_run: bool = False) -> Changes:
+    """Make the file true in our records, all of it or nothing. Raises InvalidFile; a dry run only says what
+    it would change, and the keys that it issues are never valid."""
+    changes = Changes()
+    try:
+        async with database.transaction() as session:
+            changes = await provision_changes.apply(session, file)
+            if dry_run:
+                raise _NotReally
+    except _NotReally:
+        pass
+    return changes
 
 
-class PersonFile(_Part):
-    """Somebody of an organization, known by mail address. `api_keys` are keys to take over, in plain text;
-    `revoked_keys` are prefixes of keys that must not work any more.
-    """
+async def ask_stripe(file: ProvisioningFile, client: stripe.StripeClient) -> None:
+    """Raises InvalidFile, with every customer and subscription that Stripe knows otherwise; StripeError."""
+    room = asyncio.Semaphore(AT_A_TIME)
 
-    id: Id | None = None
-    name: Text
-    email: Email
-    roles: Annotated[list[Role], Field(min_length=1)]
-    active: bool = True
-    api_keys: list[Annotated[str, AfterValidator(_key)]] = []
-    revoked_keys: list[str] = []
+    async def one(number: int) -> list[FileProblem]:
+        async with room:
+            return await _wrong_in_stripe(file, number, client)
 
-
-class OrganizationFile(_Part):
-    """A tenant and its people; `id` is chosen here, and is what `plixo_organization` names in Stripe."""
-
-    id: Id
-    name: Text
-    zone: Annotated[str, AfterValidator(_zone)]
-    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
-    subdivision: str | None = None
-    stripe_customer: Annotated[str, StringConstraints(pattern=r"^cus_")]
-    stripe_subscription: Annotated[str, StringConstraints(pattern=r"^sub_")]
-    people: Annotated[list[PersonFile], Field(min_length=1)]
+    found = await asyncio.gather(*(one(number) for number in range(len(file.organizations))))
+    if problems := [problem for each in found for problem in each]:
+        raise InvalidFile(problems)
 
 
-class File(_Part):
-    """What `python -m worker.provision` reads."""
-
-    organizations: Annotated[list[OrganizationFile], Field(min_length=1)]
-
-
-class Issued(BaseModel):
-    """A new key; this is the only place where it can be read."""
-
-    organization: str
-    person: str
-    email: str
-    api_key: str
-
-
-async def provision(file: File, database: Database) -> list[Issued]:
-    """Make the file true in our records, all of it or nothing, and give the keys that are new."""
-    issued: list[Issued] = []
-    async with database.transaction() as session:
-        for wanted in file.organizations:
-            await _organization(session, wanted)
-            for person in wanted.people:
-                issued += await _person(session, wanted.id, person)
-    return issued
-
-
-async def _organization(session: AsyncSession, wanted: OrganizationFile) -> None:
-    facts = wanted.model_dump(exclude={"id", "people"})
-    found = await session.get(Organization, wanted.id)
-    if found is None:
-        session.add(Organization(id=wanted.id, created_at=datetime.now(UTC), **facts))
-    else:
-        found.sqlmodel_update(facts)
-    await session.flush()
-
-
-async def _person(session: AsyncSession, organization: str, wanted: PersonFile) -> list[Issued]:
-    known = select(Person).where(Person.organization_id == organization, Person.email == wanted.email)
-    person = (await session.exec(known)).one_or_none()
-    facts: dict[str, Any] = {
-        "name": wanted.name,
-        "roles": [role.value for role in wanted.roles],
-        "active": wanted.active,
-    }
-    if person is None:
-        person = Person(
-            id=wanted.id or new_id("per"),
-            organization_id=organization,
-            email=wanted.email,
-            created_at=datetime.now(UTC),
-            **facts,
+async def _wrong_in_stripe(
+    file: ProvisioningFile, number: int, client: stripe.StripeClient
+) -> list[FileProblem]:
+    wanted, place = file.organizations[number], f"organizations[{number}]"
+    problems: list[FileProblem] = []
+    try:
+        customer = await client.v1.customers.retrieve_async(wanted.stripe_customer)
+        if getattr(customer, "deleted", False):
+            problems.append(FileProblem(f"{place}.stripe_customer", f"{customer.id} was deleted in Stripe"))
+    except stripe.InvalidRequestError as error:
+        problems.append(_unknown(f"{place}.stripe_customer", "customer", wanted.stripe_customer, error))
+    try:
+        subscription = await client.v1.subscriptions.retrieve_async(
+            wanted.stripe_subscription, {"expand": mirror_pages.EXPAND_PLAN}
         )
-        session.add(person)
-    else:
-        person.sqlmodel_update(facts)
-    await session.flush()
-    return await _keys(session, person, wanted)
-
-
-async def _keys(session: AsyncSession, person: Person, wanted: PersonFile) -> list[Issued]:
-    now = datetime.now(UTC)
-    found = await session.exec(select(ApiKey).where(ApiKey.person_id == person.id))
-    keys = {key.prefix: key for key in found}
-    for text in wanted.api_keys:
-        prefix, secret = split_api_key(text) or ("", "")
-        if prefix not in keys:
-            keys[prefix] = _stored(session, person, NewKey(text, prefix, hash_secret(secret)), now)
-    for prefix in wanted.revoked_keys:
-        if prefix in keys and keys[prefix].revoked_at is None:
-            keys[prefix].revoked_at = now
-    valid = (k.revoked_at is None and (k.expires_at is None or k.expires_at > now) for k in keys.values())
-    if not person.active or any(valid):
-        return []
-    fresh = new_api_key()
-    _stored(session, person, fresh, now)
-    return [
-        Issued(
-            organization=person.organization_id,
-            person=person.id,
-            email=person.email,
-            api_key=fresh.plaintext,
+        mirror_pages.subscription_document(subscription.to_dict(), wanted.stripe_customer)
+    except stripe.InvalidRequestError as error:
+        problems.append(
+            _unknown(f"{place}.stripe_subscription", "subscription", wanted.stripe_subscription, error)
         )
-    ]
+    except mirror_pages.SubscriptionUnsupported as error:
+        problems.append(FileProblem(f"{place}.stripe_subscription", str(error)))
+    return problems
 
 
-def _stored(session: AsyncSession, person: Person, key: NewKey, now: datetime) -> ApiKey:
-    row = ApiKey(
-        prefix=key.prefix,
-        secret_hash=key.secret_hash,
-        person_id=person.id,
-        organization_id=person.organization_id,
-        created_at=now,
+def _unknown(place: str, kind: str, id_: str, error: stripe.InvalidRequestError) -> FileProblem:
+    if error.http_status != 404:
+        raise error
+    return FileProblem(
+        place,
+        f"Stripe knows no {kind} {id_}; check the id, and whether PLIXO_STRIPE_API_KEY is of its account",
     )
-    session.add(row)
-    return row
 
 
-async def pull(file: File, database: Database, client: stripe.StripeClient) -> None:
+async def pull(file: ProvisioningFile, database: Database, client: stripe.StripeClient) -> None:
     """Mirror the plans, and the subscriptions, customers, invoices and money of the file's organizations.
 
     Raises StripeError, PlanMisconfigured or SubscriptionUnsupported; the pages before stay stored.
@@ -201,46 +130,86 @@ async def pull(file: File, database: Database, client: stripe.StripeClient) -> N
             page = await next_page(client, database, page.after)
 
 
-def read(text: str) -> File:
-    """The file's content. Raises ValidationError, which names everything wrong with it at once."""
-    return File.model_validate_json(text)
-
-
-async def _run(file: File) -> None:
+async def _run(file: ProvisioningFile, dry_run: bool) -> int:
     settings, policy = load()
     database = Database(settings.database_url)
     # What was there before its organization is no case; when this is run again, all else is.
     cases.watch(database, policy)
     client = stripe_client(settings.stripe_api_key.get_secret_value(), settings.stripe_api_base)
     try:
-        issued = await provision(file, database)
-        # Printed before Stripe is asked: a failure there must not swallow keys that are shown only once.
-        print(json.dumps({"issued": [key.model_dump() for key in issued]}, indent=2), flush=True)
-        await pull(file, database, client)
+        await ask_stripe(file, client)
+        changes = await provision(file, database, dry_run=dry_run)
+        _tell(changes, dry_run)
+        return 0 if dry_run else await _mirrored(file, database, client)
     finally:
         await database.dispose()
 
 
-def main(file: Annotated[Path, typer.Argument(help="organizations, people and roles, as JSON")]) -> None:
-    """Create or update the organizations of FILE, by the PLIXO_ settings, and mirror Stripe."""
+async def _mirrored(file: ProvisioningFile, database: Database, client: stripe.StripeClient) -> int:
     try:
-        asyncio.run(_run(read(file.read_text(encoding="utf-8"))))
-    except ValidationError as error:
-        _stop(*map(_said, error.errors()))
+        await pull(file, database, client)
+    except (stripe.StripeError, BillingError, mirror_pages.SubscriptionUnsupported, *AWAY) as error:
+        _complain(
+            f"The file is written, but mirroring Stripe failed: {error}",
+            "Mend that and run this again; the worker's reconciliation goes on with it in any case.",
+        )
+        return NOT_MIRRORED
+    return 0
+
+
+def _tell(changes: Changes, dry_run: bool) -> None:
+    """Before Stripe's pages are read: a failure there must not swallow keys that are shown only once."""
+    _complain(*changes.warnings)
+    # The keys of a dry run were rolled back: shown, somebody would try them.
+    issued = [] if dry_run else [key.model_dump() for key in changes.issued]
+    told = {"dry_run": dry_run, "changes": changes.sentences, "issued": issued}
+    print(json.dumps(told, indent=2, ensure_ascii=False), flush=True)
+
+
+def main(
+    file: Annotated[Path | None, typer.Argument(help="organizations, people and roles, as JSON")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only print what would change")] = False,
+    new_key: Annotated[bool, typer.Option("--new-key", help="only print a new API key for the file")] = False,
+) -> None:
+    """Create or update the organizations of FILE, by the PLIXO_ settings, and mirror Stripe."""
+    if new_key:
+        print(new_api_key().plaintext)
+        return
+    if file is None:
+        raise typer.BadParameter("name the file, such as deploy/organizations.example.json")
+    sys.exit(_outcome(file, dry_run))
+
+
+def _outcome(file: Path, dry_run: bool) -> int:
+    try:
+        return asyncio.run(_run(read(file.read_bytes()), dry_run))
+    except InvalidFile as error:
+        return _complain(*map(str, error.problems), code=WRONG)
     except InvalidSettings as error:
-        _stop(*error.problems)
-    except (OSError, stripe.StripeError, BillingError, mirror_pages.SubscriptionUnsupported) as error:
-        _stop(str(error))
+        return _complain(*error.problems, code=WRONG)
+    except IntegrityError:
+        return _complain(
+            "Another run has written at the same time. Nothing of this one was; run it again.",
+            code=UNREACHABLE,
+        )
+    except stripe.StripeError as error:
+        return _complain(f"Stripe could not be asked, nothing was written: {error}", code=UNREACHABLE)
+    except OSError as error:
+        if error.filename is not None:
+            return _complain(f"{error.filename}: {error.strerror}", code=WRONG)
+        return _complain(f"The database can't be reached, nothing was written: {error}", code=UNREACHABLE)
+    except AWAY as error:
+        return _complain(
+            f"The database could not be written: {error}",
+            "Nothing was written. If a table or a column is missing, run `python -m db upgrade` first.",
+            code=UNREACHABLE,
+        )
 
 
-def _said(error: Any) -> str:
-    return f"{'.'.join(map(str, error['loc'])) or 'file'}: {error['msg'].removeprefix('Value error, ')}"
-
-
-def _stop(*problems: str) -> None:
+def _complain(*problems: str, code: int = 0) -> int:
     for problem in problems:
         print(problem, file=sys.stderr)
-    sys.exit(2)
+    return code
 
 
 if __name__ == "__main__":
