@@ -13,10 +13,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.reconciliation import ObjectKind
 from db import case_notice
+from db.alone import Alone, Unit
 from db.session import Database
 from db.tables import BalanceTransactionRow, CreditNoteRow, Customer
 
 from . import case_finds
+from .failures import concerns_everybody
 from .mirror_pages import PAGE, Mirrored
 from .money_rows import balance_transaction_row, operation_of
 from .page_store import RunPage, store_rows
@@ -36,8 +38,9 @@ async def balances_page(
     """
     async with database.reading() as session:
         customers = await _moved(session, after or "")
-    stored = 0
-    for customer, organization in customers:
+
+    async def one(found: tuple[str, str]) -> int:
+        customer, organization = found
         read_at = datetime.now(UTC)
         changes = await _unseen(client, database, customer)
         async with database.transaction() as session:
@@ -51,12 +54,15 @@ async def balances_page(
                 )
                 for change in changes
             ]
-            one = RunPage(of.reconciliation, customer) if of else None
-            differing = await store_rows(session, ObjectKind.BALANCE_TRANSACTION, rows, one)
-            new = {found.row.id for found in differing if found.new}
-            made = [found for row in rows for found in case_finds.of_transaction(row, row.id in new)]
+            page = RunPage(of.reconciliation, customer) if of else None
+            differing = await store_rows(session, ObjectKind.BALANCE_TRANSACTION, rows, page)
+            new = {one.row.id for one in differing if one.new}
+            made = [made for row in rows for made in case_finds.of_transaction(row, row.id in new)]
             await case_notice.notice(session, made, read_at)
-        stored += len(rows)
+        return len(rows)
+
+    mirror_of = Alone(database, "mirror of balances", concerns_everybody)
+    stored = sum(await mirror_of.each(customers, one, lambda found: Unit(*found)))
     return Mirrored(stored, customers[-1][0] if len(customers) == CUSTOMERS else None)
 
 

@@ -20,13 +20,11 @@ from billing.messages import MailRequest
 from billing.operations import Role
 from billing.policy import Policy
 from billing.reminder_runs import SendDue, SentDue
-from db import (
-    customer_mails,
-    customer_settings,
-    outbox,
-)
+from db import customer_mails, customer_settings, outbox
+from db.alone import Alone, Unit
 from db.health_meter import HealthMeter
-from db.session import Database
+from db.session import Database, concerns_everybody
+from db.tables import CustomerMail
 
 from .customer_mail_claims import Claimed, Claims, Taken
 from .customer_mail_message import Sender
@@ -72,6 +70,7 @@ class CustomerMailer:
         Raises ValueError for an SMTP URL or a sender that can't be one.
         """
         self._database = database
+        self.alone = Alone(database, "mails to customers")
         self._sender = Sender(mail_from, public_url)
         self._smtp = SmtpPool(smtp_url, self._sender.greeting, meter)
         self.claims = Claims(self._sender, policy)
@@ -182,6 +181,10 @@ async def _tell_admins(session: AsyncSession, outcome: Outcome, at: datetime) ->
     )
 
 
+def _unit(mail: CustomerMail) -> Unit:
+    return Unit(mail.id, mail.organization_id)
+
+
 class _Batch:
     """The mails of one order, one after the other."""
 
@@ -193,13 +196,53 @@ class _Batch:
     async def send(self) -> None:
         left = self._order.most
         while left > 0 and not self._stopped:
-            async with self._mailer.transaction() as session:
-                claimed = await self._mailer.claims.take(session, self._order, self._now(), left)
+            claimed = await self._claim(left)
             if not claimed.taken and not claimed.skipped:
                 return
             self._skipped += claimed.skipped
             left -= len(claimed.taken)
             await self._send(claimed)
+
+    async def _claim(self, most: int) -> Claimed:
+        """Some at once; where one of them can't be made ready, each by itself."""
+        at = self._now()
+        try:
+            async with self._mailer.transaction() as session:
+                return await self._mailer.claims.take(session, self._order, at, most)
+        except Exception as error:
+            if concerns_everybody(error):
+                raise
+        async with self._mailer.transaction() as session:
+            mails = await self._mailer.claims.claim(session, self._order, at, most)
+        ready = await self._mailer.alone.each(mails, lambda mail: self._ready(mail, at), _unit)
+        return Claimed(
+            tuple(taken for one in ready for taken in one.taken), sum(one.skipped for one in ready), at
+        )
+
+    async def _ready(self, mail: CustomerMail, at: datetime) -> Claimed:
+        try:
+            async with self._mailer.transaction() as session:
+                return await self._mailer.claims.ready(session, [mail], at)
+        except Exception as error:
+            await self._put_off(mail, error)
+            raise
+
+    async def _record(self, outcome: Outcome) -> None:
+        """One that can't be recorded is put off: its customer would get it again every minute."""
+
+        try:
+            async with self._mailer.recording(outcome) as session:
+                await self._mailer.record(session, outcome, self._now())
+        except Exception as error:
+            if concerns_everybody(error):
+                raise
+            await self._put_off(outcome.taken.mail, error)
+            await self._mailer.alone.note_failed(_unit(outcome.taken.mail), error)
+
+    async def _put_off(self, mail: CustomerMail, error: Exception) -> None:
+        if not concerns_everybody(error):
+            async with self._mailer.transaction() as session:
+                await customer_mails.postpone(session, mail, due_at=self._now() + LONGEST)
 
     async def _send(self, claimed: Claimed) -> None:
         for number, taken in enumerate(claimed.taken):
@@ -210,8 +253,7 @@ class _Batch:
                 return
             outcome = await self._mailer.deliver(taken)
             self._count(outcome)
-            async with self._mailer.recording(outcome) as session:
-                await self._mailer.record(session, outcome, self._now())
+            await self._record(outcome)
             if self._mailer.is_waited_for:
                 await self._mailer.let_others()
 

@@ -66,6 +66,13 @@ class Claims:
 
     async def take(self, session: AsyncSession, order: SendDue, at: datetime, most: int) -> Claimed:
         """The next mails, ready to be sent; those that are not to be sent now, or at all, are settled."""
+        mails = await self.claim(session, order, at, most)
+        return await self.ready(session, mails, at) if mails else Claimed(())
+
+    async def claim(
+        self, session: AsyncSession, order: SendDue, at: datetime, most: int
+    ) -> list[CustomerMail]:
+        """The next mails, which nobody else sends for a while; at most one of each invoice."""
         mails = await customer_mails.claim(
             session,
             at=at,
@@ -74,14 +81,16 @@ class Claims:
             operation=order.operation,
             mail=order.mail,
         )
-        if not mails:
-            return Claimed(())
         once = {mail.invoice_id: mail for mail in reversed(mails)}
         # Two of one invoice: the second's link could end the first's, so it waits for the next claim.
         await customer_mails.release(session, [mail for mail in mails if once[mail.invoice_id] is not mail])
-        found, skipped = await self._links(session, list(once.values()), at), 0
+        return list(once.values())
+
+    async def ready(self, session: AsyncSession, mails: list[CustomerMail], at: datetime) -> Claimed:
+        """What of these claimed mails is to be sent, written; the others are settled."""
+        found, skipped = await self._links(session, mails, at), 0
         ready: list[tuple[CustomerMail, Content, PortalLink]] = []
-        for mail in once.values():
+        for mail in mails:
             brings = found.get(mail.id, "step_gone")
             if isinstance(brings, str):
                 await customer_mails.settle_skipped(session, mail, at=at, reason=brings)

@@ -3,6 +3,7 @@
 Source: Stripe, "Process undelivered webhook events" (GET /v1/events, which goes 30 days back).
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,9 +13,12 @@ from temporalio import activity
 
 from billing.stripe_events import FOLLOWED, CatchUpDone, CatchUpPage
 from db import stripe_events
+from db.alone import Alone, Unit
 from db.session import Database
 
 from .stripe_reads import ask
+
+Document = dict[str, Any]
 
 PAGE = 100
 """The most that Stripe gives at a time."""
@@ -46,16 +50,30 @@ class EventCatchUp:
             since = newest - int(AT_FIRST.total_seconds())
         within = [event for event in events if since is None or event["created"] >= since]
         last = not more or len(within) < len(events)
-        async with self._database.transaction() as session:
-            missed = await _keep(session, within, datetime.now(UTC))
-            if last:
-                await _checked(session, page, newest, since, page.missed + missed)
+        missed = await self._keep(within, datetime.now(UTC))
         if last:
+            async with self._database.transaction() as session:
+                await _checked(session, page, newest, since, page.missed + missed)
             return CatchUpDone(missed=missed)
         following = CatchUpPage(
             at=page.at, after=events[-1]["id"], since=since, newest=newest, missed=page.missed + missed
         )
         return CatchUpDone(missed=missed, next=following)
+
+    async def _keep(self, events: list[Document], at: datetime) -> int:
+        """How many were unknown; of those that nothing follows nobody needs to know. One that can't be kept
+        keeps none of the others out."""
+        followed = {event["id"]: event for event in events if event["type"] in FOLLOWED}
+        async with self._database.reading() as session:
+            unknown = sorted(await stripe_events.unknown(session, followed))
+
+        async def store(session: AsyncSession, some: Sequence[Document]) -> int:
+            kept = await stripe_events.keep(session, [_arrived(event, at) for event in some])
+            return sum(one.new for one in kept)
+
+        catching = Alone(self._database, "events of Stripe")
+        new = [followed[id_] for id_ in unknown]
+        return sum(await catching.together(new, store, lambda event: Unit(event["id"]))) if new else 0
 
     async def _since(self) -> int | None:
         """From which of Stripe's seconds on events may be unknown; None before the first check."""
@@ -73,24 +91,6 @@ class EventCatchUp:
         return [event.to_dict() for event in page.data], page.has_more
 
 
-async def _keep(session: AsyncSession, events: list[dict[str, Any]], at: datetime) -> int:
-    """How many were unknown; of those that nothing follows nobody needs to know."""
-    followed = {event["id"]: event for event in events if event["type"] in FOLLOWED}
-    unknown = [
-        stripe_events.Arrived(
-            id=id_,
-            type=followed[id_]["type"],
-            object_id=followed[id_]["data"]["object"]["id"],
-            livemode=followed[id_]["livemode"],
-            created_at=_time(followed[id_]["created"]),
-            at=at,
-            missed=True,
-        )
-        for id_ in await stripe_events.unknown(session, followed)
-    ]
-    return sum(kept.new for kept in await stripe_events.keep(session, unknown))
-
-
 async def _checked(
     session: AsyncSession, page: CatchUpPage, newest: int | None, since: int | None, missed: int
 ) -> None:
@@ -99,6 +99,18 @@ async def _checked(
         await stripe_events.checked(session, complete_until=_time(newest), at=page.at, missed=missed)
     elif since is not None:
         await stripe_events.checked(session, complete_until=_time(since), at=page.at, missed=missed)
+
+
+def _arrived(event: Document, at: datetime) -> stripe_events.Arrived:
+    return stripe_events.Arrived(
+        id=event["id"],
+        type=event["type"],
+        object_id=event["data"]["object"]["id"],
+        livemode=event["livemode"],
+        created_at=_time(event["created"]),
+        at=at,
+        missed=True,
+    )
 
 
 def _time(seconds: int) -> datetime:

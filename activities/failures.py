@@ -15,6 +15,7 @@ import stripe
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from billing.operations import Problem
+from db import session as records
 
 from .stripe_budget import NotSent, retry_after
 from .stripe_faults import CREDENTIALS, LIMITED, UNREACHABLE
@@ -73,6 +74,14 @@ def translate(error: stripe.StripeError) -> Failure:
         return _failure(error, "later", CREDENTIALS, retry_after=_spread(BAD_CREDENTIALS))
     declined = status == 402
     return _failure(error, "refusal", code or ("card_declined" if declined else "stripe_refused"), declined)
+
+
+def concerns_everybody(error: Exception) -> bool:
+    """Whether it says that Stripe or the records can't be used just now: nothing is wrong with the one object
+    that was asked for."""
+    if isinstance(error, stripe.StripeError):
+        return translate(error).verdict != "refusal"
+    return records.concerns_everybody(error)
 
 
 def _failure(

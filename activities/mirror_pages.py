@@ -4,12 +4,13 @@ A page is read first and stored after, as of the time just before the read, so t
 overwrites what a quicker reader has stored since. Every function raises StripeError as the SDK does.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import stripe
 from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.errors import PlanMisconfigured
 from billing.plans import Plan, is_plan, plan_from_stripe
@@ -18,7 +19,7 @@ from db import mirror
 from db.session import Database
 from db.tables import Customer, Invoice, InvoiceLines, Organization
 
-from .page_store import RunPage, store_invoices, store_rows
+from .page_store import Document, RunPage, store_invoices, store_page, store_rows
 
 PAGE = 100
 """The most that Stripe gives at a time."""
@@ -127,14 +128,17 @@ async def customers_page(
     page = await client.v1.customers.list_async(
         {"limit": PAGE, "starting_after": after} if after else {"limit": PAGE}
     )
-    rows = [
-        customer_row(data, synced_at)
+    ours = [
+        data
         for data in (customer.to_dict() for customer in page.data)
         if (data.get("metadata") or {}).get(OWNER) in organizations
     ]
-    async with database.transaction() as session:
-        await store_rows(session, ObjectKind.CUSTOMER, rows, of)
-    return Mirrored(len(rows), page.data[-1].id if page.has_more else None)
+
+    async def store(session: AsyncSession, few: Sequence[Document], of: RunPage | None) -> None:
+        await store_rows(session, ObjectKind.CUSTOMER, [customer_row(data, synced_at) for data in few], of)
+
+    stored = await store_page(database, ObjectKind.CUSTOMER, ours, store, of)
+    return Mirrored(stored, page.data[-1].id if page.has_more else None)
 
 
 def customer_row(data: dict[str, Any], synced_at: datetime) -> Customer:
@@ -162,25 +166,23 @@ async def invoices_page(
         {"limit": PAGE, "starting_after": after} if after else {"limit": PAGE}
     )
     invoices = [invoice.to_dict() for invoice in page.data]
-    async with database.transaction() as session:
-        known = await session.exec(
-            select(Customer.id, Customer.organization_id).where(
-                col(Customer.id).in_({data["customer"] for data in invoices})
-            )
-        )
-        owners = dict(known.all())
-        rows = [
-            invoice_row(data, owners[data["customer"]], synced_at)
-            for data in invoices
-            if data["customer"] in owners
-        ]
-        lines = [
-            lines_row(data, owners[data["customer"]], synced_at)
-            for data in invoices
-            if data["customer"] in owners
-        ]
+    async with database.reading() as session:
+        owners = await owners_of(session, {data["customer"] for data in invoices})
+    ours = [data for data in invoices if data["customer"] in owners]
+
+    async def store(session: AsyncSession, few: Sequence[Document], of: RunPage | None) -> None:
+        rows = [invoice_row(data, owners[data["customer"]], synced_at) for data in few]
+        lines = [lines_row(data, owners[data["customer"]], synced_at) for data in few]
         await store_invoices(session, rows, lines, of)
-    return Mirrored(len(rows), invoices[-1]["id"] if page.has_more else None)
+
+    stored = await store_page(database, ObjectKind.INVOICE, ours, store, of)
+    return Mirrored(stored, invoices[-1]["id"] if page.has_more else None)
+
+
+async def owners_of(session: AsyncSession, customers: Iterable[str]) -> dict[str, str]:
+    """The organizations of those customers that the mirror has."""
+    known = select(Customer.id, Customer.organization_id).where(col(Customer.id).in_(customers))
+    return dict((await session.exec(known)).all())
 
 
 def invoice_row(data: dict[str, Any], organization: str, synced_at: datetime) -> Invoice:

@@ -4,7 +4,7 @@ Each is stored by itself: what was looked up is not looked up again if the page 
 """
 
 import logging
-from collections.abc import Awaitable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -13,10 +13,12 @@ from sqlmodel import col, or_, select
 
 from billing.reconciliation import ObjectKind
 from db import mirror
+from db.alone import Alone, Unit
 from db.session import Database
 from db.tables import Customer, Invoice, Organization
 
 from . import stripe_objects
+from .failures import concerns_everybody
 from .mirror_pages import (
     EXPAND_PLAN,
     OWNER,
@@ -47,7 +49,8 @@ async def subscriptions(
     async with database.reading() as session:
         wanted = select(Organization).where(unread, Organization.id > (after or ""))
         rows = list(await session.exec(wanted.order_by(col(Organization.id)).limit(LOOKED_UP)))
-    for row in rows:
+
+    async def look_up(row: Organization) -> None:
         read_at = datetime.now(UTC)
         found = await _found(
             client.v1.subscriptions.retrieve_async(row.stripe_subscription, {"expand": EXPAND_PLAN})
@@ -59,10 +62,12 @@ async def subscriptions(
         except SubscriptionUnsupported as error:
             # One organization's is no reason to leave the others' uncompared.
             log.warning("the subscription of %s is not mirrored: %s", row.id, error)
-            continue
+            return
         async with database.transaction() as session:
             page = RunPage(of.reconciliation, row.id)
             await store_subscriptions(session, {row.id: document}, read_at, page)
+
+    await _each(database, "subscriptions", rows, look_up, lambda row: row.id)
     return _done(rows)
 
 
@@ -80,7 +85,8 @@ async def customers(
             col(Customer.deleted).is_(False), Customer.synced_at < began, Customer.id > (after or "")
         )
         rows = list(await session.exec(wanted.order_by(col(Customer.id)).limit(LOOKED_UP)))
-    for row in rows:
+
+    async def look_up(row: Customer) -> None:
         read_at = datetime.now(UTC)
         seen = await _found(stripe_objects.customer(client, row.id))
         whose = (seen.main.get("metadata") or {}).get(OWNER) if seen else None
@@ -90,6 +96,8 @@ async def customers(
             now = Customer(**row.model_dump() | {"deleted": True, "synced_at": read_at})
         async with database.transaction() as session:
             await store_rows(session, ObjectKind.CUSTOMER, [now], RunPage(of.reconciliation, row.id))
+
+    await _each(database, "customers", rows, look_up, lambda row: row.organization_id)
     return _done(rows)
 
 
@@ -100,18 +108,33 @@ async def invoices(
     async with database.reading() as session:
         wanted = select(Invoice).where(Invoice.synced_at < began, Invoice.id > (after or ""))
         rows = list(await session.exec(wanted.order_by(col(Invoice.id)).limit(LOOKED_UP)))
-    for row in rows:
+
+    async def look_up(row: Invoice) -> None:
         read_at = datetime.now(UTC)
         seen = await _found(stripe_objects.invoice(client, row.id))
         page = RunPage(of.reconciliation, row.id)
         if seen is None:
             await _remove(database, row, read_at, page)
-            continue
+            return
         now = invoice_row(seen.main, row.organization_id, read_at)
         lines = lines_row(seen.main, row.organization_id, read_at)
         async with database.transaction() as session:
             await store_invoices(session, [now], [lines], page)
+
+    await _each(database, "invoices", rows, look_up, lambda row: row.organization_id)
     return _done(rows)
+
+
+async def _each(
+    database: Database,
+    what: str,
+    rows: list[Row],
+    look_up: Callable[[Row], Awaitable[None]],
+    organization: Callable[[Row], str],
+) -> None:
+    """What is wrong with one of them leaves none of the others uncompared."""
+    missing = Alone(database, f"missing {what}", concerns_everybody)
+    await missing.each(rows, look_up, lambda row: Unit(row.id, organization(row)))
 
 
 async def _remove(database: Database, row: Invoice, read_at: datetime, of: RunPage) -> None:

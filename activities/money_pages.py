@@ -4,7 +4,7 @@ As in `mirror_pages`: a page is as of the time just before it was read. Rows are
 their ids, so that two who write never wait for each other. Every function raises StripeError.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,14 +16,12 @@ from billing.cases import Made
 from billing.reconciliation import ObjectKind
 from db import case_notice
 from db.session import Database
-from db.tables import CreditNoteRow, Customer, Invoice, RefundRow
+from db.tables import CreditNoteRow, Invoice, RefundRow
 
 from . import case_finds
-from .mirror_pages import PAGE, Mirrored
+from .mirror_pages import PAGE, Mirrored, owners_of
 from .money_rows import credit_note_row, payment_row, refund_row
-from .page_store import RunPage, store_links, store_rows
-
-Document = dict[str, Any]
+from .page_store import Document, RunPage, store_links, store_page, store_rows
 
 
 async def payments_page(
@@ -32,7 +30,7 @@ async def payments_page(
     """Mirror the payments that succeeded on one page of all payment intents, with their charges."""
 
     def row(intent: Document, organization: str, read_at: datetime) -> Any:
-        charge = intent.pop("latest_charge")
+        charge = intent["latest_charge"]
         return payment_row(intent, charge, organization=organization, invoice=None, synced_at=read_at)
 
     params: Any = _page(after) | {"expand": ["data.latest_charge"]}
@@ -52,17 +50,17 @@ async def invoice_payments_page(
     params: Any = _page(after) | {"status": "paid"}
     read_at = datetime.now(UTC)
     page = await client.v1.invoice_payments.list_async(params)
-    paid = {
-        payment_intent: (link["invoice"], link["id"])
-        for link in _documents(page)
-        if (payment_intent := link["payment"].get("payment_intent"))
-    }
-    async with database.transaction() as session:
-        invoices = {invoice for invoice, _ in paid.values()}
+    paid = [link for link in _documents(page) if link["payment"].get("payment_intent")]
+    async with database.reading() as session:
+        invoices = {link["invoice"] for link in paid}
         known = set(await session.exec(select(Invoice.id).where(col(Invoice.id).in_(invoices))))
-        links = {payment: link for payment, link in paid.items() if link[0] in known}
+
+    async def store(session: AsyncSession, few: Sequence[Document], of: RunPage | None) -> None:
+        links = {link["payment"]["payment_intent"]: (link["invoice"], link["id"]) for link in few}
         await store_links(session, links, read_at, of)
-    return Mirrored(len(links), _next(page))
+
+    ours = [link for link in paid if link["invoice"] in known]
+    return Mirrored(await store_page(database, ObjectKind.PAYMENT, ours, store, of), _next(page))
 
 
 async def refunds_page(
@@ -104,14 +102,18 @@ async def _store(
 ) -> Mirrored:
     """Store those whose customer is known; money that nobody of us gave opens a case."""
     found = [document for document in documents if document.get("customer")]
-    async with database.transaction() as session:
-        owners = await _owners(session, {document["customer"] for document in found})
-        ours = {document["id"]: document for document in found if document["customer"] in owners}
-        rows = [row(document, owners[document["customer"]], read_at) for document in ours.values()]
+    async with database.reading() as session:
+        owners = await owners_of(session, {document["customer"] for document in found})
+    ours = [document for document in found if document["customer"] in owners]
+
+    async def store(session: AsyncSession, few: Sequence[Document], of: RunPage | None) -> None:
+        by_id = {document["id"]: document for document in few}
+        rows = [row(document, owners[document["customer"]], read_at) for document in few]
         new = {one.row.id for one in await store_rows(session, kind, rows, of) if one.new}
-        made = [one for row_ in rows for one in _made(row_, ours[row_.id], row_.id in new)]
+        made = [one for row_ in rows for one in _made(row_, by_id[row_.id], row_.id in new)]
         await case_notice.notice(session, made, read_at)
-    return Mirrored(len(rows), _next(page))
+
+    return Mirrored(await store_page(database, kind, ours, store, of), _next(page))
 
 
 def _made(row: Any, document: Document, new: bool) -> list[Made]:
@@ -121,11 +123,6 @@ def _made(row: Any, document: Document, new: bool) -> list[Made]:
     if isinstance(row, CreditNoteRow):
         return [case_finds.of_credit_note(row, document, new)]
     return []
-
-
-async def _owners(session: AsyncSession, customers: Iterable[str]) -> dict[str, str]:
-    known = select(Customer.id, Customer.organization_id).where(col(Customer.id).in_(customers))
-    return dict((await session.exec(known)).all())
 
 
 def _page(after: str | None) -> Any:

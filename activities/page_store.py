@@ -4,7 +4,7 @@ Every page of every kind comes through here, be it a run's or the first filling 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -14,7 +14,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.reconciliation import Mend, ObjectKind
 from db import differences, mirror, reconciliations
+from db.alone import Alone, Unit
 from db.comparing import Differing, compare_and_store
+from db.session import Database
 from db.tables import (
     BalanceTransactionRow,
     Difference,
@@ -25,6 +27,7 @@ from db.tables import (
 )
 
 Row = TypeVar("Row", bound=SQLModel)
+Document = dict[str, Any]
 
 KEPT: Mapping[ObjectKind, frozenset[str]] = {
     # Neither a PaymentIntent nor its charge names the invoice.
@@ -45,6 +48,10 @@ class RunPage:
     reconciliation: str
     name: str
 
+    def part(self, object_id: str) -> "RunPage":
+        """What of the page is stored by itself."""
+        return RunPage(self.reconciliation, f"{self.name}/{object_id}")
+
 
 @dataclass(frozen=True)
 class Found:
@@ -57,6 +64,31 @@ class Found:
     since: datetime | None
     mend: Mend
     told_by: tuple[str, ...] = ()
+
+
+Store = Callable[[AsyncSession, Sequence[Document], RunPage | None], Awaitable[object]]
+"""Makes rows of objects as Stripe has them, and stores them."""
+
+
+async def store_page(
+    database: Database,
+    kind: ObjectKind,
+    found: Sequence[Document],
+    store: Store,
+    of: RunPage | None,
+) -> int:
+    """Store the objects of a page, in one transaction; where one of them can't be, each by itself, so that it
+    keeps none of the others from the mirror. Returns how many were stored."""
+    if not found:
+        return 0
+
+    async def few(session: AsyncSession, documents: Sequence[Document]) -> int:
+        one = len(documents) == 1
+        await store(session, documents, of.part(documents[0]["id"]) if of and one else of)
+        return len(documents)
+
+    mirror_of = Alone(database, f"mirror of {kind}s")
+    return sum(await mirror_of.together(found, few, lambda document: Unit(document["id"])))
 
 
 async def store_rows(

@@ -23,6 +23,7 @@ from billing.reminder_runs import (
 )
 from billing.reminders import Decision, Facts, Rules, decide
 from db import customer_mails, incidents, operations, reminder_rows, reminder_runs, timeline
+from db.alone import Alone, Unit
 from db.session import Database
 from db.tables import Operation, new_id
 from db.timeline import NewEvent
@@ -47,12 +48,16 @@ class Reminders:
     async def open_runs(self, order: OpenRuns) -> OpenedRuns:
         """Opens a run for each of the next organizations that has something to decide, or to release.
 
-        Who has an open one gets none; one that has not begun is answered again.
+        Who has an open one gets none; one that has not begun is answered again. What is wrong with one
+        organization is no reason to remind no customer of another.
         """
         async with self._database.reading() as session:
             found = await reminder_rows.organizations(session, after=order.after or "", limit=ORGANIZATIONS)
-        runs = [run for one in found if (run := await self._open(one, order.at))]
-        return OpenedRuns(runs=tuple(runs), after=found[-1] if len(found) == ORGANIZATIONS else None)
+        opened = await Alone(self._database, "reminders").each(
+            found, lambda one: self._open(one, order.at), lambda one: Unit(one, one)
+        )
+        runs = tuple(run for run in opened if run is not None)
+        return OpenedRuns(runs=runs, after=found[-1] if len(found) == ORGANIZATIONS else None)
 
     async def _open(self, organization: str, at: datetime) -> ReminderRunInput | None:
         operation = _draft(organization, self._document, at)
@@ -254,7 +259,7 @@ def _draft(organization: str, policy: dict[str, Any], at: datetime) -> Operation
         stage="accepted",
         request=request,
         request_hash=digest({"kind": kind, "request": request}),
-        idempotency_key=f"reminder-sweep:{at:%Y-%m-%dT%H:%M}",
+        product_key=f"reminder-sweep:{at:%Y-%m-%dT%H:%M}",
         policy=policy,
         requested_by=SYSTEM,
         allowed_actions=["pause", "cancel"],

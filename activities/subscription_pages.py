@@ -5,8 +5,9 @@ our mirror of the plans knows; what it leaves open is looked up one by one after
 subscriptions, and those of products that are for sale no more.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import stripe
 from sqlmodel import col, select
@@ -14,6 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.reconciliation import ObjectKind
 from db import mirror
+from db.alone import Alone, Unit
 from db.session import Database
 from db.tables import Organization, PlanRow
 
@@ -21,6 +23,12 @@ from .mirror_pages import PAGE, Mirrored, SubscriptionUnsupported, subscription_
 from .page_store import Found, RunPage, count, note
 
 Document = dict[str, Any]
+
+
+class _Owner(NamedTuple):
+    id: str
+    subscription: str
+    customer: str
 
 
 async def subscriptions_page(
@@ -32,17 +40,25 @@ async def subscriptions_page(
         {"limit": PAGE, "starting_after": after} if after else {"limit": PAGE}
     )
     listed = {one.id: one.to_dict() for one in page.data}
-    async with database.transaction() as session:
+    async with database.reading() as session:
         plans = dict((await session.exec(select(PlanRow.product, PlanRow.plan))).all())
         wanted = select(Organization.id, Organization.stripe_subscription, Organization.stripe_customer)
-        owners = await session.exec(wanted.where(col(Organization.stripe_subscription).in_(listed)))
+        found = await session.exec(wanted.where(col(Organization.stripe_subscription).in_(listed)))
+        owners = [_Owner(*owner) for owner in found]
+
+    async def few(session: AsyncSession, some: Sequence[_Owner]) -> int:
         documents = {
-            organization: document
-            for organization, subscription, customer in owners
-            if (document := _document(listed[subscription], customer, plans)) is not None
+            owner.id: document
+            for owner in some
+            if (document := _document(listed[owner.subscription], owner.customer, plans)) is not None
         }
-        await store(session, documents, read_at, of)
-    return Mirrored(len(documents), page.data[-1].id if page.has_more else None)
+        one = some[0].id if len(some) == 1 else None
+        await store(session, documents, read_at, of.part(one) if of and one else of)
+        return len(documents)
+
+    mirror_of = Alone(database, "mirror of subscriptions")
+    stored = sum(await mirror_of.together(owners, few, lambda owner: Unit(owner.id, owner.id)))
+    return Mirrored(stored, page.data[-1].id if page.has_more else None)
 
 
 async def store(
@@ -61,13 +77,15 @@ async def store(
 
 def _document(data: Document, customer: str, plans: dict[str, str]) -> Document | None:
     """None for one that the list can't give whole, or that is not what a plan is."""
+    items = []
     for item in data["items"]["data"]:
         plan = plans.get(item["price"]["product"])
         if plan is None:
             return None
-        item["price"]["product"] = {"id": item["price"]["product"], "metadata": {"plixo_plan": plan}}
+        product = {"id": item["price"]["product"], "metadata": {"plixo_plan": plan}}
+        items.append(item | {"price": item["price"] | {"product": product}})
     try:
-        return subscription_document(data, customer)
+        return subscription_document(data | {"items": {"data": items}}, customer)
     except SubscriptionUnsupported:
         return None
 

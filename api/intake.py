@@ -52,12 +52,12 @@ class Asked(Generic[Found]):
 
 
 async def accept(
-    session: AsyncSession, context: Context, who: Caller, key: str, asked: Asked[Any], at: datetime
+    session: AsyncSession, context: Context, who: Caller, key: str | None, asked: Asked[Any], at: datetime
 ) -> tuple[Operation, Outbox | None]:
     """The operation and, unless it was there before, the start of its workflow.
 
     The row comes first: a repeated key is answered whatever the present state, and what is then found to
-    be wrong rolls everything back.
+    be wrong rolls everything back. `key` is None for what nobody has sent.
     """
     operation = _draft(context, who, key, asked, at)
     try:
@@ -86,7 +86,7 @@ async def accept(
     return operation, start
 
 
-def _draft(context: Context, who: Caller, key: str, asked: Asked[Any], at: datetime) -> Operation:
+def _draft(context: Context, who: Caller, key: str | None, asked: Asked[Any], at: datetime) -> Operation:
     id_ = new_id("op")
     kind = asked.kind.value
     request = asked.request.model_dump(mode="json")

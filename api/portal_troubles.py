@@ -19,7 +19,7 @@ from billing.portal_trouble import (
     settled,
 )
 from db import mirror, outbox, portal_troubles, timeline
-from db.tables import Invoice, Operation, Outbox, PortalTrouble, new_id
+from db.tables import Invoice, Operation, Outbox, PortalTrouble
 from db.timeline import NewEvent
 from workflows import ids
 
@@ -204,9 +204,7 @@ async def notice(
     async def check(_: AsyncSession) -> None:
         return None
 
-    _, start = await intake.accept(
-        session, context, who, new_id("noticed"), _asked(context, wanted, check), at
-    )
+    _, start = await intake.accept(session, context, who, None, _asked(context, wanted, check), at)
     return start
 
 

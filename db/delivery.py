@@ -1,6 +1,7 @@
 """Delivers what the outbox holds: the API right after its commit, the sweep whatever is left."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
@@ -8,8 +9,11 @@ from billing.delivery import Delivery
 from billing.operations import Problem
 
 from . import approvals, outbox
-from .session import Database
+from .alone import what
+from .session import Database, concerns_everybody
 from .tables import Outbox
+
+log = logging.getLogger(__name__)
 
 Send = Callable[[Outbox], Awaitable[Delivery]]
 
@@ -34,7 +38,8 @@ async def deliver(database: Database, send: Send, row: Outbox, now: datetime) ->
 async def deliver_due(database: Database, send: Send, now: Callable[[], datetime], limit: int) -> int:
     """Claims what is due and delivers it, each workflow's in order; returns how many were claimed.
 
-    A delivery that breaks does not break the others: its error is raised after them, its claim runs out.
+    A delivery that breaks does not break the others: it is noted at its row, and tried again later. Raises,
+    after the others, what says that the records are away; those claims run out.
     """
     async with database.transaction() as session:
         rows = await outbox.due(session, now(), limit)
@@ -51,4 +56,12 @@ async def deliver_due(database: Database, send: Send, now: Callable[[], datetime
 async def _in_order(database: Database, send: Send, rows: list[Outbox], now: Callable[[], datetime]) -> None:
     """A workflow is started before it is sent what came after."""
     for row in rows:
-        await deliver(database, send, row, now())
+        try:
+            await deliver(database, send, row, now())
+        except Exception as error:
+            if concerns_everybody(error):
+                raise
+            log.exception("outbox row %s for %s could not be delivered", row.id, row.workflow_id)
+            async with database.transaction() as session:
+                await outbox.postpone(session, row, at=now(), error=what(error))
+            return

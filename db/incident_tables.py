@@ -105,6 +105,21 @@ class HealthCount(SQLModel, table=True):
     """How many faults of each code."""
 
 
+class Setback(SQLModel, table=True):
+    """A unit of a sweep that fails while the others go on: an organization, an object, a mail."""
+
+    __tablename__ = "setbacks"
+    sweep: str = Field(primary_key=True)
+    unit: str = Field(primary_key=True)
+    organization_id: str | None = None
+    """Where it is known. No foreign key: a setback can always be noted."""
+    error: str
+    """What went wrong and where, without values."""
+    tries: int = 1
+    first_at: datetime = utc()
+    last_at: datetime = utc()
+
+
 class StripeBudget(SQLModel, table=True):
     """The account's pace, shared by all workers: one row. The times of requests are seconds since 1970."""
 

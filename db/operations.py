@@ -59,25 +59,27 @@ async def lock(session: AsyncSession, operation_id: str) -> None:
 
 
 async def create(session: AsyncSession, operation: Operation) -> tuple[Operation, bool]:
-    """Store a new operation, and whether it is new: the same idempotency key again answers the first one.
+    """Store a new operation, and whether it is new: the same key again answers the first one.
 
-    Raises Conflict `idempotency_key_reused` for that key with another request, and `plan_change_open` when
-    the organization has a plan change that is not closed; both hold against requests at the same moment.
+    Raises Conflict `idempotency_key_reused` for a person's key with another request, and `plan_change_open`
+    when the organization has a plan change that is not closed; both hold against requests at the same moment.
+    The product's own keys are apart from people's, and conflict with nothing.
     """
     while True:
         created = await insert_if_new(session, operation)
         if created:
             return created, True
-        earlier = await _by_key(session, operation.organization_id, operation.idempotency_key)
+        earlier = await _by_key(session, operation)
         if earlier:
-            if earlier.request_hash != operation.request_hash:
+            if operation.product_key is None and earlier.request_hash != operation.request_hash:
                 raise Conflict(
                     "idempotency_key_reused",
                     f"this Idempotency-Key was used for another request ({earlier.id}): send a new key",
                     field="Idempotency-Key",
                 )
             return earlier, False
-        open_change = await open_plan_change(session, operation.organization_id)
+        is_change = operation.kind == Kind.PLAN_CHANGE.value
+        open_change = await open_plan_change(session, operation.organization_id) if is_change else None
         if open_change:
             raise Conflict(
                 "plan_change_open",
@@ -88,13 +90,16 @@ async def create(session: AsyncSession, operation: Operation) -> tuple[Operation
         # What was in the way was closed between the two statements: there is room now.
 
 
-async def _by_key(session: AsyncSession, organization_id: str, idempotency_key: str) -> Operation | None:
-    found = await session.exec(
-        select(Operation).where(
-            Operation.organization_id == organization_id, Operation.idempotency_key == idempotency_key
-        )
-    )
-    return found.one_or_none()
+async def _by_key(session: AsyncSession, operation: Operation) -> Operation | None:
+    """The operation that has its key: of those that people have sent, or of the product's own."""
+    if operation.product_key is not None:
+        same = Operation.product_key == operation.product_key
+    elif operation.idempotency_key is not None:
+        same = Operation.idempotency_key == operation.idempotency_key
+    else:
+        return None
+    of = Operation.organization_id == operation.organization_id
+    return (await session.exec(select(Operation).where(of, same))).one_or_none()
 
 
 async def open_plan_change(session: AsyncSession, organization_id: str) -> Operation | None:

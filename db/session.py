@@ -14,6 +14,7 @@ from asyncpg import InterfaceError, PostgresError
 from sqlalchemy import URL, Connection, event, make_url, text
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import InterfaceError as NoConnection
+from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -45,6 +46,13 @@ def is_away(error: DBAPIError) -> bool:
     if error.connection_invalidated or isinstance(error, OperationalError | NoConnection):
         return True
     return (getattr(error.orig, "sqlstate", None) or "").startswith(_NOT_NOW)
+
+
+def concerns_everybody(error: BaseException) -> bool:
+    """Whether it says that the records can't be reached, by anybody: nothing is wrong with what was asked."""
+    if isinstance(error, DBAPIError):
+        return is_away(error)
+    return isinstance(error, OSError | NoFreeConnection | PostgresError | InterfaceError)
 
 
 def async_url(url: str | URL) -> URL:

@@ -11,7 +11,7 @@ from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConst
 from sqlmodel import Field, SQLModel
 
 from .columns import Utc, document, minor, new_id, utc
-from .incident_tables import HealthCount, Hold, Incident, IncidentStep, StripeBudget
+from .incident_tables import HealthCount, Hold, Incident, IncidentStep, Setback, StripeBudget
 from .mirror_tables import (
     BalanceTransactionRow,
     CreditNoteRow,
@@ -79,6 +79,7 @@ __all__ = [
     "Reconciliation",
     "RefundRow",
     "ReminderPause",
+    "Setback",
     "StripeBudget",
     "StripeEvent",
     "StripeEventCheck",
@@ -169,6 +170,8 @@ class Operation(SQLModel, table=True):
     __tablename__ = "operations"
     __table_args__ = (
         UniqueConstraint("organization_id", "idempotency_key"),
+        Index("one_product_key", "organization_id", "product_key", unique=True),
+        CheckConstraint("idempotency_key IS NULL OR product_key IS NULL", name="operation_key"),
         Index(
             "one_open_plan_change",
             "organization_id",
@@ -188,7 +191,8 @@ class Operation(SQLModel, table=True):
     request: dict[str, Any] = document()
     """What was asked for, as validated."""
     request_hash: str
-    idempotency_key: str
+    idempotency_key: str | None = None
+    """As a person sent it; None for what nobody sent."""
     subject: dict[str, Any] | None = document(default=None)
     policy: dict[str, Any] = document()
     """The policy that the operation started under, and keeps."""
@@ -202,6 +206,8 @@ class Operation(SQLModel, table=True):
     created_at: datetime = utc()
     updated_at: datetime = utc()
     closed_at: datetime | None = utc(default=None)
+    product_key: str | None = None
+    """Of what the product begins by itself, where it may be tried twice. No request can set it."""
 
 
 class TimelineEvent(SQLModel, table=True):

@@ -28,5 +28,5 @@ async def a_case(database: Database, policy: Policy, organization: str, **fields
     refund = a_refund(organization, "pi_1", **fields)
     await noticed(database, refund)
     async with database.reading() as session:
-        found = await session.exec(select(Operation).where(Operation.idempotency_key == f"case:{refund.id}"))
+        found = await session.exec(select(Operation).where(Operation.product_key == f"case:{refund.id}"))
         return found.one()

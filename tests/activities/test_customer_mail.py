@@ -10,6 +10,7 @@ from sqlmodel import select
 
 from activities.customer_mail import CustomerMailer
 from activities.customer_mail_claims import CLAIM
+from activities.customer_mail_message import Sender
 from billing.reminder_runs import SendDue, SentDue
 from db import portal_links
 from db.session import Database
@@ -22,6 +23,7 @@ from db.tables import (
     Outbox,
     PortalLink,
     PortalToken,
+    Setback,
     new_id,
 )
 from sandbox.mail import Fault
@@ -116,6 +118,48 @@ async def desk(database: Database) -> AsyncIterator[Desk]:
 
 def told(sent: SentDue) -> tuple[int, int, int, int, bool]:
     return sent.sent, sent.bounced, sent.skipped, sent.later, sent.more
+
+
+async def test_a_mail_that_can_not_be_written_keeps_no_other_from_its_customer(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invoices = [an_invoice(desk.customer, due_date=NOON + timedelta(days=7)) for _ in range(2)]
+    await store(desk.database, *invoices)
+    poison = await desk.decided()
+    others = [await desk.decided(invoice_id=invoice.id) for invoice in invoices]
+    write = Sender.write
+
+    def breaks(sender: Sender, mail: CustomerMail, *more: Any) -> Any:
+        if mail.id == poison.id:
+            raise KeyError("layout")
+        return write(sender, mail, *more)
+
+    monkeypatch.setattr(Sender, "write", breaks)
+    sent = await desk.send()
+    assert (sent.sent, len(desk.mails), sent.more) == (2, 2, False)
+    assert [(await desk.row(mail)).state for mail in others] == ["sent", "sent"]
+    left = await desk.row(poison)
+    assert (left.state, left.due_at) == ("due", NOON + timedelta(hours=1))
+    [setback] = await desk.all(Setback)
+    assert (setback.sweep, setback.unit) == ("mails to customers", poison.id)
+    assert setback.organization_id == desk.acme.id
+
+
+async def test_a_mail_that_can_not_be_recorded_is_not_sent_again_every_minute(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mail = await desk.decided()
+
+    async def breaks(*_: Any) -> None:
+        raise KeyError("row")
+
+    monkeypatch.setattr(desk.mailer, "record", breaks)
+    await desk.send()
+    desk.clock.now += timedelta(minutes=30)
+    await desk.send()
+    assert len(desk.mails) == 1
+    assert (await desk.row(mail)).due_at == NOON + timedelta(hours=1)
+    assert [one.unit for one in await desk.all(Setback)] == [mail.id]
 
 
 async def test_a_reminder_brings_a_link_that_opens_and_is_recorded(desk: Desk) -> None:

@@ -20,9 +20,17 @@ from billing.reminder_runs import (
     PageDecided,
     RunSummary,
 )
-from db import customer_mails
+from db import customer_mails, reminder_rows, setbacks
 from db.session import Database
-from db.tables import CustomerMail, Incident, Invoice, Operation, Organization, ReminderPause
+from db.tables import (
+    CustomerMail,
+    Incident,
+    Invoice,
+    Operation,
+    Organization,
+    ReminderPause,
+    Setback,
+)
 from tests.builders import Tenant, a_customer, an_invoice, an_operation, store, tenant
 from tests.house import default_policy
 
@@ -321,9 +329,66 @@ async def test_a_run_is_opened_for_who_has_something_to_decide(desk: Desk) -> No
         assert operation is not None
         operations = list(await session.exec(select(Operation)))
     assert (operation.kind, operation.state, operation.requested_by) == ("reminder_run", "accepted", SYSTEM)
-    assert operation.idempotency_key == "reminder-sweep:2026-04-15T14:00"
+    assert operation.product_key == "reminder-sweep:2026-04-15T14:00"
     assert operation.workflow_id == f"operation-{run.operation}"
     assert idle.id not in {one.organization_id for one in operations}
+
+
+async def test_no_key_that_a_person_sends_is_the_schedules_own(desk: Desk) -> None:
+    await desk.invoices()
+    other = await tenant(desk.database)
+    theirs = an_operation(other, kind="refund", idempotency_key="reminder-sweep:2026-04-15T14:00")
+    ours = an_operation(desk.acme, kind="refund", idempotency_key="reminder-sweep:2026-04-15T14:00")
+    await store(desk.database, theirs, ours)
+
+    [run] = (await desk.open()).runs
+
+    assert run.organization == desk.acme.id
+    assert run.operation != ours.id
+
+
+async def test_what_is_wrong_with_one_organization_is_no_reason_to_remind_nobody_of_another(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await desk.invoices()
+    broken = await tenant(desk.database)
+    customer = a_customer(broken.id)
+    await store(desk.database, customer, an_invoice(customer, due_date=IN_A_WEEK))
+    page = reminder_rows.page
+
+    async def poisoned(session: Any, organization: str, **more: Any) -> Any:
+        if organization == broken.id:
+            raise KeyError("zone")
+        return await page(session, organization, **more)
+
+    monkeypatch.setattr(reminder_rows, "page", poisoned)
+    for tries in (1, 2):
+        assert desk.acme.id in {run.organization for run in (await desk.open()).runs}
+        [setback] = await setbacks_of(desk.database)
+        assert (setback.sweep, setback.unit, setback.tries) == ("reminders", broken.id, tries)
+        assert setback.error.startswith("KeyError at ")
+    monkeypatch.undo()
+    assert {run.organization for run in (await desk.open()).runs} == {desk.acme.id, broken.id}
+    assert await setbacks_of(desk.database) == []
+
+
+async def test_records_that_are_away_are_no_organizations_fault(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await desk.invoices()
+
+    async def away(*_: Any, **more: Any) -> Any:
+        raise ConnectionRefusedError("no database")
+
+    monkeypatch.setattr(reminder_rows, "page", away)
+    with pytest.raises(ConnectionRefusedError):
+        await desk.open()
+    assert await setbacks_of(desk.database) == []
+
+
+async def setbacks_of(database: Database) -> list[Setback]:
+    async with database.reading() as session:
+        return await setbacks.all_of_them(session)
 
 
 async def test_a_run_that_has_not_begun_is_answered_again_and_no_second_one_opened(desk: Desk) -> None:

@@ -10,9 +10,9 @@ from sqlmodel import select
 from billing.authority import AuthorityUse
 from billing.money import Money
 from billing.operations import Kind
-from db import cases, commitments, given, mirror
+from db import cases, commitments, given, mirror, operations
 from db.session import Database
-from db.tables import Case, Commitment, Intent, Operation, Outbox
+from db.tables import Case, Commitment, Intent, Operation, Outbox, RefundRow
 from tests.builders import NOW, Tenant, an_intent, an_operation, store, tenant
 from tests.case_rows import noticed
 from tests.house import default_policy
@@ -51,6 +51,35 @@ async def test_readers_at_the_same_moment_open_one_case_with_its_money_and_its_s
     assert (operation.kind, operation.requested_by) == ("case", "system")
     assert (counted.kind, counted.amount_minor, counted.decided_at) == ("refund", 700, NOW)
     assert (start.name, start.workflow_id) == ("CaseWorkflow", operation.workflow_id)
+
+
+@pytest.mark.parametrize("first", ["the person", "the mirror", "both at once"])
+async def test_a_person_who_sends_the_key_of_a_case_keeps_nothing_from_the_mirror(
+    database: Database, acme: Tenant, first: str
+) -> None:
+    refund = a_refund(acme.id, "pi_1", amount=700)
+    theirs = an_operation(acme, kind="refund", idempotency_key=f"case:{refund.id}")
+
+    async def person() -> None:
+        async with database.transaction() as session:
+            _, new = await operations.create(session, theirs)
+            assert new
+
+    async def mirrored() -> None:
+        await noticed(database, refund)
+
+    if first == "the person":
+        await person()
+        await mirrored()
+    elif first == "the mirror":
+        await mirrored()
+        await person()
+    else:
+        await asyncio.gather(person(), mirrored())
+    [case] = await found(database)
+    assert case.object_id == refund.id
+    async with database.reading() as session:
+        assert await session.get(RefundRow, refund.id) is not None
 
 
 async def test_it_counts_to_the_customer_and_holds_nothing_of_the_payment(

@@ -210,8 +210,23 @@ async def test_one_that_breaks_does_not_break_the_others(database: Database) -> 
         sent.append(row.workflow_id)
         return Delivery(outcome="delivered")
 
-    with pytest.raises(ValueError, match="a bug"):
-        await deliver_due(database, send, lambda: LATER, 10)
+    assert await deliver_due(database, send, lambda: LATER, 10) == 3
 
     assert sorted(sent) == ["w1", "w2"]
+    assert [(await kept(database, row)).state for row in rows] == ["delivered", "pending", "delivered"]
+    left = await kept(database, rows[1])
+    assert (left.error or "").startswith("ValueError at ")
+    assert left.next_attempt_at == LATER + timedelta(seconds=1)
+
+
+async def test_records_that_are_away_are_said_after_the_others_were_delivered(database: Database) -> None:
+    rows = [await enqueue(database, name) for name in ("w1", "away", "w2")]
+
+    async def send(row: Outbox) -> Delivery:
+        if row.workflow_id == "away":
+            raise ConnectionRefusedError("no database")
+        return Delivery(outcome="delivered")
+
+    with pytest.raises(ConnectionRefusedError):
+        await deliver_due(database, send, lambda: LATER, 10)
     assert [(await kept(database, row)).state for row in rows] == ["delivered", "pending", "delivered"]

@@ -307,3 +307,21 @@ async def test_a_list_is_filtered_by_kind_and_state_within_the_organization(data
     assert sorted(await ids(kind=Kind.REFUND)) == sorted([refund.id, failed.id])
     assert await ids(state=State.FAILED) == [failed.id]
     assert await ids(kind=Kind.CREDIT) == []
+
+
+async def test_the_products_own_keys_and_those_of_people_never_meet(database: Database) -> None:
+    acme = await tenant(database)
+    people, _ = await create(database, an_operation(acme, kind="refund", idempotency_key="case:re_1"))
+    own = an_operation(acme, kind="case", idempotency_key=None, product_key="case:re_1", request_hash="x")
+
+    created, new = await create(database, own)
+    assert (created.id, new) == (own.id, True)
+    again = an_operation(acme, kind="case", idempotency_key=None, product_key="case:re_1", request_hash="y")
+    assert ((await create(database, again))[0].id, people.id != own.id) == (own.id, True)
+
+
+async def test_an_operation_that_nobody_sent_a_key_for_needs_none(database: Database) -> None:
+    acme = await tenant(database)
+    for _ in range(2):
+        _, new = await create(database, an_operation(acme, kind="portal_access", idempotency_key=None))
+        assert new
