@@ -42,9 +42,10 @@ class LinkFact(Message):
 
 
 class VisitFact(Message):
-    """A row of the access log."""
+    """A row of the access log, and the link by which the visit was tried."""
 
     id: str
+    link: str
     at: AwareDatetime
     address: str
     outcome: str
@@ -54,6 +55,7 @@ class MailFact(Message):
     """A mail with a link that was sent, or that bounced, at `at`."""
 
     id: str
+    link: str | None = None
     at: AwareDatetime
     state: Literal["sent", "bounced"]
     address: str | None = None
@@ -90,6 +92,16 @@ class AccessFacts(Message):
     def live(self) -> LinkFact | None:
         """The link that was not ended; it may have expired."""
         return next((link for link in self.links if link.ended_at is None), None)
+
+    @property
+    def current(self) -> LinkFact | None:
+        """The link that the customer is meant to use: what happened to another proves nothing about it."""
+        return self.live or next(iter(self.links), None)
+
+    def visits_by(self, link: LinkFact | None) -> tuple[VisitFact, ...]:
+        """The attempts to see the page by this link."""
+        by_link = link.id if link else None
+        return tuple(visit for visit in self.visits if visit.link == by_link and visit.outcome in VISITS)
 
     @property
     def last_visit(self) -> VisitFact | None:
@@ -185,7 +197,7 @@ def _over(facts: AccessFacts) -> Iterator[Finding]:
 
 
 def _portal_down(facts: AccessFacts) -> Iterator[Finding]:
-    last = facts.last_visit
+    last = next(iter(facts.visits_by(facts.current)), None)
     failed = [last] if last is not None and last.outcome == "unavailable" else []
     if facts.portal_down_since is None and not failed:
         return
@@ -246,7 +258,8 @@ def _wrong_mail(facts: AccessFacts) -> Iterator[Finding]:
             action=_address_in_stripe(facts),
         )
         return
-    last = facts.mails[0] if facts.mails else None
+    current = facts.current
+    last = next((mail for mail in facts.mails if current is not None and mail.link == current.id), None)
     if last is not None and last.address is not None and last.address != facts.address:
         yield Finding(
             code="wrong_mail",
@@ -264,7 +277,7 @@ def _expired(facts: AccessFacts) -> Iterator[Finding]:
             code="expired",
             since=link.expires_at,
             words="Their link has expired.",
-            evidence=(_link(link, link.expires_at, "expired"), *_visits(facts, "expired")),
+            evidence=(_link(link, link.expires_at, "expired"), *_visits(facts, link, "expired")),
             action=_resend(facts),
         )
 
@@ -277,7 +290,7 @@ def _revoked(facts: AccessFacts) -> Iterator[Finding]:
             code="revoked",
             since=newest.ended_at,
             words="Their link was revoked, and there is no other. Ask whoever did so before you send one.",
-            evidence=(_link(newest, newest.ended_at, "revoked"), *_visits(facts, "revoked")),
+            evidence=(_link(newest, newest.ended_at, "revoked"), *_visits(facts, newest, "revoked")),
             action=_resend(facts),
         )
 
@@ -286,19 +299,23 @@ def _replaced(facts: AccessFacts) -> Iterator[Finding]:
     link, last = facts.live, facts.last_visit
     if link is None or link.expires_at <= facts.at or last is None or last.outcome != "replaced":
         return
+    if last.at < link.created_at:
+        return  # that was before this link, which they may well use
+    older = (_visit(v) for v in facts.visits if v.outcome == "replaced" and v.at >= link.created_at)
     yield Finding(
         code="replaced",
         since=link.created_at,
         words="They use the link of an older mail, which a newer link has ended.",
-        evidence=(*_visits(facts, "replaced"), _link(link, link.created_at, "issued")),
+        evidence=(*older, _link(link, link.created_at, "issued")),
         action=_resend(facts),
     )
 
 
 def _stripe_url_expired(facts: AccessFacts) -> Iterator[Finding]:
-    until, last = facts.pay_link_until, facts.last_visit
+    until = facts.pay_link_until
     if until is None or until > facts.at:
         return
+    last = next(iter(facts.visits_by(facts.current)), None)
     if last is not None and last.outcome in ("opened", "paying") and last.at >= until:
         return  # the page reads Stripe's address anew
     yield Finding(
@@ -313,16 +330,16 @@ def _never_opened(facts: AccessFacts) -> Iterator[Finding]:
     link = facts.live
     if not facts.links:
         words, since = "No link was ever sent for this invoice.", None
-    elif link is not None and link.expires_at > facts.at and not link.opens and facts.last_visit is None:
+    elif link is not None and link.expires_at > facts.at and not link.opens and not facts.visits_by(link):
         words, since = "Nobody has tried their link: the mail may not have been seen.", link.created_at
     else:
         return
-    mails = tuple(map(_mail, facts.mails))
+    mails = tuple(_mail(mail) for mail in facts.mails if link is None or mail.link == link.id)
     yield Finding(code="never_opened", since=since, words=words, evidence=mails, action=_resend(facts))
 
 
 def _nothing_wrong(facts: AccessFacts) -> Finding:
-    opened = tuple(_visits(facts, "opened"))
+    opened = tuple(_visits(facts, facts.current, "opened"))
     return Finding(
         code="nothing_wrong",
         since=None,
@@ -362,8 +379,8 @@ def _address_in_stripe(facts: AccessFacts) -> Action:
     )
 
 
-def _visits(facts: AccessFacts, outcome: str) -> Iterator[Evidence]:
-    return (_visit(one) for one in facts.visits if one.outcome == outcome)
+def _visits(facts: AccessFacts, link: LinkFact | None, outcome: str) -> Iterator[Evidence]:
+    return (_visit(visit) for visit in facts.visits_by(link) if visit.outcome == outcome)
 
 
 def _visit(visit: VisitFact) -> Evidence:

@@ -41,7 +41,7 @@ async def read(session: AsyncSession, invoice: Invoice, at: datetime) -> AccessF
         bounced_address=settings.bounced_address if settings else None,
         bounced_at=settings.bounced_at if settings else None,
         links=tuple(LinkFact(**link.model_dump(include=set(LinkFact.model_fields))) for link in links),
-        visits=tuple(VisitFact(**row.model_dump(include=set(VisitFact.model_fields))) for row in visits),
+        visits=tuple(map(_visit, visits)),
         mails=await _mails(session, invoice),
         blocked=await _blocked(session, invoice, {row.address for row in visits if row.outcome == "blocked"}),
         pay_link_until=await _pay_link_until(session, invoice),
@@ -72,9 +72,19 @@ async def _mails(session: AsyncSession, invoice: Invoice) -> tuple[MailFact, ...
         .limit(MOST)
     )
     return tuple(
-        MailFact(id=row.id, at=row.settled_at or row.decided_at, state=_state(row), address=row.address)
+        MailFact(
+            id=row.id,
+            link=row.link_id,
+            at=row.settled_at or row.decided_at,
+            state=_state(row),
+            address=row.address,
+        )
         for row in found
     )
+
+
+def _visit(row: PortalAccess) -> VisitFact:
+    return VisitFact(id=row.id, link=row.link_id, at=row.at, address=row.address, outcome=row.outcome)
 
 
 def _state(mail: CustomerMail) -> Literal["sent", "bounced"]:

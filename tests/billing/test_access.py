@@ -36,7 +36,12 @@ def a_link(number: int = 1, **more: Any) -> LinkFact:
 
 
 def a_visit(outcome: str, number: int = 1, **more: Any) -> VisitFact:
-    usual: dict[str, Any] = {"id": f"pac_{number}", "at": ago(hours=1), "address": "192.0.2.7"}
+    usual: dict[str, Any] = {
+        "id": f"pac_{number}",
+        "link": "plk_1",
+        "at": ago(hours=1),
+        "address": "192.0.2.7",
+    }
     return VisitFact(outcome=outcome, **usual | more)
 
 
@@ -130,11 +135,38 @@ def test_what_a_new_link_can_not_mend_comes_before_what_it_does() -> None:
 
 
 def test_a_mail_that_went_to_a_former_address_is_sent_again() -> None:
-    sent = MailFact(id="cml_1", at=ago(days=2), state="sent", address="old@customer.example")
+    sent = MailFact(id="cml_1", link="plk_1", at=ago(days=2), state="sent", address="old@customer.example")
     cause = diagnose(facts(mails=(sent,))).cause
     assert (cause.code, cause.since) == ("wrong_mail", ago(days=2))
     assert cause.action is not None
     assert (cause.action.method, cause.action.path) == RESEND
+
+
+REVOKED_THEN_NEW = (
+    a_link(2, created_at=ago(hours=2), opens=0),
+    a_link(1, ended_at=ago(hours=3), end_reason="revoked"),
+)
+
+
+@pytest.mark.parametrize("outcome", ["opened", "paying", "pdf", "expired", "revoked", "unavailable"])
+def test_a_visit_by_another_link_proves_nothing_about_the_one_that_is_meant(outcome: str) -> None:
+    """The faults' case: opened, revoked, and another one was sent that nobody has tried."""
+    visits = (a_visit(outcome, at=ago(hours=4)), a_visit("opened", 2, at=ago(days=2)))
+    found = diagnose(facts(links=REVOKED_THEN_NEW, visits=visits))
+    assert [finding.code for finding in found.findings] == ["never_opened"]
+
+
+def test_a_replaced_link_that_was_tried_before_the_present_one_proves_nothing_about_it() -> None:
+    tried = a_visit("replaced", at=ago(hours=4))
+    assert diagnose(facts(links=REVOKED_THEN_NEW, visits=(tried,))).cause.code == "never_opened"
+    later = a_visit("replaced", at=ago(hours=1))
+    assert diagnose(facts(links=REVOKED_THEN_NEW, visits=(later, tried))).cause.code == "replaced"
+
+
+def test_the_mail_of_another_link_says_nothing_about_where_this_one_went() -> None:
+    sent = MailFact(id="cml_1", link="plk_1", at=ago(days=2), state="sent", address="old@customer.example")
+    found = diagnose(facts(links=REVOKED_THEN_NEW, visits=(), mails=(sent,)))
+    assert (found.cause.code, found.cause.evidence) == ("never_opened", ())
 
 
 def test_an_address_that_is_let_in_meanwhile_is_not_blocked_any_more() -> None:

@@ -26,6 +26,15 @@ def rules(*texts):
         ("::ffff:0:0/96", "0.0.0.0/0"),
         ("0.0.0.0/0", "0.0.0.0/0"),
         ("::/0", "::/0"),
+        ("::192.0.2.0/120", "192.0.2.0/24"),
+        ("64:ff9b::192.0.2.7", "192.0.2.7/32"),
+        ("2002:c000:200::/40", "192.0.2.0/24"),
+        ("2002:c000:207:1::/64", "192.0.2.7/32"),
+        ("2002:c000:207::1", "192.0.2.7/32"),
+        ("2002::/16", "0.0.0.0/0"),
+        ("2001:0:4136:e378:8000:63bf:3fff:fdf8", "192.0.2.7/32"),
+        ("2001::/32", "2001::/32"),
+        ("64:ff9b:1::/48", "64:ff9b:1::/48"),
     ],
 )
 def test_a_network_has_one_spelling(text, network):
@@ -110,6 +119,59 @@ def test_the_closest_rule_decides(address, own, everybodys, allowed, by):
 )
 def test_an_address_has_one_spelling(text, address):
     assert parse_address(text) == (ip_address(address) if address else None)
+
+
+def _spellings(address: int) -> list[str]:
+    """An IPv4 address in every way in which IPv6 can carry it."""
+    high, low = address >> 16, address & 0xFFFF
+    nat64 = [
+        (0x64FF9B0001 << 80) | (address >> 16 << 64) | ((address & 0xFFFF) << 40),
+        (0x64FF9B0001 << 80) | (0xAA << 72) | (address >> 24 << 64) | ((address & 0xFFFFFF) << 32),
+        (0x64FF9B0001 << 80) | (0xAABB << 64) | (address << 24),
+        (0x64FF9B0001 << 80) | (0xAABB << 64) | (0xCC << 48) | address,
+    ]
+    return [
+        str(ip_address(address)),
+        f"::ffff:{high:x}:{low:x}",
+        f"::{high:x}:{low:x}",
+        f"::ffff:0:{high:x}:{low:x}",
+        f"64:ff9b::{high:x}:{low:x}",
+        f"2002:{high:x}:{low:x}::1",
+        f"2002:{high:x}:{low:x}:5:6:7:8:9",
+        f"2001:0:4136:e378:8000:63bf:{high ^ 0xFFFF:x}:{low ^ 0xFFFF:x}",
+        *(str(ip_address(bits)) for bits in nat64),
+    ]
+
+
+@given(st.integers(1 << 24, 2**32 - 1), st.integers(8, 32), st.booleans())
+def test_every_spelling_of_a_blocked_address_is_blocked(address, prefix, own):
+    blocked = [Rule("block", ip_network((address, prefix), strict=False))]
+    for text in _spellings(address):
+        found = verdict(text, blocked, []) if own else verdict(text, [], blocked)
+        assert not found.allowed, text
+
+
+@given(st.integers(1 << 24, 2**32 - 1), st.data())
+def test_a_block_that_is_written_in_any_spelling_holds_for_every_spelling(address, data):
+    certain = _spellings(address)[:8]
+    written = data.draw(st.sampled_from(certain))
+    blocked = [Rule("block", parse_network(written))]
+    for text in certain:
+        assert not verdict(text, [], blocked).allowed, (written, text)
+
+
+@given(st.integers(1 << 24, 2**32 - 1))
+def test_a_spelling_that_can_be_read_in_several_ways_lets_nobody_in(address):
+    allowed = [Rule("allow", ip_network(address))]
+    certain, unsure = _spellings(address)[:8], _spellings(address)[8:]
+    assert all(verdict(text, [], allowed).allowed for text in certain)
+    assert not any(verdict(text, [], allowed).allowed for text in unsure)
+
+
+def test_addresses_that_carry_none_are_not_taken_for_ipv4():
+    everybody = [Rule("block", ip_network("0.0.0.0/0"))]
+    for text in ("::", "::1", "::ab:cdef", "2001:db8::1", "fe80::1", "2003::1"):
+        assert verdict(text, [], everybody).allowed, text
 
 
 networks = st.builds(
