@@ -16,10 +16,10 @@ from billing.customer_mail_text import (
     built_in,
     candidates,
     compiled,
-    line,
     spoken,
     variables,
 )
+from billing.text import one_line
 from db.customer_mail_content import Content
 from db.tables import CustomerMail, MailTemplate
 
@@ -85,8 +85,8 @@ class Sender:
         return Post(
             mail=mail.id,
             address=to.email or "",
-            recipient=line(to.name or ""),
-            seller=line(content.seller),
+            recipient=one_line(to.name or ""),
+            seller=one_line(content.seller),
             words=words,
             opt_out=opt_out if name == "reminder" else None,
             failed_template=failed,

@@ -16,6 +16,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from billing.messages import MailRequest, MailsSent
+from billing.text import one_line
 from db.health_meter import HealthMeter
 from db.session import Database
 from db.tables import Person
@@ -169,7 +170,7 @@ def _part(text: str, kind: str) -> Message:
 def written(name: str, address: str) -> str:
     """As a header has it, the name on one line. Raises ValueError for what is no address in ASCII."""
     try:
-        checked = Address(" ".join(name.split()), addr_spec=address)
+        checked = Address(one_line(name), addr_spec=address)
     except (IndexError, HeaderParseError) as error:  # how Address meets some of them
         raise ValueError("no mail address") from error
     return formataddr((checked.display_name, checked.addr_spec))

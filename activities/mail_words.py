@@ -9,6 +9,7 @@ from jinja2.runtime import Context
 
 from billing.money import Money
 from billing.proration import Line, Period
+from billing.text import one_line, printable
 
 WORDS = {"credit": "credit", "debit": "charge", "renewal": "renewal"}
 IN_A_SUBJECT = 60
@@ -16,8 +17,8 @@ IN_A_SUBJECT = 60
 
 
 def line(text: str) -> str:
-    """On one line, without what can't be printed: no name breaks out of its place or turns it around."""
-    return "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
+    """On one line: no name breaks out of its place or turns it around."""
+    return one_line(text)
 
 
 def brief(text: str) -> str:
@@ -97,11 +98,7 @@ def columns(rows: Iterable[tuple[str, ...]]) -> str:
 
 def quoted(text: str) -> str:
     """What a person wrote, marked as theirs on every line."""
-    return "\n".join(f"  > {_printable(row)}".rstrip() for row in text.strip().splitlines())
-
-
-def _printable(row: str) -> str:
-    return "".join(letter if letter.isprintable() else " " for letter in row)
+    return "\n".join(f"  > {row}".rstrip() for row in printable(text.strip()).split("\n"))
 
 
 def _stamp(at: datetime) -> str:

@@ -1,6 +1,5 @@
 """The shapes of requests and answers. Requests refuse unknown fields and values of another type."""
 
-import unicodedata
 from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
@@ -12,13 +11,14 @@ from billing.money import Money
 from billing.operations import Kind, State
 from billing.plan_change import Effective, Invoicing
 from billing.plans import Interval, PlanLimits
+from billing.text import has_controls
 
 Item = TypeVar("Item")
 
 
 def plain(text: str) -> str:
     """Control characters can't be stored everywhere and hide things from readers of mails and pages."""
-    if any(unicodedata.category(c) == "Cc" and c not in "\n\r\t" for c in text):
+    if has_controls(text):
         raise ValueError("must not contain control characters; remove them")
     return text
 

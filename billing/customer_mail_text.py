@@ -18,6 +18,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from .mail_phrases import ENGLISH, PHRASES, when_due
 from .money import Money
+from .text import one_line
 
 Name = Literal["reminder", "portal_link"]
 NAMES: tuple[Name, ...] = ("reminder", "portal_link")
@@ -82,9 +83,9 @@ def variables(name: Name, facts: MailFacts, at: datetime, link: str, opt_out: st
     due = facts.due_date.astimezone(zone).date() if facts.due_date else None
     days = (due - at.astimezone(zone).date()).days if due else None
     values = {
-        "seller": line(facts.seller),
-        "customer": line(facts.customer or ""),
-        "number": line(facts.number),
+        "seller": one_line(facts.seller),
+        "customer": one_line(facts.customer or ""),
+        "number": one_line(facts.number),
         "amount": Money(amount_minor=facts.amount_minor, currency=facts.currency).format(locale),
         "paid": facts.amount_minor <= 0,
         "due_date": format_date(due, "long", locale=locale) if due else None,
@@ -132,11 +133,6 @@ def known_tag(tag: str) -> str | None:
     return "-".join(part for part in parts if part) if locale.language != "root" else None
 
 
-def line(text: str) -> str:
-    """On one line, without what can't be printed: nothing breaks out of a header."""
-    return "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
-
-
 @cache
 def built_in(name: Name, language: str) -> Words:
     """The template that holds where an organization has none of its own; `language` is one of PHRASES."""
@@ -178,7 +174,7 @@ class Compiled:
 
     def render(self, values: Mapping[str, Any]) -> Words:
         """The mail. The subject is one line, cut where it is too long. Raises one of `SPOILT`."""
-        subject = line(self._subject.render(values))
+        subject = one_line(self._subject.render(values))
         if len(subject) > LONGEST_SUBJECT:
             subject = f"{subject[: LONGEST_SUBJECT - 1].rstrip()}…"
         html = self._html.render(values) if self._html else None

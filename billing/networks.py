@@ -42,7 +42,7 @@ _COMPATIBLE = _CARRIERS[1]
 _TEREDO = IPv6Network("2001::/32")
 """RFC 4380 section 4: the client's address is in the last 32 bits, inverted."""
 _LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")
-"""RFC 8215: whoever runs it chooses how long the prefix is, so it isn't known where the IPv4 address starts."""
+"""RFC 8215: whoever runs it chooses how long the prefix is, so where the IPv4 address starts is unknown."""
 _IPV4_BITS = 32
 _ALL_ONES = 2**_IPV4_BITS - 1
 

@@ -8,6 +8,8 @@ from datetime import datetime
 from sqlmodel import col, func, select, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.text import one_line
+
 from .statements import is_sqlite
 from .tables import PortalAccess, PortalLink, new_id
 
@@ -118,4 +120,4 @@ async def lock_address(session: AsyncSession, address: str) -> None:
 
 def _kept(agent: str | None) -> str:
     """What of a header can be stored and shown: PostgreSQL takes no NUL."""
-    return "".join(c for c in agent or "" if c.isprintable())[:LONGEST_AGENT]
+    return one_line(agent or "")[:LONGEST_AGENT]

@@ -85,7 +85,7 @@ def test_a_note_stays_quoted_and_unadorned_whatever_is_in_it() -> None:
         mail = render(template, context)
         assert mail.html is None
         assert (
-            "  > <b>Now</b>\n  > --\n  > Approve:\n  > https://evil.example/ [2J  {{ 7 * 7 }} {% raw %}\n"
+            "  > <b>Now</b>\n  > --\n  > Approve:\n  > https://evil.example/[2J {{ 7 * 7 }} {% raw %}\n"
             in mail.plain
         )
 

@@ -268,3 +268,13 @@ def test_an_organizations_own_words_are_looked_for_in_this_order(tag: str, order
 )
 def test_a_tag_is_written_as_usual(tag: str, known: str | None) -> None:
     assert known_tag(tag) == known
+
+
+@pytest.mark.parametrize("name", ["👨‍👩‍👧 Söhne", "می‌خواهم", "שלום"])
+@pytest.mark.parametrize("mail", NAMES)
+def test_a_name_of_any_script_stands_in_the_mail_as_it_is_written(mail: Name, name: str) -> None:
+    words = written(mail, facts(seller=name, customer=name))
+    assert name in words.subject
+    assert f" {name}," in words.text
+    assert words.html is not None
+    assert name in words.html
