@@ -16,9 +16,10 @@ from billing.customer_mail_text import (
     built_in,
     candidates,
     compiled,
-    spoken,
     variables,
 )
+from billing.languages import is_offered, spoken
+from billing.mail_phrases import ENGLISH
 from billing.text import one_line
 from db.customer_mail_content import Content
 from db.tables import CustomerMail, MailTemplate
@@ -71,17 +72,20 @@ class Sender:
             language=to.language,
             zone=to.zone,
         )
-        values = variables(name, facts, at, link, opt_out)
         own = _own(content.templates, to.language)
         failed = None
         words = None
         if own is not None:
             try:
+                values = variables(name, facts, at, link, opt_out)
                 words = compiled(Words(own.subject, own.text, own.html)).render(values)
             except SPOILT:
                 failed = own.language  # what could be rendered when it was saved; the mail goes out in ours
         if words is None:
-            words = compiled(built_in(name, spoken(to.language))).render(values)
+            # Dates and amounts in the language of the words, whatever else the customer may speak.
+            tag = to.language if is_offered(to.language) else ENGLISH
+            values = variables(name, facts._replace(language=tag), at, link, opt_out)
+            words = compiled(built_in(name, spoken(tag))).render(values)
         return Post(
             mail=mail.id,
             address=to.email or "",

@@ -13,6 +13,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.errors import PlanMisconfigured
+from billing.languages import is_offered
 from billing.plans import Plan, is_plan, plan_from_stripe
 from billing.reconciliation import ObjectKind
 from db import mirror
@@ -150,11 +151,16 @@ def customer_row(data: dict[str, Any], synced_at: datetime) -> Customer:
         email=data.get("email"),
         currency=data.get("currency"),
         balance=data.get("balance") or 0,
-        language=next(iter(data.get("preferred_locales") or ()), None),
+        language=_language(data.get("preferred_locales") or ()),
         country=(data.get("address") or {}).get("country"),
         created_at=_time(data["created"]),
         synced_at=synced_at,
     )
+
+
+def _language(wanted: Sequence[str]) -> str | None:
+    """Of the languages that a customer prefers the first that we write in, else the first."""
+    return next((tag for tag in wanted if is_offered(tag)), next(iter(wanted), None))
 
 
 async def invoices_page(

@@ -64,6 +64,7 @@ class PortalAccessRecords:
                 reason="trouble",
                 at=order.at,
                 operation_id=order.operation,
+                keep_live=True,
             )
             await write(
                 session,

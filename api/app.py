@@ -50,6 +50,7 @@ from .client_address import in_both_spellings
 from .context import Context, StripeAccount
 from .dispatcher import Dispatcher
 from .frame import Frame
+from .heads import HeadMiddleware
 from .inbox import Inbox
 from .metering import flushed
 from .metrics import Metrics
@@ -153,6 +154,7 @@ def create_app(
     for router in ROUTERS:
         app.include_router(router)
     problems.install(app)
+    app.add_middleware(HeadMiddleware)
     app.add_middleware(Bodies, unread={webhooks.PATH})
     if trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=in_both_spellings(trusted_proxies))

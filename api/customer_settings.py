@@ -6,9 +6,11 @@ from fastapi import APIRouter
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.business_time import known_country, known_subdivision, known_zone
-from billing.customer_mail_text import known_tag
+from billing.customer_mail_text import candidates
 from billing.customers import Correspondent, Whereabouts, correspondent
-from db import customer_settings, mirror
+from billing.languages import is_offered, known_tag, offered
+from billing.mail_phrases import ENGLISH
+from db import customer_settings, mail_templates, mirror
 from db.tables import Customer, CustomerSettings, Organization
 
 from . import link_examples as shown
@@ -46,6 +48,7 @@ async def read_settings(id: Id, who: AnyCaller, context: InContext) -> SettingsA
         "role_missing",
         "not_found",
         "language_unknown",
+        "language_not_offered",
         "zone_unknown",
         "country_unknown",
         "subdivision_unknown",
@@ -60,6 +63,7 @@ async def change_settings(id: Id, body: SettingsBody, who: Giver, context: InCon
     _check(wanted)
     async with context.database.transaction() as session:
         known = await _known(session, who, id)
+        await _check_language(session, who, wanted.get("language"))
         row = await customer_settings.locked(session, who.organization, id, by=who.person, at=at)
         for name, value in wanted.items():
             setattr(row, name, value)
@@ -96,6 +100,19 @@ def _language(text: str) -> str:
     if tag is None:
         raise ApiProblem.usual("language_unknown")
     return tag
+
+
+async def _check_language(session: AsyncSession, who: Caller, tag: str | None) -> None:
+    """Raises ApiProblem `language_not_offered` for a language that no mail or page is there in."""
+    if tag is None or is_offered(tag):
+        return
+    own = await mail_templates.languages(session, who.organization)
+    if own.isdisjoint(set(candidates(tag)) - {"*", ENGLISH}):
+        detail = (
+            f"There is no mail in {tag}. Choose one of {offered()}, or first write a mail template of your "
+            "own in that language and have it approved."
+        )
+        raise ApiProblem.at("language_not_offered", detail, "/language")
 
 
 def _check_subdivision(known: Known, row: CustomerSettings) -> None:

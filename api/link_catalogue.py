@@ -56,6 +56,13 @@ LINKS: dict[str, Entry] = {
         "Stripe can't be asked just now",
         "The invoice could not be read from Stripe in time. Send the request again.",
     ),
+    "language_not_offered": Entry(
+        422,
+        "There is no mail in this language",
+        "There is no mail in fr. Choose one of de, en, or first write a mail template of your own in that "
+        "language and have it approved.",
+        "/language",
+    ),
     "language_unknown": Entry(
         422,
         "Unknown language",

@@ -77,7 +77,11 @@ class PdfAnswer(Answer):
 class SettingsBody(Body):
     """What is left out stays; null unsets, so that Stripe's or the organization's value holds."""
 
-    language: Text | None = Field(default=None, description="A language tag (BCP 47), such as de-AT")
+    language: Text | None = Field(
+        default=None,
+        description="A language tag (BCP 47), such as de-AT, in whose language there are mails: German and "
+        "English, and those of your own mail templates",
+    )
     zone: Text | None = Field(default=None, description="The IANA name of a time zone")
     country: Text | None = Field(default=None, description="ISO 3166-1, for public holidays")
     subdivision: Text | None = Field(default=None, description="A part of the country, for its holidays")

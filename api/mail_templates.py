@@ -7,7 +7,8 @@ from fastapi import APIRouter, Path
 from pydantic import AfterValidator, Field
 from starlette.concurrency import run_in_threadpool
 
-from billing.customer_mail_text import NAMES, SPOILT, VARIABLES, Name, Words, built_in, known_tag
+from billing.customer_mail_text import NAMES, SPOILT, VARIABLES, Name, Words, built_in
+from billing.languages import known_tag
 from billing.mail_phrases import PHRASES
 from billing.mail_template_checks import FILTERS, Fault, validate
 from billing.mail_template_examples import SO, Case, preview

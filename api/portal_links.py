@@ -138,7 +138,7 @@ async def mail_link(
     by: str,
     reason: str,
     at: datetime,
-    operation_id: str | None = None,
+    keep_live: bool = False,
 ) -> Outbox:
     """Issue a link and have it mailed, with the caller's transaction; hand the row over after the commit."""
     return await portal_links_mail.mail_link(
@@ -148,7 +148,7 @@ async def mail_link(
         by=by,
         reason=reason,
         at=at,
-        operation_id=operation_id,
+        keep_live=keep_live,
         head_start=HEAD_START,
     )
 

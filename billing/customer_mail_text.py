@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
-from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
 from jinja2 import Environment, StrictUndefined, Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from .mail_phrases import ENGLISH, PHRASES, when_due
+from .languages import known_tag, locale_of, primary, spoken
+from .mail_phrases import PHRASES, when_due
 from .money import Money
 from .text import one_line
 
@@ -98,39 +98,10 @@ def variables(name: Name, facts: MailFacts, at: datetime, link: str, opt_out: st
     return values | {"opt_out": opt_out} if name == "reminder" else values
 
 
-@lru_cache(maxsize=256)
-def locale_of(tag: str) -> Locale:
-    """How dates and amounts are written: by the tag, else by its language, else as in English."""
-    for known in (tag, tag.replace("_", "-").partition("-")[0]):
-        try:
-            return Locale.parse(known.replace("_", "-"), sep="-")
-        except (UnknownLocaleError, ValueError):
-            continue
-    return Locale.parse(ENGLISH)
-
-
-def spoken(tag: str) -> str:
-    """The language of the built-in words for a tag."""
-    language = tag.replace("_", "-").partition("-")[0].lower()
-    return language if language in PHRASES else ENGLISH
-
-
 def candidates(tag: str) -> tuple[str, ...]:
     """Under which languages an organization's own template for the tag is looked for, the best first."""
     tag = tag.replace("_", "-")
-    language = tag.partition("-")[0].lower()
-    return tuple(dict.fromkeys((tag, known_tag(tag) or tag, language, "*", spoken(tag))))
-
-
-@lru_cache(maxsize=256)
-def known_tag(tag: str) -> str | None:
-    """A language tag (BCP 47) as it is usually written, such as `pt-BR` of `pt_br`; None for none we know."""
-    try:
-        locale = Locale.parse(tag.replace("_", "-"), sep="-")
-    except (UnknownLocaleError, ValueError):
-        return None
-    parts = (locale.language, locale.script, locale.territory, locale.variant)
-    return "-".join(part for part in parts if part) if locale.language != "root" else None
+    return tuple(dict.fromkeys((tag, known_tag(tag) or tag, primary(tag), "*", spoken(tag))))
 
 
 @cache

@@ -4,6 +4,7 @@ Times are UTC.
 """
 
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Literal
 
 from pydantic import AwareDatetime
@@ -45,6 +46,12 @@ def pay_link_expiry(finalized_at: datetime, due_date: datetime | None, read_at: 
 def payable(status: str, amount_remaining: int) -> bool:
     """Whether Stripe still takes money for an invoice; one that was written off can be paid all the same."""
     return status in ("open", "uncollectible") and amount_remaining > 0
+
+
+def shown_hash(invoice: str, status: str, amount_remaining: int, currency: str) -> str:
+    """What a page has shown to who pays on it: the button pays this invoice with this amount, or nothing."""
+    facts = f"{invoice}\n{status}\n{amount_remaining}\n{currency}"
+    return sha256(facts.encode()).hexdigest()[:32]
 
 
 class InvoiceFetch(Message):

@@ -23,6 +23,14 @@ async def of_organization(session: AsyncSession, organization_id: str) -> Sequen
     return found.all()
 
 
+async def languages(session: AsyncSession, organization_id: str) -> set[str]:
+    """The tags in which the organization has words of its own."""
+    found = await session.exec(
+        select(MailTemplate.language).where(MailTemplate.organization_id == organization_id).distinct()
+    )
+    return set(found)
+
+
 async def put(session: AsyncSession, row: MailTemplate) -> bool:
     """Keep these words instead of those that were there, if any. False: there are `MOST` others already."""
     await lock(session, row.organization_id)

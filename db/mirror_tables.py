@@ -37,7 +37,7 @@ class Customer(SQLModel, table=True):
     created_at: datetime = utc()
     synced_at: datetime = utc()
     language: str | None = None
-    """The first of Stripe's `preferred_locales`."""
+    """Of Stripe's `preferred_locales` the first that we write in, else the first."""
     country: str | None = None
     """Of the address."""
 

@@ -60,13 +60,13 @@ async def latest(session: AsyncSession, invoice_id: str, limit: int) -> list[Por
     return list(found)
 
 
-async def failures(session: AsyncSession, invoice_id: str, since: datetime) -> int:
-    """How often somebody with a token of the invoice was kept out, from `since` on."""
+async def failures(session: AsyncSession, link_id: str, since: datetime) -> int:
+    """How often somebody with a token of this link was kept out, from `since` on."""
     found = await session.exec(
         select(func.count())
         .select_from(PortalAccess)
         .where(
-            PortalAccess.invoice_id == invoice_id,
+            PortalAccess.link_id == link_id,
             PortalAccess.at >= since,
             col(PortalAccess.outcome).in_(FAILED),
         )

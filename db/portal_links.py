@@ -1,5 +1,6 @@
 """Links to the mini-portal. Whoever holds a token of a link sees its invoice; only hashes are kept."""
 
+import base64
 import hashlib
 import secrets
 from collections.abc import Collection, Sequence
@@ -22,6 +23,15 @@ TOKEN_BYTES = 32
 def hash_token(plain: str) -> str:
     """What is kept of a token."""
     return hashlib.sha256(plain.encode()).hexdigest()
+
+
+def page_id(plain: str) -> str:
+    """What the address of a token's page is called: no secret, and nothing can be learned from it.
+
+    Every token has one, also those that were never ours, so it tells nobody which is which.
+    """
+    digest = hashlib.sha256(f"page of {plain}".encode()).digest()
+    return base64.urlsafe_b64encode(digest[:16]).rstrip(b"=").decode()
 
 
 def state_of(link: PortalLink, at: datetime) -> State:

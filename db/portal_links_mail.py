@@ -10,7 +10,7 @@ from billing.portal import CUSTOMER_MAIL, customer_mail_workflow, link_expiry
 from billing.portal_policy import PortalPolicy
 
 from . import outbox, portal_links
-from .tables import CustomerMail, CustomerSettings, Invoice, Outbox, new_id
+from .tables import CustomerMail, CustomerSettings, Invoice, Outbox, PortalLink, new_id
 
 TEMPLATE = "portal_link"
 AT_ONCE = timedelta(0)
@@ -25,27 +25,22 @@ async def mail_link(
     reason: str,
     at: datetime,
     operation_id: str | None = None,
+    keep_live: bool = False,
     head_start: timedelta = AT_ONCE,
 ) -> Outbox:
     """Issue a link, ending the one before, and have it mailed: all of it with the caller's transaction.
+
+    With `keep_live` a link that still opens is mailed once more and not ended: who holds an old one can't
+    take the new one from anybody.
 
     `reason` is the link's (resent, asked, trouble …) and says why the mail is due. The outbox row starts the
     mail's workflow; who delivers it right after the commit keeps the sweep away for `head_start`. The token
     is made only when the mail is sent.
     """
-    settings = await session.get(CustomerSettings, invoice.customer_id)
-    cycle_days = settings.approval_cycle_days if settings else None
-    link = await portal_links.issue(
-        session,
-        organization_id=invoice.organization_id,
-        customer_id=invoice.customer_id,
-        invoice_id=invoice.id,
-        by=by,
-        reason=reason,
-        at=at,
-        expires_at=link_expiry(policy, at, cycle_days),
-        operation_id=operation_id,
-    )
+    await portal_links.lock(session, invoice.id)
+    link = await portal_links.live(session, invoice.id) if keep_live else None
+    if link is None or portal_links.state_of(link, at) != "live":
+        link = await _issue(session, policy, invoice, by=by, reason=reason, at=at, operation_id=operation_id)
     mail = CustomerMail(
         id=new_id("cml"),
         organization_id=invoice.organization_id,
@@ -85,3 +80,27 @@ async def last_decided(session: AsyncSession, invoice_id: str) -> datetime | Non
         )
     )
     return found.one()
+
+
+async def _issue(
+    session: AsyncSession,
+    policy: PortalPolicy,
+    invoice: Invoice,
+    *,
+    by: str,
+    reason: str,
+    at: datetime,
+    operation_id: str | None,
+) -> PortalLink:
+    settings = await session.get(CustomerSettings, invoice.customer_id)
+    return await portal_links.issue(
+        session,
+        organization_id=invoice.organization_id,
+        customer_id=invoice.customer_id,
+        invoice_id=invoice.id,
+        by=by,
+        reason=reason,
+        at=at,
+        expires_at=link_expiry(policy, at, settings.approval_cycle_days if settings else None),
+        operation_id=operation_id,
+    )

@@ -9,6 +9,7 @@ from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.customers import Correspondent
+from billing.languages import is_offered
 
 from .customer_addresses import written_to
 from .tables import (
@@ -30,6 +31,8 @@ class Shown(NamedTuple):
     invoice: Invoice
     lines: InvoiceLines | None
     to: Correspondent
+    language: str | None
+    """In which of our languages the customer is written to; None where nobody has said."""
 
 
 async def invoice(session: AsyncSession, link: PortalLink) -> Invoice | None:
@@ -52,7 +55,9 @@ async def shown(session: AsyncSession, link: PortalLink) -> Shown | None:
     if found is None:
         return None
     home, invoice, customer, settings, lines = found
-    return Shown(home.name, invoice, lines, written_to(home, customer, settings))
+    said = (settings.language if settings else None, customer.language)
+    language = next((tag for tag in said if tag and is_offered(tag)), None)
+    return Shown(home.name, invoice, lines, written_to(home, customer, settings), language)
 
 
 async def newest_pdf(session: AsyncSession, invoice: Invoice) -> str | None:

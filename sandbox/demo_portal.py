@@ -52,13 +52,13 @@ class CustomersSide:
         expect(page.status_code == 404, f"the expired link not to open, but it answers {page.status_code}")
         self._teller.say("The page says no more than that the link can't be opened, and offers a new one.")
         seen = len(await self._mails())
-        asked = await browser.post("/portal/new-link")
+        asked = await browser.post(page.url.join("new-link"))
         expect(asked.status_code == 200, f"a new link to be asked for, but it answers {asked.status_code}")
         fresh = await self._link_in_mail(seen)
         page = await self._open(browser, fresh)
         expect(page.status_code == 200 and "Pay" in page.text, "the new link to open the invoice's page")
         self._teller.say("The new one came by mail and opens the invoice, without a login.")
-        await self._pay(browser)
+        await self._pay(browser, page)
         trouble = await self._solved(invoice)
         self._teller.say(
             f"The trouble was noticed when the customer asked, and closed by itself ({trouble['how']}). "
@@ -67,15 +67,18 @@ class CustomersSide:
         await self._people.timeline(trouble["id"])
         self.done.append("An expired link was replaced by mail, opened and paid; nobody had to do anything.")
 
-    async def _pay(self, browser: httpx.AsyncClient) -> None:
-        """On Stripe's own page, which the button leads to."""
-        to_stripe = await browser.post("/portal/pay")
+    async def _pay(self, browser: httpx.AsyncClient, page: httpx.Response) -> None:
+        """On Stripe's own page, which the button leads to; the form says what the page has shown."""
+        shown = re.search(r'name="shown" value="([0-9a-f]+)"', page.text)
+        expect(shown is not None, "the page to have a button to pay")
+        assert shown is not None
+        to_stripe = await browser.post(page.url.join("pay"), data={"shown": shown[1]})
         expect(to_stripe.status_code == 303, f"the way to Stripe's page, but it is {to_stripe.status_code}")
         paid = await browser.post(to_stripe.headers["location"], data={"card": "visa"})
         expect(paid.status_code in (200, 303), f"the card to be taken, but it is {paid.status_code}")
 
         async def said() -> bool | None:
-            text = (await browser.get("/portal")).text
+            text = (await browser.get(page.url)).text
             return True if "paid" in text.lower() and "Pay " not in text else None
 
         await self._people.seen(said, lambda: "the page to say that the invoice is paid")

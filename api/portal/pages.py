@@ -8,17 +8,19 @@ from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from billing.customer_mail_text import locale_of, spoken
+from billing.languages import locale_of, preferred, spoken
 from billing.mail_phrases import when_due
 from billing.money import Money
-from billing.portal import payable
+from billing.portal import payable, shown_hash
+from billing.text import one_line
 from db.portal_pages import Shown
-from db.tables import PortalLink
+from db.tables import Invoice, PortalLink
 
 from ..site import Site
-from .words import ENGLISH, WORDS
+from .words import words_in
 
 _FOLDER = Path(__file__).parent / "pages"
 _PAGES = Environment(
@@ -32,7 +34,12 @@ _STYLE = (_FOLDER / "style.css").read_text(encoding="utf-8")
 LINES = 20
 """So many lines are on the page; the PDF has all."""
 
-PRIVATE = {"X-Robots-Tag": "noindex", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+PRIVATE = {
+    "X-Robots-Tag": "noindex",
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "Vary": "Accept-Language",
+}
 
 
 def style() -> Response:
@@ -40,10 +47,20 @@ def style() -> Response:
     return Response(_STYLE, media_type="text/css", headers={"Cache-Control": "max-age=3600"})
 
 
-def invoice(site: Site, shown: Shown, link: PortalLink, at: datetime) -> Response:
-    """The invoice in the customer's language, with dates by their clock."""
-    bill, tag = shown.invoice, shown.to.language
-    words = WORDS.get(spoken(tag), WORDS[ENGLISH])
+def language_of(request: Request) -> str:
+    """What the visitor's browser asks for: all that is known of somebody whose link does not open."""
+    return preferred(request.headers.get("accept-language"))
+
+
+def invoice(
+    site: Site, shown: Shown, link: PortalLink, at: datetime, browser: str, *, changed: bool = False
+) -> Response:
+    """The invoice in the customer's language, else in that of their `browser`, with dates by their clock.
+
+    `changed`: they wanted to pay another amount than the one that is due now.
+    """
+    bill, tag = shown.invoice, shown.language or browser
+    words = words_in(tag)
     locale, zone = locale_of(tag), ZoneInfo(shown.to.zone)
 
     def amount(minor: int) -> str:
@@ -58,20 +75,19 @@ def invoice(site: Site, shown: Shown, link: PortalLink, at: datetime) -> Respons
     return _page(
         "invoice",
         site,
-        lang=tag.replace("_", "-") if locale.language == spoken(tag) else spoken(tag),
-        testing_label=words["testing_label"],
-        testing_text=words["testing_text"],
-        words=words,
-        seller=shown.seller,
-        number=bill.number or bill.id,
+        tag,
+        seller=one_line(shown.seller),
+        number=one_line(bill.number or bill.id),
         state=_state(shown),
+        shown=hash_of(bill),
+        changed=changed,
         amount=amount(bill.amount_remaining),
         total=amount(bill.total),
         due_date=day(due) if due else None,
         when_due=when_due(spoken(tag), days) if days is not None else None,
         lines=[
             {
-                "description": line.get("description") or words["charge"],
+                "description": one_line(line.get("description") or "") or words["charge"],
                 "quantity": line.get("quantity"),
                 "amount": amount(line["amount"]),
             }
@@ -83,41 +99,39 @@ def invoice(site: Site, shown: Shown, link: PortalLink, at: datetime) -> Respons
     )
 
 
-def neutral(site: Site) -> Response:
+def hash_of(bill: Invoice) -> str:
+    """Of what the invoice's page shows to who pays."""
+    return shown_hash(bill.id, bill.status, bill.amount_remaining, bill.currency)
+
+
+def neutral(site: Site, browser: str) -> Response:
     """For every link that does not open. 404 for all: 410 would say that there once was one."""
-    return _page("neutral", site, 404)
+    return _page("neutral", site, browser, 404)
 
 
-def asked(site: Site, minutes: int) -> Response:
+def asked(site: Site, browser: str, minutes: int) -> Response:
     """For everybody who asks for a new link."""
-    return _page("asked", site, minutes=minutes)
+    return _page("asked", site, browser, minutes=minutes)
 
 
-def opt_out(site: Site, state: str) -> Response:
-    """`state` is question, out or again; the same for every token."""
-    return _page("opt_out", site, state=state)
+def opt_out(site: Site, browser: str, state: str) -> Response:
+    """`state` is question, out or again; the question is the same for every token."""
+    return _page("opt_out", site, browser, state=state)
 
 
-def unavailable(site: Site) -> Response:
-    page = _page(
-        "message",
-        site,
-        503,
-        title="Not just now",
-        text="This does not work at the moment. Nothing is lost: try again in a few minutes.",
-    )
+def opt_out_dead(site: Site, browser: str) -> Response:
+    """For every token that does nothing: nobody may believe that they hear no more."""
+    return _message(site, browser, 404, "dead", back=False)
+
+
+def unavailable(site: Site, request: Request) -> Response:
+    page = _message(site, language_of(request), 503, "unavailable", back=_is_of_an_invoice(request))
     page.headers["Retry-After"] = "60"
     return page
 
 
-def from_elsewhere(site: Site) -> Response:
-    return _page(
-        "message",
-        site,
-        403,
-        title="That came from another site",
-        text="Nothing was done. Use the buttons on the invoice's own page.",
-    )
+def from_elsewhere(site: Site, request: Request) -> Response:
+    return _message(site, language_of(request), 403, "elsewhere", back=_is_of_an_invoice(request))
 
 
 def pdf(content: bytes, number: str) -> Response:
@@ -138,6 +152,16 @@ def _state(shown: Shown) -> str:
     return bill.status if bill.status in ("paid", "void") else "nothing"
 
 
-def _page(name: str, site: Site, status: int = 200, **values: Any) -> Response:
-    text = _PAGES.get_template(f"{name}.html.j2").render(site=site, **values)
+def _is_of_an_invoice(request: Request) -> bool:
+    return request.url.path.startswith("/portal/i/")
+
+
+def _message(site: Site, browser: str, status: int, what: str, *, back: bool) -> Response:
+    title, text = f"{what}_title", f"{what}_text"
+    return _page("message", site, browser, status, title=title, text=text, back=back)
+
+
+def _page(name: str, site: Site, tag: str, status: int = 200, **values: Any) -> Response:
+    lang = tag.replace("_", "-") if locale_of(tag).language == spoken(tag) else spoken(tag)
+    text = _PAGES.get_template(f"{name}.html.j2").render(site=site, lang=lang, words=words_in(tag), **values)
     return HTMLResponse(text, status, headers=PRIVATE | {"Content-Security-Policy": site.page_policy})

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import re
 import time
 from asyncio import sleep as _pause
 from collections.abc import Callable, Coroutine
@@ -17,11 +18,12 @@ from starlette.responses import RedirectResponse, Response
 from billing.incidents import Component
 from billing.operations import CUSTOMER
 from billing.portal import InvoiceFetch, InvoiceFetched
-from db import incidents, invoice_pdfs, portal_pages
+from db import incidents, invoice_pdfs, portal_links, portal_pages
 from db.tables import Invoice, PortalLink
 
 from ..context import Context, InContext, portal_policy
 from ..fetching import fetch
+from ..heads import is_head
 from ..problems import ApiProblem
 from . import pages, visits
 from .visits import COOKIE, COUNTED, TOKEN, Visit
@@ -29,6 +31,9 @@ from .visits import COOKIE, COUNTED, TOKEN, Visit
 log = logging.getLogger(__name__)
 
 PATH = "/portal"
+PAGE = re.compile(r"[A-Za-z0-9_-]{22}")
+CHANGED = "changed"
+"""In the address of a page that shows again what was not paid because it had changed."""
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -46,7 +51,7 @@ class _ForPeople(APIRoute):
             except (DBAPIError, PoolTimeout, OSError) as error:
                 log.warning("the records are away: %s", type(error).__name__)
                 context.meter.fault(Component.PORTAL, "records_away")
-                return pages.unavailable(context.site)
+                return pages.unavailable(context.site, request)
             except Exception:
                 context.meter.fault(Component.PORTAL, "internal_error")
                 raise
@@ -63,127 +68,181 @@ class _ForPeople(APIRoute):
 router = APIRouter(prefix=PATH, include_in_schema=False, route_class=_ForPeople)
 
 
-@router.api_route("", methods=["GET", "HEAD"])
-async def page(request: Request, context: InContext) -> Response:
-    """The invoice's page, or the neutral one. Looking at it is counted once a session."""
-    began = time.monotonic()
-    async with context.database.reading() as session:
-        visit = await _visit(session, request)
-        shown = await portal_pages.shown(session, visit.opens) if visit.opens else None
-    if visit.opens is None or shown is None:
-        return await _kept_out(request, context, visit, began)
-    answer = pages.invoice(context.site, shown, visit.opens, visit.at)
-    if visits.counts(request) and request.cookies.get(COUNTED) != visit.mark:
-        await visits.opened(context, visit, visit.opens)
-        context.metrics.visit("opened")
-        _set_cookie(answer, context, COUNTED, visit.mark)
-    return answer
-
-
 @router.get("/style.css")
 async def style() -> Response:
     return pages.style()
 
 
-@router.post("/pay")
-async def pay(request: Request, context: InContext) -> Response:
-    """To Stripe's page, whose address is read now; back to ours when there is nothing to pay any more."""
-    if not visits.is_ours(request, context.site):
-        return pages.from_elsewhere(context.site)
+@router.get("/i/{id}/")
+async def page(id: str, request: Request, context: InContext) -> Response:
+    """The invoice's page, or the neutral one. Looking at it is counted once a session."""
     began = time.monotonic()
     async with context.database.reading() as session:
-        visit = await _visit(session, request)
-    if visit.opens is None:
+        visit = await _visit(session, request, id)
+        shown = await portal_pages.shown(session, visit.opens) if visit.opens else None
+    if visit.opens is None or shown is None:
         return await _kept_out(request, context, visit, began)
+    changed = CHANGED in request.query_params
+    browser = pages.language_of(request)
+    answer = pages.invoice(context.site, shown, visit.opens, visit.at, browser, changed=changed)
+    if visits.counts(request) and request.cookies.get(COUNTED) != visit.mark:
+        await visits.opened(context, visit, visit.opens)
+        context.metrics.visit("opened")
+        _set_cookie(answer, context, COUNTED, visit.mark, _path(id))
+    return answer
+
+
+@router.post("/i/{id}/pay")
+async def pay(id: str, request: Request, context: InContext) -> Response:
+    """To Stripe's page, whose address is read now; back to ours when what that showed is not so any more."""
+    if not visits.is_ours(request, context.site):
+        return pages.from_elsewhere(context.site, request)
+    began = time.monotonic()
+    shown = dict(await _form(request)).get("shown")
+    async with context.database.reading() as session:
+        visit = await _visit(session, request, id)
+        invoice = await portal_pages.invoice(session, visit.opens) if visit.opens else None
+    if visit.opens is None or invoice is None:
+        return await _kept_out(request, context, visit, began)
+    if shown != pages.hash_of(invoice):
+        return _see_other(f"{_path(id)}/?{CHANGED}")
     found = await _fetched(request, context, visit, visit.opens, "pay_link")
     if found is None:
-        return pages.unavailable(context.site)
+        return pages.unavailable(context.site, request)
+    async with context.database.reading() as session:
+        # Stripe has just been asked, and the mirror has its answer.
+        invoice = await portal_pages.invoice(session, visit.opens)
+    if invoice is None or shown != pages.hash_of(invoice):
+        return _see_other(f"{_path(id)}/?{CHANGED}")
     if found.state != "ready" or found.url is None:
-        return _see_other(PATH)
+        return _see_other(f"{_path(id)}/")
     context.metrics.visit("paying")
     return _see_other(found.url)
 
 
-@router.get("/pdf")
-async def pdf(request: Request, context: InContext) -> Response:
+@router.get("/i/{id}/pdf")
+async def pdf(id: str, request: Request, context: InContext) -> Response:
     """The stored PDF if it is of the invoice as it is now, else one that is fetched for it."""
     began = time.monotonic()
     async with context.database.reading() as session:
-        visit = await _visit(session, request)
+        visit = await _visit(session, request, id)
         invoice = await portal_pages.invoice(session, visit.opens) if visit.opens else None
         stored = await portal_pages.newest_pdf(session, invoice) if invoice else None
     if visit.opens is None or invoice is None:
         return await _kept_out(request, context, visit, began)
+    if is_head(request) and stored is None:
+        return pages.pdf(b"", invoice.number or invoice.id)
     if stored is not None:
-        await visits.read_pdf(context, visit, visit.opens)
+        if not is_head(request):
+            await visits.read_pdf(context, visit, visit.opens)
         return await _pdf(context, stored, invoice)
     found = await _fetched(request, context, visit, visit.opens, "pdf")
     if found is None:
-        return pages.unavailable(context.site)
+        return pages.unavailable(context.site, request)
     if found.pdf is None:
-        return _see_other(PATH)
+        return _see_other(f"{_path(id)}/")
     return await _pdf(context, found.pdf, invoice)
 
 
-@router.post("/new-link")
-async def new_link(request: Request, context: InContext) -> Response:
+@router.post("/i/{id}/new-link")
+async def new_link(id: str, request: Request, context: InContext) -> Response:
     """The same answer for everybody; a mail only to the customer of a link that is or was ours."""
     if not visits.is_ours(request, context.site):
-        return pages.from_elsewhere(context.site)
+        return pages.from_elsewhere(context.site, request)
     began = time.monotonic()
     async with context.database.reading() as session:
-        visit = await _visit(session, request)
+        visit = await _visit(session, request, id)
     outcome = await visits.ask(context, visit, visit.link) if visit.link else visit.outcome
     context.metrics.visit(outcome)
     await _at_floor(context, began)
-    return pages.asked(context.site, portal_policy(context).new_link_every)
+    return pages.asked(context.site, pages.language_of(request), portal_policy(context).new_link_every)
 
 
-@router.get("/pay")
-@router.get("/new-link")
-async def looked_at() -> Response:
+@router.post("/new-link")
+@router.post("/{elsewhere:path}/new-link")
+async def new_link_of_none(request: Request, context: InContext) -> Response:
+    """The form of the neutral page at an address that never was a link's, such as one that was cut off."""
+    if not visits.is_ours(request, context.site):
+        return pages.from_elsewhere(context.site, request)
+    began = time.monotonic()
+    context.metrics.visit(visits.UNKNOWN)
+    await _at_floor(context, began)
+    return pages.asked(context.site, pages.language_of(request), portal_policy(context).new_link_every)
+
+
+@router.get("/i/{id}")
+@router.get("/i/{id}/pay")
+@router.get("/i/{id}/new-link")
+async def looked_at(id: str, request: Request, context: InContext) -> Response:
     """Somebody reloads, or types, what is only for forms."""
-    return _see_other(PATH)
+    if PAGE.fullmatch(id):
+        return _see_other(f"{_path(id)}/")
+    return await _no_page(request, context)
 
 
 @router.get("/opt-out/{token}")
-async def opt_out_question(context: InContext) -> Response:
+async def opt_out_question(request: Request, context: InContext) -> Response:
     """Decides nothing: mail scanners get here too."""
-    return pages.opt_out(context.site, "question")
+    return pages.opt_out(context.site, pages.language_of(request), "question")
 
 
 @router.post("/opt-out/{token}")
 async def opt_out(token: str, request: Request, context: InContext) -> Response:
-    """At once (RFC 8058, whose POST comes from mail programs), by any token that is or was ours."""
+    """At once (RFC 8058, whose POST comes from mail programs), by the token of a link that was not ended."""
     began = time.monotonic()
-    again = await _wants_reminders(request)
+    again = ("reminders", "again") in await _form(request)
+    browser = pages.language_of(request)
     async with context.database.reading() as session:
         visit = await visits.look(session, request, token)
-    if visit.link is not None:
-        await visits.set_reminders(context, visit, visit.link, wanted=again)
-    context.metrics.visit("unknown" if visit.link is None else "opted_in" if again else "opted_out")
+    done = await visits.set_reminders(context, visit, wanted=again)
+    context.metrics.visit(visit.outcome if not done else "opted_in" if again else "opted_out")
     await _at_floor(context, began)
-    return pages.opt_out(context.site, "again" if again else "out")
+    if not done:
+        return pages.opt_out_dead(context.site, browser)
+    return pages.opt_out(context.site, browser, "again" if again else "out")
 
 
-@router.api_route("/{token:path}", methods=["GET", "HEAD"])
-async def enter(token: str, context: InContext) -> Response:
-    """The token goes from the address into a cookie, unseen: the same for any, and nothing is used up."""
-    answer = _see_other(PATH)
-    _set_cookie(answer, context, COOKIE, token if TOKEN.fullmatch(token) else "")
+@router.get("")
+async def root() -> Response:
+    """With the slash, beside which the neutral page's form finds its way."""
+    return _see_other(f"{PATH}/")
+
+
+@router.get("/{token:path}")
+async def enter(token: str, request: Request, context: InContext) -> Response:
+    """The token goes from the address into a cookie of its page, unseen: the same for any, ours or not."""
+    if not TOKEN.fullmatch(token):
+        return await _no_page(request, context)
+    path = _path(portal_links.page_id(token))
+    answer = _see_other(f"{path}/")
+    _set_cookie(answer, context, COOKIE, token, path)
     return answer
 
 
-async def _visit(session: Any, request: Request) -> Visit:
-    return await visits.look(session, request, request.cookies.get(COOKIE, ""))
+async def _visit(session: Any, request: Request, page: str) -> Visit:
+    """By the cookie of this page; another page's counts for nothing."""
+    token = request.cookies.get(COOKIE, "")
+    return await visits.look(session, request, token if portal_links.page_id(token) == page else "")
+
+
+def _path(page: str) -> str:
+    return f"{PATH}/i/{page}"
+
+
+async def _no_page(request: Request, context: Context) -> Response:
+    """An address that is none: nothing is written, and no visit ends."""
+    began = time.monotonic()
+    context.metrics.visit(visits.UNKNOWN)
+    await _at_floor(context, began)
+    return pages.neutral(context.site, pages.language_of(request))
 
 
 async def _kept_out(request: Request, context: Context, visit: Visit, began: float) -> Response:
     if visit.link is not None and visit.opens is None and visits.counts(request):
         await visits.failed(context, visit, visit.link)
-    context.metrics.visit(visit.outcome if visit.opens is None else "unknown")
+    context.metrics.visit(visit.outcome if visit.opens is None else visits.UNKNOWN)
     await _at_floor(context, began)
-    return pages.neutral(context.site)
+    return pages.neutral(context.site, pages.language_of(request))
 
 
 async def _fetched(
@@ -224,13 +283,12 @@ async def _pdf(context: Context, pdf_id: str, invoice: Invoice) -> Response:
     return pages.pdf(content, invoice.number or invoice.id)
 
 
-async def _wants_reminders(request: Request) -> bool:
-    """Only our own form says so; everything else that is sent, also as multipart, opts out."""
+async def _form(request: Request) -> list[tuple[str, str]]:
+    """The fields of our own forms; of everything else that is sent, also as multipart, none."""
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared != "application/x-www-form-urlencoded":
-        return False
-    body = (await request.body()).decode("latin-1")
-    return ("reminders", "again") in parse_qsl(body)
+        return []
+    return parse_qsl((await request.body()).decode("latin-1"))
 
 
 async def _at_floor(context: Context, began: float) -> None:
@@ -245,12 +303,12 @@ def _see_other(url: str) -> RedirectResponse:
     return RedirectResponse(url, 303, headers=pages.PRIVATE)
 
 
-def _set_cookie(answer: Response, context: Context, name: str, value: str) -> None:
+def _set_cookie(answer: Response, context: Context, name: str, value: str, path: str) -> None:
     answer.set_cookie(
         name,
         value,
         max_age=portal_policy(context).session_minutes * 60,
-        path=PATH,
+        path=path,
         secure=context.site.secure,
         httponly=True,
         samesite="lax",

@@ -23,6 +23,7 @@ from db.tables import Invoice, Outbox, PortalLink
 from .. import portal_troubles as troubles
 from ..client_address import client_address
 from ..context import Context, now, portal_policy
+from ..heads import is_head
 from ..portal_links import mail_link
 from ..site import Site
 
@@ -92,6 +93,7 @@ def counts(request: Request) -> bool:
     agent = headers.get("user-agent", "")
     return (
         request.method == "GET"
+        and not is_head(request)
         and not any(name in headers for name in _PREFETCH)
         and headers.get("sec-fetch-mode", "navigate") == "navigate"
         and "text/html" in headers.get("accept", "")
@@ -123,12 +125,14 @@ async def failed(context: Context, visit: Visit, link: PortalLink) -> None:
     since = visit.at - timedelta(minutes=policy.failures_within)
     started: Outbox | None = None
     async with context.database.transaction() as session:
-        earlier = await portal_accesses.failures(session, link.invoice_id, since)
+        earlier = await portal_accesses.failures(session, link.id, since)
         if earlier >= MOST_NOTED:
             return
         await _note(session, visit, link, visit.outcome)
         invoice = await portal_pages.invoice(session, link)
-        if earlier + 1 >= policy.failures and invoice is not None and _payable(invoice):
+        # Trouble is with the link that the customer is meant to use; one that was ended is meant for nobody.
+        counted = link.ended_at is None and earlier + 1 >= policy.failures
+        if counted and invoice is not None and _payable(invoice):
             started = await troubles.notice(session, context, invoice=invoice, cause="failures", at=visit.at)
     _hand_over(context, started)
 
@@ -160,18 +164,30 @@ async def ask(context: Context, visit: Visit, link: PortalLink) -> str:
         # First the trouble, whose diagnosis is then of the link that did not open.
         rows.append(await troubles.notice(session, context, invoice=invoice, cause="asked", at=visit.at))
         rows.append(
-            await mail_link(session, context, invoice=invoice, by=CUSTOMER, reason="asked", at=visit.at)
+            await mail_link(
+                session,
+                context,
+                invoice=invoice,
+                by=CUSTOMER,
+                reason="asked",
+                at=visit.at,
+                keep_live=True,
+            )
         )
     _hand_over(context, *rows)
     return portal_accesses.ASKED
 
 
 async def begin_fetch(context: Context, visit: Visit, link: PortalLink, outcome: str) -> str | None:
-    """Something is about to be read from Stripe: noted, with the row's id; None when that is too often."""
+    """Something is about to be read from Stripe: noted, with the row's id; None when that is too often.
+
+    What looks at PDFs, people or programs, leaves half of it to those who pay.
+    """
+    most = FETCHES // 2 if outcome == "pdf" else FETCHES
     async with context.database.transaction() as session:
         await portal_troubles.lock(session, link.invoice_id)
         since = visit.at - FETCHES_WITHIN
-        if await portal_pages.noted(session, link.invoice_id, FETCHED, since) >= FETCHES:
+        if await portal_pages.noted(session, link.invoice_id, FETCHED, since) >= most:
             return None
         return await _note(session, visit, link, outcome)
 
@@ -190,8 +206,15 @@ async def read_pdf(context: Context, visit: Visit, link: PortalLink) -> None:
             await _note(session, visit, link, "pdf")
 
 
-async def set_reminders(context: Context, visit: Visit, link: PortalLink, *, wanted: bool) -> None:
-    """The customer says whether they want reminders; a link that has died says so as well."""
+async def set_reminders(context: Context, visit: Visit, *, wanted: bool) -> bool:
+    """The customer says whether they want reminders; False where this link does nothing.
+
+    Reminders are ended by a link that was not itself ended, expired or not, from any address: the POST of
+    RFC 8058 comes from the mail program's servers. They are turned on again only by who can see the page.
+    """
+    link = visit.link
+    if link is None or link.ended_at is not None or (wanted and visit.opens is None):
+        return False
     async with context.database.transaction() as session:
         await customer_settings.set_reminders(
             session,
@@ -207,6 +230,7 @@ async def set_reminders(context: Context, visit: Visit, link: PortalLink, *, wan
             and await portal_pages.noted(session, link.invoice_id, (OPTED_OUT,), since) < MOST_NOTED
         ):
             await _note(session, visit, link, OPTED_OUT)
+    return True
 
 
 def _payable(invoice: Invoice) -> bool:

@@ -1,27 +1,62 @@
-"""The words of an invoice's page, by language; a language that is not here gets the English ones."""
+"""The words of the customers' pages, by language: each language has them all."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-ENGLISH = "en"
+from billing.languages import spoken
 
 _EN = {
+    # The invoice
     "title": "Invoice {number} from {seller}",
     "heading": "Invoice {number}",
     "amount_due": "Amount due",
     "due": "Due",
     "pay": "Pay {amount}",
     "by_stripe": "You pay on a page of Stripe, our payment service.",
-    "paid": "This invoice is paid. Thank you: nothing is left to do.",
+    "paid": "This invoice is paid. Thank you: there is nothing left to do.",
     "void": "This invoice was cancelled: there is nothing to pay.",
     "nothing": "There is nothing to pay.",
+    "changed": "This invoice has changed since you opened the page, so nothing was paid. "
+    "This is how it stands now.",
     "lines": "What is charged",
     "what": "Description",
     "amount": "Amount",
     "charge": "Charge",
-    "more_lines": "And more: the PDF has all lines.",
+    "more_lines": "There are more lines: the PDF has all of them.",
     "pdf": "Open the PDF",
-    "until": "This link is good until {until}. Whoever has it sees the invoice.",
+    "until": "This link works until {until}. Anyone who has it can see the invoice.",
+    # A link that does not open, and asking for another
+    "neutral_title": "This link does not open",
+    "neutral_text": "It may be too old, or a newer link may have taken its place. "
+    "You can have a new one sent to you.",
+    "new_link": "Mail me a new link",
+    "neutral_where": "It goes to the address that the invoice was sent to, if the invoice is still unpaid.",
+    "asked_title": "Check your mail",
+    "asked_text": "If the link was one of ours and the invoice is still unpaid, a new link is on its way "
+    "to the address that the invoice was sent to.",
+    "asked_later": "It can take a few minutes. If nothing comes, check your spam folder; "
+    "you can ask again in {minutes} minutes.",
+    # Reminders
+    "reminders_title": "Reminders",
+    "stop_title": "Stop reminders?",
+    "stop_text": "You will no longer be reminded of invoices by mail. "
+    "Your invoices stay due on the same dates.",
+    "stop": "Stop the reminders",
+    "stopped_title": "No more reminders",
+    "stopped_text": "You will not be reminded of invoices any more. "
+    "Your invoices stay due on the same dates.",
+    "again": "Remind me again",
+    "again_title": "Reminders are on",
+    "again_text": "You will be reminded of invoices that are due.",
+    "dead_title": "This link can't change reminders",
+    "dead_text": "Nothing was changed: the link does not work any more. "
+    "Use the link in the newest mail about your invoice, or write to us.",
+    # When something is wrong
+    "unavailable_title": "Please try again in a few minutes",
+    "unavailable_text": "This page does not work at the moment. Nothing is lost.",
+    "elsewhere_title": "This request came from another site",
+    "elsewhere_text": "Nothing was done. Use the buttons on the invoice's own page.",
+    "back": "Back to the invoice",
     "contact": "Questions? Write to",
     "testing_label": "Test mode",
     "testing_text": "Test mode: no real money is moved.",
@@ -36,15 +71,52 @@ _DE = {
     "paid": "Diese Rechnung ist bezahlt. Vielen Dank: Es ist nichts mehr zu tun.",
     "void": "Diese Rechnung wurde storniert: Es ist nichts zu bezahlen.",
     "nothing": "Es ist nichts zu bezahlen.",
+    "changed": "Diese Rechnung hat sich geändert, seit Sie die Seite geöffnet haben. "
+    "Es wurde nichts bezahlt; so steht sie jetzt.",
     "lines": "Was berechnet wird",
     "what": "Beschreibung",
     "amount": "Betrag",
     "charge": "Posten",
-    "more_lines": "Und weitere: Alle Posten stehen im PDF.",
+    "more_lines": "Es gibt weitere Posten: Im PDF stehen alle.",
     "pdf": "PDF öffnen",
     "until": "Dieser Link gilt bis {until}. Wer ihn hat, sieht die Rechnung.",
+    "neutral_title": "Dieser Link öffnet sich nicht",
+    "neutral_text": "Er ist vielleicht zu alt, oder ein neuerer hat ihn ersetzt. "
+    "Sie können sich einen neuen schicken lassen.",
+    "new_link": "Neuen Link per E-Mail schicken",
+    "neutral_where": "Er geht an die Adresse, an die die Rechnung geschickt wurde, "
+    "sofern sie noch offen ist.",
+    "asked_title": "Sehen Sie in Ihr Postfach",
+    "asked_text": "Wenn der Link von uns war und die Rechnung noch offen ist, ist ein neuer Link unterwegs "
+    "an die Adresse, an die die Rechnung geschickt wurde.",
+    "asked_later": "Das kann einige Minuten dauern. Kommt nichts an, sehen Sie im Spam-Ordner nach; "
+    "in {minutes} Minuten können Sie es noch einmal versuchen.",
+    "reminders_title": "Erinnerungen",
+    "stop_title": "Keine Erinnerungen mehr?",
+    "stop_text": "Sie werden dann nicht mehr per E-Mail an Rechnungen erinnert. "
+    "Ihre Rechnungen bleiben fällig wie bisher.",
+    "stop": "Erinnerungen abbestellen",
+    "stopped_title": "Keine Erinnerungen mehr",
+    "stopped_text": "Sie werden nicht mehr an Rechnungen erinnert. "
+    "Ihre Rechnungen bleiben fällig wie bisher.",
+    "again": "Wieder erinnern",
+    "again_title": "Erinnerungen sind eingeschaltet",
+    "again_text": "Sie werden an fällige Rechnungen erinnert.",
+    "dead_title": "Dieser Link kann Erinnerungen nicht ändern",
+    "dead_text": "Es wurde nichts geändert: Der Link gilt nicht mehr. "
+    "Nehmen Sie den Link aus der neuesten E-Mail zu Ihrer Rechnung, oder schreiben Sie uns.",
+    "unavailable_title": "Bitte versuchen Sie es in einigen Minuten noch einmal",
+    "unavailable_text": "Diese Seite funktioniert gerade nicht. Es geht nichts verloren.",
+    "elsewhere_title": "Diese Anfrage kam von einer anderen Website",
+    "elsewhere_text": "Es wurde nichts getan. Nehmen Sie die Knöpfe auf der Seite der Rechnung.",
+    "back": "Zurück zur Rechnung",
     "contact": "Fragen? Schreiben Sie an",
     "testing_label": "Testbetrieb",
     "testing_text": "Testbetrieb: Es fließt kein echtes Geld.",
 }
-WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType({ENGLISH: _EN, "de": _DE})
+WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType({"en": _EN, "de": _DE})
+
+
+def words_in(tag: str) -> Mapping[str, str]:
+    """Those of a tag's language, else the English ones."""
+    return WORDS[spoken(tag)]

@@ -221,6 +221,19 @@ async def test_the_mail_is_in_the_customers_language_and_by_their_clocks(desk: D
     assert "16. Mai 2026" in mail["text"]
 
 
+async def test_a_mail_is_in_one_language_whatever_the_customer_speaks(desk: Desk) -> None:
+    """French comes from Stripe; without French words its dates and amounts are English too."""
+    async with desk.database.transaction() as session:
+        row = await session.get(Customer, desk.customer.id)
+        assert row is not None
+        row.language = "fr-FR"
+    await desk.decided()
+    await desk.send()
+    [mail] = desk.mails
+    assert mail["subject"] == "A-0001 from Acme Receivables: USD 100.00, due in 7 days"
+    assert "April 22, 2026" in mail["text"]
+
+
 async def test_a_mail_that_was_not_recorded_is_sent_again_with_the_same_message_id(desk: Desk) -> None:
     mail = await desk.decided()
 

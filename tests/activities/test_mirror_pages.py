@@ -218,3 +218,19 @@ async def test_a_reading_never_overwrites_a_newer_one(shop: Shop, database: Data
 
     [row] = await stored(database, Customer)
     assert row.name == "Newer"
+
+
+@pytest.mark.parametrize(
+    ("preferred", "language"),
+    [(["fr", "de-AT", "en"], "de-AT"), (["fr", "nl"], "fr"), (["de"], "de"), ([], None), (None, None)],
+)
+def test_of_the_languages_a_customer_prefers_the_first_that_we_write_in_is_kept(
+    preferred: list[str] | None, language: str | None
+) -> None:
+    stripe_customer = {
+        "id": "cus_1",
+        "created": 1_700_000_000,
+        "metadata": {"plixo_organization": "org_1"},
+        "preferred_locales": preferred,
+    }
+    assert mirror_pages.customer_row(stripe_customer, datetime.now(UTC)).language == language

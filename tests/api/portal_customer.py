@@ -1,5 +1,6 @@
 """A customer of an organization with an invoice and links to it, who opens them."""
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -30,6 +31,10 @@ class Visitor:
     database: Database
     customer: Customer
     invoice: Invoice
+    page: str = "/portal/"
+    """Where the visitor came to last."""
+    shown: str = ""
+    """What the form on that page says that it has shown."""
 
     async def link(self, days: float = 30, invoice: Invoice | None = None) -> tuple[PortalLink, str]:
         """A new link to the invoice and its token; another one before it is replaced."""
@@ -50,17 +55,31 @@ class Visitor:
     async def enter(self, token: str) -> Response:
         """Follow the link in a mail: the answer is the page that one comes to."""
         self.api.http.cookies.clear()
+        return await self.open(token)
+
+    async def open(self, token: str) -> Response:
+        """As `enter`, in a browser that has other pages open."""
         entered = await self.api.http.get(f"/portal/{token}", headers=BROWSER)
-        assert entered.status_code == 303
-        assert entered.headers["location"] == "/portal"
+        assert entered.status_code in (303, 404)
+        if entered.status_code == 404:
+            self.page = "/portal/"
+            return entered
+        self.page = entered.headers["location"]
+        assert re.fullmatch(r"/portal/i/[A-Za-z0-9_-]{22}/", self.page)
         return await self.look()
 
     async def look(self, **headers: str) -> Response:
-        return await self.api.http.get("/portal", headers=BROWSER | headers)
+        page = await self.api.http.get(self.page, headers=BROWSER | headers)
+        if form := re.search(r'name="shown" value="([0-9a-f]{32})"', page.text):
+            self.shown = form[1]
+        return page
 
-    async def post(self, path: str, **headers: str) -> Response:
+    async def post(self, action: str, **headers: str) -> Response:
+        """Send one of the forms of the page where the visitor is."""
         same = {"Sec-Fetch-Site": "same-origin", "Origin": "null"}
-        return await self.api.http.post(path, headers=BROWSER | same | headers)
+        return await self.api.http.post(
+            self.page + action, data={"shown": self.shown}, headers=BROWSER | same | headers
+        )
 
     async def block(self, action: Action = "block", network: str = "127.0.0.0/8") -> None:
         rule = PortalNetwork(

@@ -67,6 +67,8 @@ async def test_opting_out_keeps_who_did_it_first(api: Api, acme: Tenant, custome
     ("wanted", "code"),
     [
         ({"language": "klingon!"}, "language_unknown"),
+        ({"language": "fr"}, "language_not_offered"),
+        ({"language": "pt-BR"}, "language_not_offered"),
         ({"zone": "Mars/Base"}, "zone_unknown"),
         ({"zone": "../etc/passwd"}, "zone_unknown"),
         ({"country": "at"}, "country_unknown"),

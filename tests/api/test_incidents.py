@@ -7,6 +7,7 @@ import pytest
 from sqlmodel import select
 
 from billing.runbooks import Component, runbook
+from db import portal_links
 from db.incident_mails import mail_workflow
 from db.session import Database
 from db.tables import CustomerMail, HealthCount, Hold, Incident, Outbox, new_id
@@ -242,7 +243,7 @@ async def test_visits_to_the_customers_pages_are_counted_and_written_when_it_sto
     api: Api, database: Database
 ) -> None:
     async with api.app.router.lifespan_context(api.app):
-        await api.get("/portal")
+        await api.get("/portal/")
         await api.get("/portal/style.css")
         await api.get("/v1/banner")
     async with database.reading() as session:
@@ -257,8 +258,10 @@ async def test_a_page_without_records_is_a_fault_of_the_portal(
 ) -> None:
     away = Database("postgresql://nobody@127.0.0.1:9/none")
     async for lost in serving(away, policy, no_temporal):
-        cookie = {"Cookie": f"plixo_portal={'a' * 43}"}
-        assert (await lost.http.get("/portal", headers=cookie)).status_code == 503
+        token = "a" * 43
+        cookie = {"Cookie": f"plixo_portal={token}"}
+        page = f"/portal/i/{portal_links.page_id(token)}/"
+        assert (await lost.http.get(page, headers=cookie)).status_code == 503
         await lost.context.meter.flush(database)
     async with database.reading() as session:
         [row] = (await session.exec(select(HealthCount))).all()

@@ -43,8 +43,10 @@ async def test_a_link_brings_its_customer_to_the_invoice_and_is_counted_once(vis
 async def test_the_token_moves_into_a_cookie_that_only_our_pages_get(visitor: Visitor) -> None:
     _, token = await visitor.link()
     entered = await visitor.api.http.get(f"/portal/{token}")
+    page = f"/portal/i/{portal_links.page_id(token)}"
+    assert (entered.status_code, entered.headers["location"]) == (303, f"{page}/")
     assert entered.headers["set-cookie"] == (
-        f"{COOKIE}={token}; HttpOnly; Max-Age=1800; Path=/portal; SameSite=lax"
+        f"{COOKIE}={token}; HttpOnly; Max-Age=1800; Path={page}; SameSite=lax"
     )
     secure = Site(public_url="https://pay.example.com", floor=0.0)
     visitor.api.app.state.context = replace(visitor.api.context, site=secure)
@@ -54,10 +56,10 @@ async def test_the_token_moves_into_a_cookie_that_only_our_pages_get(visitor: Vi
 
 @ON_ONE_DATABASE
 @pytest.mark.parametrize("sent", ["", "x", "a/b", "A" * 42, "A" * 44, "A" * 42 + "+", "ä" * 43])
-async def test_what_is_no_token_empties_the_cookie(visitor: Visitor, sent: str) -> None:
+async def test_what_is_no_token_is_no_address_and_writes_nothing(visitor: Visitor, sent: str) -> None:
     answer = await visitor.api.http.get(f"/portal/{sent}")
-    assert answer.status_code == 303
-    assert answer.headers["set-cookie"].startswith(f'{COOKIE}=""; HttpOnly')
+    assert answer.status_code == 404
+    assert "set-cookie" not in answer.headers
 
 
 async def _no_links(visitor: Visitor, other: Tenant) -> dict[str, Response]:
@@ -110,7 +112,7 @@ async def test_the_answers_that_must_not_differ_come_at_whole_multiples_of_the_f
     _, expired = await visitor.link(days=-0.5)
     await visitor.enter(expired)
     await visitor.enter(UNKNOWN)
-    await visitor.post("/portal/new-link")
+    await visitor.post("new-link")
     assert len(waited) == 3
     assert all(0 < seconds <= 5.0 for seconds in waited)
 
@@ -132,7 +134,8 @@ async def test_the_answers_that_must_not_differ_come_at_whole_multiples_of_the_f
 )
 async def test_scanners_and_prefetches_leave_no_trace(visitor: Visitor, headers: dict[str, str]) -> None:
     link, token = await visitor.link()
-    await visitor.api.http.get(f"/portal/{token}", headers=headers)
+    entered = await visitor.api.http.get(f"/portal/{token}", headers=headers)
+    visitor.page = entered.headers["location"]
     seen = await visitor.look(**headers)
     assert seen.status_code == 200
     assert COUNTED not in seen.headers.get("set-cookie", "")
@@ -144,8 +147,10 @@ async def test_scanners_and_prefetches_leave_no_trace(visitor: Visitor, headers:
 async def test_head_shows_that_there_is_a_page_and_leaves_no_trace(visitor: Visitor) -> None:
     link, token = await visitor.link()
     assert (await visitor.api.http.head(f"/portal/{token}", headers=BROWSER)).status_code == 303
-    assert (await visitor.api.http.head("/portal", headers=BROWSER)).status_code == 200
-    assert (await visitor.row(link)).opens == 0
+    await visitor.enter(token)
+    assert (await visitor.api.http.head(visitor.page, headers=BROWSER)).status_code == 200
+    assert (await visitor.row(link)).opens == 1, "by the GET of the page alone"
+    assert await visitor.outcomes() == ["opened"]
 
 
 @ON_ONE_DATABASE
@@ -173,7 +178,7 @@ async def test_what_need_not_be_paid_has_no_button_to_pay(
     _, token = await done.link()
     page = await done.enter(token)
     assert words in page.text
-    assert "/portal/pay" not in page.text
+    assert "<form" not in page.text
 
 
 async def test_the_page_is_in_the_customers_language_and_by_their_clock(
@@ -212,7 +217,7 @@ async def test_the_first_lines_are_shown_and_the_rest_is_in_the_pdf(
     page = await visitor.enter(token)
     assert "&lt;b&gt;Seat 20&lt;/b&gt;" in page.text
     assert "Seat 21" not in page.text
-    assert "the PDF has all lines" in page.text
+    assert "the PDF has all of them" in page.text
 
 
 async def test_repeated_failures_open_a_trouble_and_end_in_no_more_rows(
@@ -243,7 +248,7 @@ async def test_a_stored_pdf_is_served_while_the_invoice_is_as_it_was(
         )
     _, token = await visitor.link()
     await visitor.enter(token)
-    answer = await visitor.api.http.get("/portal/pdf", headers=BROWSER)
+    answer = await visitor.api.http.get(f"{visitor.page}pdf", headers=BROWSER)
     assert (answer.status_code, answer.content) == (200, b"%PDF-1.7 drawn")
     assert answer.headers["content-disposition"] == 'inline; filename="AC-0042.pdf"'
     assert await visitor.outcomes() == ["opened", "pdf"]
@@ -252,14 +257,14 @@ async def test_a_stored_pdf_is_served_while_the_invoice_is_as_it_was(
 async def test_without_temporal_paying_says_when_to_try_again_and_is_limited(visitor: Visitor) -> None:
     _, token = await visitor.link()
     await visitor.enter(token)
-    answers = [await visitor.post("/portal/pay") for _ in range(12)]
+    answers = [await visitor.post("pay") for _ in range(12)]
     assert {answer.status_code for answer in answers} == {503}
     assert answers[0].headers["retry-after"] == "60"
     assert await visitor.outcomes() == ["opened"] + ["unavailable"] * 10
 
 
 @ON_ONE_DATABASE
-@pytest.mark.parametrize("path", ["/portal/pay", "/portal/new-link"])
+@pytest.mark.parametrize("form", ["pay", "new-link"])
 @pytest.mark.parametrize(
     "headers",
     [
@@ -268,21 +273,23 @@ async def test_without_temporal_paying_says_when_to_try_again_and_is_limited(vis
         {"Origin": "https://evil.example"},
     ],
 )
-async def test_other_sites_can_send_no_forms(visitor: Visitor, path: str, headers: dict[str, str]) -> None:
+async def test_other_sites_can_send_no_forms(visitor: Visitor, form: str, headers: dict[str, str]) -> None:
     _, token = await visitor.link()
     await visitor.enter(token)
-    answer = await visitor.api.http.post(path, headers=BROWSER | headers)
+    answer = await visitor.api.http.post(visitor.page + form, headers=BROWSER | headers)
     assert answer.status_code == 403
     assert await visitor.outcomes() == ["opened"]
 
 
 @ON_ONE_DATABASE
-@pytest.mark.parametrize("path", ["/portal/pay", "/portal/new-link"])
+@pytest.mark.parametrize("form", ["pay", "new-link", ""])
 async def test_what_is_only_for_forms_leads_to_the_page_and_keeps_the_cookie(
-    visitor: Visitor, path: str
+    visitor: Visitor, form: str
 ) -> None:
-    answer = await visitor.api.http.get(path)
-    assert (answer.status_code, answer.headers["location"]) == (303, "/portal")
+    _, token = await visitor.link()
+    await visitor.enter(token)
+    answer = await visitor.api.http.get(visitor.page + form if form else visitor.page.rstrip("/"))
+    assert (answer.status_code, answer.headers["location"]) == (303, visitor.page)
     assert "set-cookie" not in answer.headers
 
 

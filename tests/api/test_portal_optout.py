@@ -1,11 +1,12 @@
 """One click ends reminders (RFC 8058), whoever's program sends it, and looking at the page does not."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 
 from api.site import Site
+from db import portal_links
 from db.session import Database
 from db.tables import CustomerSettings
 
@@ -29,7 +30,7 @@ async def _opted_out(visitor: Visitor) -> datetime | None:
     return row.opted_out_at if row else None
 
 
-async def test_one_post_opts_out_with_a_dead_link_too(visitor: Visitor) -> None:
+async def test_one_post_opts_out_with_a_link_that_has_expired_too(visitor: Visitor) -> None:
     _, token = await visitor.link(days=-0.5)
     answer = await visitor.api.http.post(
         f"/portal/opt-out/{token}", data={"List-Unsubscribe": "One-Click"}, headers={"User-Agent": "MTA"}
@@ -65,16 +66,49 @@ async def test_looking_at_the_question_decides_nothing_and_shows_no_token(visito
 
 
 @ON_ONE_DATABASE
-async def test_a_token_that_is_not_ours_is_answered_the_same(visitor: Visitor, database: Database) -> None:
+async def test_every_token_is_asked_the_same_and_every_dead_one_answered_the_same(
+    visitor: Visitor, database: Database
+) -> None:
+    _, replaced = await visitor.link()
     _, token = await visitor.link()
-    for send in (visitor.api.http.get, visitor.api.http.post):
-        ours, unknown, malformed = [
-            await send(f"/portal/opt-out/{one}", headers=BROWSER) for one in (token, UNKNOWN, "x")
-        ]
-        assert ours.status_code == unknown.status_code == malformed.status_code == 200
-        assert ours.content == unknown.content == malformed.content
-        assert private(ours) == private(unknown) == private(malformed)
-    assert await counted(database, CustomerSettings) == [1]
+    dead = (replaced, UNKNOWN, "x")
+    for send, tokens, status in (
+        (visitor.api.http.get, (token, *dead), 200),
+        (visitor.api.http.post, dead, 404),
+    ):
+        answers = [await send(f"/portal/opt-out/{one}", headers=BROWSER) for one in tokens]
+        assert {answer.status_code for answer in answers} == {status}
+        assert len({answer.content for answer in answers}) == 1
+        assert all(private(answer) == private(answers[0]) for answer in answers)
+    assert await counted(database, CustomerSettings) == [0]
+
+
+@pytest.mark.parametrize("how", ["revoked", "replaced"])
+async def test_a_link_that_was_ended_turns_reminders_neither_off_nor_on(visitor: Visitor, how: str) -> None:
+    link, ended = await visitor.link()
+    if how == "revoked":
+        async with visitor.database.transaction() as session:
+            await portal_links.revoke(session, link.id, by="system", at=datetime.now(UTC))
+    _, live = await visitor.link()
+    off = await visitor.api.http.post(f"/portal/opt-out/{ended}", headers=BROWSER)
+    assert (off.status_code, "Nothing was changed" in off.text) == (404, True)
+    assert await _opted_out(visitor) is None
+    await visitor.api.http.post(f"/portal/opt-out/{live}", headers=BROWSER)
+    first = await _opted_out(visitor)
+    assert first is not None
+    await visitor.api.http.post(f"/portal/opt-out/{ended}", content="reminders=again", headers=BROWSER | FORM)
+    assert await _opted_out(visitor) == first
+
+
+async def test_only_who_can_see_the_invoice_turns_reminders_on_again(visitor: Visitor) -> None:
+    _, token = await visitor.link()
+    await visitor.block()
+    address = f"/portal/opt-out/{token}"
+    # The one-click POST comes from the servers of a mail program, which no allowed network names.
+    assert (await visitor.api.http.post(address, headers=BROWSER)).status_code == 200
+    on = await visitor.api.http.post(address, content="reminders=again", headers=BROWSER | FORM)
+    assert on.status_code == 404
+    assert await _opted_out(visitor) is not None
 
 
 @ON_ONE_DATABASE

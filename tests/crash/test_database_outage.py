@@ -13,6 +13,7 @@ from sqlmodel import select
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from db import portal_links
 from db.session import Database
 from db.tables import Intent
 from sandbox.policies import restated
@@ -31,7 +32,9 @@ AT_ONCE = 20.0
 DELAY = {"method": "POST", "path": "^/v1/refunds$", "fault": "delay", "delay_ms": 3_000, "times": 1}
 CONTROLLER, FINANCE = ["cora@plixo.example"], ["finn@plixo.example"]
 NOTE = {"note": "PostgreSQL was killed; it came back with all that it had committed."}
-VISITOR = {"User-Agent": "Mozilla/5.0", "Cookie": f"plixo_portal={'a' * 43}"}
+TOKEN = "a" * 43
+PAGE = f"/portal/i/{portal_links.page_id(TOKEN)}/"
+VISITOR = {"User-Agent": "Mozilla/5.0", "Cookie": f"plixo_portal={TOKEN}"}
 
 
 class Chat:
@@ -158,7 +161,7 @@ async def test_a_database_that_is_killed_is_told_at_once_and_what_was_accepted_e
     assert (answer.status_code, answer.json()["code"]) == (503, "temporarily_unavailable")
     # What only follows from it is no incident of Stripe's, nor one of the portal's.
     for _ in range(6):
-        assert (await town.http.get("/portal", headers=VISITOR)).status_code == 503
+        assert (await town.http.get(PAGE, headers=VISITOR)).status_code == 503
     await until(lambda: scene.is_refunded(operation), log, PATIENCE)
 
     await scene.postgres.start()
