@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
 from billing.approval import ApprovalState, Opening, Refusal, Rung, Signature, build_ladder, open_rung
+from billing.authorship import Author, people
 from billing.deciders import Deciders
 from billing.messages import (
     ApprovalInput,
@@ -26,9 +27,9 @@ from billing.messages import (
 )
 from billing.operations import Problem
 from billing.signing import Signed, may_decide, sign
-from db import approvals, commitments, deciders, timeline
+from db import approvals, commitments, deciders, operations, timeline
 from db.session import Database
-from db.tables import Approval, Decision
+from db.tables import Approval, Decision, Operation
 
 from . import approval_events as events
 from .records import write
@@ -51,9 +52,12 @@ class Approvals:
         """Opens the round; a rung's deadlines are computed when it opens, once, from its calendar."""
         request = order.request
         async with self._database.transaction() as session:
-            who = await _deciders(session, request, order.at)
+            await operations.lock(session, request.operation)
+            operation = await operations.get_any(session, request.operation)
+            assert operation is not None, "an approval is of an operation"
+            who = await _deciders(session, request, order.at, deciders.authors_of(operation))
             opening = _open(request, _rungs(request, 0, order.at), 0, order.at, who)
-            row, new = await approvals.create(session, _row(order, opening))
+            row, new = await approvals.create(session, _row(order, opening, operation))
             if new:
                 await write(session, events.requested(order, row))
                 for event in events.vacancies(order, opening):
@@ -69,7 +73,7 @@ class Approvals:
         """
         async with self._database.transaction() as session:
             row = await approvals.lock(session, order.approval)
-            who = await _deciders(session, order.request, order.at)
+            who = await _deciders(session, order.request, order.at, deciders.authors_of(row))
             if row.state == approvals.OPEN and row.rung < order.rung:
                 opening = _open(order.request, deciders.ladder_of(row), order.rung, order.at, who)
                 await approvals.climb(
@@ -141,11 +145,13 @@ class Approvals:
 # --- The ladder -------------------------------------------------------------------------------------------
 
 
-async def _deciders(session: AsyncSession, request: ApprovalInput, at: datetime) -> Deciders:
+async def _deciders(
+    session: AsyncSession, request: ApprovalInput, at: datetime, authors: Sequence[Author]
+) -> Deciders:
     """Everybody whom any rung could ask."""
     roles = {role for step in request.ladder for role in step.roles}
-    who = await deciders.bench(session, request.organization, at, roles=roles, people=[request.requested_by])
-    return Deciders(who, request.approval, request.requested_by)
+    who = await deciders.bench(session, request.organization, at, roles=roles, people=people(authors))
+    return Deciders(who, request.approval, authors)
 
 
 def _open(
@@ -161,7 +167,7 @@ def _rungs(request: ApprovalInput, start: int, at: datetime) -> tuple[Rung, ...]
     return build_ladder(request.ladder[start:], request.calendar, at, request.calendars)
 
 
-def _row(order: OpenApproval, opening: Opening) -> Approval:
+def _row(order: OpenApproval, opening: Opening, operation: Operation) -> Approval:
     request = order.request
     return Approval(
         id=request.approval,
@@ -183,6 +189,8 @@ def _row(order: OpenApproval, opening: Opening) -> Approval:
         ladder=_dump(opening.ladder),
         deadline=opening.ladder[opening.rung].deadline,
         requested_by=request.requested_by,
+        authors=operation.authors,
+        revised=request.revised.model_dump(mode="json") if request.revised else None,
         workflow_id=order.workflow,
         opened_at=order.at,
     )
@@ -207,7 +215,8 @@ def _dump(rungs: Sequence[Rung]) -> list[dict[str, object]]:
 async def _judged(session: AsyncSession, row: Approval, order: SettleDecision) -> Signed | Problem:
     """As what the person decides and what that comes to, or why they may not. The row is locked."""
     person = order.decide.person
-    who = await deciders.bench(session, row.organization_id, order.at, people=[person, row.requested_by])
+    authors = people(deciders.authors_of(row))
+    who = await deciders.bench(session, row.organization_id, order.at, people=[person, *authors])
     case = deciders.case_of(row, who)
     refusal = may_decide(case, person)
     if refusal is not None:

@@ -9,6 +9,7 @@ from temporalio import activity
 
 from billing.authority import AuthorityUse, any_within, in_currency, why_beyond
 from billing.errors import Code
+from billing.events import REQUESTER, REVISER, WITHIN_AUTHORITY
 from billing.messages import Commit, CommitPart, Committed, Progress
 from billing.money import Money
 from billing.operations import Problem, Role
@@ -19,10 +20,6 @@ from db.tables import Commitment, TimelineEvent
 
 from .records import write
 
-WITHIN = "within the requester's authority"
-BEYOND = "beyond the requester's authority"
-ANYWAY = "reviewed whatever the requester's authority"
-
 
 class Commitments:
     """One transaction each, and each may be repeated."""
@@ -32,7 +29,7 @@ class Commitments:
 
     @activity.defn
     async def commit(self, order: Commit) -> Committed:
-        """Sets the money aside, and counts it at once where the requester may give it alone.
+        """Sets the money aside, and counts it at once where whoever shaped it last may give it alone.
 
         Of several at the same moment each sees those before it, for what is left of a payment as for what
         is left of an authority. A repeat of a round answers what the first attempt did.
@@ -52,13 +49,14 @@ class Commitments:
                 return Committed(alone=False, problem=problem)
             await commitments.hold(session, _rows(order))
             event, detail = await _weighed(session, order)
-            if event == WITHIN:
+            alone = event in WITHIN_AUTHORITY
+            if alone:
                 await commitments.decide(session, order.operation, authority_of=order.person, at=order.at)
             await write(
                 session,
                 Progress(operation=order.operation, key=key, event=event, at=order.at, detail=detail),
             )
-            return Committed(alone=event == WITHIN, why=detail["why"])
+            return Committed(alone=alone, why=detail["why"])
 
 
 async def _still_told(session: AsyncSession, order: Commit, earlier: TimelineEvent) -> Committed | None:
@@ -71,7 +69,7 @@ async def _still_told(session: AsyncSession, order: Commit, earlier: TimelineEve
     late = any((row.released_at or row.created_at) > order.at for row in rows)
     again = await timeline.find(session, order.operation, _again(earlier.key, rows[0].created_at))
     event = again or earlier
-    alone = event.event == WITHIN
+    alone = event.event in WITHIN_AUTHORITY
     counted = not alone or all(row.decided_at is not None for row in held)
     if not late and not (counted and _parts(held) == _parts(_rows(order))):
         return None
@@ -118,15 +116,16 @@ def _too_little(part: CommitPart, waiting: list[Commitment], currency: str) -> P
 
 async def _weighed(session: AsyncSession, order: Commit) -> tuple[str, dict[str, Any]]:
     """The event that says whether the person's authority covers the amount, and by what figures."""
-    why, figures = await weigh(session, order)
-    event = BEYOND if why else WITHIN
+    whose = REVISER if order.revised else REQUESTER
+    why, figures = await weigh(session, order, whose=whose)
+    weighed = "beyond" if why else "within"
     if order.reviewed_anyway:
-        event, why = ANYWAY, "The policy has this reason reviewed whatever the amount."
-    return event, figures | {"why": why}
+        weighed, why = "reviewed whatever", "The policy has this reason reviewed whatever the amount."
+    return f"{weighed} {whose}'s authority", figures | {"why": why}
 
 
 async def weigh(
-    session: AsyncSession, order: Commit, *, whose: str = "the requester", until: datetime | None = None
+    session: AsyncSession, order: Commit, *, whose: str = REQUESTER, until: datetime | None = None
 ) -> tuple[str, dict[str, Any]]:
     """Why the amount is beyond the person's authority, empty where it is not, and by what figures.
 

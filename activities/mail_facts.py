@@ -47,8 +47,11 @@ class Facts(Shown):
     """"all" where somebody of each role that is asked has to approve."""
     requested_by: str | None = None
     deadline: AwareDatetime | None = None
+    delegation: OneLine | None = None
     until: AwareDatetime | None = None
-    """When a delegation ends."""
+    """When the delegation ends."""
+    accepted: bool = False
+    """What its delegate answered."""
     comment: str | None = None
     person: str | None = None
     """Who decided, commented or delegated."""

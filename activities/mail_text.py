@@ -30,6 +30,7 @@ UNTOLD = {
     "money_ended": "refund or credit",
     "refund_failed": Refund.noun,
     "delegated": "approval",
+    "delegation_answered": "approval",
     "portal_trouble": Trouble.noun,
     "portal_trouble_escalated": Trouble.noun,
     "portal_trouble_solved": Trouble.noun,

@@ -1,8 +1,18 @@
-"""Who may ask what of an operation. The workflow says what is possible at all, roles say by whom."""
+"""Who may ask what of an operation. The workflow says what is possible at all, roles say by whom, and
+whoever shaped it has no say in what others decide.
+"""
 
 from collections.abc import Collection
+from datetime import datetime
 
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.approval import Refusal
+from billing.authorship import Author
+from billing.deciders import Bench, Deciders
+from billing.errors import BillingError
 from billing.operations import Kind, Role
+from db import approvals, commitments, deciders
 from db.tables import Operation
 
 from .auth import GIVERS, Caller
@@ -32,7 +42,7 @@ def possible(operation: Operation, caller: Caller) -> list[str]:
 
 
 def check(operation: Operation, action: str, caller: Caller) -> None:
-    """Raises ApiProblem `role_missing`, `own_request`, or the `not_…able` of the action."""
+    """Raises ApiProblem `role_missing` or the `not_…able` of the action, and BillingError `own_request`."""
     problem = _refusal(operation, action, caller)
     if problem:
         raise problem
@@ -42,14 +52,47 @@ def check(operation: Operation, action: str, caller: Caller) -> None:
         raise ApiProblem(code, f"This {named} is at {operation.stage} ({operation.state}): it {why}.")
 
 
-def _refusal(operation: Operation, action: str, caller: Caller) -> ApiProblem | None:
+async def check_authors(
+    session: AsyncSession, operation: Operation, action: str, caller: Caller, at: datetime
+) -> None:
+    """Raises BillingError for whoever may not have their way with what they or others shaped or allowed.
+
+    To accept a mismatch is a decision, so no author of it takes one: `own_request`, `requesters_delegate`. To
+    try again is no approver's: `own_approval`; nor does it spend another's authority: `others_authority`.
+    """
+    if action not in ("accept", "retry"):
+        return
+    bench = await deciders.bench(session, operation.organization_id, at, people=[caller.person])
+    who = Deciders(bench, "", deciders.authors_of(operation))
+    if action == "accept":
+        refusal = who.refusal(caller.person)
+    else:
+        refusal = await _refusal_to_retry(session, operation, who, caller, at)
+    if refusal is not None:
+        raise BillingError(refusal.code, refusal.message)
+
+
+async def _refusal_to_retry(
+    session: AsyncSession, operation: Operation, who: Deciders, caller: Caller, at: datetime
+) -> Refusal | None:
+    held = await commitments.of_operation(session, operation.id)
+    return who.refusal_to_retry(
+        Author(person=caller.person, at=at, how="retried"),
+        await approvals.yeses(session, operation.id),
+        {one.authority_of for one in held if one.authority_of is not None and one.released_at is None},
+    )
+
+
+def _refusal(operation: Operation, action: str, caller: Caller) -> Exception | None:
     roles = _roles(operation, action)
     if not caller.roles.intersection(roles):
         named = " or ".join(sorted(roles))
         return ApiProblem("role_missing", f"To {action} it needs the role {named}; ask somebody who has it.")
-    if action == "accept" and caller.person == operation.requested_by:
-        detail = "Nobody accepts a mismatch of their own request. Somebody else has to decide."
-        return ApiProblem("own_request", detail)
+    if action == "accept":
+        # Who acts for whom is looked up when they do ask for it.
+        alone = Bench({caller.person: caller.roles})
+        refusal = Deciders(alone, "", deciders.authors_of(operation)).refusal(caller.person)
+        return BillingError(refusal.code, refusal.message) if refusal else None
     return None
 
 

@@ -62,7 +62,10 @@ class PeopleQuery(Query):
 
 
 class DelegationAnswer(Answer):
-    """`delegate` decides as `delegator` would, whose authority it counts in; never the other way round."""
+    """`delegate` decides as `delegator` would, whose authority it counts in; never the other way round.
+
+    It is `offered` until the delegate accepts it, and holds for nobody before.
+    """
 
     id: str
     delegator: str
@@ -72,8 +75,10 @@ class DelegationAnswer(Answer):
     starts_at: datetime
     ends_at: datetime
     reason: str
-    state: Literal["upcoming", "active", "over", "revoked"]
+    state: Literal["offered", "declined", "upcoming", "active", "over", "revoked"]
     created_at: datetime
+    accepted_at: datetime | None
+    declined_at: datetime | None
     revoked_at: datetime | None
     revoked_by: str | None
 

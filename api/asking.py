@@ -58,11 +58,16 @@ async def tell(
 
     Raises ApiProblem `not_found`, what `actions.check` raises, and what the workflow refuses.
     """
+    at = now()
     async with context.database.transaction() as session:
+        # What is checked must still hold when the command is written beside it.
+        await operations.lock(session, (await owned(session, who, kind, id_)).id)
         operation = await owned(session, who, kind, id_)
+        await session.refresh(operation)
         actions.check(operation, action, who)
+        await actions.check_authors(session, operation, action, who, at)
         built = command if isinstance(command, Command) else await command(session, operation)
-        row = await commands.record(session, operation, who.person, built, now())
+        row = await commands.record(session, operation, who.person, built, at)
         before = operation.updated_at
     delivery = await context.dispatcher.outcome(row)
     if delivery.outcome == "refused":

@@ -34,6 +34,13 @@ class Caller:
     organization: str
     roles: frozenset[Role]
 
+    def acts(self) -> None:
+        """Raises ApiProblem `role_missing` for an auditor, whatever other role they have: auditors read."""
+        if Role.AUDITOR in self.roles:
+            raise ApiProblem(
+                "role_missing", "An auditor reads and changes nothing; ask somebody who is none."
+            )
+
     def needs(self, *roles: Role) -> None:
         """Raises ApiProblem `role_missing` unless the caller has one of the roles."""
         if not self.roles.intersection(roles):
@@ -82,10 +89,20 @@ def _refused(code: str) -> ApiProblem:
 AnyCaller = Annotated[Caller, Depends(caller)]
 
 
-def having(*roles: Role) -> Callable[..., Awaitable[Caller]]:
-    """A dependency: the caller, who has one of the roles."""
+async def actor(who: AnyCaller) -> Caller:
+    """Raises ApiProblem `role_missing` for an auditor."""
+    who.acts()
+    return who
 
-    async def with_role(who: AnyCaller) -> Caller:
+
+Actor = Annotated[Caller, Depends(actor)]
+"""Whoever may change something, if only what is theirs."""
+
+
+def having(*roles: Role) -> Callable[..., Awaitable[Caller]]:
+    """A dependency: a caller who may act, and has one of the roles."""
+
+    async def with_role(who: Actor) -> Caller:
         who.needs(*roles)
         return who
 

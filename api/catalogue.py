@@ -90,8 +90,20 @@ CATALOGUE: dict[str, Entry] = {
     "requesters_delegate": Entry(
         403,
         "You act for the requester",
-        "Nobody who acts for the requester decides on the request. "
-        "Somebody who does not act for the requester has to decide.",
+        "Nobody who acts for somebody who asked for it or revised it decides on it. "
+        "Somebody who acts for none of its authors has to decide.",
+    ),
+    "own_approval": Entry(
+        403,
+        "You approved it",
+        "Nobody has tried again what they approved. "
+        "Somebody who did not approve it, nor acts for you, has to try it again.",
+    ),
+    "others_authority": Entry(
+        403,
+        "It is not your authority",
+        "It was given on somebody else's own authority, and nobody spends that but they. "
+        "Ask them to, or leave it at that and ask for a refund of your own.",
     ),
     "wrong_role": Entry(
         403,
@@ -111,7 +123,9 @@ CATALOGUE: dict[str, Entry] = {
         "You do not have the role controller yourself; what was delegated to you can't be delegated on.",
     ),
     "not_your_delegation": Entry(
-        403, "It is not your delegation", "Only whoever gave a delegation can end it."
+        403,
+        "It is not your delegation",
+        "Only the person whom a delegation names can accept or decline it.",
     ),
     "not_found": Entry(404, "Not found", "There is nothing with this id in your organization; check the id."),
     "method_not_allowed": Entry(
@@ -138,6 +152,9 @@ CATALOGUE: dict[str, Entry] = {
     ),
     "approval_closed": Entry(
         409, "The approval is closed", "This approval is already approved; nothing more can be decided on it."
+    ),
+    "delegation_closed": Entry(
+        409, "It can't be answered any more", "This delegation is declined: it takes a new one."
     ),
     "already_decided": Entry(
         409,
@@ -231,10 +248,13 @@ CATALOGUE: dict[str, Entry] = {
         422, "Nobody has this id", "There is nobody with this id, see GET /v1/people.", "/to"
     ),
     "delegate_inactive": Entry(422, "This person has left", "This person is not active any more.", "/to"),
+    "delegate_is_auditor": Entry(
+        422, "This person audits", "An auditor reads, and decides for nobody: name another.", "/to"
+    ),
     "delegate_is_requester": Entry(
         422,
         "This person may not decide on it",
-        "This person acts for the requester and may not decide on it: name another.",
+        "This person may not decide on it: name another. Nobody decides on their own request.",
         "/to",
     ),
     "delegation_inverted": Entry(

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.authorship import Author, Shaping
 from billing.operations import Message
 from db import operations, outbox, timeline
 from db.tables import Operation, Outbox, new_id
@@ -19,6 +20,8 @@ class Command:
     """An update `name` for an operation's workflow, and the event that says who asked for it.
 
     One that `acts_at_once` has had its effect when the workflow answers.
+
+    `shapes` is what it makes of its sender, where others decide on what comes of it.
     """
 
     name: str
@@ -26,6 +29,7 @@ class Command:
     event: str
     detail: Mapping[str, Any]
     acts_at_once: bool = False
+    shapes: Shaping | None = None
 
 
 async def record(
@@ -33,9 +37,8 @@ async def record(
 ) -> Outbox:
     """Write the command, once: the same by the same person that is still on its way is the same row.
 
-    The operation is locked first, so that of two at the same moment the second finds the first.
+    Lock the operation first, so that of two at the same moment the second finds the first.
     """
-    await operations.lock(session, operation.id)
     payload = command.message.model_dump(mode="json", by_alias=True)
     for earlier in await outbox.on_its_way(session, operation.workflow_id, command.name):
         if _same(earlier.payload, payload):
@@ -50,6 +53,9 @@ async def record(
         at=at,
         detail=command.detail,
     )
+    if command.shapes is not None:
+        author = Author(person=person, at=at, how=command.shapes)
+        await operations.add_author(session, operation.id, author)
     return await outbox.enqueue(
         session,
         action=outbox.UPDATE,

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing import events
 from billing.credit import AcceptCredit, CreditInput, CreditWanted, ReviseCredit
 from billing.messages import Cancel
 from billing.operations import Kind
@@ -13,7 +14,7 @@ from workflows import ids
 
 from . import asking, examples, idempotency, money_checks, notes
 from . import money_examples as shown
-from .auth import AnyCaller, Caller, Giver
+from .auth import Actor, AnyCaller, Caller, Giver
 from .commands import Command
 from .context import Context, InContext
 from .ids import Id
@@ -130,7 +131,8 @@ async def revise(
         await money_checks.credit_by_mirror(session, who, wanted)
         note = await notes.said(session, operation, who, wanted.note)
         message = ReviseCredit(person=who.person, wanted=wanted, note=note)
-        return Command("revise", message, "revision asked for", wanted.model_dump(mode="json"))
+        detail = wanted.model_dump(mode="json")
+        return Command("revise", message, events.REVISION_ASKED, detail, shapes="revised")
 
     return await asking.tell(context, who, Kind.CREDIT, id, "revise", command, response)
 
@@ -143,6 +145,7 @@ async def revise(
         *WITH_BODY,
         *TOLD,
         "own_request",
+        "requesters_delegate",
         "not_resolvable",
         "nothing_to_resolve",
         also=(202, OperationAnswer),
@@ -150,12 +153,12 @@ async def revise(
     openapi_extra=body_example(shown.CREDIT_RESOLUTION),
 )
 async def resolve(
-    id: Id, body: CreditResolutionBody, who: AnyCaller, context: InContext, response: Response
+    id: Id, body: CreditResolutionBody, who: Actor, context: InContext, response: Response
 ) -> OperationAnswer:
     """For a credit that came out other than agreed: a controller or Legal, not the requester, accepts it."""
     message = AcceptCredit(person=who.person, comment=body.comment)
     detail = {"action": body.action, "comment": body.comment}
-    command = Command("resolve", message, "resolution asked for", detail)
+    command = Command("resolve", message, events.RESOLUTION_ASKED, detail)
     return await asking.tell(context, who, Kind.CREDIT, id, body.action, command, response)
 
 

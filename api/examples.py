@@ -144,6 +144,8 @@ APPROVAL: Example = {
     "deadline": "2026-04-16T21:00:00Z",
     "signatures": [],
     "requested_by": _ADMIN,
+    "authors": [{"person": _ADMIN, "at": "2026-04-16T12:58:30Z", "how": "asked"}],
+    "revised": None,
     "decided_by": None,
     "opened_at": "2026-04-16T13:00:00Z",
     "closed_at": None,
@@ -186,8 +188,10 @@ DELEGATION: Example = {
     "starts_at": "2026-08-03T07:00:00Z",
     "ends_at": "2026-08-21T21:00:00Z",
     "reason": "On leave in August.",
-    "state": "upcoming",
+    "state": "offered",
     "created_at": "2026-04-16T14:00:00Z",
+    "accepted_at": None,
+    "declined_at": None,
     "revoked_at": None,
     "revoked_by": None,
 }
@@ -197,9 +201,16 @@ APPROVAL_DELEGATION: Example = DELEGATION | {
     "starts_at": "2026-04-16T14:00:00Z",
     "ends_at": "2026-04-20T21:00:00Z",
     "reason": "I travel until Monday.",
-    "state": "active",
 }
-REVOKED_DELEGATION: Example = DELEGATION | {
+ACCEPTED_DELEGATION: Example = DELEGATION | {
+    "state": "upcoming",
+    "accepted_at": "2026-04-16T15:20:00Z",
+}
+DECLINED_DELEGATION: Example = DELEGATION | {
+    "state": "declined",
+    "declined_at": "2026-04-16T15:20:00Z",
+}
+REVOKED_DELEGATION: Example = ACCEPTED_DELEGATION | {
     "state": "revoked",
     "revoked_at": "2026-05-04T08:15:00Z",
     "revoked_by": _CONTROLLER,

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.authorship import Author
 from billing.errors import Conflict
 from billing.hashing import digest
 from billing.operations import Kind, Message, State
@@ -101,6 +102,7 @@ def _draft(context: Context, who: Caller, key: str | None, asked: Asked[Any], at
         idempotency_key=key,
         policy=context.policy_document,
         requested_by=who.person,
+        authors=[Author(person=who.person, at=at, how="asked").model_dump(mode="json")],
         allowed_actions=list(asked.actions),
         workflow_id=ids.operation_workflow(id_),
         created_at=at,

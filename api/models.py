@@ -6,7 +6,9 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from billing.approval import ApprovalState, Rung, Signature
+from billing.authorship import Author
 from billing.limits import LimitCheck
+from billing.messages import Revised
 from billing.money import Money
 from billing.operations import Kind, State
 from billing.plan_change import Effective, Invoicing
@@ -179,6 +181,8 @@ class ApprovalAnswer(Answer):
     deadline: datetime | None
     signatures: list[Signature] = Field(description="Who has approved so far")
     requested_by: str
+    authors: list[Author] = Field(description="Who shaped it; none of them may decide it")
+    revised: Revised | None = Field(description="How it came out of the round before; null: as asked for")
     decided_by: str | None
     opened_at: datetime
     closed_at: datetime | None

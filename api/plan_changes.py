@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing import events
 from billing.messages import Cancel, Resolve, Revise
 from billing.operations import Kind
 from billing.plan_change import PlanChangeInput, Terms, Wanted
@@ -13,7 +14,7 @@ from db.tables import Operation, Organization
 from workflows import ids
 
 from . import asking, examples, idempotency
-from .auth import AnyCaller, BillingAdmin, Caller
+from .auth import Actor, BillingAdmin, Caller
 from .commands import Command
 from .context import Context, InContext
 from .ids import Id
@@ -122,7 +123,8 @@ async def revise(
     async def command(session: AsyncSession, _: Operation) -> Command:
         await _sensible(session, who, wanted)
         message = Revise(person=who.person, wanted=wanted)
-        return Command("revise", message, "revision asked for", wanted.model_dump(mode="json"))
+        detail = wanted.model_dump(mode="json")
+        return Command("revise", message, events.REVISION_ASKED, detail, shapes="revised")
 
     return await asking.tell(context, who, Kind.PLAN_CHANGE, id, "revise", command, response)
 
@@ -135,6 +137,7 @@ async def revise(
         *WITH_BODY,
         "role_missing",
         "own_request",
+        "requesters_delegate",
         "not_found",
         "not_resolvable",
         "nothing_to_resolve",
@@ -145,12 +148,12 @@ async def revise(
     openapi_extra=body_example(examples.RESOLUTION),
 )
 async def resolve(
-    id: Id, body: ResolutionBody, who: AnyCaller, context: InContext, response: Response
+    id: Id, body: ResolutionBody, who: Actor, context: InContext, response: Response
 ) -> OperationAnswer:
     """For a change whose lines in Stripe are not those that were approved."""
     message = Resolve(person=who.person, action=body.action, comment=body.comment)
     detail = {"action": body.action, "comment": body.comment}
-    command = Command("resolve", message, "resolution asked for", detail)
+    command = Command("resolve", message, events.RESOLUTION_ASKED, detail)
     return await asking.tell(context, who, Kind.PLAN_CHANGE, id, body.action, command, response)
 
 

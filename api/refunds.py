@@ -5,6 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing import events
+from billing.authorship import Shaping
 from billing.messages import Cancel
 from billing.operations import Kind
 from billing.refund import RefundInput, RefundWanted, ResolveRefund, ReviseRefund
@@ -129,7 +131,8 @@ async def revise(
         await money_checks.refund_by_mirror(session, who, wanted)
         note = await notes.said(session, operation, who, wanted.note)
         message = ReviseRefund(person=who.person, wanted=wanted, note=note)
-        return Command("revise", message, "revision asked for", wanted.model_dump(mode="json"))
+        detail = wanted.model_dump(mode="json")
+        return Command("revise", message, events.REVISION_ASKED, detail, shapes="revised")
 
     return await asking.tell(context, who, Kind.REFUND, id, "revise", command, response)
 
@@ -141,6 +144,8 @@ async def revise(
         {200: shown.FAILED_REFUND, 202: shown.FAILED_REFUND_PENDING},
         *WITH_BODY,
         *TOLD,
+        "own_approval",
+        "others_authority",
         "not_resolvable",
         "nothing_to_resolve",
         also=(202, OperationAnswer),
@@ -150,10 +155,15 @@ async def revise(
 async def resolve(
     id: Id, body: RefundResolutionBody, who: Giver, context: InContext, response: Response
 ) -> OperationAnswer:
-    """`retry` asks Stripe for what did not come through once more; `close` leaves it at what did."""
+    """`retry` asks Stripe for what did not come through once more; `close` leaves it at what did.
+
+    A retry gives no more than was allowed and counts where it did. So nobody has tried again what they
+    approved, and what went out on one person's own authority is tried again by that person alone.
+    """
     message = ResolveRefund(person=who.person, action=body.action, comment=body.comment)
     detail = {"action": body.action, "comment": body.comment}
-    command = Command("resolve", message, "resolution asked for", detail)
+    retried: Shaping | None = "retried" if body.action == "retry" else None
+    command = Command("resolve", message, events.RESOLUTION_ASKED, detail, shapes=retried)
     return await asking.tell(context, who, Kind.REFUND, id, body.action, command, response)
 
 

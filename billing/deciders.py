@@ -1,22 +1,28 @@
 """Who may decide on an approval, and as what: in a role of their own, or for somebody who lent theirs."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 from typing import NamedTuple
 
 from .approval import Refusal, Rung, Signature
+from .authorship import SHAPED, Author
 from .errors import Code
 from .operations import Role
 
 
 class ActsFor(NamedTuple):
-    """A delegation that is in force: of one role or all, for one approval or every one."""
+    """A delegation that the delegate agreed to: of one role or all, for one approval or every one.
+
+    `until` is when one that is in force no more was over.
+    """
 
     delegator: str
     delegate: str
     role: Role | None = None
     approval: str | None = None
+    until: datetime | None = None
 
 
 class Capacity(NamedTuple):
@@ -36,37 +42,78 @@ class Capacity(NamedTuple):
 class Bench:
     """An organization's active people with their roles, and who acts for whom, at one moment.
 
-    Only people who are looked for need to be there; whoever is not there is not active.
+    Only people who are looked for need to be there; whoever is not there is not active. `acted` are the
+    delegations that were in force before.
     """
 
     roles: Mapping[str, Collection[Role]]
     acting: Sequence[ActsFor] = ()
+    acted: Sequence[ActsFor] = ()
 
 
 @dataclass(frozen=True)
 class Deciders:
-    """Who may decide on one request."""
+    """Who may decide on what these authors shaped. The rule is here alone; every door asks here."""
 
     bench: Bench
     approval: str
-    requester: str
+    authors: Sequence[Author]
 
     @cached_property
     def barred(self) -> frozenset[str]:
-        """The requester and whoever acts for them, in whatever matter."""
-        delegates = (one.delegate for one in self.bench.acting if one.delegator == self.requester)
-        return frozenset([self.requester, *delegates])
+        """The authors, whoever acts for one of them or did since they shaped it, and auditors."""
+        auditors = (person for person, roles in self.bench.roles.items() if Role.AUDITOR in roles)
+        return frozenset([*self._shaped, *self._delegates, *auditors])
+
+    @cached_property
+    def _shaped(self) -> Mapping[str, str]:
+        """What each author did first."""
+        return {author.person: author.how for author in reversed(self.authors)}
+
+    @cached_property
+    def _delegates(self) -> frozenset[str]:
+        """In whatever matter. Who revokes a delegation after asking has not made a judge of the delegate."""
+        return frozenset(
+            one.delegate
+            for author in self.authors
+            for one in (*self.bench.acting, *self.bench.acted)
+            if one.delegator == author.person and (one.until is None or one.until > author.at)
+        )
 
     def refusal(self, person: str) -> Refusal | None:
         """Why somebody may have no say in this, whatever their role."""
-        if person == self.requester:
-            return Refusal(code=Code.OWN_REQUEST, message="Nobody decides on their own request.")
-        if person in self.barred:
+        if person in self._shaped:
+            return Refusal(code=Code.OWN_REQUEST, message=SHAPED[self._shaped[person]])
+        if person in self._delegates:
             return Refusal(
                 code=Code.REQUESTERS_DELEGATE,
-                message="Nobody who acts for the requester decides on the request.",
+                message="Nobody who acts for somebody who asked for it or revised it decides on it.",
             )
+        if person in self.barred:
+            return Refusal(code=Code.WRONG_ROLE, message="An auditor reads, and decides nothing.")
         return None
+
+    def refusal_to_retry(
+        self, author: Author, yeses: Iterable[Signature], spent: Collection[str]
+    ) -> Refusal | None:
+        """Why somebody may not have tried again what was allowed already.
+
+        It gives no more than was allowed then and counts where it did, in the authority of those in `spent`.
+        What was approved is not tried again by those who said yes to it; what went out on one person's own
+        authority is tried again by that person alone.
+        """
+        decided = taken(yeses)
+        if decided and not (spent and decided.isdisjoint(spent)):
+            shaped = replace(self, authors=[*self.authors, author])
+            if decided.isdisjoint(shaped.barred - self.barred):
+                return None
+            return Refusal(code=Code.OWN_APPROVAL, message="Nobody has tried again what they approved.")
+        if not spent or author.person in spent:
+            return None
+        return Refusal(
+            code=Code.OTHERS_AUTHORITY,
+            message="It was given on somebody else's own authority, and nobody spends that but they.",
+        )
 
     def capacities(self, person: str) -> tuple[Capacity, ...]:
         """As what somebody may decide, their own roles first.

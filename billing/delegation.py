@@ -1,8 +1,11 @@
 """Delegations: who may let somebody decide in their place, and for how long."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
+from .deciders import Deciders
 from .errors import Conflict, Forbidden, InvalidRequest
+from .operations import Role
 
 LONGEST = timedelta(days=366)
 CLOCKS_DIFFER = timedelta(minutes=5)
@@ -35,10 +38,10 @@ def check_period(
         )
 
 
-def check_delegate(delegator: str, to: str, active: bool | None) -> None:
+def check_delegate(delegator: str, to: str, active: bool | None, roles: Collection[str]) -> None:
     """Whether somebody can be a delegate; `active` of None is a person who is not there.
 
-    Raises InvalidRequest `delegate_is_self`, `delegate_unknown` and `delegate_inactive`.
+    Raises InvalidRequest `delegate_is_self`, `delegate_unknown`, `delegate_inactive`, `delegate_is_auditor`.
     """
     if to == delegator:
         raise InvalidRequest("delegate_is_self", "name somebody else: you decide for yourself", field="to")
@@ -48,14 +51,20 @@ def check_delegate(delegator: str, to: str, active: bool | None) -> None:
         )
     if not active:
         raise InvalidRequest("delegate_inactive", "this person is not active any more", field="to")
-
-
-def check_of_approval(to: str, requester: str, barred: frozenset[str]) -> None:
-    """Raises InvalidRequest `delegate_is_requester` for whoever may have no say in an approval."""
-    if to in barred:
-        who = "asked for this themselves" if to == requester else "acts for the requester"
+    if Role.AUDITOR in roles:
         raise InvalidRequest(
-            "delegate_is_requester", f"this person {who} and may not decide on it: name another", field="to"
+            "delegate_is_auditor", "an auditor reads, and decides for nobody: name another", field="to"
+        )
+
+
+def check_of_approval(to: str, deciders: Deciders) -> None:
+    """Raises InvalidRequest `delegate_is_requester` for whoever may have no say in an approval."""
+    refusal = deciders.refusal(to)
+    if refusal is not None:
+        raise InvalidRequest(
+            "delegate_is_requester",
+            f"this person may not decide on it: name another. {refusal.message}",
+            field="to",
         )
 
 

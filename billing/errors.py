@@ -32,6 +32,8 @@ class Code(StrEnum):
     AMOUNT_NOT_IN_STEPS = "amount_not_in_steps"
     OWN_REQUEST = "own_request"
     REQUESTERS_DELEGATE = "requesters_delegate"
+    OWN_APPROVAL = "own_approval"
+    OTHERS_AUTHORITY = "others_authority"
     WRONG_ROLE = "wrong_role"
     AUTHORITY_TOO_SMALL = "authority_too_small"
     PAYMENT_UNKNOWN = "payment_unknown"
@@ -64,7 +66,9 @@ MENDS: dict[str, str] = {
     Code.CURRENCY_MISMATCH: "Give both amounts in the same currency.",
     Code.AMOUNT_NOT_IN_STEPS: "Ask for one of the amounts that the message names.",
     Code.OWN_REQUEST: "Somebody else has to decide.",
-    Code.REQUESTERS_DELEGATE: "Somebody who does not act for the requester has to decide.",
+    Code.REQUESTERS_DELEGATE: "Somebody who acts for none of its authors has to decide.",
+    Code.OWN_APPROVAL: "Somebody who did not approve it, nor acts for you, has to try it again.",
+    Code.OTHERS_AUTHORITY: "Ask them to, or leave it at that and ask for a refund of your own.",
     Code.WRONG_ROLE: "Somebody with a role of the ladder's present or earlier rungs has to decide.",
     Code.AUTHORITY_TOO_SMALL: "Somebody with a larger authority has to decide.",
     Code.PAYMENT_UNKNOWN: "Check the id: it must be a payment of one of your customers in Stripe.",

@@ -8,7 +8,11 @@ NOTE_ADDED = "note added"
 CHANGED_IN_STRIPE = "changed in Stripe"
 REFUSED_BY_STRIPE = "refused by Stripe"
 REVIEW_REQUESTED = "review requested"
-WITHIN_AUTHORITY = "within the requester's authority"
+REVISION_ASKED = "revision asked for"
+RESOLUTION_ASKED = "resolution asked for"
+REQUESTER, REVISER = "the requester", "the reviser"
+"""Whose authority an amount is weighed against: that of whoever shaped it last."""
+WITHIN_AUTHORITY = frozenset(f"within {whose}'s authority" for whose in (REQUESTER, REVISER))
 FINANCE_TOLD = "Finance told"
 
 

@@ -161,6 +161,6 @@ def check_commitments(evidence: Evidence) -> None:
 
 def _covering(evidence: Evidence, weighed: Event) -> list[object]:
     """Whose authority covers it: the requester's own, or that of the approval after it."""
-    own = [weighed.detail["person"]] if weighed.event == WITHIN_AUTHORITY else []
+    own = [weighed.detail["person"]] if weighed.event in WITHIN_AUTHORITY else []
     after = evidence.timeline[weighed.seq :]
     return own + [event.detail["authority_of"] for event in after if "authority_of" in event.detail]

@@ -25,16 +25,6 @@ class Decide(Message):
     comment: str | None = None
 
 
-class Delegated(Message):
-    """An approver lets somebody decide in their place; `delegation` names its row, written first."""
-
-    delegation: str
-    person: str
-    to: str
-    until: AwareDatetime
-    comment: str
-
-
 class Cancel(Message):
     """The requester, or another billing admin, takes an operation back."""
 
@@ -66,6 +56,16 @@ class Acknowledge(Message):
 # --- The review ---------------------------------------------------------------------------------------
 
 
+class Revised(Message):
+    """How a subject came out of the round before: who asked for changes, in what words, who then revised it,
+    and what it was."""
+
+    by: str
+    asked_by: str | None
+    comment: str | None
+    former: dict[str, Any]
+
+
 class ApprovalInput(Message):
     """One round of review."""
 
@@ -91,6 +91,8 @@ class ApprovalInput(Message):
     """The kinds whose amounts count in the windows."""
     rule: str = ""
     """Why it is asked at all, for those who decide."""
+    revised: Revised | None = None
+    """None where it is as it was asked for."""
 
 
 class OpenApproval(Message):
@@ -191,7 +193,7 @@ class CommitPart(Message):
 
 
 class Commit(Message):
-    """Set money aside for an operation, and see whether its requester may give it alone.
+    """Set money aside for an operation, and see whether the person who shaped it last may give it alone.
 
     Counted under the organization's lock, so that of two requests at the same moment the second sees the
     first. `authority` is what each role may decide; the roles are the person's at this time.
@@ -201,19 +203,21 @@ class Commit(Message):
     operation: str
     kind: Kind
     person: str
+    revised: bool = False
+    """Whether the person revised it, rather than asked for it as it is."""
     customer: str | None
     currency: str
     parts: tuple[CommitPart, ...]
     authority: dict[Role, tuple[AuthorityLimit, ...]]
     counted: tuple[Kind, ...]
     reviewed_anyway: bool = False
-    """Whether it is reviewed whatever the requester's authority."""
+    """Whether it is reviewed whatever the person's authority."""
     round: int
     at: AwareDatetime
 
 
 class Committed(Message):
-    """`alone`: within the requester's authority, and counted in it; otherwise `why` it needs an approval.
+    """`alone`: within the person's authority, and counted in it; otherwise `why` it needs an approval.
 
     A `problem` means that nothing was set aside: other operations hold what is left of a payment.
     """

@@ -8,13 +8,14 @@ from sqlalchemy import update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.approval import Signature
 from billing.errors import Conflict
 
 from .pages import DEFAULT_LIMIT, Page, read_page
 from .statements import insert_if_new
 from .tables import Approval, Decision
 
-OPEN = "open"
+OPEN, APPROVED = "open", "approved"
 PENDING, ACCEPTED, REFUSED = "pending", "accepted", "refused"
 
 
@@ -202,6 +203,20 @@ async def decisions(session: AsyncSession, approval_id: str) -> list[Decision]:
         select(Decision).where(Decision.approval_id == approval_id).order_by(col(Decision.created_at))
     )
     return list(found)
+
+
+async def yeses(session: AsyncSession, operation_id: str) -> list[Signature]:
+    """Who said yes to what the operation was last approved on; nobody where it went without an approval."""
+    found = await session.exec(
+        select(Approval)
+        .where(Approval.operation_id == operation_id)
+        .order_by(col(Approval.round).desc())
+        .limit(1)
+    )
+    last = found.first()
+    if last is None or last.state != APPROVED:
+        return []
+    return [Signature.model_validate(one) for one in last.signatures]
 
 
 async def lock(session: AsyncSession, approval_id: str) -> Approval:

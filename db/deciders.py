@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.approval import Rung, Signature
 from billing.authority import in_currency
+from billing.authorship import Author
 from billing.deciders import ActsFor, Bench, Deciders
 from billing.money import Money
 from billing.operations import Kind, Role
@@ -18,7 +19,7 @@ from billing.signing import Authority, Case
 
 from . import commitments, delegations
 from .people import may_have
-from .tables import Approval, Person
+from .tables import Approval, Delegation, Operation, Person
 
 _LIMITS: TypeAdapter[dict[Role, tuple[AuthorityLimit, ...]]] = TypeAdapter(
     dict[Role, tuple[AuthorityLimit, ...]]
@@ -33,11 +34,10 @@ async def bench(
     roles: Iterable[Role] = (),
     people: Collection[str] = (),
 ) -> Bench:
-    """Who acts for whom at this time, and the active people among those, of `people` and of these roles."""
-    acting = [
-        ActsFor(one.from_person, one.to_person, Role(one.role) if one.role else None, one.approval_id)
-        for one in await delegations.active(session, organization_id, at)
-    ]
+    """Who acts for whom at this time and did before, and the active people among those who do, of `people`
+    and of these roles."""
+    agreed = [_acts_for(one, at) for one in await delegations.begun(session, organization_id, at)]
+    acting = [one for one in agreed if one.until is None]
     ids = {*people, *(one.delegator for one in acting), *(one.delegate for one in acting)}
     found = await session.exec(
         select(Person)
@@ -48,13 +48,32 @@ async def bench(
         )
         .execution_options(populate_existing=True)
     )
-    return Bench({person.id: tuple(map(Role, person.roles)) for person in found}, tuple(acting))
+    return Bench(
+        {person.id: tuple(map(Role, person.roles)) for person in found},
+        tuple(acting),
+        tuple(one for one in agreed if one.until is not None),
+    )
+
+
+def _acts_for(row: Delegation, at: datetime) -> ActsFor:
+    over = min(row.ends_at, row.revoked_at or row.ends_at)
+    return ActsFor(
+        row.from_person,
+        row.to_person,
+        Role(row.role) if row.role else None,
+        row.approval_id,
+        over if over <= at else None,
+    )
+
+
+def authors_of(row: Operation | Approval) -> tuple[Author, ...]:
+    return tuple(Author.model_validate(author) for author in row.authors)
 
 
 def case_of(approval: Approval, who: Bench) -> Case:
     """An approval with those who may decide on it."""
     return Case(
-        Deciders(who, approval.id, approval.requested_by),
+        Deciders(who, approval.id, authors_of(approval)),
         ladder_of(approval),
         approval.rung,
         signatures_of(approval),

@@ -6,9 +6,13 @@ from sqlalchemy import ColumnElement, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.delegation import LONGEST
+
 from .pages import DEFAULT_LIMIT, Page, read_page
 from .statements import insert_if_new
 from .tables import Delegation
+
+_ANSWERED = (Delegation.accepted_at, Delegation.declined_at, Delegation.revoked_at)
 
 
 async def add(session: AsyncSession, row: Delegation) -> Delegation:
@@ -23,7 +27,7 @@ async def get(session: AsyncSession, organization_id: str, delegation_id: str) -
 
 
 async def same(session: AsyncSession, row: Delegation) -> Delegation | None:
-    """One that lets the same person decide the same until the same time, and is not revoked."""
+    """One that lets the same person decide the same until the same time, not revoked and not declined."""
     found = await session.exec(
         select(Delegation).where(
             Delegation.organization_id == row.organization_id,
@@ -34,6 +38,7 @@ async def same(session: AsyncSession, row: Delegation) -> Delegation | None:
             Delegation.starts_at <= row.starts_at,
             Delegation.ends_at == row.ends_at,
             col(Delegation.revoked_at).is_(None),
+            col(Delegation.declined_at).is_(None),
         )
     )
     return found.first()
@@ -77,21 +82,47 @@ async def revoke(session: AsyncSession, delegation_id: str, *, by: str, at: date
     return delegation
 
 
-async def active(session: AsyncSession, organization_id: str, at: datetime) -> list[Delegation]:
-    """All of an organization's delegations that hold at a time, the earliest first."""
+async def answer(session: AsyncSession, delegation_id: str, *, accepts: bool, at: datetime) -> Delegation:
+    """The delegate agrees, or does not; the first answer stays. Returns the delegation as it then is.
+
+    Raises LookupError when there is none.
+    """
+    await session.exec(
+        update(Delegation)
+        .where(
+            col(Delegation.id) == delegation_id,
+            *(col(one).is_(None) for one in _ANSWERED),
+            col(Delegation.ends_at) > at,
+        )
+        .values(**{"accepted_at" if accepts else "declined_at": at})
+        .execution_options(synchronize_session=False)
+    )
+    delegation = await _get_any(session, delegation_id)
+    await session.refresh(delegation)
+    return delegation
+
+
+async def begun(session: AsyncSession, organization_id: str, at: datetime) -> list[Delegation]:
+    """Those of an organization that have come into force and were over at most a year ago, the earliest
+    first."""
     found = await session.exec(
         select(Delegation)
         .where(
             Delegation.organization_id == organization_id,
-            *_holding(at),
+            col(Delegation.accepted_at) <= at,
+            Delegation.starts_at <= at,
+            Delegation.ends_at > at - LONGEST,
+            or_(col(Delegation.revoked_at).is_(None), col(Delegation.revoked_at) > Delegation.starts_at),
         )
         .order_by(col(Delegation.starts_at), col(Delegation.id))
+        .execution_options(populate_existing=True)
     )
     return list(found)
 
 
 def _holding(at: datetime) -> tuple[ColumnElement[bool], ...]:
     return (
+        col(Delegation.accepted_at) <= at,
         col(Delegation.ends_at) > at,
         col(Delegation.starts_at) <= at,
         col(Delegation.revoked_at).is_(None),

@@ -9,6 +9,7 @@ from sqlalchemy import func, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.authorship import Author
 from billing.errors import Conflict
 from billing.operations import Kind, State
 
@@ -56,6 +57,16 @@ async def lock(session: AsyncSession, operation_id: str) -> None:
     await session.exec(
         select(Operation.id).where(Operation.id == operation_id).with_for_update(key_share=True)
     )
+
+
+async def add_author(session: AsyncSession, operation_id: str, author: Author) -> None:
+    """Note who has shaped it, in the transaction that notes what they said. Lock the operation before."""
+    found = await session.exec(
+        select(Operation).where(Operation.id == operation_id).execution_options(populate_existing=True)
+    )
+    operation = found.one()
+    operation.authors = [*operation.authors, author.model_dump(mode="json")]
+    await session.flush()
 
 
 async def create(session: AsyncSession, operation: Operation) -> tuple[Operation, bool]:

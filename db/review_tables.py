@@ -48,6 +48,10 @@ class Approval(SQLModel, table=True):
     """What the requester gave."""
     rule: str | None = None
     """Why it is asked at all."""
+    authors: list[dict[str, Any]] = added_list()
+    """`billing.authorship.Author`s: who had shaped the subject when it was put before the approvers."""
+    revised: dict[str, Any] | None = document(default=None)
+    """`billing.messages.Revised`: how it came out of the round before; None where nobody revised it."""
 
 
 class Decision(SQLModel, table=True):
@@ -71,7 +75,7 @@ class Decision(SQLModel, table=True):
 
 
 class Delegation(SQLModel, table=True):
-    """Somebody decides for somebody else, from `starts_at` until before `ends_at`."""
+    """Somebody decides for somebody else, from `starts_at` until before `ends_at`, once they have agreed."""
 
     __tablename__ = "delegations"
     __table_args__ = (
@@ -93,6 +97,9 @@ class Delegation(SQLModel, table=True):
     created_at: datetime = utc()
     revoked_at: datetime | None = utc(default=None)
     revoked_by: str | None = None
+    accepted_at: datetime | None = utc(default=None)
+    """When the delegate agreed; until then it is in force for nobody."""
+    declined_at: datetime | None = utc(default=None)
 
 
 class Notice(SQLModel, table=True):

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-from .columns import Utc, document, minor, new_id, utc
+from .columns import Utc, added_list, document, minor, new_id, utc
 from .incident_tables import HealthCount, Hold, Incident, IncidentStep, Setback, StripeBudget
 from .mirror_tables import (
     BalanceTransactionRow,
@@ -208,6 +208,8 @@ class Operation(SQLModel, table=True):
     closed_at: datetime | None = utc(default=None)
     product_key: str | None = None
     """Of what the product begins by itself, where it may be tried twice. No request can set it."""
+    authors: list[dict[str, Any]] = added_list()
+    """`billing.authorship.Author`s: who asked for it, revised it or had it tried again, in order."""
 
 
 class TimelineEvent(SQLModel, table=True):

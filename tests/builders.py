@@ -175,7 +175,13 @@ def an_operation(tenant: Tenant, **fields: Any) -> Operation:
         "created_at": NOW,
         "updated_at": NOW,
     }
-    return Operation(**defaults | fields)
+    return Operation(**{"authors": authored(defaults | fields)} | defaults | fields)
+
+
+def authored(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """As the API notes whoever asked for an operation."""
+    at = row.get("created_at", NOW).isoformat().replace("+00:00", "Z")
+    return [{"person": row["requested_by"], "at": at, "how": "asked"}]
 
 
 def an_approval(operation: Operation, **fields: Any) -> Approval:
@@ -198,6 +204,8 @@ def an_approval(operation: Operation, **fields: Any) -> Approval:
         "workflow_id": f"approval-{id_}",
         "opened_at": NOW,
     }
+    asked = {"requested_by": (defaults | fields)["requested_by"], "created_at": operation.created_at}
+    defaults["authors"] = operation.authors if "requested_by" not in fields else authored(asked)
     return Approval(**defaults | fields)
 
 

@@ -60,7 +60,7 @@ def a_note(operation: Operation, **fields: Any) -> NoteRow:
 
 
 def a_delegation(from_person: Person, to_person: Person, **fields: Any) -> Delegation:
-    """For all of March, beginning now."""
+    """For all of March, beginning now; the delegate has agreed."""
     defaults: dict[str, Any] = {
         "id": new_id("dlg"),
         "organization_id": from_person.organization_id,
@@ -72,7 +72,8 @@ def a_delegation(from_person: Person, to_person: Person, **fields: Any) -> Deleg
         "created_by": from_person.id,
         "created_at": NOW,
     }
-    return Delegation(**defaults | fields)
+    given = defaults | fields
+    return Delegation(**{"accepted_at": min(NOW, given["starts_at"])} | given)
 
 
 def a_payment(organization_id: str, **fields: Any) -> PaymentRow:

@@ -15,7 +15,6 @@ with workflow.unsafe.imports_passed_through():
         ClimbApproval,
         CloseApproval,
         Decide,
-        Delegated,
         OpenApproval,
         OpenedApproval,
         RemindApproval,
@@ -80,24 +79,11 @@ class ApprovalWorkflow:
 
     @decide.validator
     def _check(self, decide: Decide) -> None:
-        self._check_open()
-        if decide.person == self._request.requested_by:
-            raise ApplicationError("Nobody decides their own request.", type="own_request")
-        if decide.subject_hash != self._request.subject_hash:
-            raise ApplicationError("It has changed since it was looked at.", type="stale_subject")
-
-    @workflow.update
-    async def delegate(self, delegated: Delegated) -> None:
-        """Tells somebody that they may decide in an approver's place; its row was written first."""
-        self._mails.delegated(delegated)
-
-    @delegate.validator
-    def _check_delegate(self, delegated: Delegated) -> None:
-        self._check_open()
-
-    def _check_open(self) -> None:
+        """Who may decide is looked up when it is settled: here nobody knows who acts for whom."""
         if self._outcome is not None or self._dismissed is not None:
             raise ApplicationError("It has already been decided.", type="approval_closed")
+        if decide.subject_hash != self._request.subject_hash:
+            raise ApplicationError("It has changed since it was looked at.", type="stale_subject")
 
     @workflow.signal
     def dismiss(self, reason: str) -> None:

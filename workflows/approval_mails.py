@@ -1,4 +1,4 @@
-"""The mails of a review: to those whom it waits for, and to those who are to decide in their place."""
+"""The mails of a review, to those whom it waits for."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.mail import Mailer
     from billing.approval import Rung
-    from billing.messages import ApprovalInput, Audience, Delegated, MailRequest
+    from billing.messages import ApprovalInput, Audience, MailRequest
 
 from . import options
 
@@ -25,16 +25,6 @@ class ApprovalMails:
         """To everybody whom the rung waits for; `why` says why it is they."""
         context = {"deadline": rung.deadline.isoformat(), "needs": rung.needs, "why": why}
         self._send(key, template, audience or Audience(roles=rung.roles), context)
-
-    def delegated(self, delegated: Delegated) -> None:
-        """To somebody who may now decide in an approver's place."""
-        context = {
-            "person": delegated.person,
-            "until": delegated.until.isoformat(),
-            "comment": delegated.comment,
-        }
-        to = Audience(roles=(), people=(delegated.to,))
-        self._send(f"delegated:{delegated.delegation}", "delegated", to, context)
 
     def _send(self, key: str, template: str, audience: Audience, more: dict[str, Any]) -> None:
         asked = self._request
@@ -54,6 +44,7 @@ class ApprovalMails:
                 "requested_by": asked.requested_by,
                 "reason": asked.reason,
                 "rule": asked.rule or None,
+                "revised": asked.revised.model_dump(mode="json") if asked.revised else None,
             }
             | more,
         )

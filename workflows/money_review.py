@@ -8,7 +8,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.commitments import Commitments
-    from billing.messages import ApprovalOutcome, Commit, CommitPart, Committed
+    from billing.messages import ApprovalOutcome, Commit, CommitPart, Committed, Revised
     from billing.money import Money
     from billing.operations import Kind, Message, Problem, State
     from billing.policy import MoneyPolicy
@@ -51,6 +51,7 @@ class MoneyReview(Generic[Subject]):
         self._story, self._waits, self._kind, self._rules = story, waits, kind, rules
         self._plan, self._holds, self._revise = plan, holds, revise
         self._round = 0
+        self._revised: Revised | None = None
         self.subject: Subject | None = None
         """What is, or was last, asked for."""
 
@@ -105,13 +106,14 @@ class MoneyReview(Generic[Subject]):
         return planned
 
     async def _commit(self, planned: Planned[Subject]) -> Committed:
-        """Sets the money aside and asks whether the requester may give it alone."""
+        """Sets the money aside and asks whether whoever shaped it last may give it alone."""
         policy = self._story.policy
         order = Commit(
             organization=self._story.organization,
             operation=self._story.operation,
             kind=self._kind,
-            person=self._story.requested_by,
+            person=self._revised.by if self._revised else self._story.requested_by,
+            revised=self._revised is not None,
             customer=planned.customer,
             currency=planned.amount.currency,
             parts=planned.parts,
@@ -140,6 +142,7 @@ class MoneyReview(Generic[Subject]):
             amount=planned.amount,
             customer=planned.customer,
             rule=rule,
+            revised=self._revised,
         )
         approval = await self._story.start_review(asked, round_=self._round)
         await self._waits.until(lambda: self._waits.cancelled is not None or approval.done())
@@ -148,7 +151,7 @@ class MoneyReview(Generic[Subject]):
         return await approval
 
     async def _await_revision(self, outcome: ApprovalOutcome) -> None:
-        """An approver asked for changes: the requester sends a revised request, or takes it back."""
+        """An approver asked for changes: somebody sends a revised request, or takes it back."""
         self._waits.revisable = True
         await self._story.await_revision(self._round, self._dump(), outcome)
         revised = await self._waits.for_revision()
@@ -156,6 +159,9 @@ class MoneyReview(Generic[Subject]):
         self._stop_if_cancelled()
         if revised is None:
             raise Ended(State.EXPIRED, "expired without a revision")
+        self._revised = Revised(
+            by=revised.person, asked_by=outcome.person, comment=outcome.comment, former=self._dump()
+        )
         self._revise(revised)
 
     def _dump(self) -> dict[str, Any]:

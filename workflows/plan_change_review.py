@@ -5,7 +5,7 @@ from typing import Any
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from billing.messages import ApprovalOutcome
+    from billing.messages import ApprovalOutcome, Revised
     from billing.notices import NoticeKind
     from billing.operations import Kind, State
     from billing.plan_change import PlanChangeInput, Subject, subject_hash
@@ -25,6 +25,7 @@ class PlanChangeReview:
         self._story, self._reads, self._waits = story, reads, waits
         self._wanted = request.wanted
         self._round = 0
+        self._revised: Revised | None = None
         self.subject: Subject | None = None
         """What is, or was last, under review."""
 
@@ -92,6 +93,7 @@ class PlanChangeReview:
             reason=self._wanted.reason,
             ladder=rules.ladder,
             calendar=rules.calendar,
+            revised=self._revised,
         )
         approval = await self._story.start_review(asked, round_=self._round)
         await self._waits.until(lambda: self._waits.cancelled is not None or approval.done())
@@ -100,7 +102,7 @@ class PlanChangeReview:
         return await approval
 
     async def _await_revision(self, outcome: ApprovalOutcome) -> None:
-        """An approver asked for changes: the requester sends a revised request, or takes it back."""
+        """An approver asked for changes: somebody sends a revised request, or takes it back."""
         self._waits.revisable = True
         await self._story.await_revision(self._round, dump(self.subject), outcome)
         revised = await self._waits.for_revision()
@@ -108,6 +110,9 @@ class PlanChangeReview:
         self._stop_if_cancelled()
         if revised is None:
             raise Ended(State.EXPIRED, "expired without a revision")
+        self._revised = Revised(
+            by=revised.person, asked_by=outcome.person, comment=outcome.comment, former=dump(self.subject)
+        )
         self._wanted = revised.wanted
 
     def cancelled(self) -> Ended:

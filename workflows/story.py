@@ -18,7 +18,15 @@ with workflow.unsafe.imports_passed_through():
     from activities.mail import Mailer
     from activities.records import Records
     from billing.effects import Effect, EffectKind, Performed
-    from billing.messages import ApprovalInput, ApprovalOutcome, Cancel, MailRequest, NoticeInput, Progress
+    from billing.messages import (
+        ApprovalInput,
+        ApprovalOutcome,
+        Cancel,
+        MailRequest,
+        NoticeInput,
+        Progress,
+        Revised,
+    )
     from billing.money import Money
     from billing.notices import NoticeKind
     from billing.operations import SYSTEM, Kind, Problem, State
@@ -65,7 +73,8 @@ class Ended(Exception):
 class Asked:
     """What is put before the approvers, and which ladder and calendar ask them.
 
-    With an `amount`, whoever approves needs an authority that covers it; `rule` says why they are asked.
+    With an `amount`, whoever approves needs an authority that covers it; `rule` says why they are asked,
+    `revised` how it came out of an earlier round.
     """
 
     kind: Kind
@@ -77,6 +86,7 @@ class Asked:
     amount: Money | None = None
     customer: str | None = None
     rule: str = ""
+    revised: Revised | None = None
 
 
 class Story:
@@ -199,6 +209,7 @@ class Story:
             subject_hash=asked.subject_hash,
             reason=asked.reason,
             rule=asked.rule,
+            revised=asked.revised,
             amount=asked.amount,
             customer=asked.customer,
             authority=self.policy.authority.get(asked.kind, {}) if asked.amount is not None else None,

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from activities.approvals import Approvals
 from billing.approval import Rung
+from billing.authorship import Author, Shaping
 from billing.business_time import Calendar
 from billing.messages import (
     ApprovalInput,
@@ -21,7 +22,7 @@ from billing.messages import (
 )
 from billing.operations import Role
 from billing.policy import LadderStep
-from db import approvals, timeline
+from db import approvals, operations, timeline
 from db.session import Database
 from db.tables import Approval, Decision, Operation, TimelineEvent
 
@@ -32,6 +33,7 @@ from ..builders import (
     Tenant,
     a_decision,
     an_operation,
+    authored,
     store,
     tenant,
 )
@@ -83,8 +85,23 @@ class Review:
 
     async def opened(self, at: datetime = NOW, **asked: Any) -> OpenedApproval:
         self.asked |= asked
+        await self._authored(self.request.requested_by)
         order = OpenApproval(request=self.request, workflow=f"approval-{self.id}", at=at)
         return await self.approvals.open_approval(order)
+
+    async def _authored(self, requester: str) -> None:
+        """As the API would have noted who asked."""
+        async with self.database.transaction() as session:
+            row = await operations.get_any(session, self.operation.id)
+            assert row is not None
+            later = [author for author in row.authors if author["how"] != "asked"]
+            row.authors = authored({"requested_by": requester}) + later
+            session.add(row)
+
+    async def shaped(self, by: Member, how: Shaping = "revised", at: datetime = NOW) -> None:
+        """Somebody shaped it before it is put before the approvers."""
+        async with self.database.transaction() as session:
+            await operations.add_author(session, self.operation.id, Author(person=by.id, at=at, how=how))
 
     async def open(self, at: datetime = NOW, **asked: Any) -> tuple[Rung, ...]:
         return (await self.opened(at, **asked)).rungs

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from activities.commitments import ANYWAY, BEYOND, WITHIN, Commitments
+from activities.commitments import Commitments
 from billing.messages import Commit, CommitPart, Committed
 from billing.money import Money
 from billing.operations import Kind, Role
@@ -31,6 +31,10 @@ def usd(amount_minor: int) -> Money:
 LIMIT = AuthorityLimit(
     per_item=usd(50_000), window_days=30, window_total=usd(100_000), customer_total=usd(70_000)
 )
+
+WITHIN = "within the requester's authority"
+BEYOND = "beyond the requester's authority"
+ANYWAY = "reviewed whatever the requester's authority"
 AUTHORITY = {Role.BILLING_ADMIN: (LIMIT,)}
 
 

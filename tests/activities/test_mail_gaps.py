@@ -199,8 +199,26 @@ FULL: dict[str, list[dict[str, Any]]] = {
         for number in (1, 2, 3)
     ],
     "delegated": [
-        {"approval": "apr_1", "subject": shown(s), "person": "per_cora", "until": review()["deadline"]}
+        {
+            "approval": "apr_1",
+            "delegation": "dlg_1",
+            "subject": shown(s),
+            "person": "per_cora",
+            "until": review()["deadline"],
+        }
         for s in SUBJECTS
+    ],
+    "delegation_answered": [
+        {
+            "approval": "apr_1",
+            "delegation": "dlg_1",
+            "subject": shown(s),
+            "person": "per_cora",
+            "until": review()["deadline"],
+            "accepted": accepted,
+        }
+        for s in SUBJECTS
+        for accepted in (True, False)
     ],
     "changes_requested": [
         {"subject": shown(s), "person": "per_cora", "comment": "Seven seats will do."} for s in SUBJECTS

@@ -141,32 +141,35 @@ def test_the_requester_hears_which_changes_are_asked_for_and_where_to_send_them(
     assert "POST to /v1/credits/op_1/revision, or cancel it" in credit.plain
 
 
-def test_a_delegate_hears_by_whom_for_what_and_until_when() -> None:
+def test_who_is_asked_to_be_a_delegate_hears_by_whom_for_what_until_when_and_how_to_answer() -> None:
     context = {
         "approval": "apr_1",
+        "delegation": "dlg_1",
         "subject": shown(a_refund()),
         "person": "per_cora",
         "until": "2026-04-13T21:00:00+00:00",
         "comment": "I am on leave.",
     }
     mail = render("delegated", context)
-    assert mail.subject == f"Delegated to you: {TITLE}"
+    assert mail.subject == f"Decide for Cora Controller? {TITLE}"
     assert (
         mail.plain
         == f"""\
 Hello Cora Controller,
 
 Cora Controller asks you to decide in their place on a {TITLE}.
-This holds until {DEADLINE}.
-You decide under your own name; nobody decides on what they asked for themselves.
+If you accept, this holds until {DEADLINE}.
+
+You would decide under your own name. What Cora Controller asked for, revised or had tried again
+stays closed to you, as it is to them. Until you accept, nothing changes for you.
 
 Comment by Cora Controller:
   > I am on leave.
 
 {REFUND}
 {NOTE}
-Approve, reject or ask for changes:
-{API}/approvals/apr_1
+Accept or decline it, with a POST to /accept or /decline of:
+{API}/delegations/dlg_1
 {SIGNED}"""
     )
     change = render("delegated", context | {"subject": shown(an_upgrade())})
@@ -174,7 +177,19 @@ Approve, reject or ask for changes:
     assert "To:   scale, 5 seats" in change.plain
 
 
-def test_a_delegate_for_every_approval_is_led_to_all_of_them() -> None:
+def test_a_delegate_for_every_approval_is_asked_so() -> None:
     mail = render("delegated", {"person": "per_cora"})
     assert "asks you to decide in their place on what they are asked to approve." in mail.plain
-    assert f"{API}/approvals\n" in mail.plain
+    assert f"{API}/delegations\n" in mail.plain
+
+
+def test_whoever_delegates_hears_whether_they_can_count_on_it() -> None:
+    context = {"person": "per_cora", "until": "2026-04-13T21:00:00+00:00", "accepted": True}
+    taken, declined = [render("delegation_answered", context | {"accepted": yes}) for yes in (True, False)]
+
+    assert taken.subject == "Cora Controller decides in your place: Acme, approval"
+    assert f"Cora Controller decides in your place until {DEADLINE}." in taken.plain
+    assert declined.subject == "Cora Controller does not decide in your place: Acme, approval"
+    assert (
+        "What waits for you still waits for you: decide it yourself, or ask somebody else." in declined.plain
+    )

@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 
-from billing.messages import Delegated
+from billing.customer_mails import PERSON_MAIL
+from billing.messages import MailRequest
 from billing.operations import Role
 from db import timeline
 from db.session import Database
@@ -45,7 +46,14 @@ async def review(database: Database, acme: Tenant) -> Approval:
     return approval
 
 
-async def test_an_approver_lets_somebody_decide_in_their_place(
+async def accept(api: Api, who: Member, delegation: str, answer: str = "accept") -> dict[str, Any]:
+    answered = await api.post(f"/v1/delegations/{delegation}/{answer}", who)
+    assert answered.status_code == 200, answered.text
+    given: dict[str, Any] = answered.json()
+    return given
+
+
+async def test_an_approver_lets_somebody_decide_in_their_place_once_they_agree(
     api: Api, acme: Tenant, review: Approval, database: Database
 ) -> None:
     answer = await api.post(f"/v1/approvals/{review.id}/delegate", acme.controller, to(acme.finance))
@@ -53,30 +61,36 @@ async def test_an_approver_lets_somebody_decide_in_their_place(
     given = answer.json()
     assert answer.status_code == 201, answer.text
     assert (given["delegator"], given["delegate"]) == (acme.controller.id, acme.finance.id)
-    assert (given["approval"], given["role"], given["state"]) == (review.id, None, "active")
+    assert (given["approval"], given["role"], given["state"]) == (review.id, None, "offered")
     assert (given["ends_at"], given["reason"], given["revoked_at"]) == (TOMORROW, "I travel.", None)
+    seen = (await api.get(f"/v1/approvals/{review.id}", acme.finance)).json()
+    assert seen["can_decide"] is False
+    assert (await accept(api, acme.finance, given["id"]))["state"] == "active"
     seen = (await api.get(f"/v1/approvals/{review.id}", acme.finance)).json()
     assert seen["can_decide"] is True
 
 
-async def test_it_is_told_on_the_timeline_and_to_the_workflow_which_mails_the_delegate(
+async def test_it_is_told_on_the_timeline_and_by_mail_to_each_of_both(
     api: Api, acme: Tenant, review: Approval, database: Database
 ) -> None:
     given = (await api.post(f"/v1/approvals/{review.id}/delegate", acme.controller, to(acme.finance))).json()
+    await accept(api, acme.finance, given["id"])
+    await accept(api, acme.finance, given["id"])
 
     async with database.reading() as session:
-        [event] = await timeline.read(session, review.operation_id)
-        [row] = await session.exec(select(Outbox))
-    assert (event.event, event.actor) == ("delegated", acme.controller.id)
-    assert (event.detail["to"], event.detail["reason"]) == (acme.finance.id, "I travel.")
-    assert (row.name, row.workflow_id, row.update_id) == ("delegate", review.workflow_id, given["id"])
-    assert Delegated.model_validate(row.payload) == Delegated(
-        delegation=given["id"],
-        person=acme.controller.id,
-        to=acme.finance.id,
-        until=NOW + DAY,
-        comment="I travel.",
-    )
+        offered, accepted = await timeline.read(session, review.operation_id)
+        rows = list(await session.exec(select(Outbox).order_by(col(Outbox.id))))
+    assert (offered.event, offered.actor) == ("delegation offered", acme.controller.id)
+    assert (offered.detail["to"], offered.detail["reason"]) == (acme.finance.id, "I travel.")
+    assert (accepted.event, accepted.actor) == ("delegation accepted", acme.finance.id)
+    assert {row.name for row in rows} == {PERSON_MAIL}
+    asked, told = [MailRequest.model_validate(row.payload) for row in rows]
+    assert (asked.template, asked.people) == ("delegated", (acme.finance.id,))
+    assert asked.context["approval"] == review.id
+    assert asked.context["delegation"] == given["id"]
+    assert asked.context["subject_hash"] == review.subject_hash
+    assert (told.template, told.people) == ("delegation_answered", (acme.controller.id,))
+    assert told.context["accepted"] is True
 
 
 async def test_asking_the_same_twice_delegates_once(
@@ -93,7 +107,8 @@ async def test_it_may_begin_later(api: Api, acme: Tenant, review: Approval) -> N
     body = to(acme.finance, **{"from": z(NOW + DAY), "until": z(NOW + 2 * DAY)})
     given = await api.post(f"/v1/approvals/{review.id}/delegate", acme.controller, body)
 
-    assert (given.json()["state"], given.json()["starts_at"]) == ("upcoming", z(NOW + DAY))
+    agreed = await accept(api, acme.finance, given.json()["id"])
+    assert (agreed["state"], agreed["starts_at"]) == ("upcoming", z(NOW + DAY))
     assert (await api.get(f"/v1/approvals/{review.id}", acme.finance)).json()["can_decide"] is False
 
 
@@ -102,21 +117,22 @@ async def test_who_is_asked_later_may_delegate_already(api: Api, acme: Tenant, r
     assert given.status_code == 201
 
 
-@pytest.mark.parametrize("who", ["finance", "auditor"])
+@pytest.mark.parametrize(("who", "code"), [("finance", "role_not_held"), ("auditor", "role_missing")])
 async def test_nobody_gives_a_say_that_they_do_not_have(
-    api: Api, acme: Tenant, review: Approval, database: Database, who: str
+    api: Api, acme: Tenant, review: Approval, database: Database, who: str, code: str
 ) -> None:
     answer = await api.post(
         f"/v1/approvals/{review.id}/delegate", getattr(acme, who), to(acme.members[Role.BILLING_ADMIN])
     )
-    assert (answer.status_code, answer.json()["code"]) == (403, "role_not_held")
+    assert (answer.status_code, answer.json()["code"]) == (403, code)
     assert await counted(database, Delegation, Outbox) == [0, 0]
 
 
 async def test_what_was_lent_is_not_lent_on(
     api: Api, acme: Tenant, review: Approval, database: Database
 ) -> None:
-    await api.post(f"/v1/approvals/{review.id}/delegate", acme.controller, to(acme.finance))
+    given = await api.post(f"/v1/approvals/{review.id}/delegate", acme.controller, to(acme.finance))
+    await accept(api, acme.finance, given.json()["id"])
     other = await member(database, acme.organization, [Role.FINANCE])
     answer = await api.post(f"/v1/approvals/{review.id}/delegate", acme.finance, to(other))
 
@@ -142,9 +158,9 @@ async def test_who_acts_for_the_requester_has_no_say_to_give(
 async def test_who_asked_or_acts_for_them_is_no_delegate(
     api: Api, acme: Tenant, review: Approval, database: Database
 ) -> None:
-    await store(database, a_delegation(acme.admin.person, acme.auditor.person, **lasting()))
+    await store(database, a_delegation(acme.admin.person, acme.legal.person, **lasting()))
     path = f"/v1/approvals/{review.id}/delegate"
-    for who, why in ((acme.admin, "asked for this themselves"), (acme.auditor, "acts for the requester")):
+    for who, why in ((acme.admin, "on their own request"), (acme.legal, "who acts for somebody")):
         answer = await api.post(path, acme.controller, to(who))
         assert (answer.status_code, answer.json()["code"]) == (422, "delegate_is_requester")
         assert answer.json()["errors"][0]["pointer"] == "/to"

@@ -1,10 +1,11 @@
 """Who may decide, and as what: roles of their own, roles that were lent, and who may have no say."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from billing.approval import Rung, Signature
+from billing.authorship import Author
 from billing.deciders import ActsFor, Bench, Capacity, Deciders
 from billing.operations import Role
 
@@ -19,7 +20,11 @@ PEOPLE = {
 
 
 def deciders(*acting, people=PEOPLE, requester="ada"):
-    return Deciders(Bench(people, acting), "apr_1", requester)
+    return Deciders(Bench(people, acting), "apr_1", [asked_by(requester)])
+
+
+def asked_by(person, how="asked"):
+    return Author(person=person, at=NOON, how=how)
 
 
 def only(*names):
@@ -100,8 +105,87 @@ def test_nobody_decides_for_the_requester_nor_for_who_acts_for_the_requester():
     assert standing.capacities("dan") == (Capacity("dan", Role.FINANCE),)
 
 
-def test_who_acted_for_the_requester_once_has_a_say_again():
-    assert deciders().refusal("cleo") is None
+@pytest.mark.parametrize(
+    ("until", "refusal"),
+    [
+        (NOON - timedelta(seconds=1), None),
+        (NOON, None),
+        (NOON + timedelta(seconds=1), "requesters_delegate"),
+    ],
+    ids=["over before", "over when they asked", "revoked afterwards"],
+)
+def test_who_acted_for_the_requester_has_a_say_again_in_what_they_ask_later(until, refusal):
+    acted = Bench(PEOPLE, acted=[ActsFor("ada", "cleo", until=until)])
+    found = Deciders(acted, "apr_1", [asked_by("ada")]).refusal("cleo")
+    assert (found.code if found else None) == refusal
+
+
+def test_whoever_shaped_any_part_of_it_has_no_say_and_neither_has_who_acts_for_them():
+    authors = [asked_by("ada"), asked_by("cleo", "revised"), asked_by("ada", "revised")]
+    standing = Deciders(Bench(PEOPLE, [ActsFor("cleo", "lee")]), "apr_1", authors)
+    assert {person: standing.refusal(person) and standing.refusal(person).code for person in PEOPLE} == {
+        "ada": "own_request",
+        "cleo": "own_request",
+        "lee": "requesters_delegate",
+        "dan": None,
+        "both": None,
+    }
+    assert standing.refusal("ada").message == "Nobody decides on their own request."
+    assert standing.refusal("cleo").message == "Nobody decides on a request that they revised."
+    assert {one.person for one in standing.holding(Role.CONTROLLER)} == {"both"}
+
+
+def test_an_auditor_decides_nothing_in_whatever_role_and_lends_none():
+    people = PEOPLE | {"eve": (Role.AUDITOR, Role.CONTROLLER)}
+    standing = deciders(ActsFor("lee", "eve"), ActsFor("eve", "dan"), people=people)
+    assert standing.capacities("eve") == ()
+    assert standing.refusal("eve").code == "wrong_role"
+    assert standing.capacities("dan") == (Capacity("dan", Role.FINANCE),)
+
+
+# --- Trying again --------------------------------------------------------------------------------------
+
+
+def to_retry(person, *yeses, spent=(), acting=(), authors=("ada",)):
+    standing = Deciders(Bench(PEOPLE, acting), "", [asked_by(one) for one in authors])
+    refusal = standing.refusal_to_retry(asked_by(person, "retried"), yeses, spent)
+    return refusal and refusal.code
+
+
+def test_what_was_approved_is_not_tried_again_by_who_approved_it():
+    yes = signed("cleo", Role.CONTROLLER)
+    assert to_retry("cleo", yes, spent=["cleo"]) == "own_approval"
+    assert to_retry("ada", yes, spent=["cleo"]) is None
+    assert to_retry("both", yes, spent=["cleo"]) is None
+
+
+def test_nor_by_those_for_whom_it_was_approved_or_whose_delegate_did():
+    yes = signed("dan", Role.CONTROLLER, for_person="cleo")
+    assert to_retry("cleo", yes, spent=["cleo"]) == "own_approval"
+    assert to_retry("dan", yes, spent=["cleo"]) == "own_approval"
+    own = signed("cleo", Role.CONTROLLER)
+    assert to_retry("both", own, spent=["cleo"], acting=[ActsFor("both", "cleo")]) == "own_approval"
+
+
+def test_one_of_two_who_approved_is_enough_to_refuse():
+    both = [signed("cleo", Role.CONTROLLER), signed("lee", Role.LEGAL)]
+    assert [to_retry(who, *both, spent=["lee"]) for who in ("cleo", "lee", "both")] == [
+        "own_approval",
+        "own_approval",
+        None,
+    ]
+
+
+def test_what_went_out_on_ones_own_authority_is_tried_again_by_that_person_alone():
+    assert to_retry("ada", spent=["ada"]) is None
+    assert to_retry("both", spent=["ada"]) == "others_authority"
+    # A round that was approved before, of something else, changes nothing in that.
+    assert to_retry("both", signed("cleo", Role.CONTROLLER), spent=["ada"]) == "others_authority"
+
+
+def test_who_became_a_requesters_delegate_after_approving_bars_nobody_from_trying_again():
+    yes = signed("cleo", Role.CONTROLLER)
+    assert to_retry("ada", yes, spent=["cleo"], acting=[ActsFor("ada", "cleo")]) is None
 
 
 # --- Vacancy -------------------------------------------------------------------------------------------

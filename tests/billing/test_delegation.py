@@ -2,6 +2,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from billing.authorship import Author
+from billing.deciders import ActsFor, Bench, Deciders
 from billing.delegation import check_delegate, check_of_approval, check_period
 from billing.errors import BillingError
 
@@ -42,21 +44,23 @@ def test_the_fields_are_named_as_the_caller_names_them():
 
 
 @pytest.mark.parametrize(
-    ("to", "active", "refusal"),
+    ("to", "active", "roles", "refusal"),
     [
-        ("dan", True, None),
-        ("cleo", True, "delegate_is_self"),
-        ("dan", None, "delegate_unknown"),
-        ("dan", False, "delegate_inactive"),
+        ("dan", True, [], None),
+        ("cleo", True, [], "delegate_is_self"),
+        ("dan", None, [], "delegate_unknown"),
+        ("dan", False, [], "delegate_inactive"),
+        ("dan", True, ["controller", "auditor"], "delegate_is_auditor"),
     ],
 )
-def test_a_delegate_is_somebody_else_who_is_there(to, active, refusal):
-    found = refused(check_delegate, "cleo", to, active)
+def test_a_delegate_is_somebody_else_who_is_there_and_audits_nothing(to, active, roles, refusal):
+    found = refused(check_delegate, "cleo", to, active, roles)
     assert found == (None if refusal is None else (refusal, "to"))
 
 
 @pytest.mark.parametrize("to", ["ada", "dan"])
 def test_who_may_have_no_say_is_no_delegate(to):
-    barred = frozenset(["ada", "dan"])
-    assert refused(check_of_approval, to, "ada", barred) == ("delegate_is_requester", "to")
-    assert refused(check_of_approval, "lee", "ada", barred) is None
+    ada = Author(person="ada", at=NOW, how="asked")
+    deciders = Deciders(Bench({}, [ActsFor("ada", "dan")]), "apr_1", [ada])
+    assert refused(check_of_approval, to, deciders) == ("delegate_is_requester", "to")
+    assert refused(check_of_approval, "lee", deciders) is None

@@ -4,6 +4,7 @@ import pytest
 
 from billing.approval import Refusal, build_ladder
 from billing.authority import AuthorityUse
+from billing.authorship import Author
 from billing.deciders import ActsFor, Bench, Capacity, Deciders
 from billing.money import Money
 from billing.operations import Role
@@ -34,7 +35,12 @@ ALL = ladder(("all", C, L))
 
 
 def case(*signatures, rungs=LADDER, rung=0, acting=(), people=MORE):
-    return Case(Deciders(Bench(people, acting), "apr_1", "ada"), rungs, rung, signatures)
+    return Case(
+        Deciders(Bench(people, acting), "apr_1", [Author(person="ada", at=FRIDAY_NOON, how="asked")]),
+        rungs,
+        rung,
+        signatures,
+    )
 
 
 def code(answer):

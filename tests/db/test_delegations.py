@@ -1,6 +1,7 @@
-"""Delegations: from a time until before another, unless revoked."""
+"""Delegations: from a time until before another, once accepted, unless revoked."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,8 @@ DAY = timedelta(days=1)
 
 async def active(database: Database, organization: str, after: timedelta) -> list[str]:
     async with database.reading() as session:
-        return [row.id for row in await delegations.active(session, organization, NOW + after)]
+        page = await delegations.page(session, organization, at=NOW + after)
+        return [row.id for row in reversed(page.rows)]
 
 
 async def revoke(database: Database, delegation: str, by: str, after: timedelta) -> Delegation:
@@ -44,13 +46,13 @@ async def test_a_delegation_holds_from_its_beginning_until_before_its_end(
     assert await active(database, acme.id, after) == ([delegation.id] if holds else [])
 
 
-async def test_the_active_ones_are_the_organizations_the_earliest_first(database: Database) -> None:
+async def test_the_active_ones_are_the_organizations_the_first_given_first(database: Database) -> None:
     acme, other = await tenant(database), await tenant(database)
     late = a_delegation(acme.controller.person, acme.legal.person, role="controller")
     early = a_delegation(acme.legal.person, acme.controller.person, starts_at=NOW - DAY, approval_id="apr_1")
     await store(database, late, early, a_delegation(other.controller.person, other.legal.person))
 
-    assert await active(database, acme.id, HOUR) == [early.id, late.id]
+    assert await active(database, acme.id, HOUR) == [late.id, early.id]
 
 
 async def test_revoking_ends_it_at_once_and_the_first_to_do_so_stays(database: Database) -> None:
@@ -98,3 +100,83 @@ async def test_lists_and_single_delegations_stay_within_the_organization(databas
 
     assert [row.id for row in first.rows] == ["dlg_2", "dlg_1"]
     assert ([row.id for row in rest.rows], rest.next_cursor) == (["dlg_0"], None)
+
+
+# --- It takes both -----------------------------------------------------------------------------------------
+
+
+async def answer(database: Database, delegation: str, *, accepts: bool, after: timedelta) -> Delegation:
+    async with database.transaction() as session:
+        return await delegations.answer(session, delegation, accepts=accepts, at=NOW + after)
+
+
+async def test_nobody_is_a_delegate_before_they_agree(database: Database) -> None:
+    acme = await tenant(database)
+    delegation = a_delegation(acme.controller.person, acme.legal.person, accepted_at=None)
+    await store(database, delegation)
+    assert await active(database, acme.id, DAY) == []
+
+    await answer(database, delegation.id, accepts=True, after=DAY)
+
+    assert await active(database, acme.id, DAY) == [delegation.id]
+    assert await active(database, acme.id, DAY - HOUR) == []
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["accepted", "declined"])
+async def test_the_first_answer_stays(database: Database, first: bool) -> None:
+    acme = await tenant(database)
+    delegation = a_delegation(acme.controller.person, acme.legal.person, accepted_at=None)
+    await store(database, delegation)
+
+    await answer(database, delegation.id, accepts=first, after=HOUR)
+    kept = await answer(database, delegation.id, accepts=not first, after=2 * HOUR)
+
+    assert (kept.accepted_at is not None, kept.declined_at is not None) == (first, not first)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"revoked_at": NOW, "revoked_by": "per_1"}, {"ends_at": NOW + HOUR}],
+    ids=["revoked", "over"],
+)
+async def test_what_is_revoked_or_over_is_not_agreed_to_any_more(
+    database: Database, fields: dict[str, Any]
+) -> None:
+    acme = await tenant(database)
+    delegation = a_delegation(acme.controller.person, acme.legal.person, accepted_at=None, **fields)
+    await store(database, delegation)
+
+    assert (await answer(database, delegation.id, accepts=True, after=HOUR)).accepted_at is None
+
+
+async def test_one_that_was_declined_can_be_asked_for_again(database: Database) -> None:
+    acme = await tenant(database)
+    delegation = a_delegation(acme.controller.person, acme.legal.person, accepted_at=None)
+    again = a_delegation(acme.controller.person, acme.legal.person, accepted_at=None)
+    await store(database, delegation)
+    async with database.reading() as session:
+        found = await delegations.same(session, again)
+    assert found is not None
+
+    await answer(database, delegation.id, accepts=False, after=HOUR)
+
+    async with database.reading() as session:
+        assert await delegations.same(session, again) is None
+
+
+async def test_those_that_have_begun_are_known_for_a_year_after_their_end_and_never_if_they_held_for_nobody(
+    database: Database,
+) -> None:
+    acme = await tenant(database)
+    give, take = acme.controller.person, acme.legal.person
+    held = a_delegation(give, take, ends_at=NOW + DAY, revoked_at=NOW + HOUR)
+    offered = a_delegation(give, take, accepted_at=None)
+    later = a_delegation(give, take, starts_at=NOW + 9 * DAY, revoked_at=NOW + DAY)
+    await store(database, held, offered, later)
+
+    async def begun(after: timedelta) -> list[str]:
+        async with database.reading() as session:
+            return [row.id for row in await delegations.begun(session, acme.id, NOW + after)]
+
+    assert await begun(0 * DAY) == await begun(300 * DAY) == [held.id]
+    assert await begun(367 * DAY) == []

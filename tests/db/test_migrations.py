@@ -19,7 +19,7 @@ from db.session import Database, sqlite_engine
 from tests.builders import a_decision, a_notice, an_approval, an_operation, store, tenant
 from tests.databases import PostgresDatabases, SqliteDatabases
 
-NEWEST = "0006"
+NEWEST = "0007"
 NOTICE_COLUMNS = (
     "organization_id, operation_id, kind, subject, state, deadline, workflow_id, created_at, "
     "acknowledged_at, acknowledged_by"
@@ -176,7 +176,7 @@ async def test_what_is_recorded_survives_the_way_back_and_up_again(database: Dat
         kept = await approvals.get_any(session, approval.id)
         decided = await approvals.decisions(session, approval.id)
         told = await notices.page(session, acme.id)
-    assert kept.model_dump() == approval.model_dump() | {"reason": None, "signatures": []}
+    assert kept.model_dump() == approval.model_dump() | {"reason": None, "signatures": [], "authors": []}
     assert [(row.person_id, row.for_person) for row in decided] == [(acme.controller.id, None)]
     assert [row.id for row in told.rows] == ["ntc_other", notice.id]
 

@@ -64,7 +64,11 @@ class Review:
     async def delegate(self, who: Member, to: Member, *, hours: int = 1) -> Response:
         until_ = datetime.now(UTC) + timedelta(hours=hours)
         body = {"to": to.id, "until": until_.isoformat(), "reason": "I am on a plane."}
-        return await self.home.post(who, f"/v1/approvals/{self.id}/delegate", body)
+        given = await self.home.post(who, f"/v1/approvals/{self.id}/delegate", body)
+        if given.is_success:
+            accepted = await self.home.post(to, f"/v1/delegations/{given.json()['id']}/accept", {})
+            assert accepted.status_code == 200, accepted.text
+        return given
 
     async def told(self) -> list[str]:
         """The timeline's events, in order."""

@@ -100,8 +100,8 @@ async def test_of_two_approvals_that_fit_the_window_only_singly_one_is_refused(h
 async def test_a_delegate_approves_within_the_delegators_authority(home: House) -> None:
     acme = await home.shop.tenant(home.database)
     review = await of_money(home, acme, 8_000, CONTROLLER)
-    await review.delegate(acme.controller, acme.auditor)
-    answer = await review.decide(acme.auditor)
+    await review.delegate(acme.controller, acme.finance)
+    answer = await review.decide(acme.finance)
 
     assert answer.status_code == 200, answer.text
     assert await counted_in(review) == acme.controller.id

@@ -182,7 +182,7 @@ async def test_a_delegate_is_told_by_mail_and_decides(home: House) -> None:
     acme = await home.shop.tenant(home.database)
     review = await a_review(home, acme, CONTROLLER)
     given = await review.delegate(acme.controller, acme.finance)
-    await review.mailed(acme.finance, "Delegated to you")
+    await review.mailed(acme.finance, "Decide for")
     decided = await review.decide(acme.finance)
 
     assert given.status_code == 201, given.text
@@ -190,7 +190,12 @@ async def test_a_delegate_is_told_by_mail_and_decides(home: House) -> None:
     assert await review.handle.result() == ApprovalOutcome(
         state="approved", person=acme.finance.id, role=Role.CONTROLLER, for_person=acme.controller.id
     )
-    assert await review.told() == ["review requested", "delegated", "approved"]
+    assert await review.told() == [
+        "review requested",
+        "delegation offered",
+        "delegation accepted",
+        "approved",
+    ]
     [mail] = [one for one in home.mail.mailbox.mails if acme.finance.person.email in one["to"]]
     assert f"{acme.controller.person.name} asks you to decide in their place" in mail["text"]
 
@@ -225,7 +230,7 @@ async def test_a_delegation_that_is_revoked_does_not_count(home: House) -> None:
     refused = await review.decide(acme.finance)
 
     assert (refused.status_code, refused.json()["code"]) == (403, "wrong_role")
-    assert (await review.told())[-2:] == ["delegated", "delegation revoked"]
+    assert (await review.told())[-2:] == ["delegation accepted", "delegation revoked"]
 
 
 async def test_who_has_come_to_act_for_the_requester_may_no_longer_decide(home: House) -> None:
