@@ -2,10 +2,10 @@
 
 from temporalio import activity
 
-from billing.holds import HoldStory, ResumeStory, StoryHeld, hold_id
+from billing.holds import HoldQuery, HoldStory, ResumeStory, StoryHeld, hold_id
 from billing.messages import Progress
 from billing.operations import State
-from db import holds, operations, stripe_budgets
+from db import holds, incidents, operations, stripe_budgets
 from db.session import Database
 from db.tables import Hold
 
@@ -59,6 +59,24 @@ class Holds:
         return StoryHeld(waiting=True)
 
     @activity.defn
+    async def still_held(self, query: HoldQuery) -> bool:
+        """Whether the story has to wait on: for when nobody has told it to go on.
+
+        It has not where its release was lost, where an operator has opened the gate since it was held, and
+        where the gate is open and no incident is left that would release it.
+        """
+        async with self._database.reading() as session:
+            hold = await session.get(Hold, query.hold)
+            if hold is None or hold.released_at is not None:
+                return False
+            budget = await stripe_budgets.read(session)
+            if budget.held_since is not None and budget.trial != query.workflow:
+                return True
+            if budget.opened_at is not None and budget.opened_at >= hold.held_at:
+                return False
+            return any(one.component == hold.component for one in await incidents.open_ones(session))
+
+    @activity.defn
     async def resume(self, story: ResumeStory) -> None:
         """The operation is again what it was, unless something else still holds it."""
         id_ = hold_id(story.workflow, story.number)
@@ -70,7 +88,7 @@ class Holds:
             )
             if hold is None or operation is None:
                 raise LookupError(f"no hold {id_} of {story.operation}")
-            await holds.release(session, id_, story.at)
+            await holds.resumed(session, [id_], story.at)
             held = operation.state == State.HELD and not await holds.of_operation(session, story.operation)
             former = State(hold.state) if held else None
             await write(

@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import Callable
+from datetime import timedelta
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
@@ -16,6 +17,7 @@ from billing.incident_messages import (
     LetGo,
     LookAtComponent,
     NextHolds,
+    StoriesOver,
 )
 from billing.incidents import Component
 from db import health_counts, holds, incidents, stripe_budgets
@@ -32,6 +34,11 @@ STORY_ASKS = 4
 BUSY_FOR = 0.25
 """Where requests for so many seconds of Stripe's budget wait already, it has no room: a process lets no more
 than some 0.6 seconds' worth wait (`worker.queues.stripe_places`)."""
+
+
+RELEASED_AGAIN = timedelta(minutes=2)
+"""A story that was told to go on so long ago, and has not, is told again: its signal may have been lost with
+whoever was about to send it."""
 
 
 class Incidents:
@@ -106,9 +113,11 @@ class Incidents:
             most = order.most
             if order.component is Component.STRIPE:
                 most = min(most, await self._stripe_takes(session))
-            found = await holds.open_holds(session, order.component, most)
+            again = order.at - RELEASED_AGAIN
+            found = await holds.open_holds(session, order.component, most, again_before=again)
+            under_way = not found and await holds.under_way(session, order.component)
         stories = tuple(HeldStory(hold=hold.id, workflow=hold.workflow_id) for hold in found)
-        return HoldsNext(stories=stories)
+        return HoldsNext(stories=stories, under_way=under_way)
 
     async def _stripe_takes(self, session: AsyncSession) -> int:
         """How many more stories its budget takes within a second; never none.
@@ -122,9 +131,15 @@ class Incidents:
 
     @activity.defn
     async def let_go(self, order: LetGo) -> None:
-        """These holds are over; their stories are to be told. Again changes nothing."""
+        """These holds are over; their stories are to be told. One that does not go on will be told again."""
         async with self._database.transaction() as session:
             for story in order.stories:
                 if order.trial:
                     await stripe_budgets.try_with(session, story.workflow)
-                await holds.release(session, story.hold, order.at)
+                await holds.release_again(session, story.hold, order.at)
+
+    @activity.defn
+    async def note_stories_over(self, over: StoriesOver) -> None:
+        """Nobody waits there any more."""
+        async with self._database.transaction() as session:
+            await holds.resumed(session, over.holds, over.at)

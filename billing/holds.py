@@ -44,6 +44,13 @@ class ResumeStory(Message):
     at: AwareDatetime
 
 
+class HoldQuery(Message):
+    """Whether a story's hold still stands. `workflow` is the story."""
+
+    hold: str
+    workflow: str
+
+
 class Released(Message):
     """To a story that is held: `hold` is the row."""
 

@@ -23,6 +23,8 @@ class IncidentNow(Message):
     recoveries: int = 0
     pace: int = 0
     """How many held stories go on within the next second; 0 where none waits."""
+    cleared: bool = False
+    """Its note is there: only what is still held has to go on."""
 
 
 class IncidentInput(Message):
@@ -47,6 +49,8 @@ class IncidentKept(Message):
     cause: str | None
     alerted_at: AwareDatetime | None
     recovered_at: AwareDatetime | None
+    alerts: int = 0
+    recoveries: int = 0
     at: AwareDatetime
 
 
@@ -120,10 +124,19 @@ class NextHolds(Message):
 
 
 class HoldsNext(Message):
-    """Who goes on next; `falters` is what was seen where it fails again."""
+    """Who goes on next; `falters` is what was seen where it fails again. `under_way`: nobody now, but some
+    who were told to go on have not yet."""
 
     stories: tuple[HeldStory, ...] = ()
     falters: Sighting | None = None
+    under_way: bool = False
+
+
+class StoriesOver(Message):
+    """These held stories do not run any more: nobody waits there."""
+
+    holds: tuple[str, ...]
+    at: AwareDatetime
 
 
 class LetGo(Message):

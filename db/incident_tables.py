@@ -49,6 +49,10 @@ class Incident(SQLModel, table=True):
     cleared_by: str | None = None
     cleared_in: str | None = None
     """The organization of who cleared it; the others don't see the note."""
+    alerts: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    recoveries: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    """How often it was alerted and has recovered: its mails are numbered, also by a workflow that was
+    started again."""
 
 
 class IncidentStep(SQLModel, table=True):
@@ -66,7 +70,10 @@ class IncidentStep(SQLModel, table=True):
 
 
 class Hold(SQLModel, table=True):
-    """A story that waits for a degraded component; its operation is `held`."""
+    """A story that waits for a degraded component; its operation is `held`.
+
+    held -> released (it is to be told) -> resumed (it went on). One that does not resume is told again.
+    """
 
     __tablename__ = "holds"
     __table_args__ = (
@@ -75,8 +82,8 @@ class Hold(SQLModel, table=True):
             "component",
             "held_at",
             "id",
-            sqlite_where=text("released_at IS NULL"),
-            postgresql_where=text("released_at IS NULL"),
+            sqlite_where=text("resumed_at IS NULL"),
+            postgresql_where=text("resumed_at IS NULL"),
         ),
         Index("ix_holds_operation", "operation_id"),
     )
@@ -89,6 +96,8 @@ class Hold(SQLModel, table=True):
     """The operation's, to be restored."""
     held_at: datetime = utc()
     released_at: datetime | None = utc(default=None)
+    resumed_at: datetime | None = utc(default=None)
+    """When its story went on, or was found not to run any more."""
 
 
 class HealthCount(SQLModel, table=True):
@@ -141,3 +150,7 @@ class StripeBudget(SQLModel, table=True):
     """While an incident is open nothing is sent but probes and what `trial` names."""
     trial: str | None = None
     """The workflow that may try whether Stripe has recovered."""
+    opened_by: str | None = None
+    """Who last opened the gate by hand, whatever an incident says, and why."""
+    opened_because: str | None = None
+    opened_at: datetime | None = utc(default=None)

@@ -85,6 +85,8 @@ async def keep(session: AsyncSession, kept: IncidentKept) -> None:
         "cause": kept.cause,
         "alerted_at": kept.alerted_at,
         "recovered_at": kept.recovered_at,
+        "alerts": kept.alerts,
+        "recoveries": kept.recoveries,
         "last_check_at": kept.at,
     }
     changed = await session.exec(
@@ -156,6 +158,7 @@ async def held_operations(
         .where(
             Hold.component == component.value,
             Hold.organization_id == organization_id,
+            col(Hold.resumed_at).is_(None),
             col(Hold.released_at).is_(None),
         )
         .order_by(col(Hold.held_at), col(Hold.id))

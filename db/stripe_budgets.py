@@ -125,6 +125,17 @@ async def open_gate(session: AsyncSession) -> None:
     await _change(session, held_since=None, trial=None)
 
 
+async def open_by_hand(session: AsyncSession, *, by: str, because: str, at: datetime) -> None:
+    """As `open_gate`; it is kept who did it, and why."""
+    await _change(session, held_since=None, trial=None, opened_by=by, opened_because=because, opened_at=at)
+
+
+async def shut_since(session: AsyncSession) -> datetime | None:
+    """Since when the gate is closed, which does not change before the transaction ends; None: it is open."""
+    budget = await _locked(session)
+    return budget.held_since if budget is not None else None
+
+
 async def try_with(session: AsyncSession, workflow_id: str) -> None:
     """The requests of this workflow are sent although the gate is closed."""
     await _change(session, trial=workflow_id)
@@ -140,11 +151,15 @@ async def holds_up(session: AsyncSession, workflow_id: str) -> bool:
 
     So whoever opens the gate afterwards finds what this transaction has written.
     """
+    budget = await _locked(session)
+    return budget is not None and budget.held_since is not None and budget.trial != workflow_id
+
+
+async def _locked(session: AsyncSession) -> StripeBudget | None:
     wanted = select(StripeBudget)
     if not is_sqlite(session):
         wanted = wanted.with_for_update()
-    budget = (await session.exec(wanted.execution_options(populate_existing=True))).one_or_none()
-    return budget is not None and budget.held_since is not None and budget.trial != workflow_id
+    return (await session.exec(wanted.execution_options(populate_existing=True))).one_or_none()
 
 
 # --- Statements: made once, for making them costs more than carrying them out -------------------------

@@ -29,6 +29,8 @@ from db.session import AWAY, Database
 from db.tables import Incident, Outbox, new_id
 from workflows import ids
 
+from .incident_care import IncidentCare
+
 log = logging.getLogger(__name__)
 
 FLUSH_EVERY = 1.0
@@ -40,6 +42,9 @@ IN_TURN = (Component.STRIPE, Component.MAIL, Component.DATABASE, Component.PORTA
 """The portal is looked at when it is known how what it stands on does."""
 FOLLOWS_FROM = {"stripe_unavailable": Component.STRIPE, "records_away": Component.DATABASE}
 """Faults at the portal by their codes, and whose they are while that is away."""
+CARE_EVERY = 30.0
+"""Seconds between two looks at whether open incidents have a workflow that goes on."""
+CARE_ANEW = timedelta(seconds=CARE_EVERY)
 HEAD_START = timedelta(seconds=15)
 """The outbox's sweep leaves a start alone for so long: it is delivered from here."""
 
@@ -65,12 +70,13 @@ class Watch:
         self._unwell_at: dict[Component, datetime] = {}
         """When it was last seen to be degraded, or not to answer."""
         self._portal_answered = False
+        self._care = IncidentCare(database, temporal, policy)
         self._opened_at: datetime | None = None
-        """When this process began the database's incident that it still sees."""
+        """When this process last began, or looked after, the database's incident that it still sees."""
 
     async def run(self) -> None:
         """Until it is cancelled; whatever fails is tried again."""
-        next_look = next_learning = monotonic()
+        next_look = next_learning = next_care = monotonic()
         while True:
             await self._trying(self.flush(), "what was counted is not written yet")
             if monotonic() >= next_learning:
@@ -79,6 +85,9 @@ class Watch:
             if monotonic() >= next_look:
                 next_look = monotonic() + self._policy.probe_every_seconds
                 await self._trying(self.look(), "an incident could not be opened yet", within=None)
+            if monotonic() >= next_care:
+                next_care = monotonic() + CARE_EVERY
+                await self._trying(self.tend(), "open incidents could not be looked after", within=None)
             await asyncio.sleep(FLUSH_EVERY)
 
     async def flush(self) -> None:
@@ -90,6 +99,10 @@ class Watch:
         await self._known.learn(self._database)
         async with self._database.transaction() as session:
             await health_counts.prune(session, self._clock())
+
+    async def tend(self) -> None:
+        """Every open incident has a workflow that goes on."""
+        await self._care.tend(self._clock())
 
     async def look(self) -> None:
         """Probe everything, look at the counts, and open incidents of what is degraded.
@@ -194,8 +207,15 @@ class Watch:
         await deliver(self._database, self._send, start, found.opened_at)
 
     async def _begin_without_records(self, found: IncidentInput) -> None:
-        """The workflow writes the row when it can; by its id, of several workers one starts it."""
-        if self._opened_at is not None:
+        """The workflow writes the row when it can; by its id, of several workers one starts it.
+
+        While it is still seen, one that was broken off is started again.
+        """
+        again = self._opened_at is not None
+        if self._opened_at is not None and found.opened_at - self._opened_at < CARE_ANEW:
+            return
+        if await self._care.revive(found.component) or again:
+            self._opened_at = found.opened_at
             return
         await self._temporal.start_workflow(
             ids.INCIDENT,

@@ -34,24 +34,27 @@ class IncidentWorkflow:
         self._now = request.now or IncidentNow(
             course=Course(degraded=True, since=request.opened_at), cause=request.cause
         )
+        self._is_cleared = self._now.cleared
         self._turning = False
         """Whether the row may already say that it has recovered, while this does not know yet."""
-        self._resolving = False
+        self._resolving = self._is_cleared
         self._cleared: ResolveIncident | None = None
         self._telling = Telling(request, self._now)
         self._release = Release(request, self._now.pace)
 
     @workflow.run
     async def run(self, request: IncidentInput) -> None:
-        while self._cleared is None:
+        while not self._is_cleared:
             if self._degraded:
                 await self._until_it_is_well()
                 if not await self._a_first_story_gets_through():
                     continue
                 await self._recovered()
             await self._until_cleared_or_degraded()
-        self._telling.cleared(self._kept(self._now), self._cleared)
-        await self._release.rest(self._now.course.since)
+            if self._cleared is not None:
+                self._is_cleared = True
+                self._telling.cleared(self._kept(self._now), self._cleared)
+        await self._release.rest(self._now.course.since, self._in_a_new_history)
         await self._telling.done()
         await workflow.wait_condition(workflow.all_handlers_finished)
 
@@ -173,6 +176,8 @@ class IncidentWorkflow:
             cause=now.cause,
             alerted_at=self._telling.alerted_at,
             recovered_at=now.recovered_at,
+            alerts=self._telling.alerts,
+            recoveries=now.recoveries,
             at=workflow.now(),
         )
 
@@ -185,6 +190,8 @@ class IncidentWorkflow:
         long = info.is_continue_as_new_suggested() or (
             info.get_current_history_length() > options.LONG_HISTORY
         )
-        if long and self._telling.idle and workflow.all_handlers_finished() and self._cleared is None:
-            now = self._now.model_copy(update=self._telling.state() | {"pace": self._release.pace})
+        clearing = self._cleared is not None and not self._is_cleared
+        if long and self._telling.idle and workflow.all_handlers_finished() and not clearing:
+            more = {"pace": self._release.pace, "cleared": self._is_cleared}
+            now = self._now.model_copy(update=self._telling.state() | more)
             workflow.continue_as_new(self._request.model_copy(update={"now": now}))

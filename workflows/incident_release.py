@@ -11,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.incidents import Incidents
     from billing.health import Sighting
     from billing.holds import RELEASED, Released
-    from billing.incident_messages import HeldStory, HoldsNext, IncidentInput, LetGo, NextHolds
+    from billing.incident_messages import HeldStory, HoldsNext, IncidentInput, LetGo, NextHolds, StoriesOver
 
 from . import options
 
@@ -58,22 +58,34 @@ class Release:
             except TimeoutError:
                 return
 
-    async def rest(self, since: datetime) -> None:
+    async def rest(self, since: datetime, in_a_new_history: Callable[[], None]) -> None:
         """Tells all others, slowly where it fails again: the incident is cleared, and it is another one's to
-        hold them once more."""
+        hold them once more. `in_a_new_history` is called where it may go on there."""
+        last = workflow.now()
         while self.goes_on:
-            await self._step(since)
+            if await self._step(since):
+                last = workflow.now()
             if self.faltered is not None:
                 self.begin()
                 await asyncio.sleep(options.RELEASE_EVERY.total_seconds())
+            elif workflow.now() - last > options.UNDER_WAY_FOR:
+                return
+            in_a_new_history()
 
-    async def _step(self, since: datetime) -> None:
+    async def _step(self, since: datetime) -> bool:
+        """Whether anybody was told; who was and has not gone on yet is waited for."""
         found = await self._next(self.pace, since)
         self.faltered = found.falters
         await self._let_go(found.stories)
-        self.pace = min(self.pace * 2, options.MOST_RELEASED) if found.stories else 0
         if found.stories:
+            self.pace = min(self.pace * 2, options.MOST_RELEASED)
             await asyncio.sleep(options.RELEASE_EVERY.total_seconds())
+        elif found.under_way:
+            self.pace = 1
+            await asyncio.sleep(options.UNDER_WAY_EVERY.total_seconds())
+        else:
+            self.pace = 0
+        return bool(found.stories)
 
     async def _next(self, most: int, since: datetime, *, trial: bool = False) -> HoldsNext:
         order = NextHolds(
@@ -87,12 +99,17 @@ class Release:
         return await workflow.execute_local_activity_method(Incidents.next_holds, order, **options.RECORD)
 
     async def _let_go(self, stories: tuple[HeldStory, ...], *, trial: bool = False) -> bool:
-        """Whether any of them was told; one that has ended meanwhile is passed over."""
+        """Whether any of them was told; one that has ended meanwhile is noted, and passed over."""
         if not stories:
             return False
         order = LetGo(component=self._component, stories=stories, at=workflow.now(), trial=trial)
         await workflow.execute_local_activity_method(Incidents.let_go, order, **options.RECORD)
-        return any([await self._tell(story) for story in stories])
+        # Side by side: they are no more than `MOST_RELEASED`, and each costs two events.
+        told = await asyncio.gather(*(self._tell(story) for story in stories))
+        if over := tuple(story.hold for story, runs in zip(stories, told, strict=True) if not runs):
+            gone = StoriesOver(holds=over, at=workflow.now())
+            await workflow.execute_local_activity_method(Incidents.note_stories_over, gone, **options.RECORD)
+        return any(told)
 
     async def _tell(self, story: HeldStory) -> bool:
         try:

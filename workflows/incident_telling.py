@@ -32,7 +32,7 @@ class Telling:
         self._request = request
         self.alerted_at = now.alerted_at
         self._due_at = now.alert_due_at
-        self._alerts = now.alerts
+        self.alerts = now.alerts
         self._tasks: list[asyncio.Future[None]] = []
 
     @property
@@ -41,7 +41,7 @@ class Telling:
 
     def state(self) -> dict[str, Any]:
         """What a new history has to know."""
-        return {"alerted_at": self.alerted_at, "alert_due_at": self._due_at, "alerts": self._alerts}
+        return {"alerted_at": self.alerted_at, "alert_due_at": self._due_at, "alerts": self.alerts}
 
     async def done(self) -> None:
         """Waits for what is on its way."""
@@ -56,9 +56,9 @@ class Telling:
         if self._due_at is not None and workflow.now() < self._due_at:
             return
         self._due_at = workflow.now() + timedelta(minutes=self._request.policy.alert_every)
-        self._alerts += 1
-        self._begin(self._post(kept, self._alerts))
-        self._begin(self._mail_controllers(kept, self._alerts))
+        self.alerts += 1
+        self._begin(self._post(kept, self.alerts))
+        self._begin(self._mail_controllers(kept, self.alerts))
 
     def works_again(self) -> None:
         """What could not go out before, as a mail about the mail server, goes out now at the latest."""
@@ -105,7 +105,7 @@ class Telling:
         await workflow.execute_local_activity_method(IncidentMails.tell_organizations, mail, **options.RECORD)
 
     def _mail_to(self, role: Role, key: str, template: str, kept: IncidentKept) -> IncidentMail:
-        told = kept.model_dump(mode="json", exclude={"at", "alerted_at"})
+        told = kept.model_dump(mode="json", exclude={"at", "alerted_at", "alerts", "recoveries"})
         return IncidentMail(
             incident=kept.incident,
             key=key,

@@ -41,6 +41,10 @@ UNLESS_HELD = RetryPolicy(
 )
 """Of stories that can be held: they wait for a release and don't ask again and again."""
 
+HOLD_LOOKS = tuple(timedelta(minutes=minutes) for minutes in (5, 15, 30, 60))
+"""How long a held story waits between looks at whether its hold still stands; the last one repeats. It is
+told before that, mostly: a look is for a release that was lost, and costs six events."""
+
 RESUMED_FOR = timedelta(minutes=5)
 """How long what a story asks of Stripe after its release comes after what comes in."""
 
@@ -135,6 +139,10 @@ ALERT: dict[str, Any] = LOOK | {"schedule_to_close_timeout": timedelta(minutes=1
 """Given up in time for the next one."""
 
 RELEASE_EVERY = timedelta(seconds=1)
+UNDER_WAY_EVERY = timedelta(seconds=10)
+"""How long to wait until it is seen whether those who were told have gone on."""
+UNDER_WAY_FOR = timedelta(minutes=5)
+"""How long a cleared incident waits for them; later they find out by themselves."""
 MOST_RELEASED = 16
 """Stories that are told at a time to go on; the first time one, then two, four, eight. Fewer where Stripe's
 budget takes no more."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from itertools import chain, repeat
 from typing import Any, TypeVar
 
 from temporalio import workflow
@@ -9,7 +10,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.holds import Holds
-    from billing.holds import HELD, RELEASED, HoldStory, Released, ResumeStory, hold_id
+    from billing.holds import HELD, RELEASED, HoldQuery, HoldStory, Released, ResumeStory, hold_id
     from billing.incidents import Component
 
 from . import options
@@ -23,7 +24,8 @@ class StripeCalls:
 
         call ── held ── Holds.hold: its row, operation `held` ── signal RELEASED ── Holds.resume ── call again
 
-    Calls that are refused together share one hold.
+    Calls that are refused together share one hold. A story whose release was lost finds out by itself: now
+    and again it looks whether its hold still stands.
     """
 
     def __init__(self, organization: str, operation: str) -> None:
@@ -93,9 +95,18 @@ class StripeCalls:
             )
             held = await workflow.execute_local_activity_method(Holds.hold, story, **options.RECORD)
             if held.waiting:
-                await workflow.wait_condition(lambda: hold_id(id_, number) in self._released)
+                await self._until_over(HoldQuery(hold=hold_id(id_, number), workflow=id_))
                 resume = ResumeStory(
                     operation=self._operation, workflow=id_, number=number, at=workflow.now()
                 )
                 await workflow.execute_local_activity_method(Holds.resume, resume, **options.RECORD)
             self._resumed_at = workflow.now().timestamp()
+
+    async def _until_over(self, query: HoldQuery) -> None:
+        for wait in chain(options.HOLD_LOOKS, repeat(options.HOLD_LOOKS[-1])):
+            try:
+                await workflow.wait_condition(lambda: query.hold in self._released, timeout=wait)
+            except TimeoutError:
+                if await workflow.execute_local_activity_method(Holds.still_held, query, **options.RECORD):
+                    continue
+            return

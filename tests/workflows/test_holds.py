@@ -6,13 +6,15 @@ import pytest
 
 from billing.holds import RELEASED, Released
 from billing.incidents import Component
-from db import holds, stripe_budgets
+from db import gate, holds, stripe_budgets
 from db.session import Database
-from db.tables import Hold
+from db.tables import Hold, Incident
 
 from .. import money
-from ..builders import Tenant
+from ..builders import Tenant, store
 from ..house import House, until
+
+ON_SQLITE = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
@@ -160,6 +162,85 @@ async def test_who_tries_whether_stripe_has_recovered_goes_on_alone(home: House,
     await until(held_again, lambda: "it is not held again", home.patience)
     await recover(home)
     await home.wait(acme, second, "completed")
+
+
+async def held_refund(home: House, acme: Tenant) -> tuple[str, Hold]:
+    payment = await money.pay(home.shop, await money.customer(home.shop, acme), 10_000)
+    await close(home.database)
+    operation = await money.refund(home, acme, payment, 100)
+    await home.wait(acme, operation, "held")
+    [hold] = await waiting(home.database)
+    return operation, hold
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("how", ["the signal was lost", "nobody is left to release it", "an operator opened"])
+async def test_a_story_that_nobody_tells_finds_out_by_itself_that_it_may_go_on(
+    home: House, acme: Tenant, how: str
+) -> None:
+    operation, hold = await held_refund(home, acme)
+    if how == "an operator opened":
+        # Its incident is still open, and nothing would close it.
+        await store(
+            home.database,
+            Incident(id="inc_1", component="stripe", opened_at=hold.held_at, cause="rate_limit"),
+        )
+        async with home.database.transaction() as session:
+            opened = await gate.open_by_operator(
+                session, by="operator jane", because="Stripe says that it is well.", at=datetime.now(UTC)
+            )
+        assert [one.id for one in opened.held] == [hold.id]
+    else:
+        await reopen(home.database)
+    if how == "the signal was lost":
+        async with home.database.transaction() as session:
+            assert await holds.release(session, hold.id, datetime.now(UTC)) is not None
+    await home.skip(minutes=6)
+    await home.wait(acme, operation, "completed")
+    if how == "an operator opened":
+        page = await home.get(acme.auditor, f"/v1/operations/{operation}/timeline?limit=100")
+        [told] = [event for event in page["data"] if event["event"].startswith("an operator opened")]
+        assert (told["actor"], told["detail"]) == (
+            "operator jane",
+            {"because": "Stripe says that it is well."},
+        )
+    async with home.database.reading() as session:
+        assert (await session.get_one(Hold, hold.id)).resumed_at is not None
+
+
+@ON_SQLITE
+async def test_a_story_waits_on_while_the_gate_is_shut_or_its_incident_will_release_it(
+    home: House, acme: Tenant
+) -> None:
+    operation, hold = await held_refund(home, acme)
+    await home.skip(minutes=6)
+    assert await listed(home, acme) == [operation]
+    incident = Incident(
+        id="inc_1", component="stripe", opened_at=hold.held_at, recovered_at=hold.held_at, cause="rate_limit"
+    )
+    await store(home.database, incident)
+    await reopen(home.database)
+    await home.skip(minutes=16)
+    assert await listed(home, acme) == [operation]
+    async with home.database.transaction() as session:
+        (await session.get_one(Incident, "inc_1")).cleared_at = datetime.now(UTC)
+    await home.skip(minutes=31)
+    await home.wait(acme, operation, "completed")
+
+
+@ON_SQLITE
+async def test_a_story_that_is_held_all_day_costs_a_handful_of_events_an_hour(
+    home: House, acme: Tenant
+) -> None:
+    operation, hold = await held_refund(home, acme)
+    handle = home.temporal.get_workflow_handle(hold.workflow_id)
+    await home.skip(hours=2)
+    before = len((await handle.fetch_history()).events)
+    await home.skip(hours=10)
+    assert len((await handle.fetch_history()).events) - before <= 10 * 7
+    assert await listed(home, acme) == [operation]
+    await recover(home)
+    await home.wait(acme, operation, "completed")
 
 
 async def test_a_cancellation_of_what_is_held_is_taken_and_holds_after_the_release(

@@ -7,20 +7,21 @@ from typing import Any
 
 import pytest
 from sqlmodel import select
-from temporalio.client import WorkflowHandle
+from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 from temporalio.worker import Worker
 
 from billing.delivery import Delivery
 from billing.incident_messages import ResolveIncident
 from billing.incidents import Component
+from db import holds
 from db.delivery import deliver_due
 from db.tables import Hold, Incident, Operation, Outbox, StripeBudget
 from worker.queues import RUNNER
-from workflows import dispatch, ids
+from workflows import dispatch, ids, options
 
 from ..builders import Tenant, an_operation, store
 from ..house import House, until
-from ..incidents import Answers, a_hold, a_watch, counted, incidents_of, releases
+from ..incidents import POLICY, Answers, a_hold, a_watch, counted, incidents_of, releases
 from .held_story import HeldStory
 
 STRIPE_IS_AWAY = {"path": "/v1/customers$", "method": "GET", "times": 100_000}
@@ -206,6 +207,13 @@ async def let_go(home: House) -> list[str]:
     return [hold for hold, at in await releases(home.database) if at is not None]
 
 
+async def all_went_on(home: House) -> None:
+    """As the stories themselves note it, for which these stand in."""
+    at = await now(home)
+    async with home.database.transaction() as session:
+        await holds.resumed(session, [hold for hold, _ in await releases(home.database)], at)
+
+
 async def gone(home: House, number: int) -> bool:
     return len(await let_go(home)) >= number
 
@@ -285,6 +293,147 @@ async def test_what_fails_again_while_they_go_on_leaves_the_rest_held_and_alerts
     await home.skip(seconds=10)
     assert len(await let_go(home)) == 24
     assert [one.id for one in await incidents_of(home.database, "stripe")] == [incident.id]
+
+
+@ON_SQLITE
+async def test_a_story_that_was_told_to_go_on_and_has_not_is_told_again(
+    home: House, acme: Tenant, stories: None
+) -> None:
+    """Whoever released it was ended between the row and the signal."""
+    await held(home, acme, 2)
+    await found_degraded(home)
+    lost = await now(home)
+    async with home.database.transaction() as session:
+        assert await holds.release(session, "hold_00", lost) is not None
+    await recovers(home)
+    await home.skip(minutes=3)
+    for hold in ("hold_00", "hold_01"):
+        operation = await the_operation_of(home, hold)
+        assert await home.temporal.get_workflow_handle(operation.workflow_id).result() == hold
+    [(_, again), _] = await releases(home.database)
+    assert again is not None
+    assert again > lost
+
+
+@ON_SQLITE
+async def test_however_many_are_held_no_history_of_their_release_grows_long(
+    home: House, acme: Tenant, stories: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands of stories go through usual histories; here there are fewer, and shorter ones."""
+    most, number = 150, 240
+    monkeypatch.setattr(options, "LONG_HISTORY", most)
+    await held(home, acme, number)
+    incident = await found_degraded(home)
+    began = await story_of(home, incident).describe()
+    await recovers(home)
+    answer = await home.post(
+        acme.admin, f"/v1/incidents/{incident.id}/resolve", {"note": "Stripe had an outage; it is over."}
+    )
+    assert answer.status_code in (200, 202), answer.text
+    await skipped_until(home, lambda: gone(home, number), seconds=10, most=30)
+    await all_went_on(home)
+    await home.skip(seconds=20)
+    lengths, signals = [], 0
+    run: str | None = began.run_id
+    while run:
+        handle = home.temporal.get_workflow_handle(began.id, run_id=run)
+        events = (await handle.fetch_history()).events
+        lengths.append(len(events))
+        signals += sum(
+            one.HasField("external_workflow_execution_signaled_event_attributes") for one in events
+        )
+        run = events[-1].workflow_execution_continued_as_new_event_attributes.new_execution_run_id
+    assert (await story_of(home, incident).describe()).status is WorkflowExecutionStatus.COMPLETED
+    assert signals == number, "each story was told once"
+    # A story takes two events, and its share of a second's tasks; a history ends with the look after it was
+    # long enough. So however many thousands there are, none comes near the 51,200 that end a workflow.
+    each = sum(lengths) / number
+    assert each < 4, lengths
+    in_a_look = POLICY.probe_every_seconds * options.MOST_RELEASED
+    assert max(lengths) < most + 4 * in_a_look, lengths
+    assert 2_000 + 4 * in_a_look < 51_200 / 10
+
+
+# --- Its workflow breaks off ------------------------------------------------------------------------------
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("how", ["terminated", "cancelled"])
+@pytest.mark.parametrize("when", ["degraded", "recovered"])
+async def test_an_incident_whose_workflow_breaks_off_goes_on_and_the_gate_opens(
+    home: House, acme: Tenant, stories: None, how: str, when: str
+) -> None:
+    incident = await found_degraded(home)
+    await home.skip(seconds=31)
+    await passed_on(home)
+    if when == "recovered":
+        await recovers(home)
+        await passed_on(home)
+    await held(home, acme, 3)
+    told = len(home.mail.subjects)
+    broken = await story_of(home, incident).describe()
+    await (story_of(home, incident).terminate() if how == "terminated" else story_of(home, incident).cancel())
+
+    async def is_over() -> bool:
+        status = (await story_of(home, incident).describe()).status
+        return status is not WorkflowExecutionStatus.RUNNING
+
+    await until(is_over, lambda: "the workflow goes on")
+    at = await now(home)
+    watches = [a_watch(home.database, home.temporal, Answers().probes(), clock=lambda: at) for _ in range(2)]
+    await asyncio.gather(*(watch.tend() for watch in watches))
+    assert (await story_of(home, incident).describe()).run_id != broken.run_id
+    assert await gate_closed(home) == (when == "degraded")
+    await passed_on(home)
+    assert len(home.mail.subjects) == told, "nobody is told of the restart"
+
+    if when == "degraded":
+        await recovers(home)
+    assert not await gate_closed(home)
+    await skipped_until(home, lambda: gone(home, 3), seconds=10, most=15)
+    await home.skip(seconds=1)
+    path, note = f"/v1/incidents/{incident.id}", {"note": "Stripe had an outage; all went through."}
+    answer = await home.post(acme.admin, f"{path}/resolve", note)
+    assert answer.status_code in (200, 202), answer.text
+    await all_went_on(home)
+
+    async def is_done() -> bool:
+        status = (await story_of(home, incident).describe()).status
+        return status is WorkflowExecutionStatus.COMPLETED
+
+    await skipped_until(home, is_done, seconds=10, most=5)
+    await passed_on(home)
+    assert sorted(home.mail.subjects) == [
+        "Degraded: Stripe",
+        "Incident cleared: Stripe",
+        "Normal operations resumed: Stripe",
+    ]
+    await asyncio.gather(*(watch.tend() for watch in watches))
+    assert await is_done(), "one that was cleared stays so"
+
+
+@ON_SQLITE
+async def test_the_databases_incident_whose_workflow_breaks_off_goes_on_as_the_same(home: House) -> None:
+    answers = Answers()
+    clock = {"at": await now(home)}
+    watch = a_watch(home.database, home.temporal, answers.probes(), clock=lambda: clock["at"])
+    answers.wrong[Component.DATABASE] = "unreachable"
+    for _ in range(3):
+        await watch.look()
+    story = home.temporal.get_workflow_handle("incident-database")
+    first = await story.describe()
+    await story.terminate()
+    for _ in range(4):
+        clock["at"] += timedelta(seconds=10)
+        await watch.look()
+    again = await story.describe()
+    assert (again.status, again.run_id != first.run_id) == (WorkflowExecutionStatus.RUNNING, True)
+    began = [
+        (await home.temporal.get_workflow_handle(story.id, run_id=one.run_id).fetch_history()).events[0]
+        for one in (first, again)
+    ]
+    inputs = [event.workflow_execution_started_event_attributes.input for event in began]
+    assert inputs[0] == inputs[1]
 
 
 # --- The mail server and the database ---------------------------------------------------------------------
