@@ -3,19 +3,24 @@
 import asyncio
 import logging
 import sys
+from contextlib import AsyncExitStack
 from email.utils import parseaddr
 
 import uvicorn
+from starlette.types import ASGIApp
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from billing.policy import Policy
 from db.session import Database
 from settings import process
+from settings.serving import served
 from settings.settings import InvalidSettings, Settings, load
 
 from .app import create_app
 from .context import StripeAccount
+from .figures import figures_app
+from .server import MOST_CONNECTIONS, PatientProtocol
 from .site import Site, pay_pages
 
 
@@ -50,7 +55,22 @@ async def serve(settings: Settings, policy: Policy) -> None:
     app = create_app(
         policy, database, temporal, stripe=stripe, site=site, trusted_proxies=settings.trusted_proxies
     )
-    config = uvicorn.Config(
+    process.settle()
+    try:
+        async with AsyncExitStack() as stack:
+            if settings.api_metrics_port is not None:
+                figures = figures_app(app.state.context)
+                await stack.enter_async_context(
+                    served(figures, settings.metrics_host, settings.api_metrics_port)
+                )
+            await uvicorn.Server(server_config(app, settings)).serve()
+    finally:
+        await database.dispose()
+
+
+def server_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+    """How uvicorn serves the app, and when it loses patience with a connection."""
+    return uvicorn.Config(
         app,
         host=settings.api_host,
         port=settings.api_port,
@@ -58,16 +78,15 @@ async def serve(settings: Settings, policy: Policy) -> None:
         log_config=None,
         server_header=False,
         proxy_headers=False,  # else it believes whoever connects from 127.0.0.1; the app knows the proxies
+        http=PatientProtocol,
+        ws="none",
+        limit_concurrency=MOST_CONNECTIONS,
+        backlog=MOST_CONNECTIONS,
         timeout_graceful_shutdown=10,
         # Longer than clients keep an idle connection (often just uvicorn's own 5 s): else one may be closed
         # under a request that is on its way.
         timeout_keep_alive=75,
     )
-    process.settle()
-    try:
-        await uvicorn.Server(config).serve()
-    finally:
-        await database.dispose()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 from temporalio.client import Client
@@ -45,6 +46,7 @@ from . import (
     success_checks,
     webhooks,
 )
+from .auth import Keys
 from .bodies import Bodies
 from .client_address import in_both_spellings
 from .context import Context, StripeAccount
@@ -52,6 +54,8 @@ from .dispatcher import Dispatcher
 from .frame import Frame
 from .heads import HeadMiddleware
 from .inbox import Inbox
+from .key_guard import KeyGuard
+from .lately import Lately
 from .metering import flushed
 from .metrics import Metrics
 from .portal import routes as portal_pages
@@ -146,16 +150,19 @@ def create_app(
         inbox=Inbox(database),
         events=Rates(calm),
         rates=Rates(rate),
+        guard=KeyGuard(database),
         metrics=metrics,
         meter=meter,
         stripe=stripe or StripeAccount(),
         site=site or Site(),
+        readiness=Lately(partial(health.readiness, database, temporal)),
     )
     for router in ROUTERS:
         app.include_router(router)
     problems.install(app)
     app.add_middleware(HeadMiddleware)
     app.add_middleware(Bodies, unread={webhooks.PATH})
+    app.add_middleware(Keys)
     if trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=in_both_spellings(trusted_proxies))
     app.add_middleware(Frame, metrics=metrics)

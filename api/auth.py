@@ -8,15 +8,20 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from billing.operations import Role
 from db import people
 
-from .context import InContext, now
-from .problems import ApiProblem
+from .client_address import client_address
+from .context import Context, context_of, now
+from .problems import UNREACHABLE, ApiProblem, answer_to
 
 _KEY = re.compile(r"pk_(?P<prefix>[A-Za-z0-9]{1,64})_(?P<secret>[A-Za-z0-9]{1,256})")
 _NO_HASH = people.hash_secret("")
+
+PREFIX = "/v1/"
+"""What is under it needs a key, and nothing else does."""
 
 SCHEME = HTTPBearer(
     scheme_name="ApiKey",
@@ -48,17 +53,35 @@ class Caller:
             raise ApiProblem("role_missing", f"This needs the role {named}; ask somebody who has it.")
 
 
-async def caller(request: Request, context: InContext, _: Annotated[object, Depends(SCHEME)]) -> Caller:
-    """Raises ApiProblem `credentials_…` and `rate_limited`.
+class Keys:
+    """Looks at the API key of each request under /v1 before anything else of it is read, its body included.
 
     Not cached, so that a key that is revoked stops working with the next request. Whether a key exists,
     has expired or was revoked is told only to who knows its secret.
     """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(PREFIX):
+            request = Request(scope)
+            try:
+                request.state.caller = await _authenticate(request, await context_of(request))
+            except (ApiProblem, *UNREACHABLE) as error:
+                await answer_to(request, error)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+async def _authenticate(request: Request, context: Context) -> Caller:
+    """Raises ApiProblem `credentials_…`, `too_many_wrong_keys` and `rate_limited`."""
     parts = _key_of(request)
     async with context.database.reading() as session:
         holder = await people.find_key(session, parts["prefix"])
     kept = holder.key.secret_hash if holder else _NO_HASH
-    right = hmac.compare_digest(kept, people.hash_secret(parts["secret"]))
+    right = hmac.compare_digest(kept, people.hash_secret(parts["secret"])) and holder is not None
+    await context.guard.check(parts["prefix"], client_address(request), right, now())
     if holder is None or not right:
         raise _refused("credentials_invalid")
     if holder.key.revoked_at or not holder.person.active:
@@ -68,6 +91,13 @@ async def caller(request: Request, context: InContext, _: Annotated[object, Depe
     context.rates.hit(holder.key.prefix)
     roles = frozenset(Role(role) for role in holder.person.roles)
     return Caller(holder.person.id, holder.key.organization_id, roles)
+
+
+async def caller(request: Request, _: Annotated[object, Depends(SCHEME)]) -> Caller:
+    """Whom `Keys` has found."""
+    found = request.state.caller
+    assert isinstance(found, Caller)
+    return found
 
 
 def _key_of(request: Request) -> re.Match[str]:

@@ -3,6 +3,7 @@
 Browsers and mail programs (RFC 8058) send forms to the portal: at most 4 KiB.
 """
 
+import asyncio
 from collections.abc import Collection
 
 from starlette.datastructures import Headers
@@ -19,6 +20,9 @@ MOST_BYTES = 1024 * 1024
 MOST_FORM_BYTES = 4096
 DRAINED_BYTES = 16 * MOST_BYTES
 """So much is read, if only to be thrown away: a client that is still sending would miss the answer."""
+
+WITHIN = 20.0
+"""Seconds from the headers to the body's end."""
 
 JSON_TYPES = frozenset({"application/json"})
 FORM_TYPES = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
@@ -57,7 +61,16 @@ class Bodies:
 
 
 async def read_body(receive: Receive, most: int) -> bytes | None:
-    """The whole body, or None when it is over `most` bytes; ClientDisconnect when the rest will not come."""
+    """The whole body, or None when it is over `most` bytes. Raises ApiProblem `body_too_slow`, and
+    ClientDisconnect when the rest will not come."""
+    try:
+        async with asyncio.timeout(WITHIN):
+            return await _read(receive, most)
+    except TimeoutError:
+        raise ApiProblem.usual("body_too_slow", headers={"Connection": "close"}) from None
+
+
+async def _read(receive: Receive, most: int) -> bytes | None:
     chunks: list[bytes] = []
     size = 0
     while True:

@@ -178,6 +178,11 @@ CATALOGUE: dict[str, Entry] = {
         "Not read from Stripe yet",
         "Your subscription or the plans were not read from Stripe yet; try again in a minute.",
     ),
+    "body_too_slow": Entry(
+        408,
+        "The body is too slow",
+        "The body was not there within 20 seconds; send it again, without pauses.",
+    ),
     "body_too_large": Entry(413, "The body is too large", "The body is larger than 1 MiB; send less."),
     "unsupported_media_type": Entry(
         415, "The body is not declared as JSON", "Send the body with `Content-Type: application/json`."
@@ -268,6 +273,12 @@ CATALOGUE: dict[str, Entry] = {
     ),
     "comment_required": Entry(
         422, "A comment is required", "comment is required to reject: say why, for the requester.", "/comment"
+    ),
+    "too_many_wrong_keys": Entry(
+        429,
+        "Too many wrong API keys",
+        "Too many wrong API keys came from your address, or with this key's prefix; "
+        "check the key, and wait as Retry-After says.",
     ),
     "rate_limited": Entry(
         429, "Too many requests", "This API key sends more than 100 a second; wait as Retry-After says."

@@ -14,7 +14,10 @@ from db.session import Database
 
 from .dispatcher import Dispatcher
 from .inbox import Inbox
+from .key_guard import KeyGuard
+from .lately import Lately
 from .metrics import Metrics
+from .models import ReadyAnswer
 from .rates import Rates
 from .site import Site
 
@@ -42,10 +45,12 @@ class Context:
     inbox: Inbox
     events: Rates
     rates: Rates
+    guard: KeyGuard
     metrics: Metrics
     meter: HealthMeter
     stripe: StripeAccount
     site: Site
+    readiness: Lately[ReadyAnswer]
 
 
 def portal_policy(context: Context) -> PortalPolicy:

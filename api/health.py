@@ -1,24 +1,26 @@
-"""Whether the process is up, whether it can do its work, and its figures. Open to who can reach it."""
+"""Whether the process is up, and whether it can do its work. Open to who can reach it."""
 
 import asyncio
 from collections.abc import Awaitable
 from datetime import timedelta
+from typing import TypeVar
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from db import incidents
-from db.session import AWAY
+from db import migrate
+from db.session import AWAY, Database
 
-from . import metrics
-from .context import Context, InContext
+from .context import InContext
 from .models import HealthAnswer, ReadyAnswer
 
 router = APIRouter(tags=["Health"])
 
 PATIENCE = 2.0
 """Seconds for each of the two to answer."""
+
+Found = TypeVar("Found")
 
 
 @router.get("/healthz", summary="Is the process up?")
@@ -29,37 +31,32 @@ async def healthz() -> HealthAnswer:
 @router.get(
     "/readyz",
     summary="Can it do its work?",
-    responses={503: {"model": ReadyAnswer, "description": "The database can't be reached"}},
+    responses={
+        503: {"model": ReadyAnswer, "description": "The database can't be reached or is not migrated"}
+    },
 )
-async def readyz(request: Request, context: InContext, response: Response) -> ReadyAnswer:
-    """503 only without the database. Without Temporal (`degraded`) requests are still accepted and kept."""
-    database, temporal = await asyncio.gather(
-        _reachable(context.database.ping()), _reachable(_temporal(context.dispatcher.client))
-    )
-    if not database:
+async def readyz(context: InContext, response: Response) -> ReadyAnswer:
+    """503 without a database that this release can work on; `mend` says what to do. Without Temporal
+    (`degraded`) requests are still accepted and kept. Looked at once a second at most."""
+    answer = await context.readiness.get()
+    if answer.status == "unavailable":
         response.status_code = 503
-    return ReadyAnswer(
-        status="unavailable" if not database else "ok" if temporal else "degraded",
-        database="ok" if database else "unreachable",
-        temporal="ok" if temporal else "unreachable",
+    return answer
+
+
+async def readiness(database: Database, temporal: Client) -> ReadyAnswer:
+    """Look at both, side by side."""
+    unmigrated, serving = await asyncio.gather(
+        _asked(migrate.complaint(database)), _asked(_temporal(temporal))
     )
-
-
-@router.get(
-    "/metrics",
-    summary="Figures for Prometheus",
-    response_class=Response,
-    responses={200: {"content": {metrics.MEDIA_TYPE: {"schema": {"type": "string"}}}}},
-)
-async def figures(context: InContext) -> Response:
-    """Without the database the incidents are those of the last time."""
-    await _reachable(_see_incidents(context))
-    return Response(context.metrics.exposition(), media_type=metrics.MEDIA_TYPE)
-
-
-async def _see_incidents(context: Context) -> None:
-    async with context.database.reading() as session:
-        context.metrics.incidents({row.component for row in await incidents.open_ones(session)})
+    mend = unmigrated[0] if unmigrated else None
+    reached: bool = unmigrated is not None and mend is None
+    return ReadyAnswer(
+        status="unavailable" if not reached else "ok" if serving else "degraded",
+        database="unreachable" if unmigrated is None else "not_migrated" if mend else "ok",
+        temporal="ok" if serving else "unreachable",
+        mend=mend,
+    )
 
 
 async def _temporal(client: Client) -> None:
@@ -67,11 +64,11 @@ async def _temporal(client: Client) -> None:
         raise ConnectionError("Temporal says that it is not serving")
 
 
-async def _reachable(check: Awaitable[None]) -> bool:
+async def _asked(look: Awaitable[Found]) -> tuple[Found] | None:
+    """What was found, or None where nobody answered."""
     try:
         async with asyncio.timeout(PATIENCE):
-            await check
+            return (await look,)
     except (*AWAY, RPCError, RuntimeError):
         # RuntimeError is what Temporal's client raises while it can't connect.
-        return False
-    return True
+        return None

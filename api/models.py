@@ -302,5 +302,6 @@ class ReadyAnswer(Answer):
     """`degraded`: requests are accepted and kept until Temporal is back."""
 
     status: Literal["ok", "degraded", "unavailable"]
-    database: Literal["ok", "unreachable"]
+    database: Literal["ok", "unreachable", "not_migrated"]
     temporal: Literal["ok", "unreachable"]
+    mend: str | None = Field(description="The command that mends a database that is not migrated")

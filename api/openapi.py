@@ -17,7 +17,9 @@ EVERYWHERE = (
     "credentials_invalid",
     "credentials_expired",
     "credentials_revoked",
+    "too_many_wrong_keys",
     "rate_limited",
+    "body_too_slow",
     "internal_error",
     "temporarily_unavailable",
 )

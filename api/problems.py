@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 
 from billing.errors import BillingError, Forbidden, InvalidRequest, Misconfigured
 from billing.operations import Problem
-from db.session import is_away
+from db.session import is_away, is_unmigrated
 
 from .catalogue import CATALOGUE
 from .validation import FieldError, field_errors
@@ -27,6 +27,8 @@ from .validation import FieldError, field_errors
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+UNREACHABLE = (DBAPIError, PoolTimeout, OSError)
+"""What is raised when the records are away, among other things."""
 
 
 @dataclass(eq=False)
@@ -86,7 +88,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(BillingError, _domain)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    for kind in (DBAPIError, PoolTimeout, OSError):
+    for kind in UNREACHABLE:
         app.add_exception_handler(kind, _records_away)
 
 
@@ -166,8 +168,15 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 async def _records_away(request: Request, error: Exception) -> Response:
-    """The database can't be reached or is too busy: the caller can't know how far the request came."""
-    if isinstance(error, DBAPIError) and not is_away(error):
+    return answer_to(request, error)
+
+
+def answer_to(request: Request, error: Exception) -> Response:
+    """The answer to a refusal, or to records that can't be reached or are too busy: then the caller can't
+    know how far the request came. Raises any other error again."""
+    if isinstance(error, ApiProblem):
+        return _answer(request, error)
+    if isinstance(error, DBAPIError) and not is_away(error) and not is_unmigrated(error):
         raise error  # a statement that is wrong stays wrong
     log.error("request %s: the records can't be reached: %s", request_id_of(request), type(error).__name__)
     return _answer(request, ApiProblem.usual("temporarily_unavailable", headers={"Retry-After": "1"}))

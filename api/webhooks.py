@@ -99,6 +99,7 @@ def _described() -> dict[str, Any]:
         "webhook_malformed",
         "webhook_too_large",
         "webhook_not_configured",
+        "body_too_slow",
         "internal_error",
         "temporarily_unavailable",
     ),

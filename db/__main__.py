@@ -21,7 +21,11 @@ def main() -> None:
 @app.command()
 def upgrade() -> None:
     """Apply every revision that the database of PLIXO_DATABASE_URL lacks."""
-    migrate.upgrade(_Settings().database_url)
+    try:
+        migrate.upgrade(_Settings().database_url)
+    except migrate.NewerDatabase as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
     typer.echo("the database is up to date")
 
 

@@ -1,14 +1,17 @@
 """Brings a database to the newest revision, or makes it in an empty one."""
 
 import asyncio
+from functools import cache
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import URL, Connection, text
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, inspect, text
 
-from .session import async_url, postgres_engine, sqlite_engine
+from .session import Database, async_url, postgres_engine, sqlite_engine
 
+COMMAND = "python -m db upgrade"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 _LOCK = 7_065_719_642
@@ -17,6 +20,7 @@ _LOCK = 7_065_719_642
 
 def upgrade(url: str | URL) -> None:
     """Apply every revision that the database lacks, all or none; several processes may do so at once.
+    Raises NewerDatabase.
 
     Not for a running event loop: there, `await upgrade_async(url)`.
     """
@@ -42,6 +46,44 @@ async def upgrade_async(url: str | URL) -> None:
         await engine.dispose()
 
 
+class NewerDatabase(Exception):
+    """The database was made by a newer release than this."""
+
+
+async def complaint(database: Database) -> str | None:
+    """Why this release can't work on the database as it is, with the mend; None when it can.
+
+    Raises what `db.session.AWAY` lists when the database can't be reached.
+    """
+    revision = await database.read(_revision)
+    if revision == _revisions()[0]:
+        return None
+    if revision is not None and revision not in _revisions():
+        return _newer(revision)
+    there = "has no tables yet" if revision is None else f"is at revision {revision}"
+    return f"The database {there}, and this release needs {_revisions()[0]}: run `{COMMAND}`."
+
+
+def _newer(revision: str) -> str:
+    return (
+        f"The database is at revision {revision}, which a newer release has made; this one knows "
+        f"{_revisions()[0]} at most. Start the newer release, whose `{COMMAND}` keeps it up to date."
+    )
+
+
+@cache
+def _revisions() -> tuple[str, ...]:
+    """Every revision that this release knows, the newest first."""
+    scripts = ScriptDirectory(str(MIGRATIONS).replace("%", "%%"))
+    return tuple(script.revision for script in scripts.walk_revisions())
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
 def config(connection: Connection) -> Config:
     """Alembic's configuration for the migrations in this package, on an open connection."""
     settings = Config()
@@ -51,4 +93,7 @@ def config(connection: Connection) -> Config:
 
 
 def _to_head(connection: Connection) -> None:
+    revision = _revision(connection)
+    if revision is not None and revision not in _revisions():
+        raise NewerDatabase(_newer(revision))
     command.upgrade(config(connection), "head")

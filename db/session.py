@@ -6,9 +6,9 @@ cannot change before it writes.
 """
 
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from asyncpg import InterfaceError, PostgresError
 from sqlalchemy import URL, Connection, event, make_url, text
@@ -23,6 +23,11 @@ from .sqlite import InlineConnection, connect_sqlite
 
 AWAY = (SQLAlchemyError, OSError, PostgresError, InterfaceError)
 """What using records that are away raises; asyncpg's own errors come through while it connects."""
+
+Result = TypeVar("Result")
+
+_NO_SUCH_TABLE = ("42P01", "42703")
+"""SQLSTATEs of a table or column that is not there: the database is not migrated yet."""
 
 _NOT_NOW = ("08", "53", "57P")
 """What SQLSTATEs begin with that say: no connection, no room, shutting down or still starting up."""
@@ -53,6 +58,11 @@ def concerns_everybody(error: BaseException) -> bool:
     if isinstance(error, DBAPIError):
         return is_away(error)
     return isinstance(error, OSError | NoFreeConnection | PostgresError | InterfaceError)
+
+
+def is_unmigrated(error: DBAPIError) -> bool:
+    """Whether it says that a table or a column is missing. (SQLite says so as it says that it is away.)"""
+    return getattr(error.orig, "sqlstate", None) in _NO_SUCH_TABLE
 
 
 def async_url(url: str | URL) -> URL:
@@ -140,6 +150,11 @@ class Database:
         """Raise SQLAlchemyError or OSError when the records cannot be read."""
         async with self._reader.connect() as connection:
             await connection.execute(text("SELECT 1"))
+
+    async def read(self, look: Callable[[Connection], Result]) -> Result:
+        """What a synchronous function finds on a connection for reading."""
+        async with self._reader.connect() as connection:
+            return await connection.run_sync(look)
 
     async def dispose(self) -> None:
         """Close every connection."""

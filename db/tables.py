@@ -159,7 +159,7 @@ class KeyUse(SQLModel, table=True):
     address: str = Field(primary_key=True)
     wrong: int = 0
     """How often the secret was not the key's."""
-    right: bool = False
+    accepted: bool = False
     """Whether it was the key's as well."""
     last_at: datetime = utc()
 

@@ -5,7 +5,7 @@ import os
 import secrets
 import socket
 from pathlib import Path
-from typing import Literal, TextIO
+from typing import Literal, TextIO, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,8 +16,8 @@ NAMESPACE = "default"
 Part = Literal["temporal", "stripe", "mail", "api", "worker"]
 PARTS: tuple[Part, ...] = ("temporal", "stripe", "mail", "api", "worker")
 
-PortName = Literal["temporal", "temporal_ui", "stripe", "smtp", "mail", "api", "worker"]
-PORTS: tuple[PortName, ...] = ("temporal", "temporal_ui", "stripe", "smtp", "mail", "api", "worker")
+PortName = Literal["temporal", "temporal_ui", "stripe", "smtp", "mail", "api", "figures", "worker"]
+PORTS: tuple[PortName, ...] = get_args(PortName)
 
 Role = Literal["billing_admin", "controller", "legal", "finance", "auditor"]
 
@@ -131,6 +131,7 @@ class Places:
             "PLIXO_PUBLIC_URL": self.url("api"),
             "PLIXO_API_HOST": LOOPBACK,
             "PLIXO_API_PORT": str(self.memory.ports["api"]),
+            "PLIXO_API_METRICS_PORT": str(self.memory.ports["figures"]),
         }
 
 

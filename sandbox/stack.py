@@ -114,6 +114,7 @@ class Stack:
             "temporal": self.places.address("temporal"),
             "temporal_ui": url("temporal_ui"),
             "mail": url("mail"),
+            "figures": f"{url('figures')}/metrics",
             "env": self.env,
             "people": {
                 role: {"person": person.person, "api_key": person.api_key}

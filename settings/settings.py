@@ -90,8 +90,12 @@ class Settings(BaseSettings):
     """Networks of the proxies whose X-Forwarded-For is believed; separated by commas."""
     health_port: int | None = Field(default=None, ge=0, le=65535)
     """Where the worker answers /healthz; nowhere when unset."""
+    metrics_host: str = "127.0.0.1"
+    """The address that both processes serve their figures for Prometheus on."""
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
     """Where the Temporal SDK of the worker serves its metrics to Prometheus; nowhere when unset."""
+    api_metrics_port: int | None = Field(default=None, ge=0, le=65535)
+    """Where the API serves /metrics to Prometheus; nowhere when unset."""
 
     @property
     def webhook_secrets(self) -> tuple[str, ...]:

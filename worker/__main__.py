@@ -4,12 +4,14 @@ import asyncio
 import logging
 import signal
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 from temporalio.client import Client
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 
 from billing.policy import Policy
+from db import migrate
+from db.session import AWAY, Database
 from settings import process
 from settings.settings import InvalidSettings, Settings, load
 
@@ -19,6 +21,7 @@ from .health import Health
 log = logging.getLogger("worker")
 
 RETRY_CONNECT = 1.0
+RETRY_MIGRATED = 5.0
 """Seconds."""
 
 
@@ -28,18 +31,20 @@ async def run(settings: Settings, policy: Policy) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        health = Health()
+        looking = Database(settings.database_url)
+        stack.push_async_callback(looking.dispose)
+        health = Health(looking)
         if settings.health_port is not None:
             await stack.enter_async_context(health.served(settings.health_port))
         temporal = await _connected(settings, stop)
-        if temporal is None:
+        if temporal is None or not await _migrated(looking, stop):
             return
-        database, watch = await composition.hosted(stack, settings, policy, temporal)
+        _, watch = await composition.hosted(stack, settings, policy, temporal)
         await schedules.ensure(temporal)
         process.settle()
         watching = asyncio.create_task(watch.run())
         stack.callback(watching.cancel)
-        health.ready(temporal, database)
+        health.ready(temporal)
         log.info("worker ready on %s", settings.temporal_address)
         await stop.wait()
 
@@ -56,11 +61,27 @@ async def _connected(settings: Settings, stop: asyncio.Event) -> Client | None:
     return None
 
 
+async def _migrated(database: Database, stop: asyncio.Event) -> bool:
+    """Waits until this release can work on the database. One that is away is waited for by each activity."""
+    while not stop.is_set():
+        try:
+            complaint = await migrate.complaint(database)
+        except AWAY as error:
+            log.warning("the database can't be reached yet: %s", type(error).__name__)
+            return True
+        if complaint is None:
+            return True
+        log.error("nothing is done yet. %s", complaint)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), RETRY_MIGRATED)
+    return False
+
+
 def _runtime(settings: Settings) -> Runtime | None:
     """With the SDK's own metrics for Prometheus where a port is given."""
     if settings.metrics_port is None:
         return None
-    metrics = PrometheusConfig(bind_address=f"{settings.api_host}:{settings.metrics_port}")
+    metrics = PrometheusConfig(bind_address=f"{settings.metrics_host}:{settings.metrics_port}")
     return Runtime(telemetry=TelemetryConfig(metrics=metrics))
 
 

@@ -1,52 +1,46 @@
-"""The worker's own /healthz: whether it hosts, and reaches Temporal and its records."""
+"""The worker's own /healthz: whether it hosts, reaches Temporal, and its records are migrated."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, suppress
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 from temporalio.client import Client
 
+from db import migrate
 from db.session import Database
+from settings.serving import served
 
 
 class Health:
-    """Not ready until both workers poll."""
+    """Not ready until all workers poll."""
 
-    def __init__(self) -> None:
+    def __init__(self, database: Database) -> None:
         self._temporal: Client | None = None
-        self._database: Database | None = None
+        self._database = database
 
-    def ready(self, temporal: Client, database: Database) -> None:
-        self._temporal, self._database = temporal, database
+    def ready(self, temporal: Client) -> None:
+        self._temporal = temporal
 
     async def _answer(self, request: Request) -> JSONResponse:
-        checks = {"hosting": self._temporal is not None, "temporal": False, "database": False}
+        checks = {
+            "hosting": self._temporal is not None,
+            "temporal": False,
+            "database": False,
+        }
         if self._temporal is not None:
             # Whatever is wrong with either, the answer is that it can't be reached.
             with suppress(Exception):
                 checks["temporal"] = await self._temporal.service_client.check_health()
-        if self._database is not None:
-            with suppress(Exception):
-                await self._database.ping()
-                checks["database"] = True
-        return JSONResponse(checks, status_code=200 if all(checks.values()) else 503)
+        mend = None
+        with suppress(Exception):
+            mend = await migrate.complaint(self._database)
+            checks["database"] = mend is None
+        well = all(checks.values())
+        return JSONResponse(checks | ({"mend": mend} if mend else {}), status_code=200 if well else 503)
 
-    @asynccontextmanager
-    async def served(self, port: int) -> AsyncIterator[None]:
+    def served(self, port: int) -> AbstractAsyncContextManager[None]:
         """Answers on the loopback `port`, where a container's health check asks."""
         app = Starlette(routes=[Route("/healthz", self._answer), Route("/readyz", self._answer)])
-        server = uvicorn.Server(
-            uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", access_log=False)
-        )
-        server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-        task = asyncio.create_task(server.serve())
-        try:
-            yield
-        finally:
-            server.should_exit = True
-            await task
+        return served(app, "127.0.0.1", port)

@@ -13,6 +13,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from api.app import create_app
 from api.context import Context
+from api.figures import figures
 from billing.plans import Plan, PlanLimits, Price
 from billing.policy import Policy, policy_from_toml
 from db import mirror, timeline
@@ -79,6 +80,10 @@ class Api:
         context = self.app.state.context
         assert isinstance(context, Context)
         return context
+
+    async def figures(self) -> str:
+        """What Prometheus gets, on its own port."""
+        return (await figures(self.context)).decode()
 
     async def get(self, path: str, who: Member | None = None, **query: Any) -> Response:
         return await self.http.get(path, headers=who.headers if who else {}, params=query or None)

@@ -123,8 +123,8 @@ async def _startup(reader: asyncio.StreamReader) -> bytes:
 @pytest.mark.parametrize(
     "path", ["/", "/v1", "/v1/", "/v1/operations/", "/v1/plan-changes/x", "/nothing%0d%0a", "/%ff"]
 )
-async def test_an_unknown_address_is_a_problem_document(api: Api, path: str) -> None:
-    answer = await api.get(path)
+async def test_an_unknown_address_is_a_problem_document(api: Api, acme: Tenant, path: str) -> None:
+    answer = await api.get(path, acme.admin)
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
     assert answer.headers["content-type"] == "application/problem+json"
 
@@ -156,14 +156,14 @@ async def test_without_temporal_it_is_ready_but_degraded(api: Api) -> None:
     answer = await api.get("/readyz")
     assert (answer.status_code, answer.json()) == (
         200,
-        {"status": "degraded", "database": "ok", "temporal": "unreachable"},
+        {"status": "degraded", "database": "ok", "temporal": "unreachable", "mend": None},
     )
 
 
 async def test_without_records_it_is_not_ready(
     api: Api, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "ping", Database("sqlite:////nonexistent/plixo.db").ping)
+    monkeypatch.setattr(database, "read", Database("sqlite:////nonexistent/plixo.db").read)
     answer = await api.get("/readyz")
     assert (answer.status_code, answer.json()["status"]) == (503, "unavailable")
     assert answer.json()["database"] == "unreachable"
@@ -175,7 +175,7 @@ async def test_figures_count_by_route_and_not_by_id(api: Api, acme: Tenant, data
     for id_ in ("op_1", "op_2"):
         await api.get(f"/v1/operations/{id_}", acme.admin)
     await api.get("/nothing")
-    figures = (await api.get("/metrics")).text.splitlines()
+    figures = (await api.figures()).splitlines()
     route = 'method="GET",route="/v1/operations/{id}",status="404"'
     assert f"plixo_api_requests_total{{{route}}} 2.0" in figures
     assert 'plixo_api_requests_total{method="GET",route="none",status="404"} 1.0' in figures

@@ -234,7 +234,7 @@ async def test_metrics_name_the_components_with_an_open_incident(
     api: Api, acme: Tenant, database: Database
 ) -> None:
     await an_incident(database, component="mail", **recovered())
-    figures = (await api.get("/metrics")).text
+    figures = await api.figures()
     assert 'plixo_incidents_open{component="mail"} 1.0' in figures
     assert 'plixo_incidents_open{component="stripe"} 0.0' in figures
 

@@ -122,7 +122,6 @@ async def test_it_names_every_route_that_there_is(document: dict[str, Any]) -> N
         ("POST", "/webhooks/stripe"),
         ("GET", "/healthz"),
         ("GET", "/readyz"),
-        ("GET", "/metrics"),
     }
 
 

@@ -237,4 +237,5 @@ async def test_an_acknowledgement_arrives(
 
 
 async def test_with_temporal_it_is_ready(connected: Api) -> None:
-    assert (await connected.get("/readyz")).json() == {"status": "ok", "database": "ok", "temporal": "ok"}
+    ready = {"status": "ok", "database": "ok", "temporal": "ok", "mend": None}
+    assert (await connected.get("/readyz")).json() == ready

@@ -71,7 +71,7 @@ async def deliver(api: Api, body: bytes, signature: str | None) -> Response:
 async def figures(api: Api) -> dict[str, float]:
     """How many webhooks had which outcome."""
     name = "plixo_api_webhooks_total{"
-    lines = (await api.get("/metrics")).text.splitlines()
+    lines = (await api.figures()).splitlines()
     return {
         line.partition('outcome="')[2].partition('"')[0]: float(line.rpartition(" ")[2])
         for line in lines

@@ -139,7 +139,7 @@ def test_what_changes_in_stripe_is_told_and_seen_in_the_api(stack: Up) -> None:
         return {"Renamed in Stripe"} <= {one["name"] for one in customers if one["id"] == customer}
 
     until(seen)
-    figures = httpx.get(f"{stack.info['api']}/metrics").text
+    figures = httpx.get(stack.info["figures"]).raise_for_status().text
     refused = [line for line in figures.splitlines() if "webhook" in line and "forged" in line]
     assert refused == []
 

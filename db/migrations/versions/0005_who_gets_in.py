@@ -46,7 +46,7 @@ def upgrade() -> None:
         sa.Column("window_start", TIME, nullable=False),
         sa.Column("address", TEXT, nullable=False),
         sa.Column("wrong", sa.Integer(), nullable=False),
-        sa.Column("right", sa.Boolean(), nullable=False),
+        sa.Column("accepted", sa.Boolean(), nullable=False),
         sa.Column("last_at", TIME, nullable=False),
         sa.PrimaryKeyConstraint("prefix", "window_start", "address"),
     )
