@@ -10,6 +10,7 @@ from temporalio import activity
 
 from billing.business_time import add_business, end_of_business_day
 from billing.cases import (
+    ACTIONS,
     BEYOND,
     COUNTS_AS,
     WITHIN,
@@ -18,14 +19,16 @@ from billing.cases import (
     CaseStands,
     CaseStep,
     CountCase,
+    DenyMaking,
     EndCase,
+    NameMaker,
     OwnCase,
 )
 from billing.messages import Commit, CommitPart, Progress
 from billing.notes import with_payments
 from billing.operations import State
 from billing.policy import Policy
-from db import cases, commitments, operations, people, timeline
+from db import cases, commitments, notices, operations, people, timeline
 from db.session import Database
 from db.tables import Case, Operation
 
@@ -94,6 +97,44 @@ class CaseRecords:
             await write(session, progress)
 
     @activity.defn
+    async def name_maker(self, order: NameMaker) -> None:
+        """It has its note, and waits for the word of whoever is said to have made it: only that counts it."""
+        close = order.close
+        progress = Progress(
+            operation=order.operation,
+            key=f"named:{order.at.isoformat()}",
+            event="waiting for the maker's word",
+            at=order.at,
+            actor=close.person,
+            state=State.RUNNING,
+            stage="maker_to_confirm",
+            result={"named": close.done_by, "named_by": close.person, "note": close.note},
+            allowed_actions=(*ACTIONS, "confirm"),
+            detail={"named": close.done_by},
+        )
+        async with self._database.transaction() as session:
+            await write(session, progress)
+
+    @activity.defn
+    async def deny_making(self, order: DenyMaking) -> None:
+        """Whoever was said to have made it did not."""
+        said = order.confirm
+        progress = Progress(
+            operation=order.operation,
+            key=f"denied:{order.at.isoformat()}",
+            event="not made by whom it was said to be",
+            at=order.at,
+            actor=said.person,
+            state=State.RUNNING,
+            stage="note_owed",
+            result={"named": None, "named_by": order.named_by, "denied_by": said.person},
+            allowed_actions=ACTIONS,
+            detail={"named_by": order.named_by, "comment": said.comment},
+        )
+        async with self._database.transaction() as session:
+            await write(session, progress)
+
+    @activity.defn
     async def count_case(self, order: CountCase) -> CaseCounted:
         """Counts what it gave in the windows of whoever made it, and says whether these had room for it then.
 
@@ -127,7 +168,8 @@ class CaseRecords:
         """Its note is there: closes it; gives the result."""
         async with self._database.transaction() as session:
             case, operation, _ = await _read(session, order.operation)
-            result = _result(case, operation, order)
+            told = await notices.acknowledged_by(session, order.operation, order.close.done_by)
+            result = _result(case, operation, order) | {"told_the_maker_alone": told}
             await cases.close(session, order.operation, done_by=order.close.done_by, at=order.at)
             progress = Progress(
                 operation=order.operation,

@@ -38,6 +38,8 @@ UNTOLD = {
     "case_reminder": MADE,
     "case_escalated": MADE,
     "case_closed": MADE,
+    "case_named": MADE,
+    "case_denied": MADE,
 }
 """What a mail calls its subject if nothing says what that is."""
 SECRET = re.compile(r"\b(?:pk_[0-9a-f]{12}_[0-9a-f]{64}|[prs]k_(?:live|test)_\w{8,}|whsec_\w{8,})")

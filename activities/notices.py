@@ -6,7 +6,8 @@ from temporalio import activity
 
 from billing.business_time import add_business
 from billing.messages import NoticeStep, OpenedNotice, OpenNotice, Progress
-from db import notices
+from billing.operations import Problem
+from db import deciders, notices
 from db.session import Database
 from db.tables import Notice
 
@@ -72,10 +73,15 @@ class Notices:
             )
 
     @activity.defn
-    async def acknowledge_notice(self, step: NoticeStep) -> None:
-        """Somebody of Finance has seen it; the first to say so stays."""
+    async def acknowledge_notice(self, step: NoticeStep) -> Problem | None:
+        """Somebody of Finance has seen it; the first to say so stays. Or why they may not say so."""
         assert step.person is not None
         async with self._database.transaction() as session:
+            found = await session.get(Notice, step.notice)
+            assert found is not None, "a notice is opened before it is acknowledged"
+            refusal = await deciders.refusal_to_acknowledge(session, found, step.person, step.at)
+            if refusal is not None:
+                return Problem(code=refusal.code, message=refusal.message)
             row = await notices.acknowledge(session, step.notice, person_id=step.person, at=step.at)
             await write(
                 session,
@@ -88,3 +94,4 @@ class Notices:
                     detail={"notice": step.notice},
                 ),
             )
+            return None

@@ -28,6 +28,7 @@ _IMPOSSIBLE = {
     "retry": ("not_resolvable", "can be tried again only after it failed"),
     "close": ("not_resolvable", "can be left at that only after it failed"),
     "take": ("not_takable", "can't be taken on any more"),
+    "confirm": ("not_confirmable", "can be confirmed only while somebody is said to have made it"),
 }
 _IMPOSSIBLE_OF = {
     (Kind.PORTAL_ACCESS.value, "close"): ("not_closable", "was closed before"),
@@ -84,6 +85,9 @@ async def _refusal_to_retry(
 
 
 def _refusal(operation: Operation, action: str, caller: Caller) -> Exception | None:
+    if action == "confirm":
+        named = (operation.result or {}).get("named")
+        return ApiProblem.usual("not_named") if named not in (None, caller.person) else None
     roles = _roles(operation, action)
     if not caller.roles.intersection(roles):
         named = " or ".join(sorted(roles))

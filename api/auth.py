@@ -143,5 +143,4 @@ GIVERS = frozenset([Role.BILLING_ADMIN, Role.CONTROLLER])
 """The roles that give money back: they ask for refunds and credits and see to them."""
 
 BillingAdmin = Annotated[Caller, Depends(having(Role.BILLING_ADMIN))]
-Finance = Annotated[Caller, Depends(having(Role.FINANCE))]
 Giver = Annotated[Caller, Depends(having(*sorted(GIVERS)))]

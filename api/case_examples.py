@@ -22,6 +22,7 @@ _FOUND: Example = {
 }
 
 CLOSE: Example = {"note": _WORDS, "done_by": PERSON["id"]}
+CONFIRM: Example = {"made": True, "comment": None}
 CASE: Example = {
     "id": _ID,
     "object_kind": "refund",
@@ -33,6 +34,7 @@ CASE: Example = {
     "stage": "note_owed",
     "owner": None,
     "done_by": None,
+    "named": None,
     "beyond_authority": None,
     "noticed_at": _NOTICED,
     "deadline": _DEADLINE,
@@ -69,6 +71,7 @@ CLOSED: Example = TAKEN | {
         "counted": True,
         "in_time": True,
         "problem": None,
+        "told_the_maker_alone": False,
     },
     "allowed_actions": [],
 }

@@ -8,15 +8,21 @@ from billing.cases import Action, CaseObject
 from billing.money import Money
 from billing.operations import State
 
-from .models import Answer, Body, OtherId, Query
+from .models import Answer, Body, Comment, OtherId, Query
 from .money_models import NoteText
 
 
 class CaseCloseBody(Body):
     note: NoteText = Field(description="Why it was made, in words; a payment's id is added by itself")
     done_by: OtherId | None = Field(
-        default=None, description="Who made it in Stripe, of GET /v1/people; left out: you"
+        default=None,
+        description="Who made it in Stripe, of GET /v1/people, and has to confirm that; left out: you",
     )
+
+
+class CaseConfirmBody(Body):
+    made: bool = Field(description="Whether you made it in Stripe")
+    comment: Comment | None = None
 
 
 class CasesQuery(Query):
@@ -36,7 +42,8 @@ class CaseAnswer(Answer):
     state: State
     stage: str
     owner: str | None = Field(description="Who has taken it on")
-    done_by: str | None = Field(description="Who made it in Stripe, once somebody has said so")
+    done_by: str | None = Field(description="Who made it in Stripe, by their own word")
+    named: str | None = Field(description="Who is said to have made it and has not confirmed that yet")
     beyond_authority: bool | None = Field(
         description="Whether that was beyond their authority then; null before it is closed"
     )

@@ -5,15 +5,15 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.cases import CaseFound, CloseCase, TakeCase
-from billing.operations import Kind, State
+from billing.cases import CaseFound, CloseCase, ConfirmCase, TakeCase
+from billing.operations import Kind, Role, State
 from db import cases, people
 from db.tables import Case, Operation
 
 from . import asking, examples, notes, views
 from . import case_examples as shown
-from .auth import AnyCaller, Caller, Giver
-from .case_models import CaseAnswer, CaseCloseBody, CasesQuery
+from .auth import Actor, AnyCaller, Caller, Giver
+from .case_models import CaseAnswer, CaseCloseBody, CaseConfirmBody, CasesQuery
 from .commands import Command
 from .context import InContext
 from .ids import Id
@@ -82,6 +82,7 @@ async def take(id: Id, who: Giver, context: InContext, response: Response) -> Op
         *TOLD,
         "not_closable",
         "done_by_unknown",
+        "done_by_unfit",
         *NOTE_WRONG,
         also=(202, OperationAnswer),
     ),
@@ -91,17 +92,58 @@ async def close(
     id: Id, body: CaseCloseBody, who: Giver, context: InContext, response: Response
 ) -> OperationAnswer:
     """The note goes into the records and into Stripe's metadata, and what was given counts in the authority
-    of whoever made it, even beyond it. 202 while on its way."""
+    of whoever made it, even beyond it. If `done_by` is not you, it waits until they confirm that. 202 while
+    on its way.
+    """
     done_by = body.done_by or who.person
 
     async def command(session: AsyncSession, _: Operation) -> Command:
-        if await people.get(session, who.organization, done_by) is None:
-            message = "There is no such person in your organization: name one of those of GET /v1/people."
-            raise ApiProblem.at("done_by_unknown", message, "/done_by")
-        message_ = CloseCase(person=who.person, note=body.note, done_by=done_by)
-        return Command("close", message_, "closing asked for", {"note": body.note, "done_by": done_by})
+        await _can_confirm(session, who, done_by)
+        message = CloseCase(person=who.person, note=body.note, done_by=done_by)
+        return Command("close", message, "closing asked for", {"note": body.note, "done_by": done_by})
 
     return await asking.tell(context, who, Kind.CASE, id, "close", command, response)
+
+
+async def _can_confirm(session: AsyncSession, who: Caller, done_by: str) -> None:
+    """Nobody is named who is not there to say yes or no. Raises ApiProblem `done_by_…`."""
+    if done_by == who.person:
+        return
+    named = await people.get(session, who.organization, done_by)
+    if named is None:
+        message = "There is no such person in your organization: name one of those of GET /v1/people."
+        raise ApiProblem.at("done_by_unknown", message, "/done_by")
+    if not named.active or Role.AUDITOR in named.roles:
+        raise ApiProblem.usual("done_by_unfit")
+
+
+@router.post(
+    "/{id}/confirm",
+    summary="Say whether you made it",
+    responses=answers(
+        {200: shown.CLOSED, 202: shown.CLOSE_PENDING},
+        *WITH_BODY,
+        "role_missing",
+        "not_found",
+        "already_ended",
+        "refused",
+        "not_named",
+        "not_confirmable",
+        "not_closable",
+        also=(202, OperationAnswer),
+    ),
+    openapi_extra=body_example(shown.CONFIRM),
+)
+async def confirm(
+    id: Id, body: CaseConfirmBody, who: Actor, context: InContext, response: Response
+) -> OperationAnswer:
+    """By whoever somebody else's close named. With `made` it is closed, and counts in your authority;
+    without, it owes its note as before, and counts in nobody's.
+    """
+    message = ConfirmCase(person=who.person, made=body.made, comment=body.comment)
+    event = "making confirmed" if body.made else "making denied"
+    command = Command("confirm", message, event, {"made": body.made, "comment": body.comment})
+    return await asking.tell(context, who, Kind.CASE, id, "confirm", command, response)
 
 
 @router.get(
@@ -142,6 +184,7 @@ def _answer(row: Case, operation: Operation, who: Caller) -> CaseAnswer:
         payment_intent=found.payment_intent,
         state=State(operation.state),
         stage=operation.stage,
+        named=(operation.result or {}).get("named"),
         beyond_authority=(operation.result or {}).get("beyond_authority"),
         escalated=row.escalated_at is not None,
         allowed_actions=views.operation(operation, who).allowed_actions,

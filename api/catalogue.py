@@ -99,6 +99,12 @@ CATALOGUE: dict[str, Entry] = {
         "Nobody has tried again what they approved. "
         "Somebody who did not approve it, nor acts for you, has to try it again.",
     ),
+    "own_doing": Entry(
+        403,
+        "It is your own doing",
+        "Nobody acknowledges the notice of what they did or allowed. "
+        "Somebody else of Finance has to, or a controller once it is escalated.",
+    ),
     "others_authority": Entry(
         403,
         "It is not your authority",

@@ -5,12 +5,14 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.errors import BillingError
 from billing.messages import Acknowledge
-from db import notices, outbox
+from billing.operations import Role
+from db import deciders, notices, outbox
 from db.tables import Notice
 
 from . import examples, views
-from .auth import AnyCaller, Caller, Finance
+from .auth import Actor, AnyCaller, Caller
 from .context import InContext, now
 from .dispatcher import HEAD_START
 from .ids import Id
@@ -43,6 +45,7 @@ async def list_notices(
     responses=answers(
         {200: examples.ACKNOWLEDGED_NOTICE, 202: examples.PENDING_NOTICE},
         "role_missing",
+        "own_doing",
         "not_found",
         "already_ended",
         "refused",
@@ -51,13 +54,21 @@ async def list_notices(
         also=(202, NoticeAnswer),
     ),
 )
-async def acknowledge(id: Id, who: Finance, context: InContext, response: Response) -> NoticeAnswer:
-    """No body. Again changes nothing: the first person stays. 202 with `pending` while it is on its way."""
+async def acknowledge(id: Id, who: Actor, context: InContext, response: Response) -> NoticeAnswer:
+    """By Finance, or once it is escalated by a controller; by nobody who did or allowed what it tells of.
+
+    No body. Again changes nothing: the first person stays. 202 with `pending` while it is on its way.
+    """
     async with context.database.transaction() as session:
         notice = await _owned(session, who, id)
+        escalated = notice.state == notices.ESCALATED
+        who.needs(Role.FINANCE, *([Role.CONTROLLER] if escalated else []))
         if notice.state == notices.ACKNOWLEDGED:
             return views.notice(notice)
         at = now()
+        refusal = await deciders.refusal_to_acknowledge(session, notice, who.person, at)
+        if refusal is not None:
+            raise BillingError(refusal.code, refusal.message)
         row = await outbox.enqueue(
             session,
             action=outbox.UPDATE,

@@ -120,6 +120,14 @@ def case_subject(found: CaseFound) -> dict[str, Any]:
     return document | ({"instrument": instrument} if instrument else {})
 
 
+class CloseCase(Message):
+    """The note, and who made it in Stripe."""
+
+    person: str
+    note: str
+    done_by: str
+
+
 class CaseSoFar(Message):
     """What has been said of a case."""
 
@@ -127,6 +135,8 @@ class CaseSoFar(Message):
     escalated: bool = False
     next_at: AwareDatetime
     """When something is said again."""
+    named: CloseCase | None = None
+    """The close that waits for the word of whoever is said to have made it."""
 
 
 class CaseInput(Message):
@@ -148,12 +158,29 @@ class TakeCase(Message):
     person: str
 
 
-class CloseCase(Message):
-    """The note, and who made it in Stripe."""
+class ConfirmCase(Message):
+    """What whoever is said to have made it in Stripe says to that."""
 
     person: str
-    note: str
-    done_by: str
+    made: bool
+    comment: str | None = None
+
+
+class NameMaker(Message):
+    """Somebody closes a case and says that a colleague made it: it waits for that one's word."""
+
+    operation: str
+    close: CloseCase
+    at: AwareDatetime
+
+
+class DenyMaking(Message):
+    """They did not make it: the case owes its note, and a maker, as before."""
+
+    operation: str
+    confirm: ConfirmCase
+    named_by: str
+    at: AwareDatetime
 
 
 class CaseStep(Message):
@@ -207,5 +234,5 @@ class EndCase(Message):
     at: AwareDatetime
 
 
-Action = Literal["take", "close"]
+Action = Literal["take", "close", "confirm"]
 ACTIONS: tuple[Action, ...] = ("take", "close")

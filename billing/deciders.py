@@ -115,6 +115,14 @@ class Deciders:
             message="It was given on somebody else's own authority, and nobody spends that but they.",
         )
 
+    def refusal_to_acknowledge(self, person: str, yeses: Iterable[Signature]) -> Refusal | None:
+        """Why somebody may not say, for Finance, that they have seen it: it takes a second pair of eyes."""
+        if person in self.barred or person in taken(yeses):
+            return Refusal(
+                code=Code.OWN_DOING, message="Nobody acknowledges the notice of what they did or allowed."
+            )
+        return None
+
     def capacities(self, person: str) -> tuple[Capacity, ...]:
         """As what somebody may decide, their own roles first.
 

@@ -34,6 +34,7 @@ class Code(StrEnum):
     REQUESTERS_DELEGATE = "requesters_delegate"
     OWN_APPROVAL = "own_approval"
     OTHERS_AUTHORITY = "others_authority"
+    OWN_DOING = "own_doing"
     WRONG_ROLE = "wrong_role"
     AUTHORITY_TOO_SMALL = "authority_too_small"
     PAYMENT_UNKNOWN = "payment_unknown"
@@ -69,6 +70,7 @@ MENDS: dict[str, str] = {
     Code.REQUESTERS_DELEGATE: "Somebody who acts for none of its authors has to decide.",
     Code.OWN_APPROVAL: "Somebody who did not approve it, nor acts for you, has to try it again.",
     Code.OTHERS_AUTHORITY: "Ask them to, or leave it at that and ask for a refund of your own.",
+    Code.OWN_DOING: "Somebody else of Finance has to, or a controller once it is escalated.",
     Code.WRONG_ROLE: "Somebody with a role of the ladder's present or earlier rungs has to decide.",
     Code.AUTHORITY_TOO_SMALL: "Somebody with a larger authority has to decide.",
     Code.PAYMENT_UNKNOWN: "Check the id: it must be a payment of one of your customers in Stripe.",

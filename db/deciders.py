@@ -8,18 +8,19 @@ from sqlalchemy import or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.approval import Rung, Signature
+from billing.approval import Refusal, Rung, Signature
 from billing.authority import in_currency
-from billing.authorship import Author
+from billing.authorship import Author, people
 from billing.deciders import ActsFor, Bench, Deciders
 from billing.money import Money
 from billing.operations import Kind, Role
 from billing.policy import AuthorityLimit
-from billing.signing import Authority, Case
+from billing.signing import Authority
+from billing.signing import Case as OpenCase
 
-from . import commitments, delegations
+from . import approvals, commitments, delegations, operations
 from .people import may_have
-from .tables import Approval, Delegation, Operation, Person
+from .tables import Approval, Case, Delegation, Notice, Operation, Person
 
 _LIMITS: TypeAdapter[dict[Role, tuple[AuthorityLimit, ...]]] = TypeAdapter(
     dict[Role, tuple[AuthorityLimit, ...]]
@@ -70,14 +71,29 @@ def authors_of(row: Operation | Approval) -> tuple[Author, ...]:
     return tuple(Author.model_validate(author) for author in row.authors)
 
 
-def case_of(approval: Approval, who: Bench) -> Case:
+def case_of(approval: Approval, who: Bench) -> OpenCase:
     """An approval with those who may decide on it."""
-    return Case(
+    return OpenCase(
         Deciders(who, approval.id, authors_of(approval)),
         ladder_of(approval),
         approval.rung,
         signatures_of(approval),
     )
+
+
+async def refusal_to_acknowledge(
+    session: AsyncSession, notice: Notice, person: str, at: datetime
+) -> Refusal | None:
+    """Why somebody may not acknowledge a notice: of what they, or whoever they act for, did or allowed."""
+    operation = await operations.get_any(session, notice.operation_id)
+    assert operation is not None, "a notice is of an operation"
+    authors = list(authors_of(operation))
+    if (case := await session.get(Case, operation.id)) is not None:
+        made = (case.done_by, (operation.result or {}).get("named"))
+        authors += [Author(person=one, at=operation.created_at, how="asked") for one in made if one]
+    who = await bench(session, notice.organization_id, at, people=[person, *people(authors)])
+    yeses = await approvals.yeses(session, operation.id)
+    return Deciders(who, "", authors).refusal_to_acknowledge(person, yeses)
 
 
 async def authority_for(

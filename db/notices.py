@@ -64,6 +64,14 @@ async def acknowledge(session: AsyncSession, notice_id: str, *, person_id: str, 
     )
 
 
+async def acknowledged_by(session: AsyncSession, operation_id: str, person_id: str) -> bool:
+    """Whether this person acknowledged a notice of the operation."""
+    found = await session.exec(
+        select(Notice.id).where(Notice.operation_id == operation_id, Notice.acknowledged_by == person_id)
+    )
+    return found.first() is not None
+
+
 async def _change(
     session: AsyncSession, notice_id: str, condition: ColumnElement[bool], **values: Any
 ) -> Notice:

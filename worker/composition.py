@@ -136,6 +136,8 @@ def build_activities(
             case_records.open_case,
             case_records.remind_case,
             case_records.own_case,
+            case_records.name_maker,
+            case_records.deny_making,
             case_records.count_case,
             case_records.end_case,
             mailer.send,

@@ -16,8 +16,11 @@ with workflow.unsafe.imports_passed_through():
         CaseStands,
         CaseStep,
         CloseCase,
+        ConfirmCase,
         CountCase,
+        DenyMaking,
         EndCase,
+        NameMaker,
         OwnCase,
         TakeCase,
         case_subject,
@@ -31,6 +34,7 @@ from .outgoing_mails import OutgoingMails
 from .story import Story, problem_of, refused
 
 CLOSED = Problem(code="not_closable", message="It was closed before.")
+NOT_NAMED = Problem(code="not_confirmable", message="Nobody says any more that you made it.")
 
 
 @workflow.defn(name=ids.CASE)
@@ -48,6 +52,7 @@ class CaseWorkflow:
         )
         self._notes = KeptNotes(self._story)
         self._close: CloseCase | None = None
+        self._named = request.so_far.named if request.so_far else None
         self._mails = OutgoingMails(request.operation)
 
     @workflow.run
@@ -74,10 +79,35 @@ class CaseWorkflow:
 
     @workflow.update
     async def close(self, close: CloseCase) -> None:
-        """The note is there; the first one closes it."""
+        """The note is there; the first one closes it, once whoever is said to have made it has agreed."""
         if self._close is not None:
             raise refused(CLOSED)
-        self._close = close
+        if close.done_by == close.person:
+            self._close = close
+            return
+        order = NameMaker(operation=self._request.operation, close=close, at=workflow.now())
+        self._named = close
+        await workflow.execute_local_activity_method(CaseRecords.name_maker, order, **options.RECORD)
+        self._ask_maker(f"named:{order.at.isoformat()}", close)
+
+    @workflow.update
+    async def confirm(self, confirm: ConfirmCase) -> None:
+        """Whoever is said to have made it agrees, which closes it, or does not."""
+        named = self._named
+        if self._close is not None:
+            raise refused(CLOSED)
+        if named is None or named.done_by != confirm.person:
+            raise refused(NOT_NAMED)
+        self._named = None
+        if confirm.made:
+            self._close = named
+            return
+        order = DenyMaking(
+            operation=self._request.operation, confirm=confirm, named_by=named.person, at=workflow.now()
+        )
+        await workflow.execute_local_activity_method(CaseRecords.deny_making, order, **options.RECORD)
+        told = {"person": confirm.person, "comment": confirm.comment}
+        self._mail(f"denied:{order.at.isoformat()}", "case_denied", people=(named.person,), more=told)
 
     # --- The story ------------------------------------------------------------------------------------
 
@@ -89,7 +119,7 @@ class CaseWorkflow:
         found = self._request.found
         await self._story.flag_finance(NOTICES[found.object_kind], case_subject(found))
         so_far = CaseSoFar(next_at=stands.next_at)
-        self._mail("opened", "case_opened", so_far, roles=(Role.BILLING_ADMIN,))
+        self._mail("opened", "case_opened", roles=(Role.BILLING_ADMIN,))
         return so_far
 
     async def _closed_by(self, so_far: CaseSoFar) -> bool:
@@ -120,8 +150,16 @@ class CaseWorkflow:
         if late:
             roles = (*roles, Role.CONTROLLER)
         template = "case_escalated" if late else "case_reminder"
-        self._mail(f"reminded:{number}", template, so_far, roles=roles, people=people, owner=stands.owner)
+        more = {"number": number}
+        self._mail(f"reminded:{number}", template, roles=roles, people=people, owner=stands.owner, more=more)
+        if self._named is not None:
+            self._ask_maker(f"named:{number}", self._named)
         return so_far
+
+    def _ask_maker(self, key: str, named: CloseCase) -> None:
+        """Only they can say so: it would count in their authority."""
+        told = {"person": named.person, "comment": named.note}
+        self._mail(key, "case_named", people=(named.done_by,), more=told)
 
     async def _end(self, so_far: CaseSoFar) -> None:
         """The note into both places, and the money into the windows of whoever gave it."""
@@ -134,7 +172,7 @@ class CaseWorkflow:
             state=State.RUNNING,
             stage="closing",
             allowed_actions=(),
-            detail={"done_by": close.done_by},
+            detail={"done_by": close.done_by, "confirmed": close.done_by != close.person},
         )
         await self._notes.add(close.note, close.person)
         counted = await self._counted(close)
@@ -150,10 +188,14 @@ class CaseWorkflow:
         result: dict[str, Any] = await workflow.execute_local_activity_method(
             CaseRecords.end_case, order, **options.RECORD
         )
+        if result["told_the_maker_alone"]:
+            found = self._request.found
+            await self._story.flag_finance(NOTICES[found.object_kind], case_subject(found), number=2)
         beyond = counted is not None and counted.beyond
         loud = so_far.escalated or beyond
         roles = (Role.BILLING_ADMIN, Role.CONTROLLER) if loud else (Role.BILLING_ADMIN,)
-        self._mail("closed", "case_closed", so_far, roles=roles, close=close, result=result)
+        told = {"person": close.person, "comment": result["note"], "number": so_far.reminders}
+        self._mail("closed", "case_closed", roles=roles, result=result, more=told)
 
     async def _counted(self, close: CloseCase) -> CaseCounted | None:
         if self._request.found.amount is None:
@@ -180,13 +222,12 @@ class CaseWorkflow:
         self,
         key: str,
         template: str,
-        so_far: CaseSoFar,
         *,
         roles: tuple[Role, ...] = (),
         people: tuple[str, ...] = (),
         owner: str | None = None,
-        close: CloseCase | None = None,
         result: dict[str, Any] | None = None,
+        more: dict[str, Any] | None = None,
     ) -> None:
         """Nobody waits for a mail server before the case is closed."""
         request = self._request
@@ -201,9 +242,6 @@ class CaseWorkflow:
             "subject": case_subject(request.found),
             "case": told | {name: result[name] for name in TOLD_AT_END} if result else told,
             "deadline": request.deadline.isoformat(),
-            "number": so_far.reminders,
-            "person": close.person if close else None,
-            "comment": result["note"] if result else None,
         }
         mail = MailRequest(
             organization=request.organization,
@@ -212,7 +250,7 @@ class CaseWorkflow:
             template=template,
             roles=roles,
             people=people,
-            context=context,
+            context=context | (more or {}),
         )
         self._mails.send(mail)
 
@@ -221,6 +259,7 @@ class CaseWorkflow:
         await self._mails.sent()
         await workflow.wait_condition(workflow.all_handlers_finished)
         if self._close is None:
+            so_far = so_far.model_copy(update={"named": self._named})
             workflow.continue_as_new(self._request.model_copy(update={"so_far": so_far}))
 
 

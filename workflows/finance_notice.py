@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
         OpenedNotice,
         OpenNotice,
     )
-    from billing.operations import Role
+    from billing.operations import Problem, Role
 
 from . import ids, options
 
@@ -44,11 +44,13 @@ class FinanceNoticeWorkflow:
 
     @workflow.update
     async def acknowledge(self, acknowledge: Acknowledge) -> None:
-        """Records who has seen it; again changes nothing."""
+        """Records who has seen it, unless it tells of their own doing; again changes nothing."""
         await workflow.wait_condition(lambda: self._opened is not None)
-        await workflow.execute_local_activity_method(
+        problem: Problem | None = await workflow.execute_local_activity_method(
             Notices.acknowledge_notice, self._step(acknowledge.person), **options.RECORD
         )
+        if problem is not None:
+            raise ApplicationError(problem.message, type=problem.code, non_retryable=True)
         self._acknowledged = acknowledge
 
     @acknowledge.validator

@@ -239,6 +239,8 @@ FULL: dict[str, list[dict[str, Any]]] = {
     "portal_trouble_solved": [solved(how) for how in ("got_in", "paid", "not_payable", "closed")],
     "notice_escalated": [notice("plan_change_applied"), notice("refund_failed", shown(a_refund()))],
     "case_opened": [case(found) for found in FOUND],
+    "case_named": [case(found) | {"person": "per_cora", "comment": "It was she."} for found in FOUND],
+    "case_denied": [case(found) | {"person": "per_cora", "comment": "It was not I."} for found in FOUND],
     **{
         f"case_{how}": [case(found, owner=owner) for found in FOUND for owner in (None, "per_bea")]
         for how in ("reminder", "escalated")

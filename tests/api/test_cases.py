@@ -3,10 +3,11 @@
 import pytest
 
 from billing.cases import CloseCase
+from billing.operations import Role
 from billing.policy import Policy
 from db.session import Database
 
-from ..builders import Tenant
+from ..builders import Tenant, member
 from ..case_rows import a_case
 from .conftest import Api
 from .giving import NOTE, sent
@@ -65,6 +66,7 @@ async def test_who_may_not_and_what_is_wrong_is_said(
 ) -> None:
     case = await a_case(database, policy, acme.id)
     path = f"/v1/cases/{case.id}"
+    gone = await member(database, acme.organization, [Role.CONTROLLER], active=False)
     for answer, code in (
         (await api.post(f"{path}/take", acme.finance), "role_missing"),
         (await api.post(f"{path}/close", acme.legal, {"note": NOTE}), "role_missing"),
@@ -74,6 +76,13 @@ async def test_who_may_not_and_what_is_wrong_is_said(
             await api.post(f"{path}/close", acme.admin, {"note": NOTE, "done_by": other.admin.id}),
             "done_by_unknown",
         ),
+        (
+            await api.post(f"{path}/close", acme.admin, {"note": NOTE, "done_by": acme.auditor.id}),
+            "done_by_unfit",
+        ),
+        (await api.post(f"{path}/close", acme.admin, {"note": NOTE, "done_by": gone.id}), "done_by_unfit"),
+        (await api.post(f"{path}/confirm", acme.admin, {"made": True}), "not_confirmable"),
+        (await api.post(f"{path}/confirm", acme.auditor, {"made": True}), "role_missing"),
     ):
         assert answer.json()["code"] == code, answer.text
     assert [row.name for row in await sent(database)] == ["CaseWorkflow"]

@@ -1,15 +1,18 @@
 """Finance acknowledges. Temporal is down here, so that acknowledgements stay on their way."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from sqlmodel import select
 
 from billing.messages import Acknowledge
+from billing.operations import SYSTEM, Kind, Role
 from db.session import Database
-from db.tables import Notice, Outbox
+from db.tables import Case, Notice, Outbox
 
-from ..builders import NOW, Tenant, a_notice, an_operation, store
+from ..builders import NOW, Tenant, a_notice, an_approval, an_operation, member, store
+from ..money_rows import a_delegation
 from .conftest import ON_ONE_DATABASE, Api, counted
 
 
@@ -79,6 +82,55 @@ async def test_only_finance_acknowledges(api: Api, acme: Tenant, database: Datab
     answer = await api.post(f"/v1/notices/{notice.id}/acknowledge", getattr(acme, who))
     assert (answer.status_code, answer.json()["code"]) == (403, "role_missing")
     assert await counted(database, Outbox) == [0]
+
+
+async def test_a_controller_acknowledges_what_finance_left(
+    api: Api, acme: Tenant, database: Database
+) -> None:
+    notice = await told(database, acme, state="escalated")
+    answer = await api.post(f"/v1/notices/{notice.id}/acknowledge", acme.controller)
+    assert answer.status_code == 202, answer.text
+
+
+@pytest.mark.parametrize("how", ["asked", "revised", "acts for them", "approved", "made in Stripe"])
+async def test_nobody_acknowledges_the_notice_of_their_own_doing(
+    api: Api, acme: Tenant, database: Database, how: str
+) -> None:
+    both = await member(database, acme.organization, [Role.FINANCE, Role.CONTROLLER])
+    fields: dict[str, Any] = {"kind": Kind.CASE.value, "requested_by": SYSTEM, "authors": []}
+    if how != "made in Stripe":
+        fields = {"requested_by": both.id} if how == "asked" else {}
+    operation = an_operation(acme, **fields)
+    if how == "revised":
+        operation.authors = [
+            *operation.authors,
+            {**operation.authors[0], "person": both.id, "how": "revised"},
+        ]
+    notice = a_notice(operation)
+    await store(database, operation, notice)
+    if how == "acts for them":
+        row = a_delegation(acme.admin.person, both.person, ends_at=datetime(2100, 1, 1, tzinfo=UTC))
+        await store(database, row)
+    if how == "approved":
+        signed = {"person": both.id, "role": "controller", "at": NOW.isoformat(), "for_person": None}
+        await store(database, an_approval(operation, state="approved", signatures=[signed]))
+    if how == "made in Stripe":
+        case = Case(
+            operation_id=operation.id,
+            organization_id=acme.id,
+            object_kind="refund",
+            object_id="re_1",
+            done_by=both.id,
+            noticed_at=NOW,
+            deadline=NOW,
+        )
+        await store(database, case)
+
+    answer = await api.post(f"/v1/notices/{notice.id}/acknowledge", both)
+
+    assert (answer.status_code, answer.json()["code"]) == (403, "own_doing"), answer.text
+    other = await api.post(f"/v1/notices/{notice.id}/acknowledge", acme.finance)
+    assert other.status_code == 202
 
 
 async def test_another_organizations_notice_is_not_there(

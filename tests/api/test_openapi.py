@@ -73,6 +73,7 @@ async def test_it_names_every_route_that_there_is(document: dict[str, Any]) -> N
         ("GET", "/v1/cases/{id}"),
         ("POST", "/v1/cases/{id}/take"),
         ("POST", "/v1/cases/{id}/close"),
+        ("POST", "/v1/cases/{id}/confirm"),
         ("GET", "/v1/cases/{id}/notes"),
         ("POST", "/v1/cases/{id}/notes"),
         ("GET", "/v1/portal-troubles"),

@@ -10,12 +10,13 @@ from sqlmodel import select
 
 from activities import mirror_pages
 from billing.evidence import verify
+from billing.operations import Role
 from db import mirror
 from db.tables import Commitment, Notice, Outbox
 from workflows import ids
 
 from .. import money
-from ..builders import Member, Tenant
+from ..builders import Member, Tenant, member
 from ..house import House, until
 
 ON_ONE_DATABASE = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
@@ -77,6 +78,11 @@ async def refunded(home: House, tenant: Tenant, paid: int, amount: int, card: st
 
 async def close(home: House, who: Member, case: str, **body: Any) -> None:
     answer = await home.post(who, f"/v1/cases/{case}/close", {"note": WHY} | body)
+    assert answer.status_code == 200, answer.text
+
+
+async def confirm(home: House, who: Member, case: str, *, made: bool) -> None:
+    answer = await home.post(who, f"/v1/cases/{case}/confirm", {"made": made})
     assert answer.status_code == 200, answer.text
 
 
@@ -197,6 +203,7 @@ async def test_it_counts_at_once_for_the_customer_and_in_the_end_for_who_made_it
     assert case["deadline"] > case["noticed_at"]
 
     await close(home, acme.controller, case["id"], done_by=acme.admin.id)
+    await confirm(home, acme.admin, case["id"], made=True)
     done = await home.wait(acme, case["id"], "completed")
     assert done["result"]["beyond_authority"] is True
     assert done["result"]["why_beyond"].startswith("Beyond the maker's authority: USD 2,800.00 is more than")
@@ -229,6 +236,66 @@ async def test_it_counts_at_once_for_the_customer_and_in_the_end_for_who_made_it
     async with home.database.reading() as session:
         notices = (await session.exec(select(Notice).where(Notice.operation_id == case["id"]))).all()
     assert [notice.kind for notice in notices] == ["refund_made_in_stripe"]
+
+
+@ON_ONE_DATABASE
+async def test_nobody_is_said_to_have_made_it_without_their_own_word(home: House, acme: Tenant) -> None:
+    """Or whoever made it could have it counted in a colleague's authority."""
+    await refunded(home, acme, 1000, 100)
+    case = (await the_case(home, acme))["id"]
+    await close(home, acme.controller, case, done_by=acme.admin.id)
+
+    waiting = await home.wait(acme, case, "running", stage="maker_to_confirm")
+    assert waiting["result"]["named"] == acme.admin.id
+    assert await counted_in(home, case) == [None]
+    for who in (acme.controller, acme.finance):
+        refused = await home.post(who, f"/v1/cases/{case}/confirm", {"made": True})
+        assert (refused.status_code, refused.json()["code"]) == (403, "not_named")
+    mine = await home.get(acme.admin, f"/v1/cases/{case}")
+    assert (mine["named"], mine["allowed_actions"]) == (acme.admin.id, ["take", "close", "confirm"])
+
+    await confirm(home, acme.admin, case, made=False)
+
+    open_again = await home.wait(acme, case, "running", stage="note_owed")
+    assert (open_again["result"]["named"], open_again["result"]["denied_by"]) == (None, acme.admin.id)
+    late = await home.post(acme.admin, f"/v1/cases/{case}/confirm", {"made": True})
+    assert (late.status_code, late.json()["code"]) == (409, "not_confirmable")
+
+    async def told() -> bool:
+        asked = mails_to(home, acme.admin, "Did you make it in Stripe?")
+        return bool(asked and mails_to(home, acme.controller, "Not made by"))
+
+    await until(told, lambda: f"they were not told: {home.mail.subjects}")
+    await close(home, acme.controller, case)
+    await home.wait(acme, case, "completed")
+    assert await counted_in(home, case) == [acme.controller.id]
+
+
+@ON_ONE_DATABASE
+async def test_finance_hears_anew_of_what_only_its_maker_had_acknowledged(home: House, acme: Tenant) -> None:
+    both = await member(home.database, acme.organization, [Role.FINANCE, Role.CONTROLLER])
+    await refunded(home, acme, 1000, 100)
+    case = (await the_case(home, acme))["id"]
+    [notice] = (await home.get(acme.finance, "/v1/notices"))["data"]
+    seen = await home.post(both, f"/v1/notices/{notice['id']}/acknowledge", {})
+    assert seen.status_code == 200, seen.text
+    await close(home, both, case)
+    await home.wait(acme, case, "completed")
+
+    async def again() -> bool:
+        return len((await home.get(acme.finance, "/v1/notices?state=open"))["data"]) == 1
+
+    await until(again, lambda: "nobody else was told")
+    [second] = (await home.get(acme.finance, "/v1/notices?state=open"))["data"]
+    refused = await home.post(both, f"/v1/notices/{second['id']}/acknowledge", {})
+    assert (refused.status_code, refused.json()["code"]) == (403, "own_doing")
+    assert (await home.post(acme.finance, f"/v1/notices/{second['id']}/acknowledge", {})).status_code == 200
+
+
+async def counted_in(home: House, case: str) -> list[str | None]:
+    async with home.database.reading() as session:
+        held = await session.exec(select(Commitment).where(Commitment.operation_id == case))
+        return [one.authority_of for one in held]
 
 
 @ON_ONE_DATABASE
