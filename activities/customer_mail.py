@@ -17,10 +17,11 @@ from temporalio import activity
 
 from billing.customer_mails import PERSON_MAIL, person_mail_workflow
 from billing.messages import MailRequest
-from billing.operations import Role
+from billing.operations import SYSTEM, Role
 from billing.policy import Policy
+from billing.portal import CUSTOMER_MAIL, customer_mail_workflow
 from billing.reminder_runs import SendDue, SentDue
-from db import customer_mails, customer_settings, outbox
+from db import customer_mails, customer_settings, outbox, portal_links_mail
 from db.alone import Alone, Unit
 from db.health_meter import HealthMeter
 from db.session import Database, concerns_everybody
@@ -29,11 +30,18 @@ from db.tables import CustomerMail
 from .customer_mail_claims import Claimed, Claims, Taken
 from .customer_mail_message import Sender
 from .effects import Clock, utc_now
-from .smtp import MailLater, MailRefused, SmtpPool
+from .smtp import OF_ONE_MAIL, REFUSES_EVERYBODY, MailLater, MailNeedsUtf8, MailRefused, SmtpPool
 
+NEEDS_SMTPUTF8 = "address_needs_smtputf8"
 BACKOFF = timedelta(minutes=1)
 LONGEST = timedelta(hours=1)
-UNREACHABLE = frozenset({"mail_server_unreachable", "mail_server_untrusted", "mail_server_refuses_us"})
+GIVEN_UP_AFTER = 8
+"""Attempts, over about two hours, at a mail that the server does not take while it takes others."""
+RUN_UP = timedelta(minutes=15)
+"""When a server turns out to refuse everybody, nobody whom it refused so shortly before is to blame."""
+UNREACHABLE = frozenset(
+    {"mail_server_unreachable", "mail_server_untrusted", "mail_server_refuses_us", REFUSES_EVERYBODY}
+)
 """What is wrong with the server rather than with one mail: the others would fare no better now."""
 
 
@@ -43,12 +51,14 @@ class Outcome:
 
     taken: Taken
     refused: bool = False
+    unfit: str | None = None
+    """Why it can't be sent as things are, through nobody's fault; the customer may still be written to."""
     later: str | None = None
     code: int | None = None
 
     @property
     def sent(self) -> bool:
-        return not self.refused and self.later is None
+        return not self.refused and self.unfit is None and self.later is None
 
 
 class CustomerMailer:
@@ -114,7 +124,8 @@ class CustomerMailer:
 
     def recording(self, outcome: Outcome) -> AbstractAsyncContextManager[AsyncSession]:
         """What was sent, as nearly all is, takes one statement to record."""
-        return self._database.statement() if outcome.sent else self._database.transaction()
+        plain = outcome.sent and not outcome.taken.post.was_bounced
+        return self._database.statement() if plain else self._database.transaction()
 
     def reading(self) -> AbstractAsyncContextManager[AsyncSession]:
         return self._database.reading()
@@ -129,8 +140,12 @@ class CustomerMailer:
             await self._smtp.send(self._sender.compose(taken.post, self._clock()))
         except MailRefused as refusal:
             return Outcome(taken, refused=True, code=refusal.code)
+        except MailNeedsUtf8:
+            return Outcome(taken, unfit=NEEDS_SMTPUTF8)
         except MailLater as later:
-            return Outcome(taken, later=later.kind)
+            if later.kind in OF_ONE_MAIL and taken.mail.attempts >= GIVEN_UP_AFTER:
+                return Outcome(taken, refused=True, code=later.code)
+            return Outcome(taken, later=later.kind, code=later.code)
         return Outcome(taken)
 
     # --- Within a transaction -------------------------------------------------------------------------
@@ -151,17 +166,49 @@ class CustomerMailer:
                     at=at,
                 )
                 await _tell_admins(session, outcome, at)
+        elif outcome.unfit:
+            if await customer_mails.settle_skipped(session, mail, at=at, reason=outcome.unfit):
+                await _tell_admins(session, outcome, at)
         elif outcome.later:
             wait = min(BACKOFF * 2 ** min(mail.attempts - 1, 10), LONGEST)
-            await customer_mails.postpone(session, mail, due_at=at + wait)
+            await customer_mails.postpone(session, mail, due_at=at + wait, smtp_code=outcome.code)
+            if outcome.later == REFUSES_EVERYBODY:
+                await _acquit(session, at)
         else:
             await customer_mails.settle_sent(session, mail, at=at, address=address)
+            if outcome.taken.post.was_bounced:
+                await customer_settings.lift_bounce(
+                    session, mail.customer_id, address=address, by=SYSTEM, why="mail_taken", at=at
+                )
+
+
+async def _acquit(session: AsyncSession, at: datetime) -> None:
+    """Of those who were refused just before the server refused everybody: their mails are due again."""
+    since = at - RUN_UP
+    await customer_settings.lift_bounces_since(session, since, why="server_refused_everybody", at=at)
+    for mail in await customer_mails.reopen_bounced(session, since, due_at=at + BACKOFF):
+        await outbox.withdraw(session, person_mail_workflow(mail.id))
+        if mail.template == portal_links_mail.TEMPLATE:
+            # What sent it has ended; a reminder is left to the run that it is of, or to the next.
+            await outbox.enqueue(
+                session,
+                action=outbox.START,
+                workflow_id=f"{customer_mail_workflow(mail.id)}-{mail.attempts}",
+                name=CUSTOMER_MAIL,
+                payload={"organization": mail.organization_id, "mail": mail.id},
+                at=at,
+            )
 
 
 async def _tell_admins(session: AsyncSession, outcome: Outcome, at: datetime) -> None:
     """That a customer can't be reached; by name and without the address, which is no one else's business."""
     mail, post = outcome.taken.mail, outcome.taken.post
     code = f"SMTP {outcome.code}" if outcome.code else "it is no mail address"
+    if outcome.unfit:
+        code = (
+            "the part before the @ has letters that our mail server can't send to (it lacks SMTPUTF8). "
+            "Nothing is held against the address, and the next mail is tried again"
+        )
     whom = f"{post.recipient} ({mail.customer_id})" if post.recipient else mail.customer_id
     request = MailRequest(
         organization=mail.organization_id,
@@ -271,6 +318,8 @@ class _Batch:
     def _count(self, outcome: Outcome) -> None:
         if outcome.refused:
             self._bounced += 1
+        elif outcome.unfit:
+            self._skipped += 1
         elif outcome.sent:
             self._sent += 1
         self._stopped = outcome.later in UNREACHABLE

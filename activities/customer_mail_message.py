@@ -38,6 +38,8 @@ class Post(NamedTuple):
     seller: str
     words: Words
     opt_out: str | None
+    was_bounced: bool = False
+    """Whether this address was refused before."""
     failed_template: str | None = None
     """The language of the organization's own template that could not be rendered."""
 
@@ -93,6 +95,7 @@ class Sender:
             seller=one_line(content.seller),
             words=words,
             opt_out=opt_out if name == "reminder" else None,
+            was_bounced=content.settings is not None and content.settings.bounced_address == to.email,
             failed_template=failed,
         )
 

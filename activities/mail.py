@@ -4,8 +4,6 @@ import asyncio
 import hashlib
 import ipaddress
 from email.charset import QP, Charset
-from email.errors import HeaderParseError
-from email.headerregistry import Address
 from email.message import Message
 from email.mime.multipart import MIMEMultipart
 from email.mime.nonmultipart import MIMENonMultipart
@@ -15,6 +13,7 @@ from urllib.parse import urlsplit
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from billing.mail_addresses import for_smtp
 from billing.messages import MailRequest, MailsSent
 from billing.text import one_line
 from db.health_meter import HealthMeter
@@ -26,7 +25,7 @@ from .effects import Clock, utc_now
 from .mail_facts import Facts
 from .mail_records import Mailing
 from .mail_text import MailText, MailTexts
-from .smtp import MailLater, MailRefused, SmtpPool
+from .smtp import MailLater, MailNeedsUtf8, MailRefused, SmtpPool
 
 UTF8 = Charset("utf-8")
 UTF8.body_encoding = QP
@@ -112,10 +111,11 @@ class Mailer:
         text = self._texts.render(request, facts, mailing, person.name, acting=acting)
         try:
             await self._smtp.send(self._compose(request, text, person, message_id))
-        except MailRefused as refusal:
+        except (MailRefused, MailNeedsUtf8) as refusal:
+            code = refusal.code if isinstance(refusal, MailRefused) else None
             if request.operation:
                 async with self._database.transaction() as session:
-                    await mail_records.note_refused(session, request, person.id, refusal.code, self._clock())
+                    await mail_records.note_refused(session, request, person.id, code, self._clock())
             return False
         except MailLater as later:
             raise ApplicationError(
@@ -167,13 +167,14 @@ def _part(text: str, kind: str) -> Message:
     return part
 
 
+_PLACE = "address@place.invalid"
+
+
 def written(name: str, address: str) -> str:
-    """As a header has it, the name on one line. Raises ValueError for what is no address in ASCII."""
-    try:
-        checked = Address(one_line(name), addr_spec=address)
-    except (IndexError, HeaderParseError) as error:  # how Address meets some of them
-        raise ValueError("no mail address") from error
-    return formataddr((checked.display_name, checked.addr_spec))
+    """As a header has it, the name on one line. Raises ValueError for what is no address."""
+    checked, name = for_smtp(address), one_line(name)
+    # The standard library writes only addresses in ASCII.
+    return formataddr((name, _PLACE)).replace(_PLACE, checked)
 
 
 def greeting_for(public_url: str) -> str:

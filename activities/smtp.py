@@ -1,15 +1,19 @@
 """SMTP: a few connections that are kept open, and the server's answers translated once.
 
 *Refused* is final for this recipient. *Later* means that the server did not take the mail, or may not have:
-it is sent again with the same Message-ID. Reply codes: RFC 5321, section 4.2.1; 5xx is permanent.
+it is sent again with the same Message-ID. Which of the two a 5xx reply is, `billing.mail_refusals` says;
+where one recipient after the other is refused, it is the server's fault, whatever it says.
 
 No answer's text is passed on: servers repeat the recipient's address in it.
 """
 
 import asyncio
 from collections import deque
+from copy import copy
 from datetime import timedelta
-from email.message import Message
+from email import message_from_bytes
+from email.message import EmailMessage, Message
+from email.policy import SMTPUTF8
 from functools import partial
 from ssl import SSLError
 from time import monotonic
@@ -26,6 +30,8 @@ from aiosmtplib import (
 )
 
 from billing.incidents import Component
+from billing.mail_addresses import needs_smtputf8
+from billing.mail_refusals import RECENT, Answer, blame, is_burst
 from db.health_meter import HealthMeter
 
 CONNECTIONS = 8
@@ -37,6 +43,14 @@ ANSWER_WITHIN = 20.0
 """Seconds for each of the server's answers."""
 OUR_FAULT = timedelta(seconds=30)
 """Before the next attempt when somebody has to mend the settings first."""
+
+NOT_TAKEN = "mail_not_taken"
+MAILBOX_FULL = "mailbox_full"
+OF_ONE_MAIL = frozenset({NOT_TAKEN, MAILBOX_FULL})
+"""What is wrong with one mail or its recipient: the others fare as well as ever."""
+REFUSES_EVERYBODY = "mail_server_refuses_everybody"
+REMEMBERED = 2 * 60 * 60.0
+"""Seconds for which an answer counts: longer than there ever is between two attempts at one mail."""
 
 SERVICE_NOT_AVAILABLE = 421
 """The server closes the connection: too many mails on it, or too long idle. Nothing was taken."""
@@ -50,12 +64,18 @@ class MailRefused(Exception):
         self.code = code
 
 
+class MailNeedsUtf8(Exception):
+    """The address can only be given to a server with SMTPUTF8, which ours lacks: the address may be right."""
+
+
 class MailLater(Exception):
     """The mail is to be sent again; `kind` is stable, the message names no person."""
 
-    def __init__(self, kind: str, message: str, retry_after: timedelta | None = None) -> None:
+    def __init__(
+        self, kind: str, message: str, retry_after: timedelta | None = None, code: int | None = None
+    ) -> None:
         super().__init__(message)
-        self.kind, self.message, self.retry_after = kind, message, retry_after
+        self.kind, self.message, self.retry_after, self.code = kind, message, retry_after, code
 
 
 class SmtpPool:
@@ -84,19 +104,36 @@ class SmtpPool:
         self._meter = meter or HealthMeter()
         self._slots = asyncio.Semaphore(CONNECTIONS)
         self._idle: deque[tuple[SMTP, float]] = deque()
+        self._answers: deque[tuple[float, Answer]] = deque(maxlen=RECENT)
 
     async def send(self, message: Message) -> None:
-        """Send to the one recipient in `To`. Raises MailRefused or MailLater."""
+        """Send to the one recipient in `To`. Raises MailRefused, MailNeedsUtf8 or MailLater."""
+        recipient = str(message["To"])
         try:
             async with self._slots:
                 await self._send(message)
         except (SMTPException, OSError) as error:
             # `from None`: a chained error would carry the server's text into Temporal's history.
-            raise self._counted(_translate(error)) from None
-        except MailRefused:
+            raise self._counted(self._judged(recipient, error)) from None
+        except (MailRefused, MailNeedsUtf8):
             self._meter.ok(Component.MAIL)
             raise
+        self._answers.append((monotonic(), Answer(recipient, refused=False)))
         self._meter.ok(Component.MAIL)
+
+    def _judged(self, recipient: str, error: Exception) -> MailRefused | MailLater:
+        """A refusal in a burst of them is the server's, for somebody to mend."""
+        judged = _translate(error)
+        if isinstance(judged, MailRefused) or judged.kind in OF_ONE_MAIL:
+            self._answers.append((monotonic(), Answer(recipient, refused=True)))
+            since = monotonic() - REMEMBERED
+            if is_burst([answer for at, answer in self._answers if at >= since]):
+                return MailLater(
+                    REFUSES_EVERYBODY,
+                    "The mail server refuses one recipient after the other; check what it says to our mails.",
+                    OUR_FAULT,
+                )
+        return judged
 
     async def greet(self) -> None:
         """See whether the server would take mails: a connection of its own, and its greeting answered.
@@ -141,15 +178,18 @@ class SmtpPool:
     async def _through(self, connection: SMTP, message: Message) -> None:
         """Send over this connection and keep it, unless what it answers next is unknown."""
         try:
-            await connection.send_message(message)
+            await connection.send_message(_carried(message))
         except (SMTPResponseException, SMTPRecipientsRefused) as error:
             if _code(error) >= 400:
                 self._keep(connection)
             else:
                 connection.close()
             raise
-        except (SMTPNotSupported, ValueError):
-            # An address that SMTP can't carry, or only with SMTPUTF8, which this server lacks.
+        except SMTPNotSupported:
+            self._keep(connection)
+            raise MailNeedsUtf8 from None
+        except ValueError:
+            # An address that SMTP can't carry.
             connection.close()
             raise MailRefused(None) from None
         except BaseException:
@@ -158,8 +198,8 @@ class SmtpPool:
         self._keep(connection)
 
     def _counted(self, error: MailRefused | MailLater) -> MailRefused | MailLater:
-        """A refusal is an answer: nothing is wrong with the server."""
-        if isinstance(error, MailLater):
+        """What is about one mail is an answer: nothing is wrong with the server."""
+        if isinstance(error, MailLater) and error.kind not in OF_ONE_MAIL:
             self._meter.fault(Component.MAIL, error.kind)
         else:
             self._meter.ok(Component.MAIL)
@@ -179,9 +219,25 @@ class SmtpPool:
             self._idle.append((connection, monotonic()))
 
 
+def _carried(message: Message) -> Message:
+    """The message with headers in UTF-8 (RFC 6532) where its recipient's address needs them."""
+    recipient = str(message["To"])
+    if not needs_smtputf8(recipient):
+        return message
+    without = copy(message)
+    del without["To"]
+    in_utf8 = message_from_bytes(without.as_bytes(), _class=EmailMessage, policy=SMTPUTF8)
+    in_utf8["To"] = recipient
+    return in_utf8
+
+
 def _code(error: SMTPResponseException | SMTPRecipientsRefused) -> int:
     """The reply code; every mail has one recipient. aiosmtplib's -1 is an answer that made no sense."""
     return error.recipients[0].code if isinstance(error, SMTPRecipientsRefused) else error.code
+
+
+def _text(error: SMTPResponseException | SMTPRecipientsRefused) -> str:
+    return error.recipients[0].message if isinstance(error, SMTPRecipientsRefused) else error.message
 
 
 def _translate(error: Exception) -> MailRefused | MailLater:
@@ -197,7 +253,15 @@ def _translate(error: Exception) -> MailRefused | MailLater:
     if code < 500:
         return MailLater("mail_server_busy", f"The mail server asks to try later (SMTP {code}).")
     if isinstance(error, SMTPRecipientsRefused | SMTPDataError):
-        return MailRefused(code)
+        match blame(code, _text(error)):
+            case "address":
+                return MailRefused(code)
+            case "mailbox_full":
+                return MailLater(MAILBOX_FULL, f"The recipient's mailbox is full (SMTP {code}).", code=code)
+            case "server":
+                return MailLater(
+                    NOT_TAKEN, f"The mail server does not take this mail (SMTP {code}).", code=code
+                )
     # Refused greeting, login or sender: it is about us, not about the recipient.
     return MailLater(
         "mail_server_refuses_us",

@@ -17,7 +17,7 @@ from . import link_examples as shown
 from .auth import AnyCaller, Caller, Giver
 from .context import InContext, now
 from .ids import Id
-from .link_models import BounceAnswer, Effective, SettingsAnswer, SettingsBody, Source
+from .link_models import BounceAnswer, Effective, LiftedAnswer, SettingsAnswer, SettingsBody, Source
 from .openapi import WITH_BODY, answers, body_example
 from .problems import ApiProblem, not_found
 
@@ -60,6 +60,7 @@ async def change_settings(id: Id, body: SettingsBody, who: Giver, context: InCon
     at = now()
     wanted = body.model_dump(exclude_unset=True)
     opted_out = wanted.pop("opted_out", None) if "opted_out" in wanted else ...
+    lift = wanted.pop("bounced", None) is False
     _check(wanted)
     async with context.database.transaction() as session:
         known = await _known(session, who, id)
@@ -70,6 +71,9 @@ async def change_settings(id: Id, body: SettingsBody, who: Giver, context: InCon
         if opted_out is not ...:
             row.opted_out_at = (row.opted_out_at or at) if opted_out else None
             row.opted_out_by = (row.opted_out_by or who.person) if opted_out else None
+        if lift and row.bounced_address is not None:
+            for name, value in customer_settings.lifted(by=who.person, why="person", at=at).items():
+                setattr(row, name, value)
         row.updated_at, row.updated_by = at, who.person
         _check_subdivision(known, row)
         session.add(row)
@@ -170,9 +174,16 @@ def _answer(known: Known, row: CustomerSettings | None) -> SettingsAnswer:
         opted_out_at=row.opted_out_at if row else None,
         opted_out_by=row.opted_out_by if row else None,
         bounced=_bounce(row),
+        bounce_lifted=_lifted(row),
         updated_at=row.updated_at if row else None,
         updated_by=row.updated_by if row else None,
     )
+
+
+def _lifted(row: CustomerSettings | None) -> LiftedAnswer | None:
+    if row is None or row.bounce_lifted_at is None:
+        return None
+    return LiftedAnswer(at=row.bounce_lifted_at, by=row.bounce_lifted_by, why=row.bounce_lifted_why)
 
 
 def _bounce(row: CustomerSettings | None) -> BounceAnswer | None:

@@ -58,6 +58,7 @@ SETTINGS: Example = {
     "opted_out_at": None,
     "opted_out_by": None,
     "bounced": None,
+    "bounce_lifted": None,
     "updated_at": "2026-04-16T00:00:00Z",
     "updated_by": PERSON["id"],
 }

@@ -89,6 +89,10 @@ class SettingsBody(Body):
         default=None, ge=1, le=366, description="How many days the customer takes to approve an invoice"
     )
     opted_out: bool | None = Field(default=None, description="true: no reminders are sent")
+    bounced: Literal[False] | None = Field(
+        default=None,
+        description="false: the address that the mail server refused is right, and is written to again",
+    )
 
 
 class Effective(Answer):
@@ -106,6 +110,14 @@ class BounceAnswer(Answer):
     code: int | None
 
 
+class LiftedAnswer(Answer):
+    """When a refused address was last allowed again."""
+
+    at: datetime
+    by: str = Field(description="A person's id, or `system`")
+    why: Literal["person", "mail_taken", "server_refused_everybody"]
+
+
 class SettingsAnswer(Answer):
     """How the customer is written to."""
 
@@ -119,5 +131,6 @@ class SettingsAnswer(Answer):
     opted_out_at: datetime | None
     opted_out_by: str | None = Field(description="`customer`, or a person's id")
     bounced: BounceAnswer | None
+    bounce_lifted: LiftedAnswer | None
     updated_at: datetime | None
     updated_by: str | None

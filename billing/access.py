@@ -253,9 +253,9 @@ def _wrong_mail(facts: AccessFacts) -> Iterator[Finding]:
         yield Finding(
             code="wrong_mail",
             since=facts.bounced_at,
-            words="Mail to the customer came back: the address is wrong.",
+            words="The mail server refused the customer's address, which is probably wrong.",
             evidence=tuple(map(_mail, bounced)),
-            action=_address_in_stripe(facts),
+            action=_address_in_stripe(facts, or_lift=True),
         )
         return
     current = facts.current
@@ -370,12 +370,17 @@ def _resend(facts: AccessFacts) -> Action:
     return _ours("POST", facts, "portal-links/resend", "Ends the older links and mails a new one.")
 
 
-def _address_in_stripe(facts: AccessFacts) -> Action:
+def _address_in_stripe(facts: AccessFacts, *, or_lift: bool = False) -> Action:
+    lift = (
+        f" If it is right, send PATCH /v1/customers/{facts.customer}/settings with bounced: false instead."
+        if or_lift
+        else ""
+    )
     return Action(
         where="stripe",
         method="POST",
         path=f"/v1/customers/{facts.customer}",
-        does="Sets the customer's mail address; then send a new link.",
+        does=f"Sets the customer's mail address; then send a new link.{lift}",
     )
 
 

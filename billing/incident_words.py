@@ -53,6 +53,7 @@ _CAUSES: Mapping[str, str] = MappingProxyType(
         "mail_server_busy": "the mail server asks to try later",
         "mail_server_untrusted": "the mail server's certificate is not trusted",
         "mail_server_refuses_us": "the mail server does not accept us as a sender",
+        "mail_server_refuses_everybody": "the mail server refuses one recipient after the other",
         "timeout": "no answer came in time",
         "unreachable": "it can't be reached",
         "error_answer": "it answers with errors",

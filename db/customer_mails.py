@@ -208,6 +208,18 @@ async def settle_bounced(
     return await _settle(session, mail, settled_at=at, claimed_until=None, link_id=mail.link_id, **values)
 
 
+async def reopen_bounced(session: AsyncSession, since: datetime, *, due_at: datetime) -> list[CustomerMail]:
+    """Mails of all customers that were refused from `since` on are due again."""
+    reopened = await session.exec(
+        update(CustomerMail)
+        .where(col(CustomerMail.state) == BOUNCED, col(CustomerMail.settled_at) >= since)
+        .values(state=DUE, reason="later", due_at=due_at, settled_at=None, claimed_until=None)
+        .returning(CustomerMail)
+        .execution_options(populate_existing=True, synchronize_session=False)
+    )
+    return list(reopened.scalars())
+
+
 async def settle_skipped(session: AsyncSession, mail: CustomerMail, *, at: datetime, reason: str) -> bool:
     """Something came between: the invoice was paid, the customer opted out …"""
     return await _settle(session, mail, state=SKIPPED, reason=reason, settled_at=at, claimed_until=None)

@@ -1,13 +1,19 @@
 """What we know of a customer beside Stripe; a row comes into being with the first thing that is known."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
+from sqlalchemy import update
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.operations import SYSTEM
+
 from .statements import insert_into, is_sqlite
 from .tables import Customer, CustomerSettings
+
+LiftedWhy = Literal["person", "mail_taken", "server_refused_everybody"]
+"""Who lifted a bounce: a person, a mail that the server took, or that it refused everybody at that time."""
 
 
 async def change(
@@ -47,6 +53,44 @@ async def note_bounce(
         bounced_address=address,
         bounce_code=code,
     )
+
+
+async def lift_bounce(
+    session: AsyncSession, customer_id: str, *, address: str, by: str, why: LiftedWhy, at: datetime
+) -> None:
+    """The customer is written to again at this address; another one that was refused stays so."""
+    await session.exec(
+        update(CustomerSettings)
+        .where(
+            col(CustomerSettings.customer_id) == customer_id, col(CustomerSettings.bounced_address) == address
+        )
+        .values(**lifted(by=by, why=why, at=at))
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def lift_bounces_since(session: AsyncSession, since: datetime, *, why: LiftedWhy, at: datetime) -> None:
+    """Of all customers: who was refused from `since` on is written to again."""
+    await session.exec(
+        update(CustomerSettings)
+        .where(col(CustomerSettings.bounced_at) >= since)
+        .values(**lifted(by=SYSTEM, why=why, at=at))
+        .execution_options(synchronize_session=False)
+    )
+
+
+def lifted(*, by: str, why: LiftedWhy, at: datetime) -> dict[str, Any]:
+    """The columns of a bounce that is lifted, by whom and why."""
+    return {
+        "bounced_at": None,
+        "bounced_address": None,
+        "bounce_code": None,
+        "bounce_lifted_at": at,
+        "bounce_lifted_by": by,
+        "bounce_lifted_why": why,
+        "updated_at": at,
+        "updated_by": by,
+    }
 
 
 async def set_reminders(

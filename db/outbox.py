@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -57,6 +57,15 @@ async def enqueue(
         )
     )
     return earlier.one()
+
+
+async def withdraw(session: AsyncSession, workflow_id: str) -> None:
+    """Don't start this workflow after all, if that has not been delivered yet."""
+    await session.exec(
+        delete(Outbox).where(
+            col(Outbox.workflow_id) == workflow_id, col(Outbox.action) == START, col(Outbox.state) == PENDING
+        )
+    )
 
 
 async def on_its_way(session: AsyncSession, workflow_id: str, name: str) -> list[Outbox]:

@@ -191,6 +191,11 @@ class CustomerSettings(SQLModel, table=True):
     bounce_code: int | None = None
     updated_at: datetime = utc()
     updated_by: str
+    bounce_lifted_at: datetime | None = utc(default=None)
+    bounce_lifted_by: str | None = None
+    """A person's id, or `system`."""
+    bounce_lifted_why: str | None = None
+    """person, mail_taken or server_refused_everybody."""
 
 
 class ReminderPause(SQLModel, table=True):
@@ -218,6 +223,12 @@ class CustomerMail(SQLModel, table=True):
         CheckConstraint("state IN ('held', 'due', 'sent', 'skipped', 'bounced')", name="customer_mail_state"),
         Index("ix_customer_mails_invoice", "invoice_id", "decided_at"),
         Index("ix_customer_mails_run", "operation_id", "state"),
+        Index(
+            "ix_customer_mails_bounced",
+            "settled_at",
+            sqlite_where=text("state = 'bounced'"),
+            postgresql_where=text("state = 'bounced'"),
+        ),
         Index(
             "ix_customer_mails_open",
             "organization_id",

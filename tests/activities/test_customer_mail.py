@@ -356,6 +356,129 @@ async def test_an_address_that_is_refused_for_good_is_kept_as_such(desk: Desk) -
     assert desk.mails == []
 
 
+async def _several(desk: Desk, number: int) -> list[CustomerMail]:
+    """Mails that are due to so many customers."""
+    mails = []
+    for n in range(number):
+        customer = a_customer(desk.acme.id, name=f"Kunde {n}", email=f"k{n}@customer.example")
+        invoice = an_invoice(customer, due_date=NOON + timedelta(days=7))
+        await store(desk.database, customer, invoice)
+        mails.append(await desk.decided(customer_id=customer.id, invoice_id=invoice.id))
+    return mails
+
+
+@pytest.mark.parametrize("code", [550, 554])
+async def test_of_a_server_that_refuses_everybody_no_customer_is_to_blame(desk: Desk, code: Any) -> None:
+    mails = await _several(desk, 6)
+    desk.sink.mailbox.fault = Fault(code=code, times=1_000)
+    for _ in range(4):
+        await desk.send()
+        desk.clock.now += timedelta(minutes=10)
+    rows = [await desk.row(mail) for mail in mails]
+    assert {row.state for row in rows} == {"due"}
+    assert not any(row.bounced_address for row in await desk.all(CustomerSettings))
+    assert await desk.all(Outbox) == [], "nobody is told of customers that can't be reached"
+
+    desk.sink.mailbox.fault = Fault(code=550, times=0)
+    desk.clock.now += timedelta(hours=2)
+    await desk.send()
+    assert {(await desk.row(mail)).state for mail in mails} == {"sent"}
+
+
+async def test_a_link_that_was_refused_with_everybody_elses_is_sent_by_a_workflow_of_its_own(
+    desk: Desk,
+) -> None:
+    mails = await _several(desk, 3)
+    token = await a_live_link(desk)
+    link = await desk.decided("link:1", template="portal_link", operation_id=None, link_id=token)
+    desk.sink.mailbox.fault = Fault(code=550, times=1_000)
+    await desk.send(operation=None, mail=link.id)
+    assert (await desk.row(link)).state == "bounced"
+    await desk.send()
+    assert {(await desk.row(mail)).state for mail in [link, *mails]} == {"due"}
+    [start] = await desk.all(Outbox)
+    assert (start.name, start.payload["mail"]) == ("CustomerMailWorkflow", link.id)
+    assert start.workflow_id != f"customer-mail-{link.id}", "that one has ended"
+
+
+async def a_live_link(desk: Desk) -> str:
+    async with desk.database.transaction() as session:
+        link = await portal_links.issue(
+            session,
+            organization_id=desk.acme.id,
+            customer_id=desk.customer.id,
+            invoice_id=desk.invoice.id,
+            by="system",
+            reason="resent",
+            at=NOON,
+            expires_at=NOON + timedelta(days=30),
+        )
+        return link.id
+
+
+async def test_one_mail_that_the_server_does_not_take_is_given_up_when_others_go_through(desk: Desk) -> None:
+    """A policy of the recipient's, say: it is not held against the address at once."""
+    mail = await desk.decided()
+    desk.sink.mailbox.fault = Fault(code=554, times=1_000)
+    states = []
+    for _ in range(8):
+        desk.clock.now = (await desk.row(mail)).due_at + timedelta(seconds=1)
+        await desk.send()
+        states.append((await desk.row(mail)).state)
+    assert states == ["due"] * 7 + ["bounced"]
+
+
+async def test_a_mail_that_the_server_takes_lifts_the_bounce(desk: Desk) -> None:
+    await store(
+        desk.database,
+        CustomerSettings(
+            customer_id=desk.customer.id,
+            organization_id=desk.acme.id,
+            bounced_at=NOON - timedelta(days=1),
+            bounced_address="pay@customer.example",
+            bounce_code=550,
+            updated_at=NOON,
+            updated_by="system",
+        ),
+    )
+    token = await a_live_link(desk)
+    link = await desk.decided("link:1", template="portal_link", operation_id=None, link_id=token)
+    await desk.send(operation=None, mail=link.id)
+    [settings] = await desk.all(CustomerSettings)
+    assert (await desk.row(link)).state == "sent"
+    assert (settings.bounced_address, settings.bounced_at, settings.bounce_code) == (None, None, None)
+    assert (settings.bounce_lifted_by, settings.bounce_lifted_why) == ("system", "mail_taken")
+
+
+async def test_an_address_with_umlauts_in_its_domain_is_written_to(desk: Desk) -> None:
+    async with desk.database.transaction() as session:
+        customer = await session.get(Customer, desk.customer.id)
+        assert customer is not None
+        customer.email = "rechnung@bücher.example"
+    mail = await desk.decided()
+    await desk.send()
+    assert [one["to"] for one in desk.mails] == [["rechnung@xn--bcher-kva.example"]]
+    assert (await desk.row(mail)).state == "sent"
+
+
+async def test_an_address_that_the_server_can_not_carry_is_said_and_no_bounce(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aiosmtplib.SMTP.supports_extension", lambda self, name: False)
+    async with desk.database.transaction() as session:
+        customer = await session.get(Customer, desk.customer.id)
+        assert customer is not None
+        customer.email = "jörg@bücher.example"
+    mail = await desk.decided()
+    sent = await desk.send()
+    row = await desk.row(mail)
+    assert told(sent) == (0, 0, 1, 0, False)
+    assert (row.state, row.reason) == ("skipped", "address_needs_smtputf8")
+    assert await desk.all(CustomerSettings) == []
+    [told_people] = await desk.all(Outbox)
+    assert "SMTPUTF8" in told_people.payload["context"]["why"]
+
+
 async def test_a_server_that_asks_to_come_back_is_tried_later_and_ever_less_often(desk: Desk) -> None:
     mail = await desk.decided()
     desk.sink.mailbox.fault = Fault(code=451, times=2)

@@ -9,11 +9,15 @@ from typing import Any
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from sqlmodel import select
 
 from activities import smtp
-from activities.mail import Mailer
-from activities.smtp import CONNECTIONS, MailLater, MailRefused, SmtpPool
+from activities.mail import Mailer, body, written
+from activities.mail_text import MailText
+from activities.smtp import CONNECTIONS, MailLater, MailNeedsUtf8, MailRefused, SmtpPool
+from db.health_meter import HealthMeter
 from db.session import Database
+from db.tables import HealthCount
 from sandbox.mail import LOOPBACK, Fault
 
 from .mailing import ScriptedMailbox, hang_up, listening
@@ -208,3 +212,84 @@ async def test_a_certificate_that_is_not_trusted_loses_no_mail(scheme: str) -> N
     assert later.value.kind == "mail_server_untrusted"
     assert later.value.retry_after == smtp.OUR_FAULT
     assert mailbox.mails == []
+
+
+# --- Whose fault a refusal is -----------------------------------------------------------------------------
+
+
+def to(address: str) -> EmailMessage:
+    message = a_mail()
+    del message["To"]
+    message["To"] = address
+    return message
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        ("550 5.7.1 relaying denied", "mail_not_taken"),
+        ("554 5.3.0 out of order", "mail_not_taken"),
+        ("552 5.2.2 full", "mailbox_full"),
+    ],
+)
+async def test_what_is_not_the_addresses_fault_is_tried_later(
+    pool: SmtpPool, mailbox: ScriptedMailbox, reply: str, kind: str
+) -> None:
+    mailbox.answers["cora@plixo.example"] = reply
+    with pytest.raises(MailLater) as later:
+        await pool.send(a_mail())
+    assert later.value.kind == kind
+
+
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+async def test_a_server_that_refuses_everybody_is_a_fault_of_the_mail_component(
+    mailbox: ScriptedMailbox, database: Database
+) -> None:
+    meter = HealthMeter()
+    async with listening(mailbox) as port:
+        pool = SmtpPool(f"smtp://{LOOPBACK}:{port}", "plixo.example", meter)
+        mailbox.answers = {f"c{n}@customer.example": "550 5.1.1 unknown" for n in range(5)}
+        kinds = []
+        for number in range(5):
+            with pytest.raises((MailLater, MailRefused)) as refusal:
+                await pool.send(to(f"c{number}@customer.example"))
+            kinds.append(getattr(refusal.value, "kind", "refused"))
+        assert kinds == ["refused", "refused", *["mail_server_refuses_everybody"] * 3]
+        for number in range(3):
+            await pool.send(to(f"d{number}@customer.example"))
+        with pytest.raises(MailRefused):
+            await pool.send(to("c4@customer.example"))
+        await pool.close()
+    await meter.flush(database)
+    async with database.reading() as session:
+        rows = (await session.exec(select(HealthCount))).all()
+    assert (sum(row.faults for row in rows), sum(row.ok for row in rows)) == (3, 6)
+    assert {code for row in rows for code in row.codes} == {"mail_server_refuses_everybody"}
+
+
+# --- Addresses beyond ASCII -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("offered", [True, False])
+async def test_a_local_part_beyond_ascii_goes_to_a_server_that_takes_it_and_is_no_bounce_elsewhere(
+    mailbox: ScriptedMailbox, offered: bool
+) -> None:
+    async with listening(mailbox, enable_SMTPUTF8=offered) as port:
+        pool = SmtpPool(f"smtp://{LOOPBACK}:{port}", "plixo.example")
+        address = "jörg@xn--bcher-kva.example"
+        message = body(MailText("Größe", "Über …\n", None))
+        message["From"] = written("Plixo", "billing@plixo.example")
+        message["To"] = written("Jörg Müller", "jörg@bücher.example")
+        message["Subject"] = "Größe"
+        if offered:
+            await pool.send(message)
+            [taken] = mailbox.mails
+            assert taken["to"] == [address]
+            assert taken["headers"]["To"] == f"Jörg Müller <{address}>"
+            assert (taken["subject"], taken["text"]) == ("Größe", "Über …\n")
+        else:
+            with pytest.raises(MailNeedsUtf8):
+                await pool.send(message)
+            await pool.send(a_mail())
+            assert len(mailbox.mails) == len(mailbox.connections) == 1
+        await pool.close()

@@ -3,10 +3,11 @@
 import pytest
 from httpx import Response
 
+from db import customer_settings
 from db.session import Database
 from db.tables import Customer
 
-from ..builders import Member, Tenant, a_customer, store
+from ..builders import NOW, Member, Tenant, a_customer, store
 from .conftest import Api
 
 
@@ -37,6 +38,7 @@ async def test_without_settings_stripe_and_the_organization_are_asked(
         "opted_out_at": None,
         "opted_out_by": None,
         "bounced": None,
+        "bounce_lifted": None,
         "updated_at": None,
         "updated_by": None,
     }
@@ -92,3 +94,26 @@ async def test_it_is_not_for_everybody(api: Api, acme: Tenant, other: Tenant, cu
     assert (await change(api, customer, acme.auditor, opted_out=True)).status_code == 403
     assert (await change(api, customer, other.admin, opted_out=True)).status_code == 404
     assert (await api.get(f"/v1/customers/{customer.id}/settings", other.admin)).status_code == 404
+
+
+async def test_a_person_lifts_a_bounce_and_it_is_kept_who(
+    api: Api, database: Database, acme: Tenant, customer: Customer
+) -> None:
+    async with database.transaction() as session:
+        await customer_settings.note_bounce(
+            session,
+            customer_id=customer.id,
+            organization_id=acme.id,
+            address="ap@customer.example",
+            code=550,
+            at=NOW,
+        )
+    bounced = (await api.get(f"/v1/customers/{customer.id}/settings", acme.admin)).json()
+    assert (bounced["bounced"]["address"], bounced["bounce_lifted"]) == ("ap@customer.example", None)
+    assert (await change(api, customer, acme.admin, bounced=True)).status_code == 422
+    found = (await change(api, customer, acme.controller, bounced=False)).json()
+    assert found["bounced"] is None
+    assert found["bounce_lifted"]["by"] == acme.controller.id
+    assert found["bounce_lifted"]["why"] == "person"
+    again = (await change(api, customer, acme.admin, bounced=False)).json()
+    assert again["bounce_lifted"] == found["bounce_lifted"], "there was nothing to lift any more"
