@@ -22,7 +22,7 @@ from billing.effect_limits import LIMITS, until_free
 from billing.effects import Effect, EffectKind, Performed
 from billing.hashing import digest
 from billing.operations import SYSTEM, Problem
-from db import intents, timeline
+from db import case_notice, intents, timeline
 from db.session import Database
 from db.tables import Intent
 
@@ -150,6 +150,7 @@ class StripeEffects:
             )
             if found.keep is not None:
                 await found.keep(session)
+            await case_notice.closed(session, intent, now)
             detail = {"step": effect.step, "kind": effect.kind, "object": found.stripe_id}
             await self._tell(session, effect, "changed in Stripe", now, detail | _how(intent))
         return _as_closed(intent)
@@ -161,6 +162,7 @@ class StripeEffects:
             intent = await intents.close_refused(
                 session, effect.key, at=now, error=error, stripe_request_id=failure.request_id
             )
+            await case_notice.closed(session, intent, now)
             detail = {"step": effect.step, "kind": effect.kind} | failure.problem.model_dump()
             await self._tell(session, effect, "refused by Stripe", now, detail | _how(intent))
         return _as_closed(intent)

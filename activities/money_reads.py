@@ -4,7 +4,7 @@ Only what belongs to the organization is shown: the Stripe customer's metadata s
 organization's is answered exactly as what does not exist. Whatever is read refreshes our mirror.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import stripe
@@ -14,11 +14,12 @@ from billing.credit import CreditableFacts, CreditableInvoice, CreditableQuery, 
 from billing.errors import Code
 from billing.operations import Problem
 from billing.refund import Payment, RefundableFacts, RefundableQuery, Refunded, RefundFound, RefundRead
+from db import ours
 from db.session import Database
 
 from . import payment_reads, seen_mirror, stripe_objects
 from .mirror_pages import OWNER
-from .money_rows import operation_of
+from .money_rows import claim_of
 from .stripe_objects import Document, Seen
 from .stripe_reads import ask, ask_for
 
@@ -121,7 +122,7 @@ class MoneyReads:
             return _payment_unknown(f"payment {payment_intent}")
         invoice = await ask(payment_reads.invoice_of(self._client, payment_intent))
         await self._mirror(organization, read_at, seen, invoice=invoice)
-        return _facts(payment_intent, invoice, [seen])
+        return _facts(payment_intent, invoice, [seen], await self._ours(organization, [seen]))
 
     async def _of_invoice(self, organization: str, invoice: str) -> RefundableFacts:
         read_at = datetime.now(UTC)
@@ -130,7 +131,14 @@ class MoneyReads:
             return _payment_unknown(f"invoice {invoice}")
         seen = await ask(payment_reads.payments_of(self._client, invoice))
         await self._mirror(organization, read_at, billed, *seen, invoice=invoice)
-        return _facts(billed.main.get("number") or invoice, invoice, seen)
+        named = billed.main.get("number") or invoice
+        return _facts(named, invoice, seen, await self._ours(organization, seen))
+
+    async def _ours(self, organization: str, payments: Sequence[Seen]) -> Mapping[str, str]:
+        """The operations of ours, by the refunds that they made."""
+        claims = {refund["id"]: claim_of(refund) for seen in payments for refund in seen.refunds}
+        async with self._database.reading() as session:
+            return await ours.operations(session, organization, claims)
 
     async def _mirror(
         self, organization: str, read_at: datetime, *seen: Seen, invoice: str | None = None
@@ -140,9 +148,15 @@ class MoneyReads:
                 await seen_mirror.store(session, one, organization, read_at, invoice=invoice)
 
 
-def _facts(named: str, invoice: str | None, seen: Sequence[Seen]) -> RefundableFacts:
+def _facts(
+    named: str, invoice: str | None, seen: Sequence[Seen], operations: Mapping[str, str]
+) -> RefundableFacts:
     """The payments that came in, the oldest first."""
-    paid = [_payment(one) for one in seen if one.charge is not None and one.main["status"] == "succeeded"]
+    paid = [
+        _payment(one, operations)
+        for one in seen
+        if one.charge is not None and one.main["status"] == "succeeded"
+    ]
     if not paid:
         message = f"Nothing was paid through Stripe for {named}: there is nothing to refund."
         return RefundableFacts(problem=Problem(code=Code.NOTHING_PAID, message=message))
@@ -154,7 +168,7 @@ def _facts(named: str, invoice: str | None, seen: Sequence[Seen]) -> RefundableF
     )
 
 
-def _payment(seen: Seen) -> Payment:
+def _payment(seen: Seen, operations: Mapping[str, str]) -> Payment:
     assert seen.charge is not None
     return Payment(
         payment_intent=seen.main["id"],
@@ -167,7 +181,7 @@ def _payment(seen: Seen) -> Payment:
                 refund=refund["id"],
                 amount=refund["amount"],
                 status=refund["status"],
-                operation=operation_of(refund),
+                operation=operations.get(refund["id"]),
             )
             for refund in seen.refunds
         ),

@@ -100,7 +100,7 @@ class PaymentRow(SQLModel, table=True):
 
 
 class RefundRow(SQLModel, table=True):
-    """Mirror of a refund; `operation_id` is ours, None for one that was made elsewhere."""
+    """Mirror of a refund; `operation_id` is of the intent that made it, None for one made elsewhere."""
 
     __tablename__ = "refunds"
     id: str = Field(primary_key=True)
@@ -108,6 +108,8 @@ class RefundRow(SQLModel, table=True):
     customer_id: str | None = None
     payment_intent: str = Field(index=True)
     operation_id: str | None = Field(default=None, index=True)
+    claims: str | None = Field(default=None, index=True)
+    """The effect of ours that its metadata names: no proof."""
     amount: int = minor()
     currency: str
     status: str
@@ -118,7 +120,7 @@ class RefundRow(SQLModel, table=True):
 
 
 class CreditNoteRow(SQLModel, table=True):
-    """Mirror of a credit note; `operation_id` is ours, None for one that was made elsewhere."""
+    """Mirror of a credit note; `operation_id` is of the intent that made it, None for one made elsewhere."""
 
     __tablename__ = "credit_notes"
     id: str = Field(primary_key=True)
@@ -126,10 +128,15 @@ class CreditNoteRow(SQLModel, table=True):
     customer_id: str
     invoice_id: str
     operation_id: str | None = Field(default=None, index=True)
+    claims: str | None = Field(default=None, index=True)
+    """The effect of ours that its metadata names: no proof."""
     number: str
     amount: int = minor()
+    refunded: int = minor(default=0)
+    """What of it was given by the refunds that it names."""
     currency: str
     status: str
+    reason: str | None = None
     created_at: datetime = utc()
     synced_at: datetime = utc()
 
@@ -143,6 +150,8 @@ class BalanceTransactionRow(SQLModel, table=True):
     organization_id: str = Field(foreign_key="organizations.id")
     customer_id: str
     operation_id: str | None = Field(default=None, index=True)
+    claims: str | None = Field(default=None, index=True)
+    """The effect of ours that its metadata names: no proof."""
     amount: int = minor()
     currency: str
     type: str

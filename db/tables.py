@@ -287,7 +287,7 @@ class Intent(SQLModel, table=True):
     params_hash: str
     state: str
     attempts: int = 0
-    stripe_id: str | None = None
+    stripe_id: str | None = Field(default=None, index=True)
     stripe_request_id: str | None = None
     result: dict[str, Any] | None = document(default=None)
     error: dict[str, Any] | None = document(default=None)
