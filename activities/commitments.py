@@ -59,7 +59,7 @@ class Commitments:
             return Committed(alone=alone, why=detail["why"])
 
     @activity.defn
-    async def still_free(self, order: Commit) -> bool:
+    async def check_room(self, order: Commit) -> bool:
         """Whether what was set aside can be given now: by what Stripe says now, beside what others hold."""
         async with self._database.transaction() as session:
             await commitments.lock(session, order.organization)

@@ -108,8 +108,6 @@ class RefundRow(SQLModel, table=True):
     customer_id: str | None = None
     payment_intent: str = Field(index=True)
     operation_id: str | None = Field(default=None, index=True)
-    claims: str | None = Field(default=None, index=True)
-    """The effect of ours that its metadata names: no proof."""
     amount: int = minor()
     currency: str
     status: str
@@ -117,6 +115,8 @@ class RefundRow(SQLModel, table=True):
     failure_reason: str | None = None
     created_at: datetime = utc()
     synced_at: datetime = utc()
+    claims: str | None = Field(default=None, index=True)
+    """The effect of ours that its metadata names: no proof."""
 
 
 class CreditNoteRow(SQLModel, table=True):
@@ -128,17 +128,17 @@ class CreditNoteRow(SQLModel, table=True):
     customer_id: str
     invoice_id: str
     operation_id: str | None = Field(default=None, index=True)
-    claims: str | None = Field(default=None, index=True)
-    """The effect of ours that its metadata names: no proof."""
     number: str
     amount: int = minor()
-    refunded: int = minor(default=0)
-    """What of it was given by the refunds that it names."""
     currency: str
     status: str
-    reason: str | None = None
     created_at: datetime = utc()
     synced_at: datetime = utc()
+    claims: str | None = Field(default=None, index=True)
+    """The effect of ours that its metadata names: no proof."""
+    refunded: int = minor(default=0, sa_column_kwargs={"server_default": "0"})
+    """What of it was given by the refunds that it names."""
+    reason: str | None = None
 
 
 class BalanceTransactionRow(SQLModel, table=True):
@@ -150,8 +150,6 @@ class BalanceTransactionRow(SQLModel, table=True):
     organization_id: str = Field(foreign_key="organizations.id")
     customer_id: str
     operation_id: str | None = Field(default=None, index=True)
-    claims: str | None = Field(default=None, index=True)
-    """The effect of ours that its metadata names: no proof."""
     amount: int = minor()
     currency: str
     type: str
@@ -159,3 +157,5 @@ class BalanceTransactionRow(SQLModel, table=True):
     """The customer's balance after it, in its currency; negative is credit."""
     created_at: datetime = utc()
     synced_at: datetime = utc()
+    claims: str | None = Field(default=None, index=True)
+    """The effect of ours that its metadata names: no proof."""

@@ -256,8 +256,6 @@ class Commitment(SQLModel, table=True):
     kind: str
     customer_id: str | None = None
     payment_intent: str | None = Field(default=None, index=True)
-    invoice_id: str | None = Field(default=None, index=True)
-    """The invoice of whose payment it is given back."""
     amount_minor: int = minor()
     currency: str
     person_id: str | None = Field(default=None, foreign_key="people.id")
@@ -268,6 +266,8 @@ class Commitment(SQLModel, table=True):
     decided_at: datetime | None = utc(default=None)
     released_at: datetime | None = utc(default=None)
     created_at: datetime = utc()
+    invoice_id: str | None = Field(default=None, index=True)
+    """The invoice of whose payment it is given back."""
 
 
 class Intent(SQLModel, table=True):

@@ -127,7 +127,7 @@ class MoneyReview(Generic[Subject]):
         if planned is None:
             return False
         free: bool = await workflow.execute_local_activity_method(
-            Commitments.still_free, self._order(planned), **options.RECORD
+            Commitments.check_room, self._order(planned), **options.RECORD
         )
         return free
 

@@ -71,7 +71,7 @@ class Asked:
         assert self.planned is not None
         again = await self._again()
         free = again is not None and await ActivityEnvironment().run(
-            self._commitments.still_free, self._order(again)
+            self._commitments.check_room, self._order(again)
         )
         if not free:
             await self.give_up()
