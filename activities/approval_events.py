@@ -15,7 +15,7 @@ from billing.messages import (
     Progress,
     SettleDecision,
 )
-from billing.operations import Role, State
+from billing.operations import Problem, Role, State
 from billing.signing import Signed
 from db.deciders import ladder_of, signatures_of
 from db.tables import Approval
@@ -117,6 +117,18 @@ def decided(order: SettleDecision, outcome: ApprovalOutcome, row: Approval, yes:
         at=order.at,
         actor=order.decide.person,
         detail=_said(order, outcome.role, outcome.for_person) | more,
+    )
+
+
+def refused(order: SettleDecision, why: Problem) -> Progress:
+    """Somebody decided who may not, or not any more."""
+    return Progress(
+        operation=order.operation,
+        key=f"{order.approval}:refused:{order.decide.decision}",
+        event="decision refused",
+        at=order.at,
+        actor=order.decide.person,
+        detail={"approval": order.approval, "decision": order.decide.verdict} | why.model_dump(),
     )
 
 

@@ -128,6 +128,7 @@ class Approvals:
                 await approvals.settle_refused(
                     session, decision.id, refusal=verdict.model_dump(), at=order.at
                 )
+                await write(session, events.refused(order, verdict))
                 return Settled(refusal=verdict)
             return await _accept(session, row, order, verdict)
 

@@ -12,7 +12,7 @@ from billing.errors import Code
 from billing.events import REQUESTER, REVISER, WITHIN_AUTHORITY
 from billing.messages import Commit, CommitPart, Committed, Progress
 from billing.money import Money
-from billing.operations import Kind, Problem, Role
+from billing.operations import SYSTEM, Problem, Role
 from billing.policy import AuthorityLimit
 from db import commitments, people, timeline
 from db.session import Database
@@ -45,7 +45,7 @@ class Commitments:
                 key = _again(key, order.at)
             problem = await _held_by_others(session, order)
             if problem is not None:
-                await commitments.release(session, order.operation, at=order.at)
+                await _free(session, order)
                 return Committed(alone=False, problem=problem)
             await commitments.hold(session, _rows(order))
             event, detail = await _weighed(session, order)
@@ -58,12 +58,21 @@ class Commitments:
             )
             return Committed(alone=alone, why=detail["why"])
 
-    @activity.defn
-    async def check_room(self, order: Commit) -> bool:
-        """Whether what was set aside can be given now: by what Stripe says now, beside what others hold."""
-        async with self._database.transaction() as session:
-            await commitments.lock(session, order.organization)
-            return await _held_by_others(session, order) is None
+
+async def _free(session: AsyncSession, order: Commit) -> None:
+    """Frees what an earlier round had set aside, with the event that says so."""
+    released = await commitments.release(session, order.operation, at=order.at)
+    if released:
+        detail = {"amounts": [_money(one.amount_minor, one.currency).model_dump() for one in released]}
+        await timeline.append(
+            session,
+            order.operation,
+            key=f"released:{order.at.astimezone(UTC).isoformat()}",
+            event="money set aside is free again",
+            actor=SYSTEM,
+            at=order.at,
+            detail=detail,
+        )
 
 
 async def _still_told(session: AsyncSession, order: Commit, earlier: TimelineEvent) -> Committed | None:
@@ -87,8 +96,8 @@ def _again(key: str, at: datetime) -> str:
     return f"{key}:{at.astimezone(UTC).isoformat()}"
 
 
-def _parts(rows: Sequence[Commitment]) -> list[tuple[str | None, str | None, int]]:
-    return [(row.payment_intent, row.invoice_id, row.amount_minor) for row in rows]
+def _parts(rows: Sequence[Commitment]) -> list[tuple[str | None, int]]:
+    return [(row.payment_intent, row.amount_minor) for row in rows]
 
 
 async def _held_by_others(session: AsyncSession, order: Commit) -> Problem | None:
@@ -102,30 +111,7 @@ async def _held_by_others(session: AsyncSession, order: Commit) -> Problem | Non
         problem = _too_little(part, waiting, order.currency)
         if problem is not None:
             return problem
-    return await _above_cap(session, order)
-
-
-async def _above_cap(session: AsyncSession, order: Commit) -> Problem | None:
-    """Why too little is left of the invoice beside what others will give back of it, in whatever way."""
-    if order.cap is None:
-        return None
-    money = order.cap.money
-    wanted = _money(sum(part.amount for part in order.parts if part.invoice == money.invoice), order.currency)
-    counted = {(one.operation, one.payment_intent) for one in order.cap.counted}
-    waiting = [
-        row
-        for row in await commitments.on_invoice(session, money.invoice, excluding=order.operation)
-        if (row.operation_id, row.payment_intent) not in counted
-    ]
-    free = _money(max(money.left - sum(row.amount_minor for row in waiting), 0), order.currency)
-    if wanted <= free:
-        return None
-    others = ", ".join(sorted({row.operation_id for row in waiting}))
-    return Problem(
-        code=Code.AMOUNT_ABOVE_REFUNDABLE if order.kind is Kind.REFUND else Code.AMOUNT_ABOVE_CREDITABLE,
-        message=f"{wanted.format()} is more than the {free.format()} that can still be given back of "
-        f"{money.named}{f' beside what {others} will give back' if others else ''}.",
-    )
+    return None
 
 
 def _too_little(part: CommitPart, waiting: list[Commitment], currency: str) -> Problem | None:
@@ -214,7 +200,6 @@ def _rows(order: Commit) -> list[Commitment]:
             kind=order.kind.value,
             customer_id=order.customer,
             payment_intent=part.payment_intent,
-            invoice_id=part.invoice,
             amount_minor=part.amount,
             currency=order.currency,
             person_id=order.person,

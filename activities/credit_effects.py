@@ -8,7 +8,7 @@ import stripe
 from billing.effects import Effect
 
 from .money_effects import PAGE, keeping, made_by, now
-from .stripe_effects import Found, marked, options, request_of
+from .stripe_effects import Found, marked, options, plain, request_of
 from .stripe_objects import CREDIT_NOTE_PARTS, TRANSACTION_PARTS, of_credit_note, of_transaction
 
 
@@ -25,7 +25,7 @@ class CreditNoteCreate:
     async def read_back(self, client: stripe.StripeClient, effect: Effect) -> Found | None:
         asked_at = now()
         of: Any = {"invoice": effect.target, "limit": PAGE}
-        made = await made_by(effect, client.v1.credit_notes.list_async(of), "amount")
+        made = await made_by(effect, client.v1.credit_notes.list_async(of))
         if made is None:
             return None
         note = await client.v1.credit_notes.retrieve_async(made, {"expand": CREDIT_NOTE_PARTS})
@@ -37,6 +37,10 @@ class CreditNoteCreate:
             "pre_payment_amount": note.pre_payment_amount,
             "post_payment_amount": note.post_payment_amount,
             "currency": note.currency,
+            "invoice": note.invoice if isinstance(note.invoice, str) else note.invoice.id,
+            "number": note.number,
+            "created": note.created,
+            "metadata": plain(note.metadata),
         }
         return Found(note.id, request_of(note), detail, keeping(effect, of_credit_note(note), asked_at))
 
@@ -55,7 +59,7 @@ class BalanceCreate:
     async def read_back(self, client: stripe.StripeClient, effect: Effect) -> Found | None:
         asked_at = now()
         service = client.v1.customers.balance_transactions
-        made = await made_by(effect, service.list_async(effect.target, {"limit": PAGE}), "amount", "currency")
+        made = await made_by(effect, service.list_async(effect.target, {"limit": PAGE}))
         if made is None:
             return None
         transaction = await service.retrieve_async(effect.target, made, {"expand": TRANSACTION_PARTS})
@@ -68,6 +72,8 @@ class BalanceCreate:
             "amount": transaction.amount,
             "currency": transaction.currency,
             "ending_balance": transaction.ending_balance,
+            "created": transaction.created,
+            "metadata": plain(transaction.metadata),
         }
         seen = of_transaction(transaction)
         return Found(transaction.id, request_of(transaction), detail, keeping(effect, seen, asked_at))

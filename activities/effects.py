@@ -20,9 +20,9 @@ from temporalio.exceptions import ApplicationError
 
 from billing.effect_limits import LIMITS, until_free
 from billing.effects import Effect, EffectKind, Performed
-from billing.hashing import digest
+from billing.events import ASKED_OF_STRIPE, CHANGED_IN_STRIPE, REFUSED_BY_STRIPE
 from billing.operations import SYSTEM, Problem
-from db import case_notice, intents, timeline
+from db import intents, timeline
 from db.session import Database
 from db.tables import Intent
 
@@ -74,16 +74,7 @@ class StripeEffects:
             async with self._database.transaction() as session:
                 now = self._clock()
                 if (wait := await self._too_soon(session, effect, now)) is None:
-                    return await intents.open_intent(
-                        session,
-                        organization_id=effect.organization,
-                        operation_id=effect.operation,
-                        step=effect.step,
-                        version=effect.version,
-                        effect=effect.kind,
-                        params_hash=digest({"target": effect.target, "params": effect.params}),
-                        at=now,
-                    )
+                    return await self._open_intent(session, effect, now)
                 # Told once, and committed before this attempt ends.
                 detail = {"step": effect.step, "until": (now + wait).isoformat(timespec="seconds")}
                 await timeline.append(
@@ -102,6 +93,31 @@ class StripeEffects:
             )
         except intents.IntentChanged as error:
             raise ApplicationError(str(error), type="intent_changed", non_retryable=True) from error
+
+    async def _open_intent(self, session: AsyncSession, effect: Effect, now: datetime) -> tuple[Intent, bool]:
+        intent, fresh = await intents.open_intent(
+            session,
+            organization_id=effect.organization,
+            operation_id=effect.operation,
+            step=effect.step,
+            version=effect.version,
+            effect=effect.kind,
+            target=effect.target,
+            params=effect.params,
+            at=now,
+        )
+        if fresh:
+            detail = {"step": effect.step, "kind": effect.kind, "idempotency_key": effect.key}
+            await timeline.append(
+                session,
+                effect.operation,
+                key=f"asked:{effect.step}:{effect.version}",
+                event=ASKED_OF_STRIPE,
+                actor=SYSTEM,
+                at=now,
+                detail=detail,
+            )
+        return intent, fresh
 
     async def _too_soon(self, session: AsyncSession, effect: Effect, now: datetime) -> timedelta | None:
         """How long Stripe's limits of one object make it wait; what has begun is finished in any case."""
@@ -150,9 +166,8 @@ class StripeEffects:
             )
             if found.keep is not None:
                 await found.keep(session)
-            await case_notice.closed(session, intent, now)
             detail = {"step": effect.step, "kind": effect.kind, "object": found.stripe_id}
-            await self._tell(session, effect, "changed in Stripe", now, detail | _how(intent))
+            await self._tell(session, effect, CHANGED_IN_STRIPE, now, detail | _how(intent))
         return _as_closed(intent)
 
     async def _close_refused(self, effect: Effect, failure: Failure) -> Performed:
@@ -162,9 +177,8 @@ class StripeEffects:
             intent = await intents.close_refused(
                 session, effect.key, at=now, error=error, stripe_request_id=failure.request_id
             )
-            await case_notice.closed(session, intent, now)
             detail = {"step": effect.step, "kind": effect.kind} | failure.problem.model_dump()
-            await self._tell(session, effect, "refused by Stripe", now, detail | _how(intent))
+            await self._tell(session, effect, REFUSED_BY_STRIPE, now, detail | _how(intent))
         return _as_closed(intent)
 
     async def _tell(

@@ -9,12 +9,11 @@ from typing import Any
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.approval import ApprovalState
-from billing.events import result_hash
 from billing.messages import Progress
 from billing.operations import SYSTEM, State
 from db import approvals, commitments, operations, timeline
 from db.operations import UNCHANGED
-from db.tables import Approval, Operation
+from db.tables import Approval
 
 from .approval_events import decided_key
 
@@ -40,7 +39,7 @@ async def end_operation(session: AsyncSession, ending: Progress) -> bool:
             await _tell_dismissed(session, ending, approval)
     if ending.releases:
         await commitments.release(session, ending.operation, at=ending.at, keep=ending.keeps)
-    moved = await move(session, ending)
+    await move(session, ending)
     await timeline.append(
         session,
         ending.operation,
@@ -48,7 +47,7 @@ async def end_operation(session: AsyncSession, ending: Progress) -> bool:
         event=ending.event,
         actor=ending.actor,
         at=ending.at,
-        detail=ending.detail | became(moved),
+        detail=ending.detail,
     )
     return True
 
@@ -67,7 +66,7 @@ async def _tell_dismissed(session: AsyncSession, ending: Progress, approval: App
     )
 
 
-async def move(session: AsyncSession, progress: Progress) -> Operation:
+async def move(session: AsyncSession, progress: Progress) -> None:
     """The operation's row, moved on; `progress` names a state."""
     assert progress.state is not None
     changes: dict[str, Any] = {
@@ -77,17 +76,13 @@ async def move(session: AsyncSession, progress: Progress) -> Operation:
         "error": progress.error.model_dump() if progress.error else None,
         "allowed_actions": list(progress.allowed_actions) if progress.allowed_actions is not None else None,
     }
-    return await operations.update_state(
+    await operations.update_state(
         session,
         progress.operation,
         state=State(progress.state),
         stage=progress.stage,
         at=progress.at,
         stays_open=progress.stays_open,
+        unless_told=progress.key,
         **{name: UNCHANGED if value is None else value for name, value in changes.items()},
     )
-
-
-def became(operation: Operation) -> dict[str, Any]:
-    """What the chain vouches for of a row that was moved: its state, and its result by hash."""
-    return {"became": {"state": operation.state, "result": result_hash(operation.result)}}

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import ipaddress
+from collections.abc import Mapping
 from email.charset import QP, Charset
 from email.message import Message
 from email.mime.multipart import MIMEMultipart
@@ -88,25 +89,39 @@ class Mailer:
             for person in mailing.recipients
             if (message_id := self._message_id(request, person)) not in mailing.sent
         }
-        # Every exception is collected: a retry must not begin while a sibling is still being sent.
-        outcomes = await asyncio.gather(
-            *(
-                self._deliver(request, facts, mailing, person, message_id)
-                for message_id, person in due.items()
-            ),
-            return_exceptions=True,
-        )
+        taken: dict[str, str] = {}
+        try:
+            # Every exception is collected: a retry must not begin while a sibling is still being sent.
+            outcomes = await asyncio.gather(
+                *(
+                    self._deliver(request, facts, mailing, person, message_id, taken)
+                    for message_id, person in due.items()
+                ),
+                return_exceptions=True,
+            )
+        finally:  # what was sent is remembered, also by a worker that is told to stop meanwhile
+            await asyncio.shield(self._remember(request, taken))
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
-        taken = sum(outcome is True for outcome in outcomes)
         refused = (p.id for p, outcome in zip(due.values(), outcomes, strict=True) if outcome is False)
-        return MailsSent(sent=taken, skipped=len(mailing.recipients) - len(due), refused=tuple(refused))
+        return MailsSent(sent=len(taken), skipped=len(mailing.recipients) - len(due), refused=tuple(refused))
+
+    async def _remember(self, request: MailRequest, taken: Mapping[str, str]) -> None:
+        if request.operation and taken:
+            async with self._database.transaction() as session:
+                await mail_records.note_sent(session, request, taken, self._clock())
 
     async def _deliver(
-        self, request: MailRequest, facts: Facts, mailing: Mailing, person: Person, message_id: str
+        self,
+        request: MailRequest,
+        facts: Facts,
+        mailing: Mailing,
+        person: Person,
+        message_id: str,
+        taken: dict[str, str],
     ) -> bool:
-        """Whether the mail server took it; False is its final refusal."""
+        """Whether the mail server took it, which `taken` then has; False is its final refusal."""
         acting = bool(request.roles) and set(request.roles).isdisjoint(person.roles)
         text = self._texts.render(request, facts, mailing, person.name, acting=acting)
         try:
@@ -121,9 +136,7 @@ class Mailer:
             raise ApplicationError(
                 later.message, type=later.kind, next_retry_delay=later.retry_after
             ) from None
-        if request.operation:
-            async with self._database.transaction() as session:
-                await mail_records.note_sent(session, request, message_id, person.id, self._clock())
+        taken[message_id] = person.id
         return True
 
     def _compose(self, request: MailRequest, text: MailText, person: Person, message_id: str) -> Message:

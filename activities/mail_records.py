@@ -1,21 +1,22 @@
 """What the records know for a mail: who gets it, who is named in it, who has it already."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
 
 from sqlalchemy import bindparam, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import Select
 
+from billing.hashing import digest
 from billing.messages import MailRequest
 from billing.operations import SYSTEM, Role
 from db import timeline
 from db.people import may_have
-from db.statements import insert_into
+from db.record_hashes import wrote
+from db.statements import insert_new
 from db.tables import Customer, Mail, Organization, Person
 
 MailingQuery = Select[Person, str, str, str]
@@ -90,17 +91,35 @@ def _is_recipient(person: Person, request: MailRequest) -> bool:
 
 
 async def note_sent(
-    session: AsyncSession, request: MailRequest, message_id: str, person_id: str, at: datetime
+    session: AsyncSession, request: MailRequest, taken: Mapping[str, str], at: datetime
 ) -> None:
-    """Remember that the mail server took it. The recipient is kept as a person id, without the address."""
-    values: dict[str, Any] = {
-        "message_id": message_id,
-        "operation_id": request.operation,
-        "template": request.template,
-        "recipient": person_id,
-        "sent_at": at,
+    """Remember which mails the mail server took, by their Message-IDs, and tell so on the timeline.
+
+    The recipient is kept as a person id, without the address.
+    """
+    mails = {
+        message_id: Mail(
+            message_id=message_id,
+            operation_id=request.operation,
+            template=request.template,
+            recipient=taken[message_id],
+            sent_at=at,
+        )
+        for message_id in sorted(taken)
     }
-    await session.exec(insert_into(session, Mail).values(**values).on_conflict_do_nothing())
+    new = await insert_new(session, Mail, [mail.model_dump() for mail in mails.values()])
+    if not new:
+        return
+    wrote(session, request.operation, *(mails[message_id] for message_id in new))
+    await timeline.append(
+        session,
+        request.operation,
+        key=f"mailed:{request.key}:{digest(sorted(new))[:16]}",
+        event="mail sent",
+        actor=SYSTEM,
+        at=at,
+        detail={"template": request.template, "to": [mails[one].recipient for one in sorted(new)]},
+    )
 
 
 async def note_refused(

@@ -10,23 +10,22 @@ import stripe
 from billing.effects import Effect
 
 from . import seen_mirror
-from .stripe_effects import Found, Keep, bears_mark, options, request_of
+from .stripe_effects import Found, Keep, bears_mark, options, plain, request_of
 from .stripe_objects import Seen
 
 PAGE = 100
 """The most that Stripe gives at a time."""
 
 
-async def made_by(effect: Effect, listing: Awaitable[stripe.ListObject[Any]], *asked: str) -> str | None:
+async def made_by(effect: Effect, listing: Awaitable[stripe.ListObject[Any]]) -> str | None:
     """The id of the object in a list, newest first, that the effect made; None when it has made none.
 
-    If need be every page is looked at: what was made long ago is found however much was made since. It bears
-    the effect's mark, which anybody can write, and is in what was `asked` (names of parameters) just that;
-    what bears the mark and is something else is somebody else's.
+    If need be every page is looked at: what was made long ago is found however much was made since, and
+    what somebody else made is not taken for it, however alike.
     """
     page = await listing
     async for one in page.auto_paging_iter():
-        if bears_mark(one.metadata, effect) and all(one[name] == effect.params[name] for name in asked):
+        if bears_mark(one.metadata, effect):
             return str(one.id)
     return None
 
@@ -64,9 +63,9 @@ class AddNotes:
     async def read_back(self, client: stripe.StripeClient, effect: Effect) -> Found | None:
         """There is one when the object bears every note, whoever wrote it."""
         bearer = await self._bearer.read(client, effect.target)
-        held = bearer.metadata.to_dict() if bearer.metadata else {}
+        held = plain(bearer.metadata)
         wanted: dict[str, str] = effect.params["metadata"]
         return self._found(bearer) if wanted.items() <= held.items() else None
 
     def _found(self, bearer: Any) -> Found:
-        return Found(bearer.id, request_of(bearer))
+        return Found(bearer.id, request_of(bearer), {"metadata": plain(bearer.metadata)})

@@ -1,15 +1,14 @@
 """The mirror's rows of payments, refunds, credit notes and balances, made of Stripe's documents.
 
-Each takes the organization whose customer it is, the operation of the intent that made it, and the time just
-before Stripe was asked: what is read later overwrites what was read earlier, and never the other way round.
+Each takes the organization whose customer it is, and the time just before Stripe was asked: what is read
+later overwrites what was read earlier, and never the other way round.
 """
 
 from datetime import UTC, datetime
 from typing import Any
 
+from billing.effects import OPERATION_MARK
 from db.tables import BalanceTransactionRow, CreditNoteRow, PaymentRow, RefundRow
-
-from .stripe_effects import EFFECT
 
 
 def payment_row(
@@ -39,12 +38,7 @@ def payment_row(
 
 
 def refund_row(
-    refund: dict[str, Any],
-    *,
-    organization: str,
-    customer: str | None,
-    operation: str | None,
-    synced_at: datetime,
+    refund: dict[str, Any], *, organization: str, customer: str | None, synced_at: datetime
 ) -> RefundRow:
     """The row of a refund of a payment intent."""
     return RefundRow(
@@ -52,8 +46,7 @@ def refund_row(
         organization_id=organization,
         customer_id=customer,
         payment_intent=refund["payment_intent"],
-        operation_id=operation,
-        claims=claim_of(refund),
+        operation_id=operation_of(refund),
         amount=refund["amount"],
         currency=refund["currency"],
         status=refund["status"],
@@ -64,23 +57,18 @@ def refund_row(
     )
 
 
-def credit_note_row(
-    note: dict[str, Any], *, organization: str, operation: str | None, synced_at: datetime
-) -> CreditNoteRow:
+def credit_note_row(note: dict[str, Any], *, organization: str, synced_at: datetime) -> CreditNoteRow:
     """The row of a credit note."""
     return CreditNoteRow(
         id=note["id"],
         organization_id=organization,
         customer_id=note["customer"],
         invoice_id=note["invoice"],
-        operation_id=operation,
-        claims=claim_of(note),
+        operation_id=operation_of(note),
         number=note["number"],
         amount=note["amount"],
-        refunded=sum(one["amount_refunded"] for one in note.get("refunds") or ()),
         currency=note["currency"],
         status=note["status"],
-        reason=note.get("reason"),
         created_at=_time(note["created"]),
         synced_at=synced_at,
     )
@@ -95,7 +83,6 @@ def balance_transaction_row(
         organization_id=organization,
         customer_id=transaction["customer"],
         operation_id=operation,
-        claims=claim_of(transaction),
         amount=transaction["amount"],
         currency=transaction["currency"],
         type=transaction["type"],
@@ -105,9 +92,9 @@ def balance_transaction_row(
     )
 
 
-def claim_of(document: dict[str, Any]) -> str | None:
-    """The effect of ours that the object's metadata names, which anybody can write there."""
-    found = (document.get("metadata") or {}).get(EFFECT)
+def operation_of(document: dict[str, Any]) -> str | None:
+    """The operation of ours that made the object, by its metadata."""
+    found = (document.get("metadata") or {}).get(OPERATION_MARK)
     return str(found) if found else None
 
 

@@ -8,7 +8,7 @@ from billing.messages import Progress, UsageQuery
 from db import mirror, timeline
 from db.session import Database
 
-from .endings import became, end_operation, move
+from .endings import end_operation, move
 
 
 class Records:
@@ -33,15 +33,14 @@ class Records:
 async def write(session: AsyncSession, progress: Progress) -> None:
     """Within a transaction of the caller's: operation row and timeline event.
 
-    An event that moves the operation says where to, so that the chain vouches for how it ended. One that
-    ends it goes through `end_operation`, like every other end.
+    An event that was told before moves nothing: what an earlier attempt wrote stands. One that ends the
+    operation goes through `end_operation`, like every other end.
     """
     if progress.ends:
         await end_operation(session, progress)
         return
-    detail = progress.detail
     if progress.state is not None:
-        detail = detail | became(await move(session, progress))
+        await move(session, progress)
     await timeline.append(
         session,
         progress.operation,
@@ -49,5 +48,5 @@ async def write(session: AsyncSession, progress: Progress) -> None:
         event=progress.event,
         actor=progress.actor,
         at=progress.at,
-        detail=detail,
+        detail=progress.detail,
     )

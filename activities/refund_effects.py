@@ -14,6 +14,9 @@ from .money_effects import PAGE, keeping, made_by, now
 from .stripe_effects import Found, marked, options, request_of
 from .stripe_objects import REFUND_PARTS, of_refund
 
+ANSWERED = ("status", "amount", "currency", "payment_intent", "charge", "reason", "created", "metadata")
+"""What is kept of Stripe's answer."""
+
 
 class RefundCreate:
     """Refunds a part of a payment; `target` is its payment intent, `params` name the charge."""
@@ -26,7 +29,7 @@ class RefundCreate:
     async def read_back(self, client: stripe.StripeClient, effect: Effect) -> Found | None:
         asked_at = now()
         of: Any = {"payment_intent": effect.target, "limit": PAGE}
-        made = await made_by(effect, client.v1.refunds.list_async(of), "charge", "amount")
+        made = await made_by(effect, client.v1.refunds.list_async(of))
         if made is None:
             return None
         return _found(
@@ -62,5 +65,5 @@ class NotedRefund:
 
 def _found(effect: Effect, refund: stripe.Refund, asked_at: datetime) -> Found:
     seen = of_refund(refund)
-    detail = {name: seen.main[name] for name in ("status", "amount", "currency", "payment_intent", "charge")}
+    detail = {name: seen.main.get(name) for name in ANSWERED}
     return Found(refund.id, request_of(refund), detail, keeping(effect, seen, asked_at))

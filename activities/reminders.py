@@ -71,7 +71,7 @@ class Reminders:
         async with self._database.transaction() as session:
             operation, new = await operations.create(session, operation)
             if new:
-                await timeline.begin(session, operation.id, self._requested(operation))
+                await timeline.begin(session, operation, self._requested(operation))
         return self._input(operation) if operation.closed_at is None else None
 
     async def _something(self, session: AsyncSession, organization: str, at: datetime) -> bool:

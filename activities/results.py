@@ -4,12 +4,11 @@ from typing import Any
 
 import stripe
 
+from billing.effects import EFFECT_MARK
 from billing.money import Money
 from billing.plan_change import ResultLines, ResultQuery, Subject
 from billing.proration import Line
 from billing.proration_lines import lines_from_invoice, lines_from_invoice_items
-
-from .stripe_effects import EFFECT
 
 NEWEST = 20
 """A change's own invoice is among the newest of its subscription."""
@@ -44,7 +43,7 @@ def _is_of(invoice: dict[str, Any], query: ResultQuery) -> bool:
         starts = [line["period"]["start"] for line in invoice["lines"]["data"]]
         return query.subject.period_end in starts
     details = (invoice.get("parent") or {}).get("subscription_details") or {}
-    return bool((details.get("metadata") or {}).get(EFFECT) == query.effect_key)
+    return bool((details.get("metadata") or {}).get(EFFECT_MARK) == query.effect_key)
 
 
 async def _all_lines(client: stripe.StripeClient, invoice: dict[str, Any]) -> tuple[Line, ...]:

@@ -11,11 +11,7 @@ from typing import Any, Protocol
 import stripe
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.effects import Effect
-
-OPERATION = "plixo_operation"
-EFFECT = "plixo_effect"
-"""Metadata that marks an object with the effect that last changed it, so that it can be read back."""
+from billing.effects import EFFECT_MARK, OPERATION_MARK, Effect
 
 Keep = Callable[[AsyncSession], Awaitable[None]]
 """Writes rows into our mirror."""
@@ -45,7 +41,10 @@ class StripeEffect(Protocol):
 def marked(effect: Effect) -> dict[str, Any]:
     """The effect's parameters, its marks added to the metadata."""
     metadata = effect.params.get("metadata") or {}
-    return {**effect.params, "metadata": {**metadata, OPERATION: effect.operation, EFFECT: effect.key}}
+    return {
+        **effect.params,
+        "metadata": {**metadata, OPERATION_MARK: effect.operation, EFFECT_MARK: effect.key},
+    }
 
 
 def options(effect: Effect) -> stripe.RequestOptions:
@@ -53,9 +52,14 @@ def options(effect: Effect) -> stripe.RequestOptions:
     return {"idempotency_key": effect.key}
 
 
-def bears_mark(metadata: Any, effect: Effect) -> bool:
+def plain(metadata: Any) -> dict[str, str]:
     """`metadata` is the SDK's untyped object, which is no mapping."""
-    return metadata is not None and metadata.to_dict().get(EFFECT) == effect.key
+    found: dict[str, str] = metadata.to_dict() if metadata is not None else {}
+    return found
+
+
+def bears_mark(metadata: Any, effect: Effect) -> bool:
+    return plain(metadata).get(EFFECT_MARK) == effect.key
 
 
 def request_of(obj: stripe.StripeObject) -> str | None:

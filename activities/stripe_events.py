@@ -86,8 +86,7 @@ class StripeEvents:
             known = await session.get(PaymentRow, payment["id"])
         if known is not None and known.invoice_id is not None:
             return known.invoice_id
-        found = await ask(payment_reads.invoice_of(self._client, payment["id"]))
-        return found["id"] if found else None
+        return await ask(payment_reads.invoice_of(self._client, payment["id"]))
 
 
 async def _owner(session: AsyncSession, customer: Document) -> str | None:

@@ -43,7 +43,21 @@ class SubscriptionUpdate:
                 subscription=document,
                 synced_at=asked_at,
             )
-        return Found(subscription.id, request_of(subscription), {"status": subscription.status}, keep)
+        return Found(subscription.id, request_of(subscription), _answered(data), keep)
+
+
+def _answered(subscription: dict[str, Any]) -> dict[str, Any]:
+    """What is kept of Stripe's answer."""
+    items = [
+        {"id": item["id"], "price": item["price"]["id"], "quantity": item["quantity"]}
+        for item in subscription["items"]["data"]
+    ]
+    return {
+        "status": subscription["status"],
+        "items": items,
+        "latest_invoice": subscription.get("latest_invoice"),
+        "metadata": subscription["metadata"],
+    }
 
 
 class NotedSubscription:

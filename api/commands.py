@@ -44,6 +44,9 @@ async def record(
         if _same(earlier.payload, payload):
             return earlier
     update_id = new_id("cmd")
+    if command.shapes is not None:
+        author = Author(person=person, at=at, how=command.shapes)
+        await operations.add_author(session, operation.id, author)
     await timeline.append(
         session,
         operation.id,
@@ -53,9 +56,6 @@ async def record(
         at=at,
         detail=command.detail,
     )
-    if command.shapes is not None:
-        author = Author(person=person, at=at, how=command.shapes)
-        await operations.add_author(session, operation.id, author)
     return await outbox.enqueue(
         session,
         action=outbox.UPDATE,

@@ -106,6 +106,8 @@ EVENT: Example = {
     "actor": _ADMIN,
     "event": "plan change requested",
     "detail": PLAN_CHANGE,
+    "names": {_ADMIN: {"name": "Ada Admin", "roles": ["billing_admin"]}},
+    "records": {f"operation/{_OP}": "9c1e5f0ab7d34826e5f1a0b9c8d7e6f5041322314a5b6c7d8e9fa0b1c2d3e4f5"},
     "prev_hash": "0" * 64,
     "hash": "b6d2f0c1a4e3958776655443322110ffeeddccbbaa99887766554433221100ff",
 }

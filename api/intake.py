@@ -16,6 +16,7 @@ from billing.errors import Conflict
 from billing.hashing import digest
 from billing.operations import Kind, Message, State
 from db import operations, outbox, timeline
+from db.record_hashes import wrote
 from db.tables import Operation, Outbox, new_id
 from db.timeline import NewEvent
 from workflows import ids
@@ -72,9 +73,8 @@ async def accept(
     found = await asked.check(session)
     along = list(asked.along(operation))
     session.add_all(row for row, _ in along)
-    await timeline.begin(
-        session, operation.id, _requested(context, operation), *(event for _, event in along)
-    )
+    wrote(session, operation.id, *(row for row, _ in along))
+    await timeline.begin(session, operation, _requested(context, operation), *(event for _, event in along))
     start = await outbox.enqueue(
         session,
         action=outbox.START,

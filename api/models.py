@@ -139,13 +139,16 @@ class OperationAnswer(Answer):
 
 
 class EventAnswer(Answer):
-    """`hash` covers the event and `prev_hash`."""
+    """`hash` covers the event and `prev_hash`. `names` says who the people in it are, as they were then;
+    `records` has the hash of each record of the operation that was written with the event."""
 
     seq: int
     at: datetime
     actor: str
     event: str
     detail: dict[str, Any]
+    names: dict[str, dict[str, Any]]
+    records: dict[str, str]
     prev_hash: str
     hash: str
 

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from .hashing import digest
 from .operations import Message, Problem
 
 EffectKind = Literal[
@@ -20,6 +21,16 @@ EffectKind = Literal[
     "balance.create",
     "balance.note",
 ]
+
+
+OPERATION_MARK = "plixo_operation"
+EFFECT_MARK = "plixo_effect"
+"""Metadata that marks an object with the effect that last changed it, so that it can be read back."""
+
+
+def params_hash(target: str, params: dict[str, Any]) -> str:
+    """What a later attempt at the same effect has to match."""
+    return digest({"target": target, "params": params})
 
 
 def effect_key(organization: str, operation: str, step: str, version: int) -> str:

@@ -1,42 +1,75 @@
 """The shape of an operation's evidence: everything that our records know of it, in one JSON document.
 
-`document_hash` is the hash of everything else in it; the timeline's chain and the hashes on it tie the parts
-to each other, so that one who alters a part has to alter all of it.
+Each record in it is bound to the timeline: the event that was written with it, in the same transaction,
+carries its hash under its name. Who keeps the head, the hash of the last event, holds all of it.
 """
 
-from typing import Any, Literal
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal
 
 from pydantic import AwareDatetime
 
+from .authorship import Author, people
 from .hashing import digest, exact
 from .money import Money
 from .operations import CUSTOMER, SYSTEM, Kind, Message, Problem, State
 from .timeline import Event
 
-FORMAT: Literal["plixo.evidence/1"] = "plixo.evidence/1"
+FORMAT: Literal["plixo.evidence/2"] = "plixo.evidence/2"
 
 Json = dict[str, Any]
 
+PEOPLE_IN_DETAIL = ("person", "for_person", "authority_of", "owner", "done_by", "by", "to")
+"""Where the detail of an event has the id of a person."""
 
-class OrganizationRecord(Message):
+
+class Record(Message):
+    """A part of the document, as its hash in the timeline covers it."""
+
+    part: ClassVar[str]
+    """Where the document lists it."""
+
+    @property
+    def id_in_part(self) -> str:
+        """What tells it from the others of its part."""
+        raise NotImplementedError
+
+    @property
+    def record_name(self) -> str:
+        """What events call it."""
+        return f"{self.part}/{self.id_in_part}"
+
+    def people(self) -> set[str | None]:
+        """The ids of those whom it names."""
+        return set()
+
+
+class OperationRecord(Record):
+    part: ClassVar[str] = "operation"
+
     id: str
-    name: str
-
-
-class OperationRecord(Message):
-    id: str
+    organization: str
     kind: Kind
     state: State
     stage: str
     request: Json
     subject: Json | None
     requested_by: str
+    authors: list[Author]
+    """Who asked for it, revised it or had it tried again, in order."""
     created_at: AwareDatetime
     updated_at: AwareDatetime
     closed_at: AwareDatetime | None
     result: Json | None
     error: Json | None
     workflow_id: str
+
+    @property
+    def id_in_part(self) -> str:
+        return self.id
+
+    def people(self) -> set[str | None]:
+        return {self.requested_by, *people(self.authors)}
 
 
 class SignatureRecord(Message):
@@ -46,45 +79,73 @@ class SignatureRecord(Message):
     for_person: str | None = None
 
 
-class DecisionRecord(Message):
-    id: str
-    person: str
-    for_person: str | None
-    decision: str
-    comment: str | None
-    subject_hash: str
-    state: Literal["pending", "accepted", "refused"]
-    refusal: Problem | None
-    created_at: AwareDatetime
-    settled_at: AwareDatetime | None
+class ApprovalRecord(Record):
+    """One round: what was put before whom, by which ladder and authority, and how it ended."""
 
-
-class ApprovalRecord(Message):
-    """One round: what was put before whom, by which ladder and authority, and what they made of it."""
+    part: ClassVar[str] = "approvals"
 
     id: str
     round: int
     state: str
     subject: Json
     subject_hash: str
+    requested_by: str
+    authors: list[Author]
+    """Who had shaped the subject by then: none of them decides on it."""
+    revised: Json | None
     reason: str | None
     rule: str | None
     amount: Money | None
     customer: str | None
     authority: Json | None
     counted: list[str]
+    rung: int
     ladder: list[Json]
     opened_at: AwareDatetime
     closed_at: AwareDatetime | None
     decided_by: str | None
     signatures: list[SignatureRecord]
-    decisions: list[DecisionRecord]
+
+    @property
+    def id_in_part(self) -> str:
+        return self.id
+
+    def people(self) -> set[str | None]:
+        signed = {who for one in self.signatures for who in (one.person, one.for_person)}
+        return {self.requested_by, self.decided_by, *people(self.authors)} | signed
 
 
-class CommitmentRecord(Message):
+class DecisionRecord(Record):
+    """What somebody decided on an approval, and whether it was accepted."""
+
+    part: ClassVar[str] = "decisions"
+
+    id: str
+    approval: str
+    person: str
+    for_person: str | None
+    decision: str
+    comment: str | None
+    subject_hash: str
+    state: Literal["accepted", "refused"]
+    refusal: Problem | None
+    created_at: AwareDatetime
+    settled_at: AwareDatetime
+
+    @property
+    def id_in_part(self) -> str:
+        return self.id
+
+    def people(self) -> set[str | None]:
+        return {self.person, self.for_person}
+
+
+class CommitmentRecord(Record):
     """Money set aside, of one payment where it is of one, and whose authority it counts in."""
 
-    part: int
+    part: ClassVar[str] = "commitments"
+
+    number: int
     payment_intent: str | None
     customer: str | None
     amount: Money
@@ -95,35 +156,65 @@ class CommitmentRecord(Message):
     released_at: AwareDatetime | None
     created_at: AwareDatetime
 
+    @property
+    def id_in_part(self) -> str:
+        return str(self.number)
 
-class IntentRecord(Message):
-    """One thing that was asked of Stripe, under its idempotency key, and how it ended."""
+    def people(self) -> set[str | None]:
+        return {self.person, self.authority_of}
+
+
+class IntentRecord(Record):
+    """One thing that was asked of Stripe, under its idempotency key, and what Stripe answered."""
+
+    part: ClassVar[str] = "intents"
 
     idempotency_key: str
     step: str
     version: int
     effect: str
+    target: str
+    """The Stripe id that the call went to."""
+    params: Json
     params_hash: str
+    """Of the target and the parameters: what a later attempt had to match."""
     state: Literal["open", "done", "refused"]
-    attempts: int
     stripe_id: str | None
     stripe_request: str | None
     result: Json | None
+    """The object as Stripe answered."""
     error: Json | None
     read_back: bool
     created_at: AwareDatetime
     closed_at: AwareDatetime | None
 
+    @property
+    def id_in_part(self) -> str:
+        return self.idempotency_key
 
-class NoteRecord(Message):
+
+class NoteRecord(Record):
+    part: ClassVar[str] = "notes"
+
     id: str
     seq: int
     text: str
     author: str
     at: AwareDatetime
 
+    @property
+    def id_in_part(self) -> str:
+        return self.id
 
-class NoticeRecord(Message):
+    def people(self) -> set[str | None]:
+        return {self.author}
+
+
+class NoticeRecord(Record):
+    """What Finance was told and has to acknowledge."""
+
+    part: ClassVar[str] = "notices"
+
     id: str
     kind: str
     state: str
@@ -133,79 +224,84 @@ class NoticeRecord(Message):
     acknowledged_at: AwareDatetime | None
     acknowledged_by: str | None
 
+    @property
+    def id_in_part(self) -> str:
+        return self.id
 
-class MailRecord(Message):
+    def people(self) -> set[str | None]:
+        return {self.acknowledged_by}
+
+
+class MailRecord(Record):
     """A mail that the mail server took; its recipient by person, without the address."""
+
+    part: ClassVar[str] = "mails"
 
     message_id: str
     template: str
     recipient: str
     sent_at: AwareDatetime
 
+    @property
+    def id_in_part(self) -> str:
+        return self.message_id
 
-class PersonRecord(Message):
-    """Somebody who is named in the document, as they are now."""
-
-    id: str
-    name: str
-    roles: list[str]
-
-
-class StripeRecords(Message):
-    """Our mirror of what Stripe holds, each with the time at which it was read."""
-
-    payments: list[Json]
-    refunds: list[Json]
-    credit_notes: list[Json]
-    balance_transactions: list[Json]
+    def people(self) -> set[str | None]:
+        return {self.recipient}
 
 
 class Evidence(Message):
-    """All of it but for the document's own hash."""
+    """The whole document. Each part lists its records in the order in which the timeline first has them."""
 
-    format: Literal["plixo.evidence/1"] = FORMAT
-    read_at: AwareDatetime
-    organization: OrganizationRecord
+    format: Literal["plixo.evidence/2"] = FORMAT
     operation: OperationRecord
     policy: Json
-    policy_hash: str
+    """What event 1 has the hash of."""
     approvals: list[ApprovalRecord]
+    decisions: list[DecisionRecord]
     commitments: list[CommitmentRecord]
     intents: list[IntentRecord]
     notes: list[NoteRecord]
     notices: list[NoticeRecord]
     mails: list[MailRecord]
-    people: list[PersonRecord]
-    stripe: StripeRecords
     timeline: list[Event]
     head: str
     """The hash of the last event."""
 
-
-class Sealed(Evidence):
-    """The whole document."""
-
-    document_hash: str
-
-
-def sealed(evidence: Evidence) -> Json:
-    """The document as JSON with its `document_hash`. Floats, of which a policy has a few, are text in it."""
-    content: Json = exact(evidence.model_dump(mode="json"))
-    return content | {"document_hash": digest(content)}
+    def records(self) -> Iterator[tuple[str, Record]]:
+        """Every record with its JSON pointer."""
+        yield "/operation", self.operation
+        for part in PARTS:
+            for place, record in enumerate(getattr(self, part)):
+                yield f"/{part}/{place}", record
 
 
-def named_people(evidence: Evidence) -> set[str]:
-    """The ids of everybody whom the document names as having done, decided or got something."""
-    operation, people = evidence.operation, set[str | None]()
-    people.add(operation.requested_by)
-    for approval in evidence.approvals:
-        people.add(approval.decided_by)
-        people |= {who for said in approval.signatures for who in (said.person, said.for_person)}
-        people |= {who for said in approval.decisions for who in (said.person, said.for_person)}
-    for commitment in evidence.commitments:
-        people |= {commitment.person, commitment.authority_of}
-    people |= {note.author for note in evidence.notes}
-    people |= {notice.acknowledged_by for notice in evidence.notices}
-    people |= {mail.recipient for mail in evidence.mails}
-    people |= {event.actor for event in evidence.timeline if event.actor.startswith("per_")}
-    return {person for person in people - {SYSTEM, CUSTOMER} if person is not None}
+PARTS = tuple(
+    kind.part
+    for kind in (
+        ApprovalRecord,
+        DecisionRecord,
+        CommitmentRecord,
+        IntentRecord,
+        NoteRecord,
+        NoticeRecord,
+        MailRecord,
+    )
+)
+
+
+def as_json(message: Message) -> Json:
+    """As the document has it. Floats, of which a policy has a few, are text in it."""
+    shown: Json = exact(message.model_dump(mode="json"))
+    return shown
+
+
+def record_hash(record: Record) -> str:
+    """What an event carries of a record."""
+    return digest(as_json(record))
+
+
+def people_in_event(actor: str, detail: Json) -> set[str]:
+    """The ids of people whom an event names."""
+    named = {actor} | {detail[key] for key in PEOPLE_IN_DETAIL if isinstance(detail.get(key), str)}
+    return named - {SYSTEM, CUSTOMER}

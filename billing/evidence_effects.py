@@ -1,12 +1,13 @@
-"""The links of evidence about what was done: effects on Stripe, notes, notices and the result."""
+"""The links of evidence about what was done in Stripe: who asked it for what, and what came of it."""
 
 import re
 from collections.abc import Iterator
 from typing import Any
 
-from .events import CHANGED_IN_STRIPE, FINANCE_TOLD, NOTE_ADDED, REFUSED_BY_STRIPE, result_hash
+from .effects import EFFECT_MARK, OPERATION_MARK, effect_key, params_hash
+from .events import ASKED_OF_STRIPE, CHANGED_IN_STRIPE, REFUSED_BY_STRIPE
 from .evidence_document import Evidence, IntentRecord, Json
-from .evidence_links import BrokenLink
+from .evidence_links import BrokenLink, as_object, pointer_to, pointer_to_event
 from .operations import Kind
 from .timeline import Event
 
@@ -14,34 +15,56 @@ MADE_BY_US = re.compile(r"(re|pyr|cn|cbtxn|sub_sched)_\w+")
 """Ids of what only our effects put into a result: refunds (of cards and others), credit notes, balance
 transactions and schedules."""
 
+GIVES_MONEY = ("refund.create", "credit_note.create", "balance.create")
 
-def check_intents(evidence: Evidence) -> None:
-    """Each effect on Stripe has the event that tells of its end, and the other way round."""
-    # An operation that Stripe refused whole ends with an event of the same name, which is of no effect.
+ENDS = {"done": CHANGED_IN_STRIPE, "refused": REFUSED_BY_STRIPE}
+
+SAME_IN_ANSWER = {"refund.create": ("charge", "amount"), "balance.create": ("amount", "currency")}
+"""What Stripe either does as it was asked or not at all."""
+
+
+def check_intents(evidence: Evidence) -> Iterator[BrokenLink]:
+    """Each effect on Stripe is one that the timeline tells of, was asked for as it is written here, and bears
+    our marks in Stripe."""
+    for place, intent in enumerate(evidence.intents):
+        pointer = pointer_to("intents", place)
+        for why in _faults(evidence, intent):
+            yield BrokenLink(pointer, why)
+    known = {intent.idempotency_key for intent in evidence.intents}
+    for event in evidence.timeline:
+        key = event.detail.get("idempotency_key")
+        if key is not None and key not in known:
+            yield BrokenLink(
+                pointer_to_event(event), f"event {event.seq} tells of an effect that is not there"
+            )
+
+
+def _faults(evidence: Evidence, intent: IntentRecord) -> Iterator[str]:
+    operation = evidence.operation
+    if intent.idempotency_key != effect_key(
+        operation.organization, operation.id, intent.step, intent.version
+    ):
+        yield "its key is not that of this operation, its step and version"
+    if intent.params_hash != params_hash(intent.target, intent.params):
+        yield "its target and parameters do not have its params_hash"
     told = {
-        str(event.detail["idempotency_key"]): event
+        event.event: event
         for event in evidence.timeline
-        if event.event in (CHANGED_IN_STRIPE, REFUSED_BY_STRIPE) and "idempotency_key" in event.detail
+        if event.detail.get("idempotency_key") == intent.idempotency_key
     }
-    organization, operation = evidence.organization.id, evidence.operation.id
-    closed = set()
-    for intent in evidence.intents:
-        key = intent.idempotency_key
-        if key != f"{organization}:{operation}:{intent.step}:{intent.version}":
-            raise BrokenLink(f"intent {key}", "its key is not that of its step and version")
-        if intent.state == "open":
-            continue
-        if key not in told:
-            raise BrokenLink(f"intent {key}", "the timeline has no event with its key")
-        _check_told(intent, told[key])
-        closed.add(key)
-    for key, event in told.items():
-        if key not in closed:
-            raise BrokenLink(f"event {event.seq}", "the intent that it tells of is not there")
+    ends = [ENDS[intent.state]] if intent.state in ENDS else []
+    if sorted(told) != sorted([ASKED_OF_STRIPE, *ends]):
+        yield f"the timeline does not tell that it was asked for and is {intent.state}"
+        return
+    if told[ASKED_OF_STRIPE].at != intent.created_at:
+        yield f"event {told[ASKED_OF_STRIPE].seq} asked for it at another time"
+    for name in ends:
+        yield from _unlike_its_end(intent, told[name])
+    if intent.state == "done":
+        yield from _unlike_what_was_asked(evidence, intent)
 
 
-def _check_told(intent: IntentRecord, event: Event) -> None:
-    named = f"intent {intent.idempotency_key}"
+def _unlike_its_end(intent: IntentRecord, event: Event) -> Iterator[str]:
     expected: Json = {
         "step": intent.step,
         "kind": intent.effect,
@@ -49,64 +72,65 @@ def _check_told(intent: IntentRecord, event: Event) -> None:
         "read_back": intent.read_back,
     }
     if intent.state == "done":
-        name = CHANGED_IN_STRIPE
         expected["object"] = intent.stripe_id
     else:
-        name = REFUSED_BY_STRIPE
         error = intent.error or {}
         expected |= {"code": error.get("code"), "message": error.get("message")}
-    if (event.event, event.at) != (name, intent.closed_at):
-        raise BrokenLink(named, f"event {event.seq} says that it ended otherwise or at another time")
+    if event.at != intent.closed_at:
+        yield f"event {event.seq} says that it ended at another time"
     for field, value in expected.items():
         if event.detail.get(field) != value:
-            raise BrokenLink(named, f"event {event.seq} has another {field.replace('_', ' ')}")
+            yield f"event {event.seq} has another {field.replace('_', ' ')}"
 
 
-def check_notes(evidence: Evidence) -> None:
-    """Each note has its event with the same words, and the other way round."""
-    told = [event for event in evidence.timeline if event.event == NOTE_ADDED]
-    for place, note in enumerate(evidence.notes, start=1):
-        if note.seq != place:
-            raise BrokenLink(f"note {place}", f"note {note.seq} stands in its place")
-        if len(told) < place:
-            raise BrokenLink(f"note {place}", "the timeline has no event of it")
-        event = told[place - 1]
-        said = (event.detail.get("note"), event.detail.get("seq"), event.detail.get("text"), event.actor)
-        if (note.id, note.seq, note.text, note.author) != said or note.at != event.at:
-            raise BrokenLink(f"note {place}", f"event {event.seq} says something else")
-    if len(told) > len(evidence.notes):
-        event = told[len(evidence.notes)]
-        raise BrokenLink(f"event {event.seq}", "the note that it tells of is not there")
+def _unlike_what_was_asked(evidence: Evidence, intent: IntentRecord) -> Iterator[str]:
+    """Of money: the object in Stripe bears the effect's marks, and is what the operation is about."""
+    if intent.effect not in GIVES_MONEY:
+        return
+    answer, subject = intent.result or {}, evidence.operation.subject or {}
+    marks = {OPERATION_MARK: evidence.operation.id, EFFECT_MARK: intent.idempotency_key}
+    asked = marks | as_object(intent.params.get("metadata"))
+    borne = as_object(answer.get("metadata"))
+    if any(borne.get(name) != value for name, value in asked.items()):
+        yield f"{intent.stripe_id} does not bear the marks of this effect in Stripe"
+    for field in SAME_IN_ANSWER.get(intent.effect, ()):
+        if answer.get(field) != intent.params.get(field):
+            yield f"Stripe answered with another {field} than it was asked for"
+    if not _is_of_subject(subject, intent):
+        yield "it was asked for another amount or of another object than the operation is about"
 
 
-def check_notices(evidence: Evidence) -> None:
-    """Each notice to Finance has its event, and the other way round."""
-    told = [event for event in evidence.timeline if event.event == FINANCE_TOLD]
-    for notice in evidence.notices:
-        events = [event for event in told if event.detail.get("notice") == notice.id]
-        if [(event.detail.get("kind"), event.at) for event in events] != [(notice.kind, notice.created_at)]:
-            raise BrokenLink(f"notice {notice.id}", "the timeline has no event of it, then and of this kind")
-    known = [notice.id for notice in evidence.notices]
-    for event in told:
-        if event.detail.get("notice") not in known:
-            raise BrokenLink(f"event {event.seq}", "the notice that it tells of is not there")
+def _is_of_subject(subject: Json, intent: IntentRecord) -> bool:
+    params = intent.params
+    if intent.effect == "refund.create":
+        asked: Json = {
+            "payment_intent": intent.target,
+            "charge": params.get("charge"),
+            "amount": params.get("amount"),
+        }
+        parts = subject.get("parts")
+        return isinstance(parts, list) and asked in parts
+    amount = as_object(subject.get("amount"))
+    if intent.effect == "balance.create":
+        minor = amount.get("amount_minor")
+        credit = -minor if isinstance(minor, int) else None  # below zero it is the customer's
+        given = (params.get("amount"), params.get("currency"), intent.target)
+        return given == (credit, amount.get("currency"), subject.get("customer"))
+    return (params.get("amount"), params.get("invoice")) == (
+        amount.get("amount_minor"),
+        subject.get("invoice"),
+    )
 
 
-def check_result(evidence: Evidence) -> None:
+def check_result(evidence: Evidence) -> Iterator[BrokenLink]:
     """What the result names in Stripe is what the operation's own effects made, or what a case was noticed
-    by; the rest is as events say."""
+    by."""
     made = {intent.stripe_id for intent in evidence.intents if intent.state == "done"}
     if evidence.operation.kind is Kind.CASE:
         made.add(evidence.operation.request.get("object"))
     for found in _texts(evidence.operation.result):
         if MADE_BY_US.fullmatch(found) and found not in made:
-            raise BrokenLink("result", f"no intent of this operation made {found}")
-    moves = [event for event in evidence.timeline if "became" in event.detail]
-    if not moves:
-        return  # of an operation from before events said so, or which has not begun
-    became, event = moves[-1].detail["became"], moves[-1]
-    if became != {"state": evidence.operation.state, "result": result_hash(evidence.operation.result)}:
-        raise BrokenLink("result", f"event {event.seq} says that it became another")
+            yield BrokenLink("/operation/result", f"no effect of this operation made {found}")
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """What the checks of evidence have in common: the link that does not hold, and what a subject hashes to."""
 
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -13,12 +14,28 @@ from .plan_change_report import preview_detail
 from .timeline import Event
 
 
-class BrokenLink(Exception):
-    """What does not hold: the part of the evidence, and why."""
+class BrokenLink(NamedTuple):
+    """What does not hold: where it is in the document, as a JSON pointer (RFC 6901), and why."""
 
-    def __init__(self, link: str, why: str) -> None:
-        super().__init__(f"{link}: {why}")
-        self.link, self.why = link, why
+    pointer: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.pointer or '/'}: {self.why}"
+
+
+def pointer_to(*steps: str | int) -> str:
+    """A JSON pointer."""
+    return "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in steps)
+
+
+def pointer_to_event(event: Event) -> str:
+    return pointer_to("timeline", event.seq - 1)
+
+
+def as_object(value: Any) -> Json:
+    """A JSON object; anything else is an empty one to whoever looks for something in it."""
+    return value if isinstance(value, dict) else {}
 
 
 def contradicting(kind: Kind, subject: Json, told: Sequence[Event]) -> Event | None:
@@ -29,7 +46,7 @@ def contradicting(kind: Kind, subject: Json, told: Sequence[Event]) -> Event | N
     """
     hashes = [event for event in told if "subject_hash" in event.detail]
     previews = [event for event in told if "proration_date" in event.detail]
-    if previews and _without_moves(previews[-1].detail) != _preview(subject):
+    if previews and previews[-1].detail != _preview(subject):
         return previews[-1]
     if not hashes or (previews and previews[-1].seq > hashes[-1].seq):
         return None
@@ -42,10 +59,6 @@ def hash_of_subject(kind: Kind, subject: Json) -> str | None:
         return digest(subject)
     read = _plan_change(subject)
     return subject_hash(read) if read else None
-
-
-def _without_moves(detail: Json) -> Json:
-    return {name: said for name, said in detail.items() if name != "became"}
 
 
 def _preview(subject: Json) -> Json | None:

@@ -22,12 +22,24 @@ class Event(Message):
     actor: str
     event: str
     detail: dict[str, Any]
+    names: dict[str, dict[str, Any]]
+    """Who and what the ids in it stood for at that moment: a person's name and roles, for example."""
+    records: dict[str, str]
+    """The operation's records as this event left them: the hash of each by its name, `notes/note_01J…`."""
     prev_hash: str
     hash: str
 
 
 def event_hash(
-    operation: str, seq: int, at: datetime, actor: str, event: str, detail: dict[str, Any], prev_hash: str
+    operation: str,
+    seq: int,
+    at: datetime,
+    actor: str,
+    event: str,
+    detail: dict[str, Any],
+    prev_hash: str,
+    names: dict[str, dict[str, Any]] | None = None,
+    records: dict[str, str] | None = None,
 ) -> str:
     """The hash of an event, over everything in it and the operation that it belongs to.
 
@@ -43,6 +55,8 @@ def event_hash(
             "actor": actor,
             "event": event,
             "detail": detail,
+            "names": names or {},
+            "records": records or {},
             "prev_hash": prev_hash,
         }
     )
@@ -60,9 +74,8 @@ def verify_chain(operation: str, events: Iterable[Event]) -> None:
         if event.prev_hash != prev_hash:
             raise BrokenChain(operation, event.seq, "it does not follow the event before it")
         try:
-            actual = event_hash(
-                operation, event.seq, event.at, event.actor, event.event, event.detail, event.prev_hash
-            )
+            content = event.model_dump(exclude={"hash"})
+            actual = event_hash(operation, **content)
         except TypeError as unhashable:
             raise BrokenChain(operation, event.seq, str(unhashable)) from unhashable
         if actual != event.hash:

@@ -12,6 +12,7 @@ from billing.approval import Signature
 from billing.errors import Conflict
 
 from .pages import DEFAULT_LIMIT, Page, read_page
+from .record_hashes import wrote
 from .statements import insert_if_new
 from .tables import Approval, Decision
 
@@ -22,6 +23,8 @@ PENDING, ACCEPTED, REFUSED = "pending", "accepted", "refused"
 async def create(session: AsyncSession, approval: Approval) -> tuple[Approval, bool]:
     """Store a new approval, and whether it is new: otherwise it is the one that has its id already."""
     created = await insert_if_new(session, approval)
+    if created:
+        wrote(session, created.operation_id, created)
     return created or await get_any(session, approval.id), created is not None
 
 
@@ -74,12 +77,15 @@ async def climb(
     deadline: datetime | None,
 ) -> None:
     """Note which rung an open approval is on, with the ladder as it then looks."""
-    await session.exec(
+    climbed = await session.scalar(
         update(Approval)
         .where(col(Approval.id) == approval_id, col(Approval.state) == OPEN)
         .values(rung=rung, ladder=list(ladder), deadline=deadline)
-        .execution_options(synchronize_session=False)
+        .returning(Approval)
+        .execution_options(populate_existing=True, synchronize_session=False)
     )
+    if climbed is not None:
+        wrote(session, climbed.operation_id, climbed)
 
 
 async def close(
@@ -90,6 +96,7 @@ async def close(
     if approval.state == OPEN:
         approval.state, approval.closed_at, approval.decided_by = state, at, decided_by
         await session.flush()
+        wrote(session, approval.operation_id, approval)
     return approval
 
 
@@ -179,6 +186,7 @@ async def settle_accepted(
         decision.state = REFUSED
         decision.refusal = {"code": "approval_closed", "message": f"the approval is {approval.state}"}
     await session.flush()
+    wrote(session, approval.operation_id, approval, decision)
     return decision
 
 
@@ -186,14 +194,13 @@ async def settle_refused(
     session: AsyncSession, decision_id: str, *, refusal: Mapping[str, Any], at: datetime
 ) -> Decision:
     """Note why a decision was refused (a `Problem` as JSON). Settling again changes nothing."""
-    await session.exec(
-        update(Decision)
-        .where(col(Decision.id) == decision_id, col(Decision.state) == PENDING)
-        .values(state=REFUSED, refusal=dict(refusal), settled_at=at)
-        .execution_options(synchronize_session=False)
-    )
     decision = await get_decision(session, decision_id)
+    approval = await lock(session, decision.approval_id)
     await session.refresh(decision)
+    if decision.state == PENDING:
+        decision.state, decision.refusal, decision.settled_at = REFUSED, dict(refusal), at
+        await session.flush()
+        wrote(session, approval.operation_id, decision)
     return decision
 
 

@@ -1,6 +1,5 @@
 """Cases: opened by whoever writes the mirror, in the transaction that writes it; owned, escalated, closed."""
 
-from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -56,7 +55,6 @@ async def open_case(
     at: datetime,
     *,
     object_id: str | None = None,
-    counted: NewEvent | None = None,
 ) -> Operation | None:
     """The operation with its row, its first events and the start of its story; None when it is there already.
 
@@ -86,7 +84,7 @@ async def open_case(
     )
     await timeline.begin(
         session,
-        operation.id,
+        operation,
         NewEvent("noticed", "case noticed", SYSTEM, at, {**operation.request, "policy_hash": given.hash}),
         NewEvent(
             "note_owed",
@@ -95,7 +93,6 @@ async def open_case(
             at,
             {"deadline": deadline.isoformat(), "subject_hash": digest(operation.subject)},
         ),
-        *([counted] if counted else []),
     )
     message = CaseInput(
         organization=organization_id,
@@ -159,18 +156,6 @@ async def of_object(
         )
     )
     return found.one_or_none()
-
-
-async def of_objects(session: AsyncSession, organization_id: str, objects: Collection[str]) -> set[str]:
-    """Those of these objects in Stripe that have a case."""
-    if not objects:
-        return set()
-    found = await session.exec(
-        select(Case.object_id).where(
-            Case.organization_id == organization_id, col(Case.object_id).in_(objects)
-        )
-    )
-    return set(found)
 
 
 async def page(

@@ -49,6 +49,16 @@ def added_list() -> Any:
     return document(default_factory=list, sa_column_kwargs={"server_default": text("'[]'")})
 
 
+def added_object() -> Any:
+    """A column for a JSON object that came later."""
+    return document(default_factory=dict, sa_column_kwargs={"server_default": text("'{}'")})
+
+
+def added_text() -> Any:
+    """A column for a text that came later."""
+    return Field(default="", sa_column_kwargs={"server_default": text("''")})
+
+
 def minor(**more: Any) -> Any:
     """A column for an amount in minor units."""
     return Field(sa_type=BigInteger, **more)

@@ -7,7 +7,7 @@ second then sees what the first one set aside.
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, case, func, or_, update
+from sqlalchemy import ColumnElement, Insert, Update, case, func, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -15,6 +15,7 @@ from billing.authority import AuthorityUse
 from billing.money import Money
 from billing.operations import Kind
 
+from .record_hashes import wrote
 from .statements import insert_into, is_sqlite
 from .tables import Case, Commitment, Organization
 
@@ -45,11 +46,13 @@ async def hold(session: AsyncSession, rows: Sequence[Commitment]) -> None:
         row.model_dump() | {"authority_of": None, "decided_at": None, "released_at": None} for row in rows
     ]
     insert = insert_into(session, Commitment).values(fresh)
-    await session.exec(
+    await _write(
+        session,
+        first.operation_id,
         insert.on_conflict_do_update(
             index_elements=_KEY,
             set_={column.key: column for column in insert.excluded if column.key not in _KEY},
-        )
+        ),
     )
     parts = [row.part for row in rows]
     await _release(session, first.operation_id, first.created_at, col(Commitment.part).not_in(parts))
@@ -57,41 +60,55 @@ async def hold(session: AsyncSession, rows: Sequence[Commitment]) -> None:
 
 async def decide(session: AsyncSession, operation_id: str, *, authority_of: str, at: datetime) -> None:
     """Count what is set aside for the operation in a person's authority; what is counted already stays."""
-    await session.exec(
+    await _write(
+        session,
+        operation_id,
         update(Commitment)
         .where(col(Commitment.operation_id) == operation_id, _HELD, col(Commitment.decided_at).is_(None))
-        .values(authority_of=authority_of, decided_at=at)
-        .execution_options(synchronize_session=False)
+        .values(authority_of=authority_of, decided_at=at),
     )
 
 
 async def count_for(session: AsyncSession, operation_id: str, *, authority_of: str) -> None:
     """Count what was given for the operation in the authority of whoever gave it, covered by it or not."""
-    await session.exec(
+    await _write(
+        session,
+        operation_id,
         update(Commitment)
         .where(col(Commitment.operation_id) == operation_id, col(Commitment.authority_of).is_(None))
-        .values(authority_of=authority_of)
-        .execution_options(synchronize_session=False)
+        .values(authority_of=authority_of),
     )
 
 
 async def release(
     session: AsyncSession, operation_id: str, *, at: datetime, keep: Collection[str] = ()
-) -> None:
-    """Free what is set aside for the operation, but for the parts of the payments in `keep`."""
+) -> list[Commitment]:
+    """Free what is set aside for the operation, but for the parts of the payments in `keep`; says which."""
     payment = col(Commitment.payment_intent)
-    await _release(session, operation_id, at, or_(payment.is_(None), payment.not_in(keep)))
+    return await _release(session, operation_id, at, or_(payment.is_(None), payment.not_in(keep)))
 
 
 async def _release(
     session: AsyncSession, operation_id: str, at: datetime, condition: ColumnElement[bool]
-) -> None:
-    await session.exec(
+) -> list[Commitment]:
+    return await _write(
+        session,
+        operation_id,
         update(Commitment)
         .where(col(Commitment.operation_id) == operation_id, _HELD, condition)
-        .values(released_at=at)
-        .execution_options(synchronize_session=False)
+        .values(released_at=at),
     )
+
+
+async def _write(session: AsyncSession, operation_id: str, statement: Insert | Update) -> list[Commitment]:
+    """Carries it out; the rows as they then are."""
+    written = await session.scalars(
+        statement.returning(Commitment),
+        execution_options={"populate_existing": True, "synchronize_session": False},
+    )
+    rows = list(written)
+    wrote(session, operation_id, *rows)
+    return rows
 
 
 async def of_operation(session: AsyncSession, operation_id: str) -> list[Commitment]:
@@ -116,24 +133,6 @@ async def on_payments(
         select(Commitment)
         .where(
             col(Commitment.payment_intent).in_(payment_intents),
-            _HELD,
-            Commitment.operation_id != excluding,
-            col(Commitment.operation_id).not_in(select(Case.operation_id)),
-        )
-        .order_by(col(Commitment.operation_id), col(Commitment.part))
-    )
-    return list(found)
-
-
-async def on_invoice(session: AsyncSession, invoice_id: str, *, excluding: str) -> list[Commitment]:
-    """What other operations than `excluding` hold of what was paid for an invoice, decided or not.
-
-    Cases hold nothing of it: what they are about Stripe shows already.
-    """
-    found = await session.exec(
-        select(Commitment)
-        .where(
-            Commitment.invoice_id == invoice_id,
             _HELD,
             Commitment.operation_id != excluding,
             col(Commitment.operation_id).not_in(select(Case.operation_id)),

@@ -8,8 +8,9 @@ from sqlalchemy import case, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.effects import effect_key
+from billing.effects import effect_key, params_hash
 
+from .record_hashes import wrote
 from .statements import insert_into
 from .tables import Intent
 
@@ -34,7 +35,8 @@ async def open_intent(
     step: str,
     version: int,
     effect: str,
-    params_hash: str,
+    target: str,
+    params: Mapping[str, Any],
     at: datetime,
 ) -> tuple[Intent, bool]:
     """Write the intent, or find it; and whether it is fresh, that is: nothing can have been sent for it yet.
@@ -49,7 +51,9 @@ async def open_intent(
         step=step,
         version=version,
         effect=effect,
-        params_hash=params_hash,
+        target=target,
+        params=dict(params),
+        params_hash=params_hash(target, dict(params)),
         state=OPEN,
         attempts=1,
         created_at=at,
@@ -63,9 +67,12 @@ async def open_intent(
         execution_options={"populate_existing": True},
     )
     intent: Intent = written.scalars().one()
-    if intent.params_hash != params_hash:
-        raise IntentChanged(intent, params_hash)
-    return intent, intent.state == OPEN and intent.attempts == 1
+    if intent.params_hash != fresh.params_hash:
+        raise IntentChanged(intent, fresh.params_hash)
+    first = intent.state == OPEN and intent.attempts == 1
+    if first:
+        wrote(session, operation_id, intent)
+    return intent, first
 
 
 async def newest(session: AsyncSession, organization_id: str, effect: str, *, limit: int) -> list[datetime]:
@@ -132,6 +139,8 @@ async def _close(session: AsyncSession, key: str, **values: Any) -> Intent:
         .returning(Intent)
         .execution_options(populate_existing=True, synchronize_session=False)
     )
+    if closed is not None:
+        wrote(session, closed.operation_id, closed)
     intent = closed or await session.get(Intent, key)
     if intent is None:
         raise LookupError(f"no intent {key}")

@@ -3,6 +3,7 @@
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from .record_hashes import wrote
 from .statements import insert_if_new
 from .tables import NoteRow
 
@@ -12,7 +13,10 @@ async def add(session: AsyncSession, row: NoteRow) -> bool:
 
     The next `seq` counts from 1; whoever takes it holds `operations.lock`.
     """
-    return await insert_if_new(session, row) is not None
+    added = await insert_if_new(session, row) is not None
+    if added:
+        wrote(session, row.operation_id, row)
+    return added
 
 
 async def of_operation(session: AsyncSession, operation_id: str) -> list[NoteRow]:

@@ -8,6 +8,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from .pages import DEFAULT_LIMIT, Page, read_page
+from .record_hashes import wrote
 from .statements import insert_if_new
 from .tables import Notice
 
@@ -18,6 +19,7 @@ async def create(session: AsyncSession, notice: Notice) -> Notice:
     """Store a notice, or return the one that has its id already."""
     created = await insert_if_new(session, notice)
     if created:
+        wrote(session, created.operation_id, created)
         return created
     earlier = await session.exec(select(Notice).where(Notice.id == notice.id))
     return earlier.one()
@@ -82,6 +84,8 @@ async def _change(
         .returning(Notice)
         .execution_options(populate_existing=True, synchronize_session=False)
     )
+    if changed is not None:
+        wrote(session, changed.operation_id, changed)
     notice = changed or await session.get(Notice, notice_id)
     if notice is None:
         raise LookupError(f"no notice {notice_id}")

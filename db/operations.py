@@ -14,8 +14,9 @@ from billing.errors import Conflict
 from billing.operations import Kind, State
 
 from .pages import DEFAULT_LIMIT, Page, read_page
+from .record_hashes import wrote
 from .statements import insert_if_new, is_sqlite
-from .tables import Operation
+from .tables import Operation, TimelineEvent
 
 
 class Unchanged(Enum):
@@ -67,6 +68,7 @@ async def add_author(session: AsyncSession, operation_id: str, author: Author) -
     operation = found.one()
     operation.authors = [*operation.authors, author.model_dump(mode="json")]
     await session.flush()
+    wrote(session, operation_id, operation)
 
 
 async def create(session: AsyncSession, operation: Operation) -> tuple[Operation, bool]:
@@ -163,12 +165,14 @@ async def update_state(
     allowed_actions: Sequence[str] | Unchanged = UNCHANGED,
     approval_id: str | Unchanged | None = UNCHANGED,
     stays_open: bool = False,
+    unless_told: str | None = None,
 ) -> Operation:
     """Move an operation on; a final state closes it, at the time of the first such.
 
     A final state that `stays_open` waits for a person instead, and opens a closed operation again: a refund
     can fail after it was completed. Nothing else does, and nothing older than the operation's last change:
-    a late write of an activity attempt that was given up is ignored. Returns the operation as it then is.
+    a late write of an activity attempt that was given up is ignored, and so is what the event with the key
+    `unless_told` has told already. Returns the operation as it then is.
     Raises LookupError when there is none.
     """
     given = {
@@ -192,11 +196,18 @@ async def update_state(
         values["closed_at"] = func.coalesce(Operation.closed_at, at)
     else:
         move = move.where(col(Operation.closed_at).is_(None))
+    if unless_told is not None:
+        told = select(TimelineEvent.seq).where(
+            TimelineEvent.operation_id == operation_id, TimelineEvent.key == unless_told
+        )
+        move = move.where(~told.exists())
     moved = await session.scalar(
         move.values(**values)
         .returning(Operation)
         .execution_options(populate_existing=True, synchronize_session=False)
     )
+    if moved is not None:
+        wrote(session, operation_id, moved)
     operation = moved or await get_any(session, operation_id)
     if operation is None:
         raise LookupError(f"no operation {operation_id}")

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from . import timeline
 from .sqlite import InlineConnection, connect_sqlite
 
 AWAY = (SQLAlchemyError, OSError, PostgresError, InterfaceError)
@@ -109,9 +110,13 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
-        """A session that commits at the end of the block and rolls back when the block raises."""
+        """A session that commits at the end of the block and rolls back when the block raises.
+
+        What the block has written of an operation's records is on its timeline by then.
+        """
         async with self._write() as session, session.begin():
             yield session
+            await timeline.record_rest(session)
 
     @asynccontextmanager
     async def statement(self) -> AsyncIterator[AsyncSession]:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-from .columns import Utc, added_list, document, minor, new_id, utc
+from .columns import Utc, added_list, added_object, added_text, document, minor, new_id, utc
 from .incident_tables import HealthCount, Hold, Incident, IncidentStep, Setback, StripeBudget
 from .mirror_tables import (
     BalanceTransactionRow,
@@ -226,6 +226,10 @@ class TimelineEvent(SQLModel, table=True):
     detail: dict[str, Any] = document()
     prev_hash: str
     hash: str
+    names: dict[str, Any] = added_object()
+    """Who the people are whom the event names, at that moment: `billing.timeline.Event`."""
+    records: dict[str, Any] = added_object()
+    """The hashes of the operation's records that were written with it."""
 
 
 class NoteRow(SQLModel, table=True):
@@ -266,8 +270,6 @@ class Commitment(SQLModel, table=True):
     decided_at: datetime | None = utc(default=None)
     released_at: datetime | None = utc(default=None)
     created_at: datetime = utc()
-    invoice_id: str | None = Field(default=None, index=True)
-    """The invoice of whose payment it is given back."""
 
 
 class Intent(SQLModel, table=True):
@@ -289,7 +291,7 @@ class Intent(SQLModel, table=True):
     params_hash: str
     state: str
     attempts: int = 0
-    stripe_id: str | None = Field(default=None, index=True)
+    stripe_id: str | None = None
     stripe_request_id: str | None = None
     result: dict[str, Any] | None = document(default=None)
     error: dict[str, Any] | None = document(default=None)
@@ -297,6 +299,9 @@ class Intent(SQLModel, table=True):
     """Whether the outcome was learnt by reading Stripe rather than from the call's own answer."""
     created_at: datetime = utc()
     closed_at: datetime | None = utc(default=None)
+    target: str = added_text()
+    """The Stripe id that the call goes to."""
+    params: dict[str, Any] = added_object()
 
 
 class Outbox(SQLModel, table=True):

@@ -61,7 +61,10 @@ class Giving:
         [one] = await self.ours()
         intent = await self.job.intent(self.effect)
         assert (intent.state, intent.stripe_id) == ("done", one["id"])
-        assert [event.event for event in await self.job.events()] == ["changed in Stripe"]
+        assert [event.event for event in await self.job.events()] == [
+            "asked of Stripe",
+            "changed in Stripe",
+        ]
         [row] = [row for row in await self.mirrored() if row.id == one["id"]]
         assert (row.organization_id, row.operation_id) == (self.job.tenant.id, self.job.operation.id)
         assert (row.amount, row.currency) == (one["amount"], one["currency"])

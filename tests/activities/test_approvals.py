@@ -71,7 +71,6 @@ async def test_opening_is_told_with_the_hash_that_is_reviewed(review: Review) ->
         "subject_hash": SUBJECT_HASH,
         "asked": [["controller"], ["legal"]],
         "deadline": "2026-03-03T15:00:00+00:00",
-        "became": {"state": "awaiting_approval", "result": None},
     }
 
 

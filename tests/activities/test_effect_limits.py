@@ -21,7 +21,8 @@ async def changed_before(job: Job, times: int, ago: timedelta) -> None:
                 step=f"apply:{number}",
                 version=1,
                 effect="subscription.update",
-                params_hash="0" * 64,
+                target="sub_1",
+                params={},
                 at=datetime.now(UTC) - ago,
             )
 

@@ -17,7 +17,7 @@ async def test_a_declined_card_changes_nothing_and_stays_declined(job: Job) -> N
     assert (declined.outcome, declined.declined) == ("refused", True)
     assert declined.problem == Problem(code="card_declined", message="Your card was declined.")
     await job.check_untouched()
-    [event] = await job.events()
+    [_, event] = await job.events()
     assert (event.event, event.detail["code"]) == ("refused by Stripe", "card_declined")
 
     await job.shop.use_card(job.tenant, "pm_card_visa")
@@ -36,7 +36,8 @@ async def test_a_person_may_try_again_after_a_refusal_under_a_new_version(job: J
 
     assert (again.outcome, again.key) == ("done", f"{job.tenant.id}:{job.operation.id}:apply:2")
     assert await job.charges() == [(6000, "paid")]
-    assert [event.event for event in await job.events()] == ["refused by Stripe", "changed in Stripe"]
+    told = [event.event for event in await job.events() if event.event != "asked of Stripe"]
+    assert told == ["refused by Stripe", "changed in Stripe"]
 
 
 async def test_a_decline_whose_answer_was_lost_is_still_a_decline(job: Job) -> None:

@@ -38,12 +38,15 @@ async def test_an_effect_is_done_and_closed_with_its_mirror_and_its_event(job: J
         key=effect.key,
         stripe_id=effect.target,
         request_id=sent["request_id"],
-        detail={"status": "active"},
+        detail=performed.detail,
     )
+    assert performed.detail["status"] == "active"
     intent = await job.intent(effect)
     assert (intent.attempts, intent.read_back, intent.stripe_request_id) == (1, False, sent["request_id"])
     assert (intent.effect, intent.step, intent.version) == ("subscription.update", "apply", 1)
-    [event] = await job.events()
+    asked, event = await job.events()
+    assert (asked.key, asked.event, asked.actor) == ("asked:apply:1", "asked of Stripe", SYSTEM)
+    assert list(asked.records) == list(event.records) == [f"intents/{effect.key}"]
     assert (event.key, event.event, event.actor) == ("effect:apply:1", "changed in Stripe", SYSTEM)
     assert event.detail == {
         "step": "apply",
@@ -122,7 +125,7 @@ async def test_killed_after_the_call_the_next_attempt_reads_back_and_calls_no_mo
 
     assert (performed.outcome, performed.stripe_id) == ("done", effect.target)
     assert len(job.sent(effect)) == 1
-    [event] = await job.events()
+    [_, event] = await job.events()
     assert (event.detail["read_back"], (await job.intent(effect)).read_back) == (True, True)
     await job.check_upgraded_once(effect)
 
@@ -145,7 +148,8 @@ async def test_intent_mirror_and_event_are_written_together_or_not_at_all(job: J
     with pytest.raises(Exception, match="not JSON serializable"):
         await job.attempt(effect, kinds={effect.kind: Unwritable()})
     assert (await job.intent(effect)).state == "open"
-    assert (await job.events(), await job.mirrored()) == ([], ("starter", 6))
+    assert [event.event for event in await job.events()] == ["asked of Stripe"]
+    assert await job.mirrored() == ("starter", 6)
 
     await job.attempt(effect)
 

@@ -269,7 +269,8 @@ async def test_a_server_that_asks_to_try_later_gets_the_mail_later(post: Post) -
 
     assert await post.send() == MailsSent(sent=1, skipped=0)
     assert post.mailbox.ids == [post.message_id(post.controller)]
-    assert await post.events() == []
+    [event] = await post.events()
+    assert (event["event"], event["detail"]["to"]) == ("mail sent", [post.controller.id])
 
 
 @pytest.mark.parametrize("where", ["recipient", "data"])

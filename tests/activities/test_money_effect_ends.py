@@ -41,7 +41,7 @@ async def test_more_than_is_left_is_refused_and_nothing_is_given(shop: Shop, dat
         message="Refund amount ($50.01) is greater than unrefunded amount on charge ($50.00)",
     )
     assert (await giving.made(), await giving.mirrored()) == ([], [])
-    [event] = await giving.job.events()
+    [_, event] = await giving.job.events()
     assert (event.event, event.detail["code"]) == ("refused by Stripe", "stripe_refused")
 
 

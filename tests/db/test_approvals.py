@@ -247,6 +247,10 @@ async def of_each(database: Database, acme: Tenant, **fields: Any) -> Approval:
     return approval
 
 
+def signature_of(decision: Decision) -> dict[str, Any]:
+    return {"person": decision.person_id, "role": "controller", "at": "2026-03-02T16:00:00Z"}
+
+
 async def sign(database: Database, decision: Decision) -> Decision:
     async with database.transaction() as session:
         return await approvals.settle_accepted(
@@ -254,7 +258,7 @@ async def sign(database: Database, decision: Decision) -> Decision:
             decision.id,
             approval_state="open",
             at=LATER,
-            signature={"person": decision.person_id, "role": "controller"},
+            signature=signature_of(decision),
             for_person="per_away",
         )
 
@@ -270,7 +274,7 @@ async def test_a_signature_leaves_the_approval_to_others(database: Database) -> 
     kept = await read(database, approval)
     assert (signed.state, signed.for_person, again.state) == ("accepted", "per_away", "accepted")
     assert (kept.state, kept.decided_by) == ("open", None)
-    assert kept.signatures == [{"person": acme.controller.id, "role": "controller"}]
+    assert kept.signatures == [signature_of(decision)]
 
 
 async def test_after_a_signature_another_person_decides_but_not_the_same_again(database: Database) -> None:

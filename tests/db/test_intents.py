@@ -20,7 +20,7 @@ async def stored_operation(database: Database) -> Operation:
 
 
 async def open_intent(
-    database: Database, operation: Operation, *, version: int = 1, params_hash: str = "p" * 64
+    database: Database, operation: Operation, *, version: int = 1, seats: int = 6
 ) -> tuple[Intent, bool]:
     async with database.transaction() as session:
         return await intents.open_intent(
@@ -30,7 +30,8 @@ async def open_intent(
             step="apply",
             version=version,
             effect="subscription.update",
-            params_hash=params_hash,
+            target="sub_1",
+            params={"seats": seats},
             at=NOW,
         )
 
@@ -88,10 +89,10 @@ async def test_other_parameters_under_the_same_key_are_refused_and_leave_no_trac
     await open_intent(database, operation)
 
     with pytest.raises(intents.IntentChanged, match="another request needs another step or version"):
-        await open_intent(database, operation, params_hash="q" * 64)
+        await open_intent(database, operation, seats=7)
 
     intent, _ = await open_intent(database, operation)
-    assert (intent.attempts, intent.params_hash) == (2, "p" * 64)
+    assert (intent.attempts, intent.target, intent.params) == (2, "sub_1", {"seats": 6})
 
 
 async def test_a_done_intent_keeps_what_stripe_answered(database: Database) -> None:
@@ -134,7 +135,7 @@ async def test_a_raised_version_is_an_intent_of_its_own(database: Database) -> N
     first, _ = await open_intent(database, operation)
     await close_refused(database, first.idempotency_key)
 
-    second, fresh = await open_intent(database, operation, version=2, params_hash="q" * 64)
+    second, fresh = await open_intent(database, operation, version=2, seats=7)
 
     assert fresh
     async with database.reading() as session:

@@ -67,7 +67,7 @@ async def test_the_first_events_are_written_together_and_followed_by_others(data
     operation = an_operation(acme)
     async with database.transaction() as session:
         session.add(operation)
-        await timeline.begin(session, operation.id, new("requested"), new("noted"))
+        await timeline.begin(session, operation, new("requested"), new("noted"))
     await append(database, operation.id, new("noted"))  # a repeated key changes nothing
     await append(database, operation.id, new("checked", 1))
     async with database.reading() as session:
@@ -83,7 +83,7 @@ async def test_a_beginning_that_is_rolled_back_leaves_nothing(database: Database
     async def begin_and_break_off() -> None:
         async with database.transaction() as session:
             session.add(operation)
-            await timeline.begin(session, operation.id, new("requested"))
+            await timeline.begin(session, operation, new("requested"))
             raise RuntimeError("never mind")
 
     with pytest.raises(RuntimeError, match="never mind"):

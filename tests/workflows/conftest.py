@@ -7,6 +7,7 @@ import pytest
 from db.session import Database
 from sandbox.stripe.inprocess import StandIn
 
+from .. import evidence_kept
 from ..house import House, house, time_skipping
 from ..replay.recording import record, recording
 
@@ -24,5 +25,6 @@ async def home(request: pytest.FixtureRequest, database: Database, stand_in: Sta
     """A house whose Stripe stands at half of April, with organizations subscribed since the first."""
     async with time_skipping() as environment, house(environment, database, stand_in) as built:
         yield built
+        await evidence_kept.check_all(database, request.node.name)
         if recording():
             await record(built, request.node.name)

@@ -19,7 +19,7 @@ from workflows import ids
 
 from ..activities.money_contexts import a_refund
 from ..builders import SUBJECT_HASH, Member, Tenant, an_operation, store
-from ..house import House, until
+from ..house import BESIDE, House, until
 
 NEW_YORK, BERLIN = ZoneInfo("America/New_York"), ZoneInfo("Europe/Berlin")
 
@@ -78,7 +78,11 @@ class Review:
         """The events, each with its minute."""
         async with self.home.database.reading() as session:
             events = await timeline.read(session, self.operation.id)
-        return [(event.event, event.at.replace(second=0, microsecond=0)) for event in events]
+        return [
+            (event.event, event.at.replace(second=0, microsecond=0))
+            for event in events
+            if event.event not in BESIDE
+        ]
 
     async def reached(self, rung: int) -> dict[str, Any]:
         """The approval, as soon as it is on this rung."""
