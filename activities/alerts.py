@@ -1,5 +1,6 @@
 """Alerts to the chat or pager of whoever runs Plixo, by a webhook as Slack takes it."""
 
+import logging
 from datetime import timedelta
 
 import httpx
@@ -9,6 +10,8 @@ from temporalio.exceptions import ApplicationError
 from billing.incident_messages import AlertPost
 from billing.incident_words import affected, headline
 from billing.incidents import IncidentState
+
+log = logging.getLogger(__name__)
 
 WITHIN = 10.0
 """Seconds for the webhook to answer."""
@@ -28,10 +31,20 @@ class Alerts:
 
         Raises ApplicationError: to be tried again unless the webhook refuses it for good.
         """
+        return await self._post(self._text(alert))
+
+    async def say(self, text: str) -> None:
+        """One that nobody tries again: what it tells of is told elsewhere too."""
+        try:
+            await self._post(text)
+        except ApplicationError as error:
+            log.warning("an alert was not taken: %s", error.message)
+
+    async def _post(self, text: str) -> bool:
         if self._url is None:
             return False
         try:
-            answer = await self._web.post(self._url, json={"text": self._text(alert)}, timeout=WITHIN)
+            answer = await self._web.post(self._url, json={"text": text}, timeout=WITHIN)
         except httpx.HTTPError as error:
             raise ApplicationError(
                 f"The alert webhook can't be reached ({type(error).__name__}).", type="alert_unreachable"

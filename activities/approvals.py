@@ -27,11 +27,12 @@ from billing.messages import (
 )
 from billing.operations import Problem
 from billing.signing import Signed, may_decide, sign
-from db import approvals, commitments, deciders, operations, timeline
+from db import approvals, commitments, deciders, operations, outbox, timeline
 from db.session import Database
 from db.tables import Approval, Decision, Operation
 
 from . import approval_events as events
+from .abandonment import must_be_open
 from .records import write
 
 VERDICTS = {
@@ -49,9 +50,14 @@ class Approvals:
 
     @activity.defn
     async def open_approval(self, order: OpenApproval) -> OpenedApproval:
-        """Opens the round; a rung's deadlines are computed when it opens, once, from its calendar."""
+        """Opens the round; a rung's deadlines are computed when it opens, once, from its calendar.
+
+        One that was opened before goes on as it stands, and has its outcome where it is closed.
+        """
         request = order.request
         async with self._database.transaction() as session:
+            # An approval before its operation, as everywhere.
+            await approvals.lock_if_there(session, request.approval)
             await operations.lock(session, request.operation)
             operation = await operations.get_any(session, request.operation)
             assert operation is not None, "an approval is of an operation"
@@ -59,10 +65,14 @@ class Approvals:
             opening = _open(request, _rungs(request, 0, order.at), 0, order.at, who)
             row, new = await approvals.create(session, _row(order, opening, operation))
             if new:
+                await must_be_open(session, request.operation)
                 await write(session, events.requested(order, row))
                 for event in events.vacancies(order, opening):
                     await write(session, event)
-            return events.opened(row, who)
+                return events.opened(row, who)
+            outcome = await _taken_up(session, order)
+            row = await approvals.get_any(session, request.approval)
+            return events.opened(row, who).model_copy(update={"outcome": outcome})
 
     @activity.defn
     async def climb_approval(self, order: ClimbApproval) -> OpenedApproval | None:
@@ -141,6 +151,32 @@ class Approvals:
                 return await _decided(session, row)
             await write(session, events.closed(order, row))
             return ApprovalOutcome(state=order.state)
+
+
+async def _taken_up(session: AsyncSession, order: OpenApproval) -> ApprovalOutcome | None:
+    """How a round has ended that was opened before; None when it goes on, in this workflow from now on.
+
+    What people have said stays said, and what is on its way to the former workflow goes to this one.
+    """
+    request = order.request
+    row = await approvals.lock(session, request.approval)
+    if row.subject_hash != request.subject_hash:
+        closing = CloseApproval(
+            approval=row.id,
+            operation=row.operation_id,
+            state="dismissed",
+            reason="The request was looked at anew.",
+            at=order.at,
+        )
+        if (await approvals.close(session, row.id, state=closing.state, at=order.at)).closed_at == order.at:
+            await write(session, events.closed(closing, row))
+        return ApprovalOutcome(state="superseded")
+    if row.state != approvals.OPEN:
+        return await _decided(session, row)
+    if row.workflow_id != order.workflow:
+        await outbox.redirect(session, row.workflow_id, order.workflow)
+        row.workflow_id = order.workflow
+    return None
 
 
 # --- The ladder -------------------------------------------------------------------------------------------

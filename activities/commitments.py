@@ -18,6 +18,7 @@ from db import commitments, people, timeline
 from db.session import Database
 from db.tables import Commitment, TimelineEvent
 
+from .abandonment import must_be_open
 from .records import write
 
 
@@ -36,6 +37,7 @@ class Commitments:
         """
         async with self._database.transaction() as session:
             await commitments.lock(session, order.organization)
+            await must_be_open(session, order.operation)
             key = f"authority:{order.round}"
             earlier = await timeline.find(session, order.operation, key)
             if earlier is not None:

@@ -22,10 +22,12 @@ from billing.effect_limits import LIMITS, until_free
 from billing.effects import Effect, EffectKind, Performed
 from billing.events import ASKED_OF_STRIPE, CHANGED_IN_STRIPE, REFUSED_BY_STRIPE
 from billing.operations import SYSTEM, Problem
+from billing.standing import NOTES, SettleBegun
 from db import intents, timeline
 from db.session import Database
 from db.tables import Intent
 
+from .abandonment import must_be_open
 from .effect_kinds import EFFECTS
 from .failures import JITTER, Failure, translate
 from .stripe_effects import Found, StripeEffect
@@ -69,11 +71,34 @@ class StripeEffects:
                 return await self._close_done(effect, found, read_back=True)
         return await self._call(kind, effect, fresh)
 
+    @activity.defn
+    async def settle(self, order: SettleBegun) -> Performed:
+        """Brings an effect to its end that an earlier run of the story has begun, as it was begun then."""
+        async with self._database.reading() as session:
+            found = await intents.of_operation(session, order.operation)
+        [intent] = [one for one in found if (one.step, one.version) == (order.step, order.version)]
+        if intent.state != intents.OPEN:
+            return _as_closed(intent)
+        return await self.perform(
+            Effect.model_validate(
+                {
+                    "organization": intent.organization_id,
+                    "operation": intent.operation_id,
+                    "step": intent.step,
+                    "kind": intent.effect,
+                    "target": intent.target,
+                    "params": intent.params,
+                    "version": intent.version,
+                }
+            )
+        )
+
     async def _open(self, effect: Effect) -> tuple[Intent, bool]:
         try:
             async with self._database.transaction() as session:
                 now = self._clock()
                 if (wait := await self._too_soon(session, effect, now)) is None:
+                    await _check_open(session, effect)
                     return await self._open_intent(session, effect, now)
                 # Told once, and committed before this attempt ends.
                 detail = {"step": effect.step, "until": (now + wait).isoformat(timespec="seconds")}
@@ -193,6 +218,13 @@ class StripeEffects:
             at=at,
             detail=detail,
         )
+
+
+async def _check_open(session: AsyncSession, effect: Effect) -> None:
+    """Nothing is begun for an operation that has ended, nor can it be ended while something is begun."""
+    if effect.kind.endswith(NOTES) or await session.get(Intent, effect.key) is not None:
+        return
+    await must_be_open(session, effect.operation)
 
 
 def _how(intent: Intent) -> dict[str, Any]:

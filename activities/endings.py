@@ -13,7 +13,7 @@ from billing.messages import Progress
 from billing.operations import SYSTEM, State
 from db import approvals, commitments, operations, timeline
 from db.operations import UNCHANGED
-from db.tables import Approval
+from db.tables import Approval, Operation
 
 from .approval_events import decided_key
 
@@ -66,7 +66,7 @@ async def _tell_dismissed(session: AsyncSession, ending: Progress, approval: App
     )
 
 
-async def move(session: AsyncSession, progress: Progress) -> None:
+async def move(session: AsyncSession, progress: Progress) -> Operation:
     """The operation's row, moved on; `progress` names a state."""
     assert progress.state is not None
     changes: dict[str, Any] = {
@@ -76,7 +76,7 @@ async def move(session: AsyncSession, progress: Progress) -> None:
         "error": progress.error.model_dump() if progress.error else None,
         "allowed_actions": list(progress.allowed_actions) if progress.allowed_actions is not None else None,
     }
-    await operations.update_state(
+    return await operations.update_state(
         session,
         progress.operation,
         state=State(progress.state),

@@ -52,7 +52,9 @@ class Notices:
                     },
                 ),
             )
-            return OpenedNotice(deadline=stored.deadline)
+            return OpenedNotice(
+                deadline=stored.deadline, closed=stored.state not in (notices.OPEN, notices.ESCALATED)
+            )
 
     @activity.defn
     async def escalate_notice(self, step: NoticeStep) -> None:

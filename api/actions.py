@@ -25,6 +25,7 @@ _IMPOSSIBLE = {
     "revise": ("not_revisable", "can be revised only after a reviewer asked for changes"),
     "accept": ("not_resolvable", "can be accepted only while it is mismatched"),
     "revert": ("not_resolvable", "can be reverted only while it is mismatched"),
+    "read_again": ("not_resolvable", "can be read again only while it is mismatched"),
     "retry": ("not_resolvable", "can be tried again only after it failed"),
     "close": ("not_resolvable", "can be left at that only after it failed"),
     "take": ("not_takable", "can't be taken on any more"),

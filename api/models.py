@@ -57,7 +57,9 @@ class CancelBody(Body):
 class ResolutionBody(Body):
     """What to make of a mismatch between the approved and the actual lines."""
 
-    action: Literal["accept", "revert"]
+    action: Literal["accept", "revert", "read_again"] = Field(
+        description="`read_again` reads the result from Stripe once more, such as after a key was mended"
+    )
     comment: Comment
 
 

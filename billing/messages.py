@@ -43,7 +43,7 @@ class Resolve(Message):
     """What a person makes of a mismatch between approved and actual lines."""
 
     person: str
-    action: Literal["accept", "revert"]
+    action: Literal["accept", "revert", "read_again"]
     comment: str
 
 
@@ -109,6 +109,20 @@ class Audience(Message):
     excluding: tuple[str, ...] = ()
 
 
+class ApprovalOutcome(Message):
+    """How a round ended. Silence is `expired`, a value like the others.
+
+    `superseded`: a story that was reset asks about another subject than the round was opened for.
+    """
+
+    state: Literal["approved", "rejected", "changes_requested", "expired", "dismissed", "superseded"]
+    person: str | None = None
+    role: Role | None = None
+    comment: str | None = None
+    for_person: str | None = None
+    """Whom `person` decided for, as their delegate."""
+
+
 class OpenedApproval(Message):
     """The ladder with its deadlines, computed as each rung opens, and the index of the rung that is open.
 
@@ -120,6 +134,8 @@ class OpenedApproval(Message):
     audience: Audience | None = None
     """None in histories from before it was told: everybody with one of the rung's roles."""
     why: str | None = None
+    outcome: ApprovalOutcome | None = None
+    """How it has ended, where it was opened before and is closed."""
 
 
 class ClimbApproval(Message):
@@ -157,17 +173,6 @@ class CloseApproval(Message):
     state: Literal["expired", "dismissed"]
     reason: str
     at: AwareDatetime
-
-
-class ApprovalOutcome(Message):
-    """How a round ended. Silence is `expired`, a value like the others."""
-
-    state: Literal["approved", "rejected", "changes_requested", "expired", "dismissed"]
-    person: str | None = None
-    role: Role | None = None
-    comment: str | None = None
-    for_person: str | None = None
-    """Whom `person` decided for, as their delegate."""
 
 
 class Settled(Message):
@@ -251,6 +256,8 @@ class OpenNotice(Message):
 
 class OpenedNotice(Message):
     deadline: AwareDatetime
+    closed: bool = False
+    """Whether nobody has to see it any more: it was opened before."""
 
 
 class NoticeStep(Message):

@@ -3,6 +3,9 @@
 from .operations import Problem
 from .plan_change import ScheduleFacts, Subject, SubscriptionFacts, Target, Terms, Wanted
 
+ENDED = ("canceled", "incomplete_expired")
+"""What a subscription is that comes to life no more (Stripe, "Subscription statuses")."""
+
 
 def terms_after(facts: SubscriptionFacts, wanted: Wanted, target: Target) -> Terms:
     """The terms that the change leads to; seats left out stay, down to what the plan can hold."""
@@ -34,6 +37,8 @@ def unchangeable(facts: SubscriptionFacts) -> Problem | None:
 
 def planned_as_approved(subject: Subject, schedule: ScheduleFacts) -> bool:
     """Whether the schedule keeps the current terms until the period ends, and then has the approved ones."""
+    if not schedule.phases:
+        return False
     current, *later = schedule.phases
     return (
         schedule.status == "active"

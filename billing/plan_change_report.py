@@ -21,6 +21,30 @@ def applied_report(subject: Subject, found: ResultLines, checked: Verification) 
     }
 
 
+def unread_report(subject: Subject) -> dict[str, Any]:
+    """The result while nobody knows what Stripe holds."""
+    return {
+        "verified": False,
+        "subscription": subject.subscription,
+        "invoice": None,
+        "invoice_status": None,
+        "invoice_items": [],
+        "total": None,
+        "lines": [],
+        "differences": [],
+    }
+
+
+def unread_problem(why: Problem) -> Problem:
+    """The change was sent to Stripe, and what came of it can't be told."""
+    return Problem(
+        code="result_unread",
+        message="The change was sent to Stripe, but its result can't be read: "
+        f"{why.message.rstrip('.')} ({why.code}). Look at the subscription in Stripe, then have it read "
+        "again, accept it as it is, or revert to the former plan.",
+    )
+
+
 def blocked_problem(subject: Subject) -> Problem:
     """Names every limit that the new plan would not keep."""
     sentences = excesses(subject.limits, subject.to.plan, subject.preview.currency)
@@ -34,7 +58,7 @@ def mismatch_problem(checked: Verification) -> Problem:
     return Problem(
         code="lines_mismatched",
         message=f"Stripe holds other lines than those approved: {missing} missing, {unexpected} unexpected. "
-        "Accept them as they are, or revert to the former plan.",
+        "Accept them as they are, revert to the former plan, or have them read again.",
     )
 
 
@@ -50,6 +74,14 @@ def schedule_gone_problem() -> Problem:
         code="schedule_gone",
         message="The schedule was released or cancelled in Stripe: the change will not happen by itself. "
         "Ask for it again where it is still wanted.",
+    )
+
+
+def subscription_ended_problem() -> Problem:
+    return Problem(
+        code="subscription_ended",
+        message="The subscription was cancelled in Stripe before the period ended: there is nothing to "
+        "change any more.",
     )
 
 

@@ -100,6 +100,15 @@ async def close(
     return approval
 
 
+async def of_workflow(session: AsyncSession, workflow_id: str) -> Approval | None:
+    """The approval that is, or was until a moment ago, decided in this workflow.
+
+    A review that was ended from outside goes on in another one, whose id begins as that of the first.
+    """
+    id_ = workflow_id.removeprefix("approval-").partition("-again-")[0]
+    return await session.get(Approval, id_)
+
+
 async def open_of(session: AsyncSession, operation_id: str) -> list[str]:
     """The ids of an operation's open approvals."""
     found = await session.exec(
@@ -227,14 +236,19 @@ async def yeses(session: AsyncSession, operation_id: str) -> list[Signature]:
 
 
 async def lock(session: AsyncSession, approval_id: str) -> Approval:
-    """The approval, which nobody else can change before this transaction ends."""
+    """The approval, which nobody else can change before this transaction ends. Raises LookupError."""
+    approval = await lock_if_there(session, approval_id)
+    if approval is None:
+        raise LookupError(f"no approval {approval_id}")
+    return approval
+
+
+async def lock_if_there(session: AsyncSession, approval_id: str) -> Approval | None:
+    """As `lock`, of one that may not have been opened."""
     found = await session.exec(
         select(Approval)
         .where(Approval.id == approval_id)
         .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     )
-    approval = found.one_or_none()
-    if approval is None:
-        raise LookupError(f"no approval {approval_id}")
-    return approval
+    return found.one_or_none()

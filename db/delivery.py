@@ -5,15 +5,19 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
+from sqlmodel.ext.asyncio.session import AsyncSession
+
 from billing.delivery import Delivery
 from billing.operations import Problem
 
-from . import approvals, outbox
+from . import approvals, notices, outbox
 from .alone import what
 from .session import Database, concerns_everybody
-from .tables import Outbox
+from .tables import Notice, Operation, Outbox
 
 log = logging.getLogger(__name__)
+
+ALREADY_ENDED = "already_ended"
 
 Send = Callable[[Outbox], Awaitable[Delivery]]
 
@@ -22,6 +26,8 @@ async def deliver(database: Database, send: Send, row: Outbox, now: datetime) ->
     """Sends one row and settles it. What can't be known to have arrived is tried again later."""
     delivery = await send(row)
     async with database.transaction() as session:
+        if delivery.outcome == "refused" and await _goes_on(session, row, delivery):
+            delivery = delivery.model_copy(update={"outcome": "later"})
         if delivery.outcome == "delivered":
             await outbox.settle_delivered(session, row.id, at=now)
         elif delivery.outcome == "refused":
@@ -33,6 +39,29 @@ async def deliver(database: Database, send: Send, row: Outbox, now: datetime) ->
             reason = delivery.problem.code if delivery.problem else "unknown"
             await outbox.postpone(session, row, at=now, error=reason)
     return delivery
+
+
+async def _goes_on(session: AsyncSession, row: Outbox, delivery: Delivery) -> bool:
+    """Whether what it is for is open although its workflow is over: it ends, or runs again, in a moment, and
+    what somebody has said until then is neither lost nor refused.
+    """
+    if row.action != outbox.UPDATE or delivery.problem is None or delivery.problem.code != ALREADY_ENDED:
+        return False
+    kind, _, id_ = row.workflow_id.partition("-")
+    if kind == "operation":
+        operation = await session.get(Operation, id_)
+        return operation is not None and operation.closed_at is None
+    if kind == "notice":
+        notice = await session.get(Notice, id_)
+        return notice is not None and notice.state in (notices.OPEN, notices.ESCALATED)
+    if kind == "approval":
+        approval = await approvals.of_workflow(session, row.workflow_id)
+        if approval is None or approval.state != approvals.OPEN:
+            return False
+        if approval.workflow_id != row.workflow_id:
+            await outbox.redirect(session, row.workflow_id, approval.workflow_id)
+        return True
+    return False
 
 
 async def deliver_due(database: Database, send: Send, now: Callable[[], datetime], limit: int) -> int:

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, Final
 
-from sqlalchemy import func, or_, update
+from sqlalchemy import and_, func, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -191,7 +191,10 @@ async def update_state(
     move = update(Operation).where(col(Operation.id) == operation_id)
     if state.final and stays_open:
         values["closed_at"] = None
-        move = move.where(or_(col(Operation.closed_at).is_(None), col(Operation.updated_at) <= at))
+        failed_after_all = and_(
+            col(Operation.state) == State.COMPLETED.value, col(Operation.updated_at) <= at
+        )
+        move = move.where(or_(col(Operation.closed_at).is_(None), failed_after_all))
     elif state.final:
         values["closed_at"] = func.coalesce(Operation.closed_at, at)
     else:

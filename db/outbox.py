@@ -78,6 +78,28 @@ async def on_its_way(session: AsyncSession, workflow_id: str, name: str) -> list
     return list(found)
 
 
+async def start_of(session: AsyncSession, workflow_id: str) -> Outbox | None:
+    """What has started, or is to start, a workflow."""
+    found = await session.exec(
+        select(Outbox).where(Outbox.workflow_id == workflow_id, Outbox.action == START)
+    )
+    return found.one_or_none()
+
+
+async def redirect(session: AsyncSession, workflow_id: str, to: str) -> None:
+    """What was noted for a workflow and is not delivered yet goes to the one that has taken its place."""
+    await session.exec(
+        update(Outbox)
+        .where(
+            col(Outbox.workflow_id) == workflow_id,
+            col(Outbox.action) == UPDATE,
+            col(Outbox.state) == PENDING,
+        )
+        .values(workflow_id=to)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def columns(
     *,
     action: str,

@@ -39,11 +39,11 @@ async def run(settings: Settings, policy: Policy) -> None:
         temporal = await _connected(settings, stop)
         if temporal is None or not await _migrated(looking, stop):
             return
-        _, watch = await composition.hosted(stack, settings, policy, temporal)
+        _, watch, reaper = await composition.hosted(stack, settings, policy, temporal)
         await schedules.ensure(temporal)
         process.settle()
-        watching = asyncio.create_task(watch.run())
-        stack.callback(watching.cancel)
+        for beside in (watch.run(), reaper.run()):
+            stack.callback(asyncio.create_task(beside).cancel)
         health.ready(temporal)
         log.info("worker ready on %s", settings.temporal_address)
         await stop.wait()

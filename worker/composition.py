@@ -15,7 +15,7 @@ from activities.approvals import Approvals
 from activities.case_records import CaseRecords
 from activities.commitments import Commitments
 from activities.customer_mail import CustomerMailer
-from activities.effects import StripeEffects
+from activities.effects import StripeEffects, utc_now
 from activities.event_catch_up import EventCatchUp
 from activities.holds import Holds
 from activities.incident_mails import ControllersKnown, IncidentMails
@@ -48,6 +48,7 @@ from settings.settings import Settings
 from workflows import dispatch, running
 
 from .queues import Activities, build_workers
+from .reaper import Reaper
 from .watch import Watch
 
 SEND_WITHIN = timedelta(seconds=10)
@@ -79,6 +80,7 @@ def build_activities(
             update_id=row.update_id,
             payload=row.payload,
             within=SEND_WITHIN,
+            age=utc_now() - row.created_at,
         )
 
     cases.watch(database, policy)
@@ -104,6 +106,7 @@ def build_activities(
     incident_mails = IncidentMails(database, mailer, known)
     alerts = Alerts(settings.alert_webhook_url, settings.public_url, web)
     watch = Watch(database, temporal, meter, probes, known, policy.incidents, send)
+    reaper = Reaper(database, temporal, alert=alerts.say, runtime=temporal.service_client.config.runtime)
     runs = Reconciliations(database, partial(running.is_over, temporal))
 
     async def close() -> None:
@@ -117,6 +120,9 @@ def build_activities(
         mails=(mailer.send,),
         main=(
             records.tell,
+            records.standing,
+            records.end,
+            records.abandon,
             records.usage,
             approvals.open_approval,
             approvals.climb_approval,
@@ -168,6 +174,7 @@ def build_activities(
         ),
         stripe=(
             effects.perform,
+            effects.settle,
             reads.subscription,
             reads.target,
             reads.preview,
@@ -196,6 +203,7 @@ def build_activities(
             mirror.look_up_invoices,
         ),
         watch=watch,
+        reaper=reaper,
         close=close,
     )
 
@@ -220,8 +228,9 @@ def build_stripe(
 
 async def hosted(
     stack: AsyncExitStack, settings: Settings, policy: Policy, temporal: Client
-) -> tuple[Database, Watch]:
-    """Runs the workers until the stack is closed; returns the records that they share, and what watches."""
+) -> tuple[Database, Watch, Reaper]:
+    """Runs the workers until the stack is closed; returns the records that they share, and what watches
+    beside them."""
     meter = HealthMeter()
     database = Database(settings.database_url)
     stack.push_async_callback(database.dispose)
@@ -231,4 +240,4 @@ async def hosted(
     stack.push_async_callback(activities.close)
     for worker in build_workers(temporal, activities, policy):
         await stack.enter_async_context(worker)
-    return database, activities.watch
+    return database, activities.watch, activities.reaper

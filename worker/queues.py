@@ -40,6 +40,7 @@ from workflows.reminder_sweep import ReminderSweepWorkflow
 from workflows.stripe_event import StripeEventWorkflow
 
 from .interceptors import Heartbeats
+from .reaper import Reaper
 from .watch import Watch
 
 WORKFLOWS: Sequence[type] = (
@@ -104,6 +105,7 @@ class Activities:
     mails: Sequence[Callable[..., Any]]
     stripe: Sequence[Callable[..., Any]]
     watch: Watch
+    reaper: Reaper
     close: Callable[[], Awaitable[None]]
     """To be awaited when no activity runs any more."""
 

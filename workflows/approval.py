@@ -22,8 +22,9 @@ with workflow.unsafe.imports_passed_through():
         SettleDecision,
     )
 
-from . import ids, options
+from . import ids
 from .approval_mails import ApprovalMails
+from .recorded import recorded
 
 
 @workflow.defn(name=ids.APPROVAL)
@@ -43,7 +44,10 @@ class ApprovalWorkflow:
     @workflow.run
     async def run(self, request: ApprovalInput) -> ApprovalOutcome:
         asking = True
-        self._ask(await self._open())
+        opened = await self._open()
+        if opened.outcome is not None:
+            return opened.outcome
+        self._ask(opened)
         while asking and not await self._answered():
             asking = await self._climb()
         if self._dismissed is None:
@@ -68,9 +72,7 @@ class ApprovalWorkflow:
             decide=decide,
             at=workflow.now(),
         )
-        settled: Settled = await workflow.execute_local_activity_method(
-            Approvals.settle_decision, order, **options.RECORD
-        )
+        settled: Settled = await recorded(Approvals.settle_decision, order)
         if settled.refusal is not None:
             raise ApplicationError(settled.refusal.message, type=settled.refusal.code, non_retryable=True)
         if settled.outcome is not None:
@@ -94,9 +96,7 @@ class ApprovalWorkflow:
 
     async def _open(self) -> OpenedApproval:
         order = OpenApproval(request=self._request, workflow=workflow.info().workflow_id, at=workflow.now())
-        opened: OpenedApproval = await workflow.execute_local_activity_method(
-            Approvals.open_approval, order, **options.RECORD
-        )
+        opened: OpenedApproval = await recorded(Approvals.open_approval, order)
         return opened
 
     def _ask(self, opened: OpenedApproval) -> None:
@@ -138,9 +138,7 @@ class ApprovalWorkflow:
             at=workflow.now(),
             request=self._request,
         )
-        climbed: OpenedApproval | None = await workflow.execute_local_activity_method(
-            Approvals.climb_approval, order, **options.RECORD
-        )
+        climbed: OpenedApproval | None = await recorded(Approvals.climb_approval, order)
         # Histories from before a ladder could skip a rung do not tell.
         climbed = climbed or OpenedApproval(rungs=self._rungs, rung=following)
         if climbed.rung < following:
@@ -156,9 +154,7 @@ class ApprovalWorkflow:
             number=count,
             at=workflow.now(),
         )
-        audience: Audience | None = await workflow.execute_local_activity_method(
-            Approvals.note_reminder, order, **options.RECORD
-        )
+        audience: Audience | None = await recorded(Approvals.note_reminder, order)
         self._audience = audience or self._audience
         key, rung = f"reminder:{self._number}:{count}", self._rungs[self._number]
         self._mails.ask(key, "review_reminder", rung, self._audience)
@@ -176,9 +172,7 @@ class ApprovalWorkflow:
                     "at": workflow.now(),
                 }
             )
-            self._outcome = await workflow.execute_local_activity_method(
-                Approvals.close_approval, order, **options.RECORD
-            )
+            self._outcome = await recorded(Approvals.close_approval, order)
 
     def _decided(self) -> ApprovalOutcome:
         assert self._outcome is not None

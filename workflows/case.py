@@ -28,9 +28,10 @@ with workflow.unsafe.imports_passed_through():
     from billing.messages import MailRequest
     from billing.operations import SYSTEM, Problem, Role, State
 
-from . import ids, options
+from . import ids
 from .kept_notes import KeptNotes
 from .outgoing_mails import OutgoingMails
+from .recorded import recorded
 from .story import Story, problem_of, refused
 
 CLOSED = Problem(code="not_closable", message="It was closed before.")
@@ -75,7 +76,7 @@ class CaseWorkflow:
         if self._close is not None:
             raise refused(CLOSED)
         order = OwnCase(operation=self._request.operation, person=take.person, at=workflow.now())
-        await workflow.execute_local_activity_method(CaseRecords.own_case, order, **options.RECORD)
+        await recorded(CaseRecords.own_case, order)
 
     @workflow.update
     async def close(self, close: CloseCase) -> None:
@@ -87,7 +88,7 @@ class CaseWorkflow:
             return
         order = NameMaker(operation=self._request.operation, close=close, at=workflow.now())
         self._named = close
-        await workflow.execute_local_activity_method(CaseRecords.name_maker, order, **options.RECORD)
+        await recorded(CaseRecords.name_maker, order)
         self._ask_maker(f"named:{order.at.isoformat()}", close)
 
     @workflow.update
@@ -105,7 +106,7 @@ class CaseWorkflow:
         order = DenyMaking(
             operation=self._request.operation, confirm=confirm, named_by=named.person, at=workflow.now()
         )
-        await workflow.execute_local_activity_method(CaseRecords.deny_making, order, **options.RECORD)
+        await recorded(CaseRecords.deny_making, order)
         told = {"person": confirm.person, "comment": confirm.comment}
         self._mail(f"denied:{order.at.isoformat()}", "case_denied", people=(named.person,), more=told)
 
@@ -113,9 +114,7 @@ class CaseWorkflow:
 
     async def _begin(self) -> CaseSoFar:
         step = CaseStep(operation=self._request.operation, at=workflow.now())
-        stands: CaseStands = await workflow.execute_local_activity_method(
-            CaseRecords.open_case, step, **options.RECORD
-        )
+        stands: CaseStands = await recorded(CaseRecords.open_case, step)
         found = self._request.found
         await self._story.flag_finance(NOTICES[found.object_kind], case_subject(found))
         so_far = CaseSoFar(next_at=stands.next_at)
@@ -141,9 +140,7 @@ class CaseWorkflow:
             at=workflow.now(),
             escalate=late and not so_far.escalated,
         )
-        stands: CaseStands = await workflow.execute_local_activity_method(
-            CaseRecords.remind_case, step, **options.RECORD
-        )
+        stands: CaseStands = await recorded(CaseRecords.remind_case, step)
         so_far = CaseSoFar(reminders=number, escalated=late, next_at=stands.next_at)
         people = (stands.owner,) if stands.owner else ()
         roles = () if stands.owner else (Role.BILLING_ADMIN,)
@@ -185,9 +182,7 @@ class CaseWorkflow:
             problem=problem,
             at=workflow.now(),
         )
-        result: dict[str, Any] = await workflow.execute_local_activity_method(
-            CaseRecords.end_case, order, **options.RECORD
-        )
+        result: dict[str, Any] = await recorded(CaseRecords.end_case, order)
         if result["told_the_maker_alone"]:
             found = self._request.found
             await self._story.flag_finance(NOTICES[found.object_kind], case_subject(found), number=2)
@@ -201,9 +196,7 @@ class CaseWorkflow:
         if self._request.found.amount is None:
             return None
         order = CountCase(operation=self._request.operation, person=close.done_by, at=workflow.now())
-        counted: CaseCounted = await workflow.execute_local_activity_method(
-            CaseRecords.count_case, order, **options.RECORD
-        )
+        counted: CaseCounted = await recorded(CaseRecords.count_case, order)
         return counted
 
     async def _noted_in_stripe(self) -> Problem | None:

@@ -3,19 +3,20 @@
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError
 
 with workflow.unsafe.imports_passed_through():
     from billing.credit import AcceptCredit, CreditInput, CreditSubject, ReviseCredit
     from billing.messages import Cancel
     from billing.notices import NoticeKind
     from billing.operations import Kind, Problem, State
+    from billing.standing import Standing
 
 from . import ids
 from .credit_issue import CreditIssue
 from .credit_reads import CreditReads
+from .life import live
 from .money_review import MoneyReview, Planned
-from .story import Ended, Story, problem_of
+from .story import Ended, Story
 from .waits import Waits
 
 
@@ -28,6 +29,7 @@ class CreditWorkflow:
         rules = request.policy.credit
         assert rules is not None, "the API takes no credit without a policy for it"
         self._wanted = request.wanted
+        self._asked = 0
         self._story = Story(
             organization=request.organization,
             operation=request.operation,
@@ -45,12 +47,7 @@ class CreditWorkflow:
 
     @workflow.run
     async def run(self, request: CreditInput) -> str:
-        end = await self._told()
-        self._waits.close()
-        await self._story.end(end)
-        await self._mail("ended", end)
-        await workflow.wait_condition(workflow.all_handlers_finished)
-        return end.state.value
+        return await live(self._story, self._waits, tell=self._told, unclear=self._differs, close=self._close)
 
     # --- What people send -----------------------------------------------------------------------------
 
@@ -87,36 +84,36 @@ class CreditWorkflow:
         self._wanted = revised.wanted
         self._issue.notes.learn(revised.note)
 
-    async def _told(self) -> Ended:
-        try:
-            subject = await self._review.agree()
-            self._waits.no_more_cancelling()
-            await self._issue.give(subject)
-        except Ended as early:
-            end = early
-        except (ActivityError, ChildWorkflowError, ApplicationError) as error:
-            # Only what comes before giving gets here: nothing was done in Stripe.
-            end = Ended(State.FAILED, "given up", problem_of(error))
+    async def _told(self, standing: Standing) -> Ended:
+        if not standing.begun:
+            subject = await self._review.agree(standing.last("checked"))
         else:
-            return await self._verified()
-        return end
-
-    async def _verified(self) -> Ended:
-        """Stripe is read back and the note kept; what is not as agreed waits for a person."""
-        number = 0
-        while (problem := await self._issue.verify()) is not None:
-            number += 1
-            accepted = await self._ask_what_next(problem, number)
-            if await self._issue.verify_note() is None:
-                report = self._issue.report | {"accepted_by": accepted.person, "comment": accepted.comment}
-                return Ended(
-                    State.COMPLETED,
-                    "accepted as Stripe has it",
-                    result=report,
-                    person=accepted.person,
-                    comment=accepted.comment,
-                )
+            subject = self._review.subject = CreditSubject.model_validate(standing.subject)
+            self._asked = standing.last("mismatch")
+            if standing.stage == "mismatched":
+                self._asked -= 1  # the same question once more
+        self._waits.no_more_cancelling()
+        await self._issue.give(subject)
+        problem = await self._issue.verify()
+        if problem is not None:
+            return await self._differs(problem)
         return Ended(State.COMPLETED, "given as agreed, with its note in Stripe", result=self._issue.report)
+
+    async def _differs(self, problem: Problem) -> Ended:
+        """What is not as agreed waits for a person, who takes it as Stripe has it."""
+        self._asked += 1
+        accepted = await self._ask_what_next(problem, self._asked)
+        unnoted = await self._issue.verify_note()
+        report = self._issue.report | {"accepted_by": accepted.person, "comment": accepted.comment}
+        if unnoted is not None:
+            report |= {"note_problem": unnoted.model_dump()}
+        return Ended(
+            State.COMPLETED,
+            "accepted as Stripe has it",
+            result=report,
+            person=accepted.person,
+            comment=accepted.comment,
+        )
 
     async def _ask_what_next(self, problem: Problem, number: int) -> AcceptCredit:
         await self._story.tell(
@@ -134,6 +131,9 @@ class CreditWorkflow:
         end = Ended(State.MISMATCHED, "mismatched", problem, result=self._issue.report)
         await self._mail(f"mismatch:{number}", end)
         return await self._waits.for_resolution()
+
+    async def _close(self, end: Ended) -> None:
+        await self._mail("ended", end)
 
     async def _mail(self, key: str, end: Ended) -> None:
         context: dict[str, Any] = {

@@ -19,8 +19,11 @@ from billing.delivery import Delivery
 from billing.operations import Problem
 
 from . import options
+from .running import STARTED_WITHIN
 
 OVERTAKEN = (RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.ABORTED)
+NEVER_TAKEN = (RPCStatusCode.INVALID_ARGUMENT,)
+"""What Temporal answers to a request that it would not take the next time either."""
 AGAIN = 0.05
 """Seconds."""
 
@@ -36,8 +39,12 @@ async def send(
     update_id: str,
     payload: dict[str, Any],
     within: timedelta,
+    age: timedelta = timedelta(0),
 ) -> Delivery:
     """Starts workflow `name`, or sends update `name` to a running one; never raises for a refusal.
+
+    `age` is how long ago it was noted: Temporal forgets workflows that have ended, and what is old enough
+    can only be for one of those.
 
     A repeated start finds the first run, a repeated update id gets the first result. An update that no
     worker has accepted `within` that time may be lost, so it counts as `later`.
@@ -65,7 +72,12 @@ async def send(
         return _later("no_worker", "No worker has taken it yet.")
     except RPCError as error:
         if action == "update" and error.status == RPCStatusCode.NOT_FOUND:
-            return await _not_running(client, workflow_id)
+            return await _not_running(client, workflow_id, age)
+        if error.status in NEVER_TAKEN:
+            return Delivery(
+                outcome="refused",
+                problem=Problem(code="refused_by_temporal", message=f"Temporal refused it: {error.message}"),
+            )
         return _later("temporal_unavailable", f"Temporal answered {error.status.name}.")
     except (TimeoutError, ConnectionError, RuntimeError):
         # The client raises RuntimeError while its first connection fails.
@@ -94,12 +106,13 @@ async def _update(
             return
 
 
-async def _not_running(client: Client, workflow_id: str) -> Delivery:
-    """Closed is final; never started may only mean that its start is still in the outbox."""
+async def _not_running(client: Client, workflow_id: str, age: timedelta) -> Delivery:
+    """Closed is final; never started may only mean that its start is still in the outbox, for a while."""
     try:
         await client.get_workflow_handle(workflow_id).describe()
-    except RPCError:
-        return _later("not_started", "The workflow has not been started yet.")
+    except RPCError as error:
+        if error.status != RPCStatusCode.NOT_FOUND or age <= STARTED_WITHIN:
+            return _later("not_started", "The workflow has not been started yet.")
     problem = Problem(code="already_ended", message="It had already ended when this arrived.")
     return Delivery(outcome="refused", problem=problem)
 

@@ -17,6 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.operations import Problem, Role
 
 from . import ids, options
+from .recorded import recorded
 
 
 @workflow.defn(name=ids.FINANCE_NOTICE)
@@ -33,11 +34,11 @@ class FinanceNoticeWorkflow:
     @workflow.run
     async def run(self, request: NoticeInput) -> None:
         opened = await self._open()
+        if opened.closed:
+            return
         self._mail("told", "notice", Role.FINANCE, opened)
         if not await self._acknowledged_by(opened):
-            await workflow.execute_local_activity_method(
-                Notices.escalate_notice, self._step(), **options.RECORD
-            )
+            await recorded(Notices.escalate_notice, self._step())
             self._mail("escalated", "notice_escalated", Role.CONTROLLER, opened)
             await workflow.wait_condition(lambda: self._acknowledged is not None)
         await workflow.wait_condition(workflow.all_handlers_finished)
@@ -46,9 +47,7 @@ class FinanceNoticeWorkflow:
     async def acknowledge(self, acknowledge: Acknowledge) -> None:
         """Records who has seen it, unless it tells of their own doing; again changes nothing."""
         await workflow.wait_condition(lambda: self._opened is not None)
-        problem: Problem | None = await workflow.execute_local_activity_method(
-            Notices.acknowledge_notice, self._step(acknowledge.person), **options.RECORD
-        )
+        problem: Problem | None = await recorded(Notices.acknowledge_notice, self._step(acknowledge.person))
         if problem is not None:
             raise ApplicationError(problem.message, type=problem.code, non_retryable=True)
         self._acknowledged = acknowledge
@@ -60,9 +59,7 @@ class FinanceNoticeWorkflow:
 
     async def _open(self) -> OpenedNotice:
         order = OpenNotice(request=self._request, workflow=workflow.info().workflow_id, at=workflow.now())
-        opened: OpenedNotice = await workflow.execute_local_activity_method(
-            Notices.open_notice, order, **options.RECORD
-        )
+        opened: OpenedNotice = await recorded(Notices.open_notice, order)
         self._opened = opened
         return opened
 

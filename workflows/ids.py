@@ -40,8 +40,10 @@ def approval_id(operation: str, round_: int) -> str:
     return f"apr_{operation.removeprefix('op_')}-{round_}"
 
 
-def approval_workflow(approval: str) -> str:
-    return f"approval-{approval}"
+def approval_workflow(approval: str, attempt: int = 1) -> str:
+    """`attempt` counts the workflows of one round: one that was ended from outside is followed by another."""
+    again = f"-again-{attempt - 1}" if attempt > 1 else ""
+    return f"approval-{approval}{again}"
 
 
 def notice_id(operation: str, kind: str, number: int = 1) -> str:

@@ -21,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
 from . import ids, options
 from .incident_release import Release
 from .incident_telling import Telling
+from .recorded import recorded
 from .story import refused
 
 
@@ -70,7 +71,7 @@ class IncidentWorkflow:
             raise refused(Problem(code="still_degraded", message=message))
         self._resolving = True
         order = ClearIncident(resolve=resolve, at=workflow.now())
-        await workflow.execute_local_activity_method(Incidents.clear_incident, order, **options.RECORD)
+        await recorded(Incidents.clear_incident, order)
         self._cleared = resolve
 
     # --- The steps ------------------------------------------------------------------------------------
@@ -164,7 +165,7 @@ class IncidentWorkflow:
 
     async def _keep(self, now: IncidentNow) -> None:
         kept = self._kept(now)
-        await workflow.execute_local_activity_method(Incidents.keep_incident, kept, **options.RECORD)
+        await recorded(Incidents.keep_incident, kept)
 
     def _kept(self, now: IncidentNow) -> IncidentKept:
         request = self._request

@@ -14,6 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.incident_messages import HeldStory, HoldsNext, IncidentInput, LetGo, NextHolds, StoriesOver
 
 from . import options
+from .recorded import recorded
 
 
 class Release:
@@ -96,19 +97,19 @@ class Release:
             at=workflow.now(),
             trial=trial,
         )
-        return await workflow.execute_local_activity_method(Incidents.next_holds, order, **options.RECORD)
+        return await recorded(Incidents.next_holds, order)
 
     async def _let_go(self, stories: tuple[HeldStory, ...], *, trial: bool = False) -> bool:
         """Whether any of them was told; one that has ended meanwhile is noted, and passed over."""
         if not stories:
             return False
         order = LetGo(component=self._component, stories=stories, at=workflow.now(), trial=trial)
-        await workflow.execute_local_activity_method(Incidents.let_go, order, **options.RECORD)
+        await recorded(Incidents.let_go, order)
         # Side by side: they are no more than `MOST_RELEASED`, and each costs two events.
         told = await asyncio.gather(*(self._tell(story) for story in stories))
         if over := tuple(story.hold for story, runs in zip(stories, told, strict=True) if not runs):
             gone = StoriesOver(holds=over, at=workflow.now())
-            await workflow.execute_local_activity_method(Incidents.note_stories_over, gone, **options.RECORD)
+            await recorded(Incidents.note_stories_over, gone)
         return any(told)
 
     async def _tell(self, story: HeldStory) -> bool:

@@ -23,6 +23,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.operations import Role
 
 from . import options
+from .recorded import recorded
 
 
 class Telling:
@@ -102,7 +103,7 @@ class Telling:
             self._has_alerted()
 
     async def _mail(self, mail: IncidentMail) -> None:
-        await workflow.execute_local_activity_method(IncidentMails.tell_organizations, mail, **options.RECORD)
+        await recorded(IncidentMails.tell_organizations, mail)
 
     def _mail_to(self, role: Role, key: str, template: str, kept: IncidentKept) -> IncidentMail:
         told = kept.model_dump(mode="json", exclude={"at", "alerted_at", "alerts", "recoveries"})

@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.notes import Note, note_metadata
     from billing.operations import Problem
 
-from . import options
+from .recorded import recorded
 from .story import Story
 
 
@@ -37,14 +37,14 @@ class KeptNotes:
     async def add(self, text: str, author: str) -> None:
         """One more note on the operation; the same by the same person again adds nothing."""
         order = AddNote(operation=self._story.operation, text=text, author=author, at=workflow.now())
-        await workflow.execute_local_activity_method(NoteRecords.add, order, **options.RECORD)
+        await recorded(NoteRecords.add, order)
 
     async def keep(
         self, kind: EffectKind, target: str, held: Mapping[str, str], payments: Sequence[str]
     ) -> Problem | None:
         """Writes into Stripe what its metadata lacks of our notes; None when nothing is missing any more."""
         query = NotesQuery(operation=self._story.operation)
-        notes = await workflow.execute_local_activity_method(NoteRecords.notes, query, **options.RECORD)
+        notes = await recorded(NoteRecords.notes, query)
         wanted = note_metadata(notes, payments)
         missing = {key: text for key, text in wanted.items() if held.get(key) != text}
         if not missing:

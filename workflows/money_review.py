@@ -13,8 +13,9 @@ with workflow.unsafe.imports_passed_through():
     from billing.operations import Kind, Message, Problem, State
     from billing.policy import MoneyPolicy
 
-from . import options
-from .story import Asked, Ended, Story, dismiss
+from .recorded import recorded
+from .review import reviewed
+from .story import Asked, Ended, Story
 from .waits import Waits
 
 Subject = TypeVar("Subject", bound=Message)
@@ -55,11 +56,12 @@ class MoneyReview(Generic[Subject]):
         self.subject: Subject | None = None
         """What is, or was last, asked for."""
 
-    async def agree(self) -> Subject:
-        """What may be done now.
+    async def agree(self, rounds: int = 0) -> Subject:
+        """What may be done now; `rounds` there were before, in an earlier run.
 
         Raises Ended when it is blocked, rejected, cancelled or left without an answer.
         """
+        self._round = rounds
         event = "checked against Stripe"
         while True:
             planned = await self._check(event)
@@ -79,6 +81,8 @@ class MoneyReview(Generic[Subject]):
                 case "changes_requested":
                     await self._await_revision(outcome)
                     event = "request revised"
+                case "superseded":
+                    event = "checked again"
                 case "rejected":
                     raise Ended(State.REJECTED, "rejected", person=outcome.person, comment=outcome.comment)
                 case "expired":
@@ -123,9 +127,7 @@ class MoneyReview(Generic[Subject]):
             round=self._round,
             at=workflow.now(),
         )
-        committed: Committed = await workflow.execute_local_activity_method(
-            Commitments.commit, order, **options.RECORD
-        )
+        committed: Committed = await recorded(Commitments.commit, order)
         if committed.problem is not None:
             raise Ended(State.BLOCKED, "not possible as asked", committed.problem)
         return committed
@@ -144,11 +146,7 @@ class MoneyReview(Generic[Subject]):
             rule=rule,
             revised=self._revised,
         )
-        approval = await self._story.start_review(asked, round_=self._round)
-        await self._waits.until(lambda: self._waits.cancelled is not None or approval.done())
-        if not approval.done():
-            await dismiss(approval)
-        return await approval
+        return await reviewed(self._story, self._waits, asked, round_=self._round)
 
     async def _await_revision(self, outcome: ApprovalOutcome) -> None:
         """An approver asked for changes: somebody sends a revised request, or takes it back."""

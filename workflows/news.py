@@ -9,7 +9,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.stripe_events import StripeEvents
     from billing.stripe_events import EventsQuery
 
-from . import options
+from .recorded import recorded
 
 EVENTS_FIRST = "events-first"
 """The patch since which stories don't look while they can count on being told."""
@@ -48,7 +48,5 @@ class News:
 
 async def _all_events_known() -> bool:
     query = EventsQuery(at=workflow.now())
-    known: bool = await workflow.execute_local_activity_method(
-        StripeEvents.events_known, query, **options.RECORD
-    )
+    known: bool = await recorded(StripeEvents.events_known, query)
     return known

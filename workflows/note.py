@@ -10,6 +10,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.notes import note_metadata
 
 from . import ids, options
+from .recorded import recorded
 from .stripe_calls import StripeCalls
 
 
@@ -23,8 +24,8 @@ class NoteWorkflow:
 
     @workflow.run
     async def run(self, request: NoteInput) -> int:
-        objects: list[NoteObject] = await workflow.execute_local_activity_method(
-            NoteRecords.note_objects, NotesQuery(operation=request.operation), **options.RECORD
+        objects: list[NoteObject] = await recorded(
+            NoteRecords.note_objects, NotesQuery(operation=request.operation)
         )
         for number, made in enumerate(objects):
             target = f"{made.customer}/{made.target}" if made.customer else made.target

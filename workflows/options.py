@@ -78,12 +78,24 @@ STRIPE_EVENT: dict[str, Any] = STRIPE_CALL | {"priority": EVENTS}
 FOLLOW = tuple(timedelta(seconds=seconds) for seconds in (10, 30, 60, 300, 900, 3600, 4 * 3600, 12 * 3600))
 """How long to wait between looks at what Stripe still works on; the last one repeats."""
 
+RECORD_AT_ONCE: dict[str, Any] = {
+    "start_to_close_timeout": timedelta(seconds=5),
+    # Less than the time after which a workflow task is reported as still going on.
+    "schedule_to_close_timeout": timedelta(seconds=6),
+    "retry_policy": RetryPolicy(initial_interval=timedelta(milliseconds=250), backoff_coefficient=2.0),
+}
+"""Short transactions, as local activities; see `workflows.recorded`."""
+
 RECORD: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=20),
-    "schedule_to_close_timeout": timedelta(days=7),
-    "retry_policy": PATIENT,
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=1),
+        backoff_coefficient=2.0,
+        maximum_interval=timedelta(minutes=1),
+    ),
+    "priority": PEOPLE,
 }
-"""Short transactions, as local activities."""
+"""The same while the records are away: a database is waited for, for as long as it takes."""
 
 MAIL: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=60),

@@ -1,30 +1,23 @@
 """A plan change: preview to the second, review of exactly these lines, one change in Stripe, verified."""
 
-from typing import Any
-
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from billing.messages import Cancel, Resolve, Revise
-    from billing.notices import NoticeKind
-    from billing.operations import Problem, State
-    from billing.plan_change import PlanChangeInput, ResultLines, Subject, verify
-    from billing.plan_change_params import apply_params, revert_params, schedule_params
-    from billing.plan_change_report import (
-        applied_report,
-        mismatch_problem,
-        schedule_gone_problem,
-        schedule_problem,
-    )
+    from billing.operations import State
+    from billing.plan_change import PlanChangeInput, Subject
+    from billing.plan_change_params import apply_params
+    from billing.standing import Standing
     from billing.stripe_events import StripeChanged
 
 from . import ids
-from .news import EVENTS_FIRST
+from .life import live
+from .plan_change_outcome import PlanChangeOutcome
 from .plan_change_reads import PlanChangeReads
 from .plan_change_review import PlanChangeReview, dump
+from .plan_change_schedule import PlanChangeSchedule
 from .plan_change_waits import PlanChangeWaits
-from .story import Ended, Story, problem_of
+from .story import Ended, Story
 
 
 @workflow.defn(name=ids.PLAN_CHANGE)
@@ -42,22 +35,18 @@ class PlanChangeWorkflow:
         )
         self._reads = PlanChangeReads(request, self._story.calls, self._waits.news)
         self._review = PlanChangeReview(request, self._story, self._reads, self._waits)
+        self._outcome = PlanChangeOutcome(self._story, self._reads, self._waits)
+        self._schedule = PlanChangeSchedule(self._story, self._reads, self._waits, self._outcome)
 
     @workflow.run
     async def run(self, request: PlanChangeInput) -> str:
-        try:
-            subject = await self._review.agree_on_lines()
-            if subject.effective == "now":
-                end = await self._change_now(subject)
-            else:
-                end = await self._change_at_period_end(subject)
-        except Ended as early:
-            end = early
-        except (ActivityError, ApplicationError) as error:
-            end = Ended(State.FAILED, "given up", problem_of(error))
-        await self._close(end)
-        await workflow.wait_condition(workflow.all_handlers_finished)
-        return end.state.value
+        return await live(
+            self._story,
+            self._waits,
+            tell=self._told,
+            unclear=self._outcome.unclear,
+            close=self._close,
+        )
 
     # --- What people and Stripe send ------------------------------------------------------------------
 
@@ -85,7 +74,18 @@ class PlanChangeWorkflow:
         """Stripe has told us of the subscription; what it is now, is read from Stripe."""
         self._waits.news.tell()
 
-    # --- Now ------------------------------------------------------------------------------------------
+    # --- The story ------------------------------------------------------------------------------------
+
+    async def _told(self, standing: Standing) -> Ended:
+        if standing.begun:
+            subject = self._review.subject = Subject.model_validate(standing.subject)
+            self._outcome.take_up(standing)
+        else:
+            subject = await self._review.agree_on_lines(standing.last("preview"))
+        self._outcome.subject = subject
+        if subject.effective == "period_end":
+            return await self._schedule.carried_out(subject, standing)
+        return await self._change_now(subject)
 
     async def _change_now(self, subject: Subject) -> Ended:
         self._waits.past_cancelling = True
@@ -103,131 +103,9 @@ class PlanChangeWorkflow:
             return Ended(State.DECLINED, "card declined; nothing was changed", applied.problem)
         if applied.outcome == "refused":
             return Ended(State.FAILED, "refused by Stripe", applied.problem)
-        return await self._verify(subject, await self._reads.result(subject, applied.key))
-
-    async def _verify(self, subject: Subject, found: ResultLines) -> Ended:
-        """What Stripe now holds is matched with what was approved; Finance gets the final figures."""
-        checked = verify(subject, found.lines)
-        report = applied_report(subject, found, checked)
-        await self._story.flag_finance(NoticeKind.PLAN_CHANGE_APPLIED, dump(subject) | {"result": report})
-        if checked.ok:
-            return Ended(State.COMPLETED, "verified: every line is as approved", result=report)
-        return await self._resolve_mismatch(subject, report, mismatch_problem(checked))
-
-    async def _resolve_mismatch(self, subject: Subject, report: dict[str, Any], problem: Problem) -> Ended:
-        """Stripe holds other lines than those approved: a person accepts or reverts them."""
-        self._waits.resolvable = True
-        await self._story.tell(
-            "mismatch",
-            "lines differ from those approved",
-            state=State.MISMATCHED,
-            stage="mismatched",
-            result=report,
-            error=problem,
-            allowed_actions=("accept", "revert"),
-            detail={"differences": report["differences"]},
-        )
-        context = {"state": "mismatched", "subject": dump(subject), "result": report}
-        await self._story.mail_requester("mismatch", "plan_change_ended", context)
-        resolve = await self._waits.for_resolution()
-        if resolve.action == "accept":
-            state, event, by = State.COMPLETED, "accepted as Stripe has it", "accepted_by"
-        else:
-            await self._revert(subject, resolve)
-            state, event, by = State.CANCELLED, "reverted to the former plan", "reverted_by"
-        result = report | {by: resolve.person, "comment": resolve.comment}
-        return Ended(state, event, result=result, person=resolve.person, comment=resolve.comment)
-
-    async def _revert(self, subject: Subject, resolve: Resolve) -> None:
-        await self._story.tell(
-            "reverting",
-            "reverting to the former plan",
-            actor=resolve.person,
-            state=State.RUNNING,
-            stage="reverting",
-            allowed_actions=(),
-        )
-        facts = await self._reads.facts()
-        reverted = await self._story.perform(
-            "revert", "subscription.update", subject.subscription, revert_params(subject, facts.period_start)
-        )
-        if reverted.outcome == "refused":
-            raise Ended(State.FAILED, "the former plan could not be restored", reverted.problem)
-
-    # --- At period end --------------------------------------------------------------------------------
-
-    async def _change_at_period_end(self, subject: Subject) -> Ended:
-        schedule = await self._schedule(subject)
-        self._waits.cancellable = True
-        report = {"schedule": schedule, "effective_at": subject.period_end, "verified": True}
-        await self._story.tell(
-            "scheduled",
-            "scheduled for the end of the period",
-            state=State.RUNNING,
-            stage="scheduled",
-            result=report,
-            allowed_actions=("cancel",),
-            detail=report,
-        )
-        shown = dump(subject) | {"result": report}
-        await self._story.flag_finance(NoticeKind.PLAN_CHANGE_SCHEDULED, shown)
-        await self._story.mail_requester("scheduled", "plan_change_scheduled", {"subject": shown})
-        gone = await self._until_changed(subject, schedule)
-        self._waits.no_more_cancelling()
-        if gone and self._waits.cancelled is None:
-            return Ended(State.FAILED, "the schedule was taken away in Stripe", schedule_gone_problem())
-        # Taken back, or done: a schedule that stayed would be in the way of the next change.
-        await self._release(schedule)
-        if not await self._reads.has_changed(subject):
-            return self._review.cancelled()
-        return await self._verify(subject, await self._reads.renewal(subject))
-
-    async def _until_changed(self, subject: Subject, schedule: str) -> bool:
-        """Waits for the end of the period or a cancellation; whether the change will never happen."""
-        try:
-            while (standing := await self._reads.standing(subject, schedule)) == "waits":
-                if self._waits.cancelled is not None:
-                    break
-                await self._waits.for_period_end(subject)
-        except ActivityError:
-            if workflow.patched(EVENTS_FIRST):
-                # What has been given up must not happen by itself later.
-                self._waits.no_more_cancelling()
-                await self._release(schedule)
-            raise
-        return standing == "gone"
-
-    async def _schedule(self, subject: Subject) -> str:
-        """Plans the change in Stripe; what can't be planned as approved is taken back at once."""
-        await self._story.tell(
-            "applying",
-            "scheduling the approved change",
-            state=State.RUNNING,
-            stage="applying",
-            allowed_actions=(),
-        )
-        created = await self._story.perform("schedule", "schedule.create", subject.subscription, {})
-        if created.outcome == "refused" or created.stripe_id is None:
-            raise Ended(State.FAILED, "refused by Stripe", created.problem)
-        phases = schedule_params(subject, created.detail["phase_start"], created.detail["phase_end"])
-        planned = await self._story.perform("phases", "schedule.update", created.stripe_id, phases)
-        if planned.outcome == "refused":
-            await self._release(created.stripe_id)
-            raise Ended(State.FAILED, "refused by Stripe", planned.problem)
-        if not await self._reads.planned(subject, created.stripe_id):
-            await self._release(created.stripe_id)
-            raise Ended(State.FAILED, "the schedule differs from what was approved", schedule_problem())
-        return created.stripe_id
-
-    async def _release(self, schedule: str) -> None:
-        """One that has run its course meanwhile refuses; what then holds is read afterwards."""
-        await self._story.perform("release", "schedule.release", schedule, {})
-
-    # --- The end --------------------------------------------------------------------------------------
+        return await self._outcome.verified()
 
     async def _close(self, end: Ended) -> None:
-        self._waits.close()
-        await self._story.end(end)
         context = {
             "state": end.state.value,
             "subject": dump(self._review.subject) or None,

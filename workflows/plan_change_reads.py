@@ -24,10 +24,11 @@ with workflow.unsafe.imports_passed_through():
         Wanted,
         build_subject,
     )
-    from billing.plan_change_checks import planned_as_approved, terms_after, unchangeable
+    from billing.plan_change_checks import ENDED, planned_as_approved, terms_after, unchangeable
 
 from . import options
-from .news import EVENTS_FIRST, News
+from .news import News
+from .recorded import recorded
 from .story import refused
 from .stripe_calls import StripeCalls
 
@@ -70,8 +71,6 @@ class PlanChangeReads:
 
     async def renewal(self, subject: Subject) -> ResultLines:
         """The renewal's lines, once its invoice is there."""
-        if not workflow.patched(EVENTS_FIRST):
-            return await self._renewal_by_looking(subject)
         delays = _delays_within(LATE_INVOICE * LATE_INVOICE_TRIES)
         while True:
             self._news.looking()
@@ -79,22 +78,15 @@ class PlanChangeReads:
             if found.invoice is not None or not await self._news.wait(delays):
                 return found
 
-    async def _renewal_by_looking(self, subject: Subject) -> ResultLines:
-        for _ in range(LATE_INVOICE_TRIES):
-            found = await self.result(subject, effect_key="")
-            if found.invoice is not None:
-                break
-            await workflow.sleep(LATE_INVOICE)
-        return found
-
-    async def standing(self, subject: Subject, schedule: str) -> Literal["waits", "changed", "gone"]:
+    async def standing(self, subject: Subject, schedule: str) -> Literal["waits", "changed", "gone", "ended"]:
         """Whether Stripe has moved the subscription on to the scheduled terms, or never will."""
         self._news.looking()
         facts = await self.facts(mirror=True)
         if _has_changed(facts, subject):
             return "changed"
-        gone = facts.schedule != schedule and workflow.patched(EVENTS_FIRST)
-        return "gone" if gone else "waits"
+        if facts.status in ENDED:
+            return "ended"
+        return "gone" if facts.schedule != schedule else "waits"
 
     async def has_changed(self, subject: Subject) -> bool:
         """Whether Stripe has moved the subscription on to the scheduled terms."""
@@ -112,7 +104,7 @@ class PlanChangeReads:
         usage_query = UsageQuery(organization=self._request.organization, currency=facts.currency)
         target, usage = await asyncio.gather(
             self._calls.call(StripeReads.target, target_query, options.STRIPE_CALL),
-            workflow.start_local_activity_method(Records.usage, usage_query, **options.RECORD),
+            recorded(Records.usage, usage_query),
         )
         query = PreviewQuery(
             facts=facts,

@@ -13,7 +13,8 @@ with workflow.unsafe.imports_passed_through():
 
 from .plan_change_reads import PlanChangeReads
 from .plan_change_waits import PlanChangeWaits
-from .story import Asked, Ended, Story, dismiss
+from .review import reviewed
+from .story import Asked, Ended, Story
 
 
 class PlanChangeReview:
@@ -29,11 +30,13 @@ class PlanChangeReview:
         self.subject: Subject | None = None
         """What is, or was last, under review."""
 
-    async def agree_on_lines(self) -> Subject:
+    async def agree_on_lines(self, rounds: int = 0) -> Subject:
         """Previews and asks for review until what was approved is still what Stripe would do.
 
-        Raises Ended when it is blocked, rejected, cancelled or left without an answer.
+        `rounds` there were before, in an earlier run. Raises Ended when it is blocked, rejected, cancelled
+        or left without an answer.
         """
+        self._round = rounds
         subject = await self._preview("preview taken")
         await self._story.flag_finance(NoticeKind.PLAN_CHANGE_REQUESTED, dump(subject))
         while True:
@@ -50,6 +53,8 @@ class PlanChangeReview:
                 case "changes_requested":
                     await self._await_revision(outcome)
                     subject = await self._preview("request revised")
+                case "superseded":
+                    subject = await self._preview("previewed again")
                 case "rejected":
                     raise Ended(State.REJECTED, "rejected", person=outcome.person, comment=outcome.comment)
                 case "expired":
@@ -95,11 +100,7 @@ class PlanChangeReview:
             calendar=rules.calendar,
             revised=self._revised,
         )
-        approval = await self._story.start_review(asked, round_=self._round)
-        await self._waits.until(lambda: self._waits.cancelled is not None or approval.done())
-        if not approval.done():
-            await dismiss(approval)
-        return await approval
+        return await reviewed(self._story, self._waits, asked, round_=self._round)
 
     async def _await_revision(self, outcome: ApprovalOutcome) -> None:
         """An approver asked for changes: somebody sends a revised request, or takes it back."""

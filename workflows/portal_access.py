@@ -23,8 +23,9 @@ with workflow.unsafe.imports_passed_through():
     )
     from billing.stripe_events import StripeChanged
 
-from . import ids, options
+from . import ids
 from .outgoing_mails import OutgoingMails
+from .recorded import recorded
 from .story import refused
 
 LOOK = timedelta(minutes=15)
@@ -110,9 +111,7 @@ class PortalAccessWorkflow:
                 policy=self._portal,
                 at=workflow.now(),
             )
-            await workflow.execute_local_activity_method(
-                PortalAccessRecords.mail_trouble_link, order, **options.RECORD
-            )
+            await recorded(PortalAccessRecords.mail_trouble_link, order)
         so_far = SoFar(subject=subject, say_missed_at=self._request.deadline)
         if self._how is None:
             self._mail("told", "portal_trouble", (Role.BILLING_ADMIN,), so_far)
@@ -190,9 +189,7 @@ class PortalAccessWorkflow:
         query = TroubleQuery(
             organization=self._request.organization, invoice=self._request.invoice, at=workflow.now()
         )
-        found: TroubleFound = await workflow.execute_local_activity_method(
-            PortalAccessRecords.find_access_trouble, query, **options.RECORD
-        )
+        found: TroubleFound = await recorded(PortalAccessRecords.find_access_trouble, query)
         return found
 
     def _subject(self, found: TroubleFound) -> dict[str, Any]:
@@ -231,9 +228,7 @@ class PortalAccessWorkflow:
             how=how,
             calendar=self._request.policy.calendars[self._portal.calendar] if with_calendar else None,
         )
-        return await workflow.execute_local_activity_method(
-            PortalAccessRecords.record_trouble, record, **options.RECORD
-        )
+        return await recorded(PortalAccessRecords.record_trouble, record)
 
     def _mail(
         self,

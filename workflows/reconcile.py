@@ -15,6 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.stripe_events import CatchUpDone, CatchUpPage
 
 from . import ids, options
+from .recorded import recorded
 from .story import problem_of
 
 WITH_ROWS = "reconciliations"
@@ -140,7 +141,7 @@ class ReconcileWorkflow:
 
     async def _reach(self, stage: str) -> None:
         at = RunAt(reconciliation=self._run, stage=stage)
-        await workflow.execute_local_activity_method(Reconciliations.reach_stage, at, **options.RECORD)
+        await recorded(Reconciliations.reach_stage, at)
 
     @property
     def _run(self) -> str:

@@ -1,20 +1,21 @@
 """A refund: checked, within authority or approved, issued once, followed to its end, closed with its note."""
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError
 
 with workflow.unsafe.imports_passed_through():
     from billing.messages import Cancel
     from billing.notices import NoticeKind
     from billing.operations import Kind, Problem, State
     from billing.refund import RefundInput, RefundSubject, ResolveRefund, ReviseRefund
+    from billing.standing import Standing
     from billing.stripe_events import StripeChanged
 
 from . import ids
+from .life import live
 from .money_review import MoneyReview, Planned
 from .refund_issue import RefundIssue
 from .refund_reads import RefundReads
-from .story import Ended, Story, problem_of
+from .story import Ended, Story
 from .waits import Waits
 
 
@@ -27,6 +28,7 @@ class RefundWorkflow:
         rules = request.policy.refund
         assert rules is not None, "the API takes no refund without a policy for it"
         self._wanted = request.wanted
+        self._failures = 0
         self._story = Story(
             organization=request.organization,
             operation=request.operation,
@@ -44,12 +46,14 @@ class RefundWorkflow:
 
     @workflow.run
     async def run(self, request: RefundInput) -> str:
-        end = await self._told()
-        if end is not None:
-            await self._close(end)
-        self._waits.close()
-        await workflow.wait_condition(workflow.all_handlers_finished)
-        return end.state.value if end is not None else State.COMPLETED.value
+        return await live(
+            self._story,
+            self._waits,
+            tell=self._told,
+            unclear=self._until_it_holds,
+            close=self._close,
+            watches=True,
+        )
 
     # --- What people and Stripe send ------------------------------------------------------------------
 
@@ -86,34 +90,32 @@ class RefundWorkflow:
         self._wanted = revised.wanted
         self._issue.notes.learn(revised.note)
 
-    async def _told(self) -> Ended | None:
+    async def _told(self, standing: Standing) -> Ended | None:
         """How it ended; None when it was completed and nothing came after."""
-        try:
-            problem = await self._issue.begin(await self._review.agree())
-        except Ended as early:
-            end = early
-        except (ActivityError, ChildWorkflowError, ApplicationError) as error:
-            # Only what comes before issuing gets here: nothing was done in Stripe.
-            end = Ended(State.FAILED, "given up", problem_of(error))
+        if not standing.begun:
+            subject = await self._review.agree(standing.last("checked"))
         else:
-            return await self._until_it_holds(problem)
-        return end
+            subject = self._review.subject = RefundSubject.model_validate(standing.subject)
+            self._failures = standing.last("failed")
+            if standing.stage == "refund_failed":
+                self._failures -= 1  # the same failure once more
+            self._issue.take_up(standing)
+        return await self._until_it_holds(await self._issue.begin(subject))
 
     async def _until_it_holds(self, problem: Problem | None) -> Ended | None:
         """Done when every part came through and stays through; a failure is never left to itself."""
-        failures = 0
         while True:
             after_success = problem is None
             if problem is None:
-                await self._completed(failures)
+                await self._completed(self._failures)
                 problem = await self._issue.watch()
                 if problem is None:
                     return None
-            failures += 1
-            resolve = await self._ask_what_next(problem, failures, after_success)
+            self._failures += 1
+            resolve = await self._ask_what_next(problem, self._failures, after_success)
             if resolve.action == "retry":
                 problem = await self._issue.again(resolve)
-            elif (problem := await self._issue.close_note(resolve)) is None:
+            else:
                 return await self._left_at_that(resolve)
 
     async def _completed(self, failures: int) -> None:
@@ -165,21 +167,24 @@ class RefundWorkflow:
         return await self._waits.for_resolution()
 
     async def _left_at_that(self, resolve: ResolveRefund) -> Ended:
-        """Closed by a person; what came through stays counted."""
+        """Closed by a person; what came through stays counted. Their comment is its note."""
+        unnoted = await self._issue.close_note(resolve)
         through = self._issue.came_through
+        report = self._issue.report()
+        if unnoted is not None:
+            report |= {"note_problem": unnoted.model_dump()}
         return Ended(
             State.COMPLETED if through else State.FAILED,
             "left at what came through" if through else "closed without a refund",
             None if through else self._issue.problem(),
-            result=self._issue.report(),
+            result=report,
             person=resolve.person,
             comment=resolve.comment,
             keeps=through,
+            settled=True,
         )
 
     async def _close(self, end: Ended) -> None:
-        self._waits.close()
-        await self._story.end(end)
         await self._mail_end("ended", end)
 
     async def _mail_end(self, key: str, end: Ended) -> None:

@@ -12,6 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.operations import Problem, State
     from billing.refund import RefundInput, RefundSubject, ResolveRefund, ReviseRefund, refund_params
     from billing.refund_report import Share, first_found, refund_report
+    from billing.standing import Standing
 
 from . import options
 from .kept_notes import KeptNotes
@@ -36,6 +37,7 @@ class RefundIssue:
         self._subject: RefundSubject  # what `begin` is given
         self._shares: list[Share] = []
         self._tries = self._looks = 0
+        self._standing: Standing | None = None
         self.notes = KeptNotes(story, request.note)
         self.news = News()
 
@@ -47,6 +49,11 @@ class RefundIssue:
     def report(self) -> dict[str, Any]:
         return refund_report(self._subject, self._shares)
 
+    def take_up(self, standing: Standing) -> None:
+        """Goes on where an earlier run was: every part is at its latest try."""
+        self._standing = standing
+        self._looks = max(standing.last("pending"), standing.last("requires_action"))
+
     async def begin(self, subject: RefundSubject) -> Problem | None:
         """Issues every part and follows it to its end; None when all came through.
 
@@ -54,16 +61,28 @@ class RefundIssue:
         """
         self._subject = subject
         currency = subject.amount.currency
-        self._shares = [Share(part=part, currency=currency) for part in subject.parts]
+        self._shares = [
+            Share(part=part, currency=currency, version=self._tried_before(number))
+            for number, part in enumerate(subject.parts)
+        ]
+        self._tries = max(share.version for share in self._shares)
+        first = self._tries == 0
+        taken_back = self._standing is not None and any(
+            one.step.startswith("cancel:") for one in self._standing.begun
+        )
         problem = await self._settled()
         statuses = {share.status for share in self._shares}
-        if "refused" in statuses and statuses <= {"refused", "not_tried"}:
+        if first and "refused" in statuses and statuses <= {"refused", "not_tried"}:
             raise Ended(State.FAILED, "refused by Stripe", problem)
-        if statuses == {"canceled"} and self._waits.cancelled is not None:
+        if statuses == {"canceled"} and (taken_back or self._waits.cancelled is not None):
             end = Ended.cancelled(self._waits.cancelled)
             end.result = self.report()
             raise end
         return problem
+
+    def _tried_before(self, number: int) -> int:
+        """Tries before the latest one, which is settled instead of made once more."""
+        return max(self._standing.version(f"refund:{number}") - 1, 0) if self._standing else 0
 
     async def again(self, resolve: ResolveRefund) -> Problem | None:
         """Tries what did not come through once more, as a new intent; None when all came through."""
@@ -83,7 +102,8 @@ class RefundIssue:
     async def watch(self) -> Problem | None:
         """A refund that succeeded can still fail: until the policy's days are over."""
         assert self._policy.refund is not None
-        days = _days_until(workflow.now() + timedelta(days=self._policy.refund.watch_days))
+        since = self._standing.closed_at if self._standing is not None else None
+        days = _days_until((since or workflow.now()) + timedelta(days=self._policy.refund.watch_days))
         while await self.news.wait(days):
             try:
                 await self._look(every=True)

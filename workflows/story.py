@@ -1,15 +1,18 @@
 """What every operation's story does in the same way: tell, perform, flag Finance, ask for review."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Self
 
 from temporalio import workflow
+from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import (
     ActivityError,
     ApplicationError,
     ChildWorkflowError,
     WorkflowAlreadyStartedError,
+    is_cancelled_exception,
 )
 from temporalio.workflow import ParentClosePolicy
 
@@ -19,7 +22,6 @@ with workflow.unsafe.imports_passed_through():
     from activities.records import Records
     from billing.effects import Effect, EffectKind, Performed
     from billing.messages import (
-        ApprovalInput,
         ApprovalOutcome,
         Cancel,
         MailRequest,
@@ -31,9 +33,22 @@ with workflow.unsafe.imports_passed_through():
     from billing.notices import NoticeKind
     from billing.operations import SYSTEM, Kind, Problem, State
     from billing.policy import Policy
+    from billing.standing import (
+        NOTES,
+        OPERATION_CLOSED,
+        Abandon,
+        EndedAs,
+        SettleBegun,
+        Standing,
+        StandingQuery,
+    )
 
 from . import ids, options
+from .recorded import recorded
 from .stripe_calls import StripeCalls
+
+TROUBLE = (ActivityError, ChildWorkflowError, ApplicationError)
+"""What a step may raise that is no bug: what went wrong, by `problem_of`."""
 
 
 class Ended(Exception):
@@ -41,7 +56,7 @@ class Ended(Exception):
 
     `person` is who brought the end about, with what comment; nobody did when it is None. With `keeps`
     only the money of these payments stays set aside; without, all of it does when it was completed, and none
-    otherwise.
+    otherwise. A failure is `settled` when a person has said so, or nothing can come of it any more.
     """
 
     def __init__(
@@ -54,10 +69,12 @@ class Ended(Exception):
         person: str | None = None,
         comment: str | None = None,
         keeps: tuple[str, ...] | None = None,
+        settled: bool = False,
     ) -> None:
         super().__init__(event)
         self.state, self.event, self.problem = state, event, problem
         self.result, self.person, self.comment = result, person, comment
+        self.settled = settled
         self.releases = keeps is not None or state is not State.COMPLETED
         self.keeps = keeps or ()
 
@@ -99,6 +116,35 @@ class Story:
         self.policy = policy
         self.calls = StripeCalls(organization, operation)
         """For what the story reads in Stripe; what it does there is performed."""
+        self.in_doubt = False
+        """Whether Stripe may have made something of it: then only a person says that it came to nothing."""
+        self._begun: set[tuple[str, int]] = set()
+
+    async def standing(self) -> Standing:
+        """Where the records say that it stands, as this run begins.
+
+        A run may follow one that was ended from outside. What that one has begun in Stripe is brought to its
+        end as it was begun, whatever this run would have sent.
+        """
+        standing = await recorded(Records.standing, StandingQuery(operation=self.operation))
+        self._begun = {(one.step, one.version) for one in standing.begun}
+        self.in_doubt = any(one.state != "refused" for one in standing.begun)
+        return standing
+
+    async def stopped(self) -> None:
+        """Its workflow was cancelled in Temporal: the operation ends with it, if nothing was begun in Stripe.
+
+        Otherwise it stays open, and the reaper has it run again.
+        """
+        order = Abandon(
+            operation=self.operation,
+            at=workflow.now(),
+            state=State.CANCELLED,
+            code="workflow_cancelled",
+            event="its workflow was cancelled",
+            message="An operator cancelled its workflow before anything was sent to Stripe.",
+        )
+        await asyncio.shield(recorded(Records.abandon, order))
 
     async def tell(
         self,
@@ -114,8 +160,6 @@ class Story:
         error: Problem | None = None,
         allowed_actions: tuple[str, ...] | None = None,
         stays_open: bool = False,
-        releases: bool = False,
-        keeps: tuple[str, ...] = (),
     ) -> None:
         """Records a step: its event, and what changes with it."""
         progress = Progress(
@@ -132,16 +176,16 @@ class Story:
             error=error,
             allowed_actions=allowed_actions,
             stays_open=stays_open,
-            releases=releases,
-            keeps=keeps,
         )
-        await workflow.execute_local_activity_method(Records.tell, progress, **options.RECORD)
+        await recorded(Records.tell, progress)
 
-    async def end(self, end: Ended) -> None:
+    async def end(self, end: Ended) -> EndedAs:
         """Records the end: the last event, the final state, and what the operation lets go with it."""
-        await self.tell(
-            "ended",
-            end.event,
+        ending = Progress(
+            operation=self.operation,
+            key="ended",
+            event=end.event,
+            at=workflow.now(),
             actor=end.person or SYSTEM,
             state=end.state,
             stage="done",
@@ -153,11 +197,25 @@ class Story:
             releases=end.releases,
             keeps=end.keeps,
         )
+        return await recorded(Records.end, ending)
 
     async def perform(
         self, step: str, kind: EffectKind, target: str, params: dict[str, Any], version: int = 1
     ) -> Performed:
         """Does one thing to Stripe, at most once; a higher `version` is a person's deliberate next try."""
+        doubted, moves_something = self.in_doubt, not kind.endswith(NOTES)
+        self.in_doubt = doubted or moves_something
+        performed = await self._performed(step, kind, target, params, version)
+        if performed.outcome == "refused":
+            self.in_doubt = doubted
+        return performed
+
+    async def _performed(
+        self, step: str, kind: EffectKind, target: str, params: dict[str, Any], version: int
+    ) -> Performed:
+        if (step, version) in self._begun:
+            order = SettleBegun(operation=self.operation, step=step, version=version)
+            return await self.calls.call(StripeEffects.settle, order, options.STRIPE_EFFECT)
         effect = Effect(
             organization=self.organization,
             operation=self.operation,
@@ -167,7 +225,13 @@ class Story:
             params=params,
             version=version,
         )
-        return await self.calls.call(StripeEffects.perform, effect, options.STRIPE_EFFECT)
+        try:
+            return await self.calls.call(StripeEffects.perform, effect, options.STRIPE_EFFECT)
+        except ActivityError as error:
+            if isinstance(error.cause, ApplicationError) and error.cause.type == OPERATION_CLOSED:
+                # It ended while this was on its way: nothing was sent, and the end that it has stands.
+                raise Ended(State.FAILED, "it had ended before", settled=True) from error
+            raise
 
     async def flag_finance(self, kind: NoticeKind, subject: dict[str, Any], number: int = 1) -> None:
         """Starts a notice that outlives this story until Finance has acknowledged it."""
@@ -187,41 +251,12 @@ class Story:
                 ids.FINANCE_NOTICE,
                 request,
                 id=ids.notice_workflow(notice),
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 parent_close_policy=ParentClosePolicy.ABANDON,
             )
         except WorkflowAlreadyStartedError:
-            # A reset story tells nobody twice.
+            # A story that runs again tells nobody twice.
             return
-
-    async def start_review(
-        self, asked: Asked, *, round_: int
-    ) -> workflow.ChildWorkflowHandle[Any, ApprovalOutcome]:
-        """Opens a review round on exactly this subject."""
-        approval = ids.approval_id(self.operation, round_)
-        ladder, calendars = self.policy.ladders[asked.ladder], self.policy.calendars
-        request = ApprovalInput(
-            approval=approval,
-            organization=self.organization,
-            operation=self.operation,
-            kind=asked.kind.value,
-            round=round_,
-            subject=asked.subject,
-            subject_hash=asked.subject_hash,
-            reason=asked.reason,
-            rule=asked.rule,
-            revised=asked.revised,
-            amount=asked.amount,
-            customer=asked.customer,
-            authority=self.policy.authority.get(asked.kind, {}) if asked.amount is not None else None,
-            counted=self.policy.counted_with(asked.kind) if asked.amount is not None else (),
-            requested_by=self.requested_by,
-            ladder=ladder,
-            calendar=calendars[asked.calendar],
-            calendars={step.calendar: calendars[step.calendar] for step in ladder if step.calendar},
-        )
-        return await workflow.start_child_workflow(
-            ids.APPROVAL, request, id=ids.approval_workflow(approval), result_type=ApprovalOutcome
-        )
 
     async def await_revision(self, round_: int, subject: dict[str, Any], outcome: ApprovalOutcome) -> None:
         """Tells the requester that an approver asked for changes."""
@@ -247,20 +282,16 @@ class Story:
         )
         try:
             await workflow.execute_activity_method(Mailer.send, request, **options.MAIL)
-        except ActivityError:
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
             workflow.logger.warning("mail %s of %s was given up", key, self.operation)
 
 
-async def dismiss(approval: workflow.ChildWorkflowHandle[Any, ApprovalOutcome]) -> None:
-    """Ends a review whose request was taken back, unless it was decided at the same moment."""
-    try:
-        await approval.signal("dismiss", "The request was taken back.")
-    except ApplicationError:
-        workflow.logger.info("%s was decided before it could be dismissed", approval.id)
-
-
 def problem_of(error: ActivityError | ChildWorkflowError | ApplicationError) -> Problem:
-    """Why the story was given up, for the admin."""
+    """Why the story was given up, for the admin. Raises CancelledError where that is why."""
+    if is_cancelled_exception(error):
+        raise asyncio.CancelledError from error
     cause = error if isinstance(error, ApplicationError) else error.cause
     if isinstance(cause, ApplicationError):
         return Problem(code=cause.type or "failed", message=cause.message)

@@ -14,6 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.incidents import Component
 
 from . import options
+from .recorded import recorded
 
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
@@ -93,13 +94,13 @@ class StripeCalls:
                 number=number,
                 at=workflow.now(),
             )
-            held = await workflow.execute_local_activity_method(Holds.hold, story, **options.RECORD)
+            held = await recorded(Holds.hold, story)
             if held.waiting:
                 await self._until_over(HoldQuery(hold=hold_id(id_, number), workflow=id_))
                 resume = ResumeStory(
                     operation=self._operation, workflow=id_, number=number, at=workflow.now()
                 )
-                await workflow.execute_local_activity_method(Holds.resume, resume, **options.RECORD)
+                await recorded(Holds.resume, resume)
             self._resumed_at = workflow.now().timestamp()
 
     async def _until_over(self, query: HoldQuery) -> None:
@@ -107,6 +108,6 @@ class StripeCalls:
             try:
                 await workflow.wait_condition(lambda: query.hold in self._released, timeout=wait)
             except TimeoutError:
-                if await workflow.execute_local_activity_method(Holds.still_held, query, **options.RECORD):
+                if await recorded(Holds.still_held, query):
                     continue
             return

@@ -8,6 +8,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.stripe_events import EventFollowed, SettleEvent, StripeChanged, StripeEventInput
 
 from . import ids, options
+from .recorded import recorded
 
 CHANGED = "stripe_changed"
 """The signal of the stories that follow something in Stripe."""
@@ -25,7 +26,7 @@ class StripeEventWorkflow:
         for waiting in followed.waiting:
             await self._wake(waiting, event.event)
         settle = SettleEvent(event=event.event, state=followed.state)
-        await workflow.execute_local_activity_method(StripeEvents.settle_event, settle, **options.RECORD)
+        await recorded(StripeEvents.settle_event, settle)
         return followed.state
 
     async def _wake(self, waiting: str, event: str) -> None:

@@ -1,0 +1,86 @@
+"""Where an operation stands by its records: every run of its story takes it up from there."""
+
+from typing import Any, Literal
+
+from pydantic import AwareDatetime
+
+from .operations import SYSTEM, Message, State
+
+OPERATION_CLOSED = "operation_closed"
+"""What a run is refused that comes after its operation's end: whoever re-executes it opens nothing again."""
+
+NOTES = ".note"
+"""How the kinds of effects end that only mirror a note: they move no money and change no terms."""
+
+
+class StandingQuery(Message):
+    operation: str
+
+
+class Begun(Message):
+    """An effect that an earlier run has begun: it may have happened, whatever became of that run."""
+
+    step: str
+    version: int
+    effect: str
+    state: str
+
+
+class Standing(Message):
+    """What the records know when a run of its story begins."""
+
+    state: State
+    stage: str
+    closed_at: AwareDatetime | None = None
+    subject: dict[str, Any] | None = None
+    """What was last agreed on, where an effect has begun."""
+    begun: tuple[Begun, ...] = ()
+    """In the order in which they were begun; notes apart."""
+    keys: tuple[str, ...] = ()
+    """Of the events that are on its timeline."""
+
+    def version(self, step: str) -> int:
+        """The latest try at a step; 0 when there was none."""
+        return max((one.version for one in self.begun if one.step == step), default=0)
+
+    def last(self, prefix: str) -> int:
+        """The highest number among the keys `prefix:number`; 0 when there is none."""
+        found = (key.removeprefix(f"{prefix}:") for key in self.keys if key.startswith(f"{prefix}:"))
+        return max((int(number) for number in found if number.isdecimal()), default=0)
+
+
+class SettleBegun(Message):
+    """An effect that an earlier run has begun is brought to its end, as it was begun."""
+
+    operation: str
+    step: str
+    version: int
+
+
+class Abandon(Message):
+    """The run of an operation's story is over, and the operation is not."""
+
+    operation: str
+    at: AwareDatetime
+    code: str
+    event: str
+    message: str
+    state: State = State.FAILED
+    actor: str = SYSTEM
+    comment: str | None = None
+    although_begun: bool = False
+    """Whether it ends although something was begun in Stripe: a person has looked, and says so."""
+
+
+class Abandoned(Message):
+    """`begun`: something was sent to Stripe, so it is not ended but has to run again. `closed`: it had ended
+    before."""
+
+    outcome: Literal["ended", "begun", "closed"]
+
+
+class EndedAs(Message):
+    """How an operation has ended, and whether it was by this end."""
+
+    state: State
+    ours: bool

@@ -1,0 +1,85 @@
+"""Stories that are ended from outside: terminated, cancelled, reset, at every stage.
+
+The same seed always gives the same schedule. Many go side by side in one house on a Temporal dev server: the
+time-skipping server does not tell a parent of its child's termination.
+"""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Blow = Literal["terminate", "cancel", "reset to its beginning", "reset to its last step"]
+Target = Literal["story", "review", "notice"]
+
+BLOWS: tuple[Blow, ...] = ("terminate", "cancel", "reset to its beginning", "reset to its last step")
+
+STAGES: Mapping[str, tuple[str, ...]] = {
+    "plan change": ("accepted", "review", "changes requested", "applying", "end"),
+    "plan change at period end": ("review", "applying", "scheduled"),
+    "mismatched plan change": ("mismatched",),
+    "refund": ("accepted", "issuing", "end"),
+    "reviewed refund": ("review", "issuing", "end"),
+    "failing refund": ("refund_failed",),
+    "credit": ("accepted", "issuing", "end"),
+    "reviewed credit": ("review", "changes requested", "issuing"),
+    "case": ("note_owed", "end"),
+    "portal access": ("waiting", "end"),
+    "reminder run": ("accepted", "end"),
+}
+"""By the kind of story: where it is struck. `end`: as soon as it is there, or on the way."""
+
+REVIEWED = ("plan change", "plan change at period end", "reviewed refund", "reviewed credit")
+NOTIFYING = ("plan change", "plan change at period end", "failing refund", "case")
+
+
+@dataclass(frozen=True)
+class Strike:
+    stage: str
+    target: Target
+    blow: Blow
+
+
+@dataclass(frozen=True)
+class Part:
+    name: str
+    story: str
+    strikes: tuple[Strike, ...]
+
+    def __str__(self) -> str:
+        told = "; ".join(f"at {one.stage}: {one.blow} the {one.target}" for one in self.strikes)
+        return f"{self.name}: {self.story}, {told}"
+
+
+def every_one() -> list[Part]:
+    """Each kind of story, at each stage, with each blow; and each review and notice, likewise."""
+    parts = []
+    for story, stages in STAGES.items():
+        for stage in stages:
+            for target in targets(story, stage):
+                for blow in BLOWS:
+                    name = f"{len(parts)}"
+                    parts.append(Part(name, story, (Strike(stage, target, blow),)))
+    return parts
+
+
+def targets(story: str, stage: str) -> tuple[Target, ...]:
+    more: tuple[Target, ...] = ()
+    if story in REVIEWED and stage == "review":
+        more = ("review",)
+    if story in NOTIFYING and stage in ("review", "refund_failed", "note_owed"):
+        more = (*more, "notice")
+    return ("story", *more)
+
+
+def schedule(seed: int) -> Part:
+    """What happens under this seed: a story and one to three blows, each at a stage not before the last."""
+    dice = random.Random(seed)
+    story = dice.choice(sorted(STAGES))
+    stages = STAGES[story]
+    places = sorted(dice.randrange(len(stages)) for _ in range(dice.choice((1, 1, 2, 2, 3))))
+    strikes = tuple(
+        Strike(stages[place], dice.choice(targets(story, stages[place])), dice.choice(BLOWS))
+        for place in places
+    )
+    return Part(f"seed {seed}", story, strikes)

@@ -1,0 +1,394 @@
+"""How a story goes on while it is ended from outside, and what must hold afterwards."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlmodel import col, select
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
+from temporalio.client import WorkflowExecutionStatus
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError
+from temporalio.testing import WorkflowEnvironment
+
+from api import portal_troubles
+from billing.operations import State
+from billing.reminder_runs import ReminderRunInput
+from db import outbox
+from db.migrate import upgrade_async
+from db.session import Database
+from db.tables import Approval, Commitment, Intent, Notice, Operation
+from sandbox.stripe.inprocess import StandIn
+from worker import reaper
+from worker.reaper import Reaper
+from workflows import ids
+
+from ... import money
+from ...builders import Tenant, a_customer, an_invoice, an_operation, store
+from ...case_rows import noticed
+from ...house import BIN, House, house
+from ...money_rows import a_payment, a_refund
+from ..stage import FAST_DEV_SERVER
+from . import Part, Strike
+
+PATIENCE = 60.0
+"""Seconds of worker time within which everything has an end, or goes on."""
+AT_A_TIME = 16
+LOOK_EVERY = 0.5
+COMMENT = {"comment": "As it is."}
+
+
+class Wrong(AssertionError):
+    """What must not be."""
+
+
+@dataclass
+class Theatre:
+    home: House
+    failures: list[str] = field(default_factory=list)
+    played: int = 0
+    struck: int = 0
+
+
+@asynccontextmanager
+async def theatre(folder: Path) -> AsyncIterator[Theatre]:
+    """A house on a dev server of its own, with a reaper that looks often."""
+    url = f"sqlite:///{folder / 'records.db'}"
+    await upgrade_async(url)
+    environment = await WorkflowEnvironment.start_local(
+        dev_server_existing_path=str(BIN / "temporal"),
+        dev_server_extra_args=FAST_DEV_SERVER,
+        dev_server_log_level="never",
+        data_converter=pydantic_data_converter,
+    )
+    database = Database(url)
+    async with environment:
+        with StandIn() as stand_in:
+            async with house(environment, database, stand_in) as home:
+                home.environment = None
+                home.patience = PATIENCE
+                looking = asyncio.create_task(_look(Reaper(database, environment.client)))
+                try:
+                    yield Theatre(home)
+                finally:
+                    looking.cancel()
+                    with suppress(asyncio.CancelledError):
+                        await looking
+    await database.dispose()
+
+
+async def _look(looking: Reaper) -> None:
+    while True:
+        with suppress(*reaper.UNREACHABLE):
+            await looking.look()
+        await asyncio.sleep(LOOK_EVERY)
+
+
+async def play(stage: Theatre, parts: Iterable[Part]) -> None:
+    """All of them, so many at a time; what goes wrong is in `failures`."""
+    places = asyncio.Semaphore(AT_A_TIME)
+
+    async def one(part: Part) -> None:
+        async with places:
+            acting = Acting(stage.home, part)
+            try:
+                await acting.act()
+            except Exception as error:
+                told = await acting.told()
+                stage.failures.append(f"{part}\n  {type(error).__name__}: {error}\n  {told}")
+            stage.played += 1
+            stage.struck += acting.struck
+
+    await asyncio.gather(*map(one, parts))
+
+
+class Acting:
+    """One story, in an organization of its own."""
+
+    tenant: Tenant
+
+    def __init__(self, home: House, part: Part) -> None:
+        self.home, self.part = home, part
+        self.operation = ""
+        self.struck = 0
+        self._asked_for_changes = False
+
+    async def act(self) -> None:
+        self.tenant = await self.home.shop.tenant(self.home.database, "starter")
+        strikes = list(self.part.strikes)
+        if strikes[0].stage == "accepted":
+            await self._begin()
+            await self._strike(strikes.pop(0))
+        else:
+            await self._begin()
+        async with asyncio.timeout(PATIENCE * 2):
+            while True:
+                operation = await self._row()
+                if strikes and await self._is_at(operation, strikes[0].stage):
+                    await self._strike(strikes.pop(0))
+                    continue
+                if operation.closed_at is not None:
+                    if strikes and strikes[0].stage == "end":
+                        await self._strike(strikes.pop(0))
+                    break
+                await self._go_on(operation, [one.stage for one in strikes])
+                await asyncio.sleep(0.05)
+        await self._check()
+
+    # --- What is asked for ----------------------------------------------------------------------------
+
+    async def _begin(self) -> None:
+        home, tenant, story = self.home, self.tenant, self.part.story
+        if story == "mismatched plan change":
+            self.operation = await home.ask(tenant)
+            await home.reviewed(tenant, self.operation)
+        elif story == "plan change at period end":
+            self.operation = await home.ask(tenant, effective="period_end")
+        elif story == "plan change":
+            self.operation = await home.ask(tenant)
+        elif story.endswith("refund"):
+            card = "pm_card_refundFail" if story == "failing refund" else "pm_card_visa"
+            customer = await money.customer(home.shop, tenant)
+            amount = 90_000 if story == "reviewed refund" else 1_000
+            payment = await money.pay(home.shop, customer, amount, card)
+            self.operation = await money.refund(home, tenant, payment, amount)
+        elif story.endswith("credit"):
+            customer = await money.customer(home.shop, tenant)
+            amount = 200_000 if story == "reviewed credit" else 1_000
+            self.operation = await money.credit(home, tenant, customer, amount)
+        elif story == "case":
+            customer_row = a_customer(tenant.id)
+            payment_row = a_payment(tenant.id, customer_id=customer_row.id)
+            refund_row = a_refund(tenant.id, payment_row.id)
+            await store(home.database, customer_row, payment_row, refund_row)
+            await noticed(home.database, refund_row, datetime.now(UTC))
+            self.operation = (await home.get(tenant.auditor, "/v1/cases?limit=100"))["data"][0]["id"]
+        elif story == "portal access":
+            await self._portal_trouble()
+        else:
+            await self._reminder_run()
+
+    async def _portal_trouble(self) -> None:
+        customer = a_customer(self.tenant.id)
+        invoice = an_invoice(customer)
+        await store(self.home.database, customer, invoice)
+        assert self.home.app is not None
+        context = self.home.app.state.context
+        async with self.home.database.transaction() as session:
+            start = await portal_troubles.notice(
+                session, context, invoice=invoice, cause="failures", at=datetime.now(UTC)
+            )
+        assert start is not None
+        self.operation = start.workflow_id.removeprefix("operation-")
+        context.dispatcher.hand_over(start)
+
+    async def _reminder_run(self) -> None:
+        home = self.home
+        document = home.policy.model_dump(mode="json", by_alias=True)
+        kind = "reminder_run"
+        operation = an_operation(
+            self.tenant, kind=kind, request={"dry_run": False}, policy=document, state="accepted"
+        )
+        await store(home.database, operation)
+        self.operation = operation.id
+        asked = ReminderRunInput(organization=self.tenant.id, operation=operation.id, policy=home.policy)
+        async with home.database.transaction() as session:
+            await outbox.enqueue(
+                session,
+                action=outbox.START,
+                workflow_id=ids.operation_workflow(operation.id),
+                name=ids.REMINDER_SWEEP,
+                payload=asked.model_dump(mode="json", by_alias=True),
+                at=datetime.now(UTC),
+            )
+
+    # --- What people do -------------------------------------------------------------------------------
+
+    async def _go_on(self, operation: Operation, ahead: list[str]) -> None:
+        """Whatever brings it on; what is refused is tried at the next look."""
+        home, tenant, id_ = self.home, self.tenant, self.operation
+        path = f"/v1/plan-changes/{id_}"
+        if operation.stage == "review":
+            await self._decide("changes requested" in ahead)
+        elif operation.stage == "changes_requested":
+            await self._revise(operation)
+        elif operation.state == "mismatched":
+            if operation.kind == "plan_change":
+                await home.post(tenant.controller, f"{path}/resolution", {"action": "accept"} | COMMENT)
+        elif operation.stage == "refund_failed":
+            await home.post(tenant.admin, f"/v1/refunds/{id_}/resolution", {"action": "close"} | COMMENT)
+        elif operation.stage == "scheduled":
+            await home.post(tenant.admin, f"{path}/cancel", {})
+        elif operation.stage == "note_owed":
+            await home.post(tenant.admin, f"/v1/cases/{id_}/close", {"note": "Made by hand."})
+        elif operation.stage == "waiting":
+            body = {"note": "Mailed them."}
+            await home.post(tenant.admin, f"/v1/portal/troubles/{id_}/close", body)
+
+    async def _decide(self, ask_for_changes: bool) -> None:
+        home, tenant = self.home, self.tenant
+        found = await home.get(tenant.auditor, f"/v1/operations/{self.operation}")
+        if not found["approval"]:
+            return
+        approval = await home.get(tenant.auditor, f"/v1/approvals/{found['approval']}")
+        if approval["state"] != "open":
+            return
+        if self.part.story == "mismatched plan change":
+            # Other terms than those that are approved, right under the change.
+            home.stand_in.fault(
+                "status", path=f"/v1/invoices.*{tenant.organization.stripe_subscription}", times=1, status=404
+            )
+        said = "request_changes" if ask_for_changes and not self._asked_for_changes else "approve"
+        self._asked_for_changes |= said == "request_changes"
+        body = {"decision": said, "subject_hash": approval["subject_hash"], "comment": "Seen."}
+        for who in (tenant.controller, tenant.legal):
+            await home.post(who, f"/v1/approvals/{approval['id']}/decision", body)
+
+    async def _revise(self, operation: Operation) -> None:
+        asked = dict(operation.request)
+        kind = {"plan_change": "plan-changes", "refund": "refunds", "credit": "credits"}[operation.kind]
+        body = {name: value for name, value in asked.items() if value is not None}
+        if operation.kind != "plan_change":
+            body["note"] = money.NOTE
+        await self.home.post(self.tenant.admin, f"/v1/{kind}/{operation.id}/revision", body)
+
+    # --- Blows ----------------------------------------------------------------------------------------
+
+    async def _is_at(self, operation: Operation, stage: str) -> bool:
+        at = {
+            "review": operation.stage == "review",
+            "changes requested": operation.stage == "changes_requested",
+            "applying": operation.stage in ("applying", "scheduled", "mismatched", "done"),
+            "issuing": operation.stage in ("issuing", "pending", "mismatched", "done"),
+            "end": operation.closed_at is not None,
+        }
+        return at.get(stage, operation.stage == stage)
+
+    async def _strike(self, strike: Strike) -> None:
+        workflow = await self._workflow(strike)
+        if workflow is None:
+            return
+        handle = self.home.temporal.get_workflow_handle(workflow)
+        try:
+            match strike.blow:
+                case "terminate":
+                    await handle.terminate("a test")
+                case "cancel":
+                    await handle.cancel()
+                case "reset to its beginning":
+                    await self._reset(workflow, first=True)
+                case "reset to its last step":
+                    await self._reset(workflow, first=False)
+        except RPCError:
+            return  # it was over, or not begun
+        self.struck += 1
+
+    async def _workflow(self, strike: Strike) -> str | None:
+        if strike.target == "story":
+            return ids.operation_workflow(self.operation)
+        async with self.home.database.reading() as session:
+            table = Approval if strike.target == "review" else Notice
+            found = await session.exec(select(table).where(table.operation_id == self.operation))
+            rows = list(found)
+        return rows[-1].workflow_id if rows else None
+
+    async def _reset(self, workflow: str, *, first: bool) -> None:
+        handle = self.home.temporal.get_workflow_handle(workflow)
+        run = (await handle.describe()).run_id
+        steps = [
+            event.event_id
+            async for event in handle.fetch_history_events()
+            if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+        ]
+        if not steps:
+            return
+        await self.home.temporal.workflow_service.reset_workflow_execution(
+            ResetWorkflowExecutionRequest(
+                namespace="default",
+                workflow_execution=WorkflowExecution(workflow_id=workflow, run_id=run),
+                reason="a test",
+                workflow_task_finish_event_id=steps[0] if first else steps[-1],
+                request_id=f"{run}-{self.struck}",
+            )
+        )
+
+    # --- What must hold -------------------------------------------------------------------------------
+
+    async def _check(self) -> None:
+        await asyncio.sleep(0.2)
+        operation = await self._row()
+        async with self.home.database.reading() as session:
+            of = self.operation
+            intents = list(await session.exec(select(Intent).where(Intent.operation_id == of)))
+            held = await session.exec(
+                select(Commitment).where(Commitment.operation_id == of, col(Commitment.released_at).is_(None))
+            )
+            aside = list(held)
+            waiting = await session.exec(
+                select(Approval).where(Approval.operation_id == of, Approval.state == "open")
+            )
+            reviews = list(waiting)
+        done = [one for one in intents if one.state == "done" and not one.effect.endswith(".note")]
+        unsettled = [one.step for one in intents if one.state == "open" and not one.effect.endswith(".note")]
+        _hold(not reviews, f"an approval is open: {[one.id for one in reviews]}")
+        _hold(not unsettled, f"nobody knows what became of {unsettled}")
+        if self.part.story in ("refund", "reviewed refund", "credit", "reviewed credit"):
+            _hold(len(done) <= 1, f"given more than once: {[one.step for one in done]}")
+            completed = operation.state == State.COMPLETED.value
+            _hold(completed == bool(done), f"{operation.state}, with {len(done)} effects")
+            _hold(bool(aside) == bool(done), f"{len(aside)} parts set aside after {len(done)} effects")
+        if self.part.story == "failing refund":
+            _hold(not aside, "money stays set aside for what came to nothing")
+        if operation.kind == "plan_change":
+            await self._check_plan(operation)
+
+    async def _check_plan(self, operation: Operation) -> None:
+        subscription = await self.home.shop.subscription(self.tenant)
+        price = subscription["items"].data[0].price.id
+        changed = price == self.home.shop.price["growth", "month"]
+        completed = operation.state == State.COMPLETED.value
+        _hold(changed == completed, f"{operation.state}, while Stripe has {'changed' if changed else 'not'}")
+        _hold(subscription.schedule is None, "a schedule stays in the way")
+        again = await self.home.ask(self.tenant, plan="growth", seats=9)
+        await self.home.post(self.tenant.admin, f"/v1/plan-changes/{again}/cancel", {})
+
+    async def _row(self) -> Operation:
+        async with self.home.database.reading() as session:
+            found = await session.get(Operation, self.operation)
+        assert found is not None
+        return found
+
+    async def told(self) -> str:
+        """What is known of it, for whoever has to mend it."""
+        if not self.operation:
+            return "not begun"
+        row = await self._row()
+        lines = [f"{row.state}/{row.stage} {row.error}", *(await self._events())]
+        with suppress(RPCError):
+            handle = self.home.temporal.get_workflow_handle(ids.operation_workflow(self.operation))
+            found = await handle.describe()
+            attempt = found.raw_description.pending_workflow_task.attempt
+            lines.append(f"workflow {found.status and found.status.name}, attempt {attempt}")
+            if found.status == WorkflowExecutionStatus.RUNNING:
+                pending = found.raw_description.pending_activities
+                lines += [f"{one.activity_type.name}: {one.last_failure.message}" for one in pending]
+        return "\n  ".join(lines)
+
+    async def _events(self) -> list[str]:
+        page = await self.home.get(self.tenant.auditor, f"/v1/operations/{self.operation}/timeline?limit=100")
+        events: list[dict[str, Any]] = page["data"]
+        return [event["event"] for event in events]
+
+
+def _hold(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise Wrong(otherwise)
+
+
+SOON = timedelta(seconds=PATIENCE)

@@ -1,0 +1,29 @@
+"""How workflows write and read the records: at once, and through an outage without a long history."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, TimeoutError
+
+from . import options
+
+Asked = TypeVar("Asked")
+Answer = TypeVar("Answer")
+
+
+async def recorded(activity: Callable[[Any, Asked], Awaitable[Answer]], arg: Asked) -> Answer:
+    """The answer of a short transaction, which may be repeated; however long the records are away.
+
+    As a local activity it costs nothing of its own, but one that fails for long would keep its workflow task
+    open, which writes to the history again and again and keeps updates waiting. So after a few seconds it
+    becomes an activity: Temporal tries that again and again, and nothing of it is in the history but its end.
+    """
+    try:
+        done: Answer = await workflow.execute_local_activity_method(activity, arg, **options.RECORD_AT_ONCE)
+        return done
+    except ActivityError as error:
+        if not isinstance(error.cause, TimeoutError):
+            raise
+    answer: Answer = await workflow.execute_activity_method(activity, arg, **options.RECORD)
+    return answer
