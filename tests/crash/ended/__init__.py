@@ -53,7 +53,7 @@ class Part:
 
 def every_one() -> list[Part]:
     """Each kind of story, at each stage, with each blow; and each review and notice, likewise."""
-    parts = []
+    parts: list[Part] = []
     for story, stages in STAGES.items():
         for stage in stages:
             for target in targets(story, stage):

@@ -32,7 +32,7 @@ from workflows import ids
 from ... import money
 from ...builders import Tenant, a_customer, an_invoice, an_operation, store
 from ...case_rows import noticed
-from ...house import BIN, House, house
+from ...house import BIN, House, house, until
 from ...money_rows import a_payment, a_refund
 from ..stage import FAST_DEV_SERVER
 from . import Part, Strike
@@ -153,7 +153,7 @@ class Acting:
         elif story == "plan change":
             self.operation = await home.ask(tenant)
         elif story.endswith("refund"):
-            card = "pm_card_refundFail" if story == "failing refund" else "pm_card_visa"
+            card = "pm_card_refundFailAtOnce" if story == "failing refund" else "pm_card_visa"
             customer = await money.customer(home.shop, tenant)
             amount = 90_000 if story == "reviewed refund" else 1_000
             payment = await money.pay(home.shop, customer, amount, card)
@@ -166,7 +166,7 @@ class Acting:
             customer_row = a_customer(tenant.id)
             payment_row = a_payment(tenant.id, customer_id=customer_row.id)
             refund_row = a_refund(tenant.id, payment_row.id)
-            await store(home.database, customer_row, payment_row, refund_row)
+            await store(home.database, customer_row, payment_row)
             await noticed(home.database, refund_row, datetime.now(UTC))
             self.operation = (await home.get(tenant.auditor, "/v1/cases?limit=100"))["data"][0]["id"]
         elif story == "portal access":
@@ -240,15 +240,29 @@ class Acting:
         if approval["state"] != "open":
             return
         if self.part.story == "mismatched plan change":
-            # Other terms than those that are approved, right under the change.
-            home.stand_in.fault(
-                "status", path=f"/v1/invoices.*{tenant.organization.stripe_subscription}", times=1, status=404
-            )
+            # Somebody else changes it between our re-check and our update.
+            path = f"/v1/subscriptions/{tenant.organization.stripe_subscription}$"
+            home.stand_in.fault("lock_timeout", method="POST", path=path, times=1)
         said = "request_changes" if ask_for_changes and not self._asked_for_changes else "approve"
         self._asked_for_changes |= said == "request_changes"
         body = {"decision": said, "subject_hash": approval["subject_hash"], "comment": "Seen."}
         for who in (tenant.controller, tenant.legal):
             await home.post(who, f"/v1/approvals/{approval['id']}/decision", body)
+        if self.part.story == "mismatched plan change":
+            await self._changed_by_somebody_else()
+
+    async def _changed_by_somebody_else(self) -> None:
+        async def refused_once() -> bool:
+            lines = self.home.stand_in.requests()
+            mine = f"/v1/subscriptions/{self.tenant.organization.stripe_subscription}"
+            return any(line["fault"] == "lock_timeout" and line["path"] == mine for line in lines)
+
+        await until(refused_once, lambda: "the change was not tried", PATIENCE)
+        subscription = await self.home.shop.subscription(self.tenant)
+        item = {"id": subscription["items"].data[0].id, "quantity": 9}
+        await self.home.shop.client.v1.subscriptions.update_async(
+            subscription.id, {"items": [item], "proration_behavior": "always_invoice"}
+        )
 
     async def _revise(self, operation: Operation) -> None:
         asked = dict(operation.request)
@@ -293,10 +307,14 @@ class Acting:
         if strike.target == "story":
             return ids.operation_workflow(self.operation)
         async with self.home.database.reading() as session:
-            table = Approval if strike.target == "review" else Notice
-            found = await session.exec(select(table).where(table.operation_id == self.operation))
-            rows = list(found)
-        return rows[-1].workflow_id if rows else None
+            rows: list[str]
+            if strike.target == "review":
+                review = Approval.operation_id == self.operation
+                rows = list(await session.exec(select(Approval.workflow_id).where(review)))
+            else:
+                notice = Notice.operation_id == self.operation
+                rows = list(await session.exec(select(Notice.workflow_id).where(notice)))
+        return rows[-1] if rows else None
 
     async def _reset(self, workflow: str, *, first: bool) -> None:
         handle = self.home.temporal.get_workflow_handle(workflow)
