@@ -19,6 +19,7 @@ from billing.customer_mail_text import (
     variables,
 )
 from billing.languages import is_offered, spoken
+from billing.mail_links import stray_link
 from billing.mail_phrases import ENGLISH
 from billing.text import one_line
 from db.customer_mail_content import Content
@@ -81,6 +82,9 @@ class Sender:
             try:
                 values = variables(name, facts, at, link, opt_out)
                 words = compiled(Words(own.subject, own.text, own.html)).render(values)
+                if stray_link(words, (link, opt_out)):
+                    # The check of the template could not see what a name or a condition makes of it.
+                    words, failed = None, own.language
             except SPOILT:
                 failed = own.language  # what could be rendered when it was saved; the mail goes out in ours
         if words is None:

@@ -10,6 +10,8 @@ UNFIT = (
     "template_subject_unfit",
     "template_link_missing",
     "template_opt_out_missing",
+    "template_link_foreign",
+    "template_link_altered",
     "template_fails",
 )
 """What keeps a template from being used."""
@@ -59,6 +61,32 @@ MAIL_TEMPLATES: dict[str, Entry] = {
         "There is no way to end reminders",
         "text: for an overdue invoice it does not show opt_out, by which customers end reminders. "
         "Add {{ opt_out }}, as it is.",
+        "/text",
+    ),
+    "template_author": Entry(
+        403,
+        "Somebody else has to approve it",
+        "You wrote this draft, or one that it took the place of: have another billing admin, the controller "
+        "or Legal read and approve it.",
+    ),
+    "template_version_changed": Entry(
+        409,
+        "The draft is another one now",
+        "The draft is version 3 now: read it, and approve that one if it is right.",
+        "/version",
+    ),
+    "template_link_foreign": Entry(
+        422,
+        "Only links of ours may be in it",
+        "html, line 2: https://example.com is, or could be read as, a link that is not ours, or something "
+        "around ours. Use {{ link }} and {{ opt_out }} with spaces around them, mail addresses, and no other "
+        "addresses, images or forms.",
+        "/html",
+    ),
+    "template_link_altered": Entry(
+        422,
+        "The link has to stay as it is",
+        "text, line 2: link is changed or put together with something. Show it as it is, by itself.",
         "/text",
     ),
     "template_fails": Entry(

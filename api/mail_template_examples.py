@@ -15,11 +15,31 @@ TEMPLATE: Example = WORDS | {
     "name": "reminder",
     "language": "en",
     "source": "own",
-    "updated_by": OPERATION["requested_by"],
-    "updated_at": "2026-04-16T00:00:00Z",
+    "state": "draft",
+    "version": 1,
+    "written_by": OPERATION["requested_by"],
+    "written_at": "2026-04-16T00:00:00Z",
+    "approved_by": None,
+    "approved_at": None,
+    "retired_by": None,
+    "retired_at": None,
 }
+APPROVE: Example = {"version": 1}
+APPROVED: Example = TEMPLATE | {
+    "state": "approved",
+    "approved_by": "per_01K4YV0B3R8N6W2C9D5F7H1J2M",
+    "approved_at": "2026-04-16T09:00:00Z",
+}
+RETIRED: Example = APPROVED | {
+    "state": "retired",
+    "retired_by": OPERATION["requested_by"],
+    "retired_at": "2026-04-17T09:00:00Z",
+}
+_BUILT_IN = dict.fromkeys(
+    ("state", "version", "written_by", "written_at", "approved_by", "approved_at", "retired_by", "retired_at")
+)
 TEMPLATES: Example = {
-    "data": [TEMPLATE | {"source": "built_in", "updated_by": None, "updated_at": None}, TEMPLATE],
+    "data": [TEMPLATE | {"source": "built_in"} | _BUILT_IN, APPROVED],
     "variables": dict(VARIABLES),
     "filters": list(FILTERS),
 }

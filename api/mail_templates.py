@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path
+from fastapi import Query as QueryOf
 from pydantic import AfterValidator, Field
 from starlette.concurrency import run_in_threadpool
 
@@ -12,14 +13,16 @@ from billing.languages import known_tag
 from billing.mail_phrases import PHRASES
 from billing.mail_template_checks import FILTERS, Fault, validate
 from billing.mail_template_examples import SO, Case, preview
-from db import mail_templates, mirror
+from billing.mail_template_review import APPROVERS, why_not
+from db import mail_templates, mirror, portal_networks
 from db.tables import MailTemplate
 
+from . import examples, views
 from . import mail_template_examples as shown
-from .auth import AnyCaller, BillingAdmin
+from .auth import Actor, AnyCaller, BillingAdmin
 from .context import InContext, now
 from .mail_template_catalogue import UNFIT
-from .models import Answer, Body, plain
+from .models import Answer, Body, Listed, Query, plain
 from .openapi import WITH_BODY, answers, body_example
 from .problems import ApiProblem, not_found
 from .validation import FieldError
@@ -66,19 +69,31 @@ class TemplateAnswer(Answer):
     name: Name
     language: str = Field(description="A language tag; * for any")
     source: Literal["own", "built_in"]
+    state: Literal["draft", "approved", "retired"] | None = Field(
+        description="Only approved words are mailed; null: built in"
+    )
+    version: int | None
     subject: str
     text: str
     html: str | None
-    updated_by: str | None
-    updated_at: datetime | None
+    written_by: str | None
+    written_at: datetime | None
+    approved_by: str | None
+    approved_at: datetime | None
+    retired_by: str | None
+    retired_at: datetime | None
 
 
 class TemplatesAnswer(Answer):
-    """All there are; a template of your own replaces the built-in one of its language."""
+    """All there are; an approved template of your own replaces the built-in one of its language."""
 
     data: list[TemplateAnswer]
     variables: dict[str, str] = Field(description="What a template can show")
     filters: list[str] = Field(description="What can be done with it")
+
+
+class ApproveBody(Body):
+    version: int = Field(ge=1, description="The draft that you have read; another one is not approved")
 
 
 class MailAnswer(Answer):
@@ -107,30 +122,83 @@ async def list_templates(who: AnyCaller, context: InContext) -> TemplatesAnswer:
 async def put_template(
     name: MailName, language: Language, body: WordsBody, who: BillingAdmin, context: InContext
 ) -> TemplateAnswer:
-    """For mails that are sent from now on. It is tried out on invoices of every kind first."""
+    """A draft, tried out on invoices of every kind. Nothing is mailed in its words before somebody else
+    approves it; until then the words in use stay in use."""
     await _check(name, body)
-    row = MailTemplate(
-        organization_id=who.organization,
-        name=name,
-        language=language,
-        subject=body.subject,
-        text=body.text,
-        html=body.html,
-        updated_by=who.person,
-        updated_at=now(),
-    )
-    answer = _answer(row)
     async with context.database.transaction() as session:
-        if not await mail_templates.put(session, row):
+        draft = await mail_templates.add_draft(
+            session,
+            who.organization,
+            name,
+            language,
+            subject=body.subject,
+            text=body.text,
+            html=body.html,
+            by=who.person,
+            at=now(),
+        )
+        if draft is None:
             raise ApiProblem.usual("too_many_templates")
-    return answer
+        return _answer(draft)
+
+
+@router.post(
+    "/{name}/{language}/approve",
+    summary="Approve a mail template",
+    responses=answers(
+        {200: shown.APPROVED},
+        *WITH_BODY,
+        "role_missing",
+        "not_found",
+        "language_unknown",
+        "template_author",
+        "template_version_changed",
+    ),
+    openapi_extra=body_example(shown.APPROVE),
+)
+async def approve_template(
+    name: MailName, language: Language, body: ApproveBody, who: Actor, context: InContext
+) -> TemplateAnswer:
+    """Mails are sent in its words from now on. For a billing admin, the controller or Legal, and not for
+    anybody who wrote it or a draft before it."""
+    who.needs(*sorted(APPROVERS))
+    async with context.database.transaction() as session:
+        await portal_networks.lock(session, who.organization)
+        before = await mail_templates.versions(session, who.organization, name, language)
+        draft = next((one for one in before if one.state == mail_templates.DRAFT), None)
+        if draft is None:
+            raise not_found()
+        refusal = why_not(who.person, who.roles, mail_templates.authors(before))
+        if refusal is not None:
+            raise ApiProblem.usual(refusal)
+        if draft.version != body.version:
+            detail = (
+                f"The draft is version {draft.version} now: read it, and approve that one if it is right."
+            )
+            raise ApiProblem.at("template_version_changed", detail, "/version")
+        await mail_templates.approve(session, draft, before, by=who.person, at=now())
+        return _answer(draft)
+
+
+@router.get(
+    "/{name}/{language}/versions",
+    summary="List a mail template's versions",
+    responses=answers({200: examples.listed(shown.TEMPLATE)}, "invalid_request", "language_unknown"),
+)
+async def list_versions(
+    name: MailName, language: Language, query: Annotated[Query, QueryOf()], who: AnyCaller, context: InContext
+) -> Listed[TemplateAnswer]:
+    """Who wrote, approved and retired each, the newest first. None is ever changed or deleted."""
+    async with context.database.reading() as session:
+        rows = await mail_templates.versions(session, who.organization, name, language)
+    return views.sliced(rows, lambda row: row.id, _answer, query.limit, query.cursor)
 
 
 @router.delete(
     "/{name}/{language}",
     summary="Delete a mail template",
     responses=answers(
-        {200: shown.TEMPLATE},
+        {200: shown.RETIRED},
         "role_missing",
         "not_found",
         "invalid_request",
@@ -142,12 +210,13 @@ async def put_template(
 async def delete_template(
     name: MailName, language: Language, who: BillingAdmin, context: InContext
 ) -> TemplateAnswer:
-    """The answer is what it was. The built-in words hold again; those can't be deleted."""
+    """The words in use and the draft are retired, and kept as versions. The built-in words hold again; those
+    can't be deleted."""
     async with context.database.transaction() as session:
-        row = await mail_templates.delete(session, who.organization, name, language)
-    if row is None:
-        raise not_found()
-    return _answer(row)
+        row = await mail_templates.retire(session, who.organization, name, language, by=who.person, at=now())
+        if row is None:
+            raise not_found()
+        return _answer(row)
 
 
 @router.post(
@@ -186,10 +255,24 @@ def _blamed(fault: Fault) -> FieldError:
     return FieldError("body", f"/{fault.field}", fault.code, fault.message)
 
 
+_OF_VERSIONS = (
+    *(
+        "state",
+        "version",
+        "written_by",
+        "written_at",
+        "approved_by",
+        "approved_at",
+        "retired_by",
+        "retired_at",
+    ),
+)
+
+
 def _ours(name: Name, language: str) -> TemplateAnswer:
     words = built_in(name, language)
     return TemplateAnswer(
-        name=name, language=language, source="built_in", **words._asdict(), updated_by=None, updated_at=None
+        name=name, language=language, source="built_in", **words._asdict(), **dict.fromkeys(_OF_VERSIONS)
     )
 
 

@@ -6,11 +6,12 @@ neither is let through: no loops, no calls, no arithmetic, nothing that multipli
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeGuard
 
 from jinja2 import Template, TemplateSyntaxError, nodes
 
 from .customer_mail_text import LONGEST_SUBJECT, SPOILT, VARIABLES, Name, environment
+from .mail_links import in_html, in_text
 from .mail_template_examples import CASES, LINK, OPT_OUT, SO, example
 
 Part = Literal["subject", "text", "html"]
@@ -22,10 +23,13 @@ Code = Literal[
     "template_subject_unfit",
     "template_link_missing",
     "template_opt_out_missing",
+    "template_link_foreign",
+    "template_link_altered",
     "template_fails",
 ]
 LARGEST_PART = 64 * 1024
 """Bytes in UTF-8."""
+_LINKS = {"link": LINK, "opt_out": OPT_OUT}
 DEEPEST = 40
 """How many things may stand inside of each other; people need about ten."""
 MOST_NODES = 2000
@@ -99,7 +103,8 @@ def validate(name: Name, subject: str, text: str, html: str | None) -> list[Faul
         parts.append(("html", html))
     written = (fault for field, source in parts for fault in _written(name, field, source))
     faults = list(islice(written, MOST_FAULTS))
-    return faults or [fault for field, source in parts for fault in _rendered(name, field, source)]
+    faults = faults or [fault for field, source in parts for fault in _rendered(name, field, source)]
+    return faults or [fault for field, source in parts if (fault := _of_links(field, source))]
 
 
 def _written(name: Name, field: Part, source: str) -> Iterator[Fault]:
@@ -223,6 +228,76 @@ def _short(text: str) -> str:
     return text if len(text) <= 100 else f"{text[:100]}…"
 
 
+def _of_links(field: Part, source: str) -> Fault | None:
+    """The first link that is not ours, in whatever branch it stands."""
+    tree = environment(html=field == "html").parse(source)
+    plainly = {id(shown) for output in tree.find_all(nodes.Output) for shown in output.nodes}
+    asked = {
+        id(node) for if_ in tree.find_all(nodes.If) for node in (if_.test, *if_.test.find_all(nodes.Name))
+    }
+    for node in tree.find_all(nodes.Name):
+        if node.name in _LINKS and id(node) not in plainly | asked:
+            problem = f"{node.name} is changed or put together with something"
+            return Fault("template_link_altered", field, node.lineno, problem, "Show it as it is, by itself.")
+    look = in_html if field == "html" else in_text
+    # A subject is shown in lists and notifications: the link has no place there.
+    ours = () if field == "subject" else tuple(_LINKS.values())
+    stray = look(_flat(tree), ours, strict=True)
+    if stray is None and field == "subject" and any(link in _flat(tree) for link in _LINKS.values()):
+        stray = "a link"
+    if stray is None:
+        return None
+    return _foreign(field, stray, _line_with(source, stray))
+
+
+def _foreign(field: Part, stray: str, line: int | None) -> Fault:
+    problem = f"{_short(stray)} is, or could be read as, a link that is not ours, or something around ours"
+    mend = (
+        "Use {{ link }} and {{ opt_out }} with spaces around them, mail addresses, and no other addresses, "
+        "images or forms."
+    )
+    return Fault("template_link_foreign", field, line, problem, mend)
+
+
+def _flat(tree: nodes.Template) -> str:
+    """All that a template can show: each branch after the other, apart, and a letter for each variable."""
+    pieces: list[str] = []
+    waiting: list[nodes.Node | str] = [tree]
+    while waiting:
+        match waiting.pop():
+            case str(text):
+                pieces.append(text)
+            case nodes.TemplateData(data=data):
+                pieces.append(data)
+            case nodes.Name(name=name) if name in _LINKS:
+                pieces.append(_LINKS[name])
+            case nodes.If() as branch:
+                apart: list[nodes.Node | str] = [
+                    " ",
+                    *branch.body,
+                    " ",
+                    *branch.elif_,
+                    " ",
+                    *branch.else_,
+                    " ",
+                ]
+                waiting.extend(reversed(apart))
+            case (nodes.Template() | nodes.Output()) as several:
+                waiting.extend(reversed(list(several.iter_child_nodes())))
+            case nodes.Node() as value:
+                consts: list[nodes.Node] = [value, *value.find_all(nodes.Const)]
+                pieces.append(" ".join(one.value for one in consts if _is_text(one)) or "x")
+    return "".join(pieces)
+
+
+def _is_text(node: nodes.Node) -> TypeGuard[nodes.Const]:
+    return isinstance(node, nodes.Const) and isinstance(node.value, str)
+
+
+def _line_with(source: str, what: str) -> int | None:
+    return next((at for at, row in enumerate(source.splitlines(), 1) if what in row), None)
+
+
 def _rendered(name: Name, field: Part, source: str) -> Iterator[Fault]:
     """What shows in examples of every kind, once for each thing that is wrong."""
     try:
@@ -264,6 +339,8 @@ def _in_example(
     if name == "reminder" and OPT_OUT not in made:
         problem = f"for {so} it does not show opt_out, by which customers end reminders"
         return Fault("template_opt_out_missing", field, None, problem, "Add {{ opt_out }}, as it is.")
+    if stray := (in_html if field == "html" else in_text)(made, tuple(_LINKS.values()), strict=True):
+        return _foreign(field, stray, None)
     return None
 
 

@@ -9,6 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.customers import Correspondent
 
+from . import mail_templates
 from .customer_addresses import written_to
 from .tables import Customer, CustomerMail, CustomerSettings, Invoice, MailTemplate, Organization, PortalLink
 
@@ -53,7 +54,9 @@ async def read(session: AsyncSession, mails: Sequence[CustomerMail]) -> dict[str
     issued = {link.id: link for link in links}
     templates = await session.exec(
         select(MailTemplate).where(
-            MailTemplate.organization_id == one.organization_id, MailTemplate.name == one.template
+            MailTemplate.organization_id == one.organization_id,
+            MailTemplate.name == one.template,
+            MailTemplate.state == mail_templates.APPROVED,
         )
     )
     own = templates.all()

@@ -269,15 +269,44 @@ class CustomerMail(SQLModel, table=True):
 
 
 class MailTemplate(SQLModel, table=True):
-    """An organization's own words for a mail to its customers, in one language."""
+    """A version of an organization's own words for a mail to its customers, in one language.
+
+    draft -> approved -> retired, or draft -> retired. Of a mail and language at most one is a draft and one
+    approved; a version is never changed, and never approved by who wrote it.
+    """
 
     __tablename__ = "mail_templates"
-    organization_id: str = Field(primary_key=True, foreign_key="organizations.id")
-    name: str = Field(primary_key=True)
-    language: str = Field(primary_key=True)
+    __table_args__ = (
+        UniqueConstraint("organization_id", "name", "language", "version"),
+        CheckConstraint("state IN ('draft', 'approved', 'retired')", name="mail_template_state"),
+        CheckConstraint("approved_by <> written_by", name="mail_template_second_person"),
+        CheckConstraint("state <> 'approved' OR approved_by IS NOT NULL", name="mail_template_approved_by"),
+        Index(
+            "one_mail_template_in_a_state",
+            "organization_id",
+            "name",
+            "language",
+            "state",
+            unique=True,
+            sqlite_where=text("state <> 'retired'"),
+            postgresql_where=text("state <> 'retired'"),
+        ),
+    )
+    id: str = Field(primary_key=True)
+    organization_id: str = Field(foreign_key="organizations.id")
+    name: str
+    language: str
     """A language tag; `*` for any."""
+    version: int
+    """From 1 on, in each language of each mail."""
+    state: str
     subject: str
     text: str
     html: str | None = None
-    updated_by: str
-    updated_at: datetime = utc()
+    written_by: str
+    written_at: datetime = utc()
+    approved_by: str | None = None
+    approved_at: datetime | None = utc(default=None)
+    retired_by: str | None = None
+    """Who wrote, approved or deleted what took its place."""
+    retired_at: datetime | None = utc(default=None)

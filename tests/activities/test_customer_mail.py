@@ -541,27 +541,71 @@ async def test_a_link_that_was_asked_for_is_sent_whatever_the_hour_unless_it_was
     assert "List-Unsubscribe" not in sent["headers"]
 
 
+def approved_words(desk: Desk, **more: Any) -> MailTemplate:
+    usual: dict[str, Any] = {
+        "id": new_id("mtp"),
+        "organization_id": desk.acme.id,
+        "name": "reminder",
+        "language": "*",
+        "version": 1,
+        "state": "approved",
+        "subject": "Pay {{ number }}",
+        "text": "{{ amount }}: {{ link }} {{ opt_out }}",
+        "written_by": desk.acme.admin.id,
+        "written_at": NOON,
+        "approved_by": desk.acme.controller.id,
+        "approved_at": NOON,
+    }
+    return MailTemplate(**usual | more)
+
+
+async def test_words_that_nobody_else_has_approved_are_not_mailed(desk: Desk) -> None:
+    draft = approved_words(desk, state="draft", approved_by=None, approved_at=None)
+    retired = approved_words(desk, version=2, state="retired")
+    await store(desk.database, draft, retired)
+    await desk.decided()
+    await desk.send()
+    assert [mail["subject"] for mail in desk.mails] == [
+        "A-0001 from Acme Receivables: USD 100.00, due in 7 days"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("evil.example/", {"text": "{{ customer }}{{ link }} {{ opt_out }}"}),
+        ("https://evil.example/?", {"text": "{{ link }} {{ opt_out }} {{ customer }}{{ link }}"}),
+        ("x", {"html": "<a href='//{{ customer }}/{{ link }}'>{{ link }}</a> {{ opt_out }}"}),
+        ("x", {"subject": "{{ link }}"}),
+    ],
+)
+async def test_no_name_makes_a_link_of_somebody_elses_out_of_ours(
+    desk: Desk, name: str, words: dict[str, str]
+) -> None:
+    """Whatever was approved: a mail whose links are not ours alone goes out in our words."""
+    async with desk.database.transaction() as session:
+        customer = await session.get(Customer, desk.customer.id)
+        assert customer is not None
+        customer.name = name
+    await store(desk.database, approved_words(desk, **words))
+    await desk.decided()
+    await desk.send()
+    [mail] = desk.mails
+    assert mail["subject"].startswith("A-0001 from Acme")
+
+
 @pytest.mark.parametrize(
     "broken_text", ["{{ nothing_of_the_kind }}", "{{ seller|truncate(1) }}", "{{ 1 / 0 }}"]
 )
 async def test_an_organizations_own_words_are_used_and_ours_where_they_fail(
     desk: Desk, broken_text: str
 ) -> None:
-    own = MailTemplate(
-        organization_id=desk.acme.id,
-        name="reminder",
-        language="*",
-        subject="Pay {{ number }}",
-        text="{{ amount }}: {{ link }} {{ opt_out }}",
-        html=None,
-        updated_by=desk.acme.admin.id,
-        updated_at=NOON,
-    )
+    own = approved_words(desk)
     await store(desk.database, own)
     await desk.decided()
     await desk.send()
     async with desk.database.transaction() as session:
-        broken = await session.get(MailTemplate, (desk.acme.id, "reminder", "*"))
+        broken = await session.get(MailTemplate, own.id)
         assert broken is not None
         broken.text = broken_text
         session.add(broken)

@@ -5,15 +5,16 @@ from typing import Any
 
 import pytest
 from httpx import Response
+from sqlalchemy.exc import IntegrityError
 
 from api import mail_template_examples as shown
 from billing.customer_mail_text import NAMES, VARIABLES, built_in
 from billing.mail_template_checks import FILTERS, LARGEST_PART
 from db.mail_templates import MOST
 from db.session import Database
-from db.tables import MailTemplate
+from db.tables import MailTemplate, Person
 
-from ..builders import NOW, Member, Tenant, store
+from ..builders import NOW, Member, Tenant, a_customer, store
 from .conftest import ON_ONE_DATABASE, Api, counted
 
 PATH = "/v1/mail-templates"
@@ -23,6 +24,18 @@ WORDS: dict[str, Any] = {
     "html": '<a href="{{ link }}">{{ customer }}</a> <a href="{{ opt_out }}">no more</a>',
 }
 
+LINKS_IN_HTML = WORDS["html"]
+NO_VERSION: dict[str, Any] = {
+    "state": None,
+    "version": None,
+    "written_by": None,
+    "written_at": None,
+    "approved_by": None,
+    "approved_at": None,
+    "retired_by": None,
+    "retired_at": None,
+}
+
 
 async def put(api: Api, who: Member, where: str = "reminder/de", **changes: Any) -> Response:
     return await api.http.put(f"{PATH}/{where}", headers=who.headers, json=WORDS | changes)
@@ -30,6 +43,14 @@ async def put(api: Api, who: Member, where: str = "reminder/de", **changes: Any)
 
 async def delete(api: Api, who: Member, where: str = "reminder/de") -> Response:
     return await api.http.delete(f"{PATH}/{where}", headers=who.headers)
+
+
+async def approve(api: Api, who: Member, version: int = 1, where: str = "reminder/de") -> Response:
+    return await api.post(f"{PATH}/{where}/approve", who, {"version": version})
+
+
+async def history(api: Api, who: Member, where: str = "reminder/de") -> list[dict[str, Any]]:
+    return list((await api.get(f"{PATH}/{where}/versions", who)).json()["data"])
 
 
 async def own(api: Api, who: Member) -> list[dict[str, Any]]:
@@ -49,40 +70,124 @@ async def test_ours_are_listed_with_all_that_a_template_can_show(api: Api, acme:
         "language": "en",
         "source": "built_in",
         **built_in("reminder", "en")._asdict(),
-        "updated_by": None,
-        "updated_at": None,
+        **NO_VERSION,
     }
 
 
-async def test_a_template_is_set_replaced_and_deleted(api: Api, acme: Tenant, other: Tenant) -> None:
-    first = await put(api, acme.admin)
-    assert first.status_code == 200, first.text
-    assert first.json() == WORDS | {
+async def test_words_are_used_once_a_second_person_approves_them(
+    api: Api, acme: Tenant, other: Tenant
+) -> None:
+    first = (await put(api, acme.admin)).json()
+    assert first == WORDS | NO_VERSION | {
         "name": "reminder",
         "language": "de",
         "source": "own",
-        "updated_by": acme.admin.id,
-        "updated_at": first.json()["updated_at"],
+        "state": "draft",
+        "version": 1,
+        "written_by": acme.admin.id,
+        "written_at": first["written_at"],
     }
-    second = await put(api, acme.admin, subject="Bitte {{ number }}", html=None)
-    everywhere = await put(api, acme.admin, "reminder/*")
-    assert await own(api, acme.auditor) == [everywhere.json(), second.json()]
-    assert (second.json()["subject"], second.json()["html"]) == ("Bitte {{ number }}", None)
-    assert await own(api, other.admin) == []
-    assert (await delete(api, other.admin)).status_code == 404
+    refused = await approve(api, acme.admin)
+    assert (refused.status_code, refused.json()["code"]) == (403, "template_author")
+    for nobody in (acme.finance, acme.auditor):
+        assert (await approve(api, nobody)).json()["code"] == "role_missing"
+    assert (await approve(api, other.controller)).status_code == 404
+    used = (await approve(api, acme.controller)).json()
+    assert used == first | {
+        "state": "approved",
+        "approved_by": acme.controller.id,
+        "approved_at": used["approved_at"],
+    }
+    assert (await approve(api, acme.legal)).status_code == 404, "there is no draft any more"
+    assert await own(api, acme.auditor) == [used]
 
+
+async def test_who_replaces_a_draft_does_not_make_its_author_somebody_else(
+    api: Api, acme: Tenant, database: Database
+) -> None:
+    """The controller writes too, in a role of a billing admin's: neither approves what both have shaped."""
+    async with database.transaction() as session:
+        person = await session.get(Person, acme.controller.id)
+        assert person is not None
+        person.roles = ["billing_admin", "controller"]
+        session.add(person)
+    await put(api, acme.admin)
+    await put(api, acme.controller, subject="Bitte {{ number }}")
+    for author in (acme.admin, acme.controller):
+        assert (await approve(api, author, 2)).json()["code"] == "template_author"
+    assert (await approve(api, acme.legal, 2)).status_code == 200
+    await put(api, acme.controller, subject="Noch einmal {{ number }}")
+    assert (await approve(api, acme.admin, 3)).status_code == 200, "they had no part in this one"
+
+
+async def test_what_was_read_is_approved_and_nothing_else(api: Api, acme: Tenant) -> None:
+    await put(api, acme.admin)
+    await put(api, acme.admin, subject="Changed {{ number }}")
+    refused = await approve(api, acme.controller, 1)
+    assert (refused.status_code, refused.json()["code"]) == (409, "template_version_changed")
+    assert [one["state"] for one in await own(api, acme.admin)] == ["draft"]
+
+
+async def test_every_version_is_kept_with_who_and_when(api: Api, acme: Tenant, other: Tenant) -> None:
+    await put(api, acme.admin)
+    await approve(api, acme.controller)
+    await put(api, acme.admin, subject="Second {{ number }}")
+    await put(api, acme.admin, subject="Third {{ number }}")
+    await approve(api, acme.legal, 3)
     gone = await delete(api, acme.admin)
-    assert (gone.status_code, gone.json()) == (200, second.json())
-    again = await delete(api, acme.admin)
-    assert (again.status_code, again.json()["code"]) == (404, "not_found")
-    assert await own(api, acme.admin) == [everywhere.json()]
+    assert (gone.status_code, gone.json()["version"], gone.json()["state"]) == (200, 3, "retired")
+    assert (await delete(api, acme.admin)).status_code == 404
+    found = await history(api, acme.auditor)
+    assert [(one["version"], one["written_by"], one["approved_by"], one["retired_by"]) for one in found] == [
+        (3, acme.admin.id, acme.legal.id, acme.admin.id),
+        (2, acme.admin.id, None, acme.admin.id),
+        (1, acme.admin.id, acme.controller.id, acme.legal.id),
+    ]
+    assert await own(api, acme.admin) == []
+    assert await history(api, other.auditor) == []
+
+
+async def test_the_database_too_keeps_authors_from_approving(acme: Tenant, database: Database) -> None:
+    both = MailTemplate(
+        id="mtp_1",
+        organization_id=acme.id,
+        name="reminder",
+        language="de",
+        version=1,
+        state="approved",
+        subject="S",
+        text="{{ link }} {{ opt_out }}",
+        written_by=acme.admin.id,
+        written_at=NOW,
+        approved_by=acme.admin.id,
+        approved_at=NOW,
+    )
+    with pytest.raises(IntegrityError):
+        await store(database, both)
+
+
+async def test_a_language_of_ones_own_words_is_there_for_customers_once_they_are_approved(
+    api: Api, acme: Tenant, database: Database
+) -> None:
+    customer = a_customer(acme.id)
+    await store(database, customer)
+    path = f"/v1/customers/{customer.id}/settings"
+
+    async def french() -> Response:
+        return await api.http.patch(path, headers=acme.admin.headers, json={"language": "fr-CA"})
+
+    await put(api, acme.admin, "reminder/fr")
+    assert (await french()).json()["code"] == "language_not_offered"
+    await approve(api, acme.controller, where="reminder/fr")
+    assert (await french()).status_code == 200
 
 
 async def test_what_is_sent_twice_at_once_is_there_once(api: Api, acme: Tenant, database: Database) -> None:
     answers = await asyncio.gather(*(put(api, acme.admin, subject=f"Pay {n}") for n in range(4)))
     assert {answer.status_code for answer in answers} == {200}
-    assert await counted(database, MailTemplate) == [1]
-    assert (await own(api, acme.admin))[0] in [answer.json() for answer in answers]
+    assert sorted(answer.json()["version"] for answer in answers) == [1, 2, 3, 4]
+    [draft] = await own(api, acme.admin)
+    assert (draft["version"], draft in [answer.json() for answer in answers]) == (4, True)
 
 
 async def test_an_organization_has_so_many_templates_and_no_more(
@@ -92,13 +197,16 @@ async def test_an_organization_has_so_many_templates_and_no_more(
         database,
         *(
             MailTemplate(
+                id=f"mtp_{acme.id}_{n}",
                 organization_id=acme.id,
                 name="portal_link",
                 language=f"x{n}",
+                version=1,
+                state="draft",
                 subject="S",
                 text="{{ link }}",
-                updated_by=acme.admin.id,
-                updated_at=NOW,
+                written_by=acme.admin.id,
+                written_at=NOW,
             )
             for n in range(MOST - 1)
         ),
@@ -166,7 +274,13 @@ async def test_a_mail_that_there_is_not_is_refused(api: Api, acme: Tenant) -> No
         ({"subject": "a\nb"}, "template_subject_unfit", "/subject"),
         ({"html": "{{ opt_out }}"}, "template_link_missing", "/html"),
         ({"text": "{{ link }}"}, "template_opt_out_missing", "/text"),
-        ({"text": "{{ link }}{{ opt_out }}{{ days_left|abs }}"}, "template_fails", "/text"),
+        ({"text": "{{ link }} {{ opt_out }} {{ days_left|abs }}"}, "template_fails", "/text"),
+        ({"html": f"{LINKS_IN_HTML} <img src='https://evil.example/x'>"}, "template_link_foreign", "/html"),
+        (
+            {"text": "{{ link }} {{ opt_out }} {% if number == 'x' %}{{ link|lower }}{% endif %}"},
+            "template_link_altered",
+            "/text",
+        ),
         ({"text": ""}, "invalid_request", "/text"),
         ({"text": "\x00"}, "invalid_request", "/text"),
         ({"css": "x"}, "invalid_request", "/css"),

@@ -48,7 +48,7 @@ def test_the_built_in_words_could_be_an_organizations_own(name: Name, language: 
     ],
 )
 def test_variables_conditions_and_harmless_filters_may_be_used(source: str) -> None:
-    assert in_text(f"{source}\n{LINKS}") == []
+    assert in_text(f"{source}\n\n{LINKS}") == []
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,9 @@ def test_a_number_that_can_not_be_written_is_refused() -> None:
 
 
 def test_a_part_has_at_most_64_kib_of_utf_8() -> None:
-    fits = "ä" * ((LARGEST_PART - len(LINKS)) // 2) + LINKS
+    room = LARGEST_PART - len(LINKS)
+    letters = (room - 1) // 2
+    fits = "ä" * letters + " " * (room - 2 * letters) + LINKS
     assert validate("reminder", "S", fits, fits) == []
     assert validate("reminder", "S", fits, fits + "ä") == [
         Fault(
@@ -224,7 +226,7 @@ def test_the_link_shows_in_the_text_and_in_the_html_of_every_mail() -> None:
         ("template_link_missing", "text", None),
         ("template_link_missing", "html", None),
     ]
-    [fault] = in_text("{% if not paid %}{{ link }}{% endif %}{{ opt_out }}")
+    [fault] = in_text("{% if not paid %}{{ link }}{% endif %} {{ opt_out }}")
     assert fault.problem == "for a paid invoice it does not show link, for which it is sent"
     [changed] = in_text("{{ link|upper }}{{ opt_out }}")
     assert changed.mend == "Add {{ link }}, as it is."
@@ -235,7 +237,7 @@ def test_reminders_show_how_to_end_them_in_the_text_and_in_the_html() -> None:
         ("template_opt_out_missing", "text", None),
         ("template_opt_out_missing", "html", None),
     ]
-    [fault] = in_text("{{ link }}{% if customer %}{{ opt_out }}{% endif %}")
+    [fault] = in_text("{{ link }} {% if customer %}{{ opt_out }}{% endif %}")
     assert "for an overdue invoice of a customer without a name" in fault.problem
 
 
@@ -277,3 +279,106 @@ def test_a_preview_is_in_the_language_asked_for() -> None:
     assert preview("reminder", words, "overdue", language="de", seller="Acme") == Words(
         "Acme: USD 1.234,50", "12. April 2026, 3 Tage überfällig\n", "<p>Kunde &amp; Söhne</p>"
     )
+
+
+GOOD_HTML = '<p>{{ amount }}</p><a href="{{ link }}">Pay</a> <a href="{{ opt_out }}">Stop</a> {{ link }}'
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "https://evil.example/",
+        "HTTP://evil.example",
+        "www.evil.example",
+        "evil.example",
+        "see evil.example/pay now",
+        "https://evil.example/?t={{ link }}",
+        "evil{{ link }}",
+        "{{ link }}.evil",
+        "{{ link }}@x",
+        "{{ 'https://evil' }}",
+        "{{ 'https:' ~ '//evil' }}",
+        "{% if number == 'A-9' %}https://evil.example{% endif %}",
+        "{% if number == 'A-9' %}a{% elif paid %}evil.example{% else %}b{% endif %}",
+        "{% if number == 'A-9' %}{{ seller }}{{ link }}{% endif %}",
+        "{{ customer|default('evil.example', true) }}",
+    ],
+)
+def test_no_text_leads_anywhere_but_to_our_links(source: str) -> None:
+    [fault] = in_text(f"{LINKS}\n{source}\n")
+    assert fault.code == "template_link_foreign"
+    assert "{{ link }}" in fault.mend
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        '<a href="https://evil.example">x</a>',
+        '<a href="https://evil.example/?t={{ link }}">x</a>',
+        '<a href="{{ link }}?x">x</a>',
+        "<a href={{ link }}{{ number }}>x</a>",
+        '<a href="javascript:alert(1)">x</a>',
+        '<a href="mailto:a@evil.example?body={{ link }}">x</a>',
+        '<img src="https://evil.example/{{ number }}">',
+        '<img src="{{ link }}">',
+        '<form action="{{ link }}"><input></form>',
+        '<base href="https://evil.example/">',
+        '<meta http-equiv="refresh" content="0;url=https://evil.example">',
+        '<link rel="stylesheet" href="//evil.example">',
+        '<p style="background:url(//evil.example/x)">x</p>',
+        "<p style='background:\\75rl(x)'>x</p>",
+        "<style>@import 'x';</style>",
+        "<style>p { background: URL( x ) }</style>",
+        '<table background="https://evil.example/x"><tr><td>x</td></tr></table>',
+        "<!--[if mso]><a href='https://evil.example'>x</a><![endif]-->",
+        "<![if !mso]>x<![endif]>",
+        "<svg onload=x>",
+        "<p onclick='x'>x</p>",
+        "<script>x</script>",
+        "<iframe srcdoc='x'></iframe>",
+        "evil<b>.example</b>",
+        "evil&#46;example",
+        "https&#58;//x",
+        "evil.example/?<i>{{ link }}</i>",
+        "{% if number == 'A-9' %}<a href='//evil.example'>x</a>{% endif %}",
+        "<a hr{% if number == 'A-9' %}ef='https://evil'{% endif %}>x</a>",
+        "<a href='{% if paid %}https://evil.example{% else %}{{ link }}{% endif %}'>x</a>",
+        '<a title="{{ link }}">x</a>',
+    ],
+)
+def test_no_page_leads_or_sends_anything_anywhere_but_to_our_links(source: str) -> None:
+    assert validate("reminder", "S", LINKS, GOOD_HTML) == []
+    faults = validate("reminder", "S", LINKS, f"{GOOD_HTML}\n{source}")
+    assert {(fault.code, fault.field) for fault in faults} == {("template_link_foreign", "html")}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ link|lower }}",
+        "{{ link ~ 'x' }}",
+        "{{ link if paid else '' }}",
+        "{{ customer|default(link, true) }}",
+    ],
+)
+def test_the_link_is_shown_as_it_is_or_not_at_all(source: str) -> None:
+    [fault] = in_text(f"{LINKS}\n{source}\n")
+    assert fault.code in ("template_link_altered", "template_link_foreign", "template_unsupported")
+
+
+def test_a_subject_shows_no_link() -> None:
+    [fault] = validate("reminder", "Pay {{ link }}", LINKS, None)
+    assert (fault.code, fault.field) == ("template_link_foreign", "subject")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "Write to billing@acme.example.",
+        "z. B. 1.234,50 EUR, d.h. heute … {{ amount }}.",
+        "Pay here: {{ link }}.\n({{ link }})\n<{{ opt_out }}>",
+        "{% if link %}{{ seller }}{% endif %}",
+    ],
+)
+def test_what_leads_nowhere_may_be_written(source: str) -> None:
+    assert in_text(f"{LINKS}\n{source}\n") == []
