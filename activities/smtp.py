@@ -17,7 +17,6 @@ from email.policy import SMTPUTF8
 from functools import partial
 from ssl import SSLError
 from time import monotonic
-from urllib.parse import unquote, urlsplit
 
 from aiosmtplib import (
     SMTP,
@@ -32,6 +31,7 @@ from aiosmtplib import (
 from billing.incidents import Component
 from billing.mail_addresses import needs_smtputf8
 from billing.mail_refusals import RECENT, Answer, blame, is_burst
+from billing.mail_server import parse_mail_server
 from db.health_meter import HealthMeter
 
 CONNECTIONS = 8
@@ -41,7 +41,7 @@ IDLE_FOR = 30.0
 CONNECT_WITHIN = 10.0
 ANSWER_WITHIN = 20.0
 """Seconds for each of the server's answers."""
-OUR_FAULT = timedelta(seconds=30)
+OUR_FAULT = timedelta(minutes=5)
 """Before the next attempt when somebody has to mend the settings first."""
 
 NOT_TAKEN = "mail_not_taken"
@@ -82,22 +82,19 @@ class SmtpPool:
     """Sends mails over at most `CONNECTIONS` connections; the one used last is used first."""
 
     def __init__(self, url: str, local_hostname: str, meter: HealthMeter | None = None) -> None:
-        """`smtp://` takes STARTTLS where it is offered, `smtps://` speaks TLS from the start.
+        """How TLS is spoken is `billing.mail_server`'s to say.
 
         `local_hostname` is what we greet with: given, because asking the resolver for it may take seconds.
         `meter` is told how sending goes.
         Raises ValueError for another URL.
         """
-        parts = urlsplit(url)
-        if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
-            raise ValueError("a mail server is smtp://host:port or smtps://host:port")
+        self._server = parse_mail_server(url)
         self._new = partial(
             SMTP,
-            hostname=parts.hostname,
-            port=parts.port,
-            username=unquote(parts.username) if parts.username else None,
-            password=unquote(parts.password) if parts.password else None,
-            use_tls=parts.scheme == "smtps",
+            hostname=self._server.host,
+            port=self._server.port,
+            use_tls=self._server.tls == "always",
+            start_tls=None if self._server.tls == "offered" else False,
             local_hostname=local_hostname,
             timeout=ANSWER_WITHIN,
         )
@@ -115,6 +112,8 @@ class SmtpPool:
         except (SMTPException, OSError) as error:
             # `from None`: a chained error would carry the server's text into Temporal's history.
             raise self._counted(self._judged(recipient, error)) from None
+        except MailLater as error:
+            raise self._counted(error) from None
         except (MailRefused, MailNeedsUtf8):
             self._meter.ok(Component.MAIL)
             raise
@@ -142,7 +141,7 @@ class SmtpPool:
         """
         connection = self._new()
         try:
-            await connection.connect(timeout=CONNECT_WITHIN)
+            await self._connect(connection)
             await connection.noop()
             await connection.quit()
         except (SMTPException, OSError) as error:
@@ -172,8 +171,28 @@ class SmtpPool:
                 if _code(error) != SERVICE_NOT_AVAILABLE:
                     raise
         fresh = self._new()
-        await fresh.connect(timeout=CONNECT_WITHIN)
+        try:
+            await self._connect(fresh)
+        except BaseException:
+            fresh.close()
+            raise
         return await self._through(fresh, message)
+
+    async def _connect(self, connection: SMTP) -> None:
+        """Neither a password nor a mail leaves before the TLS that is demanded."""
+        await connection.connect(timeout=CONNECT_WITHIN)
+        if self._server.tls == "demanded":
+            await connection.ehlo()
+            if not connection.supports_extension("starttls"):
+                raise MailLater(
+                    "mail_server_without_tls",
+                    "The mail server offers no TLS (STARTTLS); mend it, or allow mails in the clear by "
+                    "?tls=no in PLIXO_SMTP_URL.",
+                    OUR_FAULT,
+                )
+            await connection.starttls()
+        if self._server.username is not None:
+            await connection.login(self._server.username, self._server.password or "")
 
     async def _through(self, connection: SMTP, message: Message) -> None:
         """Send over this connection and keep it, unless what it answers next is unknown."""

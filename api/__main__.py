@@ -23,6 +23,8 @@ from .figures import figures_app
 from .server import MOST_CONNECTIONS, PatientProtocol
 from .site import Site, pay_pages
 
+log = logging.getLogger("api")
+
 
 def main() -> int:
     try:
@@ -32,11 +34,18 @@ def main() -> int:
             print(problem, file=sys.stderr)
         return 2
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    asyncio.run(serve(settings, policy))
+    for warning in settings.warnings:
+        log.warning("%s", warning)
+    try:
+        database = Database(settings.database_url)
+    except ValueError as error:
+        print(f"PLIXO_DATABASE_URL: {error}", file=sys.stderr)
+        return 2
+    asyncio.run(serve(settings, policy, database))
     return 0
 
 
-async def serve(settings: Settings, policy: Policy) -> None:
+async def serve(settings: Settings, policy: Policy, database: Database) -> None:
     """Until a signal. Temporal is connected to when it is first needed: the API starts without it."""
     temporal = await Client.connect(
         settings.temporal_address,
@@ -44,7 +53,6 @@ async def serve(settings: Settings, policy: Policy) -> None:
         data_converter=pydantic_data_converter,
         lazy=True,
     )
-    database = Database(settings.database_url)
     stripe = StripeAccount(settings.webhook_secrets, settings.livemode)
     site = Site(
         public_url=settings.public_url,

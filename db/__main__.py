@@ -23,7 +23,7 @@ def upgrade() -> None:
     """Apply every revision that the database of PLIXO_DATABASE_URL lacks."""
     try:
         migrate.upgrade(_Settings().database_url)
-    except migrate.NewerDatabase as error:
+    except (migrate.NewerDatabase, ValueError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
     typer.echo("the database is up to date")

@@ -21,6 +21,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from . import timeline
 from .sqlite import InlineConnection, connect_sqlite
+from .tls import tls_of, without_tls
 
 AWAY = (SQLAlchemyError, OSError, PostgresError, InterfaceError)
 """What using records that are away raises; asyncpg's own errors come through while it connects."""
@@ -69,7 +70,8 @@ def is_unmigrated(error: DBAPIError) -> bool:
 def async_url(url: str | URL) -> URL:
     """The URL with the driver that is used here, so that `sqlite:///x.db` and `postgresql://…` can be given.
 
-    Raises ValueError for another database, and for a SQLite database without a file: it could not be shared.
+    Raises ValueError for another database, for a SQLite database without a file (it could not be shared), and
+    for parameters of TLS that are wrong.
     """
     parsed = make_url(url)
     driver = _DRIVERS.get(parsed.get_backend_name())
@@ -77,9 +79,8 @@ def async_url(url: str | URL) -> URL:
         raise ValueError(f"database {parsed.get_backend_name()!r} is neither sqlite nor postgresql")
     if driver.startswith("sqlite") and parsed.database in (None, "", ":memory:"):
         raise ValueError("a SQLite database needs a file, such as sqlite:///plixo.db")
-    if "sslmode" in parsed.query:  # libpq's name for it; asyncpg takes the same values as `ssl`
-        mode = parsed.query["sslmode"]
-        parsed = parsed.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
+    if not driver.startswith("sqlite"):
+        tls_of(parsed)
     return parsed.set(drivername=driver)
 
 
@@ -225,7 +226,7 @@ async def _begin_immediate(connection: InlineConnection) -> None:
 def postgres_engine(url: URL) -> AsyncEngine:
     """An engine for many short transactions."""
     return create_async_engine(
-        url,
+        without_tls(url),
         hide_parameters=True,
         pool_size=POOL_SIZE,
         max_overflow=0,
@@ -234,6 +235,7 @@ def postgres_engine(url: URL) -> AsyncEngine:
         # After a conflict the row in the way is looked up: it has to be visible, whatever the default is.
         isolation_level="READ COMMITTED",
         connect_args={
+            "ssl": tls_of(url),
             "prepared_statement_cache_size": 500,
             # Short statements by key: compiling them costs more than it saves.
             "server_settings": {"jit": "off", "application_name": "plixo"},

@@ -1,5 +1,6 @@
 """Settings from the environment (or `.env`), validated at start: every wrong one is reported at once."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -7,9 +8,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from billing.errors import InvalidRequest
+from billing.mail_server import is_loopback, parse_mail_server
 from billing.networks import parse_network
 from billing.policy import InvalidPolicy, Policy, policy_from_toml
 
+_STRIPE_KEY = re.compile(r"(sk|rk)_(live|test)_\w+", re.ASCII)
 DEFAULT_POLICY = Path(__file__).resolve().parent.parent / "policy.toml"
 
 
@@ -20,6 +23,19 @@ def _starts(*prefixes: str, example: str) -> Any:
         return value
 
     return AfterValidator(check)
+
+
+def _mail_server(value: str) -> str:
+    parse_mail_server(value)
+    return value
+
+
+def _stripe_key(value: SecretStr) -> SecretStr:
+    if not _STRIPE_KEY.fullmatch(value.get_secret_value()):
+        raise ValueError(
+            "must be a secret or restricted key of Stripe's: sk_live_…, sk_test_…, rk_live_… or rk_test_…"
+        )
+    return value
 
 
 def _address(value: str) -> str:
@@ -72,14 +88,17 @@ class Settings(BaseSettings):
     database_url: DatabaseUrl = "sqlite:///plixo.db"
     temporal_address: Annotated[str, AfterValidator(_address)] = "127.0.0.1:7233"
     temporal_namespace: str = Field(default="default", min_length=1)
-    stripe_api_key: SecretStr
+    stripe_api_key: Annotated[SecretStr, AfterValidator(_stripe_key)]
     stripe_api_base: HttpUrl = "https://api.stripe.com"
     stripe_webhook_secret: Annotated[SecretStr, AfterValidator(_signing_secrets)] | None = None
     """Signs Stripe's webhooks, none of which are taken when unset; several, separated by commas, while the
     secret is rotated."""
-    smtp_url: Annotated[str, _starts("smtp://", "smtps://", example="smtp://127.0.0.1:1025")] = (
-        "smtp://127.0.0.1:1025"
-    )
+    smtp_url: Annotated[
+        str,
+        _starts("smtp://", "smtps://", example="smtp://127.0.0.1:1025"),
+        AfterValidator(_mail_server),
+    ] = "smtp://127.0.0.1:1025"
+    """TLS is demanded, except on this machine itself, unless it ends with ?tls=no."""
     mail_from: str = "Plixo Billing <billing@plixo.example>"
     alert_webhook_url: HttpUrl | None = None
     public_url: HttpUrl = "http://127.0.0.1:8000"
@@ -101,6 +120,17 @@ class Settings(BaseSettings):
     def webhook_secrets(self) -> tuple[str, ...]:
         """Every secret that a webhook may be signed with."""
         return _separated(self.stripe_webhook_secret) if self.stripe_webhook_secret else ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is allowed, and probably not meant; to be logged at the start."""
+        reached_by_others = self.public_url.startswith("https://") or not is_loopback(self.api_host)
+        if reached_by_others and not self.trusted_proxies:
+            return (
+                "PLIXO_TRUSTED_PROXIES is not set: behind a proxy every visitor then has the proxy's "
+                "address, in limits, blocked networks and audit logs alike. Name the proxies' addresses.",
+            )
+        return ()
 
     @property
     def livemode(self) -> bool:

@@ -25,13 +25,12 @@ RETRY_MIGRATED = 5.0
 """Seconds."""
 
 
-async def run(settings: Settings, policy: Policy) -> None:
-    """Connects, hosts and waits for SIGTERM or SIGINT."""
+async def run(settings: Settings, policy: Policy, looking: Database) -> None:
+    """Connects, hosts and waits for SIGTERM or SIGINT. `looking` only sees whether the database is fit."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        looking = Database(settings.database_url)
         stack.push_async_callback(looking.dispose)
         health = Health(looking)
         if settings.health_port is not None:
@@ -96,7 +95,12 @@ def main() -> int:
         for problem in error.problems:
             print(f"  {problem}", file=sys.stderr)
         return 2
-    asyncio.run(run(settings, policy))
+    try:
+        looking = Database(settings.database_url)
+    except ValueError as error:
+        print(f"PLIXO_DATABASE_URL: {error}", file=sys.stderr)
+        return 2
+    asyncio.run(run(settings, policy, looking))
     return 0
 
 

@@ -132,7 +132,10 @@ async def pull(file: ProvisioningFile, database: Database, client: stripe.Stripe
 
 async def _run(file: ProvisioningFile, dry_run: bool) -> int:
     settings, policy = load()
-    database = Database(settings.database_url)
+    try:
+        database = Database(settings.database_url)
+    except ValueError as error:
+        return _complain(f"PLIXO_DATABASE_URL: {error}", code=WRONG)
     # What was there before its organization is no case; when this is run again, all else is.
     cases.watch(database, policy)
     client = stripe_client(settings.stripe_api_key.get_secret_value(), settings.stripe_api_base)

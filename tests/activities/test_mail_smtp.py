@@ -5,6 +5,7 @@ import ssl
 from collections.abc import AsyncIterator
 from email.message import EmailMessage
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from activities import smtp
 from activities.mail import Mailer, body, written
 from activities.mail_text import MailText
 from activities.smtp import CONNECTIONS, MailLater, MailNeedsUtf8, MailRefused, SmtpPool
+from billing.mail_server import parse_mail_server
 from db.health_meter import HealthMeter
 from db.session import Database
 from db.tables import HealthCount
@@ -172,15 +174,85 @@ async def test_the_url_carries_name_and_password() -> None:
     }
     mailbox = ScriptedMailbox()
     async with listening(mailbox, **options) as port:
-        right = SmtpPool(f"smtp://plixo%40mail:p%40ss%2Fword@{LOOPBACK}:{port}", "plixo.example")
+        right = SmtpPool(f"smtp://plixo%40mail:p%40ss%2Fword@{LOOPBACK}:{port}?tls=no", "plixo.example")
         await right.send(a_mail())
         await right.close()
-        wrong = SmtpPool(f"smtp://plixo%40mail:wrong@{LOOPBACK}:{port}", "plixo.example")
+        wrong = SmtpPool(f"smtp://plixo%40mail:wrong@{LOOPBACK}:{port}?tls=no", "plixo.example")
         with pytest.raises(MailLater) as later:
             await wrong.send(a_mail())
     assert set(seen) == {(b"plixo@mail", b"p@ss/word"), (b"plixo@mail", b"wrong")}
     assert later.value.kind == "mail_server_refuses_us"
     assert len(mailbox.mails) == 1
+
+
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
+@pytest.mark.parametrize("user", ["plixo:secret@", ""])
+async def test_neither_a_password_nor_a_mail_leaves_without_the_tls_that_is_demanded(user: str) -> None:
+    """A server without STARTTLS, or somebody on the way who hides it."""
+    seen: list[str] = []
+
+    def authenticate(*_: Any) -> AuthResult:
+        seen.append("a password")
+        return AuthResult(success=True)
+
+    mailbox = ScriptedMailbox()
+    options: dict[str, Any] = {"authenticator": authenticate, "auth_require_tls": False}
+    async with listening(mailbox, **options) as port:
+        pool = SmtpPool(f"smtp://{user}{LOOPBACK}:{port}?tls=yes", "plixo.example")
+        for attempt in (pool.send(a_mail()), pool.greet()):
+            with pytest.raises(MailLater) as later:
+                await attempt
+            assert later.value.kind == "mail_server_without_tls"
+            assert "?tls=no" in later.value.message
+            assert later.value.retry_after == smtp.OUR_FAULT
+    assert (seen, mailbox.mails, mailbox.addresses) == ([], [], [])
+
+
+async def test_with_starttls_the_password_and_the_mail_go_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    certificates = Path(__file__).parents[1] / "certificates"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates / "localhost.crt", certificates / "localhost.key")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates / "localhost.crt"))
+    seen: list[bool] = []
+
+    def authenticate(
+        server: SMTP, session: Session, envelope: Envelope, mechanism: str, given: LoginPassword
+    ) -> AuthResult:
+        seen.append(session.ssl is not None)
+        return AuthResult(success=given.password == b"secret")
+
+    mailbox = ScriptedMailbox()
+    async with listening(mailbox, starttls=context, authenticator=authenticate, auth_required=True) as port:
+        pool = SmtpPool(f"smtp://plixo:secret@localhost:{port}", "plixo.example")
+        await pool.send(a_mail())
+        await pool.close()
+    assert (seen, len(mailbox.mails)) == ([True], 1)
+
+
+@pytest.mark.parametrize(
+    ("url", "tls"),
+    [
+        ("smtps://mail.example", "always"),
+        ("smtp://mail.example:587", "demanded"),
+        ("smtp://plixo:secret@mail.example", "demanded"),
+        ("smtp://plixo:secret@127.0.0.1", "demanded"),
+        ("smtp://127.0.0.1:1025", "offered"),
+        ("smtp://[::1]:1025", "offered"),
+        ("smtp://localhost:1025", "offered"),
+        ("smtp://localhost:1025?tls=yes", "demanded"),
+        ("smtp://mail.example?tls=no", "never"),
+    ],
+)
+def test_tls_is_demanded_unless_the_url_says_otherwise(url: str, tls: str) -> None:
+    assert parse_mail_server(url).tls == tls
+
+
+@pytest.mark.parametrize(
+    "url", ["smtp://mail.example?tls=maybe", "smtp://mail.example?ssl=no", "smtps://mail.example?tls=no"]
+)
+def test_what_a_url_says_of_tls_is_understood_or_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="tls="):
+        parse_mail_server(url)
 
 
 @pytest.mark.parametrize("url", ["http://mail.example", "smtp://", "mail.example:25", ""])

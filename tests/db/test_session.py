@@ -33,7 +33,7 @@ async def count(database: Database) -> int:
         ("postgresql://plixo:secret@db:5432/plixo", "postgresql+asyncpg://plixo:secret@db:5432/plixo"),
         ("postgresql+psycopg://plixo@db/plixo", "postgresql+asyncpg://plixo@db/plixo"),
         ("postgres://plixo@db/plixo", "postgresql+asyncpg://plixo@db/plixo"),
-        ("postgresql://db/plixo?sslmode=require", "postgresql+asyncpg://db/plixo?ssl=require"),
+        ("postgresql://db/plixo?sslmode=require", "postgresql+asyncpg://db/plixo?sslmode=require"),
     ],
 )
 def test_urls_get_the_drivers_that_are_used_here(given: str, used: str) -> None:
@@ -46,6 +46,11 @@ def test_urls_get_the_drivers_that_are_used_here(given: str, used: str) -> None:
         ("mysql://db/plixo", "neither sqlite nor postgresql"),
         ("sqlite://", "needs a file"),
         ("sqlite:///:memory:", "needs a file"),
+        ("postgresql://db/plixo?sslmode=strict", "sslmode=strict is none of disable, prefer, require"),
+        ("postgresql://db/plixo?sslmode=verify-full&sslrootcert=/none.pem", "sslrootcert: /none.pem can't"),
+        ("postgresql://db/plixo?sslmode=require&sslcert=/none.pem", "sslcert: /none.pem with sslkey"),
+        ("postgresql://db/plixo?sslmode=require&sslkey=/none.pem", "sslkey is given without sslcert"),
+        ("postgresql://db/plixo?sslmode=prefer&sslrootcert=/none.pem", "sslrootcert needs an sslmode"),
     ],
 )
 def test_other_databases_are_refused(url: str, complaint: str) -> None:

@@ -128,3 +128,32 @@ def test_every_wrong_proxy_is_named_and_all_addresses_are_refused(monkeypatch: p
     assert "; 'proxy.example': " in problem
     assert "; '0.0.0.0/0': all addresses" in problem
     assert "'10.0.0.0/8':" not in problem
+
+
+@pytest.mark.parametrize("key", ["foo", "pk_live_1", "sk_", "sk_live_", "sk_prod_1", "whsec_1", "sk_live_1 "])
+def test_what_is_no_key_of_stripes_is_refused_by_its_form(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv("PLIXO_STRIPE_API_KEY", key)
+    with pytest.raises(
+        InvalidSettings, match="PLIXO_STRIPE_API_KEY: must be a secret or restricted key"
+    ) as wrong:
+        load()
+    assert key not in str(wrong.value).replace("sk_live_…", "") or len(key) < 9
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "warned"),
+    [
+        ("PUBLIC_URL", "http://127.0.0.1:8000", False),
+        ("PUBLIC_URL", "https://billing.example.com", True),
+        ("API_HOST", "0.0.0.0", True),
+        ("API_HOST", "::1", False),
+    ],
+)
+def test_a_proxy_that_nobody_named_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, warned: bool
+) -> None:
+    monkeypatch.setenv("PLIXO_STRIPE_API_KEY", "sk_test_x")
+    monkeypatch.setenv(f"PLIXO_{name}", value)
+    assert ["PLIXO_TRUSTED_PROXIES" in one for one in load()[0].warnings] == [True] * warned
+    monkeypatch.setenv("PLIXO_TRUSTED_PROXIES", "10.0.0.1")
+    assert load()[0].warnings == ()
