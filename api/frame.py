@@ -41,12 +41,14 @@ class Frame:
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
         status: int | None = None
+        made = ""
         began = time.perf_counter()
 
         async def framed(message: Message) -> None:
-            nonlocal status
+            nonlocal status, made
             if message["type"] == "http.response.start":
                 status = message["status"]
+                made = _made(scope, message)
                 _add_headers(message, request_id)
             await send(message)
 
@@ -62,12 +64,18 @@ class Frame:
             took, route = time.perf_counter() - began, _route(scope)
             self._metrics.request(scope["method"], route, status or 0, took)
             # The route and not the path: who reads logs need not learn ids, and must not learn tokens.
-            log.info("%s %s %s %s %.1f ms", request_id, scope["method"], route, status, took * 1000)
+            log.info("%s %s %s %s %.1f ms%s", request_id, scope["method"], route, status, took * 1000, made)
 
 
 def _request_id(scope: Scope) -> str:
     sent = Headers(scope=scope).get("x-request-id", "")
     return sent if _USABLE_ID.fullmatch(sent) else new_id("req")
+
+
+def _made(scope: Scope, message: MutableMapping[str, Any]) -> str:
+    """The id of what was begun, where there is one, so that a log can be searched for it."""
+    location = MutableHeaders(scope=message).get("location", "") if scope["path"].startswith("/v1/") else ""
+    return f" {location.rpartition('/')[2]}" if location else ""
 
 
 def _add_headers(message: MutableMapping[str, Any], request_id: str) -> None:

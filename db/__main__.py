@@ -1,9 +1,12 @@
 """`python -m db upgrade`: bring the database of PLIXO_DATABASE_URL to the newest revision."""
 
+from typing import Annotated
+
 import typer
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from . import migrate
+from .grants import UnknownRole
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="The records of Plixo Billing.")
 
@@ -19,11 +22,15 @@ def main() -> None:
 
 
 @app.command()
-def upgrade() -> None:
+def upgrade(
+    app_role: Annotated[
+        str | None, typer.Option(help="PostgreSQL's role of the application, which gets its rights")
+    ] = None,
+) -> None:
     """Apply every revision that the database of PLIXO_DATABASE_URL lacks."""
     try:
-        migrate.upgrade(_Settings().database_url)
-    except (migrate.NewerDatabase, ValueError) as error:
+        migrate.upgrade(_Settings().database_url, app_role)
+    except (migrate.NewerDatabase, UnknownRole, ValueError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
     typer.echo("the database is up to date")

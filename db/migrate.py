@@ -9,6 +9,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, inspect, text
 
+from . import grants
 from .session import Database, async_url, postgres_engine, sqlite_engine
 
 COMMAND = "python -m db upgrade"
@@ -18,16 +19,18 @@ _LOCK = 7_065_719_642
 """Any number, as long as nothing else locks it in the same PostgreSQL database."""
 
 
-def upgrade(url: str | URL) -> None:
+def upgrade(url: str | URL, app_role: str | None = None) -> None:
     """Apply every revision that the database lacks, all or none; several processes may do so at once.
-    Raises NewerDatabase.
+
+    On PostgreSQL the role `app_role` gets the rights that the application needs, and no others. Raises
+    NewerDatabase and UnknownRole.
 
     Not for a running event loop: there, `await upgrade_async(url)`.
     """
-    asyncio.run(upgrade_async(url))
+    asyncio.run(upgrade_async(url, app_role))
 
 
-async def upgrade_async(url: str | URL) -> None:
+async def upgrade_async(url: str | URL, app_role: str | None = None) -> None:
     """Like `upgrade`, from within an event loop."""
     target = async_url(url)
     sqlite = target.get_backend_name() == "sqlite"
@@ -42,6 +45,8 @@ async def upgrade_async(url: str | URL) -> None:
             if not sqlite:
                 await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
             await connection.run_sync(_to_head)
+            if app_role is not None and not sqlite:
+                await connection.run_sync(grants.grant, app_role)
     finally:
         await engine.dispose()
 

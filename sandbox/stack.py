@@ -29,6 +29,8 @@ TEMPORAL_FLAGS = (
     # The stock dev server polls its queues 20 times a second: about 50 ms for every hop.
     *("--dynamic-config-value", "history.transferProcessorMaxPollRPS=2000"),
     *("--dynamic-config-value", "history.timerProcessorMaxPollRPS=2000"),
+    # As in production (deploy/temporal/dynamicconfig.yaml): priorities need it.
+    *("--dynamic-config-value", "matching.useNewMatcher=true"),
     *("--dynamic-config-value", "matching.numTaskqueueReadPartitions=1"),
     *("--dynamic-config-value", "matching.numTaskqueueWritePartitions=1"),
     *("--log-level", "warn"),

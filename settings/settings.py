@@ -107,6 +107,11 @@ class Settings(BaseSettings):
     api_port: int = Field(default=8000, ge=0, le=65535)
     trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_proxies)] = ()
     """Networks of the proxies whose X-Forwarded-For is believed; separated by commas."""
+    operations_per_person: int = Field(default=30, ge=1)
+    operations_per_organization: int = Field(default=60, ge=1)
+    """So many operations may be begun within a minute."""
+    delegations_per_person: int = Field(default=20, ge=1)
+    """So many delegations may be given within an hour: each may send a mail."""
     health_port: int | None = Field(default=None, ge=0, le=65535)
     """Where the worker answers /healthz; nowhere when unset."""
     metrics_host: str = "127.0.0.1"

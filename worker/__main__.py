@@ -88,6 +88,8 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     # It tells every address that it asks; that of an invoice's PDF opens it to whoever reads the log.
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    # Two lines a request, without the operation's id: `worker.interceptors` says more in one.
+    logging.getLogger("stripe").setLevel(logging.WARNING)
     try:
         settings, policy = load()
     except InvalidSettings as error:

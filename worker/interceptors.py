@@ -1,10 +1,14 @@
-"""Heartbeats for every activity that has a heartbeat timeout, so that activities needn't think of them."""
+"""What every activity has without thinking of it: heartbeats, and a line in the log with its workflow."""
 
 import asyncio
+import logging
+import time
 from typing import Any
 
 from temporalio import activity
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+
+log = logging.getLogger(__name__)
 
 BEATS = 3
 """Per heartbeat timeout."""
@@ -33,3 +37,26 @@ async def _beat(every: float) -> None:
     while True:
         await asyncio.sleep(every)
         activity.heartbeat()
+
+
+class LoggedActivities(Interceptor):
+    """A line for each try at what leaves the process, a call to Stripe or a mail: an operation's id stands in
+    its workflow's. Records, as local activities, are many and short, and are on the timeline."""
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        return _Logged(next)
+
+
+class _Logged(ActivityInboundInterceptor):
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        info = activity.info()
+        level = logging.DEBUG if info.is_local else logging.INFO
+        began, outcome = time.monotonic(), "failed"
+        try:
+            result = await super().execute_activity(input)
+            outcome = "done"
+        finally:
+            took = (time.monotonic() - began) * 1000
+            told = (info.workflow_id, info.activity_type, info.attempt, outcome, took)
+            log.log(level, "%s: %s, attempt %d, %s in %.0f ms", *told)
+        return result

@@ -19,6 +19,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.stripe_client import TIMEOUT
 from billing.policy import Policy
 from workflows import ids
 from workflows.approval import ApprovalWorkflow
@@ -39,7 +40,7 @@ from workflows.refund import RefundWorkflow
 from workflows.reminder_sweep import ReminderSweepWorkflow
 from workflows.stripe_event import StripeEventWorkflow
 
-from .interceptors import Heartbeats
+from .interceptors import Heartbeats, LoggedActivities
 from .reaper import Reaper
 from .watch import Watch
 
@@ -96,6 +97,11 @@ STICKY = timedelta(seconds=5)
 """How long a killed worker's workflow tasks wait for it before any worker gets them."""
 
 
+LET_END = timedelta(seconds=TIMEOUT + 5)
+"""How long a worker that is to stop lets its calls go on: longer than Stripe may take to answer one. Cut off,
+an effect would have to be read back, and the deployment is done no sooner. Compose waits longer still."""
+
+
 @dataclass(frozen=True)
 class Activities:
     """The activities of each queue, and what watches beside them."""
@@ -119,8 +125,8 @@ def stripe_places(requests_per_second: float) -> int:
 def build_workers(temporal: Client, activities: Activities, policy: Policy) -> tuple[Worker, ...]:
     """One for each queue. That of the stories has all workflows: events and mails were begun there once."""
     every: dict[str, Any] = {
-        "interceptors": [Heartbeats()],
-        "graceful_shutdown_timeout": timedelta(seconds=5),
+        "interceptors": [Heartbeats(), LoggedActivities()],
+        "graceful_shutdown_timeout": LET_END,
     }
     stories = every | {
         "workflow_runner": RUNNER,

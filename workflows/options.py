@@ -101,7 +101,12 @@ MAIL: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=60),
     "heartbeat_timeout": timedelta(seconds=5),
     "schedule_to_close_timeout": timedelta(days=3),
-    "retry_policy": PATIENT,
+    # Ever less often: some 440 tries in three days.
+    "retry_policy": RetryPolicy(
+        initial_interval=PATIENT.initial_interval,
+        backoff_coefficient=PATIENT.backoff_coefficient,
+        maximum_interval=timedelta(minutes=10),
+    ),
     "cancellation_type": ActivityCancellationType.TRY_CANCEL,
 }
 

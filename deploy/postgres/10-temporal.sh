@@ -6,4 +6,5 @@ psql --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname "$POSTGRES_DB" \
 CREATE ROLE temporal LOGIN PASSWORD :'password';
 CREATE DATABASE temporal OWNER temporal;
 CREATE DATABASE temporal_visibility OWNER temporal;
+REVOKE ALL ON DATABASE temporal, temporal_visibility FROM PUBLIC;
 SQL

@@ -1,20 +1,37 @@
 """What `docker-compose.yml` and the Dockerfile must say, read without Docker."""
 
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import yaml
+from fastapi import FastAPI
+from pydantic import SecretStr
+from sqlalchemy import make_url
+
+from activities import stripe_client
+from api.__main__ import server_config
+from sandbox import stack
+from settings.settings import Settings
+from worker import queues
 
 from . import compose
 
 FILLED = {
+    "POSTGRES_PASSWORD": "superuser-password",
+    "PLIXO_DB_OWNER_PASSWORD": "owner-password",
     "PLIXO_DB_PASSWORD": "db-password",
     "TEMPORAL_DB_PASSWORD": "temporal-password",
     "PLIXO_STRIPE_API_KEY": "sk_live_1",
     "PLIXO_STRIPE_WEBHOOK_SECRET": "whsec_1",
     "PLIXO_SMTP_URL": "smtps://mail.example.com:465",
     "PLIXO_PUBLIC_URL": "https://billing.example.com",
+    "PLIXO_TRUSTED_PROXIES": "172.18.0.1",
 }
+COMPOSE = set(re.findall(r"\$\{(\w+)", (compose.ROOT / "docker-compose.yml").read_text()))
+"""The variables that the file asks its environment for."""
 OURS = ("api", "worker", "migrate", "stripe")
 LONG_RUNNING = ("postgres", "temporal", "temporal-ui", "api", "worker", "stripe")
 CHECKED = ("postgres", "temporal", "api", "worker", "stripe")
@@ -29,6 +46,52 @@ def test_secrets_and_addresses_have_no_default(name: str) -> None:
 def test_the_example_of_the_environment_lists_exactly_what_must_be_set() -> None:
     lines = (compose.ROOT / "deploy/env.example").read_text().splitlines()
     assert {line.removesuffix("=") for line in lines if re.match(r"[A-Z_]+=", line)} == set(FILLED)
+
+
+def test_every_setting_reaches_the_processes_and_is_in_the_example_or_fixed() -> None:
+    """So that none is forgotten: what Compose does not pass on can't be set at all."""
+    fields = {f"PLIXO_{name.upper()}" for name in Settings.model_fields}
+    services = compose.services(FILLED)
+    passed = set(services["api"]["environment"]) | set(services["worker"]["environment"])
+    assert fields - passed == set()
+    assert {name for name in passed if name.startswith("PLIXO_")} - fields == set()
+    example = (compose.ROOT / "deploy/env.example").read_text()
+    settable = {
+        name for name in passed if name in COMPOSE or services["api"]["environment"].get(name, "") is None
+    }
+    assert [name for name in sorted(settable) if f"{name}=" not in example] == []
+
+
+def test_the_application_has_a_role_of_its_own_and_only_migrations_own_the_tables() -> None:
+    services = compose.services(FILLED)
+    for name, user in (("api", "plixo"), ("worker", "plixo"), ("migrate", "plixo_owner")):
+        url = make_url(services[name]["environment"]["PLIXO_DATABASE_URL"])
+        assert (url.username, url.host, url.database) == (user, "postgres", "plixo")
+    assert services["postgres"]["environment"]["POSTGRES_USER"] == "postgres"
+    assert services["migrate"]["command"][-2:] == ["--app-role", "plixo"]
+
+
+def test_what_stops_has_the_time_that_its_longest_call_may_take() -> None:
+    def seconds(name: str) -> float:
+        return float(compose.services(FILLED)[name]["stop_grace_period"].removesuffix("s"))
+
+    assert stripe_client.TIMEOUT < queues.LET_END.total_seconds() < seconds("worker") - 5
+    served = server_config(FastAPI(), Settings(stripe_api_key=SecretStr("sk_test_x")))
+    assert served.timeout_graceful_shutdown is not None
+    assert served.timeout_graceful_shutdown < seconds("api")
+
+
+def test_temporal_is_the_one_that_the_tests_use_and_is_told_to_heed_priorities() -> None:
+    services = compose.services(FILLED)
+    binary = Path(sys.executable).parent / "temporal"
+    said = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True).stdout
+    server, ui = re.findall(r"(?:Server|UI) (\d+\.\d+\.\d+)", said)
+    assert services["temporal"]["image"] == f"temporalio/server:{server}"
+    assert services["temporal-schema"]["image"] == f"temporalio/admin-tools:{server}"
+    assert services["temporal-ui"]["image"] == f"temporalio/ui:{ui}"
+    dynamic = yaml.safe_load((compose.ROOT / "deploy/temporal/dynamicconfig.yaml").read_text())
+    assert dynamic["matching.useNewMatcher"] == [{"value": True}]
+    assert "matching.useNewMatcher=true" in stack.TEMPORAL_FLAGS
 
 
 def test_stripe_itself_is_called_unless_told_otherwise() -> None:

@@ -5,12 +5,13 @@ Only addresses differ from what Compose would set: containers have names for eac
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -21,11 +22,14 @@ import httpx
 import pytest
 from sqlalchemy import make_url
 
+from db import grants, tables
+from db.grants import UnknownRole
+from db.migrate import upgrade_async
 from db.session import Database
 from sandbox.places import reserve_ports
 from sandbox.stripe.inprocess import StandIn
 
-from ..builders import Tenant
+from ..builders import Tenant, a_customer, store
 from ..databases import PostgresDatabases
 from ..shop import open_shop
 from . import compose
@@ -122,6 +126,52 @@ def temporal(ports: Mapping[str, int]) -> Iterator[str]:
         server.wait(timeout=30)
 
 
+ROLES = {"plixo": "PLIXO_DB_PASSWORD", "plixo_owner": "PLIXO_DB_OWNER_PASSWORD"}
+
+
+def as_role(url: str, role: str) -> str:
+    return make_url(url).set(username=role).render_as_string(hide_password=False)
+
+
+@asynccontextmanager
+async def with_roles(databases: PostgresDatabases) -> AsyncIterator[str]:
+    """A database with the roles that PostgreSQL's init script makes, as the superuser's URL."""
+    try:
+        async with databases.empty() as url:
+            await asyncio.to_thread(
+                init, url, "05-plixo.sh", **{name: FILLED[name] for name in ROLES.values()}
+            )
+            yield url
+    finally:
+        await asyncio.to_thread(psql, url, "DROP ROLE plixo", database="postgres")
+        await asyncio.to_thread(psql, url, "DROP ROLE plixo_owner", database="postgres")
+
+
+def postgres_env(url: str, **more: str) -> dict[str, str]:
+    parsed = make_url(url)
+    return os.environ | {
+        "PATH": f"{PG_BIN}:{os.environ['PATH']}",
+        "PGHOST": str(parsed.query["host"]),
+        "POSTGRES_USER": str(parsed.username),
+        "POSTGRES_DB": str(parsed.database),
+        **more,
+    }
+
+
+def init(url: str, script: str, **passwords: str) -> None:
+    """What PostgreSQL's image does when its volume is new."""
+    command = ["sh", str(compose.ROOT / "deploy/postgres" / script)]
+    subprocess.run(command, env=postgres_env(url, **passwords), check=True, timeout=60)
+
+
+def psql(url: str, statement: str, *, user: str | None = None, database: str | None = None) -> str:
+    """As the superuser, or as somebody else. Raises CalledProcessError, whose stderr says why."""
+    env = postgres_env(url)
+    role, name = user or env["POSTGRES_USER"], database or env["POSTGRES_DB"]
+    ask = ["psql", "--no-psqlrc", "-U", role, "-d", name, "-Atc", statement]
+    return subprocess.run(ask, env=env, check=True, capture_output=True, text=True).stdout
+
+
 @pytest.fixture
 async def deployment(
     postgres_databases: PostgresDatabases,
@@ -130,10 +180,13 @@ async def deployment(
     ports: Mapping[str, int],
     tmp_path: Path,
 ) -> AsyncIterator[Deployment]:
-    async with postgres_databases.empty() as database_url:
+    async with with_roles(postgres_databases) as database_url:
         moved = {
-            f"postgresql://plixo:{FILLED['PLIXO_DB_PASSWORD']}@postgres:5432/plixo": database_url,
+            f"postgresql://{role}:{FILLED[password]}@postgres:5432/plixo": as_role(database_url, role)
+            for role, password in ROLES.items()
+        } | {
             "temporal:7233": temporal,
+            "/app/policy.toml": str(compose.ROOT / "policy.toml"),
             "https://api.stripe.com": stand_in.url,
             "sk_live_1": "sk_test_1",
             "0.0.0.0": "127.0.0.1",
@@ -143,11 +196,17 @@ async def deployment(
         yield Deployment(compose.services(FILLED), moved, tmp_path)
 
 
-async def subscribed(deployment: Deployment, stand_in: StandIn) -> Tenant:
+async def subscribed(deployment: Deployment, stand_in: StandIn) -> tuple[Tenant, str]:
+    """An organization, and a customer of it."""
     shop = await open_shop(stand_in, at=int(time.time()) - 86_400)
     database = Database(deployment.env("api")["PLIXO_DATABASE_URL"])
     try:
-        return await shop.tenant(database, "starter")
+        tenant = await shop.tenant(database, "starter")
+        customer = await shop.client.v1.customers.create_async(
+            {"name": "Customer", "metadata": {"plixo_organization": tenant.id}}
+        )
+        await store(database, a_customer(tenant.id, id=customer.id))
+        return tenant, customer.id
     finally:
         await database.dispose()
 
@@ -157,7 +216,7 @@ async def test_the_migration_the_api_and_the_worker_do_their_work_on_postgresql(
 ) -> None:
     await asyncio.to_thread(deployment.run, "migrate")
     await asyncio.to_thread(deployment.run, "migrate")
-    tenant = await subscribed(deployment, stand_in)
+    tenant, _ = await subscribed(deployment, stand_in)
     await asyncio.to_thread(both_are_healthy_and_answer, deployment, tenant)
     assert not await asyncio.to_thread(deployment.healthy, "api")
     assert not await asyncio.to_thread(deployment.healthy, "worker")
@@ -183,7 +242,130 @@ def both_are_healthy_and_answer(deployment: Deployment, tenant: Tenant) -> None:
                 lambda: client.get(operation).json()["state"] == "awaiting_approval",
                 lambda: f"{client.get(operation).json()}\n{deployment.log('worker')}",
             )
+            approval = client.get(f"/v1/approvals/{client.get(operation).json()['approval']}").json()
+            decided = client.post(
+                f"/v1/approvals/{approval['id']}/decision",
+                json={"decision": "approve", "subject_hash": approval["subject_hash"]},
+                headers=tenant.controller.headers,
+            )
+            assert decided.status_code == 200, decided.text
+            until(
+                lambda: client.get(operation).json()["state"] == "completed",
+                lambda: f"{client.get(operation).json()}\n{deployment.log('worker')}",
+            )
+            id_ = operation.rpartition("/")[2]
+            assert id_ in deployment.log("api")
+            assert f"operation-{id_}: perform, attempt 1, done in" in deployment.log("worker")
+            assert "permission denied" not in deployment.log("worker") + deployment.log("api")
     assert worker.returncode == 0, "the worker ends in order when Compose stops it"
+
+
+SLOW = 8.0
+"""Seconds that Stripe takes; far more than a worker had once before its calls were cut off."""
+
+
+async def test_the_call_in_flight_ends_and_is_recorded_when_the_worker_stops(
+    deployment: Deployment, stand_in: StandIn
+) -> None:
+    """So that a deployment leaves no effect of which nobody knows whether it has happened."""
+    await asyncio.to_thread(deployment.run, "migrate")
+    tenant, customer = await subscribed(deployment, stand_in)
+    await asyncio.to_thread(stopped_in_a_slow_call, deployment, tenant, customer, stand_in)
+
+
+def stopped_in_a_slow_call(deployment: Deployment, tenant: Tenant, customer: str, stand_in: StandIn) -> None:
+    path = "balance_transactions"
+    stand_in.fault("delay", method="POST", path=path, delay_ms=int(SLOW * 1000))
+    since = len(stand_in.requests())
+    with deployment.started("api"), deployment.started("worker") as worker:
+        until(partial(deployment.healthy, "api"), partial(deployment.log, "api"))
+        address = f"http://127.0.0.1:{deployment.env('api')['PLIXO_API_PORT']}"
+        asked = httpx.post(
+            f"{address}/v1/credits",
+            headers=tenant.admin.headers | {"Idempotency-Key": "slow"},
+            json={
+                "customer": customer,
+                "amount_minor": 1000,
+                "currency": "usd",
+                "instrument": "balance",
+                "reason": "goodwill",
+                "note": "Does it end?",
+            },
+            timeout=30,
+        )
+        assert asked.status_code == 202, asked.text
+        until(partial(deployment.healthy, "worker"), partial(deployment.log, "worker"))
+        stand_in.wait_for_request(since, path=path)
+        began = time.monotonic()
+    assert time.monotonic() - began > SLOW / 2
+    assert worker.returncode == 0
+    url, id_ = deployment.env("api")["PLIXO_DATABASE_URL"], asked.json()["id"]
+    intents = psql(url, f"SELECT state, attempts, read_back FROM intents WHERE operation_id = '{id_}'")
+    assert intents == "done|1|f\n", deployment.log("worker")
+
+
+@pytest.mark.parametrize("deleted", [True, False])
+def test_what_the_code_deletes_the_role_may_delete_and_nothing_else(deleted: bool) -> None:
+    """Whoever adds a DELETE has to say that it is no history."""
+    found = {
+        table.__tablename__
+        for folder in ("db", "activities", "api", "worker")
+        for file in (compose.ROOT / folder).rglob("*.py")
+        for name in re.findall(r"\bdelete\(\s*(\w+)\s*\)", file.read_text())
+        if (table := getattr(tables, name, None)) is not None
+    } | {"incident_steps", "mail_templates"}  # these are deleted as rows
+    assert (found - grants.DELETED if deleted else grants.DELETED - found) == set()
+
+
+KEPT = (
+    "timeline",
+    "notes",
+    "decisions",
+    "intents",
+    "commitments",
+    "mails",
+    "operations",
+    "approvals",
+    "people",
+)
+REWRITES = [
+    *(
+        "UPDATE timeline SET event = event",
+        "UPDATE notes SET text = text",
+        "UPDATE mails SET template = template",
+    ),
+    *(f"UPDATE decisions SET {column} = {column}" for column in ("person_id", "decision", "subject_hash")),
+    *(f"UPDATE intents SET {column} = {column}" for column in ("operation_id", "params_hash", "effect")),
+    *(f"DELETE FROM {table}" for table in KEPT),
+    *(f"TRUNCATE {table} CASCADE" for table in ("timeline", "operations", "invoices")),
+    *("DROP TABLE notes", "ALTER TABLE timeline DISABLE TRIGGER ALL", "CREATE TABLE mine (id int)"),
+    *("UPDATE alembic_version SET version_num = '0001'", "SET session_replication_role = replica"),
+]
+
+
+async def test_the_role_of_the_application_can_not_rewrite_what_has_happened(
+    postgres_databases: PostgresDatabases,
+) -> None:
+    async with with_roles(postgres_databases) as url:
+        await upgrade_async(as_role(url, "plixo_owner"), "plixo")
+        await asyncio.to_thread(nothing_is_rewritten, url)
+        with pytest.raises(UnknownRole, match="nobody"):
+            await upgrade_async(as_role(url, "plixo_owner"), "nobody")
+
+
+def nothing_is_rewritten(url: str) -> None:
+    for statement in REWRITES:
+        with pytest.raises(subprocess.CalledProcessError) as refused:
+            psql(url, statement, user="plixo")
+        assert re.search("permission denied|must be owner", refused.value.stderr), (
+            statement,
+            refused.value.stderr,
+        )
+    assert (
+        psql(url, "SELECT rolsuper, rolcreatedb FROM pg_roles WHERE rolname LIKE 'plixo%'").split()
+        == ["f|f"] * 2
+    )
+    assert psql(url, "UPDATE decisions SET state = 'accepted'", user="plixo") == "UPDATE 0\n"
 
 
 async def test_postgresqls_init_script_makes_temporals_role_and_databases(
@@ -194,28 +376,15 @@ async def test_postgresqls_init_script_makes_temporals_role_and_databases(
 
 
 def init_script_works(url: str) -> None:
-    parsed = make_url(url)
-    env = os.environ | {
-        "PATH": f"{PG_BIN}:{os.environ['PATH']}",
-        "PGHOST": str(parsed.query["host"]),
-        "POSTGRES_USER": str(parsed.username),
-        "POSTGRES_DB": str(parsed.database),
-        "TEMPORAL_DB_PASSWORD": 'it\'s "quoted"',
-    }
-
-    def psql(statement: str) -> str:
-        ask = ["psql", "-U", env["POSTGRES_USER"], "-d", env["POSTGRES_DB"], "-Atc", statement]
-        return subprocess.run(ask, env=env, check=True, capture_output=True, text=True).stdout
-
     try:
-        script = compose.ROOT / "deploy/postgres/10-temporal.sh"
-        subprocess.run(["sh", str(script)], env=env, check=True, timeout=60)
+        init(url, "10-temporal.sh", TEMPORAL_DB_PASSWORD='it\'s "quoted"')
         owners = psql(
+            url,
             "SELECT datname, pg_get_userbyid(datdba) FROM pg_database"
-            " WHERE datname LIKE 'temporal%' ORDER BY 1"
+            " WHERE datname LIKE 'temporal%' ORDER BY 1",
         )
         assert owners.split() == ["temporal|temporal", "temporal_visibility|temporal"]
     finally:
         for database in ("temporal", "temporal_visibility"):
-            psql(f"DROP DATABASE IF EXISTS {database}")
-        psql("DROP ROLE IF EXISTS temporal")
+            psql(url, f"DROP DATABASE IF EXISTS {database}")
+        psql(url, "DROP ROLE IF EXISTS temporal")
