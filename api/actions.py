@@ -65,13 +65,18 @@ async def check_authors(
     if action not in ("accept", "retry"):
         return
     bench = await deciders.bench(session, operation.organization_id, at, people=[caller.person])
-    who = Deciders(bench, "", deciders.authors_of(operation))
     if action == "accept":
-        refusal = who.refusal(caller.person)
+        refusal = refusal_to_accept(operation, caller, bench)
     else:
+        who = Deciders(bench, "", deciders.authors_of(operation))
         refusal = await _refusal_to_retry(session, operation, who, caller, at)
     if refusal is not None:
         raise BillingError(refusal.code, refusal.message)
+
+
+def refusal_to_accept(operation: Operation, caller: Caller, bench: Bench) -> Refusal | None:
+    """Why somebody may not take what Stripe made of it for what was asked."""
+    return Deciders(bench, "", deciders.authors_of(operation)).refusal(caller.person)
 
 
 async def _refusal_to_retry(
@@ -95,8 +100,7 @@ def _refusal(operation: Operation, action: str, caller: Caller) -> Exception | N
         return ApiProblem("role_missing", f"To {action} it needs the role {named}; ask somebody who has it.")
     if action == "accept":
         # Who acts for whom is looked up when they do ask for it.
-        alone = Bench({caller.person: caller.roles})
-        refusal = Deciders(alone, "", deciders.authors_of(operation)).refusal(caller.person)
+        refusal = refusal_to_accept(operation, caller, Bench({caller.person: tuple(caller.roles)}))
         return BillingError(refusal.code, refusal.message) if refusal else None
     return None
 

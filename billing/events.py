@@ -7,6 +7,7 @@ REFUSED_BY_STRIPE = "refused by Stripe"
 REVIEW_REQUESTED = "review requested"
 REVISION_ASKED = "revision asked for"
 RESOLUTION_ASKED = "resolution asked for"
+ACCEPTED_MISMATCH = "accepted as Stripe has it"
 REQUESTER, REVISER = "the requester", "the reviser"
 """Whose authority an amount is weighed against: that of whoever shaped it last."""
 WITHIN_AUTHORITY = frozenset(f"within {whose}'s authority" for whose in (REQUESTER, REVISER))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .authorship import people
-from .events import REVIEW_REQUESTED, REVISION_ASKED, WITHIN_AUTHORITY
+from .events import ACCEPTED_MISMATCH, REVIEW_REQUESTED, REVISION_ASKED, WITHIN_AUTHORITY
 from .evidence_document import ApprovalRecord, DecisionRecord, Evidence, Json, SignatureRecord
 from .evidence_links import (
     BrokenLink,
@@ -160,8 +160,11 @@ def _verdict_fits(verdict: str, event: Event) -> bool:
 
 
 def check_authors(evidence: Evidence) -> Iterator[BrokenLink]:
-    """Whoever shaped the operation has the event that says so, and the other way round; and nobody had tried
-    again on their authority what they had approved."""
+    """Whoever shaped the operation has the event that says so, and the other way round.
+
+    None of them accepted what came of it, nobody's authority but theirs was asked before an approval, and
+    nobody had tried again what they had approved.
+    """
     told = {(event.actor, event.at): event for event in evidence.timeline}
     for place, author in enumerate(evidence.operation.authors):
         if (author.person, author.at) not in told:
@@ -170,6 +173,13 @@ def check_authors(evidence: Evidence) -> Iterator[BrokenLink]:
     for who, event in told.items():
         if event.event == REVISION_ASKED and who not in named:
             yield BrokenLink(pointer_to_event(event), "whoever revised it is not among its authors")
+    shapers = {author.person for author in evidence.operation.authors}
+    for event in evidence.timeline:
+        if event.event == ACCEPTED_MISMATCH and event.actor in shapers:
+            yield BrokenLink(pointer_to_event(event), f"{event.actor} accepts what came of their own request")
+        asked = event.detail["person"] if event.detail.keys() >= AUTHORITY_MARKS else None
+        if asked is not None and asked not in shapers:
+            yield BrokenLink(pointer_to_event(event), "it is weighed against somebody who did not shape it")
     spent = {held.authority_of for held in evidence.commitments}
     yeses = _last_yeses(evidence)
     for place, author in enumerate(evidence.operation.authors):

@@ -209,7 +209,7 @@ class Commit(Message):
     kind: Kind
     person: str
     revised: bool = False
-    """Whether the person revised it, rather than asked for it as it is."""
+    """Whether the person revised what somebody else had asked for."""
     customer: str | None
     currency: str
     parts: tuple[CommitPart, ...]

@@ -57,13 +57,15 @@ async def bench(
 
 
 def _acts_for(row: Delegation, at: datetime) -> ActsFor:
-    over = min(row.ends_at, row.revoked_at or row.ends_at)
+    # Clocks differ: one that is revoked is in force no more, whatever time it is here.
+    over = row.ends_at if row.revoked_at is None else min(row.ends_at, row.revoked_at)
+    in_force = row.revoked_at is None and row.ends_at > at
     return ActsFor(
         row.from_person,
         row.to_person,
         Role(row.role) if row.role else None,
         row.approval_id,
-        over if over <= at else None,
+        None if in_force else over,
     )
 
 

@@ -109,7 +109,7 @@ async def begun(session: AsyncSession, organization_id: str, at: datetime) -> li
         select(Delegation)
         .where(
             Delegation.organization_id == organization_id,
-            col(Delegation.accepted_at) <= at,
+            col(Delegation.accepted_at).is_not(None),
             Delegation.starts_at <= at,
             Delegation.ends_at > at - LONGEST,
             or_(col(Delegation.revoked_at).is_(None), col(Delegation.revoked_at) > Delegation.starts_at),
@@ -122,7 +122,7 @@ async def begun(session: AsyncSession, organization_id: str, at: datetime) -> li
 
 def _holding(at: datetime) -> tuple[ColumnElement[bool], ...]:
     return (
-        col(Delegation.accepted_at) <= at,
+        col(Delegation.accepted_at).is_not(None),
         col(Delegation.ends_at) > at,
         col(Delegation.starts_at) <= at,
         col(Delegation.revoked_at).is_(None),

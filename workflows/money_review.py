@@ -112,12 +112,13 @@ class MoneyReview(Generic[Subject]):
     async def _commit(self, planned: Planned[Subject]) -> Committed:
         """Sets the money aside and asks whether whoever shaped it last may give it alone."""
         policy = self._story.policy
+        author = self._revised.by if self._revised else self._story.requested_by
         order = Commit(
             organization=self._story.organization,
             operation=self._story.operation,
             kind=self._kind,
-            person=self._revised.by if self._revised else self._story.requested_by,
-            revised=self._revised is not None,
+            person=author,
+            revised=author != self._story.requested_by,
             customer=planned.customer,
             currency=planned.amount.currency,
             parts=planned.parts,

@@ -140,6 +140,17 @@ async def test_the_requester_may_not_decide_even_as_a_controller(review: Review)
     assert settled.refusal.code == "own_request"
 
 
+async def test_whoever_revised_it_is_refused_when_their_decision_is_settled(review: Review) -> None:
+    await review.shaped(review.acme.controller)
+    await review.open()
+
+    settled = await review.decide(review.acme.controller)
+
+    assert settled.refusal is not None
+    assert settled.refusal.code == "own_request"
+    assert (await review.row()).authors[-1]["how"] == "revised"
+
+
 async def test_another_billing_admin_has_the_wrong_role(review: Review) -> None:
     await review.open()
     other = await member(review.database, review.acme.organization, [Role.BILLING_ADMIN])

@@ -16,8 +16,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from billing.events import ACCEPTED_MISMATCH
 from billing.evidence import NotEvidence, NotWhole, main, verify
-from billing.evidence_document import FORMAT, PARTS
+from billing.evidence_document import FORMAT, PARTS, Evidence
+from billing.evidence_reviews import check_authors
 
 from .evidence_forging import (
     DIRECTORY,
@@ -237,6 +239,27 @@ def test_nobody_who_asked_for_it_is_taken_for_its_approver() -> None:
     named = broken(rewritten(forged))
     assert f"/decisions/1: {requester} shaped what this decides on" in named
     assert any("did not hold that role" in one for one in named)
+
+
+def test_nobody_who_asked_for_it_is_taken_for_who_accepts_what_came_of_it() -> None:
+    forged = deepcopy(DOCUMENTS[CREDIT])
+    requester, last = forged["operation"]["requested_by"], len(forged["timeline"]) - 1
+    forged["timeline"][last] |= {"event": ACCEPTED_MISMATCH, "actor": requester}
+    assert f"/timeline/{last}: {requester} accepts what came of their own request" in broken(
+        rewritten(forged)
+    )
+
+
+def test_nobody_who_did_not_shape_it_is_taken_for_whose_authority_was_asked() -> None:
+    forged = deepcopy(DOCUMENTS[REFUND])
+    events = forged["timeline"]
+    [first, *_] = [place for place, one in enumerate(events) if "authority" in one["event"]]
+    events[first]["detail"]["person"] = forged["approvals"][1]["decided_by"]
+    content = {name: part for name, part in forged.items() if name != "document_hash"}
+    named = list(check_authors(Evidence.model_validate_json(json.dumps(content), strict=True)))
+    assert [str(one) for one in named] == [
+        f"/timeline/{first}: it is weighed against somebody who did not shape it"
+    ]
 
 
 @pytest.mark.parametrize(

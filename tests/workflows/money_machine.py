@@ -50,6 +50,7 @@ GIVING = "^/v1/(refunds|credit_notes|customers/[^/]+/balance_transactions)$"
 
 ASKED_WRONGLY = ("amount_above_refundable", "amount_above_creditable", "instrument_unfit")
 NOT_NOW = ("not_cancellable", "not_revisable", "not_resolvable", "too_late", "nothing_to_resolve")
+NOT_THEIRS = ("own_approval", "others_authority")
 MAY_NOT_DECIDE = (
     "own_request",
     "requesters_delegate",
@@ -162,7 +163,8 @@ class Scene:
             case Resolve(action, which):
                 if found := self._find(which, lambda one: action in one.operation.allowed_actions):
                     body = {"action": action, "comment": f"Finance says to {action} it."}
-                    await self._tell(found, "admin", "resolution", "resolution asked for", body, *NOT_NOW)
+                    by, codes = self.asked[found.operation.id], (*NOT_NOW, *NOT_THEIRS)
+                    await self._tell(found, by, "resolution", "resolution asked for", body, *codes)
             case AddNote(text, which):
                 if found := self._find(which, lambda one: True):
                     answer = await self._post("deputy", f"{_path(found.operation)}/notes", {"note": text})

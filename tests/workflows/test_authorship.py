@@ -7,6 +7,7 @@ import pytest
 from httpx import Response
 from sqlmodel import select
 
+from billing.events import ACCEPTED_MISMATCH
 from billing.operations import Role
 from db.tables import Commitment
 
@@ -193,3 +194,4 @@ async def test_a_mismatch_is_not_accepted_by_who_acts_for_the_requester(home: Ho
     assert code(await home.post(acme.controller, path, body)) == (403, "requesters_delegate")
     assert (await home.post(partner, path, body)).status_code == 200
     await home.wait(acme, operation, "completed")
+    assert ACCEPTED_MISMATCH in await home.events(acme, operation)
