@@ -6,9 +6,7 @@ from datetime import datetime
 import stripe
 from sqlmodel import select
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
 
-from billing.errors import PlanMisconfigured
 from billing.operations import Message
 from db.session import Database
 from db.tables import Organization, Reconciliation
@@ -42,11 +40,8 @@ class Mirror:
 
     @activity.defn
     async def mirror_catalog(self) -> int:
-        """Every plan that is for sale; returns how many. A product that is no plan is final until mended."""
-        try:
-            return len(await ask(mirror_pages.catalog(self._client, self._database)))
-        except PlanMisconfigured as error:
-            raise ApplicationError(error.message, type=error.code, non_retryable=True) from error
+        """Every plan; returns how many. One that Stripe describes wrongly is unavailable, with its reason."""
+        return len(await ask(mirror_pages.catalog(self._client, self._database)))
 
     @activity.defn
     async def mirror_subscriptions(self, query: PageQuery) -> PageDone:

@@ -4,6 +4,7 @@ A page is read first and stored after, as of the time just before the read, so t
 overwrites what a quicker reader has stored since. Every function raises StripeError as the SDK does.
 """
 
+import logging
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -14,13 +15,16 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.errors import PlanMisconfigured
 from billing.languages import is_offered
-from billing.plans import Plan, is_plan, plan_from_stripe
+from billing.plans import Plan, is_plan, price_problem, read_plan
 from billing.reconciliation import ObjectKind
 from db import mirror
+from db.mirror import Unreadable
 from db.session import Database
 from db.tables import Customer, Invoice, InvoiceLines, Organization
 
 from .page_store import Document, RunPage, store_invoices, store_page, store_rows
+
+log = logging.getLogger(__name__)
 
 PAGE = 100
 """The most that Stripe gives at a time."""
@@ -35,6 +39,9 @@ OWNER = "plixo_organization"
 """Metadata of a Stripe customer: the organization whose customer it is."""
 
 
+SOLD_NO_MORE = "Stripe has no active price of it any more."
+
+
 class Mirrored(NamedTuple):
     """One page done: how many rows it stored, and the cursor of the next (None: it was the last)."""
 
@@ -47,9 +54,10 @@ class SubscriptionUnsupported(Exception):
 
 
 async def catalog(client: stripe.StripeClient, database: Database) -> list[Plan]:
-    """Mirror every plan that is for sale: a few products, so this is one page to its caller.
+    """Mirror every plan: a few products, so this is one page to its caller.
 
-    Raises PlanMisconfigured, naming the Stripe object and the mend, before anything is stored.
+    One that Stripe describes wrongly, or sells no more, is unavailable with its reason; the others are as
+    they are. A product that does not say which plan it is can't be shown: it is only logged.
     """
     synced_at = datetime.now(UTC)
     prices: dict[str, list[dict[str, Any]]] = {}
@@ -61,32 +69,53 @@ async def catalog(client: stripe.StripeClient, database: Database) -> list[Plan]
         if product.get("active") and is_plan(product):
             products[product["id"]] = product
             prices.setdefault(product["id"], []).append(data)
-    plans = [plan_from_stripe(product, prices[id]) for id, product in products.items()]
-    _each_once(plans)
+    plans: dict[str, Plan] = {}
+    for id_, product in products.items():
+        try:
+            plan = read_plan(product, prices[id_])
+        except PlanMisconfigured as nameless:
+            log.error("%s", nameless.message)
+            continue
+        plans[plan.plan] = _only_one(plan, plans.get(plan.plan))
     async with database.transaction() as session:
-        for plan in plans:
+        for known in await mirror.plans(session):
+            if known.plan not in plans:
+                plans[known.plan] = known.model_copy(update={"unavailable": SOLD_NO_MORE})
+        for plan in plans.values():
+            if plan.unavailable:
+                log.error("the plan %s is unavailable: %s", plan.plan, plan.unavailable)
             await mirror.store_plan(session, plan, synced_at=synced_at)
-    return plans
+    return list(plans.values())
 
 
-def _each_once(plans: Collection[Plan]) -> None:
-    owners: dict[str, str] = {}
-    for plan in plans:
-        if (other := owners.setdefault(plan.plan, plan.product)) != plan.product:
-            raise PlanMisconfigured(
-                plan.product, "plixo_plan", f"is {plan.plan!r}, as is {other}'s", "Archive one of the two."
-            )
+def _only_one(plan: Plan, other: Plan | None) -> Plan:
+    """The plan; of two that call themselves the same neither can be chosen."""
+    if other is None:
+        return plan
+    first, second = sorted([plan, other], key=lambda one: one.product)
+    wrong = PlanMisconfigured(
+        second.product, "plixo_plan", f"is {plan.plan!r}, as is {first.product}'s", "Archive one of the two."
+    )
+    return first.model_copy(update={"unavailable": wrong.message})
 
 
 async def subscription(client: stripe.StripeClient, database: Database, organization: Organization) -> None:
-    """Mirror an organization's own subscription to Plixo. Raises SubscriptionUnsupported."""
+    """Mirror an organization's own subscription to Plixo; of one that is not what a plan is, why not."""
     synced_at = datetime.now(UTC)
     found = await client.v1.subscriptions.retrieve_async(
         organization.stripe_subscription, {"expand": EXPAND_PLAN}
     )
-    document = subscription_document(found.to_dict(), organization.stripe_customer)
+    document = document_or_why_not(found.to_dict(), organization.stripe_customer)
     async with database.transaction() as session:
         await mirror.store_subscription(session, organization.id, document, synced_at=synced_at)
+
+
+def document_or_why_not(data: dict[str, Any], customer: str) -> dict[str, Any] | Unreadable:
+    """What the mirror keeps of a subscription (products expanded), or why it is not what a plan is."""
+    try:
+        return subscription_document(data, customer)
+    except SubscriptionUnsupported as error:
+        return Unreadable(f"{error}.", str(data["currency"]))
 
 
 def subscription_document(data: dict[str, Any], customer: str) -> dict[str, Any]:
@@ -100,6 +129,8 @@ def subscription_document(data: dict[str, Any], customer: str) -> dict[str, Any]
     price = item["price"]
     if not is_plan(price["product"]):
         raise SubscriptionUnsupported(f"{data['id']} is for {price['product']['id']}, which is no plan")
+    if problem := price_problem(price):
+        raise SubscriptionUnsupported(f"{data['id']} is at the price {price['id']}, which {problem}")
     return {
         "plan": price["product"]["metadata"]["plixo_plan"],
         "price": price["id"],

@@ -14,6 +14,7 @@ from sqlmodel import col, or_, select
 from billing.reconciliation import ObjectKind
 from db import mirror
 from db.alone import Alone, Unit
+from db.mirror import Unreadable
 from db.session import Database
 from db.tables import Customer, Invoice, Organization
 
@@ -23,11 +24,10 @@ from .mirror_pages import (
     EXPAND_PLAN,
     OWNER,
     Mirrored,
-    SubscriptionUnsupported,
     customer_row,
+    document_or_why_not,
     invoice_row,
     lines_row,
-    subscription_document,
 )
 from .page_store import Found, RunPage, count, note, store_invoices, store_rows
 from .subscription_pages import store as store_subscriptions
@@ -55,15 +55,15 @@ async def subscriptions(
         found = await _found(
             client.v1.subscriptions.retrieve_async(row.stripe_subscription, {"expand": EXPAND_PLAN})
         )
-        try:
-            if found is None:
-                raise SubscriptionUnsupported(f"Stripe has no subscription {row.stripe_subscription}")
-            document = subscription_document(found.to_dict(), row.stripe_customer)
-        except SubscriptionUnsupported as error:
-            # One organization's is no reason to leave the others' uncompared.
-            log.warning("the subscription of %s is not mirrored: %s", row.id, error)
+        if found is None:
+            log.warning("Stripe has no subscription %s of %s", row.stripe_subscription, row.id)
             return
+        document = document_or_why_not(found.to_dict(), row.stripe_customer)
         async with database.transaction() as session:
+            if isinstance(document, Unreadable):
+                log.warning("the subscription of %s can't be read: %s", row.id, document.reason)
+                await mirror.store_subscription(session, row.id, document, synced_at=read_at)
+                return
             page = RunPage(of.reconciliation, row.id)
             await store_subscriptions(session, {row.id: document}, read_at, page)
 

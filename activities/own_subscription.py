@@ -10,23 +10,20 @@ from billing.stripe_events import EventFollowed
 from db import mirror
 from db.tables import Operation, Organization
 
-from .mirror_pages import SubscriptionUnsupported, subscription_document
+from .mirror_pages import document_or_why_not
 from .stripe_objects import Document
 
 
 async def follow(session: AsyncSession, found: Document, read_at: datetime) -> EventFollowed:
     """Mirrors the subscription, products expanded, of the organization whose it is.
 
-    One that is not what a plan is leaves the mirror as it is; whoever waits for it finds that out alone.
+    Of one that is not what a plan is the mirror says why; whoever waits for it finds that out alone.
     """
     owner = await _of(session, found["id"])
     if owner is None:
         return EventFollowed(state="ignored")
     waiting = await waiting_for(session, owner.id)
-    try:
-        document = subscription_document(found, owner.stripe_customer)
-    except SubscriptionUnsupported:
-        return EventFollowed(state="ignored", waiting=waiting)
+    document = document_or_why_not(found, owner.stripe_customer)
     await mirror.store_subscription(session, owner.id, document, synced_at=read_at)
     return EventFollowed(state="done", waiting=waiting)
 

@@ -24,7 +24,7 @@ from billing.plan_change import (
     Terms,
 )
 from billing.plan_change_params import preview_params, renewal_preview_params
-from billing.plans import find_plan, plan_from_stripe
+from billing.plans import plan_from_stripe, plan_on_sale
 from billing.proration_lines import lines_from_invoice
 from db import mirror
 from db.session import Database
@@ -95,7 +95,7 @@ class StripeReads:
         """The plan asked for, limits included, as Stripe has it; our mirror only says which price."""
         try:
             async with self._database.reading() as session:
-                price = find_plan(await mirror.plans(session), query.plan).price(
+                price = plan_on_sale(await mirror.plans(session), query.plan).price(
                     query.interval, query.currency
                 )
             found = await ask(self._client.v1.prices.retrieve_async(price.id, {"expand": ["product"]}))
@@ -150,7 +150,7 @@ class StripeReads:
                     start=phase["start_date"],
                     end=phase["end_date"],
                     price=phase["items"][0]["price"],
-                    seats=phase["items"][0]["quantity"],
+                    seats=phase["items"][0].get("quantity") or 0,
                 )
                 for phase in data["phases"]
             ),

@@ -179,6 +179,12 @@ CATALOGUE: dict[str, Entry] = {
     "too_late": Entry(409, "Too late", "The change is already being applied in Stripe."),
     "nothing_to_resolve": Entry(409, "Nothing to resolve", "There is no mismatch to resolve."),
     "refused": Entry(409, "Refused", "The operation's workflow refused it."),
+    "subscription_unsupported": Entry(
+        409,
+        "Your subscription is not what a plan is",
+        "Your subscription in Stripe is not what a plan is. sub_1Q2w3E4r5T6y7U8i is at the price "
+        "price_1Q2w3E4r5T6y7U8i, which is charged every week. Ask Plixo to mend it there.",
+    ),
     "not_synced": Entry(
         409,
         "Not read from Stripe yet",
@@ -209,6 +215,13 @@ CATALOGUE: dict[str, Entry] = {
         "This Idempotency-Key was used for another request (op_01JD0V7G8M3Q2Z6W5T4R9YXKBN): send a new key.",
         "/Idempotency-Key",
         "header",
+    ),
+    "plan_unavailable": Entry(
+        422,
+        "The plan is unavailable",
+        "Growth can't be chosen at present. prod_R3t4Y5u6I7o8P9: prices has no active monthly or yearly one. "
+        "Add a recurring, licensed price. Choose another plan, or ask Plixo to mend this one in Stripe.",
+        "/plan",
     ),
     "unknown_plan": Entry(
         422,

@@ -231,6 +231,7 @@ ORGANIZATION: Example = {
         {"name": "customers", "used": 48, "allowed": 50, "ok": True},
         {"name": "ar_balance", "used": 1250000, "allowed": 5000000, "ok": True},
     ],
+    "unsupported": None,
     "pending_change": _OP,
     "stripe": {"customer": "cus_Q2w3E4r5T6y7U8", "subscription": "sub_1Q2w3E4r5T6y7U8i"},
     "synced_at": "2026-04-15T23:58:12Z",
@@ -241,6 +242,7 @@ PLAN: Example = {
     "seats_included": 50,
     "limits": {"seats": 50, "customers": 500, "ar_balance": None},
     "prices": [{"id": "price_growth_month", "interval": "month", "unit_amount": 2000, "currency": "usd"}],
+    "unavailable": None,
 }
 
 CUSTOMER: Example = {

@@ -209,11 +209,12 @@ class OrganizationAnswer(Answer):
 
     id: str
     name: str
-    plan: str
-    seats: int
-    interval: Interval
-    renews_at: datetime
+    plan: str | None = Field(description="Null only where no plan was ever read")
+    seats: int | None
+    interval: Interval | None
+    renews_at: datetime | None
     limits: list[LimitCheck]
+    unsupported: str | None = Field(description="Why the subscription in Stripe is not what a plan is")
     pending_change: str | None
     stripe: StripeIds
     synced_at: datetime | None
@@ -229,9 +230,10 @@ class PriceAnswer(Answer):
 class PlanAnswer(Answer):
     plan: str
     name: str
-    seats_included: int
+    seats_included: int = Field(description="0 where it can't be read, of an unavailable plan")
     limits: PlanLimits
     prices: list[PriceAnswer]
+    unavailable: str | None = Field(description="Why it can't be asked for at present")
 
 
 class CustomerAnswer(Answer):

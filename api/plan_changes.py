@@ -8,8 +8,8 @@ from billing.messages import Cancel, Resolve, Revise
 from billing.operations import Kind
 from billing.plan_change import PlanChangeInput, Terms, Wanted
 from billing.plan_rules import validate_change
-from billing.plans import find_plan
-from db import standing
+from billing.plans import plan_on_sale
+from db import mirror, standing
 from db.tables import Operation, Organization
 from workflows import ids
 
@@ -27,12 +27,14 @@ router = APIRouter(prefix="/v1/plan-changes", tags=["Plan changes"])
 
 ASKED_WRONGLY = (
     "unknown_plan",
+    "plan_unavailable",
     "same_plan",
     "seats_below_usage",
     "seats_above_plan",
     "interval_unavailable",
     "interval_bills_now",
     "not_synced",
+    "subscription_unsupported",
 )
 
 
@@ -180,6 +182,9 @@ async def _sensible(session: AsyncSession, who: Caller, wanted: Wanted) -> Organ
     held = organization.subscription
     if held is None or usage is None or not plans:
         raise ApiProblem.usual("not_synced")
+    if why := held.get(mirror.UNREADABLE):
+        detail = f"Your subscription in Stripe is not what a plan is. {why} Ask Plixo to mend it there."
+        raise ApiProblem("subscription_unsupported", detail)
     current = Terms.model_validate({name: held[name] for name in Terms.model_fields})
-    validate_change(current, wanted, find_plan(plans, wanted.plan), usage)
+    validate_change(current, wanted, plan_on_sale(plans, wanted.plan), usage)
     return organization

@@ -22,6 +22,7 @@ class Code(StrEnum):
     """The codes that this package raises itself; `MENDS` says what to do about each."""
 
     UNKNOWN_PLAN = "unknown_plan"
+    PLAN_UNAVAILABLE = "plan_unavailable"
     SAME_PLAN = "same_plan"
     SEATS_BELOW_USAGE = "seats_below_usage"
     SEATS_ABOVE_PLAN = "seats_above_plan"
@@ -58,6 +59,7 @@ class Code(StrEnum):
 
 MENDS: dict[str, str] = {
     Code.UNKNOWN_PLAN: "Name one of the plans that GET /v1/plans lists.",
+    Code.PLAN_UNAVAILABLE: "Choose another plan, or ask Plixo to mend this one in Stripe.",
     Code.SAME_PLAN: "Ask for another plan, number of seats or interval.",
     Code.SEATS_BELOW_USAGE: "Deactivate people first, or ask for at least as many seats as are in use.",
     Code.SEATS_ABOVE_PLAN: "Ask for fewer seats or a larger plan.",

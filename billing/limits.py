@@ -42,7 +42,7 @@ def check_limits(
     if limits.ar_balance is not None and price is not None and price.currency != usage.currency:
         raise CurrencyMismatch(usage.currency, price.currency)
     return (
-        _check("seats", usage.seats, min(seats, plan.seats_included)),
+        _check("seats", usage.seats, min(seats, plan.seats_included or seats)),
         _check("customers", usage.customers, limits.customers),
         _check("ar_balance", usage.ar_balance, limits.ar_balance),
     )

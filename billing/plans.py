@@ -6,8 +6,8 @@ A price's own `limit_customers` and `limit_ar_balance` win over its product's.
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, StringConstraints
 
@@ -21,6 +21,7 @@ Slug = Annotated[str, StringConstraints(pattern=f"^{SLUG}$")]
 UNLIMITED = "unlimited"
 WHOLE = r"[0-9]{1,18}"
 """A whole number that a database's 64 bits hold."""
+NOT_WHOLE = "is not a whole number of minor units a seat"
 LIMITS = ("limit_customers", "limit_ar_balance")
 
 
@@ -44,14 +45,19 @@ class Price(Message):
 
 
 class Plan(Message):
-    """A Stripe product that organizations subscribe to. `seats_included` is the most seats it can hold."""
+    """A Stripe product that organizations subscribe to. `seats_included` is the most seats it can hold.
+
+    One that is `unavailable`, for that reason, can't be subscribed to: it has what could be read of it.
+    """
 
     plan: Slug
     name: str
     product: str
-    seats_included: int = Field(ge=1)
+    seats_included: int = Field(ge=0)
+    """0 where it can't be read, which makes the plan unavailable."""
     limits: PlanLimits
     prices: tuple[Price, ...]
+    unavailable: str | None = None
 
     def price(self, interval: str, currency: str) -> Price:
         """Raises InvalidRequest (`interval_unavailable`) if the plan is not sold so."""
@@ -77,6 +83,15 @@ def find_plan(plans: Sequence[Plan], slug: str) -> Plan:
             return plan
     known = ", ".join(sorted(p.plan for p in plans)) or "none"
     raise InvalidRequest(Code.UNKNOWN_PLAN, f"There is no plan {slug!r}; known plans: {known}", field="plan")
+
+
+def plan_on_sale(plans: Sequence[Plan], slug: str) -> Plan:
+    """Raises InvalidRequest, as `find_plan` does, or `plan_unavailable` with the reason."""
+    plan = find_plan(plans, slug)
+    if plan.unavailable:
+        message = f"{plan.name} can't be chosen at present. {plan.unavailable}"
+        raise InvalidRequest(Code.PLAN_UNAVAILABLE, message, field="plan")
+    return plan
 
 
 def is_plan(product: Mapping[str, Any]) -> bool:
@@ -108,6 +123,52 @@ def plan_from_stripe(product: Mapping[str, Any], prices: Sequence[Mapping[str, A
         limits=limits,
         prices=tuple(_price(price, limits) for price in sold),
     )
+
+
+def read_plan(product: Mapping[str, Any], prices: Sequence[Mapping[str, Any]]) -> Plan:
+    """As `plan_from_stripe`, but a plan that is described wrongly is unavailable, and says why.
+
+    Raises PlanMisconfigured only for a product that does not say which plan it is.
+    """
+    try:
+        return plan_from_stripe(product, prices)
+    except PlanMisconfigured as wrong:
+        slug = _slug(product)
+        return Plan(
+            plan=slug,
+            name=product.get("name") or slug,
+            product=product["id"],
+            seats_included=_or(0, _seats, product),
+            limits=PlanLimits(
+                seats=_or(None, _seats, product),
+                customers=_or(None, _count, product, "limit_customers"),
+                ar_balance=_or(None, _count, product, "limit_ar_balance"),
+            ),
+            prices=(),
+            unavailable=wrong.message,
+        )
+
+
+def price_problem(price: Mapping[str, Any]) -> str | None:
+    """Why nobody can be on a plan at this price: it is not so much a seat by the month or year."""
+    recurring = price.get("recurring")
+    if not recurring:
+        return "is charged once"
+    interval, count = recurring.get("interval"), recurring.get("interval_count", 1)
+    if recurring.get("usage_type", "licensed") != "licensed":
+        return "is metered"
+    if interval not in get_args(Interval) or count != 1:
+        return f"is charged every {interval}" if count == 1 else f"is charged every {count} {interval}s"
+    if price.get("unit_amount") is None:
+        return NOT_WHOLE
+    return None
+
+
+def _or(default: Any, read: Callable[..., Any], *of: Any) -> Any:
+    try:
+        return read(*of)
+    except PlanMisconfigured:
+        return default
 
 
 def _slug(product: Mapping[str, Any]) -> str:
@@ -144,15 +205,8 @@ def _counts(price: Mapping[str, Any], product_id: str) -> bool:
     owner = price.get("product")
     if isinstance(owner, Mapping):
         owner = owner["id"]
-    recurring = price.get("recurring")
-    return bool(
-        owner == product_id
-        and price.get("active")
-        and recurring
-        and recurring.get("interval") in ("month", "year")
-        and recurring.get("interval_count", 1) == 1
-        and recurring.get("usage_type", "licensed") == "licensed"
-    )
+    unsold = price_problem(price) not in (None, NOT_WHOLE)
+    return owner == product_id and bool(price.get("active")) and not unsold
 
 
 def _check_prices(product_id: str, prices: Sequence[Mapping[str, Any]], limits: PlanLimits) -> None:
@@ -162,7 +216,7 @@ def _check_prices(product_id: str, prices: Sequence[Mapping[str, Any]], limits: 
             raise PlanMisconfigured(
                 price["id"],
                 "unit_amount",
-                "is not a whole number of minor units a seat",
+                NOT_WHOLE,
                 "Deactivate the price or replace it by one per unit.",
             )
         sold_as = (price["recurring"]["interval"], price["currency"])

@@ -29,6 +29,9 @@ from .tables import (
 from .usage import columns as usage_columns
 
 DRAFT = "draft"
+UNREADABLE = "unreadable"
+"""In an organization's mirrored subscription: why Stripe's is not what a plan is. The rest is what it was
+before: nothing but the currency where it never was one."""
 
 MoneyRow = TypeVar("MoneyRow", RefundRow, CreditNoteRow, BalanceTransactionRow)
 
@@ -41,26 +44,48 @@ class MoneyObjects(NamedTuple):
     balance_transactions: list[BalanceTransactionRow]
 
 
+class Unreadable(NamedTuple):
+    """A subscription that is not what a plan is, and why."""
+
+    reason: str
+    currency: str
+
+
 async def store_subscription(
-    session: AsyncSession, organization_id: str, subscription: Mapping[str, Any], *, synced_at: datetime
+    session: AsyncSession,
+    organization_id: str,
+    subscription: Mapping[str, Any] | Unreadable,
+    *,
+    synced_at: datetime,
 ) -> None:
     """Mirror an organization's subscription as it was read from Stripe at `synced_at`.
 
-    A change of its terms that nobody of us made opens a case, with the caller's transaction.
+    A change of its terms that nobody of us made opens a case, with the caller's transaction. Of one that is
+    not what a plan is the reason is kept, beside what it last was.
     """
     before = await subscription_cases.lock(session, organization_id)
     if before is None or (before.synced_at is not None and before.synced_at > synced_at):
         return
+    if isinstance(subscription, Unreadable):
+        was = before.document or {"currency": subscription.currency}
+        await _set_subscription(session, organization_id, was | {UNREADABLE: subscription.reason}, synced_at)
+        return
     document = subscription_cases.remembering(before, dict(subscription), synced_at)
     if document is None:
         return
+    await _set_subscription(session, organization_id, document, synced_at)
+    await subscription_cases.notice(session, before, document, synced_at)
+
+
+async def _set_subscription(
+    session: AsyncSession, organization_id: str, document: Mapping[str, Any], synced_at: datetime
+) -> None:
     await session.exec(
         update(Organization)
         .where(col(Organization.id) == organization_id)
         .values(subscription=document, synced_at=synced_at)
         .execution_options(synchronize_session=False)
     )
-    await subscription_cases.notice(session, before, document, synced_at)
 
 
 async def store_plan(session: AsyncSession, plan: Plan, *, synced_at: datetime) -> None:

@@ -73,7 +73,7 @@ def remembering(before: Held, document: dict[str, Any], synced_at: datetime) -> 
 async def notice(session: AsyncSession, before: Held, document: Document, at: datetime) -> None:
     """Opens a case when the terms have changed, or the subscription has ended, without any of us."""
     given, held = cases.rules(session), before.document
-    if given is None or held is None:
+    if given is None or held is None or "plan" not in held:  # what was never readable
         return
     was = await _of_our_making(session, before.organization, held, document)
     if was is None:

@@ -1,19 +1,21 @@
 """What the mirror takes over from Stripe, a page at a time."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from sqlalchemy import inspect
-from sqlmodel import col, func, select
+from sqlmodel import select, update
 
-from activities import mirror_pages
-from billing.errors import PlanMisconfigured
-from db import mirror
+from activities import mirror_pages, own_subscription
+from billing.errors import InvalidRequest
+from billing.plans import plan_on_sale
+from db import mirror, standing
 from db.session import Database
-from db.tables import Customer, Invoice, InvoiceLines, Organization, PlanRow
+from db.tables import Customer, Invoice, InvoiceLines, Organization
 from sandbox.stripe.inprocess import StandIn
 
 from ..shop import APRIL, Shop, open_shop
@@ -82,7 +84,7 @@ async def test_products_that_are_no_plan_are_left_out(shop: Shop, database: Data
     assert {plan.plan for plan in plans} == {"starter", "growth", "scale"}
 
 
-async def test_two_products_that_claim_the_same_plan_are_refused_and_nothing_is_stored(
+async def test_of_two_products_that_claim_the_same_plan_neither_can_be_chosen(
     shop: Shop, database: Database
 ) -> None:
     twin = await shop.client.v1.products.create_async(
@@ -92,12 +94,91 @@ async def test_two_products_that_claim_the_same_plan_are_refused_and_nothing_is_
         {"product": twin.id, "currency": "usd", "unit_amount": 1, "recurring": {"interval": "month"}}
     )
 
-    with pytest.raises(PlanMisconfigured) as refused:
-        await mirror_pages.catalog(shop.client, database)
+    assert await unavailable(shop, database) == {"growth": "plixo_plan is 'growth', as is prod_"}
+    await shop.client.v1.products.update_async(twin.id, {"active": False})
+    assert await unavailable(shop, database) == {}
 
-    assert "plixo_plan is 'growth', as is prod_" in refused.value.message
+
+async def unavailable(shop: Shop, database: Database) -> dict[str, str]:
+    """What is mirrored as unavailable and why, without the ids; that nothing else is, is checked."""
+    await mirror_pages.catalog(shop.client, database)
     async with database.reading() as session:
-        assert (await session.exec(select(func.count(col(PlanRow.plan))))).one() == 0
+        plans = {plan.plan: plan for plan in await mirror.plans(session)}
+    others = {"starter", "growth", "scale"} - {name for name, plan in plans.items() if plan.unavailable}
+    for name in others:
+        assert plan_on_sale(list(plans.values()), name).prices
+    found = {}
+    for name, plan in plans.items():
+        if plan.unavailable:
+            with pytest.raises(InvalidRequest) as refused:
+                plan_on_sale(list(plans.values()), name)
+            assert refused.value.code == "plan_unavailable"
+            assert plan.unavailable in refused.value.message
+            found[name] = re.sub(r"^(prod|price)_\w+: ", "", plan.unavailable)
+    return {name: re.sub(r"(?<=prod_).*", "", why).split(". ")[0] for name, why in found.items()}
+
+
+NONE_SOLD = "prices has no active monthly or yearly one"
+
+
+@pytest.mark.parametrize(
+    ("price", "why"),
+    [
+        ({"recurring": {"interval": "week"}}, NONE_SOLD),
+        (
+            {"recurring": {"interval": "month", "interval_count": 3}},
+            NONE_SOLD,
+        ),
+        (
+            {"unit_amount": None, "unit_amount_decimal": "10.5", "recurring": {"interval": "month"}},
+            "unit_amount is not a whole number of minor units a seat",
+        ),
+    ],
+    ids=["weekly", "quarterly", "decimal"],
+)
+async def test_a_price_that_no_plan_can_have_makes_that_plan_unavailable_and_no_other(
+    shop: Shop, database: Database, price: dict[str, Any], why: str
+) -> None:
+    v1 = shop.client.v1
+    odd = await v1.products.create_async(
+        {"name": "Odd", "metadata": {"plixo_plan": "odd", "seats_included": "5"}}
+    )
+    asked = {"product": odd.id, "currency": "usd", "unit_amount": 700} | price
+    given: Any = {name: value for name, value in asked.items() if value is not None}
+    await v1.prices.create_async(given)
+    assert await unavailable(shop, database) == {"odd": why}
+    await v1.products.update_async(odd.id, {"active": False})
+    assert await unavailable(shop, database) == {"odd": "Stripe has no active price of it any more."}
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_subscription_at_a_price_that_no_plan_can_have_says_why_and_what_it_was(
+    shop: Shop, database: Database, known: bool
+) -> None:
+    tenant = await shop.tenant(database, "growth", seats=7)
+    found = await shop.client.v1.subscriptions.retrieve_async(
+        tenant.organization.stripe_subscription, {"expand": mirror_pages.EXPAND_PLAN}
+    )
+    data = found.to_dict()
+    data["items"]["data"][0]["price"]["recurring"] |= {"interval": "week"}
+    if not known:
+        async with database.transaction() as session:
+            await session.exec(update(Organization).values(subscription=None, synced_at=None))
+    async with database.transaction() as session:
+        followed = await own_subscription.follow(session, data, datetime.now(UTC))
+    assert followed.state == "done"
+    async with database.reading() as session:
+        stands = await standing.read(session, tenant.id)
+        held = stands.organization.subscription
+    assert held is not None
+    assert held["unreadable"].endswith("which is charged every week.")
+    assert held.get("plan") == ("growth" if known else None)
+    assert stands.usage is not None
+    await mirror_pages.subscription(shop.client, database, tenant.organization)
+    async with database.reading() as session:
+        held = (await mirror.organization(session, tenant.id)).subscription
+    assert held is not None
+    assert ("unreadable" in held, held["plan"], held["seats"]) == (False, "growth", 7)
 
 
 async def test_the_subscription_is_mirrored_with_the_period_of_its_item(
@@ -126,13 +207,16 @@ async def test_the_subscription_is_mirrored_with_the_period_of_its_item(
     }
 
 
-async def test_a_subscription_of_somebody_else_is_refused(shop: Shop, database: Database) -> None:
+async def test_a_subscription_of_somebody_else_is_not_taken_over(shop: Shop, database: Database) -> None:
     tenant, other = await shop.tenant(database), await shop.tenant(database)
     wrong = tenant.organization.model_copy(
         update={"stripe_subscription": other.organization.stripe_subscription}
     )
-    with pytest.raises(mirror_pages.SubscriptionUnsupported, match=r"is customer cus_\w+'s, not cus_\w+'s"):
-        await mirror_pages.subscription(shop.client, database, wrong)
+    await mirror_pages.subscription(shop.client, database, wrong)
+    async with database.reading() as session:
+        held = (await mirror.organization(session, tenant.id)).subscription
+    assert held is not None
+    assert re.search(r"is customer cus_\w+'s, not cus_\w+'s", held["unreadable"])
 
 
 async def test_customers_are_those_whose_metadata_names_the_organization(

@@ -219,6 +219,7 @@ async def test_plans_come_by_name_with_their_prices_and_limits(api: Api, acme: T
             {"id": "price_scale_month", "interval": "month", "unit_amount": 4000, "currency": "usd"},
             {"id": "price_scale_year", "interval": "year", "unit_amount": 40_000, "currency": "usd"},
         ],
+        "unavailable": None,
     }
 
 
@@ -240,6 +241,7 @@ async def test_the_organization_is_shown_against_its_limits(
             {"name": "customers", "used": 1, "allowed": 50, "ok": True},
             {"name": "ar_balance", "used": 5_000_001, "allowed": 5_000_000, "ok": False},
         ],
+        "unsupported": None,
         "pending_change": change,
         "stripe": {
             "customer": acme.organization.stripe_customer,

@@ -4,13 +4,14 @@ import asyncio
 from typing import Any
 
 import pytest
-from sqlmodel import select
+from sqlmodel import select, update
 
 from billing.operations import Role, State
 from billing.plan_change import PlanChangeInput
 from billing.policy import Policy, policy_hash
 from billing.timeline import Event, verify_chain
-from db import operations, timeline
+from db import mirror, operations, timeline
+from db.mirror import Unreadable
 from db.session import Database
 from db.tables import Operation, Organization, Outbox, TimelineEvent
 
@@ -242,6 +243,50 @@ async def test_an_unknown_plan_is_answered_with_those_that_there_are(api: Api, a
         "There is no plan 'gold'; known plans: growth, scale, starter. "
         "Name one of the plans that GET /v1/plans lists."
     )
+
+
+async def test_a_plan_that_is_unavailable_is_shown_and_refused_with_its_reason_and_others_are_not(
+    api: Api, acme: Tenant, database: Database
+) -> None:
+    why = "price_9: unit_amount is not a whole number of minor units a seat. Replace it."
+    async with database.transaction() as session:
+        [growth] = [plan for plan in await mirror.plans(session) if plan.plan == "growth"]
+        broken = growth.model_copy(update={"prices": (), "unavailable": why})
+        await mirror.store_plan(session, broken, synced_at=NOW)
+    listed = (await api.get("/v1/plans", acme.admin)).json()["data"]
+    assert {plan["plan"]: plan["unavailable"] for plan in listed} == {
+        "growth": why,
+        "scale": None,
+        "starter": None,
+    }
+    answer = await api.ask(acme.admin)
+    assert (answer.status_code, answer.json()["code"]) == (422, "plan_unavailable")
+    assert answer.json()["detail"] == (
+        f"Growth can't be chosen at present. {why} "
+        "Choose another plan, or ask Plixo to mend this one in Stripe."
+    )
+    assert (await api.ask(acme.admin, plan="scale")).status_code == 202
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_an_organization_at_a_price_that_no_plan_can_have_sees_why_and_is_refused_with_it(
+    api: Api, acme: Tenant, database: Database, known: bool
+) -> None:
+    why = "sub_1 is at the price price_9, which is charged every week."
+    if not known:
+        async with database.transaction() as session:
+            await session.exec(update(Organization).values(subscription=None, synced_at=None))
+    async with database.transaction() as session:
+        await mirror.store_subscription(session, acme.id, Unreadable(why, "usd"), synced_at=NOW)
+    seen = (await api.get("/v1/organization", acme.admin)).json()
+    assert (seen["unsupported"], seen["plan"]) == (why, "starter" if known else None)
+    assert [limit["name"] for limit in seen["limits"]] == (
+        ["seats", "customers", "ar_balance"] if known else []
+    )
+    answer = await api.ask(acme.admin)
+    assert (answer.status_code, answer.json()["code"]) == (409, "subscription_unsupported")
+    assert why in answer.json()["detail"]
+    assert await counted(database, *TRACES) == [0, 0, 0]
 
 
 @ON_ONE_DATABASE

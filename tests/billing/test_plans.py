@@ -1,7 +1,17 @@
 import pytest
 
 from billing.errors import InvalidRequest, PlanMisconfigured
-from billing.plans import Plan, PlanLimits, Price, find_plan, is_plan, plan_from_stripe
+from billing.plans import (
+    Plan,
+    PlanLimits,
+    Price,
+    find_plan,
+    is_plan,
+    plan_from_stripe,
+    plan_on_sale,
+    price_problem,
+    read_plan,
+)
 
 from .builders import a_plan, stripe_price, stripe_product
 
@@ -145,3 +155,57 @@ def test_names_the_known_plans_when_asked_for_another():
 def test_a_plan_survives_json():
     plan = plan_from_stripe(stripe_product(), [stripe_price(metadata={"limit_customers": "80"})])
     assert Plan.model_validate(plan.model_dump(mode="json")) == plan
+
+
+@pytest.mark.parametrize(
+    ("price", "why"),
+    [
+        ({"recurring": None}, "is charged once"),
+        ({"recurring": {"interval": "week"}}, "is charged every week"),
+        ({"recurring": {"interval": "month", "interval_count": 3}}, "is charged every 3 months"),
+        ({"recurring": {"interval": "month", "usage_type": "metered"}}, "is metered"),
+        ({"unit_amount": None, "unit_amount_decimal": "10.5"}, "is not a whole number of minor units a seat"),
+        ({"unit_amount": None, "billing_scheme": "tiered"}, "is not a whole number of minor units a seat"),
+        ({}, None),
+    ],
+)
+def test_why_nobody_can_be_on_a_plan_at_a_price(price, why):
+    assert price_problem(stripe_price() | price) == why
+
+
+@pytest.mark.parametrize(
+    ("metadata", "prices", "why"),
+    [
+        (
+            {},
+            [stripe_price(recurring={"interval": "week"})],
+            "prod_1: prices has no active monthly or yearly",
+        ),
+        ({}, [stripe_price(recurring={"usage_type": "metered"})], "prod_1: prices has no active monthly or"),
+        ({}, [stripe_price(unit_amount=None)], "price_1: unit_amount is not a whole number of minor units"),
+        (
+            {},
+            [stripe_price(), stripe_price(id="price_2")],
+            "price_2: recurring is by the month in USD, as",
+        ),
+        ({"seats_included": "many"}, [stripe_price()], "prod_1: seats_included is 'many'. "),
+        ({"limit_customers": "many"}, [stripe_price()], "prod_1: limit_customers is 'many'. "),
+    ],
+    ids=["weekly", "metered", "decimal or tiered", "two monthly", "no seats", "no limit"],
+)
+def test_a_plan_that_can_not_be_read_whole_is_unavailable_with_what_can(metadata, prices, why):
+    plan = read_plan(stripe_product(metadata=metadata), prices)
+    assert plan.unavailable is not None
+    assert plan.unavailable.startswith(why)
+    assert (plan.plan, plan.name, plan.product, plan.prices) == ("starter", "Starter", "prod_1", ())
+    assert plan.limits.ar_balance == 1_000_000
+    assert Plan.model_validate(plan.model_dump(mode="json")) == plan
+    assert find_plan([plan], "starter") is plan
+    with pytest.raises(InvalidRequest) as refused:
+        plan_on_sale([plan], "starter")
+    assert (refused.value.code, refused.value.field) == ("plan_unavailable", "plan")
+
+
+def test_a_product_that_does_not_say_which_plan_it_is_is_no_plan():
+    with pytest.raises(PlanMisconfigured):
+        read_plan(stripe_product(metadata={"plixo_plan": "Big Plan"}), [stripe_price()])

@@ -287,7 +287,11 @@ async def test_a_plan_that_is_described_wrongly_is_said_and_hides_nothing_else(
 
     run = await asked_for(home, acme)
 
-    assert (run["state"], run["error"]["code"]) == ("failed", "plan_misconfigured")
+    assert (run["state"], run["error"]) == ("completed", None)
+    [growth] = [
+        plan for plan in (await home.get(acme.auditor, "/v1/plans"))["data"] if plan["plan"] == "growth"
+    ]
+    assert "plixo_plan is 'growth', as is" in growth["unavailable"]
     assert set(await differences(home, acme)) == {f"customer {customer}"}
 
 
