@@ -121,8 +121,11 @@ class ScheduleRelease:
 
     async def call(self, client: stripe.StripeClient, effect: Effect) -> Found:
         schedule = await client.v1.subscription_schedules.release_async(effect.target, {}, options(effect))
-        return Found(schedule.id, request_of(schedule))
+        return self._found(schedule)
 
     async def read_back(self, client: stripe.StripeClient, effect: Effect) -> Found | None:
         schedule = await client.v1.subscription_schedules.retrieve_async(effect.target)
-        return Found(schedule.id, request_of(schedule)) if schedule.status == "released" else None
+        return self._found(schedule) if schedule.status == "released" else None
+
+    def _found(self, schedule: stripe.SubscriptionSchedule) -> Found:
+        return Found(schedule.id, request_of(schedule), {"released_at": schedule.released_at})

@@ -68,6 +68,8 @@ class Abandon(Message):
     state: State = State.FAILED
     actor: str = SYSTEM
     comment: str | None = None
+    by: str | None = None
+    """An operator, who is nobody of the organization's."""
     although_begun: bool = False
     """Whether it ends although something was begun in Stripe: a person has looked, and says so."""
 

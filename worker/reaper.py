@@ -43,7 +43,8 @@ STUCK_AFTER = 5
 WITHIN = timedelta(seconds=10)
 
 ABNORMAL = "ExecutionStatus IN ('Terminated', 'Canceled', 'Failed', 'TimedOut')"
-FAILING = "TemporalReportedProblems IN ('category=WorkflowTaskFailed', 'category=WorkflowTaskTimedOut')"
+FAILING = "TemporalReportedProblems IN ('category=WorkflowTaskFailed')"
+"""What times out is a worker's slowness, or its absence."""
 UNREACHABLE = (*AWAY, RPCError, RuntimeError, TimeoutError, ConnectionError)
 RESTARTED_ELSEWHERE = (ids.INCIDENT,)
 """Workflow types that the watch restarts, from their own rows."""

@@ -21,7 +21,7 @@ from .plan_change_outcome import PlanChangeOutcome
 from .plan_change_reads import PlanChangeReads
 from .plan_change_review import dump
 from .plan_change_waits import PlanChangeWaits
-from .story import TROUBLE, Ended, Story, problem_of, seconds_until
+from .story import TROUBLE, Ended, Story, problem_of
 
 
 class PlanChangeSchedule:
@@ -143,4 +143,6 @@ class PlanChangeSchedule:
     async def _release(self, subject: Subject, schedule: str) -> bool:
         """Whether that was in time. One that has run its course refuses; what then holds is to be read."""
         released = await self._story.perform("release", "schedule.release", schedule, {})
-        return released.outcome == "done" and bool(seconds_until(subject.period_end))
+        # By Stripe's clock, as the period is.
+        at = released.detail.get("released_at")
+        return released.outcome == "done" and at is not None and at < subject.period_end

@@ -255,11 +255,15 @@ def _retry_after(fault: FaultRequest) -> list[tuple[bytes, bytes]]:
     return [(b"retry-after", b"%d" % fault.retry_after)] if fault.retry_after is not None else []
 
 
+REFUSED = "You may not, or there is no such thing."
+"""What a scripted refusal says."""
+
 _BEFORE: dict[str, Callable[[FaultRequest, Request, Line], Answer]] = {
     "rate_limit": _refused_by(lambda fault, request: rate_limited(fault.reason)),
     "lock_timeout": _refused_by(lambda fault, request: lock_timeout()),
     "key_in_use": _refused_by(lambda fault, request: key_in_use(request.idempotency_key)),
     "error_before": _refused_by(lambda fault, request: api_error(fault.status or 500)),
     "bad_gateway": _bad_gateway,
+    "refuse": _refused_by(lambda fault, request: invalid(REFUSED, status=fault.status or 404)),
     "drop_before": _dropped,
 }

@@ -9,6 +9,7 @@
 - drop_after: executed and kept; connection closed
 - delay: held up (as any fault with delay_ms is), then served
 - bad_gateway: 502 in HTML; nothing executed
+- refuse: 404, or another status below 500, as a definite refusal; nothing executed, nothing kept
 - decline: 402 card_declined instead of executing a POST, kept under the key
 """
 
@@ -32,6 +33,7 @@ Kind = Literal[
     "drop_after",
     "delay",
     "bad_gateway",
+    "refuse",
     "decline",
 ]
 KINDS: tuple[str, ...] = get_args(Kind)
@@ -50,7 +52,7 @@ class FaultRequest(BaseModel):
     delay_ms: int = Field(default=0, ge=0)
     reason: Literal[REASONS] = "global-rate"  # type: ignore[valid-type]
     retry_after: int | None = Field(default=None, ge=0, description="seconds, for a Retry-After header")
-    status: int | None = Field(default=None, ge=500, le=599, description="instead of 500 or 502")
+    status: int | None = Field(default=None, ge=400, le=599, description="instead of 500, 502 or 404")
 
     @field_validator("path")
     @classmethod

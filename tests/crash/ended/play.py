@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ from . import Part, Strike
 
 PATIENCE = 60.0
 """Seconds of worker time within which everything has an end, or goes on."""
-AT_A_TIME = 16
+AT_A_TIME = 10
 LOOK_EVERY = 0.5
 COMMENT = {"comment": "As it is."}
 
@@ -63,7 +63,7 @@ async def theatre(folder: Path) -> AsyncIterator[Theatre]:
     await upgrade_async(url)
     environment = await WorkflowEnvironment.start_local(
         dev_server_existing_path=str(BIN / "temporal"),
-        dev_server_extra_args=FAST_DEV_SERVER,
+        dev_server_extra_args=FAST_DEV_SERVER[:-2],  # whose tasks may take their time
         dev_server_log_level="never",
         data_converter=pydantic_data_converter,
     )
@@ -229,7 +229,7 @@ class Acting:
             await home.post(tenant.admin, f"/v1/cases/{id_}/close", {"note": "Made by hand."})
         elif operation.stage == "waiting":
             body = {"note": "Mailed them."}
-            await home.post(tenant.admin, f"/v1/portal/troubles/{id_}/close", body)
+            await home.post(tenant.admin, f"/v1/portal-troubles/{id_}/close", body)
 
     async def _decide(self, ask_for_changes: bool) -> None:
         home, tenant = self.home, self.tenant
@@ -407,6 +407,3 @@ class Acting:
 def _hold(holds: bool, otherwise: str) -> None:
     if not holds:
         raise Wrong(otherwise)
-
-
-SOON = timedelta(seconds=PATIENCE)

@@ -1,0 +1,46 @@
+"""Stories that are terminated, cancelled and reset in Temporal: each comes to an end, or goes on.
+
+More seeds: `python -m tests.crash.ended -n 1000`.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from .ended import Part, every_one, schedule
+from .ended.play import Theatre, play, theatre
+
+# Many schedules make one test; each gives up by itself long before this.
+pytestmark = [pytest.mark.crash, pytest.mark.slow, pytest.mark.timeout(900)]
+
+SEEDS = range(1, 201)
+ENOUGH = 0.6
+"""The share of the planned blows that must strike, so that the test can't become empty."""
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Theatre]:
+    async with theatre(tmp_path) as built:
+        yield built
+
+
+async def _all_hold(stage: Theatre, parts: Sequence[Part]) -> None:
+    await play(stage, parts)
+    planned = sum(len(part.strikes) for part in parts)
+    print(f"{stage.played} stories, {stage.struck} of {planned} blows")
+    assert not stage.failures, "\n".join([f"{len(stage.failures)} of {stage.played}:", *stage.failures])
+    assert stage.struck >= ENOUGH * planned
+
+
+async def test_every_story_ended_from_outside_at_any_stage_has_an_end_or_runs_again(stage: Theatre) -> None:
+    await _all_hold(stage, list(every_one()))
+
+
+async def test_two_hundred_random_schedules_of_blows_leave_nothing_stuck(stage: Theatre) -> None:
+    await _all_hold(stage, [schedule(seed) for seed in SEEDS])
+
+
+def test_a_seed_always_gives_the_same_schedule() -> None:
+    assert [schedule(seed) for seed in SEEDS] == [schedule(seed) for seed in SEEDS]
+    assert len({str(schedule(seed)).partition(":")[2] for seed in SEEDS}) > 100

@@ -1,0 +1,84 @@
+"""What an operator may do about operations, and what is refused."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from billing.operations import Kind
+from db import commitments, operations, stripe_budgets, timeline
+from db.session import Database
+from worker.operations import Refused, Tools, close_operation, let_go
+from worker.stuck import stuck
+
+from ..builders import NOW, an_intent, an_operation, store, tenant
+from ..house import BIN
+from ..money_rows import a_commitment
+
+pytestmark = pytest.mark.slow
+
+ON_ONE_DATABASE = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+async def tools(database: Database) -> AsyncIterator[Tools]:
+    environment = await WorkflowEnvironment.start_local(
+        dev_server_existing_path=str(BIN / "temporal"),
+        dev_server_log_level="never",
+        data_converter=pydantic_data_converter,
+    )
+    async with environment:
+        yield Tools(database, environment.client)
+
+
+@ON_ONE_DATABASE
+async def test_an_operator_closes_what_does_not_go_on_and_it_is_kept_who_did_it(tools: Tools) -> None:
+    acme = await tenant(tools.database)
+    operation = an_operation(acme, kind=Kind.REFUND.value)
+    await store(tools.database, operation, a_commitment(operation))
+    assert [one.id async for one in stuck(tools.database, tools.temporal)] == [operation.id]
+
+    await close_operation(tools, operation.id, "The customer left.", "ada", although=False)
+
+    async with tools.database.reading() as session:
+        closed = await operations.get_fresh(session, operation.id)
+        [event] = await timeline.read(session, operation.id)
+        [aside] = await commitments.of_operation(session, operation.id)
+    assert (closed.state, closed.error and closed.error["code"]) == ("failed", "closed_by_operator")
+    assert (event.detail["by"], event.detail["comment"]) == ("ada", "The customer left.")
+    assert aside.released_at is not None
+    assert [one async for one in stuck(tools.database, tools.temporal)] == []
+
+
+@ON_ONE_DATABASE
+async def test_closing_what_was_begun_in_stripe_takes_another_word_and_keeps_the_money_counted(
+    tools: Tools,
+) -> None:
+    acme = await tenant(tools.database)
+    operation = an_operation(acme, kind=Kind.REFUND.value)
+    begun = an_intent(operation, step="refund:0", effect="refund.create")
+    await store(tools.database, operation, begun, a_commitment(operation))
+
+    with pytest.raises(Refused, match="--although-money-may-have-moved"):
+        await close_operation(tools, operation.id, "Why not.", "ada", although=False)
+    await close_operation(tools, operation.id, "Seen in Stripe.", "ada", although=True)
+
+    async with tools.database.reading() as session:
+        [aside] = await commitments.of_operation(session, operation.id)
+    assert aside.released_at is None
+
+
+@ON_ONE_DATABASE
+async def test_nonsense_is_refused_with_what_to_do_instead(tools: Tools) -> None:
+    acme = await tenant(tools.database)
+    ended = an_operation(acme, state="completed", closed_at=NOW)
+    case = an_operation(acme, kind=Kind.CASE.value)
+    await store(tools.database, ended, case)
+    for id_, why in (("op_none", "no operation"), (ended.id, "has ended"), (case.id, "through the API")):
+        with pytest.raises(Refused, match=why):
+            await close_operation(tools, id_, "Because.", "ada", although=False)
+    async with tools.database.transaction() as session:
+        await stripe_budgets.close_gate(session, NOW)
+    with pytest.raises(Refused, match="open-gate"):
+        await let_go(tools)
