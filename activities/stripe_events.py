@@ -7,14 +7,25 @@ import stripe
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from billing.operations import Kind
-from billing.stripe_events import EventFollowed, EventsQuery, SettleEvent, StripeEventInput, Subject
+from billing.stripe_events import (
+    MOST_TRIES,
+    EventFollowed,
+    EventsQuery,
+    SettleEvent,
+    StripeEventInput,
+    Subject,
+    next_try,
+)
 from db import mirror, portal_troubles, stripe_events
+from db.alone import what
 from db.session import Database
 from db.tables import Customer, Operation, Organization, PaymentRow, RefundRow
 
 from . import own_subscription, payment_reads, seen_mirror, stripe_objects
+from .failures import concerns_everybody
 from .mirror_pages import OWNER
 from .stripe_objects import READINGS, Document, Seen
 from .stripe_reads import ask, ask_for
@@ -29,7 +40,28 @@ class StripeEvents:
 
     @activity.defn
     async def follow_event(self, event: StripeEventInput) -> EventFollowed:
-        """Mirrors the event's object as it is now, which may be long after the event or before the next."""
+        """Mirrors the event's object as it is now, which may be long after the event or before the next.
+
+        What is wrong with this one event is counted and tried again for a while; then it is given up, before
+        those who wait for others would stop counting on events.
+        """
+        try:
+            return await self._follow(event)
+        except ApplicationError:
+            raise  # of Stripe, which has said already what to do
+        except Exception as error:
+            if concerns_everybody(error):
+                raise
+            async with self._database.transaction() as session:
+                tries = await stripe_events.note_try(session, event.event, what(error))
+            raise ApplicationError(
+                f"event {event.event} could not be followed: {what(error)}",
+                type=what(error),
+                non_retryable=tries >= MOST_TRIES,
+                next_retry_delay=next_try(tries),
+            ) from error
+
+    async def _follow(self, event: StripeEventInput) -> EventFollowed:
         read_at = datetime.now(UTC)
         seen = await ask_for(READINGS[event.subject](self._client, event.object))
         if seen is None:
@@ -51,15 +83,19 @@ class StripeEvents:
 
     @activity.defn
     async def settle_event(self, settle: SettleEvent) -> None:
-        """The event has been followed to its end."""
+        """The event has been followed to its end, or is set aside."""
+        at = datetime.now(UTC)
         async with self._database.transaction() as session:
-            await stripe_events.settle(session, settle.event, settle.state, datetime.now(UTC))
+            if settle.state == "set_aside":
+                await stripe_events.set_aside(session, settle.event, settle.error, at)
+            else:
+                await stripe_events.settle(session, settle.event, settle.state, at)
 
     @activity.defn
     async def events_known(self, query: EventsQuery) -> bool:
         """Whether whoever waits for Stripe will be told: no event is missing, none is stuck."""
         async with self._database.reading() as session:
-            return await stripe_events.complete(session, query.at)
+            return await stripe_events.complete(session, query.at, query.objects)
 
     async def _gone(self, event: StripeEventInput, read_at: datetime) -> EventFollowed:
         """Stripe has no such object; only a draft of an invoice can have been there before."""

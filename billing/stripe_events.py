@@ -100,10 +100,11 @@ class StripeChanged(Message):
 
 
 class SettleEvent(Message):
-    """The event has been followed to its end."""
+    """The event has been followed to its end, or was given up for now: `set_aside`, with what was wrong."""
 
     event: str
-    state: Literal["done", "ignored"]
+    state: Literal["done", "ignored", "set_aside"]
+    error: str | None = None
 
 
 # --- Whether every event is known -------------------------------------------------------------------------
@@ -112,22 +113,44 @@ FRESH = timedelta(minutes=5)
 """How long after Stripe was last asked for its events they count as known: it is asked every minute."""
 
 STUCK = timedelta(minutes=5)
-"""After so long an event that has not been followed to its end may never wake anybody."""
+"""After so long an event that has not been followed to its end may never wake anybody, unless those before it
+are being followed."""
+
+MOST_TRIES = 8
+"""So often an event is tried whose own fault it is that it can't be followed; then it is set aside, some two
+minutes after the first time, before anybody counts it as stuck."""
+
+
+def next_try(tries: int) -> timedelta:
+    """How long to wait after so many of those tries."""
+    return timedelta(seconds=min(2 ** (tries - 1), 30))
+
+
+def tried_again(tries: int) -> timedelta | None:
+    """How long an event is set aside for: hours, then a day; after a week it is an operator's."""
+    rounds = tries - MOST_TRIES
+    return timedelta(hours=min(2.0**rounds, 24)) if 0 <= rounds < 10 else None
 
 
 class EventsQuery(Message):
-    """Whether every event is known and followed at `at`, by Temporal's clock."""
+    """Whether every event is known and followed at `at`, by Temporal's clock: those of `objects`, or all."""
 
     at: AwareDatetime
+    objects: tuple[str, ...] = ()
 
 
-def all_known(checked_at: datetime | None, oldest_pending: datetime | None, at: datetime) -> bool:
+def all_known(
+    checked_at: datetime | None, oldest_pending: datetime | None, moved_at: datetime | None, at: datetime
+) -> bool:
     """Whether whoever waits for Stripe will be told: its events were asked for a short while ago
-    (`checked_at`; None: never), and none that has arrived waits for long to be followed.
+    (`checked_at`; None: never), and none that has arrived waits for long to be followed, unless it is only
+    behind others and their number shrinks (`moved_at` is when it last did).
     """
     if checked_at is None or at - checked_at > FRESH:
         return False
-    return oldest_pending is None or at - oldest_pending <= STUCK
+    if oldest_pending is None or at - oldest_pending <= STUCK:
+        return True
+    return moved_at is not None and at - moved_at <= STUCK
 
 
 class CatchUpPage(Message):

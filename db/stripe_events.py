@@ -10,17 +10,19 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.stripe_events import (
     FOLLOWED,
+    MOST_TRIES,
     STRIPE_EVENT,
     StripeEventInput,
     all_known,
     stripe_event_workflow,
+    tried_again,
 )
 
-from . import outbox
+from . import outbox, stripe_budgets
 from .statements import insert_if_new, insert_new, is_sqlite
 from .tables import Outbox, StripeEvent, StripeEventCheck, Utc
 
-PENDING = "pending"
+PENDING, SET_ASIDE = "pending", "set_aside"
 
 
 class Arrived(NamedTuple):
@@ -81,12 +83,19 @@ def _columns(event: Arrived) -> dict[str, Any]:
     }
 
 
-def _start(event: Arrived) -> dict[str, Any] | None:
+def message_of(event: Arrived | StripeEvent) -> StripeEventInput | None:
+    """What its workflow is started with; None for one that nothing follows."""
     subject = FOLLOWED.get(event.type)
     if subject is None:
         return None
     assert event.object_id is not None, "whoever calls has seen to it"
-    message = StripeEventInput(event=event.id, subject=subject, object=event.object_id)
+    return StripeEventInput(event=event.id, subject=subject, object=event.object_id)
+
+
+def _start(event: Arrived) -> dict[str, Any] | None:
+    message = message_of(event)
+    if message is None:
+        return None
     return outbox.columns(
         action=outbox.START,
         workflow_id=stripe_event_workflow(event.id),
@@ -107,12 +116,64 @@ async def settle(
     session: AsyncSession, event_id: str, state: Literal["done", "ignored"], at: datetime
 ) -> None:
     """Note what became of an event; the first to say so stays."""
-    await session.exec(
+    await _settle(session, event_id, state=state, settled_at=at, again_at=None)
+
+
+async def note_try(session: AsyncSession, event_id: str, error: str) -> int:
+    """It could not be followed, for a reason of its own; how often that was so."""
+    tries = await session.scalar(
         update(StripeEvent)
-        .where(col(StripeEvent.id) == event_id, col(StripeEvent.state) == PENDING)
-        .values(state=state, settled_at=at)
+        .where(col(StripeEvent.id) == event_id)
+        .values(tries=col(StripeEvent.tries) + 1, error=error)
+        .returning(col(StripeEvent.tries))
         .execution_options(synchronize_session=False)
     )
+    return tries or 1
+
+
+async def set_aside(session: AsyncSession, event_id: str, error: str | None, at: datetime) -> None:
+    """It is in nobody's way any more; it is tried again later, and less and less often."""
+    found = await session.exec(select(StripeEvent.tries).where(StripeEvent.id == event_id))
+    tries = max((found.first() or 0) + 1, MOST_TRIES)
+    wait = tried_again(tries)
+    await _settle(
+        session,
+        event_id,
+        state=SET_ASIDE,
+        settled_at=at,
+        tries=tries,
+        error=error or func.coalesce(StripeEvent.error, "not followed"),
+        again_at=at + wait if wait else None,
+    )
+
+
+async def _settle(session: AsyncSession, event_id: str, **values: Any) -> None:
+    await session.exec(
+        update(StripeEvent)
+        .where(col(StripeEvent.id) == event_id, col(StripeEvent.state).in_([PENDING, SET_ASIDE]))
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def not_followed(
+    session: AsyncSession, at: datetime, pending_since: datetime, limit: int
+) -> list[StripeEvent]:
+    """Events that somebody may have to follow anew: pending for long, or set aside and due again."""
+    pending = select(StripeEvent).where(
+        StripeEvent.state == PENDING, col(StripeEvent.received_at) < pending_since
+    )
+    again = select(StripeEvent).where(StripeEvent.state == SET_ASIDE, col(StripeEvent.again_at) <= at)
+    return [
+        *await session.exec(pending.order_by(col(StripeEvent.received_at)).limit(limit)),
+        *await session.exec(again.order_by(col(StripeEvent.again_at)).limit(limit)),
+    ]
+
+
+async def those_set_aside(session: AsyncSession, limit: int = 100) -> list[StripeEvent]:
+    """Events that can't be followed, the oldest first: for operators."""
+    wanted = select(StripeEvent).where(StripeEvent.state == SET_ASIDE)
+    return list(await session.exec(wanted.order_by(col(StripeEvent.received_at)).limit(limit)))
 
 
 # --- Until when every event is known ----------------------------------------------------------------------
@@ -125,9 +186,19 @@ async def check(session: AsyncSession) -> StripeEventCheck | None:
 
 async def checked(session: AsyncSession, *, complete_until: datetime, at: datetime, missed: int) -> None:
     """Every event until then is known, as of `at`; what an earlier check knew later stays."""
-    first = StripeEventCheck(id=_ACCOUNT, complete_until=complete_until, checked_at=at, missed=missed)
+    oldest = await _oldest_pending(session)
+    first = StripeEventCheck(
+        id=_ACCOUNT,
+        complete_until=complete_until,
+        checked_at=at,
+        missed=missed,
+        oldest_pending=oldest,
+        moved_at=at,
+    )
     if await insert_if_new(session, first) is not None:
         return
+    former = (await session.exec(select(StripeEventCheck.oldest_pending))).first()
+    moved = oldest is None or former is None or oldest > former
     later = func.max if is_sqlite(session) else func.greatest
     await session.exec(
         update(StripeEventCheck)
@@ -136,18 +207,41 @@ async def checked(session: AsyncSession, *, complete_until: datetime, at: dateti
             complete_until=later(col(StripeEventCheck.complete_until), literal(complete_until, Utc)),
             checked_at=later(col(StripeEventCheck.checked_at), literal(at, Utc)),
             missed=col(StripeEventCheck.missed) + missed,
+            oldest_pending=oldest,
+            **({"moved_at": at} if moved else {}),
         )
         .execution_options(synchronize_session=False)
     )
 
 
-async def complete(session: AsyncSession, at: datetime) -> bool:
-    """Whether whoever waits for Stripe will be told of what happens there."""
+async def complete(session: AsyncSession, at: datetime, objects: Collection[str] = ()) -> bool:
+    """Whether whoever waits for Stripe will be told of what happens there, to these objects or to any.
+
+    While the gate before Stripe is shut, nobody could find out by looking: what happens meanwhile is asked
+    for when it is open again.
+    """
+    if await stripe_budgets.is_closed(session):
+        return True
+    if objects and await _any_set_aside(session, objects):
+        return False
     found = await check(session)
-    pending = await session.exec(
-        select(func.min(col(StripeEvent.received_at))).where(StripeEvent.state == PENDING)
+    oldest = await _oldest_pending(session, objects)
+    checked_at, moved_at = (found.checked_at, found.moved_at) if found else (None, None)
+    return all_known(checked_at, oldest, moved_at, at)
+
+
+async def _oldest_pending(session: AsyncSession, objects: Collection[str] = ()) -> datetime | None:
+    wanted = select(func.min(col(StripeEvent.received_at))).where(StripeEvent.state == PENDING)
+    if objects:
+        wanted = wanted.where(col(StripeEvent.object_id).in_(objects))
+    return (await session.exec(wanted)).one()
+
+
+async def _any_set_aside(session: AsyncSession, objects: Collection[str]) -> bool:
+    wanted = select(StripeEvent.id).where(
+        StripeEvent.state == SET_ASIDE, col(StripeEvent.object_id).in_(objects)
     )
-    return all_known(found.checked_at if found else None, pending.one(), at)
+    return (await session.exec(wanted.limit(1))).first() is not None
 
 
 _ACCOUNT = "account"

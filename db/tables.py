@@ -350,12 +350,18 @@ class StripeEvent(SQLModel, table=True):
 
     __tablename__ = "stripe_events"
     __table_args__ = (
-        CheckConstraint("state IN ('pending', 'done', 'ignored')", name="stripe_event_state"),
+        CheckConstraint("state IN ('pending', 'done', 'ignored', 'set_aside')", name="stripe_event_state"),
         Index(
             "ix_stripe_events_pending",
             "received_at",
             sqlite_where=text("state = 'pending'"),
             postgresql_where=text("state = 'pending'"),
+        ),
+        Index(
+            "ix_stripe_events_set_aside",
+            "again_at",
+            sqlite_where=text("state = 'set_aside'"),
+            postgresql_where=text("state = 'set_aside'"),
         ),
     )
     id: str = Field(primary_key=True)
@@ -366,7 +372,12 @@ class StripeEvent(SQLModel, table=True):
     """When it happened, by Stripe's clock."""
     received_at: datetime = utc()
     state: str = "pending"
-    """pending, done or ignored."""
+    """pending, done, ignored, or set_aside: it could not be followed, however often it was tried."""
     settled_at: datetime | None = utc(default=None)
     missed: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     """Whether it was found by asking Stripe for it, and not by its webhook."""
+    tries: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    """How often it could not be followed, for a reason of its own."""
+    error: str | None = None
+    again_at: datetime | None = utc(default=None)
+    """When one that was set aside is tried again; None when no more."""

@@ -25,6 +25,10 @@ class StripeEventCheck(SQLModel, table=True):
     """By ours: just before Stripe was asked."""
     missed: int = 0
     """Events that had not arrived, over all checks."""
+    oldest_pending: datetime | None = utc(default=None)
+    """When that event arrived which, at the last check, had waited longest to be followed."""
+    moved_at: datetime | None = utc(default=None)
+    """When that was another one than at the check before: the backlog shrinks."""
 
 
 class Reconciliation(SQLModel, table=True):

@@ -7,9 +7,9 @@ incident's row has what a new one needs, and no money is in it: it is started ag
 import logging
 from datetime import datetime, timedelta
 
-from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus, WorkflowHandle
+from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from billing.health import Course
 from billing.incident_messages import IncidentInput, IncidentNow
@@ -19,16 +19,13 @@ from db import gate, incidents, stripe_budgets
 from db.session import Database
 from db.tables import Incident
 from workflows import ids
-from workflows.running import OVER
+
+from .broken_off import WITHIN, described, is_broken_off
 
 log = logging.getLogger(__name__)
 
-WITHIN = timedelta(seconds=5)
 GRACE = timedelta(seconds=30)
 """What is younger may still be about to be started, or to open the gate."""
-POISONED_TRIES, POISONED_FOR = 3, timedelta(seconds=30)
-"""A workflow task that has failed so often, for so long, will go on failing. One that merely waits for a
-worker, or for records that are away, is its first try."""
 
 
 class IncidentCare:
@@ -57,12 +54,12 @@ class IncidentCare:
         False when there is none that broke off.
         """
         handle = self._temporal.get_workflow_handle(ids.incident_workflow("", component))
-        described = await _described(handle)
-        if described is None or described.status == WorkflowExecutionStatus.COMPLETED:
+        found = await described(handle)
+        if found is None or found.status == WorkflowExecutionStatus.COMPLETED:
             return False
-        if not await self._is_broken_off(described):
+        if not await is_broken_off(self._temporal, found):
             return True
-        broken = self._temporal.get_workflow_handle(handle.id, run_id=described.run_id)
+        broken = self._temporal.get_workflow_handle(handle.id, run_id=found.run_id)
         async for event in broken.fetch_history_events(page_size=1):
             payloads = event.workflow_execution_started_event_attributes.input.payloads
             [began] = await self._temporal.data_converter.decode(payloads, [IncidentInput])
@@ -72,32 +69,14 @@ class IncidentCare:
 
     async def _tend(self, row: Incident, at: datetime) -> None:
         handle = self._temporal.get_workflow_handle(ids.incident_workflow(row.id, Component(row.component)))
-        described = await _described(handle)
-        if described is not None and not await self._is_broken_off(described):
+        found = await described(handle)
+        if found is not None and not await is_broken_off(self._temporal, found):
             return
         async with self._database.reading() as session:
             now = await incidents.get(session, row.id)
         if now is not None and now.cleared_at is None:
             # It had not ended by being cleared just now.
             await self._start(handle.id, _as_kept(now, self._policy, at))
-
-    async def _is_broken_off(self, described: WorkflowExecutionDescription) -> bool:
-        """Whether it does not go on; one whose tasks all fail is terminated."""
-        if described.status in OVER:
-            return True
-        task = described.raw_description.pending_workflow_task
-        began = task.original_scheduled_time.ToDatetime()
-        age = datetime.now(began.tzinfo) - began
-        if task.attempt < POISONED_TRIES or age < POISONED_FOR:
-            return False
-        # Of several workers that see it one terminates this very run; the next one is not theirs to end.
-        handle = self._temporal.get_workflow_handle(described.id, run_id=described.run_id)
-        try:
-            await handle.terminate(f"its workflow task has failed {task.attempt} times", rpc_timeout=WITHIN)
-        except RPCError as error:
-            if error.status != RPCStatusCode.NOT_FOUND:
-                raise
-        return True
 
     async def _start(self, workflow_id: str, began: IncidentInput) -> None:
         await self._temporal.start_workflow(
@@ -117,16 +96,6 @@ class IncidentCare:
                 return
             await stripe_budgets.open_gate(session)
         log.error("the gate before Stripe was shut without an incident: opened")
-
-
-async def _described(handle: WorkflowHandle[object, object]) -> WorkflowExecutionDescription | None:
-    """None for a workflow that Temporal does not know."""
-    try:
-        return await handle.describe(rpc_timeout=WITHIN)
-    except RPCError as error:
-        if error.status == RPCStatusCode.NOT_FOUND:
-            return None
-        raise
 
 
 def _as_kept(row: Incident, policy: IncidentPolicy, at: datetime) -> IncidentInput:

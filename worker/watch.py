@@ -29,6 +29,7 @@ from db.session import AWAY, Database
 from db.tables import Incident, Outbox, new_id
 from workflows import ids
 
+from .event_care import EventCare
 from .incident_care import IncidentCare
 
 log = logging.getLogger(__name__)
@@ -71,6 +72,7 @@ class Watch:
         """When it was last seen to be degraded, or not to answer."""
         self._portal_answered = False
         self._care = IncidentCare(database, temporal, policy)
+        self._events = EventCare(database, temporal)
         self._opened_at: datetime | None = None
         """When this process last began, or looked after, the database's incident that it still sees."""
 
@@ -87,7 +89,7 @@ class Watch:
                 await self._trying(self.look(), "an incident could not be opened yet", within=None)
             if monotonic() >= next_care:
                 next_care = monotonic() + CARE_EVERY
-                await self._trying(self.tend(), "open incidents could not be looked after", within=None)
+                await self._trying(self.tend(), "what is open could not be looked after", within=None)
             await asyncio.sleep(FLUSH_EVERY)
 
     async def flush(self) -> None:
@@ -101,8 +103,9 @@ class Watch:
             await health_counts.prune(session, self._clock())
 
     async def tend(self) -> None:
-        """Every open incident has a workflow that goes on."""
+        """Every open incident, and every event, has a workflow that goes on."""
         await self._care.tend(self._clock())
+        await self._events.tend(self._clock())
 
     async def look(self) -> None:
         """Probe everything, look at the counts, and open incidents of what is degraded.

@@ -20,6 +20,8 @@ EVENTS = Priority(priority_key=2)
 """Stripe has told of it: after what somebody waits for."""
 RESUMED = Priority(priority_key=3)
 """It was held: after what comes in now."""
+LOOKS = Priority(priority_key=3)
+"""A story looks by itself, because events may be missing: after the events."""
 SWEEP = Priority(priority_key=4)
 
 STORY = (ids.MAIN_QUEUE, PEOPLE)

@@ -22,11 +22,12 @@ class PlanChangeWaits(Waits[Revise, Resolve]):
             too_late="The change is already being applied in Stripe.",
         )
         self.news = News()
+        self._subscription = request.subscription
 
     async def for_period_end(self, subject: Subject) -> None:
         """Until Stripe tells of the subscription, or the period has ended and nobody would tell; a
         cancellation ends the wait."""
-        await self.news.wait(self._delays(subject), lambda: self.cancelled is not None)
+        await self.news.wait(self._delays(subject), lambda: self.cancelled is not None, [self._subscription])
 
     def _delays(self, subject: Subject) -> Iterator[timedelta]:
         poll = timedelta(minutes=self._rules.scheduled_poll)

@@ -46,6 +46,11 @@ class RefundIssue:
         """The payments whose part was returned."""
         return tuple(share.part.payment_intent for share in self._shares if share.through)
 
+    @property
+    def _refunds(self) -> list[str]:
+        """What the story waits for, by Stripe's ids."""
+        return [share.found.refund for share in self._shares if share.found is not None]
+
     def report(self) -> dict[str, Any]:
         return refund_report(self._subject, self._shares)
 
@@ -104,7 +109,7 @@ class RefundIssue:
         assert self._policy.refund is not None
         since = self._standing.closed_at if self._standing is not None else None
         days = _days_until((since or workflow.now()) + timedelta(days=self._policy.refund.watch_days))
-        while await self.news.wait(days):
+        while await self.news.wait(days, objects=self._refunds):
             try:
                 await self._look(every=True)
             except (ActivityError, ApplicationError) as error:
@@ -169,7 +174,7 @@ class RefundIssue:
         await self._look(every=True)
         while any(share.under_way for share in self._shares):
             told = await self._tell_where(told)
-            await self.news.wait(delays, lambda: self._cancel_asked)
+            await self.news.wait(delays, lambda: self._cancel_asked, self._refunds)
             if self._cancel_asked:
                 await self._cancel_in_stripe()
             await self._look()
@@ -210,7 +215,7 @@ class RefundIssue:
         self.news.looking()
         for number, share in enumerate(self._shares):
             if share.found is not None and (every or share.under_way):
-                found = await self._reads.found(share.found.refund)
+                found = await self._reads.found(share.found.refund, self.news)
                 self._shares[number] = share.model_copy(update={"found": found})
 
     def problem(self) -> Problem | None:

@@ -26,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
 
 from . import options
 from .money_review import Planned
+from .news import News
 from .stripe_calls import StripeCalls
 
 
@@ -68,10 +69,10 @@ class RefundReads:
         facts = await self._facts(payment_intent, None)
         return sum(payment.left for payment in facts.payments if not payment.disputed)
 
-    async def found(self, refund: str) -> RefundFound:
+    async def found(self, refund: str, news: News) -> RefundFound:
         """The refund as Stripe has it now, however long Stripe takes to say so."""
         query = RefundRead(organization=self._organization, operation=self._operation, refund=refund)
-        return await self._calls.call(MoneyReads.refund, query, options.STRIPE_EFFECT)
+        return await self._calls.call(MoneyReads.refund, query, news.how(options.STRIPE_EFFECT))
 
     async def _facts(self, payment_intent: str | None, invoice: str | None) -> RefundableFacts:
         query = RefundableQuery(

@@ -1,7 +1,7 @@
 """One event of Stripe's: look at its object again, and wake the story that waits for it."""
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.stripe_events import StripeEvents
@@ -9,6 +9,7 @@ with workflow.unsafe.imports_passed_through():
 
 from . import ids, options
 from .recorded import recorded
+from .story import problem_of
 
 CHANGED = "stripe_changed"
 """The signal of the stories that follow something in Stripe."""
@@ -16,18 +17,27 @@ CHANGED = "stripe_changed"
 
 @workflow.defn(name=ids.STRIPE_EVENT)
 class StripeEventWorkflow:
-    """One run for each event id, however often and in whatever order Stripe sends them."""
+    """One run for each event id, however often and in whatever order Stripe sends them.
+
+    An event that can't be followed is set aside: it is nobody else's trouble, and is tried again later.
+    """
 
     @workflow.run
     async def run(self, event: StripeEventInput) -> str:
-        followed: EventFollowed = await workflow.execute_activity_method(
-            StripeEvents.follow_event, event, **options.STRIPE_EVENT
-        )
+        settle = await self._followed(event)
+        await recorded(StripeEvents.settle_event, settle)
+        return settle.state
+
+    async def _followed(self, event: StripeEventInput) -> SettleEvent:
+        try:
+            followed: EventFollowed = await workflow.execute_activity_method(
+                StripeEvents.follow_event, event, **options.STRIPE_EVENT
+            )
+        except ActivityError as error:
+            return SettleEvent(event=event.event, state="set_aside", error=problem_of(error).code)
         for waiting in followed.waiting:
             await self._wake(waiting, event.event)
-        settle = SettleEvent(event=event.event, state=followed.state)
-        await recorded(StripeEvents.settle_event, settle)
-        return followed.state
+        return SettleEvent(event=event.event, state=followed.state)
 
     async def _wake(self, waiting: str, event: str) -> None:
         try:

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 
-from billing.stripe_events import FRESH, STUCK
-from db import stripe_events
+from billing.stripe_events import FRESH, MOST_TRIES, STUCK, next_try
+from db import stripe_budgets, stripe_events
 from db.session import Database
 from db.stripe_events import Arrived
 from db.tables import Outbox, StripeEvent, StripeEventCheck
@@ -54,9 +54,9 @@ async def check(database: Database) -> StripeEventCheck:
     return found
 
 
-async def complete(database: Database, at: datetime) -> bool:
+async def complete(database: Database, at: datetime, *objects: str) -> bool:
     async with database.reading() as session:
-        return await stripe_events.complete(session, at)
+        return await stripe_events.complete(session, at, objects)
 
 
 async def settle(database: Database, event: StripeEvent, state: Literal["done", "ignored"]) -> None:
@@ -173,9 +173,80 @@ async def test_all_is_known_while_stripe_is_asked_and_nothing_is_stuck(database:
     assert await complete(database, NOW + FRESH)
     assert not await complete(database, NOW + FRESH + timedelta(seconds=1))
 
-    event = an_event(received_at=NOW - STUCK)
+    event = an_event(received_at=NOW)
     await record(database, event)
-    assert await complete(database, NOW)
-    assert not await complete(database, NOW + timedelta(seconds=1))
+    await checked(database, NOW, NOW + timedelta(seconds=1))
+    await checked(database, NOW, NOW + STUCK)
+    assert await complete(database, NOW + STUCK)
+    assert not await complete(database, NOW + STUCK + timedelta(seconds=2))
     await settle(database, event, "done")
-    assert await complete(database, NOW + timedelta(seconds=1))
+    assert await complete(database, NOW + STUCK + timedelta(seconds=2))
+
+
+async def test_what_waits_behind_a_backlog_that_shrinks_is_no_reason_to_look(database: Database) -> None:
+    """Whoever looked would only make it longer."""
+    backlog = [an_event(received_at=NOW + timedelta(seconds=n)) for n in range(3)]
+    for event in backlog:
+        await record(database, event)
+    later = NOW + timedelta(minutes=20)
+    await checked(database, NOW, later)
+    assert await complete(database, later + STUCK)
+    assert not await complete(database, later + STUCK + timedelta(seconds=1))
+    await settle(database, backlog[0], "done")
+    await checked(database, NOW, later + STUCK)
+    assert await complete(database, later + 2 * STUCK)
+    await checked(database, NOW, later + 2 * STUCK)
+    assert not await complete(database, later + 2 * STUCK + timedelta(seconds=1)), "it stands still"
+
+
+async def test_an_event_of_another_object_is_no_reason_to_look_after_ones_own(database: Database) -> None:
+    await record(database, an_event(object_id="re_other"))
+    later = NOW + timedelta(minutes=20)
+    await checked(database, NOW, NOW)
+    await checked(database, NOW, later)
+    assert not await complete(database, later)
+    assert not await complete(database, later, "re_other")
+    assert await complete(database, later, "re_mine")
+
+
+async def test_nobody_looks_while_the_gate_before_stripe_is_shut(database: Database) -> None:
+    assert not await complete(database, NOW)
+    async with database.transaction() as session:
+        await stripe_budgets.close_gate(session, NOW)
+    assert await complete(database, NOW)
+
+
+async def test_an_event_that_can_not_be_followed_is_set_aside_and_tried_less_and_less_often(
+    database: Database,
+) -> None:
+    event = an_event(object_id="re_1")
+    await record(database, event)
+    at, rounds = NOW, 0
+    while True:
+        async with database.transaction() as session:
+            await stripe_events.set_aside(session, event.id, "KeyError", at)
+        stored = await kept(database, event)
+        assert stored is not None
+        assert (stored.state, stored.error) == ("set_aside", "KeyError")
+        if stored.again_at is None:
+            break
+        rounds += 1
+        async with database.reading() as session:
+            due = await stripe_events.not_followed(session, stored.again_at, NOW - STUCK, 10)
+            early = stored.again_at - timedelta(seconds=1)
+            assert await stripe_events.not_followed(session, early, NOW - STUCK, 10) == []
+        assert [one.id for one in due] == [event.id]
+        at = stored.again_at
+    assert timedelta(days=3) < at - NOW < timedelta(days=14)
+    assert rounds <= 12
+    await checked(database, NOW, at)
+    assert await complete(database, at)
+    assert not await complete(database, at, "re_1"), "its own story is not told"
+    async with database.reading() as session:
+        assert [one.id for one in await stripe_events.those_set_aside(session)] == [event.id]
+    await settle(database, event, "done")
+    assert await complete(database, at, "re_1")
+
+
+def test_an_event_is_set_aside_before_anybody_counts_it_as_stuck() -> None:
+    assert sum((next_try(tries) for tries in range(1, MOST_TRIES)), timedelta()) < STUCK / 2

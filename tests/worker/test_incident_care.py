@@ -16,7 +16,7 @@ from billing.incidents import Component
 from db import stripe_budgets
 from db.session import Database
 from db.tables import Incident
-from worker import incident_care
+from worker import broken_off
 from worker.incident_care import IncidentCare
 from workflows import ids
 
@@ -70,7 +70,7 @@ async def begun(temporal: Client, workflow_id: str, run_id: str | None = None) -
 async def test_an_incident_whose_every_task_fails_is_ended_and_started_from_its_row(
     database: Database, temporal: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(incident_care, "POISONED_FOR", timedelta(seconds=1))
+    monkeypatch.setattr(broken_off, "POISONED_FOR", timedelta(seconds=1))
     row = await degraded(database)
     story = ids.incident_workflow(row.id, Component.STRIPE)
     cares = [IncidentCare(database, temporal, POLICY) for _ in range(2)]

@@ -1,7 +1,8 @@
 """What Stripe tells us of ends up in the mirror as Stripe has it, and wakes the story that waits for it."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,16 +10,24 @@ import stripe
 from httpx import Response
 from sqlmodel import SQLModel, col, select
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
 from temporalio.worker import Worker
 
+from activities import seen_mirror
+from activities import stripe_events as follows
+from activities.stripe_objects import Seen
 from billing.stripe_events import StripeChanged
 from db.tables import CreditNoteRow, Customer, Invoice, Operation, PaymentRow, RefundRow, StripeEvent
+from worker.event_care import LONG, EventCare
 from worker.queues import RUNNER
 
 from .. import money
 from ..builders import Tenant, an_operation, store
 from ..house import SECRET, House, until
 from .waiting_story import Waiting
+
+ON_SQLITE = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 
 SETTLED = 90
 """Seconds by the stand-in's clock after which a refund has come to its end."""
@@ -347,3 +356,91 @@ async def post(home: House, type_: str, snapshot: dict[str, Any]) -> Response:
     )
     signature = stripe.WebhookSignature.generate_signature_header(body, SECRET)
     return await home.http.post("/webhooks/stripe", content=body, headers={"Stripe-Signature": signature})
+
+
+# --- Events that can't be followed ------------------------------------------------------------------------
+
+
+async def an_event_of(home: House, object_id: str) -> StripeEvent:
+    async with home.database.reading() as session:
+        [event] = await session.exec(select(StripeEvent).where(StripeEvent.object_id == object_id))
+        return event
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("how", ["a bug", "Stripe refuses to show it"])
+async def test_an_event_that_can_not_be_followed_has_an_end_and_the_others_go_on(
+    home: House, acme: Tenant, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    store_seen = seen_mirror.store
+    good = await money.customer(home.shop, acme)
+    await home.followed()
+
+    async def breaks(session: Any, seen: Any, *more: Any, **named: Any) -> None:
+        if seen.customer and seen.customer["name"] == "Poison":
+            raise KeyError("currency")
+        await store_seen(session, seen, *more, **named)
+
+    async def refuses(reading: Awaitable[Any]) -> Any:
+        found = await reading
+        if isinstance(found, Seen) and found.main.get("name") == "Poison":
+            raise ApplicationError("No.", type="account_invalid", non_retryable=True)
+        return found
+
+    if how == "a bug":
+        monkeypatch.setattr(seen_mirror, "store", breaks)
+    else:
+        monkeypatch.setattr(follows, "ask_for", refuses)
+    poison = await money.customer(home.shop, acme, "Poison")
+    await home._delivered()
+
+    async def is_set_aside() -> bool:
+        if how == "a bug":
+            await home.skip(seconds=30)
+        return (await an_event_of(home, poison)).state == "set_aside"
+
+    await until(is_set_aside, lambda: "it is tried for ever", home.patience)
+    event = await an_event_of(home, poison)
+    assert event.error is not None
+    assert event.error.startswith("KeyError at" if how == "a bug" else "account_invalid")
+    await home.shop.client.v1.customers.update_async(good, {"name": "Renamed"})
+    await home.followed()
+    assert (await mirrored(home, Customer, "name"))[good] == ("Renamed",)
+
+    # When what was wrong is mended, it is followed after all.
+    monkeypatch.undo()
+    assert event.again_at is not None
+    await EventCare(home.database, home.temporal).tend(event.again_at)
+
+    async def is_done() -> bool:
+        return (await an_event_of(home, poison)).state == "done"
+
+    await until(is_done, lambda: "it is not tried again", home.patience)
+    assert (await mirrored(home, Customer, "name"))[poison] == ("Poison",)
+
+
+@ON_SQLITE
+async def test_an_event_whose_workflow_was_ended_from_outside_is_followed_anew(
+    home: House, acme: Tenant
+) -> None:
+    home.stand_in.fault("bad_gateway", path="/v1/customers/", method="GET", times=100_000)
+    customer = await money.customer(home.shop, acme)
+    await home._delivered()
+    event = await an_event_of(home, customer)
+    handle = home.temporal.get_workflow_handle(f"stripe-event-{event.id}")
+
+    async def runs() -> bool:
+        try:
+            return (await handle.describe()).status == WorkflowExecutionStatus.RUNNING
+        except RPCError:
+            return False
+
+    await until(runs, lambda: "nobody follows it", home.patience)
+    await handle.terminate()
+    home.stand_in.clear_faults()
+    care = EventCare(home.database, home.temporal)
+    await care.tend(event.received_at + LONG)
+    assert not await runs(), "it is given some time"
+    await care.tend(event.received_at + LONG + timedelta(seconds=1))
+    await home.settled()
+    assert customer in await mirrored(home, Customer, "name")

@@ -12,7 +12,7 @@ from db.tables import Invoice, InvoiceLines, Organization, StripeEvent
 from workflows import options
 
 from .. import money
-from ..builders import Tenant
+from ..builders import Tenant, store
 from ..house import House
 from .money_standing import Operations
 
@@ -119,6 +119,37 @@ async def test_it_is_asked_after_where_nobody_knows_whether_events_are_missing(
     done = await home.wait(acme, operation, "completed")
     assert done["result"]["status"] == "succeeded"
     assert await missed(home) == set()
+
+
+async def test_a_backlog_of_others_events_sends_no_story_to_stripe(home: House, acme: Tenant) -> None:
+    await home.catch_up()
+    await a_pending_refund(home, acme)
+    stuck = StripeEvent(
+        id="evt_stuck",
+        type="refund.updated",
+        object_id="re_other",
+        livemode=False,
+        created_at=await home.now() - timedelta(hours=1),
+        received_at=await home.now() - timedelta(hours=1),
+    )
+    await store(home.database, stuck)
+    assert set(await some_hours(home, catching_up=True)) == {"/v1/events"}
+
+
+async def test_a_look_that_a_story_takes_by_itself_comes_after_events(home: House, acme: Tenant) -> None:
+    operation = await a_pending_refund(home, acme)
+    home.stand_in.webhooks(mode="drop")
+    await some_hours(home, catching_up=False)
+    history = await home.temporal.get_workflow_handle(f"operation-{operation}").fetch_history()
+    scheduled = [
+        event.activity_task_scheduled_event_attributes
+        for event in history.events
+        if event.HasField("activity_task_scheduled_event_attributes")
+    ]
+    looks = [one.priority.priority_key for one in scheduled if one.activity_type.name == "refund"]
+    assert looks[0] == options.PEOPLE.priority_key
+    assert looks[-1] == options.LOOKS.priority_key
+    assert options.LOOKS.priority_key > options.EVENTS.priority_key  # type: ignore[operator]
 
 
 async def test_it_is_asked_after_again_when_the_check_of_events_has_died(home: House, acme: Tenant) -> None:
