@@ -3,20 +3,13 @@
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio.exceptions import ApplicationError
 
-from billing.customer_mails import PERSON_MAIL, person_mail_workflow
-from billing.messages import MailRequest, Progress
-from billing.operations import CUSTOMER, SYSTEM, Kind, Problem, Role, State
+from billing.messages import Progress
+from billing.operations import Problem
 from billing.standing import NOTES, OPERATION_CLOSED, Abandon, Abandoned
-from db import approvals, intents, operations, outbox
+from db import approvals, intents, operations
 from db.tables import Intent, Operation
 
 from .endings import end_operation
-
-TEMPLATES = {
-    Kind.PLAN_CHANGE: "plan_change_ended",
-    Kind.REFUND: "money_ended",
-    Kind.CREDIT: "money_ended",
-}
 
 
 async def effects_of(session: AsyncSession, operation: str) -> list[Intent]:
@@ -44,7 +37,7 @@ def closed(operation: Operation) -> ApplicationError:
 
 
 async def abandon(session: AsyncSession, order: Abandon) -> Abandoned:
-    """Ends the operation where nothing was sent to Stripe for it, and tells its requester and Finance.
+    """Ends the operation where nothing was sent to Stripe for it; its end tells everybody concerned.
 
     Whether something was, is settled under the operation's lock: nothing can be begun meanwhile.
     """
@@ -74,36 +67,4 @@ async def abandon(session: AsyncSession, order: Abandon) -> Abandoned:
         detail=problem.model_dump() | said,
     )
     await end_operation(session, ending)
-    await _tell(session, operation, order, problem)
     return Abandoned(outcome="ended")
-
-
-async def _tell(session: AsyncSession, operation: Operation, order: Abandon, problem: Problem) -> None:
-    """Its requester and Finance, by the same mail as of any other end; nobody's story is left to send it."""
-    template = TEMPLATES.get(Kind(operation.kind))
-    if template is None:
-        return
-    request = MailRequest(
-        organization=operation.organization_id,
-        operation=operation.id,
-        key="ended",
-        template=template,
-        roles=(Role.FINANCE,),
-        people=() if operation.requested_by in (SYSTEM, CUSTOMER) else (operation.requested_by,),
-        context={
-            "state": State(order.state).value,
-            "subject": operation.subject,
-            "result": operation.result,
-            "problem": problem.model_dump(),
-            "person": None if order.actor == SYSTEM else order.actor,
-            "comment": order.comment,
-        },
-    )
-    await outbox.enqueue(
-        session,
-        action=outbox.START,
-        workflow_id=person_mail_workflow(f"{operation.id}-ended"),
-        name=PERSON_MAIL,
-        payload=request.model_dump(mode="json"),
-        at=order.at,
-    )

@@ -33,6 +33,7 @@ from db.tables import Approval, Decision, Operation
 
 from . import approval_events as events
 from .abandonment import must_be_open
+from .end_mails import tell_decided
 from .records import write
 
 VERDICTS = {
@@ -221,6 +222,7 @@ def _row(order: OpenApproval, opening: Opening, operation: Operation) -> Approva
         customer_id=request.customer,
         reason=request.reason,
         rule=request.rule or None,
+        since=request.since.model_dump(mode="json") if request.since else None,
         state=ApprovalState.OPEN,
         rung=opening.rung,
         ladder=_dump(opening.ladder),
@@ -302,6 +304,8 @@ async def _accept(session: AsyncSession, row: Approval, order: SettleDecision, v
         for_person=capacity.for_person,
     )
     await write(session, events.decided(order, outcome, row, verdict if approve else None))
+    await session.refresh(row)
+    await tell_decided(session, row, outcome)
     return Settled(outcome=outcome)
 
 

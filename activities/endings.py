@@ -1,7 +1,7 @@
 """How an operation ends: one function, whoever ends it.
 
 Its story, the reaper of stories that are over, an operator's command: each ends it here, in one transaction,
-so that nothing that only an open operation may hold is left behind.
+so that nothing that only an open operation may hold is left behind and nobody waits for it any more.
 """
 
 from typing import Any
@@ -16,6 +16,7 @@ from db.operations import UNCHANGED
 from db.tables import Approval, Operation
 
 from .approval_events import decided_key
+from .end_mails import tell_ended
 
 
 async def end_operation(session: AsyncSession, ending: Progress) -> bool:
@@ -39,7 +40,7 @@ async def end_operation(session: AsyncSession, ending: Progress) -> bool:
             await _tell_dismissed(session, ending, approval)
     if ending.releases:
         await commitments.release(session, ending.operation, at=ending.at, keep=ending.keeps)
-    await move(session, ending)
+    moved = await move(session, ending)
     await timeline.append(
         session,
         ending.operation,
@@ -49,6 +50,7 @@ async def end_operation(session: AsyncSession, ending: Progress) -> bool:
         at=ending.at,
         detail=ending.detail,
     )
+    await tell_ended(session, moved, ending)
     return True
 
 

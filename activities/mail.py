@@ -77,9 +77,17 @@ class Mailer:
         facts = Facts.model_validate(request.context)
         async with self._database.reading() as session:
             mailing = await mail_records.find(session, request, facts.people, facts.customer)
-        if mailing is None:
+        if mailing is None or not await self._is_due(request, mailing):
             return MailsSent(sent=0, skipped=0)
         return await self.send_to(request, mailing)
+
+    async def _is_due(self, request: MailRequest, mailing: Mailing) -> bool:
+        """Whether it still holds; who gets it is on record before they have it."""
+        if not request.operation or (request.about is None and not request.roles):
+            return True
+        people = [person.id for person in mailing.recipients]
+        async with self._database.transaction() as session:
+            return await mail_records.begin(session, request, people, self._clock())
 
     async def send_to(self, request: MailRequest, mailing: Mailing) -> MailsSent:
         """As `send`, to recipients who are known; of no operation, it does not need the records."""

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BeforeValidator
 
 from billing.errors import MENDS
 from billing.operations import Problem, State
+from billing.subject_changes import SinceLastRound
 
 from .mail_incidents import IncidentTold
 from .mail_results import Credited, OneLine, Outcome, Refunded, Result, Shown
@@ -55,6 +56,15 @@ class Facts(Shown):
     comment: str | None = None
     person: str | None = None
     """Who decided, commented or delegated."""
+    for_person: str | None = None
+    """In whose place they decided."""
+    decision: OneLine | None = None
+    """How an approval was decided; of an operation that has ended, its last one."""
+    notice_kind: OneLine | None = None
+    replaces: bool = False
+    """Whether the notice takes the place of an earlier one."""
+    since: SinceLastRound | None = None
+    """What is new in this round of a review."""
     state: State | None = None
     result: Result | None = None
     problem: Problem | None = None
@@ -128,7 +138,10 @@ class Facts(Shown):
     @property
     def people(self) -> tuple[str, ...]:
         """Ids of the people who are named."""
-        named = (self.requested_by, self.person) + (self.result.people if self.result else ())
+        named: tuple[str | None, ...] = (self.requested_by, self.person, self.for_person)
+        named += self.result.people if self.result else ()
+        if self.since:
+            named += (self.since.asked_by, self.since.revised_by)
         if self.case:
             named += (self.case.owner, self.case.done_by)
         return tuple(dict.fromkeys(person for person in named if person))

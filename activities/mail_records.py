@@ -13,7 +13,7 @@ from sqlmodel.sql.expression import Select
 from billing.hashing import digest
 from billing.messages import MailRequest
 from billing.operations import SYSTEM, Role
-from db import timeline
+from db import approvals, notices, timeline, told
 from db.people import may_have
 from db.record_hashes import wrote
 from db.statements import insert_new
@@ -88,6 +88,32 @@ def _is_recipient(person: Person, request: MailRequest) -> bool:
         return False
     by_name = person.id == request.person or person.id in request.people
     return by_name or not set(request.roles).isdisjoint(person.roles)
+
+
+async def begin(session: AsyncSession, request: MailRequest, people: Collection[str], at: datetime) -> bool:
+    """Note who is told, before they are. False where what they would be asked for is closed already.
+
+    The row that is asked about is locked: whoever closes it later finds them, and tells them how it ended.
+    """
+    if request.about is not None and not await _waits(session, request.about):
+        return False
+    if request.about is not None or request.roles:
+        await told.note(
+            session,
+            people,
+            about=request.about or request.operation,
+            operation=request.operation,
+            organization=request.organization,
+            template=request.template,
+            at=at,
+        )
+    return True
+
+
+async def _waits(session: AsyncSession, about: str) -> bool:
+    if about.startswith("ntc_"):
+        return (await notices.lock(session, about)).state in notices.WAITING
+    return (await approvals.lock(session, about)).state == approvals.OPEN
 
 
 async def note_sent(

@@ -31,6 +31,7 @@ UNTOLD = {
     "refund_failed": Refund.noun,
     "delegated": "approval",
     "delegation_answered": "approval",
+    "operation_over": "operation",
     "portal_trouble": Trouble.noun,
     "portal_trouble_escalated": Trouble.noun,
     "portal_trouble_solved": Trouble.noun,

@@ -1,16 +1,19 @@
-"""The records of a notice to Finance: opened, escalated, acknowledged."""
+"""The records of a notice to Finance: opened, escalated, acknowledged, superseded."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
 from billing.business_time import add_business
 from billing.messages import NoticeStep, OpenedNotice, OpenNotice, Progress
-from billing.operations import Problem
-from db import deciders, notices
+from billing.notices import NoticeKind, is_moot, replaces
+from billing.operations import Problem, State
+from db import deciders, notices, operations
 from db.session import Database
-from db.tables import Notice
+from db.tables import Notice, Operation
 
+from .end_mails import supersede
 from .records import write
 
 
@@ -37,7 +40,12 @@ class Notices:
             created_at=order.at,
         )
         async with self._database.transaction() as session:
+            await operations.lock(session, request.operation)
+            operation = await operations.get_any(session, request.operation)
+            if operation is not None and operation.closed_at is not None and _is_moot(row, operation):
+                return OpenedNotice(deadline=deadline, closed=True)
             stored = await notices.create(session, row)
+            replaced = await self._replace_earlier(session, stored, order.at)
             await write(
                 session,
                 Progress(
@@ -52,17 +60,30 @@ class Notices:
                     },
                 ),
             )
-            return OpenedNotice(
-                deadline=stored.deadline, closed=stored.state not in (notices.OPEN, notices.ESCALATED)
-            )
+            closed = stored.state not in notices.WAITING
+            return OpenedNotice(deadline=stored.deadline, closed=closed, replaces=replaced)
+
+    async def _replace_earlier(self, session: AsyncSession, notice: Notice, at: datetime) -> bool:
+        """Whether Finance waits for nothing older of the same operation any more, because of this one."""
+        earlier = [
+            other
+            for other in await notices.of_operation(session, notice.operation_id)
+            if other.id != notice.id
+            and other.created_at <= notice.created_at
+            and replaces(NoticeKind(notice.kind), NoticeKind(other.kind))
+        ]
+        because = "A newer notice has the figures that hold now."
+        await supersede(session, earlier, because=because, by=notice.id, at=at)
+        return any(other.superseded_by == notice.id for other in earlier)
 
     @activity.defn
-    async def escalate_notice(self, step: NoticeStep) -> None:
-        """Nobody acknowledged it in time."""
+    async def escalate_notice(self, step: NoticeStep) -> bool:
+        """Nobody acknowledged it in time. False where it waits for nobody any more."""
         async with self._database.transaction() as session:
+            await operations.lock(session, step.operation)
             row = await notices.escalate(session, step.notice)
             if row.state != notices.ESCALATED:
-                return  # it was acknowledged in the meantime
+                return False
             await write(
                 session,
                 Progress(
@@ -73,18 +94,22 @@ class Notices:
                     detail={"notice": step.notice},
                 ),
             )
+            return True
 
     @activity.defn
     async def acknowledge_notice(self, step: NoticeStep) -> Problem | None:
         """Somebody of Finance has seen it; the first to say so stays. Or why they may not say so."""
         assert step.person is not None
         async with self._database.transaction() as session:
+            await operations.lock(session, step.operation)
             found = await session.get(Notice, step.notice)
             assert found is not None, "a notice is opened before it is acknowledged"
             refusal = await deciders.refusal_to_acknowledge(session, found, step.person, step.at)
             if refusal is not None:
                 return Problem(code=refusal.code, message=refusal.message)
             row = await notices.acknowledge(session, step.notice, person_id=step.person, at=step.at)
+            if row.state == notices.SUPERSEDED:
+                return Problem(code="notice_superseded", message=f"{row.superseded_because}")
             await write(
                 session,
                 Progress(
@@ -97,3 +122,7 @@ class Notices:
                 ),
             )
             return None
+
+
+def _is_moot(notice: Notice, operation: Operation) -> bool:
+    return is_moot(NoticeKind(notice.kind), State(operation.state), operation.result)

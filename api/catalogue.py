@@ -176,6 +176,12 @@ CATALOGUE: dict[str, Entry] = {
         more={"subject_hash": "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"},
     ),
     "already_ended": Entry(409, "It has ended", "It had already ended when this arrived."),
+    "notice_superseded": Entry(
+        409,
+        "Nothing to acknowledge any more",
+        "This notice was superseded: superseded_because says why, and superseded_by names the notice that "
+        "replaces it, if one does.",
+    ),
     "too_late": Entry(409, "Too late", "The change is already being applied in Stripe."),
     "nothing_to_resolve": Entry(409, "Nothing to resolve", "There is no mismatch to resolve."),
     "refused": Entry(409, "Refused", "The operation's workflow refused it."),

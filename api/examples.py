@@ -123,6 +123,7 @@ APPROVAL: Example = {
     "customer": None,
     "reason": "Two teams join in May.",
     "rule": None,
+    "since": None,
     "state": "open",
     "rung": 0,
     "ladder": [
@@ -277,6 +278,9 @@ NOTICE: Example = {
     "created_at": "2026-04-16T00:00:01Z",
     "acknowledged_at": None,
     "acknowledged_by": None,
+    "superseded_at": None,
+    "superseded_because": None,
+    "superseded_by": None,
     "pending": False,
 }
 ACKNOWLEDGED_NOTICE: Example = NOTICE | {

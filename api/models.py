@@ -13,6 +13,7 @@ from billing.money import Money
 from billing.operations import Kind, State
 from billing.plan_change import Effective, Invoicing
 from billing.plans import Interval, PlanLimits
+from billing.subject_changes import SinceLastRound
 from billing.text import has_controls
 
 Item = TypeVar("Item")
@@ -93,7 +94,7 @@ class ApprovalsQuery(Query):
 
 
 class NoticesQuery(Query):
-    state: Literal["open", "escalated", "acknowledged"] | None = None
+    state: Literal["open", "escalated", "acknowledged", "superseded"] | None = None
 
 
 class InvoicesQuery(Query):
@@ -180,6 +181,9 @@ class ApprovalAnswer(Answer):
     customer: str | None = Field(description="Who gets the money")
     reason: str | None = Field(description="What the requester gave")
     rule: str | None = Field(description="Why it is asked at all")
+    since: SinceLastRound | None = Field(
+        description="What is new since the last round, and why there is another; null in the first"
+    )
     state: ApprovalState
     rung: int
     ladder: list[Rung]
@@ -270,11 +274,16 @@ class NoticeAnswer(Answer):
     operation: str
     kind: str
     subject: dict[str, Any]
-    state: Literal["open", "escalated", "acknowledged"]
+    state: Literal["open", "escalated", "acknowledged", "superseded"]
     deadline: datetime
     created_at: datetime
     acknowledged_at: datetime | None
     acknowledged_by: str | None
+    superseded_at: datetime | None = Field(description="Since when nobody has to acknowledge it any more")
+    superseded_because: str | None = Field(description="Why, in a sentence")
+    superseded_by: str | None = Field(
+        description="The notice that replaces it; null where the operation came to nothing"
+    )
     pending: bool = Field(
         default=False, description="Whether your acknowledgement is recorded but not yet applied"
     )

@@ -18,7 +18,7 @@ from .dispatcher import HEAD_START
 from .ids import Id
 from .models import Listed, NoticeAnswer, NoticesQuery
 from .openapi import answers
-from .problems import not_found, refused_by_workflow
+from .problems import ApiProblem, not_found, refused_by_workflow
 
 router = APIRouter(prefix="/v1/notices", tags=["Notices"])
 
@@ -47,6 +47,7 @@ async def list_notices(
         "role_missing",
         "own_doing",
         "not_found",
+        "notice_superseded",
         "already_ended",
         "refused",
         "body_too_large",
@@ -65,6 +66,7 @@ async def acknowledge(id: Id, who: Actor, context: InContext, response: Response
         who.needs(Role.FINANCE, *([Role.CONTROLLER] if escalated else []))
         if notice.state == notices.ACKNOWLEDGED:
             return views.notice(notice)
+        _check_waits(notice)
         at = now()
         refusal = await deciders.refusal_to_acknowledge(session, notice, who.person, at)
         if refusal is not None:
@@ -83,11 +85,17 @@ async def acknowledge(id: Id, who: Actor, context: InContext, response: Response
     delivery = await context.dispatcher.outcome(row)
     async with context.database.reading() as session:
         notice = await _owned(session, who, id)
+    _check_waits(notice)
     if delivery.outcome == "refused" and notice.state != notices.ACKNOWLEDGED:
         raise refused_by_workflow(delivery.problem)
     pending = delivery.outcome == "later" and notice.state != notices.ACKNOWLEDGED
     response.status_code = 202 if pending else 200
     return views.notice(notice, pending=pending)
+
+
+def _check_waits(notice: Notice) -> None:
+    if notice.state == notices.SUPERSEDED:
+        raise ApiProblem.usual("notice_superseded", more={"superseded_by": notice.superseded_by})
 
 
 async def _owned(session: AsyncSession, who: Caller, id_: str) -> Notice:

@@ -11,6 +11,7 @@ from .notes import Note
 from .operations import SYSTEM, Kind, Message, Problem, Role, State
 from .plan_change import Wanted
 from .policy import AuthorityLimit, LadderStep
+from .subject_changes import SinceLastRound
 
 # --- What people decide -------------------------------------------------------------------------------
 
@@ -93,6 +94,8 @@ class ApprovalInput(Message):
     """Why it is asked at all, for those who decide."""
     revised: Revised | None = None
     """None where it is as it was asked for."""
+    since: SinceLastRound | None = None
+    """What is new in this round; None in the first."""
 
 
 class OpenApproval(Message):
@@ -255,9 +258,12 @@ class OpenNotice(Message):
 
 
 class OpenedNotice(Message):
+    """`closed`: nobody has to see it any more, as it was opened before or its operation came to nothing
+    meanwhile. `replaces`: Finance has an earlier one which it need not acknowledge any more."""
+
     deadline: AwareDatetime
     closed: bool = False
-    """Whether nobody has to see it any more: it was opened before."""
+    replaces: bool = False
 
 
 class NoticeStep(Message):
@@ -319,7 +325,10 @@ class UsageQuery(Message):
 
 
 class MailRequest(Message):
-    """One mail to everybody with one of the roles, or to some people. `key` is part of its Message-ID."""
+    """One mail to everybody with one of the roles, or to some people. `key` is part of its Message-ID.
+
+    Who gets it by a role, or as somebody who is asked, hears how what it is `about` ended.
+    """
 
     organization: str
     operation: str
@@ -331,6 +340,9 @@ class MailRequest(Message):
     """Others who get it too, such as those who act for somebody."""
     excluding: tuple[str, ...] = ()
     """Who does not get it all the same, such as whoever asked for what others decide."""
+    about: str | None = None
+    """The approval or notice that it asks them for: once that is closed it is not sent any more. None: it
+    tells of the operation itself."""
     context: dict[str, Any] = Field(default_factory=dict)
 
 

@@ -1,6 +1,11 @@
 """What Finance is told and must acknowledge."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from .operations import State
 
 
 class NoticeKind(StrEnum):
@@ -22,3 +27,39 @@ class NoticeKind(StrEnum):
     """Nobody had asked for it here."""
     PLAN_CHANGED_IN_STRIPE = "plan_changed_in_stripe"
     """Nobody had asked for it here; it may be the end of the subscription."""
+
+
+_PLAN, _REFUND, _CREDIT = "plan change", "refund", "credit"
+_FIGURES_OF: Mapping[NoticeKind, str] = MappingProxyType(
+    {
+        NoticeKind.PLAN_CHANGE_REQUESTED: _PLAN,
+        NoticeKind.PLAN_CHANGE_SCHEDULED: _PLAN,
+        NoticeKind.PLAN_CHANGE_APPLIED: _PLAN,
+        NoticeKind.REFUND_FAILED: _REFUND,
+        NoticeKind.REFUND_INCOMPLETE: _REFUND,
+        NoticeKind.CREDIT_DIFFERS: _CREDIT,
+    }
+)
+"""What a notice gives figures of. Those that are not here tell of what has happened and stays so."""
+
+
+def replaces(new: NoticeKind, old: NoticeKind) -> bool:
+    """Whether a new notice of an operation has the figures that hold now in place of an older one's."""
+    return new in _FIGURES_OF and _FIGURES_OF[new] == _FIGURES_OF.get(old)
+
+
+def is_moot(kind: NoticeKind, state: State, result: Mapping[str, Any] | None) -> bool:
+    """Whether what a notice told of came to nothing, when its operation ended so.
+
+    What was applied stays applied unless it is taken back; a refund that failed is none any more once all
+    of the money came through.
+    """
+    match kind:
+        case NoticeKind.PLAN_CHANGE_REQUESTED | NoticeKind.PLAN_CHANGE_SCHEDULED:
+            return state.final and state is not State.COMPLETED
+        case NoticeKind.PLAN_CHANGE_APPLIED:
+            return state is State.CANCELLED
+        case NoticeKind.REFUND_FAILED | NoticeKind.REFUND_INCOMPLETE:
+            return state is State.COMPLETED and (result or {}).get("status") == "succeeded"
+        case _:
+            return False

@@ -257,6 +257,7 @@ class Requested(NamedTuple):
     flagged_at: datetime | None
     deadline: datetime | None
     acknowledged_at: datetime | None
+    superseded_at: datetime | None = None
 
     @property
     def outcome(self) -> Literal["flagged", "not_flagged", "ended_before"]:
@@ -272,7 +273,10 @@ class Requested(NamedTuple):
 
     @property
     def acknowledged(self) -> Settled | None:
-        return settled(self.deadline, self.acknowledged_at, self.as_of) if self.deadline else None
+        """None where there was nothing to acknowledge any more before anybody did."""
+        if self.flagged_at is None or self.deadline is None or self.superseded_at is not None:
+            return None
+        return settled(self.deadline, self.acknowledged_at, self.as_of)
 
 
 class PlanChangesFlagged(Message):

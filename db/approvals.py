@@ -221,15 +221,21 @@ async def decisions(session: AsyncSession, approval_id: str) -> list[Decision]:
     return list(found)
 
 
-async def yeses(session: AsyncSession, operation_id: str) -> list[Signature]:
-    """Who said yes to what the operation was last approved on; nobody where it went without an approval."""
+async def latest(session: AsyncSession, operation_id: str) -> Approval | None:
+    """The last round of an operation; None when nobody was asked."""
     found = await session.exec(
         select(Approval)
         .where(Approval.operation_id == operation_id)
         .order_by(col(Approval.round).desc())
         .limit(1)
+        .execution_options(populate_existing=True)
     )
-    last = found.first()
+    return found.one_or_none()
+
+
+async def yeses(session: AsyncSession, operation_id: str) -> list[Signature]:
+    """Who said yes to what the operation was last approved on; nobody where it went without an approval."""
+    last = await latest(session, operation_id)
     if last is None or last.state != APPROVED:
         return []
     return [Signature.model_validate(one) for one in last.signatures]

@@ -98,6 +98,8 @@ class Hold(SQLModel, table=True):
     released_at: datetime | None = utc(default=None)
     resumed_at: datetime | None = utc(default=None)
     """When its story went on, or was found not to run any more."""
+    told_at: datetime | None = utc(default=None)
+    """When whoever asked for the operation was told that it is held."""
 
 
 class HealthCount(SQLModel, table=True):

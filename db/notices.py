@@ -1,5 +1,6 @@
 """Notices: what Finance must acknowledge."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +13,8 @@ from .record_hashes import wrote
 from .statements import insert_if_new
 from .tables import Notice
 
-OPEN, ESCALATED, ACKNOWLEDGED = "open", "escalated", "acknowledged"
+OPEN, ESCALATED, ACKNOWLEDGED, SUPERSEDED = "open", "escalated", "acknowledged", "superseded"
+WAITING = (OPEN, ESCALATED)
 
 
 async def create(session: AsyncSession, notice: Notice) -> Notice:
@@ -29,6 +31,31 @@ async def get(session: AsyncSession, organization_id: str, notice_id: str) -> No
     """The notice, if it is this organization's."""
     notice = await session.get(Notice, notice_id)
     return notice if notice and notice.organization_id == organization_id else None
+
+
+async def lock(session: AsyncSession, notice_id: str) -> Notice:
+    """The notice, which nobody else can change before this transaction ends."""
+    found = await session.exec(
+        select(Notice)
+        .where(Notice.id == notice_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    notice = found.one_or_none()
+    if notice is None:
+        raise LookupError(f"no notice {notice_id}")
+    return notice
+
+
+async def of_operation(session: AsyncSession, operation_id: str) -> list[Notice]:
+    """The notices of an operation, the earliest first, as they are now."""
+    found = await session.exec(
+        select(Notice)
+        .where(Notice.operation_id == operation_id)
+        .order_by(col(Notice.created_at), col(Notice.id))
+        .execution_options(populate_existing=True)
+    )
+    return list(found)
 
 
 async def page(
@@ -50,16 +77,17 @@ async def page(
 
 
 async def escalate(session: AsyncSession, notice_id: str) -> Notice:
-    """Note that nobody acknowledged it in time. An acknowledged notice stays as it is."""
+    """Note that nobody acknowledged it in time. One that does not wait any more stays as it is."""
     return await _change(session, notice_id, col(Notice.state) == OPEN, state=ESCALATED)
 
 
 async def acknowledge(session: AsyncSession, notice_id: str, *, person_id: str, at: datetime) -> Notice:
-    """Note who acknowledged it; the first to do so stays. Returns the notice as it then is."""
+    """Note who acknowledged it; the first to do so stays, and so does what has superseded it. Returns the
+    notice as it then is."""
     return await _change(
         session,
         notice_id,
-        col(Notice.state) != ACKNOWLEDGED,
+        col(Notice.state).in_(WAITING),
         state=ACKNOWLEDGED,
         acknowledged_by=person_id,
         acknowledged_at=at,
@@ -72,6 +100,26 @@ async def acknowledged_by(session: AsyncSession, operation_id: str, person_id: s
         select(Notice.id).where(Notice.operation_id == operation_id, Notice.acknowledged_by == person_id)
     )
     return found.first() is not None
+
+
+async def supersede(
+    session: AsyncSession, notice_ids: Collection[str], *, because: str, by: str | None, at: datetime
+) -> list[Notice]:
+    """Nobody has to acknowledge these any more, for the notice `by` replaces them or they came to nothing.
+
+    Returns those that waited until now.
+    """
+    changed = await session.exec(
+        update(Notice)
+        .where(col(Notice.id).in_(notice_ids), col(Notice.state).in_(WAITING))
+        .values(state=SUPERSEDED, superseded_at=at, superseded_because=because, superseded_by=by)
+        .returning(Notice)
+        .execution_options(populate_existing=True, synchronize_session=False)
+    )
+    found = sorted(changed.scalars(), key=lambda notice: notice.id)
+    for notice in found:
+        wrote(session, notice.operation_id, notice)
+    return found
 
 
 async def _change(

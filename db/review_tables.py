@@ -52,6 +52,8 @@ class Approval(SQLModel, table=True):
     """`billing.authorship.Author`s: who had shaped the subject when it was put before the approvers."""
     revised: dict[str, Any] | None = document(default=None)
     """`billing.messages.Revised`: how it came out of the round before; None where nobody revised it."""
+    since: dict[str, Any] | None = document(default=None)
+    """`billing.subject_changes.SinceLastRound`: what is new in this round, and why there is one."""
 
 
 class Decision(SQLModel, table=True):
@@ -112,9 +114,31 @@ class Notice(SQLModel, table=True):
     kind: str
     subject: dict[str, Any] = document()
     state: str
-    """open, escalated or acknowledged."""
+    """open, escalated, acknowledged or superseded."""
     deadline: datetime = utc()
     workflow_id: str
     created_at: datetime = utc()
     acknowledged_at: datetime | None = utc(default=None)
     acknowledged_by: str | None = None
+    superseded_at: datetime | None = utc(default=None)
+    superseded_because: str | None = None
+    """Why nobody has to acknowledge it any more, in a sentence."""
+    superseded_by: str | None = None
+    """The notice that replaces it; None where the operation has ended."""
+
+
+class ToldPerson(SQLModel, table=True):
+    """Somebody was told of an approval, a notice or an operation, and so is told how it ended.
+
+    Written before the mail is sent: whoever closes what it is about finds everybody who hears of it.
+    """
+
+    __tablename__ = "told_people"
+    about: str = Field(primary_key=True)
+    """The approval's, notice's or operation's id."""
+    person_id: str = Field(primary_key=True, foreign_key="people.id")
+    operation_id: str = Field(foreign_key="operations.id", index=True)
+    organization_id: str = Field(foreign_key="organizations.id")
+    template: str
+    """The first mail that said so."""
+    told_at: datetime = utc()

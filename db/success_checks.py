@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar, cast
 
-from sqlalchemy import FromClause, Select, Subquery, and_, exists, func, or_, select, union_all
+from sqlalchemy import FromClause, Select, Subquery, and_, case, exists, func, literal, or_, select, union_all
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -270,7 +270,10 @@ def _refunded(period: Period) -> Select[Any]:
 
 
 def _requested(period: Period) -> Select[Any]:
-    """A story tells Finance of its request once, so there is at most one such notice."""
+    """Finance was told by the first notice of it; where a newer one has replaced that, it is the last that it
+    is to acknowledge."""
+    last = aliased(Notice)
+    of_change = aliased(Notice)
     return (
         _select(
             col(Operation.id).label("operation"),
@@ -280,14 +283,34 @@ def _requested(period: Period) -> Select[Any]:
             col(Operation.approval_id).label("approval"),
             col(Notice.id).label("notice"),
             col(Notice.created_at).label("flagged_at"),
-            col(Notice.deadline),
-            col(Notice.acknowledged_at),
+            col(last.deadline),
+            col(last.acknowledged_at),
+            col(last.superseded_at),
         )
         .outerjoin(
             Notice,
             and_(
                 col(Notice.operation_id) == col(Operation.id),
-                col(Notice.kind) == NoticeKind.PLAN_CHANGE_REQUESTED.value,
+                col(Notice.id)
+                == literal("ntc_")
+                + func.substr(Operation.id, len("op_") + 1)
+                + literal(f"-{NoticeKind.PLAN_CHANGE_REQUESTED.value}"),
+            ),
+        )
+        .outerjoin(
+            last,
+            col(last.id)
+            == case(
+                (
+                    col(Notice.superseded_at).is_not(None),
+                    select(col(of_change.id))
+                    .where(col(of_change.operation_id) == col(Operation.id))
+                    .order_by(col(of_change.created_at).desc(), col(of_change.id))
+                    .limit(1)
+                    .correlate(Operation)
+                    .scalar_subquery(),
+                ),
+                else_=col(Notice.id),
             ),
         )
         .where(

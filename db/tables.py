@@ -35,7 +35,7 @@ from .portal_tables import (
     PortalTrouble,
     ReminderPause,
 )
-from .review_tables import Approval, Decision, Delegation, Notice
+from .review_tables import Approval, Decision, Delegation, Notice, ToldPerson
 from .truth_tables import Case, Difference, Reconciliation, StripeEventCheck
 
 __all__ = [
@@ -84,6 +84,7 @@ __all__ = [
     "StripeEvent",
     "StripeEventCheck",
     "TimelineEvent",
+    "ToldPerson",
     "Utc",
     "new_id",
 ]
@@ -125,6 +126,8 @@ class Person(SQLModel, table=True):
     roles: list[str] = document()
     active: bool = True
     created_at: datetime = utc()
+    zone: str | None = None
+    """The IANA time zone in which they read times; None: the organization's."""
 
 
 class ApiKey(SQLModel, table=True):

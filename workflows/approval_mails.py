@@ -36,6 +36,7 @@ class ApprovalMails:
             roles=audience.roles,
             people=audience.people,
             excluding=audience.excluding,
+            about=asked.approval,
             context={
                 "approval": asked.approval,
                 "kind": asked.kind,
@@ -45,6 +46,7 @@ class ApprovalMails:
                 "reason": asked.reason,
                 "rule": asked.rule or None,
                 "revised": asked.revised.model_dump(mode="json") if asked.revised else None,
+                "since": asked.since.model_dump(mode="json") if asked.since else None,
             }
             | more,
         )

@@ -47,7 +47,7 @@ class CreditWorkflow:
 
     @workflow.run
     async def run(self, request: CreditInput) -> str:
-        return await live(self._story, self._waits, tell=self._told, unclear=self._differs, close=self._close)
+        return await live(self._story, self._waits, tell=self._told, unclear=self._differs)
 
     # --- What people send -----------------------------------------------------------------------------
 
@@ -128,23 +128,9 @@ class CreditWorkflow:
         )
         told = {"result": self._issue.report, "problem": problem.model_dump()}
         await self._story.flag_finance(NoticeKind.CREDIT_DIFFERS, self._subject_document() | told, number)
-        end = Ended(State.MISMATCHED, "mismatched", problem, result=self._issue.report)
-        await self._mail(f"mismatch:{number}", end)
+        context = {"state": State.MISMATCHED.value, "subject": self._subject_document()} | told
+        await self._story.mail_requester(f"mismatch:{number}", "money_ended", context)
         return await self._waits.for_resolution()
-
-    async def _close(self, end: Ended) -> None:
-        await self._mail("ended", end)
-
-    async def _mail(self, key: str, end: Ended) -> None:
-        context: dict[str, Any] = {
-            "state": end.state.value,
-            "subject": self._subject_document() or None,
-            "result": end.result,
-            "problem": end.problem.model_dump() if end.problem else None,
-            "person": end.person,
-            "comment": end.comment,
-        }
-        await self._story.mail_requester(key, "money_ended", context)
 
     def _subject_document(self) -> dict[str, Any]:
         subject = self._review.subject

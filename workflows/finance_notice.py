@@ -1,10 +1,11 @@
 """A notice to Finance: tell, wait for the acknowledgement, escalate when it is late."""
 
+from datetime import timedelta
+
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.mail import Mailer
     from activities.notices import Notices
     from billing.messages import (
         Acknowledge,
@@ -16,20 +17,25 @@ with workflow.unsafe.imports_passed_through():
     )
     from billing.operations import Problem, Role
 
-from . import ids, options
+from . import ids
+from .outgoing_mails import OutgoingMails
 from .recorded import recorded
+
+LOOK = timedelta(days=1)
+"""How long to wait between looks whether an escalated notice still waits."""
 
 
 @workflow.defn(name=ids.FINANCE_NOTICE)
 class FinanceNoticeWorkflow:
-    """Open until somebody of Finance says that they have seen it, however long that takes."""
+    """Open until somebody of Finance says that they have seen it, however long that takes, or until there is
+    nothing to see any more: its operation came to nothing, or a newer notice replaces it."""
 
     @workflow.init
     def __init__(self, request: NoticeInput) -> None:
         self._request = request
         self._opened: OpenedNotice | None = None
         self._acknowledged: Acknowledge | None = None
-        self._mails: list[workflow.ActivityHandle[object]] = []
+        self._mails = OutgoingMails(request.operation)
 
     @workflow.run
     async def run(self, request: NoticeInput) -> None:
@@ -37,11 +43,12 @@ class FinanceNoticeWorkflow:
         if opened.closed:
             return
         self._mail("told", "notice", Role.FINANCE, opened)
-        if not await self._acknowledged_by(opened):
-            await recorded(Notices.escalate_notice, self._step())
+        if not await self._acknowledged_within(opened.deadline - workflow.now()) and await self._escalate():
             self._mail("escalated", "notice_escalated", Role.CONTROLLER, opened)
-            await workflow.wait_condition(lambda: self._acknowledged is not None)
+            while not await self._acknowledged_within(LOOK) and await self._escalate():
+                pass
         await workflow.wait_condition(workflow.all_handlers_finished)
+        await self._mails.sent()
 
     @workflow.update
     async def acknowledge(self, acknowledge: Acknowledge) -> None:
@@ -63,11 +70,14 @@ class FinanceNoticeWorkflow:
         self._opened = opened
         return opened
 
-    async def _acknowledged_by(self, opened: OpenedNotice) -> bool:
+    async def _escalate(self) -> bool:
+        """False where it waits for nobody any more."""
+        return await recorded(Notices.escalate_notice, self._step())
+
+    async def _acknowledged_within(self, time: timedelta) -> bool:
         try:
             await workflow.wait_condition(
-                lambda: self._acknowledged is not None,
-                timeout=max((opened.deadline - workflow.now()).total_seconds(), 0),
+                lambda: self._acknowledged is not None, timeout=max(time.total_seconds(), 0)
             )
         except TimeoutError:
             return False
@@ -88,11 +98,13 @@ class FinanceNoticeWorkflow:
             key=f"{self._request.notice}:{key}",
             template=template,
             roles=(role,),
+            about=self._request.notice,
             context={
+                "replaces": opened.replaces,
                 "notice": self._request.notice,
                 "kind": self._request.kind,
                 "subject": self._request.subject,
                 "deadline": opened.deadline.isoformat(),
             },
         )
-        self._mails.append(workflow.start_activity_method(Mailer.send, request, **options.MAIL))
+        self._mails.send(request)

@@ -28,17 +28,16 @@ async def live(
     *,
     tell: Tell,
     unclear: Unclear,
-    close: Callable[[Ended], Awaitable[None]],
     watches: bool = False,
 ) -> str:
     """Tells the story to its end, writes that, and returns the state in which the operation has ended.
 
     `tell` is the story itself; None when it has written its end. `unclear` takes over when something goes
-    wrong while Stripe may have made something of it: a person resolves that. `close` tells of the end. A
-    story that `watches` goes on after its operation was completed.
+    wrong while Stripe may have made something of it: a person resolves that. A story that
+    `watches` goes on after its operation was completed.
     """
     try:
-        state = await _lived(story, waits, tell, unclear, close, watches)
+        state = await _lived(story, waits, tell, unclear, watches)
     except asyncio.CancelledError:
         waits.close()
         await story.stopped()
@@ -54,7 +53,6 @@ async def _lived(
     waits: Waits[Any, Any],
     tell: Tell,
     unclear: Unclear,
-    close: Callable[[Ended], Awaitable[None]],
     watches: bool,
 ) -> State:
     standing = await story.standing()
@@ -64,10 +62,7 @@ async def _lived(
     waits.close()
     if end is None:
         return State.COMPLETED
-    ended = await story.end(end)
-    if ended.ours:
-        await close(end)
-    return ended.state
+    return (await story.end(end)).state
 
 
 async def _guarded(

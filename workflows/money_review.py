@@ -12,6 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.money import Money
     from billing.operations import Kind, Message, Problem, State
     from billing.policy import MoneyPolicy
+    from billing.subject_changes import SinceLastRound, subject_changes
 
 from .recorded import recorded
 from .review import reviewed
@@ -53,6 +54,8 @@ class MoneyReview(Generic[Subject]):
         self._plan, self._holds, self._revise = plan, holds, revise
         self._round = 0
         self._revised: Revised | None = None
+        self._since: SinceLastRound | None = None
+        """Why there is another round; what is new in it is known once it is planned."""
         self.subject: Subject | None = None
         """What is, or was last, asked for."""
 
@@ -64,7 +67,9 @@ class MoneyReview(Generic[Subject]):
         self._round = rounds
         event = "checked against Stripe"
         while True:
+            before = self._dump()
             planned = await self._check(event)
+            self._since = self._compared(before)
             committed = await self._commit(planned)
             self._stop_if_cancelled()
             if committed.alone:
@@ -78,8 +83,9 @@ class MoneyReview(Generic[Subject]):
                         self._waits.cancellable = False
                         return planned.subject
                     event = "changed in Stripe since the approval"
+                    self._since = SinceLastRound(why="drifted", changes=())
                 case "changes_requested":
-                    await self._await_revision(outcome)
+                    self._since = await self._await_revision(outcome)
                     event = "request revised"
                 case "superseded":
                     event = "checked again"
@@ -146,10 +152,17 @@ class MoneyReview(Generic[Subject]):
             customer=planned.customer,
             rule=rule,
             revised=self._revised,
+            since=self._since,
         )
         return await reviewed(self._story, self._waits, asked, round_=self._round)
 
-    async def _await_revision(self, outcome: ApprovalOutcome) -> None:
+    def _compared(self, before: dict[str, Any]) -> SinceLastRound | None:
+        if self._since is None:
+            return None
+        changes = subject_changes(self._kind, before, self._dump())
+        return self._since.model_copy(update={"changes": changes})
+
+    async def _await_revision(self, outcome: ApprovalOutcome) -> SinceLastRound:
         """An approver asked for changes: somebody sends a revised request, or takes it back."""
         self._waits.revisable = True
         await self._story.await_revision(self._round, self._dump(), outcome)
@@ -162,6 +175,13 @@ class MoneyReview(Generic[Subject]):
             by=revised.person, asked_by=outcome.person, comment=outcome.comment, former=self._dump()
         )
         self._revise(revised)
+        return SinceLastRound(
+            why="revised",
+            changes=(),
+            asked_by=outcome.person,
+            comment=outcome.comment,
+            revised_by=revised.person,
+        )
 
     def _dump(self) -> dict[str, Any]:
         return self.subject.model_dump(mode="json") if self.subject is not None else {}

@@ -14,7 +14,7 @@ from . import ids
 from .life import live
 from .plan_change_outcome import PlanChangeOutcome
 from .plan_change_reads import PlanChangeReads
-from .plan_change_review import PlanChangeReview, dump
+from .plan_change_review import PlanChangeReview
 from .plan_change_schedule import PlanChangeSchedule
 from .plan_change_waits import PlanChangeWaits
 from .story import Ended, Story
@@ -45,7 +45,6 @@ class PlanChangeWorkflow:
             self._waits,
             tell=self._told,
             unclear=self._outcome.unclear,
-            close=self._close,
         )
 
     # --- What people and Stripe send ------------------------------------------------------------------
@@ -104,14 +103,3 @@ class PlanChangeWorkflow:
         if applied.outcome == "refused":
             return Ended(State.FAILED, "refused by Stripe", applied.problem)
         return await self._outcome.verified()
-
-    async def _close(self, end: Ended) -> None:
-        context = {
-            "state": end.state.value,
-            "subject": dump(self._review.subject) or None,
-            "result": end.result,
-            "problem": end.problem.model_dump() if end.problem else None,
-            "person": end.person,
-            "comment": end.comment,
-        }
-        await self._story.mail_requester("ended", "plan_change_ended", context)

@@ -5,11 +5,12 @@ from typing import Any
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from billing.messages import ApprovalOutcome, Revised
+    from billing.messages import ApprovalOutcome, Revise, Revised
     from billing.notices import NoticeKind
     from billing.operations import Kind, State
     from billing.plan_change import PlanChangeInput, Subject, subject_hash
     from billing.plan_change_report import blocked_problem, preview_detail
+    from billing.subject_changes import SinceLastRound, SubjectChange, subject_changes
 
 from .plan_change_reads import PlanChangeReads
 from .plan_change_waits import PlanChangeWaits
@@ -27,6 +28,7 @@ class PlanChangeReview:
         self._wanted = request.wanted
         self._round = 0
         self._revised: Revised | None = None
+        self._since: SinceLastRound | None = None
         self.subject: Subject | None = None
         """What is, or was last, under review."""
 
@@ -38,8 +40,9 @@ class PlanChangeReview:
         """
         self._round = rounds
         subject = await self._preview("preview taken")
-        await self._story.flag_finance(NoticeKind.PLAN_CHANGE_REQUESTED, dump(subject))
         while True:
+            # Of new figures Finance gets a new notice, which takes the place of the one before.
+            await self._story.flag_finance(NoticeKind.PLAN_CHANGE_REQUESTED, dump(subject), self._round)
             outcome = await self._review(subject)
             match outcome.state:
                 case "approved":
@@ -49,10 +52,19 @@ class PlanChangeReview:
                         self._stop_if_cancelled()
                         self._waits.cancellable = False
                         return subject
-                    subject = await self._preview("lines drifted since the review")
+                    approved, subject = subject, await self._preview("lines drifted since the review")
+                    self._since = SinceLastRound(why="drifted", changes=_changes(approved, subject))
                 case "changes_requested":
-                    await self._await_revision(outcome)
+                    seen, reason = subject, self._wanted.reason
+                    revised = await self._await_revision(outcome)
                     subject = await self._preview("request revised")
+                    self._since = SinceLastRound(
+                        why="revised",
+                        changes=_changes(seen, subject, (reason, self._wanted.reason)),
+                        asked_by=outcome.person,
+                        comment=outcome.comment,
+                        revised_by=revised.person,
+                    )
                 case "superseded":
                     subject = await self._preview("previewed again")
                 case "rejected":
@@ -99,10 +111,11 @@ class PlanChangeReview:
             ladder=rules.ladder,
             calendar=rules.calendar,
             revised=self._revised,
+            since=self._since,
         )
         return await reviewed(self._story, self._waits, asked, round_=self._round)
 
-    async def _await_revision(self, outcome: ApprovalOutcome) -> None:
+    async def _await_revision(self, outcome: ApprovalOutcome) -> Revise:
         """An approver asked for changes: somebody sends a revised request, or takes it back."""
         self._waits.revisable = True
         await self._story.await_revision(self._round, dump(self.subject), outcome)
@@ -115,10 +128,17 @@ class PlanChangeReview:
             by=revised.person, asked_by=outcome.person, comment=outcome.comment, former=dump(self.subject)
         )
         self._wanted = revised.wanted
+        return revised
 
     def cancelled(self) -> Ended:
         """The end that a cancellation leads to."""
         return Ended.cancelled(self._waits.cancelled)
+
+
+def _changes(
+    before: Subject, after: Subject, reasons: tuple[str, str] | None = None
+) -> tuple[SubjectChange, ...]:
+    return subject_changes(Kind.PLAN_CHANGE, dump(before), dump(after), reasons)
 
 
 def dump(subject: Subject | None) -> dict[str, Any]:

@@ -51,7 +51,6 @@ class RefundWorkflow:
             self._waits,
             tell=self._told,
             unclear=self._until_it_holds,
-            close=self._close,
             watches=True,
         )
 
@@ -131,7 +130,6 @@ class RefundWorkflow:
             result=end.result,
             allowed_actions=(),
         )
-        await self._mail_end(f"completed:{failures}", end)
 
     async def _ask_what_next(self, problem: Problem, number: int, after_success: bool) -> ResolveRefund:
         """The note is open again; Finance and the requester hear of it, and a person says what next."""
@@ -183,20 +181,6 @@ class RefundWorkflow:
             keeps=through,
             settled=True,
         )
-
-    async def _close(self, end: Ended) -> None:
-        await self._mail_end("ended", end)
-
-    async def _mail_end(self, key: str, end: Ended) -> None:
-        context = {
-            "state": end.state.value,
-            "subject": self._subject_document() or None,
-            "result": end.result,
-            "problem": end.problem.model_dump() if end.problem else None,
-            "person": end.person,
-            "comment": end.comment,
-        }
-        await self._story.mail_requester(key, "money_ended", context)
 
     def _subject_document(self) -> dict[str, object]:
         subject = self._review.subject

@@ -88,6 +88,7 @@ def _request(story: Story, asked: Asked, round_: int) -> ApprovalInput:
         reason=asked.reason,
         rule=asked.rule,
         revised=asked.revised,
+        since=asked.since,
         amount=asked.amount,
         customer=asked.customer,
         authority=story.policy.authority.get(asked.kind, {}) if asked.amount is not None else None,

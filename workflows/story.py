@@ -42,6 +42,7 @@ with workflow.unsafe.imports_passed_through():
         Standing,
         StandingQuery,
     )
+    from billing.subject_changes import SinceLastRound
 
 from . import ids, options
 from .recorded import recorded
@@ -91,7 +92,7 @@ class Asked:
     """What is put before the approvers, and which ladder and calendar ask them.
 
     With an `amount`, whoever approves needs an authority that covers it; `rule` says why they are asked,
-    `revised` how it came out of an earlier round.
+    `revised` how it came out of an earlier round and `since` what is new since then.
     """
 
     kind: Kind
@@ -104,6 +105,7 @@ class Asked:
     customer: str | None = None
     rule: str = ""
     revised: Revised | None = None
+    since: SinceLastRound | None = None
 
 
 class Story:

@@ -21,10 +21,21 @@ from billing.operations import Role
 from billing.plan_change import subject_hash
 from db import timeline
 from db.session import Database
-from db.tables import Mail, Operation, Person
+from db.tables import Mail, Operation, Person, ToldPerson
 from sandbox.mail import LOOPBACK, Fault
 
-from ..builders import NOW, Tenant, a_customer, a_person, an_operation, member, store, tenant
+from ..builders import (
+    NOW,
+    Tenant,
+    a_customer,
+    a_notice,
+    a_person,
+    an_approval,
+    an_operation,
+    member,
+    store,
+    tenant,
+)
 from .mail_contexts import an_upgrade, shown
 from .mailing import ScriptedMailbox, listening
 from .money_contexts import a_refund
@@ -92,6 +103,41 @@ async def post(database: Database) -> AsyncIterator[Post]:
         mailer = Mailer(database, f"smtp://{LOOPBACK}:{port}", SENDER, PUBLIC, clock=lambda: NOW)
         yield Post(mailbox, mailer, organization, operation, database)
         await mailer.close()
+
+
+# --- What it asks for ---------------------------------------------------------------------------------
+
+
+async def _told(post: Post) -> list[tuple[str, str]]:
+    async with post.database.reading() as session:
+        rows = await session.exec(select(ToldPerson))
+        return [(row.about, row.person_id) for row in rows]
+
+
+async def test_whoever_is_asked_is_on_record_before_the_mail_is_gone(post: Post) -> None:
+    approval = an_approval(post.operation)
+    await store(post.database, approval)
+    post.mailbox.drops = ["before"]
+    with pytest.raises(ApplicationError):
+        await post.send(about=approval.id)
+    assert await _told(post) == [(approval.id, post.controller.id)]
+    assert (await post.send(about=approval.id)).sent == 1
+    assert await _told(post) == [(approval.id, post.controller.id)]
+
+
+async def test_a_mail_that_asks_for_what_is_closed_by_now_is_not_sent(post: Post) -> None:
+    approval = an_approval(post.operation, state="approved")
+    notice = a_notice(post.operation, state="superseded")
+    await store(post.database, approval, notice)
+    for about in (approval.id, notice.id):
+        assert await post.send(about=about) == MailsSent(sent=0, skipped=0)
+    assert (post.mailbox.mails, await _told(post)) == ([], [])
+
+
+async def test_whoever_hears_of_an_operation_by_their_role_is_on_record(post: Post) -> None:
+    await post.send()
+    await post.send(key="ended", roles=(), person=post.tenant.admin.id)
+    assert await _told(post) == [(post.operation.id, post.controller.id)]
 
 
 # --- Who gets it --------------------------------------------------------------------------------------

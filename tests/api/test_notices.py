@@ -37,11 +37,28 @@ async def test_a_notice_is_shown_with_its_deadline(api: Api, acme: Tenant, datab
                 "created_at": "2026-03-02T15:00:00Z",
                 "acknowledged_at": None,
                 "acknowledged_by": None,
+                "superseded_at": None,
+                "superseded_because": None,
+                "superseded_by": None,
                 "pending": False,
             }
         ],
         "next_cursor": None,
     }
+
+
+async def test_a_notice_that_was_superseded_says_why_and_is_not_acknowledged_any_more(
+    api: Api, acme: Tenant, database: Database
+) -> None:
+    because = "A newer notice has the figures that hold now."
+    overtaken = {"superseded_at": NOW, "superseded_because": because, "superseded_by": "ntc_2"}
+    notice = await told(database, acme, state="superseded", **overtaken)
+    answer = await api.post(f"/v1/notices/{notice.id}/acknowledge", acme.finance)
+    assert (answer.status_code, answer.json()["code"]) == (409, "notice_superseded")
+    assert answer.json()["superseded_by"] == "ntc_2"
+    [shown] = (await api.get("/v1/notices", acme.finance, state="superseded")).json()["data"]
+    assert (shown["superseded_because"], shown["superseded_by"]) == (because, "ntc_2")
+    assert await counted(database, Outbox) == [0]
 
 
 async def test_notices_are_filtered_by_state(api: Api, acme: Tenant, database: Database) -> None:

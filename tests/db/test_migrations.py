@@ -19,7 +19,7 @@ from db.session import Database, sqlite_engine
 from tests.builders import a_decision, a_notice, an_approval, an_operation, store, tenant
 from tests.databases import PostgresDatabases, SqliteDatabases
 
-NEWEST = "0012"
+NEWEST = "0013"
 NOTICE_COLUMNS = (
     "organization_id, operation_id, kind, subject, state, deadline, workflow_id, created_at, "
     "acknowledged_at, acknowledged_by"
@@ -166,7 +166,7 @@ async def test_what_is_recorded_survives_the_way_back_and_up_again(database: Dat
     await store(database, a_notice(operation, id=f"{notice.id}-2"))
 
     await migrate(database, "0001")
-    again = f"INSERT INTO notices SELECT 'ntc_other', {NOTICE_COLUMNS} FROM notices"
+    again = f"INSERT INTO notices (id, {NOTICE_COLUMNS}) SELECT 'ntc_other', {NOTICE_COLUMNS} FROM notices"
     with pytest.raises(IntegrityError):  # one of a kind, as it was
         await execute(database, again)
     await migrate(database, NEWEST)
