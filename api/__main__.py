@@ -20,6 +20,7 @@ from settings.settings import InvalidSettings, Settings, load
 from .app import create_app
 from .context import StripeAccount
 from .figures import figures_app
+from .limits import Limits
 from .server import MOST_CONNECTIONS, PatientProtocol
 from .site import Site, pay_pages
 
@@ -61,7 +62,17 @@ async def serve(settings: Settings, policy: Policy, database: Database) -> None:
         testing=not settings.livemode,
     )
     app = create_app(
-        policy, database, temporal, stripe=stripe, site=site, trusted_proxies=settings.trusted_proxies
+        policy,
+        database,
+        temporal,
+        stripe=stripe,
+        site=site,
+        trusted_proxies=settings.trusted_proxies,
+        limits=Limits(
+            operations_per_person=settings.operations_per_person,
+            operations_per_organization=settings.operations_per_organization,
+            delegations_per_person=settings.delegations_per_person,
+        ),
     )
     process.settle()
     try:

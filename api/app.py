@@ -56,6 +56,7 @@ from .heads import HeadMiddleware
 from .inbox import Inbox
 from .key_guard import KeyGuard
 from .lately import Lately
+from .limits import Limits
 from .metering import flushed
 from .metrics import Metrics
 from .portal import routes as portal_pages
@@ -114,11 +115,13 @@ def create_app(
     stripe: StripeAccount | None = None,
     site: Site | None = None,
     trusted_proxies: Sequence[str] = (),
+    limits: Limits | None = None,
 ) -> FastAPI:
     """An app on these records and this Temporal client, which may be lazy and not yet connected.
 
     `rate` is how many requests a second one API key may send, `calm` how many of Stripe's events are no rush;
     without `stripe` no webhook is taken.
+    `limits` are what a person and an organization may begin; without them as much as they like.
     `site` is how the customers' pages are reached.
     `trusted_proxies` are networks in CIDR notation: who connects from one of them says who the visitor is.
     """
@@ -151,6 +154,7 @@ def create_app(
         events=Rates(calm),
         rates=Rates(rate),
         guard=KeyGuard(database),
+        limits=limits or Limits(),
         metrics=metrics,
         meter=meter,
         stripe=stripe or StripeAccount(),

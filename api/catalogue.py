@@ -299,6 +299,16 @@ CATALOGUE: dict[str, Entry] = {
     "comment_required": Entry(
         422, "A comment is required", "comment is required to reject: say why, for the requester.", "/comment"
     ),
+    "too_many_operations": Entry(
+        429,
+        "Too many operations",
+        "In a minute you may begin 30 operations. Nothing was done; wait as Retry-After says.",
+    ),
+    "too_many_delegations": Entry(
+        429,
+        "Too many delegations",
+        "In an hour you may give 20 delegations. Nothing was done; wait as Retry-After says.",
+    ),
     "too_many_wrong_keys": Entry(
         429,
         "Too many wrong API keys",

@@ -16,6 +16,7 @@ from .dispatcher import Dispatcher
 from .inbox import Inbox
 from .key_guard import KeyGuard
 from .lately import Lately
+from .limits import Limits
 from .metrics import Metrics
 from .models import ReadyAnswer
 from .rates import Rates
@@ -46,6 +47,7 @@ class Context:
     events: Rates
     rates: Rates
     guard: KeyGuard
+    limits: Limits
     metrics: Metrics
     meter: HealthMeter
     stripe: StripeAccount

@@ -35,6 +35,7 @@ WRONG = (
     "delegation_in_past",
     "delegation_too_long",
     "role_not_held",
+    "too_many_delegations",
 )
 
 
@@ -67,7 +68,7 @@ async def delegate(id: Id, body: DelegateBody, who: Actor, context: InContext) -
         approval = await approvals.lock(session, found.id)
         await _check_own(session, approval, body.to, who)
         row = _offered(body, who, at, approval=approval.id, starts_at=body.from_, ends_at=body.until)
-        stored = await _store(session, row, ("from", "until"))
+        stored = await _store(session, context, row, ("from", "until"))
         if stored is row:
             await _tell(session, approval, row, "delegation offered", at)
             start = await delegation_mails.offered(session, row, approval, at)
@@ -94,7 +95,7 @@ async def create(body: DelegationBody, who: Actor, context: InContext) -> Delega
         )
     row = _offered(body, who, at, role=body.role, starts_at=body.starts_at, ends_at=body.ends_at)
     async with context.database.transaction() as session:
-        stored = await _store(session, row, ("starts_at", "ends_at"))
+        stored = await _store(session, context, row, ("starts_at", "ends_at"))
         if stored is row:
             start = await delegation_mails.offered(session, row, None, at)
     if stored is row:
@@ -273,13 +274,19 @@ async def _check_own(session: AsyncSession, approval: Approval, to: str, who: Ca
     check_of_approval(to, case.deciders)
 
 
-async def _store(session: AsyncSession, row: Delegation, fields: tuple[str, str]) -> Delegation:
+async def _store(
+    session: AsyncSession, context: Context, row: Delegation, fields: tuple[str, str]
+) -> Delegation:
     """The delegation, or the one that says the same already."""
     check_period(row.starts_at, row.ends_at, row.created_at, fields=fields)
     person = await people.get(session, row.organization_id, row.to_person)
     active, roles = (person.active, person.roles) if person else (None, [])
     check_delegate(row.from_person, row.to_person, active, roles)
-    return await delegations.same(session, row) or await delegations.add(session, row)
+    same = await delegations.same(session, row)
+    if same is not None:
+        return same
+    await context.limits.check_delegations(session, row.organization_id, row.created_by, row.created_at)
+    return await delegations.add(session, row)
 
 
 def _offered(

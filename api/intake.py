@@ -70,6 +70,8 @@ async def accept(
         raise
     if not new:
         return operation, None
+    if key is not None:
+        await context.limits.check_operations(session, who.organization, who.person, at)
     found = await asked.check(session)
     along = list(asked.along(operation))
     session.add_all(row for row, _ in along)

@@ -23,7 +23,12 @@ EVERYWHERE = (
     "internal_error",
     "temporarily_unavailable",
 )
-WITH_KEY = ("idempotency_key_missing", "idempotency_key_invalid", "idempotency_key_reused")
+WITH_KEY = (
+    "idempotency_key_missing",
+    "idempotency_key_invalid",
+    "idempotency_key_reused",
+    "too_many_operations",
+)
 TOLD = ("role_missing", "not_found", "already_ended", "refused")
 """What telling a running operation anything can be answered with."""
 WITH_BODY = (

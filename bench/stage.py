@@ -103,7 +103,7 @@ class Stage:
     @asynccontextmanager
     async def worker(self) -> AsyncIterator[None]:
         """`python -m worker`, ready."""
-        health = {"PLIXO_HEALTH_PORT": str(self.stack.places.memory.ports["worker"])}
+        health = {"PLIXO_HEALTH_PORT": str(self.stack.places.ports["worker"])}
         ready = f"{self.stack.places.url('worker')}/healthz"
         async with self.process("worker", self._command("worker"), ready, **health):
             yield

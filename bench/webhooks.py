@@ -63,7 +63,7 @@ async def _measure(stage: Stage, deliveries: int) -> Report:
         stage.product(),
         stage.process("bare-webhooks", bare, f"http://{LOOPBACK}:{port}/readyz"),
     ):
-        api_port = stage.stack.places.memory.ports["api"]
+        api_port = stage.stack.places.ports["api"]
         turns = [_events(shapes, turn, deliveries) for turn in range(TURNS)]
         warm_up = _events(shapes, TURNS, WARM_UP)
         for number, events in enumerate([warm_up, *turns]):

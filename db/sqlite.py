@@ -9,10 +9,11 @@ wait for another process' write lock sleeps on the loop, and what waits for the 
 
 import asyncio
 import logging
+import os
 import random
 import sqlite3
 from collections.abc import Iterable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from time import monotonic
 from typing import Any
 
@@ -162,5 +163,8 @@ class InlineConnection:
 
 
 async def connect_sqlite(database: str, **options: Any) -> InlineConnection:
-    """A connection, with the options of `sqlite3.connect`."""
+    """A connection, with the options of `sqlite3.connect`. A new file is for its owner's eyes alone; SQLite
+    gives the files beside it the same rights."""
+    with suppress(OSError):  # it is there, or can't be made, which SQLite says better
+        os.close(os.open(database, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     return InlineConnection(sqlite3.connect(database, **options), database)

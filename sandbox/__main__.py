@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import shlex
 import sys
 import time
@@ -127,7 +128,16 @@ def _run(
 ) -> None:
     """`figures` are other ones than the policy states."""
     try:
+        os.umask(0o077)  # whatever the parts write is for whoever started them
         with running.places(data_dir) as places:
+            for name, port in places.taken.items():
+                words.print(
+                    f"Port {port} ({name}) is taken by another program: this time it is {places.ports[name]}."
+                    f" What leads to {port}, as links in earlier mails do, works again when you stop that "
+                    "program and start this one anew.",
+                    style="yellow",
+                    soft_wrap=True,
+                )
             policy = places.file("policy.toml") if figures else None
             if policy and figures:
                 policy.write_text(restated(figures), encoding="utf-8")

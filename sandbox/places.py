@@ -77,9 +77,11 @@ class Places:
         self.root = root.resolve()
         self.logs = self.root / "logs"
         self.logs.mkdir(parents=True, exist_ok=True)
+        self.root.chmod(0o700)  # there are keys in it, and people's data
         self._lock = self._locked(self.root / "lock")
         self._memory_file = self.root / "sandbox.json"
         self.memory = self._remember()
+        self.ports = self._reserve()
 
     def _locked(self, file: Path) -> TextIO:
         lock = file.open("a+")
@@ -101,9 +103,23 @@ class Places:
     def _remember(self) -> Memory:
         known = self._memory_file.exists()
         memory = Memory.model_validate_json(self._memory_file.read_bytes()) if known else Memory()
-        memory.ports = reserve_ports(memory.ports)
         write_whole(self._memory_file, memory.model_dump_json(indent=2))
         return memory
+
+    def _reserve(self) -> dict[PortName, int]:
+        """The ports of this time. A remembered one that somebody else has now is remembered all the same:
+        what leads to it, as the links in mails do, works again when it is free."""
+        ports = reserve_ports(self.memory.ports)
+        missing = {name: port for name, port in ports.items() if name not in self.memory.ports}
+        if missing:
+            self.memory.ports |= missing
+            write_whole(self._memory_file, self.memory.model_dump_json(indent=2))
+        return ports
+
+    @property
+    def taken(self) -> dict[PortName, int]:
+        """Remembered ports that somebody else has now."""
+        return {name: port for name, port in self.memory.ports.items() if self.ports[name] != port}
 
     def close(self) -> None:
         self._lock.close()
@@ -112,7 +128,7 @@ class Places:
         return self.root / name
 
     def address(self, port: PortName) -> str:
-        return f"{LOOPBACK}:{self.memory.ports[port]}"
+        return f"{LOOPBACK}:{self.ports[port]}"
 
     def url(self, port: PortName) -> str:
         return f"http://{self.address(port)}"
@@ -130,8 +146,11 @@ class Places:
             "PLIXO_SMTP_URL": f"smtp://{self.address('smtp')}",
             "PLIXO_PUBLIC_URL": self.url("api"),
             "PLIXO_API_HOST": LOOPBACK,
-            "PLIXO_API_PORT": str(self.memory.ports["api"]),
-            "PLIXO_API_METRICS_PORT": str(self.memory.ports["figures"]),
+            "PLIXO_API_PORT": str(self.ports["api"]),
+            # For trying out loads, by a handful of people.
+            "PLIXO_OPERATIONS_PER_PERSON": "100000",
+            "PLIXO_OPERATIONS_PER_ORGANIZATION": "100000",
+            "PLIXO_API_METRICS_PORT": str(self.ports["figures"]),
         }
 
 
@@ -148,7 +167,8 @@ def reserve_ports(wanted: dict[PortName, int]) -> dict[PortName, int]:
         for name in PORTS:
             listener = _bound(wanted[name]) if name in wanted else None
             while listener is None:
-                listener = _bound(KEPT_FROM + secrets.randbelow(KEPT_TO - KEPT_FROM))
+                port = KEPT_FROM + secrets.randbelow(KEPT_TO - KEPT_FROM)
+                listener = None if port in wanted.values() else _bound(port)
             held.append(listener)
             ports[name] = listener.getsockname()[1]
     finally:

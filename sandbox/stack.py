@@ -60,7 +60,7 @@ class Stack:
 
     def commands(self) -> dict[Part, list[str]]:
         """How each part is started, for those who start one themselves with `env`."""
-        ports, file, python = self.places.memory.ports, self.places.file, [sys.executable, "-m"]
+        ports, file, python = self.places.ports, self.places.file, [sys.executable, "-m"]
         return {
             "temporal": [
                 *(temporal_binary(), "server", "start-dev", "--ip", LOOPBACK),
@@ -160,7 +160,7 @@ class Stack:
     def _child_env(self, part: Part | None = None) -> dict[str, str]:
         """The machine's environment without any setting of Plixo but those of this stack."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith("PLIXO_")}
-        health = {"PLIXO_HEALTH_PORT": str(self.places.memory.ports["worker"])} if part == "worker" else {}
+        health = {"PLIXO_HEALTH_PORT": str(self.places.ports["worker"])} if part == "worker" else {}
         return {**clean, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **self.env, **health}
 
     def _gets(self, port: PortName, path: str) -> Callable[[], Awaitable[bool]]:

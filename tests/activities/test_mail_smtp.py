@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from email.message import EmailMessage
 from importlib.resources import files
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from sqlmodel import select
+from temporalio.common import RetryPolicy
 
 from activities import smtp
 from activities.mail import Mailer, body, written
@@ -21,6 +23,7 @@ from db.health_meter import HealthMeter
 from db.session import Database
 from db.tables import HealthCount
 from sandbox.mail import LOOPBACK, Fault
+from workflows import options
 
 from .mailing import ScriptedMailbox, hang_up, listening
 
@@ -365,3 +368,16 @@ async def test_a_local_part_beyond_ascii_goes_to_a_server_that_takes_it_and_is_n
             await pool.send(a_mail())
             assert len(mailbox.mails) == len(mailbox.connections) == 1
         await pool.close()
+
+
+def test_a_mail_that_can_not_be_sent_is_tried_some_hundred_times_in_three_days_and_not_thousands() -> None:
+    """By arithmetic: at first within seconds, then every ten minutes, each person's mail by itself."""
+    policy: RetryPolicy = options.MAIL["retry_policy"]
+    assert policy.maximum_interval is not None
+    wait, passed, tries = policy.initial_interval, timedelta(), 1
+    while passed < options.MAIL["schedule_to_close_timeout"]:
+        passed += wait
+        wait = min(wait * policy.backoff_coefficient, policy.maximum_interval)
+        tries += 1
+    assert 300 < tries < 500
+    assert timedelta(minutes=5) <= smtp.OUR_FAULT

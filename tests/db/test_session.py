@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import sqlite3
+import stat
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from db import sqlite
+from db.migrate import upgrade_async
 from db.session import Database, async_url
 from db.tables import Organization
 from tests.builders import an_organization, store
@@ -226,3 +228,14 @@ async def test_ping_raises_when_the_records_cannot_be_read(url: str) -> None:
     with pytest.raises((SQLAlchemyError, OSError)):
         await unreachable.ping()
     await unreachable.dispose()
+
+
+async def test_a_new_database_of_sqlite_is_for_its_owner_alone(tmp_path: Path) -> None:
+    file = tmp_path / "plixo.db"
+    await upgrade_async(f"sqlite:///{file}")
+    database = Database(f"sqlite:///{file}")
+    await store(database, an_organization())
+    modes = {part.name: stat.S_IMODE(part.stat().st_mode) for part in tmp_path.glob("plixo.db*")}
+    await database.dispose()
+    assert modes.keys() >= {"plixo.db", "plixo.db-wal"}
+    assert set(modes.values()) == {0o600}
