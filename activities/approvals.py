@@ -27,7 +27,8 @@ from billing.messages import (
 )
 from billing.operations import Problem
 from billing.signing import Signed, may_decide, sign
-from db import approvals, commitments, deciders, operations, outbox, timeline
+from db import approvals, commitments, deciders, delegations, operations, outbox, timeline
+from db.record_hashes import wrote
 from db.session import Database
 from db.tables import Approval, Decision, Operation
 
@@ -57,6 +58,8 @@ class Approvals:
         """
         request = order.request
         async with self._database.transaction() as session:
+            # An approval before its operation, as everywhere.
+            await approvals.lock_if_there(session, request.approval)
             # An approval before its operation, as everywhere.
             await approvals.lock_if_there(session, request.approval)
             await operations.lock(session, request.operation)
@@ -277,6 +280,16 @@ async def _judged(session: AsyncSession, row: Approval, order: SettleDecision) -
 async def _accept(session: AsyncSession, row: Approval, order: SettleDecision, verdict: Signed) -> Settled:
     decide, capacity = order.decide, verdict.capacity
     approve = decide.verdict == "approve"
+    if capacity.for_person is not None:
+        lent = await delegations.by_which(
+            session,
+            giver=capacity.for_person,
+            delegate=decide.person,
+            role=capacity.role,
+            approval_id=row.id,
+            at=order.at,
+        )
+        wrote(session, row.operation_id, lent)  # what it says counts in the evidence of the decision
     open_still = approve and not verdict.approved
     signature = Signature(
         person=decide.person, role=capacity.role, at=order.at, for_person=capacity.for_person

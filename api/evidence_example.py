@@ -6,19 +6,17 @@ from typing import Any
 from billing.credit import CreditSubject, credit_hash
 from billing.effects import params_hash
 from billing.events import ASKED_OF_STRIPE, CHANGED_IN_STRIPE, NOTE_ADDED, REVIEW_REQUESTED
-from billing.evidence_document import (
+from billing.evidence_document import Evidence, as_json, record_hash
+from billing.evidence_records import (
     ApprovalRecord,
     CommitmentRecord,
     DecisionRecord,
-    Evidence,
     IntentRecord,
     Json,
     MailRecord,
     NoteRecord,
     OperationRecord,
     Record,
-    as_json,
-    record_hash,
 )
 from billing.policy import policy_hash
 from billing.timeline import GENESIS, Event, event_hash
@@ -79,6 +77,8 @@ _OPERATION_RECORD = OperationRecord.model_validate(
         "closed_at": _after(903),
         "result": {"object": _MADE, "amount": _SUBJECT["amount"], "verified": True},
         "error": None,
+        "allowed_actions": [],
+        "approval": _APPROVAL,
         "workflow_id": f"operation-{_OPERATION}",
     }
 )
@@ -109,6 +109,7 @@ _APPROVAL_RECORD = ApprovalRecord.model_validate(
                 "needs": "any",
             }
         ],
+        "deadline": "2026-04-16T21:00:00Z",
         "opened_at": _after(2),
         "closed_at": _after(900),
         "decided_by": _CONTROLLER,
@@ -259,6 +260,7 @@ EVIDENCE: Json = as_json(
         policy=_POLICY,
         approvals=[_APPROVAL_RECORD],
         decisions=[_DECISION],
+        delegations=[],
         commitments=[_COMMITMENT],
         intents=[_INTENT],
         notes=[_NOTE],

@@ -17,8 +17,9 @@ from pydantic import ValidationError
 
 from . import strict_json
 from .evidence_checks import broken_links
-from .evidence_document import FORMAT, Evidence, Json, as_json
+from .evidence_document import FORMAT, Evidence, as_json
 from .evidence_links import BrokenLink, pointer_to
+from .evidence_records import Json
 from .hashing import canonical_json
 
 WHOLE, BROKEN, NO_EVIDENCE = 0, 1, 2
@@ -51,7 +52,9 @@ def verify(text: str | bytes) -> Whole:
     """Checks a document. Raises NotEvidence, and NotWhole with every link that does not hold."""
     document = _read(text)
     evidence = _shaped(document)
-    broken = _respelled(document, as_json(evidence)) or broken_links(evidence)
+    meant = as_json(evidence)
+    respelled = canonical_json(document) != canonical_json(meant)
+    broken = _respelled(document, meant) if respelled else broken_links(evidence)
     if broken:
         raise NotWhole(broken)
     return Whole(operation=evidence.operation.id, events=len(evidence.timeline), head=evidence.head)

@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Iterator
 
 from .errors import BrokenChain
-from .evidence_document import PARTS, Evidence, Record, people_in_event, record_hash
+from .evidence_document import PARTS, Evidence, people_in_event, record_hash
 from .evidence_links import BrokenLink, pointer_to, pointer_to_event
+from .evidence_records import Record
 from .operations import CUSTOMER, SYSTEM, Kind
 from .policy import policy_hash
 from .timeline import Event, verify_chain

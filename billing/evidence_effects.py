@@ -6,8 +6,9 @@ from typing import Any
 
 from .effects import EFFECT_MARK, OPERATION_MARK, effect_key, params_hash
 from .events import ASKED_OF_STRIPE, CHANGED_IN_STRIPE, REFUSED_BY_STRIPE
-from .evidence_document import Evidence, IntentRecord, Json
+from .evidence_document import Evidence
 from .evidence_links import BrokenLink, as_object, pointer_to, pointer_to_event
+from .evidence_records import IntentRecord, Json
 from .operations import Kind
 from .timeline import Event
 

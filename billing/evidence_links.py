@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from .evidence_document import Json
+from .evidence_records import Json
 from .hashing import digest
 from .operations import Kind
 from .plan_change import Subject as PlanChangeSubject

@@ -5,7 +5,7 @@ from typing import Any
 
 from .authorship import people
 from .events import ACCEPTED_MISMATCH, REVIEW_REQUESTED, REVISION_ASKED, WITHIN_AUTHORITY
-from .evidence_document import ApprovalRecord, DecisionRecord, Evidence, Json, SignatureRecord
+from .evidence_document import Evidence
 from .evidence_links import (
     BrokenLink,
     as_object,
@@ -14,6 +14,7 @@ from .evidence_links import (
     pointer_to,
     pointer_to_event,
 )
+from .evidence_records import ApprovalRecord, DecisionRecord, Json, SignatureRecord
 from .operations import SYSTEM, Kind
 from .timeline import Event
 
@@ -118,12 +119,25 @@ def _faults_of_decisions(evidence: Evidence, approval: ApprovalRecord) -> Iterat
         accepted.add(decision.person)
         for why in _unlike_its_event(approval, decision, spoken.get(decision.person)):
             yield BrokenLink(pointer_to("decisions", place), why)
+        if decision.for_person is not None and not _lent(evidence, decision):
+            why = f"no delegation lets {decision.person} decide for {decision.for_person}"
+            yield BrokenLink(pointer_to("decisions", place), why)
         for author in people(approval.authors):
             if author in (decision.person, decision.for_person):
                 yield BrokenLink(pointer_to("decisions", place), f"{author} shaped what this decides on")
     for person, event in spoken.items():
         if person not in accepted:
             yield BrokenLink(pointer_to_event(event), "the decision that it tells of is not there")
+
+
+def _lent(evidence: Evidence, decision: DecisionRecord) -> bool:
+    """Whether a delegation of that moment lets them decide in the other's place."""
+    return any(
+        (one.from_person, one.to_person) == (decision.for_person, decision.person)
+        and one.approval in (None, decision.approval)
+        and max(one.starts_at, one.accepted_at) <= decision.settled_at < one.ends_at
+        for one in evidence.delegations
+    )
 
 
 def _unlike_its_event(

@@ -120,6 +120,25 @@ async def begun(session: AsyncSession, organization_id: str, at: datetime) -> li
     return list(found)
 
 
+async def by_which(
+    session: AsyncSession, *, giver: str, delegate: str, role: str, approval_id: str, at: datetime
+) -> Delegation:
+    """The delegation, the earliest if there are several, by which somebody decides in another's place."""
+    found = await session.exec(
+        select(Delegation)
+        .where(
+            Delegation.from_person == giver,
+            Delegation.to_person == delegate,
+            or_(col(Delegation.role).is_(None), col(Delegation.role) == role),
+            or_(col(Delegation.approval_id).is_(None), col(Delegation.approval_id) == approval_id),
+            *_holding(at),
+        )
+        .order_by(col(Delegation.starts_at), col(Delegation.id))
+        .limit(1)
+    )
+    return found.one()
+
+
 def _holding(at: datetime) -> tuple[ColumnElement[bool], ...]:
     return (
         col(Delegation.accepted_at).is_not(None),

@@ -7,13 +7,25 @@ from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.evidence_binding import places_in
-from billing.evidence_document import PARTS, Evidence, Record
+from billing.evidence_document import PARTS, Evidence
+from billing.evidence_records import Record
 from billing.hashing import exact
 from billing.timeline import GENESIS, Event
 
 from . import approvals, timeline
 from .record_hashes import operation_record, record_of
-from .tables import Approval, Commitment, Decision, Intent, Mail, NoteRow, Notice, Operation, TimelineEvent
+from .tables import (
+    Approval,
+    Commitment,
+    Decision,
+    Delegation,
+    Intent,
+    Mail,
+    NoteRow,
+    Notice,
+    Operation,
+    TimelineEvent,
+)
 
 Row = TypeVar("Row", bound=SQLModel)
 
@@ -28,6 +40,7 @@ async def read(session: AsyncSession, operation: Operation) -> Evidence:
         *rounds,
         # What was not passed on yet is no decision.
         *await _all(session, Decision, decided & (col(Decision.state) != approvals.PENDING)),
+        *await _all(session, Delegation, col(Delegation.id).in_(_used(events, "delegations"))),
         *await _all(session, Commitment, Commitment.operation_id == id_),
         *await _all(session, Intent, Intent.operation_id == id_),
         *await _all(session, NoteRow, NoteRow.operation_id == id_),
@@ -51,6 +64,11 @@ def _parts(records: Iterable[Record], events: list[Event]) -> dict[str, Any]:
     for record in sorted(records, key=lambda one: (places.get(one.record_name, never), one.record_name)):
         parts[record.part].append(record)
     return parts
+
+
+def _used(events: list[Event], part: str) -> list[str]:
+    """What the timeline has of rows that belong to no operation alone."""
+    return [name.partition("/")[2] for name in places_in(events) if name.startswith(f"{part}/")]
 
 
 def _event(row: TimelineEvent) -> Event:

@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.evidence_document import (
+from billing.evidence_records import (
     ApprovalRecord,
     CommitmentRecord,
     DecisionRecord,
+    DelegationRecord,
     IntentRecord,
     MailRecord,
     NoteRecord,
@@ -25,7 +26,7 @@ from billing.evidence_document import (
 from billing.money import Money
 from billing.operations import Kind
 
-from .tables import Approval, Commitment, Decision, Intent, Mail, NoteRow, Notice, Operation
+from .tables import Approval, Commitment, Decision, Delegation, Intent, Mail, NoteRow, Notice, Operation
 
 R = TypeVar("R", bound=Record)
 
@@ -46,7 +47,9 @@ def _utc(value: Any) -> Any:
 def operation_record(row: Operation) -> OperationRecord:
     # How far a reminder run has come is no subject that anybody decides on; its result has the figures.
     subject = None if row.kind == Kind.REMINDER_RUN else row.subject
-    return _like(OperationRecord, row, organization=row.organization_id, subject=subject)
+    return _like(
+        OperationRecord, row, organization=row.organization_id, approval=row.approval_id, subject=subject
+    )
 
 
 def approval_record(row: Approval) -> ApprovalRecord:
@@ -82,6 +85,7 @@ _RECORDS: Mapping[type[SQLModel], Callable[[Any], Record]] = {
     Commitment: commitment_record,
     Intent: intent_record,
     NoteRow: lambda row: _like(NoteRecord, row),
+    Delegation: lambda row: _like(DelegationRecord, row, approval=row.approval_id),
     Notice: lambda row: _like(NoticeRecord, row),
     Mail: lambda row: _like(MailRecord, row),
 }

@@ -9,7 +9,8 @@ from sqlalchemy import bindparam, insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.evidence_document import Record, people_in_event, record_hash
+from billing.evidence_document import people_in_event, record_hash
+from billing.evidence_records import Record
 from billing.operations import CUSTOMER, SYSTEM
 from billing.timeline import GENESIS, event_hash
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from sqlmodel import col, select
 
 from billing.evidence import verify
-from billing.evidence_document import Json, as_json
+from billing.evidence_document import as_json
+from billing.evidence_records import Json
 from db import evidence
 from db.session import Database
 from db.tables import Operation, TimelineEvent

@@ -5,11 +5,15 @@ import json
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from api.evidence_example import EVIDENCE
+from api.models import ApprovalAnswer, EventAnswer, NoticeAnswer, OperationAnswer
 from billing.evidence import NotWhole, verify
 from billing.evidence_document import PARTS
+from billing.evidence_records import ApprovalRecord, NoticeRecord, OperationRecord
 from billing.policy import Policy, policy_hash
+from billing.timeline import Event
 from db import operations
 from db.session import Database
 from db.tables import Organization, Person
@@ -122,6 +126,22 @@ async def test_it_is_of_one_moment_whatever_is_added_meanwhile(api: Api, acme: T
     await asyncio.gather(look(), look(), *(note(number) for number in range(10)))
     assert {len(document["notes"]) for document in read} <= set(range(1, 12))
     assert len((await evidence(api, acme, id_))["notes"]) == 11
+
+
+@pytest.mark.parametrize(
+    ("answer", "record", "of_the_caller"),
+    [
+        (OperationAnswer, OperationRecord, {"pending"}),
+        (ApprovalAnswer, ApprovalRecord, {"operation", "kind", "can_decide", "why_not", "recent", "pending"}),
+        (NoticeAnswer, NoticeRecord, {"operation", "pending"}),
+        (EventAnswer, Event, set()),
+    ],
+)
+def test_whatever_the_api_says_of_an_operation_is_bound_to_its_timeline(
+    answer: type[BaseModel], record: type[BaseModel], of_the_caller: set[str]
+) -> None:
+    """But for what depends on who asks and when, and for what its operation says."""
+    assert answer.model_fields.keys() - record.model_fields.keys() == of_the_caller
 
 
 def test_the_example_of_the_documentation_is_whole() -> None:

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from billing.evidence import NotEvidence, NotWhole, verify
-from billing.evidence_document import Evidence, Json, record_hash
+from billing.evidence_document import Evidence, record_hash
+from billing.evidence_records import Json
 from billing.timeline import GENESIS, Event, event_hash
 
 DIRECTORY = Path(__file__).parent / "evidence"

@@ -171,6 +171,8 @@ async def test_a_delegates_approval_after_an_escalation_is_whole(home: House, ac
     document = await evidence(home, acme, operation)
     [decision] = document["decisions"]
     assert (decision["person"], decision["for_person"]) == (acme.finance.id, acme.legal.id)
+    [delegation] = document["delegations"]
+    assert (delegation["from_person"], delegation["to_person"]) == (acme.legal.id, acme.finance.id)
 
 
 async def test_two_approvals_of_different_roles_are_whole(home: House, acme: Tenant) -> None:
