@@ -12,15 +12,14 @@ from sqlmodel import col, func, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.reconciliation import ObjectKind
-from db import case_notice
+from db import case_notice, ours
 from db.alone import Alone, Unit
 from db.session import Database
-from db.tables import BalanceTransactionRow, CreditNoteRow, Customer
+from db.tables import BalanceTransactionRow, Customer
 
-from . import case_finds
 from .failures import concerns_everybody
 from .mirror_pages import PAGE, Mirrored
-from .money_rows import balance_transaction_row, operation_of
+from .money_rows import balance_transaction_row
 from .page_store import RunPage, store_rows
 
 CUSTOMERS = 10
@@ -44,21 +43,22 @@ async def balances_page(
         read_at = datetime.now(UTC)
         changes = await _unseen(client, database, customer)
         async with database.transaction() as session:
-            operations = await _operations(session, changes)
+            # One that a credit note made is of the note's operation.
+            made_by = await ours.makers(session, {made for change in changes for made in _made(change)})
             rows = [
                 balance_transaction_row(
                     change,
                     organization=organization,
-                    operation=operation_of(change) or operations.get(change["credit_note"]),
+                    operation=next(
+                        (by for made in _made(change) if (by := made_by.get((organization, made)))), None
+                    ),
                     synced_at=read_at,
                 )
                 for change in changes
             ]
             page = RunPage(of.reconciliation, customer) if of else None
-            differing = await store_rows(session, ObjectKind.BALANCE_TRANSACTION, rows, page)
-            new = {one.row.id for one in differing if one.new}
-            made = [made for row in rows for made in case_finds.of_transaction(row, row.id in new)]
-            await case_notice.notice(session, made, read_at)
+            await store_rows(session, ObjectKind.BALANCE_TRANSACTION, rows, page)
+            await case_notice.notice(session, rows, read_at)
         return len(rows)
 
     mirror_of = Alone(database, "mirror of balances", concerns_everybody)
@@ -103,10 +103,6 @@ async def _unseen(client: stripe.StripeClient, database: Database, customer: str
         params = {"limit": PAGE, "starting_after": found[-1]["id"]}
 
 
-async def _operations(session: AsyncSession, changes: list[Document]) -> dict[str, str | None]:
-    """The operations of the credit notes that made the changes."""
-    notes = {change["credit_note"] for change in changes if change["credit_note"]}
-    found = await session.exec(
-        select(CreditNoteRow.id, CreditNoteRow.operation_id).where(col(CreditNoteRow.id).in_(notes))
-    )
-    return dict(found.all())
+def _made(change: Document) -> list[str]:
+    """What an effect of ours may have made: the change, or the credit note that made it."""
+    return [one for one in (change["id"], change["credit_note"]) if one]

@@ -12,7 +12,7 @@ from billing.errors import Code
 from billing.events import REQUESTER, REVISER, WITHIN_AUTHORITY
 from billing.messages import Commit, CommitPart, Committed, Progress
 from billing.money import Money
-from billing.operations import SYSTEM, Problem, Role
+from billing.operations import SYSTEM, Kind, Problem, Role
 from billing.policy import AuthorityLimit
 from db import commitments, people, timeline
 from db.session import Database
@@ -60,6 +60,13 @@ class Commitments:
             )
             return Committed(alone=alone, why=detail["why"])
 
+    @activity.defn
+    async def check_room(self, order: Commit) -> bool:
+        """Whether what was set aside can be given now: by what Stripe says now, beside what others hold."""
+        async with self._database.transaction() as session:
+            await commitments.lock(session, order.organization)
+            return await _held_by_others(session, order) is None
+
 
 async def _free(session: AsyncSession, order: Commit) -> None:
     """Frees what an earlier round had set aside, with the event that says so."""
@@ -98,8 +105,8 @@ def _again(key: str, at: datetime) -> str:
     return f"{key}:{at.astimezone(UTC).isoformat()}"
 
 
-def _parts(rows: Sequence[Commitment]) -> list[tuple[str | None, int]]:
-    return [(row.payment_intent, row.amount_minor) for row in rows]
+def _parts(rows: Sequence[Commitment]) -> list[tuple[str | None, str | None, int]]:
+    return [(row.payment_intent, row.invoice_id, row.amount_minor) for row in rows]
 
 
 async def _held_by_others(session: AsyncSession, order: Commit) -> Problem | None:
@@ -113,7 +120,30 @@ async def _held_by_others(session: AsyncSession, order: Commit) -> Problem | Non
         problem = _too_little(part, waiting, order.currency)
         if problem is not None:
             return problem
-    return None
+    return await _above_cap(session, order)
+
+
+async def _above_cap(session: AsyncSession, order: Commit) -> Problem | None:
+    """Why too little is left of the invoice beside what others will give back of it, in whatever way."""
+    if order.cap is None:
+        return None
+    money = order.cap.money
+    wanted = _money(sum(part.amount for part in order.parts if part.invoice == money.invoice), order.currency)
+    counted = {(one.operation, one.payment_intent) for one in order.cap.counted}
+    waiting = [
+        row
+        for row in await commitments.on_invoice(session, money.invoice, excluding=order.operation)
+        if (row.operation_id, row.payment_intent) not in counted
+    ]
+    free = _money(max(money.left - sum(row.amount_minor for row in waiting), 0), order.currency)
+    if wanted <= free:
+        return None
+    others = ", ".join(sorted({row.operation_id for row in waiting}))
+    return Problem(
+        code=Code.AMOUNT_ABOVE_REFUNDABLE if order.kind is Kind.REFUND else Code.AMOUNT_ABOVE_CREDITABLE,
+        message=f"{wanted.format()} is more than the {free.format()} that can still be given back of "
+        f"{money.named}{f' beside what {others} will give back' if others else ''}.",
+    )
 
 
 def _too_little(part: CommitPart, waiting: list[Commitment], currency: str) -> Problem | None:
@@ -202,6 +232,7 @@ def _rows(order: Commit) -> list[Commitment]:
             kind=order.kind.value,
             customer_id=order.customer,
             payment_intent=part.payment_intent,
+            invoice_id=part.invoice,
             amount_minor=part.amount,
             currency=order.currency,
             person_id=order.person,

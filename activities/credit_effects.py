@@ -25,7 +25,7 @@ class CreditNoteCreate:
     async def read_back(self, client: stripe.StripeClient, effect: Effect) -> Found | None:
         asked_at = now()
         of: Any = {"invoice": effect.target, "limit": PAGE}
-        made = await made_by(effect, client.v1.credit_notes.list_async(of))
+        made = await made_by(effect, client.v1.credit_notes.list_async(of), "amount")
         if made is None:
             return None
         note = await client.v1.credit_notes.retrieve_async(made, {"expand": CREDIT_NOTE_PARTS})
@@ -59,7 +59,7 @@ class BalanceCreate:
     async def read_back(self, client: stripe.StripeClient, effect: Effect) -> Found | None:
         asked_at = now()
         service = client.v1.customers.balance_transactions
-        made = await made_by(effect, service.list_async(effect.target, {"limit": PAGE}))
+        made = await made_by(effect, service.list_async(effect.target, {"limit": PAGE}), "amount", "currency")
         if made is None:
             return None
         transaction = await service.retrieve_async(effect.target, made, {"expand": TRANSACTION_PARTS})

@@ -23,7 +23,7 @@ from billing.effects import Effect, EffectKind, Performed
 from billing.events import ASKED_OF_STRIPE, CHANGED_IN_STRIPE, REFUSED_BY_STRIPE
 from billing.operations import SYSTEM, Problem
 from billing.standing import NOTES, SettleBegun
-from db import intents, timeline
+from db import case_notice, intents, timeline
 from db.session import Database
 from db.tables import Intent
 
@@ -191,6 +191,7 @@ class StripeEffects:
             )
             if found.keep is not None:
                 await found.keep(session)
+            await case_notice.closed(session, intent, now)
             detail = {"step": effect.step, "kind": effect.kind, "object": found.stripe_id}
             await self._tell(session, effect, CHANGED_IN_STRIPE, now, detail | _how(intent))
         return _as_closed(intent)
@@ -202,6 +203,7 @@ class StripeEffects:
             intent = await intents.close_refused(
                 session, effect.key, at=now, error=error, stripe_request_id=failure.request_id
             )
+            await case_notice.closed(session, intent, now)
             detail = {"step": effect.step, "kind": effect.kind} | failure.problem.model_dump()
             await self._tell(session, effect, REFUSED_BY_STRIPE, now, detail | _how(intent))
         return _as_closed(intent)

@@ -12,13 +12,12 @@ import stripe
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.cases import Made
 from billing.reconciliation import ObjectKind
-from db import case_notice
+from db import case_notice, ours
+from db.mirror import MoneyRow
 from db.session import Database
-from db.tables import CreditNoteRow, Invoice, RefundRow
+from db.tables import CreditNoteRow, Invoice, PaymentRow, RefundRow
 
-from . import case_finds
 from .mirror_pages import PAGE, Mirrored, owners_of
 from .money_rows import credit_note_row, payment_row, refund_row
 from .page_store import Document, RunPage, store_links, store_page, store_rows
@@ -29,7 +28,7 @@ async def payments_page(
 ) -> Mirrored:
     """Mirror the payments that succeeded on one page of all payment intents, with their charges."""
 
-    def row(intent: Document, organization: str, read_at: datetime) -> Any:
+    def row(intent: Document, organization: str, _: str | None, read_at: datetime) -> PaymentRow:
         charge = intent["latest_charge"]
         return payment_row(intent, charge, organization=organization, invoice=None, synced_at=read_at)
 
@@ -68,9 +67,11 @@ async def refunds_page(
 ) -> Mirrored:
     """Mirror the refunds of payments on one page of all refunds."""
 
-    def row(refund: Document, organization: str, read_at: datetime) -> Any:
+    def row(refund: Document, organization: str, made_by: str | None, read_at: datetime) -> RefundRow:
         customer = refund["customer"]
-        return refund_row(refund, organization=organization, customer=customer, synced_at=read_at)
+        return refund_row(
+            refund, organization=organization, customer=customer, operation=made_by, synced_at=read_at
+        )
 
     read_at = datetime.now(UTC)
     page = await client.v1.refunds.list_async(_page(after))
@@ -83,8 +84,8 @@ async def credit_notes_page(
 ) -> Mirrored:
     """Mirror the credit notes on one page of all."""
 
-    def row(note: Document, organization: str, read_at: datetime) -> Any:
-        return credit_note_row(note, organization=organization, synced_at=read_at)
+    def row(note: Document, organization: str, made_by: str | None, read_at: datetime) -> CreditNoteRow:
+        return credit_note_row(note, organization=organization, operation=made_by, synced_at=read_at)
 
     read_at = datetime.now(UTC)
     page = await client.v1.credit_notes.list_async(_page(after))
@@ -95,7 +96,7 @@ async def _store(
     database: Database,
     page: Any,
     documents: Iterable[Document],
-    row: Callable[[Document, str, datetime], Any],
+    row: Callable[[Document, str, str | None, datetime], Any],
     kind: ObjectKind,
     read_at: datetime,
     of: RunPage | None,
@@ -104,25 +105,21 @@ async def _store(
     found = [document for document in documents if document.get("customer")]
     async with database.reading() as session:
         owners = await owners_of(session, {document["customer"] for document in found})
-    ours = [document for document in found if document["customer"] in owners]
+    known = [document for document in found if document["customer"] in owners]
 
     async def store(session: AsyncSession, few: Sequence[Document], of: RunPage | None) -> None:
-        by_id = {document["id"]: document for document in few}
-        rows = [row(document, owners[document["customer"]], read_at) for document in few]
-        new = {one.row.id for one in await store_rows(session, kind, rows, of) if one.new}
-        made = [one for row_ in rows for one in _made(row_, by_id[row_.id], row_.id in new)]
-        await case_notice.notice(session, made, read_at)
+        made_by = await ours.makers(session, {document["id"] for document in few})
+        rows = [
+            row(
+                document, owner := owners[document["customer"]], made_by.get((owner, document["id"])), read_at
+            )
+            for document in few
+        ]
+        await store_rows(session, kind, rows, of)
+        gave: list[MoneyRow] = [one for one in rows if isinstance(one, RefundRow | CreditNoteRow)]
+        await case_notice.notice(session, gave, read_at)
 
-    return Mirrored(await store_page(database, kind, ours, store, of), _next(page))
-
-
-def _made(row: Any, document: Document, new: bool) -> list[Made]:
-    """What it is, as far as it may have been made in Stripe itself."""
-    if isinstance(row, RefundRow):
-        return [case_finds.of_refund(row, new)]
-    if isinstance(row, CreditNoteRow):
-        return [case_finds.of_credit_note(row, document, new)]
-    return []
+    return Mirrored(await store_page(database, kind, known, store, of), _next(page))
 
 
 def _page(after: str | None) -> Any:

@@ -4,7 +4,7 @@ Only what belongs to the organization is shown: the Stripe customer's metadata s
 organization's is answered exactly as what does not exist. Whatever is read refreshes our mirror.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import stripe
@@ -12,13 +12,23 @@ from temporalio import activity
 
 from billing.credit import CreditableFacts, CreditableInvoice, CreditableQuery, CreditFound, CreditRead
 from billing.errors import Code
+from billing.invoice_money import Credited, InvoiceCap, InvoiceMoney
 from billing.operations import Problem
-from billing.refund import Payment, RefundableFacts, RefundableQuery, Refunded, RefundFound, RefundRead
+from billing.refund import (
+    Payment,
+    RefundableFacts,
+    RefundableQuery,
+    Refunded,
+    RefundFound,
+    RefundRead,
+    cap_of,
+)
+from db import ours
 from db.session import Database
 
 from . import payment_reads, seen_mirror, stripe_objects
 from .mirror_pages import OWNER
-from .money_rows import operation_of
+from .money_rows import claim_of
 from .stripe_objects import Document, Seen
 from .stripe_reads import ask, ask_for
 
@@ -57,7 +67,8 @@ class MoneyReads:
                     update={"problem": _unknown(Code.INVOICE_UNKNOWN, f"invoice {query.invoice}", whose)}
                 )
             seen = found
-            facts = facts.model_copy(update={"invoice": _creditable(found.main)})
+            cap = await self._credit_cap(query.organization, found.main)
+            facts = facts.model_copy(update={"invoice": _creditable(found.main), "cap": cap})
         await self._mirror(query.organization, read_at, seen)
         return facts
 
@@ -120,8 +131,14 @@ class MoneyReads:
         if seen is None or not _is_of(organization, seen.customer):
             return _payment_unknown(f"payment {payment_intent}")
         invoice = await ask(payment_reads.invoice_of(self._client, payment_intent))
-        await self._mirror(organization, read_at, seen, invoice=invoice)
-        return _facts(payment_intent, invoice, [seen])
+        await self._mirror(organization, read_at, seen, invoice=invoice["id"] if invoice else None)
+        facts = _facts(payment_intent, invoice, [seen], await self._ours(organization, [seen]))
+        if facts.problem is not None or invoice is None:
+            return facts
+        paid = [seen]
+        if facts.payments[0].paid != invoice["amount_paid"]:  # others have paid a part of it
+            paid = await ask(payment_reads.payments_of(self._client, invoice["id"]))
+        return facts.model_copy(update={"cap": await self._cap(organization, invoice, paid)})
 
     async def _of_invoice(self, organization: str, invoice: str) -> RefundableFacts:
         read_at = datetime.now(UTC)
@@ -130,7 +147,46 @@ class MoneyReads:
             return _payment_unknown(f"invoice {invoice}")
         seen = await ask(payment_reads.payments_of(self._client, invoice))
         await self._mirror(organization, read_at, billed, *seen, invoice=invoice)
-        return _facts(billed.main.get("number") or invoice, invoice, seen)
+        named = billed.main.get("number") or invoice
+        facts = _facts(named, billed.main, seen, await self._ours(organization, seen))
+        if facts.problem is not None:
+            return facts
+        return facts.model_copy(update={"cap": await self._cap(organization, billed.main, seen)})
+
+    async def _credit_cap(self, organization: str, invoice: Document) -> InvoiceCap | None:
+        """What a credit note may give back; None where nothing was paid: it only lowers what is due."""
+        if not _paid(invoice):
+            return None
+        paid = await ask(payment_reads.payments_of(self._client, invoice["id"]))
+        return await self._cap(organization, invoice, paid)
+
+    async def _cap(self, organization: str, invoice: Document, payments: Sequence[Seen]) -> InvoiceCap:
+        money = await self._money(organization, invoice, payments)
+        return cap_of(money, _payments(payments, await self._ours(organization, payments)))
+
+    async def _money(self, organization: str, invoice: Document, payments: Sequence[Seen]) -> InvoiceMoney:
+        """What was paid for the invoice by these payments and otherwise, and what of it was given back."""
+        notes = await ask(payment_reads.notes_of(self._client, invoice))
+        async with self._database.reading() as session:
+            by = await ours.operations(session, organization, {note["id"]: claim_of(note) for note in notes})
+        return InvoiceMoney(
+            invoice=invoice["id"],
+            number=invoice.get("number"),
+            currency=invoice["currency"],
+            paid=_paid(invoice),
+            refunded=sum(one.charge["amount_refunded"] for one in payments if one.charge is not None),
+            overpaid=invoice["amount_overpaid"],
+            notes=tuple(
+                Credited(credit_note=note["id"], amount=_given_by(note), operation=by.get(note["id"]))
+                for note in notes
+            ),
+        )
+
+    async def _ours(self, organization: str, payments: Sequence[Seen]) -> Mapping[str, str]:
+        """The operations of ours, by the refunds that they made."""
+        claims = {refund["id"]: claim_of(refund) for seen in payments for refund in seen.refunds}
+        async with self._database.reading() as session:
+            return await ours.operations(session, organization, claims)
 
     async def _mirror(
         self, organization: str, read_at: datetime, *seen: Seen, invoice: str | None = None
@@ -140,21 +196,28 @@ class MoneyReads:
                 await seen_mirror.store(session, one, organization, read_at, invoice=invoice)
 
 
-def _facts(named: str, invoice: str | None, seen: Sequence[Seen]) -> RefundableFacts:
+def _facts(
+    named: str, invoice: Document | None, seen: Sequence[Seen], operations: Mapping[str, str]
+) -> RefundableFacts:
     """The payments that came in, the oldest first."""
-    paid = [_payment(one) for one in seen if one.charge is not None and one.main["status"] == "succeeded"]
+    paid = _payments(seen, operations)
     if not paid:
         message = f"Nothing was paid through Stripe for {named}: there is nothing to refund."
         return RefundableFacts(problem=Problem(code=Code.NOTHING_PAID, message=message))
     return RefundableFacts(
         customer=seen[0].main["customer"],
-        invoice=invoice,
+        invoice=invoice["id"] if invoice else None,
         currency=seen[0].main["currency"],
-        payments=tuple(paid),
+        payments=paid,
     )
 
 
-def _payment(seen: Seen) -> Payment:
+def _payments(seen: Sequence[Seen], operations: Mapping[str, str]) -> tuple[Payment, ...]:
+    came_in = (one for one in seen if one.charge is not None and one.main["status"] == "succeeded")
+    return tuple(_payment(one, operations) for one in came_in)
+
+
+def _payment(seen: Seen, operations: Mapping[str, str]) -> Payment:
     assert seen.charge is not None
     return Payment(
         payment_intent=seen.main["id"],
@@ -167,7 +230,7 @@ def _payment(seen: Seen) -> Payment:
                 refund=refund["id"],
                 amount=refund["amount"],
                 status=refund["status"],
-                operation=operation_of(refund),
+                operation=operations.get(refund["id"]),
             )
             for refund in seen.refunds
         ),
@@ -185,6 +248,21 @@ def _creditable(invoice: Document) -> CreditableInvoice:
         remaining=invoice["amount_remaining"],
         credited=invoice["pre_payment_credit_notes_amount"] + invoice["post_payment_credit_notes_amount"],
     )
+
+
+def _paid(invoice: Document) -> int:
+    """What was paid for it by whatever means, in minor units.
+
+    What was taken off its total by the customer's balance counts, and so does what it took for an older debt.
+    """
+    settled = invoice["total"] - invoice["amount_remaining"] - invoice["pre_payment_credit_notes_amount"]
+    return max(int(settled), int(invoice["amount_paid"]), 0)
+
+
+def _given_by(note: Document) -> int:
+    """What a credit note gave back of a payment, but for what the refunds gave that it names."""
+    refunded = sum(int(one["amount_refunded"]) for one in note["refunds"])
+    return max(int(note["post_payment_amount"]) - refunded, 0)
 
 
 def _is_of(organization: str, customer: Document | None) -> bool:

@@ -1,13 +1,13 @@
 """The mirror's rows of payments, refunds, credit notes and balances, made of Stripe's documents.
 
-Each takes the organization whose customer it is, and the time just before Stripe was asked: what is read
-later overwrites what was read earlier, and never the other way round.
+Each takes the organization whose customer it is, the operation of the intent that made it, and the time just
+before Stripe was asked: what is read later overwrites what was read earlier, and never the other way round.
 """
 
 from datetime import UTC, datetime
 from typing import Any
 
-from billing.effects import OPERATION_MARK
+from billing.effects import EFFECT_MARK
 from db.tables import BalanceTransactionRow, CreditNoteRow, PaymentRow, RefundRow
 
 
@@ -38,7 +38,12 @@ def payment_row(
 
 
 def refund_row(
-    refund: dict[str, Any], *, organization: str, customer: str | None, synced_at: datetime
+    refund: dict[str, Any],
+    *,
+    organization: str,
+    customer: str | None,
+    operation: str | None,
+    synced_at: datetime,
 ) -> RefundRow:
     """The row of a refund of a payment intent."""
     return RefundRow(
@@ -46,7 +51,8 @@ def refund_row(
         organization_id=organization,
         customer_id=customer,
         payment_intent=refund["payment_intent"],
-        operation_id=operation_of(refund),
+        operation_id=operation,
+        claims=claim_of(refund),
         amount=refund["amount"],
         currency=refund["currency"],
         status=refund["status"],
@@ -57,18 +63,23 @@ def refund_row(
     )
 
 
-def credit_note_row(note: dict[str, Any], *, organization: str, synced_at: datetime) -> CreditNoteRow:
+def credit_note_row(
+    note: dict[str, Any], *, organization: str, operation: str | None, synced_at: datetime
+) -> CreditNoteRow:
     """The row of a credit note."""
     return CreditNoteRow(
         id=note["id"],
         organization_id=organization,
         customer_id=note["customer"],
         invoice_id=note["invoice"],
-        operation_id=operation_of(note),
+        operation_id=operation,
+        claims=claim_of(note),
         number=note["number"],
         amount=note["amount"],
+        refunded=sum(one["amount_refunded"] for one in note.get("refunds") or ()),
         currency=note["currency"],
         status=note["status"],
+        reason=note.get("reason"),
         created_at=_time(note["created"]),
         synced_at=synced_at,
     )
@@ -83,6 +94,7 @@ def balance_transaction_row(
         organization_id=organization,
         customer_id=transaction["customer"],
         operation_id=operation,
+        claims=claim_of(transaction),
         amount=transaction["amount"],
         currency=transaction["currency"],
         type=transaction["type"],
@@ -92,9 +104,9 @@ def balance_transaction_row(
     )
 
 
-def operation_of(document: dict[str, Any]) -> str | None:
-    """The operation of ours that made the object, by its metadata."""
-    found = (document.get("metadata") or {}).get(OPERATION_MARK)
+def claim_of(document: dict[str, Any]) -> str | None:
+    """The effect of ours that the object's metadata names, which anybody can write there."""
+    found = (document.get("metadata") or {}).get(EFFECT_MARK)
     return str(found) if found else None
 
 

@@ -45,15 +45,25 @@ async def payments_of(client: stripe.StripeClient, invoice: str) -> list[Seen]:
     return [await payment(client, intent) for intent in intents if intent]
 
 
-async def invoice_of(client: stripe.StripeClient, payment_intent: str) -> str | None:
+async def invoice_of(client: stripe.StripeClient, payment_intent: str) -> Document | None:
     """The invoice that a payment paid: neither it nor its charge says so."""
     of: Any = {
         "payment": {"type": "payment_intent", "payment_intent": payment_intent},
         "status": "paid",
         "limit": 1,
+        "expand": ["data.invoice"],
     }
     page = await client.v1.invoice_payments.list_async(of)
-    return str(page.data[0].invoice) if page.data else None
+    return dict(page.data[0].to_dict()["invoice"]) if page.data else None
+
+
+async def notes_of(client: stripe.StripeClient, invoice: Document) -> list[Document]:
+    """The invoice's credit notes that gave anything back; none are asked for where there are none."""
+    if not invoice["post_payment_credit_notes_amount"]:
+        return []
+    page = await client.v1.credit_notes.list_async({"invoice": invoice["id"], "limit": PAGE})
+    notes = [note.to_dict() async for note in page.auto_paging_iter()]
+    return [note for note in notes if note["status"] == "issued" and note["post_payment_amount"]]
 
 
 def _paid_at(link: Document) -> int:

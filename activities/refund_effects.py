@@ -29,7 +29,7 @@ class RefundCreate:
     async def read_back(self, client: stripe.StripeClient, effect: Effect) -> Found | None:
         asked_at = now()
         of: Any = {"payment_intent": effect.target, "limit": PAGE}
-        made = await made_by(effect, client.v1.refunds.list_async(of))
+        made = await made_by(effect, client.v1.refunds.list_async(of), "charge", "amount")
         if made is None:
             return None
         return _found(

@@ -3,18 +3,19 @@
 Every row is as of the time just before Stripe was asked, so that what is read later is never overwritten.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.cases import Made
-from db import case_notice, mirror
+from db import case_notice, mirror, ours
+from db.case_finds import ADJUSTMENT
+from db.mirror import MoneyRow
 from db.tables import Customer
 
-from . import case_finds
-from .case_finds import ADJUSTMENT
 from .mirror_pages import OWNER, customer_row, invoice_row, lines_row
-from .money_rows import balance_transaction_row, credit_note_row, operation_of, payment_row, refund_row
+from .money_rows import balance_transaction_row, credit_note_row, payment_row, refund_row
 from .stripe_objects import Document, Seen
 
 
@@ -26,7 +27,6 @@ async def store(
     Always in this order, so that two who write never wait for each other's rows. Money that nobody of us gave
     opens a case.
     """
-    made: list[Made] = []
     if seen.customer:
         await _store_customer(session, seen.customer, owner, read_at)
     if seen.invoice:
@@ -35,31 +35,42 @@ async def store(
     if seen.payment and seen.payment["status"] == "succeeded":  # an attempt that failed has moved nothing
         row = payment_row(seen.payment, seen.charge, organization=owner, invoice=invoice, synced_at=read_at)
         await mirror.store_payment(session, row)
-    for refund in sorted(seen.refunds, key=lambda refund: str(refund["id"])):
-        whose = seen.customer["id"] if seen.customer else None
-        returned = refund_row(refund, organization=owner, customer=whose, synced_at=read_at)
-        made.append(case_finds.of_refund(returned, await mirror.store_refund(session, returned)))
-    if seen.credit_note:
-        note = credit_note_row(seen.credit_note, organization=owner, synced_at=read_at)
-        new = await mirror.store_credit_note(session, note)
-        made.append(case_finds.of_credit_note(note, seen.credit_note, new))
-    if seen.transaction:
-        transaction = balance_transaction_row(
-            seen.transaction,
-            organization=owner,
-            operation=operation_of(seen.main),
-            synced_at=read_at,
-        )
-        new = await mirror.store_balance_transaction(session, transaction)
-        made += case_finds.of_transaction(transaction, new)
-    for change in sorted(seen.adjustments, key=lambda change: str(change["id"])):
-        if change["type"] == ADJUSTMENT:  # the others are told by what made them
-            adjustment = balance_transaction_row(
-                change, organization=owner, operation=operation_of(change), synced_at=read_at
-            )
-            new = await mirror.store_balance_transaction(session, adjustment)
-            made += case_finds.of_transaction(adjustment, new)
-    await case_notice.notice(session, made, read_at)
+    rows = await _money(session, seen, owner, read_at)
+    for money in rows:
+        await mirror.store_money(session, money)
+    await case_notice.notice(session, rows, read_at)
+
+
+async def _money(session: AsyncSession, seen: Seen, owner: str, read_at: datetime) -> list[MoneyRow]:
+    """The rows of what gave money, each with the operation that made it."""
+    note, given = seen.credit_note, seen.transaction
+    # Of the others, what made them tells.
+    changes = [change for change in seen.adjustments if change["type"] == ADJUSTMENT]
+    objects = [*seen.refunds, *([note] if note else []), *([given] if given else []), *changes]
+    made_by = await ours.makers(session, {one["id"] for one in objects})
+
+    def by(object_: str | None) -> str | None:
+        return made_by.get((owner, object_ or ""))
+
+    whose = seen.customer["id"] if seen.customer else None
+    known: dict[str, Any] = {"organization": owner, "synced_at": read_at}
+    rows: list[MoneyRow] = [
+        refund_row(refund, customer=whose, operation=by(refund["id"]), **known)
+        for refund in _in_order(seen.refunds)
+    ]
+    if note:
+        rows.append(credit_note_row(note, operation=by(note["id"]), **known))
+    if given:
+        maker = by(given["id"]) or by(given.get("credit_note"))
+        rows.append(balance_transaction_row(given, operation=maker, **known))
+    rows += [
+        balance_transaction_row(change, operation=by(change["id"]), **known) for change in _in_order(changes)
+    ]
+    return rows
+
+
+def _in_order(objects: Iterable[Document]) -> list[Document]:
+    return sorted(objects, key=lambda one: str(one["id"]))
 
 
 async def _store_customer(session: AsyncSession, customer: Document, owner: str, read_at: datetime) -> None:

@@ -122,7 +122,8 @@ class StripeEvents:
             known = await session.get(PaymentRow, payment["id"])
         if known is not None and known.invoice_id is not None:
             return known.invoice_id
-        return await ask(payment_reads.invoice_of(self._client, payment["id"]))
+        found = await ask(payment_reads.invoice_of(self._client, payment["id"]))
+        return found["id"] if found else None
 
 
 async def _owner(session: AsyncSession, customer: Document) -> str | None:

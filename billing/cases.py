@@ -77,10 +77,8 @@ class Made(NamedTuple):
 
     organization: str
     found: CaseFound
-    operation: str | None
-    """The operation that its metadata names."""
-    new: bool
-    """Whether our mirror had nothing of it before."""
+    claims: str | None
+    """The effect of ours that its metadata names, which anybody can write there."""
     gone: bool
     """Whether it came to nothing: a refund that failed or was cancelled, a credit note that is void."""
 
@@ -101,6 +99,12 @@ NOTICES = {
     CaseObject.BALANCE_TRANSACTION: NoticeKind.CREDIT_MADE_IN_STRIPE,
     CaseObject.SUBSCRIPTION: NoticeKind.PLAN_CHANGED_IN_STRIPE,
 }
+MAKES: dict[CaseObject, EffectKind] = {
+    CaseObject.REFUND: "refund.create",
+    CaseObject.CREDIT_NOTE: "credit_note.create",
+    CaseObject.BALANCE_TRANSACTION: "balance.create",
+}
+"""The effect of ours that makes such an object."""
 COUNTS_AS = {
     CaseObject.REFUND: Kind.REFUND,
     CaseObject.CREDIT_NOTE: Kind.CREDIT,

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from .errors import Code
 from .hashing import digest
+from .invoice_money import InvoiceCap
 from .money import Money, step_problem
 from .notes import Note
 from .operations import Message, Problem
@@ -73,6 +74,8 @@ class CreditableFacts(Message):
     """That in which Stripe keeps the customer's balance, None before the first use."""
     balance: int = 0
     invoice: CreditableInvoice | None = None
+    cap: InvoiceCap | None = None
+    """What was paid for the invoice and given back of it, where anything was paid."""
     problem: Problem | None = None
 
 
@@ -178,6 +181,9 @@ def plan_credit(wanted: CreditWanted, facts: CreditableFacts) -> CreditSubject |
         if problem is not None:
             return problem
         due = min(amount.amount_minor, facts.invoice.remaining)
+        back = Money(amount_minor=amount.amount_minor - due, currency=amount.currency)
+        if facts.cap is not None and back.amount_minor > facts.cap.money.left:
+            return facts.cap.money.problem(back, Code.AMOUNT_ABOVE_CREDITABLE)
     reduces_due = Money(amount_minor=due, currency=amount.currency)
     return CreditSubject(
         customer=wanted.customer,
@@ -190,6 +196,14 @@ def plan_credit(wanted: CreditWanted, facts: CreditableFacts) -> CreditSubject |
         reason=wanted.reason,
         note=wanted.note,
     )
+
+
+def without_own_note(facts: CreditableFacts, operation: str) -> CreditableFacts:
+    """The cap as it was before this operation gave anything, so that a reset story plans the same."""
+    if facts.cap is None:
+        return facts
+    cap = facts.cap.model_copy(update={"money": facts.cap.money.without(operation)})
+    return facts.model_copy(update={"cap": cap})
 
 
 def credit_hash(subject: CreditSubject) -> str:

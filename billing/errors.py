@@ -42,6 +42,7 @@ class Code(StrEnum):
     NOTHING_PAID = "nothing_paid"
     WRONG_CURRENCY = "wrong_currency"
     ALREADY_REFUNDED = "already_refunded"
+    ALREADY_GIVEN_BACK = "already_given_back"
     CHARGE_DISPUTED = "charge_disputed"
     AMOUNT_ABOVE_REFUNDABLE = "amount_above_refundable"
     CUSTOMER_UNKNOWN = "customer_unknown"
@@ -79,6 +80,7 @@ MENDS: dict[str, str] = {
     Code.NOTHING_PAID: "Refund only what was paid; to take off what is still owed, ask for a credit note.",
     Code.WRONG_CURRENCY: "Leave currency out, or give that of the payment, invoice or balance.",
     Code.ALREADY_REFUNDED: "Look at the payment's refunds; there is nothing left to return.",
+    Code.ALREADY_GIVEN_BACK: "Look at the invoice's refunds and credit notes; nothing is left to return.",
     Code.CHARGE_DISPUTED: "Answer the dispute in Stripe; the bank moves the money.",
     Code.AMOUNT_ABOVE_REFUNDABLE: "Ask for less, or leave amount_minor out for all that is left.",
     Code.CUSTOMER_UNKNOWN: "Name one of the customers that GET /v1/customers lists.",

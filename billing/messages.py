@@ -6,6 +6,7 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from .approval import Rung
 from .business_time import Calendar
+from .invoice_money import InvoiceCap
 from .money import Money
 from .notes import Note
 from .operations import SYSTEM, Kind, Message, Problem, Role, State
@@ -193,6 +194,8 @@ class CommitPart(Message):
     """What is to be given, in minor units; of which payment, where it is of one."""
 
     payment_intent: str | None = None
+    invoice: str | None = None
+    """The invoice of whose payment it is given back; None for what is not, such as taking off what is due."""
     amount: int
     left: int | None = None
     """What Stripe said is left of the payment; None where nothing limits it."""
@@ -216,6 +219,8 @@ class Commit(Message):
     customer: str | None
     currency: str
     parts: tuple[CommitPart, ...]
+    cap: InvoiceCap | None = None
+    """Of the invoice that parts are given back of."""
     authority: dict[Role, tuple[AuthorityLimit, ...]]
     counted: tuple[Kind, ...]
     reviewed_anyway: bool = False

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from .errors import Code
 from .hashing import digest
+from .invoice_money import Counted, InvoiceCap, InvoiceMoney
 from .money import Money, step_problem
 from .notes import Note
 from .operations import Message, Problem
@@ -85,6 +86,8 @@ class RefundableFacts(Message):
     invoice: str | None = None
     currency: str | None = None
     payments: tuple[Payment, ...] = ()
+    cap: InvoiceCap | None = None
+    """Where it was for an invoice: what was paid for that and given back of it, by whatever means."""
     problem: Problem | None = None
 
 
@@ -150,13 +153,14 @@ class ResolveRefund(Message):
 
 def without_own(facts: RefundableFacts, operation: str) -> RefundableFacts:
     """The facts as they were before this operation did anything, so that a reset story plans the same."""
-    payments = []
+    payments, cap, gave = [], facts.cap, 0
     for payment in facts.payments:
-        own = [r for r in payment.refunds if r.operation == operation and r.status not in GONE]
-        payments.append(
-            payment.model_copy(update={"refunded": payment.refunded - sum(refund.amount for refund in own)})
-        )
-    return facts.model_copy(update={"payments": tuple(payments)})
+        own = sum(r.amount for r in payment.refunds if r.operation == operation and r.status not in GONE)
+        payments.append(payment.model_copy(update={"refunded": payment.refunded - own}))
+        gave += own
+    if cap is not None:
+        cap = cap.model_copy(update={"money": cap.money.without(operation, gave)})
+    return facts.model_copy(update={"payments": tuple(payments), "cap": cap})
 
 
 def plan_refund(wanted: RefundWanted, facts: RefundableFacts) -> RefundSubject | Problem:
@@ -184,17 +188,23 @@ def plan_refund(wanted: RefundWanted, facts: RefundableFacts) -> RefundSubject |
             f"The customer disputes {open_[0].charge}: the bank moves the money, no refund is possible.",
         )
     left = sum(payment.left for payment in usable)
+    if facts.cap is not None:
+        if problem := facts.cap.money.nothing_left():
+            return problem
+        left = min(left, facts.cap.money.left)
     amount = Money(
         amount_minor=left if wanted.amount_minor is None else wanted.amount_minor, currency=currency
     )
     rest = Money(amount_minor=left, currency=currency)
     if amount > rest:
+        if facts.cap is not None and amount.amount_minor > facts.cap.money.left:
+            return facts.cap.money.problem(amount, Code.AMOUNT_ABOVE_REFUNDABLE)
         return _problem(
             Code.AMOUNT_ABOVE_REFUNDABLE,
             f"{amount.format()} is more than the {rest.format()} that can still be refunded.",
         )
-    if problem := step_problem(amount):
-        return _problem(Code.AMOUNT_NOT_IN_STEPS, problem)
+    if step := step_problem(amount):
+        return _problem(Code.AMOUNT_NOT_IN_STEPS, step)
     parts = tuple(_laid_out(usable, amount.amount_minor))
     return RefundSubject(
         payment_intent=parts[0].payment_intent if len(facts.payments) == 1 else None,
@@ -212,9 +222,29 @@ def plan_refund(wanted: RefundWanted, facts: RefundableFacts) -> RefundSubject |
 def still_fits(subject: RefundSubject, facts: RefundableFacts) -> bool:
     """Whether what was approved can be made as it was approved; more than enough room is no change."""
     room = {p.payment_intent: p.left for p in facts.payments if not p.disputed}
-    return facts.problem is None and all(
-        part.amount <= room.get(part.payment_intent, 0) for part in subject.parts
+    return (
+        facts.problem is None
+        and (facts.cap is None or subject.amount.amount_minor <= facts.cap.money.left)
+        and all(part.amount <= room.get(part.payment_intent, 0) for part in subject.parts)
     )
+
+
+def room_for(payment_intent: str, facts: RefundableFacts) -> int:
+    """What can still be refunded of a payment, in minor units."""
+    left = sum(p.left for p in facts.payments if p.payment_intent == payment_intent and not p.disputed)
+    return min(left, facts.cap.money.left) if facts.cap is not None else left
+
+
+def cap_of(money: InvoiceMoney, payments: Sequence[Payment]) -> InvoiceCap:
+    """What limits everything that is given back of an invoice, by whatever means."""
+    refunds = (
+        Counted(operation=refund.operation, payment_intent=payment.payment_intent)
+        for payment in payments
+        for refund in payment.refunds
+        if refund.operation is not None and refund.status not in GONE
+    )
+    notes = (Counted(operation=note.operation) for note in money.notes if note.operation is not None)
+    return InvoiceCap(money=money, counted=(*refunds, *notes))
 
 
 def refund_hash(subject: RefundSubject) -> str:

@@ -6,52 +6,80 @@ locked that first must not wait for rows of the mirror.
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
-from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.cases import COUNTED, COUNTS_AS, CaseFound, Made
+from billing.cases import COUNTED, COUNTS_AS, MAKES, CaseFound, Made
 from billing.operations import SYSTEM
 
-from . import cases, commitments, timeline
+from . import case_finds, cases, commitments, mirror, ours, timeline
 from .cases import Rules
+from .mirror import MoneyRow
+from .ours import Claim
 from .record_hashes import wrote
-from .tables import Commitment, Operation, Organization
+from .tables import Commitment, Intent, Organization
 
 
-async def notice(session: AsyncSession, made: Sequence[Made], at: datetime) -> None:
-    """Opens a case for what is new here and no operation of its organization made, and says on the timelines
-    of others that theirs came to nothing."""
+async def notice(session: AsyncSession, rows: Iterable[MoneyRow], at: datetime) -> None:
+    """Opens a case for what no operation of its organization made, however often it is seen, and says on the
+    timelines of others that theirs came to nothing."""
     given = cases.rules(session)
     if given is None:
         return
     # In one order, so that two who notice for several organizations never wait for each other.
-    for one in sorted(made, key=lambda one: (one.organization, one.found.object)):
+    made = sorted(case_finds.of_rows(rows), key=lambda one: (one.organization, one.found.object))
+    for one in made:
         if one.gone:
             await _came_to_nothing(session, one, at)
-        elif one.new and await _is_foreign(session, one):
+    for organization, group in groupby((one for one in made if not one.gone), lambda one: one.organization):
+        for one in await _foreign(session, organization, list(group)):
             await _open(session, given, one, at)
 
 
-async def _is_foreign(session: AsyncSession, made: Made) -> bool:
-    """Whether nobody asked us for it. What was there before the organization was is nobody's case."""
-    found = made.found
-    if found.amount is None or found.amount.amount_minor < 0:
-        return False
-    organization = await session.get(Organization, made.organization)
-    if organization is None or (found.made_at is not None and found.made_at < organization.created_at):
-        return False
-    if made.operation is None:
-        return True
-    ours = await session.exec(
-        select(Operation.id).where(
-            Operation.id == made.operation,
-            Operation.organization_id == made.organization,
-            Operation.kind == COUNTS_AS[found.object_kind].value,
-        )
+async def closed(session: AsyncSession, intent: Intent, at: datetime) -> None:
+    """The outcome of an effect is known: what else bears its name is not of its making."""
+    if intent.effect in MAKES.values():
+        await notice(session, await mirror.claiming(session, intent.idempotency_key), at)
+
+
+async def _foreign(session: AsyncSession, organization_id: str, made: Sequence[Made]) -> list[Made]:
+    """Of what gave money, that which nobody asked us for, and which has no case yet.
+
+    What was there before the organization was is nobody's case.
+    """
+    organization = await session.get(Organization, organization_id)
+    if organization is None:
+        return []
+    given = [
+        one
+        for one in made
+        if one.found.amount is not None
+        and one.found.amount.amount_minor >= 0
+        and (one.found.made_at is None or one.found.made_at >= organization.created_at)
+    ]
+    if not given:
+        return []
+    # In this order: an intent that is closed in between is seen by the second look.
+    waiting = await ours.in_flight(session, {one.claims for one in given if one.claims})
+    known = await ours.makers(session, {one.found.object for one in given})
+    foreign = [
+        one
+        for one in given
+        if (organization_id, one.found.object) not in known
+        and not _may_be(waiting.get(one.claims or ""), one)
+    ]
+    cased = await cases.of_objects(session, organization_id, {one.found.object for one in foreign})
+    return [one for one in foreign if one.found.object not in cased]
+
+
+def _may_be(claim: Claim | None, made: Made) -> bool:
+    """Whether it may be what an open intent has just made."""
+    return claim is not None and (claim.organization, claim.effect) == (
+        made.organization,
+        MAKES[made.found.object_kind],
     )
-    return ours.first() is None
 
 
 async def _open(session: AsyncSession, given: Rules, made: Made, at: datetime) -> None:

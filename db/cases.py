@@ -1,5 +1,6 @@
 """Cases: opened by whoever writes the mirror, in the transaction that writes it; owned, escalated, closed."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -156,6 +157,18 @@ async def of_object(
         )
     )
     return found.one_or_none()
+
+
+async def of_objects(session: AsyncSession, organization_id: str, objects: Collection[str]) -> set[str]:
+    """Those of these objects in Stripe that have a case."""
+    if not objects:
+        return set()
+    found = await session.exec(
+        select(Case.object_id).where(
+            Case.organization_id == organization_id, col(Case.object_id).in_(objects)
+        )
+    )
+    return set(found)
 
 
 async def page(

@@ -142,6 +142,24 @@ async def on_payments(
     return list(found)
 
 
+async def on_invoice(session: AsyncSession, invoice_id: str, *, excluding: str) -> list[Commitment]:
+    """What other operations than `excluding` hold of what was paid for an invoice, decided or not.
+
+    Cases hold nothing of it: what they are about Stripe shows already.
+    """
+    found = await session.exec(
+        select(Commitment)
+        .where(
+            Commitment.invoice_id == invoice_id,
+            _HELD,
+            Commitment.operation_id != excluding,
+            col(Commitment.operation_id).not_in(select(Case.operation_id)),
+        )
+        .order_by(col(Commitment.operation_id), col(Commitment.part))
+    )
+    return list(found)
+
+
 async def uses(
     session: AsyncSession,
     organization_id: str,

@@ -29,8 +29,6 @@ class Differing(Generic[Row]):
     fields: list[dict[str, Any]]
     since: datetime | None
     """When the mirror's own reading was made; None where it had none."""
-    new: bool = False
-    """Whether no organization's mirror had it: of several who store it at once only one is told so."""
 
     @property
     def added(self) -> bool:
@@ -98,7 +96,7 @@ def _compared(
 ) -> Differing[Row] | None:
     read: Any = row
     if ours is None or ours["organization_id"] != read.organization_id:
-        return Differing(row, [], None, new=ours is None)
+        return Differing(row, [], None)
     if ours["synced_at"] > read.synced_at:
         return None
     was, now = type(row)(**ours).model_dump(mode="json"), row.model_dump(mode="json")

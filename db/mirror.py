@@ -13,7 +13,7 @@ from billing.plans import Plan
 
 from . import subscription_cases
 from .pages import DEFAULT_LIMIT, Page, read_page
-from .statements import store_new_reading, store_reading, store_readings
+from .statements import store_reading, store_readings
 from .tables import (
     BalanceTransactionRow,
     CreditNoteRow,
@@ -33,7 +33,9 @@ UNREADABLE = "unreadable"
 """In an organization's mirrored subscription: why Stripe's is not what a plan is. The rest is what it was
 before: nothing but the currency where it never was one."""
 
-MoneyRow = TypeVar("MoneyRow", RefundRow, CreditNoteRow, BalanceTransactionRow)
+MoneyRow = RefundRow | CreditNoteRow | BalanceTransactionRow
+"""What gave money: the only objects of the mirror that an operation makes."""
+OneKind = TypeVar("OneKind", RefundRow, CreditNoteRow, BalanceTransactionRow)
 
 
 class MoneyObjects(NamedTuple):
@@ -168,23 +170,20 @@ async def link_payments(session: AsyncSession, invoices: Mapping[str, str]) -> N
         )
 
 
-async def store_refund(session: AsyncSession, refund: RefundRow) -> bool:
-    """Mirror a refund as it was read from Stripe at its `synced_at`; whether it is new to us.
+async def store_money(session: AsyncSession, row: MoneyRow) -> None:
+    """Mirror a refund, credit note or change of a customer's balance as it was read at its `synced_at`.
 
-    Which operation made it stays known when somebody clears its metadata in Stripe.
+    Which operation made it is of our own records and not of the reading: it is noted on a later reading too.
     """
-    return await store_new_reading(session, refund, kept=frozenset(["operation_id"]))
-
-
-async def store_credit_note(session: AsyncSession, credit_note: CreditNoteRow) -> bool:
-    """Mirror a credit note as it was read from Stripe at its `synced_at`; whether it is new to us."""
-    return await store_new_reading(session, credit_note)
-
-
-async def store_balance_transaction(session: AsyncSession, transaction: BalanceTransactionRow) -> bool:
-    """Mirror a change of a customer's balance as it was read from Stripe at its `synced_at`; whether it is
-    new to us."""
-    return await store_new_reading(session, transaction)
+    await store_reading(session, row, kept=frozenset(["operation_id"]))
+    if row.operation_id is not None:
+        table = type(row)
+        await session.exec(
+            update(table)
+            .where(col(table.id) == row.id, col(table.operation_id).is_(None))
+            .values(operation_id=row.operation_id)
+            .execution_options(synchronize_session=False)
+        )
 
 
 async def organization(session: AsyncSession, organization_id: str) -> Organization:
@@ -306,7 +305,7 @@ async def refunds_of(session: AsyncSession, payment_intents: Collection[str]) ->
 async def money_objects(session: AsyncSession, operation_id: str) -> MoneyObjects:
     """What Stripe has of an operation, each kind the oldest first."""
 
-    async def ours(table: type[MoneyRow]) -> list[MoneyRow]:
+    async def ours(table: type[OneKind]) -> list[OneKind]:
         found = await session.exec(
             select(table)
             .where(table.operation_id == operation_id)
@@ -317,10 +316,26 @@ async def money_objects(session: AsyncSession, operation_id: str) -> MoneyObject
     return MoneyObjects(await ours(RefundRow), await ours(CreditNoteRow), await ours(BalanceTransactionRow))
 
 
+async def claiming(session: AsyncSession, effect: str) -> list[MoneyRow]:
+    """What says of itself that this effect made it, though no intent knows it."""
+
+    async def unowned(table: type[OneKind]) -> list[OneKind]:
+        found = await session.exec(
+            select(table).where(table.claims == effect, col(table.operation_id).is_(None))
+        )
+        return list(found)
+
+    return [
+        *await unowned(RefundRow),
+        *await unowned(CreditNoteRow),
+        *await unowned(BalanceTransactionRow),
+    ]
+
+
 async def money_object(session: AsyncSession, id_: str) -> MoneyObjects:
     """One object by its id in Stripe, of whichever kind."""
 
-    async def named(table: type[MoneyRow]) -> list[MoneyRow]:
+    async def named(table: type[OneKind]) -> list[OneKind]:
         row = await session.get(table, id_)
         return [row] if row else []
 

@@ -100,7 +100,7 @@ class PaymentRow(SQLModel, table=True):
 
 
 class RefundRow(SQLModel, table=True):
-    """Mirror of a refund; `operation_id` is ours, None for one that was made elsewhere."""
+    """Mirror of a refund; `operation_id` is of the intent that made it, None for one made elsewhere."""
 
     __tablename__ = "refunds"
     id: str = Field(primary_key=True)
@@ -115,10 +115,12 @@ class RefundRow(SQLModel, table=True):
     failure_reason: str | None = None
     created_at: datetime = utc()
     synced_at: datetime = utc()
+    claims: str | None = Field(default=None, index=True)
+    """The effect of ours that its metadata names: no proof."""
 
 
 class CreditNoteRow(SQLModel, table=True):
-    """Mirror of a credit note; `operation_id` is ours, None for one that was made elsewhere."""
+    """Mirror of a credit note; `operation_id` is of the intent that made it, None for one made elsewhere."""
 
     __tablename__ = "credit_notes"
     id: str = Field(primary_key=True)
@@ -132,6 +134,11 @@ class CreditNoteRow(SQLModel, table=True):
     status: str
     created_at: datetime = utc()
     synced_at: datetime = utc()
+    claims: str | None = Field(default=None, index=True)
+    """The effect of ours that its metadata names: no proof."""
+    refunded: int = minor(default=0, sa_column_kwargs={"server_default": "0"})
+    """What of it was given by the refunds that it names."""
+    reason: str | None = None
 
 
 class BalanceTransactionRow(SQLModel, table=True):
@@ -150,3 +157,5 @@ class BalanceTransactionRow(SQLModel, table=True):
     """The customer's balance after it, in its currency; negative is credit."""
     created_at: datetime = utc()
     synced_at: datetime = utc()
+    claims: str | None = Field(default=None, index=True)
+    """The effect of ours that its metadata names: no proof."""

@@ -84,17 +84,6 @@ async def store_reading(session: AsyncSession, row: SQLModel, kept: frozenset[st
     await connection.execute(_store_reading(type(row), is_sqlite(session), kept), row.model_dump())
 
 
-async def store_new_reading(session: AsyncSession, row: SQLModel, kept: frozenset[str] = frozenset()) -> bool:
-    """As `store_reading`, and whether there was no such row: of several at once only one is told so."""
-    await _flush(session)
-    connection = await session.connection()
-    inserted = await connection.execute(_insert_if_new(type(row), is_sqlite(session)), row.model_dump())
-    if inserted.first() is not None:
-        return True
-    await store_reading(session, row, kept)
-    return False
-
-
 async def store_readings(
     session: AsyncSession, rows: Sequence[SQLModel], kept: frozenset[str] = frozenset()
 ) -> None:

@@ -4,7 +4,7 @@ The mirror's reading before and the new one are compared under a lock, so that e
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlmodel import col, select
@@ -23,6 +23,9 @@ EFFECT = "plixo_effect"
 """The effect of ours that last changed it, by its metadata."""
 WAS = "was"
 """In the mirror alone: what it was before its last change, and until when we had it so."""
+
+SKEW = timedelta(minutes=1)
+"""By how much the clocks of two workers may differ."""
 
 Document = Mapping[str, Any]
 
@@ -75,7 +78,7 @@ async def notice(session: AsyncSession, before: Held, document: Document, at: da
     given, held = cases.rules(session), before.document
     if given is None or held is None or "plan" not in held:  # what was never readable
         return
-    was = await _of_our_making(session, before.organization, held, document)
+    was = await _of_our_making(session, before.organization, held, document, before.synced_at)
     if was is None:
         return
     found = CaseFound(
@@ -97,11 +100,11 @@ async def notice(session: AsyncSession, before: Held, document: Document, at: da
 
 
 async def _of_our_making(
-    session: AsyncSession, organization: str, before: Document, after: Document
+    session: AsyncSession, organization: str, before: Document, after: Document, since: datetime | None
 ) -> Terms | None:
     """What it was as far as we have made it; None where that is what it is now."""
     was, now = _terms(before), _terms(after)
-    ours = await _made_by(session, organization, after.get(EFFECT))
+    ours = await _made_by(session, organization, after.get(EFFECT), since)
     if after.get("status") == CANCELED and before.get("status") != CANCELED:
         return was
     if EFFECT not in before:  # from before we kept that: which effect was the last one is not known
@@ -115,10 +118,16 @@ async def _of_our_making(
     return was
 
 
-async def _made_by(session: AsyncSession, organization: str, effect: str | None) -> Terms | None:
-    """The terms that an effect of ours set; None when it is none of ours."""
+async def _made_by(
+    session: AsyncSession, organization: str, effect: str | None, since: datetime | None
+) -> Terms | None:
+    """The terms that an effect of ours set; None when it is none of ours, or was done before `since`, when
+    Stripe was last read: its mark has been put there again by somebody who changed something else.
+    """
     intent = await session.get(Intent, effect) if effect else None
     if intent is None or intent.organization_id != organization or intent.state == intents.REFUSED:
+        return None
+    if since is not None and intent.closed_at is not None and intent.closed_at < since - SKEW:
         return None
     if intent.effect != "subscription.update":
         return None

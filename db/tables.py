@@ -273,6 +273,8 @@ class Commitment(SQLModel, table=True):
     decided_at: datetime | None = utc(default=None)
     released_at: datetime | None = utc(default=None)
     created_at: datetime = utc()
+    invoice_id: str | None = Field(default=None, index=True)
+    """The invoice of whose payment it is given back."""
 
 
 class Intent(SQLModel, table=True):
@@ -294,7 +296,7 @@ class Intent(SQLModel, table=True):
     params_hash: str
     state: str
     attempts: int = 0
-    stripe_id: str | None = None
+    stripe_id: str | None = Field(default=None, index=True)
     stripe_request_id: str | None = None
     result: dict[str, Any] | None = document(default=None)
     error: dict[str, Any] | None = document(default=None)

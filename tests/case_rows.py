@@ -5,7 +5,6 @@ from typing import Any
 
 from sqlmodel import select
 
-from activities import case_finds
 from billing.policy import Policy
 from db import case_notice, cases, mirror
 from db.session import Database
@@ -18,8 +17,8 @@ from .money_rows import a_refund
 async def noticed(database: Database, refund: RefundRow, at: datetime = NOW) -> None:
     """A reading of the refund is mirrored."""
     async with database.transaction() as session:
-        new = await mirror.store_refund(session, refund)
-        await case_notice.notice(session, [case_finds.of_refund(refund, new)], at)
+        await mirror.store_money(session, refund)
+        await case_notice.notice(session, [refund], at)
 
 
 async def a_case(database: Database, policy: Policy, organization: str, **fields: Any) -> Operation:

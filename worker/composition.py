@@ -130,6 +130,7 @@ def build_activities(
             approvals.settle_decision,
             approvals.close_approval,
             commitments.commit,
+            commitments.check_room,
             notes.notes,
             notes.add,
             notes.note_objects,

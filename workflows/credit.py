@@ -42,7 +42,7 @@ class CreditWorkflow:
         self._reads = CreditReads(request, self._story.calls)
         self._issue = CreditIssue(request, self._story, self._reads)
         self._review = MoneyReview[CreditSubject](
-            self._story, self._waits, Kind.CREDIT, rules, self._plan, self._holds, self._revised
+            self._story, self._waits, Kind.CREDIT, rules, self._plan, self._still_possible, self._revised
         )
 
     @workflow.run
@@ -75,10 +75,10 @@ class CreditWorkflow:
     async def _plan(self) -> Planned[CreditSubject] | Problem:
         return await self._reads.plan(self._wanted)
 
-    async def _holds(self, subject: CreditSubject) -> bool:
-        """Whether the same request would still do exactly what was approved."""
+    async def _still_possible(self, subject: CreditSubject) -> Planned[CreditSubject] | None:
+        """Exactly what was approved, by what Stripe says now; None when the same request would do another."""
         planned = await self._plan()
-        return not isinstance(planned, Problem) and planned.subject == subject
+        return None if isinstance(planned, Problem) or planned.subject != subject else planned
 
     def _revised(self, revised: ReviseCredit) -> None:
         self._wanted = revised.wanted

@@ -5,6 +5,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.money_reads import MoneyReads
     from billing.credit import (
+        CreditableFacts,
         CreditableQuery,
         CreditFound,
         CreditInput,
@@ -14,6 +15,7 @@ with workflow.unsafe.imports_passed_through():
         check_choice,
         credit_hash,
         plan_credit,
+        without_own_note,
     )
     from billing.messages import CommitPart
     from billing.operations import Problem
@@ -36,17 +38,9 @@ class CreditReads:
             organization=self._organization, customer=wanted.customer, invoice=wanted.invoice
         )
         facts = await self._calls.call(MoneyReads.creditable, query, options.STRIPE_CALL)
+        facts = without_own_note(facts, self._operation)
         subject = plan_credit(wanted, facts)
-        if isinstance(subject, Problem):
-            return subject
-        return Planned(
-            subject=subject,
-            subject_hash=credit_hash(subject),
-            amount=subject.amount,
-            customer=subject.customer,
-            reason=subject.reason,
-            parts=(CommitPart(amount=subject.amount.amount_minor),),
-        )
+        return subject if isinstance(subject, Problem) else planned(subject, facts)
 
     async def found(self, subject: CreditSubject, given: str) -> CreditFound:
         """The credit as Stripe has it now, however long Stripe takes to say so."""
@@ -59,3 +53,25 @@ class CreditReads:
             object=given,
         )
         return await self._calls.call(MoneyReads.credit, query, options.STRIPE_EFFECT)
+
+
+def planned(subject: CreditSubject, facts: CreditableFacts) -> Planned[CreditSubject]:
+    """What is set aside for it, and what limits that."""
+    return Planned(
+        subject=subject,
+        subject_hash=credit_hash(subject),
+        amount=subject.amount,
+        customer=subject.customer,
+        reason=subject.reason,
+        parts=_parts(subject, facts),
+        cap=facts.cap,
+    )
+
+
+def _parts(subject: CreditSubject, facts: CreditableFacts) -> tuple[CommitPart, ...]:
+    """What takes off from what is due gives nothing back of what was paid: the two are held apart."""
+    if facts.cap is None:
+        return (CommitPart(amount=subject.amount.amount_minor),)
+    due = CommitPart(amount=subject.reduces_due.amount_minor)
+    back = CommitPart(amount=subject.to_balance.amount_minor, invoice=subject.invoice)
+    return tuple(part for part in (due, back) if part.amount)

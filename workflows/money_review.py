@@ -8,6 +8,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.commitments import Commitments
+    from billing.invoice_money import InvoiceCap
     from billing.messages import ApprovalOutcome, Commit, CommitPart, Committed, Revised
     from billing.money import Money
     from billing.operations import Kind, Message, Problem, State
@@ -32,12 +33,15 @@ class Planned(Generic[Subject]):
     customer: str | None
     reason: str
     parts: tuple[CommitPart, ...]
+    cap: InvoiceCap | None = None
+    """Of the invoice that parts are given back of."""
 
 
 class MoneyReview(Generic[Subject]):
     """The part of a refund or credit before anything is done to Stripe.
 
-    `plan` says what would be done, or why it can't be; `holds` whether what was approved still can.
+    `plan` says what would be done, or why it can't be; `still_possible` plans what was approved by what
+    Stripe says now, None when it can't be done as it was approved.
     """
 
     def __init__(
@@ -47,11 +51,11 @@ class MoneyReview(Generic[Subject]):
         kind: Kind,
         rules: MoneyPolicy,
         plan: Callable[[], Awaitable[Planned[Subject] | Problem]],
-        holds: Callable[[Subject], Awaitable[bool]],
+        still_possible: Callable[[Subject], Awaitable[Planned[Subject] | None]],
         revise: Callable[[Any], None],
     ) -> None:
         self._story, self._waits, self._kind, self._rules = story, waits, kind, rules
-        self._plan, self._holds, self._revise = plan, holds, revise
+        self._plan, self._still_possible, self._revise = plan, still_possible, revise
         self._round = 0
         self._revised: Revised | None = None
         self._since: SinceLastRound | None = None
@@ -78,7 +82,7 @@ class MoneyReview(Generic[Subject]):
             outcome = await self._review(planned, committed.why)
             match outcome.state:
                 case "approved":
-                    if await self._holds(planned.subject):
+                    if await self._still_free(planned.subject):
                         self._stop_if_cancelled()
                         self._waits.cancellable = False
                         return planned.subject
@@ -117,9 +121,25 @@ class MoneyReview(Generic[Subject]):
 
     async def _commit(self, planned: Planned[Subject]) -> Committed:
         """Sets the money aside and asks whether whoever shaped it last may give it alone."""
+        committed: Committed = await recorded(Commitments.commit, self._order(planned))
+        if committed.problem is not None:
+            raise Ended(State.BLOCKED, "not possible as asked", committed.problem)
+        return committed
+
+    async def _still_free(self, subject: Subject) -> bool:
+        """Whether exactly what was approved can be done now: in Stripe, and beside what others set aside.
+
+        Time has passed since both were weighed, and money may have been given back in Stripe itself.
+        """
+        planned = await self._still_possible(subject)
+        if planned is None:
+            return False
+        return await recorded(Commitments.check_room, self._order(planned))
+
+    def _order(self, planned: Planned[Subject]) -> Commit:
         policy = self._story.policy
         author = self._revised.by if self._revised else self._story.requested_by
-        order = Commit(
+        return Commit(
             organization=self._story.organization,
             operation=self._story.operation,
             kind=self._kind,
@@ -128,16 +148,13 @@ class MoneyReview(Generic[Subject]):
             customer=planned.customer,
             currency=planned.amount.currency,
             parts=planned.parts,
+            cap=planned.cap,
             authority=policy.authority.get(self._kind, {}),
             counted=policy.counted_with(self._kind),
             reviewed_anyway=planned.reason in self._rules.always,
             round=self._round,
             at=workflow.now(),
         )
-        committed: Committed = await recorded(Commitments.commit, order)
-        if committed.problem is not None:
-            raise Ended(State.BLOCKED, "not possible as asked", committed.problem)
-        return committed
 
     async def _review(self, planned: Planned[Subject], rule: str) -> ApprovalOutcome:
         """One round; a cancellation on the way dismisses it."""

@@ -41,7 +41,13 @@ class RefundWorkflow:
         self._reads = RefundReads(request, self._story.calls)
         self._issue = RefundIssue(request, self._story, self._waits, self._reads)
         self._review = MoneyReview[RefundSubject](
-            self._story, self._waits, Kind.REFUND, rules, self._plan, self._reads.holds, self._revised
+            self._story,
+            self._waits,
+            Kind.REFUND,
+            rules,
+            self._plan,
+            self._reads.still_possible,
+            self._revised,
         )
 
     @workflow.run

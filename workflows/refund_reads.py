@@ -20,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
         RefundWanted,
         plan_refund,
         refund_hash,
+        room_for,
         still_fits,
         without_own,
     )
@@ -39,35 +40,16 @@ class RefundReads:
         """What would be refunded of what, or why it can't be."""
         facts = await self._facts(wanted.payment_intent, wanted.invoice)
         subject = plan_refund(wanted, facts)
-        if isinstance(subject, Problem):
-            return subject
-        payments = {payment.payment_intent: payment for payment in facts.payments}
-        parts = (
-            CommitPart(
-                payment_intent=part.payment_intent,
-                amount=part.amount,
-                left=payments[part.payment_intent].left,
-                in_stripe=_counted(payments[part.payment_intent].refunds),
-            )
-            for part in subject.parts
-        )
-        return Planned(
-            subject=subject,
-            subject_hash=refund_hash(subject),
-            amount=subject.amount,
-            customer=subject.customer,
-            reason=subject.reason,
-            parts=tuple(parts),
-        )
+        return subject if isinstance(subject, Problem) else planned(subject, facts)
 
-    async def holds(self, subject: RefundSubject) -> bool:
-        """Whether there is still room for exactly what was approved."""
-        return still_fits(subject, await self._facts(subject.payment_intent, subject.invoice))
+    async def still_possible(self, subject: RefundSubject) -> Planned[RefundSubject] | None:
+        """Exactly what was approved, by what Stripe says now; None when there is no room for it any more."""
+        facts = await self._facts(subject.payment_intent, subject.invoice)
+        return planned(subject, facts) if still_fits(subject, facts) else None
 
     async def room(self, payment_intent: str) -> int:
-        """What is left of a payment, in minor units."""
-        facts = await self._facts(payment_intent, None)
-        return sum(payment.left for payment in facts.payments if not payment.disputed)
+        """What can still be refunded of a payment beside all that was given back, in minor units."""
+        return room_for(payment_intent, await self._all_facts(payment_intent, None))
 
     async def found(self, refund: str, news: News) -> RefundFound:
         """The refund as Stripe has it now, however long Stripe takes to say so."""
@@ -75,13 +57,39 @@ class RefundReads:
         return await self._calls.call(MoneyReads.refund, query, news.how(options.STRIPE_EFFECT))
 
     async def _facts(self, payment_intent: str | None, invoice: str | None) -> RefundableFacts:
+        return without_own(await self._all_facts(payment_intent, invoice), self._operation)
+
+    async def _all_facts(self, payment_intent: str | None, invoice: str | None) -> RefundableFacts:
         query = RefundableQuery(
             organization=self._organization,
             payment_intent=payment_intent,
             invoice=None if payment_intent else invoice,
         )
-        facts = await self._calls.call(MoneyReads.refundable, query, options.STRIPE_CALL)
-        return without_own(facts, self._operation)
+        return await self._calls.call(MoneyReads.refundable, query, options.STRIPE_CALL)
+
+
+def planned(subject: RefundSubject, facts: RefundableFacts) -> Planned[RefundSubject]:
+    """What is set aside for it, and what limits that."""
+    payments = {payment.payment_intent: payment for payment in facts.payments}
+    parts = (
+        CommitPart(
+            payment_intent=part.payment_intent,
+            invoice=facts.cap.money.invoice if facts.cap else None,
+            amount=part.amount,
+            left=payments[part.payment_intent].left,
+            in_stripe=_counted(payments[part.payment_intent].refunds),
+        )
+        for part in subject.parts
+    )
+    return Planned(
+        subject=subject,
+        subject_hash=refund_hash(subject),
+        amount=subject.amount,
+        customer=subject.customer,
+        reason=subject.reason,
+        parts=tuple(parts),
+        cap=facts.cap,
+    )
 
 
 def _counted(refunds: Sequence[Refunded]) -> tuple[str, ...]:

@@ -14,11 +14,12 @@ from billing.credit import (
     CreditRead,
     Instrument,
 )
+from billing.effects import EffectKind
 from billing.refund import RefundableFacts, RefundableQuery, RefundFound, RefundRead
 from db.session import Database
 
 from .. import money
-from ..builders import Tenant
+from ..builders import Tenant, an_intent, an_operation, store
 from ..shop import Shop
 
 
@@ -68,7 +69,14 @@ class Counter:
         made = await self.shop.client.v1.refunds.create_async(
             {"payment_intent": payment, "amount": amount, "metadata": metadata}
         )
+        if operation:
+            await self.made_by(operation, "refund.create", made.id)
         return made.id
+
+    async def made_by(self, operation: str, effect: EffectKind, made: str) -> None:
+        """An intent of an operation of this id knows that it made this."""
+        row = an_operation(self.tenant, id=operation, kind="refund")
+        await store(self.database, row, an_intent(row, effect=effect, state="done", stripe_id=made))
 
     async def pay_part(self, invoice: str, amount: int) -> str:
         """Pays a part of an open invoice."""

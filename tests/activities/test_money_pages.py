@@ -16,7 +16,7 @@ from db.tables import CreditNoteRow, PaymentRow, RefundRow
 from sandbox.stripe.inprocess import StandIn
 
 from .. import money
-from ..builders import Tenant
+from ..builders import Tenant, an_intent, an_operation, store
 from ..shop import APRIL, Shop, open_shop
 from .test_mirror_pages import stored
 
@@ -90,12 +90,16 @@ async def test_refunds_are_those_of_known_customers(shop: Shop, database: Databa
     tenant = await shop.tenant(database)
     known = await known_customer(shop, database, tenant)
     payment = await money.pay(shop, known, 5000)
-    metadata = {"plixo_operation": "op_1"}
+    operation = an_operation(tenant, kind="refund")
+    metadata = {"plixo_operation": "op_another", "plixo_effect": "what anybody can write"}
     made = await shop.client.v1.refunds.create_async(
         {"payment_intent": payment, "amount": 700, "reason": "duplicate", "metadata": metadata}
     )
     stranger = await money.pay(shop, await a_stranger(shop), 600)
     await shop.client.v1.refunds.create_async({"payment_intent": stranger})
+
+    intent = an_intent(operation, effect="refund.create", state="done", stripe_id=made.id)
+    await store(database, operation, intent)
 
     assert await money_pages.refunds_page(shop.client, database) == (1, None)
 
@@ -108,7 +112,7 @@ async def test_refunds_are_those_of_known_customers(shop: Shop, database: Databa
         "succeeded",
         "duplicate",
     )
-    assert row.operation_id == "op_1"
+    assert (row.operation_id, row.claims) == (operation.id, "what anybody can write")
 
 
 async def test_credit_notes_are_those_of_known_customers(shop: Shop, database: Database) -> None:
@@ -161,7 +165,7 @@ async def test_a_reading_never_overwrites_a_newer_one(shop: Shop, database: Data
         newer = RefundRow(
             **row.model_dump() | {"status": "failed", "synced_at": datetime(2100, 1, 1, tzinfo=UTC)}
         )
-        await mirror.store_refund(session, newer)
+        await mirror.store_money(session, newer)
 
     await money_pages.refunds_page(shop.client, database)
 

@@ -179,6 +179,7 @@ async def test_a_balance_credit_is_found_with_the_balance_now(counter: Counter) 
         {"amount": -1200, "currency": "usd", "metadata": {"plixo_operation": "op_1"}},
     )
     await service.create_async(counter.customer, {"amount": 200, "currency": "usd"})
+    await counter.made_by("op_1", "balance.create", made.id)
 
     assert await counter.credit("balance", made.id) == CreditFound(
         object=made.id,
@@ -208,6 +209,7 @@ async def test_a_credit_note_is_found_with_where_it_went(
     if to_balance:
         params["credit_amount"] = to_balance
     made = await counter.shop.client.v1.credit_notes.create_async(params)
+    await counter.made_by("op_1", "credit_note.create", made.id)
 
     assert await counter.credit("credit_note", made.id, invoice) == CreditFound(
         object=made.id,

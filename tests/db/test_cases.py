@@ -10,7 +10,7 @@ from sqlmodel import select
 from billing.authority import AuthorityUse
 from billing.money import Money
 from billing.operations import Kind
-from db import cases, commitments, given, mirror, operations
+from db import case_notice, cases, commitments, given, intents, mirror, operations
 from db.session import Database
 from db.tables import Case, Commitment, Intent, Operation, Outbox, RefundRow
 from tests.builders import NOW, Tenant, an_intent, an_operation, store, tenant
@@ -121,21 +121,89 @@ async def test_it_counts_to_the_customer_and_holds_nothing_of_the_payment(
 async def test_what_we_made_or_was_there_before_or_came_to_nothing_is_no_case(
     database: Database, acme: Tenant
 ) -> None:
-    refund, credit = a_refund_operation(acme), a_credit_operation(acme)
-    other = await tenant(database)
-    theirs = a_refund_operation(other)
-    await store(database, refund, credit, theirs)
+    operation = a_refund_operation(acme)
+    ours = a_refund(acme.id, "pi_1")
+    done = an_intent(operation, effect="refund.create", state="done", stripe_id=ours.id)
+    await store(database, operation, done)
     before = NOW - timedelta(days=1)
     for one in (
-        a_refund(acme.id, "pi_1", operation_id=refund.id),
+        ours,
         a_refund(acme.id, "pi_1", created_at=before),
         a_refund(acme.id, "pi_1", status="failed"),
     ):
         await noticed(database, one)
     assert await found(database) == []
-    for operation in (credit.id, theirs.id, "op_of_nobody"):
-        await noticed(database, a_refund(acme.id, "pi_1", operation_id=operation))
-    assert len(await found(database)) == 3
+
+
+async def test_what_only_bears_the_mark_of_an_effect_of_ours_is_a_case(
+    database: Database, acme: Tenant
+) -> None:
+    """Anybody can copy metadata: only the id that an intent knows proves who made it."""
+    refund, credit, ended = a_refund_operation(acme), a_credit_operation(acme), a_refund_operation(acme)
+    theirs = a_refund_operation(await tenant(database))
+    ended.closed_at = NOW
+    making = {"effect": "refund.create"}
+    marks = (
+        an_intent(refund, step="refund:0", state="done", stripe_id="re_of_ours", **making),
+        an_intent(refund, step="refund:1", state="refused", **making),
+        an_intent(refund, step="note", effect="refund.note"),
+        an_intent(credit, step="credit", effect="credit_note.create"),
+        an_intent(ended, step="refund:0", **making),
+        an_intent(theirs, step="refund:0", **making),
+    )
+    await store(database, refund, credit, ended, theirs, *marks)
+    for number, mark in enumerate(marks, 1):
+        await noticed(database, a_refund(acme.id, "pi_1", claims=mark.idempotency_key))
+        assert len(await found(database)) == number, mark.idempotency_key
+    noted = an_intent(refund, step="note:2", effect="refund.note", state="done", stripe_id="re_noted")
+    await store(database, noted)
+    await noticed(database, a_refund(acme.id, "pi_1", id="re_noted"))
+    assert len(await found(database)) == len(marks) + 1
+
+
+async def test_what_an_open_intent_may_have_just_made_waits_until_it_is_known(
+    database: Database, acme: Tenant
+) -> None:
+    operation = a_refund_operation(acme)
+    await store(database, operation, an_intent(operation, step="refund:0", effect="refund.create"))
+    key = f"{acme.id}:{operation.id}:refund:0:1"
+    true, copied = (a_refund(acme.id, "pi_1", claims=key) for _ in range(2))
+    for one in (true, copied, copied):
+        await noticed(database, one)
+    assert await found(database) == []
+    async with database.transaction() as session:
+        intent = await intents.close_done(session, key, at=NOW, stripe_id=true.id)
+        await case_notice.closed(session, intent, NOW)
+    assert [case.object_id for case in await found(database)] == [copied.id]
+    for one in (true, copied):
+        await noticed(database, one)
+    assert len(await found(database)) == 1
+
+
+@ON_ONE_DATABASE
+async def test_what_was_left_alone_is_noticed_when_its_intent_is_refused(
+    database: Database, acme: Tenant
+) -> None:
+    operation = a_refund_operation(acme)
+    await store(database, operation, an_intent(operation, step="refund:0", effect="refund.create"))
+    key = f"{acme.id}:{operation.id}:refund:0:1"
+    copied = a_refund(acme.id, "pi_1", claims=key)
+    await noticed(database, copied)
+    async with database.transaction() as session:
+        intent = await intents.close_refused(session, key, at=NOW, error={"code": "x", "message": "X."})
+        await case_notice.closed(session, intent, NOW)
+    assert [case.object_id for case in await found(database)] == [copied.id]
+
+
+@ON_ONE_DATABASE
+async def test_what_is_not_ours_is_noticed_when_it_is_next_seen_though_it_was_mirrored_before(
+    database: Database, acme: Tenant
+) -> None:
+    refund = a_refund(acme.id, "pi_1")
+    async with database.transaction() as session:
+        await mirror.store_money(session, refund)
+    await noticed(database, refund)
+    assert len(await found(database)) == 1
 
 
 @ON_ONE_DATABASE
@@ -206,6 +274,19 @@ async def test_each_change_that_is_not_ours_is_a_case_though_it_bears_our_last_m
     assert await subscription.read(STARTER, key) == 4
     assert await subscription.read(STARTER, key, status="canceled") == 5
     assert await subscription.read(STARTER, key, status="canceled") == 5
+
+
+@ON_ONE_DATABASE
+async def test_the_mark_of_an_earlier_change_of_ours_that_is_put_back_is_no_proof(
+    subscription: Subscription,
+) -> None:
+    await subscription.read(STARTER)
+    first = await subscription.change(state="done", closed_at=datetime.now(UTC))
+    assert await subscription.read(GROWTH, first) == 0
+    later = datetime.now(UTC) + timedelta(hours=1)
+    second = await subscription.change(state="done", closed_at=later, subject={"from": GROWTH, "to": SCALE})
+    assert await subscription.read(SCALE, second, at=later) == 0
+    assert await subscription.read(GROWTH, first, at=later + timedelta(hours=1)) == 1
 
 
 @ON_ONE_DATABASE

@@ -9,10 +9,10 @@ from activities.mirror_pages import EXPAND_PLAN, customer_row, invoice_row, line
 from activities.money_rows import (
     balance_transaction_row,
     credit_note_row,
-    operation_of,
     payment_row,
     refund_row,
 )
+from db.ours import makers
 from db.subscription_cases import WAS
 from db.tables import (
     BalanceTransactionRow,
@@ -88,12 +88,21 @@ async def the_mirror_is_as_stripe(scene: Scene) -> None:
             for one in payments
         ),
     )
+    refunds, notes = await _all(v1.refunds), await _all(v1.credit_notes)
+    async with scene.home.database.reading() as session:
+        made_by = await makers(session, {one["id"] for one in (*refunds, *notes)})
     await _same(
         scene,
         RefundRow,
         (
-            refund_row(one, organization=owner, customer=one["customer"], synced_at=NOW)
-            for one in await _all(v1.refunds)
+            refund_row(
+                one,
+                organization=owner,
+                customer=one["customer"],
+                operation=made_by.get((owner, one["id"])),
+                synced_at=NOW,
+            )
+            for one in refunds
             if one["payment_intent"] in {payment["id"] for payment in payments}
         ),
     )
@@ -101,8 +110,8 @@ async def the_mirror_is_as_stripe(scene: Scene) -> None:
         scene,
         CreditNoteRow,
         (
-            credit_note_row(one, organization=owner, synced_at=NOW)
-            for one in await _all(v1.credit_notes)
+            credit_note_row(one, organization=owner, operation=made_by.get((owner, one["id"])), synced_at=NOW)
+            for one in notes
             if one["customer"] in known
         ),
     )
@@ -132,7 +141,8 @@ async def nobody_waits_in_vain(scene: Scene) -> None:
         assert [part["status"] for part in parts] == [refunds[part["refund"]]["status"] for part in parts], (
             named
         )
-        assert {operation_of(refunds[part["refund"]]) for part in parts} <= {id_}, named
+        marks = {refunds[part["refund"]]["metadata"]["plixo_operation"] for part in parts}
+        assert marks <= {id_}, named
         if operation.stage in ("pending", "requires_action"):
             assert operation.stage in {part["status"] for part in parts}, named
         else:

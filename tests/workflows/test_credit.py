@@ -110,6 +110,50 @@ async def test_more_than_an_invoice_comes_to_is_blocked(home: House, acme: Tenan
     assert blocked["error"]["code"] == "amount_above_creditable"
 
 
+async def test_what_was_refunded_of_an_invoice_is_not_credited_once_more(
+    home: House, acme: Tenant, who: str
+) -> None:
+    bill = await money.invoice(home.shop, who, 120_000, paid=True)
+    payment = await money.payment_of(home.shop, bill)
+    refund = await money.refund(home, acme, payment, by=acme.controller)
+    await home.wait(acme, refund, "completed")
+    operation = await money.credit(
+        home, acme, who, 20_000, instrument="credit_note", invoice=bill, reason="duplicate"
+    )
+    blocked = await home.wait(acme, operation, "blocked")
+    assert blocked["error"]["code"] == "amount_above_creditable"
+    assert blocked["error"]["message"].endswith(
+        "Of USD 1,200.00 paid, USD 1,200.00 was refunded and USD 0.00 credited."
+    )
+    assert money.made(home.shop, "/v1/credit_notes") == []
+    assert await balance(home, who) == 0
+
+
+async def test_a_credit_note_and_a_refund_that_wait_for_approval_share_what_was_paid(
+    home: House, acme: Tenant, who: str
+) -> None:
+    bill = await money.invoice(home.shop, who, 120_000, paid=True)
+    payment = await money.payment_of(home.shop, bill)
+    credit = await money.credit(
+        home, acme, who, 60_000, instrument="credit_note", invoice=bill, reason="duplicate"
+    )
+    await home.reviewed(acme, credit)
+    refund = await money.refund(home, acme, payment, 60_001)
+    blocked = await home.wait(acme, refund, "blocked")
+    assert blocked["error"]["code"] == "amount_above_refundable"
+    refund = await money.refund(home, acme, payment, 60_000)
+    await home.reviewed(acme, refund)
+    # Meanwhile somebody gives a part of it back in Stripe itself: one of the two has no room any more.
+    elsewhere = {"invoice": bill, "amount": 10_000, "credit_amount": 10_000}
+    await home.shop.client.v1.credit_notes.create_async(elsewhere)
+    await home.decide(acme.controller, credit)
+    blocked = await home.wait(acme, credit, "blocked")
+    assert blocked["error"]["code"] == "amount_above_creditable"
+    await home.decide(acme.controller, refund)
+    await home.wait(acme, refund, "completed")
+    assert await balance(home, who) == -10_000
+
+
 async def test_splitting_a_credit_does_not_get_round_the_authority(
     home: House, acme: Tenant, who: str
 ) -> None:

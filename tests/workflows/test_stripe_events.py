@@ -18,12 +18,12 @@ from activities import seen_mirror
 from activities import stripe_events as follows
 from activities.stripe_objects import Seen
 from billing.stripe_events import StripeChanged
-from db.tables import CreditNoteRow, Customer, Invoice, Operation, PaymentRow, RefundRow, StripeEvent
+from db.tables import CreditNoteRow, Customer, Intent, Invoice, Operation, PaymentRow, RefundRow, StripeEvent
 from worker.event_care import LONG, EventCare
 from worker.queues import RUNNER
 
 from .. import money
-from ..builders import Tenant, an_operation, store
+from ..builders import Tenant, an_intent, an_operation, store
 from ..house import SECRET, House, until
 from .waiting_story import Waiting
 
@@ -197,12 +197,20 @@ async def test_a_payment_of_an_invoice_names_it(home: House, acme: Tenant) -> No
     }
 
 
+def its_intent(operation: Operation, refund: str) -> Intent:
+    """That of an operation which has made the refund."""
+    return an_intent(operation, effect="refund.create", state="done", stripe_id=refund)
+
+
 async def test_the_story_that_waits_for_a_refund_is_woken(home: House, acme: Tenant, waiters: None) -> None:
     operation = an_operation(acme, kind="refund")
     await store(home.database, operation)
     story = await waiting(home, operation)
     payment = await money.pay(home.shop, await money.customer(home.shop, acme), 1000)
-    made = await refund(home, payment, metadata={"plixo_operation": operation.id})
+    home.stand_in.webhooks(mode="hold")
+    made = await refund(home, payment)
+    await store(home.database, its_intent(operation, made.id))
+    home.stand_in.webhooks(mode="normal")
 
     async def told() -> bool:
         return bool(await story.query(Waiting.told))
@@ -227,8 +235,11 @@ async def test_a_story_that_has_ended_is_left_alone(home: House, acme: Tenant, w
 
     await until(ended, lambda: "the story has not ended")
     payment = await money.pay(home.shop, await money.customer(home.shop, acme), 1000)
+    home.stand_in.webhooks(mode="hold")
     for one in (operation, never):
-        await refund(home, payment, amount=100, metadata={"plixo_operation": one.id})
+        made = await refund(home, payment, amount=100)
+        await store(home.database, its_intent(one, made.id))
+    home.stand_in.webhooks(mode="normal")
     await home.followed()
     assert await states(home, "refund.created", "charge.refunded") == {"done"}
 
@@ -240,8 +251,11 @@ async def test_another_organizations_story_is_not_woken(home: House, acme: Tenan
     await store(home.database, operation, change)
     stories = [await waiting(home, one) for one in (operation, change)]
     payment = await money.pay(home.shop, await money.customer(home.shop, acme), 1000)
-    for named in (operation.id, change.id, "op_of_nobody"):
-        await refund(home, payment, amount=100, metadata={"plixo_operation": named})
+    home.stand_in.webhooks(mode="hold")
+    for one in (operation, change):
+        made = await refund(home, payment, amount=100, metadata={"plixo_operation": one.id})
+        await store(home.database, its_intent(one, made.id))
+    home.stand_in.webhooks(mode="normal")
     await home.followed()
     assert [await story.query(Waiting.told) for story in stories] == [0, 0]
     for story in stories:

@@ -1,16 +1,29 @@
 """What was mirrored of money, as far as it may have been given in Stripe itself."""
 
-from typing import Any
+from collections.abc import Iterable
 
 from billing.cases import GONE, CaseFound, CaseObject, Made
 from billing.money import Money
-from db.tables import BalanceTransactionRow, CreditNoteRow, RefundRow
+
+from .mirror import MoneyRow
+from .tables import BalanceTransactionRow, CreditNoteRow, RefundRow
 
 ADJUSTMENT = "adjustment"
 """The type of a balance transaction that somebody made, and not an invoice or a credit note."""
 
 
-def of_refund(row: RefundRow, new: bool) -> Made:
+def of_rows(rows: Iterable[MoneyRow]) -> list[Made]:
+    """Each that gives something, or gave it once."""
+    return [one for row in rows for one in _of_row(row)]
+
+
+def _of_row(row: MoneyRow) -> list[Made]:
+    if isinstance(row, RefundRow):
+        return [of_refund(row)]
+    return [of_credit_note(row)] if isinstance(row, CreditNoteRow) else of_transaction(row)
+
+
+def of_refund(row: RefundRow) -> Made:
     """A refund of a payment."""
     found = CaseFound(
         object_kind=CaseObject.REFUND,
@@ -22,27 +35,26 @@ def of_refund(row: RefundRow, new: bool) -> Made:
         reason=row.failure_reason or row.reason,
         status=row.status,
     )
-    return Made(row.organization_id, found, row.operation_id, new, row.status in GONE)
+    return Made(row.organization_id, found, row.claims, row.status in GONE)
 
 
-def of_credit_note(row: CreditNoteRow, note: dict[str, Any], new: bool) -> Made:
+def of_credit_note(row: CreditNoteRow) -> Made:
     """A credit note, without what the refunds gave that it names: each of them stands for itself, whichever
     of the two is seen first."""
-    refunded = sum(one["amount_refunded"] for one in note.get("refunds") or ())
     found = CaseFound(
         object_kind=CaseObject.CREDIT_NOTE,
         object=row.id,
         made_at=row.created_at,
         customer=row.customer_id,
-        amount=Money(amount_minor=max(row.amount - refunded, 0), currency=row.currency),
+        amount=Money(amount_minor=max(row.amount - row.refunded, 0), currency=row.currency),
         invoice=row.invoice_id,
-        reason=note.get("reason"),
+        reason=row.reason,
         status=row.status,
     )
-    return Made(row.organization_id, found, row.operation_id, new, row.status in GONE)
+    return Made(row.organization_id, found, row.claims, row.status in GONE)
 
 
-def of_transaction(row: BalanceTransactionRow, new: bool) -> list[Made]:
+def of_transaction(row: BalanceTransactionRow) -> list[Made]:
     """A credit on a customer's balance; what invoices and credit notes do there is theirs, and what makes
     the customer owe more gives nothing."""
     if row.type != ADJUSTMENT or row.amount >= 0:
@@ -54,4 +66,4 @@ def of_transaction(row: BalanceTransactionRow, new: bool) -> list[Made]:
         customer=row.customer_id,
         amount=Money(amount_minor=-row.amount, currency=row.currency),
     )
-    return [Made(row.organization_id, found, row.operation_id, new, gone=False)]
+    return [Made(row.organization_id, found, row.claims, gone=False)]
