@@ -112,6 +112,8 @@ async def test_it_names_every_route_that_there_is(document: dict[str, Any]) -> N
         ("GET", "/v1/mail-templates"),
         ("PUT", "/v1/mail-templates/{name}/{language}"),
         ("DELETE", "/v1/mail-templates/{name}/{language}"),
+        ("POST", "/v1/mail-templates/{name}/{language}/approve"),
+        ("GET", "/v1/mail-templates/{name}/{language}/versions"),
         ("POST", "/v1/mail-templates/{name}/preview"),
         ("GET", "/v1/banner"),
         ("GET", "/v1/incidents"),
