@@ -1,18 +1,11 @@
 """The addresses that customers open. Whether a link opens is told in one way only, the neutral page."""
 
 import logging
-import math
 import re
 import time
-from asyncio import sleep as _pause
-from collections.abc import Callable, Coroutine
 from typing import Any
-from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request
-from fastapi.routing import APIRoute
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.responses import RedirectResponse, Response
 
 from billing.incidents import Component
@@ -26,6 +19,7 @@ from ..fetching import fetch
 from ..heads import is_head
 from ..problems import ApiProblem
 from . import pages, visits
+from .serving import PageRoute, at_floor, form_of
 from .visits import COOKIE, COUNTED, TOKEN, Visit
 
 log = logging.getLogger(__name__)
@@ -34,38 +28,8 @@ PATH = "/portal"
 PAGE = re.compile(r"[A-Za-z0-9_-]{22}")
 CHANGED = "changed"
 """In the address of a page that shows again what was not paid because it had changed."""
-Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
-
-class _ForPeople(APIRoute):
-    """What stands behind the pages being away is told as a page too, and every visit is counted: by these
-    the portal is known to work."""
-
-    def get_route_handler(self) -> Handler:
-        handle = super().get_route_handler()
-
-        async def told(request: Request) -> Response:
-            context: Context = request.app.state.context
-            try:
-                answer = await handle(request)
-            except (DBAPIError, PoolTimeout, OSError) as error:
-                log.warning("the records are away: %s", type(error).__name__)
-                context.meter.fault(Component.PORTAL, "records_away")
-                return pages.unavailable(context.site, request)
-            except Exception:
-                context.meter.fault(Component.PORTAL, "internal_error")
-                raise
-            fault = getattr(request.state, "portal_fault", None)
-            if fault is not None:
-                context.meter.fault(Component.PORTAL, fault)
-            else:
-                context.meter.ok(Component.PORTAL)
-            return answer
-
-        return told
-
-
-router = APIRouter(prefix=PATH, include_in_schema=False, route_class=_ForPeople)
+router = APIRouter(prefix=PATH, include_in_schema=False, route_class=PageRoute)
 
 
 @router.get("/style.css")
@@ -98,7 +62,7 @@ async def pay(id: str, request: Request, context: InContext) -> Response:
     if not visits.is_ours(request, context.site):
         return pages.from_elsewhere(context.site, request)
     began = time.monotonic()
-    shown = dict(await _form(request)).get("shown")
+    shown = dict(await form_of(request)).get("shown")
     async with context.database.reading() as session:
         visit = await _visit(session, request, id)
         invoice = await portal_pages.invoice(session, visit.opens) if visit.opens else None
@@ -154,7 +118,7 @@ async def new_link(id: str, request: Request, context: InContext) -> Response:
         visit = await _visit(session, request, id)
     outcome = await visits.ask(context, visit, visit.link) if visit.link else visit.outcome
     context.metrics.visit(outcome)
-    await _at_floor(context, began)
+    await at_floor(context, began)
     return pages.asked(context.site, pages.language_of(request), portal_policy(context).new_link_every)
 
 
@@ -166,7 +130,7 @@ async def new_link_of_none(request: Request, context: InContext) -> Response:
         return pages.from_elsewhere(context.site, request)
     began = time.monotonic()
     context.metrics.visit(visits.UNKNOWN)
-    await _at_floor(context, began)
+    await at_floor(context, began)
     return pages.asked(context.site, pages.language_of(request), portal_policy(context).new_link_every)
 
 
@@ -190,13 +154,13 @@ async def opt_out_question(request: Request, context: InContext) -> Response:
 async def opt_out(token: str, request: Request, context: InContext) -> Response:
     """At once (RFC 8058, whose POST comes from mail programs), by the token of a link that was not ended."""
     began = time.monotonic()
-    again = ("reminders", "again") in await _form(request)
+    again = ("reminders", "again") in await form_of(request)
     browser = pages.language_of(request)
     async with context.database.reading() as session:
         visit = await visits.look(session, request, token)
     done = await visits.set_reminders(context, visit, wanted=again)
     context.metrics.visit(visit.outcome if not done else "opted_in" if again else "opted_out")
-    await _at_floor(context, began)
+    await at_floor(context, began)
     if not done:
         return pages.opt_out_dead(context.site, browser)
     return pages.opt_out(context.site, browser, "again" if again else "out")
@@ -233,7 +197,7 @@ async def _no_page(request: Request, context: Context) -> Response:
     """An address that is none: nothing is written, and no visit ends."""
     began = time.monotonic()
     context.metrics.visit(visits.UNKNOWN)
-    await _at_floor(context, began)
+    await at_floor(context, began)
     return pages.neutral(context.site, pages.language_of(request))
 
 
@@ -241,7 +205,7 @@ async def _kept_out(request: Request, context: Context, visit: Visit, began: flo
     if visit.link is not None and visit.opens is None and visits.counts(request):
         await visits.failed(context, visit, visit.link)
     context.metrics.visit(visit.outcome if visit.opens is None else visits.UNKNOWN)
-    await _at_floor(context, began)
+    await at_floor(context, began)
     return pages.neutral(context.site, pages.language_of(request))
 
 
@@ -281,22 +245,6 @@ async def _pdf(context: Context, pdf_id: str, invoice: Invoice) -> Response:
         content = await invoice_pdfs.content(session, pdf_id)
     context.metrics.visit("pdf")
     return pages.pdf(content, invoice.number or invoice.id)
-
-
-async def _form(request: Request) -> list[tuple[str, str]]:
-    """The fields of our own forms; of everything else that is sent, also as multipart, none."""
-    declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if declared != "application/x-www-form-urlencoded":
-        return []
-    return parse_qsl((await request.body()).decode("latin-1"))
-
-
-async def _at_floor(context: Context, began: float) -> None:
-    """Wait until a whole multiple of the floor: the time taken tells nothing."""
-    floor = context.site.floor
-    if floor > 0:
-        took = time.monotonic() - began
-        await _pause(math.ceil(took / floor) * floor - took)
 
 
 def _see_other(url: str) -> RedirectResponse:
