@@ -6,8 +6,8 @@ What is set aside names the invoice of whose payment it is given back.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0013"
-down_revision = "0012"
+revision = "0014"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 
