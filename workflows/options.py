@@ -81,10 +81,12 @@ FOLLOW = tuple(timedelta(seconds=seconds) for seconds in (10, 30, 60, 300, 900, 
 """How long to wait between looks at what Stripe still works on; the last one repeats."""
 
 RECORD_AT_ONCE: dict[str, Any] = {
-    "start_to_close_timeout": timedelta(seconds=5),
-    # Less than the time after which a workflow task is reported as still going on.
-    "schedule_to_close_timeout": timedelta(seconds=6),
-    "retry_policy": RetryPolicy(initial_interval=timedelta(milliseconds=250), backoff_coefficient=2.0),
+    # Together less than the time after which a workflow task is reported as still going on. By attempts: no
+    # time-out ends a local activity between two of them.
+    "start_to_close_timeout": timedelta(seconds=2),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(milliseconds=300), backoff_coefficient=2.0, maximum_attempts=3
+    ),
 }
 """Short transactions, as local activities; see `workflows.recorded`."""
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, TimeoutError
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 from . import options
 
@@ -22,8 +22,11 @@ async def recorded(activity: Callable[[Any, Asked], Awaitable[Answer]], arg: Ask
     try:
         done: Answer = await workflow.execute_local_activity_method(activity, arg, **options.RECORD_AT_ONCE)
         return done
-    except ActivityError as error:
-        if not isinstance(error.cause, TimeoutError):
+    except (ActivityError, ApplicationError) as error:
+        # A local activity's own error may come without the activity's around it.
+        cause = error if isinstance(error, ApplicationError) else error.cause
+        final = isinstance(cause, ApplicationError) and cause.non_retryable
+        if final or is_cancelled_exception(error):
             raise
     answer: Answer = await workflow.execute_activity_method(activity, arg, **options.RECORD)
     return answer

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from sqlmodel import col, select
 from temporalio.client import Client, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -16,9 +17,10 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from billing.delivery import Delivery
+from billing.operations import State
 from billing.plan_change import PlanChangeInput
 from billing.policy import Policy
-from db import approvals
+from db import approvals, operations
 from db.delivery import deliver_due
 from db.session import Database
 from db.tables import Approval, Operation, Outbox
@@ -155,7 +157,7 @@ async def test_a_workflow_that_refuses_is_quoted(
     assert [row.state for row in await rows(database, "cancel")] == ["refused"]
 
 
-async def test_a_workflow_that_has_ended_takes_nothing_more(
+async def test_what_is_said_to_a_workflow_that_was_ended_waits_until_its_operation_goes_on_or_ends(
     connected: Api, temporal: Client, acme: Tenant, database: Database, policy: Policy
 ) -> None:
     operation = await running(database, acme, policy)
@@ -164,7 +166,54 @@ async def test_a_workflow_that_has_ended_takes_nothing_more(
         await handle.signal("stop")
         await handle.result()
         answer = await connected.post(f"/v1/plan-changes/{operation.id}/cancel", acme.admin)
-    assert (answer.status_code, answer.json()["code"]) == (409, "already_ended")
+        assert (answer.status_code, answer.json()["pending"]) == (202, True)
+        await sweep(database, temporal)
+        assert [row.state for row in await rows(database, "cancel")] == ["pending"]
+        async with database.transaction() as session:
+            await operations.update_state(
+                session, operation.id, state=State.FAILED, stage="done", at=datetime.now(UTC)
+            )
+        async with database.transaction() as session:
+            await session.exec(update(Outbox).values(next_attempt_at=datetime.now(UTC)))
+        await sweep(database, temporal)
+    [row] = await rows(database, "cancel")
+    assert (row.state, (row.error or "").partition(":")[0]) == ("refused", "already_ended")
+
+
+async def test_an_update_for_a_workflow_that_temporal_has_forgotten_is_settled_after_its_age(
+    temporal: Client, database: Database
+) -> None:
+    async def send(age: timedelta) -> Delivery:
+        return await dispatch.send(
+            temporal,
+            action="update",
+            workflow_id="operation-forgotten",
+            name="cancel",
+            update_id="u1",
+            payload={},
+            within=timedelta(seconds=10),
+            age=age,
+        )
+
+    assert (await send(timedelta(hours=1))).outcome == "later", "its start may still be on its way"
+    settled = await send(timedelta(days=2))
+    assert (settled.outcome, settled.problem and settled.problem.code) == ("refused", "already_ended")
+
+
+async def test_a_start_that_temporal_will_never_take_is_settled(temporal: Client, database: Database) -> None:
+    delivery = await dispatch.send(
+        temporal,
+        action="start",
+        workflow_id="x" * 2_000,
+        name=ids.PLAN_CHANGE,
+        update_id="",
+        payload={},
+        within=timedelta(seconds=10),
+    )
+    assert (delivery.outcome, delivery.problem and delivery.problem.code) == (
+        "refused",
+        "refused_by_temporal",
+    )
 
 
 @pytest.mark.parametrize(
