@@ -224,6 +224,12 @@ class CustomerMail(SQLModel, table=True):
         Index("ix_customer_mails_invoice", "invoice_id", "decided_at"),
         Index("ix_customer_mails_run", "operation_id", "state"),
         Index(
+            "ix_customer_mails_due",
+            "due_at",
+            sqlite_where=text("state = 'due' AND dry_run = ''"),
+            postgresql_where=text("state = 'due' AND dry_run = ''"),
+        ),
+        Index(
             "ix_customer_mails_bounced",
             "settled_at",
             sqlite_where=text("state = 'bounced'"),

@@ -31,6 +31,7 @@ TEMPORAL_FLAGS = (
     *("--dynamic-config-value", "history.timerProcessorMaxPollRPS=2000"),
     # As in production (deploy/temporal/dynamicconfig.yaml): priorities need it.
     *("--dynamic-config-value", "matching.useNewMatcher=true"),
+    *("--dynamic-config-value", "matching.enableFairness=true"),
     *("--dynamic-config-value", "matching.numTaskqueueReadPartitions=1"),
     *("--dynamic-config-value", "matching.numTaskqueueWritePartitions=1"),
     *("--log-level", "warn"),

@@ -47,6 +47,7 @@ from db.tables import Outbox
 from settings.settings import Settings
 from workflows import dispatch, running
 
+from .lateness import Lateness
 from .queues import Activities, build_workers
 from .reaper import Reaper
 from .watch import Watch
@@ -105,8 +106,10 @@ def build_activities(
     incidents = Incidents(database, probes, policy.stripe.requests_per_second, lambda: gate.waiting)
     incident_mails = IncidentMails(database, mailer, known)
     alerts = Alerts(settings.alert_webhook_url, settings.public_url, web)
-    watch = Watch(database, temporal, meter, probes, known, policy.incidents, send)
-    reaper = Reaper(database, temporal, alert=alerts.say, runtime=temporal.service_client.config.runtime)
+    runtime = temporal.service_client.config.runtime
+    lateness = Lateness(database, alerts.say, runtime)
+    watch = Watch(database, temporal, meter, probes, known, policy.incidents, send, lateness=lateness)
+    reaper = Reaper(database, temporal, alert=alerts.say, runtime=runtime)
     runs = Reconciliations(database, partial(running.is_over, temporal))
 
     async def close() -> None:

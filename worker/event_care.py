@@ -47,7 +47,7 @@ class EventCare:
         found = await described(handle)
         if found is not None and not await is_broken_off(self._temporal, found):
             return
-        queue, priority = options.IN_CROWDS[ids.STRIPE_EVENT]
+        queue, priority = options.place(ids.STRIPE_EVENT, None)
         await self._temporal.start_workflow(
             ids.STRIPE_EVENT,
             event,

@@ -103,7 +103,7 @@ class Restarts:
         return await self._again(over, start.name, start.payload) if start else "nothing"
 
     async def _again(self, over: Over, name: str, payload: Mapping[str, Any]) -> Outcome:
-        queue, priority = options.IN_CROWDS.get(name, options.STORY)
+        queue, priority = options.place(name, payload.get("organization"))
         await self._temporal.start_workflow(
             name,
             payload,

@@ -22,23 +22,31 @@ from workflows import ids
 
 @dataclass(frozen=True)
 class Timed:
-    """A workflow that is started every `every`, unless its last run still goes on.
+    """A workflow that is started every `every`, unless its last run still goes on: for `longest` at most, so
+    that one that hangs does not keep the next ones from starting for good.
 
-    Starts that were missed are caught up with only within `catch_up`: unset, Temporal takes a year.
+    Starts that were missed are caught up with only within `catch_up`: unset, Temporal takes a year. `jitter`
+    is how much later than on the stroke a run may start, so that not all begin at the same moment.
     """
 
     id: str
     workflow: str
     every: timedelta
     catch_up: timedelta
+    longest: timedelta
+    jitter: timedelta
 
+
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 
 SCHEDULES: Sequence[Timed] = (
-    Timed("outbox-sweep", ids.OUTBOX_SWEEP, timedelta(seconds=5), timedelta(seconds=10)),
-    Timed("event-catch-up", ids.EVENT_CATCH_UP, timedelta(minutes=1), timedelta(minutes=1)),
-    Timed("reconcile", ids.RECONCILE, timedelta(minutes=15), timedelta(minutes=15)),
-    Timed("reminder-sweep", ids.REMINDER_SWEEP, timedelta(minutes=15), timedelta(minutes=15)),
+    Timed("outbox-sweep", ids.OUTBOX_SWEEP, 5 * SECOND, 10 * SECOND, 2 * MINUTE, SECOND),
+    Timed("event-catch-up", ids.EVENT_CATCH_UP, MINUTE, MINUTE, 15 * MINUTE, 10 * SECOND),
+    Timed("reconcile", ids.RECONCILE, 15 * MINUTE, 15 * MINUTE, 12 * HOUR, MINUTE),
+    Timed("reminder-sweep", ids.REMINDER_SWEEP, 15 * MINUTE, 15 * MINUTE, 2 * HOUR, MINUTE),
 )
+"""After a run that was cut off the next one goes on: with what is due of the outbox and of reminders, with
+events since the last whole check; a reconciliation begins anew."""
 
 
 async def ensure(client: Client, schedules: Sequence[Timed] = SCHEDULES) -> None:
@@ -61,7 +69,9 @@ def _keeping_state(schedule: Schedule):  # type: ignore[no-untyped-def]
 
 def _schedule(timed: Timed) -> Schedule:
     return Schedule(
-        action=ScheduleActionStartWorkflow(timed.workflow, id=timed.id, task_queue=ids.MAIN_QUEUE),
-        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timed.every)]),
+        action=ScheduleActionStartWorkflow(
+            timed.workflow, id=timed.id, task_queue=ids.MAIN_QUEUE, execution_timeout=timed.longest
+        ),
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timed.every)], jitter=timed.jitter),
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timed.catch_up),
     )

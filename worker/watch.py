@@ -31,6 +31,7 @@ from workflows import ids
 
 from .event_care import EventCare
 from .incident_care import IncidentCare
+from .lateness import Lateness
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ class Watch:
         policy: IncidentPolicy,
         send: Callable[[Outbox], Awaitable[Delivery]],
         clock: Clock = utc_now,
+        lateness: Lateness | None = None,
     ) -> None:
         self._database, self._temporal, self._meter = database, temporal, meter
         self._probes, self._known, self._policy = probes, known, policy
@@ -73,6 +75,7 @@ class Watch:
         self._portal_answered = False
         self._care = IncidentCare(database, temporal, policy)
         self._events = EventCare(database, temporal)
+        self._lateness = lateness or Lateness(database, clock=clock)
         self._opened_at: datetime | None = None
         """When this process last began, or looked after, the database's incident that it still sees."""
 
@@ -103,7 +106,8 @@ class Watch:
             await health_counts.prune(session, self._clock())
 
     async def tend(self) -> None:
-        """Every open incident, and every event, has a workflow that goes on."""
+        """Every open incident, and every event, has a workflow that goes on; what is late is told."""
+        await self._lateness.look()
         await self._care.tend(self._clock())
         await self._events.tend(self._clock())
 

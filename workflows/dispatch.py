@@ -51,7 +51,7 @@ async def send(
     """
     try:
         if action == "start":
-            queue, priority = options.IN_CROWDS.get(name, options.STORY)
+            queue, priority = options.place(name, payload.get("organization"))
             await client.start_workflow(
                 name,
                 payload,

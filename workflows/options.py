@@ -4,6 +4,7 @@ Units are those of `timedelta`. A heartbeat timeout makes the work of a killed w
 seconds; beating is the worker's business (an interceptor), not the activity's.
 """
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -28,6 +29,15 @@ STORY = (ids.MAIN_QUEUE, PEOPLE)
 """Where what is started runs, and how urgent it is."""
 IN_CROWDS = {ids.STRIPE_EVENT: (ids.EVENTS_QUEUE, EVENTS), ids.PERSON_MAIL: (ids.MAILS_QUEUE, PEOPLE)}
 """Likewise, of what is often started hundreds at once: no story and no other crowd waits behind it."""
+
+
+def place(workflow: str, organization: str | None) -> tuple[str, Priority]:
+    """Where a workflow is started, how urgent it is, and in whose turn: of what is alike in urgency each
+    organization gets its share, however much one of them has asked for. What it starts inherits the turn.
+    """
+    queue, priority = IN_CROWDS.get(workflow, STORY)
+    return queue, replace(priority, fairness_key=organization) if organization else priority
+
 
 PATIENT = RetryPolicy(
     initial_interval=timedelta(milliseconds=500),

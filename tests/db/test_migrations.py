@@ -19,7 +19,7 @@ from db.session import Database, sqlite_engine
 from tests.builders import a_decision, a_notice, an_approval, an_operation, store, tenant
 from tests.databases import PostgresDatabases, SqliteDatabases
 
-NEWEST = "0013"
+NEWEST = "0015"
 NOTICE_COLUMNS = (
     "organization_id, operation_id, kind, subject, state, deadline, workflow_id, created_at, "
     "acknowledged_at, acknowledged_by"
