@@ -7,6 +7,7 @@ own `error.code` and the HTTP status decide.
 """
 
 import random
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -14,6 +15,7 @@ from typing import Literal
 import stripe
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from billing.holds import UNPERMITTED as UNPERMITTED
 from billing.operations import Problem
 from db import session as records
 
@@ -69,9 +71,17 @@ def translate(error: stripe.StripeError) -> Failure:
     if status == 429:
         wait = wait or _spread(BUSY_OBJECT if code == "lock_timeout" else RATE_LIMITED)
         return _failure(error, "later", code or LIMITED, retry_after=wait)
-    if status in (401, 403):
-        # The key is wrong or lacks a permission: nothing is wrong with the request, and an operator mends it.
+    # Nothing is wrong with the request, and an operator mends it: the key is wrong, or lacks a permission.
+    if status == 401:
         return _failure(error, "later", CREDENTIALS, retry_after=_spread(BAD_CREDENTIALS))
+    if status == 403:
+        lacks = permission_in(error) or "a permission"
+        message = (
+            f"Plixo's key at Stripe lacks {lacks}. Somebody who runs Plixo has to grant it in Stripe's "
+            "Dashboard; then this goes on by itself."
+        )
+        problem = Problem(code=UNPERMITTED, message=message)
+        return Failure("later", problem, retry_after=_spread(BAD_CREDENTIALS), request_id=error.request_id)
     declined = status == 402
     return _failure(error, "refusal", code or ("card_declined" if declined else "stripe_refused"), declined)
 
@@ -82,6 +92,12 @@ def concerns_everybody(error: Exception) -> bool:
     if isinstance(error, stripe.StripeError):
         return translate(error).verdict != "refusal"
     return records.concerns_everybody(error)
+
+
+def permission_in(error: stripe.StripeError) -> str | None:
+    """The permission that Stripe says would be needed, by its own name; only to be shown."""
+    found = re.search(r"\brak_[a-z_]+\b", error.user_message or "")
+    return found[0] if found else None
 
 
 def _failure(

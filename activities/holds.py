@@ -1,20 +1,30 @@
 """Stories that stop while a component is degraded, and go on: one transaction each, which may be repeated."""
 
+from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
-from billing.holds import HoldQuery, HoldStory, ResumeStory, StoryHeld, hold_id
+from billing.holds import UNPERMITTED, HoldQuery, HoldStory, ResumeStory, StoryHeld, UnpermittedStory, hold_id
 from billing.messages import Progress
-from billing.operations import State
+from billing.operations import Problem, State
 from db import holds, incidents, operations, stripe_budgets
 from db.session import Database
 from db.tables import Hold
 
 from .records import write
 
+PERMISSION = "stripe_permission"
+"""In a hold, instead of a component: no incident's end releases it."""
+
 
 class Holds:
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    @activity.defn
+    async def hold_unpermitted(self, story: UnpermittedStory) -> None:
+        """Notes that the story waits for a permission at Stripe, and which."""
+        async with self._database.transaction() as session:
+            await self._hold(session, story, f"held: {story.problem.message}", story.problem)
 
     @activity.defn
     async def hold(self, story: HoldStory) -> StoryHeld:
@@ -25,38 +35,46 @@ class Holds:
         async with self._database.transaction() as session:
             if not await stripe_budgets.holds_up(session, story.workflow):
                 return StoryHeld(waiting=False)
-            await operations.lock(session, story.operation)
-            operation = await operations.get_any(session, story.operation)
-            if operation is None:
-                raise LookupError(f"no operation {story.operation}")
-            others = await holds.of_operation(session, story.operation)
-            # One that is held already is to become what it was before the first of its holds.
-            former = others[0].state if operation.state == State.HELD and others else operation.state
-            id_ = hold_id(story.workflow, story.number)
-            await holds.open_again(
-                session,
-                Hold(
-                    id=id_,
-                    operation_id=story.operation,
-                    organization_id=story.organization,
-                    workflow_id=story.workflow,
-                    component=story.component.value,
-                    state=former,
-                    held_at=story.at,
-                ),
-            )
-            await write(
-                session,
-                Progress(
-                    operation=story.operation,
-                    key=f"held:{id_}",
-                    event="held: Stripe is degraded, and nothing is sent until it has recovered",
-                    at=story.at,
-                    state=State.HELD,
-                    stage=operation.stage,
-                ),
+            await self._hold(
+                session, story, "held: Stripe is degraded, and nothing is sent until it has recovered"
             )
         return StoryHeld(waiting=True)
+
+    async def _hold(
+        self, session: AsyncSession, story: HoldStory, event: str, problem: Problem | None = None
+    ) -> None:
+        await operations.lock(session, story.operation)
+        operation = await operations.get_any(session, story.operation)
+        if operation is None:
+            raise LookupError(f"no operation {story.operation}")
+        others = await holds.of_operation(session, story.operation)
+        # One that is held already is to become what it was before the first of its holds.
+        former = others[0].state if operation.state == State.HELD and others else operation.state
+        id_ = hold_id(story.workflow, story.number)
+        await holds.open_again(
+            session,
+            Hold(
+                id=id_,
+                operation_id=story.operation,
+                organization_id=story.organization,
+                workflow_id=story.workflow,
+                component=PERMISSION if problem else story.component.value,
+                state=former,
+                held_at=story.at,
+            ),
+        )
+        await write(
+            session,
+            Progress(
+                operation=story.operation,
+                key=f"held:{id_}",
+                event=event,
+                at=story.at,
+                state=State.HELD,
+                stage=operation.stage,
+                error=problem,
+            ),
+        )
 
     @activity.defn
     async def still_held(self, query: HoldQuery) -> bool:
@@ -89,6 +107,7 @@ class Holds:
             if hold is None or operation is None:
                 raise LookupError(f"no hold {id_} of {story.operation}")
             await holds.resumed(session, [id_], story.at)
+            permitted = hold.component == PERMISSION
             held = operation.state == State.HELD and not await holds.of_operation(session, story.operation)
             former = State(hold.state) if held else None
             await write(
@@ -96,7 +115,7 @@ class Holds:
                 Progress(
                     operation=story.operation,
                     key=f"resumed:{id_}",
-                    event="resumed: Stripe works again",
+                    event="resumed: the permission is there" if permitted else "resumed: Stripe works again",
                     at=story.at,
                     state=former,
                     stage=operation.stage,
@@ -104,3 +123,5 @@ class Holds:
                     stays_open=former is not None and former.final,
                 ),
             )
+            if former is not None and (operation.error or {}).get("code") == UNPERMITTED:
+                await operations.clear_error(session, story.operation)

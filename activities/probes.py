@@ -12,7 +12,7 @@ import stripe
 from billing.incidents import Component
 from db.session import AWAY, Database
 
-from .failures import translate
+from .failures import UNPERMITTED, translate
 from .smtp import MailLater, SmtpPool
 from .stripe_requests import probing
 
@@ -48,8 +48,9 @@ def standard(
                 await stripe_api.v1.customers.list_async({"limit": 1})
         except stripe.StripeError as error:
             failure = translate(error)
-            # A refusal is an answer: Stripe works.
-            return None if failure.verdict == "refusal" else failure.problem.code
+            # A refusal is an answer: Stripe works. So is a permission that the key lacks.
+            answered = failure.verdict == "refusal" or failure.problem.code == UNPERMITTED
+            return None if answered else failure.problem.code
         return None
 
     async def ask_portal() -> str | None:

@@ -73,6 +73,6 @@ def _fault(status: int, headers: Mapping[str, str]) -> str | None:
     answer as it should be, such as a definite no or a lock on one object."""
     if status == 429 and headers.get(REASON, "") in OF_THE_ACCOUNT | OF_AN_ENDPOINT:
         return LIMITED
-    if status in (401, 403):
+    if status == 401:  # a permission that is missing (403) stops only what needs it
         return CREDENTIALS
     return UNREACHABLE if status >= 500 else None

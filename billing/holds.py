@@ -3,10 +3,13 @@
 from pydantic import AwareDatetime
 
 from .incidents import Component
-from .operations import Message
+from .operations import Message, Problem
 
 HELD = "held"
 """The type of the error by which an activity says that its component is degraded: nothing was sent."""
+
+UNPERMITTED = "stripe_permission_missing"
+"""The type of the error by which an activity says that our key at Stripe lacks a permission."""
 
 RELEASED = "released"
 """The signal to a story that is held: it may go on."""
@@ -27,6 +30,12 @@ class HoldStory(Message):
     number: int
     """Counts the holds of this story."""
     at: AwareDatetime
+
+
+class UnpermittedStory(HoldStory):
+    """The story can't go on before somebody who runs Plixo has granted a permission."""
+
+    problem: Problem
 
 
 class StoryHeld(Message):

@@ -215,3 +215,13 @@ async def update_state(
     if operation is None:
         raise LookupError(f"no operation {operation_id}")
     return operation
+
+
+async def clear_error(session: AsyncSession, operation_id: str) -> None:
+    """What was wrong with it is not any more."""
+    await session.exec(
+        update(Operation)
+        .where(col(Operation.id) == operation_id)
+        .values(error=None)
+        .execution_options(synchronize_session=False)
+    )

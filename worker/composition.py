@@ -1,5 +1,6 @@
 """The composition root: every activity class gets its collaborators here, and nowhere else."""
 
+import asyncio
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
@@ -10,6 +11,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.runtime import Runtime
 
+from activities import stripe_permissions
 from activities.alerts import Alerts
 from activities.approvals import Approvals
 from activities.case_records import CaseRecords
@@ -159,6 +161,7 @@ def build_activities(
             reminders.run_summary,
             events.settle_event,
             holds.hold,
+            holds.hold_unpermitted,
             holds.still_held,
             holds.resume,
             events.events_known,
@@ -244,4 +247,6 @@ async def hosted(
     stack.push_async_callback(activities.close)
     for worker in build_workers(temporal, activities, policy):
         await stack.enter_async_context(worker)
+    asking = asyncio.create_task(stripe_permissions.tell_missing(stripe_api))
+    stack.callback(asking.cancel)
     return database, activities.watch, activities.reaper

@@ -11,7 +11,7 @@ from typing import Any
 from temporalio.common import Priority, RetryPolicy
 from temporalio.workflow import ActivityCancellationType
 
-from billing.holds import HELD
+from billing.holds import HELD, UNPERMITTED
 
 from . import ids
 
@@ -49,9 +49,12 @@ UNLESS_HELD = RetryPolicy(
     initial_interval=PATIENT.initial_interval,
     backoff_coefficient=PATIENT.backoff_coefficient,
     maximum_interval=PATIENT.maximum_interval,
-    non_retryable_error_types=[HELD],
+    non_retryable_error_types=[HELD, UNPERMITTED],
 )
 """Of stories that can be held: they wait for a release and don't ask again and again."""
+
+PERMISSION_LOOKS = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 15))
+"""How long a story that lacks a permission at Stripe waits before it tries again; the last one repeats."""
 
 HOLD_LOOKS = tuple(timedelta(minutes=minutes) for minutes in (5, 15, 30, 60))
 """How long a held story waits between looks at whether its hold still stands; the last one repeats. It is

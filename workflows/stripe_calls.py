@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import timedelta
 from itertools import chain, repeat
 from typing import Any, TypeVar
 
@@ -10,8 +12,19 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.holds import Holds
-    from billing.holds import HELD, RELEASED, HoldQuery, HoldStory, Released, ResumeStory, hold_id
+    from billing.holds import (
+        HELD,
+        RELEASED,
+        UNPERMITTED,
+        HoldQuery,
+        HoldStory,
+        Released,
+        ResumeStory,
+        UnpermittedStory,
+        hold_id,
+    )
     from billing.incidents import Component
+    from billing.operations import Problem
 
 from . import options
 from .recorded import recorded
@@ -54,13 +67,24 @@ class StripeCalls:
         arg: Asked,
         how: dict[str, Any],
     ) -> Answer:
+        unpermitted: int | None = None
+        looks = chain(options.PERMISSION_LOOKS, repeat(options.PERMISSION_LOOKS[-1]))
         while True:
             try:
-                return await running
+                answer = await running
             except ActivityError as error:
-                if not (isinstance(error.cause, ApplicationError) and error.cause.type == HELD):
+                cause = error.cause
+                if not (isinstance(cause, ApplicationError) and cause.type in (HELD, UNPERMITTED)):
+                    await self._permitted(unpermitted)
                     raise
-            await self._until_released(holds)
+            else:
+                await self._permitted(unpermitted)
+                return answer
+            if cause.type == HELD:
+                await self._until_released(holds)
+            else:
+                unpermitted = unpermitted or await self._hold_unpermitted(cause.message)
+                await self._until_permitted(unpermitted, next(looks))
             holds, running = self._holds, self._start(activity, arg, how)
 
     def _start(
@@ -79,6 +103,41 @@ class StripeCalls:
     def _release(self, released: Released) -> None:
         self._released.add(released.hold)
 
+    async def _hold_unpermitted(self, message: str) -> int:
+        """Our key lacks a permission: the operation says so and tries again until somebody grants it."""
+        self._holds += 1
+        number = self._holds
+        problem = Problem(code=UNPERMITTED, message=message)
+        story = UnpermittedStory(**self._story(number).model_dump(), problem=problem)
+        await recorded(Holds.hold_unpermitted, story)
+        return number
+
+    async def _until_permitted(self, number: int, wait: timedelta) -> None:
+        """Until it is worth another try, or an operator says so."""
+        released = hold_id(workflow.info().workflow_id, number)
+        with suppress(TimeoutError):
+            await workflow.wait_condition(lambda: released in self._released, timeout=wait)
+        self._released.discard(released)
+
+    async def _permitted(self, number: int | None) -> None:
+        if number is not None:
+            await self._resume(number)
+
+    async def _resume(self, number: int) -> None:
+        id_ = workflow.info().workflow_id
+        resume = ResumeStory(operation=self._operation, workflow=id_, number=number, at=workflow.now())
+        await recorded(Holds.resume, resume)
+
+    def _story(self, number: int) -> HoldStory:
+        return HoldStory(
+            organization=self._organization,
+            operation=self._operation,
+            workflow=workflow.info().workflow_id,
+            component=Component.STRIPE,
+            number=number,
+            at=workflow.now(),
+        )
+
     async def _until_released(self, holds: int) -> None:
         """`holds` there had been when the call was made: another of the same moment may have waited."""
         async with self._one_hold:
@@ -86,21 +145,10 @@ class StripeCalls:
                 return
             self._holds += 1
             number, id_ = self._holds, workflow.info().workflow_id
-            story = HoldStory(
-                organization=self._organization,
-                operation=self._operation,
-                workflow=id_,
-                component=Component.STRIPE,
-                number=number,
-                at=workflow.now(),
-            )
-            held = await recorded(Holds.hold, story)
+            held = await recorded(Holds.hold, self._story(number))
             if held.waiting:
                 await self._until_over(HoldQuery(hold=hold_id(id_, number), workflow=id_))
-                resume = ResumeStory(
-                    operation=self._operation, workflow=id_, number=number, at=workflow.now()
-                )
-                await recorded(Holds.resume, resume)
+                await self._resume(number)
             self._resumed_at = workflow.now().timestamp()
 
     async def _until_over(self, query: HoldQuery) -> None:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote
 
-from . import control, hosted, resources  # noqa: F401  (declares the routes)
+from . import control, hosted, resources, restricted_keys  # noqa: F401  (declares the routes)
 from .dispatch import Answer, Request, serve_request
 from .engine import Engine
 from .errors import StripeError, invalid
@@ -61,16 +61,25 @@ class App:
             encoded=(body or b"") if method == "POST" else scope["query_string"],
             idempotency_key=headers.get(b"idempotency-key") if method == "POST" else None,
         )
-        refused = self._refused(headers, version, body)
+        refused = self._refused(headers, version, body, method, request.segments)
         answer = await serve_request(self.engine, request, refused)
         if answer is not None:
             answer.headers.append((b"stripe-version", version.encode("latin-1")))
         return answer
 
-    def _refused(self, headers: dict[bytes, str], version: str, body: bytes | None) -> StripeError | None:
-        """Why the request isn't let in: its key, its version or its size."""
+    def _refused(
+        self,
+        headers: dict[bytes, str],
+        version: str,
+        body: bytes | None,
+        method: str,
+        segments: tuple[str, ...],
+    ) -> StripeError | None:
+        """Why the request isn't let in: its key, what that may do, its version or its size."""
         try:
-            authenticate(headers.get(b"authorization"), self.engine.api_keys)
+            key = authenticate(headers.get(b"authorization"), self.engine.api_keys)
+            if (granted := self.engine.permissions.get(key)) is not None:
+                restricted_keys.check(key, granted, method, segments)
         except StripeError as error:
             return error
         if version != API_VERSION:
@@ -91,8 +100,11 @@ class App:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-def authenticate(authorization: str | None, configured: frozenset[str]) -> None:
-    """Let in test-mode keys and the configured ones, as Bearer or Basic user; raises 401 without a code."""
+def authenticate(authorization: str | None, configured: frozenset[str]) -> str:
+    """Let in test-mode keys and the configured ones, as Bearer or Basic user; raises 401 without a code.
+
+    Gives the key.
+    """
     scheme, _, key = (authorization or "").partition(" ")
     key = key.strip()
     if scheme.lower() == "basic":
@@ -111,6 +123,7 @@ def authenticate(authorization: str | None, configured: frozenset[str]) -> None:
     ):
         shown = f"{key[:8]}{'*' * 4}{key[-4:]}" if len(key) > 16 else "*" * len(key)
         raise StripeError(401, "invalid_request_error", f"Invalid API Key provided: {shown}", saved=False)
+    return key
 
 
 async def _body(receive: Receive) -> bytes | None:

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import from_json, to_json
 
+from . import restricted_keys
 from .dispatch import JSON, Answer
 from .engine import Engine
 from .faults import FaultRequest
@@ -59,6 +60,13 @@ class PortalRequest(_Body):
     """Whether portal sessions that name no configuration are refused; see portal_sessions.py."""
 
     needs_configuration: bool
+
+
+class KeyRequest(_Body):
+    """What a restricted key may do, such as `customer_read`; null: everything."""
+
+    key: str
+    permissions: list[str] | None
 
 
 async def answer(engine: Engine, method: str, path: str, query: bytes, body: bytes) -> Answer:
@@ -170,6 +178,23 @@ def _set_portal(engine: Engine, given: Any, query: Query) -> Any:
     return _portal(engine, given, query)
 
 
+def _keys(engine: Engine, given: Any, query: Query) -> Any:
+    return {key: sorted(granted) for key, granted in engine.permissions.items()}
+
+
+def _set_keys(engine: Engine, given: Any, query: Query) -> Any:
+    asked = KeyRequest.model_validate(given)
+    if asked.permissions is None:
+        engine.permissions.pop(asked.key, None)
+        return _keys(engine, given, query)
+    if unknown := sorted(set(asked.permissions) - set(restricted_keys.names())):
+        raise ValueError(
+            f"no such permissions: {', '.join(unknown)}; there are {', '.join(restricted_keys.names())}"
+        )
+    engine.permissions[asked.key] = frozenset(asked.permissions)
+    return _keys(engine, given, query)
+
+
 def _reset(engine: Engine, given: Any, query: Query) -> Any:
     engine.reset()
     return {"status": "empty"}
@@ -190,6 +215,8 @@ _ENDPOINTS: dict[tuple[str, str], Callable[[Engine, Any, Query], Any]] = {
     ("POST", "limits"): _set_limits,
     ("GET", "portal"): _portal,
     ("POST", "portal"): _set_portal,
+    ("GET", "keys"): _keys,
+    ("POST", "keys"): _set_keys,
     ("POST", "reset"): _reset,
 }
 

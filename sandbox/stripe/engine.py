@@ -56,6 +56,8 @@ class Engine:
     ) -> None:
         self.check = check
         self.api_keys = api_keys
+        self.permissions: dict[str, frozenset[str]] = {}
+        """Of restricted keys, by the key."""
         self.account = Account()
         self.store = Store(strict=check)
         self.clock = Clock()

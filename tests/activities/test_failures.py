@@ -102,11 +102,18 @@ async def test_a_wrong_key_waits_for_an_operator_to_mend_it(shop: Shop) -> None:
     check_spread(failure.retry_after, 30)
 
 
-def test_a_key_without_the_permission_waits_for_an_operator_too() -> None:
-    # The stand-in's keys may do everything.
-    failure = translate(stripe.PermissionError("This key may not do that.", http_status=403))
+async def test_a_key_without_the_permission_waits_for_an_operator_and_names_it(shop: Shop) -> None:
+    key = "rk_test_failures"
+    shop.stand_in.control("keys", {"key": key, "permissions": ["customer_read"]})
+    failure = await failure_of(stripe_client(key, shop.stand_in.url))
+    shop.stand_in.control("keys", {"key": key, "permissions": None})
 
-    assert (failure.verdict, failure.problem.code) == ("later", "stripe_credentials")
+    assert (failure.verdict, failure.problem.code) == ("later", "stripe_permission_missing")
+    assert failure.problem.message == (
+        "Plixo's key at Stripe lacks rak_customer_write. Somebody who runs Plixo has to grant it in Stripe's "
+        "Dashboard; then this goes on by itself."
+    )
+    assert failure.retry_after is not None
 
 
 # --- Unknown: perhaps executed ----------------------------------------------------------------------------

@@ -286,3 +286,35 @@ async def test_a_note_for_an_ended_operation_waits_too_and_leaves_it_as_it_ended
 
     await until(noted, lambda: "the note does not arrive", home.patience)
     assert (await home.get(acme.auditor, f"/v1/operations/{operation}"))["state"] == "completed"
+
+
+@ON_SQLITE
+async def test_what_a_permission_is_missing_for_says_so_and_goes_on_by_itself_when_it_is_granted(
+    home: House, acme: Tenant
+) -> None:
+    payment = await money.pay(home.shop, await money.customer(home.shop, acme), 10_000)
+    key = "sk_test_plixo"
+    allowed = [f"{one}_write" for one in ("customer", "subscription", "invoice", "payment_intent", "plan")]
+    home.stand_in.control("keys", {"key": key, "permissions": [*allowed, "charge_read", "credit_note_write"]})
+    operation = await money.refund(home, acme, payment, 4_000)
+    held = await home.wait(acme, operation, "held")
+    assert held["error"] == {
+        "code": "stripe_permission_missing",
+        "message": "Plixo's key at Stripe lacks rak_charge_write. Somebody who runs Plixo has to grant it in "
+        "Stripe's Dashboard; then this goes on by itself.",
+    }
+    assert await waiting(home.database) == [], "no incident's end releases it"
+    async with home.database.reading() as session:
+        assert (await stripe_budgets.read(session)).held_since is None, "everything else goes on"
+    credit = await money.credit(home, acme, await money.customer(home.shop, acme), 1_000)
+    await home.wait(acme, credit, "completed")
+    home.stand_in.control("keys", {"key": key, "permissions": None})
+    await home.skip(minutes=2)
+    done = await home.wait(acme, operation, "completed")
+    assert (done["error"], done["result"]["status"]) == (None, "succeeded")
+    assert len(money.refunds(home.shop)) == 1
+    events = await home.events(acme, operation)
+    assert [event for event in events if event.startswith(("held", "resumed"))] == [
+        f"held: {held['error']['message']}",
+        "resumed: the permission is there",
+    ]
