@@ -12,6 +12,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from billing.policy import Policy
+from db import migrate
 from db.session import Database
 from settings import process
 from settings.serving import served
@@ -74,6 +75,7 @@ async def serve(settings: Settings, policy: Policy, database: Database) -> None:
             delegations_per_person=settings.delegations_per_person,
         ),
     )
+    migrate.known_revisions()  # or the first /readyz would spend its patience on loading them
     process.settle()
     try:
         async with AsyncExitStack() as stack:

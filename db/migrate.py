@@ -61,24 +61,24 @@ async def complaint(database: Database) -> str | None:
     Raises what `db.session.AWAY` lists when the database can't be reached.
     """
     revision = await database.read(_revision)
-    if revision == _revisions()[0]:
+    if revision == known_revisions()[0]:
         return None
-    if revision is not None and revision not in _revisions():
+    if revision is not None and revision not in known_revisions():
         return _newer(revision)
     there = "has no tables yet" if revision is None else f"is at revision {revision}"
-    return f"The database {there}, and this release needs {_revisions()[0]}: run `{COMMAND}`."
+    return f"The database {there}, and this release needs {known_revisions()[0]}: run `{COMMAND}`."
 
 
 def _newer(revision: str) -> str:
     return (
         f"The database is at revision {revision}, which a newer release has made; this one knows "
-        f"{_revisions()[0]} at most. Start the newer release, whose `{COMMAND}` keeps it up to date."
+        f"{known_revisions()[0]} at most. Start the newer release, whose `{COMMAND}` keeps it up to date."
     )
 
 
 @cache
-def _revisions() -> tuple[str, ...]:
-    """Every revision that this release knows, the newest first."""
+def known_revisions() -> tuple[str, ...]:
+    """Every revision that this release knows, the newest first. Loads them all at the first call."""
     scripts = ScriptDirectory(str(MIGRATIONS).replace("%", "%%"))
     return tuple(script.revision for script in scripts.walk_revisions())
 
@@ -99,6 +99,6 @@ def config(connection: Connection) -> Config:
 
 def _to_head(connection: Connection) -> None:
     revision = _revision(connection)
-    if revision is not None and revision not in _revisions():
+    if revision is not None and revision not in known_revisions():
         raise NewerDatabase(_newer(revision))
     command.upgrade(config(connection), "head")
