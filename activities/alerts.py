@@ -22,7 +22,7 @@ class Alerts:
 
     def __init__(self, url: str | None, public_url: str, web: httpx.AsyncClient) -> None:
         self._url = url
-        self._api = f"{public_url.rstrip('/')}/v1"
+        self._console = f"{public_url.rstrip('/')}/console"
         self._web = web
 
     @activity.defn
@@ -65,7 +65,7 @@ class Alerts:
         since = f"{alert.since:%Y-%m-%d %H:%M} UTC"
         lines = [f"Plixo: {headline(alert.component, state, alert.cause)} (since {since})"]
         lines += [f"• {words}" for words in dict.fromkeys(affected(alert.component, state).values())]
-        lines.append(f"Runbook: {self._api}/incidents/{alert.incident}")
+        lines.append(f"What to do: {self._console}/incidents/{alert.incident}")
         return "\n".join(lines)
 
 

@@ -203,20 +203,22 @@ async def _acquit(session: AsyncSession, at: datetime) -> None:
 async def _tell_admins(session: AsyncSession, outcome: Outcome, at: datetime) -> None:
     """That a customer can't be reached; by name and without the address, which is no one else's business."""
     mail, post = outcome.taken.mail, outcome.taken.post
-    code = f"SMTP {outcome.code}" if outcome.code else "it is no mail address"
+    code = (
+        f"the mail server refuses the address ({outcome.code})" if outcome.code else "it is no mail address"
+    )
     if outcome.unfit:
         code = (
             "the part before the @ has letters that our mail server can't send to (it lacks SMTPUTF8). "
             "Nothing is held against the address, and the next mail is tried again"
         )
-    whom = f"{post.recipient} ({mail.customer_id})" if post.recipient else mail.customer_id
+    whom = post.recipient or "A customer without a name"
     request = MailRequest(
         organization=mail.organization_id,
         operation=mail.operation_id or "",
         key=mail.id,
         template="customer_mail_bounced",
         roles=(Role.BILLING_ADMIN,),
-        context={"why": f"Customer {whom}, invoice {mail.invoice_id}: {code}."},
+        context={"why": f"{whom}: {code}."},
     )
     await outbox.enqueue(
         session,

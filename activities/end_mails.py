@@ -31,6 +31,9 @@ ENDED = {
 }
 """What whoever asked for it gets; other operations nobody waits for in person."""
 
+UNSOLVED = (Kind.CASE, Kind.PORTAL_ACCESS)
+"""What people are told of by their role, and solve: where it ends by itself they have to know."""
+
 WHY = {
     State.REJECTED: "It was rejected.",
     State.CANCELLED: "It was cancelled.",
@@ -91,7 +94,7 @@ async def tell_ended(session: AsyncSession, operation: Operation, progress: Prog
             session, operation, progress, "finance", "notice_over", finance, context | of_notice
         )
         heard |= finance
-    if kind not in ENDED and operation.state != State.COMPLETED:
+    if kind in UNSOLVED and operation.state != State.COMPLETED:
         others = people.get(operation.id, set()) - heard
         await _mail_operation(session, operation, progress, "others", "operation_over", others, context)
 

@@ -10,6 +10,7 @@ from db import holds, incidents, operations, stripe_budgets
 from db.session import Database
 from db.tables import Hold
 
+from .hold_mails import tell_resumed
 from .records import write
 
 PERMISSION = "stripe_permission"
@@ -125,3 +126,5 @@ class Holds:
             )
             if former is not None and (operation.error or {}).get("code") == UNPERMITTED:
                 await operations.clear_error(session, story.operation)
+            if held:
+                await tell_resumed(session, hold, story.at)

@@ -19,9 +19,13 @@ from db.tables import Organization, Person
 from .mail import Mailer
 from .mail_records import Mailing
 
+TOLD = frozenset({Role.CONTROLLER.value, Role.FINANCE.value})
+"""They hear of the beginning of an incident and of its end."""
+
 
 class ControllersKnown:
-    """The controllers of all organizations, as this process has last read them: for when it can't."""
+    """The controllers and Finance of all organizations, as this process has last read them: for when it
+    can't."""
 
     def __init__(self) -> None:
         self.mailings: dict[str, Mailing] = {}
@@ -36,7 +40,7 @@ class ControllersKnown:
                 .where(col(Person.active).is_(True))
                 .order_by(col(Person.organization_id), col(Person.id))
             )
-            rows = [(person, of) for person, of in found if Role.CONTROLLER.value in person.roles]
+            rows = [(person, of) for person, of in found if not TOLD.isdisjoint(person.roles)]
         mailings: dict[str, Mailing] = {}
         for person, of in rows:
             known = mailings.get(of.id) or Mailing(of.name, of.zone, {}, (), frozenset())
@@ -71,7 +75,7 @@ class IncidentMails:
 
     @activity.defn
     async def mail_from_memory(self, mail: IncidentMail) -> int:
-        """Mails the controllers whom this process knows, without the records; says to how many it sent.
+        """Mails those whom this process knows, without the records; says to how many it sent.
 
         Raises ApplicationError, to be tried again, when the mail server is away too: after the others.
         """
@@ -102,6 +106,6 @@ def _request(mail: IncidentMail, organization: str) -> MailRequest:
         operation="",
         key=f"{mail.incident}:{mail.key}",
         template=mail.template,
-        roles=(mail.role,),
+        roles=mail.roles,
         context=mail.context | own,
     )

@@ -23,6 +23,7 @@ from billing.incidents import Component
 from db import health_counts, holds, incidents, stripe_budgets
 from db.session import AWAY, Database
 
+from .hold_mails import tell_held
 from .probes import Probes
 
 RECORDS_WITHIN = 5.0
@@ -68,6 +69,7 @@ class Incidents:
         try:
             async with asyncio.timeout(RECORDS_WITHIN), self._database.transaction() as session:
                 await incidents.keep(session, kept)
+                await tell_held(session, kept.component, kept.at)
                 since = kept.at - looks_back(look.policy)
                 return await health_counts.since(session, kept.component.value, since)
         except AWAY:

@@ -76,7 +76,7 @@ class Mailer:
         """
         facts = Facts.model_validate(request.context)
         async with self._database.reading() as session:
-            mailing = await mail_records.find(session, request, facts.people, facts.customer)
+            mailing = await mail_records.find(session, request, facts)
         if mailing is None or not await self._is_due(request, mailing):
             return MailsSent(sent=0, skipped=0)
         return await self.send_to(request, mailing)
@@ -131,7 +131,9 @@ class Mailer:
     ) -> bool:
         """Whether the mail server took it, which `taken` then has; False is its final refusal."""
         acting = bool(request.roles) and set(request.roles).isdisjoint(person.roles)
-        text = self._texts.render(request, facts, mailing, person.name, acting=acting)
+        text = self._texts.render(
+            request, facts, mailing, person.name, acting=acting, zone=person.zone or mailing.zone
+        )
         try:
             await self._smtp.send(self._compose(request, text, person, message_id))
         except (MailRefused, MailNeedsUtf8) as refusal:

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BeforeValidator
 
 from billing.errors import MENDS
 from billing.operations import Problem, State
-from billing.subject_changes import SinceLastRound
+from billing.subject_changes import NONE, SinceLastRound
 
 from .mail_incidents import IncidentTold
 from .mail_results import Credited, OneLine, Outcome, Refunded, Result, Shown
@@ -63,6 +63,8 @@ class Facts(Shown):
     notice_kind: OneLine | None = None
     replaces: bool = False
     """Whether the notice takes the place of an earlier one."""
+    next_roles: tuple[OneLine, ...] = ()
+    """Who is asked next where nobody decides in time; nobody: it expires then."""
     since: SinceLastRound | None = None
     """What is new in this round of a review."""
     state: State | None = None
@@ -134,6 +136,32 @@ class Facts(Shown):
     def customer(self) -> str | None:
         """The Stripe id of whoever gets money, or can't get in."""
         return self.subject.customer if isinstance(self.subject, Refund | Credit | Trouble) else None
+
+    @property
+    def invoice(self) -> str | None:
+        """The Stripe id of the invoice that it is about."""
+        return self.subject.invoice if isinstance(self.subject, Refund | Credit | Trouble) else None
+
+    @property
+    def customers(self) -> set[str]:
+        """The ids of those who are named."""
+        return self._named("customer", self.customer)
+
+    @property
+    def invoices(self) -> set[str]:
+        """The ids of those that are named."""
+        return self._named("invoice", self.invoice, self.credited.invoice if self.credited else None)
+
+    @property
+    def plans(self) -> set[str]:
+        """The short names of those that are named."""
+        terms = (self.subject.from_, self.subject.to) if isinstance(self.subject, Change) else ()
+        return self._named("plan", *(one.plan for one in terms))
+
+    def _named(self, names: str, *ids: str | None) -> set[str]:
+        changes = self.since.changes if self.since else ()
+        also = {value for one in changes if one.names == names for value in (one.before, one.after)}
+        return {*filter(None, ids), *also} - {NONE}
 
     @property
     def people(self) -> tuple[str, ...]:

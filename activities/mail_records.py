@@ -1,9 +1,10 @@
 """What the records know for a mail: who gets it, who is named in it, who has it already."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
 from sqlalchemy import bindparam, or_
 from sqlmodel import col, select
@@ -17,7 +18,9 @@ from db import approvals, notices, timeline, told
 from db.people import may_have
 from db.record_hashes import wrote
 from db.statements import insert_new
-from db.tables import Customer, Mail, Organization, Person
+from db.tables import Customer, Invoice, Mail, Organization, Person, PlanRow
+
+from .mail_facts import Facts
 
 MailingQuery = Select[Person, str, str, str]
 
@@ -33,15 +36,17 @@ class Mailing:
     recipients: tuple[Person, ...]
     sent: frozenset[str]
     """Message-IDs of this operation that the mail server took from an earlier attempt."""
-    customer: str | None = None
-    """The name of the customer whom it is about, where our mirror has it."""
+    customers: Mapping[str, str] = field(default_factory=dict)
+    """Their names by id, as far as our mirror has them."""
+    numbers: Mapping[str, str] = field(default_factory=dict)
+    """Of invoices, by id."""
+    plans: Mapping[str, str] = field(default_factory=dict)
+    """Their names, by short name."""
 
 
-async def find(
-    session: AsyncSession, request: MailRequest, named: Collection[str], customer: str | None = None
-) -> Mailing | None:
-    """Everything, for `customer` a name too; None when nobody is to get the mail and nobody is named."""
-    people = [*named, *request.people, *([request.person] if request.person else [])]
+async def find(session: AsyncSession, request: MailRequest, facts: Facts) -> Mailing | None:
+    """Everything; None when nobody is to get the mail and nobody is named."""
+    people = [*facts.people, *request.people, *([request.person] if request.person else [])]
     values = {"organization": request.organization, "operation": request.operation, "people": people}
     rows = (await session.exec(_query(request.roles), params=values)).all()
     if not rows:
@@ -53,15 +58,31 @@ async def find(
         names={person.id: person.name for person in everybody.values()},
         recipients=tuple(person for person in everybody.values() if _is_recipient(person, request)),
         sent=frozenset(message_id for _, _, _, message_id in rows if message_id),
-        customer=await _customer_name(session, request.organization, customer) if customer else None,
+        customers=await _named(session, Customer.id, Customer.name, request, facts.customers),
+        numbers=await _named(session, Invoice.id, Invoice.number, request, facts.invoices),
+        plans=await _plans(session, facts.plans),
     )
 
 
-async def _customer_name(session: AsyncSession, organization_id: str, customer_id: str) -> str | None:
-    wanted = select(Customer.name).where(
-        Customer.id == customer_id, Customer.organization_id == organization_id
+async def _named(
+    session: AsyncSession, id_: Any, name: Any, request: MailRequest, ids: Collection[str]
+) -> dict[str, str]:
+    """Names of the organization's own, by id; of others there are none."""
+    if not ids:
+        return {}
+    rows = await session.exec(
+        select(id_, name).where(
+            col(id_).in_(ids), col(id_.class_.organization_id) == request.organization, col(name).is_not(None)
+        )
     )
-    return (await session.exec(wanted)).first()
+    return {key: str(value) for key, value in rows}
+
+
+async def _plans(session: AsyncSession, slugs: Collection[str]) -> dict[str, str]:
+    if not slugs:
+        return {}
+    rows = await session.exec(select(PlanRow).where(col(PlanRow.plan).in_(slugs)))
+    return {row.plan: str(row.document["name"]) for row in rows if row.document.get("name")}
 
 
 @lru_cache(maxsize=64)

@@ -1,5 +1,6 @@
 """What a mail is about: a plan change, a refund, a credit or a customer who can't get at an invoice."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AwareDatetime, BaseModel, Discriminator, Field, Tag
@@ -33,17 +34,31 @@ class Change(Shown):
     limits: tuple[LimitCheck, ...] = ()
     result: Outcome | None = None
 
-    @property
-    def title(self) -> str:
-        """The change in a few words, for a subject line."""
+    def title(self, plans: Mapping[str, str]) -> str:
+        """The change in a few words and what it costs, for a subject line; `plans` are their names."""
         before, after = self.from_, self.to
         if before.plan != after.plan:
-            return f"{before.plan} to {after.plan}"
-        if before.seats != after.seats:
-            return f"{before.seats} to {after.seats} seats"
-        if before.interval != after.interval:
-            return f"{before.interval}ly to {after.interval}ly"
-        return after.plan
+            words = " to ".join(brief(plans.get(one.plan) or one.plan.title()) for one in (before, after))
+        elif before.seats != after.seats:
+            words = f"{before.seats} to {after.seats} seats"
+        elif before.interval != after.interval:
+            words = f"{before.interval}ly to {after.interval}ly billing"
+        else:
+            words = brief(plans.get(after.plan) or after.plan.title())
+        return f"{words} ({self.cost})" if self.cost else words
+
+    @property
+    def cost(self) -> str | None:
+        """What it costs, in a few words; nothing where no preview says."""
+        if self.preview is None or self.next_invoice is None:
+            return None
+        if self.preview.due_now.amount_minor:
+            return f"{self.preview.due_now.format()} due now"
+        if self.charged_at_once and self.credit:
+            return f"{self.credit.format()} credit"
+        if self.next_invoice.amount_minor < 0:
+            return f"{(-self.next_invoice).format()} credit on the next invoice"
+        return f"{self.next_invoice.format()} on the next invoice"
 
     @property
     def charged_at_once(self) -> bool:
@@ -86,15 +101,11 @@ class _MoneyBack(Shown):
     reason: OneLine | None = None
     note: str | None = None
 
-    def title(self, customer: str | None) -> str:
-        """What is given to whom, for a subject line; `customer` is the name, where it is known."""
+    def title(self, customer: str | None, number: str | None) -> str:
+        """What is given to whom, for a subject line; by name and number, where they are known."""
         amount = f" of {self.amount.format()}" if self.amount else ""
-        whom = customer or self.customer
-        return f"{self.noun}{amount} to {brief(whom)}" if whom else f"{self.noun}{amount}"
-
-    def payee(self, customer: str | None) -> str | None:
-        """The customer by name and id."""
-        return f"{customer} ({self.customer})" if customer and self.customer else customer or self.customer
+        whom = f" to {brief(customer)}" if customer else ""
+        return f"{self.noun}{amount}{whom}{f' for invoice {brief(number)}' if number else ''}"
 
 
 class RefundOf(Shown):
@@ -132,12 +143,6 @@ class Credit(_MoneyBack):
     to_balance: Money | None = None
     result: Credited | None = None
 
-    @property
-    def invoice_named(self) -> str | None:
-        """The invoice by number and id."""
-        number, id_ = self.invoice_number, self.invoice
-        return f"{number} ({id_})" if number and id_ else number or id_
-
 
 class Solved(Shown):
     """How a trouble ended."""
@@ -164,20 +169,10 @@ class Trouble(Shown):
     """Whether a new link by mail mends it, which then was sent."""
     solved: Solved | None = None
 
-    @property
-    def invoice_named(self) -> str:
-        """The invoice by number and id."""
-        return f"{self.invoice_number} ({self.invoice})" if self.invoice_number else self.invoice
-
-    def title(self, customer: str | None) -> str:
-        """Which invoice of whom, for a subject line; `customer` is the name, where it is known."""
-        whom = customer or self.customer
-        named = self.invoice_number or self.invoice
-        return f"{named} of {brief(whom)}" if whom else named
-
-    def payee(self, customer: str | None) -> str | None:
-        """The customer by name and id."""
-        return f"{customer} ({self.customer})" if customer and self.customer else customer or self.customer
+    def title(self, customer: str | None, number: str | None) -> str:
+        """Which invoice of whom, for a subject line; by name and number, where they are known."""
+        named = f"invoice {brief(number)}" if number else "an invoice"
+        return f"{named} of {brief(customer)}" if customer else named
 
 
 def _shape(value: Any) -> str | None:

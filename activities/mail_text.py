@@ -1,7 +1,7 @@
 """The words of mails: Jinja templates in `mails/`, compiled once."""
 
 import re
-from collections.abc import Iterable
+from textwrap import fill
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -10,21 +10,36 @@ from jinja2 import (
     Environment,
     PackageLoader,
     StrictUndefined,
-    Template,
-    select_autoescape,
 )
 
 from billing.messages import MailRequest
 
 from .mail_facts import Facts
+from .mail_html import html_of
+from .mail_ids import without_ids
 from .mail_records import Mailing
 from .mail_subjects import Change, Credit, Refund, Trouble
-from .mail_words import brief, columns, line, money, quoted, sentence, span, table, when, who
+from .mail_words import (
+    ROLES,
+    brief,
+    changed,
+    columns,
+    line,
+    money,
+    number,
+    plan,
+    quoted,
+    roles,
+    sentence,
+    span,
+    table,
+    when,
+    who,
+)
 
-PLAIN, HTML = ".txt.j2", ".html.j2"
+PLAIN = ".txt.j2"
+WIDTH, LONGEST = 100, 138
 SUBJECT = "Subject: "
-PATHS = {Change.noun: "plan-changes", Refund.noun: "refunds", Credit.noun: "credits"}
-"""Where the API has each kind of operation."""
 MADE = "change"
 UNTOLD = {
     "money_ended": "refund or credit",
@@ -48,7 +63,7 @@ SECRET = re.compile(r"\b(?:pk_[0-9a-f]{12}_[0-9a-f]{64}|[prs]k_(?:live|test)_\w{
 
 
 class MailText(NamedTuple):
-    """A mail's words; `html` where there is a template for it."""
+    """A mail's words. What staff gets as HTML is made of the plain text and says the same."""
 
     subject: str
     plain: str
@@ -62,17 +77,19 @@ class MailTexts:
         environment = Environment(
             loader=loader or PackageLoader("activities", "mails"),
             undefined=StrictUndefined,
-            autoescape=select_autoescape(enabled_extensions=("html.j2",)),
             trim_blocks=True,
             lstrip_blocks=True,
             auto_reload=False,
         )
-        environment.globals["api"] = f"{public_url.rstrip('/')}/v1"
-        for rule in (brief, columns, line, money, quoted, sentence, span, table, when, who):
+        environment.globals["console"] = f"{public_url.rstrip('/')}/console"
+        rules = (
+            *(brief, changed, columns, line, money, number, plan),
+            *(quoted, roles, sentence, span, table, when, who),
+        )
+        for rule in rules:
             environment.filters[rule.__name__] = rule
         names = [name for name in environment.list_templates() if not name.startswith("_")]
-        self._plain = _compile(environment, names, PLAIN)
-        self._html = _compile(environment, names, HTML)
+        self._plain = {name.removesuffix(PLAIN): environment.get_template(name) for name in names}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -80,58 +97,72 @@ class MailTexts:
         return tuple(sorted(self._plain))
 
     def render(
-        self, request: MailRequest, facts: Facts, mailing: Mailing, recipient: str, *, acting: bool = False
+        self,
+        request: MailRequest,
+        facts: Facts,
+        mailing: Mailing,
+        recipient: str,
+        *,
+        acting: bool = False,
+        zone: str | None = None,
     ) -> MailText:
-        """The mail in words for one recipient, who may be `acting` for somebody else who is asked.
+        """The mail in words for one recipient, who may be `acting` for somebody else who is asked, and reads
+        times in their `zone`, else in the organization's.
 
         Raises LookupError for an unknown template.
         """
         values = _values(request, facts, mailing) | {"recipient": line(recipient), "acting": acting}
-        text = _tidy(self._plain[request.template].render(values))
+        values["zone"] = _zone(zone or mailing.zone)
+        names = {**mailing.names, **mailing.customers, **mailing.numbers}
+        text = without_ids(_tidy(self._plain[request.template].render(values)), names)
         subject, _, plain = text.partition("\n")
         if not subject.startswith(SUBJECT):
             raise ValueError(f"the first line of {request.template} is no subject")
-        html = self._html.get(request.template)
-        return MailText(
-            subject.removeprefix(SUBJECT),
-            plain.strip("\n") + "\n",
-            _tidy(html.render(values)) if html else None,
-        )
+        subject, plain = subject.removeprefix(SUBJECT), _wrapped(plain.strip("\n")) + "\n"
+        return MailText(subject, plain, html_of(subject, plain))
 
 
 def _values(request: MailRequest, facts: Facts, mailing: Mailing) -> dict[str, Any]:
     """What the templates can say. `title` is what a subject line names, `what` the same in a sentence."""
     subject, organization = facts.subject, line(mailing.organization)
     noun = facts.noun or UNTOLD.get(request.template, Change.noun)
-    customer = line(mailing.customer) if mailing.customer else None
+    customer = mailing.customers.get(facts.customer or "")
+    number = getattr(subject, "invoice_number", None) or mailing.numbers.get(facts.invoice or "")
     if isinstance(subject, Refund | Credit | Trouble):
-        title = what = subject.title(customer)
+        title = what = subject.title(customer, number)
+        asked_for = f"a {what}"
     else:
-        title = f"{brief(organization)}, {subject.title if subject else noun}"
+        title = f"{brief(organization)}, {subject.title(mailing.plans) if subject else noun}"
         what = f"{noun} of {organization}" if noun == Change.noun else noun
+        asked_for = f"the {noun} of {title}" if subject else f"a {what}"
     return {
         "mail": facts,
         "change": subject if isinstance(subject, Change) else None,
         "refund": subject if isinstance(subject, Refund) else None,
         "credit": subject if isinstance(subject, Credit) else None,
         "trouble": subject if isinstance(subject, Trouble) else None,
-        "payee": subject.payee(customer) if isinstance(subject, Refund | Credit | Trouble) else None,
+        "payee": line(customer) if customer else None,
+        "asked_for": asked_for,
         "noun": noun,
         "title": title,
         "what": what,
-        "path": PATHS.get(noun),
         "operation": request.operation,
         "organization": organization,
-        "roles": [role.replace("_", " ") for role in request.roles],
-        "zone": _zone(mailing.zone),
+        "roles": [ROLES[role] for role in request.roles],
         "names": mailing.names,
+        "plans": mailing.plans,
+        "numbers": mailing.numbers,
+        "customers": mailing.customers,
     }
 
 
-def _compile(environment: Environment, names: Iterable[str], ending: str) -> dict[str, Template]:
-    return {
-        name.removesuffix(ending): environment.get_template(name) for name in names if name.endswith(ending)
-    }
+def _wrapped(text: str) -> str:
+    """Sentences on lines that one can read; figures, quotes and addresses stay as they are."""
+    return "\n".join(
+        wrap if len(row) > LONGEST and row[:1] not in (" ", "-") and "://" not in row else row
+        for row in text.split("\n")
+        for wrap in (fill(row, WIDTH, break_long_words=False, break_on_hyphens=False),)
+    )
 
 
 def _tidy(text: str) -> str:

@@ -19,7 +19,7 @@ from .problems import not_found
 
 router = APIRouter(prefix="/console", include_in_schema=False)
 
-Place = Literal["approvals", "operations", "finance", "incidents", "customers"]
+Place = Literal["approvals", "operations", "finance", "incidents", "customers", "delegations"]
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,15 @@ _OF_ONE: dict[Place, Page] = {
         ),
     ),
 }
+_OF_ONE["delegations"] = Page(
+    "Delegation",
+    "A colleague asks you to decide in their place.",
+    (
+        Step("GET", "/v1/delegations", "Read the delegations that you gave or were given."),
+        Step("POST", "/v1/delegations/{id}/accept", "Accept this one."),
+        Step("POST", "/v1/delegations/{id}/decline", "Decline it."),
+    ),
+)
 _OF_ALL: dict[Place, Page] = {
     "approvals": Page(
         "Approvals",
@@ -124,6 +133,7 @@ _OF_ALL: dict[Place, Page] = {
         (Step("GET", "/v1/incidents", "Read them, the newest first."),),
     ),
     "customers": _OF_ONE["customers"],
+    "delegations": Page("Delegations", "Who decides in whose place.", _OF_ONE["delegations"].requests[:1]),
 }
 
 _FOLDER = Path(__file__).parent

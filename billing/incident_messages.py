@@ -63,7 +63,7 @@ class LookAtComponent(Message):
 
 
 class IncidentMail(Message):
-    """A mail about an incident to everybody with a role, in every organization.
+    """A mail about an incident to everybody with one of the roles, in every organization.
 
     `context` is what it says; `private` is added for one organization, whose people wrote it.
     """
@@ -71,7 +71,7 @@ class IncidentMail(Message):
     incident: str
     key: str
     template: str
-    role: Role
+    roles: tuple[Role, ...]
     at: AwareDatetime
     context: dict[str, Any]
     private: dict[str, Any] = Field(default_factory=dict)

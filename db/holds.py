@@ -100,6 +100,32 @@ async def open_again(session: AsyncSession, hold: Hold) -> None:
         )
 
 
+async def tell(
+    session: AsyncSession, component: Component, *, held_before: datetime, at: datetime, most: int = 100
+) -> list[Hold]:
+    """The holds of whoever is to be told now that they are held, so long as they are: each once."""
+    due = (
+        select(Hold.id)
+        .where(
+            Hold.component == component.value,
+            col(Hold.released_at).is_(None),
+            col(Hold.resumed_at).is_(None),
+            col(Hold.told_at).is_(None),
+            col(Hold.held_at) <= held_before,
+        )
+        .order_by(col(Hold.held_at), col(Hold.id))
+        .limit(most)
+    )
+    told = await session.exec(
+        update(Hold)
+        .where(col(Hold.id).in_(due), col(Hold.told_at).is_(None))
+        .values(told_at=at)
+        .returning(Hold)
+        .execution_options(populate_existing=True, synchronize_session=False)
+    )
+    return sorted(told.scalars(), key=lambda hold: (hold.held_at, hold.id))
+
+
 async def of_operation(session: AsyncSession, operation_id: str) -> list[Hold]:
     """What still holds the operation: its story, or one that adds a note to what it made."""
     found = await session.exec(

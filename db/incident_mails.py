@@ -36,6 +36,7 @@ async def told(session: AsyncSession, incident_id: str, organization_id: str) ->
         .order_by(col(Outbox.created_at), col(Outbox.id))
     )
     return [
-        Told(role=row.payload["roles"][0], template=row.payload["template"], at=row.created_at)
+        Told(role=role, template=row.payload["template"], at=row.created_at)
         for row in found
+        for role in row.payload["roles"]
     ]

@@ -104,7 +104,14 @@ class ApprovalWorkflow:
         self._rungs, self._number, self._audience = opened.rungs, opened.rung, opened.audience
         template = "review_escalated" if opened.rung > 0 else "review_requested"
         rung = self._rungs[self._number]
-        self._mails.ask(f"rung:{self._number}", template, rung, self._audience, opened.why)
+        self._mails.ask(
+            f"rung:{self._number}", template, rung, self._audience, following=self._following, why=opened.why
+        )
+
+    @property
+    def _following(self) -> Rung | None:
+        """The rung that is asked after this one."""
+        return self._rungs[self._number + 1] if self._number + 1 < len(self._rungs) else None
 
     async def _answered(self) -> bool:
         """Waits for an answer until the rung's deadline, with its reminders on the way."""
@@ -157,7 +164,7 @@ class ApprovalWorkflow:
         audience: Audience | None = await recorded(Approvals.note_reminder, order)
         self._audience = audience or self._audience
         key, rung = f"reminder:{self._number}:{count}", self._rungs[self._number]
-        self._mails.ask(key, "review_reminder", rung, self._audience)
+        self._mails.ask(key, "review_reminder", rung, self._audience, following=self._following)
 
     async def _close(self, state: str, reason: str) -> None:
         """A decision that was accepted at the same moment stands."""

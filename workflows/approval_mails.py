@@ -20,10 +20,22 @@ class ApprovalMails:
         self._sent: list[workflow.ActivityHandle[object]] = []
 
     def ask(
-        self, key: str, template: str, rung: Rung, audience: Audience | None, why: str | None = None
+        self,
+        key: str,
+        template: str,
+        rung: Rung,
+        audience: Audience | None,
+        *,
+        following: Rung | None,
+        why: str | None = None,
     ) -> None:
-        """To everybody whom the rung waits for; `why` says why it is they."""
-        context = {"deadline": rung.deadline.isoformat(), "needs": rung.needs, "why": why}
+        """To everybody whom the rung waits for; `why` says why it is they, `following` who is asked next."""
+        context = {
+            "deadline": rung.deadline.isoformat(),
+            "needs": rung.needs,
+            "why": why,
+            "next_roles": list(following.roles) if following else [],
+        }
         self._send(key, template, audience or Audience(roles=rung.roles), context)
 
     def _send(self, key: str, template: str, audience: Audience, more: dict[str, Any]) -> None:

@@ -25,15 +25,20 @@ with workflow.unsafe.imports_passed_through():
 from . import options
 from .recorded import recorded
 
+EVERYBODY = (Role.CONTROLLER, Role.FINANCE)
+
 
 class Telling:
-    """Alerts to the controllers, mails to Finance. `alerted_at` is when the first alert had gone out."""
+    """Alerts, and mails to the controllers and Finance, who both hear of its beginning and of its end; only
+    the controllers are reminded while it lasts. `alerted_at` is when the first alert had gone out.
+    """
 
     def __init__(self, request: IncidentInput, now: IncidentNow) -> None:
         self._request = request
         self.alerted_at = now.alerted_at
         self._due_at = now.alert_due_at
         self.alerts = now.alerts
+        self._loud = now.alerts == 0
         self._tasks: list[asyncio.Future[None]] = []
 
     @property
@@ -50,7 +55,7 @@ class Telling:
 
     def alert_soon(self) -> None:
         """It is degraded again: nobody waits for the next time."""
-        self._due_at = None
+        self._due_at, self._loud = None, True
 
     def alert_if_due(self, kept: IncidentKept) -> None:
         """At once, and then every so often for as long as it is degraded or its note is owed."""
@@ -59,20 +64,23 @@ class Telling:
         self._due_at = workflow.now() + timedelta(minutes=self._request.policy.alert_every)
         self.alerts += 1
         self._begin(self._post(kept, self.alerts))
-        self._begin(self._mail_controllers(kept, self.alerts))
+        # Of each time that it breaks; what comes after is for those who mend it.
+        roles = EVERYBODY if self._loud and kept.recovered_at is None else (Role.CONTROLLER,)
+        self._loud = False
+        self._begin(self._mail_alert(kept, self.alerts, roles))
 
     def works_again(self) -> None:
         """What could not go out before, as a mail about the mail server, goes out now at the latest."""
         self._has_alerted()
 
     def recovered(self, kept: IncidentKept, number: int) -> None:
-        """Finance hears that normal operations have resumed."""
-        mail = self._mail_to(Role.FINANCE, f"recovered-{number}", "incident_recovered", kept)
+        """Everybody hears that normal operations have resumed."""
+        mail = self._mail_to(EVERYBODY, f"recovered-{number}", "incident_recovered", kept)
         self._begin(self._mail(mail))
 
     def cleared(self, kept: IncidentKept, resolved: ResolveIncident) -> None:
-        """Finance hears what was done: who wrote the note is known in their own organization alone."""
-        mail = self._mail_to(Role.FINANCE, "cleared", "incident_cleared", kept)
+        """Everybody hears what was done: who wrote the note is known in their own organization alone."""
+        mail = self._mail_to(EVERYBODY, "cleared", "incident_cleared", kept)
         own = {"comment": resolved.note, "person": resolved.person}
         self._begin(self._mail(mail.model_copy(update={"private": own, "private_to": resolved.organization})))
 
@@ -88,8 +96,8 @@ class Telling:
         if await workflow.execute_activity_method(Alerts.post_alert, alert, **options.ALERT):
             self._has_alerted()
 
-    async def _mail_controllers(self, kept: IncidentKept, number: int) -> None:
-        mail = self._mail_to(Role.CONTROLLER, f"alert-{number}", "incident_alert", kept)
+    async def _mail_alert(self, kept: IncidentKept, number: int, roles: tuple[Role, ...]) -> None:
+        mail = self._mail_to(roles, f"alert-{number}", "incident_alert", kept)
         if kept.component is Component.DATABASE and kept.recovered_at is None:
             sent = await workflow.execute_activity_method(
                 IncidentMails.mail_from_memory, mail, **options.ALERT
@@ -105,13 +113,13 @@ class Telling:
     async def _mail(self, mail: IncidentMail) -> None:
         await recorded(IncidentMails.tell_organizations, mail)
 
-    def _mail_to(self, role: Role, key: str, template: str, kept: IncidentKept) -> IncidentMail:
+    def _mail_to(self, roles: tuple[Role, ...], key: str, template: str, kept: IncidentKept) -> IncidentMail:
         told = kept.model_dump(mode="json", exclude={"at", "alerted_at", "alerts", "recoveries"})
         return IncidentMail(
             incident=kept.incident,
             key=key,
             template=template,
-            role=role,
+            roles=roles,
             at=kept.at,
             context={"incident": told},
         )

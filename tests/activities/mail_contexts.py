@@ -33,10 +33,10 @@ from billing.refund import (
 
 APRIL_START, APRIL_11, APRIL_END = 1775001600, 1775889000, 1777593600
 
-API = "https://billing.acme.example/v1"
+API = "https://billing.acme.example/console"
 NAMES = {"per_bea": "Bea Billing", "per_cora": "Cora Controller"}
 TEXTS = MailTexts("https://billing.acme.example/")
-DEADLINE = "Mon 13 Apr 2026, 17:00 America/New_York (2026-04-13 21:00 UTC)"
+DEADLINE = "Mon, Apr 13, 2026, 5:00 PM EDT"
 GROWTH = Terms(plan="growth", price="price_growth", seats=5, interval="month")
 SCALE = Terms(plan="scale", price="price_scale", seats=5, interval="month")
 
@@ -48,6 +48,7 @@ def render(
     zone: str = "America/New_York",
     organization: str = "Acme",
     customer: str | None = "Customer 01",
+    numbers: dict[str, str] | None = None,
     roles: tuple[Role, ...] = (),
 ) -> MailText:
     """The mail to Cora Controller."""
@@ -60,7 +61,9 @@ def render(
         names=NAMES,
         recipients=(),
         sent=frozenset(),
-        customer=customer,
+        customers={"cus_1": customer} if customer else {},
+        numbers={"in_1": "ACME-0042"} if numbers is None else numbers,
+        plans={"growth": "Growth", "scale": "Scale", "starter": "Starter"},
     )
     return TEXTS.render(request, Facts.model_validate(context), mailing, "Cora Controller")
 

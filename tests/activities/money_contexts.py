@@ -28,13 +28,12 @@ from .mail_contexts import shown
 DISPUTED = Problem(code="charge_disputed", message="The customer disputes ch_1.")
 
 
-TITLE = "refund of USD 120.00 to Customer 01"
+TITLE = "refund of USD 120.00 to Customer 01 for invoice ACME-0042"
 REFUND = """\
 Refund:   USD 120.00
 Paid:     USD 300.00
-Customer: Customer 01 (cus_1)
-Invoice:  in_1
-Payment:  pi_1
+Customer: Customer 01
+Invoice:  ACME-0042
 Reason:   the customer asked for it
 """
 NOTE = """\
@@ -43,7 +42,7 @@ Note:
 """
 SIGNED = """
 -- 
-Plixo Billing for Acme, operation op_1
+Plixo Billing for Acme
 """
 
 

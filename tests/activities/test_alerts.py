@@ -73,7 +73,7 @@ async def test_it_says_what_is_the_matter_what_that_means_and_where_the_runbook_
     assert lines[0].startswith("Plixo: Stripe is degraded: Stripe limits how fast we may call it.")
     assert lines[0].endswith("(since 2026-03-02 15:00 UTC)")
     assert "• Refunds are queued; nothing is lost. Don't issue them in Stripe as well." in lines
-    assert lines[-1] == "Runbook: https://billing.acme.example/v1/incidents/inc_1"
+    assert lines[-1] == "What to do: https://billing.acme.example/console/incidents/inc_1"
     assert await alerts.post_alert(an_alert(degraded=False))
     assert "Its note is owed" in chat.got[1]["text"]
 

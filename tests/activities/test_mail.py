@@ -148,8 +148,10 @@ async def test_a_mail_to_a_role_says_who_it_is_from_to_whom_and_about_what(post:
 
     [mail] = post.mailbox.mails
     assert mail["to"] == [post.controller.email]
-    assert mail["subject"] == f"Please review: {post.tenant.organization.name}, growth to scale"
-    assert f"{post.tenant.admin.person.name} asks for a plan change" in mail["text"]
+    assert mail["subject"] == (
+        f"Approve the plan change of {post.tenant.organization.name}, Growth to Scale (USD 13.16 due now)?"
+    )
+    assert f"{post.tenant.admin.person.name} requests a plan change" in mail["text"]
     headers = mail["headers"]
     assert headers["From"] == SENDER
     assert headers["To"] == f"{post.controller.name} <{post.controller.email}>"
@@ -223,9 +225,9 @@ async def test_a_mail_about_money_names_the_customer_as_the_organization_knows_t
         await post.send(key=customer.id, context={"approval": "apr_1", "subject": subject})
 
     first, second = post.mailbox.mails
-    assert first["subject"] == f"Approve: refund of USD 120.00 to {theirs.id}"
+    assert first["subject"] == "Approve a refund of USD 120.00?"
     assert "Somebody else's" not in first["text"]
-    assert second["subject"] == "Approve: refund of USD 120.00 to Größe Bcc: eve@evil.example"
+    assert second["subject"] == "Approve a refund of USD 120.00 to Größe Bcc: eve@evil.example?"
     assert "Bcc" not in second["headers"]
     assert second["to"] == [post.controller.email]
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from html import unescape
 from typing import Any
 
 import pytest
@@ -178,8 +179,38 @@ def closed_case(found: CaseFound, beyond: bool) -> dict[str, Any]:
     }
 
 
+SINCE = {
+    "why": "revised",
+    "changes": [
+        {"what": "Amount", "before": "USD 300.00", "after": "USD 120.00"},
+        {"what": "Customer", "before": "cus_2", "after": "cus_1", "names": "customer"},
+        {"what": "New plan", "before": "starter", "after": "scale", "names": "plan"},
+        {"what": "Invoice", "before": "none", "after": "in_1", "names": "invoice"},
+    ],
+    "asked_by": "per_cora",
+    "comment": "Too much for one month.",
+    "revised_by": "per_bea",
+}
+
+
+def over(subject: Any, state: State | None, decision: str | None = None) -> dict[str, Any]:
+    """How what somebody was asked about has ended."""
+    return {
+        "subject": shown(subject),
+        "state": state.value if state else None,
+        "decision": decision,
+        "requested_by": "per_bea",
+        "person": "per_cora",
+        "for_person": None,
+        "comment": "So be it.",
+        "problem": DISPUTED.model_dump(),
+    }
+
+
 FULL: dict[str, list[dict[str, Any]]] = {
-    "review_requested": [review(s, reason="We grow.", comment="No.", person="per_cora") for s in SUBJECTS],
+    "review_requested": [review(s, reason="We grow.", comment="No.", person="per_cora") for s in SUBJECTS]
+    + [review(s, since=SINCE, next_roles=["legal"]) for s in SUBJECTS]
+    + [review(s, since=SINCE | {"why": "drifted", "asked_by": None, "comment": None}) for s in SUBJECTS],
     "review_reminder": [review(s, needs="all", rule="beyond their authority") for s in SUBJECTS],
     "review_escalated": [review(s, why="nobody holds controller") for s in SUBJECTS]
     + [review(a_downgrade(invoicing="next_invoice"))],
@@ -234,7 +265,7 @@ FULL: dict[str, list[dict[str, Any]]] = {
     "incident_recovered": INCIDENTS,
     "incident_cleared": INCIDENTS,
     "portal_trouble": TROUBLES,
-    "customer_mail_bounced": [{"why": "Customer 01 (cus_1), invoice in_1: SMTP 550."}],
+    "customer_mail_bounced": [{"why": "Customer 01: the mail server refuses the address (550)."}],
     "portal_trouble_escalated": [told | {"number": number} for told in TROUBLES for number in (0, 1, 3)],
     "portal_trouble_solved": [solved(how) for how in ("got_in", "paid", "not_payable", "closed")],
     "notice_escalated": [notice("plan_change_applied"), notice("refund_failed", shown(a_refund()))],
@@ -246,10 +277,26 @@ FULL: dict[str, list[dict[str, Any]]] = {
         for how in ("reminder", "escalated")
     },
     "case_closed": [closed_case(found, beyond) for found in FOUND for beyond in (True, False)],
+    "review_over": [over(s, state) for s in SUBJECTS for state in MONEY_STATES if state.final]
+    + [over(s, None, decision) for s in SUBJECTS for decision in ("approved", "changes_requested")],
+    "notice_over": [
+        over(an_upgrade(), state) | {"notice_kind": kind}
+        for state in (State.CANCELLED, State.REJECTED, State.EXPIRED, State.FAILED)
+        for kind in ("plan_change_requested", "plan_change_applied")
+    ]
+    + [over(a_refund(), State.COMPLETED) | {"notice_kind": "refund_failed"}],
+    **{
+        f"operation_{how}": [
+            {"kind": kind, "subject": shown(s), "incident": {"component": "stripe"}}
+            for kind, s in (("plan_change", an_upgrade()), ("refund", a_refund()), ("credit", a_credit()))
+        ]
+        for how in ("held", "resumed")
+    },
+    "operation_over": [{"kind": kind, "person": "per_cora"} for kind in ("case", "portal_access")],
 }
 
 
-GAP = re.compile(r"None|none|Undefined|\{|\}|\bper_|  +$|[(:] *[).,]|\ba (?:of|to)\b| [.,;]", re.MULTILINE)
+GAP = re.compile(r"None|: none$|Undefined|\{|\}|\bper_|  +$|[(:] *[).,]|\ba (?:of|to)\b| [.,;]", re.MULTILINE)
 """What a part that is missing leaves behind when a template forgot of it."""
 
 
@@ -263,6 +310,47 @@ def test_whatever_is_missing_no_mail_shows_a_gap_and_each_has_one_link(template:
             assert "\n\n\n" not in mail.plain
             assert len(re.findall("https?://", mail.plain)) == 1
             assert all(len(line) < 140 for line in mail.plain.splitlines())
+
+
+FORBIDDEN = re.compile(
+    r"\b(?:op|apr|ntc|in|re|pi|ch|cus|cn|cbtxn|sub|price|per|inc|dlg)_\w"  # ids
+    r"|\bPOST\b|\bGET\b|/v1/|\bAPI\b"
+    r"|\d\d:\d\d:\d\d|\d{4}-\d\d-\d\d|T\d\d:\d\d|\bUTC\b"  # times that a machine writes
+    r"|\bgrowth\b|\bscale\b|\bstarter\b"  # short names of plans
+    r"|\bladder\b|\brung\b|windows? of authority|\b[0-9a-f]{32,}\b"
+)
+ABOUT_MONEY = re.compile(
+    r"^(review|plan_change|money|refund|delegat|changes|notice|operation_(held|resumed))"
+)
+
+
+@pytest.mark.parametrize("template", TEXTS.names)
+def test_every_mail_is_written_as_a_colleague_would_and_says_the_same_as_html(template: str) -> None:
+    for told in FULL[template]:
+        mail = render(template, told)
+        *rest, link, footer = re.split(r"\n(?=https?://)|\n-- \n", mail.plain)
+        assert rest[-1].endswith(":"), "what the link is for"
+        assert re.fullmatch(r"https://billing\.acme\.example/console/[a-z]+(/\w+)?", link.strip()), link
+        assert footer == "Plixo Billing for Acme\n"
+        for text in (mail.subject, *rest, footer):
+            assert not FORBIDDEN.search(text), (FORBIDDEN.search(text), text)
+        assert mail.html is not None
+        assert _words(_shown(mail.html)) == _words(mail.plain.replace(link, "\n").replace("-- \n", ""))
+        assert mail.html.count("<a ") == 1
+        assert f'href="{link.strip()}"' in mail.html
+        subject = told.get("subject") or {}
+        if ABOUT_MONEY.match(template) and (subject.get("amount") or subject.get("preview")):
+            assert re.search(r"USD [\d,.]+\d", mail.subject), mail.subject
+
+
+def _shown(html: str) -> str:
+    """What a reader sees of it."""
+    body = html[html.index("<body") :]
+    return unescape(re.sub(r"<[^>]+>", " ", body))
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\s>:-]+", text)
 
 
 def without_one(context: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -27,15 +27,14 @@ This refund had been reported as succeeded; that no longer holds.
 It has failed twice by now.
 
 In Stripe:
-- re_1 of payment pi_1: USD 120.00, failed: the card was reported lost or stolen
+- USD 120.00, failed: the card was reported lost or stolen
   Trying again will not help: agree with the customer on another way.
 
-The refund and its note are open again. What can be done: try it again, or close it as it is. Both are a POST
-to /v1/refunds/op_1/resolution, with the action "retry" or "close" and a comment.
+The refund and its note are open again. You can try it again, or close it as it is.
 
 {REFUND}
 {NOTE}
-All of it, step by step:
+See what happened:
 {API}/operations/op_1
 {SIGNED}"""
     )
@@ -51,7 +50,7 @@ def test_the_reasons_are_those_that_stripe_gives() -> None:
 @pytest.mark.parametrize("reason", FAILURES)
 def test_every_reason_for_a_failure_is_told_in_words_and_with_what_helps(reason: str) -> None:
     plain = render("refund_failed", failed(a_refund(), f"failed:{reason}")).plain
-    _, told = plain.split("- re_1 of payment pi_1: USD 120.00, failed: ")
+    _, told = plain.split("- USD 120.00, failed: ")
     why, advice = told.splitlines()[:2]
     assert "_" not in why + advice
     assert why.count(" ") > 3
@@ -76,8 +75,8 @@ def test_a_refund_that_failed_in_part_says_which_part_came_through() -> None:
 def test_a_part_that_stripe_refused_is_told_with_the_refusal() -> None:
     context = failed(a_refund(payments=2), "refused", "not_tried", problem=DISPUTED.model_dump())
     plain = render("refund_failed", context).plain
-    assert "- payment pi_1: USD 100.00, refused by Stripe\n- payment pi_2: USD 20.00, not tried\n" in plain
-    assert "\nThe customer disputes ch_1. (charge_disputed)\nWhat helps: Answer the dispute" in plain
+    assert "- USD 100.00, refused by Stripe\n- USD 20.00, not tried\n" in plain
+    assert "\nThe customer disputes the charge.\nWhat helps: Answer the dispute" in plain
 
 
 def test_the_third_failure_is_counted() -> None:
@@ -104,14 +103,15 @@ What the customer does not get stays on your balance in Stripe, or comes back to
 refund tries it again or closes it.
 
 In Stripe:
-- re_1 of payment pi_1: USD 120.00, failed: the customer's bank declined it
+- USD 120.00, failed: the customer's bank declined it
   Trying again may help; otherwise agree with the customer on another way.
 
 {REFUND}
 {NOTE}
-Please acknowledge by {DEADLINE}.
-Acknowledge with a POST to:
-{API}/notices/ntc_1/acknowledge
+Please confirm by {DEADLINE} that you have seen this. After that, the controllers are told.
+
+Confirm that you have seen it:
+{API}/finance/ntc_1
 {SIGNED}"""
     )
 
@@ -128,5 +128,5 @@ def test_finance_hears_of_a_refund_that_came_through_in_part() -> None:
 def test_the_controller_hears_which_kind_of_refund_finance_has_not_acknowledged() -> None:
     for kind, word in (("refund_failed", "failed"), ("refund_incomplete", "incomplete")):
         mail = render("notice_escalated", notice(kind, shown(a_refund())))
-        assert mail.subject == f"Finance has not acknowledged: {word} {TITLE}"
+        assert mail.subject == f"Finance has not confirmed: {word} {TITLE}"
         assert f"by {DEADLINE} and has not." in mail.plain

@@ -21,8 +21,8 @@ def test_the_kind_is_known_by_the_subjects_shape_whatever_kind_is_told() -> None
 def test_without_a_subject_the_kind_says_what_it_is() -> None:
     for kind, noun in (("refund", "refund"), ("credit", "credit"), ("plan_change", "plan change")):
         mail = render("review_requested", {"approval": "apr_1", "kind": kind})
-        assert mail.subject.endswith(f": Acme, {noun}")
-    assert render("review_requested", {}).subject == "Please review: Acme, plan change"
+        assert mail.subject.startswith(f"Approve a {noun}")
+    assert render("review_requested", {}).subject == "Approve a plan change of Acme?"
     assert render("money_ended", {}).subject == "Ended: Acme, refund or credit"
     assert render("refund_failed", {}).subject == "Failed: Acme, refund"
 
@@ -31,7 +31,7 @@ def test_a_part_that_cannot_be_read_is_left_out_and_logged(caplog: pytest.LogCap
     subject = shown(a_refund()) | {"paid": "a lot", "parts": 7}
     with caplog.at_level(logging.WARNING, logger="activities.mail_results"):
         mail = render("review_requested", review() | {"subject": subject})
-    assert mail.subject == f"Approve: {TITLE}"
+    assert mail.subject == f"Approve a {TITLE}?"
     assert "Paid:" not in mail.plain
     assert [record.getMessage() for record in caplog.records] == [
         "a mail goes without Refund.parts, which can't be read",
@@ -41,14 +41,14 @@ def test_a_part_that_cannot_be_read_is_left_out_and_logged(caplog: pytest.LogCap
 
 def test_a_customer_whose_name_is_not_known_is_named_by_id() -> None:
     mail = render("review_requested", review(a_refund()), customer=None)
-    assert mail.subject == "Approve: refund of USD 120.00 to cus_1"
-    assert "\nCustomer: cus_1\n" in mail.plain
+    assert mail.subject == "Approve a refund of USD 120.00 for invoice ACME-0042?"
+    assert "cus_1" not in mail.plain
 
 
 def test_a_payment_without_a_customer_is_refunded_to_nobody_by_name() -> None:
     subject = shown(a_refund()) | {"customer": None}
     mail = render("review_requested", review() | {"subject": subject}, customer=None)
-    assert mail.subject == "Approve: refund of USD 120.00"
+    assert mail.subject == "Approve a refund of USD 120.00 for invoice ACME-0042?"
     assert "Customer:" not in mail.plain
 
 
@@ -57,8 +57,8 @@ def test_amounts_follow_their_currency() -> None:
     parts = [{"payment_intent": f"pi_{n}", "charge": "ch_1", "amount": 6_000} for n in (1, 2)]
     subject = shown(a_refund()) | {"amount": yen, "parts": parts}
     mail = render("review_requested", review() | {"subject": subject})
-    assert mail.subject == "Approve: refund of JPY 12,000 to Customer 01"
-    assert "Payment:  pi_2, JPY 6,000 of it\n" in mail.plain
+    assert mail.subject == "Approve a refund of JPY 12,000 to Customer 01 for invoice ACME-0042?"
+    assert "Payments: 2 (JPY 6,000 + JPY 6,000)\n" in mail.plain
 
 
 # --- What others wrote --------------------------------------------------------------------------------
@@ -67,9 +67,9 @@ def test_amounts_follow_their_currency() -> None:
 def test_a_customers_name_cannot_add_a_header_hide_text_or_fill_the_subject() -> None:
     name = f"Eve\r\nBcc: eve@evil.example\u2028\x1b[2J\u202egnp {'x' * 300}"
     mail = render("review_requested", review(a_refund()), customer=name)
-    assert mail.subject.startswith("Approve: refund of USD 120.00 to Eve Bcc: eve@evil.example [2Jgnp xxx")
-    assert mail.subject.endswith("x…")
-    assert len(mail.subject) < 110
+    assert mail.subject.startswith("Approve a refund of USD 120.00 to Eve Bcc: eve@evil.example [2Jgnp xxx")
+    assert mail.subject.endswith("x… for invoice ACME-0042?")
+    assert len(mail.subject) < 120
     assert mail.subject.isprintable()
     assert "\nBcc:" not in mail.plain
 
@@ -83,7 +83,6 @@ def test_a_note_stays_quoted_and_unadorned_whatever_is_in_it() -> None:
         ("notice", notice("refund_failed", shown(a_refund(note=note)))),
     ):
         mail = render(template, context)
-        assert mail.html is None
         assert (
             "  > <b>Now</b>\n  > --\n  > Approve:\n  > https://evil.example/[2J {{ 7 * 7 }} {% raw %}\n"
             in mail.plain

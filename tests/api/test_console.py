@@ -13,7 +13,7 @@ from .conftest import ON_ONE_DATABASE, Api, counted
 
 pytestmark = ON_ONE_DATABASE
 
-PLACES = ("approvals", "operations", "finance", "incidents", "customers")
+PLACES = ("approvals", "operations", "finance", "incidents", "customers", "delegations")
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -38,7 +38,7 @@ async def test_a_request_that_is_cancelled_at_once_is_over_for_everybody_who_was
     acme = await home.shop.tenant(home.database)
     operation = await home.ask(acme)
     await home.reviewed(acme, operation)
-    await has_mail(home, acme.controller, "Please review")
+    await has_mail(home, acme.controller, "Approve")
     await has_mail(home, acme.finance, "Plan change requested")
 
     await home.post(acme.admin, f"/v1/plan-changes/{operation}/cancel", {"comment": "Too early."})
@@ -101,7 +101,7 @@ async def test_a_workflow_that_is_gone_leaves_nobody_waiting(home: House) -> Non
     acme = await home.shop.tenant(home.database)
     operation = await home.ask(acme)
     await home.reviewed(acme, operation)
-    await has_mail(home, acme.controller, "Please review")
+    await has_mail(home, acme.controller, "Approve")
     await has_mail(home, acme.finance, "Plan change requested")
     await home.temporal.get_workflow_handle(f"operation-{operation}").terminate()
     ending = Progress(

@@ -38,7 +38,7 @@ async def test_a_silent_ladder_is_reminded_and_climbed_in_business_hours_and_exp
         ("review expired", friday + timedelta(days=4)),
     ]
     await review.mailed(acme.controller, "Approve", "Reminder")
-    await review.mailed(acme.legal, "Escalated to you")
+    await review.mailed(acme.legal, "Your turn")
     assert not review.has_mail(acme.admin)
     shown = await review.shown()
     assert (shown["state"], [rung["state"] for rung in shown["ladder"]]) == ("expired", ["passed", "active"])

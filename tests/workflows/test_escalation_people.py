@@ -31,7 +31,7 @@ async def test_without_a_controller_legal_is_asked_at_once_and_told_why(home: Ho
     acme = await home.shop.tenant(home.database)
     await leave(home, acme.controller)
     review = await a_review(home, acme, CONTROLLER, LEGAL)
-    await review.mailed(acme.legal, "Escalated to you")
+    await review.mailed(acme.legal, "Your turn")
     answer = await review.decide(acme.legal)
 
     assert answer.status_code == 200, answer.text
@@ -50,7 +50,7 @@ async def test_a_rung_that_is_empty_when_its_turn_comes_is_passed_over(home: Hou
     await leave(home, acme.legal)
     await home.skip_past((await review.shown())["deadline"])
     shown = await review.reached(2)
-    await review.mailed(acme.finance, "Escalated to you")
+    await review.mailed(acme.finance, "Your turn")
 
     assert [rung["state"] for rung in shown["ladder"]] == ["passed", "vacant", "active"]
     assert (await review.told())[-2:] == ["nobody holds legal: finance is asked", "escalated"]
