@@ -51,7 +51,7 @@ async def abandon(session: AsyncSession, order: Abandon) -> Abandoned:
         return Abandoned(outcome="begun")
     problem = Problem(code=order.code, message=order.message)
     said = {"comment": order.comment} if order.comment else {}
-    said |= {"by": order.by} if order.by else {}
+    said |= {"operator": order.by} if order.by else {}
     ending = Progress(
         operation=operation.id,
         key="ended",

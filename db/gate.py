@@ -7,6 +7,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.incidents import Component
+from billing.operations import SYSTEM
 
 from . import holds, stripe_budgets, timeline
 from .tables import Hold, Incident
@@ -40,9 +41,9 @@ async def open_by_operator(session: AsyncSession, *, by: str, because: str, at: 
             hold.operation_id,
             key=f"gate-opened:{hold.id}:{at.isoformat()}",
             event="an operator opened the way to Stripe",
-            actor=by,
+            actor=SYSTEM,
             at=at,
-            detail={"because": because},
+            detail={"operator": by, "because": because},
         )
     return GateOpened(shut_since, held)
 

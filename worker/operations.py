@@ -22,7 +22,7 @@ from activities.effects import utc_now
 from billing.holds import RELEASED, Released
 from billing.incidents import Component
 from billing.standing import Abandon
-from db import holds, operations, stripe_budgets
+from db import gate, holds, operations, stripe_budgets
 from db.session import AWAY, Database
 from settings.settings import InvalidSettings, load
 
@@ -106,9 +106,9 @@ def open_gate(because: Because, by: By) -> None:
     async def opened(tools: Tools) -> int:
         why = _said(because)
         async with tools.database.transaction() as session:
-            if await stripe_budgets.shut_since(session) is None:
+            opening = await gate.open_by_operator(session, by=by, because=why, at=utc_now())
+            if opening.shut_since is None:
                 raise Refused("The gate is open already.")
-            await stripe_budgets.open_by_hand(session, by=by, because=why, at=utc_now())
         print(f"The gate is open. {await let_go(tools)} told to go on.")
         return 0
 

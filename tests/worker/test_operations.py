@@ -46,7 +46,7 @@ async def test_an_operator_closes_what_does_not_go_on_and_it_is_kept_who_did_it(
         [event] = await timeline.read(session, operation.id)
         [aside] = await commitments.of_operation(session, operation.id)
     assert (closed.state, closed.error and closed.error["code"]) == ("failed", "closed_by_operator")
-    assert (event.detail["by"], event.detail["comment"]) == ("ada", "The customer left.")
+    assert (event.detail["operator"], event.detail["comment"]) == ("ada", "The customer left.")
     assert aside.released_at is not None
     assert [one async for one in stuck(tools.database, tools.temporal)] == []
 

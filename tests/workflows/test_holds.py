@@ -200,9 +200,10 @@ async def test_a_story_that_nobody_tells_finds_out_by_itself_that_it_may_go_on(
     if how == "an operator opened":
         page = await home.get(acme.auditor, f"/v1/operations/{operation}/timeline?limit=100")
         [told] = [event for event in page["data"] if event["event"].startswith("an operator opened")]
+        because = "Stripe says that it is well."
         assert (told["actor"], told["detail"]) == (
-            "operator jane",
-            {"because": "Stripe says that it is well."},
+            "system",
+            {"operator": "operator jane", "because": because},
         )
     async with home.database.reading() as session:
         assert (await session.get_one(Hold, hold.id)).resumed_at is not None

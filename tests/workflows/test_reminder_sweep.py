@@ -311,12 +311,12 @@ class SlowToSumUp(Reminders):
 
 async def test_who_comes_while_it_is_summed_up_is_told_that_it_has_ended(sweep: Sweep) -> None:
     """None is accepted and then not heeded."""
-    slow = SlowToSumUp(sweep.home)
+    slow, records = SlowToSumUp(sweep.home), Records(sweep.home.database)
     worker = Worker(
         sweep.home.temporal,
         task_queue="slow",
         workflows=[ReminderSweepWorkflow],
-        activities=[Records(sweep.home.database).tell, slow.decide_page, slow.call_off, slow.run_summary],
+        activities=[records.tell, records.end, slow.decide_page, slow.call_off, slow.run_summary],
         workflow_runner=RUNNER,
     )
     async with worker:
