@@ -111,6 +111,8 @@ class Holds:
             permitted = hold.component == PERMISSION
             held = operation.state == State.HELD and not await holds.of_operation(session, story.operation)
             former = State(hold.state) if held else None
+            if former is not None and (operation.error or {}).get("code") == UNPERMITTED:
+                await operations.clear_error(session, story.operation)
             await write(
                 session,
                 Progress(
@@ -124,7 +126,5 @@ class Holds:
                     stays_open=former is not None and former.final,
                 ),
             )
-            if former is not None and (operation.error or {}).get("code") == UNPERMITTED:
-                await operations.clear_error(session, story.operation)
             if held:
                 await tell_resumed(session, hold, story.at)

@@ -246,6 +246,10 @@ class NoticeRecord(Record):
     created_at: AwareDatetime
     acknowledged_at: AwareDatetime | None
     acknowledged_by: str | None
+    superseded_at: AwareDatetime | None
+    superseded_because: str | None
+    superseded_by: str | None
+    """The notice that replaces it; None where the operation has ended."""
 
     @property
     def id_in_part(self) -> str:

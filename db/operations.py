@@ -219,9 +219,12 @@ async def update_state(
 
 async def clear_error(session: AsyncSession, operation_id: str) -> None:
     """What was wrong with it is not any more."""
-    await session.exec(
+    cleared = await session.scalar(
         update(Operation)
-        .where(col(Operation.id) == operation_id)
+        .where(col(Operation.id) == operation_id, col(Operation.error).is_not(None))
         .values(error=None)
-        .execution_options(synchronize_session=False)
+        .returning(Operation)
+        .execution_options(populate_existing=True, synchronize_session=False)
     )
+    if cleared is not None:
+        wrote(session, operation_id, cleared)

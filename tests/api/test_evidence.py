@@ -128,11 +128,18 @@ async def test_it_is_of_one_moment_whatever_is_added_meanwhile(api: Api, acme: T
     assert len((await evidence(api, acme, id_))["notes"]) == 11
 
 
+OF_THE_VIEWER = {"can_decide", "why_not", "recent", "since"}
+
+
 @pytest.mark.parametrize(
     ("answer", "record", "of_the_caller"),
     [
         (OperationAnswer, OperationRecord, {"pending"}),
-        (ApprovalAnswer, ApprovalRecord, {"operation", "kind", "can_decide", "why_not", "recent", "pending"}),
+        (
+            ApprovalAnswer,
+            ApprovalRecord,
+            {"operation", "kind", "can_decide", "why_not", "recent", "since", "pending"},
+        ),
         (NoticeAnswer, NoticeRecord, {"operation", "pending"}),
         (EventAnswer, Event, set()),
     ],
@@ -140,7 +147,7 @@ async def test_it_is_of_one_moment_whatever_is_added_meanwhile(api: Api, acme: T
 def test_whatever_the_api_says_of_an_operation_is_bound_to_its_timeline(
     answer: type[BaseModel], record: type[BaseModel], of_the_caller: set[str]
 ) -> None:
-    """But for what depends on who asks and when, and for what its operation says."""
+    """But for what depends on who asks and when, and for what its operation and earlier rounds say."""
     assert answer.model_fields.keys() - record.model_fields.keys() == of_the_caller
 
 
