@@ -32,7 +32,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> str:
         "Remaining time on 8 × Scale",
         "Every line is as approved.",
         "verified: every line is as approved, by system",
-        "Finn, of Finance, acknowledges: plan change applied.",
+        "Finn, of Finance, acknowledges that one.",
         "Blocked, and nobody was bothered for an approval: customers: 60 in use, starter allows 50",
         "Scheduled in Stripe as sub_sched_",
         "Charged for two hours that were not worked. (Stripe payment pi_",
