@@ -64,7 +64,8 @@ class Alerts:
         state = IncidentState.DEGRADED if alert.degraded else IncidentState.RECOVERED
         since = f"{alert.since:%Y-%m-%d %H:%M} UTC"
         lines = [f"Plixo: {headline(alert.component, state, alert.cause)} (since {since})"]
-        lines += [f"• {words}" for words in dict.fromkeys(affected(alert.component, state).values())]
+        meaning = affected(alert.component, state, alert.cause)
+        lines += [f"• {words}" for words in dict.fromkeys(meaning.values())]
         lines.append(f"What to do: {self._console}/incidents/{alert.incident}")
         return "\n".join(lines)
 

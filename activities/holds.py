@@ -4,6 +4,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
 from billing.holds import UNPERMITTED, HoldQuery, HoldStory, ResumeStory, StoryHeld, UnpermittedStory, hold_id
+from billing.incidents import Component
 from billing.messages import Progress
 from billing.operations import Problem, State
 from db import holds, incidents, operations, stripe_budgets
@@ -12,9 +13,6 @@ from db.tables import Hold
 
 from .hold_mails import tell_resumed
 from .records import write
-
-PERMISSION = "stripe_permission"
-"""In a hold, instead of a component: no incident's end releases it."""
 
 
 class Holds:
@@ -50,8 +48,9 @@ class Holds:
             raise LookupError(f"no operation {story.operation}")
         others = await holds.of_operation(session, story.operation)
         # One that is held already is to become what it was before the first of its holds.
-        former = others[0].state if operation.state == State.HELD and others else operation.state
         id_ = hold_id(story.workflow, story.number)
+        others += [earlier] if (earlier := await session.get(Hold, id_)) is not None else []
+        former = others[0].state if operation.state == State.HELD and others else operation.state
         await holds.open_again(
             session,
             Hold(
@@ -59,7 +58,7 @@ class Holds:
                 operation_id=story.operation,
                 organization_id=story.organization,
                 workflow_id=story.workflow,
-                component=PERMISSION if problem else story.component.value,
+                component=story.component.value,
                 state=former,
                 held_at=story.at,
             ),
@@ -108,7 +107,7 @@ class Holds:
             if hold is None or operation is None:
                 raise LookupError(f"no hold {id_} of {story.operation}")
             await holds.resumed(session, [id_], story.at)
-            permitted = hold.component == PERMISSION
+            permitted = hold.component == Component.STRIPE_KEY
             held = operation.state == State.HELD and not await holds.of_operation(session, story.operation)
             former = State(hold.state) if held else None
             if former is not None and (operation.error or {}).get("code") == UNPERMITTED:

@@ -37,6 +37,9 @@ BUSY_FOR = 0.25
 than some 0.6 seconds' worth wait (`worker.queues.stripe_places`)."""
 
 
+AT_STRIPE = frozenset({Component.STRIPE, Component.STRIPE_KEY})
+"""Whoever waited for these goes on with requests to Stripe."""
+
 RELEASED_AGAIN = timedelta(minutes=2)
 """A story that was told to go on so long ago, and has not, is told again: its signal may have been lost with
 whoever was about to send it."""
@@ -61,7 +64,9 @@ class Incidents:
     async def look_at_component(self, look: LookAtComponent) -> Sighting:
         """Probes it, counts how calls went, and keeps that it was looked at: as far as the records answer."""
         kept = look.kept
-        probe, buckets = await asyncio.gather(self._probes.probe(kept.component), self._counted(look))
+        probe, buckets = await asyncio.gather(
+            self._probes.probe(kept.component, doubted=True), self._counted(look)
+        )
         return sight(kept.at, probe, buckets, look.since, look.policy)
 
     async def _counted(self, look: LookAtComponent) -> list[Bucket]:
@@ -113,7 +118,7 @@ class Incidents:
                 if falters(seen, order.policy):
                     return HoldsNext(falters=seen)
             most = order.most
-            if order.component is Component.STRIPE:
+            if order.component in AT_STRIPE:
                 most = min(most, await self._stripe_takes(session))
             again = order.at - RELEASED_AGAIN
             found = await holds.open_holds(session, order.component, most, again_before=again)
@@ -136,7 +141,7 @@ class Incidents:
         """These holds are over; their stories are to be told. One that does not go on will be told again."""
         async with self._database.transaction() as session:
             for story in order.stories:
-                if order.trial:
+                if order.trial and order.component is Component.STRIPE:
                     await stripe_budgets.try_with(session, story.workflow)
                 await holds.release_again(session, story.hold, order.at)
 

@@ -33,7 +33,7 @@ class IncidentTold(Shown):
         """What it means for people's work, as far as it is not as usual; each once."""
         if self.component is None:
             return []
-        return list(dict.fromkeys(affected(self.component, self._state).values()))
+        return list(dict.fromkeys(affected(self.component, self._state, self.cause).values()))
 
     @property
     def _state(self) -> IncidentState:

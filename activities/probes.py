@@ -5,6 +5,8 @@ A probe says None when it was answered, or a code for why not. It never raises a
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from types import MappingProxyType
 
 import httpx
 import stripe
@@ -14,6 +16,7 @@ from db.session import AWAY, Database
 
 from .failures import UNPERMITTED, translate
 from .smtp import MailLater, SmtpPool
+from .stripe_permissions import KeyPermissions
 from .stripe_requests import probing
 
 WITHIN = 5.0
@@ -21,15 +24,23 @@ WITHIN = 5.0
 
 Probe = Callable[[], Awaitable[str | None]]
 
+NO_DOUBTS: Mapping[Component, Callable[[], None]] = MappingProxyType({})
+
 
 class Probes:
-    """One probe a component."""
+    """One probe a component. `doubts` are of those that keep an answer for minutes, unless it is in doubt."""
 
-    def __init__(self, probes: Mapping[Component, Probe]) -> None:
-        self._probes = probes
+    def __init__(
+        self, probes: Mapping[Component, Probe], doubts: Mapping[Component, Callable[[], None]] = NO_DOUBTS
+    ) -> None:
+        self._probes, self._doubts = probes, doubts
 
-    async def probe(self, component: Component, within: float = WITHIN) -> str | None:
-        """Why it does not answer, as a code; None when it does."""
+    async def probe(
+        self, component: Component, within: float = WITHIN, *, doubted: bool = False
+    ) -> str | None:
+        """Why it does not answer, as a code; None when it does. `doubted`: its incident is open."""
+        if doubted and component in self._doubts:
+            self._doubts[component]()
         try:
             async with asyncio.timeout(within):
                 return await self._probes[component]()
@@ -38,7 +49,12 @@ class Probes:
 
 
 def standard(
-    database: Database, stripe_api: stripe.StripeClient, smtp: SmtpPool, web: httpx.AsyncClient, portal: str
+    database: Database,
+    stripe_api: stripe.StripeClient,
+    smtp: SmtpPool,
+    web: httpx.AsyncClient,
+    portal: str,
+    permissions: KeyPermissions,
 ) -> Probes:
     """The product's own. `portal` is the public address, whose /healthz is asked for."""
 
@@ -79,8 +95,10 @@ def standard(
     return Probes(
         {
             Component.STRIPE: ask_stripe,
+            Component.STRIPE_KEY: partial(permissions.probe, stripe_api),
             Component.PORTAL: ask_portal,
             Component.MAIL: ask_mail,
             Component.DATABASE: ask_database,
-        }
+        },
+        {Component.STRIPE_KEY: permissions.doubt},
     )

@@ -3,7 +3,7 @@
 With a gate every request waits for a slot of the account's budget; with a meter every answer is counted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from time import monotonic
 from typing import Any
@@ -17,28 +17,42 @@ from .stripe_budget import OF_AN_ENDPOINT, OF_THE_ACCOUNT, REASON, StripeGate
 from .stripe_faults import CREDENTIALS, LIMITED, UNREACHABLE
 from .stripe_requests import asked
 
+FORBIDDEN = 403
+
 TIMEOUT = 25.0
 """Seconds; the SDK's own 80 would outlast an activity's heartbeat many times."""
 
 
 def stripe_client(
-    api_key: str, api_base: str, gate: StripeGate | None = None, meter: HealthMeter | None = None
+    api_key: str,
+    api_base: str,
+    gate: StripeGate | None = None,
+    meter: HealthMeter | None = None,
+    on_forbidden: Callable[[], None] | None = None,
 ) -> stripe.StripeClient:
-    """A client for the pinned API version. Retries are 0: the activity's retry policy owns backoff."""
+    """A client for the pinned API version. Retries are 0: the activity's retry policy owns backoff.
+
+    `on_forbidden` is called whenever the key lacks a permission.
+    """
     return stripe.StripeClient(
         api_key,
         base_addresses={"api": api_base},
         max_network_retries=0,
-        http_client=_GatedClient(gate, meter),
+        http_client=_GatedClient(gate, meter, on_forbidden),
     )
 
 
 class _GatedClient(stripe.HTTPXClient):
     """The SDK's own HTTP client, behind the gate."""
 
-    def __init__(self, gate: StripeGate | None, meter: HealthMeter | None) -> None:
+    def __init__(
+        self,
+        gate: StripeGate | None,
+        meter: HealthMeter | None,
+        on_forbidden: Callable[[], None] | None,
+    ) -> None:
         super().__init__(timeout=TIMEOUT)
-        self._gate, self._meter = gate, meter
+        self._gate, self._meter, self._on_forbidden = gate, meter, on_forbidden
 
     async def request_async(
         self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
@@ -55,6 +69,8 @@ class _GatedClient(stripe.HTTPXClient):
                 self._count(UNREACHABLE)
                 raise
             self._count(_fault(status, answer))
+            if status == FORBIDDEN and self._on_forbidden is not None:
+                self._on_forbidden()
             if self._gate is not None:
                 await self._gate.answered(request, sent_at, status, answer)
             return content, status, answer

@@ -11,7 +11,8 @@ _ADMIN = "per_01JD0V5N3C8Q7W2E4R6T9Y1XKA"
 _STRIPE, _DEGRADED = Component.STRIPE, IncidentState.DEGRADED
 _BOOK = runbook(_STRIPE)
 _MEANING = [
-    {"capability": one.value, "words": words} for one, words in capabilities(_STRIPE, _DEGRADED).items()
+    {"capability": one.value, "words": words}
+    for one, words in capabilities(_STRIPE, _DEGRADED, "stripe_unreachable").items()
 ]
 
 STEP: Example = {"done": True, "comment": "Stripe reports elevated error rates since 14:02 UTC."}

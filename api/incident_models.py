@@ -57,7 +57,9 @@ class IncidentAnswer(Answer):
     state: IncidentState
     severity: Severity
     words: str
-    cause: str | None = Field(description="A code of what was seen")
+    cause: str | None = Field(
+        description="A code of what was seen; of `stripe_key` the permissions that are missing follow it"
+    )
     opened_at: datetime
     first_fault_at: datetime | None
     alerted_at: datetime | None = Field(description="When the first alert had gone out")

@@ -35,7 +35,7 @@ async def in_banner(session: AsyncSession, row: Incident, who: Caller) -> Banner
         since=row.opened_at,
         last_check=row.last_check_at,
         held=await incidents.held(session, component, who.organization),
-        capabilities=_capabilities(component, state),
+        capabilities=_capabilities(component, state, row.cause),
         runbook=f"/v1/incidents/{row.id}",
     )
 
@@ -53,7 +53,7 @@ async def detail(session: AsyncSession, row: Incident, who: Caller) -> IncidentD
         symptom=book.symptom,
         meaning=book.meaning,
         steps=_steps(book.steps, await incidents.steps(session, row.id), who),
-        capabilities=_capabilities(component, state),
+        capabilities=_capabilities(component, state, row.cause),
         held=held,
         held_operations=operations,
         told=[ToldAnswer(role=one.role, what=one.template, at=one.at) for one in told],
@@ -101,8 +101,8 @@ def state_of(row: Incident) -> IncidentState:
     return IncidentState.of(row.recovered_at, row.cleared_at)
 
 
-def _capabilities(component: Component, state: IncidentState) -> list[CapabilityAnswer]:
-    meaning = capabilities(component, state)
+def _capabilities(component: Component, state: IncidentState, cause: str | None) -> list[CapabilityAnswer]:
+    meaning = capabilities(component, state, cause)
     return [CapabilityAnswer(capability=one, words=words) for one, words in meaning.items()]
 
 

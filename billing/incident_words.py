@@ -9,6 +9,8 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from .incidents import Component, IncidentState
+from .key_permissions import Capability as Capability
+from .key_permissions import held_by, permissions_in, told_apart
 
 
 class Severity(StrEnum):
@@ -20,20 +22,10 @@ class Severity(StrEnum):
     """It works again; the note is owed."""
 
 
-class Capability(StrEnum):
-    """What people do with Plixo."""
-
-    PLAN_CHANGES = "plan_changes"
-    REFUNDS = "refunds"
-    CREDITS = "credits"
-    CUSTOMER_PORTAL = "customer_portal"
-    REMINDERS = "reminders"
-    MAILS = "mails"
-
-
 NAMES: Mapping[Component, str] = MappingProxyType(
     {
         Component.STRIPE: "Stripe",
+        Component.STRIPE_KEY: "Plixo's access to Stripe",
         Component.PORTAL: "The customer portal",
         Component.MAIL: "The mail server",
         Component.DATABASE: "The database",
@@ -110,6 +102,11 @@ _RECOVERED: Mapping[Component, Mapping[Capability, str]] = MappingProxyType(
             Capability.REFUNDS: _RESUMES,
             Capability.CREDITS: _RESUMES,
         },
+        Component.STRIPE_KEY: {
+            Capability.PLAN_CHANGES: _RESUMES,
+            Capability.REFUNDS: _RESUMES,
+            Capability.CREDITS: _RESUMES,
+        },
         Component.PORTAL: {Capability.REMINDERS: "They go on; those that were left out are not made up for."},
         Component.MAIL: {
             Capability.REMINDERS: "What was queued is sent as its hours allow.",
@@ -124,7 +121,8 @@ def severity(component: Component, state: IncidentState, cause: str | None) -> S
     """How bad it is. The causes of many calls that fail while others succeed are `degraded`."""
     if state is not IncidentState.DEGRADED:
         return Severity.RECOVERED
-    return Severity.DEGRADED if cause in _SLOW else Severity.DOWN
+    slow = cause in _SLOW or component is Component.STRIPE_KEY
+    return Severity.DEGRADED if slow else Severity.DOWN
 
 
 def headline(component: Component, state: IncidentState, cause: str | None) -> str:
@@ -134,22 +132,30 @@ def headline(component: Component, state: IncidentState, cause: str | None) -> s
         case Severity.RECOVERED:
             cleared = state is IncidentState.CLEARED
             return f"{name} works again. {'The incident is cleared.' if cleared else 'Its note is owed.'}"
+        case Severity.DEGRADED if component is Component.STRIPE_KEY:
+            return (
+                f"Plixo's key at Stripe lacks {told_apart(permissions_in(cause))}. "
+                "Only what needs it is held; everything else works, and nothing is lost."
+            )
         case Severity.DEGRADED:
             return f"{name} is degraded{_because(cause)}. Work is held where it must be; nothing is lost."
         case Severity.DOWN:
             return f"{name} does not work{_because(cause)}. Work is held where it must be; nothing is lost."
 
 
-def capabilities(component: Component, state: IncidentState) -> dict[Capability, str]:
+def capabilities(component: Component, state: IncidentState, cause: str | None) -> dict[Capability, str]:
     """What it means for each thing that people do."""
     if state is IncidentState.DEGRADED:
+        if component is Component.STRIPE_KEY:
+            held = held_by(permissions_in(cause))
+            return {one: held.get(one, _FINE) for one in Capability}
         return dict(_DEGRADED[component])
     return {one: _RECOVERED[component].get(one, _FINE) for one in Capability}
 
 
-def affected(component: Component, state: IncidentState) -> dict[Capability, str]:
+def affected(component: Component, state: IncidentState, cause: str | None) -> dict[Capability, str]:
     """As `capabilities`, without what goes on as usual."""
-    return {one: words for one, words in capabilities(component, state).items() if words != _FINE}
+    return {one: words for one, words in capabilities(component, state, cause).items() if words != _FINE}
 
 
 def _because(cause: str | None) -> str:

@@ -7,6 +7,8 @@ from typing import Self
 
 class Component(StrEnum):
     STRIPE = "stripe"
+    STRIPE_KEY = "stripe_key"
+    """What our key may do there: degraded while it lacks a permission. It closes no gate."""
     PORTAL = "portal"
     MAIL = "mail"
     DATABASE = "database"

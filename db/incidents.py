@@ -18,7 +18,7 @@ from .tables import CustomerMail, Hold, Incident, IncidentStep
 
 
 async def is_open(session: AsyncSession, component: str) -> bool:
-    """Whether the component is known to be degraded now: stripe, portal, mail or database.
+    """Whether the component is known to be degraded now, by its name.
 
     One that has recovered is in nobody's way, whether or not its note is there.
     """
@@ -141,7 +141,7 @@ async def untick(session: AsyncSession, incident_id: str, number: int, organizat
 async def held(session: AsyncSession, component: Component, organization_id: str) -> int:
     """What of an organization waits for it: stories for Stripe, customers' mails for the mail server."""
     match component:
-        case Component.STRIPE:
+        case Component.STRIPE | Component.STRIPE_KEY:
             return await holds.count(session, component, organization_id)
         case Component.MAIL:
             return await _mails_held(session, organization_id)

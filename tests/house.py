@@ -27,6 +27,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from activities.outbox import OutboxSweep
 from activities.stripe_budget import StripeGate
+from activities.stripe_permissions import KeyPermissions
 from api.app import create_app
 from api.context import Context, StripeAccount
 from billing.policy import Policy, policy_from_toml
@@ -369,9 +370,10 @@ async def house(
         )
         shop = await open_shop(stand_in, at, plans, currency)
         gate = StripeGate(database, policy.stripe.requests_per_second)
-        stripe_api = composition.build_stripe(settings, gate)
+        permissions = KeyPermissions()
+        stripe_api = composition.build_stripe(settings, gate, permissions=permissions)
         activities = composition.build_activities(
-            settings, database, environment.client, stripe_api, gate, policy
+            settings, database, environment.client, stripe_api, gate, policy, permissions=permissions
         )
         stack.push_async_callback(activities.close)
         for worker in queues.build_workers(environment.client, activities, policy):

@@ -1,6 +1,5 @@
 """The composition root: every activity class gets its collaborators here, and nowhere else."""
 
-import asyncio
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
@@ -11,7 +10,6 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.runtime import Runtime
 
-from activities import stripe_permissions
 from activities.alerts import Alerts
 from activities.approvals import Approvals
 from activities.case_records import CaseRecords
@@ -39,6 +37,7 @@ from activities.smtp import SmtpPool
 from activities.stripe_budget import StripeGate
 from activities.stripe_client import stripe_client
 from activities.stripe_events import StripeEvents
+from activities.stripe_permissions import KeyPermissions
 from activities.stripe_reads import StripeReads
 from billing.delivery import Delivery
 from billing.policy import Policy
@@ -65,14 +64,15 @@ def build_activities(
     gate: StripeGate,
     policy: Policy,
     meter: HealthMeter | None = None,
+    permissions: KeyPermissions | None = None,
 ) -> Activities:
     """One instance of each activity class, with its collaborators.
 
     `gate` is where requests to Stripe wait. `meter` counts how calls to components go; that of `stripe_api`
-    counts Stripe's.
+    counts Stripe's. `permissions` are what the key of `stripe_api` may do, noted by both.
     """
     assert policy.incidents is not None, "only the policies of older operations have none"
-    meter = meter or HealthMeter()
+    meter, permissions = meter or HealthMeter(), permissions or KeyPermissions()
 
     async def send(row: Outbox) -> Delivery:
         return await dispatch.send(
@@ -103,7 +103,7 @@ def build_activities(
     mirror, events = Mirror(stripe_api, database), StripeEvents(stripe_api, database)
     web = httpx.AsyncClient(follow_redirects=False)
     greeter = SmtpPool(settings.smtp_url, greeting_for(settings.public_url))
-    probes = standard_probes(database, stripe_api, greeter, web, settings.public_url)
+    probes = standard_probes(database, stripe_api, greeter, web, settings.public_url, permissions)
     known = ControllersKnown()
     incidents = Incidents(database, probes, policy.stripe.requests_per_second, lambda: gate.waiting)
     incident_mails = IncidentMails(database, mailer, known)
@@ -226,11 +226,15 @@ async def connect(settings: Settings, runtime: Runtime | None = None) -> Client:
 
 
 def build_stripe(
-    settings: Settings, gate: StripeGate, meter: HealthMeter | None = None
+    settings: Settings,
+    gate: StripeGate,
+    meter: HealthMeter | None = None,
+    permissions: KeyPermissions | None = None,
 ) -> stripe.StripeClient:
-    """The process's way to Stripe: through the gate, and counted by the meter."""
+    """The process's way to Stripe: through the gate, counted by the meter; what is forbidden is noted."""
     key = settings.stripe_api_key.get_secret_value()
-    return stripe_client(key, settings.stripe_api_base, gate, meter)
+    forbidden = permissions.doubt if permissions is not None else None
+    return stripe_client(key, settings.stripe_api_base, gate, meter, forbidden)
 
 
 async def hosted(
@@ -242,11 +246,10 @@ async def hosted(
     database = Database(settings.database_url)
     stack.push_async_callback(database.dispose)
     gate = StripeGate(database, policy.stripe.requests_per_second)
-    stripe_api = build_stripe(settings, gate, meter)
-    activities = build_activities(settings, database, temporal, stripe_api, gate, policy, meter)
+    permissions = KeyPermissions()
+    stripe_api = build_stripe(settings, gate, meter, permissions)
+    activities = build_activities(settings, database, temporal, stripe_api, gate, policy, meter, permissions)
     stack.push_async_callback(activities.close)
     for worker in build_workers(temporal, activities, policy):
         await stack.enter_async_context(worker)
-    asking = asyncio.create_task(stripe_permissions.tell_missing(stripe_api))
-    stack.callback(asking.cancel)
     return database, activities.watch, activities.reaper

@@ -163,7 +163,11 @@ async def let_go(tools: Tools) -> int:
     async with tools.database.reading() as session:
         if await stripe_budgets.is_closed(session):
             raise Refused("The gate before Stripe is closed: open it first, with open-gate --because ….")
-        held = await holds.open_holds(session, Component.STRIPE, limit=100_000)
+        held = [
+            hold
+            for component in (Component.STRIPE, Component.STRIPE_KEY)
+            for hold in await holds.open_holds(session, component, limit=100_000)
+        ]
     told = 0
     for hold in held:
         handle = tools.temporal.get_workflow_handle(hold.workflow_id)

@@ -40,7 +40,7 @@ WITHIN = 5.0
 """Seconds; nothing here waits longer for a database that is away."""
 LEARN_EVERY = 60.0
 """Seconds between two looks at who the controllers are; what is too old to count is forgotten then too."""
-IN_TURN = (Component.STRIPE, Component.MAIL, Component.DATABASE, Component.PORTAL)
+IN_TURN = (Component.STRIPE, Component.STRIPE_KEY, Component.MAIL, Component.DATABASE, Component.PORTAL)
 """The portal is looked at when it is known how what it stands on does."""
 FOLLOWS_FROM = {"stripe_unavailable": Component.STRIPE, "records_away": Component.DATABASE}
 """Faults at the portal by their codes, and whose they are while that is away."""

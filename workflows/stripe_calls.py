@@ -68,6 +68,7 @@ class StripeCalls:
         how: dict[str, Any],
     ) -> Answer:
         unpermitted: int | None = None
+        listed = False
         looks = chain(options.PERMISSION_LOOKS, repeat(options.PERMISSION_LOOKS[-1]))
         while True:
             try:
@@ -83,8 +84,9 @@ class StripeCalls:
             if cause.type == HELD:
                 await self._until_released(holds)
             else:
-                unpermitted = unpermitted or await self._hold_unpermitted(cause.message)
-                await self._until_permitted(unpermitted, next(looks))
+                if unpermitted is None or not listed:
+                    unpermitted = await self._hold_unpermitted(cause.message, unpermitted)
+                listed = not await self._until_permitted(unpermitted, next(looks))
             holds, running = self._holds, self._start(activity, arg, how)
 
     def _start(
@@ -103,21 +105,25 @@ class StripeCalls:
     def _release(self, released: Released) -> None:
         self._released.add(released.hold)
 
-    async def _hold_unpermitted(self, message: str) -> int:
-        """Our key lacks a permission: the operation says so and tries again until somebody grants it."""
-        self._holds += 1
-        number = self._holds
+    async def _hold_unpermitted(self, message: str, number: int | None) -> int:
+        """Our key lacks a permission: the operation says so and tries again until somebody grants it. With
+        `number` it was told to go on, and is held as before: it lacks one still."""
+        if number is None:
+            self._holds += 1
+            number = self._holds
         problem = Problem(code=UNPERMITTED, message=message)
-        story = UnpermittedStory(**self._story(number).model_dump(), problem=problem)
+        story = UnpermittedStory(**self._story(number, Component.STRIPE_KEY).model_dump(), problem=problem)
         await recorded(Holds.hold_unpermitted, story)
         return number
 
-    async def _until_permitted(self, number: int, wait: timedelta) -> None:
-        """Until it is worth another try, or an operator says so."""
+    async def _until_permitted(self, number: int, wait: timedelta) -> bool:
+        """Until it is worth another try; whether that is because it was released."""
         released = hold_id(workflow.info().workflow_id, number)
         with suppress(TimeoutError):
             await workflow.wait_condition(lambda: released in self._released, timeout=wait)
+        told = released in self._released
         self._released.discard(released)
+        return told
 
     async def _permitted(self, number: int | None) -> None:
         if number is not None:
@@ -128,12 +134,12 @@ class StripeCalls:
         resume = ResumeStory(operation=self._operation, workflow=id_, number=number, at=workflow.now())
         await recorded(Holds.resume, resume)
 
-    def _story(self, number: int) -> HoldStory:
+    def _story(self, number: int, component: Component = Component.STRIPE) -> HoldStory:
         return HoldStory(
             organization=self._organization,
             operation=self._operation,
             workflow=workflow.info().workflow_id,
-            component=Component.STRIPE,
+            component=component,
             number=number,
             at=workflow.now(),
         )

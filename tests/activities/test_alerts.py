@@ -78,6 +78,20 @@ async def test_it_says_what_is_the_matter_what_that_means_and_where_the_runbook_
     assert "Its note is owed" in chat.got[1]["text"]
 
 
+async def test_a_key_that_lacks_permissions_is_alerted_with_each_and_what_it_stops(
+    alerts: Alerts, chat: Chat
+) -> None:
+    cause = "stripe_permission_missing: rak_charge_write, rak_plan_read"
+    alert = an_alert().model_copy(update={"component": Component.STRIPE_KEY, "cause": cause})
+    assert await alerts.post_alert(alert)
+    lines = chat.got[0]["text"].splitlines()
+    assert lines[0].startswith(
+        "Plixo: Plixo's key at Stripe lacks rak_charge_write (refunds) and rak_plan_read (plan changes, and "
+        "reading prices). Only what needs it is held; everything else works"
+    )
+    assert "• What needs it is held until rak_plan_read is granted; nothing is lost." in lines
+
+
 @pytest.mark.parametrize(
     ("status", "final", "code"),
     [(503, False, "alert_later"), (429, False, "alert_later"), (404, True, "alert_refused")],

@@ -115,7 +115,7 @@ def an_incident(component: str, recovered_at: str | None = None) -> dict[str, An
 
 INCIDENTS = [
     an_incident(component, recovered_at)
-    for component in ("stripe", "portal", "mail", "database")
+    for component in ("stripe", "stripe_key", "portal", "mail", "database")
     for recovered_at in (None, "2026-04-13T16:00:00Z")
 ]
 REFUND_FOUND = CaseFound(

@@ -12,6 +12,7 @@ from sqlmodel import select
 from activities.probes import Probes, standard
 from activities.smtp import MailLater, MailRefused, SmtpPool
 from activities.stripe_client import stripe_client
+from activities.stripe_permissions import KeyPermissions
 from billing.incidents import Component
 from db.health_meter import HealthMeter
 from db.session import Database
@@ -52,7 +53,12 @@ def the_probes(
     database: Database, stand_in: StandIn, web: httpx.AsyncClient, *, mail: str, portal: str
 ) -> Probes:
     return standard(
-        database, stripe_client("sk_test_plixo", stand_in.url), SmtpPool(mail, "plixo.test"), web, portal
+        database,
+        stripe_client("sk_test_plixo", stand_in.url),
+        SmtpPool(mail, "plixo.test"),
+        web,
+        portal,
+        KeyPermissions(),
     )
 
 
@@ -63,13 +69,14 @@ async def test_each_component_answers_or_says_why_not(
     async with served(portal.app) as address:
         async with MailSink() as mail:
             probes = the_probes(database, running_stand_in, web, mail=mail.url, portal=address)
-            assert [await probes.probe(one) for one in Component] == [None] * 4
+            assert [await probes.probe(one) for one in Component] == [None] * 5
         running_stand_in.fault("bad_gateway", path="/v1/customers$", method="GET", times=1)
         portal.status = 503
         wrong = {one: await probes.probe(one) for one in Component}
     running_stand_in.clear_faults()
     assert wrong == {
         Component.STRIPE: "stripe_unreachable",
+        Component.STRIPE_KEY: None,
         Component.PORTAL: "error_answer",
         Component.MAIL: "mail_server_unreachable",
         Component.DATABASE: None,
@@ -96,7 +103,8 @@ async def test_a_database_that_is_away_and_an_answer_that_does_not_come_are_told
         return None
 
     async with httpx.AsyncClient() as web:
-        real = standard(away, stripe_client("k", "http://127.0.0.1:9"), SmtpPool("smtp://x", "x"), web, "x")
+        nowhere = stripe_client("k", "http://127.0.0.1:9")
+        real = standard(away, nowhere, SmtpPool("smtp://x", "x"), web, "x", KeyPermissions())
         assert await real.probe(Component.DATABASE) == "unreachable"
     assert await Probes({Component.MAIL: never}).probe(Component.MAIL, within=0.01) == "timeout"
     await away.dispose()

@@ -1,14 +1,14 @@
 """What the key may do at Stripe is asked for with ids that do not exist, and said in one message."""
 
-import asyncio
 import logging
 
 import pytest
+import stripe
 
 from activities import stripe_permissions
 from activities.stripe_client import stripe_client
+from activities.stripe_permissions import KeyPermissions
 
-from ..house import until
 from ..shop import Shop
 
 KEY = "rk_test_permissions"
@@ -29,22 +29,39 @@ async def test_every_permission_that_is_missing_is_named_and_nothing_is_changed(
     assert await stripe_permissions.missing(client) == []
 
 
-async def test_they_are_told_in_one_message_until_nothing_is_missing(
-    shop: Shop, caplog: pytest.LogCaptureFixture
+async def test_what_is_missing_is_the_probes_answer_and_logged_once_until_nothing_is(
+    shop: Shop, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(stripe_permissions, "SOON", 0.0)
     caplog.set_level(logging.INFO, "activities.stripe_permissions")
     granted = [name for name in ALL if name not in ("charge_write", "credit_note_write")]
     shop.stand_in.control("keys", {"key": KEY, "permissions": granted})
-    telling = asyncio.create_task(
-        stripe_permissions.tell_missing(stripe_client(KEY, shop.stand_in.url), wait=0.1)
-    )
-
-    async def told() -> bool:
-        return bool(caplog.records)
-
-    await until(told, lambda: "nothing is said")
-    assert caplog.records[0].levelno == logging.ERROR
-    assert "lacks rak_charge_write, rak_credit_note_write. Give it these" in caplog.records[0].message
+    permissions, client = KeyPermissions(), stripe_client(KEY, shop.stand_in.url)
+    wrong = "stripe_permission_missing: rak_charge_write, rak_credit_note_write"
+    assert [await permissions.probe(client) for _ in range(2)] == [wrong, wrong]
+    [line] = caplog.records
+    assert line.levelno == logging.ERROR
+    assert "lacks rak_charge_write, rak_credit_note_write. Give it these" in line.message
+    shop.stand_in.fault("bad_gateway", path="/v1/", times=100)
+    assert await permissions.probe(client) == wrong, "Stripe can't be asked: it is what it was"
+    shop.stand_in.clear_faults()
     shop.stand_in.control("keys", {"key": KEY, "permissions": None})
-    await asyncio.wait_for(telling, 10)
+    assert await permissions.probe(client) is None
     assert caplog.records[-1].message == "the Stripe key has every permission that is needed"
+
+
+async def test_a_good_answer_is_kept_for_minutes_unless_something_was_forbidden(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stripe_permissions, "SOON", 0.0)
+    permissions = KeyPermissions()
+    client = stripe_client(KEY, shop.stand_in.url, on_forbidden=permissions.doubt)
+    assert await permissions.probe(client) is None
+    shop.stand_in.control("keys", {"key": KEY, "permissions": ["event_read"]})
+    seen = shop.stand_in.last_request()
+    assert await permissions.probe(client) is None
+    assert shop.stand_in.requests(seen) == []
+    with pytest.raises(stripe.PermissionError):
+        await client.v1.customers.list_async()
+    assert "rak_charge_write" in (await permissions.probe(client) or "")
+    shop.stand_in.control("keys", {"key": KEY, "permissions": None})

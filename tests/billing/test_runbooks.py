@@ -13,6 +13,7 @@ from billing.incident_words import (
     severity,
 )
 from billing.incidents import Component, IncidentState
+from billing.key_permissions import cause_of
 from billing.runbooks import parse, runbook
 
 
@@ -52,10 +53,10 @@ def test_what_is_no_runbook_is_refused(text: str) -> None:
 @pytest.mark.parametrize("component", list(Component))
 def test_the_banner_says_of_everything_that_people_do_what_it_means(component: Component) -> None:
     for state in IncidentState:
-        meaning = capabilities(component, state)
+        meaning = capabilities(component, state, None)
         assert list(meaning) == list(Capability)
         assert all(words.endswith(".") for words in meaning.values())
-    assert affected(component, IncidentState.DEGRADED)
+    assert affected(component, IncidentState.DEGRADED, None)
 
 
 def test_the_severity_tells_slow_from_gone() -> None:
@@ -68,3 +69,20 @@ def test_the_severity_tells_slow_from_gone() -> None:
         "The mail server does not work."
     )
     assert "note is owed" in headline(Component.MAIL, IncidentState.RECOVERED, None)
+
+
+def test_the_permissions_that_a_key_lacks_are_named_with_what_each_stops() -> None:
+    cause = cause_of(["rak_charge_write", "rak_event_read"])
+    of = (Component.STRIPE_KEY, IncidentState.DEGRADED, cause)
+    assert severity(*of) is Severity.DEGRADED
+    assert headline(*of) == (
+        "Plixo's key at Stripe lacks rak_charge_write (refunds) and rak_event_read (catching up on what "
+        "Stripe's webhooks have missed). Only what needs it is held; everything else works, and nothing is "
+        "lost."
+    )
+    held = "What needs it is held until rak_charge_write is granted; nothing is lost."
+    assert affected(*of) == {Capability.REFUNDS: held, Capability.CREDITS: held}
+    unknown = (Component.STRIPE_KEY, IncidentState.DEGRADED, cause_of(["rak_tax_read"]))
+    assert headline(*unknown).startswith("Plixo's key at Stripe lacks rak_tax_read. Only")
+    assert list(affected(*unknown)) == []
+    assert headline(of[0], of[1], None).startswith("Plixo's key at Stripe lacks a permission. Only")

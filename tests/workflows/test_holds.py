@@ -304,7 +304,7 @@ async def test_what_a_permission_is_missing_for_says_so_and_goes_on_by_itself_wh
         "message": "Plixo's key at Stripe lacks rak_charge_write. Somebody who runs Plixo has to grant it in "
         "Stripe's Dashboard; then this goes on by itself.",
     }
-    assert await waiting(home.database) == [], "no incident's end releases it"
+    assert await waiting(home.database) == [], "it does not wait for Stripe"
     async with home.database.reading() as session:
         assert (await stripe_budgets.read(session)).held_since is None, "everything else goes on"
     credit = await money.credit(home, acme, await money.customer(home.shop, acme), 1_000)
