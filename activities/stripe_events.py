@@ -9,6 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from billing.object_end import is_about
 from billing.operations import Kind
 from billing.stripe_events import (
     MOST_TRIES,
@@ -19,7 +20,7 @@ from billing.stripe_events import (
     Subject,
     next_try,
 )
-from db import mirror, portal_troubles, stripe_events
+from db import commitments, mirror, portal_troubles, stripe_events
 from db.alone import what
 from db.session import Database
 from db.tables import Customer, Operation, Organization, PaymentRow, RefundRow
@@ -78,7 +79,7 @@ class StripeEvents:
         invoice = seen.pays or await self._invoice_of(seen.payment)
         async with self._database.transaction() as session:
             await seen_mirror.store(session, seen, owner, read_at, invoice=invoice)
-            waiting = await _waiting(session, seen, owner)
+            waiting = await _waiting(session, seen, owner, invoice)
         return EventFollowed(state="done", waiting=waiting)
 
     @activity.defn
@@ -136,12 +137,12 @@ async def _owner(session: AsyncSession, customer: Document) -> str | None:
     return found.one_or_none()
 
 
-async def _waiting(session: AsyncSession, seen: Seen, owner: str) -> tuple[str, ...]:
-    """Workflows, of this owner's, of the refunds' operations and of the invoice's open trouble with the
-    portal."""
-    told: tuple[str, ...] = ()
+async def _waiting(session: AsyncSession, seen: Seen, owner: str, pays: str | None) -> tuple[str, ...]:
+    """Workflows, of this owner's, of the refunds' operations, of requests about the same payment or invoice
+    and of the invoice's open trouble with the portal."""
+    told = await _about(session, seen, owner, pays)
     if seen.invoice is not None:
-        told = await portal_troubles.waiting_for(session, owner, seen.invoice["id"])
+        told += await portal_troubles.waiting_for(session, owner, seen.invoice["id"])
     if not seen.refunds:
         return told
     # By our rows, which still know the operation where somebody has cleared the metadata in Stripe.
@@ -156,3 +157,15 @@ async def _waiting(session: AsyncSession, seen: Seen, owner: str) -> tuple[str, 
         )
     )
     return (*told, *sorted(found))
+
+
+async def _about(session: AsyncSession, seen: Seen, owner: str, pays: str | None) -> tuple[str, ...]:
+    """Requests for money that nothing was begun of; of a customer who is gone, all of them."""
+    assert seen.customer is not None
+    gone = bool(seen.customer.get("deleted"))
+    objects = {one["id"] for one in (seen.invoice, seen.payment) if one is not None}
+    objects |= {pays} if pays else set()
+    if not objects and not gone:
+        return ()
+    found = await commitments.not_begun(session, owner, seen.customer["id"])
+    return tuple(one.workflow_id for one in found if gone or is_about(one.subject or {}, frozenset(objects)))

@@ -2,6 +2,7 @@
 
 from .operations import Problem
 from .plan_change import ScheduleFacts, Subject, SubscriptionFacts, Target, Terms, Wanted
+from .plan_change_report import subscription_ended_problem
 
 ENDED = ("canceled", "incomplete_expired")
 """What a subscription is that comes to life no more (Stripe, "Subscription statuses")."""
@@ -22,6 +23,8 @@ def terms_after(facts: SubscriptionFacts, wanted: Wanted, target: Target) -> Ter
 
 def unchangeable(facts: SubscriptionFacts) -> Problem | None:
     """Why this subscription can't be changed by us now, or None."""
+    if facts.status in ENDED:
+        return subscription_ended_problem()
     if facts.status not in ("active", "trialing"):
         return Problem(
             code="subscription_not_active",

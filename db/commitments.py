@@ -17,7 +17,7 @@ from billing.operations import Kind
 
 from .record_hashes import wrote
 from .statements import insert_into, is_sqlite
-from .tables import Case, Commitment, Organization
+from .tables import Case, Commitment, Intent, Operation, Organization
 
 _HELD = col(Commitment.released_at).is_(None)
 _KEY = ("operation_id", "part")
@@ -156,6 +156,25 @@ async def on_invoice(session: AsyncSession, invoice_id: str, *, excluding: str) 
             col(Commitment.operation_id).not_in(select(Case.operation_id)),
         )
         .order_by(col(Commitment.operation_id), col(Commitment.part))
+    )
+    return list(found)
+
+
+async def not_begun(session: AsyncSession, organization_id: str, customer_id: str) -> list[Operation]:
+    """Refunds and credits to a customer that money is set aside for, and nothing was begun of in Stripe."""
+    begun = select(Intent.operation_id).where(Intent.operation_id == col(Operation.id))
+    held = select(Commitment.operation_id).where(
+        Commitment.organization_id == organization_id, Commitment.customer_id == customer_id, _HELD
+    )
+    found = await session.exec(
+        select(Operation)
+        .where(
+            col(Operation.id).in_(held),
+            col(Operation.kind).in_([Kind.REFUND.value, Kind.CREDIT.value]),
+            col(Operation.closed_at).is_(None),
+            ~begun.exists(),
+        )
+        .order_by(col(Operation.id))
     )
     return list(found)
 

@@ -10,12 +10,15 @@ with workflow.unsafe.imports_passed_through():
     from billing.notices import NoticeKind
     from billing.operations import Kind, Problem, State
     from billing.standing import Standing
+    from billing.stripe_events import StripeChanged
 
 from . import ids
 from .credit_issue import CreditIssue
 from .credit_reads import CreditReads
 from .life import live
 from .money_review import MoneyReview, Planned
+from .news import News
+from .object_end import Glances
 from .story import Ended, Story
 from .waits import Waits
 
@@ -40,16 +43,25 @@ class CreditWorkflow:
             revise_within=rules.revise_within, too_late="The credit is already being given in Stripe."
         )
         self._reads = CreditReads(request, self._story.calls)
+        self._glances, self._news = CreditReads(request, Glances()), News()
         self._issue = CreditIssue(request, self._story, self._reads)
         self._review = MoneyReview[CreditSubject](
-            self._story, self._waits, Kind.CREDIT, rules, self._plan, self._still_possible, self._revised
+            self._story,
+            self._waits,
+            Kind.CREDIT,
+            rules,
+            self._plan,
+            self._still_possible,
+            self._revised,
+            glance=self._glance,
+            news=self._news,
         )
 
     @workflow.run
     async def run(self, request: CreditInput) -> str:
         return await live(self._story, self._waits, tell=self._told, unclear=self._differs)
 
-    # --- What people send -----------------------------------------------------------------------------
+    # --- What people and Stripe send --------------------------------------------------------------------
 
     @workflow.update
     async def cancel(self, cancel: Cancel) -> None:
@@ -70,10 +82,18 @@ class CreditWorkflow:
         """Accepts what Stripe made of the credit."""
         await self._waits.take_resolution(resolve)
 
+    @workflow.signal
+    def stripe_changed(self, changed: StripeChanged) -> None:
+        """Stripe has told us of a change; what it is, is read from Stripe."""
+        self._news.tell()
+
     # --- The story ------------------------------------------------------------------------------------
 
     async def _plan(self) -> Planned[CreditSubject] | Problem:
         return await self._reads.plan(self._wanted)
+
+    async def _glance(self) -> Planned[CreditSubject] | Problem:
+        return await self._glances.plan(self._wanted)
 
     async def _still_possible(self, subject: CreditSubject) -> Planned[CreditSubject] | None:
         """Exactly what was approved, by what Stripe says now; None when the same request would do another."""

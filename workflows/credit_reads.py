@@ -22,11 +22,11 @@ with workflow.unsafe.imports_passed_through():
 
 from . import options
 from .money_review import Planned
-from .stripe_calls import StripeCalls
+from .stripe_calls import Asks
 
 
 class CreditReads:
-    def __init__(self, request: CreditInput, calls: StripeCalls) -> None:
+    def __init__(self, request: CreditInput, calls: Asks) -> None:
         self._organization, self._operation = request.organization, request.operation
         self._calls = calls
 

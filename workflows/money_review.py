@@ -11,12 +11,15 @@ with workflow.unsafe.imports_passed_through():
     from billing.invoice_money import InvoiceCap
     from billing.messages import ApprovalOutcome, Commit, CommitPart, Committed, Revised
     from billing.money import Money
+    from billing.object_end import beyond_revision
     from billing.operations import Kind, Message, Problem, State
     from billing.policy import MoneyPolicy
     from billing.subject_changes import SinceLastRound, subject_changes
 
+from .news import News
+from .object_end import ObjectEnd
 from .recorded import recorded
-from .review import reviewed
+from .review import reviewed, revision
 from .story import Asked, Ended, Story
 from .waits import Waits
 
@@ -41,7 +44,8 @@ class MoneyReview(Generic[Subject]):
     """The part of a refund or credit before anything is done to Stripe.
 
     `plan` says what would be done, or why it can't be; `still_possible` plans what was approved by what
-    Stripe says now, None when it can't be done as it was approved.
+    Stripe says now, None when it can't be done as it was approved. `glance` plans as well, where Stripe can
+    be asked at once: of `news` while people are waited for.
     """
 
     def __init__(
@@ -53,9 +57,16 @@ class MoneyReview(Generic[Subject]):
         plan: Callable[[], Awaitable[Planned[Subject] | Problem]],
         still_possible: Callable[[Subject], Awaitable[Planned[Subject] | None]],
         revise: Callable[[Any], None],
+        *,
+        glance: Callable[[], Awaitable[Planned[Subject] | Problem]],
+        news: News,
     ) -> None:
         self._story, self._waits, self._kind, self._rules = story, waits, kind, rules
         self._plan, self._still_possible, self._revise = plan, still_possible, revise
+        self._glance = glance
+        self._end = ObjectEnd(
+            waits, news, self._over, state=State.BLOCKED, event="not possible any more, whatever is decided"
+        )
         self._round = 0
         self._revised: Revised | None = None
         self._since: SinceLastRound | None = None
@@ -103,6 +114,7 @@ class MoneyReview(Generic[Subject]):
     async def _check(self, event: str) -> Planned[Subject]:
         """What Stripe says now; what is impossible ends here, before anybody is asked."""
         self._stop_if_cancelled()
+        self._end.looking()
         planned = await self._plan()
         if isinstance(planned, Problem):
             raise Ended(State.BLOCKED, "not possible as asked", planned)
@@ -135,6 +147,10 @@ class MoneyReview(Generic[Subject]):
         if planned is None:
             return False
         return await recorded(Commitments.check_room, self._order(planned))
+
+    async def _over(self) -> Problem | None:
+        planned = await self._glance()
+        return planned if isinstance(planned, Problem) and beyond_revision(planned) else None
 
     def _order(self, planned: Planned[Subject]) -> Commit:
         policy = self._story.policy
@@ -171,7 +187,7 @@ class MoneyReview(Generic[Subject]):
             revised=self._revised,
             since=self._since,
         )
-        return await reviewed(self._story, self._waits, asked, round_=self._round)
+        return await reviewed(self._story, self._waits, self._end, asked, round_=self._round)
 
     def _compared(self, before: dict[str, Any]) -> SinceLastRound | None:
         if self._since is None:
@@ -181,10 +197,8 @@ class MoneyReview(Generic[Subject]):
 
     async def _await_revision(self, outcome: ApprovalOutcome) -> SinceLastRound:
         """An approver asked for changes: somebody sends a revised request, or takes it back."""
-        self._waits.revisable = True
         await self._story.await_revision(self._round, self._dump(), outcome)
-        revised = await self._waits.for_revision()
-        self._waits.revisable = False
+        revised = await revision(self._waits, self._end)
         self._stop_if_cancelled()
         if revised is None:
             raise Ended(State.EXPIRED, "expired without a revision")

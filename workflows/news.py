@@ -27,6 +27,10 @@ class News:
         """Stripe has told of a change; what it is, is read from Stripe."""
         self._told = True
 
+    @property
+    def told(self) -> bool:
+        return self._told
+
     def looking(self) -> None:
         """The story looks now: what it is told from here on is news again."""
         self._told = False

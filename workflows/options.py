@@ -90,6 +90,14 @@ INVOICE_FETCH: dict[str, Any] = STRIPE_CALL | {
 
 STRIPE_EVENT: dict[str, Any] = STRIPE_CALL | {"priority": EVENTS}
 
+GLANCE: dict[str, Any] = {
+    "start_to_close_timeout": timedelta(seconds=20),
+    "schedule_to_close_timeout": timedelta(minutes=1),
+    "retry_policy": UNLESS_HELD,
+    "priority": EVENTS,
+}
+"""Whether what a request is about has ended; without an answer it is looked at later."""
+
 FOLLOW = tuple(timedelta(seconds=seconds) for seconds in (10, 30, 60, 300, 900, 3600, 4 * 3600, 12 * 3600))
 """How long to wait between looks at what Stripe still works on; the last one repeats."""
 

@@ -12,6 +12,7 @@ with workflow.unsafe.imports_passed_through():
 
 from . import ids
 from .life import live
+from .object_end import Glances, ObjectEnd
 from .plan_change_outcome import PlanChangeOutcome
 from .plan_change_reads import PlanChangeReads
 from .plan_change_review import PlanChangeReview
@@ -34,7 +35,15 @@ class PlanChangeWorkflow:
             policy=request.policy,
         )
         self._reads = PlanChangeReads(request, self._story.calls, self._waits.news)
-        self._review = PlanChangeReview(request, self._story, self._reads, self._waits)
+        glances = PlanChangeReads(request, Glances(), self._waits.news)
+        end = ObjectEnd(
+            self._waits,
+            self._waits.news,
+            glances.over,
+            state=State.FAILED,
+            event="the subscription was cancelled in Stripe",
+        )
+        self._review = PlanChangeReview(request, self._story, self._reads, self._waits, end)
         self._outcome = PlanChangeOutcome(self._story, self._reads, self._waits)
         self._schedule = PlanChangeSchedule(self._story, self._reads, self._waits, self._outcome)
 

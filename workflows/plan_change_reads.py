@@ -12,6 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.stripe_reads import StripeReads
     from billing.limits import check_limits
     from billing.messages import UsageQuery
+    from billing.operations import Problem
     from billing.plan_change import (
         PlanChangeInput,
         PreviewQuery,
@@ -25,12 +26,13 @@ with workflow.unsafe.imports_passed_through():
         build_subject,
     )
     from billing.plan_change_checks import ENDED, planned_as_approved, terms_after, unchangeable
+    from billing.plan_change_report import subscription_ended_problem
 
 from . import options
 from .news import News
 from .recorded import recorded
 from .story import refused
-from .stripe_calls import StripeCalls
+from .stripe_calls import Asks
 
 LATE_INVOICE = timedelta(seconds=20)
 LATE_INVOICE_TRIES = 15
@@ -40,7 +42,7 @@ LATE_INVOICE_TRIES = 15
 class PlanChangeReads:
     """Every read of the story; the same code takes the first preview and the re-check."""
 
-    def __init__(self, request: PlanChangeInput, calls: StripeCalls, news: News) -> None:
+    def __init__(self, request: PlanChangeInput, calls: Asks, news: News) -> None:
         self._request, self._calls, self._news = request, calls, news
 
     async def preview(self, wanted: Wanted, proration_date: int | None = None) -> Subject:
@@ -63,6 +65,10 @@ class PlanChangeReads:
             mirror=mirror,
         )
         return await self._calls.call(StripeReads.subscription, query, options.STRIPE_CALL)
+
+    async def over(self) -> Problem | None:
+        """Why nothing can come of any change; None while something can."""
+        return subscription_ended_problem() if (await self.facts()).status in ENDED else None
 
     async def result(self, subject: Subject, effect_key: str) -> ResultLines:
         """The lines that Stripe holds after the change was applied."""

@@ -12,9 +12,10 @@ with workflow.unsafe.imports_passed_through():
     from billing.plan_change_report import blocked_problem, preview_detail
     from billing.subject_changes import SinceLastRound, SubjectChange, subject_changes
 
+from .object_end import ObjectEnd
 from .plan_change_reads import PlanChangeReads
 from .plan_change_waits import PlanChangeWaits
-from .review import reviewed
+from .review import reviewed, revision
 from .story import Asked, Ended, Story
 
 
@@ -22,9 +23,14 @@ class PlanChangeReview:
     """The part of the story before anything is done to Stripe."""
 
     def __init__(
-        self, request: PlanChangeInput, story: Story, reads: PlanChangeReads, waits: PlanChangeWaits
+        self,
+        request: PlanChangeInput,
+        story: Story,
+        reads: PlanChangeReads,
+        waits: PlanChangeWaits,
+        end: ObjectEnd,
     ) -> None:
-        self._story, self._reads, self._waits = story, reads, waits
+        self._story, self._reads, self._waits, self._end = story, reads, waits, end
         self._wanted = request.wanted
         self._round = 0
         self._revised: Revised | None = None
@@ -77,6 +83,7 @@ class PlanChangeReview:
     async def _preview(self, event: str) -> Subject:
         """A new preview, at a second that Stripe chooses."""
         self._stop_if_cancelled()
+        self._end.looking()
         subject = await self._reads.preview(self._wanted)
         self.subject = subject
         self._round += 1
@@ -113,14 +120,12 @@ class PlanChangeReview:
             revised=self._revised,
             since=self._since,
         )
-        return await reviewed(self._story, self._waits, asked, round_=self._round)
+        return await reviewed(self._story, self._waits, self._end, asked, round_=self._round)
 
     async def _await_revision(self, outcome: ApprovalOutcome) -> Revise:
         """An approver asked for changes: somebody sends a revised request, or takes it back."""
-        self._waits.revisable = True
         await self._story.await_revision(self._round, dump(self.subject), outcome)
-        revised = await self._waits.for_revision()
-        self._waits.revisable = False
+        revised = await revision(self._waits, self._end)
         self._stop_if_cancelled()
         if revised is None:
             raise Ended(State.EXPIRED, "expired without a revision")

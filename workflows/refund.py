@@ -13,6 +13,7 @@ with workflow.unsafe.imports_passed_through():
 from . import ids
 from .life import live
 from .money_review import MoneyReview, Planned
+from .object_end import Glances
 from .refund_issue import RefundIssue
 from .refund_reads import RefundReads
 from .story import Ended, Story
@@ -39,6 +40,7 @@ class RefundWorkflow:
             revise_within=rules.revise_within, too_late="The refund is already being issued in Stripe."
         )
         self._reads = RefundReads(request, self._story.calls)
+        self._glances = RefundReads(request, Glances())
         self._issue = RefundIssue(request, self._story, self._waits, self._reads)
         self._review = MoneyReview[RefundSubject](
             self._story,
@@ -48,6 +50,8 @@ class RefundWorkflow:
             self._plan,
             self._reads.still_possible,
             self._revised,
+            glance=self._glance,
+            news=self._issue.news,
         )
 
     @workflow.run
@@ -90,6 +94,9 @@ class RefundWorkflow:
 
     async def _plan(self) -> Planned[RefundSubject] | Problem:
         return await self._reads.plan(self._wanted)
+
+    async def _glance(self) -> Planned[RefundSubject] | Problem:
+        return await self._glances.plan(self._wanted)
 
     def _revised(self, revised: ReviseRefund) -> None:
         self._wanted = revised.wanted

@@ -28,11 +28,11 @@ with workflow.unsafe.imports_passed_through():
 from . import options
 from .money_review import Planned
 from .news import News
-from .stripe_calls import StripeCalls
+from .stripe_calls import Asks
 
 
 class RefundReads:
-    def __init__(self, request: RefundInput, calls: StripeCalls) -> None:
+    def __init__(self, request: RefundInput, calls: Asks) -> None:
         self._organization, self._operation = request.organization, request.operation
         self._calls = calls
 

@@ -1,7 +1,10 @@
-"""One round of a story's review: opened, waited for, and opened again where its workflow was ended."""
+"""One round of a story's review: opened, waited for, and opened again where its workflow was ended.
+
+Whoever is waited for, an approver or somebody who revises: the wait ends with what the request is about.
+"""
 
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.common import WorkflowIDReusePolicy
@@ -18,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.messages import ApprovalInput, ApprovalOutcome
 
 from . import ids
+from .object_end import ObjectEnd
 from .story import Asked, Story
 from .waits import Waits
 
@@ -25,11 +29,16 @@ ENDED_FROM_OUTSIDE = (TerminatedError, CancelledError, TimeoutError)
 MOST_TIMES = 10
 """That a round is opened again by one run; whoever ends it so often wants it to end."""
 
+Revision = TypeVar("Revision")
+
 Review = workflow.ChildWorkflowHandle[Any, ApprovalOutcome]
 
 
-async def reviewed(story: Story, waits: Waits[Any, Any], asked: Asked, *, round_: int) -> ApprovalOutcome:
-    """What the approvers make of exactly this subject; a cancellation on the way dismisses it.
+async def reviewed(
+    story: Story, waits: Waits[Any, Any], end: ObjectEnd, asked: Asked, *, round_: int
+) -> ApprovalOutcome:
+    """What the approvers make of exactly this subject; a cancellation on the way dismisses it, and so does
+    the end of what it is about. Of that Ended is raised.
 
     A review whose workflow was terminated or cancelled in Temporal goes on in another one, which takes up
     its row: what people have said stays said. Raises ChildWorkflowError when that happens all the time.
@@ -41,16 +50,22 @@ async def reviewed(story: Story, waits: Waits[Any, Any], asked: Asked, *, round_
             review = await _start(request, attempt)
         except WorkflowAlreadyStartedError:
             continue  # of an earlier run of the story
-        await waits.until(lambda: waits.cancelled is not None or review.done())  # noqa: B023 - awaited here
+        over = await end.before(lambda: waits.cancelled is not None or review.done())  # noqa: B023 - awaited here
         if not review.done():
-            await _dismiss(review)
+            await _dismiss(review, over.message if over else "The request was taken back.")
         try:
-            return await review
+            outcome = await review
         except ChildWorkflowError as error:
             times += 1
             ended = isinstance(error.cause, ENDED_FROM_OUTSIDE)
             if not ended or times > MOST_TIMES or workflow.cancellation_reason() is not None:
                 raise
+        else:
+            if over is not None and outcome.state == "dismissed":
+                raise end.ended(over)
+            return outcome
+        if over is not None:
+            raise end.ended(over)
         if waits.cancelled is not None:
             break  # whose end dismisses it
     return ApprovalOutcome(state="dismissed")
@@ -66,10 +81,26 @@ async def _start(request: ApprovalInput, attempt: int) -> Review:
     )
 
 
-async def _dismiss(review: Review) -> None:
-    """Ends a review whose request was taken back, unless it was decided at the same moment."""
+async def revision(waits: Waits[Revision, Any], end: ObjectEnd) -> Revision | None:
+    """The revised request, or None when it was cancelled or nobody sent one in time.
+
+    Raises Ended with what the request is about.
+    """
+    waits.revisable = True
+    over = await end.before(
+        lambda: waits.revised is not None or waits.cancelled is not None, waits.revise_within
+    )
+    waits.revisable = False
+    if over is not None:
+        raise end.ended(over)
+    revised, waits.revised = waits.revised, None
+    return revised
+
+
+async def _dismiss(review: Review, why: str) -> None:
+    """Ends a review that nothing can come of, unless it was decided at the same moment."""
     try:
-        await review.signal("dismiss", "The request was taken back.")
+        await review.signal("dismiss", why)
     except ApplicationError:
         workflow.logger.info("%s was decided before it could be dismissed", review.id)
 

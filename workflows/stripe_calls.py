@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
 from itertools import chain, repeat
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
@@ -31,6 +31,14 @@ from .recorded import recorded
 
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
+
+
+class Asks(Protocol):
+    """Whoever asks Stripe for a story."""
+
+    def call(
+        self, activity: Callable[[Any, Asked], Awaitable[Answer]], arg: Asked, how: dict[str, Any]
+    ) -> Awaitable[Answer]: ...
 
 
 class StripeCalls:

@@ -26,7 +26,7 @@ class Waits(Generic[Revision, Resolution]):
 
     def __init__(self, *, revise_within: int, too_late: str) -> None:
         """`revise_within` in plain minutes; `too_late` is what a late cancellation is told."""
-        self._revise_within = timedelta(minutes=revise_within)
+        self.revise_within = timedelta(minutes=revise_within)
         self._too_late = Problem(code="too_late", message=too_late)
         self.cancellable = True
         self.past_cancelling = False
@@ -87,12 +87,6 @@ class Waits(Generic[Revision, Resolution]):
         except TimeoutError:
             return False
         return True
-
-    async def for_revision(self) -> Revision | None:
-        """The revised request, or None when it was cancelled or nobody sent one in time."""
-        await self.until(lambda: self.revised is not None or self.cancelled is not None, self._revise_within)
-        revised, self.revised = self.revised, None
-        return revised
 
     async def for_resolution(self) -> Resolution:
         """However long it takes: what went wrong is never left to a timer."""

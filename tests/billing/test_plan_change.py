@@ -310,12 +310,19 @@ def test_a_subscription_that_runs_can_be_changed(status: str) -> None:
     assert unchangeable(some_facts(status=status)) is None
 
 
-@pytest.mark.parametrize("status", ["past_due", "incomplete", "unpaid", "canceled", "paused"])
-def test_a_subscription_with_a_debt_or_an_end_cannot_be_changed(status: str) -> None:
+@pytest.mark.parametrize("status", ["past_due", "incomplete", "unpaid", "paused"])
+def test_a_subscription_with_a_debt_cannot_be_changed(status: str) -> None:
     assert unchangeable(some_facts(status=status)) == Problem(
         code="subscription_not_active",
         message=f"The subscription is {status} in Stripe. Settle that first, then ask again.",
     )
+
+
+@pytest.mark.parametrize("status", ["canceled", "incomplete_expired"])
+def test_a_subscription_that_has_ended_cannot_be_changed(status: str) -> None:
+    problem = unchangeable(some_facts(status=status))
+    assert problem is not None
+    assert problem.code == "subscription_ended"
 
 
 def test_a_subscription_that_is_scheduled_already_cannot_be_changed() -> None:

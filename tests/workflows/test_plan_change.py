@@ -346,4 +346,4 @@ async def test_a_subscription_that_stripe_does_not_have_fails_with_its_reason(ho
     operation = await home.ask(acme)
     failed = await home.wait(acme, operation, "failed")
 
-    assert failed["error"]["code"] == "subscription_not_active"
+    assert failed["error"]["code"] == "subscription_ended"
