@@ -118,3 +118,29 @@ async def test_a_wait_ends_with_its_object(home: House, acme: Tenant, told: bool
         await home.skip(days=32)
     failed = await home.wait(acme, operation, "failed")
     assert failed["error"]["code"] == "subscription_ended"
+
+
+@ON_ONE_DATABASE
+@pytest.mark.parametrize("read", ["subscription", "invoices"])
+async def test_a_renewal_that_cannot_be_read_waits_for_a_person_and_can_be_read_again(
+    home: House, acme: Tenant, read: str
+) -> None:
+    subscription = acme.organization.stripe_subscription
+    path = {"subscription": f"^/v1/subscriptions/{subscription}$", "invoices": INVOICES["path"]}[read]
+    operation = await home.ask(acme, effective="period_end")
+    await home.reviewed(acme, operation)
+    await home.decide(acme.controller, operation)
+    scheduled = await home.wait(acme, operation, "running", stage="scheduled")
+    home.stand_in.fault(REFUSED, method="GET", path=path, times=2)
+    home.stand_in.advance(scheduled["subject"]["period_end"] + 7200 - MID_APRIL)
+    await home.skip(days=32)
+    found = await home.wait(acme, operation, "mismatched")
+    home.stand_in.clear_faults()
+    shown = await home.get(acme.admin, f"/v1/operations/{operation}")
+    await resolve(home, acme, operation, "read_again")
+    done = await home.wait(acme, operation, "completed")
+
+    assert found["error"]["code"] == "result_unread"
+    assert "revert" in shown["allowed_actions"]
+    assert done["result"]["verified"] is True
+    assert (await home.shop.subscription(acme)).schedule is None
