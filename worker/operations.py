@@ -21,9 +21,11 @@ from activities import abandonment
 from activities.effects import utc_now
 from billing.holds import RELEASED, Released
 from billing.incidents import Component
+from billing.operations import SYSTEM
 from billing.standing import Abandon
-from db import gate, holds, operations, stripe_budgets
+from db import gate, holds, operations, stripe_budgets, timeline
 from db.session import AWAY, Database
+from db.tables import Hold
 from settings.settings import InvalidSettings, load
 
 from . import composition
@@ -89,11 +91,11 @@ def close(
 
 
 @app.command("release-holds")
-def release_holds() -> None:
+def release_holds(because: Because, by: By) -> None:
     """Tell every operation that is held to go on. The gate before Stripe has to be open."""
 
     async def released(tools: Tools) -> int:
-        print(f"{await let_go(tools)} told to go on.")
+        print(f"{await release_all(tools, _said(because), by)} told to go on.")
         return 0
 
     _with_tools(released)
@@ -158,18 +160,27 @@ async def close_operation(tools: Tools, id: str, because: str, by: str, although
     return f"{id} is closed."
 
 
+async def release_all(tools: Tools, because: str, by: str) -> int:
+    """As `let_go`, for an operator who says why: the timeline of each operation keeps that."""
+    at = utc_now()
+    for hold in await _held(tools):
+        async with tools.database.transaction() as session:
+            await timeline.append(
+                session,
+                hold.operation_id,
+                key=f"released:{hold.id}:{at.isoformat()}",
+                event="an operator told it to go on",
+                actor=SYSTEM,
+                at=at,
+                detail={"operator": by, "because": because},
+            )
+    return await let_go(tools)
+
+
 async def let_go(tools: Tools) -> int:
     """How many held stories were told to go on. Raises Refused while the gate is closed."""
-    async with tools.database.reading() as session:
-        if await stripe_budgets.is_closed(session):
-            raise Refused("The gate before Stripe is closed: open it first, with open-gate --because ….")
-        held = [
-            hold
-            for component in (Component.STRIPE, Component.STRIPE_KEY)
-            for hold in await holds.open_holds(session, component, limit=100_000)
-        ]
     told = 0
-    for hold in held:
+    for hold in await _held(tools):
         handle = tools.temporal.get_workflow_handle(hold.workflow_id)
         try:
             await handle.signal(RELEASED, Released(hold=hold.id), rpc_timeout=WITHIN)
@@ -180,6 +191,17 @@ async def let_go(tools: Tools) -> int:
             async with tools.database.transaction() as session:
                 await holds.release(session, hold.id, utc_now())
     return told
+
+
+async def _held(tools: Tools) -> list[Hold]:
+    async with tools.database.reading() as session:
+        if await stripe_budgets.is_closed(session):
+            raise Refused("The gate before Stripe is closed: open it first, with open-gate --because ….")
+        return [
+            hold
+            for component in (Component.STRIPE, Component.STRIPE_KEY)
+            for hold in await holds.open_holds(session, component, limit=100_000)
+        ]
 
 
 def _said(because: str) -> str:

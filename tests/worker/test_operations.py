@@ -7,13 +7,14 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from billing.operations import Kind
-from db import commitments, operations, stripe_budgets, timeline
+from db import commitments, holds, operations, stripe_budgets, timeline
 from db.session import Database
-from worker.operations import Refused, Tools, close_operation, let_go
+from worker.operations import Refused, Tools, close_operation, let_go, release_all
 from worker.stuck import stuck
 
 from ..builders import NOW, an_intent, an_operation, store, tenant
 from ..house import BIN
+from ..incidents import a_hold
 from ..money_rows import a_commitment
 
 pytestmark = pytest.mark.slow
@@ -70,6 +71,25 @@ async def test_closing_what_was_begun_in_stripe_takes_another_word_and_keeps_the
 
 
 @ON_ONE_DATABASE
+async def test_what_an_operator_lets_go_on_keeps_who_said_so_and_why(tools: Tools) -> None:
+    acme, other = await tenant(tools.database), await tenant(tools.database)
+    held = [an_operation(acme), an_operation(other)]
+    free = an_operation(acme, state="completed", closed_at=NOW)
+    await store(tools.database, *held, free)
+    await store(tools.database, *(a_hold(one, number, NOW) for number, one in enumerate(held)))
+
+    await release_all(tools, "Stripe is well again.", "ada")
+
+    async with tools.database.reading() as session:
+        for one in held:
+            [event] = await timeline.read(session, one.id)
+            assert event.event == "an operator told it to go on"
+            assert (event.detail["operator"], event.detail["because"]) == ("ada", "Stripe is well again.")
+            assert await holds.of_operation(session, one.id) == []
+        assert await timeline.read(session, free.id) == []
+
+
+@ON_ONE_DATABASE
 async def test_nonsense_is_refused_with_what_to_do_instead(tools: Tools) -> None:
     acme = await tenant(tools.database)
     ended = an_operation(acme, state="completed", closed_at=NOW)
@@ -82,3 +102,5 @@ async def test_nonsense_is_refused_with_what_to_do_instead(tools: Tools) -> None
         await stripe_budgets.close_gate(session, NOW)
     with pytest.raises(Refused, match="open-gate"):
         await let_go(tools)
+    with pytest.raises(Refused, match="open-gate"):
+        await release_all(tools, "Because.", "ada")
