@@ -1,4 +1,4 @@
-"""Stories that are terminated, cancelled and reset in Temporal: each comes to an end, or goes on.
+"""Stories that are terminated, cancelled, reset and poisoned in Temporal: each comes to an end, or goes on.
 
 More seeds: `python -m tests.crash.ended -n 1000`.
 """
@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from .ended import Part, every_one, schedule
-from .ended.play import Theatre, play, theatre
+from .ended.play import play
+from .ended.theatre import Theatre, theatre
 
 # Many schedules make one test; each gives up by itself long before this.
 pytestmark = [pytest.mark.crash, pytest.mark.slow, pytest.mark.timeout(900)]

@@ -1,4 +1,4 @@
-"""Stories that are ended from outside: terminated, cancelled, reset, at every stage.
+"""Stories that are ended from outside: terminated, cancelled, reset, poisoned, at every stage.
 
 The same seed always gives the same schedule. Many go side by side in one house on a Temporal dev server: the
 time-skipping server does not tell a parent of its child's termination.
@@ -9,10 +9,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Blow = Literal["terminate", "cancel", "reset to its beginning", "reset to its last step"]
+Blow = Literal["terminate", "cancel", "reset to its beginning", "reset to its last step", "poison"]
 Target = Literal["story", "review", "notice"]
 
-BLOWS: tuple[Blow, ...] = ("terminate", "cancel", "reset to its beginning", "reset to its last step")
+BLOWS: tuple[Blow, ...] = (
+    "terminate",
+    "cancel",
+    "reset to its beginning",
+    "reset to its last step",
+    "poison",
+)
+"""Poisoned, each task of it raises, as by a fault in a release, until its operators know of it."""
+
+TOGETHER: tuple[tuple[Blow, ...], ...] = (
+    ("poison", "reset to its last step", "terminate"),
+    ("reset to its beginning", "cancel"),
+)
+"""Each blow once: all but the last of a row leave the story where it is."""
 
 STAGES: Mapping[str, tuple[str, ...]] = {
     "plan change": ("accepted", "review", "changes requested", "applying", "end"),
@@ -52,14 +65,17 @@ class Part:
 
 
 def every_one() -> list[Part]:
-    """Each kind of story, at each stage, with each blow; and each review and notice, likewise."""
+    """Each kind of story, at each stage, with each blow; and each review and notice, likewise.
+
+    Of what goes on after a poison or a reset the same story takes the next blow, too.
+    """
     parts: list[Part] = []
     for story, stages in STAGES.items():
         for stage in stages:
             for target in targets(story, stage):
-                for blow in BLOWS:
-                    name = f"{len(parts)}"
-                    parts.append(Part(name, story, (Strike(stage, target, blow),)))
+                for blows in [(blow,) for blow in BLOWS] if stage == "accepted" else TOGETHER:
+                    strikes = tuple(Strike(stage, target, blow) for blow in blows)
+                    parts.append(Part(f"{len(parts)}", story, strikes))
     return parts
 
 

@@ -8,7 +8,8 @@ import tempfile
 from pathlib import Path
 
 from . import every_one, schedule
-from .play import play, theatre
+from .play import play
+from .theatre import theatre
 
 
 async def run(first: int, number: int, every: bool) -> int:
@@ -17,7 +18,6 @@ async def run(first: int, number: int, every: bool) -> int:
     print(f"{'every one' if every else f'seeds {first} to {first + number - 1}'}", flush=True)
     async with theatre(Path(tempfile.mkdtemp(prefix="plixo-ended-"))) as stage:
         await play(stage, parts)
-    print("\n".join(stage.failures))
     print(f"{stage.played} played, {stage.struck} blows struck, {len(stage.failures)} failed")
     return len(stage.failures)
 
