@@ -219,20 +219,14 @@ def plan_refund(wanted: RefundWanted, facts: RefundableFacts) -> RefundSubject |
     )
 
 
-def still_fits(subject: RefundSubject, facts: RefundableFacts) -> bool:
-    """Whether what was approved can be made as it was approved; more than enough room is no change."""
+def still_fits(parts: Sequence[RefundPart], facts: RefundableFacts) -> bool:
+    """Whether these parts can be made as they were approved; more than enough room is no change."""
     room = {p.payment_intent: p.left for p in facts.payments if not p.disputed}
     return (
         facts.problem is None
-        and (facts.cap is None or subject.amount.amount_minor <= facts.cap.money.left)
-        and all(part.amount <= room.get(part.payment_intent, 0) for part in subject.parts)
+        and (facts.cap is None or sum(part.amount for part in parts) <= facts.cap.money.left)
+        and all(part.amount <= room.get(part.payment_intent, 0) for part in parts)
     )
-
-
-def room_for(payment_intent: str, facts: RefundableFacts) -> int:
-    """What can still be refunded of a payment, in minor units."""
-    left = sum(p.left for p in facts.payments if p.payment_intent == payment_intent and not p.disputed)
-    return min(left, facts.cap.money.left) if facts.cap is not None else left
 
 
 def cap_of(money: InvoiceMoney, payments: Sequence[Payment]) -> InvoiceCap:

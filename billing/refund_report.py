@@ -72,7 +72,8 @@ class Share(Message):
         named = self.part.payment_intent
         return Problem(
             code="amount_above_refundable",
-            message=f"{named} has less than {self._money().format()} left by now.",
+            message=f"{named} has less than {self._money().format()} left by now, beside what others will "
+            "give back.",
         )
 
     def tried(

@@ -144,8 +144,11 @@ class MoneyReview(Generic[Subject]):
         Time has passed since both were weighed, and money may have been given back in Stripe itself.
         """
         planned = await self._still_possible(subject)
-        if planned is None:
-            return False
+        return planned is not None and await self.has_room(planned)
+
+    async def has_room(self, planned: Planned[Subject]) -> bool:
+        """Whether it can be given beside what other operations have set aside: asked just before it is, under
+        the organization's lock."""
         return await recorded(Commitments.check_room, self._order(planned))
 
     async def _over(self) -> Problem | None:

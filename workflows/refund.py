@@ -41,7 +41,7 @@ class RefundWorkflow:
         )
         self._reads = RefundReads(request, self._story.calls)
         self._glances = RefundReads(request, Glances())
-        self._issue = RefundIssue(request, self._story, self._waits, self._reads)
+        self._issue = RefundIssue(request, self._story, self._waits, self._reads, self._has_room)
         self._review = MoneyReview[RefundSubject](
             self._story,
             self._waits,
@@ -97,6 +97,9 @@ class RefundWorkflow:
 
     async def _glance(self) -> Planned[RefundSubject] | Problem:
         return await self._glances.plan(self._wanted)
+
+    async def _has_room(self, planned: Planned[RefundSubject]) -> bool:
+        return await self._review.has_room(planned)
 
     def _revised(self, revised: ReviseRefund) -> None:
         self._wanted = revised.wanted

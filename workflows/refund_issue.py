@@ -1,6 +1,6 @@
 """A refund in Stripe: issued once, followed to its end, its note kept in both places, watched for a while."""
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime, timedelta
 from itertools import chain, repeat
 from typing import Any
@@ -10,12 +10,20 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from billing.operations import Problem, State
-    from billing.refund import RefundInput, RefundSubject, ResolveRefund, ReviseRefund, refund_params
+    from billing.refund import (
+        RefundInput,
+        RefundPart,
+        RefundSubject,
+        ResolveRefund,
+        ReviseRefund,
+        refund_params,
+    )
     from billing.refund_report import Share, first_found, refund_report
     from billing.standing import Standing
 
 from . import options
 from .kept_notes import KeptNotes
+from .money_review import Planned
 from .news import News
 from .refund_reads import RefundReads
 from .story import Ended, Story, problem_of
@@ -31,8 +39,10 @@ class RefundIssue:
         story: Story,
         waits: Waits[ReviseRefund, ResolveRefund],
         reads: RefundReads,
+        has_room: Callable[[Planned[RefundSubject]], Awaitable[bool]],
     ) -> None:
         self._story, self._waits, self._reads = story, waits, reads
+        self._has_room = has_room
         self._policy = request.policy
         self._subject: RefundSubject  # what `begin` is given
         self._shares: list[Share] = []
@@ -148,12 +158,18 @@ class RefundIssue:
         for number, share in enumerate(self._shares):
             if share.through or share.under_way:
                 continue
-            if self._tries > 1 and await self._reads.room(share.part.payment_intent) < share.part.amount:
+            begun = self._standing is not None and self._standing.version(f"refund:{number}") > share.version
+            if self._tries > 1 and not begun and not await self._still_free(share.part):
                 return share.no_room
             self._shares[number] = await self._issue_part(number, share)
             if self._shares[number].refused is not None:
                 return self._shares[number].refused
         return None
+
+    async def _still_free(self, part: RefundPart) -> bool:
+        """As before the first try: in Stripe, and beside what others have set aside meanwhile."""
+        planned = await self._reads.part_possible(self._subject, part)
+        return planned is not None and await self._has_room(planned)
 
     async def _issue_part(self, number: int, share: Share) -> Share:
         payment = share.part.payment_intent

@@ -15,12 +15,12 @@ with workflow.unsafe.imports_passed_through():
         Refunded,
         RefundFound,
         RefundInput,
+        RefundPart,
         RefundRead,
         RefundSubject,
         RefundWanted,
         plan_refund,
         refund_hash,
-        room_for,
         still_fits,
         without_own,
     )
@@ -45,11 +45,13 @@ class RefundReads:
     async def still_possible(self, subject: RefundSubject) -> Planned[RefundSubject] | None:
         """Exactly what was approved, by what Stripe says now; None when there is no room for it any more."""
         facts = await self._facts(subject.payment_intent, subject.invoice)
-        return planned(subject, facts) if still_fits(subject, facts) else None
+        return planned(subject, facts) if still_fits(subject.parts, facts) else None
 
-    async def room(self, payment_intent: str) -> int:
-        """What can still be refunded of a payment beside all that was given back, in minor units."""
-        return room_for(payment_intent, await self._all_facts(payment_intent, None))
+    async def part_possible(self, subject: RefundSubject, part: RefundPart) -> Planned[RefundSubject] | None:
+        """One part that is tried again, beside all that was given back, what else came through included;
+        None when there is no room for it."""
+        facts = await self._all_facts(part.payment_intent, None)
+        return planned(subject, facts, (part,)) if still_fits((part,), facts) else None
 
     async def found(self, refund: str, news: News) -> RefundFound:
         """The refund as Stripe has it now, however long Stripe takes to say so."""
@@ -68,8 +70,10 @@ class RefundReads:
         return await self._calls.call(MoneyReads.refundable, query, options.STRIPE_CALL)
 
 
-def planned(subject: RefundSubject, facts: RefundableFacts) -> Planned[RefundSubject]:
-    """What is set aside for it, and what limits that."""
+def planned(
+    subject: RefundSubject, facts: RefundableFacts, of: Sequence[RefundPart] | None = None
+) -> Planned[RefundSubject]:
+    """What is set aside for it (or for some parts `of` it), and what limits that."""
     payments = {payment.payment_intent: payment for payment in facts.payments}
     parts = (
         CommitPart(
@@ -79,7 +83,7 @@ def planned(subject: RefundSubject, facts: RefundableFacts) -> Planned[RefundSub
             left=payments[part.payment_intent].left,
             in_stripe=_counted(payments[part.payment_intent].refunds),
         )
-        for part in subject.parts
+        for part in (subject.parts if of is None else of)
     )
     return Planned(
         subject=subject,

@@ -107,7 +107,7 @@ class Asked:
         if isinstance(self.wanted, RefundWanted):
             facts = without_own(await self._refundable(), self.job.operation.id)
             subject = self.planned.subject
-            return refund_reads.planned(subject, facts) if still_fits(subject, facts) else None
+            return refund_reads.planned(subject, facts) if still_fits(subject.parts, facts) else None
         planned = await self._plan()
         return None if isinstance(planned, Problem) or planned.subject != self.planned.subject else planned
 

@@ -132,12 +132,14 @@ def test_what_stripe_does_not_have_is_said_before_anything_else():
 
 def test_what_was_approved_still_fits_while_there_is_room_for_each_part():
     subject = planned(a_payment(1), a_payment(2), amount_minor=15_000)
-    assert still_fits(subject, refundable(a_payment(1), a_payment(2, refunded=5_000)))
-    assert not still_fits(subject, refundable(a_payment(1, refunded=1), a_payment(2)))
-    assert not still_fits(subject, refundable(a_payment(1), a_payment(2, refunded=5_001)))
-    assert not still_fits(subject, refundable(a_payment(1), a_payment(2, disputed=True)))
-    assert not still_fits(subject, refundable(a_payment(1)))
-    assert not still_fits(subject, RefundableFacts(problem=Problem(code="payment_unknown", message="Gone.")))
+    assert still_fits(subject.parts, refundable(a_payment(1), a_payment(2, refunded=5_000)))
+    assert not still_fits(subject.parts, refundable(a_payment(1, refunded=1), a_payment(2)))
+    assert not still_fits(subject.parts, refundable(a_payment(1), a_payment(2, refunded=5_001)))
+    assert not still_fits(subject.parts, refundable(a_payment(1), a_payment(2, disputed=True)))
+    assert not still_fits(subject.parts, refundable(a_payment(1)))
+    assert not still_fits(
+        subject.parts, RefundableFacts(problem=Problem(code="payment_unknown", message="Gone."))
+    )
 
 
 def test_a_reset_story_plans_as_if_it_had_done_nothing_yet():
@@ -198,7 +200,7 @@ def test_no_part_takes_more_than_is_left_and_together_they_are_the_amount(paymen
     assert subject.amount.amount_minor == (sum(usable.values()) if wanted is None else wanted)
     assert all(0 < part.amount <= usable[part.payment_intent] for part in subject.parts)
     assert len({part.payment_intent for part in subject.parts}) == len(subject.parts)
-    assert still_fits(subject, refundable(*payments))
+    assert still_fits(subject.parts, refundable(*payments))
 
 
 @given(some_payments(), st.integers(1, 10**9), st.data())
@@ -212,7 +214,7 @@ def test_what_has_grown_too_small_for_a_part_no_longer_fits(payments, wanted, da
         else payment
         for payment in payments
     ]
-    assert not still_fits(subject, refundable(*now))
+    assert not still_fits(subject.parts, refundable(*now))
 
 
 def test_an_amount_that_stripe_does_not_take_in_the_payments_currency_is_blocked():

@@ -1,5 +1,7 @@
 """A refund from the request to its end, through the API: its courses, and what people do about them."""
 
+from typing import Any
+
 import pytest
 
 from .. import money
@@ -281,3 +283,39 @@ async def test_a_japanese_payment_is_refunded_in_whole_yen(home: House, acme: Te
     approval = await home.reviewed(acme, operation)
     assert approval["amount"] == {"amount_minor": 1_200, "currency": "jpy"}
     assert approval["ladder"][0]["roles"] == ["controller", "legal"]
+
+
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+async def test_a_retry_gives_nothing_that_another_refund_has_set_aside(home: House, acme: Tenant) -> None:
+    payment = await paid(home, acme, 100_000, card="pm_card_refundFail")
+    waiting = await money.refund(home, acme, payment, 60_000)
+    await home.reviewed(acme, waiting)
+    operation = await money.refund(home, acme, payment, 40_000)
+    await home.wait(acme, operation, "completed")
+    home.stand_in.advance(120)
+    await home.skip(days=1, minutes=5)
+    await home.wait(acme, operation, "failed", stage="refund_failed")
+    await home.shop.client.v1.refunds.create_async({"payment_intent": payment, "amount": 30_000})
+    made = len(money.refunds(home.shop))
+    assert (await home.get(acme.auditor, f"/v1/operations/{waiting}"))["state"] == "awaiting_approval"
+
+    retry = {"action": "retry", "comment": "The bank asked for another try."}
+    path = f"/v1/refunds/{operation}/resolution"
+    assert (await home.post(acme.admin, path, retry)).status_code in (200, 202)
+    found: dict[str, Any] = {}
+
+    async def is_over() -> bool:
+        found.update(await home.get(acme.auditor, f"/v1/operations/{operation}"))
+        return (found["error"] or {}).get("code") != "refund_failed" and found["state"] != "running"
+
+    await until(is_over, lambda: f"the retry does not end: {found}", home.patience)
+    assert (found["state"], found["stage"]) == ("failed", "refund_failed")
+    assert found["error"]["code"] == "amount_above_refundable"
+    assert len(money.refunds(home.shop)) == made
+
+    answer = await home.post(acme.admin, f"/v1/refunds/{waiting}/cancel", {"comment": "Not needed any more."})
+    assert answer.status_code in (200, 202), answer.text
+    await home.wait(acme, waiting, "cancelled")
+    assert (await home.post(acme.admin, path, retry)).status_code in (200, 202)
+    await home.wait(acme, operation, "completed")
+    assert len(money.refunds(home.shop)) == made + 1
