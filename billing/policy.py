@@ -199,6 +199,8 @@ def policy_from_toml(text: str) -> Policy:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as unreadable:
         raise InvalidPolicy([f"not TOML: {unreadable}"]) from unreadable
+    except (RecursionError, ValueError):  # ValueError: a number of thousands of digits
+        raise InvalidPolicy(["is not a policy: it is nested too deeply, or has an endless number"]) from None
     for name, calendar in _table(document, "calendars").items():
         if isinstance(calendar, dict):
             calendar.setdefault("name", name)

@@ -164,11 +164,14 @@ def load(**overrides: Any) -> tuple[Settings, Policy]:
         problems += [f"PLIXO_{str(e['loc'][0]).upper()}: {_say(e)}" for e in error.errors()]
         policy_file = DEFAULT_POLICY if "policy_file" in bad else _policy_file(overrides)
     try:
-        policy = policy_from_toml(policy_file.read_text(encoding="utf-8"))
+        # Windows' editors put a byte order mark before UTF-8.
+        policy = policy_from_toml(policy_file.read_text(encoding="utf-8-sig"))
     except OSError as error:
         problems.append(
             f"PLIXO_POLICY_FILE: {policy_file} can't be read ({error.strerror}); name a TOML file"
         )
+    except UnicodeDecodeError as error:
+        problems.append(f"{policy_file.name}: is not UTF-8 (byte {error.start}); save it as UTF-8")
     except InvalidPolicy as error:
         problems += [f"{policy_file.name}: {problem}" for problem in error.errors]
     if problems or settings is None or policy is None:

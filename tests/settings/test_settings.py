@@ -56,6 +56,38 @@ def test_a_policy_file_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatc
         load()
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("# B\u00fcro\n".encode("latin-1"), "is not UTF-8 (byte 3); save it as UTF-8"),
+        ("# Regeln\n".encode("utf-16"), "is not UTF-8 (byte 0); save it as UTF-8"),
+        (b"a = " + b"[" * 50_000, "is not a policy: it is nested too deeply, or has an endless number"),
+        (b"a = " + b"1" * 50_000, "is not a policy: it is nested too deeply, or has an endless number"),
+    ],
+    ids=["Latin 1", "UTF-16", "too deep", "too long a number"],
+)
+def test_a_policy_file_that_is_no_text_or_no_policy_is_said_to_be(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes, said: str
+) -> None:
+    policy = tmp_path / "ours.toml"
+    policy.write_bytes(content)
+    monkeypatch.setenv("PLIXO_STRIPE_API_KEY", "sk_test_x")
+    monkeypatch.setenv("PLIXO_POLICY_FILE", str(policy))
+    with pytest.raises(InvalidSettings) as wrong:
+        load()
+    assert wrong.value.problems == [f"ours.toml: {said}"]
+
+
+def test_a_policy_file_may_begin_with_a_byte_order_mark(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    policy = tmp_path / "ours.toml"
+    policy.write_bytes(b"\xef\xbb\xbf" + DEFAULT_POLICY.read_bytes())
+    monkeypatch.setenv("PLIXO_STRIPE_API_KEY", "sk_test_x")
+    monkeypatch.setenv("PLIXO_POLICY_FILE", str(policy))
+    assert load()[1].ladders
+
+
 def test_a_wrong_value_is_said_without_repeating_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLIXO_STRIPE_API_KEY", "sk_live_secret")
     monkeypatch.setenv("PLIXO_API_PORT", "99999")
