@@ -159,7 +159,7 @@ def price_problem(price: Mapping[str, Any]) -> str | None:
         return "is metered"
     if interval not in get_args(Interval) or count != 1:
         return f"is charged every {interval}" if count == 1 else f"is charged every {count} {interval}s"
-    if price.get("unit_amount") is None:
+    if price.get("unit_amount") is None or price.get("transform_quantity"):
         return NOT_WHOLE
     return None
 
@@ -212,7 +212,7 @@ def _counts(price: Mapping[str, Any], product_id: str) -> bool:
 def _check_prices(product_id: str, prices: Sequence[Mapping[str, Any]], limits: PlanLimits) -> None:
     seen: dict[tuple[str, str], str] = {}
     for price in prices:
-        if price.get("unit_amount") is None:
+        if price_problem(price) == NOT_WHOLE:
             raise PlanMisconfigured(
                 price["id"],
                 "unit_amount",

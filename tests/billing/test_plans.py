@@ -166,6 +166,10 @@ def test_a_plan_survives_json():
         ({"recurring": {"interval": "month", "usage_type": "metered"}}, "is metered"),
         ({"unit_amount": None, "unit_amount_decimal": "10.5"}, "is not a whole number of minor units a seat"),
         ({"unit_amount": None, "billing_scheme": "tiered"}, "is not a whole number of minor units a seat"),
+        (
+            {"transform_quantity": {"divide_by": 5, "round": "up"}},
+            "is not a whole number of minor units a seat",
+        ),
         ({}, None),
     ],
 )
@@ -185,13 +189,26 @@ def test_why_nobody_can_be_on_a_plan_at_a_price(price, why):
         ({}, [stripe_price(unit_amount=None)], "price_1: unit_amount is not a whole number of minor units"),
         (
             {},
+            [stripe_price(transform_quantity={"divide_by": 5, "round": "up"})],
+            "price_1: unit_amount is not a whole number of minor units",
+        ),
+        (
+            {},
             [stripe_price(), stripe_price(id="price_2")],
             "price_2: recurring is by the month in USD, as",
         ),
         ({"seats_included": "many"}, [stripe_price()], "prod_1: seats_included is 'many'. "),
         ({"limit_customers": "many"}, [stripe_price()], "prod_1: limit_customers is 'many'. "),
     ],
-    ids=["weekly", "metered", "decimal or tiered", "two monthly", "no seats", "no limit"],
+    ids=[
+        "weekly",
+        "metered",
+        "decimal or tiered",
+        "by the five seats",
+        "two monthly",
+        "no seats",
+        "no limit",
+    ],
 )
 def test_a_plan_that_can_not_be_read_whole_is_unavailable_with_what_can(metadata, prices, why):
     plan = read_plan(stripe_product(metadata=metadata), prices)
