@@ -9,12 +9,17 @@ _BEHAVIOR = {"immediately": "always_invoice", "next_invoice": "create_prorations
 
 
 def preview_params(query: PreviewQuery) -> dict[str, Any]:
-    """For `create_preview`; at period end, a subscription that starts then: nothing is prorated."""
+    """For `create_preview`; at period end, the renewal with what waits for it: nothing is prorated.
+
+    With a new interval it would be one that begins now, so that is previewed as a subscription of its own.
+    """
     if query.effective == "now":
         details = _change(
             query.facts.item, query.to, query.invoicing, query.resets_anchor, query.proration_date
         )
         return {"subscription": query.facts.subscription, "subscription_details": details}
+    if query.to.interval == query.facts.terms.interval:
+        return renewal_preview_params(query)
     return {
         "customer": query.facts.customer,
         "subscription_details": {

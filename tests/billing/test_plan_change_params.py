@@ -51,11 +51,17 @@ def test_an_interval_change_always_starts_a_new_period() -> None:
     }
 
 
-def test_a_change_at_period_end_is_previewed_as_a_subscription_that_starts_then() -> None:
-    assert preview_params(a_query(effective="period_end")) == {
+def test_a_change_at_period_end_is_previewed_as_the_renewal_that_it_becomes() -> None:
+    query = a_query(effective="period_end")
+    assert preview_params(query) == renewal_preview_params(query)
+
+
+def test_another_interval_at_period_end_is_previewed_as_a_subscription_that_starts_then() -> None:
+    """On the subscription itself it would start a new period at once."""
+    assert preview_params(a_query(effective="period_end", to=YEARLY)) == {
         "customer": "cus_1",
         "subscription_details": {
-            "items": [{"price": "price_growth_month", "quantity": 5}],
+            "items": [{"price": YEARLY.price, "quantity": YEARLY.seats}],
             "start_date": APRIL_END,
         },
     }
