@@ -88,6 +88,7 @@ class StripeReads:
             period_start=document["period_start"],
             period_end=document["period_end"],
             schedule=document["schedule"],
+            cancel_at=document["cancel_at"],
         )
 
     @activity.defn

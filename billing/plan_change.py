@@ -76,6 +76,8 @@ class SubscriptionFacts(Message):
     period_start: int
     period_end: int
     schedule: str | None = None
+    cancel_at: int | None = None
+    """When it ends, where Stripe has been told to end it."""
 
 
 class PreviewQuery(Message):

@@ -1,5 +1,7 @@
 """What must hold around a plan change: before it is previewed, and once it is scheduled."""
 
+from datetime import UTC, datetime
+
 from .operations import Problem
 from .plan_change import ScheduleFacts, Subject, SubscriptionFacts, Target, Terms, Wanted
 from .plan_change_report import subscription_ended_problem
@@ -34,6 +36,14 @@ def unchangeable(facts: SubscriptionFacts) -> Problem | None:
         return Problem(
             code="subscription_scheduled",
             message=f"Schedule {facts.schedule} already plans a change in Stripe. Release it first.",
+        )
+    if facts.cancel_at is not None:
+        # A change would be priced as if the subscription renewed, and could lose the cancellation.
+        ends = datetime.fromtimestamp(facts.cancel_at, UTC)
+        return Problem(
+            code="subscription_cancelling",
+            message=f"The subscription is set to end on {ends:%-d %b %Y} in Stripe. "
+            "Take the cancellation back there first, then ask again.",
         )
     return None
 

@@ -332,6 +332,15 @@ def test_a_subscription_that_is_scheduled_already_cannot_be_changed() -> None:
     )
 
 
+def test_a_subscription_that_is_set_to_end_cannot_be_changed() -> None:
+    """It would be priced as if it renewed, and the cancellation could be lost."""
+    assert unchangeable(some_facts(cancel_at=1_777_593_600)) == Problem(
+        code="subscription_cancelling",
+        message="The subscription is set to end on 1 May 2026 in Stripe. "
+        "Take the cancellation back there first, then ask again.",
+    )
+
+
 GROWTH = Target(plan=a_plan(plan="growth", seats_included=25), price="price_growth_month")
 
 
