@@ -21,6 +21,7 @@ from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient, Response
 from pydantic import SecretStr
 from sqlmodel import select
+from temporalio.api.workflowservice.v1 import ListOpenWorkflowExecutionsRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
@@ -49,6 +50,9 @@ SWEEP_EVERY = 1.0
 """Seconds between two looks at the outbox."""
 PATIENCE = 30.0
 """Seconds until a test gives up waiting for a state."""
+
+LOOK_EVERY = 3.0
+"""Seconds between two looks whether anything still runs while time is skipped."""
 
 _keys = count(1)
 
@@ -264,9 +268,8 @@ class House:
         return [event["event"] for event in page["data"] if event["event"] not in BESIDE]
 
     async def skip(self, **time: float) -> None:
-        """Moves the time-skipping server's clock."""
-        assert self.environment is not None
-        await self.environment.sleep(timedelta(**time))
+        """Moves the time-skipping server's clock, or as far as anything still happens."""
+        await self._sleep(timedelta(**time))
 
     async def now(self) -> datetime:
         """What the time-skipping server's clock says."""
@@ -275,8 +278,24 @@ class House:
 
     async def skip_past(self, moment: str) -> None:
         """Moves the time-skipping server's clock to a minute after an RFC 3339 time."""
+        await self._sleep(datetime.fromisoformat(moment) - await self.now() + timedelta(minutes=1))
+
+    async def _sleep(self, time: timedelta) -> None:
+        """After the last workflow has ended, the server may go on at the pace of a real clock: then there is
+        nothing to wait for."""
         assert self.environment is not None
-        await self.environment.sleep(datetime.fromisoformat(moment) - await self.now() + timedelta(minutes=1))
+        sleeping = asyncio.ensure_future(self.environment.sleep(time))
+        while not (await asyncio.wait([sleeping], timeout=LOOK_EVERY))[0]:
+            if not await self._anything_runs():
+                sleeping.cancel()
+                return
+        await sleeping
+
+    async def _anything_runs(self) -> bool:
+        found = await self.temporal.workflow_service.list_open_workflow_executions(
+            ListOpenWorkflowExecutionsRequest(namespace=self.temporal.namespace, maximum_page_size=1)
+        )
+        return bool(found.executions)
 
 
 async def until(

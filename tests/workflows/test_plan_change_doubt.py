@@ -115,7 +115,7 @@ async def test_a_wait_ends_with_its_object(home: House, acme: Tenant, told: bool
             await home.followed()
     if not told:
         await home.shop.client.v1.subscriptions.cancel_async(acme.organization.stripe_subscription)
-        await home.skip(days=32)
+        await home.skip(hours=2)
     failed = await home.wait(acme, operation, "failed")
     assert failed["error"]["code"] == "subscription_ended"
 
