@@ -7,7 +7,7 @@ STAMP := .venv/.ready
 # workflow, and compiling them every time costs more than most stories do.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup demo up test chaos bad-hours bench lint lock clean
+.PHONY: setup demo up test chaos bad-hours outage bench lint lock clean
 
 setup: $(STAMP)
 
@@ -35,6 +35,10 @@ chaos: setup
 # Faults of every kind over a running load: make bad-hours MINUTES=10 SEED=7.
 bad-hours: setup
 	$(BIN)/python -m tests.hours --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
+
+# PostgreSQL is away so long under two hundred open stories: make outage MINUTES=10.
+outage: setup
+	$(BIN)/python -m tests.crash.outage --minutes $(or $(MINUTES),10)
 
 lint: setup
 	$(BIN)/ruff check .

@@ -1,0 +1,32 @@
+"""A database that is away under two hundred open stories: none is lost, none writes on and on, all go on."""
+
+from pathlib import Path
+
+import pytest
+
+from workflows import ids
+
+from .outage import outage
+from .outage.crowd import CANCELLED, STORIES
+from .outage.histories import MOST_AN_HOUR
+from .outage.histories import STORIES as KINDS
+
+pytestmark = [pytest.mark.crash, pytest.mark.slow, pytest.mark.postgres, pytest.mark.timeout(900)]
+
+AWAY = 25.0
+"""Seconds: several times what a story tries at once. `make outage MINUTES=10` waits for ten minutes."""
+
+
+async def test_a_database_that_is_away_costs_no_story_its_workflow_nor_more_than_ten_events_an_hour(
+    tmp_path: Path,
+) -> None:
+    figures = await outage(tmp_path, AWAY)
+    assert figures.away >= AWAY
+    assert figures.stories == STORIES == 200
+    assert sum(figures.ended.values()) == STORIES
+    assert {one.kind for one in figures.costs} == set(KINDS), "a kind is not among them"
+    dear = [one for one in figures.costs if max(one.added, one.an_hour) > MOST_AN_HOUR]
+    assert dear == [], f"{figures}"
+    # Reminders that fell due, reviews that were dismissed: the outage was felt.
+    asking = [one for one in figures.costs if one.kind == ids.APPROVAL and one.waiting]
+    assert len(asking) > CANCELLED, f"{figures}"
