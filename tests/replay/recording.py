@@ -8,6 +8,7 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -33,6 +34,8 @@ from workflows import ids as workflow_ids
 from ..house import House
 
 HISTORIES = Path(__file__).parent / "histories"
+ALIKE = ("person-mail", "notice", "event", "mail", "approval", "reconciliation", "catch-up")
+"""Kinds of which many tests record the same branch."""
 
 
 def recording() -> bool:
@@ -144,3 +147,42 @@ async def _settled(home: House, kind: str, workflow_id: str) -> None:
             return
         await home.skip(hours=12)
     raise AssertionError(f"{workflow_id} has ended for people, but does not return")
+
+
+def thin_out() -> int:
+    """Removes histories that take the same path as another: the same workflow, events and activities.
+
+    Run after recording: `python -m tests.replay.recording`. Returns how many were removed.
+    """
+    seen: set[str] = set()
+    removed = 0
+    for file in sorted(HISTORIES.glob("*.json")):
+        kind = file.stem.rpartition(".")[2].rstrip("0123456789").rstrip("-")
+        if not kind.startswith(ALIKE):
+            continue
+        path = _path(json.loads(file.read_text())["history"])
+        if path in seen:
+            file.unlink()
+            removed += 1
+        seen.add(path)
+    return removed
+
+
+def _path(history: Any) -> str:
+    began = history["events"][0]["workflowExecutionStartedEventAttributes"]["workflowType"]["name"]
+    steps = [(event["eventType"], _activity(event), _update(event)) for event in history["events"]]
+    return json.dumps([began, steps])
+
+
+def _activity(event: Any) -> str | None:
+    scheduled = event.get("activityTaskScheduledEventAttributes")
+    return scheduled["activityType"]["name"] if scheduled else None
+
+
+def _update(event: Any) -> str | None:
+    accepted = event.get("workflowExecutionUpdateAcceptedEventAttributes")
+    return accepted["acceptedRequest"]["input"]["name"] if accepted else None
+
+
+if __name__ == "__main__":
+    print(f"{thin_out()} histories take the same path as another and were removed")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -271,21 +272,23 @@ async def test_nobody_is_said_to_have_made_it_without_their_own_word(home: House
     assert await counted_in(home, case) == [acme.controller.id]
 
 
+async def _is_told(home: House, acme: Tenant) -> bool:
+    return len((await home.get(acme.finance, "/v1/notices?state=open"))["data"]) == 1
+
+
 @ON_ONE_DATABASE
 async def test_finance_hears_anew_of_what_only_its_maker_had_acknowledged(home: House, acme: Tenant) -> None:
     both = await member(home.database, acme.organization, [Role.FINANCE, Role.CONTROLLER])
     await refunded(home, acme, 1000, 100)
     case = (await the_case(home, acme))["id"]
+    await until(partial(_is_told, home, acme), lambda: "Finance was not told")
     [notice] = (await home.get(acme.finance, "/v1/notices"))["data"]
     seen = await home.post(both, f"/v1/notices/{notice['id']}/acknowledge", {})
     assert seen.status_code == 200, seen.text
     await close(home, both, case)
     await home.wait(acme, case, "completed")
 
-    async def again() -> bool:
-        return len((await home.get(acme.finance, "/v1/notices?state=open"))["data"]) == 1
-
-    await until(again, lambda: "nobody else was told")
+    await until(partial(_is_told, home, acme), lambda: "nobody else was told")
     [second] = (await home.get(acme.finance, "/v1/notices?state=open"))["data"]
     refused = await home.post(both, f"/v1/notices/{second['id']}/acknowledge", {})
     assert (refused.status_code, refused.json()["code"]) == (403, "own_doing")

@@ -47,13 +47,17 @@ async def test_a_change_whose_result_cannot_be_read_waits_for_a_person_and_can_b
     home: House, acme: Tenant
 ) -> None:
     found = await unread(home, acme)
-    notices = (await home.get(acme.finance, "/v1/notices"))["data"]
+
+    async def told() -> bool:
+        notices = (await home.get(acme.finance, "/v1/notices"))["data"]
+        return sorted(one["kind"] for one in notices) == ["plan_change_applied", "plan_change_requested"]
+
+    await until(told, lambda: "Finance was not told that it is in doubt")
     shown = await home.get(acme.admin, f"/v1/operations/{found['id']}")
     await resolve(home, acme, found["id"], "read_again")
     done = await home.wait(acme, found["id"], "completed")
 
     assert found["error"]["code"] == "result_unread"
-    assert sorted(one["kind"] for one in notices) == ["plan_change_applied", "plan_change_requested"]
     assert "revert" in shown["allowed_actions"]
     assert done["result"]["verified"] is True
 
