@@ -53,6 +53,7 @@ async def test_an_approval_is_shown_with_all_that_is_decided_on(
         "requested_by": acme.admin.id,
         "authors": [{"person": acme.admin.id, "at": "2026-03-02T15:00:00Z", "how": "asked"}],
         "revised": None,
+        "since": None,
         "decided_by": None,
         "opened_at": "2026-03-02T15:00:00Z",
         "closed_at": None,

@@ -138,7 +138,8 @@ async def test_a_timeline_comes_oldest_first_page_by_page(
             )
     assert await paged(api, acme, f"/v1/operations/{id_}/timeline", 2) == [["1", "2"], ["3", "4"], ["5"]]
     first = (await api.get(f"/v1/operations/{id_}/timeline", acme.admin, limit=1)).json()["data"][0]
-    assert list(first) == ["seq", "at", "actor", "event", "detail", "prev_hash", "hash"]
+    fields = ["seq", "at", "actor", "event", "detail", "names", "records", "prev_hash", "hash"]
+    assert list(first) == fields
 
 
 async def test_an_organization_sees_only_what_is_its_own(
