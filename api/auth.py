@@ -43,7 +43,7 @@ class Caller:
         """Raises ApiProblem `role_missing` for an auditor, whatever other role they have: auditors read."""
         if Role.AUDITOR in self.roles:
             raise ApiProblem(
-                "role_missing", "An auditor reads and changes nothing; ask somebody who is none."
+                "role_missing", "Auditors read and change nothing. Ask somebody without the auditor role."
             )
 
     def needs(self, *roles: Role) -> None:
