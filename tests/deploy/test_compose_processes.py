@@ -274,7 +274,7 @@ async def test_the_call_in_flight_ends_and_is_recorded_when_the_worker_stops(
 
 
 def stopped_in_a_slow_call(deployment: Deployment, tenant: Tenant, customer: str, stand_in: StandIn) -> None:
-    path = "balance_transactions"
+    path = f"{customer}/balance_transactions"  # not that of the probe for permissions
     stand_in.fault("delay", method="POST", path=path, delay_ms=int(SLOW * 1000))
     since = len(stand_in.requests())
     with deployment.started("api"), deployment.started("worker") as worker:
