@@ -105,7 +105,12 @@ async def test_a_decision_that_was_refused_says_so(database: Database) -> None:
     send, _ = answering("refused", ENDED)
 
     await deliver(database, send, row, LATER)
+    waiting = await decided(database, decision)
+    async with database.transaction() as session:
+        await approvals.close(session, decision.approval_id, state="expired", at=LATER)
+    await deliver(database, send, row, LATER)
 
+    assert waiting.state == "pending", "its review is open: it goes on in a moment"
     refused = await decided(database, decision)
     assert (refused.state, refused.refusal, refused.settled_at) == ("refused", ENDED.model_dump(), LATER)
     assert (await kept(database, row)).state == "refused"
