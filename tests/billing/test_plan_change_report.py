@@ -69,7 +69,7 @@ def test_a_mismatch_counts_what_is_missing_and_what_was_not_approved() -> None:
     assert problem.code == "lines_mismatched"
     assert problem.message == (
         "Stripe holds other lines than those approved: 1 missing, 2 unexpected. "
-        "Accept them as they are, or revert to the former plan."
+        "Accept them as they are, revert to the former plan, or have them read again."
     )
 
 

@@ -38,7 +38,7 @@ async def test_a_visit_is_kept_with_a_cut_and_cleaned_agent(database: Database) 
         )
     async with database.reading() as session:
         assert await portal_accesses.latest(session, link.invoice_id, 5) == [kept]
-    assert kept.agent == "A" + "b" * 199
+    assert kept.agent == "A " + "b" * 198
     assert (kept.organization_id, kept.customer_id) == (link.organization_id, link.customer_id)
 
 
@@ -60,8 +60,8 @@ async def test_failures_are_those_that_the_customer_can_do_nothing_about(databas
     await visited(database, one, "opened", "paying", "pdf", "opted_out", "unavailable", "asked", "limited")
     await visited(database, another, "expired")
     async with database.reading() as session:
-        assert await portal_accesses.failures(session, one.invoice_id, NOW) == 4
-        assert await portal_accesses.failures(session, one.invoice_id, NOW - MINUTE) == 5
+        assert await portal_accesses.failures(session, one.id, NOW) == 4
+        assert await portal_accesses.failures(session, one.id, NOW - MINUTE) == 5
 
 
 async def test_asks_are_counted_by_address_and_known_by_invoice(database: Database) -> None:
