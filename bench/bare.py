@@ -75,7 +75,7 @@ class Bare:
         for command in moment.commands:
             number, self._numbered = self._numbered, self._numbered + 1
             if command.kind == "local":
-                await workflow.execute_local_activity_method(Nothing.nothing, **options.RECORD)
+                await workflow.execute_local_activity_method(Nothing.nothing, **options.RECORD_AT_ONCE)
             else:
                 self._tasks[number] = asyncio.create_task(self._work(number, command))
 
