@@ -160,6 +160,9 @@ class Webhooks:
                 if delivery.row.id not in self._pending:  # forgotten by a reset meanwhile
                     self._slots.release()
                     continue
+                if self.endpoint.mode == "reorder":  # one after the other, or their order would be anybody's
+                    await self._deliver(client, delivery)
+                    continue
                 task = asyncio.create_task(self._deliver(client, delivery))
                 self._under_way.add(task)
                 task.add_done_callback(self._under_way.discard)

@@ -23,7 +23,7 @@ from .postgres import MortalPostgres, mortal_postgres
 from .stage import PATIENCE
 from .town import Town, town_in
 
-pytestmark = [pytest.mark.crash, pytest.mark.slow, pytest.mark.postgres]
+pytestmark = [pytest.mark.crash, pytest.mark.slow, pytest.mark.postgres, pytest.mark.timeout(400)]
 
 HURRIED = {"window_seconds": 6, "probe_every_seconds": 1, "healthy_seconds": 3}
 """As many looks as the policy states, but one a second."""

@@ -136,13 +136,15 @@ def check_mails(home: House, found: list[CustomerMail], kills: int) -> None:
     """Every row is sent and has its mail, no mail is without one, and none is repeated without a kill."""
     assert Counter((row.state, row.reason) for row in found) == {("sent", "sent"): len(found)}
     assert len({(row.invoice_id, row.step) for row in found}) == len(found)
-    taken = Counter(mail["message_id"] for mail in home.mail.mailbox.mails)
-    named = {mail["headers"]["X-Plixo-Mail"] for mail in home.mail.mailbox.mails}
+    # People of the product may have mail besides: a worker that is killed all the time can open an incident.
+    mails = [mail for mail in home.mail.mailbox.mails if "X-Plixo-Mail" in mail["headers"]]
+    taken = Counter(mail["message_id"] for mail in mails)
+    named = {mail["headers"]["X-Plixo-Mail"] for mail in mails}
     assert named == {row.id for row in found}
     assert len(taken) == len(found)
     assert sum(taken.values()) - len(taken) <= kills
-    by_id = {mail["message_id"]: (mail["to"], mail["subject"]) for mail in home.mail.mailbox.mails}
-    assert all((mail["to"], mail["subject"]) == by_id[mail["message_id"]] for mail in home.mail.mailbox.mails)
+    by_id = {mail["message_id"]: (mail["to"], mail["subject"]) for mail in mails}
+    assert all((mail["to"], mail["subject"]) == by_id[mail["message_id"]] for mail in mails)
 
 
 async def test_a_run_over_two_thousand_links_survives_fifty_kills(theatre: Stage) -> None:

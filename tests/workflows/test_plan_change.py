@@ -56,6 +56,10 @@ async def test_finance_is_told_at_the_request_and_with_final_figures_and_acknowl
     await home.decide(acme.controller, operation)
     await home.wait(acme, operation, "completed")
 
+    async def told_of_the_end() -> bool:
+        return (await home.events(acme, operation)).count("Finance told") == 2
+
+    await until(told_of_the_end, lambda: "Finance was not told how it ended")
     notices = (await home.get(acme.finance, "/v1/notices"))["data"]
     [waiting] = [notice for notice in notices if notice["state"] == "open"]
     answer = await home.post(acme.finance, f"/v1/notices/{waiting['id']}/acknowledge", {})

@@ -178,8 +178,9 @@ async def test_a_missed_day_is_said_again_every_business_day_until_somebody_clos
     timeline = await home.get(
         trouble.tenant.auditor, f"/v1/operations/{trouble.operation}/timeline?limit=100"
     )
-    assert timeline["data"][-1]["detail"]["note"] == note["note"]
-    assert timeline["data"][-1]["actor"] == trouble.tenant.admin.id
+    # A mail of the missed day may be on its way still, and stand after it.
+    [closed] = [event for event in timeline["data"] if event["detail"].get("note") == note["note"]]
+    assert closed["actor"] == trouble.tenant.admin.id
 
 
 async def test_an_expired_link_is_mended_by_a_new_one_once(home: House, trouble: Trouble) -> None:

@@ -233,37 +233,35 @@ class Acting:
 
     async def _asked_people(self) -> dict[str, str | None]:
         """The workflows of its reviews and notices, each with its run."""
-        of = self.operation
-        async with self.home.database.reading() as session:
-            reviews = await session.exec(select(Approval.workflow_id).where(Approval.operation_id == of))
-            notices = await session.exec(select(Notice.workflow_id).where(Notice.operation_id == of))
-            asked = {*reviews, *notices}
+        asked = {*(await self._reviews()), *(await self._notices())}
         found = {one: await self.stage.blows.described(one) for one in asked}
         return {one: run.run_id if run else None for one, run in found.items()}
 
-    async def _check_nobody_is_asked_again(self, before: dict[str, str | None]) -> None:
-        """A notice that was itself struck may still be about to run again."""
-        runs_count = all(one.stage == "end" for one in self.part.strikes)
-        for workflow, run in (await self._asked_people()).items():
-            _hold(workflow in before, f"people are asked after its end: {workflow}")
-            earlier = before[workflow]
-            _hold(not runs_count or earlier in (None, run), f"people are asked again: {workflow}")
-
-    async def _is_told(self) -> bool:
-        return any(event.startswith("it can't go on because of a fault") for event in await self._events())
-
-    async def _people_asked(self) -> set[str]:
-        """The reviews and notices of it, and every run of their workflows."""
+    async def _reviews(self) -> list[str]:
+        of = Approval.operation_id == self.operation
         async with self.home.database.reading() as session:
-            reviews = await session.exec(
-                select(Approval.workflow_id).where(Approval.operation_id == self.operation)
-            )
-            notices = await session.exec(
-                select(Notice.workflow_id).where(Notice.operation_id == self.operation)
-            )
-            asked = {*reviews, *notices}
-        runs = [await self.stage.blows.described(one) for one in asked]
-        return asked | {one.run_id for one in runs if one is not None}
+            return list(await session.exec(select(Approval.workflow_id).where(of)))
+
+    async def _notices(self) -> dict[str, str]:
+        """The kind of each notice, by its workflow."""
+        of = Notice.operation_id == self.operation
+        async with self.home.database.reading() as session:
+            return {row.workflow_id: row.kind for row in await session.exec(select(Notice).where(of))}
+
+    async def _check_nobody_is_asked_again(self, before: dict[str, str | None]) -> None:
+        """Finance may only now be told of the end, once; a notice that was itself struck may run again."""
+        runs_count = all(one.stage == "end" for one in self.part.strikes)
+        _hold(set(await self._reviews()) <= before.keys(), "an approval is asked for after its end")
+        notices = await self._notices()
+        told_before = {kind for workflow, kind in notices.items() if workflow in before}
+        later = [kind for workflow, kind in notices.items() if workflow not in before]
+        _hold(
+            len(set(later)) == len(later) and not told_before & set(later),
+            f"Finance is told again after its end: {later}, before it {sorted(told_before)}",
+        )
+        for workflow, run in (await self._asked_people()).items():
+            earlier = before.get(workflow)
+            _hold(not runs_count or earlier in (None, run), f"people are asked again: {workflow}")
 
     async def _workflow(self, strike: Strike) -> str | None:
         if strike.target == "story":
