@@ -11,19 +11,19 @@ from starlette.types import ASGIApp
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from billing.policy import Policy
+from billing.policy.policy import Policy
 from db import migrate
-from db.session import Database
+from db.core.session import Database
 from settings import process
 from settings.serving import served
 from settings.settings import InvalidSettings, Settings, load
 
 from .app import create_app
-from .context import StripeAccount
-from .figures import figures_app
-from .limits import Limits
-from .server import MOST_CONNECTIONS, PatientProtocol
-from .site import Site, pay_pages
+from .health.figures import figures_app
+from .http.context import StripeAccount
+from .http.server import MOST_CONNECTIONS, PatientProtocol
+from .http.site import Site, pay_pages
+from .limits.quotas import Limits
 
 log = logging.getLogger("api")
 

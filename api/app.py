@@ -8,60 +8,47 @@ from fastapi import FastAPI
 from temporalio.client import Client
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from billing.policy import Policy, policy_hash
-from db.health_meter import HealthMeter
-from db.session import Database
+from billing.policy.policy import Policy, policy_hash
+from db.core.session import Database
+from db.incidents.health_meter import HealthMeter
 
-from . import (
-    access_diagnosis,
-    approvals,
-    cases,
-    console,
-    credits,
-    customer_settings,
-    delegations,
-    differences,
-    docs,
-    evidence,
-    health,
-    incidents,
-    invoice_fetches,
-    mail_templates,
-    notices,
-    openapi,
-    operations,
-    organization,
-    payments,
-    people,
-    plan_changes,
-    portal_links,
-    portal_networks,
-    portal_troubles,
-    problems,
-    receivables,
-    reconciliations,
-    refunds,
-    reminder_runs,
-    reminders,
-    success_checks,
-    webhooks,
-)
-from .auth import Keys
-from .bodies import Bodies
-from .client_address import in_both_spellings
-from .context import Context, StripeAccount
-from .dispatcher import Dispatcher
-from .frame import Frame
-from .heads import HeadMiddleware
-from .inbox import Inbox
-from .key_guard import KeyGuard
-from .lately import Lately
-from .limits import Limits
-from .metering import flushed
-from .metrics import Metrics
+from .approvals import delegations, notices
+from .approvals import routes as approvals
+from .cases import routes as cases
+from .console import landing
+from .dispatch.dispatcher import Dispatcher
+from .dispatch.inbox import Inbox
+from .evidence import routes as evidence
+from .health import routes as health
+from .http import docs, openapi
+from .http.auth import Keys
+from .http.bodies import Bodies
+from .http.client_address import in_both_spellings
+from .http.context import Context, StripeAccount
+from .http.heads import HeadMiddleware
+from .http.middleware import Frame
+from .http.site import Site
+from .incidents import routes as incidents
+from .limits.key_guard import KeyGuard
+from .limits.quotas import Limits
+from .limits.rates import DEFAULT_RATE, Rates
+from .mail import templates as mail_templates
+from .mirror import differences, reconciliations, webhooks
+from .money import credits, customers_invoices, payments, refunds
+from .monitoring.lately import Lately
+from .monitoring.metering import flushed
+from .monitoring.metrics import Metrics
+from .operations import organization_routes
+from .operations import routes as operations
+from .people import routes as people
+from .plan_changes import routes as plan_changes
 from .portal import routes as portal_pages
-from .rates import DEFAULT_RATE, Rates
-from .site import Site
+from .portal_admin import customer_settings, diagnosis, invoice_fetches, networks, troubles
+from .portal_admin import links as portal_links
+from .problems import problems
+from .reminders import invoices
+from .reminders import runs as reminder_runs
+from .success_checks import routes as success_checks
 
 ROUTERS = (
     webhooks.router,  # the first is found soonest, and these come in bursts
@@ -74,26 +61,26 @@ ROUTERS = (
     people.router,
     operations.router,
     evidence.router,
-    organization.router,
-    receivables.router,
+    organization_routes.router,
+    customers_invoices.router,
     payments.router,
     notices.router,
     portal_links.router,
     invoice_fetches.router,
     customer_settings.router,
-    portal_networks.router,
+    networks.router,
     mail_templates.router,
-    portal_troubles.router,
-    access_diagnosis.router,
+    troubles.router,
+    diagnosis.router,
     reminder_runs.router,
-    reminders.router,
+    invoices.router,
     incidents.router,
     reconciliations.router,
     differences.router,
     success_checks.router,
     health.router,
     docs.router,
-    console.router,
+    landing.router,
     portal_pages.router,
 )
 

@@ -14,7 +14,7 @@ from temporalio.common import RawValue
 with workflow.unsafe.imports_passed_through():
     from pydantic import BaseModel, ConfigDict, Field
 
-    from workflows import ids, options
+    from workflows.core import ids, options
 
     from .bare_activities import Calls, Nothing, PlainCall
     from .shapes import Command, Moment, Shape

@@ -12,8 +12,8 @@ import stripe
 from pydantic import BaseModel, ConfigDict
 from temporalio import activity
 
-from activities.mirror_pages import EXPAND_PLAN
-from workflows import ids
+from activities.stripe.plan_subscription import EXPAND_PLAN
+from workflows.core import ids
 
 REVIEW = f"Bare{ids.APPROVAL}"
 Facts = dict[str, Any]

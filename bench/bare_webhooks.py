@@ -20,9 +20,9 @@ from sqlalchemy import Column, MetaData, Table, inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.session import Database
+from db.core.session import Database
 from db.tables import StripeEvent
-from sandbox.places import LOOPBACK
+from sandbox.stack.places import LOOPBACK
 from settings import process
 from settings.settings import load
 

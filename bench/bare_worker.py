@@ -8,7 +8,7 @@ from pathlib import Path
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities.stripe_client import stripe_client
+from activities.stripe.client import stripe_client
 from settings import process
 from settings.settings import Settings, load
 from worker import composition, queues

@@ -17,9 +17,10 @@ from typing import Any
 
 from sqlmodel import func, select
 
-from billing.incidents import Component
-from billing.operations import Kind, Role, State
-from db import holds, stripe_budgets
+from billing.core.operations import Kind, Role, State
+from billing.incidents.states import Component
+from db.incidents import holds
+from db.stripe import budget
 from db.tables import Approval, Operation
 
 from .contenders import Asked, Product
@@ -130,7 +131,7 @@ async def _recover(stage: Stage) -> None:
 
 async def _gate(stage: Stage, *, closed: bool) -> bool:
     async with stage.records.reading() as session:
-        return await stripe_budgets.is_closed(session) == closed
+        return await budget.is_closed(session) == closed
 
 
 async def _open_reviews(stage: Stage) -> Sequence[str]:
@@ -147,7 +148,7 @@ async def _until(condition: Callable[[], Awaitable[bool]], every: float = 0.1) -
 
 async def _pace(stage: Stage, rate: float | None) -> None:
     async with stage.records.transaction() as session:
-        await stripe_budgets.set_rate(session, rate, by="bench", at=datetime.now(UTC))
+        await budget.set_rate(session, rate, by="bench", at=datetime.now(UTC))
 
 
 async def _payment(stage: Stage, organization: Organization) -> str:

@@ -16,10 +16,10 @@ from sqlmodel import select
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from billing.operations import Role
-from db.session import Database
+from billing.core.operations import Role
+from db.core.session import Database
 from db.tables import Approval
-from workflows import ids
+from workflows.core import ids
 
 from . import bare
 from .bare import Errand

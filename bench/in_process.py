@@ -10,7 +10,7 @@ from httpx import ASGITransport, AsyncClient
 from sqlalchemy import Engine, event
 
 from api.app import create_app
-from db.session import Database
+from db.core.session import Database
 from worker import composition
 
 from .stage import Stage

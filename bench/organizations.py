@@ -7,8 +7,8 @@ from typing import Any
 
 import stripe
 
-from billing.operations import Role
-from db.people import new_api_key
+from billing.core.operations import Role
+from db.people.people import new_api_key
 
 from .stage import Stage
 

@@ -15,11 +15,11 @@ from sqlalchemy import insert
 from sqlmodel import SQLModel, col, func, select
 from ulid import ULID
 
-from billing.operations import SYSTEM
-from billing.policy import Policy
-from billing.reminder_runs import ReminderRunInput
+from billing.core.operations import SYSTEM
+from billing.policy.policy import Policy
+from billing.reminders.runs import ReminderRunInput
 from db.tables import Customer, CustomerMail, CustomerSettings, Invoice, Operation, Organization, PortalLink
-from workflows import ids
+from workflows.core import ids
 
 from .options import Options
 from .reports import Report, Target, figure, ratios

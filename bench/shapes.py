@@ -12,7 +12,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 
-from workflows import ids
+from workflows.core import ids
 
 Kind = Literal["activity", "local", "timer", "child"]
 

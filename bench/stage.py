@@ -19,14 +19,14 @@ import psutil  # type: ignore[import-untyped]
 import stripe
 from temporalio.client import Client
 
-from activities.stripe_client import stripe_client
-from billing.policy import Policy
-from db.session import Database
-from sandbox import running
-from sandbox.places import Part, Places
-from sandbox.policies import restated
-from sandbox.processes import Child
-from sandbox.stack import ROOT, Stack
+from activities.stripe.client import stripe_client
+from billing.policy.policy import Policy
+from db.core.session import Database
+from sandbox.stack import running
+from sandbox.stack.places import Part, Places
+from sandbox.stack.policies import restated
+from sandbox.stack.processes import Child
+from sandbox.stack.stack import ROOT, Stack
 from settings.settings import DEFAULT_POLICY, Settings, load
 from worker import composition
 

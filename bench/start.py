@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sandbox.stack import ROOT
+from sandbox.stack.stack import ROOT
 
 from .options import Options
 from .reports import Report, Target

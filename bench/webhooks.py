@@ -13,9 +13,9 @@ from typing import Any
 import stripe
 from sqlmodel import col, func, select
 
-from billing.stripe_events import FOLLOWED, stripe_event_workflow
+from billing.stripe.events import FOLLOWED, stripe_event_workflow
 from db.tables import Outbox, StripeEvent
-from sandbox.places import LOOPBACK, reserve_ports
+from sandbox.stack.places import LOOPBACK, reserve_ports
 
 from . import bare_webhooks
 from .options import Options

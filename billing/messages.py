@@ -4,15 +4,15 @@ from typing import Any, Literal, Self
 
 from pydantic import AwareDatetime, Field, model_validator
 
-from .approval import Rung
-from .business_time import Calendar
-from .invoice_money import InvoiceCap
-from .money import Money
-from .notes import Note
-from .operations import SYSTEM, Kind, Message, Problem, Role, State
-from .plan_change import Wanted
-from .policy import AuthorityLimit, LadderStep
-from .subject_changes import SinceLastRound
+from .approvals.ladder import Rung
+from .approvals.subject_changes import SinceLastRound
+from .core.business_time import Calendar
+from .core.money import Money
+from .core.operations import SYSTEM, Kind, Message, Problem, Role, State
+from .money.invoice_money import InvoiceCap
+from .money.notes import Note
+from .plan_changes.subject import Wanted
+from .policy.policy import AuthorityLimit, LadderStep
 
 # --- What people decide -------------------------------------------------------------------------------
 

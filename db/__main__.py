@@ -6,7 +6,7 @@ import typer
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from . import migrate
-from .grants import UnknownRole
+from .core.grants import UnknownRole
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="The records of Plixo Billing.")
 

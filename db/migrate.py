@@ -9,8 +9,8 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, inspect, text
 
-from . import grants
-from .session import Database, async_url, postgres_engine, sqlite_engine
+from .core import grants
+from .core.session import Database, async_url, postgres_engine, sqlite_engine
 
 COMMAND = "python -m db upgrade"
 MIGRATIONS = Path(__file__).parent / "migrations"

@@ -13,13 +13,13 @@ from typing import Annotated, Any, get_args
 import typer
 from rich.console import Console
 
-from . import running
-from .demo import Demo, DemoFailed
-from .places import DataDirectoryInUse, Part, write_whole
-from .policies import restated
-from .processes import StackFailed
-from .stack import Stack
-from .telling import Teller
+from .demo.story import Demo, DemoFailed
+from .demo.telling import Teller
+from .stack import running
+from .stack.places import DataDirectoryInUse, Part, write_whole
+from .stack.policies import restated
+from .stack.processes import StackFailed
+from .stack.stack import Stack
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 KEPT_INFO = Path(".sandbox/info.json")

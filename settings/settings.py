@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from billing.errors import InvalidRequest
-from billing.mail_server import is_loopback, parse_mail_server
-from billing.networks import parse_network
-from billing.policy import InvalidPolicy, Policy, policy_from_toml
+from billing.core.errors import InvalidRequest
+from billing.mail.server import is_loopback, parse_mail_server
+from billing.policy.policy import InvalidPolicy, Policy, policy_from_toml
+from billing.portal.networks import parse_network
 
 _STRIPE_KEY = re.compile(r"(sk|rk)_(live|test)_\w+", re.ASCII)
 DEFAULT_POLICY = Path(__file__).resolve().parent.parent / "policy.toml"

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
-from db.session import Database
+from db.core.session import Database
 
-from .databases import PostgresDatabases, SqliteDatabases
+from .support.databases import PostgresDatabases, SqliteDatabases
 
 CRASH = "tests/crash/"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from .crash.stage import PATIENCE, ROOT
-from .stack import stack_in
+from .support.stack import stack_in
 
 pytestmark = pytest.mark.slow
 

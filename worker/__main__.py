@@ -9,9 +9,9 @@ from contextlib import AsyncExitStack, suppress
 from temporalio.client import Client
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 
-from billing.policy import Policy
+from billing.policy.policy import Policy
 from db import migrate
-from db.session import AWAY, Database
+from db.core.session import AWAY, Database
 from settings import process
 from settings.settings import InvalidSettings, Settings, load
 

@@ -12,8 +12,8 @@ from typing import Annotated
 
 import typer
 
-from db import stripe_budgets
-from db.session import Database
+from db.core.session import Database
+from db.stripe import budget as stripe_budgets
 from db.tables import StripeBudget
 from settings.settings import InvalidSettings, load
 

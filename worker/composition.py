@@ -10,48 +10,49 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.runtime import Runtime
 
-from activities.alerts import Alerts
-from activities.approvals import Approvals
-from activities.case_records import CaseRecords
-from activities.commitments import Commitments
-from activities.customer_mail import CustomerMailer
-from activities.effects import StripeEffects, utc_now
-from activities.event_catch_up import EventCatchUp
-from activities.holds import Holds
-from activities.incident_mails import ControllersKnown, IncidentMails
-from activities.incidents import Incidents
-from activities.invoice_fetch import InvoiceFetches
-from activities.invoice_files import files_client, stripe_hosts
-from activities.mail import Mailer, greeting_for
-from activities.mirror import Mirror
-from activities.money_reads import MoneyReads
-from activities.note_records import NoteRecords
-from activities.notices import Notices
-from activities.outbox import OutboxSweep
-from activities.portal_access import PortalAccessRecords
-from activities.probes import standard as standard_probes
-from activities.reconciliations import Reconciliations
-from activities.records import Records
-from activities.reminders import Reminders
-from activities.smtp import SmtpPool
-from activities.stripe_budget import StripeGate
-from activities.stripe_client import stripe_client
-from activities.stripe_events import StripeEvents
-from activities.stripe_permissions import KeyPermissions
-from activities.stripe_reads import StripeReads
-from billing.delivery import Delivery
-from billing.policy import Policy
-from db import cases
-from db.health_meter import HealthMeter
-from db.session import Database
+from activities.approvals.approvals import Approvals
+from activities.cases.records import CaseRecords
+from activities.core.clock import utc_now
+from activities.effects.perform import StripeEffects
+from activities.incidents.alerts import Alerts
+from activities.incidents.incidents import Incidents
+from activities.incidents.mails import ControllersKnown, IncidentMails
+from activities.incidents.probes import standard as standard_probes
+from activities.mail.customer_mailer import CustomerMailer
+from activities.mail.mailer import Mailer, greeting_for
+from activities.mail.smtp import SmtpPool
+from activities.mirror.event_catch_up import EventCatchUp
+from activities.mirror.events import StripeEvents
+from activities.mirror.mirror import Mirror
+from activities.mirror.reconciliations import Reconciliations
+from activities.money.commitments import Commitments
+from activities.money.reads import MoneyReads
+from activities.operations.holds import Holds
+from activities.operations.notes import NoteRecords
+from activities.operations.notices import Notices
+from activities.operations.outbox import OutboxSweep
+from activities.operations.records import Records
+from activities.plan_changes.reads import StripeReads
+from activities.portal.invoice_fetch import InvoiceFetches
+from activities.portal.invoice_files import files_client, stripe_hosts
+from activities.portal.troubles import PortalAccessRecords
+from activities.reminders.runs import Reminders
+from activities.stripe.client import stripe_client
+from activities.stripe.gate import StripeGate
+from activities.stripe.permissions import KeyPermissions
+from billing.core.delivery import Delivery
+from billing.policy.policy import Policy
+from db.cases import cases
+from db.core.session import Database
+from db.incidents.health_meter import HealthMeter
 from db.tables import Outbox
 from settings.settings import Settings
-from workflows import dispatch, running
+from workflows.client import dispatch, running
 
-from .lateness import Lateness
 from .queues import Activities, build_workers
-from .reaper import Reaper
-from .watch import Watch
+from .watch.lateness import Lateness
+from .watch.reaper import Reaper
+from .watch.watch import Watch
 
 SEND_WITHIN = timedelta(seconds=10)
 

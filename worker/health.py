@@ -9,7 +9,7 @@ from starlette.routing import Route
 from temporalio.client import Client
 
 from db import migrate
-from db.session import Database
+from db.core.session import Database
 from settings.serving import served
 
 

@@ -17,20 +17,23 @@ import typer
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities import abandonment
-from activities.effects import utc_now
-from billing.holds import RELEASED, Released
-from billing.incidents import Component
-from billing.operations import SYSTEM
-from billing.standing import Abandon
-from db import gate, holds, operations, stripe_budgets, timeline
-from db.session import AWAY, Database
+from activities.core.clock import utc_now
+from activities.operations import abandonment
+from billing.core.operations import SYSTEM
+from billing.core.standing import Abandon
+from billing.incidents.holds import RELEASED, Released
+from billing.incidents.states import Component
+from db.core import timeline
+from db.core.session import AWAY, Database
+from db.incidents import gate, holds
+from db.operations import operations
+from db.stripe import budget
 from db.tables import Hold
 from settings.settings import InvalidSettings, load
 
 from . import composition
-from .restarts import MONEY
-from .stuck import stuck
+from .watch.restarts import MONEY
+from .watch.stuck import stuck
 
 WRONG, UNREACHABLE = 2, 3
 WITHIN = timedelta(seconds=10)
@@ -195,7 +198,7 @@ async def let_go(tools: Tools) -> int:
 
 async def _held(tools: Tools) -> list[Hold]:
     async with tools.database.reading() as session:
-        if await stripe_budgets.is_closed(session):
+        if await budget.is_closed(session):
             raise Refused("The gate before Stripe is closed: open it first, with open-gate --because ….")
         return [
             hold

@@ -20,18 +20,24 @@ import typer
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 
-from activities import balance_pages, mirror_pages, money_pages
-from activities.stripe_client import stripe_client
-from billing.errors import BillingError
-from db import cases
-from db.people import new_api_key
-from db.session import AWAY, Database
+from activities.mirror import balance_pages, money_pages
+from activities.mirror import pages as mirror_pages
+from activities.stripe.client import stripe_client
+from activities.stripe.plan_subscription import (
+    EXPAND_PLAN,
+    SubscriptionUnsupported,
+    subscription_document,
+)
+from billing.core.errors import BillingError
+from db.cases import cases
+from db.core.session import AWAY, Database
+from db.people.people import new_api_key
 from db.tables import Organization
 from settings.settings import InvalidSettings, load
 
-from . import provision_changes
-from .provision_file import FileProblem, InvalidFile, ProvisioningFile, read
-from .provision_keys import Changes
+from .provisioning import changes as provision_changes
+from .provisioning.file import FileProblem, InvalidFile, ProvisioningFile, read
+from .provisioning.keys import Changes
 
 UNREACHABLE, WRONG, NOT_MIRRORED = 1, 2, 3
 AT_A_TIME = 8
@@ -82,14 +88,14 @@ async def _wrong_in_stripe(
         problems.append(_unknown(f"{place}.stripe_customer", "customer", wanted.stripe_customer, error))
     try:
         subscription = await client.v1.subscriptions.retrieve_async(
-            wanted.stripe_subscription, {"expand": mirror_pages.EXPAND_PLAN}
+            wanted.stripe_subscription, {"expand": EXPAND_PLAN}
         )
-        mirror_pages.subscription_document(subscription.to_dict(), wanted.stripe_customer)
+        subscription_document(subscription.to_dict(), wanted.stripe_customer)
     except stripe.InvalidRequestError as error:
         problems.append(
             _unknown(f"{place}.stripe_subscription", "subscription", wanted.stripe_subscription, error)
         )
-    except mirror_pages.SubscriptionUnsupported as error:
+    except SubscriptionUnsupported as error:
         problems.append(FileProblem(f"{place}.stripe_subscription", str(error)))
     return problems
 
@@ -151,7 +157,7 @@ async def _run(file: ProvisioningFile, dry_run: bool) -> int:
 async def _mirrored(file: ProvisioningFile, database: Database, client: stripe.StripeClient) -> int:
     try:
         await pull(file, database, client)
-    except (stripe.StripeError, BillingError, mirror_pages.SubscriptionUnsupported, *AWAY) as error:
+    except (stripe.StripeError, BillingError, SubscriptionUnsupported, *AWAY) as error:
         _complain(
             f"The file is written, but mirroring Stripe failed: {error}",
             "Mend that and run this again; the worker's reconciliation goes on with it in any case.",

@@ -19,30 +19,30 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
-from activities.stripe_client import TIMEOUT
-from billing.policy import Policy
-from workflows import ids
-from workflows.approval import ApprovalWorkflow
-from workflows.case import CaseWorkflow
-from workflows.credit import CreditWorkflow
-from workflows.customer_mail import CustomerMailWorkflow
-from workflows.event_catch_up import StripeEventCatchUpWorkflow
-from workflows.finance_notice import FinanceNoticeWorkflow
-from workflows.incident import IncidentWorkflow
-from workflows.invoice_fetch import InvoiceFetchWorkflow
-from workflows.note import NoteWorkflow
-from workflows.outbox_sweep import OutboxSweepWorkflow
-from workflows.person_mail import PersonMailWorkflow
-from workflows.plan_change import PlanChangeWorkflow
-from workflows.portal_access import PortalAccessWorkflow
-from workflows.reconcile import ReconcileWorkflow
-from workflows.refund import RefundWorkflow
-from workflows.reminder_sweep import ReminderSweepWorkflow
-from workflows.stripe_event import StripeEventWorkflow
+from activities.stripe.client import TIMEOUT
+from billing.policy.policy import Policy
+from workflows.approvals.finance_notice import FinanceNoticeWorkflow
+from workflows.approvals.workflow import ApprovalWorkflow
+from workflows.cases.workflow import CaseWorkflow
+from workflows.core import ids
+from workflows.incidents.workflow import IncidentWorkflow
+from workflows.mail.customer_mail import CustomerMailWorkflow
+from workflows.mail.person_mail import PersonMailWorkflow
+from workflows.mirror.event_catch_up import StripeEventCatchUpWorkflow
+from workflows.mirror.reconcile import ReconcileWorkflow
+from workflows.mirror.stripe_event import StripeEventWorkflow
+from workflows.money.credit import CreditWorkflow
+from workflows.money.note import NoteWorkflow
+from workflows.money.refund import RefundWorkflow
+from workflows.operations.outbox_sweep import OutboxSweepWorkflow
+from workflows.plan_changes.workflow import PlanChangeWorkflow
+from workflows.portal.invoice_fetch import InvoiceFetchWorkflow
+from workflows.portal.trouble import PortalAccessWorkflow
+from workflows.reminders.workflow import ReminderSweepWorkflow
 
 from .interceptors import Heartbeats, LoggedActivities
-from .reaper import Reaper
-from .watch import Watch
+from .watch.reaper import Reaper
+from .watch.watch import Watch
 
 WORKFLOWS: Sequence[type] = (
     PlanChangeWorkflow,
@@ -75,7 +75,7 @@ RUNNER = SandboxedWorkflowRunner(
         # Pure, and slow to load: `holidays` reads the clock while it is imported, which the sandbox forbids.
         "activities", "billing", "pydantic", "holidays", "babel", "dateutil", "zoneinfo", "tzdata",
         # Constants: loaded once, not for every workflow.
-        "workflows.ids", "workflows.options",
+        "workflows.core.ids", "workflows.core.options",
     )
 )  # fmt: skip
 """Every workflow runs in it, replays too: a story that looks at a clock or at random fails there."""

@@ -17,7 +17,7 @@ from temporalio.client import (
     ScheduleUpdateInput,
 )
 
-from workflows import ids
+from workflows.core import ids
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from billing.languages import locale_of, preferred, spoken
-from billing.mail_phrases import when_due
-from billing.money import Money
-from billing.portal import payable, shown_hash
-from billing.text import one_line
-from db.portal_pages import Shown
+from billing.core.money import Money
+from billing.core.text import one_line
+from billing.mail.languages import locale_of, preferred, spoken
+from billing.mail.phrases import when_due
+from billing.portal.links import payable, shown_hash
+from db.portal.pages import Shown
 from db.tables import Invoice, PortalLink
 
-from ..site import Site
+from ..http.site import Site
 from .words import words_in
 
 _FOLDER = Path(__file__).parent / "pages"

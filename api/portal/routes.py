@@ -8,16 +8,19 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from billing.incidents import Component
-from billing.operations import CUSTOMER
-from billing.portal import InvoiceFetch, InvoiceFetched
-from db import incidents, invoice_pdfs, portal_links, portal_pages
+from billing.core.operations import CUSTOMER
+from billing.incidents.states import Component
+from billing.portal.links import InvoiceFetch, InvoiceFetched
+from db.incidents import incidents
+from db.portal import invoice_pdfs
+from db.portal import links as portal_links
+from db.portal import pages as portal_pages
 from db.tables import Invoice, PortalLink
 
-from ..context import Context, InContext, portal_policy
-from ..fetching import fetch
-from ..heads import is_head
-from ..problems import ApiProblem
+from ..http.context import Context, InContext, portal_policy
+from ..http.heads import is_head
+from ..portal_admin.fetching import fetch
+from ..problems.problems import ApiProblem
 from . import pages, visits
 from .serving import PageRoute, at_floor, form_of
 from .visits import COOKIE, COUNTED, TOKEN, Visit

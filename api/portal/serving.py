@@ -14,9 +14,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.responses import Response
 
-from billing.incidents import Component
+from billing.incidents.states import Component
 
-from ..context import Context
+from ..http.context import Context
 from . import pages
 
 log = logging.getLogger(__name__)

@@ -7,25 +7,22 @@ from datetime import datetime, timedelta
 from fastapi import Request
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.networks import verdict
-from billing.operations import CUSTOMER
-from billing.portal import payable
-from db import (
-    customer_settings,
-    portal_accesses,
-    portal_links,
-    portal_networks,
-    portal_pages,
-    portal_troubles,
-)
+from billing.core.operations import CUSTOMER
+from billing.portal.links import payable
+from billing.portal.networks import verdict
+from db.customers import settings as customer_settings
+from db.portal import links as portal_links
+from db.portal import networks, visits
+from db.portal import pages as portal_pages
+from db.portal import troubles as portal_troubles
 from db.tables import Invoice, Outbox, PortalLink
 
-from .. import portal_troubles as troubles
-from ..client_address import client_address
-from ..context import Context, now, portal_policy
-from ..heads import is_head
-from ..portal_links import mail_link
-from ..site import Site
+from ..http.client_address import client_address
+from ..http.context import Context, now, portal_policy
+from ..http.heads import is_head
+from ..http.site import Site
+from ..portal_admin import troubles as troubles
+from ..portal_admin.links import mail_link
 
 COOKIE = "plixo_portal"
 COUNTED = "plixo_portal_seen"
@@ -81,7 +78,7 @@ async def look(session: AsyncSession, request: Request, token: str) -> Visit:
     outcome = UNKNOWN
     if link is not None:
         outcome = portal_links.state_of(link, at)
-        rules = await portal_networks.rules_for(session, link.organization_id, link.customer_id)
+        rules = await networks.rules_for(session, link.organization_id, link.customer_id)
         if outcome == LIVE and not verdict(address, *rules).allowed:
             outcome = "blocked"
     return Visit(token, address, request.headers.get("user-agent"), at, link, outcome)
@@ -125,7 +122,7 @@ async def failed(context: Context, visit: Visit, link: PortalLink) -> None:
     since = visit.at - timedelta(minutes=policy.failures_within)
     started: Outbox | None = None
     async with context.database.transaction() as session:
-        earlier = await portal_accesses.failures(session, link.id, since)
+        earlier = await visits.failures(session, link.id, since)
         if earlier >= MOST_NOTED:
             return
         await _note(session, visit, link, visit.outcome)
@@ -145,7 +142,7 @@ async def ask(context: Context, visit: Visit, link: PortalLink) -> str:
     policy = portal_policy(context)
     rows: list[Outbox | None] = []
     async with context.database.transaction() as session:
-        await portal_accesses.lock_address(session, visit.address)
+        await visits.lock_address(session, visit.address)
         await portal_troubles.lock(session, link.invoice_id)
         invoice = await portal_pages.invoice(session, link)
         if invoice is None or not _payable(invoice):
@@ -153,14 +150,14 @@ async def ask(context: Context, visit: Visit, link: PortalLink) -> str:
         recently = visit.at - timedelta(minutes=policy.new_link_every)
         hour = visit.at - timedelta(hours=1)
         limited = (
-            await portal_accesses.asked_since(session, link.invoice_id, recently)
-            or await portal_accesses.asks(session, address=visit.address, since=hour) >= policy.asks_per_hour
+            await visits.asked_since(session, link.invoice_id, recently)
+            or await visits.asks(session, address=visit.address, since=hour) >= policy.asks_per_hour
         )
         if limited:
             if await portal_pages.noted(session, link.invoice_id, ("limited",), hour) < MOST_NOTED:
                 await _note(session, visit, link, "limited")
             return "limited"
-        await _note(session, visit, link, portal_accesses.ASKED)
+        await _note(session, visit, link, visits.ASKED)
         # First the trouble, whose diagnosis is then of the link that did not open.
         rows.append(await troubles.notice(session, context, invoice=invoice, cause="asked", at=visit.at))
         rows.append(
@@ -175,7 +172,7 @@ async def ask(context: Context, visit: Visit, link: PortalLink) -> str:
             )
         )
     _hand_over(context, *rows)
-    return portal_accesses.ASKED
+    return visits.ASKED
 
 
 async def begin_fetch(context: Context, visit: Visit, link: PortalLink, outcome: str) -> str | None:
@@ -238,7 +235,7 @@ def _payable(invoice: Invoice) -> bool:
 
 
 async def _note(session: AsyncSession, visit: Visit, link: PortalLink, outcome: str) -> str:
-    access = await portal_accesses.note(
+    access = await visits.note(
         session, link=link, at=visit.at, address=visit.address, outcome=outcome, agent=visit.agent
     )
     return access.id

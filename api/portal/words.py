@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from billing.languages import spoken
+from billing.mail.languages import spoken
 
 _EN = {
     # The invoice

@@ -6,8 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from .persistence import JournalInUse
-from .server import serve
+from .core.persistence import JournalInUse
+from .server.server import serve
 
 
 def main() -> None:

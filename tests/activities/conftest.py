@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from db.session import Database
-from sandbox.stripe.inprocess import StandIn
+from db.core.session import Database
+from sandbox.stripe.server.inprocess import StandIn
 
-from ..shop import Shop, open_shop
+from ..support.shop import Shop, open_shop
 from .counter import Counter, a_counter
-from .effecting import Job, a_job
+from .effects.effecting import Job, a_job
 from .giving_back import GIVINGS, Giving
 from .reviewing import Review, a_review
 

@@ -6,21 +6,15 @@ from typing import Any
 from sqlmodel import select
 from temporalio.testing import ActivityEnvironment
 
-from activities.money_reads import MoneyReads
-from billing.credit import (
-    CreditableFacts,
-    CreditableQuery,
-    CreditFound,
-    CreditRead,
-    Instrument,
-)
-from billing.effects import EffectKind
-from billing.refund import RefundableFacts, RefundableQuery, RefundFound, RefundRead
-from db.session import Database
+from activities.money.reads import MoneyReads
+from billing.money.credit import CreditableFacts, CreditableQuery, CreditFound, CreditRead, Instrument
+from billing.money.refund import RefundableFacts, RefundableQuery, RefundFound, RefundRead
+from billing.stripe.effects import EffectKind
+from db.core.session import Database
 
-from .. import money
-from ..builders import Tenant, an_intent, an_operation, store
-from ..shop import Shop
+from ..support import money
+from ..support.builders import Tenant, an_intent, an_operation, store
+from ..support.shop import Shop
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,14 @@ from typing import Any
 
 from sqlmodel import select
 
-from billing.effects import Effect
-from db.session import Database
+from billing.stripe.effects import Effect
+from db.core.session import Database
 from db.tables import BalanceTransactionRow, CreditNoteRow, PaymentRow, RefundRow
 
-from .. import money
-from ..builders import an_operation, store
-from ..shop import Shop
-from .effecting import Job, a_job
+from ..support import money
+from ..support.builders import an_operation, store
+from ..support.shop import Shop
+from .effects.effecting import Job, a_job
 
 NOTE = {"plixo_note": "Charged twice for March.", "plixo_note_by": "per_1 2026-04-01T00:00:00Z"}
 

@@ -3,10 +3,11 @@
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from activities.approvals import Approvals
-from billing.approval import Rung
-from billing.authorship import Author, Shaping
-from billing.business_time import Calendar
+from activities.approvals.approvals import Approvals
+from billing.approvals.authorship import Author, Shaping
+from billing.approvals.ladder import Rung
+from billing.core.business_time import Calendar
+from billing.core.operations import Role
 from billing.messages import (
     ApprovalInput,
     ApprovalOutcome,
@@ -20,13 +21,14 @@ from billing.messages import (
     Settled,
     SettleDecision,
 )
-from billing.operations import Role
-from billing.policy import LadderStep
-from db import approvals, operations, timeline
-from db.session import Database
+from billing.policy.policy import LadderStep
+from db.approvals import approvals
+from db.core import timeline
+from db.core.session import Database
+from db.operations import operations
 from db.tables import Approval, Decision, Operation, TimelineEvent
 
-from ..builders import (
+from ..support.builders import (
     NOW,
     SUBJECT_HASH,
     Member,

@@ -12,16 +12,17 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from api.app import create_app
-from api.context import Context
-from api.figures import figures
-from billing.plans import Plan, PlanLimits, Price
-from billing.policy import Policy, policy_from_toml
-from db import mirror, timeline
-from db.session import Database
+from api.health.figures import figures
+from api.http.context import Context
+from billing.plan_changes.plans import Plan, PlanLimits, Price
+from billing.policy.policy import Policy, policy_from_toml
+from db.core import timeline
+from db.core.session import Database
+from db.mirror import mirror
 from db.tables import Incident, PortalLink, PortalTrouble, new_id
 from settings.settings import DEFAULT_POLICY
 
-from ..builders import (
+from ..support.builders import (
     NOW,
     Member,
     Tenant,
@@ -33,9 +34,9 @@ from ..builders import (
     store,
     tenant,
 )
-from ..case_rows import a_case
-from ..databases import SqliteDatabases
-from ..money_rows import (
+from ..support.case_rows import a_case
+from ..support.databases import SqliteDatabases
+from ..support.money_rows import (
     a_credit_operation,
     a_delegation,
     a_note,
@@ -43,8 +44,8 @@ from ..money_rows import (
     a_refund,
     a_refund_operation,
 )
-from ..portal_rows import a_network
-from ..truth_rows import a_run
+from ..support.portal_rows import a_network
+from ..support.truth_rows import a_run
 from .processes import NO_TEMPORAL, Served, api_process
 
 PERIOD_END = 1775001600

@@ -5,13 +5,13 @@ from typing import Any
 from httpx import Response
 from sqlmodel import select
 
-from billing.operations import Kind, State
-from billing.policy import Policy
-from db.session import Database
+from billing.core.operations import Kind, State
+from billing.policy.policy import Policy
+from db.core.session import Database
 from db.tables import NoteRow, Operation, Outbox, TimelineEvent
 
-from ..builders import Member, Tenant, store
-from ..money_rows import a_credit_operation, a_note, a_refund_operation
+from ..support.builders import Member, Tenant, store
+from ..support.money_rows import a_credit_operation, a_note, a_refund_operation
 from .conftest import Api
 
 NOTE = "Charged twice for the same month."

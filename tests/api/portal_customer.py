@@ -8,13 +8,13 @@ from typing import Any
 from httpx import Response
 from sqlmodel import col, select
 
-from api.context import now
-from billing.networks import Action
-from db import portal_links
-from db.session import Database
+from api.http.context import now
+from billing.portal.networks import Action
+from db.core.session import Database
+from db.portal import links as portal_links
 from db.tables import Customer, Invoice, PortalAccess, PortalLink, PortalNetwork, new_id
 
-from ..builders import Tenant, a_customer, an_invoice, store
+from ..support.builders import Tenant, a_customer, an_invoice, store
 from .conftest import Api
 
 BROWSER = {

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-from ..builders import Tenant
+from ..support.builders import Tenant
 
 ROOT = Path(__file__).resolve().parents[2]
 STARTED_WITHIN = 60.0

@@ -15,9 +15,9 @@ from bench.bare import Errand
 from bench.bare_worker import build_workers
 from bench.shapes import Command, Moment, Shape
 from settings.settings import Settings
-from workflows import ids
+from workflows.core import ids
 
-from ..house import BIN
+from ..support.house import BIN
 
 LOCAL, TIMER = Command(kind="local"), Command(kind="timer")
 STRIPE, MAIL = Command(kind="activity", name="call", stripe=True), Command(kind="activity", name="mail")

@@ -2,10 +2,13 @@
 
 from typing import Any
 
-from billing.credit import CreditableFacts, CreditableInvoice, CreditWanted
-from billing.limits import LimitCheck, Usage
-from billing.money import Money
-from billing.plan_change import (
+from billing.core.money import Money
+from billing.money.credit import CreditableFacts, CreditableInvoice, CreditWanted
+from billing.money.refund import Payment, RefundableFacts, RefundWanted
+from billing.plan_changes.limits import LimitCheck, Usage
+from billing.plan_changes.plans import Plan, PlanLimits, Price
+from billing.plan_changes.proration import Line, Period
+from billing.plan_changes.subject import (
     PreviewFacts,
     PreviewQuery,
     Subject,
@@ -14,9 +17,6 @@ from billing.plan_change import (
     Wanted,
     build_subject,
 )
-from billing.plans import Plan, PlanLimits, Price
-from billing.proration import Line, Period
-from billing.refund import Payment, RefundableFacts, RefundWanted
 
 APRIL_START, APRIL_END = 1775001600, 1777593600
 MID_APRIL = (APRIL_START + APRIL_END) // 2

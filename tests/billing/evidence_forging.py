@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from billing.evidence import NotEvidence, NotWhole, verify
-from billing.evidence_document import Evidence, record_hash
-from billing.evidence_records import Json
-from billing.timeline import GENESIS, Event, event_hash
+from billing.evidence.document import Evidence, record_hash
+from billing.evidence.records import Json
+from billing.evidence.timeline import GENESIS, Event, event_hash
+from billing.evidence.verify import NotEvidence, NotWhole, verify
 
 DIRECTORY = Path(__file__).parent / "evidence"
 DOCUMENTS: dict[str, Json] = {

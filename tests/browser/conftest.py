@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, async_playwright
 
-from db.session import Database
-from sandbox.stripe.inprocess import StandIn
+from db.core.session import Database
+from sandbox.stripe.server.inprocess import StandIn
 
-from ..house import House, house, time_skipping
+from ..support.house import House, house, time_skipping
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [

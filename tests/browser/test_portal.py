@@ -11,12 +11,13 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page
 from sqlmodel import select
 
-from api.context import Context, now
-from api.site import Site, pay_pages
-from db import mirror, portal_links
+from api.http.context import Context, now
+from api.http.site import Site, pay_pages
+from db.mirror import mirror
+from db.portal import links as portal_links
 from db.tables import Invoice, PortalAccess
 
-from ..house import House, served, until
+from ..support.house import House, served, until
 
 pytestmark = [
     pytest.mark.slow,

@@ -5,7 +5,7 @@ from typing import Any
 
 import stripe
 
-from sandbox.stripe.inprocess import StandIn
+from sandbox.stripe.server.inprocess import StandIn
 
 APRIL = 1775001600
 """1 April 2026, the start of a month of 2,592,000 seconds."""

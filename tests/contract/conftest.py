@@ -10,8 +10,8 @@ import httpx
 import pytest
 import stripe
 
-from sandbox.stripe.inprocess import StandIn
-from sandbox.stripe.kernel import API_VERSION
+from sandbox.stripe.core.kernel import API_VERSION
+from sandbox.stripe.server.inprocess import StandIn
 
 from .billing import APRIL, Business
 

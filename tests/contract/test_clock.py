@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.stripe.inprocess import StandIn
+from sandbox.stripe.server.inprocess import StandIn
 
 from .billing import APRIL, DAY, MAY, Business, items_of
 from .conftest import REAL_KEY, client_of

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from sandbox.stripe.conformance import check
+from sandbox.stripe.core.conformance import check
 
 
 @pytest.fixture

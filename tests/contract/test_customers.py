@@ -6,7 +6,7 @@ import pytest
 import stripe
 from stripe import StripeClient
 
-from sandbox.stripe.inprocess import StandIn
+from sandbox.stripe.server.inprocess import StandIn
 
 
 def test_a_new_customer_has_no_balance_no_currency_and_no_payment_method(stripe_client: StripeClient) -> None:

@@ -5,7 +5,7 @@ import pytest
 import stripe
 from stripe import StripeClient
 
-from sandbox.stripe.inprocess import StandIn
+from sandbox.stripe.server.inprocess import StandIn
 
 from .conftest import client_of
 

@@ -6,7 +6,7 @@ import pytest
 import stripe
 from stripe import StripeClient
 
-from sandbox.stripe.inprocess import StandIn
+from sandbox.stripe.server.inprocess import StandIn
 
 
 def test_events_are_filtered_by_types_and_by_time(stand_in: StandIn, stripe_client: StripeClient) -> None:

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 from pydantic_core import from_json
 
-from sandbox.stripe import clock
-from sandbox.stripe.engine import Engine, Executed
-from sandbox.stripe.kernel import Ctx, Handler, Obj, Route, Store, TimedWork, card_declined
+from sandbox.stripe.core import clock
+from sandbox.stripe.core.engine import Engine, Executed
+from sandbox.stripe.core.kernel import Ctx, Handler, Obj, Route, Store, TimedWork, card_declined
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 import stripe
 from stripe import StripeClient
 
-from sandbox.stripe.inprocess import StandIn
+from sandbox.stripe.server.inprocess import StandIn
 
 CREATE = {"method": "POST", "path": "^/v1/customers$"}
 

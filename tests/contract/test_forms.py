@@ -11,8 +11,8 @@ from stripe.params import (
     SubscriptionUpdateParams,
 )
 
-from sandbox.stripe import forms, params
-from sandbox.stripe.errors import StripeError
+from sandbox.stripe.core import forms, params
+from sandbox.stripe.core.errors import StripeError
 
 
 def decoded(kind: type, form: str) -> dict[str, Any]:

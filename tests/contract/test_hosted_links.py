@@ -10,7 +10,7 @@ import httpx
 import pytest
 from pydantic_core import from_json, to_json
 
-from sandbox.stripe.inprocess import StandIn
+from sandbox.stripe.server.inprocess import StandIn
 
 from .billing import APRIL, DAY, Business
 from .conftest import client_of

@@ -7,7 +7,7 @@ import pytest
 import stripe
 from stripe import StripeClient
 
-from sandbox.stripe.inprocess import StandIn
+from sandbox.stripe.server.inprocess import StandIn
 
 
 def test_requests_over_the_limit_are_refused_with_the_reason(stand_in: StandIn, raw: httpx.Client) -> None:

@@ -4,7 +4,7 @@ import pytest
 import stripe
 from stripe import StripeClient
 
-from sandbox.stripe.inprocess import StandIn
+from sandbox.stripe.server.inprocess import StandIn
 
 
 def test_a_token_makes_a_card(stripe_client: StripeClient) -> None:

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from sandbox.stripe.inprocess import StandIn
+from sandbox.stripe.server.inprocess import StandIn
 
 KEY = "rk_test_restricted_wxyz"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sandbox.stripe.store import Obj, Store
+from sandbox.stripe.core.store import Obj, Store
 
 
 def thing(id: str, **fields: object) -> Obj:

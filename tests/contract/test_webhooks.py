@@ -7,7 +7,7 @@ import pytest
 import stripe
 from stripe import StripeClient
 
-from sandbox.stripe.inprocess import StandIn
+from sandbox.stripe.server.inprocess import StandIn
 
 from .receiver import SECRET, Receiver, receiving
 

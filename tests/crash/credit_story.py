@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from db.tables import BalanceTransactionRow, CreditNoteRow
 
-from .. import builders, money
-from ..builders import Tenant
-from ..house import House
+from ..support import builders, money
+from ..support.builders import Tenant
+from ..support.house import House
 from .plan import Step, commit, request
 from .records import (
     approve,

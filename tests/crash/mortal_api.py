@@ -13,9 +13,9 @@ import httpx
 from fastapi import FastAPI
 from sqlalchemy import Connection, event
 
-from api.context import Context
-from api.dispatcher import Dispatcher, Wanted, always
-from billing.delivery import Delivery
+from api.dispatch.dispatcher import Dispatcher, Wanted, always
+from api.http.context import Context
+from billing.core.delivery import Delivery
 from db.tables import Outbox
 
 from .plan import ApiDeath

@@ -5,7 +5,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import Field
 
-from billing.operations import Message
+from billing.core.operations import Message
 
 Point = Literal["before request", "during request", "after request", "before commit", "after commit"]
 AT_REQUESTS: tuple[Point, ...] = ("before request", "during request", "after request")

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ..builders import Tenant
-from ..house import House
+from ..support.builders import Tenant
+from ..support.house import House
 from .plan import Step, commit, request
 from .records import approve, check_records, taken, until_state
 

@@ -14,7 +14,7 @@ import asyncpg  # type: ignore[import-untyped]
 import psutil
 
 from ..api.processes import free_port
-from ..house import until
+from ..support.house import until
 from .stage import PATIENCE
 
 # Whoever kills its processes leaves the system's cache alone; what was committed has to be in there.

@@ -8,12 +8,14 @@ from typing import Any
 import httpx
 from sqlmodel import SQLModel
 
-from billing.timeline import Event, verify_chain
-from db import commitments, intents, notes, timeline
+from billing.evidence.timeline import Event, verify_chain
+from db.core import timeline
+from db.money import commitments
+from db.operations import intents, notes
 from db.tables import Operation
 
-from ..builders import Member
-from ..house import House
+from ..support.builders import Member
+from ..support.house import House
 
 DIGEST = re.compile(r":[0-9a-f]{12}$")
 

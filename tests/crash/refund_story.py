@@ -6,9 +6,9 @@ import stripe
 
 from db.tables import RefundRow
 
-from .. import builders, money
-from ..builders import Tenant
-from ..house import House
+from ..support import builders, money
+from ..support.builders import Tenant
+from ..support.house import House
 from .plan import Step, commit, request
 from .records import (
     approve,

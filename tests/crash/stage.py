@@ -22,16 +22,16 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from api.app import create_app
-from api.context import Context, StripeAccount
+from api.http.context import Context, StripeAccount
+from db.core.session import Database
 from db.migrate import upgrade_async
-from db.session import Database
-from sandbox.stripe.inprocess import StandIn
+from sandbox.stripe.server.inprocess import StandIn
 from settings.settings import DEFAULT_POLICY, Settings
 from worker import schedules
-from workflows import ids
+from workflows.core import ids
 
-from ..house import BIN, House, MailSink, default_policy
-from ..shop import APRIL, MID_APRIL, open_shop
+from ..support.house import BIN, House, MailSink, default_policy
+from ..support.shop import APRIL, MID_APRIL, open_shop
 from .mortal_api import MortalApi
 from .plan import PUBLIC_URL, Scenario, Step
 from .victim import Victim

@@ -13,12 +13,12 @@ from sqlmodel import select
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from db import portal_links
-from db.session import Database
+from db.core.session import Database
+from db.portal import links as portal_links
 from db.tables import Intent
-from sandbox.policies import restated
+from sandbox.stack.policies import restated
 
-from ..house import served, until
+from ..support.house import served, until
 from .postgres import MortalPostgres, mortal_postgres
 from .stage import PATIENCE
 from .town import Town, town_in

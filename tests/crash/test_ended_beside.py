@@ -11,21 +11,21 @@ import pytest
 from sqlmodel import col, select
 from temporalio.client import WorkflowExecutionStatus
 
-from api.fetching import RETRY_AFTER
-from billing.customer_mails import PERSON_MAIL
-from billing.incident_policy import IncidentPolicy
-from billing.incidents import Component
-from db import stripe_budgets
-from db.portal_links_mail import mail_link
+from api.portal_admin.fetching import RETRY_AFTER
+from billing.incidents.states import Component
+from billing.mail.customer_mails import PERSON_MAIL
+from billing.policy.incidents import IncidentPolicy
+from db.portal.links_mail import mail_link
+from db.stripe import budget
 from db.tables import CustomerMail, Hold, Incident, Outbox, Person
-from worker import broken_off
-from worker.incident_care import IncidentCare
-from workflows import ids
+from worker.watch import broken_off
+from worker.watch.incident_care import IncidentCare
+from workflows.core import ids
 
-from .. import money
-from ..builders import Tenant, a_customer, an_invoice, store
-from ..house import default_policy, until
-from ..workflows.test_invoice_fetch import billed
+from ..support import money
+from ..support.builders import Tenant, a_customer, an_invoice, store
+from ..support.house import default_policy, until
+from ..workflows.portal.test_invoice_fetch import billed
 from .ended import Blow
 from .ended.theatre import PATIENCE, Theatre, theatre
 
@@ -256,7 +256,7 @@ async def _gate_opens(stage: Theatre, acme: Tenant, blow: Blow | None) -> None:
                 id=name, component="stripe", opened_at=at, first_fault_at=at, cause="rate_limit", alerts=1
             )
         )
-        await stripe_budgets.close_gate(session, datetime.now(UTC))
+        await budget.close_gate(session, datetime.now(UTC))
     operation = await home.ask(acme)
 
     async def is_held() -> bool:
@@ -276,7 +276,7 @@ async def _gate_opens(stage: Theatre, acme: Tenant, blow: Blow | None) -> None:
 
     async def is_open() -> bool:
         async with home.database.reading() as session:
-            return not await stripe_budgets.is_closed(session)
+            return not await budget.is_closed(session)
 
     await until(is_open, lambda: f"the gate stays shut after: {blow}", PATIENCE)
     await home.reviewed(acme, operation)

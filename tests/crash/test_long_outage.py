@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from workflows import ids
+from workflows.core import ids
 
 from .outage import outage
 from .outage.crowd import CANCELLED, STORIES

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from db import intents
+from db.operations import intents
 from db.tables import Intent
 
-from ..house import House
+from ..support.house import House
 from .credit_story import BALANCE, CREDIT_NOTE, BalanceCredit, CreditNote
 from .credit_story import EFFECT as CREDITED
 from .plan import Kill

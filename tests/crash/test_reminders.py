@@ -13,16 +13,16 @@ import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from sqlmodel import select
 
-from billing.policy import policy_from_toml
-from billing.reminder_runs import ReminderRunInput
-from billing.timeline import Event, verify_chain
-from db import timeline
+from billing.evidence.timeline import Event, verify_chain
+from billing.policy.policy import policy_from_toml
+from billing.reminders.runs import ReminderRunInput
+from db.core import timeline
 from db.tables import Customer, CustomerMail, Invoice, PortalLink
-from sandbox.mail import Mailbox
-from workflows import ids
+from sandbox.stack.mail import Mailbox
+from workflows.core import ids
 
-from ..builders import Tenant, a_customer, an_invoice, an_operation, store, tenant
-from ..house import House, until
+from ..support.builders import Tenant, a_customer, an_invoice, an_operation, store, tenant
+from ..support.house import House, until
 from .stage import Lane, Stage
 from .worker import HASTE
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import httpx
 
-from ..house import until
-from ..stack import stack_in
+from ..support.house import until
+from ..support.stack import stack_in
 from .stage import PATIENCE, ROOT
 
 

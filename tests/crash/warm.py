@@ -13,10 +13,10 @@ import stripe
 from sqlalchemy.orm import configure_mappers
 from temporalio.worker._worker import load_default_build_id
 
-from activities import mail
-from activities.mail_text import MailTexts
-from billing.policy import policy_from_toml
-from db.session import Database
+from activities.mail import mailer
+from activities.mail.render import MailTexts
+from billing.policy.policy import policy_from_toml
+from db.core.session import Database
 from settings.settings import DEFAULT_POLICY
 
 from . import worker
@@ -34,7 +34,7 @@ LOADED = (  # what is loaded at its first use otherwise
 )
 configure_mappers()
 platform.platform()  # what the SDK tells Stripe of the machine
-vars(mail)["MailTexts"] = texts = cache(MailTexts)
+vars(mailer)["MailTexts"] = texts = cache(MailTexts)
 texts(PUBLIC_URL)  # the compiled templates
 load_default_build_id()  # a hash over the code of every module that is loaded
 gc.collect()

@@ -20,12 +20,12 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.pool import Pool
 from temporalio.common import RetryPolicy
 
-from activities import customer_mail_claims
-from activities.stripe_budget import StripeGate
-from db.session import Database
+from activities.mail import customer_claims
+from activities.stripe.gate import StripeGate
+from db.core.session import Database
 from settings.settings import load
 from worker import composition, queues
-from workflows import options
+from workflows.core import options
 
 from .plan import Kill
 
@@ -144,7 +144,7 @@ def make_haste() -> None:
     for chosen in (options.REMINDER_PAGE, options.REMINDER_MAILS):
         chosen.update(heartbeat_timeout=timedelta(seconds=1), retry_policy=again)
     vars(options)["SEND_LATER"] = (timedelta(seconds=1),) * 60
-    vars(customer_mail_claims)["CLAIM"] = timedelta(seconds=1)
+    vars(customer_claims)["CLAIM"] = timedelta(seconds=1)
 
 
 def live(settings: dict[str, str], plan: str | None, log: str, orders: "Pipe[str, str | None]") -> None:

@@ -13,11 +13,13 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import SQLModel
 
-from db import approvals, notices
+from db.approvals import approvals
+from db.core.session import Database, sqlite_engine
 from db.migrate import config, upgrade, upgrade_async
-from db.session import Database, sqlite_engine
-from tests.builders import a_decision, a_notice, an_approval, an_operation, store, tenant
-from tests.databases import PostgresDatabases, SqliteDatabases
+from db.operations import notices
+
+from ..support.builders import a_decision, a_notice, an_approval, an_operation, store, tenant
+from ..support.databases import PostgresDatabases, SqliteDatabases
 
 NEWEST = "0015"
 NOTICE_COLUMNS = (

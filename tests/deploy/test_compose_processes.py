@@ -22,16 +22,17 @@ import httpx
 import pytest
 from sqlalchemy import make_url
 
-from db import grants, tables
-from db.grants import UnknownRole
+from db import tables
+from db.core import grants
+from db.core.grants import UnknownRole
+from db.core.session import Database
 from db.migrate import upgrade_async
-from db.session import Database
-from sandbox.places import reserve_ports
-from sandbox.stripe.inprocess import StandIn
+from sandbox.stack.places import reserve_ports
+from sandbox.stripe.server.inprocess import StandIn
 
-from ..builders import Tenant, a_customer, store
-from ..databases import PostgresDatabases
-from ..shop import open_shop
+from ..support.builders import Tenant, a_customer, store
+from ..support.databases import PostgresDatabases
+from ..support.shop import open_shop
 from . import compose
 from .test_compose_file import FILLED
 

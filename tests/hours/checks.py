@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlmodel import col, select
 
-from billing.evidence import verify
-from billing.refund import GONE
+from billing.evidence.verify import verify
+from billing.money.refund import GONE
 from db.tables import (
     CreditNoteRow,
     Customer,
@@ -22,7 +22,7 @@ from db.tables import (
     StripeEvent,
 )
 
-from ..house import until
+from ..support.house import until
 from .people import People
 from .stage import Stage
 

@@ -12,8 +12,8 @@ from typing import Any, Literal
 import httpx
 import stripe
 
-from db.session import Database
-from sandbox.policies import restated
+from db.core.session import Database
+from sandbox.stack.policies import restated
 
 ROOT = Path(__file__).parents[2]
 START_WITHIN = 60.0

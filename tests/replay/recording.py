@@ -16,22 +16,13 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowExecutionStatus, WorkflowHistory
 from temporalio.service import RPCError, RPCStatusCode
 
-from billing.customer_mails import PERSON_MAIL
-from billing.incidents import Component
-from billing.stripe_events import FOLLOWED
-from db.tables import (
-    Approval,
-    CustomerMail,
-    Incident,
-    Notice,
-    Operation,
-    Outbox,
-    Reconciliation,
-    StripeEvent,
-)
-from workflows import ids as workflow_ids
+from billing.incidents.states import Component
+from billing.mail.customer_mails import PERSON_MAIL
+from billing.stripe.events import FOLLOWED
+from db.tables import Approval, CustomerMail, Incident, Notice, Operation, Outbox, Reconciliation, StripeEvent
+from workflows.core import ids as workflow_ids
 
-from ..house import House
+from ..support.house import House
 
 HISTORIES = Path(__file__).parent / "histories"
 ALIKE = ("person-mail", "notice", "event", "mail", "approval", "reconciliation", "catch-up")

@@ -11,7 +11,7 @@ from temporalio.worker import Replayer
 
 from worker.queues import RUNNER
 
-from ..named import NAMED
+from ..support.named import NAMED
 from .recording import HISTORIES
 
 FILES = sorted(HISTORIES.glob("*.json"))

@@ -11,7 +11,7 @@ import aiosmtplib
 import httpx
 import pytest
 
-from sandbox.mail import Mailbox, create_app
+from sandbox.stack.mail import Mailbox, create_app
 
 
 @dataclass

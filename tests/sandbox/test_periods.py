@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.stripe.periods import period_after, period_at, shift
+from sandbox.stripe.core.periods import period_after, period_at, shift
 
 
 def at(text: str) -> int:

@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from sandbox import __main__ as command
-from sandbox import running
-from sandbox.places import LOOPBACK, PORTS, Places
+from sandbox.stack import running
+from sandbox.stack.places import LOOPBACK, PORTS, Places
 
 
 def test_a_port_that_was_taken_once_is_the_same_again_when_it_is_free(

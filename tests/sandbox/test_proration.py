@@ -6,8 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.stripe.amounts import nearest, share, text
-from sandbox.stripe.proration import Charge, Debit, credit_of_debit, credits, debit_of_price, recurring
+from sandbox.stripe.catalog.proration import (
+    Charge,
+    Debit,
+    credit_of_debit,
+    credits,
+    debit_of_price,
+    recurring,
+)
+from sandbox.stripe.core.amounts import nearest, share, text
 
 APRIL = (1775001600, 1777593600)
 

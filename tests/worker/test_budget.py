@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 from typer.testing import CliRunner
 
-from db import stripe_budgets
-from db.session import Database
+from db.core.session import Database
+from db.stripe import budget as stripe_budgets
 from db.tables import StripeBudget
 from worker import budget
 

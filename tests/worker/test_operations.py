@@ -6,16 +6,20 @@ import pytest
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
-from billing.operations import Kind
-from db import commitments, holds, operations, stripe_budgets, timeline
-from db.session import Database
+from billing.core.operations import Kind
+from db.core import timeline
+from db.core.session import Database
+from db.incidents import holds
+from db.money import commitments
+from db.operations import operations
+from db.stripe import budget
 from worker.operations import Refused, Tools, close_operation, let_go, release_all
-from worker.stuck import stuck
+from worker.watch.stuck import stuck
 
-from ..builders import NOW, an_intent, an_operation, store, tenant
-from ..house import BIN
-from ..incidents import a_hold
-from ..money_rows import a_commitment
+from ..support.builders import NOW, an_intent, an_operation, store, tenant
+from ..support.house import BIN
+from ..support.incidents import a_hold
+from ..support.money_rows import a_commitment
 
 pytestmark = pytest.mark.slow
 
@@ -99,7 +103,7 @@ async def test_nonsense_is_refused_with_what_to_do_instead(tools: Tools) -> None
         with pytest.raises(Refused, match=why):
             await close_operation(tools, id_, "Because.", "ada", although=False)
     async with tools.database.transaction() as session:
-        await stripe_budgets.close_gate(session, NOW)
+        await budget.close_gate(session, NOW)
     with pytest.raises(Refused, match="open-gate"):
         await let_go(tools)
     with pytest.raises(Refused, match="open-gate"):

@@ -12,10 +12,10 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from worker import schedules
-from workflows import ids
+from workflows.core import ids
 
-from ..house import BIN, until
-from ..named import NAMED
+from ..support.house import BIN, until
+from ..support.named import NAMED
 
 pytestmark = pytest.mark.slow
 

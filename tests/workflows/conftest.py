@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from db.session import Database
-from sandbox.stripe.inprocess import StandIn
+from db.core.session import Database
+from sandbox.stripe.server.inprocess import StandIn
 
-from .. import evidence_kept
-from ..house import House, house, time_skipping
 from ..replay.recording import record, recording
+from ..support import evidence_kept
+from ..support.house import House, house, time_skipping
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from billing.holds import RELEASED, Released
+    from billing.incidents.holds import RELEASED, Released
 
 
 @workflow.defn

@@ -3,7 +3,7 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from billing.stripe_events import StripeChanged
+    from billing.stripe.events import StripeChanged
 
 
 @workflow.defn

@@ -7,14 +7,7 @@ from typing import cast
 from ..credit_story import ApprovedBalanceCredit, ApprovedCreditNote, BalanceCredit, CreditNote
 from ..plan import FAULT_KINDS, TOO_LATE_MS, ApiDeath, Fault, Kill, Scenario, Step, fault, kills_at
 from ..plan_change_story import ChangeNow
-from ..refund_story import (
-    ApprovedRefund,
-    CancelledRefund,
-    ClosedRefund,
-    FailingRefund,
-    PendingRefund,
-    Refund,
-)
+from ..refund_story import ApprovedRefund, CancelledRefund, ClosedRefund, FailingRefund, PendingRefund, Refund
 from ..stage import Played, Story, Struck
 
 STORIES: Mapping[str, type] = {

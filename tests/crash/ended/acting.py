@@ -9,18 +9,18 @@ from sqlmodel import col, select
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError
 
-from api import portal_troubles
-from billing.operations import State
-from billing.reminder_runs import ReminderRunInput
-from db import outbox
+from api.portal_admin import troubles
+from billing.core.operations import State
+from billing.reminders.runs import ReminderRunInput
+from db.operations import outbox
 from db.tables import Approval, Commitment, Intent, Notice, Operation
-from workflows import ids
+from workflows.core import ids
 
-from ... import money
-from ...builders import Tenant, a_customer, an_invoice, an_operation, store
-from ...case_rows import noticed
-from ...house import until
-from ...money_rows import a_payment, a_refund
+from ...support import money
+from ...support.builders import Tenant, a_customer, an_invoice, an_operation, store
+from ...support.case_rows import noticed
+from ...support.house import until
+from ...support.money_rows import a_payment, a_refund
 from . import Part, Strike
 from .theatre import PATIENCE, Theatre
 
@@ -109,7 +109,7 @@ class Acting:
         assert self.home.app is not None
         context = self.home.app.state.context
         async with self.home.database.transaction() as session:
-            start = await portal_troubles.notice(
+            start = await troubles.notice(
                 session, context, invoice=invoice, cause="failures", at=datetime.now(UTC)
             )
         assert start is not None

@@ -11,9 +11,9 @@ from temporalio.client import Client, WorkflowExecutionDescription
 from temporalio.service import RPCError, RPCStatusCode
 from ulid import ULID
 
-from workflows.running import OVER
+from workflows.client.running import OVER
 
-from ...house import until
+from ...support.house import until
 from . import Blow
 from .poison import Poison
 

@@ -9,14 +9,14 @@ from pathlib import Path
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
-from billing.policy import Policy
+from billing.policy.policy import Policy
+from db.core.session import Database
 from db.migrate import upgrade_async
-from db.session import Database
-from sandbox.stripe.inprocess import StandIn
-from worker import reaper
-from worker.reaper import Reaper
+from sandbox.stripe.server.inprocess import StandIn
+from worker.watch import reaper
+from worker.watch.reaper import Reaper
 
-from ...house import BIN, House, house
+from ...support.house import BIN, House, house
 from ..stage import FAST_DEV_SERVER
 from .blows import Blows
 from .poison import poisonable

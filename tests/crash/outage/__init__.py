@@ -15,8 +15,8 @@ import stripe
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from db.session import Database
-from sandbox.policies import restated
+from db.core.session import Database
+from sandbox.stack.policies import restated
 
 from ..postgres import mortal_postgres
 from ..town import town_in

@@ -12,10 +12,10 @@ from sqlmodel import col, select
 from temporalio.client import Client
 
 from billing.messages import Cancel
-from db.session import Database
+from db.core.session import Database
 from db.tables import Operation
 
-from ...house import until
+from ...support.house import until
 from ..postgres import MortalPostgres
 from ..town import Town
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from billing.refund import GONE
+from billing.money.refund import GONE
 
 from .crowd import REVIEWED, Crowd
 

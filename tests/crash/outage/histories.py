@@ -9,7 +9,7 @@ from datetime import datetime
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 
-from workflows import ids
+from workflows.core import ids
 
 STORIES = (ids.REFUND, ids.CREDIT, ids.PLAN_CHANGE, ids.CASE, ids.APPROVAL, ids.FINANCE_NOTICE)
 """An operation's story, and its reviews and notices, which are workflows of their own."""

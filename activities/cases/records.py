@@ -1,0 +1,248 @@
+"""What the story of a case asks of the records: who owns it, when to say something, in whose authority it
+counts, its end.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+from temporalio import activity
+
+from billing.cases.case import (
+    ACTIONS,
+    BEYOND,
+    COUNTS_AS,
+    WITHIN,
+    CaseCounted,
+    CaseFound,
+    CaseStands,
+    CaseStep,
+    CountCase,
+    DenyMaking,
+    EndCase,
+    NameMaker,
+    OwnCase,
+)
+from billing.core.business_time import add_business, end_of_business_day
+from billing.core.operations import State
+from billing.messages import Commit, CommitPart, Progress
+from billing.money.notes import with_payments
+from billing.policy.policy import Policy
+from db.cases import cases
+from db.core import timeline
+from db.core.session import Database
+from db.money import commitments
+from db.operations import notices, operations
+from db.people import people
+from db.tables import Case, Operation
+
+from ..money.commitments import weigh
+from ..operations.records import write
+
+COUNTED = "authority:made_by"
+
+
+class CaseRecords:
+    """One transaction each, and each may be repeated."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @activity.defn
+    async def open_case(self, step: CaseStep) -> CaseStands:
+        """Those who can write its note are told; says when they are reminded."""
+        async with self._database.transaction() as session:
+            case, operation, policy = await _read(session, step.operation)
+            await write(
+                session,
+                Progress(
+                    operation=step.operation,
+                    key="opened",
+                    event="waiting for its note",
+                    at=step.at,
+                    state=State.RUNNING,
+                    stage="note_owed",
+                    allowed_actions=tuple(operation.allowed_actions),
+                ),
+            )
+            return CaseStands(owner=await _owner(session, case), next_at=_next(case, policy, case.noticed_at))
+
+    @activity.defn
+    async def remind_case(self, step: CaseStep) -> CaseStands:
+        """Whoever owes its note is reminded; the controller hears of it as soon as it is late."""
+        async with self._database.transaction() as session:
+            case, _, policy = await _read(session, step.operation)
+            if step.escalate:
+                await cases.escalate(session, step.operation, at=step.at)
+            event = "escalated to the controller" if step.escalate else "reminded of its note"
+            progress = Progress(
+                operation=step.operation,
+                key=f"reminded:{step.number}",
+                event=event,
+                at=step.at,
+                detail={"owner": case.owner, "times": step.number},
+            )
+            await write(session, progress)
+            return CaseStands(owner=await _owner(session, case), next_at=_next(case, policy, step.at))
+
+    @activity.defn
+    async def own_case(self, order: OwnCase) -> None:
+        """Somebody takes the case on, from whoever had it before."""
+        async with self._database.transaction() as session:
+            await cases.own(session, order.operation, order.person)
+            progress = Progress(
+                operation=order.operation,
+                key=f"owned:{order.at.isoformat()}",
+                event="taken on",
+                at=order.at,
+                actor=order.person,
+                detail={"owner": order.person},
+            )
+            await write(session, progress)
+
+    @activity.defn
+    async def name_maker(self, order: NameMaker) -> None:
+        """It has its note, and waits for the word of whoever is said to have made it: only that counts it."""
+        close = order.close
+        progress = Progress(
+            operation=order.operation,
+            key=f"named:{order.at.isoformat()}",
+            event="waiting for the maker's word",
+            at=order.at,
+            actor=close.person,
+            state=State.RUNNING,
+            stage="maker_to_confirm",
+            result={"named": close.done_by, "named_by": close.person, "note": close.note},
+            allowed_actions=(*ACTIONS, "confirm"),
+            detail={"named": close.done_by},
+        )
+        async with self._database.transaction() as session:
+            await write(session, progress)
+
+    @activity.defn
+    async def deny_making(self, order: DenyMaking) -> None:
+        """Whoever was said to have made it did not."""
+        said = order.confirm
+        progress = Progress(
+            operation=order.operation,
+            key=f"denied:{order.at.isoformat()}",
+            event="not made by whom it was said to be",
+            at=order.at,
+            actor=said.person,
+            state=State.RUNNING,
+            stage="note_owed",
+            result={"named": None, "named_by": order.named_by, "denied_by": said.person},
+            allowed_actions=ACTIONS,
+            detail={"named_by": order.named_by, "comment": said.comment},
+        )
+        async with self._database.transaction() as session:
+            await write(session, progress)
+
+    @activity.defn
+    async def count_case(self, order: CountCase) -> CaseCounted:
+        """Counts what it gave in the windows of whoever made it, and says whether these had room for it then.
+
+        A repeat answers what the first attempt did.
+        """
+        async with self._database.transaction() as session:
+            case, operation, policy = await _read(session, order.operation)
+            await commitments.lock(session, case.organization_id)
+            held = await commitments.of_operation(session, order.operation)
+            released = all(row.released_at is not None for row in held)
+            told = await timeline.find(session, order.operation, COUNTED)
+            if told is not None:
+                return CaseCounted(beyond=told.event == BEYOND, why=told.detail["why"], released=released)
+            weighing = _weighing(case, operation, policy, order.person)
+            why, figures = await weigh(session, weighing, whose="the maker", until=case.noticed_at)
+            await commitments.count_for(session, order.operation, authority_of=order.person)
+            # Without the round: the money was set aside when the case was opened, not now.
+            detail = {name: told for name, told in figures.items() if name != "round"}
+            progress = Progress(
+                operation=order.operation,
+                key=COUNTED,
+                event=BEYOND if why else WITHIN,
+                at=order.at,
+                detail=detail | {"authority_of": order.person, "why": why},
+            )
+            await write(session, progress)
+            return CaseCounted(beyond=bool(why), why=why, released=released)
+
+    @activity.defn
+    async def end_case(self, order: EndCase) -> dict[str, Any]:
+        """Its note is there: closes it; gives the result."""
+        async with self._database.transaction() as session:
+            case, operation, _ = await _read(session, order.operation)
+            told = await notices.acknowledged_by(session, order.operation, order.close.done_by)
+            result = _result(case, operation, order) | {"told_the_maker_alone": told}
+            await cases.close(session, order.operation, done_by=order.close.done_by, at=order.at)
+            progress = Progress(
+                operation=order.operation,
+                key="ended",
+                event="closed with its note",
+                at=order.at,
+                actor=order.close.person,
+                state=State.COMPLETED,
+                stage="done",
+                result=result,
+                allowed_actions=(),
+            )
+            await write(session, progress)
+            return result
+
+
+async def _read(session: AsyncSession, operation_id: str) -> tuple[Case, Operation, Policy]:
+    operation = await operations.get_any(session, operation_id)
+    assert operation is not None, "a case has its operation"
+    return await cases.get(session, operation_id), operation, Policy.model_validate(operation.policy)
+
+
+async def _owner(session: AsyncSession, case: Case) -> str | None:
+    """Whoever has taken it on, unless they have left: then it is everybody's again."""
+    owner = await people.get(session, case.organization_id, case.owner) if case.owner else None
+    return owner.id if owner is not None and owner.active else None
+
+
+def _next(case: Case, policy: Policy, after: datetime) -> datetime:
+    """When something is said again: every so often until the note is late, then once a business day."""
+    rules = policy.cases
+    assert rules is not None, "no case is opened without a policy for it"
+    calendar = policy.calendars[rules.calendar]
+    if after >= case.deadline:
+        return end_of_business_day(after, calendar)
+    return min(add_business(after, timedelta(minutes=rules.remind_every), calendar), case.deadline)
+
+
+def _weighing(case: Case, operation: Operation, policy: Policy, person: str) -> Commit:
+    """As if whoever made it in Stripe had asked for it here, when it was noticed."""
+    found = CaseFound.model_validate(operation.request)
+    assert found.amount is not None, "a plan change is not weighed"
+    kind = COUNTS_AS[found.object_kind]
+    return Commit(
+        organization=case.organization_id,
+        operation=operation.id,
+        kind=kind,
+        person=person,
+        customer=found.customer,
+        currency=found.amount.currency,
+        parts=(CommitPart(payment_intent=found.payment_intent, amount=found.amount.amount_minor),),
+        authority=policy.authority.get(kind, {}),
+        counted=policy.counted_with(kind),
+        round=0,
+        at=case.noticed_at,
+    )
+
+
+def _result(case: Case, operation: Operation, order: EndCase) -> dict[str, Any]:
+    found = CaseFound.model_validate(operation.request)
+    counted = order.counted
+    return {
+        "object": found.object,
+        "note": with_payments(order.close.note, found.payments),
+        "noted_in_stripe": order.noted_in_stripe,
+        "done_by": order.close.done_by,
+        "beyond_authority": counted.beyond if counted else None,
+        "why_beyond": (counted.why or None) if counted else None,
+        "counted": not counted.released if counted else None,
+        "in_time": order.at <= case.deadline,
+        "problem": order.problem.model_dump() if order.problem else None,
+    }

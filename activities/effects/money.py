@@ -1,0 +1,72 @@
+"""What the effects that give money back have in common: how they are found again, the mirror, the notes."""
+
+from collections.abc import Awaitable
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Protocol
+
+import stripe
+
+from billing.stripe.effects import Effect
+
+from ..mirror import store as seen_mirror
+from ..stripe.objects import Seen
+from .protocol import Found, Keep, bears_mark, options, plain, request_of
+
+PAGE = 100
+"""The most that Stripe gives at a time."""
+
+
+async def made_by(effect: Effect, listing: Awaitable[stripe.ListObject[Any]], *asked: str) -> str | None:
+    """The id of the object in a list, newest first, that the effect made; None when it has made none.
+
+    If need be every page is looked at: what was made long ago is found however much was made since. It bears
+    the effect's mark, which anybody can write, and is in what was `asked` (names of parameters) just that;
+    what bears the mark and is something else is somebody else's.
+    """
+    page = await listing
+    async for one in page.auto_paging_iter():
+        if bears_mark(one.metadata, effect) and all(one[name] == effect.params[name] for name in asked):
+            return str(one.id)
+    return None
+
+
+def keeping(effect: Effect, seen: Seen, asked_at: datetime) -> Keep:
+    """Mirrors what was seen, as of the time before Stripe was asked."""
+    return partial(seen_mirror.store, seen=seen, owner=effect.organization, read_at=asked_at)
+
+
+def now() -> datetime:
+    """The time just before Stripe is asked."""
+    return datetime.now(UTC)
+
+
+class Bearer(Protocol):
+    """A kind of object in Stripe that bears notes."""
+
+    async def read(self, client: stripe.StripeClient, target: str) -> Any: ...
+
+    async def write(
+        self, client: stripe.StripeClient, target: str, params: Any, options: stripe.RequestOptions
+    ) -> Any: ...
+
+
+class AddNotes:
+    """Adds notes to the metadata of an object. Its mark stays that of the effect which made the object."""
+
+    def __init__(self, bearer: Bearer) -> None:
+        self._bearer = bearer
+
+    async def call(self, client: stripe.StripeClient, effect: Effect) -> Found:
+        params = {"metadata": effect.params["metadata"]}
+        return self._found(await self._bearer.write(client, effect.target, params, options(effect)))
+
+    async def read_back(self, client: stripe.StripeClient, effect: Effect) -> Found | None:
+        """There is one when the object bears every note, whoever wrote it."""
+        bearer = await self._bearer.read(client, effect.target)
+        held = plain(bearer.metadata)
+        wanted: dict[str, str] = effect.params["metadata"]
+        return self._found(bearer) if wanted.items() <= held.items() else None
+
+    def _found(self, bearer: Any) -> Found:
+        return Found(bearer.id, request_of(bearer), {"metadata": plain(bearer.metadata)})

@@ -1,0 +1,253 @@
+"""Effects on Stripe: at most once, never unknown.
+
+    write the intent ── call with its key ── close the intent, with the timeline event, in one transaction
+            │                  │
+            │                  └ outcome unknown: the attempt fails, the next one finds the intent open
+            └ intent already open: read back; done → close, not done → call again with the same key
+
+A worker can be killed between any two of these steps; the next attempt goes on from the intent's row.
+"""
+
+import random
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import stripe
+from sqlmodel.ext.asyncio.session import AsyncSession
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from billing.core.operations import SYSTEM, Problem
+from billing.core.standing import NOTES, SettleBegun
+from billing.evidence.events import ASKED_OF_STRIPE, CHANGED_IN_STRIPE, REFUSED_BY_STRIPE
+from billing.stripe.effect_limits import LIMITS, until_free
+from billing.stripe.effects import Effect, EffectKind, Performed
+from db.cases import detect
+from db.core import timeline
+from db.core.session import Database
+from db.operations import intents
+from db.tables import Intent
+
+from ..core.clock import Clock, utc_now
+from ..operations.abandonment import must_be_open
+from ..stripe.failures import JITTER, Failure, translate
+from .protocol import Found, StripeEffect
+from .registry import EFFECTS
+
+
+class StripeEffects:
+    """Does one thing to Stripe, exactly once, and says how it ended."""
+
+    def __init__(
+        self,
+        client: stripe.StripeClient,
+        database: Database,
+        clock: Clock = utc_now,
+        kinds: Mapping[EffectKind, StripeEffect] = EFFECTS,
+    ) -> None:
+        self._client = client
+        self._database = database
+        self._clock = clock
+        self._kinds = kinds
+
+    @activity.defn
+    async def perform(self, effect: Effect) -> Performed:
+        """Performs the effect, or learns that an earlier attempt did.
+
+        A definite refusal is a result, not an error; anything else that went wrong raises, to be tried again.
+        Other parameters than those of an earlier attempt are final: ApplicationError `intent_changed`.
+        """
+        intent, fresh = await self._open(effect)
+        if intent.state != intents.OPEN:
+            return _as_closed(intent)
+        kind = self._kinds[effect.kind]
+        if not fresh:
+            found = await self._read_back(kind, effect)
+            if found is not None:
+                return await self._close_done(effect, found, read_back=True)
+        return await self._call(kind, effect, fresh)
+
+    @activity.defn
+    async def settle(self, order: SettleBegun) -> Performed:
+        """Brings an effect to its end that an earlier run of the story has begun, as it was begun then."""
+        async with self._database.reading() as session:
+            found = await intents.of_operation(session, order.operation)
+        [intent] = [one for one in found if (one.step, one.version) == (order.step, order.version)]
+        if intent.state != intents.OPEN:
+            return _as_closed(intent)
+        return await self.perform(
+            Effect.model_validate(
+                {
+                    "organization": intent.organization_id,
+                    "operation": intent.operation_id,
+                    "step": intent.step,
+                    "kind": intent.effect,
+                    "target": intent.target,
+                    "params": intent.params,
+                    "version": intent.version,
+                }
+            )
+        )
+
+    async def _open(self, effect: Effect) -> tuple[Intent, bool]:
+        try:
+            async with self._database.transaction() as session:
+                now = self._clock()
+                if (wait := await self._too_soon(session, effect, now)) is None:
+                    await _check_open(session, effect)
+                    return await self._open_intent(session, effect, now)
+                # Told once, and committed before this attempt ends.
+                detail = {"step": effect.step, "until": (now + wait).isoformat(timespec="seconds")}
+                await timeline.append(
+                    session,
+                    effect.operation,
+                    key=f"postponed:{effect.step}:{effect.version}",
+                    event="postponed: Stripe takes no more changes of the same object for a while",
+                    actor=SYSTEM,
+                    at=now,
+                    detail=detail,
+                )
+            raise ApplicationError(
+                "Stripe takes no more changes of the same object for a while.",
+                type="object_limit",
+                next_retry_delay=wait * random.uniform(1.0, 1.0 + JITTER),
+            )
+        except intents.IntentChanged as error:
+            raise ApplicationError(str(error), type="intent_changed", non_retryable=True) from error
+
+    async def _open_intent(self, session: AsyncSession, effect: Effect, now: datetime) -> tuple[Intent, bool]:
+        intent, fresh = await intents.open_intent(
+            session,
+            organization_id=effect.organization,
+            operation_id=effect.operation,
+            step=effect.step,
+            version=effect.version,
+            effect=effect.kind,
+            target=effect.target,
+            params=effect.params,
+            at=now,
+        )
+        if fresh:
+            detail = {"step": effect.step, "kind": effect.kind, "idempotency_key": effect.key}
+            await timeline.append(
+                session,
+                effect.operation,
+                key=f"asked:{effect.step}:{effect.version}",
+                event=ASKED_OF_STRIPE,
+                actor=SYSTEM,
+                at=now,
+                detail=detail,
+            )
+        return intent, fresh
+
+    async def _too_soon(self, session: AsyncSession, effect: Effect, now: datetime) -> timedelta | None:
+        """How long Stripe's limits of one object make it wait; what has begun is finished in any case."""
+        limits = LIMITS.get(effect.kind, ())
+        if not limits or await session.get(Intent, effect.key) is not None:
+            return None
+        most = max(limit.most for limit in limits)
+        newest = await intents.newest(session, effect.organization, effect.kind, limit=most)
+        return until_free(limits, newest, now)
+
+    async def _read_back(self, kind: StripeEffect, effect: Effect) -> Found | None:
+        try:
+            return await kind.read_back(self._client, effect)
+        except stripe.StripeError as error:
+            failure = translate(error)
+            if error.http_status == 404 or failure.problem.code == "resource_missing":
+                return None  # what does not exist bears no effect
+            raise failure.as_retry() from error
+
+    async def _call(self, kind: StripeEffect, effect: Effect, fresh: bool) -> Performed:
+        try:
+            found = await kind.call(self._client, effect)
+        except stripe.StripeError as error:
+            failure = translate(error)
+            if failure.verdict != "refusal":
+                raise failure.as_retry() from error
+            # A refusal under a key that was used before may speak of that first use: ask Stripe what is.
+            # The refusal of a first use speaks for itself, and what is there then is not of our doing.
+            earlier = None if fresh else await self._read_back(kind, effect)
+            if earlier is not None:
+                return await self._close_done(effect, earlier, read_back=True)
+            return await self._close_refused(effect, failure)
+        return await self._close_done(effect, found, read_back=False)
+
+    async def _close_done(self, effect: Effect, found: Found, *, read_back: bool) -> Performed:
+        now = self._clock()
+        async with self._database.transaction() as session:
+            intent = await intents.close_done(
+                session,
+                effect.key,
+                at=now,
+                stripe_id=found.stripe_id,
+                stripe_request_id=found.request_id,
+                result=found.detail,
+                read_back=read_back,
+            )
+            if found.keep is not None:
+                await found.keep(session)
+            await detect.closed(session, intent, now)
+            detail = {"step": effect.step, "kind": effect.kind, "object": found.stripe_id}
+            await self._tell(session, effect, CHANGED_IN_STRIPE, now, detail | _how(intent))
+        return _as_closed(intent)
+
+    async def _close_refused(self, effect: Effect, failure: Failure) -> Performed:
+        now = self._clock()
+        error = failure.problem.model_dump() | {"declined": failure.declined}
+        async with self._database.transaction() as session:
+            intent = await intents.close_refused(
+                session, effect.key, at=now, error=error, stripe_request_id=failure.request_id
+            )
+            await detect.closed(session, intent, now)
+            detail = {"step": effect.step, "kind": effect.kind} | failure.problem.model_dump()
+            await self._tell(session, effect, REFUSED_BY_STRIPE, now, detail | _how(intent))
+        return _as_closed(intent)
+
+    async def _tell(
+        self, session: Any, effect: Effect, event: str, at: datetime, detail: dict[str, Any]
+    ) -> None:
+        await timeline.append(
+            session,
+            effect.operation,
+            key=f"effect:{effect.step}:{effect.version}",
+            event=event,
+            actor=SYSTEM,
+            at=at,
+            detail=detail,
+        )
+
+
+async def _check_open(session: AsyncSession, effect: Effect) -> None:
+    """Nothing is begun for an operation that has ended, nor can it be ended while something is begun."""
+    if effect.kind.endswith(NOTES) or await session.get(Intent, effect.key) is not None:
+        return
+    await must_be_open(session, effect.operation)
+
+
+def _how(intent: Intent) -> dict[str, Any]:
+    return {
+        "idempotency_key": intent.idempotency_key,
+        "stripe_request": intent.stripe_request_id,
+        "read_back": intent.read_back,
+    }
+
+
+def _as_closed(intent: Intent) -> Performed:
+    if intent.state == intents.DONE:
+        return Performed(
+            outcome="done",
+            key=intent.idempotency_key,
+            stripe_id=intent.stripe_id,
+            request_id=intent.stripe_request_id,
+            detail=intent.result or {},
+        )
+    error = intent.error or {}
+    return Performed(
+        outcome="refused",
+        key=intent.idempotency_key,
+        request_id=intent.stripe_request_id,
+        problem=Problem(code=error["code"], message=error["message"]),
+        declined=bool(error.get("declined")),
+    )

@@ -1,0 +1,68 @@
+"""What a kind of effect is: how it is sent, and how to see afterwards whether it happened.
+
+Each kind is a class, by topic in `subscription_effects`, `refund_effects` and `credit_effects`;
+`effect_kinds.EFFECTS` lists them all.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import stripe
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.stripe.effects import EFFECT_MARK, OPERATION_MARK, Effect
+
+Keep = Callable[[AsyncSession], Awaitable[None]]
+"""Writes rows into our mirror."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """An effect that is there, in Stripe."""
+
+    stripe_id: str
+    request_id: str | None = None
+    detail: dict[str, Any] = field(default_factory=dict)
+    keep: Keep | None = None
+    """What the mirror shows of it: written in the transaction that closes the intent."""
+
+
+class StripeEffect(Protocol):
+    async def call(self, client: stripe.StripeClient, effect: Effect) -> Found:
+        """Sends it under the effect's key. Raises StripeError."""
+        ...
+
+    async def read_back(self, client: stripe.StripeClient, effect: Effect) -> Found | None:
+        """The effect, if Stripe shows that it happened. Raises StripeError."""
+        ...
+
+
+def marked(effect: Effect) -> dict[str, Any]:
+    """The effect's parameters, its marks added to the metadata."""
+    metadata = effect.params.get("metadata") or {}
+    return {
+        **effect.params,
+        "metadata": {**metadata, OPERATION_MARK: effect.operation, EFFECT_MARK: effect.key},
+    }
+
+
+def options(effect: Effect) -> stripe.RequestOptions:
+    """What makes Stripe execute it once."""
+    return {"idempotency_key": effect.key}
+
+
+def plain(metadata: Any) -> dict[str, str]:
+    """`metadata` is the SDK's untyped object, which is no mapping."""
+    found: dict[str, str] = metadata.to_dict() if metadata is not None else {}
+    return found
+
+
+def bears_mark(metadata: Any, effect: Effect) -> bool:
+    return plain(metadata).get(EFFECT_MARK) == effect.key
+
+
+def request_of(obj: stripe.StripeObject) -> str | None:
+    """Stripe's id of the request that this is the answer to."""
+    response = obj.last_response
+    return response.request_id if response is not None else None

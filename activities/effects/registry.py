@@ -1,0 +1,32 @@
+"""Every kind of effect. A new one is a class, and a row here."""
+
+from collections.abc import Mapping
+
+from billing.stripe.effects import EffectKind
+
+from .credits import BalanceCreate, CreditNoteCreate, NotedCreditNote, NotedTransaction
+from .money import AddNotes
+from .protocol import StripeEffect
+from .refunds import NotedRefund, RefundCancel, RefundCreate
+from .subscriptions import (
+    NotedSubscription,
+    ScheduleCreate,
+    ScheduleRelease,
+    ScheduleUpdate,
+    SubscriptionUpdate,
+)
+
+EFFECTS: Mapping[EffectKind, StripeEffect] = {
+    "subscription.update": SubscriptionUpdate(),
+    "subscription.note": AddNotes(NotedSubscription()),
+    "schedule.create": ScheduleCreate(),
+    "schedule.update": ScheduleUpdate(),
+    "schedule.release": ScheduleRelease(),
+    "refund.create": RefundCreate(),
+    "refund.cancel": RefundCancel(),
+    "refund.note": AddNotes(NotedRefund()),
+    "credit_note.create": CreditNoteCreate(),
+    "credit_note.note": AddNotes(NotedCreditNote()),
+    "balance.create": BalanceCreate(),
+    "balance.note": AddNotes(NotedTransaction()),
+}

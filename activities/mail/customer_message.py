@@ -1,0 +1,132 @@
+"""A mail to a customer, from what is known to what goes over the wire."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from email.message import Message
+from email.utils import format_datetime, parseaddr
+from typing import NamedTuple, cast
+from urllib.parse import urlsplit
+
+from billing.core.text import one_line
+from billing.mail.customer_mail_text import (
+    SPOILT,
+    MailFacts,
+    Name,
+    Words,
+    built_in,
+    candidates,
+    compiled,
+    variables,
+)
+from billing.mail.languages import is_offered, spoken
+from billing.mail.links import stray_link
+from billing.mail.phrases import ENGLISH
+from db.mail.customer_mail_content import Content
+from db.tables import CustomerMail, MailTemplate
+
+from .mailer import body, greeting, written
+from .render import MailText
+from .smtp import MailRefused
+
+
+class Post(NamedTuple):
+    """Everything but the time. The words hold the token: nothing of this is stored or logged."""
+
+    mail: str
+    address: str
+    recipient: str
+    seller: str
+    words: Words
+    opt_out: str | None
+    was_bounced: bool = False
+    """Whether this address was refused before."""
+    failed_template: str | None = None
+    """The language of the organization's own template that could not be rendered."""
+
+
+class Sender:
+    """Writes and composes mails in an organization's name, from our address."""
+
+    def __init__(self, mail_from: str, public_url: str) -> None:
+        """Raises ValueError for a sender that can't be one."""
+        self._address = parseaddr(mail_from)[1]
+        written("", self._address)
+        self._base = public_url.rstrip("/")
+        host = urlsplit(public_url).hostname or "localhost"
+        self._domain = f"[{host}]" if ":" in host else host
+        self.greeting = greeting(host)
+
+    def write(
+        self, mail: CustomerMail, content: Content, link_until: datetime, token: str, at: datetime
+    ) -> Post:
+        """In the organization's own words where it has some for the customer's language, else in ours."""
+        name, to = cast(Name, mail.template), content.to
+        link = f"{self._base}/portal/{token}"
+        opt_out = f"{self._base}/portal/opt-out/{token}"
+        facts = MailFacts(
+            seller=content.seller,
+            customer=to.name,
+            number=content.invoice.number or content.invoice.id,
+            amount_minor=content.invoice.amount_remaining,
+            currency=content.invoice.currency,
+            due_date=content.invoice.due_date,
+            link_until=link_until,
+            language=to.language,
+            zone=to.zone,
+        )
+        own = _own(content.templates, to.language)
+        failed = None
+        words = None
+        if own is not None:
+            try:
+                values = variables(name, facts, at, link, opt_out)
+                words = compiled(Words(own.subject, own.text, own.html)).render(values)
+                if stray_link(words, (link, opt_out)):
+                    # The check of the template could not see what a name or a condition makes of it.
+                    words, failed = None, own.language
+            except SPOILT:
+                failed = own.language  # what could be rendered when it was saved; the mail goes out in ours
+        if words is None:
+            # Dates and amounts in the language of the words, whatever else the customer may speak.
+            tag = to.language if is_offered(to.language) else ENGLISH
+            values = variables(name, facts._replace(language=tag), at, link, opt_out)
+            words = compiled(built_in(name, spoken(tag))).render(values)
+        return Post(
+            mail=mail.id,
+            address=to.email or "",
+            recipient=one_line(to.name or ""),
+            seller=one_line(content.seller),
+            words=words,
+            opt_out=opt_out if name == "reminder" else None,
+            was_bounced=content.settings is not None and content.settings.bounced_address == to.email,
+            failed_template=failed,
+        )
+
+    def compose(self, post: Post, at: datetime) -> Message:
+        """As it goes over the wire. Raises MailRefused for an address that can't be one."""
+        try:
+            recipient = written(post.recipient, post.address)
+        except ValueError:
+            raise MailRefused(None) from None
+        message = body(MailText(post.words.subject, post.words.text, post.words.html))
+        message["From"] = written(post.seller, self._address)
+        message["To"] = recipient
+        message["Subject"] = post.words.subject
+        message["Date"] = format_datetime(at)
+        message["Message-ID"] = self.message_id(post.mail)
+        message["Auto-Submitted"] = "auto-generated"  # RFC 3834
+        message["X-Plixo-Mail"] = post.mail
+        if post.opt_out:
+            message["List-Unsubscribe"] = f"<{post.opt_out}>"
+            message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058
+        return message
+
+    def message_id(self, mail: str) -> str:
+        """The same for every attempt at one mail."""
+        return f"<{hashlib.sha256(mail.encode()).hexdigest()[:32]}@{self._domain}>"
+
+
+def _own(templates: Sequence[MailTemplate], language: str) -> MailTemplate | None:
+    by_language = {one.language: one for one in templates}
+    return next((by_language[tag] for tag in candidates(language) if tag in by_language), None)

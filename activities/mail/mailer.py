@@ -1,0 +1,214 @@
+"""Mails to people: who gets one, that nobody gets it twice, and what became of it."""
+
+import asyncio
+import hashlib
+import ipaddress
+from collections.abc import Mapping
+from email.charset import QP, Charset
+from email.message import Message
+from email.mime.multipart import MIMEMultipart
+from email.mime.nonmultipart import MIMENonMultipart
+from email.utils import format_datetime, formataddr, parseaddr
+from urllib.parse import urlsplit
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from billing.core.mail_addresses import for_smtp
+from billing.core.text import one_line
+from billing.messages import MailRequest, MailsSent
+from db.core.session import Database
+from db.incidents.health_meter import HealthMeter
+from db.tables import Person
+
+from ..core.clock import Clock, utc_now
+from . import records as mail_records
+from .facts import Facts
+from .records import Mailing
+from .render import MailText, MailTexts
+from .smtp import MailLater, MailNeedsUtf8, MailRefused, SmtpPool
+
+UTF8 = Charset("utf-8")
+UTF8.body_encoding = QP
+"""Mails stay legible to those who look at what went over the wire; Python's default here is base64."""
+
+
+class Mailer:
+    """Sends one mail to everybody it is for, each once.
+
+    A mail whose fate is unknown is sent again with the same Message-ID: mail programs and people can tell
+    the second for what it is.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        smtp_url: str,
+        mail_from: str,
+        public_url: str,
+        clock: Clock = utc_now,
+        texts: MailTexts | None = None,
+        meter: HealthMeter | None = None,
+    ) -> None:
+        """`meter` is told how the mail server does.
+
+        Raises ValueError for an SMTP URL or a sender that can't be one.
+        """
+        self._database = database
+        host = urlsplit(public_url).hostname or "localhost"
+        self._domain = f"[{host}]" if ":" in host else host
+        self._smtp = SmtpPool(smtp_url, greeting_for(public_url), meter)
+        self._from = written(*parseaddr(mail_from))
+        self._texts = texts or MailTexts(public_url)
+        self._clock = clock
+
+    async def close(self) -> None:
+        """Close the connections to the mail server."""
+        await self._smtp.close()
+
+    @activity.defn(name="mail")
+    async def send(self, request: MailRequest) -> MailsSent:
+        """Mail everybody whom the request is for and who does not have it yet.
+
+        A recipient whom the mail server refuses is told on the timeline and in the result. Raises
+        ApplicationError, to be tried again, when the server can't be reached or asks to come back:
+        after the others have theirs.
+        """
+        facts = Facts.model_validate(request.context)
+        async with self._database.reading() as session:
+            mailing = await mail_records.find(session, request, facts)
+        if mailing is None or not await self._is_due(request, mailing):
+            return MailsSent(sent=0, skipped=0)
+        return await self.send_to(request, mailing)
+
+    async def _is_due(self, request: MailRequest, mailing: Mailing) -> bool:
+        """Whether it still holds; who gets it is on record before they have it."""
+        if not request.operation or (request.about is None and not request.roles):
+            return True
+        people = [person.id for person in mailing.recipients]
+        async with self._database.transaction() as session:
+            return await mail_records.begin(session, request, people, self._clock())
+
+    async def send_to(self, request: MailRequest, mailing: Mailing) -> MailsSent:
+        """As `send`, to recipients who are known; of no operation, it does not need the records."""
+        facts = Facts.model_validate(request.context)
+        due = {
+            message_id: person
+            for person in mailing.recipients
+            if (message_id := self._message_id(request, person)) not in mailing.sent
+        }
+        taken: dict[str, str] = {}
+        try:
+            # Every exception is collected: a retry must not begin while a sibling is still being sent.
+            outcomes = await asyncio.gather(
+                *(
+                    self._deliver(request, facts, mailing, person, message_id, taken)
+                    for message_id, person in due.items()
+                ),
+                return_exceptions=True,
+            )
+        finally:  # what was sent is remembered, also by a worker that is told to stop meanwhile
+            await asyncio.shield(self._remember(request, taken))
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        refused = (p.id for p, outcome in zip(due.values(), outcomes, strict=True) if outcome is False)
+        return MailsSent(sent=len(taken), skipped=len(mailing.recipients) - len(due), refused=tuple(refused))
+
+    async def _remember(self, request: MailRequest, taken: Mapping[str, str]) -> None:
+        if request.operation and taken:
+            async with self._database.transaction() as session:
+                await mail_records.note_sent(session, request, taken, self._clock())
+
+    async def _deliver(
+        self,
+        request: MailRequest,
+        facts: Facts,
+        mailing: Mailing,
+        person: Person,
+        message_id: str,
+        taken: dict[str, str],
+    ) -> bool:
+        """Whether the mail server took it, which `taken` then has; False is its final refusal."""
+        acting = bool(request.roles) and set(request.roles).isdisjoint(person.roles)
+        text = self._texts.render(
+            request, facts, mailing, person.name, acting=acting, zone=person.zone or mailing.zone
+        )
+        try:
+            await self._smtp.send(self._compose(request, text, person, message_id))
+        except (MailRefused, MailNeedsUtf8) as refusal:
+            code = refusal.code if isinstance(refusal, MailRefused) else None
+            if request.operation:
+                async with self._database.transaction() as session:
+                    await mail_records.note_refused(session, request, person.id, code, self._clock())
+            return False
+        except MailLater as later:
+            raise ApplicationError(
+                later.message, type=later.kind, next_retry_delay=later.retry_after
+            ) from None
+        taken[message_id] = person.id
+        return True
+
+    def _compose(self, request: MailRequest, text: MailText, person: Person, message_id: str) -> Message:
+        """By the older of Python's two mail interfaces, which takes a quarter of the newer one's time.
+
+        Raises MailRefused for an address that can't be one: no later attempt mends it.
+        """
+        try:
+            recipient = written(person.name, person.email)
+        except ValueError:
+            raise MailRefused(None) from None
+        message = body(text)
+        message["From"] = self._from
+        message["To"] = recipient
+        message["Subject"] = text.subject
+        message["Date"] = format_datetime(self._clock())
+        message["Message-ID"] = message_id
+        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office note answers it
+        message["X-Plixo-Operation"] = request.operation
+        return message
+
+    def _message_id(self, request: MailRequest, person: Person) -> str:
+        """The same for every attempt at one mail to one person."""
+        named = f"{request.operation}|{request.key}|{person.id}"
+        return f"<{hashlib.sha256(named.encode()).hexdigest()[:32]}@{self._domain}>"
+
+
+def body(text: MailText) -> Message:
+    plain = _part(text.plain, "plain")
+    if text.html is None:
+        return plain
+    both = MIMEMultipart("alternative")  # a reader shows the last part that it can
+    both.attach(plain)
+    both.attach(_part(text.html, "html"))
+    return both
+
+
+def _part(text: str, kind: str) -> Message:
+    part = MIMENonMultipart("text", kind, charset="utf-8")
+    part.set_payload(text, UTF8)
+    return part
+
+
+_PLACE = "address@place.invalid"
+
+
+def written(name: str, address: str) -> str:
+    """As a header has it, the name on one line. Raises ValueError for what is no address."""
+    checked, name = for_smtp(address), one_line(name)
+    # The standard library writes only addresses in ASCII.
+    return formataddr((name, _PLACE)).replace(_PLACE, checked)
+
+
+def greeting_for(public_url: str) -> str:
+    """What we greet a mail server with."""
+    return greeting(urlsplit(public_url).hostname or "localhost")
+
+
+def greeting(host: str) -> str:
+    """A host as SMTP's greeting has it: an address is put in brackets (RFC 5321, section 4.1.3)."""
+    try:
+        version = ipaddress.ip_address(host).version
+    except ValueError:
+        return host
+    return f"[{host}]" if version == 4 else f"[IPv6:{host}]"

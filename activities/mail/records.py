@@ -1,0 +1,186 @@
+"""What the records know for a mail: who gets it, who is named in it, who has it already."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import bindparam, or_
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import Select
+
+from billing.core.hashing import digest
+from billing.core.operations import SYSTEM, Role
+from billing.messages import MailRequest
+from db.approvals import approvals
+from db.core import timeline
+from db.core.record_hashes import wrote
+from db.core.statements import insert_new
+from db.operations import notices, told
+from db.people.people import may_have
+from db.tables import Customer, Invoice, Mail, Organization, Person, PlanRow
+
+from .facts import Facts
+
+MailingQuery = Select[Person, str, str, str]
+
+
+@dataclass(frozen=True)
+class Mailing:
+    """One request's recipients, and what their mails say of the organization and its people."""
+
+    organization: str
+    zone: str
+    names: dict[str, str]
+    """By person id: the recipients' and those of the people who are named."""
+    recipients: tuple[Person, ...]
+    sent: frozenset[str]
+    """Message-IDs of this operation that the mail server took from an earlier attempt."""
+    customers: Mapping[str, str] = field(default_factory=dict)
+    """Their names by id, as far as our mirror has them."""
+    numbers: Mapping[str, str] = field(default_factory=dict)
+    """Of invoices, by id."""
+    plans: Mapping[str, str] = field(default_factory=dict)
+    """Their names, by short name."""
+
+
+async def find(session: AsyncSession, request: MailRequest, facts: Facts) -> Mailing | None:
+    """Everything; None when nobody is to get the mail and nobody is named."""
+    people = [*facts.people, *request.people, *([request.person] if request.person else [])]
+    values = {"organization": request.organization, "operation": request.operation, "people": people}
+    rows = (await session.exec(_query(request.roles), params=values)).all()
+    if not rows:
+        return None
+    everybody = {person.id: person for person, _, _, _ in rows}
+    return Mailing(
+        organization=rows[0][1],
+        zone=rows[0][2],
+        names={person.id: person.name for person in everybody.values()},
+        recipients=tuple(person for person in everybody.values() if _is_recipient(person, request)),
+        sent=frozenset(message_id for _, _, _, message_id in rows if message_id),
+        customers=await _named(session, Customer.id, Customer.name, request, facts.customers),
+        numbers=await _named(session, Invoice.id, Invoice.number, request, facts.invoices),
+        plans=await _plans(session, facts.plans),
+    )
+
+
+async def _named(
+    session: AsyncSession, id_: Any, name: Any, request: MailRequest, ids: Collection[str]
+) -> dict[str, str]:
+    """Names of the organization's own, by id; of others there are none."""
+    if not ids:
+        return {}
+    rows = await session.exec(
+        select(id_, name).where(
+            col(id_).in_(ids), col(id_.class_.organization_id) == request.organization, col(name).is_not(None)
+        )
+    )
+    return {key: str(value) for key, value in rows}
+
+
+async def _plans(session: AsyncSession, slugs: Collection[str]) -> dict[str, str]:
+    if not slugs:
+        return {}
+    rows = await session.exec(select(PlanRow).where(col(PlanRow.plan).in_(slugs)))
+    return {row.plan: str(row.document["name"]) for row in rows if row.document.get("name")}
+
+
+@lru_cache(maxsize=64)
+def _query(roles: tuple[Role, ...]) -> MailingQuery:
+    """Built once for each set of roles: building takes longer than running it."""
+    return (
+        select(Person, Organization.name, Organization.zone, Mail.message_id)
+        .join(Organization, col(Organization.id) == col(Person.organization_id))
+        .outerjoin(
+            Mail,
+            (col(Mail.recipient) == col(Person.id)) & (col(Mail.operation_id) == bindparam("operation")),
+        )
+        .where(
+            col(Person.organization_id) == bindparam("organization"),
+            or_(col(Person.id).in_(bindparam("people", expanding=True)), *map(may_have, roles)),
+        )
+        .order_by(col(Person.created_at), col(Person.id))
+    )
+
+
+def _is_recipient(person: Person, request: MailRequest) -> bool:
+    """Somebody who has left gets no mail any more, not even about their own requests."""
+    if not person.active or person.id in request.excluding:
+        return False
+    by_name = person.id == request.person or person.id in request.people
+    return by_name or not set(request.roles).isdisjoint(person.roles)
+
+
+async def begin(session: AsyncSession, request: MailRequest, people: Collection[str], at: datetime) -> bool:
+    """Note who is told, before they are. False where what they would be asked for is closed already.
+
+    The row that is asked about is locked: whoever closes it later finds them, and tells them how it ended.
+    """
+    if request.about is not None and not await _waits(session, request.about):
+        return False
+    if request.about is not None or request.roles:
+        await told.note(
+            session,
+            people,
+            about=request.about or request.operation,
+            operation=request.operation,
+            organization=request.organization,
+            template=request.template,
+            at=at,
+        )
+    return True
+
+
+async def _waits(session: AsyncSession, about: str) -> bool:
+    if about.startswith("ntc_"):
+        return (await notices.lock(session, about)).state in notices.WAITING
+    return (await approvals.lock(session, about)).state == approvals.OPEN
+
+
+async def note_sent(
+    session: AsyncSession, request: MailRequest, taken: Mapping[str, str], at: datetime
+) -> None:
+    """Remember which mails the mail server took, by their Message-IDs, and tell so on the timeline.
+
+    The recipient is kept as a person id, without the address.
+    """
+    mails = {
+        message_id: Mail(
+            message_id=message_id,
+            operation_id=request.operation,
+            template=request.template,
+            recipient=taken[message_id],
+            sent_at=at,
+        )
+        for message_id in sorted(taken)
+    }
+    new = await insert_new(session, Mail, [mail.model_dump() for mail in mails.values()])
+    if not new:
+        return
+    wrote(session, request.operation, *(mails[message_id] for message_id in new))
+    await timeline.append(
+        session,
+        request.operation,
+        key=f"mailed:{request.key}:{digest(sorted(new))[:16]}",
+        event="mail sent",
+        actor=SYSTEM,
+        at=at,
+        detail={"template": request.template, "to": [mails[one].recipient for one in sorted(new)]},
+    )
+
+
+async def note_refused(
+    session: AsyncSession, request: MailRequest, person_id: str, code: int | None, at: datetime
+) -> None:
+    """Tell on the timeline that somebody can't be reached by mail, once for each mail."""
+    await timeline.append(
+        session,
+        request.operation,
+        key=f"mail refused:{request.key}:{person_id}",
+        event="mail refused",
+        actor=SYSTEM,
+        at=at,
+        detail={"person": person_id, "template": request.template, "smtp_code": code},
+    )

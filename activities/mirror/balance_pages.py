@@ -1,0 +1,109 @@
+"""Reads the changes of customers' balances from Stripe: of them no event tells, and no list has them all.
+
+Only those customers are asked for whose balance is not what the newest change that the mirror has says.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import stripe
+from sqlalchemy.orm import aliased
+from sqlmodel import col, func, or_, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.mirror.reconciliation import ObjectKind
+from db.cases import detect
+from db.core.alone import Alone, Unit
+from db.core.session import Database
+from db.stripe import ours
+from db.tables import BalanceTransactionRow, Customer
+
+from ..stripe.failures import concerns_everybody
+from .page_store import RunPage, store_rows
+from .pages import PAGE, Mirrored
+from .rows import balance_transaction_row
+
+CUSTOMERS = 10
+"""So many are asked for by one activity: each takes a request, the first time perhaps several."""
+
+Document = dict[str, Any]
+
+
+async def balances_page(
+    client: stripe.StripeClient, database: Database, after: str | None = None, of: RunPage | None = None
+) -> Mirrored:
+    """Mirror the balance's changes of the next customers, by id, of whom the mirror does not have the newest.
+
+    A customer's are stored at once: one that was half done would look done.
+    """
+    async with database.reading() as session:
+        customers = await _moved(session, after or "")
+
+    async def one(found: tuple[str, str]) -> int:
+        customer, organization = found
+        read_at = datetime.now(UTC)
+        changes = await _unseen(client, database, customer)
+        async with database.transaction() as session:
+            # One that a credit note made is of the note's operation.
+            made_by = await ours.makers(session, {made for change in changes for made in _made(change)})
+            rows = [
+                balance_transaction_row(
+                    change,
+                    organization=organization,
+                    operation=next(
+                        (by for made in _made(change) if (by := made_by.get((organization, made)))), None
+                    ),
+                    synced_at=read_at,
+                )
+                for change in changes
+            ]
+            page = RunPage(of.reconciliation, customer) if of else None
+            await store_rows(session, ObjectKind.BALANCE_TRANSACTION, rows, page)
+            await detect.notice(session, rows, read_at)
+        return len(rows)
+
+    mirror_of = Alone(database, "mirror of balances", concerns_everybody)
+    stored = sum(await mirror_of.each(customers, one, lambda found: Unit(*found)))
+    return Mirrored(stored, customers[-1][0] if len(customers) == CUSTOMERS else None)
+
+
+async def _moved(session: AsyncSession, after: str) -> list[tuple[str, str]]:
+    """Customers and their organizations. Of changes in the same second, any may be the newest."""
+    change, other = BalanceTransactionRow, aliased(BalanceTransactionRow)
+    newest = select(func.max(col(other.created_at))).where(other.customer_id == Customer.id).scalar_subquery()
+    any_ = select(change.id).where(change.customer_id == Customer.id).exists()
+    told = (
+        select(change.id)
+        .where(
+            change.customer_id == Customer.id,
+            change.created_at == newest,
+            change.ending_balance == Customer.balance,
+        )
+        .exists()
+    )
+    never = ~any_ & (col(Customer.balance) == 0)
+    wanted = select(Customer.id, Customer.organization_id).where(
+        col(Customer.deleted).is_(False), Customer.id > after, ~or_(told, never)
+    )
+    return list(await session.exec(wanted.order_by(col(Customer.id)).limit(CUSTOMERS)))
+
+
+async def _unseen(client: stripe.StripeClient, database: Database, customer: str) -> list[Document]:
+    """The newest changes, up to the first hundred that the mirror has all."""
+    params: Any = {"limit": PAGE}
+    changes: list[Document] = []
+    while True:
+        page = await client.v1.customers.balance_transactions.list_async(customer, params)
+        found = [change.to_dict() for change in page.data]
+        changes += found
+        async with database.reading() as session:
+            ids = {change["id"] for change in found}
+            known = await session.exec(select(func.count()).where(col(BalanceTransactionRow.id).in_(ids)))
+            if not page.has_more or known.one() == len(ids):
+                return changes
+        params = {"limit": PAGE, "starting_after": found[-1]["id"]}
+
+
+def _made(change: Document) -> list[str]:
+    """What an effect of ours may have made: the change, or the credit note that made it."""
+    return [one for one in (change["id"], change["credit_note"]) if one]

@@ -1,0 +1,134 @@
+"""Reads payments, refunds and credit notes from Stripe, a page at a time, of customers that the mirror has.
+
+As in `mirror_pages`: a page is as of the time just before it was read. Rows are written in the order of
+their ids, so that two who write never wait for each other. Every function raises StripeError.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import stripe
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.mirror.reconciliation import ObjectKind
+from db.cases import detect
+from db.core.session import Database
+from db.stripe import ours
+from db.tables import CreditNoteRow, Invoice, MoneyRow, PaymentRow, RefundRow
+
+from .page_store import Document, RunPage, store_links, store_page, store_rows
+from .pages import PAGE, Mirrored, owners_of
+from .rows import credit_note_row, payment_row, refund_row
+
+
+async def payments_page(
+    client: stripe.StripeClient, database: Database, after: str | None = None, of: RunPage | None = None
+) -> Mirrored:
+    """Mirror the payments that succeeded on one page of all payment intents, with their charges."""
+
+    def row(intent: Document, organization: str, _: str | None, read_at: datetime) -> PaymentRow:
+        charge = intent["latest_charge"]
+        return payment_row(intent, charge, organization=organization, invoice=None, synced_at=read_at)
+
+    params: Any = _page(after) | {"expand": ["data.latest_charge"]}
+    read_at = datetime.now(UTC)
+    page = await client.v1.payment_intents.list_async(params)
+    paid = [intent for intent in _documents(page) if intent["status"] == "succeeded"]
+    return await _store(database, page, paid, row, ObjectKind.PAYMENT, read_at, of)
+
+
+async def invoice_payments_page(
+    client: stripe.StripeClient, database: Database, after: str | None = None, of: RunPage | None = None
+) -> Mirrored:
+    """Note on the payments which invoices they paid, by one page of all invoice payments.
+
+    Neither a payment intent nor its charge says so.
+    """
+    params: Any = _page(after) | {"status": "paid"}
+    read_at = datetime.now(UTC)
+    page = await client.v1.invoice_payments.list_async(params)
+    paid = [link for link in _documents(page) if link["payment"].get("payment_intent")]
+    async with database.reading() as session:
+        invoices = {link["invoice"] for link in paid}
+        known = set(await session.exec(select(Invoice.id).where(col(Invoice.id).in_(invoices))))
+
+    async def store(session: AsyncSession, few: Sequence[Document], of: RunPage | None) -> None:
+        links = {link["payment"]["payment_intent"]: (link["invoice"], link["id"]) for link in few}
+        await store_links(session, links, read_at, of)
+
+    ours = [link for link in paid if link["invoice"] in known]
+    return Mirrored(await store_page(database, ObjectKind.PAYMENT, ours, store, of), _next(page))
+
+
+async def refunds_page(
+    client: stripe.StripeClient, database: Database, after: str | None = None, of: RunPage | None = None
+) -> Mirrored:
+    """Mirror the refunds of payments on one page of all refunds."""
+
+    def row(refund: Document, organization: str, made_by: str | None, read_at: datetime) -> RefundRow:
+        customer = refund["customer"]
+        return refund_row(
+            refund, organization=organization, customer=customer, operation=made_by, synced_at=read_at
+        )
+
+    read_at = datetime.now(UTC)
+    page = await client.v1.refunds.list_async(_page(after))
+    of_payments = [refund for refund in _documents(page) if refund["payment_intent"]]
+    return await _store(database, page, of_payments, row, ObjectKind.REFUND, read_at, of)
+
+
+async def credit_notes_page(
+    client: stripe.StripeClient, database: Database, after: str | None = None, of: RunPage | None = None
+) -> Mirrored:
+    """Mirror the credit notes on one page of all."""
+
+    def row(note: Document, organization: str, made_by: str | None, read_at: datetime) -> CreditNoteRow:
+        return credit_note_row(note, organization=organization, operation=made_by, synced_at=read_at)
+
+    read_at = datetime.now(UTC)
+    page = await client.v1.credit_notes.list_async(_page(after))
+    return await _store(database, page, _documents(page), row, ObjectKind.CREDIT_NOTE, read_at, of)
+
+
+async def _store(
+    database: Database,
+    page: Any,
+    documents: Iterable[Document],
+    row: Callable[[Document, str, str | None, datetime], Any],
+    kind: ObjectKind,
+    read_at: datetime,
+    of: RunPage | None,
+) -> Mirrored:
+    """Store those whose customer is known; money that nobody of us gave opens a case."""
+    found = [document for document in documents if document.get("customer")]
+    async with database.reading() as session:
+        owners = await owners_of(session, {document["customer"] for document in found})
+    known = [document for document in found if document["customer"] in owners]
+
+    async def store(session: AsyncSession, few: Sequence[Document], of: RunPage | None) -> None:
+        made_by = await ours.makers(session, {document["id"] for document in few})
+        rows = [
+            row(
+                document, owner := owners[document["customer"]], made_by.get((owner, document["id"])), read_at
+            )
+            for document in few
+        ]
+        await store_rows(session, kind, rows, of)
+        gave: list[MoneyRow] = [one for one in rows if isinstance(one, RefundRow | CreditNoteRow)]
+        await detect.notice(session, gave, read_at)
+
+    return Mirrored(await store_page(database, kind, known, store, of), _next(page))
+
+
+def _page(after: str | None) -> Any:
+    return {"limit": PAGE, "starting_after": after} if after else {"limit": PAGE}
+
+
+def _documents(page: Any) -> list[Document]:
+    return [one.to_dict() for one in page.data]
+
+
+def _next(page: Any) -> str | None:
+    return str(page.data[-1].id) if page.has_more else None

@@ -1,0 +1,115 @@
+"""Reads the organizations' own subscriptions from Stripe, a page of all at a time.
+
+The list is a request for a hundred of them. It can't show products (that would be five levels deep), which
+our mirror of the plans knows; what it leaves open is looked up one by one afterwards (`missing_pages`): ended
+subscriptions, and those of products that are for sale no more.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import stripe
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.mirror.reconciliation import ObjectKind
+from db.core.alone import Alone, Unit
+from db.core.session import Database
+from db.mirror import mirror
+from db.tables import Organization, PlanRow
+
+from ..stripe.plan_subscription import SubscriptionUnsupported, subscription_document
+from .page_store import Found, RunPage, count, note
+from .pages import PAGE, Mirrored
+
+Document = dict[str, Any]
+
+
+class _Owner(NamedTuple):
+    id: str
+    subscription: str
+    customer: str
+
+
+async def subscriptions_page(
+    client: stripe.StripeClient, database: Database, after: str | None = None, of: RunPage | None = None
+) -> Mirrored:
+    """Mirror the organizations' subscriptions on one page of all that have not ended, newest first."""
+    read_at = datetime.now(UTC)
+    page = await client.v1.subscriptions.list_async(
+        {"limit": PAGE, "starting_after": after} if after else {"limit": PAGE}
+    )
+    listed = {one.id: one.to_dict() for one in page.data}
+    async with database.reading() as session:
+        plans = dict((await session.exec(select(PlanRow.product, PlanRow.plan))).all())
+        wanted = select(Organization.id, Organization.stripe_subscription, Organization.stripe_customer)
+        found = await session.exec(wanted.where(col(Organization.stripe_subscription).in_(listed)))
+        owners = [_Owner(*owner) for owner in found]
+
+    async def few(session: AsyncSession, some: Sequence[_Owner]) -> int:
+        documents = {
+            owner.id: document
+            for owner in some
+            if (document := _document(listed[owner.subscription], owner.customer, plans)) is not None
+        }
+        one = some[0].id if len(some) == 1 else None
+        await store(session, documents, read_at, of.part(one) if of and one else of)
+        return len(documents)
+
+    mirror_of = Alone(database, "mirror of subscriptions")
+    stored = sum(await mirror_of.together(owners, few, lambda owner: Unit(owner.id, owner.id)))
+    return Mirrored(stored, page.data[-1].id if page.has_more else None)
+
+
+async def store(
+    session: AsyncSession, documents: dict[str, Document], read_at: datetime, of: RunPage | None
+) -> None:
+    """Store organizations' subscriptions as they were read, and note what differed if they are of a run."""
+    wanted = select(Organization).where(col(Organization.id).in_(documents)).order_by(col(Organization.id))
+    rows = (await session.exec(wanted.with_for_update(key_share=True))).all()
+    found = [one for row in rows if (one := _compared(row, documents[row.id], read_at)) is not None]
+    for row in rows:
+        await mirror.store_subscription(session, row.id, documents[row.id], synced_at=read_at)
+    if of:
+        await count(session, ObjectKind.SUBSCRIPTION, list(documents), of)
+        await note(session, found, of)
+
+
+def _document(data: Document, customer: str, plans: dict[str, str]) -> Document | None:
+    """None for one that the list can't give whole, or that is not what a plan is."""
+    items = []
+    for item in data["items"]["data"]:
+        plan = plans.get(item["price"]["product"])
+        if plan is None:
+            return None
+        product = {"id": item["price"]["product"], "metadata": {"plixo_plan": plan}}
+        items.append(item | {"price": item["price"] | {"product": product}})
+    try:
+        return subscription_document(data | {"items": {"data": items}}, customer)
+    except SubscriptionUnsupported:
+        return None
+
+
+def _compared(row: Organization, document: Document, read_at: datetime) -> Found | None:
+    told_by = (row.stripe_subscription, *filter(None, [document["schedule"]]))
+    if row.subscription is None or row.synced_at is None:
+        return Found(ObjectKind.SUBSCRIPTION, row.stripe_subscription, row.id, [], None, "added", told_by)
+    if row.synced_at > read_at:
+        return None
+    fields = [
+        {"name": name, "ours": ours, "stripe": stripe}
+        for name, stripe in document.items()
+        if (ours := row.subscription.get(name)) != stripe
+    ]
+    if not fields:
+        return None
+    return Found(
+        ObjectKind.SUBSCRIPTION,
+        row.stripe_subscription,
+        row.id,
+        fields,
+        row.synced_at,
+        "overwritten",
+        told_by,
+    )

@@ -1,0 +1,248 @@
+"""The records of money set aside, weighed against authority under the organization's lock."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+from temporalio import activity
+
+from billing.core.errors import Code
+from billing.core.money import Money
+from billing.core.operations import SYSTEM, Kind, Problem, Role
+from billing.evidence.events import REQUESTER, REVISER, WITHIN_AUTHORITY
+from billing.messages import Commit, CommitPart, Committed, Progress
+from billing.money.authority import AuthorityUse, any_within, in_currency, why_beyond
+from billing.policy.policy import AuthorityLimit
+from db.core import timeline
+from db.core.session import Database
+from db.money import commitments
+from db.people import people
+from db.tables import Commitment, TimelineEvent
+
+from ..operations.abandonment import must_be_open
+from ..operations.records import write
+
+
+class Commitments:
+    """One transaction each, and each may be repeated."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @activity.defn
+    async def commit(self, order: Commit) -> Committed:
+        """Sets the money aside, and counts it at once where whoever shaped it last may give it alone.
+
+        Of several at the same moment each sees those before it, for what is left of a payment as for what
+        is left of an authority. A repeat of a round answers what the first attempt did.
+        """
+        async with self._database.transaction() as session:
+            await commitments.lock(session, order.organization)
+            await must_be_open(session, order.operation)
+            key = f"authority:{order.round}"
+            earlier = await timeline.find(session, order.operation, key)
+            if earlier is not None:
+                told = await _still_told(session, order, earlier)
+                if told is not None:
+                    return told
+                key = _again(key, order.at)
+            problem = await _held_by_others(session, order)
+            if problem is not None:
+                await _free(session, order)
+                return Committed(alone=False, problem=problem)
+            await commitments.hold(session, _rows(order))
+            event, detail = await _weighed(session, order)
+            alone = event in WITHIN_AUTHORITY
+            if alone:
+                await commitments.decide(session, order.operation, authority_of=order.person, at=order.at)
+            await write(
+                session,
+                Progress(operation=order.operation, key=key, event=event, at=order.at, detail=detail),
+            )
+            return Committed(alone=alone, why=detail["why"])
+
+    @activity.defn
+    async def check_room(self, order: Commit) -> bool:
+        """Whether what was set aside can be given now: by what Stripe says now, beside what others hold."""
+        async with self._database.transaction() as session:
+            await commitments.lock(session, order.organization)
+            return await _held_by_others(session, order) is None
+
+
+async def _free(session: AsyncSession, order: Commit) -> None:
+    """Frees what an earlier round had set aside, with the event that says so."""
+    released = await commitments.release(session, order.operation, at=order.at)
+    if released:
+        detail = {"amounts": [_money(one.amount_minor, one.currency).model_dump() for one in released]}
+        await timeline.append(
+            session,
+            order.operation,
+            key=f"released:{order.at.astimezone(UTC).isoformat()}",
+            event="money set aside is free again",
+            actor=SYSTEM,
+            at=order.at,
+            detail=detail,
+        )
+
+
+async def _still_told(session: AsyncSession, order: Commit, earlier: TimelineEvent) -> Committed | None:
+    """What was answered for the round; None where it no longer holds: a story that was reset comes by again
+    after its money was released or another round's was set aside, and nothing may be given uncounted.
+    """
+    rows = await commitments.of_operation(session, order.operation)
+    held = [row for row in rows if row.released_at is None]
+    # A late attempt is older than what was done since, and does not take it back.
+    late = any((row.released_at or row.created_at) > order.at for row in rows)
+    again = await timeline.find(session, order.operation, _again(earlier.key, rows[0].created_at))
+    event = again or earlier
+    alone = event.event in WITHIN_AUTHORITY
+    counted = not alone or all(row.decided_at is not None for row in held)
+    if not late and not (counted and _parts(held) == _parts(_rows(order))):
+        return None
+    return Committed(alone=alone, why=event.detail["why"])
+
+
+def _again(key: str, at: datetime) -> str:
+    return f"{key}:{at.astimezone(UTC).isoformat()}"
+
+
+def _parts(rows: Sequence[Commitment]) -> list[tuple[str | None, str | None, int]]:
+    return [(row.payment_intent, row.invoice_id, row.amount_minor) for row in rows]
+
+
+async def _held_by_others(session: AsyncSession, order: Commit) -> Problem | None:
+    """Why a payment has too little left beside what other operations hold of it; None when it has enough."""
+    limited = {part.payment_intent: part for part in order.parts if part.payment_intent is not None}
+    held = await commitments.on_payments(session, list(limited), excluding=order.operation)
+    for payment, part in limited.items():
+        waiting = [
+            row for row in held if row.payment_intent == payment and row.operation_id not in part.in_stripe
+        ]
+        problem = _too_little(part, waiting, order.currency)
+        if problem is not None:
+            return problem
+    return await _above_cap(session, order)
+
+
+async def _above_cap(session: AsyncSession, order: Commit) -> Problem | None:
+    """Why too little is left of the invoice beside what others will give back of it, in whatever way."""
+    if order.cap is None:
+        return None
+    money = order.cap.money
+    wanted = _money(sum(part.amount for part in order.parts if part.invoice == money.invoice), order.currency)
+    counted = {(one.operation, one.payment_intent) for one in order.cap.counted}
+    waiting = [
+        row
+        for row in await commitments.on_invoice(session, money.invoice, excluding=order.operation)
+        if (row.operation_id, row.payment_intent) not in counted
+    ]
+    free = _money(max(money.left - sum(row.amount_minor for row in waiting), 0), order.currency)
+    if wanted <= free:
+        return None
+    others = ", ".join(sorted({row.operation_id for row in waiting}))
+    return Problem(
+        code=Code.AMOUNT_ABOVE_REFUNDABLE if order.kind is Kind.REFUND else Code.AMOUNT_ABOVE_CREDITABLE,
+        message=f"{wanted.format()} is more than the {free.format()} that can still be given back of "
+        f"{money.named}{f' beside what {others} will give back' if others else ''}.",
+    )
+
+
+def _too_little(part: CommitPart, waiting: list[Commitment], currency: str) -> Problem | None:
+    if part.left is None:
+        return None
+    free = part.left - sum(row.amount_minor for row in waiting)
+    if part.amount <= free:
+        return None
+    wanted, rest = _money(part.amount, currency), _money(max(free, 0), currency)
+    others = sorted({row.operation_id for row in waiting})
+    beside = f" beside what {', '.join(others)} will refund" if others else ""
+    return Problem(
+        code=Code.AMOUNT_ABOVE_REFUNDABLE,
+        message=f"{wanted.format()} is more than the {rest.format()} that is left of "
+        f"{part.payment_intent}{beside}.",
+    )
+
+
+async def _weighed(session: AsyncSession, order: Commit) -> tuple[str, dict[str, Any]]:
+    """The event that says whether the person's authority covers the amount, and by what figures."""
+    whose = REVISER if order.revised else REQUESTER
+    why, figures = await weigh(session, order, whose=whose)
+    weighed = "beyond" if why else "within"
+    if order.reviewed_anyway:
+        weighed, why = "reviewed whatever", "The policy has this reason reviewed whatever the amount."
+    return f"{weighed} {whose}'s authority", figures | {"why": why}
+
+
+async def weigh(
+    session: AsyncSession, order: Commit, *, whose: str = REQUESTER, until: datetime | None = None
+) -> tuple[str, dict[str, Any]]:
+    """Why the amount is beyond the person's authority, empty where it is not, and by what figures.
+
+    With `until`, as it stood then, in the roles of now.
+    """
+    person = await people.get(session, order.organization, order.person)
+    roles = [Role(role) for role in person.roles] if person is not None and person.active else []
+    amount = _money(sum(part.amount for part in order.parts), order.currency)
+    limits = in_currency((limit for role in roles for limit in order.authority.get(role, ())), amount)
+    uses = await commitments.uses(
+        session,
+        order.organization,
+        person_id=order.person,
+        customer_id=order.customer,
+        kinds=order.counted,
+        currency=order.currency,
+        windows={limit.window_days for limit in limits},
+        at=order.at,
+        excluding=order.operation,
+        until=until,
+    )
+    why = ""
+    if not any_within(limits, amount, uses):
+        why = why_beyond(limits, amount, uses, whose)
+        if person is None or not person.active:
+            why = f"{whose[0].upper()}{whose[1:]} is not active any more."
+    return why, _figures(order, amount, roles, limits, uses)
+
+
+def _figures(
+    order: Commit,
+    amount: Money,
+    roles: list[Role],
+    limits: list[AuthorityLimit],
+    uses: Mapping[int, AuthorityUse],
+) -> dict[str, Any]:
+    """What an auditor needs to weigh it again."""
+    return {
+        "round": order.round,
+        "person": order.person,
+        "roles": [role.value for role in roles],
+        "customer": order.customer,
+        "amount": amount.model_dump(),
+        "counted": [kind.value for kind in order.counted],
+        "limits": [limit.model_dump() for limit in limits],
+        "used": {str(days): use.model_dump() for days, use in uses.items()},
+    }
+
+
+def _rows(order: Commit) -> list[Commitment]:
+    return [
+        Commitment(
+            operation_id=order.operation,
+            part=number,
+            organization_id=order.organization,
+            kind=order.kind.value,
+            customer_id=order.customer,
+            payment_intent=part.payment_intent,
+            invoice_id=part.invoice,
+            amount_minor=part.amount,
+            currency=order.currency,
+            person_id=order.person,
+            created_at=order.at,
+        )
+        for number, part in enumerate(order.parts)
+    ]
+
+
+def _money(amount_minor: int, currency: str) -> Money:
+    return Money(amount_minor=amount_minor, currency=currency)

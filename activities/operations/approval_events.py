@@ -1,0 +1,180 @@
+"""What a review leaves on its operation's timeline, and whom it asks."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from billing.approvals.deciders import Deciders, named, outstanding, taken
+from billing.approvals.ladder import Opening, Rung
+from billing.approvals.signing import Signed
+from billing.core.operations import Problem, Role, State
+from billing.messages import (
+    ApprovalOutcome,
+    Audience,
+    ClimbApproval,
+    CloseApproval,
+    OpenApproval,
+    OpenedApproval,
+    Progress,
+    SettleDecision,
+)
+from db.approvals.deciders import ladder_of, signatures_of
+from db.tables import Approval
+
+
+def audience(row: Approval, deciders: Deciders) -> Audience:
+    """Whom the rung that is open waits for: neither the requester nor who has had their say."""
+    rung, signatures = ladder_of(row)[row.rung], signatures_of(row)
+    return Audience(
+        roles=outstanding(rung, signatures),
+        people=deciders.acting(rung, signatures),
+        excluding=tuple(sorted(deciders.barred | taken(signatures))),
+    )
+
+
+def opened(row: Approval, deciders: Deciders) -> OpenedApproval:
+    """Where the ladder stands, for the workflow."""
+    return OpenedApproval(
+        rungs=ladder_of(row), rung=row.rung, audience=audience(row, deciders), why=_why(row, deciders)
+    )
+
+
+def requested(order: OpenApproval, row: Approval) -> Progress:
+    request = order.request
+    return Progress(
+        operation=request.operation,
+        key=f"{request.approval}:opened",
+        event="review requested",
+        at=order.at,
+        state=State.AWAITING_APPROVAL,
+        stage="review",
+        approval=request.approval,
+        detail={
+            "approval": request.approval,
+            "round": request.round,
+            "subject_hash": request.subject_hash,
+            "asked": [rung["roles"] for rung in row.ladder],
+            "deadline": row.deadline.isoformat() if row.deadline else None,
+        },
+    )
+
+
+def vacancies(order: OpenApproval | ClimbApproval, opening: Opening) -> list[Progress]:
+    """An event for each rung that nobody can answer, which says who is asked instead."""
+    return [
+        Progress(
+            operation=order.request.operation,
+            key=f"{order.request.approval}:vacant:{number}",
+            event=f"{why}: {_instead(opening.ladder, number)}",
+            at=order.at,
+            detail={
+                "approval": order.request.approval,
+                "rung": number,
+                "roles": list(opening.ladder[number].roles),
+            },
+        )
+        for number, why in opening.vacant.items()
+    ]
+
+
+def escalated(order: ClimbApproval, opening: Opening) -> Progress:
+    current = opening.ladder[opening.rung]
+    return Progress(
+        operation=order.operation,
+        key=f"{order.approval}:rung:{opening.rung}",
+        event="escalated",
+        at=order.at,
+        detail={
+            "approval": order.approval,
+            "to": list(current.roles),
+            "deadline": current.deadline.isoformat(),
+        },
+    )
+
+
+def signed(order: SettleDecision, yes: Signed) -> Progress:
+    """Somebody has approved, and others still have to."""
+    still = named(yes.missing, "and")
+    return Progress(
+        operation=order.operation,
+        key=f"{order.approval}:signed:{order.decide.person}",
+        event=f"approved by {yes.capacity.role}; {still} still to approve",
+        at=order.at,
+        actor=order.decide.person,
+        detail=_said(order, yes.capacity.role, yes.capacity.for_person),
+    )
+
+
+def decided(order: SettleDecision, outcome: ApprovalOutcome, row: Approval, yes: Signed | None) -> Progress:
+    more: dict[str, Any] = {}
+    if yes is not None and yes.authority_of is not None:
+        more["authority_of"] = yes.authority_of
+    if len(row.signatures) > 1:
+        more["signatures"] = row.signatures
+    return Progress(
+        operation=order.operation,
+        key=decided_key(order.approval),
+        event=outcome.state.replace("_", " "),
+        at=order.at,
+        actor=order.decide.person,
+        detail=_said(order, outcome.role, outcome.for_person) | more,
+    )
+
+
+def refused(order: SettleDecision, why: Problem) -> Progress:
+    """Somebody decided who may not, or not any more."""
+    return Progress(
+        operation=order.operation,
+        key=f"{order.approval}:refused:{order.decide.decision}",
+        event="decision refused",
+        at=order.at,
+        actor=order.decide.person,
+        detail={"approval": order.approval, "decision": order.decide.verdict} | why.model_dump(),
+    )
+
+
+def closed(order: CloseApproval, row: Approval) -> Progress:
+    return Progress(
+        operation=order.operation,
+        key=decided_key(order.approval),
+        event=f"review {order.state}",
+        at=order.at,
+        detail={"approval": order.approval, "reason": order.reason}
+        | ({"signatures": row.signatures} if row.signatures else {}),
+    )
+
+
+def decided_key(approval: str) -> str:
+    """Of the one event that ends an approval."""
+    return f"{approval}:decided"
+
+
+def _said(order: SettleDecision, role: Role | None, for_person: str | None) -> dict[str, Any]:
+    said = {
+        "approval": order.approval,
+        "role": role,
+        "comment": order.decide.comment,
+        "subject_hash": order.decide.subject_hash,
+    }
+    return said | ({"for_person": for_person} if for_person else {})
+
+
+def _instead(ladder: Sequence[Rung], number: int) -> str:
+    if number == len(ladder) - 1:
+        return "it stays open until its deadline"
+    following = ladder[number + 1]
+    if following.needs == "all" and len(following.roles) > 1:
+        return f"{named(following.roles, 'and')} are asked"
+    return f"{named(following.roles)} is asked"
+
+
+def _why(row: Approval, deciders: Deciders) -> str | None:
+    """Why it is this rung, where nobody could be asked on the one below."""
+    ladder = ladder_of(row)
+    if row.rung == 0 or ladder[row.rung - 1].state != "vacant":
+        return None
+    why = deciders.why_vacant(ladder[row.rung - 1], signatures_of(row)) or "nobody could be asked before"
+    return f"{why[:1].upper()}{why[1:]}: {_you(ladder[row.rung].roles)}."
+
+
+def _you(roles: Collection[Role]) -> str:
+    return f"{named(roles)} is asked instead"

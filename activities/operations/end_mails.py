@@ -1,0 +1,200 @@
+"""How it ended, told to everybody who was told that it waits: with the transaction that ends it.
+
+        an approval is decided ──> whoever else was asked
+        an operation ends      ──> whoever asked for it, whoever was asked to decide, Finance
+
+Nothing here is a story's: an operation that a sweep or an operator ends is told of in the same way. Nobody
+hears it twice, nor of what they have done themselves.
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.approvals.ladder import ApprovalState
+from billing.core.notices import NoticeKind, is_moot
+from billing.core.operations import CUSTOMER, SYSTEM, Kind, State
+from billing.mail.customer_mails import PERSON_MAIL, person_mail_workflow
+from billing.messages import ApprovalOutcome, MailRequest, Progress
+from db.approvals import approvals
+from db.core import timeline
+from db.operations import notices, outbox, told
+from db.tables import Approval, Notice, Operation
+
+GOES_ON = (ApprovalState.APPROVED, ApprovalState.CHANGES_REQUESTED)
+"""After any other decision the operation ends, and that is what is told."""
+
+ENDED = {
+    Kind.PLAN_CHANGE: "plan_change_ended",
+    Kind.REFUND: "money_ended",
+    Kind.CREDIT: "money_ended",
+}
+"""What whoever asked for it gets; other operations nobody waits for in person."""
+
+UNSOLVED = (Kind.CASE, Kind.PORTAL_ACCESS)
+"""What people are told of by their role, and solve: where it ends by itself they have to know."""
+
+WHY = {
+    State.REJECTED: "It was rejected.",
+    State.CANCELLED: "It was cancelled.",
+    State.EXPIRED: "It expired: nobody answered in time.",
+    State.BLOCKED: "It is not possible as requested.",
+    State.DECLINED: "The card was declined.",
+    State.FAILED: "It could not be carried out.",
+    State.COMPLETED: "It came through after all.",
+}
+
+
+async def tell_decided(session: AsyncSession, approval: Approval, outcome: ApprovalOutcome) -> None:
+    """An approval was decided and its operation goes on: the others who were asked need not answer it."""
+    if outcome.state not in GOES_ON or approval.closed_at is None:
+        return
+    context = {
+        "subject": approval.subject,
+        "kind": approval.kind,
+        "requested_by": approval.requested_by,
+        "decision": outcome.state,
+        "person": outcome.person,
+        "for_person": outcome.for_person,
+        "comment": outcome.comment,
+    }
+    people = await told.of(session, [approval.id])
+    await _mail(
+        session,
+        approval.organization_id,
+        approval.operation_id,
+        key=f"{approval.id}:decided",
+        template="review_over",
+        people=people - {outcome.person, approval.requested_by},
+        context=context,
+        at=approval.closed_at,
+    )
+
+
+async def tell_ended(session: AsyncSession, operation: Operation, progress: Progress) -> None:
+    """An operation has ended with this step."""
+    heard = {progress.actor}
+    asked_by, kind = operation.requested_by, Kind(operation.kind)
+    context = _context(operation, progress)
+    if kind in ENDED and asked_by not in (SYSTEM, CUSTOMER):
+        await _mail_operation(session, operation, progress, "requester", ENDED[kind], {asked_by}, context)
+    heard.add(asked_by)
+    people = await told.of_operation(session, operation.id)
+    moot = await _set_aside(session, operation, progress)
+    if operation.state != State.COMPLETED:
+        asked = _about(people, "apr_") - heard
+        last = await approvals.latest(session, operation.id)
+        more = {"requested_by": asked_by, "decision": last.state if last else None}
+        await _mail_operation(session, operation, progress, "asked", "review_over", asked, context | more)
+        heard |= asked
+    finance = {person for notice in moot for person in people.get(notice.id, ())} - heard
+    if finance:
+        of_notice = {"subject": moot[-1].subject, "requested_by": asked_by, "notice_kind": moot[-1].kind}
+        await _mail_operation(
+            session, operation, progress, "finance", "notice_over", finance, context | of_notice
+        )
+        heard |= finance
+    if kind in UNSOLVED and operation.state != State.COMPLETED:
+        others = people.get(operation.id, set()) - heard
+        await _mail_operation(session, operation, progress, "others", "operation_over", others, context)
+
+
+async def _set_aside(session: AsyncSession, operation: Operation, progress: Progress) -> list[Notice]:
+    """Notices of what came to nothing wait for nobody any more; they are returned whatever they are by now,
+    but for those that another one has replaced."""
+    state = State(operation.state)
+    moot = [
+        notice
+        for notice in await notices.of_operation(session, operation.id)
+        if is_moot(NoticeKind(notice.kind), state, operation.result)
+    ]
+    await supersede(session, moot, because=WHY[state], by=None, at=progress.at)
+    return moot
+
+
+async def supersede(
+    session: AsyncSession, found: Collection[Notice], *, because: str, by: str | None, at: datetime
+) -> list[Notice]:
+    """Nobody has to acknowledge these any more; their workflows look before they say anything."""
+    changed = await notices.supersede(session, [notice.id for notice in found], because=because, by=by, at=at)
+    for notice in changed:
+        await timeline.append(
+            session,
+            notice.operation_id,
+            key=f"{notice.id}:superseded",
+            event="notice superseded",
+            actor=SYSTEM,
+            at=at,
+            detail={"notice": notice.id, "because": because, "replacement": by},
+        )
+    return changed
+
+
+def _about(people: Mapping[str, set[str]], prefix: str) -> set[str]:
+    return {person for about, those in people.items() if about.startswith(prefix) for person in those}
+
+
+def _context(operation: Operation, progress: Progress) -> dict[str, Any]:
+    return {
+        "kind": operation.kind,
+        "state": operation.state,
+        "subject": operation.subject,
+        "result": progress.result,
+        "problem": progress.error.model_dump() if progress.error else None,
+        "person": None if progress.actor in (SYSTEM, CUSTOMER) else progress.actor,
+        "comment": progress.detail.get("comment"),
+    }
+
+
+async def _mail_operation(
+    session: AsyncSession,
+    operation: Operation,
+    progress: Progress,
+    group: str,
+    template: str,
+    people: Collection[str],
+    context: Mapping[str, Any],
+) -> None:
+    await _mail(
+        session,
+        operation.organization_id,
+        operation.id,
+        key=f"{progress.key}:{group}",
+        template=template,
+        people=people,
+        context=context,
+        at=progress.at,
+    )
+
+
+async def _mail(
+    session: AsyncSession,
+    organization: str,
+    operation: str,
+    *,
+    key: str,
+    template: str,
+    people: Collection[str],
+    context: Mapping[str, Any],
+    at: datetime,
+) -> None:
+    if not people:
+        return
+    request = MailRequest(
+        organization=organization,
+        operation=operation,
+        key=key,
+        template=template,
+        people=tuple(sorted(people)),
+        context=dict(context),
+    )
+    await outbox.enqueue(
+        session,
+        action=outbox.START,
+        workflow_id=person_mail_workflow(f"{operation}-{key}"),
+        name=PERSON_MAIL,
+        payload=request.model_dump(mode="json"),
+        at=at,
+    )

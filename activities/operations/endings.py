@@ -1,0 +1,93 @@
+"""How an operation ends: one function, whoever ends it.
+
+Its story, the reaper of stories that are over, an operator's command: each ends it here, in one transaction,
+so that nothing that only an open operation may hold is left behind and nobody waits for it any more.
+"""
+
+from typing import Any
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.approvals.ladder import ApprovalState
+from billing.core.operations import SYSTEM, State
+from billing.messages import Progress
+from db.approvals import approvals
+from db.core import timeline
+from db.money import commitments
+from db.operations import operations
+from db.operations.operations import UNCHANGED
+from db.tables import Approval, Operation
+
+from .approval_events import decided_key
+from .end_mails import tell_ended
+
+
+async def end_operation(session: AsyncSession, ending: Progress) -> bool:
+    """Closes the operation with this event, and with it everything that only an open one may hold.
+
+    Its open approvals are dismissed, and with `releases` the money set aside for it is free again, but for
+    the payments in `keeps`. False, and nothing is done, when it is closed already: the first end stands,
+    whoever brings another. An approval's row is locked before its operation's.
+    """
+    assert ending.ends, "only a final state that does not stay open ends an operation"
+    closed = [
+        await approvals.close(session, one, state=ApprovalState.DISMISSED, at=ending.at)
+        for one in await approvals.open_of(session, ending.operation)
+    ]
+    await operations.lock(session, ending.operation)
+    operation = await operations.get_fresh(session, ending.operation)
+    if operation.closed_at is not None:
+        return False
+    for approval in closed:
+        if approval.state == ApprovalState.DISMISSED and approval.closed_at == ending.at:
+            await _tell_dismissed(session, ending, approval)
+    if ending.releases:
+        await commitments.release(session, ending.operation, at=ending.at, keep=ending.keeps)
+    moved = await move(session, ending)
+    await timeline.append(
+        session,
+        ending.operation,
+        key=ending.key,
+        event=ending.event,
+        actor=ending.actor,
+        at=ending.at,
+        detail=ending.detail,
+    )
+    await tell_ended(session, moved, ending)
+    return True
+
+
+async def _tell_dismissed(session: AsyncSession, ending: Progress, approval: Approval) -> None:
+    """The same event as when the review itself ends so."""
+    signatures = {"signatures": approval.signatures} if approval.signatures else {}
+    await timeline.append(
+        session,
+        ending.operation,
+        key=decided_key(approval.id),
+        event=f"review {ApprovalState.DISMISSED}",
+        actor=SYSTEM,
+        at=ending.at,
+        detail={"approval": approval.id, "reason": f"The request has ended: {ending.event}."} | signatures,
+    )
+
+
+async def move(session: AsyncSession, progress: Progress) -> Operation:
+    """The operation's row, moved on; `progress` names a state."""
+    assert progress.state is not None
+    changes: dict[str, Any] = {
+        "subject": progress.subject,
+        "approval_id": progress.approval,
+        "result": progress.result,
+        "error": progress.error.model_dump() if progress.error else None,
+        "allowed_actions": list(progress.allowed_actions) if progress.allowed_actions is not None else None,
+    }
+    return await operations.update_state(
+        session,
+        progress.operation,
+        state=State(progress.state),
+        stage=progress.stage,
+        at=progress.at,
+        stays_open=progress.stays_open,
+        unless_told=progress.key,
+        **{name: UNCHANGED if value is None else value for name, value in changes.items()},
+    )

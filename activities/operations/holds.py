@@ -1,0 +1,139 @@
+"""Stories that stop while a component is degraded, and go on: one transaction each, which may be repeated."""
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+from temporalio import activity
+
+from billing.core.operations import Problem, State
+from billing.incidents.holds import (
+    UNPERMITTED,
+    HoldQuery,
+    HoldStory,
+    ResumeStory,
+    StoryHeld,
+    UnpermittedStory,
+    hold_id,
+)
+from billing.incidents.states import Component
+from billing.messages import Progress
+from db.core.session import Database
+from db.incidents import holds, incidents
+from db.operations import operations
+from db.stripe import budget as stripe_budgets
+from db.tables import Hold
+
+from .hold_mails import tell_resumed
+from .records import write
+
+
+class Holds:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @activity.defn
+    async def hold_unpermitted(self, story: UnpermittedStory) -> None:
+        """Notes that the story waits for a permission at Stripe, and which."""
+        async with self._database.transaction() as session:
+            await self._hold(session, story, f"held: {story.problem.message}", story.problem)
+
+    @activity.defn
+    async def hold(self, story: HoldStory) -> StoryHeld:
+        """Notes that the story waits, unless the gate has been opened since it was refused.
+
+        The gate can't be opened between the look and the note, so a release never misses a story.
+        """
+        async with self._database.transaction() as session:
+            if not await stripe_budgets.holds_up(session, story.workflow):
+                return StoryHeld(waiting=False)
+            await self._hold(
+                session, story, "held: Stripe is degraded, and nothing is sent until it has recovered"
+            )
+        return StoryHeld(waiting=True)
+
+    async def _hold(
+        self, session: AsyncSession, story: HoldStory, event: str, problem: Problem | None = None
+    ) -> None:
+        await operations.lock(session, story.operation)
+        operation = await operations.get_any(session, story.operation)
+        if operation is None:
+            raise LookupError(f"no operation {story.operation}")
+        others = await holds.of_operation(session, story.operation)
+        # One that is held already is to become what it was before the first of its holds.
+        id_ = hold_id(story.workflow, story.number)
+        others += [earlier] if (earlier := await session.get(Hold, id_)) is not None else []
+        former = others[0].state if operation.state == State.HELD and others else operation.state
+        await holds.open_again(
+            session,
+            Hold(
+                id=id_,
+                operation_id=story.operation,
+                organization_id=story.organization,
+                workflow_id=story.workflow,
+                component=story.component.value,
+                state=former,
+                held_at=story.at,
+            ),
+        )
+        await write(
+            session,
+            Progress(
+                operation=story.operation,
+                key=f"held:{id_}",
+                event=event,
+                at=story.at,
+                state=State.HELD,
+                stage=operation.stage,
+                error=problem,
+            ),
+        )
+
+    @activity.defn
+    async def still_held(self, query: HoldQuery) -> bool:
+        """Whether the story has to wait on: for when nobody has told it to go on.
+
+        It has not where its release was lost, where an operator has opened the gate since it was held, and
+        where the gate is open and no incident is left that would release it.
+        """
+        async with self._database.reading() as session:
+            hold = await session.get(Hold, query.hold)
+            if hold is None or hold.released_at is not None:
+                return False
+            budget = await stripe_budgets.read(session)
+            if budget.held_since is not None and budget.trial != query.workflow:
+                return True
+            if budget.opened_at is not None and budget.opened_at >= hold.held_at:
+                return False
+            return any(one.component == hold.component for one in await incidents.open_ones(session))
+
+    @activity.defn
+    async def resume(self, story: ResumeStory) -> None:
+        """The operation is again what it was, unless something else still holds it."""
+        id_ = hold_id(story.workflow, story.number)
+        async with self._database.transaction() as session:
+            await operations.lock(session, story.operation)
+            hold, operation = (
+                await session.get(Hold, id_),
+                await operations.get_any(session, story.operation),
+            )
+            if hold is None or operation is None:
+                raise LookupError(f"no hold {id_} of {story.operation}")
+            await holds.resumed(session, [id_], story.at)
+            permitted = hold.component == Component.STRIPE_KEY
+            held = operation.state == State.HELD and not await holds.of_operation(session, story.operation)
+            former = State(hold.state) if held else None
+            if former is not None and (operation.error or {}).get("code") == UNPERMITTED:
+                await operations.clear_error(session, story.operation)
+            await write(
+                session,
+                Progress(
+                    operation=story.operation,
+                    key=f"resumed:{id_}",
+                    event="resumed: the permission is there" if permitted else "resumed: Stripe works again",
+                    at=story.at,
+                    state=former,
+                    stage=operation.stage,
+                    # One that had failed and waits for a person was not closed, and is not by this.
+                    stays_open=former is not None and former.final,
+                ),
+            )
+            if held:
+                await tell_resumed(session, hold, story.at)

@@ -1,0 +1,99 @@
+"""The records of an operation: what it is at, what it uses."""
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+from temporalio import activity
+
+from billing.core.operations import State
+from billing.core.standing import Abandon, Abandoned, Begun, EndedAs, Standing, StandingQuery
+from billing.messages import Progress, UsageQuery
+from billing.plan_changes.limits import Usage
+from db.core import timeline
+from db.core.session import Database
+from db.mirror import mirror
+from db.operations import operations
+from db.tables import Operation
+
+from . import abandonment
+from .endings import end_operation, move
+
+
+class Records:
+    """One transaction each, and each may be repeated."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @activity.defn
+    async def tell(self, progress: Progress) -> None:
+        """Appends the event to the operation's timeline and moves the operation on, together.
+
+        Raises ApplicationError `operation_closed` for a step that is new to an operation that has ended.
+        """
+        async with self._database.transaction() as session:
+            moved = await write(session, progress)
+            if moved is not None and moved.closed_at is not None and not progress.ends:
+                event = await timeline.find(session, progress.operation, progress.key)
+                if event is None or event.at == progress.at:
+                    raise abandonment.closed(moved)
+
+    @activity.defn
+    async def standing(self, query: StandingQuery) -> Standing:
+        """Where the operation stands, as a run of its story begins."""
+        async with self._database.reading() as session:
+            operation = await operations.get_fresh(session, query.operation)
+            begun = await abandonment.effects_of(session, query.operation)
+            events = await timeline.read(session, query.operation)
+        return Standing(
+            state=State(operation.state),
+            stage=operation.stage,
+            closed_at=operation.closed_at,
+            subject=operation.subject if begun else None,
+            begun=tuple(
+                Begun(step=one.step, version=one.version, effect=one.effect, state=one.state) for one in begun
+            ),
+            keys=tuple(event.key for event in events),
+        )
+
+    @activity.defn
+    async def end(self, ending: Progress) -> EndedAs:
+        """Ends the operation; says how it has ended, where something else was before."""
+        async with self._database.transaction() as session:
+            ours = await end_operation(session, ending)
+            operation = await operations.get_fresh(session, ending.operation)
+        # A repeat finds what the first attempt did.
+        ours = ours or operation.closed_at == ending.at
+        return EndedAs(state=State(operation.state), ours=ours)
+
+    @activity.defn
+    async def abandon(self, order: Abandon) -> Abandoned:
+        """Ends it where nothing was begun in Stripe; otherwise it has to run again."""
+        async with self._database.transaction() as session:
+            return await abandonment.abandon(session, order)
+
+    @activity.defn
+    async def usage(self, query: UsageQuery) -> Usage:
+        """What the organization uses of its plan, by our mirror and our people."""
+        async with self._database.reading() as session:
+            return await mirror.usage(session, query.organization, query.currency)
+
+
+async def write(session: AsyncSession, progress: Progress) -> Operation | None:
+    """Within a transaction of the caller's: operation row and timeline event; gives the row where it moves.
+
+    An event that was told before moves nothing: what an earlier attempt wrote stands. One that ends the
+    operation goes through `end_operation`, like every other end.
+    """
+    if progress.ends:
+        await end_operation(session, progress)
+        return None
+    moved = await move(session, progress) if progress.state is not None else None
+    await timeline.append(
+        session,
+        progress.operation,
+        key=progress.key,
+        event=progress.event,
+        actor=progress.actor,
+        at=progress.at,
+        detail=progress.detail,
+    )
+    return moved

@@ -1,0 +1,136 @@
+"""What the stories ask Stripe: one read each, as facts of ours. Every error is tried again or final."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import stripe
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from billing.core.errors import BillingError
+from billing.core.money import Money
+from billing.plan_changes.plans import plan_from_stripe, plan_on_sale
+from billing.plan_changes.stripe_lines import lines_from_invoice
+from billing.plan_changes.stripe_params import preview_params, renewal_preview_params
+from billing.plan_changes.subject import (
+    Phase,
+    PreviewFacts,
+    PreviewQuery,
+    ResultLines,
+    ResultQuery,
+    ScheduleFacts,
+    SubscriptionFacts,
+    SubscriptionQuery,
+    Target,
+    TargetQuery,
+    Terms,
+)
+from db.core.session import Database
+from db.mirror import mirror
+
+from ..stripe.failures import ask
+from ..stripe.plan_subscription import EXPAND_PLAN, SubscriptionUnsupported, subscription_document
+from . import applied_lines
+
+
+class StripeReads:
+    """Reads that a plan change needs."""
+
+    def __init__(self, client: stripe.StripeClient, database: Database) -> None:
+        self._client = client
+        self._database = database
+
+    @activity.defn
+    async def subscription(self, query: SubscriptionQuery) -> SubscriptionFacts:
+        """The organization's subscription now; our mirror of it is refreshed where that is asked for."""
+        read_at = datetime.now(UTC)
+        found = await ask(
+            self._client.v1.subscriptions.retrieve_async(query.subscription, {"expand": EXPAND_PLAN})
+        )
+        data = found.to_dict()
+        try:
+            document = subscription_document(data, data["customer"])
+        except SubscriptionUnsupported as error:
+            raise ApplicationError(str(error), type="subscription_unsupported", non_retryable=True) from error
+        if query.mirror:
+            async with self._database.transaction() as session:
+                await mirror.store_subscription(session, query.organization, document, synced_at=read_at)
+        terms = {name: document[name] for name in ("plan", "price", "seats", "interval")}
+        return SubscriptionFacts(
+            subscription=data["id"],
+            customer=data["customer"],
+            item=document["item"],
+            terms=Terms.model_validate(terms),
+            status=document["status"],
+            currency=document["currency"],
+            period_start=document["period_start"],
+            period_end=document["period_end"],
+            schedule=document["schedule"],
+            cancel_at=document["cancel_at"],
+        )
+
+    @activity.defn
+    async def target(self, query: TargetQuery) -> Target:
+        """The plan asked for, limits included, as Stripe has it; our mirror only says which price."""
+        try:
+            async with self._database.reading() as session:
+                price = plan_on_sale(await mirror.plans(session), query.plan).price(
+                    query.interval, query.currency
+                )
+            found = await ask(self._client.v1.prices.retrieve_async(price.id, {"expand": ["product"]}))
+            data = found.to_dict()
+            return Target(plan=plan_from_stripe(data["product"], [data]), price=price.id)
+        except BillingError as error:
+            raise ApplicationError(error.message, type=error.code, non_retryable=True) from error
+
+    @activity.defn
+    async def preview(self, query: PreviewQuery) -> PreviewFacts:
+        """The invoice that the change causes: at once, or the next one."""
+        return await self._preview(preview_params(query))
+
+    @activity.defn
+    async def renewal_preview(self, query: PreviewQuery) -> PreviewFacts:
+        """What one full period costs after the change, without prorations."""
+        return await self._preview(renewal_preview_params(query))
+
+    async def _preview(self, params: dict[str, Any]) -> PreviewFacts:
+        shown: Any = params
+        invoice = (await ask(self._client.v1.invoices.create_preview_async(shown))).to_dict()
+        details = (invoice.get("parent") or {}).get("subscription_details") or {}
+        currency = invoice["currency"]
+        try:
+            lines = lines_from_invoice(invoice)
+        except BillingError as error:
+            # The same lines would come again: an approval of less than all of them is none.
+            raise ApplicationError(error.message, type=error.code, non_retryable=True) from error
+        return PreviewFacts(
+            lines=lines,
+            total=Money(amount_minor=invoice["total"], currency=currency),
+            amount_due=Money(amount_minor=invoice["amount_due"], currency=currency),
+            date=invoice.get("next_payment_attempt"),
+            proration_date=details.get("subscription_proration_date"),
+        )
+
+    @activity.defn
+    async def result(self, query: ResultQuery) -> ResultLines:
+        """The lines that Stripe holds after the change was applied."""
+        return await ask(applied_lines.find(self._client, query))
+
+    @activity.defn
+    async def schedule(self, schedule: str) -> ScheduleFacts:
+        """What a subscription schedule will do, phase by phase."""
+        found = await ask(self._client.v1.subscription_schedules.retrieve_async(schedule))
+        data = found.to_dict()
+        return ScheduleFacts(
+            schedule=data["id"],
+            status=data["status"],
+            phases=tuple(
+                Phase(
+                    start=phase["start_date"],
+                    end=phase["end_date"],
+                    price=phase["items"][0]["price"],
+                    seats=phase["items"][0].get("quantity") or 0,
+                )
+                for phase in data["phases"]
+            ),
+        )

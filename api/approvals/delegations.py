@@ -1,0 +1,371 @@
+"""Who decides in whose place, for one approval or while somebody is away: one asks, the other agrees."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.approvals.deciders import named, taken
+from billing.approvals.delegation import (
+    check_delegate,
+    check_of_approval,
+    check_period,
+    decided_already,
+    not_held,
+)
+from billing.core.errors import BillingError
+from billing.core.operations import Role
+from db.approvals import approvals, deciders, delegations
+from db.core import timeline
+from db.operations import operations
+from db.people import people
+from db.tables import Approval, Delegation, new_id
+
+from ..http import examples
+from ..http.auth import Actor, AnyCaller, Caller
+from ..http.context import Context, InContext, now
+from ..http.ids import Id
+from ..http.models import Listed
+from ..http.openapi import WITH_BODY, answers, body_example
+from ..operations import views
+from ..problems.problems import ApiProblem, not_found
+from . import delegation_mails
+from .schemas import DelegateBody, DelegationAnswer, DelegationBody, DelegationsQuery
+from .views import viewer
+
+router = APIRouter(prefix="/v1", tags=["Delegations"])
+
+WRONG = (
+    "delegate_is_self",
+    "delegate_unknown",
+    "delegate_inactive",
+    "delegate_is_auditor",
+    "role_missing",
+    "delegation_inverted",
+    "delegation_in_past",
+    "delegation_too_long",
+    "role_not_held",
+    "too_many_delegations",
+)
+
+
+@router.post(
+    "/approvals/{id}/delegate",
+    status_code=201,
+    summary="Let somebody decide in your place",
+    responses=answers(
+        {201: examples.APPROVAL_DELEGATION},
+        *WITH_BODY,
+        "not_found",
+        "own_request",
+        "requesters_delegate",
+        "approval_closed",
+        "already_decided",
+        "delegate_is_requester",
+        *WRONG,
+    ),
+    openapi_extra=body_example(examples.DELEGATE),
+)
+async def delegate(id: Id, body: DelegateBody, who: Actor, context: InContext) -> DelegationAnswer:
+    """For this approval only, once they accept. They decide under their own name, by your role, within your
+    authority.
+    """
+    at = now()
+    async with context.database.transaction() as session:
+        found = await approvals.get(session, who.organization, id)
+        if found is None:
+            raise not_found()
+        approval = await approvals.lock(session, found.id)
+        await _check_own(session, approval, body.to, who)
+        row = _offered(body, who, at, approval=approval.id, starts_at=body.from_, ends_at=body.until)
+        stored = await _store(session, context, row, ("from", "until"))
+        if stored is row:
+            await _tell(session, approval, row, "delegation offered", at)
+            start = await delegation_mails.offered(session, row, approval, at)
+    if stored is row:
+        context.dispatcher.hand_over(start)
+    return _shown(stored, at)
+
+
+@router.post(
+    "/delegations",
+    status_code=201,
+    summary="Be away",
+    responses=answers({201: examples.DELEGATION}, *WITH_BODY, *WRONG),
+    openapi_extra=body_example(examples.DELEGATION_BODY),
+)
+async def create(body: DelegationBody, who: Actor, context: InContext) -> DelegationAnswer:
+    """For every approval that you could decide, from `starts_at` until before `ends_at`, once they accept.
+    Sent again it is the same delegation.
+    """
+    at = now()
+    if body.role is not None and body.role not in who.roles:
+        raise ApiProblem.at(
+            "role_not_held", f"You do not have the role {body.role} yourself; name one of yours.", "/role"
+        )
+    row = _offered(body, who, at, role=body.role, starts_at=body.starts_at, ends_at=body.ends_at)
+    async with context.database.transaction() as session:
+        stored = await _store(session, context, row, ("starts_at", "ends_at"))
+        if stored is row:
+            start = await delegation_mails.offered(session, row, None, at)
+    if stored is row:
+        context.dispatcher.hand_over(start)
+    return _shown(stored, at)
+
+
+@router.get(
+    "/delegations",
+    summary="List delegations",
+    responses=answers({200: examples.listed(examples.DELEGATION)}, "invalid_request", "invalid_cursor"),
+)
+async def list_delegations(
+    query: Annotated[DelegationsQuery, Query()], who: AnyCaller, context: InContext
+) -> Listed[DelegationAnswer]:
+    """The newest first: those that you gave or were given, to an auditor everybody's."""
+    at = now()
+    async with context.database.reading() as session:
+        page = await delegations.page(
+            session,
+            who.organization,
+            person=None if Role.AUDITOR in who.roles else who.person,
+            at=at if query.active else None,
+            limit=query.limit,
+            cursor=query.cursor,
+        )
+    return views.listed(page, lambda row: _shown(row, at))
+
+
+@router.get(
+    "/delegations/{id}",
+    summary="Read a delegation",
+    responses=answers({200: examples.DELEGATION}, "not_found"),
+)
+async def read_delegation(id: Id, who: AnyCaller, context: InContext) -> DelegationAnswer:
+    """One that you gave or were given; an auditor, any."""
+    async with context.database.reading() as session:
+        return _shown(await _seen(session, id, who), now())
+
+
+@router.post(
+    "/delegations/{id}/accept",
+    summary="Agree to decide in somebody's place",
+    responses=answers(
+        {200: examples.ACCEPTED_DELEGATION},
+        "role_missing",
+        "not_found",
+        "not_your_delegation",
+        "own_request",
+        "requesters_delegate",
+        "delegation_closed",
+        "approval_closed",
+        "body_too_large",
+        "unsupported_media_type",
+    ),
+)
+async def accept(id: Id, who: Actor, context: InContext) -> DelegationAnswer:
+    """By whoever it names; it holds from now on. No body. Again changes nothing.
+
+    From then on you act for its giver, so you decide nothing that they asked for, revised or had tried again
+    while it held.
+    """
+    return await _answer(context, who, id, accepts=True)
+
+
+@router.post(
+    "/delegations/{id}/decline",
+    summary="Decline to decide in somebody's place",
+    responses=answers(
+        {200: examples.DECLINED_DELEGATION},
+        "role_missing",
+        "not_found",
+        "not_your_delegation",
+        "delegation_closed",
+        "body_too_large",
+        "unsupported_media_type",
+    ),
+)
+async def decline(id: Id, who: Actor, context: InContext) -> DelegationAnswer:
+    """By whoever it names, who thereby never acted for its giver. No body. Again changes nothing."""
+    return await _answer(context, who, id, accepts=False)
+
+
+@router.post(
+    "/delegations/{id}/revoke",
+    summary="End a delegation",
+    responses=answers(
+        {200: examples.REVOKED_DELEGATION},
+        "role_missing",
+        "not_found",
+        "body_too_large",
+        "unsupported_media_type",
+    ),
+)
+async def revoke(id: Id, who: Actor, context: InContext) -> DelegationAnswer:
+    """At once, by whoever gave it or agreed to it. No body. Again changes nothing."""
+    at = now()
+    async with context.database.transaction() as session:
+        await _seen(session, id, who)
+        row = await delegations.revoke(session, id, by=who.person, at=at)
+        if row.approval_id is not None:
+            approval = await approvals.get_any(session, row.approval_id)
+            await _tell(session, approval, row, "delegation revoked", row.revoked_at or at)
+    return _shown(row, at)
+
+
+async def _answer(context: Context, who: Caller, id_: str, *, accepts: bool) -> DelegationAnswer:
+    at = now()
+    async with context.database.transaction() as session:
+        found = await _seen(session, id_, who)
+        if found.to_person != who.person:
+            message = "Only the person whom a delegation names can accept or decline it."
+            raise ApiProblem("not_your_delegation", message)
+        approval = await approvals.lock(session, found.approval_id) if found.approval_id else None
+        if accepts and approval is not None:
+            await _check_open(session, approval, who)
+        answered = found.accepted_at if accepts else found.declined_at
+        row = await delegations.answer(session, id_, accepts=accepts, at=at)
+        if (row.accepted_at if accepts else row.declined_at) is None or row.revoked_at is not None:
+            raise _closed(row, at)
+        if answered is not None:
+            return _shown(row, at)
+        if approval is not None:
+            event = "delegation accepted" if accepts else "delegation declined"
+            await _tell(session, approval, row, event, at)
+        start = await delegation_mails.answered(session, row, approval, at, accepts=accepts)
+    context.dispatcher.hand_over(start)
+    return _shown(row, at)
+
+
+def _closed(row: Delegation, at: datetime) -> ApiProblem:
+    state = _state(row, at)
+    if row.accepted_at is not None and row.revoked_at is None:
+        return ApiProblem(
+            "delegation_closed", f"You have accepted this delegation ({state}): revoke it instead."
+        )
+    return ApiProblem("delegation_closed", f"This delegation is {state}: it takes a new one.")
+
+
+async def _seen(session: AsyncSession, id_: str, who: Caller) -> Delegation:
+    """One that the caller gave or was given, or audits. Raises ApiProblem `not_found`."""
+    found = await delegations.get(session, who.organization, id_)
+    sees_all = Role.AUDITOR in who.roles
+    if found is None or not (sees_all or who.person in (found.from_person, found.to_person)):
+        raise not_found()
+    return found
+
+
+async def _check_open(session: AsyncSession, approval: Approval, who: Caller) -> None:
+    """Whether there is still something to decide in which whoever agrees may have a say."""
+    refusal = deciders.case_of(approval, (await viewer(session, who)).bench).deciders.refusal(who.person)
+    if refusal is not None:
+        raise BillingError(refusal.code, refusal.message)
+    if approval.state != approvals.OPEN:
+        raise ApiProblem(
+            "approval_closed", f"This approval is already {approval.state}; nothing is left to decide."
+        )
+
+
+async def _check_own(session: AsyncSession, approval: Approval, to: str, who: Caller) -> None:
+    """Whether the caller has a say of their own to give away, and this person may have it."""
+    case = deciders.case_of(approval, (await viewer(session, who)).bench)
+    refusal = case.deciders.refusal(who.person)
+    if refusal is not None:
+        raise BillingError(refusal.code, refusal.message)
+    roles = {role for rung in case.ladder for role in rung.roles}
+    if not roles & who.roles:
+        lent = any(one.role in roles for one in case.deciders.capacities(who.person))
+        raise not_held(named(roles), lent=lent)
+    if approval.state != approvals.OPEN:
+        raise ApiProblem(
+            "approval_closed", f"This approval is already {approval.state}; there is nothing to delegate."
+        )
+    if who.person in taken(case.signatures):
+        raise decided_already()
+    check_of_approval(to, case.deciders)
+
+
+async def _store(
+    session: AsyncSession, context: Context, row: Delegation, fields: tuple[str, str]
+) -> Delegation:
+    """The delegation, or the one that says the same already."""
+    check_period(row.starts_at, row.ends_at, row.created_at, fields=fields)
+    person = await people.get(session, row.organization_id, row.to_person)
+    active, roles = (person.active, person.roles) if person else (None, [])
+    check_delegate(row.from_person, row.to_person, active, roles)
+    same = await delegations.same(session, row)
+    if same is not None:
+        return same
+    await context.limits.check_delegations(session, row.organization_id, row.created_by, row.created_at)
+    return await delegations.add(session, row)
+
+
+def _offered(
+    body: DelegateBody | DelegationBody,
+    who: Caller,
+    at: datetime,
+    *,
+    starts_at: datetime | None,
+    ends_at: datetime,
+    role: Role | None = None,
+    approval: str | None = None,
+) -> Delegation:
+    return Delegation(
+        id=new_id("dlg"),
+        organization_id=who.organization,
+        from_person=who.person,
+        to_person=body.to,
+        role=role,
+        approval_id=approval,
+        starts_at=starts_at or at,
+        ends_at=ends_at,
+        reason=body.reason,
+        created_by=who.person,
+        created_at=at,
+    )
+
+
+async def _tell(session: AsyncSession, approval: Approval, row: Delegation, event: str, at: datetime) -> None:
+    """On the timeline of what it is about."""
+    await operations.lock(session, approval.operation_id)
+    answered = row.accepted_at == at or row.declined_at == at
+    await timeline.append(
+        session,
+        approval.operation_id,
+        key=f"{event}:{row.id}",
+        event=event,
+        actor=row.to_person if answered else row.revoked_by or row.from_person,
+        at=at,
+        detail={
+            "approval": approval.id,
+            "by": row.from_person,
+            "to": row.to_person,
+            "from": row.starts_at.isoformat(),
+            "until": row.ends_at.isoformat(),
+            "reason": row.reason,
+        },
+    )
+
+
+def _state(row: Delegation, at: datetime) -> str:
+    if row.revoked_at is not None:
+        return "revoked"
+    if row.declined_at is not None:
+        return "declined"
+    if row.ends_at <= at:
+        return "over"
+    if row.accepted_at is None:
+        return "offered"
+    return "upcoming" if row.starts_at > at else "active"
+
+
+def _shown(row: Delegation, at: datetime) -> DelegationAnswer:
+    return DelegationAnswer.model_validate(
+        row.model_dump()
+        | {
+            "delegator": row.from_person,
+            "delegate": row.to_person,
+            "approval": row.approval_id,
+            "state": _state(row, at),
+        }
+    )

@@ -1,0 +1,107 @@
+"""What Finance must acknowledge."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.core.errors import BillingError
+from billing.core.operations import Role
+from billing.messages import Acknowledge
+from db.approvals import deciders
+from db.operations import notices, outbox
+from db.tables import Notice
+
+from ..dispatch.dispatcher import HEAD_START
+from ..http import examples
+from ..http.auth import Actor, AnyCaller, Caller
+from ..http.context import InContext, now
+from ..http.ids import Id
+from ..http.models import Listed, NoticeAnswer, NoticesQuery
+from ..http.openapi import answers
+from ..operations import views
+from ..problems.problems import ApiProblem, not_found, refused_by_workflow
+
+router = APIRouter(prefix="/v1/notices", tags=["Notices"])
+
+
+@router.get(
+    "",
+    summary="List notices",
+    responses=answers({200: examples.listed(examples.NOTICE)}, "invalid_request", "invalid_cursor"),
+)
+async def list_notices(
+    query: Annotated[NoticesQuery, Query()], who: AnyCaller, context: InContext
+) -> Listed[NoticeAnswer]:
+    """Those of the newest operations first."""
+    async with context.database.reading() as session:
+        page = await notices.page(
+            session, who.organization, state=query.state, limit=query.limit, cursor=query.cursor
+        )
+    return views.listed(page, views.notice)
+
+
+@router.post(
+    "/{id}/acknowledge",
+    summary="Acknowledge a notice",
+    responses=answers(
+        {200: examples.ACKNOWLEDGED_NOTICE, 202: examples.PENDING_NOTICE},
+        "role_missing",
+        "own_doing",
+        "not_found",
+        "notice_superseded",
+        "already_ended",
+        "refused",
+        "body_too_large",
+        "unsupported_media_type",
+        also=(202, NoticeAnswer),
+    ),
+)
+async def acknowledge(id: Id, who: Actor, context: InContext, response: Response) -> NoticeAnswer:
+    """By Finance, or once it is escalated by a controller; by nobody who did or allowed what it tells of.
+
+    No body. Again changes nothing: the first person stays. 202 with `pending` while it is on its way.
+    """
+    async with context.database.transaction() as session:
+        notice = await _owned(session, who, id)
+        escalated = notice.state == notices.ESCALATED
+        who.needs(Role.FINANCE, *([Role.CONTROLLER] if escalated else []))
+        if notice.state == notices.ACKNOWLEDGED:
+            return views.notice(notice)
+        _check_waits(notice)
+        at = now()
+        refusal = await deciders.refusal_to_acknowledge(session, notice, who.person, at)
+        if refusal is not None:
+            raise BillingError(refusal.code, refusal.message)
+        row = await outbox.enqueue(
+            session,
+            action=outbox.UPDATE,
+            workflow_id=notice.workflow_id,
+            name="acknowledge",
+            payload=Acknowledge(person=who.person).model_dump(mode="json"),
+            at=at,
+            # One person's acknowledgement is one message, however often they press the button.
+            update_id=f"ack_{who.person}",
+            due_at=at + HEAD_START,
+        )
+    delivery = await context.dispatcher.outcome(row)
+    async with context.database.reading() as session:
+        notice = await _owned(session, who, id)
+    _check_waits(notice)
+    if delivery.outcome == "refused" and notice.state != notices.ACKNOWLEDGED:
+        raise refused_by_workflow(delivery.problem)
+    pending = delivery.outcome == "later" and notice.state != notices.ACKNOWLEDGED
+    response.status_code = 202 if pending else 200
+    return views.notice(notice, pending=pending)
+
+
+def _check_waits(notice: Notice) -> None:
+    if notice.state == notices.SUPERSEDED:
+        raise ApiProblem.usual("notice_superseded", more={"superseded_by": notice.superseded_by})
+
+
+async def _owned(session: AsyncSession, who: Caller, id_: str) -> Notice:
+    notice = await notices.get(session, who.organization, id_)
+    if notice is None:
+        raise not_found()
+    return notice

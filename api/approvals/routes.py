@@ -1,0 +1,167 @@
+"""What waits for a person's decision, and deciding it."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.core.errors import BillingError
+from billing.messages import Decide
+from db.approvals import approvals
+from db.operations import outbox
+from db.tables import Approval, Decision, Outbox, new_id
+
+from ..dispatch.dispatcher import HEAD_START
+from ..http import examples
+from ..http.auth import AnyCaller, Caller
+from ..http.context import InContext, now
+from ..http.ids import Id
+from ..http.models import ApprovalAnswer, ApprovalsQuery, DecisionBody, Listed
+from ..http.openapi import WITH_BODY, answers, body_example
+from ..problems.problems import ApiProblem, not_found, refused_by_workflow
+from . import views as approval_views
+from .views import Viewer, viewer
+
+router = APIRouter(prefix="/v1/approvals", tags=["Approvals"])
+
+
+@router.get(
+    "",
+    summary="List approvals",
+    responses=answers({200: examples.listed(examples.APPROVAL)}, "invalid_request", "invalid_cursor"),
+)
+async def list_approvals(
+    query: Annotated[ApprovalsQuery, Query()], who: AnyCaller, context: InContext
+) -> Listed[ApprovalAnswer]:
+    """The newest first. `needs_me` keeps those on which you may have a say now, for somebody else too."""
+    async with context.database.reading() as session:
+        seen_by = await viewer(session, who)
+        page = await approvals.page(
+            session,
+            who.organization,
+            state=query.state,
+            operation_id=query.operation,
+            waits_for=who.person if query.needs_me else None,
+            keep=seen_by.may_have_a_say if query.needs_me else lambda _: True,
+            limit=query.limit,
+            cursor=query.cursor,
+        )
+        shown = [await approval_views.shown(session, row, seen_by) for row in page.rows]
+    return Listed(data=shown, next_cursor=page.next_cursor)
+
+
+@router.get("/{id}", summary="Read an approval", responses=answers({200: examples.APPROVAL}, "not_found"))
+async def read_approval(id: Id, who: AnyCaller, context: InContext) -> ApprovalAnswer:
+    """Its `subject_hash` has to be named in the decision."""
+    async with context.database.reading() as session:
+        row = await _owned(session, who, id)
+        return await approval_views.shown(session, row, await viewer(session, who), recent=True)
+
+
+@router.post(
+    "/{id}/decision",
+    summary="Decide",
+    responses=answers(
+        {200: examples.DECIDED_APPROVAL, 202: examples.PENDING_APPROVAL},
+        *WITH_BODY,
+        "comment_required",
+        "not_found",
+        "own_request",
+        "requesters_delegate",
+        "wrong_role",
+        "authority_too_small",
+        "approval_closed",
+        "already_decided",
+        "stale_subject",
+        "already_ended",
+        "refused",
+        also=(202, ApprovalAnswer),
+    ),
+    openapi_extra=body_example(examples.DECISION),
+)
+async def decide(
+    id: Id, body: DecisionBody, who: AnyCaller, context: InContext, response: Response
+) -> ApprovalAnswer:
+    """The first decision wins; where somebody of each role is asked, the first that is no approval.
+
+    200 once it holds; 202 with `pending` while it is recorded and on its way.
+    """
+    if body.comment is None and body.decision != "approve":
+        verb = "reject" if body.decision == "reject" else "request changes"
+        detail = f"comment is required to {verb}: say why, for the requester."
+        raise ApiProblem.at("comment_required", detail, "/comment")
+    async with context.database.transaction() as session:
+        row = await _owned(session, who, id)
+        await _check(session, row, body, await viewer(session, who))
+        passed_on = await _record(session, row, body, who)
+    delivery = await context.dispatcher.outcome(passed_on)
+    if delivery.outcome == "refused":
+        raise refused_by_workflow(delivery.problem)
+    pending = delivery.outcome == "later"
+    response.status_code = 202 if pending else 200
+    async with context.database.reading() as session:
+        row = await _owned(session, who, id)
+        seen_by = await viewer(session, who)
+        return await approval_views.shown(session, row, seen_by, recent=True, pending=pending)
+
+
+async def _owned(session: AsyncSession, who: Caller, id_: str) -> Approval:
+    row = await approvals.get(session, who.organization, id_)
+    if row is None:
+        raise not_found()
+    return row
+
+
+async def _check(session: AsyncSession, row: Approval, body: DecisionBody, seen_by: Viewer) -> None:
+    refusal = await approval_views.why_not(session, row, seen_by, body.decision)
+    if refusal:
+        raise BillingError(refusal.code, refusal.message)
+    if body.subject_hash != row.subject_hash:
+        raise ApiProblem.usual("stale_subject", more={"subject_hash": row.subject_hash})
+
+
+async def _record(session: AsyncSession, row: Approval, body: DecisionBody, who: Caller) -> Outbox:
+    """The decision and its message to the workflow; once, if the same person says the same again."""
+    at = now()
+    decision = await _on_its_way(session, row, body, who)
+    if decision is None:
+        decision, _ = await approvals.record(
+            session,
+            Decision(
+                id=new_id("dec"),
+                approval_id=row.id,
+                organization_id=row.organization_id,
+                person_id=who.person,
+                decision=body.decision,
+                comment=body.comment,
+                subject_hash=body.subject_hash,
+                created_at=at,
+            ),
+        )
+    message = Decide(
+        decision=decision.id,
+        person=who.person,
+        verdict=body.decision,
+        subject_hash=decision.subject_hash,
+        comment=decision.comment,
+    )
+    return await outbox.enqueue(
+        session,
+        action=outbox.UPDATE,
+        workflow_id=row.workflow_id,
+        name="decide",
+        payload=message.model_dump(mode="json", by_alias=True),
+        at=at,
+        update_id=decision.id,
+        due_at=at + HEAD_START,
+    )
+
+
+async def _on_its_way(
+    session: AsyncSession, row: Approval, body: DecisionBody, who: Caller
+) -> Decision | None:
+    for earlier in await approvals.decisions(session, row.id):
+        same = (earlier.person_id, earlier.decision) == (who.person, body.decision)
+        if same and earlier.state == approvals.PENDING:
+            return earlier
+    return None

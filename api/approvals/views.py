@@ -1,0 +1,83 @@
+"""An approval as its caller sees it: whether they may decide, and why not."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.approvals.deciders import Bench
+from billing.approvals.ladder import Refusal
+from billing.approvals.signing import ALREADY_DECIDED, may_decide, sign
+from db.approvals import approvals, deciders
+from db.money import given_to_customer
+from db.tables import Approval
+
+from ..http.auth import Caller
+from ..http.context import now
+from ..http.models import ApprovalAnswer, GivenAnswer
+
+RECENT = timedelta(days=90)
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """A caller with whoever acts for whom at the time of their request."""
+
+    caller: Caller
+    bench: Bench
+    at: datetime
+
+    def may_have_a_say(self, row: Approval) -> bool:
+        """Whether they may decide, if perhaps not approve."""
+        return may_decide(deciders.case_of(row, self.bench), self.caller.person) is None
+
+
+async def viewer(session: AsyncSession, caller: Caller) -> Viewer:
+    at = now()
+    return Viewer(caller, await deciders.bench(session, caller.organization, at, people=[caller.person]), at)
+
+
+async def shown(
+    session: AsyncSession, row: Approval, viewer: Viewer, *, recent: bool = False, pending: bool = False
+) -> ApprovalAnswer:
+    """The approval; `recent` adds what the customer was given lately."""
+    refusal = await why_not(session, row, viewer)
+    return ApprovalAnswer(
+        **row.model_dump(),
+        operation=row.operation_id,
+        amount=deciders.amount_of(row),
+        customer=row.customer_id,
+        can_decide=refusal is None,
+        why_not=refusal.message if refusal else None,
+        recent=await _recent(session, row, viewer.at) if recent else None,
+        pending=pending,
+    )
+
+
+async def why_not(
+    session: AsyncSession, row: Approval, viewer: Viewer, verdict: str = "approve"
+) -> Refusal | None:
+    """Why the caller may not decide so now. The person comes first: theirs stays a refusal when it is closed.
+
+    Only a yes takes authority.
+    """
+    person = viewer.caller.person
+    case = deciders.case_of(row, viewer.bench)
+    refusal = may_decide(case, person)
+    if row.state != approvals.OPEN and (refusal is None or refusal.code == ALREADY_DECIDED):
+        message = f"This approval is already {row.state}; nothing more can be decided on it."
+        return Refusal(code="approval_closed", message=message)
+    if refusal is not None or verdict != "approve":
+        return refusal
+    authority = await deciders.authority_for(session, row, case.concerned(person), viewer.at)
+    signed = sign(case, person, authority)
+    return signed if isinstance(signed, Refusal) else None
+
+
+async def _recent(session: AsyncSession, row: Approval, at: datetime) -> list[GivenAnswer]:
+    if row.customer_id is None:
+        return []
+    found = await given_to_customer.since(
+        session, row.organization_id, row.customer_id, at - RECENT, excluding=row.operation_id
+    )
+    return [GivenAnswer.model_validate(one) for one in found]

@@ -1,0 +1,2 @@
+# Declared before the routes name their codes.
+from . import problems as problems

@@ -1,0 +1,118 @@
+"""Tells Temporal at once what a request wrote to the outbox, without making the request depend on it.
+
+Whatever does not arrive stays in the outbox: the worker's sweep tries again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+from temporalio.client import Client
+
+from billing.core.delivery import Delivery
+from billing.core.operations import Problem
+from db.core.session import Database
+from db.delivery.delivery import deliver
+from db.tables import Outbox
+from workflows.client import dispatch
+
+from ..monitoring.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+MOST_IN_FLIGHT = 200
+"""More than so many at once are left to the sweep."""
+
+ANSWER_WITHIN = 5.0
+"""Seconds that a person's decision waits for the workflow's answer."""
+
+SEND_TIMEOUT = timedelta(seconds=10)
+HEAD_START = timedelta(seconds=15)
+"""The sweep leaves a new row alone for so long."""
+
+_NOT_KNOWN = Delivery(
+    outcome="later", problem=Problem(code="pending", message="It is recorded and will be passed on.")
+)
+
+
+Wanted = Callable[[], Awaitable[bool]]
+"""Asked just before something is delivered."""
+
+
+async def always() -> bool:
+    """What is wanted however long it takes."""
+    return True
+
+
+class Dispatcher:
+    def __init__(self, database: Database, client: Client, metrics: Metrics) -> None:
+        self._database = database
+        self.client = client
+        self._metrics = metrics
+        self._tasks: set[asyncio.Task[Delivery]] = set()
+        self._held = 0
+
+    @contextmanager
+    def place(self, most: int) -> Iterator[bool]:
+        """Within the block a place is held for the delivery that it hands over, if `most` are not taken."""
+        free = len(self._tasks) + self._held < most
+        self._held += free
+        try:
+            yield free
+        finally:
+            self._held -= free
+
+    def hand_over(self, row: Outbox, wanted: Wanted = always) -> "asyncio.Task[Delivery] | None":
+        """Deliver a committed row in the background, unless it is not `wanted`, which is for the sweep then;
+        the caller may go away."""
+        if len(self._tasks) >= MOST_IN_FLIGHT:
+            return None
+        task = asyncio.create_task(self._deliver(row, wanted))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def outcome(self, row: Outbox) -> Delivery:
+        """Deliver a committed row and say how that ended, or `later` when it isn't known in time."""
+        task = self.hand_over(row)
+        if task is None:
+            return _NOT_KNOWN
+        done, _ = await asyncio.wait({task}, timeout=ANSWER_WITHIN)
+        return task.result() if done else _NOT_KNOWN
+
+    async def idle(self) -> None:
+        """Return when nothing is in flight."""
+        while self._tasks:
+            await asyncio.wait(set(self._tasks))
+
+    async def close(self) -> None:
+        """Give what is in flight a moment, then leave it to the sweep."""
+        if self._tasks:
+            _, unfinished = await asyncio.wait(set(self._tasks), timeout=2)
+            for task in unfinished:
+                task.cancel()
+
+    async def _deliver(self, row: Outbox, wanted: Wanted) -> Delivery:
+        if not await wanted():
+            return _NOT_KNOWN
+        try:
+            delivery = await deliver(self._database, self._send, row, datetime.now(UTC))
+        except Exception:
+            # The row is committed and stays due, so nothing is lost by giving up here.
+            log.exception("outbox row %s could not be delivered now", row.id)
+            delivery = _NOT_KNOWN
+        self._metrics.delivery(row.action, delivery.outcome)
+        return delivery
+
+    async def _send(self, row: Outbox) -> Delivery:
+        return await dispatch.send(
+            self.client,
+            action="start" if row.action == "start" else "update",
+            workflow_id=row.workflow_id,
+            name=row.name,
+            update_id=row.update_id,
+            payload=row.payload,
+            within=SEND_TIMEOUT,
+        )

@@ -1,0 +1,39 @@
+"""An operation's evidence: one document for those who check it later, without us."""
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
+
+from billing.evidence.document import Evidence, as_json
+from db.evidence import reader as evidence
+from db.operations import operations
+
+from ..http.auth import AnyCaller
+from ..http.context import InContext
+from ..http.ids import Id
+from ..http.openapi import answers
+from ..problems.problems import not_found
+from .example import EVIDENCE
+
+router = APIRouter(prefix="/v1/operations", tags=["Operations"])
+
+
+@router.get(
+    "/{id}/evidence",
+    summary="Read an operation's evidence",
+    responses=answers({200: EVIDENCE}, "not_found"),
+    response_model=Evidence,
+)
+async def read_evidence(id: Id, who: AnyCaller, context: InContext) -> Response:
+    """Everything that is recorded of it: who asked, under which policy, who approved what by which
+    authority, what was asked of Stripe and what Stripe answered, the notes, who was told, and the timeline,
+    which has the hash of every part.
+
+    `python -m billing.evidence FILE` checks it offline and names every place that was altered. `head` stands
+    for the whole document: keep it elsewhere, and compare.
+    """
+    async with context.database.snapshot() as session:
+        operation = await operations.get(session, who.organization, id)
+        if operation is None:
+            raise not_found()
+        document = as_json(await evidence.read(session, operation))
+    return JSONResponse(document)  # as it was hashed: a model in between might write something otherwise

@@ -1,0 +1,146 @@
+"""Who calls, by API key, and whether they have the role that is needed."""
+
+import hmac
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPBearer
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from billing.core.operations import Role
+from db.people import people
+
+from ..problems.problems import UNREACHABLE, ApiProblem, answer_to
+from .client_address import client_address
+from .context import Context, context_of, now
+
+_KEY = re.compile(r"pk_(?P<prefix>[A-Za-z0-9]{1,64})_(?P<secret>[A-Za-z0-9]{1,256})")
+_NO_HASH = people.hash_secret("")
+
+PREFIX = "/v1/"
+"""What is under it needs a key, and nothing else does."""
+
+SCHEME = HTTPBearer(
+    scheme_name="ApiKey",
+    bearerFormat="pk_<prefix>_<secret>",
+    description="An API key of one person in one organization.",
+    auto_error=False,
+)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A person with their roles; everything they see and do is within `organization`."""
+
+    person: str
+    organization: str
+    roles: frozenset[Role]
+
+    def acts(self) -> None:
+        """Raises ApiProblem `role_missing` for an auditor, whatever other role they have: auditors read."""
+        if Role.AUDITOR in self.roles:
+            raise ApiProblem(
+                "role_missing", "Auditors read and change nothing. Ask somebody without the auditor role."
+            )
+
+    def needs(self, *roles: Role) -> None:
+        """Raises ApiProblem `role_missing` unless the caller has one of the roles."""
+        if not self.roles.intersection(roles):
+            named = " or ".join(roles)
+            raise ApiProblem("role_missing", f"This needs the role {named}; ask somebody who has it.")
+
+
+class Keys:
+    """Looks at the API key of each request under /v1 before anything else of it is read, its body included.
+
+    Not cached, so that a key that is revoked stops working with the next request. Whether a key exists,
+    has expired or was revoked is told only to who knows its secret.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(PREFIX):
+            request = Request(scope)
+            try:
+                request.state.caller = await _authenticate(request, await context_of(request))
+            except (ApiProblem, *UNREACHABLE) as error:
+                await answer_to(request, error)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+async def _authenticate(request: Request, context: Context) -> Caller:
+    """Raises ApiProblem `credentials_…`, `too_many_wrong_keys` and `rate_limited`."""
+    parts = _key_of(request)
+    async with context.database.reading() as session:
+        holder = await people.find_key(session, parts["prefix"])
+    kept = holder.key.secret_hash if holder else _NO_HASH
+    right = hmac.compare_digest(kept, people.hash_secret(parts["secret"])) and holder is not None
+    await context.guard.check(parts["prefix"], client_address(request), right, now())
+    if holder is None or not right:
+        raise _refused("credentials_invalid")
+    if holder.key.revoked_at or not holder.person.active:
+        raise _refused("credentials_revoked")
+    if holder.key.expires_at and holder.key.expires_at <= now():
+        raise _refused("credentials_expired")
+    context.rates.hit(holder.key.prefix)
+    roles = frozenset(Role(role) for role in holder.person.roles)
+    return Caller(holder.person.id, holder.key.organization_id, roles)
+
+
+async def caller(request: Request, _: Annotated[object, Depends(SCHEME)]) -> Caller:
+    """Whom `Keys` has found."""
+    found = request.state.caller
+    assert isinstance(found, Caller)
+    return found
+
+
+def _key_of(request: Request) -> re.Match[str]:
+    header = request.headers.get("authorization")
+    if not header:
+        raise _refused("credentials_missing")
+    scheme, _, key = header.partition(" ")
+    parts = _KEY.fullmatch(key.strip()) if scheme.lower() == "bearer" else None
+    if parts is None:
+        raise _refused("credentials_invalid")
+    return parts
+
+
+def _refused(code: str) -> ApiProblem:
+    error = "" if code == "credentials_missing" else ', error="invalid_token"'
+    return ApiProblem.usual(code, headers={"WWW-Authenticate": f'Bearer realm="plixo"{error}'})
+
+
+AnyCaller = Annotated[Caller, Depends(caller)]
+
+
+async def actor(who: AnyCaller) -> Caller:
+    """Raises ApiProblem `role_missing` for an auditor."""
+    who.acts()
+    return who
+
+
+Actor = Annotated[Caller, Depends(actor)]
+"""Whoever may change something, if only what is theirs."""
+
+
+def having(*roles: Role) -> Callable[..., Awaitable[Caller]]:
+    """A dependency: a caller who may act, and has one of the roles."""
+
+    async def with_role(who: Actor) -> Caller:
+        who.needs(*roles)
+        return who
+
+    return with_role
+
+
+GIVERS = frozenset([Role.BILLING_ADMIN, Role.CONTROLLER])
+"""The roles that give money back: they ask for refunds and credits and see to them."""
+
+BillingAdmin = Annotated[Caller, Depends(having(Role.BILLING_ADMIN))]
+Giver = Annotated[Caller, Depends(having(*sorted(GIVERS)))]

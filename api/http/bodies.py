@@ -1,0 +1,111 @@
+"""What is true of every body: at most 1 MiB, declared as JSON, and JSON that says nothing twice.
+
+Browsers and mail programs (RFC 8058) send forms to the portal: at most 4 KiB.
+"""
+
+import asyncio
+from collections.abc import Collection
+
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from billing.core import strict_json
+from billing.core.strict_json import RepeatedKey
+
+from ..problems.problems import ApiProblem, problem_response
+from ..problems.validation import pointer_to
+
+MOST_BYTES = 1024 * 1024
+MOST_FORM_BYTES = 4096
+DRAINED_BYTES = 16 * MOST_BYTES
+"""So much is read, if only to be thrown away: a client that is still sending would miss the answer."""
+
+WITHIN = 20.0
+"""Seconds from the headers to the body's end."""
+
+JSON_TYPES = frozenset({"application/json"})
+FORM_TYPES = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
+
+
+class Bodies:
+    """Reads the body and hands it on whole. (Starlette's own limit answers in plain text.)"""
+
+    def __init__(self, app: ASGIApp, unread: Collection[str] = ()) -> None:
+        """`unread` are the paths whose handlers read the body themselves."""
+        self._app = app
+        self._unread = unread
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in self._unread:
+            await self._app(scope, receive, send)
+            return
+        try:
+            body = await read_body(receive, MOST_FORM_BYTES if _is_form(scope["path"]) else MOST_BYTES)
+            if body is None:
+                raise ApiProblem.usual("body_too_large")
+            _check_declared(body, Headers(scope=scope), scope["path"])
+            if body and not _is_form(scope["path"]):
+                _check_json(body)
+        except ClientDisconnect:
+            return
+        except ApiProblem as problem:
+            await problem_response(scope["state"]["request_id"], problem)(scope, receive, send)
+            return
+        whole: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def replay() -> Message:
+            return whole.pop() if whole else await receive()
+
+        await self._app(scope, replay, send)
+
+
+async def read_body(receive: Receive, most: int) -> bytes | None:
+    """The whole body, or None when it is over `most` bytes. Raises ApiProblem `body_too_slow`, and
+    ClientDisconnect when the rest will not come."""
+    try:
+        async with asyncio.timeout(WITHIN):
+            return await _read(receive, most)
+    except TimeoutError:
+        raise ApiProblem.usual("body_too_slow", headers={"Connection": "close"}) from None
+
+
+async def _read(receive: Receive, most: int) -> bytes | None:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size <= most:
+            chunks.append(chunk)
+        elif size > DRAINED_BYTES:
+            return None
+        if not message.get("more_body", False):
+            break
+    return b"".join(chunks) if size <= most else None
+
+
+def _check_declared(body: bytes, headers: Headers, path: str) -> None:
+    declared = headers.get("content-type", "").partition(";")[0].strip().lower()
+    taken = FORM_TYPES if _is_form(path) else JSON_TYPES
+    if body and declared not in taken:
+        raise ApiProblem.usual("unsupported_media_type")
+
+
+def _check_json(body: bytes) -> None:
+    """The routes read it again; here is refused what their reader would take without a word."""
+    try:
+        strict_json.read(body)
+    except RepeatedKey as repeated:
+        pointer = pointer_to(repeated.path)
+        detail = f"{pointer} is given twice, and only one of the two can be meant; send each name once."
+        raise ApiProblem.at("duplicate_key", detail, pointer) from repeated
+    except ValueError as unreadable:
+        raise ApiProblem.usual("invalid_json") from unreadable
+
+
+def _is_form(path: str) -> bool:
+    return path == "/portal" or path.startswith("/portal/")

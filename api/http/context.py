@@ -1,0 +1,74 @@
+"""What every handler stands on, made once for an app."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+
+from billing.policy.policy import Policy
+from billing.policy.portal import PortalPolicy
+from db.core.session import Database
+from db.incidents.health_meter import HealthMeter
+
+from ..dispatch.dispatcher import Dispatcher
+from ..dispatch.inbox import Inbox
+from ..limits.key_guard import KeyGuard
+from ..limits.quotas import Limits
+from ..limits.rates import Rates
+from ..monitoring.lately import Lately
+from ..monitoring.metrics import Metrics
+from .models import ReadyAnswer
+from .site import Site
+
+
+@dataclass(frozen=True)
+class StripeAccount:
+    """Whose webhooks are taken: those signed with one of the secrets, of this mode."""
+
+    webhook_secrets: Sequence[str] = ()
+    livemode: bool = False
+
+
+@dataclass(frozen=True)
+class Context:
+    """`policy_document` is the policy as operations keep it, and `policy_hash` its hash; made once.
+
+    `events` tells whether Stripe's events come in a burst.
+    """
+
+    policy: Policy
+    policy_document: dict[str, Any]
+    policy_hash: str
+    database: Database
+    dispatcher: Dispatcher
+    inbox: Inbox
+    events: Rates
+    rates: Rates
+    guard: KeyGuard
+    limits: Limits
+    metrics: Metrics
+    meter: HealthMeter
+    stripe: StripeAccount
+    site: Site
+    readiness: Lately[ReadyAnswer]
+
+
+def portal_policy(context: Context) -> PortalPolicy:
+    """The rules of the mini-portal, which the policy that the product is started with has."""
+    assert context.policy.portal is not None, "only the policies of older operations have none"
+    return context.policy.portal
+
+
+async def context_of(request: Request) -> Context:
+    found = request.app.state.context
+    assert isinstance(found, Context)
+    return found
+
+
+InContext = Annotated[Context, Depends(context_of)]
+
+
+def now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,32 @@
+"""The Idempotency-Key of a request that starts an operation."""
+
+import re
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+
+from ..problems.problems import ApiProblem
+
+_PRINTABLE = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")
+
+PARAMETER: dict[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": True,
+    "description": "A value of your own for this request, unique in your organization. The same key with the "
+    "same body answers with the same operation and `Idempotent-Replayed: true`.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"},
+    "example": "7f8f2c1e-5a0e-4f0b-9b43-3d2f0f6f1a11",
+}
+
+
+async def _key(request: Request) -> str:
+    sent = request.headers.getlist("idempotency-key")
+    if not sent or sent == [""]:
+        raise ApiProblem.usual("idempotency_key_missing")
+    if len(sent) > 1 or not _PRINTABLE.fullmatch(sent[0]):
+        raise ApiProblem.usual("idempotency_key_invalid")
+    return sent[0]
+
+
+IdempotencyKey = Annotated[str, Depends(_key)]

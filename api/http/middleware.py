@@ -1,0 +1,90 @@
+"""Around every request: its id, security headers, figures, and the answer when something breaks."""
+
+import logging
+import re
+import time
+from collections.abc import MutableMapping
+from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from db.tables import new_id
+
+from ..monitoring.metrics import Metrics
+from ..problems.problems import ApiProblem, problem_response
+
+log = logging.getLogger(__name__)
+
+_USABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
+
+
+class Frame:
+    """The outermost middleware: nothing raised inside reaches the server or the caller."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id
+        status: int | None = None
+        made = ""
+        began = time.perf_counter()
+
+        async def framed(message: Message) -> None:
+            nonlocal status, made
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                made = _made(scope, message)
+                _add_headers(message, request_id)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, framed)
+        except Exception:
+            # Whatever it is, the caller gets its id and no more, and the log gets all of it.
+            log.exception("request %s failed: %s %s", request_id, scope["method"], _route(scope))
+            if status is not None:
+                raise  # the server has to cut the half-sent answer off
+            await problem_response(request_id, ApiProblem.usual("internal_error"))(scope, receive, framed)
+        finally:
+            took, route = time.perf_counter() - began, _route(scope)
+            self._metrics.request(scope["method"], route, status or 0, took)
+            # The route and not the path: who reads logs need not learn ids, and must not learn tokens.
+            log.info("%s %s %s %s %.1f ms%s", request_id, scope["method"], route, status, took * 1000, made)
+
+
+def _request_id(scope: Scope) -> str:
+    sent = Headers(scope=scope).get("x-request-id", "")
+    return sent if _USABLE_ID.fullmatch(sent) else new_id("req")
+
+
+def _made(scope: Scope, message: MutableMapping[str, Any]) -> str:
+    """The id of what was begun, where there is one, so that a log can be searched for it."""
+    location = MutableHeaders(scope=message).get("location", "") if scope["path"].startswith("/v1/") else ""
+    return f" {location.rpartition('/')[2]}" if location else ""
+
+
+def _add_headers(message: MutableMapping[str, Any], request_id: str) -> None:
+    headers = MutableHeaders(scope=message)
+    for name, value in _HEADERS.items():
+        headers.setdefault(name, value)
+    headers["X-Request-Id"] = request_id
+
+
+def _route(scope: Scope) -> str:
+    """The path's template, so that ids don't make a series each."""
+    return str(getattr(scope.get("route"), "path", "none"))

@@ -1,0 +1,358 @@
+"""The shapes of requests and answers. Requests refuse unknown fields and values of another type."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
+
+from billing.approvals.authorship import Author
+from billing.approvals.ladder import ApprovalState, Rung, Signature
+from billing.approvals.subject_changes import SinceLastRound
+from billing.core.money import Money
+from billing.core.operations import Kind, State
+from billing.core.text import has_controls
+from billing.messages import Revised
+from billing.plan_changes.limits import LimitCheck
+from billing.plan_changes.plans import Interval, PlanLimits
+from billing.plan_changes.subject import Effective, Invoicing
+
+Item = TypeVar("Item")
+
+
+def plain(text: str) -> str:
+    """Control characters can't be stored everywhere and hide things from readers of mails and pages."""
+    if has_controls(text):
+        raise ValueError("must not contain control characters; remove them")
+    return text
+
+
+Comment = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), AfterValidator(plain)
+]
+Reason = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=3, max_length=500), AfterValidator(plain)
+]
+OtherId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
+PaymentId = Annotated[str, StringConstraints(pattern=r"^pi_[A-Za-z0-9_]{1,120}$")]
+InvoiceId = Annotated[str, StringConstraints(pattern=r"^in_[A-Za-z0-9_]{1,120}$")]
+CustomerId = Annotated[str, StringConstraints(pattern=r"^cus_[A-Za-z0-9_]{1,120}$")]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(plain)]
+
+
+NO_TIME = "must be a time with its offset, such as 2026-04-16T09:00:00Z"
+
+
+def _written(value: Any) -> datetime:
+    """Text only: pydantic would take a number for seconds, which one reads as milliseconds as easily."""
+    try:
+        written = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise ValueError(NO_TIME) from None
+    if written.tzinfo is None:
+        raise ValueError(NO_TIME)
+    return written
+
+
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(NO_TIME) from None
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_utc)]
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class PlanChangeBody(Body):
+    """What to change the plan to. Seats and interval left out stay as they are."""
+
+    plan: Name = Field(description="A plan of GET /v1/plans")
+    seats: int | None = Field(default=None, ge=1, le=1_000_000)
+    interval: Interval | None = None
+    effective: Effective = "now"
+    invoicing: Invoicing = "immediately"
+    reason: Reason = Field(description="Why, for those who review it")
+
+
+class CancelBody(Body):
+    comment: Comment | None = None
+
+
+class ResolutionBody(Body):
+    """What to make of a mismatch between the approved and the actual lines."""
+
+    action: Literal["accept", "revert", "read_again"] = Field(
+        description="`read_again` reads the result from Stripe once more, such as after a key was mended"
+    )
+    comment: Comment
+
+
+class DecisionBody(Body):
+    """`subject_hash` is that of the approval as it was read; `comment` may be left out to approve only."""
+
+    decision: Literal["approve", "reject", "request_changes"]
+    comment: Comment | None = None
+    subject_hash: Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(plain)]
+
+
+class Query(BaseModel):
+    """Query parameters of every list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(default=20, ge=1, le=100)
+    cursor: str | None = Field(default=None, max_length=500, description="next_cursor of the page before")
+
+
+class OperationsQuery(Query):
+    kind: Kind | None = None
+    state: State | None = None
+    open: bool | None = Field(default=None, description="true: only those that have not ended")
+
+
+class ApprovalsQuery(Query):
+    state: ApprovalState | None = None
+    operation: OtherId | None = None
+    needs_me: bool | None = Field(default=None, description="true: only those on which you may decide now")
+
+
+class NoticesQuery(Query):
+    state: Literal["open", "escalated", "acknowledged", "superseded"] | None = None
+
+
+class InvoicesQuery(Query):
+    status: Literal["draft", "open", "paid", "uncollectible", "void"] | None = None
+    customer: OtherId | None = None
+
+
+class Answer(BaseModel):
+    """Times are RFC 3339 in UTC."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class Listed(Answer, Generic[Item]):
+    data: list[Item]
+    next_cursor: str | None = Field(description="Opaque; null at the end")
+
+
+class ProblemBody(Answer):
+    code: str
+    message: str
+
+
+class OperationAnswer(Answer):
+    """One thing that somebody asked for. `request` is as asked; `subject`, once known, what is reviewed."""
+
+    id: str
+    kind: Kind
+    state: State
+    stage: str
+    request: dict[str, Any]
+    subject: dict[str, Any] | None
+    requested_by: str
+    created_at: datetime
+    updated_at: datetime
+    result: dict[str, Any] | None
+    error: dict[str, Any] | None
+    allowed_actions: list[str] = Field(description="What you may ask of it now")
+    approval: str | None
+    workflow_id: str
+    pending: bool = Field(
+        default=False,
+        description="After a cancellation, revision or resolution: whether its workflow has yet to take it",
+    )
+
+
+class EventAnswer(Answer):
+    """`hash` covers the event and `prev_hash`. `names` says who the people in it are, as they were then;
+    `records` has the hash of each record of the operation that was written with the event."""
+
+    seq: int
+    at: datetime
+    actor: str
+    event: str
+    detail: dict[str, Any]
+    names: dict[str, dict[str, Any]]
+    records: dict[str, str]
+    prev_hash: str
+    hash: str
+
+
+class GivenAnswer(Answer):
+    """What a customer was given by another operation."""
+
+    operation: str
+    kind: Kind
+    amount: Money
+    decided_at: datetime
+    authority_of: str | None = Field(
+        description="In whose authority it counts; null while nobody has said who made it in Stripe"
+    )
+
+
+class ApprovalAnswer(Answer):
+    """A decision that waits for a person. `rung` is the index of the ladder's present step."""
+
+    id: str
+    operation: str
+    kind: Kind
+    round: int
+    subject: dict[str, Any]
+    subject_hash: str
+    amount: Money | None
+    customer: str | None = Field(description="Who gets the money")
+    reason: str | None = Field(description="What the requester gave")
+    rule: str | None = Field(description="Why it is asked at all")
+    since: SinceLastRound | None = Field(
+        description="What is new since the last round, and why there is another; null in the first"
+    )
+    state: ApprovalState
+    rung: int
+    ladder: list[Rung]
+    deadline: datetime | None
+    signatures: list[Signature] = Field(description="Who has approved so far")
+    requested_by: str
+    authors: list[Author] = Field(description="Who shaped it; none of them may decide it")
+    revised: Revised | None = Field(description="How it came out of the round before; null: as asked for")
+    decided_by: str | None
+    opened_at: datetime
+    closed_at: datetime | None
+    can_decide: bool = Field(description="Whether you may approve it now")
+    why_not: str | None
+    recent: list[GivenAnswer] | None = Field(
+        default=None, description="What the customer was given in the last 90 days; null in lists"
+    )
+    pending: bool = Field(default=False, description="Whether your decision is recorded but not yet applied")
+
+
+class StripeIds(Answer):
+    customer: str
+    subscription: str
+
+
+class OrganizationAnswer(Answer):
+    """As last read from Stripe at `synced_at`, with what is in use now."""
+
+    id: str
+    name: str
+    plan: str | None = Field(description="Null only where no plan was ever read")
+    seats: int | None
+    interval: Interval | None
+    renews_at: datetime | None
+    limits: list[LimitCheck]
+    unsupported: str | None = Field(description="Why the subscription in Stripe is not what a plan is")
+    pending_change: str | None
+    stripe: StripeIds
+    synced_at: datetime | None
+
+
+class PriceAnswer(Answer):
+    id: str
+    interval: Interval
+    unit_amount: int = Field(description="Minor units a seat")
+    currency: str
+
+
+class PlanAnswer(Answer):
+    plan: str
+    name: str
+    seats_included: int = Field(description="0 where it can't be read, of an unavailable plan")
+    limits: PlanLimits
+    prices: list[PriceAnswer]
+    unavailable: str | None = Field(description="Why it can't be asked for at present")
+
+
+class CustomerAnswer(Answer):
+    """A mirror of Stripe's, read at `synced_at`. A negative balance is a credit."""
+
+    id: str
+    name: str | None
+    email: str | None
+    balance: Money | None
+    created_at: datetime
+    synced_at: datetime
+
+
+class InvoiceAnswer(Answer):
+    """A mirror of Stripe's, read at `synced_at`."""
+
+    id: str
+    customer: str
+    number: str | None
+    status: str
+    total: Money
+    amount_due: Money
+    amount_paid: Money
+    amount_remaining: Money
+    due_date: datetime | None
+    created_at: datetime
+    synced_at: datetime
+
+
+class NoticeAnswer(Answer):
+    """A message that Finance must acknowledge."""
+
+    id: str
+    operation: str
+    kind: str
+    subject: dict[str, Any]
+    state: Literal["open", "escalated", "acknowledged", "superseded"]
+    deadline: datetime
+    created_at: datetime
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+    superseded_at: datetime | None = Field(description="Since when nobody has to acknowledge it any more")
+    superseded_because: str | None = Field(description="Why, in a sentence")
+    superseded_by: str | None = Field(
+        description="The notice that replaces it; null where the operation came to nothing"
+    )
+    pending: bool = Field(
+        default=False, description="Whether your acknowledgement is recorded but not yet applied"
+    )
+
+
+class ErrorAnswer(Answer):
+    """`where` is body, query or header; `pointer` is an RFC 6901 pointer into it."""
+
+    where: Literal["body", "query", "header", "path"]
+    pointer: str
+    code: str
+    message: str
+
+
+class ProblemAnswer(Answer):
+    """RFC 9457 problem details; `code` is stable. Some codes carry further members."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    request_id: str
+    errors: list[ErrorAnswer]
+
+
+class HealthAnswer(Answer):
+    status: Literal["ok"]
+
+
+class ReadyAnswer(Answer):
+    """`degraded`: requests are accepted and kept until Temporal is back."""
+
+    status: Literal["ok", "degraded", "unavailable"]
+    database: Literal["ok", "unreachable", "not_migrated"]
+    temporal: Literal["ok", "unreachable"]
+    mend: str | None = Field(description="The command that mends a database that is not migrated")

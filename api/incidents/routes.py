@@ -1,0 +1,164 @@
+"""Degraded states: the banner, their runbooks, and the note that clears them."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Response
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.incidents.messages import ResolveIncident
+from billing.incidents.runbooks import runbook
+from billing.incidents.states import Component, IncidentState
+from db.incidents import incidents
+from db.operations import outbox
+from db.tables import Incident, IncidentStep, Outbox, new_id
+from workflows.core import ids
+
+from ..dispatch.dispatcher import HEAD_START
+from ..http import examples
+from ..http.auth import AnyCaller, Giver
+from ..http.context import InContext, now
+from ..http.ids import Id
+from ..http.models import Listed
+from ..http.openapi import TOLD, WITH_BODY, answers, body_example
+from ..notes.problems import NOTE_WRONG
+from ..operations import views
+from ..problems.problems import ApiProblem, not_found, refused_by_workflow
+from . import examples as shown
+from . import views as shapes
+from .schemas import BannerAnswer, IncidentAnswer, IncidentDetail, IncidentsQuery, ResolveBody, StepBody
+
+router = APIRouter(tags=["Incidents"])
+
+StepNumber = Annotated[int, Path(ge=1, le=1000, description="The step's number, from 1")]
+
+
+@router.get("/v1/banner", summary="What is degraded now", responses=answers({200: shown.BANNER}))
+async def banner(who: AnyCaller, context: InContext) -> BannerAnswer:
+    """What does not work, what that means, and what of yours waits; for the top of every page."""
+    async with context.database.reading() as session:
+        found = [await shapes.in_banner(session, row, who) for row in await incidents.open_ones(session)]
+    degraded = any(one.state is IncidentState.DEGRADED for one in found)
+    return BannerAnswer(degraded=degraded, incidents=found)
+
+
+@router.get(
+    "/v1/incidents",
+    summary="List incidents",
+    responses=answers({200: examples.listed(shown.INCIDENT)}, "invalid_request", "invalid_cursor"),
+)
+async def list_incidents(
+    query: Annotated[IncidentsQuery, Query()], who: AnyCaller, context: InContext
+) -> Listed[IncidentAnswer]:
+    """The newest first."""
+    async with context.database.reading() as session:
+        page = await incidents.page(session, open=query.open, limit=query.limit, cursor=query.cursor)
+    return views.listed(page, lambda row: shapes.answer(row, who))
+
+
+@router.get(
+    "/v1/incidents/{id}",
+    summary="An incident with its runbook",
+    responses=answers({200: shown.DETAIL}, "not_found"),
+)
+async def incident(id: Id, who: AnyCaller, context: InContext) -> IncidentDetail:
+    """What one sees, what it means, the steps to take, what is held, who was told."""
+    async with context.database.reading() as session:
+        return await shapes.detail(session, await _found(session, id), who)
+
+
+@router.post(
+    "/v1/incidents/{id}/steps/{n}",
+    summary="Tick off a step of the runbook",
+    responses=answers(
+        {200: shown.DETAIL}, *WITH_BODY, "role_missing", "not_found", "step_unknown", "already_cleared"
+    ),
+    openapi_extra=body_example(shown.STEP),
+)
+async def step(id: Id, n: StepNumber, body: StepBody, who: Giver, context: InContext) -> IncidentDetail:
+    """The first who says so stays; every organization sees that it is done."""
+    async with context.database.transaction() as session:
+        row = await _found(session, id)
+        steps = runbook(Component(row.component)).steps
+        if n > len(steps):
+            raise ApiProblem(
+                "step_unknown", f"The runbook has no step {n}; GET /v1/incidents/{id} shows its steps."
+            )
+        if row.cleared_at is not None:
+            raise ApiProblem.usual("already_cleared")
+        if body.done:
+            ticked = IncidentStep(
+                incident_id=id,
+                number=n,
+                organization_id=who.organization,
+                done_by=who.person,
+                done_at=now(),
+                comment=body.comment,
+            )
+            await incidents.tick(session, ticked)
+        else:
+            await incidents.untick(session, id, n, who.organization)
+        return await shapes.detail(session, row, who)
+
+
+@router.post(
+    "/v1/incidents/{id}/resolve",
+    summary="Say what was done, and clear it",
+    responses=answers(
+        {200: shown.CLEARED, 202: shown.PENDING},
+        *WITH_BODY,
+        *TOLD,
+        "still_degraded",
+        "already_cleared",
+        *NOTE_WRONG,
+        also=(202, IncidentAnswer),
+    ),
+    openapi_extra=body_example(shown.RESOLVE),
+)
+async def resolve(
+    id: Id, body: ResolveBody, who: Giver, context: InContext, response: Response
+) -> IncidentAnswer:
+    """For one that has recovered. Finance gets the note. 202 with `pending` while it is on its way."""
+    message = ResolveIncident(incident=id, person=who.person, organization=who.organization, note=body.note)
+    async with context.database.transaction() as session:
+        row = await _found(session, id)
+        match shapes.state_of(row):
+            case IncidentState.CLEARED:
+                raise ApiProblem.usual("already_cleared")
+            case IncidentState.DEGRADED:
+                raise ApiProblem.usual("still_degraded")
+        told = await _recorded(session, row, message, now())
+    delivery = await context.dispatcher.outcome(told)
+    if delivery.outcome == "refused":
+        raise refused_by_workflow(delivery.problem)
+    async with context.database.reading() as session:
+        row = await _found(session, id)
+    pending = row.cleared_at is None
+    response.status_code = 202 if pending else 200
+    return shapes.answer(row, who, pending=pending)
+
+
+async def _recorded(session: AsyncSession, row: Incident, message: ResolveIncident, at: datetime) -> Outbox:
+    """A person's note that is still on its way is the same message, however often they press the button."""
+    workflow_id = ids.incident_workflow(row.id, Component(row.component))
+    payload = message.model_dump(mode="json")
+    for earlier in await outbox.on_its_way(session, workflow_id, "resolve"):
+        if earlier.payload == payload:
+            return earlier
+    return await outbox.enqueue(
+        session,
+        action=outbox.UPDATE,
+        workflow_id=workflow_id,
+        name="resolve",
+        payload=payload,
+        at=at,
+        update_id=new_id("cmd"),
+        due_at=at + HEAD_START,
+    )
+
+
+async def _found(session: AsyncSession, id_: str) -> Incident:
+    row = await incidents.get(session, id_)
+    if row is None:
+        raise not_found()
+    return row

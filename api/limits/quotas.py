@@ -1,0 +1,58 @@
+"""How much one person, and one organization, may begin: nobody fills the others' queues or mailboxes."""
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from db.core import begun
+from db.core.begun import Begun
+
+from ..problems.problems import ApiProblem
+
+OPERATIONS_WITHIN = timedelta(minutes=1)
+DELEGATIONS_WITHIN = timedelta(hours=1)
+WAIT = "Nothing was done; wait as Retry-After says."
+
+
+@dataclass(frozen=True)
+class Limits:
+    """So many operations a minute, delegations an hour; None is without end."""
+
+    operations_per_person: int | None = None
+    operations_per_organization: int | None = None
+    delegations_per_person: int | None = None
+
+    async def check_operations(
+        self, session: AsyncSession, organization: str, person: str, at: datetime
+    ) -> None:
+        """With the one that is just being begun. Raises ApiProblem `too_many_operations`."""
+        theirs, everybodys = await begun.operations(session, organization, person, at - OPERATIONS_WITHIN)
+        for done, most, who in (
+            (theirs, self.operations_per_person, "you may"),
+            (everybodys, self.operations_per_organization, "your organization may"),
+        ):
+            if most is not None and done.number > most:
+                detail = (
+                    f"In a minute {who} begin {most} operations. Nothing was begun; wait as Retry-After says."
+                )
+                raise _refused("too_many_operations", detail, done, OPERATIONS_WITHIN, at)
+
+    async def check_delegations(
+        self, session: AsyncSession, organization: str, person: str, at: datetime
+    ) -> None:
+        """Before one more is given. Raises ApiProblem `too_many_delegations`."""
+        given = await begun.delegations(session, organization, person, at - DELEGATIONS_WITHIN)
+        most = self.delegations_per_person
+        if most is not None and given.number >= most:
+            detail = (
+                f"In an hour you may give {most} delegations. Nothing was given; wait as Retry-After says."
+            )
+            raise _refused("too_many_delegations", detail, given, DELEGATIONS_WITHIN, at)
+
+
+def _refused(code: str, detail: str, done: Begun, within: timedelta, at: datetime) -> ApiProblem:
+    """There is room again when the earliest of them is long enough ago."""
+    wait = (done.first or at) + within - at
+    return ApiProblem(code, detail, headers={"Retry-After": str(max(1, math.ceil(wait.total_seconds())))})

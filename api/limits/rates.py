@@ -1,0 +1,51 @@
+"""How many requests one API key may send, and how much else may happen in a second."""
+
+import math
+import time
+from collections.abc import Callable
+
+from ..problems.problems import ApiProblem
+
+DEFAULT_RATE = 100.0
+"""Requests a second."""
+
+
+class Rates:
+    """So many a second for each key, with a burst of one second's worth; each API process allows so much.
+
+    The generic cell rate algorithm: one number a key, the time at which its past requests would have been
+    spread out evenly. (The memory storages of the `limits` package visit every key, on another thread, for
+    every request.) Only keys that exist are counted, so their number bounds the memory.
+    """
+
+    def __init__(self, a_second: float = DEFAULT_RATE, clock: Callable[[], float] = time.monotonic) -> None:
+        self._a_second = a_second
+        self._clock = clock
+        self._spread_until: dict[str, float] = {}
+
+    def hit(self, key: str) -> None:
+        """Count one request; raises ApiProblem `rate_limited` beyond the rate, and does not count it then."""
+        now = self._clock()
+        spread_until, ahead = self._one_more(key, now)
+        if ahead > 1e-9:
+            detail = f"This API key sends more than {self._a_second:g} a second; wait as Retry-After says."
+            raise ApiProblem("rate_limited", detail, headers={"Retry-After": str(math.ceil(ahead))})
+        self._spread_until[key] = spread_until
+
+    def calm(self, key: str) -> bool:
+        """Count one, and whether it is within the rate. Those beyond it count too: while more come than
+        that, none is, and for a second afterwards."""
+        now = self._clock()
+        spread_until, ahead = self._one_more(key, now)
+        self._spread_until[key] = min(spread_until, now + 2.0)
+        return ahead <= 1e-9
+
+    def still_calm(self, key: str) -> bool:
+        """Whether no more than the rate have come of late. Counts none."""
+        now = self._clock()
+        return self._spread_until.get(key, now) - now <= max(1.0, 1 / self._a_second) + 1e-9
+
+    def _one_more(self, key: str, now: float) -> tuple[float, float]:
+        """Until when all would be spread out evenly with one more, and how far that is beyond the rate."""
+        spread_until = max(self._spread_until.get(key, now), now) + 1 / self._a_second
+        return spread_until, spread_until - now - max(1.0, 1 / self._a_second)

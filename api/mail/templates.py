@@ -1,0 +1,283 @@
+"""Organizations' own words for mails to their customers; ours hold where there are none."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path
+from fastapi import Query as QueryOf
+from pydantic import AfterValidator, Field
+from starlette.concurrency import run_in_threadpool
+
+from billing.mail.customer_mail_text import NAMES, SPOILT, VARIABLES, Name, Words, built_in
+from billing.mail.languages import known_tag
+from billing.mail.phrases import PHRASES
+from billing.mail.template_checks import FILTERS, Fault, validate
+from billing.mail.template_examples import SO, Case, preview
+from billing.mail.template_review import APPROVERS, why_not
+from db.mail import templates as mail_templates
+from db.mirror import mirror
+from db.people import people
+from db.tables import MailTemplate
+
+from ..http import examples
+from ..http.auth import Actor, AnyCaller, BillingAdmin
+from ..http.context import InContext, now
+from ..http.models import Answer, Body, Listed, Query, plain
+from ..http.openapi import WITH_BODY, answers, body_example
+from ..operations import views
+from ..problems.problems import ApiProblem, not_found
+from ..problems.validation import FieldError
+from . import examples as shown
+from .problems import UNFIT
+
+router = APIRouter(prefix="/v1/mail-templates", tags=["Portal"])
+
+ANY = "*"
+
+
+def _tag(text: str, where: str) -> str:
+    """Raises ApiProblem `language_unknown`; returns the tag as it is usually written."""
+    tag = known_tag(text) if len(text) <= 35 else None
+    if tag is None:
+        detail = "language must be a language tag (BCP 47) that is known here, such as de or pt-BR."
+        raise ApiProblem.at("language_unknown", detail, "/language", where=where)
+    return tag
+
+
+MailName = Annotated[Name, Path(description="Which mail")]
+Language = Annotated[
+    str,
+    Path(description="A language tag (BCP 47), or `*` for all that have no template of their own"),
+    AfterValidator(lambda text: text if text == ANY else _tag(text, "path")),
+]
+Source = Annotated[str, Field(min_length=1), AfterValidator(plain)]
+
+
+class WordsBody(Body):
+    """Jinja templates of variables, `{% if %}` and filters."""
+
+    subject: Source = Field(description="One line of at most 200 characters when it is filled in")
+    text: Source = Field(description="At most 64 KiB; has to show link, and opt_out in reminders")
+    html: Source | None = Field(default=None, description="The same; null: the mail is plain text only")
+
+
+class PreviewBody(WordsBody):
+    language: str = Field(default="en", description="A language tag; for dates, amounts and when_due")
+    case: Case = Field(default="due", description="About what kind of invoice the example is")
+
+
+class TemplateAnswer(Answer):
+    """A customer's own language comes first, then `*`, then what is built in."""
+
+    name: Name
+    language: str = Field(description="A language tag; * for any")
+    source: Literal["own", "built_in"]
+    state: Literal["draft", "approved", "retired"] | None = Field(
+        description="Only approved words are mailed; null: built in"
+    )
+    version: int | None
+    subject: str
+    text: str
+    html: str | None
+    written_by: str | None
+    written_at: datetime | None
+    approved_by: str | None
+    approved_at: datetime | None
+    retired_by: str | None
+    retired_at: datetime | None
+
+
+class TemplatesAnswer(Answer):
+    """All there are; an approved template of your own replaces the built-in one of its language."""
+
+    data: list[TemplateAnswer]
+    variables: dict[str, str] = Field(description="What a template can show")
+    filters: list[str] = Field(description="What can be done with it")
+
+
+class ApproveBody(Body):
+    version: int = Field(ge=1, description="The draft that you have read; another one is not approved")
+
+
+class MailAnswer(Answer):
+    subject: str
+    text: str
+    html: str | None
+
+
+@router.get("", summary="List mail templates", responses=answers({200: shown.TEMPLATES}))
+async def list_templates(who: AnyCaller, context: InContext) -> TemplatesAnswer:
+    """The built-in ones, from which you can start, and your organization's own."""
+    async with context.database.reading() as session:
+        own = await mail_templates.of_organization(session, who.organization)
+    ours = [_ours(name, language) for name in NAMES for language in PHRASES]
+    return TemplatesAnswer(data=[*ours, *map(_answer, own)], variables=dict(VARIABLES), filters=list(FILTERS))
+
+
+@router.put(
+    "/{name}/{language}",
+    summary="Set a mail template",
+    responses=answers(
+        {200: shown.TEMPLATE}, *WITH_BODY, "role_missing", "language_unknown", "too_many_templates", *UNFIT
+    ),
+    openapi_extra=body_example(shown.WORDS),
+)
+async def put_template(
+    name: MailName, language: Language, body: WordsBody, who: BillingAdmin, context: InContext
+) -> TemplateAnswer:
+    """A draft, tried out on invoices of every kind. Nothing is mailed in its words before somebody else
+    approves it; until then the words in use stay in use."""
+    await _check(name, body)
+    async with context.database.transaction() as session:
+        draft = await mail_templates.add_draft(
+            session,
+            who.organization,
+            name,
+            language,
+            subject=body.subject,
+            text=body.text,
+            html=body.html,
+            by=who.person,
+            at=now(),
+        )
+        if draft is None:
+            raise ApiProblem.usual("too_many_templates")
+        return _answer(draft)
+
+
+@router.post(
+    "/{name}/{language}/approve",
+    summary="Approve a mail template",
+    responses=answers(
+        {200: shown.APPROVED},
+        *WITH_BODY,
+        "role_missing",
+        "not_found",
+        "language_unknown",
+        "template_author",
+        "template_version_changed",
+    ),
+    openapi_extra=body_example(shown.APPROVE),
+)
+async def approve_template(
+    name: MailName, language: Language, body: ApproveBody, who: Actor, context: InContext
+) -> TemplateAnswer:
+    """Mails are sent in its words from now on. For a billing admin, the controller or Legal, and not for
+    anybody who wrote it or a draft before it."""
+    who.needs(*sorted(APPROVERS))
+    async with context.database.transaction() as session:
+        await people.lock_organization(session, who.organization)
+        before = await mail_templates.versions(session, who.organization, name, language)
+        draft = next((one for one in before if one.state == mail_templates.DRAFT), None)
+        if draft is None:
+            raise not_found()
+        refusal = why_not(who.person, who.roles, mail_templates.authors(before))
+        if refusal is not None:
+            raise ApiProblem.usual(refusal)
+        if draft.version != body.version:
+            detail = (
+                f"The draft is version {draft.version} now: read it, and approve that one if it is right."
+            )
+            raise ApiProblem.at("template_version_changed", detail, "/version")
+        await mail_templates.approve(session, draft, before, by=who.person, at=now())
+        return _answer(draft)
+
+
+@router.get(
+    "/{name}/{language}/versions",
+    summary="List a mail template's versions",
+    responses=answers({200: examples.listed(shown.TEMPLATE)}, "invalid_request", "language_unknown"),
+)
+async def list_versions(
+    name: MailName, language: Language, query: Annotated[Query, QueryOf()], who: AnyCaller, context: InContext
+) -> Listed[TemplateAnswer]:
+    """Who wrote, approved and retired each, the newest first. None is ever changed or deleted."""
+    async with context.database.reading() as session:
+        rows = await mail_templates.versions(session, who.organization, name, language)
+    return views.sliced(rows, lambda row: row.id, _answer, query.limit, query.cursor)
+
+
+@router.delete(
+    "/{name}/{language}",
+    summary="Delete a mail template",
+    responses=answers(
+        {200: shown.RETIRED},
+        "role_missing",
+        "not_found",
+        "invalid_request",
+        "language_unknown",
+        "body_too_large",
+        "unsupported_media_type",
+    ),
+)
+async def delete_template(
+    name: MailName, language: Language, who: BillingAdmin, context: InContext
+) -> TemplateAnswer:
+    """The words in use and the draft are retired, and kept as versions. The built-in words hold again; those
+    can't be deleted."""
+    async with context.database.transaction() as session:
+        row = await mail_templates.retire(session, who.organization, name, language, by=who.person, at=now())
+        if row is None:
+            raise not_found()
+        return _answer(row)
+
+
+@router.post(
+    "/{name}/preview",
+    summary="Preview a mail template",
+    responses=answers({200: shown.PREVIEW}, *WITH_BODY, "language_unknown", *UNFIT),
+    openapi_extra=body_example(shown.PREVIEW_BODY),
+)
+async def preview_template(
+    name: MailName, body: PreviewBody, who: AnyCaller, context: InContext
+) -> MailAnswer:
+    """A mail about a made-up invoice. Nothing is kept or sent, and its links lead nowhere."""
+    language = _tag(body.language, "body")
+    await _check(name, body)
+    async with context.database.reading() as session:
+        seller = (await mirror.organization(session, who.organization)).name
+    words = Words(body.subject, body.text, body.html)
+    try:
+        mail = await run_in_threadpool(preview, name, words, body.case, language=language, seller=seller)
+    except SPOILT as error:  # for this language or seller only, of which validate tries one
+        detail = f"In {language} it can't be filled in for {SO[body.case]}; look at what it does only then."
+        raise ApiProblem.at("template_fails", detail, "/text") from error
+    return MailAnswer(**mail._asdict())
+
+
+async def _check(name: Name, body: WordsBody) -> None:
+    """Raises ApiProblem with everything that is wrong; in a thread, as it may take a tenth of a second."""
+    faults = await run_in_threadpool(validate, name, body.subject, body.text, body.html)
+    if faults:
+        errors = [_blamed(fault) for fault in faults]
+        more = "" if len(errors) == 1 else f" There are {len(errors)} problems, see errors."
+        raise ApiProblem(errors[0].code, errors[0].message + more, errors)
+
+
+def _blamed(fault: Fault) -> FieldError:
+    return FieldError("body", f"/{fault.field}", fault.code, fault.message)
+
+
+_OF_VERSIONS = (
+    *(
+        "state",
+        "version",
+        "written_by",
+        "written_at",
+        "approved_by",
+        "approved_at",
+        "retired_by",
+        "retired_at",
+    ),
+)
+
+
+def _ours(name: Name, language: str) -> TemplateAnswer:
+    words = built_in(name, language)
+    return TemplateAnswer(
+        name=name, language=language, source="built_in", **words._asdict(), **dict.fromkeys(_OF_VERSIONS)
+    )
+
+
+def _answer(row: MailTemplate) -> TemplateAnswer:
+    return TemplateAnswer.model_validate(row.model_dump() | {"source": "own"})

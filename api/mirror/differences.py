@@ -1,0 +1,56 @@
+"""What our mirror had otherwise than Stripe."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from db.mirror import differences
+from db.tables import Difference
+
+from ..http import examples
+from ..http.auth import AnyCaller
+from ..http.context import InContext
+from ..http.models import Listed
+from ..http.openapi import answers
+from ..operations import views
+from . import examples as shown
+from .schemas import DifferenceAnswer, DifferencesQuery, FieldAnswer
+
+router = APIRouter(prefix="/v1/differences", tags=["Reconciliation"])
+
+
+@router.get(
+    "",
+    summary="List what differed from Stripe",
+    responses=answers({200: examples.listed(shown.DIFFERENCE)}, "invalid_request", "invalid_cursor"),
+)
+async def list_differences(
+    query: Annotated[DifferencesQuery, Query()], who: AnyCaller, context: InContext
+) -> Listed[DifferenceAnswer]:
+    """The newest first. Each was mended when it was found.
+
+    What Stripe has told of, and was on its way into the mirror, is none. Stripe may be just about to tell:
+    such a difference is taken back at the end of the run.
+    """
+    async with context.database.reading() as session:
+        page = await differences.page(
+            session,
+            who.organization,
+            reconciliation=query.reconciliation,
+            object_kind=query.object_kind,
+            object_id=query.object,
+            limit=query.limit,
+            cursor=query.cursor,
+        )
+    return views.listed(page, _difference)
+
+
+def _difference(row: Difference) -> DifferenceAnswer:
+    return DifferenceAnswer.model_validate(
+        row.model_dump(include={"id", "object_kind", "since", "found_at", "mend"})
+        | {
+            "reconciliation": row.reconciliation_id,
+            "object": row.object_id,
+            "fields": [FieldAnswer.model_validate(field) for field in row.fields],
+        }
+    )

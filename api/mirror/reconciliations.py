@@ -1,0 +1,142 @@
+"""Runs that hold our mirror against Stripe: asked for by people (those by schedule begin by themselves)."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.mirror.reconciliation import ASKED_FOR, STOPPED, ObjectKind, ReconcileInput
+from db.mirror import differences, reconciliations
+from db.operations import outbox
+from db.tables import Outbox, Reconciliation, new_id
+from workflows.client import running
+from workflows.core import ids
+
+from ..dispatch.dispatcher import HEAD_START
+from ..http import examples
+from ..http.auth import AnyCaller, Caller, Giver
+from ..http.context import Context, InContext, now
+from ..http.ids import Id
+from ..http.models import Listed
+from ..http.openapi import answers
+from ..problems.problems import not_found
+from . import examples as shown
+from .schemas import ComparedAnswer, ReconciliationAnswer, ReconciliationsQuery
+
+router = APIRouter(prefix="/v1/reconciliations", tags=["Reconciliation"])
+
+
+@router.post(
+    "",
+    status_code=202,
+    summary="Compare with Stripe now",
+    responses=answers(
+        {202: shown.WAITING},
+        "role_missing",
+        "body_too_large",
+        "unsupported_media_type",
+        headers={202: ("Location",)},
+    ),
+)
+async def start(who: Giver, context: InContext, response: Response) -> ReconciliationAnswer:
+    """No body. Everything that Stripe has of ours is compared, and our mirror mended; Stripe is not changed.
+
+    While a run that somebody of the organization asked for still goes on, that one is answered.
+    """
+    await _end_stopped(context, who)
+    async with context.database.transaction() as session:
+        await reconciliations.alone(session, who.organization)
+        going = await reconciliations.running(session, who.organization)
+        run, row = (going[0], None) if going else await _record(session, who)
+        counted = await differences.counts(session, who.organization, [run.id])
+    if row is not None:
+        context.dispatcher.hand_over(row)
+    response.headers["Location"] = f"/v1/reconciliations/{run.id}"
+    return _shown(run, who, counted)
+
+
+@router.get(
+    "",
+    summary="List reconciliations",
+    responses=answers({200: examples.listed(shown.COMPLETED)}, "invalid_request", "invalid_cursor"),
+)
+async def list_runs(
+    query: Annotated[ReconciliationsQuery, Query()], who: AnyCaller, context: InContext
+) -> Listed[ReconciliationAnswer]:
+    """Those by schedule and those that your organization asked for, the newest first.
+
+    Of those by schedule that found nothing only the newest are kept.
+    """
+    async with context.database.reading() as session:
+        page = await reconciliations.page(
+            session, who.organization, state=query.state, limit=query.limit, cursor=query.cursor
+        )
+        counted = await differences.counts(session, who.organization, [row.id for row in page.rows])
+    return Listed(data=[_shown(row, who, counted) for row in page.rows], next_cursor=page.next_cursor)
+
+
+@router.get(
+    "/{id}",
+    summary="Read a reconciliation and how far it is",
+    responses=answers({200: shown.COMPLETED}, "not_found"),
+)
+async def read_run(id: Id, who: AnyCaller, context: InContext) -> ReconciliationAnswer:
+    """One that another organization asked for is not found."""
+    async with context.database.reading() as session:
+        run = await reconciliations.get(session, who.organization, id)
+        if run is None:
+            raise not_found()
+        counted = await differences.counts(session, who.organization, [run.id])
+    return _shown(run, who, counted)
+
+
+async def _end_stopped(context: Context, who: Caller) -> None:
+    """A run that was terminated could not say so itself: it must not stand for one that goes on."""
+    async with context.database.reading() as session:
+        going = await reconciliations.running(session, who.organization)
+    client, at = context.dispatcher.client, now()
+    over = [run.id for run in going if await running.is_over(client, run.workflow_id, at - run.started_at)]
+    if over:
+        async with context.database.transaction() as session:
+            await reconciliations.end(session, over, at, STOPPED)
+
+
+async def _record(session: AsyncSession, who: Caller) -> tuple[Reconciliation, Outbox]:
+    """The run's row and its start, before it is started."""
+    id_, at = new_id("rec"), now()
+    run = Reconciliation(
+        id=id_,
+        requested_by=who.person,
+        organization_id=who.organization,
+        stage=ASKED_FOR,
+        workflow_id=ids.reconciliation_workflow(id_),
+        started_at=at,
+    )
+    session.add(run)
+    row = await outbox.enqueue(
+        session,
+        action=outbox.START,
+        workflow_id=run.workflow_id,
+        name=ids.RECONCILE,
+        payload=ReconcileInput(reconciliation=id_).model_dump(mode="json"),
+        at=at,
+        due_at=at + HEAD_START,
+    )
+    return run, row
+
+
+def _shown(
+    run: Reconciliation, who: Caller, counted: Mapping[str, Mapping[str, int]]
+) -> ReconciliationAnswer:
+    compared: Mapping[str, int] = run.counts.get(who.organization, {})
+    differing = counted.get(run.id, {})
+    facts: dict[str, Any] = run.model_dump(
+        include={"id", "requested_by", "state", "stage", "started_at", "ended_at", "events_missed", "error"}
+    )
+    counts = [
+        ComparedAnswer(object_kind=kind, compared=compared.get(kind, 0), differing=differing.get(kind, 0))
+        for kind in ObjectKind
+        if kind in compared or kind in differing
+    ]
+    return ReconciliationAnswer(**facts, counts=counts)

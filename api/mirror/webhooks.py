@@ -1,0 +1,178 @@
+"""What Stripe tells us: verified, kept once for each event and answered at once; a workflow follows it.
+
+Only a signed snapshot event of this account and mode is kept. Stripe sends again whatever it got no 2xx for.
+"""
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field, StrictBool, StringConstraints, ValidationError
+from starlette.requests import ClientDisconnect
+
+from billing.stripe.events import FOLLOWED
+from db.stripe.events import Arrived
+from db.tables import Outbox
+
+from ..http import examples
+from ..http.bodies import read_body
+from ..http.context import Context, InContext, now
+from ..http.openapi import body_example, documented
+from ..problems.problems import ApiProblem
+from .signature import fault
+
+router = APIRouter(tags=["Stripe's webhooks"])
+
+PATH = "/webhooks/stripe"
+
+MOST_BYTES = 256 * 1024
+"""More than any event has; what is longer is not read into memory."""
+
+CALM = 10.0
+"""Events a second, which is more than one payment makes. While more come, they are left to the sweep, which
+takes many together a little later: following an event costs far more than keeping it, and would take the
+machine from those that are still coming, and from what people ask."""
+
+LISTEN_FOR = 0.05
+"""Seconds until the first ones are passed on: they may have been the beginning of such a rush."""
+
+LEFT_FOR = timedelta(seconds=3)
+"""How long the sweep leaves an event alone: it may be passed on at once, and most rushes are over by then."""
+
+MOST_IN_FLIGHT = 20
+"""Of those that are passed on at once: more, while Temporal is slow, are left to the sweep too."""
+
+Name = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,255}$")]
+
+
+class _Object(BaseModel):
+    id: Name | None = None
+
+
+class _Data(BaseModel):
+    object: _Object
+
+
+class _Event(BaseModel):
+    """What is read of an event; the snapshot in it is never trusted."""
+
+    id: Annotated[str, StringConstraints(pattern=r"^evt_[A-Za-z0-9_]{1,200}$")]
+    object: Literal["event"]
+    type: Name
+    created: Annotated[int, Field(strict=True, ge=0, le=2**33)]
+    livemode: StrictBool
+    account: str | None = None
+    """Of a connected account, where the event is of one."""
+    data: _Data
+
+
+class Received(BaseModel):
+    received: Literal[True]
+
+
+def _described() -> dict[str, Any]:
+    """The header and the body, which FastAPI can't know of: they are read raw."""
+    said = "`t=<seconds>,v1=<hex>`: HMAC-SHA256 over `<t>.<body>` with the endpoint's signing secret."
+    header = {"name": "Stripe-Signature", "in": "header", "required": True, "description": said}
+    body = body_example(examples.STRIPE_EVENT)
+    body["requestBody"]["required"] = True
+    body["requestBody"]["content"]["application/json"]["schema"] = {
+        "type": "object",
+        "required": ["id", "object", "type", "created", "livemode", "data"],
+        "description": "A snapshot event, as Stripe sends it",
+    }
+    return {"parameters": [{**header, "schema": {"type": "string"}}], **body}
+
+
+@router.post(
+    PATH,
+    summary="Take an event of Stripe's",
+    responses=documented(
+        {200: examples.RECEIVED_WEBHOOK},
+        "webhook_unsigned",
+        "webhook_forged",
+        "webhook_stale",
+        "webhook_from_future",
+        "webhook_malformed",
+        "webhook_too_large",
+        "webhook_not_configured",
+        "body_too_slow",
+        "internal_error",
+        "temporarily_unavailable",
+    ),
+    response_model=Received,
+    openapi_extra=_described(),
+)
+async def take_event(request: Request, context: InContext) -> Response:
+    """For Stripe alone, and without an API key: the signature says who sends it.
+
+    200 as soon as the event is kept, for one that is already known too. Types that nothing here follows are
+    kept and ignored; events of another account or mode (test or live) are ignored without being kept.
+    """
+    try:
+        outcome = await _take(request, context)
+    except ApiProblem as problem:
+        context.metrics.webhook(problem.code.removeprefix("webhook_"))
+        raise
+    except ClientDisconnect:
+        context.metrics.webhook("cut_off")
+        return Response(status_code=400)  # to nobody
+    context.metrics.webhook(outcome)
+    return Response(b'{"received":true}', media_type="application/json")
+
+
+async def _take(request: Request, context: Context) -> str:
+    """What became of it. Raises ApiProblem `webhook_…` when it is not to be believed."""
+    event = await _verified(request, context)
+    if event.account is not None:
+        return "other_account"
+    if event.livemode != context.stripe.livemode:
+        return "other_mode"
+    at = now()
+    most = MOST_IN_FLIGHT if context.events.calm(PATH) else 0
+    with context.dispatcher.place(most) as at_once:
+        kept = await context.inbox.keep(
+            Arrived(
+                id=event.id,
+                type=event.type,
+                object_id=event.data.object.id,
+                livemode=event.livemode,
+                created_at=datetime.fromtimestamp(event.created, UTC),
+                at=at,
+                head_start=LEFT_FOR,
+            )
+        )
+        if not kept.new:
+            return "duplicate"
+        if kept.start is None:
+            return "ignored"
+        if at_once:
+            context.dispatcher.hand_over(Outbox(**kept.start), partial(_no_rush, context))
+    return "taken"
+
+
+async def _no_rush(context: Context) -> bool:
+    await asyncio.sleep(LISTEN_FOR)
+    return context.events.still_calm(PATH)
+
+
+async def _verified(request: Request, context: Context) -> _Event:
+    secrets = context.stripe.webhook_secrets
+    if not secrets:
+        raise ApiProblem.usual("webhook_not_configured")
+    body = await read_body(request.receive, MOST_BYTES)
+    if body is None:
+        raise ApiProblem.usual("webhook_too_large")
+    wrong = fault(body, request.headers.get("stripe-signature"), secrets, time.time())
+    if wrong:
+        raise ApiProblem.usual(f"webhook_{wrong}")
+    try:
+        event = _Event.model_validate_json(body)
+    except ValidationError:
+        raise ApiProblem.usual("webhook_malformed") from None
+    if event.type in FOLLOWED and event.data.object.id is None:
+        raise ApiProblem.usual("webhook_malformed")
+    return event

@@ -1,0 +1,129 @@
+"""What is wrong with a request for money back before anything is asked of Stripe.
+
+What stays wrong for certain is refused here, with its field; what only Stripe knows is the workflow's to say.
+An object that the mirror does not have for this organization may be new or another's: which of the two is
+not said here, nor by the workflow.
+"""
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.core.errors import MENDS, Code, InvalidRequest
+from billing.core.money import CURRENCIES, Money, most_minor, step_problem
+from billing.money.credit import CreditWanted, check_choice
+from billing.money.refund import RefundWanted
+from db.mirror import mirror
+
+from ..http.auth import Caller
+from ..problems.problems import ApiProblem
+
+_FIELDS = {
+    Code.INVOICE_MISSING: "/invoice",
+    Code.INVOICE_NOT_FOR_BALANCE: "/invoice",
+    Code.INSTRUMENT_UNFIT: "/instrument",
+}
+
+
+def refund_in_itself(wanted: RefundWanted) -> None:
+    """Raises ApiProblem for what fields say together."""
+    if wanted.payment_intent is None and wanted.invoice is None:
+        raise ApiProblem.usual("payment_missing")
+    if wanted.payment_intent is not None and wanted.invoice is not None:
+        raise ApiProblem.usual("payment_and_invoice")
+    _size(wanted.amount_minor, wanted.currency)
+    if wanted.reason == "fraudulent" and not wanted.confirm_fraudulent:
+        raise ApiProblem.usual("fraud_confirmation_missing")
+
+
+def credit_in_itself(wanted: CreditWanted) -> None:
+    """Raises ApiProblem for what fields say together."""
+    _size(wanted.amount_minor, wanted.currency)
+    problem = check_choice(wanted)
+    if problem is not None:
+        raise ApiProblem.at(problem.code, problem.message, _FIELDS[Code(problem.code)])
+
+
+def _size(amount: int | None, currency: str | None) -> None:
+    if currency is not None and currency not in CURRENCIES:
+        detail = f"Stripe charges nothing in {currency}. {MENDS[Code.UNKNOWN_CURRENCY]}"
+        raise ApiProblem.at("unknown_currency", detail, "/currency")
+    most = most_minor(currency)
+    if amount is not None and amount > most:
+        detail = (
+            f"amount_minor must be at most {most}, Stripe's largest amount "
+            f"{f'in {currency.upper()}' if currency else 'unless currency is idr'}. "
+            "Ask for less, or in several parts."
+        )
+        raise ApiProblem.at("amount_too_large", detail, "/amount_minor")
+    if amount is not None and currency is not None:
+        _in_steps(Money(amount_minor=amount, currency=currency))
+
+
+def _in_steps(amount: Money) -> None:
+    if problem := step_problem(amount):
+        raise InvalidRequest(Code.AMOUNT_NOT_IN_STEPS, problem, field="amount_minor")
+
+
+async def refund_by_mirror(session: AsyncSession, who: Caller, wanted: RefundWanted) -> None:
+    """Raises InvalidRequest for what can't become right any more: a payment keeps its amount and currency."""
+    if wanted.payment_intent is not None:
+        payment = await mirror.payment(session, who.organization, wanted.payment_intent)
+        if payment is None:
+            return
+        _same_currency(wanted.currency, payment.currency, "payment")
+        whole = Money(amount_minor=payment.amount, currency=payment.currency)
+        _within(wanted.amount_minor, whole, "payment", Code.AMOUNT_ABOVE_REFUNDABLE)
+    elif wanted.invoice is not None:
+        invoice = await mirror.invoice(session, who.organization, wanted.invoice)
+        if invoice is not None:
+            _same_currency(wanted.currency, invoice.currency, "invoice")
+            if wanted.amount_minor is not None:
+                _in_steps(Money(amount_minor=wanted.amount_minor, currency=invoice.currency))
+
+
+async def credit_by_mirror(session: AsyncSession, who: Caller, wanted: CreditWanted) -> None:
+    """Raises InvalidRequest for what can't become right any more: deleted and void are for good, and a
+    finalized invoice keeps its customer, currency and total."""
+    customer = await mirror.customer(session, who.organization, wanted.customer)
+    if customer is not None and customer.deleted:
+        raise InvalidRequest(Code.CUSTOMER_UNKNOWN, "The customer was deleted in Stripe", field="customer")
+    if wanted.invoice is None:
+        return
+    invoice = await mirror.invoice(session, who.organization, wanted.invoice)
+    if invoice is None:
+        return
+    if invoice.customer_id != wanted.customer:
+        raise InvalidRequest(
+            Code.INVOICE_UNKNOWN, "The invoice is not one of this customer's", field="invoice"
+        )
+    _same_currency(wanted.currency, invoice.currency, "invoice")
+    if invoice.status == "void":
+        raise InvalidRequest(
+            Code.INVOICE_NOT_CREDITABLE,
+            "The invoice is void: nothing is owed on it that a credit note could correct",
+            field="invoice",
+        )
+    if invoice.status != "draft":
+        whole = Money(amount_minor=invoice.total, currency=invoice.currency)
+        _within(wanted.amount_minor, whole, "invoice", Code.AMOUNT_ABOVE_CREDITABLE)
+
+
+def _same_currency(asked: str | None, kept: str, of: str) -> None:
+    if asked not in (None, kept):
+        raise InvalidRequest(
+            Code.WRONG_CURRENCY,
+            f"The {of} is in {kept.upper()}, not in {str(asked).upper()}",
+            field="currency",
+        )
+
+
+def _within(asked: int | None, whole: Money, of: str, code: Code) -> None:
+    if asked is None:
+        return
+    amount = Money(amount_minor=asked, currency=whole.currency)
+    _in_steps(amount)
+    if amount > whole:
+        raise InvalidRequest(
+            code,
+            f"{amount.format()} is more than the {whole.format()} of the whole {of}",
+            field="amount_minor",
+        )

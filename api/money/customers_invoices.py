@@ -1,0 +1,65 @@
+"""The organization's customers and their invoices, as they were last read from Stripe."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from db.mirror import mirror
+
+from ..http import examples
+from ..http.auth import AnyCaller
+from ..http.context import InContext
+from ..http.ids import Id
+from ..http.models import CustomerAnswer, InvoiceAnswer, InvoicesQuery, Listed
+from ..http.models import Query as ListQuery
+from ..http.openapi import answers
+from ..operations import views
+from ..problems.problems import not_found
+
+router = APIRouter(prefix="/v1", tags=["Customers and invoices"])
+
+
+@router.get(
+    "/customers",
+    summary="List customers",
+    responses=answers({200: examples.listed(examples.CUSTOMER)}, "invalid_request", "invalid_cursor"),
+)
+async def list_customers(
+    query: Annotated[ListQuery, Query()], who: AnyCaller, context: InContext
+) -> Listed[CustomerAnswer]:
+    """In no particular order."""
+    async with context.database.reading() as session:
+        page = await mirror.customers_page(session, who.organization, limit=query.limit, cursor=query.cursor)
+    return views.listed(page, views.customer)
+
+
+@router.get(
+    "/invoices",
+    summary="List invoices",
+    responses=answers({200: examples.listed(examples.INVOICE)}, "invalid_request", "invalid_cursor"),
+)
+async def list_invoices(
+    query: Annotated[InvoicesQuery, Query()], who: AnyCaller, context: InContext
+) -> Listed[InvoiceAnswer]:
+    """In no particular order."""
+    async with context.database.reading() as session:
+        page = await mirror.invoices_page(
+            session,
+            who.organization,
+            status=query.status,
+            customer_id=query.customer,
+            limit=query.limit,
+            cursor=query.cursor,
+        )
+    return views.listed(page, views.invoice)
+
+
+@router.get(
+    "/invoices/{id}", summary="Read an invoice", responses=answers({200: examples.INVOICE}, "not_found")
+)
+async def read_invoice(id: Id, who: AnyCaller, context: InContext) -> InvoiceAnswer:
+    async with context.database.reading() as session:
+        row = await mirror.invoice(session, who.organization, id)
+    if row is None:
+        raise not_found()
+    return views.invoice(row)

@@ -1,0 +1,81 @@
+"""The payments of the organization's customers and what was refunded of them, as last read from Stripe."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from billing.core.money import Money
+from db.mirror import mirror
+from db.tables import PaymentRow, RefundRow
+
+from ..http import examples
+from ..http.auth import AnyCaller
+from ..http.context import InContext
+from ..http.ids import Id
+from ..http.models import Listed
+from ..http.openapi import answers
+from ..operations import views
+from ..problems.problems import not_found
+from . import examples as shown
+from .schemas import PaymentAnswer, PaymentsQuery, PaymentWithRefunds, RefundAnswer
+
+router = APIRouter(prefix="/v1/payments", tags=["Payments"])
+
+
+@router.get(
+    "",
+    summary="List payments",
+    responses=answers({200: examples.listed(shown.PAYMENT)}, "invalid_request", "invalid_cursor"),
+)
+async def list_payments(
+    query: Annotated[PaymentsQuery, Query()], who: AnyCaller, context: InContext
+) -> Listed[PaymentAnswer]:
+    """The newest first."""
+    async with context.database.reading() as session:
+        page = await mirror.payments_page(
+            session,
+            who.organization,
+            customer_id=query.customer,
+            invoice_id=query.invoice,
+            refundable=query.refundable,
+            limit=query.limit,
+            cursor=query.cursor,
+        )
+    return views.listed(page, _payment)
+
+
+@router.get(
+    "/{id}", summary="Read a payment", responses=answers({200: shown.PAYMENT_WITH_REFUNDS}, "not_found")
+)
+async def read_payment(id: Id, who: AnyCaller, context: InContext) -> PaymentWithRefunds:
+    """With every refund of it, those that were made elsewhere too; the oldest first."""
+    async with context.database.reading() as session:
+        row = await mirror.payment(session, who.organization, id)
+        if row is None:
+            raise not_found()
+        refunds = await mirror.refunds_of(session, [id])
+    return PaymentWithRefunds(**_payment(row).model_dump(), refunds=[_refund(refund) for refund in refunds])
+
+
+def _payment(row: PaymentRow) -> PaymentAnswer:
+    possible = row.status == "succeeded" and not row.disputed
+    return PaymentAnswer(
+        **row.model_dump(exclude={"amount", "amount_refunded"}),
+        customer=row.customer_id,
+        invoice=row.invoice_id,
+        amount=_money(row.amount, row.currency),
+        amount_refunded=_money(row.amount_refunded, row.currency),
+        refundable=_money(row.amount - row.amount_refunded if possible else 0, row.currency),
+    )
+
+
+def _refund(row: RefundRow) -> RefundAnswer:
+    return RefundAnswer(
+        **row.model_dump(exclude={"amount"}),
+        operation=row.operation_id,
+        amount=_money(row.amount, row.currency),
+    )
+
+
+def _money(amount: int, currency: str) -> Money:
+    return Money(amount_minor=amount, currency=currency)

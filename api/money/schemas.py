@@ -1,0 +1,106 @@
+"""The shapes of requests for money back, of its notes, and of payments."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
+
+from billing.core.money import MOST_MINOR, Money
+from billing.money.credit import CreditReason, CreditWanted, Instrument
+from billing.money.refund import Reason, RefundWanted
+
+from ..http.models import Answer, Body, Comment, CustomerId, InvoiceId, OtherId, PaymentId, Query
+from ..notes.schemas import NoteText
+
+Amount = Annotated[int, Field(ge=1, le=MOST_MINOR, description="In minor units of the currency")]
+Currency = Annotated[str, StringConstraints(pattern=r"^[a-z]{3}$")]
+
+
+class RefundBody(Body):
+    """What to refund: a payment, or the payments of an invoice. No amount: all that is left."""
+
+    payment_intent: PaymentId | None = Field(default=None, description="A payment of GET /v1/payments")
+    invoice: InvoiceId | None = Field(default=None, description="Instead of payment_intent")
+    amount_minor: Amount | None = None
+    currency: Currency | None = Field(default=None, description="If given, it must be the payment's")
+    reason: Reason
+    note: NoteText = Field(description="Why, in words; the Stripe payment's id is added by itself")
+    confirm_fraudulent: bool = Field(
+        default=False,
+        description="With the reason fraudulent Stripe also blocks the card and mail address: say true",
+    )
+
+    def wanted(self) -> RefundWanted:
+        return RefundWanted(**self.model_dump())
+
+
+class CreditBody(Body):
+    """What to credit: the customer's balance, for the next bills, or one invoice by a credit note."""
+
+    customer: CustomerId
+    amount_minor: Amount
+    currency: Currency
+    instrument: Instrument
+    invoice: InvoiceId | None = Field(default=None, description="For a credit note only")
+    reason: CreditReason
+    note: NoteText = Field(description="Why, in words")
+
+    def wanted(self) -> CreditWanted:
+        return CreditWanted(**self.model_dump())
+
+
+class RefundResolutionBody(Body):
+    """What to do about a refund that failed."""
+
+    action: Literal["retry", "close"]
+    comment: Comment
+
+
+class CreditResolutionBody(Body):
+    """That Stripe made something else of the credit than was agreed, and that it may stay so."""
+
+    action: Literal["accept"]
+    comment: Comment
+
+
+class PaymentsQuery(Query):
+    customer: OtherId | None = None
+    invoice: OtherId | None = None
+    refundable: bool | None = Field(
+        default=None, description="true: only those of which something can still be refunded"
+    )
+
+
+class PaymentAnswer(Answer):
+    """A mirror of Stripe's, read at `synced_at`. What a customer disputes can't be refunded."""
+
+    id: str
+    customer: str
+    invoice: str | None
+    amount: Money
+    amount_refunded: Money
+    refundable: Money = Field(description="What can still be refunded")
+    disputed: bool
+    status: str
+    created_at: datetime
+    synced_at: datetime
+
+
+class RefundAnswer(Answer):
+    """A mirror of Stripe's, read at `synced_at`; without `operation` it was made elsewhere."""
+
+    id: str
+    operation: str | None
+    amount: Money
+    status: str
+    reason: str | None
+    failure_reason: str | None
+    created_at: datetime
+    synced_at: datetime
+
+
+class PaymentWithRefunds(PaymentAnswer):
+    refunds: list[RefundAnswer]
+
+
+EvidenceDocument = dict[str, Any]

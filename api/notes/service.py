@@ -1,0 +1,152 @@
+"""The notes of refunds and credits: kept with the request, added to while it lives, never changed."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.core.errors import Conflict
+from billing.core.operations import Kind
+from billing.evidence.events import NOTE_ADDED
+from billing.messages import NoteInput
+from billing.money.notes import MOST_NOTES, Note, with_payments
+from db.core import timeline
+from db.core.timeline import NewEvent
+from db.operations import notes, operations, outbox
+from db.tables import NoteRow, Operation, Outbox, new_id
+from workflows.core import ids
+
+from ..dispatch.dispatcher import HEAD_START
+from ..http.auth import Caller
+from ..http.context import Context, now
+from ..http.models import Listed
+from ..operations import commands_api
+from ..operations.views import sliced
+from .schemas import NoteAnswer
+
+
+def first(operation: Operation, text: str) -> Iterable[tuple[NoteRow, NewEvent]]:
+    """The request's own note, which goes into the records with it."""
+    row = _row(operation, 1, operation.requested_by, text, operation.created_at)
+    yield row, _event(row)
+
+
+def first_message(operation: Operation, text: str) -> Note:
+    """The request's own note as its workflow gets it."""
+    return Note(seq=1, text=text, author=operation.requested_by, at=operation.created_at)
+
+
+async def said(session: AsyncSession, operation: Operation, who: Caller, text: str) -> Note:
+    """The operation's note with exactly this text: a new one unless it is there."""
+    row, _ = await _add(session, operation, who, text, {})
+    return _message(row)
+
+
+async def listed(
+    context: Context, who: Caller, kind: Kind, id_: str, limit: int, cursor: str | None
+) -> Listed[NoteAnswer]:
+    """The first one first. Raises ApiProblem `not_found`, InvalidRequest `invalid_cursor`."""
+    async with context.database.reading() as session:
+        operation = await commands_api.owned(session, who, kind, id_)
+        rows = await notes.of_operation(session, id_)
+    return sliced(rows, lambda row: str(row.seq), lambda row: _answer(operation, row), limit, cursor)
+
+
+async def add(context: Context, who: Caller, kind: Kind, id_: str, text: str) -> NoteAnswer:
+    """Records the note and has it mirrored into Stripe; the same by the same person again is the same note.
+
+    Raises ApiProblem `not_found`, Conflict `notes_full`.
+    """
+    async with context.database.transaction() as session:
+        operation = await commands_api.owned(session, who, kind, id_)
+        row, new = await _add(session, operation, who, text, {"author": who.person})
+        start = await _mirror(session, operation, row) if new else None
+    if start is not None:
+        context.dispatcher.hand_over(start)
+    return _answer(operation, row)
+
+
+async def _add(
+    session: AsyncSession, operation: Operation, who: Caller, text: str, alike: dict[str, str]
+) -> tuple[NoteRow, bool]:
+    """A note, and whether it is new: one with this text that is also otherwise `alike` is not written again.
+
+    The operation is locked, so that of two at the same moment the second finds the first.
+    """
+    await operations.lock(session, operation.id)
+    rows = await notes.of_operation(session, operation.id)
+    same = {"text": text} | alike
+    for earlier in rows:
+        if all(getattr(earlier, name) == value for name, value in same.items()):
+            return earlier, False
+    if len(rows) >= MOST_NOTES:
+        raise Conflict(
+            "notes_full",
+            f"there are {MOST_NOTES} notes on it already, which is what Stripe's metadata holds",
+        )
+    row = _row(operation, len(rows) + 1, who.person, text, now())
+    await notes.add(session, row)
+    event = _event(row)
+    await timeline.append(
+        session,
+        operation.id,
+        key=event.key,
+        event=event.event,
+        actor=event.actor,
+        at=event.at,
+        detail=event.detail,
+    )
+    return row, True
+
+
+async def _mirror(session: AsyncSession, operation: Operation, row: NoteRow) -> Outbox:
+    message = NoteInput(organization=operation.organization_id, operation=operation.id, note=_message(row))
+    return await outbox.enqueue(
+        session,
+        action=outbox.START,
+        workflow_id=ids.note_workflow(operation.id, row.seq),
+        name=ids.NOTE,
+        payload=message.model_dump(mode="json"),
+        at=row.at,
+        due_at=row.at + HEAD_START,
+    )
+
+
+def _row(operation: Operation, seq: int, author: str, text: str, at: datetime) -> NoteRow:
+    return NoteRow(
+        operation_id=operation.id,
+        seq=seq,
+        id=new_id("note"),
+        organization_id=operation.organization_id,
+        text=text,
+        author=author,
+        at=at,
+    )
+
+
+def _message(row: NoteRow) -> Note:
+    return Note(seq=row.seq, text=row.text, author=row.author, at=row.at)
+
+
+def _event(row: NoteRow) -> NewEvent:
+    detail = {"note": row.id, "seq": row.seq, "text": row.text, "by": row.author}
+    return NewEvent(f"note:{row.seq}", NOTE_ADDED, row.author, row.at, detail)
+
+
+def _answer(operation: Operation, row: NoteRow) -> NoteAnswer:
+    return NoteAnswer(
+        id=row.id,
+        operation=row.operation_id,
+        seq=row.seq,
+        text=with_payments(row.text, _payments(operation)),
+        author=row.author,
+        at=row.at,
+    )
+
+
+def _payments(operation: Operation) -> Sequence[str]:
+    """Those that the operation is about: as it was laid out, before that the one that was asked for."""
+    if operation.subject is not None and operation.kind != Kind.CASE:
+        return [part["payment_intent"] for part in operation.subject.get("parts", ())]
+    asked = operation.request.get("payment_intent")
+    return [asked] if asked else []

@@ -1,0 +1,121 @@
+"""Who may ask what of an operation. The workflow says what is possible at all, roles say by whom, and
+whoever shaped it has no say in what others decide.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.approvals.authorship import Author
+from billing.approvals.deciders import Bench, Deciders
+from billing.approvals.ladder import Refusal
+from billing.core.errors import BillingError
+from billing.core.operations import Kind, Role
+from db.approvals import approvals, deciders
+from db.money import commitments
+from db.tables import Operation
+
+from ..http.auth import GIVERS, Caller
+from ..problems.problems import ApiProblem
+
+_IMPOSSIBLE = {
+    "cancel": ("not_cancellable", "can't be cancelled any more"),
+    "pause": ("not_pausable", "can be paused only while it is deciding or sending"),
+    "resume": ("not_resumable", "can be resumed only while it is paused"),
+    "revise": ("not_revisable", "can be revised only after a reviewer asked for changes"),
+    "accept": ("not_resolvable", "can be accepted only while it is mismatched"),
+    "revert": ("not_resolvable", "can be reverted only while it is mismatched"),
+    "read_again": ("not_resolvable", "can be read again only while it is mismatched"),
+    "retry": ("not_resolvable", "can be tried again only after it failed"),
+    "close": ("not_resolvable", "can be left at that only after it failed"),
+    "take": ("not_takable", "can't be taken on any more"),
+    "confirm": ("not_confirmable", "can be confirmed only while somebody is said to have made it"),
+}
+_IMPOSSIBLE_OF = {
+    (Kind.PORTAL_ACCESS.value, "close"): ("not_closable", "was closed before"),
+    (Kind.CASE.value, "close"): ("not_closable", "was closed before"),
+}
+"""Where an action means something else for one kind of operation."""
+
+
+def possible(operation: Operation, caller: Caller) -> list[str]:
+    """The operation's `allowed_actions` that this caller may ask for."""
+    return [action for action in operation.allowed_actions if _refusal(operation, action, caller) is None]
+
+
+def check(operation: Operation, action: str, caller: Caller) -> None:
+    """Raises ApiProblem `role_missing` or the `not_…able` of the action, and BillingError `own_request`."""
+    problem = _refusal(operation, action, caller)
+    if problem:
+        raise problem
+    if action not in operation.allowed_actions:
+        code, why = _IMPOSSIBLE_OF.get((operation.kind, action)) or _IMPOSSIBLE[action]
+        named = operation.kind.replace("_", " ")
+        raise ApiProblem(code, f"This {named} is at {operation.stage} ({operation.state}): it {why}.")
+
+
+async def check_authors(
+    session: AsyncSession, operation: Operation, action: str, caller: Caller, at: datetime
+) -> None:
+    """Raises BillingError for whoever may not have their way with what they or others shaped or allowed.
+
+    To accept a mismatch is a decision, so no author of it takes one: `own_request`, `requesters_delegate`. To
+    try again is no approver's: `own_approval`; nor does it spend another's authority: `others_authority`.
+    """
+    if action not in ("accept", "retry"):
+        return
+    bench = await deciders.bench(session, operation.organization_id, at, people=[caller.person])
+    if action == "accept":
+        refusal = refusal_to_accept(operation, caller, bench)
+    else:
+        who = Deciders(bench, "", deciders.authors_of(operation))
+        refusal = await _refusal_to_retry(session, operation, who, caller, at)
+    if refusal is not None:
+        raise BillingError(refusal.code, refusal.message)
+
+
+def refusal_to_accept(operation: Operation, caller: Caller, bench: Bench) -> Refusal | None:
+    """Why somebody may not take what Stripe made of it for what was asked."""
+    return Deciders(bench, "", deciders.authors_of(operation)).refusal(caller.person)
+
+
+async def _refusal_to_retry(
+    session: AsyncSession, operation: Operation, who: Deciders, caller: Caller, at: datetime
+) -> Refusal | None:
+    held = await commitments.of_operation(session, operation.id)
+    return who.refusal_to_retry(
+        Author(person=caller.person, at=at, how="retried"),
+        await approvals.yeses(session, operation.id),
+        {one.authority_of for one in held if one.authority_of is not None and one.released_at is None},
+    )
+
+
+def _refusal(operation: Operation, action: str, caller: Caller) -> Exception | None:
+    if action == "confirm":
+        named = (operation.result or {}).get("named")
+        return ApiProblem.usual("not_named") if named not in (None, caller.person) else None
+    roles = _roles(operation, action)
+    if not caller.roles.intersection(roles):
+        named = " or ".join(sorted(roles))
+        return ApiProblem("role_missing", f"To {action} it needs the role {named}; ask somebody who has it.")
+    if action == "accept":
+        # Who acts for whom is looked up when they do ask for it.
+        refusal = refusal_to_accept(operation, caller, Bench({caller.person: tuple(caller.roles)}))
+        return BillingError(refusal.code, refusal.message) if refusal else None
+    return None
+
+
+def _roles(operation: Operation, action: str) -> Collection[Role]:
+    if operation.kind == Kind.PLAN_CHANGE:
+        return _roles_of_plan_change(operation, action)
+    # A credit that came out other than agreed is accepted by those who approve credits.
+    return {Role.CONTROLLER, Role.LEGAL} if action == "accept" else GIVERS
+
+
+def _roles_of_plan_change(operation: Operation, action: str) -> Collection[Role]:
+    """Resolving is for the roles that the operation's own policy names; billing admins may also revert."""
+    if action in ("cancel", "revise"):
+        return {Role.BILLING_ADMIN}
+    resolvers = {Role(role) for role in operation.policy["plan_change"]["resolve"]}
+    return resolvers if action == "accept" else resolvers | {Role.BILLING_ADMIN}

@@ -1,0 +1,82 @@
+"""The caller's organization against its plan's limits, and the plans that there are."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from billing.plan_changes.limits import LimitCheck, Usage, check_limits
+from billing.plan_changes.plans import Plan
+from db.mirror import mirror, subscription_standing
+from db.operations import operations
+
+from ..http import examples
+from ..http.auth import AnyCaller
+from ..http.context import InContext
+from ..http.models import Listed, OrganizationAnswer, PlanAnswer, StripeIds
+from ..http.models import Query as ListQuery
+from ..http.openapi import answers
+from ..problems.problems import ApiProblem
+from . import views
+
+router = APIRouter(prefix="/v1", tags=["Organization"])
+
+
+@router.get(
+    "/organization",
+    summary="Read your organization",
+    responses=answers({200: examples.ORGANIZATION}, "not_synced"),
+)
+async def read_organization(who: AnyCaller, context: InContext) -> OrganizationAnswer:
+    """The plan as last read from Stripe, and what is in use now against its limits.
+
+    `ar_balance` is in minor units of the plan's currency; `allowed` of null is unlimited. Where the
+    subscription in Stripe is not what a plan is, `unsupported` says why, and the rest is what it last was.
+    """
+    async with context.database.reading() as session:
+        row, plans, usage = await subscription_standing.read(session, who.organization)
+        held = row.subscription
+        if held is None or usage is None:
+            raise ApiProblem.usual("not_synced")
+        unreadable = held.get(mirror.UNREADABLE)
+        plan = next((plan for plan in plans if plan.plan == held.get("plan")), None)
+        if plan is None and unreadable is None:
+            raise ApiProblem.usual("not_synced")
+        change = await operations.open_plan_change(session, row.id)
+    return OrganizationAnswer(
+        id=row.id,
+        name=row.name,
+        plan=plan.plan if plan else None,
+        seats=held.get("seats"),
+        interval=held.get("interval"),
+        renews_at=datetime.fromtimestamp(held["period_end"], UTC) if "period_end" in held else None,
+        limits=list(_limits(plan, held, usage)) if plan else [],
+        unsupported=unreadable,
+        pending_change=change.id if change else None,
+        stripe=StripeIds(customer=row.stripe_customer, subscription=row.stripe_subscription),
+        synced_at=row.synced_at,
+    )
+
+
+def _limits(plan: Plan, held: Mapping[str, Any], usage: Usage) -> Sequence[LimitCheck]:
+    price = next((price for price in plan.prices if price.id == held["price"]), None)
+    return check_limits(plan, price, held["seats"], usage)
+
+
+@router.get(
+    "/plans",
+    summary="List the plans",
+    responses=answers({200: examples.listed(examples.PLAN)}, "invalid_request", "invalid_cursor"),
+)
+async def list_plans(
+    query: Annotated[ListQuery, Query()], who: AnyCaller, context: InContext
+) -> Listed[PlanAnswer]:
+    """By name. A limit of null is unlimited; `ar_balance` is in minor units of the price's currency.
+
+    One that is described wrongly in Stripe, or sold no more, is `unavailable`, for that reason; the others
+    can be asked for.
+    """
+    async with context.database.reading() as session:
+        plans = await mirror.plans(session)
+    return views.sliced(plans, lambda plan: plan.plan, PlanAnswer.model_validate, query.limit, query.cursor)

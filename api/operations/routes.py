@@ -1,0 +1,76 @@
+"""Everything that was asked for, how far it is and what happened to it."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from db.core import timeline
+from db.operations import operations
+from db.tables import Operation
+
+from ..http import examples
+from ..http.auth import AnyCaller, Caller
+from ..http.context import InContext
+from ..http.ids import Id
+from ..http.models import EventAnswer, Listed, OperationAnswer, OperationsQuery
+from ..http.models import Query as ListQuery
+from ..http.openapi import answers
+from ..problems.problems import not_found
+from . import views
+
+router = APIRouter(prefix="/v1/operations", tags=["Operations"])
+
+
+@router.get(
+    "",
+    summary="List operations",
+    responses=answers({200: examples.listed(examples.OPERATION)}, "invalid_request", "invalid_cursor"),
+)
+async def list_operations(
+    query: Annotated[OperationsQuery, Query()], who: AnyCaller, context: InContext
+) -> Listed[OperationAnswer]:
+    """The newest first."""
+    async with context.database.reading() as session:
+        page = await operations.page(
+            session,
+            who.organization,
+            kind=query.kind,
+            state=query.state,
+            open=query.open,
+            limit=query.limit,
+            cursor=query.cursor,
+        )
+    return views.listed(page, lambda row: views.operation(row, who))
+
+
+@router.get("/{id}", summary="Read an operation", responses=answers({200: examples.OPERATION}, "not_found"))
+async def read_operation(id: Id, who: AnyCaller, context: InContext) -> OperationAnswer:
+    async with context.database.reading() as session:
+        return views.operation(await _owned(session, who, id), who)
+
+
+@router.get(
+    "/{id}/timeline",
+    summary="Read an operation's timeline",
+    responses=answers(
+        {200: examples.listed(examples.EVENT)}, "not_found", "invalid_request", "invalid_cursor"
+    ),
+)
+async def read_timeline(
+    id: Id, query: Annotated[ListQuery, Query()], who: AnyCaller, context: InContext
+) -> Listed[EventAnswer]:
+    """The oldest first. Each event carries the hash of the one before it."""
+    async with context.database.reading() as session:
+        await _owned(session, who, id)
+        events = await timeline.read(session, id)
+    return views.sliced(
+        events, lambda row: str(row.seq), EventAnswer.model_validate, query.limit, query.cursor
+    )
+
+
+async def _owned(session: AsyncSession, who: Caller, id_: str) -> Operation:
+    operation = await operations.get(session, who.organization, id_)
+    if operation is None:
+        raise not_found()
+    return operation

@@ -1,0 +1,63 @@
+"""Rows as the answers that show them."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from billing.core.money import Money
+from db.core import pages
+from db.tables import Customer, Invoice, Notice, Operation
+
+from ..http.auth import Caller
+from ..http.models import CustomerAnswer, InvoiceAnswer, Listed, NoticeAnswer, OperationAnswer
+from .actions import possible
+
+Row = TypeVar("Row")
+Shown = TypeVar("Shown")
+
+
+def listed(page: pages.Page[Row], show: Callable[[Row], Shown]) -> Listed[Shown]:
+    return Listed(data=[show(row) for row in page.rows], next_cursor=page.next_cursor)
+
+
+def sliced(
+    rows: Sequence[Row],
+    key: Callable[[Row], str],
+    show: Callable[[Row], Shown],
+    limit: int,
+    cursor: str | None,
+) -> Listed[Shown]:
+    """A page of rows that were all read because they are few. Raises InvalidRequest `invalid_cursor`."""
+    after = pages.decode(cursor, [str]) if cursor else None
+    start = next((at + 1 for at, row in enumerate(rows) if (key(row),) == after), 0)
+    shown = rows[start : start + limit]
+    more = start + limit < len(rows)
+    return Listed(
+        data=[show(row) for row in shown], next_cursor=pages.encode((key(shown[-1]),)) if more else None
+    )
+
+
+def operation(row: Operation, caller: Caller, *, pending: bool = False) -> OperationAnswer:
+    return OperationAnswer(
+        **row.model_dump(exclude={"allowed_actions"}),
+        allowed_actions=possible(row, caller),
+        approval=row.approval_id,
+        pending=pending,
+    )
+
+
+def customer(row: Customer) -> CustomerAnswer:
+    balance = Money(amount_minor=row.balance, currency=row.currency) if row.currency else None
+    return CustomerAnswer(**row.model_dump(exclude={"balance"}), balance=balance)
+
+
+def invoice(row: Invoice) -> InvoiceAnswer:
+    amounts = ("total", "amount_due", "amount_paid", "amount_remaining")
+    return InvoiceAnswer(
+        **row.model_dump(exclude=set(amounts)),
+        customer=row.customer_id,
+        **{name: Money(amount_minor=getattr(row, name), currency=row.currency) for name in amounts},
+    )
+
+
+def notice(row: Notice, *, pending: bool = False) -> NoticeAnswer:
+    return NoticeAnswer(**row.model_dump(), operation=row.operation_id, pending=pending)

@@ -1,0 +1,38 @@
+"""Who there is in an organization: whom one can name."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from db.people import people
+
+from ..approvals.schemas import PeopleQuery, PersonAnswer
+from ..http import examples
+from ..http.auth import AnyCaller
+from ..http.context import InContext
+from ..http.models import Listed
+from ..http.openapi import answers
+from ..operations import views
+
+router = APIRouter(prefix="/v1/people", tags=["People"])
+
+
+@router.get(
+    "",
+    summary="List people",
+    responses=answers({200: examples.listed(examples.PERSON)}, "invalid_request", "invalid_cursor"),
+)
+async def list_people(
+    query: Annotated[PeopleQuery, Query()], who: AnyCaller, context: InContext
+) -> Listed[PersonAnswer]:
+    """The newest first, those who are not active any more too unless `active` says otherwise."""
+    async with context.database.reading() as session:
+        page = await people.page(
+            session,
+            who.organization,
+            role=query.role,
+            active=query.active,
+            limit=query.limit,
+            cursor=query.cursor,
+        )
+    return views.listed(page, PersonAnswer.model_validate)

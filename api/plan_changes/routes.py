@@ -1,0 +1,191 @@
+"""Asking for a plan change, and what can be asked of it while it runs."""
+
+from fastapi import APIRouter, Response
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.core.operations import Kind
+from billing.evidence import events
+from billing.messages import Cancel, Resolve, Revise
+from billing.plan_changes.plans import plan_on_sale
+from billing.plan_changes.rules import validate_change
+from billing.plan_changes.subject import PlanChangeInput, Terms, Wanted
+from db.mirror import mirror, subscription_standing
+from db.tables import Operation, Organization
+from workflows.core import ids
+
+from ..http import examples, idempotency
+from ..http.auth import Actor, BillingAdmin, Caller
+from ..http.context import Context, InContext
+from ..http.ids import Id
+from ..http.models import CancelBody, OperationAnswer, PlanChangeBody, ResolutionBody
+from ..http.openapi import WITH_BODY, answers, body_example
+from ..operations import commands_api
+from ..operations.commands import Command
+from ..operations.intake import Asked
+from ..problems.problems import ApiProblem
+
+router = APIRouter(prefix="/v1/plan-changes", tags=["Plan changes"])
+
+ASKED_WRONGLY = (
+    "unknown_plan",
+    "plan_unavailable",
+    "same_plan",
+    "seats_below_usage",
+    "seats_above_plan",
+    "interval_unavailable",
+    "interval_bills_now",
+    "not_synced",
+    "subscription_unsupported",
+)
+
+
+@router.post(
+    "",
+    status_code=202,
+    summary="Ask for a plan change",
+    responses=answers(
+        {202: examples.ACCEPTED_OPERATION},
+        *WITH_BODY,
+        "idempotency_key_missing",
+        "idempotency_key_invalid",
+        "idempotency_key_reused",
+        "role_missing",
+        "plan_change_open",
+        *ASKED_WRONGLY,
+        headers={202: ("Location", "Idempotent-Replayed")},
+    ),
+    openapi_extra={"parameters": [idempotency.PARAMETER], **body_example(examples.PLAN_CHANGE)},
+)
+async def ask(
+    body: PlanChangeBody,
+    who: BillingAdmin,
+    key: idempotency.IdempotencyKey,
+    context: InContext,
+    response: Response,
+) -> OperationAnswer:
+    """Answers as soon as the request is recorded; the preview, review and the change itself follow.
+
+    One plan change can be open at a time. The same Idempotency-Key with the same body answers with the
+    same operation, however far that has come.
+    """
+    wanted = Wanted(**body.model_dump())
+    return await commands_api.begin(context, who, key, _asked(context, who, wanted), response)
+
+
+@router.post(
+    "/{id}/cancel",
+    summary="Cancel a plan change",
+    responses=answers(
+        {200: examples.CANCELLED_OPERATION, 202: examples.PENDING_OPERATION},
+        *WITH_BODY,
+        "role_missing",
+        "not_found",
+        "not_cancellable",
+        "too_late",
+        "already_ended",
+        "refused",
+        also=(202, OperationAnswer),
+    ),
+    openapi_extra=body_example(examples.CANCEL),
+)
+async def cancel(
+    id: Id, who: BillingAdmin, context: InContext, response: Response, body: CancelBody | None = None
+) -> OperationAnswer:
+    """200 once it is cancelled; 202 with `pending` on the way there.
+
+    Possible until the change is being applied in Stripe, and while it waits for the period's end.
+    """
+    comment = body.comment if body else None
+    message = Cancel(person=who.person, comment=comment)
+    command = Command("cancel", message, "cancellation asked for", {"comment": comment})
+    return await commands_api.tell(context, who, Kind.PLAN_CHANGE, id, "cancel", command, response)
+
+
+@router.post(
+    "/{id}/revision",
+    summary="Revise a plan change after a reviewer asked for changes",
+    responses=answers(
+        {200: examples.OPERATION, 202: examples.PENDING_OPERATION},
+        *WITH_BODY,
+        "role_missing",
+        "not_found",
+        "not_revisable",
+        "already_ended",
+        "refused",
+        *ASKED_WRONGLY,
+        also=(202, OperationAnswer),
+    ),
+    openapi_extra=body_example(examples.PLAN_CHANGE),
+)
+async def revise(
+    id: Id, body: PlanChangeBody, who: BillingAdmin, context: InContext, response: Response
+) -> OperationAnswer:
+    """The whole request anew; a new preview and a new round of review follow."""
+    wanted = Wanted(**body.model_dump())
+
+    async def command(session: AsyncSession, _: Operation) -> Command:
+        await _sensible(session, who, wanted)
+        message = Revise(person=who.person, wanted=wanted)
+        detail = wanted.model_dump(mode="json")
+        return Command("revise", message, events.REVISION_ASKED, detail, shapes="revised")
+
+    return await commands_api.tell(context, who, Kind.PLAN_CHANGE, id, "revise", command, response)
+
+
+@router.post(
+    "/{id}/resolution",
+    summary="Accept or revert a mismatch",
+    responses=answers(
+        {200: examples.ACCEPTED_MISMATCH, 202: examples.PENDING_OPERATION},
+        *WITH_BODY,
+        "role_missing",
+        "own_request",
+        "requesters_delegate",
+        "not_found",
+        "not_resolvable",
+        "nothing_to_resolve",
+        "already_ended",
+        "refused",
+        also=(202, OperationAnswer),
+    ),
+    openapi_extra=body_example(examples.RESOLUTION),
+)
+async def resolve(
+    id: Id, body: ResolutionBody, who: Actor, context: InContext, response: Response
+) -> OperationAnswer:
+    """For a change whose lines in Stripe are not those that were approved."""
+    message = Resolve(person=who.person, action=body.action, comment=body.comment)
+    detail = {"action": body.action, "comment": body.comment}
+    command = Command("resolve", message, events.RESOLUTION_ASKED, detail)
+    return await commands_api.tell(context, who, Kind.PLAN_CHANGE, id, body.action, command, response)
+
+
+def _asked(context: Context, who: Caller, wanted: Wanted) -> Asked[Organization]:
+    async def check(session: AsyncSession) -> Organization:
+        return await _sensible(session, who, wanted)
+
+    def message(operation: Operation, organization: Organization) -> PlanChangeInput:
+        return PlanChangeInput(
+            operation=operation.id,
+            organization=organization.id,
+            subscription=organization.stripe_subscription,
+            requested_by=operation.requested_by,
+            wanted=wanted,
+            policy=context.policy,
+        )
+
+    return Asked(Kind.PLAN_CHANGE, wanted, ids.PLAN_CHANGE, check, message)
+
+
+async def _sensible(session: AsyncSession, who: Caller, wanted: Wanted) -> Organization:
+    """Raises what the mirror already knows to be impossible; the workflow asks Stripe itself."""
+    organization, plans, usage = await subscription_standing.read(session, who.organization)
+    held = organization.subscription
+    if held is None or usage is None or not plans:
+        raise ApiProblem.usual("not_synced")
+    if why := held.get(mirror.UNREADABLE):
+        detail = f"Your subscription in Stripe is not what a plan is. {why} Ask Plixo to mend it there."
+        raise ApiProblem("subscription_unsupported", detail)
+    current = Terms.model_validate({name: held[name] for name in Terms.model_fields})
+    validate_change(current, wanted, plan_on_sale(plans, wanted.plan), usage)
+    return organization

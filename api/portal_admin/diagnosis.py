@@ -1,0 +1,80 @@
+"""Why a customer can't get at an invoice, from what is recorded of it."""
+
+from datetime import datetime
+from typing import Literal
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from billing.portal.diagnosis import Code, Finding, diagnose
+from db.mirror import mirror
+from db.portal import diagnosis_facts
+
+from ..http.auth import AnyCaller
+from ..http.context import InContext, now
+from ..http.ids import Id
+from ..http.models import Answer
+from ..http.openapi import answers
+from ..problems.problems import not_found
+from . import trouble_examples as shown
+
+router = APIRouter(prefix="/v1/invoices", tags=["Portal"])
+
+
+class EvidenceAnswer(Answer):
+    """A row of the access log, a mail or a link that a finding rests on."""
+
+    kind: Literal["visit", "mail", "link"]
+    id: str
+    at: datetime
+    what: str
+
+
+class ActionAnswer(Answer):
+    """What mends it: a request to this API, or to Stripe's."""
+
+    where: Literal["plixo", "stripe"]
+    method: Literal["GET", "POST", "DELETE"]
+    path: str
+    does: str
+
+
+class FindingAnswer(Answer):
+    code: Code
+    since: datetime | None
+    words: str = Field(description="For the admin")
+    evidence: list[EvidenceAnswer]
+    action: ActionAnswer | None = Field(description="The one thing to do; null: there is nothing to do")
+
+
+class DiagnosisAnswer(Answer):
+    """Findings in the order in which to mend them: the first is the cause."""
+
+    invoice: str
+    at: datetime
+    findings: list[FindingAnswer]
+
+
+@router.post(
+    "/{id}/access-diagnosis",
+    summary="Find out why a customer can't get at an invoice",
+    responses=answers({200: shown.DIAGNOSIS}, "not_found"),
+)
+async def diagnose_access(id: Id, who: AnyCaller, context: InContext) -> DiagnosisAnswer:
+    """From the invoice's links, the access log, the mails that were sent and the networks that are allowed.
+
+    Changes nothing, and asks Stripe nothing: the mirror says what the invoice is.
+    """
+    async with context.database.reading() as session:
+        invoice = await mirror.invoice(session, who.organization, id)
+        if invoice is None:
+            raise not_found()
+        facts = await diagnosis_facts.read(session, invoice, now())
+    diagnosis = diagnose(facts)
+    return DiagnosisAnswer(
+        invoice=diagnosis.invoice, at=diagnosis.at, findings=[_finding(one) for one in diagnosis.findings]
+    )
+
+
+def _finding(finding: Finding) -> FindingAnswer:
+    return FindingAnswer.model_validate(finding.model_dump())

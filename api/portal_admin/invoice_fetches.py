@@ -1,0 +1,95 @@
+"""An invoice's pay link and PDF: read from Stripe when they are asked for."""
+
+from fastapi import APIRouter, Response
+
+from billing.portal.links import InvoiceFetch
+from db.mirror import mirror
+from db.portal import invoice_pdfs
+
+from ..http.auth import AnyCaller, Caller, Giver
+from ..http.context import Context, InContext
+from ..http.ids import Id
+from ..http.openapi import answers
+from ..problems.problems import ApiProblem, not_found
+from . import examples as shown
+from .fetching import fetch
+from .problems import FETCHED
+from .schemas import PayLinkAnswer, PdfAnswer
+
+router = APIRouter(prefix="/v1/invoices", tags=["Portal"])
+
+_PDF = {
+    "description": "The PDF, as it was fetched",
+    "content": {
+        "application/pdf": {"schema": {"type": "string", "format": "binary"}, "example": "%PDF-1.7 ..."}
+    },
+}
+
+
+@router.post(
+    "/{id}/pay-link",
+    summary="Read Stripe's pay link of an invoice",
+    responses=answers({200: shown.PAY_LINK}, "role_missing", "not_payable", *FETCHED),
+)
+async def read_pay_link(id: Id, who: Giver, context: InContext) -> PayLinkAnswer:
+    """Read from Stripe at this moment. That it was handed out is kept, the address is not."""
+    await _ours(context, who, id)
+    wanted = InvoiceFetch(organization=who.organization, invoice=id, want="pay_link", requested_by=who.person)
+    fetched = await fetch(context, wanted)
+    if fetched.url is None or fetched.url_expires_at is None:
+        said = f"In Stripe this invoice is {fetched.status} and nothing is to be paid on it."
+        raise ApiProblem("not_payable", said)
+    return PayLinkAnswer(url=fetched.url, read_at=fetched.read_at, expires_at=fetched.url_expires_at)
+
+
+@router.post(
+    "/{id}/pdf",
+    summary="Fetch an invoice's PDF anew",
+    responses=answers({200: shown.PDF}, "role_missing", "no_pdf", *FETCHED),
+)
+async def fetch_pdf(id: Id, who: Giver, context: InContext) -> PdfAnswer:
+    """As Stripe draws the invoice now; it is kept, and `url` gives it as often as it is asked for."""
+    await _ours(context, who, id)
+    wanted = InvoiceFetch(organization=who.organization, invoice=id, want="pdf", requested_by=who.person)
+    fetched = await fetch(context, wanted)
+    if fetched.pdf is None:
+        raise ApiProblem("no_pdf", f"In Stripe this invoice is {fetched.status} and has no PDF.")
+    async with context.database.reading() as session:
+        stored = await invoice_pdfs.facts(session, who.organization, id, fetched.pdf)
+    if stored is None:
+        raise not_found()
+    return PdfAnswer(**stored._asdict(), url=f"/v1/invoices/{id}/pdf/{stored.id}")
+
+
+@router.get(
+    "/{id}/pdf/{pdf}",
+    summary="Read a fetched PDF",
+    response_class=Response,
+    responses=answers({}, "not_found") | {200: _PDF},
+)
+async def read_pdf(
+    id: Id,
+    pdf: Id,
+    who: AnyCaller,
+    context: InContext,
+) -> Response:
+    """The bytes that were kept. Stripe is not asked."""
+    async with context.database.reading() as session:
+        stored = await invoice_pdfs.facts(session, who.organization, id, pdf)
+        if stored is None:
+            raise not_found()
+        content = await invoice_pdfs.content(session, pdf)
+    headers = {
+        "ETag": f'"{stored.sha256}"',
+        "X-Content-Type-Options": "nosniff",
+        # Ids only have letters, digits, _ and -.
+        "Content-Disposition": f'inline; filename="{id}.pdf"',
+    }
+    return Response(content, media_type="application/pdf", headers=headers)
+
+
+async def _ours(context: Context, who: Caller, invoice: str) -> None:
+    """Raises ApiProblem `not_found` before anything is asked of anybody."""
+    async with context.database.reading() as session:
+        if await mirror.invoice(session, who.organization, invoice) is None:
+            raise not_found()

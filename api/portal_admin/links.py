@@ -1,0 +1,217 @@
+"""Links by which a customer gets at an invoice: issued, listed, mailed anew, revoked."""
+
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.policy.portal import PortalPolicy
+from billing.portal.links import link_expiry
+from db.customers import addresses
+from db.mirror import mirror
+from db.portal import links as portal_links
+from db.portal import links_mail
+from db.tables import CustomerSettings, Invoice, Outbox, PortalLink
+
+from ..dispatch.dispatcher import HEAD_START
+from ..http import examples
+from ..http.auth import AnyCaller, Caller, Giver
+from ..http.context import Context, InContext, now, portal_policy
+from ..http.ids import Id
+from ..http.models import Listed
+from ..http.models import Query as ListQuery
+from ..http.openapi import WITH_BODY, answers, body_example
+from ..operations import views
+from ..problems.problems import ApiProblem, not_found
+from . import examples as shown
+from .schemas import IssuedLinkAnswer, LinkBody, LinkMailAnswer, PortalLinkAnswer, RevokeBody
+
+router = APIRouter(prefix="/v1", tags=["Portal"])
+
+NO_PAGE = ("draft", "void")
+MAIL_EVERY = timedelta(minutes=1)
+
+
+@router.post(
+    "/invoices/{id}/portal-links",
+    status_code=201,
+    summary="Issue a portal link",
+    responses=answers(
+        {201: shown.ISSUED},
+        *WITH_BODY,
+        "role_missing",
+        "not_found",
+        "invoice_not_linkable",
+        "link_expiry_past",
+        "link_expiry_far",
+    ),
+    openapi_extra=body_example(shown.LINK_BODY),
+)
+async def issue(id: Id, who: Giver, context: InContext, body: LinkBody | None = None) -> IssuedLinkAnswer:
+    """For you to pass on: the address is shown this once. The invoice's earlier link ends."""
+    at = now()
+    async with context.database.transaction() as session:
+        invoice = await _with_page(session, who, id)
+        link = await portal_links.issue(
+            session,
+            organization_id=who.organization,
+            customer_id=invoice.customer_id,
+            invoice_id=id,
+            by=who.person,
+            reason="issued",
+            at=at,
+            expires_at=await _expiry(session, portal_policy(context), invoice, body, at),
+        )
+        token = await portal_links.add_token(session, link.id, at=at)
+    return IssuedLinkAnswer(**_answer(link, at).model_dump(), url=f"{context.site.public_url}/portal/{token}")
+
+
+@router.get(
+    "/invoices/{id}/portal-links",
+    summary="List an invoice's portal links",
+    responses=answers({200: examples.listed(shown.LINK)}, "not_found", "invalid_request", "invalid_cursor"),
+)
+async def list_links(
+    id: Id, query: Annotated[ListQuery, Query()], who: AnyCaller, context: InContext
+) -> Listed[PortalLinkAnswer]:
+    """Those that have ended too, the newest first."""
+    async with context.database.reading() as session:
+        if await mirror.invoice(session, who.organization, id) is None:
+            raise not_found()
+        links = await portal_links.of_invoice(session, who.organization, id)
+    at = now()
+    return views.sliced(
+        links, lambda link: link.id, lambda link: _answer(link, at), query.limit, query.cursor
+    )
+
+
+@router.post(
+    "/invoices/{id}/portal-links/resend",
+    status_code=202,
+    summary="Mail the customer a new portal link",
+    responses=answers(
+        {202: shown.MAILED},
+        "role_missing",
+        "not_found",
+        "invoice_not_linkable",
+        "customer_without_address",
+        "customer_address_bounced",
+        "link_mailed_just_now",
+    ),
+)
+async def resend(id: Id, who: Giver, context: InContext) -> LinkMailAnswer:
+    """The invoice's earlier link ends. At most once a minute for one invoice."""
+    at = now()
+    async with context.database.transaction() as session:
+        invoice = await _with_page(session, who, id)
+        await _check_address(session, invoice)
+        await portal_links.lock(session, id)
+        await _check_pace(session, id, at)
+        start = await mail_link(session, context, invoice=invoice, by=who.person, reason="resent", at=at)
+        link = await portal_links.live(session, id)
+    context.dispatcher.hand_over(start)
+    assert link is not None
+    return LinkMailAnswer(mail=start.payload["mail"], link=link.id, state="due")
+
+
+@router.post(
+    "/portal-links/{id}/revoke",
+    summary="Revoke a portal link",
+    responses=answers({200: shown.REVOKED}, *WITH_BODY, "role_missing", "not_found"),
+    openapi_extra=body_example(shown.REVOKE),
+)
+async def revoke(id: Id, body: RevokeBody, who: Giver, context: InContext) -> PortalLinkAnswer:
+    """From now on nobody gets in by it. A link that has ended stays as it ended."""
+    at = now()
+    async with context.database.transaction() as session:
+        if await portal_links.get(session, who.organization, id) is None:
+            raise not_found()
+        await portal_links.revoke(session, id, by=who.person, note=body.reason, at=at)
+    async with context.database.reading() as session:
+        link = await portal_links.get(session, who.organization, id)
+    assert link is not None
+    return _answer(link, at)
+
+
+async def mail_link(
+    session: AsyncSession,
+    context: Context,
+    *,
+    invoice: Invoice,
+    by: str,
+    reason: str,
+    at: datetime,
+    keep_live: bool = False,
+) -> Outbox:
+    """Issue a link and have it mailed, with the caller's transaction; hand the row over after the commit."""
+    return await links_mail.mail_link(
+        session,
+        portal_policy(context),
+        invoice=invoice,
+        by=by,
+        reason=reason,
+        at=at,
+        keep_live=keep_live,
+        head_start=HEAD_START,
+    )
+
+
+async def _with_page(session: AsyncSession, who: Caller, id_: str) -> Invoice:
+    """Raises ApiProblem `not_found` and `invoice_not_linkable`."""
+    invoice = await mirror.invoice(session, who.organization, id_)
+    if invoice is None:
+        raise not_found()
+    if invoice.status in NO_PAGE:
+        raise ApiProblem(
+            "invoice_not_linkable",
+            f"This invoice is {invoice.status}: it has no page that a customer could open. "
+            "Choose one that is open, paid or uncollectible.",
+        )
+    return invoice
+
+
+async def _expiry(
+    session: AsyncSession, policy: PortalPolicy, invoice: Invoice, body: LinkBody | None, at: datetime
+) -> datetime:
+    """Raises ApiProblem `link_expiry_past` and `link_expiry_far`."""
+    if body is None or body.expires_at is None:
+        settings = await session.get(CustomerSettings, invoice.customer_id)
+        return link_expiry(policy, at, settings.approval_cycle_days if settings else None)
+    if body.expires_at <= at:
+        raise ApiProblem.usual("link_expiry_past")
+    if body.expires_at > at + timedelta(days=policy.most_link_days):
+        raise ApiProblem.at(
+            "link_expiry_far",
+            f"expires_at must be at most {policy.most_link_days} days from now, as the policy has it; "
+            "choose an earlier one.",
+            "/expires_at",
+        )
+    return body.expires_at
+
+
+async def _check_address(session: AsyncSession, invoice: Invoice) -> None:
+    """Raises ApiProblem `customer_without_address` and `customer_address_bounced`."""
+    match await addresses.usable(session, invoice.organization_id, invoice.customer_id):
+        case "none":
+            raise ApiProblem.usual("customer_without_address")
+        case "bounced":
+            raise ApiProblem.usual("customer_address_bounced")
+
+
+async def _check_pace(session: AsyncSession, invoice: str, at: datetime) -> None:
+    """Raises ApiProblem `link_mailed_just_now`. The invoice is locked."""
+    last = await links_mail.last_decided(session, invoice)
+    if last is not None and at - last < MAIL_EVERY:
+        seconds = (last + MAIL_EVERY - at) // timedelta(seconds=1) + 1
+        raise ApiProblem.usual("link_mailed_just_now", headers={"Retry-After": str(seconds)})
+
+
+def _answer(link: PortalLink, at: datetime) -> PortalLinkAnswer:
+    return PortalLinkAnswer(
+        **link.model_dump(exclude={"organization_id"}),
+        invoice=link.invoice_id,
+        customer=link.customer_id,
+        operation=link.operation_id,
+        state=portal_links.state_of(link, at),
+    )

@@ -1,0 +1,150 @@
+"""Networks from which links to the mini-portal may, or may not, be opened."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import Field, StringConstraints
+
+from billing.portal.networks import Action, parse_network
+from db.mirror import mirror
+from db.people import people
+from db.portal import networks
+from db.tables import PortalNetwork, new_id
+
+from ..http import examples
+from ..http.auth import AnyCaller, BillingAdmin
+from ..http.context import InContext, now
+from ..http.ids import Id
+from ..http.models import Answer, Body, Listed, OtherId, Reason
+from ..http.models import Query as ListQuery
+from ..http.openapi import WITH_BODY, answers, body_example
+from ..operations import views
+from ..problems.problems import ApiProblem, not_found
+from . import network_examples as shown
+
+router = APIRouter(prefix="/v1/portal-networks", tags=["Portal"])
+
+Cidr = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+
+
+class NetworkBody(Body):
+    """A customer's own networks come before those of the whole organization."""
+
+    action: Action = Field(description="allow: where any network is allowed, all others are blocked")
+    network: Cidr = Field(description="In CIDR notation, or one address")
+    customer: OtherId | None = Field(
+        default=None, description="For this customer of GET /v1/customers; null: for all of them"
+    )
+    reason: Reason = Field(description="Why, for those who find it later")
+
+
+class NetworksQuery(ListQuery):
+    customer: OtherId | None = Field(default=None, description="Those that hold for this customer")
+    removed: bool = Field(default=False, description="true: those that were taken away, instead")
+
+
+class NetworkAnswer(Answer):
+    """Of the networks around an address the smallest counts, and of a tie the block."""
+
+    id: str
+    customer: str | None = Field(description="null: for all customers")
+    action: Action
+    network: str
+    reason: str
+    created_by: str
+    created_at: datetime
+    removed_by: str | None
+    removed_at: datetime | None
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Allow or block a network",
+    responses=answers(
+        {201: shown.NETWORK},
+        *WITH_BODY,
+        "role_missing",
+        "network_malformed",
+        "customer_unknown",
+        "network_listed",
+    ),
+    openapi_extra=body_example(shown.BODY),
+)
+async def add(body: NetworkBody, who: BillingAdmin, context: InContext) -> NetworkAnswer:
+    """For whoever opens a link from now on. Sent again it is the same rule."""
+    row = PortalNetwork(
+        id=new_id("net"),
+        organization_id=who.organization,
+        customer_id=body.customer,
+        action=body.action,
+        network=str(parse_network(body.network)),
+        reason=body.reason,
+        created_by=who.person,
+        created_at=now(),
+    )
+    async with context.database.transaction() as session:
+        if body.customer and await mirror.customer(session, who.organization, body.customer) is None:
+            message = "There is no such customer: name one of those of GET /v1/customers."
+            raise ApiProblem.at("customer_unknown", message, "/customer")
+        await people.lock_organization(session, who.organization)
+        earlier = await networks.same_network(session, row)
+        if earlier is None:
+            session.add(row)
+        elif earlier.action != row.action:
+            raise _listed(earlier)
+    return _answer(earlier or row)
+
+
+@router.get(
+    "",
+    summary="List networks",
+    responses=answers({200: examples.listed(shown.NETWORK)}, "invalid_request", "invalid_cursor"),
+)
+async def list_networks(
+    query: Annotated[NetworksQuery, Query()], who: AnyCaller, context: InContext
+) -> Listed[NetworkAnswer]:
+    """The newest first."""
+    async with context.database.reading() as session:
+        page = await networks.page(
+            session,
+            who.organization,
+            removed=query.removed,
+            customer_id=query.customer,
+            limit=query.limit,
+            cursor=query.cursor,
+        )
+    return views.listed(page, _answer)
+
+
+@router.delete(
+    "/{id}",
+    summary="Take a network away",
+    responses=answers(
+        {200: shown.REMOVED}, "role_missing", "not_found", "body_too_large", "unsupported_media_type"
+    ),
+)
+async def remove(id: Id, who: BillingAdmin, context: InContext) -> NetworkAnswer:
+    """It no longer holds, and is kept in the list of those that were removed. Again changes nothing."""
+    async with context.database.transaction() as session:
+        found = await networks.get(session, who.organization, id)
+        if found is None:
+            raise not_found()
+        row = await networks.remove(session, found.id, by=who.person, at=now())
+    return _answer(row)
+
+
+def _listed(earlier: PortalNetwork) -> ApiProblem:
+    done = "allowed" if earlier.action == "allow" else "blocked"
+    whom = "this customer" if earlier.customer_id else "all customers"
+    return ApiProblem(
+        "network_listed",
+        f"{earlier.network} is {done} for {whom} by {earlier.id}: DELETE /v1/portal-networks/{earlier.id} "
+        "takes that away first.",
+        more={"portal_network": earlier.id},
+    )
+
+
+def _answer(row: PortalNetwork) -> NetworkAnswer:
+    return NetworkAnswer.model_validate(row.model_dump() | {"customer": row.customer_id})

@@ -1,0 +1,281 @@
+"""Customers who can't get at an invoice: noticed, reported, followed until they are in."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Response
+from pydantic import Field
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.core.operations import CUSTOMER, Kind, State
+from billing.portal.trouble import (
+    Cause,
+    CloseTrouble,
+    GotIn,
+    How,
+    PortalAccessInput,
+    TroubleWanted,
+    deadline,
+    settled,
+)
+from db.core import timeline
+from db.core.timeline import NewEvent
+from db.mirror import mirror
+from db.operations import outbox
+from db.portal import troubles
+from db.tables import Invoice, Operation, Outbox, PortalTrouble
+from workflows.core import ids
+
+from ..dispatch.dispatcher import HEAD_START
+from ..http import examples, idempotency
+from ..http.auth import AnyCaller, BillingAdmin, Caller, Giver
+from ..http.context import Context, InContext
+from ..http.ids import Id
+from ..http.models import Answer, Body, InvoiceId, Listed, OperationAnswer, OtherId, Reason
+from ..http.models import Query as ListQuery
+from ..http.openapi import TOLD, WITH_BODY, WITH_KEY, answers, body_example
+from ..notes.problems import NOTE_WRONG
+from ..notes.schemas import NoteText
+from ..operations import commands_api, intake, views
+from ..operations.commands import Command
+from ..operations.intake import Asked
+from ..problems.problems import ApiProblem
+from . import trouble_examples as shown
+
+router = APIRouter(prefix="/v1/portal-troubles", tags=["Portal"])
+
+
+class TroubleBody(Body):
+    """What a customer has told you of."""
+
+    invoice: InvoiceId = Field(description="An invoice of GET /v1/invoices")
+    description: Reason = Field(description="What the customer says happens")
+
+
+class CloseBody(Body):
+    note: NoteText = Field(description="How it was seen to")
+
+
+class TroublesQuery(ListQuery):
+    open: bool | None = Field(default=None, description="true: only those that are not closed")
+    invoice: OtherId | None = None
+
+
+class TroubleAnswer(Answer):
+    """`id` is that of its operation, which has the diagnosis and the timeline."""
+
+    id: str
+    invoice: str
+    customer: str
+    cause: Cause
+    state: State
+    noticed_at: datetime
+    deadline: datetime = Field(description="The end of the business day, by which the customer is to be in")
+    escalated: bool = Field(description="Whether the controller was told")
+    escalated_at: datetime | None
+    closed_at: datetime | None
+    how: How | None = Field(description="How it ended")
+    allowed_actions: list[Literal["close"]] = Field(description="What you may ask of it now")
+
+
+@router.post(
+    "",
+    status_code=202,
+    summary="Report that a customer can't get at an invoice",
+    responses=answers(
+        {202: shown.ACCEPTED},
+        *WITH_BODY,
+        *WITH_KEY,
+        "role_missing",
+        "invoice_id_malformed",
+        "portal_invoice_unknown",
+        "portal_trouble_open",
+        "invoice_settled",
+        headers={202: ("Location", "Idempotent-Replayed")},
+    ),
+    openapi_extra={"parameters": [idempotency.PARAMETER], **body_example(shown.REPORT)},
+)
+async def report(
+    body: TroubleBody,
+    who: BillingAdmin,
+    key: idempotency.IdempotencyKey,
+    context: InContext,
+    response: Response,
+) -> OperationAnswer:
+    """It is diagnosed at once, a new link is mailed where one mends it, and the controller hears of it
+    before the business day is over. It ends when the customer opens the page or the invoice is paid."""
+    async with context.database.reading() as session:
+        invoice = await mirror.invoice(session, who.organization, body.invoice)
+    if invoice is None:
+        message = "There is no such invoice: name one of those of GET /v1/invoices."
+        raise ApiProblem.at("portal_invoice_unknown", message, "/invoice")
+    wanted = TroubleWanted(
+        invoice=invoice.id, customer=invoice.customer_id, cause="reported", description=body.description
+    )
+
+    async def check(session: AsyncSession) -> None:
+        if settled(invoice.status):
+            raise ApiProblem(
+                "invoice_settled",
+                f"This invoice is {invoice.status}: nobody needs a way in to pay it. "
+                f"POST /v1/invoices/{invoice.id}/access-diagnosis says what its customer can see.",
+            )
+        await troubles.lock(session, invoice.id)
+        earlier = await troubles.open_one(session, invoice.id)
+        if earlier is not None:
+            named = earlier.operation_id
+            raise ApiProblem(
+                "portal_trouble_open",
+                f"Portal trouble {named} is already open for this invoice: follow that one.",
+                more={"portal_trouble": named},
+            )
+
+    asked = _asked(context, wanted, check)
+    return await commands_api.begin(context, who, key, asked, response)
+
+
+@router.get(
+    "",
+    summary="List troubles with the portal",
+    responses=answers({200: examples.listed(shown.TROUBLE)}, "invalid_request", "invalid_cursor"),
+)
+async def list_troubles(
+    query: Annotated[TroublesQuery, Query()], who: AnyCaller, context: InContext
+) -> Listed[TroubleAnswer]:
+    """The newest first."""
+    async with context.database.reading() as session:
+        page = await troubles.page(
+            session,
+            who.organization,
+            open=query.open,
+            invoice_id=query.invoice,
+            limit=query.limit,
+            cursor=query.cursor,
+        )
+        found = await troubles.of_operations(session, [row.operation_id for row in page.rows])
+    return views.listed(page, lambda row: _answer(row, found[row.operation_id], who))
+
+
+@router.post(
+    "/{id}/close",
+    summary="Close a trouble that you have seen to",
+    responses=answers(
+        {200: shown.OPEN, 202: shown.PENDING},
+        *WITH_BODY,
+        *TOLD,
+        "not_closable",
+        *NOTE_WRONG,
+        also=(202, OperationAnswer),
+    ),
+    openapi_extra=body_example(shown.CLOSE),
+)
+async def close(
+    id: Id, body: CloseBody, who: Giver, context: InContext, response: Response
+) -> OperationAnswer:
+    """For what was mended in another way than by the customer's opening the page. 202 while on its way."""
+    message = CloseTrouble(person=who.person, note=body.note)
+    command = Command("close", message, "closing asked for", {"note": body.note})
+    return await commands_api.tell(context, who, Kind.PORTAL_ACCESS, id, "close", command, response)
+
+
+async def notice(
+    session: AsyncSession, context: Context, *, invoice: Invoice, cause: Cause, at: datetime
+) -> Outbox | None:
+    """Open a trouble with the caller's transaction; hand the row over to the dispatcher after the commit.
+
+    None when one is open, whose timeline then says that it was noticed again, and for an invoice that
+    nobody has to pay any more.
+    """
+    if settled(invoice.status):
+        return None
+    await troubles.lock(session, invoice.id)
+    earlier = await troubles.open_one(session, invoice.id)
+    if earlier is not None:
+        if earlier.cause != cause:  # else a customer who tries a hundred times makes a hundred events
+            await timeline.append(
+                session,
+                earlier.operation_id,
+                key=f"again:{cause}",
+                event="trouble noticed again",
+                actor=CUSTOMER,
+                at=at,
+                detail={"cause": cause},
+            )
+        return None
+    who = Caller(person=CUSTOMER, organization=invoice.organization_id, roles=frozenset())
+    wanted = TroubleWanted(invoice=invoice.id, customer=invoice.customer_id, cause=cause)
+
+    async def check(_: AsyncSession) -> None:
+        return None
+
+    _, start = await intake.accept(session, context, who, None, _asked(context, wanted, check), at)
+    return start
+
+
+async def got_in(session: AsyncSession, *, invoice_id: str, at: datetime) -> Outbox | None:
+    """The customer has opened the page: with the caller's transaction, what tells the open trouble so.
+
+    None without one, or when it has been told. Hand the row over to the dispatcher after the commit.
+    """
+    trouble = await troubles.open_one(session, invoice_id)
+    if trouble is None:
+        return None
+    told = await outbox.enqueue(
+        session,
+        action=outbox.UPDATE,
+        workflow_id=ids.operation_workflow(trouble.operation_id),
+        name="got_in",
+        payload=GotIn(at=at).model_dump(mode="json"),
+        at=at,
+        # The first time is enough: the others find this row.
+        update_id=f"got-in-{trouble.operation_id}",
+        due_at=at + HEAD_START,
+    )
+    return told if told.state == outbox.PENDING else None
+
+
+def _asked(context: Context, wanted: TroubleWanted, check: intake.Check) -> Asked[None]:
+    def message(operation: Operation, _: None) -> PortalAccessInput:
+        return PortalAccessInput(
+            organization=operation.organization_id,
+            operation=operation.id,
+            invoice=wanted.invoice,
+            customer=wanted.customer,
+            cause=wanted.cause,
+            reported_by=operation.requested_by,
+            comment=wanted.description,
+            policy=context.policy,
+            noticed_at=operation.created_at,
+            deadline=deadline(context.policy, operation.created_at),
+        )
+
+    def along(operation: Operation) -> list[tuple[PortalTrouble, NewEvent]]:
+        at = operation.created_at
+        until = deadline(context.policy, at)
+        row = PortalTrouble(
+            operation_id=operation.id,
+            organization_id=operation.organization_id,
+            customer_id=wanted.customer,
+            invoice_id=wanted.invoice,
+            cause=wanted.cause,
+            noticed_at=at,
+            deadline=until,
+        )
+        detail = {"cause": wanted.cause, "deadline": until.isoformat()}
+        return [(row, NewEvent("noticed", "trouble noticed", operation.requested_by, at, detail))]
+
+    return Asked(
+        Kind.PORTAL_ACCESS, wanted, ids.PORTAL_ACCESS, check, message, along=along, actions=("close",)
+    )
+
+
+def _answer(row: PortalTrouble, operation: Operation, who: Caller) -> TroubleAnswer:
+    return TroubleAnswer(
+        **row.model_dump(include={"cause", "noticed_at", "deadline", "escalated_at", "closed_at", "how"}),
+        id=row.operation_id,
+        invoice=row.invoice_id,
+        customer=row.customer_id,
+        state=State(operation.state),
+        escalated=row.escalated_at is not None,
+        allowed_actions=views.operation(operation, who).allowed_actions,
+    )

@@ -1,0 +1,152 @@
+"""What pydantic found wrong with a request: stable codes, JSON pointers, sentences that name the mend."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from billing.core.money import MOST_MINOR
+from billing.money.notes import NOTE_MAX, NOTE_MIN
+
+MOST = 20
+LONGEST_NAME = 60
+
+_CODES = {
+    "missing": "required",
+    "extra_forbidden": "unknown_field",
+    "literal_error": "not_allowed",
+    "enum": "not_allowed",
+    "string_too_short": "too_short",
+    "string_too_long": "too_long",
+    "greater_than_equal": "too_small",
+    "less_than_equal": "too_large",
+    "string_unicode": "invalid_text",
+    "string_pattern_mismatch": "invalid_text",
+    "value_error": "invalid_text",
+}
+_TYPES = {
+    "int_type": "a whole number, without quotes or decimals",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "string_type": "a text in quotes",
+    "bool_type": "true or false, without quotes",
+    "bool_parsing": "true or false",
+    "model_attributes_type": "a JSON object",
+    "model_type": "a JSON object",
+    "dict_type": "a JSON object",
+}
+
+_OWN = {
+    ("missing", "note"): (
+        "note_missing",
+        f"is required: say in {NOTE_MIN} to {NOTE_MAX} characters what was done and why",
+    ),
+    ("string_too_short", "note"): (
+        "note_too_short",
+        f"must have at least {NOTE_MIN} characters, not counting blanks around them: say why",
+    ),
+    ("string_too_long", "note"): (
+        "note_too_long",
+        f"must have at most {NOTE_MAX} characters, which is what Stripe's metadata holds; shorten it",
+    ),
+    ("value_error", "note"): (
+        "note_unreadable",
+        "must not contain control characters; remove them",
+    ),
+    ("greater_than_equal", "amount_minor"): (
+        "amount_not_positive",
+        "must be at least 1: minor units, so 1050 for USD 10.50",
+    ),
+    ("less_than_equal", "amount_minor"): ("amount_too_large", f"must be at most {MOST_MINOR}"),
+    ("int_type", "amount_minor"): (
+        "amount_not_whole",
+        "must be a whole number without quotes or decimals: minor units, so 1050 for USD 10.50",
+    ),
+    ("string_pattern_mismatch", "currency"): (
+        "unknown_currency",
+        "must be a currency that Stripe charges in, as a three-letter ISO 4217 code in lower case, "
+        "such as usd",
+    ),
+    ("literal_error", "reason"): ("unknown_reason", "must be {expected}"),
+    ("literal_error", "instrument"): ("unknown_instrument", "must be {expected}"),
+    ("string_pattern_mismatch", "payment_intent"): (
+        "payment_id_malformed",
+        "must be a payment's id as Stripe writes it, pi_ and letters and digits; see GET /v1/payments",
+    ),
+    ("string_pattern_mismatch", "invoice"): (
+        "invoice_id_malformed",
+        "must be an invoice's id as Stripe writes it, in_ and letters and digits; see GET /v1/invoices",
+    ),
+    ("string_pattern_mismatch", "customer"): (
+        "customer_id_malformed",
+        "must be a customer's id as Stripe writes it, cus_ and letters and digits; see GET /v1/customers",
+    ),
+}
+"""Fields whose mistakes have codes of their own, by pydantic's type: they stand in the catalogue."""
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One thing wrong. `where` is body, query or header; `pointer` is an RFC 6901 pointer into it."""
+
+    where: str
+    pointer: str
+    code: str
+    message: str
+
+    def document(self) -> dict[str, str]:
+        return asdict(self)
+
+
+def field_errors(errors: Sequence[Mapping[str, Any]]) -> list[FieldError]:
+    """At most `MOST` of pydantic's errors; of what the caller sent only names of fields are repeated."""
+    return [_field_error(error) for error in errors[:MOST]]
+
+
+def _field_error(error: Mapping[str, Any]) -> FieldError:
+    where, *path = [str(part) for part in error["loc"]]
+    kind = str(error["type"])
+    code = "wrong_type" if kind in _TYPES else _CODES.get(kind, "invalid")
+    name = _short(".".join(path)) or f"the {where}"
+    said = _say(kind, error)
+    if where == "body" and (own := _OWN.get((kind, path[-1] if path else ""))):
+        code, said = own[0], own[1].format(**(error.get("ctx") or {}))
+    return FieldError(where, pointer_to(path), code, f"{name} {said}.")
+
+
+def _say(kind: str, error: Mapping[str, Any]) -> str:
+    limits = error.get("ctx") or {}
+    match kind:
+        case "missing":
+            return "is required; add it"
+        case "extra_forbidden":
+            return "is not known here; remove it"
+        case "literal_error" | "enum":
+            return f"must be {limits.get('expected')}"
+        case "string_too_short":
+            return f"must have at least {limits.get('min_length')} characters"
+        case "string_too_long":
+            return f"must have at most {limits.get('max_length')} characters"
+        case "greater_than_equal":
+            return f"must be at least {limits.get('ge')}"
+        case "less_than_equal":
+            return f"must be at most {limits.get('le')}"
+        case "string_pattern_mismatch":
+            return "must be an id: letters, digits, _ and -, at most 128 of them"
+        case "string_unicode":
+            return "must be text that UTF-8 can carry; a part of it is half a character"
+        case "value_error":
+            return str(limits.get("error", "is not valid"))
+        case _ if kind in _TYPES:
+            return f"must be {_TYPES[kind]}"
+        case _:
+            return "is not valid; see /docs for what is expected"
+
+
+def pointer_to(path: Sequence[str]) -> str:
+    """An RFC 6901 pointer; a name that the caller made up is cut short."""
+    return "".join("/" + _short(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def _short(name: str) -> str:
+    name = name.encode("utf-8", "replace").decode("utf-8")  # half a character can't be sent back
+    return name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME] + "…"

@@ -1,0 +1,129 @@
+"""Reminders of one invoice: what was decided, what comes next, and a pause."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.core.business_time import local_day
+from billing.reminders.rules import Facts, Rules, next_step, why_not, words
+from db.incidents import incidents
+from db.reminders import facts as reminder_rows
+from db.reminders import pauses
+from db.reminders import runs as reminder_runs
+from db.tables import ReminderPause
+
+from ..http.auth import AnyCaller, Caller, Giver
+from ..http.context import Context, InContext, now
+from ..http.ids import Id
+from ..http.models import Query as ListQuery
+from ..http.openapi import WITH_BODY, answers, body_example
+from ..problems.problems import ApiProblem, not_found
+from . import examples as shown
+from .runs import decision
+from .schemas import InvoiceRemindersAnswer, NextAnswer, PauseAnswer, PauseBody, WhyAnswer
+
+router = APIRouter(prefix="/v1/invoices", tags=["Reminders"])
+
+_NONE_LEFT = WhyAnswer(
+    reason="none_left", words="Every reminder was decided, or the invoice has no date that one goes by."
+)
+_NO_RULES = WhyAnswer(reason="reminders_not_configured", words="The policy says nothing of reminders.")
+
+
+@router.get(
+    "/{id}/reminders",
+    summary="Read the reminders of an invoice",
+    responses=answers({200: shown.OF_INVOICE}, "not_found", "invalid_request", "invalid_cursor"),
+)
+async def read_reminders(
+    id: Id, query: Annotated[ListQuery, Query()], who: AnyCaller, context: InContext
+) -> InvoiceRemindersAnswer:
+    """What was decided, the newest first, and what comes next or why nothing does."""
+    async with context.database.reading() as session:
+        facts = await _facts(session, who, id)
+        page = await reminder_runs.of_invoice(
+            session, who.organization, id, limit=query.limit, cursor=query.cursor
+        )
+        paused = await pauses.get(session, id)
+        coming, why = await _next(session, context, facts)
+    return InvoiceRemindersAnswer(
+        data=[decision(row) for row in page.rows],
+        next_cursor=page.next_cursor,
+        next=coming,
+        why_none=why,
+        pause=_pause(id, paused),
+    )
+
+
+@router.put(
+    "/{id}/reminder-pause",
+    summary="Pause the reminders of an invoice",
+    responses=answers({200: shown.PAUSED_INVOICE}, *WITH_BODY, "role_missing", "not_found", "pause_over"),
+    openapi_extra=body_example(shown.PAUSE),
+)
+async def pause_reminders(id: Id, body: PauseBody, who: Giver, context: InContext) -> PauseAnswer:
+    """Its customer is not reminded of it for now; what is just being sent goes out. It replaces an earlier
+    pause, and sent again it changes nothing."""
+    at = now()
+    async with context.database.transaction() as session:
+        facts = await _facts(session, who, id)
+        today = local_day(at, facts.to.zone)
+        if body.until is not None and body.until <= today:
+            message = f"It is {today} already where the customer is: choose a later day, or leave until out."
+            raise ApiProblem.at("pause_over", message, "/until")
+        wanted = ReminderPause(
+            invoice_id=id,
+            organization_id=who.organization,
+            until=body.until,
+            reason=body.reason,
+            paused_by=who.person,
+            paused_at=at,
+        )
+        kept = await pauses.put(session, wanted)
+    return _pause(id, kept)
+
+
+@router.delete(
+    "/{id}/reminder-pause",
+    summary="Let the reminders of an invoice go on",
+    responses=answers(
+        {200: shown.NOT_PAUSED}, "role_missing", "not_found", "body_too_large", "unsupported_media_type"
+    ),
+)
+async def let_go_on(id: Id, who: Giver, context: InContext) -> PauseAnswer:
+    """What became due meanwhile and was skipped stays so. Without a pause nothing changes."""
+    async with context.database.transaction() as session:
+        await _facts(session, who, id)
+        await pauses.take_away(session, id)
+    return _pause(id, None)
+
+
+async def _facts(session: AsyncSession, who: Caller, invoice: str) -> Facts:
+    """Raises ApiProblem `not_found` unless the invoice is the caller's organization's."""
+    facts = await reminder_rows.of_invoice(session, who.organization, invoice, at=now())
+    if facts is None:
+        raise not_found()
+    return facts
+
+
+async def _next(
+    session: AsyncSession, context: Context, facts: Facts
+) -> tuple[NextAnswer | None, WhyAnswer | None]:
+    policy = context.policy.reminders
+    if policy is None:
+        return None, _NO_RULES
+    rules = Rules(policy, now(), portal_incident=await incidents.is_open(session, "portal"))
+    if reason := why_not(facts, rules):
+        return None, WhyAnswer(reason=reason, words=words(reason))
+    coming = next_step(facts, rules)
+    return (NextAnswer(**coming._asdict()), None) if coming else (None, _NONE_LEFT)
+
+
+def _pause(invoice: str, row: ReminderPause | None) -> PauseAnswer:
+    if row is None:
+        return PauseAnswer(
+            invoice=invoice, paused=False, until=None, reason=None, paused_by=None, paused_at=None
+        )
+    said = row.model_dump(include={"until", "reason", "paused_by", "paused_at"})
+    return PauseAnswer(invoice=invoice, paused=True, **said)

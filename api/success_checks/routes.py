@@ -1,0 +1,125 @@
+"""The guide's success checks: as figures over a period, and the rows by which each can be counted again."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
+
+from fastapi import APIRouter, Path, Query
+from pydantic import AfterValidator
+
+from billing.money.notes import with_payments
+from billing.success_checks import checks as success_checks
+from db.success_checks import queries as records
+from db.success_checks.queries import CHECKS, Period
+
+from ..http import examples
+from ..http.auth import AnyCaller, Caller
+from ..http.context import InContext, now
+from ..http.models import Answer, Listed
+from ..http.openapi import answers
+from ..problems.problems import not_found
+from . import examples as shown
+from .schemas import (
+    AllowedRow,
+    CheckRow,
+    OutageRow,
+    PeriodQuery,
+    RefundedRow,
+    RequestedRow,
+    RowsQuery,
+    SuccessChecksAnswer,
+    TroubleRow,
+    UnequalRow,
+    span,
+)
+
+Row = TypeVar("Row", bound=Answer)
+
+router = APIRouter(prefix="/v1/success-checks", tags=["Success checks"])
+
+WRONG = ("invalid_request", "period_inverted", "period_too_long")
+
+
+def _known(value: str) -> str:
+    if value not in CHECKS:
+        raise not_found()
+    return value
+
+
+Name = Annotated[
+    str,
+    Path(description="A check, as GET /v1/success-checks names it", json_schema_extra={"enum": [*CHECKS]}),
+    AfterValidator(_known),
+]
+
+
+@router.get(
+    "",
+    summary="Read the success checks as figures",
+    responses=answers({200: shown.FIGURES}, *WRONG),
+)
+async def read_checks(
+    query: Annotated[PeriodQuery, Query()], who: AnyCaller, context: InContext
+) -> SuccessChecksAnswer:
+    """Of your organization, for what happened from `from` until before `to`: at most 366 days, the last 30
+    unless you say otherwise. Incidents are everybody's.
+
+    What was allowed and then taken back, or definitely refused, before Stripe showed anything of it is in no
+    figure of `approved_to_visible`. Balances are as the last completed reconciliation of the period found
+    them; without one their share is null.
+    """
+    period = _period(query, who, now())
+    async with context.database.snapshot() as session:
+        figures = await records.figures(session, period)
+    return SuccessChecksAnswer(**{"from": period.start}, to=period.end, as_of=period.as_of, checks=figures)
+
+
+@router.get(
+    "/{name}/rows",
+    summary="List the rows behind a success check",
+    responses=answers({200: examples.listed(shown.ROW)}, *WRONG, "invalid_cursor", "not_found"),
+)
+async def list_rows(
+    name: Name, query: Annotated[RowsQuery, Query()], who: AnyCaller, context: InContext
+) -> Listed[CheckRow]:
+    """The latest first. Name the period's `from` and `to` when you page through it: both move with the time
+    if you leave them out. Of `balances_equal_stripe` only the invoices are listed that differed."""
+    period = _period(query, who, now())
+    async with context.database.reading() as session:
+        rows, next_cursor = await CHECKS[name].page(session, period, limit=query.limit, cursor=query.cursor)
+    show = _SHOWN[name]
+    return Listed(data=[show(row, who) for row in rows], next_cursor=next_cursor)
+
+
+def _period(query: PeriodQuery | RowsQuery, who: Caller, at: datetime) -> Period:
+    start, end = span(query, at)
+    return Period(organization=who.organization, start=start, end=end, as_of=at)
+
+
+def _outage(row: success_checks.Outage, who: Caller) -> OutageRow:
+    note = row.note if row.cleared_in == who.organization else None
+    return _like(OutageRow, row, check="incidents_with_note", note=note)
+
+
+def _refunded(row: success_checks.Refunded, _: Caller) -> RefundedRow:
+    note = with_payments(row.text, row.payments) if row.text is not None else None
+    return _like(RefundedRow, row, check="refunds_with_notes", payments=list(row.payments), note=note)
+
+
+def _plain(model: type[Answer], check: str) -> Callable[[Any, Caller], Any]:
+    return lambda row, _: _like(model, row, check=check)
+
+
+def _like(model: type[Row], row: Any, **more: Any) -> Row:
+    """The row's fields and what is reckoned from them, by the names that the answer has for them."""
+    return model(**{name: getattr(row, name) for name in model.model_fields if name not in more}, **more)
+
+
+_SHOWN: dict[str, Callable[[Any, Caller], Any]] = {
+    "approved_to_visible": _plain(AllowedRow, "approved_to_visible"),
+    "balances_equal_stripe": _plain(UnequalRow, "balances_equal_stripe"),
+    "portal_troubles_same_day": _plain(TroubleRow, "portal_troubles_same_day"),
+    "incidents_with_note": _outage,
+    "refunds_with_notes": _refunded,
+    "plan_changes_flagged": _plain(RequestedRow, "plan_changes_flagged"),
+}

@@ -1,0 +1,150 @@
+"""The shapes of the success checks: their period, their figures, and the rows behind each."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from billing.core.measures import Settled
+from billing.core.operations import Kind, State
+from billing.portal.trouble import How
+from billing.success_checks.checks import DEFAULT_PERIOD, LONGEST_PERIOD, SuccessChecks
+
+from ..http.models import Answer, Moment
+from ..http.models import Query as ListQuery
+from ..problems.problems import ApiProblem
+
+_FROM = "From when; left out: 30 days before `to`"
+_TO = "Until before when; left out: now"
+
+
+class PeriodQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    from_: Moment | None = Field(default=None, alias="from", description=_FROM)
+    to: Moment | None = Field(default=None, description=_TO)
+
+
+class RowsQuery(ListQuery):
+    from_: Moment | None = Field(default=None, alias="from", description=_FROM)
+    to: Moment | None = Field(default=None, description=_TO)
+
+
+def span(query: PeriodQuery | RowsQuery, at: datetime) -> tuple[datetime, datetime]:
+    """The period that is asked for at this time. Raises ApiProblem `period_inverted`, `period_too_long`."""
+    end = query.to or at
+    try:
+        start = query.from_ or end - DEFAULT_PERIOD
+    except OverflowError:
+        raise _wrong("period_inverted", "to is before the first day that there is", "/to") from None
+    blamed = "/from" if query.to is None else "/to"
+    if end <= start:
+        than = "from must be before now" if query.to is None else "to must be after from"
+        raise _wrong("period_inverted", than, blamed)
+    if end - start > LONGEST_PERIOD:
+        raise _wrong("period_too_long", "A period has at most 366 days: choose a later from", "/from")
+    return start, end
+
+
+def _wrong(code: str, detail: str, pointer: str) -> ApiProblem:
+    return ApiProblem.at(code, f"{detail}.", pointer, where="query")
+
+
+class SuccessChecksAnswer(Answer):
+    """Seconds are rounded to the millisecond, percentiles are by nearest rank. A share is between 0 and 1,
+    and null when there is nothing of which it could be one."""
+
+    from_: datetime = Field(serialization_alias="from", validation_alias="from")
+    to: datetime
+    as_of: datetime = Field(description="What was not done by then counts as not done")
+    checks: SuccessChecks
+
+
+class AllowedRow(Answer):
+    """A plan change, refund or credit, from the moment when it was allowed."""
+
+    check: Literal["approved_to_visible"]
+    operation: str
+    kind: Kind
+    state: State
+    allowed_at: datetime = Field(description="When it was approved, or found to be within authority")
+    visible_at: datetime | None = Field(description="When Stripe showed its first effect; null: not yet")
+    seconds: float | None
+    within: bool = Field(description="Whether it was visible within five minutes")
+
+
+class UnequalRow(Answer):
+    """An invoice whose balance was otherwise in Stripe; it was mended then."""
+
+    check: Literal["balances_equal_stripe"]
+    difference: str
+    reconciliation: str
+    invoice: str
+    fields: list[dict[str, Any]] = Field(description="Each with name, ours and stripe")
+    mend: Literal["added", "overwritten", "removed"]
+    found_at: datetime
+
+
+class TroubleRow(Answer):
+    """A customer who could not get at an invoice."""
+
+    check: Literal["portal_troubles_same_day"]
+    operation: str
+    invoice: str
+    noticed_at: datetime
+    deadline: datetime = Field(description="The end of the business day")
+    closed_at: datetime | None
+    how: How | None
+    outcome: Settled
+
+
+class OutageRow(Answer):
+    """A degraded state that was cleared in the period, or is still open."""
+
+    check: Literal["incidents_with_note"]
+    incident: str
+    component: str
+    first_fault_at: datetime | None
+    opened_at: datetime = Field(description="When it was detected")
+    alerted_at: datetime | None
+    cleared_at: datetime | None
+    seconds_to_detect: float | None
+    seconds_to_alert: float | None
+    seconds_to_clear: float | None
+    with_note: bool
+    note: str | None = Field(description="Null also when it was cleared in another organization")
+
+
+class RefundedRow(Answer):
+    """A completed refund."""
+
+    check: Literal["refunds_with_notes"]
+    operation: str
+    completed_at: datetime
+    payments: list[str] = Field(description="Which were refunded by it")
+    note: str | None = Field(description="With the payments that it names")
+    named: bool = Field(description="Whether it has a note that names each of the payments")
+
+
+class RequestedRow(Answer):
+    """A plan change, and the notice by which Finance was told of it."""
+
+    check: Literal["plan_changes_flagged"]
+    operation: str
+    state: State
+    outcome: Literal["flagged", "not_flagged", "ended_before"] = Field(
+        description="`ended_before`: before it was put to review"
+    )
+    requested_at: datetime
+    notice: str | None
+    flagged_at: datetime | None
+    seconds: float | None
+    deadline: datetime | None = Field(description="By when Finance was to acknowledge it")
+    acknowledged_at: datetime | None
+    acknowledged: Settled | None
+
+
+CheckRow = Annotated[
+    AllowedRow | UnequalRow | TroubleRow | OutageRow | RefundedRow | RequestedRow,
+    Field(discriminator="check"),
+]

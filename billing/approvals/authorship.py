@@ -1,0 +1,34 @@
+"""Who shaped what is decided. None of them decides it, and nobody who acts for them does.
+
+One list an operation, written with the event that says what they did: the timeline bears it out.
+"""
+
+from collections.abc import Iterable
+from typing import Literal
+
+from pydantic import AwareDatetime
+
+from ..core.operations import Message
+
+Shaping = Literal["asked", "revised", "retried"]
+
+
+class Author(Message):
+    """Somebody who asked for an operation, revised it, or had it tried again."""
+
+    person: str
+    at: AwareDatetime
+    how: Shaping
+
+
+SHAPED = {
+    "asked": "Nobody decides on their own request.",
+    "revised": "Nobody decides on a request that they revised.",
+    "retried": "Nobody decides on what they had tried again.",
+}
+"""Why an author may have no say, by what they did."""
+
+
+def people(authors: Iterable[Author]) -> tuple[str, ...]:
+    """Each once, whoever came first in front."""
+    return tuple(dict.fromkeys(author.person for author in authors))

@@ -1,0 +1,159 @@
+"""What is different about a request since the last round of its approval, in words for those who decide.
+
+Subjects are compared as records and mails hold them: as JSON.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from ..core.money import Money
+from ..core.operations import Kind, Message
+from ..core.reasons import REASON_WORDS
+
+Names = Literal["text", "plan", "customer", "invoice"]
+
+NONE = "none"
+
+
+class SubjectChange(Message):
+    """One thing that is not as it was. `names` says what the values are names of: a plan's short name, or
+    the id of a customer or an invoice, which whoever shows it puts into words; else they are words already.
+    """
+
+    what: str
+    before: str
+    after: str
+    names: Names = "text"
+
+
+class SinceLastRound(Message):
+    """Why there is another round, and what is new in it.
+
+    `revised`: an approver (`asked_by`) wanted changes, with this comment, and `revised_by` made them.
+    `drifted`: Stripe's figures changed after the approval, so it has to be given again.
+    """
+
+    why: Literal["revised", "drifted"]
+    changes: tuple[SubjectChange, ...]
+    asked_by: str | None = None
+    comment: str | None = None
+    revised_by: str | None = None
+
+
+Subject = Mapping[str, Any]
+Value = Callable[[Subject], str]
+
+_INTERVALS = {"month": "monthly", "year": "yearly"}
+_INSTRUMENTS = {"balance": "customer balance", "credit_note": "credit note"}
+_EFFECTIVE = {"now": "at once", "period_end": "at the end of the period"}
+_INVOICING = {"immediately": "at once", "next_invoice": "with the next invoice"}
+
+
+def subject_changes(
+    kind: Kind, before: Subject, after: Subject, reasons: tuple[str, str] | None = None
+) -> tuple[SubjectChange, ...]:
+    """What differs, in the order in which one reads a request; nothing for equal subjects.
+
+    `reasons` are what was given before and is given now where that is not part of the subject.
+    """
+    changes = [
+        SubjectChange(what=what, before=value(before), after=value(after), names=names)
+        for what, names, value in _VALUES[kind]
+        if value(before) != value(after)
+    ]
+    if kind is Kind.PLAN_CHANGE:
+        changes += _lines(before, after)
+    if reasons is not None and reasons[0] != reasons[1]:
+        changes.append(SubjectChange(what="Reason", before=reasons[0], after=reasons[1]))
+    return tuple(changes)
+
+
+def _lines(before: Subject, after: Subject) -> list[SubjectChange]:
+    """Lines of the preview whose amount is another one, or that only one of the two has."""
+    old, new = _by_price(before), _by_price(after)
+    return [
+        SubjectChange(
+            what=(new.get(key) or old[key])[0],
+            before=old[key][1] if key in old else NONE,
+            after=new[key][1] if key in new else NONE,
+        )
+        for key in dict.fromkeys([*old, *new])
+        if (old.get(key) or ("", NONE))[1] != (new.get(key) or ("", NONE))[1]
+    ]
+
+
+def _by_price(subject: Subject) -> dict[tuple[str, str, int], tuple[str, str]]:
+    """Description and amount of each line; those of one price and kind are told apart by their place."""
+    preview = subject.get("preview") or {}
+    found: dict[tuple[str, str, int], tuple[str, str]] = {}
+    for line in preview.get("lines", ()):
+        place = sum(key[:2] == (line["kind"], line["price"]) for key in found)
+        amount = Money(amount_minor=line["amount_minor"], currency=preview["currency"])
+        found[line["kind"], line["price"], place] = (line["description"], amount.format())
+    return found
+
+
+def _money(subject: Subject, *path: str) -> str:
+    """An amount with its currency, wherever it stands."""
+    found: Any = subject
+    for name in path:
+        found = (found or {}).get(name)
+    if not found:
+        return NONE
+    return Money(amount_minor=found["amount_minor"], currency=found["currency"]).format()
+
+
+def _text(name: str, words: Mapping[str, str] | None = None) -> Value:
+    def value(subject: Subject) -> str:
+        found = subject.get(name)
+        return (words or {}).get(str(found), str(found)) if found else NONE
+
+    return value
+
+
+def _terms(name: str, words: Mapping[str, str] | None = None) -> Value:
+    def value(subject: Subject) -> str:
+        found = str(subject["to"][name])
+        return (words or {}).get(found, found)
+
+    return value
+
+
+def _payments(subject: Subject) -> str:
+    """How many payments it is of. Which ones is in the records: their ids tell people nothing."""
+    return str(len(subject.get("parts", ())))
+
+
+_VALUES: Mapping[Kind, tuple[tuple[str, Names, Value], ...]] = {
+    Kind.PLAN_CHANGE: (
+        ("Current plan", "plan", lambda subject: str(subject["from"]["plan"])),
+        ("Current seats", "text", lambda subject: str(subject["from"]["seats"])),
+        ("New plan", "plan", _terms("plan")),
+        ("New seats", "text", _terms("seats")),
+        ("Billed", "text", _terms("interval", _INTERVALS)),
+        ("Takes effect", "text", _text("effective", _EFFECTIVE)),
+        ("Charged", "text", _text("invoicing", _INVOICING)),
+        ("Due now", "text", lambda subject: _money(subject, "preview", "due_now")),
+        ("Next invoice", "text", lambda subject: _money(subject, "preview", "next_invoice")),
+    ),
+    Kind.REFUND: (
+        ("Amount", "text", lambda subject: _money(subject, "amount")),
+        ("Customer", "customer", _text("customer")),
+        ("Invoice", "invoice", _text("invoice")),
+        ("Payments", "text", _payments),
+        ("Paid", "text", lambda subject: _money(subject, "paid")),
+        ("Refunded before", "text", lambda subject: _money(subject, "refunded_before")),
+        ("Reason", "text", _text("reason", REASON_WORDS)),
+        ("Note", "text", _text("note")),
+    ),
+    Kind.CREDIT: (
+        ("Amount", "text", lambda subject: _money(subject, "amount")),
+        ("Customer", "customer", _text("customer")),
+        ("Given as", "text", _text("instrument", _INSTRUMENTS)),
+        ("Invoice", "invoice", _text("invoice")),
+        ("Off the invoice", "text", lambda subject: _money(subject, "reduces_due")),
+        ("To the balance", "text", lambda subject: _money(subject, "to_balance")),
+        ("Reason", "text", _text("reason", REASON_WORDS)),
+        ("Note", "text", _text("note")),
+    ),
+}

@@ -1,0 +1,121 @@
+"""Checks an operation's evidence, offline: `python -m billing.evidence FILE`, or `-` for standard input.
+
+Exit status 0: whole. 1: not whole, and every broken link is named on a line of its own, by its place in the
+document (a JSON pointer) and in words. 2: it can't be read, or is no evidence.
+
+Every part is bound to the timeline, and the timeline to its head. Whoever writes a whole new document can
+make it whole: keep the head that is printed elsewhere, and compare.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from ..core import strict_json
+from ..core.hashing import canonical_json
+from .checks import broken_links
+from .document import FORMAT, Evidence, as_json
+from .links import BrokenLink, pointer_to
+from .records import Json
+
+WHOLE, BROKEN, NO_EVIDENCE = 0, 1, 2
+
+LONGEST = 120
+"""Characters of a reason; what stands in a document is quoted no longer than that."""
+
+
+class NotEvidence(Exception):
+    """It can't be read, or is something else."""
+
+
+class NotWhole(Exception):
+    """It is evidence, and does not hold."""
+
+    def __init__(self, broken: Sequence[BrokenLink]) -> None:
+        super().__init__("\n".join(map(str, broken)))
+        self.broken = tuple(broken)
+
+
+class Whole(NamedTuple):
+    """What was checked, and the head: the hash that stands for all of it."""
+
+    operation: str
+    events: int
+    head: str
+
+
+def verify(text: str | bytes) -> Whole:
+    """Checks a document. Raises NotEvidence, and NotWhole with every link that does not hold."""
+    document = _read(text)
+    evidence = _shaped(document)
+    meant = as_json(evidence)
+    respelled = canonical_json(document) != canonical_json(meant)
+    broken = _respelled(document, meant) if respelled else broken_links(evidence)
+    if broken:
+        raise NotWhole(broken)
+    return Whole(operation=evidence.operation.id, events=len(evidence.timeline), head=evidence.head)
+
+
+def _read(text: str | bytes) -> Json:
+    try:
+        document = strict_json.read(text)
+    except ValueError as unreadable:  # of which JSONDecodeError and UnicodeDecodeError are some
+        raise NotEvidence(f"it is not JSON in UTF-8: {unreadable}") from unreadable
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise NotEvidence(f"it is not a document of the format {FORMAT}")
+    return document
+
+
+def _shaped(document: Json) -> Evidence:
+    """The document as the format has it. Raises NotWhole, naming each place that is otherwise."""
+    try:
+        return Evidence.model_validate_json(canonical_json(document), strict=True)
+    except ValidationError as invalid:
+        faults = invalid.errors(include_url=False, include_input=False)
+        raise NotWhole(
+            [BrokenLink(pointer_to(*one["loc"]), one["msg"][:LONGEST]) for one in faults]
+        ) from None
+    except (TypeError, ValueError) as unhashable:  # a number with a fraction, half a surrogate pair
+        raise NotWhole([BrokenLink("", f"{unhashable}"[:LONGEST])]) from unhashable
+
+
+def _respelled(document: Any, meant: Any, pointer: str = "") -> list[BrokenLink]:
+    """Where the document writes something in another way than the product does, such as a time in another
+    zone: it means the same, and yet somebody wrote it."""
+    if isinstance(document, dict) and isinstance(meant, dict) and document.keys() == meant.keys():
+        inner = ((name, document[name], meant[name]) for name in document)
+    elif isinstance(document, list) and isinstance(meant, list) and len(document) == len(meant):
+        inner = ((place, *both) for place, both in enumerate(zip(document, meant, strict=True)))
+    else:
+        same = type(document) is type(meant) and document == meant
+        return [] if same else [BrokenLink(pointer, "it is not spelled as the product writes it")]
+    return [link for step, one, other in inner for link in _respelled(one, other, pointer + pointer_to(step))]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m billing.evidence", description="Checks the evidence of an operation, offline."
+    )
+    parser.add_argument("file", help="what GET /v1/operations/{id}/evidence answered; - is standard input")
+    file: str = parser.parse_args(arguments).file
+    try:
+        whole = verify(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
+    except OSError as unreadable:
+        print(f"{file} can't be read: {unreadable.strerror or unreadable}", file=sys.stderr)
+        return NO_EVIDENCE
+    except NotEvidence as other:
+        print(f"{file} is no evidence: {other}", file=sys.stderr)
+        return NO_EVIDENCE
+    except NotWhole as altered:
+        places = "1 place" if len(altered.broken) == 1 else f"{len(altered.broken)} places"
+        print(f"not whole: {places} that can't be right")
+        for link in altered.broken:
+            print(link)
+        return BROKEN
+    print(f"whole: {whole.events} events, head {whole.head}")
+    return WHOLE

@@ -1,0 +1,76 @@
+"""Authority: the amount that a person may decide alone, per item and over a rolling window.
+
+The window is counted twice: what the person decided, and what the customer was given by everybody together.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from ..core.money import Money
+from ..core.operations import Message
+from ..policy.policy import AuthorityLimit
+
+
+class AuthorityUse(Message):
+    """What was used of a window so far, in its currency."""
+
+    by_person: Money
+    to_customer: Money
+
+
+def within_authority(limit: AuthorityLimit, amount: Money, used: AuthorityUse) -> bool:
+    """Whether the amount fits the limit, alone and on top of what was used in its window.
+
+    A credit and a debit of the same size need the same authority. No limit covers another currency.
+    """
+    return shortfall(limit, amount, used) is None
+
+
+def shortfall(limit: AuthorityLimit, amount: Money, used: AuthorityUse) -> str | None:
+    """Why the limit does not cover the amount; None when it does."""
+    size = abs(amount)
+    if size.currency != limit.per_item.currency:
+        return f"there is no limit in {size.currency.upper()}"
+    if size > limit.per_item:
+        return f"{size.format()} is more than {limit.per_item.format()} for one item"
+    days = limit.window_days
+    if used.by_person + size > limit.window_total:
+        return (
+            f"with {used.by_person.format()} in the last {days} days it is more than "
+            f"{limit.window_total.format()} in all"
+        )
+    if limit.customer_total is not None and used.to_customer + size > limit.customer_total:
+        return (
+            f"with {used.to_customer.format()} to the customer in the last {days} days it is more than "
+            f"{limit.customer_total.format()} for one customer"
+        )
+    return None
+
+
+def any_within(limits: Iterable[AuthorityLimit], amount: Money, uses: Mapping[int, AuthorityUse]) -> bool:
+    """Whether one of a person's limits covers the amount.
+
+    `uses` says what was used over the last so many days, in the amount's currency, and has an entry for the
+    `window_days` of each limit in that currency; KeyError otherwise.
+    """
+    return any(
+        within_authority(limit, amount, uses[limit.window_days]) for limit in in_currency(limits, amount)
+    )
+
+
+def why_beyond(
+    limits: Iterable[AuthorityLimit],
+    amount: Money,
+    uses: Mapping[int, AuthorityUse],
+    whose: str = "the requester",
+) -> str:
+    """Why none of a person's limits covers the amount, in one sentence. `uses` is as for `any_within`."""
+    reasons = [shortfall(limit, amount, uses[limit.window_days]) for limit in in_currency(limits, amount)]
+    if not reasons:
+        return f"{whose[0].upper()}{whose[1:]} has no authority in {amount.currency.upper()}."
+    listed = "; ".join(dict.fromkeys(reason for reason in reasons if reason))
+    return f"Beyond {whose}'s authority: {listed}."
+
+
+def in_currency(limits: Iterable[AuthorityLimit], amount: Money) -> list[AuthorityLimit]:
+    """The limits that can cover the amount at all."""
+    return [limit for limit in limits if limit.per_item.currency == amount.currency]

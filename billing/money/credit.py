@@ -1,0 +1,276 @@
+"""The credit: what is asked for, which instrument fits, what it does to the customer's bills.
+
+Which instrument for what (Stripe, Credit notes and Customer balance): goodwill or a future bill is a balance
+transaction; what is wrong on a finalized invoice is a credit note on it; money back is a refund.
+"""
+
+from typing import Any, Literal
+
+from ..core.errors import Code
+from ..core.hashing import digest
+from ..core.money import Money, step_problem
+from ..core.operations import Message, Problem
+from ..core.reasons import CreditReason as CreditReason
+from ..policy.policy import Policy
+from .invoice_money import InvoiceCap
+from .notes import Note
+
+Instrument = Literal["balance", "credit_note"]
+
+STRIPE_REASONS = frozenset(["duplicate", "fraudulent", "order_change", "product_unsatisfactory"])
+"""Those that a credit note itself can carry; every reason is in the metadata as well."""
+
+
+class CreditWanted(Message):
+    """The credit as the admin asks for it; a credit note also names its `invoice`."""
+
+    customer: str
+    amount_minor: int
+    currency: str
+    instrument: Instrument
+    invoice: str | None = None
+    reason: CreditReason
+    note: str
+
+
+class CreditInput(Message):
+    operation: str
+    organization: str
+    requested_by: str
+    wanted: CreditWanted
+    note: Note
+    """The note that came with the request, as our records have it."""
+    policy: Policy
+
+
+class CreditableQuery(Message):
+    organization: str
+    customer: str
+    invoice: str | None = None
+
+
+class CreditableInvoice(Message):
+    """An invoice as a credit note sees it; minor units. `credited`: by the credit notes that it has."""
+
+    invoice: str
+    number: str | None
+    status: str
+    currency: str
+    total: int
+    remaining: int
+    credited: int
+
+    @property
+    def left(self) -> int:
+        """What credit notes may still come to."""
+        return self.total - self.credited
+
+
+class CreditableFacts(Message):
+    """What Stripe says now; a `problem` is why no credit can be given. A negative balance is a credit."""
+
+    customer: str | None = None
+    currency: str | None = None
+    """That in which Stripe keeps the customer's balance, None before the first use."""
+    balance: int = 0
+    invoice: CreditableInvoice | None = None
+    cap: InvoiceCap | None = None
+    """What was paid for the invoice and given back of it, where anything was paid."""
+    problem: Problem | None = None
+
+
+class CreditSubject(Message):
+    """Exactly what is credited: its hash is what an approval binds to.
+
+    `reduces_due` is taken off the open invoice at once, `to_balance` off the customer's next bills.
+    """
+
+    customer: str
+    instrument: Instrument
+    invoice: str | None
+    invoice_number: str | None
+    amount: Money
+    reduces_due: Money
+    to_balance: Money
+    reason: CreditReason
+    note: str
+
+
+class CreditRead(Message):
+    """Which credit to look at after it was given, for the mirror too."""
+
+    organization: str
+    operation: str
+    customer: str
+    instrument: Instrument
+    invoice: str | None
+    object: str
+
+
+class CreditFound(Message):
+    """A credit as Stripe has it now: its amounts as positive numbers."""
+
+    object: str
+    amount: int
+    currency: str
+    reduces_due: int
+    to_balance: int
+    balance_after: int
+    """The customer's balance now; negative is credit."""
+    invoice_remaining: int | None = None
+    voided: bool = False
+    metadata: dict[str, str]
+
+
+class ReviseCredit(Message):
+    """The edited request after an approver asked for changes."""
+
+    person: str
+    wanted: CreditWanted
+    note: Note
+
+
+class AcceptCredit(Message):
+    """A person accepts what Stripe made of the credit."""
+
+    person: str
+    comment: str
+
+
+def check_choice(wanted: CreditWanted) -> Problem | None:
+    """What is wrong with the choice of instrument in itself, with the one that fits; None if nothing is."""
+    if wanted.instrument == "credit_note" and wanted.invoice is None:
+        return _problem(
+            Code.INVOICE_MISSING,
+            "A credit note corrects an invoice: name it as invoice. "
+            "For goodwill, or for the customer's next bill, choose instrument balance.",
+        )
+    if wanted.instrument == "balance" and wanted.invoice is not None:
+        return _problem(
+            Code.INVOICE_NOT_FOR_BALANCE,
+            "A balance credit goes against the customer's next bills, not against one invoice: leave invoice "
+            "out. To correct that invoice choose instrument credit_note.",
+        )
+    if wanted.instrument == "credit_note" and wanted.reason == "goodwill":
+        return _problem(
+            Code.INSTRUMENT_UNFIT,
+            "A credit note says that the invoice was wrong, which goodwill does not. "
+            "Choose instrument balance, or the reason why the invoice is corrected.",
+        )
+    return None
+
+
+def plan_credit(wanted: CreditWanted, facts: CreditableFacts) -> CreditSubject | Problem:
+    """The credit that is asked for, or why it can't be given as asked, with the instrument that fits."""
+    problem = check_choice(wanted) or facts.problem
+    if problem is not None:
+        return problem
+    amount = Money(amount_minor=wanted.amount_minor, currency=wanted.currency)
+    kept_in = facts.invoice.currency if facts.invoice else facts.currency
+    if kept_in not in (None, amount.currency):
+        of = "invoice" if facts.invoice else "customer's balance"
+        return _problem(
+            Code.WRONG_CURRENCY,
+            f"The {of} is in {str(kept_in).upper()}, not in {amount.currency.upper()}.",
+        )
+    if step := step_problem(amount):
+        return _problem(Code.AMOUNT_NOT_IN_STEPS, step)
+    due = 0
+    if facts.invoice is not None:
+        problem = _invoice_problem(facts.invoice, amount)
+        if problem is not None:
+            return problem
+        due = min(amount.amount_minor, facts.invoice.remaining)
+        back = Money(amount_minor=amount.amount_minor - due, currency=amount.currency)
+        if facts.cap is not None and back.amount_minor > facts.cap.money.left:
+            return facts.cap.money.problem(back, Code.AMOUNT_ABOVE_CREDITABLE)
+    reduces_due = Money(amount_minor=due, currency=amount.currency)
+    return CreditSubject(
+        customer=wanted.customer,
+        instrument=wanted.instrument,
+        invoice=wanted.invoice,
+        invoice_number=facts.invoice.number if facts.invoice else None,
+        amount=amount,
+        reduces_due=reduces_due,
+        to_balance=amount - reduces_due,
+        reason=wanted.reason,
+        note=wanted.note,
+    )
+
+
+def without_own_note(facts: CreditableFacts, operation: str) -> CreditableFacts:
+    """The cap as it was before this operation gave anything, so that a reset story plans the same."""
+    if facts.cap is None:
+        return facts
+    cap = facts.cap.model_copy(update={"money": facts.cap.money.without(operation)})
+    return facts.model_copy(update={"cap": cap})
+
+
+def credit_hash(subject: CreditSubject) -> str:
+    """What an approval of the credit binds to."""
+    return digest(subject.model_dump(mode="json"))
+
+
+def credit_params(subject: CreditSubject, note_metadata: dict[str, str]) -> dict[str, Any]:
+    """What Stripe is asked: a balance transaction (negative is credit) or a credit note."""
+    metadata = {**note_metadata, "plixo_reason": subject.reason}
+    if subject.instrument == "balance":
+        return {
+            "amount": -subject.amount.amount_minor,
+            "currency": subject.amount.currency,
+            "metadata": metadata,
+        }
+    params: dict[str, Any] = {
+        "invoice": subject.invoice,
+        "amount": subject.amount.amount_minor,
+        "metadata": metadata,
+    }
+    if subject.to_balance.amount_minor:
+        params["credit_amount"] = subject.to_balance.amount_minor
+    if subject.reason in STRIPE_REASONS:
+        params["reason"] = subject.reason
+    return params
+
+
+def credit_differences(subject: CreditSubject, found: CreditFound) -> tuple[str, ...]:
+    """How what Stripe holds differs from what was agreed; nothing when it is as agreed."""
+    agreed = {
+        "amount": subject.amount.amount_minor,
+        "currency": subject.amount.currency,
+        "reduces_due": subject.reduces_due.amount_minor,
+        "to_balance": subject.to_balance.amount_minor,
+    }
+    differences = [
+        f"{name} is {getattr(found, name)} instead of {wanted}"
+        for name, wanted in agreed.items()
+        if getattr(found, name) != wanted
+    ]
+    return (*differences, *(["it was voided"] if found.voided else []))
+
+
+def _invoice_problem(invoice: CreditableInvoice, amount: Money) -> Problem | None:
+    named = invoice.number or invoice.invoice
+    if invoice.status == "draft":
+        return _problem(
+            Code.INVOICE_NOT_CREDITABLE,
+            f"Invoice {named} is a draft: change the draft itself, or finalize it first. "
+            "A credit note needs a finalized invoice.",
+        )
+    if invoice.status not in ("open", "paid"):
+        return _problem(
+            Code.INVOICE_NOT_CREDITABLE,
+            f"Invoice {named} is {invoice.status}: nothing is owed on it that a credit note could correct. "
+            "For the customer's next bill choose instrument balance.",
+        )
+    left = Money(amount_minor=invoice.left, currency=invoice.currency)
+    if amount > left:
+        return _problem(
+            Code.AMOUNT_ABOVE_CREDITABLE,
+            f"{amount.format()} is more than the {left.format()} of {named} that is not credited yet. "
+            "Ask for less, or for a balance credit.",
+        )
+    return None
+
+
+def _problem(code: str, message: str) -> Problem:
+    return Problem(code=str(code), message=message)

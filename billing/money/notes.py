@@ -1,0 +1,66 @@
+"""Notes: why money went back, in a person's words, tied to the Stripe payment.
+
+A note is kept in our records and mirrored into the metadata of the object in Stripe. It is amended only by
+adding another; nothing of it is ever changed.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from pydantic import AwareDatetime
+
+from ..core.operations import Message
+
+NOTE_MIN, NOTE_MAX = 10, 440
+"""Characters that a person may write: with the payment's id they stay within the 500 of a metadata value."""
+
+MOST_NOTES = 20
+"""For one operation: each takes two of the 50 metadata keys that Stripe allows an object."""
+
+VALUE_MAX = 500
+"""Characters of a metadata value (Stripe, Metadata)."""
+
+
+class Note(Message):
+    """One note; `seq` counts from 1. `text` is what the person wrote, without the payment's id."""
+
+    seq: int
+    text: str
+    author: str
+    at: AwareDatetime
+
+
+def with_payments(text: str, payments: Sequence[str]) -> str:
+    """The note as it is shown: its text and the Stripe payments that it is about, filled in by us."""
+    if not payments:
+        return text
+    word = "payment" if len(payments) == 1 else "payments"
+    return f"{text} (Stripe {word} {', '.join(payments)})"
+
+
+def note_metadata(notes: Iterable[Note], payments: Sequence[str]) -> dict[str, str]:
+    """What the object in Stripe carries: each note with the payment's id; beside it who wrote it and when."""
+    metadata: dict[str, str] = {}
+    for note in notes:
+        key = "plixo_note" if note.seq == 1 else f"plixo_note_{note.seq}"
+        metadata[key] = _within_a_value(note.text, payments)
+        metadata[f"{key}_by"] = f"{note.author} {_utc(note.at)}"
+    return metadata
+
+
+def names_payment(text: str, payment: str) -> bool:
+    """Whether the note says something and, as the payment's refund bears it in Stripe, names the payment."""
+    return bool(text.strip()) and payment in _within_a_value(text, [payment])
+
+
+def _within_a_value(text: str, payments: Sequence[str]) -> str:
+    """The note as it is shown; of words that are too many the end is left out, not the payments."""
+    shown = with_payments(text, payments)
+    excess = len(shown) - VALUE_MAX
+    if excess > 0:
+        shown = with_payments(f"{text[: max(0, len(text) - excess - 1)]}…", payments)
+    return shown[:VALUE_MAX]
+
+
+def _utc(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,124 @@
+"""What is told of a refund: its result, and what is wrong with it."""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+from ..core.money import Money
+from ..core.operations import Message, Problem
+from .notes import with_payments
+from .refund import RefundFound, RefundPart, RefundSubject
+
+FAILURES = {
+    "lost_or_stolen_card": "the card was reported lost or stolen",
+    "expired_or_canceled_card": "the card has expired or was cancelled",
+    "charge_for_pending_refund_disputed": "the customer disputed the charge while the refund was pending",
+    "insufficient_funds": "your Stripe balance does not cover it",
+    "declined": "the customer's bank declined it",
+    "merchant_request": "it was stopped at the merchant's request",
+    "unknown": "the bank gave no reason",
+}
+"""Stripe's failure reasons (Stripe, Refund object), in words that follow "because"."""
+
+WORST_FIRST = ("failed", "canceled", "refused", "not_tried", "requires_action", "pending", "succeeded")
+
+
+class Share(Message):
+    """One part of a refund on its way: what Stripe has of it, or why Stripe refused it."""
+
+    part: RefundPart
+    currency: str
+    version: int = 0
+    """Tries that a person asked for so far."""
+    found: RefundFound | None = None
+    refused: Problem | None = None
+
+    @property
+    def status(self) -> str:
+        """Stripe's word, or `refused` or `not_tried` where there is no refund."""
+        if self.found is not None:
+            return self.found.status
+        return "refused" if self.refused is not None else "not_tried"
+
+    @property
+    def through(self) -> bool:
+        return self.status == "succeeded"
+
+    @property
+    def under_way(self) -> bool:
+        return self.status in ("pending", "requires_action")
+
+    @property
+    def problem(self) -> Problem | None:
+        """What is wrong with it, for the admin; None while it may still come through."""
+        named = f"The refund of {self._money().format()} of {self.part.payment_intent}"
+        if self.found is None:
+            return self.refused or Problem(code="refund_not_tried", message=f"{named} was not tried.")
+        if self.status == "failed":
+            why = FAILURES.get(self.found.failure_reason or "unknown", FAILURES["unknown"])
+            return Problem(code="refund_failed", message=f"{named} failed, because {why}.")
+        if self.status == "canceled":
+            return Problem(code="refund_canceled", message=f"{named} was cancelled in Stripe.")
+        if (self.found.amount, self.found.payment_intent) != (self.part.amount, self.part.payment_intent):
+            return Problem(
+                code="refund_differs",
+                message=f"{named}: Stripe has {self._money(self.found.amount).format()} "
+                f"of {self.found.payment_intent} instead.",
+            )
+        return None
+
+    @property
+    def no_room(self) -> Problem:
+        """Why it can't be tried again."""
+        named = self.part.payment_intent
+        return Problem(
+            code="amount_above_refundable",
+            message=f"{named} has less than {self._money().format()} left by now, beside what others will "
+            "give back.",
+        )
+
+    def tried(
+        self, version: int, *, found: RefundFound | None = None, refused: Problem | None = None
+    ) -> Self:
+        """What became of a try: there is a refund now, or Stripe refused it."""
+        return self.model_copy(update={"version": version, "found": found, "refused": refused})
+
+    def _money(self, amount: int | None = None) -> Money:
+        return Money(amount_minor=self.part.amount if amount is None else amount, currency=self.currency)
+
+
+def first_found(refund: str, detail: dict[str, Any]) -> RefundFound:
+    """The refund as the request that made it was answered; it is read anew before anything is told of it."""
+    return RefundFound(
+        refund=refund,
+        status=detail["status"],
+        amount=detail["amount"],
+        currency=detail["currency"],
+        payment_intent=detail["payment_intent"],
+        metadata={},
+    )
+
+
+def refund_report(subject: RefundSubject, shares: Sequence[Share]) -> dict[str, Any]:
+    """The operation's result: the refund (of one payment) or the refunds, with the worst status first."""
+    statuses = [share.status for share in shares]
+    currency = subject.amount.currency
+    through = sum(share.part.amount for share in shares if share.through)
+    parts = [
+        {
+            "refund": share.found.refund if share.found else None,
+            "status": share.status,
+            "payment_intent": share.part.payment_intent,
+            "amount": {"amount_minor": share.part.amount, "currency": currency},
+            "failure_reason": share.found.failure_reason if share.found else None,
+        }
+        for share in shares
+    ]
+    return {
+        "refund": parts[0]["refund"] if len(parts) == 1 else None,
+        "status": next((status for status in WORST_FIRST if status in statuses), "not_tried"),
+        "payment_intent": shares[0].part.payment_intent if len(shares) == 1 else None,
+        "amount": subject.amount.model_dump(),
+        "refunded": {"amount_minor": through, "currency": currency},
+        "note": with_payments(subject.note, [share.part.payment_intent for share in shares]),
+        "parts": parts,
+    }

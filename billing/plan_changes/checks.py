@@ -1,0 +1,62 @@
+"""What must hold around a plan change: before it is previewed, and once it is scheduled."""
+
+from datetime import UTC, datetime
+
+from ..core.operations import Problem
+from .report import subscription_ended_problem
+from .subject import ScheduleFacts, Subject, SubscriptionFacts, Target, Terms, Wanted
+
+ENDED = ("canceled", "incomplete_expired")
+"""What a subscription is that comes to life no more (Stripe, "Subscription statuses")."""
+
+
+def terms_after(facts: SubscriptionFacts, wanted: Wanted, target: Target) -> Terms:
+    """The terms that the change leads to; seats left out stay, down to what the plan can hold."""
+    seats = wanted.seats
+    if seats is None:
+        seats = min(facts.terms.seats, target.plan.seats_included)
+    return Terms(
+        plan=target.plan.plan,
+        price=target.price,
+        seats=seats,
+        interval=wanted.interval or facts.terms.interval,
+    )
+
+
+def unchangeable(facts: SubscriptionFacts) -> Problem | None:
+    """Why this subscription can't be changed by us now, or None."""
+    if facts.status in ENDED:
+        return subscription_ended_problem()
+    if facts.status not in ("active", "trialing"):
+        return Problem(
+            code="subscription_not_active",
+            message=f"The subscription is {facts.status} in Stripe. Settle that first, then ask again.",
+        )
+    if facts.schedule is not None:
+        return Problem(
+            code="subscription_scheduled",
+            message=f"Schedule {facts.schedule} already plans a change in Stripe. Release it first.",
+        )
+    if facts.cancel_at is not None:
+        # A change would be priced as if the subscription renewed, and could lose the cancellation.
+        ends = datetime.fromtimestamp(facts.cancel_at, UTC)
+        return Problem(
+            code="subscription_cancelling",
+            message=f"The subscription is set to end on {ends:%-d %b %Y} in Stripe. "
+            "Take the cancellation back there first, then ask again.",
+        )
+    return None
+
+
+def planned_as_approved(subject: Subject, schedule: ScheduleFacts) -> bool:
+    """Whether the schedule keeps the current terms until the period ends, and then has the approved ones."""
+    if not schedule.phases:
+        return False
+    current, *later = schedule.phases
+    return (
+        schedule.status == "active"
+        and len(later) == 1
+        and (current.price, current.seats) == (subject.from_.price, subject.from_.seats)
+        and current.end == subject.period_end == later[0].start
+        and (later[0].price, later[0].seats) == (subject.to.price, subject.to.seats)
+    )

@@ -1,0 +1,112 @@
+"""Prorations: the lines of an invoice or preview, their hash, and approved against actual."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from ..core.hashing import digest
+from ..core.money import Currency, Money
+from ..core.operations import Message
+
+LineKind = Literal["credit", "debit", "renewal"]
+
+
+class Period(Message):
+    """From `start` up to `end`, in UTC seconds."""
+
+    start: int
+    end: int
+
+
+class Line(Message):
+    """One line of an invoice, in minor units; a credit is negative. `price` is "" for a one-off amount."""
+
+    kind: LineKind
+    description: str
+    amount_minor: int
+    period: Period
+    price: str
+    quantity: int
+
+    def identity(self) -> tuple[LineKind, int, int, int, str, int]:
+        """Everything but the wording: two lines that agree in it are the same line."""
+        return (
+            self.kind,
+            self.amount_minor,
+            self.period.start,
+            self.period.end,
+            self.price,
+            self.quantity,
+        )
+
+
+class NextInvoice(Message):
+    """What the next invoice will ask for, in minor units, and when (UTC seconds) if that is known."""
+
+    amount_minor: int
+    currency: Currency
+    date: int | None = None
+
+
+class Preview(Message):
+    """What a change would cost: its lines, what is due at once and what the next invoice will be."""
+
+    lines: tuple[Line, ...]
+    due_now: Money
+    next_invoice: NextInvoice
+    total: int
+    currency: Currency
+    hash: str
+
+
+class Difference(Message):
+    """A line that was approved and is not there, or is there and was not approved."""
+
+    what: Literal["missing", "unexpected"]
+    line: Line
+
+
+def lines_hash(lines: Iterable[Line], currency: str) -> str:
+    """SHA-256 over every amount, period, price and quantity; order and wording do not matter."""
+    return digest({"currency": currency, "lines": sorted(line.identity() for line in lines)})
+
+
+def own_lines(lines: Iterable[Line], proration_date: int) -> tuple[Line, ...]:
+    """The lines of the change pinned at `proration_date` (UTC seconds), without those of other changes
+    and without a renewal that begins later.
+
+    An anchor that is reset bills the new period from that very second: that renewal is the change's own.
+    """
+    return tuple(line for line in lines if line.period.start == proration_date)
+
+
+def waiting_on_both(immediate: Sequence[Line], renewal: Sequence[Line], price: str) -> tuple[Line, ...]:
+    """What waits for an invoice and is on both previews: the immediate invoice takes it, the renewal won't.
+
+    `price` is what a full period costs: a line of it does not wait, it is the period's own.
+    """
+    waiting = [line for line in renewal if line.kind != "renewal" or line.price != price]
+    both, _ = _paired(waiting, immediate)
+    return tuple(both)
+
+
+def compare(approved: Sequence[Line], actual: Sequence[Line]) -> tuple[Difference, ...]:
+    """Line by line, as multisets: empty means that exactly what was approved is there."""
+    return (
+        *(Difference(what="missing", line=line) for line in _paired(approved, actual)[1]),
+        *(Difference(what="unexpected", line=line) for line in _paired(actual, approved)[1]),
+    )
+
+
+def _paired(lines: Sequence[Line], others: Sequence[Line]) -> tuple[list[Line], list[Line]]:
+    """The lines that have a partner among the others, and those that have none."""
+    partners = Counter(line.identity() for line in others)
+    paired: list[Line] = []
+    alone: list[Line] = []
+    for line in lines:
+        if partners[line.identity()] > 0:
+            partners[line.identity()] -= 1
+            paired.append(line)
+        else:
+            alone.append(line)
+    return paired, alone

@@ -1,0 +1,64 @@
+"""Which plan changes make sense at all, before anything is previewed."""
+
+from typing import NamedTuple
+
+from ..core.errors import Code, InvalidRequest
+from .limits import Usage
+from .plans import Interval, Plan
+from .subject import Terms, Wanted
+
+
+class Resolved(NamedTuple):
+    """What is asked for, with what was left out filled in."""
+
+    seats: int
+    interval: Interval
+
+
+def validate_change(current: Terms, wanted: Wanted, plan: Plan, usage: Usage) -> Resolved:
+    """Fills in seats and interval that the request leaves out; `plan` is the plan it names.
+
+    Seats left out stay as they are, down to what the plan can hold. Whether the usage then fits is the
+    limits check's to say: only seats that were asked for are refused here.
+    A change of the interval that is effective now starts a new billing period, which Stripe bills at once
+    ("Billing cycle"): it can't be left to the next invoice.
+    Raises InvalidRequest: `interval_unavailable`, `seats_above_plan`, `seats_below_usage`, `same_plan`,
+    `interval_bills_now`.
+    """
+    interval = wanted.interval or current.interval
+    plan.price(interval, usage.currency)
+    if wanted.seats is None:
+        seats = min(current.seats, plan.seats_included)
+    else:
+        seats = _seats_asked_for(wanted.seats, plan, usage)
+    if (plan.plan, seats, interval) == (current.plan, current.seats, current.interval):
+        raise InvalidRequest(
+            Code.SAME_PLAN,
+            f"Nothing would change: it is {plan.name} with {seats} seats by the {interval} already",
+            field="plan",
+        )
+    if wanted.invoicing == "next_invoice" and wanted.effective == "now" and interval != current.interval:
+        raise InvalidRequest(
+            Code.INTERVAL_BILLS_NOW,
+            f"To pay by the {interval} instead of by the {current.interval} from now on starts a new billing "
+            "period, which is billed at once: it can't be left to the next invoice",
+            field="invoicing",
+        )
+    return Resolved(seats, interval)
+
+
+def _seats_asked_for(seats: int, plan: Plan, usage: Usage) -> int:
+    if seats > plan.seats_included:
+        raise InvalidRequest(
+            Code.SEATS_ABOVE_PLAN,
+            f"{plan.name} holds at most {plan.seats_included} seats, {seats} were asked for",
+            field="seats",
+        )
+    least = max(1, usage.seats)
+    if seats < least:
+        raise InvalidRequest(
+            Code.SEATS_BELOW_USAGE,
+            f"{usage.seats} seats are in use: at least {least} are needed, {seats} were asked for",
+            field="seats",
+        )
+    return seats

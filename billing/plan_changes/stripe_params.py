@@ -1,0 +1,122 @@
+"""A plan change in Stripe's parameters: previewed and applied with the same ones, so that both agree."""
+
+from typing import Any
+
+from .subject import PreviewQuery, Subject, Terms
+
+# Stripe's words for charging a change at once, or with the next invoice.
+_BEHAVIOR = {"immediately": "always_invoice", "next_invoice": "create_prorations"}
+
+
+def preview_params(query: PreviewQuery) -> dict[str, Any]:
+    """For `create_preview`; at period end, the renewal with what waits for it: nothing is prorated.
+
+    With a new interval it would be one that begins now, so that is previewed as a subscription of its own.
+    """
+    if query.effective == "now":
+        details = _change(
+            query.facts.item, query.to, query.invoicing, query.resets_anchor, query.proration_date
+        )
+        return {"subscription": query.facts.subscription, "subscription_details": details}
+    if query.to.interval == query.facts.terms.interval:
+        return renewal_preview_params(query)
+    return {
+        "customer": query.facts.customer,
+        "subscription_details": {
+            "items": [{"price": query.to.price, "quantity": query.to.seats}],
+            "start_date": query.facts.period_end,
+        },
+    }
+
+
+def renewal_preview_params(query: PreviewQuery) -> dict[str, Any]:
+    """For `create_preview`: what the renewal after a change that is charged at once will cost.
+
+    Without prorations a preview shows the next period alone (Stripe, "Prorations"); with an anchor reset
+    that is the one which begins now, at the price of every later one.
+    """
+    details: dict[str, Any] = {
+        "items": [_item(query.facts.item, query.to)],
+        "proration_behavior": "none",
+    }
+    if query.resets_anchor:
+        details["billing_cycle_anchor"] = {"type": "now"}
+    return {"subscription": query.facts.subscription, "subscription_details": details}
+
+
+def apply_params(subject: Subject) -> dict[str, Any]:
+    """For `subscriptions.update`, exactly as it was previewed.
+
+    `error_if_incomplete` makes a declined card a 402 that leaves everything unchanged (Stripe,
+    "Handling payment failures when updating subscriptions").
+    """
+    change = _change(
+        subject.subscription_item,
+        subject.to,
+        subject.invoicing,
+        subject.resets_anchor,
+        subject.proration_date,
+    )
+    return change | {"payment_behavior": "error_if_incomplete"}
+
+
+def revert_params(subject: Subject, current_period_start: int) -> dict[str, Any]:
+    """For `subscriptions.update`: back to the former terms, prorated from the same second where possible.
+
+    A pinned second of an earlier period is refused by Stripe, so after a rollover it is left to now.
+    """
+    same_period = current_period_start == subject.period_start
+    return _change(
+        subject.subscription_item,
+        subject.from_,
+        subject.invoicing,
+        subject.resets_anchor,
+        subject.proration_date if same_period else None,
+    )
+
+
+def schedule_params(subject: Subject, phase_start: int, phase_end: int) -> dict[str, Any]:
+    """For `subscription_schedules.update`: the current phase as it is, then one period of the new terms.
+
+    All phases are sent, the current one with its own dates (Stripe, "Subscription schedules").
+    """
+    return {
+        "end_behavior": "release",
+        "proration_behavior": "none",
+        "phases": [
+            {
+                "items": [_phase_item(subject.from_)],
+                "start_date": phase_start,
+                "end_date": phase_end,
+                "proration_behavior": "none",
+            },
+            {
+                "items": [_phase_item(subject.to)],
+                "duration": {"interval": subject.to.interval, "interval_count": 1},
+                "proration_behavior": "none",
+            },
+        ],
+    }
+
+
+def _item(item: str, to: Terms) -> dict[str, Any]:
+    """Without `id` Stripe adds a second item, without `quantity` it sets 1."""
+    return {"id": item, "price": to.price, "quantity": to.seats}
+
+
+def _phase_item(terms: Terms) -> dict[str, Any]:
+    return {"price": terms.price, "quantity": terms.seats}
+
+
+def _change(
+    item: str, to: Terms, invoicing: str, resets_anchor: bool, proration_date: int | None
+) -> dict[str, Any]:
+    params: dict[str, Any] = {
+        "items": [_item(item, to)],
+        "proration_behavior": _BEHAVIOR[invoicing],
+    }
+    if resets_anchor:
+        params["billing_cycle_anchor"] = {"type": "now"}
+    if proration_date is not None:
+        params["proration_date"] = proration_date
+    return params

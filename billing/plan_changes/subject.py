@@ -1,0 +1,288 @@
+"""The plan change: what is asked for, what is reviewed, what Stripe then holds."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from ..core.hashing import digest
+from ..core.money import Money
+from ..core.operations import Message
+from ..policy.policy import Policy
+from .limits import LimitCheck
+from .plans import Interval, Plan
+from .proration import (
+    Difference,
+    Line,
+    NextInvoice,
+    Period,
+    Preview,
+    compare,
+    lines_hash,
+    own_lines,
+    waiting_on_both,
+)
+
+Effective = Literal["now", "period_end"]
+Invoicing = Literal["immediately", "next_invoice"]
+
+
+class Wanted(Message):
+    """The change as the admin asks for it. `seats` and `interval` of None keep what is."""
+
+    plan: str
+    seats: int | None = None
+    interval: Interval | None = None
+    effective: Effective = "now"
+    invoicing: Invoicing = "immediately"
+    reason: str
+
+
+class PlanChangeInput(Message):
+    operation: str
+    organization: str
+    subscription: str
+    requested_by: str
+    wanted: Wanted
+    policy: Policy
+
+
+class Terms(Message):
+    """What an organization is subscribed to, before or after."""
+
+    plan: str
+    price: str
+    seats: int
+    interval: Interval
+
+
+class SubscriptionQuery(Message):
+    """Whose subscription to read."""
+
+    organization: str
+    subscription: str
+    mirror: bool = False
+    """Whether our mirror is to be refreshed with it: where it may have changed without us."""
+
+
+class SubscriptionFacts(Message):
+    """What Stripe says of the subscription now; times in UTC seconds, the period is the item's."""
+
+    subscription: str
+    customer: str
+    item: str
+    terms: Terms
+    status: str
+    currency: str
+    period_start: int
+    period_end: int
+    schedule: str | None = None
+    cancel_at: int | None = None
+    """When it ends, where Stripe has been told to end it."""
+
+
+class PreviewQuery(Message):
+    """What to preview. `proration_date` of None lets Stripe choose the second, which is then pinned."""
+
+    facts: SubscriptionFacts
+    to: Terms
+    effective: Effective
+    invoicing: Invoicing
+    proration_date: int | None = None
+
+    @property
+    def resets_anchor(self) -> bool:
+        """An interval change now starts a new period now, in both billing modes alike."""
+        return self.effective == "now" and self.to.interval != self.facts.terms.interval
+
+    @property
+    def charged_at_once(self) -> bool:
+        """Whether the change itself makes an invoice."""
+        return self.effective == "now" and (self.invoicing == "immediately" or self.resets_anchor)
+
+
+class PreviewFacts(Message):
+    """Stripe's preview of the invoice that the change leads to."""
+
+    lines: tuple[Line, ...]
+    total: Money
+    amount_due: Money
+    date: int | None
+    proration_date: int | None
+
+
+class Subject(Message):
+    """Exactly what is reviewed: its hash is what an approval binds to."""
+
+    from_: Terms = Field(alias="from")
+    to: Terms
+    effective: Effective
+    invoicing: Invoicing
+    proration_date: int | None
+    period_start: int
+    period_end: int
+    customer: str
+    subscription: str
+    subscription_item: str
+    preview: Preview
+    limits: tuple[LimitCheck, ...]
+
+    @property
+    def within_limits(self) -> bool:
+        return all(check.ok for check in self.limits)
+
+    @property
+    def resets_anchor(self) -> bool:
+        return self.effective == "now" and self.to.interval != self.from_.interval
+
+    @property
+    def charged_at_once(self) -> bool:
+        return self.effective == "now" and (self.invoicing == "immediately" or self.resets_anchor)
+
+
+def subject_hash(subject: Subject) -> str:
+    """What the approver saw, as a hash: everything but how much of each limit is in use.
+
+    A customer more or less changes no line; whether a limit is exceeded is checked anew before applying.
+    """
+    seen = subject.model_dump(mode="json", exclude={"limits", "preview"})
+    preview = subject.preview
+    seen["preview"] = {
+        "lines": preview.hash,
+        "due_now": preview.due_now.amount_minor,
+        "next_invoice": preview.next_invoice.amount_minor,
+        "currency": preview.currency,
+    }
+    seen["limits"] = [check.model_dump(mode="json", include={"name", "allowed"}) for check in subject.limits]
+    return digest(seen)
+
+
+def build_subject(
+    query: PreviewQuery,
+    preview: PreviewFacts,
+    renewal: PreviewFacts,
+    limits: tuple[LimitCheck, ...],
+) -> Subject:
+    """Joins what Stripe previewed into the subject of a review.
+
+    `preview` is the invoice that the change causes (immediate, or the next one), `renewal` the next one
+    without it. Charged at once, `preview` is due now and `renewal` comes next, without what was waiting for
+    it and is on `preview` already; otherwise nothing is due now and `preview` is the next invoice.
+    """
+    at_once = query.charged_at_once
+    nothing = Money(amount_minor=0, currency=preview.total.currency)
+    following = renewal if at_once else preview
+    brought_forward = waiting_on_both(preview.lines, renewal.lines, query.to.price) if at_once else ()
+    return Subject(
+        from_=query.facts.terms,
+        to=query.to,
+        effective=query.effective,
+        invoicing=query.invoicing,
+        proration_date=preview.proration_date if query.effective == "now" else None,
+        period_start=query.facts.period_start,
+        period_end=query.facts.period_end,
+        customer=query.facts.customer,
+        subscription=query.facts.subscription,
+        subscription_item=query.facts.item,
+        preview=Preview(
+            lines=preview.lines,
+            due_now=preview.amount_due if at_once else nothing,
+            next_invoice=NextInvoice(
+                amount_minor=following.total.amount_minor - sum(b.amount_minor for b in brought_forward),
+                currency=following.total.currency,
+                date=None if query.resets_anchor else query.facts.period_end,
+            ),
+            total=preview.total.amount_minor,
+            currency=preview.total.currency,
+            hash=lines_hash(_comparable(preview.lines, query.resets_anchor), preview.total.currency),
+        ),
+        limits=limits,
+    )
+
+
+def _comparable(lines: tuple[Line, ...], resets_anchor: bool) -> tuple[Line, ...]:
+    """Lines as they are compared: a period that begins when the change is applied has no fixed place yet."""
+    if not resets_anchor:
+        return lines
+    anywhere = Period(start=0, end=0)
+    return tuple(
+        line.model_copy(update={"period": anywhere}) if line.kind == "renewal" else line for line in lines
+    )
+
+
+def expected_lines(subject: Subject) -> tuple[Line, ...]:
+    """The approved lines that Stripe must hold once the change is applied.
+
+    Charged at once, that is the whole immediate invoice; on the next invoice, only this change's own
+    prorations (its renewal is not billed yet); at period end, the renewal itself.
+    """
+    lines = subject.preview.lines
+    if subject.charged_at_once or subject.effective == "period_end":
+        return lines
+    return tuple(line for line in own_lines(lines, subject.proration_date or 0) if line.kind != "renewal")
+
+
+def verify(subject: Subject, actual: tuple[Line, ...]) -> "Verification":
+    """Matches what Stripe holds with what was approved, line by line."""
+    approved = expected_lines(subject)
+    differences = compare(
+        _comparable(approved, subject.resets_anchor), _comparable(actual, subject.resets_anchor)
+    )
+    return Verification(ok=not differences, approved=approved, actual=actual, differences=differences)
+
+
+class TargetQuery(Message):
+    """Which plan, sold how."""
+
+    plan: str
+    interval: Interval
+    currency: str
+
+
+class Target(Message):
+    """The plan and price to change to, as Stripe has them now."""
+
+    plan: Plan
+    price: str
+
+
+class ResultQuery(Message):
+    """Where to look for what a change left in Stripe."""
+
+    subject: Subject
+    effect_key: str
+
+
+class ResultLines(Message):
+    """The lines that Stripe now holds for a change, and where they are."""
+
+    lines: tuple[Line, ...]
+    invoice: str | None = None
+    invoice_status: str | None = None
+    invoice_items: tuple[str, ...] = ()
+    total: Money | None = None
+
+
+class Verification(Message):
+    """Approved against actual, line by line; `ok` only when nothing differs."""
+
+    ok: bool
+    approved: tuple[Line, ...]
+    actual: tuple[Line, ...]
+    differences: tuple[Difference, ...] = ()
+
+
+class Phase(Message):
+    """One phase of a subscription schedule; times in UTC seconds."""
+
+    start: int
+    end: int
+    price: str
+    seats: int
+
+
+class ScheduleFacts(Message):
+    """What a subscription schedule in Stripe will do."""
+
+    schedule: str
+    status: str
+    phases: tuple[Phase, ...]

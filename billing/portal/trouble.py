@@ -1,0 +1,130 @@
+"""Trouble with the mini-portal: a customer can't get at an invoice. What passes between API and story."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import AwareDatetime
+
+from ..core.business_time import Calendar, end_of_business_day
+from ..core.operations import Message
+from ..messages import Progress
+from ..policy.policy import Policy
+from ..policy.portal import PortalPolicy
+from .diagnosis import Action, Code
+
+Cause = Literal["asked", "failures", "reported"]
+"""The customer asked for a new link, their visits failed repeatedly, or an admin was told."""
+
+How = Literal["got_in", "paid", "not_payable", "closed"]
+"""The customer opened the page, the invoice was paid or needs no paying, or a person closed it."""
+
+WITHOUT_NEED = frozenset({"paid", "void"})
+"""An invoice that is at one of these needs no way in for anybody to pay it; one that was written off as
+uncollectible can still be paid."""
+
+
+class TroubleWanted(Message):
+    """What was noticed: an operation's request."""
+
+    invoice: str
+    customer: str
+    cause: Cause
+    description: str | None = None
+
+
+class PortalAccessInput(Message):
+    """One trouble, from the moment it is noticed until the customer is in, at best by `deadline`."""
+
+    organization: str
+    operation: str
+    invoice: str
+    customer: str
+    cause: Cause
+    reported_by: str
+    """A person's id, or `customer`."""
+    comment: str | None = None
+    policy: Policy
+    noticed_at: AwareDatetime
+    deadline: AwareDatetime
+    so_far: "SoFar | None" = None
+    """Where an earlier execution of it was."""
+
+
+class SoFar(Message):
+    """What has been done about a trouble."""
+
+    subject: dict[str, Any]
+    escalated: bool = False
+    missed: int = 0
+    """How often it was said that the deadline was missed."""
+    say_missed_at: AwareDatetime
+
+
+class TroubleQuery(Message):
+    """What keeps the customer out of the invoice, as of `at`?"""
+
+    organization: str
+    invoice: str
+    at: AwareDatetime
+
+
+class TroubleFound(Message):
+    """The cause, without the evidence: no address of the customer's gets into a history.
+
+    `how` says that nobody needs to get in any more; `by_link` that a new link by mail mends it.
+    """
+
+    codes: tuple[Code, ...]
+    since: AwareDatetime | None
+    words: str
+    action: Action | None
+    by_link: bool
+    how: How | None = None
+    number: str | None = None
+    """The invoice's."""
+
+
+class NewLink(Message):
+    """Mail the customer a new link, once for each trouble."""
+
+    operation: str
+    organization: str
+    invoice: str
+    policy: PortalPolicy
+    at: AwareDatetime
+
+
+class TroubleRecord(Message):
+    """A step of a trouble, and what becomes of its row with it."""
+
+    progress: Progress
+    escalated: bool = False
+    how: How | None = None
+    calendar: Calendar | None = None
+    """Where it is to be known when the next business day ends."""
+
+
+class GotIn(Message):
+    """The customer has opened the invoice's page."""
+
+    at: AwareDatetime
+
+
+class CloseTrouble(Message):
+    """A person has seen to it, and says how."""
+
+    person: str
+    note: str
+
+
+def deadline(policy: Policy, noticed_at: datetime) -> datetime:
+    """The end of the business day, in UTC; outside business hours, of the next one."""
+    assert policy.portal is not None, "the API takes no trouble without a policy for it"
+    return end_of_business_day(noticed_at, policy.calendars[policy.portal.calendar])
+
+
+def settled(status: str) -> How | None:
+    """How an invoice's status ends its trouble; None while somebody still has to pay it."""
+    if status not in WITHOUT_NEED:
+        return None
+    return "paid" if status == "paid" else "not_payable"

@@ -1,0 +1,179 @@
+"""What Stripe tells us of: which events matter here, and which object each of them says to look at again.
+
+An event carries a snapshot, may come twice, late and out of order: it only says where to look.
+Types: Stripe, "Types of events".
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import AwareDatetime
+
+from ..core.operations import Message
+
+STRIPE_EVENT = "StripeEventWorkflow"
+"""What follows an event. Its name is here because whoever learns of an event starts it, API or worker."""
+
+
+class Subject(StrEnum):
+    """The kind of object that an event is about."""
+
+    CHARGE = "charge"
+    CREDIT_NOTE = "credit_note"
+    CUSTOMER = "customer"
+    INVOICE = "invoice"
+    INVOICE_PAYMENT = "invoice_payment"
+    PAYMENT = "payment_intent"
+    REFUND = "refund"
+    SCHEDULE = "subscription_schedule"
+    SUBSCRIPTION = "subscription"
+
+
+FOLLOWED: Mapping[str, Subject] = {
+    "charge.refund.updated": Subject.REFUND,
+    "charge.refunded": Subject.CHARGE,
+    "credit_note.created": Subject.CREDIT_NOTE,
+    "credit_note.updated": Subject.CREDIT_NOTE,
+    "credit_note.voided": Subject.CREDIT_NOTE,
+    "customer.created": Subject.CUSTOMER,
+    "customer.deleted": Subject.CUSTOMER,
+    "customer.subscription.created": Subject.SUBSCRIPTION,
+    "customer.subscription.deleted": Subject.SUBSCRIPTION,
+    "customer.subscription.pending_update_applied": Subject.SUBSCRIPTION,
+    "customer.subscription.pending_update_expired": Subject.SUBSCRIPTION,
+    "customer.subscription.updated": Subject.SUBSCRIPTION,
+    "customer.updated": Subject.CUSTOMER,
+    "invoice.created": Subject.INVOICE,
+    "invoice.deleted": Subject.INVOICE,
+    "invoice.finalized": Subject.INVOICE,
+    "invoice.marked_uncollectible": Subject.INVOICE,
+    "invoice.overdue": Subject.INVOICE,
+    "invoice.paid": Subject.INVOICE,
+    "invoice.payment_action_required": Subject.INVOICE,
+    "invoice.payment_failed": Subject.INVOICE,
+    "invoice.sent": Subject.INVOICE,
+    "invoice.updated": Subject.INVOICE,
+    "invoice.voided": Subject.INVOICE,
+    "invoice_payment.paid": Subject.INVOICE_PAYMENT,
+    "payment_intent.payment_failed": Subject.PAYMENT,
+    "payment_intent.succeeded": Subject.PAYMENT,
+    "refund.created": Subject.REFUND,
+    "refund.failed": Subject.REFUND,
+    "refund.updated": Subject.REFUND,
+    "subscription_schedule.aborted": Subject.SCHEDULE,
+    "subscription_schedule.canceled": Subject.SCHEDULE,
+    "subscription_schedule.completed": Subject.SCHEDULE,
+    "subscription_schedule.created": Subject.SCHEDULE,
+    "subscription_schedule.released": Subject.SCHEDULE,
+    "subscription_schedule.updated": Subject.SCHEDULE,
+}
+"""Every event type that is acted upon; those of any other type are kept and ignored.
+
+So are `test_helpers.test_clock.*`: whatever such a clock moves has events of its own.
+"""
+
+
+class StripeEventInput(Message):
+    """An event that was stored: `object` is the Stripe id of what it is about."""
+
+    event: str
+    subject: Subject
+    object: str
+
+
+class EventFollowed(Message):
+    """What was found: `waiting` are the workflows that the object's operations run in.
+
+    `ignored`: Stripe has no such object (any more), or it belongs to no organization of ours.
+    """
+
+    state: Literal["done", "ignored"]
+    waiting: tuple[str, ...] = ()
+
+
+class StripeChanged(Message):
+    """To a story that waits: Stripe has told of what it follows. `event` is Stripe's id of what it told."""
+
+    event: str
+
+
+class SettleEvent(Message):
+    """The event has been followed to its end, or was given up for now: `set_aside`, with what was wrong."""
+
+    event: str
+    state: Literal["done", "ignored", "set_aside"]
+    error: str | None = None
+
+
+# --- Whether every event is known -------------------------------------------------------------------------
+
+FRESH = timedelta(minutes=5)
+"""How long after Stripe was last asked for its events they count as known: it is asked every minute."""
+
+STUCK = timedelta(minutes=5)
+"""After so long an event that has not been followed to its end may never wake anybody, unless those before it
+are being followed."""
+
+MOST_TRIES = 8
+"""So often an event is tried whose own fault it is that it can't be followed; then it is set aside, some two
+minutes after the first time, before anybody counts it as stuck."""
+
+
+def next_try(tries: int) -> timedelta:
+    """How long to wait after so many of those tries."""
+    return timedelta(seconds=min(2 ** (tries - 1), 30))
+
+
+def tried_again(tries: int) -> timedelta | None:
+    """How long an event is set aside for: hours, then a day; after a week it is an operator's."""
+    rounds = tries - MOST_TRIES
+    return timedelta(hours=min(2.0**rounds, 24)) if 0 <= rounds < 10 else None
+
+
+class EventsQuery(Message):
+    """Whether every event is known and followed at `at`, by Temporal's clock: those of `objects`, or all."""
+
+    at: AwareDatetime
+    objects: tuple[str, ...] = ()
+
+
+def all_known(
+    checked_at: datetime | None, oldest_pending: datetime | None, moved_at: datetime | None, at: datetime
+) -> bool:
+    """Whether whoever waits for Stripe will be told: its events were asked for a short while ago
+    (`checked_at`; None: never), and none that has arrived waits for long to be followed, unless it is only
+    behind others and their number shrinks (`moved_at` is when it last did).
+    """
+    if checked_at is None or at - checked_at > FRESH:
+        return False
+    if oldest_pending is None or at - oldest_pending <= STUCK:
+        return True
+    return moved_at is not None and at - moved_at <= STUCK
+
+
+class CatchUpPage(Message):
+    """A page of all of Stripe's events, the newest first. The first page is asked for by `at` alone.
+
+    `since` and `newest` are Stripe's seconds: where the check ends, and what it will have seen by then.
+    `after` is the last event of the page before, `missed` counts what those before it had found.
+    """
+
+    at: AwareDatetime
+    after: str | None = None
+    since: int | None = None
+    newest: int | None = None
+    missed: int = 0
+
+
+class CatchUpDone(Message):
+    """`missed` events of the page were unknown; `next` is None where every event is known now."""
+
+    missed: int
+    next: CatchUpPage | None = None
+
+
+def stripe_event_workflow(event: str) -> str:
+    """The id of the workflow that follows an event."""
+    return f"stripe-event-{event}"

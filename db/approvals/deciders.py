@@ -1,0 +1,146 @@
+"""Who decides on approvals, and what they have used of their authority, as the records have it."""
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+
+from pydantic import TypeAdapter
+from sqlalchemy import or_
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.approvals.authorship import Author, people
+from billing.approvals.deciders import ActsFor, Bench, Deciders
+from billing.approvals.ladder import Refusal, Rung, Signature
+from billing.approvals.signing import Authority
+from billing.approvals.signing import Case as OpenCase
+from billing.core.money import Money
+from billing.core.operations import Kind, Role
+from billing.money.authority import in_currency
+from billing.policy.policy import AuthorityLimit
+
+from ..money import commitments
+from ..operations import operations
+from ..people.people import may_have
+from ..tables import Approval, Case, Delegation, Notice, Operation, Person
+from . import approvals, delegations
+
+_LIMITS: TypeAdapter[dict[Role, tuple[AuthorityLimit, ...]]] = TypeAdapter(
+    dict[Role, tuple[AuthorityLimit, ...]]
+)
+
+
+async def bench(
+    session: AsyncSession,
+    organization_id: str,
+    at: datetime,
+    *,
+    roles: Iterable[Role] = (),
+    people: Collection[str] = (),
+) -> Bench:
+    """Who acts for whom at this time and did before, and the active people among those who do, of `people`
+    and of these roles."""
+    agreed = [_acts_for(one, at) for one in await delegations.begun(session, organization_id, at)]
+    acting = [one for one in agreed if one.until is None]
+    ids = {*people, *(one.delegator for one in acting), *(one.delegate for one in acting)}
+    found = await session.exec(
+        select(Person)
+        .where(
+            Person.organization_id == organization_id,
+            col(Person.active),
+            or_(col(Person.id).in_(ids), *map(may_have, sorted(roles))),
+        )
+        .execution_options(populate_existing=True)
+    )
+    return Bench(
+        {person.id: tuple(map(Role, person.roles)) for person in found},
+        tuple(acting),
+        tuple(one for one in agreed if one.until is not None),
+    )
+
+
+def _acts_for(row: Delegation, at: datetime) -> ActsFor:
+    # Clocks differ: one that is revoked is in force no more, whatever time it is here.
+    over = row.ends_at if row.revoked_at is None else min(row.ends_at, row.revoked_at)
+    in_force = row.revoked_at is None and row.ends_at > at
+    return ActsFor(
+        row.from_person,
+        row.to_person,
+        Role(row.role) if row.role else None,
+        row.approval_id,
+        None if in_force else over,
+    )
+
+
+def authors_of(row: Operation | Approval) -> tuple[Author, ...]:
+    return tuple(Author.model_validate(author) for author in row.authors)
+
+
+def case_of(approval: Approval, who: Bench) -> OpenCase:
+    """An approval with those who may decide on it."""
+    return OpenCase(
+        Deciders(who, approval.id, authors_of(approval)),
+        ladder_of(approval),
+        approval.rung,
+        signatures_of(approval),
+    )
+
+
+async def refusal_to_acknowledge(
+    session: AsyncSession, notice: Notice, person: str, at: datetime
+) -> Refusal | None:
+    """Why somebody may not acknowledge a notice: of what they, or whoever they act for, did or allowed."""
+    operation = await operations.get_any(session, notice.operation_id)
+    assert operation is not None, "a notice is of an operation"
+    authors = list(authors_of(operation))
+    if (case := await session.get(Case, operation.id)) is not None:
+        made = (case.done_by, (operation.result or {}).get("named"))
+        authors += [Author(person=one, at=operation.created_at, how="asked") for one in made if one]
+    who = await bench(session, notice.organization_id, at, people=[person, *people(authors)])
+    yeses = await approvals.yeses(session, operation.id)
+    return Deciders(who, "", authors).refusal_to_acknowledge(person, yeses)
+
+
+async def authority_for(
+    session: AsyncSession, approval: Approval, people: Collection[str], at: datetime
+) -> Authority | None:
+    """What an approval is held against, with what these people have used; None where it is against nothing.
+
+    For a decision, read it under `commitments.lock`.
+    """
+    amount = amount_of(approval)
+    if amount is None or approval.authority is None:
+        return None
+    limits = _LIMITS.validate_python(approval.authority)
+    uses = {
+        person: await commitments.uses(
+            session,
+            approval.organization_id,
+            person_id=person,
+            customer_id=approval.customer_id,
+            kinds=[Kind(kind) for kind in approval.counted],
+            currency=amount.currency,
+            windows=_windows(limits, amount),
+            at=at,
+            excluding=approval.operation_id,
+        )
+        for person in sorted(people)
+    }
+    return Authority(amount, limits, uses)
+
+
+def ladder_of(approval: Approval) -> tuple[Rung, ...]:
+    return tuple(Rung.model_validate(rung) for rung in approval.ladder)
+
+
+def signatures_of(approval: Approval) -> tuple[Signature, ...]:
+    return tuple(Signature.model_validate(one) for one in approval.signatures)
+
+
+def amount_of(approval: Approval) -> Money | None:
+    if approval.amount_minor is None or approval.currency is None:
+        return None
+    return Money(amount_minor=approval.amount_minor, currency=approval.currency)
+
+
+def _windows(limits: Mapping[Role, Collection[AuthorityLimit]], amount: Money) -> set[int]:
+    return {limit.window_days for each in limits.values() for limit in in_currency(each, amount)}

@@ -1,0 +1,155 @@
+"""Delegations: who decides for whom, from when until when."""
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, or_, update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.approvals.delegation import LONGEST
+
+from ..core.pages import DEFAULT_LIMIT, Page, read_page
+from ..core.statements import insert_if_new
+from ..tables import Delegation
+
+_ANSWERED = (Delegation.accepted_at, Delegation.declined_at, Delegation.revoked_at)
+
+
+async def add(session: AsyncSession, row: Delegation) -> Delegation:
+    """Store a delegation, or return the one that has its id already."""
+    return await insert_if_new(session, row) or await _get_any(session, row.id)
+
+
+async def get(session: AsyncSession, organization_id: str, delegation_id: str) -> Delegation | None:
+    """The delegation, if it is this organization's."""
+    found = await session.get(Delegation, delegation_id)
+    return found if found and found.organization_id == organization_id else None
+
+
+async def same(session: AsyncSession, row: Delegation) -> Delegation | None:
+    """One that lets the same person decide the same until the same time, not revoked and not declined."""
+    found = await session.exec(
+        select(Delegation).where(
+            Delegation.organization_id == row.organization_id,
+            Delegation.from_person == row.from_person,
+            Delegation.to_person == row.to_person,
+            col(Delegation.role).is_not_distinct_from(row.role),
+            col(Delegation.approval_id).is_not_distinct_from(row.approval_id),
+            Delegation.starts_at <= row.starts_at,
+            Delegation.ends_at == row.ends_at,
+            col(Delegation.revoked_at).is_(None),
+            col(Delegation.declined_at).is_(None),
+        )
+    )
+    return found.first()
+
+
+async def page(
+    session: AsyncSession,
+    organization_id: str,
+    *,
+    person: str | None = None,
+    at: datetime | None = None,
+    limit: int = DEFAULT_LIMIT,
+    cursor: str | None = None,
+) -> Page[Delegation]:
+    """An organization's delegations, past and revoked ones too, the newest first.
+
+    With `person` those from or to them, with `at` those that hold then. Raises InvalidRequest
+    `invalid_cursor`.
+    """
+    wanted = select(Delegation).where(Delegation.organization_id == organization_id)
+    if person is not None:
+        wanted = wanted.where(or_(col(Delegation.from_person) == person, col(Delegation.to_person) == person))
+    if at is not None:
+        wanted = wanted.where(*_holding(at))
+    return await read_page(session, wanted, col(Delegation.id), limit=limit, cursor=cursor)
+
+
+async def revoke(session: AsyncSession, delegation_id: str, *, by: str, at: datetime) -> Delegation:
+    """End a delegation at once; the first to do so stays. Returns it as it then is.
+
+    Raises LookupError when there is none.
+    """
+    await session.exec(
+        update(Delegation)
+        .where(col(Delegation.id) == delegation_id, col(Delegation.revoked_at).is_(None))
+        .values(revoked_by=by, revoked_at=at)
+        .execution_options(synchronize_session=False)
+    )
+    delegation = await _get_any(session, delegation_id)
+    await session.refresh(delegation)
+    return delegation
+
+
+async def answer(session: AsyncSession, delegation_id: str, *, accepts: bool, at: datetime) -> Delegation:
+    """The delegate agrees, or does not; the first answer stays. Returns the delegation as it then is.
+
+    Raises LookupError when there is none.
+    """
+    await session.exec(
+        update(Delegation)
+        .where(
+            col(Delegation.id) == delegation_id,
+            *(col(one).is_(None) for one in _ANSWERED),
+            col(Delegation.ends_at) > at,
+        )
+        .values(**{"accepted_at" if accepts else "declined_at": at})
+        .execution_options(synchronize_session=False)
+    )
+    delegation = await _get_any(session, delegation_id)
+    await session.refresh(delegation)
+    return delegation
+
+
+async def begun(session: AsyncSession, organization_id: str, at: datetime) -> list[Delegation]:
+    """Those of an organization that have come into force and were over at most a year ago, the earliest
+    first."""
+    found = await session.exec(
+        select(Delegation)
+        .where(
+            Delegation.organization_id == organization_id,
+            col(Delegation.accepted_at).is_not(None),
+            Delegation.starts_at <= at,
+            Delegation.ends_at > at - LONGEST,
+            or_(col(Delegation.revoked_at).is_(None), col(Delegation.revoked_at) > Delegation.starts_at),
+        )
+        .order_by(col(Delegation.starts_at), col(Delegation.id))
+        .execution_options(populate_existing=True)
+    )
+    return list(found)
+
+
+async def by_which(
+    session: AsyncSession, *, giver: str, delegate: str, role: str, approval_id: str, at: datetime
+) -> Delegation:
+    """The delegation, the earliest if there are several, by which somebody decides in another's place."""
+    found = await session.exec(
+        select(Delegation)
+        .where(
+            Delegation.from_person == giver,
+            Delegation.to_person == delegate,
+            or_(col(Delegation.role).is_(None), col(Delegation.role) == role),
+            or_(col(Delegation.approval_id).is_(None), col(Delegation.approval_id) == approval_id),
+            *_holding(at),
+        )
+        .order_by(col(Delegation.starts_at), col(Delegation.id))
+        .limit(1)
+    )
+    return found.one()
+
+
+def _holding(at: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (
+        col(Delegation.accepted_at).is_not(None),
+        col(Delegation.ends_at) > at,
+        col(Delegation.starts_at) <= at,
+        col(Delegation.revoked_at).is_(None),
+    )
+
+
+async def _get_any(session: AsyncSession, delegation_id: str) -> Delegation:
+    found = await session.get(Delegation, delegation_id)
+    if found is None:
+        raise LookupError(f"no delegation {delegation_id}")
+    return found

@@ -1,0 +1,178 @@
+"""Notices changes of an organization's own subscription that were made in Stripe itself.
+
+The mirror's reading before and the new one are compared under a lock, so that each change is noticed once.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.cases.case import CANCELED, CaseFound, CaseObject
+from billing.core.hashing import digest
+from billing.plan_changes.subject import Terms
+
+from ..core.statements import is_sqlite
+from ..operations import intents, operations
+from ..tables import Intent, Operation, Organization
+from . import cases
+
+TERMS = ("plan", "price", "seats", "interval")
+EFFECT = "plixo_effect"
+"""The effect of ours that last changed it, by its metadata."""
+WAS = "was"
+"""In the mirror alone: what it was before its last change, and until when we had it so."""
+
+SKEW = timedelta(minutes=1)
+"""By how much the clocks of two workers may differ."""
+
+Document = Mapping[str, Any]
+
+
+class Held(NamedTuple):
+    """What our mirror has of an organization's subscription."""
+
+    organization: str
+    subscription: str
+    document: dict[str, Any] | None
+    synced_at: datetime | None
+
+
+async def lock(session: AsyncSession, organization_id: str) -> Held | None:
+    """What is mirrored, which nobody else changes before this transaction ends; None for no organization."""
+    wanted = select(
+        Organization.id,
+        Organization.stripe_subscription,
+        Organization.subscription,
+        Organization.synced_at,
+    ).where(Organization.id == organization_id)
+    if not is_sqlite(session):
+        # Not FOR UPDATE: that would also wait for whoever inserts a row that refers to the organization.
+        wanted = wanted.with_for_update(key_share=True)
+    found = (await session.exec(wanted)).first()
+    return Held(*found) if found else None
+
+
+def remembering(before: Held, document: dict[str, Any], synced_at: datetime) -> dict[str, Any] | None:
+    """The document with what it was before; None for a reading that a change has overtaken.
+
+    Of two that ask Stripe at about the same time the later one may be answered first, and with what was:
+    stored after the other it would undo the change here, and look like a second one.
+    """
+    held = before.document
+    if held is None or EFFECT not in held or EFFECT not in document:
+        return document
+    known: dict[str, Any] | None = held.get(WAS)
+    if _identity(document) == _identity(held):
+        return document | {WAS: known} if known else document
+    is_former = known is not None and known["identity"] == _identity(document)
+    if known and is_former and synced_at < datetime.fromisoformat(known["until"]):
+        return None
+    until = datetime.now(UTC).isoformat()
+    return document | {WAS: {"identity": _identity(held), "until": until}}
+
+
+async def notice(session: AsyncSession, before: Held, document: Document, at: datetime) -> None:
+    """Opens a case when the terms have changed, or the subscription has ended, without any of us."""
+    given, held = cases.rules(session), before.document
+    if given is None or held is None or "plan" not in held:  # what was never readable
+        return
+    was = await _of_our_making(session, before.organization, held, document, before.synced_at)
+    if was is None:
+        return
+    found = CaseFound(
+        object_kind=CaseObject.SUBSCRIPTION,
+        object=before.subscription,
+        from_=was,
+        to=_terms(document),
+        status=document["status"],
+    )
+    change = digest([_identity(held), _identity(document), document["period_start"], held.get(WAS)])
+    await cases.open_case(
+        session,
+        given,
+        before.organization,
+        found,
+        at,
+        object_id=f"{before.subscription}:{change[:16]}",
+    )
+
+
+async def _of_our_making(
+    session: AsyncSession, organization: str, before: Document, after: Document, since: datetime | None
+) -> Terms | None:
+    """What it was as far as we have made it; None where that is what it is now."""
+    was, now = _terms(before), _terms(after)
+    ours = await _made_by(session, organization, after.get(EFFECT), since)
+    if after.get("status") == CANCELED and before.get("status") != CANCELED:
+        return was
+    if EFFECT not in before:  # from before we kept that: which effect was the last one is not known
+        expected = {was, ours}
+    elif ours is not None and after.get(EFFECT) != before[EFFECT]:
+        expected, was = {ours}, ours
+    else:
+        expected = {was}
+    if now in expected or await _planned(session, organization, before, after):
+        return None
+    return was
+
+
+async def _made_by(
+    session: AsyncSession, organization: str, effect: str | None, since: datetime | None
+) -> Terms | None:
+    """The terms that an effect of ours set; None when it is none of ours, or was done before `since`, when
+    Stripe was last read: its mark has been put there again by somebody who changed something else.
+    """
+    intent = await session.get(Intent, effect) if effect else None
+    if intent is None or intent.organization_id != organization or intent.state == intents.REFUSED:
+        return None
+    if since is not None and intent.closed_at is not None and intent.closed_at < since - SKEW:
+        return None
+    if intent.effect != "subscription.update":
+        return None
+    operation = await operations.get_any(session, intent.operation_id)
+    subject = (operation.subject if operation else None) or {}
+    return _of(subject, "from" if intent.step == "revert" else "to")
+
+
+async def _planned(session: AsyncSession, organization: str, before: Document, after: Document) -> bool:
+    """Whether a schedule of ours has brought it there: that leaves no mark on the subscription."""
+    schedules = {one for one in (before.get("schedule"), after.get("schedule")) if one}
+    found = await session.exec(
+        select(Operation)
+        .join(Intent, col(Intent.operation_id) == col(Operation.id))
+        .where(
+            Intent.organization_id == organization,
+            Intent.effect == "schedule.create",
+            col(Intent.stripe_id).in_(schedules),
+        )
+    )
+    planned = list(found)
+    waiting = await operations.open_plan_change(session, organization)
+    if waiting is not None and any(
+        one.effect == "schedule.update" and one.state != intents.REFUSED
+        for one in await intents.of_operation(session, waiting.id)
+    ):
+        planned.append(waiting)
+    return any(
+        _of(one.subject or {}, "to") == _terms(after)
+        and (one.subject or {})["period_end"] <= after["period_start"]
+        for one in planned
+    )
+
+
+def _identity(document: Document) -> list[Any]:
+    """What tells one state of a subscription from the next."""
+    ended = document.get("status") == CANCELED
+    return [*(document.get(name) for name in TERMS), document.get(EFFECT), ended]
+
+
+def _terms(document: Document) -> Terms:
+    return Terms.model_validate({name: document[name] for name in TERMS})
+
+
+def _of(subject: Document, side: str) -> Terms | None:
+    told = subject.get(side)
+    return Terms.model_validate(told) if told else None

@@ -1,0 +1,66 @@
+"""What the application's own PostgreSQL role may do: its work, and not rewrite what has happened.
+
+The tables belong to another role, that of the migrations. A trigger keeps the timeline and the notes even
+from that one; the rights here also keep who decided what, what was sent to Stripe, and whole rows of all
+that an audit asks for.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import Connection, text
+from sqlmodel import SQLModel
+
+from .. import tables  # noqa: F401 - fills the metadata
+
+APPEND_ONLY = frozenset({"timeline", "notes", "mails"})
+"""Rows are added and never changed."""
+
+CHANGED: Mapping[str, Sequence[str]] = {
+    "decisions": ("state", "refusal", "settled_at", "for_person"),
+    "intents": (
+        *("state", "attempts", "stripe_id", "stripe_request_id"),
+        *("result", "error", "read_back", "closed_at"),
+    ),
+}
+"""Only these columns are written later: who decided what, and what was about to be done, stay as they are."""
+
+DELETED = frozenset(
+    {
+        # The mirror, which Stripe can fill again.
+        *("invoices", "invoice_lines"),
+        # What is no history.
+        *("health_counts", "setbacks", "key_uses", "reminder_pauses", "mail_templates", "incident_steps"),
+        *("reconciliations", "differences", "outbox"),
+    }
+)
+"""Only of these are rows ever removed."""
+
+
+class UnknownRole(Exception):
+    """There is no such role in PostgreSQL."""
+
+
+def grant(connection: Connection, role: str) -> None:
+    """Give the role exactly these rights on every table. Raises UnknownRole."""
+    there = text("SELECT 1 FROM pg_roles WHERE rolname = :role")
+    if connection.execute(there, {"role": role}).first() is None:
+        raise UnknownRole(
+            f"PostgreSQL has no role {role}; create it first (deploy/postgres/05-plixo.sh does)."
+        )
+    to = connection.dialect.identifier_preparer.quote(role)
+    connection.execute(text(f"GRANT USAGE ON SCHEMA public TO {to}"))
+    connection.execute(text(f"GRANT SELECT ON alembic_version TO {to}"))
+    for table in SQLModel.metadata.tables:
+        connection.execute(text(f"REVOKE ALL ON {table} FROM {to}"))
+        connection.execute(text(f"GRANT {', '.join(_rights(table))} ON {table} TO {to}"))
+
+
+def _rights(table: str) -> list[str]:
+    rights = ["SELECT", "INSERT"]
+    if table in CHANGED:
+        rights.append(f"UPDATE ({', '.join(CHANGED[table])})")
+    elif table not in APPEND_ONLY:
+        rights.append("UPDATE")
+    if table in DELETED:
+        rights.append("DELETE")
+    return rights

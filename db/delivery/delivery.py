@@ -1,0 +1,97 @@
+"""Delivers what the outbox holds: the API right after its commit, the sweep whatever is left."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.core.delivery import Delivery
+from billing.core.operations import Problem
+
+from ..approvals import approvals
+from ..core.alone import what
+from ..core.session import Database, concerns_everybody
+from ..operations import notices, outbox
+from ..tables import Notice, Operation, Outbox
+
+log = logging.getLogger(__name__)
+
+ALREADY_ENDED = "already_ended"
+
+Send = Callable[[Outbox], Awaitable[Delivery]]
+
+
+async def deliver(database: Database, send: Send, row: Outbox, now: datetime) -> Delivery:
+    """Sends one row and settles it. What can't be known to have arrived is tried again later."""
+    delivery = await send(row)
+    async with database.transaction() as session:
+        if delivery.outcome == "refused" and await _goes_on(session, row, delivery):
+            delivery = delivery.model_copy(update={"outcome": "later"})
+        if delivery.outcome == "delivered":
+            await outbox.settle_delivered(session, row.id, at=now)
+        elif delivery.outcome == "refused":
+            problem = delivery.problem or Problem(code="refused", message="It was refused.")
+            await outbox.settle_refused(session, row.id, at=now, error=f"{problem.code}: {problem.message}")
+            if row.name == "decide":
+                await approvals.settle_refused(session, row.update_id, refusal=problem.model_dump(), at=now)
+        else:
+            reason = delivery.problem.code if delivery.problem else "unknown"
+            await outbox.postpone(session, row, at=now, error=reason)
+    return delivery
+
+
+async def _goes_on(session: AsyncSession, row: Outbox, delivery: Delivery) -> bool:
+    """Whether what it is for is open although its workflow is over: it ends, or runs again, in a moment, and
+    what somebody has said until then is neither lost nor refused.
+    """
+    if row.action != outbox.UPDATE or delivery.problem is None or delivery.problem.code != ALREADY_ENDED:
+        return False
+    kind, _, id_ = row.workflow_id.partition("-")
+    if kind == "operation":
+        operation = await session.get(Operation, id_)
+        return operation is not None and operation.closed_at is None
+    if kind == "notice":
+        notice = await session.get(Notice, id_)
+        return notice is not None and notice.state in (notices.OPEN, notices.ESCALATED)
+    if kind == "approval":
+        approval = await approvals.of_workflow(session, row.workflow_id)
+        if approval is None or approval.state != approvals.OPEN:
+            return False
+        if approval.workflow_id != row.workflow_id:
+            await outbox.redirect(session, row.workflow_id, approval.workflow_id)
+        return True
+    return False
+
+
+async def deliver_due(database: Database, send: Send, now: Callable[[], datetime], limit: int) -> int:
+    """Claims what is due and delivers it, each workflow's in order; returns how many were claimed.
+
+    A delivery that breaks does not break the others: it is noted at its row, and tried again later. Raises,
+    after the others, what says that the records are away; those claims run out.
+    """
+    async with database.transaction() as session:
+        rows = await outbox.due(session, now(), limit)
+    by_workflow: dict[str, list[Outbox]] = {}
+    for row in rows:
+        by_workflow.setdefault(row.workflow_id, []).append(row)
+    queues = (_in_order(database, send, queue, now) for queue in by_workflow.values())
+    for outcome in await asyncio.gather(*queues, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return len(rows)
+
+
+async def _in_order(database: Database, send: Send, rows: list[Outbox], now: Callable[[], datetime]) -> None:
+    """A workflow is started before it is sent what came after."""
+    for row in rows:
+        try:
+            await deliver(database, send, row, now())
+        except Exception as error:
+            if concerns_everybody(error):
+                raise
+            log.exception("outbox row %s for %s could not be delivered", row.id, row.workflow_id)
+            async with database.transaction() as session:
+                await outbox.postpone(session, row, at=now(), error=what(error))
+            return

@@ -1,0 +1,61 @@
+"""How long what should be done soon has waited: the oldest of each kind, by its index."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlmodel import col, func, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.core.operations import State
+
+from ..mail import customer_mails
+from ..operations import outbox
+from ..stripe import events as stripe_events
+from ..tables import CustomerMail, Operation, Outbox, Setback, StripeEvent, StripeEventCheck
+
+
+class Waiting(NamedTuple):
+    """Since when the oldest of each waits (None: nothing does), and how many have failed for good."""
+
+    outbox: datetime | None
+    """A start or an update that Temporal has not been told."""
+    event: datetime | None
+    """An event of Stripe's that is not followed."""
+    events_asked: datetime | None
+    """When Stripe was last asked for its events."""
+    mail: datetime | None
+    """A mail to a customer that is due and not sent, of no run that is paused."""
+    set_aside: int
+    """Events that can't be followed."""
+    setbacks: int
+    """Units of sweeps that fail while the others go on, more than once."""
+
+
+async def oldest(session: AsyncSession, at: datetime) -> Waiting:
+    """What waits now."""
+    pending = select(func.min(col(Outbox.created_at))).where(Outbox.state == outbox.PENDING)
+    event = select(func.min(col(StripeEvent.received_at))).where(StripeEvent.state == stripe_events.PENDING)
+    paused = select(Operation.id).where(
+        Operation.id == CustomerMail.operation_id, Operation.state == State.HELD.value
+    )
+    mail = (
+        select(CustomerMail.due_at)
+        .where(
+            CustomerMail.state == customer_mails.DUE,
+            CustomerMail.dry_run == "",
+            col(CustomerMail.due_at) <= at,
+            ~paused.exists(),
+        )
+        .order_by(col(CustomerMail.due_at))
+        .limit(1)
+    )
+    aside = select(func.count()).where(StripeEvent.state == stripe_events.SET_ASIDE)
+    failing = select(func.count()).where(col(Setback.tries) > 1)
+    return Waiting(
+        outbox=(await session.exec(pending)).one(),
+        event=(await session.exec(event)).one(),
+        events_asked=(await session.exec(select(StripeEventCheck.checked_at))).first(),
+        mail=(await session.exec(mail)).first(),
+        set_aside=(await session.exec(aside)).one(),
+        setbacks=(await session.exec(failing)).one(),
+    )

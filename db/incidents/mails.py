@@ -1,0 +1,42 @@
+"""Mails about incidents, which belong to no operation: the outbox knows who was told of what, and when."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.mail.customer_mails import PERSON_MAIL, person_mail_workflow
+
+from ..tables import Outbox
+
+
+class Told(NamedTuple):
+    """Everybody with the role was written to."""
+
+    role: str
+    template: str
+    at: datetime
+
+
+def mail_workflow(incident_id: str, organization_id: str, key: str) -> str:
+    return person_mail_workflow(f"{incident_id}-{organization_id}-{key}")
+
+
+async def told(session: AsyncSession, incident_id: str, organization_id: str) -> list[Told]:
+    """Who of an organization was told of the incident, in order."""
+    found = await session.exec(
+        select(Outbox)
+        .where(
+            Outbox.name == PERSON_MAIL,
+            col(Outbox.workflow_id).startswith(
+                mail_workflow(incident_id, organization_id, ""), autoescape=True
+            ),
+        )
+        .order_by(col(Outbox.created_at), col(Outbox.id))
+    )
+    return [
+        Told(role=role, template=row.payload["template"], at=row.created_at)
+        for row in found
+        for role in row.payload["roles"]
+    ]

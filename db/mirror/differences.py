@@ -1,0 +1,111 @@
+"""What our mirror had otherwise than Stripe, as it was found and mended."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete
+from sqlmodel import col, func, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.mirror.reconciliation import ObjectKind
+
+from ..core.pages import DEFAULT_LIMIT, Page, read_page
+from ..core.statements import insert_if_new
+from ..stripe.events import PENDING
+from ..tables import BalanceTransactionRow, Difference, PaymentRow, StripeEvent
+
+UNDER_WAY = timedelta(minutes=1)
+"""So long after it has happened, Stripe may still be about to tell of it for the first time."""
+STILL_TAKEN_BACK = timedelta(hours=1)
+"""So long after it was found, a difference may turn out to have only been under way."""
+
+
+async def under_way(session: AsyncSession, ids: Collection[str]) -> set[str]:
+    """Those Stripe ids of which an event tells that is not followed to its end yet."""
+    if not ids:
+        return set()
+    pending = select(StripeEvent.object_id).where(
+        col(StripeEvent.object_id).in_(ids), StripeEvent.state == PENDING
+    )
+    return {found for found in await session.exec(pending) if found is not None}
+
+
+async def add(session: AsyncSession, rows: Sequence[Difference]) -> None:
+    """Note what a run has found; what it finds of the same object again joins what it has found before."""
+    for row in rows:
+        if await insert_if_new(session, row) is not None:
+            continue
+        wanted = select(Difference).where(
+            Difference.reconciliation_id == row.reconciliation_id,
+            Difference.object_kind == row.object_kind,
+            Difference.object_id == row.object_id,
+        )
+        earlier = (await session.exec(wanted)).one()
+        if earlier.mend != "added":
+            earlier.fields = [*earlier.fields, *row.fields]
+            earlier.mend = row.mend
+
+
+async def take_back(session: AsyncSession, at: datetime) -> None:
+    """Drop what of late was taken for a difference, and Stripe was just about to tell.
+
+    That is: its event came by itself after we had looked, of what had happened shortly before.
+    """
+    told = select(Difference.id, StripeEvent.created_at, StripeEvent.received_at).where(
+        col(Difference.found_at) > at - STILL_TAKEN_BACK,
+        col(StripeEvent.created_at) <= col(Difference.found_at),
+        col(StripeEvent.received_at) >= col(Difference.found_at),
+        col(StripeEvent.missed).is_(False),
+    )
+    object_id, event = col(Difference.object_id), col(StripeEvent.object_id)
+    payment, change = PaymentRow, BalanceTransactionRow
+    taken: set[str] = set()
+    for ways in (
+        told.where(event == object_id),
+        told.join(payment, col(payment.id) == object_id).where(event == col(payment.charge)),
+        told.join(change, col(change.id) == object_id).where(event == col(change.customer_id)),
+    ):
+        found = await session.exec(ways)
+        taken |= {id_ for id_, happened, received in found if received - happened <= UNDER_WAY}
+    gone = delete(Difference).where(col(Difference.id).in_(taken))
+    await session.exec(gone.execution_options(synchronize_session=False))
+
+
+async def page(
+    session: AsyncSession,
+    organization_id: str,
+    *,
+    reconciliation: str | None = None,
+    object_kind: ObjectKind | None = None,
+    object_id: str | None = None,
+    limit: int = DEFAULT_LIMIT,
+    cursor: str | None = None,
+) -> Page[Difference]:
+    """An organization's differences, the newest first. Raises InvalidRequest `invalid_cursor`."""
+    wanted = select(Difference).where(Difference.organization_id == organization_id)
+    if reconciliation:
+        wanted = wanted.where(Difference.reconciliation_id == reconciliation)
+    if object_kind:
+        wanted = wanted.where(Difference.object_kind == object_kind.value)
+    if object_id:
+        wanted = wanted.where(Difference.object_id == object_id)
+    key = (col(Difference.found_at), col(Difference.id))
+    return await read_page(session, wanted, *key, limit=limit, cursor=cursor)
+
+
+async def counts(
+    session: AsyncSession, organization_id: str, reconciliations: Collection[str]
+) -> dict[str, dict[str, int]]:
+    """How many differences of an organization these runs found: by run and kind of object."""
+    found = await session.exec(
+        select(Difference.reconciliation_id, Difference.object_kind, func.count())
+        .where(
+            Difference.organization_id == organization_id,
+            col(Difference.reconciliation_id).in_(reconciliations),
+        )
+        .group_by(Difference.reconciliation_id, Difference.object_kind)
+    )
+    counted: dict[str, dict[str, int]] = {}
+    for run, kind, number in found:
+        counted.setdefault(run, {})[kind] = number
+    return counted

@@ -1,0 +1,348 @@
+"""The mirror of what Stripe holds. An older reading never overwrites a newer one."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple, TypeVar
+
+from sqlalchemy import and_, bindparam, delete, not_, update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.plan_changes.limits import Usage
+from billing.plan_changes.plans import Plan
+
+from ..cases import subscription_cases
+from ..core.pages import DEFAULT_LIMIT, Page, read_page
+from ..core.statements import store_reading, store_readings
+from ..tables import (
+    BalanceTransactionRow,
+    CreditNoteRow,
+    Customer,
+    Invoice,
+    InvoiceLines,
+    MoneyRow,
+    Organization,
+    PaymentRow,
+    PlanRow,
+    RefundRow,
+    StripeEvent,
+)
+from .usage import columns as usage_columns
+
+DRAFT = "draft"
+UNREADABLE = "unreadable"
+"""In an organization's mirrored subscription: why Stripe's is not what a plan is. The rest is what it was
+before: nothing but the currency where it never was one."""
+
+OneKind = TypeVar("OneKind", RefundRow, CreditNoteRow, BalanceTransactionRow)
+
+
+class MoneyObjects(NamedTuple):
+    """The Stripe objects of one operation, as last read."""
+
+    refunds: list[RefundRow]
+    credit_notes: list[CreditNoteRow]
+    balance_transactions: list[BalanceTransactionRow]
+
+
+class Unreadable(NamedTuple):
+    """A subscription that is not what a plan is, and why."""
+
+    reason: str
+    currency: str
+
+
+async def store_subscription(
+    session: AsyncSession,
+    organization_id: str,
+    subscription: Mapping[str, Any] | Unreadable,
+    *,
+    synced_at: datetime,
+) -> None:
+    """Mirror an organization's subscription as it was read from Stripe at `synced_at`.
+
+    A change of its terms that nobody of us made opens a case, with the caller's transaction. Of one that is
+    not what a plan is the reason is kept, beside what it last was.
+    """
+    before = await subscription_cases.lock(session, organization_id)
+    if before is None or (before.synced_at is not None and before.synced_at > synced_at):
+        return
+    if isinstance(subscription, Unreadable):
+        was = before.document or {"currency": subscription.currency}
+        await _set_subscription(session, organization_id, was | {UNREADABLE: subscription.reason}, synced_at)
+        return
+    document = subscription_cases.remembering(before, dict(subscription), synced_at)
+    if document is None:
+        return
+    await _set_subscription(session, organization_id, document, synced_at)
+    await subscription_cases.notice(session, before, document, synced_at)
+
+
+async def _set_subscription(
+    session: AsyncSession, organization_id: str, document: Mapping[str, Any], synced_at: datetime
+) -> None:
+    await session.exec(
+        update(Organization)
+        .where(col(Organization.id) == organization_id)
+        .values(subscription=document, synced_at=synced_at)
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def store_plan(session: AsyncSession, plan: Plan, *, synced_at: datetime) -> None:
+    """Mirror a plan as it was read from Stripe at `synced_at`."""
+    document = plan.model_dump(mode="json")
+    await store_reading(
+        session, PlanRow(plan=plan.plan, product=plan.product, document=document, synced_at=synced_at)
+    )
+
+
+async def store_customer(session: AsyncSession, customer: Customer) -> None:
+    """Mirror a customer as it was read from Stripe at its `synced_at`."""
+    await store_reading(session, customer)
+
+
+async def store_invoice(session: AsyncSession, invoice: Invoice) -> None:
+    """Mirror an invoice as it was read from Stripe at its `synced_at`; no draft that was deleted since."""
+    if invoice.status != DRAFT or not await deleted_drafts(session, [invoice.id]):
+        await store_reading(session, invoice)
+
+
+async def store_invoice_lines(session: AsyncSession, lines: Sequence[InvoiceLines]) -> None:
+    """Mirror invoices' lines, each as it was read from Stripe at its `synced_at`."""
+    deleted = await deleted_drafts(session, [one.invoice_id for one in lines])
+    await store_readings(session, [one for one in lines if one.invoice_id not in deleted])
+
+
+async def remove_draft(session: AsyncSession, invoice_id: str, *, read_at: datetime) -> str | None:
+    """Take an invoice out that Stripe did not have any more at `read_at`; returns whose it was.
+
+    Only a draft can be deleted there, and nothing of ours refers to one: links, reminders, payments and
+    troubles are of invoices that were finalized. What was read later stays.
+    """
+    gone = await session.exec(
+        delete(Invoice)
+        .where(
+            col(Invoice.id) == invoice_id,
+            col(Invoice.status) == DRAFT,
+            col(Invoice.synced_at) <= read_at,
+        )
+        .returning(col(Invoice.organization_id))
+        .execution_options(synchronize_session=False)
+    )
+    owner: str | None = gone.scalar_one_or_none()
+    if owner is not None:
+        await session.exec(
+            delete(InvoiceLines)
+            .where(col(InvoiceLines.invoice_id) == invoice_id, col(InvoiceLines.synced_at) <= read_at)
+            .execution_options(synchronize_session=False)
+        )
+    return owner
+
+
+async def deleted_drafts(session: AsyncSession, invoices: Sequence[str]) -> set[str]:
+    """Those that Stripe has told us were deleted: whoever read one before must not bring it back."""
+    told = select(StripeEvent.object_id).where(
+        StripeEvent.type == "invoice.deleted", col(StripeEvent.object_id).in_(invoices)
+    )
+    return {found for found in await session.exec(told) if found is not None}
+
+
+async def store_payment(session: AsyncSession, payment: PaymentRow) -> None:
+    """Mirror a payment as it was read from Stripe at its `synced_at`.
+
+    Neither a PaymentIntent nor its charge names the invoice: one without leaves what is known of it.
+    """
+    await store_reading(session, payment, kept=frozenset(["invoice_id"]))
+
+
+async def link_payments(session: AsyncSession, invoices: Mapping[str, str]) -> None:
+    """Note which invoice each of these payments paid, by their PaymentIntents; unknown ones are left out."""
+    for payment_intent, invoice_id in sorted(invoices.items()):
+        await session.exec(
+            update(PaymentRow)
+            .where(
+                col(PaymentRow.id) == payment_intent, col(PaymentRow.invoice_id).is_distinct_from(invoice_id)
+            )
+            .values(invoice_id=invoice_id)
+            .execution_options(synchronize_session=False)
+        )
+
+
+async def store_money(session: AsyncSession, row: MoneyRow) -> None:
+    """Mirror a refund, credit note or change of a customer's balance as it was read at its `synced_at`.
+
+    Which operation made it is of our own records and not of the reading: it is noted on a later reading too.
+    """
+    await store_reading(session, row, kept=frozenset(["operation_id"]))
+    if row.operation_id is not None:
+        table = type(row)
+        await session.exec(
+            update(table)
+            .where(col(table.id) == row.id, col(table.operation_id).is_(None))
+            .values(operation_id=row.operation_id)
+            .execution_options(synchronize_session=False)
+        )
+
+
+async def organization(session: AsyncSession, organization_id: str) -> Organization:
+    """The organization with its subscription as last read. Raises LookupError when there is none."""
+    found = await session.get(Organization, organization_id)
+    if found is None:
+        raise LookupError(f"no organization {organization_id}")
+    return found
+
+
+async def plans(session: AsyncSession) -> list[Plan]:
+    """Every plan as last read, by name of the slug."""
+    rows = await session.exec(select(PlanRow).order_by(col(PlanRow.plan)))
+    return [Plan.model_validate(row.document) for row in rows]
+
+
+async def customers_page(
+    session: AsyncSession, organization_id: str, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
+) -> Page[Customer]:
+    """An organization's customers that are not deleted, the newest first.
+
+    Raises InvalidRequest `invalid_cursor`.
+    """
+    wanted = select(Customer).where(
+        Customer.organization_id == organization_id, col(Customer.deleted).is_(False)
+    )
+    return await read_page(
+        session, wanted, col(Customer.created_at), col(Customer.id), limit=limit, cursor=cursor
+    )
+
+
+async def customer(session: AsyncSession, organization_id: str, customer_id: str) -> Customer | None:
+    """The customer, deleted or not, if it is this organization's."""
+    found = await session.get(Customer, customer_id)
+    return found if found and found.organization_id == organization_id else None
+
+
+async def invoices_page(
+    session: AsyncSession,
+    organization_id: str,
+    *,
+    status: str | None = None,
+    customer_id: str | None = None,
+    limit: int = DEFAULT_LIMIT,
+    cursor: str | None = None,
+) -> Page[Invoice]:
+    """An organization's invoices, the newest first. Raises InvalidRequest `invalid_cursor`."""
+    wanted = select(Invoice).where(Invoice.organization_id == organization_id)
+    if status:
+        wanted = wanted.where(Invoice.status == status)
+    if customer_id:
+        wanted = wanted.where(Invoice.customer_id == customer_id)
+    return await read_page(
+        session, wanted, col(Invoice.created_at), col(Invoice.id), limit=limit, cursor=cursor
+    )
+
+
+async def invoice(session: AsyncSession, organization_id: str, invoice_id: str) -> Invoice | None:
+    """The invoice, if it is this organization's."""
+    found = await session.get(Invoice, invoice_id)
+    return found if found and found.organization_id == organization_id else None
+
+
+async def invoice_lines(session: AsyncSession, organization_id: str, invoice_id: str) -> InvoiceLines | None:
+    """The lines of an invoice of this organization; None when they were never read."""
+    found = await session.get(InvoiceLines, invoice_id)
+    return found if found and found.organization_id == organization_id else None
+
+
+_REFUNDABLE = and_(
+    col(PaymentRow.status) == "succeeded",
+    col(PaymentRow.disputed).is_(False),
+    col(PaymentRow.amount_refunded) < col(PaymentRow.amount),
+)
+
+
+async def payments_page(
+    session: AsyncSession,
+    organization_id: str,
+    *,
+    customer_id: str | None = None,
+    invoice_id: str | None = None,
+    refundable: bool | None = None,
+    limit: int = DEFAULT_LIMIT,
+    cursor: str | None = None,
+) -> Page[PaymentRow]:
+    """An organization's payments, the newest first; `refundable` is whether something of it can be refunded.
+
+    Raises InvalidRequest `invalid_cursor`.
+    """
+    wanted = select(PaymentRow).where(PaymentRow.organization_id == organization_id)
+    if customer_id:
+        wanted = wanted.where(PaymentRow.customer_id == customer_id)
+    if invoice_id:
+        wanted = wanted.where(PaymentRow.invoice_id == invoice_id)
+    if refundable is not None:
+        wanted = wanted.where(_REFUNDABLE if refundable else not_(_REFUNDABLE))
+    return await read_page(
+        session, wanted, col(PaymentRow.created_at), col(PaymentRow.id), limit=limit, cursor=cursor
+    )
+
+
+async def payment(session: AsyncSession, organization_id: str, payment_intent: str) -> PaymentRow | None:
+    """The payment, if it is this organization's."""
+    found = await session.get(PaymentRow, payment_intent)
+    return found if found and found.organization_id == organization_id else None
+
+
+async def refunds_of(session: AsyncSession, payment_intents: Collection[str]) -> list[RefundRow]:
+    """Every refund of these payments, the oldest first."""
+    found = await session.exec(
+        select(RefundRow)
+        .where(col(RefundRow.payment_intent).in_(payment_intents))
+        .order_by(col(RefundRow.created_at), col(RefundRow.id))
+    )
+    return list(found)
+
+
+async def money_objects(session: AsyncSession, operation_id: str) -> MoneyObjects:
+    """What Stripe has of an operation, each kind the oldest first."""
+
+    async def ours(table: type[OneKind]) -> list[OneKind]:
+        found = await session.exec(
+            select(table)
+            .where(table.operation_id == operation_id)
+            .order_by(col(table.created_at), col(table.id))
+        )
+        return list(found)
+
+    return MoneyObjects(await ours(RefundRow), await ours(CreditNoteRow), await ours(BalanceTransactionRow))
+
+
+async def money_object(session: AsyncSession, id_: str) -> MoneyObjects:
+    """One object by its id in Stripe, of whichever kind."""
+
+    async def named(table: type[OneKind]) -> list[OneKind]:
+        row = await session.get(table, id_)
+        return [row] if row else []
+
+    return MoneyObjects(
+        await named(RefundRow), await named(CreditNoteRow), await named(BalanceTransactionRow)
+    )
+
+
+async def balance_customer(session: AsyncSession, transaction_id: str) -> str:
+    """Whose balance a transaction changed. Raises LookupError when it was never read."""
+    found = await session.get(BalanceTransactionRow, transaction_id)
+    if found is None:
+        raise LookupError(f"no balance transaction {transaction_id}")
+    return found.customer_id
+
+
+async def usage(session: AsyncSession, organization_id: str, currency: str) -> Usage:
+    """What an organization uses of its plan: active people, customers, and what its open invoices in
+    `currency` leave unpaid, in minor units.
+    """
+    asked = {"organization": organization_id, "currency": currency}
+    row = (await session.exec(_USAGE, params=asked)).one()
+    return Usage(seats=row[0], customers=row[1], ar_balance=int(row[2]), currency=currency)
+
+
+# Made once: building the statement costs more than carrying it out.
+_USAGE = select(*usage_columns(bindparam("organization"), bindparam("currency")))

@@ -1,0 +1,140 @@
+"""Runs that hold our mirror against Stripe."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import delete, or_, update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.core.operations import Problem
+from billing.mirror.reconciliation import RunState
+
+from ..core.pages import DEFAULT_LIMIT, Page, read_page
+from ..tables import Difference, Organization, Reconciliation
+
+RUNNING: RunState = "running"
+KEPT = 100
+"""Of the runs by schedule, so many stay that found nothing: those of about a day."""
+
+
+async def running(session: AsyncSession, organization_id: str | None = None) -> list[Reconciliation]:
+    """Runs that have not ended, of those that an organization asked for if one is named; the oldest first."""
+    wanted = select(Reconciliation).where(Reconciliation.state == RUNNING)
+    if organization_id is not None:
+        wanted = wanted.where(Reconciliation.organization_id == organization_id)
+    key = (col(Reconciliation.started_at), col(Reconciliation.id))
+    return list(await session.exec(wanted.order_by(*key)))
+
+
+async def alone(session: AsyncSession, organization_id: str) -> None:
+    """Until the transaction ends, nobody else of the organization passes here."""
+    await session.exec(
+        select(Organization.id).where(Organization.id == organization_id).with_for_update(key_share=True)
+    )
+
+
+async def of_workflow(session: AsyncSession, workflow_id: str) -> Reconciliation | None:
+    """The run that this workflow carries out."""
+    wanted = select(Reconciliation).where(Reconciliation.workflow_id == workflow_id)
+    return (await session.exec(wanted)).one_or_none()
+
+
+async def begin(session: AsyncSession, id_: str, at: datetime) -> None:
+    """What the mirror has read before this moment is what the run has to look at."""
+    await session.exec(
+        update(Reconciliation)
+        .where(col(Reconciliation.id) == id_)
+        .values(state=RUNNING, started_at=at, ended_at=None)
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def reach(session: AsyncSession, id_: str, stage: str) -> None:
+    """Note what the run is comparing now."""
+    await session.exec(
+        update(Reconciliation)
+        .where(col(Reconciliation.id) == id_)
+        .values(stage=stage)
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def count(session: AsyncSession, id_: str, page: str, kind: str, compared: Mapping[str, int]) -> None:
+    """Add how many of a kind were compared on a page, by organization; the same page again adds nothing."""
+    wanted = select(Reconciliation).where(Reconciliation.id == id_).with_for_update(key_share=True)
+    run = (await session.exec(wanted.execution_options(populate_existing=True))).one()
+    if run.counted == page:
+        return
+    counts = dict(run.counts)
+    for organization, number in compared.items():
+        before = counts.get(organization, {})
+        counts[organization] = before | {kind: before.get(kind, 0) + number}
+    run.counts, run.counted = counts, page
+
+
+async def end(
+    session: AsyncSession, ids: Sequence[str], at: datetime, problem: Problem | None, missed: int = 0
+) -> None:
+    """Runs are over, for `problem` where there is one; what had ended before stays so.
+
+    `missed` is how many events had not arrived.
+    """
+    state: RunState = "failed" if problem else "completed"
+    await session.exec(
+        update(Reconciliation)
+        .where(col(Reconciliation.id).in_(ids), col(Reconciliation.state) == RUNNING)
+        .values(
+            state=state, ended_at=at, error=problem.model_dump() if problem else None, events_missed=missed
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def forget(session: AsyncSession) -> None:
+    """Delete runs by schedule that were completed and found nothing, but for the newest `KEPT`."""
+    by_schedule = col(Reconciliation.organization_id).is_(None)
+    newest = (
+        select(Reconciliation.id)
+        .where(by_schedule)
+        .order_by(col(Reconciliation.started_at).desc(), col(Reconciliation.id).desc())
+        .limit(KEPT)
+        .subquery()
+    )
+    found = select(Difference.id).where(col(Difference.reconciliation_id) == col(Reconciliation.id))
+    await session.exec(
+        delete(Reconciliation)
+        .where(
+            by_schedule,
+            col(Reconciliation.state) == "completed",
+            ~found.exists(),
+            col(Reconciliation.id).not_in(select(newest.c.id)),
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def get(session: AsyncSession, organization_id: str, id_: str) -> Reconciliation | None:
+    """The run, if it is by schedule or this organization's."""
+    found = await session.get(Reconciliation, id_)
+    return found if found and found.organization_id in (None, organization_id) else None
+
+
+async def page(
+    session: AsyncSession,
+    organization_id: str,
+    *,
+    state: RunState | None = None,
+    limit: int = DEFAULT_LIMIT,
+    cursor: str | None = None,
+) -> Page[Reconciliation]:
+    """Runs by schedule and those that the organization asked for, the newest first.
+
+    Raises InvalidRequest `invalid_cursor`.
+    """
+    asked_by = col(Reconciliation.organization_id)
+    wanted = select(Reconciliation).where(or_(asked_by.is_(None), asked_by == organization_id))
+    if state:
+        wanted = wanted.where(Reconciliation.state == state)
+    key = (col(Reconciliation.started_at), col(Reconciliation.id))
+    return await read_page(session, wanted, *key, limit=limit, cursor=cursor)

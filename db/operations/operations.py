@@ -1,0 +1,230 @@
+"""Operations: what was asked for, by whom, and how far it is."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import Enum
+from typing import Any, Final
+
+from sqlalchemy import and_, func, or_, update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.approvals.authorship import Author
+from billing.core.errors import Conflict
+from billing.core.operations import Kind, State
+
+from ..core.pages import DEFAULT_LIMIT, Page, read_page
+from ..core.record_hashes import wrote
+from ..core.statements import insert_if_new, is_sqlite
+from ..tables import Operation, TimelineEvent
+
+
+class Unchanged(Enum):
+    """Stands for "leave the column as it is", where None is a value."""
+
+    UNCHANGED = "unchanged"
+
+
+UNCHANGED: Final = Unchanged.UNCHANGED
+
+
+async def get(session: AsyncSession, organization_id: str, operation_id: str) -> Operation | None:
+    """The operation, if it is this organization's."""
+    operation = await get_any(session, operation_id)
+    return operation if operation and operation.organization_id == organization_id else None
+
+
+async def get_any(session: AsyncSession, operation_id: str) -> Operation | None:
+    """The operation of whatever organization: for activities, which are no tenant."""
+    return await session.get(Operation, operation_id)
+
+
+async def get_fresh(session: AsyncSession, operation_id: str) -> Operation:
+    """The operation as its row is now, whatever the session has seen of it. Raises LookupError."""
+    operation = await session.get(Operation, operation_id, populate_existing=True)
+    if operation is None:
+        raise LookupError(f"no operation {operation_id}")
+    return operation
+
+
+async def lock(session: AsyncSession, operation_id: str) -> None:
+    """Let no other transaction change the operation or add to its timeline before this one ends.
+
+    Lock in one order, or two transactions wait for each other: an approval first, then its operation.
+    """
+    if is_sqlite(session):
+        return  # the transaction holds the database's only write lock from its beginning
+    # Not FOR UPDATE: that would also wait for whoever inserts a row that refers to the operation.
+    await session.exec(
+        select(Operation.id).where(Operation.id == operation_id).with_for_update(key_share=True)
+    )
+
+
+async def add_author(session: AsyncSession, operation_id: str, author: Author) -> None:
+    """Note who has shaped it, in the transaction that notes what they said. Lock the operation before."""
+    found = await session.exec(
+        select(Operation).where(Operation.id == operation_id).execution_options(populate_existing=True)
+    )
+    operation = found.one()
+    operation.authors = [*operation.authors, author.model_dump(mode="json")]
+    await session.flush()
+    wrote(session, operation_id, operation)
+
+
+async def create(session: AsyncSession, operation: Operation) -> tuple[Operation, bool]:
+    """Store a new operation, and whether it is new: the same key again answers the first one.
+
+    Raises Conflict `idempotency_key_reused` for a person's key with another request, and `plan_change_open`
+    when the organization has a plan change that is not closed; both hold against requests at the same moment.
+    The product's own keys are apart from people's, and conflict with nothing.
+    """
+    while True:
+        created = await insert_if_new(session, operation)
+        if created:
+            return created, True
+        earlier = await _by_key(session, operation)
+        if earlier:
+            if operation.product_key is None and earlier.request_hash != operation.request_hash:
+                raise Conflict(
+                    "idempotency_key_reused",
+                    f"this Idempotency-Key was used for another request ({earlier.id}): send a new key",
+                    field="Idempotency-Key",
+                )
+            return earlier, False
+        is_change = operation.kind == Kind.PLAN_CHANGE.value
+        open_change = await open_plan_change(session, operation.organization_id) if is_change else None
+        if open_change:
+            raise Conflict(
+                "plan_change_open",
+                f"plan change {open_change.id} is still open: wait for its end or cancel it first",
+            )
+        if await get_any(session, operation.id):
+            raise ValueError(f"operation id {operation.id} is taken")
+        # What was in the way was closed between the two statements: there is room now.
+
+
+async def _by_key(session: AsyncSession, operation: Operation) -> Operation | None:
+    """The operation that has its key: of those that people have sent, or of the product's own."""
+    if operation.product_key is not None:
+        same = Operation.product_key == operation.product_key
+    elif operation.idempotency_key is not None:
+        same = Operation.idempotency_key == operation.idempotency_key
+    else:
+        return None
+    of = Operation.organization_id == operation.organization_id
+    return (await session.exec(select(Operation).where(of, same))).one_or_none()
+
+
+async def open_plan_change(session: AsyncSession, organization_id: str) -> Operation | None:
+    """The organization's plan change that is not closed; there is at most one."""
+    found = await session.exec(
+        select(Operation).where(
+            Operation.organization_id == organization_id,
+            Operation.kind == Kind.PLAN_CHANGE.value,
+            col(Operation.closed_at).is_(None),
+        )
+    )
+    return found.one_or_none()
+
+
+async def page(
+    session: AsyncSession,
+    organization_id: str,
+    *,
+    kind: Kind | None = None,
+    state: State | None = None,
+    open: bool | None = None,
+    limit: int = DEFAULT_LIMIT,
+    cursor: str | None = None,
+) -> Page[Operation]:
+    """An organization's operations, the newest first; `open` is whether they are not closed.
+
+    Raises InvalidRequest `invalid_cursor`.
+    """
+    wanted = select(Operation).where(Operation.organization_id == organization_id)
+    if kind:
+        wanted = wanted.where(Operation.kind == kind.value)
+    if state:
+        wanted = wanted.where(Operation.state == state.value)
+    if open is not None:
+        closed_at = col(Operation.closed_at)
+        wanted = wanted.where(closed_at.is_(None) if open else closed_at.is_not(None))
+    return await read_page(session, wanted, col(Operation.id), limit=limit, cursor=cursor)
+
+
+async def update_state(
+    session: AsyncSession,
+    operation_id: str,
+    *,
+    state: State,
+    stage: str,
+    at: datetime,
+    subject: Mapping[str, Any] | Unchanged | None = UNCHANGED,
+    result: Mapping[str, Any] | Unchanged | None = UNCHANGED,
+    error: Mapping[str, Any] | Unchanged | None = UNCHANGED,
+    allowed_actions: Sequence[str] | Unchanged = UNCHANGED,
+    approval_id: str | Unchanged | None = UNCHANGED,
+    stays_open: bool = False,
+    unless_told: str | None = None,
+) -> Operation:
+    """Move an operation on; a final state closes it, at the time of the first such.
+
+    A final state that `stays_open` waits for a person instead, and opens a closed operation again: a refund
+    can fail after it was completed. Nothing else does, and nothing older than the operation's last change:
+    a late write of an activity attempt that was given up is ignored, and so is what the event with the key
+    `unless_told` has told already. Returns the operation as it then is.
+    Raises LookupError when there is none.
+    """
+    given = {
+        "subject": subject,
+        "result": result,
+        "error": error,
+        "allowed_actions": allowed_actions,
+        "approval_id": approval_id,
+    }
+    values: dict[str, Any] = {
+        "state": state.value,
+        "stage": stage,
+        "updated_at": at,
+        **{name: value for name, value in given.items() if value is not UNCHANGED},
+    }
+    move = update(Operation).where(col(Operation.id) == operation_id)
+    if state.final and stays_open:
+        values["closed_at"] = None
+        failed_after_all = and_(
+            col(Operation.state) == State.COMPLETED.value, col(Operation.updated_at) <= at
+        )
+        move = move.where(or_(col(Operation.closed_at).is_(None), failed_after_all))
+    elif state.final:
+        values["closed_at"] = func.coalesce(Operation.closed_at, at)
+    else:
+        move = move.where(col(Operation.closed_at).is_(None))
+    if unless_told is not None:
+        told = select(TimelineEvent.seq).where(
+            TimelineEvent.operation_id == operation_id, TimelineEvent.key == unless_told
+        )
+        move = move.where(~told.exists())
+    moved = await session.scalar(
+        move.values(**values)
+        .returning(Operation)
+        .execution_options(populate_existing=True, synchronize_session=False)
+    )
+    if moved is not None:
+        wrote(session, operation_id, moved)
+    operation = moved or await get_any(session, operation_id)
+    if operation is None:
+        raise LookupError(f"no operation {operation_id}")
+    return operation
+
+
+async def clear_error(session: AsyncSession, operation_id: str) -> None:
+    """What was wrong with it is not any more."""
+    cleared = await session.scalar(
+        update(Operation)
+        .where(col(Operation.id) == operation_id, col(Operation.error).is_not(None))
+        .values(error=None)
+        .returning(Operation)
+        .execution_options(populate_existing=True, synchronize_session=False)
+    )
+    if cleared is not None:
+        wrote(session, operation_id, cleared)

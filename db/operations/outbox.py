@@ -1,0 +1,175 @@
+"""The outbox: what Temporal must still be told. Written with the row it belongs to, so that neither is lost.
+
+A dispatcher claims what is due for a while, tells Temporal outside of any transaction and settles it.
+If it dies in between, the claim runs out and another one does it again: telling twice does nothing more.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from ..core.statements import insert_if_new
+from ..tables import Outbox, new_id
+
+PENDING, DELIVERED, REFUSED = "pending", "delivered", "refused"
+START, UPDATE = "start", "update"
+
+CLAIM = timedelta(seconds=30)
+LONGEST_WAIT = timedelta(seconds=60)
+
+
+async def enqueue(
+    session: AsyncSession,
+    *,
+    action: str,
+    workflow_id: str,
+    name: str,
+    payload: Mapping[str, Any],
+    at: datetime,
+    update_id: str = "",
+    due_at: datetime | None = None,
+) -> Outbox:
+    """Note a workflow to start or an update to pass on, once for each workflow, name and update id.
+
+    `due_at` later than now claims it from the beginning, for whoever delivers it at once after the commit.
+    """
+    row = Outbox(
+        **columns(
+            action=action,
+            workflow_id=workflow_id,
+            name=name,
+            payload=payload,
+            at=at,
+            update_id=update_id,
+            due_at=due_at,
+        )
+    )
+    created = await insert_if_new(session, row)
+    if created:
+        return created
+    earlier = await session.exec(
+        select(Outbox).where(
+            Outbox.workflow_id == workflow_id, Outbox.name == name, Outbox.update_id == update_id
+        )
+    )
+    return earlier.one()
+
+
+async def withdraw(session: AsyncSession, workflow_id: str) -> None:
+    """Don't start this workflow after all, if that has not been delivered yet."""
+    await session.exec(
+        delete(Outbox).where(
+            col(Outbox.workflow_id) == workflow_id, col(Outbox.action) == START, col(Outbox.state) == PENDING
+        )
+    )
+
+
+async def on_its_way(session: AsyncSession, workflow_id: str, name: str) -> list[Outbox]:
+    """What is noted for a workflow and not delivered yet, in order."""
+    found = await session.exec(
+        select(Outbox)
+        .where(Outbox.workflow_id == workflow_id, Outbox.name == name, Outbox.state == PENDING)
+        .order_by(col(Outbox.id))
+    )
+    return list(found)
+
+
+async def start_of(session: AsyncSession, workflow_id: str) -> Outbox | None:
+    """What has started, or is to start, a workflow."""
+    found = await session.exec(
+        select(Outbox).where(Outbox.workflow_id == workflow_id, Outbox.action == START)
+    )
+    return found.one_or_none()
+
+
+async def redirect(session: AsyncSession, workflow_id: str, to: str) -> None:
+    """What was noted for a workflow and is not delivered yet goes to the one that has taken its place."""
+    await session.exec(
+        update(Outbox)
+        .where(
+            col(Outbox.workflow_id) == workflow_id,
+            col(Outbox.action) == UPDATE,
+            col(Outbox.state) == PENDING,
+        )
+        .values(workflow_id=to)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def columns(
+    *,
+    action: str,
+    workflow_id: str,
+    name: str,
+    payload: Mapping[str, Any],
+    at: datetime,
+    update_id: str = "",
+    due_at: datetime | None = None,
+) -> dict[str, Any]:
+    """A new row of the outbox by its columns, for whoever stores many of them in one statement."""
+    return {
+        "id": new_id("out"),
+        "action": action,
+        "workflow_id": workflow_id,
+        "name": name,
+        "update_id": update_id,
+        "payload": dict(payload),
+        "state": PENDING,
+        "attempts": 0,
+        "error": None,
+        "created_at": at,
+        "next_attempt_at": due_at or at,
+        "settled_at": None,
+    }
+
+
+async def due(session: AsyncSession, now: datetime, limit: int = 50) -> list[Outbox]:
+    """Claim what is due, the longest waiting first: no other dispatcher gets it within `CLAIM`.
+
+    Commit before delivering. Each claim counts as an attempt.
+    """
+    claimed = (
+        select(Outbox.id)
+        .where(Outbox.state == PENDING, col(Outbox.next_attempt_at) <= now)
+        .order_by(col(Outbox.next_attempt_at), col(Outbox.id))
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("claimed")
+    )
+    rows = await session.exec(
+        update(Outbox)
+        .where(col(Outbox.id).in_(select(claimed.c.id)))
+        .values(attempts=col(Outbox.attempts) + 1, next_attempt_at=now + CLAIM)
+        .returning(Outbox)
+        .execution_options(populate_existing=True, synchronize_session=False)
+    )
+    return sorted(rows.scalars(), key=lambda row: (row.created_at, row.id))
+
+
+async def settle_delivered(session: AsyncSession, outbox_id: str, *, at: datetime) -> None:
+    """Temporal has it."""
+    await _settle(session, outbox_id, state=DELIVERED, settled_at=at, error=None)
+
+
+async def settle_refused(session: AsyncSession, outbox_id: str, *, at: datetime, error: str) -> None:
+    """Temporal will never take it, for this reason."""
+    await _settle(session, outbox_id, state=REFUSED, settled_at=at, error=error)
+
+
+async def postpone(session: AsyncSession, row: Outbox, *, at: datetime, error: str) -> None:
+    """Temporal could not be told: again after 1 s, 2 s, 4 s … at most a minute, by the attempts so far."""
+    wait = min(timedelta(seconds=2 ** min(max(row.attempts - 1, 0), 10)), LONGEST_WAIT)
+    await _settle(session, row.id, next_attempt_at=at + wait, error=error)
+
+
+async def _settle(session: AsyncSession, outbox_id: str, **values: Any) -> None:
+    await session.exec(
+        update(Outbox)
+        .where(col(Outbox.id) == outbox_id, col(Outbox.state) == PENDING)
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )

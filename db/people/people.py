@@ -1,0 +1,162 @@
+"""People of an organization and the API keys that they come with."""
+
+import hashlib
+import hmac
+import math
+import re
+import secrets
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, Text, bindparam, cast
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.core.operations import Role
+
+from ..core.pages import DEFAULT_LIMIT, Page, read_page
+from ..core.statements import is_sqlite
+from ..tables import ApiKey, Organization, Person
+
+# Made once: every request asks it, and building the statement costs as much as carrying it out.
+_KEY_AND_PERSON = (
+    select(ApiKey, Person)
+    .join(Person, col(Person.id) == ApiKey.person_id)
+    .where(ApiKey.prefix == bindparam("prefix"))
+)
+
+
+SECRET_BITS = 256
+"""Of every API key's secret: it is kept as a plain SHA-256, which only randomness protects."""
+
+_HEX = re.compile("[0-9a-f]+|[0-9A-F]+")
+_FEWEST_CHARACTERS = 12
+"""Different ones; fewer among 43 or more random characters do not happen."""
+
+
+class NewKey(NamedTuple):
+    """A key that was just made: `plaintext` is shown once, the rest is kept."""
+
+    plaintext: str
+    prefix: str
+    secret_hash: str
+
+
+class KeyHolder(NamedTuple):
+    """An API key and whose it is."""
+
+    key: ApiKey
+    person: Person
+
+
+def new_api_key() -> NewKey:
+    """A random key `pk_<prefix>_<secret>`: 256 bits of secret, of which only the SHA-256 is to be kept."""
+    prefix, secret = secrets.token_hex(6), secrets.token_hex(32)
+    return NewKey(f"pk_{prefix}_{secret}", prefix, hash_secret(secret))
+
+
+def hash_secret(secret: str) -> str:
+    """SHA-256 in hex: enough for 256 random bits, and as fast as every request needs it."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def split_api_key(plaintext: str) -> tuple[str, str] | None:
+    """Prefix and secret, or None if this is not the shape of a key."""
+    mark, _, rest = plaintext.partition("_")
+    prefix, _, secret = rest.partition("_")
+    return (prefix, secret) if mark == "pk" and prefix and secret else None
+
+
+def weakness(secret: str) -> str | None:
+    """What is wrong with a secret that somebody chose, or None. Randomness can't be proved: this finds what
+    is too short for 32 random bytes, and what has obviously been typed or repeated."""
+    if not secret.isascii() or not secret.isalnum():
+        return "its secret may have letters and digits alone"
+    if len(secret) > 256:
+        return "its secret is longer than 256 characters"
+    bits = math.log2(16 if _HEX.fullmatch(secret) else 62) * len(secret)
+    if bits < SECRET_BITS:
+        return "its secret is too short: it must come from at least 32 random bytes (64 hex digits)"
+    if len(set(secret)) < _FEWEST_CHARACTERS or secret in (secret + secret)[1:-1]:
+        return "its secret is not random: it must come from at least 32 random bytes"
+    return None
+
+
+async def find_key(session: AsyncSession, prefix: str) -> KeyHolder | None:
+    """The key with this prefix and its person, whatever their state."""
+    found = await session.exec(_KEY_AND_PERSON, params={"prefix": prefix})
+    row = found.one_or_none()
+    return KeyHolder(*row) if row else None
+
+
+async def authenticate(session: AsyncSession, plaintext: str, now: datetime) -> KeyHolder | None:
+    """Who comes with this key, or None for a key that is unknown, wrong, expired, revoked or of a person
+    who is not active any more.
+    """
+    parts = split_api_key(plaintext)
+    holder = await find_key(session, parts[0]) if parts else None
+    if parts is None or holder is None:
+        return None
+    key = holder.key
+    if not hmac.compare_digest(key.secret_hash, hash_secret(parts[1])):
+        return None
+    if key.revoked_at or (key.expires_at and key.expires_at <= now) or not holder.person.active:
+        return None
+    return holder
+
+
+async def get(session: AsyncSession, organization_id: str, person_id: str) -> Person | None:
+    """The person, if of this organization."""
+    person = await session.get(Person, person_id)
+    return person if person and person.organization_id == organization_id else None
+
+
+async def with_role(session: AsyncSession, organization_id: str, role: Role) -> list[Person]:
+    """The active people of an organization who have the role, in the order in which they came."""
+    found = await session.exec(
+        select(Person)
+        .where(Person.organization_id == organization_id, col(Person.active))
+        .order_by(col(Person.created_at), col(Person.id))
+    )
+    return [person for person in found if role in person.roles]
+
+
+async def page(
+    session: AsyncSession,
+    organization_id: str,
+    *,
+    role: Role | None = None,
+    active: bool | None = None,
+    limit: int = DEFAULT_LIMIT,
+    cursor: str | None = None,
+) -> Page[Person]:
+    """An organization's people, the newest first. Raises InvalidRequest `invalid_cursor`."""
+    wanted = select(Person).where(Person.organization_id == organization_id)
+    if role is not None:
+        wanted = wanted.where(may_have(role))
+    if active is not None:
+        wanted = wanted.where(col(Person.active).is_(active))
+    return await read_page(
+        session,
+        wanted,
+        col(Person.id),
+        limit=limit,
+        cursor=cursor,
+        keep=lambda person: role is None or role in person.roles,
+    )
+
+
+def may_have(role: str) -> ColumnElement[bool]:
+    """A first sieve that both databases know; whether the role is really there is looked at afterwards."""
+    return cast(col(Person.roles), Text).contains(f'"{role}"', autoescape=True)
+
+
+async def lock_organization(session: AsyncSession, organization_id: str) -> None:
+    """Until the transaction's end nobody else adds to a list of this organization's that has a limit.
+
+    SQLite's transactions that write come one after the other anyway.
+    """
+    if not is_sqlite(session):
+        await session.exec(
+            select(Organization.id).where(Organization.id == organization_id).with_for_update(key_share=True)
+        )

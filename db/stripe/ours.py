@@ -1,0 +1,76 @@
+"""Which objects in Stripe an effect of ours has made.
+
+An object is ours when an intent of ours knows its id, and by nothing else: metadata is a claim that anybody
+can copy onto anything. A claim counts only as long as the intent that it names is open, for then nobody knows
+yet what came of it: the object may be it, and is left alone until the intent is closed.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.cases.case import MAKES
+
+from ..operations import intents
+from ..tables import Intent, Operation
+
+
+class Claim(NamedTuple):
+    """What an open intent is about to make, and for which operation."""
+
+    organization: str
+    operation: str
+    effect: str
+
+
+async def makers(session: AsyncSession, objects: Collection[str]) -> dict[tuple[str, str], str]:
+    """The operations that made these objects, by their organization and the object's id in Stripe."""
+    if not objects:
+        return {}
+    found = await session.exec(
+        select(Intent.organization_id, Intent.stripe_id, Intent.operation_id).where(
+            col(Intent.stripe_id).in_(objects),
+            col(Intent.effect).in_(MAKES.values()),
+            Intent.state == intents.DONE,
+        )
+    )
+    return {(owner, object_): operation for owner, object_, operation in found if object_ is not None}
+
+
+async def in_flight(session: AsyncSession, claims: Collection[str]) -> dict[str, Claim]:
+    """Those of the named effects whose outcome is not known yet, by their keys.
+
+    What is over makes nothing any more: the open intent of an operation that was ended covers nothing.
+    """
+    if not claims:
+        return {}
+    found = await session.exec(
+        select(Intent.idempotency_key, Intent.organization_id, Intent.operation_id, Intent.effect)
+        .join(Operation, col(Operation.id) == col(Intent.operation_id))
+        .where(
+            col(Intent.idempotency_key).in_(claims),
+            Intent.state == intents.OPEN,
+            col(Operation.closed_at).is_(None),
+        )
+    )
+    return {key: Claim(organization, operation, effect) for key, organization, operation, effect in found}
+
+
+async def operations(
+    session: AsyncSession, organization_id: str, claims: Mapping[str, str | None]
+) -> dict[str, str]:
+    """The operations of objects, each of which comes with the effect that it names: those that made them, and
+    those that may just have done so. Of several that name the same open effect none is taken for its work.
+    """
+    named = Counter(claim for claim in claims.values() if claim)
+    waiting = await in_flight(session, named)
+    known = await makers(session, claims)
+    found = {object_: operation for (owner, object_), operation in known.items() if owner == organization_id}
+    for object_, claim in claims.items():
+        effect = waiting.get(claim or "")
+        if effect is not None and effect.organization == organization_id and named[claim or ""] == 1:
+            found.setdefault(object_, effect.operation)
+    return found

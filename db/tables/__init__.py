@@ -1,0 +1,390 @@
+"""Every table. Stripe is the source of truth: rows hold what Stripe can't (who, why, approvals, notes)
+and a mirror, with `synced_at`, of what it can.
+
+Amounts are integer minor units beside their currency; times are UTC.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+from .approvals import Approval, Decision, Delegation, Notice, ToldPerson
+from .columns import Utc, added_list, added_object, added_text, document, minor, new_id, utc
+from .incidents import HealthCount, Hold, Incident, IncidentStep, Setback, StripeBudget
+from .mirror import (
+    BalanceTransactionRow,
+    CreditNoteRow,
+    Customer,
+    Invoice,
+    InvoiceLines,
+    MoneyRow,
+    PaymentRow,
+    PlanRow,
+    RefundRow,
+)
+from .portal import (
+    CustomerMail,
+    CustomerSettings,
+    InvoicePdf,
+    MailTemplate,
+    PayLink,
+    PortalAccess,
+    PortalLink,
+    PortalNetwork,
+    PortalToken,
+    PortalTrouble,
+    ReminderPause,
+)
+from .reconciliation import Case, Difference, Reconciliation, StripeEventCheck
+
+__all__ = [
+    "ApiKey",
+    "Approval",
+    "BalanceTransactionRow",
+    "Case",
+    "Commitment",
+    "CreditNoteRow",
+    "Customer",
+    "CustomerMail",
+    "CustomerSettings",
+    "Decision",
+    "Delegation",
+    "Difference",
+    "HealthCount",
+    "Hold",
+    "Incident",
+    "IncidentStep",
+    "Intent",
+    "Invoice",
+    "InvoiceLines",
+    "InvoicePdf",
+    "KeyUse",
+    "Mail",
+    "MailTemplate",
+    "MoneyRow",
+    "NoteRow",
+    "Notice",
+    "Operation",
+    "Organization",
+    "Outbox",
+    "PayLink",
+    "PaymentRow",
+    "Person",
+    "PlanRow",
+    "PortalAccess",
+    "PortalLink",
+    "PortalNetwork",
+    "PortalToken",
+    "PortalTrouble",
+    "Reconciliation",
+    "RefundRow",
+    "ReminderPause",
+    "Setback",
+    "StripeBudget",
+    "StripeEvent",
+    "StripeEventCheck",
+    "TimelineEvent",
+    "ToldPerson",
+    "Utc",
+    "new_id",
+]
+
+
+class Organization(SQLModel, table=True):
+    """A tenant: subscribes to a plan, has people and customers."""
+
+    __tablename__ = "organizations"
+    __table_args__ = (
+        UniqueConstraint("stripe_customer"),
+        UniqueConstraint("stripe_subscription"),
+    )
+    id: str = Field(primary_key=True)
+    name: str
+    zone: str
+    country: str
+    subdivision: str | None = None
+    stripe_customer: str
+    stripe_subscription: str
+    subscription: dict[str, Any] | None = document(default=None)
+    """Mirror of the Stripe subscription: plan, price, seats, interval, period_start, period_end, status."""
+    synced_at: datetime | None = utc(default=None)
+    created_at: datetime = utc()
+
+
+class Person(SQLModel, table=True):
+    """Somebody who uses Plixo for an organization; an active person uses one seat."""
+
+    __tablename__ = "people"
+    __table_args__ = (
+        UniqueConstraint("organization_id", "email"),
+        UniqueConstraint("id", "organization_id"),  # for what names a person together with their organization
+    )
+    id: str = Field(primary_key=True)
+    organization_id: str = Field(foreign_key="organizations.id", index=True)
+    name: str
+    email: str
+    roles: list[str] = document()
+    active: bool = True
+    created_at: datetime = utc()
+    zone: str | None = None
+    """The IANA time zone in which they read times; None: the organization's."""
+
+
+class ApiKey(SQLModel, table=True):
+    """Only the prefix and the SHA-256 of the secret are kept."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (
+        # Both at once: a key never lets a person into another organization than their own.
+        ForeignKeyConstraint(["person_id", "organization_id"], ["people.id", "people.organization_id"]),
+        CheckConstraint("origin IN ('issued', 'file')", name="api_key_origin"),
+    )
+    prefix: str = Field(primary_key=True)
+    secret_hash: str
+    person_id: str = Field(index=True)
+    organization_id: str
+    created_at: datetime = utc()
+    expires_at: datetime | None = utc(default=None)
+    revoked_at: datetime | None = utc(default=None)
+    origin: str = Field(default="issued", sa_column_kwargs={"server_default": "issued"})
+    """issued: made and shown once by provisioning; file: taken over from its file, and revoked when it is no
+    longer there."""
+
+
+class KeyUse(SQLModel, table=True):
+    """Where an API key was tried from, in ten minutes: an audit log, and what wrong keys are counted by."""
+
+    __tablename__ = "key_uses"
+    __table_args__ = (Index("ix_key_uses_address", "address", "window_start"),)
+    prefix: str = Field(primary_key=True)
+    """As it was sent: perhaps of no key that there is."""
+    window_start: datetime = utc(primary_key=True)
+    address: str = Field(primary_key=True)
+    wrong: int = 0
+    """How often the secret was not the key's."""
+    accepted: bool = False
+    """Whether it was the key's as well."""
+    last_at: datetime = utc()
+
+
+class Operation(SQLModel, table=True):
+    """One thing that somebody asked for. Written before its workflow is started."""
+
+    __tablename__ = "operations"
+    __table_args__ = (
+        UniqueConstraint("organization_id", "idempotency_key"),
+        Index("one_product_key", "organization_id", "product_key", unique=True),
+        CheckConstraint("idempotency_key IS NULL OR product_key IS NULL", name="operation_key"),
+        Index(
+            "one_open_plan_change",
+            "organization_id",
+            unique=True,
+            sqlite_where=text("kind = 'plan_change' AND closed_at IS NULL"),
+            postgresql_where=text("kind = 'plan_change' AND closed_at IS NULL"),
+        ),
+        Index("ix_operations_listing", "organization_id", "id"),
+        Index("ix_operations_requested", "organization_id", "kind", "created_at"),
+        Index("ix_operations_closed", "organization_id", "kind", "closed_at"),
+    )
+    id: str = Field(primary_key=True)
+    organization_id: str = Field(foreign_key="organizations.id")
+    kind: str
+    state: str
+    stage: str
+    request: dict[str, Any] = document()
+    """What was asked for, as validated."""
+    request_hash: str
+    idempotency_key: str | None = None
+    """As a person sent it; None for what nobody sent."""
+    subject: dict[str, Any] | None = document(default=None)
+    policy: dict[str, Any] = document()
+    """The policy that the operation started under, and keeps."""
+    requested_by: str
+    """A person's id; `system` for what a schedule began, `customer` for what one of them did."""
+    result: dict[str, Any] | None = document(default=None)
+    error: dict[str, Any] | None = document(default=None)
+    allowed_actions: list[str] = document(default_factory=list)
+    approval_id: str | None = None
+    workflow_id: str
+    created_at: datetime = utc()
+    updated_at: datetime = utc()
+    closed_at: datetime | None = utc(default=None)
+    product_key: str | None = None
+    """Of what the product begins by itself, where it may be tried twice. No request can set it."""
+    authors: list[dict[str, Any]] = added_list()
+    """`billing.authorship.Author`s: who asked for it, revised it or had it tried again, in order."""
+
+
+class TimelineEvent(SQLModel, table=True):
+    """Append-only (a trigger refuses UPDATE and DELETE); `key` makes a repeated append a no-op."""
+
+    __tablename__ = "timeline"
+    __table_args__ = (UniqueConstraint("operation_id", "key"),)
+    operation_id: str = Field(primary_key=True, foreign_key="operations.id")
+    seq: int = Field(primary_key=True)
+    key: str
+    at: datetime = utc()
+    actor: str
+    event: str
+    detail: dict[str, Any] = document()
+    prev_hash: str
+    hash: str
+    names: dict[str, Any] = added_object()
+    """Who the people are whom the event names, at that moment: `billing.timeline.Event`."""
+    records: dict[str, Any] = added_object()
+    """The hashes of the operation's records that were written with it."""
+
+
+class NoteRow(SQLModel, table=True):
+    """Why money went back, in a person's words. Append-only (a trigger refuses UPDATE and DELETE)."""
+
+    __tablename__ = "notes"
+    operation_id: str = Field(primary_key=True, foreign_key="operations.id")
+    seq: int = Field(primary_key=True)
+    id: str = Field(unique=True)
+    organization_id: str = Field(foreign_key="organizations.id")
+    text: str
+    author: str
+    at: datetime = utc()
+
+
+class Commitment(SQLModel, table=True):
+    """Money set aside for an operation, of one payment where it is of one; held against authority."""
+
+    __tablename__ = "commitments"
+    __table_args__ = (
+        Index("ix_commitments_person", "organization_id", "authority_of", "decided_at"),
+        Index("ix_commitments_customer", "organization_id", "customer_id", "decided_at"),
+        Index("ix_commitments_decided", "organization_id", "decided_at"),
+    )
+    operation_id: str = Field(primary_key=True, foreign_key="operations.id")
+    part: int = Field(primary_key=True)
+    organization_id: str = Field(foreign_key="organizations.id")
+    kind: str
+    customer_id: str | None = None
+    payment_intent: str | None = Field(default=None, index=True)
+    amount_minor: int = minor()
+    currency: str
+    person_id: str | None = Field(default=None, foreign_key="people.id")
+    """Who asked for it; None for what was made in Stripe itself."""
+    authority_of: str | None = Field(default=None, foreign_key="people.id")
+    """Whose authority it counts in; None while it awaits an approval, and where nobody has said who made it
+    in Stripe itself."""
+    decided_at: datetime | None = utc(default=None)
+    released_at: datetime | None = utc(default=None)
+    created_at: datetime = utc()
+    invoice_id: str | None = Field(default=None, index=True)
+    """The invoice of whose payment it is given back."""
+
+
+class Intent(SQLModel, table=True):
+    """ "We are about to do this to Stripe": written before the call, closed after it."""
+
+    __tablename__ = "intents"
+    __table_args__ = (
+        UniqueConstraint("operation_id", "step", "version"),
+        CheckConstraint("state IN ('open', 'done', 'refused')", name="intent_state"),
+        Index("ix_intents_pace", "organization_id", "effect", "created_at"),
+    )
+    idempotency_key: str = Field(primary_key=True)
+    organization_id: str = Field(foreign_key="organizations.id")
+    operation_id: str = Field(foreign_key="operations.id", index=True)
+    step: str
+    version: int
+    effect: str
+    """What kind of effect it is, such as `subscription.update`."""
+    params_hash: str
+    state: str
+    attempts: int = 0
+    stripe_id: str | None = Field(default=None, index=True)
+    stripe_request_id: str | None = None
+    result: dict[str, Any] | None = document(default=None)
+    error: dict[str, Any] | None = document(default=None)
+    read_back: bool = False
+    """Whether the outcome was learnt by reading Stripe rather than from the call's own answer."""
+    created_at: datetime = utc()
+    closed_at: datetime | None = utc(default=None)
+    target: str = added_text()
+    """The Stripe id that the call goes to."""
+    params: dict[str, Any] = added_object()
+
+
+class Outbox(SQLModel, table=True):
+    """What Temporal must still be told: a workflow to start or an update to pass on."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        Index(
+            "ix_outbox_due",
+            "next_attempt_at",
+            sqlite_where=text("state = 'pending'"),
+            postgresql_where=text("state = 'pending'"),
+        ),
+        UniqueConstraint("workflow_id", "name", "update_id"),
+    )
+    id: str = Field(primary_key=True)
+    action: str
+    """start or update."""
+    workflow_id: str
+    name: str
+    """Workflow type for a start, update name for an update."""
+    update_id: str = ""
+    payload: dict[str, Any] = document()
+    state: str = "pending"
+    """pending, delivered or refused."""
+    attempts: int = 0
+    error: str | None = None
+    created_at: datetime = utc()
+    next_attempt_at: datetime = utc()
+    settled_at: datetime | None = utc(default=None)
+
+
+class Mail(SQLModel, table=True):
+    """A mail that the SMTP server took; its Message-ID makes a resend recognisable."""
+
+    __tablename__ = "mails"
+    message_id: str = Field(primary_key=True)
+    operation_id: str = Field(foreign_key="operations.id", index=True)
+    template: str
+    recipient: str
+    sent_at: datetime = utc()
+
+
+class StripeEvent(SQLModel, table=True):
+    """What Stripe has told us of, once for each event; it belongs to the account, not to an organization."""
+
+    __tablename__ = "stripe_events"
+    __table_args__ = (
+        CheckConstraint("state IN ('pending', 'done', 'ignored', 'set_aside')", name="stripe_event_state"),
+        Index(
+            "ix_stripe_events_pending",
+            "received_at",
+            sqlite_where=text("state = 'pending'"),
+            postgresql_where=text("state = 'pending'"),
+        ),
+        Index(
+            "ix_stripe_events_set_aside",
+            "again_at",
+            sqlite_where=text("state = 'set_aside'"),
+            postgresql_where=text("state = 'set_aside'"),
+        ),
+    )
+    id: str = Field(primary_key=True)
+    type: str
+    object_id: str | None = Field(default=None, index=True)
+    livemode: bool
+    created_at: datetime = utc()
+    """When it happened, by Stripe's clock."""
+    received_at: datetime = utc()
+    state: str = "pending"
+    """pending, done, ignored, or set_aside: it could not be followed, however often it was tried."""
+    settled_at: datetime | None = utc(default=None)
+    missed: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    """Whether it was found by asking Stripe for it, and not by its webhook."""
+    tries: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    """How often it could not be followed, for a reason of its own."""
+    error: str | None = None
+    again_at: datetime | None = utc(default=None)
+    """When one that was set aside is tried again; None when no more."""

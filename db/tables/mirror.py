@@ -1,0 +1,165 @@
+"""The tables that mirror what Stripe holds, each row with the time at which it was read: `synced_at`.
+
+Amounts are integer minor units beside their currency; times are UTC.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Index
+from sqlmodel import Field, SQLModel
+
+from .columns import document, minor, utc
+
+
+class PlanRow(SQLModel, table=True):
+    """Mirror of one plan: a Stripe product with its prices (`billing.plans.Plan` as JSON)."""
+
+    __tablename__ = "plans"
+    plan: str = Field(primary_key=True)
+    product: str
+    document: dict[str, Any] = document()
+    synced_at: datetime = utc()
+
+
+class Customer(SQLModel, table=True):
+    """Mirror of a Stripe customer of an organization."""
+
+    __tablename__ = "customers"
+    __table_args__ = (Index("ix_customers_listing", "organization_id", "created_at", "id"),)
+    id: str = Field(primary_key=True)
+    organization_id: str = Field(foreign_key="organizations.id", index=True)
+    name: str | None = None
+    email: str | None = None
+    currency: str | None = None
+    balance: int = minor(default=0)
+    deleted: bool = False
+    created_at: datetime = utc()
+    synced_at: datetime = utc()
+    language: str | None = None
+    """Of Stripe's `preferred_locales` the first that we write in, else the first."""
+    country: str | None = None
+    """Of the address."""
+
+
+class Invoice(SQLModel, table=True):
+    """Mirror of a Stripe invoice of one of the organization's customers."""
+
+    __tablename__ = "invoices"
+    __table_args__ = (
+        Index("ix_invoices_open", "organization_id", "status", "id"),
+        Index("ix_invoices_listing", "organization_id", "created_at", "id"),
+    )
+    id: str = Field(primary_key=True)
+    organization_id: str = Field(foreign_key="organizations.id", index=True)
+    customer_id: str = Field(index=True)
+    number: str | None = None
+    status: str
+    currency: str
+    total: int = minor()
+    amount_due: int = minor()
+    amount_paid: int = minor()
+    amount_remaining: int = minor()
+    due_date: datetime | None = utc(default=None)
+    created_at: datetime = utc()
+    synced_at: datetime = utc()
+    finalized_at: datetime | None = utc(default=None)
+    collection_method: str | None = None
+
+
+class InvoiceLines(SQLModel, table=True):
+    """Mirror of an invoice's lines, the first ones where there are many: apart, for few readers need them."""
+
+    __tablename__ = "invoice_lines"
+    invoice_id: str = Field(primary_key=True)
+    organization_id: str = Field(foreign_key="organizations.id")
+    lines: list[dict[str, Any]] = document()
+    """Each with description, quantity, amount, period_start and period_end (seconds)."""
+    complete: bool
+    """Whether these are all."""
+    synced_at: datetime = utc()
+
+
+class PaymentRow(SQLModel, table=True):
+    """Mirror of a payment by one of the organization's customers: a PaymentIntent with its charge."""
+
+    __tablename__ = "payments"
+    __table_args__ = (Index("ix_payments_listing", "organization_id", "created_at", "id"),)
+    id: str = Field(primary_key=True)
+    organization_id: str = Field(foreign_key="organizations.id")
+    customer_id: str = Field(index=True)
+    invoice_id: str | None = Field(default=None, index=True)
+    charge: str | None = None
+    currency: str
+    amount: int = minor()
+    amount_refunded: int = minor(default=0)
+    disputed: bool = False
+    status: str
+    created_at: datetime = utc()
+    synced_at: datetime = utc()
+
+
+class RefundRow(SQLModel, table=True):
+    """Mirror of a refund; `operation_id` is of the intent that made it, None for one made elsewhere."""
+
+    __tablename__ = "refunds"
+    id: str = Field(primary_key=True)
+    organization_id: str = Field(foreign_key="organizations.id")
+    customer_id: str | None = None
+    payment_intent: str = Field(index=True)
+    operation_id: str | None = Field(default=None, index=True)
+    amount: int = minor()
+    currency: str
+    status: str
+    reason: str | None = None
+    failure_reason: str | None = None
+    created_at: datetime = utc()
+    synced_at: datetime = utc()
+    claims: str | None = Field(default=None, index=True)
+    """The effect of ours that its metadata names: no proof."""
+
+
+class CreditNoteRow(SQLModel, table=True):
+    """Mirror of a credit note; `operation_id` is of the intent that made it, None for one made elsewhere."""
+
+    __tablename__ = "credit_notes"
+    id: str = Field(primary_key=True)
+    organization_id: str = Field(foreign_key="organizations.id")
+    customer_id: str
+    invoice_id: str
+    operation_id: str | None = Field(default=None, index=True)
+    number: str
+    amount: int = minor()
+    currency: str
+    status: str
+    created_at: datetime = utc()
+    synced_at: datetime = utc()
+    claims: str | None = Field(default=None, index=True)
+    """The effect of ours that its metadata names: no proof."""
+    refunded: int = minor(default=0, sa_column_kwargs={"server_default": "0"})
+    """What of it was given by the refunds that it names."""
+    reason: str | None = None
+
+
+class BalanceTransactionRow(SQLModel, table=True):
+    """Mirror of a change of a customer's balance that we saw; a negative amount is a credit."""
+
+    __tablename__ = "balance_transactions"
+    __table_args__ = (Index("ix_balance_transactions_customer", "customer_id", "created_at"),)
+    id: str = Field(primary_key=True)
+    organization_id: str = Field(foreign_key="organizations.id")
+    customer_id: str
+    operation_id: str | None = Field(default=None, index=True)
+    amount: int = minor()
+    currency: str
+    type: str
+    ending_balance: int = minor()
+    """The customer's balance after it, in its currency; negative is credit."""
+    created_at: datetime = utc()
+    synced_at: datetime = utc()
+    claims: str | None = Field(default=None, index=True)
+    """The effect of ours that its metadata names: no proof."""
+
+
+MoneyRow = RefundRow | CreditNoteRow | BalanceTransactionRow
+"""What gave money: the only objects of the mirror that an operation makes."""

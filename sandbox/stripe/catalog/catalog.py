@@ -1,0 +1,118 @@
+"""What billing needs of a price: its charge, the plan that mirrors it, the item that holds it."""
+
+from decimal import Decimal
+from typing import Any
+
+from ..core.kernel import Ctx, Obj, Store, invalid, public
+from .proration import Charge
+
+
+def price_for(ctx: Ctx, id: str, *, param: str, recurring: bool = True) -> Obj:
+    """The active price of that id; raises 400 for an unknown, inactive or unsuitable one."""
+    price = ctx.store.get("price", id, param=param, status=400)
+    if not price["active"]:
+        raise invalid("The price specified is inactive. This field only accepts active prices.", param=param)
+    if recurring and price["type"] != "recurring":
+        raise invalid(
+            "The price specified is set to `type=one_time` but this field only accepts prices with "
+            "`type=recurring`.",
+            param=param,
+        )
+    if not recurring and price["type"] != "one_time":
+        raise invalid(
+            "The price specified is set to `type=recurring` but this field only accepts prices with "
+            "`type=one_time`.",
+            param=param,
+        )
+    if price["billing_scheme"] != "per_unit":
+        raise invalid(
+            "The stand-in bills per-unit prices only; tiered prices are not supported.", param=param
+        )
+    return price
+
+
+def charge_of(store: Store, price: Obj, quantity: int) -> Charge:
+    """The price times the quantity, with its product's name."""
+    product = store.find("product", price["product"])
+    every = price["recurring"] or {"interval": "month", "interval_count": 1}
+    return Charge(
+        price=price["id"],
+        product=price["product"],
+        name=product["name"] if product else price["product"],
+        unit_amount=Decimal(price["unit_amount_decimal"]),
+        currency=price["currency"],
+        interval=every["interval"],
+        interval_count=every["interval_count"],
+        quantity=quantity,
+    )
+
+
+def item_charge(store: Store, item: Obj) -> Charge:
+    """The charge of a subscription item."""
+    return charge_of(store, item["price"], item["quantity"])
+
+
+def every(price: Obj) -> tuple[str, int]:
+    """The interval and interval count of a recurring price."""
+    return price["recurring"]["interval"], price["recurring"]["interval_count"]
+
+
+def plan_of(price: Obj) -> Obj:
+    """The legacy plan that Stripe shows beside a recurring price."""
+    return {
+        "id": price["id"],
+        "object": "plan",
+        "active": price["active"],
+        "amount": price["unit_amount"],
+        "amount_decimal": price["unit_amount_decimal"],
+        "billing_scheme": price["billing_scheme"],
+        "created": price["created"],
+        "currency": price["currency"],
+        "interval": price["recurring"]["interval"],
+        "interval_count": price["recurring"]["interval_count"],
+        "livemode": False,
+        "metadata": dict(price["metadata"]),
+        "meter": None,
+        "nickname": price["nickname"],
+        "product": price["product"],
+        "tiers_mode": None,
+        "transform_usage": None,
+        "trial_period_days": None,
+        "usage_type": price["recurring"]["usage_type"],
+    }
+
+
+def subscription_item(
+    ctx: Ctx, subscription: str, price: Obj, quantity: int, metadata: dict[str, str], period: tuple[int, int]
+) -> Obj:
+    """A new subscription item in Stripe's shape; it is kept inside its subscription."""
+    return {
+        "id": ctx.store.new_id("si"),
+        "object": "subscription_item",
+        "billed_until": None,
+        "billing_thresholds": None,
+        "created": ctx.now,
+        "current_period_end": period[1],
+        "current_period_start": period[0],
+        "discounts": [],
+        "metadata": metadata,
+        "plan": plan_of(price),
+        "price": public(price),
+        "quantity": quantity,
+        "subscription": subscription,
+        "tax_rates": [],
+    }
+
+
+def reprice(item: Obj, price: Obj) -> None:
+    """Put another price on a subscription item."""
+    item["price"], item["plan"] = public(price), plan_of(price)
+
+
+def pricing_of(charge: Charge) -> dict[str, Any]:
+    """The `pricing` of an invoice item or invoice line."""
+    return {
+        "price_details": {"price": charge.price, "product": charge.product},
+        "type": "price_details",
+        "unit_amount_decimal": format(charge.unit_amount, "f"),
+    }

@@ -1,0 +1,307 @@
+"""Payment methods, made of Stripe's test cards: https://docs.stripe.com/testing.
+
+A card is known by the end of its test ids: `pm_card_visa` and `tok_visa` are the same card. How it behaves
+when it is attached, charged and refunded is told by `payment_method_behavior`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from stripe.params import (
+    PaymentMethodAttachParams,
+    PaymentMethodCreateParams,
+    PaymentMethodDetachParams,
+    PaymentMethodListParams,
+    PaymentMethodRetrieveParams,
+    PaymentMethodUpdateParams,
+)
+
+from ..core.kernel import (
+    Ctx,
+    Obj,
+    StripeError,
+    card_declined,
+    invalid,
+    merge_metadata,
+    missing,
+    public,
+    route,
+)
+from ..core.params import missing_param
+from ..core.updates import changed
+
+KIND = "payment_method"
+
+Course = Literal[
+    "succeeds", "fails", "pends", "pends_and_fails", "fails_at_once", "requires_action", "action_taken"
+]
+"""What becomes of a refund to a card; see refunds.py."""
+
+
+@dataclass(frozen=True, slots=True)
+class Behavior:
+    """What a test card does. `decline_code` None: charges succeed."""
+
+    name: str = "ok"
+    last4: str = "4242"
+    brand: str = "visa"
+    funding: str = "credit"
+    decline_code: str | None = None
+    code: str = "card_declined"
+    message: str = "Your card was declined."
+    attaches: bool = True
+    requires_action: bool = False
+    off_session_ok: bool = True
+    refund: Course = "succeeds"
+    disputed: bool = False
+
+
+def _declining(last4: str, decline_code: str, message: str, code: str = "card_declined") -> Behavior:
+    return Behavior(
+        decline_code, last4, decline_code=decline_code, code=code, message=message, attaches=False
+    )
+
+
+CARDS: dict[str, Behavior] = {
+    "visa": Behavior(),
+    "visa_debit": Behavior(last4="5556", funding="debit"),
+    "mastercard": Behavior(last4="4444", brand="mastercard"),
+    "amex": Behavior(last4="8431", brand="amex"),
+    "chargeDeclined": _declining("0002", "generic_decline", "Your card was declined."),
+    "chargeDeclinedInsufficientFunds": _declining(
+        "9995", "insufficient_funds", "Your card has insufficient funds."
+    ),
+    "chargeDeclinedLostCard": _declining("9987", "lost_card", "Your card was declined."),
+    "chargeDeclinedStolenCard": _declining("9979", "stolen_card", "Your card was declined."),
+    "chargeDeclinedExpiredCard": _declining("0069", "expired_card", "Your card has expired.", "expired_card"),
+    "chargeDeclinedIncorrectCvc": _declining(
+        "0127", "incorrect_cvc", "Your card's security code is incorrect.", "incorrect_cvc"
+    ),
+    "chargeDeclinedProcessingError": _declining(
+        "0119",
+        "processing_error",
+        "An error occurred while processing your card. Try again in a little bit.",
+        "processing_error",
+    ),
+    "chargeCustomerFail": Behavior("declines", "0341", decline_code="generic_decline"),
+    "authenticationRequired": Behavior("requires_action", "3184", requires_action=True, off_session_ok=False),
+    "threeDSecure2Required": Behavior("requires_action", "3220", requires_action=True, off_session_ok=False),
+    "authenticationRequiredOnSetup": Behavior("requires_action_on_setup", "3155", requires_action=True),
+    "refundFail": Behavior("refund_fails", "5126", refund="fails"),
+    "pendingRefund": Behavior("refund_pends", "7726", refund="pends"),
+    "createDispute": Behavior("disputed", "0259", disputed=True),
+    # courses of a refund for which Stripe has no card of its own
+    "refundFailAtOnce": Behavior("refund_fails_at_once", "5127", refund="fails_at_once"),
+    "refundRequiresAction": Behavior("refund_requires_action", "5128", refund="requires_action"),
+    "refundActionTaken": Behavior("refund_action_taken", "5129", refund="action_taken"),
+    "pendingRefundFail": Behavior("refund_pends_and_fails", "5130", refund="pends_and_fails"),
+}
+
+
+def payment_method_behavior(method: Obj) -> Behavior:
+    """How a payment method behaves."""
+    return CARDS[method["_card"]]
+
+
+def decline(behavior: Behavior) -> StripeError:
+    """The 402 of a card that is refused when it is attached."""
+    return card_declined(behavior.message, code=behavior.code, decline_code=behavior.decline_code)
+
+
+def find(ctx: Ctx, id: str, *, param: str, status: int = 400) -> Obj:
+    """The payment method; a test id such as pm_card_visa makes a new one. Raises resource_missing."""
+    if id.startswith("pm_card_"):
+        return _make(ctx, _card_named(id.removeprefix("pm_card_"), id, param, status))
+    return ctx.store.get(KIND, id, param=param, status=status)
+
+
+def attach_to(ctx: Ctx, id: str, customer: str, *, param: str, status: int = 400) -> Obj:
+    """Attach to a customer; raises 402 for a card that is refused then, 400 for one attached elsewhere."""
+    method = find(ctx, id, param=param, status=status)
+    if method["customer"] == customer:
+        return method
+    if method["customer"] is not None:
+        raise invalid(
+            "The payment method you provided has already been attached to a customer.",
+            code="payment_method_unexpected_state",
+        )
+    behavior = payment_method_behavior(method)
+    if not behavior.attaches:
+        raise decline(behavior)
+    method["customer"] = customer
+    ctx.store.put(method)
+    ctx.emit("payment_method.attached", method)
+    return method
+
+
+def let_go(ctx: Ctx, method: Obj) -> Obj:
+    """Detach from its customer, whose default it ceases to be; it can't be attached again."""
+    customer = ctx.store.find("customer", method["customer"])
+    if customer and customer["invoice_settings"]["default_payment_method"] == method["id"]:
+        customer["invoice_settings"]["default_payment_method"] = None
+        ctx.store.put(customer)
+    previous = {"customer": method["customer"]}
+    method["customer"] = None
+    method["_detached"] = True
+    ctx.store.put(method)
+    ctx.emit("payment_method.detached", method, previous)
+    return method
+
+
+def of_customer(ctx: Ctx, customer: str) -> list[Obj]:
+    """Those attached to a customer, of the `type` that the request asks for."""
+    wanted = ctx.params.get("type")
+    found = ctx.store.related(KIND, "customer", customer)
+    return [method for method in found if wanted in (None, method["type"])]
+
+
+@route("POST", "/v1/payment_methods", params=PaymentMethodCreateParams, kind=KIND)
+def create(ctx: Ctx) -> Obj:
+    """Make a card of a test token, `card[token]=tok_visa`."""
+    if ctx.params.get("type") is None:
+        raise missing_param("type")
+    if ctx.params["type"] != "card":
+        raise invalid("This stand-in supports payment methods of type card only.", param="type")
+    given = ctx.params.get("card")
+    if not given:
+        raise missing_param("card")
+    if "number" in given:
+        raise StripeError(
+            402,
+            "card_error",
+            "Sending credit card numbers directly to the Stripe API is generally unsafe. Use test tokens, "
+            "such as tok_visa, instead.",
+            param="card[number]",
+        )
+    token = given.get("token") or ""
+    method = _make(ctx, _card_named(token.removeprefix("tok_"), token, "card[token]", 400, "token"))
+    _billing_details(ctx, method)
+    method["metadata"] = merge_metadata(None, ctx.params.get("metadata"))
+    return ctx.store.put(method)
+
+
+@route("GET", "/v1/payment_methods/{id}", params=PaymentMethodRetrieveParams, kind=KIND)
+def retrieve(ctx: Ctx) -> Obj:
+    """One payment method."""
+    return ctx.store.get(KIND, ctx.path["id"], param="payment_method")
+
+
+@route("POST", "/v1/payment_methods/{id}", params=PaymentMethodUpdateParams, kind=KIND)
+def update(ctx: Ctx) -> Obj:
+    """Change billing details, expiry or metadata of an attached payment method."""
+    method = ctx.store.get(KIND, ctx.path["id"], param="payment_method")
+    if method["customer"] is None:
+        raise invalid("You must save this PaymentMethod to a customer before you can update it.")
+    before = public(method)
+    _billing_details(ctx, method)
+    for name, value in (ctx.params.get("card") or {}).items():
+        if name in ("exp_month", "exp_year"):
+            method["card"][name] = value
+    method["metadata"] = merge_metadata(method["metadata"], ctx.params.get("metadata"))
+    return changed(ctx, method, before, "payment_method.updated")
+
+
+@route("POST", "/v1/payment_methods/{id}/attach", params=PaymentMethodAttachParams, kind=KIND)
+def attach(ctx: Ctx) -> Obj:
+    """Attach to a customer; of a test id, a new payment method is made."""
+    if "customer" not in ctx.params:
+        raise missing_param("customer")
+    customer = ctx.store.get("customer", ctx.params["customer"], param="customer", status=400)
+    known = ctx.store.find(KIND, ctx.path["id"])
+    if known is not None and known.get("_detached"):
+        raise invalid(
+            "This PaymentMethod was previously used without being attached to a Customer or was detached "
+            "from a Customer, and may not be used again."
+        )
+    return attach_to(ctx, ctx.path["id"], customer["id"], param="payment_method", status=404)
+
+
+@route("POST", "/v1/payment_methods/{id}/detach", params=PaymentMethodDetachParams, kind=KIND)
+def detach(ctx: Ctx) -> Obj:
+    """Detach from its customer."""
+    method = ctx.store.get(KIND, ctx.path["id"], param="payment_method")
+    if method["customer"] is None:
+        raise invalid(
+            "The payment method you provided is not attached to a customer so detachment is impossible."
+        )
+    return let_go(ctx, method)
+
+
+@route("GET", "/v1/payment_methods", params=PaymentMethodListParams, kind=KIND)
+def list_all(ctx: Ctx) -> Obj:
+    """Payment methods of one customer."""
+    customer = ctx.params.get("customer")
+    if customer is None:
+        found: list[Obj] = []
+    else:
+        ctx.store.get("customer", customer, param="customer", status=400)
+        found = of_customer(ctx, customer)
+    return ctx.page(found, "/v1/payment_methods")
+
+
+def _card_named(name: str, id: str, param: str, status: int, label: str = "PaymentMethod") -> str:
+    plain = name.removeprefix("visa_") if name.startswith("visa_charge") else name
+    if plain not in CARDS:
+        raise missing(label, id, param=param, status=status)
+    return plain
+
+
+def _make(ctx: Ctx, card: str) -> Obj:
+    behavior = CARDS[card]
+    return ctx.store.put(
+        {
+            "id": ctx.store.new_id("pm"),
+            "object": KIND,
+            "_card": card,
+            "_behavior": behavior.name,
+            "allow_redisplay": "unspecified",
+            "billing_details": {
+                "address": dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state")),
+                "email": None,
+                "name": None,
+                "phone": None,
+                "tax_id": None,
+            },
+            "card": _card(ctx, behavior),
+            "created": ctx.now,
+            "customer": None,
+            "customer_account": None,
+            "livemode": False,
+            "metadata": {},
+            "type": "card",
+        }
+    )
+
+
+def _card(ctx: Ctx, behavior: Behavior) -> dict[str, Any]:
+    return {
+        "brand": behavior.brand,
+        "checks": {
+            "address_line1_check": None,
+            "address_postal_code_check": None,
+            "cvc_check": "pass",
+        },
+        "country": "US",
+        "display_brand": behavior.brand,
+        "exp_month": 12,
+        "exp_year": 2040,
+        "fingerprint": f"sandbox{behavior.last4}",
+        "funding": behavior.funding,
+        "generated_from": None,
+        "last4": behavior.last4,
+        "networks": {"available": [behavior.brand], "preferred": None},
+        "regulated_status": "unregulated",
+        "three_d_secure_usage": {"supported": True},
+        "wallet": None,
+    }
+
+
+def _billing_details(ctx: Ctx, method: Obj) -> None:
+    details = method["billing_details"]
+    for name, value in (ctx.params.get("billing_details") or {}).items():
+        if name == "address" and isinstance(value, dict):
+            details["address"].update({k: v or None for k, v in value.items()})
+        elif name != "address":
+            details[name] = value or None

@@ -1,0 +1,334 @@
+"""The life of an invoice: drawn up, finalized, charged, paid, voided or given up.
+
+    draft -> open (finalize) -> paid | void | uncollectible;  uncollectible -> paid | void
+
+Finalizing applies the customer's balance and leaves sums below the smallest charge on it. What a
+subscription has to do about its invoices is registered in `HOOKS`, so that this module knows nothing of
+subscriptions.
+https://docs.stripe.com/invoicing/overview, https://docs.stripe.com/billing/customer/balance
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..catalog.proration import Draft
+from ..core.kernel import Ctx, Obj, StripeError, invalid, public
+from ..core.periods import DAY
+from ..core.updates import differences
+from ..payments.payment_shapes import new_intent
+from ..payments.payments import Attempt, cancel_intent, confirm
+from . import invoice_balance
+from .invoice_lines import all_lines
+from .invoice_payments import cancel_payment, mark_paid, open_payment
+from .invoice_shapes import compose, expect_balance, lay_out
+from .pending_items import take
+
+FINALIZE_AFTER = 3600
+"""Seconds that a draft waits before Stripe finalizes it by itself."""
+RETRY_AFTER = (3 * DAY, 5 * DAY, 7 * DAY)
+"""Pauses between attempts to charge an invoice; after the last attempt Stripe leaves it open."""
+WRONG_MOVE = "invoice_not_editable"
+
+
+@dataclass
+class Hooks:
+    """What other modules do about an invoice: called with the context and the invoice."""
+
+    paid: list[Callable[[Ctx, Obj], None]] = field(default_factory=list)
+    failed: list[Callable[[Ctx, Obj], None]] = field(default_factory=list)
+    ended: list[Callable[[Ctx, Obj], None]] = field(default_factory=list)
+    """Voided or uncollectible."""
+
+
+HOOKS = Hooks()
+
+
+def draw_up(
+    ctx: Ctx,
+    customer: Obj,
+    *,
+    currency: str,
+    reason: str,
+    items: list[Obj] | None = None,
+    drafts: list[Draft] | None = None,
+    subscription: Obj | None = None,
+    period: tuple[int, int] | None = None,
+    **fields: Any,
+) -> Obj:
+    """A stored draft invoice of these items and recurring charges; tells `invoice.created`.
+
+    Every item must be stored already and becomes a line; `fields` overwrite fields of the invoice.
+    """
+    invoice = compose(
+        ctx, customer, currency=currency, reason=reason, subscription=subscription, period=period
+    )
+    invoice.update(fields)
+    lay_out(ctx, invoice, items or [], drafts or [], subscription)
+    for line, item in zip(all_lines(invoice), items or [], strict=False):
+        take(ctx, item, invoice["id"], line["id"])
+    expect_balance(invoice, customer)
+    save(ctx, invoice)
+    ctx.emit("invoice.created", invoice)
+    return invoice
+
+
+def save(ctx: Ctx, invoice: Obj) -> Obj:
+    """Store an invoice and when it next wants attention."""
+    automatic = invoice["collection_method"] == "charge_automatically"
+    due: int | None = None
+    if invoice["status"] == "draft" and invoice["auto_advance"]:
+        due = invoice["automatically_finalizes_at"] or invoice["created"] + FINALIZE_AFTER
+    elif invoice["status"] == "open" and automatic and invoice["auto_advance"]:
+        due = invoice["next_payment_attempt"]
+    elif invoice["status"] == "open" and not automatic and not invoice.get("_overdue"):
+        due = invoice["due_date"]
+    invoice["_due"] = due
+    return ctx.store.put(invoice)
+
+
+def require_status(invoice: Obj, *allowed: str, message: str) -> None:
+    """Refuse a move that the invoice's status does not allow."""
+    if invoice["status"] not in allowed:
+        raise invalid(message, code=WRONG_MOVE if "draft" in allowed else None)
+
+
+def require_payable(invoice: Obj) -> None:
+    """Refuse to take money for an invoice that is paid, void or a draft."""
+    if invoice["status"] == "paid":
+        raise invalid("Invoice is already paid")
+    require_status(
+        invoice,
+        "open",
+        "uncollectible",
+        message=f"The invoice {invoice['id']} is {invoice['status']} and can't be paid.",
+    )
+
+
+def finalize(ctx: Ctx, invoice: Obj) -> None:
+    """Make a draft final: number, balance, due date, addresses; a sum of nothing is paid at once."""
+    require_status(
+        invoice,
+        "draft",
+        message="This invoice is already finalized, you can't re-finalize a non-draft invoice.",
+    )
+    before = public(invoice)
+    customer = ctx.store.get("customer", invoice["customer"])
+    invoice_balance.apply(ctx, invoice, customer)
+    sequence = customer["next_invoice_sequence"]
+    customer["next_invoice_sequence"] = sequence + 1
+    ctx.store.put(customer)
+    invoice.update(
+        automatically_finalizes_at=None,
+        effective_at=ctx.now,
+        number=invoice["number"] or f"{customer['invoice_prefix']}-{sequence:04d}",
+        status="open",
+    )
+    invoice["status_transitions"]["finalized_at"] = ctx.now
+    if invoice["collection_method"] == "send_invoice" and invoice["due_date"] is None:
+        invoice["due_date"] = ctx.now + (invoice["_days_until_due"] or 0) * DAY
+    if invoice["amount_due"] > 0:
+        intent = new_intent(
+            ctx, customer["id"], invoice["amount_due"], invoice["currency"], description=_purpose(invoice)
+        )
+        open_payment(ctx, invoice, intent)
+    save(ctx, invoice)
+    without_address = {"hosted_invoice_url": None, "invoice_pdf": None}  # written when it is given out
+    ctx.emit("invoice.finalized", invoice, {**differences(before, invoice), **without_address})
+    if invoice["amount_due"] == 0:
+        become_paid(ctx, invoice)
+
+
+def attempt(ctx: Ctx, invoice: Obj, method: str, *, off_session: bool = True) -> Attempt:
+    """Try to charge what remains of an open invoice and note the next try; never raises for a card."""
+    intent = ctx.store.get("payment_intent", payment_of(ctx, invoice)["payment"]["payment_intent"])
+    if intent["status"] == "canceled":
+        intent = new_intent(ctx, invoice["customer"], invoice["amount_remaining"], invoice["currency"])
+        open_payment(ctx, invoice, intent)
+    invoice["attempted"] = True
+    invoice["attempt_count"] += 1
+    outcome = confirm(ctx, intent, method, off_session=off_session)
+    if outcome.paid:
+        receive(ctx, invoice, intent)
+    else:
+        fail(ctx, invoice, outcome)
+    return outcome
+
+
+def fail(ctx: Ctx, invoice: Obj, outcome: Attempt | None) -> None:
+    """Note a failed attempt (None: there was nothing to charge) and when the next one is."""
+    before = {"attempted": invoice["attempted"], "attempt_count": invoice["attempt_count"]}
+    tried = invoice["attempt_count"]
+    again = (
+        tried <= len(RETRY_AFTER)
+        and invoice["auto_advance"]
+        and invoice["collection_method"] == "charge_automatically"
+    )
+    invoice["next_payment_attempt"] = ctx.now + RETRY_AFTER[max(tried, 1) - 1] if again else None
+    save(ctx, invoice)
+    if outcome is not None and outcome.needs_action:
+        ctx.emit("invoice.payment_action_required", invoice)
+    ctx.emit("invoice.payment_failed", invoice)
+    ctx.emit("invoice.updated", invoice, before)
+    in_arrears(ctx, invoice)
+
+
+def in_arrears(ctx: Ctx, invoice: Obj) -> None:
+    """Let the others know that an invoice is not paid as it should be."""
+    _note_delinquency(ctx, invoice, True)
+    for hook in HOOKS.failed:
+        hook(ctx, invoice)
+
+
+def receive(ctx: Ctx, invoice: Obj, intent: Obj) -> None:
+    """Book a succeeded payment intent on its invoice; what was paid too much is the customer's credit."""
+    before = public(invoice)
+    invoice["amount_paid"] += intent["amount_received"]
+    invoice["amount_remaining"] = max(0, invoice["amount_due"] - invoice["amount_paid"])
+    invoice["amount_overpaid"] = max(0, invoice["amount_paid"] - invoice["amount_due"])
+    mark_paid(ctx, intent)
+    invoice_balance.credit(ctx, invoice, invoice["amount_overpaid"] - before["amount_overpaid"])
+    if payment_of(ctx, invoice)["status"] == "open":
+        ask_for_remainder(ctx, invoice)
+    if invoice["amount_remaining"] == 0 and invoice["status"] != "paid":
+        become_paid(ctx, invoice)
+        return
+    save(ctx, invoice)
+    ctx.emit("invoice.updated", invoice, differences(before, invoice))
+
+
+def ask_for_remainder(ctx: Ctx, invoice: Obj) -> None:
+    """Let the invoice's payment intent ask for what remains; with nothing left it is given up."""
+    payment = payment_of(ctx, invoice)
+    intent = ctx.store.get("payment_intent", payment["payment"]["payment_intent"])
+    if invoice["amount_remaining"] == 0:
+        cancel_payment(ctx, payment)
+        cancel_intent(ctx, intent, "automatic")
+        return
+    intent["amount"] = payment["amount_requested"] = invoice["amount_remaining"]
+    ctx.store.put(intent)
+    ctx.store.put(payment)
+
+
+def settle_out_of_band(ctx: Ctx, invoice: Obj) -> None:
+    """The customer paid in another way: nothing remains, and no money came through Stripe."""
+    for payment in ctx.store.related("invoice_payment", "invoice", invoice["id"]):
+        if payment["status"] == "open":
+            cancel_payment(ctx, payment)
+            intent = ctx.store.get("payment_intent", payment["payment"]["payment_intent"])
+            if intent["status"] not in ("canceled", "succeeded"):
+                cancel_intent(ctx, intent, None)
+    invoice["amount_paid_off_stripe"] = invoice["amount_remaining"]
+    invoice["amount_paid"] += invoice["amount_remaining"]
+    invoice["amount_remaining"] = 0
+    become_paid(ctx, invoice)
+
+
+def become_paid(ctx: Ctx, invoice: Obj) -> None:
+    """Close an invoice as paid."""
+    invoice.update(attempted=True, auto_advance=False, next_payment_attempt=None, status="paid")
+    invoice["status_transitions"]["paid_at"] = ctx.now
+    save(ctx, invoice)
+    _note_delinquency(ctx, invoice, False)
+    ctx.emit("invoice.paid", invoice)
+    ctx.emit("invoice.payment_succeeded", invoice)
+    for hook in HOOKS.paid:
+        hook(ctx, invoice)
+
+
+def void(ctx: Ctx, invoice: Obj) -> None:
+    """Take an open or uncollectible invoice away for good; an applied balance goes back."""
+    require_status(
+        invoice,
+        "open",
+        "uncollectible",
+        message=f"You can only pass in open invoices. This invoice isn't open, it is {invoice['status']}.",
+    )
+    _refuse_with_payments(ctx, invoice, "open", "paid", move="void")
+    _end(ctx, invoice, "void", "voided_at", "invoice.voided")
+
+
+def mark_uncollectible(ctx: Ctx, invoice: Obj, reason: str | None) -> None:
+    """Write an open invoice off."""
+    require_status(
+        invoice,
+        "open",
+        message=f"You can only mark open invoices as uncollectible: {invoice['id']} is {invoice['status']}.",
+    )
+    _refuse_with_payments(ctx, invoice, "open", move="mark uncollectible")
+    invoice["status_details"] = {"uncollectible": {"reason": reason}}
+    _note_delinquency(ctx, invoice, False)
+    _end(ctx, invoice, "uncollectible", "marked_uncollectible_at", "invoice.marked_uncollectible")
+
+
+def payment_of(ctx: Ctx, invoice: Obj) -> Obj:
+    """The invoice's default payment."""
+    payments = ctx.store.related("invoice_payment", "invoice", invoice["id"])
+    return next(payment for payment in payments if payment["is_default"])
+
+
+def method_for(ctx: Ctx, invoice: Obj) -> str | None:
+    """The payment method that an invoice is charged to: its own, else the customer's default."""
+    if invoice["default_payment_method"]:
+        return str(invoice["default_payment_method"])
+    if invoice["parent"]:
+        subscription = ctx.store.find(
+            "subscription", invoice["parent"]["subscription_details"]["subscription"]
+        )
+        if subscription and subscription["default_payment_method"]:
+            return str(subscription["default_payment_method"])
+    customer = ctx.store.get("customer", invoice["customer"])
+    chosen = (customer.get("invoice_settings") or {}).get("default_payment_method")
+    return str(chosen) if chosen else None
+
+
+def no_method() -> StripeError:
+    """The refusal for a customer without anything to charge."""
+    return invalid(
+        "This customer has no attached payment source or default payment method. Please consider adding a "
+        "default "
+        "payment method. For more information, visit "
+        "https://docs.stripe.com/billing/subscriptions/payment-methods-setting"
+        "#payment-method-priority.",
+        code="resource_missing",
+    )
+
+
+def _end(ctx: Ctx, invoice: Obj, status: str, moment: str, event: str) -> None:
+    invoice.update(auto_advance=False, next_payment_attempt=None, status=status)
+    invoice["status_transitions"][moment] = ctx.now
+    if status == "void":
+        invoice["amount_remaining"] = 0
+        invoice_balance.give_back(ctx, invoice)
+        for payment in ctx.store.related("invoice_payment", "invoice", invoice["id"]):
+            if payment["status"] == "open":
+                cancel_payment(ctx, payment)
+                intent = ctx.store.get("payment_intent", payment["payment"]["payment_intent"])
+                if intent["status"] not in ("canceled", "succeeded"):
+                    cancel_intent(ctx, intent, "void_invoice")
+    save(ctx, invoice)
+    ctx.emit(event, invoice)
+    for hook in HOOKS.ended:
+        hook(ctx, invoice)
+
+
+def _note_delinquency(ctx: Ctx, invoice: Obj, delinquent: bool) -> None:
+    """A customer's `delinquent` follows its latest invoice that failed, was paid or was written off."""
+    customer = ctx.store.get("customer", invoice["customer"])
+    if customer["delinquent"] != delinquent:
+        customer["delinquent"] = delinquent
+        ctx.store.put(customer)
+        ctx.emit("customer.updated", customer, {"delinquent": not delinquent})
+
+
+def _refuse_with_payments(ctx: Ctx, invoice: Obj, *statuses: str, move: str) -> None:
+    """Refuse a move for payments in these statuses (Stripe, Partial payments); an open default is none."""
+    for payment in ctx.store.related("invoice_payment", "invoice", invoice["id"]):
+        by_default = payment["is_default"] and payment["status"] == "open"
+        if payment["status"] in statuses and not by_default:
+            raise invalid(f"You can't {move} an invoice that has {payment['status']} payments.")
+
+
+def _purpose(invoice: Obj) -> str:
+    reasons = {"subscription_create": "Subscription creation", "subscription_update": "Subscription update"}
+    return reasons.get(invoice["billing_reason"], f"Payment for Invoice {invoice['number']}")

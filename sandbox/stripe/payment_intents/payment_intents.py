@@ -1,0 +1,227 @@
+"""Payment intents and charges over HTTP.
+
+https://docs.stripe.com/api/payment_intents, https://docs.stripe.com/api/charges
+"""
+
+from stripe.params import (
+    ChargeListParams,
+    ChargeRetrieveParams,
+    ChargeUpdateParams,
+    PaymentIntentCancelParams,
+    PaymentIntentConfirmParams,
+    PaymentIntentCreateParams,
+    PaymentIntentListParams,
+    PaymentIntentRetrieveParams,
+    PaymentIntentUpdateParams,
+)
+
+from ..core.amounts import minimum_charge, text
+from ..core.filters import within
+from ..core.kernel import Ctx, Obj, invalid, merge_metadata, public, route
+from ..core.updates import changed, copy_fields, not_built
+from ..invoices import invoice_attachments, invoicing
+from ..payments.payment_shapes import new_intent
+from ..payments.payments import (
+    Attempt,
+    cancel_intent,
+    confirm,
+    declined,
+    finish_authentication,
+    payment_method_for,
+)
+
+KIND = "payment_intent"
+NOT_BUILT = (
+    "application_fee_amount",
+    "confirmation_token",
+    "customer_account",
+    "hooks",
+    "mandate_data",
+    "on_behalf_of",
+    "payment_method_data",
+    "transfer_data",
+)
+
+
+@route("POST", "/v1/payment_intents", params=PaymentIntentCreateParams, kind=KIND)
+def create(ctx: Ctx) -> Obj:
+    """An intent to charge an amount, with `confirm` at once; after a decline (402) the intent stays."""
+    not_built(ctx, *NOT_BUILT)
+    params = ctx.params
+    currency = params["currency"].lower()
+    if params["amount"] < minimum_charge(currency):
+        raise invalid(
+            f"Amount must be at least {text(minimum_charge(currency), currency)} {currency}",
+            code="amount_too_small",
+            param="amount",
+        )
+    if params.get("capture_method") == "manual":
+        raise invalid("This stand-in captures automatically only.", param="capture_method")
+    customer = params.get("customer")
+    if customer:
+        ctx.store.get("customer", customer, param="customer", status=400)
+    method = params.get("payment_method")
+    if method:
+        method = payment_method_for(ctx, method, customer, param="payment_method")["id"]
+    intent = new_intent(ctx, customer, params["amount"], currency, payment_method=method)
+    _take(ctx, intent)
+    if params.get("automatic_payment_methods"):
+        intent["automatic_payment_methods"] = {
+            "allow_redirects": "always",
+            **params["automatic_payment_methods"],
+        }
+    ctx.store.put(intent)
+    if params.get("confirm"):
+        _confirm(ctx, intent, method)
+    return intent
+
+
+@route("GET", "/v1/payment_intents/{id}", params=PaymentIntentRetrieveParams, kind=KIND)
+def retrieve(ctx: Ctx) -> Obj:
+    """One payment intent."""
+    return ctx.store.get(KIND, ctx.path["id"], param="intent")
+
+
+@route("POST", "/v1/payment_intents/{id}", params=PaymentIntentUpdateParams, kind=KIND)
+def update(ctx: Ctx) -> Obj:
+    """Change an intent; its amount only before it is paid and when no invoice has made it."""
+    not_built(ctx, *NOT_BUILT)
+    intent = ctx.store.get(KIND, ctx.path["id"], param="intent")
+    if "amount" in ctx.params:
+        if intent["status"] in ("succeeded", "canceled") or intent.get("_invoice"):
+            raise _unexpected(intent, "updated in its amount")
+        intent["amount"] = ctx.params["amount"]
+        invoice_attachments.ask_for(ctx, intent)
+    if ctx.params.get("payment_method"):
+        method = payment_method_for(
+            ctx, ctx.params["payment_method"], intent["customer"], param="payment_method"
+        )
+        intent["payment_method"] = method["id"]
+        if intent["status"] == "requires_payment_method":
+            intent["status"] = "requires_confirmation"
+    _take(ctx, intent)
+    return ctx.store.put(intent)
+
+
+@route("POST", "/v1/payment_intents/{id}/confirm", params=PaymentIntentConfirmParams, kind=KIND)
+def confirm_intent(ctx: Ctx) -> Obj:
+    """Charge now; where 3-D Secure is waited for, the customer passes it. A decline is a 402 that counts."""
+    intent = ctx.store.get(KIND, ctx.path["id"], param="intent")
+    _confirm(ctx, intent, ctx.params.get("payment_method"))
+    return intent
+
+
+@route("POST", "/v1/payment_intents/{id}/cancel", params=PaymentIntentCancelParams, kind=KIND)
+def cancel(ctx: Ctx) -> Obj:
+    """Give an intent up; those of invoices are given up by voiding the invoice."""
+    intent = ctx.store.get(KIND, ctx.path["id"], param="intent")
+    if intent.get("_invoice"):
+        raise invalid(
+            "You cannot cancel a PaymentIntent that an invoice has made; void the invoice instead.",
+            code="payment_intent_unexpected_state",
+        )
+    cancel_intent(ctx, intent, ctx.params.get("cancellation_reason"))
+    invoice_attachments.give_up(ctx, intent)
+    return intent
+
+
+@route("GET", "/v1/payment_intents", params=PaymentIntentListParams, kind=KIND)
+def list_all(ctx: Ctx) -> Obj:
+    """Payment intents, newest first."""
+    customer = ctx.params.get("customer")
+    found = ctx.store.related(KIND, "customer", customer) if customer else ctx.store.all(KIND)
+    wanted = [intent for intent in found if within(intent["created"], ctx.params.get("created"))]
+    return ctx.page(wanted, "/v1/payment_intents")
+
+
+@route("GET", "/v1/charges/{id}", params=ChargeRetrieveParams, kind="charge")
+def retrieve_charge(ctx: Ctx) -> Obj:
+    """One charge."""
+    return ctx.store.get("charge", ctx.path["id"])
+
+
+@route("POST", "/v1/charges/{id}", params=ChargeUpdateParams, kind="charge")
+def update_charge(ctx: Ctx) -> Obj:
+    """Change a charge's notes."""
+    not_built(ctx, "customer", "fraud_details", "shipping", "transfer_group")
+    charge = ctx.store.get("charge", ctx.path["id"])
+    before = public(charge)
+    copy_fields(ctx, charge, ("description", "receipt_email"))
+    charge["metadata"] = merge_metadata(charge["metadata"], ctx.params.get("metadata"))
+    return changed(ctx, charge, before, "charge.updated")
+
+
+@route("GET", "/v1/charges", params=ChargeListParams, kind="charge")
+def list_charges(ctx: Ctx) -> Obj:
+    """Charges by customer or payment intent, newest first."""
+    params = ctx.params
+    if params.get("payment_intent"):
+        found = ctx.store.related("charge", "payment_intent", params["payment_intent"])
+    elif params.get("customer"):
+        found = ctx.store.related("charge", "customer", params["customer"])
+    else:
+        found = ctx.store.all("charge")
+    wanted = [
+        charge
+        for charge in found
+        if params.get("customer") in (None, charge["customer"])
+        and within(charge["created"], params.get("created"))
+    ]
+    return ctx.page(wanted, "/v1/charges")
+
+
+def _take(ctx: Ctx, intent: Obj) -> None:
+    copy_fields(
+        ctx,
+        intent,
+        (
+            "description",
+            "receipt_email",
+            "setup_future_usage",
+            "shipping",
+            "statement_descriptor",
+            "transfer_group",
+        ),
+    )
+    intent["metadata"] = merge_metadata(intent["metadata"], ctx.params.get("metadata"))
+
+
+def _confirm(ctx: Ctx, intent: Obj, method: str | None) -> None:
+    if intent["status"] in ("succeeded", "canceled", "processing"):
+        raise _unexpected(intent, "confirmed")
+    invoice = ctx.store.get("invoice", intent["_invoice"]) if intent.get("_invoice") else None
+    if intent["status"] == "requires_action" and method is None:
+        outcome = finish_authentication(ctx, intent)
+        if invoice is not None:
+            invoicing.receive(ctx, invoice, intent)
+        invoice_attachments.credit(ctx, intent)
+        return
+    method = method or intent["payment_method"] or (invoicing.method_for(ctx, invoice) if invoice else None)
+    if method is None:
+        raise invalid(
+            "You cannot confirm this PaymentIntent because it's missing a payment method. You can either "
+            "update the "
+            "PaymentIntent with a payment method and then confirm it again, or confirm it again directly "
+            "with a payment "
+            "method.",
+            code="payment_intent_unexpected_state",
+        )
+    off_session = bool(ctx.params.get("off_session", False))
+    if invoice is not None:
+        outcome = invoicing.attempt(ctx, invoice, method, off_session=off_session)
+    else:
+        outcome = confirm(ctx, intent, method, off_session=off_session)
+    invoice_attachments.credit(ctx, intent)
+    _require(ctx, outcome)
+
+
+def _require(ctx: Ctx, outcome: Attempt) -> None:
+    if outcome.error is not None or (outcome.needs_action and ctx.params.get("error_on_requires_action")):
+        raise declined(outcome, keep_changes=True)
+
+
+def _unexpected(intent: Obj, what: str) -> Exception:
+    return invalid(
+        f"This PaymentIntent's status is {intent['status']}: it can't be {what}.",
+        code="payment_intent_unexpected_state",
+    )

@@ -1,0 +1,172 @@
+"""Payment intents and charges as objects."""
+
+from typing import Any
+
+from ..core.kernel import Ctx, Obj, public
+from ..customers.payment_methods import payment_method_behavior
+
+
+def new_intent(
+    ctx: Ctx,
+    customer: str | None,
+    amount: int,
+    currency: str,
+    *,
+    payment_method: str | None = None,
+    **more: Any,
+) -> Obj:
+    """A stored payment intent that waits for its confirmation; tells `payment_intent.created`."""
+    id = ctx.store.new_id("pi")
+    intent = {
+        "id": id,
+        "object": "payment_intent",
+        "amount": amount,
+        "amount_capturable": 0,
+        "amount_details": {"tip": {}},
+        "amount_received": 0,
+        "application": None,
+        "application_fee_amount": None,
+        "automatic_payment_methods": None,
+        "canceled_at": None,
+        "cancellation_reason": None,
+        "capture_method": "automatic",
+        "client_secret": f"{id}_secret_{ctx.store.new_id('k')[2:]}",
+        "confirmation_method": "automatic",
+        "created": ctx.now,
+        "currency": currency,
+        "customer": customer,
+        "customer_account": None,
+        "description": None,
+        "excluded_payment_method_types": None,
+        "last_payment_error": None,
+        "latest_charge": None,
+        "livemode": False,
+        "metadata": {},
+        "next_action": None,
+        "on_behalf_of": None,
+        "payment_method": payment_method,
+        "payment_method_configuration_details": None,
+        "payment_method_options": {
+            "card": {
+                "installments": None,
+                "mandate_options": None,
+                "network": None,
+                "request_three_d_secure": "automatic",
+            }
+        },
+        "payment_method_types": ["card"],
+        "processing": None,
+        "receipt_email": None,
+        "review": None,
+        "setup_future_usage": None,
+        "shipping": None,
+        "source": None,
+        "statement_descriptor": None,
+        "statement_descriptor_suffix": None,
+        "status": "requires_confirmation" if payment_method else "requires_payment_method",
+        "transfer_data": None,
+        "transfer_group": None,
+        **more,
+    }
+    ctx.store.put(intent)
+    ctx.emit("payment_intent.created", intent)
+    return intent
+
+
+def new_charge(ctx: Ctx, intent: Obj, method: Obj) -> Obj:
+    """A charge as it is when it succeeds; not stored yet."""
+    id = ctx.store.new_id("ch")
+    card = method.get("card") or {}
+    shown = {
+        key: card.get(key)
+        for key in ("brand", "country", "exp_month", "exp_year", "fingerprint", "funding", "last4")
+    }
+    return {
+        "id": id,
+        "object": "charge",
+        "amount": intent["amount"],
+        "amount_captured": intent["amount"],
+        "amount_refunded": 0,
+        "application": None,
+        "application_fee": None,
+        "application_fee_amount": None,
+        "balance_transaction": ctx.store.new_id("txn"),
+        "billing_details": public(method["billing_details"]),
+        "calculated_statement_descriptor": "PLIXO SANDBOX",
+        "captured": True,
+        "created": ctx.now,
+        "currency": intent["currency"],
+        "customer": intent["customer"],
+        "description": intent["description"],
+        "disputed": payment_method_behavior(method).disputed,
+        "failure_balance_transaction": None,
+        "failure_code": None,
+        "failure_message": None,
+        "fraud_details": {},
+        "livemode": False,
+        "metadata": dict(intent["metadata"]),
+        "on_behalf_of": None,
+        "outcome": outcome("authorized", "approved_by_network", None, "Payment complete."),
+        "paid": True,
+        "payment_intent": intent["id"],
+        "payment_method": method["id"],
+        "payment_method_details": {
+            "card": {
+                **shown,
+                "amount_authorized": intent["amount"],
+                "authorization_code": None,
+                "checks": {
+                    "address_line1_check": None,
+                    "address_postal_code_check": None,
+                    "cvc_check": "pass",
+                },
+                "installments": None,
+                "mandate": None,
+                "network": card.get("brand"),
+                "network_token": {"used": False},
+                "regulated_status": "unregulated",
+                "three_d_secure": None,
+                "wallet": None,
+            },
+            "type": "card",
+        },
+        "receipt_email": intent["receipt_email"],
+        "receipt_number": None,
+        "receipt_url": f"{ctx.account.base_url}/receipts/{id}",
+        "refunded": False,
+        "review": None,
+        "shipping": None,
+        "source": None,
+        "source_transfer": None,
+        "statement_descriptor": None,
+        "statement_descriptor_suffix": None,
+        "status": "succeeded",
+        "transfer_data": None,
+        "transfer_group": None,
+    }
+
+
+def outcome(type: str, network: str, reason: str | None, message: str) -> Obj:
+    return {
+        "advice_code": None,
+        "network_advice_code": None,
+        "network_decline_code": None,
+        "network_status": network,
+        "reason": reason,
+        "risk_level": "normal",
+        "risk_score": 20,
+        "seller_message": message,
+        "type": type,
+    }
+
+
+def card_error(code: str, decline_code: str | None, message: str, charge: Obj, method: Obj) -> Obj:
+    return {
+        "charge": charge["id"],
+        "code": code,
+        "decline_code": decline_code,
+        "doc_url": f"https://docs.stripe.com/error-codes/{code.replace('_', '-')}",
+        "message": message,
+        "payment_method": public(method),
+        "type": "card_error",
+    }

@@ -1,0 +1,146 @@
+"""Payments: what a payment intent and its charges look like, and the act of charging a test card.
+
+How a card behaves is written on the payment method (the test tokens of payment_methods.py). A declined
+charge is an object like a paid one; whether the request that made it is refused is the caller's decision:
+`declined` gives the 402 for it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..core.kernel import Ctx, Obj, StripeError, card_declined, invalid, public
+from ..customers.payment_methods import find, payment_method_behavior
+from .payment_shapes import card_error, new_charge, outcome
+
+AUTHENTICATION = "authentication_required"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """How one try to charge went; `error` is the intent's `last_payment_error` when it did not."""
+
+    intent: Obj
+    charge: Obj | None
+    needs_action: bool = False
+    error: Obj | None = None
+
+    @property
+    def paid(self) -> bool:
+        """Whether the money came in."""
+        return self.error is None and not self.needs_action
+
+
+def payment_method_for(ctx: Ctx, id: str, customer: str | None, *, param: str) -> Obj:
+    """The payment method, if the customer may use it; raises 400 otherwise."""
+    method = find(ctx, id, param=param)
+    if method["customer"] is not None and method["customer"] != customer:
+        raise invalid(
+            f"The PaymentMethod {method['id']} does not belong to the customer {customer}.", param=param
+        )
+    return method
+
+
+def confirm(ctx: Ctx, intent: Obj, method_id: str, *, off_session: bool = True) -> Attempt:
+    """Try to charge the intent's amount to a payment method; never raises for a declined card."""
+    method = payment_method_for(ctx, method_id, intent["customer"], param="payment_method")
+    behavior = payment_method_behavior(method)
+    intent["payment_method"] = method["id"]
+    if behavior.requires_action and not (off_session and behavior.off_session_ok):
+        return _needs_action(ctx, intent, method)
+    charge = new_charge(ctx, intent, method)
+    intent["latest_charge"] = charge["id"]
+    if behavior.decline_code is None:
+        ctx.store.put(charge)
+        ctx.emit("charge.succeeded", charge)
+        _succeed(ctx, intent)
+        return Attempt(intent, charge)
+    error = card_error(behavior.code, behavior.decline_code, behavior.message, charge, method)
+    charge.update(
+        amount_captured=0,
+        balance_transaction=None,
+        captured=False,
+        failure_code=error["code"],
+        failure_message=error["message"],
+        outcome=outcome("issuer_declined", "declined_by_network", behavior.decline_code, error["message"]),
+        paid=False,
+        receipt_url=None,
+        status="failed",
+    )
+    ctx.store.put(charge)
+    ctx.emit("charge.failed", charge)
+    return _fail(ctx, intent, error, charge)
+
+
+def finish_authentication(ctx: Ctx, intent: Obj) -> Attempt:
+    """The customer passed 3-D Secure: the charge goes through."""
+    method = ctx.store.get("payment_method", intent["payment_method"])
+    charge = new_charge(ctx, intent, method)
+    ctx.store.put(charge)
+    ctx.emit("charge.succeeded", charge)
+    intent["latest_charge"] = charge["id"]
+    _succeed(ctx, intent)
+    return Attempt(intent, charge)
+
+
+def cancel_intent(ctx: Ctx, intent: Obj, reason: str | None) -> None:
+    """Give an unpaid intent up."""
+    if intent["status"] in ("succeeded", "canceled"):
+        raise invalid(
+            f"You cannot cancel this PaymentIntent because it has a status of {intent['status']}. Only a "
+            "PaymentIntent "
+            "with one of the following statuses may be canceled: requires_payment_method, requires_capture, "
+            "requires_reauthorization, requires_confirmation, requires_action, processing.",
+            code="payment_intent_unexpected_state",
+        )
+    intent.update(canceled_at=ctx.now, cancellation_reason=reason, next_action=None, status="canceled")
+    ctx.store.put(intent)
+    ctx.emit("payment_intent.canceled", intent)
+
+
+def declined(attempt: Attempt, *, keep_changes: bool = False) -> StripeError:
+    """The 402 that tells of a failed attempt, with the charge's id and the payment intent in it.
+
+    `keep_changes`: the attempt itself stays on record, as when an invoice's payment is declined.
+    """
+    error = attempt.error or {
+        "code": AUTHENTICATION,
+        "decline_code": AUTHENTICATION,
+        "message": "This payment requires additional user action before it can be completed successfully.",
+    }
+    extra: dict[str, Any] = {"payment_intent": public(attempt.intent)}
+    if attempt.charge is not None:
+        extra["charge"] = attempt.charge["id"]
+    return card_declined(
+        error["message"],
+        code=error["code"],
+        decline_code=error["decline_code"],
+        extra=extra,
+        keep_changes=keep_changes,
+    )
+
+
+def _succeed(ctx: Ctx, intent: Obj) -> None:
+    intent.update(
+        amount_received=intent["amount"], last_payment_error=None, next_action=None, status="succeeded"
+    )
+    ctx.store.put(intent)
+    ctx.emit("payment_intent.succeeded", intent)
+
+
+def _fail(ctx: Ctx, intent: Obj, error: Obj, charge: Obj | None) -> Attempt:
+    intent.update(last_payment_error=error, payment_method=None, status="requires_payment_method")
+    ctx.store.put(intent)
+    ctx.emit("payment_intent.payment_failed", intent)
+    return Attempt(intent, charge, error=error)
+
+
+def _needs_action(ctx: Ctx, intent: Obj, method: Obj) -> Attempt:
+    intent["status"] = "requires_action"
+    intent["next_action"] = {
+        "type": "use_stripe_sdk",
+        "use_stripe_sdk": {"type": "three_d_secure_redirect", "stripe_js": ""},
+    }
+    intent["last_payment_error"] = None
+    ctx.store.put(intent)
+    ctx.emit("payment_intent.requires_action", intent)
+    return Attempt(intent, None, needs_action=True)

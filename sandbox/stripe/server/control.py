@@ -1,0 +1,225 @@
+"""The stand-in's own endpoints, /_sandbox/…: faults, request log, clock, webhooks, limits, portal, reset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qs
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import from_json, to_json
+
+from ..core.dispatch import JSON, Answer
+from ..core.engine import Engine
+from ..core.faults import FaultRequest
+from ..core.webhooks import Mode
+from . import restricted_keys
+
+Query = dict[str, list[str]]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ClockRequest(_Body):
+    """`advance_seconds`, or `now` in Unix seconds (UTC); time goes back only while nothing is stored.
+
+    `frozen` lets time stand still there (or pass again).
+    """
+
+    advance_seconds: int | None = Field(default=None, ge=0)
+    now: int | None = None
+    frozen: bool | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> ClockRequest:
+        if (self.advance_seconds is None) == (self.now is None):
+            raise ValueError("give either advance_seconds or now")
+        return self
+
+
+class WebhooksRequest(_Body):
+    """Any of mode, url, secret and events (types; null: all); what is left out stays."""
+
+    mode: Mode | None = None
+    url: str | None = None
+    secret: str | None = None
+    events: list[str] | None = None
+
+
+class LimitsRequest(_Body):
+    """`per_second` null: no limit. `lock_wait_ms`: how long a request waits for a locked object."""
+
+    per_second: int | None = Field(default=None, ge=1)
+    lock_wait_ms: int | None = Field(default=None, ge=0)
+
+
+class PortalRequest(_Body):
+    """Whether portal sessions that name no configuration are refused; see portal_sessions.py."""
+
+    needs_configuration: bool
+
+
+class KeyRequest(_Body):
+    """What a restricted key may do, such as `customer_read`; null: everything."""
+
+    key: str
+    permissions: list[str] | None
+
+
+async def answer(engine: Engine, method: str, path: str, query: bytes, body: bytes) -> Answer:
+    """Answer a control request; wrong bodies get a 400 that names every mistake."""
+    endpoint = _ENDPOINTS.get((method, path.removeprefix("/_sandbox/")))
+    if endpoint is None:
+        return _json(404, {"error": f"no such endpoint: {method} {path}", "endpoints": _listed()})
+    try:
+        given = from_json(body) if body else {}
+        return _json(200, endpoint(engine, given, parse_qs(query.decode())))
+    except ValidationError as error:
+        mistakes = [f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}" for e in error.errors()]
+        return _json(400, {"error": "; ".join(mistakes)})
+    except ValueError as error:
+        return _json(400, {"error": str(error)})
+
+
+def _json(status: int, value: Any) -> Answer:
+    return Answer(status, to_json(value), [JSON])
+
+
+def _health(engine: Engine, given: Any, query: Query) -> Any:
+    return {"status": "ok"}
+
+
+def _arm(engine: Engine, given: Any, query: Query) -> Any:
+    engine.faults.arm(FaultRequest.model_validate(given))
+    return _faults(engine, given, query)
+
+
+def _faults(engine: Engine, given: Any, query: Query) -> Any:
+    return {"faults": engine.faults.listed()}
+
+
+def _disarm(engine: Engine, given: Any, query: Query) -> Any:
+    engine.faults.clear()
+    return {"faults": []}
+
+
+def _requests(engine: Engine, given: Any, query: Query) -> Any:
+    since = int(query.get("since", ["0"])[0])
+    return [line for line in engine.requests if line["seq"] > since]
+
+
+def _violations(engine: Engine, given: Any, query: Query) -> Any:
+    return [*engine.violations, *({"where": "clock", "detail": why} for why in engine.timed.problems)]
+
+
+def _time(engine: Engine, given: Any, query: Query) -> Any:
+    return {"now": engine.clock.now(), "offset": engine.clock.offset}
+
+
+def _advance(engine: Engine, given: Any, query: Query) -> Any:
+    asked = ClockRequest.model_validate(given)
+    if asked.frozen:
+        engine.clock.freeze(True)
+    now = engine.clock.now()
+    seconds = asked.advance_seconds if asked.now is None else asked.now - now
+    if seconds is None or (seconds < 0 and not engine.store.is_empty()):
+        raise ValueError(f"the clock only goes forward: it is {now}")
+    ran = engine.advance(seconds)
+    if asked.frozen is False:
+        engine.clock.freeze(False)
+    return {"ran": ran, **_time(engine, given, query)}
+
+
+def _webhooks(engine: Engine, given: Any, query: Query) -> Any:
+    endpoint, counts = engine.webhooks.endpoint, engine.webhooks.counts
+    return {
+        "url": endpoint.url,
+        "mode": endpoint.mode,
+        "events": endpoint.events,
+        "pending": engine.webhooks.pending_count(),
+        "delivered": counts.delivered,
+        "failed_attempts": counts.failed_attempts,
+        "dropped": counts.dropped,
+        "last_error": counts.last_error,
+    }
+
+
+def _set_webhooks(engine: Engine, given: Any, query: Query) -> Any:
+    changes = WebhooksRequest.model_validate(given).model_dump(exclude_unset=True)
+    if changes.get("mode", "") is None or changes.get("secret", "") is None:
+        raise ValueError("mode and secret can't be null")
+    engine.webhooks.configure(changes)
+    return _webhooks(engine, given, query)
+
+
+def _limits(engine: Engine, given: Any, query: Query) -> Any:
+    return {"per_second": engine.rate.per_second, "lock_wait_ms": round(engine.locks.wait_seconds * 1000)}
+
+
+def _set_limits(engine: Engine, given: Any, query: Query) -> Any:
+    asked = LimitsRequest.model_validate(given)
+    if "per_second" in asked.model_fields_set:
+        engine.rate.per_second = asked.per_second
+    if asked.lock_wait_ms is not None:
+        engine.locks.wait_seconds = asked.lock_wait_ms / 1000
+    return _limits(engine, given, query)
+
+
+def _portal(engine: Engine, given: Any, query: Query) -> Any:
+    return {"needs_configuration": engine.account.portal_needs_configuration}
+
+
+def _set_portal(engine: Engine, given: Any, query: Query) -> Any:
+    asked = PortalRequest.model_validate(given)
+    engine.account = replace(engine.account, portal_needs_configuration=asked.needs_configuration)
+    return _portal(engine, given, query)
+
+
+def _keys(engine: Engine, given: Any, query: Query) -> Any:
+    return {key: sorted(granted) for key, granted in engine.permissions.items()}
+
+
+def _set_keys(engine: Engine, given: Any, query: Query) -> Any:
+    asked = KeyRequest.model_validate(given)
+    if asked.permissions is None:
+        engine.permissions.pop(asked.key, None)
+        return _keys(engine, given, query)
+    if unknown := sorted(set(asked.permissions) - set(restricted_keys.names())):
+        raise ValueError(
+            f"no such permissions: {', '.join(unknown)}; there are {', '.join(restricted_keys.names())}"
+        )
+    engine.permissions[asked.key] = frozenset(asked.permissions)
+    return _keys(engine, given, query)
+
+
+def _reset(engine: Engine, given: Any, query: Query) -> Any:
+    engine.reset()
+    return {"status": "empty"}
+
+
+_ENDPOINTS: dict[tuple[str, str], Callable[[Engine, Any, Query], Any]] = {
+    ("GET", "healthz"): _health,
+    ("GET", "faults"): _faults,
+    ("POST", "faults"): _arm,
+    ("DELETE", "faults"): _disarm,
+    ("GET", "requests"): _requests,
+    ("GET", "violations"): _violations,
+    ("GET", "clock"): _time,
+    ("POST", "clock"): _advance,
+    ("GET", "webhooks"): _webhooks,
+    ("POST", "webhooks"): _set_webhooks,
+    ("GET", "limits"): _limits,
+    ("POST", "limits"): _set_limits,
+    ("GET", "portal"): _portal,
+    ("POST", "portal"): _set_portal,
+    ("GET", "keys"): _keys,
+    ("POST", "keys"): _set_keys,
+    ("POST", "reset"): _reset,
+}
+
+
+def _listed() -> list[str]:
+    return [f"{method} /_sandbox/{name}" for method, name in _ENDPOINTS]

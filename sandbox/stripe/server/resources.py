@@ -1,0 +1,1 @@
+"""Every module that declares endpoints; importing this one fills the route table."""

@@ -1,0 +1,53 @@
+"""Restricted keys: `rk_test_…` may do what its permissions say, and everything while none were set.
+
+Checked before the object is looked for. Writing includes reading.
+https://docs.stripe.com/keys#limit-access; the wording is that of recorded answers.
+"""
+
+from collections.abc import Collection, Sequence
+
+from ..core.errors import StripeError
+
+PERMISSIONS = {
+    "customers": "customer",
+    "subscriptions": "subscription",
+    "subscription_items": "subscription",
+    "subscription_schedules": "subscription",
+    "invoices": "invoice",
+    "invoice_payments": "invoice",
+    "invoiceitems": "invoice",
+    "refunds": "charge",
+    "charges": "charge",
+    "payment_intents": "payment_intent",
+    "payment_methods": "payment_method",
+    "prices": "plan",
+    "products": "plan",
+    "credit_notes": "credit_note",
+    "events": "event",
+    "billing_portal": "billing_portal",
+}
+"""By the first part of the path after /v1."""
+
+
+def names() -> list[str]:
+    """Every permission that a key can be given."""
+    return sorted(f"{one}_{verb}" for one in set(PERMISSIONS.values()) for verb in ("read", "write"))
+
+
+def check(key: str, granted: Collection[str], method: str, segments: Sequence[str]) -> None:
+    """Raises 403 for a request that the key's permissions do not allow."""
+    of = PERMISSIONS.get(segments[2]) if len(segments) > 2 else None
+    if of is None:
+        return
+    verb = "read" if method == "GET" else "write"
+    if f"{of}_write" in granted or f"{of}_{verb}" in granted:
+        return
+    raise StripeError(
+        403,
+        "invalid_request_error",
+        f"The provided key '{key[:8]}{'*' * 9}{key[-4:]}' does not have the required permissions for this "
+        f"endpoint on account 'acct_sandbox'. Having the 'rak_{of}_{verb}' permission would allow this "
+        "request to continue.",
+        code="more_permissions_required",
+        saved=False,
+    )

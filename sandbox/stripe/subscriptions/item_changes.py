@@ -1,0 +1,120 @@
+"""The items of a subscription before and after an update's `items`."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..catalog.catalog import every, price_for, reprice, subscription_item
+from ..core.kernel import Ctx, Obj, invalid, merge_metadata, missing, public
+from ..core.periods import period_at
+from .subscription_shapes import items_of
+
+
+@dataclass(slots=True)
+class Pair:
+    """An item before and after; None where it is added or removed."""
+
+    old: Obj | None
+    new: Obj | None
+
+    @property
+    def changed(self) -> bool:
+        """Whether what is charged for the item changed."""
+        if self.old is None or self.new is None:
+            return True
+        return bool(
+            self.old["price"]["id"] != self.new["price"]["id"] or self.old["quantity"] != self.new["quantity"]
+        )
+
+
+def pairs_of(ctx: Ctx, subscription: Obj, asked: list[dict[str, Any]]) -> list[Pair]:
+    """Every item before and after. A price without quantity means 1; an entry without id adds an item."""
+    after = {item["id"]: public(item) for item in items_of(subscription)}
+    removed: set[str] = set()
+    added: list[Obj] = []
+    for index, entry in enumerate(asked):
+        where = f"items[{index}]"
+        if not entry.get("id"):
+            added.append(_added(ctx, subscription, entry, where))
+            continue
+        if entry["id"] not in after:
+            raise missing("subscription item", entry["id"], param=f"{where}[id]", status=400)
+        if entry.get("deleted"):
+            removed.add(entry["id"])
+        else:
+            _change_item(ctx, after[entry["id"]], entry, where)
+    left = [item for id, item in after.items() if id not in removed] + added
+    _check_together(subscription, left)
+    pairs = [
+        Pair(item, None if item["id"] in removed else after[item["id"]]) for item in items_of(subscription)
+    ]
+    return pairs + [Pair(None, item) for item in added]
+
+
+def place_new_items(subscription: Obj, pairs: list[Pair], at: int) -> None:
+    """An added item shares the period of the others on its interval, else it has the one of its own cycle."""
+    kept = [pair.old for pair in pairs if pair.old]
+    for pair in pairs:
+        if pair.new is None or pair.old is not None:
+            continue
+        alike = next((item for item in kept if every(item["price"]) == every(pair.new["price"])), None)
+        if alike:
+            period = alike["current_period_start"], alike["current_period_end"]
+        else:
+            period = period_at(subscription["billing_cycle_anchor"], *every(pair.new["price"]), at)
+        pair.new["current_period_start"], pair.new["current_period_end"] = period
+
+
+def _change_item(ctx: Ctx, item: Obj, entry: dict[str, Any], where: str) -> None:
+    price = entry.get("price") or entry.get("plan")
+    if price and price != item["price"]["id"]:
+        reprice(item, price_for(ctx, price, param=f"{where}[price]"))
+        item["quantity"] = 1
+    if "quantity" in entry:
+        item["quantity"] = entry["quantity"]
+    item["metadata"] = merge_metadata(item["metadata"], entry.get("metadata"))
+
+
+def _added(ctx: Ctx, subscription: Obj, entry: dict[str, Any], where: str) -> Obj:
+    price = entry.get("price") or entry.get("plan")
+    if not price:
+        raise invalid(
+            f"Missing required param: {where}[price].", code="parameter_missing", param=f"{where}[price]"
+        )
+    metadata = merge_metadata(None, entry.get("metadata"))
+    found = price_for(ctx, price, param=f"{where}[price]")
+    return subscription_item(
+        ctx, subscription["id"], found, entry.get("quantity", 1), metadata, (ctx.now, ctx.now)
+    )
+
+
+def _check_together(subscription: Obj, items: list[Obj]) -> None:
+    if not items:
+        raise invalid(
+            "A subscription must have at least one active item. To end it, cancel the subscription.",
+            param="items",
+        )
+    if len(items) > 20:
+        raise invalid("A subscription can have at most 20 items.", param="items")
+    prices = [item["price"]["id"] for item in items]
+    for price in prices:
+        if prices.count(price) > 1:
+            raise invalid(
+                f"Cannot add multiple subscription items with the same plan: {price}", param="items"
+            )
+    currencies = {item["price"]["currency"] for item in items} | {subscription["currency"]}
+    if len(currencies) > 1:
+        raise invalid(
+            f"The price specified only supports {sorted(currencies - {subscription['currency']})[0]}. This "
+            "doesn't match "
+            f"the expected currency: {subscription['currency']}.",
+            param="items",
+        )
+    if (
+        subscription["billing_mode"]["type"] == "classic"
+        and len({every(item["price"]) for item in items}) > 1
+    ):
+        raise invalid(
+            "Currently, all items of a subscription in classic billing mode must have the same billing "
+            "interval.",
+            param="items",
+        )

@@ -1,0 +1,226 @@
+"""Previews: the invoice that a change, a renewal or a new subscription would make. Nothing is stored.
+
+With `always_invoice`, an anchor reset or a trial's change the preview is the immediate invoice; otherwise
+it is the renewal: what waits, the prorations, then the next period.
+https://docs.stripe.com/api/invoices/create_preview
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from stripe.params import InvoiceCreatePreviewParams
+
+from ..catalog.catalog import item_charge
+from ..catalog.proration import Draft, credits
+from ..core.kernel import Ctx, Obj, StripeError, invalid, missing, public, route
+from ..core.updates import not_built
+from ..invoices import invoicing
+from ..invoices.invoice_lines import all_lines
+from ..invoices.invoice_shapes import compose, expect, lay_out
+from ..invoices.pending_items import extra_item, pending_items, proration_item
+from .renewal_lines import renew_items
+from .schedule_phases import next_terms
+from .subscription_birth import compose_new
+from .subscription_changes import CHANGES_BILLING, Change, plan
+from .subscription_shapes import debits_of, in_trial, items_of, period_end, set_items
+
+NOT_BUILT = (
+    "automatic_tax",
+    "customer_account",
+    "customer_details",
+    "discounts",
+    "on_behalf_of",
+    "schedule_details",
+)
+DETAILS_NOT_BUILT = ("billing_schedules", "default_tax_rates", "pause", "resume_at")
+
+
+@dataclass(slots=True)
+class _Bill:
+    """What the previewed invoice holds."""
+
+    at: int
+    period: tuple[int, int]
+    items: list[Obj] = field(default_factory=list)
+    drafts: list[Draft] = field(default_factory=list)
+
+
+@route("POST", "/v1/invoices/create_preview", params=InvoiceCreatePreviewParams, kind="invoice", writes=False)
+def create_preview(ctx: Ctx) -> Obj:
+    """Preview an invoice; raises 404 `invoice_upcoming_none` when there would be none."""
+    not_built(ctx, *NOT_BUILT)
+    details = ctx.params.get("subscription_details") or {}
+    for name in DETAILS_NOT_BUILT:
+        if name in details:
+            raise invalid(f"This stand-in does not preview {name}.", param=f"subscription_details[{name}]")
+    subscription = _subscription(ctx, details)
+    if subscription is None:
+        return _of_new_subscription(ctx, details)
+    customer = ctx.store.get("customer", subscription["customer"])
+    if details.get("cancel_now"):
+        return _answer(ctx, customer, subscription, _of_cancellation(ctx, subscription, details), details)
+    asked = any(name in details for name in CHANGES_BILLING)
+    if asked and subscription["status"] in ("canceled", "incomplete_expired"):
+        raise invalid("A canceled subscription can only update its cancellation_details and metadata.")
+    change = plan(ctx, subscription, details) if asked else None
+    if change is not None and (change.resets or (change.always_invoice and "items" in details)):
+        bill = _immediate(ctx, subscription, change)
+    else:
+        bill = _renewal(ctx, subscription, change, details)
+    invoice = _answer(ctx, customer, subscription, bill, details)
+    if change is not None and change.prorations:
+        invoice["parent"]["subscription_details"]["subscription_proration_date"] = change.at
+    return invoice
+
+
+def _subscription(ctx: Ctx, details: dict[str, Any]) -> Obj | None:
+    """The subscription to preview: named, scheduled, or the customer's next to renew; None for a new one."""
+    params = ctx.params
+    id = params.get("subscription")
+    if params.get("schedule"):
+        schedule = ctx.store.get("subscription_schedule", params["schedule"], param="schedule", status=400)
+        id = schedule["subscription"]
+        if id is None:
+            raise _nothing(schedule["customer"])
+    if id:
+        subscription = ctx.store.get("subscription", id, param="subscription", status=404)
+        if params.get("customer") not in (None, subscription["customer"]):
+            raise missing("subscription", id, param="subscription", status=404)
+        return subscription
+    if details.get("items"):
+        return None
+    if not params.get("customer"):
+        raise invalid(
+            "You must specify one of: customer, schedule, subscription.",
+            code="parameter_missing",
+            param="customer",
+        )
+    customer = ctx.store.get("customer", params["customer"], param="customer", status=404)
+    found = ctx.store.related("subscription", "customer", customer["id"])
+    live = [subscription for subscription in found if subscription["_due"] and not _ends(subscription)]
+    if not live:
+        raise _nothing(customer["id"])
+    return min(live, key=period_end)
+
+
+def _immediate(ctx: Ctx, subscription: Obj, change: Change) -> _Bill:
+    """The invoice that the change makes at once; empty when it changes nothing that is billed."""
+    bill = _Bill(ctx.now, (ctx.now, ctx.now), drafts=change.recurring)
+    if change.bills_now and change.with_pending:
+        bill.items = pending_items(ctx.store, subscription["customer"], subscription["id"])
+    bill.items += _unsaved(ctx, subscription, change.prorations)
+    return bill
+
+
+def _renewal(ctx: Ctx, subscription: Obj, change: Change | None, details: dict[str, Any]) -> _Bill:
+    after = public(subscription)
+    if change is not None:
+        set_items(after, change.items)
+    _plan_cancellation(after, details)
+    waiting = pending_items(ctx.store, subscription["customer"], subscription["id"])
+    waiting += _unsaved(ctx, subscription, change.prorations if change else [])
+    at = period_end(after)
+    start = min(item["current_period_start"] for item in items_of(after))
+    bill = _Bill(at, (start, at), waiting)
+    if subscription["status"] in ("canceled", "incomplete", "incomplete_expired", "paused"):
+        raise _nothing(subscription["customer"])
+    if not _ends(after, at):
+        items, anchor = next_terms(ctx, after, at)
+        _, bill.drafts = renew_items(ctx, items, anchor, at)
+    elif not waiting:
+        raise _nothing(subscription["customer"])
+    return bill
+
+
+def _of_cancellation(ctx: Ctx, subscription: Obj, details: dict[str, Any]) -> _Bill:
+    """The last invoice of a subscription cancelled now: what waits, and credits unless switched off."""
+    bill = _Bill(
+        ctx.now, (ctx.now, ctx.now), pending_items(ctx.store, subscription["customer"], subscription["id"])
+    )
+    if details.get("proration_behavior") != "none" and not in_trial(subscription, ctx.now):
+        at = details.get("proration_date") or ctx.now
+        for item in items_of(subscription):
+            drafts = credits(
+                subscription["billing_mode"]["type"],
+                item["id"],
+                item_charge(ctx.store, item),
+                (item["current_period_start"], item["current_period_end"]),
+                at,
+                debits_of(ctx.store, subscription, item["id"]),
+            )
+            bill.items += _unsaved(ctx, subscription, drafts)
+    return bill
+
+
+def _of_new_subscription(ctx: Ctx, details: dict[str, Any]) -> Obj:
+    subscription, drafts = compose_new(ctx, {**details, "customer": ctx.params.get("customer")})
+    customer = ctx.store.get("customer", subscription["customer"])
+    start = subscription["start_date"]
+    bill = _Bill(ctx.now, (start, start), pending_items(ctx.store, customer["id"], None), drafts)
+    invoice = _answer(ctx, customer, subscription, bill, details)
+    invoice["parent"] = None
+    for line in all_lines(invoice):
+        line["subscription"] = None
+        if line["parent"]["subscription_item_details"]:
+            line["parent"]["subscription_item_details"]["subscription"] = None
+    return invoice
+
+
+def _answer(ctx: Ctx, customer: Obj, subscription: Obj, bill: _Bill, details: dict[str, Any]) -> Obj:
+    extra = [_extra(ctx, customer, subscription, entry) for entry in ctx.params.get("invoice_items", [])]
+    items = [*extra, *bill.items]
+    if ctx.params.get("preview_mode") == "recurring":
+        items = []
+    invoice = compose(
+        replace(ctx, now=bill.at),
+        customer,
+        currency=subscription["currency"],
+        reason="upcoming",
+        subscription=subscription,
+        period=bill.period,
+        id=ctx.store.new_id("upcoming_in"),
+    )
+    lay_out(
+        ctx,
+        invoice,
+        items,
+        bill.drafts,
+        subscription,
+        prefix="il_tmp",
+        embedded=len(items) + len(bill.drafts),
+    )
+    invoice["ending_balance"] = expect(invoice, customer)
+    if invoice["collection_method"] == "charge_automatically":
+        invoice["next_payment_attempt"] = bill.at + invoicing.FINALIZE_AFTER
+    return invoice
+
+
+def _unsaved(ctx: Ctx, subscription: Obj, drafts: list[Draft]) -> list[Obj]:
+    return [proration_item(ctx, subscription["customer"], subscription["id"], draft) for draft in drafts]
+
+
+def _extra(ctx: Ctx, customer: Obj, subscription: Obj, entry: dict[str, Any]) -> Obj:
+    for name in ("invoiceitem", "price_data", "discounts"):
+        if entry.get(name):
+            raise invalid(f"This stand-in does not preview {name}.", param=f"invoice_items[{name}]")
+    return extra_item(ctx, customer["id"], None, {"currency": subscription["currency"], **entry})
+
+
+def _plan_cancellation(subscription: Obj, details: dict[str, Any]) -> None:
+    if "cancel_at_period_end" in details:
+        subscription["cancel_at_period_end"] = details["cancel_at_period_end"]
+        subscription["cancel_at"] = period_end(subscription) if details["cancel_at_period_end"] else None
+    given = details.get("cancel_at")
+    if given is not None:
+        end = period_end(subscription)
+        subscription["cancel_at"] = None if given == "" else given if isinstance(given, int) else end
+
+
+def _ends(subscription: Obj, at: int | None = None) -> bool:
+    """Whether the subscription ends instead of renewing."""
+    at = period_end(subscription) if at is None else at
+    return bool(subscription["cancel_at"] is not None and subscription["cancel_at"] <= at)
+
+
+def _nothing(customer: str) -> StripeError:
+    return invalid(f"No upcoming invoices for customer: {customer}", code="invoice_upcoming_none", status=404)

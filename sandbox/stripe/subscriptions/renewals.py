@@ -1,0 +1,116 @@
+"""What time does to billing: renewals, finalization, collection, ends of trials, updates and subscriptions.
+
+Every object that waits for a time carries it as `_due`; the earliest is found without looking at the others.
+https://docs.stripe.com/billing/subscriptions/overview, …/invoices/subscription#subscription-lifecycle-events
+"""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from ..core.kernel import Ctx, Obj, Store, TimedWork, timed
+from ..invoices import invoicing
+from ..invoices.invoice_lines import all_lines
+from ..invoices.pending_items import pending_items
+from ..payments import refunds
+from . import pending_updates, schedules
+from .renewal_lines import renew_items
+from .subscription_billing import book_debits
+from .subscription_end import expire_incomplete, finish
+from .subscription_shapes import LIVE, debit_of_line, editing, items_of, period_end, save, set_items
+
+
+@timed
+def next_work(store: Store) -> Iterable[TimedWork]:
+    """The earliest thing that waits for a time."""
+    found = store.next_due()
+    if found is None:
+        return
+    due, obj = found
+    action = _ACTIONS[obj["object"]]
+    yield due, f"{obj['object']} {obj['id']}", partial(_run, action, obj["object"], obj["id"])
+
+
+def _run(action: Callable[[Ctx, Obj], None], kind: str, id: str, ctx: Ctx) -> None:
+    action(ctx, ctx.store.get(kind, id))
+
+
+def attend_invoice(ctx: Ctx, invoice: Obj) -> None:
+    """A draft is finalized and collected, an open invoice tried again, an unpaid one overdue."""
+    if invoice["status"] == "draft":
+        invoicing.finalize(ctx, invoice)
+        if invoice["status"] == "open":
+            _collect(ctx, invoice)
+    elif invoice["collection_method"] == "send_invoice":
+        invoice["_overdue"] = True
+        invoicing.save(ctx, invoice)
+        ctx.emit("invoice.overdue", invoice)
+        invoicing.in_arrears(ctx, invoice)
+    else:
+        _collect(ctx, invoice)
+
+
+def _collect(ctx: Ctx, invoice: Obj) -> None:
+    if invoice["collection_method"] == "send_invoice":
+        ctx.emit("invoice.sent", invoice)
+        return
+    invoice["next_payment_attempt"] = None
+    method = invoicing.method_for(ctx, invoice)
+    if method is None:
+        invoice["attempted"], invoice["attempt_count"] = True, invoice["attempt_count"] + 1
+        invoicing.fail(ctx, invoice, None)
+    else:
+        invoicing.attempt(ctx, invoice, method)
+
+
+def attend_subscription(ctx: Ctx, subscription: Obj) -> None:
+    """Whatever is due on a subscription now, one thing at a time."""
+    pending = subscription["pending_update"]
+    if subscription["status"] == "incomplete":
+        expire_incomplete(ctx, subscription)
+    elif pending and pending["expires_at"] <= ctx.now:
+        pending_updates.expire(ctx, subscription)
+    elif subscription["cancel_at"] is not None and subscription["cancel_at"] <= ctx.now:
+        at_end = period_end(subscription) <= ctx.now
+        finish(ctx, subscription, ctx.now, bill_waiting=at_end)
+    elif subscription["status"] in LIVE:
+        schedules.enter_phase_if_due(ctx, subscription)
+        renew(ctx, subscription)
+
+
+def renew(ctx: Ctx, subscription: Obj) -> None:
+    """Start the next period of every item whose period is over, and draw its invoice; a trial ends by it."""
+    customer = ctx.store.get("customer", subscription["customer"])
+    ended = [item for item in items_of(subscription) if item["current_period_end"] <= ctx.now]
+    if not ended:
+        save(ctx, subscription)
+        return
+    start = min(item["current_period_start"] for item in ended)
+    with editing(ctx, subscription):
+        if subscription["status"] == "trialing":
+            subscription["status"] = "active"
+        items, drafts = renew_items(
+            ctx, items_of(subscription), subscription["billing_cycle_anchor"], ctx.now
+        )
+        set_items(subscription, items)
+        invoice = invoicing.draw_up(
+            ctx,
+            customer,
+            currency=subscription["currency"],
+            reason="subscription_cycle",
+            items=pending_items(ctx.store, customer["id"], subscription["id"]),
+            drafts=drafts,
+            subscription=subscription,
+            period=(start, ctx.now),
+            automatically_finalizes_at=ctx.now + invoicing.FINALIZE_AFTER,
+        )
+        subscription["latest_invoice"] = invoice["id"]
+        lines = [debit_of_line(line) for line in all_lines(invoice) if line["period"]["start"] >= ctx.now]
+        book_debits(subscription, [item["id"] for item in ended], [line for line in lines if line])
+
+
+_ACTIONS: dict[str, Callable[[Ctx, Obj], None]] = {
+    "invoice": attend_invoice,
+    "refund": refunds.attend,
+    "subscription": attend_subscription,
+    "subscription_schedule": schedules.attend,
+}

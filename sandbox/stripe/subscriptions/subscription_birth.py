@@ -1,0 +1,210 @@
+"""The start of a subscription: items, first period, first invoice, first payment.
+
+https://docs.stripe.com/billing/subscriptions/overview#payment-behavior
+"""
+
+from typing import Any
+
+from ..catalog.catalog import every, item_charge, price_for, subscription_item
+from ..catalog.proration import Draft, debit_of_price, recurring, trial
+from ..core.amounts import share
+from ..core.kernel import Ctx, Obj, invalid, merge_metadata
+from ..core.periods import DAY, period_after, period_at
+from ..invoices import invoicing
+from ..invoices.invoice_lines import all_lines
+from ..invoices.pending_items import extra_item, keep, pending_items
+from .subscription_billing import book_debits, collect
+from .subscription_shapes import blank, debit_of_line, items_of, save, set_items
+from .subscription_terms import refuse_unsupported, take_cancellation, take_terms
+
+
+def open_subscription(ctx: Ctx) -> Obj:
+    """Create a subscription as asked; a failed first payment is handled as `payment_behavior` says.
+
+    Raises 400 for what Stripe refuses, 402 under `error_if_incomplete`.
+    """
+    refuse_unsupported(ctx)
+    behavior = ctx.params.get("payment_behavior", "allow_incomplete")
+    if behavior == "pending_if_incomplete":
+        raise invalid(
+            "`payment_behavior=pending_if_incomplete` is only for updates.", param="payment_behavior"
+        )
+    subscription, drafts = compose_new(ctx, ctx.params)
+    customer = ctx.store.get("customer", subscription["customer"])
+    if customer["currency"] is None:
+        customer["currency"] = subscription["currency"]
+        ctx.store.put(customer)
+        ctx.emit("customer.updated", customer, {"currency": None})
+    take_terms(ctx, subscription)
+    take_cancellation(ctx, subscription)
+    trialing = subscription["trial_end"] is not None
+    subscription["status"] = "trialing" if trialing else "active"
+    save(ctx, subscription)
+    for extra in ctx.params.get("add_invoice_items", []):
+        keep(ctx, extra_item(ctx, customer["id"], subscription["id"], extra))
+    if drafts or pending_items(ctx.store, customer["id"], subscription["id"]):
+        _first_invoice(ctx, subscription, customer, drafts, behavior)
+    save(ctx, subscription)
+    ctx.emit("customer.subscription.created", subscription)
+    return subscription
+
+
+def compose_new(ctx: Ctx, params: dict[str, Any]) -> tuple[Obj, list[Draft]]:
+    """A subscription with its first periods, not stored, and the charges of its first invoice."""
+    if not params.get("customer"):
+        raise invalid("Missing required param: customer.", code="parameter_missing", param="customer")
+    if not params.get("items"):
+        raise invalid("Missing required param: items.", code="parameter_missing", param="items")
+    customer = ctx.store.get("customer", params["customer"], param="customer", status=400)
+    prices = [_price_of(ctx, entry, index) for index, entry in enumerate(params["items"])]
+    mode = _mode(ctx, params.get("billing_mode"))
+    currency = _check_together(prices, customer, mode["type"])
+    subscription = blank(ctx, customer["id"], currency, mode)
+    start = params.get("backdate_start_date") or params.get("start_date") or ctx.now
+    trial_end = _trial_end(ctx, params)
+    anchor = _anchor(ctx, params, prices, start, trial_end)
+    subscription.update(
+        billing_cycle_anchor=anchor,
+        start_date=start,
+        test_clock=customer.get("test_clock"),
+        trial_end=trial_end,
+        trial_start=ctx.now if trial_end else None,
+    )
+    items = []
+    for price, entry in zip(prices, params["items"], strict=True):
+        period = (start, trial_end) if trial_end else _first_period(anchor, price, start)
+        metadata = merge_metadata(None, entry.get("metadata"))
+        items.append(
+            subscription_item(ctx, subscription["id"], price, entry.get("quantity", 1), metadata, period)
+        )
+    set_items(subscription, items)
+    behavior = params.get("proration_behavior", "create_prorations")
+    return subscription, _first_charges(ctx, subscription, anchor, behavior)
+
+
+def _first_invoice(ctx: Ctx, subscription: Obj, customer: Obj, drafts: list[Draft], behavior: str) -> None:
+    invoice = invoicing.draw_up(
+        ctx,
+        customer,
+        currency=subscription["currency"],
+        reason="subscription_create",
+        items=pending_items(ctx.store, customer["id"], subscription["id"]),
+        drafts=drafts,
+        subscription=subscription,
+    )
+    subscription["latest_invoice"] = invoice["id"]
+    debited = [debit_of_line(line) for line in all_lines(invoice)]
+    book_debits(subscription, [], [one for one in debited if one])
+    trialing = subscription["status"] == "trialing"
+    subscription["status"] = (
+        "incomplete" if _charges(subscription) and not trialing else subscription["status"]
+    )
+    off_session = ctx.params.get("off_session", False)
+    subscription["_editing"] = True  # its first event is its creation
+    collect(ctx, subscription, invoice, behavior=behavior, off_session=off_session)
+    del subscription["_editing"]
+    if invoice["status"] == "paid" and subscription["status"] == "incomplete":
+        subscription["status"] = "active"
+
+
+def _charges(subscription: Obj) -> bool:
+    return bool(subscription["collection_method"] == "charge_automatically")
+
+
+def _first_charges(ctx: Ctx, subscription: Obj, anchor: int, behavior: str) -> list[Draft]:
+    drafts = []
+    for item in items_of(subscription):
+        charge = item_charge(ctx.store, item)
+        start, end = item["current_period_start"], item["current_period_end"]
+        if subscription["trial_end"]:
+            drafts.append(trial(item["id"], charge, start, end))
+            continue
+        whole = period_at(anchor, *every(item["price"]), start)
+        if whole == (start, end):
+            drafts.append(recurring(item["id"], charge, start, end))
+        elif behavior != "none" and share(charge.whole, end - start, whole[1] - whole[0]):
+            part = debit_of_price(item["id"], charge, whole, start)
+            drafts += [part] if part else []
+    return drafts
+
+
+def _first_period(anchor: int, price: Obj, start: int) -> tuple[int, int]:
+    return period_after(anchor, *every(price), start)
+
+
+def _anchor(ctx: Ctx, params: dict[str, Any], prices: list[Obj], start: int, trial_end: int | None) -> int:
+    given = params.get("billing_cycle_anchor")
+    if isinstance(given, dict):
+        given = given.get("timestamp")
+    if given is None:
+        if start < ctx.now:
+            raise invalid(
+                "This stand-in backdates a subscription only together with `billing_cycle_anchor`.",
+                param="backdate_start_date",
+            )
+        return trial_end or start
+    if given <= ctx.now:
+        raise invalid("billing_cycle_anchor must be in the future", param="billing_cycle_anchor")
+    natural = min(period_after(start, *every(price), start)[1] for price in prices)
+    if given > natural and not trial_end:
+        raise invalid(
+            f"billing_cycle_anchor cannot be later than next natural billing date ({natural}) for plan",
+            param="billing_cycle_anchor",
+        )
+    return int(given)
+
+
+def _trial_end(ctx: Ctx, params: dict[str, Any]) -> int | None:
+    if params.get("trial_period_days") and "trial_end" in params:
+        raise invalid(
+            "You may only specify one of these parameters: trial_end, trial_period_days.", param="trial_end"
+        )
+    if params.get("trial_period_days"):
+        return int(ctx.now + params["trial_period_days"] * DAY)
+    given = params.get("trial_end")
+    if given is None or given == "now":
+        return None
+    if given <= ctx.now:
+        raise invalid("Invalid timestamp: can't be in the past", param="trial_end")
+    return int(given)
+
+
+def _price_of(ctx: Ctx, entry: dict[str, Any], index: int) -> Obj:
+    price = entry.get("price") or entry.get("plan")
+    where = f"items[{index}][price]"
+    if not price:
+        raise invalid(f"Missing required param: {where}.", code="parameter_missing", param=where)
+    return price_for(ctx, price, param=where)
+
+
+def _check_together(prices: list[Obj], customer: Obj, mode: str) -> str:
+    ids = [price["id"] for price in prices]
+    for id in ids:
+        if ids.count(id) > 1:
+            raise invalid(f"Cannot add multiple subscription items with the same plan: {id}", param="items")
+    currencies = sorted({price["currency"] for price in prices})
+    if len(currencies) > 1:
+        raise invalid("All items of a subscription must have the same currency.", param="items")
+    if customer["currency"] not in (None, currencies[0]):
+        raise invalid(
+            "You cannot combine currencies on a single customer. This customer has had a subscription, "
+            "coupon, or invoice "
+            f"item with currency {customer['currency']}",
+            param="items",
+        )
+    if mode == "classic" and len({every(price) for price in prices}) > 1:
+        raise invalid(
+            "Currently, all items of a subscription in classic billing mode must have the same billing "
+            "interval.",
+            param="items",
+        )
+    return str(currencies[0])
+
+
+def _mode(ctx: Ctx, given: dict[str, Any] | None) -> dict[str, Any]:
+    """Flexible unless asked otherwise, as the pinned API version has it."""
+    type = (given or {}).get("type", "flexible")
+    if type == "classic":
+        return {"flexible": None, "type": "classic"}
+    discounts = ((given or {}).get("flexible") or {}).get("proration_discounts", "included")
+    return {"flexible": {"proration_discounts": discounts}, "type": "flexible", "updated_at": ctx.now}

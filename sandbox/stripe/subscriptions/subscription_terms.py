@@ -1,0 +1,141 @@
+"""What a subscription's parameters say beside its items: terms of payment, cancellation, notes.
+
+https://docs.stripe.com/api/subscriptions
+"""
+
+from typing import Any
+
+from ..core.kernel import Ctx, Obj, invalid, merge_metadata, missing, public
+from ..core.updates import not_built
+from ..payments.payments import payment_method_for
+from .subscription_shapes import items_of
+
+NOT_BUILT = (
+    "application_fee_percent",
+    "automatic_tax",
+    "billing_cycle_anchor_config",
+    "billing_schedules",
+    "billing_thresholds",
+    "customer_account",
+    "default_source",
+    "default_tax_rates",
+    "discounts",
+    "invoice_settings",
+    "on_behalf_of",
+    "pause_collection",
+    "pending_invoice_item_interval",
+    "transfer_data",
+    "trial_from_plan",
+)
+
+
+def refuse_unsupported(ctx: Ctx) -> None:
+    """Refuse what this stand-in would otherwise ignore in silence."""
+    not_built(ctx, *NOT_BUILT)
+    entries = [*ctx.params.get("items", []), *ctx.params.get("add_invoice_items", [])]
+    for entry in entries:
+        for name in (
+            "price_data",
+            "discounts",
+            "tax_rates",
+            "billing_thresholds",
+            "current_trial",
+            "clear_usage",
+        ):
+            if entry.get(name):
+                raise invalid(f"This stand-in does not support {name} on items.", param=f"items[{name}]")
+
+
+def take_terms(ctx: Ctx, subscription: Obj) -> None:
+    """Copy the plain fields and the terms of payment."""
+    params = ctx.params
+    if "description" in params:
+        subscription["description"] = params["description"] or None
+    subscription["metadata"] = merge_metadata(subscription["metadata"], params.get("metadata"))
+    if "default_payment_method" in params:
+        subscription["default_payment_method"] = _default_method(
+            ctx, subscription, params["default_payment_method"]
+        )
+    for name in ("payment_settings", "trial_settings"):
+        for key, value in (params.get(name) or {}).items():
+            subscription[name][key] = None if value == "" else public(value)
+    _collection(subscription, params)
+
+
+def take_cancellation(ctx: Ctx, subscription: Obj) -> None:
+    """`cancel_at_period_end`, `cancel_at` and why."""
+    params = ctx.params
+    if "cancel_at_period_end" in params and params.get("cancel_at"):
+        raise invalid(
+            "You may only specify one of these parameters: cancel_at, cancel_at_period_end.",
+            param="cancel_at",
+        )
+    if subscription["schedule"] and ("cancel_at_period_end" in params or "cancel_at" in params):
+        raise invalid(
+            f"The subscription is managed by the subscription schedule `{subscription['schedule']}`, and "
+            "updating any "
+            "cancelation behavior directly is not allowed. Please update the schedule instead.",
+            param="cancel_at_period_end" if "cancel_at_period_end" in params else "cancel_at",
+        )
+    if "cancel_at_period_end" in params:
+        at_end = params["cancel_at_period_end"]
+        if at_end != subscription["cancel_at_period_end"]:
+            _cancel_at(ctx, subscription, _last_end(subscription) if at_end else None)
+        subscription["cancel_at_period_end"] = at_end
+    if "cancel_at" in params:
+        subscription["cancel_at_period_end"] = False
+        _cancel_at(ctx, subscription, _moment(ctx, subscription, params["cancel_at"]))
+    details = params.get("cancellation_details") or {}
+    for name in ("comment", "feedback"):
+        if name in details:
+            subscription["cancellation_details"][name] = details[name] or None
+
+
+def _cancel_at(ctx: Ctx, subscription: Obj, at: int | None) -> None:
+    subscription["cancel_at"] = at
+    subscription["canceled_at"] = ctx.now if at is not None else None
+    subscription["cancellation_details"]["reason"] = "cancellation_requested" if at is not None else None
+
+
+def _moment(ctx: Ctx, subscription: Obj, given: Any) -> int | None:
+    if given == "":
+        return None
+    if given == "min_period_end":
+        return min(int(item["current_period_end"]) for item in items_of(subscription))
+    if given in ("max_period_end", "max_billed_until"):
+        return _last_end(subscription)
+    if not isinstance(given, int) or given <= ctx.now:
+        raise invalid("`cancel_at` must be a timestamp in the future.", param="cancel_at")
+    return given
+
+
+def _last_end(subscription: Obj) -> int:
+    return max(int(item["current_period_end"]) for item in items_of(subscription))
+
+
+def _default_method(ctx: Ctx, subscription: Obj, id: str) -> str | None:
+    if id == "":
+        return None
+    method = payment_method_for(ctx, id, subscription["customer"], param="default_payment_method")
+    if method["customer"] != subscription["customer"]:
+        raise missing("PaymentMethod", id, param="default_payment_method", status=400)
+    return str(method["id"])
+
+
+def _collection(subscription: Obj, params: dict[str, Any]) -> None:
+    if "collection_method" in params:
+        subscription["collection_method"] = params["collection_method"]
+        if params["collection_method"] == "charge_automatically":
+            subscription["days_until_due"] = None
+    sends = subscription["collection_method"] == "send_invoice"
+    if "days_until_due" in params:
+        if not sends:
+            raise invalid(
+                "`days_until_due` can only be set if collection_method is `send_invoice`.",
+                param="days_until_due",
+            )
+        subscription["days_until_due"] = params["days_until_due"]
+    if sends and subscription["days_until_due"] is None:
+        raise invalid(
+            "If collection_method is `send_invoice`, you must pass `days_until_due`.", param="days_until_due"
+        )

@@ -1,0 +1,92 @@
+"""Updating a subscription: plan the change, bill it, charge it, and only then (or later) make it true.
+
+| `payment_behavior` | when the immediate invoice can't be paid |
+|---|---|
+| allow_incomplete (default) | the change holds, the subscription is past due, the invoice open |
+| default_incomplete | no attempt is made: the same, waiting for a confirmation |
+| error_if_incomplete | 402, nothing changed |
+| pending_if_incomplete | the items stay, the update waits for the invoice |
+
+https://docs.stripe.com/billing/subscriptions/upgrade-downgrade
+"""
+
+from typing import Any
+
+from ..core.kernel import Ctx, Obj, invalid, merge_metadata
+from ..invoices.pending_items import extra_item, keep
+from . import pending_updates
+from .schedule_phases import follow
+from .subscription_billing import add_prorations, apply, bill_change, outcome_of
+from .subscription_changes import CHANGES_BILLING, Change, plan
+from .subscription_shapes import editing
+from .subscription_terms import refuse_unsupported, take_cancellation, take_terms
+
+
+def update(ctx: Ctx, subscription: Obj) -> Obj:
+    """Do what the request asks of a subscription."""
+    refuse_unsupported(ctx)
+    _require_live(ctx, subscription)
+    params = ctx.params
+    pending = params.get("payment_behavior") == "pending_if_incomplete"
+    if pending:
+        pending_updates.check_supported(subscription, params)
+    billing = any(name in params for name in CHANGES_BILLING)
+    change = plan(ctx, subscription, params) if billing else None
+    with editing(ctx, subscription):
+        if change is not None:
+            pending_updates.discard(ctx, subscription)
+        if not pending:
+            take_terms(ctx, subscription)
+            take_cancellation(ctx, subscription)
+        for extra in params.get("add_invoice_items", []):
+            keep(ctx, extra_item(ctx, subscription["customer"], subscription["id"], extra))
+        applied = change is None or carry_out(ctx, subscription, change, params)
+        if change is not None and applied:
+            follow(ctx, subscription)
+        if pending and applied:
+            take_terms(ctx, subscription)
+            take_cancellation(ctx, subscription)
+    return subscription
+
+
+def carry_out(ctx: Ctx, subscription: Obj, change: Change, params: dict[str, Any]) -> bool:
+    """Bill a planned change and apply it; gives False when it waits for its payment instead."""
+    own = add_prorations(ctx, subscription, change)
+    if not change.bills_now:
+        apply(ctx, subscription, outcome_of(change, own, None))
+        return True
+    behavior = params.get("payment_behavior", "allow_incomplete")
+    bill = bill_change(
+        ctx, subscription, change, own, behavior=behavior, off_session=params.get("off_session", False)
+    )
+    outcome = outcome_of(change, own, bill.invoice)
+    if bill.failed and behavior == "pending_if_incomplete":
+        pending_updates.hold(ctx, subscription, bill.invoice, outcome, _more(subscription, params))
+        return False
+    apply(ctx, subscription, outcome)
+    charges = subscription["collection_method"] == "charge_automatically"
+    if bill.invoice["status"] == "open" and charges and subscription["status"] != "trialing":
+        subscription["status"] = "past_due"
+    return True
+
+
+def _more(subscription: Obj, params: dict[str, Any]) -> dict[str, Any]:
+    """What else a pending update will change."""
+    more: dict[str, Any] = {}
+    if "metadata" in params:
+        more["metadata"] = merge_metadata(subscription["metadata"], params["metadata"])
+    if "cancel_at_period_end" in params:
+        more["cancel_at_period_end"] = params["cancel_at_period_end"]
+    return more
+
+
+def _require_live(ctx: Ctx, subscription: Obj) -> None:
+    allowed = {"cancellation_details", "expand", "metadata"}
+    if subscription["status"] in ("canceled", "incomplete_expired") and set(ctx.params) - allowed:
+        raise invalid("A canceled subscription can only update its cancellation_details and metadata.")
+    if subscription["status"] == "incomplete" and any(name in ctx.params for name in CHANGES_BILLING):
+        raise invalid(
+            "This subscription's first invoice is not paid: it can't be changed before. "
+            "Pay the invoice, or cancel the subscription.",
+            param=next(name for name in CHANGES_BILLING if name in ctx.params),
+        )

@@ -1,0 +1,370 @@
+"""Every template in every context that the stories give, and in each of them with something missing."""
+
+import re
+from collections.abc import Iterator
+from html import unescape
+from typing import Any
+
+import pytest
+
+from billing.cases.case import NOTICES, CaseFound, CaseObject, case_subject
+from billing.core.money import Money
+from billing.core.operations import State
+
+from .contexts import (
+    GROWTH,
+    SCALE,
+    TEXTS,
+    a_downgrade,
+    an_upgrade,
+    ended,
+    invoiced,
+    notice,
+    render,
+    review,
+    shown,
+)
+from .money_contexts import DISPUTED, a_credit, a_credit_note, a_refund, credited, refunded
+
+SUBJECTS: list[Any] = [an_upgrade(), a_refund(), a_refund(payments=2), a_credit(), a_credit_note()]
+HALF = refunded(a_refund(payments=2), "succeeded", "failed:declined")
+FAILED = refunded(a_refund(), "failed:unknown")
+MONEY_ENDS: list[tuple[Any, dict[str, Any] | None]] = [
+    (a_refund(), None),
+    (a_refund(), refunded(a_refund(), "succeeded")),
+    (a_refund(), FAILED),
+    (a_refund(payments=2), HALF),
+    (a_refund(payments=2), refunded(a_refund(payments=2), "not_tried", "refused")),
+    (a_credit(), None),
+    (a_credit(), credited(a_credit())),
+    (a_credit_note(), credited(a_credit_note(), voided=True)),
+]
+MONEY_STATES = [
+    State.COMPLETED,
+    State.REJECTED,
+    State.CANCELLED,
+    State.EXPIRED,
+    State.BLOCKED,
+    State.MISMATCHED,
+    State.FAILED,
+]
+
+
+def trouble(**more: Any) -> dict[str, Any]:
+    """A customer who can't get in, as its story tells of it."""
+    about = {
+        "invoice": "in_1",
+        "invoice_number": "A-0001",
+        "customer": "cus_1",
+        "cause": "reported",
+        "description": "The link does not open at their office.",
+        "noticed_at": "2026-04-13T15:00:00Z",
+        "deadline": "2026-04-13T21:00:00Z",
+        "found": ["expired"],
+        "since": "2026-04-12T09:00:00Z",
+        "words": "Their link has expired.",
+        "action": {
+            "where": "plixo",
+            "method": "POST",
+            "path": "/v1/invoices/in_1/portal-links/resend",
+            "does": "Ends the older links and mails a new one.",
+        },
+        "new_link": False,
+    }
+    return {
+        "subject": about | more,
+        "deadline": "2026-04-13T21:00:00Z",
+        "number": 0,
+        "requested_by": "per_bea",
+        "person": None,
+        "comment": None,
+    }
+
+
+def solved(how: str) -> dict[str, Any]:
+    """How it ended."""
+    result = {
+        "how": how,
+        "solved_at": "2026-04-13T16:00:00Z",
+        "within_same_business_day": True,
+        "minutes": 60,
+    }
+    return trouble(solved=result) | {"person": "per_cora", "comment": "They pay by bank transfer."}
+
+
+TROUBLES = [
+    trouble(),
+    trouble(new_link=True, cause="asked"),
+    trouble(new_link=True, cause="failures"),
+    trouble(action=None, found=["void"], words="The invoice is void."),
+]
+
+
+def an_incident(component: str, recovered_at: str | None = None) -> dict[str, Any]:
+    """A degraded component, as its workflow tells of it."""
+    told = {
+        "incident": "inc_1",
+        "component": component,
+        "opened_at": "2026-04-13T15:00:00Z",
+        "first_fault_at": "2026-04-13T14:59:30Z",
+        "cause": "rate_limit",
+        "recovered_at": recovered_at,
+    }
+    return {"incident": told, "comment": "The key was rolled.", "person": "per_cora"}
+
+
+INCIDENTS = [
+    an_incident(component, recovered_at)
+    for component in ("stripe", "stripe_key", "portal", "mail", "database")
+    for recovered_at in (None, "2026-04-13T16:00:00Z")
+]
+REFUND_FOUND = CaseFound(
+    object_kind=CaseObject.REFUND,
+    object="re_1",
+    customer="cus_1",
+    amount=Money(amount_minor=30_000, currency="usd"),
+    payment_intent="pi_1",
+    reason="duplicate",
+    status="succeeded",
+)
+CREDIT_FOUND = CaseFound(
+    object_kind=CaseObject.CREDIT_NOTE,
+    object="cn_1",
+    customer="cus_1",
+    amount=Money(amount_minor=500, currency="usd"),
+    invoice="in_1",
+)
+BALANCE_FOUND = CREDIT_FOUND.model_copy(
+    update={"object_kind": CaseObject.BALANCE_TRANSACTION, "invoice": None}
+)
+CHANGE_FOUND = CaseFound(
+    object_kind=CaseObject.SUBSCRIPTION, object="sub_1", from_=GROWTH, to=SCALE, status="active"
+)
+CANCELLED_FOUND = CHANGE_FOUND.model_copy(update={"to": GROWTH, "status": "canceled"})
+FOUND = (REFUND_FOUND, CREDIT_FOUND, BALANCE_FOUND, CHANGE_FOUND, CANCELLED_FOUND)
+
+
+def case(found: CaseFound, **more: Any) -> dict[str, Any]:
+    """What was made in Stripe itself, as its story tells of it."""
+    about = {
+        "object": found.object,
+        "object_kind": found.object_kind.value,
+        "noticed_at": "2026-04-13T15:00:00Z",
+        "cancelled": found.cancelled,
+        "owner": None,
+    }
+    return {
+        "subject": case_subject(found),
+        "case": about | more,
+        "deadline": "2026-04-13T21:00:00Z",
+        "number": 1,
+        "person": None,
+        "comment": None,
+    }
+
+
+def closed_case(found: CaseFound, beyond: bool) -> dict[str, Any]:
+    """Its note is there."""
+    why = "Beyond the maker's authority: USD 300.00 is more than USD 100.00 for one item."
+    more = {
+        "done_by": "per_bea",
+        "beyond_authority": beyond,
+        "why_beyond": why if beyond else None,
+        "in_time": not beyond,
+        "noted_in_stripe": not beyond,
+    }
+    return case(found, **more) | {
+        "person": "per_cora",
+        "comment": "Paid twice, seen by Bea in the dashboard.",
+    }
+
+
+SINCE = {
+    "why": "revised",
+    "changes": [
+        {"what": "Amount", "before": "USD 300.00", "after": "USD 120.00"},
+        {"what": "Customer", "before": "cus_2", "after": "cus_1", "names": "customer"},
+        {"what": "New plan", "before": "starter", "after": "scale", "names": "plan"},
+        {"what": "Invoice", "before": "none", "after": "in_1", "names": "invoice"},
+    ],
+    "asked_by": "per_cora",
+    "comment": "Too much for one month.",
+    "revised_by": "per_bea",
+}
+
+
+def over(subject: Any, state: State | None, decision: str | None = None) -> dict[str, Any]:
+    """How what somebody was asked about has ended."""
+    return {
+        "subject": shown(subject),
+        "state": state.value if state else None,
+        "decision": decision,
+        "requested_by": "per_bea",
+        "person": "per_cora",
+        "for_person": None,
+        "comment": "So be it.",
+        "problem": DISPUTED.model_dump(),
+    }
+
+
+FULL: dict[str, list[dict[str, Any]]] = {
+    "review_requested": [review(s, reason="We grow.", comment="No.", person="per_cora") for s in SUBJECTS]
+    + [review(s, since=SINCE, next_roles=["legal"]) for s in SUBJECTS]
+    + [review(s, since=SINCE | {"why": "drifted", "asked_by": None, "comment": None}) for s in SUBJECTS],
+    "review_reminder": [review(s, needs="all", rule="beyond their authority") for s in SUBJECTS],
+    "review_escalated": [review(s, why="nobody holds controller") for s in SUBJECTS]
+    + [review(a_downgrade(invoicing="next_invoice"))],
+    "plan_change_ended": [ended(state) for state in State]
+    + [ended(state, result=invoiced(an_upgrade(), 1316)) for state in State]
+    + [{"state": state.value, "subject": None, "result": None, "problem": None} for state in State],
+    "plan_change_scheduled": [{"subject": shown(an_upgrade(effective="period_end"))}],
+    "money_ended": [
+        ended(state, s, result=result, **more)
+        for state in MONEY_STATES
+        for s, result in MONEY_ENDS
+        for more in ({}, {"person": "per_cora", "comment": "So be it.", "problem": DISPUTED.model_dump()})
+    ],
+    "refund_failed": [
+        {"subject": shown(s), "result": result, "after_success": number == 2, "number": number}
+        for s, result in MONEY_ENDS[:5]
+        for number in (1, 2, 3)
+    ],
+    "delegated": [
+        {
+            "approval": "apr_1",
+            "delegation": "dlg_1",
+            "subject": shown(s),
+            "person": "per_cora",
+            "until": review()["deadline"],
+        }
+        for s in SUBJECTS
+    ],
+    "delegation_answered": [
+        {
+            "approval": "apr_1",
+            "delegation": "dlg_1",
+            "subject": shown(s),
+            "person": "per_cora",
+            "until": review()["deadline"],
+            "accepted": accepted,
+        }
+        for s in SUBJECTS
+        for accepted in (True, False)
+    ],
+    "changes_requested": [
+        {"subject": shown(s), "person": "per_cora", "comment": "Seven seats will do."} for s in SUBJECTS
+    ],
+    "notice": [notice(f"plan_change_{what}") for what in ("requested", "scheduled", "applied")]
+    + [
+        notice(f"refund_{what}", shown(s) | {"result": result, "problem": DISPUTED.model_dump()})
+        for what in ("failed", "incomplete")
+        for s, result in MONEY_ENDS[:5]
+    ]
+    + [notice(NOTICES[found.object_kind], case_subject(found)) for found in FOUND],
+    "incident_alert": INCIDENTS,
+    "incident_recovered": INCIDENTS,
+    "incident_cleared": INCIDENTS,
+    "portal_trouble": TROUBLES,
+    "customer_mail_bounced": [{"why": "Customer 01: the mail server refuses the address (550)."}],
+    "portal_trouble_escalated": [told | {"number": number} for told in TROUBLES for number in (0, 1, 3)],
+    "portal_trouble_solved": [solved(how) for how in ("got_in", "paid", "not_payable", "closed")],
+    "notice_escalated": [notice("plan_change_applied"), notice("refund_failed", shown(a_refund()))],
+    "case_opened": [case(found) for found in FOUND],
+    "case_named": [case(found) | {"person": "per_cora", "comment": "It was she."} for found in FOUND],
+    "case_denied": [case(found) | {"person": "per_cora", "comment": "It was not I."} for found in FOUND],
+    **{
+        f"case_{how}": [case(found, owner=owner) for found in FOUND for owner in (None, "per_bea")]
+        for how in ("reminder", "escalated")
+    },
+    "case_closed": [closed_case(found, beyond) for found in FOUND for beyond in (True, False)],
+    "review_over": [over(s, state) for s in SUBJECTS for state in MONEY_STATES if state.final]
+    + [over(s, None, decision) for s in SUBJECTS for decision in ("approved", "changes_requested")],
+    "notice_over": [
+        over(an_upgrade(), state) | {"notice_kind": kind}
+        for state in (State.CANCELLED, State.REJECTED, State.EXPIRED, State.FAILED)
+        for kind in ("plan_change_requested", "plan_change_applied")
+    ]
+    + [over(a_refund(), State.COMPLETED) | {"notice_kind": "refund_failed"}],
+    **{
+        f"operation_{how}": [
+            {"kind": kind, "subject": shown(s), "incident": {"component": "stripe"}}
+            for kind, s in (("plan_change", an_upgrade()), ("refund", a_refund()), ("credit", a_credit()))
+        ]
+        for how in ("held", "resumed")
+    },
+    "operation_over": [{"kind": kind, "person": "per_cora"} for kind in ("case", "portal_access")],
+}
+
+
+GAP = re.compile(r"None|: none$|Undefined|\{|\}|\bper_|  +$|[(:] *[).,]|\ba (?:of|to)\b| [.,;]", re.MULTILINE)
+"""What a part that is missing leaves behind when a template forgot of it."""
+
+
+@pytest.mark.parametrize("template", TEXTS.names)
+def test_whatever_is_missing_no_mail_shows_a_gap_and_each_has_one_link(template: str) -> None:
+    for context in FULL[template]:
+        for told in (context, *without_one(context)):
+            mail = render(template, told)
+            for text in (mail.subject, mail.plain):
+                assert not GAP.search(text.replace("-- \n", "")), (told, text)
+            assert "\n\n\n" not in mail.plain
+            assert len(re.findall("https?://", mail.plain)) == 1
+            assert all(len(line) < 140 for line in mail.plain.splitlines())
+
+
+FORBIDDEN = re.compile(
+    r"\b(?:op|apr|ntc|in|re|pi|ch|cus|cn|cbtxn|sub|price|per|inc|dlg)_\w"  # ids
+    r"|\bPOST\b|\bGET\b|/v1/|\bAPI\b"
+    r"|\d\d:\d\d:\d\d|\d{4}-\d\d-\d\d|T\d\d:\d\d|\bUTC\b"  # times that a machine writes
+    r"|\bgrowth\b|\bscale\b|\bstarter\b"  # short names of plans
+    r"|\bladder\b|\brung\b|windows? of authority|\b[0-9a-f]{32,}\b"
+)
+ABOUT_MONEY = re.compile(
+    r"^(review|plan_change|money|refund|delegat|changes|notice|operation_(held|resumed))"
+)
+
+
+@pytest.mark.parametrize("template", TEXTS.names)
+def test_every_mail_is_written_as_a_colleague_would_and_says_the_same_as_html(template: str) -> None:
+    for told in FULL[template]:
+        mail = render(template, told)
+        *rest, link, footer = re.split(r"\n(?=https?://)|\n-- \n", mail.plain)
+        assert rest[-1].endswith(":"), "what the link is for"
+        assert re.fullmatch(r"https://billing\.acme\.example/console/[a-z]+(/\w+)?", link.strip()), link
+        assert footer == "Plixo Billing for Acme\n"
+        for text in (mail.subject, *rest, footer):
+            assert not FORBIDDEN.search(text), (FORBIDDEN.search(text), text)
+        assert mail.html is not None
+        assert _words(_shown(mail.html)) == _words(mail.plain.replace(link, "\n").replace("-- \n", ""))
+        assert mail.html.count("<a ") == 1
+        assert f'href="{link.strip()}"' in mail.html
+        subject = told.get("subject") or {}
+        if ABOUT_MONEY.match(template) and (subject.get("amount") or subject.get("preview")):
+            assert re.search(r"USD [\d,.]+\d", mail.subject), mail.subject
+
+
+def _shown(html: str) -> str:
+    """What a reader sees of it."""
+    body = html[html.index("<body") :]
+    return unescape(re.sub(r"<[^>]+>", " ", body))
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\s>:-]+", text)
+
+
+def without_one(context: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The context with nothing, without each of its parts, and without each of their parts."""
+    yield {}
+    for name, part in context.items():
+        yield {key: value for key, value in context.items() if key != name}
+        yield context | {name: None}
+        if isinstance(part, dict):
+            yield context | {name: {}}
+            for inner in part:
+                yield context | {name: {key: value for key, value in part.items() if key != inner}}
+                yield context | {name: part | {inner: None}}
+
+
+def test_every_template_has_contexts_here() -> None:
+    assert set(FULL) == set(TEXTS.names)

@@ -1,0 +1,214 @@
+"""The OpenAPI document and its page say what the API does."""
+
+import re
+from typing import Any
+
+import pytest
+from jsonschema_rs import validator_for
+
+from api.problems.entries import CATALOGUE
+
+from ...support.builders import Tenant
+from ..conftest import ON_ONE_DATABASE, Api
+
+pytestmark = ON_ONE_DATABASE
+
+
+@pytest.fixture
+async def document(api: Api) -> dict[str, Any]:
+    answer = await api.get("/openapi.json")
+    assert answer.status_code == 200
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    return [
+        (method.upper(), path, operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+async def test_it_names_every_route_that_there_is(document: dict[str, Any]) -> None:
+    assert {(method, path) for method, path, _ in operations(document)} == {
+        ("POST", "/v1/plan-changes"),
+        ("POST", "/v1/plan-changes/{id}/cancel"),
+        ("POST", "/v1/plan-changes/{id}/revision"),
+        ("POST", "/v1/plan-changes/{id}/resolution"),
+        *(
+            (method, f"/v1/{kind}{path}")
+            for kind in ("refunds", "credits")
+            for method, path in (
+                ("POST", ""),
+                ("POST", "/{id}/cancel"),
+                ("POST", "/{id}/revision"),
+                ("POST", "/{id}/resolution"),
+                ("GET", "/{id}/notes"),
+                ("POST", "/{id}/notes"),
+            )
+        ),
+        ("GET", "/v1/approvals"),
+        ("GET", "/v1/approvals/{id}"),
+        ("POST", "/v1/approvals/{id}/decision"),
+        ("POST", "/v1/approvals/{id}/delegate"),
+        ("GET", "/v1/delegations"),
+        ("POST", "/v1/delegations"),
+        ("GET", "/v1/delegations/{id}"),
+        ("POST", "/v1/delegations/{id}/accept"),
+        ("POST", "/v1/delegations/{id}/decline"),
+        ("POST", "/v1/delegations/{id}/revoke"),
+        ("GET", "/v1/people"),
+        ("GET", "/v1/operations"),
+        ("GET", "/v1/operations/{id}"),
+        ("GET", "/v1/operations/{id}/timeline"),
+        ("GET", "/v1/operations/{id}/evidence"),
+        ("GET", "/v1/organization"),
+        ("GET", "/v1/plans"),
+        ("GET", "/v1/customers"),
+        ("GET", "/v1/invoices"),
+        ("GET", "/v1/invoices/{id}"),
+        ("POST", "/v1/invoices/{id}/access-diagnosis"),
+        ("GET", "/v1/cases"),
+        ("GET", "/v1/cases/{id}"),
+        ("POST", "/v1/cases/{id}/take"),
+        ("POST", "/v1/cases/{id}/close"),
+        ("POST", "/v1/cases/{id}/confirm"),
+        ("GET", "/v1/cases/{id}/notes"),
+        ("POST", "/v1/cases/{id}/notes"),
+        ("GET", "/v1/portal-troubles"),
+        ("POST", "/v1/portal-troubles"),
+        ("POST", "/v1/portal-troubles/{id}/close"),
+        ("GET", "/v1/invoices/{id}/portal-links"),
+        ("POST", "/v1/invoices/{id}/portal-links"),
+        ("POST", "/v1/invoices/{id}/portal-links/resend"),
+        ("POST", "/v1/portal-links/{id}/revoke"),
+        ("POST", "/v1/invoices/{id}/pay-link"),
+        ("POST", "/v1/invoices/{id}/pdf"),
+        ("GET", "/v1/invoices/{id}/pdf/{pdf}"),
+        ("GET", "/v1/customers/{id}/settings"),
+        ("PATCH", "/v1/customers/{id}/settings"),
+        ("GET", "/v1/payments"),
+        ("GET", "/v1/payments/{id}"),
+        ("GET", "/v1/notices"),
+        ("POST", "/v1/notices/{id}/acknowledge"),
+        ("GET", "/v1/reconciliations"),
+        ("POST", "/v1/reconciliations"),
+        ("GET", "/v1/reconciliations/{id}"),
+        ("GET", "/v1/differences"),
+        ("GET", "/v1/reminder-runs"),
+        ("POST", "/v1/reminder-runs"),
+        ("GET", "/v1/reminder-runs/{id}"),
+        ("GET", "/v1/reminder-runs/{id}/decisions"),
+        ("POST", "/v1/reminder-runs/{id}/pause"),
+        ("POST", "/v1/reminder-runs/{id}/resume"),
+        ("POST", "/v1/reminder-runs/{id}/cancel"),
+        ("GET", "/v1/invoices/{id}/reminders"),
+        ("PUT", "/v1/invoices/{id}/reminder-pause"),
+        ("DELETE", "/v1/invoices/{id}/reminder-pause"),
+        ("GET", "/v1/portal-networks"),
+        ("POST", "/v1/portal-networks"),
+        ("DELETE", "/v1/portal-networks/{id}"),
+        ("GET", "/v1/mail-templates"),
+        ("PUT", "/v1/mail-templates/{name}/{language}"),
+        ("DELETE", "/v1/mail-templates/{name}/{language}"),
+        ("POST", "/v1/mail-templates/{name}/{language}/approve"),
+        ("GET", "/v1/mail-templates/{name}/{language}/versions"),
+        ("POST", "/v1/mail-templates/{name}/preview"),
+        ("GET", "/v1/banner"),
+        ("GET", "/v1/incidents"),
+        ("GET", "/v1/incidents/{id}"),
+        ("POST", "/v1/incidents/{id}/steps/{n}"),
+        ("POST", "/v1/incidents/{id}/resolve"),
+        ("GET", "/v1/success-checks"),
+        ("GET", "/v1/success-checks/{name}/rows"),
+        ("POST", "/webhooks/stripe"),
+        ("GET", "/healthz"),
+        ("GET", "/readyz"),
+    }
+
+
+async def test_every_example_fits_its_schema(document: dict[str, Any]) -> None:
+    components = document["components"]
+    checked = 0
+    for method, path, operation in operations(document):
+        for status, response in operation["responses"].items():
+            for media in response.get("content", {}).values():
+                shown = [one["value"] for one in media.get("examples", {}).values()]
+                if "example" in media:
+                    shown.append(media["example"])
+                check = validator_for({"components": components, **media["schema"]})
+                for example in shown:
+                    assert check.is_valid(example), (method, path, status, list(check.iter_errors(example)))
+                    checked += 1
+        body = operation.get("requestBody", {}).get("content", {}).get("application/json")
+        if body:
+            assert validator_for({"components": components, **body["schema"]}).is_valid(body["example"])
+            checked += 1
+    assert checked > 200
+
+
+async def test_every_route_shows_a_success_and_every_problem_of_its_statuses(
+    document: dict[str, Any],
+) -> None:
+    for method, path, operation in operations(document):
+        if not path.startswith("/v1"):
+            continue
+        assert operation["security"] == [{"ApiKey": []}], path
+        successes = [
+            media["example"]
+            for status, response in operation["responses"].items()
+            if status.startswith("2")
+            for media in response["content"].values()
+        ]
+        assert successes, path
+        for status, response in operation["responses"].items():
+            if status.startswith("2"):
+                continue
+            examples_ = response["content"]["application/problem+json"]["examples"]
+            assert {one["value"]["status"] for one in examples_.values()} == {int(status)}, (method, path)
+            assert {one["value"]["code"] for one in examples_.values()} == set(examples_)
+
+
+async def test_every_code_of_the_catalogue_is_shown_somewhere(document: dict[str, Any]) -> None:
+    shown = {
+        code
+        for _, _, operation in operations(document)
+        for response in operation["responses"].values()
+        for code in response.get("content", {}).get("application/problem+json", {}).get("examples", {})
+    }
+    assert set(CATALOGUE) - shown == {"method_not_allowed"}, "no route of its own answers with it"
+
+
+async def test_it_promises_nothing_of_the_framework(document: dict[str, Any]) -> None:
+    assert "HTTPValidationError" not in str(document)
+    assert set(document["components"]["securitySchemes"]) == {"ApiKey"}
+
+
+@pytest.mark.parametrize("kind", ["plan-changes", "refunds", "credits"])
+async def test_an_idempotency_key_is_required_where_an_operation_starts(
+    document: dict[str, Any], kind: str
+) -> None:
+    [parameter] = document["paths"][f"/v1/{kind}"]["post"]["parameters"]
+    assert (parameter["name"], parameter["in"], parameter["required"]) == ("Idempotency-Key", "header", True)
+
+
+async def test_the_page_needs_nothing_from_another_server(api: Api) -> None:
+    answer = await api.get("/docs")
+    page = answer.text
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert not re.findall(r"(?:src|href)=[\"']?(?:https?:)?//", page)
+    assert "<script" not in page
+    style = re.findall(r"style-src '(sha256-[^']+)'", answer.headers["Content-Security-Policy"])
+    assert len(style) == 1
+
+
+async def test_the_page_has_an_anchor_for_every_route_and_code(
+    api: Api, acme: Tenant, document: dict[str, Any]
+) -> None:
+    page = (await api.get("/docs")).text
+    anchors = set(re.findall(r'id="([^"]+)"', page))
+    assert set(CATALOGUE) <= anchors
+    assert {operation["operationId"] for _, _, operation in operations(document)} <= anchors
+    problem = (await api.get("/v1/operations/op_1", acme.admin)).json()
+    assert problem["type"].removeprefix("/docs#") in anchors

@@ -1,0 +1,94 @@
+"""What is new in another round of an approval, in words."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from billing.approvals.subject_changes import SubjectChange, subject_changes
+from billing.core.operations import Kind
+
+from ...activities.mail.contexts import SCALE, a_downgrade, a_line, a_subject, an_upgrade, shown
+from ...activities.mail.money_contexts import a_credit, a_credit_note, a_refund
+
+
+def said(changes: tuple[SubjectChange, ...]) -> list[str]:
+    return [f"{one.what}: {one.before} -> {one.after}" for one in changes]
+
+
+def test_equal_subjects_differ_in_nothing() -> None:
+    assert subject_changes(Kind.PLAN_CHANGE, shown(an_upgrade()), shown(an_upgrade())) == ()
+    assert subject_changes(Kind.REFUND, shown(a_refund()), shown(a_refund())) == ()
+    assert subject_changes(Kind.CREDIT, shown(a_credit()), shown(a_credit()), ("Same.", "Same.")) == ()
+
+
+def test_another_amount_and_customer_of_a_refund_are_both_named() -> None:
+    before = shown(a_refund())
+    after = shown(a_refund(amount_minor=9_000, note="Seats that nobody used in April.")) | {
+        "customer": "cus_2"
+    }
+    changes = subject_changes(Kind.REFUND, before, after)
+    assert said(changes) == [
+        "Amount: USD 120.00 -> USD 90.00",
+        "Customer: cus_1 -> cus_2",
+        "Note: Seats that nobody used in March. -> Seats that nobody used in April.",
+    ]
+    assert [one.names for one in changes] == ["text", "customer", "text"]
+
+
+def test_a_credit_that_is_given_in_another_way_says_so() -> None:
+    changes = subject_changes(Kind.CREDIT, shown(a_credit()), shown(a_credit_note()))
+    assert said(changes) == [
+        "Given as: customer balance -> credit note",
+        "Invoice: none -> in_7",
+        "Off the invoice: USD 0.00 -> USD 30.00",
+        "To the balance: USD 80.00 -> USD 50.00",
+        "Reason: goodwill -> the order was changed",
+        "Note: For the outage on 3 March. -> Two seats too many on the bill.",
+    ]
+
+
+def test_another_plan_changes_its_terms_and_its_lines() -> None:
+    changes = subject_changes(
+        Kind.PLAN_CHANGE, shown(an_upgrade()), shown(a_downgrade()), ("We grow.", "We shrink.")
+    )
+    assert said(changes) == [
+        "Current plan: growth -> scale",
+        "New plan: scale -> growth",
+        "Due now: USD 13.16 -> USD 0.00",
+        "Unused time on Growth after 11 Apr 2026: USD -19.72 -> none",
+        "Remaining time on Scale after 11 Apr 2026: USD 32.88 -> none",
+        "Unused time on Scale after 11 Apr 2026: none -> USD -32.88",
+        "Remaining time on Growth after 11 Apr 2026: none -> USD 19.72",
+        "Reason: We grow. -> We shrink.",
+    ]
+    assert [one.names for one in changes][:2] == ["plan", "plan"]
+
+
+def test_more_seats_are_named_and_so_is_the_line_that_costs_more() -> None:
+    lines = [
+        a_line("credit", "Unused time on Growth after 11 Apr 2026", -1972, "price_growth"),
+        a_line("debit", "Remaining time on Scale after 11 Apr 2026", 5261, "price_scale"),
+    ]
+    more = a_subject(lines, 3289, after=SCALE.model_copy(update={"seats": 8}))
+    assert said(subject_changes(Kind.PLAN_CHANGE, shown(an_upgrade()), shown(more))) == [
+        "New seats: 5 -> 8",
+        "Due now: USD 13.16 -> USD 32.89",
+        "Remaining time on Scale after 11 Apr 2026: USD 32.88 -> USD 52.61",
+    ]
+
+
+def test_when_it_happens_and_how_it_is_charged_are_terms_too() -> None:
+    later = shown(an_upgrade(effective="period_end")) | {"preview": shown(an_upgrade())["preview"]}
+    changed = shown(an_upgrade()) | {"invoicing": "next_invoice"}
+    assert said(subject_changes(Kind.PLAN_CHANGE, shown(an_upgrade()), later)) == [
+        "Takes effect: at once -> at the end of the period"
+    ]
+    assert said(subject_changes(Kind.PLAN_CHANGE, shown(an_upgrade()), changed)) == [
+        "Charged: at once -> with the next invoice"
+    ]
+
+
+@given(st.integers(1, 30_000), st.integers(1, 30_000))
+def test_an_amount_is_named_exactly_when_it_differs(one: int, other: int) -> None:
+    before, after = shown(a_refund(amount_minor=one)), shown(a_refund(amount_minor=other))
+    named = [change.what for change in subject_changes(Kind.REFUND, before, after)]
+    assert named == ([] if one == other else ["Amount"])

@@ -1,0 +1,84 @@
+import pytest
+
+from billing.core.errors import InvalidRequest
+from billing.plan_changes.rules import validate_change
+
+from ..builders import a_plan, a_wish, some_terms, some_usage
+
+GROWTH = a_plan(plan="growth", name="Growth", seats_included=25)
+
+
+def test_what_is_left_out_stays_as_it_is():
+    assert validate_change(some_terms(), a_wish(plan="growth"), GROWTH, some_usage()) == (5, "month")
+
+
+def test_what_is_asked_for_is_taken():
+    wish = a_wish(plan="growth", seats=20, interval="year")
+    assert validate_change(some_terms(), wish, GROWTH, some_usage()) == (20, "year")
+
+
+@pytest.mark.parametrize("wish", [a_wish(seats=6), a_wish(seats=4), a_wish(interval="year")])
+def test_the_plan_may_stay_if_seats_or_interval_change(wish):
+    seats, interval = validate_change(some_terms(), wish, a_plan(), some_usage())
+    assert (seats, interval) == (wish.seats or 5, wish.interval or "month")
+
+
+def test_seats_left_out_are_cut_to_what_the_plan_holds():
+    current = some_terms(plan="growth", seats=25)
+    assert validate_change(current, a_wish(), a_plan(), some_usage(seats=12)).seats == 10
+
+
+@pytest.mark.parametrize("wish", [a_wish(), a_wish(seats=5), a_wish(interval="month")])
+def test_a_change_that_changes_nothing_is_refused(wish):
+    with pytest.raises(InvalidRequest, match="Nothing would change") as refused:
+        validate_change(some_terms(), wish, a_plan(), some_usage())
+    assert (refused.value.code, refused.value.field) == ("same_plan", "plan")
+
+
+@pytest.mark.parametrize(("seats", "used"), [(2, 3), (0, 0), (-1, 0)])
+def test_fewer_seats_than_are_in_use_are_refused(seats, used):
+    with pytest.raises(InvalidRequest, match=f"{used} seats are in use") as refused:
+        validate_change(some_terms(), a_wish(seats=seats), a_plan(), some_usage(seats=used))
+    assert (refused.value.code, refused.value.field) == ("seats_below_usage", "seats")
+
+
+def test_as_many_seats_as_are_in_use_are_enough():
+    assert validate_change(some_terms(), a_wish(seats=3), a_plan(), some_usage(seats=3)).seats == 3
+
+
+def test_more_seats_than_the_plan_holds_are_refused():
+    with pytest.raises(InvalidRequest, match="at most 10 seats, 11 were asked for") as refused:
+        validate_change(some_terms(), a_wish(seats=11), a_plan(), some_usage())
+    assert (refused.value.code, refused.value.field) == ("seats_above_plan", "seats")
+
+
+def test_an_interval_that_the_plan_is_not_sold_for_is_refused():
+    monthly = a_plan(prices=a_plan().prices[:1])
+    with pytest.raises(InvalidRequest) as refused:
+        validate_change(some_terms(), a_wish(interval="year"), monthly, some_usage())
+    assert (refused.value.code, refused.value.field) == ("interval_unavailable", "interval")
+
+
+def test_an_interval_that_changes_now_is_not_left_to_the_next_invoice():
+    wish = a_wish(interval="year", invoicing="next_invoice")
+    with pytest.raises(InvalidRequest, match="by the year instead of by the month") as refused:
+        validate_change(some_terms(), wish, a_plan(), some_usage())
+    assert (refused.value.code, refused.value.field) == ("interval_bills_now", "invoicing")
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        a_wish(interval="year", invoicing="next_invoice", effective="period_end"),
+        a_wish(interval="year", invoicing="immediately"),
+        a_wish(interval="month", seats=6, invoicing="next_invoice"),
+    ],
+)
+def test_what_is_billed_when_it_can_be_is_fine(wish):
+    assert validate_change(some_terms(), wish, a_plan(), some_usage()).interval == wish.interval
+
+
+def test_an_interval_left_out_must_exist_on_the_new_plan_too():
+    monthly = a_plan(plan="growth", prices=a_plan().prices[:1])
+    with pytest.raises(InvalidRequest, match="is not sold by the year"):
+        validate_change(some_terms(interval="year"), a_wish(plan="growth"), monthly, some_usage())

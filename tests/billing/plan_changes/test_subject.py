@@ -1,0 +1,363 @@
+from typing import Any
+
+import pytest
+
+from billing.core.money import Money
+from billing.core.operations import Problem
+from billing.plan_changes.checks import planned_as_approved, terms_after, unchangeable
+from billing.plan_changes.proration import Difference, Line, NextInvoice, Period
+from billing.plan_changes.subject import (
+    Phase,
+    ScheduleFacts,
+    Target,
+    build_subject,
+    expected_lines,
+    subject_hash,
+    verify,
+)
+
+from ..builders import (
+    APRIL_END,
+    APRIL_START,
+    MAY_END,
+    MID_APRIL,
+    a_line,
+    a_plan,
+    a_query,
+    a_subject,
+    a_wish,
+    previewed,
+    some_facts,
+    some_terms,
+)
+
+YEAR = 365 * 86_400
+YEARLY = some_terms(plan="growth", price="price_growth_year", interval="year")
+
+CREDIT = a_line(kind="credit", amount_minor=-2500, price="price_starter_month", quantity=5)
+DEBIT = a_line(amount_minor=5000, quantity=5)
+MAY = a_line(
+    kind="renewal",
+    description="5 × Growth",
+    amount_minor=10_000,
+    quantity=5,
+    start=APRIL_END,
+    end=MAY_END,
+)
+
+
+def a_year(start: int) -> Line:
+    """The renewal that an interval change starts at that second."""
+    return a_line(
+        kind="renewal",
+        amount_minor=100_000,
+        price="price_growth_year",
+        quantity=5,
+        start=start,
+        end=start + YEAR,
+    )
+
+
+def reworded(line: Line) -> Line:
+    return line.model_copy(update={"description": "In other words"})
+
+
+def usd(amount: int) -> Money:
+    return Money(amount_minor=amount, currency="usd")
+
+
+# --- The subject ------------------------------------------------------------------------------------------
+
+
+def test_charged_at_once_the_prorations_are_due_now_and_a_full_period_comes_next() -> None:
+    preview = a_subject(CREDIT, DEBIT).preview
+    assert preview.lines == (CREDIT, DEBIT)
+    assert (preview.due_now, preview.total) == (usd(2500), 2500)
+    assert preview.next_invoice == NextInvoice(amount_minor=10_000, currency="usd", date=APRIL_END)
+
+
+def test_charged_later_nothing_is_due_now_and_the_next_invoice_has_it_all() -> None:
+    preview = a_subject(CREDIT, DEBIT, MAY, invoicing="next_invoice").preview
+    assert (preview.due_now, preview.total) == (usd(0), 12_500)
+    assert preview.next_invoice == NextInvoice(amount_minor=12_500, currency="usd", date=APRIL_END)
+
+
+def test_what_waits_for_the_next_invoice_and_is_brought_forward_is_not_asked_for_twice() -> None:
+    waits, left = a_line(amount_minor=6, start=APRIL_START), a_line(amount_minor=7, start=APRIL_START)
+    subject = build_subject(
+        a_query(), previewed(waits, CREDIT, DEBIT), previewed(waits, waits, left, MAY), limits=()
+    )
+    assert subject.preview.due_now == usd(2506)
+    assert subject.preview.next_invoice == NextInvoice(amount_minor=10_013, currency="usd", date=APRIL_END)
+
+
+def test_a_period_that_begins_at_once_is_the_measure_of_the_next_invoice_too() -> None:
+    year = a_year(MID_APRIL)
+    subject = build_subject(a_query(to=YEARLY), previewed(CREDIT, year), previewed(year), limits=())
+    assert subject.preview.next_invoice.amount_minor == 100_000
+
+
+@pytest.mark.parametrize("invoicing", ["immediately", "next_invoice"])
+def test_an_interval_change_is_charged_at_once_whatever_was_asked_for(invoicing: str) -> None:
+    subject = a_subject(CREDIT, a_year(MID_APRIL), to=YEARLY, invoicing=invoicing, renewal=100_000)
+    assert subject.resets_anchor
+    assert subject.charged_at_once
+    assert subject.preview.due_now == usd(97_500)
+    assert subject.preview.next_invoice == NextInvoice(amount_minor=100_000, currency="usd", date=None)
+
+
+def test_at_period_end_nothing_is_prorated_and_the_renewal_is_the_next_invoice() -> None:
+    subject = a_subject(MAY, effective="period_end")
+    assert (subject.proration_date, subject.charged_at_once, subject.resets_anchor) == (None, False, False)
+    assert subject.preview.due_now == usd(0)
+    assert subject.preview.next_invoice == NextInvoice(amount_minor=10_000, currency="usd", date=APRIL_END)
+
+
+def test_at_period_end_an_interval_change_resets_nothing_now() -> None:
+    assert not a_subject(MAY, effective="period_end", to=YEARLY).resets_anchor
+
+
+def test_a_credit_beyond_the_charge_is_not_due_but_stands_in_the_total() -> None:
+    preview = a_subject(CREDIT, a_line(amount_minor=500)).preview
+    assert (preview.due_now, preview.total) == (usd(0), -2000)
+
+
+# --- Its hash ---------------------------------------------------------------------------------------------
+
+
+def test_the_hash_is_the_same_on_every_machine() -> None:
+    """An approval that is open while a new version is deployed must stay good."""
+    assert subject_hash(a_subject(CREDIT, DEBIT)) == (
+        "13af6fc17c85334ef51f1400c1b838fcd3771d9602f4b0bc75fe51419360de63"
+    )
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        a_subject(reworded(CREDIT), DEBIT),
+        a_subject(DEBIT, CREDIT),
+        a_subject(CREDIT, DEBIT, used=13),
+        a_subject(CREDIT, DEBIT, used=501),
+    ],
+    ids=["wording", "order of lines", "limit used", "limit exceeded"],
+)
+def test_what_changes_no_line_keeps_the_hash(same: Any) -> None:
+    assert subject_hash(same) == subject_hash(a_subject(CREDIT, DEBIT))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        a_subject(CREDIT, DEBIT.model_copy(update={"amount_minor": 5001})),
+        a_subject(CREDIT, DEBIT, DEBIT),
+        a_subject(CREDIT, DEBIT.model_copy(update={"period": Period(start=MID_APRIL, end=MAY_END)})),
+        a_subject(CREDIT, DEBIT, renewal=10_001),
+        a_subject(CREDIT, DEBIT, allowed=400),
+        a_subject(CREDIT, DEBIT, invoicing="next_invoice"),
+        a_subject(CREDIT, DEBIT, effective="period_end"),
+        a_subject(CREDIT, DEBIT, to=some_terms(plan="growth", price="price_growth_month", seats=6)),
+        a_subject(CREDIT, DEBIT, to=some_terms(plan="scale", price="price_growth_month")),
+        a_subject(CREDIT, DEBIT, facts=some_facts(terms=some_terms(seats=4))),
+        a_subject(CREDIT, DEBIT, facts=some_facts(period_start=APRIL_START + 1)),
+        a_subject(CREDIT, DEBIT, facts=some_facts(period_end=APRIL_END + 1)),
+        a_subject(CREDIT, DEBIT, facts=some_facts(subscription="sub_2")),
+        a_subject(CREDIT, DEBIT, facts=some_facts(customer="cus_2")),
+        a_subject(CREDIT, DEBIT, facts=some_facts(item="si_2")),
+        a_subject(CREDIT, DEBIT).model_copy(update={"proration_date": MID_APRIL + 1}),
+    ],
+)
+def test_whatever_else_the_approver_saw_changes_the_hash(other: Any) -> None:
+    assert subject_hash(other) != subject_hash(a_subject(CREDIT, DEBIT))
+
+
+def test_the_hash_knows_what_a_balance_leaves_to_pay() -> None:
+    subject = a_subject(CREDIT, DEBIT)
+    preview = subject.preview.model_copy(update={"due_now": usd(1000)})
+    assert subject_hash(subject.model_copy(update={"preview": preview})) != subject_hash(subject)
+
+
+def test_a_period_that_begins_when_the_change_is_applied_may_begin_later_than_previewed() -> None:
+    first, later = (
+        a_subject(CREDIT, a_year(MID_APRIL + wait), to=YEARLY, renewal=100_000) for wait in (0, 3600)
+    )
+    assert subject_hash(first) == subject_hash(later)
+
+
+def test_a_period_that_does_not_begin_anew_has_its_place() -> None:
+    moved = MAY.model_copy(update={"period": Period(start=APRIL_END + 1, end=MAY_END)})
+    placed, elsewhere = (a_subject(CREDIT, DEBIT, next_, invoicing="next_invoice") for next_ in (MAY, moved))
+    assert subject_hash(placed) != subject_hash(elsewhere)
+
+
+# --- Approved against actual ------------------------------------------------------------------------------
+
+
+def test_charged_at_once_the_whole_immediate_invoice_is_expected() -> None:
+    earlier = a_line(amount_minor=70, start=APRIL_START)
+    subject = a_subject(earlier, CREDIT, DEBIT)
+    assert expected_lines(subject) == (earlier, CREDIT, DEBIT)
+
+    checked = verify(subject, (reworded(DEBIT), earlier, CREDIT))
+
+    assert (checked.ok, checked.differences) == (True, ())
+    assert checked.approved == (earlier, CREDIT, DEBIT)
+    assert checked.actual == (reworded(DEBIT), earlier, CREDIT)
+
+
+def test_charged_later_only_the_changes_own_prorations_are_expected() -> None:
+    earlier = a_line(amount_minor=70, start=APRIL_START)
+    subject = a_subject(earlier, CREDIT, DEBIT, MAY, invoicing="next_invoice")
+    assert expected_lines(subject) == (CREDIT, DEBIT)
+    assert verify(subject, (CREDIT, DEBIT)).ok
+
+
+def test_a_change_in_the_periods_last_second_does_not_expect_the_renewal_yet() -> None:
+    last = DEBIT.model_copy(update={"period": Period(start=APRIL_END, end=APRIL_END)})
+    subject = a_subject(last, MAY, invoicing="next_invoice").model_copy(update={"proration_date": APRIL_END})
+    assert expected_lines(subject) == (last,)
+
+
+def test_an_interval_changes_renewal_may_start_later_than_previewed() -> None:
+    subject = a_subject(CREDIT, a_year(MID_APRIL), to=YEARLY, renewal=100_000)
+    applied = (CREDIT, a_year(MID_APRIL + 86_400))
+    assert expected_lines(subject) == (CREDIT, a_year(MID_APRIL))
+
+    checked = verify(subject, applied)
+
+    assert checked.ok
+    assert checked.actual == applied
+
+
+def test_an_interval_changes_credit_may_not_move() -> None:
+    subject = a_subject(CREDIT, a_year(MID_APRIL), to=YEARLY, renewal=100_000)
+    moved = CREDIT.model_copy(update={"period": Period(start=MID_APRIL + 1, end=APRIL_END)})
+    assert not verify(subject, (moved, a_year(MID_APRIL))).ok
+
+
+def test_an_interval_changes_renewal_must_cost_what_was_approved() -> None:
+    subject = a_subject(CREDIT, a_year(MID_APRIL), to=YEARLY, renewal=100_000)
+    dearer = a_year(MID_APRIL).model_copy(update={"amount_minor": 110_000})
+    assert [difference.what for difference in verify(subject, (CREDIT, dearer)).differences] == [
+        "missing",
+        "unexpected",
+    ]
+
+
+def test_at_period_end_the_renewal_is_expected() -> None:
+    subject = a_subject(MAY, effective="period_end")
+    assert expected_lines(subject) == (MAY,)
+    assert verify(subject, (MAY,)).ok
+    assert not verify(subject, (MAY, CREDIT)).ok
+
+
+def test_what_differs_is_named_line_by_line() -> None:
+    other = DEBIT.model_copy(update={"amount_minor": 4999})
+
+    checked = verify(a_subject(CREDIT, DEBIT), (CREDIT, CREDIT, other))
+
+    assert not checked.ok
+    assert checked.differences == (
+        Difference(what="missing", line=DEBIT),
+        Difference(what="unexpected", line=CREDIT),
+        Difference(what="unexpected", line=other),
+    )
+
+
+def test_nothing_in_stripe_leaves_every_approved_line_missing() -> None:
+    differences = verify(a_subject(CREDIT, DEBIT), ()).differences
+    assert [difference.line for difference in differences] == [CREDIT, DEBIT]
+
+
+# --- The schedule of a change at period end ---------------------------------------------------------------
+
+NOW_PHASE = Phase(start=APRIL_START, end=APRIL_END, price="price_starter_month", seats=5)
+NEXT_PHASE = Phase(start=APRIL_END, end=MAY_END, price="price_growth_month", seats=5)
+
+
+def a_schedule(*phases: Phase, status: str = "active") -> ScheduleFacts:
+    return ScheduleFacts(schedule="sub_sched_1", status=status, phases=phases)
+
+
+def test_a_schedule_is_as_approved_when_it_changes_to_the_approved_terms_at_period_end() -> None:
+    assert planned_as_approved(a_subject(MAY, effective="period_end"), a_schedule(NOW_PHASE, NEXT_PHASE))
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        a_schedule(NOW_PHASE),
+        a_schedule(NOW_PHASE, NEXT_PHASE, NEXT_PHASE),
+        a_schedule(NOW_PHASE.model_copy(update={"seats": 4}), NEXT_PHASE),
+        a_schedule(NOW_PHASE.model_copy(update={"price": "price_x"}), NEXT_PHASE),
+        a_schedule(NOW_PHASE.model_copy(update={"end": APRIL_END - 1}), NEXT_PHASE),
+        a_schedule(NOW_PHASE, NEXT_PHASE.model_copy(update={"start": APRIL_END + 1})),
+        a_schedule(NOW_PHASE, NEXT_PHASE.model_copy(update={"price": "price_x"})),
+        a_schedule(NOW_PHASE, NEXT_PHASE.model_copy(update={"seats": 6})),
+        a_schedule(NOW_PHASE, NEXT_PHASE, status="released"),
+        a_schedule(NOW_PHASE, NEXT_PHASE, status="canceled"),
+    ],
+)
+def test_any_other_schedule_is_not_as_approved(schedule: ScheduleFacts) -> None:
+    assert not planned_as_approved(a_subject(MAY, effective="period_end"), schedule)
+
+
+# --- What is changed, to what -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", ["active", "trialing"])
+def test_a_subscription_that_runs_can_be_changed(status: str) -> None:
+    assert unchangeable(some_facts(status=status)) is None
+
+
+@pytest.mark.parametrize("status", ["past_due", "incomplete", "unpaid", "paused"])
+def test_a_subscription_with_a_debt_cannot_be_changed(status: str) -> None:
+    assert unchangeable(some_facts(status=status)) == Problem(
+        code="subscription_not_active",
+        message=f"The subscription is {status} in Stripe. Settle that first, then ask again.",
+    )
+
+
+@pytest.mark.parametrize("status", ["canceled", "incomplete_expired"])
+def test_a_subscription_that_has_ended_cannot_be_changed(status: str) -> None:
+    problem = unchangeable(some_facts(status=status))
+    assert problem is not None
+    assert problem.code == "subscription_ended"
+
+
+def test_a_subscription_that_is_scheduled_already_cannot_be_changed() -> None:
+    assert unchangeable(some_facts(schedule="sub_sched_1")) == Problem(
+        code="subscription_scheduled",
+        message="Schedule sub_sched_1 already plans a change in Stripe. Release it first.",
+    )
+
+
+def test_a_subscription_that_is_set_to_end_cannot_be_changed() -> None:
+    """It would be priced as if it renewed, and the cancellation could be lost."""
+    assert unchangeable(some_facts(cancel_at=1_777_593_600)) == Problem(
+        code="subscription_cancelling",
+        message="The subscription is set to end on 1 May 2026 in Stripe. "
+        "Take the cancellation back there first, then ask again.",
+    )
+
+
+GROWTH = Target(plan=a_plan(plan="growth", seats_included=25), price="price_growth_month")
+
+
+@pytest.mark.parametrize(
+    ("wish", "had", "seats", "interval"),
+    [
+        ({}, 5, 5, "month"),
+        ({"seats": 7}, 5, 7, "month"),
+        ({}, 40, 25, "month"),
+        ({"interval": "year"}, 5, 5, "year"),
+    ],
+    ids=["left out", "asked for", "cut to what the plan holds", "by the year"],
+)
+def test_terms_are_those_asked_for_and_else_stay(
+    wish: dict[str, Any], had: int, seats: int, interval: str
+) -> None:
+    facts = some_facts(terms=some_terms(seats=had))
+    assert terms_after(facts, a_wish(plan="growth", **wish), GROWTH) == some_terms(
+        plan="growth", price="price_growth_month", seats=seats, interval=interval
+    )

@@ -1,0 +1,169 @@
+"""The timeline: gapless, hash-chained, append-only."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from billing.core.errors import BrokenChain
+from billing.evidence.timeline import GENESIS, Event, verify_chain
+from db.core import timeline
+from db.core.session import Database
+from db.tables import TimelineEvent
+
+from ...support.builders import NOW, an_operation, store, tenant
+
+
+async def an_operation_id(database: Database) -> str:
+    operation = an_operation(await tenant(database))
+    await store(database, operation)
+    return operation.id
+
+
+async def tell(
+    database: Database,
+    operation: str,
+    key: str,
+    *,
+    event: str | None = None,
+    at: datetime = NOW,
+    detail: dict[str, Any] | None = None,
+) -> None:
+    async with database.transaction() as session:
+        await timeline.append(
+            session, operation, key=key, event=event or key, actor="system", at=at, detail=detail
+        )
+
+
+async def story(database: Database, operation: str) -> list[Event]:
+    async with database.reading() as session:
+        rows = await timeline.read(session, operation)
+    return [Event(**row.model_dump(exclude={"operation_id", "key"})) for row in rows]
+
+
+async def test_events_are_numbered_from_one_and_chained_from_the_genesis_hash(database: Database) -> None:
+    operation = await an_operation_id(database)
+    await tell(database, operation, "requested", detail={"plan": {"old": "growth", "new": "scale"}})
+    await tell(database, operation, "previewed", at=NOW + timedelta(microseconds=1), detail={"lines": [1, 2]})
+
+    first, second = await story(database, operation)
+    assert (first.seq, first.event, first.detail) == (
+        1,
+        "requested",
+        {"plan": {"old": "growth", "new": "scale"}},
+    )
+    assert (second.seq, second.at) == (2, NOW + timedelta(microseconds=1))
+    assert (first.prev_hash, second.prev_hash) == (GENESIS, first.hash)
+    verify_chain(operation, [first, second])
+
+
+async def test_appending_a_key_again_changes_nothing_even_after_later_events(database: Database) -> None:
+    operation = await an_operation_id(database)
+    await tell(database, operation, "requested")
+    await tell(database, operation, "previewed")
+    before = await story(database, operation)
+
+    await tell(database, operation, "requested", event="requested differently")
+
+    assert await story(database, operation) == before
+
+
+async def test_an_event_is_found_by_its_key(database: Database) -> None:
+    operation, other = await an_operation_id(database), await an_operation_id(database)
+    await tell(database, operation, "authority:1", detail={"why": "small"})
+    await tell(database, operation, "authority:10")
+
+    async with database.reading() as session:
+        found = await timeline.find(session, operation, "authority:1")
+        assert await timeline.find(session, operation, "authority:2") is None
+        assert await timeline.find(session, other, "authority:1") is None
+    assert found is not None
+    assert (found.seq, found.detail) == (1, {"why": "small"})
+
+
+async def test_several_events_in_one_transaction_follow_each_other(database: Database) -> None:
+    operation = await an_operation_id(database)
+    async with database.transaction() as session:
+        for key in ("a", "b", "c"):
+            await timeline.append(session, operation, key=key, event=key, actor="system", at=NOW)
+
+    events = await story(database, operation)
+    assert [event.event for event in events] == ["a", "b", "c"]
+    verify_chain(operation, events)
+
+
+async def test_many_writers_at_once_leave_a_gapless_chain(database: Database, database_url: str) -> None:
+    operation = await an_operation_id(database)
+    other = Database(database_url)  # connections of its own, like another process
+
+    await asyncio.gather(*(tell((database, other)[n % 2], operation, f"event {n}") for n in range(40)))
+    await other.dispose()
+
+    events = await story(database, operation)
+    assert [event.seq for event in events] == list(range(1, 41))
+    assert {event.event for event in events} == {f"event {n}" for n in range(40)}
+    verify_chain(operation, events)
+
+
+async def test_the_same_event_from_many_writers_at_once_is_there_once(
+    database: Database, database_url: str
+) -> None:
+    operation = await an_operation_id(database)
+    other = Database(database_url)
+
+    await asyncio.gather(*(tell((database, other)[n % 2], operation, "paid") for n in range(10)))
+    await other.dispose()
+
+    assert [event.event for event in await story(database, operation)] == ["paid"]
+
+
+async def test_operations_have_timelines_of_their_own(database: Database) -> None:
+    one, other = await an_operation_id(database), await an_operation_id(database)
+    await tell(database, one, "requested")
+    await tell(database, other, "requested")
+
+    assert [event.seq for event in await story(database, other)] == [1]
+    verify_chain(other, await story(database, other))
+
+
+@pytest.mark.parametrize(
+    "change", ["UPDATE timeline SET actor = 'somebody else'", "DELETE FROM timeline WHERE seq = 1"]
+)
+async def test_the_database_refuses_to_change_or_delete_an_event(database: Database, change: str) -> None:
+    operation = await an_operation_id(database)
+    await tell(database, operation, "requested")
+    before = await story(database, operation)
+
+    with pytest.raises(IntegrityError, match="the timeline is append-only"):
+        async with database.transaction() as session:
+            await (await session.connection()).execute(text(change))
+
+    assert await story(database, operation) == before
+
+
+async def test_an_event_that_was_slipped_in_breaks_the_chain(database: Database) -> None:
+    operation = await an_operation_id(database)
+    await tell(database, operation, "requested")
+    forged = TimelineEvent(
+        operation_id=operation,
+        seq=2,
+        key="approved",
+        at=NOW,
+        actor="nobody",
+        event="approved",
+        detail={},
+        prev_hash=(await story(database, operation))[0].hash,
+        hash="f" * 64,
+    )
+    await store(database, forged)
+
+    with pytest.raises(BrokenChain, match="breaks at event 2"):
+        verify_chain(operation, await story(database, operation))
+
+
+async def test_an_event_of_an_unknown_operation_is_refused(database: Database) -> None:
+    with pytest.raises(IntegrityError):
+        await tell(database, "op_unknown", "requested")

@@ -1,0 +1,239 @@
+"""Deliveries from the outbox: each settled by how it ended, and claimed by one deliverer only."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any, Literal
+
+import pytest
+
+from billing.core.delivery import Delivery
+from billing.core.operations import Problem
+from db.approvals import approvals
+from db.core.session import Database
+from db.delivery.delivery import Send, deliver, deliver_due
+from db.operations import outbox
+from db.tables import Decision, Outbox
+
+from ...support.builders import NOW, a_decision, an_approval, an_operation, store, tenant
+
+LATER = NOW + timedelta(minutes=1)
+ENDED = Problem(code="already_ended", message="It had already ended when this arrived.")
+DOWN = Problem(code="temporal_unavailable", message="Temporal can't be reached.")
+
+
+def answering(
+    outcome: Literal["delivered", "refused", "later"], problem: Problem | None = None
+) -> tuple[Send, list[str]]:
+    """A way to send that always ends like this, and the list of workflows that it was told of."""
+    sent: list[str] = []
+
+    async def send(row: Outbox) -> Delivery:
+        sent.append(row.workflow_id)
+        return Delivery(outcome=outcome, problem=problem)
+
+    return send, sent
+
+
+async def enqueue(database: Database, workflow_id: str = "w1", **fields: Any) -> Outbox:
+    given: dict[str, Any] = {"action": "start", "name": "PlanChangeWorkflow", "payload": {}, "at": NOW}
+    async with database.transaction() as session:
+        return await outbox.enqueue(session, workflow_id=workflow_id, **given | fields)
+
+
+async def enqueue_decision(database: Database, name: str = "decide") -> tuple[Outbox, Decision]:
+    """A decision and the update that passes it on, as the API writes them together."""
+    acme = await tenant(database)
+    operation = an_operation(acme)
+    approval = an_approval(operation)
+    decision = a_decision(approval, acme.controller.person)
+    await store(database, operation, approval, decision)
+    row = await enqueue(database, approval.workflow_id, action="update", name=name, update_id=decision.id)
+    return row, decision
+
+
+async def kept(database: Database, row: Outbox) -> Outbox:
+    async with database.reading() as session:
+        found = await session.get(Outbox, row.id)
+    assert found is not None
+    return found
+
+
+async def decided(database: Database, decision: Decision) -> Decision:
+    async with database.reading() as session:
+        return await approvals.get_decision(session, decision.id)
+
+
+# --- One row ----------------------------------------------------------------------------------------------
+
+
+async def test_what_was_delivered_is_settled(database: Database) -> None:
+    row = await enqueue(database)
+    send, sent = answering("delivered")
+
+    delivery = await deliver(database, send, row, LATER)
+
+    assert (delivery, sent) == (Delivery(outcome="delivered"), ["w1"])
+    settled = await kept(database, row)
+    assert (settled.state, settled.settled_at, settled.error) == ("delivered", LATER, None)
+
+
+async def test_what_was_refused_is_settled_with_its_reason(database: Database) -> None:
+    row = await enqueue(database, action="update", name="cancel", update_id="u1")
+    send, _ = answering("refused", ENDED)
+
+    assert await deliver(database, send, row, LATER) == Delivery(outcome="refused", problem=ENDED)
+
+    settled = await kept(database, row)
+    assert (settled.state, settled.settled_at) == ("refused", LATER)
+    assert settled.error == "already_ended: It had already ended when this arrived."
+
+
+async def test_what_may_not_have_arrived_is_tried_again_ever_later(database: Database) -> None:
+    enqueued = await enqueue(database)
+    send, sent = answering("later", DOWN)
+
+    clock = [NOW]
+    for wait in (1, 2, 4):
+        assert await deliver_due(database, send, lambda: clock[-1], 10) == 1
+        row = await kept(database, enqueued)
+        assert (row.state, row.error) == ("pending", "temporal_unavailable")
+        assert row.next_attempt_at == clock[-1] + timedelta(seconds=wait)
+        clock.append(row.next_attempt_at)
+    assert sent == ["w1", "w1", "w1"]
+
+
+async def test_a_decision_that_was_refused_says_so(database: Database) -> None:
+    row, decision = await enqueue_decision(database)
+    send, _ = answering("refused", ENDED)
+
+    await deliver(database, send, row, LATER)
+    waiting = await decided(database, decision)
+    async with database.transaction() as session:
+        await approvals.close(session, decision.approval_id, state="expired", at=LATER)
+    await deliver(database, send, row, LATER)
+
+    assert waiting.state == "pending", "its review is open: it goes on in a moment"
+    refused = await decided(database, decision)
+    assert (refused.state, refused.refusal, refused.settled_at) == ("refused", ENDED.model_dump(), LATER)
+    assert (await kept(database, row)).state == "refused"
+
+
+async def test_a_decision_that_is_refused_without_a_reason_has_one_all_the_same(database: Database) -> None:
+    row, decision = await enqueue_decision(database)
+    send, _ = answering("refused")
+
+    await deliver(database, send, row, LATER)
+
+    refused = await decided(database, decision)
+    assert refused.refusal == {"code": "refused", "message": "It was refused."}
+
+
+async def test_a_decision_that_the_review_has_accepted_stays_accepted(database: Database) -> None:
+    """The answer to an earlier delivery was lost, and the review has ended with this decision since."""
+    row, decision = await enqueue_decision(database)
+    async with database.transaction() as session:
+        await approvals.settle_accepted(session, decision.id, approval_state="approved", at=NOW)
+    send, _ = answering("refused", ENDED)
+
+    await deliver(database, send, row, LATER)
+
+    assert (await decided(database, decision)).state == "accepted"
+
+
+@pytest.mark.parametrize("outcome", ["delivered", "later"])
+async def test_only_a_refusal_touches_the_decision(
+    database: Database, outcome: Literal["delivered", "later"]
+) -> None:
+    row, decision = await enqueue_decision(database)
+    send, _ = answering(outcome)
+
+    await deliver(database, send, row, LATER)
+
+    assert (await decided(database, decision)).state == "pending"
+
+
+# --- Whatever is due --------------------------------------------------------------------------------------
+
+
+async def test_a_batch_is_delivered_up_to_its_limit(database: Database) -> None:
+    for number in range(3):
+        await enqueue(database, f"w{number}")
+    send, sent = answering("delivered")
+
+    counts = [await deliver_due(database, send, lambda: LATER, 2) for _ in range(3)]
+
+    assert counts == [2, 1, 0]
+    assert sorted(sent) == ["w0", "w1", "w2"]
+
+
+async def test_what_is_not_due_yet_is_left_alone(database: Database) -> None:
+    await enqueue(database, due_at=LATER + timedelta(seconds=1))
+    send, sent = answering("delivered")
+
+    assert (await deliver_due(database, send, lambda: LATER, 10), sent) == (0, [])
+
+
+async def test_deliverers_at_the_same_time_send_each_row_once(database: Database) -> None:
+    for number in range(20):
+        await enqueue(database, f"w{number:02}")
+    other = Database(database.url)  # another process
+    send, sent = answering("delivered")
+
+    counts = await asyncio.gather(
+        *(deliver_due((database, other)[n % 2], send, lambda: LATER, 7) for n in range(6))
+    )
+    await other.dispose()
+
+    assert sum(counts) == 20
+    assert sorted(sent) == [f"w{number:02}" for number in range(20)]
+
+
+async def test_a_deliverer_that_died_leaves_its_rows_to_the_next_when_its_claim_runs_out(
+    database: Database,
+) -> None:
+    await enqueue(database)
+    async with database.transaction() as session:
+        await outbox.due(session, NOW)
+    send, sent = answering("delivered")
+
+    early = await deliver_due(database, send, lambda: NOW + outbox.CLAIM - timedelta(seconds=1), 10)
+    late = await deliver_due(database, send, lambda: NOW + outbox.CLAIM, 10)
+
+    assert (early, late, sent) == (0, 1, ["w1"])
+
+
+async def test_one_that_breaks_does_not_break_the_others(database: Database) -> None:
+    rows = [await enqueue(database, name) for name in ("w1", "broken", "w2")]
+    broken = asyncio.Event()
+    sent: list[str] = []
+
+    async def send(row: Outbox) -> Delivery:
+        if row.workflow_id == "broken":
+            broken.set()
+            raise ValueError("a bug")
+        await broken.wait()
+        for _ in range(20):  # Whoever does not wait for the others has raised by then.
+            await asyncio.sleep(0)
+        sent.append(row.workflow_id)
+        return Delivery(outcome="delivered")
+
+    assert await deliver_due(database, send, lambda: LATER, 10) == 3
+
+    assert sorted(sent) == ["w1", "w2"]
+    assert [(await kept(database, row)).state for row in rows] == ["delivered", "pending", "delivered"]
+    left = await kept(database, rows[1])
+    assert (left.error or "").startswith("ValueError at ")
+    assert left.next_attempt_at == LATER + timedelta(seconds=1)
+
+
+async def test_records_that_are_away_are_said_after_the_others_were_delivered(database: Database) -> None:
+    rows = [await enqueue(database, name) for name in ("w1", "away", "w2")]
+
+    async def send(row: Outbox) -> Delivery:
+        if row.workflow_id == "away":
+            raise ConnectionRefusedError("no database")
+        return Delivery(outcome="delivered")
+
+    with pytest.raises(ConnectionRefusedError):
+        await deliver_due(database, send, lambda: LATER, 10)
+    assert [(await kept(database, row)).state for row in rows] == ["delivered", "pending", "delivered"]

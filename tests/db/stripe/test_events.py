@@ -1,0 +1,254 @@
+"""Stripe's events: each there once, settled once."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Literal
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import select
+
+from billing.stripe.events import FRESH, MOST_TRIES, STUCK, next_try
+from db.core.session import Database
+from db.stripe import budget
+from db.stripe import events as stripe_events
+from db.stripe.events import Arrived
+from db.tables import Outbox, StripeEvent, StripeEventCheck
+
+from ...support.builders import NOW, store
+from ...support.money_rows import an_event
+
+LATER = NOW + timedelta(seconds=2)
+
+
+def arrived(event: StripeEvent) -> Arrived:
+    return Arrived(
+        id=event.id,
+        type=event.type,
+        object_id=event.object_id,
+        livemode=event.livemode,
+        created_at=event.created_at,
+        at=event.received_at,
+        missed=event.missed,
+    )
+
+
+async def keep(database: Database, *events: StripeEvent) -> list[bool]:
+    """Of each, whether it was new."""
+    async with database.transaction() as session:
+        return [one.new for one in await stripe_events.keep(session, [*map(arrived, events)])]
+
+
+async def record(database: Database, event: StripeEvent) -> bool:
+    [new] = await keep(database, event)
+    return new
+
+
+async def checked(database: Database, until: datetime, at: datetime, missed: int = 0) -> None:
+    async with database.transaction() as session:
+        await stripe_events.checked(session, complete_until=until, at=at, missed=missed)
+
+
+async def check(database: Database) -> StripeEventCheck:
+    async with database.reading() as session:
+        found = await stripe_events.check(session)
+    assert found is not None
+    return found
+
+
+async def complete(database: Database, at: datetime, *objects: str) -> bool:
+    async with database.reading() as session:
+        return await stripe_events.complete(session, at, objects)
+
+
+async def settle(database: Database, event: StripeEvent, state: Literal["done", "ignored"]) -> None:
+    async with database.transaction() as session:
+        await stripe_events.settle(session, event.id, state, LATER)
+
+
+async def kept(database: Database, event: StripeEvent) -> StripeEvent | None:
+    async with database.reading() as session:
+        return await session.get(StripeEvent, event.id)
+
+
+async def test_an_event_that_comes_again_is_not_new(database: Database) -> None:
+    event = an_event()
+    again = an_event(id=event.id, received_at=LATER)
+
+    assert [await record(database, event), await record(database, again)] == [True, False]
+
+    stored = await kept(database, event)
+    assert stored is not None
+    assert (stored.state, stored.received_at, stored.settled_at) == ("pending", NOW, None)
+
+
+async def test_of_the_same_event_at_the_same_moment_one_is_new(database: Database, database_url: str) -> None:
+    event = an_event()
+    other = Database(database_url)  # connections of its own, like another process
+
+    new = await asyncio.gather(*(record((database, other)[n % 2], an_event(id=event.id)) for n in range(10)))
+    await other.dispose()
+
+    assert sorted(new) == [False] * 9 + [True]
+
+
+async def test_of_many_at_once_each_is_new_once_and_has_one_start(database: Database) -> None:
+    known, ignored = an_event(), an_event(type="product.created")
+    await record(database, known)
+    fresh = [an_event() for _ in range(3)]
+
+    again = an_event(id=fresh[0].id, received_at=LATER)
+    new = await keep(database, fresh[2], fresh[0], known, again, ignored, fresh[1])
+
+    assert new == [True, True, False, False, True, True]
+    first = await kept(database, fresh[0])
+    assert first is not None
+    assert first.received_at == NOW
+    async with database.reading() as session:
+        starts = await session.exec(select(Outbox.payload).order_by(Outbox.workflow_id))
+        assert sorted(start["event"] for start in starts) == sorted(e.id for e in (known, *fresh))
+
+
+async def test_many_that_two_store_in_another_order_are_each_new_once(
+    database: Database, database_url: str
+) -> None:
+    ids = [an_event().id for _ in range(20)]
+    other = Database(database_url)  # connections of its own, like another process
+
+    async def storing(number: int) -> list[bool]:
+        order = ids if number % 2 else ids[::-1]
+        return await keep((database, other)[number % 2], *(an_event(id=id_) for id_ in order))
+
+    new = await asyncio.gather(*map(storing, range(8)))
+    await other.dispose()
+
+    assert sum(map(sum, new)) == len(ids)
+
+
+async def test_the_first_to_settle_an_event_stays(database: Database) -> None:
+    event = an_event()
+    await record(database, event)
+
+    await settle(database, event, "done")
+    await settle(database, event, "ignored")
+
+    stored = await kept(database, event)
+    assert stored is not None
+    assert (stored.state, stored.settled_at) == ("done", LATER)
+
+
+async def test_an_event_is_in_no_other_state(database: Database) -> None:
+    with pytest.raises(IntegrityError):
+        await store(database, an_event(state="lost"))
+
+
+async def test_the_start_of_what_follows_an_event_is_kept_with_it(database: Database) -> None:
+    missed, odd = an_event(missed=True), an_event(type="product.created", object_id=None)
+    assert [await record(database, missed), await record(database, odd)] == [True, True]
+
+    async with database.reading() as session:
+        [start] = await session.exec(select(Outbox))
+    assert (start.workflow_id, start.next_attempt_at) == (f"stripe-event-{missed.id}", NOW)
+    assert start.payload == {"event": missed.id, "subject": "refund", "object": missed.object_id}
+    stored, ignored = await kept(database, missed), await kept(database, odd)
+    assert stored is not None
+    assert ignored is not None
+    assert (stored.missed, stored.state, ignored.state, ignored.settled_at) == (
+        True,
+        "pending",
+        "ignored",
+        NOW,
+    )
+
+
+async def test_what_a_check_knew_is_never_taken_back(database: Database) -> None:
+    await checked(database, NOW, LATER, missed=3)
+    await checked(database, LATER, NOW, missed=2)
+
+    found = await check(database)
+    assert (found.complete_until, found.checked_at, found.missed) == (LATER, LATER, 5)
+
+
+async def test_all_is_known_while_stripe_is_asked_and_nothing_is_stuck(database: Database) -> None:
+    assert not await complete(database, NOW)
+    await checked(database, NOW - timedelta(days=1), NOW)
+    assert await complete(database, NOW + FRESH)
+    assert not await complete(database, NOW + FRESH + timedelta(seconds=1))
+
+    event = an_event(received_at=NOW)
+    await record(database, event)
+    await checked(database, NOW, NOW + timedelta(seconds=1))
+    await checked(database, NOW, NOW + STUCK)
+    assert await complete(database, NOW + STUCK)
+    assert not await complete(database, NOW + STUCK + timedelta(seconds=2))
+    await settle(database, event, "done")
+    assert await complete(database, NOW + STUCK + timedelta(seconds=2))
+
+
+async def test_what_waits_behind_a_backlog_that_shrinks_is_no_reason_to_look(database: Database) -> None:
+    """Whoever looked would only make it longer."""
+    backlog = [an_event(received_at=NOW + timedelta(seconds=n)) for n in range(3)]
+    for event in backlog:
+        await record(database, event)
+    later = NOW + timedelta(minutes=20)
+    await checked(database, NOW, later)
+    assert await complete(database, later + STUCK)
+    assert not await complete(database, later + STUCK + timedelta(seconds=1))
+    await settle(database, backlog[0], "done")
+    await checked(database, NOW, later + STUCK)
+    assert await complete(database, later + 2 * STUCK)
+    await checked(database, NOW, later + 2 * STUCK)
+    assert not await complete(database, later + 2 * STUCK + timedelta(seconds=1)), "it stands still"
+
+
+async def test_an_event_of_another_object_is_no_reason_to_look_after_ones_own(database: Database) -> None:
+    await record(database, an_event(object_id="re_other"))
+    later = NOW + timedelta(minutes=20)
+    await checked(database, NOW, NOW)
+    await checked(database, NOW, later)
+    assert not await complete(database, later)
+    assert not await complete(database, later, "re_other")
+    assert await complete(database, later, "re_mine")
+
+
+async def test_nobody_looks_while_the_gate_before_stripe_is_shut(database: Database) -> None:
+    assert not await complete(database, NOW)
+    async with database.transaction() as session:
+        await budget.close_gate(session, NOW)
+    assert await complete(database, NOW)
+
+
+async def test_an_event_that_can_not_be_followed_is_set_aside_and_tried_less_and_less_often(
+    database: Database,
+) -> None:
+    event = an_event(object_id="re_1")
+    await record(database, event)
+    at, rounds = NOW, 0
+    while True:
+        async with database.transaction() as session:
+            await stripe_events.set_aside(session, event.id, "KeyError", at)
+        stored = await kept(database, event)
+        assert stored is not None
+        assert (stored.state, stored.error) == ("set_aside", "KeyError")
+        if stored.again_at is None:
+            break
+        rounds += 1
+        async with database.reading() as session:
+            due = await stripe_events.not_followed(session, stored.again_at, NOW - STUCK, 10)
+            early = stored.again_at - timedelta(seconds=1)
+            assert await stripe_events.not_followed(session, early, NOW - STUCK, 10) == []
+        assert [one.id for one in due] == [event.id]
+        at = stored.again_at
+    assert timedelta(days=3) < at - NOW < timedelta(days=14)
+    assert rounds <= 12
+    await checked(database, NOW, at)
+    assert await complete(database, at)
+    assert not await complete(database, at, "re_1"), "its own story is not told"
+    async with database.reading() as session:
+        assert [one.id for one in await stripe_events.those_set_aside(session)] == [event.id]
+    await settle(database, event, "done")
+    assert await complete(database, at, "re_1")
+
+
+def test_an_event_is_set_aside_before_anybody_counts_it_as_stuck() -> None:
+    assert sum((next_try(tries) for tries in range(1, MOST_TRIES)), timedelta()) < STUCK / 2

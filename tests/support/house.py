@@ -1,0 +1,424 @@
+"""The whole house for a test: API, workers, records, mail sink, Stripe stand-in and a Temporal server.
+
+People act through the HTTP API, as in production; nothing of ours is patched.
+"""
+
+import asyncio
+import json
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any, Self
+
+import uvicorn
+from aiosmtpd.smtp import SMTP
+from fastapi import FastAPI
+from httpx import ASGITransport, AsyncClient, Response
+from pydantic import SecretStr
+from sqlmodel import select
+from temporalio.api.workflowservice.v1 import ListOpenWorkflowExecutionsRequest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from activities.operations.outbox import OutboxSweep
+from activities.stripe.gate import StripeGate
+from activities.stripe.permissions import KeyPermissions
+from api.app import create_app
+from api.http.context import Context, StripeAccount
+from billing.policy.policy import Policy, policy_from_toml
+from db.core.session import Database
+from db.tables import StripeEvent
+from sandbox.stack.mail import LOOPBACK, Mailbox
+from sandbox.stripe.server.inprocess import StandIn
+from settings.settings import DEFAULT_POLICY, Settings
+from worker import composition, queues
+from worker.watch.watch import Watch
+from workflows.core import ids
+
+from .builders import Member, Tenant
+from .shop import APRIL, PLANS, Plans, Shop, open_shop
+
+BIN = Path(sys.executable).parent
+SECRET = "whsec_house"
+SWEEP_EVERY = 1.0
+"""Seconds between two looks at the outbox."""
+PATIENCE = 30.0
+"""Seconds until a test gives up waiting for a state."""
+
+LOOK_EVERY = 3.0
+"""Seconds between two looks whether anything still runs while time is skipped."""
+
+_keys = count(1)
+
+BESIDE = ("mail sent", "asked of Stripe")
+"""Events that say no more of a story than the one beside them: mails go out at their own time."""
+
+
+def default_policy(**stripe: float) -> Policy:
+    """The policy that the project ships, but for the pace of calls to Stripe."""
+    policy = policy_from_toml(DEFAULT_POLICY.read_text(encoding="utf-8"))
+    faster = policy.stripe.model_copy(update={"requests_per_second": 500.0} | stripe)
+    return policy.model_copy(update={"stripe": faster})
+
+
+class MailSink:
+    """An SMTP server that keeps what it takes."""
+
+    def __init__(self) -> None:
+        self.mailbox = Mailbox()
+        self.url = ""
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            # A fixed name, or aiosmtpd asks the resolver for one and may wait for it.
+            lambda: SMTP(self.mailbox, hostname="localhost", loop=loop),
+            LOOPBACK,
+            0,
+        )
+        self.url = f"smtp://{LOOPBACK}:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+
+    def close(self) -> None:
+        """The server goes away; connections that are open stay."""
+        self._server.close()
+
+    async def reopen(self) -> None:
+        """It is there again, where it was."""
+        port = int(self.url.rpartition(":")[2])
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: SMTP(self.mailbox, hostname="localhost", loop=loop), LOOPBACK, port
+        )
+
+    @property
+    def subjects(self) -> list[str]:
+        return [mail["subject"] for mail in self.mailbox.mails]
+
+
+@dataclass
+class House:
+    """A running house. `wait` and friends look at the API, as a person would."""
+
+    temporal: Client
+    environment: WorkflowEnvironment | None
+    database: Database
+    shop: Shop
+    mail: MailSink
+    http: AsyncClient
+    settings: Settings
+    policy: Policy
+    patience: float = PATIENCE
+    app: FastAPI | None = None
+    watch: Watch | None = None
+    """That of its worker; it looks when a test says so."""
+    ran: list[str] = field(default_factory=list)
+    """What a schedule would have started."""
+
+    @property
+    def stand_in(self) -> StandIn:
+        return self.shop.stand_in
+
+    # --- acting -----------------------------------------------------------------------------------------
+
+    async def get(self, who: Member, path: str) -> dict[str, Any]:
+        answer = await self.http.get(path, headers=who.headers)
+        assert answer.status_code == 200, answer.text
+        document: dict[str, Any] = answer.json()
+        return document
+
+    async def post(self, who: Member, path: str, body: dict[str, Any], **headers: str) -> Response:
+        return await self.http.post(path, json=body, headers=who.headers | headers)
+
+    async def ask(self, tenant: Tenant, **wanted: Any) -> str:
+        """The admin asks for a plan change; returns its operation's id."""
+        body = {"plan": "growth", "reason": "The team grows."} | wanted
+        key = {"Idempotency-Key": f"test-{next(_keys)}"}
+        answer = await self.http.post("/v1/plan-changes", json=body, headers=tenant.admin.headers | key)
+        assert answer.status_code == 202, answer.text
+        operation: str = answer.json()["id"]
+        return operation
+
+    async def approval(self, who: Member, operation: str) -> dict[str, Any]:
+        """The open approval of an operation."""
+        found = await self.get(who, f"/v1/operations/{operation}")
+        return await self.get(who, f"/v1/approvals/{found['approval']}")
+
+    async def decide(
+        self, who: Member, operation: str, decision: str = "approve", comment: str | None = None, **more: Any
+    ) -> Response:
+        """Decides what is open, having looked at it just now."""
+        approval = await self.approval(who, operation)
+        await self._mailed(approval["id"])
+        body = {"decision": decision, "subject_hash": approval["subject_hash"], "comment": comment} | more
+        return await self.post(who, f"/v1/approvals/{approval['id']}/decision", body)
+
+    async def _mailed(self, approval: str) -> None:
+        """Waits until what an approval has begun is done: the time-skipping server's time stands still for
+        good when a workflow ends while something of it is under way."""
+        if self.environment is None:
+            return
+        handle = self.temporal.get_workflow_handle(ids.approval_workflow(approval))
+
+        async def nothing_is_under_way() -> bool:
+            return not (await handle.describe()).raw_description.pending_activities
+
+        await until(nothing_is_under_way, lambda: f"a mail of {approval} is not sent", self.patience)
+
+    # --- Stripe's events --------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def told_by_stripe(self) -> AsyncIterator[None]:
+        """Within, the stand-in posts its events to the API, which then has a port of its own."""
+        assert self.app is not None
+        async with served(self.app) as address:
+            self.stand_in.webhooks(url=f"{address}/webhooks/stripe", secret=SECRET)
+            try:
+                yield
+            finally:
+                # Nothing may be on its way any more when the port is closed.
+                await self._delivered()
+                self.stand_in.webhooks(url=None)
+
+    async def followed(self) -> None:
+        """Waits until every event so far was delivered and followed to its end."""
+        await self._delivered()
+        await self.settled()
+
+    async def settled(self) -> None:
+        """Waits until every event that has arrived was followed to its end."""
+
+        async def none_is_pending() -> bool:
+            async with self.database.reading() as session:
+                pending = await session.exec(select(StripeEvent.id).where(StripeEvent.state == "pending"))
+                return pending.first() is None
+
+        await until(none_is_pending, lambda: "an event is still followed", self.patience)
+
+    async def catch_up(self) -> int:
+        """Asks Stripe for what its webhooks have not brought, as the schedule would; how many events."""
+        missed: int = await self.run(ids.EVENT_CATCH_UP)
+        await self.run(ids.OUTBOX_SWEEP)
+        return missed
+
+    async def run(self, workflow: str) -> Any:
+        """Starts what a schedule would start, and waits for its end without skipping time."""
+        assert self.environment is not None
+        self.ran.append(f"{workflow}-{next(_keys)}")
+        with self.environment.auto_time_skipping_disabled():
+            return await self.temporal.execute_workflow(workflow, id=self.ran[-1], task_queue=ids.MAIN_QUEUE)
+
+    async def _delivered(self) -> None:
+        async def empty() -> bool:
+            return not self.stand_in.webhooks()["pending"]
+
+        await until(empty, lambda: f"webhooks are pending: {self.stand_in.webhooks()}", self.patience)
+
+    async def swept(self) -> None:
+        """Passes on what waits in the outbox, as the schedule does."""
+        await self.run(ids.OUTBOX_SWEEP)
+
+    # --- waiting ----------------------------------------------------------------------------------------
+
+    async def wait(
+        self, tenant: Tenant, operation: str, *states: str, stage: str | None = None
+    ) -> dict[str, Any]:
+        """The operation, as soon as it is in one of the states (and at the stage)."""
+        found: dict[str, Any] = {}
+
+        async def there() -> bool:
+            nonlocal found
+            found = await self.get(tenant.auditor, f"/v1/operations/{operation}")
+            return bool(found["state"] in states and stage in (None, found["stage"]))
+
+        await until(
+            there,
+            lambda: f"{operation} is {found.get('state')}/{found.get('stage')}: {found.get('error')}",
+            self.patience,
+        )
+        return found
+
+    async def reviewed(self, tenant: Tenant, operation: str, round_: int = 1) -> dict[str, Any]:
+        """The open approval of the given round."""
+        found: dict[str, Any] = {}
+
+        async def there() -> bool:
+            nonlocal found
+            operation_now = await self.get(tenant.auditor, f"/v1/operations/{operation}")
+            if operation_now["state"] != "awaiting_approval" or not operation_now["approval"]:
+                return False
+            found = await self.get(tenant.auditor, f"/v1/approvals/{operation_now['approval']}")
+            return bool(found["state"] == "open" and found["id"].endswith(f"-{round_}"))
+
+        await until(there, lambda: f"{operation} has no open round {round_}", self.patience)
+        return found
+
+    async def events(self, tenant: Tenant, operation: str) -> list[str]:
+        """The timeline's events, in order, but for those of `BESIDE`."""
+        page = await self.get(tenant.auditor, f"/v1/operations/{operation}/timeline?limit=100")
+        return [event["event"] for event in page["data"] if event["event"] not in BESIDE]
+
+    async def skip(self, **time: float) -> None:
+        """Moves the time-skipping server's clock, or as far as anything still happens."""
+        await self._sleep(timedelta(**time))
+
+    async def now(self) -> datetime:
+        """What the time-skipping server's clock says."""
+        assert self.environment is not None
+        return await self.environment.get_current_time()
+
+    async def skip_past(self, moment: str) -> None:
+        """Moves the time-skipping server's clock to a minute after an RFC 3339 time."""
+        await self._sleep(datetime.fromisoformat(moment) - await self.now() + timedelta(minutes=1))
+
+    async def _sleep(self, time: timedelta) -> None:
+        """After the last workflow has ended, the server may go on at the pace of a real clock: then there is
+        nothing to wait for."""
+        assert self.environment is not None
+        sleeping = asyncio.ensure_future(self.environment.sleep(time))
+        while not (await asyncio.wait([sleeping], timeout=LOOK_EVERY))[0]:
+            if not await self._anything_runs():
+                sleeping.cancel()
+                return
+        await sleeping
+
+    async def _anything_runs(self) -> bool:
+        found = await self.temporal.workflow_service.list_open_workflow_executions(
+            ListOpenWorkflowExecutionsRequest(namespace=self.temporal.namespace, maximum_page_size=1)
+        )
+        return bool(found.executions)
+
+
+async def until(
+    condition: Callable[[], Awaitable[bool]], say: Callable[[], str], patience: float = PATIENCE
+) -> None:
+    """Polls until the condition holds; fails the test with `say()` when it never does."""
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + patience
+    while not await condition():
+        assert clock() < deadline, say()
+        await asyncio.sleep(patience / 500)
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to pytest."""
+
+    def capture_signals(self) -> Any:
+        return nullcontext()
+
+
+@asynccontextmanager
+async def served(app: FastAPI) -> AsyncIterator[str]:
+    """The app on a free loopback port, in this loop; gives its address."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as port:
+        port.bind((LOOPBACK, 0))
+        server = _Server(
+            uvicorn.Config(
+                app, lifespan="off", access_log=False, log_config=None, timeout_graceful_shutdown=1
+            )
+        )
+        task = asyncio.create_task(server.serve(sockets=[port]))
+        try:
+            yield f"http://{LOOPBACK}:{port.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await task
+
+
+@asynccontextmanager
+async def time_skipping() -> AsyncIterator[WorkflowEnvironment]:
+    """A Temporal test server of its own: its time is server-wide."""
+    environment = await WorkflowEnvironment.start_time_skipping(
+        test_server_existing_path=str(BIN / "temporal-test-server"), data_converter=pydantic_data_converter
+    )
+    async with environment:
+        yield environment
+
+
+@asynccontextmanager
+async def sweeping(activities: queues.Activities) -> AsyncIterator[None]:
+    """Within, the outbox is swept now and then, as by its schedule: the time-skipping server has none."""
+    sweep = next(one for one in activities.main if one.__name__ == OutboxSweep.deliver_outbox.__name__)
+
+    async def again_and_again() -> None:
+        while True:
+            await asyncio.sleep(SWEEP_EVERY)
+            with suppress(Exception):  # Temporal would try it again, and so does the next look
+                await sweep()
+
+    task = asyncio.create_task(again_and_again())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+@asynccontextmanager
+async def house(
+    environment: WorkflowEnvironment,
+    database: Database,
+    stand_in: StandIn,
+    *,
+    at: int = APRIL,
+    plans: Plans = PLANS,
+    currency: str = "usd",
+    policy: Policy | None = None,
+) -> AsyncIterator[House]:
+    """Everything, in this process, around a Temporal server and a fresh database."""
+    async with AsyncExitStack() as stack:
+        mail = await stack.enter_async_context(MailSink())
+        policy = policy or default_policy()
+        settings = Settings(
+            database_url=database.url.render_as_string(hide_password=False),
+            stripe_api_key=SecretStr("sk_test_plixo"),
+            stripe_api_base=stand_in.url,
+            stripe_webhook_secret=SecretStr(SECRET),
+            smtp_url=mail.url,
+            public_url="http://plixo.test",
+        )
+        shop = await open_shop(stand_in, at, plans, currency)
+        gate = StripeGate(database, policy.stripe.requests_per_second)
+        permissions = KeyPermissions()
+        stripe_api = composition.build_stripe(settings, gate, permissions=permissions)
+        activities = composition.build_activities(
+            settings, database, environment.client, stripe_api, gate, policy, permissions=permissions
+        )
+        stack.push_async_callback(activities.close)
+        for worker in queues.build_workers(environment.client, activities, policy):
+            await stack.enter_async_context(worker)
+        account = StripeAccount(settings.webhook_secrets, settings.livemode)
+        app = create_app(policy, database, environment.client, rate=1e6, calm=1e6, stripe=account)
+        http = await stack.enter_async_context(
+            AsyncClient(transport=ASGITransport(app), base_url="http://plixo.test", timeout=30)
+        )
+        context: Context = app.state.context
+        stack.push_async_callback(context.dispatcher.idle)
+        await stack.enter_async_context(sweeping(activities))
+        yield House(
+            environment.client,
+            environment,
+            database,
+            shop,
+            mail,
+            http,
+            settings,
+            policy,
+            app=app,
+            watch=activities.watch,
+        )
+
+
+def as_json(value: Any) -> str:
+    """For messages of failing tests."""
+    return json.dumps(value, indent=2, sort_keys=True)

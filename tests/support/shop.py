@@ -1,0 +1,129 @@
+"""What Plixo sells, put into a Stripe stand-in, and organizations that subscribe to it."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, Literal
+
+import stripe
+
+from activities.mirror import pages as mirror_pages
+from activities.stripe.client import stripe_client
+from db.core.session import Database
+from sandbox.stripe.server.inprocess import StandIn
+
+from . import builders
+from .builders import Tenant
+
+DAY = 86_400
+APRIL = 1_775_001_600
+"""2026-04-01 00:00 UTC; the month has 2,592,000 seconds."""
+MID_APRIL = 1_776_297_600
+"""2026-04-16 00:00 UTC: exactly half of it."""
+
+Plans = Mapping[str, Mapping[str, Any]]
+"""By their short names: minor units a seat for each interval that they are sold for, and their limits."""
+
+PLANS: Plans = {
+    "starter": {"month": 1000, "year": 10_000, "seats": 10, "customers": 50, "ar_balance": 500_000},
+    "growth": {"month": 2000, "year": 20_000, "seats": 50, "customers": 500, "ar_balance": 10_000_000},
+    "scale": {"month": 5000, "year": 50_000, "seats": 250, "customers": None, "ar_balance": None},
+}
+
+INTERVALS: tuple[Literal["month"], Literal["year"]] = ("month", "year")
+
+_numbers = count(1)
+
+
+@dataclass
+class Shop:
+    """A stand-in with plans; `price["growth", "month"]` is a Stripe price id."""
+
+    stand_in: StandIn
+    client: stripe.StripeClient
+    price: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    async def stock(self, plans: Plans = PLANS, currency: str = "usd") -> None:
+        """Makes the plans' products and prices."""
+        for slug, terms in plans.items():
+            metadata = {"plixo_plan": slug, "seats_included": str(terms["seats"])}
+            for limit in ("customers", "ar_balance"):
+                metadata[f"limit_{limit}"] = "unlimited" if terms[limit] is None else str(terms[limit])
+            product = await self.client.v1.products.create_async(
+                {"name": slug.capitalize(), "metadata": metadata}
+            )
+            for interval in INTERVALS:
+                if interval in terms:
+                    price = await self.client.v1.prices.create_async(
+                        {
+                            "product": product.id,
+                            "currency": currency,
+                            "unit_amount": terms[interval],
+                            "recurring": {"interval": interval},
+                        }
+                    )
+                    self.price[slug, interval] = price.id
+
+    async def tenant(
+        self,
+        database: Database,
+        plan: str = "starter",
+        *,
+        seats: int = 6,
+        interval: str = "month",
+        card: str = "pm_card_visa",
+        billing_mode: Literal["classic", "flexible"] = "flexible",
+    ) -> Tenant:
+        """An organization with people, subscribed now by the stand-in's clock, and mirrored."""
+        customer = await self.client.v1.customers.create_async({"name": f"Organization {next(_numbers)}"})
+        method = await self.client.v1.payment_methods.attach_async(card, {"customer": customer.id})
+        subscription = await self.client.v1.subscriptions.create_async(
+            {
+                "customer": customer.id,
+                "default_payment_method": method.id,
+                "items": [{"price": self.price[plan, interval], "quantity": seats}],
+                "billing_mode": {"type": billing_mode},
+            }
+        )
+        tenant = await builders.tenant(
+            database, stripe_customer=customer.id, stripe_subscription=subscription.id
+        )
+        await mirror_pages.catalog(self.client, database)
+        await mirror_pages.subscription(self.client, database, tenant.organization)
+        return tenant
+
+    async def use_card(self, tenant: Tenant, card: str) -> None:
+        """The next charges of an organization go to another test card."""
+        organization = tenant.organization
+        method = await self.client.v1.payment_methods.attach_async(
+            card, {"customer": organization.stripe_customer}
+        )
+        await self.client.v1.subscriptions.update_async(
+            organization.stripe_subscription, {"default_payment_method": method.id}
+        )
+
+    async def subscription(self, tenant: Tenant) -> stripe.Subscription:
+        return await self.client.v1.subscriptions.retrieve_async(tenant.organization.stripe_subscription)
+
+    async def invoices(self, tenant: Tenant) -> list[stripe.Invoice]:
+        page = await self.client.v1.invoices.list_async(
+            {"subscription": tenant.organization.stripe_subscription, "limit": 100}
+        )
+        return page.data
+
+    def changes(self, since: int = 0) -> list[dict[str, Any]]:
+        """The writes that the stand-in executed, previews left out."""
+        return [
+            line
+            for line in self.stand_in.requests(since)
+            if line["method"] != "GET" and line["executed"] and not line["path"].endswith("create_preview")
+        ]
+
+
+async def open_shop(stand_in: StandIn, at: int = APRIL, plans: Plans = PLANS, currency: str = "usd") -> Shop:
+    """A stocked shop in a fresh stand-in whose clock stands at `at` (UTC seconds)."""
+    await asyncio.to_thread(stand_in.control, "clock", {"now": at})
+    shop = Shop(stand_in, stripe_client("sk_test_plixo", stand_in.url))
+    await shop.stock(plans, currency)
+    return shop

@@ -1,0 +1,115 @@
+"""Stories that can't go on are told of; what Temporal has forgotten is ended."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from temporalio import workflow
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from billing.core.operations import Kind
+from db.core import timeline
+from db.core.session import Database
+from db.money import commitments
+from db.operations import operations
+from db.tables import Operation
+from worker.watch.reaper import Reaper
+
+from ...support.builders import an_intent, an_operation, store, tenant
+from ...support.house import BIN, default_policy, until
+from ...support.money_rows import a_commitment
+
+pytestmark = pytest.mark.slow
+
+ON_ONE_DATABASE = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+QUEUE = "poisoned"
+LONG_AGO = datetime.now(UTC) - timedelta(days=3)
+
+
+@pytest.fixture
+async def temporal() -> AsyncIterator[Client]:
+    environment = await WorkflowEnvironment.start_local(
+        dev_server_existing_path=str(BIN / "temporal"),
+        dev_server_log_level="never",
+        data_converter=pydantic_data_converter,
+    )
+    async with environment:
+        yield environment.client
+
+
+@workflow.defn(name="Refund")
+class Poisoned:
+    """A fault of the product, until it is mended."""
+
+    faulty = True
+
+    @workflow.run
+    async def run(self) -> None:
+        if Poisoned.faulty:
+            raise RuntimeError("a bug")
+
+
+async def _events(database: Database, operation: Operation) -> list[str]:
+    async with database.reading() as session:
+        return [event.event for event in await timeline.read(session, operation.id)]
+
+
+@ON_ONE_DATABASE
+async def test_a_story_that_fails_at_each_step_is_told_of_and_goes_on_once_it_is_mended(
+    database: Database, temporal: Client
+) -> None:
+    acme = await tenant(database)
+    operation = an_operation(acme, kind=Kind.REFUND.value)
+    await store(database, operation)
+    alerts: list[str] = []
+
+    async def alert(text: str) -> None:
+        alerts.append(text)
+
+    reaper = Reaper(database, temporal, alert=alert)
+    handle = await temporal.start_workflow(Poisoned.run, id=f"operation-{operation.id}", task_queue=QUEUE)
+    async with Worker(
+        temporal, task_queue=QUEUE, workflows=[Poisoned], workflow_runner=UnsandboxedWorkflowRunner()
+    ):
+
+        async def told() -> bool:
+            await reaper.look()
+            return bool(alerts)
+
+        await until(told, lambda: "nobody was told", 60.0)
+        await reaper.look()
+        assert len(alerts) == 1, "once"
+        assert operation.id in alerts[0]
+        [event] = await _events(database, operation)
+        assert event.startswith("it can't go on because of a fault in Plixo")
+        async with database.reading() as session:
+            assert (await operations.get_fresh(session, operation.id)).closed_at is None, "never given up"
+        Poisoned.faulty = False
+        await handle.result()
+
+
+@ON_ONE_DATABASE
+async def test_what_temporal_has_forgotten_is_ended_unless_something_was_begun_in_stripe(
+    database: Database, temporal: Client
+) -> None:
+    acme = await tenant(database)
+    policy = default_policy().model_dump(mode="json", by_alias=True)
+    more = {"kind": Kind.REFUND.value, "policy": policy, "created_at": LONG_AGO}
+    forgotten, begun = an_operation(acme, **more), an_operation(acme, **more)
+    intent = an_intent(begun, step="refund:0", effect="refund.create")
+    await store(database, forgotten, begun, intent, a_commitment(forgotten))
+
+    reaper = Reaper(database, temporal)
+    for _ in range(2):
+        await reaper.look()
+
+    async with database.reading() as session:
+        ended = await operations.get_fresh(session, forgotten.id)
+        going = await operations.get_fresh(session, begun.id)
+        [aside] = await commitments.of_operation(session, forgotten.id)
+    assert (ended.state, ended.error and ended.error["code"]) == ("failed", "workflow_ended")
+    assert aside.released_at is not None
+    assert going.closed_at is None

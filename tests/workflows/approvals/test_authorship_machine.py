@@ -1,0 +1,194 @@
+"""Every role with every action: nothing is done whose approver shaped it, nobody spends another's authority.
+
+And the other way round: with the rule left out at any one place, the same stories find it.
+"""
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, example, given, settings
+from temporalio import activity
+
+from activities.money.commitments import Commitments
+from api.operations import actions
+from billing.approvals.authorship import Author
+from billing.approvals.deciders import Deciders
+from billing.messages import Commit, Committed
+from db.approvals import deciders, delegations
+from db.core.session import Database
+from db.operations import operations
+from sandbox.stripe.server.inprocess import StandIn
+
+from ...support.house import House, house, time_skipping
+from .authorship_machine import Scene
+from .authorship_steps import (
+    AGAIN,
+    ALWAYS,
+    DELEGATED,
+    LENT,
+    MISMATCHED,
+    NAMED,
+    ON_ANOTHERS,
+    TAKEN_OVER,
+    UNDELEGATED,
+    Story,
+    stories,
+)
+
+MORE = os.environ.get("PLIXO_TEST_STORIES")
+EXAMPLES = int(MORE or 20)
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(180 + 10 * EXAMPLES),
+    pytest.mark.parametrize("databases", ["sqlite"], indirect=True),
+]
+
+DRAWN = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize=MORE is None,
+    database=None,
+    report_multiple_bugs=False,
+    phases=[Phase.explicit, Phase.generate, Phase.shrink],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+FOUND = r"decide on|the authority of|is barred by nobody|has tried again"
+"""What the ledger says of a rule that is not kept."""
+
+Test = Callable[..., Awaitable[None]]
+
+
+@asynccontextmanager
+async def running(database: Database, stand_in: StandIn) -> AsyncIterator[House]:
+    async with time_skipping() as environment, house(environment, database, stand_in) as home:
+        yield home
+
+
+@pytest.fixture
+async def home(database: Database, stand_in: StandIn) -> AsyncIterator[House]:
+    async with running(database, stand_in) as built:
+        yield built
+
+
+def always(*told: Story) -> Callable[[Test], Test]:
+    def decorated(test: Test) -> Test:
+        for story in reversed(told):
+            test = example(story)(test)
+        return test
+
+    return decorated
+
+
+async def play(home: House, story: Story) -> None:
+    """As an organization of its own."""
+    scene = await Scene.begin(home)
+    try:
+        for step in story:
+            await scene.play(step)
+        await scene.check()
+    except BaseException as failure:
+        failure.add_note(scene.told(story))
+        raise
+    finally:
+        await scene.operations.end()
+
+
+@DRAWN
+@always(*ALWAYS)
+@given(story=stories)
+async def test_whoever_does_what_nobody_decides_on_what_they_shaped_nor_spends_anothers_authority(
+    home: House, story: Story
+) -> None:
+    await play(home, story)
+
+
+# --- The rule left out ------------------------------------------------------------------------------------
+
+
+def without_revision(patch: pytest.MonkeyPatch) -> None:
+    note = operations.add_author
+
+    async def forget(session: Any, operation_id: str, author: Author) -> None:
+        if author.how != "revised":
+            await note(session, operation_id, author)
+
+    patch.setattr(operations, "add_author", forget)
+
+
+def on_the_requesters_authority(patch: pytest.MonkeyPatch) -> None:
+    weigh = Commitments.commit
+
+    @activity.defn(name="commit")
+    async def as_requester(self, order: Commit) -> Committed:  # type: ignore[no-untyped-def]
+        async with self._database.reading() as session:
+            operation = await operations.get_any(session, order.operation)
+        assert operation is not None
+        return await weigh(self, order.model_copy(update={"person": operation.requested_by}))
+
+    patch.setattr(Commitments, "commit", as_requester)
+
+
+def without_delegates(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Deciders, "_delegates", frozenset[str]())
+
+
+def without_former_delegates(patch: pytest.MonkeyPatch) -> None:
+    bench = deciders.bench
+
+    async def only_now(*args: Any, **more: Any) -> Any:
+        found = await bench(*args, **more)
+        return type(found)(found.roles, found.acting)
+
+    patch.setattr(deciders, "bench", only_now)
+
+
+def without_consent(patch: pytest.MonkeyPatch) -> None:
+    begun = delegations.begun
+
+    async def offered_too(session: Any, organization_id: str, at: Any) -> Sequence[Any]:
+        page = await delegations.page(session, organization_id, limit=100)
+        return [
+            *await begun(session, organization_id, at),
+            *(one for one in page.rows if not one.accepted_at),
+        ]
+
+    patch.setattr(delegations, "begun", offered_too)
+
+
+def without_resolution(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(actions, "refusal_to_accept", lambda *_: None)
+
+
+def without_retry(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Deciders, "refusal_to_retry", lambda *_: None)
+
+
+@pytest.mark.parametrize(
+    ("leave_out", "story"),
+    [
+        (without_revision, TAKEN_OVER),
+        (on_the_requesters_authority, ON_ANOTHERS),
+        (without_delegates, DELEGATED),
+        (without_former_delegates, UNDELEGATED),
+        (without_consent, NAMED),
+        (without_resolution, MISMATCHED),
+        (without_retry, AGAIN),
+        (without_retry, LENT),
+    ],
+    ids=lambda one: getattr(one, "__name__", ""),
+)
+async def test_the_stories_find_the_place_where_the_rule_is_left_out(
+    database: Database,
+    stand_in: StandIn,
+    monkeypatch: pytest.MonkeyPatch,
+    leave_out: Callable[[pytest.MonkeyPatch], None],
+    story: Story,
+) -> None:
+    leave_out(monkeypatch)
+    async with running(database, stand_in) as home:
+        with pytest.raises(AssertionError, match=FOUND):
+            await play(home, story)

@@ -1,0 +1,138 @@
+"""The review: reminders, escalation, expiry, and who may decide; days pass on the time-skipping server."""
+
+from asyncio import gather
+from collections.abc import Awaitable
+from typing import Any
+
+from billing.core.operations import Role
+
+from ...support.builders import Tenant, member
+from ...support.house import House, until
+
+
+async def test_a_silent_controller_is_reminded_then_legal_is_asked_then_it_expires(home: House) -> None:
+    acme = await home.shop.tenant(home.database)
+    operation = await home.ask(acme)
+    approval = await home.reviewed(acme, operation)
+    await home.skip_past(approval["ladder"][-1]["deadline"])
+    expired = await home.wait(acme, operation, "expired")
+
+    events = await home.events(acme, operation)
+    asked = [event for event in events if event in ("review requested", "approvers reminded", "escalated")]
+    assert asked == ["review requested", "approvers reminded", "escalated"]
+    assert events[-2:] == ["review expired", "expired without an answer"] or "review expired" in events
+    assert expired["allowed_actions"] == []
+    approval = await home.get(acme.auditor, f"/v1/approvals/{expired['approval']}")
+    assert approval["state"] == "expired"
+    assert await subjects_to(home, acme.legal.person.email) >= 1
+
+
+async def test_legal_may_decide_only_once_the_controller_was_silent(home: House) -> None:
+    acme = await home.shop.tenant(home.database)
+    operation = await home.ask(acme)
+    approval = await home.reviewed(acme, operation)
+    early = await home.decide(acme.legal, operation)
+    await home.skip_past(approval["ladder"][0]["deadline"])
+
+    async def escalated() -> bool:
+        return (await home.approval(acme.legal, operation))["rung"] == 1
+
+    await until(escalated, lambda: "it was never escalated")
+    late = await home.decide(acme.legal, operation)
+    await home.wait(acme, operation, "completed")
+
+    assert early.status_code == 403
+    assert early.json()["code"] == "wrong_role"
+    assert late.status_code == 200, late.text
+
+
+async def test_an_escalated_review_can_still_be_decided_by_the_controller(home: House) -> None:
+    acme = await home.shop.tenant(home.database)
+    operation = await home.ask(acme)
+    approval = await home.reviewed(acme, operation)
+    await home.skip_past(approval["ladder"][0]["deadline"])
+    answer = await home.decide(acme.controller, operation)
+    await home.wait(acme, operation, "completed")
+
+    assert answer.status_code == 200, answer.text
+
+
+async def test_deadlines_are_kept_in_business_hours(home: House) -> None:
+    acme = await home.shop.tenant(home.database)
+    operation = await home.ask(acme)
+    approval = await home.reviewed(acme, operation)
+
+    first, second = approval["ladder"]
+    assert first["roles"] == ["controller"]
+    assert second["roles"] == ["legal"]
+    assert first["deadline"] == second["opens_at"]
+    assert len(first["remind_at"]) == 1
+
+
+async def test_two_decisions_at_once_leave_one_winner_and_one_conflict(home: House) -> None:
+    acme = await home.shop.tenant(home.database)
+    operation = await home.ask(acme)
+    approval = await home.reviewed(acme, operation)
+    other = await second_controller(home, acme)
+    approve = {"decision": "approve", "subject_hash": approval["subject_hash"]}
+    reject = {"decision": "reject", "subject_hash": approval["subject_hash"], "comment": "No."}
+    path = f"/v1/approvals/{approval['id']}/decision"
+
+    first, second = await gather(home.post(acme.controller, path, approve), home.post(other, path, reject))
+    ended = await home.wait(acme, operation, "completed", "rejected")
+
+    assert sorted([first.status_code, second.status_code]) == [200, 409]
+    assert ended["state"] == ("completed" if first.status_code == 200 else "rejected")
+
+
+async def test_nobody_reviews_their_own_request(home: House) -> None:
+    acme = await home.shop.tenant(home.database)
+    both = await member(home.database, acme.organization, [Role.BILLING_ADMIN, Role.CONTROLLER])
+    answer = await home.http.post(
+        "/v1/plan-changes",
+        json={"plan": "growth", "reason": "For myself."},
+        headers=both.headers | {"Idempotency-Key": "own"},
+    )
+    operation = answer.json()["id"]
+    await home.reviewed(acme, operation)
+    refused = await home.decide(both, operation)
+    allowed = await home.decide(acme.controller, operation)
+
+    assert refused.status_code == 403
+    assert refused.json()["code"] == "own_request"
+    assert allowed.status_code == 200
+    await home.wait(acme, operation, "completed")
+
+
+async def test_finance_that_stays_silent_is_escalated_to_the_controller(home: House) -> None:
+    acme = await home.shop.tenant(home.database)
+    operation = await home.ask(acme)
+    await home.reviewed(acme, operation)
+
+    async def noticed(state: str) -> list[dict[str, Any]]:
+        notices: list[dict[str, Any]] = (await home.get(acme.finance, f"/v1/notices?state={state}"))["data"]
+        return notices
+
+    async def escalated() -> bool:
+        return bool(await noticed("escalated"))
+
+    await until(lambda: _any(noticed("open")), lambda: "there is no notice")
+    await home.skip_past((await noticed("open"))[0]["deadline"])
+    await until(escalated, lambda: "the notice was not escalated")
+    [notice] = await noticed("escalated")
+    answer = await home.post(acme.finance, f"/v1/notices/{notice['id']}/acknowledge", {})
+
+    assert answer.status_code == 200, answer.text
+    assert (await home.events(acme, operation)).count("notice escalated to the controller") == 1
+
+
+async def _any(found: Awaitable[list[Any]]) -> bool:
+    return bool(await found)
+
+
+async def subjects_to(home: House, address: str) -> int:
+    return sum(address in mail["to"] for mail in home.mail.mailbox.mails)
+
+
+async def second_controller(home: House, tenant: Tenant) -> Any:
+    return await member(home.database, tenant.organization, [Role.CONTROLLER])

@@ -1,0 +1,88 @@
+"""The end of a story: everything comes to rest, and nothing may be left hanging."""
+
+from itertools import count
+
+from workflows.core import ids
+
+from .machine import SETTLED, Scene
+from .machine_standing import until_nothing
+from .machine_world import World, read
+
+_runs = count(1)
+
+
+async def come_to_rest(scene: Scene) -> World:
+    """Lets go the events that were held, lets time pass, looks for what was dropped, and reads everything."""
+    home = scene.home
+    home.stand_in.webhooks(mode="normal")
+    await home.followed()
+    home.stand_in.advance(SETTLED)
+    await home.skip(seconds=SETTLED)
+    await home.followed()
+    if home.stand_in.webhooks()["dropped"]:
+        # What no event tells is found by looking: stories look once a day at what had succeeded.
+        await home.skip(days=1, minutes=10)
+        await scene.operations.rest()
+        await home.followed()
+        await _reconcile(scene)
+    return await _settled(scene)
+
+
+async def _reconcile(scene: Scene) -> None:
+    assert scene.home.environment is not None
+    with scene.home.environment.auto_time_skipping_disabled():
+        await scene.home.temporal.execute_workflow(
+            ids.RECONCILE, id=f"machine-reconcile-{next(_runs)}", task_queue=ids.MAIN_QUEUE
+        )
+
+
+async def _settled(scene: Scene) -> World:
+    """As soon as every story knows what has become of its refunds, and every note is in Stripe."""
+    worlds: list[World] = []
+
+    async def open_ends() -> list[str]:
+        await scene.operations.rest()
+        world = await read(scene.home, scene.tenant.id)
+        worlds.append(world)
+        return [*_unseen(world), *_unwritten(world), *_missing_notes(world)]
+
+    await until_nothing(open_ends, scene.home.patience)
+    return worlds[-1]
+
+
+def _unseen(world: World) -> list[str]:
+    """Refunds of which the story says otherwise than Stripe."""
+    found = []
+    for operation in world.of_kind("refund"):
+        for part in (operation.result or {}).get("parts", []):
+            refund = world.stripe.refunds.get(part["refund"] or "")
+            if refund is not None and refund["status"] != part["status"]:
+                found.append(f"{operation.id} says {part}, Stripe {refund['status']}")
+    return found
+
+
+def _unwritten(world: World) -> list[str]:
+    """Effects of which nobody knows whether they happened."""
+    return [
+        f"{intent.idempotency_key} is open"
+        for intents in world.intents.values()
+        for intent in intents
+        if intent.state == "open"
+    ]
+
+
+def _missing_notes(world: World) -> list[str]:
+    """Notes of what is done that Stripe does not have, or without the payment that they are about."""
+    missing = []
+    for operation in world.operations.values():
+        if operation.state != "completed":
+            continue
+        assert world.notes[operation.id], f"{operation.id} has no note"
+        for made in world.stripe.made_by(operation.id):
+            for note in world.notes[operation.id]:
+                key = "plixo_note" if note.seq == 1 else f"plixo_note_{note.seq}"
+                payment = made.get("payment_intent")
+                text = f"{note.text} (Stripe payment {payment})" if payment else note.text
+                if made["metadata"].get(key) != text:
+                    missing.append(f"{made['id']} has {key} {made['metadata'].get(key)!r}, not {text!r}")
+    return missing

@@ -1,0 +1,187 @@
+"""Making a provisioning file true in the records, within one transaction, and saying what that changes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlmodel import SQLModel, col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from db.tables import Organization, Person, new_id
+
+from .file import FileProblem, InvalidFile, OrganizationFile, ProvisioningFile
+from .keys import Changes, KeyChanges
+
+
+async def apply(session: AsyncSession, file: ProvisioningFile) -> Changes:
+    """Write what the file has otherwise than the records. Raises InvalidFile, with everything in it that
+    contradicts them; the transaction is then to be rolled back.
+    """
+    changes, problems = Changes(), list[FileProblem]()
+    for number, wanted in enumerate(file.organizations):
+        part = _Part(session, wanted, f"organizations[{number}]", changes, problems, datetime.now(UTC))
+        await part.apply()
+    if problems:
+        raise InvalidFile(problems)
+    return changes
+
+
+@dataclass
+class _Part:
+    """One organization of the file."""
+
+    session: AsyncSession
+    wanted: OrganizationFile
+    place: str
+    changes: Changes
+    problems: list[FileProblem]
+    now: datetime
+
+    async def apply(self) -> None:
+        """Every problem is found before anything is written that the database would refuse."""
+        before = len(self.problems)
+        await self._check_stripe_ids()
+        people = await self._people()
+        await self._check_ids(people)
+        matched = self._matched(people)
+        keys = await KeyChanges.of(self.session, self.wanted.people, people, self.changes, self.now)
+        for n, (entry, person) in enumerate(zip(self.wanted.people, matched, strict=True)):
+            self.problems += keys.wrong(entry, person, f"{self.place}.people[{n}]")
+        if len(self.problems) > before:
+            return
+        await self._write_organization()
+        members = await self._write_people(matched)
+        for entry, person in zip(self.wanted.people, members, strict=True):
+            keys.write(entry, person)
+        self._take_out(people, members, keys)
+        await self.session.flush()
+
+    def _problem(self, place: str, message: str) -> None:
+        self.problems.append(FileProblem(f"{self.place}.{place}", message))
+
+    async def _check_stripe_ids(self) -> None:
+        for name in ("stripe_customer", "stripe_subscription"):
+            value = getattr(self.wanted, name)
+            other = select(Organization.id).where(
+                getattr(Organization, name) == value, Organization.id != self.wanted.id
+            )
+            if owner := (await self.session.exec(other)).first():
+                self._problem(name, f"{value} belongs to organization {owner}")
+
+    async def _people(self) -> list[Person]:
+        found = await self.session.exec(
+            select(Person).where(Person.organization_id == self.wanted.id).order_by(col(Person.id))
+        )
+        return list(found)
+
+    async def _check_ids(self, people: list[Person]) -> None:
+        """Ids are the whole product's: somebody else's organization may have used one."""
+        own = {person.id for person in people}
+        asked = {wanted.id: n for n, wanted in enumerate(self.wanted.people) if wanted.id}
+        elsewhere = select(Person.id).where(col(Person.id).in_(asked.keys() - own))
+        for id_ in await self.session.exec(elsewhere):
+            self._problem(f"people[{asked[id_]}].id", f"{id_} belongs to a person of another organization")
+
+    def _matched(self, people: list[Person]) -> list[Person | None]:
+        """Whom each entry of the file means: by id, or else by address; None for somebody new."""
+        by_id = {person.id: person for person in people}
+        by_email = {person.email: person for person in people}
+        matched: list[Person | None] = []
+        for n, wanted in enumerate(self.wanted.people):
+            there = by_email.get(wanted.email)
+            if wanted.id is not None and wanted.id not in by_id and there is not None:
+                self._problem(
+                    f"people[{n}].id",
+                    f"{wanted.email} is the address of {there.id}; ids never change: name that one, or none",
+                )
+            matched.append(by_id.get(wanted.id) if wanted.id else there)
+        claimed: dict[str, int] = {}
+        for n, person in enumerate(matched):
+            if person is not None and claimed.setdefault(person.id, n) != n:
+                self._problem(f"people[{n}]", f"is {person.id}, as is people[{claimed[person.id]}]")
+        self._check_addresses(by_email, matched)
+        return matched
+
+    def _check_addresses(self, by_email: dict[str, Person], matched: list[Person | None]) -> None:
+        """A new address must not be that of somebody who keeps it, even of one who is not in the file."""
+        moving = {
+            person.id
+            for person, wanted in zip(matched, self.wanted.people, strict=True)
+            if person is not None and person.email != wanted.email
+        }
+        for n, (wanted, person) in enumerate(zip(self.wanted.people, matched, strict=True)):
+            holder = by_email.get(wanted.email)
+            if person is not None and holder not in (None, person) and holder.id not in moving:
+                self._problem(
+                    f"people[{n}].email", f"is the address of {holder.id}, who has to get another one first"
+                )
+
+    async def _write_organization(self) -> None:
+        facts = self.wanted.model_dump(exclude={"id", "people"})
+        found = await self.session.get(Organization, self.wanted.id)
+        if found is None:
+            self.session.add(Organization(id=self.wanted.id, created_at=self.now, **facts))
+            self.changes.say(f"organization {self.wanted.id}: new")
+        else:
+            self._update(f"organization {found.id}", found, facts)
+        await self.session.flush()
+
+    async def _write_people(self, matched: list[Person | None]) -> list[Person]:
+        """Everybody of the file, in its order."""
+        await self._free_addresses(matched)
+        members: list[Person] = []
+        for wanted, known in zip(self.wanted.people, matched, strict=True):
+            facts: dict[str, Any] = {
+                "name": wanted.name,
+                "email": wanted.email,
+                "roles": [role.value for role in wanted.roles],
+                "active": wanted.active,
+            }
+            if known is None:
+                id_ = wanted.id or new_id("per")
+                person = Person(id=id_, organization_id=self.wanted.id, created_at=self.now, **facts)
+                self.session.add(person)
+                self.changes.say(f"{_name(person)}: new, {', '.join(person.roles)}")
+            else:
+                person = known
+                self._update(_name(person), person, facts)
+            members.append(person)
+        await self.session.flush()
+        return members
+
+    async def _free_addresses(self, matched: list[Person | None]) -> None:
+        """Two people may change places, and no moment may have one address twice."""
+        before = {person.id: person.email for person in matched if person is not None}
+        for person, wanted in zip(matched, self.wanted.people, strict=True):
+            if person is not None and person.email != wanted.email:
+                person.email = f"{person.id}@moving.invalid"
+        await self.session.flush()
+        for person in matched:
+            if person is not None:
+                person.email = before[person.id]
+
+    def _update(self, name: str, row: SQLModel, facts: dict[str, Any]) -> None:
+        for fact, value in facts.items():
+            if (before := getattr(row, fact)) != value:
+                self.changes.say(f"{name}: {fact} {_shown(before)} -> {_shown(value)}")
+        row.sqlmodel_update(facts)
+
+    def _take_out(self, people: Sequence[Person], members: Sequence[Person], keys: KeyChanges) -> None:
+        """Whoever is not in the file any more keeps their history, and nothing else."""
+        kept = {person.id for person in members}
+        for person in people:
+            if person.id in kept:
+                continue
+            if person.active:
+                person.active = False
+                self.changes.say(f"{_name(person)}: not active any more, as the file does not list them")
+            keys.revoke_all(person)
+
+
+def _name(person: Person) -> str:
+    return f"person {person.id} ({person.email})"
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(value) if isinstance(value, list) else str(value)

@@ -1,0 +1,192 @@
+"""What becomes of a workflow that was ended from outside: its operation ends, or it runs again.
+
+nothing sent to Stripe ── the operation ends, with its reason
+something begun there  ── the story runs again, and takes it up (workflows/life.py)
+what is no money       ── runs again, from its row
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+
+from activities.operations import abandonment
+from billing.core.operations import SYSTEM, Kind, State
+from billing.core.standing import Abandon
+from billing.messages import NoticeInput
+from billing.policy.policy import Policy
+from db.core import timeline
+from db.core.session import Database
+from db.operations import notices, operations, outbox
+from db.tables import Notice, Operation
+from workflows.core import ids, options
+
+log = logging.getLogger(__name__)
+
+MONEY = (Kind.PLAN_CHANGE, Kind.REFUND, Kind.CREDIT)
+AT_ONCE = 3
+"""How often a workflow is started again without a wait."""
+WAIT, LONGEST = timedelta(seconds=30), timedelta(hours=1)
+
+Outcome = Literal["ended", "again", "later", "nothing"]
+
+
+@dataclass(frozen=True)
+class Over:
+    """A workflow of which the latest run is over; None for one that Temporal does not know."""
+
+    workflow: str
+    run: str | None
+    status: WorkflowExecutionStatus | None
+
+    @property
+    def cancelled(self) -> bool:
+        return self.status is WorkflowExecutionStatus.CANCELED
+
+    @property
+    def how(self) -> str:
+        return self.status.name.replace("_", " ").lower() if self.status is not None else "forgotten"
+
+
+class Restarts:
+    """Several workers may do the same at once: a row is ended once, and a workflow runs once."""
+
+    def __init__(self, database: Database, temporal: Client) -> None:
+        self._database, self._temporal = database, temporal
+
+    async def see_to(self, over: Over, at: datetime) -> Outcome:
+        """Ends or restarts what the workflow belonged to, where that is still open."""
+        kind, _, key = over.workflow.partition("-")
+        if kind == "operation":
+            return await self._operation(over, key, at)
+        if kind == "notice":
+            return await self._notice(over, key, at)
+        if kind in ("note", "customer", "person") and over.run is not None:
+            return await self._start_of(over)
+        return "nothing"
+
+    async def _operation(self, over: Over, id_: str, at: datetime) -> Outcome:
+        async with self._database.transaction() as session:
+            operation = await operations.get_any(session, id_)
+            if operation is None or not goes_on(operation, over, at):
+                return "nothing"
+            if operation.closed_at is None and operation.kind in MONEY:
+                abandoned = await abandonment.abandon(session, _abandon(operation, over, at))
+                if abandoned.outcome != "begun":
+                    return "ended" if abandoned.outcome == "ended" else "nothing"
+            if not await _may_again(session, id_, over, at):
+                return "later"
+            name, payload = await _input(session, operation)
+        return await self._again(over, name, payload)
+
+    async def _notice(self, over: Over, id_: str, at: datetime) -> Outcome:
+        async with self._database.transaction() as session:
+            notice = await session.get(Notice, id_)
+            if notice is None or notice.state not in (notices.OPEN, notices.ESCALATED):
+                return "nothing"
+            if not await _may_again(session, notice.operation_id, over, at):
+                return "later"
+            operation = await operations.get_fresh(session, notice.operation_id)
+            payload = _notice_input(notice, Policy.model_validate(operation.policy))
+        return await self._again(over, ids.FINANCE_NOTICE, payload.model_dump(mode="json"))
+
+    async def _start_of(self, over: Over) -> Outcome:
+        """A note or a mail: what starts it is in the outbox, and what it has done it does not do again."""
+        if over.status is WorkflowExecutionStatus.FAILED:
+            return "nothing"  # by itself: the same again would fail again
+        async with self._database.reading() as session:
+            start = await outbox.start_of(session, over.workflow)
+        return await self._again(over, start.name, start.payload) if start else "nothing"
+
+    async def _again(self, over: Over, name: str, payload: Mapping[str, Any]) -> Outcome:
+        queue, priority = options.place(name, payload.get("organization"))
+        await self._temporal.start_workflow(
+            name,
+            payload,
+            id=over.workflow,
+            task_queue=queue,
+            priority=priority,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            rpc_timeout=timedelta(seconds=10),
+        )
+        log.warning("%s was %s: it runs again", over.workflow, over.how)
+        return "again"
+
+
+def goes_on(operation: Operation, over: Over, at: datetime) -> bool:
+    """Whether a story of it should be running: it is open, or it is a refund that is still watched."""
+    if operation.closed_at is None:
+        return True
+    ended_by_itself = over.status in (None, WorkflowExecutionStatus.COMPLETED)
+    if operation.kind != Kind.REFUND or operation.state != State.COMPLETED or ended_by_itself:
+        return False
+    rules = Policy.model_validate(operation.policy).refund
+    return rules is not None and at - operation.closed_at < timedelta(days=rules.watch_days)
+
+
+def _abandon(operation: Operation, over: Over, at: datetime) -> Abandon:
+    cancelled = over.cancelled
+    return Abandon(
+        operation=operation.id,
+        at=at,
+        state=State.CANCELLED if cancelled else State.FAILED,
+        code="workflow_cancelled" if cancelled else "workflow_ended",
+        event="its workflow was cancelled" if cancelled else "its workflow was ended from outside",
+        message=f"Its workflow was {over.how} in Temporal before anything was sent to Stripe. "
+        "Nothing was changed; ask again where it is still wanted.",
+    )
+
+
+async def _may_again(session: AsyncSession, operation: str, over: Over, at: datetime) -> bool:
+    """Notes that it runs again, once for each run that was ended; ever later where that happens often."""
+    events = await timeline.read(session, operation)
+    mine = [event for event in events if event.key.startswith(f"again:{over.workflow}:")]
+    key = f"again:{over.workflow}:{over.run}"
+    if any(event.key == key for event in mine):
+        return True  # of an attempt that may not have come to its end
+    if len(mine) >= AT_ONCE:
+        wait = min(WAIT * 2 ** (len(mine) - AT_ONCE), LONGEST)
+        if at < mine[-1].at + wait:
+            return False
+    await timeline.append(
+        session,
+        operation,
+        key=key,
+        event=f"its workflow was {over.how} in Temporal: it runs again",
+        actor=SYSTEM,
+        at=at,
+        detail={"workflow": over.workflow, "run": over.run},
+    )
+    return True
+
+
+async def _input(session: AsyncSession, operation: Operation) -> tuple[str, Mapping[str, Any]]:
+    """What its story was started with; a run by schedule was started by another workflow."""
+    start = await outbox.start_of(session, operation.workflow_id)
+    if start is not None:
+        return start.name, start.payload
+    assert operation.kind == Kind.REMINDER_RUN, "every other kind is started by the outbox"
+    return ids.REMINDER_SWEEP, {
+        "organization": operation.organization_id,
+        "operation": operation.id,
+        "dry_run": bool(operation.request.get("dry_run")),
+        "policy": operation.policy,
+    }
+
+
+def _notice_input(notice: Notice, policy: Policy) -> NoticeInput:
+    return NoticeInput(
+        notice=notice.id,
+        organization=notice.organization_id,
+        operation=notice.operation_id,
+        kind=notice.kind,
+        subject=notice.subject,
+        calendar=policy.calendars[policy.notices.calendar],
+        acknowledge_within=policy.notices.acknowledge_within,
+    )

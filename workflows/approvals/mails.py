@@ -1,0 +1,65 @@
+"""The mails of a review, to those whom it waits for."""
+
+from typing import Any
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.mail.mailer import Mailer
+    from billing.approvals.ladder import Rung
+    from billing.messages import ApprovalInput, Audience, MailRequest
+
+from ..core import options
+
+
+class ApprovalMails:
+    """None is awaited: a mail server that is down must not keep anybody from deciding."""
+
+    def __init__(self, request: ApprovalInput) -> None:
+        self._request = request
+        self._sent: list[workflow.ActivityHandle[object]] = []
+
+    def ask(
+        self,
+        key: str,
+        template: str,
+        rung: Rung,
+        audience: Audience | None,
+        *,
+        following: Rung | None,
+        why: str | None = None,
+    ) -> None:
+        """To everybody whom the rung waits for; `why` says why it is they, `following` who is asked next."""
+        context = {
+            "deadline": rung.deadline.isoformat(),
+            "needs": rung.needs,
+            "why": why,
+            "next_roles": list(following.roles) if following else [],
+        }
+        self._send(key, template, audience or Audience(roles=rung.roles), context)
+
+    def _send(self, key: str, template: str, audience: Audience, more: dict[str, Any]) -> None:
+        asked = self._request
+        request = MailRequest(
+            organization=asked.organization,
+            operation=asked.operation,
+            key=f"{asked.approval}:{key}",
+            template=template,
+            roles=audience.roles,
+            people=audience.people,
+            excluding=audience.excluding,
+            about=asked.approval,
+            context={
+                "approval": asked.approval,
+                "kind": asked.kind,
+                "subject": asked.subject,
+                "subject_hash": asked.subject_hash,
+                "requested_by": asked.requested_by,
+                "reason": asked.reason,
+                "rule": asked.rule or None,
+                "revised": asked.revised.model_dump(mode="json") if asked.revised else None,
+                "since": asked.since.model_dump(mode="json") if asked.since else None,
+            }
+            | more,
+        )
+        self._sent.append(workflow.start_activity_method(Mailer.send, request, **options.MAIL))

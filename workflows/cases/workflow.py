@@ -1,0 +1,259 @@
+"""What was made in Stripe itself: flagged, reminded of, escalated, and closed only with its note."""
+
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.cases.records import CaseRecords
+    from billing.cases.case import (
+        NOTE_EFFECTS,
+        NOTICES,
+        CaseCounted,
+        CaseInput,
+        CaseSoFar,
+        CaseStands,
+        CaseStep,
+        CloseCase,
+        ConfirmCase,
+        CountCase,
+        DenyMaking,
+        EndCase,
+        NameMaker,
+        OwnCase,
+        TakeCase,
+        case_subject,
+    )
+    from billing.core.operations import SYSTEM, Problem, Role, State
+    from billing.messages import MailRequest
+
+from ..core import ids
+from ..core.notes import KeptNotes
+from ..core.operation import Story, problem_of, refused
+from ..core.outgoing_mails import OutgoingMails
+from ..core.recorded import recorded
+
+CLOSED = Problem(code="not_closable", message="It was closed before.")
+NOT_NAMED = Problem(code="not_confirmable", message="Nobody says any more that you made it.")
+
+
+@workflow.defn(name=ids.CASE)
+class CaseWorkflow:
+    """One case, open until somebody has written its note: silence only makes it louder."""
+
+    @workflow.init
+    def __init__(self, request: CaseInput) -> None:
+        self._request = request
+        self._story = Story(
+            organization=request.organization,
+            operation=request.operation,
+            requested_by=SYSTEM,
+            policy=request.policy,
+        )
+        self._notes = KeptNotes(self._story)
+        self._close: CloseCase | None = None
+        self._named = request.so_far.named if request.so_far else None
+        self._mails = OutgoingMails(request.operation)
+
+    @workflow.run
+    async def run(self, request: CaseInput) -> str:
+        so_far = request.so_far or await self._begin()
+        while not await self._closed_by(so_far):
+            so_far = await self._remind(so_far)
+            if workflow.info().is_continue_as_new_suggested():
+                await self._go_on_anew(so_far)
+        await self._end(so_far)
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        await self._mails.sent()
+        return State.COMPLETED.value
+
+    # --- What people send -----------------------------------------------------------------------------
+
+    @workflow.update
+    async def take(self, take: TakeCase) -> None:
+        """Somebody becomes its owner, whoever was it before."""
+        if self._close is not None:
+            raise refused(CLOSED)
+        order = OwnCase(operation=self._request.operation, person=take.person, at=workflow.now())
+        await recorded(CaseRecords.own_case, order)
+
+    @workflow.update
+    async def close(self, close: CloseCase) -> None:
+        """The note is there; the first one closes it, once whoever is said to have made it has agreed."""
+        if self._close is not None:
+            raise refused(CLOSED)
+        if close.done_by == close.person:
+            self._close = close
+            return
+        order = NameMaker(operation=self._request.operation, close=close, at=workflow.now())
+        self._named = close
+        await recorded(CaseRecords.name_maker, order)
+        self._ask_maker(f"named:{order.at.isoformat()}", close)
+
+    @workflow.update
+    async def confirm(self, confirm: ConfirmCase) -> None:
+        """Whoever is said to have made it agrees, which closes it, or does not."""
+        named = self._named
+        if self._close is not None:
+            raise refused(CLOSED)
+        if named is None or named.done_by != confirm.person:
+            raise refused(NOT_NAMED)
+        self._named = None
+        if confirm.made:
+            self._close = named
+            return
+        order = DenyMaking(
+            operation=self._request.operation, confirm=confirm, named_by=named.person, at=workflow.now()
+        )
+        await recorded(CaseRecords.deny_making, order)
+        told = {"person": confirm.person, "comment": confirm.comment}
+        self._mail(f"denied:{order.at.isoformat()}", "case_denied", people=(named.person,), more=told)
+
+    # --- The story ------------------------------------------------------------------------------------
+
+    async def _begin(self) -> CaseSoFar:
+        step = CaseStep(operation=self._request.operation, at=workflow.now())
+        stands: CaseStands = await recorded(CaseRecords.open_case, step)
+        found = self._request.found
+        await self._story.flag_finance(NOTICES[found.object_kind], case_subject(found))
+        so_far = CaseSoFar(next_at=stands.next_at)
+        self._mail("opened", "case_opened", roles=(Role.BILLING_ADMIN,))
+        return so_far
+
+    async def _closed_by(self, so_far: CaseSoFar) -> bool:
+        """Whether its note came before it is time to say something."""
+        within = max((so_far.next_at - workflow.now()).total_seconds(), 0)
+        try:
+            await workflow.wait_condition(lambda: self._close is not None, timeout=within)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _remind(self, so_far: CaseSoFar) -> CaseSoFar:
+        """Whoever owes the note, or everybody who can; when it is late the controller too."""
+        number = so_far.reminders + 1
+        late = workflow.now() >= self._request.deadline
+        step = CaseStep(
+            operation=self._request.operation,
+            number=number,
+            at=workflow.now(),
+            escalate=late and not so_far.escalated,
+        )
+        stands: CaseStands = await recorded(CaseRecords.remind_case, step)
+        so_far = CaseSoFar(reminders=number, escalated=late, next_at=stands.next_at)
+        people = (stands.owner,) if stands.owner else ()
+        roles = () if stands.owner else (Role.BILLING_ADMIN,)
+        if late:
+            roles = (*roles, Role.CONTROLLER)
+        template = "case_escalated" if late else "case_reminder"
+        more = {"number": number}
+        self._mail(f"reminded:{number}", template, roles=roles, people=people, owner=stands.owner, more=more)
+        if self._named is not None:
+            self._ask_maker(f"named:{number}", self._named)
+        return so_far
+
+    def _ask_maker(self, key: str, named: CloseCase) -> None:
+        """Only they can say so: it would count in their authority."""
+        told = {"person": named.person, "comment": named.note}
+        self._mail(key, "case_named", people=(named.done_by,), more=told)
+
+    async def _end(self, so_far: CaseSoFar) -> None:
+        """The note into both places, and the money into the windows of whoever gave it."""
+        close = self._close
+        assert close is not None
+        await self._story.tell(
+            "closing",
+            "its note is there",
+            actor=close.person,
+            state=State.RUNNING,
+            stage="closing",
+            allowed_actions=(),
+            detail={"done_by": close.done_by, "confirmed": close.done_by != close.person},
+        )
+        await self._notes.add(close.note, close.person)
+        counted = await self._counted(close)
+        problem = await self._noted_in_stripe()
+        order = EndCase(
+            operation=self._request.operation,
+            close=close,
+            counted=counted,
+            noted_in_stripe=problem is None,
+            problem=problem,
+            at=workflow.now(),
+        )
+        result: dict[str, Any] = await recorded(CaseRecords.end_case, order)
+        if result["told_the_maker_alone"]:
+            found = self._request.found
+            await self._story.flag_finance(NOTICES[found.object_kind], case_subject(found), number=2)
+        beyond = counted is not None and counted.beyond
+        loud = so_far.escalated or beyond
+        roles = (Role.BILLING_ADMIN, Role.CONTROLLER) if loud else (Role.BILLING_ADMIN,)
+        told = {"person": close.person, "comment": result["note"], "number": so_far.reminders}
+        self._mail("closed", "case_closed", roles=roles, result=result, more=told)
+
+    async def _counted(self, close: CloseCase) -> CaseCounted | None:
+        if self._request.found.amount is None:
+            return None
+        order = CountCase(operation=self._request.operation, person=close.done_by, at=workflow.now())
+        counted: CaseCounted = await recorded(CaseRecords.count_case, order)
+        return counted
+
+    async def _noted_in_stripe(self) -> Problem | None:
+        """Why Stripe does not take the note, such as of what is not there any more; None when it has it."""
+        found = self._request.found
+        try:
+            return await self._notes.keep(
+                NOTE_EFFECTS[found.object_kind], found.note_target, {}, found.payments
+            )
+        except (ActivityError, ApplicationError) as error:
+            return problem_of(error)
+
+    # --- Its parts ------------------------------------------------------------------------------------
+
+    def _mail(
+        self,
+        key: str,
+        template: str,
+        *,
+        roles: tuple[Role, ...] = (),
+        people: tuple[str, ...] = (),
+        owner: str | None = None,
+        result: dict[str, Any] | None = None,
+        more: dict[str, Any] | None = None,
+    ) -> None:
+        """Nobody waits for a mail server before the case is closed."""
+        request = self._request
+        told = {
+            "object": request.found.object,
+            "object_kind": request.found.object_kind.value,
+            "noticed_at": request.noticed_at.isoformat(),
+            "cancelled": request.found.cancelled,
+            "owner": owner,
+        }
+        context: dict[str, Any] = {
+            "subject": case_subject(request.found),
+            "case": told | {name: result[name] for name in TOLD_AT_END} if result else told,
+            "deadline": request.deadline.isoformat(),
+        }
+        mail = MailRequest(
+            organization=request.organization,
+            operation=request.operation,
+            key=key,
+            template=template,
+            roles=roles,
+            people=people,
+            context=context | (more or {}),
+        )
+        self._mails.send(mail)
+
+    async def _go_on_anew(self, so_far: CaseSoFar) -> None:
+        """With a fresh history; a note that has come meanwhile is looked at first."""
+        await self._mails.sent()
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        if self._close is None:
+            so_far = so_far.model_copy(update={"named": self._named})
+            workflow.continue_as_new(self._request.model_copy(update={"so_far": so_far}))
+
+
+TOLD_AT_END = ("done_by", "beyond_authority", "why_beyond", "in_time", "noted_in_stripe")

@@ -1,0 +1,75 @@
+"""Workflow and queue names, built in one place. They are never encrypted: no personal data in them."""
+
+from billing.cases.case import CASE as CASE
+from billing.incidents.states import Component
+from billing.mail.customer_mails import PERSON_MAIL as PERSON_MAIL
+from billing.portal.links import CUSTOMER_MAIL as CUSTOMER_MAIL
+from billing.portal.links import customer_mail_workflow as customer_mail_workflow
+from billing.stripe.events import STRIPE_EVENT as STRIPE_EVENT
+from billing.stripe.events import stripe_event_workflow as stripe_event_workflow
+
+MAIN_QUEUE = "plixo"
+EVENTS_QUEUE = "plixo-events"
+MAILS_QUEUE = "plixo-mails"
+STRIPE_QUEUE = "stripe"
+
+SEND_CUSTOMER_MAILS = "send_customer_mails"
+"""The activity by its name: its class' imports would be loaded anew in the sandbox of every story."""
+
+PLAN_CHANGE = "PlanChangeWorkflow"
+REFUND = "RefundWorkflow"
+CREDIT = "CreditWorkflow"
+NOTE = "NoteWorkflow"
+EVENT_CATCH_UP = "StripeEventCatchUpWorkflow"
+APPROVAL = "ApprovalWorkflow"
+FINANCE_NOTICE = "FinanceNoticeWorkflow"
+REMINDER_SWEEP = "ReminderSweepWorkflow"
+PORTAL_ACCESS = "PortalAccessWorkflow"
+INVOICE_FETCH = "InvoiceFetchWorkflow"
+OUTBOX_SWEEP = "OutboxSweepWorkflow"
+RECONCILE = "ReconcileWorkflow"
+INCIDENT = "IncidentWorkflow"
+
+
+def operation_workflow(operation: str) -> str:
+    return f"operation-{operation}"
+
+
+def approval_id(operation: str, round_: int) -> str:
+    """The same for every attempt at opening one round, so that a retry opens nothing twice."""
+    return f"apr_{operation.removeprefix('op_')}-{round_}"
+
+
+def approval_workflow(approval: str, attempt: int = 1) -> str:
+    """`attempt` counts the workflows of one round: one that was ended from outside is followed by another."""
+    again = f"-again-{attempt - 1}" if attempt > 1 else ""
+    return f"approval-{approval}{again}"
+
+
+def notice_id(operation: str, kind: str, number: int = 1) -> str:
+    """`number` counts the notices of one kind: a refund can fail more than once."""
+    again = f"-{number}" if number > 1 else ""
+    return f"ntc_{operation.removeprefix('op_')}-{kind}{again}"
+
+
+def notice_workflow(notice: str) -> str:
+    return f"notice-{notice}"
+
+
+def note_workflow(operation: str, seq: int) -> str:
+    return f"note-{operation}-{seq}"
+
+
+def invoice_fetch_workflow(invoice: str, fetch: str) -> str:
+    """`fetch` tells apart those who ask: each gets what Stripe says now."""
+    return f"invoice-fetch-{invoice}-{fetch}"
+
+
+def incident_workflow(incident: str, component: Component) -> str:
+    """While the database is away no row can say who was first: there its workflow's id does."""
+    return "incident-database" if component is Component.DATABASE else f"incident-{incident}"
+
+
+def reconciliation_workflow(reconciliation: str) -> str:
+    """Of a run that somebody asked for; those by schedule are called after it."""
+    return f"reconciliation-{reconciliation}"

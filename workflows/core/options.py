@@ -1,0 +1,196 @@
+"""Timeouts, retry policies and priorities, by name; stories hold no literals.
+
+Units are those of `timedelta`. A heartbeat timeout makes the work of a killed worker start again within
+seconds; beating is the worker's business (an interceptor), not the activity's.
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from temporalio.common import Priority, RetryPolicy
+from temporalio.workflow import ActivityCancellationType
+
+from billing.incidents.holds import HELD, UNPERMITTED
+
+from . import ids
+
+PEOPLE = Priority(priority_key=1)
+"""Somebody waits for it."""
+EVENTS = Priority(priority_key=2)
+"""Stripe has told of it: after what somebody waits for."""
+RESUMED = Priority(priority_key=3)
+"""It was held: after what comes in now."""
+LOOKS = Priority(priority_key=3)
+"""A story looks by itself, because events may be missing: after the events."""
+SWEEP = Priority(priority_key=4)
+
+STORY = (ids.MAIN_QUEUE, PEOPLE)
+"""Where what is started runs, and how urgent it is."""
+IN_CROWDS = {ids.STRIPE_EVENT: (ids.EVENTS_QUEUE, EVENTS), ids.PERSON_MAIL: (ids.MAILS_QUEUE, PEOPLE)}
+"""Likewise, of what is often started hundreds at once: no story and no other crowd waits behind it."""
+
+
+def place(workflow: str, organization: str | None) -> tuple[str, Priority]:
+    """Where a workflow is started, how urgent it is, and in whose turn: of what is alike in urgency each
+    organization gets its share, however much one of them has asked for. What it starts inherits the turn.
+    """
+    queue, priority = IN_CROWDS.get(workflow, STORY)
+    return queue, replace(priority, fairness_key=organization) if organization else priority
+
+
+PATIENT = RetryPolicy(
+    initial_interval=timedelta(milliseconds=500),
+    backoff_coefficient=2.0,
+    maximum_interval=timedelta(seconds=30),
+)
+
+UNLESS_HELD = RetryPolicy(
+    initial_interval=PATIENT.initial_interval,
+    backoff_coefficient=PATIENT.backoff_coefficient,
+    maximum_interval=PATIENT.maximum_interval,
+    non_retryable_error_types=[HELD, UNPERMITTED],
+)
+"""Of stories that can be held: they wait for a release and don't ask again and again."""
+
+PERMISSION_LOOKS = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 15))
+"""How long a story that lacks a permission at Stripe waits before it tries again; the last one repeats."""
+
+HOLD_LOOKS = tuple(timedelta(minutes=minutes) for minutes in (5, 15, 30, 60))
+"""How long a held story waits between looks at whether its hold still stands; the last one repeats. It is
+told before that, mostly: a look is for a release that was lost, and costs six events."""
+
+RESUMED_FOR = timedelta(minutes=5)
+"""How long what a story asks of Stripe after its release comes after what comes in."""
+
+STRIPE_CALL: dict[str, Any] = {
+    "task_queue": ids.STRIPE_QUEUE,
+    "start_to_close_timeout": timedelta(seconds=60),
+    "heartbeat_timeout": timedelta(seconds=5),
+    # Stripe's bad hours are waited for; after a week somebody has to look.
+    "schedule_to_close_timeout": timedelta(days=7),
+    "retry_policy": PATIENT,
+    "priority": PEOPLE,
+}
+"""Never as a local activity: a lost workflow task would run it again."""
+
+STRIPE_EFFECT: dict[str, Any] = {
+    name: value for name, value in STRIPE_CALL.items() if name != "schedule_to_close_timeout"
+}
+"""Tried until the outcome is known: an effect that was given up might have happened."""
+
+WATCH = timedelta(days=1)
+"""How long to wait between looks at what has succeeded."""
+
+INVOICE_FETCH: dict[str, Any] = STRIPE_CALL | {
+    "start_to_close_timeout": timedelta(seconds=20),
+    "schedule_to_close_timeout": timedelta(seconds=30),
+}
+"""Nobody waits for it longer than that: who still wants it asks again."""
+
+STRIPE_EVENT: dict[str, Any] = STRIPE_CALL | {"priority": EVENTS}
+
+GLANCE: dict[str, Any] = {
+    "start_to_close_timeout": timedelta(seconds=20),
+    "schedule_to_close_timeout": timedelta(minutes=1),
+    "retry_policy": UNLESS_HELD,
+    "priority": EVENTS,
+}
+"""Whether what a request is about has ended; without an answer it is looked at later."""
+
+FOLLOW = tuple(timedelta(seconds=seconds) for seconds in (10, 30, 60, 300, 900, 3600, 4 * 3600, 12 * 3600))
+"""How long to wait between looks at what Stripe still works on; the last one repeats."""
+
+RECORD_AT_ONCE: dict[str, Any] = {
+    # Together less than the time after which a workflow task is reported as still going on. By attempts: no
+    # time-out ends a local activity between two of them.
+    "start_to_close_timeout": timedelta(seconds=2),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(milliseconds=300), backoff_coefficient=2.0, maximum_attempts=3
+    ),
+}
+"""Short transactions, as local activities; see `workflows.recorded`."""
+
+RECORD: dict[str, Any] = {
+    "start_to_close_timeout": timedelta(seconds=20),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=1),
+        backoff_coefficient=2.0,
+        maximum_interval=timedelta(minutes=1),
+    ),
+    "priority": PEOPLE,
+}
+"""The same while the records are away: a database is waited for, for as long as it takes."""
+
+MAIL: dict[str, Any] = {
+    "start_to_close_timeout": timedelta(seconds=60),
+    "heartbeat_timeout": timedelta(seconds=5),
+    "schedule_to_close_timeout": timedelta(days=3),
+    # Ever less often: some 440 tries in three days.
+    "retry_policy": RetryPolicy(
+        initial_interval=PATIENT.initial_interval,
+        backoff_coefficient=PATIENT.backoff_coefficient,
+        maximum_interval=timedelta(minutes=10),
+    ),
+    "cancellation_type": ActivityCancellationType.TRY_CANCEL,
+}
+
+SWEEP_CALL: dict[str, Any] = {
+    "start_to_close_timeout": timedelta(minutes=2),
+    "heartbeat_timeout": timedelta(seconds=10),
+    "schedule_to_close_timeout": timedelta(minutes=10),
+    "retry_policy": PATIENT,
+    "priority": SWEEP,
+}
+
+STRIPE_PAGE: dict[str, Any] = STRIPE_CALL | {
+    "schedule_to_close_timeout": timedelta(hours=6),
+    "priority": SWEEP,
+}
+
+REMINDER_PAGE: dict[str, Any] = SWEEP_CALL | {"schedule_to_close_timeout": timedelta(days=7)}
+"""A page of invoices decided; a database that is away is waited for."""
+
+REMINDER_MAILS: dict[str, Any] = REMINDER_PAGE | {"start_to_close_timeout": timedelta(minutes=30)}
+"""A batch of mails, one after the other."""
+
+CUSTOMER_MAIL: dict[str, Any] = MAIL | {"priority": PEOPLE}
+"""One mail that somebody waits for."""
+
+MAIL_AGAIN = (
+    *(timedelta(minutes=minutes) for minutes in (2, 3, 5, 10, 20, 40)),
+    *(timedelta(minutes=61) for _ in range(70)),
+)
+"""How long to wait between tries at such a mail: longer than it is postponed by, three days in all."""
+
+SEND_LATER = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 4, 8, 16))
+"""How long a run waits between tries at what the mail server could not take, before it ends."""
+
+LONG_HISTORY = 2000
+"""Events after which a run goes on in a new history."""
+
+LOOK: dict[str, Any] = {
+    "start_to_close_timeout": timedelta(seconds=20),
+    "heartbeat_timeout": timedelta(seconds=5),
+    "retry_policy": PATIENT,
+    "priority": PEOPLE,
+}
+"""Is the component well? Asked again and again until it is known."""
+
+ALERT: dict[str, Any] = LOOK | {"schedule_to_close_timeout": timedelta(minutes=10)}
+"""Given up in time for the next one."""
+
+RELEASE_EVERY = timedelta(seconds=1)
+UNDER_WAY_EVERY = timedelta(seconds=10)
+"""How long to wait until it is seen whether those who were told have gone on."""
+UNDER_WAY_FOR = timedelta(minutes=5)
+"""How long a cleared incident waits for them; later they find out by themselves."""
+MOST_RELEASED = 16
+"""Stories that are told at a time to go on; the first time one, then two, four, eight. Fewer where Stripe's
+budget takes no more."""
+
+TRIAL_LOOKS = 2
+"""Looks, after the first story may try, at which nothing may have failed."""
+
+RECONCILIATION: dict[str, Any] = SWEEP_CALL | {"schedule_to_close_timeout": timedelta(days=7)}
+"""The rows of a run that compares; a database that is away is waited for."""

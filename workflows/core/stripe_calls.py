@@ -1,0 +1,175 @@
+"""What a story asks of Stripe. While Stripe is degraded it is held, listed, and released in its turn."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import timedelta
+from itertools import chain, repeat
+from typing import Any, Protocol, TypeVar
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.operations.holds import Holds
+    from billing.core.operations import Problem
+    from billing.incidents.holds import (
+        HELD,
+        RELEASED,
+        UNPERMITTED,
+        HoldQuery,
+        HoldStory,
+        Released,
+        ResumeStory,
+        UnpermittedStory,
+        hold_id,
+    )
+    from billing.incidents.states import Component
+
+from . import options
+from .recorded import recorded
+
+Asked = TypeVar("Asked")
+Answer = TypeVar("Answer")
+
+
+class Asks(Protocol):
+    """Whoever asks Stripe for a story."""
+
+    def call(
+        self, activity: Callable[[Any, Asked], Awaitable[Answer]], arg: Asked, how: dict[str, Any]
+    ) -> Awaitable[Answer]: ...
+
+
+class StripeCalls:
+    """One a story, made in its `@workflow.init`: from then on it can be released.
+
+        call ── held ── Holds.hold: its row, operation `held` ── signal RELEASED ── Holds.resume ── call again
+
+    Calls that are refused together share one hold. A story whose release was lost finds out by itself: now
+    and again it looks whether its hold still stands.
+    """
+
+    def __init__(self, organization: str, operation: str) -> None:
+        self._organization, self._operation = organization, operation
+        self._holds = 0
+        self._released: set[str] = set()
+        self._one_hold = asyncio.Lock()
+        self._resumed_at: float | None = None
+        workflow.set_signal_handler(RELEASED, self._release)
+
+    def call(
+        self, activity: Callable[[Any, Asked], Awaitable[Answer]], arg: Asked, how: dict[str, Any]
+    ) -> Awaitable[Answer]:
+        """The activity's answer, however long Stripe's bad hours last.
+
+        It is scheduled at once, so several may be gathered. Raises ActivityError for what is no hold.
+        """
+        return self._finished(self._start(activity, arg, how), self._holds, activity, arg, how)
+
+    async def _finished(
+        self,
+        running: workflow.ActivityHandle[Answer],
+        holds: int,
+        activity: Callable[[Any, Asked], Awaitable[Answer]],
+        arg: Asked,
+        how: dict[str, Any],
+    ) -> Answer:
+        unpermitted: int | None = None
+        listed = False
+        looks = chain(options.PERMISSION_LOOKS, repeat(options.PERMISSION_LOOKS[-1]))
+        while True:
+            try:
+                answer = await running
+            except ActivityError as error:
+                cause = error.cause
+                if not (isinstance(cause, ApplicationError) and cause.type in (HELD, UNPERMITTED)):
+                    await self._permitted(unpermitted)
+                    raise
+            else:
+                await self._permitted(unpermitted)
+                return answer
+            if cause.type == HELD:
+                await self._until_released(holds)
+            else:
+                if unpermitted is None or not listed:
+                    unpermitted = await self._hold_unpermitted(cause.message, unpermitted)
+                listed = not await self._until_permitted(unpermitted, next(looks))
+            holds, running = self._holds, self._start(activity, arg, how)
+
+    def _start(
+        self, activity: Callable[[Any, Asked], Awaitable[Answer]], arg: Asked, how: dict[str, Any]
+    ) -> workflow.ActivityHandle[Answer]:
+        given = how | {"retry_policy": options.UNLESS_HELD}
+        if self._resumed_at is not None:
+            passed = workflow.now().timestamp() - self._resumed_at
+            if passed < options.RESUMED_FOR.total_seconds():
+                given["priority"] = options.RESUMED
+        handle: workflow.ActivityHandle[Answer] = workflow.start_activity_method(activity, arg, **given)
+        return handle
+
+    # --- Being held -----------------------------------------------------------------------------------
+
+    def _release(self, released: Released) -> None:
+        self._released.add(released.hold)
+
+    async def _hold_unpermitted(self, message: str, number: int | None) -> int:
+        """Our key lacks a permission: the operation says so and tries again until somebody grants it. With
+        `number` it was told to go on, and is held as before: it lacks one still."""
+        if number is None:
+            self._holds += 1
+            number = self._holds
+        problem = Problem(code=UNPERMITTED, message=message)
+        story = UnpermittedStory(**self._story(number, Component.STRIPE_KEY).model_dump(), problem=problem)
+        await recorded(Holds.hold_unpermitted, story)
+        return number
+
+    async def _until_permitted(self, number: int, wait: timedelta) -> bool:
+        """Until it is worth another try; whether that is because it was released."""
+        released = hold_id(workflow.info().workflow_id, number)
+        with suppress(TimeoutError):
+            await workflow.wait_condition(lambda: released in self._released, timeout=wait)
+        told = released in self._released
+        self._released.discard(released)
+        return told
+
+    async def _permitted(self, number: int | None) -> None:
+        if number is not None:
+            await self._resume(number)
+
+    async def _resume(self, number: int) -> None:
+        id_ = workflow.info().workflow_id
+        resume = ResumeStory(operation=self._operation, workflow=id_, number=number, at=workflow.now())
+        await recorded(Holds.resume, resume)
+
+    def _story(self, number: int, component: Component = Component.STRIPE) -> HoldStory:
+        return HoldStory(
+            organization=self._organization,
+            operation=self._operation,
+            workflow=workflow.info().workflow_id,
+            component=component,
+            number=number,
+            at=workflow.now(),
+        )
+
+    async def _until_released(self, holds: int) -> None:
+        """`holds` there had been when the call was made: another of the same moment may have waited."""
+        async with self._one_hold:
+            if self._holds > holds:
+                return
+            self._holds += 1
+            number, id_ = self._holds, workflow.info().workflow_id
+            held = await recorded(Holds.hold, self._story(number))
+            if held.waiting:
+                await self._until_over(HoldQuery(hold=hold_id(id_, number), workflow=id_))
+                await self._resume(number)
+            self._resumed_at = workflow.now().timestamp()
+
+    async def _until_over(self, query: HoldQuery) -> None:
+        for wait in chain(options.HOLD_LOOKS, repeat(options.HOLD_LOOKS[-1])):
+            try:
+                await workflow.wait_condition(lambda: query.hold in self._released, timeout=wait)
+            except TimeoutError:
+                if await recorded(Holds.still_held, query):
+                    continue
+            return

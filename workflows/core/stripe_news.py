@@ -1,0 +1,68 @@
+"""How a story waits for Stripe: until it is told. It looks by itself only where events may be missing.
+
+Such looks come after events in priority: a backlog of these must not grow by them.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.mirror.events import StripeEvents
+    from billing.stripe.events import EventsQuery
+
+from . import options
+from .recorded import recorded
+
+
+class News:
+    """Whether Stripe has told of a change since the story last looked."""
+
+    def __init__(self) -> None:
+        self._told = self._by_itself = False
+
+    def tell(self) -> None:
+        """Stripe has told of a change; what it is, is read from Stripe."""
+        self._told = True
+
+    @property
+    def told(self) -> bool:
+        return self._told
+
+    def looking(self) -> None:
+        """The story looks now: what it is told from here on is news again."""
+        self._told = False
+
+    def how(self, call: dict[str, Any]) -> dict[str, Any]:
+        """The options of a call with which the story looks: one that it makes by itself can wait."""
+        return call | {"priority": options.LOOKS} if self._by_itself else call
+
+    async def wait(
+        self,
+        delays: Iterable[timedelta],
+        enough: Callable[[], bool] = lambda: False,
+        objects: Iterable[str] = (),
+    ) -> bool:
+        """Until there are news or `enough` holds, or after a delay at which events may be missing.
+
+        `delays` follow each other; where they end and all events are known, there is nothing to look for:
+        False. With `objects`, Stripe ids, the events of all others are others' business.
+        """
+        self._by_itself = False
+        for delay in delays:
+            try:
+                await workflow.wait_condition(lambda: self._told or enough(), timeout=delay)
+            except TimeoutError:
+                if await _events_known(tuple(objects)):
+                    continue
+                self._by_itself = True
+            return True
+        return self._told or enough()
+
+
+async def _events_known(objects: tuple[str, ...]) -> bool:
+    query = EventsQuery(at=workflow.now(), objects=objects)
+    known: bool = await recorded(StripeEvents.events_known, query)
+    return known

@@ -1,0 +1,122 @@
+"""Held stories go on again: one tries first, then the others, the oldest first, slowly at first."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.incidents.incidents import Incidents
+    from billing.incidents.health import Sighting
+    from billing.incidents.holds import RELEASED, Released
+    from billing.incidents.messages import HeldStory, HoldsNext, IncidentInput, LetGo, NextHolds, StoriesOver
+
+from ..core import options
+from ..core.recorded import recorded
+
+
+class Release:
+    """`pace` is how many go on within the next second; 0 when nobody waits, or nobody may."""
+
+    def __init__(self, request: IncidentInput, pace: int) -> None:
+        self._component, self._policy = request.component, request.policy
+        self.pace = pace
+        self.faltered: Sighting | None = None
+        """What was seen when it failed again."""
+
+    @property
+    def goes_on(self) -> bool:
+        return self.pace > 0
+
+    def begin(self) -> None:
+        self.pace, self.faltered = 1, None
+
+    def stop(self) -> None:
+        """The rest stays held."""
+        self.pace = 0
+
+    async def first(self) -> bool:
+        """The oldest story may try; False when none waits."""
+        while stories := (await self._next(1, workflow.now(), trial=True)).stories:
+            if await self._let_go(stories, trial=True):
+                return True
+        return False
+
+    async def some(self, within: timedelta, since: datetime, stopped: Callable[[], bool]) -> None:
+        """Tells stories for so long that they may go on; waits for the rest of the time, until `stopped`.
+
+        Stops at once, with `faltered`, when calls since `since` fail again.
+        """
+        ends = workflow.now() + within
+        while self.goes_on and workflow.now() < ends:
+            await self._step(since)
+        left = ends - workflow.now()
+        if left > timedelta(0) and self.faltered is None:
+            try:
+                await workflow.wait_condition(stopped, timeout=left)
+            except TimeoutError:
+                return
+
+    async def rest(self, since: datetime, in_a_new_history: Callable[[], None]) -> None:
+        """Tells all others, slowly where it fails again: the incident is cleared, and it is another one's to
+        hold them once more. `in_a_new_history` is called where it may go on there."""
+        last = workflow.now()
+        while self.goes_on:
+            if await self._step(since):
+                last = workflow.now()
+            if self.faltered is not None:
+                self.begin()
+                await asyncio.sleep(options.RELEASE_EVERY.total_seconds())
+            elif workflow.now() - last > options.UNDER_WAY_FOR:
+                return
+            in_a_new_history()
+
+    async def _step(self, since: datetime) -> bool:
+        """Whether anybody was told; who was and has not gone on yet is waited for."""
+        found = await self._next(self.pace, since)
+        self.faltered = found.falters
+        await self._let_go(found.stories)
+        if found.stories:
+            self.pace = min(self.pace * 2, options.MOST_RELEASED)
+            await asyncio.sleep(options.RELEASE_EVERY.total_seconds())
+        elif found.under_way:
+            self.pace = 1
+            await asyncio.sleep(options.UNDER_WAY_EVERY.total_seconds())
+        else:
+            self.pace = 0
+        return bool(found.stories)
+
+    async def _next(self, most: int, since: datetime, *, trial: bool = False) -> HoldsNext:
+        order = NextHolds(
+            component=self._component,
+            most=most,
+            policy=self._policy,
+            since=since,
+            at=workflow.now(),
+            trial=trial,
+        )
+        return await recorded(Incidents.next_holds, order)
+
+    async def _let_go(self, stories: tuple[HeldStory, ...], *, trial: bool = False) -> bool:
+        """Whether any of them was told; one that has ended meanwhile is noted, and passed over."""
+        if not stories:
+            return False
+        order = LetGo(component=self._component, stories=stories, at=workflow.now(), trial=trial)
+        await recorded(Incidents.let_go, order)
+        # Side by side: they are no more than `MOST_RELEASED`, and each costs two events.
+        told = await asyncio.gather(*(self._tell(story) for story in stories))
+        if over := tuple(story.hold for story, runs in zip(stories, told, strict=True) if not runs):
+            gone = StoriesOver(holds=over, at=workflow.now())
+            await recorded(Incidents.note_stories_over, gone)
+        return any(told)
+
+    async def _tell(self, story: HeldStory) -> bool:
+        try:
+            handle = workflow.get_external_workflow_handle(story.workflow)
+            await handle.signal(RELEASED, Released(hold=story.hold))
+        except ApplicationError:
+            workflow.logger.info("%s does not run any more", story.workflow)
+            return False
+        return True

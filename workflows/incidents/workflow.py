@@ -1,0 +1,198 @@
+"""An incident: alert, watch, let what was held go on, and wait for the note of what was done."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.incidents.incidents import Incidents
+    from billing.core.operations import Problem
+    from billing.incidents.health import Course, Sighting, falters, follow
+    from billing.incidents.messages import (
+        ClearIncident,
+        IncidentInput,
+        IncidentKept,
+        IncidentNow,
+        LookAtComponent,
+        ResolveIncident,
+    )
+
+from ..core import ids, options
+from ..core.operation import refused
+from ..core.recorded import recorded
+from .notify import Telling
+from .release import Release
+
+
+@workflow.defn(name=ids.INCIDENT)
+class IncidentWorkflow:
+    """Open until the component works again and a person has said what was done."""
+
+    @workflow.init
+    def __init__(self, request: IncidentInput) -> None:
+        self._request = request
+        self._now = request.now or IncidentNow(
+            course=Course(degraded=True, since=request.opened_at), cause=request.cause
+        )
+        self._is_cleared = self._now.cleared
+        self._turning = False
+        """Whether the row may already say that it has recovered, while this does not know yet."""
+        self._resolving = self._is_cleared
+        self._cleared: ResolveIncident | None = None
+        self._telling = Telling(request, self._now)
+        self._release = Release(request, self._now.pace)
+
+    @workflow.run
+    async def run(self, request: IncidentInput) -> None:
+        while not self._is_cleared:
+            if self._degraded:
+                await self._until_it_is_well()
+                if not await self._a_first_story_gets_through():
+                    continue
+                await self._recovered()
+            await self._until_cleared_or_degraded()
+            if self._cleared is not None:
+                self._is_cleared = True
+                self._telling.cleared(self._kept(self._now), self._cleared)
+        await self._release.rest(self._now.course.since, self._in_a_new_history)
+        await self._telling.done()
+        await workflow.wait_condition(workflow.all_handlers_finished)
+
+    @workflow.update
+    async def resolve(self, resolve: ResolveIncident) -> None:
+        """A person's note of what was done. Refused while the component is still degraded."""
+        await workflow.wait_condition(lambda: not self._turning)
+        if resolve.incident != self._request.incident or self._resolving:
+            message = "This incident was cleared before."
+            raise refused(Problem(code="already_cleared", message=message))
+        if self._degraded:
+            message = "The component is still degraded: write the note when it works again."
+            raise refused(Problem(code="still_degraded", message=message))
+        self._resolving = True
+        order = ClearIncident(resolve=resolve, at=workflow.now())
+        await recorded(Incidents.clear_incident, order)
+        self._cleared = resolve
+
+    # --- The steps ------------------------------------------------------------------------------------
+
+    async def _until_it_is_well(self) -> None:
+        """Looks every few seconds; the controllers are told at once and then now and again."""
+        while True:
+            self._telling.alert_if_due(self._kept(self._now))
+            seen = await self._look()
+            course = follow(self._now.course, seen, self._request.policy)
+            if not course.degraded:
+                return  # as soon as a first story has got through
+            cause = seen.cause or self._now.cause
+            self._now = self._now.model_copy(update={"course": course, "cause": cause})
+            await self._pause(self._every)
+            self._in_a_new_history()
+
+    async def _a_first_story_gets_through(self) -> bool:
+        """Where stories wait, one of them tries, while the others are still held."""
+        began = workflow.now()
+        if not await self._release.first():
+            return True  # nobody waits
+        for _ in range(options.TRIAL_LOOKS):
+            await self._pause(self._every)
+            seen = await self._look(since=began)
+            if falters(seen, self._request.policy):
+                await self._degrade(seen)
+                return False
+        return True
+
+    async def _recovered(self) -> None:
+        """It works again: everything may be sent, Finance is told, the rest of what was held goes on."""
+        at = workflow.now()
+        self._telling.works_again()
+        recovered = self._now.model_copy(
+            update={
+                "course": Course(degraded=False, since=at),
+                "recovered_at": at,
+                "recoveries": self._now.recoveries + 1,
+            }
+        )
+        self._turning = True
+        await self._keep(recovered)
+        self._now, self._turning = recovered, False
+        self._telling.recovered(self._kept(recovered), recovered.recoveries)
+        self._release.begin()
+
+    async def _until_cleared_or_degraded(self) -> None:
+        """What was held goes on, ever faster while nothing fails; the note is asked for now and again."""
+        while self._cleared is None:
+            since = self._now.course.since
+            await self._release.some(self._every, since, lambda: self._cleared is not None)
+            seen = self._release.faltered or await self._look()
+            course = follow(self._now.course, seen, self._request.policy)
+            if (course.degraded or self._release.faltered) and not self._resolving:
+                await self._degrade(seen)
+                return
+            if not course.degraded:
+                self._now = self._now.model_copy(update={"course": course})
+            self._telling.alert_if_due(self._kept(self._now))
+            self._in_a_new_history()
+
+    async def _degrade(self, seen: Sighting) -> None:
+        """What was well is not: the rest stays held, and it has to be well for as long again."""
+        self._release.stop()
+        self._now = self._now.model_copy(
+            update={
+                "course": Course(degraded=True, since=workflow.now()),
+                "cause": seen.cause or self._now.cause,
+                "recovered_at": None,
+            }
+        )
+        await self._keep(self._now)
+        self._telling.alert_soon()
+
+    # --- What they are made of ------------------------------------------------------------------------
+
+    @property
+    def _degraded(self) -> bool:
+        return self._now.course.degraded
+
+    @property
+    def _every(self) -> timedelta:
+        return timedelta(seconds=self._request.policy.probe_every_seconds)
+
+    async def _look(self, since: datetime | None = None) -> Sighting:
+        look = LookAtComponent(
+            kept=self._kept(self._now), since=since or self._now.course.since, policy=self._request.policy
+        )
+        return await workflow.execute_activity_method(Incidents.look_at_component, look, **options.LOOK)
+
+    async def _keep(self, now: IncidentNow) -> None:
+        kept = self._kept(now)
+        await recorded(Incidents.keep_incident, kept)
+
+    def _kept(self, now: IncidentNow) -> IncidentKept:
+        request = self._request
+        return IncidentKept(
+            incident=request.incident,
+            component=request.component,
+            opened_at=request.opened_at,
+            first_fault_at=request.first_fault_at,
+            cause=now.cause,
+            alerted_at=self._telling.alerted_at,
+            recovered_at=now.recovered_at,
+            alerts=self._telling.alerts,
+            recoveries=now.recoveries,
+            at=workflow.now(),
+        )
+
+    async def _pause(self, period: timedelta) -> None:
+        await asyncio.sleep(period.total_seconds())
+
+    def _in_a_new_history(self) -> None:
+        """Goes on there when this one has grown long, unless something is just on its way."""
+        info = workflow.info()
+        long = info.is_continue_as_new_suggested() or (
+            info.get_current_history_length() > options.LONG_HISTORY
+        )
+        clearing = self._cleared is not None and not self._is_cleared
+        if long and self._telling.idle and workflow.all_handlers_finished() and not clearing:
+            more = {"pace": self._release.pace, "cleared": self._is_cleared}
+            now = self._now.model_copy(update=self._telling.state() | more)
+            workflow.continue_as_new(self._request.model_copy(update={"now": now}))

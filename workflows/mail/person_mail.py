@@ -1,0 +1,18 @@
+"""A mail to people of an organization that belongs to no story."""
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.mail.mailer import Mailer
+    from billing.messages import MailRequest
+
+from ..core import ids, options
+
+
+@workflow.defn(name=ids.PERSON_MAIL)
+class PersonMailWorkflow:
+    """Tries for days, as every mail."""
+
+    @workflow.run
+    async def run(self, request: MailRequest) -> None:
+        await workflow.execute_activity_method(Mailer.send, request, **options.MAIL)

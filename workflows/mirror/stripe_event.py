@@ -1,0 +1,48 @@
+"""One event of Stripe's: look at its object again, and wake the story that waits for it."""
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.mirror.events import StripeEvents
+    from billing.stripe.events import EventFollowed, SettleEvent, StripeChanged, StripeEventInput
+
+from ..core import ids, options
+from ..core.operation import problem_of
+from ..core.recorded import recorded
+
+CHANGED = "stripe_changed"
+"""The signal of the stories that follow something in Stripe."""
+
+
+@workflow.defn(name=ids.STRIPE_EVENT)
+class StripeEventWorkflow:
+    """One run for each event id, however often and in whatever order Stripe sends them.
+
+    An event that can't be followed is set aside: it is nobody else's trouble, and is tried again later.
+    """
+
+    @workflow.run
+    async def run(self, event: StripeEventInput) -> str:
+        settle = await self._followed(event)
+        await recorded(StripeEvents.settle_event, settle)
+        return settle.state
+
+    async def _followed(self, event: StripeEventInput) -> SettleEvent:
+        try:
+            followed: EventFollowed = await workflow.execute_activity_method(
+                StripeEvents.follow_event, event, **options.STRIPE_EVENT
+            )
+        except ActivityError as error:
+            return SettleEvent(event=event.event, state="set_aside", error=problem_of(error).code)
+        for waiting in followed.waiting:
+            await self._wake(waiting, event.event)
+        return SettleEvent(event=event.event, state=followed.state)
+
+    async def _wake(self, waiting: str, event: str) -> None:
+        try:
+            story = workflow.get_external_workflow_handle(waiting)
+            await story.signal(CHANGED, StripeChanged(event=event))
+        except ApplicationError:
+            # It has ended: what changed is in the mirror, and nobody waits for it.
+            workflow.logger.info("%s does not run any more", waiting)

@@ -1,0 +1,62 @@
+"""A credit in Stripe: given once, read back, its note kept in both places."""
+
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from billing.core.operations import Problem, State
+    from billing.money.credit import CreditFound, CreditInput, CreditSubject, credit_params
+    from billing.money.credit_report import credit_problem, credit_report
+
+from ..core.notes import KeptNotes
+from ..core.operation import Ended, Story, problem_of
+from .credit_reads import CreditReads
+
+
+class CreditIssue:
+    def __init__(self, request: CreditInput, story: Story, reads: CreditReads) -> None:
+        self._story, self._reads = story, reads
+        self.notes = KeptNotes(story, request.note)
+        self._subject: CreditSubject  # what `give` is given
+        self._given = ""
+        self._found: CreditFound | None = None
+
+    @property
+    def report(self) -> dict[str, Any]:
+        return credit_report(self._subject, self._given, self._found)
+
+    async def give(self, subject: CreditSubject) -> None:
+        """Gives it, at most once. Raises Ended when Stripe refused it: nothing was done."""
+        self._subject = subject
+        await self._story.tell(
+            "issuing", "giving the credit", state=State.RUNNING, stage="issuing", allowed_actions=()
+        )
+        params = credit_params(subject, self.notes.at_first(()))
+        if subject.instrument == "balance":
+            given = await self._story.perform("credit", "balance.create", subject.customer, params)
+        else:
+            given = await self._story.perform("credit", "credit_note.create", str(subject.invoice), params)
+        if given.outcome == "refused" or given.stripe_id is None:
+            raise Ended(State.FAILED, "refused by Stripe", given.problem)
+        self._given = given.stripe_id
+
+    async def verify(self) -> Problem | None:
+        """Reads it back; None when it is as agreed and carries its note."""
+        try:
+            self._found = await self._reads.found(self._subject, self._given)
+        except (ActivityError, ApplicationError) as error:
+            return problem_of(error)
+        return credit_problem(self._subject, self._found) or await self.verify_note()
+
+    async def verify_note(self) -> Problem | None:
+        """None when Stripe has every note that our records have."""
+        try:
+            held = self._found.metadata if self._found else {}
+            if self._subject.instrument == "balance":
+                target = f"{self._subject.customer}/{self._given}"
+                return await self.notes.keep("balance.note", target, held, ())
+            return await self.notes.keep("credit_note.note", self._given, held, ())
+        except (ActivityError, ApplicationError) as error:
+            return problem_of(error)

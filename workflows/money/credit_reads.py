@@ -1,0 +1,77 @@
+"""What a credit asks of Stripe."""
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.money.reads import MoneyReads
+    from billing.core.operations import Problem
+    from billing.messages import CommitPart
+    from billing.money.credit import (
+        CreditableFacts,
+        CreditableQuery,
+        CreditFound,
+        CreditInput,
+        CreditRead,
+        CreditSubject,
+        CreditWanted,
+        check_choice,
+        credit_hash,
+        plan_credit,
+        without_own_note,
+    )
+
+from ..core import options
+from ..core.stripe_calls import Asks
+from .review import Planned
+
+
+class CreditReads:
+    def __init__(self, request: CreditInput, calls: Asks) -> None:
+        self._organization, self._operation = request.organization, request.operation
+        self._calls = calls
+
+    async def plan(self, wanted: CreditWanted) -> Planned[CreditSubject] | Problem:
+        """What would be credited, or why it can't be."""
+        if problem := check_choice(wanted):
+            return problem
+        query = CreditableQuery(
+            organization=self._organization, customer=wanted.customer, invoice=wanted.invoice
+        )
+        facts = await self._calls.call(MoneyReads.creditable, query, options.STRIPE_CALL)
+        facts = without_own_note(facts, self._operation)
+        subject = plan_credit(wanted, facts)
+        return subject if isinstance(subject, Problem) else planned(subject, facts)
+
+    async def found(self, subject: CreditSubject, given: str) -> CreditFound:
+        """The credit as Stripe has it now, however long Stripe takes to say so."""
+        query = CreditRead(
+            organization=self._organization,
+            operation=self._operation,
+            customer=subject.customer,
+            instrument=subject.instrument,
+            invoice=subject.invoice,
+            object=given,
+        )
+        return await self._calls.call(MoneyReads.credit, query, options.STRIPE_EFFECT)
+
+
+def planned(subject: CreditSubject, facts: CreditableFacts) -> Planned[CreditSubject]:
+    """What is set aside for it, and what limits that."""
+    return Planned(
+        subject=subject,
+        subject_hash=credit_hash(subject),
+        amount=subject.amount,
+        customer=subject.customer,
+        reason=subject.reason,
+        parts=_parts(subject, facts),
+        cap=facts.cap,
+    )
+
+
+def _parts(subject: CreditSubject, facts: CreditableFacts) -> tuple[CommitPart, ...]:
+    """What takes off from what is due gives nothing back of what was paid: the two are held apart."""
+    if facts.cap is None:
+        return (CommitPart(amount=subject.amount.amount_minor),)
+    due = CommitPart(amount=subject.reduces_due.amount_minor)
+    back = CommitPart(amount=subject.to_balance.amount_minor, invoice=subject.invoice)
+    return tuple(part for part in (due, back) if part.amount)

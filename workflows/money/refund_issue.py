@@ -1,0 +1,260 @@
+"""A refund in Stripe: issued once, followed to its end, its note kept in both places, watched for a while."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import datetime, timedelta
+from itertools import chain, repeat
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from billing.core.operations import Problem, State
+    from billing.core.standing import Standing
+    from billing.money.refund import (
+        RefundInput,
+        RefundPart,
+        RefundSubject,
+        ResolveRefund,
+        ReviseRefund,
+        refund_params,
+    )
+    from billing.money.refund_report import Share, first_found, refund_report
+
+from ..core import options
+from ..core.inbox import Waits
+from ..core.notes import KeptNotes
+from ..core.operation import Ended, Story, problem_of
+from ..core.stripe_news import News
+from .refund_reads import RefundReads
+from .review import Planned
+
+
+class RefundIssue:
+    """What Stripe has of a refund; every change of it is settled in one place, whoever noticed it first."""
+
+    def __init__(
+        self,
+        request: RefundInput,
+        story: Story,
+        waits: Waits[ReviseRefund, ResolveRefund],
+        reads: RefundReads,
+        has_room: Callable[[Planned[RefundSubject]], Awaitable[bool]],
+    ) -> None:
+        self._story, self._waits, self._reads = story, waits, reads
+        self._has_room = has_room
+        self._policy = request.policy
+        self._subject: RefundSubject  # what `begin` is given
+        self._shares: list[Share] = []
+        self._tries = self._looks = 0
+        self._standing: Standing | None = None
+        self.notes = KeptNotes(story, request.note)
+        self.news = News()
+
+    @property
+    def came_through(self) -> tuple[str, ...]:
+        """The payments whose part was returned."""
+        return tuple(share.part.payment_intent for share in self._shares if share.through)
+
+    @property
+    def _refunds(self) -> list[str]:
+        """What the story waits for, by Stripe's ids."""
+        return [share.found.refund for share in self._shares if share.found is not None]
+
+    def report(self) -> dict[str, Any]:
+        return refund_report(self._subject, self._shares)
+
+    def take_up(self, standing: Standing) -> None:
+        """Goes on where an earlier run was: every part is at its latest try."""
+        self._standing = standing
+        self._looks = max(standing.last("pending"), standing.last("requires_action"))
+
+    async def begin(self, subject: RefundSubject) -> Problem | None:
+        """Issues every part and follows it to its end; None when all came through.
+
+        Raises Ended when Stripe refused it whole: nothing was done.
+        """
+        self._subject = subject
+        currency = subject.amount.currency
+        self._shares = [
+            Share(part=part, currency=currency, version=self._tried_before(number))
+            for number, part in enumerate(subject.parts)
+        ]
+        self._tries = max(share.version for share in self._shares)
+        first = self._tries == 0
+        taken_back = self._standing is not None and any(
+            one.step.startswith("cancel:") for one in self._standing.begun
+        )
+        problem = await self._settled()
+        statuses = {share.status for share in self._shares}
+        if first and "refused" in statuses and statuses <= {"refused", "not_tried"}:
+            raise Ended(State.FAILED, "refused by Stripe", problem)
+        if statuses == {"canceled"} and (taken_back or self._waits.cancelled is not None):
+            end = Ended.cancelled(self._waits.cancelled)
+            end.result = self.report()
+            raise end
+        return problem
+
+    def _tried_before(self, number: int) -> int:
+        """Tries before the latest one, which is settled instead of made once more."""
+        return max(self._standing.version(f"refund:{number}") - 1, 0) if self._standing else 0
+
+    async def again(self, resolve: ResolveRefund) -> Problem | None:
+        """Tries what did not come through once more, as a new intent; None when all came through."""
+        self._waits.cancelled = None
+        self._waits.past_cancelling = False  # a refund that waits for the customer can be taken back again
+        await self._story.tell(
+            f"retry:{self._tries}",
+            "trying again",
+            actor=resolve.person,
+            detail={"comment": resolve.comment},
+            state=State.RUNNING,
+            stage="issuing",
+            allowed_actions=(),
+        )
+        return await self._settled()
+
+    async def watch(self) -> Problem | None:
+        """A refund that succeeded can still fail: until the policy's days are over."""
+        assert self._policy.refund is not None
+        since = self._standing.closed_at if self._standing is not None else None
+        days = _days_until((since or workflow.now()) + timedelta(days=self._policy.refund.watch_days))
+        while await self.news.wait(days, objects=self._refunds):
+            try:
+                await self._look(every=True)
+            except (ActivityError, ApplicationError) as error:
+                return problem_of(error)
+            if problem := self.problem():
+                return problem
+        return None
+
+    async def close_note(self, resolve: ResolveRefund) -> Problem | None:
+        """The comment of whoever closes a failed refund is its note, in both places; None when it is."""
+        await self.notes.add(resolve.comment, resolve.person)
+        try:
+            return await self._keep_notes()
+        except (ActivityError, ApplicationError) as error:
+            return problem_of(error)
+
+    # --- Issuing --------------------------------------------------------------------------------------
+
+    async def _settled(self) -> Problem | None:
+        """One way to an end for everything: issue what is missing, follow it, keep the notes."""
+        try:
+            refused = await self._issue()
+            await self._follow()
+            return refused or self.problem() or await self._keep_notes()
+        except (ActivityError, ApplicationError) as error:
+            # Money may have moved: a person looks, and nothing is called failed that isn't.
+            return problem_of(error)
+
+    async def _issue(self) -> Problem | None:
+        """Stops at the first part that Stripe refuses; later ones are not tried."""
+        if self._tries == 0:
+            await self._story.tell(
+                "issuing", "issuing the refund", state=State.RUNNING, stage="issuing", allowed_actions=()
+            )
+        self._tries += 1
+        for number, share in enumerate(self._shares):
+            if share.through or share.under_way:
+                continue
+            begun = self._standing is not None and self._standing.version(f"refund:{number}") > share.version
+            if self._tries > 1 and not begun and not await self._still_free(share.part):
+                return share.no_room
+            self._shares[number] = await self._issue_part(number, share)
+            if self._shares[number].refused is not None:
+                return self._shares[number].refused
+        return None
+
+    async def _still_free(self, part: RefundPart) -> bool:
+        """As before the first try: in Stripe, and beside what others have set aside meanwhile."""
+        planned = await self._reads.part_possible(self._subject, part)
+        return planned is not None and await self._has_room(planned)
+
+    async def _issue_part(self, number: int, share: Share) -> Share:
+        payment = share.part.payment_intent
+        metadata = self.notes.at_first([payment])
+        params = refund_params(self._subject, share.part, metadata)
+        version = share.version + 1
+        performed = await self._story.perform(f"refund:{number}", "refund.create", payment, params, version)
+        if performed.outcome == "refused" or performed.stripe_id is None:
+            return share.tried(version, refused=performed.problem)
+        return share.tried(version, found=first_found(performed.stripe_id, performed.detail))
+
+    # --- Following ------------------------------------------------------------------------------------
+
+    async def _follow(self) -> None:
+        """Until nothing is pending."""
+        delays = chain(options.FOLLOW, repeat(options.FOLLOW[-1]))
+        told = ""
+        await self._look(every=True)
+        while any(share.under_way for share in self._shares):
+            told = await self._tell_where(told)
+            await self.news.wait(delays, lambda: self._cancel_asked, self._refunds)
+            if self._cancel_asked:
+                await self._cancel_in_stripe()
+            await self._look()
+
+    @property
+    def _cancel_asked(self) -> bool:
+        return self._waits.cancellable and self._waits.cancelled is not None
+
+    async def _tell_where(self, told: str) -> str:
+        """A refund that waits for the customer can still be taken back; a pending one can't."""
+        waits = any(share.status == "requires_action" for share in self._shares)
+        stage = "requires_action" if waits else "pending"
+        self._waits.cancelling(possible=waits)
+        if stage != told:
+            self._looks += 1
+            await self._story.tell(
+                f"{stage}:{self._looks}",
+                "waiting for the customer to say where the money should go"
+                if waits
+                else "Stripe is still sending the money",
+                state=State.RUNNING,
+                stage=stage,
+                result=self.report(),
+                allowed_actions=("cancel",) if waits else (),
+            )
+        return stage
+
+    async def _cancel_in_stripe(self) -> None:
+        """Stripe refuses it when the customer was quicker; what then holds is read afterwards."""
+        self._waits.cancelling(possible=False)
+        for number, share in enumerate(self._shares):
+            if share.status == "requires_action" and share.found is not None:
+                await self._story.perform(
+                    f"cancel:{number}", "refund.cancel", share.found.refund, {}, share.version
+                )
+
+    async def _look(self, every: bool = False) -> None:
+        self.news.looking()
+        for number, share in enumerate(self._shares):
+            if share.found is not None and (every or share.under_way):
+                found = await self._reads.found(share.found.refund, self.news)
+                self._shares[number] = share.model_copy(update={"found": found})
+
+    def problem(self) -> Problem | None:
+        return next((share.problem for share in self._shares if share.problem), None)
+
+    # --- The note -------------------------------------------------------------------------------------
+
+    async def _keep_notes(self) -> Problem | None:
+        """Every note that our records have is in Stripe's metadata too; None when it is."""
+        for share in self._shares:
+            if share.found is not None:
+                problem = await self.notes.keep(
+                    "refund.note",
+                    share.found.refund,
+                    share.found.metadata,
+                    [share.part.payment_intent],
+                )
+                if problem is not None:
+                    return problem
+        return None
+
+
+def _days_until(end: datetime) -> Iterator[timedelta]:
+    """One after the other, the last one shorter."""
+    while (left := end - workflow.now()) > timedelta(0):
+        yield min(left, options.WATCH)

@@ -1,0 +1,102 @@
+"""What a refund asks of Stripe and of our records."""
+
+from collections.abc import Sequence
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.money.reads import MoneyReads
+    from billing.core.operations import Problem
+    from billing.messages import CommitPart
+    from billing.money.refund import (
+        GONE,
+        RefundableFacts,
+        RefundableQuery,
+        Refunded,
+        RefundFound,
+        RefundInput,
+        RefundPart,
+        RefundRead,
+        RefundSubject,
+        RefundWanted,
+        plan_refund,
+        refund_hash,
+        still_fits,
+        without_own,
+    )
+
+from ..core import options
+from ..core.stripe_calls import Asks
+from ..core.stripe_news import News
+from .review import Planned
+
+
+class RefundReads:
+    def __init__(self, request: RefundInput, calls: Asks) -> None:
+        self._organization, self._operation = request.organization, request.operation
+        self._calls = calls
+
+    async def plan(self, wanted: RefundWanted) -> Planned[RefundSubject] | Problem:
+        """What would be refunded of what, or why it can't be."""
+        facts = await self._facts(wanted.payment_intent, wanted.invoice)
+        subject = plan_refund(wanted, facts)
+        return subject if isinstance(subject, Problem) else planned(subject, facts)
+
+    async def still_possible(self, subject: RefundSubject) -> Planned[RefundSubject] | None:
+        """Exactly what was approved, by what Stripe says now; None when there is no room for it any more."""
+        facts = await self._facts(subject.payment_intent, subject.invoice)
+        return planned(subject, facts) if still_fits(subject.parts, facts) else None
+
+    async def part_possible(self, subject: RefundSubject, part: RefundPart) -> Planned[RefundSubject] | None:
+        """One part that is tried again, beside all that was given back, what else came through included;
+        None when there is no room for it."""
+        facts = await self._all_facts(part.payment_intent, None)
+        return planned(subject, facts, (part,)) if still_fits((part,), facts) else None
+
+    async def found(self, refund: str, news: News) -> RefundFound:
+        """The refund as Stripe has it now, however long Stripe takes to say so."""
+        query = RefundRead(organization=self._organization, operation=self._operation, refund=refund)
+        return await self._calls.call(MoneyReads.refund, query, news.how(options.STRIPE_EFFECT))
+
+    async def _facts(self, payment_intent: str | None, invoice: str | None) -> RefundableFacts:
+        return without_own(await self._all_facts(payment_intent, invoice), self._operation)
+
+    async def _all_facts(self, payment_intent: str | None, invoice: str | None) -> RefundableFacts:
+        query = RefundableQuery(
+            organization=self._organization,
+            payment_intent=payment_intent,
+            invoice=None if payment_intent else invoice,
+        )
+        return await self._calls.call(MoneyReads.refundable, query, options.STRIPE_CALL)
+
+
+def planned(
+    subject: RefundSubject, facts: RefundableFacts, of: Sequence[RefundPart] | None = None
+) -> Planned[RefundSubject]:
+    """What is set aside for it (or for some parts `of` it), and what limits that."""
+    payments = {payment.payment_intent: payment for payment in facts.payments}
+    parts = (
+        CommitPart(
+            payment_intent=part.payment_intent,
+            invoice=facts.cap.money.invoice if facts.cap else None,
+            amount=part.amount,
+            left=payments[part.payment_intent].left,
+            in_stripe=_counted(payments[part.payment_intent].refunds),
+        )
+        for part in (subject.parts if of is None else of)
+    )
+    return Planned(
+        subject=subject,
+        subject_hash=refund_hash(subject),
+        amount=subject.amount,
+        customer=subject.customer,
+        reason=subject.reason,
+        parts=tuple(parts),
+        cap=facts.cap,
+    )
+
+
+def _counted(refunds: Sequence[Refunded]) -> tuple[str, ...]:
+    """The operations whose refunds Stripe has taken off already."""
+    taken = (refund for refund in refunds if refund.status not in GONE)
+    return tuple(dict.fromkeys(refund.operation for refund in taken if refund.operation))

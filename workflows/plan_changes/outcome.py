@@ -1,0 +1,137 @@
+"""What Stripe made of a plan change: as approved, or resolved by a person."""
+
+from typing import Any
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from billing.core.notices import NoticeKind
+    from billing.core.operations import Problem, State
+    from billing.core.standing import Standing
+    from billing.messages import Resolve
+    from billing.plan_changes.report import applied_report, mismatch_problem, unread_problem, unread_report
+    from billing.plan_changes.stripe_params import revert_params
+    from billing.plan_changes.subject import Subject, verify
+    from billing.stripe.effects import effect_key
+
+from ..core.operation import Ended, Story
+from .reads import PlanChangeReads
+from .review import dump
+from .waits import PlanChangeWaits
+
+
+class PlanChangeOutcome:
+    """The part of the story after Stripe was asked to change something: nothing here is a failure.
+
+    verified ── as approved ── completed
+        └ other lines, or none that can be read ── unclear: a person accepts, reverts, reads again
+    """
+
+    subject: Subject
+
+    def __init__(self, story: Story, reads: PlanChangeReads, waits: PlanChangeWaits) -> None:
+        self._story, self._reads, self._waits = story, reads, waits
+        self._report: dict[str, Any] | None = None
+        self._asked = self._reverts = 0
+        self._reverted_before = False
+
+    def take_up(self, standing: Standing) -> None:
+        """Goes on where an earlier run was."""
+        self._asked = standing.last("mismatch")
+        if standing.stage == "mismatched":
+            self._asked -= 1  # the same question once more
+        self._reverts = standing.version("revert")
+        self._reverted_before = self._reverts > 0
+
+    async def verified(self) -> Ended:
+        """What Stripe now holds is matched with what was approved; Finance gets the final figures."""
+        if self._reverted_before:
+            self._reverted_before = False
+            self._reverts -= 1
+            await self._revert()
+            return Ended(State.CANCELLED, "reverted to the former plan")
+        return await self._read()
+
+    async def unclear(self, problem: Problem) -> Ended:
+        """Stripe holds other lines than those approved, or nobody knows which: a person says what holds."""
+        report = self._report
+        if report is None:
+            report, problem = unread_report(self.subject), unread_problem(problem)
+            # Not the figures, but that there may be some.
+            await self._flag_finance(report | {"problem": problem.model_dump()})
+        resolve = await self._ask(report, problem)
+        if resolve.action == "read_again":
+            self._report = None
+            return await self._read()
+        if resolve.action == "accept":
+            state, event, by = State.COMPLETED, "accepted as Stripe has it", "accepted_by"
+        else:
+            await self._revert(resolve)
+            state, event, by = State.CANCELLED, "reverted to the former plan", "reverted_by"
+        result = report | {by: resolve.person, "comment": resolve.comment}
+        return Ended(state, event, result=result, person=resolve.person, comment=resolve.comment)
+
+    async def _read(self) -> Ended:
+        subject = self.subject
+        if subject.effective == "period_end":
+            found = await self._reads.renewal(subject)
+        else:
+            key = effect_key(self._story.organization, self._story.operation, "apply", 1)
+            found = await self._reads.result(subject, key)
+        checked = verify(subject, found.lines)
+        self._report = applied_report(subject, found, checked)
+        await self._flag_finance(self._report)
+        if checked.ok:
+            return Ended(State.COMPLETED, "verified: every line is as approved", result=self._report)
+        return await self.unclear(mismatch_problem(checked))
+
+    async def _ask(self, report: dict[str, Any], problem: Problem) -> Resolve:
+        self._waits.no_more_cancelling()
+        self._waits.resolvable = True
+        self._asked += 1
+        await self._story.tell(
+            f"mismatch:{self._asked}",
+            "lines differ from those approved"
+            if report["differences"]
+            else "what Stripe made of it is not known",
+            state=State.MISMATCHED,
+            stage="mismatched",
+            result=report,
+            error=problem,
+            allowed_actions=("accept", "revert", "read_again"),
+            detail={"differences": report["differences"], "problem": problem.model_dump()},
+        )
+        context = {
+            "state": "mismatched",
+            "subject": dump(self.subject),
+            "result": report,
+            "problem": problem.model_dump(),
+        }
+        await self._story.mail_requester(f"mismatch:{self._asked}", "plan_change_ended", context)
+        return await self._waits.for_resolution()
+
+    async def _revert(self, resolve: Resolve | None = None) -> None:
+        """Back to the former plan. Raises Ended where Stripe refuses: the change is still there then."""
+        self._reverts += 1
+        if resolve is not None:
+            await self._story.tell(
+                f"reverting:{self._reverts}",
+                "reverting to the former plan",
+                actor=resolve.person,
+                state=State.RUNNING,
+                stage="reverting",
+                allowed_actions=(),
+            )
+        subject = self.subject
+        facts = await self._reads.facts()
+        params = revert_params(subject, facts.period_start)
+        reverted = await self._story.perform(
+            "revert", "subscription.update", subject.subscription, params, self._reverts
+        )
+        if reverted.outcome == "refused":
+            raise Ended(State.FAILED, "the former plan could not be restored", reverted.problem)
+
+    async def _flag_finance(self, report: dict[str, Any]) -> None:
+        """Once for each reading: what could not be read may be read later, and differ."""
+        told = dump(self.subject) | {"result": report}
+        await self._story.flag_finance(NoticeKind.PLAN_CHANGE_APPLIED, told, self._asked + 1)

@@ -1,0 +1,148 @@
+"""What a plan change reads: the subscription, the plan, previews, and what Stripe holds afterwards."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Literal
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.operations.records import Records
+    from activities.plan_changes.reads import StripeReads
+    from billing.core.operations import Problem
+    from billing.messages import UsageQuery
+    from billing.plan_changes.checks import ENDED, planned_as_approved, terms_after, unchangeable
+    from billing.plan_changes.limits import check_limits
+    from billing.plan_changes.report import subscription_ended_problem
+    from billing.plan_changes.subject import (
+        PlanChangeInput,
+        PreviewQuery,
+        ResultLines,
+        ResultQuery,
+        Subject,
+        SubscriptionFacts,
+        SubscriptionQuery,
+        TargetQuery,
+        Wanted,
+        build_subject,
+    )
+
+from ..core import options
+from ..core.operation import refused
+from ..core.recorded import recorded
+from ..core.stripe_calls import Asks
+from ..core.stripe_news import News
+
+LATE_INVOICE = timedelta(seconds=20)
+LATE_INVOICE_TRIES = 15
+"""A renewal's invoice may appear a little after its subscription has changed."""
+
+
+class PlanChangeReads:
+    """Every read of the story; the same code takes the first preview and the re-check."""
+
+    def __init__(self, request: PlanChangeInput, calls: Asks, news: News) -> None:
+        self._request, self._calls, self._news = request, calls, news
+
+    async def preview(self, wanted: Wanted, proration_date: int | None = None) -> Subject:
+        """What the change would do. Without a second, Stripe chooses one, and it is pinned from then on."""
+        facts = await self.facts()
+        return await self._preview(wanted, facts, proration_date)
+
+    async def preview_again(self, wanted: Wanted, approved: Subject) -> Subject | None:
+        """The same preview at the same second, or None when the period has rolled over meanwhile."""
+        facts = await self.facts()
+        if facts.period_start != approved.period_start:
+            return None
+        return await self._preview(wanted, facts, approved.proration_date)
+
+    async def facts(self, *, mirror: bool = False) -> SubscriptionFacts:
+        """The subscription now."""
+        query = SubscriptionQuery(
+            organization=self._request.organization,
+            subscription=self._request.subscription,
+            mirror=mirror,
+        )
+        return await self._calls.call(StripeReads.subscription, query, options.STRIPE_CALL)
+
+    async def over(self) -> Problem | None:
+        """Why nothing can come of any change; None while something can."""
+        return subscription_ended_problem() if (await self.facts()).status in ENDED else None
+
+    async def result(self, subject: Subject, effect_key: str) -> ResultLines:
+        """The lines that Stripe holds after the change was applied."""
+        query = ResultQuery(subject=subject, effect_key=effect_key)
+        return await self._calls.call(StripeReads.result, query, options.STRIPE_CALL)
+
+    async def renewal(self, subject: Subject) -> ResultLines:
+        """The renewal's lines, once its invoice is there."""
+        delays = _delays_within(LATE_INVOICE * LATE_INVOICE_TRIES)
+        while True:
+            self._news.looking()
+            found = await self.result(subject, effect_key="")
+            if found.invoice is not None or not await self._news.wait(delays):
+                return found
+
+    async def standing(self, subject: Subject, schedule: str) -> Literal["waits", "changed", "gone", "ended"]:
+        """Whether Stripe has moved the subscription on to the scheduled terms, or never will."""
+        self._news.looking()
+        facts = await self.facts(mirror=True)
+        if _has_changed(facts, subject):
+            return "changed"
+        if facts.status in ENDED:
+            return "ended"
+        return "gone" if facts.schedule != schedule else "waits"
+
+    async def has_changed(self, subject: Subject) -> bool:
+        """Whether Stripe has moved the subscription on to the scheduled terms."""
+        return _has_changed(await self.facts(mirror=True), subject)
+
+    async def planned(self, subject: Subject, schedule: str) -> bool:
+        """Whether the schedule in Stripe says what was approved."""
+        phases = await self._calls.call(StripeReads.schedule, schedule, options.STRIPE_CALL)
+        return planned_as_approved(subject, phases)
+
+    async def _preview(self, wanted: Wanted, facts: SubscriptionFacts, proration_date: int | None) -> Subject:
+        refuse_unless_changeable(facts)
+        interval = wanted.interval or facts.terms.interval
+        target_query = TargetQuery(plan=wanted.plan, interval=interval, currency=facts.currency)
+        usage_query = UsageQuery(organization=self._request.organization, currency=facts.currency)
+        target, usage = await asyncio.gather(
+            self._calls.call(StripeReads.target, target_query, options.STRIPE_CALL),
+            recorded(Records.usage, usage_query),
+        )
+        query = PreviewQuery(
+            facts=facts,
+            to=terms_after(facts, wanted, target),
+            effective=wanted.effective,
+            invoicing=wanted.invoicing,
+            proration_date=proration_date,
+        )
+        previewing = self._calls.call(StripeReads.preview, query, options.STRIPE_CALL)
+        if query.charged_at_once:
+            preview, renewal = await asyncio.gather(
+                previewing,
+                self._calls.call(StripeReads.renewal_preview, query, options.STRIPE_CALL),
+            )
+        else:
+            preview = renewal = await previewing
+        limits = check_limits(target.plan, target.plan.price(interval, facts.currency), query.to.seats, usage)
+        return build_subject(query, preview, renewal, limits)
+
+
+def _has_changed(facts: SubscriptionFacts, subject: Subject) -> bool:
+    return facts.period_start >= subject.period_end and facts.terms == subject.to
+
+
+def _delays_within(whole: timedelta) -> Iterator[timedelta]:
+    end = workflow.now() + whole
+    while (left := end - workflow.now()) > timedelta(0):
+        yield min(left, LATE_INVOICE)
+
+
+def refuse_unless_changeable(facts: SubscriptionFacts) -> None:
+    """Raises ApplicationError when Stripe's subscription can't be changed by us now."""
+    problem = unchangeable(facts)
+    if problem is not None:
+        raise refused(problem)

@@ -1,0 +1,256 @@
+"""Reminding customers: a run for each organization, paged through, that people may pause, resume and end."""
+
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.exceptions import ActivityError, WorkflowAlreadyStartedError
+from temporalio.workflow import ParentClosePolicy
+
+with workflow.unsafe.imports_passed_through():
+    from activities.reminders.runs import Reminders
+    from billing.core.operations import SYSTEM, Problem, State
+    from billing.reminders.runs import (
+        CallOff,
+        DecidePage,
+        LookAgain,
+        OpenedRuns,
+        OpenRuns,
+        PageDecided,
+        ReminderRunInput,
+        RunPause,
+        RunSummary,
+        SendDue,
+        SentDue,
+    )
+
+from ..core import ids, options
+from ..core.operation import Ended, Story, problem_of, refused
+
+_OVER = Problem(code="already_ended", message="The run has ended.")
+_GOING, _STOPPED = ("pause", "cancel"), ("resume", "cancel")
+
+
+@workflow.defn(name=ids.REMINDER_SWEEP)
+class ReminderSweepWorkflow:
+    """Without a run it opens those that are needed now; with one it carries that out."""
+
+    @workflow.init
+    def __init__(self, asked: ReminderRunInput | OpenRuns | None = None) -> None:
+        self._pause: RunPause | None = None
+        self._resumed: RunPause | None = None
+        self._cancel: RunPause | None = None
+        self._held = False
+        self._ending = False
+        self._over = False
+        self._later = 0
+        self._asked = asked
+
+    @workflow.run
+    async def run(self, asked: ReminderRunInput | OpenRuns | None = None) -> None:
+        if not isinstance(asked, ReminderRunInput):
+            await self._open_runs(asked or OpenRuns(at=workflow.now()))
+            return
+        self._run, self._later = asked, asked.later
+        self._story = Story(
+            organization=asked.organization,
+            operation=asked.operation,
+            requested_by=SYSTEM,
+            policy=asked.policy,
+        )
+        await self._story.end(await self._told())
+        self._over = True
+        await workflow.wait_condition(workflow.all_handlers_finished)
+
+    # --- What people send -----------------------------------------------------------------------------
+
+    @workflow.update
+    async def pause(self, pause: RunPause) -> None:
+        """Stops after the page or the batch of mails that is on its way; answers when it has."""
+        self._pause = pause
+        await workflow.wait_condition(lambda: self._held or self._over or self._pause is None)
+        self._check_going()
+
+    @workflow.update
+    async def resume(self, resume: RunPause) -> None:
+        """Goes on where it stopped."""
+        self._pause, self._resumed = None, resume
+        await workflow.wait_condition(lambda: not self._held or self._over)
+
+    @workflow.update
+    async def cancel(self, cancel: RunPause) -> None:
+        """Ends it; what was not sent is not sent any more, what was held stays for the next run."""
+        self._cancel = self._cancel or cancel
+        await workflow.wait_condition(lambda: self._over)
+
+    @pause.validator
+    def _may_pause(self, pause: RunPause) -> None:
+        self._check_going()
+
+    @resume.validator
+    def _may_resume(self, resume: RunPause) -> None:
+        self._check_going()
+
+    @cancel.validator
+    def _may_cancel(self, cancel: RunPause) -> None:
+        self._check_going()
+
+    def _check_going(self) -> None:
+        if self._ending:
+            raise refused(_OVER)
+
+    # --- By schedule ----------------------------------------------------------------------------------
+
+    async def _open_runs(self, order: OpenRuns) -> None:
+        while True:
+            opened: OpenedRuns = await workflow.execute_activity_method(
+                Reminders.open_runs, order, **options.REMINDER_PAGE
+            )
+            for run in opened.runs:
+                await self._start(run)
+            if opened.after is None:
+                return
+            order = order.model_copy(update={"after": opened.after})
+            if _long():
+                workflow.continue_as_new(order)
+
+    async def _start(self, run: ReminderRunInput) -> None:
+        try:
+            await workflow.start_child_workflow(
+                ids.REMINDER_SWEEP,
+                run,
+                id=ids.operation_workflow(run.operation),
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                parent_close_policy=ParentClosePolicy.ABANDON,
+                priority=options.SWEEP,
+            )
+        except WorkflowAlreadyStartedError:
+            return  # by an earlier attempt
+
+    # --- The story of a run ---------------------------------------------------------------------------
+
+    async def _told(self) -> Ended:
+        try:
+            await self._begin()
+            await self._pages()
+            await self._send_later()
+            return await self._summed_up()
+        except ActivityError as error:
+            self._ending = True
+            return Ended(State.FAILED, "given up", problem_of(error))
+
+    async def _begin(self) -> None:
+        if self._run.at is not None:
+            return  # by an earlier execution
+        at = workflow.now()
+        self._run = self._run.model_copy(update={"at": at})
+        await self._story.tell(
+            "begun",
+            "begun",
+            state=State.RUNNING,
+            stage="deciding",
+            allowed_actions=_GOING,
+            detail={"dry_run": self._run.dry_run},
+        )
+
+    async def _pages(self) -> None:
+        while not self._run.decided and await self._goes_on():
+            await self._decide_page()
+            await self._send()
+            going = not self._run.decided and self._pause is None
+            if going and _long() and workflow.all_handlers_finished():
+                workflow.continue_as_new(self._run.model_copy(update={"later": self._later}))
+
+    async def _decide_page(self) -> None:
+        run = self._run
+        page = DecidePage(operation=run.operation, at=workflow.now(), after=run.after, seen=run.seen)
+        done: PageDecided = await workflow.execute_activity_method(
+            Reminders.decide_page, page, **options.REMINDER_PAGE
+        )
+        update = {"after": done.after, "seen": run.seen + done.seen, "decided": done.after is None}
+        self._run = run.model_copy(update=update)
+
+    async def _send(self) -> None:
+        """What is due of this run, a batch at a time."""
+        while not self._run.dry_run and await self._goes_on():
+            order = SendDue(operation=self._run.operation, at=workflow.now())
+            sent: SentDue = await workflow.execute_activity(
+                ids.SEND_CUSTOMER_MAILS, order, result_type=SentDue, **options.REMINDER_MAILS
+            )
+            self._later = sent.later
+            if not sent.more:
+                return
+
+    async def _send_later(self) -> None:
+        """What the mail server could not take is tried for a while; the next run sees to the rest."""
+        for wait in options.SEND_LATER:
+            if not self._later or not await self._goes_on():
+                return
+            await self._wait(wait)
+            await self._look_again()
+            await self._send()
+
+    async def _goes_on(self) -> bool:
+        """Waits while it is paused; False when it was cancelled."""
+        while self._pause is not None and self._cancel is None:
+            await self._hold(self._pause)
+        return self._cancel is None
+
+    async def _hold(self, pause: RunPause) -> None:
+        now = workflow.now().isoformat()
+        await self._tell_people(f"paused:{now}", "paused", pause, State.HELD, "paused", _STOPPED)
+        self._held = True
+        await workflow.wait_condition(lambda: self._pause is None or self._cancel is not None)
+        if self._cancel is None and self._resumed is not None:
+            stage = "sending" if self._run.decided else "deciding"
+            await self._tell_people(f"resumed:{now}", "resumed", self._resumed, State.RUNNING, stage, _GOING)
+            await self._look_again()
+        self._held = False
+
+    async def _look_again(self) -> None:
+        order = LookAgain(operation=self._run.operation, at=workflow.now())
+        await workflow.execute_activity_method(Reminders.look_again, order, **options.REMINDER_PAGE)
+
+    async def _wait(self, wait: timedelta) -> None:
+        try:
+            await workflow.wait_condition(
+                lambda: self._pause is not None or self._cancel is not None, timeout=wait
+            )
+        except TimeoutError:
+            return
+
+    async def _tell_people(
+        self, key: str, event: str, said: RunPause, state: State, stage: str, actions: tuple[str, ...]
+    ) -> None:
+        await self._story.tell(
+            key,
+            event,
+            actor=said.person,
+            state=state,
+            stage=stage,
+            allowed_actions=actions,
+            detail={"comment": said.comment} if said.comment else {},
+        )
+
+    async def _summed_up(self) -> Ended:
+        # From here on it is settled how it ends.
+        self._ending = True
+        cancel, operation = self._cancel, self._run.operation
+        if cancel is not None:
+            order = CallOff(operation=operation, at=workflow.now())
+            await workflow.execute_activity_method(Reminders.call_off, order, **options.REMINDER_PAGE)
+        summary: RunSummary = await workflow.execute_activity_method(
+            Reminders.run_summary, operation, **options.REMINDER_PAGE
+        )
+        result = summary.model_dump(mode="json")
+        if cancel is None:
+            return Ended(State.COMPLETED, "completed", result=result)
+        return Ended(
+            State.CANCELLED, "cancelled", result=result, person=cancel.person, comment=cancel.comment
+        )
+
+
+def _long() -> bool:
+    """Whether the history is long enough to go on in a new one."""
+    info = workflow.info()
+    return info.is_continue_as_new_suggested() or info.get_current_history_length() > options.LONG_HISTORY
