@@ -2,16 +2,15 @@
 
 from ..problems.entries import Entry, declare
 
-declare(
-    {
-        "still_degraded": Entry(
-            409,
-            "It is still degraded",
-            "The component is still degraded: write the note when it works again.",
-        ),
-        "already_cleared": Entry(409, "It is cleared", "This incident was cleared before."),
-        "step_unknown": Entry(
-            404, "No such step", "The runbook has no step 99; GET /v1/incidents/{id} shows its steps."
-        ),
-    }
-)
+PROBLEMS: dict[str, Entry] = {
+    "still_degraded": Entry(
+        409,
+        "It is still degraded",
+        "The component is still degraded: write the note when it works again.",
+    ),
+    "already_cleared": Entry(409, "It is cleared", "This incident was cleared before."),
+    "step_unknown": Entry(
+        404, "No such step", "The runbook has no step 99; GET /v1/incidents/{id} shows its steps."
+    ),
+}
+declare(PROBLEMS)
