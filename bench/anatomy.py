@@ -8,12 +8,13 @@ from typing import Any
 
 from temporalio.client import Client
 
-from . import in_process, shapes
-from .contenders import Product
-from .driving import Driver
-from .organizations import Organization
+from . import shapes
 from .shapes import Cost, Shape
-from .stage import Stage
+from .stage import in_process
+from .stage.contenders import Product
+from .stage.driving import Driver
+from .stage.organizations import Organization
+from .stage.stage import Stage
 
 COUNTED = 5
 LOOK_EVERY = 0.2

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from . import budget, memory, plan_change, post, reminders, start, webhooks
+from . import plan_change, reminders, webhooks
 from .options import Options
 from .reports import Report
+from .stage import budget, memory, post, start
 
 
 class Benchmark(NamedTuple):

@@ -7,13 +7,13 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 from .anatomy import Anatomy, dissect, last_request, settled, stripe_calls
-from .contenders import Baseline, Contender, Product
-from .driving import PAUSE, Driver, Timing, driving
 from .options import Options
-from .organizations import provision, subscribe
 from .reports import Report, Target, figure, milliseconds, percentile, ratios
 from .shapes import Cost
-from .stage import Stage, on_stage
+from .stage.contenders import Baseline, Contender, Product
+from .stage.driving import PAUSE, Driver, Timing, driving
+from .stage.organizations import provision, subscribe
+from .stage.stage import Stage, on_stage
 
 AT_ONCE = 50
 PLACES = 100

@@ -23,7 +23,7 @@ from workflows.core import ids
 
 from .options import Options
 from .reports import Report, Target, figure, ratios
-from .stage import Stage, on_stage
+from .stage.stage import Stage, on_stage
 
 WARM_UP, FEW, MANY = 1_000, 10_000, 100_000
 SHORT_RUNS = 5

@@ -17,11 +17,11 @@ from billing.stripe.events import FOLLOWED, stripe_event_workflow
 from db.tables import Outbox, StripeEvent
 from sandbox.stack.places import LOOPBACK, reserve_ports
 
-from . import bare_webhooks
+from .bare import webhooks
 from .options import Options
-from .organizations import provision
 from .reports import Report, Target, figure, milliseconds, percentile, ratios
-from .stage import Stage, on_stage
+from .stage.organizations import provision
+from .stage.stage import Stage, on_stage
 
 TURNS = 5
 DUPLICATES = 0.3
@@ -58,7 +58,7 @@ async def _measure(stage: Stage, deliveries: int) -> Report:
     following = 0.0
     distinct: list[dict[str, Any]] = []
     port = reserve_ports({})["api"]
-    bare = [sys.executable, "-m", "bench.bare_webhooks", str(port)]
+    bare = [sys.executable, "-m", "bench.bare.webhooks", str(port)]
     async with (
         stage.product(),
         stage.process("bare-webhooks", bare, f"http://{LOOPBACK}:{port}/readyz"),
@@ -146,7 +146,7 @@ def _request(event: dict[str, Any], secret: str) -> bytes:
     body = json.dumps(event, indent=2)  # as Stripe writes it
     signature = stripe.WebhookSignature.generate_signature_header(body, secret)
     head = (
-        f"POST {bare_webhooks.PATH} HTTP/1.1\r\nHost: plixo.bench\r\n"
+        f"POST {webhooks.PATH} HTTP/1.1\r\nHost: plixo.bench\r\n"
         "Content-Type: application/json; charset=utf-8\r\nUser-Agent: Stripe/1.0\r\n"
         f"Stripe-Signature: {signature}\r\nContent-Length: {len(body.encode())}\r\n\r\n"
     )

@@ -23,11 +23,7 @@ from sqlmodel import col, select
 from activities.mirror import balance_pages, money_pages
 from activities.mirror import pages as mirror_pages
 from activities.stripe.client import stripe_client
-from activities.stripe.plan_subscription import (
-    EXPAND_PLAN,
-    SubscriptionUnsupported,
-    subscription_document,
-)
+from activities.stripe.plan_subscription import EXPAND_PLAN, SubscriptionUnsupported, subscription_document
 from billing.core.errors import BillingError
 from db.cases import cases
 from db.core.session import AWAY, Database

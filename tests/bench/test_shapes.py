@@ -10,9 +10,10 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
-from bench import bare, shapes
-from bench.bare import Errand
-from bench.bare_worker import build_workers
+from bench import shapes
+from bench.bare import story
+from bench.bare.story import Errand
+from bench.bare.worker import build_workers
 from bench.shapes import Command, Moment, Shape
 from settings.settings import Settings
 from workflows.core import ids
@@ -75,7 +76,7 @@ async def test_a_shape_that_is_played_and_read_back_is_the_same(temporal: Client
     main, stripe = build_workers(temporal, settings, 100.0, opened)
     async with main, stripe:
         handle = await temporal.start_workflow(
-            "Bare", Errand(shape=STORY), id="story", task_queue=bare.MAIN_QUEUE
+            "Bare", Errand(shape=STORY), id="story", task_queue=story.MAIN_QUEUE
         )
         review = temporal.get_workflow_handle("story-5")
         async for event in handle.fetch_history_events(wait_new_event=True):

@@ -6,8 +6,8 @@ import pytest
 from pydantic_core import from_json
 
 from sandbox.stripe.core import clock
-from sandbox.stripe.core.engine import Engine, Executed
 from sandbox.stripe.core.kernel import Ctx, Handler, Obj, Route, Store, TimedWork, card_declined
+from sandbox.stripe.engine.engine import Engine, Executed
 
 
 @pytest.fixture

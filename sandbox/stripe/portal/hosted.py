@@ -14,11 +14,11 @@ good once and never will be again: 410. Anything else that isn't known: 404.
 from __future__ import annotations
 
 from ..core import forms
-from ..core.dispatch import Answer
-from ..core.engine import Engine
 from ..core.errors import StripeError
 from ..core.kernel import Ctx, Obj
 from ..customers.payment_methods import CARDS
+from ..engine.dispatch import Answer
+from ..engine.engine import Engine
 from ..invoices import invoicing
 from ..invoices.invoice_paper import pdf_of
 from ..payments.payments import finish_authentication, payment_method_for

@@ -13,10 +13,10 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote
 
-from ..core.dispatch import Answer, Request, serve_request
-from ..core.engine import Engine
 from ..core.errors import StripeError, invalid
 from ..core.kernel import API_VERSION
+from ..engine.dispatch import Answer, Request, serve_request
+from ..engine.engine import Engine
 from ..portal import hosted
 from . import control, restricted_keys
 

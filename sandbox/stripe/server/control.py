@@ -10,10 +10,10 @@ from urllib.parse import parse_qs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import from_json, to_json
 
-from ..core.dispatch import JSON, Answer
-from ..core.engine import Engine
 from ..core.faults import FaultRequest
-from ..core.webhooks import Mode
+from ..engine.dispatch import JSON, Answer
+from ..engine.engine import Engine
+from ..engine.webhooks import Mode
 from . import restricted_keys
 
 Query = dict[str, list[str]]

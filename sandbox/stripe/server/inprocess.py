@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import httpx
 
-from ..core.engine import Engine
+from ..engine.engine import Engine
 from .server import Server, point_webhooks
 
 START_SECONDS = 15.0

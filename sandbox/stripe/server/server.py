@@ -12,7 +12,7 @@ from typing import cast
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from ..core.engine import Engine
+from ..engine.engine import Engine
 from .app import create_app
 
 

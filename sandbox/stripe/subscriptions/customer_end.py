@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..core.kernel import Ctx, Obj
 from ..customers.customers import BEFORE_DELETE
-from .subscription_end import cancel_now
+from .end import cancel_now
 
 _OVER = ("canceled", "incomplete_expired")
 

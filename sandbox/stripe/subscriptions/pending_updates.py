@@ -9,8 +9,8 @@ from typing import Any
 from ..core.kernel import Ctx, Obj, invalid, public
 from ..invoices import invoicing
 from ..invoices.pending_items import release
-from .subscription_billing import apply
-from .subscription_shapes import INCOMPLETE_FOR, editing, period_end, save
+from ..subscription_terms.shapes import INCOMPLETE_FOR, editing, period_end, save
+from .billing import apply
 
 SUPPORTED = {
     "add_invoice_items",

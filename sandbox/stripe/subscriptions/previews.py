@@ -18,11 +18,11 @@ from ..invoices import invoicing
 from ..invoices.invoice_lines import all_lines
 from ..invoices.invoice_shapes import compose, expect, lay_out
 from ..invoices.pending_items import extra_item, pending_items, proration_item
-from .renewal_lines import renew_items
-from .schedule_phases import next_terms
-from .subscription_birth import compose_new
-from .subscription_changes import CHANGES_BILLING, Change, plan
-from .subscription_shapes import debits_of, in_trial, items_of, period_end, set_items
+from ..subscription_terms.changes import CHANGES_BILLING, Change, plan
+from ..subscription_terms.renewal_lines import renew_items
+from ..subscription_terms.schedule_phases import next_terms
+from ..subscription_terms.shapes import debits_of, in_trial, items_of, period_end, set_items
+from .birth import compose_new
 
 NOT_BUILT = (
     "automatic_tax",

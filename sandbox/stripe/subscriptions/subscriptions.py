@@ -16,10 +16,11 @@ from stripe.params import (
 from ..catalog.catalog import reprice
 from ..core.filters import within
 from ..core.kernel import Ctx, Obj, public, route
-from . import subscription_states, subscription_updates  # noqa: F401  (the former registers what invoices do)
-from .subscription_birth import open_subscription
-from .subscription_end import cancel_now
-from .subscription_shapes import items_of
+from ..subscription_terms.shapes import items_of
+from . import states as subscription_states  # noqa: F401  (the former registers what invoices do)
+from . import updates
+from .birth import open_subscription
+from .end import cancel_now
 
 KIND = "subscription"
 OVER = ("canceled", "incomplete_expired")
@@ -40,7 +41,7 @@ def retrieve(ctx: Ctx) -> Obj:
 @route("POST", "/v1/subscriptions/{id}", params=SubscriptionUpdateParams, kind=KIND)
 def update(ctx: Ctx) -> Obj:
     """Change a subscription."""
-    return current(ctx, subscription_updates.update(ctx, ctx.store.get(KIND, ctx.path["id"])))
+    return current(ctx, updates.update(ctx, ctx.store.get(KIND, ctx.path["id"])))
 
 
 @route("DELETE", "/v1/subscriptions/{id}", params=SubscriptionCancelParams, kind=KIND)

@@ -6,7 +6,7 @@ https://docs.stripe.com/api/subscription_items
 from stripe.params import SubscriptionItemListParams, SubscriptionItemRetrieveParams
 
 from ..core.kernel import Ctx, Obj, missing, route
-from .subscription_shapes import items_of
+from ..subscription_terms.shapes import items_of
 from .subscriptions import current
 
 KIND = "subscription_item"

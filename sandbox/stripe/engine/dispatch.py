@@ -9,13 +9,13 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from . import forms, params
+from ..core import forms, params
+from ..core.errors import StripeError, card_declined, invalid
+from ..core.faults import FaultRequest
+from ..core.idempotency import Saved, fingerprint, key_in_use
+from ..core.kernel import ROUTES, Ctx, Route
+from ..core.limits import ids_in, lock_timeout, rate_limited
 from .engine import Engine, api_error
-from .errors import StripeError, card_declined, invalid
-from .faults import FaultRequest
-from .idempotency import Saved, fingerprint, key_in_use
-from .kernel import ROUTES, Ctx, Route
-from .limits import ids_in, lock_timeout, rate_limited
 
 Line = dict[str, Any]
 

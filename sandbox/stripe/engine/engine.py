@@ -18,16 +18,16 @@ from typing import Any, TypeVar
 
 from pydantic_core import from_json, to_json
 
-from . import conformance
-from .clock import Clock, TimedRunner
-from .errors import StripeError
-from .expansion import expand
-from .faults import FaultList
-from .idempotency import IdempotencyKeys, Saved
-from .kernel import Account, Ctx, Obj, Route, given_out
-from .limits import ObjectLocks, RateLimit
-from .persistence import Journal
-from .store import Record, Store
+from ..core import conformance
+from ..core.clock import Clock, TimedRunner
+from ..core.errors import StripeError
+from ..core.expansion import expand
+from ..core.faults import FaultList
+from ..core.idempotency import IdempotencyKeys, Saved
+from ..core.kernel import Account, Ctx, Obj, Route, given_out
+from ..core.limits import ObjectLocks, RateLimit
+from ..core.persistence import Journal
+from ..core.store import Record, Store
 from .webhooks import Webhooks
 
 log = logging.getLogger(__name__)

@@ -12,11 +12,12 @@ from ..invoices import invoicing
 from ..invoices.invoice_lines import all_lines
 from ..invoices.pending_items import pending_items
 from ..payments import refunds
-from . import pending_updates, schedules
-from .renewal_lines import renew_items
-from .subscription_billing import book_debits
-from .subscription_end import expire_incomplete, finish
-from .subscription_shapes import LIVE, debit_of_line, editing, items_of, period_end, save, set_items
+from ..subscription_terms.renewal_lines import renew_items
+from ..subscription_terms.shapes import LIVE, debit_of_line, editing, items_of, period_end, save, set_items
+from ..subscriptions import pending_updates
+from ..subscriptions.billing import book_debits
+from ..subscriptions.end import expire_incomplete, finish
+from . import schedules
 
 
 @timed

@@ -6,8 +6,8 @@ from ..core.kernel import Ctx, Obj, invalid
 from ..customers.customers import BEFORE_DELETE
 from ..invoices import invoicing
 from ..invoices.pending_items import keep, pending_items, proration_item, subscription_of
+from ..subscription_terms.shapes import debits_of, in_trial, items_of, save
 from . import pending_updates
-from .subscription_shapes import debits_of, in_trial, items_of, save
 
 
 def cancel_now(

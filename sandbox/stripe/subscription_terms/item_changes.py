@@ -6,7 +6,7 @@ from typing import Any
 from ..catalog.catalog import every, price_for, reprice, subscription_item
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata, missing, public
 from ..core.periods import period_at
-from .subscription_shapes import items_of
+from .shapes import items_of
 
 
 @dataclass(slots=True)

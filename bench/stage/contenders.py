@@ -21,11 +21,11 @@ from db.core.session import Database
 from db.tables import Approval
 from workflows.core import ids
 
-from . import bare
-from .bare import Errand
+from ..bare import story
+from ..bare.story import Errand
+from ..shapes import Shape
 from .in_process import BY_THE_DRIVER
 from .organizations import PLAN, SEATS, Organization, Subscribed
-from .shapes import Shape
 
 NOT_YET = {RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.ABORTED}
 """A review that has not begun, or whose workflow task has just failed: a decision is sent again."""
@@ -156,7 +156,7 @@ class Baseline:
                 "key": workflow,
             }
         await self._temporal.start_workflow(
-            "Bare", Errand(shape=self._shape, facts=facts), id=workflow, task_queue=bare.MAIN_QUEUE
+            "Bare", Errand(shape=self._shape, facts=facts), id=workflow, task_queue=story.MAIN_QUEUE
         )
         return Asked(workflow, f"{workflow}-{self._review}", place)
 

@@ -16,8 +16,8 @@ with workflow.unsafe.imports_passed_through():
 
     from workflows.core import ids, options
 
-    from .bare_activities import Calls, Nothing, PlainCall
-    from .shapes import Command, Moment, Shape
+    from ..shapes import Command, Moment, Shape
+    from .activities import Calls, Nothing, PlainCall
 
 MAIN_QUEUE = "bench"
 STRIPE_QUEUE = f"bench-{ids.STRIPE_QUEUE}"

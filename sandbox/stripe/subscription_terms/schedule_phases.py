@@ -4,7 +4,7 @@ from typing import Any
 
 from ..catalog.catalog import every, reprice, subscription_item
 from ..core.kernel import Ctx, Obj, public
-from .subscription_shapes import items_of
+from .shapes import items_of
 
 
 def phase_at(schedule: Obj, at: int) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ from ..catalog.proration import Draft, credits, debit_of_price, recurring, trial
 from ..core.kernel import Ctx, Obj, invalid
 from ..core.periods import period_after
 from .item_changes import Pair, pairs_of, place_new_items
-from .subscription_shapes import debits_of, in_trial, items_of
+from .shapes import debits_of, in_trial, items_of
 
 CHANGES_BILLING = ("items", "trial_end", "billing_cycle_anchor")
 """The parameters that change what is billed."""

@@ -17,13 +17,13 @@ from stripe.params import (
 from ..core.filters import within
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata, public, route
 from ..core.updates import changed, differences, not_built
-from . import pending_updates
-from .schedule_phases import anchor_of_phase, items_of_phase, phase_at
-from .schedule_shapes import KIND, phases_of, schedule_of, span
-from .subscription_changes import plan
-from .subscription_end import cancel_now, finish
-from .subscription_shapes import editing, items_of, period_end, set_items
-from .subscription_updates import carry_out
+from ..subscription_terms.changes import plan
+from ..subscription_terms.schedule_phases import anchor_of_phase, items_of_phase, phase_at
+from ..subscription_terms.schedule_shapes import KIND, phases_of, schedule_of, span
+from ..subscription_terms.shapes import editing, items_of, period_end, set_items
+from ..subscriptions import pending_updates
+from ..subscriptions.end import cancel_now, finish
+from ..subscriptions.updates import carry_out
 
 
 @route("POST", "/v1/subscription_schedules", params=SubscriptionScheduleCreateParams, kind=KIND)

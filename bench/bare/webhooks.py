@@ -1,4 +1,4 @@
-"""`python -m bench.bare_webhooks PORT`: the least that takes a webhook of Stripe's, as the measure for ours.
+"""`python -m bench.bare.webhooks PORT`: the least that takes a webhook of Stripe's, as the measure for ours.
 
 It verifies the signature with the SDK's own helper and inserts the event's row: no checks of what is in it,
 nothing to do about it later, no figures, no log. On the same server with the same settings, and the same

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from temporalio.client import Client
 
+from ..shapes import name
 from .contenders import Asked, Contender
-from .shapes import name
 
 LOOK_EVERY = 0.05
 """Seconds between two looks at which reviews are open."""

@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 
 from sandbox.stack.stack import ROOT
 
-from .options import Options
-from .reports import Report, Target
+from ..options import Options
+from ..reports import Report, Target
 
 WITHIN = 60.0
 """Seconds until a start is given up."""

@@ -7,7 +7,7 @@ from ..core.kernel import Ctx, Obj, invalid, merge_metadata, public
 from ..core.periods import shift
 from ..payments.payments import payment_method_for
 from .schedule_phases import phase_item, phase_items
-from .subscription_shapes import items_of, period_end
+from .shapes import items_of, period_end
 
 KIND = "subscription_schedule"
 PHASE_NOT_BUILT = (

@@ -22,7 +22,7 @@ import httpx
 import stripe
 from pydantic_core import from_json, to_json
 
-from .store import EventRow, Record
+from ..core.store import EventRow, Record
 
 log = logging.getLogger(__name__)
 

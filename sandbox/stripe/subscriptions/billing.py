@@ -8,8 +8,8 @@ from ..invoices import invoicing
 from ..invoices.invoice_lines import all_lines
 from ..invoices.pending_items import keep, pending_items, proration_item
 from ..payments.payments import Attempt, declined
-from .subscription_changes import Change
-from .subscription_shapes import debit_of_item, debit_of_line, save, set_items
+from ..subscription_terms.changes import Change
+from ..subscription_terms.shapes import debit_of_item, debit_of_line, save, set_items
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""`python -m bench.bare_worker FILE`: hosts the baselines as `python -m worker` hosts the product."""
+"""`python -m bench.bare.worker FILE`: hosts the baselines as `python -m worker` hosts the product."""
 
 import asyncio
 import signal
@@ -14,8 +14,8 @@ from settings.settings import Settings, load
 from worker import composition, queues
 from worker.interceptors import Heartbeats
 
-from . import bare
-from .bare_activities import Calls, Nothing
+from . import story
+from .activities import Calls, Nothing
 
 
 def build_workers(temporal: Client, settings: Settings, budget: float, opened: Path) -> tuple[Worker, Worker]:
@@ -24,15 +24,15 @@ def build_workers(temporal: Client, settings: Settings, budget: float, opened: P
     calls = Calls(stripe_client(settings.stripe_api_key.get_secret_value(), settings.stripe_api_base))
     main = Worker(
         temporal,
-        task_queue=bare.MAIN_QUEUE,
-        workflows=[bare.Bare],
+        task_queue=story.MAIN_QUEUE,
+        workflows=[story.Bare],
         activities=[nothing],
         interceptors=[Heartbeats()],
         sticky_queue_schedule_to_start_timeout=queues.STICKY,
     )
     stripe = Worker(
         temporal,
-        task_queue=bare.STRIPE_QUEUE,
+        task_queue=story.STRIPE_QUEUE,
         activities=[nothing, calls.call],
         interceptors=[Heartbeats()],
         max_task_queue_activities_per_second=budget,

@@ -14,12 +14,12 @@ from typing import Any
 
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata
 from ..invoices.pending_items import extra_item, keep
+from ..subscription_terms.changes import CHANGES_BILLING, Change, plan
+from ..subscription_terms.schedule_phases import follow
+from ..subscription_terms.shapes import editing
+from ..subscription_terms.terms import refuse_unsupported, take_cancellation, take_terms
 from . import pending_updates
-from .schedule_phases import follow
-from .subscription_billing import add_prorations, apply, bill_change, outcome_of
-from .subscription_changes import CHANGES_BILLING, Change, plan
-from .subscription_shapes import editing
-from .subscription_terms import refuse_unsupported, take_cancellation, take_terms
+from .billing import add_prorations, apply, bill_change, outcome_of
 
 
 def update(ctx: Ctx, subscription: Obj) -> Obj:

@@ -5,8 +5,8 @@ https://docs.stripe.com/billing/subscriptions/overview#subscription-statuses
 
 from ..core.kernel import Ctx, Obj
 from ..invoices.invoicing import HOOKS
+from ..subscription_terms.shapes import editing, in_trial
 from . import pending_updates
-from .subscription_shapes import editing, in_trial
 
 
 def subscription_of(ctx: Ctx, invoice: Obj) -> Obj | None:

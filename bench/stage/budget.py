@@ -23,10 +23,10 @@ from db.incidents import holds
 from db.stripe import budget
 from db.tables import Approval, Operation
 
+from ..options import Options
+from ..reports import Report, Target, figure
 from .contenders import Asked, Product
-from .options import Options
 from .organizations import Organization, provision
-from .reports import Report, Target, figure
 from .stage import Stage, on_stage
 
 CHANGES = 300

@@ -30,8 +30,8 @@ from sandbox.stack.stack import ROOT, Stack
 from settings.settings import DEFAULT_POLICY, Settings, load
 from worker import composition
 
+from ..options import Options
 from .databases import PostgresServer, postgres_server
-from .options import Options
 
 T = TypeVar("T")
 
@@ -113,7 +113,7 @@ class Stage:
         """The baselines' worker; gives the file that it names opened reviews in, one a line."""
         opened = self.stack.places.file("opened-reviews")
         opened.touch()
-        async with self.process("baselines", [sys.executable, "-m", "bench.bare_worker", str(opened)]):
+        async with self.process("baselines", [sys.executable, "-m", "bench.bare.worker", str(opened)]):
             yield opened
 
     @asynccontextmanager

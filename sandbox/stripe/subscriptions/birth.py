@@ -13,9 +13,9 @@ from ..core.periods import DAY, period_after, period_at
 from ..invoices import invoicing
 from ..invoices.invoice_lines import all_lines
 from ..invoices.pending_items import extra_item, keep, pending_items
-from .subscription_billing import book_debits, collect
-from .subscription_shapes import blank, debit_of_line, items_of, save, set_items
-from .subscription_terms import refuse_unsupported, take_cancellation, take_terms
+from ..subscription_terms.shapes import blank, debit_of_line, items_of, save, set_items
+from ..subscription_terms.terms import refuse_unsupported, take_cancellation, take_terms
+from .billing import book_debits, collect
 
 
 def open_subscription(ctx: Ctx) -> Obj:

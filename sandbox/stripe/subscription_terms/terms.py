@@ -8,7 +8,7 @@ from typing import Any
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata, missing, public
 from ..core.updates import not_built
 from ..payments.payments import payment_method_for
-from .subscription_shapes import items_of
+from .shapes import items_of
 
 NOT_BUILT = (
     "application_fee_percent",

@@ -3,11 +3,11 @@
 import statistics
 from contextlib import AsyncExitStack
 
+from ..options import Options
+from ..reports import Report, Target
 from .contenders import Product
 from .driving import driving
-from .options import Options
 from .organizations import provision
-from .reports import Report, Target
 from .stage import Stage, on_stage
 
 CHANGES = 2000
