@@ -137,7 +137,7 @@ _OF_ALL: dict[Place, Page] = {
 }
 
 _FOLDER = Path(__file__).parent
-_STYLE = (_FOLDER / "docs.css").read_text(encoding="utf-8")
+_STYLE = (_FOLDER.parent / "http" / "docs.css").read_text(encoding="utf-8")
 _PAGE = Environment(
     autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 ).from_string((_FOLDER / "console.html").read_text(encoding="utf-8"))

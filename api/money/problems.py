@@ -75,13 +75,6 @@ PROBLEMS: dict[str, Entry] = {
         "see GET /v1/payments.",
         "/payment_intent",
     ),
-    "invoice_id_malformed": Entry(
-        422,
-        "Not an invoice's id",
-        "invoice must be an invoice's id as Stripe writes it, in_ and letters and digits; "
-        "see GET /v1/invoices.",
-        "/invoice",
-    ),
     "customer_id_malformed": Entry(
         422,
         "Not a customer's id",
@@ -119,12 +112,6 @@ PROBLEMS: dict[str, Entry] = {
         "A balance credit goes against the customer's next bills, not against one invoice: leave invoice "
         "out. To correct that invoice choose instrument credit_note.",
         "/invoice",
-    ),
-    "customer_unknown": Entry(
-        422,
-        "Unknown customer",
-        "The customer was deleted in Stripe. Name one of the customers that GET /v1/customers lists.",
-        "/customer",
     ),
     "invoice_unknown": Entry(
         422,

@@ -63,12 +63,6 @@ PROBLEMS: dict[str, Entry] = {
         "language and have it approved.",
         "/language",
     ),
-    "language_unknown": Entry(
-        422,
-        "Unknown language",
-        "language must be a language tag (BCP 47), such as de or de-AT; null for Stripe's.",
-        "/language",
-    ),
     "zone_unknown": Entry(
         422,
         "Unknown time zone",

@@ -15,9 +15,6 @@ PROBLEMS: dict[str, Entry] = {
         "This invoice is paid: nobody needs a way in to pay it. "
         "POST /v1/invoices/{id}/access-diagnosis says what its customer can see.",
     ),
-    "not_closable": Entry(
-        409, "It is closed", "This portal access is at done (completed): it was closed before."
-    ),
     "portal_invoice_unknown": Entry(
         422,
         "Unknown invoice",

@@ -326,5 +326,27 @@ PROBLEMS: dict[str, Entry] = {
         "Try again",
         "The records can't be reached just now. Send the same request again; nothing is done twice.",
     ),
+    "not_closable": Entry(
+        409, "It is closed", "This portal access is at done (completed): it was closed before."
+    ),
+    "language_unknown": Entry(
+        422,
+        "Unknown language",
+        "language must be a language tag (BCP 47), such as de or de-AT; null for Stripe's.",
+        "/language",
+    ),
+    "customer_unknown": Entry(
+        422,
+        "Unknown customer",
+        "The customer was deleted in Stripe. Name one of the customers that GET /v1/customers lists.",
+        "/customer",
+    ),
+    "invoice_id_malformed": Entry(
+        422,
+        "Not an invoice's id",
+        "invoice must be an invoice's id as Stripe writes it, in_ and letters and digits; "
+        "see GET /v1/invoices.",
+        "/invoice",
+    ),
 }
 declare(PROBLEMS)

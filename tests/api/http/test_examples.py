@@ -12,6 +12,7 @@ from api.incidents import examples as incident_examples
 from api.incidents import schemas as incident_models
 from api.money import examples as money_examples
 from api.money import schemas as money_models
+from api.notes import schemas as note_models
 from api.problems.entries import CATALOGUE
 from billing.cases.case import CaseFound, case_subject
 from billing.money.credit import CreditFound, CreditSubject
@@ -64,9 +65,9 @@ def test_an_example_reads_as_its_model_and_back(model: type[BaseModel], name: st
         (money_models.CreditBody, "CREDIT"),
         (money_models.RefundResolutionBody, "REFUND_RESOLUTION"),
         (money_models.CreditResolutionBody, "CREDIT_RESOLUTION"),
-        (money_models.NoteBody, "NOTE_BODY"),
-        (money_models.NoteAnswer, "NOTE"),
-        (money_models.NoteAnswer, "CREDIT_NOTE"),
+        (note_models.NoteBody, "NOTE_BODY"),
+        (note_models.NoteAnswer, "NOTE"),
+        (note_models.NoteAnswer, "CREDIT_NOTE"),
         (models.OperationAnswer, "ACCEPTED_REFUND"),
         (models.OperationAnswer, "REFUND_IN_REVIEW"),
         (models.OperationAnswer, "FAILED_REFUND"),
@@ -106,7 +107,7 @@ def test_an_example_of_an_incident_reads_as_its_model_and_back(model: type[BaseM
         (case_models.CaseAnswer, "CASE"),
         (models.OperationAnswer, "TAKEN"),
         (models.OperationAnswer, "CLOSED"),
-        (money_models.NoteAnswer, "NOTE"),
+        (note_models.NoteAnswer, "NOTE"),
     ],
 )
 def test_an_example_of_a_case_reads_as_its_model_and_back(model: type[BaseModel], name: str) -> None:
