@@ -3,7 +3,7 @@
 from alembic import context
 from sqlmodel import SQLModel
 
-from .. import tables  # noqa: F401 - fills the metadata
+from db import tables  # noqa: F401 - fills the metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
