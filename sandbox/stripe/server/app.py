@@ -18,7 +18,7 @@ from ..core.kernel import API_VERSION
 from ..engine.dispatch import Answer, Request, serve_request
 from ..engine.engine import Engine
 from ..portal import hosted
-from . import control, restricted_keys
+from . import control, resources, restricted_keys  # noqa: F401  (resources declare the routes)
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
