@@ -12,9 +12,7 @@ from temporalio import activity
 from billing.approvals.authorship import Author, people
 from billing.approvals.deciders import Deciders
 from billing.approvals.ladder import ApprovalState, Opening, Refusal, Rung, Signature, build_ladder, open_rung
-from billing.approvals.signing import Signed, may_decide, sign
-from billing.core.operations import Problem
-from billing.messages import (
+from billing.approvals.messages import (
     ApprovalInput,
     ApprovalOutcome,
     Audience,
@@ -22,11 +20,13 @@ from billing.messages import (
     CloseApproval,
     OpenApproval,
     OpenedApproval,
-    Progress,
     RemindApproval,
     Settled,
     SettleDecision,
 )
+from billing.approvals.signing import Signed, may_decide, sign
+from billing.core.messages import Progress
+from billing.core.operations import Problem
 from db.approvals import approvals, deciders, delegations
 from db.core import timeline
 from db.core.record_hashes import wrote

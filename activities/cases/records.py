@@ -24,8 +24,9 @@ from billing.cases.case import (
     OwnCase,
 )
 from billing.core.business_time import add_business, end_of_business_day
+from billing.core.messages import Progress
 from billing.core.operations import State
-from billing.messages import Commit, CommitPart, Progress
+from billing.money.messages import Commit, CommitPart
 from billing.money.notes import with_payments
 from billing.policy.policy import Policy
 from db.cases import cases

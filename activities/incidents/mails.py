@@ -10,7 +10,7 @@ from temporalio import activity
 from billing.core.operations import Role
 from billing.incidents.messages import IncidentMail
 from billing.mail.customer_mails import PERSON_MAIL
-from billing.messages import MailRequest
+from billing.mail.messages import MailRequest
 from db.core.session import Database
 from db.incidents.mails import mail_workflow
 from db.operations import outbox

@@ -17,7 +17,7 @@ from temporalio import activity
 
 from billing.core.operations import SYSTEM, Role
 from billing.mail.customer_mails import PERSON_MAIL, person_mail_workflow
-from billing.messages import MailRequest
+from billing.mail.messages import MailRequest
 from billing.policy.policy import Policy
 from billing.portal.links import CUSTOMER_MAIL, customer_mail_workflow
 from billing.reminders.runs import SendDue, SentDue

@@ -16,7 +16,7 @@ from temporalio.exceptions import ApplicationError
 
 from billing.core.mail_addresses import for_smtp
 from billing.core.text import one_line
-from billing.messages import MailRequest, MailsSent
+from billing.mail.messages import MailRequest, MailsSent
 from db.core.session import Database
 from db.incidents.health_meter import HealthMeter
 from db.tables import Person

@@ -13,7 +13,7 @@ from sqlmodel.sql.expression import Select
 
 from billing.core.hashing import digest
 from billing.core.operations import SYSTEM, Role
-from billing.messages import MailRequest
+from billing.mail.messages import MailRequest
 from db.approvals import approvals
 from db.core import timeline
 from db.core.record_hashes import wrote

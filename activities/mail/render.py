@@ -12,7 +12,7 @@ from jinja2 import (
     StrictUndefined,
 )
 
-from billing.messages import MailRequest
+from billing.mail.messages import MailRequest
 
 from .facts import Facts
 from .filters import (

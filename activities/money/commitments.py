@@ -8,11 +8,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
 from billing.core.errors import Code
+from billing.core.messages import Progress
 from billing.core.money import Money
 from billing.core.operations import SYSTEM, Kind, Problem, Role
 from billing.evidence.events import REQUESTER, REVISER, WITHIN_AUTHORITY
-from billing.messages import Commit, CommitPart, Committed, Progress
 from billing.money.authority import AuthorityUse, any_within, in_currency, why_beyond
+from billing.money.messages import Commit, CommitPart, Committed
 from billing.policy.policy import AuthorityLimit
 from db.core import timeline
 from db.core.session import Database

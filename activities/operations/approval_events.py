@@ -5,18 +5,18 @@ from typing import Any
 
 from billing.approvals.deciders import Deciders, named, outstanding, taken
 from billing.approvals.ladder import Opening, Rung
-from billing.approvals.signing import Signed
-from billing.core.operations import Problem, Role, State
-from billing.messages import (
+from billing.approvals.messages import (
     ApprovalOutcome,
     Audience,
     ClimbApproval,
     CloseApproval,
     OpenApproval,
     OpenedApproval,
-    Progress,
     SettleDecision,
 )
+from billing.approvals.signing import Signed
+from billing.core.messages import Progress
+from billing.core.operations import Problem, Role, State
 from db.approvals.deciders import ladder_of, signatures_of
 from db.tables import Approval
 

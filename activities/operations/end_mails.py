@@ -14,10 +14,12 @@ from typing import Any
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.approvals.ladder import ApprovalState
+from billing.approvals.messages import ApprovalOutcome
+from billing.core.messages import Progress
 from billing.core.notices import NoticeKind, is_moot
 from billing.core.operations import CUSTOMER, SYSTEM, Kind, State
 from billing.mail.customer_mails import PERSON_MAIL, person_mail_workflow
-from billing.messages import ApprovalOutcome, MailRequest, Progress
+from billing.mail.messages import MailRequest
 from db.approvals import approvals
 from db.core import timeline
 from db.operations import notices, outbox, told

@@ -9,8 +9,8 @@ from typing import Any
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.approvals.ladder import ApprovalState
+from billing.core.messages import Progress
 from billing.core.operations import SYSTEM, State
-from billing.messages import Progress
 from db.approvals import approvals
 from db.core import timeline
 from db.money import commitments

@@ -7,7 +7,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing.core.operations import CUSTOMER, SYSTEM
 from billing.incidents.states import Component
 from billing.mail.customer_mails import PERSON_MAIL, person_mail_workflow
-from billing.messages import MailRequest
+from billing.mail.messages import MailRequest
 from db.incidents import holds
 from db.operations import operations, outbox
 from db.tables import Hold

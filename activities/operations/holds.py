@@ -3,6 +3,7 @@
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
+from billing.core.messages import Progress
 from billing.core.operations import Problem, State
 from billing.incidents.holds import (
     UNPERMITTED,
@@ -14,7 +15,6 @@ from billing.incidents.holds import (
     hold_id,
 )
 from billing.incidents.states import Component
-from billing.messages import Progress
 from db.core.session import Database
 from db.incidents import holds, incidents
 from db.operations import operations

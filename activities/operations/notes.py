@@ -7,10 +7,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
 from billing.cases.case import NOTE_EFFECTS, CaseFound
+from billing.core.messages import Progress
 from billing.core.operations import Kind
 from billing.evidence.events import NOTE_ADDED
-from billing.messages import AddNote, NoteObject, NotesQuery, Progress
-from billing.money.notes import Note
+from billing.money.notes import AddNote, Note, NoteObject, NotesQuery
 from db.core.session import Database
 from db.mirror import mirror
 from db.operations import intents, notes, operations

@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
+from billing.approvals.notice_messages import NoticeStep, OpenedNotice, OpenNotice
 from billing.core.business_time import add_business
+from billing.core.messages import Progress
 from billing.core.notices import NoticeKind, is_moot, replaces
 from billing.core.operations import Problem, State
-from billing.messages import NoticeStep, OpenedNotice, OpenNotice, Progress
 from db.approvals import deciders
 from db.core.session import Database
 from db.operations import notices, operations

@@ -3,10 +3,11 @@
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
+from billing.core.messages import Progress
 from billing.core.operations import State
 from billing.core.standing import Abandon, Abandoned, Begun, EndedAs, Standing, StandingQuery
-from billing.messages import Progress, UsageQuery
 from billing.plan_changes.limits import Usage
+from billing.plan_changes.messages import UsageQuery
 from db.core import timeline
 from db.core.session import Database
 from db.mirror import mirror

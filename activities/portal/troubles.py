@@ -5,8 +5,8 @@ from datetime import datetime
 from temporalio import activity
 
 from billing.core.business_time import end_of_business_day
+from billing.core.messages import Progress
 from billing.core.operations import SYSTEM
-from billing.messages import Progress
 from billing.portal.diagnosis import diagnose, mended_by_link
 from billing.portal.trouble import NewLink, TroubleFound, TroubleQuery, TroubleRecord, settled
 from db.core import timeline

@@ -6,7 +6,7 @@ from typing import Any
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.mail.customer_mails import PERSON_MAIL, person_mail_workflow
-from billing.messages import MailRequest
+from billing.mail.messages import MailRequest
 from db.operations import outbox
 from db.tables import Approval, Delegation, Outbox
 

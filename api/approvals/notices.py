@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.approvals.notice_messages import Acknowledge
 from billing.core.errors import BillingError
 from billing.core.operations import Role
-from billing.messages import Acknowledge
 from db.approvals import deciders
 from db.operations import notices, outbox
 from db.tables import Notice

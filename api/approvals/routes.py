@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.approvals.messages import Decide
 from billing.core.errors import BillingError
-from billing.messages import Decide
 from db.approvals import approvals
 from db.operations import outbox
 from db.tables import Approval, Decision, Outbox, new_id

@@ -15,11 +15,11 @@ from pydantic import (
 
 from billing.approvals.authorship import Author
 from billing.approvals.ladder import ApprovalState, Rung, Signature
+from billing.approvals.messages import Revised
 from billing.approvals.subject_changes import SinceLastRound
 from billing.core.money import Money
 from billing.core.operations import Kind, State
 from billing.core.text import has_controls
-from billing.messages import Revised
 from billing.plan_changes.limits import LimitCheck
 from billing.plan_changes.plans import Interval, PlanLimits
 from billing.plan_changes.subject import Effective, Invoicing

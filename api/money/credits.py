@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.core.messages import Cancel
 from billing.core.operations import Kind
 from billing.evidence import events
-from billing.messages import Cancel
 from billing.money.credit import AcceptCredit, CreditInput, CreditWanted, ReviseCredit
 from db.tables import Operation
 from workflows.core import ids

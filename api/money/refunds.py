@@ -6,9 +6,9 @@ from fastapi import APIRouter, Query, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.approvals.authorship import Shaping
+from billing.core.messages import Cancel
 from billing.core.operations import Kind
 from billing.evidence import events
-from billing.messages import Cancel
 from billing.money.refund import RefundInput, RefundWanted, ResolveRefund, ReviseRefund
 from db.tables import Operation
 from workflows.core import ids

@@ -8,8 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing.core.errors import Conflict
 from billing.core.operations import Kind
 from billing.evidence.events import NOTE_ADDED
-from billing.messages import NoteInput
-from billing.money.notes import MOST_NOTES, Note, with_payments
+from billing.money.notes import MOST_NOTES, Note, NoteInput, with_payments
 from db.core import timeline
 from db.core.timeline import NewEvent
 from db.operations import notes, operations, outbox

@@ -3,9 +3,10 @@
 from fastapi import APIRouter, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.core.messages import Cancel
 from billing.core.operations import Kind
 from billing.evidence import events
-from billing.messages import Cancel, Resolve, Revise
+from billing.plan_changes.messages import Resolve, Revise
 from billing.plan_changes.plans import plan_on_sale
 from billing.plan_changes.rules import validate_change
 from billing.plan_changes.subject import PlanChangeInput, Terms, Wanted

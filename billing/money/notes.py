@@ -6,6 +6,7 @@ adding another; nothing of it is ever changed.
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Literal
 
 from pydantic import AwareDatetime
 
@@ -64,3 +65,37 @@ def _within_a_value(text: str, payments: Sequence[str]) -> str:
 
 def _utc(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+class NoteInput(Message):
+    """A note that was added to an operation, to be mirrored into Stripe."""
+
+    organization: str
+    operation: str
+    note: Note
+
+
+class AddNote(Message):
+    """A person's words on what they did become a note of the operation."""
+
+    operation: str
+    text: str
+    author: str
+    at: AwareDatetime
+
+
+class NotesQuery(Message):
+    """Whose notes, or whose objects in Stripe that bear them."""
+
+    operation: str
+
+
+class NoteObject(Message):
+    """What an operation made in Stripe, as the effect that writes a note on it names it."""
+
+    kind: Literal["refund.note", "credit_note.note", "balance.note", "subscription.note"]
+    target: str
+    customer: str | None = None
+    """Whose balance it is of, for a balance transaction."""
+    payments: tuple[str, ...] = ()
+    """The payments that its notes must name."""

@@ -6,8 +6,8 @@ from typing import Any, Literal
 from pydantic import AwareDatetime
 
 from ..core.business_time import Calendar, end_of_business_day
+from ..core.messages import Progress
 from ..core.operations import Message
-from ..messages import Progress
 from ..policy.policy import Policy
 from ..policy.portal import PortalPolicy
 from .diagnosis import Action, Code

@@ -49,11 +49,11 @@ class Approval(SQLModel, table=True):
     rule: str | None = None
     """Why it is asked at all."""
     authors: list[dict[str, Any]] = added_list()
-    """`billing.authorship.Author`s: who had shaped the subject when it was put before the approvers."""
+    """`billing.approvals.authorship.Author`s: who had shaped the subject when approvers were asked."""
     revised: dict[str, Any] | None = document(default=None)
-    """`billing.messages.Revised`: how it came out of the round before; None where nobody revised it."""
+    """A `billing.approvals.messages.Revised`; None where nobody revised the request."""
     since: dict[str, Any] | None = document(default=None)
-    """`billing.subject_changes.SinceLastRound`: what is new in this round, and why there is one."""
+    """`billing.approvals.subject_changes.SinceLastRound`: what is new in this round, and why there is one."""
 
 
 class Decision(SQLModel, table=True):

@@ -6,9 +6,7 @@ from typing import Any, Literal
 from activities.approvals.approvals import Approvals
 from billing.approvals.authorship import Author, Shaping
 from billing.approvals.ladder import Rung
-from billing.core.business_time import Calendar
-from billing.core.operations import Role
-from billing.messages import (
+from billing.approvals.messages import (
     ApprovalInput,
     ApprovalOutcome,
     Audience,
@@ -21,6 +19,8 @@ from billing.messages import (
     Settled,
     SettleDecision,
 )
+from billing.core.business_time import Calendar
+from billing.core.operations import Role
 from billing.policy.policy import LadderStep
 from db.approvals import approvals
 from db.core import timeline

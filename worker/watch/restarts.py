@@ -16,9 +16,9 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
 from activities.operations import abandonment
+from billing.approvals.notice_messages import NoticeInput
 from billing.core.operations import SYSTEM, Kind, State
 from billing.core.standing import Abandon
-from billing.messages import NoticeInput
 from billing.policy.policy import Policy
 from db.core import timeline
 from db.core.session import Database

@@ -7,8 +7,15 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.operations.notices import Notices
+    from billing.approvals.notice_messages import (
+        Acknowledge,
+        NoticeInput,
+        NoticeStep,
+        OpenedNotice,
+        OpenNotice,
+    )
     from billing.core.operations import Problem, Role
-    from billing.messages import Acknowledge, MailRequest, NoticeInput, NoticeStep, OpenedNotice, OpenNotice
+    from billing.mail.messages import MailRequest
 
 from ..core import ids
 from ..core.outgoing_mails import OutgoingMails

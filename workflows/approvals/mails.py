@@ -7,7 +7,8 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.mail.mailer import Mailer
     from billing.approvals.ladder import Rung
-    from billing.messages import ApprovalInput, Audience, MailRequest
+    from billing.approvals.messages import ApprovalInput, Audience
+    from billing.mail.messages import MailRequest
 
 from ..core import options
 

@@ -18,7 +18,7 @@ from temporalio.exceptions import (
 )
 
 with workflow.unsafe.imports_passed_through():
-    from billing.messages import ApprovalInput, ApprovalOutcome
+    from billing.approvals.messages import ApprovalInput, ApprovalOutcome
 
 from ..core import ids
 from ..core.inbox import Waits

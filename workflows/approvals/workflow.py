@@ -8,7 +8,7 @@ from temporalio.exceptions import ApplicationError
 with workflow.unsafe.imports_passed_through():
     from activities.approvals.approvals import Approvals
     from billing.approvals.ladder import Rung
-    from billing.messages import (
+    from billing.approvals.messages import (
         ApprovalInput,
         ApprovalOutcome,
         Audience,

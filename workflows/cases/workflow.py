@@ -26,7 +26,7 @@ with workflow.unsafe.imports_passed_through():
         case_subject,
     )
     from billing.core.operations import SYSTEM, Problem, Role, State
-    from billing.messages import MailRequest
+    from billing.mail.messages import MailRequest
 
 from ..core import ids
 from ..core.notes import KeptNotes

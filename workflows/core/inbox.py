@@ -12,8 +12,8 @@ from typing import Generic, TypeVar
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from billing.core.messages import Cancel
     from billing.core.operations import Problem
-    from billing.messages import Cancel
 
 from .operation import refused
 

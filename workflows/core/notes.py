@@ -8,8 +8,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.operations.notes import NoteRecords
     from billing.core.hashing import digest
     from billing.core.operations import Problem
-    from billing.messages import AddNote, NotesQuery
-    from billing.money.notes import Note, note_metadata
+    from billing.money.notes import AddNote, Note, NotesQuery, note_metadata
     from billing.stripe.effects import EffectKind
 
 from .operation import Story

@@ -20,7 +20,10 @@ with workflow.unsafe.imports_passed_through():
     from activities.effects.perform import StripeEffects
     from activities.mail.mailer import Mailer
     from activities.operations.records import Records
+    from billing.approvals.messages import ApprovalOutcome, Revised
+    from billing.approvals.notice_messages import NoticeInput
     from billing.approvals.subject_changes import SinceLastRound
+    from billing.core.messages import Cancel, Progress
     from billing.core.money import Money
     from billing.core.notices import NoticeKind
     from billing.core.operations import SYSTEM, Kind, Problem, State
@@ -33,7 +36,7 @@ with workflow.unsafe.imports_passed_through():
         Standing,
         StandingQuery,
     )
-    from billing.messages import ApprovalOutcome, Cancel, MailRequest, NoticeInput, Progress, Revised
+    from billing.mail.messages import MailRequest
     from billing.policy.policy import Policy
     from billing.stripe.effects import Effect, EffectKind, Performed
 

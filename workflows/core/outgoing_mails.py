@@ -8,7 +8,7 @@ from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from activities.mail.mailer import Mailer
-    from billing.messages import MailRequest
+    from billing.mail.messages import MailRequest
 
 from . import options
 

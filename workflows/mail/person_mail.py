@@ -4,7 +4,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.mail.mailer import Mailer
-    from billing.messages import MailRequest
+    from billing.mail.messages import MailRequest
 
 from ..core import ids, options
 

@@ -5,10 +5,10 @@ from typing import Any
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from billing.core.messages import Cancel
     from billing.core.notices import NoticeKind
     from billing.core.operations import Kind, Problem, State
     from billing.core.standing import Standing
-    from billing.messages import Cancel
     from billing.money.credit import AcceptCredit, CreditInput, CreditSubject, ReviseCredit
     from billing.stripe.events import StripeChanged
 

@@ -5,7 +5,6 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.money.reads import MoneyReads
     from billing.core.operations import Problem
-    from billing.messages import CommitPart
     from billing.money.credit import (
         CreditableFacts,
         CreditableQuery,
@@ -19,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
         plan_credit,
         without_own_note,
     )
+    from billing.money.messages import CommitPart
 
 from ..core import options
 from ..core.stripe_calls import Asks

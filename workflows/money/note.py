@@ -5,8 +5,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.effects.perform import StripeEffects
     from activities.operations.notes import NoteRecords
-    from billing.messages import NoteInput, NoteObject, NotesQuery
-    from billing.money.notes import note_metadata
+    from billing.money.notes import NoteInput, NoteObject, NotesQuery, note_metadata
     from billing.stripe.effects import Effect
 
 from ..core import ids, options

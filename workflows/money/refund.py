@@ -3,10 +3,10 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from billing.core.messages import Cancel
     from billing.core.notices import NoticeKind
     from billing.core.operations import Kind, Problem, State
     from billing.core.standing import Standing
-    from billing.messages import Cancel
     from billing.money.refund import RefundInput, RefundSubject, ResolveRefund, ReviseRefund
     from billing.stripe.events import StripeChanged
 

@@ -7,7 +7,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.money.reads import MoneyReads
     from billing.core.operations import Problem
-    from billing.messages import CommitPart
+    from billing.money.messages import CommitPart
     from billing.money.refund import (
         GONE,
         RefundableFacts,

@@ -8,11 +8,12 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.money.commitments import Commitments
+    from billing.approvals.messages import ApprovalOutcome, Revised
     from billing.approvals.subject_changes import SinceLastRound, subject_changes
     from billing.core.money import Money
     from billing.core.operations import Kind, Message, Problem, State
-    from billing.messages import ApprovalOutcome, Commit, CommitPart, Committed, Revised
     from billing.money.invoice_money import InvoiceCap
+    from billing.money.messages import Commit, CommitPart, Committed
     from billing.money.object_end import beyond_revision
     from billing.policy.policy import MoneyPolicy
 

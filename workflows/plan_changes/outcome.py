@@ -8,7 +8,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.core.notices import NoticeKind
     from billing.core.operations import Problem, State
     from billing.core.standing import Standing
-    from billing.messages import Resolve
+    from billing.plan_changes.messages import Resolve
     from billing.plan_changes.report import applied_report, mismatch_problem, unread_problem, unread_report
     from billing.plan_changes.stripe_params import revert_params
     from billing.plan_changes.subject import Subject, verify

@@ -11,9 +11,9 @@ with workflow.unsafe.imports_passed_through():
     from activities.operations.records import Records
     from activities.plan_changes.reads import StripeReads
     from billing.core.operations import Problem
-    from billing.messages import UsageQuery
     from billing.plan_changes.checks import ENDED, planned_as_approved, terms_after, unchangeable
     from billing.plan_changes.limits import check_limits
+    from billing.plan_changes.messages import UsageQuery
     from billing.plan_changes.report import subscription_ended_problem
     from billing.plan_changes.subject import (
         PlanChangeInput,

@@ -5,10 +5,11 @@ from typing import Any
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from billing.approvals.messages import ApprovalOutcome, Revised
     from billing.approvals.subject_changes import SinceLastRound, SubjectChange, subject_changes
     from billing.core.notices import NoticeKind
     from billing.core.operations import Kind, State
-    from billing.messages import ApprovalOutcome, Revise, Revised
+    from billing.plan_changes.messages import Revise
     from billing.plan_changes.report import blocked_problem, preview_detail
     from billing.plan_changes.subject import PlanChangeInput, Subject, subject_hash
 

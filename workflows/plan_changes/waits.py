@@ -6,7 +6,7 @@ from datetime import timedelta
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from billing.messages import Resolve, Revise
+    from billing.plan_changes.messages import Resolve, Revise
     from billing.plan_changes.subject import PlanChangeInput, Subject
 
 from ..core.inbox import Waits

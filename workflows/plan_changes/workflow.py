@@ -3,9 +3,10 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from billing.core.messages import Cancel
     from billing.core.operations import State
     from billing.core.standing import Standing
-    from billing.messages import Cancel, Resolve, Revise
+    from billing.plan_changes.messages import Resolve, Revise
     from billing.plan_changes.stripe_params import apply_params
     from billing.plan_changes.subject import PlanChangeInput, Subject
     from billing.stripe.events import StripeChanged

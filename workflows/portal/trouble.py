@@ -8,8 +8,9 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.portal.troubles import PortalAccessRecords
     from billing.core.hashing import digest
+    from billing.core.messages import Progress
     from billing.core.operations import CUSTOMER, SYSTEM, Problem, Role, State
-    from billing.messages import MailRequest, Progress
+    from billing.mail.messages import MailRequest
     from billing.portal.trouble import (
         CloseTrouble,
         GotIn,

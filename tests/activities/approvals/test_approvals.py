@@ -7,8 +7,8 @@ from typing import Literal
 import pytest
 
 from billing.approvals.ladder import Rung
+from billing.approvals.messages import ApprovalOutcome
 from billing.core.operations import Role
-from billing.messages import ApprovalOutcome
 from db.core.session import Database
 from db.operations import operations
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from billing.approvals.messages import Settled
 from billing.core.money import Money
 from billing.core.operations import Kind, Role
-from billing.messages import Settled
 from billing.policy.policy import AuthorityLimit
 from db.core.session import Database
 from db.money import commitments

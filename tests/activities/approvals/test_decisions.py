@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from billing.approvals.messages import ApprovalOutcome
 from billing.core.operations import Role
-from billing.messages import ApprovalOutcome
 from db.core.session import Database
 
 from ...support.builders import SUBJECT_HASH, member, tenant

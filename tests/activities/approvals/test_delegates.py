@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from billing.approvals.messages import ApprovalOutcome, Settled
 from billing.core.operations import Role
-from billing.messages import ApprovalOutcome, Settled
 from billing.policy.policy import LadderStep
 from db.approvals import delegations
 from db.core.session import Database

@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
+from billing.approvals.messages import Audience, OpenedApproval
 from billing.core.operations import Role
-from billing.messages import Audience, OpenedApproval
 from billing.policy.policy import LadderStep
 from db.core.session import Database
 

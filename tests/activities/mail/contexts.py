@@ -7,7 +7,7 @@ from activities.mail.records import Mailing
 from activities.mail.render import MailText, MailTexts
 from billing.core.money import Money
 from billing.core.operations import Message, Role, State
-from billing.messages import MailRequest
+from billing.mail.messages import MailRequest
 from billing.money.credit import CreditSubject, credit_hash
 from billing.money.refund import RefundSubject, refund_hash
 from billing.plan_changes.limits import LimitCheck

@@ -17,7 +17,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.mail.mailer import Mailer
 from activities.mail.render import MailTexts
 from billing.core.operations import Role
-from billing.messages import MailRequest, MailsSent
+from billing.mail.messages import MailRequest, MailsSent
 from billing.plan_changes.subject import subject_hash
 from db.core import timeline
 from db.core.session import Database

@@ -10,7 +10,7 @@ from activities.mail.facts import Facts
 from activities.mail.records import Mailing
 from activities.mail.render import MailTexts
 from billing.core.operations import State
-from billing.messages import MailRequest
+from billing.mail.messages import MailRequest
 from billing.plan_changes.limits import LimitCheck
 from billing.plan_changes.report import blocked_problem, mismatch_problem
 from billing.plan_changes.subject import ResultLines, verify

@@ -10,7 +10,7 @@ import pytest
 from activities.money.commitments import Commitments
 from billing.core.money import Money
 from billing.core.operations import Kind, Role
-from billing.messages import Commit, CommitPart, Committed
+from billing.money.messages import Commit, CommitPart, Committed
 from billing.policy.policy import AuthorityLimit
 from db.core import timeline
 from db.core.session import Database

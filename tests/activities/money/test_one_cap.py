@@ -15,8 +15,8 @@ from temporalio.testing import ActivityEnvironment
 from activities.money.commitments import Commitments
 from activities.money.reads import MoneyReads
 from billing.core.operations import Kind, Problem
-from billing.messages import Commit
 from billing.money.credit import CreditableQuery, CreditWanted, credit_params, plan_credit, without_own_note
+from billing.money.messages import Commit
 from billing.money.refund import (
     RefundableQuery,
     RefundWanted,

@@ -10,10 +10,13 @@ from sqlmodel import col, select
 from activities.operations.end_mails import tell_decided
 from activities.operations.endings import end_operation
 from activities.operations.notices import Notices
+from billing.approvals.messages import ApprovalOutcome
+from billing.approvals.notice_messages import NoticeInput, OpenedNotice, OpenNotice
 from billing.core.business_time import Calendar
+from billing.core.messages import Progress
 from billing.core.operations import Kind, Problem, Role, State
 from billing.mail.customer_mails import PERSON_MAIL
-from billing.messages import ApprovalOutcome, MailRequest, NoticeInput, OpenedNotice, OpenNotice, Progress
+from billing.mail.messages import MailRequest
 from db.approvals import approvals
 from db.core import timeline
 from db.core.session import Database

@@ -6,8 +6,7 @@ from datetime import timedelta
 import pytest
 
 from activities.operations.notes import NoteRecords
-from billing.messages import AddNote, NoteObject, NotesQuery
-from billing.money.notes import Note
+from billing.money.notes import AddNote, Note, NoteObject, NotesQuery
 from db.core import timeline
 from db.core.session import Database
 from db.tables import Operation

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from activities.operations.notices import Notices
+from billing.approvals.notice_messages import NoticeInput, NoticeStep, OpenedNotice, OpenNotice
 from billing.core.business_time import Calendar
-from billing.messages import NoticeInput, NoticeStep, OpenedNotice, OpenNotice
 from db.core import timeline
 from db.core.session import Database
 from db.operations import notices

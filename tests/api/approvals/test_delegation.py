@@ -8,7 +8,7 @@ from sqlmodel import col, select
 
 from billing.core.operations import Role
 from billing.mail.customer_mails import PERSON_MAIL
-from billing.messages import MailRequest
+from billing.mail.messages import MailRequest
 from db.core import timeline
 from db.core.session import Database
 from db.tables import Approval, Delegation, Outbox

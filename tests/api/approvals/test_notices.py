@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
+from billing.approvals.notice_messages import Acknowledge
 from billing.core.operations import SYSTEM, Kind, Role
-from billing.messages import Acknowledge
 from db.core.session import Database
 from db.tables import Case, Notice, Outbox
 

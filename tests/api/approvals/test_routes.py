@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
+from billing.approvals.messages import Decide
 from billing.core.operations import Role
-from billing.messages import Decide
 from db.approvals import approvals
 from db.core.session import Database
 from db.tables import Approval, Decision, Outbox

@@ -4,8 +4,7 @@ import asyncio
 
 import pytest
 
-from billing.messages import NoteInput
-from billing.money.notes import MOST_NOTES
+from billing.money.notes import MOST_NOTES, NoteInput
 from billing.policy.policy import Policy
 from db.core import timeline
 from db.core.session import Database

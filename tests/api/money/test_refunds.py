@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from billing.core.messages import Cancel
 from billing.core.operations import Role
-from billing.messages import Cancel
 from billing.money.refund import RefundInput, ResolveRefund, ReviseRefund
 from billing.policy.policy import Policy, policy_hash
 from db.core import timeline

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
+from billing.core.messages import Cancel
 from billing.core.operations import Role
-from billing.messages import Cancel, Resolve, Revise
+from billing.plan_changes.messages import Resolve, Revise
 from billing.policy.policy import Policy
 from db.core import timeline
 from db.core.session import Database

@@ -11,7 +11,7 @@ import stripe
 from sqlmodel import col, select
 from temporalio.client import Client
 
-from billing.messages import Cancel
+from billing.core.messages import Cancel
 from db.core.session import Database
 from db.tables import Operation
 

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 from httpx import Response
 from temporalio.client import WorkflowHandle
 
+from billing.approvals.messages import ApprovalInput, ApprovalOutcome
 from billing.core.business_time import Calendar
 from billing.core.operations import Role
-from billing.messages import ApprovalInput, ApprovalOutcome
 from billing.policy.policy import LadderStep
 from db.core import timeline
 from db.tables import Operation

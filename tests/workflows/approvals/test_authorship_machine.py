@@ -16,7 +16,7 @@ from activities.money.commitments import Commitments
 from api.operations import actions
 from billing.approvals.authorship import Author
 from billing.approvals.deciders import Deciders
-from billing.messages import Commit, Committed
+from billing.money.messages import Commit, Committed
 from db.approvals import deciders, delegations
 from db.core.session import Database
 from db.operations import operations

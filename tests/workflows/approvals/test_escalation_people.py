@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from billing.approvals.messages import ApprovalOutcome
 from billing.core.operations import Role
-from billing.messages import ApprovalOutcome
 
 from ...support.builders import Member, member, store
 from ...support.house import House

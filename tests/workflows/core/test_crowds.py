@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from temporalio.client import WorkflowHandle
 
-from billing.messages import MailRequest
+from billing.mail.messages import MailRequest
 from workflows.client import dispatch
 from workflows.core import ids, options
 

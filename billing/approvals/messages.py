@@ -1,0 +1,151 @@
+"""Messages of a review: the round and its ladder, what people decide, how the round ended."""
+
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, Field
+
+from ..core.business_time import Calendar
+from ..core.money import Money
+from ..core.operations import Kind, Message, Problem, Role
+from ..policy.policy import AuthorityLimit, LadderStep
+from .ladder import Rung
+from .subject_changes import SinceLastRound
+
+
+class Decide(Message):
+    """An approver's decision; `decision` names its row, which was written first."""
+
+    decision: str
+    person: str
+    verdict: Literal["approve", "reject", "request_changes"]
+    subject_hash: str
+    comment: str | None = None
+
+
+class Revised(Message):
+    """How a subject came out of the round before: who asked for changes, in what words, who then revised it,
+    and what it was."""
+
+    by: str
+    asked_by: str | None
+    comment: str | None
+    former: dict[str, Any]
+
+
+class ApprovalInput(Message):
+    """One round of review."""
+
+    approval: str
+    organization: str
+    operation: str
+    kind: str
+    round: int
+    subject: dict[str, Any]
+    subject_hash: str
+    reason: str
+    amount: Money | None
+    requested_by: str
+    ladder: tuple[LadderStep, ...]
+    calendar: Calendar
+    calendars: dict[str, Calendar] = Field(default_factory=dict)
+    """Those of the rungs that have their own, by name."""
+    authority: dict[Role, tuple[AuthorityLimit, ...]] | None = None
+    """What each role may approve; None where no amount is held against an authority."""
+    customer: str | None = None
+    """Who gets the money, for the windows by customer."""
+    counted: tuple[Kind, ...] = ()
+    """The kinds whose amounts count in the windows."""
+    rule: str = ""
+    """Why it is asked at all, for those who decide."""
+    revised: Revised | None = None
+    """None where it is as it was asked for."""
+    since: SinceLastRound | None = None
+    """What is new in this round; None in the first."""
+
+
+class OpenApproval(Message):
+    request: ApprovalInput
+    workflow: str
+    at: AwareDatetime
+
+
+class Audience(Message):
+    """Whom a rung waits for: everybody with one of the roles and `people`, who act for such, but for some."""
+
+    roles: tuple[Role, ...]
+    people: tuple[str, ...] = ()
+    excluding: tuple[str, ...] = ()
+
+
+class ApprovalOutcome(Message):
+    """How a round ended. Silence is `expired`, a value like the others.
+
+    `superseded`: a story that was reset asks about another subject than the round was opened for.
+    """
+
+    state: Literal["approved", "rejected", "changes_requested", "expired", "dismissed", "superseded"]
+    person: str | None = None
+    role: Role | None = None
+    comment: str | None = None
+    for_person: str | None = None
+    """Whom `person` decided for, as their delegate."""
+
+
+class OpenedApproval(Message):
+    """The ladder with its deadlines, computed as each rung opens, and the index of the rung that is open.
+
+    `why` says why it is this one, where those below it are vacant.
+    """
+
+    rungs: tuple[Rung, ...]
+    rung: int = 0
+    audience: Audience | None = None
+    """None in histories from before it was told: everybody with one of the rung's roles."""
+    why: str | None = None
+    outcome: ApprovalOutcome | None = None
+    """How it has ended, where it was opened before and is closed."""
+
+
+class ClimbApproval(Message):
+    """The approval goes on to rung `rung`, because the one below did not answer in time."""
+
+    approval: str
+    operation: str
+    rung: int
+    at: AwareDatetime
+    request: ApprovalInput
+
+
+class RemindApproval(Message):
+    approval: str
+    operation: str
+    rung: int
+    number: int
+    at: AwareDatetime
+
+
+class SettleDecision(Message):
+    """Accept a decision, if the person may still decide; the row's lock lets the first one win."""
+
+    approval: str
+    operation: str
+    decide: Decide
+    at: AwareDatetime
+
+
+class CloseApproval(Message):
+    """End an approval without a decision, unless one was accepted just before."""
+
+    approval: str
+    operation: str
+    state: Literal["expired", "dismissed"]
+    reason: str
+    at: AwareDatetime
+
+
+class Settled(Message):
+    """The outcome that a decision brought about, or why it was refused; neither for a yes that leaves the
+    approval open, because others are still to give theirs."""
+
+    outcome: ApprovalOutcome | None = None
+    refusal: Problem | None = None
