@@ -11,6 +11,7 @@ from api.health.figures import figures_app
 from api.monitoring.lately import Lately
 from api.monitoring.metrics import MEDIA_TYPE
 from billing.policy.policy import Policy
+from db import migrate
 from db.core.session import Database
 from db.migrate import NewerDatabase, upgrade_async
 from db.people.people import new_api_key
@@ -22,14 +23,21 @@ A_KEY = {"Authorization": f"Bearer {new_api_key().plaintext}"}
 
 
 async def test_on_a_database_of_another_release_it_is_not_ready_and_names_the_command(
-    databases: SqliteDatabases | PostgresDatabases, policy: Policy, no_temporal: Client
+    databases: SqliteDatabases | PostgresDatabases,
+    policy: Policy,
+    no_temporal: Client,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(migrate, "known_revisions", lambda: ("0002", "0001"))
     async with databases.empty() as url:
         database = Database(url)
         for prepare, says in (
             ("CREATE TABLE another (id INTEGER)", "has no tables yet"),
             ("CREATE TABLE alembic_version (version_num VARCHAR(32))", "has no tables yet"),
-            ("INSERT INTO alembic_version VALUES ('0001')", "is at revision 0001, and this release needs"),
+            (
+                "INSERT INTO alembic_version VALUES ('0001')",
+                "is at revision 0001, and this release needs 0002",
+            ),
             ("UPDATE alembic_version SET version_num = '9999'", "which a newer release has made"),
         ):
             async with database.transaction() as session:

@@ -241,7 +241,7 @@ async def test_a_decision_that_the_workflow_refuses_is_settled_as_refused(
 async def test_a_decision_made_while_no_worker_runs_is_applied_once(
     connected: Api, temporal: Client, acme: Tenant, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.dispatcher.ANSWER_WITHIN", 0.05)
+    monkeypatch.setattr("api.dispatch.dispatcher.ANSWER_WITHIN", 0.05)
     review = await in_review(database, acme)
     handle = await started(temporal, review.workflow_id)
     path = f"/v1/approvals/{review.id}/decision"

@@ -204,7 +204,7 @@ async def test_waiting_for_another_process_leaves_the_loop_free(
 async def test_waiting_for_another_process_ends_with_an_error(
     database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("db.session.WAIT_FOR_CONNECTION", 0.01)
+    monkeypatch.setattr("db.core.session.WAIT_FOR_CONNECTION", 0.01)
     other = Database(database_url)
     async with other.transaction() as session:
         session.add(an_organization())

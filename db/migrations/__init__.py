@@ -1,0 +1,1 @@
+"""Alembic's migrations: `versions/` lists the revisions, `baseline/` holds the tables of the first."""

@@ -1,0 +1,60 @@
+"""Organizations, their people and their keys."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from .columns import DOCUMENT, TEXT, TIME
+
+
+def create() -> None:
+    op.create_table(
+        "organizations",
+        sa.Column("id", TEXT, primary_key=True),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("zone", TEXT, nullable=False),
+        sa.Column("country", TEXT, nullable=False),
+        sa.Column("subdivision", TEXT),
+        sa.Column("stripe_customer", TEXT, nullable=False),
+        sa.Column("stripe_subscription", TEXT, nullable=False),
+        sa.Column("subscription", DOCUMENT),
+        sa.Column("synced_at", TIME),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.UniqueConstraint("stripe_customer"),
+        sa.UniqueConstraint("stripe_subscription"),
+    )
+    op.create_table(
+        "people",
+        sa.Column("id", TEXT, primary_key=True),
+        sa.Column("organization_id", TEXT, sa.ForeignKey("organizations.id"), nullable=False, index=True),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("email", TEXT, nullable=False),
+        sa.Column("roles", DOCUMENT, nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("zone", TEXT),
+        sa.UniqueConstraint("organization_id", "email"),
+        sa.UniqueConstraint("id", "organization_id"),
+    )
+    op.create_table(
+        "api_keys",
+        sa.Column("prefix", TEXT, primary_key=True),
+        sa.Column("secret_hash", TEXT, nullable=False),
+        sa.Column("person_id", TEXT, nullable=False, index=True),
+        sa.Column("organization_id", TEXT, nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("expires_at", TIME),
+        sa.Column("revoked_at", TIME),
+        sa.Column("origin", TEXT, nullable=False, server_default="issued"),
+        sa.ForeignKeyConstraint(["person_id", "organization_id"], ["people.id", "people.organization_id"]),
+        sa.CheckConstraint("origin IN ('issued', 'file')", name="api_key_origin"),
+    )
+    op.create_table(
+        "key_uses",
+        sa.Column("prefix", TEXT, primary_key=True),
+        sa.Column("window_start", TIME, primary_key=True),
+        sa.Column("address", TEXT, primary_key=True),
+        sa.Column("wrong", sa.Integer(), nullable=False),
+        sa.Column("accepted", sa.Boolean(), nullable=False),
+        sa.Column("last_at", TIME, nullable=False),
+        sa.Index("ix_key_uses_address", "address", "window_start"),
+    )
