@@ -45,7 +45,7 @@ from .plan_changes import routes as plan_changes
 from .portal import routes as portal_pages
 from .portal_admin import customer_settings, diagnosis, invoice_fetches, networks, troubles
 from .portal_admin import links as portal_links
-from .problems import problems
+from .problems import handlers
 from .reminders import invoices
 from .reminders import runs as reminder_runs
 from .success_checks import routes as success_checks
@@ -150,7 +150,7 @@ def create_app(
     )
     for router in ROUTERS:
         app.include_router(router)
-    problems.install(app)
+    handlers.install(app)
     app.add_middleware(HeadMiddleware)
     app.add_middleware(Bodies, unread={webhooks.PATH})
     app.add_middleware(Keys)

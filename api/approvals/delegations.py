@@ -28,25 +28,50 @@ from ..http.context import Context, InContext, now
 from ..http.ids import Id
 from ..http.models import Listed
 from ..http.openapi import WITH_BODY, answers, body_example
+from ..limits.problems import TOO_MANY_DELEGATIONS
 from ..operations import views
-from ..problems.problems import ApiProblem, not_found
+from ..operations.problems import OWN_REQUEST, REQUESTERS_DELEGATE
+from ..problems.common import (
+    BODY_TOO_LARGE,
+    INVALID_CURSOR,
+    INVALID_REQUEST,
+    NOT_FOUND,
+    ROLE_MISSING,
+    UNSUPPORTED_MEDIA_TYPE,
+)
+from ..problems.problem import ApiProblem, not_found
 from . import delegation_mails
+from .problems import (
+    ALREADY_DECIDED,
+    APPROVAL_CLOSED,
+    DELEGATE_INACTIVE,
+    DELEGATE_IS_AUDITOR,
+    DELEGATE_IS_REQUESTER,
+    DELEGATE_IS_SELF,
+    DELEGATE_UNKNOWN,
+    DELEGATION_CLOSED,
+    DELEGATION_IN_PAST,
+    DELEGATION_INVERTED,
+    DELEGATION_TOO_LONG,
+    NOT_YOUR_DELEGATION,
+    ROLE_NOT_HELD,
+)
 from .schemas import DelegateBody, DelegationAnswer, DelegationBody, DelegationsQuery
 from .views import viewer
 
 router = APIRouter(prefix="/v1", tags=["Delegations"])
 
 WRONG = (
-    "delegate_is_self",
-    "delegate_unknown",
-    "delegate_inactive",
-    "delegate_is_auditor",
-    "role_missing",
-    "delegation_inverted",
-    "delegation_in_past",
-    "delegation_too_long",
-    "role_not_held",
-    "too_many_delegations",
+    DELEGATE_IS_SELF,
+    DELEGATE_UNKNOWN,
+    DELEGATE_INACTIVE,
+    DELEGATE_IS_AUDITOR,
+    ROLE_MISSING,
+    DELEGATION_INVERTED,
+    DELEGATION_IN_PAST,
+    DELEGATION_TOO_LONG,
+    ROLE_NOT_HELD,
+    TOO_MANY_DELEGATIONS,
 )
 
 
@@ -57,12 +82,12 @@ WRONG = (
     responses=answers(
         {201: examples.APPROVAL_DELEGATION},
         *WITH_BODY,
-        "not_found",
-        "own_request",
-        "requesters_delegate",
-        "approval_closed",
-        "already_decided",
-        "delegate_is_requester",
+        NOT_FOUND,
+        OWN_REQUEST,
+        REQUESTERS_DELEGATE,
+        APPROVAL_CLOSED,
+        ALREADY_DECIDED,
+        DELEGATE_IS_REQUESTER,
         *WRONG,
     ),
     openapi_extra=body_example(examples.DELEGATE),
@@ -102,7 +127,7 @@ async def create(body: DelegationBody, who: Actor, context: InContext) -> Delega
     at = now()
     if body.role is not None and body.role not in who.roles:
         raise ApiProblem.at(
-            "role_not_held", f"You do not have the role {body.role} yourself; name one of yours.", "/role"
+            ROLE_NOT_HELD, f"You do not have the role {body.role} yourself; name one of yours.", "/role"
         )
     row = _offered(body, who, at, role=body.role, starts_at=body.starts_at, ends_at=body.ends_at)
     async with context.database.transaction() as session:
@@ -117,7 +142,7 @@ async def create(body: DelegationBody, who: Actor, context: InContext) -> Delega
 @router.get(
     "/delegations",
     summary="List delegations",
-    responses=answers({200: examples.listed(examples.DELEGATION)}, "invalid_request", "invalid_cursor"),
+    responses=answers({200: examples.listed(examples.DELEGATION)}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_delegations(
     query: Annotated[DelegationsQuery, Query()], who: AnyCaller, context: InContext
@@ -139,7 +164,7 @@ async def list_delegations(
 @router.get(
     "/delegations/{id}",
     summary="Read a delegation",
-    responses=answers({200: examples.DELEGATION}, "not_found"),
+    responses=answers({200: examples.DELEGATION}, NOT_FOUND),
 )
 async def read_delegation(id: Id, who: AnyCaller, context: InContext) -> DelegationAnswer:
     """One that you gave or were given; an auditor, any."""
@@ -152,15 +177,15 @@ async def read_delegation(id: Id, who: AnyCaller, context: InContext) -> Delegat
     summary="Agree to decide in somebody's place",
     responses=answers(
         {200: examples.ACCEPTED_DELEGATION},
-        "role_missing",
-        "not_found",
-        "not_your_delegation",
-        "own_request",
-        "requesters_delegate",
-        "delegation_closed",
-        "approval_closed",
-        "body_too_large",
-        "unsupported_media_type",
+        ROLE_MISSING,
+        NOT_FOUND,
+        NOT_YOUR_DELEGATION,
+        OWN_REQUEST,
+        REQUESTERS_DELEGATE,
+        DELEGATION_CLOSED,
+        APPROVAL_CLOSED,
+        BODY_TOO_LARGE,
+        UNSUPPORTED_MEDIA_TYPE,
     ),
 )
 async def accept(id: Id, who: Actor, context: InContext) -> DelegationAnswer:
@@ -177,12 +202,12 @@ async def accept(id: Id, who: Actor, context: InContext) -> DelegationAnswer:
     summary="Decline to decide in somebody's place",
     responses=answers(
         {200: examples.DECLINED_DELEGATION},
-        "role_missing",
-        "not_found",
-        "not_your_delegation",
-        "delegation_closed",
-        "body_too_large",
-        "unsupported_media_type",
+        ROLE_MISSING,
+        NOT_FOUND,
+        NOT_YOUR_DELEGATION,
+        DELEGATION_CLOSED,
+        BODY_TOO_LARGE,
+        UNSUPPORTED_MEDIA_TYPE,
     ),
 )
 async def decline(id: Id, who: Actor, context: InContext) -> DelegationAnswer:
@@ -195,10 +220,10 @@ async def decline(id: Id, who: Actor, context: InContext) -> DelegationAnswer:
     summary="End a delegation",
     responses=answers(
         {200: examples.REVOKED_DELEGATION},
-        "role_missing",
-        "not_found",
-        "body_too_large",
-        "unsupported_media_type",
+        ROLE_MISSING,
+        NOT_FOUND,
+        BODY_TOO_LARGE,
+        UNSUPPORTED_MEDIA_TYPE,
     ),
 )
 async def revoke(id: Id, who: Actor, context: InContext) -> DelegationAnswer:
@@ -219,7 +244,7 @@ async def _answer(context: Context, who: Caller, id_: str, *, accepts: bool) -> 
         found = await _seen(session, id_, who)
         if found.to_person != who.person:
             message = "Only the person whom a delegation names can accept or decline it."
-            raise ApiProblem("not_your_delegation", message)
+            raise ApiProblem(NOT_YOUR_DELEGATION, message)
         approval = await approvals.lock(session, found.approval_id) if found.approval_id else None
         if accepts and approval is not None:
             await _check_open(session, approval, who)
@@ -241,9 +266,9 @@ def _closed(row: Delegation, at: datetime) -> ApiProblem:
     state = _state(row, at)
     if row.accepted_at is not None and row.revoked_at is None:
         return ApiProblem(
-            "delegation_closed", f"You have accepted this delegation ({state}): revoke it instead."
+            DELEGATION_CLOSED, f"You have accepted this delegation ({state}): revoke it instead."
         )
-    return ApiProblem("delegation_closed", f"This delegation is {state}: it takes a new one.")
+    return ApiProblem(DELEGATION_CLOSED, f"This delegation is {state}: it takes a new one.")
 
 
 async def _seen(session: AsyncSession, id_: str, who: Caller) -> Delegation:
@@ -262,7 +287,7 @@ async def _check_open(session: AsyncSession, approval: Approval, who: Caller) ->
         raise BillingError(refusal.code, refusal.message)
     if approval.state != approvals.OPEN:
         raise ApiProblem(
-            "approval_closed", f"This approval is already {approval.state}; nothing is left to decide."
+            APPROVAL_CLOSED, f"This approval is already {approval.state}; nothing is left to decide."
         )
 
 
@@ -278,7 +303,7 @@ async def _check_own(session: AsyncSession, approval: Approval, to: str, who: Ca
         raise not_held(named(roles), lent=lent)
     if approval.state != approvals.OPEN:
         raise ApiProblem(
-            "approval_closed", f"This approval is already {approval.state}; there is nothing to delegate."
+            APPROVAL_CLOSED, f"This approval is already {approval.state}; there is nothing to delegate."
         )
     if who.person in taken(case.signatures):
         raise decided_already()

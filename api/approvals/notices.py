@@ -20,7 +20,18 @@ from ..http.ids import Id
 from ..http.models import Listed, NoticeAnswer, NoticesQuery
 from ..http.openapi import answers
 from ..operations import views
-from ..problems.problems import ApiProblem, not_found, refused_by_workflow
+from ..problems.common import (
+    ALREADY_ENDED,
+    BODY_TOO_LARGE,
+    INVALID_CURSOR,
+    INVALID_REQUEST,
+    NOT_FOUND,
+    REFUSED,
+    ROLE_MISSING,
+    UNSUPPORTED_MEDIA_TYPE,
+)
+from ..problems.problem import ApiProblem, not_found, refused_by_workflow
+from .problems import NOTICE_SUPERSEDED, OWN_DOING
 
 router = APIRouter(prefix="/v1/notices", tags=["Notices"])
 
@@ -28,7 +39,7 @@ router = APIRouter(prefix="/v1/notices", tags=["Notices"])
 @router.get(
     "",
     summary="List notices",
-    responses=answers({200: examples.listed(examples.NOTICE)}, "invalid_request", "invalid_cursor"),
+    responses=answers({200: examples.listed(examples.NOTICE)}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_notices(
     query: Annotated[NoticesQuery, Query()], who: AnyCaller, context: InContext
@@ -46,14 +57,14 @@ async def list_notices(
     summary="Acknowledge a notice",
     responses=answers(
         {200: examples.ACKNOWLEDGED_NOTICE, 202: examples.PENDING_NOTICE},
-        "role_missing",
-        "own_doing",
-        "not_found",
-        "notice_superseded",
-        "already_ended",
-        "refused",
-        "body_too_large",
-        "unsupported_media_type",
+        ROLE_MISSING,
+        OWN_DOING,
+        NOT_FOUND,
+        NOTICE_SUPERSEDED,
+        ALREADY_ENDED,
+        REFUSED,
+        BODY_TOO_LARGE,
+        UNSUPPORTED_MEDIA_TYPE,
         also=(202, NoticeAnswer),
     ),
 )
@@ -97,7 +108,7 @@ async def acknowledge(id: Id, who: Actor, context: InContext, response: Response
 
 def _check_waits(notice: Notice) -> None:
     if notice.state == notices.SUPERSEDED:
-        raise ApiProblem.usual("notice_superseded", more={"superseded_by": notice.superseded_by})
+        raise ApiProblem.of(NOTICE_SUPERSEDED, more={"superseded_by": notice.superseded_by})
 
 
 async def _owned(session: AsyncSession, who: Caller, id_: str) -> Notice:

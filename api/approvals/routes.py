@@ -18,8 +18,11 @@ from ..http.context import InContext, now
 from ..http.ids import Id
 from ..http.models import ApprovalAnswer, ApprovalsQuery, DecisionBody, Listed
 from ..http.openapi import WITH_BODY, answers, body_example
-from ..problems.problems import ApiProblem, not_found, refused_by_workflow
+from ..operations.problems import OWN_REQUEST, REQUESTERS_DELEGATE
+from ..problems.common import ALREADY_ENDED, INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND, REFUSED, WRONG_ROLE
+from ..problems.problem import ApiProblem, not_found, refused_by_workflow
 from . import views as approval_views
+from .problems import ALREADY_DECIDED, APPROVAL_CLOSED, AUTHORITY_TOO_SMALL, COMMENT_REQUIRED, STALE_SUBJECT
 from .views import Viewer, viewer
 
 router = APIRouter(prefix="/v1/approvals", tags=["Approvals"])
@@ -28,7 +31,7 @@ router = APIRouter(prefix="/v1/approvals", tags=["Approvals"])
 @router.get(
     "",
     summary="List approvals",
-    responses=answers({200: examples.listed(examples.APPROVAL)}, "invalid_request", "invalid_cursor"),
+    responses=answers({200: examples.listed(examples.APPROVAL)}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_approvals(
     query: Annotated[ApprovalsQuery, Query()], who: AnyCaller, context: InContext
@@ -50,7 +53,7 @@ async def list_approvals(
     return Listed(data=shown, next_cursor=page.next_cursor)
 
 
-@router.get("/{id}", summary="Read an approval", responses=answers({200: examples.APPROVAL}, "not_found"))
+@router.get("/{id}", summary="Read an approval", responses=answers({200: examples.APPROVAL}, NOT_FOUND))
 async def read_approval(id: Id, who: AnyCaller, context: InContext) -> ApprovalAnswer:
     """Its `subject_hash` has to be named in the decision."""
     async with context.database.reading() as session:
@@ -64,17 +67,17 @@ async def read_approval(id: Id, who: AnyCaller, context: InContext) -> ApprovalA
     responses=answers(
         {200: examples.DECIDED_APPROVAL, 202: examples.PENDING_APPROVAL},
         *WITH_BODY,
-        "comment_required",
-        "not_found",
-        "own_request",
-        "requesters_delegate",
-        "wrong_role",
-        "authority_too_small",
-        "approval_closed",
-        "already_decided",
-        "stale_subject",
-        "already_ended",
-        "refused",
+        COMMENT_REQUIRED,
+        NOT_FOUND,
+        OWN_REQUEST,
+        REQUESTERS_DELEGATE,
+        WRONG_ROLE,
+        AUTHORITY_TOO_SMALL,
+        APPROVAL_CLOSED,
+        ALREADY_DECIDED,
+        STALE_SUBJECT,
+        ALREADY_ENDED,
+        REFUSED,
         also=(202, ApprovalAnswer),
     ),
     openapi_extra=body_example(examples.DECISION),
@@ -89,7 +92,7 @@ async def decide(
     if body.comment is None and body.decision != "approve":
         verb = "reject" if body.decision == "reject" else "request changes"
         detail = f"comment is required to {verb}: say why, for the requester."
-        raise ApiProblem.at("comment_required", detail, "/comment")
+        raise ApiProblem.at(COMMENT_REQUIRED, detail, "/comment")
     async with context.database.transaction() as session:
         row = await _owned(session, who, id)
         await _check(session, row, body, await viewer(session, who))
@@ -117,7 +120,7 @@ async def _check(session: AsyncSession, row: Approval, body: DecisionBody, seen_
     if refusal:
         raise BillingError(refusal.code, refusal.message)
     if body.subject_hash != row.subject_hash:
-        raise ApiProblem.usual("stale_subject", more={"subject_hash": row.subject_hash})
+        raise ApiProblem.of(STALE_SUBJECT, more={"subject_hash": row.subject_hash})
 
 
 async def _record(session: AsyncSession, row: Approval, body: DecisionBody, who: Caller) -> Outbox:

@@ -19,12 +19,15 @@ from ..http.models import Listed, OperationAnswer
 from ..http.models import Query as ListQuery
 from ..http.openapi import TOLD, WITH_BODY, answers, body_example
 from ..notes import service as notes
-from ..notes.problems import NOTE_WRONG
+from ..notes.problems import NOTE_WRONG, NOTES_FULL
 from ..notes.schemas import NoteAnswer, NoteBody
 from ..operations import commands_api, views
 from ..operations.commands import Command
-from ..problems.problems import ApiProblem
+from ..operations.problems import NOT_CLOSABLE, NOT_CONFIRMABLE, NOT_NAMED, NOT_TAKABLE
+from ..problems.common import ALREADY_ENDED, INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND, REFUSED, ROLE_MISSING
+from ..problems.problem import ApiProblem
 from . import examples as shown
+from .problems import DONE_BY_UNFIT, DONE_BY_UNKNOWN
 from .schemas import CaseAnswer, CaseCloseBody, CaseConfirmBody, CasesQuery
 
 router = APIRouter(prefix="/v1/cases", tags=["Cases"])
@@ -33,7 +36,7 @@ router = APIRouter(prefix="/v1/cases", tags=["Cases"])
 @router.get(
     "",
     summary="List cases",
-    responses=answers({200: examples.listed(shown.CASE)}, "invalid_request", "invalid_cursor"),
+    responses=answers({200: examples.listed(shown.CASE)}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_cases(
     query: Annotated[CasesQuery, Query()], who: AnyCaller, context: InContext
@@ -52,7 +55,7 @@ async def list_cases(
     return views.listed(page, lambda row: _answer(row, found[row.operation_id], who))
 
 
-@router.get("/{id}", summary="Read a case", responses=answers({200: shown.CASE}, "not_found"))
+@router.get("/{id}", summary="Read a case", responses=answers({200: shown.CASE}, NOT_FOUND))
 async def read_case(id: Id, who: AnyCaller, context: InContext) -> CaseAnswer:
     async with context.database.reading() as session:
         operation = await commands_api.owned(session, who, Kind.CASE, id)
@@ -65,8 +68,8 @@ async def read_case(id: Id, who: AnyCaller, context: InContext) -> CaseAnswer:
     responses=answers(
         {200: shown.TAKEN, 202: shown.TAKE_PENDING},
         *TOLD,
-        "not_takable",
-        "not_closable",
+        NOT_TAKABLE,
+        NOT_CLOSABLE,
         also=(202, OperationAnswer),
     ),
 )
@@ -83,9 +86,9 @@ async def take(id: Id, who: Giver, context: InContext, response: Response) -> Op
         {200: shown.CLOSED, 202: shown.CLOSE_PENDING},
         *WITH_BODY,
         *TOLD,
-        "not_closable",
-        "done_by_unknown",
-        "done_by_unfit",
+        NOT_CLOSABLE,
+        DONE_BY_UNKNOWN,
+        DONE_BY_UNFIT,
         *NOTE_WRONG,
         also=(202, OperationAnswer),
     ),
@@ -115,9 +118,9 @@ async def _can_confirm(session: AsyncSession, who: Caller, done_by: str) -> None
     named = await people.get(session, who.organization, done_by)
     if named is None:
         message = "There is no such person in your organization: name one of those of GET /v1/people."
-        raise ApiProblem.at("done_by_unknown", message, "/done_by")
+        raise ApiProblem.at(DONE_BY_UNKNOWN, message, "/done_by")
     if not named.active or Role.AUDITOR in named.roles:
-        raise ApiProblem.usual("done_by_unfit")
+        raise ApiProblem.of(DONE_BY_UNFIT)
 
 
 @router.post(
@@ -126,13 +129,13 @@ async def _can_confirm(session: AsyncSession, who: Caller, done_by: str) -> None
     responses=answers(
         {200: shown.CLOSED, 202: shown.CLOSE_PENDING},
         *WITH_BODY,
-        "role_missing",
-        "not_found",
-        "already_ended",
-        "refused",
-        "not_named",
-        "not_confirmable",
-        "not_closable",
+        ROLE_MISSING,
+        NOT_FOUND,
+        ALREADY_ENDED,
+        REFUSED,
+        NOT_NAMED,
+        NOT_CONFIRMABLE,
+        NOT_CLOSABLE,
         also=(202, OperationAnswer),
     ),
     openapi_extra=body_example(shown.CONFIRM),
@@ -152,7 +155,7 @@ async def confirm(
 @router.get(
     "/{id}/notes",
     summary="List a case's notes",
-    responses=answers({200: examples.listed(shown.NOTE)}, "not_found", "invalid_request", "invalid_cursor"),
+    responses=answers({200: examples.listed(shown.NOTE)}, NOT_FOUND, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_notes(
     id: Id, query: Annotated[ListQuery, Query()], who: AnyCaller, context: InContext
@@ -165,7 +168,7 @@ async def list_notes(
     "/{id}/notes",
     status_code=202,
     summary="Add a note to a case",
-    responses=answers({202: shown.NOTE}, *WITH_BODY, "role_missing", "not_found", "notes_full", *NOTE_WRONG),
+    responses=answers({202: shown.NOTE}, *WITH_BODY, ROLE_MISSING, NOT_FOUND, NOTES_FULL, *NOTE_WRONG),
     openapi_extra=body_example(shown.NOTE_BODY),
 )
 async def add_note(id: Id, body: NoteBody, who: Giver, context: InContext) -> NoteAnswer:

@@ -15,7 +15,7 @@ from jinja2 import Environment, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from ..http.ids import Id
-from ..problems.problems import not_found
+from ..problems.problem import not_found
 
 router = APIRouter(prefix="/console", include_in_schema=False)
 

@@ -11,7 +11,8 @@ from ..http.auth import AnyCaller
 from ..http.context import InContext
 from ..http.ids import Id
 from ..http.openapi import answers
-from ..problems.problems import not_found
+from ..problems.common import NOT_FOUND
+from ..problems.problem import not_found
 from .example import EVIDENCE
 
 router = APIRouter(prefix="/v1/operations", tags=["Operations"])
@@ -20,7 +21,7 @@ router = APIRouter(prefix="/v1/operations", tags=["Operations"])
 @router.get(
     "/{id}/evidence",
     summary="Read an operation's evidence",
-    responses=answers({200: EVIDENCE}, "not_found"),
+    responses=answers({200: EVIDENCE}, NOT_FOUND),
     response_model=Evidence,
 )
 async def read_evidence(id: Id, who: AnyCaller, context: InContext) -> Response:

@@ -13,7 +13,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from billing.core.operations import Role
 from db.people import people
 
-from ..problems.problems import UNREACHABLE, ApiProblem, answer_to
+from ..problems.catalogue import ProblemType
+from ..problems.common import (
+    CREDENTIALS_EXPIRED,
+    CREDENTIALS_INVALID,
+    CREDENTIALS_MISSING,
+    CREDENTIALS_REVOKED,
+    ROLE_MISSING,
+)
+from ..problems.handlers import UNREACHABLE, answer_to
+from ..problems.problem import ApiProblem
 from .client_address import client_address
 from .context import Context, context_of, now
 
@@ -43,14 +52,14 @@ class Caller:
         """Raises ApiProblem `role_missing` for an auditor, whatever other role they have: auditors read."""
         if Role.AUDITOR in self.roles:
             raise ApiProblem(
-                "role_missing", "Auditors read and change nothing. Ask somebody without the auditor role."
+                ROLE_MISSING, "Auditors read and change nothing. Ask somebody without the auditor role."
             )
 
     def needs(self, *roles: Role) -> None:
         """Raises ApiProblem `role_missing` unless the caller has one of the roles."""
         if not self.roles.intersection(roles):
             named = " or ".join(roles)
-            raise ApiProblem("role_missing", f"This needs the role {named}; ask somebody who has it.")
+            raise ApiProblem(ROLE_MISSING, f"This needs the role {named}; ask somebody who has it.")
 
 
 class Keys:
@@ -83,11 +92,11 @@ async def _authenticate(request: Request, context: Context) -> Caller:
     right = hmac.compare_digest(kept, people.hash_secret(parts["secret"])) and holder is not None
     await context.guard.check(parts["prefix"], client_address(request), right, now())
     if holder is None or not right:
-        raise _refused("credentials_invalid")
+        raise _refused(CREDENTIALS_INVALID)
     if holder.key.revoked_at or not holder.person.active:
-        raise _refused("credentials_revoked")
+        raise _refused(CREDENTIALS_REVOKED)
     if holder.key.expires_at and holder.key.expires_at <= now():
-        raise _refused("credentials_expired")
+        raise _refused(CREDENTIALS_EXPIRED)
     context.rates.hit(holder.key.prefix)
     roles = frozenset(Role(role) for role in holder.person.roles)
     return Caller(holder.person.id, holder.key.organization_id, roles)
@@ -103,17 +112,17 @@ async def caller(request: Request, _: Annotated[object, Depends(SCHEME)]) -> Cal
 def _key_of(request: Request) -> re.Match[str]:
     header = request.headers.get("authorization")
     if not header:
-        raise _refused("credentials_missing")
+        raise _refused(CREDENTIALS_MISSING)
     scheme, _, key = header.partition(" ")
     parts = _KEY.fullmatch(key.strip()) if scheme.lower() == "bearer" else None
     if parts is None:
-        raise _refused("credentials_invalid")
+        raise _refused(CREDENTIALS_INVALID)
     return parts
 
 
-def _refused(code: str) -> ApiProblem:
-    error = "" if code == "credentials_missing" else ', error="invalid_token"'
-    return ApiProblem.usual(code, headers={"WWW-Authenticate": f'Bearer realm="plixo"{error}'})
+def _refused(type_: ProblemType) -> ApiProblem:
+    error = "" if type_ is CREDENTIALS_MISSING else ', error="invalid_token"'
+    return ApiProblem.of(type_, headers={"WWW-Authenticate": f'Bearer realm="plixo"{error}'})
 
 
 AnyCaller = Annotated[Caller, Depends(caller)]

@@ -13,8 +13,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from billing.core import strict_json
 from billing.core.strict_json import RepeatedKey
 
-from ..problems.problems import ApiProblem, problem_response
-from ..problems.validation import pointer_to
+from ..problems.common import (
+    BODY_TOO_LARGE,
+    BODY_TOO_SLOW,
+    DUPLICATE_KEY,
+    INVALID_JSON,
+    UNSUPPORTED_MEDIA_TYPE,
+)
+from ..problems.field_errors import pointer_to
+from ..problems.problem import ApiProblem, problem_response
 
 MOST_BYTES = 1024 * 1024
 MOST_FORM_BYTES = 4096
@@ -43,7 +50,7 @@ class Bodies:
         try:
             body = await read_body(receive, MOST_FORM_BYTES if _is_form(scope["path"]) else MOST_BYTES)
             if body is None:
-                raise ApiProblem.usual("body_too_large")
+                raise ApiProblem.of(BODY_TOO_LARGE)
             _check_declared(body, Headers(scope=scope), scope["path"])
             if body and not _is_form(scope["path"]):
                 _check_json(body)
@@ -67,7 +74,7 @@ async def read_body(receive: Receive, most: int) -> bytes | None:
         async with asyncio.timeout(WITHIN):
             return await _read(receive, most)
     except TimeoutError:
-        raise ApiProblem.usual("body_too_slow", headers={"Connection": "close"}) from None
+        raise ApiProblem.of(BODY_TOO_SLOW, headers={"Connection": "close"}) from None
 
 
 async def _read(receive: Receive, most: int) -> bytes | None:
@@ -92,7 +99,7 @@ def _check_declared(body: bytes, headers: Headers, path: str) -> None:
     declared = headers.get("content-type", "").partition(";")[0].strip().lower()
     taken = FORM_TYPES if _is_form(path) else JSON_TYPES
     if body and declared not in taken:
-        raise ApiProblem.usual("unsupported_media_type")
+        raise ApiProblem.of(UNSUPPORTED_MEDIA_TYPE)
 
 
 def _check_json(body: bytes) -> None:
@@ -102,9 +109,9 @@ def _check_json(body: bytes) -> None:
     except RepeatedKey as repeated:
         pointer = pointer_to(repeated.path)
         detail = f"{pointer} is given twice, and only one of the two can be meant; send each name once."
-        raise ApiProblem.at("duplicate_key", detail, pointer) from repeated
+        raise ApiProblem.at(DUPLICATE_KEY, detail, pointer) from repeated
     except ValueError as unreadable:
-        raise ApiProblem.usual("invalid_json") from unreadable
+        raise ApiProblem.of(INVALID_JSON) from unreadable
 
 
 def _is_form(path: str) -> bool:

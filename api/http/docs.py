@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from jinja2 import Environment, StrictUndefined
 from starlette.responses import HTMLResponse
 
-from ..problems.entries import CATALOGUE
+from ..problems.catalogue import CATALOGUE
 
 router = APIRouter(include_in_schema=False)
 

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
-from ..problems.problems import ApiProblem
+from ..problems.common import IDEMPOTENCY_KEY_INVALID, IDEMPOTENCY_KEY_MISSING
+from ..problems.problem import ApiProblem
 
 _PRINTABLE = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")
 
@@ -23,9 +24,9 @@ PARAMETER: dict[str, Any] = {
 async def _key(request: Request) -> str:
     sent = request.headers.getlist("idempotency-key")
     if not sent or sent == [""]:
-        raise ApiProblem.usual("idempotency_key_missing")
+        raise ApiProblem.of(IDEMPOTENCY_KEY_MISSING)
     if len(sent) > 1 or not _PRINTABLE.fullmatch(sent[0]):
-        raise ApiProblem.usual("idempotency_key_invalid")
+        raise ApiProblem.of(IDEMPOTENCY_KEY_INVALID)
     return sent[0]
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Path
 from pydantic import AfterValidator
 
-from ..problems.problems import not_found
+from ..problems.problem import not_found
 
 _POSSIBLE = re.compile(r"[A-Za-z0-9_-]{1,128}")
 

@@ -12,7 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from db.tables import new_id
 
 from ..monitoring.metrics import Metrics
-from ..problems.problems import ApiProblem, problem_response
+from ..problems.common import INTERNAL_ERROR
+from ..problems.problem import ApiProblem, problem_response
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ class Frame:
             log.exception("request %s failed: %s %s", request_id, scope["method"], _route(scope))
             if status is not None:
                 raise  # the server has to cut the half-sent answer off
-            await problem_response(request_id, ApiProblem.usual("internal_error"))(scope, receive, framed)
+            await problem_response(request_id, ApiProblem.of(INTERNAL_ERROR))(scope, receive, framed)
         finally:
             took, route = time.perf_counter() - began, _route(scope)
             self._metrics.request(scope["method"], route, status or 0, took)

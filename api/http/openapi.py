@@ -8,35 +8,57 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
-from ..problems.entries import CATALOGUE
-from ..problems.problems import MEDIA_TYPE
+from ..limits.problems import RATE_LIMITED, TOO_MANY_OPERATIONS, TOO_MANY_WRONG_KEYS
+from ..problems.catalogue import ProblemType
+from ..problems.common import (
+    ALREADY_ENDED,
+    BODY_TOO_LARGE,
+    BODY_TOO_SLOW,
+    CREDENTIALS_EXPIRED,
+    CREDENTIALS_INVALID,
+    CREDENTIALS_MISSING,
+    CREDENTIALS_REVOKED,
+    DUPLICATE_KEY,
+    IDEMPOTENCY_KEY_INVALID,
+    IDEMPOTENCY_KEY_MISSING,
+    IDEMPOTENCY_KEY_REUSED,
+    INTERNAL_ERROR,
+    INVALID_JSON,
+    INVALID_REQUEST,
+    NOT_FOUND,
+    REFUSED,
+    ROLE_MISSING,
+    TEMPORARILY_UNAVAILABLE,
+    UNSUPPORTED_MEDIA_TYPE,
+)
+from ..problems.problem import MEDIA_TYPE
 from .models import ProblemAnswer
 
 EVERYWHERE = (
-    "credentials_missing",
-    "credentials_invalid",
-    "credentials_expired",
-    "credentials_revoked",
-    "too_many_wrong_keys",
-    "rate_limited",
-    "body_too_slow",
-    "internal_error",
-    "temporarily_unavailable",
+    CREDENTIALS_MISSING,
+    CREDENTIALS_INVALID,
+    CREDENTIALS_EXPIRED,
+    CREDENTIALS_REVOKED,
+    TOO_MANY_WRONG_KEYS,
+    RATE_LIMITED,
+    BODY_TOO_SLOW,
+    INTERNAL_ERROR,
+    TEMPORARILY_UNAVAILABLE,
 )
 WITH_KEY = (
-    "idempotency_key_missing",
-    "idempotency_key_invalid",
-    "idempotency_key_reused",
-    "too_many_operations",
+    IDEMPOTENCY_KEY_MISSING,
+    IDEMPOTENCY_KEY_INVALID,
+    IDEMPOTENCY_KEY_REUSED,
+    TOO_MANY_OPERATIONS,
 )
-TOLD = ("role_missing", "not_found", "already_ended", "refused")
+TOLD = (ROLE_MISSING, NOT_FOUND, ALREADY_ENDED, REFUSED)
 """What telling a running operation anything can be answered with."""
 WITH_BODY = (
-    "invalid_json",
-    "duplicate_key",
-    "invalid_request",
-    "body_too_large",
-    "unsupported_media_type",
+    INVALID_JSON,
+    DUPLICATE_KEY,
+    INVALID_REQUEST,
+    BODY_TOO_LARGE,
+    UNSUPPORTED_MEDIA_TYPE,
 )
 
 _REQUEST_ID = "req_01JD0V7KQW8Y5M2S4T6Z9XCVBN"
@@ -53,21 +75,21 @@ Responses = dict[int | str, dict[str, Any]]
 
 def answers(
     successes: Mapping[int, Any],
-    *codes: str,
+    *problems: ProblemType,
     also: tuple[int, type[BaseModel]] | None = None,
     headers: Mapping[int, Iterable[str]] | None = None,
 ) -> Responses:
     """The responses of a route under /v1: `documented`, and with what any of them can answer."""
-    return documented(successes, *EVERYWHERE, *codes, also=also, headers=headers)
+    return documented(successes, *EVERYWHERE, *problems, also=also, headers=headers)
 
 
 def documented(
     successes: Mapping[int, Any],
-    *codes: str,
+    *problems: ProblemType,
     also: tuple[int, type[BaseModel]] | None = None,
     headers: Mapping[int, Iterable[str]] | None = None,
 ) -> Responses:
-    """The responses of a route: an example for each success, and for each problem code.
+    """The responses of a route: an example for each success, and for each problem.
 
     `also` is the model of a success beside the route's own status.
     """
@@ -80,8 +102,8 @@ def documented(
     if also:
         status, model = also
         responses[status] |= {"model": model, "description": "Recorded, and on its way to be applied"}
-    for code in codes:
-        _add(responses, code)
+    for type_ in problems:
+        _add(responses, type_)
     return responses
 
 
@@ -90,21 +112,23 @@ def body_example(example: Any) -> dict[str, Any]:
     return {"requestBody": {"content": {"application/json": {"example": _nulls_kept(example)}}}}
 
 
-def problem_example(code: str) -> dict[str, Any]:
+def problem_example(type_: ProblemType) -> dict[str, Any]:
     """A problem document as the API would write it."""
-    entry = CATALOGUE[code]
-    error = {"where": entry.where, "pointer": entry.pointer, "code": code, "message": entry.detail}
-    if code == "invalid_request":
-        error["code"] = "not_allowed"
+    error = {
+        "where": type_.where,
+        "pointer": type_.pointer,
+        "code": "not_allowed" if type_ is INVALID_REQUEST else type_.code,
+        "message": type_.detail,
+    }
     return {
-        "type": f"/docs#{code}",
-        "title": entry.title,
-        "status": entry.status,
-        "code": code,
-        "detail": entry.detail,
+        "type": f"/docs#{type_.code}",
+        "title": type_.title,
+        "status": type_.status,
+        "code": type_.code,
+        "detail": type_.detail,
         "request_id": _REQUEST_ID,
-        "errors": [error] if entry.pointer else [],
-        **entry.more,
+        "errors": [error] if type_.pointer else [],
+        **type_.more,
     }
 
 
@@ -129,8 +153,8 @@ def document(app: FastAPI) -> dict[str, Any]:
     return app.openapi_schema
 
 
-def _add(responses: Responses, code: str) -> None:
-    status = CATALOGUE[code].status
+def _add(responses: Responses, type_: ProblemType) -> None:
+    status = type_.status
     response = responses.setdefault(
         status,
         {
@@ -139,9 +163,9 @@ def _add(responses: Responses, code: str) -> None:
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}},
         },
     )
-    response["content"][MEDIA_TYPE]["examples"][code] = {
-        "summary": CATALOGUE[code].title,
-        "value": problem_example(code),
+    response["content"][MEDIA_TYPE]["examples"][type_.code] = {
+        "summary": type_.title,
+        "value": problem_example(type_),
     }
 
 

@@ -23,9 +23,11 @@ from ..http.models import Listed
 from ..http.openapi import TOLD, WITH_BODY, answers, body_example
 from ..notes.problems import NOTE_WRONG
 from ..operations import views
-from ..problems.problems import ApiProblem, not_found, refused_by_workflow
+from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND, ROLE_MISSING
+from ..problems.problem import ApiProblem, not_found, refused_by_workflow
 from . import examples as shown
 from . import views as shapes
+from .problems import ALREADY_CLEARED, STEP_UNKNOWN, STILL_DEGRADED
 from .schemas import BannerAnswer, IncidentAnswer, IncidentDetail, IncidentsQuery, ResolveBody, StepBody
 
 router = APIRouter(tags=["Incidents"])
@@ -45,7 +47,7 @@ async def banner(who: AnyCaller, context: InContext) -> BannerAnswer:
 @router.get(
     "/v1/incidents",
     summary="List incidents",
-    responses=answers({200: examples.listed(shown.INCIDENT)}, "invalid_request", "invalid_cursor"),
+    responses=answers({200: examples.listed(shown.INCIDENT)}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_incidents(
     query: Annotated[IncidentsQuery, Query()], who: AnyCaller, context: InContext
@@ -59,7 +61,7 @@ async def list_incidents(
 @router.get(
     "/v1/incidents/{id}",
     summary="An incident with its runbook",
-    responses=answers({200: shown.DETAIL}, "not_found"),
+    responses=answers({200: shown.DETAIL}, NOT_FOUND),
 )
 async def incident(id: Id, who: AnyCaller, context: InContext) -> IncidentDetail:
     """What one sees, what it means, the steps to take, what is held, who was told."""
@@ -71,7 +73,7 @@ async def incident(id: Id, who: AnyCaller, context: InContext) -> IncidentDetail
     "/v1/incidents/{id}/steps/{n}",
     summary="Tick off a step of the runbook",
     responses=answers(
-        {200: shown.DETAIL}, *WITH_BODY, "role_missing", "not_found", "step_unknown", "already_cleared"
+        {200: shown.DETAIL}, *WITH_BODY, ROLE_MISSING, NOT_FOUND, STEP_UNKNOWN, ALREADY_CLEARED
     ),
     openapi_extra=body_example(shown.STEP),
 )
@@ -82,10 +84,10 @@ async def step(id: Id, n: StepNumber, body: StepBody, who: Giver, context: InCon
         steps = runbook(Component(row.component)).steps
         if n > len(steps):
             raise ApiProblem(
-                "step_unknown", f"The runbook has no step {n}; GET /v1/incidents/{id} shows its steps."
+                STEP_UNKNOWN, f"The runbook has no step {n}; GET /v1/incidents/{id} shows its steps."
             )
         if row.cleared_at is not None:
-            raise ApiProblem.usual("already_cleared")
+            raise ApiProblem.of(ALREADY_CLEARED)
         if body.done:
             ticked = IncidentStep(
                 incident_id=id,
@@ -108,8 +110,8 @@ async def step(id: Id, n: StepNumber, body: StepBody, who: Giver, context: InCon
         {200: shown.CLEARED, 202: shown.PENDING},
         *WITH_BODY,
         *TOLD,
-        "still_degraded",
-        "already_cleared",
+        STILL_DEGRADED,
+        ALREADY_CLEARED,
         *NOTE_WRONG,
         also=(202, IncidentAnswer),
     ),
@@ -124,9 +126,9 @@ async def resolve(
         row = await _found(session, id)
         match shapes.state_of(row):
             case IncidentState.CLEARED:
-                raise ApiProblem.usual("already_cleared")
+                raise ApiProblem.of(ALREADY_CLEARED)
             case IncidentState.DEGRADED:
-                raise ApiProblem.usual("still_degraded")
+                raise ApiProblem.of(STILL_DEGRADED)
         told = await _recorded(session, row, message, now())
     delivery = await context.dispatcher.outcome(told)
     if delivery.outcome == "refused":

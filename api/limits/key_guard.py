@@ -15,7 +15,8 @@ from typing import TypeVar
 from db.core.session import Database
 from db.people import key_uses
 
-from ..problems.problems import ApiProblem
+from ..problems.problem import ApiProblem
+from .problems import TOO_MANY_WRONG_KEYS
 
 log = logging.getLogger(__name__)
 
@@ -85,4 +86,4 @@ def _remember(into: dict[tuple[str, str], Until], both: tuple[str, str], until: 
 
 def _too_many(wait: timedelta) -> ApiProblem:
     seconds = str(max(1, math.ceil(wait.total_seconds())))
-    return ApiProblem.usual("too_many_wrong_keys", headers={"Retry-After": seconds})
+    return ApiProblem.of(TOO_MANY_WRONG_KEYS, headers={"Retry-After": seconds})

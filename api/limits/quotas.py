@@ -9,7 +9,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from db.core import begun
 from db.core.begun import Begun
 
-from ..problems.problems import ApiProblem
+from ..problems.catalogue import ProblemType
+from ..problems.problem import ApiProblem
+from .problems import TOO_MANY_DELEGATIONS, TOO_MANY_OPERATIONS
 
 OPERATIONS_WITHIN = timedelta(minutes=1)
 DELEGATIONS_WITHIN = timedelta(hours=1)
@@ -37,7 +39,7 @@ class Limits:
                 detail = (
                     f"In a minute {who} begin {most} operations. Nothing was begun; wait as Retry-After says."
                 )
-                raise _refused("too_many_operations", detail, done, OPERATIONS_WITHIN, at)
+                raise _refused(TOO_MANY_OPERATIONS, detail, done, OPERATIONS_WITHIN, at)
 
     async def check_delegations(
         self, session: AsyncSession, organization: str, person: str, at: datetime
@@ -49,10 +51,10 @@ class Limits:
             detail = (
                 f"In an hour you may give {most} delegations. Nothing was given; wait as Retry-After says."
             )
-            raise _refused("too_many_delegations", detail, given, DELEGATIONS_WITHIN, at)
+            raise _refused(TOO_MANY_DELEGATIONS, detail, given, DELEGATIONS_WITHIN, at)
 
 
-def _refused(code: str, detail: str, done: Begun, within: timedelta, at: datetime) -> ApiProblem:
+def _refused(type_: ProblemType, detail: str, done: Begun, within: timedelta, at: datetime) -> ApiProblem:
     """There is room again when the earliest of them is long enough ago."""
     wait = (done.first or at) + within - at
-    return ApiProblem(code, detail, headers={"Retry-After": str(max(1, math.ceil(wait.total_seconds())))})
+    return ApiProblem(type_, detail, headers={"Retry-After": str(max(1, math.ceil(wait.total_seconds())))})

@@ -4,7 +4,8 @@ import math
 import time
 from collections.abc import Callable
 
-from ..problems.problems import ApiProblem
+from ..problems.problem import ApiProblem
+from .problems import RATE_LIMITED
 
 DEFAULT_RATE = 100.0
 """Requests a second."""
@@ -29,7 +30,7 @@ class Rates:
         spread_until, ahead = self._one_more(key, now)
         if ahead > 1e-9:
             detail = f"This API key sends more than {self._a_second:g} a second; wait as Retry-After says."
-            raise ApiProblem("rate_limited", detail, headers={"Retry-After": str(math.ceil(ahead))})
+            raise ApiProblem(RATE_LIMITED, detail, headers={"Retry-After": str(math.ceil(ahead))})
         self._spread_until[key] = spread_until
 
     def calm(self, key: str) -> bool:

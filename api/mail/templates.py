@@ -25,10 +25,19 @@ from ..http.context import InContext, now
 from ..http.models import Answer, Body, Listed, Query, plain
 from ..http.openapi import WITH_BODY, answers, body_example
 from ..operations import views
-from ..problems.problems import ApiProblem, not_found
-from ..problems.validation import FieldError
+from ..problems.catalogue import CATALOGUE
+from ..problems.common import (
+    BODY_TOO_LARGE,
+    INVALID_REQUEST,
+    LANGUAGE_UNKNOWN,
+    NOT_FOUND,
+    ROLE_MISSING,
+    UNSUPPORTED_MEDIA_TYPE,
+)
+from ..problems.field_errors import FieldError
+from ..problems.problem import ApiProblem, not_found
 from . import examples as shown
-from .problems import UNFIT
+from .problems import TEMPLATE_AUTHOR, TEMPLATE_FAILS, TEMPLATE_VERSION_CHANGED, TOO_MANY_TEMPLATES, UNFIT
 
 router = APIRouter(prefix="/v1/mail-templates", tags=["Portal"])
 
@@ -40,7 +49,7 @@ def _tag(text: str, where: str) -> str:
     tag = known_tag(text) if len(text) <= 35 else None
     if tag is None:
         detail = "language must be a language tag (BCP 47) that is known here, such as de or pt-BR."
-        raise ApiProblem.at("language_unknown", detail, "/language", where=where)
+        raise ApiProblem.at(LANGUAGE_UNKNOWN, detail, "/language", where=where)
     return tag
 
 
@@ -118,7 +127,7 @@ async def list_templates(who: AnyCaller, context: InContext) -> TemplatesAnswer:
     "/{name}/{language}",
     summary="Set a mail template",
     responses=answers(
-        {200: shown.TEMPLATE}, *WITH_BODY, "role_missing", "language_unknown", "too_many_templates", *UNFIT
+        {200: shown.TEMPLATE}, *WITH_BODY, ROLE_MISSING, LANGUAGE_UNKNOWN, TOO_MANY_TEMPLATES, *UNFIT
     ),
     openapi_extra=body_example(shown.WORDS),
 )
@@ -141,7 +150,7 @@ async def put_template(
             at=now(),
         )
         if draft is None:
-            raise ApiProblem.usual("too_many_templates")
+            raise ApiProblem.of(TOO_MANY_TEMPLATES)
         return _answer(draft)
 
 
@@ -151,11 +160,11 @@ async def put_template(
     responses=answers(
         {200: shown.APPROVED},
         *WITH_BODY,
-        "role_missing",
-        "not_found",
-        "language_unknown",
-        "template_author",
-        "template_version_changed",
+        ROLE_MISSING,
+        NOT_FOUND,
+        LANGUAGE_UNKNOWN,
+        TEMPLATE_AUTHOR,
+        TEMPLATE_VERSION_CHANGED,
     ),
     openapi_extra=body_example(shown.APPROVE),
 )
@@ -173,12 +182,12 @@ async def approve_template(
             raise not_found()
         refusal = why_not(who.person, who.roles, mail_templates.authors(before))
         if refusal is not None:
-            raise ApiProblem.usual(refusal)
+            raise ApiProblem.of(CATALOGUE[refusal])
         if draft.version != body.version:
             detail = (
                 f"The draft is version {draft.version} now: read it, and approve that one if it is right."
             )
-            raise ApiProblem.at("template_version_changed", detail, "/version")
+            raise ApiProblem.at(TEMPLATE_VERSION_CHANGED, detail, "/version")
         await mail_templates.approve(session, draft, before, by=who.person, at=now())
         return _answer(draft)
 
@@ -186,7 +195,7 @@ async def approve_template(
 @router.get(
     "/{name}/{language}/versions",
     summary="List a mail template's versions",
-    responses=answers({200: examples.listed(shown.TEMPLATE)}, "invalid_request", "language_unknown"),
+    responses=answers({200: examples.listed(shown.TEMPLATE)}, INVALID_REQUEST, LANGUAGE_UNKNOWN),
 )
 async def list_versions(
     name: MailName, language: Language, query: Annotated[Query, QueryOf()], who: AnyCaller, context: InContext
@@ -202,12 +211,12 @@ async def list_versions(
     summary="Delete a mail template",
     responses=answers(
         {200: shown.RETIRED},
-        "role_missing",
-        "not_found",
-        "invalid_request",
-        "language_unknown",
-        "body_too_large",
-        "unsupported_media_type",
+        ROLE_MISSING,
+        NOT_FOUND,
+        INVALID_REQUEST,
+        LANGUAGE_UNKNOWN,
+        BODY_TOO_LARGE,
+        UNSUPPORTED_MEDIA_TYPE,
     ),
 )
 async def delete_template(
@@ -225,7 +234,7 @@ async def delete_template(
 @router.post(
     "/{name}/preview",
     summary="Preview a mail template",
-    responses=answers({200: shown.PREVIEW}, *WITH_BODY, "language_unknown", *UNFIT),
+    responses=answers({200: shown.PREVIEW}, *WITH_BODY, LANGUAGE_UNKNOWN, *UNFIT),
     openapi_extra=body_example(shown.PREVIEW_BODY),
 )
 async def preview_template(
@@ -241,7 +250,7 @@ async def preview_template(
         mail = await run_in_threadpool(preview, name, words, body.case, language=language, seller=seller)
     except SPOILT as error:  # for this language or seller only, of which validate tries one
         detail = f"In {language} it can't be filled in for {SO[body.case]}; look at what it does only then."
-        raise ApiProblem.at("template_fails", detail, "/text") from error
+        raise ApiProblem.at(TEMPLATE_FAILS, detail, "/text") from error
     return MailAnswer(**mail._asdict())
 
 
@@ -251,7 +260,7 @@ async def _check(name: Name, body: WordsBody) -> None:
     if faults:
         errors = [_blamed(fault) for fault in faults]
         more = "" if len(errors) == 1 else f" There are {len(errors)} problems, see errors."
-        raise ApiProblem(errors[0].code, errors[0].message + more, errors)
+        raise ApiProblem(CATALOGUE[errors[0].code], errors[0].message + more, errors)
 
 
 def _blamed(fault: Fault) -> FieldError:

@@ -13,6 +13,7 @@ from ..http.context import InContext
 from ..http.models import Listed
 from ..http.openapi import answers
 from ..operations import views
+from ..problems.common import INVALID_CURSOR, INVALID_REQUEST
 from . import examples as shown
 from .schemas import DifferenceAnswer, DifferencesQuery, FieldAnswer
 
@@ -22,7 +23,7 @@ router = APIRouter(prefix="/v1/differences", tags=["Reconciliation"])
 @router.get(
     "",
     summary="List what differed from Stripe",
-    responses=answers({200: examples.listed(shown.DIFFERENCE)}, "invalid_request", "invalid_cursor"),
+    responses=answers({200: examples.listed(shown.DIFFERENCE)}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_differences(
     query: Annotated[DifferencesQuery, Query()], who: AnyCaller, context: InContext

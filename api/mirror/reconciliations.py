@@ -20,7 +20,15 @@ from ..http.context import Context, InContext, now
 from ..http.ids import Id
 from ..http.models import Listed
 from ..http.openapi import answers
-from ..problems.problems import not_found
+from ..problems.common import (
+    BODY_TOO_LARGE,
+    INVALID_CURSOR,
+    INVALID_REQUEST,
+    NOT_FOUND,
+    ROLE_MISSING,
+    UNSUPPORTED_MEDIA_TYPE,
+)
+from ..problems.problem import not_found
 from . import examples as shown
 from .schemas import ComparedAnswer, ReconciliationAnswer, ReconciliationsQuery
 
@@ -33,9 +41,9 @@ router = APIRouter(prefix="/v1/reconciliations", tags=["Reconciliation"])
     summary="Compare with Stripe now",
     responses=answers(
         {202: shown.WAITING},
-        "role_missing",
-        "body_too_large",
-        "unsupported_media_type",
+        ROLE_MISSING,
+        BODY_TOO_LARGE,
+        UNSUPPORTED_MEDIA_TYPE,
         headers={202: ("Location",)},
     ),
 )
@@ -59,7 +67,7 @@ async def start(who: Giver, context: InContext, response: Response) -> Reconcili
 @router.get(
     "",
     summary="List reconciliations",
-    responses=answers({200: examples.listed(shown.COMPLETED)}, "invalid_request", "invalid_cursor"),
+    responses=answers({200: examples.listed(shown.COMPLETED)}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_runs(
     query: Annotated[ReconciliationsQuery, Query()], who: AnyCaller, context: InContext
@@ -79,7 +87,7 @@ async def list_runs(
 @router.get(
     "/{id}",
     summary="Read a reconciliation and how far it is",
-    responses=answers({200: shown.COMPLETED}, "not_found"),
+    responses=answers({200: shown.COMPLETED}, NOT_FOUND),
 )
 async def read_run(id: Id, who: AnyCaller, context: InContext) -> ReconciliationAnswer:
     """One that another organization asked for is not found."""

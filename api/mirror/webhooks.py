@@ -21,8 +21,19 @@ from ..http import examples
 from ..http.bodies import read_body
 from ..http.context import Context, InContext, now
 from ..http.openapi import body_example, documented
-from ..problems.problems import ApiProblem
-from .signature import fault
+from ..problems.catalogue import ProblemType
+from ..problems.common import BODY_TOO_SLOW, INTERNAL_ERROR, TEMPORARILY_UNAVAILABLE
+from ..problems.problem import ApiProblem
+from .problems import (
+    WEBHOOK_FORGED,
+    WEBHOOK_FROM_FUTURE,
+    WEBHOOK_MALFORMED,
+    WEBHOOK_NOT_CONFIGURED,
+    WEBHOOK_STALE,
+    WEBHOOK_TOO_LARGE,
+    WEBHOOK_UNSIGNED,
+)
+from .signature import Fault, fault
 
 router = APIRouter(tags=["Stripe's webhooks"])
 
@@ -50,6 +61,14 @@ Name = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,255}$")]
 
 class _Object(BaseModel):
     id: Name | None = None
+
+
+_UNPROVEN: dict[Fault, ProblemType] = {
+    "unsigned": WEBHOOK_UNSIGNED,
+    "forged": WEBHOOK_FORGED,
+    "stale": WEBHOOK_STALE,
+    "from_future": WEBHOOK_FROM_FUTURE,
+}
 
 
 class _Data(BaseModel):
@@ -92,16 +111,16 @@ def _described() -> dict[str, Any]:
     summary="Take an event of Stripe's",
     responses=documented(
         {200: examples.RECEIVED_WEBHOOK},
-        "webhook_unsigned",
-        "webhook_forged",
-        "webhook_stale",
-        "webhook_from_future",
-        "webhook_malformed",
-        "webhook_too_large",
-        "webhook_not_configured",
-        "body_too_slow",
-        "internal_error",
-        "temporarily_unavailable",
+        WEBHOOK_UNSIGNED,
+        WEBHOOK_FORGED,
+        WEBHOOK_STALE,
+        WEBHOOK_FROM_FUTURE,
+        WEBHOOK_MALFORMED,
+        WEBHOOK_TOO_LARGE,
+        WEBHOOK_NOT_CONFIGURED,
+        BODY_TOO_SLOW,
+        INTERNAL_ERROR,
+        TEMPORARILY_UNAVAILABLE,
     ),
     response_model=Received,
     openapi_extra=_described(),
@@ -115,7 +134,7 @@ async def take_event(request: Request, context: InContext) -> Response:
     try:
         outcome = await _take(request, context)
     except ApiProblem as problem:
-        context.metrics.webhook(problem.code.removeprefix("webhook_"))
+        context.metrics.webhook(problem.type.code.removeprefix("webhook_"))
         raise
     except ClientDisconnect:
         context.metrics.webhook("cut_off")
@@ -162,17 +181,17 @@ async def _no_rush(context: Context) -> bool:
 async def _verified(request: Request, context: Context) -> _Event:
     secrets = context.stripe.webhook_secrets
     if not secrets:
-        raise ApiProblem.usual("webhook_not_configured")
+        raise ApiProblem.of(WEBHOOK_NOT_CONFIGURED)
     body = await read_body(request.receive, MOST_BYTES)
     if body is None:
-        raise ApiProblem.usual("webhook_too_large")
+        raise ApiProblem.of(WEBHOOK_TOO_LARGE)
     wrong = fault(body, request.headers.get("stripe-signature"), secrets, time.time())
     if wrong:
-        raise ApiProblem.usual(f"webhook_{wrong}")
+        raise ApiProblem.of(_UNPROVEN[wrong])
     try:
         event = _Event.model_validate_json(body)
     except ValidationError:
-        raise ApiProblem.usual("webhook_malformed") from None
+        raise ApiProblem.of(WEBHOOK_MALFORMED) from None
     if event.type in FOLLOWED and event.data.object.id is None:
-        raise ApiProblem.usual("webhook_malformed")
+        raise ApiProblem.of(WEBHOOK_MALFORMED)
     return event

@@ -14,7 +14,15 @@ from billing.money.refund import RefundWanted
 from db.mirror import mirror
 
 from ..http.auth import Caller
-from ..problems.problems import ApiProblem
+from ..problems.catalogue import CATALOGUE
+from ..problems.problem import ApiProblem
+from .problems import (
+    AMOUNT_TOO_LARGE,
+    FRAUD_CONFIRMATION_MISSING,
+    PAYMENT_AND_INVOICE,
+    PAYMENT_MISSING,
+    UNKNOWN_CURRENCY,
+)
 
 _FIELDS = {
     Code.INVOICE_MISSING: "/invoice",
@@ -26,12 +34,12 @@ _FIELDS = {
 def refund_in_itself(wanted: RefundWanted) -> None:
     """Raises ApiProblem for what fields say together."""
     if wanted.payment_intent is None and wanted.invoice is None:
-        raise ApiProblem.usual("payment_missing")
+        raise ApiProblem.of(PAYMENT_MISSING)
     if wanted.payment_intent is not None and wanted.invoice is not None:
-        raise ApiProblem.usual("payment_and_invoice")
+        raise ApiProblem.of(PAYMENT_AND_INVOICE)
     _size(wanted.amount_minor, wanted.currency)
     if wanted.reason == "fraudulent" and not wanted.confirm_fraudulent:
-        raise ApiProblem.usual("fraud_confirmation_missing")
+        raise ApiProblem.of(FRAUD_CONFIRMATION_MISSING)
 
 
 def credit_in_itself(wanted: CreditWanted) -> None:
@@ -39,13 +47,13 @@ def credit_in_itself(wanted: CreditWanted) -> None:
     _size(wanted.amount_minor, wanted.currency)
     problem = check_choice(wanted)
     if problem is not None:
-        raise ApiProblem.at(problem.code, problem.message, _FIELDS[Code(problem.code)])
+        raise ApiProblem.at(CATALOGUE[problem.code], problem.message, _FIELDS[Code(problem.code)])
 
 
 def _size(amount: int | None, currency: str | None) -> None:
     if currency is not None and currency not in CURRENCIES:
         detail = f"Stripe charges nothing in {currency}. {MENDS[Code.UNKNOWN_CURRENCY]}"
-        raise ApiProblem.at("unknown_currency", detail, "/currency")
+        raise ApiProblem.at(UNKNOWN_CURRENCY, detail, "/currency")
     most = most_minor(currency)
     if amount is not None and amount > most:
         detail = (
@@ -53,7 +61,7 @@ def _size(amount: int | None, currency: str | None) -> None:
             f"{f'in {currency.upper()}' if currency else 'unless currency is idr'}. "
             "Ask for less, or in several parts."
         )
-        raise ApiProblem.at("amount_too_large", detail, "/amount_minor")
+        raise ApiProblem.at(AMOUNT_TOO_LARGE, detail, "/amount_minor")
     if amount is not None and currency is not None:
         _in_steps(Money(amount_minor=amount, currency=currency))
 

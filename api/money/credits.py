@@ -20,35 +20,69 @@ from ..http.models import CancelBody, Listed, OperationAnswer
 from ..http.models import Query as ListQuery
 from ..http.openapi import TOLD, WITH_BODY, WITH_KEY, answers, body_example
 from ..notes import service as notes
-from ..notes.problems import NOTE_WRONG
+from ..notes.problems import NOTE_WRONG, NOTES_FULL
 from ..notes.schemas import NoteAnswer, NoteBody
 from ..operations import commands_api
 from ..operations.commands import Command
 from ..operations.intake import Asked
+from ..operations.problems import (
+    NOT_CANCELLABLE,
+    NOT_RESOLVABLE,
+    NOT_REVISABLE,
+    NOTHING_TO_RESOLVE,
+    OWN_REQUEST,
+    REQUESTERS_DELEGATE,
+    TOO_LATE,
+)
+from ..problems.common import (
+    CUSTOMER_UNKNOWN,
+    INVALID_CURSOR,
+    INVALID_REQUEST,
+    INVOICE_ID_MALFORMED,
+    NOT_FOUND,
+    ROLE_MISSING,
+)
 from . import checks as money_checks
 from . import examples as shown
+from .problems import (
+    AMOUNT_ABOVE_CREDITABLE,
+    AMOUNT_NOT_IN_STEPS,
+    AMOUNT_NOT_POSITIVE,
+    AMOUNT_NOT_WHOLE,
+    AMOUNT_TOO_LARGE,
+    CUSTOMER_ID_MALFORMED,
+    INSTRUMENT_UNFIT,
+    INVOICE_MISSING,
+    INVOICE_NOT_CREDITABLE,
+    INVOICE_NOT_FOR_BALANCE,
+    INVOICE_UNKNOWN,
+    UNKNOWN_CURRENCY,
+    UNKNOWN_INSTRUMENT,
+    UNKNOWN_REASON,
+    WRONG_CURRENCY,
+)
 from .schemas import CreditBody, CreditResolutionBody
 
 router = APIRouter(prefix="/v1/credits", tags=["Credits"])
 
 ASKED_WRONGLY = (
-    "customer_id_malformed",
-    "customer_unknown",
-    "invoice_id_malformed",
-    "invoice_unknown",
-    "invoice_missing",
-    "invoice_not_for_balance",
-    "invoice_not_creditable",
-    "instrument_unfit",
-    "unknown_instrument",
-    "amount_not_positive",
-    "amount_not_whole",
-    "amount_too_large",
-    "amount_not_in_steps",
-    "amount_above_creditable",
-    "unknown_currency",
-    "wrong_currency",
-    "unknown_reason",
+    CUSTOMER_ID_MALFORMED,
+    CUSTOMER_UNKNOWN,
+    INVOICE_ID_MALFORMED,
+    INVOICE_UNKNOWN,
+    INVOICE_MISSING,
+    INVOICE_NOT_FOR_BALANCE,
+    INVOICE_NOT_CREDITABLE,
+    INSTRUMENT_UNFIT,
+    UNKNOWN_INSTRUMENT,
+    AMOUNT_NOT_POSITIVE,
+    AMOUNT_NOT_WHOLE,
+    AMOUNT_TOO_LARGE,
+    AMOUNT_NOT_IN_STEPS,
+    AMOUNT_ABOVE_CREDITABLE,
+    UNKNOWN_CURRENCY,
+    WRONG_CURRENCY,
+    UNKNOWN_REASON,
     *NOTE_WRONG,
 )
 
@@ -61,7 +95,7 @@ ASKED_WRONGLY = (
         {202: shown.ACCEPTED_CREDIT},
         *WITH_BODY,
         *WITH_KEY,
-        "role_missing",
+        ROLE_MISSING,
         *ASKED_WRONGLY,
         headers={202: ("Location", "Idempotent-Replayed")},
     ),
@@ -91,8 +125,8 @@ async def ask(
         {200: shown.CANCELLED_CREDIT, 202: shown.PENDING_CREDIT},
         *WITH_BODY,
         *TOLD,
-        "not_cancellable",
-        "too_late",
+        NOT_CANCELLABLE,
+        TOO_LATE,
         also=(202, OperationAnswer),
     ),
     openapi_extra=body_example(examples.CANCEL),
@@ -114,8 +148,8 @@ async def cancel(
         {200: shown.CREDIT_IN_REVIEW, 202: shown.PENDING_CREDIT},
         *WITH_BODY,
         *TOLD,
-        "not_revisable",
-        "notes_full",
+        NOT_REVISABLE,
+        NOTES_FULL,
         *ASKED_WRONGLY,
         also=(202, OperationAnswer),
     ),
@@ -148,10 +182,10 @@ async def revise(
         {200: shown.MISMATCHED_CREDIT, 202: shown.MISMATCHED_CREDIT_PENDING},
         *WITH_BODY,
         *TOLD,
-        "own_request",
-        "requesters_delegate",
-        "not_resolvable",
-        "nothing_to_resolve",
+        OWN_REQUEST,
+        REQUESTERS_DELEGATE,
+        NOT_RESOLVABLE,
+        NOTHING_TO_RESOLVE,
         also=(202, OperationAnswer),
     ),
     openapi_extra=body_example(shown.CREDIT_RESOLUTION),
@@ -169,9 +203,7 @@ async def resolve(
 @router.get(
     "/{id}/notes",
     summary="List a credit's notes",
-    responses=answers(
-        {200: examples.listed(shown.CREDIT_NOTE)}, "not_found", "invalid_request", "invalid_cursor"
-    ),
+    responses=answers({200: examples.listed(shown.CREDIT_NOTE)}, NOT_FOUND, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_notes(
     id: Id, query: Annotated[ListQuery, Query()], who: AnyCaller, context: InContext
@@ -187,9 +219,9 @@ async def list_notes(
     responses=answers(
         {202: shown.CREDIT_NOTE},
         *WITH_BODY,
-        "role_missing",
-        "not_found",
-        "notes_full",
+        ROLE_MISSING,
+        NOT_FOUND,
+        NOTES_FULL,
         *NOTE_WRONG,
     ),
     openapi_extra=body_example(shown.NOTE_BODY),

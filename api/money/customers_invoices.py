@@ -14,7 +14,8 @@ from ..http.models import CustomerAnswer, InvoiceAnswer, InvoicesQuery, Listed
 from ..http.models import Query as ListQuery
 from ..http.openapi import answers
 from ..operations import views
-from ..problems.problems import not_found
+from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND
+from ..problems.problem import not_found
 
 router = APIRouter(prefix="/v1", tags=["Customers and invoices"])
 
@@ -22,7 +23,7 @@ router = APIRouter(prefix="/v1", tags=["Customers and invoices"])
 @router.get(
     "/customers",
     summary="List customers",
-    responses=answers({200: examples.listed(examples.CUSTOMER)}, "invalid_request", "invalid_cursor"),
+    responses=answers({200: examples.listed(examples.CUSTOMER)}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_customers(
     query: Annotated[ListQuery, Query()], who: AnyCaller, context: InContext
@@ -36,7 +37,7 @@ async def list_customers(
 @router.get(
     "/invoices",
     summary="List invoices",
-    responses=answers({200: examples.listed(examples.INVOICE)}, "invalid_request", "invalid_cursor"),
+    responses=answers({200: examples.listed(examples.INVOICE)}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_invoices(
     query: Annotated[InvoicesQuery, Query()], who: AnyCaller, context: InContext
@@ -55,7 +56,7 @@ async def list_invoices(
 
 
 @router.get(
-    "/invoices/{id}", summary="Read an invoice", responses=answers({200: examples.INVOICE}, "not_found")
+    "/invoices/{id}", summary="Read an invoice", responses=answers({200: examples.INVOICE}, NOT_FOUND)
 )
 async def read_invoice(id: Id, who: AnyCaller, context: InContext) -> InvoiceAnswer:
     async with context.database.reading() as session:

@@ -15,7 +15,8 @@ from ..http.ids import Id
 from ..http.models import Listed
 from ..http.openapi import answers
 from ..operations import views
-from ..problems.problems import not_found
+from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND
+from ..problems.problem import not_found
 from . import examples as shown
 from .schemas import PaymentAnswer, PaymentsQuery, PaymentWithRefunds, RefundAnswer
 
@@ -25,7 +26,7 @@ router = APIRouter(prefix="/v1/payments", tags=["Payments"])
 @router.get(
     "",
     summary="List payments",
-    responses=answers({200: examples.listed(shown.PAYMENT)}, "invalid_request", "invalid_cursor"),
+    responses=answers({200: examples.listed(shown.PAYMENT)}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_payments(
     query: Annotated[PaymentsQuery, Query()], who: AnyCaller, context: InContext
@@ -45,7 +46,7 @@ async def list_payments(
 
 
 @router.get(
-    "/{id}", summary="Read a payment", responses=answers({200: shown.PAYMENT_WITH_REFUNDS}, "not_found")
+    "/{id}", summary="Read a payment", responses=answers({200: shown.PAYMENT_WITH_REFUNDS}, NOT_FOUND)
 )
 async def read_payment(id: Id, who: AnyCaller, context: InContext) -> PaymentWithRefunds:
     """With every refund of it, those that were made elsewhere too; the oldest first."""

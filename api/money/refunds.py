@@ -21,31 +21,55 @@ from ..http.models import CancelBody, Listed, OperationAnswer
 from ..http.models import Query as ListQuery
 from ..http.openapi import TOLD, WITH_BODY, WITH_KEY, answers, body_example
 from ..notes import service as notes
-from ..notes.problems import NOTE_WRONG
+from ..notes.problems import NOTE_WRONG, NOTES_FULL
 from ..notes.schemas import NoteAnswer, NoteBody
 from ..operations import commands_api
 from ..operations.commands import Command
 from ..operations.intake import Asked
+from ..operations.problems import (
+    NOT_CANCELLABLE,
+    NOT_RESOLVABLE,
+    NOT_REVISABLE,
+    NOTHING_TO_RESOLVE,
+    OTHERS_AUTHORITY,
+    OWN_APPROVAL,
+    TOO_LATE,
+)
+from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, INVOICE_ID_MALFORMED, NOT_FOUND, ROLE_MISSING
 from . import checks as money_checks
 from . import examples as shown
+from .problems import (
+    AMOUNT_ABOVE_REFUNDABLE,
+    AMOUNT_NOT_IN_STEPS,
+    AMOUNT_NOT_POSITIVE,
+    AMOUNT_NOT_WHOLE,
+    AMOUNT_TOO_LARGE,
+    FRAUD_CONFIRMATION_MISSING,
+    PAYMENT_AND_INVOICE,
+    PAYMENT_ID_MALFORMED,
+    PAYMENT_MISSING,
+    UNKNOWN_CURRENCY,
+    UNKNOWN_REASON,
+    WRONG_CURRENCY,
+)
 from .schemas import RefundBody, RefundResolutionBody
 
 router = APIRouter(prefix="/v1/refunds", tags=["Refunds"])
 
 ASKED_WRONGLY = (
-    "payment_missing",
-    "payment_and_invoice",
-    "payment_id_malformed",
-    "invoice_id_malformed",
-    "amount_not_positive",
-    "amount_not_whole",
-    "amount_too_large",
-    "amount_not_in_steps",
-    "amount_above_refundable",
-    "unknown_currency",
-    "wrong_currency",
-    "unknown_reason",
-    "fraud_confirmation_missing",
+    PAYMENT_MISSING,
+    PAYMENT_AND_INVOICE,
+    PAYMENT_ID_MALFORMED,
+    INVOICE_ID_MALFORMED,
+    AMOUNT_NOT_POSITIVE,
+    AMOUNT_NOT_WHOLE,
+    AMOUNT_TOO_LARGE,
+    AMOUNT_NOT_IN_STEPS,
+    AMOUNT_ABOVE_REFUNDABLE,
+    UNKNOWN_CURRENCY,
+    WRONG_CURRENCY,
+    UNKNOWN_REASON,
+    FRAUD_CONFIRMATION_MISSING,
     *NOTE_WRONG,
 )
 
@@ -58,7 +82,7 @@ ASKED_WRONGLY = (
         {202: shown.ACCEPTED_REFUND},
         *WITH_BODY,
         *WITH_KEY,
-        "role_missing",
+        ROLE_MISSING,
         *ASKED_WRONGLY,
         headers={202: ("Location", "Idempotent-Replayed")},
     ),
@@ -88,8 +112,8 @@ async def ask(
         {200: shown.CANCELLED_REFUND, 202: shown.PENDING_REFUND},
         *WITH_BODY,
         *TOLD,
-        "not_cancellable",
-        "too_late",
+        NOT_CANCELLABLE,
+        TOO_LATE,
         also=(202, OperationAnswer),
     ),
     openapi_extra=body_example(examples.CANCEL),
@@ -114,8 +138,8 @@ async def cancel(
         {200: shown.REFUND_IN_REVIEW, 202: shown.PENDING_REFUND},
         *WITH_BODY,
         *TOLD,
-        "not_revisable",
-        "notes_full",
+        NOT_REVISABLE,
+        NOTES_FULL,
         *ASKED_WRONGLY,
         also=(202, OperationAnswer),
     ),
@@ -148,10 +172,10 @@ async def revise(
         {200: shown.FAILED_REFUND, 202: shown.FAILED_REFUND_PENDING},
         *WITH_BODY,
         *TOLD,
-        "own_approval",
-        "others_authority",
-        "not_resolvable",
-        "nothing_to_resolve",
+        OWN_APPROVAL,
+        OTHERS_AUTHORITY,
+        NOT_RESOLVABLE,
+        NOTHING_TO_RESOLVE,
         also=(202, OperationAnswer),
     ),
     openapi_extra=body_example(shown.REFUND_RESOLUTION),
@@ -174,7 +198,7 @@ async def resolve(
 @router.get(
     "/{id}/notes",
     summary="List a refund's notes",
-    responses=answers({200: examples.listed(shown.NOTE)}, "not_found", "invalid_request", "invalid_cursor"),
+    responses=answers({200: examples.listed(shown.NOTE)}, NOT_FOUND, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_notes(
     id: Id, query: Annotated[ListQuery, Query()], who: AnyCaller, context: InContext
@@ -187,7 +211,7 @@ async def list_notes(
     "/{id}/notes",
     status_code=202,
     summary="Add a note to a refund",
-    responses=answers({202: shown.NOTE}, *WITH_BODY, "role_missing", "not_found", "notes_full", *NOTE_WRONG),
+    responses=answers({202: shown.NOTE}, *WITH_BODY, ROLE_MISSING, NOT_FOUND, NOTES_FULL, *NOTE_WRONG),
     openapi_extra=body_example(shown.NOTE_BODY),
 )
 async def add_note(id: Id, body: NoteBody, who: Giver, context: InContext) -> NoteAnswer:

@@ -1,2 +1,0 @@
-# Declared before the routes name their codes.
-from . import problems as problems

@@ -17,24 +17,36 @@ from db.money import commitments
 from db.tables import Operation
 
 from ..http.auth import GIVERS, Caller
-from ..problems.problems import ApiProblem
+from ..problems.common import ROLE_MISSING
+from ..problems.problem import ApiProblem
+from .problems import (
+    NOT_CANCELLABLE,
+    NOT_CLOSABLE,
+    NOT_CONFIRMABLE,
+    NOT_NAMED,
+    NOT_PAUSABLE,
+    NOT_RESOLVABLE,
+    NOT_RESUMABLE,
+    NOT_REVISABLE,
+    NOT_TAKABLE,
+)
 
 _IMPOSSIBLE = {
-    "cancel": ("not_cancellable", "can't be cancelled any more"),
-    "pause": ("not_pausable", "can be paused only while it is deciding or sending"),
-    "resume": ("not_resumable", "can be resumed only while it is paused"),
-    "revise": ("not_revisable", "can be revised only after a reviewer asked for changes"),
-    "accept": ("not_resolvable", "can be accepted only while it is mismatched"),
-    "revert": ("not_resolvable", "can be reverted only while it is mismatched"),
-    "read_again": ("not_resolvable", "can be read again only while it is mismatched"),
-    "retry": ("not_resolvable", "can be tried again only after it failed"),
-    "close": ("not_resolvable", "can be left at that only after it failed"),
-    "take": ("not_takable", "can't be taken on any more"),
-    "confirm": ("not_confirmable", "can be confirmed only while somebody is said to have made it"),
+    "cancel": (NOT_CANCELLABLE, "can't be cancelled any more"),
+    "pause": (NOT_PAUSABLE, "can be paused only while it is deciding or sending"),
+    "resume": (NOT_RESUMABLE, "can be resumed only while it is paused"),
+    "revise": (NOT_REVISABLE, "can be revised only after a reviewer asked for changes"),
+    "accept": (NOT_RESOLVABLE, "can be accepted only while it is mismatched"),
+    "revert": (NOT_RESOLVABLE, "can be reverted only while it is mismatched"),
+    "read_again": (NOT_RESOLVABLE, "can be read again only while it is mismatched"),
+    "retry": (NOT_RESOLVABLE, "can be tried again only after it failed"),
+    "close": (NOT_RESOLVABLE, "can be left at that only after it failed"),
+    "take": (NOT_TAKABLE, "can't be taken on any more"),
+    "confirm": (NOT_CONFIRMABLE, "can be confirmed only while somebody is said to have made it"),
 }
 _IMPOSSIBLE_OF = {
-    (Kind.PORTAL_ACCESS.value, "close"): ("not_closable", "was closed before"),
-    (Kind.CASE.value, "close"): ("not_closable", "was closed before"),
+    (Kind.PORTAL_ACCESS.value, "close"): (NOT_CLOSABLE, "was closed before"),
+    (Kind.CASE.value, "close"): (NOT_CLOSABLE, "was closed before"),
 }
 """Where an action means something else for one kind of operation."""
 
@@ -50,9 +62,9 @@ def check(operation: Operation, action: str, caller: Caller) -> None:
     if problem:
         raise problem
     if action not in operation.allowed_actions:
-        code, why = _IMPOSSIBLE_OF.get((operation.kind, action)) or _IMPOSSIBLE[action]
+        type_, why = _IMPOSSIBLE_OF.get((operation.kind, action)) or _IMPOSSIBLE[action]
         named = operation.kind.replace("_", " ")
-        raise ApiProblem(code, f"This {named} is at {operation.stage} ({operation.state}): it {why}.")
+        raise ApiProblem(type_, f"This {named} is at {operation.stage} ({operation.state}): it {why}.")
 
 
 async def check_authors(
@@ -94,11 +106,11 @@ async def _refusal_to_retry(
 def _refusal(operation: Operation, action: str, caller: Caller) -> Exception | None:
     if action == "confirm":
         named = (operation.result or {}).get("named")
-        return ApiProblem.usual("not_named") if named not in (None, caller.person) else None
+        return ApiProblem.of(NOT_NAMED) if named not in (None, caller.person) else None
     roles = _roles(operation, action)
     if not caller.roles.intersection(roles):
         named = " or ".join(sorted(roles))
-        return ApiProblem("role_missing", f"To {action} it needs the role {named}; ask somebody who has it.")
+        return ApiProblem(ROLE_MISSING, f"To {action} it needs the role {named}; ask somebody who has it.")
     if action == "accept":
         # Who acts for whom is looked up when they do ask for it.
         refusal = refusal_to_accept(operation, caller, Bench({caller.person: tuple(caller.roles)}))

@@ -15,7 +15,7 @@ from db.tables import Operation
 from ..http.auth import Caller
 from ..http.context import Context, now
 from ..http.models import OperationAnswer
-from ..problems.problems import not_found, refused_by_workflow
+from ..problems.problem import not_found, refused_by_workflow
 from . import actions, commands, intake, views
 from .commands import Command
 from .intake import Asked

@@ -17,8 +17,10 @@ from ..http.context import InContext
 from ..http.models import Listed, OrganizationAnswer, PlanAnswer, StripeIds
 from ..http.models import Query as ListQuery
 from ..http.openapi import answers
-from ..problems.problems import ApiProblem
+from ..problems.common import INVALID_CURSOR, INVALID_REQUEST
+from ..problems.problem import ApiProblem
 from . import views
+from .problems import NOT_SYNCED
 
 router = APIRouter(prefix="/v1", tags=["Organization"])
 
@@ -26,7 +28,7 @@ router = APIRouter(prefix="/v1", tags=["Organization"])
 @router.get(
     "/organization",
     summary="Read your organization",
-    responses=answers({200: examples.ORGANIZATION}, "not_synced"),
+    responses=answers({200: examples.ORGANIZATION}, NOT_SYNCED),
 )
 async def read_organization(who: AnyCaller, context: InContext) -> OrganizationAnswer:
     """The plan as last read from Stripe, and what is in use now against its limits.
@@ -38,11 +40,11 @@ async def read_organization(who: AnyCaller, context: InContext) -> OrganizationA
         row, plans, usage = await subscription_standing.read(session, who.organization)
         held = row.subscription
         if held is None or usage is None:
-            raise ApiProblem.usual("not_synced")
+            raise ApiProblem.of(NOT_SYNCED)
         unreadable = held.get(mirror.UNREADABLE)
         plan = next((plan for plan in plans if plan.plan == held.get("plan")), None)
         if plan is None and unreadable is None:
-            raise ApiProblem.usual("not_synced")
+            raise ApiProblem.of(NOT_SYNCED)
         change = await operations.open_plan_change(session, row.id)
     return OrganizationAnswer(
         id=row.id,
@@ -67,7 +69,7 @@ def _limits(plan: Plan, held: Mapping[str, Any], usage: Usage) -> Sequence[Limit
 @router.get(
     "/plans",
     summary="List the plans",
-    responses=answers({200: examples.listed(examples.PLAN)}, "invalid_request", "invalid_cursor"),
+    responses=answers({200: examples.listed(examples.PLAN)}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_plans(
     query: Annotated[ListQuery, Query()], who: AnyCaller, context: InContext

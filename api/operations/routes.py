@@ -16,7 +16,8 @@ from ..http.ids import Id
 from ..http.models import EventAnswer, Listed, OperationAnswer, OperationsQuery
 from ..http.models import Query as ListQuery
 from ..http.openapi import answers
-from ..problems.problems import not_found
+from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND
+from ..problems.problem import not_found
 from . import views
 
 router = APIRouter(prefix="/v1/operations", tags=["Operations"])
@@ -25,7 +26,7 @@ router = APIRouter(prefix="/v1/operations", tags=["Operations"])
 @router.get(
     "",
     summary="List operations",
-    responses=answers({200: examples.listed(examples.OPERATION)}, "invalid_request", "invalid_cursor"),
+    responses=answers({200: examples.listed(examples.OPERATION)}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_operations(
     query: Annotated[OperationsQuery, Query()], who: AnyCaller, context: InContext
@@ -44,7 +45,7 @@ async def list_operations(
     return views.listed(page, lambda row: views.operation(row, who))
 
 
-@router.get("/{id}", summary="Read an operation", responses=answers({200: examples.OPERATION}, "not_found"))
+@router.get("/{id}", summary="Read an operation", responses=answers({200: examples.OPERATION}, NOT_FOUND))
 async def read_operation(id: Id, who: AnyCaller, context: InContext) -> OperationAnswer:
     async with context.database.reading() as session:
         return views.operation(await _owned(session, who, id), who)
@@ -53,9 +54,7 @@ async def read_operation(id: Id, who: AnyCaller, context: InContext) -> Operatio
 @router.get(
     "/{id}/timeline",
     summary="Read an operation's timeline",
-    responses=answers(
-        {200: examples.listed(examples.EVENT)}, "not_found", "invalid_request", "invalid_cursor"
-    ),
+    responses=answers({200: examples.listed(examples.EVENT)}, NOT_FOUND, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def read_timeline(
     id: Id, query: Annotated[ListQuery, Query()], who: AnyCaller, context: InContext

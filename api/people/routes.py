@@ -13,6 +13,7 @@ from ..http.context import InContext
 from ..http.models import Listed
 from ..http.openapi import answers
 from ..operations import views
+from ..problems.common import INVALID_CURSOR, INVALID_REQUEST
 
 router = APIRouter(prefix="/v1/people", tags=["People"])
 
@@ -20,7 +21,7 @@ router = APIRouter(prefix="/v1/people", tags=["People"])
 @router.get(
     "",
     summary="List people",
-    responses=answers({200: examples.listed(examples.PERSON)}, "invalid_request", "invalid_cursor"),
+    responses=answers({200: examples.listed(examples.PERSON)}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_people(
     query: Annotated[PeopleQuery, Query()], who: AnyCaller, context: InContext

@@ -23,20 +23,50 @@ from ..http.openapi import WITH_BODY, answers, body_example
 from ..operations import commands_api
 from ..operations.commands import Command
 from ..operations.intake import Asked
-from ..problems.problems import ApiProblem
+from ..operations.problems import (
+    NOT_CANCELLABLE,
+    NOT_RESOLVABLE,
+    NOT_REVISABLE,
+    NOT_SYNCED,
+    NOTHING_TO_RESOLVE,
+    OWN_REQUEST,
+    REQUESTERS_DELEGATE,
+    TOO_LATE,
+)
+from ..problems.common import (
+    ALREADY_ENDED,
+    IDEMPOTENCY_KEY_INVALID,
+    IDEMPOTENCY_KEY_MISSING,
+    IDEMPOTENCY_KEY_REUSED,
+    NOT_FOUND,
+    REFUSED,
+    ROLE_MISSING,
+)
+from ..problems.problem import ApiProblem
+from .problems import (
+    INTERVAL_BILLS_NOW,
+    INTERVAL_UNAVAILABLE,
+    PLAN_CHANGE_OPEN,
+    PLAN_UNAVAILABLE,
+    SAME_PLAN,
+    SEATS_ABOVE_PLAN,
+    SEATS_BELOW_USAGE,
+    SUBSCRIPTION_UNSUPPORTED,
+    UNKNOWN_PLAN,
+)
 
 router = APIRouter(prefix="/v1/plan-changes", tags=["Plan changes"])
 
 ASKED_WRONGLY = (
-    "unknown_plan",
-    "plan_unavailable",
-    "same_plan",
-    "seats_below_usage",
-    "seats_above_plan",
-    "interval_unavailable",
-    "interval_bills_now",
-    "not_synced",
-    "subscription_unsupported",
+    UNKNOWN_PLAN,
+    PLAN_UNAVAILABLE,
+    SAME_PLAN,
+    SEATS_BELOW_USAGE,
+    SEATS_ABOVE_PLAN,
+    INTERVAL_UNAVAILABLE,
+    INTERVAL_BILLS_NOW,
+    NOT_SYNCED,
+    SUBSCRIPTION_UNSUPPORTED,
 )
 
 
@@ -47,11 +77,11 @@ ASKED_WRONGLY = (
     responses=answers(
         {202: examples.ACCEPTED_OPERATION},
         *WITH_BODY,
-        "idempotency_key_missing",
-        "idempotency_key_invalid",
-        "idempotency_key_reused",
-        "role_missing",
-        "plan_change_open",
+        IDEMPOTENCY_KEY_MISSING,
+        IDEMPOTENCY_KEY_INVALID,
+        IDEMPOTENCY_KEY_REUSED,
+        ROLE_MISSING,
+        PLAN_CHANGE_OPEN,
         *ASKED_WRONGLY,
         headers={202: ("Location", "Idempotent-Replayed")},
     ),
@@ -79,12 +109,12 @@ async def ask(
     responses=answers(
         {200: examples.CANCELLED_OPERATION, 202: examples.PENDING_OPERATION},
         *WITH_BODY,
-        "role_missing",
-        "not_found",
-        "not_cancellable",
-        "too_late",
-        "already_ended",
-        "refused",
+        ROLE_MISSING,
+        NOT_FOUND,
+        NOT_CANCELLABLE,
+        TOO_LATE,
+        ALREADY_ENDED,
+        REFUSED,
         also=(202, OperationAnswer),
     ),
     openapi_extra=body_example(examples.CANCEL),
@@ -108,11 +138,11 @@ async def cancel(
     responses=answers(
         {200: examples.OPERATION, 202: examples.PENDING_OPERATION},
         *WITH_BODY,
-        "role_missing",
-        "not_found",
-        "not_revisable",
-        "already_ended",
-        "refused",
+        ROLE_MISSING,
+        NOT_FOUND,
+        NOT_REVISABLE,
+        ALREADY_ENDED,
+        REFUSED,
         *ASKED_WRONGLY,
         also=(202, OperationAnswer),
     ),
@@ -139,14 +169,14 @@ async def revise(
     responses=answers(
         {200: examples.ACCEPTED_MISMATCH, 202: examples.PENDING_OPERATION},
         *WITH_BODY,
-        "role_missing",
-        "own_request",
-        "requesters_delegate",
-        "not_found",
-        "not_resolvable",
-        "nothing_to_resolve",
-        "already_ended",
-        "refused",
+        ROLE_MISSING,
+        OWN_REQUEST,
+        REQUESTERS_DELEGATE,
+        NOT_FOUND,
+        NOT_RESOLVABLE,
+        NOTHING_TO_RESOLVE,
+        ALREADY_ENDED,
+        REFUSED,
         also=(202, OperationAnswer),
     ),
     openapi_extra=body_example(examples.RESOLUTION),
@@ -183,10 +213,10 @@ async def _sensible(session: AsyncSession, who: Caller, wanted: Wanted) -> Organ
     organization, plans, usage = await subscription_standing.read(session, who.organization)
     held = organization.subscription
     if held is None or usage is None or not plans:
-        raise ApiProblem.usual("not_synced")
+        raise ApiProblem.of(NOT_SYNCED)
     if why := held.get(mirror.UNREADABLE):
         detail = f"Your subscription in Stripe is not what a plan is. {why} Ask Plixo to mend it there."
-        raise ApiProblem("subscription_unsupported", detail)
+        raise ApiProblem(SUBSCRIPTION_UNSUPPORTED, detail)
     current = Terms.model_validate({name: held[name] for name in Terms.model_fields})
     validate_change(current, wanted, plan_on_sale(plans, wanted.plan), usage)
     return organization

@@ -20,7 +20,8 @@ from db.tables import Invoice, PortalLink
 from ..http.context import Context, InContext, portal_policy
 from ..http.heads import is_head
 from ..portal_admin.fetching import fetch
-from ..problems.problems import ApiProblem
+from ..portal_admin.problems import STRIPE_UNAVAILABLE
+from ..problems.problem import ApiProblem
 from . import pages, visits
 from .serving import PageRoute, at_floor, form_of
 from .visits import COOKIE, COUNTED, TOKEN, Visit
@@ -229,11 +230,11 @@ async def _fetched(
     try:
         return await fetch(context, wanted)
     except ApiProblem as problem:
-        log.warning("link %s: %s can't be had: %s", link.id, want, problem.code)
+        log.warning("link %s: %s can't be had: %s", link.id, want, problem.type.code)
         await visits.fetch_failed(context, access)
         context.metrics.visit("unavailable")
-        if problem.code == "stripe_unavailable" and not await _stripe_is_away(context):
-            request.state.portal_fault = problem.code
+        if problem.type is STRIPE_UNAVAILABLE and not await _stripe_is_away(context):
+            request.state.portal_fault = problem.type.code
         return None
 
 

@@ -19,8 +19,10 @@ from ..http.auth import AnyCaller, Caller, Giver
 from ..http.context import InContext, now
 from ..http.ids import Id
 from ..http.openapi import WITH_BODY, answers, body_example
-from ..problems.problems import ApiProblem, not_found
+from ..problems.common import LANGUAGE_UNKNOWN, NOT_FOUND, ROLE_MISSING
+from ..problems.problem import ApiProblem, not_found
 from . import examples as shown
+from .problems import COUNTRY_UNKNOWN, LANGUAGE_NOT_OFFERED, SUBDIVISION_UNKNOWN, ZONE_UNKNOWN
 from .schemas import BounceAnswer, Effective, LiftedAnswer, SettingsAnswer, SettingsBody, Source
 
 router = APIRouter(prefix="/v1/customers", tags=["Customers and invoices"])
@@ -31,7 +33,7 @@ Known = tuple[Customer, Organization]
 @router.get(
     "/{id}/settings",
     summary="Read a customer's settings",
-    responses=answers({200: shown.SETTINGS}, "not_found"),
+    responses=answers({200: shown.SETTINGS}, NOT_FOUND),
 )
 async def read_settings(id: Id, who: AnyCaller, context: InContext) -> SettingsAnswer:
     """What holds and who says so: these settings, else Stripe, else the organization."""
@@ -47,13 +49,13 @@ async def read_settings(id: Id, who: AnyCaller, context: InContext) -> SettingsA
     responses=answers(
         {200: shown.SETTINGS},
         *WITH_BODY,
-        "role_missing",
-        "not_found",
-        "language_unknown",
-        "language_not_offered",
-        "zone_unknown",
-        "country_unknown",
-        "subdivision_unknown",
+        ROLE_MISSING,
+        NOT_FOUND,
+        LANGUAGE_UNKNOWN,
+        LANGUAGE_NOT_OFFERED,
+        ZONE_UNKNOWN,
+        COUNTRY_UNKNOWN,
+        SUBDIVISION_UNKNOWN,
     ),
     openapi_extra=body_example(shown.SETTINGS_BODY),
 )
@@ -96,15 +98,15 @@ def _check(wanted: dict[str, Any]) -> None:
     if wanted.get("language") is not None:
         wanted["language"] = _language(wanted["language"])
     if wanted.get("zone") is not None and not known_zone(wanted["zone"]):
-        raise ApiProblem.usual("zone_unknown")
+        raise ApiProblem.of(ZONE_UNKNOWN)
     if wanted.get("country") is not None and not known_country(wanted["country"]):
-        raise ApiProblem.usual("country_unknown")
+        raise ApiProblem.of(COUNTRY_UNKNOWN)
 
 
 def _language(text: str) -> str:
     tag = known_tag(text)
     if tag is None:
-        raise ApiProblem.usual("language_unknown")
+        raise ApiProblem.of(LANGUAGE_UNKNOWN)
     return tag
 
 
@@ -118,7 +120,7 @@ async def _check_language(session: AsyncSession, who: Caller, tag: str | None) -
             f"There is no mail in {tag}. Choose one of {offered()}, or first write a mail template of your "
             "own in that language and have it approved."
         )
-        raise ApiProblem.at("language_not_offered", detail, "/language")
+        raise ApiProblem.at(LANGUAGE_NOT_OFFERED, detail, "/language")
 
 
 def _check_subdivision(known: Known, row: CustomerSettings) -> None:
@@ -127,7 +129,7 @@ def _check_subdivision(known: Known, row: CustomerSettings) -> None:
         return
     country = _effective(known, row).country
     if country is None or not known_subdivision(country, row.subdivision):
-        raise ApiProblem.usual("subdivision_unknown")
+        raise ApiProblem.of(SUBDIVISION_UNKNOWN)
 
 
 def _ranked(known: Known, row: CustomerSettings | None) -> dict[Source, Whereabouts]:

@@ -13,7 +13,8 @@ from billing.portal.links import InvoiceFetch, InvoiceFetched
 from workflows.core import ids
 
 from ..http.context import Context
-from ..problems.problems import ApiProblem, not_found
+from ..problems.problem import ApiProblem, not_found
+from .problems import PDF_UNUSABLE, STRIPE_UNAVAILABLE
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +59,8 @@ def _problem(error: WorkflowFailureError, invoice: str) -> ApiProblem:
         innermost = innermost.cause
     kind = innermost.type if isinstance(innermost, ApplicationError) else type(innermost).__name__
     log.warning("invoice %s could not be fetched: %s", invoice, kind)
-    return ApiProblem.usual("pdf_unusable") if kind == "pdf_unusable" else _unavailable()
+    return ApiProblem.of(PDF_UNUSABLE) if kind == "pdf_unusable" else _unavailable()
 
 
 def _unavailable() -> ApiProblem:
-    return ApiProblem.usual("stripe_unavailable", headers=RETRY_AFTER)
+    return ApiProblem.of(STRIPE_UNAVAILABLE, headers=RETRY_AFTER)

@@ -10,10 +10,11 @@ from ..http.auth import AnyCaller, Caller, Giver
 from ..http.context import Context, InContext
 from ..http.ids import Id
 from ..http.openapi import answers
-from ..problems.problems import ApiProblem, not_found
+from ..problems.common import NOT_FOUND, ROLE_MISSING
+from ..problems.problem import ApiProblem, not_found
 from . import examples as shown
 from .fetching import fetch
-from .problems import FETCHED
+from .problems import FETCHED, NO_PDF, NOT_PAYABLE
 from .schemas import PayLinkAnswer, PdfAnswer
 
 router = APIRouter(prefix="/v1/invoices", tags=["Portal"])
@@ -29,7 +30,7 @@ _PDF = {
 @router.post(
     "/{id}/pay-link",
     summary="Read Stripe's pay link of an invoice",
-    responses=answers({200: shown.PAY_LINK}, "role_missing", "not_payable", *FETCHED),
+    responses=answers({200: shown.PAY_LINK}, ROLE_MISSING, NOT_PAYABLE, *FETCHED),
 )
 async def read_pay_link(id: Id, who: Giver, context: InContext) -> PayLinkAnswer:
     """Read from Stripe at this moment. That it was handed out is kept, the address is not."""
@@ -38,14 +39,14 @@ async def read_pay_link(id: Id, who: Giver, context: InContext) -> PayLinkAnswer
     fetched = await fetch(context, wanted)
     if fetched.url is None or fetched.url_expires_at is None:
         said = f"In Stripe this invoice is {fetched.status} and nothing is to be paid on it."
-        raise ApiProblem("not_payable", said)
+        raise ApiProblem(NOT_PAYABLE, said)
     return PayLinkAnswer(url=fetched.url, read_at=fetched.read_at, expires_at=fetched.url_expires_at)
 
 
 @router.post(
     "/{id}/pdf",
     summary="Fetch an invoice's PDF anew",
-    responses=answers({200: shown.PDF}, "role_missing", "no_pdf", *FETCHED),
+    responses=answers({200: shown.PDF}, ROLE_MISSING, NO_PDF, *FETCHED),
 )
 async def fetch_pdf(id: Id, who: Giver, context: InContext) -> PdfAnswer:
     """As Stripe draws the invoice now; it is kept, and `url` gives it as often as it is asked for."""
@@ -53,7 +54,7 @@ async def fetch_pdf(id: Id, who: Giver, context: InContext) -> PdfAnswer:
     wanted = InvoiceFetch(organization=who.organization, invoice=id, want="pdf", requested_by=who.person)
     fetched = await fetch(context, wanted)
     if fetched.pdf is None:
-        raise ApiProblem("no_pdf", f"In Stripe this invoice is {fetched.status} and has no PDF.")
+        raise ApiProblem(NO_PDF, f"In Stripe this invoice is {fetched.status} and has no PDF.")
     async with context.database.reading() as session:
         stored = await invoice_pdfs.facts(session, who.organization, id, fetched.pdf)
     if stored is None:
@@ -65,7 +66,7 @@ async def fetch_pdf(id: Id, who: Giver, context: InContext) -> PdfAnswer:
     "/{id}/pdf/{pdf}",
     summary="Read a fetched PDF",
     response_class=Response,
-    responses=answers({}, "not_found") | {200: _PDF},
+    responses=answers({}, NOT_FOUND) | {200: _PDF},
 )
 async def read_pdf(
     id: Id,

@@ -23,8 +23,17 @@ from ..http.models import Listed
 from ..http.models import Query as ListQuery
 from ..http.openapi import WITH_BODY, answers, body_example
 from ..operations import views
-from ..problems.problems import ApiProblem, not_found
+from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND, ROLE_MISSING
+from ..problems.problem import ApiProblem, not_found
 from . import examples as shown
+from .problems import (
+    CUSTOMER_ADDRESS_BOUNCED,
+    CUSTOMER_WITHOUT_ADDRESS,
+    INVOICE_NOT_LINKABLE,
+    LINK_EXPIRY_FAR,
+    LINK_EXPIRY_PAST,
+    LINK_MAILED_JUST_NOW,
+)
 from .schemas import IssuedLinkAnswer, LinkBody, LinkMailAnswer, PortalLinkAnswer, RevokeBody
 
 router = APIRouter(prefix="/v1", tags=["Portal"])
@@ -40,11 +49,11 @@ MAIL_EVERY = timedelta(minutes=1)
     responses=answers(
         {201: shown.ISSUED},
         *WITH_BODY,
-        "role_missing",
-        "not_found",
-        "invoice_not_linkable",
-        "link_expiry_past",
-        "link_expiry_far",
+        ROLE_MISSING,
+        NOT_FOUND,
+        INVOICE_NOT_LINKABLE,
+        LINK_EXPIRY_PAST,
+        LINK_EXPIRY_FAR,
     ),
     openapi_extra=body_example(shown.LINK_BODY),
 )
@@ -70,7 +79,7 @@ async def issue(id: Id, who: Giver, context: InContext, body: LinkBody | None = 
 @router.get(
     "/invoices/{id}/portal-links",
     summary="List an invoice's portal links",
-    responses=answers({200: examples.listed(shown.LINK)}, "not_found", "invalid_request", "invalid_cursor"),
+    responses=answers({200: examples.listed(shown.LINK)}, NOT_FOUND, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_links(
     id: Id, query: Annotated[ListQuery, Query()], who: AnyCaller, context: InContext
@@ -92,12 +101,12 @@ async def list_links(
     summary="Mail the customer a new portal link",
     responses=answers(
         {202: shown.MAILED},
-        "role_missing",
-        "not_found",
-        "invoice_not_linkable",
-        "customer_without_address",
-        "customer_address_bounced",
-        "link_mailed_just_now",
+        ROLE_MISSING,
+        NOT_FOUND,
+        INVOICE_NOT_LINKABLE,
+        CUSTOMER_WITHOUT_ADDRESS,
+        CUSTOMER_ADDRESS_BOUNCED,
+        LINK_MAILED_JUST_NOW,
     ),
 )
 async def resend(id: Id, who: Giver, context: InContext) -> LinkMailAnswer:
@@ -118,7 +127,7 @@ async def resend(id: Id, who: Giver, context: InContext) -> LinkMailAnswer:
 @router.post(
     "/portal-links/{id}/revoke",
     summary="Revoke a portal link",
-    responses=answers({200: shown.REVOKED}, *WITH_BODY, "role_missing", "not_found"),
+    responses=answers({200: shown.REVOKED}, *WITH_BODY, ROLE_MISSING, NOT_FOUND),
     openapi_extra=body_example(shown.REVOKE),
 )
 async def revoke(id: Id, body: RevokeBody, who: Giver, context: InContext) -> PortalLinkAnswer:
@@ -164,7 +173,7 @@ async def _with_page(session: AsyncSession, who: Caller, id_: str) -> Invoice:
         raise not_found()
     if invoice.status in NO_PAGE:
         raise ApiProblem(
-            "invoice_not_linkable",
+            INVOICE_NOT_LINKABLE,
             f"This invoice is {invoice.status}: it has no page that a customer could open. "
             "Choose one that is open, paid or uncollectible.",
         )
@@ -179,10 +188,10 @@ async def _expiry(
         settings = await session.get(CustomerSettings, invoice.customer_id)
         return link_expiry(policy, at, settings.approval_cycle_days if settings else None)
     if body.expires_at <= at:
-        raise ApiProblem.usual("link_expiry_past")
+        raise ApiProblem.of(LINK_EXPIRY_PAST)
     if body.expires_at > at + timedelta(days=policy.most_link_days):
         raise ApiProblem.at(
-            "link_expiry_far",
+            LINK_EXPIRY_FAR,
             f"expires_at must be at most {policy.most_link_days} days from now, as the policy has it; "
             "choose an earlier one.",
             "/expires_at",
@@ -194,9 +203,9 @@ async def _check_address(session: AsyncSession, invoice: Invoice) -> None:
     """Raises ApiProblem `customer_without_address` and `customer_address_bounced`."""
     match await addresses.usable(session, invoice.organization_id, invoice.customer_id):
         case "none":
-            raise ApiProblem.usual("customer_without_address")
+            raise ApiProblem.of(CUSTOMER_WITHOUT_ADDRESS)
         case "bounced":
-            raise ApiProblem.usual("customer_address_bounced")
+            raise ApiProblem.of(CUSTOMER_ADDRESS_BOUNCED)
 
 
 async def _check_pace(session: AsyncSession, invoice: str, at: datetime) -> None:
@@ -204,7 +213,7 @@ async def _check_pace(session: AsyncSession, invoice: str, at: datetime) -> None
     last = await links_mail.last_decided(session, invoice)
     if last is not None and at - last < MAIL_EVERY:
         seconds = (last + MAIL_EVERY - at) // timedelta(seconds=1) + 1
-        raise ApiProblem.usual("link_mailed_just_now", headers={"Retry-After": str(seconds)})
+        raise ApiProblem.of(LINK_MAILED_JUST_NOW, headers={"Retry-After": str(seconds)})
 
 
 def _answer(link: PortalLink, at: datetime) -> PortalLinkAnswer:

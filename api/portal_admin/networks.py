@@ -20,8 +20,18 @@ from ..http.models import Answer, Body, Listed, OtherId, Reason
 from ..http.models import Query as ListQuery
 from ..http.openapi import WITH_BODY, answers, body_example
 from ..operations import views
-from ..problems.problems import ApiProblem, not_found
+from ..problems.common import (
+    BODY_TOO_LARGE,
+    CUSTOMER_UNKNOWN,
+    INVALID_CURSOR,
+    INVALID_REQUEST,
+    NOT_FOUND,
+    ROLE_MISSING,
+    UNSUPPORTED_MEDIA_TYPE,
+)
+from ..problems.problem import ApiProblem, not_found
 from . import network_examples as shown
+from .problems import NETWORK_LISTED, NETWORK_MALFORMED
 
 router = APIRouter(prefix="/v1/portal-networks", tags=["Portal"])
 
@@ -65,10 +75,10 @@ class NetworkAnswer(Answer):
     responses=answers(
         {201: shown.NETWORK},
         *WITH_BODY,
-        "role_missing",
-        "network_malformed",
-        "customer_unknown",
-        "network_listed",
+        ROLE_MISSING,
+        NETWORK_MALFORMED,
+        CUSTOMER_UNKNOWN,
+        NETWORK_LISTED,
     ),
     openapi_extra=body_example(shown.BODY),
 )
@@ -87,7 +97,7 @@ async def add(body: NetworkBody, who: BillingAdmin, context: InContext) -> Netwo
     async with context.database.transaction() as session:
         if body.customer and await mirror.customer(session, who.organization, body.customer) is None:
             message = "There is no such customer: name one of those of GET /v1/customers."
-            raise ApiProblem.at("customer_unknown", message, "/customer")
+            raise ApiProblem.at(CUSTOMER_UNKNOWN, message, "/customer")
         await people.lock_organization(session, who.organization)
         earlier = await networks.same_network(session, row)
         if earlier is None:
@@ -100,7 +110,7 @@ async def add(body: NetworkBody, who: BillingAdmin, context: InContext) -> Netwo
 @router.get(
     "",
     summary="List networks",
-    responses=answers({200: examples.listed(shown.NETWORK)}, "invalid_request", "invalid_cursor"),
+    responses=answers({200: examples.listed(shown.NETWORK)}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_networks(
     query: Annotated[NetworksQuery, Query()], who: AnyCaller, context: InContext
@@ -121,9 +131,7 @@ async def list_networks(
 @router.delete(
     "/{id}",
     summary="Take a network away",
-    responses=answers(
-        {200: shown.REMOVED}, "role_missing", "not_found", "body_too_large", "unsupported_media_type"
-    ),
+    responses=answers({200: shown.REMOVED}, ROLE_MISSING, NOT_FOUND, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE),
 )
 async def remove(id: Id, who: BillingAdmin, context: InContext) -> NetworkAnswer:
     """It no longer holds, and is kept in the list of those that were removed. Again changes nothing."""
@@ -139,7 +147,7 @@ def _listed(earlier: PortalNetwork) -> ApiProblem:
     done = "allowed" if earlier.action == "allow" else "blocked"
     whom = "this customer" if earlier.customer_id else "all customers"
     return ApiProblem(
-        "network_listed",
+        NETWORK_LISTED,
         f"{earlier.network} is {done} for {whom} by {earlier.id}: DELETE /v1/portal-networks/{earlier.id} "
         "takes that away first.",
         more={"portal_network": earlier.id},

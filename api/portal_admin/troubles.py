@@ -39,8 +39,11 @@ from ..notes.schemas import NoteText
 from ..operations import commands_api, intake, views
 from ..operations.commands import Command
 from ..operations.intake import Asked
-from ..problems.problems import ApiProblem
+from ..operations.problems import NOT_CLOSABLE
+from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, INVOICE_ID_MALFORMED, ROLE_MISSING
+from ..problems.problem import ApiProblem
 from . import trouble_examples as shown
+from .problems import INVOICE_SETTLED, PORTAL_INVOICE_UNKNOWN, PORTAL_TROUBLE_OPEN
 
 router = APIRouter(prefix="/v1/portal-troubles", tags=["Portal"])
 
@@ -86,11 +89,11 @@ class TroubleAnswer(Answer):
         {202: shown.ACCEPTED},
         *WITH_BODY,
         *WITH_KEY,
-        "role_missing",
-        "invoice_id_malformed",
-        "portal_invoice_unknown",
-        "portal_trouble_open",
-        "invoice_settled",
+        ROLE_MISSING,
+        INVOICE_ID_MALFORMED,
+        PORTAL_INVOICE_UNKNOWN,
+        PORTAL_TROUBLE_OPEN,
+        INVOICE_SETTLED,
         headers={202: ("Location", "Idempotent-Replayed")},
     ),
     openapi_extra={"parameters": [idempotency.PARAMETER], **body_example(shown.REPORT)},
@@ -108,7 +111,7 @@ async def report(
         invoice = await mirror.invoice(session, who.organization, body.invoice)
     if invoice is None:
         message = "There is no such invoice: name one of those of GET /v1/invoices."
-        raise ApiProblem.at("portal_invoice_unknown", message, "/invoice")
+        raise ApiProblem.at(PORTAL_INVOICE_UNKNOWN, message, "/invoice")
     wanted = TroubleWanted(
         invoice=invoice.id, customer=invoice.customer_id, cause="reported", description=body.description
     )
@@ -116,7 +119,7 @@ async def report(
     async def check(session: AsyncSession) -> None:
         if settled(invoice.status):
             raise ApiProblem(
-                "invoice_settled",
+                INVOICE_SETTLED,
                 f"This invoice is {invoice.status}: nobody needs a way in to pay it. "
                 f"POST /v1/invoices/{invoice.id}/access-diagnosis says what its customer can see.",
             )
@@ -125,7 +128,7 @@ async def report(
         if earlier is not None:
             named = earlier.operation_id
             raise ApiProblem(
-                "portal_trouble_open",
+                PORTAL_TROUBLE_OPEN,
                 f"Portal trouble {named} is already open for this invoice: follow that one.",
                 more={"portal_trouble": named},
             )
@@ -137,7 +140,7 @@ async def report(
 @router.get(
     "",
     summary="List troubles with the portal",
-    responses=answers({200: examples.listed(shown.TROUBLE)}, "invalid_request", "invalid_cursor"),
+    responses=answers({200: examples.listed(shown.TROUBLE)}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_troubles(
     query: Annotated[TroublesQuery, Query()], who: AnyCaller, context: InContext
@@ -163,7 +166,7 @@ async def list_troubles(
         {200: shown.OPEN, 202: shown.PENDING},
         *WITH_BODY,
         *TOLD,
-        "not_closable",
+        NOT_CLOSABLE,
         *NOTE_WRONG,
         also=(202, OperationAnswer),
     ),

@@ -18,8 +18,17 @@ from ..http.context import Context, InContext, now
 from ..http.ids import Id
 from ..http.models import Query as ListQuery
 from ..http.openapi import WITH_BODY, answers, body_example
-from ..problems.problems import ApiProblem, not_found
+from ..problems.common import (
+    BODY_TOO_LARGE,
+    INVALID_CURSOR,
+    INVALID_REQUEST,
+    NOT_FOUND,
+    ROLE_MISSING,
+    UNSUPPORTED_MEDIA_TYPE,
+)
+from ..problems.problem import ApiProblem, not_found
 from . import examples as shown
+from .problems import PAUSE_OVER
 from .runs import decision
 from .schemas import InvoiceRemindersAnswer, NextAnswer, PauseAnswer, PauseBody, WhyAnswer
 
@@ -34,7 +43,7 @@ _NO_RULES = WhyAnswer(reason="reminders_not_configured", words="The policy says 
 @router.get(
     "/{id}/reminders",
     summary="Read the reminders of an invoice",
-    responses=answers({200: shown.OF_INVOICE}, "not_found", "invalid_request", "invalid_cursor"),
+    responses=answers({200: shown.OF_INVOICE}, NOT_FOUND, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def read_reminders(
     id: Id, query: Annotated[ListQuery, Query()], who: AnyCaller, context: InContext
@@ -59,7 +68,7 @@ async def read_reminders(
 @router.put(
     "/{id}/reminder-pause",
     summary="Pause the reminders of an invoice",
-    responses=answers({200: shown.PAUSED_INVOICE}, *WITH_BODY, "role_missing", "not_found", "pause_over"),
+    responses=answers({200: shown.PAUSED_INVOICE}, *WITH_BODY, ROLE_MISSING, NOT_FOUND, PAUSE_OVER),
     openapi_extra=body_example(shown.PAUSE),
 )
 async def pause_reminders(id: Id, body: PauseBody, who: Giver, context: InContext) -> PauseAnswer:
@@ -71,7 +80,7 @@ async def pause_reminders(id: Id, body: PauseBody, who: Giver, context: InContex
         today = local_day(at, facts.to.zone)
         if body.until is not None and body.until <= today:
             message = f"It is {today} already where the customer is: choose a later day, or leave until out."
-            raise ApiProblem.at("pause_over", message, "/until")
+            raise ApiProblem.at(PAUSE_OVER, message, "/until")
         wanted = ReminderPause(
             invoice_id=id,
             organization_id=who.organization,
@@ -88,7 +97,7 @@ async def pause_reminders(id: Id, body: PauseBody, who: Giver, context: InContex
     "/{id}/reminder-pause",
     summary="Let the reminders of an invoice go on",
     responses=answers(
-        {200: shown.NOT_PAUSED}, "role_missing", "not_found", "body_too_large", "unsupported_media_type"
+        {200: shown.NOT_PAUSED}, ROLE_MISSING, NOT_FOUND, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE
     ),
 )
 async def let_go_on(id: Id, who: Giver, context: InContext) -> PauseAnswer:

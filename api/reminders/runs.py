@@ -22,8 +22,11 @@ from ..http.openapi import TOLD, WITH_BODY, WITH_KEY, answers, body_example
 from ..operations import commands_api, views
 from ..operations.commands import Command
 from ..operations.intake import Asked
-from ..problems.problems import ApiProblem
+from ..operations.problems import NOT_CANCELLABLE, NOT_PAUSABLE, NOT_RESUMABLE
+from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND, ROLE_MISSING
+from ..problems.problem import ApiProblem
 from . import examples as shown
+from .problems import REMINDERS_NOT_CONFIGURED
 from .schemas import (
     CountAnswer,
     DecisionAnswer,
@@ -51,8 +54,8 @@ class RunWanted(Message):
         {202: shown.ACCEPTED},
         *WITH_BODY,
         *WITH_KEY,
-        "role_missing",
-        "reminders_not_configured",
+        ROLE_MISSING,
+        REMINDERS_NOT_CONFIGURED,
         headers={202: ("Location", "Idempotent-Replayed")},
     ),
     openapi_extra={"parameters": [idempotency.PARAMETER], **body_example(shown.RUN)},
@@ -75,7 +78,7 @@ async def start(
 @router.get(
     "",
     summary="List reminder runs",
-    responses=answers({200: examples.listed(shown.SENDING)}, "invalid_request", "invalid_cursor"),
+    responses=answers({200: examples.listed(shown.SENDING)}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_runs(
     query: Annotated[RunsQuery, Query()], who: AnyCaller, context: InContext
@@ -96,7 +99,7 @@ async def list_runs(
 @router.get(
     "/{id}",
     summary="Read a reminder run and how far it is",
-    responses=answers({200: shown.READ}, "not_found"),
+    responses=answers({200: shown.READ}, NOT_FOUND),
 )
 async def read_run(id: Id, who: AnyCaller, context: InContext) -> ReminderRunAnswer:
     """`progress` is as it is now, `result` what it was when the run ended."""
@@ -109,9 +112,7 @@ async def read_run(id: Id, who: AnyCaller, context: InContext) -> ReminderRunAns
 @router.get(
     "/{id}/decisions",
     summary="List what a reminder run decided",
-    responses=answers(
-        {200: examples.listed(shown.DECISION)}, "not_found", "invalid_request", "invalid_cursor"
-    ),
+    responses=answers({200: examples.listed(shown.DECISION)}, NOT_FOUND, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_decisions(
     id: Id, query: Annotated[DecisionsQuery, Query()], who: AnyCaller, context: InContext
@@ -132,7 +133,7 @@ async def list_decisions(
         {200: shown.PAUSED, 202: shown.PENDING},
         *WITH_BODY,
         *TOLD,
-        "not_pausable",
+        NOT_PAUSABLE,
         also=(202, OperationAnswer),
     ),
     openapi_extra=body_example(shown.COMMENT),
@@ -151,7 +152,7 @@ async def pause(
         {200: shown.SENDING, 202: shown.PENDING},
         *WITH_BODY,
         *TOLD,
-        "not_resumable",
+        NOT_RESUMABLE,
         also=(202, OperationAnswer),
     ),
     openapi_extra=body_example(shown.COMMENT),
@@ -170,7 +171,7 @@ async def resume(
         {200: shown.CANCELLED, 202: shown.PENDING},
         *WITH_BODY,
         *TOLD,
-        "not_cancellable",
+        NOT_CANCELLABLE,
         also=(202, OperationAnswer),
     ),
     openapi_extra=body_example(shown.COMMENT),
@@ -200,7 +201,7 @@ def decision(row: CustomerMail) -> DecisionAnswer:
 def _asked(context: Context, wanted: RunWanted) -> Asked[None]:
     async def check(_: AsyncSession) -> None:
         if context.policy.reminders is None:
-            raise ApiProblem.usual("reminders_not_configured")
+            raise ApiProblem.of(REMINDERS_NOT_CONFIGURED)
 
     def message(operation: Operation, _: None) -> ReminderRunInput:
         return ReminderRunInput(

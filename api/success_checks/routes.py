@@ -17,8 +17,10 @@ from ..http.auth import AnyCaller, Caller
 from ..http.context import InContext, now
 from ..http.models import Answer, Listed
 from ..http.openapi import answers
-from ..problems.problems import not_found
+from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND
+from ..problems.problem import not_found
 from . import examples as shown
+from .problems import PERIOD_INVERTED, PERIOD_TOO_LONG
 from .schemas import (
     AllowedRow,
     CheckRow,
@@ -37,7 +39,7 @@ Row = TypeVar("Row", bound=Answer)
 
 router = APIRouter(prefix="/v1/success-checks", tags=["Success checks"])
 
-WRONG = ("invalid_request", "period_inverted", "period_too_long")
+WRONG = (INVALID_REQUEST, PERIOD_INVERTED, PERIOD_TOO_LONG)
 
 
 def _known(value: str) -> str:
@@ -77,7 +79,7 @@ async def read_checks(
 @router.get(
     "/{name}/rows",
     summary="List the rows behind a success check",
-    responses=answers({200: examples.listed(shown.ROW)}, *WRONG, "invalid_cursor", "not_found"),
+    responses=answers({200: examples.listed(shown.ROW)}, *WRONG, INVALID_CURSOR, NOT_FOUND),
 )
 async def list_rows(
     name: Name, query: Annotated[RowsQuery, Query()], who: AnyCaller, context: InContext

@@ -12,7 +12,9 @@ from billing.success_checks.checks import DEFAULT_PERIOD, LONGEST_PERIOD, Succes
 
 from ..http.models import Answer, Moment
 from ..http.models import Query as ListQuery
-from ..problems.problems import ApiProblem
+from ..problems.catalogue import ProblemType
+from ..problems.problem import ApiProblem
+from .problems import PERIOD_INVERTED, PERIOD_TOO_LONG
 
 _FROM = "From when; left out: 30 days before `to`"
 _TO = "Until before when; left out: now"
@@ -36,18 +38,18 @@ def span(query: PeriodQuery | RowsQuery, at: datetime) -> tuple[datetime, dateti
     try:
         start = query.from_ or end - DEFAULT_PERIOD
     except OverflowError:
-        raise _wrong("period_inverted", "to is before the first day that there is", "/to") from None
+        raise _wrong(PERIOD_INVERTED, "to is before the first day that there is", "/to") from None
     blamed = "/from" if query.to is None else "/to"
     if end <= start:
         than = "from must be before now" if query.to is None else "to must be after from"
-        raise _wrong("period_inverted", than, blamed)
+        raise _wrong(PERIOD_INVERTED, than, blamed)
     if end - start > LONGEST_PERIOD:
-        raise _wrong("period_too_long", "A period has at most 366 days: choose a later from", "/from")
+        raise _wrong(PERIOD_TOO_LONG, "A period has at most 366 days: choose a later from", "/from")
     return start, end
 
 
-def _wrong(code: str, detail: str, pointer: str) -> ApiProblem:
-    return ApiProblem.at(code, f"{detail}.", pointer, where="query")
+def _wrong(type_: ProblemType, detail: str, pointer: str) -> ApiProblem:
+    return ApiProblem.at(type_, f"{detail}.", pointer, where="query")
 
 
 class SuccessChecksAnswer(Answer):

@@ -13,7 +13,7 @@ from api.incidents import schemas as incident_models
 from api.money import examples as money_examples
 from api.money import schemas as money_models
 from api.notes import schemas as note_models
-from api.problems.entries import CATALOGUE
+from api.problems.catalogue import CATALOGUE, ProblemType
 from billing.cases.case import CaseFound, case_subject
 from billing.money.credit import CreditFound, CreditSubject
 from billing.money.credit_report import credit_problem, credit_report
@@ -21,9 +21,9 @@ from billing.money.refund import RefundFound, RefundSubject
 from billing.money.refund_report import Share, refund_report
 
 
-@pytest.mark.parametrize("code", CATALOGUE)
-def test_a_problem_fits_its_model(code: str) -> None:
-    models.ProblemAnswer.model_validate(problem_example(code))
+@pytest.mark.parametrize("type_", CATALOGUE.values(), ids=CATALOGUE)
+def test_a_problem_fits_its_model(type_: ProblemType) -> None:
+    models.ProblemAnswer.model_validate(problem_example(type_))
 
 
 @pytest.mark.parametrize(

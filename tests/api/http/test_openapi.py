@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from jsonschema_rs import validator_for
 
-from api.problems.entries import CATALOGUE
+from api.problems.catalogue import CATALOGUE
 
 from ...support.builders import Tenant
 from ..conftest import ON_ONE_DATABASE, Api

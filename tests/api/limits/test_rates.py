@@ -3,7 +3,7 @@
 import pytest
 
 from api.limits.rates import Rates
-from api.problems.problems import ApiProblem
+from api.problems.problem import ApiProblem
 
 
 class Clock:
@@ -59,7 +59,7 @@ def test_a_refusal_says_how_long_to_wait(a_second: float, wait: str) -> None:
     accepted(rates, "a", 100)
     with pytest.raises(ApiProblem) as refused:
         rates.hit("a")
-    assert (refused.value.code, refused.value.headers) == ("rate_limited", {"Retry-After": wait})
+    assert (refused.value.type.code, refused.value.headers) == ("rate_limited", {"Retry-After": wait})
 
 
 def test_a_burst_is_calm_at_first_and_then_not_before_it_has_been_over_for_a_second() -> None:
