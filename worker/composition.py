@@ -42,7 +42,7 @@ from activities.stripe.gate import StripeGate
 from activities.stripe.permissions import KeyPermissions
 from billing.core.delivery import Delivery
 from billing.policy.policy import Policy
-from db.cases import cases
+from db.cases.cases import CaseRules
 from db.core.session import Database
 from db.incidents.health_meter import HealthMeter
 from db.tables import Outbox
@@ -87,7 +87,7 @@ def build_activities(
             age=utc_now() - row.created_at,
         )
 
-    cases.watch(database, policy)
+    rules = CaseRules.of(policy)
     reminders = Reminders(database, policy)
     customer_mailer = CustomerMailer(
         database, settings.smtp_url, settings.mail_from, settings.public_url, policy, meter=meter
@@ -95,13 +95,14 @@ def build_activities(
     records, approvals, notices = Records(database), Approvals(database), Notices(database)
     commitments, notes = Commitments(database), NoteRecords(database)
     mailer = Mailer(database, settings.smtp_url, settings.mail_from, settings.public_url, meter=meter)
-    effects, reads = StripeEffects(stripe_api, database), StripeReads(stripe_api, database)
-    money = MoneyReads(stripe_api, database)
+    effects, reads = StripeEffects(stripe_api, database, rules), StripeReads(stripe_api, database, rules)
+    money = MoneyReads(stripe_api, database, rules)
     holds = Holds(database)
     troubles, case_records = PortalAccessRecords(database), CaseRecords(database)
     files = files_client()
-    fetches = InvoiceFetches(stripe_api, database, files, stripe_hosts(settings.stripe_api_base))
-    mirror, events = Mirror(stripe_api, database), StripeEvents(stripe_api, database)
+    hosts = stripe_hosts(settings.stripe_api_base)
+    fetches = InvoiceFetches(stripe_api, database, rules, files, hosts)
+    mirror, events = Mirror(stripe_api, database, rules), StripeEvents(stripe_api, database, rules)
     web = httpx.AsyncClient(follow_redirects=False)
     greeter = SmtpPool(settings.smtp_url, greeting_for(settings.public_url))
     probes = standard_probes(database, stripe_api, greeter, web, settings.public_url, permissions)

@@ -22,10 +22,11 @@ from sqlmodel import col, select
 
 from activities.mirror import balance_pages, money_pages
 from activities.mirror import pages as mirror_pages
+from activities.mirror.pages import MirrorAccess
 from activities.stripe.client import stripe_client
 from activities.stripe.plan_subscription import EXPAND_PLAN, SubscriptionUnsupported, subscription_document
 from billing.core.errors import BillingError
-from db.cases import cases
+from db.cases.cases import CaseRules
 from db.core.session import AWAY, Database
 from db.people.people import new_api_key
 from db.tables import Organization
@@ -105,20 +106,20 @@ def _unknown(place: str, kind: str, id_: str, error: stripe.InvalidRequestError)
     )
 
 
-async def pull(file: ProvisioningFile, database: Database, client: stripe.StripeClient) -> None:
+async def pull(file: ProvisioningFile, access: MirrorAccess) -> None:
     """Mirror the plans, and the subscriptions, customers, invoices and money of the file's organizations.
 
     Raises StripeError, PlanMisconfigured or SubscriptionUnsupported; the pages before stay stored.
     """
     ids = {organization.id for organization in file.organizations}
-    await mirror_pages.catalog(client, database)
-    async with database.reading() as session:
+    await mirror_pages.catalog(access)
+    async with access.database.reading() as session:
         rows = (await session.exec(select(Organization).where(col(Organization.id).in_(ids)))).all()
     for organization in rows:
-        await mirror_pages.subscription(client, database, organization)
-    page = await mirror_pages.customers_page(client, database, ids)
+        await mirror_pages.subscription(access, organization)
+    page = await mirror_pages.customers_page(access, ids)
     while page.after:
-        page = await mirror_pages.customers_page(client, database, ids, page.after)
+        page = await mirror_pages.customers_page(access, ids, page.after)
     for next_page in (
         mirror_pages.invoices_page,
         money_pages.payments_page,
@@ -127,9 +128,9 @@ async def pull(file: ProvisioningFile, database: Database, client: stripe.Stripe
         money_pages.credit_notes_page,
         balance_pages.balances_page,
     ):
-        page = await next_page(client, database)
+        page = await next_page(access)
         while page.after:
-            page = await next_page(client, database, page.after)
+            page = await next_page(access, page.after)
 
 
 async def _run(file: ProvisioningFile, dry_run: bool) -> int:
@@ -138,21 +139,21 @@ async def _run(file: ProvisioningFile, dry_run: bool) -> int:
         database = Database(settings.database_url)
     except ValueError as error:
         return _complain(f"PLIXO_DATABASE_URL: {error}", code=WRONG)
-    # What was there before its organization is no case; when this is run again, all else is.
-    cases.watch(database, policy)
     client = stripe_client(settings.stripe_api_key.get_secret_value(), settings.stripe_api_base)
+    # What was there before its organization is no case; when this is run again, all else is.
+    access = MirrorAccess(client, database, CaseRules.of(policy))
     try:
         await ask_stripe(file, client)
         changes = await provision(file, database, dry_run=dry_run)
         _tell(changes, dry_run)
-        return 0 if dry_run else await _mirrored(file, database, client)
+        return 0 if dry_run else await _mirrored(file, access)
     finally:
         await database.dispose()
 
 
-async def _mirrored(file: ProvisioningFile, database: Database, client: stripe.StripeClient) -> int:
+async def _mirrored(file: ProvisioningFile, access: MirrorAccess) -> int:
     try:
-        await pull(file, database, client)
+        await pull(file, access)
     except (stripe.StripeError, BillingError, SubscriptionUnsupported, *AWAY) as error:
         _complain(
             f"The file is written, but mirroring Stripe failed: {error}",

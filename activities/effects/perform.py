@@ -23,7 +23,8 @@ from billing.core.standing import NOTES, SettleBegun
 from billing.evidence.events import ASKED_OF_STRIPE, CHANGED_IN_STRIPE, REFUSED_BY_STRIPE
 from billing.stripe.effect_limits import LIMITS, until_free
 from billing.stripe.effects import Effect, EffectKind, Performed
-from db.cases import detect
+from db.cases import money_cases
+from db.cases.cases import CaseRules
 from db.core import timeline
 from db.core.session import Database
 from db.operations import intents
@@ -43,11 +44,13 @@ class StripeEffects:
         self,
         client: stripe.StripeClient,
         database: Database,
+        rules: CaseRules,
         clock: Clock = utc_now,
         kinds: Mapping[EffectKind, StripeEffect] = EFFECTS,
     ) -> None:
         self._client = client
         self._database = database
+        self._rules = rules
         self._clock = clock
         self._kinds = kinds
 
@@ -187,8 +190,8 @@ class StripeEffects:
                 read_back=read_back,
             )
             if found.keep is not None:
-                await found.keep(session)
-            await detect.closed(session, intent, now)
+                await found.keep(session, self._rules)
+            await money_cases.closed(session, self._rules, intent, now)
             detail = {"step": effect.step, "kind": effect.kind, "object": found.stripe_id}
             await self._tell(session, effect, CHANGED_IN_STRIPE, now, detail | _how(intent))
         return _as_closed(intent)
@@ -200,7 +203,7 @@ class StripeEffects:
             intent = await intents.close_refused(
                 session, effect.key, at=now, error=error, stripe_request_id=failure.request_id
             )
-            await detect.closed(session, intent, now)
+            await money_cases.closed(session, self._rules, intent, now)
             detail = {"step": effect.step, "kind": effect.kind} | failure.problem.model_dump()
             await self._tell(session, effect, REFUSED_BY_STRIPE, now, detail | _how(intent))
         return _as_closed(intent)

@@ -12,8 +12,9 @@ import stripe
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.stripe.effects import EFFECT_MARK, OPERATION_MARK, Effect
+from db.cases.cases import CaseRules
 
-Keep = Callable[[AsyncSession], Awaitable[None]]
+Keep = Callable[[AsyncSession, CaseRules], Awaitable[None]]
 """Writes rows into our mirror."""
 
 

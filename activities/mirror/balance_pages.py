@@ -6,21 +6,19 @@ Only those customers are asked for whose balance is not what the newest change t
 from datetime import UTC, datetime
 from typing import Any
 
-import stripe
 from sqlalchemy.orm import aliased
 from sqlmodel import col, func, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.mirror.reconciliation import ObjectKind
-from db.cases import detect
+from db.cases import money_cases
 from db.core.alone import Alone, Unit
-from db.core.session import Database
 from db.stripe import ours
 from db.tables import BalanceTransactionRow, Customer
 
 from ..stripe.failures import concerns_everybody
 from .page_store import RunPage, store_rows
-from .pages import PAGE, Mirrored
+from .pages import PAGE, MirrorAccess, Mirrored
 from .rows import balance_transaction_row
 
 CUSTOMERS = 10
@@ -30,20 +28,20 @@ Document = dict[str, Any]
 
 
 async def balances_page(
-    client: stripe.StripeClient, database: Database, after: str | None = None, of: RunPage | None = None
+    access: MirrorAccess, after: str | None = None, of: RunPage | None = None
 ) -> Mirrored:
     """Mirror the balance's changes of the next customers, by id, of whom the mirror does not have the newest.
 
     A customer's are stored at once: one that was half done would look done.
     """
-    async with database.reading() as session:
+    async with access.database.reading() as session:
         customers = await _moved(session, after or "")
 
     async def one(found: tuple[str, str]) -> int:
         customer, organization = found
         read_at = datetime.now(UTC)
-        changes = await _unseen(client, database, customer)
-        async with database.transaction() as session:
+        changes = await _unseen(access, customer)
+        async with access.database.transaction() as session:
             # One that a credit note made is of the note's operation.
             made_by = await ours.makers(session, {made for change in changes for made in _made(change)})
             rows = [
@@ -59,10 +57,10 @@ async def balances_page(
             ]
             page = RunPage(of.reconciliation, customer) if of else None
             await store_rows(session, ObjectKind.BALANCE_TRANSACTION, rows, page)
-            await detect.notice(session, rows, read_at)
+            await money_cases.notice(session, access.rules, rows, read_at)
         return len(rows)
 
-    mirror_of = Alone(database, "mirror of balances", concerns_everybody)
+    mirror_of = Alone(access.database, "mirror of balances", concerns_everybody)
     stored = sum(await mirror_of.each(customers, one, lambda found: Unit(*found)))
     return Mirrored(stored, customers[-1][0] if len(customers) == CUSTOMERS else None)
 
@@ -88,15 +86,15 @@ async def _moved(session: AsyncSession, after: str) -> list[tuple[str, str]]:
     return list(await session.exec(wanted.order_by(col(Customer.id)).limit(CUSTOMERS)))
 
 
-async def _unseen(client: stripe.StripeClient, database: Database, customer: str) -> list[Document]:
+async def _unseen(access: MirrorAccess, customer: str) -> list[Document]:
     """The newest changes, up to the first hundred that the mirror has all."""
     params: Any = {"limit": PAGE}
     changes: list[Document] = []
     while True:
-        page = await client.v1.customers.balance_transactions.list_async(customer, params)
+        page = await access.client.v1.customers.balance_transactions.list_async(customer, params)
         found = [change.to_dict() for change in page.data]
         changes += found
-        async with database.reading() as session:
+        async with access.database.reading() as session:
             ids = {change["id"] for change in found}
             known = await session.exec(select(func.count()).where(col(BalanceTransactionRow.id).in_(ids)))
             if not page.has_more or known.one() == len(ids):

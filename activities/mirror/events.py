@@ -20,6 +20,7 @@ from billing.stripe.events import (
     Subject,
     next_try,
 )
+from db.cases.cases import CaseRules
 from db.core.alone import what
 from db.core.session import Database
 from db.mirror import mirror
@@ -40,9 +41,10 @@ IGNORED = EventFollowed(state="ignored")
 
 
 class StripeEvents:
-    def __init__(self, client: stripe.StripeClient, database: Database) -> None:
+    def __init__(self, client: stripe.StripeClient, database: Database, rules: CaseRules) -> None:
         self._client = client
         self._database = database
+        self._rules = rules
 
     @activity.defn
     async def follow_event(self, event: StripeEventInput) -> EventFollowed:
@@ -83,7 +85,7 @@ class StripeEvents:
             seen = replace(seen, adjustments=changes or ())
         invoice = seen.pays or await self._invoice_of(seen.payment)
         async with self._database.transaction() as session:
-            await seen_mirror.store(session, seen, owner, read_at, invoice=invoice)
+            await seen_mirror.store(session, self._rules, seen, owner, read_at, invoice=invoice)
             waiting = await _waiting(session, seen, owner, invoice)
         return EventFollowed(state="done", waiting=waiting)
 
@@ -115,7 +117,7 @@ class StripeEvents:
         """What is not of an organization's customer may be of its own subscription."""
         async with self._database.transaction() as session:
             if seen.subscription is not None:
-                return await own_subscription.follow(session, seen.subscription, read_at)
+                return await own_subscription.follow(session, self._rules, seen.subscription, read_at)
             if seen.invoice is not None:
                 return await own_subscription.follow_invoice(session, seen.invoice)
         return IGNORED

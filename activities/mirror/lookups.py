@@ -15,14 +15,14 @@ from billing.mirror.reconciliation import ObjectKind
 from db.core.alone import Alone, Unit
 from db.core.session import Database
 from db.mirror import mirror
-from db.mirror.mirror import Unreadable
+from db.mirror.mirror import UnreadableSubscription
 from db.tables import Customer, Invoice, Organization
 
 from ..stripe import objects
 from ..stripe.failures import concerns_everybody
 from ..stripe.plan_subscription import EXPAND_PLAN
 from .page_store import Found, RunPage, count, note, store_invoices, store_rows
-from .pages import OWNER, Mirrored, customer_row, document_or_why_not, invoice_row, lines_row
+from .pages import OWNER, MirrorAccess, Mirrored, customer_row, document_or_why_not, invoice_row, lines_row
 from .subscription_pages import store as store_subscriptions
 
 LOOKED_UP = 25
@@ -34,46 +34,43 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-async def subscriptions(
-    client: stripe.StripeClient, database: Database, began: datetime, after: str | None, of: RunPage
-) -> Mirrored:
+async def subscriptions(access: MirrorAccess, began: datetime, after: str | None, of: RunPage) -> Mirrored:
     """Organizations' subscriptions that have ended, or that the list can't give whole."""
     unread = or_(col(Organization.synced_at).is_(None), col(Organization.synced_at) < began)
-    async with database.reading() as session:
+    async with access.database.reading() as session:
         wanted = select(Organization).where(unread, Organization.id > (after or ""))
         rows = list(await session.exec(wanted.order_by(col(Organization.id)).limit(LOOKED_UP)))
 
     async def look_up(row: Organization) -> None:
         read_at = datetime.now(UTC)
         found = await _found(
-            client.v1.subscriptions.retrieve_async(row.stripe_subscription, {"expand": EXPAND_PLAN})
+            access.client.v1.subscriptions.retrieve_async(row.stripe_subscription, {"expand": EXPAND_PLAN})
         )
         if found is None:
             log.warning("Stripe has no subscription %s of %s", row.stripe_subscription, row.id)
             return
         document = document_or_why_not(found.to_dict(), row.stripe_customer)
-        async with database.transaction() as session:
-            if isinstance(document, Unreadable):
+        async with access.database.transaction() as session:
+            if isinstance(document, UnreadableSubscription):
                 log.warning("the subscription of %s can't be read: %s", row.id, document.reason)
-                await mirror.store_subscription(session, row.id, document, synced_at=read_at)
+                await mirror.store_subscription(session, access.rules, row.id, document, synced_at=read_at)
                 return
             page = RunPage(of.reconciliation, row.id)
-            await store_subscriptions(session, {row.id: document}, read_at, page)
+            await store_subscriptions(session, access.rules, {row.id: document}, read_at, page)
 
-    await _each(database, "subscriptions", rows, look_up, lambda row: row.id)
+    await _each(access.database, "subscriptions", rows, look_up, lambda row: row.id)
     return _done(rows)
 
 
 async def customers(
-    client: stripe.StripeClient,
-    database: Database,
+    access: MirrorAccess,
     organizations: Collection[str],
     began: datetime,
     after: str | None,
     of: RunPage,
 ) -> Mirrored:
     """Customers that were deleted in Stripe, or are no organization's of ours any more: deleted here."""
-    async with database.reading() as session:
+    async with access.database.reading() as session:
         wanted = select(Customer).where(
             col(Customer.deleted).is_(False), Customer.synced_at < began, Customer.id > (after or "")
         )
@@ -81,40 +78,38 @@ async def customers(
 
     async def look_up(row: Customer) -> None:
         read_at = datetime.now(UTC)
-        seen = await _found(objects.customer(client, row.id))
+        seen = await _found(objects.customer(access.client, row.id))
         whose = (seen.main.get("metadata") or {}).get(OWNER) if seen else None
         if seen and not seen.main.get("deleted") and whose in organizations:
             now = customer_row(seen.main, read_at)
         else:
             now = Customer(**row.model_dump() | {"deleted": True, "synced_at": read_at})
-        async with database.transaction() as session:
+        async with access.database.transaction() as session:
             await store_rows(session, ObjectKind.CUSTOMER, [now], RunPage(of.reconciliation, row.id))
 
-    await _each(database, "customers", rows, look_up, lambda row: row.organization_id)
+    await _each(access.database, "customers", rows, look_up, lambda row: row.organization_id)
     return _done(rows)
 
 
-async def invoices(
-    client: stripe.StripeClient, database: Database, began: datetime, after: str | None, of: RunPage
-) -> Mirrored:
+async def invoices(access: MirrorAccess, began: datetime, after: str | None, of: RunPage) -> Mirrored:
     """Invoices that were deleted as drafts in Stripe: removed here, with their lines."""
-    async with database.reading() as session:
+    async with access.database.reading() as session:
         wanted = select(Invoice).where(Invoice.synced_at < began, Invoice.id > (after or ""))
         rows = list(await session.exec(wanted.order_by(col(Invoice.id)).limit(LOOKED_UP)))
 
     async def look_up(row: Invoice) -> None:
         read_at = datetime.now(UTC)
-        seen = await _found(objects.invoice(client, row.id))
+        seen = await _found(objects.invoice(access.client, row.id))
         page = RunPage(of.reconciliation, row.id)
         if seen is None:
-            await _remove(database, row, read_at, page)
+            await _remove(access.database, row, read_at, page)
             return
         now = invoice_row(seen.main, row.organization_id, read_at)
         lines = lines_row(seen.main, row.organization_id, read_at)
-        async with database.transaction() as session:
+        async with access.database.transaction() as session:
             await store_invoices(session, [now], [lines], page)
 
-    await _each(database, "invoices", rows, look_up, lambda row: row.organization_id)
+    await _each(access.database, "invoices", rows, look_up, lambda row: row.organization_id)
     return _done(rows)
 
 

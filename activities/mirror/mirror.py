@@ -8,6 +8,7 @@ from sqlmodel import select
 from temporalio import activity
 
 from billing.core.operations import Message
+from db.cases.cases import CaseRules
 from db.core.session import Database
 from db.tables import Organization, Reconciliation
 
@@ -34,77 +35,76 @@ class PageDone(Message):
 
 
 class Mirror:
-    def __init__(self, client: stripe.StripeClient, database: Database) -> None:
-        self._client = client
+    def __init__(self, client: stripe.StripeClient, database: Database, rules: CaseRules) -> None:
+        self._access = mirror_pages.MirrorAccess(client, database, rules)
         self._database = database
-        self._from = client, database
 
     @activity.defn
     async def mirror_catalog(self) -> int:
         """Every plan; returns how many. One that Stripe describes wrongly is unavailable, with its reason."""
-        return len(await ask(mirror_pages.catalog(self._client, self._database)))
+        return len(await ask(mirror_pages.catalog(self._access)))
 
     @activity.defn
     async def mirror_subscriptions(self, query: PageQuery) -> PageDone:
         """One page of Stripe's subscriptions, those of our organizations to Plixo."""
-        return await self._page(subscription_pages.subscriptions_page(*self._from, query.after, query.of))
+        return await self._page(subscription_pages.subscriptions_page(self._access, query.after, query.of))
 
     @activity.defn
     async def mirror_customers(self, query: PageQuery) -> PageDone:
         """One page of Stripe's customers, those of our organizations."""
         organizations = await self._organizations()
         return await self._page(
-            mirror_pages.customers_page(*self._from, organizations, query.after, query.of)
+            mirror_pages.customers_page(self._access, organizations, query.after, query.of)
         )
 
     @activity.defn
     async def mirror_invoices(self, query: PageQuery) -> PageDone:
         """One page of Stripe's invoices, those of customers that we know."""
-        return await self._page(mirror_pages.invoices_page(*self._from, query.after, query.of))
+        return await self._page(mirror_pages.invoices_page(self._access, query.after, query.of))
 
     @activity.defn
     async def mirror_payments(self, query: PageQuery) -> PageDone:
         """One page of Stripe's payments, those of customers that we know."""
-        return await self._page(money_pages.payments_page(*self._from, query.after, query.of))
+        return await self._page(money_pages.payments_page(self._access, query.after, query.of))
 
     @activity.defn
     async def mirror_invoice_payments(self, query: PageQuery) -> PageDone:
         """One page of which payment paid which invoice, of payments and invoices that we know."""
-        return await self._page(money_pages.invoice_payments_page(*self._from, query.after, query.of))
+        return await self._page(money_pages.invoice_payments_page(self._access, query.after, query.of))
 
     @activity.defn
     async def mirror_refunds(self, query: PageQuery) -> PageDone:
         """One page of Stripe's refunds, those of customers that we know."""
-        return await self._page(money_pages.refunds_page(*self._from, query.after, query.of))
+        return await self._page(money_pages.refunds_page(self._access, query.after, query.of))
 
     @activity.defn
     async def mirror_credit_notes(self, query: PageQuery) -> PageDone:
         """One page of Stripe's credit notes, those of customers that we know."""
-        return await self._page(money_pages.credit_notes_page(*self._from, query.after, query.of))
+        return await self._page(money_pages.credit_notes_page(self._access, query.after, query.of))
 
     @activity.defn
     async def mirror_balances(self, query: PageQuery) -> PageDone:
         """The changes of the balances of the next customers whose newest change we do not have."""
-        return await self._page(balance_pages.balances_page(*self._from, query.after, query.of))
+        return await self._page(balance_pages.balances_page(self._access, query.after, query.of))
 
     @activity.defn
     async def look_up_subscriptions(self, query: PageQuery) -> PageDone:
         """Some organizations' subscriptions that the run has not found in Stripe's list."""
         began, of = await self._run(query)
-        return await self._page(lookups.subscriptions(*self._from, began, query.after, of))
+        return await self._page(lookups.subscriptions(self._access, began, query.after, of))
 
     @activity.defn
     async def look_up_customers(self, query: PageQuery) -> PageDone:
         """Some customers that the run has not found in Stripe's list."""
         organizations = await self._organizations()
         began, of = await self._run(query)
-        return await self._page(lookups.customers(*self._from, organizations, began, query.after, of))
+        return await self._page(lookups.customers(self._access, organizations, began, query.after, of))
 
     @activity.defn
     async def look_up_invoices(self, query: PageQuery) -> PageDone:
         """Some invoices that the run has not found in Stripe's list."""
         began, of = await self._run(query)
-        return await self._page(lookups.invoices(*self._from, began, query.after, of))
+        return await self._page(lookups.invoices(self._access, began, query.after, of))
 
     async def _run(self, query: PageQuery) -> tuple[datetime, RunPage]:
         """Since when the run has been going on, and its page."""

@@ -8,23 +8,21 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import stripe
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.mirror.reconciliation import ObjectKind
-from db.cases import detect
-from db.core.session import Database
+from db.cases import money_cases
 from db.stripe import ours
 from db.tables import CreditNoteRow, Invoice, MoneyRow, PaymentRow, RefundRow
 
 from .page_store import Document, RunPage, store_links, store_page, store_rows
-from .pages import PAGE, Mirrored, owners_of
+from .pages import PAGE, MirrorAccess, Mirrored, owners_of
 from .rows import credit_note_row, payment_row, refund_row
 
 
 async def payments_page(
-    client: stripe.StripeClient, database: Database, after: str | None = None, of: RunPage | None = None
+    access: MirrorAccess, after: str | None = None, of: RunPage | None = None
 ) -> Mirrored:
     """Mirror the payments that succeeded on one page of all payment intents, with their charges."""
 
@@ -34,13 +32,13 @@ async def payments_page(
 
     params: Any = _page(after) | {"expand": ["data.latest_charge"]}
     read_at = datetime.now(UTC)
-    page = await client.v1.payment_intents.list_async(params)
+    page = await access.client.v1.payment_intents.list_async(params)
     paid = [intent for intent in _documents(page) if intent["status"] == "succeeded"]
-    return await _store(database, page, paid, row, ObjectKind.PAYMENT, read_at, of)
+    return await _store(access, page, paid, row, ObjectKind.PAYMENT, read_at, of)
 
 
 async def invoice_payments_page(
-    client: stripe.StripeClient, database: Database, after: str | None = None, of: RunPage | None = None
+    access: MirrorAccess, after: str | None = None, of: RunPage | None = None
 ) -> Mirrored:
     """Note on the payments which invoices they paid, by one page of all invoice payments.
 
@@ -48,9 +46,9 @@ async def invoice_payments_page(
     """
     params: Any = _page(after) | {"status": "paid"}
     read_at = datetime.now(UTC)
-    page = await client.v1.invoice_payments.list_async(params)
+    page = await access.client.v1.invoice_payments.list_async(params)
     paid = [link for link in _documents(page) if link["payment"].get("payment_intent")]
-    async with database.reading() as session:
+    async with access.database.reading() as session:
         invoices = {link["invoice"] for link in paid}
         known = set(await session.exec(select(Invoice.id).where(col(Invoice.id).in_(invoices))))
 
@@ -59,12 +57,10 @@ async def invoice_payments_page(
         await store_links(session, links, read_at, of)
 
     ours = [link for link in paid if link["invoice"] in known]
-    return Mirrored(await store_page(database, ObjectKind.PAYMENT, ours, store, of), _next(page))
+    return Mirrored(await store_page(access.database, ObjectKind.PAYMENT, ours, store, of), _next(page))
 
 
-async def refunds_page(
-    client: stripe.StripeClient, database: Database, after: str | None = None, of: RunPage | None = None
-) -> Mirrored:
+async def refunds_page(access: MirrorAccess, after: str | None = None, of: RunPage | None = None) -> Mirrored:
     """Mirror the refunds of payments on one page of all refunds."""
 
     def row(refund: Document, organization: str, made_by: str | None, read_at: datetime) -> RefundRow:
@@ -74,13 +70,13 @@ async def refunds_page(
         )
 
     read_at = datetime.now(UTC)
-    page = await client.v1.refunds.list_async(_page(after))
+    page = await access.client.v1.refunds.list_async(_page(after))
     of_payments = [refund for refund in _documents(page) if refund["payment_intent"]]
-    return await _store(database, page, of_payments, row, ObjectKind.REFUND, read_at, of)
+    return await _store(access, page, of_payments, row, ObjectKind.REFUND, read_at, of)
 
 
 async def credit_notes_page(
-    client: stripe.StripeClient, database: Database, after: str | None = None, of: RunPage | None = None
+    access: MirrorAccess, after: str | None = None, of: RunPage | None = None
 ) -> Mirrored:
     """Mirror the credit notes on one page of all."""
 
@@ -88,12 +84,12 @@ async def credit_notes_page(
         return credit_note_row(note, organization=organization, operation=made_by, synced_at=read_at)
 
     read_at = datetime.now(UTC)
-    page = await client.v1.credit_notes.list_async(_page(after))
-    return await _store(database, page, _documents(page), row, ObjectKind.CREDIT_NOTE, read_at, of)
+    page = await access.client.v1.credit_notes.list_async(_page(after))
+    return await _store(access, page, _documents(page), row, ObjectKind.CREDIT_NOTE, read_at, of)
 
 
 async def _store(
-    database: Database,
+    access: MirrorAccess,
     page: Any,
     documents: Iterable[Document],
     row: Callable[[Document, str, str | None, datetime], Any],
@@ -103,7 +99,7 @@ async def _store(
 ) -> Mirrored:
     """Store those whose customer is known; money that nobody of us gave opens a case."""
     found = [document for document in documents if document.get("customer")]
-    async with database.reading() as session:
+    async with access.database.reading() as session:
         owners = await owners_of(session, {document["customer"] for document in found})
     known = [document for document in found if document["customer"] in owners]
 
@@ -117,9 +113,9 @@ async def _store(
         ]
         await store_rows(session, kind, rows, of)
         gave: list[MoneyRow] = [one for one in rows if isinstance(one, RefundRow | CreditNoteRow)]
-        await detect.notice(session, gave, read_at)
+        await money_cases.notice(session, access.rules, gave, read_at)
 
-    return Mirrored(await store_page(database, kind, known, store, of), _next(page))
+    return Mirrored(await store_page(access.database, kind, known, store, of), _next(page))
 
 
 def _page(after: str | None) -> Any:

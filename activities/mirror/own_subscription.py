@@ -7,6 +7,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.core.operations import Kind
 from billing.stripe.events import EventFollowed
+from db.cases.cases import CaseRules
 from db.mirror import mirror
 from db.tables import Operation, Organization
 
@@ -14,7 +15,9 @@ from ..stripe.objects import Document
 from .pages import document_or_why_not
 
 
-async def follow(session: AsyncSession, found: Document, read_at: datetime) -> EventFollowed:
+async def follow(
+    session: AsyncSession, rules: CaseRules, found: Document, read_at: datetime
+) -> EventFollowed:
     """Mirrors the subscription, products expanded, of the organization whose it is.
 
     Of one that is not what a plan is the mirror says why; whoever waits for it finds that out alone.
@@ -24,7 +27,7 @@ async def follow(session: AsyncSession, found: Document, read_at: datetime) -> E
         return EventFollowed(state="ignored")
     waiting = await waiting_for(session, owner.id)
     document = document_or_why_not(found, owner.stripe_customer)
-    await mirror.store_subscription(session, owner.id, document, synced_at=read_at)
+    await mirror.store_subscription(session, rules, owner.id, document, synced_at=read_at)
     return EventFollowed(state="done", waiting=waiting)
 
 

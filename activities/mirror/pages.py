@@ -17,9 +17,10 @@ from billing.core.errors import PlanMisconfigured
 from billing.mail.languages import is_offered
 from billing.mirror.reconciliation import ObjectKind
 from billing.plan_changes.plans import Plan, is_plan, read_plan
+from db.cases.cases import CaseRules
 from db.core.session import Database
 from db.mirror import mirror
-from db.mirror.mirror import Unreadable
+from db.mirror.mirror import UnreadableSubscription
 from db.tables import Customer, Invoice, InvoiceLines, Organization
 
 from ..stripe.plan_subscription import EXPAND_PLAN, SubscriptionUnsupported, subscription_document
@@ -40,6 +41,15 @@ OWNER = "plixo_organization"
 SOLD_NO_MORE = "Stripe has no active price of it any more."
 
 
+class MirrorAccess(NamedTuple):
+    """What bringing the mirror up to date takes: Stripe, the records, and the rules by which what was made in
+    Stripe itself opens cases."""
+
+    client: stripe.StripeClient
+    database: Database
+    rules: CaseRules
+
+
 class Mirrored(NamedTuple):
     """One page done: how many rows it stored, and the cursor of the next (None: it was the last)."""
 
@@ -47,7 +57,7 @@ class Mirrored(NamedTuple):
     after: str | None
 
 
-async def catalog(client: stripe.StripeClient, database: Database) -> list[Plan]:
+async def catalog(access: MirrorAccess) -> list[Plan]:
     """Mirror every plan: a few products, so this is one page to its caller.
 
     One that Stripe describes wrongly, or sells no more, is unavailable with its reason; the others are as
@@ -55,7 +65,9 @@ async def catalog(client: stripe.StripeClient, database: Database) -> list[Plan]
     """
     synced_at = datetime.now(UTC)
     prices: dict[str, list[dict[str, Any]]] = {}
-    found = await client.v1.prices.list_async({"active": True, "limit": PAGE, "expand": ["data.product"]})
+    found = await access.client.v1.prices.list_async(
+        {"active": True, "limit": PAGE, "expand": ["data.product"]}
+    )
     products: dict[str, dict[str, Any]] = {}
     async for price in found.auto_paging_iter():
         data = price.to_dict()
@@ -71,7 +83,7 @@ async def catalog(client: stripe.StripeClient, database: Database) -> list[Plan]
             log.error("%s", nameless.message)
             continue
         plans[plan.plan] = _only_one(plan, plans.get(plan.plan))
-    async with database.transaction() as session:
+    async with access.database.transaction() as session:
         for known in await mirror.plans(session):
             if known.plan not in plans:
                 plans[known.plan] = known.model_copy(update={"unavailable": SOLD_NO_MORE})
@@ -93,35 +105,34 @@ def _only_one(plan: Plan, other: Plan | None) -> Plan:
     return first.model_copy(update={"unavailable": wrong.message})
 
 
-async def subscription(client: stripe.StripeClient, database: Database, organization: Organization) -> None:
+async def subscription(access: MirrorAccess, organization: Organization) -> None:
     """Mirror an organization's own subscription to Plixo; of one that is not what a plan is, why not."""
     synced_at = datetime.now(UTC)
-    found = await client.v1.subscriptions.retrieve_async(
+    found = await access.client.v1.subscriptions.retrieve_async(
         organization.stripe_subscription, {"expand": EXPAND_PLAN}
     )
     document = document_or_why_not(found.to_dict(), organization.stripe_customer)
-    async with database.transaction() as session:
-        await mirror.store_subscription(session, organization.id, document, synced_at=synced_at)
+    async with access.database.transaction() as session:
+        await mirror.store_subscription(session, access.rules, organization.id, document, synced_at=synced_at)
 
 
-def document_or_why_not(data: dict[str, Any], customer: str) -> dict[str, Any] | Unreadable:
+def document_or_why_not(data: dict[str, Any], customer: str) -> dict[str, Any] | UnreadableSubscription:
     """What the mirror keeps of a subscription (products expanded), or why it is not what a plan is."""
     try:
         return subscription_document(data, customer)
     except SubscriptionUnsupported as error:
-        return Unreadable(f"{error}.", str(data["currency"]))
+        return UnreadableSubscription(f"{error}.", str(data["currency"]))
 
 
 async def customers_page(
-    client: stripe.StripeClient,
-    database: Database,
+    access: MirrorAccess,
     organizations: Collection[str],
     after: str | None = None,
     of: RunPage | None = None,
 ) -> Mirrored:
     """Mirror the customers of these organizations that are on one page of all of Stripe's, newest first."""
     synced_at = datetime.now(UTC)
-    page = await client.v1.customers.list_async(
+    page = await access.client.v1.customers.list_async(
         {"limit": PAGE, "starting_after": after} if after else {"limit": PAGE}
     )
     ours = [
@@ -133,7 +144,7 @@ async def customers_page(
     async def store(session: AsyncSession, few: Sequence[Document], of: RunPage | None) -> None:
         await store_rows(session, ObjectKind.CUSTOMER, [customer_row(data, synced_at) for data in few], of)
 
-    stored = await store_page(database, ObjectKind.CUSTOMER, ours, store, of)
+    stored = await store_page(access.database, ObjectKind.CUSTOMER, ours, store, of)
     return Mirrored(stored, page.data[-1].id if page.has_more else None)
 
 
@@ -159,15 +170,15 @@ def _language(wanted: Sequence[str]) -> str | None:
 
 
 async def invoices_page(
-    client: stripe.StripeClient, database: Database, after: str | None = None, of: RunPage | None = None
+    access: MirrorAccess, after: str | None = None, of: RunPage | None = None
 ) -> Mirrored:
     """Mirror the invoices, on one page of all of Stripe's, of customers that the mirror has."""
     synced_at = datetime.now(UTC)
-    page = await client.v1.invoices.list_async(
+    page = await access.client.v1.invoices.list_async(
         {"limit": PAGE, "starting_after": after} if after else {"limit": PAGE}
     )
     invoices = [invoice.to_dict() for invoice in page.data]
-    async with database.reading() as session:
+    async with access.database.reading() as session:
         owners = await owners_of(session, {data["customer"] for data in invoices})
     ours = [data for data in invoices if data["customer"] in owners]
 
@@ -176,7 +187,7 @@ async def invoices_page(
         lines = [lines_row(data, owners[data["customer"]], synced_at) for data in few]
         await store_invoices(session, rows, lines, of)
 
-    stored = await store_page(database, ObjectKind.INVOICE, ours, store, of)
+    stored = await store_page(access.database, ObjectKind.INVOICE, ours, store, of)
     return Mirrored(stored, invoices[-1]["id"] if page.has_more else None)
 
 

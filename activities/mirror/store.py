@@ -9,8 +9,9 @@ from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.cases import detect
-from db.cases.finds import ADJUSTMENT
+from db.cases import money_cases
+from db.cases.cases import CaseRules
+from db.cases.money_cases import ADJUSTMENT
 from db.mirror import mirror
 from db.stripe import ours
 from db.tables import Customer, MoneyRow
@@ -21,7 +22,13 @@ from .rows import balance_transaction_row, credit_note_row, payment_row, refund_
 
 
 async def store(
-    session: AsyncSession, seen: Seen, owner: str, read_at: datetime, *, invoice: str | None = None
+    session: AsyncSession,
+    rules: CaseRules,
+    seen: Seen,
+    owner: str,
+    read_at: datetime,
+    *,
+    invoice: str | None = None,
 ) -> None:
     """Mirror what was seen, all of it the organization `owner`'s; `invoice` is what the payment was for.
 
@@ -39,7 +46,7 @@ async def store(
     rows = await _money(session, seen, owner, read_at)
     for money in rows:
         await mirror.store_money(session, money)
-    await detect.notice(session, rows, read_at)
+    await money_cases.notice(session, rules, rows, read_at)
 
 
 async def _money(session: AsyncSession, seen: Seen, owner: str, read_at: datetime) -> list[MoneyRow]:

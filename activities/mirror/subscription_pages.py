@@ -9,19 +9,18 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-import stripe
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.mirror.reconciliation import ObjectKind
+from db.cases.cases import CaseRules
 from db.core.alone import Alone, Unit
-from db.core.session import Database
 from db.mirror import mirror
 from db.tables import Organization, PlanRow
 
 from ..stripe.plan_subscription import SubscriptionUnsupported, subscription_document
 from .page_store import Found, RunPage, count, note
-from .pages import PAGE, Mirrored
+from .pages import PAGE, MirrorAccess, Mirrored
 
 Document = dict[str, Any]
 
@@ -33,15 +32,15 @@ class _Owner(NamedTuple):
 
 
 async def subscriptions_page(
-    client: stripe.StripeClient, database: Database, after: str | None = None, of: RunPage | None = None
+    access: MirrorAccess, after: str | None = None, of: RunPage | None = None
 ) -> Mirrored:
     """Mirror the organizations' subscriptions on one page of all that have not ended, newest first."""
     read_at = datetime.now(UTC)
-    page = await client.v1.subscriptions.list_async(
+    page = await access.client.v1.subscriptions.list_async(
         {"limit": PAGE, "starting_after": after} if after else {"limit": PAGE}
     )
     listed = {one.id: one.to_dict() for one in page.data}
-    async with database.reading() as session:
+    async with access.database.reading() as session:
         plans = dict((await session.exec(select(PlanRow.product, PlanRow.plan))).all())
         wanted = select(Organization.id, Organization.stripe_subscription, Organization.stripe_customer)
         found = await session.exec(wanted.where(col(Organization.stripe_subscription).in_(listed)))
@@ -54,23 +53,27 @@ async def subscriptions_page(
             if (document := _document(listed[owner.subscription], owner.customer, plans)) is not None
         }
         one = some[0].id if len(some) == 1 else None
-        await store(session, documents, read_at, of.part(one) if of and one else of)
+        await store(session, access.rules, documents, read_at, of.part(one) if of and one else of)
         return len(documents)
 
-    mirror_of = Alone(database, "mirror of subscriptions")
+    mirror_of = Alone(access.database, "mirror of subscriptions")
     stored = sum(await mirror_of.together(owners, few, lambda owner: Unit(owner.id, owner.id)))
     return Mirrored(stored, page.data[-1].id if page.has_more else None)
 
 
 async def store(
-    session: AsyncSession, documents: dict[str, Document], read_at: datetime, of: RunPage | None
+    session: AsyncSession,
+    rules: CaseRules,
+    documents: dict[str, Document],
+    read_at: datetime,
+    of: RunPage | None,
 ) -> None:
     """Store organizations' subscriptions as they were read, and note what differed if they are of a run."""
     wanted = select(Organization).where(col(Organization.id).in_(documents)).order_by(col(Organization.id))
     rows = (await session.exec(wanted.with_for_update(key_share=True))).all()
     found = [one for row in rows if (one := _compared(row, documents[row.id], read_at)) is not None]
     for row in rows:
-        await mirror.store_subscription(session, row.id, documents[row.id], synced_at=read_at)
+        await mirror.store_subscription(session, rules, row.id, documents[row.id], synced_at=read_at)
     if of:
         await count(session, ObjectKind.SUBSCRIPTION, list(documents), of)
         await note(session, found, of)

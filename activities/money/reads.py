@@ -23,6 +23,7 @@ from billing.money.refund import (
     RefundRead,
     cap_of,
 )
+from db.cases.cases import CaseRules
 from db.core.session import Database
 from db.stripe import ours
 
@@ -36,9 +37,10 @@ from ..stripe.objects import Document, Seen
 
 
 class MoneyReads:
-    def __init__(self, client: stripe.StripeClient, database: Database) -> None:
+    def __init__(self, client: stripe.StripeClient, database: Database, rules: CaseRules) -> None:
         self._client = client
         self._database = database
+        self._rules = rules
 
     @activity.defn
     async def refundable(self, query: RefundableQuery) -> RefundableFacts:
@@ -195,7 +197,7 @@ class MoneyReads:
     ) -> None:
         for one in seen:  # each by itself: holding several's rows, two readers could wait for each other
             async with self._database.transaction() as session:
-                await seen_mirror.store(session, one, organization, read_at, invoice=invoice)
+                await seen_mirror.store(session, self._rules, one, organization, read_at, invoice=invoice)
 
 
 def _facts(

@@ -25,6 +25,7 @@ from billing.plan_changes.subject import (
     TargetQuery,
     Terms,
 )
+from db.cases.cases import CaseRules
 from db.core.session import Database
 from db.mirror import mirror
 
@@ -36,9 +37,10 @@ from . import applied_lines
 class StripeReads:
     """Reads that a plan change needs."""
 
-    def __init__(self, client: stripe.StripeClient, database: Database) -> None:
+    def __init__(self, client: stripe.StripeClient, database: Database, rules: CaseRules) -> None:
         self._client = client
         self._database = database
+        self._rules = rules
 
     @activity.defn
     async def subscription(self, query: SubscriptionQuery) -> SubscriptionFacts:
@@ -54,7 +56,9 @@ class StripeReads:
             raise ApplicationError(str(error), type="subscription_unsupported", non_retryable=True) from error
         if query.mirror:
             async with self._database.transaction() as session:
-                await mirror.store_subscription(session, query.organization, document, synced_at=read_at)
+                await mirror.store_subscription(
+                    session, self._rules, query.organization, document, synced_at=read_at
+                )
         terms = {name: document[name] for name in ("plan", "price", "seats", "interval")}
         return SubscriptionFacts(
             subscription=data["id"],

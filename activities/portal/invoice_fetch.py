@@ -13,6 +13,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from billing.portal.links import InvoiceFetch, InvoiceFetched, pay_link_expiry, payable
+from db.cases.cases import CaseRules
 from db.core.session import Database
 from db.portal import invoice_pdfs
 from db.tables import Customer, PayLink, new_id
@@ -31,6 +32,7 @@ class InvoiceFetches:
         self,
         client: stripe.StripeClient,
         database: Database,
+        rules: CaseRules,
         files: httpx.AsyncClient,
         hosts: Callable[[httpx.URL], bool],
         clock: Callable[[], datetime] = utc_now,
@@ -38,6 +40,7 @@ class InvoiceFetches:
         """`files` fetches PDFs, from addresses that `hosts` finds to be Stripe's."""
         self._client = client
         self._database = database
+        self._rules = rules
         self._files = files
         self._hosts = hosts
         self._clock = clock
@@ -103,7 +106,7 @@ class InvoiceFetches:
         async with self._database.transaction() as session:
             if not await _is_of(session, fetch.organization, seen.customer):
                 return read_at, None
-            await seen_mirror.store(session, seen, fetch.organization, read_at)
+            await seen_mirror.store(session, self._rules, seen, fetch.organization, read_at)
         return read_at, seen
 
 

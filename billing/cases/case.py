@@ -5,7 +5,7 @@ and in those of whoever made it as soon as somebody says who that was.
 """
 
 from enum import StrEnum
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from pydantic import AwareDatetime, Field
 
@@ -70,17 +70,6 @@ class CaseFound(Message):
     def payments(self) -> tuple[str, ...]:
         """The Stripe payments that its note must name."""
         return (self.payment_intent,) if self.payment_intent else ()
-
-
-class Made(NamedTuple):
-    """An object of money that was just mirrored, as far as it may be a case."""
-
-    organization: str
-    found: CaseFound
-    claims: str | None
-    """The effect of ours that its metadata names, which anybody can write there."""
-    gone: bool
-    """Whether it came to nothing: a refund that failed or was cancelled, a credit note that is void."""
 
 
 CANCELED = "canceled"

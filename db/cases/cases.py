@@ -16,42 +16,27 @@ from billing.policy.policy import Policy, policy_hash
 
 from ..core import timeline
 from ..core.pages import DEFAULT_LIMIT, Page, read_page
-from ..core.session import Database
 from ..core.timeline import NewEvent
 from ..operations import operations, outbox
 from ..tables import Case, Operation, new_id
 
-_RULES = "cases"
 
-
-class Rules(NamedTuple):
-    """The policy under which cases are opened."""
+class CaseRules(NamedTuple):
+    """The policy under which what is made in Stripe itself opens cases; what writes the mirror needs it."""
 
     policy: Policy
     document: dict[str, Any]
     hash: str
 
-
-def watch(database: Database, policy: Policy) -> None:
-    """From now on what this database's mirror learns of what was made in Stripe itself opens cases.
-
-    Carried by its sessions, because whoever writes the mirror, effects too, has a session and no policy.
-    """
-    if policy.cases is None:
-        return
-    document = policy.model_dump(mode="json", by_alias=True)
-    database.info[_RULES] = Rules(policy, document, policy_hash(document))
-
-
-def rules(session: AsyncSession) -> Rules | None:
-    """None where nothing opens a case."""
-    found: Rules | None = session.info.get(_RULES)
-    return found
+    @classmethod
+    def of(cls, policy: Policy) -> "CaseRules":
+        document = policy.model_dump(mode="json", by_alias=True)
+        return cls(policy, document, policy_hash(document))
 
 
 async def open_case(
     session: AsyncSession,
-    given: Rules,
+    rules: CaseRules,
     organization_id: str,
     found: CaseFound,
     at: datetime,
@@ -63,12 +48,12 @@ async def open_case(
     `object_id` tells apart the changes of one object.
     """
     object_id = object_id or found.object
-    policy = given.policy.cases
+    policy = rules.policy.cases
     assert policy is not None, "without a policy nothing is noticed"
     deadline = add_business(
-        at, timedelta(minutes=policy.note_within), given.policy.calendars[policy.calendar]
+        at, timedelta(minutes=policy.note_within), rules.policy.calendars[policy.calendar]
     )
-    operation, new = await operations.create(session, _draft(given, organization_id, found, object_id, at))
+    operation, new = await operations.create(session, _draft(rules, organization_id, found, object_id, at))
     if not new:
         return None
     session.add(
@@ -87,7 +72,7 @@ async def open_case(
     await timeline.begin(
         session,
         operation,
-        NewEvent("noticed", "case noticed", SYSTEM, at, {**operation.request, "policy_hash": given.hash}),
+        NewEvent("noticed", "case noticed", SYSTEM, at, {**operation.request, "policy_hash": rules.hash}),
         NewEvent(
             "note_owed",
             "a note is owed",
@@ -100,7 +85,7 @@ async def open_case(
         organization=organization_id,
         operation=operation.id,
         found=found,
-        policy=given.policy,
+        policy=rules.policy,
         noticed_at=at,
         deadline=deadline,
     )
@@ -110,13 +95,15 @@ async def open_case(
         action=outbox.START,
         workflow_id=operation.workflow_id,
         name=CASE,
-        payload={**payload, "policy": given.document},
+        payload={**payload, "policy": rules.document},
         at=at,
     )
     return operation
 
 
-def _draft(given: Rules, organization_id: str, found: CaseFound, object_id: str, at: datetime) -> Operation:
+def _draft(
+    rules: CaseRules, organization_id: str, found: CaseFound, object_id: str, at: datetime
+) -> Operation:
     id_ = new_id("op")
     request = found.model_dump(mode="json", by_alias=True)
     return Operation(
@@ -129,7 +116,7 @@ def _draft(given: Rules, organization_id: str, found: CaseFound, object_id: str,
         request_hash=digest({"kind": Kind.CASE.value, "object": object_id}),
         product_key=f"case:{object_id}",
         subject=case_subject(found),
-        policy=given.document,
+        policy=rules.document,
         requested_by=SYSTEM,
         allowed_actions=list(ACTIONS),
         workflow_id=f"operation-{id_}",

@@ -18,6 +18,7 @@ from ..core.statements import is_sqlite
 from ..operations import intents, operations
 from ..tables import Intent, Operation, Organization
 from . import cases
+from .cases import CaseRules
 
 TERMS = ("plan", "price", "seats", "interval")
 EFFECT = "plixo_effect"
@@ -31,7 +32,7 @@ SKEW = timedelta(minutes=1)
 Document = Mapping[str, Any]
 
 
-class Held(NamedTuple):
+class MirroredSubscription(NamedTuple):
     """What our mirror has of an organization's subscription."""
 
     organization: str
@@ -40,7 +41,7 @@ class Held(NamedTuple):
     synced_at: datetime | None
 
 
-async def lock(session: AsyncSession, organization_id: str) -> Held | None:
+async def lock(session: AsyncSession, organization_id: str) -> MirroredSubscription | None:
     """What is mirrored, which nobody else changes before this transaction ends; None for no organization."""
     wanted = select(
         Organization.id,
@@ -52,10 +53,12 @@ async def lock(session: AsyncSession, organization_id: str) -> Held | None:
         # Not FOR UPDATE: that would also wait for whoever inserts a row that refers to the organization.
         wanted = wanted.with_for_update(key_share=True)
     found = (await session.exec(wanted)).first()
-    return Held(*found) if found else None
+    return MirroredSubscription(*found) if found else None
 
 
-def remembering(before: Held, document: dict[str, Any], synced_at: datetime) -> dict[str, Any] | None:
+def remembering(
+    before: MirroredSubscription, document: dict[str, Any], synced_at: datetime
+) -> dict[str, Any] | None:
     """The document with what it was before; None for a reading that a change has overtaken.
 
     Of two that ask Stripe at about the same time the later one may be answered first, and with what was:
@@ -74,10 +77,12 @@ def remembering(before: Held, document: dict[str, Any], synced_at: datetime) -> 
     return document | {WAS: {"identity": _identity(held), "until": until}}
 
 
-async def notice(session: AsyncSession, before: Held, document: Document, at: datetime) -> None:
+async def notice(
+    session: AsyncSession, rules: CaseRules, before: MirroredSubscription, document: Document, at: datetime
+) -> None:
     """Opens a case when the terms have changed, or the subscription has ended, without any of us."""
-    given, held = cases.rules(session), before.document
-    if given is None or held is None or "plan" not in held:  # what was never readable
+    held = before.document
+    if rules.policy.cases is None or held is None or "plan" not in held:  # what was never readable
         return
     was = await _of_our_making(session, before.organization, held, document, before.synced_at)
     if was is None:
@@ -92,7 +97,7 @@ async def notice(session: AsyncSession, before: Held, document: Document, at: da
     change = digest([_identity(held), _identity(document), document["period_start"], held.get(WAS)])
     await cases.open_case(
         session,
-        given,
+        rules,
         before.organization,
         found,
         at,

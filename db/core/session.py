@@ -89,8 +89,6 @@ class Database:
 
     def __init__(self, url: str | URL) -> None:
         self.url = async_url(url)
-        self.info: dict[str, Any] = {}
-        """What every session carries as its `info`, from its beginning."""
         if self.is_sqlite:
             self.engine = sqlite_engine(self.url, size=1)
             self._reader = sqlite_engine(self.url, size=SQLITE_READERS, query_only=True)
@@ -98,11 +96,9 @@ class Database:
             self.engine = postgres_engine(self.url)
             # Each statement sees what it would under READ COMMITTED, without BEGIN and ROLLBACK around it.
             self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._write = async_sessionmaker(
-            self.engine, class_=AsyncSession, expire_on_commit=False, info=self.info
-        )
+        self._write = async_sessionmaker(self.engine, class_=AsyncSession, expire_on_commit=False)
         self._read = async_sessionmaker(
-            self._reader, class_=AsyncSession, expire_on_commit=False, autoflush=False, info=self.info
+            self._reader, class_=AsyncSession, expire_on_commit=False, autoflush=False
         )
 
     @property

@@ -12,6 +12,7 @@ from billing.plan_changes.limits import Usage
 from billing.plan_changes.plans import Plan
 
 from ..cases import subscription_cases
+from ..cases.cases import CaseRules
 from ..core.pages import DEFAULT_LIMIT, Page, read_page
 from ..core.statements import store_reading, store_readings
 from ..tables import (
@@ -45,7 +46,7 @@ class MoneyObjects(NamedTuple):
     balance_transactions: list[BalanceTransactionRow]
 
 
-class Unreadable(NamedTuple):
+class UnreadableSubscription(NamedTuple):
     """A subscription that is not what a plan is, and why."""
 
     reason: str
@@ -54,8 +55,9 @@ class Unreadable(NamedTuple):
 
 async def store_subscription(
     session: AsyncSession,
+    rules: CaseRules,
     organization_id: str,
-    subscription: Mapping[str, Any] | Unreadable,
+    subscription: Mapping[str, Any] | UnreadableSubscription,
     *,
     synced_at: datetime,
 ) -> None:
@@ -67,7 +69,7 @@ async def store_subscription(
     before = await subscription_cases.lock(session, organization_id)
     if before is None or (before.synced_at is not None and before.synced_at > synced_at):
         return
-    if isinstance(subscription, Unreadable):
+    if isinstance(subscription, UnreadableSubscription):
         was = before.document or {"currency": subscription.currency}
         await _set_subscription(session, organization_id, was | {UNREADABLE: subscription.reason}, synced_at)
         return
@@ -75,7 +77,7 @@ async def store_subscription(
     if document is None:
         return
     await _set_subscription(session, organization_id, document, synced_at)
-    await subscription_cases.notice(session, before, document, synced_at)
+    await subscription_cases.notice(session, rules, before, document, synced_at)
 
 
 async def _set_subscription(

@@ -14,6 +14,7 @@ from db.core.session import Database
 
 from ..support import money
 from ..support.builders import Tenant, an_intent, an_operation, store
+from ..support.case_rules import case_rules
 from ..support.shop import Shop
 
 
@@ -85,7 +86,7 @@ class Counter:
 
     @property
     def _reads(self) -> MoneyReads:
-        return MoneyReads(self.shop.client, self.database)
+        return MoneyReads(self.shop.client, self.database, case_rules())
 
 
 async def a_counter(shop: Shop, database: Database) -> Counter:

@@ -9,12 +9,14 @@ from typing import Any, Literal
 import stripe
 
 from activities.mirror import pages as mirror_pages
+from activities.mirror.pages import MirrorAccess
 from activities.stripe.client import stripe_client
 from db.core.session import Database
 from sandbox.stripe.server.inprocess import StandIn
 
 from . import builders
 from .builders import Tenant
+from .case_rules import case_rules
 
 DAY = 86_400
 APRIL = 1_775_001_600
@@ -65,6 +67,10 @@ class Shop:
                     )
                     self.price[slug, interval] = price.id
 
+    def access(self, database: Database) -> MirrorAccess:
+        """What mirrors it into these records, under the policy that the project ships."""
+        return MirrorAccess(self.client, database, case_rules())
+
     async def tenant(
         self,
         database: Database,
@@ -89,8 +95,8 @@ class Shop:
         tenant = await builders.tenant(
             database, stripe_customer=customer.id, stripe_subscription=subscription.id
         )
-        await mirror_pages.catalog(self.client, database)
-        await mirror_pages.subscription(self.client, database, tenant.organization)
+        await mirror_pages.catalog(self.access(database))
+        await mirror_pages.subscription(self.access(database), tenant.organization)
         return tenant
 
     async def use_card(self, tenant: Tenant, card: str) -> None:

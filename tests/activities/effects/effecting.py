@@ -20,6 +20,7 @@ from db.operations import intents
 from db.tables import Intent, Operation, TimelineEvent
 
 from ...support.builders import Tenant, an_operation, store
+from ...support.case_rules import case_rules
 from ...support.shop import Shop
 
 Kinds = Mapping[EffectKind, StripeEffect]
@@ -65,7 +66,7 @@ class Job:
         self, effect: Effect, *, client: stripe.StripeClient | None = None, kinds: Kinds = EFFECTS
     ) -> Performed:
         """One attempt, in an activity's context."""
-        effects = StripeEffects(client or self.shop.client, self.database, kinds=kinds)
+        effects = StripeEffects(client or self.shop.client, self.database, case_rules(), kinds=kinds)
         return await ActivityEnvironment().run(effects.perform, effect)
 
     async def fails(self, effect: Effect, **how: Any) -> ApplicationError:

@@ -18,6 +18,7 @@ from sandbox.stripe.server.inprocess import StandIn
 
 from ...support import money
 from ...support.builders import Tenant, an_intent, an_operation, store
+from ...support.case_rules import case_rules
 from ...support.shop import APRIL, Shop, open_shop
 from .test_pages import stored
 
@@ -39,7 +40,7 @@ async def shop(stand_in: StandIn) -> AsyncIterator[Shop]:
 async def known_customer(shop: Shop, database: Database, tenant: Tenant) -> str:
     """One of the organization's, whom the mirror has."""
     made = await money.customer(shop, tenant)
-    await mirror_pages.customers_page(shop.client, database, {tenant.id})
+    await mirror_pages.customers_page(shop.access(database), {tenant.id})
     return made
 
 
@@ -55,7 +56,7 @@ async def test_payments_are_those_that_succeeded_of_known_customers(shop: Shop, 
     await money.pay(shop, await a_stranger(shop), 600)
     await shop.client.v1.payment_intents.create_async({"amount": 900, "currency": "usd", "customer": known})
 
-    assert await money_pages.payments_page(shop.client, database) == (1, None)
+    assert await money_pages.payments_page(shop.access(database)) == (1, None)
 
     [row] = await stored(database, PaymentRow)
     assert (row.id, row.organization_id, row.customer_id, row.invoice_id) == (
@@ -75,11 +76,11 @@ async def test_payments_are_tied_to_their_invoices_and_stay_so(shop: Shop, datab
     invoice = await money.invoice(shop, known, 5000, paid=True)
     payment = await money.payment_of(shop, invoice)
     alone = await money.pay(shop, known, 300)
-    await mirror_pages.invoices_page(shop.client, database)
-    await money_pages.payments_page(shop.client, database)
+    await mirror_pages.invoices_page(shop.access(database))
+    await money_pages.payments_page(shop.access(database))
 
-    assert await money_pages.invoice_payments_page(shop.client, database) == (1, None)
-    await money_pages.payments_page(shop.client, database)
+    assert await money_pages.invoice_payments_page(shop.access(database)) == (1, None)
+    await money_pages.payments_page(shop.access(database))
 
     assert {row.id: row.invoice_id for row in await stored(database, PaymentRow)} == {
         payment: invoice,
@@ -102,7 +103,7 @@ async def test_refunds_are_those_of_known_customers(shop: Shop, database: Databa
     intent = an_intent(operation, effect="refund.create", state="done", stripe_id=made.id)
     await store(database, operation, intent)
 
-    assert await money_pages.refunds_page(shop.client, database) == (1, None)
+    assert await money_pages.refunds_page(shop.access(database)) == (1, None)
 
     [row] = await stored(database, RefundRow)
     assert (row.id, row.organization_id, row.customer_id) == (made.id, tenant.id, known)
@@ -124,7 +125,7 @@ async def test_credit_notes_are_those_of_known_customers(shop: Shop, database: D
     theirs = await money.invoice(shop, await a_stranger(shop), 600)
     await shop.client.v1.credit_notes.create_async({"invoice": theirs, "amount": 100})
 
-    assert await money_pages.credit_notes_page(shop.client, database) == (1, None)
+    assert await money_pages.credit_notes_page(shop.access(database)) == (1, None)
 
     [row] = await stored(database, CreditNoteRow)
     assert (row.id, row.organization_id, row.customer_id, row.invoice_id) == (
@@ -148,9 +149,9 @@ async def test_each_page_continues_where_the_one_before_ended(
         for _ in range(5)
     ]
 
-    pages = [await money_pages.refunds_page(shop.client, database)]
+    pages = [await money_pages.refunds_page(shop.access(database))]
     while pages[-1].after:
-        pages.append(await money_pages.refunds_page(shop.client, database, pages[-1].after))
+        pages.append(await money_pages.refunds_page(shop.access(database), pages[-1].after))
 
     assert [page.stored for page in pages] == [2, 2, 1]
     assert {row.id for row in await stored(database, RefundRow)} == set(made)
@@ -160,7 +161,7 @@ async def test_a_reading_never_overwrites_a_newer_one(shop: Shop, database: Data
     tenant = await shop.tenant(database)
     payment = await money.pay(shop, await known_customer(shop, database, tenant), 5000)
     await shop.client.v1.refunds.create_async({"payment_intent": payment, "amount": 700})
-    await money_pages.refunds_page(shop.client, database)
+    await money_pages.refunds_page(shop.access(database))
     async with database.transaction() as session:
         row = (await session.exec(select(RefundRow))).one()
         newer = RefundRow(
@@ -168,7 +169,7 @@ async def test_a_reading_never_overwrites_a_newer_one(shop: Shop, database: Data
         )
         await mirror.store_money(session, newer)
 
-    await money_pages.refunds_page(shop.client, database)
+    await money_pages.refunds_page(shop.access(database))
 
     [row] = await stored(database, RefundRow)
     assert row.status == "failed"
@@ -182,7 +183,7 @@ async def test_the_activities_bring_the_whole_mirror_up_to_date(shop: Shop, data
     payment = await money.payment_of(shop, invoice)
     await shop.client.v1.refunds.create_async({"payment_intent": payment, "amount": 700})
     await shop.client.v1.credit_notes.create_async({"invoice": invoice, "amount": 300, "credit_amount": 300})
-    mirrors = Mirror(shop.client, database)
+    mirrors = Mirror(shop.client, database, case_rules())
 
     done = [
         await ActivityEnvironment().run(page, PageQuery())

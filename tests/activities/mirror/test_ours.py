@@ -8,11 +8,10 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.mirror.events import StripeEvents
 from billing.stripe.events import EventFollowed, StripeEventInput, Subject
-from db.cases import cases
 from db.core.session import Database
 from db.tables import Case
 
-from ...support.house import default_policy
+from ...support.case_rules import case_rules
 from ...support.shop import Shop
 from ..effects.effecting import Killed, dying
 from ..giving_back import GIVINGS, Giving
@@ -22,8 +21,7 @@ SUBJECTS = {"refund": Subject.REFUND, "credit note": Subject.CREDIT_NOTE, "balan
 
 @pytest.fixture(params=list(GIVINGS))
 async def watched(request: pytest.FixtureRequest, shop: Shop, database: Database) -> tuple[str, Giving]:
-    """What gives money, where cases are opened; and its kind."""
-    cases.watch(database, default_policy())
+    """What gives money, and its kind."""
     return request.param, await GIVINGS[request.param](shop, database)
 
 
@@ -31,7 +29,7 @@ async def told(kind: str, giving: Giving, made: str) -> None:
     """Stripe's event of the object is followed."""
     subject = SUBJECTS[kind]
     object_ = giving.effect.target if subject is Subject.CUSTOMER else made
-    follow = StripeEvents(giving.job.shop.client, giving.job.database).follow_event
+    follow = StripeEvents(giving.job.shop.client, giving.job.database, case_rules()).follow_event
     event = StripeEventInput(event="evt_1", subject=subject, object=object_)
     followed: EventFollowed = await ActivityEnvironment().run(follow, event)
     assert followed.state == "done"

@@ -19,6 +19,7 @@ from db.mirror import mirror, subscription_standing
 from db.tables import Customer, Invoice, InvoiceLines, Organization
 from sandbox.stripe.server.inprocess import StandIn
 
+from ...support.case_rules import case_rules
 from ...support.shop import APRIL, Shop, open_shop
 
 
@@ -63,7 +64,7 @@ async def an_invoice(shop: Shop, customer_id: str, amount: int) -> str:
 async def test_the_catalog_holds_every_plan_with_its_prices_and_limits(
     shop: Shop, database: Database
 ) -> None:
-    await mirror_pages.catalog(shop.client, database)
+    await mirror_pages.catalog(shop.access(database))
 
     async with database.reading() as session:
         plans = {plan.plan: plan for plan in await mirror.plans(session)}
@@ -81,7 +82,7 @@ async def test_products_that_are_no_plan_are_left_out(shop: Shop, database: Data
     await shop.client.v1.prices.create_async(
         {"product": product.id, "currency": "usd", "unit_amount": 50_000}
     )
-    plans = await mirror_pages.catalog(shop.client, database)
+    plans = await mirror_pages.catalog(shop.access(database))
     assert {plan.plan for plan in plans} == {"starter", "growth", "scale"}
 
 
@@ -102,7 +103,7 @@ async def test_of_two_products_that_claim_the_same_plan_neither_can_be_chosen(
 
 async def unavailable(shop: Shop, database: Database) -> dict[str, str]:
     """What is mirrored as unavailable and why, without the ids; that nothing else is, is checked."""
-    await mirror_pages.catalog(shop.client, database)
+    await mirror_pages.catalog(shop.access(database))
     async with database.reading() as session:
         plans = {plan.plan: plan for plan in await mirror.plans(session)}
     others = {"starter", "growth", "scale"} - {name for name, plan in plans.items() if plan.unavailable}
@@ -166,7 +167,7 @@ async def test_a_subscription_at_a_price_that_no_plan_can_have_says_why_and_what
         async with database.transaction() as session:
             await session.exec(update(Organization).values(subscription=None, synced_at=None))
     async with database.transaction() as session:
-        followed = await own_subscription.follow(session, data, datetime.now(UTC))
+        followed = await own_subscription.follow(session, case_rules(), data, datetime.now(UTC))
     assert followed.state == "done"
     async with database.reading() as session:
         stands = await subscription_standing.read(session, tenant.id)
@@ -175,7 +176,7 @@ async def test_a_subscription_at_a_price_that_no_plan_can_have_says_why_and_what
     assert held["unreadable"].endswith("which is charged every week.")
     assert held.get("plan") == ("growth" if known else None)
     assert stands.usage is not None
-    await mirror_pages.subscription(shop.client, database, tenant.organization)
+    await mirror_pages.subscription(shop.access(database), tenant.organization)
     async with database.reading() as session:
         held = (await mirror.organization(session, tenant.id)).subscription
     assert held is not None
@@ -213,7 +214,7 @@ async def test_a_subscription_of_somebody_else_is_not_taken_over(shop: Shop, dat
     wrong = tenant.organization.model_copy(
         update={"stripe_subscription": other.organization.stripe_subscription}
     )
-    await mirror_pages.subscription(shop.client, database, wrong)
+    await mirror_pages.subscription(shop.access(database), wrong)
     async with database.reading() as session:
         held = (await mirror.organization(session, tenant.id)).subscription
     assert held is not None
@@ -229,7 +230,7 @@ async def test_customers_are_those_whose_metadata_names_the_organization(
     await customer(shop, "org_unknown")
     await customer(shop, None)
 
-    done = await mirror_pages.customers_page(shop.client, database, {ours.id})
+    done = await mirror_pages.customers_page(shop.access(database), {ours.id})
 
     assert done == (1, None)
     [row] = await stored(database, Customer)
@@ -249,9 +250,9 @@ async def test_a_second_page_continues_where_the_first_ended(
     tenant = await shop.tenant(database)
     made = {await customer(shop, tenant.id) for _ in range(5)}
 
-    first = await mirror_pages.customers_page(shop.client, database, {tenant.id})
-    second = await mirror_pages.customers_page(shop.client, database, {tenant.id}, first.after)
-    third = await mirror_pages.customers_page(shop.client, database, {tenant.id}, second.after)
+    first = await mirror_pages.customers_page(shop.access(database), {tenant.id})
+    second = await mirror_pages.customers_page(shop.access(database), {tenant.id}, first.after)
+    third = await mirror_pages.customers_page(shop.access(database), {tenant.id}, second.after)
 
     assert (first.stored, second.stored, third.stored) == (2, 2, 1)
     assert {row.id for row in await stored(database, Customer)} == made
@@ -262,9 +263,9 @@ async def test_invoices_are_those_of_known_customers(shop: Shop, database: Datab
     known = await customer(shop, tenant.id)
     await an_invoice(shop, await customer(shop, None), 700)
     invoice = await an_invoice(shop, known, 12_345)
-    await mirror_pages.customers_page(shop.client, database, {tenant.id})
+    await mirror_pages.customers_page(shop.access(database), {tenant.id})
 
-    done = await mirror_pages.invoices_page(shop.client, database)
+    done = await mirror_pages.invoices_page(shop.access(database))
 
     assert done == (1, None)
     [row] = await stored(database, Invoice)
@@ -285,7 +286,7 @@ async def test_a_customer_brings_its_language_and_country(shop: Shop, database: 
     id_ = await customer(shop, tenant.id)
     await shop.client.v1.customers.update_async(id_, params)  # type: ignore[arg-type]
 
-    await mirror_pages.customers_page(shop.client, database, {tenant.id})
+    await mirror_pages.customers_page(shop.access(database), {tenant.id})
 
     [row] = await stored(database, Customer)
     assert (row.language, row.country) == ("de", "AT")
@@ -299,7 +300,7 @@ async def test_a_reading_never_overwrites_a_newer_one(shop: Shop, database: Data
     async with database.transaction() as session:
         await mirror.store_customer(session, newer)
 
-    await mirror_pages.customers_page(shop.client, database, {tenant.id})
+    await mirror_pages.customers_page(shop.access(database), {tenant.id})
 
     [row] = await stored(database, Customer)
     assert row.name == "Newer"

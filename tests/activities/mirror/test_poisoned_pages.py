@@ -31,6 +31,7 @@ from sandbox.stripe.server.inprocess import StandIn
 
 from ...support import money
 from ...support.builders import NOW, store
+from ...support.case_rules import case_rules
 from ...support.shop import APRIL, Shop, open_shop
 
 ON_ONE_DATABASE = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
@@ -74,7 +75,7 @@ async def books(shop: Shop, database: Database) -> Books:
         id="rec_1", requested_by="system", stage="customers", workflow_id="reconcile", started_at=NOW
     )
     await store(database, run)
-    return Books(Mirror(shop.client, database), organizations, customers)
+    return Books(Mirror(shop.client, database, case_rules()), organizations, customers)
 
 
 async def rows(database: Database, table: type[Any]) -> list[Any]:
@@ -183,7 +184,7 @@ async def test_what_is_missing_is_looked_up_past_one_that_stripe_refuses(
             raise KeyError("status_transitions")
         return read(client, id_)
 
-    monkeypatch.setattr(lookups.stripe_objects, "invoice", breaks)
+    monkeypatch.setattr(lookups.objects, "invoice", breaks)
     await ActivityEnvironment().run(books_.mirrors.look_up_invoices, query)
     after = {row.id: row.synced_at for row in await rows(database, Invoice)}
     assert [one for one in after if after[one] != before[one]] == [good]

@@ -33,6 +33,7 @@ from workflows.money.review import Planned
 
 from ...support import money
 from ...support.builders import NOW, an_operation, store
+from ...support.case_rules import case_rules
 from ...support.databases import SqliteDatabases
 from ...support.shop import Shop
 from ..counter import Counter, a_counter
@@ -126,7 +127,7 @@ class Asked:
 
     @property
     def _reads(self) -> MoneyReads:
-        return MoneyReads(self.till.counter.shop.client, self.till.counter.database)
+        return MoneyReads(self.till.counter.shop.client, self.till.counter.database, case_rules())
 
     @property
     def _commitments(self) -> Commitments:

@@ -9,6 +9,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.plan_changes.reads import StripeReads
 from billing.plan_changes.subject import SubscriptionFacts, SubscriptionQuery
 
+from ...support.case_rules import case_rules
 from ..effects.effecting import Job
 
 pytestmark = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
@@ -18,7 +19,7 @@ async def facts(job: Job) -> SubscriptionFacts:
     query = SubscriptionQuery(
         organization=job.tenant.id, subscription=job.tenant.organization.stripe_subscription
     )
-    reads = StripeReads(job.shop.client, job.database)
+    reads = StripeReads(job.shop.client, job.database, case_rules())
     return await ActivityEnvironment().run(reads.subscription, query)
 
 

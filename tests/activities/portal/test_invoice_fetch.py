@@ -14,6 +14,7 @@ from db.core.session import Database
 from db.tables import InvoicePdf, PayLink
 
 from ...support import money
+from ...support.case_rules import case_rules
 from ..counter import Counter
 
 
@@ -21,7 +22,7 @@ from ..counter import Counter
 async def fetches(counter: Counter, database: Database) -> AsyncIterator[InvoiceFetches]:
     async with files_client() as files:
         hosts = stripe_hosts(counter.shop.stand_in.url)
-        yield InvoiceFetches(counter.shop.client, database, files, hosts)
+        yield InvoiceFetches(counter.shop.client, database, case_rules(), files, hosts)
 
 
 def wanted(
@@ -64,7 +65,7 @@ async def test_the_same_pdf_is_kept_once(counter: Counter, fetches: InvoiceFetch
 async def test_no_file_is_fetched_from_elsewhere(counter: Counter, database: Database) -> None:
     invoice = await money.invoice(counter.shop, counter.customer, 5000)
     async with files_client() as files:
-        strict = InvoiceFetches(counter.shop.client, database, files, lambda _: False)
+        strict = InvoiceFetches(counter.shop.client, database, case_rules(), files, lambda _: False)
         with pytest.raises(ApplicationError) as refused:
             await strict.fetch_pdf(wanted(counter, invoice, "pdf"))
     assert (refused.value.type, refused.value.non_retryable) == ("pdf_unusable", True)

@@ -13,11 +13,12 @@ from billing.policy.policy import Policy, policy_hash
 from db.core import timeline
 from db.core.session import Database
 from db.mirror import mirror
-from db.mirror.mirror import Unreadable
+from db.mirror.mirror import UnreadableSubscription
 from db.operations import operations
 from db.tables import Operation, Organization, Outbox, TimelineEvent
 
 from ...support.builders import NOW, Tenant, an_organization, member, store
+from ...support.case_rules import case_rules
 from ..conftest import HELD, ON_ONE_DATABASE, WANTED, Api, counted
 
 TRACES = (Operation, TimelineEvent, Outbox)
@@ -279,7 +280,9 @@ async def test_an_organization_at_a_price_that_no_plan_can_have_sees_why_and_is_
         async with database.transaction() as session:
             await session.exec(update(Organization).values(subscription=None, synced_at=None))
     async with database.transaction() as session:
-        await mirror.store_subscription(session, acme.id, Unreadable(why, "usd"), synced_at=NOW)
+        await mirror.store_subscription(
+            session, case_rules(), acme.id, UnreadableSubscription(why, "usd"), synced_at=NOW
+        )
     seen = (await api.get("/v1/organization", acme.admin)).json()
     assert (seen["unsupported"], seen["plan"]) == (why, "starter" if known else None)
     assert [limit["name"] for limit in seen["limits"]] == (

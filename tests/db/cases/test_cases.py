@@ -10,7 +10,8 @@ from sqlmodel import select
 from billing.core.money import Money
 from billing.core.operations import Kind
 from billing.money.authority import AuthorityUse
-from db.cases import cases, detect
+from db.cases import money_cases
+from db.cases.cases import CaseRules
 from db.core.session import Database
 from db.mirror import mirror
 from db.money import commitments, given_to_customer
@@ -19,6 +20,7 @@ from db.tables import Case, Commitment, Intent, Operation, Outbox, RefundRow
 
 from ...support.builders import NOW, Tenant, an_intent, an_operation, store, tenant
 from ...support.case_rows import noticed
+from ...support.case_rules import case_rules
 from ...support.house import default_policy
 from ...support.money_rows import a_credit_operation, a_refund, a_refund_operation
 
@@ -31,7 +33,6 @@ ON_ONE_DATABASE = pytest.mark.parametrize("databases", ["sqlite"], indirect=True
 
 @pytest.fixture
 async def acme(database: Database) -> Tenant:
-    cases.watch(database, default_policy())
     return await tenant(database)
 
 
@@ -179,7 +180,7 @@ async def test_what_an_open_intent_may_have_just_made_waits_until_it_is_known(
     assert await found(database) == []
     async with database.transaction() as session:
         intent = await intents.close_done(session, key, at=NOW, stripe_id=true.id)
-        await detect.closed(session, intent, NOW)
+        await money_cases.closed(session, case_rules(), intent, NOW)
     assert [case.object_id for case in await found(database)] == [copied.id]
     for one in (true, copied):
         await noticed(database, one)
@@ -197,7 +198,7 @@ async def test_what_was_left_alone_is_noticed_when_its_intent_is_refused(
     await noticed(database, copied)
     async with database.transaction() as session:
         intent = await intents.close_refused(session, key, at=NOW, error={"code": "x", "message": "X."})
-        await detect.closed(session, intent, NOW)
+        await money_cases.closed(session, case_rules(), intent, NOW)
     assert [case.object_id for case in await found(database)] == [copied.id]
 
 
@@ -213,11 +214,9 @@ async def test_what_is_not_ours_is_noticed_when_it_is_next_seen_though_it_was_mi
 
 
 @ON_ONE_DATABASE
-async def test_a_database_that_fills_its_mirror_notices_nothing(database: Database) -> None:
-    acme = await tenant(database)
-    await noticed(database, a_refund(acme.id, "pi_1"))
-    cases.watch(database, default_policy().model_copy(update={"cases": None}))
-    await noticed(database, a_refund(acme.id, "pi_1"))
+async def test_a_policy_without_cases_opens_none(database: Database, acme: Tenant) -> None:
+    rules = CaseRules.of(default_policy().model_copy(update={"cases": None}))
+    await noticed(database, a_refund(acme.id, "pi_1"), rules=rules)
     assert await found(database) == []
 
 
@@ -237,7 +236,7 @@ class Subscription:
         document = terms | {"status": "active", "period_start": APRIL, "plixo_effect": effect} | more
         async with self._database.transaction() as session:
             await mirror.store_subscription(
-                session, self._acme.id, document, synced_at=at or datetime.now(UTC)
+                session, case_rules(), self._acme.id, document, synced_at=at or datetime.now(UTC)
             )
         return len(await found(self._database))
 
@@ -368,6 +367,6 @@ async def test_a_mirror_from_before_marks_were_kept_is_taken_as_it_is(
     key = await subscription.change()
     async with database.transaction() as session:
         old = STARTER | {"status": "active", "period_start": APRIL}
-        await mirror.store_subscription(session, acme.id, old, synced_at=NOW)
+        await mirror.store_subscription(session, case_rules(), acme.id, old, synced_at=NOW)
     assert await subscription.read(STARTER, key) == 0
     assert await subscription.read(SCALE, key) == 1

@@ -12,6 +12,7 @@ from db.mirror import mirror
 from db.tables import Customer, Invoice, InvoiceLines
 
 from ...support.builders import NOW, a_customer, a_person, an_invoice, store, tenant
+from ...support.case_rules import case_rules
 from ...support.money_rows import an_event
 
 SECOND = timedelta(seconds=1)
@@ -63,8 +64,8 @@ async def test_only_a_reading_that_is_not_older_replaces_a_subscription(
 ) -> None:
     acme = await tenant(database)
     async with database.transaction() as session:
-        await mirror.store_subscription(session, acme.id, {"seats": 5}, synced_at=NOW)
-        await mirror.store_subscription(session, acme.id, {"seats": 8}, synced_at=NOW + after)
+        await mirror.store_subscription(session, case_rules(), acme.id, {"seats": 5}, synced_at=NOW)
+        await mirror.store_subscription(session, case_rules(), acme.id, {"seats": 8}, synced_at=NOW + after)
 
     async with database.reading() as session:
         organization = await mirror.organization(session, acme.id)

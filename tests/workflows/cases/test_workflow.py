@@ -67,7 +67,7 @@ async def reconcile(home: House) -> None:
 
 async def read_subscription(home: House, tenant: Tenant) -> None:
     """As an event's reading or a reconciliation's does."""
-    await mirror_pages.subscription(home.shop.client, home.database, tenant.organization)
+    await mirror_pages.subscription(home.shop.access(home.database), tenant.organization)
 
 
 async def refunded(home: House, tenant: Tenant, paid: int, amount: int, card: str = "pm_card_visa") -> str:

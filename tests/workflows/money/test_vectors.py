@@ -77,7 +77,7 @@ class Trial:
                 "proration_behavior": "none",
             },
         )
-        await mirror_pages.subscription(client, self.home.database, self.acme.organization)
+        await mirror_pages.subscription(self.home.shop.access(self.home.database), self.acme.organization)
 
     async def balance(self) -> int:
         """The customer's balance; negative is credit."""

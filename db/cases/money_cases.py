@@ -7,11 +7,13 @@ locked that first must not wait for rows of the mirror.
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.cases.case import COUNTED, COUNTS_AS, MAKES, CaseFound, Made
+from billing.cases.case import COUNTED, COUNTS_AS, GONE, MAKES, CaseFound, CaseObject
+from billing.core.money import Money
 from billing.core.operations import SYSTEM
 
 from ..core import timeline
@@ -19,34 +21,59 @@ from ..core.record_hashes import wrote
 from ..money import commitments
 from ..stripe import ours
 from ..stripe.ours import Claim
-from ..tables import Commitment, Intent, MoneyRow, Organization
-from . import cases, finds
-from .cases import Rules
+from ..tables import (
+    BalanceTransactionRow,
+    Commitment,
+    CreditNoteRow,
+    Intent,
+    MoneyRow,
+    Organization,
+    RefundRow,
+)
+from . import cases
+from .cases import CaseRules
+
+OneKind = TypeVar("OneKind", RefundRow, CreditNoteRow, BalanceTransactionRow)
+
+ADJUSTMENT = "adjustment"
+"""The type of a balance transaction that somebody made, and not an invoice or a credit note."""
 
 
-async def notice(session: AsyncSession, rows: Iterable[MoneyRow], at: datetime) -> None:
+class ExternalChange(NamedTuple):
+    """Money that was just mirrored, as far as it may have been given in Stripe itself."""
+
+    organization: str
+    found: CaseFound
+    claims: str | None
+    """The effect of ours that its metadata names, which anybody can write there."""
+    gone: bool
+    """Whether it came to nothing: a refund that failed or was cancelled, a credit note that is void."""
+
+
+async def notice(session: AsyncSession, rules: CaseRules, rows: Iterable[MoneyRow], at: datetime) -> None:
     """Opens a case for what no operation of its organization made, however often it is seen, and says on the
     timelines of others that theirs came to nothing."""
-    given = cases.rules(session)
-    if given is None:
+    if rules.policy.cases is None:
         return
     # In one order, so that two who notice for several organizations never wait for each other.
-    made = sorted(finds.of_rows(rows), key=lambda one: (one.organization, one.found.object))
+    made = sorted(_changes(rows), key=lambda one: (one.organization, one.found.object))
     for one in made:
         if one.gone:
             await _came_to_nothing(session, one, at)
     for organization, group in groupby((one for one in made if not one.gone), lambda one: one.organization):
         for one in await _foreign(session, organization, list(group)):
-            await _open(session, given, one, at)
+            await _open(session, rules, one, at)
 
 
-async def closed(session: AsyncSession, intent: Intent, at: datetime) -> None:
+async def closed(session: AsyncSession, rules: CaseRules, intent: Intent, at: datetime) -> None:
     """The outcome of an effect is known: what else bears its name is not of its making."""
     if intent.effect in MAKES.values():
-        await notice(session, await finds.claiming(session, intent.idempotency_key), at)
+        await notice(session, rules, await _claiming(session, intent.idempotency_key), at)
 
 
-async def _foreign(session: AsyncSession, organization_id: str, made: Sequence[Made]) -> list[Made]:
+async def _foreign(
+    session: AsyncSession, organization_id: str, made: Sequence[ExternalChange]
+) -> list[ExternalChange]:
     """Of what gave money, that which nobody asked us for, and which has no case yet.
 
     What was there before the organization was is nobody's case.
@@ -76,7 +103,7 @@ async def _foreign(session: AsyncSession, organization_id: str, made: Sequence[M
     return [one for one in foreign if one.found.object not in cased]
 
 
-def _may_be(claim: Claim | None, made: Made) -> bool:
+def _may_be(claim: Claim | None, made: ExternalChange) -> bool:
     """Whether it may be what an open intent has just made."""
     return claim is not None and (claim.organization, claim.effect) == (
         made.organization,
@@ -84,13 +111,13 @@ def _may_be(claim: Claim | None, made: Made) -> bool:
     )
 
 
-async def _open(session: AsyncSession, given: Rules, made: Made, at: datetime) -> None:
+async def _open(session: AsyncSession, rules: CaseRules, made: ExternalChange, at: datetime) -> None:
     await commitments.lock(session, made.organization)
     found = made.found
     assert found.amount is not None
     kind = COUNTS_AS[found.object_kind]
-    counted = given.policy.counted_with(kind)
-    operation = await cases.open_case(session, given, made.organization, found, at)
+    counted = rules.policy.counted_with(kind)
+    operation = await cases.open_case(session, rules, made.organization, found, at)
     if operation is None:
         return
     commitment = Commitment(
@@ -134,7 +161,7 @@ def _figures(found: CaseFound, counted: Iterable[str]) -> dict[str, Any]:
     }
 
 
-async def _came_to_nothing(session: AsyncSession, made: Made, at: datetime) -> None:
+async def _came_to_nothing(session: AsyncSession, made: ExternalChange, at: datetime) -> None:
     """A refund that failed or was cancelled, or a note that is void, counts no more; it still owes a note."""
     found = made.found
     case = await cases.of_object(session, made.organization, found.object_kind, found.object)
@@ -153,3 +180,76 @@ async def _came_to_nothing(session: AsyncSession, made: Made, at: datetime) -> N
         at=at,
         detail={"status": found.status, "reason": found.reason},
     )
+
+
+def _changes(rows: Iterable[MoneyRow]) -> list[ExternalChange]:
+    """Each that gives something, or gave it once."""
+    return [one for row in rows for one in _of_row(row)]
+
+
+def _of_row(row: MoneyRow) -> list[ExternalChange]:
+    if isinstance(row, RefundRow):
+        return [_of_refund(row)]
+    return [_of_credit_note(row)] if isinstance(row, CreditNoteRow) else _of_transaction(row)
+
+
+def _of_refund(row: RefundRow) -> ExternalChange:
+    """A refund of a payment."""
+    found = CaseFound(
+        object_kind=CaseObject.REFUND,
+        object=row.id,
+        made_at=row.created_at,
+        customer=row.customer_id,
+        amount=Money(amount_minor=row.amount, currency=row.currency),
+        payment_intent=row.payment_intent,
+        reason=row.failure_reason or row.reason,
+        status=row.status,
+    )
+    return ExternalChange(row.organization_id, found, row.claims, row.status in GONE)
+
+
+def _of_credit_note(row: CreditNoteRow) -> ExternalChange:
+    """A credit note, without what the refunds gave that it names: each of them stands for itself, whichever
+    of the two is seen first."""
+    found = CaseFound(
+        object_kind=CaseObject.CREDIT_NOTE,
+        object=row.id,
+        made_at=row.created_at,
+        customer=row.customer_id,
+        amount=Money(amount_minor=max(row.amount - row.refunded, 0), currency=row.currency),
+        invoice=row.invoice_id,
+        reason=row.reason,
+        status=row.status,
+    )
+    return ExternalChange(row.organization_id, found, row.claims, row.status in GONE)
+
+
+def _of_transaction(row: BalanceTransactionRow) -> list[ExternalChange]:
+    """A credit on a customer's balance; what invoices and credit notes do there is theirs, and what makes
+    the customer owe more gives nothing."""
+    if row.type != ADJUSTMENT or row.amount >= 0:
+        return []
+    found = CaseFound(
+        object_kind=CaseObject.BALANCE_TRANSACTION,
+        object=row.id,
+        made_at=row.created_at,
+        customer=row.customer_id,
+        amount=Money(amount_minor=-row.amount, currency=row.currency),
+    )
+    return [ExternalChange(row.organization_id, found, row.claims, gone=False)]
+
+
+async def _claiming(session: AsyncSession, effect: str) -> list[MoneyRow]:
+    """What says of itself that this effect made it, though no intent knows it."""
+
+    async def unowned(table: type[OneKind]) -> list[OneKind]:
+        found = await session.exec(
+            select(table).where(table.claims == effect, col(table.operation_id).is_(None))
+        )
+        return list(found)
+
+    return [
+        *await unowned(RefundRow),
+        *await unowned(CreditNoteRow),
+        *await unowned(BalanceTransactionRow),
+    ]
