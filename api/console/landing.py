@@ -136,6 +136,12 @@ _OF_ALL: dict[Place, Page] = {
     "delegations": Page("Delegations", "Who decides in whose place.", _OF_ONE["delegations"].requests[:1]),
 }
 
+_FIRST = Page(
+    "Plixo Billing",
+    "What waits for you, and what has happened.",
+    tuple(page.requests[0] for page in _OF_ALL.values()),
+)
+
 _FOLDER = Path(__file__).parent
 _STYLE = (_FOLDER.parent / "http" / "docs.css").read_text(encoding="utf-8")
 _PAGE = Environment(
@@ -148,6 +154,12 @@ _HEADERS = {
     ),
     "X-Robots-Tag": "noindex",
 }
+
+
+@router.api_route("", methods=["GET", "HEAD"])
+@router.api_route("/", methods=["GET", "HEAD"])
+async def first(request: Request) -> HTMLResponse:
+    return _page(_FIRST, None, request)
 
 
 @router.api_route("/{place}", methods=["GET", "HEAD"])

@@ -165,8 +165,9 @@ class Reaper:
         if kind != "operation":
             return
         async with self._database.transaction() as session:
-            if await session.get(Operation, id_) is None:
-                return
+            operation = await session.get(Operation, id_)
+            if operation is None or operation.closed_at is not None:
+                return  # what its people waited for has come: only operators need to know
             await timeline.append(
                 session,
                 id_,

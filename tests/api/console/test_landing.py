@@ -45,6 +45,14 @@ async def test_each_request_that_a_page_names_is_one_of_the_api(api: Api, place:
         assert {(method or "GET", path) for method, path in named} <= known
 
 
+@pytest.mark.parametrize("path", ["/console", "/console/"])
+async def test_the_first_page_says_where_to_begin(api: Api, path: str) -> None:
+    page = await api.http.get(path)
+    assert page.status_code == 200
+    assert "/v1/approvals?needs_me=true" in page.text
+    assert "/v1/notices" in page.text
+
+
 async def test_an_unknown_place_or_a_strange_id_is_not_found(api: Api) -> None:
     for path in ("/console/nothing", "/console/nothing/op_1", "/console/approvals/%3Cb%3E"):
         assert (await api.http.get(path)).status_code == 404
