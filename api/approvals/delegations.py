@@ -22,9 +22,9 @@ from db.operations import operations
 from db.people import people
 from db.tables import Approval, Delegation, new_id
 
-from ..http import examples
 from ..http.auth import Actor, AnyCaller, Caller
 from ..http.context import Context, InContext, now
+from ..http.examples import example, listed
 from ..http.ids import Id
 from ..http.models import Listed
 from ..http.openapi import WITH_BODY, answers, body_example
@@ -80,7 +80,7 @@ WRONG = (
     status_code=201,
     summary="Let somebody decide in your place",
     responses=answers(
-        {201: examples.APPROVAL_DELEGATION},
+        {201: example("approvals/approval_delegation")},
         *WITH_BODY,
         NOT_FOUND,
         OWN_REQUEST,
@@ -90,7 +90,7 @@ WRONG = (
         DELEGATE_IS_REQUESTER,
         *WRONG,
     ),
-    openapi_extra=body_example(examples.DELEGATE),
+    openapi_extra=body_example(example("approvals/delegate_body")),
 )
 async def delegate(id: Id, body: DelegateBody, who: Actor, context: InContext) -> DelegationAnswer:
     """For this approval only, once they accept. They decide under their own name, by your role, within your
@@ -117,8 +117,8 @@ async def delegate(id: Id, body: DelegateBody, who: Actor, context: InContext) -
     "/delegations",
     status_code=201,
     summary="Be away",
-    responses=answers({201: examples.DELEGATION}, *WITH_BODY, *WRONG),
-    openapi_extra=body_example(examples.DELEGATION_BODY),
+    responses=answers({201: example("approvals/delegation")}, *WITH_BODY, *WRONG),
+    openapi_extra=body_example(example("approvals/delegation_body")),
 )
 async def create(body: DelegationBody, who: Actor, context: InContext) -> DelegationAnswer:
     """For every approval that you could decide, from `starts_at` until before `ends_at`, once they accept.
@@ -142,7 +142,7 @@ async def create(body: DelegationBody, who: Actor, context: InContext) -> Delega
 @router.get(
     "/delegations",
     summary="List delegations",
-    responses=answers({200: examples.listed(examples.DELEGATION)}, INVALID_REQUEST, INVALID_CURSOR),
+    responses=answers({200: listed(example("approvals/delegation"))}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_delegations(
     query: Annotated[DelegationsQuery, Query()], who: AnyCaller, context: InContext
@@ -164,7 +164,7 @@ async def list_delegations(
 @router.get(
     "/delegations/{id}",
     summary="Read a delegation",
-    responses=answers({200: examples.DELEGATION}, NOT_FOUND),
+    responses=answers({200: example("approvals/delegation")}, NOT_FOUND),
 )
 async def read_delegation(id: Id, who: AnyCaller, context: InContext) -> DelegationAnswer:
     """One that you gave or were given; an auditor, any."""
@@ -176,7 +176,7 @@ async def read_delegation(id: Id, who: AnyCaller, context: InContext) -> Delegat
     "/delegations/{id}/accept",
     summary="Agree to decide in somebody's place",
     responses=answers(
-        {200: examples.ACCEPTED_DELEGATION},
+        {200: example("approvals/accepted_delegation")},
         ROLE_MISSING,
         NOT_FOUND,
         NOT_YOUR_DELEGATION,
@@ -201,7 +201,7 @@ async def accept(id: Id, who: Actor, context: InContext) -> DelegationAnswer:
     "/delegations/{id}/decline",
     summary="Decline to decide in somebody's place",
     responses=answers(
-        {200: examples.DECLINED_DELEGATION},
+        {200: example("approvals/declined_delegation")},
         ROLE_MISSING,
         NOT_FOUND,
         NOT_YOUR_DELEGATION,
@@ -219,7 +219,7 @@ async def decline(id: Id, who: Actor, context: InContext) -> DelegationAnswer:
     "/delegations/{id}/revoke",
     summary="End a delegation",
     responses=answers(
-        {200: examples.REVOKED_DELEGATION},
+        {200: example("approvals/revoked_delegation")},
         ROLE_MISSING,
         NOT_FOUND,
         BODY_TOO_LARGE,

@@ -13,9 +13,9 @@ from db.operations import notices, outbox
 from db.tables import Notice
 
 from ..dispatch.dispatcher import HEAD_START
-from ..http import examples
 from ..http.auth import Actor, AnyCaller, Caller
 from ..http.context import InContext, now
+from ..http.examples import example, listed, pending
 from ..http.ids import Id
 from ..http.models import Listed, NoticeAnswer, NoticesQuery
 from ..http.openapi import answers
@@ -39,7 +39,7 @@ router = APIRouter(prefix="/v1/notices", tags=["Notices"])
 @router.get(
     "",
     summary="List notices",
-    responses=answers({200: examples.listed(examples.NOTICE)}, INVALID_REQUEST, INVALID_CURSOR),
+    responses=answers({200: listed(example("approvals/notice"))}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_notices(
     query: Annotated[NoticesQuery, Query()], who: AnyCaller, context: InContext
@@ -56,7 +56,7 @@ async def list_notices(
     "/{id}/acknowledge",
     summary="Acknowledge a notice",
     responses=answers(
-        {200: examples.ACKNOWLEDGED_NOTICE, 202: examples.PENDING_NOTICE},
+        {200: example("approvals/acknowledged_notice"), 202: pending(example("approvals/notice"))},
         ROLE_MISSING,
         OWN_DOING,
         NOT_FOUND,

@@ -12,9 +12,9 @@ from db.operations import outbox
 from db.tables import Approval, Decision, Outbox, new_id
 
 from ..dispatch.dispatcher import HEAD_START
-from ..http import examples
 from ..http.auth import AnyCaller, Caller
 from ..http.context import InContext, now
+from ..http.examples import example, listed, pending
 from ..http.ids import Id
 from ..http.models import ApprovalAnswer, ApprovalsQuery, DecisionBody, Listed
 from ..http.openapi import WITH_BODY, answers, body_example
@@ -31,7 +31,7 @@ router = APIRouter(prefix="/v1/approvals", tags=["Approvals"])
 @router.get(
     "",
     summary="List approvals",
-    responses=answers({200: examples.listed(examples.APPROVAL)}, INVALID_REQUEST, INVALID_CURSOR),
+    responses=answers({200: listed(example("approvals/approval"))}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_approvals(
     query: Annotated[ApprovalsQuery, Query()], who: AnyCaller, context: InContext
@@ -53,7 +53,9 @@ async def list_approvals(
     return Listed(data=shown, next_cursor=page.next_cursor)
 
 
-@router.get("/{id}", summary="Read an approval", responses=answers({200: examples.APPROVAL}, NOT_FOUND))
+@router.get(
+    "/{id}", summary="Read an approval", responses=answers({200: example("approvals/approval")}, NOT_FOUND)
+)
 async def read_approval(id: Id, who: AnyCaller, context: InContext) -> ApprovalAnswer:
     """Its `subject_hash` has to be named in the decision."""
     async with context.database.reading() as session:
@@ -65,7 +67,7 @@ async def read_approval(id: Id, who: AnyCaller, context: InContext) -> ApprovalA
     "/{id}/decision",
     summary="Decide",
     responses=answers(
-        {200: examples.DECIDED_APPROVAL, 202: examples.PENDING_APPROVAL},
+        {200: example("approvals/decided_approval"), 202: pending(example("approvals/approval"))},
         *WITH_BODY,
         COMMENT_REQUIRED,
         NOT_FOUND,
@@ -80,7 +82,7 @@ async def read_approval(id: Id, who: AnyCaller, context: InContext) -> ApprovalA
         REFUSED,
         also=(202, ApprovalAnswer),
     ),
-    openapi_extra=body_example(examples.DECISION),
+    openapi_extra=body_example(example("approvals/decision_body")),
 )
 async def decide(
     id: Id, body: DecisionBody, who: AnyCaller, context: InContext, response: Response

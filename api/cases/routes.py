@@ -11,9 +11,9 @@ from db.cases import cases
 from db.people import people
 from db.tables import Case, Operation
 
-from ..http import examples
 from ..http.auth import Actor, AnyCaller, Caller, Giver
 from ..http.context import InContext
+from ..http.examples import example, listed, pending
 from ..http.ids import Id
 from ..http.models import Listed, OperationAnswer
 from ..http.models import Query as ListQuery
@@ -26,7 +26,6 @@ from ..operations.commands import Command
 from ..operations.problems import NOT_CLOSABLE, NOT_CONFIRMABLE, NOT_NAMED, NOT_TAKABLE
 from ..problems.common import ALREADY_ENDED, INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND, REFUSED, ROLE_MISSING
 from ..problems.problem import ApiProblem
-from . import examples as shown
 from .problems import DONE_BY_UNFIT, DONE_BY_UNKNOWN
 from .schemas import CaseAnswer, CaseCloseBody, CaseConfirmBody, CasesQuery
 
@@ -36,7 +35,7 @@ router = APIRouter(prefix="/v1/cases", tags=["Cases"])
 @router.get(
     "",
     summary="List cases",
-    responses=answers({200: examples.listed(shown.CASE)}, INVALID_REQUEST, INVALID_CURSOR),
+    responses=answers({200: listed(example("cases/case"))}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_cases(
     query: Annotated[CasesQuery, Query()], who: AnyCaller, context: InContext
@@ -55,7 +54,7 @@ async def list_cases(
     return views.listed(page, lambda row: _answer(row, found[row.operation_id], who))
 
 
-@router.get("/{id}", summary="Read a case", responses=answers({200: shown.CASE}, NOT_FOUND))
+@router.get("/{id}", summary="Read a case", responses=answers({200: example("cases/case")}, NOT_FOUND))
 async def read_case(id: Id, who: AnyCaller, context: InContext) -> CaseAnswer:
     async with context.database.reading() as session:
         operation = await commands_api.owned(session, who, Kind.CASE, id)
@@ -66,7 +65,7 @@ async def read_case(id: Id, who: AnyCaller, context: InContext) -> CaseAnswer:
     "/{id}/take",
     summary="Take a case on",
     responses=answers(
-        {200: shown.TAKEN, 202: shown.TAKE_PENDING},
+        {200: example("cases/taken_case"), 202: pending(example("cases/taken_case"))},
         *TOLD,
         NOT_TAKABLE,
         NOT_CLOSABLE,
@@ -83,7 +82,7 @@ async def take(id: Id, who: Giver, context: InContext, response: Response) -> Op
     "/{id}/close",
     summary="Close a case with its note",
     responses=answers(
-        {200: shown.CLOSED, 202: shown.CLOSE_PENDING},
+        {200: example("cases/closed_case"), 202: pending(example("cases/taken_case"))},
         *WITH_BODY,
         *TOLD,
         NOT_CLOSABLE,
@@ -92,7 +91,7 @@ async def take(id: Id, who: Giver, context: InContext, response: Response) -> Op
         *NOTE_WRONG,
         also=(202, OperationAnswer),
     ),
-    openapi_extra=body_example(shown.CLOSE),
+    openapi_extra=body_example(example("cases/close_body")),
 )
 async def close(
     id: Id, body: CaseCloseBody, who: Giver, context: InContext, response: Response
@@ -127,7 +126,7 @@ async def _can_confirm(session: AsyncSession, who: Caller, done_by: str) -> None
     "/{id}/confirm",
     summary="Say whether you made it",
     responses=answers(
-        {200: shown.CLOSED, 202: shown.CLOSE_PENDING},
+        {200: example("cases/closed_case"), 202: pending(example("cases/taken_case"))},
         *WITH_BODY,
         ROLE_MISSING,
         NOT_FOUND,
@@ -138,7 +137,7 @@ async def _can_confirm(session: AsyncSession, who: Caller, done_by: str) -> None
         NOT_CLOSABLE,
         also=(202, OperationAnswer),
     ),
-    openapi_extra=body_example(shown.CONFIRM),
+    openapi_extra=body_example(example("cases/confirm_body")),
 )
 async def confirm(
     id: Id, body: CaseConfirmBody, who: Actor, context: InContext, response: Response
@@ -155,7 +154,7 @@ async def confirm(
 @router.get(
     "/{id}/notes",
     summary="List a case's notes",
-    responses=answers({200: examples.listed(shown.NOTE)}, NOT_FOUND, INVALID_REQUEST, INVALID_CURSOR),
+    responses=answers({200: listed(example("cases/note"))}, NOT_FOUND, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_notes(
     id: Id, query: Annotated[ListQuery, Query()], who: AnyCaller, context: InContext
@@ -168,8 +167,10 @@ async def list_notes(
     "/{id}/notes",
     status_code=202,
     summary="Add a note to a case",
-    responses=answers({202: shown.NOTE}, *WITH_BODY, ROLE_MISSING, NOT_FOUND, NOTES_FULL, *NOTE_WRONG),
-    openapi_extra=body_example(shown.NOTE_BODY),
+    responses=answers(
+        {202: example("cases/note")}, *WITH_BODY, ROLE_MISSING, NOT_FOUND, NOTES_FULL, *NOTE_WRONG
+    ),
+    openapi_extra=body_example(example("cases/note_body")),
 )
 async def add_note(id: Id, body: NoteBody, who: Giver, context: InContext) -> NoteAnswer:
     """Beside the one that closes it, before or after. It is in the records now and will be in Stripe's

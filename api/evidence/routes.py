@@ -9,11 +9,11 @@ from db.operations import operations
 
 from ..http.auth import AnyCaller
 from ..http.context import InContext
+from ..http.examples import example
 from ..http.ids import Id
 from ..http.openapi import answers
 from ..problems.common import NOT_FOUND
 from ..problems.problem import not_found
-from .example import EVIDENCE
 
 router = APIRouter(prefix="/v1/operations", tags=["Operations"])
 
@@ -21,7 +21,7 @@ router = APIRouter(prefix="/v1/operations", tags=["Operations"])
 @router.get(
     "/{id}/evidence",
     summary="Read an operation's evidence",
-    responses=answers({200: EVIDENCE}, NOT_FOUND),
+    responses=answers({200: example("evidence/evidence")}, NOT_FOUND),
     response_model=Evidence,
 )
 async def read_evidence(id: Id, who: AnyCaller, context: InContext) -> Response:

@@ -15,9 +15,9 @@ from db.tables import Incident, IncidentStep, Outbox, new_id
 from workflows.core import ids
 
 from ..dispatch.dispatcher import HEAD_START
-from ..http import examples
 from ..http.auth import AnyCaller, Giver
 from ..http.context import InContext, now
+from ..http.examples import example, listed, pending
 from ..http.ids import Id
 from ..http.models import Listed
 from ..http.openapi import TOLD, WITH_BODY, answers, body_example
@@ -25,7 +25,6 @@ from ..notes.problems import NOTE_WRONG
 from ..operations import views
 from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND, ROLE_MISSING
 from ..problems.problem import ApiProblem, not_found, refused_by_workflow
-from . import examples as shown
 from . import views as shapes
 from .problems import ALREADY_CLEARED, STEP_UNKNOWN, STILL_DEGRADED
 from .schemas import BannerAnswer, IncidentAnswer, IncidentDetail, IncidentsQuery, ResolveBody, StepBody
@@ -35,7 +34,9 @@ router = APIRouter(tags=["Incidents"])
 StepNumber = Annotated[int, Path(ge=1, le=1000, description="The step's number, from 1")]
 
 
-@router.get("/v1/banner", summary="What is degraded now", responses=answers({200: shown.BANNER}))
+@router.get(
+    "/v1/banner", summary="What is degraded now", responses=answers({200: example("incidents/banner")})
+)
 async def banner(who: AnyCaller, context: InContext) -> BannerAnswer:
     """What does not work, what that means, and what of yours waits; for the top of every page."""
     async with context.database.reading() as session:
@@ -47,7 +48,7 @@ async def banner(who: AnyCaller, context: InContext) -> BannerAnswer:
 @router.get(
     "/v1/incidents",
     summary="List incidents",
-    responses=answers({200: examples.listed(shown.INCIDENT)}, INVALID_REQUEST, INVALID_CURSOR),
+    responses=answers({200: listed(example("incidents/incident"))}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_incidents(
     query: Annotated[IncidentsQuery, Query()], who: AnyCaller, context: InContext
@@ -61,7 +62,7 @@ async def list_incidents(
 @router.get(
     "/v1/incidents/{id}",
     summary="An incident with its runbook",
-    responses=answers({200: shown.DETAIL}, NOT_FOUND),
+    responses=answers({200: example("incidents/incident_detail")}, NOT_FOUND),
 )
 async def incident(id: Id, who: AnyCaller, context: InContext) -> IncidentDetail:
     """What one sees, what it means, the steps to take, what is held, who was told."""
@@ -73,9 +74,14 @@ async def incident(id: Id, who: AnyCaller, context: InContext) -> IncidentDetail
     "/v1/incidents/{id}/steps/{n}",
     summary="Tick off a step of the runbook",
     responses=answers(
-        {200: shown.DETAIL}, *WITH_BODY, ROLE_MISSING, NOT_FOUND, STEP_UNKNOWN, ALREADY_CLEARED
+        {200: example("incidents/incident_detail")},
+        *WITH_BODY,
+        ROLE_MISSING,
+        NOT_FOUND,
+        STEP_UNKNOWN,
+        ALREADY_CLEARED,
     ),
-    openapi_extra=body_example(shown.STEP),
+    openapi_extra=body_example(example("incidents/step_body")),
 )
 async def step(id: Id, n: StepNumber, body: StepBody, who: Giver, context: InContext) -> IncidentDetail:
     """The first who says so stays; every organization sees that it is done."""
@@ -107,7 +113,7 @@ async def step(id: Id, n: StepNumber, body: StepBody, who: Giver, context: InCon
     "/v1/incidents/{id}/resolve",
     summary="Say what was done, and clear it",
     responses=answers(
-        {200: shown.CLEARED, 202: shown.PENDING},
+        {200: example("incidents/cleared_incident"), 202: pending(example("incidents/recovered_incident"))},
         *WITH_BODY,
         *TOLD,
         STILL_DEGRADED,
@@ -115,7 +121,7 @@ async def step(id: Id, n: StepNumber, body: StepBody, who: Giver, context: InCon
         *NOTE_WRONG,
         also=(202, IncidentAnswer),
     ),
-    openapi_extra=body_example(shown.RESOLVE),
+    openapi_extra=body_example(example("incidents/resolve_body")),
 )
 async def resolve(
     id: Id, body: ResolveBody, who: Giver, context: InContext, response: Response

@@ -19,9 +19,9 @@ from db.mirror import mirror
 from db.people import people
 from db.tables import MailTemplate
 
-from ..http import examples
 from ..http.auth import Actor, AnyCaller, BillingAdmin
 from ..http.context import InContext, now
+from ..http.examples import example, listed
 from ..http.models import Answer, Body, Listed, Query, plain
 from ..http.openapi import WITH_BODY, answers, body_example
 from ..operations import views
@@ -36,7 +36,6 @@ from ..problems.common import (
 )
 from ..problems.field_errors import FieldError
 from ..problems.problem import ApiProblem, not_found
-from . import examples as shown
 from .problems import TEMPLATE_AUTHOR, TEMPLATE_FAILS, TEMPLATE_VERSION_CHANGED, TOO_MANY_TEMPLATES, UNFIT
 
 router = APIRouter(prefix="/v1/mail-templates", tags=["Portal"])
@@ -114,7 +113,7 @@ class MailAnswer(Answer):
     html: str | None
 
 
-@router.get("", summary="List mail templates", responses=answers({200: shown.TEMPLATES}))
+@router.get("", summary="List mail templates", responses=answers({200: example("mail/templates")}))
 async def list_templates(who: AnyCaller, context: InContext) -> TemplatesAnswer:
     """The built-in ones, from which you can start, and your organization's own."""
     async with context.database.reading() as session:
@@ -127,9 +126,9 @@ async def list_templates(who: AnyCaller, context: InContext) -> TemplatesAnswer:
     "/{name}/{language}",
     summary="Set a mail template",
     responses=answers(
-        {200: shown.TEMPLATE}, *WITH_BODY, ROLE_MISSING, LANGUAGE_UNKNOWN, TOO_MANY_TEMPLATES, *UNFIT
+        {200: example("mail/draft")}, *WITH_BODY, ROLE_MISSING, LANGUAGE_UNKNOWN, TOO_MANY_TEMPLATES, *UNFIT
     ),
-    openapi_extra=body_example(shown.WORDS),
+    openapi_extra=body_example(example("mail/template_body")),
 )
 async def put_template(
     name: MailName, language: Language, body: WordsBody, who: BillingAdmin, context: InContext
@@ -158,7 +157,7 @@ async def put_template(
     "/{name}/{language}/approve",
     summary="Approve a mail template",
     responses=answers(
-        {200: shown.APPROVED},
+        {200: example("mail/approved")},
         *WITH_BODY,
         ROLE_MISSING,
         NOT_FOUND,
@@ -166,7 +165,7 @@ async def put_template(
         TEMPLATE_AUTHOR,
         TEMPLATE_VERSION_CHANGED,
     ),
-    openapi_extra=body_example(shown.APPROVE),
+    openapi_extra=body_example(example("mail/approve_body")),
 )
 async def approve_template(
     name: MailName, language: Language, body: ApproveBody, who: Actor, context: InContext
@@ -195,7 +194,7 @@ async def approve_template(
 @router.get(
     "/{name}/{language}/versions",
     summary="List a mail template's versions",
-    responses=answers({200: examples.listed(shown.TEMPLATE)}, INVALID_REQUEST, LANGUAGE_UNKNOWN),
+    responses=answers({200: listed(example("mail/draft"))}, INVALID_REQUEST, LANGUAGE_UNKNOWN),
 )
 async def list_versions(
     name: MailName, language: Language, query: Annotated[Query, QueryOf()], who: AnyCaller, context: InContext
@@ -210,7 +209,7 @@ async def list_versions(
     "/{name}/{language}",
     summary="Delete a mail template",
     responses=answers(
-        {200: shown.RETIRED},
+        {200: example("mail/retired")},
         ROLE_MISSING,
         NOT_FOUND,
         INVALID_REQUEST,
@@ -234,8 +233,8 @@ async def delete_template(
 @router.post(
     "/{name}/preview",
     summary="Preview a mail template",
-    responses=answers({200: shown.PREVIEW}, *WITH_BODY, LANGUAGE_UNKNOWN, *UNFIT),
-    openapi_extra=body_example(shown.PREVIEW_BODY),
+    responses=answers({200: example("mail/preview")}, *WITH_BODY, LANGUAGE_UNKNOWN, *UNFIT),
+    openapi_extra=body_example(example("mail/preview_body")),
 )
 async def preview_template(
     name: MailName, body: PreviewBody, who: AnyCaller, context: InContext

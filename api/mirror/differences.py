@@ -7,14 +7,13 @@ from fastapi import APIRouter, Query
 from db.mirror import differences
 from db.tables import Difference
 
-from ..http import examples
 from ..http.auth import AnyCaller
 from ..http.context import InContext
+from ..http.examples import example, listed
 from ..http.models import Listed
 from ..http.openapi import answers
 from ..operations import views
 from ..problems.common import INVALID_CURSOR, INVALID_REQUEST
-from . import examples as shown
 from .schemas import DifferenceAnswer, DifferencesQuery, FieldAnswer
 
 router = APIRouter(prefix="/v1/differences", tags=["Reconciliation"])
@@ -23,7 +22,7 @@ router = APIRouter(prefix="/v1/differences", tags=["Reconciliation"])
 @router.get(
     "",
     summary="List what differed from Stripe",
-    responses=answers({200: examples.listed(shown.DIFFERENCE)}, INVALID_REQUEST, INVALID_CURSOR),
+    responses=answers({200: listed(example("mirror/difference"))}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_differences(
     query: Annotated[DifferencesQuery, Query()], who: AnyCaller, context: InContext

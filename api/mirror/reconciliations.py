@@ -14,9 +14,9 @@ from workflows.client import running
 from workflows.core import ids
 
 from ..dispatch.dispatcher import HEAD_START
-from ..http import examples
 from ..http.auth import AnyCaller, Caller, Giver
 from ..http.context import Context, InContext, now
+from ..http.examples import example, listed
 from ..http.ids import Id
 from ..http.models import Listed
 from ..http.openapi import answers
@@ -29,7 +29,6 @@ from ..problems.common import (
     UNSUPPORTED_MEDIA_TYPE,
 )
 from ..problems.problem import not_found
-from . import examples as shown
 from .schemas import ComparedAnswer, ReconciliationAnswer, ReconciliationsQuery
 
 router = APIRouter(prefix="/v1/reconciliations", tags=["Reconciliation"])
@@ -40,7 +39,7 @@ router = APIRouter(prefix="/v1/reconciliations", tags=["Reconciliation"])
     status_code=202,
     summary="Compare with Stripe now",
     responses=answers(
-        {202: shown.WAITING},
+        {202: example("mirror/waiting_reconciliation")},
         ROLE_MISSING,
         BODY_TOO_LARGE,
         UNSUPPORTED_MEDIA_TYPE,
@@ -67,7 +66,7 @@ async def start(who: Giver, context: InContext, response: Response) -> Reconcili
 @router.get(
     "",
     summary="List reconciliations",
-    responses=answers({200: examples.listed(shown.COMPLETED)}, INVALID_REQUEST, INVALID_CURSOR),
+    responses=answers({200: listed(example("mirror/reconciliation"))}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_runs(
     query: Annotated[ReconciliationsQuery, Query()], who: AnyCaller, context: InContext
@@ -87,7 +86,7 @@ async def list_runs(
 @router.get(
     "/{id}",
     summary="Read a reconciliation and how far it is",
-    responses=answers({200: shown.COMPLETED}, NOT_FOUND),
+    responses=answers({200: example("mirror/reconciliation")}, NOT_FOUND),
 )
 async def read_run(id: Id, who: AnyCaller, context: InContext) -> ReconciliationAnswer:
     """One that another organization asked for is not found."""

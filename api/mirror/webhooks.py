@@ -17,9 +17,9 @@ from billing.stripe.events import FOLLOWED
 from db.stripe.events import Arrived
 from db.tables import Outbox
 
-from ..http import examples
 from ..http.bodies import read_body
 from ..http.context import Context, InContext, now
+from ..http.examples import example
 from ..http.openapi import body_example, documented
 from ..problems.catalogue import ProblemType
 from ..problems.common import BODY_TOO_SLOW, INTERNAL_ERROR, TEMPORARILY_UNAVAILABLE
@@ -96,7 +96,7 @@ def _described() -> dict[str, Any]:
     """The header and the body, which FastAPI can't know of: they are read raw."""
     said = "`t=<seconds>,v1=<hex>`: HMAC-SHA256 over `<t>.<body>` with the endpoint's signing secret."
     header = {"name": "Stripe-Signature", "in": "header", "required": True, "description": said}
-    body = body_example(examples.STRIPE_EVENT)
+    body = body_example(example("mirror/stripe_event"))
     body["requestBody"]["required"] = True
     body["requestBody"]["content"]["application/json"]["schema"] = {
         "type": "object",
@@ -110,7 +110,7 @@ def _described() -> dict[str, Any]:
     PATH,
     summary="Take an event of Stripe's",
     responses=documented(
-        {200: examples.RECEIVED_WEBHOOK},
+        {200: example("mirror/received_webhook")},
         WEBHOOK_UNSIGNED,
         WEBHOOK_FORGED,
         WEBHOOK_STALE,

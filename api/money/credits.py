@@ -12,9 +12,10 @@ from billing.money.credit import AcceptCredit, CreditInput, CreditWanted, Revise
 from db.tables import Operation
 from workflows.core import ids
 
-from ..http import examples, idempotency
+from ..http import idempotency
 from ..http.auth import Actor, AnyCaller, Caller, Giver
 from ..http.context import Context, InContext
+from ..http.examples import example, listed, pending
 from ..http.ids import Id
 from ..http.models import CancelBody, Listed, OperationAnswer
 from ..http.models import Query as ListQuery
@@ -43,7 +44,6 @@ from ..problems.common import (
     ROLE_MISSING,
 )
 from . import checks as money_checks
-from . import examples as shown
 from .problems import (
     AMOUNT_ABOVE_CREDITABLE,
     AMOUNT_NOT_IN_STEPS,
@@ -92,14 +92,14 @@ ASKED_WRONGLY = (
     status_code=202,
     summary="Ask for a credit",
     responses=answers(
-        {202: shown.ACCEPTED_CREDIT},
+        {202: example("money/accepted_credit")},
         *WITH_BODY,
         *WITH_KEY,
         ROLE_MISSING,
         *ASKED_WRONGLY,
         headers={202: ("Location", "Idempotent-Replayed")},
     ),
-    openapi_extra={"parameters": [idempotency.PARAMETER], **body_example(shown.CREDIT)},
+    openapi_extra={"parameters": [idempotency.PARAMETER], **body_example(example("money/credit_body"))},
 )
 async def ask(
     body: CreditBody,
@@ -122,14 +122,14 @@ async def ask(
     "/{id}/cancel",
     summary="Cancel a credit",
     responses=answers(
-        {200: shown.CANCELLED_CREDIT, 202: shown.PENDING_CREDIT},
+        {200: example("money/cancelled_credit"), 202: pending(example("money/credit_in_review"))},
         *WITH_BODY,
         *TOLD,
         NOT_CANCELLABLE,
         TOO_LATE,
         also=(202, OperationAnswer),
     ),
-    openapi_extra=body_example(examples.CANCEL),
+    openapi_extra=body_example(example("operations/cancel_body")),
 )
 async def cancel(
     id: Id, who: Giver, context: InContext, response: Response, body: CancelBody | None = None
@@ -145,7 +145,7 @@ async def cancel(
     "/{id}/revision",
     summary="Revise a credit after an approver asked for changes",
     responses=answers(
-        {200: shown.CREDIT_IN_REVIEW, 202: shown.PENDING_CREDIT},
+        {200: example("money/credit_in_review"), 202: pending(example("money/credit_in_review"))},
         *WITH_BODY,
         *TOLD,
         NOT_REVISABLE,
@@ -153,7 +153,7 @@ async def cancel(
         *ASKED_WRONGLY,
         also=(202, OperationAnswer),
     ),
-    openapi_extra=body_example(shown.CREDIT),
+    openapi_extra=body_example(example("money/credit_body")),
 )
 async def revise(
     id: Id, body: CreditBody, who: Giver, context: InContext, response: Response
@@ -179,7 +179,7 @@ async def revise(
     "/{id}/resolution",
     summary="Accept a credit as Stripe has it",
     responses=answers(
-        {200: shown.MISMATCHED_CREDIT, 202: shown.MISMATCHED_CREDIT_PENDING},
+        {200: example("money/mismatched_credit"), 202: pending(example("money/mismatched_credit"))},
         *WITH_BODY,
         *TOLD,
         OWN_REQUEST,
@@ -188,7 +188,7 @@ async def revise(
         NOTHING_TO_RESOLVE,
         also=(202, OperationAnswer),
     ),
-    openapi_extra=body_example(shown.CREDIT_RESOLUTION),
+    openapi_extra=body_example(example("money/credit_resolution_body")),
 )
 async def resolve(
     id: Id, body: CreditResolutionBody, who: Actor, context: InContext, response: Response
@@ -203,7 +203,9 @@ async def resolve(
 @router.get(
     "/{id}/notes",
     summary="List a credit's notes",
-    responses=answers({200: examples.listed(shown.CREDIT_NOTE)}, NOT_FOUND, INVALID_REQUEST, INVALID_CURSOR),
+    responses=answers(
+        {200: listed(example("money/note_on_credit"))}, NOT_FOUND, INVALID_REQUEST, INVALID_CURSOR
+    ),
 )
 async def list_notes(
     id: Id, query: Annotated[ListQuery, Query()], who: AnyCaller, context: InContext
@@ -217,14 +219,14 @@ async def list_notes(
     status_code=202,
     summary="Add a note to a credit",
     responses=answers(
-        {202: shown.CREDIT_NOTE},
+        {202: example("money/note_on_credit")},
         *WITH_BODY,
         ROLE_MISSING,
         NOT_FOUND,
         NOTES_FULL,
         *NOTE_WRONG,
     ),
-    openapi_extra=body_example(shown.NOTE_BODY),
+    openapi_extra=body_example(example("money/note_body")),
 )
 async def add_note(id: Id, body: NoteBody, who: Giver, context: InContext) -> NoteAnswer:
     """Notes are only ever added. It is in the records now and will be in Stripe's metadata.

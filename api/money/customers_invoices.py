@@ -6,9 +6,9 @@ from fastapi import APIRouter, Query
 
 from db.mirror import mirror
 
-from ..http import examples
 from ..http.auth import AnyCaller
 from ..http.context import InContext
+from ..http.examples import example, listed
 from ..http.ids import Id
 from ..http.models import CustomerAnswer, InvoiceAnswer, InvoicesQuery, Listed
 from ..http.models import Query as ListQuery
@@ -23,7 +23,7 @@ router = APIRouter(prefix="/v1", tags=["Customers and invoices"])
 @router.get(
     "/customers",
     summary="List customers",
-    responses=answers({200: examples.listed(examples.CUSTOMER)}, INVALID_REQUEST, INVALID_CURSOR),
+    responses=answers({200: listed(example("money/customer"))}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_customers(
     query: Annotated[ListQuery, Query()], who: AnyCaller, context: InContext
@@ -37,7 +37,7 @@ async def list_customers(
 @router.get(
     "/invoices",
     summary="List invoices",
-    responses=answers({200: examples.listed(examples.INVOICE)}, INVALID_REQUEST, INVALID_CURSOR),
+    responses=answers({200: listed(example("money/invoice"))}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_invoices(
     query: Annotated[InvoicesQuery, Query()], who: AnyCaller, context: InContext
@@ -56,7 +56,7 @@ async def list_invoices(
 
 
 @router.get(
-    "/invoices/{id}", summary="Read an invoice", responses=answers({200: examples.INVOICE}, NOT_FOUND)
+    "/invoices/{id}", summary="Read an invoice", responses=answers({200: example("money/invoice")}, NOT_FOUND)
 )
 async def read_invoice(id: Id, who: AnyCaller, context: InContext) -> InvoiceAnswer:
     async with context.database.reading() as session:

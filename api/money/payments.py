@@ -8,16 +8,15 @@ from billing.core.money import Money
 from db.mirror import mirror
 from db.tables import PaymentRow, RefundRow
 
-from ..http import examples
 from ..http.auth import AnyCaller
 from ..http.context import InContext
+from ..http.examples import example, listed
 from ..http.ids import Id
 from ..http.models import Listed
 from ..http.openapi import answers
 from ..operations import views
 from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND
 from ..problems.problem import not_found
-from . import examples as shown
 from .schemas import PaymentAnswer, PaymentsQuery, PaymentWithRefunds, RefundAnswer
 
 router = APIRouter(prefix="/v1/payments", tags=["Payments"])
@@ -26,7 +25,7 @@ router = APIRouter(prefix="/v1/payments", tags=["Payments"])
 @router.get(
     "",
     summary="List payments",
-    responses=answers({200: examples.listed(shown.PAYMENT)}, INVALID_REQUEST, INVALID_CURSOR),
+    responses=answers({200: listed(example("money/payment"))}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_payments(
     query: Annotated[PaymentsQuery, Query()], who: AnyCaller, context: InContext
@@ -46,7 +45,9 @@ async def list_payments(
 
 
 @router.get(
-    "/{id}", summary="Read a payment", responses=answers({200: shown.PAYMENT_WITH_REFUNDS}, NOT_FOUND)
+    "/{id}",
+    summary="Read a payment",
+    responses=answers({200: example("money/payment_with_refunds")}, NOT_FOUND),
 )
 async def read_payment(id: Id, who: AnyCaller, context: InContext) -> PaymentWithRefunds:
     """With every refund of it, those that were made elsewhere too; the oldest first."""

@@ -13,9 +13,10 @@ from billing.money.refund import RefundInput, RefundWanted, ResolveRefund, Revis
 from db.tables import Operation
 from workflows.core import ids
 
-from ..http import examples, idempotency
+from ..http import idempotency
 from ..http.auth import AnyCaller, Caller, Giver
 from ..http.context import Context, InContext
+from ..http.examples import example, listed, pending
 from ..http.ids import Id
 from ..http.models import CancelBody, Listed, OperationAnswer
 from ..http.models import Query as ListQuery
@@ -37,7 +38,6 @@ from ..operations.problems import (
 )
 from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, INVOICE_ID_MALFORMED, NOT_FOUND, ROLE_MISSING
 from . import checks as money_checks
-from . import examples as shown
 from .problems import (
     AMOUNT_ABOVE_REFUNDABLE,
     AMOUNT_NOT_IN_STEPS,
@@ -79,14 +79,14 @@ ASKED_WRONGLY = (
     status_code=202,
     summary="Ask for a refund",
     responses=answers(
-        {202: shown.ACCEPTED_REFUND},
+        {202: example("money/accepted_refund")},
         *WITH_BODY,
         *WITH_KEY,
         ROLE_MISSING,
         *ASKED_WRONGLY,
         headers={202: ("Location", "Idempotent-Replayed")},
     ),
-    openapi_extra={"parameters": [idempotency.PARAMETER], **body_example(shown.REFUND)},
+    openapi_extra={"parameters": [idempotency.PARAMETER], **body_example(example("money/refund_body"))},
 )
 async def ask(
     body: RefundBody,
@@ -109,14 +109,14 @@ async def ask(
     "/{id}/cancel",
     summary="Cancel a refund",
     responses=answers(
-        {200: shown.CANCELLED_REFUND, 202: shown.PENDING_REFUND},
+        {200: example("money/cancelled_refund"), 202: pending(example("money/refund_in_review"))},
         *WITH_BODY,
         *TOLD,
         NOT_CANCELLABLE,
         TOO_LATE,
         also=(202, OperationAnswer),
     ),
-    openapi_extra=body_example(examples.CANCEL),
+    openapi_extra=body_example(example("operations/cancel_body")),
 )
 async def cancel(
     id: Id, who: Giver, context: InContext, response: Response, body: CancelBody | None = None
@@ -135,7 +135,7 @@ async def cancel(
     "/{id}/revision",
     summary="Revise a refund after an approver asked for changes",
     responses=answers(
-        {200: shown.REFUND_IN_REVIEW, 202: shown.PENDING_REFUND},
+        {200: example("money/refund_in_review"), 202: pending(example("money/refund_in_review"))},
         *WITH_BODY,
         *TOLD,
         NOT_REVISABLE,
@@ -143,7 +143,7 @@ async def cancel(
         *ASKED_WRONGLY,
         also=(202, OperationAnswer),
     ),
-    openapi_extra=body_example(shown.REFUND),
+    openapi_extra=body_example(example("money/refund_body")),
 )
 async def revise(
     id: Id, body: RefundBody, who: Giver, context: InContext, response: Response
@@ -169,7 +169,7 @@ async def revise(
     "/{id}/resolution",
     summary="Try a failed refund again, or leave it at that",
     responses=answers(
-        {200: shown.FAILED_REFUND, 202: shown.FAILED_REFUND_PENDING},
+        {200: example("money/failed_refund"), 202: pending(example("money/failed_refund"))},
         *WITH_BODY,
         *TOLD,
         OWN_APPROVAL,
@@ -178,7 +178,7 @@ async def revise(
         NOTHING_TO_RESOLVE,
         also=(202, OperationAnswer),
     ),
-    openapi_extra=body_example(shown.REFUND_RESOLUTION),
+    openapi_extra=body_example(example("money/refund_resolution_body")),
 )
 async def resolve(
     id: Id, body: RefundResolutionBody, who: Giver, context: InContext, response: Response
@@ -198,7 +198,9 @@ async def resolve(
 @router.get(
     "/{id}/notes",
     summary="List a refund's notes",
-    responses=answers({200: examples.listed(shown.NOTE)}, NOT_FOUND, INVALID_REQUEST, INVALID_CURSOR),
+    responses=answers(
+        {200: listed(example("money/note_on_refund"))}, NOT_FOUND, INVALID_REQUEST, INVALID_CURSOR
+    ),
 )
 async def list_notes(
     id: Id, query: Annotated[ListQuery, Query()], who: AnyCaller, context: InContext
@@ -211,8 +213,10 @@ async def list_notes(
     "/{id}/notes",
     status_code=202,
     summary="Add a note to a refund",
-    responses=answers({202: shown.NOTE}, *WITH_BODY, ROLE_MISSING, NOT_FOUND, NOTES_FULL, *NOTE_WRONG),
-    openapi_extra=body_example(shown.NOTE_BODY),
+    responses=answers(
+        {202: example("money/note_on_refund")}, *WITH_BODY, ROLE_MISSING, NOT_FOUND, NOTES_FULL, *NOTE_WRONG
+    ),
+    openapi_extra=body_example(example("money/note_body")),
 )
 async def add_note(id: Id, body: NoteBody, who: Giver, context: InContext) -> NoteAnswer:
     """Notes are only ever added. It is in the records now and will be in Stripe's metadata.

@@ -11,9 +11,9 @@ from billing.plan_changes.plans import Plan
 from db.mirror import mirror, subscription_standing
 from db.operations import operations
 
-from ..http import examples
 from ..http.auth import AnyCaller
 from ..http.context import InContext
+from ..http.examples import example, listed
 from ..http.models import Listed, OrganizationAnswer, PlanAnswer, StripeIds
 from ..http.models import Query as ListQuery
 from ..http.openapi import answers
@@ -28,7 +28,7 @@ router = APIRouter(prefix="/v1", tags=["Organization"])
 @router.get(
     "/organization",
     summary="Read your organization",
-    responses=answers({200: examples.ORGANIZATION}, NOT_SYNCED),
+    responses=answers({200: example("operations/organization")}, NOT_SYNCED),
 )
 async def read_organization(who: AnyCaller, context: InContext) -> OrganizationAnswer:
     """The plan as last read from Stripe, and what is in use now against its limits.
@@ -69,7 +69,7 @@ def _limits(plan: Plan, held: Mapping[str, Any], usage: Usage) -> Sequence[Limit
 @router.get(
     "/plans",
     summary="List the plans",
-    responses=answers({200: examples.listed(examples.PLAN)}, INVALID_REQUEST, INVALID_CURSOR),
+    responses=answers({200: listed(example("operations/plan"))}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_plans(
     query: Annotated[ListQuery, Query()], who: AnyCaller, context: InContext

@@ -9,9 +9,9 @@ from db.core import timeline
 from db.operations import operations
 from db.tables import Operation
 
-from ..http import examples
 from ..http.auth import AnyCaller, Caller
 from ..http.context import InContext
+from ..http.examples import example, listed
 from ..http.ids import Id
 from ..http.models import EventAnswer, Listed, OperationAnswer, OperationsQuery
 from ..http.models import Query as ListQuery
@@ -26,7 +26,7 @@ router = APIRouter(prefix="/v1/operations", tags=["Operations"])
 @router.get(
     "",
     summary="List operations",
-    responses=answers({200: examples.listed(examples.OPERATION)}, INVALID_REQUEST, INVALID_CURSOR),
+    responses=answers({200: listed(example("operations/operation"))}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_operations(
     query: Annotated[OperationsQuery, Query()], who: AnyCaller, context: InContext
@@ -45,7 +45,9 @@ async def list_operations(
     return views.listed(page, lambda row: views.operation(row, who))
 
 
-@router.get("/{id}", summary="Read an operation", responses=answers({200: examples.OPERATION}, NOT_FOUND))
+@router.get(
+    "/{id}", summary="Read an operation", responses=answers({200: example("operations/operation")}, NOT_FOUND)
+)
 async def read_operation(id: Id, who: AnyCaller, context: InContext) -> OperationAnswer:
     async with context.database.reading() as session:
         return views.operation(await _owned(session, who, id), who)
@@ -54,7 +56,7 @@ async def read_operation(id: Id, who: AnyCaller, context: InContext) -> Operatio
 @router.get(
     "/{id}/timeline",
     summary="Read an operation's timeline",
-    responses=answers({200: examples.listed(examples.EVENT)}, NOT_FOUND, INVALID_REQUEST, INVALID_CURSOR),
+    responses=answers({200: listed(example("operations/event"))}, NOT_FOUND, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def read_timeline(
     id: Id, query: Annotated[ListQuery, Query()], who: AnyCaller, context: InContext

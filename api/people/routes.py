@@ -7,9 +7,9 @@ from fastapi import APIRouter, Query
 from db.people import people
 
 from ..approvals.schemas import PeopleQuery, PersonAnswer
-from ..http import examples
 from ..http.auth import AnyCaller
 from ..http.context import InContext
+from ..http.examples import example, listed
 from ..http.models import Listed
 from ..http.openapi import answers
 from ..operations import views
@@ -21,7 +21,7 @@ router = APIRouter(prefix="/v1/people", tags=["People"])
 @router.get(
     "",
     summary="List people",
-    responses=answers({200: examples.listed(examples.PERSON)}, INVALID_REQUEST, INVALID_CURSOR),
+    responses=answers({200: listed(example("people/person"))}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_people(
     query: Annotated[PeopleQuery, Query()], who: AnyCaller, context: InContext

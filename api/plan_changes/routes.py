@@ -14,9 +14,10 @@ from db.mirror import mirror, subscription_standing
 from db.tables import Operation, Organization
 from workflows.core import ids
 
-from ..http import examples, idempotency
+from ..http import idempotency
 from ..http.auth import Actor, BillingAdmin, Caller
 from ..http.context import Context, InContext
+from ..http.examples import example, pending
 from ..http.ids import Id
 from ..http.models import CancelBody, OperationAnswer, PlanChangeBody, ResolutionBody
 from ..http.openapi import WITH_BODY, answers, body_example
@@ -75,7 +76,7 @@ ASKED_WRONGLY = (
     status_code=202,
     summary="Ask for a plan change",
     responses=answers(
-        {202: examples.ACCEPTED_OPERATION},
+        {202: example("plan_changes/accepted")},
         *WITH_BODY,
         IDEMPOTENCY_KEY_MISSING,
         IDEMPOTENCY_KEY_INVALID,
@@ -85,7 +86,10 @@ ASKED_WRONGLY = (
         *ASKED_WRONGLY,
         headers={202: ("Location", "Idempotent-Replayed")},
     ),
-    openapi_extra={"parameters": [idempotency.PARAMETER], **body_example(examples.PLAN_CHANGE)},
+    openapi_extra={
+        "parameters": [idempotency.PARAMETER],
+        **body_example(example("plan_changes/plan_change_body")),
+    },
 )
 async def ask(
     body: PlanChangeBody,
@@ -107,7 +111,7 @@ async def ask(
     "/{id}/cancel",
     summary="Cancel a plan change",
     responses=answers(
-        {200: examples.CANCELLED_OPERATION, 202: examples.PENDING_OPERATION},
+        {200: example("plan_changes/cancelled"), 202: pending(example("operations/operation"))},
         *WITH_BODY,
         ROLE_MISSING,
         NOT_FOUND,
@@ -117,7 +121,7 @@ async def ask(
         REFUSED,
         also=(202, OperationAnswer),
     ),
-    openapi_extra=body_example(examples.CANCEL),
+    openapi_extra=body_example(example("operations/cancel_body")),
 )
 async def cancel(
     id: Id, who: BillingAdmin, context: InContext, response: Response, body: CancelBody | None = None
@@ -136,7 +140,7 @@ async def cancel(
     "/{id}/revision",
     summary="Revise a plan change after a reviewer asked for changes",
     responses=answers(
-        {200: examples.OPERATION, 202: examples.PENDING_OPERATION},
+        {200: example("operations/operation"), 202: pending(example("operations/operation"))},
         *WITH_BODY,
         ROLE_MISSING,
         NOT_FOUND,
@@ -146,7 +150,7 @@ async def cancel(
         *ASKED_WRONGLY,
         also=(202, OperationAnswer),
     ),
-    openapi_extra=body_example(examples.PLAN_CHANGE),
+    openapi_extra=body_example(example("plan_changes/plan_change_body")),
 )
 async def revise(
     id: Id, body: PlanChangeBody, who: BillingAdmin, context: InContext, response: Response
@@ -167,7 +171,7 @@ async def revise(
     "/{id}/resolution",
     summary="Accept or revert a mismatch",
     responses=answers(
-        {200: examples.ACCEPTED_MISMATCH, 202: examples.PENDING_OPERATION},
+        {200: example("plan_changes/accepted_mismatch"), 202: pending(example("operations/operation"))},
         *WITH_BODY,
         ROLE_MISSING,
         OWN_REQUEST,
@@ -179,7 +183,7 @@ async def revise(
         REFUSED,
         also=(202, OperationAnswer),
     ),
-    openapi_extra=body_example(examples.RESOLUTION),
+    openapi_extra=body_example(example("plan_changes/resolution_body")),
 )
 async def resolve(
     id: Id, body: ResolutionBody, who: Actor, context: InContext, response: Response

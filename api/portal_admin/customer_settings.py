@@ -17,11 +17,11 @@ from db.tables import Customer, CustomerSettings, Organization
 
 from ..http.auth import AnyCaller, Caller, Giver
 from ..http.context import InContext, now
+from ..http.examples import example
 from ..http.ids import Id
 from ..http.openapi import WITH_BODY, answers, body_example
 from ..problems.common import LANGUAGE_UNKNOWN, NOT_FOUND, ROLE_MISSING
 from ..problems.problem import ApiProblem, not_found
-from . import examples as shown
 from .problems import COUNTRY_UNKNOWN, LANGUAGE_NOT_OFFERED, SUBDIVISION_UNKNOWN, ZONE_UNKNOWN
 from .schemas import BounceAnswer, Effective, LiftedAnswer, SettingsAnswer, SettingsBody, Source
 
@@ -33,7 +33,7 @@ Known = tuple[Customer, Organization]
 @router.get(
     "/{id}/settings",
     summary="Read a customer's settings",
-    responses=answers({200: shown.SETTINGS}, NOT_FOUND),
+    responses=answers({200: example("portal_admin/settings")}, NOT_FOUND),
 )
 async def read_settings(id: Id, who: AnyCaller, context: InContext) -> SettingsAnswer:
     """What holds and who says so: these settings, else Stripe, else the organization."""
@@ -47,7 +47,7 @@ async def read_settings(id: Id, who: AnyCaller, context: InContext) -> SettingsA
     "/{id}/settings",
     summary="Change a customer's settings",
     responses=answers(
-        {200: shown.SETTINGS},
+        {200: example("portal_admin/settings")},
         *WITH_BODY,
         ROLE_MISSING,
         NOT_FOUND,
@@ -57,7 +57,7 @@ async def read_settings(id: Id, who: AnyCaller, context: InContext) -> SettingsA
         COUNTRY_UNKNOWN,
         SUBDIVISION_UNKNOWN,
     ),
-    openapi_extra=body_example(shown.SETTINGS_BODY),
+    openapi_extra=body_example(example("portal_admin/settings_body")),
 )
 async def change_settings(id: Id, body: SettingsBody, who: Giver, context: InContext) -> SettingsAnswer:
     """From the next decision on; what was decided before stays."""

@@ -12,12 +12,12 @@ from db.portal import diagnosis_facts
 
 from ..http.auth import AnyCaller
 from ..http.context import InContext, now
+from ..http.examples import example
 from ..http.ids import Id
 from ..http.models import Answer
 from ..http.openapi import answers
 from ..problems.common import NOT_FOUND
 from ..problems.problem import not_found
-from . import trouble_examples as shown
 
 router = APIRouter(prefix="/v1/invoices", tags=["Portal"])
 
@@ -59,7 +59,7 @@ class DiagnosisAnswer(Answer):
 @router.post(
     "/{id}/access-diagnosis",
     summary="Find out why a customer can't get at an invoice",
-    responses=answers({200: shown.DIAGNOSIS}, NOT_FOUND),
+    responses=answers({200: example("portal_admin/diagnosis")}, NOT_FOUND),
 )
 async def diagnose_access(id: Id, who: AnyCaller, context: InContext) -> DiagnosisAnswer:
     """From the invoice's links, the access log, the mails that were sent and the networks that are allowed.

@@ -8,11 +8,11 @@ from db.portal import invoice_pdfs
 
 from ..http.auth import AnyCaller, Caller, Giver
 from ..http.context import Context, InContext
+from ..http.examples import example
 from ..http.ids import Id
 from ..http.openapi import answers
 from ..problems.common import NOT_FOUND, ROLE_MISSING
 from ..problems.problem import ApiProblem, not_found
-from . import examples as shown
 from .fetching import fetch
 from .problems import FETCHED, NO_PDF, NOT_PAYABLE
 from .schemas import PayLinkAnswer, PdfAnswer
@@ -30,7 +30,7 @@ _PDF = {
 @router.post(
     "/{id}/pay-link",
     summary="Read Stripe's pay link of an invoice",
-    responses=answers({200: shown.PAY_LINK}, ROLE_MISSING, NOT_PAYABLE, *FETCHED),
+    responses=answers({200: example("portal_admin/pay_link")}, ROLE_MISSING, NOT_PAYABLE, *FETCHED),
 )
 async def read_pay_link(id: Id, who: Giver, context: InContext) -> PayLinkAnswer:
     """Read from Stripe at this moment. That it was handed out is kept, the address is not."""
@@ -46,7 +46,7 @@ async def read_pay_link(id: Id, who: Giver, context: InContext) -> PayLinkAnswer
 @router.post(
     "/{id}/pdf",
     summary="Fetch an invoice's PDF anew",
-    responses=answers({200: shown.PDF}, ROLE_MISSING, NO_PDF, *FETCHED),
+    responses=answers({200: example("portal_admin/pdf")}, ROLE_MISSING, NO_PDF, *FETCHED),
 )
 async def fetch_pdf(id: Id, who: Giver, context: InContext) -> PdfAnswer:
     """As Stripe draws the invoice now; it is kept, and `url` gives it as often as it is asked for."""

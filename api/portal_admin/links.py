@@ -15,9 +15,9 @@ from db.portal import links_mail
 from db.tables import CustomerSettings, Invoice, Outbox, PortalLink
 
 from ..dispatch.dispatcher import HEAD_START
-from ..http import examples
 from ..http.auth import AnyCaller, Caller, Giver
 from ..http.context import Context, InContext, now, portal_policy
+from ..http.examples import example, listed
 from ..http.ids import Id
 from ..http.models import Listed
 from ..http.models import Query as ListQuery
@@ -25,7 +25,6 @@ from ..http.openapi import WITH_BODY, answers, body_example
 from ..operations import views
 from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND, ROLE_MISSING
 from ..problems.problem import ApiProblem, not_found
-from . import examples as shown
 from .problems import (
     CUSTOMER_ADDRESS_BOUNCED,
     CUSTOMER_WITHOUT_ADDRESS,
@@ -47,7 +46,7 @@ MAIL_EVERY = timedelta(minutes=1)
     status_code=201,
     summary="Issue a portal link",
     responses=answers(
-        {201: shown.ISSUED},
+        {201: example("portal_admin/issued_link")},
         *WITH_BODY,
         ROLE_MISSING,
         NOT_FOUND,
@@ -55,7 +54,7 @@ MAIL_EVERY = timedelta(minutes=1)
         LINK_EXPIRY_PAST,
         LINK_EXPIRY_FAR,
     ),
-    openapi_extra=body_example(shown.LINK_BODY),
+    openapi_extra=body_example(example("portal_admin/link_body")),
 )
 async def issue(id: Id, who: Giver, context: InContext, body: LinkBody | None = None) -> IssuedLinkAnswer:
     """For you to pass on: the address is shown this once. The invoice's earlier link ends."""
@@ -79,7 +78,9 @@ async def issue(id: Id, who: Giver, context: InContext, body: LinkBody | None = 
 @router.get(
     "/invoices/{id}/portal-links",
     summary="List an invoice's portal links",
-    responses=answers({200: examples.listed(shown.LINK)}, NOT_FOUND, INVALID_REQUEST, INVALID_CURSOR),
+    responses=answers(
+        {200: listed(example("portal_admin/link"))}, NOT_FOUND, INVALID_REQUEST, INVALID_CURSOR
+    ),
 )
 async def list_links(
     id: Id, query: Annotated[ListQuery, Query()], who: AnyCaller, context: InContext
@@ -100,7 +101,7 @@ async def list_links(
     status_code=202,
     summary="Mail the customer a new portal link",
     responses=answers(
-        {202: shown.MAILED},
+        {202: example("portal_admin/mailed_link")},
         ROLE_MISSING,
         NOT_FOUND,
         INVOICE_NOT_LINKABLE,
@@ -127,8 +128,8 @@ async def resend(id: Id, who: Giver, context: InContext) -> LinkMailAnswer:
 @router.post(
     "/portal-links/{id}/revoke",
     summary="Revoke a portal link",
-    responses=answers({200: shown.REVOKED}, *WITH_BODY, ROLE_MISSING, NOT_FOUND),
-    openapi_extra=body_example(shown.REVOKE),
+    responses=answers({200: example("portal_admin/revoked_link")}, *WITH_BODY, ROLE_MISSING, NOT_FOUND),
+    openapi_extra=body_example(example("portal_admin/revoke_body")),
 )
 async def revoke(id: Id, body: RevokeBody, who: Giver, context: InContext) -> PortalLinkAnswer:
     """From now on nobody gets in by it. A link that has ended stays as it ended."""

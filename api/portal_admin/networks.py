@@ -12,9 +12,9 @@ from db.people import people
 from db.portal import networks
 from db.tables import PortalNetwork, new_id
 
-from ..http import examples
 from ..http.auth import AnyCaller, BillingAdmin
 from ..http.context import InContext, now
+from ..http.examples import example, listed
 from ..http.ids import Id
 from ..http.models import Answer, Body, Listed, OtherId, Reason
 from ..http.models import Query as ListQuery
@@ -30,7 +30,6 @@ from ..problems.common import (
     UNSUPPORTED_MEDIA_TYPE,
 )
 from ..problems.problem import ApiProblem, not_found
-from . import network_examples as shown
 from .problems import NETWORK_LISTED, NETWORK_MALFORMED
 
 router = APIRouter(prefix="/v1/portal-networks", tags=["Portal"])
@@ -73,14 +72,14 @@ class NetworkAnswer(Answer):
     status_code=201,
     summary="Allow or block a network",
     responses=answers(
-        {201: shown.NETWORK},
+        {201: example("portal_admin/network")},
         *WITH_BODY,
         ROLE_MISSING,
         NETWORK_MALFORMED,
         CUSTOMER_UNKNOWN,
         NETWORK_LISTED,
     ),
-    openapi_extra=body_example(shown.BODY),
+    openapi_extra=body_example(example("portal_admin/network_body")),
 )
 async def add(body: NetworkBody, who: BillingAdmin, context: InContext) -> NetworkAnswer:
     """For whoever opens a link from now on. Sent again it is the same rule."""
@@ -110,7 +109,7 @@ async def add(body: NetworkBody, who: BillingAdmin, context: InContext) -> Netwo
 @router.get(
     "",
     summary="List networks",
-    responses=answers({200: examples.listed(shown.NETWORK)}, INVALID_REQUEST, INVALID_CURSOR),
+    responses=answers({200: listed(example("portal_admin/network"))}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_networks(
     query: Annotated[NetworksQuery, Query()], who: AnyCaller, context: InContext
@@ -131,7 +130,13 @@ async def list_networks(
 @router.delete(
     "/{id}",
     summary="Take a network away",
-    responses=answers({200: shown.REMOVED}, ROLE_MISSING, NOT_FOUND, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE),
+    responses=answers(
+        {200: example("portal_admin/removed_network")},
+        ROLE_MISSING,
+        NOT_FOUND,
+        BODY_TOO_LARGE,
+        UNSUPPORTED_MEDIA_TYPE,
+    ),
 )
 async def remove(id: Id, who: BillingAdmin, context: InContext) -> NetworkAnswer:
     """It no longer holds, and is kept in the list of those that were removed. Again changes nothing."""

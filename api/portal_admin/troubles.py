@@ -27,9 +27,10 @@ from db.tables import Invoice, Operation, Outbox, PortalTrouble
 from workflows.core import ids
 
 from ..dispatch.dispatcher import HEAD_START
-from ..http import examples, idempotency
+from ..http import idempotency
 from ..http.auth import AnyCaller, BillingAdmin, Caller, Giver
 from ..http.context import Context, InContext
+from ..http.examples import example, listed, pending
 from ..http.ids import Id
 from ..http.models import Answer, Body, InvoiceId, Listed, OperationAnswer, OtherId, Reason
 from ..http.models import Query as ListQuery
@@ -42,7 +43,6 @@ from ..operations.intake import Asked
 from ..operations.problems import NOT_CLOSABLE
 from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, INVOICE_ID_MALFORMED, ROLE_MISSING
 from ..problems.problem import ApiProblem
-from . import trouble_examples as shown
 from .problems import INVOICE_SETTLED, PORTAL_INVOICE_UNKNOWN, PORTAL_TROUBLE_OPEN
 
 router = APIRouter(prefix="/v1/portal-troubles", tags=["Portal"])
@@ -86,7 +86,7 @@ class TroubleAnswer(Answer):
     status_code=202,
     summary="Report that a customer can't get at an invoice",
     responses=answers(
-        {202: shown.ACCEPTED},
+        {202: example("portal_admin/accepted_trouble")},
         *WITH_BODY,
         *WITH_KEY,
         ROLE_MISSING,
@@ -96,7 +96,10 @@ class TroubleAnswer(Answer):
         INVOICE_SETTLED,
         headers={202: ("Location", "Idempotent-Replayed")},
     ),
-    openapi_extra={"parameters": [idempotency.PARAMETER], **body_example(shown.REPORT)},
+    openapi_extra={
+        "parameters": [idempotency.PARAMETER],
+        **body_example(example("portal_admin/trouble_body")),
+    },
 )
 async def report(
     body: TroubleBody,
@@ -140,7 +143,7 @@ async def report(
 @router.get(
     "",
     summary="List troubles with the portal",
-    responses=answers({200: examples.listed(shown.TROUBLE)}, INVALID_REQUEST, INVALID_CURSOR),
+    responses=answers({200: listed(example("portal_admin/trouble"))}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_troubles(
     query: Annotated[TroublesQuery, Query()], who: AnyCaller, context: InContext
@@ -163,14 +166,14 @@ async def list_troubles(
     "/{id}/close",
     summary="Close a trouble that you have seen to",
     responses=answers(
-        {200: shown.OPEN, 202: shown.PENDING},
+        {200: example("portal_admin/open_trouble"), 202: pending(example("portal_admin/open_trouble"))},
         *WITH_BODY,
         *TOLD,
         NOT_CLOSABLE,
         *NOTE_WRONG,
         also=(202, OperationAnswer),
     ),
-    openapi_extra=body_example(shown.CLOSE),
+    openapi_extra=body_example(example("portal_admin/trouble_close_body")),
 )
 async def close(
     id: Id, body: CloseBody, who: Giver, context: InContext, response: Response

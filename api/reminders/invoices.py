@@ -15,6 +15,7 @@ from db.tables import ReminderPause
 
 from ..http.auth import AnyCaller, Caller, Giver
 from ..http.context import Context, InContext, now
+from ..http.examples import example
 from ..http.ids import Id
 from ..http.models import Query as ListQuery
 from ..http.openapi import WITH_BODY, answers, body_example
@@ -27,7 +28,6 @@ from ..problems.common import (
     UNSUPPORTED_MEDIA_TYPE,
 )
 from ..problems.problem import ApiProblem, not_found
-from . import examples as shown
 from .problems import PAUSE_OVER
 from .runs import decision
 from .schemas import InvoiceRemindersAnswer, NextAnswer, PauseAnswer, PauseBody, WhyAnswer
@@ -43,7 +43,9 @@ _NO_RULES = WhyAnswer(reason="reminders_not_configured", words="The policy says 
 @router.get(
     "/{id}/reminders",
     summary="Read the reminders of an invoice",
-    responses=answers({200: shown.OF_INVOICE}, NOT_FOUND, INVALID_REQUEST, INVALID_CURSOR),
+    responses=answers(
+        {200: example("reminders/invoice_reminders")}, NOT_FOUND, INVALID_REQUEST, INVALID_CURSOR
+    ),
 )
 async def read_reminders(
     id: Id, query: Annotated[ListQuery, Query()], who: AnyCaller, context: InContext
@@ -68,8 +70,10 @@ async def read_reminders(
 @router.put(
     "/{id}/reminder-pause",
     summary="Pause the reminders of an invoice",
-    responses=answers({200: shown.PAUSED_INVOICE}, *WITH_BODY, ROLE_MISSING, NOT_FOUND, PAUSE_OVER),
-    openapi_extra=body_example(shown.PAUSE),
+    responses=answers(
+        {200: example("reminders/paused_invoice")}, *WITH_BODY, ROLE_MISSING, NOT_FOUND, PAUSE_OVER
+    ),
+    openapi_extra=body_example(example("reminders/pause_body")),
 )
 async def pause_reminders(id: Id, body: PauseBody, who: Giver, context: InContext) -> PauseAnswer:
     """Its customer is not reminded of it for now; what is just being sent goes out. It replaces an earlier
@@ -97,7 +101,11 @@ async def pause_reminders(id: Id, body: PauseBody, who: Giver, context: InContex
     "/{id}/reminder-pause",
     summary="Let the reminders of an invoice go on",
     responses=answers(
-        {200: shown.NOT_PAUSED}, ROLE_MISSING, NOT_FOUND, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE
+        {200: example("reminders/invoice_not_paused")},
+        ROLE_MISSING,
+        NOT_FOUND,
+        BODY_TOO_LARGE,
+        UNSUPPORTED_MEDIA_TYPE,
     ),
 )
 async def let_go_on(id: Id, who: Giver, context: InContext) -> PauseAnswer:

@@ -13,9 +13,10 @@ from db.reminders import runs as reminder_runs
 from db.tables import CustomerMail, Operation
 from workflows.core import ids
 
-from ..http import examples, idempotency
+from ..http import idempotency
 from ..http.auth import AnyCaller, Caller, Giver
 from ..http.context import Context, InContext
+from ..http.examples import example, listed, pending
 from ..http.ids import Id
 from ..http.models import CancelBody, Listed, OperationAnswer
 from ..http.openapi import TOLD, WITH_BODY, WITH_KEY, answers, body_example
@@ -25,7 +26,6 @@ from ..operations.intake import Asked
 from ..operations.problems import NOT_CANCELLABLE, NOT_PAUSABLE, NOT_RESUMABLE
 from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND, ROLE_MISSING
 from ..problems.problem import ApiProblem
-from . import examples as shown
 from .problems import REMINDERS_NOT_CONFIGURED
 from .schemas import (
     CountAnswer,
@@ -51,14 +51,14 @@ class RunWanted(Message):
     status_code=202,
     summary="Remind customers now",
     responses=answers(
-        {202: shown.ACCEPTED},
+        {202: example("reminders/accepted_run")},
         *WITH_BODY,
         *WITH_KEY,
         ROLE_MISSING,
         REMINDERS_NOT_CONFIGURED,
         headers={202: ("Location", "Idempotent-Replayed")},
     ),
-    openapi_extra={"parameters": [idempotency.PARAMETER], **body_example(shown.RUN)},
+    openapi_extra={"parameters": [idempotency.PARAMETER], **body_example(example("reminders/run_body"))},
 )
 async def start(
     who: Giver,
@@ -78,7 +78,7 @@ async def start(
 @router.get(
     "",
     summary="List reminder runs",
-    responses=answers({200: examples.listed(shown.SENDING)}, INVALID_REQUEST, INVALID_CURSOR),
+    responses=answers({200: listed(example("reminders/sending_run"))}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_runs(
     query: Annotated[RunsQuery, Query()], who: AnyCaller, context: InContext
@@ -99,7 +99,7 @@ async def list_runs(
 @router.get(
     "/{id}",
     summary="Read a reminder run and how far it is",
-    responses=answers({200: shown.READ}, NOT_FOUND),
+    responses=answers({200: example("reminders/run_with_progress")}, NOT_FOUND),
 )
 async def read_run(id: Id, who: AnyCaller, context: InContext) -> ReminderRunAnswer:
     """`progress` is as it is now, `result` what it was when the run ended."""
@@ -112,7 +112,9 @@ async def read_run(id: Id, who: AnyCaller, context: InContext) -> ReminderRunAns
 @router.get(
     "/{id}/decisions",
     summary="List what a reminder run decided",
-    responses=answers({200: examples.listed(shown.DECISION)}, NOT_FOUND, INVALID_REQUEST, INVALID_CURSOR),
+    responses=answers(
+        {200: listed(example("reminders/decision"))}, NOT_FOUND, INVALID_REQUEST, INVALID_CURSOR
+    ),
 )
 async def list_decisions(
     id: Id, query: Annotated[DecisionsQuery, Query()], who: AnyCaller, context: InContext
@@ -130,13 +132,13 @@ async def list_decisions(
     "/{id}/pause",
     summary="Stop a reminder run for now",
     responses=answers(
-        {200: shown.PAUSED, 202: shown.PENDING},
+        {200: example("reminders/paused_run"), 202: pending(example("reminders/sending_run"))},
         *WITH_BODY,
         *TOLD,
         NOT_PAUSABLE,
         also=(202, OperationAnswer),
     ),
-    openapi_extra=body_example(shown.COMMENT),
+    openapi_extra=body_example(example("reminders/comment_body")),
 )
 async def pause(
     id: Id, who: Giver, context: InContext, response: Response, body: CancelBody | None = None
@@ -149,13 +151,13 @@ async def pause(
     "/{id}/resume",
     summary="Let a reminder run go on",
     responses=answers(
-        {200: shown.SENDING, 202: shown.PENDING},
+        {200: example("reminders/sending_run"), 202: pending(example("reminders/sending_run"))},
         *WITH_BODY,
         *TOLD,
         NOT_RESUMABLE,
         also=(202, OperationAnswer),
     ),
-    openapi_extra=body_example(shown.COMMENT),
+    openapi_extra=body_example(example("reminders/comment_body")),
 )
 async def resume(
     id: Id, who: Giver, context: InContext, response: Response, body: CancelBody | None = None
@@ -168,13 +170,13 @@ async def resume(
     "/{id}/cancel",
     summary="End a reminder run",
     responses=answers(
-        {200: shown.CANCELLED, 202: shown.PENDING},
+        {200: example("reminders/cancelled_run"), 202: pending(example("reminders/sending_run"))},
         *WITH_BODY,
         *TOLD,
         NOT_CANCELLABLE,
         also=(202, OperationAnswer),
     ),
-    openapi_extra=body_example(shown.COMMENT),
+    openapi_extra=body_example(example("reminders/comment_body")),
 )
 async def cancel(
     id: Id, who: Giver, context: InContext, response: Response, body: CancelBody | None = None

@@ -12,14 +12,13 @@ from billing.success_checks import checks as success_checks
 from db.success_checks import queries as records
 from db.success_checks.queries import CHECKS, Period
 
-from ..http import examples
 from ..http.auth import AnyCaller, Caller
 from ..http.context import InContext, now
+from ..http.examples import example, listed
 from ..http.models import Answer, Listed
 from ..http.openapi import answers
 from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND
 from ..problems.problem import not_found
-from . import examples as shown
 from .problems import PERIOD_INVERTED, PERIOD_TOO_LONG
 from .schemas import (
     AllowedRow,
@@ -58,7 +57,7 @@ Name = Annotated[
 @router.get(
     "",
     summary="Read the success checks as figures",
-    responses=answers({200: shown.FIGURES}, *WRONG),
+    responses=answers({200: example("success_checks/figures")}, *WRONG),
 )
 async def read_checks(
     query: Annotated[PeriodQuery, Query()], who: AnyCaller, context: InContext
@@ -79,7 +78,7 @@ async def read_checks(
 @router.get(
     "/{name}/rows",
     summary="List the rows behind a success check",
-    responses=answers({200: examples.listed(shown.ROW)}, *WRONG, INVALID_CURSOR, NOT_FOUND),
+    responses=answers({200: listed(example("success_checks/row"))}, *WRONG, INVALID_CURSOR, NOT_FOUND),
 )
 async def list_rows(
     name: Name, query: Annotated[RowsQuery, Query()], who: AnyCaller, context: InContext

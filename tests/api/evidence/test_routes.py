@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from api.evidence.example import EVIDENCE
+from api.http.examples import example
 from api.http.models import ApprovalAnswer, EventAnswer, NoticeAnswer, OperationAnswer
 from billing.evidence.document import PARTS
 from billing.evidence.records import ApprovalRecord, NoticeRecord, OperationRecord
@@ -152,4 +152,5 @@ def test_whatever_the_api_says_of_an_operation_is_bound_to_its_timeline(
 
 
 def test_the_example_of_the_documentation_is_whole() -> None:
-    assert verify(json.dumps(EVIDENCE)).events == len(EVIDENCE["timeline"])
+    evidence = example("evidence/evidence")
+    assert verify(json.dumps(evidence)).events == len(evidence["timeline"])

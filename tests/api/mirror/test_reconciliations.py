@@ -4,11 +4,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
 from sqlmodel import select
 
-from api.mirror import examples as truth_examples
-from api.mirror import schemas as truth_models
 from billing.mirror.reconciliation import ReconcileInput
 from db.core.session import Database
 from db.tables import Difference, Outbox, Reconciliation
@@ -148,16 +145,3 @@ async def test_differences_come_in_pages(
     assert sorted(seen) == ["cus_1", "cus_2", "cus_3", "cus_4"]
     assert (len(first["data"]), last["next_cursor"]) == (3, None)
     assert await counted(database, Difference) == [5]
-
-
-@pytest.mark.parametrize(
-    ("model", "name"),
-    [
-        (truth_models.ReconciliationAnswer, "WAITING"),
-        (truth_models.ReconciliationAnswer, "COMPLETED"),
-        (truth_models.DifferenceAnswer, "DIFFERENCE"),
-    ],
-)
-def test_an_example_reads_as_its_model_and_back(model: type[BaseModel], name: str) -> None:
-    example = getattr(truth_examples, name)
-    assert model.model_validate(example).model_dump(mode="json") == example

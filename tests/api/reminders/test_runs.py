@@ -6,9 +6,6 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from api.http.models import OperationAnswer
-from api.reminders import examples as reminder_examples
-from api.reminders import schemas as reminder_models
 from billing.core.operations import SYSTEM, Kind
 from billing.policy.policy import Policy
 from billing.reminders.runs import ReminderRunInput, RunPause
@@ -268,24 +265,3 @@ async def test_other_organizations_runs_and_other_operations_are_not_found(
             answer = await api.post(f"/v1/reminder-runs/{id_}/{action}", acme.admin)
             assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
     assert await counted(database, Outbox) == [0]
-
-
-@pytest.mark.parametrize(
-    ("model", "name"),
-    [
-        (OperationAnswer, "ACCEPTED"),
-        (OperationAnswer, "SENDING"),
-        (OperationAnswer, "PAUSED"),
-        (OperationAnswer, "CANCELLED"),
-        (reminder_models.RunBody, "RUN"),
-        (reminder_models.PauseBody, "PAUSE"),
-        (reminder_models.ReminderRunAnswer, "READ"),
-        (reminder_models.DecisionAnswer, "DECISION"),
-        (reminder_models.PauseAnswer, "PAUSED_INVOICE"),
-        (reminder_models.PauseAnswer, "NOT_PAUSED"),
-        (reminder_models.InvoiceRemindersAnswer, "OF_INVOICE"),
-    ],
-)
-def test_an_example_of_reminders_reads_as_its_model_and_back(model: type[Any], name: str) -> None:
-    example = getattr(reminder_examples, name)
-    assert model.model_validate(example).model_dump(mode="json") == example
