@@ -21,7 +21,7 @@ from settings.settings import InvalidSettings, Settings, load
 from .app import create_app
 from .health.figures import figures_app
 from .http.context import StripeAccount
-from .http.server import MOST_CONNECTIONS, PatientProtocol
+from .http.server import MAX_CONNECTIONS, PatientProtocol
 from .http.site import Site, pay_pages
 from .limits.quotas import Limits
 
@@ -101,8 +101,8 @@ def server_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
         proxy_headers=False,  # else it believes whoever connects from 127.0.0.1; the app knows the proxies
         http=PatientProtocol,
         ws="none",
-        limit_concurrency=MOST_CONNECTIONS,
-        backlog=MOST_CONNECTIONS,
+        limit_concurrency=MAX_CONNECTIONS,
+        backlog=MAX_CONNECTIONS,
         timeout_graceful_shutdown=10,
         # Longer than clients keep an idle connection (often just uvicorn's own 5 s): else one may be closed
         # under a request that is on its way.

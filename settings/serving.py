@@ -8,7 +8,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
-MOST_AT_A_TIME = 32
+MAX_AT_A_TIME = 32
 """Connections: only what watches this process asks here."""
 
 
@@ -30,7 +30,7 @@ async def served(app: ASGIApp, host: str, port: int) -> AsyncIterator[None]:
         access_log=False,
         lifespan="off",
         server_header=False,
-        limit_concurrency=MOST_AT_A_TIME,
+        limit_concurrency=MAX_AT_A_TIME,
         timeout_graceful_shutdown=1,
     )
     server = _Server(config)

@@ -21,7 +21,7 @@ from activities.core.clock import utc_now
 from activities.operations import abandonment
 from billing.core.operations import SYSTEM
 from billing.core.standing import Abandon
-from billing.incidents.holds import RELEASED, Released
+from billing.incidents.holds import RELEASED, HoldRelease
 from billing.incidents.states import Component
 from db.core import timeline
 from db.core.session import AWAY, Database
@@ -186,7 +186,7 @@ async def let_go(tools: Tools) -> int:
     for hold in await _held(tools):
         handle = tools.temporal.get_workflow_handle(hold.workflow_id)
         try:
-            await handle.signal(RELEASED, Released(hold=hold.id), rpc_timeout=WITHIN)
+            await handle.signal(RELEASED, HoldRelease(hold=hold.id), rpc_timeout=WITHIN)
             told += 1
         except RPCError as error:
             if error.status != RPCStatusCode.NOT_FOUND:

@@ -66,7 +66,7 @@ WORKFLOWS: Sequence[type] = (
 
 CALL_TAKES = 0.6
 """Seconds from an activity's begin to its end, mostly, when Stripe takes its time."""
-FEWEST_CALLS, MOST_CALLS = 8, 100
+MIN_CALLS, MAX_CALLS = 8, 100
 """At a time."""
 CEILING = 2.0
 
@@ -119,7 +119,7 @@ class Activities:
 def stripe_places(requests_per_second: float) -> int:
     """How many activities call Stripe at a time: so many that slow answers don't hold up the pace, and so
     few that what waits for its turn waits in Temporal's queue, behind what is more urgent."""
-    return min(max(math.ceil(requests_per_second * CALL_TAKES), FEWEST_CALLS), MOST_CALLS)
+    return min(max(math.ceil(requests_per_second * CALL_TAKES), MIN_CALLS), MAX_CALLS)
 
 
 def build_workers(temporal: Client, activities: Activities, policy: Policy) -> tuple[Worker, ...]:

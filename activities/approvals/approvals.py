@@ -18,13 +18,13 @@ from billing.approvals.messages import (
     Audience,
     ClimbApproval,
     CloseApproval,
+    DecisionResult,
     OpenApproval,
     OpenedApproval,
     RemindApproval,
-    Settled,
     SettleDecision,
 )
-from billing.approvals.signing import Signed, may_decide, sign
+from billing.approvals.progress import YesResult, evaluate_approval, may_decide
 from billing.core.messages import Progress
 from billing.core.operations import Problem
 from db.approvals import approvals, deciders, delegations
@@ -123,11 +123,11 @@ class Approvals:
                 ),
             )
             roles = deciders.ladder_of(row)[row.rung].roles
-            who = await deciders.bench(session, row.organization_id, order.at, roles=roles)
-            return events.audience(row, deciders.case_of(row, who).deciders)
+            who = await deciders.approver_pool(session, row.organization_id, order.at, roles=roles)
+            return events.audience(row, deciders.progress_of(row, who).deciders)
 
     @activity.defn
-    async def settle_decision(self, order: SettleDecision) -> Settled:
+    async def settle_decision(self, order: SettleDecision) -> DecisionResult:
         """Accepts the decision, or says why it is refused.
 
         It closes the approval with it, but for a yes beside which others are still needed. A final yes
@@ -146,7 +146,7 @@ class Approvals:
                     session, decision.id, refusal=verdict.model_dump(), at=order.at
                 )
                 await write(session, events.refused(order, verdict))
-                return Settled(refusal=verdict)
+                return DecisionResult(refusal=verdict)
             return await _accept(session, row, order, verdict)
 
     @activity.defn
@@ -194,7 +194,7 @@ async def _deciders(
 ) -> Deciders:
     """Everybody whom any rung could ask."""
     roles = {role for step in request.ladder for role in step.roles}
-    who = await deciders.bench(session, request.organization, at, roles=roles, people=people(authors))
+    who = await deciders.approver_pool(session, request.organization, at, roles=roles, people=people(authors))
     return Deciders(who, request.approval, authors)
 
 
@@ -257,13 +257,13 @@ def _dump(rungs: Sequence[Rung]) -> list[dict[str, object]]:
 # --- Decisions --------------------------------------------------------------------------------------------
 
 
-async def _judged(session: AsyncSession, row: Approval, order: SettleDecision) -> Signed | Problem:
+async def _judged(session: AsyncSession, row: Approval, order: SettleDecision) -> YesResult | Problem:
     """As what the person decides and what that comes to, or why they may not. The row is locked."""
     person = order.decide.person
     authors = people(deciders.authors_of(row))
-    who = await deciders.bench(session, row.organization_id, order.at, people=[person, *authors])
-    case = deciders.case_of(row, who)
-    refusal = may_decide(case, person)
+    who = await deciders.approver_pool(session, row.organization_id, order.at, people=[person, *authors])
+    progress = deciders.progress_of(row, who)
+    refusal = may_decide(progress, person)
     if refusal is not None:
         return _problem(refusal)
     if row.state != approvals.OPEN:
@@ -271,16 +271,18 @@ async def _judged(session: AsyncSession, row: Approval, order: SettleDecision) -
     if order.decide.subject_hash != row.subject_hash:
         return Problem(code="stale_subject", message="It has changed since it was looked at.")
     if order.decide.verdict != "approve":
-        return Signed(case.options(person)[0], approved=False)
+        return YesResult(progress.options(person)[0], approved=False)
     if row.authority is not None:
         # Two approvals at the same moment must not both fit the same window.
         await commitments.lock(session, row.organization_id)
-    authority = await deciders.authority_for(session, row, case.concerned(person), order.at)
-    verdict = sign(case, person, authority)
+    authority = await deciders.authority_for(session, row, progress.concerned(person), order.at)
+    verdict = evaluate_approval(progress, person, authority)
     return _problem(verdict) if isinstance(verdict, Refusal) else verdict
 
 
-async def _accept(session: AsyncSession, row: Approval, order: SettleDecision, verdict: Signed) -> Settled:
+async def _accept(
+    session: AsyncSession, row: Approval, order: SettleDecision, verdict: YesResult
+) -> DecisionResult:
     decide, capacity = order.decide, verdict.capacity
     approve = decide.verdict == "approve"
     if capacity.for_person is not None:
@@ -307,7 +309,7 @@ async def _accept(session: AsyncSession, row: Approval, order: SettleDecision, v
     )
     if open_still:
         await write(session, events.signed(order, verdict))
-        return Settled()
+        return DecisionResult()
     if approve and row.amount_minor is not None:
         await commitments.lock(session, row.organization_id)
         covering = verdict.authority_of or capacity.principal
@@ -322,15 +324,15 @@ async def _accept(session: AsyncSession, row: Approval, order: SettleDecision, v
     await write(session, events.decided(order, outcome, row, verdict if approve else None))
     await session.refresh(row)
     await tell_decided(session, row, outcome)
-    return Settled(outcome=outcome)
+    return DecisionResult(outcome=outcome)
 
 
-async def _settled_before(session: AsyncSession, row: Approval, decision: Decision) -> Settled:
+async def _settled_before(session: AsyncSession, row: Approval, decision: Decision) -> DecisionResult:
     if decision.state == approvals.REFUSED:
-        return Settled(refusal=Problem.model_validate(decision.refusal))
+        return DecisionResult(refusal=Problem.model_validate(decision.refusal))
     if row.decided_by == decision.person_id:
-        return Settled(outcome=await _decided(session, row))
-    return Settled()
+        return DecisionResult(outcome=await _decided(session, row))
+    return DecisionResult()
 
 
 async def _decided(session: AsyncSession, row: Approval) -> ApprovalOutcome:

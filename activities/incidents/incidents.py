@@ -8,7 +8,7 @@ from datetime import timedelta
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
-from billing.incidents.health import Bucket, Sighting, falters, looks_back, sight
+from billing.incidents.health import Bucket, HealthSample, is_failing, lookback, take_sample
 from billing.incidents.messages import (
     ClearIncident,
     HeldStory,
@@ -62,13 +62,13 @@ class Incidents:
         self._waiting = waiting
 
     @activity.defn
-    async def look_at_component(self, look: LookAtComponent) -> Sighting:
+    async def look_at_component(self, look: LookAtComponent) -> HealthSample:
         """Probes it, counts how calls went, and keeps that it was looked at: as far as the records answer."""
         kept = look.kept
         probe, buckets = await asyncio.gather(
             self._probes.probe(kept.component, doubted=True), self._counted(look)
         )
-        return sight(kept.at, probe, buckets, look.since, look.policy)
+        return take_sample(kept.at, probe, buckets, look.since, look.policy)
 
     async def _counted(self, look: LookAtComponent) -> list[Bucket]:
         kept = look.kept
@@ -76,7 +76,7 @@ class Incidents:
             async with asyncio.timeout(RECORDS_WITHIN), self._database.transaction() as session:
                 await incidents.keep(session, kept)
                 await tell_held(session, kept.component, kept.at)
-                since = kept.at - looks_back(look.policy)
+                since = kept.at - lookback(look.policy)
                 return await health_counts.since(session, kept.component.value, since)
         except AWAY:
             return []
@@ -113,12 +113,12 @@ class Incidents:
             if not order.trial:
                 if await stripe_budgets.is_closed(session):
                     return HoldsNext()
-                since = order.at - looks_back(order.policy)
+                since = order.at - lookback(order.policy)
                 buckets = await health_counts.since(session, order.component.value, since)
-                seen = sight(order.at, None, buckets, order.since, order.policy)
-                if falters(seen, order.policy):
-                    return HoldsNext(falters=seen)
-            most = order.most
+                sample = take_sample(order.at, None, buckets, order.since, order.policy)
+                if is_failing(sample, order.policy):
+                    return HoldsNext(failing=sample)
+            most = order.limit
             if order.component in AT_STRIPE:
                 most = min(most, await self._stripe_takes(session))
             again = order.at - RELEASED_AGAIN

@@ -37,7 +37,7 @@ from .smtp import OF_ONE_MAIL, REFUSES_EVERYBODY, MailLater, MailNeedsUtf8, Mail
 
 NEEDS_SMTPUTF8 = "address_needs_smtputf8"
 BACKOFF = timedelta(minutes=1)
-LONGEST = timedelta(hours=1)
+MAX_BACKOFF = timedelta(hours=1)
 GIVEN_UP_AFTER = 8
 """Attempts, over about two hours, at a mail that the server does not take while it takes others."""
 RUN_UP = timedelta(minutes=15)
@@ -173,7 +173,7 @@ class CustomerMailer:
             if await customer_mails.settle_skipped(session, mail, at=at, reason=outcome.unfit):
                 await _tell_admins(session, outcome, at)
         elif outcome.later:
-            wait = min(BACKOFF * 2 ** min(mail.attempts - 1, 10), LONGEST)
+            wait = min(BACKOFF * 2 ** min(mail.attempts - 1, 10), MAX_BACKOFF)
             await customer_mails.postpone(session, mail, due_at=at + wait, smtp_code=outcome.code)
             if outcome.later == REFUSES_EVERYBODY:
                 await _acquit(session, at)
@@ -294,7 +294,7 @@ class _Batch:
     async def _put_off(self, mail: CustomerMail, error: Exception) -> None:
         if not concerns_everybody(error):
             async with self._mailer.transaction() as session:
-                await customer_mails.postpone(session, mail, due_at=self._now() + LONGEST)
+                await customer_mails.postpone(session, mail, due_at=self._now() + MAX_BACKOFF)
 
     async def _send(self, claimed: Claimed) -> None:
         for number, taken in enumerate(claimed.taken):

@@ -38,7 +38,7 @@ from .records import Mailing
 from .subjects import Change, Credit, Refund, Trouble
 
 PLAIN = ".txt.j2"
-WIDTH, LONGEST = 100, 138
+WIDTH, MAX_UNWRAPPED = 100, 138
 SUBJECT = "Subject: "
 MADE = "change"
 UNTOLD = {
@@ -159,7 +159,7 @@ def _values(request: MailRequest, facts: Facts, mailing: Mailing) -> dict[str, A
 def _wrapped(text: str) -> str:
     """Sentences on lines that one can read; figures, quotes and addresses stay as they are."""
     return "\n".join(
-        wrap if len(row) > LONGEST and row[:1] not in (" ", "-") and "://" not in row else row
+        wrap if len(row) > MAX_UNWRAPPED and row[:1] not in (" ", "-") and "://" not in row else row
         for row in text.split("\n")
         for wrap in (fill(row, WIDTH, break_long_words=False, break_on_hyphens=False),)
     )

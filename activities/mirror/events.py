@@ -12,7 +12,7 @@ from temporalio.exceptions import ApplicationError
 from billing.core.operations import Kind
 from billing.money.object_end import is_about
 from billing.stripe.events import (
-    MOST_TRIES,
+    MAX_TRIES,
     EventFollowed,
     EventsQuery,
     SettleEvent,
@@ -65,7 +65,7 @@ class StripeEvents:
             raise ApplicationError(
                 f"event {event.event} could not be followed: {what(error)}",
                 type=what(error),
-                non_retryable=tries >= MOST_TRIES,
+                non_retryable=tries >= MAX_TRIES,
                 next_retry_delay=next_try(tries),
             ) from error
 

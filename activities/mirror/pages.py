@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 PAGE = 100
 """The most that Stripe gives at a time."""
 
-MOST_LINES = 10
+MAX_LINES = 10
 """As many lines as an invoice shows without being asked for more."""
 
 OWNER = "plixo_organization"
@@ -230,13 +230,13 @@ def lines_row(data: dict[str, Any], organization: str, synced_at: datetime) -> I
             "period_start": line["period"]["start"],
             "period_end": line["period"]["end"],
         }
-        for line in listed["data"][:MOST_LINES]
+        for line in listed["data"][:MAX_LINES]
     ]
     return InvoiceLines(
         invoice_id=data["id"],
         organization_id=organization,
         lines=lines,
-        complete=not listed["has_more"] and len(listed["data"]) <= MOST_LINES,
+        complete=not listed["has_more"] and len(listed["data"]) <= MAX_LINES,
         synced_at=synced_at,
     )
 

@@ -13,7 +13,7 @@ from billing.core.money import Money
 from billing.core.operations import SYSTEM, Kind, Problem, Role
 from billing.evidence.events import REQUESTER, REVISER, WITHIN_AUTHORITY
 from billing.money.authority import AuthorityUse, any_within, in_currency, why_beyond
-from billing.money.messages import Commit, CommitPart, Committed
+from billing.money.messages import Commit, CommitmentResult, CommitPart
 from billing.policy.policy import AuthorityLimit
 from db.core import timeline
 from db.core.session import Database
@@ -32,7 +32,7 @@ class Commitments:
         self._database = database
 
     @activity.defn
-    async def commit(self, order: Commit) -> Committed:
+    async def commit(self, order: Commit) -> CommitmentResult:
         """Sets the money aside, and counts it at once where whoever shaped it last may give it alone.
 
         Of several at the same moment each sees those before it, for what is left of a payment as for what
@@ -51,7 +51,7 @@ class Commitments:
             problem = await _held_by_others(session, order)
             if problem is not None:
                 await _free(session, order)
-                return Committed(alone=False, problem=problem)
+                return CommitmentResult(alone=False, problem=problem)
             await commitments.hold(session, _rows(order))
             event, detail = await _weighed(session, order)
             alone = event in WITHIN_AUTHORITY
@@ -61,7 +61,7 @@ class Commitments:
                 session,
                 Progress(operation=order.operation, key=key, event=event, at=order.at, detail=detail),
             )
-            return Committed(alone=alone, why=detail["why"])
+            return CommitmentResult(alone=alone, why=detail["why"])
 
     @activity.defn
     async def check_room(self, order: Commit) -> bool:
@@ -87,7 +87,9 @@ async def _free(session: AsyncSession, order: Commit) -> None:
         )
 
 
-async def _still_told(session: AsyncSession, order: Commit, earlier: TimelineEvent) -> Committed | None:
+async def _still_told(
+    session: AsyncSession, order: Commit, earlier: TimelineEvent
+) -> CommitmentResult | None:
     """What was answered for the round; None where it no longer holds: a story that was reset comes by again
     after its money was released or another round's was set aside, and nothing may be given uncounted.
     """
@@ -101,7 +103,7 @@ async def _still_told(session: AsyncSession, order: Commit, earlier: TimelineEve
     counted = not alone or all(row.decided_at is not None for row in held)
     if not late and not (counted and _parts(held) == _parts(_rows(order))):
         return None
-    return Committed(alone=alone, why=event.detail["why"])
+    return CommitmentResult(alone=alone, why=event.detail["why"])
 
 
 def _again(key: str, at: datetime) -> str:

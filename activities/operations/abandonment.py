@@ -5,7 +5,7 @@ from temporalio.exceptions import ApplicationError
 
 from billing.core.messages import Progress
 from billing.core.operations import Problem
-from billing.core.standing import NOTES, OPERATION_CLOSED, Abandon, Abandoned
+from billing.core.standing import NOTES, OPERATION_CLOSED, Abandon, AbandonResult
 from db.approvals import approvals
 from db.operations import intents, operations
 from db.tables import Intent, Operation
@@ -37,7 +37,7 @@ def closed(operation: Operation) -> ApplicationError:
     )
 
 
-async def abandon(session: AsyncSession, order: Abandon) -> Abandoned:
+async def abandon(session: AsyncSession, order: Abandon) -> AbandonResult:
     """Ends the operation where nothing was sent to Stripe for it; its end tells everybody concerned.
 
     Whether something was, is settled under the operation's lock: nothing can be begun meanwhile.
@@ -47,9 +47,9 @@ async def abandon(session: AsyncSession, order: Abandon) -> Abandoned:
     await operations.lock(session, order.operation)
     operation = await operations.get_fresh(session, order.operation)
     if operation.closed_at is not None:
-        return Abandoned(outcome="closed")
+        return AbandonResult(outcome="closed")
     if await effects_of(session, order.operation) and not order.although_begun:
-        return Abandoned(outcome="begun")
+        return AbandonResult(outcome="begun")
     problem = Problem(code=order.code, message=order.message)
     said = {"comment": order.comment} if order.comment else {}
     said |= {"operator": order.by} if order.by else {}
@@ -68,4 +68,4 @@ async def abandon(session: AsyncSession, order: Abandon) -> Abandoned:
         detail=problem.model_dump() | said,
     )
     await end_operation(session, ending)
-    return Abandoned(outcome="ended")
+    return AbandonResult(outcome="ended")

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from billing.approvals.deciders import Deciders, named, outstanding, taken
+from billing.approvals.deciders import Deciders, already_decided, join_roles, outstanding
 from billing.approvals.ladder import Opening, Rung
 from billing.approvals.messages import (
     ApprovalOutcome,
@@ -14,7 +14,7 @@ from billing.approvals.messages import (
     OpenedApproval,
     SettleDecision,
 )
-from billing.approvals.signing import Signed
+from billing.approvals.progress import YesResult
 from billing.core.messages import Progress
 from billing.core.operations import Problem, Role, State
 from db.approvals.deciders import ladder_of, signatures_of
@@ -26,8 +26,8 @@ def audience(row: Approval, deciders: Deciders) -> Audience:
     rung, signatures = ladder_of(row)[row.rung], signatures_of(row)
     return Audience(
         roles=outstanding(rung, signatures),
-        people=deciders.acting(rung, signatures),
-        excluding=tuple(sorted(deciders.barred | taken(signatures))),
+        people=deciders.delegates(rung, signatures),
+        excluding=tuple(sorted(deciders.excluded | already_decided(signatures))),
     )
 
 
@@ -91,9 +91,9 @@ def escalated(order: ClimbApproval, opening: Opening) -> Progress:
     )
 
 
-def signed(order: SettleDecision, yes: Signed) -> Progress:
+def signed(order: SettleDecision, yes: YesResult) -> Progress:
     """Somebody has approved, and others still have to."""
-    still = named(yes.missing, "and")
+    still = join_roles(yes.missing, "and")
     return Progress(
         operation=order.operation,
         key=f"{order.approval}:signed:{order.decide.person}",
@@ -104,7 +104,9 @@ def signed(order: SettleDecision, yes: Signed) -> Progress:
     )
 
 
-def decided(order: SettleDecision, outcome: ApprovalOutcome, row: Approval, yes: Signed | None) -> Progress:
+def decided(
+    order: SettleDecision, outcome: ApprovalOutcome, row: Approval, yes: YesResult | None
+) -> Progress:
     more: dict[str, Any] = {}
     if yes is not None and yes.authority_of is not None:
         more["authority_of"] = yes.authority_of
@@ -163,8 +165,8 @@ def _instead(ladder: Sequence[Rung], number: int) -> str:
         return "it stays open until its deadline"
     following = ladder[number + 1]
     if following.needs == "all" and len(following.roles) > 1:
-        return f"{named(following.roles, 'and')} are asked"
-    return f"{named(following.roles)} is asked"
+        return f"{join_roles(following.roles, 'and')} are asked"
+    return f"{join_roles(following.roles)} is asked"
 
 
 def _why(row: Approval, deciders: Deciders) -> str | None:
@@ -177,4 +179,4 @@ def _why(row: Approval, deciders: Deciders) -> str | None:
 
 
 def _you(roles: Collection[Role]) -> str:
-    return f"{named(roles)} is asked instead"
+    return f"{join_roles(roles)} is asked instead"

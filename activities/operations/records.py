@@ -5,7 +5,7 @@ from temporalio import activity
 
 from billing.core.messages import Progress
 from billing.core.operations import State
-from billing.core.standing import Abandon, Abandoned, Begun, EndedAs, Standing, StandingQuery
+from billing.core.standing import Abandon, AbandonResult, BegunEffect, RecordedEnd, Standing, StandingQuery
 from billing.plan_changes.limits import Usage
 from billing.plan_changes.messages import UsageQuery
 from db.core import timeline
@@ -50,23 +50,24 @@ class Records:
             closed_at=operation.closed_at,
             subject=operation.subject if begun else None,
             begun=tuple(
-                Begun(step=one.step, version=one.version, effect=one.effect, state=one.state) for one in begun
+                BegunEffect(step=one.step, version=one.version, effect=one.effect, state=one.state)
+                for one in begun
             ),
             keys=tuple(event.key for event in events),
         )
 
     @activity.defn
-    async def end(self, ending: Progress) -> EndedAs:
+    async def end(self, ending: Progress) -> RecordedEnd:
         """Ends the operation; says how it has ended, where something else was before."""
         async with self._database.transaction() as session:
             ours = await end_operation(session, ending)
             operation = await operations.get_fresh(session, ending.operation)
         # A repeat finds what the first attempt did.
         ours = ours or operation.closed_at == ending.at
-        return EndedAs(state=State(operation.state), ours=ours)
+        return RecordedEnd(state=State(operation.state), ours=ours)
 
     @activity.defn
-    async def abandon(self, order: Abandon) -> Abandoned:
+    async def abandon(self, order: Abandon) -> AbandonResult:
         """Ends it where nothing was begun in Stripe; otherwise it has to run again."""
         async with self._database.transaction() as session:
             return await abandonment.abandon(session, order)

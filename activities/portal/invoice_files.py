@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import httpx
 
-MOST_BYTES = 20 * 1024 * 1024
-MOST_REDIRECTS = 3
+MAX_BYTES = 20 * 1024 * 1024
+MAX_REDIRECTS = 3
 TIMEOUT = 10.0
 """Seconds to connect, and between two parts of the answer."""
 
@@ -44,7 +44,7 @@ async def download(client: httpx.AsyncClient, address: str, allowed: Callable[[h
     """
     try:
         url = httpx.URL(address)
-        for _ in range(MOST_REDIRECTS + 1):
+        for _ in range(MAX_REDIRECTS + 1):
             if not allowed(url):
                 raise Unusable("The invoice's PDF is not on an address of Stripe's.")
             async with client.stream("GET", url) as answer:
@@ -64,8 +64,8 @@ async def _pdf_of(answer: httpx.Response) -> bytes:
     content = bytearray()
     async for part in answer.aiter_bytes():
         content += part
-        if len(content) > MOST_BYTES:
-            raise Unusable(f"The invoice's PDF is larger than {MOST_BYTES // 1024**2} MiB.")
+        if len(content) > MAX_BYTES:
+            raise Unusable(f"The invoice's PDF is larger than {MAX_BYTES // 1024**2} MiB.")
     if not content.startswith(MAGIC):
         raise Unusable("Stripe gave something that is no PDF.")
     return bytes(content)

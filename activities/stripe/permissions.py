@@ -27,7 +27,7 @@ NONE = "plixo_permission_check"
 KEPT_FOR = 300.0
 """Seconds that an answer is good for when nothing is missing; each costs as many requests as are `NEEDED`."""
 
-SOON = 30.0
+KEPT_FOR_IN_DOUBT = 30.0
 """Seconds that it is good for while something is, or seems to be."""
 
 WITHIN = 4.0
@@ -88,7 +88,7 @@ class KeyPermissions:
     def _due(self) -> bool:
         if self._asked_at is None:
             return True
-        kept_for = SOON if self._doubted or self._lacking else KEPT_FOR
+        kept_for = KEPT_FOR_IN_DOUBT if self._doubted or self._lacking else KEPT_FOR
         return monotonic() - self._asked_at >= kept_for
 
     def _found(self, lacking: list[str]) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.approvals.deciders import named, taken
+from billing.approvals.deciders import already_decided, join_roles
 from billing.approvals.delegation import (
     check_delegate,
     check_of_approval,
@@ -282,7 +282,7 @@ async def _seen(session: AsyncSession, id_: str, who: Caller) -> Delegation:
 
 async def _check_open(session: AsyncSession, approval: Approval, who: Caller) -> None:
     """Whether there is still something to decide in which whoever agrees may have a say."""
-    refusal = deciders.case_of(approval, (await viewer(session, who)).bench).deciders.refusal(who.person)
+    refusal = deciders.progress_of(approval, (await viewer(session, who)).pool).deciders.refusal(who.person)
     if refusal is not None:
         raise BillingError(refusal.code, refusal.message)
     if approval.state != approvals.OPEN:
@@ -293,21 +293,21 @@ async def _check_open(session: AsyncSession, approval: Approval, who: Caller) ->
 
 async def _check_own(session: AsyncSession, approval: Approval, to: str, who: Caller) -> None:
     """Whether the caller has a say of their own to give away, and this person may have it."""
-    case = deciders.case_of(approval, (await viewer(session, who)).bench)
-    refusal = case.deciders.refusal(who.person)
+    progress = deciders.progress_of(approval, (await viewer(session, who)).pool)
+    refusal = progress.deciders.refusal(who.person)
     if refusal is not None:
         raise BillingError(refusal.code, refusal.message)
-    roles = {role for rung in case.ladder for role in rung.roles}
+    roles = {role for rung in progress.ladder for role in rung.roles}
     if not roles & who.roles:
-        lent = any(one.role in roles for one in case.deciders.capacities(who.person))
-        raise not_held(named(roles), lent=lent)
+        lent = any(one.role in roles for one in progress.deciders.capacities(who.person))
+        raise not_held(join_roles(roles), lent=lent)
     if approval.state != approvals.OPEN:
         raise ApiProblem(
             APPROVAL_CLOSED, f"This approval is already {approval.state}; there is nothing to delegate."
         )
-    if who.person in taken(case.signatures):
+    if who.person in already_decided(progress.signatures):
         raise decided_already()
-    check_of_approval(to, case.deciders)
+    check_of_approval(to, progress.deciders)
 
 
 async def _store(

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.approvals.deciders import Bench
+from billing.approvals.deciders import ApproverPool
 from billing.approvals.ladder import Refusal
-from billing.approvals.signing import ALREADY_DECIDED, may_decide, sign
+from billing.approvals.progress import ALREADY_DECIDED, evaluate_approval, may_decide
 from db.approvals import approvals, deciders
 from db.money import given_to_customer
 from db.tables import Approval
@@ -24,17 +24,19 @@ class Viewer:
     """A caller with whoever acts for whom at the time of their request."""
 
     caller: Caller
-    bench: Bench
+    pool: ApproverPool
     at: datetime
 
     def may_have_a_say(self, row: Approval) -> bool:
         """Whether they may decide, if perhaps not approve."""
-        return may_decide(deciders.case_of(row, self.bench), self.caller.person) is None
+        return may_decide(deciders.progress_of(row, self.pool), self.caller.person) is None
 
 
 async def viewer(session: AsyncSession, caller: Caller) -> Viewer:
     at = now()
-    return Viewer(caller, await deciders.bench(session, caller.organization, at, people=[caller.person]), at)
+    return Viewer(
+        caller, await deciders.approver_pool(session, caller.organization, at, people=[caller.person]), at
+    )
 
 
 async def shown(
@@ -62,15 +64,15 @@ async def why_not(
     Only a yes takes authority.
     """
     person = viewer.caller.person
-    case = deciders.case_of(row, viewer.bench)
-    refusal = may_decide(case, person)
+    progress = deciders.progress_of(row, viewer.pool)
+    refusal = may_decide(progress, person)
     if row.state != approvals.OPEN and (refusal is None or refusal.code == ALREADY_DECIDED):
         message = f"This approval is already {row.state}; nothing more can be decided on it."
         return Refusal(code="approval_closed", message=message)
     if refusal is not None or verdict != "approve":
         return refusal
-    authority = await deciders.authority_for(session, row, case.concerned(person), viewer.at)
-    signed = sign(case, person, authority)
+    authority = await deciders.authority_for(session, row, progress.concerned(person), viewer.at)
+    signed = evaluate_approval(progress, person, authority)
     return signed if isinstance(signed, Refusal) else None
 
 

@@ -22,7 +22,7 @@ from ..monitoring.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
-MOST_IN_FLIGHT = 200
+MAX_IN_FLIGHT = 200
 """More than so many at once are left to the sweep."""
 
 ANSWER_WITHIN = 5.0
@@ -67,7 +67,7 @@ class Dispatcher:
     def hand_over(self, row: Outbox, wanted: Wanted = always) -> "asyncio.Task[Delivery] | None":
         """Deliver a committed row in the background, unless it is not `wanted`, which is for the sweep then;
         the caller may go away."""
-        if len(self._tasks) >= MOST_IN_FLIGHT:
+        if len(self._tasks) >= MAX_IN_FLIGHT:
             return None
         task = asyncio.create_task(self._deliver(row, wanted))
         self._tasks.add(task)

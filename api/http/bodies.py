@@ -23,9 +23,9 @@ from ..problems.common import (
 from ..problems.field_errors import pointer_to
 from ..problems.problem import ApiProblem, problem_response
 
-MOST_BYTES = 1024 * 1024
-MOST_FORM_BYTES = 4096
-DRAINED_BYTES = 16 * MOST_BYTES
+MAX_BYTES = 1024 * 1024
+MAX_FORM_BYTES = 4096
+DRAINED_BYTES = 16 * MAX_BYTES
 """So much is read, if only to be thrown away: a client that is still sending would miss the answer."""
 
 WITHIN = 20.0
@@ -48,7 +48,7 @@ class Bodies:
             await self._app(scope, receive, send)
             return
         try:
-            body = await read_body(receive, MOST_FORM_BYTES if _is_form(scope["path"]) else MOST_BYTES)
+            body = await read_body(receive, MAX_FORM_BYTES if _is_form(scope["path"]) else MAX_BYTES)
             if body is None:
                 raise ApiProblem.of(BODY_TOO_LARGE)
             _check_declared(body, Headers(scope=scope), scope["path"])

@@ -15,7 +15,7 @@ from pydantic import (
 
 from billing.approvals.authorship import Author
 from billing.approvals.ladder import ApprovalState, Rung, Signature
-from billing.approvals.messages import Revised
+from billing.approvals.messages import RevisionSummary
 from billing.approvals.subject_changes import SinceLastRound
 from billing.core.money import Money
 from billing.core.operations import Kind, State
@@ -226,7 +226,9 @@ class ApprovalAnswer(Answer):
     signatures: list[Signature] = Field(description="Who has approved so far")
     requested_by: str
     authors: list[Author] = Field(description="Who shaped it; none of them may decide it")
-    revised: Revised | None = Field(description="How it came out of the round before; null: as asked for")
+    revised: RevisionSummary | None = Field(
+        description="How it came out of the round before; null: as asked for"
+    )
     decided_by: str | None
     opened_at: datetime
     closed_at: datetime | None

@@ -16,7 +16,7 @@ BODY_WITHIN = 30.0
 """Seconds from there to the end of the body, whether anybody reads it or not."""
 ANSWER_TAKEN_WITHIN = 60.0
 """Seconds in which the other side has to take more of an answer."""
-MOST_CONNECTIONS = 1000
+MAX_CONNECTIONS = 1000
 """At a time; requests on further ones are answered 503."""
 
 

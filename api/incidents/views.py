@@ -15,7 +15,7 @@ from db.tables import Incident, IncidentStep
 from ..http.auth import Caller
 from .schemas import BannerIncident, CapabilityAnswer, IncidentAnswer, IncidentDetail, StepAnswer, ToldAnswer
 
-MOST_OPERATIONS = 100
+MAX_OPERATIONS = 100
 
 
 async def in_banner(session: AsyncSession, row: Incident, who: Caller) -> BannerIncident:
@@ -40,7 +40,7 @@ async def detail(session: AsyncSession, row: Incident, who: Caller) -> IncidentD
     held, operations = 0, []
     if state is not IncidentState.CLEARED:  # what waits after that waits for another one
         held = await incidents.held(session, component, who.organization)
-        operations = await incidents.held_operations(session, component, who.organization, MOST_OPERATIONS)
+        operations = await incidents.held_operations(session, component, who.organization, MAX_OPERATIONS)
     told = await incident_mails.told(session, row.id, who.organization)
     return IncidentDetail(
         **answer(row, who).model_dump(),

@@ -28,7 +28,7 @@ OF_PREFIX = 20
 
 REMEMBERED_FOR = 3600.0
 """Seconds for which this process writes and asks nothing more about a key that is right."""
-MOST_REMEMBERED = 50_000
+MAX_REMEMBERED = 50_000
 FORGET_EVERY = 3600.0
 
 
@@ -79,7 +79,7 @@ class KeyGuard:
 
 
 def _remember(into: dict[tuple[str, str], Until], both: tuple[str, str], until: Until) -> None:
-    if len(into) >= MOST_REMEMBERED:
+    if len(into) >= MAX_REMEMBERED:
         into.clear()  # it is asked anew, which costs a look at the records each
     into[both] = until
 

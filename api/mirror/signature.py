@@ -14,7 +14,7 @@ Fault = Literal["unsigned", "forged", "stale", "from_future"]
 TOLERANCE = 300
 """Seconds that its time may be off in either direction. (Stripe's own code lets any future time pass.)"""
 
-MOST_SIGNATURES = 16
+MAX_SIGNATURES = 16
 
 _TIME = re.compile(r"[0-9]{1,12}")
 
@@ -42,6 +42,6 @@ def _parts(header: str) -> tuple[str | None, list[bytes]]:
         name, _, value = part.strip().partition("=")
         if name == "t" and time is None and _TIME.fullmatch(value):
             time = value
-        elif name == "v1" and len(signatures) < MOST_SIGNATURES:
+        elif name == "v1" and len(signatures) < MAX_SIGNATURES:
             signatures.append(value.encode())
     return time, signatures

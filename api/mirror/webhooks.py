@@ -39,7 +39,7 @@ router = APIRouter(tags=["Stripe's webhooks"])
 
 PATH = "/webhooks/stripe"
 
-MOST_BYTES = 256 * 1024
+MAX_BYTES = 256 * 1024
 """More than any event has; what is longer is not read into memory."""
 
 CALM = 10.0
@@ -53,7 +53,7 @@ LISTEN_FOR = 0.05
 LEFT_FOR = timedelta(seconds=3)
 """How long the sweep leaves an event alone: it may be passed on at once, and most rushes are over by then."""
 
-MOST_IN_FLIGHT = 20
+MAX_IN_FLIGHT = 20
 """Of those that are passed on at once: more, while Temporal is slow, are left to the sweep too."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,255}$")]
@@ -151,7 +151,7 @@ async def _take(request: Request, context: Context) -> str:
     if event.livemode != context.stripe.livemode:
         return "other_mode"
     at = now()
-    most = MOST_IN_FLIGHT if context.events.calm(PATH) else 0
+    most = MAX_IN_FLIGHT if context.events.calm(PATH) else 0
     with context.dispatcher.place(most) as at_once:
         kept = await context.inbox.keep(
             Arrived(
@@ -182,7 +182,7 @@ async def _verified(request: Request, context: Context) -> _Event:
     secrets = context.stripe.webhook_secrets
     if not secrets:
         raise ApiProblem.of(WEBHOOK_NOT_CONFIGURED)
-    body = await read_body(request.receive, MOST_BYTES)
+    body = await read_body(request.receive, MAX_BYTES)
     if body is None:
         raise ApiProblem.of(WEBHOOK_TOO_LARGE)
     wrong = fault(body, request.headers.get("stripe-signature"), secrets, time.time())

@@ -5,14 +5,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
-from billing.core.money import MOST_MINOR, Money
+from billing.core.money import MAX_MINOR, Money
 from billing.money.credit import CreditReason, CreditWanted, Instrument
 from billing.money.refund import Reason, RefundWanted
 
 from ..http.models import Answer, Body, Comment, CustomerId, InvoiceId, OtherId, PaymentId, Query
 from ..notes.schemas import NoteText
 
-Amount = Annotated[int, Field(ge=1, le=MOST_MINOR, description="In minor units of the currency")]
+Amount = Annotated[int, Field(ge=1, le=MAX_MINOR, description="In minor units of the currency")]
 Currency = Annotated[str, StringConstraints(pattern=r"^[a-z]{3}$")]
 
 

@@ -1,6 +1,6 @@
 """What can be wrong with a note."""
 
-from billing.money.notes import MOST_NOTES, NOTE_MAX, NOTE_MIN
+from billing.money.notes import MAX_NOTES, NOTE_MAX, NOTE_MIN
 
 from ..problems.catalogue import declare
 
@@ -8,7 +8,7 @@ NOTES_FULL = declare(
     "notes_full",
     409,
     "There are too many notes",
-    f"There are {MOST_NOTES} notes on it already, which is what Stripe's metadata holds.",
+    f"There are {MAX_NOTES} notes on it already, which is what Stripe's metadata holds.",
 )
 
 NOTE_MISSING = declare(

@@ -8,7 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing.core.errors import Conflict
 from billing.core.operations import Kind
 from billing.evidence.events import NOTE_ADDED
-from billing.money.notes import MOST_NOTES, Note, NoteInput, with_payments
+from billing.money.notes import MAX_NOTES, Note, NoteInput, with_payments
 from db.core import timeline
 from db.core.timeline import NewEvent
 from db.operations import notes, operations, outbox
@@ -78,10 +78,10 @@ async def _add(
     for earlier in rows:
         if all(getattr(earlier, name) == value for name, value in same.items()):
             return earlier, False
-    if len(rows) >= MOST_NOTES:
+    if len(rows) >= MAX_NOTES:
         raise Conflict(
             "notes_full",
-            f"there are {MOST_NOTES} notes on it already, which is what Stripe's metadata holds",
+            f"there are {MAX_NOTES} notes on it already, which is what Stripe's metadata holds",
         )
     row = _row(operation, len(rows) + 1, who.person, text, now())
     await notes.add(session, row)

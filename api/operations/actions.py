@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.approvals.authorship import Author
-from billing.approvals.deciders import Bench, Deciders
+from billing.approvals.deciders import ApproverPool, Deciders
 from billing.approvals.ladder import Refusal
 from billing.core.errors import BillingError
 from billing.core.operations import Kind, Role
@@ -77,19 +77,19 @@ async def check_authors(
     """
     if action not in ("accept", "retry"):
         return
-    bench = await deciders.bench(session, operation.organization_id, at, people=[caller.person])
+    pool = await deciders.approver_pool(session, operation.organization_id, at, people=[caller.person])
     if action == "accept":
-        refusal = refusal_to_accept(operation, caller, bench)
+        refusal = refusal_to_accept(operation, caller, pool)
     else:
-        who = Deciders(bench, "", deciders.authors_of(operation))
+        who = Deciders(pool, "", deciders.authors_of(operation))
         refusal = await _refusal_to_retry(session, operation, who, caller, at)
     if refusal is not None:
         raise BillingError(refusal.code, refusal.message)
 
 
-def refusal_to_accept(operation: Operation, caller: Caller, bench: Bench) -> Refusal | None:
+def refusal_to_accept(operation: Operation, caller: Caller, pool: ApproverPool) -> Refusal | None:
     """Why somebody may not take what Stripe made of it for what was asked."""
-    return Deciders(bench, "", deciders.authors_of(operation)).refusal(caller.person)
+    return Deciders(pool, "", deciders.authors_of(operation)).refusal(caller.person)
 
 
 async def _refusal_to_retry(
@@ -113,7 +113,7 @@ def _refusal(operation: Operation, action: str, caller: Caller) -> Exception | N
         return ApiProblem(ROLE_MISSING, f"To {action} it needs the role {named}; ask somebody who has it.")
     if action == "accept":
         # Who acts for whom is looked up when they do ask for it.
-        refusal = refusal_to_accept(operation, caller, Bench({caller.person: tuple(caller.roles)}))
+        refusal = refusal_to_accept(operation, caller, ApproverPool({caller.person: tuple(caller.roles)}))
         return BillingError(refusal.code, refusal.message) if refusal else None
     return None
 

@@ -32,7 +32,7 @@ TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 LIVE = "live"
 UNKNOWN = "unknown"
-MOST_NOTED = 50
+MAX_NOTED = 50
 """Rows a window of each kind that visitors can make many of."""
 FETCHES = 10
 FETCHES_WITHIN = timedelta(minutes=10)
@@ -123,7 +123,7 @@ async def failed(context: Context, visit: Visit, link: PortalLink) -> None:
     started: Outbox | None = None
     async with context.database.transaction() as session:
         earlier = await visits.failures(session, link.id, since)
-        if earlier >= MOST_NOTED:
+        if earlier >= MAX_NOTED:
             return
         await _note(session, visit, link, visit.outcome)
         invoice = await portal_pages.invoice(session, link)
@@ -154,7 +154,7 @@ async def ask(context: Context, visit: Visit, link: PortalLink) -> str:
             or await visits.asks(session, address=visit.address, since=hour) >= policy.asks_per_hour
         )
         if limited:
-            if await portal_pages.noted(session, link.invoice_id, ("limited",), hour) < MOST_NOTED:
+            if await portal_pages.noted(session, link.invoice_id, ("limited",), hour) < MAX_NOTED:
                 await _note(session, visit, link, "limited")
             return "limited"
         await _note(session, visit, link, visits.ASKED)
@@ -222,10 +222,7 @@ async def set_reminders(context: Context, visit: Visit, *, wanted: bool) -> bool
             at=visit.at,
         )
         since = visit.at - timedelta(hours=1)
-        if (
-            not wanted
-            and await portal_pages.noted(session, link.invoice_id, (OPTED_OUT,), since) < MOST_NOTED
-        ):
+        if not wanted and await portal_pages.noted(session, link.invoice_id, (OPTED_OUT,), since) < MAX_NOTED:
             await _note(session, visit, link, OPTED_OUT)
     return True
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from billing.core.money import MOST_MINOR
+from billing.core.money import MAX_MINOR
 from billing.money.notes import NOTE_MAX, NOTE_MIN
 
-MOST = 20
+MAX_ERRORS = 20
 LONGEST_NAME = 60
 
 _CODES = {
@@ -56,7 +56,7 @@ _OWN = {
         "amount_not_positive",
         "must be at least 1: minor units, so 1050 for USD 10.50",
     ),
-    ("less_than_equal", "amount_minor"): ("amount_too_large", f"must be at most {MOST_MINOR}"),
+    ("less_than_equal", "amount_minor"): ("amount_too_large", f"must be at most {MAX_MINOR}"),
     ("int_type", "amount_minor"): (
         "amount_not_whole",
         "must be a whole number without quotes or decimals: minor units, so 1050 for USD 10.50",
@@ -98,8 +98,8 @@ class FieldError:
 
 
 def field_errors(errors: Sequence[Mapping[str, Any]]) -> list[FieldError]:
-    """At most `MOST` of pydantic's errors; of what the caller sent only names of fields are repeated."""
-    return [_field_error(error) for error in errors[:MOST]]
+    """At most `MAX_ERRORS` of pydantic's errors; of what the caller sent only field names are repeated."""
+    return [_field_error(error) for error in errors[:MAX_ERRORS]]
 
 
 def _field_error(error: Mapping[str, Any]) -> FieldError:

@@ -21,7 +21,7 @@ class Author(Message):
     how: Shaping
 
 
-SHAPED = {
+AUTHOR_REFUSALS = {
     "asked": "Nobody decides on their own request.",
     "revised": "Nobody decides on a request that they revised.",
     "retried": "Nobody decides on what they had tried again.",

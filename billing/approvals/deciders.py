@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from ..core.errors import Code
 from ..core.operations import Role
-from .authorship import SHAPED, Author
+from .authorship import AUTHOR_REFUSALS, Author
 from .ladder import Refusal, Rung, Signature
 
 
-class ActsFor(NamedTuple):
+class DelegatedRole(NamedTuple):
     """A delegation that the delegate agreed to: of one role or all, for one approval or every one.
 
     `until` is when one that is in force no more was over.
@@ -39,30 +39,30 @@ class Capacity(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Bench:
+class ApproverPool:
     """An organization's active people with their roles, and who acts for whom, at one moment.
 
-    Only people who are looked for need to be there; whoever is not there is not active. `acted` are the
-    delegations that were in force before.
+    Only the people who matter need to be there; whoever is missing counts as not active. `past_delegations`
+    were in force before.
     """
 
     roles: Mapping[str, Collection[Role]]
-    acting: Sequence[ActsFor] = ()
-    acted: Sequence[ActsFor] = ()
+    delegations: Sequence[DelegatedRole] = ()
+    past_delegations: Sequence[DelegatedRole] = ()
 
 
 @dataclass(frozen=True)
 class Deciders:
     """Who may decide on what these authors shaped. The rule is here alone; every door asks here."""
 
-    bench: Bench
+    pool: ApproverPool
     approval: str
     authors: Sequence[Author]
 
     @cached_property
-    def barred(self) -> frozenset[str]:
+    def excluded(self) -> frozenset[str]:
         """The authors, whoever acts for one of them or did since they shaped it, and auditors."""
-        auditors = (person for person, roles in self.bench.roles.items() if Role.AUDITOR in roles)
+        auditors = (person for person, roles in self.pool.roles.items() if Role.AUDITOR in roles)
         return frozenset([*self._shaped, *self._delegates, *auditors])
 
     @cached_property
@@ -76,20 +76,20 @@ class Deciders:
         return frozenset(
             one.delegate
             for author in self.authors
-            for one in (*self.bench.acting, *self.bench.acted)
+            for one in (*self.pool.delegations, *self.pool.past_delegations)
             if one.delegator == author.person and (one.until is None or one.until > author.at)
         )
 
     def refusal(self, person: str) -> Refusal | None:
         """Why somebody may have no say in this, whatever their role."""
         if person in self._shaped:
-            return Refusal(code=Code.OWN_REQUEST, message=SHAPED[self._shaped[person]])
+            return Refusal(code=Code.OWN_REQUEST, message=AUTHOR_REFUSALS[self._shaped[person]])
         if person in self._delegates:
             return Refusal(
                 code=Code.REQUESTERS_DELEGATE,
                 message="Nobody who acts for somebody who asked for it or revised it decides on it.",
             )
-        if person in self.barred:
+        if person in self.excluded:
             return Refusal(code=Code.WRONG_ROLE, message="An auditor reads, and decides nothing.")
         return None
 
@@ -102,10 +102,10 @@ class Deciders:
         What was approved is not tried again by those who said yes to it; what went out on one person's own
         authority is tried again by that person alone.
         """
-        decided = taken(yeses)
+        decided = already_decided(yeses)
         if decided and not (spent and decided.isdisjoint(spent)):
             shaped = replace(self, authors=[*self.authors, author])
-            if decided.isdisjoint(shaped.barred - self.barred):
+            if decided.isdisjoint(shaped.excluded - self.excluded):
                 return None
             return Refusal(code=Code.OWN_APPROVAL, message="Nobody has tried again what they approved.")
         if not spent or author.person in spent:
@@ -117,7 +117,7 @@ class Deciders:
 
     def refusal_to_acknowledge(self, person: str, yeses: Iterable[Signature]) -> Refusal | None:
         """Why somebody may not say, for Finance, that they have seen it: it takes a second pair of eyes."""
-        if person in self.barred or person in taken(yeses):
+        if person in self.excluded or person in already_decided(yeses):
             return Refusal(
                 code=Code.OWN_DOING, message="Nobody acknowledges the notice of what they did or allowed."
             )
@@ -129,15 +129,15 @@ class Deciders:
         Delegation is not transitive: who acts for somebody has the roles of that person alone. A delegator
         who may have no say has none by a delegate either.
         """
-        if person in self.barred or person not in self.bench.roles:
+        if person in self.excluded or person not in self.pool.roles:
             return ()
-        own = [Capacity(person, role) for role in self.bench.roles[person]]
+        own = [Capacity(person, role) for role in self.pool.roles[person]]
         lent = [
             Capacity(person, role, one.delegator)
-            for one in self.bench.acting
-            if one.delegate == person and one.delegator not in self.barred and one.delegator != person
+            for one in self.pool.delegations
+            if one.delegate == person and one.delegator not in self.excluded and one.delegator != person
             if one.approval in (None, self.approval)
-            for role in self.bench.roles.get(one.delegator, ())
+            for role in self.pool.roles.get(one.delegator, ())
             if one.role in (None, role)
         ]
         return tuple(dict.fromkeys(own + lent))
@@ -146,17 +146,17 @@ class Deciders:
         """Everybody who may decide in this role."""
         return tuple(
             capacity
-            for person in self.bench.roles
+            for person in self.pool.roles
             for capacity in self.capacities(person)
             if capacity.role == role
         )
 
-    def acting(self, rung: Rung, signatures: Sequence[Signature] = ()) -> tuple[str, ...]:
+    def delegates(self, rung: Rung, signatures: Sequence[Signature] = ()) -> tuple[str, ...]:
         """Those who can give a rung what it still waits for in somebody else's place."""
         people = {
             capacity.person
             for role in outstanding(rung, signatures)
-            for capacity in _free(self.holding(role), signatures)
+            for capacity in _available(self.holding(role), signatures)
             if capacity.for_person is not None
         }
         return tuple(sorted(people))
@@ -164,19 +164,19 @@ class Deciders:
     def why_vacant(self, rung: Rung, signatures: Sequence[Signature] = ()) -> str | None:
         """Why nobody can answer a rung, in words; None if somebody can."""
         roles = outstanding(rung, signatures)
-        held = {role: _free(self.holding(role), signatures) for role in roles}
+        held = {role: _available(self.holding(role), signatures) for role in roles}
         missing = [role for role in roles if not held[role]]
         if rung.needs == "any":
             return self._nobody(missing) if len(missing) == len(roles) else None
         if missing:
             return self._nobody(missing)
         if not _by_different_people(list(held.values())):
-            return f"one person alone holds {named(roles, 'and')}"
+            return f"one person alone holds {join_roles(roles, 'and')}"
         return None
 
     def _nobody(self, roles: Collection[Role]) -> str:
-        besides = any(set(roles).intersection(self.bench.roles.get(person, ())) for person in self.barred)
-        return f"nobody {'else ' if besides else ''}holds {named(roles)}"
+        besides = any(set(roles).intersection(self.pool.roles.get(person, ())) for person in self.excluded)
+        return f"nobody {'else ' if besides else ''}holds {join_roles(roles)}"
 
 
 def outstanding(rung: Rung, signatures: Iterable[Signature]) -> tuple[Role, ...]:
@@ -187,20 +187,20 @@ def outstanding(rung: Rung, signatures: Iterable[Signature]) -> tuple[Role, ...]
     return tuple(role for role in rung.roles if role not in signed)
 
 
-def taken(signatures: Iterable[Signature]) -> frozenset[str]:
+def already_decided(signatures: Iterable[Signature]) -> frozenset[str]:
     """Those who have had their say, themselves or by somebody who acts for them."""
     return frozenset(
         person for one in signatures for person in (one.person, one.for_person) if person is not None
     )
 
 
-def named(roles: Iterable[Role], join: str = "or") -> str:
+def join_roles(roles: Iterable[Role], join: str = "or") -> str:
     return f" {join} ".join(sorted(set(roles)))
 
 
-def _free(capacities: Iterable[Capacity], signatures: Iterable[Signature]) -> list[Capacity]:
-    had = taken(signatures)
-    return [one for one in capacities if one.person not in had and one.principal not in had]
+def _available(capacities: Iterable[Capacity], signatures: Iterable[Signature]) -> list[Capacity]:
+    decided = already_decided(signatures)
+    return [one for one in capacities if one.person not in decided and one.principal not in decided]
 
 
 def _by_different_people(choices: Sequence[Sequence[Capacity]], had: frozenset[str] = frozenset()) -> bool:

@@ -7,8 +7,8 @@ from ..core.errors import Conflict, Forbidden, InvalidRequest
 from ..core.operations import Role
 from .deciders import Deciders
 
-LONGEST = timedelta(days=366)
-CLOCKS_DIFFER = timedelta(minutes=5)
+MAX_PERIOD = timedelta(days=366)
+CLOCK_TOLERANCE = timedelta(minutes=5)
 """What passes for now although it lies before it."""
 
 
@@ -28,12 +28,12 @@ def check_period(
         raise InvalidRequest("delegation_inverted", f"{last} must be after {first}: swap them", field=last)
     if ends_at <= now:
         raise InvalidRequest("delegation_in_past", f"{last} is over: choose a later time", field=last)
-    if starts_at < now - CLOCKS_DIFFER:
+    if starts_at < now - CLOCK_TOLERANCE:
         raise InvalidRequest("delegation_in_past", f"{first} is over: leave it out to begin now", field=first)
-    if ends_at - starts_at > LONGEST:
+    if ends_at - starts_at > MAX_PERIOD:
         raise InvalidRequest(
             "delegation_too_long",
-            f"a delegation lasts at most {LONGEST.days} days: end it earlier",
+            f"a delegation lasts at most {MAX_PERIOD.days} days: end it earlier",
             field=last,
         )
 

@@ -22,7 +22,7 @@ class Decide(Message):
     comment: str | None = None
 
 
-class Revised(Message):
+class RevisionSummary(Message):
     """How a subject came out of the round before: who asked for changes, in what words, who then revised it,
     and what it was."""
 
@@ -57,7 +57,7 @@ class ApprovalInput(Message):
     """The kinds whose amounts count in the windows."""
     rule: str = ""
     """Why it is asked at all, for those who decide."""
-    revised: Revised | None = None
+    revised: RevisionSummary | None = None
     """None where it is as it was asked for."""
     since: SinceLastRound | None = None
     """What is new in this round; None in the first."""
@@ -143,7 +143,7 @@ class CloseApproval(Message):
     at: AwareDatetime
 
 
-class Settled(Message):
+class DecisionResult(Message):
     """The outcome that a decision brought about, or why it was refused; neither for a yes that leaves the
     approval open, because others are still to give theirs."""
 

@@ -40,14 +40,14 @@ STEPS: Mapping[str, int] = {"isk": 100, "ugx": 100} | dict.fromkeys(THREE_DECIMA
 """Of these Stripe takes only multiples of so many minor units: whole crowns and shillings ("Special cases"),
 and amounts in thousandths whose last digit is 0 ("Three-decimal currencies")."""
 
-MOST_MINOR = 999_999_999_999
+MAX_MINOR = 999_999_999_999
 """Stripe takes amounts of up to twelve digits in IDR and of up to eight in every other currency (Supported
 currencies, "Minimum and maximum charge amounts")."""
 
 
 def most_minor(currency: str | None) -> int:
     """The largest amount in minor units that Stripe takes in a currency; None is any but those with more."""
-    return MOST_MINOR if currency == "idr" else 99_999_999
+    return MAX_MINOR if currency == "idr" else 99_999_999
 
 
 ENGLISH = Locale.parse("en")

@@ -17,7 +17,7 @@ class StandingQuery(Message):
     operation: str
 
 
-class Begun(Message):
+class BegunEffect(Message):
     """An effect that an earlier run has begun: it may have happened, whatever became of that run."""
 
     step: str
@@ -34,7 +34,7 @@ class Standing(Message):
     closed_at: AwareDatetime | None = None
     subject: dict[str, Any] | None = None
     """What was last agreed on, where an effect has begun."""
-    begun: tuple[Begun, ...] = ()
+    begun: tuple[BegunEffect, ...] = ()
     """In the order in which they were begun; notes apart."""
     keys: tuple[str, ...] = ()
     """Of the events that are on its timeline."""
@@ -74,14 +74,14 @@ class Abandon(Message):
     """Whether it ends although something was begun in Stripe: a person has looked, and says so."""
 
 
-class Abandoned(Message):
+class AbandonResult(Message):
     """`begun`: something was sent to Stripe, so it is not ended but has to run again. `closed`: it had ended
     before."""
 
     outcome: Literal["ended", "begun", "closed"]
 
 
-class EndedAs(Message):
+class RecordedEnd(Message):
     """How an operation has ended, and whether it was by this end."""
 
     state: State

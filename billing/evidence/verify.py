@@ -24,7 +24,7 @@ from .records import Json
 
 WHOLE, BROKEN, NO_EVIDENCE = 0, 1, 2
 
-LONGEST = 120
+MAX_REASON = 120
 """Characters of a reason; what stands in a document is quoted no longer than that."""
 
 
@@ -77,10 +77,10 @@ def _shaped(document: Json) -> Evidence:
     except ValidationError as invalid:
         faults = invalid.errors(include_url=False, include_input=False)
         raise NotWhole(
-            [BrokenLink(pointer_to(*one["loc"]), one["msg"][:LONGEST]) for one in faults]
+            [BrokenLink(pointer_to(*one["loc"]), one["msg"][:MAX_REASON]) for one in faults]
         ) from None
     except (TypeError, ValueError) as unhashable:  # a number with a fraction, half a surrogate pair
-        raise NotWhole([BrokenLink("", f"{unhashable}"[:LONGEST])]) from unhashable
+        raise NotWhole([BrokenLink("", f"{unhashable}"[:MAX_REASON])]) from unhashable
 
 
 def _respelled(document: Any, meant: Any, pointer: str = "") -> list[BrokenLink]:

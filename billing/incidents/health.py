@@ -35,8 +35,8 @@ class Bucket(Message):
         return self.model_copy(update={"codes": left, "faults": faults, "first_fault_at": first_fault_at})
 
 
-class Sighting(Message):
-    """What was seen of a component at one moment. `probe` is why it did not answer; None when it did.
+class HealthSample(Message):
+    """The state of a component at one moment. `probe` is why it did not answer; None when it did.
 
     `ok` and `faults` are calls within the policy's window, without those before the state changed last.
     """
@@ -51,8 +51,8 @@ class Sighting(Message):
     """The code of most faults, or of the probe."""
 
 
-class Course(Message):
-    """What the sightings so far have led to. `since` is when the state changed last."""
+class HealthState(Message):
+    """What the samples so far have led to. `since` is when the state changed last."""
 
     degraded: bool
     since: AwareDatetime
@@ -64,15 +64,15 @@ class Course(Message):
     """Since when nothing has failed, while it still counts as degraded."""
 
 
-def looks_back(policy: IncidentPolicy) -> timedelta:
+def lookback(policy: IncidentPolicy) -> timedelta:
     """How far back the buckets go that a decision needs."""
     return timedelta(seconds=max(policy.window_seconds, policy.healthy_seconds)) + BUCKET
 
 
-def sight(
+def take_sample(
     at: datetime, probe: str | None, buckets: Sequence[Bucket], since: datetime, policy: IncidentPolicy
-) -> Sighting:
-    """One moment's sighting; a bucket counts when a part of it is within the window and after `since`."""
+) -> HealthSample:
+    """One moment's sample; a bucket counts when a part of it is within the window and after `since`."""
     begins = max(since, at - timedelta(seconds=policy.window_seconds))
     counted = [one for one in buckets if begins - BUCKET < one.at <= at]
     faulty = [one for one in buckets if one.faults and one.at <= at]
@@ -80,7 +80,7 @@ def sight(
     for one in counted:
         codes.update(one.codes)
     firsts = [one.first_fault_at for one in counted if one.first_fault_at is not None]
-    return Sighting(
+    return HealthSample(
         at=at,
         probe=probe,
         ok=sum(one.ok for one in counted),
@@ -93,38 +93,40 @@ def sight(
     )
 
 
-def follow(course: Course, seen: Sighting, policy: IncidentPolicy) -> Course:
-    """The course after one more sighting."""
-    failures = course.failures + 1 if seen.probe is not None else 0
-    if course.degraded:
-        healthy_since = _healthy_since(course, seen)
-        if healthy_since and seen.at - healthy_since >= timedelta(seconds=policy.healthy_seconds):
-            return Course(degraded=False, since=seen.at)
-        return course.model_copy(update={"failures": failures, "healthy_since": healthy_since})
-    first = _first(course.first_fault_at if failures > 1 else None, seen)
-    if failures >= policy.probe_failures or (seen.faults >= policy.faults and _shares(seen, policy)):
-        return Course(degraded=True, since=seen.at, failures=failures, first_fault_at=first or seen.at)
-    return course.model_copy(
-        update={"failures": failures, "first_fault_at": first if seen.probe is not None else None}
+def next_state(health: HealthState, sample: HealthSample, policy: IncidentPolicy) -> HealthState:
+    """The health after one more sample."""
+    failures = health.failures + 1 if sample.probe is not None else 0
+    if health.degraded:
+        healthy_since = _healthy_since(health, sample)
+        if healthy_since and sample.at - healthy_since >= timedelta(seconds=policy.healthy_seconds):
+            return HealthState(degraded=False, since=sample.at)
+        return health.model_copy(update={"failures": failures, "healthy_since": healthy_since})
+    first = _first(health.first_fault_at if failures > 1 else None, sample)
+    if failures >= policy.probe_failures or (sample.faults >= policy.faults and _shares(sample, policy)):
+        return HealthState(
+            degraded=True, since=sample.at, failures=failures, first_fault_at=first or sample.at
+        )
+    return health.model_copy(
+        update={"failures": failures, "first_fault_at": first if sample.probe is not None else None}
     )
 
 
-def falters(seen: Sighting, policy: IncidentPolicy) -> bool:
-    """Whether what is let go again fails again, before that is enough to call it degraded."""
-    return seen.probe is not None or (seen.faults > 0 and _shares(seen, policy))
+def is_failing(sample: HealthSample, policy: IncidentPolicy) -> bool:
+    """Whether calls fail again after their release, before that is enough to call it degraded."""
+    return sample.probe is not None or (sample.faults > 0 and _shares(sample, policy))
 
 
-def _shares(seen: Sighting, policy: IncidentPolicy) -> bool:
-    return seen.faults >= policy.fault_share * (seen.ok + seen.faults)
+def _shares(sample: HealthSample, policy: IncidentPolicy) -> bool:
+    return sample.faults >= policy.fault_share * (sample.ok + sample.faults)
 
 
-def _healthy_since(course: Course, seen: Sighting) -> datetime | None:
-    if seen.probe is not None:
+def _healthy_since(health: HealthState, sample: HealthSample) -> datetime | None:
+    if sample.probe is not None:
         return None
-    since = course.healthy_since or seen.at
-    return max(since, seen.last_fault_at) if seen.last_fault_at else since
+    since = health.healthy_since or sample.at
+    return max(since, sample.last_fault_at) if sample.last_fault_at else since
 
 
-def _first(earlier: datetime | None, seen: Sighting) -> datetime | None:
-    probed = seen.at if seen.probe is not None else None
-    return min((at for at in (earlier, seen.first_fault_at, probed) if at is not None), default=None)
+def _first(earlier: datetime | None, sample: HealthSample) -> datetime | None:
+    probed = sample.at if sample.probe is not None else None
+    return min((at for at in (earlier, sample.first_fault_at, probed) if at is not None), default=None)

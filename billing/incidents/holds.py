@@ -60,7 +60,7 @@ class HoldQuery(Message):
     workflow: str
 
 
-class Released(Message):
+class HoldRelease(Message):
     """To a story that is held: `hold` is the row."""
 
     hold: str

@@ -6,14 +6,14 @@ from pydantic import AwareDatetime, Field
 
 from ..core.operations import Message, Role
 from ..policy.incidents import IncidentPolicy
-from .health import Course, Sighting
+from .health import HealthSample, HealthState
 from .states import Component
 
 
 class IncidentNow(Message):
     """How far an incident is: what its workflow hands to itself when it goes on in a new history."""
 
-    course: Course
+    health: HealthState
     cause: str | None = None
     alerted_at: AwareDatetime | None = None
     recovered_at: AwareDatetime | None = None
@@ -112,11 +112,11 @@ class HeldStory(Message):
 
 
 class NextHolds(Message):
-    """The oldest holds of a component: `most` at most, of Stripe no more than its budget takes in a second.
-    Without `trial` there are none while the gate is closed, nor when the calls since `since` falter."""
+    """The oldest holds of a component: at most `limit`, of Stripe no more than its budget takes in a second.
+    Without `trial` there are none while the gate is closed, nor when the calls since `since` are failing."""
 
     component: Component
-    most: int
+    limit: int
     policy: IncidentPolicy
     since: AwareDatetime
     at: AwareDatetime
@@ -124,11 +124,11 @@ class NextHolds(Message):
 
 
 class HoldsNext(Message):
-    """Who goes on next; `falters` is what was seen where it fails again. `under_way`: nobody now, but some
+    """Who goes on next; `failing` is the sample by which calls fail again. `under_way`: nobody now, but some
     who were told to go on have not yet."""
 
     stories: tuple[HeldStory, ...] = ()
-    falters: Sighting | None = None
+    failing: HealthSample | None = None
     under_way: bool = False
 
 

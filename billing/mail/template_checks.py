@@ -32,9 +32,9 @@ LARGEST_PART = 64 * 1024
 _LINKS = {"link": LINK, "opt_out": OPT_OUT}
 DEEPEST = 40
 """How many things may stand inside of each other; people need about ten."""
-MOST_NODES = 2000
+MAX_NODES = 2000
 """How many variables, conditions and pieces of text a part may have: twenty times what a mail needs."""
-MOST_FAULTS = 20
+MAX_FAULTS = 20
 """How many are told at once."""
 
 FILTERS = ("abs", "capitalize", "default", "escape", "lower", "title", "trim", "truncate", "upper")
@@ -94,7 +94,7 @@ class Fault(NamedTuple):
 
 
 def validate(name: Name, subject: str, text: str, html: str | None) -> list[Fault]:
-    """What is wrong with a template, by part and line, at most MOST_FAULTS; with nothing it can be used.
+    """What is wrong with a template, by part and line, at most MAX_FAULTS; with nothing it can be used.
 
     It is rendered only when it is made of nothing but what may be in a template.
     """
@@ -102,7 +102,7 @@ def validate(name: Name, subject: str, text: str, html: str | None) -> list[Faul
     if html is not None:
         parts.append(("html", html))
     written = (fault for field, source in parts for fault in _written(name, field, source))
-    faults = list(islice(written, MOST_FAULTS))
+    faults = list(islice(written, MAX_FAULTS))
     faults = faults or [fault for field, source in parts for fault in _rendered(name, field, source)]
     return faults or [fault for field, source in parts if (fault := _of_links(field, source))]
 
@@ -158,8 +158,8 @@ def _of_nodes(name: Name, field: Part, tree: nodes.Template) -> Iterator[Fault]:
             yield _too_deep(field, node.lineno)
             return
         seen += 1
-        if seen > MOST_NODES:
-            problem = f"there are more than {MOST_NODES} variables, conditions and texts"
+        if seen > MAX_NODES:
+            problem = f"there are more than {MAX_NODES} variables, conditions and texts"
             yield Fault("template_too_large", field, node.lineno, problem, "Make it simpler.")
             return
         fault = _of_node(name, field, node)

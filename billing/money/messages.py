@@ -46,7 +46,7 @@ class Commit(Message):
     at: AwareDatetime
 
 
-class Committed(Message):
+class CommitmentResult(Message):
     """`alone`: within the person's authority, and counted in it; otherwise `why` it needs an approval.
 
     A `problem` means that nothing was set aside: other operations hold what is left of a payment.

@@ -15,7 +15,7 @@ from ..core.operations import Message
 NOTE_MIN, NOTE_MAX = 10, 440
 """Characters that a person may write: with the payment's id they stay within the 500 of a metadata value."""
 
-MOST_NOTES = 20
+MAX_NOTES = 20
 """For one operation: each takes two of the 50 metadata keys that Stripe allows an object."""
 
 VALUE_MAX = 500

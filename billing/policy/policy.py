@@ -20,7 +20,7 @@ from .review_rules import unreachable
 REASONS: Mapping[str, Collection[str]] = {"refund": get_args(RefundReason), "credit": get_args(CreditReason)}
 """By section: a reason that nobody can choose would be a rule that never fits, and nobody would notice."""
 
-LATER = ("refund", "credit", "portal", "reminders", "incidents", "cases")
+REQUIRED_IN_FILES = ("refund", "credit", "portal", "reminders", "incidents", "cases")
 """Sections that came later: a file must have them, though the policy of an older operation may not."""
 
 Minutes = Annotated[int, Field(strict=True, gt=0, le=366 * 24 * 60)]
@@ -204,7 +204,7 @@ def policy_from_toml(text: str) -> Policy:
     for name, calendar in _table(document, "calendars").items():
         if isinstance(calendar, dict):
             calendar.setdefault("name", name)
-    errors = [f"{name}: is missing" for name in LATER if name not in document]
+    errors = [f"{name}: is missing" for name in REQUIRED_IN_FILES if name not in document]
     errors += _dangling(document)
     errors += _not_stripes(document, "")
     for section, reasons in REASONS.items():

@@ -13,7 +13,7 @@ from ..core.operations import Message
 from ..policy.portal import PortalPolicy
 
 AFTER_DUE = timedelta(days=30)
-LONGEST = timedelta(days=120)
+MAX_VALIDITY = timedelta(days=120)
 FRESH = timedelta(days=10)
 
 CUSTOMER_MAIL = "CustomerMailWorkflow"
@@ -39,7 +39,7 @@ def pay_link_expiry(finalized_at: datetime, due_date: datetime | None, read_at: 
     30 days after the due date (without one: after finalization), never more than 120 days after that, and
     at least ten days from the reading: https://docs.stripe.com/invoicing/hosted-invoice-page
     """
-    usual = min((due_date or finalized_at) + AFTER_DUE, finalized_at + LONGEST)
+    usual = min((due_date or finalized_at) + AFTER_DUE, finalized_at + MAX_VALIDITY)
     return max(usual, read_at + FRESH)
 
 

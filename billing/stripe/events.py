@@ -116,7 +116,7 @@ STUCK = timedelta(minutes=5)
 """After so long an event that has not been followed to its end may never wake anybody, unless those before it
 are being followed."""
 
-MOST_TRIES = 8
+MAX_TRIES = 8
 """So often an event is tried whose own fault it is that it can't be followed; then it is set aside, some two
 minutes after the first time, before anybody counts it as stuck."""
 
@@ -128,7 +128,7 @@ def next_try(tries: int) -> timedelta:
 
 def tried_again(tries: int) -> timedelta | None:
     """How long an event is set aside for: hours, then a day; after a week it is an operator's."""
-    rounds = tries - MOST_TRIES
+    rounds = tries - MAX_TRIES
     return timedelta(hours=min(2.0**rounds, 24)) if 0 <= rounds < 10 else None
 
 

@@ -13,7 +13,7 @@ from ..core.measures import Settled, Spread, seconds, settled, share, spread
 from ..core.operations import Message
 from ..money.notes import names_payment
 
-SOON = 300
+VISIBLE_WITHIN = 300
 """Seconds within which what was allowed is to be visible in Stripe: the guide's "within minutes"."""
 
 DEFAULT_PERIOD = timedelta(days=30)
@@ -41,7 +41,7 @@ class Allowed(NamedTuple):
 
 
 def _soon(taken: float | None) -> bool:
-    return taken is not None and taken <= SOON
+    return taken is not None and taken <= VISIBLE_WITHIN
 
 
 class ApprovedToVisible(Message):

@@ -9,10 +9,9 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.approvals.authorship import Author, people
-from billing.approvals.deciders import ActsFor, Bench, Deciders
+from billing.approvals.deciders import ApproverPool, Deciders, DelegatedRole
 from billing.approvals.ladder import Refusal, Rung, Signature
-from billing.approvals.signing import Authority
-from billing.approvals.signing import Case as OpenCase
+from billing.approvals.progress import ApprovalProgress, Authority
 from billing.core.money import Money
 from billing.core.operations import Kind, Role
 from billing.money.authority import in_currency
@@ -29,17 +28,17 @@ _LIMITS: TypeAdapter[dict[Role, tuple[AuthorityLimit, ...]]] = TypeAdapter(
 )
 
 
-async def bench(
+async def approver_pool(
     session: AsyncSession,
     organization_id: str,
     at: datetime,
     *,
     roles: Iterable[Role] = (),
     people: Collection[str] = (),
-) -> Bench:
+) -> ApproverPool:
     """Who acts for whom at this time and did before, and the active people among those who do, of `people`
     and of these roles."""
-    agreed = [_acts_for(one, at) for one in await delegations.begun(session, organization_id, at)]
+    agreed = [_delegated_role(one, at) for one in await delegations.begun(session, organization_id, at)]
     acting = [one for one in agreed if one.until is None]
     ids = {*people, *(one.delegator for one in acting), *(one.delegate for one in acting)}
     found = await session.exec(
@@ -51,18 +50,18 @@ async def bench(
         )
         .execution_options(populate_existing=True)
     )
-    return Bench(
+    return ApproverPool(
         {person.id: tuple(map(Role, person.roles)) for person in found},
         tuple(acting),
         tuple(one for one in agreed if one.until is not None),
     )
 
 
-def _acts_for(row: Delegation, at: datetime) -> ActsFor:
+def _delegated_role(row: Delegation, at: datetime) -> DelegatedRole:
     # Clocks differ: one that is revoked is in force no more, whatever time it is here.
     over = row.ends_at if row.revoked_at is None else min(row.ends_at, row.revoked_at)
     in_force = row.revoked_at is None and row.ends_at > at
-    return ActsFor(
+    return DelegatedRole(
         row.from_person,
         row.to_person,
         Role(row.role) if row.role else None,
@@ -75,9 +74,9 @@ def authors_of(row: Operation | Approval) -> tuple[Author, ...]:
     return tuple(Author.model_validate(author) for author in row.authors)
 
 
-def case_of(approval: Approval, who: Bench) -> OpenCase:
+def progress_of(approval: Approval, who: ApproverPool) -> ApprovalProgress:
     """An approval with those who may decide on it."""
-    return OpenCase(
+    return ApprovalProgress(
         Deciders(who, approval.id, authors_of(approval)),
         ladder_of(approval),
         approval.rung,
@@ -95,7 +94,7 @@ async def refusal_to_acknowledge(
     if (case := await session.get(Case, operation.id)) is not None:
         made = (case.done_by, (operation.result or {}).get("named"))
         authors += [Author(person=one, at=operation.created_at, how="asked") for one in made if one]
-    who = await bench(session, notice.organization_id, at, people=[person, *people(authors)])
+    who = await approver_pool(session, notice.organization_id, at, people=[person, *people(authors)])
     yeses = await approvals.yeses(session, operation.id)
     return Deciders(who, "", authors).refusal_to_acknowledge(person, yeses)
 

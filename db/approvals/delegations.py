@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.approvals.delegation import LONGEST
+from billing.approvals.delegation import MAX_PERIOD
 
 from ..core.pages import DEFAULT_LIMIT, Page, read_page
 from ..core.statements import insert_if_new
@@ -111,7 +111,7 @@ async def begun(session: AsyncSession, organization_id: str, at: datetime) -> li
             Delegation.organization_id == organization_id,
             col(Delegation.accepted_at).is_not(None),
             Delegation.starts_at <= at,
-            Delegation.ends_at > at - LONGEST,
+            Delegation.ends_at > at - MAX_PERIOD,
             or_(col(Delegation.revoked_at).is_(None), col(Delegation.revoked_at) > Delegation.starts_at),
         )
         .order_by(col(Delegation.starts_at), col(Delegation.id))

@@ -14,7 +14,7 @@ from ..stripe import budget
 from ..tables import Hold, Incident
 from . import holds
 
-MOST_TOLD = 500
+MAX_TOLD = 500
 """Held operations whose timelines say so; further ones say it when they go on."""
 
 
@@ -36,7 +36,7 @@ async def open_by_operator(session: AsyncSession, *, by: str, because: str, at: 
     if shut_since is None:
         return GateOpened(None, [])
     await budget.open_by_hand(session, by=by, because=because, at=at)
-    held = await holds.open_holds(session, Component.STRIPE, MOST_TOLD)
+    held = await holds.open_holds(session, Component.STRIPE, MAX_TOLD)
     for hold in sorted(held, key=lambda hold: hold.operation_id):
         await timeline.append(
             session,

@@ -10,7 +10,7 @@ from ..people.people import lock_organization
 from ..tables import MailTemplate, new_id
 
 DRAFT, APPROVED, RETIRED = "draft", "approved", "retired"
-MOST = 50
+MAX_TEMPLATES = 50
 """How many mails and languages an organization may have words for: a list shows all of them."""
 
 
@@ -62,9 +62,9 @@ async def add_draft(
     by: str,
     at: datetime,
 ) -> MailTemplate | None:
-    """A new version, in place of the draft that there was. None: there are `MOST` others already."""
+    """A new version, in place of the draft that there was. None: there are `MAX_TEMPLATES` others already."""
     await lock_organization(session, organization_id)
-    if await _others(session, organization_id, name, language) >= MOST:
+    if await _others(session, organization_id, name, language) >= MAX_TEMPLATES:
         return None
     before = await versions(session, organization_id, name, language)
     await _retire(session, [one for one in before if one.state == DRAFT], by=by, at=at)

@@ -12,7 +12,7 @@ from billing.core.operations import Kind
 
 from ..tables import Commitment
 
-MOST = 50
+MAX_ANSWERS = 50
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Given:
 async def since(
     session: AsyncSession, organization_id: str, customer_id: str, after: datetime, *, excluding: str
 ) -> list[Given]:
-    """The newest first, at most `MOST`; without the operation `excluding`."""
+    """The newest first, at most `MAX_ANSWERS`; without the operation `excluding`."""
     decided_at = func.max(Commitment.decided_at)
     connection = await session.connection()
     found = await connection.execute(
@@ -51,7 +51,7 @@ async def since(
         )
         .group_by(col(Commitment.operation_id), col(Commitment.kind), col(Commitment.currency))
         .order_by(decided_at.desc(), col(Commitment.operation_id).desc())
-        .limit(MOST)
+        .limit(MAX_ANSWERS)
     )
     return [
         # PostgreSQL sums whole numbers to a decimal.

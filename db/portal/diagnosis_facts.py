@@ -15,7 +15,7 @@ from ..tables import Customer, CustomerMail, CustomerSettings, Invoice, PayLink,
 from . import links as portal_links
 from . import networks
 
-MOST = 50
+MAX_ROWS = 50
 """Visits and mails that are looked at: the latest ones say what is wrong."""
 
 
@@ -48,7 +48,7 @@ async def _visits(session: AsyncSession, invoice: Invoice) -> Sequence[PortalAcc
         select(PortalAccess)
         .where(PortalAccess.invoice_id == invoice.id, PortalAccess.organization_id == invoice.organization_id)
         .order_by(col(PortalAccess.at).desc(), col(PortalAccess.id).desc())
-        .limit(MOST)
+        .limit(MAX_ROWS)
     )
     return found.all()
 
@@ -63,7 +63,7 @@ async def _mails(session: AsyncSession, invoice: Invoice) -> tuple[MailFact, ...
             col(CustomerMail.state).in_(("sent", "bounced")),
         )
         .order_by(col(CustomerMail.settled_at).desc(), col(CustomerMail.id).desc())
-        .limit(MOST)
+        .limit(MAX_ROWS)
     )
     return tuple(
         MailFact(

@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.stripe.events import (
     FOLLOWED,
-    MOST_TRIES,
+    MAX_TRIES,
     STRIPE_EVENT,
     StripeEventInput,
     all_known,
@@ -135,7 +135,7 @@ async def note_try(session: AsyncSession, event_id: str, error: str) -> int:
 async def set_aside(session: AsyncSession, event_id: str, error: str | None, at: datetime) -> None:
     """It is in nobody's way any more; it is tried again later, and less and less often."""
     found = await session.exec(select(StripeEvent.tries).where(StripeEvent.id == event_id))
-    tries = max((found.first() or 0) + 1, MOST_TRIES)
+    tries = max((found.first() or 0) + 1, MAX_TRIES)
     wait = tried_again(tries)
     await _settle(
         session,

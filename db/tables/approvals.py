@@ -51,7 +51,7 @@ class Approval(SQLModel, table=True):
     authors: list[dict[str, Any]] = added_list()
     """`billing.approvals.authorship.Author`s: who had shaped the subject when approvers were asked."""
     revised: dict[str, Any] | None = document(default=None)
-    """A `billing.approvals.messages.Revised`; None where nobody revised the request."""
+    """A `billing.approvals.messages.RevisionSummary`; None where nobody revised the request."""
     since: dict[str, Any] | None = document(default=None)
     """`billing.approvals.subject_changes.SinceLastRound`: what is new in this round, and why there is one."""
 

@@ -14,7 +14,7 @@ from .telling import money
 DAY = 86_400
 ZONES = ("America/New_York", "Europe/Berlin", "Asia/Kolkata", "Pacific/Auckland", "America/Los_Angeles")
 OFFICE = range(9, 17)
-SOON = timedelta(seconds=2)
+LINK_VALIDITY = timedelta(seconds=2)
 
 
 class CustomersSide:
@@ -40,14 +40,14 @@ class CustomersSide:
     async def _expired_link(self, browser: httpx.AsyncClient) -> None:
         self._teller.chapter("A customer's link has expired")
         invoice = self._people.stack.info()["example"]["open_invoice"]
-        until = datetime.now(UTC) + SOON
+        until = datetime.now(UTC) + LINK_VALIDITY
         link = await self._people.post(
             "billing_admin",
             f"/v1/invoices/{invoice}/portal-links",
             {"expires_at": until.isoformat()},
             (201,),
         )
-        await asyncio.sleep(SOON.total_seconds())
+        await asyncio.sleep(LINK_VALIDITY.total_seconds())
         page = await self._open(browser, link["url"])
         expect(page.status_code == 404, f"the expired link not to open, but it answers {page.status_code}")
         self._teller.say("The page says no more than that the link can't be opened, and offers a new one.")

@@ -13,10 +13,10 @@ from billing.approvals.messages import (
     ClimbApproval,
     CloseApproval,
     Decide,
+    DecisionResult,
     OpenApproval,
     OpenedApproval,
     RemindApproval,
-    Settled,
     SettleDecision,
 )
 from billing.core.business_time import Calendar
@@ -132,7 +132,9 @@ class Review:
         await store(self.database, decision)
         return decision
 
-    async def settle(self, decision: Decision, database: Database | None = None, **fields: Any) -> Settled:
+    async def settle(
+        self, decision: Decision, database: Database | None = None, **fields: Any
+    ) -> DecisionResult:
         given = {
             "decision": decision.id,
             "person": decision.person_id,
@@ -148,7 +150,7 @@ class Review:
         )
         return await Approvals(database or self.database).settle_decision(order)
 
-    async def decide(self, who: Member, **fields: Any) -> Settled:
+    async def decide(self, who: Member, **fields: Any) -> DecisionResult:
         return await self.settle(await self.decision(who, **fields))
 
     async def close(

@@ -8,7 +8,7 @@ from workflows.core import ids
 
 from .outage import outage
 from .outage.crowd import CANCELLED, STORIES
-from .outage.histories import MOST_AN_HOUR
+from .outage.histories import MAX_AN_HOUR
 from .outage.histories import STORIES as KINDS
 
 pytestmark = [pytest.mark.crash, pytest.mark.slow, pytest.mark.postgres, pytest.mark.timeout(900)]
@@ -25,7 +25,7 @@ async def test_a_database_that_is_away_costs_no_story_its_workflow_nor_more_than
     assert figures.stories == STORIES == 200
     assert sum(figures.ended.values()) == STORIES
     assert {one.kind for one in figures.costs} == set(KINDS), "a kind is not among them"
-    dear = [one for one in figures.costs if max(one.added, one.an_hour) > MOST_AN_HOUR]
+    dear = [one for one in figures.costs if max(one.added, one.an_hour) > MAX_AN_HOUR]
     assert dear == [], f"{figures}"
     # Reminders that fell due, reviews that were dismissed: the outage was felt.
     asking = [one for one in figures.costs if one.kind == ids.APPROVAL and one.waiting]

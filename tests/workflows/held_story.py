@@ -3,7 +3,7 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from billing.incidents.holds import RELEASED, Released
+    from billing.incidents.holds import RELEASED, HoldRelease
 
 
 @workflow.defn
@@ -19,5 +19,5 @@ class HeldStory:
         return self._released[0]
 
     @workflow.signal(name=RELEASED)
-    def released(self, released: Released) -> None:
+    def released(self, released: HoldRelease) -> None:
         self._released.append(released.hold)

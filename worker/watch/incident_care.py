@@ -11,7 +11,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.service import RPCError
 
-from billing.incidents.health import Course
+from billing.incidents.health import HealthState
 from billing.incidents.messages import IncidentInput, IncidentNow
 from billing.incidents.states import Component
 from billing.policy.incidents import IncidentPolicy
@@ -111,7 +111,7 @@ def _as_kept(row: Incident, policy: IncidentPolicy, at: datetime) -> IncidentInp
         cause=row.cause,
         policy=policy,
         now=IncidentNow(
-            course=Course(degraded=degraded, since=row.recovered_at or at),
+            health=HealthState(degraded=degraded, since=row.recovered_at or at),
             cause=row.cause,
             alerted_at=row.alerted_at,
             recovered_at=row.recovered_at,

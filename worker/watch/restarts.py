@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 MONEY = (Kind.PLAN_CHANGE, Kind.REFUND, Kind.CREDIT)
 AT_ONCE = 3
 """How often a workflow is started again without a wait."""
-WAIT, LONGEST = timedelta(seconds=30), timedelta(hours=1)
+MIN_WAIT, MAX_WAIT = timedelta(seconds=30), timedelta(hours=1)
 
 Outcome = Literal["ended", "again", "later", "nothing"]
 
@@ -151,7 +151,7 @@ async def _may_again(session: AsyncSession, operation: str, over: Over, at: date
     if any(event.key == key for event in mine):
         return True  # of an attempt that may not have come to its end
     if len(mine) >= AT_ONCE:
-        wait = min(WAIT * 2 ** (len(mine) - AT_ONCE), LONGEST)
+        wait = min(MIN_WAIT * 2 ** (len(mine) - AT_ONCE), MAX_WAIT)
         if at < mine[-1].at + wait:
             return False
     await timeline.append(

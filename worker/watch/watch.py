@@ -18,7 +18,7 @@ from activities.core.clock import Clock, utc_now
 from activities.incidents.mails import ControllersKnown
 from activities.incidents.probes import Probes
 from billing.core.delivery import Delivery
-from billing.incidents.health import Bucket, Course, follow, looks_back, sight
+from billing.incidents.health import Bucket, HealthState, lookback, next_state, take_sample
 from billing.incidents.messages import IncidentInput
 from billing.incidents.states import Component
 from billing.policy.incidents import IncidentPolicy
@@ -71,7 +71,7 @@ class Watch:
         self._database, self._temporal, self._meter = database, temporal, meter
         self._probes, self._known, self._policy = probes, known, policy
         self._send, self._clock = send, clock
-        self._courses: dict[Component, Course] = {}
+        self._health: dict[Component, HealthState] = {}
         self._unwell_at: dict[Component, datetime] = {}
         """When it was last seen to be degraded, or not to answer."""
         self._portal_answered = False
@@ -165,9 +165,9 @@ class Watch:
     async def _follow(
         self, component: Component, probe: str | None, buckets: list[Bucket], at: datetime
     ) -> None:
-        course = self._courses.get(component) or Course(degraded=False, since=at)
-        seen = sight(at, probe, buckets, course.since, self._policy)
-        now = self._courses[component] = follow(course, seen, self._policy)
+        health = self._health.get(component) or HealthState(degraded=False, since=at)
+        sample = take_sample(at, probe, buckets, health.since, self._policy)
+        now = self._health[component] = next_state(health, sample, self._policy)
         if now.degraded or now.failures:
             self._unwell_at[component] = at
         if not now.degraded:
@@ -179,7 +179,7 @@ class Watch:
             component=component,
             opened_at=at,
             first_fault_at=now.first_fault_at or at,
-            cause=seen.cause,
+            cause=sample.cause,
             policy=self._policy,
         )
         if component is Component.DATABASE:
@@ -187,7 +187,7 @@ class Watch:
         else:
             await self._begin(found, now)
 
-    async def _begin(self, found: IncidentInput, course: Course) -> None:
+    async def _begin(self, found: IncidentInput, health: HealthState) -> None:
         """A row, the start of its workflow and the gate before Stripe together; or nothing if it is open."""
         row = Incident(
             id=found.incident,
@@ -195,9 +195,9 @@ class Watch:
         )
         async with asyncio.timeout(WITHIN), self._database.transaction() as session:
             cleared_at = await incidents.last_cleared(session, row.component)
-            if cleared_at is not None and cleared_at >= course.since:
+            if cleared_at is not None and cleared_at >= health.since:
                 # What we still see was documented meanwhile: it has to be found anew.
-                self._courses[found.component] = Course(degraded=False, since=found.opened_at)
+                self._health[found.component] = HealthState(degraded=False, since=found.opened_at)
                 return
             if not await incidents.begin(session, row):
                 return
@@ -240,7 +240,7 @@ class Watch:
 
     async def _counts(self, at: datetime) -> dict[Component, list[Bucket]]:
         """How calls went, by component; nothing while the records are away. Notes what has an incident."""
-        since = at - looks_back(self._policy)
+        since = at - lookback(self._policy)
         try:
             async with asyncio.timeout(WITHIN), self._database.reading() as session:
                 for one in await incidents.open_ones(session):

@@ -26,7 +26,7 @@ from ..core.operation import Asked, Story
 from .object_end import ObjectEnd
 
 ENDED_FROM_OUTSIDE = (TerminatedError, CancelledError, TimeoutError)
-MOST_TIMES = 10
+MAX_TIMES = 10
 """That a round is opened again by one run; whoever ends it so often wants it to end."""
 
 Revision = TypeVar("Revision")
@@ -58,7 +58,7 @@ async def reviewed(
         except ChildWorkflowError as error:
             times += 1
             ended = isinstance(error.cause, ENDED_FROM_OUTSIDE)
-            if not ended or times > MOST_TIMES or workflow.cancellation_reason() is not None:
+            if not ended or times > MAX_TIMES or workflow.cancellation_reason() is not None:
                 raise
         else:
             if over is not None and outcome.state == "dismissed":

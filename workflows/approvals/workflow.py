@@ -15,10 +15,10 @@ with workflow.unsafe.imports_passed_through():
         ClimbApproval,
         CloseApproval,
         Decide,
+        DecisionResult,
         OpenApproval,
         OpenedApproval,
         RemindApproval,
-        Settled,
         SettleDecision,
     )
 
@@ -72,7 +72,7 @@ class ApprovalWorkflow:
             decide=decide,
             at=workflow.now(),
         )
-        settled: Settled = await recorded(Approvals.settle_decision, order)
+        settled: DecisionResult = await recorded(Approvals.settle_decision, order)
         if settled.refusal is not None:
             raise ApplicationError(settled.refusal.message, type=settled.refusal.code, non_retryable=True)
         if settled.outcome is not None:

@@ -20,7 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.effects.perform import StripeEffects
     from activities.mail.mailer import Mailer
     from activities.operations.records import Records
-    from billing.approvals.messages import ApprovalOutcome, Revised
+    from billing.approvals.messages import ApprovalOutcome, RevisionSummary
     from billing.approvals.notice_messages import NoticeInput
     from billing.approvals.subject_changes import SinceLastRound
     from billing.core.messages import Cancel, Progress
@@ -31,7 +31,7 @@ with workflow.unsafe.imports_passed_through():
         NOTES,
         OPERATION_CLOSED,
         Abandon,
-        EndedAs,
+        RecordedEnd,
         SettleBegun,
         Standing,
         StandingQuery,
@@ -100,7 +100,7 @@ class Asked:
     amount: Money | None = None
     customer: str | None = None
     rule: str = ""
-    revised: Revised | None = None
+    revised: RevisionSummary | None = None
     since: SinceLastRound | None = None
 
 
@@ -177,7 +177,7 @@ class Story:
         )
         await recorded(Records.tell, progress)
 
-    async def end(self, end: Ended) -> EndedAs:
+    async def end(self, end: Ended) -> RecordedEnd:
         """Records the end: the last event, the final state, and what the operation lets go with it."""
         ending = Progress(
             operation=self.operation,

@@ -185,7 +185,7 @@ UNDER_WAY_EVERY = timedelta(seconds=10)
 """How long to wait until it is seen whether those who were told have gone on."""
 UNDER_WAY_FOR = timedelta(minutes=5)
 """How long a cleared incident waits for them; later they find out by themselves."""
-MOST_RELEASED = 16
+MAX_RELEASED = 16
 """Stories that are told at a time to go on; the first time one, then two, four, eight. Fewer where Stripe's
 budget takes no more."""
 

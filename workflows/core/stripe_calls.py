@@ -18,8 +18,8 @@ with workflow.unsafe.imports_passed_through():
         RELEASED,
         UNPERMITTED,
         HoldQuery,
+        HoldRelease,
         HoldStory,
-        Released,
         ResumeStory,
         UnpermittedStory,
         hold_id,
@@ -110,7 +110,7 @@ class StripeCalls:
 
     # --- Being held -----------------------------------------------------------------------------------
 
-    def _release(self, released: Released) -> None:
+    def _release(self, released: HoldRelease) -> None:
         self._released.add(released.hold)
 
     async def _hold_unpermitted(self, message: str, number: int | None) -> int:

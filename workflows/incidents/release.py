@@ -9,8 +9,8 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.incidents.incidents import Incidents
-    from billing.incidents.health import Sighting
-    from billing.incidents.holds import RELEASED, Released
+    from billing.incidents.health import HealthSample
+    from billing.incidents.holds import RELEASED, HoldRelease
     from billing.incidents.messages import HeldStory, HoldsNext, IncidentInput, LetGo, NextHolds, StoriesOver
 
 from ..core import options
@@ -23,15 +23,15 @@ class Release:
     def __init__(self, request: IncidentInput, pace: int) -> None:
         self._component, self._policy = request.component, request.policy
         self.pace = pace
-        self.faltered: Sighting | None = None
-        """What was seen when it failed again."""
+        self.failing: HealthSample | None = None
+        """The sample by which calls failed again."""
 
     @property
     def goes_on(self) -> bool:
         return self.pace > 0
 
     def begin(self) -> None:
-        self.pace, self.faltered = 1, None
+        self.pace, self.failing = 1, None
 
     def stop(self) -> None:
         """The rest stays held."""
@@ -47,13 +47,13 @@ class Release:
     async def some(self, within: timedelta, since: datetime, stopped: Callable[[], bool]) -> None:
         """Tells stories for so long that they may go on; waits for the rest of the time, until `stopped`.
 
-        Stops at once, with `faltered`, when calls since `since` fail again.
+        Stops at once, with `failing`, when calls since `since` fail again.
         """
         ends = workflow.now() + within
         while self.goes_on and workflow.now() < ends:
             await self._step(since)
         left = ends - workflow.now()
-        if left > timedelta(0) and self.faltered is None:
+        if left > timedelta(0) and self.failing is None:
             try:
                 await workflow.wait_condition(stopped, timeout=left)
             except TimeoutError:
@@ -66,7 +66,7 @@ class Release:
         while self.goes_on:
             if await self._step(since):
                 last = workflow.now()
-            if self.faltered is not None:
+            if self.failing is not None:
                 self.begin()
                 await asyncio.sleep(options.RELEASE_EVERY.total_seconds())
             elif workflow.now() - last > options.UNDER_WAY_FOR:
@@ -76,10 +76,10 @@ class Release:
     async def _step(self, since: datetime) -> bool:
         """Whether anybody was told; who was and has not gone on yet is waited for."""
         found = await self._next(self.pace, since)
-        self.faltered = found.falters
+        self.failing = found.failing
         await self._let_go(found.stories)
         if found.stories:
-            self.pace = min(self.pace * 2, options.MOST_RELEASED)
+            self.pace = min(self.pace * 2, options.MAX_RELEASED)
             await asyncio.sleep(options.RELEASE_EVERY.total_seconds())
         elif found.under_way:
             self.pace = 1
@@ -91,7 +91,7 @@ class Release:
     async def _next(self, most: int, since: datetime, *, trial: bool = False) -> HoldsNext:
         order = NextHolds(
             component=self._component,
-            most=most,
+            limit=most,
             policy=self._policy,
             since=since,
             at=workflow.now(),
@@ -105,7 +105,7 @@ class Release:
             return False
         order = LetGo(component=self._component, stories=stories, at=workflow.now(), trial=trial)
         await recorded(Incidents.let_go, order)
-        # Side by side: they are no more than `MOST_RELEASED`, and each costs two events.
+        # Side by side: they are no more than `MAX_RELEASED`, and each costs two events.
         told = await asyncio.gather(*(self._tell(story) for story in stories))
         if over := tuple(story.hold for story, runs in zip(stories, told, strict=True) if not runs):
             gone = StoriesOver(holds=over, at=workflow.now())
@@ -115,7 +115,7 @@ class Release:
     async def _tell(self, story: HeldStory) -> bool:
         try:
             handle = workflow.get_external_workflow_handle(story.workflow)
-            await handle.signal(RELEASED, Released(hold=story.hold))
+            await handle.signal(RELEASED, HoldRelease(hold=story.hold))
         except ApplicationError:
             workflow.logger.info("%s does not run any more", story.workflow)
             return False

@@ -8,7 +8,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.incidents.incidents import Incidents
     from billing.core.operations import Problem
-    from billing.incidents.health import Course, Sighting, falters, follow
+    from billing.incidents.health import HealthSample, HealthState, is_failing, next_state
     from billing.incidents.messages import (
         ClearIncident,
         IncidentInput,
@@ -33,7 +33,7 @@ class IncidentWorkflow:
     def __init__(self, request: IncidentInput) -> None:
         self._request = request
         self._now = request.now or IncidentNow(
-            course=Course(degraded=True, since=request.opened_at), cause=request.cause
+            health=HealthState(degraded=True, since=request.opened_at), cause=request.cause
         )
         self._is_cleared = self._now.cleared
         self._turning = False
@@ -55,7 +55,7 @@ class IncidentWorkflow:
             if self._cleared is not None:
                 self._is_cleared = True
                 self._telling.cleared(self._kept(self._now), self._cleared)
-        await self._release.rest(self._now.course.since, self._in_a_new_history)
+        await self._release.rest(self._now.health.since, self._in_a_new_history)
         await self._telling.done()
         await workflow.wait_condition(workflow.all_handlers_finished)
 
@@ -80,12 +80,12 @@ class IncidentWorkflow:
         """Looks every few seconds; the controllers are told at once and then now and again."""
         while True:
             self._telling.alert_if_due(self._kept(self._now))
-            seen = await self._look()
-            course = follow(self._now.course, seen, self._request.policy)
-            if not course.degraded:
+            sample = await self._look()
+            health = next_state(self._now.health, sample, self._request.policy)
+            if not health.degraded:
                 return  # as soon as a first story has got through
-            cause = seen.cause or self._now.cause
-            self._now = self._now.model_copy(update={"course": course, "cause": cause})
+            cause = sample.cause or self._now.cause
+            self._now = self._now.model_copy(update={"health": health, "cause": cause})
             await self._pause(self._every)
             self._in_a_new_history()
 
@@ -96,9 +96,9 @@ class IncidentWorkflow:
             return True  # nobody waits
         for _ in range(options.TRIAL_LOOKS):
             await self._pause(self._every)
-            seen = await self._look(since=began)
-            if falters(seen, self._request.policy):
-                await self._degrade(seen)
+            sample = await self._look(since=began)
+            if is_failing(sample, self._request.policy):
+                await self._degrade(sample)
                 return False
         return True
 
@@ -108,7 +108,7 @@ class IncidentWorkflow:
         self._telling.works_again()
         recovered = self._now.model_copy(
             update={
-                "course": Course(degraded=False, since=at),
+                "health": HealthState(degraded=False, since=at),
                 "recovered_at": at,
                 "recoveries": self._now.recoveries + 1,
             }
@@ -122,25 +122,25 @@ class IncidentWorkflow:
     async def _until_cleared_or_degraded(self) -> None:
         """What was held goes on, ever faster while nothing fails; the note is asked for now and again."""
         while self._cleared is None:
-            since = self._now.course.since
+            since = self._now.health.since
             await self._release.some(self._every, since, lambda: self._cleared is not None)
-            seen = self._release.faltered or await self._look()
-            course = follow(self._now.course, seen, self._request.policy)
-            if (course.degraded or self._release.faltered) and not self._resolving:
-                await self._degrade(seen)
+            sample = self._release.failing or await self._look()
+            health = next_state(self._now.health, sample, self._request.policy)
+            if (health.degraded or self._release.failing) and not self._resolving:
+                await self._degrade(sample)
                 return
-            if not course.degraded:
-                self._now = self._now.model_copy(update={"course": course})
+            if not health.degraded:
+                self._now = self._now.model_copy(update={"health": health})
             self._telling.alert_if_due(self._kept(self._now))
             self._in_a_new_history()
 
-    async def _degrade(self, seen: Sighting) -> None:
+    async def _degrade(self, sample: HealthSample) -> None:
         """What was well is not: the rest stays held, and it has to be well for as long again."""
         self._release.stop()
         self._now = self._now.model_copy(
             update={
-                "course": Course(degraded=True, since=workflow.now()),
-                "cause": seen.cause or self._now.cause,
+                "health": HealthState(degraded=True, since=workflow.now()),
+                "cause": sample.cause or self._now.cause,
                 "recovered_at": None,
             }
         )
@@ -151,15 +151,15 @@ class IncidentWorkflow:
 
     @property
     def _degraded(self) -> bool:
-        return self._now.course.degraded
+        return self._now.health.degraded
 
     @property
     def _every(self) -> timedelta:
         return timedelta(seconds=self._request.policy.probe_every_seconds)
 
-    async def _look(self, since: datetime | None = None) -> Sighting:
+    async def _look(self, since: datetime | None = None) -> HealthSample:
         look = LookAtComponent(
-            kept=self._kept(self._now), since=since or self._now.course.since, policy=self._request.policy
+            kept=self._kept(self._now), since=since or self._now.health.since, policy=self._request.policy
         )
         return await workflow.execute_activity_method(Incidents.look_at_component, look, **options.LOOK)
 

@@ -8,12 +8,12 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.money.commitments import Commitments
-    from billing.approvals.messages import ApprovalOutcome, Revised
+    from billing.approvals.messages import ApprovalOutcome, RevisionSummary
     from billing.approvals.subject_changes import SinceLastRound, subject_changes
     from billing.core.money import Money
     from billing.core.operations import Kind, Message, Problem, State
     from billing.money.invoice_money import InvoiceCap
-    from billing.money.messages import Commit, CommitPart, Committed
+    from billing.money.messages import Commit, CommitmentResult, CommitPart
     from billing.money.object_end import beyond_revision
     from billing.policy.policy import MoneyPolicy
 
@@ -69,7 +69,7 @@ class MoneyReview(Generic[Subject]):
             waits, news, self._over, state=State.BLOCKED, event="not possible any more, whatever is decided"
         )
         self._round = 0
-        self._revised: Revised | None = None
+        self._revised: RevisionSummary | None = None
         self._since: SinceLastRound | None = None
         """Why there is another round; what is new in it is known once it is planned."""
         self.subject: Subject | None = None
@@ -132,9 +132,9 @@ class MoneyReview(Generic[Subject]):
         )
         return planned
 
-    async def _commit(self, planned: Planned[Subject]) -> Committed:
+    async def _commit(self, planned: Planned[Subject]) -> CommitmentResult:
         """Sets the money aside and asks whether whoever shaped it last may give it alone."""
-        committed: Committed = await recorded(Commitments.commit, self._order(planned))
+        committed: CommitmentResult = await recorded(Commitments.commit, self._order(planned))
         if committed.problem is not None:
             raise Ended(State.BLOCKED, "not possible as asked", committed.problem)
         return committed
@@ -206,7 +206,7 @@ class MoneyReview(Generic[Subject]):
         self._stop_if_cancelled()
         if revised is None:
             raise Ended(State.EXPIRED, "expired without a revision")
-        self._revised = Revised(
+        self._revised = RevisionSummary(
             by=revised.person, asked_by=outcome.person, comment=outcome.comment, former=self._dump()
         )
         self._revise(revised)

@@ -5,7 +5,7 @@ from typing import Any
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from billing.approvals.messages import ApprovalOutcome, Revised
+    from billing.approvals.messages import ApprovalOutcome, RevisionSummary
     from billing.approvals.subject_changes import SinceLastRound, SubjectChange, subject_changes
     from billing.core.notices import NoticeKind
     from billing.core.operations import Kind, State
@@ -34,7 +34,7 @@ class PlanChangeReview:
         self._story, self._reads, self._waits, self._end = story, reads, waits, end
         self._wanted = request.wanted
         self._round = 0
-        self._revised: Revised | None = None
+        self._revised: RevisionSummary | None = None
         self._since: SinceLastRound | None = None
         self.subject: Subject | None = None
         """What is, or was last, under review."""
@@ -130,7 +130,7 @@ class PlanChangeReview:
         self._stop_if_cancelled()
         if revised is None:
             raise Ended(State.EXPIRED, "expired without a revision")
-        self._revised = Revised(
+        self._revised = RevisionSummary(
             by=revised.person, asked_by=outcome.person, comment=outcome.comment, former=dump(self.subject)
         )
         self._wanted = revised.wanted

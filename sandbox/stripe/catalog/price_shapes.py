@@ -9,7 +9,7 @@ from ..core.currencies import SUPPORTED
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata, public
 from ..core.updates import changed
 
-LONGEST = {"day": 1095, "week": 156, "month": 36, "year": 3}
+MAX_INTERVAL_COUNT = {"day": 1095, "week": 156, "month": 36, "year": 3}
 """Stripe allows three years at most."""
 
 
@@ -89,9 +89,10 @@ def _recurring(given: dict[str, Any] | None) -> Obj | None:
     if given.get("usage_type") == "metered" or "meter" in given:
         raise invalid("This stand-in does not support metered prices.", param="recurring[usage_type]")
     interval, count = given["interval"], given.get("interval_count", 1)
-    if not 1 <= count <= LONGEST[interval]:
+    most = MAX_INTERVAL_COUNT[interval]
+    if not 1 <= count <= most:
         raise invalid(
-            f"Invalid interval_count: must be between 1 and {LONGEST[interval]} for the interval {interval}.",
+            f"Invalid interval_count: must be between 1 and {most} for the interval {interval}.",
             param="recurring[interval_count]",
         )
     return {

@@ -12,7 +12,7 @@ from .store import Store
 log = logging.getLogger(__name__)
 
 
-MOST_REPEATS = 50
+MAX_REPEATS = 50
 """How often the same piece of work may be due at the same second."""
 
 Perform = Callable[[int, Callable[[Ctx], None]], None]
@@ -83,7 +83,7 @@ class TimedRunner:
                 ran += 1
                 if self._store.version == before:
                     self._give_up(due, label, "changed nothing")
-                elif repeats >= MOST_REPEATS:
+                elif repeats >= MAX_REPEATS:
                     self._give_up(due, label, f"is due again after {repeats} runs")
             except Exception as error:  # a bug in one piece of work must not stop the clock for the others
                 log.exception("timed work failed: %s due at %s", label, due)

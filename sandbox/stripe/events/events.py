@@ -12,7 +12,7 @@ from ..core.kernel import Ctx, Obj, invalid, missing, route
 from ..core.store import EventRow
 
 KEPT_SECONDS = 30 * 24 * 3600
-MOST_TYPES = 20
+MAX_TYPES = 20
 
 
 @route("GET", "/v1/events", params=EventListParams, kind="event")
@@ -21,8 +21,8 @@ def list_all(ctx: Ctx) -> Obj:
     pattern, types, created = ctx.params.get("type"), ctx.params.get("types"), ctx.params.get("created")
     if pattern and types:
         raise invalid("You may only specify one of these parameters: type, types.")
-    if types and len(types) > MOST_TYPES:
-        raise invalid(f"You may specify at most {MOST_TYPES} types.", param="types")
+    if types and len(types) > MAX_TYPES:
+        raise invalid(f"You may specify at most {MAX_TYPES} types.", param="types")
     wanted_success = ctx.params.get("delivery_success")
     oldest = ctx.now - KEPT_SECONDS
     rows = [

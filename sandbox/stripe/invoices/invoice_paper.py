@@ -9,7 +9,7 @@ from .pdf import HEIGHT, WIDTH, Text, one_page
 
 LEFT, RIGHT = 50, WIDTH - 50
 STEP = 16
-MOST_LINES = 26
+MAX_LINES = 26
 """So many lines fit on the page; the last says how many more there are."""
 _WIDEST = 58
 
@@ -72,7 +72,7 @@ def pdf_of(account: Account, invoice: Obj) -> bytes:
 
 def _rows(invoice: Obj) -> list[tuple[str, int | None]]:
     lines = all_lines(invoice)
-    shown = lines if len(lines) <= MOST_LINES else lines[: MOST_LINES - 1]
+    shown = lines if len(lines) <= MAX_LINES else lines[: MAX_LINES - 1]
     rows: list[tuple[str, int | None]] = [(line["description"] or "Charge", line["amount"]) for line in shown]
     more = len(lines) - len(shown)
     return [*rows, (f"and {more} more lines, see the invoice's page", None)] if more else rows

@@ -16,7 +16,7 @@ from ..core.kernel import Account, Ctx, Obj, presented
 from ..core.periods import DAY
 
 AFTER_DUE = 30 * DAY
-LONGEST = 120 * DAY
+MAX_VALIDITY = 120 * DAY
 FRESH = 10 * DAY
 
 _MARK = "test_"
@@ -33,7 +33,7 @@ class Link:
 def expires_at(invoice: Obj, now: int) -> int:
     """The first second at which an address given out now no longer works."""
     finalized = invoice["status_transitions"]["finalized_at"]
-    usual = min((invoice["due_date"] or finalized) + AFTER_DUE, finalized + LONGEST)
+    usual = min((invoice["due_date"] or finalized) + AFTER_DUE, finalized + MAX_VALIDITY)
     return int(max(usual, now + FRESH))
 
 

@@ -15,7 +15,7 @@ from ..core.kernel import Ctx, Obj, invalid, merge_metadata, public, route
 from ..core.updates import changed
 
 KIND = "billing_portal.configuration"
-MOST_PRODUCTS = 10
+MAX_PRODUCTS = 10
 
 
 @route("POST", "/v1/billing_portal/configurations", params=ConfigurationCreateParams, kind=KIND)
@@ -172,8 +172,8 @@ def _check_cancel(feature: Obj) -> None:
 def _check_products(ctx: Ctx, feature: Obj) -> None:
     products = feature["products"] or []
     param = "features[subscription_update][products]"
-    if len(products) > MOST_PRODUCTS:
-        raise invalid(f"A configuration takes at most {MOST_PRODUCTS} products.", param=param)
+    if len(products) > MAX_PRODUCTS:
+        raise invalid(f"A configuration takes at most {MAX_PRODUCTS} products.", param=param)
     for position, product in enumerate(products):
         where = f"{param}[{position}]"
         ctx.store.get("product", product["product"], param=f"{where}[product]", status=400)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from billing.approvals.messages import Settled
+from billing.approvals.messages import DecisionResult
 from billing.core.money import Money
 from billing.core.operations import Kind, Role
 from billing.policy.policy import AuthorityLimit
@@ -59,7 +59,7 @@ async def committed(review: Review) -> Commitment:
     return row
 
 
-def code(settled: Settled) -> str | None:
+def code(settled: DecisionResult) -> str | None:
     return settled.refusal.code if settled.refusal else None
 
 
@@ -159,7 +159,7 @@ async def test_of_those_who_approve_together_the_one_whose_authority_covers_it_i
 
     second = await review.decide(review.acme.controller)
 
-    assert (first, between.decided_at) == (Settled(), None)
+    assert (first, between.decided_at) == (DecisionResult(), None)
     assert second.outcome is not None
     assert (await committed(review)).authority_of == review.acme.legal.id
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from billing.approvals.messages import ApprovalOutcome, Settled
+from billing.approvals.messages import ApprovalOutcome, DecisionResult
 from billing.core.operations import Role
 from billing.policy.policy import LadderStep
 from db.approvals import delegations
@@ -18,7 +18,7 @@ from ..reviewing import LATER, Review
 from .test_vacancies import BOTH, told
 
 
-def code(settled: Settled) -> str | None:
+def code(settled: DecisionResult) -> str | None:
     return settled.refusal.code if settled.refusal else None
 
 
@@ -152,7 +152,7 @@ async def test_it_is_approved_when_somebody_of_each_role_has(
     between = await review.row()
     two = await review.decide(second)
 
-    assert (one, between.state, between.decided_by) == (Settled(), "open", None)
+    assert (one, between.state, between.decided_by) == (DecisionResult(), "open", None)
     assert two.outcome == ApprovalOutcome(state="approved", person=second.id, role=order[1])
     assert await told(review) == [
         "review requested",
@@ -173,7 +173,7 @@ async def test_settling_a_signature_again_gives_the_same_answer(review: Review) 
 
     late = await review.settle(decision)
 
-    assert (early, late) == (Settled(), Settled())
+    assert (early, late) == (DecisionResult(), DecisionResult())
     assert len((await review.row()).signatures) == 2
     assert len(await review.events()) == 3
 

@@ -49,7 +49,7 @@ async def held(database: Database) -> list[str]:
 async def next_ones(database: Database, pace: float, most: int = 16, waiting: int = 0) -> list[str]:
     assert POLICY is not None
     at = datetime.now(UTC)
-    order = NextHolds(component=Component.STRIPE, most=most, policy=POLICY, since=at, at=at)
+    order = NextHolds(component=Component.STRIPE, limit=most, policy=POLICY, since=at, at=at)
     found: HoldsNext = await ActivityEnvironment().run(
         Incidents(database, Probes({}), pace, lambda: waiting).next_holds, order
     )

@@ -10,7 +10,7 @@ import pytest
 from activities.money.commitments import Commitments
 from billing.core.money import Money
 from billing.core.operations import Kind, Role
-from billing.money.messages import Commit, CommitPart, Committed
+from billing.money.messages import Commit, CommitmentResult, CommitPart
 from billing.policy.policy import AuthorityLimit
 from db.core import timeline
 from db.core.session import Database
@@ -68,10 +68,12 @@ class Desk:
         }
         return Commit.model_validate(given | fields)
 
-    async def commit(self, order: Commit) -> Committed:
+    async def commit(self, order: Commit) -> CommitmentResult:
         return await Commitments(self.database).commit(order)
 
-    async def ask(self, amount: int = 10_000, *, who: Member | None = None, **fields: Any) -> Committed:
+    async def ask(
+        self, amount: int = 10_000, *, who: Member | None = None, **fields: Any
+    ) -> CommitmentResult:
         """A new operation that asks for so much."""
         asker = who or self.acme.admin
         operation = await self.operation(requested_by=asker.id)
@@ -105,7 +107,7 @@ def of(payment: str, amount: int, left: int | None = None, *in_stripe: str) -> d
 async def test_within_the_authority_it_is_counted_in_it_at_once(desk: Desk) -> None:
     operation = await desk.operation()
 
-    assert await desk.commit(desk.order(operation, 50_000)) == Committed(alone=True)
+    assert await desk.commit(desk.order(operation, 50_000)) == CommitmentResult(alone=True)
 
     (row,) = await desk.rows(operation)
     assert (row.amount_minor, row.kind, row.person_id) == (50_000, "refund", desk.acme.admin.id)
@@ -117,7 +119,7 @@ async def test_beyond_it_the_money_is_set_aside_but_counts_in_nobodys_authority(
 
     committed = await desk.commit(desk.order(operation, 50_001))
 
-    assert committed == Committed(
+    assert committed == CommitmentResult(
         alone=False,
         why="Beyond the requester's authority: USD 500.01 is more than USD 500.00 for one item.",
     )
@@ -186,7 +188,7 @@ async def test_kinds_that_are_counted_together_share_a_window(desk: Desk) -> Non
 async def test_an_amount_of_another_currency_is_beyond_an_authority_in_this_one(desk: Desk) -> None:
     committed = await desk.ask(1, currency="eur")
 
-    assert committed == Committed(alone=False, why="The requester has no authority in EUR.")
+    assert committed == CommitmentResult(alone=False, why="The requester has no authority in EUR.")
 
 
 async def test_the_parts_of_an_amount_are_weighed_together(desk: Desk) -> None:
@@ -211,7 +213,9 @@ async def test_a_reason_can_be_reviewed_whatever_the_amount(desk: Desk) -> None:
 
     committed = await desk.commit(desk.order(operation, 1, reviewed_anyway=True))
 
-    assert committed == Committed(alone=False, why="The policy has this reason reviewed whatever the amount.")
+    assert committed == CommitmentResult(
+        alone=False, why="The policy has this reason reviewed whatever the amount."
+    )
     assert [event.event for event in await desk.events(operation)] == [ANYWAY]
     assert [row.decided_at for row in await desk.rows(operation)] == [None]
 
@@ -222,7 +226,7 @@ async def test_somebody_who_has_left_gives_nothing_alone(desk: Desk) -> None:
 
     committed = await desk.ask(1, who=Member(gone, ""))
 
-    assert committed == Committed(alone=False, why="The requester is not active any more.")
+    assert committed == CommitmentResult(alone=False, why="The requester is not active any more.")
 
 
 async def test_releasing_gives_the_authority_back(desk: Desk) -> None:
@@ -387,7 +391,7 @@ async def test_a_story_that_is_reset_gives_nothing_uncounted(desk: Desk) -> None
 # --- At the same moment ------------------------------------------------------------------------------------
 
 
-async def at_once(desk: Desk, database_url: str, orders: list[Commit]) -> list[Committed]:
+async def at_once(desk: Desk, database_url: str, orders: list[Commit]) -> list[CommitmentResult]:
     """Each in a transaction of its own, half of them over connections of another process."""
     other = Database(database_url)
     try:
@@ -449,5 +453,5 @@ async def test_of_the_same_order_at_once_one_is_carried_out(desk: Desk, database
 
     committed = await at_once(desk, database_url, [desk.order(operation, 50_000)] * 10)
 
-    assert committed == [Committed(alone=True)] * 10
+    assert committed == [CommitmentResult(alone=True)] * 10
     assert len(await desk.rows(operation)) == len(await desk.events(operation)) == 1

@@ -32,7 +32,7 @@ async def test_every_permission_that_is_missing_is_named_and_nothing_is_changed(
 async def test_what_is_missing_is_the_probes_answer_and_logged_once_until_nothing_is(
     shop: Shop, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stripe_permissions, "SOON", 0.0)
+    monkeypatch.setattr(stripe_permissions, "KEPT_FOR_IN_DOUBT", 0.0)
     caplog.set_level(logging.INFO, "activities.stripe.permissions")
     granted = [name for name in ALL if name not in ("charge_write", "credit_note_write")]
     shop.stand_in.control("keys", {"key": KEY, "permissions": granted})
@@ -53,7 +53,7 @@ async def test_what_is_missing_is_the_probes_answer_and_logged_once_until_nothin
 async def test_a_good_answer_is_kept_for_minutes_unless_something_was_forbidden(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stripe_permissions, "SOON", 0.0)
+    monkeypatch.setattr(stripe_permissions, "KEPT_FOR_IN_DOUBT", 0.0)
     permissions = KeyPermissions()
     client = stripe_client(KEY, shop.stand_in.url, on_forbidden=permissions.doubt)
     assert await permissions.probe(client) is None

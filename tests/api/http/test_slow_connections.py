@@ -157,7 +157,7 @@ async def test_who_does_not_take_an_answer_is_cut_off(served: Served) -> None:
 async def test_beyond_the_most_connections_requests_are_answered_503(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert served.config.limit_concurrency == server.MOST_CONNECTIONS
+    assert served.config.limit_concurrency == server.MAX_CONNECTIONS
     served.config.limit_concurrency = 2
     async with connected(served), connected(served) as second:
         second[1].write(HEALTH)

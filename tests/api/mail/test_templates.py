@@ -11,7 +11,7 @@ from api.http.examples import example
 from billing.mail.customer_mail_text import NAMES, VARIABLES, built_in
 from billing.mail.template_checks import FILTERS, LARGEST_PART
 from db.core.session import Database
-from db.mail.templates import MOST
+from db.mail.templates import MAX_TEMPLATES
 from db.tables import MailTemplate, Person
 
 from ...support.builders import NOW, Member, Tenant, a_customer, store
@@ -208,7 +208,7 @@ async def test_an_organization_has_so_many_templates_and_no_more(
                 written_by=acme.admin.id,
                 written_at=NOW,
             )
-            for n in range(MOST - 1)
+            for n in range(MAX_TEMPLATES - 1)
         ),
     )
     assert (await put(api, acme.admin)).status_code == 200

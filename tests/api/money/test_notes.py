@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from billing.money.notes import MOST_NOTES, NoteInput
+from billing.money.notes import MAX_NOTES, NoteInput
 from billing.policy.policy import Policy
 from db.core import timeline
 from db.core.session import Database
@@ -94,7 +94,7 @@ async def test_there_are_at_most_as_many_as_stripe_can_hold(
     api: Api, acme: Tenant, database: Database, policy: Policy
 ) -> None:
     operation = await given(database, acme, policy, "refunds", allowed_actions=["revise"])
-    others = [a_note(operation, seq=seq, text=f"Note number {seq}.") for seq in range(2, MOST_NOTES + 1)]
+    others = [a_note(operation, seq=seq, text=f"Note number {seq}.") for seq in range(2, MAX_NOTES + 1)]
     await store(database, *others)
     full = await api.post(f"/v1/refunds/{operation.id}/notes", acme.admin, {"note": MORE})
     assert (full.status_code, full.json()["code"]) == (409, "notes_full")
@@ -104,7 +104,7 @@ async def test_there_are_at_most_as_many_as_stripe_can_hold(
     assert (revised.status_code, revised.json()["code"]) == (409, "notes_full")
     again = await api.post(f"/v1/refunds/{operation.id}/notes", acme.admin, {"note": NOTE})
     assert (again.status_code, again.json()["seq"]) == (202, 1)
-    assert await counted(database, NoteRow, Outbox, TimelineEvent) == [MOST_NOTES, 0, 0]
+    assert await counted(database, NoteRow, Outbox, TimelineEvent) == [MAX_NOTES, 0, 0]
 
 
 @ON_ONE_DATABASE

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from billing.approvals.authorship import Author
-from billing.approvals.deciders import ActsFor, Bench, Capacity, Deciders
+from billing.approvals.deciders import ApproverPool, Capacity, Deciders, DelegatedRole
 from billing.approvals.ladder import Rung, Signature
 from billing.core.operations import Role
 
@@ -20,7 +20,7 @@ PEOPLE = {
 
 
 def deciders(*acting, people=PEOPLE, requester="ada"):
-    return Deciders(Bench(people, acting), "apr_1", [asked_by(requester)])
+    return Deciders(ApproverPool(people, acting), "apr_1", [asked_by(requester)])
 
 
 def asked_by(person, how="asked"):
@@ -48,7 +48,7 @@ BOTH = a_rung(Role.CONTROLLER, Role.LEGAL, needs="all")
 
 
 def test_somebody_decides_in_their_own_roles_first_and_then_in_those_lent_to_them():
-    assert deciders(ActsFor("lee", "cleo")).capacities("cleo") == (
+    assert deciders(DelegatedRole("lee", "cleo")).capacities("cleo") == (
         Capacity("cleo", Role.CONTROLLER),
         Capacity("cleo", Role.LEGAL, "lee"),
     )
@@ -57,13 +57,13 @@ def test_somebody_decides_in_their_own_roles_first_and_then_in_those_lent_to_the
 @pytest.mark.parametrize(
     ("delegation", "roles"),
     [
-        (ActsFor("both", "dan"), [Role.FINANCE, Role.CONTROLLER, Role.LEGAL]),
-        (ActsFor("both", "dan", role=Role.LEGAL), [Role.FINANCE, Role.LEGAL]),
-        (ActsFor("both", "dan", role=Role.AUDITOR), [Role.FINANCE]),
-        (ActsFor("both", "dan", approval="apr_1"), [Role.FINANCE, Role.CONTROLLER, Role.LEGAL]),
-        (ActsFor("both", "dan", approval="apr_2"), [Role.FINANCE]),
-        (ActsFor("gone", "dan"), [Role.FINANCE]),
-        (ActsFor("dan", "dan"), [Role.FINANCE]),
+        (DelegatedRole("both", "dan"), [Role.FINANCE, Role.CONTROLLER, Role.LEGAL]),
+        (DelegatedRole("both", "dan", role=Role.LEGAL), [Role.FINANCE, Role.LEGAL]),
+        (DelegatedRole("both", "dan", role=Role.AUDITOR), [Role.FINANCE]),
+        (DelegatedRole("both", "dan", approval="apr_1"), [Role.FINANCE, Role.CONTROLLER, Role.LEGAL]),
+        (DelegatedRole("both", "dan", approval="apr_2"), [Role.FINANCE]),
+        (DelegatedRole("gone", "dan"), [Role.FINANCE]),
+        (DelegatedRole("dan", "dan"), [Role.FINANCE]),
     ],
     ids=["all roles", "one role", "not held", "this approval", "another approval", "has left", "oneself"],
 )
@@ -77,31 +77,31 @@ def test_whose_role_it_is_is_the_delegator():
 
 
 def test_delegation_is_not_transitive():
-    chain = deciders(ActsFor("cleo", "dan"), ActsFor("dan", "lee"))
+    chain = deciders(DelegatedRole("cleo", "dan"), DelegatedRole("dan", "lee"))
     assert {one.role for one in chain.capacities("lee")} == {Role.LEGAL, Role.FINANCE}
 
 
 def test_who_has_left_decides_nothing_not_even_for_others():
-    assert deciders(ActsFor("cleo", "gone")).capacities("gone") == ()
+    assert deciders(DelegatedRole("cleo", "gone")).capacities("gone") == ()
 
 
 # --- No say --------------------------------------------------------------------------------------------
 
 
 def test_the_requester_has_no_say_not_even_for_somebody_else():
-    own = deciders(ActsFor("cleo", "both"), requester="both")
+    own = deciders(DelegatedRole("cleo", "both"), requester="both")
     assert own.capacities("both") == ()
     assert own.refusal("both").code == "own_request"
 
 
 def test_who_acts_for_the_requester_in_any_matter_has_no_say():
-    standing = deciders(ActsFor("ada", "cleo", approval="apr_2"), ActsFor("lee", "cleo"))
+    standing = deciders(DelegatedRole("ada", "cleo", approval="apr_2"), DelegatedRole("lee", "cleo"))
     assert standing.capacities("cleo") == ()
     assert standing.refusal("cleo").code == "requesters_delegate"
 
 
 def test_nobody_decides_for_the_requester_nor_for_who_acts_for_the_requester():
-    standing = deciders(ActsFor("both", "cleo"), ActsFor("cleo", "dan"), requester="both")
+    standing = deciders(DelegatedRole("both", "cleo"), DelegatedRole("cleo", "dan"), requester="both")
     assert standing.capacities("dan") == (Capacity("dan", Role.FINANCE),)
 
 
@@ -115,14 +115,14 @@ def test_nobody_decides_for_the_requester_nor_for_who_acts_for_the_requester():
     ids=["over before", "over when they asked", "revoked afterwards"],
 )
 def test_who_acted_for_the_requester_has_a_say_again_in_what_they_ask_later(until, refusal):
-    acted = Bench(PEOPLE, acted=[ActsFor("ada", "cleo", until=until)])
+    acted = ApproverPool(PEOPLE, past_delegations=[DelegatedRole("ada", "cleo", until=until)])
     found = Deciders(acted, "apr_1", [asked_by("ada")]).refusal("cleo")
     assert (found.code if found else None) == refusal
 
 
 def test_whoever_shaped_any_part_of_it_has_no_say_and_neither_has_who_acts_for_them():
     authors = [asked_by("ada"), asked_by("cleo", "revised"), asked_by("ada", "revised")]
-    standing = Deciders(Bench(PEOPLE, [ActsFor("cleo", "lee")]), "apr_1", authors)
+    standing = Deciders(ApproverPool(PEOPLE, [DelegatedRole("cleo", "lee")]), "apr_1", authors)
     assert {person: standing.refusal(person) and standing.refusal(person).code for person in PEOPLE} == {
         "ada": "own_request",
         "cleo": "own_request",
@@ -137,7 +137,7 @@ def test_whoever_shaped_any_part_of_it_has_no_say_and_neither_has_who_acts_for_t
 
 def test_an_auditor_decides_nothing_in_whatever_role_and_lends_none():
     people = PEOPLE | {"eve": (Role.AUDITOR, Role.CONTROLLER)}
-    standing = deciders(ActsFor("lee", "eve"), ActsFor("eve", "dan"), people=people)
+    standing = deciders(DelegatedRole("lee", "eve"), DelegatedRole("eve", "dan"), people=people)
     assert standing.capacities("eve") == ()
     assert standing.refusal("eve").code == "wrong_role"
     assert standing.capacities("dan") == (Capacity("dan", Role.FINANCE),)
@@ -147,7 +147,7 @@ def test_an_auditor_decides_nothing_in_whatever_role_and_lends_none():
 
 
 def to_retry(person, *yeses, spent=(), acting=(), authors=("ada",)):
-    standing = Deciders(Bench(PEOPLE, acting), "", [asked_by(one) for one in authors])
+    standing = Deciders(ApproverPool(PEOPLE, acting), "", [asked_by(one) for one in authors])
     refusal = standing.refusal_to_retry(asked_by(person, "retried"), yeses, spent)
     return refusal and refusal.code
 
@@ -164,7 +164,7 @@ def test_nor_by_those_for_whom_it_was_approved_or_whose_delegate_did():
     assert to_retry("cleo", yes, spent=["cleo"]) == "own_approval"
     assert to_retry("dan", yes, spent=["cleo"]) == "own_approval"
     own = signed("cleo", Role.CONTROLLER)
-    assert to_retry("both", own, spent=["cleo"], acting=[ActsFor("both", "cleo")]) == "own_approval"
+    assert to_retry("both", own, spent=["cleo"], acting=[DelegatedRole("both", "cleo")]) == "own_approval"
 
 
 def test_one_of_two_who_approved_is_enough_to_refuse():
@@ -185,7 +185,7 @@ def test_what_went_out_on_ones_own_authority_is_tried_again_by_that_person_alone
 
 def test_who_became_a_requesters_delegate_after_approving_bars_nobody_from_trying_again():
     yes = signed("cleo", Role.CONTROLLER)
-    assert to_retry("ada", yes, spent=["cleo"], acting=[ActsFor("ada", "cleo")]) is None
+    assert to_retry("ada", yes, spent=["cleo"], acting=[DelegatedRole("ada", "cleo")]) is None
 
 
 # --- Vacancy -------------------------------------------------------------------------------------------
@@ -213,12 +213,12 @@ def test_a_rung_that_only_the_requester_could_answer_is_vacant():
 
 
 def test_a_rung_that_only_the_requesters_delegate_could_answer_is_vacant():
-    standing = deciders(ActsFor("ada", "cleo"), people=only("ada", "cleo"))
+    standing = deciders(DelegatedRole("ada", "cleo"), people=only("ada", "cleo"))
     assert standing.why_vacant(ONE) == "nobody else holds controller"
 
 
 def test_a_delegate_fills_a_rung_whose_holder_lent_them_the_role():
-    both = deciders(ActsFor("both", "dan", role=Role.LEGAL), people=only("ada", "both", "dan"))
+    both = deciders(DelegatedRole("both", "dan", role=Role.LEGAL), people=only("ada", "both", "dan"))
     assert both.why_vacant(a_rung(Role.LEGAL)) is None
     # Of two roles of one person, their delegate gives only one: it is the same person's word twice.
     assert both.why_vacant(BOTH) == "one person alone holds controller and legal"
@@ -232,11 +232,11 @@ def test_what_is_signed_need_not_be_held_any_more():
 
 
 def test_who_acts_for_somebody_who_is_asked_is_asked_too():
-    standing = deciders(ActsFor("cleo", "dan"), ActsFor("lee", "ada"))
-    assert standing.acting(EITHER) == ("dan",)
+    standing = deciders(DelegatedRole("cleo", "dan"), DelegatedRole("lee", "ada"))
+    assert standing.delegates(EITHER) == ("dan",)
 
 
 def test_who_has_signed_is_not_asked_again():
-    standing = deciders(ActsFor("cleo", "dan"), ActsFor("lee", "dan"))
-    assert standing.acting(BOTH, [signed("cleo", Role.CONTROLLER)]) == ("dan",)
-    assert standing.acting(BOTH, [signed("dan", Role.CONTROLLER, "cleo")]) == ()
+    standing = deciders(DelegatedRole("cleo", "dan"), DelegatedRole("lee", "dan"))
+    assert standing.delegates(BOTH, [signed("cleo", Role.CONTROLLER)]) == ("dan",)
+    assert standing.delegates(BOTH, [signed("dan", Role.CONTROLLER, "cleo")]) == ()

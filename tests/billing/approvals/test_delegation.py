@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from billing.approvals.authorship import Author
-from billing.approvals.deciders import ActsFor, Bench, Deciders
+from billing.approvals.deciders import ApproverPool, Deciders, DelegatedRole
 from billing.approvals.delegation import check_delegate, check_of_approval, check_period
 from billing.core.errors import BillingError
 
@@ -61,6 +61,6 @@ def test_a_delegate_is_somebody_else_who_is_there_and_audits_nothing(to, active,
 @pytest.mark.parametrize("to", ["ada", "dan"])
 def test_who_may_have_no_say_is_no_delegate(to):
     ada = Author(person="ada", at=NOW, how="asked")
-    deciders = Deciders(Bench({}, [ActsFor("ada", "dan")]), "apr_1", [ada])
+    deciders = Deciders(ApproverPool({}, [DelegatedRole("ada", "dan")]), "apr_1", [ada])
     assert refused(check_of_approval, to, deciders) == ("delegate_is_requester", "to")
     assert refused(check_of_approval, "lee", deciders) is None

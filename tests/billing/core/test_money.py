@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from billing.core.errors import CurrencyMismatch, InvalidRequest
 from billing.core.money import (
     CURRENCIES,
-    MOST_MINOR,
+    MAX_MINOR,
     STEPS,
     THREE_DECIMAL,
     ZERO_DECIMAL,
@@ -215,7 +215,7 @@ def test_money_is_formatted_without_opening_a_file() -> None:
 
 def test_stripe_takes_eight_digits_and_in_rupiah_twelve() -> None:
     assert [most_minor(currency) for currency in ("usd", "jpy", "kwd", None)] == [99_999_999] * 4
-    assert most_minor("idr") == MOST_MINOR == 999_999_999_999
+    assert most_minor("idr") == MAX_MINOR == 999_999_999_999
 
 
 def test_the_currencies_are_those_that_the_stand_in_charges_in():

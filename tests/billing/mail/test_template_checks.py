@@ -4,7 +4,7 @@ import pytest
 
 from billing.mail.customer_mail_text import NAMES, VARIABLES, Name, Words, built_in
 from billing.mail.phrases import PHRASES
-from billing.mail.template_checks import DEEPEST, LARGEST_PART, MOST_FAULTS, MOST_NODES, Fault, validate
+from billing.mail.template_checks import DEEPEST, LARGEST_PART, MAX_FAULTS, MAX_NODES, Fault, validate
 from billing.mail.template_examples import CASES, example, preview
 
 LINKS = "{{ link }} {{ opt_out }}"
@@ -172,7 +172,7 @@ def test_what_is_nested_without_end_is_refused_without_a_crash(source: str) -> N
 def test_what_would_take_long_is_refused(source: str) -> None:
     [fault] = in_text(source + LINKS)
     assert fault.code == "template_too_large"
-    assert fault.problem == f"there are more than {MOST_NODES} variables, conditions and texts"
+    assert fault.problem == f"there are more than {MAX_NODES} variables, conditions and texts"
 
 
 def test_a_number_that_can_not_be_written_is_refused() -> None:
@@ -258,7 +258,7 @@ def test_everything_that_is_wrong_is_told_at_once_but_not_without_end() -> None:
         ("template_unsupported", "html", 1),
         ("template_variable_unknown", "html", 1),
     ]
-    assert len(in_text("{{ a }}" * 100)) == MOST_FAULTS
+    assert len(in_text("{{ a }}" * 100)) == MAX_FAULTS
 
 
 def test_an_example_has_every_variable() -> None:

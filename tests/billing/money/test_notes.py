@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.money.notes import MOST_NOTES, NOTE_MAX, NOTE_MIN, VALUE_MAX, Note, note_metadata, with_payments
+from billing.money.notes import MAX_NOTES, NOTE_MAX, NOTE_MIN, VALUE_MAX, Note, note_metadata, with_payments
 
 AT = datetime(2026, 3, 2, 15, 4, 5, 678, tzinfo=UTC)
 PAYMENT = "pi_3MtwBwLkdIwHu7ix28a3tqPa"
@@ -59,7 +59,7 @@ def test_more_payments_than_a_value_has_room_for_are_cut():
 
 
 @given(
-    st.lists(st.text(min_size=NOTE_MIN, max_size=3 * NOTE_MAX), min_size=1, max_size=MOST_NOTES),
+    st.lists(st.text(min_size=NOTE_MIN, max_size=3 * NOTE_MAX), min_size=1, max_size=MAX_NOTES),
     st.lists(st.text("abc123", min_size=1, max_size=24).map(lambda end: f"pi_{end}"), max_size=30),
 )
 def test_the_metadata_keeps_within_stripes_limits(texts, payments):

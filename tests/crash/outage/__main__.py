@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from . import outage
-from .histories import MOST_AN_HOUR
+from .histories import MAX_AN_HOUR
 
 
 def say(what: str) -> None:
@@ -22,9 +22,9 @@ def main() -> None:
     print(f"away for {asked.minutes:g} minutes; the logs are in {folder}", flush=True)
     figures = asyncio.run(outage(folder, asked.minutes * 60, say))
     print(figures)
-    dear = [one for one in figures.costs if max(one.added, one.an_hour) > MOST_AN_HOUR]
+    dear = [one for one in figures.costs if max(one.added, one.an_hour) > MAX_AN_HOUR]
     if dear:
-        raise SystemExit(f"more than {MOST_AN_HOUR} events an hour: {dear[:10]}")
+        raise SystemExit(f"more than {MAX_AN_HOUR} events an hour: {dear[:10]}")
 
 
 if __name__ == "__main__":

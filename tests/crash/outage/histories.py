@@ -15,7 +15,7 @@ STORIES = (ids.REFUND, ids.CREDIT, ids.PLAN_CHANGE, ids.CASE, ids.APPROVAL, ids.
 """An operation's story, and its reviews and notices, which are workflows of their own."""
 SWEEPS = (ids.OUTBOX_SWEEP, ids.EVENT_CATCH_UP, ids.RECONCILE, ids.REMINDER_SWEEP)
 """Runs by schedule, which have a time to be over in: the next one does what was left."""
-MOST_AN_HOUR = 10
+MAX_AN_HOUR = 10
 ASKING = 6
 """What a story adds once when it asks the records that are away, as `workflows.recorded` does: the timer that
 fires, the task that asks (scheduled, started, completed), the local activity's marker, and the activity that

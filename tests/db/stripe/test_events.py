@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 
-from billing.stripe.events import FRESH, MOST_TRIES, STUCK, next_try
+from billing.stripe.events import FRESH, MAX_TRIES, STUCK, next_try
 from db.core.session import Database
 from db.stripe import budget
 from db.stripe import events as stripe_events
@@ -251,4 +251,4 @@ async def test_an_event_that_can_not_be_followed_is_set_aside_and_tried_less_and
 
 
 def test_an_event_is_set_aside_before_anybody_counts_it_as_stuck() -> None:
-    assert sum((next_try(tries) for tries in range(1, MOST_TRIES)), timedelta()) < STUCK / 2
+    assert sum((next_try(tries) for tries in range(1, MAX_TRIES)), timedelta()) < STUCK / 2

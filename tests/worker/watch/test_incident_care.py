@@ -96,7 +96,7 @@ async def test_an_incident_whose_every_task_fails_is_ended_and_started_from_its_
     found = await begun(temporal, story)
     assert (found.incident, found.opened_at, found.cause) == (row.id, row.opened_at, "rate_limit")
     assert found.now is not None
-    assert (found.now.course.degraded, found.now.alerts, found.now.alert_due_at is None) == (True, 2, False)
+    assert (found.now.health.degraded, found.now.alerts, found.now.alert_due_at is None) == (True, 2, False)
 
     # One that only waits for a worker is left alone.
     await asyncio.gather(*(care.tend(datetime.now(UTC)) for care in cares))

@@ -16,7 +16,7 @@ from activities.money.commitments import Commitments
 from api.operations import actions
 from billing.approvals.authorship import Author
 from billing.approvals.deciders import Deciders
-from billing.money.messages import Commit, Committed
+from billing.money.messages import Commit, CommitmentResult
 from db.approvals import deciders, delegations
 from db.core.session import Database
 from db.operations import operations
@@ -123,7 +123,7 @@ def on_the_requesters_authority(patch: pytest.MonkeyPatch) -> None:
     weigh = Commitments.commit
 
     @activity.defn(name="commit")
-    async def as_requester(self, order: Commit) -> Committed:  # type: ignore[no-untyped-def]
+    async def as_requester(self, order: Commit) -> CommitmentResult:  # type: ignore[no-untyped-def]
         async with self._database.reading() as session:
             operation = await operations.get_any(session, order.operation)
         assert operation is not None
@@ -137,13 +137,13 @@ def without_delegates(patch: pytest.MonkeyPatch) -> None:
 
 
 def without_former_delegates(patch: pytest.MonkeyPatch) -> None:
-    bench = deciders.bench
+    pool = deciders.approver_pool
 
     async def only_now(*args: Any, **more: Any) -> Any:
-        found = await bench(*args, **more)
+        found = await pool(*args, **more)
         return type(found)(found.roles, found.acting)
 
-    patch.setattr(deciders, "bench", only_now)
+    patch.setattr(deciders, "approver_pool", only_now)
 
 
 def without_consent(patch: pytest.MonkeyPatch) -> None:

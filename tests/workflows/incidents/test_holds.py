@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from billing.incidents.holds import RELEASED, Released
+from billing.incidents.holds import RELEASED, HoldRelease
 from billing.incidents.states import Component
 from db.core.session import Database
 from db.incidents import gate, holds
@@ -44,7 +44,7 @@ async def release(home: House, hold: Hold) -> None:
         released = await holds.release(session, hold.id, datetime.now(UTC))
     assert released is not None
     handle = home.temporal.get_workflow_handle(hold.workflow_id)
-    await handle.signal(RELEASED, Released(hold=hold.id))
+    await handle.signal(RELEASED, HoldRelease(hold=hold.id))
 
 
 async def recover(home: House) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from activities.stripe import permissions
 from activities.stripe.client import stripe_client
-from billing.incidents.holds import RELEASED, Released
+from billing.incidents.holds import RELEASED, HoldRelease
 from billing.incidents.states import Component
 from db.incidents import holds
 from db.tables import Hold, Incident
@@ -23,7 +23,7 @@ SUBJECT = "Plixo's access to Stripe"
 
 @pytest.fixture
 async def acme(home: House, monkeypatch: pytest.MonkeyPatch) -> Tenant:
-    monkeypatch.setattr(permissions, "SOON", 0.0)  # the test's time is not that of the requests
+    monkeypatch.setattr(permissions, "KEPT_FOR_IN_DOUBT", 0.0)  # requests take no time of the test's
     return await home.shop.tenant(home.database)
 
 
@@ -131,7 +131,7 @@ async def test_what_is_told_to_go_on_and_still_lacks_a_permission_is_held_as_bef
     async with home.database.transaction() as session:
         await holds.release_again(session, hold.id, await home.now())
     handle = home.temporal.get_workflow_handle(hold.workflow_id)
-    await handle.signal(RELEASED, Released(hold=hold.id))
+    await handle.signal(RELEASED, HoldRelease(hold=hold.id))
 
     async def held_again() -> bool:
         return [one.id for one in await waiting(home)] == [hold.id]

@@ -3,9 +3,9 @@
 import pytest
 
 from billing.approvals.authorship import Author
-from billing.approvals.deciders import ActsFor, Bench, Capacity, Deciders
+from billing.approvals.deciders import ApproverPool, Capacity, Deciders, DelegatedRole
 from billing.approvals.ladder import Refusal, build_ladder
-from billing.approvals.signing import Authority, Case, Signed, may_decide, sign
+from billing.approvals.progress import ApprovalProgress, Authority, YesResult, evaluate_approval, may_decide
 from billing.core.money import Money
 from billing.core.operations import Role
 from billing.money.authority import AuthorityUse
@@ -35,8 +35,8 @@ ALL = ladder(("all", C, L))
 
 
 def case(*signatures, rungs=LADDER, rung=0, acting=(), people=MORE):
-    return Case(
-        Deciders(Bench(people, acting), "apr_1", [Author(person="ada", at=FRIDAY_NOON, how="asked")]),
+    return ApprovalProgress(
+        Deciders(ApproverPool(people, acting), "apr_1", [Author(person="ada", at=FRIDAY_NOON, how="asked")]),
         rungs,
         rung,
         signatures,
@@ -66,7 +66,7 @@ def code(answer):
 )
 def test_roles_of_the_rungs_that_were_reached_decide(person, rung, refused):
     assert code(may_decide(case(rung=rung), person)) == refused
-    assert code(sign(case(rung=rung), person)) == refused
+    assert code(evaluate_approval(case(rung=rung), person)) == refused
 
 
 def test_a_later_rung_is_told_from_when_it_may_decide():
@@ -79,16 +79,18 @@ def test_others_are_told_who_may():
 
 
 def test_a_delegate_decides_for_the_delegator():
-    lent = case(acting=[ActsFor("cleo", "dan")])
-    assert sign(lent, "dan") == Signed(Capacity("dan", C, "cleo"), approved=True)
+    lent = case(acting=[DelegatedRole("cleo", "dan")])
+    assert evaluate_approval(lent, "dan") == YesResult(Capacity("dan", C, "cleo"), approved=True)
 
 
 def test_a_delegate_of_the_requester_is_refused_as_such():
-    assert code(sign(case(acting=[ActsFor("ada", "cleo")]), "cleo")) == "requesters_delegate"
+    assert (
+        code(evaluate_approval(case(acting=[DelegatedRole("ada", "cleo")]), "cleo")) == "requesters_delegate"
+    )
 
 
 def test_own_roles_come_before_lent_ones_and_higher_rungs_before_lower():
-    acting = [ActsFor("lou", "cleo")]
+    acting = [DelegatedRole("lou", "cleo")]
     assert [one.role for one in case(rung=1, acting=acting).options("cleo")] == [C, L]
     assert [one.role for one in case(rung=1).options("both")] == [L, C]
 
@@ -101,13 +103,13 @@ def test_own_roles_come_before_lent_ones_and_higher_rungs_before_lower():
 )
 def test_somebody_of_each_role_approves_in_either_order(first, second):
     (one, role), (other, last) = first, second
-    assert sign(case(rungs=ALL), one) == Signed(Capacity(one, role), False, missing=(last,))
-    both = sign(case(signed(one, role), rungs=ALL), other)
-    assert both == Signed(Capacity(other, last), approved=True)
+    assert evaluate_approval(case(rungs=ALL), one) == YesResult(Capacity(one, role), False, missing=(last,))
+    both = evaluate_approval(case(signed(one, role), rungs=ALL), other)
+    assert both == YesResult(Capacity(other, last), approved=True)
 
 
 def test_nobody_approves_twice_whatever_roles_they_have():
-    refusal = sign(case(signed("both", C), rungs=ALL), "both")
+    refusal = evaluate_approval(case(signed("both", C), rungs=ALL), "both")
     assert (refusal.code, refusal.message) == (
         "already_decided",
         "Your approval is there already; legal still to approve.",
@@ -115,7 +117,7 @@ def test_nobody_approves_twice_whatever_roles_they_have():
 
 
 def test_a_second_one_of_the_same_role_adds_nothing():
-    refusal = sign(case(signed("cleo", C), rungs=ALL), "cody")
+    refusal = evaluate_approval(case(signed("cleo", C), rungs=ALL), "cody")
     assert (refusal.code, refusal.message) == (
         "already_decided",
         "The approval of controller is there already; legal still to approve.",
@@ -123,33 +125,43 @@ def test_a_second_one_of_the_same_role_adds_nothing():
 
 
 def test_who_has_both_roles_gives_the_one_that_is_missing():
-    assert sign(case(signed("cleo", C), rungs=ALL), "both") == Signed(Capacity("both", L), approved=True)
+    assert evaluate_approval(case(signed("cleo", C), rungs=ALL), "both") == YesResult(
+        Capacity("both", L), approved=True
+    )
 
 
 def test_a_delegate_and_the_delegator_are_one_person():
-    lent = [ActsFor("both", "dan", role=L)]
-    assert code(sign(case(signed("both", C), rungs=ALL, acting=lent), "dan")) == "already_decided"
-    assert code(sign(case(signed("dan", L, "both"), rungs=ALL, acting=lent), "both")) == "already_decided"
+    lent = [DelegatedRole("both", "dan", role=L)]
+    assert (
+        code(evaluate_approval(case(signed("both", C), rungs=ALL, acting=lent), "dan")) == "already_decided"
+    )
+    assert (
+        code(evaluate_approval(case(signed("dan", L, "both"), rungs=ALL, acting=lent), "both"))
+        == "already_decided"
+    )
 
 
 def test_who_acts_for_two_gives_only_one_approval():
-    lent = [ActsFor("cleo", "dan"), ActsFor("lee", "dan")]
-    assert sign(case(rungs=ALL, acting=lent), "dan").missing == (L,)
-    assert code(sign(case(signed("dan", C, "cleo"), rungs=ALL, acting=lent), "dan")) == "already_decided"
+    lent = [DelegatedRole("cleo", "dan"), DelegatedRole("lee", "dan")]
+    assert evaluate_approval(case(rungs=ALL, acting=lent), "dan").missing == (L,)
+    assert (
+        code(evaluate_approval(case(signed("dan", C, "cleo"), rungs=ALL, acting=lent), "dan"))
+        == "already_decided"
+    )
 
 
 def test_a_lent_role_counts_where_the_own_one_is_there_already():
-    lent = [ActsFor("lee", "cody")]
-    assert sign(case(signed("cleo", C), rungs=ALL, acting=lent), "cody") == Signed(
+    lent = [DelegatedRole("lee", "cody")]
+    assert evaluate_approval(case(signed("cleo", C), rungs=ALL, acting=lent), "cody") == YesResult(
         Capacity("cody", L, "lee"), approved=True
     )
 
 
 def test_any_rung_that_was_reached_will_do():
     rungs = ladder(("all", C, L), ("any", F))
-    assert sign(case(signed("cleo", C), rungs=rungs, rung=1), "lee").approved
-    assert sign(case(signed("cleo", C), rungs=rungs, rung=1), "dan").approved
-    assert sign(case(rungs=rungs, rung=1), "cleo").missing == (L,)
+    assert evaluate_approval(case(signed("cleo", C), rungs=rungs, rung=1), "lee").approved
+    assert evaluate_approval(case(signed("cleo", C), rungs=rungs, rung=1), "dan").approved
+    assert evaluate_approval(case(rungs=rungs, rung=1), "cleo").missing == (L,)
 
 
 # --- Authority ---------------------------------------------------------------------------------------------
@@ -181,21 +193,21 @@ def held_against(amount, limits=LIMITS, **used):
     ids=["within", "item too large", "window full", "by a later role", "once it is asked", "too early"],
 )
 def test_an_amount_needs_the_authority_of_a_role_that_is_asked(amount, used, person, rung, refused):
-    assert code(sign(case(rung=rung), person, held_against(amount, **{person: used}))) == refused
+    assert code(evaluate_approval(case(rung=rung), person, held_against(amount, **{person: used}))) == refused
 
 
 def test_a_role_without_an_authority_approves_no_amount():
-    refusal = sign(case(), "cleo", held_against(1, limits={}))
+    refusal = evaluate_approval(case(), "cleo", held_against(1, limits={}))
     assert refusal.code == "authority_too_small"
     assert "Nobody on the ladder has so much authority." in refusal.message
 
 
 def test_whoever_is_refused_learns_why_and_who_may():
-    assert sign(case(), "cleo", held_against(50_000)).message == (
+    assert evaluate_approval(case(), "cleo", held_against(50_000)).message == (
         "USD 500.00 is beyond the authority of controller: USD 500.00 is more than USD 100.00 for one item. "
         "It takes legal from 2026-04-20 16:00 UTC."
     )
-    assert sign(case(rung=1), "cleo", held_against(9_000, cleo=9_000)).message == (
+    assert evaluate_approval(case(rung=1), "cleo", held_against(9_000, cleo=9_000)).message == (
         "USD 90.00 is beyond the authority of controller: with USD 90.00 in the last 30 days it is more than "
         "USD 150.00 in all. It takes controller or legal with enough left of their window."
     )
@@ -206,52 +218,55 @@ def test_to_reject_takes_no_authority():
 
 
 def test_a_delegate_uses_the_delegators_authority_and_not_their_own():
-    lent = case(acting=[ActsFor("cleo", "dan")])
-    assert sign(lent, "dan", held_against(9_000, dan=90_000)).authority_of == "cleo"
-    assert code(sign(lent, "dan", held_against(9_000, cleo=9_000))) == "authority_too_small"
+    lent = case(acting=[DelegatedRole("cleo", "dan")])
+    assert evaluate_approval(lent, "dan", held_against(9_000, dan=90_000)).authority_of == "cleo"
+    assert code(evaluate_approval(lent, "dan", held_against(9_000, cleo=9_000))) == "authority_too_small"
 
 
 def test_who_has_used_up_their_own_authority_may_still_use_what_was_lent():
-    lent = case(acting=[ActsFor("cody", "cleo")])
-    answer = sign(lent, "cleo", held_against(9_000, cleo=9_000))
+    lent = case(acting=[DelegatedRole("cody", "cleo")])
+    answer = evaluate_approval(lent, "cleo", held_against(9_000, cleo=9_000))
     assert (answer.capacity, answer.authority_of) == (Capacity("cleo", C, "cody"), "cody")
 
 
 def test_of_those_who_approve_together_one_needs_the_authority():
-    first = sign(case(rungs=ALL), "cleo", held_against(50_000))
+    first = evaluate_approval(case(rungs=ALL), "cleo", held_against(50_000))
     assert (first.approved, first.missing) == (False, (L,))
-    second = sign(case(signed("cleo", C), rungs=ALL), "lee", held_against(50_000))
+    second = evaluate_approval(case(signed("cleo", C), rungs=ALL), "lee", held_against(50_000))
     assert (second.approved, second.authority_of) == (True, "lee")
-    other_way = sign(case(signed("lee", L), rungs=ALL), "cleo", held_against(50_000))
+    other_way = evaluate_approval(case(signed("lee", L), rungs=ALL), "cleo", held_against(50_000))
     assert (other_way.approved, other_way.authority_of) == (True, "lee")
 
 
 def test_whoever_completes_it_counts_where_both_have_the_authority():
-    assert sign(case(signed("lee", L), rungs=ALL), "cleo", held_against(5_000)).authority_of == "cleo"
+    assert (
+        evaluate_approval(case(signed("lee", L), rungs=ALL), "cleo", held_against(5_000)).authority_of
+        == "cleo"
+    )
 
 
 def test_the_last_signature_is_refused_when_nobodys_authority_covers_the_amount():
     full = held_against(50_000, lee=90_000)
-    assert code(sign(case(signed("lee", L), rungs=ALL), "cleo", full)) == "authority_too_small"
+    assert code(evaluate_approval(case(signed("lee", L), rungs=ALL), "cleo", full)) == "authority_too_small"
     # Another one of the same role may bring what is missing.
-    fresh = sign(case(signed("lee", L), rungs=ALL), "lou", full)
+    fresh = evaluate_approval(case(signed("lee", L), rungs=ALL), "lou", full)
     assert (fresh.approved, fresh.missing) == (False, (C,))
-    done = sign(case(signed("lee", L), signed("lou", L), rungs=ALL), "cleo", full)
+    done = evaluate_approval(case(signed("lee", L), signed("lou", L), rungs=ALL), "cleo", full)
     assert (done.approved, done.authority_of) == (True, "lou")
 
 
 def test_a_signature_that_is_too_small_for_one_rung_counts_on_another():
     rungs = ladder(("any", C), ("all", C, L))
-    first = sign(case(rungs=rungs, rung=1), "cleo", held_against(50_000))
+    first = evaluate_approval(case(rungs=rungs, rung=1), "cleo", held_against(50_000))
     assert (first.approved, first.missing) == (False, (L,))
 
 
 def test_whose_authority_matters_is_looked_up_for_them_alone():
-    lent = case(signed("lee", L), rungs=ALL, acting=[ActsFor("cleo", "dan")])
+    lent = case(signed("lee", L), rungs=ALL, acting=[DelegatedRole("cleo", "dan")])
     assert lent.concerned("dan") == {"lee", "cleo"}
 
 
 def test_the_window_of_another_length_is_its_own():
     limits = {C: [AuthorityLimit(per_item=usd(10), window_days=7, window_total=usd(10))]}
     uses = {"cleo": {7: AuthorityUse(by_person=usd(1), to_customer=usd(0))}}
-    assert code(sign(case(), "cleo", Authority(usd(10), limits, uses))) == "authority_too_small"
+    assert code(evaluate_approval(case(), "cleo", Authority(usd(10), limits, uses))) == "authority_too_small"

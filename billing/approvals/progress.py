@@ -1,4 +1,4 @@
-"""Approving: whose yes counts as what, what it still takes, and whose authority covers the amount."""
+"""How far an approval has come: whose yes counts, what is missing, whose authority covers the amount."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from ..core.money import Money
 from ..core.operations import Role
 from ..money.authority import AuthorityUse, any_within, in_currency, shortfall
 from ..policy.policy import AuthorityLimit
-from .deciders import Capacity, Deciders, named, outstanding, taken
+from .deciders import Capacity, Deciders, already_decided, join_roles, outstanding
 from .ladder import Refusal, Rung, Signature
 
 ALREADY_DECIDED = "already_decided"
@@ -46,8 +46,8 @@ class Authority:
 
 
 @dataclass(frozen=True)
-class Signed:
-    """What a yes comes to: it is `approved` by it, or somebody of each of `missing` is still to approve.
+class YesResult:
+    """What a yes leads to: the request is `approved`, or each role in `missing` still has to give its yes.
 
     `authority_of` is the one whose authority covers the amount; None where none is held against one.
     """
@@ -59,8 +59,8 @@ class Signed:
 
 
 @dataclass(frozen=True)
-class Case:
-    """An open approval, as far as it has come: the rungs up to index `rung` are asked."""
+class ApprovalProgress:
+    """How far an open approval has come: the rungs up to index `rung` are asked."""
 
     deciders: Deciders
     ladder: Sequence[Rung]
@@ -73,12 +73,12 @@ class Case:
 
     def options(self, person: str) -> list[Capacity]:
         """As what somebody can decide now: their own roles first, then the highest rung's."""
-        had = taken(self.signatures)
+        decided = already_decided(self.signatures)
         place = {role: at for at, rung in enumerate(self.reached) for role in reversed(rung.roles)}
         found = [
             capacity
             for capacity in self.deciders.capacities(person)
-            if capacity.role in place and person not in had and capacity.principal not in had
+            if capacity.role in place and person not in decided and capacity.principal not in decided
         ]
         return sorted(found, key=lambda one: (one.for_person is not None, -place[one.role]))
 
@@ -88,65 +88,69 @@ class Case:
         return signed | {one.principal for one in self.options(person)}
 
 
-def may_decide(case: Case, person: str) -> Refusal | None:
+def may_decide(progress: ApprovalProgress, person: str) -> Refusal | None:
     """None if somebody may decide now, otherwise why not.
 
     Roles of the present and of earlier rungs may decide, those of later ones not yet. To reject takes no
-    authority; for a yes see `sign`.
+    authority; for a yes see `evaluate_approval`.
     """
-    refusal = case.deciders.refusal(person)
+    refusal = progress.deciders.refusal(person)
     if refusal is not None:
         return refusal
-    asked = {role for rung in case.reached for role in rung.roles}
-    roles = {capacity.role for capacity in case.deciders.capacities(person)}
+    asked = {role for rung in progress.reached for role in rung.roles}
+    roles = {capacity.role for capacity in progress.deciders.capacities(person)}
     if not asked.intersection(roles):
-        return Refusal(code=Code.WRONG_ROLE, message=_wrong_role(roles, case, asked))
-    if not case.options(person):
-        return Refusal(code=ALREADY_DECIDED, message=_already(case, "Your approval is there already"))
+        return Refusal(code=Code.WRONG_ROLE, message=_wrong_role(roles, progress, asked))
+    if not progress.options(person):
+        return Refusal(code=ALREADY_DECIDED, message=_already(progress, "Your approval is there already"))
     return None
 
 
-def sign(case: Case, person: str, authority: Authority | None = None) -> Signed | Refusal:
+def evaluate_approval(
+    progress: ApprovalProgress, person: str, authority: Authority | None = None
+) -> YesResult | Refusal:
     """What somebody's yes comes to, or why it can't be given.
 
     It is approved as soon as one of the rungs reached is: where `needs` is "any" by one of its roles, where
     it is "all" by somebody of each, all of them different people. With an `authority`, that of one of the
     rung's signers must cover the amount.
     """
-    refusal = may_decide(case, person)
+    refusal = may_decide(progress, person)
     if refusal is not None:
         return refusal
     beyond: list[Capacity] = []
-    for capacity in case.options(person):
-        signed = _weighed(case, capacity, authority)
-        if isinstance(signed, Signed):
+    for capacity in progress.options(person):
+        signed = _weighed(progress, capacity, authority)
+        if isinstance(signed, YesResult):
             return signed
         if signed:
             beyond.append(capacity)
     if beyond and authority is not None:
-        return Refusal(code=Code.AUTHORITY_TOO_SMALL, message=_too_small(case, beyond, authority))
-    roles = named(capacity.role for capacity in case.options(person))
-    return Refusal(code=ALREADY_DECIDED, message=_already(case, f"The approval of {roles} is there already"))
+        return Refusal(code=Code.AUTHORITY_TOO_SMALL, message=_too_small(progress, beyond, authority))
+    roles = join_roles(capacity.role for capacity in progress.options(person))
+    return Refusal(
+        code=ALREADY_DECIDED, message=_already(progress, f"The approval of {roles} is there already")
+    )
 
 
-def _weighed(case: Case, capacity: Capacity, authority: Authority | None) -> Signed | bool:
+def _weighed(progress: ApprovalProgress, capacity: Capacity, authority: Authority | None) -> YesResult | bool:
     """What the yes comes to; otherwise whether it would do but for the authority."""
-    earlier = [Capacity(one.person, one.role, one.for_person) for one in case.signatures]
+    earlier = [Capacity(one.person, one.role, one.for_person) for one in progress.signatures]
     still: tuple[Role, ...] = ()
     beyond = False
-    for rung in reversed(case.reached):
+    for rung in reversed(progress.reached):
         if capacity.role not in rung.roles:
             continue
         signers = [capacity, *(one for one in earlier if one.role in rung.roles)]
         missing = _missing(rung, signers)
         covering = next((one for one in signers if authority is None or authority.covers(one)), None)
         if not missing and covering is not None:
-            return Signed(capacity, True, authority_of=covering.principal if authority else None)
+            return YesResult(capacity, True, authority_of=covering.principal if authority else None)
         if not missing:
             beyond = True
         elif not still and _adds(rung, capacity, signers[1:], authority):
             still = missing
-    return Signed(capacity, False, still) if still else beyond
+    return YesResult(capacity, False, still) if still else beyond
 
 
 def _adds(rung: Rung, capacity: Capacity, earlier: Collection[Capacity], authority: Authority | None) -> bool:
@@ -163,34 +167,34 @@ def _missing(rung: Rung, signers: Collection[Capacity]) -> tuple[Role, ...]:
     return tuple(role for role in rung.roles if role not in signed)
 
 
-def _wrong_role(roles: Collection[Role], case: Case, asked: Collection[Role]) -> str:
-    for later in case.ladder[case.rung + 1 :]:
+def _wrong_role(roles: Collection[Role], progress: ApprovalProgress, asked: Collection[Role]) -> str:
+    for later in progress.ladder[progress.rung + 1 :]:
         if early := set(later.roles).intersection(roles):
-            return f"{named(early)} may decide from {_when(later)}, {named(asked)} now."
-    return f"Only {named(asked)} may decide."
+            return f"{join_roles(early)} may decide from {_when(later)}, {join_roles(asked)} now."
+    return f"Only {join_roles(asked)} may decide."
 
 
-def _already(case: Case, what: str) -> str:
-    for rung in reversed(case.reached):
-        if rung.needs == "all" and (roles := outstanding(rung, case.signatures)):
-            return f"{what}; {named(roles, 'and')} still to approve."
+def _already(progress: ApprovalProgress, what: str) -> str:
+    for rung in reversed(progress.reached):
+        if rung.needs == "all" and (roles := outstanding(rung, progress.signatures)):
+            return f"{what}; {join_roles(roles, 'and')} still to approve."
     return f"{what}."
 
 
-def _too_small(case: Case, beyond: Sequence[Capacity], authority: Authority) -> str:
+def _too_small(progress: ApprovalProgress, beyond: Sequence[Capacity], authority: Authority) -> str:
     """Names those who may: what helps somebody who is refused is to know whom to ask."""
     able: dict[str, list[Role]] = {}
-    for number, rung in enumerate(case.ladder):
-        when = f"from {_when(rung)}" if number > case.rung else "with enough left of their window"
+    for number, rung in enumerate(progress.ladder):
+        when = f"from {_when(rung)}" if number > progress.rung else "with enough left of their window"
         known = [role for roles in able.values() for role in roles]
         able.setdefault(when, []).extend(
             role for role in rung.roles if role not in known and authority.could_cover(role)
         )
-    who = ", or ".join(f"{named(roles)} {when}" for when, roles in able.items() if roles)
+    who = ", or ".join(f"{join_roles(roles)} {when}" for when, roles in able.items() if roles)
     who = f"It takes {who}." if who else "Nobody on the ladder has so much authority."
     why = "; ".join(dict.fromkeys(authority.why_not(one) for one in beyond))
     return (
-        f"{authority.amount.format()} is beyond the authority of {named(one.role for one in beyond)}: "
+        f"{authority.amount.format()} is beyond the authority of {join_roles(one.role for one in beyond)}: "
         f"{why}. {who}"
     )
 
