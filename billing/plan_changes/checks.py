@@ -3,8 +3,18 @@
 from datetime import UTC, datetime
 
 from ..core.operations import Problem
+from .proration import Period, begins_new_period
 from .report import subscription_ended_problem
-from .subject import ScheduleFacts, Subject, SubscriptionFacts, Target, Terms, Wanted
+from .subject import (
+    PreviewFacts,
+    PreviewQuery,
+    ScheduleFacts,
+    Subject,
+    SubscriptionFacts,
+    Target,
+    Terms,
+    Wanted,
+)
 
 ENDED = ("canceled", "incomplete_expired")
 """What a subscription is that comes to life no more (Stripe, "Subscription statuses")."""
@@ -46,6 +56,22 @@ def unchangeable(facts: SubscriptionFacts) -> Problem | None:
             "Take the cancellation back there first, then ask again.",
         )
     return None
+
+
+def billed_too_soon(query: PreviewQuery, preview: PreviewFacts) -> Problem | None:
+    """Why a change that is to wait for the next invoice can't, or None.
+
+    In classic billing mode Stripe bills a change from a price of nothing at once, whatever is asked for.
+    """
+    current = Period(start=query.facts.period_start, end=query.facts.period_end)
+    waits = query.effective == "now" and not query.charged_at_once
+    if not waits or not begins_new_period(preview.lines, current):
+        return None
+    return Problem(
+        code="price_bills_now",
+        message="Stripe begins a new billing period with this change and bills it at once: it can't be left "
+        "to the next invoice. Choose invoicing immediately, or let the change be effective at period_end.",
+    )
 
 
 def planned_as_approved(subject: Subject, schedule: ScheduleFacts) -> bool:

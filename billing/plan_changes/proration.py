@@ -80,6 +80,15 @@ def own_lines(lines: Iterable[Line], proration_date: int) -> tuple[Line, ...]:
     return tuple(line for line in lines if line.period.start == proration_date)
 
 
+def begins_new_period(lines: Iterable[Line], current: Period) -> bool:
+    """Whether Stripe bills a whole new period from within the current one.
+
+    It does when the interval changes, and, in classic billing mode, when a price of nothing becomes one of
+    something: the period then begins in the second in which the change is carried out.
+    """
+    return any(line.kind == "renewal" and current.start < line.period.start < current.end for line in lines)
+
+
 def waiting_on_both(immediate: Sequence[Line], renewal: Sequence[Line], price: str) -> tuple[Line, ...]:
     """What waits for an invoice and is on both previews: the immediate invoice takes it, the renewal won't.
 

@@ -16,6 +16,7 @@ from .proration import (
     NextInvoice,
     Period,
     Preview,
+    begins_new_period,
     compare,
     lines_hash,
     own_lines,
@@ -135,6 +136,14 @@ class Subject(Message):
         return self.effective == "now" and self.to.interval != self.from_.interval
 
     @property
+    def begins_new_period(self) -> bool:
+        """Whether a new period begins with the change: because we ask for it, or because Stripe does so."""
+        current = Period(start=self.period_start, end=self.period_end)
+        return self.resets_anchor or (
+            self.effective == "now" and begins_new_period(self.preview.lines, current)
+        )
+
+    @property
     def charged_at_once(self) -> bool:
         return self.effective == "now" and (self.invoicing == "immediately" or self.resets_anchor)
 
@@ -169,6 +178,10 @@ def build_subject(
     it and is on `preview` already; otherwise nothing is due now and `preview` is the next invoice.
     """
     at_once = query.charged_at_once
+    current = Period(start=query.facts.period_start, end=query.facts.period_end)
+    new_period = query.resets_anchor or (
+        query.effective == "now" and begins_new_period(preview.lines, current)
+    )
     nothing = Money(amount_minor=0, currency=preview.total.currency)
     following = renewal if at_once else preview
     brought_forward = waiting_on_both(preview.lines, renewal.lines, query.to.price) if at_once else ()
@@ -189,19 +202,19 @@ def build_subject(
             next_invoice=NextInvoice(
                 amount_minor=following.total.amount_minor - sum(b.amount_minor for b in brought_forward),
                 currency=following.total.currency,
-                date=None if query.resets_anchor else query.facts.period_end,
+                date=None if new_period else query.facts.period_end,
             ),
             total=preview.total.amount_minor,
             currency=preview.total.currency,
-            hash=lines_hash(_comparable(preview.lines, query.resets_anchor), preview.total.currency),
+            hash=lines_hash(_comparable(preview.lines, new_period), preview.total.currency),
         ),
         limits=limits,
     )
 
 
-def _comparable(lines: tuple[Line, ...], resets_anchor: bool) -> tuple[Line, ...]:
+def _comparable(lines: tuple[Line, ...], new_period: bool) -> tuple[Line, ...]:
     """Lines as they are compared: a period that begins when the change is applied has no fixed place yet."""
-    if not resets_anchor:
+    if not new_period:
         return lines
     anywhere = Period(start=0, end=0)
     return tuple(
@@ -225,7 +238,7 @@ def verify(subject: Subject, actual: tuple[Line, ...]) -> "Verification":
     """Matches what Stripe holds with what was approved, line by line."""
     approved = expected_lines(subject)
     differences = compare(
-        _comparable(approved, subject.resets_anchor), _comparable(actual, subject.resets_anchor)
+        _comparable(approved, subject.begins_new_period), _comparable(actual, subject.begins_new_period)
     )
     return Verification(ok=not differences, approved=approved, actual=actual, differences=differences)
 

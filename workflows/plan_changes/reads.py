@@ -11,7 +11,13 @@ with workflow.unsafe.imports_passed_through():
     from activities.operations.records import Records
     from activities.plan_changes.reads import StripeReads
     from billing.core.operations import Problem
-    from billing.plan_changes.checks import ENDED, planned_as_approved, terms_after, unchangeable
+    from billing.plan_changes.checks import (
+        ENDED,
+        billed_too_soon,
+        planned_as_approved,
+        terms_after,
+        unchangeable,
+    )
     from billing.plan_changes.limits import check_limits
     from billing.plan_changes.messages import UsageQuery
     from billing.plan_changes.report import subscription_ended_problem
@@ -127,6 +133,8 @@ class PlanChangeReads:
             )
         else:
             preview = renewal = await previewing
+        if (problem := billed_too_soon(query, preview)) is not None:
+            raise refused(problem)
         limits = check_limits(target.plan, target.plan.price(interval, facts.currency), query.to.seats, usage)
         return build_subject(query, preview, renewal, limits)
 
