@@ -1,37 +1,33 @@
 """Credits: credit notes on invoices, and changes of customers' balances."""
 
-from datetime import datetime
 from typing import Any
 
 import stripe
 
 from billing.stripe.effects import Effect
 
-from ..stripe.objects import CREDIT_NOTE_PARTS, TRANSACTION_PARTS, of_credit_note, of_transaction
-from .money import PAGE, keeping, made_by, now
-from .protocol import Found, marked, options, plain, request_of
+from ..mirror.objects.balance import TRANSACTION_PARTS, BalanceTransactionSnapshot
+from ..mirror.objects.credit_note import CREDIT_NOTE_PARTS, CreditNoteSnapshot
+from .money import PAGE, made_by
+from .protocol import EffectResult, marked, options, plain, request_of
 
 
 class CreditNoteCreate:
     """Issues a credit note; `target` is the invoice, which `params` name too."""
 
-    async def call(self, client: stripe.StripeClient, effect: Effect) -> Found:
+    async def call(self, client: stripe.StripeClient, effect: Effect) -> EffectResult:
         params: Any = marked(effect) | {"expand": CREDIT_NOTE_PARTS}
-        asked_at = now()
-        return self._found(
-            effect, await client.v1.credit_notes.create_async(params, options(effect)), asked_at
-        )
+        return self._result(await client.v1.credit_notes.create_async(params, options(effect)))
 
-    async def read_back(self, client: stripe.StripeClient, effect: Effect) -> Found | None:
-        asked_at = now()
+    async def read_back(self, client: stripe.StripeClient, effect: Effect) -> EffectResult | None:
         of: Any = {"invoice": effect.target, "limit": PAGE}
         made = await made_by(effect, client.v1.credit_notes.list_async(of), "amount")
         if made is None:
             return None
         note = await client.v1.credit_notes.retrieve_async(made, {"expand": CREDIT_NOTE_PARTS})
-        return self._found(effect, note, asked_at)
+        return self._result(note)
 
-    def _found(self, effect: Effect, note: stripe.CreditNote, asked_at: datetime) -> Found:
+    def _result(self, note: stripe.CreditNote) -> EffectResult:
         detail = {
             "amount": note.amount,
             "pre_payment_amount": note.pre_payment_amount,
@@ -42,32 +38,26 @@ class CreditNoteCreate:
             "created": note.created,
             "metadata": plain(note.metadata),
         }
-        return Found(note.id, request_of(note), detail, keeping(effect, of_credit_note(note), asked_at))
+        return EffectResult(note.id, request_of(note), detail, CreditNoteSnapshot.of(note))
 
 
 class BalanceCreate:
     """Changes a customer's balance, credit being negative; `target` is the customer."""
 
-    async def call(self, client: stripe.StripeClient, effect: Effect) -> Found:
+    async def call(self, client: stripe.StripeClient, effect: Effect) -> EffectResult:
         params: Any = marked(effect) | {"expand": TRANSACTION_PARTS}
-        asked_at = now()
         service = client.v1.customers.balance_transactions
-        return self._found(
-            effect, await service.create_async(effect.target, params, options(effect)), asked_at
-        )
+        return self._result(await service.create_async(effect.target, params, options(effect)))
 
-    async def read_back(self, client: stripe.StripeClient, effect: Effect) -> Found | None:
-        asked_at = now()
+    async def read_back(self, client: stripe.StripeClient, effect: Effect) -> EffectResult | None:
         service = client.v1.customers.balance_transactions
         made = await made_by(effect, service.list_async(effect.target, {"limit": PAGE}), "amount", "currency")
         if made is None:
             return None
         transaction = await service.retrieve_async(effect.target, made, {"expand": TRANSACTION_PARTS})
-        return self._found(effect, transaction, asked_at)
+        return self._result(transaction)
 
-    def _found(
-        self, effect: Effect, transaction: stripe.CustomerBalanceTransaction, asked_at: datetime
-    ) -> Found:
+    def _result(self, transaction: stripe.CustomerBalanceTransaction) -> EffectResult:
         detail = {
             "amount": transaction.amount,
             "currency": transaction.currency,
@@ -75,8 +65,8 @@ class BalanceCreate:
             "created": transaction.created,
             "metadata": plain(transaction.metadata),
         }
-        seen = of_transaction(transaction)
-        return Found(transaction.id, request_of(transaction), detail, keeping(effect, seen, asked_at))
+        snapshot = BalanceTransactionSnapshot.of(transaction)
+        return EffectResult(transaction.id, request_of(transaction), detail, snapshot)
 
 
 class NotedCreditNote:

@@ -1,17 +1,13 @@
-"""What the effects that give money back have in common: how they are found again, the mirror, the notes."""
+"""What the effects that give money back have in common: how they are found again, and the notes."""
 
 from collections.abc import Awaitable
-from datetime import UTC, datetime
-from functools import partial
 from typing import Any, Protocol
 
 import stripe
 
 from billing.stripe.effects import Effect
 
-from ..mirror import store as seen_mirror
-from ..stripe.objects import Seen
-from .protocol import Found, Keep, bears_mark, options, plain, request_of
+from .protocol import EffectResult, bears_mark, options, plain, request_of
 
 PAGE = 100
 """The most that Stripe gives at a time."""
@@ -31,16 +27,6 @@ async def made_by(effect: Effect, listing: Awaitable[stripe.ListObject[Any]], *a
     return None
 
 
-def keeping(effect: Effect, seen: Seen, asked_at: datetime) -> Keep:
-    """Mirrors what was seen, as of the time before Stripe was asked."""
-    return partial(seen_mirror.store, seen=seen, owner=effect.organization, read_at=asked_at)
-
-
-def now() -> datetime:
-    """The time just before Stripe is asked."""
-    return datetime.now(UTC)
-
-
 class Bearer(Protocol):
     """A kind of object in Stripe that bears notes."""
 
@@ -57,16 +43,16 @@ class AddNotes:
     def __init__(self, bearer: Bearer) -> None:
         self._bearer = bearer
 
-    async def call(self, client: stripe.StripeClient, effect: Effect) -> Found:
+    async def call(self, client: stripe.StripeClient, effect: Effect) -> EffectResult:
         params = {"metadata": effect.params["metadata"]}
-        return self._found(await self._bearer.write(client, effect.target, params, options(effect)))
+        return self._result(await self._bearer.write(client, effect.target, params, options(effect)))
 
-    async def read_back(self, client: stripe.StripeClient, effect: Effect) -> Found | None:
+    async def read_back(self, client: stripe.StripeClient, effect: Effect) -> EffectResult | None:
         """There is one when the object bears every note, whoever wrote it."""
         bearer = await self._bearer.read(client, effect.target)
         held = plain(bearer.metadata)
         wanted: dict[str, str] = effect.params["metadata"]
-        return self._found(bearer) if wanted.items() <= held.items() else None
+        return self._result(bearer) if wanted.items() <= held.items() else None
 
-    def _found(self, bearer: Any) -> Found:
-        return Found(bearer.id, request_of(bearer), {"metadata": plain(bearer.metadata)})
+    def _result(self, bearer: Any) -> EffectResult:
+        return EffectResult(bearer.id, request_of(bearer), {"metadata": plain(bearer.metadata)})

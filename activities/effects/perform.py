@@ -31,9 +31,10 @@ from db.operations import intents
 from db.tables import Intent
 
 from ..core.clock import Clock, utc_now
+from ..mirror.objects.snapshot import Owner
 from ..operations.abandonment import must_be_open
 from ..stripe.failures import JITTER, Failure, translate
-from .protocol import Found, StripeEffect
+from .protocol import EffectResult, StripeEffect
 from .registry import EFFECTS
 
 
@@ -66,9 +67,10 @@ class StripeEffects:
             return _as_closed(intent)
         kind = self._kinds[effect.kind]
         if not fresh:
+            asked_at = self._clock()
             found = await self._read_back(kind, effect)
             if found is not None:
-                return await self._close_done(effect, found, read_back=True)
+                return await self._close_done(effect, found, asked_at, read_back=True)
         return await self._call(kind, effect, fresh)
 
     @activity.defn
@@ -153,7 +155,7 @@ class StripeEffects:
         newest = await intents.newest(session, effect.organization, effect.kind, limit=most)
         return until_free(limits, newest, now)
 
-    async def _read_back(self, kind: StripeEffect, effect: Effect) -> Found | None:
+    async def _read_back(self, kind: StripeEffect, effect: Effect) -> EffectResult | None:
         try:
             return await kind.read_back(self._client, effect)
         except stripe.StripeError as error:
@@ -163,6 +165,7 @@ class StripeEffects:
             raise failure.as_retry() from error
 
     async def _call(self, kind: StripeEffect, effect: Effect, fresh: bool) -> Performed:
+        asked_at = self._clock()
         try:
             found = await kind.call(self._client, effect)
         except stripe.StripeError as error:
@@ -171,13 +174,16 @@ class StripeEffects:
                 raise failure.as_retry() from error
             # A refusal under a key that was used before may speak of that first use: ask Stripe what is.
             # The refusal of a first use speaks for itself, and what is there then is not of our doing.
+            asked_at = self._clock()
             earlier = None if fresh else await self._read_back(kind, effect)
             if earlier is not None:
-                return await self._close_done(effect, earlier, read_back=True)
+                return await self._close_done(effect, earlier, asked_at, read_back=True)
             return await self._close_refused(effect, failure)
-        return await self._close_done(effect, found, read_back=False)
+        return await self._close_done(effect, found, asked_at, read_back=False)
 
-    async def _close_done(self, effect: Effect, found: Found, *, read_back: bool) -> Performed:
+    async def _close_done(
+        self, effect: Effect, found: EffectResult, asked_at: datetime, *, read_back: bool
+    ) -> Performed:
         now = self._clock()
         async with self._database.transaction() as session:
             intent = await intents.close_done(
@@ -189,8 +195,8 @@ class StripeEffects:
                 result=found.detail,
                 read_back=read_back,
             )
-            if found.keep is not None:
-                await found.keep(session, self._rules)
+            if found.snapshot is not None:
+                await found.snapshot.store(session, self._rules, Owner(effect.organization), asked_at)
             await money_cases.closed(session, self._rules, intent, now)
             detail = {"step": effect.step, "kind": effect.kind, "object": found.stripe_id}
             await self._tell(session, effect, CHANGED_IN_STRIPE, now, detail | _how(intent))

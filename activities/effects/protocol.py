@@ -1,40 +1,35 @@
 """What a kind of effect is: how it is sent, and how to see afterwards whether it happened.
 
-Each kind is a class, by topic in `subscription_effects`, `refund_effects` and `credit_effects`;
-`effect_kinds.EFFECTS` lists them all.
+Each kind is a class, by topic in `subscriptions`, `refunds` and `credits`; `registry.EFFECTS` lists them all.
 """
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import stripe
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.stripe.effects import EFFECT_MARK, OPERATION_MARK, Effect
-from db.cases.cases import CaseRules
 
-Keep = Callable[[AsyncSession, CaseRules], Awaitable[None]]
-"""Writes rows into our mirror."""
+from ..mirror.objects.snapshot import Snapshot
 
 
 @dataclass(frozen=True)
-class Found:
+class EffectResult:
     """An effect that is there, in Stripe."""
 
     stripe_id: str
     request_id: str | None = None
     detail: dict[str, Any] = field(default_factory=dict)
-    keep: Keep | None = None
-    """What the mirror shows of it: written in the transaction that closes the intent."""
+    snapshot: Snapshot | None = None
+    """What the mirror shows of it: stored in the transaction that closes the intent."""
 
 
 class StripeEffect(Protocol):
-    async def call(self, client: stripe.StripeClient, effect: Effect) -> Found:
+    async def call(self, client: stripe.StripeClient, effect: Effect) -> EffectResult:
         """Sends it under the effect's key. Raises StripeError."""
         ...
 
-    async def read_back(self, client: stripe.StripeClient, effect: Effect) -> Found | None:
+    async def read_back(self, client: stripe.StripeClient, effect: Effect) -> EffectResult | None:
         """The effect, if Stripe shows that it happened. Raises StripeError."""
         ...
 

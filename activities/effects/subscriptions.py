@@ -1,49 +1,38 @@
 """Effects on an organization's own subscription and its schedule."""
 
-from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 import stripe
 
 from billing.stripe.effects import Effect
-from db.mirror import mirror
 
+from ..mirror.objects.subscription import SubscriptionSnapshot
 from ..stripe.plan_subscription import EXPAND_PLAN, SubscriptionUnsupported, subscription_document
-from .protocol import Found, Keep, bears_mark, marked, options, request_of
+from .protocol import EffectResult, bears_mark, marked, options, request_of
 
 
 class SubscriptionUpdate:
     """Changes a subscription; the mark is set by the same request, so it is there or the change isn't."""
 
-    async def call(self, client: stripe.StripeClient, effect: Effect) -> Found:
+    async def call(self, client: stripe.StripeClient, effect: Effect) -> EffectResult:
         params: Any = marked(effect) | {"expand": EXPAND_PLAN}
-        asked_at = datetime.now(UTC)
         subscription = await client.v1.subscriptions.update_async(effect.target, params, options(effect))
-        return self._found(effect, subscription, asked_at)
+        return self._result(subscription)
 
-    async def read_back(self, client: stripe.StripeClient, effect: Effect) -> Found | None:
-        asked_at = datetime.now(UTC)
+    async def read_back(self, client: stripe.StripeClient, effect: Effect) -> EffectResult | None:
         subscription = await client.v1.subscriptions.retrieve_async(effect.target, {"expand": EXPAND_PLAN})
         if not bears_mark(subscription.metadata, effect):
             return None
-        return self._found(effect, subscription, asked_at)
+        return self._result(subscription)
 
-    def _found(self, effect: Effect, subscription: stripe.Subscription, asked_at: datetime) -> Found:
+    def _result(self, subscription: stripe.Subscription) -> EffectResult:
         data = subscription.to_dict()
-        keep: Keep | None = None
+        snapshot: SubscriptionSnapshot | None = SubscriptionSnapshot(data)
         try:
-            document = subscription_document(data, data["customer"])
+            subscription_document(data, data["customer"])
         except SubscriptionUnsupported:
-            pass  # the effect is there all the same; whoever reads the subscription next says so
-        else:
-            keep = partial(
-                mirror.store_subscription,
-                organization_id=effect.organization,
-                subscription=document,
-                synced_at=asked_at,
-            )
-        return Found(subscription.id, request_of(subscription), _answered(data), keep)
+            snapshot = None  # the effect is there all the same; whoever reads the subscription next says so
+        return EffectResult(subscription.id, request_of(subscription), _answered(data), snapshot)
 
 
 def _answered(subscription: dict[str, Any]) -> dict[str, Any]:
@@ -78,13 +67,13 @@ class ScheduleCreate:
     One that has just been made of a subscription has a single phase; with more, it is somebody else's.
     """
 
-    async def call(self, client: stripe.StripeClient, effect: Effect) -> Found:
+    async def call(self, client: stripe.StripeClient, effect: Effect) -> EffectResult:
         schedule = await client.v1.subscription_schedules.create_async(
             {"from_subscription": effect.target}, options(effect)
         )
-        return self._found(schedule)
+        return self._result(schedule)
 
-    async def read_back(self, client: stripe.StripeClient, effect: Effect) -> Found | None:
+    async def read_back(self, client: stripe.StripeClient, effect: Effect) -> EffectResult | None:
         subscription = await client.v1.subscriptions.retrieve_async(effect.target)
         if subscription.schedule is None:
             return None
@@ -92,11 +81,11 @@ class ScheduleCreate:
         if not isinstance(schedule_id, str):
             schedule_id = schedule_id.id
         schedule = await client.v1.subscription_schedules.retrieve_async(schedule_id)
-        return self._found(schedule) if len(schedule.phases) == 1 else None
+        return self._result(schedule) if len(schedule.phases) == 1 else None
 
-    def _found(self, schedule: stripe.SubscriptionSchedule) -> Found:
+    def _result(self, schedule: stripe.SubscriptionSchedule) -> EffectResult:
         phase = schedule.phases[0]
-        return Found(
+        return EffectResult(
             schedule.id,
             request_of(schedule),
             {"phase_start": phase.start_date, "phase_end": phase.end_date},
@@ -106,26 +95,28 @@ class ScheduleCreate:
 class ScheduleUpdate:
     """Gives a schedule its phases."""
 
-    async def call(self, client: stripe.StripeClient, effect: Effect) -> Found:
+    async def call(self, client: stripe.StripeClient, effect: Effect) -> EffectResult:
         params: Any = marked(effect)
         schedule = await client.v1.subscription_schedules.update_async(effect.target, params, options(effect))
-        return Found(schedule.id, request_of(schedule))
+        return EffectResult(schedule.id, request_of(schedule))
 
-    async def read_back(self, client: stripe.StripeClient, effect: Effect) -> Found | None:
+    async def read_back(self, client: stripe.StripeClient, effect: Effect) -> EffectResult | None:
         schedule = await client.v1.subscription_schedules.retrieve_async(effect.target)
-        return Found(schedule.id, request_of(schedule)) if bears_mark(schedule.metadata, effect) else None
+        return (
+            EffectResult(schedule.id, request_of(schedule)) if bears_mark(schedule.metadata, effect) else None
+        )
 
 
 class ScheduleRelease:
     """Takes a subscription out of its schedule: it goes on as it is."""
 
-    async def call(self, client: stripe.StripeClient, effect: Effect) -> Found:
+    async def call(self, client: stripe.StripeClient, effect: Effect) -> EffectResult:
         schedule = await client.v1.subscription_schedules.release_async(effect.target, {}, options(effect))
-        return self._found(schedule)
+        return self._result(schedule)
 
-    async def read_back(self, client: stripe.StripeClient, effect: Effect) -> Found | None:
+    async def read_back(self, client: stripe.StripeClient, effect: Effect) -> EffectResult | None:
         schedule = await client.v1.subscription_schedules.retrieve_async(effect.target)
-        return self._found(schedule) if schedule.status == "released" else None
+        return self._result(schedule) if schedule.status == "released" else None
 
-    def _found(self, schedule: stripe.SubscriptionSchedule) -> Found:
-        return Found(schedule.id, request_of(schedule), {"released_at": schedule.released_at})
+    def _result(self, schedule: stripe.SubscriptionSchedule) -> EffectResult:
+        return EffectResult(schedule.id, request_of(schedule), {"released_at": schedule.released_at})

@@ -13,23 +13,21 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing.mirror.reconciliation import ObjectKind
 from db.cases import money_cases
 from db.core.alone import Alone, Unit
-from db.stripe import ours
 from db.tables import BalanceTransactionRow, Customer
 
 from ..stripe.failures import concerns_everybody
+from .objects.balance import balance_transaction_rows
+from .objects.snapshot import Document
 from .page_store import RunPage, store_rows
-from .pages import PAGE, MirrorAccess, Mirrored
-from .rows import balance_transaction_row
+from .pages import PAGE, MirrorAccess, MirroredPage
 
 CUSTOMERS = 10
 """So many are asked for by one activity: each takes a request, the first time perhaps several."""
 
-Document = dict[str, Any]
-
 
 async def balances_page(
     access: MirrorAccess, after: str | None = None, of: RunPage | None = None
-) -> Mirrored:
+) -> MirroredPage:
     """Mirror the balance's changes of the next customers, by id, of whom the mirror does not have the newest.
 
     A customer's are stored at once: one that was half done would look done.
@@ -42,19 +40,7 @@ async def balances_page(
         read_at = datetime.now(UTC)
         changes = await _unseen(access, customer)
         async with access.database.transaction() as session:
-            # One that a credit note made is of the note's operation.
-            made_by = await ours.makers(session, {made for change in changes for made in _made(change)})
-            rows = [
-                balance_transaction_row(
-                    change,
-                    organization=organization,
-                    operation=next(
-                        (by for made in _made(change) if (by := made_by.get((organization, made)))), None
-                    ),
-                    synced_at=read_at,
-                )
-                for change in changes
-            ]
+            rows = await balance_transaction_rows(session, changes, organization, read_at)
             page = RunPage(of.reconciliation, customer) if of else None
             await store_rows(session, ObjectKind.BALANCE_TRANSACTION, rows, page)
             await money_cases.notice(session, access.rules, rows, read_at)
@@ -62,7 +48,7 @@ async def balances_page(
 
     mirror_of = Alone(access.database, "mirror of balances", concerns_everybody)
     stored = sum(await mirror_of.each(customers, one, lambda found: Unit(*found)))
-    return Mirrored(stored, customers[-1][0] if len(customers) == CUSTOMERS else None)
+    return MirroredPage(stored, customers[-1][0] if len(customers) == CUSTOMERS else None)
 
 
 async def _moved(session: AsyncSession, after: str) -> list[tuple[str, str]]:
@@ -100,8 +86,3 @@ async def _unseen(access: MirrorAccess, customer: str) -> list[Document]:
             if not page.has_more or known.one() == len(ids):
                 return changes
         params = {"limit": PAGE, "starting_after": found[-1]["id"]}
-
-
-def _made(change: Document) -> list[str]:
-    """What an effect of ours may have made: the change, or the credit note that made it."""
-    return [one for one in (change["id"], change["credit_note"]) if one]

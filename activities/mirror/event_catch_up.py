@@ -101,8 +101,8 @@ async def _checked(
         await stripe_events.checked(session, complete_until=_time(since), at=page.at, missed=missed)
 
 
-def _arrived(event: Document, at: datetime) -> stripe_events.Arrived:
-    return stripe_events.Arrived(
+def _arrived(event: Document, at: datetime) -> stripe_events.ArrivedEvent:
+    return stripe_events.ArrivedEvent(
         id=event["id"],
         type=event["type"],
         object_id=event["data"]["object"]["id"],

@@ -18,11 +18,13 @@ from db.mirror import mirror
 from db.mirror.mirror import UnreadableSubscription
 from db.tables import Customer, Invoice, Organization
 
-from ..stripe import objects
 from ..stripe.failures import concerns_everybody
-from ..stripe.plan_subscription import EXPAND_PLAN
-from .page_store import Found, RunPage, count, note, store_invoices, store_rows
-from .pages import OWNER, MirrorAccess, Mirrored, customer_row, document_or_why_not, invoice_row, lines_row
+from .objects.customer import CustomerSnapshot
+from .objects.customers_object import customer_row, named_owner
+from .objects.invoice import InvoiceSnapshot, invoice_row, lines_row
+from .objects.subscription import SubscriptionSnapshot, document_or_why_not
+from .page_store import MirrorDifference, RunPage, count, note, store_invoices, store_rows
+from .pages import MirrorAccess, MirroredPage
 from .subscription_pages import store as store_subscriptions
 
 LOOKED_UP = 25
@@ -34,7 +36,9 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-async def subscriptions(access: MirrorAccess, began: datetime, after: str | None, of: RunPage) -> Mirrored:
+async def subscriptions(
+    access: MirrorAccess, began: datetime, after: str | None, of: RunPage
+) -> MirroredPage:
     """Organizations' subscriptions that have ended, or that the list can't give whole."""
     unread = or_(col(Organization.synced_at).is_(None), col(Organization.synced_at) < began)
     async with access.database.reading() as session:
@@ -43,13 +47,11 @@ async def subscriptions(access: MirrorAccess, began: datetime, after: str | None
 
     async def look_up(row: Organization) -> None:
         read_at = datetime.now(UTC)
-        found = await _found(
-            access.client.v1.subscriptions.retrieve_async(row.stripe_subscription, {"expand": EXPAND_PLAN})
-        )
-        if found is None:
+        snapshot = await _found(SubscriptionSnapshot.read(access.client, row.stripe_subscription))
+        if snapshot is None:
             log.warning("Stripe has no subscription %s of %s", row.stripe_subscription, row.id)
             return
-        document = document_or_why_not(found.to_dict(), row.stripe_customer)
+        document = document_or_why_not(snapshot.subscription, row.stripe_customer)
         async with access.database.transaction() as session:
             if isinstance(document, UnreadableSubscription):
                 log.warning("the subscription of %s can't be read: %s", row.id, document.reason)
@@ -68,7 +70,7 @@ async def customers(
     began: datetime,
     after: str | None,
     of: RunPage,
-) -> Mirrored:
+) -> MirroredPage:
     """Customers that were deleted in Stripe, or are no organization's of ours any more: deleted here."""
     async with access.database.reading() as session:
         wanted = select(Customer).where(
@@ -78,10 +80,9 @@ async def customers(
 
     async def look_up(row: Customer) -> None:
         read_at = datetime.now(UTC)
-        seen = await _found(objects.customer(access.client, row.id))
-        whose = (seen.main.get("metadata") or {}).get(OWNER) if seen else None
-        if seen and not seen.main.get("deleted") and whose in organizations:
-            now = customer_row(seen.main, read_at)
+        snapshot = await _found(CustomerSnapshot.read(access.client, row.id))
+        if snapshot and named_owner(snapshot.customer) in organizations:
+            now = customer_row(snapshot.customer, read_at)
         else:
             now = Customer(**row.model_dump() | {"deleted": True, "synced_at": read_at})
         async with access.database.transaction() as session:
@@ -91,7 +92,7 @@ async def customers(
     return _done(rows)
 
 
-async def invoices(access: MirrorAccess, began: datetime, after: str | None, of: RunPage) -> Mirrored:
+async def invoices(access: MirrorAccess, began: datetime, after: str | None, of: RunPage) -> MirroredPage:
     """Invoices that were deleted as drafts in Stripe: removed here, with their lines."""
     async with access.database.reading() as session:
         wanted = select(Invoice).where(Invoice.synced_at < began, Invoice.id > (after or ""))
@@ -99,13 +100,13 @@ async def invoices(access: MirrorAccess, began: datetime, after: str | None, of:
 
     async def look_up(row: Invoice) -> None:
         read_at = datetime.now(UTC)
-        seen = await _found(objects.invoice(access.client, row.id))
+        snapshot = await _found(InvoiceSnapshot.read(access.client, row.id))
         page = RunPage(of.reconciliation, row.id)
-        if seen is None:
+        if snapshot is None:
             await _remove(access.database, row, read_at, page)
             return
-        now = invoice_row(seen.main, row.organization_id, read_at)
-        lines = lines_row(seen.main, row.organization_id, read_at)
+        now = invoice_row(snapshot.invoice, row.organization_id, read_at)
+        lines = lines_row(snapshot.invoice, row.organization_id, read_at)
         async with access.database.transaction() as session:
             await store_invoices(session, [now], [lines], page)
 
@@ -131,7 +132,7 @@ async def _remove(database: Database, row: Invoice, read_at: datetime, of: RunPa
             return  # read by somebody else meanwhile, or removed by an earlier attempt
         had = row.model_dump(mode="json", exclude={"id", "organization_id", "synced_at"})
         fields = [{"name": name, "ours": value, "stripe": None} for name, value in had.items()]
-        found = Found(
+        found = MirrorDifference(
             ObjectKind.INVOICE, row.id, row.organization_id, fields, row.synced_at, "removed", (row.id,)
         )
         await count(session, ObjectKind.INVOICE, [row.organization_id], of)
@@ -148,5 +149,5 @@ async def _found(read: Awaitable[T]) -> T | None:
         raise
 
 
-def _done(rows: list[Row]) -> Mirrored:
-    return Mirrored(len(rows), rows[-1].id if len(rows) == LOOKED_UP else None)
+def _done(rows: list[Row]) -> MirroredPage:
+    return MirroredPage(len(rows), rows[-1].id if len(rows) == LOOKED_UP else None)

@@ -117,6 +117,6 @@ class Mirror:
         async with self._database.reading() as session:
             return list(await session.exec(select(Organization.id)))
 
-    async def _page(self, reading: Awaitable[mirror_pages.Mirrored]) -> PageDone:
+    async def _page(self, reading: Awaitable[mirror_pages.MirroredPage]) -> PageDone:
         done = await ask(reading)
         return PageDone(stored=done.stored, after=done.after)

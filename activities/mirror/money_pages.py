@@ -1,6 +1,6 @@
 """Reads payments, refunds and credit notes from Stripe, a page at a time, of customers that the mirror has.
 
-As in `mirror_pages`: a page is as of the time just before it was read. Rows are written in the order of
+As in `pages`: a page is as of the time just before it was read. Rows are written in the order of
 their ids, so that two who write never wait for each other. Every function raises StripeError.
 """
 
@@ -16,14 +16,16 @@ from db.cases import money_cases
 from db.stripe import ours
 from db.tables import CreditNoteRow, Invoice, MoneyRow, PaymentRow, RefundRow
 
-from .page_store import Document, RunPage, store_links, store_page, store_rows
-from .pages import PAGE, MirrorAccess, Mirrored, owners_of
-from .rows import credit_note_row, payment_row, refund_row
+from .objects.credit_note import credit_note_row
+from .objects.payment import payment_row, refund_row
+from .objects.snapshot import Document
+from .page_store import RunPage, store_links, store_page, store_rows
+from .pages import PAGE, MirrorAccess, MirroredPage, owners_of
 
 
 async def payments_page(
     access: MirrorAccess, after: str | None = None, of: RunPage | None = None
-) -> Mirrored:
+) -> MirroredPage:
     """Mirror the payments that succeeded on one page of all payment intents, with their charges."""
 
     def row(intent: Document, organization: str, _: str | None, read_at: datetime) -> PaymentRow:
@@ -39,7 +41,7 @@ async def payments_page(
 
 async def invoice_payments_page(
     access: MirrorAccess, after: str | None = None, of: RunPage | None = None
-) -> Mirrored:
+) -> MirroredPage:
     """Note on the payments which invoices they paid, by one page of all invoice payments.
 
     Neither a payment intent nor its charge says so.
@@ -57,10 +59,12 @@ async def invoice_payments_page(
         await store_links(session, links, read_at, of)
 
     ours = [link for link in paid if link["invoice"] in known]
-    return Mirrored(await store_page(access.database, ObjectKind.PAYMENT, ours, store, of), _next(page))
+    return MirroredPage(await store_page(access.database, ObjectKind.PAYMENT, ours, store, of), _next(page))
 
 
-async def refunds_page(access: MirrorAccess, after: str | None = None, of: RunPage | None = None) -> Mirrored:
+async def refunds_page(
+    access: MirrorAccess, after: str | None = None, of: RunPage | None = None
+) -> MirroredPage:
     """Mirror the refunds of payments on one page of all refunds."""
 
     def row(refund: Document, organization: str, made_by: str | None, read_at: datetime) -> RefundRow:
@@ -77,7 +81,7 @@ async def refunds_page(access: MirrorAccess, after: str | None = None, of: RunPa
 
 async def credit_notes_page(
     access: MirrorAccess, after: str | None = None, of: RunPage | None = None
-) -> Mirrored:
+) -> MirroredPage:
     """Mirror the credit notes on one page of all."""
 
     def row(note: Document, organization: str, made_by: str | None, read_at: datetime) -> CreditNoteRow:
@@ -96,7 +100,7 @@ async def _store(
     kind: ObjectKind,
     read_at: datetime,
     of: RunPage | None,
-) -> Mirrored:
+) -> MirroredPage:
     """Store those whose customer is known; money that nobody of us gave opens a case."""
     found = [document for document in documents if document.get("customer")]
     async with access.database.reading() as session:
@@ -115,7 +119,7 @@ async def _store(
         gave: list[MoneyRow] = [one for one in rows if isinstance(one, RefundRow | CreditNoteRow)]
         await money_cases.notice(session, access.rules, gave, read_at)
 
-    return Mirrored(await store_page(access.database, kind, known, store, of), _next(page))
+    return MirroredPage(await store_page(access.database, kind, known, store, of), _next(page))
 
 
 def _page(after: str | None) -> Any:

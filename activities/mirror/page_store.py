@@ -16,11 +16,12 @@ from billing.mirror.reconciliation import Mend, ObjectKind
 from db.core.alone import Alone, Unit
 from db.core.session import Database
 from db.mirror import differences, mirror, reconciliations
-from db.mirror.compare import Differing, compare_and_store
+from db.mirror.compare import RowDifference, compare_and_store
 from db.tables import BalanceTransactionRow, Difference, Invoice, InvoiceLines, PaymentRow, new_id
 
+from .objects.snapshot import Document
+
 Row = TypeVar("Row", bound=SQLModel)
-Document = dict[str, Any]
 
 KEPT: Mapping[ObjectKind, frozenset[str]] = {
     # Neither a PaymentIntent nor its charge names the invoice.
@@ -47,7 +48,7 @@ class RunPage:
 
 
 @dataclass(frozen=True)
-class Found:
+class MirrorDifference:
     """What the mirror had otherwise; `told_by` are the Stripe ids by which an event would tell of it."""
 
     kind: ObjectKind
@@ -86,7 +87,7 @@ async def store_page(
 
 async def store_rows(
     session: AsyncSession, kind: ObjectKind, rows: Sequence[Row], of: RunPage | None
-) -> list[Differing[Row]]:
+) -> list[RowDifference[Row]]:
     """Store rows of one table, and note what of them differed if they are of a run."""
     differing = await compare_and_store(session, rows, KEPT.get(kind, frozenset()))
     if of:
@@ -97,7 +98,7 @@ async def store_rows(
 
 async def store_invoices(
     session: AsyncSession, invoices: Sequence[Invoice], lines: Sequence[InvoiceLines], of: RunPage | None
-) -> list[Differing[Invoice]]:
+) -> list[RowDifference[Invoice]]:
     """As `store_rows`; what their lines had otherwise is said of the invoice, unless none were ever read."""
     # A page may show a draft that was deleted since.
     deleted = await mirror.deleted_drafts(session, [one.id for one in invoices])
@@ -106,7 +107,7 @@ async def store_invoices(
     of_lines = await compare_and_store(session, [one for one in lines if one.invoice_id not in deleted])
     if of:
         found = [
-            Found(
+            MirrorDifference(
                 ObjectKind.INVOICE,
                 one.row.invoice_id,
                 one.row.organization_id,
@@ -130,7 +131,7 @@ async def store_links(
     rows = (await session.exec(wanted.with_for_update(key_share=True))).all()
     wrong = [row for row in rows if row.invoice_id != links[row.id][0]]
     found = [
-        Found(
+        MirrorDifference(
             ObjectKind.PAYMENT,
             row.id,
             row.organization_id,
@@ -152,7 +153,7 @@ async def count(session: AsyncSession, kind: ObjectKind, organizations: Iterable
     await reconciliations.count(session, of.reconciliation, f"{kind}:{of.name}", kind, Counter(organizations))
 
 
-async def note(session: AsyncSession, found: Sequence[Found], of: RunPage) -> None:
+async def note(session: AsyncSession, found: Sequence[MirrorDifference], of: RunPage) -> None:
     """Note what differed, but for that of which an event has told: it is on its way into the mirror."""
     told = await differences.under_way(session, {id_ for one in found for id_ in one.told_by})
     at = datetime.now(UTC)
@@ -179,11 +180,13 @@ def organization_of(row: Any) -> str:
     return str(row.organization_id)
 
 
-def _found(kind: ObjectKind, differing: Differing[Any]) -> Found:
+def _found(kind: ObjectKind, differing: RowDifference[Any]) -> MirrorDifference:
     row = differing.row
     mend: Mend = "added" if differing.added else "overwritten"
     told_by = (row.id, *_also_told_by(row))
-    return Found(kind, row.id, row.organization_id, differing.fields, differing.since, mend, told_by)
+    return MirrorDifference(
+        kind, row.id, row.organization_id, differing.fields, differing.since, mend, told_by
+    )
 
 
 def _also_told_by(row: SQLModel) -> tuple[str, ...]:

@@ -1,13 +1,13 @@
 """Reads the organizations' own subscriptions from Stripe, a page of all at a time.
 
 The list is a request for a hundred of them. It can't show products (that would be five levels deep), which
-our mirror of the plans knows; what it leaves open is looked up one by one afterwards (`missing_pages`): ended
+our mirror of the plans knows; what it leaves open is looked up one by one afterwards (`lookups`): ended
 subscriptions, and those of products that are for sale no more.
 """
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -19,10 +19,9 @@ from db.mirror import mirror
 from db.tables import Organization, PlanRow
 
 from ..stripe.plan_subscription import SubscriptionUnsupported, subscription_document
-from .page_store import Found, RunPage, count, note
-from .pages import PAGE, MirrorAccess, Mirrored
-
-Document = dict[str, Any]
+from .objects.snapshot import Document
+from .page_store import MirrorDifference, RunPage, count, note
+from .pages import PAGE, MirrorAccess, MirroredPage
 
 
 class _Owner(NamedTuple):
@@ -33,7 +32,7 @@ class _Owner(NamedTuple):
 
 async def subscriptions_page(
     access: MirrorAccess, after: str | None = None, of: RunPage | None = None
-) -> Mirrored:
+) -> MirroredPage:
     """Mirror the organizations' subscriptions on one page of all that have not ended, newest first."""
     read_at = datetime.now(UTC)
     page = await access.client.v1.subscriptions.list_async(
@@ -58,7 +57,7 @@ async def subscriptions_page(
 
     mirror_of = Alone(access.database, "mirror of subscriptions")
     stored = sum(await mirror_of.together(owners, few, lambda owner: Unit(owner.id, owner.id)))
-    return Mirrored(stored, page.data[-1].id if page.has_more else None)
+    return MirroredPage(stored, page.data[-1].id if page.has_more else None)
 
 
 async def store(
@@ -94,10 +93,12 @@ def _document(data: Document, customer: str, plans: dict[str, str]) -> Document 
         return None
 
 
-def _compared(row: Organization, document: Document, read_at: datetime) -> Found | None:
+def _compared(row: Organization, document: Document, read_at: datetime) -> MirrorDifference | None:
     told_by = (row.stripe_subscription, *filter(None, [document["schedule"]]))
     if row.subscription is None or row.synced_at is None:
-        return Found(ObjectKind.SUBSCRIPTION, row.stripe_subscription, row.id, [], None, "added", told_by)
+        return MirrorDifference(
+            ObjectKind.SUBSCRIPTION, row.stripe_subscription, row.id, [], None, "added", told_by
+        )
     if row.synced_at > read_at:
         return None
     fields = [
@@ -107,7 +108,7 @@ def _compared(row: Organization, document: Document, read_at: datetime) -> Found
     ]
     if not fields:
         return None
-    return Found(
+    return MirrorDifference(
         ObjectKind.SUBSCRIPTION,
         row.stripe_subscription,
         row.id,

@@ -5,6 +5,7 @@ organization's is answered exactly as what does not exist. Whatever is read refr
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import stripe
@@ -27,13 +28,15 @@ from db.cases.cases import CaseRules
 from db.core.session import Database
 from db.stripe import ours
 
-from ..mirror import store as seen_mirror
-from ..mirror.pages import OWNER
-from ..mirror.rows import claim_of
-from ..stripe import objects
-from ..stripe import payments as payment_reads
+from ..mirror.objects.balance import BalanceTransactionSnapshot
+from ..mirror.objects.credit_note import CreditNoteSnapshot
+from ..mirror.objects.customer import CustomerSnapshot
+from ..mirror.objects.customers_object import CustomersObject, named_owner
+from ..mirror.objects.invoice import InvoiceSnapshot
+from ..mirror.objects.payment import PaymentSnapshot, invoice_of
+from ..mirror.objects.snapshot import Document, Owner, Snapshot, claim_of
 from ..stripe.failures import ask, ask_for
-from ..stripe.objects import Document, Seen
+from . import payments
 
 
 class MoneyReads:
@@ -54,35 +57,37 @@ class MoneyReads:
     async def creditable(self, query: CreditableQuery) -> CreditableFacts:
         """The customer's balance, and what credit notes may still take of the invoice, where one is named."""
         read_at = datetime.now(UTC)
-        seen = await ask_for(objects.customer(self._client, query.customer))
-        if seen is None or not _is_of(query.organization, seen.customer):
+        billed = await ask_for(CustomerSnapshot.read(self._client, query.customer))
+        if billed is None or named_owner(billed.customer) != query.organization:
             return CreditableFacts(
                 problem=_unknown(Code.CUSTOMER_UNKNOWN, f"customer {query.customer}", "of yours")
             )
-        customer = seen.main
+        customer = billed.customer
+        mirrored: Snapshot = billed
         facts = CreditableFacts(
             customer=customer["id"], currency=customer.get("currency"), balance=customer["balance"]
         )
         if query.invoice is not None:
-            found = await ask_for(objects.invoice(self._client, query.invoice))
-            if found is None or found.main["customer"] != customer["id"]:
+            found = await ask_for(InvoiceSnapshot.read(self._client, query.invoice))
+            if found is None or found.invoice["customer"] != customer["id"]:
                 whose = f"of customer {query.customer}"
                 return facts.model_copy(
                     update={"problem": _unknown(Code.INVOICE_UNKNOWN, f"invoice {query.invoice}", whose)}
                 )
-            seen = found
-            cap = await self._credit_cap(query.organization, found.main)
-            facts = facts.model_copy(update={"invoice": _creditable(found.main), "cap": cap})
-        await self._mirror(query.organization, read_at, seen)
+            mirrored = found
+            cap = await self._credit_cap(query.organization, found.invoice)
+            facts = facts.model_copy(update={"invoice": _creditable(found.invoice), "cap": cap})
+        await self._mirror(query.organization, read_at, mirrored)
         return facts
 
     @activity.defn
     async def refund(self, query: RefundRead) -> RefundFound:
         """A refund as it is now."""
         read_at = datetime.now(UTC)
-        seen = await ask(objects.refund(self._client, query.refund))
-        await self._mirror(query.organization, read_at, seen)
-        found = seen.main
+        snapshot = await ask(PaymentSnapshot.read_refund(self._client, query.refund))
+        assert snapshot is not None, "a refund of ours is of a payment intent"
+        await self._mirror(query.organization, read_at, snapshot)
+        [found] = snapshot.refunds
         return RefundFound(
             refund=found["id"],
             status=found["status"],
@@ -97,80 +102,85 @@ class MoneyReads:
     @activity.defn
     async def credit(self, query: CreditRead) -> CreditFound:
         """A credit as it is now, with what the customer's balance and the invoice have become."""
-        read_at = datetime.now(UTC)
-        seen = await ask(self._credit(query))
-        await self._mirror(query.organization, read_at, seen)
-        found, given = seen.main, seen.transaction
-        balance = (seen.customer or {}).get("balance", 0)
         if query.instrument == "balance":
-            return CreditFound(
-                object=found["id"],
-                amount=-found["amount"],
-                currency=found["currency"],
-                reduces_due=0,
-                to_balance=-found["amount"],
-                balance_after=balance,
-                metadata=found.get("metadata") or {},
-            )
+            return await self._balance_credit(query)
+        read_at = datetime.now(UTC)
+        snapshot = await ask(CreditNoteSnapshot.read(self._client, query.object))
+        await self._mirror(query.organization, read_at, snapshot)
+        note, transaction = snapshot.note, snapshot.transaction
         return CreditFound(
-            object=found["id"],
-            amount=found["amount"],
-            currency=found["currency"],
-            reduces_due=found["pre_payment_amount"],
-            to_balance=-given["amount"] if given else 0,
-            balance_after=balance,
-            invoice_remaining=seen.invoice["amount_remaining"] if seen.invoice else None,
-            voided=found["status"] == "void",
-            metadata=found.get("metadata") or {},
+            object=note["id"],
+            amount=note["amount"],
+            currency=note["currency"],
+            reduces_due=note["pre_payment_amount"],
+            to_balance=-transaction["amount"] if transaction else 0,
+            balance_after=_balance(snapshot.customer),
+            invoice_remaining=snapshot.invoice["amount_remaining"],
+            voided=note["status"] == "void",
+            metadata=note.get("metadata") or {},
         )
 
-    async def _credit(self, query: CreditRead) -> Seen:
-        if query.instrument == "balance":
-            return await objects.transaction(self._client, query.customer, query.object)
-        return await objects.credit_note(self._client, query.object)
+    async def _balance_credit(self, query: CreditRead) -> CreditFound:
+        read_at = datetime.now(UTC)
+        snapshot = await ask(BalanceTransactionSnapshot.read(self._client, query.customer, query.object))
+        await self._mirror(query.organization, read_at, snapshot)
+        transaction = snapshot.transaction
+        return CreditFound(
+            object=transaction["id"],
+            amount=-transaction["amount"],
+            currency=transaction["currency"],
+            reduces_due=0,
+            to_balance=-transaction["amount"],
+            balance_after=_balance(snapshot.customer),
+            metadata=transaction.get("metadata") or {},
+        )
 
     async def _of_payment(self, organization: str, payment_intent: str) -> RefundableFacts:
         read_at = datetime.now(UTC)
-        seen = await ask_for(payment_reads.payment(self._client, payment_intent))
-        if seen is None or not _is_of(organization, seen.customer):
+        payment = await ask_for(payments.payment(self._client, payment_intent))
+        if payment is None or _owner_of(payment) != organization:
             return _payment_unknown(f"payment {payment_intent}")
-        invoice = await ask(payment_reads.invoice_of(self._client, payment_intent))
-        await self._mirror(organization, read_at, seen, invoice=invoice["id"] if invoice else None)
-        facts = _facts(payment_intent, invoice, [seen], await self._ours(organization, [seen]))
+        invoice = await ask(invoice_of(self._client, payment_intent))
+        payment = replace(payment, invoice=invoice["id"] if invoice else None)
+        await self._mirror(organization, read_at, payment)
+        facts = _facts(payment_intent, invoice, [payment], await self._ours(organization, [payment]))
         if facts.problem is not None or invoice is None:
             return facts
-        paid = [seen]
+        paid = [payment]
         if facts.payments[0].paid != invoice["amount_paid"]:  # others have paid a part of it
-            paid = await ask(payment_reads.payments_of(self._client, invoice["id"]))
+            paid = await ask(payments.payments_of(self._client, invoice["id"]))
         return facts.model_copy(update={"cap": await self._cap(organization, invoice, paid)})
 
-    async def _of_invoice(self, organization: str, invoice: str) -> RefundableFacts:
+    async def _of_invoice(self, organization: str, invoice_id: str) -> RefundableFacts:
         read_at = datetime.now(UTC)
-        billed = await ask_for(objects.invoice(self._client, invoice))
-        if billed is None or not _is_of(organization, billed.customer):
-            return _payment_unknown(f"invoice {invoice}")
-        seen = await ask(payment_reads.payments_of(self._client, invoice))
-        await self._mirror(organization, read_at, billed, *seen, invoice=invoice)
-        named = billed.main.get("number") or invoice
-        facts = _facts(named, billed.main, seen, await self._ours(organization, seen))
+        billed = await ask_for(InvoiceSnapshot.read(self._client, invoice_id))
+        if billed is None or _owner_of(billed) != organization:
+            return _payment_unknown(f"invoice {invoice_id}")
+        invoice = billed.invoice
+        paid = await ask(payments.payments_of(self._client, invoice_id))
+        await self._mirror(organization, read_at, billed, *paid)
+        named = invoice.get("number") or invoice_id
+        facts = _facts(named, invoice, paid, await self._ours(organization, paid))
         if facts.problem is not None:
             return facts
-        return facts.model_copy(update={"cap": await self._cap(organization, billed.main, seen)})
+        return facts.model_copy(update={"cap": await self._cap(organization, invoice, paid)})
 
     async def _credit_cap(self, organization: str, invoice: Document) -> InvoiceCap | None:
         """What a credit note may give back; None where nothing was paid: it only lowers what is due."""
         if not _paid(invoice):
             return None
-        paid = await ask(payment_reads.payments_of(self._client, invoice["id"]))
+        paid = await ask(payments.payments_of(self._client, invoice["id"]))
         return await self._cap(organization, invoice, paid)
 
-    async def _cap(self, organization: str, invoice: Document, payments: Sequence[Seen]) -> InvoiceCap:
-        money = await self._money(organization, invoice, payments)
-        return cap_of(money, _payments(payments, await self._ours(organization, payments)))
+    async def _cap(self, organization: str, invoice: Document, paid: Sequence[PaymentSnapshot]) -> InvoiceCap:
+        money = await self._money(organization, invoice, paid)
+        return cap_of(money, _payments(paid, await self._ours(organization, paid)))
 
-    async def _money(self, organization: str, invoice: Document, payments: Sequence[Seen]) -> InvoiceMoney:
+    async def _money(
+        self, organization: str, invoice: Document, paid: Sequence[PaymentSnapshot]
+    ) -> InvoiceMoney:
         """What was paid for the invoice by these payments and otherwise, and what of it was given back."""
-        notes = await ask(payment_reads.notes_of(self._client, invoice))
+        notes = await ask(payments.notes_of(self._client, invoice))
         async with self._database.reading() as session:
             by = await ours.operations(session, organization, {note["id"]: claim_of(note) for note in notes})
         return InvoiceMoney(
@@ -178,7 +188,7 @@ class MoneyReads:
             number=invoice.get("number"),
             currency=invoice["currency"],
             paid=_paid(invoice),
-            refunded=sum(one.charge["amount_refunded"] for one in payments if one.charge is not None),
+            refunded=sum(one.charge["amount_refunded"] for one in paid if one.charge is not None),
             overpaid=invoice["amount_overpaid"],
             notes=tuple(
                 Credited(credit_note=note["id"], amount=_given_by(note), operation=by.get(note["id"]))
@@ -186,49 +196,48 @@ class MoneyReads:
             ),
         )
 
-    async def _ours(self, organization: str, payments: Sequence[Seen]) -> Mapping[str, str]:
+    async def _ours(self, organization: str, paid: Sequence[PaymentSnapshot]) -> Mapping[str, str]:
         """The operations of ours, by the refunds that they made."""
-        claims = {refund["id"]: claim_of(refund) for seen in payments for refund in seen.refunds}
+        claims = {refund["id"]: claim_of(refund) for payment in paid for refund in payment.refunds}
         async with self._database.reading() as session:
             return await ours.operations(session, organization, claims)
 
-    async def _mirror(
-        self, organization: str, read_at: datetime, *seen: Seen, invoice: str | None = None
-    ) -> None:
-        for one in seen:  # each by itself: holding several's rows, two readers could wait for each other
+    async def _mirror(self, organization: str, read_at: datetime, *snapshots: Snapshot) -> None:
+        for one in snapshots:  # each by itself: holding several's rows, two readers could wait for each other
             async with self._database.transaction() as session:
-                await seen_mirror.store(session, self._rules, one, organization, read_at, invoice=invoice)
+                await one.store(session, self._rules, Owner(organization), read_at)
 
 
 def _facts(
-    named: str, invoice: Document | None, seen: Sequence[Seen], operations: Mapping[str, str]
+    named: str, invoice: Document | None, paid: Sequence[PaymentSnapshot], operations: Mapping[str, str]
 ) -> RefundableFacts:
     """The payments that came in, the oldest first."""
-    paid = _payments(seen, operations)
-    if not paid:
+    came_in = _payments(paid, operations)
+    if not came_in:
         message = f"Nothing was paid through Stripe for {named}: there is nothing to refund."
         return RefundableFacts(problem=Problem(code=Code.NOTHING_PAID, message=message))
     return RefundableFacts(
-        customer=seen[0].main["customer"],
+        customer=paid[0].payment["customer"],
         invoice=invoice["id"] if invoice else None,
-        currency=seen[0].main["currency"],
-        payments=paid,
+        currency=paid[0].payment["currency"],
+        payments=came_in,
     )
 
 
-def _payments(seen: Sequence[Seen], operations: Mapping[str, str]) -> tuple[Payment, ...]:
-    came_in = (one for one in seen if one.charge is not None and one.main["status"] == "succeeded")
+def _payments(paid: Sequence[PaymentSnapshot], operations: Mapping[str, str]) -> tuple[Payment, ...]:
+    came_in = (one for one in paid if one.charge is not None and one.payment["status"] == "succeeded")
     return tuple(_payment(one, operations) for one in came_in)
 
 
-def _payment(seen: Seen, operations: Mapping[str, str]) -> Payment:
-    assert seen.charge is not None
+def _payment(snapshot: PaymentSnapshot, operations: Mapping[str, str]) -> Payment:
+    charge = snapshot.charge
+    assert charge is not None
     return Payment(
-        payment_intent=seen.main["id"],
-        charge=seen.charge["id"],
-        paid=seen.charge["amount_captured"],
-        refunded=seen.charge["amount_refunded"],
-        disputed=seen.charge["disputed"],
+        payment_intent=snapshot.payment["id"],
+        charge=charge["id"],
+        paid=charge["amount_captured"],
+        refunded=charge["amount_refunded"],
+        disputed=charge["disputed"],
         refunds=tuple(
             Refunded(
                 refund=refund["id"],
@@ -236,7 +245,7 @@ def _payment(seen: Seen, operations: Mapping[str, str]) -> Payment:
                 status=refund["status"],
                 operation=operations.get(refund["id"]),
             )
-            for refund in seen.refunds
+            for refund in snapshot.refunds
         ),
     )
 
@@ -269,9 +278,14 @@ def _given_by(note: Document) -> int:
     return max(int(note["post_payment_amount"]) - refunded, 0)
 
 
-def _is_of(organization: str, customer: Document | None) -> bool:
-    """Of one that was deleted Stripe tells no metadata: it is nobody's."""
-    return ((customer or {}).get("metadata") or {}).get(OWNER) == organization
+def _balance(customer: Document | None) -> int:
+    """Of one that was deleted Stripe tells none."""
+    return int((customer or {}).get("balance", 0))
+
+
+def _owner_of(snapshot: CustomersObject) -> str | None:
+    """The organization whose it is; what is of a customer who was deleted is nobody's."""
+    return named_owner(snapshot.customer) if snapshot.customer else None
 
 
 def _payment_unknown(named: str) -> RefundableFacts:

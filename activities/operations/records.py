@@ -10,7 +10,7 @@ from billing.plan_changes.limits import Usage
 from billing.plan_changes.messages import UsageQuery
 from db.core import timeline
 from db.core.session import Database
-from db.mirror import mirror
+from db.mirror import subscription_usage
 from db.operations import operations
 from db.tables import Operation
 
@@ -76,7 +76,7 @@ class Records:
     async def usage(self, query: UsageQuery) -> Usage:
         """What the organization uses of its plan, by our mirror and our people."""
         async with self._database.reading() as session:
-            return await mirror.usage(session, query.organization, query.currency)
+            return await subscription_usage.usage(session, query.organization, query.currency)
 
 
 async def write(session: AsyncSession, progress: Progress) -> Operation | None:

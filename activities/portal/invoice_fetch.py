@@ -4,11 +4,10 @@ The invoice is read anew and mirrored first. Another organization's is answered 
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 import httpx
 import stripe
-from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
@@ -16,14 +15,12 @@ from billing.portal.links import InvoiceFetch, InvoiceFetched, pay_link_expiry, 
 from db.cases.cases import CaseRules
 from db.core.session import Database
 from db.portal import invoice_pdfs
-from db.tables import Customer, PayLink, new_id
+from db.tables import PayLink, new_id
 
 from ..core.clock import utc_now
-from ..mirror import store as seen_mirror
-from ..mirror.pages import OWNER, invoice_row
-from ..stripe import objects
+from ..mirror.objects.invoice import InvoiceSnapshot, invoice_row
+from ..mirror.objects.snapshot import Document, Owner, time_of
 from ..stripe.failures import ask_for
-from ..stripe.objects import Document, Seen
 from .invoice_files import Unusable, download
 
 
@@ -48,15 +45,14 @@ class InvoiceFetches:
     @activity.defn
     async def fetch_pay_link(self, fetch: InvoiceFetch) -> InvoiceFetched:
         """Stripe's own address of the invoice; that it was handed out is noted, the address is not."""
-        read_at, seen = await self._read(fetch)
-        if seen is None:
+        read_at, found = await self._read(fetch)
+        if found is None:
             return InvoiceFetched(state="gone", read_at=read_at)
-        found = seen.main
         url, finalized = found.get("hosted_invoice_url"), found["status_transitions"]["finalized_at"]
         if not payable(found["status"], found["amount_remaining"]) or not (url and finalized):
             return InvoiceFetched(state="not_payable", read_at=read_at, status=found["status"])
         due = found.get("due_date")
-        expires_at = pay_link_expiry(_time(finalized), _time(due) if due else None, read_at)
+        expires_at = pay_link_expiry(time_of(finalized), time_of(due) if due else None, read_at)
         async with self._database.transaction() as session:
             session.add(
                 PayLink(
@@ -75,10 +71,10 @@ class InvoiceFetches:
     @activity.defn
     async def fetch_pdf(self, fetch: InvoiceFetch) -> InvoiceFetched:
         """The invoice's PDF, which Stripe draws as the invoice is now; it is stored, and named by its id."""
-        read_at, seen = await self._read(fetch)
-        if seen is None:
+        read_at, found = await self._read(fetch)
+        if found is None:
             return InvoiceFetched(state="gone", read_at=read_at)
-        status, url = seen.main["status"], seen.main.get("invoice_pdf")
+        status, url = found["status"], found.get("invoice_pdf")
         if not url:
             return InvoiceFetched(state="no_pdf", read_at=read_at, status=status)
         try:
@@ -90,33 +86,21 @@ class InvoiceFetches:
         async with self._database.transaction() as session:
             pdf = await invoice_pdfs.store(
                 session,
-                invoice=invoice_row(seen.main, fetch.organization, read_at),
+                invoice=invoice_row(found, fetch.organization, read_at),
                 content=content,
                 requested_by=fetch.requested_by,
                 fetched_at=read_at,
             )
         return InvoiceFetched(state="ready", read_at=read_at, status=status, pdf=pdf)
 
-    async def _read(self, fetch: InvoiceFetch) -> tuple[datetime, Seen | None]:
+    async def _read(self, fetch: InvoiceFetch) -> tuple[datetime, Document | None]:
         """The invoice as it is now, mirrored, and when that was; None when it is not this organization's."""
-        read_at = self._clock()
-        seen = await ask_for(objects.invoice(self._client, fetch.invoice))
-        if seen is None or seen.customer is None:
+        read_at, owner = self._clock(), Owner(fetch.organization)
+        snapshot = await ask_for(InvoiceSnapshot.read(self._client, fetch.invoice))
+        if snapshot is None:
             return read_at, None
         async with self._database.transaction() as session:
-            if not await _is_of(session, fetch.organization, seen.customer):
+            if await snapshot.owner(session) != owner:
                 return read_at, None
-            await seen_mirror.store(session, self._rules, seen, fetch.organization, read_at)
-        return read_at, seen
-
-
-async def _is_of(session: AsyncSession, organization: str, customer: Document) -> bool:
-    """Stripe says whose customer it is, our mirror of one that was deleted."""
-    if customer.get("deleted"):
-        known = await session.get(Customer, customer["id"])
-        return known is not None and known.organization_id == organization
-    return bool((customer.get("metadata") or {}).get(OWNER) == organization)
-
-
-def _time(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
+            await snapshot.store(session, self._rules, owner, read_at)
+        return read_at, snapshot.invoice

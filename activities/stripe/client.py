@@ -13,9 +13,9 @@ import stripe
 from billing.incidents.states import Component
 from db.incidents.health_meter import HealthMeter
 
-from .faults import CREDENTIALS, LIMITED, UNREACHABLE
+from .failures import CREDENTIALS, LIMITED, UNREACHABLE
 from .gate import OF_AN_ENDPOINT, OF_THE_ACCOUNT, REASON, StripeGate
-from .requests import asked
+from .requests import stripe_request
 
 FORBIDDEN = 403
 
@@ -59,7 +59,7 @@ class _GatedClient(stripe.HTTPXClient):
     ) -> tuple[bytes, int, Mapping[str, str]]:
         """Raises NotSent when it may not leave now, and APIConnectionError as the SDK's does."""
         async with AsyncExitStack() as stack:
-            request = asked(method, url, post_data)
+            request = stripe_request(method, url, post_data)
             if self._gate is not None:
                 await stack.enter_async_context(self._gate.turn(request))
             sent_at = monotonic()

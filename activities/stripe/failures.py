@@ -20,8 +20,13 @@ from billing.core.operations import Problem
 from billing.incidents.holds import UNPERMITTED as UNPERMITTED
 from db.core import session as records
 
-from .faults import CREDENTIALS, LIMITED, UNREACHABLE
 from .gate import NotSent, retry_after
+
+LIMITED = "rate_limit"
+UNREACHABLE = "stripe_unreachable"
+"""It can't be reached, or answers with an error of its own."""
+CREDENTIALS = "stripe_credentials"
+"""Codes for what is wrong with Stripe or our access to it: in errors, counts and incidents alike."""
 
 T = TypeVar("T")
 Verdict = Literal["refusal", "later", "unknown"]

@@ -26,7 +26,7 @@ from billing.incidents.holds import HELD
 from db.core.session import Database
 from db.stripe import budget
 
-from .requests import Asked
+from .requests import StripeRequest
 
 log = logging.getLogger(__name__)
 
@@ -82,13 +82,13 @@ def _no_records() -> StripeBusy:
 
 @dataclass(eq=False)
 class _Turn:
-    asked: Asked
+    request: StripeRequest
     number: int
     granted: asyncio.Future[None]
 
     @property
     def rank(self) -> tuple[int, int]:
-        return self.asked.priority, self.number
+        return self.request.priority, self.number
 
 
 @dataclass
@@ -140,18 +140,18 @@ class StripeGate:
         return len(self._waiting)
 
     @asynccontextmanager
-    async def turn(self, asked: Asked) -> AsyncIterator[None]:
+    async def turn(self, request: StripeRequest) -> AsyncIterator[None]:
         """Waits for a slot; within the block the request is sent, and nothing else writes to its objects.
 
         Raises StripeHeld or StripeBusy when it is not to be sent now.
         """
-        turn = _Turn(asked, next(self._numbers), asyncio.get_running_loop().create_future())
+        turn = _Turn(request, next(self._numbers), asyncio.get_running_loop().create_future())
         try:
             await self._granted(turn)
             yield
         finally:
             if turn.granted.done() and not turn.granted.cancelled() and not turn.granted.exception():
-                self._writing -= asked.writes
+                self._writing -= request.writes
                 self._changed.set()
 
     async def _granted(self, turn: _Turn) -> None:
@@ -168,17 +168,19 @@ class StripeGate:
             if turn in self._waiting:
                 self._waiting.remove(turn)
 
-    async def answered(self, asked: Asked, sent_at: float, status: int, headers: Mapping[str, str]) -> None:
+    async def answered(
+        self, request: StripeRequest, sent_at: float, status: int, headers: Mapping[str, str]
+    ) -> None:
         """What Stripe's answer to a request that left at `sent_at` (monotonic) means for all others."""
         reason, wait = headers.get(REASON, ""), retry_after(headers)
         if status == 429 and reason in OF_THE_ACCOUNT:
             await self._pause(reason, wait, sent_at, slow_down=True)
         elif status == 429 and reason in OF_AN_ENDPOINT:
-            self._endpoints.refused(asked.endpoint, wait)
+            self._endpoints.refused(request.endpoint, wait)
         elif status >= 500 and wait is not None:
             await self._pause(budget.RETRY_AFTER, wait, sent_at, slow_down=False)
         elif status < 400:
-            self._endpoints.answered(asked.endpoint)
+            self._endpoints.answered(request.endpoint)
 
     async def _pause(self, reason: str, wait: float | None, sent_at: float, *, slow_down: bool) -> None:
         seconds = random.uniform(*BACK_OFF) if wait is None else wait
@@ -215,7 +217,7 @@ class StripeGate:
             turn = self._next(passing=True) if came else None
             if turn is not None:
                 self._waiting.remove(turn)
-                self._writing |= turn.asked.writes
+                self._writing |= turn.request.writes
                 turn.granted.set_result(None)
                 await asyncio.sleep(0)  # it is sent before the next one is looked for
 
@@ -226,18 +228,20 @@ class StripeGate:
             turn
             for turn in self._waiting
             if not turn.granted.done()
-            and self._writing.isdisjoint(turn.asked.writes)
-            and self._endpoints.paused_until(turn.asked.endpoint) <= now
+            and self._writing.isdisjoint(turn.request.writes)
+            and self._endpoints.paused_until(turn.request.endpoint) <= now
             and (not passing or self._passes(turn))
         )
         return min(ready, key=lambda turn: turn.rank, default=None)
 
     def _passes(self, turn: _Turn) -> bool:
-        return not self._held or turn.asked.workflow in (None, self._trial)
+        return not self._held or turn.request.workflow in (None, self._trial)
 
     async def _change(self) -> None:
         """Until another request comes or is answered, or the pause of an endpoint is over."""
-        ends = min((self._endpoints.paused_until(turn.asked.endpoint) for turn in self._waiting), default=0.0)
+        ends = min(
+            (self._endpoints.paused_until(turn.request.endpoint) for turn in self._waiting), default=0.0
+        )
         left = ends - monotonic()
         try:
             async with asyncio.timeout(left if left > 0 else None):

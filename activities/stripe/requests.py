@@ -26,7 +26,7 @@ _ID = re.compile(r"[a-z]+(?:_[a-z]+)*_(?=\w*[0-9A-Z])\w+")
 
 
 @dataclass(frozen=True)
-class Asked:
+class StripeRequest:
     """A request that is to be sent: where to, what it writes, and for whom."""
 
     endpoint: str
@@ -49,7 +49,7 @@ def probing() -> Iterator[None]:
         _probing.reset(token)
 
 
-def asked(method: str, url: str, body: str | None) -> Asked:
+def stripe_request(method: str, url: str, body: str | None) -> StripeRequest:
     """The request that an activity, or whoever else runs just now, is about to send."""
     path = urlsplit(url).path
     parts = path.split("/")
@@ -60,8 +60,8 @@ def asked(method: str, url: str, body: str | None) -> Asked:
         given = parse_qs(body) if isinstance(body, str) else {}
         writes = frozenset(ids).union(*(given.get(name, ()) for name in NAMED_OBJECTS))
     if _probing.get():
-        return Asked(endpoint, writes, PROBES)
+        return StripeRequest(endpoint, writes, PROBES)
     if not activity.in_activity():
-        return Asked(endpoint, writes)
+        return StripeRequest(endpoint, writes)
     info = activity.info()
-    return Asked(endpoint, writes, info.priority.priority_key or NOBODYS, info.workflow_id)
+    return StripeRequest(endpoint, writes, info.priority.priority_key or NOBODYS, info.workflow_id)

@@ -9,7 +9,7 @@ from billing.approvals.deciders import ApproverPool
 from billing.approvals.ladder import Refusal
 from billing.approvals.progress import ALREADY_DECIDED, evaluate_approval, may_decide
 from db.approvals import approvals, deciders
-from db.money import given_to_customer
+from db.money import granted_amounts
 from db.tables import Approval
 
 from ..http.auth import Caller
@@ -79,7 +79,7 @@ async def why_not(
 async def _recent(session: AsyncSession, row: Approval, at: datetime) -> list[GivenAnswer]:
     if row.customer_id is None:
         return []
-    found = await given_to_customer.since(
+    found = await granted_amounts.granted_since(
         session, row.organization_id, row.customer_id, at - RECENT, excluding=row.operation_id
     )
     return [GivenAnswer.model_validate(one) for one in found]

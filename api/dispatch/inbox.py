@@ -8,7 +8,7 @@ import asyncio
 
 from db.core.session import Database
 from db.stripe import events as stripe_events
-from db.stripe.events import Arrived, Kept
+from db.stripe.events import ArrivedEvent, StoredEvent
 
 AT_ONCE = 100
 """Events of one commit at most."""
@@ -17,7 +17,7 @@ LANES = 4
 """Commits at any time, where the database takes several: one may be waiting for the disk, another's answer be
 on its way."""
 
-Waiting = tuple[Arrived, "asyncio.Future[Kept]"]
+Waiting = tuple[ArrivedEvent, "asyncio.Future[StoredEvent]"]
 
 
 class Inbox:
@@ -28,12 +28,12 @@ class Inbox:
         self._busy = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def keep(self, event: Arrived) -> Kept:
+    async def keep(self, event: ArrivedEvent) -> StoredEvent:
         """Store the event, and with it the start of what follows it. Raises what the database does.
 
         Whoever gives up waiting does not take the event back.
         """
-        stored: asyncio.Future[Kept] = asyncio.get_running_loop().create_future()
+        stored: asyncio.Future[StoredEvent] = asyncio.get_running_loop().create_future()
         self._waiting.append((event, stored))
         if self._busy < self._lanes:
             self._busy += 1

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, StrictBool, StringConstraints, Validation
 from starlette.requests import ClientDisconnect
 
 from billing.stripe.events import FOLLOWED
-from db.stripe.events import Arrived
+from db.stripe.events import ArrivedEvent
 from db.tables import Outbox
 
 from ..http.bodies import read_body
@@ -154,7 +154,7 @@ async def _take(request: Request, context: Context) -> str:
     most = MAX_IN_FLIGHT if context.events.calm(PATH) else 0
     with context.dispatcher.place(most) as at_once:
         kept = await context.inbox.keep(
-            Arrived(
+            ArrivedEvent(
                 id=event.id,
                 type=event.type,
                 object_id=event.data.object.id,

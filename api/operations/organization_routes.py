@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 
 from billing.plan_changes.limits import LimitCheck, Usage, check_limits
 from billing.plan_changes.plans import Plan
-from db.mirror import mirror, subscription_standing
+from db.mirror import mirror, subscription_usage
 from db.operations import operations
 
 from ..http.auth import AnyCaller
@@ -37,7 +37,7 @@ async def read_organization(who: AnyCaller, context: InContext) -> OrganizationA
     subscription in Stripe is not what a plan is, `unsupported` says why, and the rest is what it last was.
     """
     async with context.database.reading() as session:
-        row, plans, usage = await subscription_standing.read(session, who.organization)
+        row, plans, usage = await subscription_usage.read(session, who.organization)
         held = row.subscription
         if held is None or usage is None:
             raise ApiProblem.of(NOT_SYNCED)

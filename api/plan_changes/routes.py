@@ -10,7 +10,7 @@ from billing.plan_changes.messages import Resolve, Revise
 from billing.plan_changes.plans import plan_on_sale
 from billing.plan_changes.rules import validate_change
 from billing.plan_changes.subject import PlanChangeInput, Terms, Wanted
-from db.mirror import mirror, subscription_standing
+from db.mirror import mirror, subscription_usage
 from db.tables import Operation, Organization
 from workflows.core import ids
 
@@ -214,7 +214,7 @@ def _asked(context: Context, who: Caller, wanted: Wanted) -> Asked[Organization]
 
 async def _sensible(session: AsyncSession, who: Caller, wanted: Wanted) -> Organization:
     """Raises what the mirror already knows to be impossible; the workflow asks Stripe itself."""
-    organization, plans, usage = await subscription_standing.read(session, who.organization)
+    organization, plans, usage = await subscription_usage.read(session, who.organization)
     held = organization.subscription
     if held is None or usage is None or not plans:
         raise ApiProblem.of(NOT_SYNCED)

@@ -19,7 +19,7 @@ UNCOMPARED = frozenset({"synced_at", "organization_id"})
 
 
 @dataclass(frozen=True)
-class Differing(Generic[Row]):
+class RowDifference(Generic[Row]):
     """A reading that the mirror had otherwise, or not at all as this organization's: then without fields.
 
     Each field has name, ours and stripe as JSON; an amount has its currency besides.
@@ -37,7 +37,7 @@ class Differing(Generic[Row]):
 
 async def compare_and_store(
     session: AsyncSession, rows: Sequence[Row], kept: frozenset[str] = frozenset()
-) -> list[Differing[Row]]:
+) -> list[RowDifference[Row]]:
     """Store what was read from Stripe, rows of one table, and tell which the mirror had otherwise.
 
     What the mirror has read later stays and is no difference. The rows are locked in the order of their
@@ -93,10 +93,10 @@ async def _locked(
 
 def _compared(
     table: Table, row: Row, ours: dict[str, Any] | None, kept: frozenset[str]
-) -> Differing[Row] | None:
+) -> RowDifference[Row] | None:
     read: Any = row
     if ours is None or ours["organization_id"] != read.organization_id:
-        return Differing(row, [], None)
+        return RowDifference(row, [], None)
     if ours["synced_at"] > read.synced_at:
         return None
     was, now = type(row)(**ours).model_dump(mode="json"), row.model_dump(mode="json")
@@ -107,7 +107,7 @@ def _compared(
         and was[name] != now[name]
         and not (name in kept and now[name] is None)
     ]
-    return Differing(row, fields, ours["synced_at"]) if fields else None
+    return RowDifference(row, fields, ours["synced_at"]) if fields else None
 
 
 def _field(column: Column[Any], ours: Any, stripe: Any, currency: str | None) -> dict[str, Any]:

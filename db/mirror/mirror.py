@@ -4,14 +4,13 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import and_, bindparam, delete, not_, update
+from sqlalchemy import and_, delete, not_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.plan_changes.limits import Usage
 from billing.plan_changes.plans import Plan
 
-from ..cases import subscription_cases
+from ..cases import money_cases, subscription_cases
 from ..cases.cases import CaseRules
 from ..core.pages import DEFAULT_LIMIT, Page, read_page
 from ..core.statements import store_reading, store_readings
@@ -28,7 +27,6 @@ from ..tables import (
     RefundRow,
     StripeEvent,
 )
-from .usage import columns as usage_columns
 
 DRAFT = "draft"
 UNREADABLE = "unreadable"
@@ -36,6 +34,10 @@ UNREADABLE = "unreadable"
 before: nothing but the currency where it never was one."""
 
 OneKind = TypeVar("OneKind", RefundRow, CreditNoteRow, BalanceTransactionRow)
+
+
+MirrorRow = Customer | Invoice | InvoiceLines | PaymentRow | MoneyRow
+Row = TypeVar("Row", bound=MirrorRow)
 
 
 class MoneyObjects(NamedTuple):
@@ -51,6 +53,37 @@ class UnreadableSubscription(NamedTuple):
 
     reason: str
     currency: str
+
+
+async def store(
+    session: AsyncSession, rules: CaseRules, rows: Sequence[MirrorRow], read_at: datetime
+) -> None:
+    """Mirror objects of customers as they were read from Stripe. Money that nobody of us gave opens a case.
+
+    Always in this order, so that two who write never wait for each other's rows.
+    """
+    for customer in _of_table(Customer, rows):
+        await store_customer(session, customer)
+    for invoice in _of_table(Invoice, rows):
+        await store_invoice(session, invoice)
+    if lines := _of_table(InvoiceLines, rows):
+        await store_invoice_lines(session, lines)
+    for payment in _of_table(PaymentRow, rows):
+        await store_payment(session, payment)
+    money: list[MoneyRow] = [
+        *_of_table(RefundRow, rows),
+        *_of_table(CreditNoteRow, rows),
+        *_of_table(BalanceTransactionRow, rows),
+    ]
+    for row in money:
+        await store_money(session, row)
+    await money_cases.notice(session, rules, money, read_at)
+
+
+def _of_table(table: type[Row], rows: Sequence[MirrorRow]) -> list[Row]:
+    """By their ids."""
+    found = [row for row in rows if isinstance(row, table)]
+    return sorted(found, key=lambda row: row.invoice_id if isinstance(row, InvoiceLines) else row.id)
 
 
 async def store_subscription(
@@ -335,16 +368,3 @@ async def balance_customer(session: AsyncSession, transaction_id: str) -> str:
     if found is None:
         raise LookupError(f"no balance transaction {transaction_id}")
     return found.customer_id
-
-
-async def usage(session: AsyncSession, organization_id: str, currency: str) -> Usage:
-    """What an organization uses of its plan: active people, customers, and what its open invoices in
-    `currency` leave unpaid, in minor units.
-    """
-    asked = {"organization": organization_id, "currency": currency}
-    row = (await session.exec(_USAGE, params=asked)).one()
-    return Usage(seats=row[0], customers=row[1], ar_balance=int(row[2]), currency=currency)
-
-
-# Made once: building the statement costs more than carrying it out.
-_USAGE = select(*usage_columns(bindparam("organization"), bindparam("currency")))

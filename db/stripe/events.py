@@ -26,7 +26,7 @@ from . import budget
 PENDING, SET_ASIDE = "pending", "set_aside"
 
 
-class Arrived(NamedTuple):
+class ArrivedEvent(NamedTuple):
     """An event to be kept. `object_id` may be missing only where nothing follows the type.
 
     `head_start` is for who delivers the start of what follows it at once after the commit.
@@ -42,7 +42,7 @@ class Arrived(NamedTuple):
     head_start: timedelta = timedelta()
 
 
-class Kept(NamedTuple):
+class StoredEvent(NamedTuple):
     """`start` is what Temporal must be told of a new event, a row of the outbox by its columns; None for one
     that nothing follows."""
 
@@ -50,10 +50,10 @@ class Kept(NamedTuple):
     start: dict[str, Any] | None = None
 
 
-_KNOWN = Kept(new=False)
+_KNOWN = StoredEvent(new=False)
 
 
-async def keep(session: AsyncSession, events: Sequence[Arrived]) -> list[Kept]:
+async def keep(session: AsyncSession, events: Sequence[ArrivedEvent]) -> list[StoredEvent]:
     """Store events with the start of what follows each; one that came before stays as it is.
 
     However many there are it takes two statements. Of one that is among them twice the first one is new.
@@ -64,12 +64,14 @@ async def keep(session: AsyncSession, events: Sequence[Arrived]) -> list[Kept]:
     starts = {id_: _start(first[id_]) for id_ in sorted(new)}
     await insert_new(session, Outbox, [start for start in starts.values() if start is not None])
     return [
-        Kept(new=True, start=starts[event.id]) if event.id in new and first[event.id] is event else _KNOWN
+        StoredEvent(new=True, start=starts[event.id])
+        if event.id in new and first[event.id] is event
+        else _KNOWN
         for event in events
     ]
 
 
-def _columns(event: Arrived) -> dict[str, Any]:
+def _columns(event: ArrivedEvent) -> dict[str, Any]:
     followed = event.type in FOLLOWED
     return {
         "id": event.id,
@@ -84,7 +86,7 @@ def _columns(event: Arrived) -> dict[str, Any]:
     }
 
 
-def message_of(event: Arrived | StripeEvent) -> StripeEventInput | None:
+def message_of(event: ArrivedEvent | StripeEvent) -> StripeEventInput | None:
     """What its workflow is started with; None for one that nothing follows."""
     subject = FOLLOWED.get(event.type)
     if subject is None:
@@ -93,7 +95,7 @@ def message_of(event: Arrived | StripeEvent) -> StripeEventInput | None:
     return StripeEventInput(event=event.id, subject=subject, object=event.object_id)
 
 
-def _start(event: Arrived) -> dict[str, Any] | None:
+def _start(event: ArrivedEvent) -> dict[str, Any] | None:
     message = message_of(event)
     if message is None:
         return None

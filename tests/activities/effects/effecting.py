@@ -10,7 +10,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.effects.perform import StripeEffects
-from activities.effects.protocol import Found, StripeEffect
+from activities.effects.protocol import EffectResult, StripeEffect
 from activities.effects.registry import EFFECTS
 from billing.stripe.effects import Effect, EffectKind, Performed
 from db.core import timeline
@@ -168,12 +168,12 @@ class Dying:
     kind: StripeEffect
     after: bool
 
-    async def call(self, client: stripe.StripeClient, effect: Effect) -> Found:
+    async def call(self, client: stripe.StripeClient, effect: Effect) -> EffectResult:
         if self.after:
             await self.kind.call(client, effect)
         raise Killed
 
-    async def read_back(self, client: stripe.StripeClient, effect: Effect) -> Found | None:
+    async def read_back(self, client: stripe.StripeClient, effect: Effect) -> EffectResult | None:
         return await self.kind.read_back(client, effect)
 
 

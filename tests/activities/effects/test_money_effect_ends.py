@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import stripe
 
-from activities.effects.protocol import Found
+from activities.effects.protocol import EffectResult
 from activities.effects.registry import EFFECTS
 from billing.core.operations import Problem
 from billing.stripe.effects import Effect
@@ -99,10 +99,10 @@ class Blind:
 
     looked: bool = False
 
-    async def call(self, client: stripe.StripeClient, effect: Effect) -> Found:
+    async def call(self, client: stripe.StripeClient, effect: Effect) -> EffectResult:
         return await EFFECTS[effect.kind].call(client, effect)
 
-    async def read_back(self, client: stripe.StripeClient, effect: Effect) -> Found | None:
+    async def read_back(self, client: stripe.StripeClient, effect: Effect) -> EffectResult | None:
         if not self.looked:
             self.looked = True
             return None

@@ -2,19 +2,22 @@
 
 import asyncio
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from functools import partial
+from datetime import datetime
 from typing import Any
 
 import pytest
 import stripe
+from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio.exceptions import ApplicationError
 
-from activities.effects.protocol import Found
+from activities.effects.protocol import EffectResult
 from activities.effects.registry import EFFECTS
 from activities.effects.subscriptions import SubscriptionUpdate
+from activities.mirror.objects.snapshot import Owner
+from activities.mirror.objects.subscription import SubscriptionSnapshot
 from billing.core.operations import SYSTEM
 from billing.stripe.effects import Effect, Performed
+from db.cases.cases import CaseRules
 from db.core.session import Database
 from db.mirror import mirror
 
@@ -130,17 +133,17 @@ async def test_killed_after_the_call_the_next_attempt_reads_back_and_calls_no_mo
     await job.check_upgraded_once(effect)
 
 
+class UnwritableSnapshot(SubscriptionSnapshot):
+    async def store(self, session: AsyncSession, rules: CaseRules, owner: Owner, read_at: datetime) -> None:
+        document = {"plan": object()}
+        await mirror.store_subscription(session, rules, owner.organization, document, synced_at=read_at)
+
+
 class Unwritable(SubscriptionUpdate):
     """Its mirror document can't be stored: the closing transaction fails at its second statement."""
 
-    async def call(self, client: stripe.StripeClient, effect: Effect) -> Found:
-        keep = partial(
-            mirror.store_subscription,
-            organization_id=effect.organization,
-            subscription={"plan": object()},
-            synced_at=datetime.now(UTC),
-        )
-        return replace(await super().call(client, effect), keep=keep)
+    async def call(self, client: stripe.StripeClient, effect: Effect) -> EffectResult:
+        return replace(await super().call(client, effect), snapshot=UnwritableSnapshot({}))
 
 
 async def test_intent_mirror_and_event_are_written_together_or_not_at_all(job: Job) -> None:
@@ -190,10 +193,10 @@ class Blind:
 
     looked: bool = False
 
-    async def call(self, client: stripe.StripeClient, effect: Effect) -> Found:
+    async def call(self, client: stripe.StripeClient, effect: Effect) -> EffectResult:
         return await EFFECTS[effect.kind].call(client, effect)
 
-    async def read_back(self, client: stripe.StripeClient, effect: Effect) -> Found | None:
+    async def read_back(self, client: stripe.StripeClient, effect: Effect) -> EffectResult | None:
         if not self.looked:
             self.looked = True
             return None

@@ -81,7 +81,7 @@ async def test_what_is_known_is_not_missed(shop: Shop, database: Database) -> No
     await happens(shop, 3)
     [newest, *_] = (await shop.client.v1.events.list_async({"limit": 1})).data
     async with database.transaction() as session:
-        arrived = stripe_events.Arrived(newest.id, newest.type, "cus_1", False, created_at=NOW, at=NOW)
+        arrived = stripe_events.ArrivedEvent(newest.id, newest.type, "cus_1", False, created_at=NOW, at=NOW)
         await stripe_events.keep(session, [arrived])
     assert await check(shop, database) == 2
     assert await check(shop, database) == 0

@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import inspect
 from sqlmodel import select, update
 
-from activities.mirror import own_subscription
 from activities.mirror import pages as mirror_pages
+from activities.mirror.objects.subscription import SubscriptionSnapshot
 from billing.core.errors import InvalidRequest
 from billing.plan_changes.plans import plan_on_sale
 from db.core.session import Database
-from db.mirror import mirror, subscription_standing
+from db.mirror import mirror, subscription_usage
 from db.tables import Customer, Invoice, InvoiceLines, Organization
 from sandbox.stripe.server.inprocess import StandIn
 
@@ -158,19 +158,17 @@ async def test_a_subscription_at_a_price_that_no_plan_can_have_says_why_and_what
     shop: Shop, database: Database, known: bool
 ) -> None:
     tenant = await shop.tenant(database, "growth", seats=7)
-    found = await shop.client.v1.subscriptions.retrieve_async(
-        tenant.organization.stripe_subscription, {"expand": mirror_pages.EXPAND_PLAN}
-    )
-    data = found.to_dict()
-    data["items"]["data"][0]["price"]["recurring"] |= {"interval": "week"}
+    snapshot = await SubscriptionSnapshot.read(shop.client, tenant.organization.stripe_subscription)
+    snapshot.subscription["items"]["data"][0]["price"]["recurring"] |= {"interval": "week"}
     if not known:
         async with database.transaction() as session:
             await session.exec(update(Organization).values(subscription=None, synced_at=None))
     async with database.transaction() as session:
-        followed = await own_subscription.follow(session, case_rules(), data, datetime.now(UTC))
-    assert followed.state == "done"
+        owner = await snapshot.owner(session)
+        assert owner is not None
+        await snapshot.store(session, case_rules(), owner, datetime.now(UTC))
     async with database.reading() as session:
-        stands = await subscription_standing.read(session, tenant.id)
+        stands = await subscription_usage.read(session, tenant.id)
         held = stands.organization.subscription
     assert held is not None
     assert held["unreadable"].endswith("which is charged every week.")

@@ -8,11 +8,12 @@ import pytest
 from sqlmodel import select
 from temporalio.testing import ActivityEnvironment
 
-from activities.mirror import balance_pages, event_catch_up, lookups, money_pages, subscription_pages
+from activities.mirror import event_catch_up, money_pages, subscription_pages
 from activities.mirror import pages as mirror_pages
 from activities.mirror.event_catch_up import EventCatchUp
 from activities.mirror.mirror import Mirror, PageQuery
-from activities.stripe import objects
+from activities.mirror.objects import balance
+from activities.mirror.objects.invoice import InvoiceSnapshot
 from billing.stripe.events import CatchUpPage
 from db.core.session import Database
 from db.tables import (
@@ -103,7 +104,7 @@ PAGES = (
     Page("mirror_payments", money_pages, "payment_row", PaymentRow, of_document),
     Page("mirror_refunds", money_pages, "refund_row", RefundRow, lambda *_, customer, **__: customer),
     Page("mirror_credit_notes", money_pages, "credit_note_row", CreditNoteRow, of_document),
-    Page("mirror_balances", balance_pages, "balance_transaction_row", BalanceTransactionRow, of_document),
+    Page("mirror_balances", balance, "balance_transaction_row", BalanceTransactionRow, of_document),
 )
 
 
@@ -177,14 +178,14 @@ async def test_what_is_missing_is_looked_up_past_one_that_stripe_refuses(
         session.add(run)
     [bad, good] = sorted(row.id for row in await rows(database, Invoice))
     before = {row.id: row.synced_at for row in await rows(database, Invoice)}
-    read = objects.invoice
+    read = InvoiceSnapshot.read
 
     def breaks(client: Any, id_: str) -> Awaitable[Any]:
         if id_ == bad:
             raise KeyError("status_transitions")
         return read(client, id_)
 
-    monkeypatch.setattr(lookups.objects, "invoice", breaks)
+    monkeypatch.setattr(InvoiceSnapshot, "read", breaks)
     await ActivityEnvironment().run(books_.mirrors.look_up_invoices, query)
     after = {row.id: row.synced_at for row in await rows(database, Invoice)}
     assert [one for one in after if after[one] != before[one]] == [good]

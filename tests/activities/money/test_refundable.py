@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from activities.stripe import payments as payment_reads
+from activities.money import payments
 from billing.core.operations import Problem
 from billing.money.refund import Payment, RefundableFacts, Refunded
 from db.tables import Customer, Invoice, PaymentRow, RefundRow
@@ -63,7 +63,7 @@ async def test_a_payment_tells_what_is_left_and_who_has_refunded_it(counter: Cou
 async def test_every_refund_of_a_payment_is_told_however_many_there_are(
     counter: Counter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(payment_reads, "PAGE", 5)
+    monkeypatch.setattr(payments, "PAGE", 5)
     payment = await counter.pay(5000)
     made = [await counter.give_back(payment, 10 + number) for number in range(23)]
 

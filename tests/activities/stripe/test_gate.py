@@ -19,7 +19,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.stripe.client import stripe_client
 from activities.stripe.failures import translate
 from activities.stripe.gate import StripeBusy, StripeGate, StripeHeld
-from activities.stripe.requests import Asked, asked
+from activities.stripe.requests import StripeRequest, stripe_request
 from billing.incidents.holds import HELD
 from db.core.session import Database
 from db.incidents.health_meter import HealthMeter
@@ -38,11 +38,11 @@ async def budget(database: Database) -> StripeBudget:
         return await stripe_budgets.read(session)
 
 
-async def sent(gate: StripeGate, requests: Iterable[Asked]) -> list[Asked]:
+async def sent(gate: StripeGate, requests: Iterable[StripeRequest]) -> list[StripeRequest]:
     """All at once; in the order in which they left."""
-    left: list[Asked] = []
+    left: list[StripeRequest] = []
 
-    async def one(request: Asked) -> None:
+    async def one(request: StripeRequest) -> None:
         async with gate.turn(request):
             left.append(request)
 
@@ -71,7 +71,7 @@ async def closed(database: Database, trial: str | None = None) -> None:
 
 
 def test_a_write_names_its_objects_and_its_endpoint() -> None:
-    request = asked(
+    request = stripe_request(
         "post", "https://api.stripe.com/v1/customers/cus_1A/balance_transactions", "amount=5&invoice=in_2B"
     )
     assert request.endpoint == "POST /v1/customers/{id}/balance_transactions"
@@ -79,8 +79,13 @@ def test_a_write_names_its_objects_and_its_endpoint() -> None:
 
 
 def test_reads_and_previews_write_nothing() -> None:
-    assert asked("get", "https://api.stripe.com/v1/invoices?customer=cus_1A", None).writes == frozenset()
-    preview = asked("post", "https://api.stripe.com/v1/invoices/create_preview", "subscription=sub_1A")
+    assert (
+        stripe_request("get", "https://api.stripe.com/v1/invoices?customer=cus_1A", None).writes
+        == frozenset()
+    )
+    preview = stripe_request(
+        "post", "https://api.stripe.com/v1/invoices/create_preview", "subscription=sub_1A"
+    )
     assert (preview.endpoint, preview.writes) == ("POST /v1/invoices/create_preview", frozenset())
 
 
@@ -89,11 +94,11 @@ async def test_a_request_of_an_activity_has_its_priority_and_workflow() -> None:
     environment.info = ActivityEnvironment.default_info()
     environment.info = replace(environment.info, priority=Priority(priority_key=2), workflow_id="operation-7")
 
-    async def ask() -> Asked:
-        return asked("get", "https://api.stripe.com/v1/prices/price_1A", None)
+    async def ask() -> StripeRequest:
+        return stripe_request("get", "https://api.stripe.com/v1/prices/price_1A", None)
 
     request = await environment.run(ask)
-    assert request == Asked("GET /v1/prices/{id}", frozenset(), 2, "operation-7")
+    assert request == StripeRequest("GET /v1/prices/{id}", frozenset(), 2, "operation-7")
 
 
 # --- Turns ------------------------------------------------------------------------------------------------
@@ -101,7 +106,9 @@ async def test_a_request_of_an_activity_has_its_priority_and_workflow() -> None:
 
 @pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 async def test_whom_somebody_waits_for_goes_first_then_who_came_first(database: Database) -> None:
-    requests = [Asked(f"GET /{number}", priority=key) for number, key in enumerate((4, 3, 1, 4, 2, 1, 3))]
+    requests = [
+        StripeRequest(f"GET /{number}", priority=key) for number, key in enumerate((4, 3, 1, 4, 2, 1, 3))
+    ]
     left = await sent(StripeGate(database, FAST), requests)
     assert [request.endpoint for request in left] == [f"GET /{number}" for number in (2, 5, 4, 1, 6, 0, 3)]
 
@@ -112,7 +119,10 @@ async def test_two_processes_share_one_pace(database: Database, database_url: st
     began = time.monotonic()
     try:
         await asyncio.gather(
-            *(sent(StripeGate(records, pace), [Asked("GET /")] * each) for records in (database, other))
+            *(
+                sent(StripeGate(records, pace), [StripeRequest("GET /")] * each)
+                for records in (database, other)
+            )
         )
     finally:
         await other.dispose()
@@ -135,7 +145,7 @@ def test_writes_to_one_object_never_overlap_and_all_are_sent(
 
             async def one(objects: frozenset[str], priority: int) -> None:
                 nonlocal left
-                async with gate.turn(Asked("POST /", objects, priority)):
+                async with gate.turn(StripeRequest("POST /", objects, priority)):
                     assert writing.isdisjoint(objects)
                     writing.update(objects)
                     await asyncio.sleep(0.001)
@@ -152,10 +162,10 @@ def test_writes_to_one_object_never_overlap_and_all_are_sent(
 @pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 async def test_who_gives_up_waiting_leaves_the_object_to_the_next(database: Database) -> None:
     gate = StripeGate(database, FAST)
-    first = Asked("POST /v1/customers/{id}", frozenset({"cus_1"}))
+    first = StripeRequest("POST /v1/customers/{id}", frozenset({"cus_1"}))
     async with gate.turn(first):
         waiting = asyncio.create_task(sent(gate, [first]))
-        await sent(gate, [Asked("GET /")])  # the other one had its chance
+        await sent(gate, [StripeRequest("GET /")])  # the other one had its chance
         waiting.cancel()
         with suppress(asyncio.CancelledError):
             await waiting
@@ -292,8 +302,8 @@ async def test_nobody_slips_through_a_closed_gate_beside_who_tries(database: Dat
     gate = StripeGate(database, 20.0)
     await closed(database, trial="operation-1")
     trial, other = (
-        Asked("GET /", priority=4, workflow="operation-1"),
-        Asked("GET /", workflow="operation-2"),
+        StripeRequest("GET /", priority=4, workflow="operation-1"),
+        StripeRequest("GET /", workflow="operation-2"),
     )
 
     async def slip() -> None:

@@ -10,15 +10,15 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.dispatch.inbox import AT_ONCE, Inbox
 from db.core.session import Database
-from db.stripe.events import Arrived
+from db.stripe.events import ArrivedEvent
 from db.tables import StripeEvent
 
 from ...support.builders import NOW
 from ..conftest import ON_ONE_DATABASE, counted
 
 
-def an_arrival(number: int) -> Arrived:
-    return Arrived(f"evt_{number}", "refund.updated", "re_1", False, NOW, NOW)
+def an_arrival(number: int) -> ArrivedEvent:
+    return ArrivedEvent(f"evt_{number}", "refund.updated", "re_1", False, NOW, NOW)
 
 
 class Watched(Database):

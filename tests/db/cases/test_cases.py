@@ -14,7 +14,7 @@ from db.cases import money_cases
 from db.cases.cases import CaseRules
 from db.core.session import Database
 from db.mirror import mirror
-from db.money import commitments, given_to_customer
+from db.money import commitments, granted_amounts
 from db.operations import intents, operations
 from db.tables import Case, Commitment, Intent, Operation, Outbox, RefundRow
 
@@ -117,7 +117,7 @@ async def test_it_counts_to_the_customer_and_holds_nothing_of_the_payment(
     assert await uses(until=NOW - timedelta(seconds=1)) == use(0, 0)
     async with database.transaction() as session:
         assert await commitments.on_payments(session, ["pi_1"], excluding="") == []
-        [one] = await given_to_customer.since(
+        [one] = await granted_amounts.granted_since(
             session, acme.id, "cus_1", NOW - timedelta(days=1), excluding=""
         )
         await commitments.count_for(session, case.operation_id, authority_of=acme.admin.id)

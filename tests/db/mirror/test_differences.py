@@ -11,7 +11,7 @@ from sqlmodel import select
 from billing.mirror.reconciliation import ObjectKind
 from db.core.session import Database
 from db.mirror import differences, mirror, reconciliations
-from db.mirror.compare import Differing, compare_and_store
+from db.mirror.compare import RowDifference, compare_and_store
 from db.tables import Customer, Difference, PaymentRow, Reconciliation
 
 from ...support.builders import NOW, a_customer, store, tenant
@@ -23,7 +23,7 @@ SECOND = timedelta(seconds=1)
 
 async def compared(
     database: Database, rows: Sequence[Any], kept: frozenset[str] = frozenset()
-) -> list[Differing[Any]]:
+) -> list[RowDifference[Any]]:
     async with database.transaction() as session:
         return await compare_and_store(session, rows, kept)
 
@@ -119,7 +119,7 @@ async def test_of_a_page_and_events_at_once_the_newest_reading_stays_and_nobody_
             read_at = NOW + seconds * SECOND
             await mirror.store_customer(session, again(row, name=f"at {seconds}", synced_at=read_at))
 
-    async def page(seconds: int) -> list[Differing[Any]]:
+    async def page(seconds: int) -> list[RowDifference[Any]]:
         read_at = NOW + seconds * SECOND
         shown = [again(row, name=f"at {seconds}", synced_at=read_at) for row in reversed(rows)]
         return await compared(database, shown)

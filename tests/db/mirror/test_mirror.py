@@ -8,7 +8,7 @@ import pytest
 from billing.plan_changes.limits import Usage
 from billing.plan_changes.plans import Plan, PlanLimits, Price
 from db.core.session import Database
-from db.mirror import mirror
+from db.mirror import mirror, subscription_usage
 from db.tables import Customer, Invoice, InvoiceLines
 
 from ...support.builders import NOW, a_customer, a_person, an_invoice, store, tenant
@@ -120,11 +120,11 @@ async def test_usage_counts_active_people_customers_and_what_open_invoices_leave
     )
 
     async with database.reading() as session:
-        assert await mirror.usage(session, acme.id, "usd") == Usage(
+        assert await subscription_usage.usage(session, acme.id, "usd") == Usage(
             seats=5, customers=2, ar_balance=5_000_007_500, currency="usd"
         )
-        assert (await mirror.usage(session, acme.id, "eur")).ar_balance == 70
-        assert (await mirror.usage(session, acme.id, "gbp")).ar_balance == 0
+        assert (await subscription_usage.usage(session, acme.id, "eur")).ar_balance == 70
+        assert (await subscription_usage.usage(session, acme.id, "gbp")).ar_balance == 0
 
 
 async def test_lists_are_the_organizations_and_filtered(database: Database) -> None:

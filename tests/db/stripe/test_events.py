@@ -12,7 +12,7 @@ from billing.stripe.events import FRESH, MAX_TRIES, STUCK, next_try
 from db.core.session import Database
 from db.stripe import budget
 from db.stripe import events as stripe_events
-from db.stripe.events import Arrived
+from db.stripe.events import ArrivedEvent
 from db.tables import Outbox, StripeEvent, StripeEventCheck
 
 from ...support.builders import NOW, store
@@ -21,8 +21,8 @@ from ...support.money_rows import an_event
 LATER = NOW + timedelta(seconds=2)
 
 
-def arrived(event: StripeEvent) -> Arrived:
-    return Arrived(
+def arrived(event: StripeEvent) -> ArrivedEvent:
+    return ArrivedEvent(
         id=event.id,
         type=event.type,
         object_id=event.object_id,

@@ -5,8 +5,11 @@ from typing import Any
 
 from sqlmodel import SQLModel, select
 
-from activities.mirror.pages import customer_row, invoice_row, lines_row
-from activities.mirror.rows import balance_transaction_row, credit_note_row, payment_row, refund_row
+from activities.mirror.objects.balance import balance_transaction_row
+from activities.mirror.objects.credit_note import credit_note_row
+from activities.mirror.objects.customers_object import customer_row
+from activities.mirror.objects.invoice import invoice_row, lines_row
+from activities.mirror.objects.payment import payment_row, refund_row
 from activities.stripe.plan_subscription import EXPAND_PLAN, subscription_document
 from db.cases.subscription_cases import WAS
 from db.stripe.ours import makers

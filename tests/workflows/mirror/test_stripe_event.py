@@ -15,8 +15,7 @@ from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from activities.mirror import events as follows
-from activities.mirror import store as seen_mirror
-from activities.stripe.objects import Seen
+from activities.mirror.objects.customer import CustomerSnapshot
 from billing.stripe.events import StripeChanged
 from db.tables import CreditNoteRow, Customer, Intent, Invoice, Operation, PaymentRow, RefundRow, StripeEvent
 from worker.queues import RUNNER
@@ -386,23 +385,23 @@ async def an_event_of(home: House, object_id: str) -> StripeEvent:
 async def test_an_event_that_can_not_be_followed_has_an_end_and_the_others_go_on(
     home: House, acme: Tenant, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    store_seen = seen_mirror.store
+    store = CustomerSnapshot.store
     good = await money.customer(home.shop, acme)
     await home.followed()
 
-    async def breaks(session: Any, seen: Any, *more: Any, **named: Any) -> None:
-        if seen.customer and seen.customer["name"] == "Poison":
+    async def breaks(snapshot: CustomerSnapshot, *given: Any) -> None:
+        if snapshot.customer["name"] == "Poison":
             raise KeyError("currency")
-        await store_seen(session, seen, *more, **named)
+        await store(snapshot, *given)
 
     async def refuses(reading: Awaitable[Any]) -> Any:
         found = await reading
-        if isinstance(found, Seen) and found.main.get("name") == "Poison":
+        if isinstance(found, CustomerSnapshot) and found.customer.get("name") == "Poison":
             raise ApplicationError("No.", type="account_invalid", non_retryable=True)
         return found
 
     if how == "a bug":
-        monkeypatch.setattr(seen_mirror, "store", breaks)
+        monkeypatch.setattr(CustomerSnapshot, "store", breaks)
     else:
         monkeypatch.setattr(follows, "ask_for", refuses)
     poison = await money.customer(home.shop, acme, "Poison")

@@ -5,7 +5,7 @@ import pytest
 from billing.plan_changes.limits import Usage
 from billing.plan_changes.plans import Plan, PlanLimits, Price
 from db.core.session import Database
-from db.mirror import mirror, subscription_standing
+from db.mirror import mirror, subscription_usage
 
 from ...support.builders import NOW, a_customer, an_invoice, an_organization, store, tenant
 
@@ -42,22 +42,22 @@ async def test_it_is_what_the_three_queries_say(database: Database) -> None:
         for slug in ("starter", "growth"):
             await mirror.store_plan(session, _plan(slug), synced_at=NOW)
     async with database.reading() as session:
-        found = await subscription_standing.read(session, acme.id)
+        found = await subscription_usage.read(session, acme.id)
         assert found.organization.id == acme.id
         assert found.plans == await mirror.plans(session) == [_plan("growth"), _plan("starter")]
         assert found.usage == Usage(seats=5, customers=1, ar_balance=700, currency="usd")
-        assert found.usage == await mirror.usage(session, acme.id, "usd")
+        assert found.usage == await subscription_usage.usage(session, acme.id, "usd")
 
 
 async def test_before_stripe_was_read_there_are_no_plans_and_no_usage(database: Database) -> None:
     new = an_organization()
     await store(database, new)
     async with database.reading() as session:
-        found = await subscription_standing.read(session, new.id)
+        found = await subscription_usage.read(session, new.id)
     assert (found.organization.id, found.plans, found.usage) == (new.id, [], None)
 
 
 async def test_an_unknown_organization_has_no_standing(database: Database) -> None:
     async with database.reading() as session:
         with pytest.raises(LookupError, match="no organization org_none"):
-            await subscription_standing.read(session, "org_none")
+            await subscription_usage.read(session, "org_none")

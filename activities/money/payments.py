@@ -8,53 +8,40 @@ from typing import Any
 
 import stripe
 
-from . import objects
-from .objects import Document, Seen
+from ..mirror.objects.payment import PaymentSnapshot
+from ..mirror.objects.snapshot import Document
 
 PAGE = 100
 """The most that Stripe gives at a time."""
 
 
-async def payment(client: stripe.StripeClient, payment_intent: str) -> Seen:
+async def payment(client: stripe.StripeClient, payment_intent: str) -> PaymentSnapshot:
     """The payment with all its refunds, the newest first.
 
     Its sum and its newest refunds come in one answer, so that they agree whoever refunds meanwhile.
     """
-    seen = await objects.payment(client, payment_intent)
-    listed = ((seen.charge or {}).get("refunds") or {}).get("has_more")
+    snapshot = await PaymentSnapshot.read(client, payment_intent)
+    listed = ((snapshot.charge or {}).get("refunds") or {}).get("has_more")
     if not listed:
-        return seen
+        return snapshot
     older: Any = {
         "payment_intent": payment_intent,
-        "starting_after": seen.refunds[-1]["id"],
+        "starting_after": snapshot.refunds[-1]["id"],
         "limit": PAGE,
     }
     page = await client.v1.refunds.list_async(older)
-    return replace(
-        seen, refunds=(*seen.refunds, *[refund.to_dict() async for refund in page.auto_paging_iter()])
-    )
+    refunds = [refund.to_dict() async for refund in page.auto_paging_iter()]
+    return replace(snapshot, refunds=(*snapshot.refunds, *refunds))
 
 
-async def payments_of(client: stripe.StripeClient, invoice: str) -> list[Seen]:
+async def payments_of(client: stripe.StripeClient, invoice: str) -> list[PaymentSnapshot]:
     """The payments that have paid an invoice, the oldest first; what was paid elsewhere is not among them."""
     paid: Any = {"invoice": invoice, "status": "paid", "limit": PAGE}
     page = await client.v1.invoice_payments.list_async(paid)
     links = [link.to_dict() async for link in page.auto_paging_iter()]
     links.reverse()  # those of the same second too are the oldest first
     intents = [link["payment"].get("payment_intent") for link in sorted(links, key=_paid_at)]
-    return [await payment(client, intent) for intent in intents if intent]
-
-
-async def invoice_of(client: stripe.StripeClient, payment_intent: str) -> Document | None:
-    """The invoice that a payment paid: neither it nor its charge says so."""
-    of: Any = {
-        "payment": {"type": "payment_intent", "payment_intent": payment_intent},
-        "status": "paid",
-        "limit": 1,
-        "expand": ["data.invoice"],
-    }
-    page = await client.v1.invoice_payments.list_async(of)
-    return dict(page.data[0].to_dict()["invoice"]) if page.data else None
+    return [replace(await payment(client, intent), invoice=invoice) for intent in intents if intent]
 
 
 async def notes_of(client: stripe.StripeClient, invoice: Document) -> list[Document]:

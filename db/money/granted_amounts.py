@@ -16,7 +16,7 @@ MAX_ANSWERS = 50
 
 
 @dataclass(frozen=True)
-class Given:
+class GrantedAmount:
     """What one operation gave, and whose authority it counts in; nobody's for a case of which nobody has said
     who made it."""
 
@@ -27,9 +27,9 @@ class Given:
     authority_of: str | None
 
 
-async def since(
+async def granted_since(
     session: AsyncSession, organization_id: str, customer_id: str, after: datetime, *, excluding: str
-) -> list[Given]:
+) -> list[GrantedAmount]:
     """The newest first, at most `MAX_ANSWERS`; without the operation `excluding`."""
     decided_at = func.max(Commitment.decided_at)
     connection = await session.connection()
@@ -55,7 +55,7 @@ async def since(
     )
     return [
         # PostgreSQL sums whole numbers to a decimal.
-        Given(operation, Kind(kind), Money(amount_minor=int(total), currency=currency), at, person)
+        GrantedAmount(operation, Kind(kind), Money(amount_minor=int(total), currency=currency), at, person)
         for operation, kind, currency, total, at, person in found
         if at is not None
     ]

@@ -1,0 +1,194 @@
+"""A payment with what was refunded of it: read by itself, by its charge, or by one of its refunds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Self
+
+import stripe
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.core.operations import Kind
+from db.core.session import Database
+from db.mirror.mirror import MirrorRow
+from db.stripe import ours
+from db.tables import Operation, PaymentRow, RefundRow
+
+from ...stripe.failures import ask
+from .customers_object import CustomersObject
+from .snapshot import Document, Owner, claim_of, taken_out, time_of
+
+PAYMENT_PARTS = ["customer", "latest_charge.refunds"]
+CHARGE_PARTS = ["customer", "payment_intent", "refunds"]
+REFUND_PARTS = ["payment_intent.customer", "payment_intent.latest_charge"]
+"""What each is to be asked for with (`expand`), so that it is seen whole."""
+
+
+@dataclass(frozen=True)
+class PaymentSnapshot(CustomersObject):
+    payment: Document
+    charge: Document | None
+    """Its last attempt, if it was ever tried."""
+    refunds: tuple[Document, ...] = ()
+    """Of the charge, the ten newest; read by a refund, that one alone. Each has an event of its own."""
+    invoice: str | None = None
+    """What it paid, where that is known: neither a payment nor its charge says so."""
+
+    @classmethod
+    async def read(cls, client: stripe.StripeClient, id_: str) -> Self:
+        payment = (await client.v1.payment_intents.retrieve_async(id_, {"expand": PAYMENT_PARTS})).to_dict()
+        return cls.of_parts(taken_out(payment, "customer"), payment)
+
+    @classmethod
+    def of_parts(cls, customer: Document | None, payment: Document, invoice: str | None = None) -> Self:
+        """`payment` with its last charge expanded, and that one's refunds."""
+        charge = taken_out(payment, "latest_charge")
+        return cls(customer, payment, charge, _refunds(charge), invoice)
+
+    @classmethod
+    async def read_charge(cls, client: stripe.StripeClient, id_: str) -> Self | None:
+        """The payment that a charge belongs to; None for one of old, without a payment intent."""
+        charge = (await client.v1.charges.retrieve_async(id_, {"expand": CHARGE_PARTS})).to_dict()
+        customer, payment = taken_out(charge, "customer"), taken_out(charge, "payment_intent")
+        return cls(customer, payment, charge, _refunds(charge)) if payment is not None else None
+
+    @classmethod
+    async def read_refund(cls, client: stripe.StripeClient, id_: str) -> Self | None:
+        """The payment that a refund is of, with this refund; None for one of old, of a charge alone."""
+        return cls.of_refund(await client.v1.refunds.retrieve_async(id_, {"expand": REFUND_PARTS}))
+
+    @classmethod
+    def of_refund(cls, answer: stripe.Refund) -> Self | None:
+        """As `read_refund`, of Stripe's answer with its parts expanded."""
+        refund = answer.to_dict()
+        payment = taken_out(refund, "payment_intent")
+        if payment is None:
+            return None
+        customer, charge = taken_out(payment, "customer"), taken_out(payment, "latest_charge")
+        return cls(customer, payment, charge, (refund,))
+
+    async def completed(self, client: stripe.StripeClient, database: Database) -> Self:
+        """With the invoice, which it may get later: looked up until there is one."""
+        async with database.reading() as session:
+            known = await session.get(PaymentRow, self.payment["id"])
+        if known is not None and known.invoice_id is not None:
+            return replace(self, invoice=known.invoice_id)
+        found = await ask(invoice_of(client, self.payment["id"]))
+        return replace(self, invoice=found["id"] if found else None)
+
+    async def rows(self, session: AsyncSession, organization: str, read_at: datetime) -> list[MirrorRow]:
+        made_by = await ours.makers(session, {refund["id"] for refund in self.refunds})
+        rows: list[MirrorRow] = [
+            refund_row(
+                refund,
+                organization=organization,
+                customer=self.payment["customer"],
+                operation=made_by.get((organization, refund["id"])),
+                synced_at=read_at,
+            )
+            for refund in self.refunds
+        ]
+        if self.payment["status"] == "succeeded":  # an attempt that failed has moved nothing
+            rows.append(
+                payment_row(
+                    self.payment,
+                    self.charge,
+                    organization=organization,
+                    invoice=self.invoice,
+                    synced_at=read_at,
+                )
+            )
+        return rows
+
+    async def wakes(self, session: AsyncSession, owner: Owner) -> tuple[str, ...]:
+        requests = await self._requests_about(session, owner, self.payment["id"], self.invoice)
+        return (*requests, *await _refunding(session, owner, [refund["id"] for refund in self.refunds]))
+
+
+async def invoice_of(client: stripe.StripeClient, payment_intent: str) -> Document | None:
+    """The invoice that a payment paid: neither it nor its charge says so. Raises StripeError."""
+    found = await client.v1.invoice_payments.list_async(
+        {
+            "payment": {"type": "payment_intent", "payment_intent": payment_intent},
+            "status": "paid",
+            "limit": 1,
+            "expand": ["data.invoice"],
+        }
+    )
+    return dict(found.data[0].to_dict()["invoice"]) if found.data else None
+
+
+async def _refunding(session: AsyncSession, owner: Owner, refunds: Sequence[str]) -> list[str]:
+    """The stories that made these refunds, by our rows: those still know it where somebody has cleared the
+    metadata in Stripe."""
+    if not refunds:
+        return []
+    found = await session.exec(
+        select(Operation.workflow_id)
+        .distinct()
+        .join(RefundRow, col(RefundRow.operation_id) == col(Operation.id))
+        .where(
+            col(RefundRow.id).in_(refunds),
+            Operation.organization_id == owner.organization,
+            Operation.kind == Kind.REFUND.value,
+        )
+    )
+    return sorted(found)
+
+
+def payment_row(
+    intent: Document,
+    charge: Document | None,
+    *,
+    organization: str,
+    invoice: str | None,
+    synced_at: datetime,
+) -> PaymentRow:
+    """The mirror's row of a payment intent of a customer, with the charge that paid it."""
+    charge = charge or {}
+    return PaymentRow(
+        id=intent["id"],
+        organization_id=organization,
+        customer_id=intent["customer"],
+        invoice_id=invoice,
+        charge=charge.get("id"),
+        currency=intent["currency"],
+        amount=charge.get("amount_captured") or intent["amount"],
+        amount_refunded=charge.get("amount_refunded", 0),
+        disputed=charge.get("disputed", False),
+        status=intent["status"],
+        created_at=time_of(intent["created"]),
+        synced_at=synced_at,
+    )
+
+
+def refund_row(
+    refund: Document,
+    *,
+    organization: str,
+    customer: str | None,
+    operation: str | None,
+    synced_at: datetime,
+) -> RefundRow:
+    """The mirror's row of a refund of a payment intent."""
+    return RefundRow(
+        id=refund["id"],
+        organization_id=organization,
+        customer_id=customer,
+        payment_intent=refund["payment_intent"],
+        operation_id=operation,
+        claims=claim_of(refund),
+        amount=refund["amount"],
+        currency=refund["currency"],
+        status=refund["status"],
+        reason=refund.get("reason"),
+        failure_reason=refund.get("failure_reason"),
+        created_at=time_of(refund["created"]),
+        synced_at=synced_at,
+    )
+
+
+def _refunds(charge: Document | None) -> tuple[Document, ...]:
+    listed = (charge or {}).get("refunds") or {"data": []}
+    return tuple(listed["data"])
