@@ -1,7 +1,9 @@
 """The real app on real records. Temporal is down unless a test brings its own: what is accepted is kept."""
 
+import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +15,9 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from api.app import create_app
 from api.health.figures import figures
-from api.http.context import Context
+from api.http import context as contexts
+from api.http.context import Context, StripeAccount
+from api.http.site import Site
 from billing.plan_changes.plans import Plan, PlanLimits, Price
 from billing.policy.policy import Policy, policy_from_toml
 from db.core import timeline
@@ -46,6 +50,7 @@ from ..support.money_rows import (
 )
 from ..support.portal_rows import a_network
 from ..support.truth_rows import a_run
+from . import recording
 from .processes import NO_TEMPORAL, Served, api_process
 
 PERIOD_END = 1775001600
@@ -138,6 +143,28 @@ async def acme(database: Database) -> Tenant:
 async def other(database: Database, acme: Tenant) -> Tenant:
     """Another organization, which must not see anything of the first."""
     return await subscribed(database)
+
+
+@pytest.fixture
+async def house(
+    request: pytest.FixtureRequest,
+    database: Database,
+    policy: Policy,
+    no_temporal: Client,
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[recording.ExampleHouse]:
+    """What the examples of the test's room are recorded in; the clock of the API stands still at `NOW`."""
+    for module in [module for name, module in sys.modules.items() if name.startswith("api.")]:
+        if getattr(module, "now", None) is contexts.now and module is not contexts:
+            monkeypatch.setattr(module, "now", lambda: NOW)
+    await sold(database)
+    acme, invoice = await recording.seeded(database, HELD)
+    account = StripeAccount([recording.SECRET])
+    site = Site(public_url="https://billing.example.com")
+    async for api in serving(database, policy, no_temporal, site=site, stripe=account):
+        yield recording.ExampleHouse(
+            api.http, acme, invoice, database, policy, Path(request.path).parent.name
+        )
 
 
 @pytest.fixture(scope="session")
@@ -237,10 +264,15 @@ async def existing(database: Database, acme: Tenant, policy: Policy) -> dict[str
     }
 
 
-async def subscribed(database: Database) -> Tenant:
+async def sold(database: Database) -> None:
+    """The plans are mirrored."""
     async with database.transaction() as session:
         for plan in PLANS:
             await mirror.store_plan(session, plan, synced_at=NOW)
+
+
+async def subscribed(database: Database) -> Tenant:
+    await sold(database)
     return await tenant(database, subscription=HELD, synced_at=NOW)
 
 

@@ -28,7 +28,7 @@ async def noticed(
 
 async def a_case(database: Database, policy: Policy, organization: str, **fields: Any) -> Operation:
     """The case of a refund that somebody made in Stripe."""
-    refund = a_refund(organization, "pi_1", **fields)
+    refund = a_refund(organization, **{"payment_intent": "pi_1"} | fields)
     await noticed(database, refund, rules=CaseRules.of(policy))
     async with database.reading() as session:
         found = await session.exec(select(Operation).where(Operation.product_key == f"case:{refund.id}"))

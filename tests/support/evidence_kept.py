@@ -1,6 +1,7 @@
 """The evidence of what tests really did: all of it is whole, and some is kept for the tests of the check.
 
-With `RECORD_EVIDENCE` set, the tests on SQLite that `KEPT` names keep the evidence of their operations.
+With `RECORD_EVIDENCE` set, the tests on SQLite that `KEPT` names keep the evidence of their operations. One
+of them is the documentation's example too.
 """
 
 import json
@@ -18,6 +19,9 @@ from db.evidence import reader as evidence
 from db.tables import Operation, TimelineEvent
 
 DIRECTORY = Path(__file__).parents[1] / "billing" / "evidence"
+
+EXAMPLE = Path(__file__).parents[2] / "api" / "evidence" / "examples" / "evidence.json"
+SHOWN = "credit_held"
 
 BEGUN = ("requested", "noticed")
 """The keys of first events; without one a test has put the operation there."""
@@ -73,4 +77,7 @@ def _keep(name: str, documents: list[Json]) -> None:
     DIRECTORY.mkdir(exist_ok=True)
     for number, document in enumerate(documents, start=1):
         file = DIRECTORY / f"{name}{f'_{number}' if len(documents) > 1 else ''}.json"
-        file.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+        text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+        file.write_text(text)
+        if name == SHOWN:
+            EXAMPLE.write_text(text)

@@ -1,0 +1,106 @@
+"""The examples of customers, invoices, payments, refunds and credits, as the API answers."""
+
+from typing import Any
+
+from billing.money.credit import CreditFound, CreditSubject
+from billing.money.credit_report import credit_problem, credit_report
+
+from ...support.money_rows import a_payment, a_refund
+from ..conftest import ON_ONE_DATABASE
+from ..recording import CUSTOMER, INVOICE, PAYMENT, ExampleHouse, first
+
+pytestmark = ON_ONE_DATABASE
+REVIEW: dict[str, Any] = {
+    "state": "awaiting_approval",
+    "stage": "review",
+    "result": None,
+    "error": None,
+    "allowed_actions": ["cancel"],
+}
+CANCELLED = REVIEW | {"state": "cancelled", "stage": "done", "allowed_actions": []}
+KEY = {"Idempotency-Key": "key"}
+
+
+async def test_what_the_mirror_has(house: ExampleHouse) -> None:
+    payment = a_payment(
+        house.acme.id,
+        id=PAYMENT,
+        customer_id=CUSTOMER,
+        invoice_id=INVOICE,
+        amount=150_000,
+        amount_refunded=75_000,
+    )
+    refund = a_refund(
+        house.acme.id,
+        PAYMENT,
+        id="re_3SVxkP2eZvKYlo2C1mWb4uJd",
+        customer_id=CUSTOMER,
+        operation_id="op_01JD1B2K9F4S7N6V5C3X8Z0RQM",
+        amount=75_000,
+        status="succeeded",
+        reason="duplicate",
+    )
+    await house.store(payment, refund)
+    await house.get("customer", "/v1/customers", part=first)
+    await house.get("invoice", f"/v1/invoices/{INVOICE}")
+    await house.get("payment", "/v1/payments", part=first)
+    await house.get("payment_with_refunds", f"/v1/payments/{PAYMENT}")
+
+
+async def test_a_refund_is_asked_for_with_its_note(house: ExampleHouse) -> None:
+    body = house.body("refund_body")
+    asked = await house.request("accepted_refund", "POST", "/v1/refunds", body=body, **KEY)
+    await house.get("note_on_refund", f"/v1/refunds/{asked['id']}/notes", part=first)
+
+
+async def test_a_credit_is_asked_for_with_its_note(house: ExampleHouse) -> None:
+    body = house.body("credit_body")
+    asked = await house.request("accepted_credit", "POST", "/v1/credits", body=body, **KEY)
+    await house.get("note_on_credit", f"/v1/credits/{asked['id']}/notes", part=first)
+
+
+async def test_a_refund_is_reviewed(house: ExampleHouse) -> None:
+    refund = await house.add_operation(house.evidence("refund_by_two"), **REVIEW)
+    await house.get("refund_in_review", f"/v1/operations/{refund.id}")
+
+
+async def test_a_refund_was_cancelled(house: ExampleHouse) -> None:
+    refund = await house.add_operation(house.evidence("refund_by_two"), **CANCELLED)
+    await house.get("cancelled_refund", f"/v1/operations/{refund.id}")
+
+
+async def test_a_refund_has_failed(house: ExampleHouse) -> None:
+    failed = {"stage": "refund_failed", "allowed_actions": ["retry", "close"]}
+    refund = await house.add_operation(house.evidence("refund_failed"), **failed)
+    await house.get("failed_refund", f"/v1/operations/{refund.id}")
+
+
+async def test_a_credit_is_reviewed(house: ExampleHouse) -> None:
+    credit = await house.add_operation(house.evidence("credit_held"), **REVIEW)
+    await house.get("credit_in_review", f"/v1/operations/{credit.id}")
+
+
+async def test_a_credit_was_cancelled(house: ExampleHouse) -> None:
+    credit = await house.add_operation(house.evidence("credit_held"), **CANCELLED)
+    await house.get("cancelled_credit", f"/v1/operations/{credit.id}")
+
+
+async def test_a_credit_came_out_otherwise(house: ExampleHouse) -> None:
+    evidence = house.evidence("credit_held")
+    subject = CreditSubject.model_validate(evidence["operation"]["subject"])
+    found = CreditFound(
+        object=evidence["operation"]["result"]["object"],
+        amount=6_000,
+        currency="usd",
+        reduces_due=0,
+        to_balance=6_000,
+        balance_after=-6_000,
+        metadata={},
+    )
+    problem = credit_problem(subject, found)
+    assert problem is not None
+    mismatched = {"state": "mismatched", "stage": "mismatched", "allowed_actions": ["accept"]}
+    credit = await house.add_operation(
+        evidence, result=credit_report(subject, found.object, found), error=problem.model_dump(), **mismatched
+    )
+    await house.get("mismatched_credit", f"/v1/operations/{credit.id}", house.acme.controller)
