@@ -7,9 +7,12 @@ STAMP := .venv/.ready
 # workflow, and compiling them every time costs more than most stories do.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup demo up test chaos bad-hours outage bench lint lock clean
+.PHONY: help setup demo up check test chaos bad-hours outage bench lint lock clean
 
-setup: $(STAMP)
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## make .venv from requirements.lock
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
@@ -18,29 +21,32 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
 
-demo: setup
+demo: setup ## play the main job from end to end on an embedded stack, and tell it
 	$(BIN)/python -m sandbox demo $(DEMO_ARGS)
 
-up: setup
+up: setup ## keep the embedded stack running; prints addresses and API keys
 	$(BIN)/python -m sandbox up --data-dir .sandbox --info .sandbox/info.json $(UP_ARGS)
 
+# Without PostgreSQL, browsers, processes and days that are skipped.
+FAST := tests/billing tests/db tests/settings tests/activities tests/api tests/docs tests/test_layout.py
+
+check: setup lint ## lint, types, import rules and the fast tests, in under two minutes
+	$(BIN)/python -m pytest -n 2 -m "not slow and not crash and not postgres" $(PYTEST_ARGS) $(FAST)
+
 # Three at a time, of which one mostly waits: PYTEST_ARGS="-n 0" for one after the other.
-test: setup lint
+test: setup lint ## every check: lint, all tests, on SQLite and PostgreSQL, crash and browser tests
 	$(BIN)/python -m pytest -n 3 --no-loadscope-reorder $(PYTEST_ARGS)
 
-# Random kills and faults: make chaos N=1000, or one seed again: make chaos N=1 SEED=7.
-chaos: setup
+chaos: setup ## kill and break at random points: make chaos N=1000, or one seed again: make chaos N=1 SEED=7
 	$(BIN)/python -m tests.crash.chaos --number $(or $(N),200) $(if $(SEED),--seed $(SEED))
 
-# Faults of every kind over a running load: make bad-hours MINUTES=10 SEED=7.
-bad-hours: setup
+bad-hours: setup ## faults of every kind over a running load: make bad-hours MINUTES=10 SEED=7
 	$(BIN)/python -m tests.hours --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
 
-# PostgreSQL is away so long under two hundred open stories: make outage MINUTES=10.
-outage: setup
+outage: setup ## PostgreSQL is away under two hundred open operations: make outage MINUTES=10
 	$(BIN)/python -m tests.crash.outage --minutes $(or $(MINUTES),10)
 
-lint: setup
+lint: setup ## lint, format, types, import rules, Compose file and Dockerfile
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -48,13 +54,12 @@ lint: setup
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(BIN)/hadolint Dockerfile
 
-bench: setup
+bench: setup ## print the benchmark tables: make bench BENCH_ARGS="webhooks"
 	$(BIN)/python -m bench $(BENCH_ARGS)
 
-# Pins everything anew; needs uv (pip install uv), which nothing else does.
-lock:
+lock: ## pin all packages anew; needs uv (pip install uv), which nothing else does
 	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--extra dev pyproject.toml -o requirements.lock
 
-clean:
+clean: ## remove caches and the embedded stack's data
 	rm -rf .sandbox .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info
