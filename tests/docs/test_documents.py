@@ -1,0 +1,75 @@
+"""What the documents name exists, and what they must name is named."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from settings.settings import Settings
+from worker.provisioning.file import OrganizationFile, PersonFile
+
+from .documents import DOCUMENTS, GUIDES, ROOT, name
+
+TOP = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
+OPERATING = ROOT / "docs" / "operating"
+
+
+def _links(text: str) -> list[str]:
+    """Where its links lead in the repository, without the place on the page."""
+    found = re.findall(r"\]\(([^)\s]+)\)", text)
+    return [link.partition("#")[0] for link in found if not re.match(r"[a-z]+:|#", link)]
+
+
+def _paths(text: str) -> list[str]:
+    """What stands in backticks and begins like a path of ours: `db/core/timeline.py`, `*/plan_changes/`."""
+    inline = re.findall(r"`([^`\s]+)`", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S))
+    return [
+        path for path in inline if "/" in path and path.partition("/")[0] in TOP | {"*"} and "<" not in path
+    ]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_every_path_that_a_document_names_exists(document: Path) -> None:
+    text = document.read_text()
+    missing = [link for link in _links(text) if not (document.parent / link).exists()]
+    missing += [path for path in _paths(text) if not list(ROOT.glob(path.rstrip("/")))]
+    assert not missing
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_every_make_command_that_a_document_names_exists(document: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+    named = set(re.findall(r"(?:`|^)make ([a-z-]+)", document.read_text(), re.M))
+    assert named <= targets
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+def test_every_guide_is_listed() -> None:
+    listed = (ROOT / "docs" / "guides" / "README.md").read_text()
+    assert [
+        guide.name for guide in GUIDES if guide.name != "README.md" and f"({guide.name})" not in listed
+    ] == []
+
+
+def test_every_setting_is_documented() -> None:
+    named = set(re.findall(r"`(PLIXO_[A-Z_]+)`", (OPERATING / "settings.md").read_text()))
+    assert named == {f"PLIXO_{field.upper()}" for field in Settings.model_fields}
+
+
+def test_every_field_of_a_provisioning_file_is_documented() -> None:
+    rows = re.findall(r"^\| (.+?) \|", (OPERATING / "provisioning.md").read_text(), re.M)
+    named = set(re.findall(r"`([a-z_\[\].]+)`", "\n".join(rows)))
+    of_organizations = set(OrganizationFile.model_fields)
+    of_people = {f"people[].{field}" for field in PersonFile.model_fields}
+    assert named == of_organizations | of_people
+
+
+def test_every_decision_has_a_number_of_its_own_and_says_what_follows() -> None:
+    decisions = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
+    assert [int(path.name[:4]) for path in decisions] == list(range(1, len(decisions) + 1))
+    for path in decisions:
+        headings = re.findall(r"^## (.+)$", path.read_text(), re.M)
+        assert headings == ["Context", "Decision", "Consequences"], path.name
