@@ -20,7 +20,7 @@ from activities.incidents.mails import ControllersKnown, IncidentMails
 from activities.incidents.probes import standard as standard_probes
 from activities.mail.customer_mailer import CustomerMailer
 from activities.mail.mailer import Mailer, greeting_for
-from activities.mail.smtp import SmtpPool
+from activities.mail.smtp import ServerAnswers, SmtpPool
 from activities.mirror.event_catch_up import EventCatchUp
 from activities.mirror.events import StripeEvents
 from activities.mirror.mirror import Mirror
@@ -89,12 +89,21 @@ def build_activities(
 
     rules = CaseRules.of(policy)
     reminders = Reminders(database, policy)
+    answers = ServerAnswers()
     customer_mailer = CustomerMailer(
-        database, settings.smtp_url, settings.mail_from, settings.public_url, policy, meter=meter
+        database,
+        settings.smtp_url,
+        settings.mail_from,
+        settings.public_url,
+        policy,
+        meter=meter,
+        answers=answers,
     )
     records, approvals, notices = Records(database), Approvals(database), Notices(database)
     commitments, notes = Commitments(database), NoteRecords(database)
-    mailer = Mailer(database, settings.smtp_url, settings.mail_from, settings.public_url, meter=meter)
+    mailer = Mailer(
+        database, settings.smtp_url, settings.mail_from, settings.public_url, meter=meter, answers=answers
+    )
     effects, reads = StripeEffects(stripe_api, database, rules), StripeReads(stripe_api, database, rules)
     money = MoneyReads(stripe_api, database, rules)
     holds = Holds(database)
@@ -104,7 +113,7 @@ def build_activities(
     fetches = InvoiceFetches(stripe_api, database, rules, files, hosts)
     mirror, events = Mirror(stripe_api, database, rules), StripeEvents(stripe_api, database, rules)
     web = httpx.AsyncClient(follow_redirects=False)
-    greeter = SmtpPool(settings.smtp_url, greeting_for(settings.public_url))
+    greeter = SmtpPool(settings.smtp_url, greeting_for(settings.public_url), answers=answers)
     probes = standard_probes(database, stripe_api, greeter, web, settings.public_url, permissions)
     known = ControllersKnown()
     incidents = Incidents(database, probes, policy.stripe.requests_per_second, lambda: gate.waiting)

@@ -33,7 +33,15 @@ from db.tables import CustomerMail
 from ..core.clock import Clock, utc_now
 from .customer_claims import Claimed, Claims, Taken
 from .customer_message import Sender
-from .smtp import OF_ONE_MAIL, REFUSES_EVERYBODY, MailLater, MailNeedsUtf8, MailRefused, SmtpPool
+from .smtp import (
+    OF_ONE_MAIL,
+    REFUSES_EVERYBODY,
+    MailLater,
+    MailNeedsUtf8,
+    MailRefused,
+    ServerAnswers,
+    SmtpPool,
+)
 
 NEEDS_SMTPUTF8 = "address_needs_smtputf8"
 BACKOFF = timedelta(minutes=1)
@@ -76,16 +84,17 @@ class CustomerMailer:
         policy: Policy,
         clock: Clock = utc_now,
         meter: HealthMeter | None = None,
+        answers: ServerAnswers | None = None,
     ) -> None:
         """A run's mails go by the run's own policy, `policy` is for those of none. `meter` is told how the
-        mail server does.
+        mail server does; `answers` are those of all that send to it.
 
         Raises ValueError for an SMTP URL or a sender that can't be one.
         """
         self._database = database
         self.alone = Alone(database, "mails to customers")
         self._sender = Sender(mail_from, public_url)
-        self._smtp = SmtpPool(smtp_url, self._sender.greeting, meter)
+        self._smtp = SmtpPool(smtp_url, self._sender.greeting, meter, answers)
         self.claims = Claims(self._sender, policy)
         self._clock = clock
         self._turn = asyncio.Lock()

@@ -26,7 +26,7 @@ from . import records as mail_records
 from .facts import Facts
 from .records import Mailing
 from .render import MailText, MailTexts
-from .smtp import MailLater, MailNeedsUtf8, MailRefused, SmtpPool
+from .smtp import MailLater, MailNeedsUtf8, MailRefused, ServerAnswers, SmtpPool
 
 UTF8 = Charset("utf-8")
 UTF8.body_encoding = QP
@@ -49,15 +49,16 @@ class Mailer:
         clock: Clock = utc_now,
         texts: MailTexts | None = None,
         meter: HealthMeter | None = None,
+        answers: ServerAnswers | None = None,
     ) -> None:
-        """`meter` is told how the mail server does.
+        """`meter` is told how the mail server does; `answers` are those of all that send to it.
 
         Raises ValueError for an SMTP URL or a sender that can't be one.
         """
         self._database = database
         host = urlsplit(public_url).hostname or "localhost"
         self._domain = f"[{host}]" if ":" in host else host
-        self._smtp = SmtpPool(smtp_url, greeting_for(public_url), meter)
+        self._smtp = SmtpPool(smtp_url, greeting_for(public_url), meter, answers)
         self._from = written(*parseaddr(mail_from))
         self._texts = texts or MailTexts(public_url)
         self._clock = clock

@@ -78,14 +78,36 @@ class MailLater(Exception):
         self.kind, self.message, self.retry_after, self.code = kind, message, retry_after, code
 
 
+class ServerAnswers:
+    """What the mail server last said to our mails; all that send to it from this process share them."""
+
+    def __init__(self) -> None:
+        self._last: deque[tuple[float, Answer]] = deque(maxlen=RECENT)
+
+    def add(self, recipient: str, *, refused: bool) -> None:
+        self._last.append((monotonic(), Answer(recipient, refused)))
+
+    def refuse_everybody(self) -> bool:
+        """Whether one recipient after the other is refused, up to the last one."""
+        since = monotonic() - REMEMBERED
+        recent = [answer for at, answer in self._last if at >= since]
+        return bool(recent) and recent[-1].refused and is_burst(recent)
+
+
 class SmtpPool:
     """Sends mails over at most `CONNECTIONS` connections; the one used last is used first."""
 
-    def __init__(self, url: str, local_hostname: str, meter: HealthMeter | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        local_hostname: str,
+        meter: HealthMeter | None = None,
+        answers: ServerAnswers | None = None,
+    ) -> None:
         """How TLS is spoken is `billing.mail_server`'s to say.
 
         `local_hostname` is what we greet with: given, because asking the resolver for it may take seconds.
-        `meter` is told how sending goes.
+        `meter` is told how sending goes; `answers` are those of all that send to this server.
         Raises ValueError for another URL.
         """
         self._server = parse_mail_server(url)
@@ -101,7 +123,7 @@ class SmtpPool:
         self._meter = meter or HealthMeter()
         self._slots = asyncio.Semaphore(CONNECTIONS)
         self._idle: deque[tuple[SMTP, float]] = deque()
-        self._answers: deque[tuple[float, Answer]] = deque(maxlen=RECENT)
+        self._answers = answers or ServerAnswers()
 
     async def send(self, message: Message) -> None:
         """Send to the one recipient in `To`. Raises MailRefused, MailNeedsUtf8 or MailLater."""
@@ -117,25 +139,21 @@ class SmtpPool:
         except (MailRefused, MailNeedsUtf8):
             self._meter.ok(Component.MAIL)
             raise
-        self._answers.append((monotonic(), Answer(recipient, refused=False)))
+        self._answers.add(recipient, refused=False)
         self._meter.ok(Component.MAIL)
 
     def _judged(self, recipient: str, error: Exception) -> MailRefused | MailLater:
         """A refusal in a burst of them is the server's, for somebody to mend."""
         judged = _translate(error)
         if isinstance(judged, MailRefused) or judged.kind in OF_ONE_MAIL:
-            self._answers.append((monotonic(), Answer(recipient, refused=True)))
-            since = monotonic() - REMEMBERED
-            if is_burst([answer for at, answer in self._answers if at >= since]):
-                return MailLater(
-                    REFUSES_EVERYBODY,
-                    "The mail server refuses one recipient after the other; check what it says to our mails.",
-                    OUR_FAULT,
-                )
+            self._answers.add(recipient, refused=True)
+            if self._answers.refuse_everybody():
+                return _refuses_everybody()
         return judged
 
     async def greet(self) -> None:
-        """See whether the server would take mails: a connection of its own, and its greeting answered.
+        """See whether the server would take mails: a connection of its own, and its greeting answered,
+        unless it has lately refused one recipient after the other.
 
         Not counted by the meter: whoever looks knows what was seen. Raises MailLater.
         """
@@ -150,6 +168,8 @@ class SmtpPool:
                 raise translated from None
         finally:
             connection.close()
+        if self._answers.refuse_everybody():
+            raise _refuses_everybody()
 
     async def close(self) -> None:
         """Take leave of the server on every idle connection."""
@@ -285,5 +305,13 @@ def _translate(error: Exception) -> MailRefused | MailLater:
     return MailLater(
         "mail_server_refuses_us",
         f"The mail server does not accept us as a sender (SMTP {code}); check PLIXO_SMTP_URL and the sender.",
+        OUR_FAULT,
+    )
+
+
+def _refuses_everybody() -> MailLater:
+    return MailLater(
+        REFUSES_EVERYBODY,
+        "The mail server refuses one recipient after the other; check what it says to our mails.",
         OUR_FAULT,
     )

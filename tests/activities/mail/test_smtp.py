@@ -17,7 +17,14 @@ from temporalio.common import RetryPolicy
 from activities.mail import smtp
 from activities.mail.mailer import Mailer, body, written
 from activities.mail.render import MailText
-from activities.mail.smtp import CONNECTIONS, MailLater, MailNeedsUtf8, MailRefused, SmtpPool
+from activities.mail.smtp import (
+    CONNECTIONS,
+    MailLater,
+    MailNeedsUtf8,
+    MailRefused,
+    ServerAnswers,
+    SmtpPool,
+)
 from billing.mail.server import parse_mail_server
 from db.core.session import Database
 from db.incidents.health_meter import HealthMeter
@@ -340,6 +347,27 @@ async def test_a_server_that_refuses_everybody_is_a_fault_of_the_mail_component(
         rows = (await session.exec(select(HealthCount))).all()
     assert (sum(row.faults for row in rows), sum(row.ok for row in rows)) == (3, 6)
     assert {code for row in rows for code in row.codes} == {"mail_server_refuses_everybody"}
+
+
+async def test_who_looks_at_a_server_that_refuses_everybody_sees_it_until_a_mail_is_taken(
+    mailbox: ScriptedMailbox,
+) -> None:
+    async with listening(mailbox) as port:
+        answers = ServerAnswers()
+        pool, greeter = (
+            SmtpPool(f"smtp://{LOOPBACK}:{port}", "plixo.example", answers=answers) for _ in range(2)
+        )
+        mailbox.answers = {f"c{n}@customer.example": "550 5.1.1 unknown" for n in range(3)}
+        for number in range(3):
+            await greeter.greet()
+            with pytest.raises((MailLater, MailRefused)):
+                await pool.send(to(f"c{number}@customer.example"))
+        with pytest.raises(MailLater) as seen:
+            await greeter.greet()
+        assert seen.value.kind == "mail_server_refuses_everybody"
+        await pool.send(to("d@customer.example"))
+        await greeter.greet()
+        await pool.close()
 
 
 # --- Addresses beyond ASCII -------------------------------------------------------------------------------
