@@ -31,8 +31,25 @@ _FIELDS = {
 }
 
 
-def refund_in_itself(wanted: RefundWanted) -> None:
+def check_in_itself(wanted: RefundWanted | CreditWanted) -> None:
     """Raises ApiProblem for what fields say together."""
+    match wanted:
+        case RefundWanted():
+            _check_refund(wanted)
+        case CreditWanted():
+            _check_credit(wanted)
+
+
+async def check_by_mirror(session: AsyncSession, caller: Caller, wanted: RefundWanted | CreditWanted) -> None:
+    """Raises InvalidRequest for what can't become right any more."""
+    match wanted:
+        case RefundWanted():
+            await _check_refund_by_mirror(session, caller, wanted)
+        case CreditWanted():
+            await _check_credit_by_mirror(session, caller, wanted)
+
+
+def _check_refund(wanted: RefundWanted) -> None:
     if wanted.payment_intent is None and wanted.invoice is None:
         raise ApiProblem.of(PAYMENT_MISSING)
     if wanted.payment_intent is not None and wanted.invoice is not None:
@@ -42,8 +59,7 @@ def refund_in_itself(wanted: RefundWanted) -> None:
         raise ApiProblem.of(FRAUD_CONFIRMATION_MISSING)
 
 
-def credit_in_itself(wanted: CreditWanted) -> None:
-    """Raises ApiProblem for what fields say together."""
+def _check_credit(wanted: CreditWanted) -> None:
     _size(wanted.amount_minor, wanted.currency)
     problem = check_choice(wanted)
     if problem is not None:
@@ -71,32 +87,31 @@ def _in_steps(amount: Money) -> None:
         raise InvalidRequest(Code.AMOUNT_NOT_IN_STEPS, problem, field="amount_minor")
 
 
-async def refund_by_mirror(session: AsyncSession, who: Caller, wanted: RefundWanted) -> None:
-    """Raises InvalidRequest for what can't become right any more: a payment keeps its amount and currency."""
+async def _check_refund_by_mirror(session: AsyncSession, caller: Caller, wanted: RefundWanted) -> None:
+    """A payment keeps its amount and currency."""
     if wanted.payment_intent is not None:
-        payment = await mirror.payment(session, who.organization, wanted.payment_intent)
+        payment = await mirror.payment(session, caller.organization, wanted.payment_intent)
         if payment is None:
             return
         _same_currency(wanted.currency, payment.currency, "payment")
         whole = Money(amount_minor=payment.amount, currency=payment.currency)
         _within(wanted.amount_minor, whole, "payment", Code.AMOUNT_ABOVE_REFUNDABLE)
     elif wanted.invoice is not None:
-        invoice = await mirror.invoice(session, who.organization, wanted.invoice)
+        invoice = await mirror.invoice(session, caller.organization, wanted.invoice)
         if invoice is not None:
             _same_currency(wanted.currency, invoice.currency, "invoice")
             if wanted.amount_minor is not None:
                 _in_steps(Money(amount_minor=wanted.amount_minor, currency=invoice.currency))
 
 
-async def credit_by_mirror(session: AsyncSession, who: Caller, wanted: CreditWanted) -> None:
-    """Raises InvalidRequest for what can't become right any more: deleted and void are for good, and a
-    finalized invoice keeps its customer, currency and total."""
-    customer = await mirror.customer(session, who.organization, wanted.customer)
+async def _check_credit_by_mirror(session: AsyncSession, caller: Caller, wanted: CreditWanted) -> None:
+    """Deleted and void are for good, and a finalized invoice keeps its customer, currency and total."""
+    customer = await mirror.customer(session, caller.organization, wanted.customer)
     if customer is not None and customer.deleted:
         raise InvalidRequest(Code.CUSTOMER_UNKNOWN, "The customer was deleted in Stripe", field="customer")
     if wanted.invoice is None:
         return
-    invoice = await mirror.invoice(session, who.organization, wanted.invoice)
+    invoice = await mirror.invoice(session, caller.organization, wanted.invoice)
     if invoice is None:
         return
     if invoice.customer_id != wanted.customer:

@@ -1,6 +1,8 @@
 """What can be wrong with a request for money back."""
 
+from ..notes.problems import NOTE_WRONG
 from ..problems.catalogue import declare
+from ..problems.common import CUSTOMER_UNKNOWN, INVOICE_ID_MALFORMED
 
 AMOUNT_NOT_POSITIVE = declare(
     "amount_not_positive",
@@ -173,3 +175,43 @@ AMOUNT_ABOVE_CREDITABLE = declare(
     "Ask for less, or choose instrument balance.",
     "/amount_minor",
 )
+
+REFUND_PROBLEMS = (
+    PAYMENT_MISSING,
+    PAYMENT_AND_INVOICE,
+    PAYMENT_ID_MALFORMED,
+    INVOICE_ID_MALFORMED,
+    AMOUNT_NOT_POSITIVE,
+    AMOUNT_NOT_WHOLE,
+    AMOUNT_TOO_LARGE,
+    AMOUNT_NOT_IN_STEPS,
+    AMOUNT_ABOVE_REFUNDABLE,
+    UNKNOWN_CURRENCY,
+    WRONG_CURRENCY,
+    UNKNOWN_REASON,
+    FRAUD_CONFIRMATION_MISSING,
+    *NOTE_WRONG,
+)
+"""What can be wrong with a request for a refund."""
+
+CREDIT_PROBLEMS = (
+    CUSTOMER_ID_MALFORMED,
+    CUSTOMER_UNKNOWN,
+    INVOICE_ID_MALFORMED,
+    INVOICE_UNKNOWN,
+    INVOICE_MISSING,
+    INVOICE_NOT_FOR_BALANCE,
+    INVOICE_NOT_CREDITABLE,
+    INSTRUMENT_UNFIT,
+    UNKNOWN_INSTRUMENT,
+    AMOUNT_NOT_POSITIVE,
+    AMOUNT_NOT_WHOLE,
+    AMOUNT_TOO_LARGE,
+    AMOUNT_NOT_IN_STEPS,
+    AMOUNT_ABOVE_CREDITABLE,
+    UNKNOWN_CURRENCY,
+    WRONG_CURRENCY,
+    UNKNOWN_REASON,
+    *NOTE_WRONG,
+)
+"""What can be wrong with a request for a credit."""

@@ -1,6 +1,6 @@
 """The notes of refunds and credits: kept with the request, added to while it lives, never changed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -19,15 +19,15 @@ from ..dispatch.dispatcher import HEAD_START
 from ..http.auth import Caller
 from ..http.context import Context, now
 from ..http.models import Listed
-from ..operations import commands_api
+from ..operations.service import owned
 from ..operations.views import sliced
 from .schemas import NoteAnswer
 
 
-def first(operation: Operation, text: str) -> Iterable[tuple[NoteRow, NewEvent]]:
+def first(operation: Operation, text: str) -> tuple[NoteRow, NewEvent]:
     """The request's own note, which goes into the records with it."""
     row = _row(operation, 1, operation.requested_by, text, operation.created_at)
-    yield row, _event(row)
+    return row, _event(row)
 
 
 def first_message(operation: Operation, text: str) -> Note:
@@ -35,30 +35,30 @@ def first_message(operation: Operation, text: str) -> Note:
     return Note(seq=1, text=text, author=operation.requested_by, at=operation.created_at)
 
 
-async def said(session: AsyncSession, operation: Operation, who: Caller, text: str) -> Note:
-    """The operation's note with exactly this text: a new one unless it is there."""
-    row, _ = await _add(session, operation, who, text, {})
+async def find_or_add(session: AsyncSession, operation: Operation, caller: Caller, text: str) -> Note:
+    """The operation's note with exactly this text, a new one if need be. Raises Conflict `notes_full`."""
+    row, _ = await _add(session, operation, caller, text, {})
     return _message(row)
 
 
 async def listed(
-    context: Context, who: Caller, kind: Kind, id_: str, limit: int, cursor: str | None
+    context: Context, caller: Caller, kind: Kind, operation_id: str, limit: int, cursor: str | None
 ) -> Listed[NoteAnswer]:
     """The first one first. Raises ApiProblem `not_found`, InvalidRequest `invalid_cursor`."""
     async with context.database.reading() as session:
-        operation = await commands_api.owned(session, who, kind, id_)
-        rows = await notes.of_operation(session, id_)
+        operation = await owned(session, caller, kind, operation_id)
+        rows = await notes.of_operation(session, operation_id)
     return sliced(rows, lambda row: str(row.seq), lambda row: _answer(operation, row), limit, cursor)
 
 
-async def add(context: Context, who: Caller, kind: Kind, id_: str, text: str) -> NoteAnswer:
+async def add(context: Context, caller: Caller, kind: Kind, operation_id: str, text: str) -> NoteAnswer:
     """Records the note and has it mirrored into Stripe; the same by the same person again is the same note.
 
     Raises ApiProblem `not_found`, Conflict `notes_full`.
     """
     async with context.database.transaction() as session:
-        operation = await commands_api.owned(session, who, kind, id_)
-        row, new = await _add(session, operation, who, text, {"author": who.person})
+        operation = await owned(session, caller, kind, operation_id)
+        row, new = await _add(session, operation, caller, text, {"author": caller.person})
         start = await _mirror(session, operation, row) if new else None
     if start is not None:
         context.dispatcher.hand_over(start)
@@ -66,7 +66,7 @@ async def add(context: Context, who: Caller, kind: Kind, id_: str, text: str) ->
 
 
 async def _add(
-    session: AsyncSession, operation: Operation, who: Caller, text: str, alike: dict[str, str]
+    session: AsyncSession, operation: Operation, caller: Caller, text: str, alike: dict[str, str]
 ) -> tuple[NoteRow, bool]:
     """A note, and whether it is new: one with this text that is also otherwise `alike` is not written again.
 
@@ -83,7 +83,7 @@ async def _add(
             "notes_full",
             f"there are {MAX_NOTES} notes on it already, which is what Stripe's metadata holds",
         )
-    row = _row(operation, len(rows) + 1, who.person, text, now())
+    row = _row(operation, len(rows) + 1, caller.person, text, now())
     await notes.add(session, row)
     event = _event(row)
     await timeline.append(

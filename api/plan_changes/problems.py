@@ -1,5 +1,6 @@
 """What can be wrong with a request for a plan change."""
 
+from ..operations.problems import NOT_SYNCED
 from ..problems.catalogue import declare
 
 PLAN_CHANGE_OPEN = declare(
@@ -79,3 +80,16 @@ INTERVAL_BILLS_NOW = declare(
     "Choose invoicing immediately, or let the change be effective at period_end.",
     "/invoicing",
 )
+
+REQUEST_PROBLEMS = (
+    UNKNOWN_PLAN,
+    PLAN_UNAVAILABLE,
+    SAME_PLAN,
+    SEATS_BELOW_USAGE,
+    SEATS_ABOVE_PLAN,
+    INTERVAL_UNAVAILABLE,
+    INTERVAL_BILLS_NOW,
+    NOT_SYNCED,
+    SUBSCRIPTION_UNSUPPORTED,
+)
+"""What can be wrong with a request for a plan change."""

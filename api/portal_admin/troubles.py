@@ -30,18 +30,18 @@ from ..dispatch.dispatcher import HEAD_START
 from ..http import idempotency
 from ..http.auth import AnyCaller, BillingAdmin, Caller, Giver
 from ..http.context import Context, InContext
-from ..http.examples import example, listed, pending
+from ..http.examples import example, listed
 from ..http.ids import Id
 from ..http.models import Answer, Body, InvoiceId, Listed, OperationAnswer, OtherId, Reason
 from ..http.models import Query as ListQuery
-from ..http.openapi import TOLD, WITH_BODY, WITH_KEY, answers, body_example
+from ..http.openapi import answers
 from ..notes.problems import NOTE_WRONG
 from ..notes.schemas import NoteText
-from ..operations import commands_api, intake, views
-from ..operations.commands import Command
-from ..operations.intake import Asked
+from ..operations import service, views
+from ..operations.common_routes import command_route, start_route
 from ..operations.problems import NOT_CLOSABLE
-from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, INVOICE_ID_MALFORMED, ROLE_MISSING
+from ..operations.service import Command, StartedOperation
+from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, INVOICE_ID_MALFORMED
 from ..problems.problem import ApiProblem
 from .problems import INVOICE_SETTLED, PORTAL_INVOICE_UNKNOWN, PORTAL_TROUBLE_OPEN
 
@@ -81,63 +81,64 @@ class TroubleAnswer(Answer):
     allowed_actions: list[Literal["close"]] = Field(description="What you may ask of it now")
 
 
-@router.post(
-    "",
-    status_code=202,
+@start_route(
+    router,
+    INVOICE_ID_MALFORMED,
+    PORTAL_INVOICE_UNKNOWN,
+    PORTAL_TROUBLE_OPEN,
+    INVOICE_SETTLED,
     summary="Report that a customer can't get at an invoice",
-    responses=answers(
-        {202: example("portal_admin/accepted_trouble")},
-        *WITH_BODY,
-        *WITH_KEY,
-        ROLE_MISSING,
-        INVOICE_ID_MALFORMED,
-        PORTAL_INVOICE_UNKNOWN,
-        PORTAL_TROUBLE_OPEN,
-        INVOICE_SETTLED,
-        headers={202: ("Location", "Idempotent-Replayed")},
-    ),
-    openapi_extra={
-        "parameters": [idempotency.PARAMETER],
-        **body_example(example("portal_admin/trouble_body")),
-    },
+    body="portal_admin/trouble_body",
+    accepted="portal_admin/accepted_trouble",
 )
 async def report(
     body: TroubleBody,
-    who: BillingAdmin,
+    caller: BillingAdmin,
     key: idempotency.IdempotencyKey,
     context: InContext,
     response: Response,
 ) -> OperationAnswer:
     """It is diagnosed at once, a new link is mailed where one mends it, and the controller hears of it
     before the business day is over. It ends when the customer opens the page or the invoice is paid."""
-    async with context.database.reading() as session:
-        invoice = await mirror.invoice(session, who.organization, body.invoice)
+    async with context.database.transaction() as session:
+        invoice = await _known_invoice(session, caller, body.invoice)
+        wanted = TroubleWanted(
+            invoice=invoice.id, customer=invoice.customer_id, cause="reported", description=body.description
+        )
+        draft = _draft(context, caller, wanted, key=key)
+        # Locked before it is looked for: of two reports at the same moment the second finds the first.
+        await troubles.lock(session, invoice.id)
+        started = await service.find_repeated(session, draft)
+        if started is None:
+            await _check_reportable(session, invoice)
+            started = await _start(session, context, draft, wanted)
+    return service.answer_started(context, caller, started, response)
+
+
+async def _known_invoice(session: AsyncSession, caller: Caller, invoice_id: str) -> Invoice:
+    """Raises ApiProblem `portal_invoice_unknown`."""
+    invoice = await mirror.invoice(session, caller.organization, invoice_id)
     if invoice is None:
         message = "There is no such invoice: name one of those of GET /v1/invoices."
         raise ApiProblem.at(PORTAL_INVOICE_UNKNOWN, message, "/invoice")
-    wanted = TroubleWanted(
-        invoice=invoice.id, customer=invoice.customer_id, cause="reported", description=body.description
-    )
+    return invoice
 
-    async def check(session: AsyncSession) -> None:
-        if settled(invoice.status):
-            raise ApiProblem(
-                INVOICE_SETTLED,
-                f"This invoice is {invoice.status}: nobody needs a way in to pay it. "
-                f"POST /v1/invoices/{invoice.id}/access-diagnosis says what its customer can see.",
-            )
-        await troubles.lock(session, invoice.id)
-        earlier = await troubles.open_one(session, invoice.id)
-        if earlier is not None:
-            named = earlier.operation_id
-            raise ApiProblem(
-                PORTAL_TROUBLE_OPEN,
-                f"Portal trouble {named} is already open for this invoice: follow that one.",
-                more={"portal_trouble": named},
-            )
 
-    asked = _asked(context, wanted, check)
-    return await commands_api.begin(context, who, key, asked, response)
+async def _check_reportable(session: AsyncSession, invoice: Invoice) -> None:
+    """Raises ApiProblem `invoice_settled` and `portal_trouble_open`. The invoice is locked."""
+    if settled(invoice.status):
+        raise ApiProblem(
+            INVOICE_SETTLED,
+            f"This invoice is {invoice.status}: nobody needs a way in to pay it. "
+            f"POST /v1/invoices/{invoice.id}/access-diagnosis says what its customer can see.",
+        )
+    earlier = await troubles.open_one(session, invoice.id)
+    if earlier is not None:
+        raise ApiProblem(
+            PORTAL_TROUBLE_OPEN,
+            f"Portal trouble {earlier.operation_id} is already open for this invoice: follow that one.",
+            more={"portal_trouble": earlier.operation_id},
+        )
 
 
 @router.get(
@@ -146,42 +147,39 @@ async def report(
     responses=answers({200: listed(example("portal_admin/trouble"))}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_troubles(
-    query: Annotated[TroublesQuery, Query()], who: AnyCaller, context: InContext
+    query: Annotated[TroublesQuery, Query()], caller: AnyCaller, context: InContext
 ) -> Listed[TroubleAnswer]:
     """The newest first."""
     async with context.database.reading() as session:
         page = await troubles.page(
             session,
-            who.organization,
+            caller.organization,
             open=query.open,
             invoice_id=query.invoice,
             limit=query.limit,
             cursor=query.cursor,
         )
-        found = await troubles.of_operations(session, [row.operation_id for row in page.rows])
-    return views.listed(page, lambda row: _answer(row, found[row.operation_id], who))
+        operations = await troubles.of_operations(session, [row.operation_id for row in page.rows])
+    return views.listed(page, lambda row: _answer(row, operations[row.operation_id], caller))
 
 
-@router.post(
-    "/{id}/close",
+@command_route(
+    router,
+    "close",
+    NOT_CLOSABLE,
+    *NOTE_WRONG,
     summary="Close a trouble that you have seen to",
-    responses=answers(
-        {200: example("portal_admin/open_trouble"), 202: pending(example("portal_admin/open_trouble"))},
-        *WITH_BODY,
-        *TOLD,
-        NOT_CLOSABLE,
-        *NOTE_WRONG,
-        also=(202, OperationAnswer),
-    ),
-    openapi_extra=body_example(example("portal_admin/trouble_close_body")),
+    body="portal_admin/trouble_close_body",
+    done="portal_admin/open_trouble",
+    pending="portal_admin/open_trouble",
 )
 async def close(
-    id: Id, body: CloseBody, who: Giver, context: InContext, response: Response
+    id: Id, body: CloseBody, caller: Giver, context: InContext, response: Response
 ) -> OperationAnswer:
     """For what was mended in another way than by the customer's opening the page. 202 while on its way."""
-    message = CloseTrouble(person=who.person, note=body.note)
+    message = CloseTrouble(person=caller.person, note=body.note)
     command = Command("close", message, "closing asked for", {"note": body.note})
-    return await commands_api.tell(context, who, Kind.PORTAL_ACCESS, id, "close", command, response)
+    return await service.send_command(context, caller, Kind.PORTAL_ACCESS, id, command, response)
 
 
 async def notice(
@@ -208,14 +206,10 @@ async def notice(
                 detail={"cause": cause},
             )
         return None
-    who = Caller(person=CUSTOMER, organization=invoice.organization_id, roles=frozenset())
+    customer = Caller(person=CUSTOMER, organization=invoice.organization_id, roles=frozenset())
     wanted = TroubleWanted(invoice=invoice.id, customer=invoice.customer_id, cause=cause)
-
-    async def check(_: AsyncSession) -> None:
-        return None
-
-    _, start = await intake.accept(session, context, who, None, _asked(context, wanted, check), at)
-    return start
+    draft = _draft(context, customer, wanted, key=None, at=at)
+    return (await _start(session, context, draft, wanted)).start
 
 
 async def got_in(session: AsyncSession, *, invoice_id: str, at: datetime) -> Outbox | None:
@@ -240,42 +234,49 @@ async def got_in(session: AsyncSession, *, invoice_id: str, at: datetime) -> Out
     return told if told.state == outbox.PENDING else None
 
 
-def _asked(context: Context, wanted: TroubleWanted, check: intake.Check) -> Asked[None]:
-    def message(operation: Operation, _: None) -> PortalAccessInput:
-        return PortalAccessInput(
-            organization=operation.organization_id,
-            operation=operation.id,
-            invoice=wanted.invoice,
-            customer=wanted.customer,
-            cause=wanted.cause,
-            reported_by=operation.requested_by,
-            comment=wanted.description,
-            policy=context.policy,
-            noticed_at=operation.created_at,
-            deadline=deadline(context.policy, operation.created_at),
-        )
-
-    def along(operation: Operation) -> list[tuple[PortalTrouble, NewEvent]]:
-        at = operation.created_at
-        until = deadline(context.policy, at)
-        row = PortalTrouble(
-            operation_id=operation.id,
-            organization_id=operation.organization_id,
-            customer_id=wanted.customer,
-            invoice_id=wanted.invoice,
-            cause=wanted.cause,
-            noticed_at=at,
-            deadline=until,
-        )
-        detail = {"cause": wanted.cause, "deadline": until.isoformat()}
-        return [(row, NewEvent("noticed", "trouble noticed", operation.requested_by, at, detail))]
-
-    return Asked(
-        Kind.PORTAL_ACCESS, wanted, ids.PORTAL_ACCESS, check, message, along=along, actions=("close",)
+def _draft(
+    context: Context, caller: Caller, wanted: TroubleWanted, *, key: str | None, at: datetime | None = None
+) -> Operation:
+    return service.draft(
+        context, caller, Kind.PORTAL_ACCESS, wanted, key=key, at=at, allowed_actions=("close",)
     )
 
 
-def _answer(row: PortalTrouble, operation: Operation, who: Caller) -> TroubleAnswer:
+async def _start(
+    session: AsyncSession, context: Context, draft: Operation, wanted: TroubleWanted
+) -> StartedOperation:
+    """The trouble of that operation, on the clock of a business day."""
+    at = draft.created_at
+    until = deadline(context.policy, at)
+    row = PortalTrouble(
+        operation_id=draft.id,
+        organization_id=draft.organization_id,
+        customer_id=wanted.customer,
+        invoice_id=wanted.invoice,
+        cause=wanted.cause,
+        noticed_at=at,
+        deadline=until,
+    )
+    detail = {"cause": wanted.cause, "deadline": until.isoformat()}
+    event = NewEvent("noticed", "trouble noticed", draft.requested_by, at, detail)
+    workflow_input = PortalAccessInput(
+        organization=draft.organization_id,
+        operation=draft.id,
+        invoice=wanted.invoice,
+        customer=wanted.customer,
+        cause=wanted.cause,
+        reported_by=draft.requested_by,
+        comment=wanted.description,
+        policy=context.policy,
+        noticed_at=at,
+        deadline=until,
+    )
+    return await service.start_operation(
+        session, context, draft, rows=[(row, event)], workflow_input=workflow_input
+    )
+
+
+def _answer(row: PortalTrouble, operation: Operation, caller: Caller) -> TroubleAnswer:
     return TroubleAnswer(
         **row.model_dump(include={"cause", "noticed_at", "deadline", "escalated_at", "closed_at", "how"}),
         id=row.operation_id,
@@ -283,5 +284,5 @@ def _answer(row: PortalTrouble, operation: Operation, who: Caller) -> TroubleAns
         customer=row.customer_id,
         state=State(operation.state),
         escalated=row.escalated_at is not None,
-        allowed_actions=views.operation(operation, who).allowed_actions,
+        allowed_actions=views.operation(operation, caller).allowed_actions,
     )

@@ -82,14 +82,8 @@ async def create(session: AsyncSession, operation: Operation) -> tuple[Operation
         created = await insert_if_new(session, operation)
         if created:
             return created, True
-        earlier = await _by_key(session, operation)
+        earlier = await find_repeated(session, operation)
         if earlier:
-            if operation.product_key is None and earlier.request_hash != operation.request_hash:
-                raise Conflict(
-                    "idempotency_key_reused",
-                    f"this Idempotency-Key was used for another request ({earlier.id}): send a new key",
-                    field="Idempotency-Key",
-                )
             return earlier, False
         is_change = operation.kind == Kind.PLAN_CHANGE.value
         open_change = await open_plan_change(session, operation.organization_id) if is_change else None
@@ -101,6 +95,18 @@ async def create(session: AsyncSession, operation: Operation) -> tuple[Operation
         if await get_any(session, operation.id):
             raise ValueError(f"operation id {operation.id} is taken")
         # What was in the way was closed between the two statements: there is room now.
+
+
+async def find_repeated(session: AsyncSession, operation: Operation) -> Operation | None:
+    """The stored operation that has the new one's key. Raises Conflict `idempotency_key_reused`."""
+    earlier = await _by_key(session, operation)
+    if earlier and operation.product_key is None and earlier.request_hash != operation.request_hash:
+        raise Conflict(
+            "idempotency_key_reused",
+            f"this Idempotency-Key was used for another request ({earlier.id}): send a new key",
+            field="Idempotency-Key",
+        )
+    return earlier
 
 
 async def _by_key(session: AsyncSession, operation: Operation) -> Operation | None:

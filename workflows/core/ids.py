@@ -1,6 +1,7 @@
 """Workflow and queue names, built in one place. They are never encrypted: no personal data in them."""
 
 from billing.cases.case import CASE as CASE
+from billing.core.operations import Kind
 from billing.incidents.states import Component
 from billing.mail.customer_mails import PERSON_MAIL as PERSON_MAIL
 from billing.portal.links import CUSTOMER_MAIL as CUSTOMER_MAIL
@@ -29,6 +30,16 @@ INVOICE_FETCH = "InvoiceFetchWorkflow"
 OUTBOX_SWEEP = "OutboxSweepWorkflow"
 RECONCILE = "ReconcileWorkflow"
 INCIDENT = "IncidentWorkflow"
+
+OPERATION_WORKFLOWS = {
+    Kind.PLAN_CHANGE: PLAN_CHANGE,
+    Kind.REFUND: REFUND,
+    Kind.CREDIT: CREDIT,
+    Kind.REMINDER_RUN: REMINDER_SWEEP,
+    Kind.PORTAL_ACCESS: PORTAL_ACCESS,
+    Kind.CASE: CASE,
+}
+"""The workflow of each kind of operation."""
 
 
 def operation_workflow(operation: str) -> str:

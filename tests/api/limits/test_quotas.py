@@ -33,7 +33,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    for module in ("operations.commands_api", "approvals.delegations"):
+    for module in ("operations.service", "approvals.delegations"):
         monkeypatch.setattr(f"api.{module}.now", clock)
     return clock
 

@@ -1,0 +1,141 @@
+"""The routes that refunds and credits have in common: both are money back, asked for and seen to alike."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Response
+
+from billing.core.operations import Kind
+from billing.evidence import events
+from billing.money.credit import CreditInput, CreditWanted, ReviseCredit
+from billing.money.refund import RefundInput, RefundWanted, ReviseRefund
+
+from ..http.auth import Giver, giver
+from ..http.context import InContext
+from ..http.idempotency import IdempotencyKey
+from ..http.ids import Id
+from ..http.models import OperationAnswer
+from ..notes import service as notes
+from ..notes.problems import NOTES_FULL
+from ..notes.routes import add_note_routes
+from ..operations import service
+from ..operations.common_routes import add_comment_command, command_route, start_route
+from ..operations.problems import NOT_REVISABLE, TOO_LATE
+from ..operations.service import Command
+from ..problems.catalogue import ProblemType
+from . import checks
+
+_INPUTS = {Kind.REFUND: RefundInput, Kind.CREDIT: CreditInput}
+_REVISIONS = {Kind.REFUND: ReviseRefund, Kind.CREDIT: ReviseCredit}
+
+_ANSWERED = """
+Answers as soon as the request and its note are recorded. What Stripe can't do ends it as `blocked`;
+what is within your authority goes straight through, what is beyond it is put before approvers."""
+
+
+def add_money_routes(
+    router: APIRouter,
+    kind: Kind,
+    *problems: ProblemType,
+    read_wanted: Callable[..., Any],
+    description: str,
+    cancel_description: str,
+) -> None:
+    """Register how one kind is asked for, cancelled, revised and noted.
+
+    `read_wanted` is the dependency that reads what is asked for from the body, and `problems` what can be
+    wrong with that.
+    """
+
+    @start_route(
+        router,
+        *problems,
+        summary=f"Ask for a {kind}",
+        description=f"{description}\n{_ANSWERED}",
+        body=f"money/{kind}_body",
+        accepted=f"money/accepted_{kind}",
+    )
+    async def ask(
+        wanted: Annotated[RefundWanted | CreditWanted, Depends(read_wanted)],
+        caller: Giver,
+        key: IdempotencyKey,
+        context: InContext,
+        response: Response,
+    ) -> OperationAnswer:
+        checks.check_in_itself(wanted)
+        draft = service.draft(context, caller, kind, wanted, key=key)
+        async with context.database.transaction() as session:
+            started = await service.find_repeated(session, draft)
+            if started is None:
+                await checks.check_by_mirror(session, caller, wanted)
+                workflow_input = _INPUTS[kind](
+                    operation=draft.id,
+                    organization=draft.organization_id,
+                    requested_by=draft.requested_by,
+                    wanted=wanted,
+                    note=notes.first_message(draft, wanted.note),
+                    policy=context.policy,
+                )
+                started = await service.start_operation(
+                    session,
+                    context,
+                    draft,
+                    rows=[notes.first(draft, wanted.note)],
+                    workflow_input=workflow_input,
+                )
+        return service.answer_started(context, caller, started, response)
+
+    add_comment_command(
+        router,
+        kind,
+        "cancel",
+        TOO_LATE,
+        by=giver,
+        summary=f"Cancel a {kind}",
+        description=cancel_description,
+        done=f"money/cancelled_{kind}",
+        pending=f"money/{kind}_in_review",
+    )
+
+    @command_route(
+        router,
+        "revision",
+        NOT_REVISABLE,
+        NOTES_FULL,
+        *problems,
+        summary=f"Revise a {kind} after an approver asked for changes",
+        body=f"money/{kind}_body",
+        done=f"money/{kind}_in_review",
+        pending=f"money/{kind}_in_review",
+    )
+    async def revise(
+        id: Id,
+        wanted: Annotated[RefundWanted | CreditWanted, Depends(read_wanted)],
+        caller: Giver,
+        context: InContext,
+        response: Response,
+    ) -> OperationAnswer:
+        """The whole request anew; it is checked and, where needed, reviewed again.
+
+        A note that reads otherwise is added to those before it.
+        """
+        checks.check_in_itself(wanted)
+        async with context.database.transaction() as session:
+            operation = await service.locked_for(session, caller, kind, id, "revise")
+            await checks.check_by_mirror(session, caller, wanted)
+            note = await notes.find_or_add(session, operation, caller, wanted.note)
+            message = _REVISIONS[kind](person=caller.person, wanted=wanted, note=note)
+            detail = wanted.model_dump(mode="json")
+            command = Command("revise", message, events.REVISION_ASKED, detail, shapes="revised")
+            recorded = await service.record_command(session, caller, operation, command)
+        return await service.answer_command(context, caller, recorded, response)
+
+    add_note_routes(
+        router,
+        kind,
+        noun=kind,
+        description="Notes are only ever added. It is in the records now and will be in Stripe's metadata."
+        "\n\nThe same words by the same person again are the same note.",
+        body="money/note_body",
+        note=f"money/note_on_{kind}",
+    )
