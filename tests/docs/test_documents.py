@@ -37,6 +37,17 @@ def test_every_path_that_a_document_names_exists(document: Path) -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_every_function_that_a_document_names_exists(document: Path) -> None:
+    """Written `db.mirror.mirror:store`."""
+    missing = []
+    for module, named in re.findall(r"`([a-z_]+(?:\.[a-z_]+)+):(\w+)`", document.read_text()):
+        file = ROOT / f"{module.replace('.', '/')}.py"
+        if not file.exists() or not re.search(rf"(?:def|class) {named}\b", file.read_text()):
+            missing.append(f"{module}:{named}")
+    assert not missing
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
 def test_every_make_command_that_a_document_names_exists(document: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
     text = document.read_text()
