@@ -1,4 +1,4 @@
-"""What a benchmark found: a table, targets met or missed, and notes; as Markdown for README and as JSON."""
+"""What a benchmark found: a table, targets met or missed, and notes; as Markdown and as JSON."""
 
 import json
 import os
@@ -96,7 +96,7 @@ def _processor() -> str:
 
 
 def show(console: Console, report: Report) -> None:
-    """Print it as Markdown, which can be pasted into README."""
+    """Print it as Markdown, which can be pasted into docs/operating/benchmarks.md."""
     console.print(f"\n### {report.name}: {report.title}\n", markup=False, soft_wrap=True)
     _table(console, report.columns, report.rows)
     if report.targets:
