@@ -62,8 +62,8 @@ LONG_FILES = {
     "billing/portal/diagnosis.py",
 }
 SHARED_NAMES = {
-    "Answer", "Asked", "Credited", "Decision", "Difference", "Evidence", "Facts", "Outcome", "Page",
-    "Period", "Phase", "Refunded", "Share", "Shown", "Step", "Subject", "Trouble", "_Object", "_Part",
+    "Answer", "Credited", "Decision", "Difference", "Evidence", "Facts", "Outcome", "Page", "Period",
+    "Phase", "Refunded", "Share", "Shown", "Step", "Subject", "Trouble", "_Object", "_Part",
 }
 PARTICIPLES = {
     "Allowed", "Asked", "Beating", "Begun", "Claimed", "Compiled", "Counted", "Credited", "Ended",
