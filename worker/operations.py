@@ -19,6 +19,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.core.clock import utc_now
 from activities.operations import abandonment
+from billing.core.events import EventCode
 from billing.core.operations import SYSTEM
 from billing.core.standing import Abandon
 from billing.incidents.holds import RELEASED, HoldRelease
@@ -145,7 +146,7 @@ async def close_operation(tools: Tools, id: str, because: str, by: str, although
             operation=id,
             at=utc_now(),
             code="closed_by_operator",
-            event="closed by an operator",
+            event=EventCode.CLOSED_BY_OPERATOR,
             message=f"{by} closed it: {because}",
             comment=because,
             by=by,
@@ -172,7 +173,7 @@ async def release_all(tools: Tools, because: str, by: str) -> int:
                 session,
                 hold.operation_id,
                 key=f"released:{hold.id}:{at.isoformat()}",
-                event="an operator told it to go on",
+                event=EventCode.RELEASED_BY_OPERATOR,
                 actor=SYSTEM,
                 at=at,
                 detail={"operator": by, "because": because},

@@ -25,6 +25,7 @@ from billing.approvals.messages import (
     SettleDecision,
 )
 from billing.approvals.progress import YesResult, evaluate_approval, may_decide
+from billing.core.events import EventCode
 from billing.core.messages import Progress
 from billing.core.operations import Problem
 from db.approvals import approvals, deciders, delegations
@@ -117,7 +118,7 @@ class Approvals:
                 Progress(
                     operation=order.operation,
                     key=f"{order.approval}:reminder:{order.rung}:{order.number}",
-                    event="approvers reminded",
+                    event=EventCode.APPROVERS_REMINDED,
                     at=order.at,
                     detail={"approval": order.approval, "rung": order.rung},
                 ),

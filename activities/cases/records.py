@@ -10,9 +10,7 @@ from temporalio import activity
 
 from billing.cases.case import (
     ACTIONS,
-    BEYOND,
     COUNTS_AS,
-    WITHIN,
     CaseCounted,
     CaseFound,
     CaseStands,
@@ -24,6 +22,7 @@ from billing.cases.case import (
     OwnCase,
 )
 from billing.core.business_time import add_business, end_of_business_day
+from billing.core.events import EventCode
 from billing.core.messages import Progress
 from billing.core.operations import State
 from billing.money.messages import Commit, CommitPart
@@ -59,7 +58,7 @@ class CaseRecords:
                 Progress(
                     operation=step.operation,
                     key="opened",
-                    event="waiting for its note",
+                    event=EventCode.AWAITING_NOTE,
                     at=step.at,
                     state=State.RUNNING,
                     stage="note_owed",
@@ -75,7 +74,7 @@ class CaseRecords:
             case, _, policy = await _read(session, step.operation)
             if step.escalate:
                 await cases.escalate(session, step.operation, at=step.at)
-            event = "escalated to the controller" if step.escalate else "reminded of its note"
+            event = EventCode.ESCALATED_TO_CONTROLLER if step.escalate else EventCode.REMINDED_OF_NOTE
             progress = Progress(
                 operation=step.operation,
                 key=f"reminded:{step.number}",
@@ -94,7 +93,7 @@ class CaseRecords:
             progress = Progress(
                 operation=order.operation,
                 key=f"owned:{order.at.isoformat()}",
-                event="taken on",
+                event=EventCode.ASSIGNED,
                 at=order.at,
                 actor=order.person,
                 detail={"owner": order.person},
@@ -108,7 +107,7 @@ class CaseRecords:
         progress = Progress(
             operation=order.operation,
             key=f"named:{order.at.isoformat()}",
-            event="waiting for the maker's word",
+            event=EventCode.AWAITING_MAKER,
             at=order.at,
             actor=close.person,
             state=State.RUNNING,
@@ -127,7 +126,7 @@ class CaseRecords:
         progress = Progress(
             operation=order.operation,
             key=f"denied:{order.at.isoformat()}",
-            event="not made by whom it was said to be",
+            event=EventCode.MAKER_REFUTED,
             at=order.at,
             actor=said.person,
             state=State.RUNNING,
@@ -152,7 +151,8 @@ class CaseRecords:
             released = all(row.released_at is not None for row in held)
             told = await timeline.find(session, order.operation, COUNTED)
             if told is not None:
-                return CaseCounted(beyond=told.event == BEYOND, why=told.detail["why"], released=released)
+                beyond = told.code == EventCode.BEYOND_MAKERS_AUTHORITY
+                return CaseCounted(beyond=beyond, why=told.detail["why"], released=released)
             weighing = _weighing(case, operation, policy, order.person)
             why, figures = await weigh(session, weighing, whose="the maker", until=case.noticed_at)
             await commitments.count_for(session, order.operation, authority_of=order.person)
@@ -161,7 +161,7 @@ class CaseRecords:
             progress = Progress(
                 operation=order.operation,
                 key=COUNTED,
-                event=BEYOND if why else WITHIN,
+                event=EventCode.BEYOND_MAKERS_AUTHORITY if why else EventCode.WITHIN_MAKERS_AUTHORITY,
                 at=order.at,
                 detail=detail | {"authority_of": order.person, "why": why},
             )
@@ -179,7 +179,7 @@ class CaseRecords:
             progress = Progress(
                 operation=order.operation,
                 key="ended",
-                event="closed with its note",
+                event=EventCode.CLOSED_WITH_NOTE,
                 at=order.at,
                 actor=order.close.person,
                 state=State.COMPLETED,

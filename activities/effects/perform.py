@@ -18,9 +18,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from billing.core.events import EventCode
 from billing.core.operations import SYSTEM, Problem
 from billing.core.standing import NOTES, SettleBegun
-from billing.evidence.events import ASKED_OF_STRIPE, CHANGED_IN_STRIPE, REFUSED_BY_STRIPE
 from billing.stripe.effect_limits import LIMITS, until_free
 from billing.stripe.effects import Effect, EffectKind, Performed
 from db.cases import money_cases
@@ -108,7 +108,7 @@ class StripeEffects:
                     session,
                     effect.operation,
                     key=f"postponed:{effect.step}:{effect.version}",
-                    event="postponed: Stripe takes no more changes of the same object for a while",
+                    event=EventCode.POSTPONED,
                     actor=SYSTEM,
                     at=now,
                     detail=detail,
@@ -139,7 +139,7 @@ class StripeEffects:
                 session,
                 effect.operation,
                 key=f"asked:{effect.step}:{effect.version}",
-                event=ASKED_OF_STRIPE,
+                event=EventCode.ASKED_OF_STRIPE,
                 actor=SYSTEM,
                 at=now,
                 detail=detail,
@@ -199,7 +199,7 @@ class StripeEffects:
                 await found.snapshot.store(session, self._rules, Owner(effect.organization), asked_at)
             await money_cases.closed(session, self._rules, intent, now)
             detail = {"step": effect.step, "kind": effect.kind, "object": found.stripe_id}
-            await self._tell(session, effect, CHANGED_IN_STRIPE, now, detail | _how(intent))
+            await self._tell(session, effect, EventCode.CHANGED_IN_STRIPE, now, detail | _how(intent))
         return _as_closed(intent)
 
     async def _close_refused(self, effect: Effect, failure: Failure) -> Performed:
@@ -211,11 +211,11 @@ class StripeEffects:
             )
             await money_cases.closed(session, self._rules, intent, now)
             detail = {"step": effect.step, "kind": effect.kind} | failure.problem.model_dump()
-            await self._tell(session, effect, REFUSED_BY_STRIPE, now, detail | _how(intent))
+            await self._tell(session, effect, EventCode.REFUSED_BY_STRIPE, now, detail | _how(intent))
         return _as_closed(intent)
 
     async def _tell(
-        self, session: Any, effect: Effect, event: str, at: datetime, detail: dict[str, Any]
+        self, session: Any, effect: Effect, event: EventCode, at: datetime, detail: dict[str, Any]
     ) -> None:
         await timeline.append(
             session,

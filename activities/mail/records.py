@@ -11,6 +11,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import Select
 
+from billing.core.events import EventCode
 from billing.core.hashing import digest
 from billing.core.operations import SYSTEM, Role
 from billing.mail.messages import MailRequest
@@ -164,7 +165,7 @@ async def note_sent(
         session,
         request.operation,
         key=f"mailed:{request.key}:{digest(sorted(new))[:16]}",
-        event="mail sent",
+        event=EventCode.MAIL_SENT,
         actor=SYSTEM,
         at=at,
         detail={"template": request.template, "to": [mails[one].recipient for one in sorted(new)]},
@@ -179,7 +180,7 @@ async def note_refused(
         session,
         request.operation,
         key=f"mail refused:{request.key}:{person_id}",
-        event="mail refused",
+        event=EventCode.MAIL_REFUSED,
         actor=SYSTEM,
         at=at,
         detail={"person": person_id, "template": request.template, "smtp_code": code},

@@ -8,10 +8,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
 from billing.core.errors import Code
+from billing.core.events import WITHIN_AUTHORITY, EventCode
 from billing.core.messages import Progress
 from billing.core.money import Money
 from billing.core.operations import SYSTEM, Kind, Problem, Role
-from billing.evidence.events import REQUESTER, REVISER, WITHIN_AUTHORITY
 from billing.money.authority import AuthorityUse, any_within, in_currency, why_beyond
 from billing.money.messages import Commit, CommitmentResult, CommitPart
 from billing.policy.policy import AuthorityLimit
@@ -23,6 +23,23 @@ from db.tables import Commitment, TimelineEvent
 
 from ..operations.abandonment import must_be_open
 from ..operations.records import write
+
+REQUESTER, REVISER = "the requester", "the reviser"
+"""Whose authority an amount is weighed against: that of whoever shaped it last."""
+
+WEIGHED = {
+    REQUESTER: (
+        EventCode.WITHIN_REQUESTERS_AUTHORITY,
+        EventCode.BEYOND_REQUESTERS_AUTHORITY,
+        EventCode.REVIEWED_WHATEVER_REQUESTERS_AUTHORITY,
+    ),
+    REVISER: (
+        EventCode.WITHIN_REVISERS_AUTHORITY,
+        EventCode.BEYOND_REVISERS_AUTHORITY,
+        EventCode.REVIEWED_WHATEVER_REVISERS_AUTHORITY,
+    ),
+}
+"""By whose authority it is: the events for an amount within it, beyond it, and reviewed in any case."""
 
 
 class Commitments:
@@ -80,7 +97,7 @@ async def _free(session: AsyncSession, order: Commit) -> None:
             session,
             order.operation,
             key=f"released:{order.at.astimezone(UTC).isoformat()}",
-            event="money set aside is free again",
+            event=EventCode.MONEY_RELEASED,
             actor=SYSTEM,
             at=order.at,
             detail=detail,
@@ -99,7 +116,7 @@ async def _still_told(
     late = any((row.released_at or row.created_at) > order.at for row in rows)
     again = await timeline.find(session, order.operation, _again(earlier.key, rows[0].created_at))
     event = again or earlier
-    alone = event.event in WITHIN_AUTHORITY
+    alone = event.code in WITHIN_AUTHORITY
     counted = not alone or all(row.decided_at is not None for row in held)
     if not late and not (counted and _parts(held) == _parts(_rows(order))):
         return None
@@ -167,14 +184,15 @@ def _too_little(part: CommitPart, waiting: list[Commitment], currency: str) -> P
     )
 
 
-async def _weighed(session: AsyncSession, order: Commit) -> tuple[str, dict[str, Any]]:
+async def _weighed(session: AsyncSession, order: Commit) -> tuple[EventCode, dict[str, Any]]:
     """The event that says whether the person's authority covers the amount, and by what figures."""
     whose = REVISER if order.revised else REQUESTER
     why, figures = await weigh(session, order, whose=whose)
-    weighed = "beyond" if why else "within"
+    within, beyond, whatever = WEIGHED[whose]
+    event = beyond if why else within
     if order.reviewed_anyway:
-        weighed, why = "reviewed whatever", "The policy has this reason reviewed whatever the amount."
-    return f"{weighed} {whose}'s authority", figures | {"why": why}
+        event, why = whatever, "The policy has this reason reviewed whatever the amount."
+    return event, figures | {"why": why}
 
 
 async def weigh(

@@ -15,6 +15,7 @@ from billing.approvals.messages import (
     SettleDecision,
 )
 from billing.approvals.progress import YesResult
+from billing.core.events import EventCode
 from billing.core.messages import Progress
 from billing.core.operations import Problem, Role, State
 from db.approvals.deciders import ladder_of, signatures_of
@@ -43,7 +44,7 @@ def requested(order: OpenApproval, row: Approval) -> Progress:
     return Progress(
         operation=request.operation,
         key=f"{request.approval}:opened",
-        event="review requested",
+        event=EventCode.REVIEW_REQUESTED,
         at=order.at,
         state=State.AWAITING_APPROVAL,
         stage="review",
@@ -60,20 +61,20 @@ def requested(order: OpenApproval, row: Approval) -> Progress:
 
 def vacancies(order: OpenApproval | ClimbApproval, opening: Opening) -> list[Progress]:
     """An event for each rung that nobody can answer, which says who is asked instead."""
-    return [
-        Progress(
-            operation=order.request.operation,
-            key=f"{order.request.approval}:vacant:{number}",
-            event=f"{why}: {_instead(opening.ladder, number)}",
-            at=order.at,
-            detail={
-                "approval": order.request.approval,
-                "rung": number,
-                "roles": list(opening.ladder[number].roles),
-            },
-        )
-        for number, why in opening.vacant.items()
-    ]
+    told = []
+    for number, why in opening.vacant.items():
+        event, instead = _instead(opening.ladder, number)
+        detail = {
+            "approval": order.request.approval,
+            "rung": number,
+            "roles": list(opening.ladder[number].roles),
+            "why": why,
+            "instead": instead,
+        }
+        key = f"{order.request.approval}:vacant:{number}"
+        operation = order.request.operation
+        told.append(Progress(operation=operation, key=key, event=event, at=order.at, detail=detail))
+    return told
 
 
 def escalated(order: ClimbApproval, opening: Opening) -> Progress:
@@ -81,7 +82,7 @@ def escalated(order: ClimbApproval, opening: Opening) -> Progress:
     return Progress(
         operation=order.operation,
         key=f"{order.approval}:rung:{opening.rung}",
-        event="escalated",
+        event=EventCode.ESCALATED,
         at=order.at,
         detail={
             "approval": order.approval,
@@ -93,14 +94,14 @@ def escalated(order: ClimbApproval, opening: Opening) -> Progress:
 
 def signed(order: SettleDecision, yes: YesResult) -> Progress:
     """Somebody has approved, and others still have to."""
-    still = join_roles(yes.missing, "and")
     return Progress(
         operation=order.operation,
         key=f"{order.approval}:signed:{order.decide.person}",
-        event=f"approved by {yes.capacity.role}; {still} still to approve",
+        event=EventCode.PARTLY_APPROVED,
         at=order.at,
         actor=order.decide.person,
-        detail=_said(order, yes.capacity.role, yes.capacity.for_person),
+        detail=_said(order, yes.capacity.role, yes.capacity.for_person)
+        | {"missing": sorted(set(yes.missing))},
     )
 
 
@@ -115,7 +116,7 @@ def decided(
     return Progress(
         operation=order.operation,
         key=decided_key(order.approval),
-        event=outcome.state.replace("_", " "),
+        event=EventCode(outcome.state),
         at=order.at,
         actor=order.decide.person,
         detail=_said(order, outcome.role, outcome.for_person) | more,
@@ -127,7 +128,7 @@ def refused(order: SettleDecision, why: Problem) -> Progress:
     return Progress(
         operation=order.operation,
         key=f"{order.approval}:refused:{order.decide.decision}",
-        event="decision refused",
+        event=EventCode.DECISION_REFUSED,
         at=order.at,
         actor=order.decide.person,
         detail={"approval": order.approval, "decision": order.decide.verdict} | why.model_dump(),
@@ -138,7 +139,7 @@ def closed(order: CloseApproval, row: Approval) -> Progress:
     return Progress(
         operation=order.operation,
         key=decided_key(order.approval),
-        event=f"review {order.state}",
+        event=EventCode(f"review_{order.state}"),
         at=order.at,
         detail={"approval": order.approval, "reason": order.reason}
         | ({"signatures": row.signatures} if row.signatures else {}),
@@ -160,13 +161,15 @@ def _said(order: SettleDecision, role: Role | None, for_person: str | None) -> d
     return said | ({"for_person": for_person} if for_person else {})
 
 
-def _instead(ladder: Sequence[Rung], number: int) -> str:
+def _instead(ladder: Sequence[Rung], number: int) -> tuple[EventCode, list[Role]]:
+    """The event of a vacant rung, and the roles that are asked in place of its own."""
     if number == len(ladder) - 1:
-        return "it stays open until its deadline"
+        return EventCode.RUNG_VACANT_LAST, []
     following = ladder[number + 1]
-    if following.needs == "all" and len(following.roles) > 1:
-        return f"{join_roles(following.roles, 'and')} are asked"
-    return f"{join_roles(following.roles)} is asked"
+    roles = sorted(set(following.roles))
+    if following.needs == "all" and len(roles) > 1:
+        return EventCode.RUNG_VACANT_ALL_ASKED, roles
+    return EventCode.RUNG_VACANT_ANY_ASKED, roles
 
 
 def _why(row: Approval, deciders: Deciders) -> str | None:

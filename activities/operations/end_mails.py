@@ -15,6 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.approvals.ladder import ApprovalState
 from billing.approvals.messages import ApprovalOutcome
+from billing.core.events import EventCode
 from billing.core.messages import Progress
 from billing.core.notices import NoticeKind, is_moot
 from billing.core.operations import CUSTOMER, SYSTEM, Kind, State
@@ -126,7 +127,7 @@ async def supersede(
             session,
             notice.operation_id,
             key=f"{notice.id}:superseded",
-            event="notice superseded",
+            event=EventCode.NOTICE_SUPERSEDED,
             actor=SYSTEM,
             at=at,
             detail={"notice": notice.id, "because": because, "replacement": by},

@@ -9,6 +9,8 @@ from typing import Any
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.approvals.ladder import ApprovalState
+from billing.core.event_words import words
+from billing.core.events import EventCode
 from billing.core.messages import Progress
 from billing.core.operations import SYSTEM, State
 from db.approvals import approvals
@@ -59,15 +61,16 @@ async def end_operation(session: AsyncSession, ending: Progress) -> bool:
 
 async def _tell_dismissed(session: AsyncSession, ending: Progress, approval: Approval) -> None:
     """The same event as when the review itself ends so."""
+    reason = f"The request has ended: {words(ending.event, ending.detail)}."
     signatures = {"signatures": approval.signatures} if approval.signatures else {}
     await timeline.append(
         session,
         ending.operation,
         key=decided_key(approval.id),
-        event=f"review {ApprovalState.DISMISSED}",
+        event=EventCode.REVIEW_DISMISSED,
         actor=SYSTEM,
         at=ending.at,
-        detail={"approval": approval.id, "reason": f"The request has ended: {ending.event}."} | signatures,
+        detail={"approval": approval.id, "reason": reason} | signatures,
     )
 
 

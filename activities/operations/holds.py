@@ -3,6 +3,7 @@
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
+from billing.core.events import EventCode
 from billing.core.messages import Progress
 from billing.core.operations import Problem, State
 from billing.incidents.holds import (
@@ -33,7 +34,7 @@ class Holds:
     async def hold_unpermitted(self, story: UnpermittedStory) -> None:
         """Notes that the story waits for a permission at Stripe, and which."""
         async with self._database.transaction() as session:
-            await self._hold(session, story, f"held: {story.problem.message}", story.problem)
+            await self._hold(session, story, EventCode.HELD_FOR_PERMISSION, story.problem)
 
     @activity.defn
     async def hold(self, story: HoldStory) -> StoryHeld:
@@ -44,13 +45,11 @@ class Holds:
         async with self._database.transaction() as session:
             if not await stripe_budgets.holds_up(session, story.workflow):
                 return StoryHeld(waiting=False)
-            await self._hold(
-                session, story, "held: Stripe is degraded, and nothing is sent until it has recovered"
-            )
+            await self._hold(session, story, EventCode.HELD_BY_INCIDENT)
         return StoryHeld(waiting=True)
 
     async def _hold(
-        self, session: AsyncSession, story: HoldStory, event: str, problem: Problem | None = None
+        self, session: AsyncSession, story: HoldStory, event: EventCode, problem: Problem | None = None
     ) -> None:
         await operations.lock(session, story.operation)
         operation = await operations.get_any(session, story.operation)
@@ -80,6 +79,7 @@ class Holds:
                 key=f"held:{id_}",
                 event=event,
                 at=story.at,
+                detail=problem.model_dump() if problem else {},
                 state=State.HELD,
                 stage=operation.stage,
                 error=problem,
@@ -127,7 +127,9 @@ class Holds:
                 Progress(
                     operation=story.operation,
                     key=f"resumed:{id_}",
-                    event="resumed: the permission is there" if permitted else "resumed: Stripe works again",
+                    event=EventCode.RESUMED_WITH_PERMISSION
+                    if permitted
+                    else EventCode.RESUMED_AFTER_INCIDENT,
                     at=story.at,
                     state=former,
                     stage=operation.stage,

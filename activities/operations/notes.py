@@ -7,9 +7,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
 from billing.cases.case import NOTE_EFFECTS, CaseFound
+from billing.core.events import EventCode
 from billing.core.messages import Progress
 from billing.core.operations import Kind
-from billing.evidence.events import NOTE_ADDED
 from billing.money.notes import AddNote, Note, NoteObject, NotesQuery
 from db.core.session import Database
 from db.mirror import mirror
@@ -63,7 +63,7 @@ class NoteRecords:
                 Progress(
                     operation=row.operation_id,
                     key=f"note:{row.seq}",
-                    event=NOTE_ADDED,
+                    event=EventCode.NOTE_ADDED,
                     at=row.at,
                     actor=row.author,
                     detail={"note": row.id, "seq": row.seq, "text": row.text, "by": row.author},

@@ -7,6 +7,7 @@ from temporalio import activity
 
 from billing.approvals.notice_messages import NoticeStep, OpenedNotice, OpenNotice
 from billing.core.business_time import add_business
+from billing.core.events import EventCode
 from billing.core.messages import Progress
 from billing.core.notices import NoticeKind, is_moot, replaces
 from billing.core.operations import Problem, State
@@ -53,7 +54,7 @@ class Notices:
                 Progress(
                     operation=request.operation,
                     key=f"{request.notice}:opened",
-                    event="Finance told",
+                    event=EventCode.FINANCE_TOLD,
                     at=order.at,
                     detail={
                         "notice": request.notice,
@@ -91,7 +92,7 @@ class Notices:
                 Progress(
                     operation=step.operation,
                     key=f"{step.notice}:escalated",
-                    event="notice escalated to the controller",
+                    event=EventCode.NOTICE_ESCALATED,
                     at=step.at,
                     detail={"notice": step.notice},
                 ),
@@ -117,7 +118,7 @@ class Notices:
                 Progress(
                     operation=step.operation,
                     key=f"{step.notice}:acknowledged",
-                    event="notice acknowledged",
+                    event=EventCode.NOTICE_ACKNOWLEDGED,
                     at=step.at,
                     actor=row.acknowledged_by or step.person,
                     detail={"notice": step.notice},

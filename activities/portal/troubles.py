@@ -5,6 +5,7 @@ from datetime import datetime
 from temporalio import activity
 
 from billing.core.business_time import end_of_business_day
+from billing.core.events import EventCode
 from billing.core.messages import Progress
 from billing.core.operations import SYSTEM
 from billing.portal.diagnosis import diagnose, mended_by_link
@@ -70,7 +71,9 @@ class PortalAccessRecords:
             )
             await write(
                 session,
-                Progress(operation=order.operation, key=NEW_LINK, event="new link mailed", at=order.at),
+                Progress(
+                    operation=order.operation, key=NEW_LINK, event=EventCode.NEW_LINK_MAILED, at=order.at
+                ),
             )
 
     @activity.defn

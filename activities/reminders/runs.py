@@ -8,6 +8,7 @@ from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
+from billing.core.events import EventCode
 from billing.core.hashing import digest
 from billing.core.operations import SYSTEM, Kind, State
 from billing.policy.policy import Policy, policy_hash
@@ -95,7 +96,7 @@ class Reminders:
     def _requested(self, operation: Operation) -> NewEvent:
         return NewEvent(
             key="requested",
-            event="reminder run requested",
+            event=EventCode.REMINDER_RUN_REQUESTED,
             actor=SYSTEM,
             at=operation.created_at,
             detail={**operation.request, "policy_hash": policy_hash(self._document)},

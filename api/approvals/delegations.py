@@ -15,6 +15,7 @@ from billing.approvals.delegation import (
     not_held,
 )
 from billing.core.errors import BillingError
+from billing.core.events import EventCode
 from billing.core.operations import Role
 from db.approvals import approvals, deciders, delegations
 from db.core import timeline
@@ -106,7 +107,7 @@ async def delegate(id: Id, body: DelegateBody, who: Actor, context: InContext) -
         row = _offered(body, who, at, approval=approval.id, starts_at=body.from_, ends_at=body.until)
         stored = await _store(session, context, row, ("from", "until"))
         if stored is row:
-            await _tell(session, approval, row, "delegation offered", at)
+            await _tell(session, approval, row, EventCode.DELEGATION_OFFERED, at)
             start = await delegation_mails.offered(session, row, approval, at)
     if stored is row:
         context.dispatcher.hand_over(start)
@@ -234,7 +235,7 @@ async def revoke(id: Id, who: Actor, context: InContext) -> DelegationAnswer:
         row = await delegations.revoke(session, id, by=who.person, at=at)
         if row.approval_id is not None:
             approval = await approvals.get_any(session, row.approval_id)
-            await _tell(session, approval, row, "delegation revoked", row.revoked_at or at)
+            await _tell(session, approval, row, EventCode.DELEGATION_REVOKED, row.revoked_at or at)
     return _shown(row, at)
 
 
@@ -255,7 +256,7 @@ async def _answer(context: Context, who: Caller, id_: str, *, accepts: bool) -> 
         if answered is not None:
             return _shown(row, at)
         if approval is not None:
-            event = "delegation accepted" if accepts else "delegation declined"
+            event = EventCode.DELEGATION_ACCEPTED if accepts else EventCode.DELEGATION_DECLINED
             await _tell(session, approval, row, event, at)
         start = await delegation_mails.answered(session, row, approval, at, accepts=accepts)
     context.dispatcher.hand_over(start)
@@ -350,7 +351,9 @@ def _offered(
     )
 
 
-async def _tell(session: AsyncSession, approval: Approval, row: Delegation, event: str, at: datetime) -> None:
+async def _tell(
+    session: AsyncSession, approval: Approval, row: Delegation, event: EventCode, at: datetime
+) -> None:
     """On the timeline of what it is about."""
     await operations.lock(session, approval.operation_id)
     answered = row.accepted_at == at or row.declined_at == at

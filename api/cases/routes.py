@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.cases.case import CaseFound, CloseCase, ConfirmCase, TakeCase
+from billing.core.events import EventCode
 from billing.core.operations import Kind, Role, State
 from db.cases import cases
 from db.people import people
@@ -71,7 +72,9 @@ async def read_case(id: Id, caller: AnyCaller, context: InContext) -> CaseAnswer
 )
 async def take(id: Id, caller: Giver, context: InContext, response: Response) -> OperationAnswer:
     """You become its owner, from whoever it was before, and are reminded of its note. 202: on its way."""
-    command = Command("take", TakeCase(person=caller.person), "taking asked for", {}, acts_at_once=True)
+    command = Command(
+        "take", TakeCase(person=caller.person), EventCode.ASSIGNMENT_REQUESTED, {}, acts_at_once=True
+    )
     return await service.send_command(context, caller, Kind.CASE, id, command, response)
 
 
@@ -96,7 +99,7 @@ async def close(
     """
     done_by = body.done_by or caller.person
     message = CloseCase(person=caller.person, note=body.note, done_by=done_by)
-    command = Command("close", message, "closing asked for", {"note": body.note, "done_by": done_by})
+    command = Command("close", message, EventCode.CLOSE_REQUESTED, {"note": body.note, "done_by": done_by})
     async with context.database.transaction() as session:
         operation = await service.locked_for(session, caller, Kind.CASE, id, "close")
         await _check_can_confirm(session, caller, done_by)
@@ -122,7 +125,7 @@ async def confirm(
     without, it owes its note as before, and counts in nobody's.
     """
     message = ConfirmCase(person=caller.person, made=body.made, comment=body.comment)
-    event = "making confirmed" if body.made else "making denied"
+    event = EventCode.MAKER_CONFIRMED if body.made else EventCode.MAKER_DENIED
     command = Command("confirm", message, event, {"made": body.made, "comment": body.comment})
     return await service.send_command(context, caller, Kind.CASE, id, command, response)
 

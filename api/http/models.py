@@ -17,6 +17,7 @@ from billing.approvals.authorship import Author
 from billing.approvals.ladder import ApprovalState, Rung, Signature
 from billing.approvals.messages import RevisionSummary
 from billing.approvals.subject_changes import SinceLastRound
+from billing.core.events import EventCode
 from billing.core.money import Money
 from billing.core.operations import Kind, State
 from billing.core.text import has_controls
@@ -177,13 +178,14 @@ class OperationAnswer(Answer):
 
 
 class EventAnswer(Answer):
-    """`hash` covers the event and `prev_hash`. `names` says who the people in it are, as they were then;
-    `records` has the hash of each record of the operation that was written with the event."""
+    """`hash` covers everything here but the words in `event`. `names` says who the people in it are, as they
+    were then; `records` has the hash of each record of the operation that was written with the event."""
 
     seq: int
     at: datetime
     actor: str
-    event: str
+    event: str = Field(description="What happened, in words")
+    code: EventCode = Field(description="What happened: its words may change, this does not")
     detail: dict[str, Any]
     names: dict[str, dict[str, Any]]
     records: dict[str, str]

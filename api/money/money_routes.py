@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
 
+from billing.core.events import EventCode
 from billing.core.operations import Kind
-from billing.evidence import events
 from billing.money.credit import CreditInput, CreditWanted, ReviseCredit
 from billing.money.refund import RefundInput, RefundWanted, ReviseRefund
 
@@ -126,7 +126,7 @@ def add_money_routes(
             note = await notes.find_or_add(session, operation, caller, wanted.note)
             message = _REVISIONS[kind](person=caller.person, wanted=wanted, note=note)
             detail = wanted.model_dump(mode="json")
-            command = Command("revise", message, events.REVISION_ASKED, detail, shapes="revised")
+            command = Command("revise", message, EventCode.REVISION_REQUESTED, detail, shapes="revised")
             recorded = await service.record_command(session, caller, operation, command)
         return await service.answer_command(context, caller, recorded, response)
 

@@ -6,8 +6,8 @@ from datetime import datetime
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.core.errors import Conflict
+from billing.core.events import EventCode
 from billing.core.operations import Kind
-from billing.evidence.events import NOTE_ADDED
 from billing.money.notes import MAX_NOTES, Note, NoteInput, with_payments
 from db.core import timeline
 from db.core.timeline import NewEvent
@@ -129,7 +129,7 @@ def _message(row: NoteRow) -> Note:
 
 def _event(row: NoteRow) -> NewEvent:
     detail = {"note": row.id, "seq": row.seq, "text": row.text, "by": row.author}
-    return NewEvent(f"note:{row.seq}", NOTE_ADDED, row.author, row.at, detail)
+    return NewEvent(f"note:{row.seq}", EventCode.NOTE_ADDED, row.author, row.at, detail)
 
 
 def _answer(operation: Operation, row: NoteRow) -> NoteAnswer:

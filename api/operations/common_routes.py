@@ -5,6 +5,7 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Response
 
+from billing.core.events import EventCode
 from billing.core.messages import Cancel
 from billing.core.operations import Kind, Message
 
@@ -25,11 +26,11 @@ from .service import Command
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 _COMMENT_COMMANDS = {
-    "cancel": ("cancellation asked for", NOT_CANCELLABLE),
-    "pause": ("pause asked for", NOT_PAUSABLE),
-    "resume": ("resumption asked for", NOT_RESUMABLE),
+    "cancel": (EventCode.CANCELLATION_REQUESTED, NOT_CANCELLABLE),
+    "pause": (EventCode.PAUSE_REQUESTED, NOT_PAUSABLE),
+    "resume": (EventCode.RESUME_REQUESTED, NOT_RESUMABLE),
 }
-"""What the timeline says of each, and the problem when it is not possible."""
+"""The event of each, and the problem when it is not possible."""
 
 
 def start_route(

@@ -65,9 +65,7 @@ async def read_timeline(
     async with context.database.reading() as session:
         await _owned(session, who, id)
         events = await timeline.read(session, id)
-    return views.sliced(
-        events, lambda row: str(row.seq), EventAnswer.model_validate, query.limit, query.cursor
-    )
+    return views.sliced(events, lambda row: str(row.seq), views.event, query.limit, query.cursor)
 
 
 async def _owned(session: AsyncSession, who: Caller, id_: str) -> Operation:

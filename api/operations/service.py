@@ -15,9 +15,9 @@ from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.approvals.authorship import Author, Shaping
+from billing.core.events import FIRST, EventCode
 from billing.core.hashing import digest
 from billing.core.operations import Kind, Message, State
-from billing.evidence import events
 from db.core import timeline
 from db.core.record_hashes import wrote
 from db.core.timeline import NewEvent
@@ -140,7 +140,7 @@ def _requested(context: Context, operation: Operation) -> NewEvent:
     """What everything after it is held against: the request as it was taken, and under which policy."""
     return NewEvent(
         key="requested",
-        event=f"{operation.kind.replace('_', ' ')} requested",
+        event=FIRST[Kind(operation.kind)],
         actor=operation.requested_by,
         at=operation.created_at,
         detail={**operation.request, "policy_hash": context.policy_hash},
@@ -167,7 +167,7 @@ class Command:
 
     action: str
     message: Message
-    event: str
+    event: EventCode
     detail: Mapping[str, Any]
     update: str | None = None
     acts_at_once: bool = False
@@ -179,7 +179,7 @@ def resolution(action: str, comment: str, message: Message) -> Command:
     return Command(
         action,
         message,
-        events.RESOLUTION_ASKED,
+        EventCode.RESOLUTION_REQUESTED,
         {"action": action, "comment": comment},
         update="resolve",
         shapes="retried" if action == "retry" else None,

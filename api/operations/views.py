@@ -3,12 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from billing.core.event_words import words
 from billing.core.money import Money
 from db.core import pages
-from db.tables import Customer, Invoice, Notice, Operation
+from db.tables import Customer, Invoice, Notice, Operation, TimelineEvent
 
 from ..http.auth import Caller
-from ..http.models import CustomerAnswer, InvoiceAnswer, Listed, NoticeAnswer, OperationAnswer
+from ..http.models import CustomerAnswer, EventAnswer, InvoiceAnswer, Listed, NoticeAnswer, OperationAnswer
 from .actions import possible
 
 Row = TypeVar("Row")
@@ -43,6 +44,10 @@ def operation(row: Operation, caller: Caller, *, pending: bool = False) -> Opera
         approval=row.approval_id,
         pending=pending,
     )
+
+
+def event(row: TimelineEvent) -> EventAnswer:
+    return EventAnswer(**row.model_dump(), event=words(row.code, row.detail))
 
 
 def customer(row: Customer) -> CustomerAnswer:

@@ -3,8 +3,8 @@
 from fastapi import APIRouter, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.core.events import EventCode
 from billing.core.operations import Kind
-from billing.evidence import events
 from billing.plan_changes.messages import Resolve, Revise
 from billing.plan_changes.plans import plan_on_sale
 from billing.plan_changes.rules import validate_change
@@ -103,7 +103,7 @@ async def revise(
     """The whole request anew; a new preview and a new round of review follow."""
     wanted = Wanted(**body.model_dump())
     message, detail = Revise(person=caller.person, wanted=wanted), wanted.model_dump(mode="json")
-    command = Command("revise", message, events.REVISION_ASKED, detail, shapes="revised")
+    command = Command("revise", message, EventCode.REVISION_REQUESTED, detail, shapes="revised")
     async with context.database.transaction() as session:
         operation = await service.locked_for(session, caller, Kind.PLAN_CHANGE, id, "revise")
         await _check_by_mirror(session, caller, wanted)

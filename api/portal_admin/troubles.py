@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.core.events import EventCode
 from billing.core.operations import CUSTOMER, Kind, State
 from billing.portal.trouble import (
     Cause,
@@ -178,7 +179,7 @@ async def close(
 ) -> OperationAnswer:
     """For what was mended in another way than by the customer's opening the page. 202 while on its way."""
     message = CloseTrouble(person=caller.person, note=body.note)
-    command = Command("close", message, "closing asked for", {"note": body.note})
+    command = Command("close", message, EventCode.CLOSE_REQUESTED, {"note": body.note})
     return await service.send_command(context, caller, Kind.PORTAL_ACCESS, id, command, response)
 
 
@@ -200,7 +201,7 @@ async def notice(
                 session,
                 earlier.operation_id,
                 key=f"again:{cause}",
-                event="trouble noticed again",
+                event=EventCode.TROUBLE_NOTICED_AGAIN,
                 actor=CUSTOMER,
                 at=at,
                 detail={"cause": cause},
@@ -258,7 +259,7 @@ async def _start(
         deadline=until,
     )
     detail = {"cause": wanted.cause, "deadline": until.isoformat()}
-    event = NewEvent("noticed", "trouble noticed", draft.requested_by, at, detail)
+    event = NewEvent("noticed", EventCode.TROUBLE_NOTICED, draft.requested_by, at, detail)
     workflow_input = PortalAccessInput(
         organization=draft.organization_id,
         operation=draft.id,

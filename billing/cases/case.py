@@ -20,10 +20,6 @@ from ..stripe.effects import EffectKind
 CASE = "CaseWorkflow"
 """The name of a case's story: it is started by whoever writes the mirror."""
 
-COUNTED = "counted in the customer's windows"
-WITHIN = "within the authority of who made it"
-BEYOND = "beyond the authority of who made it"
-
 
 class CaseObject(StrEnum):
     """What was made in Stripe, by its kind there."""

@@ -4,6 +4,7 @@ from typing import Any, Self
 
 from pydantic import AwareDatetime, Field, model_validator
 
+from .events import EventCode
 from .operations import SYSTEM, Message, Problem, State
 
 
@@ -22,7 +23,7 @@ class Progress(Message):
 
     operation: str
     key: str
-    event: str
+    event: EventCode
     at: AwareDatetime
     actor: str = SYSTEM
     detail: dict[str, Any] = Field(default_factory=dict)

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime
 
+from .events import EventCode
 from .operations import SYSTEM, Message, State
 
 OPERATION_CLOSED = "operation_closed"
@@ -63,7 +64,7 @@ class Abandon(Message):
     operation: str
     at: AwareDatetime
     code: str
-    event: str
+    event: EventCode
     message: str
     state: State = State.FAILED
     actor: str = SYSTEM

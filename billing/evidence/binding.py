@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from ..core.errors import BrokenChain
-from ..core.operations import CUSTOMER, SYSTEM, Kind
+from ..core.events import FIRST
+from ..core.operations import CUSTOMER, SYSTEM
 from ..policy.policy import policy_hash
 from .document import PARTS, Evidence, people_in_event, record_hash
 from .links import BrokenLink, pointer_to, pointer_to_event
@@ -77,12 +78,11 @@ def check_request(evidence: Evidence) -> Iterator[BrokenLink]:
     if not evidence.timeline:
         return
     operation, first = evidence.operation, evidence.timeline[0]
-    kind = operation.kind.replace("_", " ")
     recorded = dict(first.detail)
     hashed = recorded.pop("policy_hash", None)
-    began = "noticed" if operation.kind is Kind.CASE else "requested"
-    if first.event != f"{kind} {began}":
-        yield BrokenLink("/timeline/0/event", f"it does not say that a {kind} was {began}")
+    expected = FIRST[operation.kind]
+    if first.code != expected:
+        yield BrokenLink("/timeline/0/code", f"it does not begin with {expected}")
     if recorded != operation.request:
         yield BrokenLink("/operation/request", "it is not what event 1 recorded")
     if (first.actor, first.at) != (operation.requested_by, operation.created_at):

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from ..core.events import EventCode
 from ..core.operations import Kind
 from ..stripe.effects import EFFECT_MARK, OPERATION_MARK, effect_key, params_hash
 from .document import Evidence
-from .events import ASKED_OF_STRIPE, CHANGED_IN_STRIPE, REFUSED_BY_STRIPE
 from .links import BrokenLink, as_object, pointer_to, pointer_to_event
 from .records import IntentRecord, Json
 from .timeline import Event
@@ -18,7 +18,7 @@ transactions and schedules."""
 
 GIVES_MONEY = ("refund.create", "credit_note.create", "balance.create")
 
-ENDS = {"done": CHANGED_IN_STRIPE, "refused": REFUSED_BY_STRIPE}
+ENDS = {"done": EventCode.CHANGED_IN_STRIPE, "refused": EventCode.REFUSED_BY_STRIPE}
 
 SAME_IN_ANSWER = {"refund.create": ("charge", "amount"), "balance.create": ("amount", "currency")}
 """What Stripe either does as it was asked or not at all."""
@@ -49,16 +49,16 @@ def _faults(evidence: Evidence, intent: IntentRecord) -> Iterator[str]:
     if intent.params_hash != params_hash(intent.target, intent.params):
         yield "its target and parameters do not have its params_hash"
     told = {
-        event.event: event
+        event.code: event
         for event in evidence.timeline
         if event.detail.get("idempotency_key") == intent.idempotency_key
     }
     ends = [ENDS[intent.state]] if intent.state in ENDS else []
-    if sorted(told) != sorted([ASKED_OF_STRIPE, *ends]):
+    if sorted(told) != sorted([EventCode.ASKED_OF_STRIPE, *ends]):
         yield f"the timeline does not tell that it was asked for and is {intent.state}"
         return
-    if told[ASKED_OF_STRIPE].at != intent.created_at:
-        yield f"event {told[ASKED_OF_STRIPE].seq} asked for it at another time"
+    if told[EventCode.ASKED_OF_STRIPE].at != intent.created_at:
+        yield f"event {told[EventCode.ASKED_OF_STRIPE].seq} asked for it at another time"
     for name in ends:
         yield from _unlike_its_end(intent, told[name])
     if intent.state == "done":

@@ -1,24 +1,29 @@
 """The links of evidence about who allowed it: approvals with what people said, and money under authority."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..approvals.authorship import people
+from ..core.events import WITHIN_AUTHORITY, EventCode
 from ..core.operations import SYSTEM, Kind
 from .document import Evidence
-from .events import ACCEPTED_MISMATCH, REVIEW_REQUESTED, REVISION_ASKED, WITHIN_AUTHORITY
 from .links import BrokenLink, as_object, contradicting, hash_of_subject, pointer_to, pointer_to_event
 from .records import ApprovalRecord, DecisionRecord, Json, SignatureRecord
 from .timeline import Event
 
-VERDICTS = {"reject": "rejected", "request_changes": "changes requested"}
+VERDICTS = {
+    "approve": (EventCode.APPROVED, EventCode.PARTLY_APPROVED),
+    "reject": (EventCode.REJECTED,),
+    "request_changes": (EventCode.CHANGES_REQUESTED,),
+}
+"""The events of a decision, by what was decided."""
 
-ENDS = {
-    "approved": "approved",
-    "rejected": "rejected",
-    "changes requested": "changes_requested",
-    "review expired": "expired",
-    "review dismissed": "dismissed",
+ENDS: Mapping[str, str] = {
+    EventCode.APPROVED: "approved",
+    EventCode.REJECTED: "rejected",
+    EventCode.CHANGES_REQUESTED: "changes_requested",
+    EventCode.REVIEW_EXPIRED: "expired",
+    EventCode.REVIEW_DISMISSED: "dismissed",
 }
 """The events that end an approval, and the state that it then has."""
 
@@ -35,7 +40,7 @@ def check_approvals(evidence: Evidence) -> Iterator[BrokenLink]:
         yield from _faults_of_decisions(evidence, approval)
     known = {approval.id for approval in evidence.approvals}
     for event in evidence.timeline:
-        if event.event == REVIEW_REQUESTED and str(event.detail.get("approval")) not in known:
+        if event.code == EventCode.REVIEW_REQUESTED and str(event.detail.get("approval")) not in known:
             yield BrokenLink(pointer_to_event(event), "the approval that it asks for is not there")
     for place, decision in enumerate(evidence.decisions):
         if decision.approval not in known:
@@ -45,7 +50,7 @@ def check_approvals(evidence: Evidence) -> Iterator[BrokenLink]:
 def _faults(evidence: Evidence, approval: ApprovalRecord) -> Iterator[str]:
     if hash_of_subject(evidence.operation.kind, approval.subject) != approval.subject_hash:
         yield "its subject does not have its subject_hash"
-    asked = [event for event in _of(evidence, approval) if event.event == REVIEW_REQUESTED]
+    asked = [event for event in _of(evidence, approval) if event.code == EventCode.REVIEW_REQUESTED]
     wanted = (approval.subject_hash, approval.round, approval.opened_at)
     if [(one.detail.get("subject_hash"), one.detail.get("round"), one.at) for one in asked] != [wanted]:
         yield "the timeline does not ask for it, then and on this subject"
@@ -91,14 +96,14 @@ def _holds_role(signature: SignatureRecord, event: Event) -> bool:
 
 def _unlike_its_end(evidence: Evidence, approval: ApprovalRecord) -> Iterator[str]:
     """How it ended, by whom and when, is what the event says that ended it."""
-    ends = [event for event in _of(evidence, approval) if event.event in ENDS]
+    ends = [event for event in _of(evidence, approval) if event.code in ENDS]
     if not ends:
         if approval.state != "open":
             yield f"the timeline does not say that it is {approval.state}"
         return
     event = ends[-1]
     decider = None if event.actor == SYSTEM else event.actor
-    said = (ENDS[event.event], decider, event.at)
+    said = (ENDS[event.code], decider, event.at)
     if (approval.state, approval.decided_by, approval.closed_at) != said:
         yield f"event {event.seq} ended it otherwise, by another or at another time"
 
@@ -156,14 +161,12 @@ def _spoken(evidence: Evidence, approval: ApprovalRecord) -> dict[str, Event]:
     return {
         event.actor: event
         for event in _of(evidence, approval)
-        if "subject_hash" in event.detail and event.event != REVIEW_REQUESTED
+        if "subject_hash" in event.detail and event.code != EventCode.REVIEW_REQUESTED
     }
 
 
 def _verdict_fits(verdict: str, event: Event) -> bool:
-    if verdict == "approve":
-        return event.event.startswith("approved")
-    return event.event == VERDICTS.get(verdict)
+    return event.code in VERDICTS.get(verdict, ())
 
 
 def check_authors(evidence: Evidence) -> Iterator[BrokenLink]:
@@ -178,11 +181,11 @@ def check_authors(evidence: Evidence) -> Iterator[BrokenLink]:
             yield BrokenLink(pointer_to("operation", "authors", place), "no event of theirs is of that time")
     named = {(author.person, author.at) for author in evidence.operation.authors}
     for who, event in told.items():
-        if event.event == REVISION_ASKED and who not in named:
+        if event.code == EventCode.REVISION_REQUESTED and who not in named:
             yield BrokenLink(pointer_to_event(event), "whoever revised it is not among its authors")
     shapers = {author.person for author in evidence.operation.authors}
     for event in evidence.timeline:
-        if event.event == ACCEPTED_MISMATCH and event.actor in shapers:
+        if event.code == EventCode.ACCEPTED_AS_IN_STRIPE and event.actor in shapers:
             yield BrokenLink(pointer_to_event(event), f"{event.actor} accepts what came of their own request")
         asked = event.detail["person"] if event.detail.keys() >= AUTHORITY_MARKS else None
         if asked is not None and asked not in shapers:
@@ -236,6 +239,6 @@ def check_commitments(evidence: Evidence) -> Iterator[BrokenLink]:
 
 def _covering(evidence: Evidence, weighed: Event) -> list[object]:
     """Whose authority covers it: the requester's own, or that of the approval after it."""
-    own = [weighed.detail["person"]] if weighed.event in WITHIN_AUTHORITY else []
+    own = [weighed.detail["person"]] if weighed.code in WITHIN_AUTHORITY else []
     after = evidence.timeline[weighed.seq :]
     return own + [event.detail["authority_of"] for event in after if "authority_of" in event.detail]

@@ -15,12 +15,13 @@ GENESIS = "0" * 64
 
 
 class Event(Message):
-    """What happened, in business words: `seq` counts from 1 without gaps, `at` is UTC."""
+    """What happened: `seq` counts from 1 without gaps, `at` is UTC."""
 
     seq: int
     at: AwareDatetime
     actor: str
-    event: str
+    code: str
+    """An `EventCode`; a later release may have written one that this one does not know."""
     detail: dict[str, Any]
     names: dict[str, dict[str, Any]]
     """Who and what the ids in it stood for at that moment: a person's name and roles, for example."""
@@ -35,7 +36,7 @@ def event_hash(
     seq: int,
     at: datetime,
     actor: str,
-    event: str,
+    code: str,
     detail: dict[str, Any],
     prev_hash: str,
     names: dict[str, dict[str, Any]] | None = None,
@@ -53,7 +54,7 @@ def event_hash(
             "seq": seq,
             "at": at.astimezone(UTC).isoformat(timespec="microseconds"),
             "actor": actor,
-            "event": event,
+            "code": code,
             "detail": detail,
             "names": names or {},
             "records": records or {},

@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.cases.case import ACTIONS, CASE, CaseFound, CaseInput, CaseObject, case_subject
 from billing.core.business_time import add_business
+from billing.core.events import EventCode
 from billing.core.hashing import digest
 from billing.core.operations import SYSTEM, Kind, State
 from billing.policy.policy import Policy, policy_hash
@@ -72,10 +73,12 @@ async def open_case(
     await timeline.begin(
         session,
         operation,
-        NewEvent("noticed", "case noticed", SYSTEM, at, {**operation.request, "policy_hash": rules.hash}),
+        NewEvent(
+            "noticed", EventCode.CASE_NOTICED, SYSTEM, at, {**operation.request, "policy_hash": rules.hash}
+        ),
         NewEvent(
             "note_owed",
-            "a note is owed",
+            EventCode.NOTE_OWED,
             SYSTEM,
             at,
             {"deadline": deadline.isoformat(), "subject_hash": digest(operation.subject)},

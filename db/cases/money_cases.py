@@ -12,7 +12,8 @@ from typing import Any, NamedTuple, TypeVar
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.cases.case import COUNTED, COUNTS_AS, GONE, MAKES, CaseFound, CaseObject
+from billing.cases.case import COUNTS_AS, GONE, MAKES, CaseFound, CaseObject
+from billing.core.events import EventCode
 from billing.core.money import Money
 from billing.core.operations import SYSTEM
 
@@ -139,7 +140,7 @@ async def _open(session: AsyncSession, rules: CaseRules, made: ExternalChange, a
         session,
         operation.id,
         key="authority:counted",
-        event=COUNTED,
+        event=EventCode.COUNTED_FOR_CUSTOMER,
         actor=SYSTEM,
         at=at,
         detail=_figures(found, counted),
@@ -175,7 +176,7 @@ async def _came_to_nothing(session: AsyncSession, made: ExternalChange, at: date
         session,
         case.operation_id,
         key="came_to_nothing",
-        event="it came to nothing in Stripe and counts no more",
+        event=EventCode.CAME_TO_NOTHING,
         actor=SYSTEM,
         at=at,
         detail={"status": found.status, "reason": found.reason},

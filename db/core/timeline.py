@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.core.events import EventCode
 from billing.core.operations import CUSTOMER, SYSTEM
 from billing.evidence.document import people_in_event, record_hash
 from billing.evidence.records import Record
@@ -54,7 +55,7 @@ class NewEvent:
     """An event that is not on a timeline yet."""
 
     key: str
-    event: str
+    event: EventCode
     actor: str
     at: datetime
     detail: Mapping[str, Any] = field(default_factory=dict)
@@ -88,7 +89,7 @@ async def append(
     operation_id: str,
     *,
     key: str,
-    event: str,
+    event: EventCode,
     actor: str,
     at: datetime,
     detail: Mapping[str, Any] | None = None,
@@ -125,9 +126,10 @@ async def record_rest(session: AsyncSession) -> None:
             session,
             operation_id,
             key=new_id("recorded"),
-            event=f"{' and '.join(sorted(parts))} recorded",
+            event=EventCode.RECORDS_WRITTEN,
             actor=SYSTEM,
             at=datetime.now(UTC),
+            detail={"parts": sorted(parts)},
         )
 
 
@@ -147,13 +149,21 @@ def _following(
         key=new.key,
         at=new.at,
         actor=new.actor,
-        event=new.event,
+        code=new.event.value,
         detail=story,
         names=names,
         records=hashes,
         prev_hash=prev_hash,
         hash=event_hash(
-            operation_id, seq, new.at, new.actor, new.event, story, prev_hash, names=names, records=hashes
+            operation_id,
+            seq,
+            new.at,
+            new.actor,
+            new.event.value,
+            story,
+            prev_hash,
+            names=names,
+            records=hashes,
         ),
     )
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.core.events import EventCode
 from billing.core.operations import SYSTEM
 from billing.incidents.states import Component
 
@@ -42,7 +43,7 @@ async def open_by_operator(session: AsyncSession, *, by: str, because: str, at: 
             session,
             hold.operation_id,
             key=f"gate-opened:{hold.id}:{at.isoformat()}",
-            event="an operator opened the way to Stripe",
+            event=EventCode.GATE_OPENED_BY_OPERATOR,
             actor=SYSTEM,
             at=at,
             detail={"operator": by, "because": because},

@@ -227,7 +227,8 @@ class TimelineEvent(SQLModel, table=True):
     key: str
     at: datetime = utc()
     actor: str
-    event: str
+    code: str
+    """An `EventCode`."""
     detail: dict[str, Any] = document()
     prev_hash: str
     hash: str

@@ -61,9 +61,9 @@ class Giving:
         [one] = await self.ours()
         intent = await self.job.intent(self.effect)
         assert (intent.state, intent.stripe_id) == ("done", one["id"])
-        assert [event.event for event in await self.job.events()] == [
-            "asked of Stripe",
-            "changed in Stripe",
+        assert [event.code for event in await self.job.events()] == [
+            "asked_of_stripe",
+            "changed_in_stripe",
         ]
         [row] = [row for row in await self.mirrored() if row.id == one["id"]]
         assert (row.organization_id, row.operation_id) == (self.job.tenant.id, self.job.operation.id)

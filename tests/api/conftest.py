@@ -18,6 +18,7 @@ from api.health.figures import figures
 from api.http import context as contexts
 from api.http.context import Context, StripeAccount
 from api.http.site import Site
+from billing.core.events import EventCode
 from billing.plan_changes.plans import Plan, PlanLimits, Price
 from billing.policy.policy import Policy, policy_from_toml
 from db.core import timeline
@@ -237,7 +238,7 @@ async def existing(database: Database, acme: Tenant, policy: Policy) -> dict[str
             session,
             operation.id,
             key="requested",
-            event="plan change requested",
+            event=EventCode.PLAN_CHANGE_REQUESTED,
             actor=acme.admin.id,
             at=NOW,
             detail=operation.request,

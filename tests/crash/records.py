@@ -73,9 +73,9 @@ async def check_records(
         operation,
         [Event.model_validate(event.model_dump(exclude={"operation_id", "key"})) for event in events],
     )
-    assert sum(event.event == "changed in Stripe" for event in events) == len(effects)
+    assert sum(event.code == "changed_in_stripe" for event in events) == len(effects)
     assert sum(event.key.endswith(":decided") for event in events) == decisions
-    return [event.event for event in events]
+    return [event.code for event in events]
 
 
 async def check_commitment(

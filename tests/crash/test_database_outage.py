@@ -174,7 +174,7 @@ async def test_a_database_that_is_killed_is_told_at_once_and_what_was_accepted_e
     recovered = await scene.told_of("recovered")
     assert recovered["id"] == degraded["id"]
     assert await scene.refunds(operation) == [done["result"]["refund"]]
-    assert (await town.events(operation)).count("issuing the refund") == 1
+    assert (await town.events(operation)).count("issuing_refund") == 1
 
     path = f"/v1/incidents/{recovered['id']}"
     cleared = await town.http.post(f"{path}/resolve", json=NOTE, headers=town.key("controller"))

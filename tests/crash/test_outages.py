@@ -32,7 +32,7 @@ async def test_what_was_accepted_while_temporal_was_down_runs_once_even_if_the_a
     assert accepted.status_code == 202, accepted.text
     assert again.json()["id"] == accepted.json()["id"]
     assert again.headers["Idempotent-Replayed"] == "true"
-    assert (await town.events(operation["id"])).count("preview taken") == 1
+    assert (await town.events(operation["id"])).count("previewed") == 1
 
 
 async def test_a_decision_accepted_while_no_worker_ran_and_temporal_died_is_applied_once(town: Town) -> None:

@@ -123,7 +123,7 @@ class Town:
 
     async def events(self, operation: str) -> list[str]:
         page = await self.get(f"/v1/operations/{operation}/timeline?limit=100")
-        return [event["event"] for event in page["data"]]
+        return [event["code"] for event in page["data"]]
 
     async def control(self, method: str, path: str, body: Any = None) -> Any:
         """One of the stand-in's own endpoints."""

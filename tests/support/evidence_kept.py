@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sqlmodel import col, select
 
+from billing.core.events import EventCode
 from billing.evidence.document import as_json
 from billing.evidence.records import Json
 from billing.evidence.verify import verify
@@ -69,7 +70,7 @@ async def _document(database: Database, operation_id: str) -> Json:
         document = as_json(await evidence.read(session, operation))
     verify(json.dumps(document))
     for event in document["timeline"]:
-        assert not event["event"].endswith(" recorded"), f"no event tells of {list(event['records'])}"
+        assert event["code"] != EventCode.RECORDS_WRITTEN, f"no event tells of {list(event['records'])}"
     return document
 
 

@@ -56,7 +56,7 @@ LOOK_EVERY = 3.0
 
 _keys = count(1)
 
-BESIDE = ("mail sent", "asked of Stripe")
+BESIDE = ("mail_sent", "asked_of_stripe")
 """Events that say no more of a story than the one beside them: mails go out at their own time."""
 
 
@@ -263,9 +263,9 @@ class House:
         return found
 
     async def events(self, tenant: Tenant, operation: str) -> list[str]:
-        """The timeline's events, in order, but for those of `BESIDE`."""
+        """The codes of the timeline's events, in order, but for those of `BESIDE`."""
         page = await self.get(tenant.auditor, f"/v1/operations/{operation}/timeline?limit=100")
-        return [event["event"] for event in page["data"] if event["event"] not in BESIDE]
+        return [event["code"] for event in page["data"] if event["code"] not in BESIDE]
 
     async def skip(self, **time: float) -> None:
         """Moves the time-skipping server's clock, or as far as anything still happens."""

@@ -87,7 +87,7 @@ async def test_what_an_operator_lets_go_on_keeps_who_said_so_and_why(tools: Tool
     async with tools.database.reading() as session:
         for one in held:
             [event] = await timeline.read(session, one.id)
-            assert event.event == "an operator told it to go on"
+            assert event.code == "released_by_operator"
             assert (event.detail["operator"], event.detail["because"]) == ("ada", "Stripe is well again.")
             assert await holds.of_operation(session, one.id) == []
         assert await timeline.read(session, free.id) == []

@@ -17,6 +17,7 @@ from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.core.clock import Clock, utc_now
+from billing.core.events import EventCode
 from billing.core.operations import SYSTEM
 from db.core import timeline
 from db.core.session import AWAY, Database
@@ -172,7 +173,7 @@ class Reaper:
                 session,
                 id_,
                 key=f"stuck:{one.run_id}",
-                event="it can't go on because of a fault in Plixo, whose operators have been told",
+                event=EventCode.WORKFLOW_STUCK,
                 actor=SYSTEM,
                 at=self._clock(),
                 detail={"workflow": one.id, "run": one.run_id},

@@ -17,6 +17,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
 from activities.operations import abandonment
 from billing.approvals.notice_messages import NoticeInput
+from billing.core.events import EventCode
 from billing.core.operations import SYSTEM, Kind, State
 from billing.core.standing import Abandon
 from billing.policy.policy import Policy
@@ -137,7 +138,7 @@ def _abandon(operation: Operation, over: Over, at: datetime) -> Abandon:
         at=at,
         state=State.CANCELLED if cancelled else State.FAILED,
         code="workflow_cancelled" if cancelled else "workflow_ended",
-        event="its workflow was cancelled" if cancelled else "its workflow was ended from outside",
+        event=EventCode.WORKFLOW_CANCELLED if cancelled else EventCode.WORKFLOW_ENDED,
         message=f"Its workflow was {over.how} in Temporal before anything was sent to Stripe. "
         "Nothing was changed; ask again where it is still wanted.",
     )
@@ -158,10 +159,10 @@ async def _may_again(session: AsyncSession, operation: str, over: Over, at: date
         session,
         operation,
         key=key,
-        event=f"its workflow was {over.how} in Temporal: it runs again",
+        event=EventCode.WORKFLOW_RESTARTED,
         actor=SYSTEM,
         at=at,
-        detail={"workflow": over.workflow, "run": over.run},
+        detail={"workflow": over.workflow, "run": over.run, "how": over.how},
     )
     return True
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from billing.core.events import EventCode
     from billing.core.operations import Problem, State
 
 from ..core import options
@@ -44,7 +45,7 @@ class ObjectEnd:
         look: Callable[[], Awaitable[Problem | None]],
         *,
         state: State,
-        event: str,
+        event: EventCode,
     ) -> None:
         self._waits, self._news, self._look = waits, news, look
         self._state, self._event = state, event

@@ -25,6 +25,7 @@ with workflow.unsafe.imports_passed_through():
         TakeCase,
         case_subject,
     )
+    from billing.core.events import EventCode
     from billing.core.operations import SYSTEM, Problem, Role, State
     from billing.mail.messages import MailRequest
 
@@ -164,7 +165,7 @@ class CaseWorkflow:
         assert close is not None
         await self._story.tell(
             "closing",
-            "its note is there",
+            EventCode.NOTE_GIVEN,
             actor=close.person,
             state=State.RUNNING,
             stage="closing",

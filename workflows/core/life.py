@@ -12,6 +12,8 @@ from typing import Any
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from billing.core.event_words import words
+    from billing.core.events import EventCode
     from billing.core.operations import Problem, State
     from billing.core.standing import Standing
 
@@ -77,8 +79,8 @@ async def _guarded(
         except Ended as early:
             end = early
         except TROUBLE as error:
-            end = Ended(State.FAILED, "given up", problem_of(error))
+            end = Ended(State.FAILED, EventCode.GIVEN_UP, problem_of(error))
         if end is None or end.state is not State.FAILED or end.settled or not story.in_doubt:
             return end
-        problem = end.problem or Problem(code="failed", message=f"{end.event}.")
+        problem = end.problem or Problem(code="failed", message=f"{words(end.event)}.")
         step = partial(unclear, problem)

@@ -23,6 +23,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.approvals.messages import ApprovalOutcome, RevisionSummary
     from billing.approvals.notice_messages import NoticeInput
     from billing.approvals.subject_changes import SinceLastRound
+    from billing.core.events import EventCode
     from billing.core.messages import Cancel, Progress
     from billing.core.money import Money
     from billing.core.notices import NoticeKind
@@ -59,7 +60,7 @@ class Ended(Exception):
     def __init__(
         self,
         state: State,
-        event: str,
+        event: EventCode,
         problem: Problem | None = None,
         *,
         result: dict[str, Any] | None = None,
@@ -79,8 +80,8 @@ class Ended(Exception):
     def cancelled(cls, cancel: Cancel | None) -> Self:
         """The end that a cancellation leads to."""
         if cancel is None:
-            return cls(State.CANCELLED, "cancelled")
-        return cls(State.CANCELLED, "cancelled", person=cancel.person, comment=cancel.comment)
+            return cls(State.CANCELLED, EventCode.CANCELLED)
+        return cls(State.CANCELLED, EventCode.CANCELLED, person=cancel.person, comment=cancel.comment)
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ class Story:
             at=workflow.now(),
             state=State.CANCELLED,
             code="workflow_cancelled",
-            event="its workflow was cancelled",
+            event=EventCode.WORKFLOW_CANCELLED,
             message="An operator cancelled its workflow before anything was sent to Stripe.",
         )
         await asyncio.shield(recorded(Records.abandon, order))
@@ -147,7 +148,7 @@ class Story:
     async def tell(
         self,
         key: str,
-        event: str,
+        event: EventCode,
         *,
         actor: str = SYSTEM,
         detail: dict[str, Any] | None = None,
@@ -228,7 +229,7 @@ class Story:
         except ActivityError as error:
             if isinstance(error.cause, ApplicationError) and error.cause.type == OPERATION_CLOSED:
                 # It ended while this was on its way: nothing was sent, and the end that it has stands.
-                raise Ended(State.FAILED, "it had ended before", settled=True) from error
+                raise Ended(State.FAILED, EventCode.ENDED_BEFORE, settled=True) from error
             raise
 
     async def flag_finance(self, kind: NoticeKind, subject: dict[str, Any], number: int = 1) -> None:
@@ -260,7 +261,7 @@ class Story:
         """Tells the requester that an approver asked for changes."""
         await self.tell(
             f"changes_requested:{round_}",
-            "waiting for the request to be revised",
+            EventCode.AWAITING_REVISION,
             state=State.AWAITING_APPROVAL,
             stage="changes_requested",
             allowed_actions=("revise", "cancel"),

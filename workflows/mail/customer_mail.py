@@ -26,4 +26,4 @@ class CustomerMailWorkflow:
             )
             if not sent.later:
                 return "bounced" if sent.bounced else "sent" if sent.sent else "skipped"
-        return "given up"
+        return "given_up"

@@ -5,6 +5,7 @@ from typing import Any
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from billing.core.events import EventCode
     from billing.core.messages import Cancel
     from billing.core.notices import NoticeKind
     from billing.core.operations import Kind, Problem, State
@@ -117,7 +118,7 @@ class CreditWorkflow:
         problem = await self._issue.verify()
         if problem is not None:
             return await self._differs(problem)
-        return Ended(State.COMPLETED, "given as agreed, with its note in Stripe", result=self._issue.report)
+        return Ended(State.COMPLETED, EventCode.CREDITED, result=self._issue.report)
 
     async def _differs(self, problem: Problem) -> Ended:
         """What is not as agreed waits for a person, who takes it as Stripe has it."""
@@ -129,7 +130,7 @@ class CreditWorkflow:
             report |= {"note_problem": unnoted.model_dump()}
         return Ended(
             State.COMPLETED,
-            "accepted as Stripe has it",
+            EventCode.ACCEPTED_AS_IN_STRIPE,
             result=report,
             person=accepted.person,
             comment=accepted.comment,
@@ -138,7 +139,7 @@ class CreditWorkflow:
     async def _ask_what_next(self, problem: Problem, number: int) -> AcceptCredit:
         await self._story.tell(
             f"mismatch:{number}",
-            "Stripe has another credit than was agreed",
+            EventCode.CREDIT_DIFFERS,
             state=State.MISMATCHED,
             stage="mismatched",
             result=self._issue.report,

@@ -6,6 +6,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
+    from billing.core.events import EventCode
     from billing.core.operations import Problem, State
     from billing.money.credit import CreditFound, CreditInput, CreditSubject, credit_params
     from billing.money.credit_report import credit_problem, credit_report
@@ -31,7 +32,7 @@ class CreditIssue:
         """Gives it, at most once. Raises Ended when Stripe refused it: nothing was done."""
         self._subject = subject
         await self._story.tell(
-            "issuing", "giving the credit", state=State.RUNNING, stage="issuing", allowed_actions=()
+            "issuing", EventCode.ISSUING_CREDIT, state=State.RUNNING, stage="issuing", allowed_actions=()
         )
         params = credit_params(subject, self.notes.at_first(()))
         if subject.instrument == "balance":
@@ -39,7 +40,7 @@ class CreditIssue:
         else:
             given = await self._story.perform("credit", "credit_note.create", str(subject.invoice), params)
         if given.outcome == "refused" or given.stripe_id is None:
-            raise Ended(State.FAILED, "refused by Stripe", given.problem)
+            raise Ended(State.FAILED, EventCode.REFUSED_BY_STRIPE, given.problem)
         self._given = given.stripe_id
 
     async def verify(self) -> Problem | None:

@@ -3,6 +3,7 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from billing.core.events import EventCode
     from billing.core.messages import Cancel
     from billing.core.notices import NoticeKind
     from billing.core.operations import Kind, Problem, State
@@ -137,7 +138,7 @@ class RefundWorkflow:
         # Not over: after a crash our records may know of a failure, and of what a person says to it, before
         # this story has found out once more.
         self._waits.no_more_cancelling()
-        end = Ended(State.COMPLETED, "refunded, with its note in Stripe", result=self._issue.report())
+        end = Ended(State.COMPLETED, EventCode.REFUNDED, result=self._issue.report())
         await self._story.tell(
             f"completed:{failures}",
             end.event,
@@ -153,7 +154,7 @@ class RefundWorkflow:
         report = self._issue.report()
         await self._story.tell(
             f"failed:{number}",
-            "the refund failed after it had succeeded" if after_success else "the refund failed",
+            EventCode.REFUND_FAILED_AFTER_SUCCESS if after_success else EventCode.REFUND_FAILED,
             state=State.MISMATCHED if partly else State.FAILED,
             stage="refund_failed",
             result=report,
@@ -189,7 +190,7 @@ class RefundWorkflow:
             report |= {"note_problem": unnoted.model_dump()}
         return Ended(
             State.COMPLETED if through else State.FAILED,
-            "left at what came through" if through else "closed without a refund",
+            EventCode.PARTLY_REFUNDED if through else EventCode.CLOSED_WITHOUT_REFUND,
             None if through else self._issue.problem(),
             result=report,
             person=resolve.person,

@@ -9,6 +9,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
+    from billing.core.events import EventCode
     from billing.core.operations import Problem, State
     from billing.core.standing import Standing
     from billing.money.refund import (
@@ -88,7 +89,7 @@ class RefundIssue:
         problem = await self._settled()
         statuses = {share.status for share in self._shares}
         if first and "refused" in statuses and statuses <= {"refused", "not_tried"}:
-            raise Ended(State.FAILED, "refused by Stripe", problem)
+            raise Ended(State.FAILED, EventCode.REFUSED_BY_STRIPE, problem)
         if statuses == {"canceled"} and (taken_back or self._waits.cancelled is not None):
             end = Ended.cancelled(self._waits.cancelled)
             end.result = self.report()
@@ -105,7 +106,7 @@ class RefundIssue:
         self._waits.past_cancelling = False  # a refund that waits for the customer can be taken back again
         await self._story.tell(
             f"retry:{self._tries}",
-            "trying again",
+            EventCode.REFUND_RETRIED,
             actor=resolve.person,
             detail={"comment": resolve.comment},
             state=State.RUNNING,
@@ -152,7 +153,7 @@ class RefundIssue:
         """Stops at the first part that Stripe refuses; later ones are not tried."""
         if self._tries == 0:
             await self._story.tell(
-                "issuing", "issuing the refund", state=State.RUNNING, stage="issuing", allowed_actions=()
+                "issuing", EventCode.ISSUING_REFUND, state=State.RUNNING, stage="issuing", allowed_actions=()
             )
         self._tries += 1
         for number, share in enumerate(self._shares):
@@ -208,9 +209,7 @@ class RefundIssue:
             self._looks += 1
             await self._story.tell(
                 f"{stage}:{self._looks}",
-                "waiting for the customer to say where the money should go"
-                if waits
-                else "Stripe is still sending the money",
+                EventCode.REFUND_AWAITS_CUSTOMER if waits else EventCode.REFUND_PENDING,
                 state=State.RUNNING,
                 stage=stage,
                 result=self.report(),

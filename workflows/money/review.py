@@ -10,6 +10,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.money.commitments import Commitments
     from billing.approvals.messages import ApprovalOutcome, RevisionSummary
     from billing.approvals.subject_changes import SinceLastRound, subject_changes
+    from billing.core.events import EventCode
     from billing.core.money import Money
     from billing.core.operations import Kind, Message, Problem, State
     from billing.money.invoice_money import InvoiceCap
@@ -66,7 +67,7 @@ class MoneyReview(Generic[Subject]):
         self._plan, self._still_possible, self._revise = plan, still_possible, revise
         self._glance = glance
         self._end = ObjectEnd(
-            waits, news, self._over, state=State.BLOCKED, event="not possible any more, whatever is decided"
+            waits, news, self._over, state=State.BLOCKED, event=EventCode.NOT_POSSIBLE_ANY_MORE
         )
         self._round = 0
         self._revised: RevisionSummary | None = None
@@ -81,7 +82,7 @@ class MoneyReview(Generic[Subject]):
         Raises Ended when it is blocked, rejected, cancelled or left without an answer.
         """
         self._round = rounds
-        event = "checked against Stripe"
+        event = EventCode.CHECKED
         while True:
             before = self._dump()
             planned = await self._check(event)
@@ -98,27 +99,29 @@ class MoneyReview(Generic[Subject]):
                         self._stop_if_cancelled()
                         self._waits.cancellable = False
                         return planned.subject
-                    event = "changed in Stripe since the approval"
+                    event = EventCode.CHANGED_SINCE_APPROVAL
                     self._since = SinceLastRound(why="drifted", changes=())
                 case "changes_requested":
                     self._since = await self._await_revision(outcome)
-                    event = "request revised"
+                    event = EventCode.REQUEST_REVISED
                 case "superseded":
-                    event = "checked again"
+                    event = EventCode.CHECKED_AGAIN
                 case "rejected":
-                    raise Ended(State.REJECTED, "rejected", person=outcome.person, comment=outcome.comment)
+                    raise Ended(
+                        State.REJECTED, EventCode.REJECTED, person=outcome.person, comment=outcome.comment
+                    )
                 case "expired":
-                    raise Ended(State.EXPIRED, "expired without an answer")
+                    raise Ended(State.EXPIRED, EventCode.EXPIRED_UNANSWERED)
                 case "dismissed":
                     raise self._cancelled()
 
-    async def _check(self, event: str) -> Planned[Subject]:
+    async def _check(self, event: EventCode) -> Planned[Subject]:
         """What Stripe says now; what is impossible ends here, before anybody is asked."""
         self._stop_if_cancelled()
         self._end.looking()
         planned = await self._plan()
         if isinstance(planned, Problem):
-            raise Ended(State.BLOCKED, "not possible as asked", planned)
+            raise Ended(State.BLOCKED, EventCode.NOT_POSSIBLE, planned)
         self.subject = planned.subject
         self._round += 1
         await self._story.tell(
@@ -136,7 +139,7 @@ class MoneyReview(Generic[Subject]):
         """Sets the money aside and asks whether whoever shaped it last may give it alone."""
         committed: CommitmentResult = await recorded(Commitments.commit, self._order(planned))
         if committed.problem is not None:
-            raise Ended(State.BLOCKED, "not possible as asked", committed.problem)
+            raise Ended(State.BLOCKED, EventCode.NOT_POSSIBLE, committed.problem)
         return committed
 
     async def _still_free(self, subject: Subject) -> bool:
@@ -205,7 +208,7 @@ class MoneyReview(Generic[Subject]):
         revised = await revision(self._waits, self._end)
         self._stop_if_cancelled()
         if revised is None:
-            raise Ended(State.EXPIRED, "expired without a revision")
+            raise Ended(State.EXPIRED, EventCode.EXPIRED_UNREVISED)
         self._revised = RevisionSummary(
             by=revised.person, asked_by=outcome.person, comment=outcome.comment, former=self._dump()
         )

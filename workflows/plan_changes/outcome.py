@@ -5,6 +5,7 @@ from typing import Any
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from billing.core.events import EventCode
     from billing.core.notices import NoticeKind
     from billing.core.operations import Problem, State
     from billing.core.standing import Standing
@@ -49,7 +50,7 @@ class PlanChangeOutcome:
             self._reverted_before = False
             self._reverts -= 1
             await self._revert()
-            return Ended(State.CANCELLED, "reverted to the former plan")
+            return Ended(State.CANCELLED, EventCode.REVERTED)
         return await self._read()
 
     async def unclear(self, problem: Problem) -> Ended:
@@ -64,10 +65,10 @@ class PlanChangeOutcome:
             self._report = None
             return await self._read()
         if resolve.action == "accept":
-            state, event, by = State.COMPLETED, "accepted as Stripe has it", "accepted_by"
+            state, event, by = State.COMPLETED, EventCode.ACCEPTED_AS_IN_STRIPE, "accepted_by"
         else:
             await self._revert(resolve)
-            state, event, by = State.CANCELLED, "reverted to the former plan", "reverted_by"
+            state, event, by = State.CANCELLED, EventCode.REVERTED, "reverted_by"
         result = report | {by: resolve.person, "comment": resolve.comment}
         return Ended(state, event, result=result, person=resolve.person, comment=resolve.comment)
 
@@ -82,7 +83,7 @@ class PlanChangeOutcome:
         self._report = applied_report(subject, found, checked)
         await self._flag_finance(self._report)
         if checked.ok:
-            return Ended(State.COMPLETED, "verified: every line is as approved", result=self._report)
+            return Ended(State.COMPLETED, EventCode.VERIFIED, result=self._report)
         return await self.unclear(mismatch_problem(checked))
 
     async def _ask(self, report: dict[str, Any], problem: Problem) -> Resolve:
@@ -91,9 +92,7 @@ class PlanChangeOutcome:
         self._asked += 1
         await self._story.tell(
             f"mismatch:{self._asked}",
-            "lines differ from those approved"
-            if report["differences"]
-            else "what Stripe made of it is not known",
+            EventCode.LINES_DIFFER if report["differences"] else EventCode.OUTCOME_UNKNOWN,
             state=State.MISMATCHED,
             stage="mismatched",
             result=report,
@@ -116,7 +115,7 @@ class PlanChangeOutcome:
         if resolve is not None:
             await self._story.tell(
                 f"reverting:{self._reverts}",
-                "reverting to the former plan",
+                EventCode.REVERTING,
                 actor=resolve.person,
                 state=State.RUNNING,
                 stage="reverting",
@@ -129,7 +128,7 @@ class PlanChangeOutcome:
             "revert", "subscription.update", subject.subscription, params, self._reverts
         )
         if reverted.outcome == "refused":
-            raise Ended(State.FAILED, "the former plan could not be restored", reverted.problem)
+            raise Ended(State.FAILED, EventCode.REVERT_REFUSED, reverted.problem)
 
     async def _flag_finance(self, report: dict[str, Any]) -> None:
         """Once for each reading: what could not be read may be read later, and differ."""

@@ -7,6 +7,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from billing.approvals.messages import ApprovalOutcome, RevisionSummary
     from billing.approvals.subject_changes import SinceLastRound, SubjectChange, subject_changes
+    from billing.core.events import EventCode
     from billing.core.notices import NoticeKind
     from billing.core.operations import Kind, State
     from billing.plan_changes.messages import Revise
@@ -46,7 +47,7 @@ class PlanChangeReview:
         or left without an answer.
         """
         self._round = rounds
-        subject = await self._preview("preview taken")
+        subject = await self._preview(EventCode.PREVIEWED)
         while True:
             # Of new figures Finance gets a new notice, which takes the place of the one before.
             await self._story.flag_finance(NoticeKind.PLAN_CHANGE_REQUESTED, dump(subject), self._round)
@@ -59,12 +60,12 @@ class PlanChangeReview:
                         self._stop_if_cancelled()
                         self._waits.cancellable = False
                         return subject
-                    approved, subject = subject, await self._preview("lines drifted since the review")
+                    approved, subject = subject, await self._preview(EventCode.LINES_DRIFTED)
                     self._since = SinceLastRound(why="drifted", changes=_changes(approved, subject))
                 case "changes_requested":
                     seen, reason = subject, self._wanted.reason
                     revised = await self._await_revision(outcome)
-                    subject = await self._preview("request revised")
+                    subject = await self._preview(EventCode.REQUEST_REVISED)
                     self._since = SinceLastRound(
                         why="revised",
                         changes=_changes(seen, subject, (reason, self._wanted.reason)),
@@ -73,15 +74,17 @@ class PlanChangeReview:
                         revised_by=revised.person,
                     )
                 case "superseded":
-                    subject = await self._preview("previewed again")
+                    subject = await self._preview(EventCode.PREVIEWED_AGAIN)
                 case "rejected":
-                    raise Ended(State.REJECTED, "rejected", person=outcome.person, comment=outcome.comment)
+                    raise Ended(
+                        State.REJECTED, EventCode.REJECTED, person=outcome.person, comment=outcome.comment
+                    )
                 case "expired":
-                    raise Ended(State.EXPIRED, "expired without an answer")
+                    raise Ended(State.EXPIRED, EventCode.EXPIRED_UNANSWERED)
                 case "dismissed":
                     raise self.cancelled()
 
-    async def _preview(self, event: str) -> Subject:
+    async def _preview(self, event: EventCode) -> Subject:
         """A new preview, at a second that Stripe chooses."""
         self._stop_if_cancelled()
         self._end.looking()
@@ -102,7 +105,7 @@ class PlanChangeReview:
 
     def _stop_if_blocked(self, subject: Subject) -> None:
         if not subject.within_limits:
-            raise Ended(State.BLOCKED, "blocked by the plan's limits", blocked_problem(subject))
+            raise Ended(State.BLOCKED, EventCode.BLOCKED_BY_LIMITS, blocked_problem(subject))
 
     def _stop_if_cancelled(self) -> None:
         if self._waits.cancelled is not None:
@@ -129,7 +132,7 @@ class PlanChangeReview:
         revised = await revision(self._waits, self._end)
         self._stop_if_cancelled()
         if revised is None:
-            raise Ended(State.EXPIRED, "expired without a revision")
+            raise Ended(State.EXPIRED, EventCode.EXPIRED_UNREVISED)
         self._revised = RevisionSummary(
             by=revised.person, asked_by=outcome.person, comment=outcome.comment, former=dump(self.subject)
         )

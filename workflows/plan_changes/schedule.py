@@ -5,6 +5,7 @@ from typing import Any
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from billing.core.events import EventCode
     from billing.core.notices import NoticeKind
     from billing.core.operations import State
     from billing.core.standing import Standing
@@ -49,18 +50,18 @@ class PlanChangeSchedule:
         """Plans the change in Stripe; what can't be planned as approved, or read back, is taken back."""
         await self._story.tell(
             "applying",
-            "scheduling the approved change",
+            EventCode.SCHEDULING,
             state=State.RUNNING,
             stage="applying",
             allowed_actions=(),
         )
         created = await self._create(subject)
         if created.outcome == "refused" or created.stripe_id is None:
-            raise Ended(State.FAILED, "refused by Stripe", created.problem)
+            raise Ended(State.FAILED, EventCode.REFUSED_BY_STRIPE, created.problem)
         try:
             refusal = await self._plan(subject, created)
         except TROUBLE as error:
-            refusal = Ended(State.FAILED, "the schedule could not be read back", problem_of(error))
+            refusal = Ended(State.FAILED, EventCode.SCHEDULE_UNREADABLE, problem_of(error))
         if refusal is not None:
             if await self._release(subject, created.stripe_id):
                 self._story.in_doubt = False
@@ -76,9 +77,9 @@ class PlanChangeSchedule:
         phases = schedule_params(subject, created.detail["phase_start"], created.detail["phase_end"])
         planned = await self._story.perform("phases", "schedule.update", created.stripe_id, phases)
         if planned.outcome == "refused":
-            return Ended(State.FAILED, "refused by Stripe", planned.problem)
+            return Ended(State.FAILED, EventCode.REFUSED_BY_STRIPE, planned.problem)
         if not await self._reads.planned(subject, created.stripe_id):
-            return Ended(State.FAILED, "the schedule differs from what was approved", schedule_problem())
+            return Ended(State.FAILED, EventCode.SCHEDULE_DIFFERS, schedule_problem())
         return None
 
     async def _tell_scheduled(self, subject: Subject, schedule: str) -> None:
@@ -90,7 +91,7 @@ class PlanChangeSchedule:
         }
         await self._story.tell(
             "scheduled",
-            "scheduled for the end of the period",
+            EventCode.SCHEDULED,
             state=State.RUNNING,
             stage="scheduled",
             result=report,
@@ -111,14 +112,14 @@ class PlanChangeSchedule:
                     case "changed":
                         return None
                     case "gone":
-                        event, problem = "the schedule was taken away in Stripe", schedule_gone_problem()
+                        event, problem = EventCode.SCHEDULE_REMOVED, schedule_gone_problem()
                         return Ended(State.FAILED, event, problem)
                     case "ended":
-                        event = "the subscription was cancelled in Stripe"
+                        event = EventCode.SUBSCRIPTION_CANCELLED
                         return Ended(State.FAILED, event, subscription_ended_problem())
                 await self._waits.for_period_end(subject)
         except TROUBLE as error:
-            return Ended(State.FAILED, "given up", problem_of(error))
+            return Ended(State.FAILED, EventCode.GIVEN_UP, problem_of(error))
         return None
 
     async def _over(self, subject: Subject, schedule: str, never: Ended | None) -> Ended:

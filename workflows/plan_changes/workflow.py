@@ -3,6 +3,7 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from billing.core.events import EventCode
     from billing.core.messages import Cancel
     from billing.core.operations import State
     from billing.core.standing import Standing
@@ -42,7 +43,7 @@ class PlanChangeWorkflow:
             self._waits.news,
             glances.over,
             state=State.FAILED,
-            event="the subscription was cancelled in Stripe",
+            event=EventCode.SUBSCRIPTION_CANCELLED,
         )
         self._review = PlanChangeReview(request, self._story, self._reads, self._waits, end)
         self._outcome = PlanChangeOutcome(self._story, self._reads, self._waits)
@@ -100,7 +101,7 @@ class PlanChangeWorkflow:
         self._waits.past_cancelling = True
         await self._story.tell(
             "applying",
-            "applying the approved change",
+            EventCode.APPLYING,
             state=State.RUNNING,
             stage="applying",
             allowed_actions=(),
@@ -109,7 +110,7 @@ class PlanChangeWorkflow:
             "apply", "subscription.update", subject.subscription, apply_params(subject)
         )
         if applied.outcome == "refused" and applied.declined:
-            return Ended(State.DECLINED, "card declined; nothing was changed", applied.problem)
+            return Ended(State.DECLINED, EventCode.CARD_DECLINED, applied.problem)
         if applied.outcome == "refused":
-            return Ended(State.FAILED, "refused by Stripe", applied.problem)
+            return Ended(State.FAILED, EventCode.REFUSED_BY_STRIPE, applied.problem)
         return await self._outcome.verified()

@@ -7,6 +7,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.portal.troubles import PortalAccessRecords
+    from billing.core.events import EventCode
     from billing.core.hashing import digest
     from billing.core.messages import Progress
     from billing.core.operations import CUSTOMER, SYSTEM, Problem, Role, State
@@ -33,10 +34,10 @@ LOOK = timedelta(minutes=15)
 """How long to wait between looks at the invoice, should Stripe's event not come."""
 
 ENDS = {
-    "got_in": "the customer got in",
-    "paid": "the invoice was paid",
-    "not_payable": "the invoice needs no paying any more",
-    "closed": "closed by a person",
+    "got_in": EventCode.CUSTOMER_GOT_IN,
+    "paid": EventCode.INVOICE_PAID,
+    "not_payable": EventCode.INVOICE_NOT_PAYABLE,
+    "closed": EventCode.CLOSED_BY_PERSON,
 }
 
 
@@ -97,7 +98,7 @@ class PortalAccessWorkflow:
         subject = self._subject(found)
         await self._record(
             "diagnosed",
-            "diagnosed",
+            EventCode.DIAGNOSED,
             detail={"found": list(found.codes), "subject_hash": digest(subject)},
             state=State.RUNNING,
             stage="waiting",
@@ -131,14 +132,14 @@ class PortalAccessWorkflow:
         """To the controller before the deadline; then every business day that it was missed."""
         now = workflow.now()
         if not so_far.escalated and now >= self._escalate_at:
-            await self._record("escalated", "escalated to the controller", escalated=True)
+            await self._record("escalated", EventCode.ESCALATED_TO_CONTROLLER, escalated=True)
             so_far = so_far.model_copy(update={"escalated": True})
             self._mail("escalated", "portal_trouble_escalated", (Role.CONTROLLER,), so_far)
         if now < so_far.say_missed_at:
             return so_far
         number = so_far.missed + 1
         following = await self._record(
-            f"missed:{number}", "the deadline was missed", detail={"times": number}, with_calendar=True
+            f"missed:{number}", EventCode.DEADLINE_MISSED, detail={"times": number}, with_calendar=True
         )
         so_far = so_far.model_copy(update={"missed": number, "say_missed_at": following})
         self._mail(
@@ -213,7 +214,7 @@ class PortalAccessWorkflow:
     async def _record(
         self,
         key: str,
-        event: str,
+        event: EventCode,
         *,
         escalated: bool = False,
         how: How | None = None,

@@ -9,6 +9,7 @@ from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.reminders.runs import Reminders
+    from billing.core.events import EventCode
     from billing.core.operations import SYSTEM, Problem, State
     from billing.reminders.runs import (
         CallOff,
@@ -137,7 +138,7 @@ class ReminderSweepWorkflow:
             return await self._summed_up()
         except ActivityError as error:
             self._ending = True
-            return Ended(State.FAILED, "given up", problem_of(error))
+            return Ended(State.FAILED, EventCode.GIVEN_UP, problem_of(error))
 
     async def _begin(self) -> None:
         if self._run.at is not None:
@@ -146,7 +147,7 @@ class ReminderSweepWorkflow:
         self._run = self._run.model_copy(update={"at": at})
         await self._story.tell(
             "begun",
-            "begun",
+            EventCode.RUN_BEGUN,
             state=State.RUNNING,
             stage="deciding",
             allowed_actions=_GOING,
@@ -198,12 +199,14 @@ class ReminderSweepWorkflow:
 
     async def _hold(self, pause: RunPause) -> None:
         now = workflow.now().isoformat()
-        await self._tell_people(f"paused:{now}", "paused", pause, State.HELD, "paused", _STOPPED)
+        await self._tell_people(f"paused:{now}", EventCode.PAUSED, pause, State.HELD, "paused", _STOPPED)
         self._held = True
         await workflow.wait_condition(lambda: self._pause is None or self._cancel is not None)
         if self._cancel is None and self._resumed is not None:
             stage = "sending" if self._run.decided else "deciding"
-            await self._tell_people(f"resumed:{now}", "resumed", self._resumed, State.RUNNING, stage, _GOING)
+            await self._tell_people(
+                f"resumed:{now}", EventCode.RESUMED, self._resumed, State.RUNNING, stage, _GOING
+            )
             await self._look_again()
         self._held = False
 
@@ -220,7 +223,7 @@ class ReminderSweepWorkflow:
             return
 
     async def _tell_people(
-        self, key: str, event: str, said: RunPause, state: State, stage: str, actions: tuple[str, ...]
+        self, key: str, event: EventCode, said: RunPause, state: State, stage: str, actions: tuple[str, ...]
     ) -> None:
         await self._story.tell(
             key,
@@ -244,9 +247,9 @@ class ReminderSweepWorkflow:
         )
         result = summary.model_dump(mode="json")
         if cancel is None:
-            return Ended(State.COMPLETED, "completed", result=result)
+            return Ended(State.COMPLETED, EventCode.COMPLETED, result=result)
         return Ended(
-            State.CANCELLED, "cancelled", result=result, person=cancel.person, comment=cancel.comment
+            State.CANCELLED, EventCode.CANCELLED, result=result, person=cancel.person, comment=cancel.comment
         )
 
 

@@ -51,7 +51,7 @@ def create() -> None:
         sa.Column("key", TEXT, nullable=False),
         sa.Column("at", TIME, nullable=False),
         sa.Column("actor", TEXT, nullable=False),
-        sa.Column("event", TEXT, nullable=False),
+        sa.Column("code", TEXT, nullable=False),
         sa.Column("detail", DOCUMENT, nullable=False),
         sa.Column("prev_hash", TEXT, nullable=False),
         sa.Column("hash", TEXT, nullable=False),

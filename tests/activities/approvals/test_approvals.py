@@ -64,7 +64,7 @@ async def test_opening_is_told_with_the_hash_that_is_reviewed(review: Review) ->
     await review.open()
 
     [event] = await review.events()
-    assert (event.event, event.at) == ("review requested", NOW)
+    assert (event.code, event.at) == ("review_requested", NOW)
     assert event.detail == {
         "approval": review.id,
         "round": 1,
@@ -97,7 +97,7 @@ async def test_climbing_asks_the_next_rung_and_tells_so_once(review: Review) -> 
     assert (row.rung, row.deadline) == (1, new_york(4, 10))
     assert [rung["state"] for rung in row.ladder] == ["passed", "active"]
     [_, event] = await review.events()
-    assert (event.event, event.detail) == (
+    assert (event.code, event.detail) == (
         "escalated",
         {"approval": review.id, "to": ["legal"], "deadline": "2026-03-04T15:00:00+00:00"},
     )
@@ -110,7 +110,7 @@ async def test_what_was_decided_meanwhile_does_not_climb(review: Review) -> None
     await review.climb()
 
     assert (await review.row()).rung == 0
-    assert [event.event for event in await review.events()] == ["review requested", "approved"]
+    assert [event.code for event in await review.events()] == ["review_requested", "approved"]
 
 
 async def test_each_reminder_is_told_once(review: Review) -> None:
@@ -118,10 +118,10 @@ async def test_each_reminder_is_told_once(review: Review) -> None:
     for number in (0, 0, 1):
         await review.remind(number=number)
 
-    assert [event.event for event in await review.events()] == [
-        "review requested",
-        "approvers reminded",
-        "approvers reminded",
+    assert [event.code for event in await review.events()] == [
+        "review_requested",
+        "approvers_reminded",
+        "approvers_reminded",
     ]
 
 
@@ -140,8 +140,8 @@ async def test_a_review_without_a_decision_is_closed_once(
     row = await review.row()
     assert (row.state, row.closed_at, row.decided_by) == (state, LATER, None)
     [_, event] = await review.events()
-    assert (event.event, event.detail) == (
-        f"review {state}",
+    assert (event.code, event.detail) == (
+        f"review_{state}",
         {"approval": review.id, "reason": "Silence."},
     )
 
@@ -156,7 +156,7 @@ async def test_a_decision_just_before_the_end_stands(review: Review) -> None:
     assert outcome == ApprovalOutcome(
         state="rejected", person=controller.id, role=Role.CONTROLLER, comment="Too dear."
     )
-    assert [event.event for event in await review.events()] == ["review requested", "rejected"]
+    assert [event.code for event in await review.events()] == ["review_requested", "rejected"]
 
 
 async def test_of_a_decision_and_the_end_at_the_same_time_exactly_one_wins(review: Review) -> None:
@@ -167,11 +167,11 @@ async def test_of_a_decision_and_the_end_at_the_same_time_exactly_one_wins(revie
     settled, closed = await asyncio.gather(review.settle(decision), review.close(database=other))
     await other.dispose()
 
-    row, told = await review.row(), [event.event for event in await review.events()]
+    row, told = await review.row(), [event.code for event in await review.events()]
     assert closed.state == row.state
     if settled.outcome is not None:
-        assert (row.state, told) == ("approved", ["review requested", "approved"])
+        assert (row.state, told) == ("approved", ["review_requested", "approved"])
     else:
         assert settled.refusal is not None
         assert (settled.refusal.code, row.state) == ("approval_closed", "expired")
-        assert told == ["review requested", "review expired"]
+        assert told == ["review_requested", "review_expired"]

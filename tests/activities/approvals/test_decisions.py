@@ -29,7 +29,7 @@ async def test_a_decision_closes_the_review_with_it(review: Review, verdict: str
     row = await review.row()
     assert (row.state, row.decided_by, row.closed_at) == (state, controller.id, LATER)
     event = (await review.events())[-1]
-    assert (event.event, event.actor) == (state.replace("_", " "), controller.id)
+    assert (event.code, event.actor) == (state, controller.id)
     assert event.detail == {
         "approval": review.id,
         "role": "controller",
@@ -123,7 +123,7 @@ async def test_who_may_not_decide_is_refused_and_the_review_stays_open(
     assert (kept.state, kept.refusal, kept.settled_at) == ("refused", settled.refusal.model_dump(), LATER)
     assert (await review.row()).state == "open"
     [_, told] = await review.events()
-    assert (told.event, told.actor, told.detail["code"]) == ("decision refused", decision.person_id, code)
+    assert (told.code, told.actor, told.detail["code"]) == ("decision_refused", decision.person_id, code)
 
 
 async def test_the_requester_may_not_decide_even_as_a_controller(review: Review) -> None:
@@ -220,8 +220,8 @@ async def test_of_two_decisions_at_the_same_time_the_first_wins(review: Review) 
     assert lost.code == "approval_closed"
     row = await review.row()
     assert (row.state, row.decided_by) == (won.state, won.person)
-    assert [event.event for event in await review.events()] == [
-        "review requested",
+    assert [event.code for event in await review.events()] == [
+        "review_requested",
         won.state,
-        "decision refused",
+        "decision_refused",
     ]

@@ -155,12 +155,12 @@ async def test_it_is_approved_when_somebody_of_each_role_has(
     assert (one, between.state, between.decided_by) == (DecisionResult(), "open", None)
     assert two.outcome == ApprovalOutcome(state="approved", person=second.id, role=order[1])
     assert await told(review) == [
-        "review requested",
-        f"approved by {order[0]}; {order[1]} still to approve",
+        "review_requested",
+        f"partly_approved {order[1]}",
         "approved",
     ]
     _, signed, ended = await review.events()
-    assert (signed.actor, signed.detail["comment"]) == (first.id, "Fine.")
+    assert (signed.actor, signed.detail["role"], signed.detail["comment"]) == (first.id, order[0], "Fine.")
     assert [one["role"] for one in ended.detail["signatures"]] == list(order)
 
 

@@ -9,6 +9,7 @@ from db.core.session import Database
 
 from ...support.builders import NOW, Member, member, store
 from ...support.money_rows import a_delegation
+from ...support.told import named
 from ..reviewing import LADDER, LATER, Review
 from .test_approvals import new_york
 
@@ -24,7 +25,7 @@ async def leave(database: Database, *members: Member) -> None:
 
 
 async def told(review: Review) -> list[str]:
-    return [event.event for event in await review.events()]
+    return [named(event) for event in await review.events()]
 
 
 def states(opened: OpenedApproval) -> list[str]:
@@ -44,7 +45,7 @@ async def test_without_a_controller_legal_is_asked_at_once(review: Review) -> No
     assert opened.rungs[1].deadline == new_york(3, 10)
     row = await review.row()
     assert (row.rung, row.deadline) == (1, new_york(3, 10))
-    assert await told(review) == ["review requested", "nobody holds controller: legal is asked"]
+    assert await told(review) == ["review_requested", "rung_vacant_any_asked legal"]
 
 
 async def test_opening_again_finds_the_rung_that_is_open_and_tells_nothing_new(review: Review) -> None:
@@ -69,8 +70,8 @@ async def test_a_rung_whose_people_left_meanwhile_is_passed_over_when_its_turn_c
     assert climbed.rungs[2].deadline == new_york(4, 10)
     assert (again.rung, again.rungs) == (climbed.rung, climbed.rungs)
     assert await told(review) == [
-        "review requested",
-        "nobody holds legal: finance is asked",
+        "review_requested",
+        "rung_vacant_any_asked finance",
         "escalated",
     ]
     assert (await review.events())[-1].detail["to"] == ["finance"]
@@ -84,9 +85,9 @@ async def test_the_last_rung_stays_open_although_nobody_holds_it(review: Review)
     assert (opened.rung, states(opened)) == (1, ["vacant", "vacant"])
     assert (await review.row()).deadline == new_york(3, 10)
     assert await told(review) == [
-        "review requested",
-        "nobody holds controller: legal is asked",
-        "nobody holds legal: it stays open until its deadline",
+        "review_requested",
+        "rung_vacant_any_asked legal",
+        "rung_vacant_last",
     ]
 
 
@@ -107,7 +108,8 @@ async def test_a_rung_that_only_the_requester_could_answer_is_passed_over(review
 
     await review.open(requested_by=both.id)
 
-    assert (await told(review))[-1] == "nobody else holds controller: legal is asked"
+    assert (await told(review))[-1] == "rung_vacant_any_asked legal"
+    assert (await review.events())[-1].detail["why"] == "nobody else holds controller"
 
 
 async def test_a_rung_is_not_vacant_while_somebody_acts_for_its_holder(review: Review) -> None:
@@ -125,7 +127,7 @@ async def test_somebody_of_each_role_must_be_there(review: Review) -> None:
     opened = await review.opened(ladder=(BOTH, FINANCE))
 
     assert opened.rung == 1
-    assert (await told(review))[-1] == "nobody holds legal: finance is asked"
+    assert (await told(review))[-1] == "rung_vacant_any_asked finance"
 
 
 async def test_two_are_asked_where_one_could_not_be(review: Review) -> None:
@@ -133,7 +135,7 @@ async def test_two_are_asked_where_one_could_not_be(review: Review) -> None:
 
     await review.open(ladder=(FINANCE, BOTH))
 
-    assert (await told(review))[-1] == "nobody holds finance: controller and legal are asked"
+    assert (await told(review))[-1] == "rung_vacant_all_asked controller legal"
 
 
 # --- Whom it asks ------------------------------------------------------------------------------------------

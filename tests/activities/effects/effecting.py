@@ -138,7 +138,7 @@ class Job:
         assert [line["executed"] for line in self.sent(effect)].count(True) == 1
         intent = await self.intent(effect)
         assert (intent.state, intent.stripe_id) == (intents.DONE, effect.target)
-        assert [event.event for event in await self.events()] == ["asked of Stripe", "changed in Stripe"]
+        assert [event.code for event in await self.events()] == ["asked_of_stripe", "changed_in_stripe"]
         assert await self.mirrored() == ("growth", 6)
 
     async def check_untouched(self) -> None:

@@ -36,7 +36,7 @@ async def test_more_than_is_left_is_refused_and_nothing_is_given(shop: Shop, dat
     )
     assert (await giving.made(), await giving.mirrored()) == ([], [])
     [_, event] = await giving.job.events()
-    assert (event.event, event.detail["code"]) == ("refused by Stripe", "stripe_refused")
+    assert (event.code, event.detail["code"]) == ("refused_by_stripe", "stripe_refused")
 
 
 @pytest.mark.parametrize("databases", ["sqlite"], indirect=True)

@@ -48,9 +48,9 @@ async def test_an_effect_is_done_and_closed_with_its_mirror_and_its_event(job: J
     assert (intent.attempts, intent.read_back, intent.stripe_request_id) == (1, False, sent["request_id"])
     assert (intent.effect, intent.step, intent.version) == ("subscription.update", "apply", 1)
     asked, event = await job.events()
-    assert (asked.key, asked.event, asked.actor) == ("asked:apply:1", "asked of Stripe", SYSTEM)
+    assert (asked.key, asked.code, asked.actor) == ("asked:apply:1", "asked_of_stripe", SYSTEM)
     assert list(asked.records) == list(event.records) == [f"intents/{effect.key}"]
-    assert (event.key, event.event, event.actor) == ("effect:apply:1", "changed in Stripe", SYSTEM)
+    assert (event.key, event.code, event.actor) == ("effect:apply:1", "changed_in_stripe", SYSTEM)
     assert event.detail == {
         "step": "apply",
         "kind": "subscription.update",
@@ -151,7 +151,7 @@ async def test_intent_mirror_and_event_are_written_together_or_not_at_all(job: J
     with pytest.raises(Exception, match="not JSON serializable"):
         await job.attempt(effect, kinds={effect.kind: Unwritable()})
     assert (await job.intent(effect)).state == "open"
-    assert [event.event for event in await job.events()] == ["asked of Stripe"]
+    assert [event.code for event in await job.events()] == ["asked_of_stripe"]
     assert await job.mirrored() == ("starter", 6)
 
     await job.attempt(effect)

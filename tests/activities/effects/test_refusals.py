@@ -18,7 +18,7 @@ async def test_a_declined_card_changes_nothing_and_stays_declined(job: Job) -> N
     assert declined.problem == Problem(code="card_declined", message="Your card was declined.")
     await job.check_untouched()
     [_, event] = await job.events()
-    assert (event.event, event.detail["code"]) == ("refused by Stripe", "card_declined")
+    assert (event.code, event.detail["code"]) == ("refused_by_stripe", "card_declined")
 
     await job.shop.use_card(job.tenant, "pm_card_visa")
     seen = job.seen()
@@ -36,8 +36,8 @@ async def test_a_person_may_try_again_after_a_refusal_under_a_new_version(job: J
 
     assert (again.outcome, again.key) == ("done", f"{job.tenant.id}:{job.operation.id}:apply:2")
     assert await job.charges() == [(6000, "paid")]
-    told = [event.event for event in await job.events() if event.event != "asked of Stripe"]
-    assert told == ["refused by Stripe", "changed in Stripe"]
+    told = [event.code for event in await job.events() if event.code != "asked_of_stripe"]
+    assert told == ["refused_by_stripe", "changed_in_stripe"]
 
 
 async def test_a_decline_whose_answer_was_lost_is_still_a_decline(job: Job) -> None:

@@ -154,7 +154,7 @@ async def test_every_effect_of_an_operation_has_an_intent_and_an_event_of_its_ow
     await job.attempt(await plan(job, schedule))
     await job.attempt(job.effect("schedule.release", schedule, step="release"))
 
-    events = [event for event in await job.events() if event.event == "changed in Stripe"]
+    events = [event for event in await job.events() if event.code == "changed_in_stripe"]
     assert [(event.key, event.detail["kind"]) for event in events] == [
         ("effect:schedule:1", "schedule.create"),
         ("effect:phases:1", "schedule.update"),

@@ -318,7 +318,7 @@ async def test_a_server_that_asks_to_try_later_gets_the_mail_later(post: Post) -
     assert await post.send() == MailsSent(sent=1, skipped=0)
     assert post.mailbox.ids == [post.message_id(post.controller)]
     [event] = await post.events()
-    assert (event["event"], event["detail"]["to"]) == ("mail sent", [post.controller.id])
+    assert (event["code"], event["detail"]["to"]) == ("mail_sent", [post.controller.id])
 
 
 @pytest.mark.parametrize("where", ["recipient", "data"])
@@ -334,7 +334,7 @@ async def test_a_final_refusal_is_told_on_the_timeline_once_and_without_the_addr
     assert await post.send() == MailsSent(sent=0, skipped=0, refused=(post.controller.id,))
 
     [event] = await post.events()
-    assert (event["event"], event["actor"], event["at"]) == ("mail refused", "system", NOW)
+    assert (event["code"], event["actor"], event["at"]) == ("mail_refused", "system", NOW)
     assert event["detail"] == {
         "person": post.controller.id,
         "template": "review_requested",

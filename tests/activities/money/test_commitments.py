@@ -33,9 +33,9 @@ LIMIT = AuthorityLimit(
     per_item=usd(50_000), window_days=30, window_total=usd(100_000), customer_total=usd(70_000)
 )
 
-WITHIN = "within the requester's authority"
-BEYOND = "beyond the requester's authority"
-ANYWAY = "reviewed whatever the requester's authority"
+WITHIN = "within_requesters_authority"
+BEYOND = "beyond_requesters_authority"
+ANYWAY = "reviewed_whatever_requesters_authority"
 AUTHORITY = {Role.BILLING_ADMIN: (LIMIT,)}
 
 
@@ -134,7 +134,7 @@ async def test_the_timeline_says_by_what_figures(desk: Desk) -> None:
     await desk.commit(desk.order(operation, 50_001, customer="cus_1"))
 
     (event,) = await desk.events(operation)
-    assert (event.key, event.event, event.actor, event.at) == ("authority:1", BEYOND, "system", NOW)
+    assert (event.key, event.code, event.actor, event.at) == ("authority:1", BEYOND, "system", NOW)
     spent = {"amount_minor": 20_000, "currency": "usd"}
     assert event.detail == {
         "round": 1,
@@ -216,7 +216,7 @@ async def test_a_reason_can_be_reviewed_whatever_the_amount(desk: Desk) -> None:
     assert committed == CommitmentResult(
         alone=False, why="The policy has this reason reviewed whatever the amount."
     )
-    assert [event.event for event in await desk.events(operation)] == [ANYWAY]
+    assert [event.code for event in await desk.events(operation)] == [ANYWAY]
     assert [row.decided_at for row in await desk.rows(operation)] == [None]
 
 
@@ -341,7 +341,7 @@ async def test_a_new_round_is_weighed_anew_and_replaces_the_one_before(desk: Des
 
     assert committed.alone
     assert [(row.amount_minor, row.decided_at) for row in await desk.rows(operation)] == [(50_000, LATER)]
-    assert [(event.key, event.event) for event in await desk.events(operation)] == [
+    assert [(event.key, event.code) for event in await desk.events(operation)] == [
         ("authority:1", BEYOND),
         ("authority:2", WITHIN),
     ]
@@ -382,7 +382,7 @@ async def test_a_story_that_is_reset_gives_nothing_uncounted(desk: Desk) -> None
     assert await desk.commit(reset) == again
     assert [(row.released_at, row.decided_at) for row in await desk.rows(operation)] == [(None, None)]
     weighed = [one for one in await desk.events(operation) if one.key.startswith("authority")]
-    assert [(event.key, event.event) for event in weighed] == [
+    assert [(event.key, event.code) for event in weighed] == [
         ("authority:1", WITHIN),
         (f"authority:1:{reset.at.isoformat()}", BEYOND),
     ]

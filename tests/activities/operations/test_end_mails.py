@@ -77,7 +77,7 @@ class World:
         given: dict[str, Any] = {
             "operation": self.operation.id,
             "key": "ended",
-            "event": "ended",
+            "event": "workflow_ended",
             "at": LATER,
             "state": state,
             "stage": "done",
@@ -108,7 +108,7 @@ class World:
 
     async def events(self) -> list[str]:
         async with self.database.reading() as session:
-            return [event.event for event in await timeline.read(session, self.operation.id)]
+            return [event.code for event in await timeline.read(session, self.operation.id)]
 
 
 @pytest.fixture
@@ -255,7 +255,7 @@ async def test_a_notice_of_what_came_to_nothing_waits_for_nobody_any_more(world:
     row = await world.standing(notice)
     assert (row.state, row.superseded_at, row.superseded_by) == ("superseded", LATER, None)
     assert row.superseded_because
-    assert "notice superseded" in await world.events()
+    assert "notice_superseded" in await world.events()
     assert (await world.got())["notice_over"] == {world.acme.finance.id, world.acme.controller.id}
 
 
@@ -329,7 +329,7 @@ async def test_a_notice_that_is_opened_after_the_end_tells_nobody(world: World) 
     assert answer.closed
     async with world.database.reading() as session:
         assert await notices.get(session, world.acme.id, id_) is None
-    assert "Finance told" not in await world.events()
+    assert "finance_told" not in await world.events()
 
 
 async def test_what_is_superseded_is_neither_acknowledged_nor_escalated(world: World) -> None:

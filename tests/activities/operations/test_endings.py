@@ -27,7 +27,7 @@ def the_end(operation: Operation, **fields: Any) -> Progress:
     given: dict[str, Any] = {
         "operation": operation.id,
         "key": "ended",
-        "event": "given up",
+        "event": "given_up",
         "at": LATER,
         "state": State.FAILED,
         "stage": "done",
@@ -58,7 +58,7 @@ async def test_an_end_lets_go_of_everything_that_only_an_open_operation_may_hold
         events = await timeline.read(session, operation.id)
     assert (ended.state, ended.closed_at, ended.allowed_actions) == ("failed", LATER, [])
     assert (dismissed.state, dismissed.closed_at) == ("dismissed", LATER)
-    assert [event.event for event in events] == ["review dismissed", "given up"]
+    assert [event.code for event in events] == ["review_dismissed", "given_up"]
     assert await _held(database, operation) == []
 
 
@@ -78,7 +78,7 @@ async def test_the_first_end_stands_whoever_brings_another(database: Database) -
         ended = await operations.get_fresh(session, operation.id)
         events = await timeline.read(session, operation.id)
     assert (ended.state, ended.closed_at) == ("completed", LATER)
-    assert [event.event for event in events] == ["refunded"]
+    assert [event.code for event in events] == ["refunded"]
     assert await _held(database, operation) == ["pi_1"]
 
 

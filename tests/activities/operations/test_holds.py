@@ -92,8 +92,8 @@ async def test_it_stops_where_it_is_and_goes_on_from_there(held: Held) -> None:
     assert await held.state() == ("awaiting_approval", "review", False)
     assert await held.waiting() == []
     async with held.database.reading() as session:
-        events = [event.event for event in await timeline.read(session, held.operation.id)]
-    assert [event.split(":")[0] for event in events] == ["held", "resumed"]
+        events = [event.code for event in await timeline.read(session, held.operation.id)]
+    assert events == ["held_by_incident", "resumed_after_incident"]
 
 
 async def test_nothing_is_noted_when_the_gate_is_open_again(held: Held) -> None:

@@ -55,7 +55,7 @@ async def test_a_persons_words_become_the_next_note_and_an_event(database: Datab
     ]
     async with database.reading() as session:
         (event,) = await timeline.read(session, operation.id)
-    assert (event.key, event.event, event.actor, event.at) == ("note:2", "note added", "per_1", LATER)
+    assert (event.key, event.code, event.actor, event.at) == ("note:2", "note_added", "per_1", LATER)
     assert (event.detail["seq"], event.detail["text"]) == (2, "The bank gave it up.")
     assert event.detail["note"].startswith("note_")
 

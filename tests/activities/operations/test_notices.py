@@ -58,7 +58,7 @@ class Told:
     async def events(self) -> list[tuple[str, str]]:
         """Each event with its actor."""
         async with self.database.reading() as session:
-            return [(row.event, row.actor) for row in await timeline.read(session, self.operation.id)]
+            return [(row.code, row.actor) for row in await timeline.read(session, self.operation.id)]
 
 
 @pytest.fixture
@@ -82,8 +82,8 @@ async def test_a_notice_opens_with_its_deadline_and_is_told(told: Told) -> None:
     assert row.subject == {"to": {"plan": "scale"}}
     async with told.database.reading() as session:
         [event] = await timeline.read(session, told.operation.id)
-    assert (event.event, event.detail) == (
-        "Finance told",
+    assert (event.code, event.detail) == (
+        "finance_told",
         {"notice": told.id, "kind": "plan_change_requested", "deadline": "2026-03-02T23:00:00+00:00"},
     )
 
@@ -92,7 +92,7 @@ async def test_opening_again_keeps_the_first_deadline_and_tells_nothing_new(told
     first = await told.open()
 
     assert await told.open(at=LATER) == first
-    assert await told.events() == [("Finance told", "system")]
+    assert await told.events() == [("finance_told", "system")]
 
 
 async def test_a_late_notice_is_escalated_once_and_can_still_be_acknowledged(told: Told) -> None:
@@ -110,9 +110,9 @@ async def test_a_late_notice_is_escalated_once_and_can_still_be_acknowledged(tol
         LATER,
     )
     assert await told.events() == [
-        ("Finance told", "system"),
-        ("notice escalated to the controller", "system"),
-        ("notice acknowledged", told.acme.finance.id),
+        ("finance_told", "system"),
+        ("notice_escalated", "system"),
+        ("notice_acknowledged", told.acme.finance.id),
     ]
 
 
@@ -124,8 +124,8 @@ async def test_who_acknowledges_first_stays_and_is_told_once(told: Told) -> None
 
     assert (await told.row()).acknowledged_by == told.acme.finance.id
     assert await told.events() == [
-        ("Finance told", "system"),
-        ("notice acknowledged", told.acme.finance.id),
+        ("finance_told", "system"),
+        ("notice_acknowledged", told.acme.finance.id),
     ]
 
 
@@ -136,4 +136,4 @@ async def test_what_was_acknowledged_meanwhile_is_not_escalated(told: Told) -> N
     await told.escalate()
 
     assert (await told.row()).state == "acknowledged"
-    assert [event for event, _ in await told.events()] == ["Finance told", "notice acknowledged"]
+    assert [event for event, _ in await told.events()] == ["finance_told", "notice_acknowledged"]

@@ -80,9 +80,9 @@ async def test_it_is_told_on_the_timeline_and_by_mail_to_each_of_both(
     async with database.reading() as session:
         offered, accepted = await timeline.read(session, review.operation_id)
         rows = list(await session.exec(select(Outbox).order_by(col(Outbox.id))))
-    assert (offered.event, offered.actor) == ("delegation offered", acme.controller.id)
+    assert (offered.code, offered.actor) == ("delegation_offered", acme.controller.id)
     assert (offered.detail["to"], offered.detail["reason"]) == (acme.finance.id, "I travel.")
-    assert (accepted.event, accepted.actor) == ("delegation accepted", acme.finance.id)
+    assert (accepted.code, accepted.actor) == ("delegation_accepted", acme.finance.id)
     assert {row.name for row in rows} == {PERSON_MAIL}
     asked, told = [MailRequest.model_validate(row.payload) for row in rows]
     assert (asked.template, asked.people) == ("delegated", (acme.finance.id,))

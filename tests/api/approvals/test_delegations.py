@@ -103,10 +103,10 @@ async def test_who_gave_it_ends_it_at_once_and_again_changes_nothing(
     assert second == first
     assert (await api.get(f"/v1/approvals/{review.id}", acme.finance)).json()["can_decide"] is False
     timeline_ = (await api.get(f"/v1/operations/{review.operation_id}/timeline", acme.auditor)).json()["data"]
-    assert [event["event"] for event in timeline_] == [
-        "delegation offered",
-        "delegation accepted",
-        "delegation revoked",
+    assert [event["code"] for event in timeline_] == [
+        "delegation_offered",
+        "delegation_accepted",
+        "delegation_revoked",
     ]
     # Given anew, it is another one.
     assert (await api.post(path, acme.controller, to(acme.finance))).json()["id"] != given["id"]

@@ -64,7 +64,7 @@ async def test_every_kind_has_its_evidence(api: Api, acme: Tenant, kind: str) ->
     id_ = asked.json()["id"]
     await api.post(f"/v1/{kind}/{id_}/cancel", acme.admin, {"comment": "Not now."})
     document = await evidence(api, acme, id_)
-    assert document["timeline"][-1]["event"] == "cancellation asked for"
+    assert document["timeline"][-1]["code"] == "cancellation_requested"
 
 
 @pytest.mark.parametrize("role", ["admin", "controller", "legal", "finance", "auditor"])
@@ -141,7 +141,7 @@ OF_THE_VIEWER = {"can_decide", "why_not", "recent", "since"}
             {"operation", "kind", "can_decide", "why_not", "recent", "since", "pending"},
         ),
         (NoticeAnswer, NoticeRecord, {"operation", "pending"}),
-        (EventAnswer, Event, set()),
+        (EventAnswer, Event, {"event"}),
     ],
 )
 def test_whatever_the_api_says_of_an_operation_is_bound_to_its_timeline(

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from billing.core.event_words import words
+from billing.core.events import EventCode
 from billing.core.operations import Kind
 from db.core import timeline
 from db.core.session import Database
@@ -132,14 +134,15 @@ async def test_a_timeline_comes_oldest_first_page_by_page(
                 session,
                 id_,
                 key=f"step-{step}",
-                event="step",
+                event=EventCode.CHECKED,
                 actor="system",
                 at=NOW + timedelta(seconds=step),
             )
     assert await paged(api, acme, f"/v1/operations/{id_}/timeline", 2) == [["1", "2"], ["3", "4"], ["5"]]
     first = (await api.get(f"/v1/operations/{id_}/timeline", acme.admin, limit=1)).json()["data"][0]
-    fields = ["seq", "at", "actor", "event", "detail", "names", "records", "prev_hash", "hash"]
+    fields = ["seq", "at", "actor", "event", "code", "detail", "names", "records", "prev_hash", "hash"]
     assert list(first) == fields
+    assert first["event"] == words(first["code"], first["detail"])
 
 
 async def test_an_organization_sees_only_what_is_its_own(

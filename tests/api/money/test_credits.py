@@ -47,9 +47,9 @@ async def test_the_row_its_note_their_events_and_the_start_are_written_together(
     assert operation is not None
     hashed = {"policy_hash": policy_hash(policy.model_dump(mode="json"))}
     said = {"note": note.id, "seq": 1, "text": NOTE, "by": acme.controller.id}
-    assert [(event.key, event.event, event.actor, event.detail) for event in events] == [
-        ("requested", "credit requested", acme.controller.id, operation.request | hashed),
-        ("note:1", "note added", acme.controller.id, said),
+    assert [(event.key, event.code, event.actor, event.detail) for event in events] == [
+        ("requested", "credit_requested", acme.controller.id, operation.request | hashed),
+        ("note:1", "note_added", acme.controller.id, said),
     ]
     [start] = await sent(database)
     assert (start.action, start.name, start.workflow_id) == ("start", "CreditWorkflow", f"operation-{id_}")

@@ -34,9 +34,9 @@ async def test_a_note_is_recorded_with_its_event_and_on_its_way_to_stripe(
         [first, second] = await notes.of_operation(session, operation.id)
         [event] = await timeline.read(session, operation.id)
     assert (first.text, second.text, second.id) == (NOTE, MORE, shown["id"])
-    assert (event.key, event.event, event.actor, event.at) == (
+    assert (event.key, event.code, event.actor, event.at) == (
         "note:2",
-        "note added",
+        "note_added",
         acme.controller.id,
         second.at,
     )

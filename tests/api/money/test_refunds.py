@@ -59,9 +59,9 @@ async def test_the_row_its_note_their_events_and_the_start_are_written_together(
     assert operation is not None
     hashed = {"policy_hash": policy_hash(policy.model_dump(mode="json"))}
     said = {"note": note.id, "seq": 1, "text": NOTE, "by": acme.controller.id}
-    assert [(event.key, event.event, event.actor, event.detail) for event in events] == [
-        ("requested", "refund requested", acme.controller.id, operation.request | hashed),
-        ("note:1", "note added", acme.controller.id, said),
+    assert [(event.key, event.code, event.actor, event.detail) for event in events] == [
+        ("requested", "refund_requested", acme.controller.id, operation.request | hashed),
+        ("note:1", "note_added", acme.controller.id, said),
     ]
     assert (note.organization_id, note.text, note.author, note.at) == (
         acme.id,
@@ -329,7 +329,7 @@ async def test_a_cancellation_is_recorded_and_said_to_be_on_its_way(
     assert Cancel.model_validate(row.payload) == Cancel(person=acme.controller.id, comment="Not now.")
     async with database.reading() as session:
         [event] = await timeline.read(session, operation.id)
-    assert (event.event, event.actor) == ("cancellation asked for", acme.controller.id)
+    assert (event.code, event.actor) == ("cancellation_requested", acme.controller.id)
 
 
 async def test_a_revision_with_the_same_note_is_sent_with_the_note_that_there_is(
@@ -362,8 +362,8 @@ async def test_a_revision_that_says_why_in_other_words_adds_a_note(
     assert message.wanted.note == words
     async with database.reading() as session:
         assert [note.text for note in await notes.of_operation(session, operation.id)] == [NOTE, words]
-        events = [event.event for event in await timeline.read(session, operation.id)]
-    assert events == ["note added", "revision asked for"]
+        events = [event.code for event in await timeline.read(session, operation.id)]
+    assert events == ["note_added", "revision_requested"]
 
 
 async def test_a_revision_is_checked_like_a_request(

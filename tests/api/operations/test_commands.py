@@ -47,8 +47,8 @@ async def test_a_cancellation_is_recorded_and_said_to_be_on_its_way(
     assert Cancel.model_validate(row.payload) == Cancel(person=acme.admin.id, comment="Not now.")
     async with database.reading() as session:
         [event] = await timeline.read(session, operation.id)
-    assert (event.event, event.actor, event.detail) == (
-        "cancellation asked for",
+    assert (event.code, event.actor, event.detail) == (
+        "cancellation_requested",
         acme.admin.id,
         {"comment": "Not now."},
     )

@@ -67,9 +67,9 @@ async def test_the_row_its_event_and_the_start_are_written_together(
         outbox = (await session.exec(select(Outbox))).one()
     assert operation is not None
     assert operation.policy == policy.model_dump(mode="json")
-    assert [(event.event, event.actor, event.detail) for event in events] == [
+    assert [(event.code, event.actor, event.detail) for event in events] == [
         (
-            "plan change requested",
+            "plan_change_requested",
             acme.admin.id,
             operation.request | {"policy_hash": policy_hash(policy.model_dump(mode="json"))},
         )
@@ -95,8 +95,8 @@ async def test_the_chain_of_the_timeline_holds(api: Api, acme: Tenant) -> None:
     id_ = (await api.ask(acme.admin)).json()["id"]
     await api.post(f"/v1/plan-changes/{id_}/cancel", acme.admin)
     page = (await api.get(f"/v1/operations/{id_}/timeline", acme.auditor)).json()
-    events = [Event.model_validate(event) for event in page["data"]]
-    assert [event.event for event in events] == ["plan change requested", "cancellation asked for"]
+    events = [Event.model_validate(shown) for shown in page["data"] if shown.pop("event")]
+    assert [event.code for event in events] == ["plan_change_requested", "cancellation_requested"]
     verify_chain(id_, events)
 
 

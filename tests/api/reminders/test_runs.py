@@ -214,7 +214,7 @@ async def test_decisions_are_listed_with_their_reasons_a_page_at_a_time(
 
 @pytest.mark.parametrize(
     ("action", "event"),
-    [("pause", "pause asked for"), ("resume", "resumption asked for"), ("cancel", "cancellation asked for")],
+    [("pause", "pause_requested"), ("resume", "resume_requested"), ("cancel", "cancellation_requested")],
 )
 async def test_what_people_tell_a_run_is_recorded_once_and_on_its_way(
     api: Api, acme: Tenant, database: Database, action: str, event: str
@@ -230,7 +230,7 @@ async def test_what_people_tell_a_run_is_recorded_once_and_on_its_way(
     said = RunPause(person=acme.controller.id, comment="Prices are wrong.")
     assert RunPause.model_validate(row.payload) == said
     timeline = (await api.get(f"/v1/operations/{run.id}/timeline", acme.auditor)).json()["data"]
-    assert [(one["event"], one["actor"], one["detail"]) for one in timeline] == [
+    assert [(one["code"], one["actor"], one["detail"]) for one in timeline] == [
         (event, acme.controller.id, {"comment": "Prices are wrong."})
     ]
 

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from billing.core.events import EventCode
 from billing.evidence.document import FORMAT, PARTS, Evidence
-from billing.evidence.events import ACCEPTED_MISMATCH
 from billing.evidence.reviews import check_authors
 from billing.evidence.verify import NotEvidence, NotWhole, main, verify
 
@@ -233,7 +233,7 @@ def test_nobody_who_asked_for_it_is_taken_for_its_approver() -> None:
     requester = forged["operation"]["requested_by"]
     decision = forged["decisions"][1]
     for event in forged["timeline"]:
-        if event["event"] == "approved":
+        if event["code"] == "approved":
             event["actor"] = requester
     decision["person"] = forged["approvals"][1]["decided_by"] = requester
     forged["approvals"][1]["signatures"][0]["person"] = requester
@@ -245,7 +245,7 @@ def test_nobody_who_asked_for_it_is_taken_for_its_approver() -> None:
 def test_nobody_who_asked_for_it_is_taken_for_who_accepts_what_came_of_it() -> None:
     forged = deepcopy(DOCUMENTS[CREDIT])
     requester, last = forged["operation"]["requested_by"], len(forged["timeline"]) - 1
-    forged["timeline"][last] |= {"event": ACCEPTED_MISMATCH, "actor": requester}
+    forged["timeline"][last] |= {"code": EventCode.ACCEPTED_AS_IN_STRIPE, "actor": requester}
     assert f"/timeline/{last}: {requester} accepts what came of their own request" in broken(
         rewritten(forged)
     )
@@ -254,7 +254,7 @@ def test_nobody_who_asked_for_it_is_taken_for_who_accepts_what_came_of_it() -> N
 def test_nobody_who_did_not_shape_it_is_taken_for_whose_authority_was_asked() -> None:
     forged = deepcopy(DOCUMENTS[REFUND])
     events = forged["timeline"]
-    [first, *_] = [place for place, one in enumerate(events) if "authority" in one["event"]]
+    [first, *_] = [place for place, one in enumerate(events) if "authority" in one["code"]]
     events[first]["detail"]["person"] = forged["approvals"][1]["decided_by"]
     named = list(check_authors(Evidence.model_validate_json(json.dumps(forged), strict=True)))
     assert [str(one) for one in named] == [
@@ -271,20 +271,20 @@ def test_nobody_decides_in_anothers_place_without_a_delegation_of_that_moment() 
 
 
 @pytest.mark.parametrize(
-    ("event", "link"),
+    ("code", "link"),
     [
-        ("review requested", "/approvals/0: "),
+        ("review_requested", "/approvals/0: "),
         ("approved", "/decisions/1: "),
-        ("beyond the requester's authority", "/approvals/0: no event weighs"),
-        ("changed in Stripe", "/intents/0: "),
-        ("asked of Stripe", "/intents/0: "),
-        ("note added", "/notes/1: "),
-        ("mail sent", "/mails/0: "),
+        ("beyond_requesters_authority", "/approvals/0: no event weighs"),
+        ("changed_in_stripe", "/intents/0: "),
+        ("asked_of_stripe", "/intents/0: "),
+        ("note_added", "/notes/1: "),
+        ("mail_sent", "/mails/0: "),
     ],
 )
-def test_an_event_that_is_taken_out_and_the_rest_chained_anew_is_missed(event: str, link: str) -> None:
+def test_an_event_that_is_taken_out_and_the_rest_chained_anew_is_missed(code: str, link: str) -> None:
     forged = deepcopy(DOCUMENTS[REFUND])
-    forged["timeline"] = [one for one in forged["timeline"] if one["event"] != event]
+    forged["timeline"] = [one for one in forged["timeline"] if one["code"] != code]
     named = broken(rewritten(forged))
     assert [one for one in named if one.startswith(link)], named
 

@@ -229,7 +229,7 @@ class Acting:
             await until(self._is_told, lambda: "its timeline does not say that it can't go on", PATIENCE)
 
     async def _is_told(self) -> bool:
-        return any(event.startswith("it can't go on because of a fault") for event in await self._events())
+        return "workflow_stuck" in await self._events()
 
     async def _asked_people(self) -> dict[str, str | None]:
         """The workflows of its reviews and notices, each with its run."""
@@ -343,7 +343,7 @@ class Acting:
     async def _events(self) -> list[str]:
         page = await self.home.get(self.tenant.auditor, f"/v1/operations/{self.operation}/timeline?limit=100")
         events: list[dict[str, Any]] = page["data"]
-        return [event["event"] for event in events]
+        return [event["code"] for event in events]
 
 
 def _hold(holds: bool, otherwise: str) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlmodel import select
 
+from billing.core.events import EventCode
 from billing.evidence.timeline import Event, verify_chain
 from db.core import timeline
 from db.core.session import Database
@@ -15,7 +16,7 @@ from ...support.builders import NOW, an_operation, store, tenant
 
 
 def new(key: str, minutes: int = 0) -> NewEvent:
-    return NewEvent(key, f"{key} happened", "system", NOW + timedelta(minutes=minutes), {"key": key})
+    return NewEvent(key, EventCode.CHECKED, "system", NOW + timedelta(minutes=minutes), {"key": key})
 
 
 async def append(database: Database, operation_id: str, one: NewEvent) -> None:

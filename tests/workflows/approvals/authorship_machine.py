@@ -120,7 +120,7 @@ class Scene:
                     await self._resolve(found, action, by)
             case Cancel(by):
                 if found := self._newest("cancel"):
-                    await self._tell(found, by, "cancel", {}, "cancellation asked for")
+                    await self._tell(found, by, "cancel", {}, "cancellation_requested")
             case Offer():
                 await self._offer(step)
             case Answer(how, which):
@@ -194,7 +194,7 @@ class Scene:
         else:
             body = {name: operation.request[name] for name in ("payment_intent", "reason")}
             body |= {"note": f"{money.NOTE} Revised.", "amount_minor": SMALL}
-        if await self._tell(found, by, "revision", body, "revision asked for"):
+        if await self._tell(found, by, "revision", body, "revision_requested"):
             shaped = self.ledger.shaped[operation.id]
             shaped.shapers.append((by, self.ledger.clock))
             shaped.last, shaped.yeses = by, set()
@@ -203,7 +203,7 @@ class Scene:
         self, found: Standing, action: Literal["retry", "close", "accept", "revert"], by: Person
     ) -> None:
         body = {"action": action, "comment": f"Let us {action} it, then."}
-        if not await self._tell(found, by, "resolution", body, "resolution asked for"):
+        if not await self._tell(found, by, "resolution", body, "resolution_requested"):
             return
         if action == "accept":
             self.ledger.check_decider(found.operation.id, [by])
@@ -292,7 +292,5 @@ class Scene:
         lines = [f"    {step!r}," for step in story]
         for one in reversed(self.operations.standing):
             lines += [f"{one.operation.id} {one.operation.state}/{one.operation.stage} {one.operation.error}"]
-            lines += [
-                f"    {self.names.get(event.actor, event.actor)}: {event.event}" for event in one.events
-            ]
+            lines += [f"    {self.names.get(event.actor, event.actor)}: {event.code}" for event in one.events]
         return "\n".join(lines)

@@ -20,6 +20,7 @@ from workflows.core import ids
 from ...activities.mail.money_contexts import a_refund
 from ...support.builders import SUBJECT_HASH, Member, Tenant, an_operation, store
 from ...support.house import BESIDE, House, until
+from ...support.told import named
 
 NEW_YORK, BERLIN = ZoneInfo("America/New_York"), ZoneInfo("Europe/Berlin")
 
@@ -79,9 +80,9 @@ class Review:
         async with self.home.database.reading() as session:
             events = await timeline.read(session, self.operation.id)
         return [
-            (event.event, event.at.replace(second=0, microsecond=0))
+            (named(event), event.at.replace(second=0, microsecond=0))
             for event in events
-            if event.event not in BESIDE
+            if event.code not in BESIDE
         ]
 
     async def reached(self, rung: int) -> dict[str, Any]:

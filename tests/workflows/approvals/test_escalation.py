@@ -32,10 +32,10 @@ async def test_a_silent_ladder_is_reminded_and_climbed_in_business_hours_and_exp
     outcome = await review.handle.result()
     assert outcome.state == "expired"
     assert await review.moments() == [
-        ("review requested", friday),
-        ("approvers reminded", friday.replace(hour=16)),
+        ("review_requested", friday),
+        ("approvers_reminded", friday.replace(hour=16)),
         ("escalated", friday + timedelta(days=3)),
-        ("review expired", friday + timedelta(days=4)),
+        ("review_expired", friday + timedelta(days=4)),
     ]
     await review.mailed(acme.controller, "Approve", "Reminder")
     await review.mailed(acme.legal, "Your turn")
@@ -79,8 +79,8 @@ async def test_a_holiday_is_not_counted(home: House) -> None:
     await review.reached(1)
 
     assert await review.moments() == [
-        ("review requested", wednesday),
-        ("approvers reminded", friday.replace(hour=9, minute=30)),
+        ("review_requested", wednesday),
+        ("approvers_reminded", friday.replace(hour=9, minute=30)),
         ("escalated", friday.replace(hour=10)),
     ]
 
@@ -97,11 +97,11 @@ async def test_each_rung_keeps_the_hours_of_its_own_zone(home: House) -> None:
     assert (await review.handle.result()).state == "expired"
     monday = friday.astimezone(BERLIN) + timedelta(days=3)
     assert await review.moments() == [
-        ("review requested", friday),
-        ("approvers reminded", friday.replace(hour=13)),
+        ("review_requested", friday),
+        ("approvers_reminded", friday.replace(hour=13)),
         ("escalated", friday.replace(hour=17)),
-        ("approvers reminded", monday.replace(hour=13)),
-        ("review expired", monday.replace(hour=17)),
+        ("approvers_reminded", monday.replace(hour=13)),
+        ("review_expired", monday.replace(hour=17)),
     ]
 
 
@@ -119,7 +119,7 @@ async def test_changes_that_are_asked_for_end_the_round_wherever_it_is(home: Hou
         acme.legal.id,
         "Half of it.",
     )
-    assert (await review.told())[-1] == "changes requested"
+    assert (await review.told())[-1] == "changes_requested"
 
 
 async def test_after_the_last_deadline_nothing_is_decided(home: House) -> None:

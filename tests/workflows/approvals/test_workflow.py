@@ -18,9 +18,9 @@ async def test_a_silent_controller_is_reminded_then_legal_is_asked_then_it_expir
     expired = await home.wait(acme, operation, "expired")
 
     events = await home.events(acme, operation)
-    asked = [event for event in events if event in ("review requested", "approvers reminded", "escalated")]
-    assert asked == ["review requested", "approvers reminded", "escalated"]
-    assert events[-2:] == ["review expired", "expired without an answer"] or "review expired" in events
+    asked = [event for event in events if event in ("review_requested", "approvers_reminded", "escalated")]
+    assert asked == ["review_requested", "approvers_reminded", "escalated"]
+    assert events[-2:] == ["review_expired", "expired_unanswered"] or "review_expired" in events
     assert expired["allowed_actions"] == []
     approval = await home.get(acme.auditor, f"/v1/approvals/{expired['approval']}")
     assert approval["state"] == "expired"
@@ -123,7 +123,7 @@ async def test_finance_that_stays_silent_is_escalated_to_the_controller(home: Ho
     answer = await home.post(acme.finance, f"/v1/notices/{notice['id']}/acknowledge", {})
 
     assert answer.status_code == 200, answer.text
-    assert (await home.events(acme, operation)).count("notice escalated to the controller") == 1
+    assert (await home.events(acme, operation)).count("notice_escalated") == 1
 
 
 async def _any(found: Awaitable[list[Any]]) -> bool:

@@ -78,7 +78,7 @@ async def test_a_refund_is_held_before_anything_is_asked_and_issued_once_afterwa
     assert await listed(home, acme) == await waiting(home.database) == []
     events = await home.events(acme, operation)
     held_at = next(number for number, event in enumerate(events) if event.startswith("held"))
-    assert events[held_at + 1] == "resumed: Stripe works again"
+    assert events[held_at + 1] == "resumed_after_incident"
 
 
 async def test_a_credit_that_was_approved_is_held_and_given_once(home: House, acme: Tenant) -> None:
@@ -200,7 +200,7 @@ async def test_a_story_that_nobody_tells_finds_out_by_itself_that_it_may_go_on(
     await home.wait(acme, operation, "completed")
     if how == "an operator opened":
         page = await home.get(acme.auditor, f"/v1/operations/{operation}/timeline?limit=100")
-        [told] = [event for event in page["data"] if event["event"].startswith("an operator opened")]
+        [told] = [event for event in page["data"] if event["code"] == "gate_opened_by_operator"]
         because = "Stripe says that it is well."
         assert (told["actor"], told["detail"]) == (
             "system",
@@ -317,6 +317,6 @@ async def test_what_a_permission_is_missing_for_says_so_and_goes_on_by_itself_wh
     assert len(money.refunds(home.shop)) == 1
     events = await home.events(acme, operation)
     assert [event for event in events if event.startswith(("held", "resumed"))] == [
-        f"held: {held['error']['message']}",
-        "resumed: the permission is there",
+        "held_for_permission",
+        "resumed_with_permission",
     ]

@@ -107,7 +107,7 @@ async def test_a_workflow_that_is_gone_leaves_nobody_waiting(home: House) -> Non
     ending = Progress(
         operation=operation,
         key="reaped",
-        event="its workflow is over",
+        event="workflow_ended",
         at=await home.now() + timedelta(seconds=1),
         state=State.FAILED,
         stage="done",

@@ -159,12 +159,12 @@ class Scene:
                 await self._revise(percent, which)
             case Cancel(by, which):
                 if found := self._find(which, lambda one: "cancel" in one.operation.allowed_actions):
-                    await self._tell(found, by, "cancel", "cancellation asked for", {}, *NOT_NOW)
+                    await self._tell(found, by, "cancel", "cancellation_requested", {}, *NOT_NOW)
             case Resolve(action, which):
                 if found := self._find(which, lambda one: action in one.operation.allowed_actions):
                     body = {"action": action, "comment": f"Finance says to {action} it."}
                     by, codes = self.asked[found.operation.id], (*NOT_NOW, *NOT_THEIRS)
-                    await self._tell(found, by, "resolution", "resolution asked for", body, *codes)
+                    await self._tell(found, by, "resolution", "resolution_requested", body, *codes)
             case AddNote(text, which):
                 if found := self._find(which, lambda one: True):
                     answer = await self._post("deputy", f"{_path(found.operation)}/notes", {"note": text})
@@ -241,7 +241,7 @@ class Scene:
         amount = max(1, subject["amount"]["amount_minor"] * percent // 100)
         body = found.operation.request | {"amount_minor": amount, "note": f"{money.NOTE} Now {percent}%."}
         by, codes = self.asked[found.operation.id], (*NOT_NOW, *ASKED_WRONGLY)
-        await self._tell(found, by, "revision", "revision asked for", body, *codes)
+        await self._tell(found, by, "revision", "revision_requested", body, *codes)
 
     async def _tell(
         self, found: Standing, by: Person, what: str, event: str, body: dict[str, Any], *codes: str
@@ -279,7 +279,7 @@ class Scene:
         for one in reversed(self.operations.standing):
             operation = one.operation
             lines += [f"{operation.id} {operation.state}/{operation.stage} {operation.error}"]
-            lines += [f"    {event.at:%d %H:%M:%S.%f} {event.event}" for event in one.events]
+            lines += [f"    {event.at:%d %H:%M:%S.%f} {event.code}" for event in one.events]
         return "\n".join(lines)
 
 

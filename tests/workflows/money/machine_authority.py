@@ -102,11 +102,11 @@ def _allowed(scene: Scene, world: World, operation: Operation) -> Given | None:
             break
         if event.key.startswith(("checked:", "authority:")):
             allowing = None
-        if event.event in ("within the requester's authority", "approved"):
+        if event.code in ("within_requesters_authority", "approved"):
             allowing = event
     if allowing is None:
         return None
-    alone = allowing.event != "approved"
+    alone = allowing.code != "approved"
     subject = operation.subject or {}
     if not alone:
         assert allowing.detail["subject_hash"] == _hash(operation), f"{operation.id}: another was approved"

@@ -125,7 +125,7 @@ def what_it_says_is_so(world: World, operation: Operation) -> None:
     through = sum(one["amount"] for one in given if one["status"] == "succeeded")
     whole = sum(one["amount"] for one in _parts(operation))
     if operation.state == State.COMPLETED:
-        left_at_that = any("left at what came through" in e.event for e in world.timelines[operation.id])
+        left_at_that = any(e.code == "partly_refunded" for e in world.timelines[operation.id])
         assert through == whole or (left_at_that and through > 0), named
         assert (operation.result or {})["refunded"]["amount_minor"] == through, named
     elif operation.stage == "refund_failed":
@@ -141,20 +141,20 @@ def nothing_was_promised_twice(story: Story, world: World, operation: Operation)
     refused = [
         event.detail
         for event in world.timelines[operation.id]
-        if event.event == "refused by Stripe" and event.detail.get("kind") == "refund.create"
+        if event.code == "refused_by_stripe" and event.detail.get("kind") == "refund.create"
     ]
     assert elsewhere or not refused, f"{operation.id}: {refused}"
 
 
 def finance_knows_of_every_failure(world: World, operation: Operation) -> None:
-    failed = [e for e in world.timelines[operation.id] if e.event.startswith("the refund failed")]
+    failed = [e for e in world.timelines[operation.id] if e.code.startswith("refund_failed")]
     told = [one for one in world.notices[operation.id] if one.kind in FAILURES]
     assert len(told) == len(failed), f"{operation.id} failed {len(failed)} times, {len(told)} notices"
 
 
 def nothing_hangs(world: World, operation: Operation) -> None:
     """It has ended, or a person can go on, or what Stripe does is followed."""
-    given_up = [event.detail for event in world.timelines[operation.id] if event.event == "given up"]
+    given_up = [event.detail for event in world.timelines[operation.id] if event.code == "given_up"]
     assert not given_up, f"{operation.id} was given up: {given_up}"
     actions = set(operation.allowed_actions)
     ways: dict[str, set[str]] = {

@@ -29,7 +29,7 @@ AT_REST = frozenset(
 """Stages in which an operation has ended or waits; in review it waits while the approval is open."""
 
 TOLD_BY_THE_API = frozenset(
-    ["note added", "revision asked for", "cancellation asked for", "resolution asked for"]
+    ["note_added", "revision_requested", "cancellation_requested", "resolution_requested"]
 )
 
 TASKS = frozenset(
@@ -131,8 +131,8 @@ class Operations:
         named = f"{operation.id} is {operation.state}/{operation.stage}"
         told = self._told.get(operation.id)
         if told is not None:
-            asked_at = max(n for n, event in enumerate(one.events) if event.event == told)
-            if all(event.event in TOLD_BY_THE_API for event in one.events[asked_at:]):
+            asked_at = max(n for n, event in enumerate(one.events) if event.code == told)
+            if all(event.code in TOLD_BY_THE_API for event in one.events[asked_at:]):
                 return f"{named}: it was told and does nothing"
             del self._told[operation.id]
         return None if one.open_review or operation.stage in AT_REST else named

@@ -40,13 +40,13 @@ async def test_a_refund_within_authority_goes_straight_through_with_its_note_in_
     assert refund.metadata["plixo_note_by"].startswith(f"{acme.admin.id} ")
     assert len(money.refunds(home.shop)) == 1
     assert await home.events(acme, operation) == [
-        "refund requested",
-        "note added",
-        "checked against Stripe",
-        "within the requester's authority",
-        "issuing the refund",
-        "changed in Stripe",
-        "refunded, with its note in Stripe",
+        "refund_requested",
+        "note_added",
+        "checked",
+        "within_requesters_authority",
+        "issuing_refund",
+        "changed_in_stripe",
+        "refunded",
     ]
 
 
@@ -150,7 +150,7 @@ async def test_a_refund_that_fails_at_once_is_closed_with_a_note_that_stripe_has
     assert done["allowed_actions"] == []
     refund = await home.shop.client.v1.refunds.retrieve_async(failed["result"]["refund"])
     assert refund.metadata["plixo_note_2"] == f"{comment} (Stripe payment {payment})"
-    assert (await home.events(acme, operation))[-1] == "closed without a refund"
+    assert (await home.events(acme, operation))[-1] == "closed_without_refund"
 
 
 async def test_a_refund_that_waits_for_the_customer_can_be_taken_back(home: House, acme: Tenant) -> None:

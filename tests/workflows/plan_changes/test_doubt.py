@@ -82,7 +82,7 @@ async def test_a_former_plan_that_cannot_be_restored_leaves_the_question_open(
         return bool(now["state"] == "mismatched" and now["error"]["code"] == "result_unread")
 
     async def refused() -> bool:
-        return "refused by Stripe" in await home.events(acme, found["id"])
+        return "refused_by_stripe" in await home.events(acme, found["id"])
 
     await until(refused, lambda: "the revert was not refused")
     await until(asked_again, lambda: "nobody was asked again")

@@ -133,7 +133,7 @@ class Sweep:
                 .where(TimelineEvent.operation_id == run.id)
                 .order_by(col(TimelineEvent.seq))
             )
-            return [(event.event, event.actor) for event in found]
+            return [(event.code, event.actor) for event in found]
 
     async def until_reason(self, reason: str) -> None:
         async def there() -> bool:
@@ -256,7 +256,7 @@ async def test_a_run_is_paused_and_what_was_paid_in_between_is_not_reminded_of(s
     assert len(sweep.home.mail.mailbox.mails) == 1
     admin = sweep.acme.admin.id
     assert await sweep.events(handle) == [
-        ("begun", "system"),
+        ("run_begun", "system"),
         ("paused", admin),
         ("resumed", admin),
         ("completed", "system"),
