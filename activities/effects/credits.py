@@ -6,8 +6,8 @@ import stripe
 
 from billing.stripe.effects import Effect
 
-from ..mirror.objects.balance import TRANSACTION_PARTS, BalanceTransactionSnapshot
-from ..mirror.objects.credit_note import CREDIT_NOTE_PARTS, CreditNoteSnapshot
+from ..mirror.objects.customer import TRANSACTION_PARTS, BalanceTransactionSnapshot
+from ..mirror.objects.invoice import CREDIT_NOTE_PARTS, CreditNoteSnapshot
 from .money import PAGE, made_by
 from .protocol import EffectResult, marked, options, plain, request_of
 

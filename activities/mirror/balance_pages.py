@@ -16,7 +16,7 @@ from db.core.alone import Alone, Unit
 from db.tables import BalanceTransactionRow, Customer
 
 from ..stripe.failures import concerns_everybody
-from .objects.balance import balance_transaction_rows
+from .objects.customer import balance_transaction_rows
 from .objects.snapshot import Document
 from .page_store import RunPage, store_rows
 from .pages import PAGE, MirrorAccess, MirroredPage

@@ -1,5 +1,6 @@
 """Follows what Stripe told us of: reads the object anew, mirrors it, and says which stories wait for it."""
 
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 
 import stripe
@@ -22,7 +23,24 @@ from db.mirror import mirror
 from db.stripe import events as stripe_events
 
 from ..stripe.failures import ask_for, concerns_everybody
-from .objects.readers import READERS
+from .objects.customer import CustomerSnapshot
+from .objects.invoice import CreditNoteSnapshot, InvoicePaymentSnapshot, InvoiceSnapshot
+from .objects.payment import PaymentSnapshot
+from .objects.snapshot import Snapshot
+from .objects.subscription import SubscriptionSnapshot
+
+READERS: Mapping[Subject, Callable[[stripe.StripeClient, str], Awaitable[Snapshot | None]]] = {
+    Subject.CHARGE: PaymentSnapshot.read_charge,
+    Subject.CREDIT_NOTE: CreditNoteSnapshot.read,
+    Subject.CUSTOMER: CustomerSnapshot.read,
+    Subject.INVOICE: InvoiceSnapshot.read,
+    Subject.INVOICE_PAYMENT: InvoicePaymentSnapshot.read,
+    Subject.PAYMENT: PaymentSnapshot.read,
+    Subject.REFUND: PaymentSnapshot.read_refund,
+    Subject.SCHEDULE: SubscriptionSnapshot.read_schedule,
+    Subject.SUBSCRIPTION: SubscriptionSnapshot.read,
+}
+"""How each kind of object that an event can be about is read; None for what nothing of ours can be."""
 
 IGNORED = EventFollowed(state="ignored")
 

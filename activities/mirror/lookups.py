@@ -19,8 +19,7 @@ from db.mirror.mirror import UnreadableSubscription
 from db.tables import Customer, Invoice, Organization
 
 from ..stripe.failures import concerns_everybody
-from .objects.customer import CustomerSnapshot
-from .objects.customers_object import customer_row, named_owner
+from .objects.customer import CustomerSnapshot, customer_row, named_owner
 from .objects.invoice import InvoiceSnapshot, invoice_row, lines_row
 from .objects.subscription import SubscriptionSnapshot, document_or_why_not
 from .page_store import MirrorDifference, RunPage, count, note, store_invoices, store_rows

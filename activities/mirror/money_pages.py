@@ -16,7 +16,7 @@ from db.cases import money_cases
 from db.stripe import ours
 from db.tables import CreditNoteRow, Invoice, MoneyRow, PaymentRow, RefundRow
 
-from .objects.credit_note import credit_note_row
+from .objects.invoice import credit_note_row
 from .objects.payment import payment_row, refund_row
 from .objects.snapshot import Document
 from .page_store import RunPage, store_links, store_page, store_rows
@@ -29,8 +29,7 @@ async def payments_page(
     """Mirror the payments that succeeded on one page of all payment intents, with their charges."""
 
     def row(intent: Document, organization: str, _: str | None, read_at: datetime) -> PaymentRow:
-        charge = intent["latest_charge"]
-        return payment_row(intent, charge, organization=organization, invoice=None, synced_at=read_at)
+        return payment_row(intent, intent["latest_charge"], organization, read_at, invoice=None)
 
     params: Any = _page(after) | {"expand": ["data.latest_charge"]}
     read_at = datetime.now(UTC)
@@ -68,10 +67,7 @@ async def refunds_page(
     """Mirror the refunds of payments on one page of all refunds."""
 
     def row(refund: Document, organization: str, made_by: str | None, read_at: datetime) -> RefundRow:
-        customer = refund["customer"]
-        return refund_row(
-            refund, organization=organization, customer=customer, operation=made_by, synced_at=read_at
-        )
+        return refund_row(refund, organization, made_by, read_at, customer=refund["customer"])
 
     read_at = datetime.now(UTC)
     page = await access.client.v1.refunds.list_async(_page(after))
@@ -83,13 +79,9 @@ async def credit_notes_page(
     access: MirrorAccess, after: str | None = None, of: RunPage | None = None
 ) -> MirroredPage:
     """Mirror the credit notes on one page of all."""
-
-    def row(note: Document, organization: str, made_by: str | None, read_at: datetime) -> CreditNoteRow:
-        return credit_note_row(note, organization=organization, operation=made_by, synced_at=read_at)
-
     read_at = datetime.now(UTC)
     page = await access.client.v1.credit_notes.list_async(_page(after))
-    return await _store(access, page, _documents(page), row, ObjectKind.CREDIT_NOTE, read_at, of)
+    return await _store(access, page, _documents(page), credit_note_row, ObjectKind.CREDIT_NOTE, read_at, of)
 
 
 async def _store(

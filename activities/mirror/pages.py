@@ -21,7 +21,7 @@ from db.core.session import Database
 from db.mirror import mirror
 from db.tables import Customer, Organization
 
-from .objects.customers_object import customer_row, named_owner
+from .objects.customer import customer_row, named_owner
 from .objects.invoice import invoice_row, lines_row
 from .objects.snapshot import Document, Owner
 from .objects.subscription import SubscriptionSnapshot

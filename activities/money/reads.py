@@ -28,11 +28,13 @@ from db.cases.cases import CaseRules
 from db.core.session import Database
 from db.stripe import ours
 
-from ..mirror.objects.balance import BalanceTransactionSnapshot
-from ..mirror.objects.credit_note import CreditNoteSnapshot
-from ..mirror.objects.customer import CustomerSnapshot
-from ..mirror.objects.customers_object import CustomersObject, named_owner
-from ..mirror.objects.invoice import InvoiceSnapshot
+from ..mirror.objects.customer import (
+    BalanceTransactionSnapshot,
+    CustomerSnapshot,
+    CustomersObject,
+    named_owner,
+)
+from ..mirror.objects.invoice import CreditNoteSnapshot, InvoiceSnapshot
 from ..mirror.objects.payment import PaymentSnapshot, invoice_of
 from ..mirror.objects.snapshot import Document, Owner, Snapshot, claim_of
 from ..stripe.failures import ask, ask_for

@@ -1,23 +1,91 @@
-"""A customer, with the last changes of the balance: these have no events of their own."""
+"""What is of a customer of an organization: the customer, what changed the balance, and whatever else is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
 
 import stripe
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.mail.languages import is_offered
+from billing.money.object_end import is_about
+from db.cases.cases import CaseRules
 from db.cases.money_cases import ADJUSTMENT
 from db.core.session import Database
+from db.mirror import mirror
 from db.mirror.mirror import MirrorRow
+from db.money import commitments
+from db.stripe import ours
+from db.tables import BalanceTransactionRow, Customer, Organization
 
 from ...stripe.failures import ask_for
-from .balance import balance_transaction_rows
-from .customers_object import CustomersObject
-from .snapshot import Document
+from .snapshot import Document, Owner, claim_of, taken_out, time_of
+
+OWNER = "plixo_organization"
+"""Metadata of a Stripe customer: the organization whose customer it is."""
 
 BALANCE_CHANGES = 100
 """The most that Stripe gives at a time: what is older was seen by an event before."""
+
+TRANSACTION_PARTS = ["customer"]
+"""What it is to be asked for with (`expand`), so that it is seen whole."""
+
+
+@dataclass(frozen=True)
+class CustomersObject:
+    """An object whose customer is read, mirrored and looked up with it."""
+
+    customer: Document | None
+    """Whose it is; one that was deleted has hardly more than its id. A payment may be nobody's."""
+
+    async def owner(self, session: AsyncSession) -> Owner | None:
+        if self.customer is None:
+            return None
+        organization = await organization_of(session, self.customer)
+        return Owner(organization) if organization else None
+
+    async def completed(self, client: stripe.StripeClient, database: Database) -> Self:
+        return self
+
+    async def rows(self, session: AsyncSession, organization: str, read_at: datetime) -> list[MirrorRow]:
+        """The object's own, without the customer's."""
+        return []
+
+    async def store(self, session: AsyncSession, rules: CaseRules, owner: Owner, read_at: datetime) -> None:
+        rows = await self.rows(session, owner.organization, read_at)
+        if (row := await self._customer_row(session, owner.organization, read_at)) is not None:
+            rows.append(row)
+        await mirror.store(session, rules, rows, read_at)
+
+    async def wakes(self, session: AsyncSession, owner: Owner) -> tuple[str, ...]:
+        return await self._requests_about(session, owner)
+
+    async def _requests_about(
+        self, session: AsyncSession, owner: Owner, *objects: str | None
+    ) -> tuple[str, ...]:
+        """Requests for money about these, of which nothing was begun; of a customer who is gone, all."""
+        named = frozenset(filter(None, objects))
+        if self.customer is None or not (named or self._is_gone):
+            return ()
+        found = await commitments.not_begun(session, owner.organization, self.customer["id"])
+        return tuple(one.workflow_id for one in found if self._is_gone or is_about(one.subject or {}, named))
+
+    async def _customer_row(
+        self, session: AsyncSession, organization: str, read_at: datetime
+    ) -> Customer | None:
+        """As Stripe has it; of one that was deleted Stripe tells no more than that."""
+        if self.customer is None:
+            return None
+        if self._is_gone:
+            known = await session.get(Customer, self.customer["id"])
+            return Customer(**known.model_dump() | {"deleted": True, "synced_at": read_at}) if known else None
+        return customer_row(self.customer, read_at) if named_owner(self.customer) == organization else None
+
+    @property
+    def _is_gone(self) -> bool:
+        return self.customer is not None and bool(self.customer.get("deleted"))
 
 
 @dataclass(frozen=True)
@@ -41,3 +109,95 @@ class CustomerSnapshot(CustomersObject):
         # Of the others, what made them tells.
         adjustments = [change for change in self.balance_changes if change["type"] == ADJUSTMENT]
         return [*await balance_transaction_rows(session, adjustments, organization, read_at)]
+
+
+@dataclass(frozen=True)
+class BalanceTransactionSnapshot(CustomersObject):
+    transaction: Document
+
+    @classmethod
+    async def read(cls, client: stripe.StripeClient, customer_id: str, id_: str) -> Self:
+        service = client.v1.customers.balance_transactions
+        return cls.of(await service.retrieve_async(customer_id, id_, {"expand": TRANSACTION_PARTS}))
+
+    @classmethod
+    def of(cls, answer: stripe.CustomerBalanceTransaction) -> Self:
+        """Of Stripe's answer, its parts expanded."""
+        transaction = answer.to_dict()
+        return cls(taken_out(transaction, "customer"), transaction)
+
+    async def rows(self, session: AsyncSession, organization: str, read_at: datetime) -> list[MirrorRow]:
+        return [*await balance_transaction_rows(session, [self.transaction], organization, read_at)]
+
+
+def named_owner(customer: Document) -> str | None:
+    """The organization that a customer's metadata names; of one that was deleted Stripe tells none."""
+    named: str | None = (customer.get("metadata") or {}).get(OWNER)
+    return named
+
+
+async def organization_of(session: AsyncSession, customer: Document) -> str | None:
+    """The organization whose customer it is: Stripe says so, our mirror of one that was deleted."""
+    if customer.get("deleted"):
+        known = await session.get(Customer, customer["id"])
+        return known.organization_id if known else None
+    found = await session.exec(select(Organization.id).where(Organization.id == named_owner(customer)))
+    return found.one_or_none()
+
+
+def customer_row(data: Document, synced_at: datetime) -> Customer:
+    """The mirror's row of a Stripe customer that carries its organization in its metadata."""
+    return Customer(
+        id=data["id"],
+        organization_id=data["metadata"][OWNER],
+        name=data.get("name"),
+        email=data.get("email"),
+        currency=data.get("currency"),
+        balance=data.get("balance") or 0,
+        language=_language(data.get("preferred_locales") or ()),
+        country=(data.get("address") or {}).get("country"),
+        created_at=time_of(data["created"]),
+        synced_at=synced_at,
+    )
+
+
+def _language(wanted: Sequence[str]) -> str | None:
+    """Of the languages that a customer prefers the first that we write in, else the first."""
+    return next((tag for tag in wanted if is_offered(tag)), next(iter(wanted), None))
+
+
+async def balance_transaction_rows(
+    session: AsyncSession, transactions: Sequence[Document], organization: str, read_at: datetime
+) -> list[BalanceTransactionRow]:
+    """The mirror's rows, each with the operation that made it or the credit note that did."""
+    made_by = await ours.makers(session, {one for change in transactions for one in _sources(change)})
+    rows = []
+    for change in transactions:
+        operations = (made_by.get((organization, made)) for made in _sources(change))
+        operation = next(filter(None, operations), None)
+        rows.append(balance_transaction_row(change, organization, operation, read_at))
+    return rows
+
+
+def balance_transaction_row(
+    transaction: Document, organization: str, operation: str | None, synced_at: datetime
+) -> BalanceTransactionRow:
+    """The row of a change of a customer's balance; one that a credit note made is of the note's operation."""
+    return BalanceTransactionRow(
+        id=transaction["id"],
+        organization_id=organization,
+        customer_id=transaction["customer"],
+        operation_id=operation,
+        claims=claim_of(transaction),
+        amount=transaction["amount"],
+        currency=transaction["currency"],
+        type=transaction["type"],
+        ending_balance=transaction["ending_balance"],
+        created_at=time_of(transaction["created"]),
+        synced_at=synced_at,
+    )
+
+
+def _sources(transaction: Document) -> list[str]:
+    """What an effect of ours may have made: the change, or the credit note that made it."""
+    return [one for one in (transaction["id"], transaction.get("credit_note")) if one]

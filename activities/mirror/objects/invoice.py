@@ -1,4 +1,7 @@
-"""An invoice: one of an organization's customer, or one of ours to an organization."""
+"""An invoice: by itself, by what says that it was paid, or by a credit note on it.
+
+It is one of an organization's customer, or one of ours to an organization.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,14 +13,20 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from db.cases.cases import CaseRules
 from db.mirror.mirror import MirrorRow
 from db.portal import troubles
-from db.tables import Invoice, InvoiceLines
+from db.stripe import ours
+from db.tables import CreditNoteRow, Invoice, InvoiceLines
 
-from .customers_object import CustomersObject
-from .snapshot import Document, Owner, taken_out, time_of
+from .customer import CustomersObject, balance_transaction_rows
+from .payment import PaymentSnapshot
+from .snapshot import Document, Owner, claim_of, taken_out, time_of
 from .subscription import open_plan_change, subscriber
 
 MAX_LINES = 10
 """As many lines as an invoice shows without being asked for more."""
+
+INVOICE_PAYMENT_PARTS = ["invoice.customer", "payment.payment_intent.latest_charge.refunds"]
+CREDIT_NOTE_PARTS = ["customer", "customer_balance_transaction", "invoice"]
+"""What each is to be asked for with (`expand`), so that it is seen whole."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,59 @@ class InvoiceSnapshot(CustomersObject):
             return await open_plan_change(session, owner)
         requests = await self._requests_about(session, owner, self.invoice["id"])
         return (*requests, *await troubles.waiting_for(session, owner.organization, self.invoice["id"]))
+
+
+@dataclass(frozen=True)
+class InvoicePaymentSnapshot(InvoiceSnapshot):
+    payment: PaymentSnapshot | None
+    """None while it is not paid, or where it was paid outside of Stripe."""
+
+    @classmethod
+    async def read(cls, client: stripe.StripeClient, id_: str) -> Self:
+        parts = INVOICE_PAYMENT_PARTS
+        link = (await client.v1.invoice_payments.retrieve_async(id_, {"expand": parts})).to_dict()
+        invoice = link["invoice"]
+        customer = taken_out(invoice, "customer")
+        paid = link["payment"].get("payment_intent") if link["status"] == "paid" else None
+        payment = PaymentSnapshot.of_parts(customer, paid, invoice["id"]) if paid else None
+        return cls(customer, invoice, payment)
+
+    async def rows(self, session: AsyncSession, organization: str, read_at: datetime) -> list[MirrorRow]:
+        rows = await super().rows(session, organization, read_at)
+        return [*rows, *await self.payment.rows(session, organization, read_at)] if self.payment else rows
+
+    async def wakes(self, session: AsyncSession, owner: Owner) -> tuple[str, ...]:
+        waiting = await super().wakes(session, owner)
+        if self.payment is None or owner.subscriber:
+            return waiting
+        return tuple(dict.fromkeys([*waiting, *await self.payment.wakes(session, owner)]))
+
+
+@dataclass(frozen=True)
+class CreditNoteSnapshot(InvoiceSnapshot):
+    note: Document
+    transaction: Document | None
+    """None where it gave nothing to the balance."""
+
+    @classmethod
+    async def read(cls, client: stripe.StripeClient, id_: str) -> Self:
+        return cls.of(await client.v1.credit_notes.retrieve_async(id_, {"expand": CREDIT_NOTE_PARTS}))
+
+    @classmethod
+    def of(cls, answer: stripe.CreditNote) -> Self:
+        """Of Stripe's answer, its parts expanded."""
+        note = answer.to_dict()
+        customer, transaction = taken_out(note, "customer"), taken_out(note, "customer_balance_transaction")
+        invoice: Document = note["invoice"]
+        return cls(customer, invoice, note | {"invoice": invoice["id"]}, transaction)
+
+    async def rows(self, session: AsyncSession, organization: str, read_at: datetime) -> list[MirrorRow]:
+        rows = await super().rows(session, organization, read_at)
+        made_by = await ours.makers(session, {self.note["id"]})
+        operation = made_by.get((organization, self.note["id"]))
+        rows.append(credit_note_row(self.note, organization, operation, read_at))
+        given = [self.transaction] if self.transaction else []
+        return [*rows, *await balance_transaction_rows(session, given, organization, read_at)]
 
 
 def invoice_row(data: Document, organization: str, synced_at: datetime) -> Invoice:
@@ -91,5 +153,27 @@ def lines_row(data: Document, organization: str, synced_at: datetime) -> Invoice
         organization_id=organization,
         lines=lines,
         complete=not listed["has_more"] and len(listed["data"]) <= MAX_LINES,
+        synced_at=synced_at,
+    )
+
+
+def credit_note_row(
+    note: Document, organization: str, operation: str | None, synced_at: datetime
+) -> CreditNoteRow:
+    """The mirror's row of a credit note."""
+    return CreditNoteRow(
+        id=note["id"],
+        organization_id=organization,
+        customer_id=note["customer"],
+        invoice_id=note["invoice"],
+        operation_id=operation,
+        claims=claim_of(note),
+        number=note["number"],
+        amount=note["amount"],
+        refunded=sum(one["amount_refunded"] for one in note.get("refunds") or ()),
+        currency=note["currency"],
+        status=note["status"],
+        reason=note.get("reason"),
+        created_at=time_of(note["created"]),
         synced_at=synced_at,
     )

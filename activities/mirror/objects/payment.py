@@ -16,7 +16,7 @@ from db.stripe import ours
 from db.tables import Operation, PaymentRow, RefundRow
 
 from ...stripe.failures import ask
-from .customers_object import CustomersObject
+from .customer import CustomersObject
 from .snapshot import Document, Owner, claim_of, taken_out, time_of
 
 PAYMENT_PARTS = ["customer", "latest_charge.refunds"]
@@ -82,23 +82,15 @@ class PaymentSnapshot(CustomersObject):
         rows: list[MirrorRow] = [
             refund_row(
                 refund,
-                organization=organization,
+                organization,
+                made_by.get((organization, refund["id"])),
+                read_at,
                 customer=self.payment["customer"],
-                operation=made_by.get((organization, refund["id"])),
-                synced_at=read_at,
             )
             for refund in self.refunds
         ]
         if self.payment["status"] == "succeeded":  # an attempt that failed has moved nothing
-            rows.append(
-                payment_row(
-                    self.payment,
-                    self.charge,
-                    organization=organization,
-                    invoice=self.invoice,
-                    synced_at=read_at,
-                )
-            )
+            rows.append(payment_row(self.payment, self.charge, organization, read_at, invoice=self.invoice))
         return rows
 
     async def wakes(self, session: AsyncSession, owner: Owner) -> tuple[str, ...]:
@@ -140,10 +132,10 @@ async def _refunding(session: AsyncSession, owner: Owner, refunds: Sequence[str]
 def payment_row(
     intent: Document,
     charge: Document | None,
-    *,
     organization: str,
-    invoice: str | None,
     synced_at: datetime,
+    *,
+    invoice: str | None,
 ) -> PaymentRow:
     """The mirror's row of a payment intent of a customer, with the charge that paid it."""
     charge = charge or {}
@@ -164,12 +156,7 @@ def payment_row(
 
 
 def refund_row(
-    refund: Document,
-    *,
-    organization: str,
-    customer: str | None,
-    operation: str | None,
-    synced_at: datetime,
+    refund: Document, organization: str, operation: str | None, synced_at: datetime, *, customer: str | None
 ) -> RefundRow:
     """The mirror's row of a refund of a payment intent."""
     return RefundRow(

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from activities.mirror.events import READERS
 from activities.mirror.objects.payment import PaymentSnapshot
-from activities.mirror.objects.readers import READERS
 from billing.stripe.events import FOLLOWED, Subject
 
 

@@ -12,7 +12,7 @@ from activities.mirror import event_catch_up, money_pages, subscription_pages
 from activities.mirror import pages as mirror_pages
 from activities.mirror.event_catch_up import EventCatchUp
 from activities.mirror.mirror import Mirror, PageQuery
-from activities.mirror.objects import balance
+from activities.mirror.objects import customer as customer_objects
 from activities.mirror.objects.invoice import InvoiceSnapshot
 from billing.stripe.events import CatchUpPage
 from db.core.session import Database
@@ -104,7 +104,7 @@ PAGES = (
     Page("mirror_payments", money_pages, "payment_row", PaymentRow, of_document),
     Page("mirror_refunds", money_pages, "refund_row", RefundRow, lambda *_, customer, **__: customer),
     Page("mirror_credit_notes", money_pages, "credit_note_row", CreditNoteRow, of_document),
-    Page("mirror_balances", balance, "balance_transaction_row", BalanceTransactionRow, of_document),
+    Page("mirror_balances", customer_objects, "balance_transaction_row", BalanceTransactionRow, of_document),
 )
 
 

@@ -5,10 +5,8 @@ from typing import Any
 
 from sqlmodel import SQLModel, select
 
-from activities.mirror.objects.balance import balance_transaction_row
-from activities.mirror.objects.credit_note import credit_note_row
-from activities.mirror.objects.customers_object import customer_row
-from activities.mirror.objects.invoice import invoice_row, lines_row
+from activities.mirror.objects.customer import balance_transaction_row, customer_row
+from activities.mirror.objects.invoice import credit_note_row, invoice_row, lines_row
 from activities.mirror.objects.payment import payment_row, refund_row
 from activities.stripe.plan_subscription import EXPAND_PLAN, subscription_document
 from db.cases.subscription_cases import WAS
