@@ -11,9 +11,9 @@ from billing.stripe.events import (
     MAX_TRIES,
     EventFollowed,
     EventsQuery,
+    EventSubject,
     SettleEvent,
     StripeEventInput,
-    Subject,
     next_try,
 )
 from db.cases.cases import CaseRules
@@ -29,16 +29,16 @@ from .objects.payment import PaymentSnapshot
 from .objects.snapshot import Snapshot
 from .objects.subscription import SubscriptionSnapshot
 
-READERS: Mapping[Subject, Callable[[stripe.StripeClient, str], Awaitable[Snapshot | None]]] = {
-    Subject.CHARGE: PaymentSnapshot.read_charge,
-    Subject.CREDIT_NOTE: CreditNoteSnapshot.read,
-    Subject.CUSTOMER: CustomerSnapshot.read,
-    Subject.INVOICE: InvoiceSnapshot.read,
-    Subject.INVOICE_PAYMENT: InvoicePaymentSnapshot.read,
-    Subject.PAYMENT: PaymentSnapshot.read,
-    Subject.REFUND: PaymentSnapshot.read_refund,
-    Subject.SCHEDULE: SubscriptionSnapshot.read_schedule,
-    Subject.SUBSCRIPTION: SubscriptionSnapshot.read,
+READERS: Mapping[EventSubject, Callable[[stripe.StripeClient, str], Awaitable[Snapshot | None]]] = {
+    EventSubject.CHARGE: PaymentSnapshot.read_charge,
+    EventSubject.CREDIT_NOTE: CreditNoteSnapshot.read,
+    EventSubject.CUSTOMER: CustomerSnapshot.read,
+    EventSubject.INVOICE: InvoiceSnapshot.read,
+    EventSubject.INVOICE_PAYMENT: InvoicePaymentSnapshot.read,
+    EventSubject.PAYMENT: PaymentSnapshot.read,
+    EventSubject.REFUND: PaymentSnapshot.read_refund,
+    EventSubject.SCHEDULE: SubscriptionSnapshot.read_schedule,
+    EventSubject.SUBSCRIPTION: SubscriptionSnapshot.read,
 }
 """How each kind of object that an event can be about is read; None for what nothing of ours can be."""
 
@@ -107,7 +107,7 @@ class StripeEvents:
 
     async def _gone(self, event: StripeEventInput, read_at: datetime) -> EventFollowed:
         """Stripe has no such object; only a draft of an invoice can have been there before."""
-        if event.subject is not Subject.INVOICE:
+        if event.subject is not EventSubject.INVOICE:
             return IGNORED
         async with self._database.transaction() as session:
             owner = await mirror.remove_draft(session, event.object, read_at=read_at)

@@ -17,7 +17,7 @@ from db.core.alone import Alone, Unit
 from db.core.session import Database
 from db.mirror import differences, mirror, reconciliations
 from db.mirror.compare import RowDifference, compare_and_store
-from db.tables import BalanceTransactionRow, Difference, Invoice, InvoiceLines, PaymentRow, new_id
+from db.tables import BalanceTransactionRow, DifferenceRow, Invoice, InvoiceLines, PaymentRow, new_id
 
 from .objects.snapshot import Document
 
@@ -158,7 +158,7 @@ async def note(session: AsyncSession, found: Sequence[MirrorDifference], of: Run
     told = await differences.under_way(session, {id_ for one in found for id_ in one.told_by})
     at = datetime.now(UTC)
     rows = [
-        Difference(
+        DifferenceRow(
             id=new_id("dif"),
             reconciliation_id=of.reconciliation,
             organization_id=one.organization,

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from db.mirror import differences
-from db.tables import Difference
+from db.tables import DifferenceRow
 
 from ..http.auth import AnyCaller
 from ..http.context import InContext
@@ -45,7 +45,7 @@ async def list_differences(
     return views.listed(page, _difference)
 
 
-def _difference(row: Difference) -> DifferenceAnswer:
+def _difference(row: DifferenceRow) -> DifferenceAnswer:
     return DifferenceAnswer.model_validate(
         row.model_dump(include={"id", "object_kind", "since", "found_at", "mend"})
         | {

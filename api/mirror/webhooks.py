@@ -88,7 +88,7 @@ class _Event(BaseModel):
     data: _Data
 
 
-class Received(BaseModel):
+class WebhookReceipt(BaseModel):
     received: Literal[True]
 
 
@@ -122,7 +122,7 @@ def _described() -> dict[str, Any]:
         INTERNAL_ERROR,
         TEMPORARILY_UNAVAILABLE,
     ),
-    response_model=Received,
+    response_model=WebhookReceipt,
     openapi_extra=_described(),
 )
 async def take_event(request: Request, context: InContext) -> Response:

@@ -17,7 +17,7 @@ STRIPE_EVENT = "StripeEventWorkflow"
 """What follows an event. Its name is here because whoever learns of an event starts it, API or worker."""
 
 
-class Subject(StrEnum):
+class EventSubject(StrEnum):
     """The kind of object that an event is about."""
 
     CHARGE = "charge"
@@ -31,43 +31,43 @@ class Subject(StrEnum):
     SUBSCRIPTION = "subscription"
 
 
-FOLLOWED: Mapping[str, Subject] = {
-    "charge.refund.updated": Subject.REFUND,
-    "charge.refunded": Subject.CHARGE,
-    "credit_note.created": Subject.CREDIT_NOTE,
-    "credit_note.updated": Subject.CREDIT_NOTE,
-    "credit_note.voided": Subject.CREDIT_NOTE,
-    "customer.created": Subject.CUSTOMER,
-    "customer.deleted": Subject.CUSTOMER,
-    "customer.subscription.created": Subject.SUBSCRIPTION,
-    "customer.subscription.deleted": Subject.SUBSCRIPTION,
-    "customer.subscription.pending_update_applied": Subject.SUBSCRIPTION,
-    "customer.subscription.pending_update_expired": Subject.SUBSCRIPTION,
-    "customer.subscription.updated": Subject.SUBSCRIPTION,
-    "customer.updated": Subject.CUSTOMER,
-    "invoice.created": Subject.INVOICE,
-    "invoice.deleted": Subject.INVOICE,
-    "invoice.finalized": Subject.INVOICE,
-    "invoice.marked_uncollectible": Subject.INVOICE,
-    "invoice.overdue": Subject.INVOICE,
-    "invoice.paid": Subject.INVOICE,
-    "invoice.payment_action_required": Subject.INVOICE,
-    "invoice.payment_failed": Subject.INVOICE,
-    "invoice.sent": Subject.INVOICE,
-    "invoice.updated": Subject.INVOICE,
-    "invoice.voided": Subject.INVOICE,
-    "invoice_payment.paid": Subject.INVOICE_PAYMENT,
-    "payment_intent.payment_failed": Subject.PAYMENT,
-    "payment_intent.succeeded": Subject.PAYMENT,
-    "refund.created": Subject.REFUND,
-    "refund.failed": Subject.REFUND,
-    "refund.updated": Subject.REFUND,
-    "subscription_schedule.aborted": Subject.SCHEDULE,
-    "subscription_schedule.canceled": Subject.SCHEDULE,
-    "subscription_schedule.completed": Subject.SCHEDULE,
-    "subscription_schedule.created": Subject.SCHEDULE,
-    "subscription_schedule.released": Subject.SCHEDULE,
-    "subscription_schedule.updated": Subject.SCHEDULE,
+FOLLOWED: Mapping[str, EventSubject] = {
+    "charge.refund.updated": EventSubject.REFUND,
+    "charge.refunded": EventSubject.CHARGE,
+    "credit_note.created": EventSubject.CREDIT_NOTE,
+    "credit_note.updated": EventSubject.CREDIT_NOTE,
+    "credit_note.voided": EventSubject.CREDIT_NOTE,
+    "customer.created": EventSubject.CUSTOMER,
+    "customer.deleted": EventSubject.CUSTOMER,
+    "customer.subscription.created": EventSubject.SUBSCRIPTION,
+    "customer.subscription.deleted": EventSubject.SUBSCRIPTION,
+    "customer.subscription.pending_update_applied": EventSubject.SUBSCRIPTION,
+    "customer.subscription.pending_update_expired": EventSubject.SUBSCRIPTION,
+    "customer.subscription.updated": EventSubject.SUBSCRIPTION,
+    "customer.updated": EventSubject.CUSTOMER,
+    "invoice.created": EventSubject.INVOICE,
+    "invoice.deleted": EventSubject.INVOICE,
+    "invoice.finalized": EventSubject.INVOICE,
+    "invoice.marked_uncollectible": EventSubject.INVOICE,
+    "invoice.overdue": EventSubject.INVOICE,
+    "invoice.paid": EventSubject.INVOICE,
+    "invoice.payment_action_required": EventSubject.INVOICE,
+    "invoice.payment_failed": EventSubject.INVOICE,
+    "invoice.sent": EventSubject.INVOICE,
+    "invoice.updated": EventSubject.INVOICE,
+    "invoice.voided": EventSubject.INVOICE,
+    "invoice_payment.paid": EventSubject.INVOICE_PAYMENT,
+    "payment_intent.payment_failed": EventSubject.PAYMENT,
+    "payment_intent.succeeded": EventSubject.PAYMENT,
+    "refund.created": EventSubject.REFUND,
+    "refund.failed": EventSubject.REFUND,
+    "refund.updated": EventSubject.REFUND,
+    "subscription_schedule.aborted": EventSubject.SCHEDULE,
+    "subscription_schedule.canceled": EventSubject.SCHEDULE,
+    "subscription_schedule.completed": EventSubject.SCHEDULE,
+    "subscription_schedule.created": EventSubject.SCHEDULE,
+    "subscription_schedule.released": EventSubject.SCHEDULE,
+    "subscription_schedule.updated": EventSubject.SCHEDULE,
 }
 """Every event type that is acted upon; those of any other type are kept and ignored.
 
@@ -79,7 +79,7 @@ class StripeEventInput(Message):
     """An event that was stored: `object` is the Stripe id of what it is about."""
 
     event: str
-    subject: Subject
+    subject: EventSubject
     object: str
 
 

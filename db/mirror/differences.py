@@ -12,7 +12,7 @@ from billing.mirror.reconciliation import ObjectKind
 from ..core.pages import DEFAULT_LIMIT, Page, read_page
 from ..core.statements import insert_if_new
 from ..stripe.events import PENDING
-from ..tables import BalanceTransactionRow, Difference, PaymentRow, StripeEvent
+from ..tables import BalanceTransactionRow, DifferenceRow, PaymentRow, StripeEvent
 
 UNDER_WAY = timedelta(minutes=1)
 """So long after it has happened, Stripe may still be about to tell of it for the first time."""
@@ -30,15 +30,15 @@ async def under_way(session: AsyncSession, ids: Collection[str]) -> set[str]:
     return {found for found in await session.exec(pending) if found is not None}
 
 
-async def add(session: AsyncSession, rows: Sequence[Difference]) -> None:
+async def add(session: AsyncSession, rows: Sequence[DifferenceRow]) -> None:
     """Note what a run has found; what it finds of the same object again joins what it has found before."""
     for row in rows:
         if await insert_if_new(session, row) is not None:
             continue
-        wanted = select(Difference).where(
-            Difference.reconciliation_id == row.reconciliation_id,
-            Difference.object_kind == row.object_kind,
-            Difference.object_id == row.object_id,
+        wanted = select(DifferenceRow).where(
+            DifferenceRow.reconciliation_id == row.reconciliation_id,
+            DifferenceRow.object_kind == row.object_kind,
+            DifferenceRow.object_id == row.object_id,
         )
         earlier = (await session.exec(wanted)).one()
         if earlier.mend != "added":
@@ -51,13 +51,13 @@ async def take_back(session: AsyncSession, at: datetime) -> None:
 
     That is: its event came by itself after we had looked, of what had happened shortly before.
     """
-    told = select(Difference.id, StripeEvent.created_at, StripeEvent.received_at).where(
-        col(Difference.found_at) > at - STILL_TAKEN_BACK,
-        col(StripeEvent.created_at) <= col(Difference.found_at),
-        col(StripeEvent.received_at) >= col(Difference.found_at),
+    told = select(DifferenceRow.id, StripeEvent.created_at, StripeEvent.received_at).where(
+        col(DifferenceRow.found_at) > at - STILL_TAKEN_BACK,
+        col(StripeEvent.created_at) <= col(DifferenceRow.found_at),
+        col(StripeEvent.received_at) >= col(DifferenceRow.found_at),
         col(StripeEvent.missed).is_(False),
     )
-    object_id, event = col(Difference.object_id), col(StripeEvent.object_id)
+    object_id, event = col(DifferenceRow.object_id), col(StripeEvent.object_id)
     payment, change = PaymentRow, BalanceTransactionRow
     taken: set[str] = set()
     for ways in (
@@ -67,7 +67,7 @@ async def take_back(session: AsyncSession, at: datetime) -> None:
     ):
         found = await session.exec(ways)
         taken |= {id_ for id_, happened, received in found if received - happened <= UNDER_WAY}
-    gone = delete(Difference).where(col(Difference.id).in_(taken))
+    gone = delete(DifferenceRow).where(col(DifferenceRow.id).in_(taken))
     await session.exec(gone.execution_options(synchronize_session=False))
 
 
@@ -80,16 +80,16 @@ async def page(
     object_id: str | None = None,
     limit: int = DEFAULT_LIMIT,
     cursor: str | None = None,
-) -> Page[Difference]:
+) -> Page[DifferenceRow]:
     """An organization's differences, the newest first. Raises InvalidRequest `invalid_cursor`."""
-    wanted = select(Difference).where(Difference.organization_id == organization_id)
+    wanted = select(DifferenceRow).where(DifferenceRow.organization_id == organization_id)
     if reconciliation:
-        wanted = wanted.where(Difference.reconciliation_id == reconciliation)
+        wanted = wanted.where(DifferenceRow.reconciliation_id == reconciliation)
     if object_kind:
-        wanted = wanted.where(Difference.object_kind == object_kind.value)
+        wanted = wanted.where(DifferenceRow.object_kind == object_kind.value)
     if object_id:
-        wanted = wanted.where(Difference.object_id == object_id)
-    key = (col(Difference.found_at), col(Difference.id))
+        wanted = wanted.where(DifferenceRow.object_id == object_id)
+    key = (col(DifferenceRow.found_at), col(DifferenceRow.id))
     return await read_page(session, wanted, *key, limit=limit, cursor=cursor)
 
 
@@ -98,12 +98,12 @@ async def counts(
 ) -> dict[str, dict[str, int]]:
     """How many differences of an organization these runs found: by run and kind of object."""
     found = await session.exec(
-        select(Difference.reconciliation_id, Difference.object_kind, func.count())
+        select(DifferenceRow.reconciliation_id, DifferenceRow.object_kind, func.count())
         .where(
-            Difference.organization_id == organization_id,
-            col(Difference.reconciliation_id).in_(reconciliations),
+            DifferenceRow.organization_id == organization_id,
+            col(DifferenceRow.reconciliation_id).in_(reconciliations),
         )
-        .group_by(Difference.reconciliation_id, Difference.object_kind)
+        .group_by(DifferenceRow.reconciliation_id, DifferenceRow.object_kind)
     )
     counted: dict[str, dict[str, int]] = {}
     for run, kind, number in found:

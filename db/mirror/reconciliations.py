@@ -11,7 +11,7 @@ from billing.core.operations import Problem
 from billing.mirror.reconciliation import RunState
 
 from ..core.pages import DEFAULT_LIMIT, Page, read_page
-from ..tables import Difference, Organization, Reconciliation
+from ..tables import DifferenceRow, Organization, Reconciliation
 
 RUNNING: RunState = "running"
 KEPT = 100
@@ -101,7 +101,7 @@ async def forget(session: AsyncSession) -> None:
         .limit(KEPT)
         .subquery()
     )
-    found = select(Difference.id).where(col(Difference.reconciliation_id) == col(Reconciliation.id))
+    found = select(DifferenceRow.id).where(col(DifferenceRow.reconciliation_id) == col(Reconciliation.id))
     await session.exec(
         delete(Reconciliation)
         .where(

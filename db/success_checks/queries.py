@@ -26,7 +26,7 @@ from ..operations.intents import DONE
 from ..tables import (
     Approval,
     Commitment,
-    Difference,
+    DifferenceRow,
     Incident,
     Intent,
     NoteRow,
@@ -197,17 +197,17 @@ def _unequal(period: Period) -> Select[Any]:
     last = _last_reconciliation(period)
     return (
         _select(
-            col(Difference.id).label("difference"),
-            col(Difference.reconciliation_id).label("reconciliation"),
-            col(Difference.object_id).label("invoice"),
-            col(Difference.fields),
-            col(Difference.mend),
-            col(Difference.found_at),
+            col(DifferenceRow.id).label("difference"),
+            col(DifferenceRow.reconciliation_id).label("reconciliation"),
+            col(DifferenceRow.object_id).label("invoice"),
+            col(DifferenceRow.fields),
+            col(DifferenceRow.mend),
+            col(DifferenceRow.found_at),
         )
-        .join(cast(FromClause, last), last.c.id == col(Difference.reconciliation_id))
+        .join(cast(FromClause, last), last.c.id == col(DifferenceRow.reconciliation_id))
         .where(
-            col(Difference.organization_id) == period.organization,
-            col(Difference.object_kind) == "invoice",
+            col(DifferenceRow.organization_id) == period.organization,
+            col(DifferenceRow.object_kind) == "invoice",
         )
     )
 

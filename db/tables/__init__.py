@@ -37,7 +37,7 @@ from .portal import (
     PortalTrouble,
     ReminderPause,
 )
-from .reconciliation import Case, Difference, Reconciliation, StripeEventCheck
+from .reconciliation import Case, DifferenceRow, Reconciliation, StripeEventCheck
 
 __all__ = [
     "ApiKey",
@@ -51,7 +51,7 @@ __all__ = [
     "CustomerSettings",
     "Decision",
     "Delegation",
-    "Difference",
+    "DifferenceRow",
     "HealthCount",
     "Hold",
     "Incident",

@@ -61,7 +61,7 @@ class Reconciliation(SQLModel, table=True):
     ended_at: datetime | None = utc(default=None)
 
 
-class Difference(SQLModel, table=True):
+class DifferenceRow(SQLModel, table=True):
     """An object that our mirror had otherwise than Stripe, and how that was mended."""
 
     __tablename__ = "differences"

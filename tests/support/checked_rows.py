@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from db.core.session import Database
-from db.tables import Difference, Incident, Intent, Operation, PortalTrouble, Reconciliation, new_id
+from db.tables import DifferenceRow, Incident, Intent, Operation, PortalTrouble, Reconciliation, new_id
 
 from .builders import NOW, Tenant, a_notice, an_approval, an_intent, an_operation, store
 from .money_rows import a_commitment, a_credit_operation, a_note, a_refund, a_refund_operation
@@ -165,7 +165,7 @@ async def reconciliations(database: Database, acme: Tenant, other: Tenant) -> Re
     )
     await store(database, last, earlier, running, next_day)
 
-    def difference(run: Reconciliation, tenant: Tenant, invoice: str, **fields: Any) -> Difference:
+    def difference(run: Reconciliation, tenant: Tenant, invoice: str, **fields: Any) -> DifferenceRow:
         defaults: dict[str, Any] = {
             "id": new_id("dif"),
             "reconciliation_id": run.id,
@@ -176,7 +176,7 @@ async def reconciliations(database: Database, acme: Tenant, other: Tenant) -> Re
             "found_at": after(hours=3),
             "mend": "overwritten",
         }
-        return Difference(**defaults | fields)
+        return DifferenceRow(**defaults | fields)
 
     number = [{"name": "number", "ours": None, "stripe": "B-1"}]
     await store(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from db.tables import Difference, Reconciliation, new_id
+from db.tables import DifferenceRow, Reconciliation, new_id
 
 from .builders import NOW
 
@@ -20,7 +20,7 @@ def a_run(**fields: Any) -> Reconciliation:
     return Reconciliation(**defaults | fields)
 
 
-def a_difference(run: Reconciliation, organization: str, **fields: Any) -> Difference:
+def a_difference(run: Reconciliation, organization: str, **fields: Any) -> DifferenceRow:
     """Customer `cus_1` had another name here."""
     defaults: dict[str, Any] = {
         "id": new_id("dif"),
@@ -33,4 +33,4 @@ def a_difference(run: Reconciliation, organization: str, **fields: Any) -> Diffe
         "found_at": NOW,
         "mend": "overwritten",
     }
-    return Difference(**defaults | fields)
+    return DifferenceRow(**defaults | fields)

@@ -1,16 +1,22 @@
 """Each kind of object that Stripe's events tell of is read by one entry of the table."""
 
+from collections.abc import Callable
+from inspect import Parameter, signature
 from typing import Any
 
 import pytest
 
-from activities.mirror.events import READERS
+from activities.effects.perform import StripeEffects
+from activities.mirror.events import READERS, StripeEvents
+from activities.mirror.mirror import Mirror
 from activities.mirror.objects.payment import PaymentSnapshot
-from billing.stripe.events import FOLLOWED, Subject
+from billing.stripe.events import FOLLOWED, EventSubject
+from db.cases import money_cases, subscription_cases
+from db.mirror import mirror
 
 
 def test_every_kind_of_object_that_events_tell_of_has_a_reader() -> None:
-    assert set(READERS) == set(Subject) == set(FOLLOWED.values())
+    assert set(READERS) == set(EventSubject) == set(FOLLOWED.values())
 
 
 class Answer:
@@ -40,3 +46,20 @@ def test_a_refund_shows_its_payment_with_ids_where_it_was_expanded() -> None:
 def test_a_refund_of_a_charge_without_a_payment_is_nothing_of_ours(payment: dict[str, Any]) -> None:
     answer: Any = Answer({"id": "re_1"} | payment)
     assert PaymentSnapshot.of_refund(answer) is None
+
+
+@pytest.mark.parametrize(
+    "writer",
+    [
+        mirror.store,
+        mirror.store_subscription,
+        money_cases.notice,
+        money_cases.closed,
+        subscription_cases.notice,
+        Mirror,
+        StripeEffects,
+        StripeEvents,
+    ],
+)
+def test_nothing_writes_the_mirror_without_the_rules_of_cases(writer: Callable[..., Any]) -> None:
+    assert signature(writer).parameters["rules"].default is Parameter.empty

@@ -7,7 +7,7 @@ from sqlmodel import select
 from temporalio.testing import ActivityEnvironment
 
 from activities.mirror.events import StripeEvents
-from billing.stripe.events import EventFollowed, StripeEventInput, Subject
+from billing.stripe.events import EventFollowed, EventSubject, StripeEventInput
 from db.core.session import Database
 from db.tables import Case
 
@@ -16,7 +16,11 @@ from ...support.shop import Shop
 from ..effects.effecting import Killed, dying
 from ..giving_back import GIVINGS, Giving
 
-SUBJECTS = {"refund": Subject.REFUND, "credit note": Subject.CREDIT_NOTE, "balance": Subject.CUSTOMER}
+SUBJECTS = {
+    "refund": EventSubject.REFUND,
+    "credit note": EventSubject.CREDIT_NOTE,
+    "balance": EventSubject.CUSTOMER,
+}
 
 
 @pytest.fixture(params=list(GIVINGS))
@@ -28,7 +32,7 @@ async def watched(request: pytest.FixtureRequest, shop: Shop, database: Database
 async def told(kind: str, giving: Giving, made: str) -> None:
     """Stripe's event of the object is followed."""
     subject = SUBJECTS[kind]
-    object_ = giving.effect.target if subject is Subject.CUSTOMER else made
+    object_ = giving.effect.target if subject is EventSubject.CUSTOMER else made
     follow = StripeEvents(giving.job.shop.client, giving.job.database, case_rules()).follow_event
     event = StripeEventInput(event="evt_1", subject=subject, object=object_)
     followed: EventFollowed = await ActivityEnvironment().run(follow, event)

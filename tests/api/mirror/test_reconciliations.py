@@ -8,7 +8,7 @@ from sqlmodel import select
 
 from billing.mirror.reconciliation import ReconcileInput
 from db.core.session import Database
-from db.tables import Difference, Outbox, Reconciliation
+from db.tables import DifferenceRow, Outbox, Reconciliation
 
 from ...support.builders import NOW, Tenant, store
 from ...support.truth_rows import a_difference, a_run
@@ -144,4 +144,4 @@ async def test_differences_come_in_pages(
     seen = [one["object"] for one in first["data"] + last["data"]]
     assert sorted(seen) == ["cus_1", "cus_2", "cus_3", "cus_4"]
     assert (len(first["data"]), last["next_cursor"]) == (3, None)
-    assert await counted(database, Difference) == [5]
+    assert await counted(database, DifferenceRow) == [5]

@@ -12,7 +12,7 @@ from billing.mirror.reconciliation import ObjectKind
 from db.core.session import Database
 from db.mirror import differences, mirror, reconciliations
 from db.mirror.compare import RowDifference, compare_and_store
-from db.tables import Customer, Difference, PaymentRow, Reconciliation
+from db.tables import Customer, DifferenceRow, PaymentRow, Reconciliation
 
 from ...support.builders import NOW, a_customer, store, tenant
 from ...support.money_rows import a_payment, an_event
@@ -168,7 +168,7 @@ async def test_what_is_found_of_an_object_again_joins_what_was_found_before(data
         more = [a_difference(run, acme.id, fields=lines, object_id=id_) for id_ in ("cus_1", "cus_2")]
         await differences.add(session, more)
 
-    rows = await kept(database, Difference)
+    rows = await kept(database, DifferenceRow)
     assert [(row.id, row.mend, [field["name"] for field in row.fields]) for row in rows] == [
         (first.id, "overwritten", ["name", "lines"]),
         (new.id, "added", ["name"]),
@@ -213,7 +213,7 @@ async def test_what_stripe_was_just_about_to_tell_is_taken_back(
     async with database.transaction() as session:
         await differences.take_back(session, NOW + 60 * SECOND)
 
-    assert (await kept(database, Difference) == []) is taken_back
+    assert (await kept(database, DifferenceRow) == []) is taken_back
 
 
 async def test_a_payment_is_told_of_by_its_charge_and_a_balance_by_its_customer(database: Database) -> None:
@@ -227,7 +227,7 @@ async def test_a_payment_is_told_of_by_its_charge_and_a_balance_by_its_customer(
     async with database.transaction() as session:
         await differences.take_back(session, NOW + 60 * SECOND)
 
-    assert await kept(database, Difference) == []
+    assert await kept(database, DifferenceRow) == []
 
 
 async def test_a_page_that_is_counted_again_is_counted_once(database: Database) -> None:

@@ -15,7 +15,7 @@ from db.tables import (
     BalanceTransactionRow,
     CreditNoteRow,
     Customer,
-    Difference,
+    DifferenceRow,
     Invoice,
     InvoiceLines,
     Organization,
@@ -378,7 +378,7 @@ async def test_a_run_that_the_release_before_has_begun_goes_on(home: House, acme
         workflows=[ReconcileWorkflow], workflow_runner=RUNNER, data_converter=pydantic_data_converter
     )
     await replayer.replay_workflow(await handle.fetch_history())
-    assert await rows(home, Difference) == []
+    assert await rows(home, DifferenceRow) == []
 
 
 @ON_ONE_DATABASE
