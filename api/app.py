@@ -21,12 +21,12 @@ from .dispatch.inbox import Inbox
 from .evidence import routes as evidence
 from .health import routes as health
 from .http import docs, openapi
-from .http.auth import Keys
-from .http.bodies import Bodies
+from .http.auth import ApiKeyMiddleware
+from .http.bodies import BodyLimitMiddleware
 from .http.client_address import in_both_spellings
 from .http.context import Context, StripeAccount
 from .http.heads import HeadMiddleware
-from .http.middleware import Frame
+from .http.middleware import RequestMiddleware
 from .http.site import Site
 from .incidents import routes as incidents
 from .limits.key_guard import KeyGuard
@@ -152,10 +152,10 @@ def create_app(
         app.include_router(router)
     handlers.install(app)
     app.add_middleware(HeadMiddleware)
-    app.add_middleware(Bodies, unread={webhooks.PATH})
-    app.add_middleware(Keys)
+    app.add_middleware(BodyLimitMiddleware, unread={webhooks.PATH})
+    app.add_middleware(ApiKeyMiddleware)
     if trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=in_both_spellings(trusted_proxies))
-    app.add_middleware(Frame, metrics=metrics)
+    app.add_middleware(RequestMiddleware, metrics=metrics)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
     return app

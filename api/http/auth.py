@@ -62,7 +62,7 @@ class Caller:
             raise ApiProblem(ROLE_MISSING, f"This needs the role {named}; ask somebody who has it.")
 
 
-class Keys:
+class ApiKeyMiddleware:
     """Looks at the API key of each request under /v1 before anything else of it is read, its body included.
 
     Not cached, so that a key that is revoked stops working with the next request. Whether a key exists,
@@ -103,7 +103,7 @@ async def _authenticate(request: Request, context: Context) -> Caller:
 
 
 async def caller(request: Request, _: Annotated[object, Depends(SCHEME)]) -> Caller:
-    """Whom `Keys` has found."""
+    """Whom `ApiKeyMiddleware` has found."""
     found = request.state.caller
     assert isinstance(found, Caller)
     return found

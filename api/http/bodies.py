@@ -35,7 +35,7 @@ JSON_TYPES = frozenset({"application/json"})
 FORM_TYPES = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 
 
-class Bodies:
+class BodyLimitMiddleware:
     """Reads the body and hands it on whole. (Starlette's own limit answers in plain text.)"""
 
     def __init__(self, app: ASGIApp, unread: Collection[str] = ()) -> None:

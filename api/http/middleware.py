@@ -28,7 +28,7 @@ _HEADERS = {
 }
 
 
-class Frame:
+class RequestMiddleware:
     """The outermost middleware: nothing raised inside reaches the server or the caller."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
@@ -42,30 +42,33 @@ class Frame:
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
         status: int | None = None
-        made = ""
+        started = ""
         began = time.perf_counter()
 
-        async def framed(message: Message) -> None:
-            nonlocal status, made
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status, started
             if message["type"] == "http.response.start":
                 status = message["status"]
-                made = _made(scope, message)
+                started = _started(scope, message)
                 _add_headers(message, request_id)
             await send(message)
 
         try:
-            await self._app(scope, receive, framed)
+            await self._app(scope, receive, send_with_headers)
         except Exception:
             # Whatever it is, the caller gets its id and no more, and the log gets all of it.
             log.exception("request %s failed: %s %s", request_id, scope["method"], _route(scope))
             if status is not None:
                 raise  # the server has to cut the half-sent answer off
-            await problem_response(request_id, ApiProblem.of(INTERNAL_ERROR))(scope, receive, framed)
+            response = problem_response(request_id, ApiProblem.of(INTERNAL_ERROR))
+            await response(scope, receive, send_with_headers)
         finally:
             took, route = time.perf_counter() - began, _route(scope)
             self._metrics.request(scope["method"], route, status or 0, took)
             # The route and not the path: who reads logs need not learn ids, and must not learn tokens.
-            log.info("%s %s %s %s %.1f ms%s", request_id, scope["method"], route, status, took * 1000, made)
+            log.info(
+                "%s %s %s %s %.1f ms%s", request_id, scope["method"], route, status, took * 1000, started
+            )
 
 
 def _request_id(scope: Scope) -> str:
@@ -73,8 +76,8 @@ def _request_id(scope: Scope) -> str:
     return sent if _USABLE_ID.fullmatch(sent) else new_id("req")
 
 
-def _made(scope: Scope, message: MutableMapping[str, Any]) -> str:
-    """The id of what was begun, where there is one, so that a log can be searched for it."""
+def _started(scope: Scope, message: MutableMapping[str, Any]) -> str:
+    """The id of the operation that was started, where there is one, so that a log can be searched for it."""
     location = MutableHeaders(scope=message).get("location", "") if scope["path"].startswith("/v1/") else ""
     return f" {location.rpartition('/')[2]}" if location else ""
 

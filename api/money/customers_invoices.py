@@ -26,11 +26,13 @@ router = APIRouter(prefix="/v1", tags=["Customers and invoices"])
     responses=answers({200: listed(example("money/customer"))}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_customers(
-    query: Annotated[ListQuery, Query()], who: AnyCaller, context: InContext
+    query: Annotated[ListQuery, Query()], caller: AnyCaller, context: InContext
 ) -> Listed[CustomerAnswer]:
     """In no particular order."""
     async with context.database.reading() as session:
-        page = await mirror.customers_page(session, who.organization, limit=query.limit, cursor=query.cursor)
+        page = await mirror.customers_page(
+            session, caller.organization, limit=query.limit, cursor=query.cursor
+        )
     return views.listed(page, views.customer)
 
 
@@ -40,13 +42,13 @@ async def list_customers(
     responses=answers({200: listed(example("money/invoice"))}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_invoices(
-    query: Annotated[InvoicesQuery, Query()], who: AnyCaller, context: InContext
+    query: Annotated[InvoicesQuery, Query()], caller: AnyCaller, context: InContext
 ) -> Listed[InvoiceAnswer]:
     """In no particular order."""
     async with context.database.reading() as session:
         page = await mirror.invoices_page(
             session,
-            who.organization,
+            caller.organization,
             status=query.status,
             customer_id=query.customer,
             limit=query.limit,
@@ -58,9 +60,9 @@ async def list_invoices(
 @router.get(
     "/invoices/{id}", summary="Read an invoice", responses=answers({200: example("money/invoice")}, NOT_FOUND)
 )
-async def read_invoice(id: Id, who: AnyCaller, context: InContext) -> InvoiceAnswer:
+async def read_invoice(id: Id, caller: AnyCaller, context: InContext) -> InvoiceAnswer:
     async with context.database.reading() as session:
-        row = await mirror.invoice(session, who.organization, id)
+        row = await mirror.invoice(session, caller.organization, id)
     if row is None:
         raise not_found()
     return views.invoice(row)

@@ -28,13 +28,13 @@ router = APIRouter(prefix="/v1/payments", tags=["Payments"])
     responses=answers({200: listed(example("money/payment"))}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_payments(
-    query: Annotated[PaymentsQuery, Query()], who: AnyCaller, context: InContext
+    query: Annotated[PaymentsQuery, Query()], caller: AnyCaller, context: InContext
 ) -> Listed[PaymentAnswer]:
     """The newest first."""
     async with context.database.reading() as session:
         page = await mirror.payments_page(
             session,
-            who.organization,
+            caller.organization,
             customer_id=query.customer,
             invoice_id=query.invoice,
             refundable=query.refundable,
@@ -49,10 +49,10 @@ async def list_payments(
     summary="Read a payment",
     responses=answers({200: example("money/payment_with_refunds")}, NOT_FOUND),
 )
-async def read_payment(id: Id, who: AnyCaller, context: InContext) -> PaymentWithRefunds:
+async def read_payment(id: Id, caller: AnyCaller, context: InContext) -> PaymentWithRefunds:
     """With every refund of it, those that were made elsewhere too; the oldest first."""
     async with context.database.reading() as session:
-        row = await mirror.payment(session, who.organization, id)
+        row = await mirror.payment(session, caller.organization, id)
         if row is None:
             raise not_found()
         refunds = await mirror.refunds_of(session, [id])

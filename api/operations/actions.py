@@ -63,8 +63,8 @@ def check(operation: Operation, action: str, caller: Caller) -> None:
         raise problem
     if action not in operation.allowed_actions:
         type_, why = _IMPOSSIBLE_OF.get((operation.kind, action)) or _IMPOSSIBLE[action]
-        named = operation.kind.replace("_", " ")
-        raise ApiProblem(type_, f"This {named} is at {operation.stage} ({operation.state}): it {why}.")
+        kind = operation.kind.replace("_", " ")
+        raise ApiProblem(type_, f"This {kind} is at {operation.stage} ({operation.state}): it {why}.")
 
 
 async def check_authors(
@@ -81,8 +81,7 @@ async def check_authors(
     if action == "accept":
         refusal = refusal_to_accept(operation, caller, pool)
     else:
-        who = Deciders(pool, "", deciders.authors_of(operation))
-        refusal = await _refusal_to_retry(session, operation, who, caller, at)
+        refusal = await _refusal_to_retry(session, operation, pool, caller, at)
     if refusal is not None:
         raise BillingError(refusal.code, refusal.message)
 
@@ -93,24 +92,24 @@ def refusal_to_accept(operation: Operation, caller: Caller, pool: ApproverPool) 
 
 
 async def _refusal_to_retry(
-    session: AsyncSession, operation: Operation, who: Deciders, caller: Caller, at: datetime
+    session: AsyncSession, operation: Operation, pool: ApproverPool, caller: Caller, at: datetime
 ) -> Refusal | None:
-    held = await commitments.of_operation(session, operation.id)
-    return who.refusal_to_retry(
+    committed = await commitments.of_operation(session, operation.id)
+    return Deciders(pool, "", deciders.authors_of(operation)).refusal_to_retry(
         Author(person=caller.person, at=at, how="retried"),
         await approvals.yeses(session, operation.id),
-        {one.authority_of for one in held if one.authority_of is not None and one.released_at is None},
+        {row.authority_of for row in committed if row.authority_of is not None and row.released_at is None},
     )
 
 
 def _refusal(operation: Operation, action: str, caller: Caller) -> Exception | None:
     if action == "confirm":
-        named = (operation.result or {}).get("named")
-        return ApiProblem.of(NOT_NAMED) if named not in (None, caller.person) else None
+        person = (operation.result or {}).get("named")
+        return ApiProblem.of(NOT_NAMED) if person not in (None, caller.person) else None
     roles = _roles(operation, action)
     if not caller.roles.intersection(roles):
-        named = " or ".join(sorted(roles))
-        return ApiProblem(ROLE_MISSING, f"To {action} it needs the role {named}; ask somebody who has it.")
+        needed = " or ".join(sorted(roles))
+        return ApiProblem(ROLE_MISSING, f"To {action} it needs the role {needed}; ask somebody who has it.")
     if action == "accept":
         # Who acts for whom is looked up when they do ask for it.
         refusal = refusal_to_accept(operation, caller, ApproverPool({caller.person: tuple(caller.roles)}))

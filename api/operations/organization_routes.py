@@ -30,14 +30,14 @@ router = APIRouter(prefix="/v1", tags=["Organization"])
     summary="Read your organization",
     responses=answers({200: example("operations/organization")}, NOT_SYNCED),
 )
-async def read_organization(who: AnyCaller, context: InContext) -> OrganizationAnswer:
+async def read_organization(caller: AnyCaller, context: InContext) -> OrganizationAnswer:
     """The plan as last read from Stripe, and what is in use now against its limits.
 
     `ar_balance` is in minor units of the plan's currency; `allowed` of null is unlimited. Where the
     subscription in Stripe is not what a plan is, `unsupported` says why, and the rest is what it last was.
     """
     async with context.database.reading() as session:
-        row, plans, usage = await subscription_usage.read(session, who.organization)
+        row, plans, usage = await subscription_usage.read(session, caller.organization)
         held = row.subscription
         if held is None or usage is None:
             raise ApiProblem.of(NOT_SYNCED)
@@ -72,7 +72,7 @@ def _limits(plan: Plan, held: Mapping[str, Any], usage: Usage) -> Sequence[Limit
     responses=answers({200: listed(example("operations/plan"))}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_plans(
-    query: Annotated[ListQuery, Query()], who: AnyCaller, context: InContext
+    query: Annotated[ListQuery, Query()], caller: AnyCaller, context: InContext
 ) -> Listed[PlanAnswer]:
     """By name. A limit of null is unlimited; `ar_balance` is in minor units of the price's currency.
 

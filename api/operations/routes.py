@@ -29,28 +29,28 @@ router = APIRouter(prefix="/v1/operations", tags=["Operations"])
     responses=answers({200: listed(example("operations/operation"))}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_operations(
-    query: Annotated[OperationsQuery, Query()], who: AnyCaller, context: InContext
+    query: Annotated[OperationsQuery, Query()], caller: AnyCaller, context: InContext
 ) -> Listed[OperationAnswer]:
     """The newest first."""
     async with context.database.reading() as session:
         page = await operations.page(
             session,
-            who.organization,
+            caller.organization,
             kind=query.kind,
             state=query.state,
             open=query.open,
             limit=query.limit,
             cursor=query.cursor,
         )
-    return views.listed(page, lambda row: views.operation(row, who))
+    return views.listed(page, lambda row: views.operation(row, caller))
 
 
 @router.get(
     "/{id}", summary="Read an operation", responses=answers({200: example("operations/operation")}, NOT_FOUND)
 )
-async def read_operation(id: Id, who: AnyCaller, context: InContext) -> OperationAnswer:
+async def read_operation(id: Id, caller: AnyCaller, context: InContext) -> OperationAnswer:
     async with context.database.reading() as session:
-        return views.operation(await _owned(session, who, id), who)
+        return views.operation(await _owned(session, caller, id), caller)
 
 
 @router.get(
@@ -59,17 +59,17 @@ async def read_operation(id: Id, who: AnyCaller, context: InContext) -> Operatio
     responses=answers({200: listed(example("operations/event"))}, NOT_FOUND, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def read_timeline(
-    id: Id, query: Annotated[ListQuery, Query()], who: AnyCaller, context: InContext
+    id: Id, query: Annotated[ListQuery, Query()], caller: AnyCaller, context: InContext
 ) -> Listed[EventAnswer]:
     """The oldest first. Each event carries the hash of the one before it."""
     async with context.database.reading() as session:
-        await _owned(session, who, id)
+        await _owned(session, caller, id)
         events = await timeline.read(session, id)
     return views.sliced(events, lambda row: str(row.seq), views.event, query.limit, query.cursor)
 
 
-async def _owned(session: AsyncSession, who: Caller, id_: str) -> Operation:
-    operation = await operations.get(session, who.organization, id_)
+async def _owned(session: AsyncSession, caller: Caller, operation_id: str) -> Operation:
+    operation = await operations.get(session, caller.organization, operation_id)
     if operation is None:
         raise not_found()
     return operation
