@@ -9,10 +9,10 @@ from typing import Any
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.approvals.ladder import ApprovalState
-from billing.core.event_words import words
 from billing.core.events import EventCode
 from billing.core.messages import Progress
 from billing.core.operations import SYSTEM, State
+from billing.evidence.event_words import words
 from db.approvals import approvals
 from db.core import timeline
 from db.money import commitments

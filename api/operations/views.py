@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from billing.core.event_words import words
 from billing.core.money import Money
+from billing.evidence.event_words import words
 from db.core import pages
 from db.tables import Customer, Invoice, Notice, Operation, TimelineEvent
 

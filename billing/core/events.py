@@ -1,6 +1,6 @@
 """What happens to an operation, by code: what its timeline keeps and evidence is checked by.
 
-The words for people are in `event_words`: no decision of the product depends on a sentence.
+The words for people are in `billing.evidence.event_words`: no decision of the product depends on a sentence.
 """
 
 from enum import StrEnum

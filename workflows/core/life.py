@@ -12,10 +12,10 @@ from typing import Any
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from billing.core.event_words import words
     from billing.core.events import EventCode
     from billing.core.operations import Problem, State
     from billing.core.standing import Standing
+    from billing.evidence.event_words import words
 
 from .inbox import Waits
 from .operation import TROUBLE, Ended, Story, problem_of

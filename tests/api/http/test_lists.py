@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from billing.core.event_words import words
 from billing.core.events import EventCode
 from billing.core.operations import Kind
+from billing.evidence.event_words import words
 from db.core import timeline
 from db.core.session import Database
 from db.tables import Operation

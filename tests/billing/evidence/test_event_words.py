@@ -8,11 +8,11 @@ import pytest
 from pydantic import ValidationError
 
 from api.operations.service import Command
-from billing.core.event_words import WORDS, words
 from billing.core.events import FIRST, EventCode
 from billing.core.messages import Progress
 from billing.core.operations import Kind
 from billing.core.standing import Abandon
+from billing.evidence.event_words import WORDS, words
 from db.core import timeline
 from db.core.timeline import NewEvent
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from .events import EventCode
+from ..core.events import EventCode
 
 WORDS: Mapping[EventCode, str] = {
     # Operations
@@ -151,7 +151,7 @@ WORDS: Mapping[EventCode, str] = {
 """By code. What stands in braces is of the event's detail, a list with the word that joins it."""
 
 
-class _Joined(list[str]):
+class _WordList(list[str]):
     """Formats as its parts with a word between them."""
 
     def __format__(self, word: str) -> str:
@@ -164,5 +164,5 @@ def words(code: str, detail: Mapping[str, Any] | None = None) -> str:
     Raises ValueError for what is no code, KeyError where the detail lacks a part of its words.
     """
     parts = (detail or {}).items()
-    shown = {name: _Joined(part) if isinstance(part, list) else part for name, part in parts}
+    shown = {name: _WordList(part) if isinstance(part, list) else part for name, part in parts}
     return WORDS[EventCode(code)].format_map(shown)
