@@ -79,7 +79,6 @@ async def _decide(stage: Stage, links: int) -> tuple[float, int]:
 
 def _closed(policy: Policy) -> Policy:
     """Customers are written to in one hour that is far from now, in each of the zones."""
-    assert policy.reminders is not None
     elsewhere = (datetime.now(UTC).hour + 15) % 24  # two to seven hours ahead of or behind it in all zones
     hours = {"opens": wall_clock(elsewhere), "closes": wall_clock(elsewhere, 59), "days": tuple(range(7))}
     return policy.model_copy(update={"reminders": policy.reminders.model_copy(update=hours)})

@@ -72,7 +72,6 @@ def build_activities(
     `gate` is where requests to Stripe wait. `meter` counts how calls to components go; that of `stripe_api`
     counts Stripe's. `permissions` are what the key of `stripe_api` may do, noted by both.
     """
-    assert policy.incidents is not None, "only the policies of older operations have none"
     meter, permissions = meter or HealthMeter(), permissions or KeyPermissions()
 
     async def send(row: Outbox) -> Delivery:

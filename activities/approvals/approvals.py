@@ -83,11 +83,10 @@ class Approvals:
             return events.opened(row, who).model_copy(update={"outcome": outcome})
 
     @activity.defn
-    async def climb_approval(self, order: ClimbApproval) -> OpenedApproval | None:
+    async def climb_approval(self, order: ClimbApproval) -> OpenedApproval:
         """Nobody answered in time: the next rung is asked, or the first after it that somebody can answer.
 
-        One that was decided in the meantime stays where it was. Never None: that is what histories from
-        before a ladder could skip a rung have.
+        One that was decided in the meantime stays where it was.
         """
         async with self._database.transaction() as session:
             row = await approvals.lock(session, order.approval)
@@ -109,8 +108,8 @@ class Approvals:
             return events.opened(row, who)
 
     @activity.defn
-    async def note_reminder(self, order: RemindApproval) -> Audience | None:
-        """Tells that the approvers are reminded, and who they are now. Never None, as for climbing."""
+    async def note_reminder(self, order: RemindApproval) -> Audience:
+        """Tells that the approvers are reminded, and who they are now."""
         async with self._database.transaction() as session:
             row = await approvals.get_any(session, order.approval)
             await write(

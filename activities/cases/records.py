@@ -206,7 +206,6 @@ async def _owner(session: AsyncSession, case: Case) -> str | None:
 def _next(case: Case, policy: Policy, after: datetime) -> datetime:
     """When something is said again: every so often until the note is late, then once a business day."""
     rules = policy.cases
-    assert rules is not None, "no case is opened without a policy for it"
     calendar = policy.calendars[rules.calendar]
     if after >= case.deadline:
         return end_of_business_day(after, calendar)

@@ -129,8 +129,6 @@ class Claims:
         facts = await reminder_rows.of_invoices(session, organization, [mail.invoice_id for mail in mails])
         live = await portal_links.live_of(session, [mail.invoice_id for mail in mails])
         policy = await self._policy_of(session, mails[0].operation_id)
-        assert policy.reminders is not None, "it was decided by its rules"
-        assert policy.portal is not None, "a policy with reminders has a portal"
         incident = await incidents.is_open(session, "portal")
         rules = Rules(policy.reminders, at, portal_incident=incident)
         found: dict[str, Brings] = {}

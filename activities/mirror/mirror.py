@@ -19,14 +19,14 @@ from .page_store import RunPage
 
 
 class PageQuery(Message):
-    """Which page: `after` is the last id of the one before; of which run, unless nothing is to be noted."""
+    """Which page of a run: `after` is the last id of the one before."""
 
+    reconciliation: str
     after: str | None = None
-    reconciliation: str | None = None
 
     @property
-    def of(self) -> RunPage | None:
-        return RunPage(self.reconciliation, self.after or "") if self.reconciliation else None
+    def of(self) -> RunPage:
+        return RunPage(self.reconciliation, self.after or "")
 
 
 class PageDone(Message):
@@ -108,7 +108,6 @@ class Mirror:
 
     async def _run(self, query: PageQuery) -> tuple[datetime, RunPage]:
         """Since when the run has been going on, and its page."""
-        assert query.of is not None, "only a run knows what its lists did not show"
         async with self._database.reading() as session:
             run = await session.get_one(Reconciliation, query.reconciliation)
         return run.started_at, query.of

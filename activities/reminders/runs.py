@@ -180,7 +180,6 @@ def _all_steps(facts: Facts, rules: Rules) -> frozenset[str]:
 
 
 async def _rules(session: AsyncSession, policy: Policy, at: datetime) -> Rules:
-    assert policy.reminders is not None, "no run is opened without a policy for it"
     return Rules(policy.reminders, at, portal_incident=await incidents.is_open(session, "portal"))
 
 

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 
 from billing.policy.policy import Policy
-from billing.policy.portal import PortalPolicy
 from db.core.session import Database
 from db.incidents.health_meter import HealthMeter
 
@@ -53,12 +52,6 @@ class Context:
     stripe: StripeAccount
     site: Site
     readiness: Lately[ReadyAnswer]
-
-
-def portal_policy(context: Context) -> PortalPolicy:
-    """The rules of the mini-portal, which the policy that the product is started with has."""
-    assert context.policy.portal is not None, "only the policies of older operations have none"
-    return context.policy.portal
 
 
 async def context_of(request: Request) -> Context:

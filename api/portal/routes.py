@@ -17,7 +17,7 @@ from db.portal import links as portal_links
 from db.portal import pages as portal_pages
 from db.tables import Invoice, PortalLink
 
-from ..http.context import Context, InContext, portal_policy
+from ..http.context import Context, InContext
 from ..http.heads import is_head
 from ..portal_admin.fetching import fetch
 from ..portal_admin.problems import STRIPE_UNAVAILABLE
@@ -123,7 +123,7 @@ async def new_link(id: str, request: Request, context: InContext) -> Response:
     outcome = await visits.ask(context, visit, visit.link) if visit.link else visit.outcome
     context.metrics.visit(outcome)
     await at_floor(context, began)
-    return pages.asked(context.site, pages.language_of(request), portal_policy(context).new_link_every)
+    return pages.asked(context.site, pages.language_of(request), context.policy.portal.new_link_every)
 
 
 @router.post("/new-link")
@@ -135,7 +135,7 @@ async def new_link_of_none(request: Request, context: InContext) -> Response:
     began = time.monotonic()
     context.metrics.visit(visits.UNKNOWN)
     await at_floor(context, began)
-    return pages.asked(context.site, pages.language_of(request), portal_policy(context).new_link_every)
+    return pages.asked(context.site, pages.language_of(request), context.policy.portal.new_link_every)
 
 
 @router.get("/i/{id}")
@@ -259,7 +259,7 @@ def _set_cookie(answer: Response, context: Context, name: str, value: str, path:
     answer.set_cookie(
         name,
         value,
-        max_age=portal_policy(context).session_minutes * 60,
+        max_age=context.policy.portal.session_minutes * 60,
         path=path,
         secure=context.site.secure,
         httponly=True,

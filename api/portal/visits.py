@@ -18,7 +18,7 @@ from db.portal import troubles as portal_troubles
 from db.tables import Invoice, Outbox, PortalLink
 
 from ..http.client_address import client_address
-from ..http.context import Context, now, portal_policy
+from ..http.context import Context, now
 from ..http.heads import is_head
 from ..http.site import Site
 from ..portal_admin import troubles as troubles
@@ -118,7 +118,7 @@ async def opened(context: Context, visit: Visit, link: PortalLink) -> None:
 
 async def failed(context: Context, visit: Visit, link: PortalLink) -> None:
     """The link did not open; after several times that is a trouble, unless nothing is to be paid."""
-    policy = portal_policy(context)
+    policy = context.policy.portal
     since = visit.at - timedelta(minutes=policy.failures_within)
     started: Outbox | None = None
     async with context.database.transaction() as session:
@@ -139,7 +139,7 @@ async def ask(context: Context, visit: Visit, link: PortalLink) -> str:
 
     Says what came of it: asked, limited, or not_payable.
     """
-    policy = portal_policy(context)
+    policy = context.policy.portal
     rows: list[Outbox | None] = []
     async with context.database.transaction() as session:
         await visits.lock_address(session, visit.address)

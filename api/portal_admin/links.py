@@ -16,7 +16,7 @@ from db.tables import CustomerSettings, Invoice, Outbox, PortalLink
 
 from ..dispatch.dispatcher import HEAD_START
 from ..http.auth import AnyCaller, Caller, Giver
-from ..http.context import Context, InContext, now, portal_policy
+from ..http.context import Context, InContext, now
 from ..http.examples import example, listed
 from ..http.ids import Id
 from ..http.models import Listed
@@ -69,7 +69,7 @@ async def issue(id: Id, who: Giver, context: InContext, body: LinkBody | None = 
             by=who.person,
             reason="issued",
             at=at,
-            expires_at=await _expiry(session, portal_policy(context), invoice, body, at),
+            expires_at=await _expiry(session, context.policy.portal, invoice, body, at),
         )
         token = await portal_links.add_token(session, link.id, at=at)
     return IssuedLinkAnswer(**_answer(link, at).model_dump(), url=f"{context.site.public_url}/portal/{token}")
@@ -157,7 +157,7 @@ async def mail_link(
     """Issue a link and have it mailed, with the caller's transaction; hand the row over after the commit."""
     return await links_mail.mail_link(
         session,
-        portal_policy(context),
+        context.policy.portal,
         invoice=invoice,
         by=by,
         reason=reason,

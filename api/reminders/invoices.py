@@ -37,7 +37,6 @@ router = APIRouter(prefix="/v1/invoices", tags=["Reminders"])
 _NONE_LEFT = WhyAnswer(
     reason="none_left", words="Every reminder was decided, or the invoice has no date that one goes by."
 )
-_NO_RULES = WhyAnswer(reason="reminders_not_configured", words="The policy says nothing of reminders.")
 
 
 @router.get(
@@ -127,10 +126,8 @@ async def _facts(session: AsyncSession, who: Caller, invoice: str) -> Facts:
 async def _next(
     session: AsyncSession, context: Context, facts: Facts
 ) -> tuple[NextAnswer | None, WhyAnswer | None]:
-    policy = context.policy.reminders
-    if policy is None:
-        return None, _NO_RULES
-    rules = Rules(policy, now(), portal_incident=await incidents.is_open(session, "portal"))
+    incident = await incidents.is_open(session, "portal")
+    rules = Rules(context.policy.reminders, now(), portal_incident=incident)
     if reason := why_not(facts, rules):
         return None, WhyAnswer(reason=reason, words=words(reason))
     coming = next_step(facts, rules)

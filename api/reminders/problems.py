@@ -2,13 +2,6 @@
 
 from ..problems.catalogue import declare
 
-REMINDERS_NOT_CONFIGURED = declare(
-    "reminders_not_configured",
-    409,
-    "There are no reminders",
-    "The policy has no section [reminders], which says when customers are reminded: add it.",
-)
-
 PAUSE_OVER = declare(
     "pause_over",
     422,

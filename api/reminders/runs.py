@@ -21,8 +21,6 @@ from ..http.openapi import answers
 from ..operations import service, views
 from ..operations.common_routes import add_comment_command, start_route
 from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND
-from ..problems.problem import ApiProblem
-from .problems import REMINDERS_NOT_CONFIGURED
 from .schemas import (
     CountAnswer,
     DecisionAnswer,
@@ -44,7 +42,6 @@ class RunWanted(Message):
 
 @start_route(
     router,
-    REMINDERS_NOT_CONFIGURED,
     summary="Remind customers now",
     body="reminders/run_body",
     accepted="reminders/accepted_run",
@@ -67,8 +64,6 @@ async def start(
     async with context.database.transaction() as session:
         started = await service.find_repeated(session, draft)
         if started is None:
-            if context.policy.reminders is None:
-                raise ApiProblem.of(REMINDERS_NOT_CONFIGURED)
             workflow_input = ReminderRunInput(
                 organization=draft.organization_id,
                 operation=draft.id,

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime
 
 from ..core.business_time import Calendar
 from ..core.money import Money
@@ -47,19 +47,19 @@ class ApprovalInput(Message):
     requested_by: str
     ladder: tuple[LadderStep, ...]
     calendar: Calendar
-    calendars: dict[str, Calendar] = Field(default_factory=dict)
+    calendars: dict[str, Calendar]
     """Those of the rungs that have their own, by name."""
-    authority: dict[Role, tuple[AuthorityLimit, ...]] | None = None
+    authority: dict[Role, tuple[AuthorityLimit, ...]] | None
     """What each role may approve; None where no amount is held against an authority."""
-    customer: str | None = None
+    customer: str | None
     """Who gets the money, for the windows by customer."""
-    counted: tuple[Kind, ...] = ()
+    counted: tuple[Kind, ...]
     """The kinds whose amounts count in the windows."""
-    rule: str = ""
+    rule: str
     """Why it is asked at all, for those who decide."""
-    revised: RevisionSummary | None = None
+    revised: RevisionSummary | None
     """None where it is as it was asked for."""
-    since: SinceLastRound | None = None
+    since: SinceLastRound | None
     """What is new in this round; None in the first."""
 
 
@@ -98,9 +98,8 @@ class OpenedApproval(Message):
     """
 
     rungs: tuple[Rung, ...]
-    rung: int = 0
-    audience: Audience | None = None
-    """None in histories from before it was told: everybody with one of the rung's roles."""
+    rung: int
+    audience: Audience
     why: str | None = None
     outcome: ApprovalOutcome | None = None
     """How it has ended, where it was opened before and is closed."""

@@ -49,8 +49,8 @@ class IncidentKept(Message):
     cause: str | None
     alerted_at: AwareDatetime | None
     recovered_at: AwareDatetime | None
-    alerts: int = 0
-    recoveries: int = 0
+    alerts: int
+    recoveries: int
     at: AwareDatetime
 
 

@@ -62,6 +62,6 @@ class EndRun(Message):
     """The run has ended, for `problem` where there is one."""
 
     reconciliation: str
-    missed: int = 0
+    missed: int
     """Events that had not arrived before it."""
-    problem: Problem | None = None
+    problem: Problem | None

@@ -20,9 +20,6 @@ from .review_rules import unreachable
 REASONS: Mapping[str, Collection[str]] = {"refund": get_args(RefundReason), "credit": get_args(CreditReason)}
 """By section: a reason that nobody can choose would be a rule that never fits, and nobody would notice."""
 
-REQUIRED_IN_FILES = ("refund", "credit", "portal", "reminders", "incidents", "cases")
-"""Sections that came later: a file must have them, though the policy of an older operation may not."""
-
 Minutes = Annotated[int, Field(strict=True, gt=0, le=366 * 24 * 60)]
 """A duration in whole minutes; over a calendar, of business time."""
 
@@ -164,8 +161,7 @@ class CreditPolicy(MoneyPolicy):
 class Policy(Message):
     """All of it. `authority` is by kind of operation and role, one limit a currency.
 
-    The windows of the kinds in `count_together` are counted as one. Policies from before a section existed
-    lack it.
+    The windows of the kinds in `count_together` are counted as one.
     """
 
     currency: Currency
@@ -175,12 +171,12 @@ class Policy(Message):
     notices: NoticePolicy
     stripe: StripePolicy
     plan_change: PlanChangePolicy
-    refund: RefundPolicy | None = None
-    credit: CreditPolicy | None = None
-    portal: PortalPolicy | None = None
-    reminders: ReminderPolicy | None = None
-    incidents: IncidentPolicy | None = None
-    cases: CasePolicy | None = None
+    refund: RefundPolicy
+    credit: CreditPolicy
+    portal: PortalPolicy
+    reminders: ReminderPolicy
+    incidents: IncidentPolicy
+    cases: CasePolicy
     count_together: tuple[Kind, ...] = ()
 
     def counted_with(self, kind: Kind) -> tuple[Kind, ...]:
@@ -204,8 +200,7 @@ def policy_from_toml(text: str) -> Policy:
     for name, calendar in _table(document, "calendars").items():
         if isinstance(calendar, dict):
             calendar.setdefault("name", name)
-    errors = [f"{name}: is missing" for name in REQUIRED_IN_FILES if name not in document]
-    errors += _dangling(document)
+    errors = list(_dangling(document))
     errors += _not_stripes(document, "")
     for section, reasons in REASONS.items():
         errors += unreachable(section, _table(document, section).get("review"), reasons)

@@ -119,7 +119,6 @@ class CloseTrouble(Message):
 
 def deadline(policy: Policy, noticed_at: datetime) -> datetime:
     """The end of the business day, in UTC; outside business hours, of the next one."""
-    assert policy.portal is not None, "the API takes no trouble without a policy for it"
     return end_of_business_day(noticed_at, policy.calendars[policy.portal.calendar])
 
 

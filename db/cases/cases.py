@@ -50,7 +50,6 @@ async def open_case(
     """
     object_id = object_id or found.object
     policy = rules.policy.cases
-    assert policy is not None, "without a policy nothing is noticed"
     deadline = add_business(
         at, timedelta(minutes=policy.note_within), rules.policy.calendars[policy.calendar]
     )

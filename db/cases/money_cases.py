@@ -54,8 +54,6 @@ class ExternalChange(NamedTuple):
 async def notice(session: AsyncSession, rules: CaseRules, rows: Iterable[MoneyRow], at: datetime) -> None:
     """Opens a case for what no operation of its organization made, however often it is seen, and says on the
     timelines of others that theirs came to nothing."""
-    if rules.policy.cases is None:
-        return
     # In one order, so that two who notice for several organizations never wait for each other.
     made = sorted(_changes(rows), key=lambda one: (one.organization, one.found.object))
     for one in made:

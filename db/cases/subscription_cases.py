@@ -82,7 +82,7 @@ async def notice(
 ) -> None:
     """Opens a case when the terms have changed, or the subscription has ended, without any of us."""
     held = before.document
-    if rules.policy.cases is None or held is None or "plan" not in held:  # what was never readable
+    if held is None or "plan" not in held:  # what was never readable
         return
     was = await _of_our_making(session, before.organization, held, document, before.synced_at)
     if was is None:

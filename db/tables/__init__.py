@@ -11,7 +11,7 @@ from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConst
 from sqlmodel import Field, SQLModel
 
 from .approvals import Approval, Decision, Delegation, Notice, ToldPerson
-from .columns import Utc, added_list, added_object, added_text, document, minor, new_id, utc
+from .columns import Utc, document, minor, new_id, utc
 from .incidents import HealthCount, Hold, Incident, IncidentStep, Setback, StripeBudget
 from .mirror import (
     BalanceTransactionRow,
@@ -148,7 +148,7 @@ class ApiKey(SQLModel, table=True):
     created_at: datetime = utc()
     expires_at: datetime | None = utc(default=None)
     revoked_at: datetime | None = utc(default=None)
-    origin: str = Field(default="issued", sa_column_kwargs={"server_default": "issued"})
+    origin: str = "issued"
     """issued: made and shown once by provisioning; file: taken over from its file, and revoked when it is no
     longer there."""
 
@@ -213,7 +213,7 @@ class Operation(SQLModel, table=True):
     closed_at: datetime | None = utc(default=None)
     product_key: str | None = None
     """Of what the product begins by itself, where it may be tried twice. No request can set it."""
-    authors: list[dict[str, Any]] = added_list()
+    authors: list[dict[str, Any]] = document(default_factory=list)
     """`billing.authorship.Author`s: who asked for it, revised it or had it tried again, in order."""
 
 
@@ -232,9 +232,9 @@ class TimelineEvent(SQLModel, table=True):
     detail: dict[str, Any] = document()
     prev_hash: str
     hash: str
-    names: dict[str, Any] = added_object()
+    names: dict[str, Any] = document(default_factory=dict)
     """Who the people are whom the event names, at that moment: `billing.timeline.Event`."""
-    records: dict[str, Any] = added_object()
+    records: dict[str, Any] = document(default_factory=dict)
     """The hashes of the operation's records that were written with it."""
 
 
@@ -307,9 +307,9 @@ class Intent(SQLModel, table=True):
     """Whether the outcome was learnt by reading Stripe rather than from the call's own answer."""
     created_at: datetime = utc()
     closed_at: datetime | None = utc(default=None)
-    target: str = added_text()
+    target: str = ""
     """The Stripe id that the call goes to."""
-    params: dict[str, Any] = added_object()
+    params: dict[str, Any] = document(default_factory=dict)
 
 
 class Outbox(SQLModel, table=True):
@@ -382,9 +382,9 @@ class StripeEvent(SQLModel, table=True):
     state: str = "pending"
     """pending, done, ignored, or set_aside: it could not be followed, however often it was tried."""
     settled_at: datetime | None = utc(default=None)
-    missed: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    missed: bool = False
     """Whether it was found by asking Stripe for it, and not by its webhook."""
-    tries: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    tries: int = 0
     """How often it could not be followed, for a reason of its own."""
     error: str | None = None
     again_at: datetime | None = utc(default=None)

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Index
 from sqlmodel import Field, SQLModel
 
-from .columns import added_list, document, minor, utc
+from .columns import document, minor, utc
 
 
 class Approval(SQLModel, table=True):
@@ -38,17 +38,17 @@ class Approval(SQLModel, table=True):
     decided_by: str | None = None
     authority: dict[str, Any] | None = document(default=None)
     """`billing.policy.AuthorityLimit`s by role; None where no amount is held against an authority."""
-    counted: list[str] = added_list()
+    counted: list[str] = document(default_factory=list)
     """The kinds of operation whose amounts count in the windows of authority."""
     customer_id: str | None = None
     """Who gets the money, for the windows by customer."""
-    signatures: list[dict[str, Any]] = added_list()
+    signatures: list[dict[str, Any]] = document(default_factory=list)
     """Who has approved so far where somebody of each role has to: person, role, at, for_person."""
     reason: str | None = None
     """What the requester gave."""
     rule: str | None = None
     """Why it is asked at all."""
-    authors: list[dict[str, Any]] = added_list()
+    authors: list[dict[str, Any]] = document(default_factory=list)
     """`billing.approvals.authorship.Author`s: who had shaped the subject when approvers were asked."""
     revised: dict[str, Any] | None = document(default=None)
     """A `billing.approvals.messages.RevisionSummary`; None where nobody revised the request."""

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, text
+from sqlalchemy import BigInteger, DateTime
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import JSON, TypeDecorator
 from sqlmodel import Field
@@ -42,21 +42,6 @@ def utc(**more: Any) -> Any:
 def document(**more: Any) -> Any:
     """A column for JSON; None is NULL."""
     return Field(sa_type=JSON(none_as_null=True), **more)
-
-
-def added_list() -> Any:
-    """A column for a JSON list that came later: a process of the release before writes none."""
-    return document(default_factory=list, sa_column_kwargs={"server_default": text("'[]'")})
-
-
-def added_object() -> Any:
-    """A column for a JSON object that came later."""
-    return document(default_factory=dict, sa_column_kwargs={"server_default": text("'{}'")})
-
-
-def added_text() -> Any:
-    """A column for a text that came later."""
-    return Field(default="", sa_column_kwargs={"server_default": text("''")})
 
 
 def minor(**more: Any) -> Any:

@@ -49,8 +49,8 @@ class Incident(SQLModel, table=True):
     cleared_by: str | None = None
     cleared_in: str | None = None
     """The organization of who cleared it; the others don't see the note."""
-    alerts: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
-    recoveries: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    alerts: int = 0
+    recoveries: int = 0
     """How often it was alerted and has recovered: its mails are numbered, also by a workflow that was
     started again."""
 

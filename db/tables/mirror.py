@@ -136,7 +136,7 @@ class CreditNoteRow(SQLModel, table=True):
     synced_at: datetime = utc()
     claims: str | None = Field(default=None, index=True)
     """The effect of ours that its metadata names: no proof."""
-    refunded: int = minor(default=0, sa_column_kwargs={"server_default": "0"})
+    refunded: int = minor(default=0)
     """What of it was given by the refunds that it names."""
     reason: str | None = None
 

@@ -82,6 +82,13 @@ class Review:
             "requested_by": self.acme.admin.id,
             "ladder": LADDER,
             "calendar": OFFICE,
+            "calendars": {},
+            "authority": None,
+            "customer": None,
+            "counted": (),
+            "rule": "",
+            "revised": None,
+            "since": None,
         }
         return ApprovalInput.model_validate(given | self.asked)
 

@@ -25,7 +25,7 @@ class ApprovalMails:
         key: str,
         template: str,
         rung: Rung,
-        audience: Audience | None,
+        audience: Audience,
         *,
         following: Rung | None,
         why: str | None = None,
@@ -37,7 +37,7 @@ class ApprovalMails:
             "why": why,
             "next_roles": list(following.roles) if following else [],
         }
-        self._send(key, template, audience or Audience(roles=rung.roles), context)
+        self._send(key, template, audience, context)
 
     def _send(self, key: str, template: str, audience: Audience, more: dict[str, Any]) -> None:
         asked = self._request

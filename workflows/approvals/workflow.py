@@ -36,7 +36,6 @@ class ApprovalWorkflow:
         self._request = request
         self._rungs: tuple[Rung, ...] = ()
         self._number = 0
-        self._audience: Audience | None = None
         self._outcome: ApprovalOutcome | None = None
         self._dismissed: str | None = None
         self._mails = ApprovalMails(request)
@@ -101,11 +100,11 @@ class ApprovalWorkflow:
 
     def _ask(self, opened: OpenedApproval) -> None:
         """The rung that is open now waits for an answer."""
-        self._rungs, self._number, self._audience = opened.rungs, opened.rung, opened.audience
+        self._rungs, self._number = opened.rungs, opened.rung
         template = "review_escalated" if opened.rung > 0 else "review_requested"
         rung = self._rungs[self._number]
         self._mails.ask(
-            f"rung:{self._number}", template, rung, self._audience, following=self._following, why=opened.why
+            f"rung:{self._number}", template, rung, opened.audience, following=self._following, why=opened.why
         )
 
     @property
@@ -145,9 +144,7 @@ class ApprovalWorkflow:
             at=workflow.now(),
             request=self._request,
         )
-        climbed: OpenedApproval | None = await recorded(Approvals.climb_approval, order)
-        # Histories from before a ladder could skip a rung do not tell.
-        climbed = climbed or OpenedApproval(rungs=self._rungs, rung=following)
+        climbed: OpenedApproval = await recorded(Approvals.climb_approval, order)
         if climbed.rung < following:
             return False
         self._ask(climbed)
@@ -161,10 +158,9 @@ class ApprovalWorkflow:
             number=count,
             at=workflow.now(),
         )
-        audience: Audience | None = await recorded(Approvals.note_reminder, order)
-        self._audience = audience or self._audience
+        audience: Audience = await recorded(Approvals.note_reminder, order)
         key, rung = f"reminder:{self._number}:{count}", self._rungs[self._number]
-        self._mails.ask(key, "review_reminder", rung, self._audience, following=self._following)
+        self._mails.ask(key, "review_reminder", rung, audience, following=self._following)
 
     async def _close(self, state: str, reason: str) -> None:
         """A decision that was accepted at the same moment stands."""

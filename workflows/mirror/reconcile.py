@@ -18,9 +18,6 @@ from ..core import ids, options
 from ..core.operation import problem_of
 from ..core.recorded import recorded
 
-WITH_ROWS = "reconciliations"
-"""The patch: a run has a row, and notes what differs."""
-
 
 class Phase(NamedTuple):
     stage: str
@@ -43,15 +40,6 @@ PHASES = (
 """Each needs what those before it have stored. What comes later goes to the end: a run that goes on in a new
 history of a later release counts them."""
 
-FORMER_PAGES = (
-    Mirror.mirror_customers,
-    Mirror.mirror_invoices,
-    Mirror.mirror_payments,
-    Mirror.mirror_invoice_payments,
-    Mirror.mirror_refunds,
-    Mirror.mirror_credit_notes,
-)
-
 
 @workflow.defn(name=ids.RECONCILE)
 class ReconcileWorkflow:
@@ -61,8 +49,6 @@ class ReconcileWorkflow:
 
     @workflow.run
     async def run(self, asked: ReconcileInput | None = None) -> int:
-        if not workflow.patched(WITH_ROWS):
-            return await self._as_before()
         self._asked = asked or ReconcileInput()
         if self._asked.phase == 0 and self._asked.after is None:
             await self._begin()
@@ -128,7 +114,7 @@ class ReconcileWorkflow:
         asked = self._asked
         if asked.after is None:
             await self._reach(phase.stage)
-        query = PageQuery(after=asked.after, reconciliation=asked.reconciliation)
+        query = PageQuery(reconciliation=self._run, after=asked.after)
         done: PageDone = await workflow.execute_activity_method(phase.page, query, **options.STRIPE_PAGE)
         update = {
             "phase": asked.phase + (done.after is None),
@@ -147,20 +133,6 @@ class ReconcileWorkflow:
     def _run(self) -> str:
         assert self._asked.reconciliation is not None, "it has begun"
         return self._asked.reconciliation
-
-    async def _as_before(self) -> int:
-        """A run that a release before has begun, which had no row."""
-        stored: int = await workflow.execute_activity_method(Mirror.mirror_catalog, **options.STRIPE_PAGE)
-        for page in FORMER_PAGES:
-            after = None
-            while True:
-                done: PageDone = await workflow.execute_activity_method(
-                    page, PageQuery(after=after), **options.STRIPE_PAGE
-                )
-                stored, after = stored + done.stored, done.after
-                if after is None:
-                    break
-        return stored
 
 
 def _long() -> bool:

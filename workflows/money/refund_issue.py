@@ -117,7 +117,6 @@ class RefundIssue:
 
     async def watch(self) -> Problem | None:
         """A refund that succeeded can still fail: until the policy's days are over."""
-        assert self._policy.refund is not None
         since = self._standing.closed_at if self._standing is not None else None
         days = _days_until((since or workflow.now()) + timedelta(days=self._policy.refund.watch_days))
         while await self.news.wait(days, objects=self._refunds):

@@ -47,7 +47,6 @@ class PortalAccessWorkflow:
 
     @workflow.init
     def __init__(self, request: PortalAccessInput) -> None:
-        assert request.policy.portal is not None, "the API takes no trouble without a policy for it"
         self._request = request
         self._portal = request.policy.portal
         self._escalate_at = request.deadline - timedelta(minutes=self._portal.escalate_before)

@@ -44,7 +44,7 @@ def create() -> None:
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("expires_at", TIME),
         sa.Column("revoked_at", TIME),
-        sa.Column("origin", TEXT, nullable=False, server_default="issued"),
+        sa.Column("origin", TEXT, nullable=False),
         sa.ForeignKeyConstraint(["person_id", "organization_id"], ["people.id", "people.organization_id"]),
         sa.CheckConstraint("origin IN ('issued', 'file')", name="api_key_origin"),
     )

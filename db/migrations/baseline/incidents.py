@@ -21,8 +21,8 @@ def create() -> None:
         sa.Column("note", TEXT),
         sa.Column("cleared_by", TEXT),
         sa.Column("cleared_in", TEXT),
-        sa.Column("alerts", sa.Integer(), nullable=False, server_default=sa.text("0")),
-        sa.Column("recoveries", sa.Integer(), nullable=False, server_default=sa.text("0")),
+        sa.Column("alerts", sa.Integer(), nullable=False),
+        sa.Column("recoveries", sa.Integer(), nullable=False),
         sa.Index("one_open_incident", "component", unique=True, **where("cleared_at IS NULL")),
     )
     op.create_table(

@@ -103,7 +103,7 @@ def create() -> None:
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("synced_at", TIME, nullable=False),
         sa.Column("claims", TEXT, index=True),
-        sa.Column("refunded", MINOR, nullable=False, server_default="0"),
+        sa.Column("refunded", MINOR, nullable=False),
         sa.Column("reason", TEXT),
     )
     op.create_table(

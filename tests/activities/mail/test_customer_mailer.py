@@ -322,7 +322,6 @@ async def test_a_mail_whose_hour_is_over_where_the_customer_is_waits_for_the_nex
 
 async def test_a_runs_mails_go_by_the_policy_that_the_run_began_under(desk: Desk) -> None:
     policy = default_policy()
-    assert policy.reminders is not None
     any_hour = {"days": tuple(range(7)), "opens": time(0), "closes": time(23, 59)}
     at_night = policy.model_copy(update={"reminders": policy.reminders.model_copy(update=any_hour)})
     run = an_operation(desk.acme, kind="reminder_run", policy=at_night.model_dump(mode="json"))

@@ -13,7 +13,7 @@ from activities.mirror import pages as mirror_pages
 from activities.mirror.mirror import Mirror, PageQuery
 from db.core.session import Database
 from db.mirror import mirror
-from db.tables import CreditNoteRow, PaymentRow, RefundRow
+from db.tables import CreditNoteRow, PaymentRow, Reconciliation, RefundRow
 from sandbox.stripe.server.inprocess import StandIn
 
 from ...support import money
@@ -184,9 +184,17 @@ async def test_the_activities_bring_the_whole_mirror_up_to_date(shop: Shop, data
     await shop.client.v1.refunds.create_async({"payment_intent": payment, "amount": 700})
     await shop.client.v1.credit_notes.create_async({"invoice": invoice, "amount": 300, "credit_amount": 300})
     mirrors = Mirror(shop.client, database, case_rules())
+    run = Reconciliation(
+        id="rec_1",
+        requested_by="system",
+        stage="customers",
+        workflow_id="reconcile",
+        started_at=datetime.now(UTC),
+    )
+    await store(database, run)
 
     done = [
-        await ActivityEnvironment().run(page, PageQuery())
+        await ActivityEnvironment().run(page, PageQuery(reconciliation="rec_1"))
         for page in (
             mirrors.mirror_customers,
             mirrors.mirror_invoices,

@@ -85,18 +85,6 @@ async def test_the_same_key_for_a_dry_run_is_refused(api: Api, acme: Tenant) -> 
 
 
 @ON_ONE_DATABASE
-async def test_without_rules_for_reminders_nothing_is_begun(
-    api: Api, acme: Tenant, database: Database
-) -> None:
-    context = api.context
-    without = context.policy.model_copy(update={"reminders": None})
-    api.app.state.context = type(context)(**{**vars(context), "policy": without})
-    answer = await api.post("/v1/reminder-runs", acme.admin, {}, key="now")
-    assert (answer.status_code, answer.json()["code"]) == (409, "reminders_not_configured")
-    assert await counted(database, Operation, Outbox) == [0, 0]
-
-
-@ON_ONE_DATABASE
 @pytest.mark.parametrize("path", ["", "/{id}/pause", "/{id}/resume", "/{id}/cancel"])
 async def test_who_may_not_give_money_back_does_not_write_to_customers_either(
     api: Api, acme: Tenant, database: Database, path: str

@@ -261,10 +261,10 @@ def test_what_is_not_toml_is_an_error_with_its_place():
 def test_an_empty_policy_names_all_that_is_missing():
     assert errors_of("") == [
         f"{section}: Field required"
-        for section in ("currency", "calendars", "ladders", "notices", "stripe", "plan_change")
-    ] + [
-        f"{section}: is missing"
-        for section in ("refund", "credit", "portal", "reminders", "incidents", "cases")
+        for section in (
+            *("currency", "calendars", "ladders", "notices", "stripe", "plan_change"),
+            *("refund", "credit", "portal", "reminders", "incidents", "cases"),
+        )
     ]
 
 
@@ -285,15 +285,6 @@ def test_a_review_that_is_no_list_of_rules_is_an_error_and_no_crash(review):
 def test_a_rule_that_is_no_table_does_not_shift_the_numbers_of_the_others():
     errors = errors_of('[refund]\nreview = [5, { ladder = "stairs" }]\n')
     assert "refund.review[1].ladder: 'stairs' is not one of the ladders: none" in errors
-
-
-def test_an_older_policy_has_neither_refunds_nor_credits():
-    document = policy_from_toml(DEFAULT).model_dump(mode="json")
-    for added in ("refund", "credit", "count_together"):
-        del document[added]
-    older = Policy.model_validate(document)
-    assert (older.refund, older.credit) == (None, None)
-    assert older.counted_with(Kind.REFUND) == (Kind.REFUND,)
 
 
 def eur(amount_minor: int) -> Money:

@@ -9,6 +9,10 @@ from billing.core.money import Money
 from billing.core.operations import Kind, Role
 from billing.policy.policy import Policy
 
+from ...support.house import default_policy
+
+SHIPPED = default_policy()
+
 
 def usd(amount_minor: int) -> Money:
     return Money(amount_minor=amount_minor, currency="usd")
@@ -105,8 +109,12 @@ policies = st.fixed_dictionaries(
                 "resolve": roles,
             }
         ),
-        "refund": st.none() | money_back(watch_days=st.integers(1, 366)),
-        "credit": st.none() | money_back(),
+        "refund": money_back(watch_days=st.integers(1, 366)),
+        "credit": money_back(),
+        "portal": st.just(SHIPPED.portal),
+        "reminders": st.just(SHIPPED.reminders),
+        "incidents": st.just(SHIPPED.incidents),
+        "cases": st.just(SHIPPED.cases),
         "count_together": st.lists(st.sampled_from(Kind), max_size=2),
     }
 ).map(Policy.model_validate)

@@ -11,7 +11,6 @@ from billing.core.money import Money
 from billing.core.operations import Kind
 from billing.money.authority import AuthorityUse
 from db.cases import money_cases
-from db.cases.cases import CaseRules
 from db.core.session import Database
 from db.mirror import mirror
 from db.money import commitments, granted_amounts
@@ -21,7 +20,6 @@ from db.tables import Case, Commitment, Intent, Operation, Outbox, RefundRow
 from ...support.builders import NOW, Tenant, an_intent, an_operation, store, tenant
 from ...support.case_rows import noticed
 from ...support.case_rules import case_rules
-from ...support.house import default_policy
 from ...support.money_rows import a_credit_operation, a_refund, a_refund_operation
 
 STARTER = {"plan": "starter", "price": "price_1", "seats": 6, "interval": "month"}
@@ -211,13 +209,6 @@ async def test_what_is_not_ours_is_noticed_when_it_is_next_seen_though_it_was_mi
         await mirror.store_money(session, refund)
     await noticed(database, refund)
     assert len(await found(database)) == 1
-
-
-@ON_ONE_DATABASE
-async def test_a_policy_without_cases_opens_none(database: Database, acme: Tenant) -> None:
-    rules = CaseRules.of(default_policy().model_copy(update={"cases": None}))
-    await noticed(database, a_refund(acme.id, "pi_1"), rules=rules)
-    assert await found(database) == []
 
 
 # --- Subscriptions ------------------------------------------------------------------------------------

@@ -143,6 +143,11 @@ async def a_review(
         "ladder": ladder,
         "calendar": calendar or office(NEW_YORK),
         "calendars": {one.name: one for one in calendars},
+        "authority": None,
+        "customer": None,
+        "counted": (),
+        "revised": None,
+        "since": None,
     }
     handle = await home.temporal.start_workflow(
         ids.APPROVAL,

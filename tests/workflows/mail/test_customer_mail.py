@@ -19,7 +19,6 @@ async def asked(home: House) -> tuple[Invoice, str]:
     invoice = an_invoice(customer)
     await store(home.database, customer, invoice)
     assert home.environment is not None
-    assert home.policy.portal is not None
     at = await home.environment.get_current_time()
     async with home.database.transaction() as session:
         start = await mail_link(

@@ -5,17 +5,12 @@ from typing import Any
 
 import pytest
 from sqlmodel import select
-from temporalio import workflow
 from temporalio.client import WorkflowExecutionStatus
-from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, Worker
 
-from activities.mirror.mirror import Mirror, PageDone, PageQuery
 from db.tables import (
     BalanceTransactionRow,
     CreditNoteRow,
     Customer,
-    DifferenceRow,
     Invoice,
     InvoiceLines,
     Organization,
@@ -24,9 +19,7 @@ from db.tables import (
     RefundRow,
     StripeEventCheck,
 )
-from worker.queues import RUNNER
 from workflows.core import ids, options
-from workflows.mirror.reconcile import FORMER_PAGES, ReconcileWorkflow
 
 from ...support import money
 from ...support.builders import Tenant, store
@@ -351,34 +344,6 @@ async def test_a_long_run_goes_on_in_a_new_history(
     assert set(await differences(home, acme)) == {f"customer {customer}"}
     assert [one["compared"] for one in run["counts"]] == [1, 1]
     assert len(await rows(home, Reconciliation)) == 1
-
-
-@workflow.defn(name=ids.RECONCILE)
-class Former:
-    """The run as the release before had it."""
-
-    @workflow.run
-    async def run(self) -> int:
-        stored: int = await workflow.execute_activity_method(Mirror.mirror_catalog, **options.STRIPE_PAGE)
-        for page in FORMER_PAGES:
-            done: PageDone = await workflow.execute_activity_method(page, PageQuery(), **options.STRIPE_PAGE)
-            stored += done.stored
-        return stored
-
-
-@ON_ONE_DATABASE
-async def test_a_run_that_the_release_before_has_begun_goes_on(home: House, acme: Tenant) -> None:
-    await money.customer(home.shop, acme)
-    async with Worker(
-        home.temporal, task_queue="former", workflows=[Former], workflow_runner=UnsandboxedWorkflowRunner()
-    ):
-        handle = await home.temporal.start_workflow(Former.run, id="reconcile-former", task_queue="former")
-        await handle.result()
-    replayer = Replayer(
-        workflows=[ReconcileWorkflow], workflow_runner=RUNNER, data_converter=pydantic_data_converter
-    )
-    await replayer.replay_workflow(await handle.fetch_history())
-    assert await rows(home, DifferenceRow) == []
 
 
 @ON_ONE_DATABASE
