@@ -25,7 +25,7 @@ STRIPE_QUEUE = f"bench-{ids.STRIPE_QUEUE}"
 A_LONG_TIME = 3600.0
 """Seconds; longer than any run, as the reminders and deadlines of a review are."""
 
-CALL: dict[str, Any] = options.STRIPE_CALL | {"task_queue": STRIPE_QUEUE}
+CALL: workflow.ActivityConfig = options.STRIPE_READ | {"task_queue": STRIPE_QUEUE}
 
 
 class Errand(BaseModel):

@@ -28,7 +28,7 @@ class Glances:
     """Reads of Stripe that can be done without: in Stripe's bad hours they fail, and no story is held."""
 
     def call(
-        self, activity: Callable[[Any, Asked], Awaitable[Answer]], arg: Asked, how: dict[str, Any]
+        self, activity: Callable[[Any, Asked], Awaitable[Answer]], arg: Asked, how: workflow.ActivityConfig
     ) -> Awaitable[Answer]:
         answer: Awaitable[Answer] = workflow.execute_activity_method(activity, arg, **how | options.GLANCE)
         return answer

@@ -6,10 +6,9 @@ seconds; beating is the worker's business (an interceptor), not the activity's.
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 from temporalio.common import Priority, RetryPolicy
-from temporalio.workflow import ActivityCancellationType
+from temporalio.workflow import ActivityCancellationType, ActivityConfig, LocalActivityConfig
 
 from billing.incidents.holds import HELD, UNPERMITTED
 
@@ -63,34 +62,33 @@ told before that, mostly: a look is for a release that was lost, and costs six e
 RESUMED_FOR = timedelta(minutes=5)
 """How long what a story asks of Stripe after its release comes after what comes in."""
 
-STRIPE_CALL: dict[str, Any] = {
+STRIPE_EFFECT: ActivityConfig = {
     "task_queue": ids.STRIPE_QUEUE,
     "start_to_close_timeout": timedelta(seconds=60),
     "heartbeat_timeout": timedelta(seconds=5),
-    # Stripe's bad hours are waited for; after a week somebody has to look.
-    "schedule_to_close_timeout": timedelta(days=7),
     "retry_policy": PATIENT,
     "priority": PEOPLE,
 }
-"""Never as a local activity: a lost workflow task would run it again."""
+"""Tried until the outcome is known: an effect that was given up might have happened. Never as a local
+activity: a lost workflow task would run it again."""
 
-STRIPE_EFFECT: dict[str, Any] = {
-    name: value for name, value in STRIPE_CALL.items() if name != "schedule_to_close_timeout"
+STRIPE_READ: ActivityConfig = STRIPE_EFFECT | {
+    # Stripe's bad hours are waited for; after a week somebody has to look.
+    "schedule_to_close_timeout": timedelta(days=7),
 }
-"""Tried until the outcome is known: an effect that was given up might have happened."""
 
 WATCH = timedelta(days=1)
 """How long to wait between looks at what has succeeded."""
 
-INVOICE_FETCH: dict[str, Any] = STRIPE_CALL | {
+INVOICE_FETCH: ActivityConfig = STRIPE_READ | {
     "start_to_close_timeout": timedelta(seconds=20),
     "schedule_to_close_timeout": timedelta(seconds=30),
 }
 """Nobody waits for it longer than that: who still wants it asks again."""
 
-STRIPE_EVENT: dict[str, Any] = STRIPE_CALL | {"priority": EVENTS}
+STRIPE_EVENT: ActivityConfig = STRIPE_READ | {"priority": EVENTS}
 
-GLANCE: dict[str, Any] = {
+GLANCE: ActivityConfig = {
     "start_to_close_timeout": timedelta(seconds=20),
     "schedule_to_close_timeout": timedelta(minutes=1),
     "retry_policy": UNLESS_HELD,
@@ -101,7 +99,7 @@ GLANCE: dict[str, Any] = {
 FOLLOW = tuple(timedelta(seconds=seconds) for seconds in (10, 30, 60, 300, 900, 3600, 4 * 3600, 12 * 3600))
 """How long to wait between looks at what Stripe still works on; the last one repeats."""
 
-RECORD_AT_ONCE: dict[str, Any] = {
+RECORD_AT_ONCE: LocalActivityConfig = {
     # Together less than the time after which a workflow task is reported as still going on. By attempts: no
     # time-out ends a local activity between two of them.
     "start_to_close_timeout": timedelta(seconds=2),
@@ -111,7 +109,7 @@ RECORD_AT_ONCE: dict[str, Any] = {
 }
 """Short transactions, as local activities; see `workflows.recorded`."""
 
-RECORD: dict[str, Any] = {
+RECORD: ActivityConfig = {
     "start_to_close_timeout": timedelta(seconds=20),
     "retry_policy": RetryPolicy(
         initial_interval=timedelta(seconds=1),
@@ -122,7 +120,7 @@ RECORD: dict[str, Any] = {
 }
 """The same while the records are away: a database is waited for, for as long as it takes."""
 
-MAIL: dict[str, Any] = {
+MAIL: ActivityConfig = {
     "start_to_close_timeout": timedelta(seconds=60),
     "heartbeat_timeout": timedelta(seconds=5),
     "schedule_to_close_timeout": timedelta(days=3),
@@ -135,7 +133,7 @@ MAIL: dict[str, Any] = {
     "cancellation_type": ActivityCancellationType.TRY_CANCEL,
 }
 
-SWEEP_CALL: dict[str, Any] = {
+SWEEP_CALL: ActivityConfig = {
     "start_to_close_timeout": timedelta(minutes=2),
     "heartbeat_timeout": timedelta(seconds=10),
     "schedule_to_close_timeout": timedelta(minutes=10),
@@ -143,18 +141,18 @@ SWEEP_CALL: dict[str, Any] = {
     "priority": SWEEP,
 }
 
-STRIPE_PAGE: dict[str, Any] = STRIPE_CALL | {
+STRIPE_PAGE: ActivityConfig = STRIPE_READ | {
     "schedule_to_close_timeout": timedelta(hours=6),
     "priority": SWEEP,
 }
 
-REMINDER_PAGE: dict[str, Any] = SWEEP_CALL | {"schedule_to_close_timeout": timedelta(days=7)}
+REMINDER_PAGE: ActivityConfig = SWEEP_CALL | {"schedule_to_close_timeout": timedelta(days=7)}
 """A page of invoices decided; a database that is away is waited for."""
 
-REMINDER_MAILS: dict[str, Any] = REMINDER_PAGE | {"start_to_close_timeout": timedelta(minutes=30)}
+REMINDER_MAILS: ActivityConfig = REMINDER_PAGE | {"start_to_close_timeout": timedelta(minutes=30)}
 """A batch of mails, one after the other."""
 
-CUSTOMER_MAIL: dict[str, Any] = MAIL | {"priority": PEOPLE}
+CUSTOMER_MAIL: ActivityConfig = MAIL | {"priority": PEOPLE}
 """One mail that somebody waits for."""
 
 MAIL_AGAIN = (
@@ -169,7 +167,7 @@ SEND_LATER = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 4, 8, 16))
 LONG_HISTORY = 2000
 """Events after which a run goes on in a new history."""
 
-LOOK: dict[str, Any] = {
+PROBE: ActivityConfig = {
     "start_to_close_timeout": timedelta(seconds=20),
     "heartbeat_timeout": timedelta(seconds=5),
     "retry_policy": PATIENT,
@@ -177,7 +175,7 @@ LOOK: dict[str, Any] = {
 }
 """Is the component well? Asked again and again until it is known."""
 
-ALERT: dict[str, Any] = LOOK | {"schedule_to_close_timeout": timedelta(minutes=10)}
+ALERT: ActivityConfig = PROBE | {"schedule_to_close_timeout": timedelta(minutes=10)}
 """Given up in time for the next one."""
 
 RELEASE_EVERY = timedelta(seconds=1)
@@ -192,5 +190,5 @@ budget takes no more."""
 TRIAL_LOOKS = 2
 """Looks, after the first story may try, at which nothing may have failed."""
 
-RECONCILIATION: dict[str, Any] = SWEEP_CALL | {"schedule_to_close_timeout": timedelta(days=7)}
+RECONCILIATION: ActivityConfig = SWEEP_CALL | {"schedule_to_close_timeout": timedelta(days=7)}
 """The rows of a run that compares; a database that is away is waited for."""

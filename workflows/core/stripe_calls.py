@@ -37,7 +37,7 @@ class Asks(Protocol):
     """Whoever asks Stripe for a story."""
 
     def call(
-        self, activity: Callable[[Any, Asked], Awaitable[Answer]], arg: Asked, how: dict[str, Any]
+        self, activity: Callable[[Any, Asked], Awaitable[Answer]], arg: Asked, how: workflow.ActivityConfig
     ) -> Awaitable[Answer]: ...
 
 
@@ -59,7 +59,7 @@ class StripeCalls:
         workflow.set_signal_handler(RELEASED, self._release)
 
     def call(
-        self, activity: Callable[[Any, Asked], Awaitable[Answer]], arg: Asked, how: dict[str, Any]
+        self, activity: Callable[[Any, Asked], Awaitable[Answer]], arg: Asked, how: workflow.ActivityConfig
     ) -> Awaitable[Answer]:
         """The activity's answer, however long Stripe's bad hours last.
 
@@ -73,7 +73,7 @@ class StripeCalls:
         holds: int,
         activity: Callable[[Any, Asked], Awaitable[Answer]],
         arg: Asked,
-        how: dict[str, Any],
+        how: workflow.ActivityConfig,
     ) -> Answer:
         unpermitted: int | None = None
         listed = False
@@ -98,9 +98,9 @@ class StripeCalls:
             holds, running = self._holds, self._start(activity, arg, how)
 
     def _start(
-        self, activity: Callable[[Any, Asked], Awaitable[Answer]], arg: Asked, how: dict[str, Any]
+        self, activity: Callable[[Any, Asked], Awaitable[Answer]], arg: Asked, how: workflow.ActivityConfig
     ) -> workflow.ActivityHandle[Answer]:
-        given = how | {"retry_policy": options.UNLESS_HELD}
+        given: workflow.ActivityConfig = how | {"retry_policy": options.UNLESS_HELD}
         if self._resumed_at is not None:
             passed = workflow.now().timestamp() - self._resumed_at
             if passed < options.RESUMED_FOR.total_seconds():

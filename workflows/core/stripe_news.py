@@ -5,7 +5,6 @@ Such looks come after events in priority: a backlog of these must not grow by th
 
 from collections.abc import Callable, Iterable
 from datetime import timedelta
-from typing import Any
 
 from temporalio import workflow
 
@@ -35,7 +34,7 @@ class News:
         """The story looks now: what it is told from here on is news again."""
         self._told = False
 
-    def how(self, call: dict[str, Any]) -> dict[str, Any]:
+    def how(self, call: workflow.ActivityConfig) -> workflow.ActivityConfig:
         """The options of a call with which the story looks: one that it makes by itself can wait."""
         return call | {"priority": options.LOOKS} if self._by_itself else call
 

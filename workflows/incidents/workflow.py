@@ -161,7 +161,7 @@ class IncidentWorkflow:
         look = LookAtComponent(
             kept=self._kept(self._now), since=since or self._now.health.since, policy=self._request.policy
         )
-        return await workflow.execute_activity_method(Incidents.look_at_component, look, **options.LOOK)
+        return await workflow.execute_activity_method(Incidents.look_at_component, look, **options.PROBE)
 
     async def _keep(self, now: IncidentNow) -> None:
         kept = self._kept(now)

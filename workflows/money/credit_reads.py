@@ -37,7 +37,7 @@ class CreditReads:
         query = CreditableQuery(
             organization=self._organization, customer=wanted.customer, invoice=wanted.invoice
         )
-        facts = await self._calls.call(MoneyReads.creditable, query, options.STRIPE_CALL)
+        facts = await self._calls.call(MoneyReads.creditable, query, options.STRIPE_READ)
         facts = without_own_note(facts, self._operation)
         subject = plan_credit(wanted, facts)
         return subject if isinstance(subject, Problem) else planned(subject, facts)

@@ -67,7 +67,7 @@ class RefundReads:
             payment_intent=payment_intent,
             invoice=None if payment_intent else invoice,
         )
-        return await self._calls.call(MoneyReads.refundable, query, options.STRIPE_CALL)
+        return await self._calls.call(MoneyReads.refundable, query, options.STRIPE_READ)
 
 
 def planned(

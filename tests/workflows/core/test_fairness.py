@@ -28,7 +28,7 @@ class Asks:
 
     @workflow.run
     async def run(self, given: dict[str, str]) -> None:
-        await workflow.execute_activity("asked", given["organization"], **options.STRIPE_CALL)
+        await workflow.execute_activity("asked", given["organization"], **options.STRIPE_READ)
 
 
 def _pairs(flag: str) -> Iterator[str]:
