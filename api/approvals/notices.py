@@ -42,12 +42,12 @@ router = APIRouter(prefix="/v1/notices", tags=["Notices"])
     responses=answers({200: listed(example("approvals/notice"))}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_notices(
-    query: Annotated[NoticesQuery, Query()], who: AnyCaller, context: InContext
+    query: Annotated[NoticesQuery, Query()], caller: AnyCaller, context: InContext
 ) -> Listed[NoticeAnswer]:
     """Those of the newest operations first."""
     async with context.database.reading() as session:
         page = await notices.page(
-            session, who.organization, state=query.state, limit=query.limit, cursor=query.cursor
+            session, caller.organization, state=query.state, limit=query.limit, cursor=query.cursor
         )
     return views.listed(page, views.notice)
 
@@ -68,20 +68,20 @@ async def list_notices(
         also=(202, NoticeAnswer),
     ),
 )
-async def acknowledge(id: Id, who: Actor, context: InContext, response: Response) -> NoticeAnswer:
+async def acknowledge(id: Id, caller: Actor, context: InContext, response: Response) -> NoticeAnswer:
     """By Finance, or once it is escalated by a controller; by nobody who did or allowed what it tells of.
 
     No body. Again changes nothing: the first person stays. 202 with `pending` while it is on its way.
     """
     async with context.database.transaction() as session:
-        notice = await _owned(session, who, id)
+        notice = await _owned(session, caller, id)
         escalated = notice.state == notices.ESCALATED
-        who.needs(Role.FINANCE, *([Role.CONTROLLER] if escalated else []))
+        caller.needs(Role.FINANCE, *([Role.CONTROLLER] if escalated else []))
         if notice.state == notices.ACKNOWLEDGED:
             return views.notice(notice)
         _check_waits(notice)
         at = now()
-        refusal = await deciders.refusal_to_acknowledge(session, notice, who.person, at)
+        refusal = await deciders.refusal_to_acknowledge(session, notice, caller.person, at)
         if refusal is not None:
             raise BillingError(refusal.code, refusal.message)
         row = await outbox.enqueue(
@@ -89,15 +89,15 @@ async def acknowledge(id: Id, who: Actor, context: InContext, response: Response
             action=outbox.UPDATE,
             workflow_id=notice.workflow_id,
             name="acknowledge",
-            payload=Acknowledge(person=who.person).model_dump(mode="json"),
+            payload=Acknowledge(person=caller.person).model_dump(mode="json"),
             at=at,
             # One person's acknowledgement is one message, however often they press the button.
-            update_id=f"ack_{who.person}",
+            update_id=f"ack_{caller.person}",
             due_at=at + HEAD_START,
         )
     delivery = await context.dispatcher.outcome(row)
     async with context.database.reading() as session:
-        notice = await _owned(session, who, id)
+        notice = await _owned(session, caller, id)
     _check_waits(notice)
     if delivery.outcome == "refused" and notice.state != notices.ACKNOWLEDGED:
         raise refused_by_workflow(delivery.problem)
@@ -111,8 +111,8 @@ def _check_waits(notice: Notice) -> None:
         raise ApiProblem.of(NOTICE_SUPERSEDED, more={"superseded_by": notice.superseded_by})
 
 
-async def _owned(session: AsyncSession, who: Caller, id_: str) -> Notice:
-    notice = await notices.get(session, who.organization, id_)
+async def _owned(session: AsyncSession, caller: Caller, id_: str) -> Notice:
+    notice = await notices.get(session, caller.organization, id_)
     if notice is None:
         raise not_found()
     return notice

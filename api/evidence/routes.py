@@ -24,7 +24,7 @@ router = APIRouter(prefix="/v1/operations", tags=["Operations"])
     responses=answers({200: example("evidence/evidence")}, NOT_FOUND),
     response_model=Evidence,
 )
-async def read_evidence(id: Id, who: AnyCaller, context: InContext) -> Response:
+async def read_evidence(id: Id, caller: AnyCaller, context: InContext) -> Response:
     """Everything that is recorded of it: who asked, under which policy, who approved what by which
     authority, what was asked of Stripe and what Stripe answered, the notes, who was told, and the timeline,
     which has the hash of every part.
@@ -33,7 +33,7 @@ async def read_evidence(id: Id, who: AnyCaller, context: InContext) -> Response:
     for the whole document: keep it elsewhere, and compare.
     """
     async with context.database.snapshot() as session:
-        operation = await operations.get(session, who.organization, id)
+        operation = await operations.get(session, caller.organization, id)
         if operation is None:
             raise not_found()
         document = as_json(await evidence.read(session, operation))

@@ -18,7 +18,7 @@ from .schemas import BannerIncident, CapabilityAnswer, IncidentAnswer, IncidentD
 MAX_OPERATIONS = 100
 
 
-async def in_banner(session: AsyncSession, row: Incident, who: Caller) -> BannerIncident:
+async def in_banner(session: AsyncSession, row: Incident, caller: Caller) -> BannerIncident:
     component, state = Component(row.component), state_of(row)
     return BannerIncident(
         id=row.id,
@@ -28,25 +28,25 @@ async def in_banner(session: AsyncSession, row: Incident, who: Caller) -> Banner
         words=headline(component, state, row.cause),
         since=row.opened_at,
         last_check=row.last_check_at,
-        held=await incidents.held(session, component, who.organization),
+        held=await incidents.held(session, component, caller.organization),
         capabilities=_capabilities(component, state, row.cause),
         runbook=f"/v1/incidents/{row.id}",
     )
 
 
-async def detail(session: AsyncSession, row: Incident, who: Caller) -> IncidentDetail:
+async def detail(session: AsyncSession, row: Incident, caller: Caller) -> IncidentDetail:
     component, state = Component(row.component), state_of(row)
     book = runbook(component)
     held, operations = 0, []
     if state is not IncidentState.CLEARED:  # what waits after that waits for another one
-        held = await incidents.held(session, component, who.organization)
-        operations = await incidents.held_operations(session, component, who.organization, MAX_OPERATIONS)
-    told = await incident_mails.told(session, row.id, who.organization)
+        held = await incidents.held(session, component, caller.organization)
+        operations = await incidents.held_operations(session, component, caller.organization, MAX_OPERATIONS)
+    told = await incident_mails.told(session, row.id, caller.organization)
     return IncidentDetail(
-        **answer(row, who).model_dump(),
+        **answer(row, caller).model_dump(),
         symptom=book.symptom,
         meaning=book.meaning,
-        steps=_steps(book.steps, await incidents.steps(session, row.id), who),
+        steps=_steps(book.steps, await incidents.steps(session, row.id), caller),
         capabilities=_capabilities(component, state, row.cause),
         held=held,
         held_operations=operations,
@@ -54,12 +54,12 @@ async def detail(session: AsyncSession, row: Incident, who: Caller) -> IncidentD
     )
 
 
-def _steps(texts: Sequence[str], ticked: Sequence[IncidentStep], who: Caller) -> list[StepAnswer]:
+def _steps(texts: Sequence[str], ticked: Sequence[IncidentStep], caller: Caller) -> list[StepAnswer]:
     done = {one.number: one for one in ticked}
     shown_: list[StepAnswer] = []
     for number, text in enumerate(texts, 1):
         one = done.get(number)
-        ours = one is not None and one.organization_id == who.organization
+        ours = one is not None and one.organization_id == caller.organization
         shown_.append(
             StepAnswer(
                 number=number,
@@ -73,9 +73,9 @@ def _steps(texts: Sequence[str], ticked: Sequence[IncidentStep], who: Caller) ->
     return shown_
 
 
-def answer(row: Incident, who: Caller, *, pending: bool = False) -> IncidentAnswer:
+def answer(row: Incident, caller: Caller, *, pending: bool = False) -> IncidentAnswer:
     component, state = Component(row.component), state_of(row)
-    ours = row.cleared_in == who.organization
+    ours = row.cleared_in == caller.organization
     return IncidentAnswer(
         **row.model_dump(exclude={"component", "note", "cleared_by", "cleared_in"}),
         component=component,

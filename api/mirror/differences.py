@@ -25,7 +25,7 @@ router = APIRouter(prefix="/v1/differences", tags=["Reconciliation"])
     responses=answers({200: listed(example("mirror/difference"))}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_differences(
-    query: Annotated[DifferencesQuery, Query()], who: AnyCaller, context: InContext
+    query: Annotated[DifferencesQuery, Query()], caller: AnyCaller, context: InContext
 ) -> Listed[DifferenceAnswer]:
     """The newest first. Each was mended when it was found.
 
@@ -35,7 +35,7 @@ async def list_differences(
     async with context.database.reading() as session:
         page = await differences.page(
             session,
-            who.organization,
+            caller.organization,
             reconciliation=query.reconciliation,
             object_kind=query.object_kind,
             object_id=query.object,

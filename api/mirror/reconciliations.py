@@ -46,21 +46,21 @@ router = APIRouter(prefix="/v1/reconciliations", tags=["Reconciliation"])
         headers={202: ("Location",)},
     ),
 )
-async def start(who: Giver, context: InContext, response: Response) -> ReconciliationAnswer:
+async def start(caller: Giver, context: InContext, response: Response) -> ReconciliationAnswer:
     """No body. Everything that Stripe has of ours is compared, and our mirror mended; Stripe is not changed.
 
     While a run that somebody of the organization asked for still goes on, that one is answered.
     """
-    await _end_stopped(context, who)
+    await _end_stopped(context, caller)
     async with context.database.transaction() as session:
-        await reconciliations.alone(session, who.organization)
-        going = await reconciliations.running(session, who.organization)
-        run, row = (going[0], None) if going else await _record(session, who)
-        counted = await differences.counts(session, who.organization, [run.id])
+        await reconciliations.alone(session, caller.organization)
+        going = await reconciliations.running(session, caller.organization)
+        run, row = (going[0], None) if going else await _record(session, caller)
+        counted = await differences.counts(session, caller.organization, [run.id])
     if row is not None:
         context.dispatcher.hand_over(row)
     response.headers["Location"] = f"/v1/reconciliations/{run.id}"
-    return _shown(run, who, counted)
+    return _shown(run, caller, counted)
 
 
 @router.get(
@@ -69,7 +69,7 @@ async def start(who: Giver, context: InContext, response: Response) -> Reconcili
     responses=answers({200: listed(example("mirror/reconciliation"))}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_runs(
-    query: Annotated[ReconciliationsQuery, Query()], who: AnyCaller, context: InContext
+    query: Annotated[ReconciliationsQuery, Query()], caller: AnyCaller, context: InContext
 ) -> Listed[ReconciliationAnswer]:
     """Those by schedule and those that your organization asked for, the newest first.
 
@@ -77,10 +77,10 @@ async def list_runs(
     """
     async with context.database.reading() as session:
         page = await reconciliations.page(
-            session, who.organization, state=query.state, limit=query.limit, cursor=query.cursor
+            session, caller.organization, state=query.state, limit=query.limit, cursor=query.cursor
         )
-        counted = await differences.counts(session, who.organization, [row.id for row in page.rows])
-    return Listed(data=[_shown(row, who, counted) for row in page.rows], next_cursor=page.next_cursor)
+        counted = await differences.counts(session, caller.organization, [row.id for row in page.rows])
+    return Listed(data=[_shown(row, caller, counted) for row in page.rows], next_cursor=page.next_cursor)
 
 
 @router.get(
@@ -88,20 +88,20 @@ async def list_runs(
     summary="Read a reconciliation and how far it is",
     responses=answers({200: example("mirror/reconciliation")}, NOT_FOUND),
 )
-async def read_run(id: Id, who: AnyCaller, context: InContext) -> ReconciliationAnswer:
+async def read_run(id: Id, caller: AnyCaller, context: InContext) -> ReconciliationAnswer:
     """One that another organization asked for is not found."""
     async with context.database.reading() as session:
-        run = await reconciliations.get(session, who.organization, id)
+        run = await reconciliations.get(session, caller.organization, id)
         if run is None:
             raise not_found()
-        counted = await differences.counts(session, who.organization, [run.id])
-    return _shown(run, who, counted)
+        counted = await differences.counts(session, caller.organization, [run.id])
+    return _shown(run, caller, counted)
 
 
-async def _end_stopped(context: Context, who: Caller) -> None:
+async def _end_stopped(context: Context, caller: Caller) -> None:
     """A run that was terminated could not say so itself: it must not stand for one that goes on."""
     async with context.database.reading() as session:
-        going = await reconciliations.running(session, who.organization)
+        going = await reconciliations.running(session, caller.organization)
     client, at = context.dispatcher.client, now()
     over = [run.id for run in going if await running.is_over(client, run.workflow_id, at - run.started_at)]
     if over:
@@ -109,13 +109,13 @@ async def _end_stopped(context: Context, who: Caller) -> None:
             await reconciliations.end(session, over, at, STOPPED)
 
 
-async def _record(session: AsyncSession, who: Caller) -> tuple[Reconciliation, Outbox]:
+async def _record(session: AsyncSession, caller: Caller) -> tuple[Reconciliation, Outbox]:
     """The run's row and its start, before it is started."""
     id_, at = new_id("rec"), now()
     run = Reconciliation(
         id=id_,
-        requested_by=who.person,
-        organization_id=who.organization,
+        requested_by=caller.person,
+        organization_id=caller.organization,
         stage=ASKED_FOR,
         workflow_id=ids.reconciliation_workflow(id_),
         started_at=at,
@@ -134,9 +134,9 @@ async def _record(session: AsyncSession, who: Caller) -> tuple[Reconciliation, O
 
 
 def _shown(
-    run: Reconciliation, who: Caller, counted: Mapping[str, Mapping[str, int]]
+    run: Reconciliation, caller: Caller, counted: Mapping[str, Mapping[str, int]]
 ) -> ReconciliationAnswer:
-    compared: Mapping[str, int] = run.counts.get(who.organization, {})
+    compared: Mapping[str, int] = run.counts.get(caller.organization, {})
     differing = counted.get(run.id, {})
     facts: dict[str, Any] = run.model_dump(
         include={"id", "requested_by", "state", "stage", "started_at", "ended_at", "events_missed", "error"}

@@ -24,13 +24,13 @@ router = APIRouter(prefix="/v1/people", tags=["People"])
     responses=answers({200: listed(example("people/person"))}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_people(
-    query: Annotated[PeopleQuery, Query()], who: AnyCaller, context: InContext
+    query: Annotated[PeopleQuery, Query()], caller: AnyCaller, context: InContext
 ) -> Listed[PersonAnswer]:
     """The newest first, those who are not active any more too unless `active` says otherwise."""
     async with context.database.reading() as session:
         page = await people.page(
             session,
-            who.organization,
+            caller.organization,
             role=query.role,
             active=query.active,
             limit=query.limit,

@@ -61,13 +61,13 @@ class DiagnosisAnswer(Answer):
     summary="Find out why a customer can't get at an invoice",
     responses=answers({200: example("portal_admin/diagnosis")}, NOT_FOUND),
 )
-async def diagnose_access(id: Id, who: AnyCaller, context: InContext) -> DiagnosisAnswer:
+async def diagnose_access(id: Id, caller: AnyCaller, context: InContext) -> DiagnosisAnswer:
     """From the invoice's links, the access log, the mails that were sent and the networks that are allowed.
 
     Changes nothing, and asks Stripe nothing: the mirror says what the invoice is.
     """
     async with context.database.reading() as session:
-        invoice = await mirror.invoice(session, who.organization, id)
+        invoice = await mirror.invoice(session, caller.organization, id)
         if invoice is None:
             raise not_found()
         facts = await diagnosis_facts.read(session, invoice, now())

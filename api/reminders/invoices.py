@@ -47,13 +47,13 @@ _NONE_LEFT = WhyAnswer(
     ),
 )
 async def read_reminders(
-    id: Id, query: Annotated[ListQuery, Query()], who: AnyCaller, context: InContext
+    id: Id, query: Annotated[ListQuery, Query()], caller: AnyCaller, context: InContext
 ) -> InvoiceRemindersAnswer:
     """What was decided, the newest first, and what comes next or why nothing does."""
     async with context.database.reading() as session:
-        facts = await _facts(session, who, id)
+        facts = await _facts(session, caller, id)
         page = await reminder_runs.of_invoice(
-            session, who.organization, id, limit=query.limit, cursor=query.cursor
+            session, caller.organization, id, limit=query.limit, cursor=query.cursor
         )
         paused = await pauses.get(session, id)
         coming, why = await _next(session, context, facts)
@@ -74,22 +74,22 @@ async def read_reminders(
     ),
     openapi_extra=body_example(example("reminders/pause_body")),
 )
-async def pause_reminders(id: Id, body: PauseBody, who: Giver, context: InContext) -> PauseAnswer:
+async def pause_reminders(id: Id, body: PauseBody, caller: Giver, context: InContext) -> PauseAnswer:
     """Its customer is not reminded of it for now; what is just being sent goes out. It replaces an earlier
     pause, and sent again it changes nothing."""
     at = now()
     async with context.database.transaction() as session:
-        facts = await _facts(session, who, id)
+        facts = await _facts(session, caller, id)
         today = local_day(at, facts.to.zone)
         if body.until is not None and body.until <= today:
             message = f"It is {today} already where the customer is: choose a later day, or leave until out."
             raise ApiProblem.at(PAUSE_OVER, message, "/until")
         wanted = ReminderPause(
             invoice_id=id,
-            organization_id=who.organization,
+            organization_id=caller.organization,
             until=body.until,
             reason=body.reason,
-            paused_by=who.person,
+            paused_by=caller.person,
             paused_at=at,
         )
         kept = await pauses.put(session, wanted)
@@ -107,17 +107,17 @@ async def pause_reminders(id: Id, body: PauseBody, who: Giver, context: InContex
         UNSUPPORTED_MEDIA_TYPE,
     ),
 )
-async def let_go_on(id: Id, who: Giver, context: InContext) -> PauseAnswer:
+async def let_go_on(id: Id, caller: Giver, context: InContext) -> PauseAnswer:
     """What became due meanwhile and was skipped stays so. Without a pause nothing changes."""
     async with context.database.transaction() as session:
-        await _facts(session, who, id)
+        await _facts(session, caller, id)
         await pauses.take_away(session, id)
     return _pause(id, None)
 
 
-async def _facts(session: AsyncSession, who: Caller, invoice: str) -> Facts:
+async def _facts(session: AsyncSession, caller: Caller, invoice: str) -> Facts:
     """Raises ApiProblem `not_found` unless the invoice is the caller's organization's."""
-    facts = await reminder_rows.of_invoice(session, who.organization, invoice, at=now())
+    facts = await reminder_rows.of_invoice(session, caller.organization, invoice, at=now())
     if facts is None:
         raise not_found()
     return facts

@@ -60,7 +60,7 @@ Name = Annotated[
     responses=answers({200: example("success_checks/figures")}, *WRONG),
 )
 async def read_checks(
-    query: Annotated[PeriodQuery, Query()], who: AnyCaller, context: InContext
+    query: Annotated[PeriodQuery, Query()], caller: AnyCaller, context: InContext
 ) -> SuccessChecksAnswer:
     """Of your organization, for what happened from `from` until before `to`: at most 366 days, the last 30
     unless you say otherwise. Incidents are everybody's.
@@ -69,7 +69,7 @@ async def read_checks(
     figure of `approved_to_visible`. Balances are as the last completed reconciliation of the period found
     them; without one their share is null.
     """
-    period = _period(query, who, now())
+    period = _period(query, caller, now())
     async with context.database.snapshot() as session:
         figures = await records.figures(session, period)
     return SuccessChecksAnswer(**{"from": period.start}, to=period.end, as_of=period.as_of, checks=figures)
@@ -81,24 +81,24 @@ async def read_checks(
     responses=answers({200: listed(example("success_checks/row"))}, *WRONG, INVALID_CURSOR, NOT_FOUND),
 )
 async def list_rows(
-    name: Name, query: Annotated[RowsQuery, Query()], who: AnyCaller, context: InContext
+    name: Name, query: Annotated[RowsQuery, Query()], caller: AnyCaller, context: InContext
 ) -> Listed[CheckRow]:
     """The latest first. Name the period's `from` and `to` when you page through it: both move with the time
     if you leave them out. Of `balances_equal_stripe` only the invoices are listed that differed."""
-    period = _period(query, who, now())
+    period = _period(query, caller, now())
     async with context.database.reading() as session:
         rows, next_cursor = await CHECKS[name].page(session, period, limit=query.limit, cursor=query.cursor)
     show = _SHOWN[name]
-    return Listed(data=[show(row, who) for row in rows], next_cursor=next_cursor)
+    return Listed(data=[show(row, caller) for row in rows], next_cursor=next_cursor)
 
 
-def _period(query: PeriodQuery | RowsQuery, who: Caller, at: datetime) -> Period:
+def _period(query: PeriodQuery | RowsQuery, caller: Caller, at: datetime) -> Period:
     start, end = span(query, at)
-    return Period(organization=who.organization, start=start, end=end, as_of=at)
+    return Period(organization=caller.organization, start=start, end=end, as_of=at)
 
 
-def _outage(row: success_checks.Outage, who: Caller) -> OutageRow:
-    note = row.note if row.cleared_in == who.organization else None
+def _outage(row: success_checks.Outage, caller: Caller) -> OutageRow:
+    note = row.note if row.cleared_in == caller.organization else None
     return _like(OutageRow, row, check="incidents_with_note", note=note)
 
 

@@ -1,4 +1,4 @@
-"""Reports that a customer can't get at an invoice: at the same moment, and again after things have changed."""
+"""Reports that a customer can't get at an invoice: at the same moment, and again after it was paid."""
 
 import asyncio
 
