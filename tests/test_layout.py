@@ -62,12 +62,12 @@ LONG_FILES = {
     "billing/portal/diagnosis.py",
 }
 SHARED_NAMES = {
-    "Answer", "Credited", "Decision", "Evidence", "Facts", "Outcome", "Page", "Period",
-    "Phase", "Refunded", "Share", "Shown", "Step", "Trouble", "_Object", "_Part",
+    "Answer", "Credited", "Decision", "Evidence", "Facts", "Outcome", "Page", "Period", "Phase",
+    "Refunded", "Share", "Shown", "Step", "Trouble", "_Object", "_Part",
 }
 PARTICIPLES = {
     "Allowed", "Asked", "Beating", "Begun", "Claimed", "Compiled", "Counted", "Credited", "Ended",
-    "Failed", "Held", "Listed", "Logged", "Misconfigured", "Performed", "Planned", "Refunded",
+    "Failed", "Held", "Joined", "Listed", "Logged", "Misconfigured", "Performed", "Planned", "Refunded",
     "Refused", "Repeated", "Requested", "Resolved", "Seen", "Shown", "Solved", "Stuck", "Taken",
     "Telling", "Timed", "Told", "Unchanged", "Unsent", "Upcoming", "Waiting", "Wanted",
 }
