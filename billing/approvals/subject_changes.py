@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from ..core.money import Money
 from ..core.operations import Kind, Message
-from ..core.reasons import REASON_WORDS
+from ..policy.reasons import REASON_WORDS
 
 Names = Literal["text", "plan", "customer", "invoice"]
 

@@ -10,8 +10,8 @@ from ..core.errors import Code
 from ..core.hashing import digest
 from ..core.money import Money, step_problem
 from ..core.operations import Message, Problem
-from ..core.reasons import CreditReason as CreditReason
 from ..policy.policy import Policy
+from ..policy.reasons import CreditReason as CreditReason
 from .invoice_money import InvoiceCap
 from .notes import Note
 

@@ -7,8 +7,8 @@ from ..core.errors import Code
 from ..core.hashing import digest
 from ..core.money import Money, step_problem
 from ..core.operations import Message, Problem
-from ..core.reasons import RefundReason
 from ..policy.policy import Policy
+from ..policy.reasons import RefundReason
 from .invoice_money import Counted, InvoiceCap, InvoiceMoney
 from .notes import Note
 

@@ -11,9 +11,9 @@ from ..core.errors import InvalidPolicy as InvalidPolicy
 from ..core.hashing import digest, exact
 from ..core.money import CURRENCIES, Currency, Money, is_code
 from ..core.operations import Kind, Message, Role
-from ..core.reasons import CreditReason, RefundReason
 from .incidents import CasePolicy, IncidentPolicy
 from .portal import PortalPolicy, ReminderPolicy
+from .reasons import CreditReason, RefundReason
 from .review_rules import ReviewRule as ReviewRule
 from .review_rules import unreachable
 
