@@ -34,17 +34,17 @@ router = APIRouter(prefix="/v1/approvals", tags=["Approvals"])
     responses=answers({200: listed(example("approvals/approval"))}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_approvals(
-    query: Annotated[ApprovalsQuery, Query()], who: AnyCaller, context: InContext
+    query: Annotated[ApprovalsQuery, Query()], caller: AnyCaller, context: InContext
 ) -> Listed[ApprovalAnswer]:
     """The newest first. `needs_me` keeps those on which you may have a say now, for somebody else too."""
     async with context.database.reading() as session:
-        seen_by = await viewer(session, who)
+        seen_by = await viewer(session, caller)
         page = await approvals.page(
             session,
-            who.organization,
+            caller.organization,
             state=query.state,
             operation_id=query.operation,
-            waits_for=who.person if query.needs_me else None,
+            waits_for=caller.person if query.needs_me else None,
             keep=seen_by.may_have_a_say if query.needs_me else lambda _: True,
             limit=query.limit,
             cursor=query.cursor,
@@ -56,11 +56,11 @@ async def list_approvals(
 @router.get(
     "/{id}", summary="Read an approval", responses=answers({200: example("approvals/approval")}, NOT_FOUND)
 )
-async def read_approval(id: Id, who: AnyCaller, context: InContext) -> ApprovalAnswer:
+async def read_approval(id: Id, caller: AnyCaller, context: InContext) -> ApprovalAnswer:
     """Its `subject_hash` has to be named in the decision."""
     async with context.database.reading() as session:
-        row = await _owned(session, who, id)
-        return await approval_views.shown(session, row, await viewer(session, who), recent=True)
+        row = await _owned(session, caller, id)
+        return await approval_views.shown(session, row, await viewer(session, caller), recent=True)
 
 
 @router.post(
@@ -85,7 +85,7 @@ async def read_approval(id: Id, who: AnyCaller, context: InContext) -> ApprovalA
     openapi_extra=body_example(example("approvals/decision_body")),
 )
 async def decide(
-    id: Id, body: DecisionBody, who: AnyCaller, context: InContext, response: Response
+    id: Id, body: DecisionBody, caller: AnyCaller, context: InContext, response: Response
 ) -> ApprovalAnswer:
     """The first decision wins; where somebody of each role is asked, the first that is no approval.
 
@@ -96,22 +96,22 @@ async def decide(
         detail = f"comment is required to {verb}: say why, for the requester."
         raise ApiProblem.at(COMMENT_REQUIRED, detail, "/comment")
     async with context.database.transaction() as session:
-        row = await _owned(session, who, id)
-        await _check(session, row, body, await viewer(session, who))
-        passed_on = await _record(session, row, body, who)
+        row = await _owned(session, caller, id)
+        await _check(session, row, body, await viewer(session, caller))
+        passed_on = await _record(session, row, body, caller)
     delivery = await context.dispatcher.outcome(passed_on)
     if delivery.outcome == "refused":
         raise refused_by_workflow(delivery.problem)
     pending = delivery.outcome == "later"
     response.status_code = 202 if pending else 200
     async with context.database.reading() as session:
-        row = await _owned(session, who, id)
-        seen_by = await viewer(session, who)
+        row = await _owned(session, caller, id)
+        seen_by = await viewer(session, caller)
         return await approval_views.shown(session, row, seen_by, recent=True, pending=pending)
 
 
-async def _owned(session: AsyncSession, who: Caller, id_: str) -> Approval:
-    row = await approvals.get(session, who.organization, id_)
+async def _owned(session: AsyncSession, caller: Caller, id_: str) -> Approval:
+    row = await approvals.get(session, caller.organization, id_)
     if row is None:
         raise not_found()
     return row
@@ -125,10 +125,10 @@ async def _check(session: AsyncSession, row: Approval, body: DecisionBody, seen_
         raise ApiProblem.of(STALE_SUBJECT, more={"subject_hash": row.subject_hash})
 
 
-async def _record(session: AsyncSession, row: Approval, body: DecisionBody, who: Caller) -> Outbox:
+async def _record(session: AsyncSession, row: Approval, body: DecisionBody, caller: Caller) -> Outbox:
     """The decision and its message to the workflow; once, if the same person says the same again."""
     at = now()
-    decision = await _on_its_way(session, row, body, who)
+    decision = await _on_its_way(session, row, body, caller)
     if decision is None:
         decision, _ = await approvals.record(
             session,
@@ -136,7 +136,7 @@ async def _record(session: AsyncSession, row: Approval, body: DecisionBody, who:
                 id=new_id("dec"),
                 approval_id=row.id,
                 organization_id=row.organization_id,
-                person_id=who.person,
+                person_id=caller.person,
                 decision=body.decision,
                 comment=body.comment,
                 subject_hash=body.subject_hash,
@@ -145,7 +145,7 @@ async def _record(session: AsyncSession, row: Approval, body: DecisionBody, who:
         )
     message = Decide(
         decision=decision.id,
-        person=who.person,
+        person=caller.person,
         verdict=body.decision,
         subject_hash=decision.subject_hash,
         comment=decision.comment,
@@ -163,10 +163,10 @@ async def _record(session: AsyncSession, row: Approval, body: DecisionBody, who:
 
 
 async def _on_its_way(
-    session: AsyncSession, row: Approval, body: DecisionBody, who: Caller
+    session: AsyncSession, row: Approval, body: DecisionBody, caller: Caller
 ) -> Decision | None:
     for earlier in await approvals.decisions(session, row.id):
-        same = (earlier.person_id, earlier.decision) == (who.person, body.decision)
+        same = (earlier.person_id, earlier.decision) == (caller.person, body.decision)
         if same and earlier.state == approvals.PENDING:
             return earlier
     return None

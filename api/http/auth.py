@@ -128,10 +128,10 @@ def _refused(type_: ProblemType) -> ApiProblem:
 AnyCaller = Annotated[Caller, Depends(caller)]
 
 
-async def actor(who: AnyCaller) -> Caller:
+async def actor(caller: AnyCaller) -> Caller:
     """Raises ApiProblem `role_missing` for an auditor."""
-    who.acts()
-    return who
+    caller.acts()
+    return caller
 
 
 Actor = Annotated[Caller, Depends(actor)]
@@ -139,11 +139,11 @@ Actor = Annotated[Caller, Depends(actor)]
 
 
 def having(*roles: Role) -> Callable[..., Awaitable[Caller]]:
-    """A dependency: a caller who may act, and has one of the roles."""
+    """A dependency: a caller caller may act, and has one of the roles."""
 
-    async def with_role(who: Actor) -> Caller:
-        who.needs(*roles)
-        return who
+    async def with_role(caller: Actor) -> Caller:
+        caller.needs(*roles)
+        return caller
 
     return with_role
 

@@ -37,10 +37,10 @@ StepNumber = Annotated[int, Path(ge=1, le=1000, description="The step's number, 
 @router.get(
     "/v1/banner", summary="What is degraded now", responses=answers({200: example("incidents/banner")})
 )
-async def banner(who: AnyCaller, context: InContext) -> BannerAnswer:
+async def banner(caller: AnyCaller, context: InContext) -> BannerAnswer:
     """What does not work, what that means, and what of yours waits; for the top of every page."""
     async with context.database.reading() as session:
-        found = [await shapes.in_banner(session, row, who) for row in await incidents.open_ones(session)]
+        found = [await shapes.in_banner(session, row, caller) for row in await incidents.open_ones(session)]
     degraded = any(one.state is IncidentState.DEGRADED for one in found)
     return BannerAnswer(degraded=degraded, incidents=found)
 
@@ -51,12 +51,12 @@ async def banner(who: AnyCaller, context: InContext) -> BannerAnswer:
     responses=answers({200: listed(example("incidents/incident"))}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_incidents(
-    query: Annotated[IncidentsQuery, Query()], who: AnyCaller, context: InContext
+    query: Annotated[IncidentsQuery, Query()], caller: AnyCaller, context: InContext
 ) -> Listed[IncidentAnswer]:
     """The newest first."""
     async with context.database.reading() as session:
         page = await incidents.page(session, open=query.open, limit=query.limit, cursor=query.cursor)
-    return views.listed(page, lambda row: shapes.answer(row, who))
+    return views.listed(page, lambda row: shapes.answer(row, caller))
 
 
 @router.get(
@@ -64,10 +64,10 @@ async def list_incidents(
     summary="An incident with its runbook",
     responses=answers({200: example("incidents/incident_detail")}, NOT_FOUND),
 )
-async def incident(id: Id, who: AnyCaller, context: InContext) -> IncidentDetail:
+async def incident(id: Id, caller: AnyCaller, context: InContext) -> IncidentDetail:
     """What one sees, what it means, the steps to take, what is held, who was told."""
     async with context.database.reading() as session:
-        return await shapes.detail(session, await _found(session, id), who)
+        return await shapes.detail(session, await _found(session, id), caller)
 
 
 @router.post(
@@ -83,7 +83,7 @@ async def incident(id: Id, who: AnyCaller, context: InContext) -> IncidentDetail
     ),
     openapi_extra=body_example(example("incidents/step_body")),
 )
-async def step(id: Id, n: StepNumber, body: StepBody, who: Giver, context: InContext) -> IncidentDetail:
+async def step(id: Id, n: StepNumber, body: StepBody, caller: Giver, context: InContext) -> IncidentDetail:
     """The first who says so stays; every organization sees that it is done."""
     async with context.database.transaction() as session:
         row = await _found(session, id)
@@ -98,15 +98,15 @@ async def step(id: Id, n: StepNumber, body: StepBody, who: Giver, context: InCon
             ticked = IncidentStep(
                 incident_id=id,
                 number=n,
-                organization_id=who.organization,
-                done_by=who.person,
+                organization_id=caller.organization,
+                done_by=caller.person,
                 done_at=now(),
                 comment=body.comment,
             )
             await incidents.tick(session, ticked)
         else:
-            await incidents.untick(session, id, n, who.organization)
-        return await shapes.detail(session, row, who)
+            await incidents.untick(session, id, n, caller.organization)
+        return await shapes.detail(session, row, caller)
 
 
 @router.post(
@@ -124,10 +124,12 @@ async def step(id: Id, n: StepNumber, body: StepBody, who: Giver, context: InCon
     openapi_extra=body_example(example("incidents/resolve_body")),
 )
 async def resolve(
-    id: Id, body: ResolveBody, who: Giver, context: InContext, response: Response
+    id: Id, body: ResolveBody, caller: Giver, context: InContext, response: Response
 ) -> IncidentAnswer:
     """For one that has recovered. Finance gets the note. 202 with `pending` while it is on its way."""
-    message = ResolveIncident(incident=id, person=who.person, organization=who.organization, note=body.note)
+    message = ResolveIncident(
+        incident=id, person=caller.person, organization=caller.organization, note=body.note
+    )
     async with context.database.transaction() as session:
         row = await _found(session, id)
         match shapes.state_of(row):
@@ -143,7 +145,7 @@ async def resolve(
         row = await _found(session, id)
     pending = row.cleared_at is None
     response.status_code = 202 if pending else 200
-    return shapes.answer(row, who, pending=pending)
+    return shapes.answer(row, caller, pending=pending)
 
 
 async def _recorded(session: AsyncSession, row: Incident, message: ResolveIncident, at: datetime) -> Outbox:

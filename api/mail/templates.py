@@ -114,10 +114,10 @@ class MailAnswer(Answer):
 
 
 @router.get("", summary="List mail templates", responses=answers({200: example("mail/templates")}))
-async def list_templates(who: AnyCaller, context: InContext) -> TemplatesAnswer:
+async def list_templates(caller: AnyCaller, context: InContext) -> TemplatesAnswer:
     """The built-in ones, from which you can start, and your organization's own."""
     async with context.database.reading() as session:
-        own = await mail_templates.of_organization(session, who.organization)
+        own = await mail_templates.of_organization(session, caller.organization)
     ours = [_ours(name, language) for name in NAMES for language in PHRASES]
     return TemplatesAnswer(data=[*ours, *map(_answer, own)], variables=dict(VARIABLES), filters=list(FILTERS))
 
@@ -131,7 +131,7 @@ async def list_templates(who: AnyCaller, context: InContext) -> TemplatesAnswer:
     openapi_extra=body_example(example("mail/template_body")),
 )
 async def put_template(
-    name: MailName, language: Language, body: WordsBody, who: BillingAdmin, context: InContext
+    name: MailName, language: Language, body: WordsBody, caller: BillingAdmin, context: InContext
 ) -> TemplateAnswer:
     """A draft, tried out on invoices of every kind. Nothing is mailed in its words before somebody else
     approves it; until then the words in use stay in use."""
@@ -139,13 +139,13 @@ async def put_template(
     async with context.database.transaction() as session:
         draft = await mail_templates.add_draft(
             session,
-            who.organization,
+            caller.organization,
             name,
             language,
             subject=body.subject,
             text=body.text,
             html=body.html,
-            by=who.person,
+            by=caller.person,
             at=now(),
         )
         if draft is None:
@@ -168,18 +168,18 @@ async def put_template(
     openapi_extra=body_example(example("mail/approve_body")),
 )
 async def approve_template(
-    name: MailName, language: Language, body: ApproveBody, who: Actor, context: InContext
+    name: MailName, language: Language, body: ApproveBody, caller: Actor, context: InContext
 ) -> TemplateAnswer:
     """Mails are sent in its words from now on. For a billing admin, the controller or Legal, and not for
     anybody who wrote it or a draft before it."""
-    who.needs(*sorted(APPROVERS))
+    caller.needs(*sorted(APPROVERS))
     async with context.database.transaction() as session:
-        await people.lock_organization(session, who.organization)
-        before = await mail_templates.versions(session, who.organization, name, language)
+        await people.lock_organization(session, caller.organization)
+        before = await mail_templates.versions(session, caller.organization, name, language)
         draft = next((one for one in before if one.state == mail_templates.DRAFT), None)
         if draft is None:
             raise not_found()
-        refusal = why_not(who.person, who.roles, mail_templates.authors(before))
+        refusal = why_not(caller.person, caller.roles, mail_templates.authors(before))
         if refusal is not None:
             raise ApiProblem.of(CATALOGUE[refusal])
         if draft.version != body.version:
@@ -187,7 +187,7 @@ async def approve_template(
                 f"The draft is version {draft.version} now: read it, and approve that one if it is right."
             )
             raise ApiProblem.at(TEMPLATE_VERSION_CHANGED, detail, "/version")
-        await mail_templates.approve(session, draft, before, by=who.person, at=now())
+        await mail_templates.approve(session, draft, before, by=caller.person, at=now())
         return _answer(draft)
 
 
@@ -197,11 +197,15 @@ async def approve_template(
     responses=answers({200: listed(example("mail/draft"))}, INVALID_REQUEST, LANGUAGE_UNKNOWN),
 )
 async def list_versions(
-    name: MailName, language: Language, query: Annotated[Query, QueryOf()], who: AnyCaller, context: InContext
+    name: MailName,
+    language: Language,
+    query: Annotated[Query, QueryOf()],
+    caller: AnyCaller,
+    context: InContext,
 ) -> Listed[TemplateAnswer]:
     """Who wrote, approved and retired each, the newest first. None is ever changed or deleted."""
     async with context.database.reading() as session:
-        rows = await mail_templates.versions(session, who.organization, name, language)
+        rows = await mail_templates.versions(session, caller.organization, name, language)
     return views.sliced(rows, lambda row: row.id, _answer, query.limit, query.cursor)
 
 
@@ -219,12 +223,14 @@ async def list_versions(
     ),
 )
 async def delete_template(
-    name: MailName, language: Language, who: BillingAdmin, context: InContext
+    name: MailName, language: Language, caller: BillingAdmin, context: InContext
 ) -> TemplateAnswer:
     """The words in use and the draft are retired, and kept as versions. The built-in words hold again; those
     can't be deleted."""
     async with context.database.transaction() as session:
-        row = await mail_templates.retire(session, who.organization, name, language, by=who.person, at=now())
+        row = await mail_templates.retire(
+            session, caller.organization, name, language, by=caller.person, at=now()
+        )
         if row is None:
             raise not_found()
         return _answer(row)
@@ -237,13 +243,13 @@ async def delete_template(
     openapi_extra=body_example(example("mail/preview_body")),
 )
 async def preview_template(
-    name: MailName, body: PreviewBody, who: AnyCaller, context: InContext
+    name: MailName, body: PreviewBody, caller: AnyCaller, context: InContext
 ) -> MailAnswer:
     """A mail about a made-up invoice. Nothing is kept or sent, and its links lead nowhere."""
     language = _tag(body.language, "body")
     await _check(name, body)
     async with context.database.reading() as session:
-        seller = (await mirror.organization(session, who.organization)).name
+        seller = (await mirror.organization(session, caller.organization)).name
     words = Words(body.subject, body.text, body.html)
     try:
         mail = await run_in_threadpool(preview, name, words, body.case, language=language, seller=seller)

@@ -35,10 +35,10 @@ Known = tuple[Customer, Organization]
     summary="Read a customer's settings",
     responses=answers({200: example("portal_admin/settings")}, NOT_FOUND),
 )
-async def read_settings(id: Id, who: AnyCaller, context: InContext) -> SettingsAnswer:
+async def read_settings(id: Id, caller: AnyCaller, context: InContext) -> SettingsAnswer:
     """What holds and who says so: these settings, else Stripe, else the organization."""
     async with context.database.reading() as session:
-        known = await _known(session, who, id)
+        known = await _known(session, caller, id)
         row = await session.get(CustomerSettings, id)
     return _answer(known, row)
 
@@ -59,7 +59,7 @@ async def read_settings(id: Id, who: AnyCaller, context: InContext) -> SettingsA
     ),
     openapi_extra=body_example(example("portal_admin/settings_body")),
 )
-async def change_settings(id: Id, body: SettingsBody, who: Giver, context: InContext) -> SettingsAnswer:
+async def change_settings(id: Id, body: SettingsBody, caller: Giver, context: InContext) -> SettingsAnswer:
     """From the next decision on; what was decided before stays."""
     at = now()
     wanted = body.model_dump(exclude_unset=True)
@@ -67,29 +67,29 @@ async def change_settings(id: Id, body: SettingsBody, who: Giver, context: InCon
     lift = wanted.pop("bounced", None) is False
     _check(wanted)
     async with context.database.transaction() as session:
-        known = await _known(session, who, id)
-        await _check_language(session, who, wanted.get("language"))
-        row = await customer_settings.locked(session, who.organization, id, by=who.person, at=at)
+        known = await _known(session, caller, id)
+        await _check_language(session, caller, wanted.get("language"))
+        row = await customer_settings.locked(session, caller.organization, id, by=caller.person, at=at)
         for name, value in wanted.items():
             setattr(row, name, value)
         if opted_out is not ...:
             row.opted_out_at = (row.opted_out_at or at) if opted_out else None
-            row.opted_out_by = (row.opted_out_by or who.person) if opted_out else None
+            row.opted_out_by = (row.opted_out_by or caller.person) if opted_out else None
         if lift and row.bounced_address is not None:
-            for name, value in customer_settings.lifted(by=who.person, why="person", at=at).items():
+            for name, value in customer_settings.lifted(by=caller.person, why="person", at=at).items():
                 setattr(row, name, value)
-        row.updated_at, row.updated_by = at, who.person
+        row.updated_at, row.updated_by = at, caller.person
         _check_subdivision(known, row)
         session.add(row)
         await session.flush()
         return _answer(known, row)
 
 
-async def _known(session: AsyncSession, who: Caller, id_: str) -> Known:
-    customer = await mirror.customer(session, who.organization, id_)
+async def _known(session: AsyncSession, caller: Caller, id_: str) -> Known:
+    customer = await mirror.customer(session, caller.organization, id_)
     if customer is None:
         raise not_found()
-    return customer, await mirror.organization(session, who.organization)
+    return customer, await mirror.organization(session, caller.organization)
 
 
 def _check(wanted: dict[str, Any]) -> None:
@@ -110,11 +110,11 @@ def _language(text: str) -> str:
     return tag
 
 
-async def _check_language(session: AsyncSession, who: Caller, tag: str | None) -> None:
+async def _check_language(session: AsyncSession, caller: Caller, tag: str | None) -> None:
     """Raises ApiProblem `language_not_offered` for a language that no mail or page is there in."""
     if tag is None or is_offered(tag):
         return
-    own = await mail_templates.languages(session, who.organization)
+    own = await mail_templates.languages(session, caller.organization)
     if own.isdisjoint(set(candidates(tag)) - {"*", ENGLISH}):
         detail = (
             f"There is no mail in {tag}. Choose one of {offered()}, or first write a mail template of your "

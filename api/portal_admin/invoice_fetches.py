@@ -32,10 +32,12 @@ _PDF = {
     summary="Read Stripe's pay link of an invoice",
     responses=answers({200: example("portal_admin/pay_link")}, ROLE_MISSING, NOT_PAYABLE, *FETCHED),
 )
-async def read_pay_link(id: Id, who: Giver, context: InContext) -> PayLinkAnswer:
+async def read_pay_link(id: Id, caller: Giver, context: InContext) -> PayLinkAnswer:
     """Read from Stripe at this moment. That it was handed out is kept, the address is not."""
-    await _ours(context, who, id)
-    wanted = InvoiceFetch(organization=who.organization, invoice=id, want="pay_link", requested_by=who.person)
+    await _ours(context, caller, id)
+    wanted = InvoiceFetch(
+        organization=caller.organization, invoice=id, want="pay_link", requested_by=caller.person
+    )
     fetched = await fetch(context, wanted)
     if fetched.url is None or fetched.url_expires_at is None:
         said = f"In Stripe this invoice is {fetched.status} and nothing is to be paid on it."
@@ -48,15 +50,17 @@ async def read_pay_link(id: Id, who: Giver, context: InContext) -> PayLinkAnswer
     summary="Fetch an invoice's PDF anew",
     responses=answers({200: example("portal_admin/pdf")}, ROLE_MISSING, NO_PDF, *FETCHED),
 )
-async def fetch_pdf(id: Id, who: Giver, context: InContext) -> PdfAnswer:
+async def fetch_pdf(id: Id, caller: Giver, context: InContext) -> PdfAnswer:
     """As Stripe draws the invoice now; it is kept, and `url` gives it as often as it is asked for."""
-    await _ours(context, who, id)
-    wanted = InvoiceFetch(organization=who.organization, invoice=id, want="pdf", requested_by=who.person)
+    await _ours(context, caller, id)
+    wanted = InvoiceFetch(
+        organization=caller.organization, invoice=id, want="pdf", requested_by=caller.person
+    )
     fetched = await fetch(context, wanted)
     if fetched.pdf is None:
         raise ApiProblem(NO_PDF, f"In Stripe this invoice is {fetched.status} and has no PDF.")
     async with context.database.reading() as session:
-        stored = await invoice_pdfs.facts(session, who.organization, id, fetched.pdf)
+        stored = await invoice_pdfs.facts(session, caller.organization, id, fetched.pdf)
     if stored is None:
         raise not_found()
     return PdfAnswer(**stored._asdict(), url=f"/v1/invoices/{id}/pdf/{stored.id}")
@@ -71,12 +75,12 @@ async def fetch_pdf(id: Id, who: Giver, context: InContext) -> PdfAnswer:
 async def read_pdf(
     id: Id,
     pdf: Id,
-    who: AnyCaller,
+    caller: AnyCaller,
     context: InContext,
 ) -> Response:
     """The bytes that were kept. Stripe is not asked."""
     async with context.database.reading() as session:
-        stored = await invoice_pdfs.facts(session, who.organization, id, pdf)
+        stored = await invoice_pdfs.facts(session, caller.organization, id, pdf)
         if stored is None:
             raise not_found()
         content = await invoice_pdfs.content(session, pdf)
@@ -89,8 +93,8 @@ async def read_pdf(
     return Response(content, media_type="application/pdf", headers=headers)
 
 
-async def _ours(context: Context, who: Caller, invoice: str) -> None:
+async def _ours(context: Context, caller: Caller, invoice: str) -> None:
     """Raises ApiProblem `not_found` before anything is asked of anybody."""
     async with context.database.reading() as session:
-        if await mirror.invoice(session, who.organization, invoice) is None:
+        if await mirror.invoice(session, caller.organization, invoice) is None:
             raise not_found()

@@ -56,17 +56,17 @@ MAIL_EVERY = timedelta(minutes=1)
     ),
     openapi_extra=body_example(example("portal_admin/link_body")),
 )
-async def issue(id: Id, who: Giver, context: InContext, body: LinkBody | None = None) -> IssuedLinkAnswer:
+async def issue(id: Id, caller: Giver, context: InContext, body: LinkBody | None = None) -> IssuedLinkAnswer:
     """For you to pass on: the address is shown this once. The invoice's earlier link ends."""
     at = now()
     async with context.database.transaction() as session:
-        invoice = await _with_page(session, who, id)
+        invoice = await _with_page(session, caller, id)
         link = await portal_links.issue(
             session,
-            organization_id=who.organization,
+            organization_id=caller.organization,
             customer_id=invoice.customer_id,
             invoice_id=id,
-            by=who.person,
+            by=caller.person,
             reason="issued",
             at=at,
             expires_at=await _expiry(session, context.policy.portal, invoice, body, at),
@@ -83,13 +83,13 @@ async def issue(id: Id, who: Giver, context: InContext, body: LinkBody | None = 
     ),
 )
 async def list_links(
-    id: Id, query: Annotated[ListQuery, Query()], who: AnyCaller, context: InContext
+    id: Id, query: Annotated[ListQuery, Query()], caller: AnyCaller, context: InContext
 ) -> Listed[PortalLinkAnswer]:
     """Those that have ended too, the newest first."""
     async with context.database.reading() as session:
-        if await mirror.invoice(session, who.organization, id) is None:
+        if await mirror.invoice(session, caller.organization, id) is None:
             raise not_found()
-        links = await portal_links.of_invoice(session, who.organization, id)
+        links = await portal_links.of_invoice(session, caller.organization, id)
     at = now()
     return views.sliced(
         links, lambda link: link.id, lambda link: _answer(link, at), query.limit, query.cursor
@@ -110,15 +110,15 @@ async def list_links(
         LINK_MAILED_JUST_NOW,
     ),
 )
-async def resend(id: Id, who: Giver, context: InContext) -> LinkMailAnswer:
+async def resend(id: Id, caller: Giver, context: InContext) -> LinkMailAnswer:
     """The invoice's earlier link ends. At most once a minute for one invoice."""
     at = now()
     async with context.database.transaction() as session:
-        invoice = await _with_page(session, who, id)
+        invoice = await _with_page(session, caller, id)
         await _check_address(session, invoice)
         await portal_links.lock(session, id)
         await _check_pace(session, id, at)
-        start = await mail_link(session, context, invoice=invoice, by=who.person, reason="resent", at=at)
+        start = await mail_link(session, context, invoice=invoice, by=caller.person, reason="resent", at=at)
         link = await portal_links.live(session, id)
     context.dispatcher.hand_over(start)
     assert link is not None
@@ -131,15 +131,15 @@ async def resend(id: Id, who: Giver, context: InContext) -> LinkMailAnswer:
     responses=answers({200: example("portal_admin/revoked_link")}, *WITH_BODY, ROLE_MISSING, NOT_FOUND),
     openapi_extra=body_example(example("portal_admin/revoke_body")),
 )
-async def revoke(id: Id, body: RevokeBody, who: Giver, context: InContext) -> PortalLinkAnswer:
+async def revoke(id: Id, body: RevokeBody, caller: Giver, context: InContext) -> PortalLinkAnswer:
     """From now on nobody gets in by it. A link that has ended stays as it ended."""
     at = now()
     async with context.database.transaction() as session:
-        if await portal_links.get(session, who.organization, id) is None:
+        if await portal_links.get(session, caller.organization, id) is None:
             raise not_found()
-        await portal_links.revoke(session, id, by=who.person, note=body.reason, at=at)
+        await portal_links.revoke(session, id, by=caller.person, note=body.reason, at=at)
     async with context.database.reading() as session:
-        link = await portal_links.get(session, who.organization, id)
+        link = await portal_links.get(session, caller.organization, id)
     assert link is not None
     return _answer(link, at)
 
@@ -167,9 +167,9 @@ async def mail_link(
     )
 
 
-async def _with_page(session: AsyncSession, who: Caller, id_: str) -> Invoice:
+async def _with_page(session: AsyncSession, caller: Caller, id_: str) -> Invoice:
     """Raises ApiProblem `not_found` and `invoice_not_linkable`."""
-    invoice = await mirror.invoice(session, who.organization, id_)
+    invoice = await mirror.invoice(session, caller.organization, id_)
     if invoice is None:
         raise not_found()
     if invoice.status in NO_PAGE:

@@ -81,23 +81,23 @@ class NetworkAnswer(Answer):
     ),
     openapi_extra=body_example(example("portal_admin/network_body")),
 )
-async def add(body: NetworkBody, who: BillingAdmin, context: InContext) -> NetworkAnswer:
+async def add(body: NetworkBody, caller: BillingAdmin, context: InContext) -> NetworkAnswer:
     """For whoever opens a link from now on. Sent again it is the same rule."""
     row = PortalNetwork(
         id=new_id("net"),
-        organization_id=who.organization,
+        organization_id=caller.organization,
         customer_id=body.customer,
         action=body.action,
         network=str(parse_network(body.network)),
         reason=body.reason,
-        created_by=who.person,
+        created_by=caller.person,
         created_at=now(),
     )
     async with context.database.transaction() as session:
-        if body.customer and await mirror.customer(session, who.organization, body.customer) is None:
+        if body.customer and await mirror.customer(session, caller.organization, body.customer) is None:
             message = "There is no such customer: name one of those of GET /v1/customers."
             raise ApiProblem.at(CUSTOMER_UNKNOWN, message, "/customer")
-        await people.lock_organization(session, who.organization)
+        await people.lock_organization(session, caller.organization)
         earlier = await networks.same_network(session, row)
         if earlier is None:
             session.add(row)
@@ -112,13 +112,13 @@ async def add(body: NetworkBody, who: BillingAdmin, context: InContext) -> Netwo
     responses=answers({200: listed(example("portal_admin/network"))}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_networks(
-    query: Annotated[NetworksQuery, Query()], who: AnyCaller, context: InContext
+    query: Annotated[NetworksQuery, Query()], caller: AnyCaller, context: InContext
 ) -> Listed[NetworkAnswer]:
     """The newest first."""
     async with context.database.reading() as session:
         page = await networks.page(
             session,
-            who.organization,
+            caller.organization,
             removed=query.removed,
             customer_id=query.customer,
             limit=query.limit,
@@ -138,13 +138,13 @@ async def list_networks(
         UNSUPPORTED_MEDIA_TYPE,
     ),
 )
-async def remove(id: Id, who: BillingAdmin, context: InContext) -> NetworkAnswer:
+async def remove(id: Id, caller: BillingAdmin, context: InContext) -> NetworkAnswer:
     """It no longer holds, and is kept in the list of those that were removed. Again changes nothing."""
     async with context.database.transaction() as session:
-        found = await networks.get(session, who.organization, id)
+        found = await networks.get(session, caller.organization, id)
         if found is None:
             raise not_found()
-        row = await networks.remove(session, found.id, by=who.person, at=now())
+        row = await networks.remove(session, found.id, by=caller.person, at=now())
     return _answer(row)
 
 
