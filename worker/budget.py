@@ -7,11 +7,11 @@ import asyncio
 import getpass
 import sys
 import time
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
+from db.core.clock import utc_now
 from db.core.session import Database
 from db.stripe import budget as stripe_budgets
 from db.tables import StripeBudget
@@ -51,7 +51,7 @@ async def _changed(database_url: str, change: tuple[float | None] | None, by: st
     try:
         if change is not None:
             async with database.transaction() as session:
-                await stripe_budgets.set_rate(session, change[0], by=by, at=datetime.now(UTC))
+                await stripe_budgets.set_rate(session, change[0], by=by, at=utc_now())
         async with database.reading() as session:
             return await stripe_budgets.read(session)
     finally:

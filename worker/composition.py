@@ -12,7 +12,6 @@ from temporalio.runtime import Runtime
 
 from activities.approvals.approvals import Approvals
 from activities.cases.records import CaseRecords
-from activities.core.clock import utc_now
 from activities.effects.perform import StripeEffects
 from activities.incidents.alerts import Alerts
 from activities.incidents.incidents import Incidents
@@ -43,6 +42,7 @@ from activities.stripe.permissions import KeyPermissions
 from billing.core.delivery import Delivery
 from billing.policy.policy import Policy
 from db.cases.cases import CaseRules
+from db.core.clock import utc_now
 from db.core.session import Database
 from db.incidents.health_meter import HealthMeter
 from db.tables import Outbox

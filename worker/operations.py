@@ -17,7 +17,6 @@ import typer
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.core.clock import utc_now
 from activities.operations import abandonment
 from billing.core.events import EventCode
 from billing.core.operations import SYSTEM
@@ -25,6 +24,7 @@ from billing.core.standing import Abandon
 from billing.incidents.holds import RELEASED, HoldRelease
 from billing.incidents.states import Component
 from db.core import timeline
+from db.core.clock import utc_now
 from db.core.session import AWAY, Database
 from db.incidents import gate, holds
 from db.operations import operations

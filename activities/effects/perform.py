@@ -26,11 +26,11 @@ from billing.stripe.effects import Effect, EffectKind, Performed
 from db.cases import money_cases
 from db.cases.cases import CaseRules
 from db.core import timeline
+from db.core.clock import Clock, utc_now
 from db.core.session import Database
 from db.operations import intents
 from db.tables import Intent
 
-from ..core.clock import Clock, utc_now
 from ..mirror.objects.snapshot import Owner
 from ..operations.abandonment import must_be_open
 from ..stripe.failures import JITTER, Failure, translate

@@ -22,6 +22,7 @@ from billing.policy.policy import Policy
 from billing.portal.links import CUSTOMER_MAIL, customer_mail_workflow
 from billing.reminders.runs import SendDue, SentDue
 from db.core.alone import Alone, Unit
+from db.core.clock import Clock, utc_now
 from db.core.session import Database, concerns_everybody
 from db.customers import settings as customer_settings
 from db.incidents.health_meter import HealthMeter
@@ -30,7 +31,6 @@ from db.operations import outbox
 from db.portal import links_mail
 from db.tables import CustomerMail
 
-from ..core.clock import Clock, utc_now
 from .customer_claims import Claimed, Claims, Taken
 from .customer_message import Sender
 from .smtp import (

@@ -17,11 +17,11 @@ from temporalio.exceptions import ApplicationError
 from billing.core.mail_addresses import for_smtp
 from billing.core.text import one_line
 from billing.mail.messages import MailRequest, MailsSent
+from db.core.clock import Clock, utc_now
 from db.core.session import Database
 from db.incidents.health_meter import HealthMeter
 from db.tables import Person
 
-from ..core.clock import Clock, utc_now
 from . import records as mail_records
 from .facts import Facts
 from .records import Mailing

@@ -3,7 +3,6 @@
 Only those customers are asked for whose balance is not what the newest change that the mirror has says.
 """
 
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy.orm import aliased
@@ -13,6 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing.mirror.reconciliation import ObjectKind
 from db.cases import money_cases
 from db.core.alone import Alone, Unit
+from db.core.clock import utc_now
 from db.tables import BalanceTransactionRow, Customer
 
 from ..stripe.failures import concerns_everybody
@@ -37,7 +37,7 @@ async def balances_page(
 
     async def one(found: tuple[str, str]) -> int:
         customer, organization = found
-        read_at = datetime.now(UTC)
+        read_at = utc_now()
         changes = await _unseen(access, customer)
         async with access.database.transaction() as session:
             rows = await balance_transaction_rows(session, changes, organization, read_at)

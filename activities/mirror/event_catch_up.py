@@ -13,6 +13,7 @@ from temporalio import activity
 
 from billing.stripe.events import FOLLOWED, CatchUpDone, CatchUpPage
 from db.core.alone import Alone, Unit
+from db.core.clock import utc_now
 from db.core.session import Database
 from db.stripe import events as stripe_events
 
@@ -50,7 +51,7 @@ class EventCatchUp:
             since = newest - int(AT_FIRST.total_seconds())
         within = [event for event in events if since is None or event["created"] >= since]
         last = not more or len(within) < len(events)
-        missed = await self._keep(within, datetime.now(UTC))
+        missed = await self._keep(within, utc_now())
         if last:
             async with self._database.transaction() as session:
                 await _checked(session, page, newest, since, page.missed + missed)

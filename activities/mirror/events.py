@@ -1,7 +1,7 @@
 """Follows what Stripe told us of: reads the object anew, mirrors it, and says which stories wait for it."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
 import stripe
 from temporalio import activity
@@ -18,6 +18,7 @@ from billing.stripe.events import (
 )
 from db.cases.cases import CaseRules
 from db.core.alone import what
+from db.core.clock import utc_now
 from db.core.session import Database
 from db.mirror import mirror
 from db.stripe import events as stripe_events
@@ -75,7 +76,7 @@ class StripeEvents:
             ) from error
 
     async def _follow(self, event: StripeEventInput) -> EventFollowed:
-        read_at = datetime.now(UTC)
+        read_at = utc_now()
         snapshot = await ask_for(READERS[event.subject](self._client, event.object))
         if snapshot is None:
             return await self._gone(event, read_at)
@@ -92,7 +93,7 @@ class StripeEvents:
     @activity.defn
     async def settle_event(self, settle: SettleEvent) -> None:
         """The event has been followed to its end, or is set aside."""
-        at = datetime.now(UTC)
+        at = utc_now()
         async with self._database.transaction() as session:
             if settle.state == "set_aside":
                 await stripe_events.set_aside(session, settle.event, settle.error, at)

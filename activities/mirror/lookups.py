@@ -5,7 +5,7 @@ Each is stored by itself: what was looked up is not looked up again if the page 
 
 import logging
 from collections.abc import Awaitable, Callable, Collection
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TypeVar
 
 import stripe
@@ -13,6 +13,7 @@ from sqlmodel import col, or_, select
 
 from billing.mirror.reconciliation import ObjectKind
 from db.core.alone import Alone, Unit
+from db.core.clock import utc_now
 from db.core.session import Database
 from db.mirror import mirror
 from db.mirror.mirror import UnreadableSubscription
@@ -45,7 +46,7 @@ async def subscriptions(
         rows = list(await session.exec(wanted.order_by(col(Organization.id)).limit(LOOKED_UP)))
 
     async def look_up(row: Organization) -> None:
-        read_at = datetime.now(UTC)
+        read_at = utc_now()
         snapshot = await _found(SubscriptionSnapshot.read(access.client, row.stripe_subscription))
         if snapshot is None:
             log.warning("Stripe has no subscription %s of %s", row.stripe_subscription, row.id)
@@ -78,7 +79,7 @@ async def customers(
         rows = list(await session.exec(wanted.order_by(col(Customer.id)).limit(LOOKED_UP)))
 
     async def look_up(row: Customer) -> None:
-        read_at = datetime.now(UTC)
+        read_at = utc_now()
         snapshot = await _found(CustomerSnapshot.read(access.client, row.id))
         if snapshot and named_owner(snapshot.customer) in organizations:
             now = customer_row(snapshot.customer, read_at)
@@ -98,7 +99,7 @@ async def invoices(access: MirrorAccess, began: datetime, after: str | None, of:
         rows = list(await session.exec(wanted.order_by(col(Invoice.id)).limit(LOOKED_UP)))
 
     async def look_up(row: Invoice) -> None:
-        read_at = datetime.now(UTC)
+        read_at = utc_now()
         snapshot = await _found(InvoiceSnapshot.read(access.client, row.id))
         page = RunPage(of.reconciliation, row.id)
         if snapshot is None:

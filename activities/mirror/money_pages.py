@@ -5,7 +5,7 @@ their ids, so that two who write never wait for each other. Every function raise
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlmodel import col, select
@@ -13,6 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.mirror.reconciliation import ObjectKind
 from db.cases import money_cases
+from db.core.clock import utc_now
 from db.stripe import ours
 from db.tables import CreditNoteRow, Invoice, MoneyRow, PaymentRow, RefundRow
 
@@ -32,7 +33,7 @@ async def payments_page(
         return payment_row(intent, intent["latest_charge"], organization, read_at, invoice=None)
 
     params: Any = _page(after) | {"expand": ["data.latest_charge"]}
-    read_at = datetime.now(UTC)
+    read_at = utc_now()
     page = await access.client.v1.payment_intents.list_async(params)
     paid = [intent for intent in _documents(page) if intent["status"] == "succeeded"]
     return await _store(access, page, paid, row, ObjectKind.PAYMENT, read_at, of)
@@ -46,7 +47,7 @@ async def invoice_payments_page(
     Neither a payment intent nor its charge says so.
     """
     params: Any = _page(after) | {"status": "paid"}
-    read_at = datetime.now(UTC)
+    read_at = utc_now()
     page = await access.client.v1.invoice_payments.list_async(params)
     paid = [link for link in _documents(page) if link["payment"].get("payment_intent")]
     async with access.database.reading() as session:
@@ -69,7 +70,7 @@ async def refunds_page(
     def row(refund: Document, organization: str, made_by: str | None, read_at: datetime) -> RefundRow:
         return refund_row(refund, organization, made_by, read_at, customer=refund["customer"])
 
-    read_at = datetime.now(UTC)
+    read_at = utc_now()
     page = await access.client.v1.refunds.list_async(_page(after))
     of_payments = [refund for refund in _documents(page) if refund["payment_intent"]]
     return await _store(access, page, of_payments, row, ObjectKind.REFUND, read_at, of)
@@ -79,7 +80,7 @@ async def credit_notes_page(
     access: MirrorAccess, after: str | None = None, of: RunPage | None = None
 ) -> MirroredPage:
     """Mirror the credit notes on one page of all."""
-    read_at = datetime.now(UTC)
+    read_at = utc_now()
     page = await access.client.v1.credit_notes.list_async(_page(after))
     return await _store(access, page, _documents(page), credit_note_row, ObjectKind.CREDIT_NOTE, read_at, of)
 

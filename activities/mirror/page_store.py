@@ -6,7 +6,7 @@ Every page of every kind comes through here, be it a run's or the first filling 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlmodel import SQLModel, col, select
@@ -14,6 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.mirror.reconciliation import Mend, ObjectKind
 from db.core.alone import Alone, Unit
+from db.core.clock import utc_now
 from db.core.session import Database
 from db.mirror import differences, mirror, reconciliations
 from db.mirror.compare import RowDifference, compare_and_store
@@ -156,7 +157,7 @@ async def count(session: AsyncSession, kind: ObjectKind, organizations: Iterable
 async def note(session: AsyncSession, found: Sequence[MirrorDifference], of: RunPage) -> None:
     """Note what differed, but for that of which an event has told: it is on its way into the mirror."""
     told = await differences.under_way(session, {id_ for one in found for id_ in one.told_by})
-    at = datetime.now(UTC)
+    at = utc_now()
     rows = [
         DifferenceRow(
             id=new_id("dif"),

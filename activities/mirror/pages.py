@@ -6,7 +6,6 @@ overwrites what a quicker reader has stored since. Every function raises StripeE
 
 import logging
 from collections.abc import Collection, Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import stripe
@@ -17,6 +16,7 @@ from billing.core.errors import PlanMisconfigured
 from billing.mirror.reconciliation import ObjectKind
 from billing.plan_changes.plans import Plan, is_plan, read_plan
 from db.cases.cases import CaseRules
+from db.core.clock import utc_now
 from db.core.session import Database
 from db.mirror import mirror
 from db.tables import Customer, Organization
@@ -57,7 +57,7 @@ async def catalog(access: MirrorAccess) -> list[Plan]:
     One that Stripe describes wrongly, or sells no more, is unavailable with its reason; the others are as
     they are. A product that does not say which plan it is can't be shown: it is only logged.
     """
-    synced_at = datetime.now(UTC)
+    synced_at = utc_now()
     prices: dict[str, list[dict[str, Any]]] = {}
     found = await access.client.v1.prices.list_async(
         {"active": True, "limit": PAGE, "expand": ["data.product"]}
@@ -101,7 +101,7 @@ def _only_one(plan: Plan, other: Plan | None) -> Plan:
 
 async def subscription(access: MirrorAccess, organization: Organization) -> None:
     """Mirror an organization's own subscription to Plixo; of one that is not what a plan is, why not."""
-    synced_at = datetime.now(UTC)
+    synced_at = utc_now()
     snapshot = await SubscriptionSnapshot.read(access.client, organization.stripe_subscription)
     async with access.database.transaction() as session:
         owner = Owner(organization.id, subscriber=True)
@@ -115,7 +115,7 @@ async def customers_page(
     of: RunPage | None = None,
 ) -> MirroredPage:
     """Mirror the customers of these organizations that are on one page of all of Stripe's, newest first."""
-    synced_at = datetime.now(UTC)
+    synced_at = utc_now()
     page = await access.client.v1.customers.list_async(
         {"limit": PAGE, "starting_after": after} if after else {"limit": PAGE}
     )
@@ -134,7 +134,7 @@ async def invoices_page(
     access: MirrorAccess, after: str | None = None, of: RunPage | None = None
 ) -> MirroredPage:
     """Mirror the invoices, on one page of all of Stripe's, of customers that the mirror has."""
-    synced_at = datetime.now(UTC)
+    synced_at = utc_now()
     page = await access.client.v1.invoices.list_async(
         {"limit": PAGE, "starting_after": after} if after else {"limit": PAGE}
     )

@@ -8,11 +8,10 @@ from temporalio import activity
 
 from billing.core.operations import SYSTEM
 from billing.mirror.reconciliation import ASKED_FOR, STOPPED, BeginRun, EndRun, RunAt
+from db.core.clock import utc_now
 from db.core.session import Database
 from db.mirror import differences, reconciliations
 from db.tables import Reconciliation, new_id
-
-from ..core.clock import utc_now
 
 IsOver = Callable[[str, timedelta], Awaitable[bool]]
 """Whether a workflow has ended, by its id and the age of its row."""

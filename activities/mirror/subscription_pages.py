@@ -6,7 +6,7 @@ subscriptions, and those of products that are for sale no more.
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 from sqlmodel import col, select
@@ -15,6 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing.mirror.reconciliation import ObjectKind
 from db.cases.cases import CaseRules
 from db.core.alone import Alone, Unit
+from db.core.clock import utc_now
 from db.mirror import mirror
 from db.tables import Organization, PlanRow
 
@@ -34,7 +35,7 @@ async def subscriptions_page(
     access: MirrorAccess, after: str | None = None, of: RunPage | None = None
 ) -> MirroredPage:
     """Mirror the organizations' subscriptions on one page of all that have not ended, newest first."""
-    read_at = datetime.now(UTC)
+    read_at = utc_now()
     page = await access.client.v1.subscriptions.list_async(
         {"limit": PAGE, "starting_after": after} if after else {"limit": PAGE}
     )

@@ -6,7 +6,7 @@ organization's is answered exactly as what does not exist. Whatever is read refr
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 import stripe
 from temporalio import activity
@@ -25,6 +25,7 @@ from billing.money.refund import (
     cap_of,
 )
 from db.cases.cases import CaseRules
+from db.core.clock import utc_now
 from db.core.session import Database
 from db.stripe import ours
 
@@ -58,7 +59,7 @@ class MoneyReads:
     @activity.defn
     async def creditable(self, query: CreditableQuery) -> CreditableFacts:
         """The customer's balance, and what credit notes may still take of the invoice, where one is named."""
-        read_at = datetime.now(UTC)
+        read_at = utc_now()
         billed = await ask_for(CustomerSnapshot.read(self._client, query.customer))
         if billed is None or named_owner(billed.customer) != query.organization:
             return CreditableFacts(
@@ -85,7 +86,7 @@ class MoneyReads:
     @activity.defn
     async def refund(self, query: RefundRead) -> RefundFound:
         """A refund as it is now."""
-        read_at = datetime.now(UTC)
+        read_at = utc_now()
         snapshot = await ask(PaymentSnapshot.read_refund(self._client, query.refund))
         assert snapshot is not None, "a refund of ours is of a payment intent"
         await self._mirror(query.organization, read_at, snapshot)
@@ -106,7 +107,7 @@ class MoneyReads:
         """A credit as it is now, with what the customer's balance and the invoice have become."""
         if query.instrument == "balance":
             return await self._balance_credit(query)
-        read_at = datetime.now(UTC)
+        read_at = utc_now()
         snapshot = await ask(CreditNoteSnapshot.read(self._client, query.object))
         await self._mirror(query.organization, read_at, snapshot)
         note, transaction = snapshot.note, snapshot.transaction
@@ -123,7 +124,7 @@ class MoneyReads:
         )
 
     async def _balance_credit(self, query: CreditRead) -> CreditFound:
-        read_at = datetime.now(UTC)
+        read_at = utc_now()
         snapshot = await ask(BalanceTransactionSnapshot.read(self._client, query.customer, query.object))
         await self._mirror(query.organization, read_at, snapshot)
         transaction = snapshot.transaction
@@ -138,7 +139,7 @@ class MoneyReads:
         )
 
     async def _of_payment(self, organization: str, payment_intent: str) -> RefundableFacts:
-        read_at = datetime.now(UTC)
+        read_at = utc_now()
         payment = await ask_for(payments.payment(self._client, payment_intent))
         if payment is None or _owner_of(payment) != organization:
             return _payment_unknown(f"payment {payment_intent}")
@@ -154,7 +155,7 @@ class MoneyReads:
         return facts.model_copy(update={"cap": await self._cap(organization, invoice, paid)})
 
     async def _of_invoice(self, organization: str, invoice_id: str) -> RefundableFacts:
-        read_at = datetime.now(UTC)
+        read_at = utc_now()
         billed = await ask_for(InvoiceSnapshot.read(self._client, invoice_id))
         if billed is None or _owner_of(billed) != organization:
             return _payment_unknown(f"invoice {invoice_id}")

@@ -5,10 +5,9 @@ from datetime import datetime
 
 from temporalio import activity
 
+from db.core.clock import utc_now
 from db.core.session import Database
 from db.delivery.delivery import Send, deliver_due
-
-from ..core.clock import utc_now
 
 BATCH = 100
 

@@ -1,6 +1,5 @@
 """What the stories ask Stripe: one read each, as facts of ours. Every error is tried again or final."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import stripe
@@ -26,6 +25,7 @@ from billing.plan_changes.subject import (
     Terms,
 )
 from db.cases.cases import CaseRules
+from db.core.clock import utc_now
 from db.core.session import Database
 from db.mirror import mirror
 
@@ -45,7 +45,7 @@ class StripeReads:
     @activity.defn
     async def subscription(self, query: SubscriptionQuery) -> SubscriptionFacts:
         """The organization's subscription now; our mirror of it is refreshed where that is asked for."""
-        read_at = datetime.now(UTC)
+        read_at = utc_now()
         found = await ask(
             self._client.v1.subscriptions.retrieve_async(query.subscription, {"expand": EXPAND_PLAN})
         )

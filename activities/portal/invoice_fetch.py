@@ -13,11 +13,11 @@ from temporalio.exceptions import ApplicationError
 
 from billing.portal.links import InvoiceFetch, InvoiceFetched, pay_link_expiry, payable
 from db.cases.cases import CaseRules
+from db.core.clock import utc_now
 from db.core.session import Database
 from db.portal import invoice_pdfs
 from db.tables import PayLink, new_id
 
-from ..core.clock import utc_now
 from ..mirror.objects.invoice import InvoiceSnapshot, invoice_row
 from ..mirror.objects.snapshot import Document, Owner, time_of
 from ..stripe.failures import ask_for

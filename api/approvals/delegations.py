@@ -19,12 +19,13 @@ from billing.core.events import EventCode
 from billing.core.operations import Role
 from db.approvals import approvals, deciders, delegations
 from db.core import timeline
+from db.core.clock import utc_now
 from db.operations import operations
 from db.people import people
 from db.tables import Approval, Delegation, new_id
 
 from ..http.auth import Actor, AnyCaller, Caller
-from ..http.context import Context, InContext, now
+from ..http.context import Context, InContext
 from ..http.examples import example, listed
 from ..http.ids import Id
 from ..http.models import Listed
@@ -97,7 +98,7 @@ async def delegate(id: Id, body: DelegateBody, who: Actor, context: InContext) -
     """For this approval only, once they accept. They decide under their own name, by your role, within your
     authority.
     """
-    at = now()
+    at = utc_now()
     async with context.database.transaction() as session:
         found = await approvals.get(session, who.organization, id)
         if found is None:
@@ -125,7 +126,7 @@ async def create(body: DelegationBody, who: Actor, context: InContext) -> Delega
     """For every approval that you could decide, from `starts_at` until before `ends_at`, once they accept.
     Sent again it is the same delegation.
     """
-    at = now()
+    at = utc_now()
     if body.role is not None and body.role not in who.roles:
         raise ApiProblem.at(
             ROLE_NOT_HELD, f"You do not have the role {body.role} yourself; name one of yours.", "/role"
@@ -149,7 +150,7 @@ async def list_delegations(
     query: Annotated[DelegationsQuery, Query()], who: AnyCaller, context: InContext
 ) -> Listed[DelegationAnswer]:
     """The newest first: those that you gave or were given, to an auditor everybody's."""
-    at = now()
+    at = utc_now()
     async with context.database.reading() as session:
         page = await delegations.page(
             session,
@@ -170,7 +171,7 @@ async def list_delegations(
 async def read_delegation(id: Id, who: AnyCaller, context: InContext) -> DelegationAnswer:
     """One that you gave or were given; an auditor, any."""
     async with context.database.reading() as session:
-        return _shown(await _seen(session, id, who), now())
+        return _shown(await _seen(session, id, who), utc_now())
 
 
 @router.post(
@@ -229,7 +230,7 @@ async def decline(id: Id, who: Actor, context: InContext) -> DelegationAnswer:
 )
 async def revoke(id: Id, who: Actor, context: InContext) -> DelegationAnswer:
     """At once, by whoever gave it or agreed to it. No body. Again changes nothing."""
-    at = now()
+    at = utc_now()
     async with context.database.transaction() as session:
         await _seen(session, id, who)
         row = await delegations.revoke(session, id, by=who.person, at=at)
@@ -240,7 +241,7 @@ async def revoke(id: Id, who: Actor, context: InContext) -> DelegationAnswer:
 
 
 async def _answer(context: Context, who: Caller, id_: str, *, accepts: bool) -> DelegationAnswer:
-    at = now()
+    at = utc_now()
     async with context.database.transaction() as session:
         found = await _seen(session, id_, who)
         if found.to_person != who.person:

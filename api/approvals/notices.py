@@ -9,12 +9,13 @@ from billing.approvals.notice_messages import Acknowledge
 from billing.core.errors import BillingError
 from billing.core.operations import Role
 from db.approvals import deciders
+from db.core.clock import utc_now
 from db.operations import notices, outbox
 from db.tables import Notice
 
 from ..dispatch.dispatcher import HEAD_START
 from ..http.auth import Actor, AnyCaller, Caller
-from ..http.context import InContext, now
+from ..http.context import InContext
 from ..http.examples import example, listed, pending
 from ..http.ids import Id
 from ..http.models import Listed, NoticeAnswer, NoticesQuery
@@ -80,7 +81,7 @@ async def acknowledge(id: Id, caller: Actor, context: InContext, response: Respo
         if notice.state == notices.ACKNOWLEDGED:
             return views.notice(notice)
         _check_waits(notice)
-        at = now()
+        at = utc_now()
         refusal = await deciders.refusal_to_acknowledge(session, notice, caller.person, at)
         if refusal is not None:
             raise BillingError(refusal.code, refusal.message)

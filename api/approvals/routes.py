@@ -8,12 +8,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing.approvals.messages import Decide
 from billing.core.errors import BillingError
 from db.approvals import approvals
+from db.core.clock import utc_now
 from db.operations import outbox
 from db.tables import Approval, Decision, Outbox, new_id
 
 from ..dispatch.dispatcher import HEAD_START
 from ..http.auth import AnyCaller, Caller
-from ..http.context import InContext, now
+from ..http.context import InContext
 from ..http.examples import example, listed, pending
 from ..http.ids import Id
 from ..http.models import ApprovalAnswer, ApprovalsQuery, DecisionBody, Listed
@@ -127,7 +128,7 @@ async def _check(session: AsyncSession, row: Approval, body: DecisionBody, seen_
 
 async def _record(session: AsyncSession, row: Approval, body: DecisionBody, caller: Caller) -> Outbox:
     """The decision and its message to the workflow; once, if the same person says the same again."""
-    at = now()
+    at = utc_now()
     decision = await _on_its_way(session, row, body, caller)
     if decision is None:
         decision, _ = await approvals.record(

@@ -9,11 +9,11 @@ from billing.approvals.deciders import ApproverPool
 from billing.approvals.ladder import Refusal
 from billing.approvals.progress import ALREADY_DECIDED, evaluate_approval, may_decide
 from db.approvals import approvals, deciders
+from db.core.clock import utc_now
 from db.money import granted_amounts
 from db.tables import Approval
 
 from ..http.auth import Caller
-from ..http.context import now
 from ..http.models import ApprovalAnswer, GivenAnswer
 
 RECENT = timedelta(days=90)
@@ -33,7 +33,7 @@ class Viewer:
 
 
 async def viewer(session: AsyncSession, caller: Caller) -> Viewer:
-    at = now()
+    at = utc_now()
     return Viewer(
         caller, await deciders.approver_pool(session, caller.organization, at, people=[caller.person]), at
     )

@@ -7,12 +7,13 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from temporalio.client import Client
 
 from billing.core.delivery import Delivery
 from billing.core.operations import Problem
+from db.core.clock import utc_now
 from db.core.session import Database
 from db.delivery.delivery import deliver
 from db.tables import Outbox
@@ -98,7 +99,7 @@ class Dispatcher:
         if not await wanted():
             return _NOT_KNOWN
         try:
-            delivery = await deliver(self._database, self._send, row, datetime.now(UTC))
+            delivery = await deliver(self._database, self._send, row, utc_now())
         except Exception:
             # The row is committed and stays due, so nothing is lost by giving up here.
             log.exception("outbox row %s could not be delivered now", row.id)

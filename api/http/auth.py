@@ -11,6 +11,7 @@ from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from billing.core.operations import Role
+from db.core.clock import utc_now
 from db.people import people
 
 from ..problems.catalogue import ProblemType
@@ -24,7 +25,7 @@ from ..problems.common import (
 from ..problems.handlers import UNREACHABLE, answer_to
 from ..problems.problem import ApiProblem
 from .client_address import client_address
-from .context import Context, context_of, now
+from .context import Context, context_of
 
 _KEY = re.compile(r"pk_(?P<prefix>[A-Za-z0-9]{1,64})_(?P<secret>[A-Za-z0-9]{1,256})")
 _NO_HASH = people.hash_secret("")
@@ -90,12 +91,12 @@ async def _authenticate(request: Request, context: Context) -> Caller:
         holder = await people.find_key(session, parts["prefix"])
     kept = holder.key.secret_hash if holder else _NO_HASH
     right = hmac.compare_digest(kept, people.hash_secret(parts["secret"])) and holder is not None
-    await context.guard.check(parts["prefix"], client_address(request), right, now())
+    await context.guard.check(parts["prefix"], client_address(request), right, utc_now())
     if holder is None or not right:
         raise _refused(CREDENTIALS_INVALID)
     if holder.key.revoked_at or not holder.person.active:
         raise _refused(CREDENTIALS_REVOKED)
-    if holder.key.expires_at and holder.key.expires_at <= now():
+    if holder.key.expires_at and holder.key.expires_at <= utc_now():
         raise _refused(CREDENTIALS_EXPIRED)
     context.rates.hit(holder.key.prefix)
     roles = frozenset(Role(role) for role in holder.person.roles)

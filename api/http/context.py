@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -61,7 +60,3 @@ async def context_of(request: Request) -> Context:
 
 
 InContext = Annotated[Context, Depends(context_of)]
-
-
-def now() -> datetime:
-    return datetime.now(UTC)

@@ -9,6 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing.incidents.messages import ResolveIncident
 from billing.incidents.runbooks import runbook
 from billing.incidents.states import Component, IncidentState
+from db.core.clock import utc_now
 from db.incidents import incidents
 from db.operations import outbox
 from db.tables import Incident, IncidentStep, Outbox, new_id
@@ -16,7 +17,7 @@ from workflows.core import ids
 
 from ..dispatch.dispatcher import HEAD_START
 from ..http.auth import AnyCaller, Giver
-from ..http.context import InContext, now
+from ..http.context import InContext
 from ..http.examples import example, listed, pending
 from ..http.ids import Id
 from ..http.models import Listed
@@ -100,7 +101,7 @@ async def step(id: Id, n: StepNumber, body: StepBody, caller: Giver, context: In
                 number=n,
                 organization_id=caller.organization,
                 done_by=caller.person,
-                done_at=now(),
+                done_at=utc_now(),
                 comment=body.comment,
             )
             await incidents.tick(session, ticked)
@@ -137,7 +138,7 @@ async def resolve(
                 raise ApiProblem.of(ALREADY_CLEARED)
             case IncidentState.DEGRADED:
                 raise ApiProblem.of(STILL_DEGRADED)
-        told = await _recorded(session, row, message, now())
+        told = await _recorded(session, row, message, utc_now())
     delivery = await context.dispatcher.outcome(told)
     if delivery.outcome == "refused":
         raise refused_by_workflow(delivery.problem)

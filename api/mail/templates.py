@@ -14,13 +14,14 @@ from billing.mail.phrases import PHRASES
 from billing.mail.template_checks import FILTERS, Fault, validate
 from billing.mail.template_examples import SO, Case, preview
 from billing.mail.template_review import APPROVERS, why_not
+from db.core.clock import utc_now
 from db.mail import templates as mail_templates
 from db.mirror import mirror
 from db.people import people
 from db.tables import MailTemplate
 
 from ..http.auth import Actor, AnyCaller, BillingAdmin
-from ..http.context import InContext, now
+from ..http.context import InContext
 from ..http.examples import example, listed
 from ..http.models import Answer, Body, Listed, Query, plain
 from ..http.openapi import WITH_BODY, answers, body_example
@@ -146,7 +147,7 @@ async def put_template(
             text=body.text,
             html=body.html,
             by=caller.person,
-            at=now(),
+            at=utc_now(),
         )
         if draft is None:
             raise ApiProblem.of(TOO_MANY_TEMPLATES)
@@ -187,7 +188,7 @@ async def approve_template(
                 f"The draft is version {draft.version} now: read it, and approve that one if it is right."
             )
             raise ApiProblem.at(TEMPLATE_VERSION_CHANGED, detail, "/version")
-        await mail_templates.approve(session, draft, before, by=caller.person, at=now())
+        await mail_templates.approve(session, draft, before, by=caller.person, at=utc_now())
         return _answer(draft)
 
 
@@ -229,7 +230,7 @@ async def delete_template(
     can't be deleted."""
     async with context.database.transaction() as session:
         row = await mail_templates.retire(
-            session, caller.organization, name, language, by=caller.person, at=now()
+            session, caller.organization, name, language, by=caller.person, at=utc_now()
         )
         if row is None:
             raise not_found()

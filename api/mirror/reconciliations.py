@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.mirror.reconciliation import ASKED_FOR, STOPPED, ObjectKind, ReconcileInput
+from db.core.clock import utc_now
 from db.mirror import differences, reconciliations
 from db.operations import outbox
 from db.tables import Outbox, Reconciliation, new_id
@@ -15,7 +16,7 @@ from workflows.core import ids
 
 from ..dispatch.dispatcher import HEAD_START
 from ..http.auth import AnyCaller, Caller, Giver
-from ..http.context import Context, InContext, now
+from ..http.context import Context, InContext
 from ..http.examples import example, listed
 from ..http.ids import Id
 from ..http.models import Listed
@@ -102,7 +103,7 @@ async def _end_stopped(context: Context, caller: Caller) -> None:
     """A run that was terminated could not say so itself: it must not stand for one that goes on."""
     async with context.database.reading() as session:
         going = await reconciliations.running(session, caller.organization)
-    client, at = context.dispatcher.client, now()
+    client, at = context.dispatcher.client, utc_now()
     over = [run.id for run in going if await running.is_over(client, run.workflow_id, at - run.started_at)]
     if over:
         async with context.database.transaction() as session:
@@ -111,7 +112,7 @@ async def _end_stopped(context: Context, caller: Caller) -> None:
 
 async def _record(session: AsyncSession, caller: Caller) -> tuple[Reconciliation, Outbox]:
     """The run's row and its start, before it is started."""
-    id_, at = new_id("rec"), now()
+    id_, at = new_id("rec"), utc_now()
     run = Reconciliation(
         id=id_,
         requested_by=caller.person,

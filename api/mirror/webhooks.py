@@ -14,11 +14,12 @@ from pydantic import BaseModel, Field, StrictBool, StringConstraints, Validation
 from starlette.requests import ClientDisconnect
 
 from billing.stripe.events import FOLLOWED
+from db.core.clock import utc_now
 from db.stripe.events import ArrivedEvent
 from db.tables import Outbox
 
 from ..http.bodies import read_body
-from ..http.context import Context, InContext, now
+from ..http.context import Context, InContext
 from ..http.examples import example
 from ..http.openapi import body_example, documented
 from ..problems.catalogue import ProblemType
@@ -150,7 +151,7 @@ async def _take(request: Request, context: Context) -> str:
         return "other_account"
     if event.livemode != context.stripe.livemode:
         return "other_mode"
-    at = now()
+    at = utc_now()
     most = MAX_IN_FLIGHT if context.events.calm(PATH) else 0
     with context.dispatcher.place(most) as at_once:
         kept = await context.inbox.keep(

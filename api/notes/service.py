@@ -10,6 +10,7 @@ from billing.core.events import EventCode
 from billing.core.operations import Kind
 from billing.money.notes import MAX_NOTES, Note, NoteInput, with_payments
 from db.core import timeline
+from db.core.clock import utc_now
 from db.core.timeline import NewEvent
 from db.operations import notes, operations, outbox
 from db.tables import NoteRow, Operation, Outbox, new_id
@@ -17,7 +18,7 @@ from workflows.core import ids
 
 from ..dispatch.dispatcher import HEAD_START
 from ..http.auth import Caller
-from ..http.context import Context, now
+from ..http.context import Context
 from ..http.models import Listed
 from ..operations.service import owned
 from ..operations.views import sliced
@@ -83,7 +84,7 @@ async def _add(
             "notes_full",
             f"there are {MAX_NOTES} notes on it already, which is what Stripe's metadata holds",
         )
-    row = _row(operation, len(rows) + 1, caller.person, text, now())
+    row = _row(operation, len(rows) + 1, caller.person, text, utc_now())
     await notes.add(session, row)
     event = _event(row)
     await timeline.append(

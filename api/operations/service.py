@@ -19,6 +19,7 @@ from billing.core.events import FIRST, EventCode
 from billing.core.hashing import digest
 from billing.core.operations import Kind, Message, State
 from db.core import timeline
+from db.core.clock import utc_now
 from db.core.record_hashes import wrote
 from db.core.timeline import NewEvent
 from db.operations import operations, outbox
@@ -27,7 +28,7 @@ from workflows.core import ids
 
 from ..dispatch.dispatcher import HEAD_START
 from ..http.auth import Caller
-from ..http.context import Context, now
+from ..http.context import Context
 from ..http.models import OperationAnswer
 from ..problems.problem import not_found, refused_by_workflow
 from . import actions, views
@@ -62,7 +63,7 @@ def draft(
     """An operation as it will be recorded. `key` is the request's Idempotency-Key, None for what nobody has
     sent; `at` is when it was asked for, if not now; `allowed_actions` is what may be asked of it before its
     workflow has begun."""
-    operation_id, at = new_id("op"), at or now()
+    operation_id, at = new_id("op"), at or utc_now()
     document = request.model_dump(mode="json")
     return Operation(
         id=operation_id,
@@ -219,7 +220,7 @@ async def locked_for(
     await operations.lock(session, operation.id)
     await session.refresh(operation)
     actions.check(operation, action, caller)
-    await actions.check_authors(session, operation, action, caller, now())
+    await actions.check_authors(session, operation, action, caller, utc_now())
     return operation
 
 
@@ -245,7 +246,7 @@ async def _enqueue(
     update: str,
     payload: Mapping[str, Any],
 ) -> Outbox:
-    update_id, at = new_id("cmd"), now()
+    update_id, at = new_id("cmd"), utc_now()
     if command.shapes is not None:
         author = Author(person=caller.person, at=at, how=command.shapes)
         await operations.add_author(session, operation.id, author)

@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing.core.operations import CUSTOMER
 from billing.portal.links import payable
 from billing.portal.networks import verdict
+from db.core.clock import utc_now
 from db.customers import settings as customer_settings
 from db.portal import links as portal_links
 from db.portal import networks, visits
@@ -18,7 +19,7 @@ from db.portal import troubles as portal_troubles
 from db.tables import Invoice, Outbox, PortalLink
 
 from ..http.client_address import client_address
-from ..http.context import Context, now
+from ..http.context import Context
 from ..http.heads import is_head
 from ..http.site import Site
 from ..portal_admin import troubles as troubles
@@ -73,7 +74,7 @@ class Visit:
 
 async def look(session: AsyncSession, request: Request, token: str) -> Visit:
     """Who visits with this token, and whether it opens from there; nothing is kept."""
-    at, address = now(), client_address(request)
+    at, address = utc_now(), client_address(request)
     link = await portal_links.find(session, token) if TOKEN.fullmatch(token) else None
     outcome = UNKNOWN
     if link is not None:

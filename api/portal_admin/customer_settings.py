@@ -10,13 +10,14 @@ from billing.core.customers import Correspondent, Whereabouts, correspondent
 from billing.mail.customer_mail_text import candidates
 from billing.mail.languages import is_offered, known_tag, offered
 from billing.mail.phrases import ENGLISH
+from db.core.clock import utc_now
 from db.customers import settings as customer_settings
 from db.mail import templates as mail_templates
 from db.mirror import mirror
 from db.tables import Customer, CustomerSettings, Organization
 
 from ..http.auth import AnyCaller, Caller, Giver
-from ..http.context import InContext, now
+from ..http.context import InContext
 from ..http.examples import example
 from ..http.ids import Id
 from ..http.openapi import WITH_BODY, answers, body_example
@@ -61,7 +62,7 @@ async def read_settings(id: Id, caller: AnyCaller, context: InContext) -> Settin
 )
 async def change_settings(id: Id, body: SettingsBody, caller: Giver, context: InContext) -> SettingsAnswer:
     """From the next decision on; what was decided before stays."""
-    at = now()
+    at = utc_now()
     wanted = body.model_dump(exclude_unset=True)
     opted_out = wanted.pop("opted_out", None) if "opted_out" in wanted else ...
     lift = wanted.pop("bounced", None) is False

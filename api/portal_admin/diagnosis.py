@@ -7,11 +7,12 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from billing.portal.diagnosis import Code, Finding, diagnose
+from db.core.clock import utc_now
 from db.mirror import mirror
 from db.portal import diagnosis_facts
 
 from ..http.auth import AnyCaller
-from ..http.context import InContext, now
+from ..http.context import InContext
 from ..http.examples import example
 from ..http.ids import Id
 from ..http.models import Answer
@@ -70,7 +71,7 @@ async def diagnose_access(id: Id, caller: AnyCaller, context: InContext) -> Diag
         invoice = await mirror.invoice(session, caller.organization, id)
         if invoice is None:
             raise not_found()
-        facts = await diagnosis_facts.read(session, invoice, now())
+        facts = await diagnosis_facts.read(session, invoice, utc_now())
     diagnosis = diagnose(facts)
     return DiagnosisAnswer(
         invoice=diagnosis.invoice, at=diagnosis.at, findings=[_finding(one) for one in diagnosis.findings]

@@ -8,6 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.policy.portal import PortalPolicy
 from billing.portal.links import link_expiry
+from db.core.clock import utc_now
 from db.customers import addresses
 from db.mirror import mirror
 from db.portal import links as portal_links
@@ -16,7 +17,7 @@ from db.tables import CustomerSettings, Invoice, Outbox, PortalLink
 
 from ..dispatch.dispatcher import HEAD_START
 from ..http.auth import AnyCaller, Caller, Giver
-from ..http.context import Context, InContext, now
+from ..http.context import Context, InContext
 from ..http.examples import example, listed
 from ..http.ids import Id
 from ..http.models import Listed
@@ -58,7 +59,7 @@ MAIL_EVERY = timedelta(minutes=1)
 )
 async def issue(id: Id, caller: Giver, context: InContext, body: LinkBody | None = None) -> IssuedLinkAnswer:
     """For you to pass on: the address is shown this once. The invoice's earlier link ends."""
-    at = now()
+    at = utc_now()
     async with context.database.transaction() as session:
         invoice = await _with_page(session, caller, id)
         link = await portal_links.issue(
@@ -90,7 +91,7 @@ async def list_links(
         if await mirror.invoice(session, caller.organization, id) is None:
             raise not_found()
         links = await portal_links.of_invoice(session, caller.organization, id)
-    at = now()
+    at = utc_now()
     return views.sliced(
         links, lambda link: link.id, lambda link: _answer(link, at), query.limit, query.cursor
     )
@@ -112,7 +113,7 @@ async def list_links(
 )
 async def resend(id: Id, caller: Giver, context: InContext) -> LinkMailAnswer:
     """The invoice's earlier link ends. At most once a minute for one invoice."""
-    at = now()
+    at = utc_now()
     async with context.database.transaction() as session:
         invoice = await _with_page(session, caller, id)
         await _check_address(session, invoice)
@@ -133,7 +134,7 @@ async def resend(id: Id, caller: Giver, context: InContext) -> LinkMailAnswer:
 )
 async def revoke(id: Id, body: RevokeBody, caller: Giver, context: InContext) -> PortalLinkAnswer:
     """From now on nobody gets in by it. A link that has ended stays as it ended."""
-    at = now()
+    at = utc_now()
     async with context.database.transaction() as session:
         if await portal_links.get(session, caller.organization, id) is None:
             raise not_found()

@@ -7,13 +7,14 @@ from fastapi import APIRouter, Query
 from pydantic import Field, StringConstraints
 
 from billing.portal.networks import Action, parse_network
+from db.core.clock import utc_now
 from db.mirror import mirror
 from db.people import people
 from db.portal import networks
 from db.tables import PortalNetwork, new_id
 
 from ..http.auth import AnyCaller, BillingAdmin
-from ..http.context import InContext, now
+from ..http.context import InContext
 from ..http.examples import example, listed
 from ..http.ids import Id
 from ..http.models import Answer, Body, Listed, OtherId, Reason
@@ -91,7 +92,7 @@ async def add(body: NetworkBody, caller: BillingAdmin, context: InContext) -> Ne
         network=str(parse_network(body.network)),
         reason=body.reason,
         created_by=caller.person,
-        created_at=now(),
+        created_at=utc_now(),
     )
     async with context.database.transaction() as session:
         if body.customer and await mirror.customer(session, caller.organization, body.customer) is None:
@@ -144,7 +145,7 @@ async def remove(id: Id, caller: BillingAdmin, context: InContext) -> NetworkAns
         found = await networks.get(session, caller.organization, id)
         if found is None:
             raise not_found()
-        row = await networks.remove(session, found.id, by=caller.person, at=now())
+        row = await networks.remove(session, found.id, by=caller.person, at=utc_now())
     return _answer(row)
 
 

@@ -7,6 +7,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.core.business_time import local_day
 from billing.reminders.rules import Facts, Rules, next_step, why_not, words
+from db.core.clock import utc_now
 from db.incidents import incidents
 from db.reminders import facts as reminder_rows
 from db.reminders import pauses
@@ -14,7 +15,7 @@ from db.reminders import runs as reminder_runs
 from db.tables import ReminderPause
 
 from ..http.auth import AnyCaller, Caller, Giver
-from ..http.context import Context, InContext, now
+from ..http.context import Context, InContext
 from ..http.examples import example
 from ..http.ids import Id
 from ..http.models import Query as ListQuery
@@ -77,7 +78,7 @@ async def read_reminders(
 async def pause_reminders(id: Id, body: PauseBody, caller: Giver, context: InContext) -> PauseAnswer:
     """Its customer is not reminded of it for now; what is just being sent goes out. It replaces an earlier
     pause, and sent again it changes nothing."""
-    at = now()
+    at = utc_now()
     async with context.database.transaction() as session:
         facts = await _facts(session, caller, id)
         today = local_day(at, facts.to.zone)
@@ -117,7 +118,7 @@ async def let_go_on(id: Id, caller: Giver, context: InContext) -> PauseAnswer:
 
 async def _facts(session: AsyncSession, caller: Caller, invoice: str) -> Facts:
     """Raises ApiProblem `not_found` unless the invoice is the caller's organization's."""
-    facts = await reminder_rows.of_invoice(session, caller.organization, invoice, at=now())
+    facts = await reminder_rows.of_invoice(session, caller.organization, invoice, at=utc_now())
     if facts is None:
         raise not_found()
     return facts
@@ -127,7 +128,7 @@ async def _next(
     session: AsyncSession, context: Context, facts: Facts
 ) -> tuple[NextAnswer | None, WhyAnswer | None]:
     incident = await incidents.is_open(session, "portal")
-    rules = Rules(context.policy.reminders, now(), portal_incident=incident)
+    rules = Rules(context.policy.reminders, utc_now(), portal_incident=incident)
     if reason := why_not(facts, rules):
         return None, WhyAnswer(reason=reason, words=words(reason))
     coming = next_step(facts, rules)

@@ -9,11 +9,12 @@ from pydantic import AfterValidator
 
 from billing.money.notes import with_payments
 from billing.success_checks import checks as success_checks
+from db.core.clock import utc_now
 from db.success_checks import queries as records
 from db.success_checks.queries import CHECKS, Period
 
 from ..http.auth import AnyCaller, Caller
-from ..http.context import InContext, now
+from ..http.context import InContext
 from ..http.examples import example, listed
 from ..http.models import Answer, Listed
 from ..http.openapi import answers
@@ -69,7 +70,7 @@ async def read_checks(
     figure of `approved_to_visible`. Balances are as the last completed reconciliation of the period found
     them; without one their share is null.
     """
-    period = _period(query, caller, now())
+    period = _period(query, caller, utc_now())
     async with context.database.snapshot() as session:
         figures = await records.figures(session, period)
     return SuccessChecksAnswer(**{"from": period.start}, to=period.end, as_of=period.as_of, checks=figures)
@@ -85,7 +86,7 @@ async def list_rows(
 ) -> Listed[CheckRow]:
     """The latest first. Name the period's `from` and `to` when you page through it: both move with the time
     if you leave them out. Of `balances_equal_stripe` only the invoices are listed that differed."""
-    period = _period(query, caller, now())
+    period = _period(query, caller, utc_now())
     async with context.database.reading() as session:
         rows, next_cursor = await CHECKS[name].page(session, period, limit=query.limit, cursor=query.cursor)
     show = _SHOWN[name]

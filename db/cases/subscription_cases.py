@@ -4,7 +4,7 @@ The mirror's reading before and the new one are compared under a lock, so that e
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlmodel import col, select
@@ -14,6 +14,7 @@ from billing.cases.case import CANCELED, CaseFound, CaseObject
 from billing.core.hashing import digest
 from billing.plan_changes.subject import Terms
 
+from ..core.clock import utc_now
 from ..core.statements import is_sqlite
 from ..operations import intents, operations
 from ..tables import Intent, Operation, Organization
@@ -73,7 +74,7 @@ def remembering(
     is_former = known is not None and known["identity"] == _identity(document)
     if known and is_former and synced_at < datetime.fromisoformat(known["until"]):
         return None
-    until = datetime.now(UTC).isoformat()
+    until = utc_now().isoformat()
     return document | {WAS: {"identity": _identity(held), "until": until}}
 
 

@@ -8,12 +8,12 @@ import logging
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from . import setbacks
+from .clock import utc_now
 from .session import Database, concerns_everybody
 from .setbacks import Failed
 
@@ -61,12 +61,12 @@ class Alone:
                 else:
                     succeeded.append(named.id)
         finally:
-            await setbacks.note(self.database, self.sweep, succeeded, failed, datetime.now(UTC))
+            await setbacks.note(self.database, self.sweep, succeeded, failed, utc_now())
         return done
 
     async def note_failed(self, unit: Unit, error: Exception) -> None:
         """A unit has failed that was done in another way."""
-        await setbacks.note(self.database, self.sweep, [], [self._failed(unit, error)], datetime.now(UTC))
+        await setbacks.note(self.database, self.sweep, [], [self._failed(unit, error)], utc_now())
 
     def _failed(self, unit: Unit, error: Exception) -> Failed:
         log.error("%s: %s failed, and the others go on", self.sweep, unit.id, exc_info=error)
@@ -87,9 +87,7 @@ class Alone:
                 raise
             log.info("%s: %s among %d; each is stored alone", self.sweep, what(error), len(units))
         else:
-            await setbacks.note(
-                self.database, self.sweep, [unit(one).id for one in units], [], datetime.now(UTC)
-            )
+            await setbacks.note(self.database, self.sweep, [unit(one).id for one in units], [], utc_now())
             return [done]
 
         async def alone(one: U) -> T:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, insert
@@ -16,6 +16,7 @@ from billing.evidence.records import Record
 from billing.evidence.timeline import GENESIS, event_hash
 
 from ..tables import Operation, Organization, Person, TimelineEvent, new_id
+from .clock import utc_now
 from .record_hashes import operations_left, recorded, written, wrote
 from .statements import insert_if_new
 
@@ -128,7 +129,7 @@ async def record_rest(session: AsyncSession) -> None:
             key=new_id("recorded"),
             event=EventCode.RECORDS_WRITTEN,
             actor=SYSTEM,
-            at=datetime.now(UTC),
+            at=utc_now(),
             detail={"parts": sorted(parts)},
         )
 

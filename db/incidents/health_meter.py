@@ -12,6 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing.incidents.health import BUCKET
 from billing.incidents.states import Component
 
+from ..core.clock import utc_now
 from ..core.session import Database
 from ..core.statements import insert_if_new, is_sqlite
 from ..tables import HealthCount
@@ -33,11 +34,11 @@ class HealthMeter:
 
     def ok(self, component: Component) -> None:
         """A call was answered as it should be, a definite no included."""
-        self._now(component, datetime.now(UTC)).ok += 1
+        self._now(component, utc_now()).ok += 1
 
     def fault(self, component: Component, code: str) -> None:
         """A call failed for a reason that is the component's; `code` is a stable word for it."""
-        now = datetime.now(UTC)
+        now = utc_now()
         counted = self._now(component, now)
         counted.faults += 1
         counted.first_fault_at = counted.first_fault_at or now

@@ -14,14 +14,15 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from api.app import create_app
+from api.dispatch import dispatcher
 from api.health.figures import figures
-from api.http import context as contexts
 from api.http.context import Context, StripeAccount
 from api.http.site import Site
 from billing.core.events import EventCode
 from billing.plan_changes.plans import Plan, PlanLimits, Price
 from billing.policy.policy import Policy, policy_from_toml
 from db.core import timeline
+from db.core.clock import utc_now
 from db.core.session import Database
 from db.mirror import mirror
 from db.tables import Incident, PortalLink, PortalTrouble, new_id
@@ -156,8 +157,8 @@ async def house(
 ) -> AsyncIterator[recording.ExampleHouse]:
     """What the examples of the test's room are recorded in; the clock of the API stands still at `NOW`."""
     for module in [module for name, module in sys.modules.items() if name.startswith("api.")]:
-        if getattr(module, "now", None) is contexts.now and module is not contexts:
-            monkeypatch.setattr(module, "now", lambda: NOW)
+        if getattr(module, "utc_now", None) is utc_now and module is not dispatcher:
+            monkeypatch.setattr(module, "utc_now", lambda: NOW)
     await sold(database)
     acme, invoice = await recording.seeded(database, HELD)
     account = StripeAccount([recording.SECRET])

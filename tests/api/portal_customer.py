@@ -8,8 +8,8 @@ from typing import Any
 from httpx import Response
 from sqlmodel import col, select
 
-from api.http.context import now
 from billing.portal.networks import Action
+from db.core.clock import utc_now
 from db.core.session import Database
 from db.portal import links as portal_links
 from db.tables import Customer, Invoice, PortalAccess, PortalLink, PortalNetwork, new_id
@@ -38,7 +38,7 @@ class Visitor:
 
     async def link(self, days: float = 30, invoice: Invoice | None = None) -> tuple[PortalLink, str]:
         """A new link to the invoice and its token; another one before it is replaced."""
-        of, at = invoice or self.invoice, now()
+        of, at = invoice or self.invoice, utc_now()
         async with self.database.transaction() as session:
             link = await portal_links.issue(
                 session,
@@ -89,7 +89,7 @@ class Visitor:
             network=network,
             reason="for a test",
             created_by="system",
-            created_at=now(),
+            created_at=utc_now(),
         )
         await store(self.database, rule)
 
@@ -110,8 +110,9 @@ class Visitor:
 
 async def a_visitor(api: Api, database: Database, tenant: Tenant, **fields: Any) -> Visitor:
     customer = a_customer(tenant.id)
-    due = now() + timedelta(days=3)
-    invoice = an_invoice(customer, **{"number": "AC-0042", "due_date": due, "finalized_at": now()} | fields)
+    now = utc_now()
+    due = now + timedelta(days=3)
+    invoice = an_invoice(customer, **{"number": "AC-0042", "due_date": due, "finalized_at": now} | fields)
     await store(database, customer, invoice)
     return Visitor(api, database, customer, invoice)
 

@@ -11,8 +11,9 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page
 from sqlmodel import select
 
-from api.http.context import Context, now
+from api.http.context import Context
 from api.http.site import Site, pay_pages
+from db.core.clock import utc_now
 from db.mirror import mirror
 from db.portal import links as portal_links
 from db.tables import Invoice, PortalAccess
@@ -39,7 +40,7 @@ class Walk:
 
     async def token(self, *, since: int = 1, until: int = 30) -> str:
         """Of a link that was issued so many days ago."""
-        at = now()
+        at = utc_now()
         async with self.home.database.transaction() as session:
             link = await portal_links.issue(
                 session,

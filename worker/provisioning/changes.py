@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from db.core.clock import utc_now
 from db.tables import Organization, Person, new_id
 
 from .file import FileProblem, InvalidFile, OrganizationFile, ProvisioningFile
@@ -20,7 +21,7 @@ async def apply(session: AsyncSession, file: ProvisioningFile) -> Changes:
     """
     changes, problems = Changes(), list[FileProblem]()
     for number, wanted in enumerate(file.organizations):
-        part = _Part(session, wanted, f"organizations[{number}]", changes, problems, datetime.now(UTC))
+        part = _Part(session, wanted, f"organizations[{number}]", changes, problems, utc_now())
         await part.apply()
     if problems:
         raise InvalidFile(problems)

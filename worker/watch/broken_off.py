@@ -1,11 +1,12 @@
 """Whether a workflow goes on: one whose every task fails does not, though Temporal calls it running."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
+from db.core.clock import utc_now
 from workflows.client.running import OVER
 
 WITHIN = timedelta(seconds=5)
@@ -29,8 +30,7 @@ async def is_broken_off(client: Client, found: WorkflowExecutionDescription) -> 
     if found.status in OVER:
         return True
     task = found.raw_description.pending_workflow_task
-    began = task.original_scheduled_time.ToDatetime()
-    age = datetime.now(began.tzinfo) - began
+    age = utc_now() - task.original_scheduled_time.ToDatetime(tzinfo=UTC)
     if task.attempt < POISONED_TRIES or age < POISONED_FOR:
         return False
     # Of several workers that see it one terminates this very run; the next one is not theirs to end.

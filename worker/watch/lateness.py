@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from temporalio.runtime import Runtime
 
-from activities.core.clock import Clock, utc_now
+from db.core.clock import Clock, utc_now
 from db.core.session import Database
 from db.incidents import lateness
 from db.incidents.lateness import Waiting

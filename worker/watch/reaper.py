@@ -8,7 +8,7 @@ a worker that was down for long, a Temporal that has lost something. Every worke
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from time import monotonic
 
 from sqlmodel import col, select
@@ -16,10 +16,10 @@ from temporalio.client import Client, WorkflowExecution
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.core.clock import Clock, utc_now
 from billing.core.events import EventCode
 from billing.core.operations import SYSTEM
 from db.core import timeline
+from db.core.clock import Clock, utc_now
 from db.core.session import AWAY, Database
 from db.operations import notices, outbox
 from db.tables import Notice, Operation
@@ -100,7 +100,7 @@ class Reaper:
     # --- What has closed ------------------------------------------------------------------------------
 
     async def _look_at_closed(self) -> None:
-        began = datetime.now(UTC)  # Temporal's times are no test's
+        began = utc_now()  # Temporal's times are no test's
         since = self._since or began - FIRST_LOOK
         closed = f"CloseTime > '{(since - OVERLAP).isoformat()}' AND {ABNORMAL}"
         found = {

@@ -14,7 +14,6 @@ from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.service import RPCError
 
-from activities.core.clock import Clock, utc_now
 from activities.incidents.mails import ControllersKnown
 from activities.incidents.probes import Probes
 from billing.core.delivery import Delivery
@@ -22,6 +21,7 @@ from billing.incidents.health import Bucket, HealthState, lookback, next_state, 
 from billing.incidents.messages import IncidentInput
 from billing.incidents.states import Component
 from billing.policy.incidents import IncidentPolicy
+from db.core.clock import Clock, utc_now
 from db.core.session import AWAY, Database
 from db.delivery.delivery import deliver
 from db.incidents import health_counts, incidents

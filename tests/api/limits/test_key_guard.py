@@ -25,7 +25,7 @@ NOW = datetime(2026, 3, 2, 15, 4, tzinfo=UTC)
 @pytest.fixture(autouse=True)
 def standing_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Within one window, however slow the machine is."""
-    monkeypatch.setattr("api.http.auth.now", lambda: NOW)
+    monkeypatch.setattr("api.http.auth.utc_now", lambda: NOW)
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ async def test_it_is_over_after_the_window_and_forgotten_after_ninety_days(
     app: FastAPI, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert (await statuses(app, None, 21))[-1] == 429
-    monkeypatch.setattr("api.http.auth.now", lambda: NOW + 2 * key_uses.WINDOW)
+    monkeypatch.setattr("api.http.auth.utc_now", lambda: NOW + 2 * key_uses.WINDOW)
     assert await statuses(app, None, 1) == [401]
     async with database.transaction() as session:
         await key_uses.forget(session, NOW + key_uses.KEPT_FOR + timedelta(minutes=15))

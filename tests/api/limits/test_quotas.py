@@ -34,7 +34,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     for module in ("operations.service", "approvals.delegations"):
-        monkeypatch.setattr(f"api.{module}.now", clock)
+        monkeypatch.setattr(f"api.{module}.utc_now", clock)
     return clock
 
 
