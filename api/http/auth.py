@@ -59,8 +59,8 @@ class Caller:
     def needs(self, *roles: Role) -> None:
         """Raises ApiProblem `role_missing` unless the caller has one of the roles."""
         if not self.roles.intersection(roles):
-            named = " or ".join(roles)
-            raise ApiProblem(ROLE_MISSING, f"This needs the role {named}; ask somebody who has it.")
+            needed = " or ".join(roles)
+            raise ApiProblem(ROLE_MISSING, f"This needs the role {needed}; ask somebody who has it.")
 
 
 class ApiKeyMiddleware:
@@ -105,9 +105,9 @@ async def _authenticate(request: Request, context: Context) -> Caller:
 
 async def caller(request: Request, _: Annotated[object, Depends(SCHEME)]) -> Caller:
     """Whom `ApiKeyMiddleware` has found."""
-    found = request.state.caller
-    assert isinstance(found, Caller)
-    return found
+    authenticated = request.state.caller
+    assert isinstance(authenticated, Caller)
+    return authenticated
 
 
 def _key_of(request: Request) -> re.Match[str]:
@@ -140,7 +140,7 @@ Actor = Annotated[Caller, Depends(actor)]
 
 
 def having(*roles: Role) -> Callable[..., Awaitable[Caller]]:
-    """A dependency: a caller caller may act, and has one of the roles."""
+    """A dependency: a caller who may act, and has one of the roles."""
 
     async def with_role(caller: Actor) -> Caller:
         caller.needs(*roles)

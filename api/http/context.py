@@ -54,9 +54,9 @@ class Context:
 
 
 async def context_of(request: Request) -> Context:
-    found = request.app.state.context
-    assert isinstance(found, Context)
-    return found
+    context = request.app.state.context
+    assert isinstance(context, Context)
+    return context
 
 
 InContext = Annotated[Context, Depends(context_of)]

@@ -86,8 +86,8 @@ async def change_settings(id: Id, body: SettingsBody, caller: Giver, context: In
         return _answer(known, row)
 
 
-async def _known(session: AsyncSession, caller: Caller, id_: str) -> Known:
-    customer = await mirror.customer(session, caller.organization, id_)
+async def _known(session: AsyncSession, caller: Caller, customer_id: str) -> Known:
+    customer = await mirror.customer(session, caller.organization, customer_id)
     if customer is None:
         raise not_found()
     return customer, await mirror.organization(session, caller.organization)

@@ -168,9 +168,9 @@ async def mail_link(
     )
 
 
-async def _with_page(session: AsyncSession, caller: Caller, id_: str) -> Invoice:
+async def _with_page(session: AsyncSession, caller: Caller, invoice_id: str) -> Invoice:
     """Raises ApiProblem `not_found` and `invoice_not_linkable`."""
-    invoice = await mirror.invoice(session, caller.organization, id_)
+    invoice = await mirror.invoice(session, caller.organization, invoice_id)
     if invoice is None:
         raise not_found()
     if invoice.status in NO_PAGE:

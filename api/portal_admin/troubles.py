@@ -221,7 +221,7 @@ async def got_in(session: AsyncSession, *, invoice_id: str, at: datetime) -> Out
     trouble = await troubles.open_one(session, invoice_id)
     if trouble is None:
         return None
-    told = await outbox.enqueue(
+    row = await outbox.enqueue(
         session,
         action=outbox.UPDATE,
         workflow_id=ids.operation_workflow(trouble.operation_id),
@@ -232,7 +232,7 @@ async def got_in(session: AsyncSession, *, invoice_id: str, at: datetime) -> Out
         update_id=f"got-in-{trouble.operation_id}",
         due_at=at + HEAD_START,
     )
-    return told if told.state == outbox.PENDING else None
+    return row if row.state == outbox.PENDING else None
 
 
 def _draft(
