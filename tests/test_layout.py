@@ -66,8 +66,8 @@ SHARED_NAMES = {
     "Refunded", "Share", "Shown", "Step", "Trouble", "_Object", "_Part",
 }
 PARTICIPLES = {
-    "Allowed", "Asked", "Beating", "Begun", "Claimed", "Compiled", "Counted", "Credited", "Ended",
-    "Failed", "Held", "Listed", "Logged", "Misconfigured", "Performed", "Planned", "Refunded", "Refused",
+    "Allowed", "Beating", "Begun", "Claimed", "Compiled", "Counted", "Credited",
+    "Failed", "Held", "Listed", "Logged", "Misconfigured", "Performed", "Refunded", "Refused",
     "Repeated", "Requested", "Resolved", "Seen", "Shown", "Solved", "Stuck", "Taken", "Telling", "Timed",
     "Told", "Unchanged", "Unsent", "Upcoming", "Waiting", "Wanted",
 }

@@ -54,7 +54,7 @@ def subject_changes(
 ) -> tuple[SubjectChange, ...]:
     """What differs, in the order in which one reads a request; nothing for equal subjects.
 
-    `reasons` are what was given before and is given now where that is not part of the subject.
+    `reasons` are what was given before and is given now: a plan change's is no part of its subject.
     """
     changes = [
         SubjectChange(what=what, before=value(before), after=value(after), names=names)
@@ -63,8 +63,8 @@ def subject_changes(
     ]
     if kind is Kind.PLAN_CHANGE:
         changes += _lines(before, after)
-    if reasons is not None and reasons[0] != reasons[1]:
-        changes.append(SubjectChange(what="Reason", before=reasons[0], after=reasons[1]))
+        if reasons is not None and reasons[0] != reasons[1]:
+            changes.append(SubjectChange(what="Reason", before=reasons[0], after=reasons[1]))
     return tuple(changes)
 
 

@@ -1,131 +1,246 @@
-"""One round of a story's review: opened, waited for, and opened again where its workflow was ended.
+"""The review of a request: proposed, approved by people and still true, or proposed once more.
 
-Whoever is waited for, an approver or somebody who revises: the wait ends with what the request is about.
+What is reviewed says what it would do (`ReviewedRequest`); how it is reviewed is the same for all of them.
 """
 
-from itertools import count
-from typing import Any, TypeVar
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from temporalio import workflow
-from temporalio.common import WorkflowIDReusePolicy
-from temporalio.exceptions import (
-    ApplicationError,
-    CancelledError,
-    ChildWorkflowError,
-    TerminatedError,
-    TimeoutError,
-    WorkflowAlreadyStartedError,
-)
 
 with workflow.unsafe.imports_passed_through():
-    from billing.approvals.messages import ApprovalInput, ApprovalOutcome
+    from billing.approvals.messages import ApprovalOutcome, RevisionSummary
+    from billing.approvals.subject_changes import SinceLastRound, subject_changes
+    from billing.core.events import EventCode
+    from billing.core.money import Money
+    from billing.core.operations import Kind, Message, State
 
-from ..core import ids
-from ..core.inbox import Waits
-from ..core.operation import Asked, Story
+from ..core.commands import PendingCommands
+from ..core.outcome import OperationEnded, Outcome
+from ..core.recorder import OperationRecorder
+from ..core.stripe_changes import StripeChanges
 from .object_end import ObjectEnd
+from .round import ReviewRequest, hold_round
 
-ENDED_FROM_OUTSIDE = (TerminatedError, CancelledError, TimeoutError)
-MAX_TIMES = 10
-"""That a round is opened again by one run; whoever ends it so often wants it to end."""
-
-Revision = TypeVar("Revision")
-
-Review = workflow.ChildWorkflowHandle[Any, ApprovalOutcome]
+Subject = TypeVar("Subject", bound=Message)
+Proposed = TypeVar("Proposed", bound="Proposal[Any]")
 
 
-async def reviewed(
-    story: Story, waits: Waits[Any, Any], end: ObjectEnd, asked: Asked, *, round_: int
-) -> ApprovalOutcome:
-    """What the approvers make of exactly this subject; a cancellation on the way dismisses it, and so does
-    the end of what it is about. Of that Ended is raised.
+@dataclass(frozen=True)
+class Proposal(Generic[Subject]):
+    """What would be done, and why; with an `amount`, whoever approves needs an authority that covers it."""
 
-    A review whose workflow was terminated or cancelled in Temporal goes on in another one, which takes up
-    its row: what people have said stays said. Raises ChildWorkflowError when that happens all the time.
-    """
-    request = _request(story, asked, round_)
-    times = 0
-    for attempt in count(1):
-        try:
-            review = await _start(request, attempt)
-        except WorkflowAlreadyStartedError:
-            continue  # of an earlier run of the story
-        over = await end.before(lambda: waits.cancelled is not None or review.done())  # noqa: B023 - awaited here
-        if not review.done():
-            await _dismiss(review, over.message if over else "The request was taken back.")
-        try:
-            outcome = await review
-        except ChildWorkflowError as error:
-            times += 1
-            ended = isinstance(error.cause, ENDED_FROM_OUTSIDE)
-            if not ended or times > MAX_TIMES or workflow.cancellation_reason() is not None:
-                raise
-        else:
-            if over is not None and outcome.state == "dismissed":
-                raise end.ended(over)
-            return outcome
-        if over is not None:
-            raise end.ended(over)
-        if waits.cancelled is not None:
-            break  # whose end dismisses it
-    return ApprovalOutcome(state="dismissed")
+    subject: Subject
+    subject_hash: str
+    reason: str
+    amount: Money | None = None
+    customer: str | None = None
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The subject as rows and mails hold it."""
+        return self.subject.model_dump(mode="json")
 
 
-async def _start(request: ApprovalInput, attempt: int) -> Review:
-    return await workflow.start_child_workflow(
-        ids.APPROVAL,
-        request,
-        id=ids.approval_workflow(request.approval, attempt),
-        id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-        result_type=ApprovalOutcome,
-    )
+@dataclass(frozen=True)
+class Round:
+    """A proposal's place in the review: its number, why there is another one, and what is new in it."""
+
+    number: int
+    cause: Literal["requested", "drifted", "revised", "superseded"] = "requested"
+    revised: RevisionSummary | None = None
+    """How the request came out of an earlier round; None as long as nobody has revised it."""
+    since: SinceLastRound | None = None
 
 
-async def revision(waits: Waits[Revision, Any], end: ObjectEnd) -> Revision | None:
-    """The revised request, or None when it was cancelled or nobody sent one in time.
+@dataclass(frozen=True)
+class ReviewTerms:
+    """Which ladder and calendar of the policy ask the approvers, and the `rule` by which they are asked."""
 
-    Raises Ended with what the request is about.
-    """
-    waits.revisable = True
-    over = await end.before(
-        lambda: waits.revised is not None or waits.cancelled is not None, waits.revise_within
-    )
-    waits.revisable = False
-    if over is not None:
-        raise end.ended(over)
-    revised, waits.revised = waits.revised, None
-    return revised
+    ladder: str
+    calendar: str
+    rule: str = ""
 
 
-async def _dismiss(review: Review, why: str) -> None:
-    """Ends a review that nothing can come of, unless it was decided at the same moment."""
-    try:
-        await review.signal("dismiss", why)
-    except ApplicationError:
-        workflow.logger.info("%s was decided before it could be dismissed", review.id)
+class RevisedRequest(Protocol):
+    """The command by which somebody revises a request."""
+
+    @property
+    def person(self) -> str: ...
 
 
-def _request(story: Story, asked: Asked, round_: int) -> ApprovalInput:
-    approval = ids.approval_id(story.operation, round_)
-    ladder, calendars = story.policy.ladders[asked.ladder], story.policy.calendars
-    return ApprovalInput(
-        approval=approval,
-        organization=story.organization,
-        operation=story.operation,
-        kind=asked.kind.value,
-        round=round_,
-        subject=asked.subject,
-        subject_hash=asked.subject_hash,
-        reason=asked.reason,
-        rule=asked.rule,
-        revised=asked.revised,
-        since=asked.since,
-        amount=asked.amount,
-        customer=asked.customer,
-        authority=story.policy.authority.get(asked.kind, {}) if asked.amount is not None else None,
-        counted=story.policy.counted_with(asked.kind) if asked.amount is not None else (),
-        requested_by=story.requested_by,
-        ladder=ladder,
-        calendar=calendars[asked.calendar],
-        calendars={step.calendar: calendars[step.calendar] for step in ladder if step.calendar},
-    )
+class ReviewedRequest(ABC, Generic[Proposed]):
+    """A request as its review sees it."""
+
+    kind: Kind
+
+    @abstractmethod
+    async def propose(self) -> Proposed:
+        """What would be done, by what Stripe says now. Raises OperationEnded where it can't be done."""
+
+    @abstractmethod
+    async def record(self, proposal: Proposed, round_: Round) -> None:
+        """Writes the proposal into the records."""
+
+    @abstractmethod
+    async def submit(self, proposal: Proposed, round_: Round) -> ReviewTerms | None:
+        """How people are asked; None where nobody has to be. Raises OperationEnded where nobody may be."""
+
+    @abstractmethod
+    async def still_holds(self, proposal: Proposed) -> bool:
+        """Whether exactly what was approved can be done now: time has passed since it was proposed."""
+
+    @abstractmethod
+    async def ended(self) -> Outcome | None:
+        """How the operation ends because nothing can come of the request any more; None while something can.
+
+        Nobody waits for it: in Stripe's bad hours it raises at once.
+        """
+
+    @abstractmethod
+    def revise(self, revision: Any) -> None:
+        """Takes over a revised request, which `propose` then is about."""
+
+
+class Review(Generic[Proposed]):
+    """The part of an operation before anything is done to Stripe."""
+
+    def __init__(
+        self,
+        recorder: OperationRecorder,
+        commands: PendingCommands[Any, Any],
+        changes: StripeChanges,
+        request: ReviewedRequest[Proposed],
+    ) -> None:
+        self._recorder, self._commands, self._changes = recorder, commands, changes
+        self._request = request
+        self._end = ObjectEnd(changes, request.ended)
+        self._proposal: Proposed | None = None
+
+    async def agree(self, rounds: int) -> Proposed:
+        """What may be done now: proposed, and approved where it has to be, until that is still true.
+
+        `rounds` there were before, in an earlier run. Raises OperationEnded when it is blocked, rejected,
+        cancelled or left without an answer.
+        """
+        round_ = Round(rounds)
+        while True:
+            proposal, round_ = await self._propose(round_)
+            terms = await self._request.submit(proposal, round_)
+            self._stop_if_cancelled()
+            if terms is None:
+                return self._agreed(proposal)
+            outcome = await self._reviewed(proposal, terms, round_)
+            match outcome.state:
+                case "approved":
+                    if await self._request.still_holds(proposal):
+                        self._stop_if_cancelled()
+                        return self._agreed(proposal)
+                    round_ = replace(round_, cause="drifted", since=SinceLastRound(why="drifted", changes=()))
+                case "changes_requested":
+                    round_ = await self._revised(proposal, round_, outcome)
+                case "superseded":
+                    round_ = replace(round_, cause="superseded")
+                case "rejected":
+                    raise OperationEnded(
+                        Outcome(
+                            State.REJECTED, EventCode.REJECTED, person=outcome.person, comment=outcome.comment
+                        )
+                    )
+                case "expired":
+                    raise OperationEnded(Outcome(State.EXPIRED, EventCode.EXPIRED_UNANSWERED))
+                case "dismissed":
+                    raise self._cancelled()
+
+    async def _propose(self, round_: Round) -> tuple[Proposed, Round]:
+        """What Stripe says now, as the next round; what is new in it is known from here on."""
+        self._stop_if_cancelled()
+        self._changes.clear()
+        before, proposal = self._proposal, await self._request.propose()
+        self._proposal = proposal
+        since = round_.since
+        if before is not None and since is not None and round_.cause != "superseded":
+            changes = subject_changes(
+                self._request.kind, before.document, proposal.document, (before.reason, proposal.reason)
+            )
+            since = since.model_copy(update={"changes": changes})
+        round_ = replace(round_, number=round_.number + 1, since=since)
+        await self._request.record(proposal, round_)
+        return proposal, round_
+
+    def _agreed(self, proposal: Proposed) -> Proposed:
+        """From here on it is carried out; a cancellation waits for whether that can still be taken back."""
+        self._commands.cancel.pause()
+        return proposal
+
+    async def _reviewed(self, proposal: Proposed, terms: ReviewTerms, round_: Round) -> ApprovalOutcome:
+        """What the approvers make of exactly this proposal; a cancellation on the way dismisses it."""
+        request = ReviewRequest(
+            kind=self._request.kind,
+            subject=proposal.document,
+            subject_hash=proposal.subject_hash,
+            reason=proposal.reason,
+            amount=proposal.amount,
+            customer=proposal.customer,
+            ladder=terms.ladder,
+            calendar=terms.calendar,
+            rule=terms.rule,
+            revised=round_.revised,
+            since=round_.since,
+        )
+        return await hold_round(self._recorder, self._commands, self._end, request, round_.number)
+
+    async def _revised(self, proposal: Proposed, round_: Round, outcome: ApprovalOutcome) -> Round:
+        """An approver asked for changes: somebody sends a revised request, or takes it back."""
+        key = f"changes_requested:{round_.number}"
+        await self._recorder.record_progress(
+            key,
+            EventCode.AWAITING_REVISION,
+            state=State.AWAITING_APPROVAL,
+            stage="changes_requested",
+            allowed_actions=("revise", "cancel"),
+        )
+        context = {"subject": proposal.document, "comment": outcome.comment, "person": outcome.person}
+        await self._recorder.mail_requester(key, "changes_requested", context)
+        revision = await self._revision()
+        self._stop_if_cancelled()
+        if revision is None:
+            raise OperationEnded(Outcome(State.EXPIRED, EventCode.EXPIRED_UNREVISED))
+        self._request.revise(revision)
+        summary = RevisionSummary(
+            by=revision.person,
+            asked_by=outcome.person,
+            comment=outcome.comment,
+            former=proposal.document,
+        )
+        since = SinceLastRound(
+            why="revised",
+            changes=(),
+            asked_by=outcome.person,
+            comment=outcome.comment,
+            revised_by=revision.person,
+        )
+        return Round(round_.number, "revised", summary, since)
+
+    async def _revision(self) -> RevisedRequest | None:
+        """The revised request, or None when it was cancelled or nobody sent one in time.
+
+        Raises OperationEnded with what the request is about.
+        """
+        revise, cancel = self._commands.revise, self._commands.cancel
+        revise.open()
+        ended = await self._end.before(
+            lambda: revise.received is not None or cancel.received is not None, self._commands.revise_within
+        )
+        revision: RevisedRequest | None = revise.pop()
+        if ended is not None:
+            raise OperationEnded(ended)
+        return revision
+
+    def _stop_if_cancelled(self) -> None:
+        if self._commands.cancel.received is not None:
+            raise self._cancelled()
+
+    def _cancelled(self) -> OperationEnded:
+        return OperationEnded(Outcome.cancelled(self._commands.cancel.received))

@@ -30,10 +30,12 @@ with workflow.unsafe.imports_passed_through():
     from billing.mail.messages import MailRequest
 
 from ..core import ids
-from ..core.notes import KeptNotes
-from ..core.operation import Story, problem_of, refused
+from ..core.effects import OperationEffects
+from ..core.notes import NoteSync
+from ..core.outcome import problem_of, refused
 from ..core.outgoing_mails import OutgoingMails
 from ..core.recorded import recorded
+from ..core.recorder import OperationRecorder
 
 CLOSED = Problem(code="not_closable", message="It was closed before.")
 NOT_NAMED = Problem(code="not_confirmable", message="Nobody says any more that you made it.")
@@ -46,13 +48,14 @@ class CaseWorkflow:
     @workflow.init
     def __init__(self, request: CaseInput) -> None:
         self._request = request
-        self._story = Story(
+        self._recorder = OperationRecorder(
             organization=request.organization,
             operation=request.operation,
             requested_by=SYSTEM,
             policy=request.policy,
         )
-        self._notes = KeptNotes(self._story)
+        effects = OperationEffects(organization=request.organization, operation=request.operation)
+        self._notes = NoteSync(request.operation, effects)
         self._close: CloseCase | None = None
         self._named = request.so_far.named if request.so_far else None
         self._mails = OutgoingMails(request.operation)
@@ -117,7 +120,7 @@ class CaseWorkflow:
         step = CaseStep(operation=self._request.operation, at=workflow.now())
         stands: CaseStands = await recorded(CaseRecords.open_case, step)
         found = self._request.found
-        await self._story.flag_finance(NOTICES[found.object_kind], case_subject(found))
+        await self._recorder.flag_finance(NOTICES[found.object_kind], case_subject(found))
         so_far = CaseSoFar(next_at=stands.next_at)
         self._mail("opened", "case_opened", roles=(Role.BILLING_ADMIN,))
         return so_far
@@ -163,7 +166,7 @@ class CaseWorkflow:
         """The note into both places, and the money into the windows of whoever gave it."""
         close = self._close
         assert close is not None
-        await self._story.tell(
+        await self._recorder.record_progress(
             "closing",
             EventCode.NOTE_GIVEN,
             actor=close.person,
@@ -186,7 +189,7 @@ class CaseWorkflow:
         result: dict[str, Any] = await recorded(CaseRecords.end_case, order)
         if result["told_the_maker_alone"]:
             found = self._request.found
-            await self._story.flag_finance(NOTICES[found.object_kind], case_subject(found), number=2)
+            await self._recorder.flag_finance(NOTICES[found.object_kind], case_subject(found), number=2)
         beyond = counted is not None and counted.beyond
         loud = so_far.escalated or beyond
         roles = (Role.BILLING_ADMIN, Role.CONTROLLER) if loud else (Role.BILLING_ADMIN,)
@@ -204,7 +207,7 @@ class CaseWorkflow:
         """Why Stripe does not take the note, such as of what is not there any more; None when it has it."""
         found = self._request.found
         try:
-            return await self._notes.keep(
+            return await self._notes.sync(
                 NOTE_EFFECTS[found.object_kind], found.note_target, {}, found.payments
             )
         except (ActivityError, ApplicationError) as error:

@@ -33,8 +33,8 @@ Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
 
 
-class Asks(Protocol):
-    """Whoever asks Stripe for a story."""
+class StripeCaller(Protocol):
+    """Whoever calls Stripe for an operation."""
 
     def call(
         self, activity: Callable[[Any, Asked], Awaitable[Answer]], arg: Asked, how: workflow.ActivityConfig

@@ -19,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
     )
 
 from ..core import ids, options
-from ..core.operation import refused
+from ..core.outcome import refused
 from ..core.recorded import recorded
 from .notify import Telling
 from .release import Release

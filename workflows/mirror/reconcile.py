@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.stripe.events import CatchUpDone, CatchUpPage
 
 from ..core import ids, options
-from ..core.operation import problem_of
+from ..core.outcome import problem_of
 from ..core.recorded import recorded
 
 

@@ -8,7 +8,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.stripe.events import EventFollowed, SettleEvent, StripeChanged, StripeEventInput
 
 from ..core import ids, options
-from ..core.operation import problem_of
+from ..core.outcome import problem_of
 from ..core.recorded import recorded
 
 CHANGED = "stripe_changed"

@@ -13,121 +13,96 @@ with workflow.unsafe.imports_passed_through():
     from billing.money.credit import AcceptCredit, CreditInput, CreditSubject, ReviseCredit
     from billing.stripe.events import StripeChanged
 
-from ..approvals.object_end import Glances
+from ..approvals.object_end import OptionalCalls
+from ..approvals.review import Review
 from ..core import ids
-from ..core.inbox import Waits
-from ..core.life import live
-from ..core.operation import Ended, Story
-from ..core.stripe_news import News
+from ..core.commands import PendingCommands
+from ..core.effects import OperationEffects
+from ..core.lifecycle import OperationRun
+from ..core.notes import NoteSync
+from ..core.outcome import Outcome, outcome_of
+from ..core.recorder import OperationRecorder
+from ..core.stripe_changes import StripeChanges
 from .credit_issue import CreditIssue
 from .credit_reads import CreditReads
-from .review import MoneyReview, Planned
+from .reservation import MoneyReservation
+from .review import ReviewedMoney
 
 
 @workflow.defn(name=ids.CREDIT)
 class CreditWorkflow:
     """One credit, from the request to the read-back."""
 
+    _subject: CreditSubject  # once it is approved
+
     @workflow.init
     def __init__(self, request: CreditInput) -> None:
         rules = request.policy.credit
-        self._wanted = request.wanted
-        self._asked = 0
-        self._story = Story(
+        self._mismatches = 0
+        self._commands: PendingCommands[ReviseCredit, AcceptCredit] = PendingCommands(
+            revise_within=rules.revise_within, too_late="The credit is already being given in Stripe."
+        )
+        self._changes = StripeChanges()
+        self._recorder = OperationRecorder(
             organization=request.organization,
             operation=request.operation,
             requested_by=request.requested_by,
             policy=request.policy,
         )
-        self._waits: Waits[ReviseCredit, AcceptCredit] = Waits(
-            revise_within=rules.revise_within, too_late="The credit is already being given in Stripe."
-        )
-        self._reads = CreditReads(request, self._story.calls)
-        self._glances, self._news = CreditReads(request, Glances()), News()
-        self._issue = CreditIssue(request, self._story, self._reads)
-        self._review = MoneyReview[CreditSubject](
-            self._story,
-            self._waits,
+        self._effects = OperationEffects(organization=request.organization, operation=request.operation)
+        reads = CreditReads(request, self._effects.calls)
+        notes = NoteSync(request.operation, self._effects, request.note)
+        reviewed = ReviewedMoney(
+            request.wanted,
             Kind.CREDIT,
             rules,
-            self._plan,
-            self._still_possible,
-            self._revised,
-            glance=self._glance,
-            news=self._news,
+            self._recorder,
+            reads,
+            CreditReads(request, OptionalCalls()),
+            MoneyReservation(self._recorder, Kind.CREDIT, rules),
+            notes,
         )
+        self._review = Review(self._recorder, self._commands, self._changes, reviewed)
+        self._issue = CreditIssue(self._recorder, self._effects, reads, notes)
 
     @workflow.run
     async def run(self, request: CreditInput) -> str:
-        return await live(self._story, self._waits, tell=self._told, unclear=self._differs)
+        async with OperationRun(self._recorder, self._effects, self._commands) as run:
+            standing = await run.begin()
+            if standing.closed_at is not None:
+                return standing.state.value
+            outcome = await outcome_of(self._carry_out(standing))
+            while run.leaves_doubt(outcome):
+                outcome = await outcome_of(self._resolve(outcome.why))
+            return await run.end(outcome)
 
-    # --- What people and Stripe send --------------------------------------------------------------------
-
-    @workflow.update
-    async def cancel(self, cancel: Cancel) -> None:
-        """Takes the request back; possible until it is being given."""
-        await self._waits.take_cancel(cancel)
-
-    @cancel.validator
-    def _may_cancel(self, cancel: Cancel) -> None:
-        self._waits.check_cancel()
-
-    @workflow.update
-    async def revise(self, revise: ReviseCredit) -> None:
-        """The edited request, after an approver asked for changes."""
-        await self._waits.take_revision(revise)
-
-    @workflow.update
-    async def resolve(self, resolve: AcceptCredit) -> None:
-        """Accepts what Stripe made of the credit."""
-        await self._waits.take_resolution(resolve)
-
-    @workflow.signal
-    def stripe_changed(self, changed: StripeChanged) -> None:
-        """Stripe has told us of a change; what it is, is read from Stripe."""
-        self._news.tell()
-
-    # --- The story ------------------------------------------------------------------------------------
-
-    async def _plan(self) -> Planned[CreditSubject] | Problem:
-        return await self._reads.plan(self._wanted)
-
-    async def _glance(self) -> Planned[CreditSubject] | Problem:
-        return await self._glances.plan(self._wanted)
-
-    async def _still_possible(self, subject: CreditSubject) -> Planned[CreditSubject] | None:
-        """Exactly what was approved, by what Stripe says now; None when the same request would do another."""
-        planned = await self._plan()
-        return None if isinstance(planned, Problem) or planned.subject != subject else planned
-
-    def _revised(self, revised: ReviseCredit) -> None:
-        self._wanted = revised.wanted
-        self._issue.notes.learn(revised.note)
-
-    async def _told(self, standing: Standing) -> Ended:
-        if not standing.begun:
-            subject = await self._review.agree(standing.last("checked"))
-        else:
-            subject = self._review.subject = CreditSubject.model_validate(standing.subject)
-            self._asked = standing.last("mismatch")
-            if standing.stage == "mismatched":
-                self._asked -= 1  # the same question once more
-        self._waits.no_more_cancelling()
-        await self._issue.give(subject)
+    async def _carry_out(self, standing: Standing) -> Outcome:
+        self._subject = await self._approved(standing)
+        self._commands.cancel.close()
+        await self._issue.give(self._subject)
         problem = await self._issue.verify()
         if problem is not None:
-            return await self._differs(problem)
-        return Ended(State.COMPLETED, EventCode.CREDITED, result=self._issue.report)
+            return await self._resolve(problem)
+        return Outcome(State.COMPLETED, EventCode.CREDITED, result=self._issue.report)
 
-    async def _differs(self, problem: Problem) -> Ended:
+    async def _approved(self, standing: Standing) -> CreditSubject:
+        """What is within somebody's authority or approved, in this run or an earlier one."""
+        if not standing.begun:
+            return (await self._review.agree(standing.last("checked"))).subject
+        self._mismatches = standing.last("mismatch")
+        if standing.stage == "mismatched":
+            self._mismatches -= 1  # the same question once more
+        return CreditSubject.model_validate(standing.subject)
+
+    async def _resolve(self, problem: Problem) -> Outcome:
         """What is not as agreed waits for a person, who takes it as Stripe has it."""
-        self._asked += 1
-        accepted = await self._ask_what_next(problem, self._asked)
+        self._mismatches += 1
+        accepted = await self._ask_what_next(problem, self._mismatches)
         unnoted = await self._issue.verify_note()
         report = self._issue.report | {"accepted_by": accepted.person, "comment": accepted.comment}
         if unnoted is not None:
             report |= {"note_problem": unnoted.model_dump()}
-        return Ended(
+        return Outcome(
             State.COMPLETED,
             EventCode.ACCEPTED_AS_IN_STRIPE,
             result=report,
@@ -136,7 +111,7 @@ class CreditWorkflow:
         )
 
     async def _ask_what_next(self, problem: Problem, number: int) -> AcceptCredit:
-        await self._story.tell(
+        await self._recorder.record_progress(
             f"mismatch:{number}",
             EventCode.CREDIT_DIFFERS,
             state=State.MISMATCHED,
@@ -147,11 +122,36 @@ class CreditWorkflow:
             detail=problem.model_dump(),
         )
         told = {"result": self._issue.report, "problem": problem.model_dump()}
-        await self._story.flag_finance(NoticeKind.CREDIT_DIFFERS, self._subject_document() | told, number)
+        await self._recorder.flag_finance(NoticeKind.CREDIT_DIFFERS, self._subject_document() | told, number)
         context = {"state": State.MISMATCHED.value, "subject": self._subject_document()} | told
-        await self._story.mail_requester(f"mismatch:{number}", "money_ended", context)
-        return await self._waits.for_resolution()
+        await self._recorder.mail_requester(f"mismatch:{number}", "money_ended", context)
+        return await self._commands.resolve.next()
 
     def _subject_document(self) -> dict[str, Any]:
-        subject = self._review.subject
-        return subject.model_dump(mode="json") if subject is not None else {}
+        return self._subject.model_dump(mode="json")
+
+    # --- What people and Stripe send --------------------------------------------------------------------
+
+    @workflow.update
+    async def cancel(self, cancel: Cancel) -> None:
+        """Takes the request back; possible until it is being given."""
+        await self._commands.cancel.take(cancel)
+
+    @cancel.validator
+    def _may_cancel(self, cancel: Cancel) -> None:
+        self._commands.cancel.check()
+
+    @workflow.update
+    async def revise(self, revise: ReviseCredit) -> None:
+        """The edited request, after an approver asked for changes."""
+        await self._commands.revise.take(revise)
+
+    @workflow.update
+    async def resolve(self, resolve: AcceptCredit) -> None:
+        """Accepts what Stripe made of the credit."""
+        await self._commands.resolve.take(resolve)
+
+    @workflow.signal
+    def stripe_changed(self, changed: StripeChanged) -> None:
+        """Stripe has told us of a change; what it is, is read from Stripe."""
+        self._changes.notify()

@@ -8,18 +8,25 @@ from temporalio.exceptions import ActivityError, ApplicationError
 with workflow.unsafe.imports_passed_through():
     from billing.core.events import EventCode
     from billing.core.operations import Problem, State
-    from billing.money.credit import CreditFound, CreditInput, CreditSubject, credit_params
+    from billing.money.credit import CreditFound, CreditSubject, credit_params
     from billing.money.credit_report import credit_problem, credit_report
 
-from ..core.notes import KeptNotes
-from ..core.operation import Ended, Story, problem_of
+from ..core.effects import OperationEffects
+from ..core.notes import NoteSync
+from ..core.outcome import OperationEnded, Outcome, problem_of
+from ..core.recorder import OperationRecorder
 from .credit_reads import CreditReads
 
 
 class CreditIssue:
-    def __init__(self, request: CreditInput, story: Story, reads: CreditReads) -> None:
-        self._story, self._reads = story, reads
-        self.notes = KeptNotes(story, request.note)
+    def __init__(
+        self,
+        recorder: OperationRecorder,
+        effects: OperationEffects,
+        reads: CreditReads,
+        notes: NoteSync,
+    ) -> None:
+        self._recorder, self._effects, self._reads, self._notes = recorder, effects, reads, notes
         self._subject: CreditSubject  # what `give` is given
         self._given = ""
         self._found: CreditFound | None = None
@@ -29,18 +36,18 @@ class CreditIssue:
         return credit_report(self._subject, self._given, self._found)
 
     async def give(self, subject: CreditSubject) -> None:
-        """Gives it, at most once. Raises Ended when Stripe refused it: nothing was done."""
+        """Gives it, at most once. Raises OperationEnded when Stripe refused it: nothing was done."""
         self._subject = subject
-        await self._story.tell(
+        await self._recorder.record_progress(
             "issuing", EventCode.ISSUING_CREDIT, state=State.RUNNING, stage="issuing", allowed_actions=()
         )
-        params = credit_params(subject, self.notes.at_first(()))
+        params = credit_params(subject, self._notes.initial_metadata(()))
         if subject.instrument == "balance":
-            given = await self._story.perform("credit", "balance.create", subject.customer, params)
+            given = await self._effects.perform("credit", "balance.create", subject.customer, params)
         else:
-            given = await self._story.perform("credit", "credit_note.create", str(subject.invoice), params)
+            given = await self._effects.perform("credit", "credit_note.create", str(subject.invoice), params)
         if given.outcome == "refused" or given.stripe_id is None:
-            raise Ended(State.FAILED, EventCode.REFUSED_BY_STRIPE, given.problem)
+            raise OperationEnded(Outcome(State.FAILED, EventCode.REFUSED_BY_STRIPE, given.problem))
         self._given = given.stripe_id
 
     async def verify(self) -> Problem | None:
@@ -57,7 +64,7 @@ class CreditIssue:
             held = self._found.metadata if self._found else {}
             if self._subject.instrument == "balance":
                 target = f"{self._subject.customer}/{self._given}"
-                return await self.notes.keep("balance.note", target, held, ())
-            return await self.notes.keep("credit_note.note", self._given, held, ())
+                return await self._notes.sync("balance.note", target, held, ())
+            return await self._notes.sync("credit_note.note", self._given, held, ())
         except (ActivityError, ApplicationError) as error:
             return problem_of(error)

@@ -21,16 +21,16 @@ with workflow.unsafe.imports_passed_through():
     from billing.money.messages import CommitPart
 
 from ..core import options
-from ..core.stripe_calls import Asks
-from .review import Planned
+from ..core.stripe_calls import StripeCaller
+from .proposals import MoneyPlanner, MoneyProposal
 
 
-class CreditReads:
-    def __init__(self, request: CreditInput, calls: Asks) -> None:
+class CreditReads(MoneyPlanner[CreditWanted, CreditSubject]):
+    def __init__(self, request: CreditInput, calls: StripeCaller) -> None:
         self._organization, self._operation = request.organization, request.operation
         self._calls = calls
 
-    async def plan(self, wanted: CreditWanted) -> Planned[CreditSubject] | Problem:
+    async def plan(self, wanted: CreditWanted) -> MoneyProposal[CreditSubject] | Problem:
         """What would be credited, or why it can't be."""
         if problem := check_choice(wanted):
             return problem
@@ -40,7 +40,14 @@ class CreditReads:
         facts = await self._calls.call(MoneyReads.creditable, query, options.STRIPE_READ)
         facts = without_own_note(facts, self._operation)
         subject = plan_credit(wanted, facts)
-        return subject if isinstance(subject, Problem) else planned(subject, facts)
+        return subject if isinstance(subject, Problem) else proposal_of(subject, facts)
+
+    async def still_possible(
+        self, wanted: CreditWanted, subject: CreditSubject
+    ) -> MoneyProposal[CreditSubject] | None:
+        """Exactly what was approved, by what Stripe says now; None when the same request would do another."""
+        proposal = await self.plan(wanted)
+        return None if isinstance(proposal, Problem) or proposal.subject != subject else proposal
 
     async def found(self, subject: CreditSubject, given: str) -> CreditFound:
         """The credit as Stripe has it now, however long Stripe takes to say so."""
@@ -55,9 +62,9 @@ class CreditReads:
         return await self._calls.call(MoneyReads.credit, query, options.STRIPE_EFFECT)
 
 
-def planned(subject: CreditSubject, facts: CreditableFacts) -> Planned[CreditSubject]:
+def proposal_of(subject: CreditSubject, facts: CreditableFacts) -> MoneyProposal[CreditSubject]:
     """What is set aside for it, and what limits that."""
-    return Planned(
+    return MoneyProposal(
         subject=subject,
         subject_hash=credit_hash(subject),
         amount=subject.amount,

@@ -11,113 +11,97 @@ with workflow.unsafe.imports_passed_through():
     from billing.money.refund import RefundInput, RefundSubject, ResolveRefund, ReviseRefund
     from billing.stripe.events import StripeChanged
 
-from ..approvals.object_end import Glances
+from ..approvals.object_end import OptionalCalls
+from ..approvals.review import Review
 from ..core import ids
-from ..core.inbox import Waits
-from ..core.life import live
-from ..core.operation import Ended, Story
+from ..core.commands import PendingCommands
+from ..core.effects import OperationEffects
+from ..core.lifecycle import OperationRun
+from ..core.notes import NoteSync
+from ..core.outcome import Outcome, outcome_of
+from ..core.recorder import OperationRecorder
+from ..core.stripe_changes import StripeChanges
 from .refund_issue import RefundIssue
 from .refund_reads import RefundReads
-from .review import MoneyReview, Planned
+from .reservation import MoneyReservation
+from .review import ReviewedMoney
 
 
 @workflow.defn(name=ids.REFUND)
 class RefundWorkflow:
     """One refund, from the request to the last day on which it could still fail."""
 
+    _subject: RefundSubject  # once it is approved
+
     @workflow.init
     def __init__(self, request: RefundInput) -> None:
         rules = request.policy.refund
-        self._wanted = request.wanted
         self._failures = 0
-        self._story = Story(
+        self._commands: PendingCommands[ReviseRefund, ResolveRefund] = PendingCommands(
+            revise_within=rules.revise_within, too_late="The refund is already being issued in Stripe."
+        )
+        self._changes = StripeChanges()
+        self._recorder = OperationRecorder(
             organization=request.organization,
             operation=request.operation,
             requested_by=request.requested_by,
             policy=request.policy,
         )
-        self._waits: Waits[ReviseRefund, ResolveRefund] = Waits(
-            revise_within=rules.revise_within, too_late="The refund is already being issued in Stripe."
-        )
-        self._reads = RefundReads(request, self._story.calls)
-        self._glances = RefundReads(request, Glances())
-        self._issue = RefundIssue(request, self._story, self._waits, self._reads, self._has_room)
-        self._review = MoneyReview[RefundSubject](
-            self._story,
-            self._waits,
+        self._effects = OperationEffects(organization=request.organization, operation=request.operation)
+        reads = RefundReads(request, self._effects.calls)
+        notes = NoteSync(request.operation, self._effects, request.note)
+        reservation = MoneyReservation(self._recorder, Kind.REFUND, rules)
+        reviewed = ReviewedMoney(
+            request.wanted,
             Kind.REFUND,
             rules,
-            self._plan,
-            self._reads.still_possible,
-            self._revised,
-            glance=self._glance,
-            news=self._issue.news,
+            self._recorder,
+            reads,
+            RefundReads(request, OptionalCalls()),
+            reservation,
+            notes,
+        )
+        self._review = Review(self._recorder, self._commands, self._changes, reviewed)
+        self._issue = RefundIssue(
+            rules,
+            self._recorder,
+            self._effects,
+            self._commands,
+            self._changes,
+            reads,
+            reservation,
+            notes,
         )
 
     @workflow.run
     async def run(self, request: RefundInput) -> str:
-        return await live(
-            self._story,
-            self._waits,
-            tell=self._told,
-            unclear=self._until_it_holds,
-            watches=True,
-        )
+        async with OperationRun(self._recorder, self._effects, self._commands) as run:
+            standing = await run.begin()
+            if standing.closed_at is not None and standing.state is not State.COMPLETED:
+                return standing.state.value
+            outcome = await outcome_of(self._carry_out(standing))
+            while run.leaves_doubt(outcome):
+                outcome = await outcome_of(self._until_it_holds(outcome.why))
+            if outcome is None:
+                return State.COMPLETED.value
+            return await run.end(outcome)
 
-    # --- What people and Stripe send ------------------------------------------------------------------
-
-    @workflow.update
-    async def cancel(self, cancel: Cancel) -> None:
-        """Takes the request back; possible until it is being issued, and while it waits for the customer."""
-        await self._waits.take_cancel(cancel)
-
-    @cancel.validator
-    def _may_cancel(self, cancel: Cancel) -> None:
-        self._waits.check_cancel()
-
-    @workflow.update
-    async def revise(self, revise: ReviseRefund) -> None:
-        """The edited request, after an approver asked for changes."""
-        await self._waits.take_revision(revise)
-
-    @workflow.update
-    async def resolve(self, resolve: ResolveRefund) -> None:
-        """Tries a failed refund again, or leaves it at what came through."""
-        await self._waits.take_resolution(resolve)
-
-    @workflow.signal
-    def stripe_changed(self, changed: StripeChanged) -> None:
-        """Stripe has told us of a change; what it is, is read from Stripe."""
-        self._issue.news.tell()
-
-    # --- The story ------------------------------------------------------------------------------------
-
-    async def _plan(self) -> Planned[RefundSubject] | Problem:
-        return await self._reads.plan(self._wanted)
-
-    async def _glance(self) -> Planned[RefundSubject] | Problem:
-        return await self._glances.plan(self._wanted)
-
-    async def _has_room(self, planned: Planned[RefundSubject]) -> bool:
-        return await self._review.has_room(planned)
-
-    def _revised(self, revised: ReviseRefund) -> None:
-        self._wanted = revised.wanted
-        self._issue.notes.learn(revised.note)
-
-    async def _told(self, standing: Standing) -> Ended | None:
+    async def _carry_out(self, standing: Standing) -> Outcome | None:
         """How it ended; None when it was completed and nothing came after."""
-        if not standing.begun:
-            subject = await self._review.agree(standing.last("checked"))
-        else:
-            subject = self._review.subject = RefundSubject.model_validate(standing.subject)
-            self._failures = standing.last("failed")
-            if standing.stage == "refund_failed":
-                self._failures -= 1  # the same failure once more
-            self._issue.take_up(standing)
-        return await self._until_it_holds(await self._issue.begin(subject))
+        self._subject = await self._approved(standing)
+        return await self._until_it_holds(await self._issue.begin(self._subject))
 
-    async def _until_it_holds(self, problem: Problem | None) -> Ended | None:
+    async def _approved(self, standing: Standing) -> RefundSubject:
+        """What is within somebody's authority or approved, in this run or an earlier one."""
+        if not standing.begun:
+            return (await self._review.agree(standing.last("checked"))).subject
+        self._failures = standing.last("failed")
+        if standing.stage == "refund_failed":
+            self._failures -= 1  # the same failure once more
+        self._issue.take_up(standing)
+        return RefundSubject.model_validate(standing.subject)
+
+    async def _until_it_holds(self, problem: Problem | None) -> Outcome | None:
         """Done when every part came through and stays through; a failure is never left to itself."""
         while True:
             after_success = problem is None
@@ -135,10 +119,10 @@ class RefundWorkflow:
 
     async def _completed(self, failures: int) -> None:
         # Not over: after a crash our records may know of a failure, and of what a person says to it, before
-        # this story has found out once more.
-        self._waits.no_more_cancelling()
-        end = Ended(State.COMPLETED, EventCode.REFUNDED, result=self._issue.report())
-        await self._story.tell(
+        # this run has found out once more.
+        self._commands.cancel.close()
+        end = Outcome(State.COMPLETED, EventCode.REFUNDED, result=self._issue.report())
+        await self._recorder.record_progress(
             f"completed:{failures}",
             end.event,
             state=end.state,
@@ -151,7 +135,7 @@ class RefundWorkflow:
         """The note is open again; Finance and the requester hear of it, and a person says what next."""
         partly = bool(self._issue.came_through)
         report = self._issue.report()
-        await self._story.tell(
+        await self._recorder.record_progress(
             f"failed:{number}",
             EventCode.REFUND_FAILED_AFTER_SUCCESS if after_success else EventCode.REFUND_FAILED,
             state=State.MISMATCHED if partly else State.FAILED,
@@ -164,10 +148,10 @@ class RefundWorkflow:
         )
         subject = self._subject_document()
         kind = NoticeKind.REFUND_INCOMPLETE if partly else NoticeKind.REFUND_FAILED
-        await self._story.flag_finance(
+        await self._recorder.flag_finance(
             kind, subject | {"result": report, "problem": problem.model_dump()}, number
         )
-        await self._story.mail_requester(
+        await self._recorder.mail_requester(
             f"failed:{number}",
             "refund_failed",
             {
@@ -178,16 +162,16 @@ class RefundWorkflow:
                 "number": number,
             },
         )
-        return await self._waits.for_resolution()
+        return await self._commands.resolve.next()
 
-    async def _left_at_that(self, resolve: ResolveRefund) -> Ended:
+    async def _left_at_that(self, resolve: ResolveRefund) -> Outcome:
         """Closed by a person; what came through stays counted. Their comment is its note."""
         unnoted = await self._issue.close_note(resolve)
         through = self._issue.came_through
         report = self._issue.report()
         if unnoted is not None:
             report |= {"note_problem": unnoted.model_dump()}
-        return Ended(
+        return Outcome(
             State.COMPLETED if through else State.FAILED,
             EventCode.PARTLY_REFUNDED if through else EventCode.CLOSED_WITHOUT_REFUND,
             None if through else self._issue.problem(),
@@ -199,5 +183,30 @@ class RefundWorkflow:
         )
 
     def _subject_document(self) -> dict[str, object]:
-        subject = self._review.subject
-        return subject.model_dump(mode="json") if subject is not None else {}
+        return self._subject.model_dump(mode="json")
+
+    # --- What people and Stripe send ------------------------------------------------------------------
+
+    @workflow.update
+    async def cancel(self, cancel: Cancel) -> None:
+        """Takes the request back; possible until it is being issued, and while it waits for the customer."""
+        await self._commands.cancel.take(cancel)
+
+    @cancel.validator
+    def _may_cancel(self, cancel: Cancel) -> None:
+        self._commands.cancel.check()
+
+    @workflow.update
+    async def revise(self, revise: ReviseRefund) -> None:
+        """The edited request, after an approver asked for changes."""
+        await self._commands.revise.take(revise)
+
+    @workflow.update
+    async def resolve(self, resolve: ResolveRefund) -> None:
+        """Tries a failed refund again, or leaves it at what came through."""
+        await self._commands.resolve.take(resolve)
+
+    @workflow.signal
+    def stripe_changed(self, changed: StripeChanged) -> None:
+        """Stripe has told us of a change; what it is, is read from Stripe."""
+        self._changes.notify()

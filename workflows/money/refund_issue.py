@@ -1,6 +1,7 @@
 """A refund in Stripe: issued once, followed to its end, its note kept in both places, watched for a while."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import chain, repeat
 from typing import Any
@@ -13,7 +14,6 @@ with workflow.unsafe.imports_passed_through():
     from billing.core.operations import Problem, State
     from billing.core.standing import Standing
     from billing.money.refund import (
-        RefundInput,
         RefundPart,
         RefundSubject,
         ResolveRefund,
@@ -21,14 +21,17 @@ with workflow.unsafe.imports_passed_through():
         refund_params,
     )
     from billing.money.refund_report import Share, first_found, refund_report
+    from billing.policy.policy import RefundPolicy
 
 from ..core import options
-from ..core.inbox import Waits
-from ..core.notes import KeptNotes
-from ..core.operation import Ended, Story, problem_of
-from ..core.stripe_news import News
+from ..core.commands import PendingCommands
+from ..core.effects import OperationEffects
+from ..core.notes import NoteSync
+from ..core.outcome import OperationEnded, Outcome, problem_of
+from ..core.recorder import OperationRecorder
+from ..core.stripe_changes import StripeChanges
 from .refund_reads import RefundReads
-from .review import Planned
+from .reservation import MoneyReservation
 
 
 class RefundIssue:
@@ -36,21 +39,23 @@ class RefundIssue:
 
     def __init__(
         self,
-        request: RefundInput,
-        story: Story,
-        waits: Waits[ReviseRefund, ResolveRefund],
+        rules: RefundPolicy,
+        recorder: OperationRecorder,
+        effects: OperationEffects,
+        commands: PendingCommands[ReviseRefund, ResolveRefund],
+        changes: StripeChanges,
         reads: RefundReads,
-        has_room: Callable[[Planned[RefundSubject]], Awaitable[bool]],
+        reservation: MoneyReservation,
+        notes: NoteSync,
     ) -> None:
-        self._story, self._waits, self._reads = story, waits, reads
-        self._has_room = has_room
-        self._policy = request.policy
+        self._recorder, self._effects, self._cancel = recorder, effects, commands.cancel
+        self._changes, self._reads = changes, reads
+        self._reservation, self._notes = reservation, notes
+        self._rules = rules
         self._subject: RefundSubject  # what `begin` is given
         self._shares: list[Share] = []
         self._tries = self._looks = 0
         self._standing: Standing | None = None
-        self.notes = KeptNotes(story, request.note)
-        self.news = News()
 
     @property
     def came_through(self) -> tuple[str, ...]:
@@ -59,7 +64,7 @@ class RefundIssue:
 
     @property
     def _refunds(self) -> list[str]:
-        """What the story waits for, by Stripe's ids."""
+        """What is waited for, by Stripe's ids."""
         return [share.found.refund for share in self._shares if share.found is not None]
 
     def report(self) -> dict[str, Any]:
@@ -73,7 +78,7 @@ class RefundIssue:
     async def begin(self, subject: RefundSubject) -> Problem | None:
         """Issues every part and follows it to its end; None when all came through.
 
-        Raises Ended when Stripe refused it whole: nothing was done.
+        Raises OperationEnded when Stripe refused it whole: nothing was done.
         """
         self._subject = subject
         currency = subject.amount.currency
@@ -89,11 +94,10 @@ class RefundIssue:
         problem = await self._settled()
         statuses = {share.status for share in self._shares}
         if first and "refused" in statuses and statuses <= {"refused", "not_tried"}:
-            raise Ended(State.FAILED, EventCode.REFUSED_BY_STRIPE, problem)
-        if statuses == {"canceled"} and (taken_back or self._waits.cancelled is not None):
-            end = Ended.cancelled(self._waits.cancelled)
-            end.result = self.report()
-            raise end
+            raise OperationEnded(Outcome(State.FAILED, EventCode.REFUSED_BY_STRIPE, problem))
+        if statuses == {"canceled"} and (taken_back or self._cancel.received is not None):
+            cancelled = Outcome.cancelled(self._cancel.received)
+            raise OperationEnded(replace(cancelled, result=self.report()))
         return problem
 
     def _tried_before(self, number: int) -> int:
@@ -102,9 +106,8 @@ class RefundIssue:
 
     async def again(self, resolve: ResolveRefund) -> Problem | None:
         """Tries what did not come through once more, as a new intent; None when all came through."""
-        self._waits.cancelled = None
-        self._waits.past_cancelling = False  # a refund that waits for the customer can be taken back again
-        await self._story.tell(
+        self._cancel.pop()  # a refund that waits for the customer can be taken back again
+        await self._recorder.record_progress(
             f"retry:{self._tries}",
             EventCode.REFUND_RETRIED,
             actor=resolve.person,
@@ -118,8 +121,8 @@ class RefundIssue:
     async def watch(self) -> Problem | None:
         """A refund that succeeded can still fail: until the policy's days are over."""
         since = self._standing.closed_at if self._standing is not None else None
-        days = _days_until((since or workflow.now()) + timedelta(days=self._policy.refund.watch_days))
-        while await self.news.wait(days, objects=self._refunds):
+        days = _days_until((since or workflow.now()) + timedelta(days=self._rules.watch_days))
+        while await self._changes.wait(days, objects=self._refunds):
             try:
                 await self._look(every=True)
             except (ActivityError, ApplicationError) as error:
@@ -130,7 +133,7 @@ class RefundIssue:
 
     async def close_note(self, resolve: ResolveRefund) -> Problem | None:
         """The comment of whoever closes a failed refund is its note, in both places; None when it is."""
-        await self.notes.add(resolve.comment, resolve.person)
+        await self._notes.add(resolve.comment, resolve.person)
         try:
             return await self._keep_notes()
         except (ActivityError, ApplicationError) as error:
@@ -151,7 +154,7 @@ class RefundIssue:
     async def _issue(self) -> Problem | None:
         """Stops at the first part that Stripe refuses; later ones are not tried."""
         if self._tries == 0:
-            await self._story.tell(
+            await self._recorder.record_progress(
                 "issuing", EventCode.ISSUING_REFUND, state=State.RUNNING, stage="issuing", allowed_actions=()
             )
         self._tries += 1
@@ -168,15 +171,15 @@ class RefundIssue:
 
     async def _still_free(self, part: RefundPart) -> bool:
         """As before the first try: in Stripe, and beside what others have set aside meanwhile."""
-        planned = await self._reads.part_possible(self._subject, part)
-        return planned is not None and await self._has_room(planned)
+        proposal = await self._reads.part_possible(self._subject, part)
+        return proposal is not None and await self._reservation.has_room(proposal)
 
     async def _issue_part(self, number: int, share: Share) -> Share:
         payment = share.part.payment_intent
-        metadata = self.notes.at_first([payment])
+        metadata = self._notes.initial_metadata([payment])
         params = refund_params(self._subject, share.part, metadata)
         version = share.version + 1
-        performed = await self._story.perform(f"refund:{number}", "refund.create", payment, params, version)
+        performed = await self._effects.perform(f"refund:{number}", "refund.create", payment, params, version)
         if performed.outcome == "refused" or performed.stripe_id is None:
             return share.tried(version, refused=performed.problem)
         return share.tried(version, found=first_found(performed.stripe_id, performed.detail))
@@ -189,24 +192,27 @@ class RefundIssue:
         told = ""
         await self._look(every=True)
         while any(share.under_way for share in self._shares):
-            told = await self._tell_where(told)
-            await self.news.wait(delays, lambda: self._cancel_asked, self._refunds)
+            told = await self._record_stage(told)
+            await self._changes.wait(delays, lambda: self._cancel_asked, self._refunds)
             if self._cancel_asked:
                 await self._cancel_in_stripe()
             await self._look()
 
     @property
     def _cancel_asked(self) -> bool:
-        return self._waits.cancellable and self._waits.cancelled is not None
+        return self._cancel.is_open and self._cancel.received is not None
 
-    async def _tell_where(self, told: str) -> str:
+    async def _record_stage(self, told: str) -> str:
         """A refund that waits for the customer can still be taken back; a pending one can't."""
         waits = any(share.status == "requires_action" for share in self._shares)
         stage = "requires_action" if waits else "pending"
-        self._waits.cancelling(possible=waits)
+        if waits:
+            self._cancel.open()
+        else:
+            self._cancel.pause()
         if stage != told:
             self._looks += 1
-            await self._story.tell(
+            await self._recorder.record_progress(
                 f"{stage}:{self._looks}",
                 EventCode.REFUND_AWAITS_CUSTOMER if waits else EventCode.REFUND_PENDING,
                 state=State.RUNNING,
@@ -218,18 +224,18 @@ class RefundIssue:
 
     async def _cancel_in_stripe(self) -> None:
         """Stripe refuses it when the customer was quicker; what then holds is read afterwards."""
-        self._waits.cancelling(possible=False)
+        self._cancel.pause()
         for number, share in enumerate(self._shares):
             if share.status == "requires_action" and share.found is not None:
-                await self._story.perform(
+                await self._effects.perform(
                     f"cancel:{number}", "refund.cancel", share.found.refund, {}, share.version
                 )
 
     async def _look(self, every: bool = False) -> None:
-        self.news.looking()
+        self._changes.clear()
         for number, share in enumerate(self._shares):
             if share.found is not None and (every or share.under_way):
-                found = await self._reads.found(share.found.refund, self.news)
+                found = await self._reads.found(share.found.refund, self._changes)
                 self._shares[number] = share.model_copy(update={"found": found})
 
     def problem(self) -> Problem | None:
@@ -241,7 +247,7 @@ class RefundIssue:
         """Every note that our records have is in Stripe's metadata too; None when it is."""
         for share in self._shares:
             if share.found is not None:
-                problem = await self.notes.keep(
+                problem = await self._notes.sync(
                     "refund.note",
                     share.found.refund,
                     share.found.metadata,

@@ -26,37 +26,41 @@ with workflow.unsafe.imports_passed_through():
     )
 
 from ..core import options
-from ..core.stripe_calls import Asks
-from ..core.stripe_news import News
-from .review import Planned
+from ..core.stripe_calls import StripeCaller
+from ..core.stripe_changes import StripeChanges
+from .proposals import MoneyPlanner, MoneyProposal
 
 
-class RefundReads:
-    def __init__(self, request: RefundInput, calls: Asks) -> None:
+class RefundReads(MoneyPlanner[RefundWanted, RefundSubject]):
+    def __init__(self, request: RefundInput, calls: StripeCaller) -> None:
         self._organization, self._operation = request.organization, request.operation
         self._calls = calls
 
-    async def plan(self, wanted: RefundWanted) -> Planned[RefundSubject] | Problem:
+    async def plan(self, wanted: RefundWanted) -> MoneyProposal[RefundSubject] | Problem:
         """What would be refunded of what, or why it can't be."""
         facts = await self._facts(wanted.payment_intent, wanted.invoice)
         subject = plan_refund(wanted, facts)
-        return subject if isinstance(subject, Problem) else planned(subject, facts)
+        return subject if isinstance(subject, Problem) else proposal_of(subject, facts)
 
-    async def still_possible(self, subject: RefundSubject) -> Planned[RefundSubject] | None:
+    async def still_possible(
+        self, wanted: RefundWanted, subject: RefundSubject
+    ) -> MoneyProposal[RefundSubject] | None:
         """Exactly what was approved, by what Stripe says now; None when there is no room for it any more."""
         facts = await self._facts(subject.payment_intent, subject.invoice)
-        return planned(subject, facts) if still_fits(subject.parts, facts) else None
+        return proposal_of(subject, facts) if still_fits(subject.parts, facts) else None
 
-    async def part_possible(self, subject: RefundSubject, part: RefundPart) -> Planned[RefundSubject] | None:
+    async def part_possible(
+        self, subject: RefundSubject, part: RefundPart
+    ) -> MoneyProposal[RefundSubject] | None:
         """One part that is tried again, beside all that was given back, what else came through included;
         None when there is no room for it."""
         facts = await self._all_facts(part.payment_intent, None)
-        return planned(subject, facts, (part,)) if still_fits((part,), facts) else None
+        return proposal_of(subject, facts, (part,)) if still_fits((part,), facts) else None
 
-    async def found(self, refund: str, news: News) -> RefundFound:
+    async def found(self, refund: str, changes: StripeChanges) -> RefundFound:
         """The refund as Stripe has it now, however long Stripe takes to say so."""
         query = RefundRead(organization=self._organization, operation=self._operation, refund=refund)
-        return await self._calls.call(MoneyReads.refund, query, news.how(options.STRIPE_EFFECT))
+        return await self._calls.call(MoneyReads.refund, query, changes.call_options(options.STRIPE_EFFECT))
 
     async def _facts(self, payment_intent: str | None, invoice: str | None) -> RefundableFacts:
         return without_own(await self._all_facts(payment_intent, invoice), self._operation)
@@ -70,9 +74,9 @@ class RefundReads:
         return await self._calls.call(MoneyReads.refundable, query, options.STRIPE_READ)
 
 
-def planned(
+def proposal_of(
     subject: RefundSubject, facts: RefundableFacts, of: Sequence[RefundPart] | None = None
-) -> Planned[RefundSubject]:
+) -> MoneyProposal[RefundSubject]:
     """What is set aside for it (or for some parts `of` it), and what limits that."""
     payments = {payment.payment_intent: payment for payment in facts.payments}
     parts = (
@@ -85,7 +89,7 @@ def planned(
         )
         for part in (subject.parts if of is None else of)
     )
-    return Planned(
+    return MoneyProposal(
         subject=subject,
         subject_hash=refund_hash(subject),
         amount=subject.amount,

@@ -35,10 +35,10 @@ with workflow.unsafe.imports_passed_through():
     )
 
 from ..core import options
-from ..core.operation import refused
+from ..core.outcome import refused
 from ..core.recorded import recorded
-from ..core.stripe_calls import Asks
-from ..core.stripe_news import News
+from ..core.stripe_calls import StripeCaller
+from ..core.stripe_changes import StripeChanges
 
 LATE_INVOICE = timedelta(seconds=20)
 LATE_INVOICE_TRIES = 15
@@ -48,8 +48,8 @@ LATE_INVOICE_TRIES = 15
 class PlanChangeReads:
     """Every read of the story; the same code takes the first preview and the re-check."""
 
-    def __init__(self, request: PlanChangeInput, calls: Asks, news: News) -> None:
-        self._request, self._calls, self._news = request, calls, news
+    def __init__(self, request: PlanChangeInput, calls: StripeCaller, changes: StripeChanges) -> None:
+        self._request, self._calls, self._changes = request, calls, changes
 
     async def preview(self, wanted: Wanted, proration_date: int | None = None) -> Subject:
         """What the change would do. Without a second, Stripe chooses one, and it is pinned from then on."""
@@ -85,14 +85,14 @@ class PlanChangeReads:
         """The renewal's lines, once its invoice is there."""
         delays = _delays_within(LATE_INVOICE * LATE_INVOICE_TRIES)
         while True:
-            self._news.looking()
+            self._changes.clear()
             found = await self.result(subject, effect_key="")
-            if found.invoice is not None or not await self._news.wait(delays):
+            if found.invoice is not None or not await self._changes.wait(delays):
                 return found
 
     async def standing(self, subject: Subject, schedule: str) -> Literal["waits", "changed", "gone", "ended"]:
         """Whether Stripe has moved the subscription on to the scheduled terms, or never will."""
-        self._news.looking()
+        self._changes.clear()
         facts = await self.facts(mirror=True)
         if _has_changed(facts, subject):
             return "changed"

@@ -1,5 +1,7 @@
 """A plan change at the end of the period: scheduled in Stripe, waited for, verified at the renewal."""
 
+from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
@@ -9,6 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.core.notices import NoticeKind
     from billing.core.operations import State
     from billing.core.standing import Standing
+    from billing.plan_changes.messages import Resolve, Revise
     from billing.plan_changes.report import (
         schedule_gone_problem,
         schedule_problem,
@@ -18,20 +21,30 @@ with workflow.unsafe.imports_passed_through():
     from billing.plan_changes.subject import Subject
     from billing.stripe.effects import Performed
 
-from ..core.operation import TROUBLE, Ended, Story, problem_of
-from .outcome import PlanChangeOutcome
+from ..core.commands import PendingCommands
+from ..core.effects import OperationEffects
+from ..core.outcome import TROUBLE, OperationEnded, Outcome, problem_of
+from ..core.recorder import OperationRecorder
+from ..core.stripe_changes import StripeChanges
 from .reads import PlanChangeReads
 from .review import dump
-from .waits import PlanChangeWaits
+from .verification import PlanChangeVerification
 
 
 class PlanChangeSchedule:
     def __init__(
-        self, story: Story, reads: PlanChangeReads, waits: PlanChangeWaits, outcome: PlanChangeOutcome
+        self,
+        recorder: OperationRecorder,
+        effects: OperationEffects,
+        reads: PlanChangeReads,
+        commands: PendingCommands[Revise, Resolve],
+        changes: StripeChanges,
+        verification: PlanChangeVerification,
     ) -> None:
-        self._story, self._reads, self._waits, self._outcome = story, reads, waits, outcome
+        self._recorder, self._effects, self._reads = recorder, effects, reads
+        self._commands, self._changes, self._verification = commands, changes, verification
 
-    async def carried_out(self, subject: Subject, standing: Standing) -> Ended:
+    async def carry_out(self, subject: Subject, standing: Standing) -> Outcome:
         """Schedules it, or takes up the schedule of an earlier run, and sees it through."""
         if "scheduled" not in standing.keys:
             schedule = await self._planned(subject)
@@ -41,14 +54,14 @@ class PlanChangeSchedule:
             schedule = created.stripe_id
         if standing.version("release") or standing.last("mismatch"):
             return await self._over(subject, schedule, None)
-        await self._tell_scheduled(subject, schedule)
+        await self._record_scheduled(subject, schedule)
         return await self._over(subject, schedule, await self._until_changed(subject, schedule))
 
     # --- Planning -------------------------------------------------------------------------------------
 
     async def _planned(self, subject: Subject) -> str:
         """Plans the change in Stripe; what can't be planned as approved, or read back, is taken back."""
-        await self._story.tell(
+        await self._recorder.record_progress(
             "applying",
             EventCode.SCHEDULING,
             state=State.RUNNING,
@@ -57,39 +70,39 @@ class PlanChangeSchedule:
         )
         created = await self._create(subject)
         if created.outcome == "refused" or created.stripe_id is None:
-            raise Ended(State.FAILED, EventCode.REFUSED_BY_STRIPE, created.problem)
+            raise OperationEnded(Outcome(State.FAILED, EventCode.REFUSED_BY_STRIPE, created.problem))
         try:
             refusal = await self._plan(subject, created)
         except TROUBLE as error:
-            refusal = Ended(State.FAILED, EventCode.SCHEDULE_UNREADABLE, problem_of(error))
+            refusal = Outcome(State.FAILED, EventCode.SCHEDULE_UNREADABLE, problem_of(error))
         if refusal is not None:
             if await self._release(subject, created.stripe_id):
-                self._story.in_doubt = False
-            raise refusal
+                self._effects.in_doubt = False
+            raise OperationEnded(refusal)
         return created.stripe_id
 
     async def _create(self, subject: Subject) -> Performed:
-        return await self._story.perform("schedule", "schedule.create", subject.subscription, {})
+        return await self._effects.perform("schedule", "schedule.create", subject.subscription, {})
 
-    async def _plan(self, subject: Subject, created: Performed) -> Ended | None:
+    async def _plan(self, subject: Subject, created: Performed) -> Outcome | None:
         """Why the schedule does not say what was approved; None when it does."""
         assert created.stripe_id is not None
         phases = schedule_params(subject, created.detail["phase_start"], created.detail["phase_end"])
-        planned = await self._story.perform("phases", "schedule.update", created.stripe_id, phases)
+        planned = await self._effects.perform("phases", "schedule.update", created.stripe_id, phases)
         if planned.outcome == "refused":
-            return Ended(State.FAILED, EventCode.REFUSED_BY_STRIPE, planned.problem)
+            return Outcome(State.FAILED, EventCode.REFUSED_BY_STRIPE, planned.problem)
         if not await self._reads.planned(subject, created.stripe_id):
-            return Ended(State.FAILED, EventCode.SCHEDULE_DIFFERS, schedule_problem())
+            return Outcome(State.FAILED, EventCode.SCHEDULE_DIFFERS, schedule_problem())
         return None
 
-    async def _tell_scheduled(self, subject: Subject, schedule: str) -> None:
-        self._waits.cancelling(possible=True)
+    async def _record_scheduled(self, subject: Subject, schedule: str) -> None:
+        self._commands.cancel.open()
         report: dict[str, Any] = {
             "schedule": schedule,
             "effective_at": subject.period_end,
             "verified": True,
         }
-        await self._story.tell(
+        await self._recorder.record_progress(
             "scheduled",
             EventCode.SCHEDULED,
             state=State.RUNNING,
@@ -99,51 +112,65 @@ class PlanChangeSchedule:
             detail=report,
         )
         shown = dump(subject) | {"result": report}
-        await self._story.flag_finance(NoticeKind.PLAN_CHANGE_SCHEDULED, shown)
-        await self._story.mail_requester("scheduled", "plan_change_scheduled", {"subject": shown})
+        await self._recorder.flag_finance(NoticeKind.PLAN_CHANGE_SCHEDULED, shown)
+        await self._recorder.mail_requester("scheduled", "plan_change_scheduled", {"subject": shown})
 
     # --- Waiting --------------------------------------------------------------------------------------
 
-    async def _until_changed(self, subject: Subject, schedule: str) -> Ended | None:
+    async def _until_changed(self, subject: Subject, schedule: str) -> Outcome | None:
         """Waits for the change or a cancellation: None. Otherwise why it will never happen by itself."""
         try:
-            while self._waits.cancelled is None:
+            while self._commands.cancel.received is None:
                 match await self._reads.standing(subject, schedule):
                     case "changed":
                         return None
                     case "gone":
                         event, problem = EventCode.SCHEDULE_REMOVED, schedule_gone_problem()
-                        return Ended(State.FAILED, event, problem)
+                        return Outcome(State.FAILED, event, problem)
                     case "ended":
                         event = EventCode.SUBSCRIPTION_CANCELLED
-                        return Ended(State.FAILED, event, subscription_ended_problem())
-                await self._waits.for_period_end(subject)
+                        return Outcome(State.FAILED, event, subscription_ended_problem())
+                await self._until_told(subject)
         except TROUBLE as error:
-            return Ended(State.FAILED, EventCode.GIVEN_UP, problem_of(error))
+            return Outcome(State.FAILED, EventCode.GIVEN_UP, problem_of(error))
         return None
 
-    async def _over(self, subject: Subject, schedule: str, never: Ended | None) -> Ended:
+    async def _until_told(self, subject: Subject) -> None:
+        """Until Stripe tells of the subscription, or the period has ended and nobody would tell; a
+        cancellation ends the wait."""
+        cancel = self._commands.cancel
+        await self._changes.wait(
+            self._delays(subject), lambda: cancel.received is not None, [subject.subscription]
+        )
+
+    def _delays(self, subject: Subject) -> Iterator[timedelta]:
+        poll = timedelta(minutes=self._recorder.policy.plan_change.scheduled_poll)
+        while True:
+            left = timedelta(seconds=subject.period_end - workflow.now().timestamp())
+            yield max(left, poll)
+
+    async def _over(self, subject: Subject, schedule: str, never: Outcome | None) -> Outcome:
         """Done, taken back, or given up; `never` says why it will not happen by itself.
 
         A schedule that stayed would be in the way of the next change, and could happen later after all.
         """
-        self._waits.no_more_cancelling()
+        self._commands.cancel.close()
         in_time = await self._release(subject, schedule)
         try:
             changed = await self._reads.has_changed(subject)
         except TROUBLE as error:
             problem = problem_of(error)
             if not in_time:
-                return await self._outcome.unclear(problem)
+                return await self._verification.resolve(problem)
             changed = False
         if changed:
-            return await self._outcome.verified()
-        self._story.in_doubt = False
-        return never or Ended.cancelled(self._waits.cancelled)
+            return await self._verification.verify()
+        self._effects.in_doubt = False
+        return never or Outcome.cancelled(self._commands.cancel.received)
 
     async def _release(self, subject: Subject, schedule: str) -> bool:
         """Whether that was in time. One that has run its course refuses; what then holds is to be read."""
-        released = await self._story.perform("release", "schedule.release", schedule, {})
+        released = await self._effects.perform("release", "schedule.release", schedule, {})
         # By Stripe's clock, as the period is.
         at = released.detail.get("released_at")
         return released.outcome == "done" and at is not None and at < subject.period_end

@@ -12,15 +12,19 @@ with workflow.unsafe.imports_passed_through():
     from billing.plan_changes.subject import PlanChangeInput, Subject
     from billing.stripe.events import StripeChanged
 
-from ..approvals.object_end import Glances, ObjectEnd
+from ..approvals.object_end import OptionalCalls
+from ..approvals.review import Review
 from ..core import ids
-from ..core.life import live
-from ..core.operation import Ended, Story
-from .outcome import PlanChangeOutcome
+from ..core.commands import PendingCommands
+from ..core.effects import OperationEffects
+from ..core.lifecycle import OperationRun
+from ..core.outcome import Outcome, outcome_of
+from ..core.recorder import OperationRecorder
+from ..core.stripe_changes import StripeChanges
 from .reads import PlanChangeReads
-from .review import PlanChangeReview
+from .review import ReviewedPlanChange
 from .schedule import PlanChangeSchedule
-from .waits import PlanChangeWaits
+from .verification import PlanChangeVerification
 
 
 @workflow.defn(name=ids.PLAN_CHANGE)
@@ -29,88 +33,91 @@ class PlanChangeWorkflow:
 
     @workflow.init
     def __init__(self, request: PlanChangeInput) -> None:
-        self._waits = PlanChangeWaits(request)
-        self._story = Story(
+        self._commands: PendingCommands[Revise, Resolve] = PendingCommands(
+            revise_within=request.policy.plan_change.revise_within,
+            too_late="The change is already being applied in Stripe.",
+        )
+        self._changes = StripeChanges()
+        self._recorder = OperationRecorder(
             organization=request.organization,
             operation=request.operation,
             requested_by=request.requested_by,
             policy=request.policy,
         )
-        self._reads = PlanChangeReads(request, self._story.calls, self._waits.news)
-        glances = PlanChangeReads(request, Glances(), self._waits.news)
-        end = ObjectEnd(
-            self._waits,
-            self._waits.news,
-            glances.over,
-            state=State.FAILED,
-            event=EventCode.SUBSCRIPTION_CANCELLED,
+        self._effects = OperationEffects(organization=request.organization, operation=request.operation)
+        reads = PlanChangeReads(request, self._effects.calls, self._changes)
+        glances = PlanChangeReads(request, OptionalCalls(), self._changes)
+        reviewed = ReviewedPlanChange(request, self._recorder, reads, glances)
+        self._review = Review(self._recorder, self._commands, self._changes, reviewed)
+        self._verification = PlanChangeVerification(self._recorder, self._effects, reads, self._commands)
+        self._schedule = PlanChangeSchedule(
+            self._recorder, self._effects, reads, self._commands, self._changes, self._verification
         )
-        self._review = PlanChangeReview(request, self._story, self._reads, self._waits, end)
-        self._outcome = PlanChangeOutcome(self._story, self._reads, self._waits)
-        self._schedule = PlanChangeSchedule(self._story, self._reads, self._waits, self._outcome)
 
     @workflow.run
     async def run(self, request: PlanChangeInput) -> str:
-        return await live(
-            self._story,
-            self._waits,
-            tell=self._told,
-            unclear=self._outcome.unclear,
-        )
+        async with OperationRun(self._recorder, self._effects, self._commands) as run:
+            standing = await run.begin()
+            if standing.closed_at is not None:
+                return standing.state.value
+            outcome = await outcome_of(self._carry_out(standing))
+            while run.leaves_doubt(outcome):
+                outcome = await outcome_of(self._verification.resolve(outcome.why))
+            return await run.end(outcome)
 
-    # --- What people and Stripe send ------------------------------------------------------------------
-
-    @workflow.update
-    async def cancel(self, cancel: Cancel) -> None:
-        """Takes the request back; possible until the change is being applied, and while it is scheduled."""
-        await self._waits.take_cancel(cancel)
-
-    @cancel.validator
-    def _may_cancel(self, cancel: Cancel) -> None:
-        self._waits.check_cancel()
-
-    @workflow.update
-    async def revise(self, revise: Revise) -> None:
-        """The edited request, after an approver asked for changes."""
-        await self._waits.take_revision(revise)
-
-    @workflow.update
-    async def resolve(self, resolve: Resolve) -> None:
-        """Accepts or reverts what Stripe made of the change."""
-        await self._waits.take_resolution(resolve)
-
-    @workflow.signal
-    def stripe_changed(self, changed: StripeChanged) -> None:
-        """Stripe has told us of the subscription; what it is now, is read from Stripe."""
-        self._waits.news.tell()
-
-    # --- The story ------------------------------------------------------------------------------------
-
-    async def _told(self, standing: Standing) -> Ended:
-        if standing.begun:
-            subject = self._review.subject = Subject.model_validate(standing.subject)
-            self._outcome.take_up(standing)
-        else:
-            subject = await self._review.agree_on_lines(standing.last("preview"))
-        self._outcome.subject = subject
+    async def _carry_out(self, standing: Standing) -> Outcome:
+        subject = await self._approved(standing)
+        self._verification.expect(subject, standing)
         if subject.effective == "period_end":
-            return await self._schedule.carried_out(subject, standing)
+            return await self._schedule.carry_out(subject, standing)
         return await self._change_now(subject)
 
-    async def _change_now(self, subject: Subject) -> Ended:
-        self._waits.past_cancelling = True
-        await self._story.tell(
+    async def _approved(self, standing: Standing) -> Subject:
+        """The lines that approvers have agreed to, in this run or an earlier one."""
+        if standing.begun:
+            return Subject.model_validate(standing.subject)
+        return (await self._review.agree(standing.last("preview"))).subject
+
+    async def _change_now(self, subject: Subject) -> Outcome:
+        self._commands.cancel.close()
+        await self._recorder.record_progress(
             "applying",
             EventCode.APPLYING,
             state=State.RUNNING,
             stage="applying",
             allowed_actions=(),
         )
-        applied = await self._story.perform(
+        applied = await self._effects.perform(
             "apply", "subscription.update", subject.subscription, apply_params(subject)
         )
         if applied.outcome == "refused" and applied.declined:
-            return Ended(State.DECLINED, EventCode.CARD_DECLINED, applied.problem)
+            return Outcome(State.DECLINED, EventCode.CARD_DECLINED, applied.problem)
         if applied.outcome == "refused":
-            return Ended(State.FAILED, EventCode.REFUSED_BY_STRIPE, applied.problem)
-        return await self._outcome.verified()
+            return Outcome(State.FAILED, EventCode.REFUSED_BY_STRIPE, applied.problem)
+        return await self._verification.verify()
+
+    # --- What people and Stripe send ------------------------------------------------------------------
+
+    @workflow.update
+    async def cancel(self, cancel: Cancel) -> None:
+        """Takes the request back; possible until the change is being applied, and while it is scheduled."""
+        await self._commands.cancel.take(cancel)
+
+    @cancel.validator
+    def _may_cancel(self, cancel: Cancel) -> None:
+        self._commands.cancel.check()
+
+    @workflow.update
+    async def revise(self, revise: Revise) -> None:
+        """The edited request, after an approver asked for changes."""
+        await self._commands.revise.take(revise)
+
+    @workflow.update
+    async def resolve(self, resolve: Resolve) -> None:
+        """Accepts or reverts what Stripe made of the change."""
+        await self._commands.resolve.take(resolve)
+
+    @workflow.signal
+    def stripe_changed(self, changed: StripeChanged) -> None:
+        """Stripe has told us of the subscription; what it is now, is read from Stripe."""
+        self._changes.notify()

@@ -26,7 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.stripe.events import StripeChanged
 
 from ..core import ids
-from ..core.operation import refused
+from ..core.outcome import refused
 from ..core.outgoing_mails import OutgoingMails
 from ..core.recorded import recorded
 

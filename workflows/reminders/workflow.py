@@ -26,7 +26,8 @@ with workflow.unsafe.imports_passed_through():
     )
 
 from ..core import ids, options
-from ..core.operation import Ended, Story, problem_of, refused
+from ..core.outcome import Outcome, problem_of, refused
+from ..core.recorder import OperationRecorder
 
 _OVER = Problem(code="already_ended", message="The run has ended.")
 _GOING, _STOPPED = ("pause", "cancel"), ("resume", "cancel")
@@ -53,13 +54,13 @@ class ReminderSweepWorkflow:
             await self._open_runs(asked or OpenRuns(at=workflow.now()))
             return
         self._run, self._later = asked, asked.later
-        self._story = Story(
+        self._recorder = OperationRecorder(
             organization=asked.organization,
             operation=asked.operation,
             requested_by=SYSTEM,
             policy=asked.policy,
         )
-        await self._story.end(await self._told())
+        await self._recorder.end(await self._told())
         self._over = True
         await workflow.wait_condition(workflow.all_handlers_finished)
 
@@ -130,7 +131,7 @@ class ReminderSweepWorkflow:
 
     # --- The story of a run ---------------------------------------------------------------------------
 
-    async def _told(self) -> Ended:
+    async def _told(self) -> Outcome:
         try:
             await self._begin()
             await self._pages()
@@ -138,14 +139,14 @@ class ReminderSweepWorkflow:
             return await self._summed_up()
         except ActivityError as error:
             self._ending = True
-            return Ended(State.FAILED, EventCode.GIVEN_UP, problem_of(error))
+            return Outcome(State.FAILED, EventCode.GIVEN_UP, problem_of(error))
 
     async def _begin(self) -> None:
         if self._run.at is not None:
             return  # by an earlier execution
         at = workflow.now()
         self._run = self._run.model_copy(update={"at": at})
-        await self._story.tell(
+        await self._recorder.record_progress(
             "begun",
             EventCode.RUN_BEGUN,
             state=State.RUNNING,
@@ -225,7 +226,7 @@ class ReminderSweepWorkflow:
     async def _tell_people(
         self, key: str, event: EventCode, said: RunPause, state: State, stage: str, actions: tuple[str, ...]
     ) -> None:
-        await self._story.tell(
+        await self._recorder.record_progress(
             key,
             event,
             actor=said.person,
@@ -235,7 +236,7 @@ class ReminderSweepWorkflow:
             detail={"comment": said.comment} if said.comment else {},
         )
 
-    async def _summed_up(self) -> Ended:
+    async def _summed_up(self) -> Outcome:
         # From here on it is settled how it ends.
         self._ending = True
         cancel, operation = self._cancel, self._run.operation
@@ -247,8 +248,8 @@ class ReminderSweepWorkflow:
         )
         result = summary.model_dump(mode="json")
         if cancel is None:
-            return Ended(State.COMPLETED, EventCode.COMPLETED, result=result)
-        return Ended(
+            return Outcome(State.COMPLETED, EventCode.COMPLETED, result=result)
+        return Outcome(
             State.CANCELLED, EventCode.CANCELLED, result=result, person=cancel.person, comment=cancel.comment
         )
 

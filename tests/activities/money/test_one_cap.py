@@ -29,7 +29,7 @@ from billing.stripe.effects import Effect
 from db.core.session import Database
 from db.money import commitments
 from workflows.money import credit_reads, refund_reads
-from workflows.money.review import Planned
+from workflows.money.proposals import MoneyProposal
 
 from ...support import money
 from ...support.builders import NOW, an_operation, store
@@ -50,7 +50,7 @@ class Asked:
     till: "Till"
     wanted: RefundWanted | CreditWanted
     job: Job
-    planned: Planned[Any] | None = None
+    planned: MoneyProposal[Any] | None = None
     problem: Problem | None = None
 
     @property
@@ -89,26 +89,26 @@ class Asked:
         async with self.till.counter.database.transaction() as session:
             await commitments.release(session, self.job.operation.id, at=NOW)
 
-    async def _plan(self) -> Planned[Any] | Problem:
+    async def _plan(self) -> MoneyProposal[Any] | Problem:
         operation = self.job.operation.id
         if isinstance(self.wanted, RefundWanted):
             refundable = without_own(await self._refundable(), operation)
             subject = plan_refund(self.wanted, refundable)
-            return subject if isinstance(subject, Problem) else refund_reads.planned(subject, refundable)
+            return subject if isinstance(subject, Problem) else refund_reads.proposal_of(subject, refundable)
         query = CreditableQuery(
             organization=self.job.tenant.id, customer=self.wanted.customer, invoice=self.wanted.invoice
         )
         creditable = await ActivityEnvironment().run(self._reads.creditable, query)
         creditable = without_own_note(creditable, operation)
         noted = plan_credit(self.wanted, creditable)
-        return noted if isinstance(noted, Problem) else credit_reads.planned(noted, creditable)
+        return noted if isinstance(noted, Problem) else credit_reads.proposal_of(noted, creditable)
 
-    async def _again(self) -> Planned[Any] | None:
+    async def _again(self) -> MoneyProposal[Any] | None:
         assert self.planned is not None
         if isinstance(self.wanted, RefundWanted):
             facts = without_own(await self._refundable(), self.job.operation.id)
             subject = self.planned.subject
-            return refund_reads.planned(subject, facts) if still_fits(subject.parts, facts) else None
+            return refund_reads.proposal_of(subject, facts) if still_fits(subject.parts, facts) else None
         planned = await self._plan()
         return None if isinstance(planned, Problem) or planned.subject != self.planned.subject else planned
 
@@ -133,7 +133,7 @@ class Asked:
     def _commitments(self) -> Commitments:
         return Commitments(self.till.counter.database)
 
-    def _order(self, planned: Planned[Any]) -> Commit:
+    def _order(self, planned: MoneyProposal[Any]) -> Commit:
         return Commit(
             organization=self.job.tenant.id,
             operation=self.job.operation.id,

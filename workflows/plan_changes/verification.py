@@ -1,4 +1,4 @@
-"""What Stripe made of a plan change: as approved, or resolved by a person."""
+"""What Stripe made of a plan change: verified as approved, or resolved by a person."""
 
 from typing import Any
 
@@ -9,55 +9,64 @@ with workflow.unsafe.imports_passed_through():
     from billing.core.notices import NoticeKind
     from billing.core.operations import Problem, State
     from billing.core.standing import Standing
-    from billing.plan_changes.messages import Resolve
+    from billing.plan_changes.messages import Resolve, Revise
     from billing.plan_changes.report import applied_report, mismatch_problem, unread_problem, unread_report
     from billing.plan_changes.stripe_params import revert_params
     from billing.plan_changes.subject import Subject, verify
     from billing.stripe.effects import effect_key
 
-from ..core.operation import Ended, Story
+from ..core.commands import PendingCommands
+from ..core.effects import OperationEffects
+from ..core.outcome import OperationEnded, Outcome
+from ..core.recorder import OperationRecorder
 from .reads import PlanChangeReads
 from .review import dump
-from .waits import PlanChangeWaits
 
 
-class PlanChangeOutcome:
-    """The part of the story after Stripe was asked to change something: nothing here is a failure.
+class PlanChangeVerification:
+    """The part of a plan change after Stripe was asked to change something: nothing here is a failure.
 
-    verified ── as approved ── completed
-        └ other lines, or none that can be read ── unclear: a person accepts, reverts, reads again
+    verify ── as approved ── completed
+       └ other lines, or none that can be read ── resolve: a person accepts, reverts, reads again
     """
 
-    subject: Subject
+    _subject: Subject  # what `expect` is given
 
-    def __init__(self, story: Story, reads: PlanChangeReads, waits: PlanChangeWaits) -> None:
-        self._story, self._reads, self._waits = story, reads, waits
+    def __init__(
+        self,
+        recorder: OperationRecorder,
+        effects: OperationEffects,
+        reads: PlanChangeReads,
+        commands: PendingCommands[Revise, Resolve],
+    ) -> None:
+        self._recorder, self._effects, self._reads, self._commands = recorder, effects, reads, commands
         self._report: dict[str, Any] | None = None
         self._asked = self._reverts = 0
         self._reverted_before = False
 
-    def take_up(self, standing: Standing) -> None:
-        """Goes on where an earlier run was."""
+    def expect(self, subject: Subject, standing: Standing) -> None:
+        """What Stripe is to hold; goes on where an earlier run was."""
+        self._subject = subject
         self._asked = standing.last("mismatch")
         if standing.stage == "mismatched":
             self._asked -= 1  # the same question once more
         self._reverts = standing.version("revert")
         self._reverted_before = self._reverts > 0
 
-    async def verified(self) -> Ended:
+    async def verify(self) -> Outcome:
         """What Stripe now holds is matched with what was approved; Finance gets the final figures."""
         if self._reverted_before:
             self._reverted_before = False
             self._reverts -= 1
             await self._revert()
-            return Ended(State.CANCELLED, EventCode.REVERTED)
+            return Outcome(State.CANCELLED, EventCode.REVERTED)
         return await self._read()
 
-    async def unclear(self, problem: Problem) -> Ended:
+    async def resolve(self, problem: Problem) -> Outcome:
         """Stripe holds other lines than those approved, or nobody knows which: a person says what holds."""
         report = self._report
         if report is None:
-            report, problem = unread_report(self.subject), unread_problem(problem)
+            report, problem = unread_report(self._subject), unread_problem(problem)
             # Not the figures, but that there may be some.
             await self._flag_finance(report | {"problem": problem.model_dump()})
         resolve = await self._ask(report, problem)
@@ -70,27 +79,27 @@ class PlanChangeOutcome:
             await self._revert(resolve)
             state, event, by = State.CANCELLED, EventCode.REVERTED, "reverted_by"
         result = report | {by: resolve.person, "comment": resolve.comment}
-        return Ended(state, event, result=result, person=resolve.person, comment=resolve.comment)
+        return Outcome(state, event, result=result, person=resolve.person, comment=resolve.comment)
 
-    async def _read(self) -> Ended:
-        subject = self.subject
+    async def _read(self) -> Outcome:
+        subject = self._subject
         if subject.effective == "period_end":
             found = await self._reads.renewal(subject)
         else:
-            key = effect_key(self._story.organization, self._story.operation, "apply", 1)
+            key = effect_key(self._recorder.organization, self._recorder.operation, "apply", 1)
             found = await self._reads.result(subject, key)
         checked = verify(subject, found.lines)
         self._report = applied_report(subject, found, checked)
         await self._flag_finance(self._report)
         if checked.ok:
-            return Ended(State.COMPLETED, EventCode.VERIFIED, result=self._report)
-        return await self.unclear(mismatch_problem(checked))
+            return Outcome(State.COMPLETED, EventCode.VERIFIED, result=self._report)
+        return await self.resolve(mismatch_problem(checked))
 
     async def _ask(self, report: dict[str, Any], problem: Problem) -> Resolve:
-        self._waits.no_more_cancelling()
-        self._waits.resolvable = True
+        self._commands.cancel.close()
+        self._commands.resolve.open()
         self._asked += 1
-        await self._story.tell(
+        await self._recorder.record_progress(
             f"mismatch:{self._asked}",
             EventCode.LINES_DIFFER if report["differences"] else EventCode.OUTCOME_UNKNOWN,
             state=State.MISMATCHED,
@@ -102,18 +111,18 @@ class PlanChangeOutcome:
         )
         context = {
             "state": "mismatched",
-            "subject": dump(self.subject),
+            "subject": dump(self._subject),
             "result": report,
             "problem": problem.model_dump(),
         }
-        await self._story.mail_requester(f"mismatch:{self._asked}", "plan_change_ended", context)
-        return await self._waits.for_resolution()
+        await self._recorder.mail_requester(f"mismatch:{self._asked}", "plan_change_ended", context)
+        return await self._commands.resolve.next()
 
     async def _revert(self, resolve: Resolve | None = None) -> None:
-        """Back to the former plan. Raises Ended where Stripe refuses: the change is still there then."""
+        """Back to the former plan. Raises OperationEnded where Stripe refuses: the change is there still."""
         self._reverts += 1
         if resolve is not None:
-            await self._story.tell(
+            await self._recorder.record_progress(
                 f"reverting:{self._reverts}",
                 EventCode.REVERTING,
                 actor=resolve.person,
@@ -121,16 +130,17 @@ class PlanChangeOutcome:
                 stage="reverting",
                 allowed_actions=(),
             )
-        subject = self.subject
+        subject = self._subject
         facts = await self._reads.facts()
         params = revert_params(subject, facts.period_start)
-        reverted = await self._story.perform(
+        reverted = await self._effects.perform(
             "revert", "subscription.update", subject.subscription, params, self._reverts
         )
         if reverted.outcome == "refused":
-            raise Ended(State.FAILED, EventCode.REVERT_REFUSED, reverted.problem)
+            ended = Outcome(State.FAILED, EventCode.REVERT_REFUSED, reverted.problem)
+            raise OperationEnded(ended)
 
     async def _flag_finance(self, report: dict[str, Any]) -> None:
         """Once for each reading: what could not be read may be read later, and differ."""
-        told = dump(self.subject) | {"result": report}
-        await self._story.flag_finance(NoticeKind.PLAN_CHANGE_APPLIED, told, self._asked + 1)
+        told = dump(self._subject) | {"result": report}
+        await self._recorder.flag_finance(NoticeKind.PLAN_CHANGE_APPLIED, told, self._asked + 1)

@@ -1,4 +1,4 @@
-"""How a story waits for Stripe: until it is told. It looks by itself only where events may be missing.
+"""How a workflow waits for Stripe: until it is told. It looks by itself only where events may be missing.
 
 Such looks come after events in priority: a backlog of these must not grow by them.
 """
@@ -16,26 +16,26 @@ from . import options
 from .recorded import recorded
 
 
-class News:
-    """Whether Stripe has told of a change since the story last looked."""
+class StripeChanges:
+    """Whether Stripe has told of a change since the workflow last looked."""
 
     def __init__(self) -> None:
-        self._told = self._by_itself = False
+        self._unread = self._by_itself = False
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """Stripe has told of a change; what it is, is read from Stripe."""
-        self._told = True
+        self._unread = True
 
     @property
-    def told(self) -> bool:
-        return self._told
+    def unread(self) -> bool:
+        return self._unread
 
-    def looking(self) -> None:
-        """The story looks now: what it is told from here on is news again."""
-        self._told = False
+    def clear(self) -> None:
+        """The workflow looks now: what it is told from here on is new again."""
+        self._unread = False
 
-    def how(self, call: workflow.ActivityConfig) -> workflow.ActivityConfig:
-        """The options of a call with which the story looks: one that it makes by itself can wait."""
+    def call_options(self, call: workflow.ActivityConfig) -> workflow.ActivityConfig:
+        """The options of a call with which the workflow looks: one that it makes by itself can wait."""
         return call | {"priority": options.LOOKS} if self._by_itself else call
 
     async def wait(
@@ -44,7 +44,7 @@ class News:
         enough: Callable[[], bool] = lambda: False,
         objects: Iterable[str] = (),
     ) -> bool:
-        """Until there are news or `enough` holds, or after a delay at which events may be missing.
+        """Until there is a change or `enough` holds, or after a delay at which events may be missing.
 
         `delays` follow each other; where they end and all events are known, there is nothing to look for:
         False. With `objects`, Stripe ids, the events of all others are others' business.
@@ -52,13 +52,13 @@ class News:
         self._by_itself = False
         for delay in delays:
             try:
-                await workflow.wait_condition(lambda: self._told or enough(), timeout=delay)
+                await workflow.wait_condition(lambda: self._unread or enough(), timeout=delay)
             except TimeoutError:
                 if await _events_known(tuple(objects)):
                     continue
                 self._by_itself = True
             return True
-        return self._told or enough()
+        return self._unread or enough()
 
 
 async def _events_known(objects: tuple[str, ...]) -> bool:

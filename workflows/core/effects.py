@@ -1,0 +1,70 @@
+"""What an operation does to Stripe: each thing at most once, whatever becomes of its runs."""
+
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.effects.perform import StripeEffects
+    from billing.core.events import EventCode
+    from billing.core.operations import State
+    from billing.core.standing import NOTES, OPERATION_CLOSED, SettleBegun, Standing
+    from billing.stripe.effects import Effect, EffectKind, Performed
+
+from . import options
+from .outcome import OperationEnded, Outcome
+from .stripe_calls import StripeCalls
+
+
+class OperationEffects:
+    """The effects of one operation; made in `@workflow.init`, as its `calls` are."""
+
+    def __init__(self, *, organization: str, operation: str) -> None:
+        self._organization, self._operation = organization, operation
+        self.calls = StripeCalls(organization, operation)
+        """For what the operation reads in Stripe; what it does there is performed."""
+        self.in_doubt = False
+        """Whether Stripe may have made something of it: then only a person says that it came to nothing."""
+        self._begun: set[tuple[str, int]] = set()
+
+    def take_up(self, standing: Standing) -> None:
+        """What an earlier run has begun in Stripe is brought to its end as it was begun, whatever this run
+        would have sent."""
+        self._begun = {(one.step, one.version) for one in standing.begun}
+        self.in_doubt = any(one.state != "refused" for one in standing.begun)
+
+    async def perform(
+        self, step: str, kind: EffectKind, target: str, params: dict[str, Any], version: int = 1
+    ) -> Performed:
+        """Does one thing to Stripe, at most once; a higher `version` is a person's deliberate next try."""
+        doubted, moves_something = self.in_doubt, not kind.endswith(NOTES)
+        self.in_doubt = doubted or moves_something
+        performed = await self._performed(step, kind, target, params, version)
+        if performed.outcome == "refused":
+            self.in_doubt = doubted
+        return performed
+
+    async def _performed(
+        self, step: str, kind: EffectKind, target: str, params: dict[str, Any], version: int
+    ) -> Performed:
+        if (step, version) in self._begun:
+            order = SettleBegun(operation=self._operation, step=step, version=version)
+            return await self.calls.call(StripeEffects.settle, order, options.STRIPE_EFFECT)
+        effect = Effect(
+            organization=self._organization,
+            operation=self._operation,
+            step=step,
+            kind=kind,
+            target=target,
+            params=params,
+            version=version,
+        )
+        try:
+            return await self.calls.call(StripeEffects.perform, effect, options.STRIPE_EFFECT)
+        except ActivityError as error:
+            if isinstance(error.cause, ApplicationError) and error.cause.type == OPERATION_CLOSED:
+                # It ended while this was on its way: nothing was sent, and the end that it has stands.
+                ended = Outcome(State.FAILED, EventCode.ENDED_BEFORE, settled=True)
+                raise OperationEnded(ended) from error
+            raise

@@ -1,0 +1,158 @@
+"""What every operation records and tells in the same way: its steps, its end, notices, mails."""
+
+import asyncio
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.exceptions import (
+    ActivityError,
+    WorkflowAlreadyStartedError,
+    is_cancelled_exception,
+)
+from temporalio.workflow import ParentClosePolicy
+
+with workflow.unsafe.imports_passed_through():
+    from activities.mail.mailer import Mailer
+    from activities.operations.records import Records
+    from billing.approvals.notice_messages import NoticeInput
+    from billing.core.events import EventCode
+    from billing.core.messages import Progress
+    from billing.core.notices import NoticeKind
+    from billing.core.operations import SYSTEM, Problem, State
+    from billing.core.standing import (
+        Abandon,
+        RecordedEnd,
+        Standing,
+        StandingQuery,
+    )
+    from billing.mail.messages import MailRequest
+    from billing.policy.policy import Policy
+
+from . import ids, options
+from .outcome import Outcome
+from .recorded import recorded
+
+
+class OperationRecorder:
+    """What one operation's workflow writes into its records, and whom it tells."""
+
+    def __init__(self, *, organization: str, operation: str, requested_by: str, policy: Policy) -> None:
+        self.organization = organization
+        self.operation = operation
+        self.requested_by = requested_by
+        self.policy = policy
+
+    async def standing(self) -> Standing:
+        """Where the records say that the operation stands, as this run begins."""
+        return await recorded(Records.standing, StandingQuery(operation=self.operation))
+
+    async def abandon(self) -> None:
+        """Its workflow was cancelled in Temporal: the operation ends with it, if nothing was begun in Stripe.
+
+        Otherwise it stays open, and the reaper has it run again.
+        """
+        order = Abandon(
+            operation=self.operation,
+            at=workflow.now(),
+            state=State.CANCELLED,
+            code="workflow_cancelled",
+            event=EventCode.WORKFLOW_CANCELLED,
+            message="An operator cancelled its workflow before anything was sent to Stripe.",
+        )
+        await asyncio.shield(recorded(Records.abandon, order))
+
+    async def record_progress(
+        self,
+        key: str,
+        event: EventCode,
+        *,
+        actor: str = SYSTEM,
+        detail: dict[str, Any] | None = None,
+        state: State | None = None,
+        stage: str = "",
+        subject: dict[str, Any] | None = None,
+        result: dict[str, Any] | None = None,
+        error: Problem | None = None,
+        allowed_actions: tuple[str, ...] | None = None,
+        stays_open: bool = False,
+    ) -> None:
+        """Records a step: its event, and what changes with it."""
+        progress = Progress(
+            operation=self.operation,
+            key=key,
+            event=event,
+            at=workflow.now(),
+            actor=actor,
+            detail=detail or {},
+            state=state,
+            stage=stage,
+            subject=subject,
+            result=result,
+            error=error,
+            allowed_actions=allowed_actions,
+            stays_open=stays_open,
+        )
+        await recorded(Records.tell, progress)
+
+    async def end(self, outcome: Outcome) -> RecordedEnd:
+        """Records the end: the last event, the final state, and what the operation lets go with it."""
+        ending = Progress(
+            operation=self.operation,
+            key="ended",
+            event=outcome.event,
+            at=workflow.now(),
+            actor=outcome.person or SYSTEM,
+            state=outcome.state,
+            stage="done",
+            result=outcome.result,
+            error=outcome.problem,
+            allowed_actions=(),
+            detail=(outcome.problem.model_dump() if outcome.problem else {})
+            | ({"comment": outcome.comment} if outcome.comment else {}),
+            releases=outcome.releases,
+            keeps=outcome.keeps or (),
+        )
+        return await recorded(Records.end, ending)
+
+    async def flag_finance(self, kind: NoticeKind, subject: dict[str, Any], number: int = 1) -> None:
+        """Starts a notice that outlives this workflow until Finance has acknowledged it."""
+        notice = ids.notice_id(self.operation, kind.value, number)
+        request = NoticeInput(
+            notice=notice,
+            organization=self.organization,
+            operation=self.operation,
+            kind=kind.value,
+            subject=subject,
+            calendar=self.policy.calendars[self.policy.notices.calendar],
+            acknowledge_within=self.policy.notices.acknowledge_within,
+        )
+        try:
+            # By name: the class's module would be loaded anew in the sandbox of every workflow.
+            await workflow.start_child_workflow(
+                ids.FINANCE_NOTICE,
+                request,
+                id=ids.notice_workflow(notice),
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                parent_close_policy=ParentClosePolicy.ABANDON,
+            )
+        except WorkflowAlreadyStartedError:
+            # A workflow that runs again tells nobody twice.
+            return
+
+    async def mail_requester(self, key: str, template: str, context: dict[str, Any]) -> None:
+        """Tries for days if it must; an undeliverable mail does not change how the operation ended."""
+        request = MailRequest(
+            organization=self.organization,
+            operation=self.operation,
+            key=key,
+            template=template,
+            person=self.requested_by,
+            context=context,
+        )
+        try:
+            await workflow.execute_activity_method(Mailer.send, request, **options.MAIL)
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            workflow.logger.warning("mail %s of %s was given up", key, self.operation)

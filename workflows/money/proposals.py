@@ -1,0 +1,40 @@
+"""What a refund or credit would do, as its review and its authority see it."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from billing.core.money import Money
+    from billing.core.operations import Message, Problem
+    from billing.money.invoice_money import InvoiceCap
+    from billing.money.messages import CommitPart
+
+from ..approvals.review import Proposal
+
+Wanted = TypeVar("Wanted")
+Subject = TypeVar("Subject", bound=Message)
+
+
+@dataclass(frozen=True)
+class MoneyProposal(Proposal[Subject]):
+    """What would be given, in which parts."""
+
+    amount: Money
+    parts: tuple[CommitPart, ...] = ()
+    cap: InvoiceCap | None = None
+    """Of the invoice that parts are given back of."""
+
+
+class MoneyPlanner(ABC, Generic[Wanted, Subject]):
+    """Makes proposals by what Stripe says now."""
+
+    @abstractmethod
+    async def plan(self, wanted: Wanted) -> MoneyProposal[Subject] | Problem:
+        """What would be given, or why it can't be."""
+
+    @abstractmethod
+    async def still_possible(self, wanted: Wanted, subject: Subject) -> MoneyProposal[Subject] | None:
+        """Exactly what was approved; None when it can't be given like that any more."""

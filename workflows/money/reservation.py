@@ -1,0 +1,52 @@
+"""The money that is set aside for an operation, and whose authority it counts in."""
+
+from typing import Any
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.money.commitments import Commitments
+    from billing.core.operations import Kind
+    from billing.money.messages import Commit, CommitmentResult
+    from billing.policy.policy import MoneyPolicy
+
+from ..approvals.review import Round
+from ..core.recorded import recorded
+from ..core.recorder import OperationRecorder
+from .proposals import MoneyProposal
+
+
+class MoneyReservation:
+    def __init__(self, recorder: OperationRecorder, kind: Kind, rules: MoneyPolicy) -> None:
+        self._recorder, self._kind, self._rules = recorder, kind, rules
+        self._round = Round(0)
+
+    async def commit(self, proposal: MoneyProposal[Any], round_: Round) -> CommitmentResult:
+        """Sets the money aside and asks whether whoever shaped the request last may give it alone."""
+        self._round = round_
+        return await recorded(Commitments.commit, self._order(proposal))
+
+    async def has_room(self, proposal: MoneyProposal[Any]) -> bool:
+        """Whether it can be given beside what other operations have set aside: asked just before it is, under
+        the organization's lock."""
+        return await recorded(Commitments.check_room, self._order(proposal))
+
+    def _order(self, proposal: MoneyProposal[Any]) -> Commit:
+        recorder, revised = self._recorder, self._round.revised
+        person = revised.by if revised else recorder.requested_by
+        return Commit(
+            organization=recorder.organization,
+            operation=recorder.operation,
+            kind=self._kind,
+            person=person,
+            revised=person != recorder.requested_by,
+            customer=proposal.customer,
+            currency=proposal.amount.currency,
+            parts=proposal.parts,
+            cap=proposal.cap,
+            authority=recorder.policy.authority.get(self._kind, {}),
+            counted=recorder.policy.counted_with(self._kind),
+            reviewed_anyway=proposal.reason in self._rules.always,
+            round=self._round.number,
+            at=workflow.now(),
+        )
