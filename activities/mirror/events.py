@@ -1,4 +1,4 @@
-"""Follows what Stripe told us of: reads the object anew, mirrors it, and says which stories wait for it."""
+"""Follows an event: reads its object from Stripe, mirrors it, and names the workflows that wait for it."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
@@ -41,7 +41,7 @@ READERS: Mapping[EventSubject, Callable[[stripe.StripeClient, str], Awaitable[Sn
     EventSubject.SCHEDULE: SubscriptionSnapshot.read_schedule,
     EventSubject.SUBSCRIPTION: SubscriptionSnapshot.read,
 }
-"""How each kind of object that an event can be about is read; None for what nothing of ours can be."""
+"""How to read each kind of object. The answer is None for an object that can't be ours."""
 
 IGNORED = EventFollowed(state="ignored")
 

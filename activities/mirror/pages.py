@@ -36,8 +36,7 @@ SOLD_NO_MORE = "Stripe has no active price of it any more."
 
 
 class MirrorAccess(NamedTuple):
-    """What bringing the mirror up to date takes: Stripe, the records, and the rules by which what was made in
-    Stripe itself opens cases."""
+    """What updating the mirror takes: Stripe, the records, and the rules that open cases."""
 
     client: stripe.StripeClient
     database: Database

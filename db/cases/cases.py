@@ -23,7 +23,7 @@ from ..tables import Case, Operation, new_id
 
 
 class CaseRules(NamedTuple):
-    """The policy under which what is made in Stripe itself opens cases; what writes the mirror needs it."""
+    """The policy under which changes made in Stripe itself open cases. Every write to the mirror needs it."""
 
     policy: Policy
     document: dict[str, Any]

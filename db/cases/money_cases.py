@@ -1,7 +1,7 @@
-"""Notices money that was given in Stripe itself, with the transaction that mirrors it.
+"""Opens cases for money that was given in Stripe itself, in the transaction that mirrors it.
 
-Called when every row of the transaction is written: what a case needs locks the organization, and whoever
-locked that first must not wait for rows of the mirror.
+Call it after all rows of the transaction are written: opening a case locks the organization, and whoever
+holds that lock must not wait for rows of the mirror.
 """
 
 from collections.abc import Iterable, Sequence
@@ -41,14 +41,14 @@ ADJUSTMENT = "adjustment"
 
 
 class ExternalChange(NamedTuple):
-    """Money that was just mirrored, as far as it may have been given in Stripe itself."""
+    """A refund or credit that was just mirrored, and may have been made in Stripe itself."""
 
     organization: str
     found: CaseFound
     claims: str | None
     """The effect of ours that its metadata names, which anybody can write there."""
     gone: bool
-    """Whether it came to nothing: a refund that failed or was cancelled, a credit note that is void."""
+    """Whether it came to nothing: the refund failed or was canceled, the credit note is void."""
 
 
 async def notice(session: AsyncSession, rules: CaseRules, rows: Iterable[MoneyRow], at: datetime) -> None:

@@ -58,9 +58,9 @@ class UnreadableSubscription(NamedTuple):
 async def store(
     session: AsyncSession, rules: CaseRules, rows: Sequence[MirrorRow], read_at: datetime
 ) -> None:
-    """Mirror objects of customers as they were read from Stripe. Money that nobody of us gave opens a case.
+    """Mirror objects of customers as they were read from Stripe. Money that no operation gave opens a case.
 
-    Always in this order, so that two who write never wait for each other's rows.
+    Always in the same order, so that two writers never wait for each other's rows.
     """
     for customer in _of_table(Customer, rows):
         await store_customer(session, customer)
@@ -81,7 +81,7 @@ async def store(
 
 
 def _of_table(table: type[Row], rows: Sequence[MirrorRow]) -> list[Row]:
-    """By their ids."""
+    """The rows of one table, sorted by id."""
     found = [row for row in rows if isinstance(row, table)]
     return sorted(found, key=lambda row: row.invoice_id if isinstance(row, InvoiceLines) else row.id)
 

@@ -1,4 +1,4 @@
-"""What is of a customer of an organization: the customer, what changed the balance, and whatever else is."""
+"""Customers of organizations, their balances, and what all objects of a customer have in common."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -27,18 +27,18 @@ OWNER = "plixo_organization"
 """Metadata of a Stripe customer: the organization whose customer it is."""
 
 BALANCE_CHANGES = 100
-"""The most that Stripe gives at a time: what is older was seen by an event before."""
+"""Stripe's largest page: older changes were mirrored after earlier events."""
 
 TRANSACTION_PARTS = ["customer"]
-"""What it is to be asked for with (`expand`), so that it is seen whole."""
+"""What to expand in the request for it."""
 
 
 @dataclass(frozen=True)
 class CustomersObject:
-    """An object whose customer is read, mirrored and looked up with it."""
+    """An object of a customer, who is read and mirrored with it."""
 
     customer: Document | None
-    """Whose it is; one that was deleted has hardly more than its id. A payment may be nobody's."""
+    """A deleted customer has hardly more than an id. A payment may have no customer."""
 
     async def owner(self, session: AsyncSession) -> Owner | None:
         if self.customer is None:
@@ -50,7 +50,7 @@ class CustomersObject:
         return self
 
     async def rows(self, session: AsyncSession, organization: str, read_at: datetime) -> list[MirrorRow]:
-        """The object's own, without the customer's."""
+        """The mirror's rows of the object, without the customer's."""
         return []
 
     async def store(self, session: AsyncSession, rules: CaseRules, owner: Owner, read_at: datetime) -> None:
@@ -65,7 +65,7 @@ class CustomersObject:
     async def _requests_about(
         self, session: AsyncSession, owner: Owner, *objects: str | None
     ) -> tuple[str, ...]:
-        """Requests for money about these, of which nothing was begun; of a customer who is gone, all."""
+        """Requests for money about these objects that have not begun; all, if the customer is deleted."""
         named = frozenset(filter(None, objects))
         if self.customer is None or not (named or self._is_gone):
             return ()
@@ -75,7 +75,7 @@ class CustomersObject:
     async def _customer_row(
         self, session: AsyncSession, organization: str, read_at: datetime
     ) -> Customer | None:
-        """As Stripe has it; of one that was deleted Stripe tells no more than that."""
+        """For a deleted customer, Stripe returns nothing else: the rest stays as it was."""
         if self.customer is None:
             return None
         if self._is_gone:
@@ -106,7 +106,7 @@ class CustomerSnapshot(CustomersObject):
         return replace(self, balance_changes=tuple(one.to_dict() for one in page.data) if page else ())
 
     async def rows(self, session: AsyncSession, organization: str, read_at: datetime) -> list[MirrorRow]:
-        # Of the others, what made them tells.
+        # The other changes come with the invoice or credit note that made them.
         adjustments = [change for change in self.balance_changes if change["type"] == ADJUSTMENT]
         return [*await balance_transaction_rows(session, adjustments, organization, read_at)]
 
@@ -122,7 +122,7 @@ class BalanceTransactionSnapshot(CustomersObject):
 
     @classmethod
     def of(cls, answer: stripe.CustomerBalanceTransaction) -> Self:
-        """Of Stripe's answer, its parts expanded."""
+        """From Stripe's answer, with its parts expanded."""
         transaction = answer.to_dict()
         return cls(taken_out(transaction, "customer"), transaction)
 
@@ -131,13 +131,13 @@ class BalanceTransactionSnapshot(CustomersObject):
 
 
 def named_owner(customer: Document) -> str | None:
-    """The organization that a customer's metadata names; of one that was deleted Stripe tells none."""
+    """The organization that a customer's metadata names; a deleted customer has none."""
     named: str | None = (customer.get("metadata") or {}).get(OWNER)
     return named
 
 
 async def organization_of(session: AsyncSession, customer: Document) -> str | None:
-    """The organization whose customer it is: Stripe says so, our mirror of one that was deleted."""
+    """The organization that a customer belongs to, by its metadata; by our mirror if it was deleted."""
     if customer.get("deleted"):
         known = await session.get(Customer, customer["id"])
         return known.organization_id if known else None
@@ -162,14 +162,14 @@ def customer_row(data: Document, synced_at: datetime) -> Customer:
 
 
 def _language(wanted: Sequence[str]) -> str | None:
-    """Of the languages that a customer prefers the first that we write in, else the first."""
+    """The first of a customer's preferred languages that we write in, else the first."""
     return next((tag for tag in wanted if is_offered(tag)), next(iter(wanted), None))
 
 
 async def balance_transaction_rows(
     session: AsyncSession, transactions: Sequence[Document], organization: str, read_at: datetime
 ) -> list[BalanceTransactionRow]:
-    """The mirror's rows, each with the operation that made it or the credit note that did."""
+    """The mirror's rows, each with the operation that made the change or the credit note that caused it."""
     made_by = await ours.makers(session, {one for change in transactions for one in _sources(change)})
     rows = []
     for change in transactions:
@@ -182,7 +182,7 @@ async def balance_transaction_rows(
 def balance_transaction_row(
     transaction: Document, organization: str, operation: str | None, synced_at: datetime
 ) -> BalanceTransactionRow:
-    """The row of a change of a customer's balance; one that a credit note made is of the note's operation."""
+    """The mirror's row of a change of a customer's balance."""
     return BalanceTransactionRow(
         id=transaction["id"],
         organization_id=organization,
@@ -199,5 +199,5 @@ def balance_transaction_row(
 
 
 def _sources(transaction: Document) -> list[str]:
-    """What an effect of ours may have made: the change, or the credit note that made it."""
+    """Ids of what an effect may have created: the change itself, or the credit note that caused it."""
     return [one for one in (transaction["id"], transaction.get("credit_note")) if one]

@@ -1,6 +1,6 @@
-"""An invoice: by itself, by what says that it was paid, or by a credit note on it.
+"""Invoices, read by their id, by an invoice payment, or by a credit note.
 
-It is one of an organization's customer, or one of ours to an organization.
+An invoice is one to a customer of an organization, or Plixo's own to an organization.
 """
 
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ from .snapshot import Document, Owner, claim_of, taken_out, time_of
 from .subscription import open_plan_change, subscriber
 
 MAX_LINES = 10
-"""As many lines as an invoice shows without being asked for more."""
+"""Stripe lists this many lines within an invoice."""
 
 INVOICE_PAYMENT_PARTS = ["invoice.customer", "payment.payment_intent.latest_charge.refunds"]
 CREDIT_NOTE_PARTS = ["customer", "customer_balance_transaction", "invoice"]
-"""What each is to be asked for with (`expand`), so that it is seen whole."""
+"""What to expand in the request for each."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,11 @@ class InvoiceSnapshot(CustomersObject):
         ]
 
     async def store(self, session: AsyncSession, rules: CaseRules, owner: Owner, read_at: datetime) -> None:
-        if not owner.subscriber:  # the mirror has no invoices of ours, it is of those to customers
+        if not owner.subscriber:  # only invoices to customers are mirrored
             await super().store(session, rules, owner, read_at)
 
     async def wakes(self, session: AsyncSession, owner: Owner) -> tuple[str, ...]:
-        """Requests for money about it, and its open trouble with the portal."""
+        """Requests for money about the invoice, and its open portal trouble."""
         if owner.subscriber:
             return await open_plan_change(session, owner)
         requests = await self._requests_about(session, owner, self.invoice["id"])
@@ -63,7 +63,7 @@ class InvoiceSnapshot(CustomersObject):
 @dataclass(frozen=True)
 class InvoicePaymentSnapshot(InvoiceSnapshot):
     payment: PaymentSnapshot | None
-    """None while it is not paid, or where it was paid outside of Stripe."""
+    """None until it is paid, and if it was paid outside of Stripe."""
 
     @classmethod
     async def read(cls, client: stripe.StripeClient, id_: str) -> Self:
@@ -90,7 +90,7 @@ class InvoicePaymentSnapshot(InvoiceSnapshot):
 class CreditNoteSnapshot(InvoiceSnapshot):
     note: Document
     transaction: Document | None
-    """None where it gave nothing to the balance."""
+    """None if nothing went to the customer's balance."""
 
     @classmethod
     async def read(cls, client: stripe.StripeClient, id_: str) -> Self:
@@ -98,7 +98,7 @@ class CreditNoteSnapshot(InvoiceSnapshot):
 
     @classmethod
     def of(cls, answer: stripe.CreditNote) -> Self:
-        """Of Stripe's answer, its parts expanded."""
+        """From Stripe's answer, with its parts expanded."""
         note = answer.to_dict()
         customer, transaction = taken_out(note, "customer"), taken_out(note, "customer_balance_transaction")
         invoice: Document = note["invoice"]
@@ -136,7 +136,7 @@ def invoice_row(data: Document, organization: str, synced_at: datetime) -> Invoi
 
 
 def lines_row(data: Document, organization: str, synced_at: datetime) -> InvoiceLines:
-    """The mirror's row of the lines that Stripe lists within an invoice: the first ten."""
+    """The mirror's row of the lines that Stripe lists within an invoice."""
     listed = data["lines"]
     lines = [
         {

@@ -1,4 +1,4 @@
-"""A payment with what was refunded of it: read by itself, by its charge, or by one of its refunds."""
+"""A payment and its refunds: read by the payment's id, by its charge, or by one refund."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,18 +22,18 @@ from .snapshot import Document, Owner, claim_of, taken_out, time_of
 PAYMENT_PARTS = ["customer", "latest_charge.refunds"]
 CHARGE_PARTS = ["customer", "payment_intent", "refunds"]
 REFUND_PARTS = ["payment_intent.customer", "payment_intent.latest_charge"]
-"""What each is to be asked for with (`expand`), so that it is seen whole."""
+"""What to expand in the request for each."""
 
 
 @dataclass(frozen=True)
 class PaymentSnapshot(CustomersObject):
     payment: Document
     charge: Document | None
-    """Its last attempt, if it was ever tried."""
+    """The last attempt, if there was any."""
     refunds: tuple[Document, ...] = ()
-    """Of the charge, the ten newest; read by a refund, that one alone. Each has an event of its own."""
+    """The charge's ten newest, or the one that was read. Each has its own event."""
     invoice: str | None = None
-    """What it paid, where that is known: neither a payment nor its charge says so."""
+    """The invoice that it paid, where known: neither the payment nor its charge says so."""
 
     @classmethod
     async def read(cls, client: stripe.StripeClient, id_: str) -> Self:
@@ -42,25 +42,25 @@ class PaymentSnapshot(CustomersObject):
 
     @classmethod
     def of_parts(cls, customer: Document | None, payment: Document, invoice: str | None = None) -> Self:
-        """`payment` with its last charge expanded, and that one's refunds."""
+        """From a payment whose last charge, with its refunds, is expanded."""
         charge = taken_out(payment, "latest_charge")
         return cls(customer, payment, charge, _refunds(charge), invoice)
 
     @classmethod
     async def read_charge(cls, client: stripe.StripeClient, id_: str) -> Self | None:
-        """The payment that a charge belongs to; None for one of old, without a payment intent."""
+        """The payment that a charge belongs to; None for an old charge without a payment intent."""
         charge = (await client.v1.charges.retrieve_async(id_, {"expand": CHARGE_PARTS})).to_dict()
         customer, payment = taken_out(charge, "customer"), taken_out(charge, "payment_intent")
         return cls(customer, payment, charge, _refunds(charge)) if payment is not None else None
 
     @classmethod
     async def read_refund(cls, client: stripe.StripeClient, id_: str) -> Self | None:
-        """The payment that a refund is of, with this refund; None for one of old, of a charge alone."""
+        """The payment that a refund belongs to, with this refund; None if it has no payment intent."""
         return cls.of_refund(await client.v1.refunds.retrieve_async(id_, {"expand": REFUND_PARTS}))
 
     @classmethod
     def of_refund(cls, answer: stripe.Refund) -> Self | None:
-        """As `read_refund`, of Stripe's answer with its parts expanded."""
+        """As `read_refund`, from Stripe's answer with its parts expanded."""
         refund = answer.to_dict()
         payment = taken_out(refund, "payment_intent")
         if payment is None:
@@ -69,7 +69,7 @@ class PaymentSnapshot(CustomersObject):
         return cls(customer, payment, charge, (refund,))
 
     async def completed(self, client: stripe.StripeClient, database: Database) -> Self:
-        """With the invoice, which it may get later: looked up until there is one."""
+        """The snapshot with the invoice, which is looked up until there is one."""
         async with database.reading() as session:
             known = await session.get(PaymentRow, self.payment["id"])
         if known is not None and known.invoice_id is not None:
@@ -89,7 +89,7 @@ class PaymentSnapshot(CustomersObject):
             )
             for refund in self.refunds
         ]
-        if self.payment["status"] == "succeeded":  # an attempt that failed has moved nothing
+        if self.payment["status"] == "succeeded":  # a failed attempt moved no money
             rows.append(payment_row(self.payment, self.charge, organization, read_at, invoice=self.invoice))
         return rows
 
@@ -99,7 +99,7 @@ class PaymentSnapshot(CustomersObject):
 
 
 async def invoice_of(client: stripe.StripeClient, payment_intent: str) -> Document | None:
-    """The invoice that a payment paid: neither it nor its charge says so. Raises StripeError."""
+    """The invoice that a payment paid. Raises StripeError."""
     found = await client.v1.invoice_payments.list_async(
         {
             "payment": {"type": "payment_intent", "payment_intent": payment_intent},
@@ -112,7 +112,7 @@ async def invoice_of(client: stripe.StripeClient, payment_intent: str) -> Docume
 
 
 async def _refunding(session: AsyncSession, owner: Owner, refunds: Sequence[str]) -> list[str]:
-    """The stories that made these refunds, by our rows: those still know it where somebody has cleared the
+    """The workflows that made these refunds, by our rows: these stay right where somebody has cleared the
     metadata in Stripe."""
     if not refunds:
         return []

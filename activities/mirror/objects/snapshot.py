@@ -1,12 +1,12 @@
-"""What an object of Stripe's is now, with what hangs on it: a class, in a module, for each kind.
+"""A Stripe object as it is now, with the objects that belong to it: one class for each kind.
 
-    read       asks Stripe for the object by its id: one request, two for a schedule. Raises StripeError.
-    owner      says whose it is, by Stripe's metadata and our records
-    completed  asks for what takes another request, once it is known to be ours
-    store      writes its rows into the mirror
-    wakes      names the stories that wait for it
+    read       retrieves the object by its id: one request, two for a schedule. Raises StripeError.
+    owner      finds the organization that it belongs to, by Stripe's metadata and our records
+    completed  retrieves what takes another request, once the object is known to be ours
+    store      writes its rows to the mirror
+    wakes      names the workflows that wait for it
 
-Its parts are Stripe's documents, each with ids where it names another.
+The parts are Stripe's documents; where one refers to another, it has the id.
 """
 
 from datetime import UTC, datetime
@@ -23,36 +23,35 @@ Document = dict[str, Any]
 
 
 class Owner(NamedTuple):
-    """Whose an object is."""
+    """The organization that an object belongs to."""
 
     organization: str
     subscriber: bool = False
-    """Whether it is of the organization's own subscription to Plixo, and not of one of its customers."""
+    """Whether it is part of the organization's own subscription to Plixo, rather than a customer's."""
 
 
 class Snapshot(Protocol):
-    """An object of Stripe's, as it was when it was read."""
+    """A Stripe object, as it was when it was read."""
 
     async def owner(self, session: AsyncSession) -> Owner | None:
-        """None for what is no organization's of ours."""
+        """None for an object of no organization of ours."""
         ...
 
     async def completed(self, client: stripe.StripeClient, database: Database) -> "Snapshot":
-        """With what takes another request. Stripe's errors are translated."""
+        """The snapshot with what takes another request. Stripe's errors are translated."""
         ...
 
     async def store(self, session: AsyncSession, rules: CaseRules, owner: Owner, read_at: datetime) -> None:
-        """Mirrors it as of `read_at`, the time just before Stripe was asked. What nobody of us made opens a
-        case."""
+        """Mirrors it as of `read_at`, just before the request. What no operation made opens a case."""
         ...
 
     async def wakes(self, session: AsyncSession, owner: Owner) -> tuple[str, ...]:
-        """The workflows of the stories that wait for it."""
+        """The ids of the workflows that wait for it."""
         ...
 
 
 def taken_out(document: Document, name: str) -> Document | None:
-    """An expanded property, of which the document keeps the id."""
+    """Removes an expanded property from a document, which keeps its id."""
     expanded: Document | None = document.get(name)
     if expanded is not None:
         document[name] = expanded["id"]
@@ -60,7 +59,7 @@ def taken_out(document: Document, name: str) -> Document | None:
 
 
 def time_of(seconds: int) -> datetime:
-    """Of Stripe's seconds."""
+    """The time that Stripe gives as Unix seconds."""
     return datetime.fromtimestamp(seconds, UTC)
 
 

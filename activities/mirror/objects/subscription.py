@@ -1,4 +1,4 @@
-"""An organization's own subscription to Plixo, by itself or by its schedule."""
+"""An organization's own subscription to Plixo, read by its id or by its schedule."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +22,7 @@ from .snapshot import Document, Owner
 @dataclass(frozen=True)
 class SubscriptionSnapshot:
     subscription: Document
-    """With the products of its prices."""
+    """With its prices' products expanded."""
 
     @classmethod
     async def read(cls, client: stripe.StripeClient, id_: str) -> Self:
@@ -30,7 +30,7 @@ class SubscriptionSnapshot:
 
     @classmethod
     async def read_schedule(cls, client: stripe.StripeClient, id_: str) -> Self | None:
-        """The subscription of a schedule; None for one that never began."""
+        """The subscription of a schedule; None if the schedule never began."""
         schedule = (await client.v1.subscription_schedules.retrieve_async(id_)).to_dict()
         id_of_subscription = schedule.get("subscription") or schedule.get("released_subscription")
         return await cls.read(client, id_of_subscription) if id_of_subscription else None
@@ -42,7 +42,7 @@ class SubscriptionSnapshot:
         return self
 
     async def store(self, session: AsyncSession, rules: CaseRules, owner: Owner, read_at: datetime) -> None:
-        """Of one that is not what a plan is the mirror says why."""
+        """If the subscription is not to one of our plans, the mirror keeps the reason."""
         organization = await session.get_one(Organization, owner.organization)
         document = document_or_why_not(self.subscription, organization.stripe_customer)
         await mirror.store_subscription(session, rules, owner.organization, document, synced_at=read_at)
@@ -52,7 +52,7 @@ class SubscriptionSnapshot:
 
 
 async def subscriber(session: AsyncSession, subscription: str | None) -> Owner | None:
-    """The organization whose own subscription to Plixo it is."""
+    """The organization whose own subscription this is."""
     if subscription is None:
         return None
     found = await session.exec(
@@ -63,13 +63,13 @@ async def subscriber(session: AsyncSession, subscription: str | None) -> Owner |
 
 
 async def open_plan_change(session: AsyncSession, owner: Owner) -> tuple[str, ...]:
-    """The workflow of the organization's open plan change, if there is one."""
+    """The workflow of the organization's open plan change, if any."""
     found = await operations.open_plan_change(session, owner.organization)
     return (found.workflow_id,) if found else ()
 
 
 def document_or_why_not(data: Document, customer: str) -> Document | UnreadableSubscription:
-    """What the mirror keeps of a subscription (products expanded), or why it is not what a plan is."""
+    """What the mirror keeps of a subscription (products expanded), or why it is not to one of our plans."""
     try:
         return subscription_document(data, customer)
     except SubscriptionUnsupported as error:
