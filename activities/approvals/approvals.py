@@ -108,7 +108,7 @@ class Approvals:
             return events.opened(row, who)
 
     @activity.defn
-    async def note_reminder(self, order: RemindApproval) -> Audience:
+    async def record_reminder(self, order: RemindApproval) -> Audience:
         """Tells that the approvers are reminded, and who they are now."""
         async with self._database.transaction() as session:
             row = await approvals.get_any(session, order.approval)

@@ -86,7 +86,7 @@ class CaseRecords:
             return CaseStands(owner=await _owner(session, case), next_at=_next(case, policy, step.at))
 
     @activity.defn
-    async def own_case(self, order: OwnCase) -> None:
+    async def assign_case(self, order: OwnCase) -> None:
         """Somebody takes the case on, from whoever had it before."""
         async with self._database.transaction() as session:
             await cases.own(session, order.operation, order.person)
@@ -101,7 +101,7 @@ class CaseRecords:
             await write(session, progress)
 
     @activity.defn
-    async def name_maker(self, order: NameMaker) -> None:
+    async def record_maker(self, order: NameMaker) -> None:
         """It has its note, and waits for the word of whoever is said to have made it: only that counts it."""
         close = order.close
         progress = Progress(
@@ -120,7 +120,7 @@ class CaseRecords:
             await write(session, progress)
 
     @activity.defn
-    async def deny_making(self, order: DenyMaking) -> None:
+    async def record_denial(self, order: DenyMaking) -> None:
         """Whoever was said to have made it did not."""
         said = order.confirm
         progress = Progress(

@@ -56,7 +56,7 @@ class StripeEffects:
         self._kinds = kinds
 
     @activity.defn
-    async def perform(self, effect: Effect) -> Performed:
+    async def perform_effect(self, effect: Effect) -> Performed:
         """Performs the effect, or learns that an earlier attempt did.
 
         A definite refusal is a result, not an error; anything else that went wrong raises, to be tried again.
@@ -74,14 +74,14 @@ class StripeEffects:
         return await self._call(kind, effect, fresh)
 
     @activity.defn
-    async def settle(self, order: SettleBegun) -> Performed:
+    async def settle_effect(self, order: SettleBegun) -> Performed:
         """Brings an effect to its end that an earlier run of the story has begun, as it was begun then."""
         async with self._database.reading() as session:
             found = await intents.of_operation(session, order.operation)
         [intent] = [one for one in found if (one.step, one.version) == (order.step, order.version)]
         if intent.state != intents.OPEN:
             return _as_closed(intent)
-        return await self.perform(
+        return await self.perform_effect(
             Effect.model_validate(
                 {
                     "organization": intent.organization_id,

@@ -62,7 +62,7 @@ class Incidents:
         self._waiting = waiting
 
     @activity.defn
-    async def look_at_component(self, look: LookAtComponent) -> HealthSample:
+    async def probe_component(self, look: LookAtComponent) -> HealthSample:
         """Probes it, counts how calls went, and keeps that it was looked at: as far as the records answer."""
         kept = look.kept
         probe, buckets = await asyncio.gather(
@@ -82,7 +82,7 @@ class Incidents:
             return []
 
     @activity.defn
-    async def keep_incident(self, kept: IncidentKept) -> None:
+    async def save_incident(self, kept: IncidentKept) -> None:
         """The state has changed: its row is as it now is, and with it the gate before Stripe."""
         async with self._database.transaction() as session:
             await incidents.keep(session, kept)
@@ -107,7 +107,7 @@ class Incidents:
             )
 
     @activity.defn
-    async def next_holds(self, order: NextHolds) -> HoldsNext:
+    async def read_next_holds(self, order: NextHolds) -> HoldsNext:
         """Who goes on next; nobody while another incident keeps the gate closed, or when it fails again."""
         async with self._database.reading() as session:
             if not order.trial:
@@ -138,7 +138,7 @@ class Incidents:
         return 1 if self._waiting() >= rate * BUSY_FOR else math.ceil(rate / STORY_ASKS)
 
     @activity.defn
-    async def let_go(self, order: LetGo) -> None:
+    async def release_holds(self, order: LetGo) -> None:
         """These holds are over; their stories are to be told. One that does not go on will be told again."""
         async with self._database.transaction() as session:
             for story in order.stories:
@@ -147,7 +147,7 @@ class Incidents:
                 await holds.release_again(session, story.hold, order.at)
 
     @activity.defn
-    async def note_stories_over(self, over: StoriesOver) -> None:
+    async def close_holds(self, over: StoriesOver) -> None:
         """Nobody waits there any more."""
         async with self._database.transaction() as session:
             await holds.resumed(session, over.holds, over.at)

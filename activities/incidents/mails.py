@@ -58,7 +58,7 @@ class IncidentMails:
         self._told: set[tuple[str, str, str]] = set()
 
     @activity.defn
-    async def tell_organizations(self, mail: IncidentMail) -> int:
+    async def mail_organizations(self, mail: IncidentMail) -> int:
         """A mail is on its way to every organization; says to how many. Again changes nothing."""
         async with self._database.transaction() as session:
             organizations = list(await session.exec(select(Organization.id).order_by(Organization.id)))

@@ -104,8 +104,8 @@ class CustomerMailer:
         """Close the connections to the mail server."""
         await self._smtp.close()
 
-    @activity.defn(name="send_customer_mails")
-    async def send_due(self, order: SendDue) -> SentDue:
+    @activity.defn
+    async def send_customer_mails(self, order: SendDue) -> SentDue:
         """Sends at most so many of the mails that are due; what came between is skipped.
 
         What the server can't take now stays due, and is tried again later. Where it can't be reached at all

@@ -67,8 +67,8 @@ class Mailer:
         """Close the connections to the mail server."""
         await self._smtp.close()
 
-    @activity.defn(name="mail")
-    async def send(self, request: MailRequest) -> MailsSent:
+    @activity.defn
+    async def send_mail(self, request: MailRequest) -> MailsSent:
         """Mail everybody whom the request is for and who does not have it yet.
 
         A recipient whom the mail server refuses is told on the timeline and in the result. Raises

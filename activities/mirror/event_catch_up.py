@@ -37,7 +37,7 @@ class EventCatchUp:
         self._database = database
 
     @activity.defn
-    async def catch_up(self, page: CatchUpPage) -> CatchUpDone:
+    async def catch_up_events(self, page: CatchUpPage) -> CatchUpDone:
         """Keeps what is unknown of one page of events, as if it had just arrived.
 
         All types are listed, since `types` takes no more than twenty: so the first event of the first page

@@ -101,7 +101,7 @@ class StripeEvents:
                 await stripe_events.settle(session, settle.event, settle.state, at)
 
     @activity.defn
-    async def events_known(self, query: EventsQuery) -> bool:
+    async def check_events_known(self, query: EventsQuery) -> bool:
         """Whether whoever waits for Stripe will be told: no event is missing, none is stuck."""
         async with self._database.reading() as session:
             return await stripe_events.complete(session, query.at, query.objects)

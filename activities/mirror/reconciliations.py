@@ -48,7 +48,7 @@ class Reconciliations:
         return run
 
     @activity.defn
-    async def reach_stage(self, at: RunAt) -> None:
+    async def record_stage(self, at: RunAt) -> None:
         """For who watches the run."""
         async with self._database.transaction() as session:
             await reconciliations.reach(session, at.reconciliation, at.stage)

@@ -49,7 +49,7 @@ class Commitments:
         self._database = database
 
     @activity.defn
-    async def commit(self, order: Commit) -> CommitmentResult:
+    async def commit_money(self, order: Commit) -> CommitmentResult:
         """Sets the money aside, and counts it at once where whoever shaped it last may give it alone.
 
         Of several at the same moment each sees those before it, for what is left of a payment as for what

@@ -49,7 +49,7 @@ class MoneyReads:
         self._rules = rules
 
     @activity.defn
-    async def refundable(self, query: RefundableQuery) -> RefundableFacts:
+    async def read_refundable(self, query: RefundableQuery) -> RefundableFacts:
         """What can still be refunded of one payment, or of each payment of one invoice."""
         if query.invoice is not None:
             return await self._of_invoice(query.organization, query.invoice)
@@ -57,7 +57,7 @@ class MoneyReads:
         return await self._of_payment(query.organization, query.payment_intent)
 
     @activity.defn
-    async def creditable(self, query: CreditableQuery) -> CreditableFacts:
+    async def read_creditable(self, query: CreditableQuery) -> CreditableFacts:
         """The customer's balance, and what credit notes may still take of the invoice, where one is named."""
         read_at = utc_now()
         billed = await ask_for(CustomerSnapshot.read(self._client, query.customer))
@@ -84,7 +84,7 @@ class MoneyReads:
         return facts
 
     @activity.defn
-    async def refund(self, query: RefundRead) -> RefundFound:
+    async def read_refund(self, query: RefundRead) -> RefundFound:
         """A refund as it is now."""
         read_at = utc_now()
         snapshot = await ask(PaymentSnapshot.read_refund(self._client, query.refund))
@@ -103,7 +103,7 @@ class MoneyReads:
         )
 
     @activity.defn
-    async def credit(self, query: CreditRead) -> CreditFound:
+    async def read_credit(self, query: CreditRead) -> CreditFound:
         """A credit as it is now, with what the customer's balance and the invoice have become."""
         if query.instrument == "balance":
             return await self._balance_credit(query)

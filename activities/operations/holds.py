@@ -31,13 +31,13 @@ class Holds:
         self._database = database
 
     @activity.defn
-    async def hold_unpermitted(self, story: UnpermittedStory) -> None:
+    async def hold_for_permission(self, story: UnpermittedStory) -> None:
         """Notes that the story waits for a permission at Stripe, and which."""
         async with self._database.transaction() as session:
             await self._hold(session, story, EventCode.HELD_FOR_PERMISSION, story.problem)
 
     @activity.defn
-    async def hold(self, story: HoldStory) -> StoryHeld:
+    async def hold_operation(self, story: HoldStory) -> StoryHeld:
         """Notes that the story waits, unless the gate has been opened since it was refused.
 
         The gate can't be opened between the look and the note, so a release never misses a story.
@@ -87,7 +87,7 @@ class Holds:
         )
 
     @activity.defn
-    async def still_held(self, query: HoldQuery) -> bool:
+    async def check_held(self, query: HoldQuery) -> bool:
         """Whether the story has to wait on: for when nobody has told it to go on.
 
         It has not where its release was lost, where an operator has opened the gate since it was held, and
@@ -105,7 +105,7 @@ class Holds:
             return any(one.component == hold.component for one in await incidents.open_ones(session))
 
     @activity.defn
-    async def resume(self, story: ResumeStory) -> None:
+    async def resume_operation(self, story: ResumeStory) -> None:
         """The operation is again what it was, unless something else still holds it."""
         id_ = hold_id(story.workflow, story.number)
         async with self._database.transaction() as session:

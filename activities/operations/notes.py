@@ -31,14 +31,14 @@ class NoteRecords:
         self._database = database
 
     @activity.defn
-    async def notes(self, query: NotesQuery) -> list[Note]:
+    async def read_notes(self, query: NotesQuery) -> list[Note]:
         """Every note of the operation, the first one first."""
         async with self._database.reading() as session:
             rows = await notes.of_operation(session, query.operation)
         return [Note(seq=row.seq, text=row.text, author=row.author, at=row.at) for row in rows]
 
     @activity.defn
-    async def add(self, order: AddNote) -> None:
+    async def add_note(self, order: AddNote) -> None:
         """Adds a note, with its event on the timeline; the same by the same person again adds nothing."""
         async with self._database.transaction() as session:
             await operations.lock(session, order.operation)
@@ -71,7 +71,7 @@ class NoteRecords:
             )
 
     @activity.defn
-    async def note_objects(self, query: NotesQuery) -> list[NoteObject]:
+    async def read_note_objects(self, query: NotesQuery) -> list[NoteObject]:
         """What the operation has made in Stripe so far that bears its notes, in the order of making; of a
         case what it is about."""
         async with self._database.reading() as session:

@@ -25,7 +25,7 @@ class Records:
         self._database = database
 
     @activity.defn
-    async def tell(self, progress: Progress) -> None:
+    async def record_progress(self, progress: Progress) -> None:
         """Appends the event to the operation's timeline and moves the operation on, together.
 
         Raises ApplicationError `operation_closed` for a step that is new to an operation that has ended.
@@ -38,7 +38,7 @@ class Records:
                     raise abandonment.closed(moved)
 
     @activity.defn
-    async def standing(self, query: StandingQuery) -> Standing:
+    async def read_standing(self, query: StandingQuery) -> Standing:
         """Where the operation stands, as a run of its story begins."""
         async with self._database.reading() as session:
             operation = await operations.get_fresh(session, query.operation)
@@ -57,7 +57,7 @@ class Records:
         )
 
     @activity.defn
-    async def end(self, ending: Progress) -> RecordedEnd:
+    async def end_operation(self, ending: Progress) -> RecordedEnd:
         """Ends the operation; says how it has ended, where something else was before."""
         async with self._database.transaction() as session:
             ours = await end_operation(session, ending)
@@ -67,13 +67,13 @@ class Records:
         return RecordedEnd(state=State(operation.state), ours=ours)
 
     @activity.defn
-    async def abandon(self, order: Abandon) -> AbandonResult:
+    async def abandon_operation(self, order: Abandon) -> AbandonResult:
         """Ends it where nothing was begun in Stripe; otherwise it has to run again."""
         async with self._database.transaction() as session:
             return await abandonment.abandon(session, order)
 
     @activity.defn
-    async def usage(self, query: UsageQuery) -> Usage:
+    async def read_usage(self, query: UsageQuery) -> Usage:
         """What the organization uses of its plan, by our mirror and our people."""
         async with self._database.reading() as session:
             return await subscription_usage.usage(session, query.organization, query.currency)

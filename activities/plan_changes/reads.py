@@ -43,7 +43,7 @@ class StripeReads:
         self._rules = rules
 
     @activity.defn
-    async def subscription(self, query: SubscriptionQuery) -> SubscriptionFacts:
+    async def read_subscription(self, query: SubscriptionQuery) -> SubscriptionFacts:
         """The organization's subscription now; our mirror of it is refreshed where that is asked for."""
         read_at = utc_now()
         found = await ask(
@@ -74,7 +74,7 @@ class StripeReads:
         )
 
     @activity.defn
-    async def target(self, query: TargetQuery) -> Target:
+    async def read_target_plan(self, query: TargetQuery) -> Target:
         """The plan asked for, limits included, as Stripe has it; our mirror only says which price."""
         try:
             async with self._database.reading() as session:
@@ -88,12 +88,12 @@ class StripeReads:
             raise ApplicationError(error.message, type=error.code, non_retryable=True) from error
 
     @activity.defn
-    async def preview(self, query: PreviewQuery) -> PreviewFacts:
+    async def read_preview(self, query: PreviewQuery) -> PreviewFacts:
         """The invoice that the change causes: at once, or the next one."""
         return await self._preview(preview_params(query))
 
     @activity.defn
-    async def renewal_preview(self, query: PreviewQuery) -> PreviewFacts:
+    async def read_renewal_preview(self, query: PreviewQuery) -> PreviewFacts:
         """What one full period costs after the change, without prorations."""
         return await self._preview(renewal_preview_params(query))
 
@@ -116,12 +116,12 @@ class StripeReads:
         )
 
     @activity.defn
-    async def result(self, query: ResultQuery) -> ResultLines:
+    async def read_applied_lines(self, query: ResultQuery) -> ResultLines:
         """The lines that Stripe holds after the change was applied."""
         return await ask(applied_lines.find(self._client, query))
 
     @activity.defn
-    async def schedule(self, schedule: str) -> ScheduleFacts:
+    async def read_schedule(self, schedule: str) -> ScheduleFacts:
         """What a subscription schedule will do, phase by phase."""
         found = await ask(self._client.v1.subscription_schedules.retrieve_async(schedule))
         data = found.to_dict()

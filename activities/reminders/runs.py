@@ -112,7 +112,7 @@ class Reminders:
     # --- A run ----------------------------------------------------------------------------------------
 
     @activity.defn
-    async def decide_page(self, page: DecidePage) -> PageDecided:
+    async def decide_reminders(self, page: DecidePage) -> PageDecided:
         """Decides what is due of the next invoices; a dry run writes it apart from all others."""
         async with self._database.transaction() as session:
             operation, policy = await self._run(session, page.operation)
@@ -134,7 +134,7 @@ class Reminders:
         return PageDecided(seen=len(found), after=found[-1].invoice if len(found) == PAGE else None)
 
     @activity.defn
-    async def look_again(self, order: LookAgain) -> None:
+    async def review_held_reminders(self, order: LookAgain) -> None:
         """What the run has still to send is decided anew, as of now: its hour may be over."""
         after = ""
         while True:
@@ -151,13 +151,13 @@ class Reminders:
             after = found[-1].invoice
 
     @activity.defn
-    async def call_off(self, order: CallOff) -> None:
+    async def cancel_reminders(self, order: CallOff) -> None:
         """What the run has not sent is not sent any more."""
         async with self._database.transaction() as session:
             await customer_mails.call_off(session, order.operation, at=order.at)
 
     @activity.defn
-    async def run_summary(self, operation: str) -> RunSummary:
+    async def read_run_summary(self, operation: str) -> RunSummary:
         """How it stands with everything that the run has decided."""
         async with self._database.reading() as session:
             row = await operations.get_any(session, operation)

@@ -29,17 +29,17 @@ class Counter:
 
     async def refundable(self, **asked: Any) -> RefundableFacts:
         query = RefundableQuery(organization=self.tenant.id, **asked)
-        return await ActivityEnvironment().run(self._reads.refundable, query)
+        return await ActivityEnvironment().run(self._reads.read_refundable, query)
 
     async def creditable(self, customer: str | None = None, invoice: str | None = None) -> CreditableFacts:
         query = CreditableQuery(
             organization=self.tenant.id, customer=customer or self.customer, invoice=invoice
         )
-        return await ActivityEnvironment().run(self._reads.creditable, query)
+        return await ActivityEnvironment().run(self._reads.read_creditable, query)
 
     async def refund(self, refund: str) -> RefundFound:
         query = RefundRead(organization=self.tenant.id, operation="op_1", refund=refund)
-        return await ActivityEnvironment().run(self._reads.refund, query)
+        return await ActivityEnvironment().run(self._reads.read_refund, query)
 
     async def credit(self, instrument: Instrument, made: str, invoice: str | None = None) -> CreditFound:
         query = CreditRead(
@@ -50,7 +50,7 @@ class Counter:
             invoice=invoice,
             object=made,
         )
-        return await ActivityEnvironment().run(self._reads.credit, query)
+        return await ActivityEnvironment().run(self._reads.read_credit, query)
 
     async def pay(self, amount: int = 5000, card: str = "pm_card_visa", **more: Any) -> str:
         return await money.pay(self.shop, self.customer, amount, card, **more)

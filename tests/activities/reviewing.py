@@ -127,7 +127,7 @@ class Review:
         order = RemindApproval(
             approval=self.id, operation=self.operation.id, rung=rung, number=number, at=LATER
         )
-        audience = await self.approvals.note_reminder(order)
+        audience = await self.approvals.record_reminder(order)
         assert audience is not None
         return audience
 

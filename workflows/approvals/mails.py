@@ -63,4 +63,4 @@ class ApprovalMails:
             }
             | more,
         )
-        self._sent.append(workflow.start_activity_method(Mailer.send, request, **options.MAIL))
+        self._sent.append(workflow.start_activity_method(Mailer.send_mail, request, **options.MAIL))

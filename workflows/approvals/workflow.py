@@ -158,7 +158,7 @@ class ApprovalWorkflow:
             number=count,
             at=workflow.now(),
         )
-        audience: Audience = await recorded(Approvals.note_reminder, order)
+        audience: Audience = await recorded(Approvals.record_reminder, order)
         key, rung = f"reminder:{self._number}:{count}", self._rungs[self._number]
         self._mails.ask(key, "review_reminder", rung, audience, following=self._following)
 

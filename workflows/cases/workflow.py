@@ -80,7 +80,7 @@ class CaseWorkflow:
         if self._close is not None:
             raise refused(CLOSED)
         order = OwnCase(operation=self._request.operation, person=take.person, at=workflow.now())
-        await recorded(CaseRecords.own_case, order)
+        await recorded(CaseRecords.assign_case, order)
 
     @workflow.update
     async def close(self, close: CloseCase) -> None:
@@ -92,7 +92,7 @@ class CaseWorkflow:
             return
         order = NameMaker(operation=self._request.operation, close=close, at=workflow.now())
         self._named = close
-        await recorded(CaseRecords.name_maker, order)
+        await recorded(CaseRecords.record_maker, order)
         self._ask_maker(f"named:{order.at.isoformat()}", close)
 
     @workflow.update
@@ -110,7 +110,7 @@ class CaseWorkflow:
         order = DenyMaking(
             operation=self._request.operation, confirm=confirm, named_by=named.person, at=workflow.now()
         )
-        await recorded(CaseRecords.deny_making, order)
+        await recorded(CaseRecords.record_denial, order)
         told = {"person": confirm.person, "comment": confirm.comment}
         self._mail(f"denied:{order.at.isoformat()}", "case_denied", people=(named.person,), more=told)
 

@@ -50,7 +50,7 @@ class OperationEffects:
     ) -> Performed:
         if (step, version) in self._begun:
             order = SettleBegun(operation=self._operation, step=step, version=version)
-            return await self.calls.call(StripeEffects.settle, order, options.STRIPE_EFFECT)
+            return await self.calls.call(StripeEffects.settle_effect, order, options.STRIPE_EFFECT)
         effect = Effect(
             organization=self._organization,
             operation=self._operation,
@@ -61,7 +61,7 @@ class OperationEffects:
             version=version,
         )
         try:
-            return await self.calls.call(StripeEffects.perform, effect, options.STRIPE_EFFECT)
+            return await self.calls.call(StripeEffects.perform_effect, effect, options.STRIPE_EFFECT)
         except ActivityError as error:
             if isinstance(error.cause, ApplicationError) and error.cause.type == OPERATION_CLOSED:
                 # It ended while this was on its way: nothing was sent, and the end that it has stands.

@@ -36,14 +36,14 @@ class NoteSync:
     async def add(self, text: str, author: str) -> None:
         """One more note on the operation; the same by the same person again adds nothing."""
         order = AddNote(operation=self._operation, text=text, author=author, at=workflow.now())
-        await recorded(NoteRecords.add, order)
+        await recorded(NoteRecords.add_note, order)
 
     async def sync(
         self, kind: EffectKind, target: str, held: Mapping[str, str], payments: Sequence[str]
     ) -> Problem | None:
         """Writes into Stripe what its metadata lacks of our notes; None when nothing is missing any more."""
         query = NotesQuery(operation=self._operation)
-        notes = await recorded(NoteRecords.notes, query)
+        notes = await recorded(NoteRecords.read_notes, query)
         wanted = note_metadata(notes, payments)
         missing = {key: text for key, text in wanted.items() if held.get(key) != text}
         if not missing:

@@ -22,7 +22,7 @@ class OutgoingMails:
 
     def send(self, request: MailRequest) -> None:
         """On its way from now on."""
-        self._mails.append(workflow.start_activity_method(Mailer.send, request, **options.MAIL))
+        self._mails.append(workflow.start_activity_method(Mailer.send_mail, request, **options.MAIL))
 
     async def sent(self) -> None:
         """Waits until every one was sent or given up."""

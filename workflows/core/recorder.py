@@ -45,7 +45,7 @@ class OperationRecorder:
 
     async def standing(self) -> Standing:
         """Where the records say that the operation stands, as this run begins."""
-        return await recorded(Records.standing, StandingQuery(operation=self.operation))
+        return await recorded(Records.read_standing, StandingQuery(operation=self.operation))
 
     async def abandon(self) -> None:
         """Its workflow was cancelled in Temporal: the operation ends with it, if nothing was begun in Stripe.
@@ -60,7 +60,7 @@ class OperationRecorder:
             event=EventCode.WORKFLOW_CANCELLED,
             message="An operator cancelled its workflow before anything was sent to Stripe.",
         )
-        await asyncio.shield(recorded(Records.abandon, order))
+        await asyncio.shield(recorded(Records.abandon_operation, order))
 
     async def record_progress(
         self,
@@ -93,7 +93,7 @@ class OperationRecorder:
             allowed_actions=allowed_actions,
             stays_open=stays_open,
         )
-        await recorded(Records.tell, progress)
+        await recorded(Records.record_progress, progress)
 
     async def end(self, outcome: Outcome) -> RecordedEnd:
         """Records the end: the last event, the final state, and what the operation lets go with it."""
@@ -113,7 +113,7 @@ class OperationRecorder:
             releases=outcome.releases,
             keeps=outcome.keeps or (),
         )
-        return await recorded(Records.end, ending)
+        return await recorded(Records.end_operation, ending)
 
     async def flag_finance(self, kind: NoticeKind, subject: dict[str, Any], number: int = 1) -> None:
         """Starts a notice that outlives this workflow until Finance has acknowledged it."""
@@ -151,7 +151,7 @@ class OperationRecorder:
             context=context,
         )
         try:
-            await workflow.execute_activity_method(Mailer.send, request, **options.MAIL)
+            await workflow.execute_activity_method(Mailer.send_mail, request, **options.MAIL)
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise

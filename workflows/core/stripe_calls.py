@@ -44,7 +44,8 @@ class StripeCaller(Protocol):
 class StripeCalls:
     """One a story, made in its `@workflow.init`: from then on it can be released.
 
-        call ── held ── Holds.hold: its row, operation `held` ── signal RELEASED ── Holds.resume ── call again
+        call ── held ── Holds.hold_operation: its row, operation `held` ──
+        ── signal RELEASED ── Holds.resume_operation ── call again
 
     Calls that are refused together share one hold. A story whose release was lost finds out by itself: now
     and again it looks whether its hold still stands.
@@ -121,7 +122,7 @@ class StripeCalls:
             number = self._holds
         problem = Problem(code=UNPERMITTED, message=message)
         story = UnpermittedStory(**self._story(number, Component.STRIPE_KEY).model_dump(), problem=problem)
-        await recorded(Holds.hold_unpermitted, story)
+        await recorded(Holds.hold_for_permission, story)
         return number
 
     async def _until_permitted(self, number: int, wait: timedelta) -> bool:
@@ -140,7 +141,7 @@ class StripeCalls:
     async def _resume(self, number: int) -> None:
         id_ = workflow.info().workflow_id
         resume = ResumeStory(operation=self._operation, workflow=id_, number=number, at=workflow.now())
-        await recorded(Holds.resume, resume)
+        await recorded(Holds.resume_operation, resume)
 
     def _story(self, number: int, component: Component = Component.STRIPE) -> HoldStory:
         return HoldStory(
@@ -159,7 +160,7 @@ class StripeCalls:
                 return
             self._holds += 1
             number, id_ = self._holds, workflow.info().workflow_id
-            held = await recorded(Holds.hold, self._story(number))
+            held = await recorded(Holds.hold_operation, self._story(number))
             if held.waiting:
                 await self._until_over(HoldQuery(hold=hold_id(id_, number), workflow=id_))
                 await self._resume(number)
@@ -170,6 +171,6 @@ class StripeCalls:
             try:
                 await workflow.wait_condition(lambda: query.hold in self._released, timeout=wait)
             except TimeoutError:
-                if await recorded(Holds.still_held, query):
+                if await recorded(Holds.check_held, query):
                     continue
             return

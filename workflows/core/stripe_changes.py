@@ -63,5 +63,5 @@ class StripeChanges:
 
 async def _events_known(objects: tuple[str, ...]) -> bool:
     query = EventsQuery(at=workflow.now(), objects=objects)
-    known: bool = await recorded(StripeEvents.events_known, query)
+    known: bool = await recorded(StripeEvents.check_events_known, query)
     return known

@@ -111,7 +111,7 @@ class Telling:
             self._has_alerted()
 
     async def _mail(self, mail: IncidentMail) -> None:
-        await recorded(IncidentMails.tell_organizations, mail)
+        await recorded(IncidentMails.mail_organizations, mail)
 
     def _mail_to(self, roles: tuple[Role, ...], key: str, template: str, kept: IncidentKept) -> IncidentMail:
         told = kept.model_dump(mode="json", exclude={"at", "alerted_at", "alerts", "recoveries"})

@@ -97,19 +97,19 @@ class Release:
             at=workflow.now(),
             trial=trial,
         )
-        return await recorded(Incidents.next_holds, order)
+        return await recorded(Incidents.read_next_holds, order)
 
     async def _let_go(self, stories: tuple[HeldStory, ...], *, trial: bool = False) -> bool:
         """Whether any of them was told; one that has ended meanwhile is noted, and passed over."""
         if not stories:
             return False
         order = LetGo(component=self._component, stories=stories, at=workflow.now(), trial=trial)
-        await recorded(Incidents.let_go, order)
+        await recorded(Incidents.release_holds, order)
         # Side by side: they are no more than `MAX_RELEASED`, and each costs two events.
         told = await asyncio.gather(*(self._tell(story) for story in stories))
         if over := tuple(story.hold for story, runs in zip(stories, told, strict=True) if not runs):
             gone = StoriesOver(holds=over, at=workflow.now())
-            await recorded(Incidents.note_stories_over, gone)
+            await recorded(Incidents.close_holds, gone)
         return any(told)
 
     async def _tell(self, story: HeldStory) -> bool:

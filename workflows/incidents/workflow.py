@@ -161,11 +161,11 @@ class IncidentWorkflow:
         look = LookAtComponent(
             kept=self._kept(self._now), since=since or self._now.health.since, policy=self._request.policy
         )
-        return await workflow.execute_activity_method(Incidents.look_at_component, look, **options.PROBE)
+        return await workflow.execute_activity_method(Incidents.probe_component, look, **options.PROBE)
 
     async def _keep(self, now: IncidentNow) -> None:
         kept = self._kept(now)
-        await recorded(Incidents.keep_incident, kept)
+        await recorded(Incidents.save_incident, kept)
 
     def _kept(self, now: IncidentNow) -> IncidentKept:
         request = self._request

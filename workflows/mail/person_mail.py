@@ -15,4 +15,4 @@ class PersonMailWorkflow:
 
     @workflow.run
     async def run(self, request: MailRequest) -> None:
-        await workflow.execute_activity_method(Mailer.send, request, **options.MAIL)
+        await workflow.execute_activity_method(Mailer.send_mail, request, **options.MAIL)

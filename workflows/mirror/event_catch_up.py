@@ -19,7 +19,7 @@ class StripeEventCatchUpWorkflow:
         page = page or CatchUpPage(at=workflow.now())
         while True:
             done: CatchUpDone = await workflow.execute_activity_method(
-                EventCatchUp.catch_up, page, **options.STRIPE_PAGE
+                EventCatchUp.catch_up_events, page, **options.STRIPE_PAGE
             )
             if done.next is None:
                 return page.missed + done.missed

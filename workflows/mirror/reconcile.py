@@ -89,7 +89,7 @@ class ReconcileWorkflow:
         missed = 0
         while page is not None:
             done: CatchUpDone = await workflow.execute_activity_method(
-                EventCatchUp.catch_up, page, **options.STRIPE_PAGE
+                EventCatchUp.catch_up_events, page, **options.STRIPE_PAGE
             )
             missed, page = page.missed + done.missed, done.next
         self._asked = self._asked.model_copy(update={"missed": missed})
@@ -127,7 +127,7 @@ class ReconcileWorkflow:
 
     async def _reach(self, stage: str) -> None:
         at = RunAt(reconciliation=self._run, stage=stage)
-        await recorded(Reconciliations.reach_stage, at)
+        await recorded(Reconciliations.record_stage, at)
 
     @property
     def _run(self) -> str:

@@ -37,7 +37,7 @@ class CreditReads(MoneyPlanner[CreditWanted, CreditSubject]):
         query = CreditableQuery(
             organization=self._organization, customer=wanted.customer, invoice=wanted.invoice
         )
-        facts = await self._calls.call(MoneyReads.creditable, query, options.STRIPE_READ)
+        facts = await self._calls.call(MoneyReads.read_creditable, query, options.STRIPE_READ)
         facts = without_own_note(facts, self._operation)
         subject = plan_credit(wanted, facts)
         return subject if isinstance(subject, Problem) else proposal_of(subject, facts)
@@ -59,7 +59,7 @@ class CreditReads(MoneyPlanner[CreditWanted, CreditSubject]):
             invoice=subject.invoice,
             object=given,
         )
-        return await self._calls.call(MoneyReads.credit, query, options.STRIPE_EFFECT)
+        return await self._calls.call(MoneyReads.read_credit, query, options.STRIPE_EFFECT)
 
 
 def proposal_of(subject: CreditSubject, facts: CreditableFacts) -> MoneyProposal[CreditSubject]:

@@ -24,7 +24,7 @@ class NoteWorkflow:
     @workflow.run
     async def run(self, request: NoteInput) -> int:
         objects: list[NoteObject] = await recorded(
-            NoteRecords.note_objects, NotesQuery(operation=request.operation)
+            NoteRecords.read_note_objects, NotesQuery(operation=request.operation)
         )
         for number, made in enumerate(objects):
             target = f"{made.customer}/{made.target}" if made.customer else made.target
@@ -36,5 +36,5 @@ class NoteWorkflow:
                 target=target,
                 params={"metadata": note_metadata([request.note], made.payments)},
             )
-            await self._calls.call(StripeEffects.perform, effect, options.STRIPE_EFFECT)
+            await self._calls.call(StripeEffects.perform_effect, effect, options.STRIPE_EFFECT)
         return len(objects)

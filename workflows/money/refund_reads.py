@@ -60,7 +60,9 @@ class RefundReads(MoneyPlanner[RefundWanted, RefundSubject]):
     async def found(self, refund: str, changes: StripeChanges) -> RefundFound:
         """The refund as Stripe has it now, however long Stripe takes to say so."""
         query = RefundRead(organization=self._organization, operation=self._operation, refund=refund)
-        return await self._calls.call(MoneyReads.refund, query, changes.call_options(options.STRIPE_EFFECT))
+        return await self._calls.call(
+            MoneyReads.read_refund, query, changes.call_options(options.STRIPE_EFFECT)
+        )
 
     async def _facts(self, payment_intent: str | None, invoice: str | None) -> RefundableFacts:
         return without_own(await self._all_facts(payment_intent, invoice), self._operation)
@@ -71,7 +73,7 @@ class RefundReads(MoneyPlanner[RefundWanted, RefundSubject]):
             payment_intent=payment_intent,
             invoice=None if payment_intent else invoice,
         )
-        return await self._calls.call(MoneyReads.refundable, query, options.STRIPE_READ)
+        return await self._calls.call(MoneyReads.read_refundable, query, options.STRIPE_READ)
 
 
 def proposal_of(

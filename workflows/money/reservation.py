@@ -24,7 +24,7 @@ class MoneyReservation:
     async def commit(self, proposal: MoneyProposal[Any], round_: Round) -> CommitmentResult:
         """Sets the money aside and asks whether whoever shaped the request last may give it alone."""
         self._round = round_
-        return await recorded(Commitments.commit, self._order(proposal))
+        return await recorded(Commitments.commit_money, self._order(proposal))
 
     async def has_room(self, proposal: MoneyProposal[Any]) -> bool:
         """Whether it can be given beside what other operations have set aside: asked just before it is, under

@@ -70,7 +70,7 @@ class PlanChangeReads:
             subscription=self._request.subscription,
             mirror=mirror,
         )
-        return await self._calls.call(StripeReads.subscription, query, options.STRIPE_READ)
+        return await self._calls.call(StripeReads.read_subscription, query, options.STRIPE_READ)
 
     async def over(self) -> Problem | None:
         """Why nothing can come of any change; None while something can."""
@@ -79,7 +79,7 @@ class PlanChangeReads:
     async def result(self, subject: Subject, effect_key: str) -> ResultLines:
         """The lines that Stripe holds after the change was applied."""
         query = ResultQuery(subject=subject, effect_key=effect_key)
-        return await self._calls.call(StripeReads.result, query, options.STRIPE_READ)
+        return await self._calls.call(StripeReads.read_applied_lines, query, options.STRIPE_READ)
 
     async def renewal(self, subject: Subject) -> ResultLines:
         """The renewal's lines, once its invoice is there."""
@@ -106,7 +106,7 @@ class PlanChangeReads:
 
     async def planned(self, subject: Subject, schedule: str) -> bool:
         """Whether the schedule in Stripe says what was approved."""
-        phases = await self._calls.call(StripeReads.schedule, schedule, options.STRIPE_READ)
+        phases = await self._calls.call(StripeReads.read_schedule, schedule, options.STRIPE_READ)
         return planned_as_approved(subject, phases)
 
     async def _preview(self, wanted: Wanted, facts: SubscriptionFacts, proration_date: int | None) -> Subject:
@@ -115,8 +115,8 @@ class PlanChangeReads:
         target_query = TargetQuery(plan=wanted.plan, interval=interval, currency=facts.currency)
         usage_query = UsageQuery(organization=self._request.organization, currency=facts.currency)
         target, usage = await asyncio.gather(
-            self._calls.call(StripeReads.target, target_query, options.STRIPE_READ),
-            recorded(Records.usage, usage_query),
+            self._calls.call(StripeReads.read_target_plan, target_query, options.STRIPE_READ),
+            recorded(Records.read_usage, usage_query),
         )
         query = PreviewQuery(
             facts=facts,
@@ -125,11 +125,11 @@ class PlanChangeReads:
             invoicing=wanted.invoicing,
             proration_date=proration_date,
         )
-        previewing = self._calls.call(StripeReads.preview, query, options.STRIPE_READ)
+        previewing = self._calls.call(StripeReads.read_preview, query, options.STRIPE_READ)
         if query.charged_at_once:
             preview, renewal = await asyncio.gather(
                 previewing,
-                self._calls.call(StripeReads.renewal_preview, query, options.STRIPE_READ),
+                self._calls.call(StripeReads.read_renewal_preview, query, options.STRIPE_READ),
             )
         else:
             preview = renewal = await previewing

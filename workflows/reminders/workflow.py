@@ -167,7 +167,7 @@ class ReminderSweepWorkflow:
         run = self._run
         page = DecidePage(operation=run.operation, at=workflow.now(), after=run.after, seen=run.seen)
         done: PageDecided = await workflow.execute_activity_method(
-            Reminders.decide_page, page, **options.REMINDER_PAGE
+            Reminders.decide_reminders, page, **options.REMINDER_PAGE
         )
         update = {"after": done.after, "seen": run.seen + done.seen, "decided": done.after is None}
         self._run = run.model_copy(update=update)
@@ -213,7 +213,9 @@ class ReminderSweepWorkflow:
 
     async def _look_again(self) -> None:
         order = LookAgain(operation=self._run.operation, at=workflow.now())
-        await workflow.execute_activity_method(Reminders.look_again, order, **options.REMINDER_PAGE)
+        await workflow.execute_activity_method(
+            Reminders.review_held_reminders, order, **options.REMINDER_PAGE
+        )
 
     async def _wait(self, wait: timedelta) -> None:
         try:
@@ -242,9 +244,9 @@ class ReminderSweepWorkflow:
         cancel, operation = self._cancel, self._run.operation
         if cancel is not None:
             order = CallOff(operation=operation, at=workflow.now())
-            await workflow.execute_activity_method(Reminders.call_off, order, **options.REMINDER_PAGE)
+            await workflow.execute_activity_method(Reminders.cancel_reminders, order, **options.REMINDER_PAGE)
         summary: RunSummary = await workflow.execute_activity_method(
-            Reminders.run_summary, operation, **options.REMINDER_PAGE
+            Reminders.read_run_summary, operation, **options.REMINDER_PAGE
         )
         result = summary.model_dump(mode="json")
         if cancel is None:

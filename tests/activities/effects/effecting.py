@@ -67,7 +67,7 @@ class Job:
     ) -> Performed:
         """One attempt, in an activity's context."""
         effects = StripeEffects(client or self.shop.client, self.database, case_rules(), kinds=kinds)
-        return await ActivityEnvironment().run(effects.perform, effect)
+        return await ActivityEnvironment().run(effects.perform_effect, effect)
 
     async def fails(self, effect: Effect, **how: Any) -> ApplicationError:
         """One attempt, which must ask to be tried again."""

@@ -39,7 +39,7 @@ async def held(database: Database) -> list[str]:
             number=1,
             at=datetime.now(UTC),
         )
-        await ActivityEnvironment().run(Holds(database).hold, story)
+        await ActivityEnvironment().run(Holds(database).hold_operation, story)
         workflows.append(operation.workflow_id)
     async with database.transaction() as session:
         await budget.open_gate(session)
@@ -51,7 +51,7 @@ async def next_ones(database: Database, pace: float, most: int = 16, waiting: in
     at = datetime.now(UTC)
     order = NextHolds(component=Component.STRIPE, limit=most, policy=POLICY, since=at, at=at)
     found: HoldsNext = await ActivityEnvironment().run(
-        Incidents(database, Probes({}), pace, lambda: waiting).next_holds, order
+        Incidents(database, Probes({}), pace, lambda: waiting).read_next_holds, order
     )
     return [story.workflow for story in found.stories]
 

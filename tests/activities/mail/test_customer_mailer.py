@@ -78,7 +78,7 @@ class Desk:
         return mail
 
     async def send(self, mailer: CustomerMailer | None = None, **order: Any) -> SentDue:
-        return await (mailer or self.mailer).send_due(SendDue(**({"operation": "op_run"} | order)))
+        return await (mailer or self.mailer).send_customer_mails(SendDue(**({"operation": "op_run"} | order)))
 
     async def row(self, mail: CustomerMail) -> CustomerMail:
         async with self.database.reading() as session:

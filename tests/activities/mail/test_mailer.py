@@ -55,7 +55,7 @@ class Post:
     database: Database
 
     async def send(self, **fields: Any) -> MailsSent:
-        return await ActivityEnvironment().run(self.mailer.send, self.request(**fields))
+        return await ActivityEnvironment().run(self.mailer.send_mail, self.request(**fields))
 
     def request(self, **fields: Any) -> MailRequest:
         """A controller is asked for a review."""
@@ -424,7 +424,7 @@ async def test_a_mail_with_an_html_template_is_readable_as_text_too(post: Post) 
     async with listening(post.mailbox) as port:
         url = f"smtp://{LOOPBACK}:{port}"
         mailer = Mailer(post.database, url, SENDER, PUBLIC, texts=MailTexts(PUBLIC, DictLoader(words)))
-        await ActivityEnvironment().run(mailer.send, post.request(template="hello"))
+        await ActivityEnvironment().run(mailer.send_mail, post.request(template="hello"))
         await mailer.close()
 
     [mail] = post.mailbox.mails

@@ -37,7 +37,7 @@ async def shop(stand_in: StandIn) -> AsyncIterator[Shop]:
 async def check(shop: Shop, database: Database, at: datetime = NOW) -> int:
     """A whole check; how many events it found."""
     activity, page = EventCatchUp(shop.client, database), CatchUpPage(at=at)
-    while (done := await activity.catch_up(page)).next is not None:
+    while (done := await activity.catch_up_events(page)).next is not None:
         page = done.next
     return page.missed + done.missed
 
@@ -130,7 +130,7 @@ async def test_pages_follow_each_other_to_the_last(
     made = await happens(shop, 7, seconds=1)
     page = CatchUpPage(at=NOW)
     activity, pages = EventCatchUp(shop.client, database), 1
-    while (done := await activity.catch_up(page)).next is not None:
+    while (done := await activity.catch_up_events(page)).next is not None:
         before = await known(database)
         assert before is None or before.complete_until < _time(shop)
         page, pages = done.next, pages + 1

@@ -205,7 +205,9 @@ async def test_an_event_that_can_not_be_kept_keeps_none_of_the_others_from_being
         return arrived(event, at)
 
     monkeypatch.setattr(event_catch_up, "_arrived", breaks)
-    done = await ActivityEnvironment().run(EventCatchUp(shop.client, database).catch_up, CatchUpPage(at=NOW))
+    done = await ActivityEnvironment().run(
+        EventCatchUp(shop.client, database).catch_up_events, CatchUpPage(at=NOW)
+    )
     assert done.next is None
     kept = {row.object_id for row in await rows(database, StripeEvent)}
     assert (made[0] in kept, made[1] in kept, made[2] in kept) == (True, False, True)

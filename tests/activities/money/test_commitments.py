@@ -69,7 +69,7 @@ class Desk:
         return Commit.model_validate(given | fields)
 
     async def commit(self, order: Commit) -> CommitmentResult:
-        return await Commitments(self.database).commit(order)
+        return await Commitments(self.database).commit_money(order)
 
     async def ask(
         self, amount: int = 10_000, *, who: Member | None = None, **fields: Any
@@ -396,7 +396,10 @@ async def at_once(desk: Desk, database_url: str, orders: list[Commit]) -> list[C
     other = Database(database_url)
     try:
         return await asyncio.gather(
-            *(Commitments((desk.database, other)[n % 2]).commit(order) for n, order in enumerate(orders))
+            *(
+                Commitments((desk.database, other)[n % 2]).commit_money(order)
+                for n, order in enumerate(orders)
+            )
         )
     finally:
         await other.dispose()

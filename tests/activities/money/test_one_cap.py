@@ -64,7 +64,7 @@ class Asked:
             self.problem = planned
             return
         self.planned = planned
-        committed = await ActivityEnvironment().run(self._commitments.commit, self._order(planned))
+        committed = await ActivityEnvironment().run(self._commitments.commit_money, self._order(planned))
         self.problem = committed.problem
 
     async def issue(self) -> None:
@@ -98,7 +98,7 @@ class Asked:
         query = CreditableQuery(
             organization=self.job.tenant.id, customer=self.wanted.customer, invoice=self.wanted.invoice
         )
-        creditable = await ActivityEnvironment().run(self._reads.creditable, query)
+        creditable = await ActivityEnvironment().run(self._reads.read_creditable, query)
         creditable = without_own_note(creditable, operation)
         noted = plan_credit(self.wanted, creditable)
         return noted if isinstance(noted, Problem) else credit_reads.proposal_of(noted, creditable)
@@ -119,7 +119,7 @@ class Asked:
             payment_intent=self.wanted.payment_intent,
             invoice=self.wanted.invoice,
         )
-        return await ActivityEnvironment().run(self._reads.refundable, query)
+        return await ActivityEnvironment().run(self._reads.read_refundable, query)
 
     async def _perform(self, kind: Any, target: str, params: dict[str, Any], step: str) -> None:
         effect: Effect = self.job.effect(kind, target, params, step=step)

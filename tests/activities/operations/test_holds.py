@@ -38,7 +38,7 @@ class Held:
             number=number,
             at=datetime.now(UTC),
         )
-        held: StoryHeld = await ActivityEnvironment().run(Holds(self.database).hold, story)
+        held: StoryHeld = await ActivityEnvironment().run(Holds(self.database).hold_operation, story)
         return held
 
     async def resume(self, number: int = 1, workflow: str = "") -> None:
@@ -48,7 +48,7 @@ class Held:
             number=number,
             at=datetime.now(UTC),
         )
-        await ActivityEnvironment().run(Holds(self.database).resume, story)
+        await ActivityEnvironment().run(Holds(self.database).resume_operation, story)
 
     async def gate(self, *, closed: bool) -> None:
         async with self.database.transaction() as session:

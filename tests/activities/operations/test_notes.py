@@ -38,7 +38,7 @@ def words(operation: Operation, text: str = "The bank gave it up.", author: str 
 async def test_the_notes_of_an_operation_come_in_their_order(database: Database) -> None:
     operation = await a_refund(database, "Billed twice for March.", "And for April.")
 
-    assert await NoteRecords(database).notes(query(operation)) == [
+    assert await NoteRecords(database).read_notes(query(operation)) == [
         Note(seq=1, text="Billed twice for March.", author=operation.requested_by, at=NOW),
         Note(seq=2, text="And for April.", author=operation.requested_by, at=NOW),
     ]
@@ -48,9 +48,9 @@ async def test_a_persons_words_become_the_next_note_and_an_event(database: Datab
     operation = await a_refund(database, "Billed twice for March.")
     records = NoteRecords(database)
 
-    await records.add(words(operation))
+    await records.add_note(words(operation))
 
-    assert (await records.notes(query(operation)))[1:] == [
+    assert (await records.read_notes(query(operation)))[1:] == [
         Note(seq=2, text="The bank gave it up.", author="per_1", at=LATER)
     ]
     async with database.reading() as session:
@@ -64,11 +64,11 @@ async def test_the_same_words_by_the_same_person_are_one_note(database: Database
     operation = await a_refund(database)
     records = NoteRecords(database)
 
-    await records.add(words(operation))
-    await records.add(words(operation).model_copy(update={"at": LATER + timedelta(days=1)}))
-    await records.add(words(operation, author="per_2"))
+    await records.add_note(words(operation))
+    await records.add_note(words(operation).model_copy(update={"at": LATER + timedelta(days=1)}))
+    await records.add_note(words(operation, author="per_2"))
 
-    notes = await records.notes(query(operation))
+    notes = await records.read_notes(query(operation))
     assert [(note.seq, note.author, note.at) for note in notes] == [(1, "per_1", LATER), (2, "per_2", LATER)]
 
 
@@ -80,20 +80,22 @@ async def test_notes_at_the_same_moment_are_numbered_without_a_gap(
 
     await asyncio.gather(
         *(
-            NoteRecords((database, other)[n % 2]).add(words(operation, f"This is note number {n % 10}."))
+            NoteRecords((database, other)[n % 2]).add_note(words(operation, f"This is note number {n % 10}."))
             for n in range(20)
         )
     )
     await other.dispose()
 
-    notes = await NoteRecords(database).notes(query(operation))
+    notes = await NoteRecords(database).read_notes(query(operation))
     assert [note.seq for note in notes] == list(range(1, 11))
     assert {note.text for note in notes} == {f"This is note number {n}." for n in range(10)}
 
 
 async def test_a_note_on_an_unknown_operation_is_an_error(database: Database) -> None:
     with pytest.raises(LookupError, match="no operation op_unknown"):
-        await NoteRecords(database).add(AddNote(operation="op_unknown", text="…", author="per_1", at=NOW))
+        await NoteRecords(database).add_note(
+            AddNote(operation="op_unknown", text="…", author="per_1", at=NOW)
+        )
 
 
 async def test_what_a_refund_made_in_stripe_bears_its_notes(database: Database) -> None:
@@ -116,7 +118,7 @@ async def test_what_a_refund_made_in_stripe_bears_its_notes(database: Database) 
         ),
     )
 
-    assert await NoteRecords(database).note_objects(query(operation)) == [
+    assert await NoteRecords(database).read_note_objects(query(operation)) == [
         NoteObject(kind="refund.note", target="re_1", payments=("pi_1",)),
         NoteObject(kind="refund.note", target="re_2", payments=("pi_2",)),
     ]
@@ -134,8 +136,10 @@ async def test_a_credit_note_or_balance_transaction_bears_the_notes_of_a_credit(
     )
     records = NoteRecords(database)
 
-    assert await records.note_objects(query(by_note)) == [NoteObject(kind="credit_note.note", target="cn_1")]
-    assert await records.note_objects(query(by_balance)) == [
+    assert await records.read_note_objects(query(by_note)) == [
+        NoteObject(kind="credit_note.note", target="cn_1")
+    ]
+    assert await records.read_note_objects(query(by_balance)) == [
         NoteObject(kind="balance.note", target="cbtxn_note", customer="cus_7")
     ]
 
@@ -143,4 +147,4 @@ async def test_a_credit_note_or_balance_transaction_bears_the_notes_of_a_credit(
 async def test_what_has_made_nothing_has_nothing_to_bear_a_note(database: Database) -> None:
     operation = await a_refund(database, "Billed twice for March.")
 
-    assert await NoteRecords(database).note_objects(query(operation)) == []
+    assert await NoteRecords(database).read_note_objects(query(operation)) == []

@@ -20,7 +20,7 @@ async def facts(job: Job) -> SubscriptionFacts:
         organization=job.tenant.id, subscription=job.tenant.organization.stripe_subscription
     )
     reads = StripeReads(job.shop.client, job.database, case_rules())
-    return await ActivityEnvironment().run(reads.subscription, query)
+    return await ActivityEnvironment().run(reads.read_subscription, query)
 
 
 async def test_a_subscription_that_is_no_plan_is_refused_for_good(job: Job) -> None:

@@ -65,7 +65,7 @@ class Desk:
     async def decide(
         self, run: str, at: datetime = NOW, after: str | None = None, seen: int = 0
     ) -> PageDecided:
-        return await self.reminders.decide_page(DecidePage(operation=run, at=at, after=after, seen=seen))
+        return await self.reminders.decide_reminders(DecidePage(operation=run, at=at, after=after, seen=seen))
 
     async def open(self, at: datetime = NOW, after: str | None = None) -> OpenedRuns:
         return await self.reminders.open_runs(OpenRuns(at=at, after=after))
@@ -149,7 +149,7 @@ async def test_every_page_begins_where_the_one_before_ended(
     assert await desk.decide(run, after="in_4", seen=4) == PageDecided(seen=1, after=None)
 
     assert [mail.invoice_id for mail in await desk.mails()] == ["in_1", "in_2", "in_3", "in_4", "in_5"]
-    summary = await desk.reminders.run_summary(run)
+    summary = await desk.reminders.read_run_summary(run)
     assert summary == RunSummary(
         seen=5,
         dry_run=False,
@@ -191,7 +191,7 @@ async def test_a_dry_run_decides_the_same_and_leaves_nothing_to_send(desk: Desk)
     assert len(await desk.mails()) == 2
     await desk.decide(real)
     assert len(await desk.mails()) == 4
-    assert (await desk.reminders.run_summary(dry)).dry_run
+    assert (await desk.reminders.read_run_summary(dry)).dry_run
 
 
 async def test_a_dry_run_tells_what_would_become_of_what_is_held_and_does_not_touch_it(desk: Desk) -> None:
@@ -278,14 +278,14 @@ async def test_what_a_run_has_still_to_send_is_looked_at_again(desk: Desk) -> No
     await desk.change(Invoice, "in_1", status="paid")
     await desk.invoices(id="in_4")
 
-    await desk.reminders.look_again(LookAgain(operation=run, at=NOW + timedelta(minutes=1)))
+    await desk.reminders.review_held_reminders(LookAgain(operation=run, at=NOW + timedelta(minutes=1)))
     assert await desk.told() == [
         ("in_1", "due-7d", "skipped", "paid"),
         ("in_2", "due-7d", "due", "due"),
         ("in_3", "due-7d", "due", "due"),
     ]
 
-    await desk.reminders.look_again(LookAgain(operation=run, at=EVENING))
+    await desk.reminders.review_held_reminders(LookAgain(operation=run, at=EVENING))
     assert await desk.told() == [
         ("in_1", "due-7d", "skipped", "paid"),
         ("in_2", "due-7d", "held", "quiet_hours"),
@@ -299,7 +299,7 @@ async def test_a_run_that_is_called_off_leaves_what_is_held_to_the_next(desk: De
     await desk.decide(run)
     await desk.change(CustomerMail, (await desk.mails())[0].id, state="held", due_at=MORNING)
 
-    await desk.reminders.call_off(CallOff(operation=run, at=NOW))
+    await desk.reminders.cancel_reminders(CallOff(operation=run, at=NOW))
 
     assert [(mail.state, mail.reason) for mail in await desk.mails()] == [
         ("held", "due"),

@@ -81,7 +81,7 @@ def _waits(events: Sequence[HistoryEvent]) -> bool:
     for event in events:
         asked = event.activity_task_scheduled_event_attributes.activity_type.name
         review = event.start_child_workflow_execution_initiated_event_attributes.workflow_type.name
-        if asked not in ("", "mail") or review == ids.APPROVAL:
+        if asked not in ("", "send_mail") or review == ids.APPROVAL:
             open_.add(("activity" if asked else "child", event.event_id))
         for end in ("completed", "failed", "timed_out", "canceled"):
             activity = getattr(event, f"activity_task_{end}_event_attributes").scheduled_event_id

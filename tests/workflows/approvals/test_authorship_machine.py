@@ -120,16 +120,16 @@ def without_revision(patch: pytest.MonkeyPatch) -> None:
 
 
 def on_the_requesters_authority(patch: pytest.MonkeyPatch) -> None:
-    weigh = Commitments.commit
+    weigh = Commitments.commit_money
 
-    @activity.defn(name="commit")
+    @activity.defn(name="commit_money")
     async def as_requester(self, order: Commit) -> CommitmentResult:  # type: ignore[no-untyped-def]
         async with self._database.reading() as session:
             operation = await operations.get_any(session, order.operation)
         assert operation is not None
         return await weigh(self, order.model_copy(update={"person": operation.requested_by}))
 
-    patch.setattr(Commitments, "commit", as_requester)
+    patch.setattr(Commitments, "commit_money", as_requester)
 
 
 def without_delegates(patch: pytest.MonkeyPatch) -> None:

@@ -146,7 +146,7 @@ async def test_a_look_that_a_story_takes_by_itself_comes_after_events(home: Hous
         for event in history.events
         if event.HasField("activity_task_scheduled_event_attributes")
     ]
-    looks = [one.priority.priority_key for one in scheduled if one.activity_type.name == "refund"]
+    looks = [one.priority.priority_key for one in scheduled if one.activity_type.name == "read_refund"]
     assert looks[0] == options.PEOPLE.priority_key
     assert looks[-1] == options.LOOKS.priority_key
     assert options.LOOKS.priority_key > options.EVENTS.priority_key  # type: ignore[operator]

@@ -303,10 +303,10 @@ class SlowToSumUp(Reminders):
         self.reached, self.go_on = asyncio.Event(), asyncio.Event()
 
     @activity.defn
-    async def run_summary(self, operation: str) -> RunSummary:
+    async def read_run_summary(self, operation: str) -> RunSummary:
         self.reached.set()
         await self.go_on.wait()
-        return await super().run_summary(operation)
+        return await super().read_run_summary(operation)
 
 
 async def test_who_comes_while_it_is_summed_up_is_told_that_it_has_ended(sweep: Sweep) -> None:
@@ -316,7 +316,13 @@ async def test_who_comes_while_it_is_summed_up_is_told_that_it_has_ended(sweep: 
         sweep.home.temporal,
         task_queue="slow",
         workflows=[ReminderSweepWorkflow],
-        activities=[records.tell, records.end, slow.decide_page, slow.call_off, slow.run_summary],
+        activities=[
+            records.record_progress,
+            records.end_operation,
+            slow.decide_reminders,
+            slow.cancel_reminders,
+            slow.read_run_summary,
+        ],
         workflow_runner=RUNNER,
     )
     async with worker:
