@@ -26,8 +26,8 @@ from billing.approvals.messages import (
 )
 from billing.approvals.progress import YesResult, evaluate_approval, may_decide
 from billing.core.events import EventCode
-from billing.core.messages import Progress
 from billing.core.operations import Problem
+from billing.operations.messages import Progress
 from db.approvals import approvals, deciders, delegations
 from db.core import timeline
 from db.core.record_hashes import wrote
@@ -219,7 +219,7 @@ def _row(order: OpenApproval, opening: Opening, operation: Operation) -> Approva
         operation_id=request.operation,
         kind=request.kind,
         round=request.round,
-        subject=request.subject,
+        subject=request.subject.document(),
         subject_hash=request.subject_hash,
         amount_minor=request.amount.amount_minor if request.amount else None,
         currency=request.amount.currency if request.amount else None,

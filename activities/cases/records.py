@@ -3,7 +3,6 @@ counts, its end.
 """
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
@@ -13,6 +12,8 @@ from billing.cases.case import (
     COUNTS_AS,
     CaseCounted,
     CaseFound,
+    CaseMaker,
+    CaseResult,
     CaseStands,
     CaseStep,
     CountCase,
@@ -23,10 +24,10 @@ from billing.cases.case import (
 )
 from billing.core.business_time import add_business, end_of_business_day
 from billing.core.events import EventCode
-from billing.core.messages import Progress
 from billing.core.operations import State
 from billing.money.messages import Commit, CommitPart
 from billing.money.notes import with_payments
+from billing.operations.messages import Progress
 from billing.policy.policy import Policy
 from db.cases import cases
 from db.core import timeline
@@ -112,7 +113,7 @@ class CaseRecords:
             actor=close.person,
             state=State.RUNNING,
             stage="maker_to_confirm",
-            result={"named": close.done_by, "named_by": close.person, "note": close.note},
+            result=CaseMaker(named=close.done_by, named_by=close.person, note=close.note),
             allowed_actions=(*ACTIONS, "confirm"),
             detail={"named": close.done_by},
         )
@@ -131,7 +132,7 @@ class CaseRecords:
             actor=said.person,
             state=State.RUNNING,
             stage="note_owed",
-            result={"named": None, "named_by": order.named_by, "denied_by": said.person},
+            result=CaseMaker(named=None, named_by=order.named_by, denied_by=said.person),
             allowed_actions=ACTIONS,
             detail={"named_by": order.named_by, "comment": said.comment},
         )
@@ -169,12 +170,12 @@ class CaseRecords:
             return CaseCounted(beyond=bool(why), why=why, released=released)
 
     @activity.defn
-    async def end_case(self, order: EndCase) -> dict[str, Any]:
+    async def end_case(self, order: EndCase) -> CaseResult:
         """Its note is there: closes it; gives the result."""
         async with self._database.transaction() as session:
             case, operation, _ = await _read(session, order.operation)
             told = await notices.acknowledged_by(session, order.operation, order.close.done_by)
-            result = _result(case, operation, order) | {"told_the_maker_alone": told}
+            result = _result(case, operation, order, told)
             await cases.close(session, order.operation, done_by=order.close.done_by, at=order.at)
             progress = Progress(
                 operation=order.operation,
@@ -232,17 +233,18 @@ def _weighing(case: Case, operation: Operation, policy: Policy, person: str) -> 
     )
 
 
-def _result(case: Case, operation: Operation, order: EndCase) -> dict[str, Any]:
+def _result(case: Case, operation: Operation, order: EndCase, told_the_maker_alone: bool) -> CaseResult:
     found = CaseFound.model_validate(operation.request)
     counted = order.counted
-    return {
-        "object": found.object,
-        "note": with_payments(order.close.note, found.payments),
-        "noted_in_stripe": order.noted_in_stripe,
-        "done_by": order.close.done_by,
-        "beyond_authority": counted.beyond if counted else None,
-        "why_beyond": (counted.why or None) if counted else None,
-        "counted": not counted.released if counted else None,
-        "in_time": order.at <= case.deadline,
-        "problem": order.problem.model_dump() if order.problem else None,
-    }
+    return CaseResult(
+        object=found.object,
+        note=with_payments(order.close.note, found.payments),
+        noted_in_stripe=order.noted_in_stripe,
+        done_by=order.close.done_by,
+        beyond_authority=counted.beyond if counted else None,
+        why_beyond=(counted.why or None) if counted else None,
+        counted=not counted.released if counted else None,
+        in_time=order.at <= case.deadline,
+        problem=order.problem,
+        told_the_maker_alone=told_the_maker_alone,
+    )

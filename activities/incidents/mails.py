@@ -2,15 +2,13 @@
 
 import asyncio
 from dataclasses import replace
-from typing import Any
 
 from sqlmodel import col, select
 from temporalio import activity
 
 from billing.core.operations import Role
 from billing.incidents.messages import IncidentMail
-from billing.mail.customer_mails import PERSON_MAIL
-from billing.mail.messages import MailRequest
+from billing.mail.messages import PERSON_MAIL, MailContext, MailRequest
 from db.core.session import Database
 from db.incidents.mails import mail_workflow
 from db.operations import outbox
@@ -100,12 +98,14 @@ class IncidentMails:
 
 
 def _request(mail: IncidentMail, organization: str) -> MailRequest:
-    own: dict[str, Any] = mail.private if organization == mail.private_to else {}
+    own = organization == mail.private_to
     return MailRequest(
         organization=organization,
         operation="",
         key=f"{mail.incident}:{mail.key}",
         template=mail.template,
         roles=mail.roles,
-        context=mail.context | own,
+        context=MailContext(
+            subject=mail.subject, comment=mail.note if own else None, person=mail.person if own else None
+        ),
     )

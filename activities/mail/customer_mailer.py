@@ -16,8 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
 from billing.core.operations import SYSTEM, Role
-from billing.mail.customer_mails import PERSON_MAIL, person_mail_workflow
-from billing.mail.messages import MailRequest
+from billing.mail.messages import PERSON_MAIL, MailContext, MailRequest, person_mail_workflow
 from billing.policy.policy import Policy
 from billing.portal.links import CUSTOMER_MAIL, customer_mail_workflow
 from billing.reminders.runs import SendDue, SentDue
@@ -230,7 +229,7 @@ async def _tell_admins(session: AsyncSession, outcome: Outcome, at: datetime) ->
         key=mail.id,
         template="customer_mail_bounced",
         roles=(Role.BILLING_ADMIN,),
-        context={"why": f"{whom}: {code}."},
+        context=MailContext(why=f"{whom}: {code}."),
     )
     await outbox.enqueue(
         session,

@@ -23,7 +23,6 @@ from db.incidents.health_meter import HealthMeter
 from db.tables import Person
 
 from . import records as mail_records
-from .facts import Facts
 from .records import Mailing
 from .render import MailText, MailTexts
 from .smtp import MailLater, MailNeedsUtf8, MailRefused, ServerAnswers, SmtpPool
@@ -75,9 +74,8 @@ class Mailer:
         ApplicationError, to be tried again, when the server can't be reached or asks to come back:
         after the others have theirs.
         """
-        facts = Facts.model_validate(request.context)
         async with self._database.reading() as session:
-            mailing = await mail_records.find(session, request, facts)
+            mailing = await mail_records.find(session, request)
         if mailing is None or not await self._is_due(request, mailing):
             return MailsSent(sent=0, skipped=0)
         return await self.send_to(request, mailing)
@@ -92,7 +90,6 @@ class Mailer:
 
     async def send_to(self, request: MailRequest, mailing: Mailing) -> MailsSent:
         """As `send`, to recipients who are known; of no operation, it does not need the records."""
-        facts = Facts.model_validate(request.context)
         due = {
             message_id: person
             for person in mailing.recipients
@@ -103,7 +100,7 @@ class Mailer:
             # Every exception is collected: a retry must not begin while a sibling is still being sent.
             outcomes = await asyncio.gather(
                 *(
-                    self._deliver(request, facts, mailing, person, message_id, taken)
+                    self._deliver(request, mailing, person, message_id, taken)
                     for message_id, person in due.items()
                 ),
                 return_exceptions=True,
@@ -124,7 +121,6 @@ class Mailer:
     async def _deliver(
         self,
         request: MailRequest,
-        facts: Facts,
         mailing: Mailing,
         person: Person,
         message_id: str,
@@ -133,7 +129,7 @@ class Mailer:
         """Whether the mail server took it, which `taken` then has; False is its final refusal."""
         acting = bool(request.roles) and set(request.roles).isdisjoint(person.roles)
         text = self._texts.render(
-            request, facts, mailing, person.name, acting=acting, zone=person.zone or mailing.zone
+            request, mailing, person.name, acting=acting, zone=person.zone or mailing.zone
         )
         try:
             await self._smtp.send(self._compose(request, text, person, message_id))

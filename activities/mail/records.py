@@ -23,8 +23,6 @@ from db.operations import notices, told
 from db.people.people import may_have
 from db.tables import Customer, Invoice, Mail, Organization, Person, PlanRow
 
-from .facts import Facts
-
 MailingQuery = Select[Person, str, str, str]
 
 
@@ -47,9 +45,10 @@ class Mailing:
     """Their names, by short name."""
 
 
-async def find(session: AsyncSession, request: MailRequest, facts: Facts) -> Mailing | None:
+async def find(session: AsyncSession, request: MailRequest) -> Mailing | None:
     """Everything; None when nobody is to get the mail and nobody is named."""
-    people = [*facts.people, *request.people, *([request.person] if request.person else [])]
+    context = request.context
+    people = [*context.people, *request.people, *([request.person] if request.person else [])]
     values = {"organization": request.organization, "operation": request.operation, "people": people}
     rows = (await session.exec(_query(request.roles), params=values)).all()
     if not rows:
@@ -61,9 +60,9 @@ async def find(session: AsyncSession, request: MailRequest, facts: Facts) -> Mai
         names={person.id: person.name for person in everybody.values()},
         recipients=tuple(person for person in everybody.values() if _is_recipient(person, request)),
         sent=frozenset(message_id for _, _, _, message_id in rows if message_id),
-        customers=await _named(session, Customer.id, Customer.name, request, facts.customers),
-        numbers=await _named(session, Invoice.id, Invoice.number, request, facts.invoices),
-        plans=await _plans(session, facts.plans),
+        customers=await _named(session, Customer.id, Customer.name, request, context.customers),
+        numbers=await _named(session, Invoice.id, Invoice.number, request, context.invoices),
+        plans=await _plans(session, context.plans),
     )
 
 

@@ -1,6 +1,7 @@
-"""The words of mails: Jinja templates in `mails/`, compiled once."""
+"""The words of mails: Jinja templates in `templates/`, compiled once."""
 
 import re
+from collections.abc import Mapping
 from textwrap import fill
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -12,9 +13,14 @@ from jinja2 import (
     StrictUndefined,
 )
 
+from billing.cases.case import CaseObject, CaseSubject
+from billing.incidents.words import IncidentSubject
 from billing.mail.messages import MailRequest
+from billing.money.credit import CreditSubject
+from billing.money.refund import RefundSubject
+from billing.plan_changes.subject import Subject
+from billing.portal.trouble import AccessTroubleSubject
 
-from .facts import Facts
 from .filters import (
     ROLES,
     brief,
@@ -33,33 +39,36 @@ from .filters import (
     who,
 )
 from .html import html_of
-from .ids import without_ids
 from .records import Mailing
-from .subjects import Change, Credit, Refund, Trouble
+from .titles import title_of
 
 PLAIN = ".txt.j2"
 WIDTH, MAX_UNWRAPPED = 100, 138
 SUBJECT = "Subject: "
-MADE = "change"
-UNTOLD = {
-    "money_ended": "refund or credit",
-    "refund_failed": Refund.noun,
-    "delegated": "approval",
-    "delegation_answered": "approval",
-    "operation_over": "operation",
-    "portal_trouble": Trouble.noun,
-    "portal_trouble_escalated": Trouble.noun,
-    "portal_trouble_solved": Trouble.noun,
-    "case_opened": MADE,
-    "case_reminder": MADE,
-    "case_escalated": MADE,
-    "case_closed": MADE,
-    "case_named": MADE,
-    "case_denied": MADE,
-}
-"""What a mail calls its subject if nothing says what that is."""
 SECRET = re.compile(r"\b(?:pk_[0-9a-f]{12}_[0-9a-f]{64}|[prs]k_(?:live|test)_\w{8,}|whsec_\w{8,})")
 """Our API keys and Stripe's: people paste the strangest things into a reason."""
+
+ID_WORDS = {
+    "pi": "the payment",
+    "ch": "the charge",
+    "re": "the refund",
+    "pyr": "the refund",
+    "in": "the invoice",
+    "cn": "the credit note",
+    "cbtxn": "the credit",
+    "cus": "the customer",
+    "sub": "the subscription",
+    "si": "the subscription",
+    "price": "the price",
+    "prod": "the plan",
+    "op": "another request",
+    "apr": "the approval",
+    "ntc": "the notice",
+    "per": "a colleague",
+}
+"""What is told in place of an id: no mail shows one but in the address that it links to. Problems and reasons
+that other systems give name objects by ids, which tell people nothing."""
+_ID = re.compile(rf"\b({'|'.join(ID_WORDS)})_[A-Za-z0-9_]+(?:-[0-9a-z_]+)*(?![A-Za-z0-9_])")
 
 
 class MailText(NamedTuple):
@@ -99,7 +108,6 @@ class MailTexts:
     def render(
         self,
         request: MailRequest,
-        facts: Facts,
         mailing: Mailing,
         recipient: str,
         *,
@@ -111,10 +119,10 @@ class MailTexts:
 
         Raises LookupError for an unknown template.
         """
-        values = _values(request, facts, mailing) | {"recipient": line(recipient), "acting": acting}
+        values = _values(request, mailing) | {"recipient": line(recipient), "acting": acting}
         values["zone"] = _zone(zone or mailing.zone)
         names = {**mailing.names, **mailing.customers, **mailing.numbers}
-        text = without_ids(_tidy(self._plain[request.template].render(values)), names)
+        text = _without_ids(_tidy(self._plain[request.template].render(values)), names)
         subject, _, plain = text.partition("\n")
         if not subject.startswith(SUBJECT):
             raise ValueError(f"the first line of {request.template} is no subject")
@@ -122,30 +130,26 @@ class MailTexts:
         return MailText(subject, plain, html_of(subject, plain))
 
 
-def _values(request: MailRequest, facts: Facts, mailing: Mailing) -> dict[str, Any]:
-    """What the templates can say. `title` is what a subject line names, `what` the same in a sentence."""
-    subject, organization = facts.subject, line(mailing.organization)
-    noun = facts.noun or UNTOLD.get(request.template, Change.noun)
-    customer = mailing.customers.get(facts.customer or "")
-    number = getattr(subject, "invoice_number", None) or mailing.numbers.get(facts.invoice or "")
-    if isinstance(subject, Refund | Credit | Trouble):
-        title = what = subject.title(customer, number)
-        asked_for = f"a {what}"
-    else:
-        title = f"{brief(organization)}, {subject.title(mailing.plans) if subject else noun}"
-        what = f"{noun} of {organization}" if noun == Change.noun else noun
-        asked_for = f"the {noun} of {title}" if subject else f"a {what}"
+def _values(request: MailRequest, mailing: Mailing) -> dict[str, Any]:
+    """What the templates can say. Of a case, `refund`, `credit` or `change` is what was made in Stripe."""
+    context, organization = request.context, line(mailing.organization)
+    subject = context.subject
+    customer = mailing.customers.get(context.customer or "")
+    number = getattr(subject, "invoice_number", None) or mailing.numbers.get(context.invoice or "")
+    case = subject if isinstance(subject, CaseSubject) else None
+    made = case.object_kind if case else None
+    is_credit = made in (CaseObject.CREDIT_NOTE, CaseObject.BALANCE_TRANSACTION)
+    title = title_of(request, organization, customer, number, mailing.plans)
     return {
-        "mail": facts,
-        "change": subject if isinstance(subject, Change) else None,
-        "refund": subject if isinstance(subject, Refund) else None,
-        "credit": subject if isinstance(subject, Credit) else None,
-        "trouble": subject if isinstance(subject, Trouble) else None,
+        "mail": context,
+        "case": case,
+        "change": subject if isinstance(subject, Subject) or (case and case.terms) else None,
+        "refund": subject if isinstance(subject, RefundSubject) or made is CaseObject.REFUND else None,
+        "credit": subject if isinstance(subject, CreditSubject) or is_credit else None,
+        "trouble": subject if isinstance(subject, AccessTroubleSubject) else None,
+        "incident": subject if isinstance(subject, IncidentSubject) else None,
         "payee": line(customer) if customer else None,
-        "asked_for": asked_for,
-        "noun": noun,
-        "title": title,
-        "what": what,
+        **title._asdict(),
         "operation": request.operation,
         "organization": organization,
         "roles": [ROLES[role] for role in request.roles],
@@ -175,3 +179,18 @@ def _zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):
         return ZoneInfo("UTC")
+
+
+def _without_ids(text: str, names: Mapping[str, str]) -> str:
+    """The text with names in place of ids, as far as there are any; what people wrote, and addresses to
+    follow, stay as they are.
+    """
+    return "\n".join(
+        row if row.startswith("  >") or "://" in row else _ID.sub(lambda found: _word(found, names), row)
+        for row in text.split("\n")
+    )
+
+
+def _word(found: re.Match[str], names: Mapping[str, str]) -> str:
+    word = names.get(found[0]) or ID_WORDS[found[1]]
+    return f"{word[:1].upper()}{word[1:]}" if found.start() == 0 else word

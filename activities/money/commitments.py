@@ -9,11 +9,11 @@ from temporalio import activity
 
 from billing.core.errors import Code
 from billing.core.events import WITHIN_AUTHORITY, EventCode
-from billing.core.messages import Progress
 from billing.core.money import Money
 from billing.core.operations import SYSTEM, Kind, Problem, Role
 from billing.money.authority import AuthorityUse, any_within, in_currency, why_beyond
 from billing.money.messages import Commit, CommitmentResult, CommitPart
+from billing.operations.messages import Progress
 from billing.policy.policy import AuthorityLimit
 from db.core import timeline
 from db.core.session import Database

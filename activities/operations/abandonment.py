@@ -3,9 +3,9 @@
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio.exceptions import ApplicationError
 
-from billing.core.messages import Progress
 from billing.core.operations import Problem
 from billing.core.standing import NOTES, OPERATION_CLOSED, Abandon, AbandonResult
+from billing.operations.messages import Progress
 from db.approvals import approvals
 from db.operations import intents, operations
 from db.tables import Intent, Operation

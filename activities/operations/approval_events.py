@@ -16,8 +16,8 @@ from billing.approvals.messages import (
 )
 from billing.approvals.progress import YesResult
 from billing.core.events import EventCode
-from billing.core.messages import Progress
 from billing.core.operations import Problem, Role, State
+from billing.operations.messages import Progress
 from db.approvals.deciders import ladder_of, signatures_of
 from db.tables import Approval
 

@@ -9,18 +9,17 @@ hears it twice, nor of what they have done themselves.
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.approvals.ladder import ApprovalState
 from billing.approvals.messages import ApprovalOutcome
 from billing.core.events import EventCode
-from billing.core.messages import Progress
 from billing.core.notices import NoticeKind, is_moot
 from billing.core.operations import CUSTOMER, SYSTEM, Kind, State
-from billing.mail.customer_mails import PERSON_MAIL, person_mail_workflow
-from billing.mail.messages import MailRequest
+from billing.mail.messages import PERSON_MAIL, MailContext, MailRequest, person_mail_workflow
+from billing.operations.messages import Progress
+from billing.operations.payloads import read_notice, read_subject
 from db.approvals import approvals
 from db.core import timeline
 from db.operations import notices, outbox, told
@@ -54,15 +53,15 @@ async def tell_decided(session: AsyncSession, approval: Approval, outcome: Appro
     """An approval was decided and its operation goes on: the others who were asked need not answer it."""
     if outcome.state not in GOES_ON or approval.closed_at is None:
         return
-    context = {
-        "subject": approval.subject,
-        "kind": approval.kind,
-        "requested_by": approval.requested_by,
-        "decision": outcome.state,
-        "person": outcome.person,
-        "for_person": outcome.for_person,
-        "comment": outcome.comment,
-    }
+    context = MailContext(
+        subject=read_subject(approval.kind, approval.subject),
+        kind=approval.kind,
+        requested_by=approval.requested_by,
+        decision=outcome.state,
+        person=outcome.person,
+        for_person=outcome.for_person,
+        comment=outcome.comment,
+    )
     people = await told.of(session, [approval.id])
     await _mail(
         session,
@@ -89,15 +88,19 @@ async def tell_ended(session: AsyncSession, operation: Operation, progress: Prog
     if operation.state != State.COMPLETED:
         asked = _about(people, "apr_") - heard
         last = await approvals.latest(session, operation.id)
-        more = {"requested_by": asked_by, "decision": last.state if last else None}
-        await _mail_operation(session, operation, progress, "asked", "review_over", asked, context | more)
+        of_review = context.model_copy(
+            update={"requested_by": asked_by, "decision": last.state if last else None}
+        )
+        await _mail_operation(session, operation, progress, "asked", "review_over", asked, of_review)
         heard |= asked
     finance = {person for notice in moot for person in people.get(notice.id, ())} - heard
     if finance:
-        of_notice = {"subject": moot[-1].subject, "requested_by": asked_by, "notice_kind": moot[-1].kind}
-        await _mail_operation(
-            session, operation, progress, "finance", "notice_over", finance, context | of_notice
+        kind_told = NoticeKind(moot[-1].kind)
+        figures = read_notice(kind_told, moot[-1].subject)
+        of_notice = context.model_copy(
+            update={"subject": figures.subject, "requested_by": asked_by, "notice_kind": kind_told}
         )
+        await _mail_operation(session, operation, progress, "finance", "notice_over", finance, of_notice)
         heard |= finance
     if kind in UNSOLVED and operation.state != State.COMPLETED:
         others = people.get(operation.id, set()) - heard
@@ -139,16 +142,16 @@ def _about(people: Mapping[str, set[str]], prefix: str) -> set[str]:
     return {person for about, those in people.items() if about.startswith(prefix) for person in those}
 
 
-def _context(operation: Operation, progress: Progress) -> dict[str, Any]:
-    return {
-        "kind": operation.kind,
-        "state": operation.state,
-        "subject": operation.subject,
-        "result": progress.result,
-        "problem": progress.error.model_dump() if progress.error else None,
-        "person": None if progress.actor in (SYSTEM, CUSTOMER) else progress.actor,
-        "comment": progress.detail.get("comment"),
-    }
+def _context(operation: Operation, progress: Progress) -> MailContext:
+    return MailContext(
+        kind=operation.kind,
+        state=State(operation.state),
+        subject=read_subject(operation.kind, operation.subject),
+        result=progress.result,
+        problem=progress.error,
+        person=None if progress.actor in (SYSTEM, CUSTOMER) else progress.actor,
+        comment=progress.detail.get("comment"),
+    )
 
 
 async def _mail_operation(
@@ -158,7 +161,7 @@ async def _mail_operation(
     group: str,
     template: str,
     people: Collection[str],
-    context: Mapping[str, Any],
+    context: MailContext,
 ) -> None:
     await _mail(
         session,
@@ -180,7 +183,7 @@ async def _mail(
     key: str,
     template: str,
     people: Collection[str],
-    context: Mapping[str, Any],
+    context: MailContext,
     at: datetime,
 ) -> None:
     if not people:
@@ -191,7 +194,7 @@ async def _mail(
         key=key,
         template=template,
         people=tuple(sorted(people)),
-        context=dict(context),
+        context=context,
     )
     await outbox.enqueue(
         session,

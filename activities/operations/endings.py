@@ -10,9 +10,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.approvals.ladder import ApprovalState
 from billing.core.events import EventCode
-from billing.core.messages import Progress
 from billing.core.operations import SYSTEM, State
 from billing.evidence.event_words import words
+from billing.operations.messages import Progress
 from db.approvals import approvals
 from db.core import timeline
 from db.money import commitments
@@ -78,9 +78,9 @@ async def move(session: AsyncSession, progress: Progress) -> Operation:
     """The operation's row, moved on; `progress` names a state."""
     assert progress.state is not None
     changes: dict[str, Any] = {
-        "subject": progress.subject,
+        "subject": progress.subject.document() if progress.subject else None,
         "approval_id": progress.approval,
-        "result": progress.result,
+        "result": progress.result.document() if progress.result else None,
         "error": progress.error.model_dump() if progress.error else None,
         "allowed_actions": list(progress.allowed_actions) if progress.allowed_actions is not None else None,
     }

@@ -6,8 +6,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.core.operations import CUSTOMER, SYSTEM
 from billing.incidents.states import Component
-from billing.mail.customer_mails import PERSON_MAIL, person_mail_workflow
-from billing.mail.messages import MailRequest
+from billing.mail.messages import PERSON_MAIL, MailContext, MailRequest, person_mail_workflow
+from billing.operations.payloads import read_subject
 from db.incidents import holds
 from db.operations import operations, outbox
 from db.tables import Hold
@@ -40,11 +40,11 @@ async def _mail(session: AsyncSession, hold: Hold, what: str, template: str, at:
         key=key,
         template=template,
         person=operation.requested_by,
-        context={
-            "kind": operation.kind,
-            "subject": operation.subject,
-            "incident": {"component": hold.component},
-        },
+        context=MailContext(
+            kind=operation.kind,
+            subject=read_subject(operation.kind, operation.subject),
+            held_by=Component(hold.component),
+        ),
     )
     await outbox.enqueue(
         session,

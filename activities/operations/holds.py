@@ -4,7 +4,6 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
 from billing.core.events import EventCode
-from billing.core.messages import Progress
 from billing.core.operations import Problem, State
 from billing.incidents.holds import (
     UNPERMITTED,
@@ -16,6 +15,7 @@ from billing.incidents.holds import (
     hold_id,
 )
 from billing.incidents.states import Component
+from billing.operations.messages import Progress
 from db.core.session import Database
 from db.incidents import holds, incidents
 from db.operations import operations

@@ -8,9 +8,9 @@ from temporalio import activity
 
 from billing.cases.case import NOTE_EFFECTS, CaseFound
 from billing.core.events import EventCode
-from billing.core.messages import Progress
 from billing.core.operations import Kind
 from billing.money.notes import AddNote, Note, NoteObject, NotesQuery
+from billing.operations.messages import Progress
 from db.core.session import Database
 from db.mirror import mirror
 from db.operations import intents, notes, operations

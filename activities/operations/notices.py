@@ -8,9 +8,9 @@ from temporalio import activity
 from billing.approvals.notice_messages import NoticeStep, OpenedNotice, OpenNotice
 from billing.core.business_time import add_business
 from billing.core.events import EventCode
-from billing.core.messages import Progress
 from billing.core.notices import NoticeKind, is_moot, replaces
 from billing.core.operations import Problem, State
+from billing.operations.messages import Progress
 from db.approvals import deciders
 from db.core.session import Database
 from db.operations import notices, operations
@@ -36,7 +36,7 @@ class Notices:
             organization_id=request.organization,
             operation_id=request.operation,
             kind=request.kind,
-            subject=request.subject,
+            subject=request.figures.document(),
             state=notices.OPEN,
             deadline=deadline,
             workflow_id=order.workflow,

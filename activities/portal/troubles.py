@@ -6,10 +6,10 @@ from temporalio import activity
 
 from billing.core.business_time import end_of_business_day
 from billing.core.events import EventCode
-from billing.core.messages import Progress
 from billing.core.operations import SYSTEM
+from billing.operations.messages import Progress, TroubleRecord
 from billing.portal.diagnosis import diagnose, mended_by_link
-from billing.portal.trouble import NewLink, TroubleFound, TroubleQuery, TroubleRecord, settled
+from billing.portal.trouble import NewLink, TroubleFound, TroubleQuery, settled
 from db.core import timeline
 from db.core.session import Database
 from db.mirror import mirror

@@ -1,12 +1,11 @@
 """The mails about a delegation: the delegate is asked, and whoever gave it hears the answer."""
 
 from datetime import datetime
-from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.mail.customer_mails import PERSON_MAIL, person_mail_workflow
-from billing.mail.messages import MailRequest
+from billing.mail.messages import PERSON_MAIL, MailContext, MailRequest, person_mail_workflow
+from billing.operations.payloads import read_subject
 from db.operations import outbox
 from db.tables import Approval, Delegation, Outbox
 
@@ -15,16 +14,16 @@ from ..dispatch.dispatcher import HEAD_START
 
 async def offered(session: AsyncSession, row: Delegation, approval: Approval | None, at: datetime) -> Outbox:
     """To the delegate, who has to agree before it holds."""
-    about = {"person": row.from_person, "until": row.ends_at.isoformat(), "comment": row.reason}
-    return await _mail(session, row, approval, at, "delegated", row.to_person, about)
+    context = _context(row, approval).model_copy(update={"person": row.from_person, "comment": row.reason})
+    return await _mail(session, row, approval, at, "delegated", row.to_person, context)
 
 
 async def answered(
     session: AsyncSession, row: Delegation, approval: Approval | None, at: datetime, *, accepts: bool
 ) -> Outbox:
     """To whoever gave it: they count on it, or have to ask somebody else."""
-    about = {"person": row.to_person, "until": row.ends_at.isoformat(), "accepted": accepts}
-    return await _mail(session, row, approval, at, "delegation_answered", row.from_person, about)
+    context = _context(row, approval).model_copy(update={"person": row.to_person, "accepted": accepts})
+    return await _mail(session, row, approval, at, "delegation_answered", row.from_person, context)
 
 
 async def _mail(
@@ -34,7 +33,7 @@ async def _mail(
     at: datetime,
     template: str,
     to: str,
-    about: dict[str, Any],
+    context: MailContext,
 ) -> Outbox:
     request = MailRequest(
         organization=row.organization_id,
@@ -42,7 +41,7 @@ async def _mail(
         key=f"{row.id}:{template}",
         template=template,
         people=(to,),
-        context={"delegation": row.id} | _subject(approval) | about,
+        context=context,
     )
     return await outbox.enqueue(
         session,
@@ -55,15 +54,18 @@ async def _mail(
     )
 
 
-def _subject(approval: Approval | None) -> dict[str, Any]:
+def _context(row: Delegation, approval: Approval | None) -> MailContext:
+    context = MailContext(delegation=row.id, until=row.ends_at)
     if approval is None:
-        return {}
-    return {
-        "approval": approval.id,
-        "kind": approval.kind,
-        "subject": approval.subject,
-        "subject_hash": approval.subject_hash,
-        "requested_by": approval.requested_by,
-        "reason": approval.reason,
-        "rule": approval.rule,
-    }
+        return context
+    return context.model_copy(
+        update={
+            "approval": approval.id,
+            "kind": approval.kind,
+            "subject": read_subject(approval.kind, approval.subject),
+            "subject_hash": approval.subject_hash,
+            "requested_by": approval.requested_by,
+            "reason": approval.reason,
+            "rule": approval.rule,
+        }
+    )

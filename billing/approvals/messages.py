@@ -7,6 +7,7 @@ from pydantic import AwareDatetime
 from ..core.business_time import Calendar
 from ..core.money import Money
 from ..core.operations import Kind, Message, Problem, Role
+from ..operations.payloads import OperationSubject
 from ..policy.policy import AuthorityLimit, LadderStep
 from .ladder import Rung
 from .subject_changes import SinceLastRound
@@ -40,7 +41,7 @@ class ApprovalInput(Message):
     operation: str
     kind: str
     round: int
-    subject: dict[str, Any]
+    subject: OperationSubject
     subject_hash: str
     reason: str
     amount: Money | None

@@ -1,11 +1,11 @@
 """Messages of a notice to Finance: opened, escalated, acknowledged."""
 
-from typing import Any
-
 from pydantic import AwareDatetime
 
 from ..core.business_time import Calendar
-from ..core.operations import Message
+from ..core.notices import NoticeKind
+from ..core.operations import Message, Problem
+from ..operations.payloads import NoticeFigures, OperationResult, OperationSubject
 
 
 class NoticeInput(Message):
@@ -14,11 +14,18 @@ class NoticeInput(Message):
     notice: str
     organization: str
     operation: str
-    kind: str
-    subject: dict[str, Any]
+    kind: NoticeKind
+    subject: OperationSubject | None
+    """None where its row holds none that can be read."""
+    result: OperationResult | None = None
+    problem: Problem | None = None
     calendar: Calendar
     acknowledge_within: int
     """Business minutes."""
+
+    @property
+    def figures(self) -> NoticeFigures:
+        return NoticeFigures(self.subject, self.result, self.problem)
 
 
 class OpenNotice(Message):

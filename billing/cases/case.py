@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, Field
 from ..core.money import Money
 from ..core.notices import NoticeKind
 from ..core.operations import Kind, Message, Problem
+from ..core.payloads import Payload
 from ..money.credit import Instrument
 from ..plan_changes.subject import Terms
 from ..policy.policy import Policy
@@ -98,15 +99,71 @@ COUNTS_AS = {
 """The kind of operation that would have made it, and in whose authority it counts; none for a plan change."""
 
 
-def case_subject(found: CaseFound) -> dict[str, Any]:
+class CaseSubject(CaseFound, Payload):
     """What a case is about, as people and mails are told."""
-    document = found.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    about: Literal["case"] = "case"
+    instrument: Instrument | None = None
+    """Of a credit."""
+
+    @property
+    def is_money(self) -> bool:
+        """Whether a customer has got money, rather than a subscription another plan."""
+        return self.object_kind is not CaseObject.SUBSCRIPTION
+
+    @property
+    def terms(self) -> tuple[Terms, Terms] | None:
+        """Before and after, of a subscription that has other terms now."""
+        return (self.from_, self.to) if self.from_ is not None and self.to is not None else None
+
+    def document(self) -> dict[str, Any]:
+        """Without what Stripe does not say."""
+        return self.model_dump(mode="json", exclude={"about"}, exclude_none=True)
+
+
+def case_subject(found: CaseFound) -> CaseSubject:
+    """What a case is about, as far as its object says."""
     instrument: Instrument | None = None
     if found.object_kind is CaseObject.CREDIT_NOTE:
         instrument = "credit_note"
     elif found.object_kind is CaseObject.BALANCE_TRANSACTION:
         instrument = "balance"
-    return document | ({"instrument": instrument} if instrument else {})
+    return CaseSubject(**dict(found), instrument=instrument)
+
+
+class CaseMaker(Payload):
+    """Who was said to have made it in Stripe, by whom: their word is waited for, or they have denied it."""
+
+    about: Literal["case_maker"] = "case_maker"
+    named: str | None
+    """None where whoever was named has denied it."""
+    named_by: str
+    note: str | None = None
+    denied_by: str | None = None
+
+    def document(self) -> dict[str, Any]:
+        """With the note of a close that waits, or with who has denied it."""
+        said = super().document()
+        return {name: said[name] for name in ("named", "named_by", "note" if self.named else "denied_by")}
+
+
+class CaseResult(Payload):
+    """How a case ended: with its note, and counted in the authority of whoever made it."""
+
+    about: Literal["case"] = "case"
+    object: str
+    note: str
+    noted_in_stripe: bool
+    done_by: str
+    beyond_authority: bool | None
+    """None for a plan change, which is not counted, as with `counted`."""
+    why_beyond: str | None
+    counted: bool | None
+    in_time: bool
+    problem: Problem | None
+    """Why Stripe did not take the note."""
+    told_the_maker_alone: bool
+    """Whether of Finance only whoever made it has acknowledged the notice about it."""
 
 
 class CloseCase(Message):

@@ -5,7 +5,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from .operations import State
+from .operations import Kind, State
 
 
 class NoticeKind(StrEnum):
@@ -29,18 +29,22 @@ class NoticeKind(StrEnum):
     """Nobody had asked for it here; it may be the end of the subscription."""
 
 
-_PLAN, _REFUND, _CREDIT = "plan change", "refund", "credit"
-_FIGURES_OF: Mapping[NoticeKind, str] = MappingProxyType(
+_FIGURES_OF: Mapping[NoticeKind, Kind] = MappingProxyType(
     {
-        NoticeKind.PLAN_CHANGE_REQUESTED: _PLAN,
-        NoticeKind.PLAN_CHANGE_SCHEDULED: _PLAN,
-        NoticeKind.PLAN_CHANGE_APPLIED: _PLAN,
-        NoticeKind.REFUND_FAILED: _REFUND,
-        NoticeKind.REFUND_INCOMPLETE: _REFUND,
-        NoticeKind.CREDIT_DIFFERS: _CREDIT,
+        NoticeKind.PLAN_CHANGE_REQUESTED: Kind.PLAN_CHANGE,
+        NoticeKind.PLAN_CHANGE_SCHEDULED: Kind.PLAN_CHANGE,
+        NoticeKind.PLAN_CHANGE_APPLIED: Kind.PLAN_CHANGE,
+        NoticeKind.REFUND_FAILED: Kind.REFUND,
+        NoticeKind.REFUND_INCOMPLETE: Kind.REFUND,
+        NoticeKind.CREDIT_DIFFERS: Kind.CREDIT,
     }
 )
 """What a notice gives figures of. Those that are not here tell of what has happened and stays so."""
+
+
+def about(kind: NoticeKind) -> Kind:
+    """The kind of operation that a notice is about: a case, where nobody had asked for it here."""
+    return _FIGURES_OF.get(kind, Kind.CASE)
 
 
 def replaces(new: NoticeKind, old: NoticeKind) -> bool:

@@ -1,13 +1,12 @@
 """What passes about an incident: how it began, what is looked at, who is told, what is let go again."""
 
-from typing import Any
-
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime
 
 from ..core.operations import Message, Role
 from ..policy.incidents import IncidentPolicy
 from .health import HealthSample, HealthState
 from .states import Component
+from .words import IncidentSubject
 
 
 class IncidentNow(Message):
@@ -65,7 +64,7 @@ class LookAtComponent(Message):
 class IncidentMail(Message):
     """A mail about an incident to everybody with one of the roles, in every organization.
 
-    `context` is what it says; `private` is added for one organization, whose people wrote it.
+    `note` and `person`, who wrote it, are told in `private_to` alone: their own organization.
     """
 
     incident: str
@@ -73,8 +72,9 @@ class IncidentMail(Message):
     template: str
     roles: tuple[Role, ...]
     at: AwareDatetime
-    context: dict[str, Any]
-    private: dict[str, Any] = Field(default_factory=dict)
+    subject: IncidentSubject
+    note: str | None = None
+    person: str | None = None
     private_to: str | None = None
 
 

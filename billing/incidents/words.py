@@ -7,7 +7,11 @@ they asked for is lost. (It is not.)
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Literal
 
+from pydantic import AwareDatetime
+
+from ..core.operations import Message
 from .key_permissions import Capability as Capability
 from .key_permissions import held_by, permissions_in, told_apart
 from .states import Component, IncidentState
@@ -156,6 +160,35 @@ def capabilities(component: Component, state: IncidentState, cause: str | None) 
 def affected(component: Component, state: IncidentState, cause: str | None) -> dict[Capability, str]:
     """As `capabilities`, without what goes on as usual."""
     return {one: words for one, words in capabilities(component, state, cause).items() if words != _FINE}
+
+
+class IncidentSubject(Message):
+    """An incident as a mail tells of it; `recovered_at` is since when the component works again."""
+
+    about: Literal["incident"] = "incident"
+    incident: str
+    component: Component
+    opened_at: AwareDatetime
+    first_fault_at: AwareDatetime
+    recovered_at: AwareDatetime | None
+    cause: str | None
+
+    @property
+    def name(self) -> str:
+        return NAMES[self.component]
+
+    @property
+    def headline(self) -> str:
+        return headline(self.component, self._state, self.cause)
+
+    @property
+    def meaning(self) -> list[str]:
+        """What it means for people's work, as far as it is not as usual; each once."""
+        return list(dict.fromkeys(affected(self.component, self._state, self.cause).values()))
+
+    @property
+    def _state(self) -> IncidentState:
+        return IncidentState.of(self.recovered_at, None)
 
 
 def _because(cause: str | None) -> str:

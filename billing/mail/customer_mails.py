@@ -8,12 +8,3 @@ class CustomerMailInput(Message):
 
     organization: str
     mail: str
-
-
-PERSON_MAIL = "PersonMailWorkflow"
-"""What mails somebody of an organization; who has something to tell starts it with the same transaction."""
-
-
-def person_mail_workflow(key: str) -> str:
-    """`key` names what is told, so that it is told once."""
-    return f"person-mail-{key}"

@@ -10,6 +10,7 @@ from ..core.errors import Code
 from ..core.hashing import digest
 from ..core.money import Money, step_problem
 from ..core.operations import Message, Problem
+from ..core.payloads import Payload
 from ..policy.policy import Policy
 from ..policy.reasons import CreditReason as CreditReason
 from .invoice_money import InvoiceCap
@@ -79,12 +80,13 @@ class CreditableFacts(Message):
     problem: Problem | None = None
 
 
-class CreditSubject(Message):
+class CreditSubject(Payload):
     """Exactly what is credited: its hash is what an approval binds to.
 
     `reduces_due` is taken off the open invoice at once, `to_balance` off the customer's next bills.
     """
 
+    about: Literal["credit"] = "credit"
     customer: str
     instrument: Instrument
     invoice: str | None
@@ -208,7 +210,7 @@ def without_own_note(facts: CreditableFacts, operation: str) -> CreditableFacts:
 
 def credit_hash(subject: CreditSubject) -> str:
     """What an approval of the credit binds to."""
-    return digest(subject.model_dump(mode="json"))
+    return digest(subject.document())
 
 
 def credit_params(subject: CreditSubject, note_metadata: dict[str, str]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from ..core.errors import Code
 from ..core.hashing import digest
 from ..core.money import Money, step_problem
 from ..core.operations import Message, Problem
+from ..core.payloads import Payload
 from ..policy.policy import Policy
 from ..policy.reasons import RefundReason
 from .invoice_money import Counted, InvoiceCap, InvoiceMoney
@@ -99,9 +100,10 @@ class RefundPart(Message):
     amount: int
 
 
-class RefundSubject(Message):
+class RefundSubject(Payload):
     """Exactly what is refunded: its hash is what an approval binds to."""
 
+    about: Literal["refund"] = "refund"
     payment_intent: str | None
     """The payment, where it is only one."""
     invoice: str | None
@@ -243,7 +245,7 @@ def cap_of(money: InvoiceMoney, payments: Sequence[Payment]) -> InvoiceCap:
 
 def refund_hash(subject: RefundSubject) -> str:
     """What an approval of the refund binds to."""
-    return digest(subject.model_dump(mode="json"))
+    return digest(subject.document())
 
 
 def refund_params(subject: RefundSubject, part: RefundPart, note_metadata: dict[str, str]) -> dict[str, Any]:

@@ -1,10 +1,13 @@
 """What is told of a refund: its result, and what is wrong with it."""
 
-from collections.abc import Sequence
-from typing import Any, Self
+from collections.abc import Iterable, Sequence
+from functools import reduce
+from operator import add
+from typing import Any, Literal, Self
 
 from ..core.money import Money
 from ..core.operations import Message, Problem
+from ..core.payloads import Payload
 from .notes import with_payments
 from .refund import RefundFound, RefundPart, RefundSubject
 
@@ -98,27 +101,103 @@ def first_found(refund: str, detail: dict[str, Any]) -> RefundFound:
     )
 
 
-def refund_report(subject: RefundSubject, shares: Sequence[Share]) -> dict[str, Any]:
+class RefundedPart(Message):
+    """What was to be returned of one payment, and what became of that in Stripe."""
+
+    refund: str | None
+    status: str
+    """Stripe's word, or `refused` or `not_tried` where there is no refund."""
+    payment_intent: str
+    amount: Money
+    failure_reason: str | None
+
+    @property
+    def succeeded(self) -> bool:
+        return self.status == "succeeded"
+
+    @property
+    def lost(self) -> bool:
+        """Whether the money will not reach the customer."""
+        return self.status in ("failed", "canceled", "refused", "not_tried")
+
+    @property
+    def why(self) -> str | None:
+        """Why Stripe could not return it, in words that follow a colon; None unless it failed."""
+        if self.status != "failed":
+            return None
+        reason = self.failure_reason or "unknown"
+        return FAILURES.get(reason, f"Stripe's reason is {reason}")
+
+
+class RefundResult(Payload):
+    """What Stripe made of a refund: the refund where it is of one payment, and every part of it.
+
+    `status` is the worst of the parts', `refunded` what the customer has.
+    """
+
+    about: Literal["refund"] = "refund"
+    refund: str | None
+    status: str
+    payment_intent: str | None
+    amount: Money
+    refunded: Money
+    note: str
+    parts: tuple[RefundedPart, ...]
+    note_problem: Problem | None = None
+    """Why Stripe did not take the note of whoever closed it."""
+
+    def document(self) -> dict[str, Any]:
+        """Without a problem that there is not."""
+        said = super().document()
+        return {name: value for name, value in said.items() if name != "note_problem" or value is not None}
+
+    @property
+    def made(self) -> bool:
+        """Whether Stripe has any refund of it."""
+        return any(part.refund for part in self.parts)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of it was returned."""
+        return all(part.succeeded for part in self.parts)
+
+    @property
+    def returned(self) -> Money | None:
+        """What the customer has; None for nothing."""
+        return _together(part.amount for part in self.parts if part.succeeded)
+
+    @property
+    def lost_amount(self) -> Money | None:
+        """What came to nothing; None for nothing."""
+        return _together(part.amount for part in self.parts if part.lost)
+
+
+def refund_report(subject: RefundSubject, shares: Sequence[Share]) -> RefundResult:
     """The operation's result: the refund (of one payment) or the refunds, with the worst status first."""
     statuses = [share.status for share in shares]
     currency = subject.amount.currency
     through = sum(share.part.amount for share in shares if share.through)
-    parts = [
-        {
-            "refund": share.found.refund if share.found else None,
-            "status": share.status,
-            "payment_intent": share.part.payment_intent,
-            "amount": {"amount_minor": share.part.amount, "currency": currency},
-            "failure_reason": share.found.failure_reason if share.found else None,
-        }
+    parts = tuple(
+        RefundedPart(
+            refund=share.found.refund if share.found else None,
+            status=share.status,
+            payment_intent=share.part.payment_intent,
+            amount=Money(amount_minor=share.part.amount, currency=currency),
+            failure_reason=share.found.failure_reason if share.found else None,
+        )
         for share in shares
-    ]
-    return {
-        "refund": parts[0]["refund"] if len(parts) == 1 else None,
-        "status": next((status for status in WORST_FIRST if status in statuses), "not_tried"),
-        "payment_intent": shares[0].part.payment_intent if len(shares) == 1 else None,
-        "amount": subject.amount.model_dump(),
-        "refunded": {"amount_minor": through, "currency": currency},
-        "note": with_payments(subject.note, [share.part.payment_intent for share in shares]),
-        "parts": parts,
-    }
+    )
+    return RefundResult(
+        refund=parts[0].refund if len(parts) == 1 else None,
+        status=next((status for status in WORST_FIRST if status in statuses), "not_tried"),
+        payment_intent=shares[0].part.payment_intent if len(shares) == 1 else None,
+        amount=subject.amount,
+        refunded=Money(amount_minor=through, currency=currency),
+        note=with_payments(subject.note, [share.part.payment_intent for share in shares]),
+        parts=parts,
+    )
+
+
+def _together(amounts: Iterable[Money]) -> Money | None:
+    known = list(amounts)
+    return reduce(add, known) if known else None

@@ -1,38 +1,66 @@
 """What is said of a plan change's end: to the admin, to Finance, and on the timeline."""
 
-from typing import Any
+from typing import Any, Literal
 
+from ..core.money import Money
 from ..core.operations import Problem
-from .limits import excesses
+from ..core.payloads import Payload
+from .proration import Difference, Line
 from .subject import ResultLines, Subject, Verification
 
 
-def applied_report(subject: Subject, found: ResultLines, checked: Verification) -> dict[str, Any]:
+class PlanChangeResult(Payload):
+    """What Stripe holds after a plan change, beside whether it is what was approved."""
+
+    about: Literal["plan_change"] = "plan_change"
+    verified: bool
+    subscription: str
+    invoice: str | None = None
+    invoice_status: str | None = None
+    invoice_items: tuple[str, ...] = ()
+    total: Money | None = None
+    lines: tuple[Line, ...] = ()
+    differences: tuple[Difference, ...] = ()
+    problem: Problem | None = None
+    """Why nobody knows what Stripe holds."""
+    accepted_by: str | None = None
+    reverted_by: str | None = None
+    comment: str | None = None
+    """Of whoever accepted or reverted it."""
+
+    def document(self) -> dict[str, Any]:
+        """Without what nobody has said."""
+        said = super().document()
+        unsaid = [name for name in ("problem", "accepted_by", "reverted_by", "comment") if said[name] is None]
+        return {name: value for name, value in said.items() if name not in unsaid}
+
+
+class ScheduledPlanChange(Payload):
+    """What will happen in Stripe at the end of the period (`effective_at`, UTC seconds)."""
+
+    about: Literal["scheduled_plan_change"] = "scheduled_plan_change"
+    schedule: str
+    effective_at: int
+    verified: bool = True
+
+
+def applied_report(subject: Subject, found: ResultLines, checked: Verification) -> PlanChangeResult:
     """The operation's result: what Stripe holds, beside whether it is what was approved."""
-    return {
-        "verified": checked.ok,
-        "subscription": subject.subscription,
-        "invoice": found.invoice,
-        "invoice_status": found.invoice_status,
-        "invoice_items": list(found.invoice_items),
-        "total": found.total.model_dump() if found.total else None,
-        "lines": [line.model_dump(mode="json") for line in found.lines],
-        "differences": [difference.model_dump(mode="json") for difference in checked.differences],
-    }
+    return PlanChangeResult(
+        verified=checked.ok,
+        subscription=subject.subscription,
+        invoice=found.invoice,
+        invoice_status=found.invoice_status,
+        invoice_items=found.invoice_items,
+        total=found.total,
+        lines=found.lines,
+        differences=checked.differences,
+    )
 
 
-def unread_report(subject: Subject) -> dict[str, Any]:
+def unread_report(subject: Subject) -> PlanChangeResult:
     """The result while nobody knows what Stripe holds."""
-    return {
-        "verified": False,
-        "subscription": subject.subscription,
-        "invoice": None,
-        "invoice_status": None,
-        "invoice_items": [],
-        "total": None,
-        "lines": [],
-        "differences": [],
-    }
+    return PlanChangeResult(verified=False, subscription=subject.subscription)
 
 
 def unread_problem(why: Problem) -> Problem:
@@ -47,8 +75,7 @@ def unread_problem(why: Problem) -> Problem:
 
 def blocked_problem(subject: Subject) -> Problem:
     """Names every limit that the new plan would not keep."""
-    sentences = excesses(subject.limits, subject.to.plan, subject.preview.currency)
-    return Problem(code="limits_exceeded", message="; ".join(sentences) + ".")
+    return Problem(code="limits_exceeded", message="; ".join(subject.excesses) + ".")
 
 
 def mismatch_problem(checked: Verification) -> Problem:

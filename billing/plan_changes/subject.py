@@ -7,8 +7,9 @@ from pydantic import Field
 from ..core.hashing import digest
 from ..core.money import Money
 from ..core.operations import Message
+from ..core.payloads import Payload
 from ..policy.policy import Policy
-from .limits import LimitCheck
+from .limits import LimitCheck, excesses
 from .plans import Interval, Plan
 from .proration import (
     Difference,
@@ -111,9 +112,10 @@ class PreviewFacts(Message):
     proration_date: int | None
 
 
-class Subject(Message):
+class Subject(Payload):
     """Exactly what is reviewed: its hash is what an approval binds to."""
 
+    about: Literal["plan_change"] = "plan_change"
     from_: Terms = Field(alias="from")
     to: Terms
     effective: Effective
@@ -147,13 +149,30 @@ class Subject(Message):
     def charged_at_once(self) -> bool:
         return self.effective == "now" and (self.invoicing == "immediately" or self.resets_anchor)
 
+    @property
+    def next_invoice(self) -> Money:
+        following = self.preview.next_invoice
+        return Money(amount_minor=following.amount_minor, currency=following.currency)
+
+    @property
+    def credit(self) -> Money | None:
+        """What an invoice below zero leaves on the balance, as a positive amount."""
+        if self.preview.total >= 0:
+            return None
+        return Money(amount_minor=-self.preview.total, currency=self.preview.currency)
+
+    @property
+    def excesses(self) -> tuple[str, ...]:
+        """A sentence for each limit that the new plan would not keep."""
+        return excesses(self.limits, self.to.plan, self.preview.currency)
+
 
 def subject_hash(subject: Subject) -> str:
     """What the approver saw, as a hash: everything but how much of each limit is in use.
 
     A customer more or less changes no line; whether a limit is exceeded is checked anew before applying.
     """
-    seen = subject.model_dump(mode="json", exclude={"limits", "preview"})
+    seen = subject.model_dump(mode="json", exclude={"about", "limits", "preview"})
     preview = subject.preview
     seen["preview"] = {
         "lines": preview.hash,

@@ -1,13 +1,13 @@
 """Trouble with the mini-portal: a customer can't get at an invoice. What passes between API and story."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, PlainSerializer
 
-from ..core.business_time import Calendar, end_of_business_day
-from ..core.messages import Progress
+from ..core.business_time import end_of_business_day
 from ..core.operations import Message
+from ..core.payloads import Payload
 from ..policy.policy import Policy
 from ..policy.portal import PortalPolicy
 from .diagnosis import Action, Code
@@ -50,10 +50,44 @@ class PortalAccessInput(Message):
     """Where an earlier execution of it was."""
 
 
+Instant = Annotated[AwareDatetime, PlainSerializer(datetime.isoformat, when_used="json")]
+"""Ends in digits as JSON, as in `2026-03-02T15:00:00+00:00`."""
+
+
+class AccessTroubleSubject(Payload):
+    """What is known of a customer who can't get at an invoice: why, and what mends it."""
+
+    about: Literal["portal_access"] = "portal_access"
+    invoice: str
+    invoice_number: str | None
+    customer: str
+    cause: Cause
+    description: str | None
+    noticed_at: Instant
+    deadline: Instant
+    found: tuple[Code, ...]
+    since: Instant | None
+    words: str
+    action: Action | None
+    new_link: bool
+    """Whether a new link by mail mends it, which then was sent."""
+
+
+class AccessTroubleResult(Payload):
+    """How a trouble ended."""
+
+    about: Literal["portal_access"] = "portal_access"
+    how: How
+    solved_at: Instant
+    within_same_business_day: bool
+    minutes: int
+    """From when it was noticed."""
+
+
 class SoFar(Message):
     """What has been done about a trouble."""
 
-    subject: dict[str, Any]
+    subject: AccessTroubleSubject
     escalated: bool = False
     missed: int = 0
     """How often it was said that the deadline was missed."""
@@ -92,16 +126,6 @@ class NewLink(Message):
     invoice: str
     policy: PortalPolicy
     at: AwareDatetime
-
-
-class TroubleRecord(Message):
-    """A step of a trouble, and what becomes of its row with it."""
-
-    progress: Progress
-    escalated: bool = False
-    how: How | None = None
-    calendar: Calendar | None = None
-    """Where it is to be known when the next business day ends."""
 
 
 class GotIn(Message):

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import AwareDatetime, Field
 
 from ..core.operations import Message
+from ..core.payloads import Payload
 from ..policy.policy import Policy
 
 
@@ -107,9 +108,10 @@ class Count(Message):
     amounts: dict[str, int] = Field(default_factory=dict)
 
 
-class RunSummary(Message):
+class RunSummary(Payload):
     """What a run has decided and sent; `seen` counts invoices."""
 
+    about: Literal["reminder_run"] = "reminder_run"
     seen: int
     dry_run: bool
     counts: tuple[Count, ...]

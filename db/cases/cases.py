@@ -117,7 +117,7 @@ def _draft(
         request=request,
         request_hash=digest({"kind": Kind.CASE.value, "object": object_id}),
         product_key=f"case:{object_id}",
-        subject=case_subject(found),
+        subject=case_subject(found).document(),
         policy=rules.document,
         requested_by=SYSTEM,
         allowed_actions=list(ACTIONS),

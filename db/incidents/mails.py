@@ -6,7 +6,7 @@ from typing import NamedTuple
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.mail.customer_mails import PERSON_MAIL, person_mail_workflow
+from billing.mail.messages import PERSON_MAIL, person_mail_workflow
 
 from ..tables import Outbox
 

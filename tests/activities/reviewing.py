@@ -39,6 +39,7 @@ from ..support.builders import (
     store,
     tenant,
 )
+from .mail.contexts import an_upgrade
 
 LATER = NOW + timedelta(hours=1)
 OFFICE = Calendar.model_validate(
@@ -75,7 +76,7 @@ class Review:
             "operation": self.operation.id,
             "kind": "plan_change",
             "round": 1,
-            "subject": {"to": {"plan": "scale"}},
+            "subject": an_upgrade(),
             "subject_hash": SUBJECT_HASH,
             "reason": "The team grows.",
             "amount": None,

@@ -13,7 +13,7 @@ from temporalio.client import WorkflowExecutionStatus
 
 from api.portal_admin.fetching import RETRY_AFTER
 from billing.incidents.states import Component
-from billing.mail.customer_mails import PERSON_MAIL
+from billing.mail.messages import PERSON_MAIL
 from billing.policy.incidents import IncidentPolicy
 from db.portal.links_mail import mail_link
 from db.stripe import budget

@@ -17,7 +17,7 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowHistory
 from temporalio.service import RPCError, RPCStatusCode
 
 from billing.incidents.states import Component
-from billing.mail.customer_mails import PERSON_MAIL
+from billing.mail.messages import PERSON_MAIL
 from billing.stripe.events import FOLLOWED
 from db.tables import Approval, CustomerMail, Incident, Notice, Operation, Outbox, Reconciliation, StripeEvent
 from workflows.core import ids as workflow_ids

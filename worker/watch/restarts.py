@@ -18,8 +18,10 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from activities.operations import abandonment
 from billing.approvals.notice_messages import NoticeInput
 from billing.core.events import EventCode
+from billing.core.notices import NoticeKind
 from billing.core.operations import SYSTEM, Kind, State
 from billing.core.standing import Abandon
+from billing.operations.payloads import read_notice
 from billing.policy.policy import Policy
 from db.core import timeline
 from db.core.session import Database
@@ -182,12 +184,15 @@ async def _input(session: AsyncSession, operation: Operation) -> tuple[str, Mapp
 
 
 def _notice_input(notice: Notice, policy: Policy) -> NoticeInput:
+    subject, result, problem = read_notice(NoticeKind(notice.kind), notice.subject)
     return NoticeInput(
         notice=notice.id,
         organization=notice.organization_id,
         operation=notice.operation_id,
-        kind=notice.kind,
-        subject=notice.subject,
+        kind=NoticeKind(notice.kind),
+        subject=subject,
+        result=result,
+        problem=problem,
         calendar=policy.calendars[policy.notices.calendar],
         acknowledge_within=policy.notices.acknowledge_within,
     )

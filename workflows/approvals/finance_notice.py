@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
         OpenNotice,
     )
     from billing.core.operations import Problem, Role
-    from billing.mail.messages import MailRequest
+    from billing.mail.messages import MailContext, MailRequest
 
 from ..core import ids
 from ..core.outgoing_mails import OutgoingMails
@@ -99,12 +99,14 @@ class FinanceNoticeWorkflow:
             template=template,
             roles=(role,),
             about=self._request.notice,
-            context={
-                "replaces": opened.replaces,
-                "notice": self._request.notice,
-                "kind": self._request.kind,
-                "subject": self._request.subject,
-                "deadline": opened.deadline.isoformat(),
-            },
+            context=MailContext(
+                replaces=opened.replaces,
+                notice=self._request.notice,
+                kind=self._request.kind,
+                subject=self._request.subject,
+                result=self._request.result,
+                problem=self._request.problem,
+                deadline=opened.deadline,
+            ),
         )
         self._mails.send(request)

@@ -1,14 +1,12 @@
 """The mails of a review, to those whom it waits for."""
 
-from typing import Any
-
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.mail.mailer import Mailer
     from billing.approvals.ladder import Rung
     from billing.approvals.messages import ApprovalInput, Audience
-    from billing.mail.messages import MailRequest
+    from billing.mail.messages import MailContext, MailRequest
 
 from ..core import options
 
@@ -31,15 +29,24 @@ class ApprovalMails:
         why: str | None = None,
     ) -> None:
         """To everybody whom the rung waits for; `why` says why it is they, `following` who is asked next."""
-        context = {
-            "deadline": rung.deadline.isoformat(),
-            "needs": rung.needs,
-            "why": why,
-            "next_roles": list(following.roles) if following else [],
-        }
+        asked = self._request
+        context = MailContext(
+            approval=asked.approval,
+            kind=asked.kind,
+            subject=asked.subject,
+            subject_hash=asked.subject_hash,
+            requested_by=asked.requested_by,
+            reason=asked.reason,
+            rule=asked.rule or None,
+            since=asked.since,
+            deadline=rung.deadline,
+            needs=rung.needs,
+            why=why,
+            next_roles=following.roles if following else (),
+        )
         self._send(key, template, audience, context)
 
-    def _send(self, key: str, template: str, audience: Audience, more: dict[str, Any]) -> None:
+    def _send(self, key: str, template: str, audience: Audience, context: MailContext) -> None:
         asked = self._request
         request = MailRequest(
             organization=asked.organization,
@@ -50,17 +57,6 @@ class ApprovalMails:
             people=audience.people,
             excluding=audience.excluding,
             about=asked.approval,
-            context={
-                "approval": asked.approval,
-                "kind": asked.kind,
-                "subject": asked.subject,
-                "subject_hash": asked.subject_hash,
-                "requested_by": asked.requested_by,
-                "reason": asked.reason,
-                "rule": asked.rule or None,
-                "revised": asked.revised.model_dump(mode="json") if asked.revised else None,
-                "since": asked.since.model_dump(mode="json") if asked.since else None,
-            }
-            | more,
+            context=context,
         )
         self._sent.append(workflow.start_activity_method(Mailer.send_mail, request, **options.MAIL))

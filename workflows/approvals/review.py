@@ -14,7 +14,11 @@ with workflow.unsafe.imports_passed_through():
     from billing.approvals.subject_changes import SinceLastRound, subject_changes
     from billing.core.events import EventCode
     from billing.core.money import Money
-    from billing.core.operations import Kind, Message, State
+    from billing.core.operations import Kind, State
+    from billing.mail.messages import MailContext
+    from billing.money.credit import CreditSubject
+    from billing.money.refund import RefundSubject
+    from billing.plan_changes.subject import Subject as PlanChangeSubject
 
 from ..core.commands import PendingCommands
 from ..core.outcome import OperationEnded, Outcome
@@ -23,7 +27,7 @@ from ..core.stripe_changes import StripeChanges
 from .object_end import ObjectEnd
 from .round import ReviewRequest, hold_round
 
-Subject = TypeVar("Subject", bound=Message)
+Subject = TypeVar("Subject", bound=PlanChangeSubject | RefundSubject | CreditSubject)
 Proposed = TypeVar("Proposed", bound="Proposal[Any]")
 
 
@@ -36,11 +40,6 @@ class Proposal(Generic[Subject]):
     reason: str
     amount: Money | None = None
     customer: str | None = None
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """The subject as rows and mails hold it."""
-        return self.subject.model_dump(mode="json")
 
 
 @dataclass(frozen=True)
@@ -162,7 +161,10 @@ class Review(Generic[Proposed]):
         since = round_.since
         if before is not None and since is not None and round_.cause != "superseded":
             changes = subject_changes(
-                self._request.kind, before.document, proposal.document, (before.reason, proposal.reason)
+                self._request.kind,
+                before.subject.document(),
+                proposal.subject.document(),
+                (before.reason, proposal.reason),
             )
             since = since.model_copy(update={"changes": changes})
         round_ = replace(round_, number=round_.number + 1, since=since)
@@ -178,7 +180,7 @@ class Review(Generic[Proposed]):
         """What the approvers make of exactly this proposal; a cancellation on the way dismisses it."""
         request = ReviewRequest(
             kind=self._request.kind,
-            subject=proposal.document,
+            subject=proposal.subject,
             subject_hash=proposal.subject_hash,
             reason=proposal.reason,
             amount=proposal.amount,
@@ -201,7 +203,7 @@ class Review(Generic[Proposed]):
             stage="changes_requested",
             allowed_actions=("revise", "cancel"),
         )
-        context = {"subject": proposal.document, "comment": outcome.comment, "person": outcome.person}
+        context = MailContext(subject=proposal.subject, comment=outcome.comment, person=outcome.person)
         await self._recorder.mail_requester(key, "changes_requested", context)
         revision = await self._revision()
         self._stop_if_cancelled()
@@ -212,7 +214,7 @@ class Review(Generic[Proposed]):
             by=revision.person,
             asked_by=outcome.person,
             comment=outcome.comment,
-            former=proposal.document,
+            former=proposal.subject.document(),
         )
         since = SinceLastRound(
             why="revised",

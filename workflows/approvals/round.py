@@ -20,6 +20,9 @@ with workflow.unsafe.imports_passed_through():
     from billing.approvals.subject_changes import SinceLastRound
     from billing.core.money import Money
     from billing.core.operations import Kind
+    from billing.money.credit import CreditSubject
+    from billing.money.refund import RefundSubject
+    from billing.plan_changes.subject import Subject
 
 from ..core import ids
 from ..core.commands import PendingCommands
@@ -43,7 +46,7 @@ class ReviewRequest:
     """
 
     kind: Kind
-    subject: dict[str, Any]
+    subject: Subject | RefundSubject | CreditSubject
     subject_hash: str
     reason: str
     ladder: str

@@ -1,6 +1,6 @@
 """What was made in Stripe itself: flagged, reminded of, escalated, and closed only with its note."""
 
-from typing import Any
+from typing import TypedDict, Unpack
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
@@ -12,6 +12,7 @@ with workflow.unsafe.imports_passed_through():
         NOTICES,
         CaseCounted,
         CaseInput,
+        CaseResult,
         CaseSoFar,
         CaseStands,
         CaseStep,
@@ -27,7 +28,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from billing.core.events import EventCode
     from billing.core.operations import SYSTEM, Problem, Role, State
-    from billing.mail.messages import MailRequest
+    from billing.mail.messages import MailContext, MailRequest
 
 from ..core import ids
 from ..core.effects import OperationEffects
@@ -39,6 +40,16 @@ from ..core.recorder import OperationRecorder
 
 CLOSED = Problem(code="not_closable", message="It was closed before.")
 NOT_NAMED = Problem(code="not_confirmable", message="Nobody says any more that you made it.")
+
+
+class CaseMailWords(TypedDict, total=False):
+    """What a mail about a case says beside what was made."""
+
+    owner: str | None
+    person: str
+    comment: str | None
+    number: int
+    result: CaseResult
 
 
 @workflow.defn(name=ids.CASE)
@@ -111,8 +122,13 @@ class CaseWorkflow:
             operation=self._request.operation, confirm=confirm, named_by=named.person, at=workflow.now()
         )
         await recorded(CaseRecords.record_denial, order)
-        told = {"person": confirm.person, "comment": confirm.comment}
-        self._mail(f"denied:{order.at.isoformat()}", "case_denied", people=(named.person,), more=told)
+        self._mail(
+            f"denied:{order.at.isoformat()}",
+            "case_denied",
+            people=(named.person,),
+            person=confirm.person,
+            comment=confirm.comment,
+        )
 
     # --- The story ------------------------------------------------------------------------------------
 
@@ -151,16 +167,21 @@ class CaseWorkflow:
         if late:
             roles = (*roles, Role.CONTROLLER)
         template = "case_escalated" if late else "case_reminder"
-        more = {"number": number}
-        self._mail(f"reminded:{number}", template, roles=roles, people=people, owner=stands.owner, more=more)
+        self._mail(
+            f"reminded:{number}",
+            template,
+            roles=roles,
+            people=people,
+            owner=stands.owner,
+            number=number,
+        )
         if self._named is not None:
             self._ask_maker(f"named:{number}", self._named)
         return so_far
 
     def _ask_maker(self, key: str, named: CloseCase) -> None:
         """Only they can say so: it would count in their authority."""
-        told = {"person": named.person, "comment": named.note}
-        self._mail(key, "case_named", people=(named.done_by,), more=told)
+        self._mail(key, "case_named", people=(named.done_by,), person=named.person, comment=named.note)
 
     async def _end(self, so_far: CaseSoFar) -> None:
         """The note into both places, and the money into the windows of whoever gave it."""
@@ -186,15 +207,22 @@ class CaseWorkflow:
             problem=problem,
             at=workflow.now(),
         )
-        result: dict[str, Any] = await recorded(CaseRecords.end_case, order)
-        if result["told_the_maker_alone"]:
+        result: CaseResult = await recorded(CaseRecords.end_case, order)
+        if result.told_the_maker_alone:
             found = self._request.found
             await self._recorder.flag_finance(NOTICES[found.object_kind], case_subject(found), number=2)
         beyond = counted is not None and counted.beyond
         loud = so_far.escalated or beyond
         roles = (Role.BILLING_ADMIN, Role.CONTROLLER) if loud else (Role.BILLING_ADMIN,)
-        told = {"person": close.person, "comment": result["note"], "number": so_far.reminders}
-        self._mail("closed", "case_closed", roles=roles, result=result, more=told)
+        self._mail(
+            "closed",
+            "case_closed",
+            roles=roles,
+            result=result,
+            person=close.person,
+            comment=result.note,
+            number=so_far.reminders,
+        )
 
     async def _counted(self, close: CloseCase) -> CaseCounted | None:
         if self._request.found.amount is None:
@@ -222,24 +250,16 @@ class CaseWorkflow:
         *,
         roles: tuple[Role, ...] = (),
         people: tuple[str, ...] = (),
-        owner: str | None = None,
-        result: dict[str, Any] | None = None,
-        more: dict[str, Any] | None = None,
+        **said: Unpack[CaseMailWords],
     ) -> None:
         """Nobody waits for a mail server before the case is closed."""
         request = self._request
-        told = {
-            "object": request.found.object,
-            "object_kind": request.found.object_kind.value,
-            "noticed_at": request.noticed_at.isoformat(),
-            "cancelled": request.found.cancelled,
-            "owner": owner,
-        }
-        context: dict[str, Any] = {
-            "subject": case_subject(request.found),
-            "case": told | {name: result[name] for name in TOLD_AT_END} if result else told,
-            "deadline": request.deadline.isoformat(),
-        }
+        context = MailContext(
+            subject=case_subject(request.found),
+            noticed_at=request.noticed_at,
+            deadline=request.deadline,
+            **said,
+        )
         mail = MailRequest(
             organization=request.organization,
             operation=request.operation,
@@ -247,7 +267,7 @@ class CaseWorkflow:
             template=template,
             roles=roles,
             people=people,
-            context=context | (more or {}),
+            context=context,
         )
         self._mails.send(mail)
 
@@ -258,6 +278,3 @@ class CaseWorkflow:
         if self._close is None:
             so_far = so_far.model_copy(update={"named": self._named})
             workflow.continue_as_new(self._request.model_copy(update={"so_far": so_far}))
-
-
-TOLD_AT_END = ("done_by", "beyond_authority", "why_beyond", "in_time", "noted_in_stripe")

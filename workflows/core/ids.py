@@ -3,7 +3,7 @@
 from billing.cases.case import CASE as CASE
 from billing.core.operations import Kind
 from billing.incidents.states import Component
-from billing.mail.customer_mails import PERSON_MAIL as PERSON_MAIL
+from billing.mail.messages import PERSON_MAIL as PERSON_MAIL
 from billing.portal.links import CUSTOMER_MAIL as CUSTOMER_MAIL
 from billing.portal.links import customer_mail_workflow as customer_mail_workflow
 from billing.stripe.events import STRIPE_EVENT as STRIPE_EVENT

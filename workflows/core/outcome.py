@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError, is_cancelled_exception
@@ -13,6 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.core.messages import Cancel
     from billing.core.operations import Problem, State
     from billing.evidence.event_words import words
+    from billing.operations.payloads import OperationResult
 
 TROUBLE = (ActivityError, ChildWorkflowError, ApplicationError)
 """What a step may raise that is no bug: what went wrong, by `problem_of`."""
@@ -33,7 +34,7 @@ class Outcome:
     event: EventCode
     problem: Problem | None = None
     _: KW_ONLY
-    result: dict[str, Any] | None = None
+    result: OperationResult | None = None
     person: str | None = None
     comment: str | None = None
     keeps: tuple[str, ...] | None = None

@@ -17,7 +17,6 @@ with workflow.unsafe.imports_passed_through():
     from activities.operations.records import Records
     from billing.approvals.notice_messages import NoticeInput
     from billing.core.events import EventCode
-    from billing.core.messages import Progress
     from billing.core.notices import NoticeKind
     from billing.core.operations import SYSTEM, Problem, State
     from billing.core.standing import (
@@ -26,7 +25,9 @@ with workflow.unsafe.imports_passed_through():
         Standing,
         StandingQuery,
     )
-    from billing.mail.messages import MailRequest
+    from billing.mail.messages import MailContext, MailRequest
+    from billing.operations.messages import Progress
+    from billing.operations.payloads import OperationResult, OperationSubject
     from billing.policy.policy import Policy
 
 from . import ids, options
@@ -71,8 +72,8 @@ class OperationRecorder:
         detail: dict[str, Any] | None = None,
         state: State | None = None,
         stage: str = "",
-        subject: dict[str, Any] | None = None,
-        result: dict[str, Any] | None = None,
+        subject: OperationSubject | None = None,
+        result: OperationResult | None = None,
         error: Problem | None = None,
         allowed_actions: tuple[str, ...] | None = None,
         stays_open: bool = False,
@@ -115,15 +116,25 @@ class OperationRecorder:
         )
         return await recorded(Records.end_operation, ending)
 
-    async def flag_finance(self, kind: NoticeKind, subject: dict[str, Any], number: int = 1) -> None:
+    async def flag_finance(
+        self,
+        kind: NoticeKind,
+        subject: OperationSubject,
+        number: int = 1,
+        *,
+        result: OperationResult | None = None,
+        problem: Problem | None = None,
+    ) -> None:
         """Starts a notice that outlives this workflow until Finance has acknowledged it."""
         notice = ids.notice_id(self.operation, kind.value, number)
         request = NoticeInput(
             notice=notice,
             organization=self.organization,
             operation=self.operation,
-            kind=kind.value,
+            kind=kind,
             subject=subject,
+            result=result,
+            problem=problem,
             calendar=self.policy.calendars[self.policy.notices.calendar],
             acknowledge_within=self.policy.notices.acknowledge_within,
         )
@@ -140,7 +151,7 @@ class OperationRecorder:
             # A workflow that runs again tells nobody twice.
             return
 
-    async def mail_requester(self, key: str, template: str, context: dict[str, Any]) -> None:
+    async def mail_requester(self, key: str, template: str, context: MailContext) -> None:
         """Tries for days if it must; an undeliverable mail does not change how the operation ended."""
         request = MailRequest(
             organization=self.organization,

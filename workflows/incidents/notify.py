@@ -21,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
         ResolveIncident,
     )
     from billing.incidents.states import Component
+    from billing.incidents.words import IncidentSubject
 
 from ..core import options
 from ..core.recorded import recorded
@@ -81,8 +82,8 @@ class Telling:
     def cleared(self, kept: IncidentKept, resolved: ResolveIncident) -> None:
         """Everybody hears what was done: who wrote the note is known in their own organization alone."""
         mail = self._mail_to(EVERYBODY, "cleared", "incident_cleared", kept)
-        own = {"comment": resolved.note, "person": resolved.person}
-        self._begin(self._mail(mail.model_copy(update={"private": own, "private_to": resolved.organization})))
+        own = {"note": resolved.note, "person": resolved.person, "private_to": resolved.organization}
+        self._begin(self._mail(mail.model_copy(update=own)))
 
     async def _post(self, kept: IncidentKept, number: int) -> None:
         alert = AlertPost(
@@ -114,14 +115,20 @@ class Telling:
         await recorded(IncidentMails.mail_organizations, mail)
 
     def _mail_to(self, roles: tuple[Role, ...], key: str, template: str, kept: IncidentKept) -> IncidentMail:
-        told = kept.model_dump(mode="json", exclude={"at", "alerted_at", "alerts", "recoveries"})
         return IncidentMail(
             incident=kept.incident,
             key=key,
             template=template,
             roles=roles,
             at=kept.at,
-            context={"incident": told},
+            subject=IncidentSubject(
+                incident=kept.incident,
+                component=kept.component,
+                opened_at=kept.opened_at,
+                first_fault_at=kept.first_fault_at,
+                recovered_at=kept.recovered_at,
+                cause=kept.cause,
+            ),
         )
 
     def _has_alerted(self) -> None:

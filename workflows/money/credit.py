@@ -1,7 +1,5 @@
 """A credit: checked, within authority or approved, given once, read back, closed with its note."""
 
-from typing import Any
-
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
@@ -10,6 +8,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.core.notices import NoticeKind
     from billing.core.operations import Kind, Problem, State
     from billing.core.standing import Standing
+    from billing.mail.messages import MailContext
     from billing.money.credit import AcceptCredit, CreditInput, CreditSubject, ReviseCredit
     from billing.stripe.events import StripeChanged
 
@@ -99,9 +98,8 @@ class CreditWorkflow:
         self._mismatches += 1
         accepted = await self._ask_what_next(problem, self._mismatches)
         unnoted = await self._issue.verify_note()
-        report = self._issue.report | {"accepted_by": accepted.person, "comment": accepted.comment}
-        if unnoted is not None:
-            report |= {"note_problem": unnoted.model_dump()}
+        said = {"accepted_by": accepted.person, "comment": accepted.comment, "note_problem": unnoted}
+        report = self._issue.report.model_copy(update=said)
         return Outcome(
             State.COMPLETED,
             EventCode.ACCEPTED_AS_IN_STRIPE,
@@ -121,14 +119,13 @@ class CreditWorkflow:
             allowed_actions=("accept",),
             detail=problem.model_dump(),
         )
-        told = {"result": self._issue.report, "problem": problem.model_dump()}
-        await self._recorder.flag_finance(NoticeKind.CREDIT_DIFFERS, self._subject_document() | told, number)
-        context = {"state": State.MISMATCHED.value, "subject": self._subject_document()} | told
+        subject, report = self._subject, self._issue.report
+        await self._recorder.flag_finance(
+            NoticeKind.CREDIT_DIFFERS, subject, number, result=report, problem=problem
+        )
+        context = MailContext(state=State.MISMATCHED, subject=subject, result=report, problem=problem)
         await self._recorder.mail_requester(f"mismatch:{number}", "money_ended", context)
         return await self._commands.resolve.next()
-
-    def _subject_document(self) -> dict[str, Any]:
-        return self._subject.model_dump(mode="json")
 
     # --- What people and Stripe send --------------------------------------------------------------------
 

@@ -1,7 +1,5 @@
 """A credit in Stripe: given once, read back, its note kept in both places."""
 
-from typing import Any
-
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
@@ -9,7 +7,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.core.events import EventCode
     from billing.core.operations import Problem, State
     from billing.money.credit import CreditFound, CreditSubject, credit_params
-    from billing.money.credit_report import credit_problem, credit_report
+    from billing.money.credit_report import CreditResult, credit_problem, credit_report
 
 from ..core.effects import OperationEffects
 from ..core.notes import NoteSync
@@ -32,7 +30,7 @@ class CreditIssue:
         self._found: CreditFound | None = None
 
     @property
-    def report(self) -> dict[str, Any]:
+    def report(self) -> CreditResult:
         return credit_report(self._subject, self._given, self._found)
 
     async def give(self, subject: CreditSubject) -> None:

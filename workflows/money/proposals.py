@@ -8,14 +8,16 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from billing.core.money import Money
-    from billing.core.operations import Message, Problem
+    from billing.core.operations import Problem
+    from billing.money.credit import CreditSubject
     from billing.money.invoice_money import InvoiceCap
     from billing.money.messages import CommitPart
+    from billing.money.refund import RefundSubject
 
 from ..approvals.review import Proposal
 
 Wanted = TypeVar("Wanted")
-Subject = TypeVar("Subject", bound=Message)
+Subject = TypeVar("Subject", bound=RefundSubject | CreditSubject)
 
 
 @dataclass(frozen=True)

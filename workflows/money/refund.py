@@ -8,6 +8,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.core.notices import NoticeKind
     from billing.core.operations import Kind, Problem, State
     from billing.core.standing import Standing
+    from billing.mail.messages import MailContext
     from billing.money.refund import RefundInput, RefundSubject, ResolveRefund, ReviseRefund
     from billing.stripe.events import StripeChanged
 
@@ -146,21 +147,19 @@ class RefundWorkflow:
             stays_open=True,
             detail=problem.model_dump(),
         )
-        subject = self._subject_document()
+        subject = self._subject
         kind = NoticeKind.REFUND_INCOMPLETE if partly else NoticeKind.REFUND_FAILED
-        await self._recorder.flag_finance(
-            kind, subject | {"result": report, "problem": problem.model_dump()}, number
-        )
+        await self._recorder.flag_finance(kind, subject, number, result=report, problem=problem)
         await self._recorder.mail_requester(
             f"failed:{number}",
             "refund_failed",
-            {
-                "subject": subject,
-                "result": report,
-                "problem": problem.model_dump(),
-                "after_success": after_success,
-                "number": number,
-            },
+            MailContext(
+                subject=subject,
+                result=report,
+                problem=problem,
+                after_success=after_success,
+                number=number,
+            ),
         )
         return await self._commands.resolve.next()
 
@@ -170,7 +169,7 @@ class RefundWorkflow:
         through = self._issue.came_through
         report = self._issue.report()
         if unnoted is not None:
-            report |= {"note_problem": unnoted.model_dump()}
+            report = report.model_copy(update={"note_problem": unnoted})
         return Outcome(
             State.COMPLETED if through else State.FAILED,
             EventCode.PARTLY_REFUNDED if through else EventCode.CLOSED_WITHOUT_REFUND,
@@ -181,9 +180,6 @@ class RefundWorkflow:
             keeps=through,
             settled=True,
         )
-
-    def _subject_document(self) -> dict[str, object]:
-        return self._subject.model_dump(mode="json")
 
     # --- What people and Stripe send ------------------------------------------------------------------
 

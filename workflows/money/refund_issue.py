@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import chain, repeat
-from typing import Any
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
@@ -20,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
         ReviseRefund,
         refund_params,
     )
-    from billing.money.refund_report import Share, first_found, refund_report
+    from billing.money.refund_report import RefundResult, Share, first_found, refund_report
     from billing.policy.policy import RefundPolicy
 
 from ..core import options
@@ -67,7 +66,7 @@ class RefundIssue:
         """What is waited for, by Stripe's ids."""
         return [share.found.refund for share in self._shares if share.found is not None]
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> RefundResult:
         return refund_report(self._subject, self._shares)
 
     def take_up(self, standing: Standing) -> None:

@@ -6,9 +6,11 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from billing.core.events import EventCode
-    from billing.core.operations import Kind, Message, Problem, State
+    from billing.core.operations import Kind, Problem, State
+    from billing.money.credit import CreditSubject
     from billing.money.notes import Note
     from billing.money.object_end import beyond_revision
+    from billing.money.refund import RefundSubject
     from billing.policy.policy import MoneyPolicy
 
 from ..approvals.review import ReviewedRequest, ReviewTerms, Round
@@ -20,7 +22,7 @@ from .reservation import MoneyReservation
 
 Wanted = TypeVar("Wanted")
 WantedNow = TypeVar("WantedNow", covariant=True)
-Subject = TypeVar("Subject", bound=Message)
+Subject = TypeVar("Subject", bound=RefundSubject | CreditSubject)
 
 EVENTS = {
     "requested": EventCode.CHECKED,
@@ -72,7 +74,7 @@ class ReviewedMoney(ReviewedRequest[MoneyProposal[Subject]], Generic[Wanted, Sub
             EVENTS[round_.cause],
             state=State.RUNNING,
             stage="checked",
-            subject=proposal.document,
+            subject=proposal.subject,
             allowed_actions=("cancel",),
             detail={"amount": proposal.amount.model_dump(), "subject_hash": proposal.subject_hash},
         )

@@ -1,7 +1,5 @@
 """A plan change under review: previewed to the second, within the plan's limits, still true as approved."""
 
-from typing import Any
-
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
@@ -51,7 +49,7 @@ class ReviewedPlanChange(ReviewedRequest[Proposal[Subject]]):
             EVENTS[round_.cause],
             state=State.RUNNING,
             stage="previewed",
-            subject=proposal.document,
+            subject=proposal.subject,
             allowed_actions=("cancel",),
             detail=preview_detail(proposal.subject),
         )
@@ -60,7 +58,7 @@ class ReviewedPlanChange(ReviewedRequest[Proposal[Subject]]):
         """Every plan change is reviewed, unless it is blocked by the plan's limits."""
         _stop_if_blocked(proposal.subject)
         # Of new figures Finance gets a new notice, which takes the place of the one before.
-        await self._recorder.flag_finance(NoticeKind.PLAN_CHANGE_REQUESTED, proposal.document, round_.number)
+        await self._recorder.flag_finance(NoticeKind.PLAN_CHANGE_REQUESTED, proposal.subject, round_.number)
         rules = self._recorder.policy.plan_change
         return ReviewTerms(rules.ladder, rules.calendar)
 
@@ -86,8 +84,3 @@ class ReviewedPlanChange(ReviewedRequest[Proposal[Subject]]):
 def _stop_if_blocked(subject: Subject) -> None:
     if not subject.within_limits:
         raise OperationEnded(Outcome(State.BLOCKED, EventCode.BLOCKED_BY_LIMITS, blocked_problem(subject)))
-
-
-def dump(subject: Subject) -> dict[str, Any]:
-    """The subject as rows and mails hold it."""
-    return subject.model_dump(mode="json")

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 from temporalio import workflow
 
@@ -11,8 +10,10 @@ with workflow.unsafe.imports_passed_through():
     from billing.core.notices import NoticeKind
     from billing.core.operations import State
     from billing.core.standing import Standing
+    from billing.mail.messages import MailContext
     from billing.plan_changes.messages import Resolve, Revise
     from billing.plan_changes.report import (
+        ScheduledPlanChange,
         schedule_gone_problem,
         schedule_problem,
         subscription_ended_problem,
@@ -27,7 +28,6 @@ from ..core.outcome import TROUBLE, OperationEnded, Outcome, problem_of
 from ..core.recorder import OperationRecorder
 from ..core.stripe_changes import StripeChanges
 from .reads import PlanChangeReads
-from .review import dump
 from .verification import PlanChangeVerification
 
 
@@ -97,11 +97,7 @@ class PlanChangeSchedule:
 
     async def _record_scheduled(self, subject: Subject, schedule: str) -> None:
         self._commands.cancel.open()
-        report: dict[str, Any] = {
-            "schedule": schedule,
-            "effective_at": subject.period_end,
-            "verified": True,
-        }
+        report = ScheduledPlanChange(schedule=schedule, effective_at=subject.period_end)
         await self._recorder.record_progress(
             "scheduled",
             EventCode.SCHEDULED,
@@ -109,11 +105,11 @@ class PlanChangeSchedule:
             stage="scheduled",
             result=report,
             allowed_actions=("cancel",),
-            detail=report,
+            detail=report.document(),
         )
-        shown = dump(subject) | {"result": report}
-        await self._recorder.flag_finance(NoticeKind.PLAN_CHANGE_SCHEDULED, shown)
-        await self._recorder.mail_requester("scheduled", "plan_change_scheduled", {"subject": shown})
+        await self._recorder.flag_finance(NoticeKind.PLAN_CHANGE_SCHEDULED, subject, result=report)
+        context = MailContext(subject=subject, result=report)
+        await self._recorder.mail_requester("scheduled", "plan_change_scheduled", context)
 
     # --- Waiting --------------------------------------------------------------------------------------
 

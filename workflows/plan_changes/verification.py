@@ -1,7 +1,5 @@
 """What Stripe made of a plan change: verified as approved, or resolved by a person."""
 
-from typing import Any
-
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
@@ -9,8 +7,15 @@ with workflow.unsafe.imports_passed_through():
     from billing.core.notices import NoticeKind
     from billing.core.operations import Problem, State
     from billing.core.standing import Standing
+    from billing.mail.messages import MailContext
     from billing.plan_changes.messages import Resolve, Revise
-    from billing.plan_changes.report import applied_report, mismatch_problem, unread_problem, unread_report
+    from billing.plan_changes.report import (
+        PlanChangeResult,
+        applied_report,
+        mismatch_problem,
+        unread_problem,
+        unread_report,
+    )
     from billing.plan_changes.stripe_params import revert_params
     from billing.plan_changes.subject import Subject, verify
     from billing.stripe.effects import effect_key
@@ -20,7 +25,6 @@ from ..core.effects import OperationEffects
 from ..core.outcome import OperationEnded, Outcome
 from ..core.recorder import OperationRecorder
 from .reads import PlanChangeReads
-from .review import dump
 
 
 class PlanChangeVerification:
@@ -40,7 +44,7 @@ class PlanChangeVerification:
         commands: PendingCommands[Revise, Resolve],
     ) -> None:
         self._recorder, self._effects, self._reads, self._commands = recorder, effects, reads, commands
-        self._report: dict[str, Any] | None = None
+        self._report: PlanChangeResult | None = None
         self._asked = self._reverts = 0
         self._reverted_before = False
 
@@ -68,7 +72,7 @@ class PlanChangeVerification:
         if report is None:
             report, problem = unread_report(self._subject), unread_problem(problem)
             # Not the figures, but that there may be some.
-            await self._flag_finance(report | {"problem": problem.model_dump()})
+            await self._flag_finance(report.model_copy(update={"problem": problem}))
         resolve = await self._ask(report, problem)
         if resolve.action == "read_again":
             self._report = None
@@ -78,7 +82,7 @@ class PlanChangeVerification:
         else:
             await self._revert(resolve)
             state, event, by = State.CANCELLED, EventCode.REVERTED, "reverted_by"
-        result = report | {by: resolve.person, "comment": resolve.comment}
+        result = report.model_copy(update={by: resolve.person, "comment": resolve.comment})
         return Outcome(state, event, result=result, person=resolve.person, comment=resolve.comment)
 
     async def _read(self) -> Outcome:
@@ -95,26 +99,24 @@ class PlanChangeVerification:
             return Outcome(State.COMPLETED, EventCode.VERIFIED, result=self._report)
         return await self.resolve(mismatch_problem(checked))
 
-    async def _ask(self, report: dict[str, Any], problem: Problem) -> Resolve:
+    async def _ask(self, report: PlanChangeResult, problem: Problem) -> Resolve:
         self._commands.cancel.close()
         self._commands.resolve.open()
         self._asked += 1
         await self._recorder.record_progress(
             f"mismatch:{self._asked}",
-            EventCode.LINES_DIFFER if report["differences"] else EventCode.OUTCOME_UNKNOWN,
+            EventCode.LINES_DIFFER if report.differences else EventCode.OUTCOME_UNKNOWN,
             state=State.MISMATCHED,
             stage="mismatched",
             result=report,
             error=problem,
             allowed_actions=("accept", "revert", "read_again"),
-            detail={"differences": report["differences"], "problem": problem.model_dump()},
+            detail={
+                "differences": report.document()["differences"],
+                "problem": problem.model_dump(),
+            },
         )
-        context = {
-            "state": "mismatched",
-            "subject": dump(self._subject),
-            "result": report,
-            "problem": problem.model_dump(),
-        }
+        context = MailContext(state=State.MISMATCHED, subject=self._subject, result=report, problem=problem)
         await self._recorder.mail_requester(f"mismatch:{self._asked}", "plan_change_ended", context)
         return await self._commands.resolve.next()
 
@@ -140,7 +142,9 @@ class PlanChangeVerification:
             ended = Outcome(State.FAILED, EventCode.REVERT_REFUSED, reverted.problem)
             raise OperationEnded(ended)
 
-    async def _flag_finance(self, report: dict[str, Any]) -> None:
+    async def _flag_finance(self, report: PlanChangeResult) -> None:
         """Once for each reading: what could not be read may be read later, and differ."""
-        told = dump(self._subject) | {"result": report}
-        await self._recorder.flag_finance(NoticeKind.PLAN_CHANGE_APPLIED, told, self._asked + 1)
+        number = self._asked + 1
+        await self._recorder.flag_finance(
+            NoticeKind.PLAN_CHANGE_APPLIED, self._subject, number, result=report
+        )

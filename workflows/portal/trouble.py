@@ -9,10 +9,12 @@ with workflow.unsafe.imports_passed_through():
     from activities.portal.troubles import PortalAccessRecords
     from billing.core.events import EventCode
     from billing.core.hashing import digest
-    from billing.core.messages import Progress
     from billing.core.operations import CUSTOMER, SYSTEM, Problem, Role, State
-    from billing.mail.messages import MailRequest
+    from billing.mail.messages import MailContext, MailRequest
+    from billing.operations.messages import Progress, TroubleRecord
     from billing.portal.trouble import (
+        AccessTroubleResult,
+        AccessTroubleSubject,
         CloseTrouble,
         GotIn,
         How,
@@ -21,7 +23,6 @@ with workflow.unsafe.imports_passed_through():
         SoFar,
         TroubleFound,
         TroubleQuery,
-        TroubleRecord,
     )
     from billing.stripe.events import StripeChanged
 
@@ -98,7 +99,7 @@ class PortalAccessWorkflow:
         await self._record(
             "diagnosed",
             EventCode.DIAGNOSED,
-            detail={"found": list(found.codes), "subject_hash": digest(subject)},
+            detail={"found": list(found.codes), "subject_hash": digest(subject.document())},
             state=State.RUNNING,
             stage="waiting",
             subject=subject,
@@ -161,12 +162,12 @@ class PortalAccessWorkflow:
     async def _end(self, so_far: SoFar) -> None:
         assert self._how is not None
         solved_at = self._got_in.at if self._how == "got_in" and self._got_in else workflow.now()
-        result = {
-            "how": self._how,
-            "solved_at": solved_at.isoformat(),
-            "within_same_business_day": solved_at <= self._request.deadline,
-            "minutes": max(0, int((solved_at - self._request.noticed_at).total_seconds() // 60)),
-        }
+        result = AccessTroubleResult(
+            how=self._how,
+            solved_at=solved_at,
+            within_same_business_day=solved_at <= self._request.deadline,
+            minutes=max(0, int((solved_at - self._request.noticed_at).total_seconds() // 60)),
+        )
         closed = self._closed if self._how == "closed" else None
         actor = closed.person if closed else CUSTOMER if self._how == "got_in" else SYSTEM
         await self._record(
@@ -193,22 +194,22 @@ class PortalAccessWorkflow:
         found: TroubleFound = await recorded(PortalAccessRecords.find_access_trouble, query)
         return found
 
-    def _subject(self, found: TroubleFound) -> dict[str, Any]:
+    def _subject(self, found: TroubleFound) -> AccessTroubleSubject:
         request = self._request
-        return {
-            "invoice": request.invoice,
-            "invoice_number": found.number,
-            "customer": request.customer,
-            "cause": request.cause,
-            "description": request.comment,
-            "noticed_at": request.noticed_at.isoformat(),
-            "deadline": request.deadline.isoformat(),
-            "found": list(found.codes),
-            "since": found.since.isoformat() if found.since else None,
-            "words": found.words,
-            "action": found.action.model_dump(mode="json") if found.action else None,
-            "new_link": found.by_link,
-        }
+        return AccessTroubleSubject(
+            invoice=request.invoice,
+            invoice_number=found.number,
+            customer=request.customer,
+            cause=request.cause,
+            description=request.comment,
+            noticed_at=request.noticed_at,
+            deadline=request.deadline,
+            found=found.codes,
+            since=found.since,
+            words=found.words,
+            action=found.action,
+            new_link=found.by_link,
+        )
 
     async def _record(
         self,
@@ -238,18 +239,19 @@ class PortalAccessWorkflow:
         roles: tuple[Role, ...],
         so_far: SoFar,
         *,
-        result: dict[str, Any] | None = None,
+        result: AccessTroubleResult | None = None,
         closed: CloseTrouble | None = None,
     ) -> None:
         """Nobody waits for a mail server before it is over."""
-        context = {
-            "subject": so_far.subject | ({"solved": result} if result else {}),
-            "deadline": self._request.deadline.isoformat(),
-            "number": so_far.missed,
-            "requested_by": None if self._request.reported_by == CUSTOMER else self._request.reported_by,
-            "person": closed.person if closed else None,
-            "comment": closed.note if closed else None,
-        }
+        context = MailContext(
+            subject=so_far.subject,
+            result=result,
+            deadline=self._request.deadline,
+            number=so_far.missed,
+            requested_by=None if self._request.reported_by == CUSTOMER else self._request.reported_by,
+            person=closed.person if closed else None,
+            comment=closed.note if closed else None,
+        )
         request = MailRequest(
             organization=self._request.organization,
             operation=self._request.operation,

@@ -248,11 +248,10 @@ class ReminderSweepWorkflow:
         summary: RunSummary = await workflow.execute_activity_method(
             Reminders.read_run_summary, operation, **options.REMINDER_PAGE
         )
-        result = summary.model_dump(mode="json")
         if cancel is None:
-            return Outcome(State.COMPLETED, EventCode.COMPLETED, result=result)
+            return Outcome(State.COMPLETED, EventCode.COMPLETED, result=summary)
         return Outcome(
-            State.CANCELLED, EventCode.CANCELLED, result=result, person=cancel.person, comment=cancel.comment
+            State.CANCELLED, EventCode.CANCELLED, result=summary, person=cancel.person, comment=cancel.comment
         )
 
 

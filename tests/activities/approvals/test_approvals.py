@@ -13,6 +13,7 @@ from db.core.session import Database
 from db.operations import operations
 
 from ...support.builders import NOW, SUBJECT_HASH
+from ..mail.contexts import an_upgrade
 from ..reviewing import LATER, Review
 
 
@@ -47,7 +48,7 @@ async def test_a_review_opens_with_its_deadlines_and_the_operation_waits_for_it(
     assert (row.state, row.rung, row.deadline, row.round) == ("open", 0, new_york(3, 10), 1)
     assert (row.subject_hash, row.subject, row.amount_minor) == (
         SUBJECT_HASH,
-        {"to": {"plan": "scale"}},
+        an_upgrade().document(),
         None,
     )
     async with review.database.reading() as session:

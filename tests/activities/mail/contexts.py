@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from activities.mail.facts import Facts
 from activities.mail.records import Mailing
 from activities.mail.render import MailText, MailTexts
 from billing.core.money import Money
 from billing.core.operations import Message, Role, State
-from billing.mail.messages import MailRequest
+from billing.mail.messages import MailContext, MailRequest
 from billing.money.credit import CreditSubject, credit_hash
 from billing.money.refund import RefundSubject, refund_hash
 from billing.plan_changes.limits import LimitCheck
@@ -47,7 +46,12 @@ def render(
 ) -> MailText:
     """The mail to Cora Controller."""
     request = MailRequest(
-        organization="org_1", operation="op_1", key="k", template=template, roles=roles, context=context
+        organization="org_1",
+        operation="op_1",
+        key="k",
+        template=template,
+        roles=roles,
+        context=MailContext.model_validate(context),
     )
     mailing = Mailing(
         organization=organization,
@@ -59,7 +63,7 @@ def render(
         numbers={"in_1": "ACME-0042"} if numbers is None else numbers,
         plans={"growth": "Growth", "scale": "Scale", "starter": "Starter"},
     )
-    return TEXTS.render(request, Facts.model_validate(context), mailing, "Cora Controller")
+    return TEXTS.render(request, mailing, "Cora Controller")
 
 
 # --- Contexts -----------------------------------------------------------------------------------------
@@ -127,13 +131,13 @@ def a_preview(lines: list[Line], total: int) -> PreviewFacts:
     )
 
 
-def shown(subject: Message) -> dict[str, Any]:
-    """The subject as it is put into a context."""
-    return subject.model_dump(mode="json")
+def shown(payload: Message) -> dict[str, Any]:
+    """As it is put into a context."""
+    return payload.model_dump(mode="json")
 
 
 def report(subject: Subject, found: ResultLines) -> dict[str, Any]:
-    return applied_report(subject, found, verify(subject, found.lines))
+    return shown(applied_report(subject, found, verify(subject, found.lines)))
 
 
 def invoiced(subject: Subject, total: int, lines: Any = None, status: str = "paid") -> dict[str, Any]:
@@ -172,11 +176,11 @@ def ended(
     return {"state": state.value, "subject": shown(subject), "result": None, "problem": None} | fields
 
 
-def notice(kind: str, subject: dict[str, Any] | None = None) -> dict[str, Any]:
+def notice(kind: str, subject: Message | None = None, **figures: Any) -> dict[str, Any]:
     """A notice's context."""
     return {
         "notice": "ntc_1",
         "kind": kind,
-        "subject": subject or shown(an_upgrade()),
+        "subject": shown(subject or an_upgrade()),
         "deadline": "2026-04-13T21:00:00+00:00",
-    }
+    } | figures

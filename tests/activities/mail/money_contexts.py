@@ -114,7 +114,7 @@ def a_credit_note() -> CreditSubject:
 def refunded(subject: RefundSubject, *ends: str) -> dict[str, Any]:
     """A refund's result: what became of each part, as `failed:declined`; `refused` ones are not in Stripe."""
     shares = [_share(n, part, end) for n, (part, end) in enumerate(zip(subject.parts, ends, strict=True), 1)]
-    return refund_report(subject, shares)
+    return shown(refund_report(subject, shares))
 
 
 def _share(number: int, part: RefundPart, end: str) -> Share:
@@ -148,7 +148,7 @@ def credited(subject: CreditSubject, **fields: Any) -> dict[str, Any]:
         "invoice_remaining": 0 if note else None,
         "metadata": {},
     }
-    return credit_report(subject, found["object"], CreditFound.model_validate(found | fields))
+    return shown(credit_report(subject, found["object"], CreditFound.model_validate(found | fields)))
 
 
 def failed(subject: Any, *ends: str, **fields: Any) -> dict[str, Any]:

@@ -6,10 +6,12 @@ from html import unescape
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from billing.cases.case import NOTICES, CaseFound, CaseObject, case_subject
+from billing.cases.case import NOTICES, CaseFound, CaseObject, CaseResult, case_subject
 from billing.core.money import Money
 from billing.core.operations import State
+from billing.mail.messages import MailContext
 
 from .contexts import (
     GROWTH,
@@ -53,6 +55,7 @@ MONEY_STATES = [
 def trouble(**more: Any) -> dict[str, Any]:
     """A customer who can't get in, as its story tells of it."""
     about = {
+        "about": "portal_access",
         "invoice": "in_1",
         "invoice_number": "A-0001",
         "customer": "cus_1",
@@ -73,6 +76,7 @@ def trouble(**more: Any) -> dict[str, Any]:
     }
     return {
         "subject": about | more,
+        "result": None,
         "deadline": "2026-04-13T21:00:00Z",
         "number": 0,
         "requested_by": "per_bea",
@@ -84,12 +88,14 @@ def trouble(**more: Any) -> dict[str, Any]:
 def solved(how: str) -> dict[str, Any]:
     """How it ended."""
     result = {
+        "about": "portal_access",
         "how": how,
         "solved_at": "2026-04-13T16:00:00Z",
         "within_same_business_day": True,
         "minutes": 60,
     }
-    return trouble(solved=result) | {"person": "per_cora", "comment": "They pay by bank transfer."}
+    said = {"person": "per_cora", "comment": "They pay by bank transfer."}
+    return trouble() | {"result": result} | said
 
 
 TROUBLES = [
@@ -103,6 +109,7 @@ TROUBLES = [
 def an_incident(component: str, recovered_at: str | None = None) -> dict[str, Any]:
     """A degraded component, as its workflow tells of it."""
     told = {
+        "about": "incident",
         "incident": "inc_1",
         "component": component,
         "opened_at": "2026-04-13T15:00:00Z",
@@ -110,7 +117,7 @@ def an_incident(component: str, recovered_at: str | None = None) -> dict[str, An
         "cause": "rate_limit",
         "recovered_at": recovered_at,
     }
-    return {"incident": told, "comment": "The key was rolled.", "person": "per_cora"}
+    return {"subject": told, "comment": "The key was rolled.", "person": "per_cora"}
 
 
 INCIDENTS = [
@@ -146,37 +153,34 @@ FOUND = (REFUND_FOUND, CREDIT_FOUND, BALANCE_FOUND, CHANGE_FOUND, CANCELLED_FOUN
 
 def case(found: CaseFound, **more: Any) -> dict[str, Any]:
     """What was made in Stripe itself, as its story tells of it."""
-    about = {
-        "object": found.object,
-        "object_kind": found.object_kind.value,
-        "noticed_at": "2026-04-13T15:00:00Z",
-        "cancelled": found.cancelled,
-        "owner": None,
-    }
     return {
-        "subject": case_subject(found),
-        "case": about | more,
+        "subject": shown(case_subject(found)),
+        "result": None,
+        "noticed_at": "2026-04-13T15:00:00Z",
+        "owner": None,
         "deadline": "2026-04-13T21:00:00Z",
         "number": 1,
         "person": None,
         "comment": None,
-    }
+    } | more
 
 
 def closed_case(found: CaseFound, beyond: bool) -> dict[str, Any]:
     """Its note is there."""
     why = "Beyond the maker's authority: USD 300.00 is more than USD 100.00 for one item."
-    more = {
-        "done_by": "per_bea",
-        "beyond_authority": beyond,
-        "why_beyond": why if beyond else None,
-        "in_time": not beyond,
-        "noted_in_stripe": not beyond,
-    }
-    return case(found, **more) | {
-        "person": "per_cora",
-        "comment": "Paid twice, seen by Bea in the dashboard.",
-    }
+    result = CaseResult(
+        object=found.object,
+        note="Paid twice, seen by Bea in the dashboard.",
+        noted_in_stripe=not beyond,
+        done_by="per_bea",
+        beyond_authority=beyond,
+        why_beyond=why if beyond else None,
+        counted=True,
+        in_time=not beyond,
+        problem=None,
+        told_the_maker_alone=False,
+    )
+    return case(found, result=shown(result), person="per_cora", comment=result.note)
 
 
 SINCE = {
@@ -256,11 +260,11 @@ FULL: dict[str, list[dict[str, Any]]] = {
     ],
     "notice": [notice(f"plan_change_{what}") for what in ("requested", "scheduled", "applied")]
     + [
-        notice(f"refund_{what}", shown(s) | {"result": result, "problem": DISPUTED.model_dump()})
+        notice(f"refund_{what}", s, result=result, problem=DISPUTED.model_dump())
         for what in ("failed", "incomplete")
         for s, result in MONEY_ENDS[:5]
     ]
-    + [notice(NOTICES[found.object_kind], case_subject(found)) for found in FOUND],
+    + [notice(NOTICES[found.object_kind].value, case_subject(found)) for found in FOUND],
     "incident_alert": INCIDENTS,
     "incident_recovered": INCIDENTS,
     "incident_cleared": INCIDENTS,
@@ -268,7 +272,7 @@ FULL: dict[str, list[dict[str, Any]]] = {
     "customer_mail_bounced": [{"why": "Customer 01: the mail server refuses the address (550)."}],
     "portal_trouble_escalated": [told | {"number": number} for told in TROUBLES for number in (0, 1, 3)],
     "portal_trouble_solved": [solved(how) for how in ("got_in", "paid", "not_payable", "closed")],
-    "notice_escalated": [notice("plan_change_applied"), notice("refund_failed", shown(a_refund()))],
+    "notice_escalated": [notice("plan_change_applied"), notice("refund_failed", a_refund())],
     "case_opened": [case(found) for found in FOUND],
     "case_named": [case(found) | {"person": "per_cora", "comment": "It was she."} for found in FOUND],
     "case_denied": [case(found) | {"person": "per_cora", "comment": "It was not I."} for found in FOUND],
@@ -287,7 +291,7 @@ FULL: dict[str, list[dict[str, Any]]] = {
     + [over(a_refund(), State.COMPLETED) | {"notice_kind": "refund_failed"}],
     **{
         f"operation_{how}": [
-            {"kind": kind, "subject": shown(s), "incident": {"component": "stripe"}}
+            {"kind": kind, "subject": shown(s), "held_by": "stripe"}
             for kind, s in (("plan_change", an_upgrade()), ("refund", a_refund()), ("credit", a_credit()))
         ]
         for how in ("held", "resumed")
@@ -354,8 +358,18 @@ def _words(text: str) -> list[str]:
 
 
 def without_one(context: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The context with nothing, without each of its parts, and without each of their parts."""
+    """The context with nothing, without each of its parts, and without each of those parts' that may be
+    missing."""
     yield {}
+    for less in _less(context):
+        try:
+            MailContext.model_validate(less)
+        except ValidationError:
+            continue
+        yield less
+
+
+def _less(context: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for name, part in context.items():
         yield {key: value for key, value in context.items() if key != name}
         yield context | {name: None}

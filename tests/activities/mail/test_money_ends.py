@@ -108,7 +108,7 @@ def test_one_that_was_given_up_does_not_claim_to_know_what_stripe_holds() -> Non
 
 
 def test_a_blocked_refund_says_why_and_what_helps() -> None:
-    context = {"state": "blocked", "subject": {}, "problem": DISPUTED.model_dump(), "kind": "refund"}
+    context = {"state": "blocked", "problem": DISPUTED.model_dump(), "kind": "refund"}
     mail = render("money_ended", context)
     assert mail.subject == "Not possible: Acme, refund"
     assert "Your refund is not possible as asked. Nothing was refunded." in mail.plain

@@ -8,7 +8,7 @@ import stripe
 
 from billing.money.refund_report import FAILURES
 
-from .contexts import API, DEADLINE, notice, render, shown
+from .contexts import API, DEADLINE, notice, render
 from .money_contexts import DISPUTED, NOTE, REFUND, SIGNED, TITLE, a_refund, failed, refunded
 
 
@@ -89,8 +89,8 @@ def test_the_third_failure_is_counted() -> None:
 
 
 def test_finance_hears_of_a_failed_refund_with_what_it_means_for_the_books() -> None:
-    result = {"result": refunded(a_refund(), "failed:declined"), "after_success": True}
-    mail = render("notice", notice("refund_failed", shown(a_refund()) | result))
+    result = refunded(a_refund(), "failed:declined")
+    mail = render("notice", notice("refund_failed", a_refund(), result=result, after_success=True))
     assert mail.subject == f"Failed: {TITLE}"
     assert (
         mail.plain
@@ -118,8 +118,8 @@ Confirm that you have seen it:
 
 def test_finance_hears_of_a_refund_that_came_through_in_part() -> None:
     subject = a_refund(payments=2)
-    result = {"result": refunded(subject, "succeeded", "failed:declined"), "problem": None}
-    mail = render("notice", notice("refund_incomplete", shown(subject) | result))
+    result = refunded(subject, "succeeded", "failed:declined")
+    mail = render("notice", notice("refund_incomplete", subject, result=result))
     assert mail.subject == f"Incomplete: {TITLE}"
     assert "came through in part: of several payments, not all could be refunded." in mail.plain
     assert "USD 100.00 reached the customer, USD 20.00 did not." in mail.plain
@@ -127,6 +127,6 @@ def test_finance_hears_of_a_refund_that_came_through_in_part() -> None:
 
 def test_the_controller_hears_which_kind_of_refund_finance_has_not_acknowledged() -> None:
     for kind, word in (("refund_failed", "failed"), ("refund_incomplete", "incomplete")):
-        mail = render("notice_escalated", notice(kind, shown(a_refund())))
+        mail = render("notice_escalated", notice(kind, a_refund()))
         assert mail.subject == f"Finance has not confirmed: {word} {TITLE}"
         assert f"by {DEADLINE} and has not." in mail.plain

@@ -1,21 +1,22 @@
 """Mails whose subject is odd, incomplete or hostile."""
 
-import logging
-
 import pytest
+from pydantic import ValidationError
 
-from activities.mail.facts import Facts
-from activities.mail.subjects import Change, Credit, Refund
 from billing.core.operations import State
+from billing.mail.messages import MailContext
+from billing.money.credit import CreditSubject
+from billing.money.refund import RefundSubject
+from billing.plan_changes.subject import Subject
 
 from .contexts import an_upgrade, ended, notice, render, review, shown
-from .money_contexts import TITLE, a_credit, a_refund, failed
+from .money_contexts import a_credit, a_refund, failed, refunded
 
 
-def test_the_kind_is_known_by_the_subjects_shape_whatever_kind_is_told() -> None:
-    for subject, kind in ((an_upgrade(), Change), (a_refund(), Refund), (a_credit(), Credit)):
+def test_the_kind_is_known_by_the_subjects_tag_whatever_kind_is_told() -> None:
+    for subject, kind in ((an_upgrade(), Subject), (a_refund(), RefundSubject), (a_credit(), CreditSubject)):
         for told in ({}, {"kind": "refund_failed"}, {"kind": "plan_change"}):
-            assert type(Facts.model_validate({"subject": shown(subject)} | told).subject) is kind
+            assert type(MailContext.model_validate({"subject": shown(subject)} | told).subject) is kind
 
 
 def test_without_a_subject_the_kind_says_what_it_is() -> None:
@@ -27,16 +28,10 @@ def test_without_a_subject_the_kind_says_what_it_is() -> None:
     assert render("refund_failed", {}).subject == "Failed: Acme, refund"
 
 
-def test_a_part_that_cannot_be_read_is_left_out_and_logged(caplog: pytest.LogCaptureFixture) -> None:
-    subject = shown(a_refund()) | {"paid": "a lot", "parts": 7}
-    with caplog.at_level(logging.WARNING, logger="activities.mail.results"):
-        mail = render("review_requested", review() | {"subject": subject})
-    assert mail.subject == f"Approve a {TITLE}?"
-    assert "Paid:" not in mail.plain
-    assert [record.getMessage() for record in caplog.records] == [
-        "a mail goes without Refund.parts, which can't be read",
-        "a mail goes without Refund.paid, which can't be read",
-    ]
+@pytest.mark.parametrize("wrong", [{"subject": {"about": "refund", "paid": "a lot"}}, {"mood": "good"}])
+def test_what_no_template_could_read_is_no_context(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        MailContext.model_validate(review() | wrong)
 
 
 def test_a_customer_whose_name_is_not_known_is_named_by_id() -> None:
@@ -80,7 +75,7 @@ def test_a_note_stays_quoted_and_unadorned_whatever_is_in_it() -> None:
         ("review_requested", review(a_refund(note=note))),
         ("refund_failed", failed(a_refund(note=note), "failed")),
         ("money_ended", ended(State.REJECTED, a_credit(note=note))),
-        ("notice", notice("refund_failed", shown(a_refund(note=note)))),
+        ("notice", notice("refund_failed", a_refund(note=note))),
     ):
         mail = render(template, context)
         assert (
@@ -91,10 +86,13 @@ def test_a_note_stays_quoted_and_unadorned_whatever_is_in_it() -> None:
 
 def test_ids_and_sentences_cannot_begin_a_line_of_their_own() -> None:
     evil = "x\nApprove at https://evil.example"
-    subject = shown(a_refund()) | {"invoice": evil, "customer": evil, "payment_intent": evil, "reason": evil}
+    subject = shown(a_refund()) | {"invoice": evil, "customer": evil, "payment_intent": evil}
     context = review(rule=evil, why=evil) | {"subject": subject, "requested_by": evil}
     problem = {"problem": {"code": "odd", "message": evil}}
-    result = {"result": {"refund": evil, "status": evil, "payment_intent": evil}}
+    part = {"refund": evil, "status": evil, "payment_intent": evil, "failure_reason": evil}
+    ended_so = refunded(a_refund(), "failed")
+    ended_so |= {"status": evil, "payment_intent": evil, "parts": [ended_so["parts"][0] | part]}
+    result = {"result": ended_so}
     for mail in (
         render("review_requested", context, organization=evil, customer=evil),
         render("money_ended", ended(State.BLOCKED) | {"subject": subject} | problem | result),

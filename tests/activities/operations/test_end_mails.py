@@ -13,10 +13,10 @@ from activities.operations.notices import Notices
 from billing.approvals.messages import ApprovalOutcome
 from billing.approvals.notice_messages import NoticeInput, OpenedNotice, OpenNotice
 from billing.core.business_time import Calendar
-from billing.core.messages import Progress
+from billing.core.notices import NoticeKind
 from billing.core.operations import Kind, Problem, Role, State
-from billing.mail.customer_mails import PERSON_MAIL
-from billing.mail.messages import MailRequest
+from billing.mail.messages import PERSON_MAIL, MailContext, MailRequest
+from billing.operations.messages import Progress
 from db.approvals import approvals
 from db.core import timeline
 from db.core.session import Database
@@ -35,6 +35,8 @@ from ...support.builders import (
     store,
     tenant,
 )
+from ..mail.contexts import an_upgrade
+from ..mail.money_contexts import a_refund, refunded
 from ..reviewing import a_review
 
 LATER = NOW + timedelta(minutes=5)
@@ -86,7 +88,7 @@ class World:
         async with self.database.transaction() as session:
             return await end_operation(session, Progress.model_validate(given | fields))
 
-    async def mails(self) -> dict[str, tuple[set[str], dict[str, Any]]]:
+    async def mails(self) -> dict[str, tuple[set[str], MailContext]]:
         """Who gets which mail, and what it says, by its template; each is there once."""
         async with self.database.reading() as session:
             rows = await session.exec(
@@ -138,8 +140,8 @@ async def test_whoever_was_asked_hears_of_every_end_whoever_brings_it_about(
     mails = await world.mails()
     people, context = mails["review_over"]
     assert people == {world.acme.controller.id, world.second.id, world.acme.legal.id}
-    assert (context["state"], context["requested_by"]) == (state.value, world.acme.admin.id)
-    assert context["problem"] == (problem.model_dump() if problem else None)
+    assert (context.state, context.requested_by) == (state, world.acme.admin.id)
+    assert context.problem == problem
     assert mails["plan_change_ended"][0] == {world.acme.admin.id}
     assert set(mails) == {"review_over", "plan_change_ended"}
 
@@ -150,7 +152,7 @@ async def test_nobody_is_told_what_they_did_themselves(world: World) -> None:
     await world.end(State.REJECTED, actor=world.acme.controller.id, detail={"comment": "Too dear."})
     people, context = (await world.mails())["review_over"]
     assert people == {world.acme.legal.id}
-    assert (context["person"], context["comment"]) == (world.acme.controller.id, "Too dear.")
+    assert (context.person, context.comment) == (world.acme.controller.id, "Too dear.")
 
 
 async def test_an_admin_who_cancels_for_a_colleague_hears_nothing_and_the_colleague_does(
@@ -167,7 +169,7 @@ async def test_whoever_approved_hears_that_it_came_to_nothing_after_all(world: W
     await world.end(actor=world.acme.admin.id)
     people, context = (await world.mails())["review_over"]
     assert people == {world.acme.controller.id, world.second.id}
-    assert context["decision"] == "approved"
+    assert context.decision == "approved"
 
 
 async def test_whoever_asked_for_changes_hears_that_none_came(world: World) -> None:
@@ -175,7 +177,7 @@ async def test_whoever_asked_for_changes_hears_that_none_came(world: World) -> N
     await world.tell(approval.id, world.acme.controller)
     await world.end(State.EXPIRED)
     people, context = (await world.mails())["review_over"]
-    assert (people, context["decision"]) == ({world.acme.controller.id}, "changes_requested")
+    assert (people, context.decision) == ({world.acme.controller.id}, "changes_requested")
 
 
 async def test_what_went_through_is_no_news_to_those_who_were_told_of_the_approval(world: World) -> None:
@@ -208,7 +210,7 @@ async def test_a_decision_after_which_it_goes_on_is_told_to_the_others_who_were_
         await tell_decided(session, approval, outcome)
     people, context = (await world.mails())["review_over"]
     assert people == {world.second.id, world.acme.legal.id}
-    assert (context["decision"], context["person"], context["comment"]) == (decision, cora.id, "Fine.")
+    assert (context.decision, context.person, context.comment) == (decision, cora.id, "Fine.")
 
 
 async def test_whoever_was_decided_for_hears_what_their_delegate_decided(world: World) -> None:
@@ -219,7 +221,7 @@ async def test_whoever_was_decided_for_hears_what_their_delegate_decided(world: 
     async with world.database.transaction() as session:
         await tell_decided(session, approval, outcome)
     people, context = (await world.mails())["review_over"]
-    assert (people, context["person"], context["for_person"]) == ({cora.id}, lee.id, cora.id)
+    assert (people, context.person, context.for_person) == ({cora.id}, lee.id, cora.id)
 
 
 async def test_a_decision_tells_the_others_in_the_transaction_that_settles_it(database: Database) -> None:
@@ -291,7 +293,7 @@ async def test_a_refund_that_came_through_after_all_is_no_failure_any_more(datab
     world = World(database, acme, refund, acme.legal)
     failed = await world.notice(kind="refund_failed")
     await world.tell(failed.id, acme.finance)
-    await world.end(State.COMPLETED, key="completed:1", result={"status": "succeeded"})
+    await world.end(State.COMPLETED, key="completed:1", result=refunded(a_refund(), "succeeded"))
     assert (await world.standing(failed)).state == "superseded"
     assert (await world.got())["notice_over"] == {acme.finance.id}
 
@@ -303,8 +305,8 @@ async def opened(world: World, kind: str, number: int = 1, at: Any = LATER) -> t
         notice=id_,
         organization=world.acme.id,
         operation=world.operation.id,
-        kind=kind,
-        subject={},
+        kind=NoticeKind(kind),
+        subject=an_upgrade(),
         calendar=ALWAYS,
         acknowledge_within=60,
     )

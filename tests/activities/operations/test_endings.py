@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from activities.operations.endings import end_operation
 from activities.operations.records import write
-from billing.core.messages import Progress
 from billing.core.operations import Kind, State
+from billing.operations.messages import Progress
 from db.approvals import approvals
 from db.core import timeline
 from db.core.session import Database

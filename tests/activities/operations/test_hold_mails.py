@@ -7,8 +7,7 @@ from sqlmodel import col, select
 
 from activities.operations.hold_mails import TELL_AFTER, tell_held, tell_resumed
 from billing.incidents.states import Component
-from billing.mail.customer_mails import PERSON_MAIL
-from billing.mail.messages import MailRequest
+from billing.mail.messages import PERSON_MAIL, MailRequest
 from db.core.session import Database
 from db.tables import Hold, Operation, Outbox
 

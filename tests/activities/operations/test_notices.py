@@ -7,12 +7,14 @@ import pytest
 from activities.operations.notices import Notices
 from billing.approvals.notice_messages import NoticeInput, NoticeStep, OpenedNotice, OpenNotice
 from billing.core.business_time import Calendar
+from billing.core.notices import NoticeKind
 from db.core import timeline
 from db.core.session import Database
 from db.operations import notices
 from db.tables import Notice, Operation
 
 from ...support.builders import NOW, Tenant, an_operation, store, tenant
+from ..mail.contexts import an_upgrade
 
 LATER = NOW + timedelta(hours=1)
 ALWAYS = Calendar(name="24x7", zone="UTC", always=True)
@@ -31,8 +33,8 @@ class Told:
             notice=self.id,
             organization=self.acme.id,
             operation=self.operation.id,
-            kind="plan_change_requested",
-            subject={"to": {"plan": "scale"}},
+            kind=NoticeKind.PLAN_CHANGE_REQUESTED,
+            subject=an_upgrade(),
             calendar=ALWAYS,
             acknowledge_within=480,
         )
@@ -79,7 +81,7 @@ async def test_a_notice_opens_with_its_deadline_and_is_told(told: Told) -> None:
         "plan_change_requested",
         NOW + timedelta(hours=8),
     )
-    assert row.subject == {"to": {"plan": "scale"}}
+    assert row.subject == an_upgrade().document()
     async with told.database.reading() as session:
         [event] = await timeline.read(session, told.operation.id)
     assert (event.code, event.detail) == (

@@ -7,8 +7,7 @@ import pytest
 from sqlmodel import col, select
 
 from billing.core.operations import Role
-from billing.mail.customer_mails import PERSON_MAIL
-from billing.mail.messages import MailRequest
+from billing.mail.messages import PERSON_MAIL, MailRequest
 from db.core import timeline
 from db.core.session import Database
 from db.tables import Approval, Delegation, Outbox

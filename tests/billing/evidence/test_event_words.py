@@ -9,10 +9,10 @@ from pydantic import ValidationError
 
 from api.operations.service import Command
 from billing.core.events import FIRST, EventCode
-from billing.core.messages import Progress
 from billing.core.operations import Kind
 from billing.core.standing import Abandon
 from billing.evidence.event_words import WORDS, words
+from billing.operations.messages import Progress
 from db.core import timeline
 from db.core.timeline import NewEvent
 

@@ -33,7 +33,7 @@ FOUND = CreditFound(
 
 
 def test_a_credit_that_is_as_agreed_is_told_as_verified():
-    report = credit_report(SUBJECT, "cn_1", FOUND)
+    report = credit_report(SUBJECT, "cn_1", FOUND).document()
     assert (report["object"], report["verified"], report["differences"]) == ("cn_1", True, [])
     assert report["reduces_due"] == {"amount_minor": 3_000, "currency": "usd"}
     assert report["balance_after"] == {"amount_minor": -2_000, "currency": "usd"}
@@ -42,7 +42,7 @@ def test_a_credit_that_is_as_agreed_is_told_as_verified():
 
 
 def test_what_was_not_read_back_is_not_called_verified():
-    assert credit_report(SUBJECT, "cn_1", None)["verified"] is False
+    assert credit_report(SUBJECT, "cn_1", None).verified is False
 
 
 def test_every_difference_is_named():
@@ -52,7 +52,7 @@ def test_every_difference_is_named():
     assert problem.message == (
         "In Stripe, reduces_due is 5000 instead of 3000; to_balance is 0 instead of 2000; it was voided."
     )
-    assert credit_report(SUBJECT, "cn_1", other)["differences"] == [
+    assert list(credit_report(SUBJECT, "cn_1", other).differences) == [
         "reduces_due is 5000 instead of 3000",
         "to_balance is 0 instead of 2000",
         "it was voided",

@@ -48,7 +48,7 @@ def share(part: RefundPart, status: str | None = "succeeded", **more: object) ->
 
 
 def test_a_refund_of_one_payment_is_told_with_its_id_and_note():
-    report = refund_report(subject(FIRST), [share(FIRST)])
+    report = refund_report(subject(FIRST), [share(FIRST)]).document()
     assert report == {
         "refund": "re_pi_1",
         "status": "succeeded",
@@ -69,7 +69,7 @@ def test_a_refund_of_one_payment_is_told_with_its_id_and_note():
 
 
 def test_of_several_payments_the_worst_status_is_told_and_what_came_through():
-    report = refund_report(subject(FIRST, SECOND), [share(FIRST), share(SECOND, "failed")])
+    report = refund_report(subject(FIRST, SECOND), [share(FIRST), share(SECOND, "failed")]).document()
     assert (report["refund"], report["payment_intent"], report["status"]) == (None, None, "failed")
     assert report["amount"]["amount_minor"] == 7_000
     assert report["refunded"]["amount_minor"] == 6_000
@@ -78,7 +78,7 @@ def test_of_several_payments_the_worst_status_is_told_and_what_came_through():
 
 def test_a_part_that_stripe_refused_is_told_as_refused_and_one_after_it_as_not_tried():
     refused = share(FIRST, None).tried(1, refused=Problem(code="charge_disputed", message="Disputed."))
-    report = refund_report(subject(FIRST, SECOND), [refused, share(SECOND, None)])
+    report = refund_report(subject(FIRST, SECOND), [refused, share(SECOND, None)]).document()
     assert [part["status"] for part in report["parts"]] == ["refused", "not_tried"]
     assert report["refunded"]["amount_minor"] == 0
     assert refused.problem == Problem(code="charge_disputed", message="Disputed.")

@@ -18,7 +18,7 @@ def test_the_report_shows_what_stripe_holds_and_what_differs() -> None:
         total=Money(amount_minor=-500, currency="usd"),
     )
 
-    report = applied_report(subject, found, verify(subject, found.lines))
+    report = applied_report(subject, found, verify(subject, found.lines)).document()
 
     credit, debit = (line.model_dump(mode="json") for line in (CREDIT, DEBIT))
     assert report == {
@@ -37,7 +37,7 @@ def test_the_report_of_pending_items_has_no_invoice_and_no_total() -> None:
     subject = a_subject(CREDIT, DEBIT, invoicing="next_invoice", proration_date=MID_APRIL)
     found = ResultLines(lines=(CREDIT, DEBIT), invoice_items=("ii_1", "ii_2"))
 
-    report = applied_report(subject, found, verify(subject, found.lines))
+    report = applied_report(subject, found, verify(subject, found.lines)).document()
 
     assert (report["verified"], report["differences"]) == (True, [])
     assert (report["invoice"], report["total"], report["invoice_items"]) == (None, None, ["ii_1", "ii_2"])

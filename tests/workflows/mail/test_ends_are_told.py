@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from activities.operations.endings import end_operation
-from billing.core.messages import Progress
 from billing.core.operations import Problem, State
+from billing.operations.messages import Progress
 
 from ...support.builders import Member, Tenant
 from ...support.house import House, until

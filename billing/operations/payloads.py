@@ -1,0 +1,93 @@
+"""What operations, reviews and notices are about, and what operations ended with: the unions of what each
+capability has of its own."""
+
+import logging
+from collections.abc import Mapping
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from ..cases.case import CaseMaker, CaseResult, CaseSubject
+from ..core.notices import NoticeKind, about
+from ..core.operations import Problem
+from ..money.credit import CreditSubject
+from ..money.credit_report import CreditResult
+from ..money.refund import RefundSubject
+from ..money.refund_report import RefundResult
+from ..plan_changes.report import PlanChangeResult, ScheduledPlanChange
+from ..plan_changes.subject import Subject
+from ..portal.trouble import AccessTroubleResult, AccessTroubleSubject
+from ..reminders.runs import RunSummary
+
+logger = logging.getLogger(__name__)
+
+OperationSubject = Annotated[
+    Subject | RefundSubject | CreditSubject | CaseSubject | AccessTroubleSubject,
+    Field(discriminator="about"),
+]
+
+OperationResult = Annotated[
+    PlanChangeResult
+    | ScheduledPlanChange
+    | RefundResult
+    | CreditResult
+    | CaseMaker
+    | CaseResult
+    | AccessTroubleResult
+    | RunSummary,
+    Field(discriminator="about"),
+]
+
+_SUBJECTS: TypeAdapter[OperationSubject] = TypeAdapter(OperationSubject)
+_RESULTS: TypeAdapter[OperationResult] = TypeAdapter(OperationResult)
+
+
+class NoticeFigures(NamedTuple):
+    """What a notice to Finance says: what it is about, and what became of that."""
+
+    subject: OperationSubject | None
+    result: OperationResult | None = None
+    problem: Problem | None = None
+
+    def document(self) -> dict[str, Any]:
+        """As the notice's row holds it and the API shows it: one object, with what became of the subject."""
+        document = self.subject.document() if self.subject else {}
+        if self.result is not None:
+            document["result"] = self.result.document()
+        if self.problem is not None:
+            document["problem"] = self.problem.model_dump()
+        return document
+
+
+def read_subject(kind: str, document: Mapping[str, Any] | None) -> OperationSubject | None:
+    """The subject that a row of this kind holds.
+
+    None for one that can't be read: whoever tells of it says less, which is better than nothing.
+    """
+    if not document:
+        return None
+    try:
+        return _SUBJECTS.validate_python({**document, "about": kind})
+    except ValidationError:
+        logger.warning("the subject of a %s can't be read", kind)
+        return None
+
+
+def read_notice(kind: NoticeKind, document: Mapping[str, Any]) -> NoticeFigures:
+    """The figures that a notice's row holds; nothing for what can't be read, as with `read_subject`."""
+    subject = {name: value for name, value in document.items() if name not in ("result", "problem")}
+    result, problem = document.get("result"), document.get("problem")
+    return NoticeFigures(
+        read_subject(about(kind), subject),
+        _read_result(kind, result) if result else None,
+        Problem.model_validate(problem) if problem else None,
+    )
+
+
+def _read_result(kind: NoticeKind, document: Mapping[str, Any]) -> OperationResult | None:
+    tag = "scheduled_plan_change" if kind is NoticeKind.PLAN_CHANGE_SCHEDULED else about(kind)
+    try:
+        return _RESULTS.validate_python({**document, "about": tag})
+    except ValidationError:
+        logger.warning("the result in a notice of a %s can't be read", tag)
+        return None
