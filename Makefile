@@ -60,6 +60,8 @@ bench: setup ## print the benchmark tables: make bench BENCH_ARGS="webhooks"
 lock: ## pin all packages anew; needs uv (pip install uv), which nothing else does
 	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--extra dev pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--constraint requirements.lock pyproject.toml -o requirements-runtime.lock
 
 clean: ## remove caches and the embedded stack's data
 	rm -rf .sandbox .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info
