@@ -16,7 +16,7 @@ from ..core import options
 from ..core.outcome import TROUBLE, Outcome, problem_of
 from ..core.stripe_changes import StripeChanges
 
-Asked = TypeVar("Asked")
+Arg = TypeVar("Arg")
 Answer = TypeVar("Answer")
 
 
@@ -24,7 +24,7 @@ class OptionalCalls:
     """Reads of Stripe that can be done without: in Stripe's bad hours they fail, and no operation is held."""
 
     def call(
-        self, activity: Callable[[Any, Asked], Awaitable[Answer]], arg: Asked, how: workflow.ActivityConfig
+        self, activity: Callable[[Any, Arg], Awaitable[Answer]], arg: Arg, how: workflow.ActivityConfig
     ) -> Awaitable[Answer]:
         answer: Awaitable[Answer] = workflow.execute_activity_method(activity, arg, **how | options.GLANCE)
         return answer

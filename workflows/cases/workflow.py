@@ -130,7 +130,7 @@ class CaseWorkflow:
             comment=confirm.comment,
         )
 
-    # --- The story ------------------------------------------------------------------------------------
+    # --- The case -------------------------------------------------------------------------------------
 
     async def _begin(self) -> CaseSoFar:
         step = CaseStep(operation=self._request.operation, at=workflow.now())

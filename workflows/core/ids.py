@@ -15,7 +15,7 @@ MAILS_QUEUE = "plixo-mails"
 STRIPE_QUEUE = "stripe"
 
 SEND_CUSTOMER_MAILS = "send_customer_mails"
-"""The activity by its name: its class' imports would be loaded anew in the sandbox of every story."""
+"""The activity by its name: its class's imports would be loaded anew in the sandbox of every workflow."""
 
 PLAN_CHANGE = "PlanChangeWorkflow"
 REFUND = "RefundWorkflow"

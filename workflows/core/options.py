@@ -1,4 +1,4 @@
-"""Timeouts, retry policies and priorities, by name; stories hold no literals.
+"""Timeouts, retry policies and priorities, by name; workflows hold no literals.
 
 Units are those of `timedelta`. A heartbeat timeout makes the work of a killed worker start again within
 seconds; beating is the worker's business (an interceptor), not the activity's.
@@ -21,13 +21,13 @@ EVENTS = Priority(priority_key=2)
 RESUMED = Priority(priority_key=3)
 """It was held: after what comes in now."""
 LOOKS = Priority(priority_key=3)
-"""A story looks by itself, because events may be missing: after the events."""
+"""A workflow looks by itself, because events may be missing: after the events."""
 SWEEP = Priority(priority_key=4)
 
 STORY = (ids.MAIN_QUEUE, PEOPLE)
 """Where what is started runs, and how urgent it is."""
 IN_CROWDS = {ids.STRIPE_EVENT: (ids.EVENTS_QUEUE, EVENTS), ids.PERSON_MAIL: (ids.MAILS_QUEUE, PEOPLE)}
-"""Likewise, of what is often started hundreds at once: no story and no other crowd waits behind it."""
+"""Likewise, of what is often started hundreds at once: no operation and no other crowd waits behind it."""
 
 
 def place(workflow: str, organization: str | None) -> tuple[str, Priority]:
@@ -50,17 +50,17 @@ UNLESS_HELD = RetryPolicy(
     maximum_interval=PATIENT.maximum_interval,
     non_retryable_error_types=[HELD, UNPERMITTED],
 )
-"""Of stories that can be held: they wait for a release and don't ask again and again."""
+"""Of workflows that can be held: they wait for a release and don't ask again and again."""
 
 PERMISSION_LOOKS = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 15))
-"""How long a story that lacks a permission at Stripe waits before it tries again; the last one repeats."""
+"""How long a workflow that lacks a permission at Stripe waits before it tries again; the last one repeats."""
 
 HOLD_LOOKS = tuple(timedelta(minutes=minutes) for minutes in (5, 15, 30, 60))
-"""How long a held story waits between looks at whether its hold still stands; the last one repeats. It is
+"""How long a held workflow waits between looks at whether its hold still stands; the last one repeats. It is
 told before that, mostly: a look is for a release that was lost, and costs six events."""
 
 RESUMED_FOR = timedelta(minutes=5)
-"""How long what a story asks of Stripe after its release comes after what comes in."""
+"""How long what a workflow asks of Stripe after its release comes after what comes in."""
 
 STRIPE_EFFECT: ActivityConfig = {
     "task_queue": ids.STRIPE_QUEUE,
@@ -188,7 +188,7 @@ MAX_RELEASED = 16
 budget takes no more."""
 
 TRIAL_LOOKS = 2
-"""Looks, after the first story may try, at which nothing may have failed."""
+"""Looks, after the first workflow may try, at which nothing may have failed."""
 
 RECONCILIATION: ActivityConfig = SWEEP_CALL | {"schedule_to_close_timeout": timedelta(days=7)}
 """The rows of a run that compares; a database that is away is waited for."""

@@ -1,4 +1,4 @@
-"""Mails of a story that nobody waits for before it is over."""
+"""Mails of a workflow that nobody waits for before it is over."""
 
 import asyncio
 from typing import Any
@@ -14,7 +14,7 @@ from . import options
 
 
 class OutgoingMails:
-    """Each is tried for days; one that is given up does not change how the story ends."""
+    """Each is tried for days; one that is given up does not change how the workflow ends."""
 
     def __init__(self, operation: str) -> None:
         self._operation = operation

@@ -8,11 +8,11 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 
 from . import options
 
-Asked = TypeVar("Asked")
+Arg = TypeVar("Arg")
 Answer = TypeVar("Answer")
 
 
-async def recorded(activity: Callable[[Any, Asked], Awaitable[Answer]], arg: Asked) -> Answer:
+async def recorded(activity: Callable[[Any, Arg], Awaitable[Answer]], arg: Arg) -> Answer:
     """The answer of a short transaction, which may be repeated; however long the records are away.
 
     As a local activity it costs nothing of its own, but one that fails for long would keep its workflow task

@@ -1,4 +1,4 @@
-"""What a story asks of Stripe. While Stripe is degraded it is held, listed, and released in its turn."""
+"""What a workflow asks of Stripe. While Stripe is degraded it is held, listed, and released in its turn."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -29,7 +29,7 @@ with workflow.unsafe.imports_passed_through():
 from . import options
 from .recorded import recorded
 
-Asked = TypeVar("Asked")
+Arg = TypeVar("Arg")
 Answer = TypeVar("Answer")
 
 
@@ -37,17 +37,17 @@ class StripeCaller(Protocol):
     """Whoever calls Stripe for an operation."""
 
     def call(
-        self, activity: Callable[[Any, Asked], Awaitable[Answer]], arg: Asked, how: workflow.ActivityConfig
+        self, activity: Callable[[Any, Arg], Awaitable[Answer]], arg: Arg, how: workflow.ActivityConfig
     ) -> Awaitable[Answer]: ...
 
 
 class StripeCalls:
-    """One a story, made in its `@workflow.init`: from then on it can be released.
+    """One a workflow, made in its `@workflow.init`: from then on it can be released.
 
         call ── held ── Holds.hold_operation: its row, operation `held` ──
         ── signal RELEASED ── Holds.resume_operation ── call again
 
-    Calls that are refused together share one hold. A story whose release was lost finds out by itself: now
+    Calls that are refused together share one hold. A workflow whose release was lost finds out by itself: now
     and again it looks whether its hold still stands.
     """
 
@@ -60,7 +60,7 @@ class StripeCalls:
         workflow.set_signal_handler(RELEASED, self._release)
 
     def call(
-        self, activity: Callable[[Any, Asked], Awaitable[Answer]], arg: Asked, how: workflow.ActivityConfig
+        self, activity: Callable[[Any, Arg], Awaitable[Answer]], arg: Arg, how: workflow.ActivityConfig
     ) -> Awaitable[Answer]:
         """The activity's answer, however long Stripe's bad hours last.
 
@@ -72,8 +72,8 @@ class StripeCalls:
         self,
         running: workflow.ActivityHandle[Answer],
         holds: int,
-        activity: Callable[[Any, Asked], Awaitable[Answer]],
-        arg: Asked,
+        activity: Callable[[Any, Arg], Awaitable[Answer]],
+        arg: Arg,
         how: workflow.ActivityConfig,
     ) -> Answer:
         unpermitted: int | None = None
@@ -99,7 +99,7 @@ class StripeCalls:
             holds, running = self._holds, self._start(activity, arg, how)
 
     def _start(
-        self, activity: Callable[[Any, Asked], Awaitable[Answer]], arg: Asked, how: workflow.ActivityConfig
+        self, activity: Callable[[Any, Arg], Awaitable[Answer]], arg: Arg, how: workflow.ActivityConfig
     ) -> workflow.ActivityHandle[Answer]:
         given: workflow.ActivityConfig = how | {"retry_policy": options.UNLESS_HELD}
         if self._resumed_at is not None:

@@ -1,4 +1,4 @@
-"""One event of Stripe's: look at its object again, and wake the story that waits for it."""
+"""One event of Stripe's: look at its object again, and wake the workflow that waits for it."""
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
@@ -12,7 +12,7 @@ from ..core.outcome import problem_of
 from ..core.recorded import recorded
 
 CHANGED = "stripe_changed"
-"""The signal of the stories that follow something in Stripe."""
+"""The signal of the workflows that follow something in Stripe."""
 
 
 @workflow.defn(name=ids.STRIPE_EVENT)
@@ -41,8 +41,8 @@ class StripeEventWorkflow:
 
     async def _wake(self, waiting: str, event: str) -> None:
         try:
-            story = workflow.get_external_workflow_handle(waiting)
-            await story.signal(CHANGED, StripeChanged(event=event))
+            handle = workflow.get_external_workflow_handle(waiting)
+            await handle.signal(CHANGED, StripeChanged(event=event))
         except ApplicationError:
             # It has ended: what changed is in the mirror, and nobody waits for it.
             workflow.logger.info("%s does not run any more", waiting)

@@ -46,7 +46,7 @@ LATE_INVOICE_TRIES = 15
 
 
 class PlanChangeReads:
-    """Every read of the story; the same code takes the first preview and the re-check."""
+    """Every read of a plan change; the same code takes the first preview and the re-check."""
 
     def __init__(self, request: PlanChangeInput, calls: StripeCaller, changes: StripeChanges) -> None:
         self._request, self._calls, self._changes = request, calls, changes

@@ -129,7 +129,7 @@ class ReminderSweepWorkflow:
         except WorkflowAlreadyStartedError:
             return  # by an earlier attempt
 
-    # --- The story of a run ---------------------------------------------------------------------------
+    # --- A run ------------------------------------------------------------------------------------
 
     async def _told(self) -> Outcome:
         try:
