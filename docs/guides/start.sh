@@ -26,7 +26,7 @@ state() {
 
 # Waits until an operation is in a state. Stops with a message when it ends in another one, or after two minutes.
 wait_for() {
-  local operation=$1 wanted=$2 until=$((SECONDS + 120)) now
+  local operation=$1 wanted=$2 deadline=$((SECONDS + 120)) now
   while now=$(state "$operation") || return 1; [ "$now" != "$wanted" ]; do
     case $now in
       completed | rejected | cancelled | expired | blocked | declined | failed | mismatched)
@@ -34,7 +34,7 @@ wait_for() {
         curl -sS "$API/v1/operations/$operation" -H "Authorization: Bearer $AUDITOR" | field error >&2
         return 1 ;;
     esac
-    if [ "$SECONDS" -ge "$until" ]; then
+    if [ "$SECONDS" -ge "$deadline" ]; then
       echo "Operation $operation is still $now, not $wanted." >&2
       return 1
     fi
