@@ -27,8 +27,9 @@ demo: setup ## play the main job from end to end on an embedded stack, and tell 
 up: setup ## keep the embedded stack running; prints addresses and API keys
 	$(BIN)/python -m sandbox up --data-dir .sandbox --info .sandbox/info.json $(UP_ARGS)
 
-# Without activities, workflows, PostgreSQL, browsers and processes.
-FAST := tests/billing tests/db tests/settings tests/api tests/docs tests/test_layout.py
+# The rules, the records on SQLite, the routes that people use most, and the documents.
+FAST := tests/billing tests/db tests/settings tests/docs tests/test_layout.py \
+	$(addprefix tests/api/, approvals cases evidence money operations plan_changes)
 
 check: setup lint ## lint, types, import rules and the fast tests, in under two minutes
 	$(BIN)/python -m pytest -n 2 -m "not slow and not crash and not postgres" $(PYTEST_ARGS) $(FAST)

@@ -25,7 +25,7 @@ CAPABILITIES: Mapping[str, Mapping[str, str]] = {
     "mail": {},
     "mirror": {},
     "money": {},
-    "operations": {"billing": "an operation's kinds and states are every room's: billing/core"},
+    "operations": {},
     "people": {
         "billing": "their roles are every room's: billing/core",
         "activities": "people are provisioned by the worker",
