@@ -129,7 +129,7 @@ async def create(body: DelegationBody, who: Actor, context: InContext) -> Delega
     at = utc_now()
     if body.role is not None and body.role not in who.roles:
         raise ApiProblem.at(
-            ROLE_NOT_HELD, f"You do not have the role {body.role} yourself; name one of yours.", "/role"
+            ROLE_NOT_HELD, f"You don't hold the role {body.role} yourself; choose one of yours.", "/role"
         )
     row = _offered(body, who, at, role=body.role, starts_at=body.starts_at, ends_at=body.ends_at)
     async with context.database.transaction() as session:
@@ -245,7 +245,7 @@ async def _answer(context: Context, who: Caller, id_: str, *, accepts: bool) -> 
     async with context.database.transaction() as session:
         found = await _seen(session, id_, who)
         if found.to_person != who.person:
-            message = "Only the person whom a delegation names can accept or decline it."
+            message = "Only the person named as the delegate can accept or decline a delegation."
             raise ApiProblem(NOT_YOUR_DELEGATION, message)
         approval = await approvals.lock(session, found.approval_id) if found.approval_id else None
         if accepts and approval is not None:
@@ -267,10 +267,8 @@ async def _answer(context: Context, who: Caller, id_: str, *, accepts: bool) -> 
 def _closed(row: Delegation, at: datetime) -> ApiProblem:
     state = _state(row, at)
     if row.accepted_at is not None and row.revoked_at is None:
-        return ApiProblem(
-            DELEGATION_CLOSED, f"You have accepted this delegation ({state}): revoke it instead."
-        )
-    return ApiProblem(DELEGATION_CLOSED, f"This delegation is {state}: it takes a new one.")
+        return ApiProblem(DELEGATION_CLOSED, f"You accepted this delegation ({state}): revoke it instead.")
+    return ApiProblem(DELEGATION_CLOSED, f"This delegation is {state}: create a new one.")
 
 
 async def _seen(session: AsyncSession, id_: str, who: Caller) -> Delegation:
@@ -289,7 +287,7 @@ async def _check_open(session: AsyncSession, approval: Approval, who: Caller) ->
         raise BillingError(refusal.code, refusal.message)
     if approval.state != approvals.OPEN:
         raise ApiProblem(
-            APPROVAL_CLOSED, f"This approval is already {approval.state}; nothing is left to decide."
+            APPROVAL_CLOSED, f"This approval is already {approval.state}; there is nothing to decide."
         )
 
 

@@ -94,7 +94,7 @@ async def decide(
     """
     if body.comment is None and body.decision != "approve":
         verb = "reject" if body.decision == "reject" else "request changes"
-        detail = f"comment is required to {verb}: say why, for the requester."
+        detail = f"comment is required to {verb}: tell the requester why."
         raise ApiProblem.at(COMMENT_REQUIRED, detail, "/comment")
     async with context.database.transaction() as session:
         row = await _owned(session, caller, id)

@@ -67,7 +67,7 @@ async def why_not(
     progress = deciders.progress_of(row, viewer.pool)
     refusal = may_decide(progress, person)
     if row.state != approvals.OPEN and (refusal is None or refusal.code == ALREADY_DECIDED):
-        message = f"This approval is already {row.state}; nothing more can be decided on it."
+        message = f"This approval is already {row.state}; no further decision is possible."
         return Refusal(code="approval_closed", message=message)
     if refusal is not None or verdict != "approve":
         return refusal

@@ -5,9 +5,9 @@ from ..problems.catalogue import declare
 DONE_BY_UNFIT = declare(
     "done_by_unfit",
     422,
-    "This person can't confirm it",
-    "This person has left or is an auditor, and can't confirm that they made it: "
-    "close it in your own name, and say in the note who made it.",
+    "This person can't confirm the change",
+    "This person has left or is an auditor, and can't confirm that they made the change: close "
+    "the case in your own name, and say in the note who made it.",
     "/done_by",
 )
 
@@ -15,6 +15,6 @@ DONE_BY_UNKNOWN = declare(
     "done_by_unknown",
     422,
     "Unknown person",
-    "There is no such person in your organization: name one of those of GET /v1/people.",
+    "No such person in your organization; see GET /v1/people.",
     "/done_by",
 )

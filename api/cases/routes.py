@@ -147,7 +147,7 @@ async def _check_can_confirm(session: AsyncSession, caller: Caller, done_by: str
         return
     person = await people.get(session, caller.organization, done_by)
     if person is None:
-        message = "There is no such person in your organization: name one of those of GET /v1/people."
+        message = "No such person in your organization; see GET /v1/people."
         raise ApiProblem.at(DONE_BY_UNKNOWN, message, "/done_by")
     if not person.active or Role.AUDITOR in person.roles:
         raise ApiProblem.of(DONE_BY_UNFIT)

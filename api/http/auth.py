@@ -53,14 +53,14 @@ class Caller:
         """Raises ApiProblem `role_missing` for an auditor, whatever other role they have: auditors read."""
         if Role.AUDITOR in self.roles:
             raise ApiProblem(
-                ROLE_MISSING, "Auditors read and change nothing. Ask somebody without the auditor role."
+                ROLE_MISSING, "Auditors have read-only access. Ask someone without the auditor role."
             )
 
     def needs(self, *roles: Role) -> None:
         """Raises ApiProblem `role_missing` unless the caller has one of the roles."""
         if not self.roles.intersection(roles):
             needed = " or ".join(roles)
-            raise ApiProblem(ROLE_MISSING, f"This needs the role {needed}; ask somebody who has it.")
+            raise ApiProblem(ROLE_MISSING, f"This requires the role {needed}; ask someone who has it.")
 
 
 class ApiKeyMiddleware:

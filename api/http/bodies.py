@@ -108,7 +108,7 @@ def _check_json(body: bytes) -> None:
         strict_json.read(body)
     except RepeatedKey as repeated:
         pointer = pointer_to(repeated.path)
-        detail = f"{pointer} is given twice, and only one of the two can be meant; send each name once."
+        detail = f"{pointer} is given twice; send each name once."
         raise ApiProblem.at(DUPLICATE_KEY, detail, pointer) from repeated
     except ValueError as unreadable:
         raise ApiProblem.of(INVALID_JSON) from unreadable

@@ -5,20 +5,20 @@ from ..problems.catalogue import declare
 STILL_DEGRADED = declare(
     "still_degraded",
     409,
-    "It is still degraded",
-    "The component is still degraded: write the note when it works again.",
+    "The component is still degraded",
+    "The component is still degraded: add the note once it has recovered.",
 )
 
 ALREADY_CLEARED = declare(
     "already_cleared",
     409,
-    "It is cleared",
-    "This incident was cleared before.",
+    "The incident is already cleared",
+    "This incident was already cleared.",
 )
 
 STEP_UNKNOWN = declare(
     "step_unknown",
     404,
-    "No such step",
-    "The runbook has no step 99; GET /v1/incidents/{id} shows its steps.",
+    "Unknown step",
+    "The runbook has no step 99; GET /v1/incidents/{id} lists its steps.",
 )

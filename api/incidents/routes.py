@@ -91,7 +91,7 @@ async def step(id: Id, n: StepNumber, body: StepBody, caller: Giver, context: In
         steps = runbook(Component(row.component)).steps
         if n > len(steps):
             raise ApiProblem(
-                STEP_UNKNOWN, f"The runbook has no step {n}; GET /v1/incidents/{id} shows its steps."
+                STEP_UNKNOWN, f"The runbook has no step {n}; GET /v1/incidents/{id} lists its steps."
             )
         if row.cleared_at is not None:
             raise ApiProblem.of(ALREADY_CLEARED)

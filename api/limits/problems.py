@@ -6,27 +6,27 @@ TOO_MANY_OPERATIONS = declare(
     "too_many_operations",
     429,
     "Too many operations",
-    "In a minute you may begin 30 operations. Nothing was done; wait as Retry-After says.",
+    "You can start 30 operations per minute. Nothing was started; retry after the time in Retry-After.",
 )
 
 TOO_MANY_DELEGATIONS = declare(
     "too_many_delegations",
     429,
     "Too many delegations",
-    "In an hour you may give 20 delegations. Nothing was done; wait as Retry-After says.",
+    "You can create 20 delegations per hour. Nothing was created; retry after the time in Retry-After.",
 )
 
 TOO_MANY_WRONG_KEYS = declare(
     "too_many_wrong_keys",
     429,
-    "Too many wrong API keys",
-    "Too many wrong API keys came from your address, or with this key's prefix; "
-    "check the key, and wait as Retry-After says.",
+    "Too many invalid API keys",
+    "Too many invalid API keys were sent from your address or with this key's prefix; check the "
+    "key, and retry after the time in Retry-After.",
 )
 
 RATE_LIMITED = declare(
     "rate_limited",
     429,
     "Too many requests",
-    "This API key sends more than 100 a second; wait as Retry-After says.",
+    "This API key is limited to 100 requests per second; retry after the time in Retry-After.",
 )

@@ -32,12 +32,13 @@ class Limits:
         """With the one that is just being begun. Raises ApiProblem `too_many_operations`."""
         theirs, everybodys = await begun.operations(session, organization, person, at - OPERATIONS_WITHIN)
         for done, most, who in (
-            (theirs, self.operations_per_person, "you may"),
-            (everybodys, self.operations_per_organization, "your organization may"),
+            (theirs, self.operations_per_person, "You can"),
+            (everybodys, self.operations_per_organization, "Your organization can"),
         ):
             if most is not None and done.number > most:
                 detail = (
-                    f"In a minute {who} begin {most} operations. Nothing was begun; wait as Retry-After says."
+                    f"{who} start {most} operations per minute. Nothing was started; "
+                    "retry after the time in Retry-After."
                 )
                 raise _refused(TOO_MANY_OPERATIONS, detail, done, OPERATIONS_WITHIN, at)
 
@@ -49,7 +50,8 @@ class Limits:
         most = self.delegations_per_person
         if most is not None and given.number >= most:
             detail = (
-                f"In an hour you may give {most} delegations. Nothing was given; wait as Retry-After says."
+                f"You can create {most} delegations per hour. Nothing was created; "
+                "retry after the time in Retry-After."
             )
             raise _refused(TOO_MANY_DELEGATIONS, detail, given, DELEGATIONS_WITHIN, at)
 

@@ -29,7 +29,10 @@ class Rates:
         now = self._clock()
         spread_until, ahead = self._one_more(key, now)
         if ahead > 1e-9:
-            detail = f"This API key sends more than {self._a_second:g} a second; wait as Retry-After says."
+            detail = (
+                f"This API key is limited to {self._a_second:g} requests per second; "
+                "retry after the time in Retry-After."
+            )
             raise ApiProblem(RATE_LIMITED, detail, headers={"Retry-After": str(math.ceil(ahead))})
         self._spread_until[key] = spread_until
 

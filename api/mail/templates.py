@@ -48,7 +48,7 @@ def _tag(text: str, where: str) -> str:
     """Raises ApiProblem `language_unknown`; returns the tag as it is usually written."""
     tag = known_tag(text) if len(text) <= 35 else None
     if tag is None:
-        detail = "language must be a language tag (BCP 47) that is known here, such as de or pt-BR."
+        detail = "language must be a known BCP 47 language tag, such as de or pt-BR."
         raise ApiProblem.at(LANGUAGE_UNKNOWN, detail, "/language", where=where)
     return tag
 
@@ -185,7 +185,8 @@ async def approve_template(
             raise ApiProblem.of(CATALOGUE[refusal])
         if draft.version != body.version:
             detail = (
-                f"The draft is version {draft.version} now: read it, and approve that one if it is right."
+                f"The draft is now version {draft.version}: review it, "
+                "and approve that version if it is right."
             )
             raise ApiProblem.at(TEMPLATE_VERSION_CHANGED, detail, "/version")
         await mail_templates.approve(session, draft, before, by=caller.person, at=utc_now())
@@ -255,7 +256,7 @@ async def preview_template(
     try:
         mail = await run_in_threadpool(preview, name, words, body.case, language=language, seller=seller)
     except SPOILT as error:  # for this language or seller only, of which validate tries one
-        detail = f"In {language} it can't be filled in for {SO[body.case]}; look at what it does only then."
+        detail = f"In {language} it can't be rendered for {SO[body.case]}; check what it does in that case."
         raise ApiProblem.at(TEMPLATE_FAILS, detail, "/text") from error
     return MailAnswer(**mail._asdict())
 
@@ -265,7 +266,7 @@ async def _check(name: Name, body: WordsBody) -> None:
     faults = await run_in_threadpool(validate, name, body.subject, body.text, body.html)
     if faults:
         errors = [_blamed(fault) for fault in faults]
-        more = "" if len(errors) == 1 else f" There are {len(errors)} problems, see errors."
+        more = "" if len(errors) == 1 else f" There are {len(errors)} problems; see errors."
         raise ApiProblem(CATALOGUE[errors[0].code], errors[0].message + more, errors)
 
 

@@ -14,9 +14,9 @@ WEBHOOK_UNSIGNED = declare(
 WEBHOOK_FORGED = declare(
     "webhook_forged",
     400,
-    "The signature does not fit",
-    "No signature fits this body; check that PLIXO_STRIPE_WEBHOOK_SECRET is this endpoint's, "
-    "and that no proxy changes the body.",
+    "The signature doesn't match",
+    "No signature matches this body; check that PLIXO_STRIPE_WEBHOOK_SECRET belongs to this "
+    "endpoint and that no proxy changes the body.",
     "/Stripe-Signature",
     "header",
 )
@@ -34,7 +34,7 @@ WEBHOOK_FROM_FUTURE = declare(
     "webhook_from_future",
     400,
     "The signature is from the future",
-    "It was signed for more than 300 seconds from now; check this machine's clock.",
+    "Its timestamp is more than 300 seconds in the future; check this machine's clock.",
     "/Stripe-Signature",
     "header",
 )
@@ -43,19 +43,19 @@ WEBHOOK_MALFORMED = declare(
     "webhook_malformed",
     400,
     "The webhook is not an event",
-    "The body is not a snapshot event in JSON; point only snapshot events of the account here.",
+    "The body is not a snapshot event in JSON; send only snapshot events of the account to this endpoint.",
 )
 
 WEBHOOK_TOO_LARGE = declare(
     "webhook_too_large",
     400,
     "The webhook is too large",
-    "The body is larger than 256 KiB, which no event is.",
+    "The body is larger than 256 KiB; no event of Stripe's is that large.",
 )
 
 WEBHOOK_NOT_CONFIGURED = declare(
     "webhook_not_configured",
     503,
-    "No webhook is taken",
-    "PLIXO_STRIPE_WEBHOOK_SECRET is not set; set it to the signing secret of this endpoint.",
+    "Webhooks are not configured",
+    "PLIXO_STRIPE_WEBHOOK_SECRET is not set; set it to this endpoint's signing secret.",
 )

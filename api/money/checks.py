@@ -7,7 +7,7 @@ not said here, nor by the workflow.
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.core.errors import MENDS, Code, InvalidRequest
+from billing.core.errors import REMEDIES, Code, InvalidRequest
 from billing.core.money import CURRENCIES, Money, most_minor, step_problem
 from billing.money.credit import CreditWanted, check_choice
 from billing.money.refund import RefundWanted
@@ -68,14 +68,14 @@ def _check_credit(wanted: CreditWanted) -> None:
 
 def _size(amount: int | None, currency: str | None) -> None:
     if currency is not None and currency not in CURRENCIES:
-        detail = f"Stripe charges nothing in {currency}. {MENDS[Code.UNKNOWN_CURRENCY]}"
+        detail = f"Stripe doesn't support the currency {currency}. {REMEDIES[Code.UNKNOWN_CURRENCY]}"
         raise ApiProblem.at(UNKNOWN_CURRENCY, detail, "/currency")
     most = most_minor(currency)
     if amount is not None and amount > most:
         detail = (
-            f"amount_minor must be at most {most}, Stripe's largest amount "
+            f"amount_minor must be at most {most}, Stripe's maximum "
             f"{f'in {currency.upper()}' if currency else 'unless currency is idr'}. "
-            "Ask for less, or in several parts."
+            "Request less, or split it."
         )
         raise ApiProblem.at(AMOUNT_TOO_LARGE, detail, "/amount_minor")
     if amount is not None and currency is not None:
@@ -116,7 +116,7 @@ async def _check_credit_by_mirror(session: AsyncSession, caller: Caller, wanted:
         return
     if invoice.customer_id != wanted.customer:
         raise InvalidRequest(
-            Code.INVOICE_UNKNOWN, "The invoice is not one of this customer's", field="invoice"
+            Code.INVOICE_UNKNOWN, "The invoice doesn't belong to this customer", field="invoice"
         )
     _same_currency(wanted.currency, invoice.currency, "invoice")
     if invoice.status == "void":
@@ -147,6 +147,6 @@ def _within(asked: int | None, whole: Money, of: str, code: Code) -> None:
     if amount > whole:
         raise InvalidRequest(
             code,
-            f"{amount.format()} is more than the {whole.format()} of the whole {of}",
+            f"{amount.format()} is more than the whole {of} of {whole.format()}",
             field="amount_minor",
         )

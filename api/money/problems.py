@@ -8,7 +8,7 @@ AMOUNT_NOT_POSITIVE = declare(
     "amount_not_positive",
     422,
     "The amount is not positive",
-    "amount_minor must be at least 1: minor units, so 1050 for USD 10.50.",
+    "amount_minor must be at least 1. It is in minor units: 1050 for USD 10.50.",
     "/amount_minor",
 )
 
@@ -16,7 +16,8 @@ AMOUNT_NOT_WHOLE = declare(
     "amount_not_whole",
     422,
     "The amount is not a whole number",
-    "amount_minor must be a whole number without quotes or decimals: minor units, so 1050 for USD 10.50.",
+    "amount_minor must be a whole number without quotes or decimals. It is in minor units: 1050 "
+    "for USD 10.50.",
     "/amount_minor",
 )
 
@@ -24,17 +25,16 @@ AMOUNT_TOO_LARGE = declare(
     "amount_too_large",
     422,
     "The amount is too large for Stripe",
-    "amount_minor must be at most 99999999, Stripe's largest amount in this currency. "
-    "Ask for less, or in several parts.",
+    "amount_minor must be at most 99999999, Stripe's maximum in this currency. Request less, or split it.",
     "/amount_minor",
 )
 
 AMOUNT_NOT_IN_STEPS = declare(
     "amount_not_in_steps",
     422,
-    "Stripe takes no such amount in this currency",
-    "KWD 1.234 can't be paid: Stripe takes KWD only in multiples of 10 minor units, such as 1230 "
-    "(KWD 1.230) or 1240 (KWD 1.240). Ask for one of the amounts that the message names.",
+    "Stripe doesn't accept this amount in this currency",
+    "KWD 1.234 can't be paid: Stripe accepts KWD only in multiples of 10 minor units, such as "
+    "1230 (KWD 1.230) or 1240 (KWD 1.240). Use one of these amounts.",
     "/amount_minor",
 )
 
@@ -42,7 +42,7 @@ UNKNOWN_CURRENCY = declare(
     "unknown_currency",
     422,
     "Unknown currency",
-    "currency must be a currency that Stripe charges in, as a three-letter ISO 4217 code in lower case, "
+    "currency must be a currency that Stripe supports, as a lowercase three-letter ISO 4217 code, "
     "such as usd.",
     "/currency",
 )
@@ -50,8 +50,9 @@ UNKNOWN_CURRENCY = declare(
 WRONG_CURRENCY = declare(
     "wrong_currency",
     422,
-    "Another currency",
-    "The payment is in USD, not in EUR. Leave currency out, or give that of the payment, invoice or balance.",
+    "Wrong currency",
+    "The payment is in USD, not in EUR. Omit currency, or use the currency of the payment, "
+    "invoice or balance.",
     "/currency",
 )
 
@@ -67,42 +68,40 @@ FRAUD_CONFIRMATION_MISSING = declare(
     "fraud_confirmation_missing",
     422,
     "Fraud is not confirmed",
-    "With the reason fraudulent Stripe also blocks the customer's card and mail address for every "
-    "later payment. Send confirm_fraudulent: true if that is meant, or choose another reason.",
+    "With the reason fraudulent, Stripe also blocks the customer's card and email address for "
+    "future payments. Send confirm_fraudulent: true to confirm, or choose another reason.",
     "/confirm_fraudulent",
 )
 
 PAYMENT_MISSING = declare(
     "payment_missing",
     422,
-    "No payment is named",
-    "Name what to refund: a payment as payment_intent, or an invoice, whose payments are then refunded.",
+    "No payment or invoice",
+    "Specify what to refund: a payment as payment_intent, or an invoice, whose payments are then refunded.",
     "/payment_intent",
 )
 
 PAYMENT_AND_INVOICE = declare(
     "payment_and_invoice",
     422,
-    "A payment and an invoice are named",
-    "Name either payment_intent or invoice, not both.",
+    "Both a payment and an invoice",
+    "Specify either payment_intent or invoice, not both.",
     "/invoice",
 )
 
 PAYMENT_ID_MALFORMED = declare(
     "payment_id_malformed",
     422,
-    "Not a payment's id",
-    "payment_intent must be a payment's id as Stripe writes it, pi_ and letters and digits; "
-    "see GET /v1/payments.",
+    "Malformed payment id",
+    "payment_intent must be a Stripe payment id: pi_ followed by letters and digits; see GET /v1/payments.",
     "/payment_intent",
 )
 
 CUSTOMER_ID_MALFORMED = declare(
     "customer_id_malformed",
     422,
-    "Not a customer's id",
-    "customer must be a customer's id as Stripe writes it, cus_ and letters and digits; "
-    "see GET /v1/customers.",
+    "Malformed customer id",
+    "customer must be a Stripe customer id: cus_ followed by letters and digits; see GET /v1/customers.",
     "/customer",
 )
 
@@ -110,8 +109,8 @@ AMOUNT_ABOVE_REFUNDABLE = declare(
     "amount_above_refundable",
     422,
     "More than was paid",
-    "USD 120.00 is more than the USD 100.00 of the whole payment. "
-    "Ask for less, or leave amount_minor out for all that is left.",
+    "USD 120.00 is more than the whole payment of USD 100.00. Request less, or omit amount_minor "
+    "to refund all that is left.",
     "/amount_minor",
 )
 
@@ -126,9 +125,9 @@ UNKNOWN_INSTRUMENT = declare(
 INSTRUMENT_UNFIT = declare(
     "instrument_unfit",
     422,
-    "Another instrument fits",
-    "A credit note says that the invoice was wrong, which goodwill does not. "
-    "Choose instrument balance, or the reason why the invoice is corrected.",
+    "The instrument doesn't fit the reason",
+    "A credit note states that the invoice was wrong, which goodwill does not. Choose instrument "
+    "balance, or the reason why the invoice is corrected.",
     "/instrument",
 )
 
@@ -136,8 +135,8 @@ INVOICE_MISSING = declare(
     "invoice_missing",
     422,
     "A credit note needs an invoice",
-    "A credit note corrects an invoice: name it as invoice. "
-    "For goodwill, or for the customer's next bill, choose instrument balance.",
+    "A credit note corrects an invoice: specify it as invoice. For goodwill, or to credit future "
+    "invoices, choose instrument balance.",
     "/invoice",
 )
 
@@ -145,16 +144,17 @@ INVOICE_NOT_FOR_BALANCE = declare(
     "invoice_not_for_balance",
     422,
     "A balance credit has no invoice",
-    "A balance credit goes against the customer's next bills, not against one invoice: leave invoice "
-    "out. To correct that invoice choose instrument credit_note.",
+    "A balance credit applies to the customer's future invoices, not to a single one: omit "
+    "invoice. To correct that invoice, choose instrument credit_note.",
     "/invoice",
 )
 
 INVOICE_UNKNOWN = declare(
     "invoice_unknown",
     422,
-    "Another customer's invoice",
-    "The invoice is not one of this customer's. Name an invoice of this customer, see GET /v1/invoices.",
+    "The invoice belongs to another customer",
+    "The invoice doesn't belong to this customer. Choose one of this customer's invoices; see GET "
+    "/v1/invoices.",
     "/invoice",
 )
 
@@ -162,8 +162,8 @@ INVOICE_NOT_CREDITABLE = declare(
     "invoice_not_creditable",
     422,
     "Nothing to credit on the invoice",
-    "The invoice is void: nothing is owed on it that a credit note could correct. "
-    "Choose another invoice, or instrument balance.",
+    "The invoice is void: nothing is owed on it that a credit note could correct. Choose another "
+    "invoice, or instrument balance.",
     "/invoice",
 )
 
@@ -171,8 +171,8 @@ AMOUNT_ABOVE_CREDITABLE = declare(
     "amount_above_creditable",
     422,
     "More than the invoice",
-    "USD 1,300.00 is more than the USD 1,200.00 of the whole invoice. "
-    "Ask for less, or choose instrument balance.",
+    "USD 1,300.00 is more than the whole invoice of USD 1,200.00. Request less, or choose "
+    "instrument balance.",
     "/amount_minor",
 )
 

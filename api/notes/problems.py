@@ -7,8 +7,8 @@ from ..problems.catalogue import declare
 NOTES_FULL = declare(
     "notes_full",
     409,
-    "There are too many notes",
-    f"There are {MAX_NOTES} notes on it already, which is what Stripe's metadata holds.",
+    "Too many notes",
+    f"It already has {MAX_NOTES} notes, the most that Stripe's metadata can hold.",
 )
 
 NOTE_MISSING = declare(
@@ -23,7 +23,7 @@ NOTE_TOO_SHORT = declare(
     "note_too_short",
     422,
     "The note is too short",
-    f"note must have at least {NOTE_MIN} characters, not counting blanks around them: say why.",
+    f"note must have at least {NOTE_MIN} characters, not counting surrounding spaces: say why.",
     "/note",
 )
 
@@ -31,7 +31,7 @@ NOTE_TOO_LONG = declare(
     "note_too_long",
     422,
     "The note is too long",
-    f"note must have at most {NOTE_MAX} characters, which is what Stripe's metadata holds; shorten it.",
+    f"note must have at most {NOTE_MAX} characters, the most that Stripe's metadata can hold; shorten it.",
     "/note",
 )
 

@@ -82,7 +82,7 @@ async def _add(
     if len(rows) >= MAX_NOTES:
         raise Conflict(
             "notes_full",
-            f"there are {MAX_NOTES} notes on it already, which is what Stripe's metadata holds",
+            f"it already has {MAX_NOTES} notes, the most that Stripe's metadata can hold",
         )
     row = _row(operation, len(rows) + 1, caller.person, text, utc_now())
     await notes.add(session, row)

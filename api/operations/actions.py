@@ -32,21 +32,21 @@ from .problems import (
 )
 
 _IMPOSSIBLE = {
-    "cancel": (NOT_CANCELLABLE, "can't be cancelled any more"),
+    "cancel": (NOT_CANCELLABLE, "can no longer be canceled"),
     "pause": (NOT_PAUSABLE, "can be paused only while it is deciding or sending"),
     "resume": (NOT_RESUMABLE, "can be resumed only while it is paused"),
-    "revise": (NOT_REVISABLE, "can be revised only after a reviewer asked for changes"),
+    "revise": (NOT_REVISABLE, "can be revised only after a reviewer has requested changes"),
     "accept": (NOT_RESOLVABLE, "can be accepted only while it is mismatched"),
     "revert": (NOT_RESOLVABLE, "can be reverted only while it is mismatched"),
     "read_again": (NOT_RESOLVABLE, "can be read again only while it is mismatched"),
-    "retry": (NOT_RESOLVABLE, "can be tried again only after it failed"),
-    "close": (NOT_RESOLVABLE, "can be left at that only after it failed"),
-    "take": (NOT_TAKABLE, "can't be taken on any more"),
-    "confirm": (NOT_CONFIRMABLE, "can be confirmed only while somebody is said to have made it"),
+    "retry": (NOT_RESOLVABLE, "can be retried only after it has failed"),
+    "close": (NOT_RESOLVABLE, "can be closed only after it has failed"),
+    "take": (NOT_TAKABLE, "can no longer be assigned"),
+    "confirm": (NOT_CONFIRMABLE, "can be confirmed only while someone is named as having made the change"),
 }
 _IMPOSSIBLE_OF = {
-    (Kind.PORTAL_ACCESS.value, "close"): (NOT_CLOSABLE, "was closed before"),
-    (Kind.CASE.value, "close"): (NOT_CLOSABLE, "was closed before"),
+    (Kind.PORTAL_ACCESS.value, "close"): (NOT_CLOSABLE, "was already closed"),
+    (Kind.CASE.value, "close"): (NOT_CLOSABLE, "was already closed"),
 }
 """Where an action means something else for one kind of operation."""
 
@@ -109,7 +109,9 @@ def _refusal(operation: Operation, action: str, caller: Caller) -> Exception | N
     roles = _roles(operation, action)
     if not caller.roles.intersection(roles):
         needed = " or ".join(sorted(roles))
-        return ApiProblem(ROLE_MISSING, f"To {action} it needs the role {needed}; ask somebody who has it.")
+        return ApiProblem(
+            ROLE_MISSING, f"The action {action} requires the role {needed}; ask someone who has it."
+        )
     if action == "accept":
         # Who acts for whom is looked up when they do ask for it.
         refusal = refusal_to_accept(operation, caller, ApproverPool({caller.person: tuple(caller.roles)}))

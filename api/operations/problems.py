@@ -5,22 +5,23 @@ from ..problems.catalogue import declare
 NOT_TAKABLE = declare(
     "not_takable",
     409,
-    "It is closed",
-    "This case is at done (completed): it can't be taken on any more.",
+    "The case is closed",
+    "This case is at done (completed): it can no longer be assigned.",
 )
 
 NOT_CONFIRMABLE = declare(
     "not_confirmable",
     409,
-    "There is nothing to confirm",
-    "This case is at note_owed (running): it can be confirmed only while somebody is said to have made it.",
+    "Nothing to confirm",
+    "This case is at note_owed (running): it can be confirmed only while someone is named as "
+    "having made the change.",
 )
 
 NOT_NAMED = declare(
     "not_named",
     403,
-    "Nobody says that you made it",
-    "Only the person who is said to have made it in Stripe can say whether they did.",
+    "You are not named",
+    "Only the person named as having made the change in Stripe can say whether they did.",
 )
 
 NOT_PAUSABLE = declare(
@@ -40,39 +41,39 @@ NOT_RESUMABLE = declare(
 OWN_REQUEST = declare(
     "own_request",
     403,
-    "It is your own request",
-    "Nobody decides on their own request. Somebody else has to decide.",
+    "This is your own request",
+    "Requesters can't decide on their own requests. Someone else must decide.",
 )
 
 REQUESTERS_DELEGATE = declare(
     "requesters_delegate",
     403,
-    "You act for the requester",
-    "Nobody who acts for somebody who asked for it or revised it decides on it. "
-    "Somebody who acts for none of its authors has to decide.",
+    "You are a delegate of the requester",
+    "Delegates of someone who requested or revised it can't decide on it. Someone who isn't a "
+    "delegate of its authors must decide.",
 )
 
 OWN_APPROVAL = declare(
     "own_approval",
     403,
     "You approved it",
-    "Nobody has tried again what they approved. "
-    "Somebody who did not approve it, nor acts for you, has to try it again.",
+    "Approvers can't retry what they approved. Someone who neither approved it nor acts for you "
+    "must retry it.",
 )
 
 OTHERS_AUTHORITY = declare(
     "others_authority",
     403,
-    "It is not your authority",
-    "It was given on somebody else's own authority, and nobody spends that but they. "
-    "Ask them to, or leave it at that and ask for a refund of your own.",
+    "It isn't your authority",
+    "It was granted on another person's authority, which only they can use. Ask them to retry it, "
+    "or close it and request a refund of your own.",
 )
 
 NOT_CANCELLABLE = declare(
     "not_cancellable",
     409,
-    "Can't be cancelled",
-    "This plan change is at done (completed): it can't be cancelled any more.",
+    "Can't be canceled",
+    "This plan change is at done (completed): it can no longer be canceled.",
 )
 
 NOT_REVISABLE = declare(
@@ -80,7 +81,7 @@ NOT_REVISABLE = declare(
     409,
     "Can't be revised",
     "This plan change is at review (awaiting_approval): "
-    "it can be revised only after a reviewer asked for changes.",
+    "it can be revised only after a reviewer has requested changes.",
 )
 
 NOT_RESOLVABLE = declare(
@@ -107,13 +108,13 @@ NOTHING_TO_RESOLVE = declare(
 NOT_SYNCED = declare(
     "not_synced",
     409,
-    "Not read from Stripe yet",
-    "Your subscription or the plans were not read from Stripe yet; try again in a minute.",
+    "Not synced yet",
+    "Your subscription or the plans have not been synced from Stripe yet; try again in a minute.",
 )
 
 NOT_CLOSABLE = declare(
     "not_closable",
     409,
-    "It is closed",
-    "This portal access is at done (completed): it was closed before.",
+    "Already closed",
+    "This portal access is at done (completed): it was already closed.",
 )

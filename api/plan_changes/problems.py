@@ -6,24 +6,25 @@ from ..problems.catalogue import declare
 PLAN_CHANGE_OPEN = declare(
     "plan_change_open",
     409,
-    "A plan change is open",
-    "Plan change op_01JD0V7G8M3Q2Z6W5T4R9YXKBN is still open: wait for its end or cancel it first.",
+    "A plan change is in progress",
+    "Plan change op_01JD0V7G8M3Q2Z6W5T4R9YXKBN is still in progress: wait until it ends, or cancel it first.",
 )
 
 SUBSCRIPTION_UNSUPPORTED = declare(
     "subscription_unsupported",
     409,
-    "Your subscription is not what a plan is",
-    "Your subscription in Stripe is not what a plan is. sub_1Q2w3E4r5T6y7U8i is at the price "
-    "price_1Q2w3E4r5T6y7U8i, which is charged every week. Ask Plixo to mend it there.",
+    "The subscription doesn't match any plan",
+    "Your subscription in Stripe doesn't match any plan. sub_1Q2w3E4r5T6y7U8i is at the price "
+    "price_1Q2w3E4r5T6y7U8i, which is charged every week. Ask Plixo to correct it.",
 )
 
 PLAN_UNAVAILABLE = declare(
     "plan_unavailable",
     422,
     "The plan is unavailable",
-    "Growth can't be chosen at present. prod_R3t4Y5u6I7o8P9: prices has no active monthly or yearly one. "
-    "Add a recurring, licensed price. Choose another plan, or ask Plixo to mend this one in Stripe.",
+    "Growth is currently unavailable. prod_R3t4Y5u6I7o8P9: prices has no active monthly or yearly "
+    "one. Add a recurring, licensed price. Choose another plan, or ask Plixo to correct this one "
+    "in Stripe.",
     "/plan",
 )
 
@@ -31,8 +32,8 @@ UNKNOWN_PLAN = declare(
     "unknown_plan",
     422,
     "Unknown plan",
-    "There is no plan 'gold'; known plans: growth, scale, starter. "
-    "Name one of the plans that GET /v1/plans lists.",
+    "There is no plan 'gold'; known plans: growth, scale, starter. Choose one of the plans listed "
+    "by GET /v1/plans.",
     "/plan",
 )
 
@@ -40,8 +41,8 @@ SAME_PLAN = declare(
     "same_plan",
     422,
     "Nothing would change",
-    "Nothing would change: growth with 10 seats by the month is what you have. "
-    "Ask for another plan, number of seats or interval.",
+    "Nothing would change: you already have Growth with 10 seats, billed by the month. Choose "
+    "another plan, number of seats or interval.",
     "/plan",
 )
 
@@ -49,35 +50,35 @@ SEATS_BELOW_USAGE = declare(
     "seats_below_usage",
     422,
     "Fewer seats than in use",
-    "7 seats are in use, 5 would be too few. "
-    "Deactivate people first, or ask for at least as many seats as are in use.",
+    "7 seats are in use: at least 7 are needed, 5 were requested. Deactivate people first, or "
+    "request at least as many seats as are in use.",
     "/seats",
 )
 
 SEATS_ABOVE_PLAN = declare(
     "seats_above_plan",
     422,
-    "More seats than the plan holds",
-    "Starter holds at most 10 seats, 25 were asked for. Ask for fewer seats or a larger plan.",
+    "More seats than the plan allows",
+    "Starter allows at most 10 seats, 25 were requested. Request fewer seats or a larger plan.",
     "/seats",
 )
 
 INTERVAL_UNAVAILABLE = declare(
     "interval_unavailable",
     422,
-    "The plan is not sold so",
-    "Starter is not sold by the year in USD, only by: month in USD. "
-    "Choose an interval that the plan is sold for, see GET /v1/plans.",
+    "The interval is not available",
+    "Starter is not sold by the year in USD, only by: month in USD. Choose an interval the plan "
+    "is sold for; see GET /v1/plans.",
     "/interval",
 )
 
 INTERVAL_BILLS_NOW = declare(
     "interval_bills_now",
     422,
-    "A new interval is billed at once",
-    "To pay by the year instead of by the month from now on starts a new billing period, which is billed "
-    "at once: it can't be left to the next invoice. "
-    "Choose invoicing immediately, or let the change be effective at period_end.",
+    "A new interval is billed immediately",
+    "Changing from billing by the month to billing by the year starts a new billing period, which "
+    "is billed immediately: it can't be left to the next invoice. Choose invoicing immediately, "
+    "or make the change effective at period_end.",
     "/invoicing",
 )
 

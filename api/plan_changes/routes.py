@@ -139,7 +139,7 @@ async def _check_by_mirror(session: AsyncSession, caller: Caller, wanted: Wanted
     if held is None or usage is None or not plans:
         raise ApiProblem.of(NOT_SYNCED)
     if why := held.get(mirror.UNREADABLE):
-        detail = f"Your subscription in Stripe is not what a plan is. {why} Ask Plixo to mend it there."
+        detail = f"Your subscription in Stripe doesn't match any plan. {why} Ask Plixo to correct it."
         raise ApiProblem(SUBSCRIPTION_UNSUPPORTED, detail)
     current = Terms.model_validate({name: held[name] for name in Terms.model_fields})
     validate_change(current, wanted, plan_on_sale(plans, wanted.plan), usage)

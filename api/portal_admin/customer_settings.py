@@ -118,8 +118,8 @@ async def _check_language(session: AsyncSession, caller: Caller, tag: str | None
     own = await mail_templates.languages(session, caller.organization)
     if own.isdisjoint(set(candidates(tag)) - {"*", ENGLISH}):
         detail = (
-            f"There is no mail in {tag}. Choose one of {offered()}, or first write a mail template of your "
-            "own in that language and have it approved."
+            f"Mail is not available in {tag}. Choose one of {offered()}, or first create a mail template in "
+            "that language and have it approved."
         )
         raise ApiProblem.at(LANGUAGE_NOT_OFFERED, detail, "/language")
 

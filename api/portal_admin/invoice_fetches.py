@@ -40,7 +40,7 @@ async def read_pay_link(id: Id, caller: Giver, context: InContext) -> PayLinkAns
     )
     fetched = await fetch(context, wanted)
     if fetched.url is None or fetched.url_expires_at is None:
-        said = f"In Stripe this invoice is {fetched.status} and nothing is to be paid on it."
+        said = f"In Stripe this invoice is {fetched.status} and there is nothing to pay on it."
         raise ApiProblem(NOT_PAYABLE, said)
     return PayLinkAnswer(url=fetched.url, read_at=fetched.read_at, expires_at=fetched.url_expires_at)
 

@@ -176,7 +176,7 @@ async def _with_page(session: AsyncSession, caller: Caller, invoice_id: str) -> 
     if invoice.status in NO_PAGE:
         raise ApiProblem(
             INVOICE_NOT_LINKABLE,
-            f"This invoice is {invoice.status}: it has no page that a customer could open. "
+            f"This invoice is {invoice.status}: it has no page for the customer to open. "
             "Choose one that is open, paid or uncollectible.",
         )
     return invoice
@@ -194,8 +194,8 @@ async def _expiry(
     if body.expires_at > at + timedelta(days=policy.most_link_days):
         raise ApiProblem.at(
             LINK_EXPIRY_FAR,
-            f"expires_at must be at most {policy.most_link_days} days from now, as the policy has it; "
-            "choose an earlier one.",
+            f"The policy allows expires_at to be at most {policy.most_link_days} days from now; "
+            "choose an earlier time.",
             "/expires_at",
         )
     return body.expires_at

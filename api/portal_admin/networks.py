@@ -154,8 +154,8 @@ def _listed(earlier: PortalNetwork) -> ApiProblem:
     whom = "this customer" if earlier.customer_id else "all customers"
     return ApiProblem(
         NETWORK_LISTED,
-        f"{earlier.network} is {done} for {whom} by {earlier.id}: DELETE /v1/portal-networks/{earlier.id} "
-        "takes that away first.",
+        f"{earlier.network} is {done} for {whom} by {earlier.id}: remove it first "
+        f"with DELETE /v1/portal-networks/{earlier.id}.",
         more={"portal_network": earlier.id},
     )
 

@@ -6,18 +6,18 @@ from ..problems.common import NOT_FOUND
 NETWORK_LISTED = declare(
     "network_listed",
     409,
-    "The opposite holds",
-    "198.51.100.0/24 is allowed for all customers by net_01JD0V9Q4R7T1W5Y8B2D6F9HKM: "
-    "DELETE /v1/portal-networks/net_01JD0V9Q4R7T1W5Y8B2D6F9HKM takes that away first.",
+    "A conflicting rule exists",
+    "198.51.100.0/24 is allowed for all customers by net_01JD0V9Q4R7T1W5Y8B2D6F9HKM: remove it "
+    "first with DELETE /v1/portal-networks/net_01JD0V9Q4R7T1W5Y8B2D6F9HKM.",
     more={"portal_network": "net_01JD0V9Q4R7T1W5Y8B2D6F9HKM"},
 )
 
 NETWORK_MALFORMED = declare(
     "network_malformed",
     422,
-    "Not a network",
-    "198.51.100.7/24 is an address inside of a network; write 198.51.100.0/24 for the network, "
-    "or 198.51.100.7/32 for this one address.",
+    "Malformed network",
+    "198.51.100.7/24 is an address inside a network; write 198.51.100.0/24 for the network, or "
+    "198.51.100.7/32 for this one address.",
     "/network",
 )
 
@@ -25,82 +25,81 @@ INVOICE_NOT_LINKABLE = declare(
     "invoice_not_linkable",
     409,
     "The invoice has no page",
-    "This invoice is void: it has no page that a customer could open. "
-    "Choose one that is open, paid or uncollectible.",
+    "This invoice is void: it has no page for the customer to open. Choose one that is open, paid "
+    "or uncollectible.",
 )
 
 CUSTOMER_WITHOUT_ADDRESS = declare(
     "customer_without_address",
     409,
-    "The customer has no mail address",
-    "There is no mail address of this customer. Add it to the customer in Stripe, or issue a link and "
-    "pass it on yourself.",
+    "The customer has no email address",
+    "This customer has no email address. Add one in Stripe, or issue a link and pass it on yourself.",
 )
 
 CUSTOMER_ADDRESS_BOUNCED = declare(
     "customer_address_bounced",
     409,
-    "Mail to this address comes back",
-    "The customer's mail server refused the address for good. Put another one to the customer in Stripe, "
-    "or issue a link and pass it on yourself.",
+    "Mail to this address bounces",
+    "The customer's mail server permanently rejected this address. Change the customer's address "
+    "in Stripe, or issue a link and pass it on yourself.",
 )
 
 LINK_MAILED_JUST_NOW = declare(
     "link_mailed_just_now",
     429,
-    "A link was mailed just now",
-    "A new link to this invoice was mailed less than a minute ago. Wait as long as Retry-After says.",
+    "A link was just mailed",
+    "A new link to this invoice was mailed less than a minute ago. Retry after the time in Retry-After.",
 )
 
 LINK_EXPIRY_PAST = declare(
     "link_expiry_past",
     422,
-    "The link would be dead",
-    "expires_at must be later than now.",
+    "The expiry is in the past",
+    "expires_at must be in the future.",
     "/expires_at",
 )
 
 LINK_EXPIRY_FAR = declare(
     "link_expiry_far",
     422,
-    "The link would live too long",
-    "expires_at must be at most 180 days from now, as the policy has it; choose an earlier one.",
+    "The expiry is too far away",
+    "The policy allows expires_at to be at most 180 days from now; choose an earlier time.",
     "/expires_at",
 )
 
 NOT_PAYABLE = declare(
     "not_payable",
     409,
-    "Nothing is to be paid",
-    "In Stripe this invoice is paid: it has no address where it could be paid.",
+    "Nothing to pay",
+    "In Stripe this invoice is paid: there is nothing to pay on it.",
 )
 
 NO_PDF = declare(
     "no_pdf",
     409,
     "There is no PDF",
-    "In Stripe this invoice is a draft: it gets its PDF when it is final.",
+    "In Stripe this invoice is a draft: it has no PDF until it is finalized.",
 )
 
 PDF_UNUSABLE = declare(
     "pdf_unusable",
     502,
     "Stripe's PDF can't be used",
-    "What Stripe gave for this invoice is no PDF, or too large. Look at the invoice in Stripe.",
+    "What Stripe returned for this invoice is not a PDF, or is too large. Check the invoice in Stripe.",
 )
 
 STRIPE_UNAVAILABLE = declare(
     "stripe_unavailable",
     503,
-    "Stripe can't be asked just now",
-    "The invoice could not be read from Stripe in time. Send the request again.",
+    "Stripe is unavailable",
+    "The invoice couldn't be read from Stripe in time. Send the request again.",
 )
 
 LANGUAGE_NOT_OFFERED = declare(
     "language_not_offered",
     422,
-    "There is no mail in this language",
-    "There is no mail in fr. Choose one of de, en, or first write a mail template of your own in that "
+    "Mail is not available in this language",
+    "Mail is not available in fr. Choose one of de, en, or first create a mail template in that "
     "language and have it approved.",
     "/language",
 )
@@ -109,7 +108,7 @@ ZONE_UNKNOWN = declare(
     "zone_unknown",
     422,
     "Unknown time zone",
-    "zone must be the IANA name of a time zone, such as Europe/Vienna; null for the organization's.",
+    "zone must be an IANA time zone name, such as Europe/Vienna, or null to use the organization's.",
     "/zone",
 )
 
@@ -117,8 +116,8 @@ COUNTRY_UNKNOWN = declare(
     "country_unknown",
     422,
     "Unknown country",
-    "country must be a two-letter code (ISO 3166-1) in upper case of a country whose public holidays are "
-    "known, such as AT; null for Stripe's.",
+    "country must be an uppercase two-letter country code (ISO 3166-1) with known public "
+    "holidays, such as AT, or null to use Stripe's.",
     "/country",
 )
 
@@ -126,15 +125,15 @@ SUBDIVISION_UNKNOWN = declare(
     "subdivision_unknown",
     422,
     "Unknown subdivision",
-    "subdivision must be a part of the customer's country whose public holidays are known, such as BY in "
-    "DE; name the country along with it, or send null.",
+    "subdivision must be a part of the customer's country with known public holidays, such as BY "
+    "in DE; send country along with it, or send null.",
     "/subdivision",
 )
 
 PORTAL_TROUBLE_OPEN = declare(
     "portal_trouble_open",
     409,
-    "It is being seen to",
+    "Already reported",
     "Portal trouble op_01JD0V7G8M3Q2Z6W5T4R9YXKBN is already open for this invoice: follow that one.",
     more={"portal_trouble": "op_01JD0V7G8M3Q2Z6W5T4R9YXKBN"},
 )
@@ -142,16 +141,16 @@ PORTAL_TROUBLE_OPEN = declare(
 INVOICE_SETTLED = declare(
     "invoice_settled",
     409,
-    "Nothing is to be paid",
-    "This invoice is paid: nobody needs a way in to pay it. "
-    "POST /v1/invoices/{id}/access-diagnosis says what its customer can see.",
+    "Nothing to pay",
+    "This invoice is paid: nobody needs access to pay it. POST /v1/invoices/{id}/access-diagnosis "
+    "shows what its customer can see.",
 )
 
 PORTAL_INVOICE_UNKNOWN = declare(
     "portal_invoice_unknown",
     422,
     "Unknown invoice",
-    "There is no such invoice: name one of those of GET /v1/invoices.",
+    "There is no such invoice: choose one listed by GET /v1/invoices.",
     "/invoice",
 )
 

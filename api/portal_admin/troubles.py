@@ -120,7 +120,7 @@ async def _known_invoice(session: AsyncSession, caller: Caller, invoice_id: str)
     """Raises ApiProblem `portal_invoice_unknown`."""
     invoice = await mirror.invoice(session, caller.organization, invoice_id)
     if invoice is None:
-        message = "There is no such invoice: name one of those of GET /v1/invoices."
+        message = "There is no such invoice: choose one listed by GET /v1/invoices."
         raise ApiProblem.at(PORTAL_INVOICE_UNKNOWN, message, "/invoice")
     return invoice
 
@@ -130,8 +130,8 @@ async def _check_reportable(session: AsyncSession, invoice: Invoice) -> None:
     if settled(invoice.status):
         raise ApiProblem(
             INVOICE_SETTLED,
-            f"This invoice is {invoice.status}: nobody needs a way in to pay it. "
-            f"POST /v1/invoices/{invoice.id}/access-diagnosis says what its customer can see.",
+            f"This invoice is {invoice.status}: nobody needs access to pay it. "
+            f"POST /v1/invoices/{invoice.id}/access-diagnosis shows what its customer can see.",
         )
     earlier = await troubles.open_one(session, invoice.id)
     if earlier is not None:

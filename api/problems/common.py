@@ -6,14 +6,14 @@ INVALID_JSON = declare(
     "invalid_json",
     400,
     "The body is not JSON",
-    "The body is not valid JSON in UTF-8; send one JSON object.",
+    "The body is not valid UTF-8 encoded JSON; send one JSON object.",
 )
 
 DUPLICATE_KEY = declare(
     "duplicate_key",
     400,
-    "A name is given twice",
-    "/amount_minor is given twice, and only one of the two can be meant; send each name once.",
+    "Duplicate name",
+    "/amount_minor is given twice; send each name once.",
     "/amount_minor",
 )
 
@@ -21,7 +21,7 @@ IDEMPOTENCY_KEY_MISSING = declare(
     "idempotency_key_missing",
     400,
     "Idempotency-Key is missing",
-    "Idempotency-Key is required here: send a new random value, such as a UUID, with each new request.",
+    "Idempotency-Key is required: send a new random value, such as a UUID, with each new request.",
     "/Idempotency-Key",
     "header",
 )
@@ -29,8 +29,8 @@ IDEMPOTENCY_KEY_MISSING = declare(
 IDEMPOTENCY_KEY_INVALID = declare(
     "idempotency_key_invalid",
     400,
-    "Idempotency-Key is not usable",
-    "Idempotency-Key must be sent once and be 1 to 255 printable ASCII characters, such as a UUID.",
+    "Idempotency-Key is not valid",
+    "Idempotency-Key must be sent once and have 1 to 255 printable ASCII characters, such as a UUID.",
     "/Idempotency-Key",
     "header",
 )
@@ -45,72 +45,72 @@ CREDENTIALS_MISSING = declare(
 CREDENTIALS_INVALID = declare(
     "credentials_invalid",
     401,
-    "Unknown credentials",
-    "This is not a valid API key; check that it was copied whole.",
+    "Invalid credentials",
+    "This API key is not valid; check that it was copied in full.",
 )
 
 CREDENTIALS_EXPIRED = declare(
     "credentials_expired",
     401,
     "Expired credentials",
-    "This API key has expired; ask for a new one.",
+    "This API key has expired; request a new one.",
 )
 
 CREDENTIALS_REVOKED = declare(
     "credentials_revoked",
     401,
     "Revoked credentials",
-    "This API key was revoked; ask for a new one.",
+    "This API key was revoked; request a new one.",
 )
 
 ROLE_MISSING = declare(
     "role_missing",
     403,
-    "A role is missing",
-    "This needs the role billing_admin; ask somebody who has it.",
+    "Missing role",
+    "This requires the role billing_admin; ask someone who has it.",
 )
 
 WRONG_ROLE = declare(
     "wrong_role",
     403,
-    "Your role is not asked",
-    "Only controller may decide. "
-    "Somebody with a role of the ladder's present or earlier rungs has to decide.",
+    "Your role can't decide",
+    "Only controller can decide. Someone with a role on the current rung of the ladder, or an "
+    "earlier one, must decide.",
 )
 
 NOT_FOUND = declare(
     "not_found",
     404,
     "Not found",
-    "There is nothing with this id in your organization; check the id.",
+    "Nothing in your organization has this id; check the id.",
 )
 
 METHOD_NOT_ALLOWED = declare(
     "method_not_allowed",
     405,
     "Method not allowed",
-    "PUT is not possible here; the Allow header names what is.",
+    "PUT is not supported here; the Allow header lists what is.",
 )
 
 ALREADY_ENDED = declare(
     "already_ended",
     409,
-    "It has ended",
-    "It had already ended when this arrived.",
+    "Already ended",
+    "It had already ended when the request arrived.",
 )
 
 REFUSED = declare(
     "refused",
     409,
     "Refused",
-    "The operation's workflow refused it.",
+    "The operation's workflow refused the request.",
 )
 
 BODY_TOO_SLOW = declare(
     "body_too_slow",
     408,
     "The body is too slow",
-    "The body was not there within 20 seconds; send it again, without pauses.",
+    "The body did not arrive within 20 seconds; send it again without pauses.",
 )
 
 BODY_TOO_LARGE = declare(
@@ -139,7 +139,7 @@ INVALID_CURSOR = declare(
     "invalid_cursor",
     422,
     "The cursor is not valid",
-    "Cursor: take it unchanged from the next_cursor of a list.",
+    "Cursor: use the next_cursor of a list unchanged.",
     "/cursor",
     "query",
 )
@@ -147,8 +147,9 @@ INVALID_CURSOR = declare(
 IDEMPOTENCY_KEY_REUSED = declare(
     "idempotency_key_reused",
     422,
-    "Idempotency-Key was used before",
-    "This Idempotency-Key was used for another request (op_01JD0V7G8M3Q2Z6W5T4R9YXKBN): send a new key.",
+    "Idempotency-Key was already used",
+    "This Idempotency-Key was already used for another request (op_01JD0V7G8M3Q2Z6W5T4R9YXKBN): "
+    "send a new key.",
     "/Idempotency-Key",
     "header",
 )
@@ -157,21 +158,21 @@ INTERNAL_ERROR = declare(
     "internal_error",
     500,
     "Internal error",
-    "Something went wrong here; nothing is known of it but the request_id.",
+    "Something went wrong; report the request_id to Plixo.",
 )
 
 TEMPORARILY_UNAVAILABLE = declare(
     "temporarily_unavailable",
     503,
-    "Try again",
-    "The records can't be reached just now. Send the same request again; nothing is done twice.",
+    "Temporarily unavailable",
+    "The database can't be reached right now. Send the same request again; nothing is done twice.",
 )
 
 LANGUAGE_UNKNOWN = declare(
     "language_unknown",
     422,
     "Unknown language",
-    "language must be a language tag (BCP 47), such as de or de-AT; null for Stripe's.",
+    "language must be a BCP 47 language tag, such as de or de-AT, or null to use Stripe's.",
     "/language",
 )
 
@@ -179,14 +180,14 @@ CUSTOMER_UNKNOWN = declare(
     "customer_unknown",
     422,
     "Unknown customer",
-    "The customer was deleted in Stripe. Name one of the customers that GET /v1/customers lists.",
+    "The customer was deleted in Stripe. Choose one of the customers listed by GET /v1/customers.",
     "/customer",
 )
 
 INVOICE_ID_MALFORMED = declare(
     "invoice_id_malformed",
     422,
-    "Not an invoice's id",
-    "invoice must be an invoice's id as Stripe writes it, in_ and letters and digits; see GET /v1/invoices.",
+    "Malformed invoice id",
+    "invoice must be a Stripe invoice id: in_ followed by letters and digits; see GET /v1/invoices.",
     "/invoice",
 )

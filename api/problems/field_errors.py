@@ -1,4 +1,4 @@
-"""What pydantic found wrong with a request: stable codes, JSON pointers, sentences that name the mend."""
+"""What pydantic found wrong with a request: stable codes, JSON pointers, sentences that say what to do."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -42,11 +42,11 @@ _OWN = {
     ),
     ("string_too_short", "note"): (
         "note_too_short",
-        f"must have at least {NOTE_MIN} characters, not counting blanks around them: say why",
+        f"must have at least {NOTE_MIN} characters, not counting surrounding spaces: say why",
     ),
     ("string_too_long", "note"): (
         "note_too_long",
-        f"must have at most {NOTE_MAX} characters, which is what Stripe's metadata holds; shorten it",
+        f"must have at most {NOTE_MAX} characters, the most that Stripe's metadata can hold; shorten it",
     ),
     ("value_error", "note"): (
         "note_unreadable",
@@ -54,31 +54,30 @@ _OWN = {
     ),
     ("greater_than_equal", "amount_minor"): (
         "amount_not_positive",
-        "must be at least 1: minor units, so 1050 for USD 10.50",
+        "must be at least 1. It is in minor units: 1050 for USD 10.50",
     ),
     ("less_than_equal", "amount_minor"): ("amount_too_large", f"must be at most {MAX_MINOR}"),
     ("int_type", "amount_minor"): (
         "amount_not_whole",
-        "must be a whole number without quotes or decimals: minor units, so 1050 for USD 10.50",
+        "must be a whole number without quotes or decimals. It is in minor units: 1050 for USD 10.50",
     ),
     ("string_pattern_mismatch", "currency"): (
         "unknown_currency",
-        "must be a currency that Stripe charges in, as a three-letter ISO 4217 code in lower case, "
-        "such as usd",
+        "must be a currency that Stripe supports, as a lowercase three-letter ISO 4217 code, such as usd",
     ),
     ("literal_error", "reason"): ("unknown_reason", "must be {expected}"),
     ("literal_error", "instrument"): ("unknown_instrument", "must be {expected}"),
     ("string_pattern_mismatch", "payment_intent"): (
         "payment_id_malformed",
-        "must be a payment's id as Stripe writes it, pi_ and letters and digits; see GET /v1/payments",
+        "must be a Stripe payment id: pi_ followed by letters and digits; see GET /v1/payments",
     ),
     ("string_pattern_mismatch", "invoice"): (
         "invoice_id_malformed",
-        "must be an invoice's id as Stripe writes it, in_ and letters and digits; see GET /v1/invoices",
+        "must be a Stripe invoice id: in_ followed by letters and digits; see GET /v1/invoices",
     ),
     ("string_pattern_mismatch", "customer"): (
         "customer_id_malformed",
-        "must be a customer's id as Stripe writes it, cus_ and letters and digits; see GET /v1/customers",
+        "must be a Stripe customer id: cus_ followed by letters and digits; see GET /v1/customers",
     ),
 }
 """Fields whose mistakes have codes of their own, by pydantic's type: they stand in the catalogue."""
@@ -117,9 +116,9 @@ def _say(kind: str, error: Mapping[str, Any]) -> str:
     limits = error.get("ctx") or {}
     match kind:
         case "missing":
-            return "is required; add it"
+            return "is required"
         case "extra_forbidden":
-            return "is not known here; remove it"
+            return "is not a known field; remove it"
         case "literal_error" | "enum":
             return f"must be {limits.get('expected')}"
         case "string_too_short":
@@ -133,7 +132,7 @@ def _say(kind: str, error: Mapping[str, Any]) -> str:
         case "string_pattern_mismatch":
             return "must be an id: letters, digits, _ and -, at most 128 of them"
         case "string_unicode":
-            return "must be text that UTF-8 can carry; a part of it is half a character"
+            return "must be valid Unicode text; it contains half of a surrogate pair"
         case "value_error":
             return str(limits.get("error", "is not valid"))
         case _ if kind in _TYPES:

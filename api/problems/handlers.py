@@ -64,8 +64,8 @@ def from_domain(error: BillingError) -> ApiProblem:
         return ApiProblem.of(INTERNAL_ERROR)
     type_ = CATALOGUE.get(error.code) or _class_type(error)
     detail = _sentence(error.message)
-    if error.mend:
-        detail = f"{detail} {error.mend}"
+    if error.remedy:
+        detail = f"{detail} {error.remedy}"
     if error.field is None:
         return ApiProblem(type_, detail)
     where = {"cursor": "query", "Idempotency-Key": "header"}.get(error.field, "body")
@@ -87,7 +87,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
     if any(one["type"] == "json_invalid" for one in error.errors()):
         return _answer(request, ApiProblem.of(INVALID_JSON))
     errors = field_errors(error.errors())
-    more = "" if len(errors) == 1 else f" There are {len(errors)} problems, see errors."
+    more = "" if len(errors) == 1 else f" There are {len(errors)} problems; see errors."
     first = errors[0]
     type_ = CATALOGUE.get(first.code, INVALID_REQUEST)
     return _answer(request, ApiProblem(type_, first.message + more, errors))
@@ -97,11 +97,11 @@ async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     match error.status_code:
         case HTTPStatus.NOT_FOUND:
-            problem = ApiProblem(NOT_FOUND, "There is no such address; GET /docs lists all of them.")
+            problem = ApiProblem(NOT_FOUND, "There is no such path; GET /docs lists all of them.")
         case HTTPStatus.METHOD_NOT_ALLOWED:
             problem = ApiProblem(
                 METHOD_NOT_ALLOWED,
-                f"{request.method} is not possible here; the Allow header names what is.",
+                f"{request.method} is not supported here; the Allow header lists what is.",
                 headers=error.headers,
             )
         case HTTPStatus.BAD_REQUEST:

@@ -5,7 +5,7 @@ from ..problems.catalogue import declare
 PAUSE_OVER = declare(
     "pause_over",
     422,
-    "That day has come",
-    "It is 2026-05-04 already where the customer is: choose a later day, or leave until out.",
+    "The date is in the past",
+    "It is already 2026-05-04 where the customer is: choose a later date, or omit until.",
     "/until",
 )

@@ -5,7 +5,7 @@ from ..problems.catalogue import declare
 PERIOD_INVERTED = declare(
     "period_inverted",
     422,
-    "It ends before it begins",
+    "The period ends before it starts",
     "to must be after from.",
     "/to",
     where="query",
@@ -15,7 +15,7 @@ PERIOD_TOO_LONG = declare(
     "period_too_long",
     422,
     "The period is too long",
-    "A period has at most 366 days: choose a later from.",
+    "A period can be at most 366 days long: choose a later from.",
     "/from",
     where="query",
 )

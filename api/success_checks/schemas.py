@@ -38,13 +38,13 @@ def span(query: PeriodQuery | RowsQuery, at: datetime) -> tuple[datetime, dateti
     try:
         start = query.from_ or end - DEFAULT_PERIOD
     except OverflowError:
-        raise _wrong(PERIOD_INVERTED, "to is before the first day that there is", "/to") from None
+        raise _wrong(PERIOD_INVERTED, "to is too early", "/to") from None
     blamed = "/from" if query.to is None else "/to"
     if end <= start:
         than = "from must be before now" if query.to is None else "to must be after from"
         raise _wrong(PERIOD_INVERTED, than, blamed)
     if end - start > LONGEST_PERIOD:
-        raise _wrong(PERIOD_TOO_LONG, "A period has at most 366 days: choose a later from", "/from")
+        raise _wrong(PERIOD_TOO_LONG, "A period can be at most 366 days long: choose a later from", "/from")
     return start, end
 
 

@@ -22,9 +22,9 @@ class Author(Message):
 
 
 AUTHOR_REFUSALS = {
-    "asked": "Nobody decides on their own request.",
-    "revised": "Nobody decides on a request that they revised.",
-    "retried": "Nobody decides on what they had tried again.",
+    "asked": "Requesters can't decide on their own requests.",
+    "revised": "People can't decide on requests that they revised.",
+    "retried": "People can't decide on requests that they retried.",
 }
 """Why an author may have no say, by what they did."""
 

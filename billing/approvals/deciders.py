@@ -87,10 +87,10 @@ class Deciders:
         if person in self._delegates:
             return Refusal(
                 code=Code.REQUESTERS_DELEGATE,
-                message="Nobody who acts for somebody who asked for it or revised it decides on it.",
+                message="Delegates of someone who requested or revised it can't decide on it.",
             )
         if person in self.excluded:
-            return Refusal(code=Code.WRONG_ROLE, message="An auditor reads, and decides nothing.")
+            return Refusal(code=Code.WRONG_ROLE, message="Auditors have read-only access and can't decide.")
         return None
 
     def refusal_to_retry(
@@ -107,19 +107,20 @@ class Deciders:
             shaped = replace(self, authors=[*self.authors, author])
             if decided.isdisjoint(shaped.excluded - self.excluded):
                 return None
-            return Refusal(code=Code.OWN_APPROVAL, message="Nobody has tried again what they approved.")
+            return Refusal(code=Code.OWN_APPROVAL, message="Approvers can't retry what they approved.")
         if not spent or author.person in spent:
             return None
         return Refusal(
             code=Code.OTHERS_AUTHORITY,
-            message="It was given on somebody else's own authority, and nobody spends that but they.",
+            message="It was granted on another person's authority, which only they can use.",
         )
 
     def refusal_to_acknowledge(self, person: str, yeses: Iterable[Signature]) -> Refusal | None:
         """Why somebody may not say, for Finance, that they have seen it: it takes a second pair of eyes."""
         if person in self.excluded or person in already_decided(yeses):
             return Refusal(
-                code=Code.OWN_DOING, message="Nobody acknowledges the notice of what they did or allowed."
+                code=Code.OWN_DOING,
+                message="People can't acknowledge notices about what they did or approved.",
             )
         return None
 

@@ -27,13 +27,15 @@ def check_period(
     if ends_at <= starts_at:
         raise InvalidRequest("delegation_inverted", f"{last} must be after {first}: swap them", field=last)
     if ends_at <= now:
-        raise InvalidRequest("delegation_in_past", f"{last} is over: choose a later time", field=last)
+        raise InvalidRequest("delegation_in_past", f"{last} is in the past: choose a later time", field=last)
     if starts_at < now - CLOCK_TOLERANCE:
-        raise InvalidRequest("delegation_in_past", f"{first} is over: leave it out to begin now", field=first)
+        raise InvalidRequest(
+            "delegation_in_past", f"{first} is in the past: omit it to start now", field=first
+        )
     if ends_at - starts_at > MAX_PERIOD:
         raise InvalidRequest(
             "delegation_too_long",
-            f"a delegation lasts at most {MAX_PERIOD.days} days: end it earlier",
+            f"a delegation can last at most {MAX_PERIOD.days} days: choose an earlier end",
             field=last,
         )
 
@@ -44,16 +46,20 @@ def check_delegate(delegator: str, to: str, active: bool | None, roles: Collecti
     Raises InvalidRequest `delegate_is_self`, `delegate_unknown`, `delegate_inactive`, `delegate_is_auditor`.
     """
     if to == delegator:
-        raise InvalidRequest("delegate_is_self", "name somebody else: you decide for yourself", field="to")
-    if active is None:
         raise InvalidRequest(
-            "delegate_unknown", "there is nobody with this id, see GET /v1/people", field="to"
+            "delegate_is_self", "choose another person: you can already decide yourself", field="to"
         )
+    if active is None:
+        raise InvalidRequest("delegate_unknown", "no person has this id; see GET /v1/people", field="to")
     if not active:
-        raise InvalidRequest("delegate_inactive", "this person is not active any more", field="to")
+        raise InvalidRequest(
+            "delegate_inactive", "this person is no longer active: choose someone else", field="to"
+        )
     if Role.AUDITOR in roles:
         raise InvalidRequest(
-            "delegate_is_auditor", "an auditor reads, and decides for nobody: name another", field="to"
+            "delegate_is_auditor",
+            "auditors have read-only access and can't decide for others: choose someone else",
+            field="to",
         )
 
 
@@ -63,16 +69,16 @@ def check_of_approval(to: str, deciders: Deciders) -> None:
     if refusal is not None:
         raise InvalidRequest(
             "delegate_is_requester",
-            f"this person may not decide on it: name another. {refusal.message}",
+            f"this person can't decide on it: choose someone else. {refusal.message}",
             field="to",
         )
 
 
 def not_held(what: str, *, lent: bool = False) -> Forbidden:
     """Nobody gives what they do not have, nor what is only lent to them."""
-    more = "; what was delegated to you can't be delegated on" if lent else ""
-    return Forbidden("role_not_held", f"you do not have the role {what} yourself{more}")
+    more = "; a role that was delegated to you can't be delegated further" if lent else ""
+    return Forbidden("role_not_held", f"you don't hold the role {what} yourself{more}")
 
 
 def decided_already() -> Conflict:
-    return Conflict("already_decided", "your approval is there already: there is nothing left to delegate")
+    return Conflict("already_decided", "you have already approved it: there is nothing left to delegate")

@@ -102,7 +102,7 @@ def may_decide(progress: ApprovalProgress, person: str) -> Refusal | None:
     if not asked.intersection(roles):
         return Refusal(code=Code.WRONG_ROLE, message=_wrong_role(roles, progress, asked))
     if not progress.options(person):
-        return Refusal(code=ALREADY_DECIDED, message=_already(progress, "Your approval is there already"))
+        return Refusal(code=ALREADY_DECIDED, message=_already(progress, "You have already approved it"))
     return None
 
 
@@ -128,9 +128,7 @@ def evaluate_approval(
     if beyond and authority is not None:
         return Refusal(code=Code.AUTHORITY_TOO_SMALL, message=_too_small(progress, beyond, authority))
     roles = join_roles(capacity.role for capacity in progress.options(person))
-    return Refusal(
-        code=ALREADY_DECIDED, message=_already(progress, f"The approval of {roles} is there already")
-    )
+    return Refusal(code=ALREADY_DECIDED, message=_already(progress, f"{roles} has already approved it"))
 
 
 def _weighed(progress: ApprovalProgress, capacity: Capacity, authority: Authority | None) -> YesResult | bool:
@@ -170,8 +168,8 @@ def _missing(rung: Rung, signers: Collection[Capacity]) -> tuple[Role, ...]:
 def _wrong_role(roles: Collection[Role], progress: ApprovalProgress, asked: Collection[Role]) -> str:
     for later in progress.ladder[progress.rung + 1 :]:
         if early := set(later.roles).intersection(roles):
-            return f"{join_roles(early)} may decide from {_when(later)}, {join_roles(asked)} now."
-    return f"Only {join_roles(asked)} may decide."
+            return f"{join_roles(early)} can decide from {_when(later)}, {join_roles(asked)} now."
+    return f"Only {join_roles(asked)} can decide."
 
 
 def _already(progress: ApprovalProgress, what: str) -> str:
@@ -185,16 +183,18 @@ def _too_small(progress: ApprovalProgress, beyond: Sequence[Capacity], authority
     """Names those who may: what helps somebody who is refused is to know whom to ask."""
     able: dict[str, list[Role]] = {}
     for number, rung in enumerate(progress.ladder):
-        when = f"from {_when(rung)}" if number > progress.rung else "with enough left of their window"
+        when = (
+            f"from {_when(rung)}" if number > progress.rung else "with enough authority left in their window"
+        )
         known = [role for roles in able.values() for role in roles]
         able.setdefault(when, []).extend(
             role for role in rung.roles if role not in known and authority.could_cover(role)
         )
     who = ", or ".join(f"{join_roles(roles)} {when}" for when, roles in able.items() if roles)
-    who = f"It takes {who}." if who else "Nobody on the ladder has so much authority."
+    who = f"It requires {who}." if who else "No one on the ladder has enough authority."
     why = "; ".join(dict.fromkeys(authority.why_not(one) for one in beyond))
     return (
-        f"{authority.amount.format()} is beyond the authority of {join_roles(one.role for one in beyond)}: "
+        f"{authority.amount.format()} exceeds the authority of {join_roles(one.role for one in beyond)}: "
         f"{why}. {who}"
     )
 

@@ -5,7 +5,7 @@
     │   └── CurrencyMismatch    two amounts of different currencies met
     ├── Conflict                the input is fine, the present state forbids it
     ├── Forbidden               the person may not do this
-    └── Misconfigured           somebody who runs Plixo has to mend something
+    └── Misconfigured           somebody who runs Plixo has to correct something
         ├── InvalidPolicy       policy.toml, every error at once
         ├── PlanMisconfigured   a Stripe product or price lacks what a plan needs
         ├── PreviewDoesNotAddUp Stripe's lines and totals disagree
@@ -19,7 +19,7 @@ from enum import StrEnum
 
 
 class Code(StrEnum):
-    """The codes that this package raises itself; `MENDS` says what to do about each."""
+    """The codes that this package raises itself; `REMEDIES` says what to do about each."""
 
     UNKNOWN_PLAN = "unknown_plan"
     PLAN_UNAVAILABLE = "plan_unavailable"
@@ -58,38 +58,38 @@ class Code(StrEnum):
     BROKEN_CHAIN = "broken_chain"
 
 
-MENDS: dict[str, str] = {
-    Code.UNKNOWN_PLAN: "Name one of the plans that GET /v1/plans lists.",
-    Code.PLAN_UNAVAILABLE: "Choose another plan, or ask Plixo to mend this one in Stripe.",
-    Code.SAME_PLAN: "Ask for another plan, number of seats or interval.",
-    Code.SEATS_BELOW_USAGE: "Deactivate people first, or ask for at least as many seats as are in use.",
-    Code.SEATS_ABOVE_PLAN: "Ask for fewer seats or a larger plan.",
-    Code.INTERVAL_UNAVAILABLE: "Choose an interval that the plan is sold for, see GET /v1/plans.",
-    Code.INTERVAL_BILLS_NOW: "Choose invoicing immediately, or let the change be effective at period_end.",
-    Code.UNKNOWN_CURRENCY: "Use a currency that Stripe charges in, as a three-letter code in lower case.",
+REMEDIES: dict[str, str] = {
+    Code.UNKNOWN_PLAN: "Choose one of the plans listed by GET /v1/plans.",
+    Code.PLAN_UNAVAILABLE: "Choose another plan, or ask Plixo to correct this one in Stripe.",
+    Code.SAME_PLAN: "Choose another plan, number of seats or interval.",
+    Code.SEATS_BELOW_USAGE: "Deactivate people first, or request at least as many seats as are in use.",
+    Code.SEATS_ABOVE_PLAN: "Request fewer seats or a larger plan.",
+    Code.INTERVAL_UNAVAILABLE: "Choose an interval the plan is sold for; see GET /v1/plans.",
+    Code.INTERVAL_BILLS_NOW: "Choose invoicing immediately, or make the change effective at period_end.",
+    Code.UNKNOWN_CURRENCY: "Use a currency that Stripe supports, as a lowercase three-letter code.",
     Code.CURRENCY_MISMATCH: "Give both amounts in the same currency.",
-    Code.AMOUNT_NOT_IN_STEPS: "Ask for one of the amounts that the message names.",
-    Code.OWN_REQUEST: "Somebody else has to decide.",
-    Code.REQUESTERS_DELEGATE: "Somebody who acts for none of its authors has to decide.",
-    Code.OWN_APPROVAL: "Somebody who did not approve it, nor acts for you, has to try it again.",
-    Code.OTHERS_AUTHORITY: "Ask them to, or leave it at that and ask for a refund of your own.",
-    Code.OWN_DOING: "Somebody else of Finance has to, or a controller once it is escalated.",
-    Code.WRONG_ROLE: "Somebody with a role of the ladder's present or earlier rungs has to decide.",
-    Code.AUTHORITY_TOO_SMALL: "Somebody with a larger authority has to decide.",
+    Code.AMOUNT_NOT_IN_STEPS: "Use one of these amounts.",
+    Code.OWN_REQUEST: "Someone else must decide.",
+    Code.REQUESTERS_DELEGATE: "Someone who isn't a delegate of its authors must decide.",
+    Code.OWN_APPROVAL: "Someone who neither approved it nor acts for you must retry it.",
+    Code.OTHERS_AUTHORITY: "Ask them to retry it, or close it and request a refund of your own.",
+    Code.OWN_DOING: "Another member of Finance must acknowledge it, or a controller once it is escalated.",
+    Code.WRONG_ROLE: "Someone with a role on the current rung of the ladder, or an earlier one, must decide.",
+    Code.AUTHORITY_TOO_SMALL: "Someone with more authority must decide.",
     Code.PAYMENT_UNKNOWN: "Check the id: it must be a payment of one of your customers in Stripe.",
     Code.NOTHING_PAID: "Refund only what was paid; to take off what is still owed, ask for a credit note.",
-    Code.WRONG_CURRENCY: "Leave currency out, or give that of the payment, invoice or balance.",
+    Code.WRONG_CURRENCY: "Omit currency, or use the currency of the payment, invoice or balance.",
     Code.ALREADY_REFUNDED: "Look at the payment's refunds; there is nothing left to return.",
     Code.ALREADY_GIVEN_BACK: "Look at the invoice's refunds and credit notes; nothing is left to return.",
     Code.CHARGE_DISPUTED: "Answer the dispute in Stripe; the bank moves the money.",
-    Code.AMOUNT_ABOVE_REFUNDABLE: "Ask for less, or leave amount_minor out for all that is left.",
-    Code.CUSTOMER_UNKNOWN: "Name one of the customers that GET /v1/customers lists.",
-    Code.INVOICE_UNKNOWN: "Name an invoice of this customer, see GET /v1/invoices.",
-    Code.INVOICE_MISSING: "Name the invoice, or choose instrument balance.",
-    Code.INVOICE_NOT_FOR_BALANCE: "Leave invoice out, or choose instrument credit_note.",
+    Code.AMOUNT_ABOVE_REFUNDABLE: "Request less, or omit amount_minor to refund all that is left.",
+    Code.CUSTOMER_UNKNOWN: "Choose one of the customers listed by GET /v1/customers.",
+    Code.INVOICE_UNKNOWN: "Choose one of this customer's invoices; see GET /v1/invoices.",
+    Code.INVOICE_MISSING: "Specify the invoice, or choose instrument balance.",
+    Code.INVOICE_NOT_FOR_BALANCE: "Omit invoice, or choose instrument credit_note.",
     Code.INSTRUMENT_UNFIT: "Choose the instrument that the message names.",
     Code.INVOICE_NOT_CREDITABLE: "Choose another invoice, or instrument balance.",
-    Code.AMOUNT_ABOVE_CREDITABLE: "Ask for less, or choose instrument balance.",
+    Code.AMOUNT_ABOVE_CREDITABLE: "Request less, or choose instrument balance.",
     Code.INVALID_POLICY: "Correct the policy file and start again.",
     Code.PLAN_MISCONFIGURED: "Correct the product's or price's metadata in Stripe.",
     Code.PREVIEW_DOES_NOT_ADD_UP: "Preview again; if it persists, look at the invoice in Stripe.",
@@ -108,9 +108,9 @@ class BillingError(Exception):
         self.field = field
 
     @property
-    def mend(self) -> str | None:
+    def remedy(self) -> str | None:
         """What to do about it, where the code has a standing answer."""
-        return MENDS.get(self.code)
+        return REMEDIES.get(self.code)
 
 
 class InvalidRequest(BillingError):
@@ -146,10 +146,10 @@ class InvalidPolicy(Misconfigured):
 
 
 class PlanMisconfigured(Misconfigured):
-    """A Stripe product or price does not describe a plan; names the object, the key and the mend."""
+    """A Stripe product or price does not describe a plan; names the object, the key and the remedy."""
 
-    def __init__(self, object_id: str, key: str, problem: str, mend: str) -> None:
-        super().__init__(Code.PLAN_MISCONFIGURED, f"{object_id}: {key} {problem}. {mend}", field=key)
+    def __init__(self, object_id: str, key: str, problem: str, remedy: str) -> None:
+        super().__init__(Code.PLAN_MISCONFIGURED, f"{object_id}: {key} {problem}. {remedy}", field=key)
         self.object_id, self.key = object_id, key
 
 

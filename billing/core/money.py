@@ -142,7 +142,7 @@ def step_problem(amount: Money) -> str | None:
     above = Money(amount_minor=below.amount_minor + step, currency=amount.currency)
     near = [one for one in (below, above) if one.amount_minor]
     return (
-        f"{amount.format()} can't be paid: Stripe takes {amount.currency.upper()} only in multiples of "
+        f"{amount.format()} can't be paid: Stripe accepts {amount.currency.upper()} only in multiples of "
         f"{step} minor units, such as {' or '.join(f'{one.amount_minor} ({one.format()})' for one in near)}."
     )
 

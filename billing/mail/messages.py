@@ -6,7 +6,7 @@ from pydantic import AwareDatetime, Field
 
 from ..approvals.subject_changes import NONE, SinceLastRound
 from ..cases.case import CaseResult, CaseSubject
-from ..core.errors import MENDS
+from ..core.errors import REMEDIES
 from ..core.operations import Message, Problem, Role, State
 from ..incidents.states import Component
 from ..incidents.words import NAMES, IncidentSubject
@@ -120,7 +120,7 @@ class MailContext(Message):
     @property
     def mend(self) -> str | None:
         """What to do about the problem, where its code has a standing answer."""
-        return MENDS.get(self.problem.code) if self.problem else None
+        return REMEDIES.get(self.problem.code) if self.problem else None
 
     @property
     def reason_given(self) -> str | None:

@@ -85,12 +85,12 @@ class Fault(NamedTuple):
     field: Part
     line: int | None
     problem: str
-    mend: str
+    remedy: str
 
     @property
     def message(self) -> str:
         where = f"{self.field}, line {self.line}" if self.line else self.field
-        return f"{where}: {self.problem}. {self.mend}"
+        return f"{where}: {self.problem}. {self.remedy}"
 
 
 def validate(name: Name, subject: str, text: str, html: str | None) -> list[Fault]:
@@ -115,7 +115,7 @@ def _written(name: Name, field: Part, source: str) -> Iterator[Fault]:
         yield Fault("template_too_large", field, None, problem, "Shorten it.")
         return
     if field == "subject" and len(source.strip().splitlines()) != 1:
-        problem = "the subject has to be one line that is not empty"
+        problem = "the subject must be one non-empty line"
         yield Fault("template_subject_unfit", field, None, problem, "Write it on one line.")
         return
     try:
@@ -125,14 +125,14 @@ def _written(name: Name, field: Part, source: str) -> Iterator[Fault]:
             return
         tree = environment(html=field == "html").parse(source)
     except TemplateSyntaxError as error:
-        problem = f"this can't be read: {_short(error.message or 'no template').rstrip('.')}"
-        yield Fault("template_malformed", field, error.lineno, problem, "Correct what stands there.")
+        problem = f"this can't be parsed: {_short(error.message or 'no template').rstrip('.')}"
+        yield Fault("template_malformed", field, error.lineno, problem, "Correct the syntax.")
         return
     except RecursionError:
         yield _too_deep(field, None)
         return
     except SPOILT:
-        problem = "this can't be read"
+        problem = "this can't be parsed"
         yield Fault("template_malformed", field, None, problem, "Look for a number that is too long.")
         return
     yield from _of_nodes(name, field, tree)
@@ -177,7 +177,7 @@ def _of_node(name: Name, field: Part, node: nodes.Node) -> Fault | None:
             if node.name not in FILTERS:
                 return _unsupported(field, node, f"the filter {node.name}", "filters", FILTERS)
             if not _plain_arguments(node):
-                what = f"anything but texts and numbers in brackets after {node.name}"
+                what = f"anything but text and numbers in parentheses after {node.name}"
                 return _unsupported(field, node, what)
         case nodes.Test():
             if node.name not in TESTS:
@@ -206,21 +206,21 @@ def _of_variable(name: Name, field: Part, node: nodes.Name) -> Fault | None:
     if node.name in known:
         return None
     why = " in this mail" if node.name in VARIABLES else ""
-    problem = f"there is no {_short(node.name)}{why}"
-    mend = f"Use one of: {', '.join(known)}."
-    return Fault("template_variable_unknown", field, node.lineno, problem, mend)
+    problem = f"there is no variable {_short(node.name)}{why}"
+    remedy = f"Use one of: {', '.join(known)}."
+    return Fault("template_variable_unknown", field, node.lineno, problem, remedy)
 
 
 def _unsupported(
     field: Part, node: nodes.Node, what: str, kind: str | None = None, known: tuple[str, ...] = ()
 ) -> Fault:
-    mend = f"The {kind} are: {', '.join(known)}." if kind else "Use variables, {% if %} and filters only."
-    problem = f"{_short(what)} can't be used in mails"
-    return Fault("template_unsupported", field, node.lineno, problem, mend)
+    remedy = f"The {kind} are: {', '.join(known)}." if kind else "Use variables, {% if %} and filters only."
+    problem = f"{_short(what)} is not supported in mail templates"
+    return Fault("template_unsupported", field, node.lineno, problem, remedy)
 
 
 def _too_deep(field: Part, line: int | None) -> Fault:
-    problem = f"more than {DEEPEST} things stand inside of each other"
+    problem = f"more than {DEEPEST} levels are nested"
     return Fault("template_unsupported", field, line, problem, "Make it simpler.")
 
 
@@ -237,8 +237,10 @@ def _of_links(field: Part, source: str) -> Fault | None:
     }
     for node in tree.find_all(nodes.Name):
         if node.name in _LINKS and id(node) not in plainly | asked:
-            problem = f"{node.name} is changed or put together with something"
-            return Fault("template_link_altered", field, node.lineno, problem, "Show it as it is, by itself.")
+            problem = f"{node.name} is changed or combined with other text"
+            return Fault(
+                "template_link_altered", field, node.lineno, problem, "Show it unchanged and on its own."
+            )
     look = in_html if field == "html" else in_text
     # A subject is shown in lists and notifications: the link has no place there.
     ours = () if field == "subject" else tuple(_LINKS.values())
@@ -251,12 +253,12 @@ def _of_links(field: Part, source: str) -> Fault | None:
 
 
 def _foreign(field: Part, stray: str, line: int | None) -> Fault:
-    problem = f"{_short(stray)} is, or could be read as, a link that is not ours, or something around ours"
-    mend = (
+    problem = f"{_short(stray)} is, or could be read as, a link other than Plixo's, or text attached to one"
+    remedy = (
         "Use {{ link }} and {{ opt_out }} with spaces around them, mail addresses, and no other addresses, "
         "images or forms."
     )
-    return Fault("template_link_foreign", field, line, problem, mend)
+    return Fault("template_link_foreign", field, line, problem, remedy)
 
 
 def _flat(tree: nodes.Template) -> str:
@@ -303,7 +305,7 @@ def _rendered(name: Name, field: Part, source: str) -> Iterator[Fault]:
     try:
         template = environment(html=field == "html").from_string(source)
     except SPOILT:
-        yield Fault("template_malformed", field, None, "it can't be made ready", "Make it simpler.")
+        yield Fault("template_malformed", field, None, "it can't be compiled", "Make it simpler.")
         return
     found: dict[Code, Fault] = {}
     for case in CASES:
@@ -321,12 +323,12 @@ def _in_example(
     try:
         made = template.render(values)
     except SPOILT as error:
-        problem = f"for {so} it can't be filled in"
-        mend = (
-            "Put what may be none (due_date, days_left, when_due) into {% if … %}, use abs for numbers only, "
-            "and truncate for at least 3 characters."
+        problem = f"it can't be rendered for {so}"
+        remedy = (
+            "Wrap values that can be none (due_date, days_left, when_due) in {% if … %}, use abs on numbers "
+            "only, and truncate to at least 3 characters."
         )
-        return Fault("template_fails", field, _line_of(error), problem, mend)
+        return Fault("template_fails", field, _line_of(error), problem, remedy)
     if field == "subject":
         length = len(made.strip())
         if 0 < length <= LONGEST_SUBJECT and len(made.strip().splitlines()) == 1:
@@ -334,11 +336,11 @@ def _in_example(
         problem = f"for {so} the subject has {length} characters, not 1 to {LONGEST_SUBJECT} on one line"
         return Fault("template_subject_unfit", field, None, problem, "Shorten or complete it.")
     if LINK not in made:
-        problem = f"for {so} it does not show link, for which it is sent"
-        return Fault("template_link_missing", field, None, problem, "Add {{ link }}, as it is.")
+        problem = f"for {so} it doesn't show link, which the mail is sent for"
+        return Fault("template_link_missing", field, None, problem, "Add {{ link }} unchanged.")
     if name == "reminder" and OPT_OUT not in made:
-        problem = f"for {so} it does not show opt_out, by which customers end reminders"
-        return Fault("template_opt_out_missing", field, None, problem, "Add {{ opt_out }}, as it is.")
+        problem = f"for {so} it doesn't show opt_out, which lets customers stop reminders"
+        return Fault("template_opt_out_missing", field, None, problem, "Add {{ opt_out }} unchanged.")
     if stray := (in_html if field == "html" else in_text)(made, tuple(_LINKS.values()), strict=True):
         return _foreign(field, stray, None)
     return None

@@ -144,19 +144,19 @@ def check_choice(wanted: CreditWanted) -> Problem | None:
     if wanted.instrument == "credit_note" and wanted.invoice is None:
         return _problem(
             Code.INVOICE_MISSING,
-            "A credit note corrects an invoice: name it as invoice. "
-            "For goodwill, or for the customer's next bill, choose instrument balance.",
+            "A credit note corrects an invoice: specify it as invoice. "
+            "For goodwill, or to credit future invoices, choose instrument balance.",
         )
     if wanted.instrument == "balance" and wanted.invoice is not None:
         return _problem(
             Code.INVOICE_NOT_FOR_BALANCE,
-            "A balance credit goes against the customer's next bills, not against one invoice: leave invoice "
-            "out. To correct that invoice choose instrument credit_note.",
+            "A balance credit applies to the customer's future invoices, not to a single one: omit invoice. "
+            "To correct that invoice, choose instrument credit_note.",
         )
     if wanted.instrument == "credit_note" and wanted.reason == "goodwill":
         return _problem(
             Code.INSTRUMENT_UNFIT,
-            "A credit note says that the invoice was wrong, which goodwill does not. "
+            "A credit note states that the invoice was wrong, which goodwill does not. "
             "Choose instrument balance, or the reason why the invoice is corrected.",
         )
     return None

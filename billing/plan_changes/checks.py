@@ -70,7 +70,7 @@ def billed_too_soon(query: PreviewQuery, preview: PreviewFacts) -> Problem | Non
     return Problem(
         code="price_bills_now",
         message="Stripe begins a new billing period with this change and bills it at once: it can't be left "
-        "to the next invoice. Choose invoicing immediately, or let the change be effective at period_end.",
+        "to the next invoice. Choose invoicing immediately, or make the change effective at period_end.",
     )
 
 

@@ -89,7 +89,7 @@ def plan_on_sale(plans: Sequence[Plan], slug: str) -> Plan:
     """Raises InvalidRequest, as `find_plan` does, or `plan_unavailable` with the reason."""
     plan = find_plan(plans, slug)
     if plan.unavailable:
-        message = f"{plan.name} can't be chosen at present. {plan.unavailable}"
+        message = f"{plan.name} is currently unavailable. {plan.unavailable}"
         raise InvalidRequest(Code.PLAN_UNAVAILABLE, message, field="plan")
     return plan
 

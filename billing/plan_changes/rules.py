@@ -34,14 +34,15 @@ def validate_change(current: Terms, wanted: Wanted, plan: Plan, usage: Usage) ->
     if (plan.plan, seats, interval) == (current.plan, current.seats, current.interval):
         raise InvalidRequest(
             Code.SAME_PLAN,
-            f"Nothing would change: it is {plan.name} with {seats} seats by the {interval} already",
+            f"Nothing would change: you already have {plan.name} with {seats} seats, "
+            f"billed by the {interval}",
             field="plan",
         )
     if wanted.invoicing == "next_invoice" and wanted.effective == "now" and interval != current.interval:
         raise InvalidRequest(
             Code.INTERVAL_BILLS_NOW,
-            f"To pay by the {interval} instead of by the {current.interval} from now on starts a new billing "
-            "period, which is billed at once: it can't be left to the next invoice",
+            f"Changing from billing by the {current.interval} to billing by the {interval} starts a new "
+            "billing period, which is billed immediately: it can't be left to the next invoice",
             field="invoicing",
         )
     return Resolved(seats, interval)
@@ -51,14 +52,14 @@ def _seats_asked_for(seats: int, plan: Plan, usage: Usage) -> int:
     if seats > plan.seats_included:
         raise InvalidRequest(
             Code.SEATS_ABOVE_PLAN,
-            f"{plan.name} holds at most {plan.seats_included} seats, {seats} were asked for",
+            f"{plan.name} allows at most {plan.seats_included} seats, {seats} were requested",
             field="seats",
         )
     least = max(1, usage.seats)
     if seats < least:
         raise InvalidRequest(
             Code.SEATS_BELOW_USAGE,
-            f"{usage.seats} seats are in use: at least {least} are needed, {seats} were asked for",
+            f"{usage.seats} seats are in use: at least {least} are needed, {seats} were requested",
             field="seats",
         )
     return seats

@@ -75,7 +75,7 @@ def parse_network(text: str) -> Network:
     """
     shape = _CIDR.fullmatch(text.strip())
     if shape is None:
-        raise _malformed("this is no network; write an address and a prefix length, such as 192.0.2.0/24")
+        raise _malformed("this is not a network; write an address and a prefix length, such as 192.0.2.0/24")
     try:
         address = ip_address(shape["address"])
     except ValueError:
@@ -91,7 +91,7 @@ def parse_network(text: str) -> Network:
     network = ip_interface(f"{address}/{prefix}").network
     if network.network_address != address:
         raise _malformed(
-            f"{shape[0]} is an address inside of a network; write {_plain(network)} for the network, "
+            f"{shape[0]} is an address inside a network; write {_plain(network)} for the network, "
             f"or {_plain(ip_interface(address).network)} for this one address"
         )
     return _plain(network)

@@ -130,7 +130,7 @@ async def record(session: AsyncSession, decision: Decision) -> tuple[Decision, b
         return earlier, False
     if approval.state != OPEN:
         raise Conflict(
-            "approval_closed", f"approval {approval.id} is {approval.state}: nothing is left to decide"
+            "approval_closed", f"approval {approval.id} is {approval.state}: there is nothing to decide"
         )
     others = await session.exec(
         select(Decision).where(
@@ -140,7 +140,7 @@ async def record(session: AsyncSession, decision: Decision) -> tuple[Decision, b
     for other in others:
         if other.person_id == decision.person_id or not _leaves_room(approval, other):
             raise Conflict(
-                "already_decided", f"approval {approval.id} has just been decided by {other.person_id}"
+                "already_decided", f"{other.person_id} has just decided approval {approval.id}; read it again"
             )
     session.add(decision)
     await session.flush()

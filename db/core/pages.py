@@ -51,7 +51,7 @@ def decode(cursor: str, types: Sequence[type]) -> Key:
         sound = False
     if not sound:
         raise InvalidRequest(
-            "invalid_cursor", "cursor: take it unchanged from the next_cursor of a list", field="cursor"
+            "invalid_cursor", "cursor: use the next_cursor of a list unchanged", field="cursor"
         )
     return key
 

@@ -90,7 +90,7 @@ async def create(session: AsyncSession, operation: Operation) -> tuple[Operation
         if open_change:
             raise Conflict(
                 "plan_change_open",
-                f"plan change {open_change.id} is still open: wait for its end or cancel it first",
+                f"plan change {open_change.id} is still in progress: wait until it ends, or cancel it first",
             )
         if await get_any(session, operation.id):
             raise ValueError(f"operation id {operation.id} is taken")
@@ -103,7 +103,7 @@ async def find_repeated(session: AsyncSession, operation: Operation) -> Operatio
     if earlier and operation.product_key is None and earlier.request_hash != operation.request_hash:
         raise Conflict(
             "idempotency_key_reused",
-            f"this Idempotency-Key was used for another request ({earlier.id}): send a new key",
+            f"this Idempotency-Key was already used for another request ({earlier.id}): send a new key",
             field="Idempotency-Key",
         )
     return earlier

@@ -113,7 +113,7 @@ async def _not_running(client: Client, workflow_id: str, age: timedelta) -> Deli
     except RPCError as error:
         if error.status != RPCStatusCode.NOT_FOUND or age <= STARTED_WITHIN:
             return _later("not_started", "The workflow has not been started yet.")
-    problem = Problem(code="already_ended", message="It had already ended when this arrived.")
+    problem = Problem(code="already_ended", message="It had already ended when the request arrived.")
     return Delivery(outcome="refused", problem=problem)
 
 

@@ -82,7 +82,7 @@ async def test_who_has_not_enough_authority_sees_so_and_may_only_say_no(
     rejected = await api.post(f"/v1/approvals/{approval.id}/decision", acme.controller, no)
 
     assert seen["can_decide"] is False
-    assert seen["why_not"].endswith("It takes legal from 2026-03-02 23:00 UTC.")
+    assert seen["why_not"].endswith("It requires legal from 2026-03-02 23:00 UTC.")
     assert (yes.status_code, yes.json()["code"]) == (403, "authority_too_small")
     assert yes.json()["detail"].startswith(seen["why_not"])
     assert rejected.status_code == 202
@@ -132,7 +132,7 @@ async def test_a_delegate_may_decide_and_finds_it_among_what_needs_them(
     listed = (await api.get("/v1/approvals", acme.finance, needs_me="true")).json()["data"]
     decided = await api.post(f"/v1/approvals/{approval.id}/decision", acme.finance, APPROVE)
 
-    assert (before["can_decide"], before["why_not"]) == (False, "Only controller may decide.")
+    assert (before["can_decide"], before["why_not"]) == (False, "Only controller can decide.")
     assert [(one["id"], one["can_decide"]) for one in listed] == [(approval.id, True)]
     assert decided.status_code == 202
 
@@ -209,8 +209,8 @@ async def test_who_has_approved_sees_what_is_missing_and_does_not_decide_again(
 
     assert (again.status_code, again.json()["code"]) == (409, "already_decided")
     assert seen["signatures"] == [signature]
-    assert seen["why_not"] == "Your approval is there already; legal still to approve."
+    assert seen["why_not"] == "You have already approved it; legal still to approve."
     assert (await shown(api, approval, acme.legal))["can_decide"] is True
     assert (await shown(api, approval, other))["why_not"] == (
-        "The approval of controller is there already; legal still to approve."
+        "controller has already approved it; legal still to approve."
     )

@@ -136,7 +136,7 @@ async def test_what_was_lent_is_not_lent_on(
     answer = await api.post(f"/v1/approvals/{review.id}/delegate", acme.finance, to(other))
 
     assert (answer.status_code, answer.json()["code"]) == (403, "role_not_held")
-    assert "what was delegated to you can't be delegated on" in answer.json()["detail"]
+    assert "a role that was delegated to you can't be delegated further" in answer.json()["detail"]
 
 
 async def test_the_requester_does_not_delegate_their_own_request(
@@ -159,7 +159,7 @@ async def test_who_asked_or_acts_for_them_is_no_delegate(
 ) -> None:
     await store(database, a_delegation(acme.admin.person, acme.legal.person, **lasting()))
     path = f"/v1/approvals/{review.id}/delegate"
-    for who, why in ((acme.admin, "on their own request"), (acme.legal, "who acts for somebody")):
+    for who, why in ((acme.admin, "on their own request"), (acme.legal, "Delegates of someone")):
         answer = await api.post(path, acme.controller, to(who))
         assert (answer.status_code, answer.json()["code"]) == (422, "delegate_is_requester")
         assert answer.json()["errors"][0]["pointer"] == "/to"

@@ -228,10 +228,10 @@ async def test_everybody_learns_why_they_may_not_decide(api: Api, acme: Tenant, 
         for role in ("admin", "controller", "legal", "auditor")
     }
     assert shown == {
-        "admin": "Nobody decides on their own request.",
+        "admin": "Requesters can't decide on their own requests.",
         "controller": None,
-        "legal": "legal may decide from 2026-03-02 23:00 UTC, controller now.",
-        "auditor": "An auditor reads, and decides nothing.",
+        "legal": "legal can decide from 2026-03-02 23:00 UTC, controller now.",
+        "auditor": "Auditors have read-only access and can't decide.",
     }
 
 

@@ -305,14 +305,15 @@ async def test_all_that_is_wrong_is_told_at_once(api: Api, acme: Tenant) -> None
     problem = (await put(api, acme.admin, subject="{{ a }}", text="\n{% set a = 1 %}")).json()
     assert problem["code"] == "template_variable_unknown"
     assert problem["detail"] == (
-        "subject, line 1: there is no a. Use one of: seller, customer, number, amount, paid, due_date, "
-        "days_left, when_due, link, link_until, opt_out, language. There are 2 problems, see errors."
+        "subject, line 1: there is no variable a. Use one of: seller, customer, number, amount, paid, "
+        "due_date, days_left, when_due, link, link_until, opt_out, language. "
+        "There are 2 problems; see errors."
     )
     assert problem["errors"][1] == {
         "where": "body",
         "pointer": "/text",
         "code": "template_unsupported",
-        "message": "text, line 2: {% set %} can't be used in mails. "
+        "message": "text, line 2: {% set %} is not supported in mail templates. "
         "Use variables, {% if %} and filters only.",
     }
 
@@ -342,7 +343,7 @@ async def test_what_works_for_all_but_one_language_is_no_crash_there(api: Api, a
     problem = (await api.post(f"{PATH}/reminder/preview", acme.admin, body)).json()
     assert (problem["status"], problem["code"]) == (422, "template_fails")
     assert problem["detail"] == (
-        "In fr it can't be filled in for an invoice that is due in 7 days; look at what it does only then."
+        "In fr it can't be rendered for an invoice that is due in 7 days; check what it does in that case."
     )
 
 
@@ -350,7 +351,7 @@ async def test_what_works_for_all_but_one_language_is_no_crash_there(api: Api, a
 async def test_the_documents_preview_is_what_comes_of_its_body(api: Api, acme: Tenant) -> None:
     made = (await api.post(f"{PATH}/reminder/preview", acme.admin, example("mail/preview_body"))).json()
     assert made["subject"] == example("mail/preview")["subject"]
-    assert made["text"] == example("mail/preview")["text"].replace("Acme Ltd", acme.organization.name)
+    assert made["text"] == example("mail/preview")["text"].replace("Acme Receivables", acme.organization.name)
 
 
 @ON_ONE_DATABASE

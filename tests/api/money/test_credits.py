@@ -127,7 +127,7 @@ async def test_what_is_required_is_asked_for(api: Api, acme: Tenant, database: D
 async def test_a_wrong_choice_is_answered_with_the_instrument_that_fits(api: Api, acme: Tenant) -> None:
     problem = (await ask(api, acme.admin, "credits", instrument="credit_note", invoice="in_1")).json()
     assert problem["detail"] == (
-        "A credit note says that the invoice was wrong, which goodwill does not. "
+        "A credit note states that the invoice was wrong, which goodwill does not. "
         "Choose instrument balance, or the reason why the invoice is corrected."
     )
 
@@ -139,28 +139,28 @@ async def test_a_wrong_choice_is_answered_with_the_instrument_that_fits(api: Api
             ON_INVOICE | {"amount_minor": 10_001},
             "amount_above_creditable",
             "/amount_minor",
-            "USD 100.01 is more than the USD 100.00 of the whole invoice. "
-            "Ask for less, or choose instrument balance.",
+            "USD 100.01 is more than the whole invoice of USD 100.00. "
+            "Request less, or choose instrument balance.",
         ),
         (
             ON_INVOICE | {"currency": "eur"},
             "wrong_currency",
             "/currency",
             "The invoice is in USD, not in EUR. "
-            "Leave currency out, or give that of the payment, invoice or balance.",
+            "Omit currency, or use the currency of the payment, invoice or balance.",
         ),
         (
             ON_INVOICE | {"customer": "cus_deleted"},
             "customer_unknown",
             "/customer",
-            "The customer was deleted in Stripe. Name one of the customers that GET /v1/customers lists.",
+            "The customer was deleted in Stripe. Choose one of the customers listed by GET /v1/customers.",
         ),
         (
             ON_INVOICE | {"customer": "cus_another"},
             "invoice_unknown",
             "/invoice",
-            "The invoice is not one of this customer's. "
-            "Name an invoice of this customer, see GET /v1/invoices.",
+            "The invoice doesn't belong to this customer. "
+            "Choose one of this customer's invoices; see GET /v1/invoices.",
         ),
         (
             ON_INVOICE | {"invoice": "in_void"},
@@ -323,8 +323,13 @@ async def test_neither_the_requester_nor_an_admin_accepts_it(
 @pytest.mark.parametrize(
     ("action", "body", "code", "detail"),
     [
-        ("cancel", {}, "not_cancellable", "it can't be cancelled any more."),
-        ("revision", CREDIT, "not_revisable", "it can be revised only after a reviewer asked for changes."),
+        ("cancel", {}, "not_cancellable", "it can no longer be canceled."),
+        (
+            "revision",
+            CREDIT,
+            "not_revisable",
+            "it can be revised only after a reviewer has requested changes.",
+        ),
         ("resolution", ACCEPT, "not_resolvable", "it can be accepted only while it is mismatched."),
     ],
 )

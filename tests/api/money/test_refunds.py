@@ -170,8 +170,8 @@ async def test_every_wrong_field_is_named_at_once(api: Api, acme: Tenant) -> Non
         ("/note", "note_too_short"),
     ]
     assert problem["detail"] == (
-        "amount_minor must be at least 1: minor units, so 1050 for USD 10.50. "
-        "There are 3 problems, see errors."
+        "amount_minor must be at least 1. It is in minor units: 1050 for USD 10.50. "
+        "There are 3 problems; see errors."
     )
 
 
@@ -197,8 +197,8 @@ async def test_what_is_just_right_is_taken(api: Api, acme: Tenant, changes: dict
 async def test_who_calls_something_fraud_is_told_what_stripe_does_then(api: Api, acme: Tenant) -> None:
     problem = (await ask(api, acme.admin, "refunds", reason="fraudulent")).json()
     assert problem["detail"] == (
-        "With the reason fraudulent Stripe also blocks the customer's card and mail address for every later "
-        "payment. Send confirm_fraudulent: true if that is meant, or choose another reason."
+        "With the reason fraudulent, Stripe also blocks the customer's card and email address for future "
+        "payments. Send confirm_fraudulent: true to confirm, or choose another reason."
     )
 
 
@@ -210,8 +210,8 @@ async def test_the_steps_of_the_payments_own_currency_hold_where_none_is_named(
     answer = await ask(api, acme.admin, "refunds", payment_intent=payment.id, amount_minor=1_234)
     assert (answer.status_code, answer.json()["code"]) == (422, "amount_not_in_steps")
     assert answer.json()["detail"] == (
-        "KWD 1.234 can't be paid: Stripe takes KWD only in multiples of 10 minor units, such as 1230 "
-        "(KWD 1.230) or 1240 (KWD 1.240). Ask for one of the amounts that the message names."
+        "KWD 1.234 can't be paid: Stripe accepts KWD only in multiples of 10 minor units, such as 1230 "
+        "(KWD 1.230) or 1240 (KWD 1.240). Use one of these amounts."
     )
 
 
@@ -222,22 +222,22 @@ async def test_the_steps_of_the_payments_own_currency_hold_where_none_is_named(
             {"amount_minor": 10_001},
             "amount_above_refundable",
             "/amount_minor",
-            "USD 100.01 is more than the USD 100.00 of the whole payment. "
-            "Ask for less, or leave amount_minor out for all that is left.",
+            "USD 100.01 is more than the whole payment of USD 100.00. "
+            "Request less, or omit amount_minor to refund all that is left.",
         ),
         (
             {"currency": "eur"},
             "wrong_currency",
             "/currency",
             "The payment is in USD, not in EUR. "
-            "Leave currency out, or give that of the payment, invoice or balance.",
+            "Omit currency, or use the currency of the payment, invoice or balance.",
         ),
         (
             {"payment_intent": None, "invoice": "in_known", "currency": "eur"},
             "wrong_currency",
             "/currency",
             "The invoice is in USD, not in EUR. "
-            "Leave currency out, or give that of the payment, invoice or balance.",
+            "Omit currency, or use the currency of the payment, invoice or balance.",
         ),
     ],
 )
@@ -291,7 +291,7 @@ async def test_only_billing_admins_and_controllers_ask(
     answer = await ask(api, who, "refunds")
     assert (answer.status_code, answer.json()["code"]) == (403, "role_missing")
     if role != "auditor":
-        message = "This needs the role billing_admin or controller; ask somebody who has it."
+        message = "This requires the role billing_admin or controller; ask someone who has it."
         assert answer.json()["detail"] == message
     assert await counted(database, *TRACES) == NO_TRACE
     operation = await given(database, acme, policy, "refunds", allowed_actions=EVERY_ACTION)
@@ -415,14 +415,19 @@ async def test_what_failed_is_tried_again_or_left_at_that(
 @pytest.mark.parametrize(
     ("action", "body", "code", "detail"),
     [
-        ("cancel", {}, "not_cancellable", "it can't be cancelled any more."),
-        ("revision", REFUND, "not_revisable", "it can be revised only after a reviewer asked for changes."),
-        ("resolution", RETRY, "not_resolvable", "it can be tried again only after it failed."),
+        ("cancel", {}, "not_cancellable", "it can no longer be canceled."),
+        (
+            "revision",
+            REFUND,
+            "not_revisable",
+            "it can be revised only after a reviewer has requested changes.",
+        ),
+        ("resolution", RETRY, "not_resolvable", "it can be retried only after it has failed."),
         (
             "resolution",
             RETRY | {"action": "close"},
             "not_resolvable",
-            "it can be left at that only after it failed.",
+            "it can be closed only after it has failed.",
         ),
     ],
 )

@@ -244,7 +244,7 @@ async def test_an_unknown_plan_is_answered_with_those_that_there_are(api: Api, a
     problem = (await api.ask(acme.admin, plan="gold")).json()
     assert problem["detail"] == (
         "There is no plan 'gold'; known plans: growth, scale, starter. "
-        "Name one of the plans that GET /v1/plans lists."
+        "Choose one of the plans listed by GET /v1/plans."
     )
 
 
@@ -265,8 +265,8 @@ async def test_a_plan_that_is_unavailable_is_shown_and_refused_with_its_reason_a
     answer = await api.ask(acme.admin)
     assert (answer.status_code, answer.json()["code"]) == (422, "plan_unavailable")
     assert answer.json()["detail"] == (
-        f"Growth can't be chosen at present. {why} "
-        "Choose another plan, or ask Plixo to mend this one in Stripe."
+        f"Growth is currently unavailable. {why} "
+        "Choose another plan, or ask Plixo to correct this one in Stripe."
     )
     assert (await api.ask(acme.admin, plan="scale")).status_code == 202
 
@@ -301,9 +301,9 @@ async def test_a_new_interval_is_not_left_to_the_next_invoice_but_is_taken_as_me
 ) -> None:
     problem = (await api.ask(acme.admin, interval="year", invoicing="next_invoice")).json()
     assert problem["detail"] == (
-        "To pay by the year instead of by the month from now on starts a new billing period, "
-        "which is billed at once: it can't be left to the next invoice. "
-        "Choose invoicing immediately, or let the change be effective at period_end."
+        "Changing from billing by the month to billing by the year starts a new billing period, "
+        "which is billed immediately: it can't be left to the next invoice. "
+        "Choose invoicing immediately, or make the change effective at period_end."
     )
     mended = {"interval": "year", "invoicing": "next_invoice"} | mend
     assert (await api.ask(acme.admin, **mended)).status_code == 202
@@ -349,7 +349,7 @@ async def test_a_wrong_value_is_answered_with_the_right_ones(api: Api, acme: Ten
         "interval must be 'month' or 'year'.",
         "effective must be 'now' or 'period_end'.",
     ]
-    assert problem["detail"] == "interval must be 'month' or 'year'. There are 2 problems, see errors."
+    assert problem["detail"] == "interval must be 'month' or 'year'. There are 2 problems; see errors."
 
 
 @ON_ONE_DATABASE

@@ -130,8 +130,8 @@ def test_whoever_shaped_any_part_of_it_has_no_say_and_neither_has_who_acts_for_t
         "dan": None,
         "both": None,
     }
-    assert standing.refusal("ada").message == "Nobody decides on their own request."
-    assert standing.refusal("cleo").message == "Nobody decides on a request that they revised."
+    assert standing.refusal("ada").message == "Requesters can't decide on their own requests."
+    assert standing.refusal("cleo").message == "People can't decide on requests that they revised."
     assert {one.person for one in standing.holding(Role.CONTROLLER)} == {"both"}
 
 

@@ -71,11 +71,11 @@ def test_roles_of_the_rungs_that_were_reached_decide(person, rung, refused):
 
 def test_a_later_rung_is_told_from_when_it_may_decide():
     refusal = may_decide(case(), "lee")
-    assert refusal.message == "legal may decide from 2026-04-20 16:00 UTC, controller now."
+    assert refusal.message == "legal can decide from 2026-04-20 16:00 UTC, controller now."
 
 
 def test_others_are_told_who_may():
-    assert may_decide(case(rung=1), "dan").message == "Only controller or legal may decide."
+    assert may_decide(case(rung=1), "dan").message == "Only controller or legal can decide."
 
 
 def test_a_delegate_decides_for_the_delegator():
@@ -112,7 +112,7 @@ def test_nobody_approves_twice_whatever_roles_they_have():
     refusal = evaluate_approval(case(signed("both", C), rungs=ALL), "both")
     assert (refusal.code, refusal.message) == (
         "already_decided",
-        "Your approval is there already; legal still to approve.",
+        "You have already approved it; legal still to approve.",
     )
 
 
@@ -120,7 +120,7 @@ def test_a_second_one_of_the_same_role_adds_nothing():
     refusal = evaluate_approval(case(signed("cleo", C), rungs=ALL), "cody")
     assert (refusal.code, refusal.message) == (
         "already_decided",
-        "The approval of controller is there already; legal still to approve.",
+        "controller has already approved it; legal still to approve.",
     )
 
 
@@ -199,17 +199,17 @@ def test_an_amount_needs_the_authority_of_a_role_that_is_asked(amount, used, per
 def test_a_role_without_an_authority_approves_no_amount():
     refusal = evaluate_approval(case(), "cleo", held_against(1, limits={}))
     assert refusal.code == "authority_too_small"
-    assert "Nobody on the ladder has so much authority." in refusal.message
+    assert "No one on the ladder has enough authority." in refusal.message
 
 
 def test_whoever_is_refused_learns_why_and_who_may():
     assert evaluate_approval(case(), "cleo", held_against(50_000)).message == (
-        "USD 500.00 is beyond the authority of controller: USD 500.00 is more than USD 100.00 for one item. "
-        "It takes legal from 2026-04-20 16:00 UTC."
+        "USD 500.00 exceeds the authority of controller: USD 500.00 is more than USD 100.00 for one item. "
+        "It requires legal from 2026-04-20 16:00 UTC."
     )
     assert evaluate_approval(case(rung=1), "cleo", held_against(9_000, cleo=9_000)).message == (
-        "USD 90.00 is beyond the authority of controller: with USD 90.00 in the last 30 days it is more than "
-        "USD 150.00 in all. It takes controller or legal with enough left of their window."
+        "USD 90.00 exceeds the authority of controller: with USD 90.00 in the last 30 days it is more than "
+        "USD 150.00 in all. It takes controller or legal with enough authority left in their window."
     )
 
 

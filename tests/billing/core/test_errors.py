@@ -1,5 +1,5 @@
 from billing.core.errors import (
-    MENDS,
+    REMEDIES,
     BillingError,
     Code,
     Conflict,
@@ -23,9 +23,9 @@ def test_the_field_may_be_left_out():
 
 
 def test_every_code_has_a_mend():
-    assert set(MENDS) == set(Code)
-    assert Conflict(Code.SAME_PLAN, "…").mend == "Ask for another plan, number of seats or interval."
-    assert Conflict("plan_change_open", "…").mend is None
+    assert set(REMEDIES) == set(Code)
+    assert Conflict(Code.SAME_PLAN, "…").remedy == "Choose another plan, number of seats or interval."
+    assert Conflict("plan_change_open", "…").remedy is None
 
 
 def test_wrong_input_wrong_state_and_missing_authority_are_told_apart():

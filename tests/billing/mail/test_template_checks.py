@@ -80,26 +80,26 @@ def test_variables_conditions_and_harmless_filters_may_be_used(source: str) -> N
         ("{{ seller|safe }}", "the filter safe"),
         ("{{ seller|no_such_filter }}", "the filter no_such_filter"),
         ("{{ seller is mapping }}", "the test mapping"),
-        ("{{ seller|truncate(days_left) }}", "anything but texts and numbers in brackets after truncate"),
-        ("{{ seller|truncate(*seller) }}", "anything but texts and numbers in brackets after truncate"),
-        ("{{ seller|default(**seller) }}", "anything but texts and numbers in brackets after default"),
+        ("{{ seller|truncate(days_left) }}", "anything but text and numbers in parentheses after truncate"),
+        ("{{ seller|truncate(*seller) }}", "anything but text and numbers in parentheses after truncate"),
+        ("{{ seller|default(**seller) }}", "anything but text and numbers in parentheses after default"),
     ],
 )
 def test_everything_else_is_refused_by_name_with_its_line(source: str, what: str) -> None:
     [fault] = in_text(f"Hello\n\n{source}\n{LINKS}")
     assert codes([fault]) == [("template_unsupported", "text", 3)]
-    assert fault.message.startswith(f"text, line 3: {what} can't be used in mails. ")
+    assert fault.message.startswith(f"text, line 3: {what} is not supported in mail templates. ")
 
 
 def test_what_may_be_used_instead_is_named() -> None:
     [unsupported, filtered, tested] = in_text(
         "{{ seller() }}{{ seller|safe }}{{ seller is even }}",
     )
-    assert unsupported.mend == "Use variables, {% if %} and filters only."
-    assert filtered.mend == (
+    assert unsupported.remedy == "Use variables, {% if %} and filters only."
+    assert filtered.remedy == (
         "The filters are: abs, capitalize, default, escape, lower, title, trim, truncate, upper."
     )
-    assert tested.mend == "The tests are: defined, none."
+    assert tested.remedy == "The tests are: defined, none."
 
 
 def test_a_variable_that_is_not_there_is_named_with_those_that_are() -> None:
@@ -108,7 +108,7 @@ def test_a_variable_that_is_not_there_is_named_with_those_that_are() -> None:
         "template_variable_unknown",
         "text",
         3,
-        "there is no customer_name",
+        "there is no variable customer_name",
         f"{USABLE}opt_out, language.",
     )
 
@@ -120,19 +120,19 @@ def test_jinjas_own_names_are_no_variables() -> None:
 
 def test_only_a_reminder_can_be_opted_out_of() -> None:
     [fault] = in_text(f"{LINKS}", "portal_link")
-    assert fault.problem == "there is no opt_out in this mail"
-    assert fault.mend == f"{USABLE}language."
+    assert fault.problem == "there is no variable opt_out in this mail"
+    assert fault.remedy == f"{USABLE}language."
     assert in_text("{{ link }}", "portal_link") == []
 
 
 @pytest.mark.parametrize(
     ("source", "line", "problem"),
     [
-        ("a\n{{ link ", 2, "this can't be read: unexpected end of template, expected"),
-        ("a\nb\n{% endif %}", 3, "this can't be read: Encountered unknown tag 'endif'"),
-        ("{% if %}", 1, "this can't be read: Expected an expression"),
-        ("\n{# never ends", 2, "this can't be read: Missing end of comment tag"),
-        ("{{ " + "1" * 5000 + " }}", None, "this can't be read"),
+        ("a\n{{ link ", 2, "this can't be parsed: unexpected end of template, expected"),
+        ("a\nb\n{% endif %}", 3, "this can't be parsed: Encountered unknown tag 'endif'"),
+        ("{% if %}", 1, "this can't be parsed: Expected an expression"),
+        ("\n{# never ends", 2, "this can't be parsed: Missing end of comment tag"),
+        ("{{ " + "1" * 5000 + " }}", None, "this can't be parsed"),
     ],
 )
 def test_what_is_no_template_is_refused_with_its_line(source: str, line: int | None, problem: str) -> None:
@@ -156,7 +156,7 @@ def test_what_is_no_template_is_refused_with_its_line(source: str, line: int | N
 def test_what_is_nested_without_end_is_refused_without_a_crash(source: str) -> None:
     [fault] = in_text(source + LINKS)
     assert fault.code == "template_unsupported"
-    assert fault.problem == f"more than {DEEPEST} things stand inside of each other"
+    assert fault.problem == f"more than {DEEPEST} levels are nested"
 
 
 @pytest.mark.parametrize(
@@ -220,9 +220,9 @@ def test_the_link_shows_in_the_text_and_in_the_html_of_every_mail() -> None:
         ("template_link_missing", "html", None),
     ]
     [fault] = in_text("{% if not paid %}{{ link }}{% endif %} {{ opt_out }}")
-    assert fault.problem == "for a paid invoice it does not show link, for which it is sent"
+    assert fault.problem == "for a paid invoice it doesn't show link, which the mail is sent for"
     [changed] = in_text("{{ link|upper }}{{ opt_out }}")
-    assert changed.mend == "Add {{ link }}, as it is."
+    assert changed.remedy == "Add {{ link }} unchanged."
 
 
 def test_reminders_show_how_to_end_them_in_the_text_and_in_the_html() -> None:
@@ -247,7 +247,7 @@ def test_reminders_show_how_to_end_them_in_the_text_and_in_the_html() -> None:
 def test_what_fails_for_some_invoices_is_refused_with_its_line(source: str, so: str) -> None:
     [fault] = in_text(f"{LINKS}\n{source}")
     assert codes([fault]) == [("template_fails", "text", 2)]
-    assert fault.problem == f"for {so} it can't be filled in"
+    assert fault.problem == f"it can't be rendered for {so}"
 
 
 def test_everything_that_is_wrong_is_told_at_once_but_not_without_end() -> None:
@@ -300,7 +300,7 @@ GOOD_HTML = '<p>{{ amount }}</p><a href="{{ link }}">Pay</a> <a href="{{ opt_out
 def test_no_text_leads_anywhere_but_to_our_links(source: str) -> None:
     [fault] = in_text(f"{LINKS}\n{source}\n")
     assert fault.code == "template_link_foreign"
-    assert "{{ link }}" in fault.mend
+    assert "{{ link }}" in fault.remedy
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_as_many_seats_as_are_in_use_are_enough():
 
 
 def test_more_seats_than_the_plan_holds_are_refused():
-    with pytest.raises(InvalidRequest, match="at most 10 seats, 11 were asked for") as refused:
+    with pytest.raises(InvalidRequest, match="at most 10 seats, 11 were requested") as refused:
         validate_change(some_terms(), a_wish(seats=11), a_plan(), some_usage())
     assert (refused.value.code, refused.value.field) == ("seats_above_plan", "seats")
 
@@ -61,7 +61,7 @@ def test_an_interval_that_the_plan_is_not_sold_for_is_refused():
 
 def test_an_interval_that_changes_now_is_not_left_to_the_next_invoice():
     wish = a_wish(interval="year", invoicing="next_invoice")
-    with pytest.raises(InvalidRequest, match="by the year instead of by the month") as refused:
+    with pytest.raises(InvalidRequest, match="billing by the month to billing by the year") as refused:
         validate_change(some_terms(), wish, a_plan(), some_usage())
     assert (refused.value.code, refused.value.field) == ("interval_bills_now", "invoicing")
 

@@ -17,7 +17,7 @@ from db.tables import Decision, Outbox
 from ...support.builders import NOW, a_decision, an_approval, an_operation, store, tenant
 
 LATER = NOW + timedelta(minutes=1)
-ENDED = Problem(code="already_ended", message="It had already ended when this arrived.")
+ENDED = Problem(code="already_ended", message="It had already ended when the request arrived.")
 DOWN = Problem(code="temporal_unavailable", message="Temporal can't be reached.")
 
 
@@ -85,7 +85,7 @@ async def test_what_was_refused_is_settled_with_its_reason(database: Database) -
 
     settled = await kept(database, row)
     assert (settled.state, settled.settled_at) == ("refused", LATER)
-    assert settled.error == "already_ended: It had already ended when this arrived."
+    assert settled.error == "already_ended: It had already ended when the request arrived."
 
 
 async def test_what_may_not_have_arrived_is_tried_again_ever_later(database: Database) -> None:

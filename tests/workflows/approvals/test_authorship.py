@@ -80,7 +80,7 @@ async def test_an_approver_who_revises_what_they_were_asked_does_not_approve_it(
     seen = await home.get(acme.controller, f"/v1/approvals/{second['id']}")
     assert (seen["can_decide"], seen["why_not"]) == (
         False,
-        "Nobody decides on a request that they revised.",
+        "People can't decide on requests that they revised.",
     )
     assert [(author["person"], author["how"]) for author in second["authors"]] == [
         (acme.admin.id, "asked"),
