@@ -209,7 +209,7 @@ def test_whoever_is_refused_learns_why_and_who_may():
     )
     assert evaluate_approval(case(rung=1), "cleo", held_against(9_000, cleo=9_000)).message == (
         "USD 90.00 exceeds the authority of controller: with USD 90.00 in the last 30 days it is more than "
-        "USD 150.00 in all. It takes controller or legal with enough authority left in their window."
+        "USD 150.00 in all. It requires controller or legal with enough authority left in their window."
     )
 
 
