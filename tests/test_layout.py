@@ -62,13 +62,13 @@ LONG_FILES = {
     "billing/portal/diagnosis.py",
 }
 SHARED_NAMES = {
-    "Answer", "Decision", "Evidence", "Outcome", "Page", "Period", "Phase", "Refunded", "Step", "_Object",
+    "Decision", "Evidence", "Page", "Period", "Phase", "Refunded", "Step", "_Object",
     "_Part",
 }
 PARTICIPLES = {
-    "Allowed", "Beating", "Begun", "Claimed", "Compiled", "Counted", "Credited", "Failed", "Held",
+    "Allowed", "Beating", "Begun", "Counted", "Credited", "Failed",
     "Listed", "Logged", "Misconfigured", "Performed", "Refunded", "Refused", "Repeated", "Requested",
-    "Resolved", "Seen", "Shown", "Stuck", "Taken", "Telling", "Timed", "Told", "Unchanged", "Unsent",
+    "Resolved", "Seen", "Shown", "Stuck", "Telling", "Timed", "Told", "Unchanged", "Unsent",
     "Upcoming", "Waiting", "Wanted",
 }
 # fmt: on

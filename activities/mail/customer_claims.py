@@ -28,7 +28,7 @@ AT_ONCE = 40
 
 
 @dataclass(frozen=True)
-class Taken:
+class ReadyMail:
     """A mail that is claimed and ready to be sent."""
 
     mail: CustomerMail
@@ -36,10 +36,10 @@ class Taken:
 
 
 @dataclass(frozen=True)
-class Claimed:
+class MailClaim:
     """Mails that nobody else sends for a while; `skipped` are settled already."""
 
-    taken: tuple[Taken, ...]
+    taken: tuple[ReadyMail, ...]
     skipped: int = 0
     at: datetime | None = None
 
@@ -49,14 +49,14 @@ class Claimed:
 
 
 @dataclass(frozen=True)
-class Held:
+class MailHold:
     """A mail whose hour is over where the customer is."""
 
     reason: str
     until: datetime
 
 
-Brings = tuple[Content, PortalLink] | Held | str
+Brings = tuple[Content, PortalLink] | MailHold | str
 """What a mail tells and the link that it brings, or why it is not sent now, or not at all."""
 
 
@@ -68,10 +68,10 @@ class Claims:
         self._policy = policy
         self._kept: tuple[str, Policy] | None = None
 
-    async def take(self, session: AsyncSession, order: SendDue, at: datetime, most: int) -> Claimed:
+    async def take(self, session: AsyncSession, order: SendDue, at: datetime, most: int) -> MailClaim:
         """The next mails, ready to be sent; those that are not to be sent now, or at all, are settled."""
         mails = await self.claim(session, order, at, most)
-        return await self.ready(session, mails, at) if mails else Claimed(())
+        return await self.ready(session, mails, at) if mails else MailClaim(())
 
     async def claim(
         self, session: AsyncSession, order: SendDue, at: datetime, most: int
@@ -90,7 +90,7 @@ class Claims:
         await customer_mails.release(session, [mail for mail in mails if once[mail.invoice_id] is not mail])
         return list(once.values())
 
-    async def ready(self, session: AsyncSession, mails: list[CustomerMail], at: datetime) -> Claimed:
+    async def ready(self, session: AsyncSession, mails: list[CustomerMail], at: datetime) -> MailClaim:
         """What of these claimed mails is to be sent, written; the others are settled."""
         found, skipped = await self._links(session, mails, at), 0
         ready: list[tuple[CustomerMail, Content, PortalLink]] = []
@@ -98,7 +98,7 @@ class Claims:
             brings = found.get(mail.id, "step_gone")
             if isinstance(brings, str):
                 await customer_mails.settle_skipped(session, mail, at=at, reason=brings)
-            elif isinstance(brings, Held):
+            elif isinstance(brings, MailHold):
                 await customer_mails.hold(session, mail, due_at=brings.until, reason=brings.reason)
             else:
                 ready.append((mail, *brings))
@@ -109,8 +109,8 @@ class Claims:
         taken = []
         for (mail, content, link), token in zip(ready, tokens, strict=True):
             mail.link_id = link.id
-            taken.append(Taken(mail, self._sender.write(mail, content, link.expires_at, token, at)))
-        return Claimed(tuple(taken), skipped, at)
+            taken.append(ReadyMail(mail, self._sender.write(mail, content, link.expires_at, token, at)))
+        return MailClaim(tuple(taken), skipped, at)
 
     async def _links(
         self, session: AsyncSession, mails: list[CustomerMail], at: datetime
@@ -139,7 +139,7 @@ class Claims:
             if reason := why_not(known, rules):
                 found[mail.id] = reason
             elif closed := rules.place(known.to).closed:
-                found[mail.id] = Held(closed, rules.place(known.to).opening)
+                found[mail.id] = MailHold(closed, rules.place(known.to).opening)
             elif fresh_link_needed(known, rules, mail.step):
                 expires_at = link_expiry(policy.portal, at, known.cycle_days)
                 found[mail.id] = contents[mail.id], await _issued(session, mail, at, expires_at)

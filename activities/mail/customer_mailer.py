@@ -30,7 +30,7 @@ from db.operations import outbox
 from db.portal import links_mail
 from db.tables import CustomerMail
 
-from .customer_claims import Claimed, Claims, Taken
+from .customer_claims import Claims, MailClaim, ReadyMail
 from .customer_message import Sender
 from .smtp import (
     OF_ONE_MAIL,
@@ -56,10 +56,10 @@ UNREACHABLE = frozenset(
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SendAttempt:
     """What became of a mail; `later` says what is wrong with the server, `code` what it answered."""
 
-    taken: Taken
+    taken: ReadyMail
     refused: bool = False
     unfit: str | None = None
     """Why it can't be sent as things are, through nobody's fault; the customer may still be written to."""
@@ -133,7 +133,7 @@ class CustomerMailer:
     def transaction(self) -> AbstractAsyncContextManager[AsyncSession]:
         return self._database.transaction()
 
-    def recording(self, outcome: Outcome) -> AbstractAsyncContextManager[AsyncSession]:
+    def recording(self, outcome: SendAttempt) -> AbstractAsyncContextManager[AsyncSession]:
         """What was sent, as nearly all is, takes one statement to record."""
         plain = outcome.sent and not outcome.taken.post.was_bounced
         return self._database.statement() if plain else self._database.transaction()
@@ -145,23 +145,23 @@ class CustomerMailer:
     def is_waited_for(self) -> bool:
         return self._waiting > 0
 
-    async def deliver(self, taken: Taken) -> Outcome:
+    async def deliver(self, taken: ReadyMail) -> SendAttempt:
         """Hands one mail to the server, outside of any transaction."""
         try:
             await self._smtp.send(self._sender.compose(taken.post, self._clock()))
         except MailRefused as refusal:
-            return Outcome(taken, refused=True, code=refusal.code)
+            return SendAttempt(taken, refused=True, code=refusal.code)
         except MailNeedsUtf8:
-            return Outcome(taken, unfit=NEEDS_SMTPUTF8)
+            return SendAttempt(taken, unfit=NEEDS_SMTPUTF8)
         except MailLater as later:
             if later.kind in OF_ONE_MAIL and taken.mail.attempts >= GIVEN_UP_AFTER:
-                return Outcome(taken, refused=True, code=later.code)
-            return Outcome(taken, later=later.kind, code=later.code)
-        return Outcome(taken)
+                return SendAttempt(taken, refused=True, code=later.code)
+            return SendAttempt(taken, later=later.kind, code=later.code)
+        return SendAttempt(taken)
 
     # --- Within a transaction -------------------------------------------------------------------------
 
-    async def record(self, session: AsyncSession, outcome: Outcome, at: datetime) -> None:
+    async def record(self, session: AsyncSession, outcome: SendAttempt, at: datetime) -> None:
         """What became of it, unless somebody else has taken it over meanwhile."""
         mail, address = outcome.taken.mail, outcome.taken.post.address
         if outcome.refused:
@@ -211,7 +211,7 @@ async def _acquit(session: AsyncSession, at: datetime) -> None:
             )
 
 
-async def _tell_admins(session: AsyncSession, outcome: Outcome, at: datetime) -> None:
+async def _tell_admins(session: AsyncSession, outcome: SendAttempt, at: datetime) -> None:
     """That a customer can't be reached; by name and without the address, which is no one else's business."""
     mail, post = outcome.taken.mail, outcome.taken.post
     code = (
@@ -263,7 +263,7 @@ class _Batch:
             left -= len(claimed.taken)
             await self._send(claimed)
 
-    async def _claim(self, most: int) -> Claimed:
+    async def _claim(self, most: int) -> MailClaim:
         """Some at once; where one of them can't be made ready, each by itself."""
         at = self._now()
         try:
@@ -275,11 +275,11 @@ class _Batch:
         async with self._mailer.transaction() as session:
             mails = await self._mailer.claims.claim(session, self._order, at, most)
         ready = await self._mailer.alone.each(mails, lambda mail: self._ready(mail, at), _unit)
-        return Claimed(
+        return MailClaim(
             tuple(taken for one in ready for taken in one.taken), sum(one.skipped for one in ready), at
         )
 
-    async def _ready(self, mail: CustomerMail, at: datetime) -> Claimed:
+    async def _ready(self, mail: CustomerMail, at: datetime) -> MailClaim:
         try:
             async with self._mailer.transaction() as session:
                 return await self._mailer.claims.ready(session, [mail], at)
@@ -287,7 +287,7 @@ class _Batch:
             await self._put_off(mail, error)
             raise
 
-    async def _record(self, outcome: Outcome) -> None:
+    async def _record(self, outcome: SendAttempt) -> None:
         """One that can't be recorded is put off: its customer would get it again every minute."""
 
         try:
@@ -304,7 +304,7 @@ class _Batch:
             async with self._mailer.transaction() as session:
                 await customer_mails.postpone(session, mail, due_at=self._now() + MAX_BACKOFF)
 
-    async def _send(self, claimed: Claimed) -> None:
+    async def _send(self, claimed: MailClaim) -> None:
         for number, taken in enumerate(claimed.taken):
             if self._stopped or claimed.is_old(self._now()):
                 async with self._mailer.transaction() as session:
@@ -328,7 +328,7 @@ class _Batch:
             )
         return SentDue(sent=self._sent, bounced=self._bounced, skipped=self._skipped, later=left, more=due)
 
-    def _count(self, outcome: Outcome) -> None:
+    def _count(self, outcome: SendAttempt) -> None:
         if outcome.refused:
             self._bounced += 1
         elif outcome.unfit:

@@ -30,7 +30,7 @@ from aiosmtplib import (
 
 from billing.core.mail_addresses import needs_smtputf8
 from billing.incidents.states import Component
-from billing.mail.refusals import RECENT, Answer, blame, is_burst
+from billing.mail.refusals import RECENT, RecipientAnswer, blame, is_burst
 from billing.mail.server import parse_mail_server
 from db.incidents.health_meter import HealthMeter
 
@@ -82,10 +82,10 @@ class ServerAnswers:
     """What the mail server last said to our mails; all that send to it from this process share them."""
 
     def __init__(self) -> None:
-        self._last: deque[tuple[float, Answer]] = deque(maxlen=RECENT)
+        self._last: deque[tuple[float, RecipientAnswer]] = deque(maxlen=RECENT)
 
     def add(self, recipient: str, *, refused: bool) -> None:
-        self._last.append((monotonic(), Answer(recipient, refused)))
+        self._last.append((monotonic(), RecipientAnswer(recipient, refused)))
 
     def refuse_everybody(self) -> bool:
         """Whether one recipient after the other is refused, up to the last one."""

@@ -135,7 +135,7 @@ def environment(*, html: bool) -> ImmutableSandboxedEnvironment:
 _PLAIN, _HTML = environment(html=False), environment(html=True)
 
 
-class Compiled:
+class CompiledTemplate:
     """A template that is ready to be rendered. Raises one of `SPOILT` for one that is none."""
 
     def __init__(self, source: Words) -> None:
@@ -153,6 +153,6 @@ class Compiled:
 
 
 @lru_cache(maxsize=256)
-def compiled(source: Words) -> Compiled:
+def compiled(source: Words) -> CompiledTemplate:
     """Each template is compiled once."""
-    return Compiled(source)
+    return CompiledTemplate(source)

@@ -26,7 +26,7 @@ BURST = 3
 """Refused recipients among them from which on the server is taken to refuse whatever it is sent."""
 
 
-class Answer(NamedTuple):
+class RecipientAnswer(NamedTuple):
     """What a server said to a mail for this recipient."""
 
     recipient: str
@@ -48,7 +48,7 @@ def blame(code: int, text: str) -> Blame:
     return "address" if subject == 2 and detail == _DISABLED else "server"
 
 
-def is_burst(answers: Sequence[Answer]) -> bool:
+def is_burst(answers: Sequence[RecipientAnswer]) -> bool:
     """Whether the last answers, the newest last, refuse so many recipients that none of them is to blame."""
     refused = {answer.recipient for answer in answers[-RECENT:] if answer.refused}
     return len(refused) >= BURST

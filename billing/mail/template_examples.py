@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from .customer_mail_text import Compiled, MailFacts, Name, Words, variables
+from .customer_mail_text import CompiledTemplate, MailFacts, Name, Words, variables
 
 Case = Literal["overdue", "due_today", "due", "no_due_date", "paid"]
 CASES: tuple[Case, ...] = ("overdue", "due_today", "due", "no_due_date", "paid")
@@ -55,4 +55,4 @@ def example(
 
 def preview(name: Name, words: Words, case: Case, *, language: str, seller: str) -> Words:
     """The mail that a template which `validate` finds nothing wrong with makes of an example."""
-    return Compiled(words).render(example(name, case, language=language, seller=seller))
+    return CompiledTemplate(words).render(example(name, case, language=language, seller=seller))

@@ -85,11 +85,11 @@ async def test_it_is_told_on_the_timeline_and_by_mail_to_each_of_both(
     assert {row.name for row in rows} == {PERSON_MAIL}
     asked, told = [MailRequest.model_validate(row.payload) for row in rows]
     assert (asked.template, asked.people) == ("delegated", (acme.finance.id,))
-    assert asked.context["approval"] == review.id
-    assert asked.context["delegation"] == given["id"]
-    assert asked.context["subject_hash"] == review.subject_hash
+    assert asked.context.approval == review.id
+    assert asked.context.delegation == given["id"]
+    assert asked.context.subject_hash == review.subject_hash
     assert (told.template, told.people) == ("delegation_answered", (acme.controller.id,))
-    assert told.context["accepted"] is True
+    assert told.context.accepted is True
 
 
 async def test_asking_the_same_twice_delegates_once(

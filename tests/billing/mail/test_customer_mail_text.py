@@ -8,7 +8,7 @@ import pytest
 from billing.mail.customer_mail_text import (
     LONGEST_SUBJECT,
     NAMES,
-    Compiled,
+    CompiledTemplate,
     MailFacts,
     Name,
     Words,
@@ -48,7 +48,7 @@ def facts(
 
 def written(name: Name, known: MailFacts, words: Words | None = None) -> Words:
     source = words or built_in(name, spoken(known.language))
-    return Compiled(source).render(variables(name, known, AT, LINK, OPT_OUT))
+    return CompiledTemplate(source).render(variables(name, known, AT, LINK, OPT_OUT))
 
 
 ENGLISH_REMINDER = f"""\

@@ -3,7 +3,7 @@
 import pytest
 
 from billing.core.mail_addresses import for_smtp, needs_smtputf8
-from billing.mail.refusals import Answer, blame, is_burst
+from billing.mail.refusals import RecipientAnswer, blame, is_burst
 
 
 @pytest.mark.parametrize(
@@ -33,9 +33,9 @@ def test_the_enhanced_status_code_tells_whose_fault_a_refusal_is(code: int, text
     assert blame(code, text) == whose
 
 
-def refused(*names: str) -> list[Answer]:
+def refused(*names: str) -> list[RecipientAnswer]:
     """`+a` was taken."""
-    return [Answer(name.removeprefix("+"), not name.startswith("+")) for name in names]
+    return [RecipientAnswer(name.removeprefix("+"), not name.startswith("+")) for name in names]
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def refused(*names: str) -> list[Answer]:
     ],
 )
 def test_recipients_refused_one_after_the_other_are_the_servers_fault(
-    answers: list[Answer], burst: bool
+    answers: list[RecipientAnswer], burst: bool
 ) -> None:
     assert is_burst(answers) is burst
 
