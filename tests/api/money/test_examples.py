@@ -101,6 +101,9 @@ async def test_a_credit_came_out_otherwise(house: ExampleHouse) -> None:
     assert problem is not None
     mismatched = {"state": "mismatched", "stage": "mismatched", "allowed_actions": ["accept"]}
     credit = await house.add_operation(
-        evidence, result=credit_report(subject, found.object, found), error=problem.model_dump(), **mismatched
+        evidence,
+        result=credit_report(subject, found.object, found).document(),
+        error=problem.model_dump(),
+        **mismatched,
     )
     await house.get("mismatched_credit", f"/v1/operations/{credit.id}", house.acme.controller)
