@@ -57,23 +57,6 @@ MAX_MODULES = 16
 MORE_MODULES = {"api/http": 20, "sandbox/stripe/core": 20}
 MAX_LINES = 400
 
-# fmt: off
-LONG_FILES = {
-    "billing/portal/diagnosis.py",
-}
-SHARED_NAMES = {
-    "Decision", "Evidence", "Page", "Period", "Phase", "Refunded", "Step", "_Object",
-    "_Part",
-}
-PARTICIPLES = {
-    "Allowed", "Beating", "Begun", "Counted", "Credited", "Failed",
-    "Listed", "Logged", "Misconfigured", "Performed", "Refunded", "Refused", "Repeated", "Requested",
-    "Resolved", "Seen", "Shown", "Stuck", "Telling", "Timed", "Told", "Unchanged", "Unsent",
-    "Upcoming", "Waiting", "Wanted",
-}
-# fmt: on
-"""Still to be corrected. The lists only shrink: what is corrected is taken off."""
-
 NOUNS = {"Finding", "Mailing", "Opening", "Reading", "Standing"}
 """That end as participles do."""
 # fmt: off
@@ -126,12 +109,12 @@ def test_no_folder_holds_more_modules_than_one_finds_ones_way_in() -> None:
 
 def test_no_file_is_longer_than_one_reads_at_a_time() -> None:
     long = {name(path) for path in modules(*CODE) if len(path.read_text().splitlines()) > MAX_LINES}
-    assert long == LONG_FILES
+    assert not long
 
 
 def test_no_two_classes_have_one_name() -> None:
     shared = {class_ for class_, places in classes().items() if len(places) > 1}
-    assert shared == SHARED_NAMES
+    assert not shared
 
 
 def test_no_class_is_a_bare_participle() -> None:
@@ -140,7 +123,7 @@ def test_no_class_is_a_bare_participle() -> None:
         for class_ in {class_.lstrip("_") for class_ in classes()}
         if class_ not in NOUNS and (class_ in IRREGULAR or re.fullmatch(r"[A-Z][a-z]+(ed|ing)", class_))
     }
-    assert participles == PARTICIPLES
+    assert not participles
 
 
 def test_the_tests_have_the_same_rooms() -> None:

@@ -18,10 +18,10 @@ class Heartbeats(Interceptor):
     """While an async activity awaits, it beats; one whose worker was killed is started elsewhere."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
-        return _Beating(next)
+        return _HeartbeatInterceptor(next)
 
 
-class _Beating(ActivityInboundInterceptor):
+class _HeartbeatInterceptor(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         timeout = activity.info().heartbeat_timeout
         if not timeout:
@@ -44,10 +44,10 @@ class LoggedActivities(Interceptor):
     its workflow's. Records, as local activities, are many and short, and are on the timeline."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
-        return _Logged(next)
+        return _LoggingInterceptor(next)
 
 
-class _Logged(ActivityInboundInterceptor):
+class _LoggingInterceptor(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         info = activity.info()
         level = logging.DEBUG if info.is_local else logging.INFO

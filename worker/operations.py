@@ -47,7 +47,7 @@ By = Annotated[
 ]
 
 
-class Refused(Exception):
+class CommandRefused(Exception):
     """What was asked for makes no sense, or may do harm; the message says what to do instead."""
 
 
@@ -114,7 +114,7 @@ def open_gate(because: Because, by: By) -> None:
         async with tools.database.transaction() as session:
             opening = await gate.open_by_operator(session, by=by, because=why, at=utc_now())
             if opening.shut_since is None:
-                raise Refused("The gate is open already.")
+                raise CommandRefused("The gate is open already.")
         print(f"The gate is open. {await let_go(tools)} told to go on.")
         return 0
 
@@ -126,18 +126,18 @@ async def close_operation(tools: Tools, id: str, because: str, by: str, although
     async with tools.database.transaction() as session:
         operation = await operations.get_any(session, id)
         if operation is None:
-            raise Refused(f"There is no operation {id}. Its id begins with op_; list-stuck shows it.")
+            raise CommandRefused(f"There is no operation {id}. Its id begins with op_; list-stuck shows it.")
         if operation.closed_at is not None:
-            raise Refused(f"{id} has ended already: {operation.state}.")
+            raise CommandRefused(f"{id} has ended already: {operation.state}.")
         if operation.kind not in MONEY:
-            raise Refused(
+            raise CommandRefused(
                 f"{id} is a {operation.kind.replace('_', ' ')}: nothing is held by it. End it through the "
                 "API, which asks for its note; the worker restarts it where its workflow is over."
             )
         begun = await abandonment.effects_of(session, id)
         if begun and not although:
             steps = ", ".join(f"{one.step} ({one.state}, {one.stripe_id or 'no id yet'})" for one in begun)
-            raise Refused(
+            raise CommandRefused(
                 f"Something was begun in Stripe for {id}: {steps}. Closing it now would leave that to "
                 "nobody. If its workflow is over, the worker restarts it within a minute. If you have looked "
                 "in Stripe and want it closed all the same, add --although-money-may-have-moved."
@@ -200,7 +200,9 @@ async def let_go(tools: Tools) -> int:
 async def _held(tools: Tools) -> list[Hold]:
     async with tools.database.reading() as session:
         if await budget.is_closed(session):
-            raise Refused("The gate before Stripe is closed: open it first, with open-gate --because ….")
+            raise CommandRefused(
+                "The gate before Stripe is closed: open it first, with open-gate --because …."
+            )
         return [
             hold
             for component in (Component.STRIPE, Component.STRIPE_KEY)
@@ -210,7 +212,7 @@ async def _held(tools: Tools) -> list[Hold]:
 
 def _said(because: str) -> str:
     if not because.strip():
-        raise Refused("Say why with --because: it is kept.")
+        raise CommandRefused("Say why with --because: it is kept.")
     return because.strip()
 
 
@@ -231,7 +233,7 @@ def _with_tools(do: Callable[[Tools], Awaitable[int]]) -> None:
 
     try:
         sys.exit(asyncio.run(done()))
-    except Refused as refusal:
+    except CommandRefused as refusal:
         _complain(str(refusal), WRONG)
     except InvalidSettings as error:
         _complain("\n".join(map(str, error.problems)), WRONG)

@@ -21,7 +21,7 @@ from workflows.core import ids
 
 
 @dataclass(frozen=True)
-class Timed:
+class TimedWorkflow:
     """A workflow that is started every `every`, unless its last run still goes on: for `longest` at most, so
     that one that hangs does not keep the next ones from starting for good.
 
@@ -39,17 +39,17 @@ class Timed:
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 
-SCHEDULES: Sequence[Timed] = (
-    Timed("outbox-sweep", ids.OUTBOX_SWEEP, 5 * SECOND, 10 * SECOND, 2 * MINUTE, SECOND),
-    Timed("event-catch-up", ids.EVENT_CATCH_UP, MINUTE, MINUTE, 15 * MINUTE, 10 * SECOND),
-    Timed("reconcile", ids.RECONCILE, 15 * MINUTE, 15 * MINUTE, 12 * HOUR, MINUTE),
-    Timed("reminder-sweep", ids.REMINDER_SWEEP, 15 * MINUTE, 15 * MINUTE, 2 * HOUR, MINUTE),
+SCHEDULES: Sequence[TimedWorkflow] = (
+    TimedWorkflow("outbox-sweep", ids.OUTBOX_SWEEP, 5 * SECOND, 10 * SECOND, 2 * MINUTE, SECOND),
+    TimedWorkflow("event-catch-up", ids.EVENT_CATCH_UP, MINUTE, MINUTE, 15 * MINUTE, 10 * SECOND),
+    TimedWorkflow("reconcile", ids.RECONCILE, 15 * MINUTE, 15 * MINUTE, 12 * HOUR, MINUTE),
+    TimedWorkflow("reminder-sweep", ids.REMINDER_SWEEP, 15 * MINUTE, 15 * MINUTE, 2 * HOUR, MINUTE),
 )
 """After a run that was cut off the next one goes on: with what is due of the outbox and of reminders, with
 events since the last whole check; a reconciliation begins anew."""
 
 
-async def ensure(client: Client, schedules: Sequence[Timed] = SCHEDULES) -> None:
+async def ensure(client: Client, schedules: Sequence[TimedWorkflow] = SCHEDULES) -> None:
     """Creates every schedule, or brings an existing one up to date."""
     for timed in schedules:
         schedule = _schedule(timed)
@@ -67,7 +67,7 @@ def _keeping_state(schedule: Schedule):  # type: ignore[no-untyped-def]
     return change
 
 
-def _schedule(timed: Timed) -> Schedule:
+def _schedule(timed: TimedWorkflow) -> Schedule:
     return Schedule(
         action=ScheduleActionStartWorkflow(
             timed.workflow, id=timed.id, task_queue=ids.MAIN_QUEUE, execution_timeout=timed.longest

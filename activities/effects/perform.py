@@ -22,7 +22,7 @@ from billing.core.events import EventCode
 from billing.core.operations import SYSTEM, Problem
 from billing.core.standing import NOTES, SettleBegun
 from billing.stripe.effect_limits import LIMITS, until_free
-from billing.stripe.effects import Effect, EffectKind, Performed
+from billing.stripe.effects import Effect, EffectKind, EffectOutcome
 from db.cases import money_cases
 from db.cases.cases import CaseRules
 from db.core import timeline
@@ -56,7 +56,7 @@ class StripeEffects:
         self._kinds = kinds
 
     @activity.defn
-    async def perform_effect(self, effect: Effect) -> Performed:
+    async def perform_effect(self, effect: Effect) -> EffectOutcome:
         """Performs the effect, or learns that an earlier attempt did.
 
         A definite refusal is a result, not an error; anything else that went wrong raises, to be tried again.
@@ -74,7 +74,7 @@ class StripeEffects:
         return await self._call(kind, effect, fresh)
 
     @activity.defn
-    async def settle_effect(self, order: SettleBegun) -> Performed:
+    async def settle_effect(self, order: SettleBegun) -> EffectOutcome:
         """Brings an effect to its end that an earlier run of the story has begun, as it was begun then."""
         async with self._database.reading() as session:
             found = await intents.of_operation(session, order.operation)
@@ -164,7 +164,7 @@ class StripeEffects:
                 return None  # what does not exist bears no effect
             raise failure.as_retry() from error
 
-    async def _call(self, kind: StripeEffect, effect: Effect, fresh: bool) -> Performed:
+    async def _call(self, kind: StripeEffect, effect: Effect, fresh: bool) -> EffectOutcome:
         asked_at = self._clock()
         try:
             found = await kind.call(self._client, effect)
@@ -183,7 +183,7 @@ class StripeEffects:
 
     async def _close_done(
         self, effect: Effect, found: EffectResult, asked_at: datetime, *, read_back: bool
-    ) -> Performed:
+    ) -> EffectOutcome:
         now = self._clock()
         async with self._database.transaction() as session:
             intent = await intents.close_done(
@@ -202,7 +202,7 @@ class StripeEffects:
             await self._tell(session, effect, EventCode.CHANGED_IN_STRIPE, now, detail | _how(intent))
         return _as_closed(intent)
 
-    async def _close_refused(self, effect: Effect, failure: Failure) -> Performed:
+    async def _close_refused(self, effect: Effect, failure: Failure) -> EffectOutcome:
         now = self._clock()
         error = failure.problem.model_dump() | {"declined": failure.declined}
         async with self._database.transaction() as session:
@@ -243,9 +243,9 @@ def _how(intent: Intent) -> dict[str, Any]:
     }
 
 
-def _as_closed(intent: Intent) -> Performed:
+def _as_closed(intent: Intent) -> EffectOutcome:
     if intent.state == intents.DONE:
-        return Performed(
+        return EffectOutcome(
             outcome="done",
             key=intent.idempotency_key,
             stripe_id=intent.stripe_id,
@@ -253,7 +253,7 @@ def _as_closed(intent: Intent) -> Performed:
             detail=intent.result or {},
         )
     error = intent.error or {}
-    return Performed(
+    return EffectOutcome(
         outcome="refused",
         key=intent.idempotency_key,
         request_id=intent.stripe_request_id,

@@ -14,13 +14,13 @@ from temporalio import activity
 from billing.core.errors import Code
 from billing.core.operations import Problem
 from billing.money.credit import CreditableFacts, CreditableInvoice, CreditableQuery, CreditFound, CreditRead
-from billing.money.invoice_money import Credited, InvoiceCap, InvoiceMoney
+from billing.money.invoice_money import CreditedAmount, InvoiceCap, InvoiceMoney
 from billing.money.refund import (
     Payment,
     RefundableFacts,
     RefundableQuery,
-    Refunded,
     RefundFound,
+    RefundInStripe,
     RefundRead,
     cap_of,
 )
@@ -194,7 +194,7 @@ class MoneyReads:
             refunded=sum(one.charge["amount_refunded"] for one in paid if one.charge is not None),
             overpaid=invoice["amount_overpaid"],
             notes=tuple(
-                Credited(credit_note=note["id"], amount=_given_by(note), operation=by.get(note["id"]))
+                CreditedAmount(credit_note=note["id"], amount=_given_by(note), operation=by.get(note["id"]))
                 for note in notes
             ),
         )
@@ -242,7 +242,7 @@ def _payment(snapshot: PaymentSnapshot, operations: Mapping[str, str]) -> Paymen
         refunded=charge["amount_refunded"],
         disputed=charge["disputed"],
         refunds=tuple(
-            Refunded(
+            RefundInStripe(
                 refund=refund["id"],
                 amount=refund["amount"],
                 status=refund["status"],

@@ -12,7 +12,7 @@ from billing.core.events import EventCode
 from billing.core.hashing import digest
 from billing.core.operations import SYSTEM, Kind, State
 from billing.policy.policy import Policy, policy_hash
-from billing.reminders.rules import Decision, Facts, Rules, decide
+from billing.reminders.rules import InvoiceFacts, Rules, StepDecision, decide
 from billing.reminders.runs import (
     CallOff,
     DecidePage,
@@ -174,7 +174,7 @@ class Reminders:
         return operation, self._kept[1]
 
 
-def _all_steps(facts: Facts, rules: Rules) -> frozenset[str]:
+def _all_steps(facts: InvoiceFacts, rules: Rules) -> frozenset[str]:
     """Nothing new is decided for them: that is the pages' business."""
     return frozenset(step.key for step in rules.steps(facts))
 
@@ -184,7 +184,7 @@ async def _rules(session: AsyncSession, policy: Policy, at: datetime) -> Rules:
 
 
 async def _decide(
-    session: AsyncSession, operation: Operation, found: list[Facts], rules: Rules, dry_run: bool
+    session: AsyncSession, operation: Operation, found: list[InvoiceFacts], rules: Rules, dry_run: bool
 ) -> None:
     added: list[dict[str, Any]] = []
     changed: list[dict[str, Any]] = []
@@ -200,7 +200,7 @@ async def _decide(
 
 
 def _row(
-    operation: Operation, facts: Facts, decision: Decision, at: datetime, dry_run: bool
+    operation: Operation, facts: InvoiceFacts, decision: StepDecision, at: datetime, dry_run: bool
 ) -> dict[str, Any]:
     return {
         "id": new_id("cml"),
@@ -226,7 +226,9 @@ def _row(
     }
 
 
-def _change(operation: Operation, facts: Facts, decision: Decision, at: datetime) -> dict[str, Any]:
+def _change(
+    operation: Operation, facts: InvoiceFacts, decision: StepDecision, at: datetime
+) -> dict[str, Any]:
     return {
         "which": decision.mail,
         "was": decision.was,

@@ -28,7 +28,7 @@ from ..http.auth import Actor, AnyCaller, Caller
 from ..http.context import Context, InContext
 from ..http.examples import example, listed
 from ..http.ids import Id
-from ..http.models import Listed
+from ..http.models import ListOf
 from ..http.openapi import WITH_BODY, answers, body_example
 from ..limits.problems import TOO_MANY_DELEGATIONS
 from ..operations import views
@@ -148,7 +148,7 @@ async def create(body: DelegationBody, who: Actor, context: InContext) -> Delega
 )
 async def list_delegations(
     query: Annotated[DelegationsQuery, Query()], who: AnyCaller, context: InContext
-) -> Listed[DelegationAnswer]:
+) -> ListOf[DelegationAnswer]:
     """The newest first: those that you gave or were given, to an auditor everybody's."""
     at = utc_now()
     async with context.database.reading() as session:

@@ -18,7 +18,7 @@ from ..http.auth import Actor, AnyCaller, Caller
 from ..http.context import InContext
 from ..http.examples import example, listed, pending
 from ..http.ids import Id
-from ..http.models import Listed, NoticeAnswer, NoticesQuery
+from ..http.models import ListOf, NoticeAnswer, NoticesQuery
 from ..http.openapi import answers
 from ..operations import views
 from ..problems.common import (
@@ -44,7 +44,7 @@ router = APIRouter(prefix="/v1/notices", tags=["Notices"])
 )
 async def list_notices(
     query: Annotated[NoticesQuery, Query()], caller: AnyCaller, context: InContext
-) -> Listed[NoticeAnswer]:
+) -> ListOf[NoticeAnswer]:
     """Those of the newest operations first."""
     async with context.database.reading() as session:
         page = await notices.page(

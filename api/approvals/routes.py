@@ -17,7 +17,7 @@ from ..http.auth import AnyCaller, Caller
 from ..http.context import InContext
 from ..http.examples import example, listed, pending
 from ..http.ids import Id
-from ..http.models import ApprovalAnswer, ApprovalsQuery, DecisionBody, Listed
+from ..http.models import ApprovalAnswer, ApprovalsQuery, DecisionBody, ListOf
 from ..http.openapi import WITH_BODY, answers, body_example
 from ..operations.problems import OWN_REQUEST, REQUESTERS_DELEGATE
 from ..problems.common import ALREADY_ENDED, INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND, REFUSED, WRONG_ROLE
@@ -36,7 +36,7 @@ router = APIRouter(prefix="/v1/approvals", tags=["Approvals"])
 )
 async def list_approvals(
     query: Annotated[ApprovalsQuery, Query()], caller: AnyCaller, context: InContext
-) -> Listed[ApprovalAnswer]:
+) -> ListOf[ApprovalAnswer]:
     """The newest first. `needs_me` keeps those on which you may have a say now, for somebody else too."""
     async with context.database.reading() as session:
         seen_by = await viewer(session, caller)
@@ -51,7 +51,7 @@ async def list_approvals(
             cursor=query.cursor,
         )
         shown = [await approval_views.shown(session, row, seen_by) for row in page.rows]
-    return Listed(data=shown, next_cursor=page.next_cursor)
+    return ListOf(data=shown, next_cursor=page.next_cursor)
 
 
 @router.get(

@@ -16,7 +16,7 @@ from ..http.auth import Actor, AnyCaller, Caller, Giver
 from ..http.context import InContext
 from ..http.examples import example, listed
 from ..http.ids import Id
-from ..http.models import Listed, OperationAnswer
+from ..http.models import ListOf, OperationAnswer
 from ..http.openapi import answers
 from ..notes.problems import NOTE_WRONG
 from ..notes.routes import add_note_routes
@@ -39,7 +39,7 @@ router = APIRouter(prefix="/v1/cases", tags=["Cases"])
 )
 async def list_cases(
     query: Annotated[CasesQuery, Query()], caller: AnyCaller, context: InContext
-) -> Listed[CaseAnswer]:
+) -> ListOf[CaseAnswer]:
     """The newest first."""
     async with context.database.reading() as session:
         page = await cases.page(

@@ -23,7 +23,7 @@ Place = Literal["approvals", "operations", "finance", "incidents", "customers", 
 
 
 @dataclass(frozen=True)
-class Step:
+class ApiCall:
     """One request of the API, and what it does, as a person would say it."""
 
     method: str
@@ -33,42 +33,46 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Page:
+class LandingPage:
     title: str
     lead: str
-    requests: tuple[Step, ...]
+    requests: tuple[ApiCall, ...]
 
 
-_OF_ONE: dict[Place, Page] = {
-    "approvals": Page(
+_OF_ONE: dict[Place, LandingPage] = {
+    "approvals": LandingPage(
         "Approval",
         "You are asked to decide on this request.",
         (
-            Step("GET", "/v1/approvals/{id}", "Read it; note its subject_hash."),
-            Step(
+            ApiCall("GET", "/v1/approvals/{id}", "Read it; note its subject_hash."),
+            ApiCall(
                 "POST",
                 "/v1/approvals/{id}/decision",
                 "Approve it; or say reject or request_changes, with a comment.",
                 '{"decision": "approve", "subject_hash": "…"}',
             ),
-            Step("POST", "/v1/approvals/{id}/delegate", "Let a colleague decide in your place."),
+            ApiCall("POST", "/v1/approvals/{id}/delegate", "Let a colleague decide in your place."),
         ),
     ),
-    "operations": Page(
+    "operations": LandingPage(
         "Operation",
         "Here is how far it has come, and what you can do about it.",
         (
-            Step("GET", "/v1/operations/{id}", "Read it; allowed_actions says what you can do now."),
-            Step("GET", "/v1/operations/{id}/timeline", "Read what has happened, step by step."),
-            Step("POST", "/v1/plan-changes/{id}/cancel", "Cancel a plan change."),
-            Step("POST", "/v1/plan-changes/{id}/revision", "Send a revised plan change."),
-            Step("POST", "/v1/plan-changes/{id}/resolution", "Accept or revert a plan change that differs."),
-            Step("POST", "/v1/refunds/{id}/revision", "Send a revised refund; credits are at /v1/credits."),
-            Step("POST", "/v1/refunds/{id}/resolution", "Try a failed refund again, or close it."),
-            Step("POST", "/v1/credits/{id}/resolution", "Accept a credit that differs."),
-            Step("POST", "/v1/cases/{id}/take", "Take on what was made in Stripe itself."),
-            Step("POST", "/v1/cases/{id}/close", "Close it with its note.", '{"note": "…"}'),
-            Step(
+            ApiCall("GET", "/v1/operations/{id}", "Read it; allowed_actions says what you can do now."),
+            ApiCall("GET", "/v1/operations/{id}/timeline", "Read what has happened, step by step."),
+            ApiCall("POST", "/v1/plan-changes/{id}/cancel", "Cancel a plan change."),
+            ApiCall("POST", "/v1/plan-changes/{id}/revision", "Send a revised plan change."),
+            ApiCall(
+                "POST", "/v1/plan-changes/{id}/resolution", "Accept or revert a plan change that differs."
+            ),
+            ApiCall(
+                "POST", "/v1/refunds/{id}/revision", "Send a revised refund; credits are at /v1/credits."
+            ),
+            ApiCall("POST", "/v1/refunds/{id}/resolution", "Try a failed refund again, or close it."),
+            ApiCall("POST", "/v1/credits/{id}/resolution", "Accept a credit that differs."),
+            ApiCall("POST", "/v1/cases/{id}/take", "Take on what was made in Stripe itself."),
+            ApiCall("POST", "/v1/cases/{id}/close", "Close it with its note.", '{"note": "…"}'),
+            ApiCall(
                 "POST",
                 "/v1/portal-troubles/{id}/close",
                 "Close a customer's trouble with the portal.",
@@ -76,20 +80,20 @@ _OF_ONE: dict[Place, Page] = {
             ),
         ),
     ),
-    "finance": Page(
+    "finance": LandingPage(
         "Notice to Finance",
         "Finance is asked to confirm that it has seen this.",
         (
-            Step("GET", "/v1/notices", "Read the notices, the newest first."),
-            Step("POST", "/v1/notices/{id}/acknowledge", "Confirm that you have seen this one."),
+            ApiCall("GET", "/v1/notices", "Read the notices, the newest first."),
+            ApiCall("POST", "/v1/notices/{id}/acknowledge", "Confirm that you have seen this one."),
         ),
     ),
-    "incidents": Page(
+    "incidents": LandingPage(
         "Incident",
         "A part of Plixo did not work, or does not work now.",
         (
-            Step("GET", "/v1/incidents/{id}", "Read what it means and which steps to take."),
-            Step(
+            ApiCall("GET", "/v1/incidents/{id}", "Read what it means and which steps to take."),
+            ApiCall(
                 "POST",
                 "/v1/incidents/{id}/resolve",
                 "When it works again, say what was wrong and what was done.",
@@ -97,46 +101,48 @@ _OF_ONE: dict[Place, Page] = {
             ),
         ),
     ),
-    "customers": Page(
+    "customers": LandingPage(
         "Customer",
         "Find the customer and their invoices.",
         (
-            Step("GET", "/v1/customers", "Read your customers."),
-            Step("GET", "/v1/invoices", "Read their invoices."),
+            ApiCall("GET", "/v1/customers", "Read your customers."),
+            ApiCall("GET", "/v1/invoices", "Read their invoices."),
         ),
     ),
 }
-_OF_ONE["delegations"] = Page(
+_OF_ONE["delegations"] = LandingPage(
     "Delegation",
     "A colleague asks you to decide in their place.",
     (
-        Step("GET", "/v1/delegations", "Read the delegations that you gave or were given."),
-        Step("POST", "/v1/delegations/{id}/accept", "Accept this one."),
-        Step("POST", "/v1/delegations/{id}/decline", "Decline it."),
+        ApiCall("GET", "/v1/delegations", "Read the delegations that you gave or were given."),
+        ApiCall("POST", "/v1/delegations/{id}/accept", "Accept this one."),
+        ApiCall("POST", "/v1/delegations/{id}/decline", "Decline it."),
     ),
 )
-_OF_ALL: dict[Place, Page] = {
-    "approvals": Page(
+_OF_ALL: dict[Place, LandingPage] = {
+    "approvals": LandingPage(
         "Approvals",
         "What waits for a decision.",
-        (Step("GET", "/v1/approvals?needs_me=true", "Read what waits for you."),),
+        (ApiCall("GET", "/v1/approvals?needs_me=true", "Read what waits for you."),),
     ),
-    "operations": Page(
+    "operations": LandingPage(
         "Operations",
         "What was asked for, and how far it has come.",
-        (Step("GET", "/v1/operations", "Read them, the newest first."),),
+        (ApiCall("GET", "/v1/operations", "Read them, the newest first."),),
     ),
-    "finance": Page("Finance", _OF_ONE["finance"].lead, (_OF_ONE["finance"].requests[0],)),
-    "incidents": Page(
+    "finance": LandingPage("Finance", _OF_ONE["finance"].lead, (_OF_ONE["finance"].requests[0],)),
+    "incidents": LandingPage(
         "Incidents",
         _OF_ONE["incidents"].lead,
-        (Step("GET", "/v1/incidents", "Read them, the newest first."),),
+        (ApiCall("GET", "/v1/incidents", "Read them, the newest first."),),
     ),
     "customers": _OF_ONE["customers"],
-    "delegations": Page("Delegations", "Who decides in whose place.", _OF_ONE["delegations"].requests[:1]),
+    "delegations": LandingPage(
+        "Delegations", "Who decides in whose place.", _OF_ONE["delegations"].requests[:1]
+    ),
 }
 
-_FIRST = Page(
+_FIRST = LandingPage(
     "Plixo Billing",
     "What waits for you, and what has happened.",
     tuple(page.requests[0] for page in _OF_ALL.values()),
@@ -172,14 +178,14 @@ async def one(place: str, id: Id, request: Request) -> HTMLResponse:
     return _page(_of(_OF_ONE, place), id, request)
 
 
-def _of(pages: dict[Place, Page], place: str) -> Page:
+def _of(pages: dict[Place, LandingPage], place: str) -> LandingPage:
     for name, page in pages.items():
         if name == place:
             return page
     raise not_found()
 
 
-def _page(page: Page, id_: str | None, request: Request) -> HTMLResponse:
+def _page(page: LandingPage, id_: str | None, request: Request) -> HTMLResponse:
     site: str = request.app.state.context.site.public_url.rstrip("/")
     shown = [
         {

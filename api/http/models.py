@@ -144,7 +144,7 @@ class Answer(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
-class Listed(Answer, Generic[Item]):
+class ListOf(Answer, Generic[Item]):
     data: list[Item]
     next_cursor: str | None = Field(description="Opaque; null at the end")
 

@@ -20,7 +20,7 @@ from ..http.auth import AnyCaller, Giver
 from ..http.context import InContext
 from ..http.examples import example, listed, pending
 from ..http.ids import Id
-from ..http.models import Listed
+from ..http.models import ListOf
 from ..http.openapi import TOLD, WITH_BODY, answers, body_example
 from ..notes.problems import NOTE_WRONG
 from ..operations import views
@@ -53,7 +53,7 @@ async def banner(caller: AnyCaller, context: InContext) -> BannerAnswer:
 )
 async def list_incidents(
     query: Annotated[IncidentsQuery, Query()], caller: AnyCaller, context: InContext
-) -> Listed[IncidentAnswer]:
+) -> ListOf[IncidentAnswer]:
     """The newest first."""
     async with context.database.reading() as session:
         page = await incidents.page(session, open=query.open, limit=query.limit, cursor=query.cursor)

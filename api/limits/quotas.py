@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.core import begun
-from db.core.begun import Begun
+from db.core.begun import StartCount
 
 from ..problems.catalogue import ProblemType
 from ..problems.problem import ApiProblem
@@ -56,7 +56,9 @@ class Limits:
             raise _refused(TOO_MANY_DELEGATIONS, detail, given, DELEGATIONS_WITHIN, at)
 
 
-def _refused(type_: ProblemType, detail: str, done: Begun, within: timedelta, at: datetime) -> ApiProblem:
+def _refused(
+    type_: ProblemType, detail: str, done: StartCount, within: timedelta, at: datetime
+) -> ApiProblem:
     """There is room again when the earliest of them is long enough ago."""
     wait = (done.first or at) + within - at
     return ApiProblem(type_, detail, headers={"Retry-After": str(max(1, math.ceil(wait.total_seconds())))})

@@ -23,7 +23,7 @@ from db.tables import MailTemplate
 from ..http.auth import Actor, AnyCaller, BillingAdmin
 from ..http.context import InContext
 from ..http.examples import example, listed
-from ..http.models import Answer, Body, Listed, Query, plain
+from ..http.models import Answer, Body, ListOf, Query, plain
 from ..http.openapi import WITH_BODY, answers, body_example
 from ..operations import views
 from ..problems.catalogue import CATALOGUE
@@ -204,7 +204,7 @@ async def list_versions(
     query: Annotated[Query, QueryOf()],
     caller: AnyCaller,
     context: InContext,
-) -> Listed[TemplateAnswer]:
+) -> ListOf[TemplateAnswer]:
     """Who wrote, approved and retired each, the newest first. None is ever changed or deleted."""
     async with context.database.reading() as session:
         rows = await mail_templates.versions(session, caller.organization, name, language)

@@ -10,7 +10,7 @@ from db.tables import DifferenceRow
 from ..http.auth import AnyCaller
 from ..http.context import InContext
 from ..http.examples import example, listed
-from ..http.models import Listed
+from ..http.models import ListOf
 from ..http.openapi import answers
 from ..operations import views
 from ..problems.common import INVALID_CURSOR, INVALID_REQUEST
@@ -26,7 +26,7 @@ router = APIRouter(prefix="/v1/differences", tags=["Reconciliation"])
 )
 async def list_differences(
     query: Annotated[DifferencesQuery, Query()], caller: AnyCaller, context: InContext
-) -> Listed[DifferenceAnswer]:
+) -> ListOf[DifferenceAnswer]:
     """The newest first. Each was mended when it was found.
 
     What Stripe has told of, and was on its way into the mirror, is none. Stripe may be just about to tell:

@@ -19,7 +19,7 @@ from ..http.auth import AnyCaller, Caller, Giver
 from ..http.context import Context, InContext
 from ..http.examples import example, listed
 from ..http.ids import Id
-from ..http.models import Listed
+from ..http.models import ListOf
 from ..http.openapi import answers
 from ..problems.common import (
     BODY_TOO_LARGE,
@@ -71,7 +71,7 @@ async def start(caller: Giver, context: InContext, response: Response) -> Reconc
 )
 async def list_runs(
     query: Annotated[ReconciliationsQuery, Query()], caller: AnyCaller, context: InContext
-) -> Listed[ReconciliationAnswer]:
+) -> ListOf[ReconciliationAnswer]:
     """Those by schedule and those that your organization asked for, the newest first.
 
     Of those by schedule that found nothing only the newest are kept.
@@ -81,7 +81,7 @@ async def list_runs(
             session, caller.organization, state=query.state, limit=query.limit, cursor=query.cursor
         )
         counted = await differences.counts(session, caller.organization, [row.id for row in page.rows])
-    return Listed(data=[_shown(row, caller, counted) for row in page.rows], next_cursor=page.next_cursor)
+    return ListOf(data=[_shown(row, caller, counted) for row in page.rows], next_cursor=page.next_cursor)
 
 
 @router.get(

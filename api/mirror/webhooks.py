@@ -60,7 +60,7 @@ MAX_IN_FLIGHT = 20
 Name = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,255}$")]
 
 
-class _Object(BaseModel):
+class _EventObject(BaseModel):
     id: Name | None = None
 
 
@@ -73,7 +73,7 @@ _UNPROVEN: dict[Fault, ProblemType] = {
 
 
 class _Data(BaseModel):
-    object: _Object
+    object: _EventObject
 
 
 class _Event(BaseModel):

@@ -10,7 +10,7 @@ from ..http.auth import AnyCaller
 from ..http.context import InContext
 from ..http.examples import example, listed
 from ..http.ids import Id
-from ..http.models import CustomerAnswer, InvoiceAnswer, InvoicesQuery, Listed
+from ..http.models import CustomerAnswer, InvoiceAnswer, InvoicesQuery, ListOf
 from ..http.models import Query as ListQuery
 from ..http.openapi import answers
 from ..operations import views
@@ -27,7 +27,7 @@ router = APIRouter(prefix="/v1", tags=["Customers and invoices"])
 )
 async def list_customers(
     query: Annotated[ListQuery, Query()], caller: AnyCaller, context: InContext
-) -> Listed[CustomerAnswer]:
+) -> ListOf[CustomerAnswer]:
     """In no particular order."""
     async with context.database.reading() as session:
         page = await mirror.customers_page(
@@ -43,7 +43,7 @@ async def list_customers(
 )
 async def list_invoices(
     query: Annotated[InvoicesQuery, Query()], caller: AnyCaller, context: InContext
-) -> Listed[InvoiceAnswer]:
+) -> ListOf[InvoiceAnswer]:
     """In no particular order."""
     async with context.database.reading() as session:
         page = await mirror.invoices_page(

@@ -12,7 +12,7 @@ from ..http.auth import AnyCaller
 from ..http.context import InContext
 from ..http.examples import example, listed
 from ..http.ids import Id
-from ..http.models import Listed
+from ..http.models import ListOf
 from ..http.openapi import answers
 from ..operations import views
 from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND
@@ -29,7 +29,7 @@ router = APIRouter(prefix="/v1/payments", tags=["Payments"])
 )
 async def list_payments(
     query: Annotated[PaymentsQuery, Query()], caller: AnyCaller, context: InContext
-) -> Listed[PaymentAnswer]:
+) -> ListOf[PaymentAnswer]:
     """The newest first."""
     async with context.database.reading() as session:
         page = await mirror.payments_page(

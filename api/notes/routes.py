@@ -10,7 +10,7 @@ from ..http.auth import AnyCaller, Giver
 from ..http.context import InContext
 from ..http.examples import example, listed
 from ..http.ids import Id
-from ..http.models import Listed
+from ..http.models import ListOf
 from ..http.models import Query as ListQuery
 from ..http.openapi import WITH_BODY, answers, body_example
 from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND, ROLE_MISSING
@@ -31,7 +31,7 @@ def add_note_routes(
     )
     async def list_notes(
         id: Id, query: Annotated[ListQuery, Query()], caller: AnyCaller, context: InContext
-    ) -> Listed[NoteAnswer]:
+    ) -> ListOf[NoteAnswer]:
         """The oldest first."""
         return await service.listed(context, caller, kind, id, query.limit, query.cursor)
 

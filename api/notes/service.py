@@ -19,7 +19,7 @@ from workflows.core import ids
 from ..dispatch.dispatcher import HEAD_START
 from ..http.auth import Caller
 from ..http.context import Context
-from ..http.models import Listed
+from ..http.models import ListOf
 from ..operations.service import owned
 from ..operations.views import sliced
 from .schemas import NoteAnswer
@@ -44,7 +44,7 @@ async def find_or_add(session: AsyncSession, operation: Operation, caller: Calle
 
 async def listed(
     context: Context, caller: Caller, kind: Kind, operation_id: str, limit: int, cursor: str | None
-) -> Listed[NoteAnswer]:
+) -> ListOf[NoteAnswer]:
     """The first one first. Raises ApiProblem `not_found`, InvalidRequest `invalid_cursor`."""
     async with context.database.reading() as session:
         operation = await owned(session, caller, kind, operation_id)

@@ -14,7 +14,7 @@ from db.operations import operations
 from ..http.auth import AnyCaller
 from ..http.context import InContext
 from ..http.examples import example, listed
-from ..http.models import Listed, OrganizationAnswer, PlanAnswer, StripeIds
+from ..http.models import ListOf, OrganizationAnswer, PlanAnswer, StripeIds
 from ..http.models import Query as ListQuery
 from ..http.openapi import answers
 from ..problems.common import INVALID_CURSOR, INVALID_REQUEST
@@ -73,7 +73,7 @@ def _limits(plan: Plan, held: Mapping[str, Any], usage: Usage) -> Sequence[Limit
 )
 async def list_plans(
     query: Annotated[ListQuery, Query()], caller: AnyCaller, context: InContext
-) -> Listed[PlanAnswer]:
+) -> ListOf[PlanAnswer]:
     """By name. A limit of null is unlimited; `ar_balance` is in minor units of the price's currency.
 
     One that is described wrongly in Stripe, or sold no more, is `unavailable`, for that reason; the others

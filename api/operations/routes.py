@@ -13,7 +13,7 @@ from ..http.auth import AnyCaller, Caller
 from ..http.context import InContext
 from ..http.examples import example, listed
 from ..http.ids import Id
-from ..http.models import EventAnswer, Listed, OperationAnswer, OperationsQuery
+from ..http.models import EventAnswer, ListOf, OperationAnswer, OperationsQuery
 from ..http.models import Query as ListQuery
 from ..http.openapi import answers
 from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND
@@ -30,7 +30,7 @@ router = APIRouter(prefix="/v1/operations", tags=["Operations"])
 )
 async def list_operations(
     query: Annotated[OperationsQuery, Query()], caller: AnyCaller, context: InContext
-) -> Listed[OperationAnswer]:
+) -> ListOf[OperationAnswer]:
     """The newest first."""
     async with context.database.reading() as session:
         page = await operations.page(
@@ -60,7 +60,7 @@ async def read_operation(id: Id, caller: AnyCaller, context: InContext) -> Opera
 )
 async def read_timeline(
     id: Id, query: Annotated[ListQuery, Query()], caller: AnyCaller, context: InContext
-) -> Listed[EventAnswer]:
+) -> ListOf[EventAnswer]:
     """The oldest first. Each event carries the hash of the one before it."""
     async with context.database.reading() as session:
         await _owned(session, caller, id)

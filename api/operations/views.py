@@ -9,15 +9,15 @@ from db.core import pages
 from db.tables import Customer, Invoice, Notice, Operation, TimelineEvent
 
 from ..http.auth import Caller
-from ..http.models import CustomerAnswer, EventAnswer, InvoiceAnswer, Listed, NoticeAnswer, OperationAnswer
+from ..http.models import CustomerAnswer, EventAnswer, InvoiceAnswer, ListOf, NoticeAnswer, OperationAnswer
 from .actions import possible
 
 Row = TypeVar("Row")
 Shown = TypeVar("Shown")
 
 
-def listed(page: pages.Page[Row], show: Callable[[Row], Shown]) -> Listed[Shown]:
-    return Listed(data=[show(row) for row in page.rows], next_cursor=page.next_cursor)
+def listed(page: pages.Page[Row], show: Callable[[Row], Shown]) -> ListOf[Shown]:
+    return ListOf(data=[show(row) for row in page.rows], next_cursor=page.next_cursor)
 
 
 def sliced(
@@ -26,13 +26,13 @@ def sliced(
     show: Callable[[Row], Shown],
     limit: int,
     cursor: str | None,
-) -> Listed[Shown]:
+) -> ListOf[Shown]:
     """A page of rows that were all read because they are few. Raises InvalidRequest `invalid_cursor`."""
     after = pages.decode(cursor, [str]) if cursor else None
     start = next((at + 1 for at, row in enumerate(rows) if (key(row),) == after), 0)
     shown = rows[start : start + limit]
     more = start + limit < len(rows)
-    return Listed(
+    return ListOf(
         data=[show(row) for row in shown], next_cursor=pages.encode((key(shown[-1]),)) if more else None
     )
 

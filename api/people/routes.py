@@ -10,7 +10,7 @@ from ..approvals.schemas import PeopleQuery, PersonAnswer
 from ..http.auth import AnyCaller
 from ..http.context import InContext
 from ..http.examples import example, listed
-from ..http.models import Listed
+from ..http.models import ListOf
 from ..http.openapi import answers
 from ..operations import views
 from ..problems.common import INVALID_CURSOR, INVALID_REQUEST
@@ -25,7 +25,7 @@ router = APIRouter(prefix="/v1/people", tags=["People"])
 )
 async def list_people(
     query: Annotated[PeopleQuery, Query()], caller: AnyCaller, context: InContext
-) -> Listed[PersonAnswer]:
+) -> ListOf[PersonAnswer]:
     """The newest first, those who are not active any more too unless `active` says otherwise."""
     async with context.database.reading() as session:
         page = await people.page(

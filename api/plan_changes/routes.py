@@ -8,7 +8,7 @@ from billing.core.operations import Kind
 from billing.plan_changes.messages import Resolve, Revise
 from billing.plan_changes.plans import plan_on_sale
 from billing.plan_changes.rules import validate_change
-from billing.plan_changes.subject import PlanChangeInput, Terms, Wanted
+from billing.plan_changes.subject import PlanChangeInput, PlanChangeRequest, Terms
 from db.mirror import mirror, subscription_usage
 from db.tables import Organization
 
@@ -55,7 +55,7 @@ async def ask(
     One plan change can be open at a time. The same Idempotency-Key with the same body answers with the
     same operation, however far that has come.
     """
-    wanted = Wanted(**body.model_dump())
+    wanted = PlanChangeRequest(**body.model_dump())
     draft = service.draft(context, caller, Kind.PLAN_CHANGE, wanted, key=key)
     async with context.database.transaction() as session:
         started = await service.find_repeated(session, draft)
@@ -101,7 +101,7 @@ async def revise(
     id: Id, body: PlanChangeBody, caller: BillingAdmin, context: InContext, response: Response
 ) -> OperationAnswer:
     """The whole request anew; a new preview and a new round of review follow."""
-    wanted = Wanted(**body.model_dump())
+    wanted = PlanChangeRequest(**body.model_dump())
     message, detail = Revise(person=caller.person, wanted=wanted), wanted.model_dump(mode="json")
     command = Command("revise", message, EventCode.REVISION_REQUESTED, detail, shapes="revised")
     async with context.database.transaction() as session:
@@ -132,7 +132,7 @@ async def resolve(
     return await service.send_command(context, caller, Kind.PLAN_CHANGE, id, command, response)
 
 
-async def _check_by_mirror(session: AsyncSession, caller: Caller, wanted: Wanted) -> Organization:
+async def _check_by_mirror(session: AsyncSession, caller: Caller, wanted: PlanChangeRequest) -> Organization:
     """Raises what the mirror already knows to be impossible; the workflow asks Stripe itself."""
     organization, plans, usage = await subscription_usage.read(session, caller.organization)
     held = organization.subscription

@@ -16,7 +16,7 @@ from billing.core.text import one_line
 from billing.mail.languages import locale_of, preferred, spoken
 from billing.mail.phrases import when_due
 from billing.portal.links import payable, shown_hash
-from db.portal.pages import Shown
+from db.portal.pages import CustomerInvoice
 from db.tables import Invoice, PortalLink
 
 from ..http.site import Site
@@ -53,7 +53,7 @@ def language_of(request: Request) -> str:
 
 
 def invoice(
-    site: Site, shown: Shown, link: PortalLink, at: datetime, browser: str, *, changed: bool = False
+    site: Site, shown: CustomerInvoice, link: PortalLink, at: datetime, browser: str, *, changed: bool = False
 ) -> Response:
     """The invoice in the customer's language, else in that of their `browser`, with dates by their clock.
 
@@ -145,7 +145,7 @@ def pdf(content: bytes, number: str) -> Response:
     return Response(content, media_type="application/pdf", headers=headers)
 
 
-def _state(shown: Shown) -> str:
+def _state(shown: CustomerInvoice) -> str:
     bill = shown.invoice
     if payable(bill.status, bill.amount_remaining):
         return "payable"

@@ -20,7 +20,7 @@ from ..http.auth import AnyCaller, Caller, Giver
 from ..http.context import Context, InContext
 from ..http.examples import example, listed
 from ..http.ids import Id
-from ..http.models import Listed
+from ..http.models import ListOf
 from ..http.models import Query as ListQuery
 from ..http.openapi import WITH_BODY, answers, body_example
 from ..operations import views
@@ -85,7 +85,7 @@ async def issue(id: Id, caller: Giver, context: InContext, body: LinkBody | None
 )
 async def list_links(
     id: Id, query: Annotated[ListQuery, Query()], caller: AnyCaller, context: InContext
-) -> Listed[PortalLinkAnswer]:
+) -> ListOf[PortalLinkAnswer]:
     """Those that have ended too, the newest first."""
     async with context.database.reading() as session:
         if await mirror.invoice(session, caller.organization, id) is None:

@@ -17,7 +17,7 @@ from ..http.auth import AnyCaller, BillingAdmin
 from ..http.context import InContext
 from ..http.examples import example, listed
 from ..http.ids import Id
-from ..http.models import Answer, Body, Listed, OtherId, Reason
+from ..http.models import Answer, Body, ListOf, OtherId, Reason
 from ..http.models import Query as ListQuery
 from ..http.openapi import WITH_BODY, answers, body_example
 from ..operations import views
@@ -114,7 +114,7 @@ async def add(body: NetworkBody, caller: BillingAdmin, context: InContext) -> Ne
 )
 async def list_networks(
     query: Annotated[NetworksQuery, Query()], caller: AnyCaller, context: InContext
-) -> Listed[NetworkAnswer]:
+) -> ListOf[NetworkAnswer]:
     """The newest first."""
     async with context.database.reading() as session:
         page = await networks.page(

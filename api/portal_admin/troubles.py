@@ -33,7 +33,7 @@ from ..http.auth import AnyCaller, BillingAdmin, Caller, Giver
 from ..http.context import Context, InContext
 from ..http.examples import example, listed
 from ..http.ids import Id
-from ..http.models import Answer, Body, InvoiceId, Listed, OperationAnswer, OtherId, Reason
+from ..http.models import Answer, Body, InvoiceId, ListOf, OperationAnswer, OtherId, Reason
 from ..http.models import Query as ListQuery
 from ..http.openapi import answers
 from ..notes.problems import NOTE_WRONG
@@ -149,7 +149,7 @@ async def _check_reportable(session: AsyncSession, invoice: Invoice) -> None:
 )
 async def list_troubles(
     query: Annotated[TroublesQuery, Query()], caller: AnyCaller, context: InContext
-) -> Listed[TroubleAnswer]:
+) -> ListOf[TroubleAnswer]:
     """The newest first."""
     async with context.database.reading() as session:
         page = await troubles.page(

@@ -10,7 +10,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from billing.core.errors import BillingError, Forbidden, InvalidRequest, Misconfigured
+from billing.core.errors import BillingError, ConfigurationError, Forbidden, InvalidRequest
 from db.core.session import is_away, is_unmigrated
 
 from .catalogue import CATALOGUE, ProblemType
@@ -59,7 +59,7 @@ async def _domain(request: Request, error: Exception) -> Response:
 
 def from_domain(error: BillingError) -> ApiProblem:
     """The domain's refusal in HTTP's words: its code and message, and the field to blame."""
-    if isinstance(error, Misconfigured):
+    if isinstance(error, ConfigurationError):
         log.error("misconfigured: %s", error.message)
         return ApiProblem.of(INTERNAL_ERROR)
     type_ = CATALOGUE.get(error.code) or _class_type(error)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.core.business_time import local_day
-from billing.reminders.rules import Facts, Rules, next_step, why_not, words
+from billing.reminders.rules import InvoiceFacts, Rules, next_step, why_not, words
 from db.core.clock import utc_now
 from db.incidents import incidents
 from db.reminders import facts as reminder_rows
@@ -116,7 +116,7 @@ async def let_go_on(id: Id, caller: Giver, context: InContext) -> PauseAnswer:
     return _pause(id, None)
 
 
-async def _facts(session: AsyncSession, caller: Caller, invoice: str) -> Facts:
+async def _facts(session: AsyncSession, caller: Caller, invoice: str) -> InvoiceFacts:
     """Raises ApiProblem `not_found` unless the invoice is the caller's organization's."""
     facts = await reminder_rows.of_invoice(session, caller.organization, invoice, at=utc_now())
     if facts is None:
@@ -125,7 +125,7 @@ async def _facts(session: AsyncSession, caller: Caller, invoice: str) -> Facts:
 
 
 async def _next(
-    session: AsyncSession, context: Context, facts: Facts
+    session: AsyncSession, context: Context, facts: InvoiceFacts
 ) -> tuple[NextAnswer | None, WhyAnswer | None]:
     incident = await incidents.is_open(session, "portal")
     rules = Rules(context.policy.reminders, utc_now(), portal_incident=incident)

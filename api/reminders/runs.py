@@ -16,7 +16,7 @@ from ..http.auth import AnyCaller, Caller, Giver, giver
 from ..http.context import InContext
 from ..http.examples import example, listed
 from ..http.ids import Id
-from ..http.models import Listed, OperationAnswer
+from ..http.models import ListOf, OperationAnswer
 from ..http.openapi import answers
 from ..operations import service, views
 from ..operations.common_routes import add_comment_command, start_route
@@ -81,7 +81,7 @@ async def start(
 )
 async def list_runs(
     query: Annotated[RunsQuery, Query()], caller: AnyCaller, context: InContext
-) -> Listed[OperationAnswer]:
+) -> ListOf[OperationAnswer]:
     """The newest first; those by schedule were requested by `system`."""
     async with context.database.reading() as session:
         page = await reminder_runs.page(
@@ -117,7 +117,7 @@ async def read_run(id: Id, caller: AnyCaller, context: InContext) -> ReminderRun
 )
 async def list_decisions(
     id: Id, query: Annotated[DecisionsQuery, Query()], caller: AnyCaller, context: InContext
-) -> Listed[DecisionAnswer]:
+) -> ListOf[DecisionAnswer]:
     """The newest first."""
     async with context.database.reading() as session:
         row = await service.owned(session, caller, Kind.REMINDER_RUN, id)

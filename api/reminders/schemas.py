@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from billing.core.money import Money
 
-from ..http.models import Answer, Body, Listed, OperationAnswer, Query, Reason
+from ..http.models import Answer, Body, ListOf, OperationAnswer, Query, Reason
 
 MailState = Literal["held", "due", "sent", "skipped", "bounced"]
 
@@ -107,7 +107,7 @@ class PauseAnswer(Answer):
     paused_at: datetime | None
 
 
-class InvoiceRemindersAnswer(Listed[DecisionAnswer]):
+class InvoiceRemindersAnswer(ListOf[DecisionAnswer]):
     """Either `next` or `why_none` is null."""
 
     next: NextAnswer | None = Field(description="The next reminder, if nothing changes")

@@ -11,12 +11,12 @@ from billing.money.notes import with_payments
 from billing.success_checks import checks as success_checks
 from db.core.clock import utc_now
 from db.success_checks import queries as records
-from db.success_checks.queries import CHECKS, Period
+from db.success_checks.queries import CHECKS, CheckPeriod
 
 from ..http.auth import AnyCaller, Caller
 from ..http.context import InContext
 from ..http.examples import example, listed
-from ..http.models import Answer, Listed
+from ..http.models import Answer, ListOf
 from ..http.openapi import answers
 from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND
 from ..problems.problem import not_found
@@ -83,19 +83,19 @@ async def read_checks(
 )
 async def list_rows(
     name: Name, query: Annotated[RowsQuery, Query()], caller: AnyCaller, context: InContext
-) -> Listed[CheckRow]:
+) -> ListOf[CheckRow]:
     """The latest first. Name the period's `from` and `to` when you page through it: both move with the time
     if you leave them out. Of `balances_equal_stripe` only the invoices are listed that differed."""
     period = _period(query, caller, utc_now())
     async with context.database.reading() as session:
         rows, next_cursor = await CHECKS[name].page(session, period, limit=query.limit, cursor=query.cursor)
     show = _SHOWN[name]
-    return Listed(data=[show(row, caller) for row in rows], next_cursor=next_cursor)
+    return ListOf(data=[show(row, caller) for row in rows], next_cursor=next_cursor)
 
 
-def _period(query: PeriodQuery | RowsQuery, caller: Caller, at: datetime) -> Period:
+def _period(query: PeriodQuery | RowsQuery, caller: Caller, at: datetime) -> CheckPeriod:
     start, end = span(query, at)
-    return Period(organization=caller.organization, start=start, end=end, as_of=at)
+    return CheckPeriod(organization=caller.organization, start=start, end=end, as_of=at)
 
 
 def _outage(row: success_checks.Outage, caller: Caller) -> OutageRow:
@@ -103,7 +103,7 @@ def _outage(row: success_checks.Outage, caller: Caller) -> OutageRow:
     return _like(OutageRow, row, check="incidents_with_note", note=note)
 
 
-def _refunded(row: success_checks.Refunded, _: Caller) -> RefundedRow:
+def _refunded(row: success_checks.CompletedRefund, _: Caller) -> RefundedRow:
     note = with_payments(row.text, row.payments) if row.text is not None else None
     return _like(RefundedRow, row, check="refunds_with_notes", payments=list(row.payments), note=note)
 

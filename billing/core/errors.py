@@ -133,11 +133,11 @@ class Forbidden(BillingError):
     """The person may not do this."""
 
 
-class Misconfigured(BillingError):
+class ConfigurationError(BillingError):
     """Something that Plixo was given by those who run it is wrong."""
 
 
-class InvalidPolicy(Misconfigured):
+class InvalidPolicy(ConfigurationError):
     """The policy has errors: all of them, each beginning with its dotted path."""
 
     def __init__(self, errors: Sequence[str]) -> None:
@@ -145,7 +145,7 @@ class InvalidPolicy(Misconfigured):
         super().__init__(Code.INVALID_POLICY, "The policy is wrong:\n" + "\n".join(f"- {e}" for e in errors))
 
 
-class PlanMisconfigured(Misconfigured):
+class PlanMisconfigured(ConfigurationError):
     """A Stripe product or price does not describe a plan; names the object, the key and the remedy."""
 
     def __init__(self, object_id: str, key: str, problem: str, remedy: str) -> None:
@@ -153,14 +153,14 @@ class PlanMisconfigured(Misconfigured):
         self.object_id, self.key = object_id, key
 
 
-class PreviewDoesNotAddUp(Misconfigured):
+class PreviewDoesNotAddUp(ConfigurationError):
     """An invoice's lines do not sum to what the invoice says."""
 
     def __init__(self, message: str) -> None:
         super().__init__(Code.PREVIEW_DOES_NOT_ADD_UP, message)
 
 
-class BrokenChain(Misconfigured):
+class BrokenChain(ConfigurationError):
     """A timeline was altered: names the first event that does not fit, and why."""
 
     def __init__(self, operation: str, seq: int, why: str) -> None:

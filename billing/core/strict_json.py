@@ -17,7 +17,7 @@ class RepeatedKey(ValueError):
         self.path = path
 
 
-class _Repeated(dict[str, Any]):
+class _RepeatedName(dict[str, Any]):
     """An object that has `name` twice."""
 
     def __init__(self, pairs: list[tuple[str, Any]], name: str) -> None:
@@ -27,14 +27,14 @@ class _Repeated(dict[str, Any]):
 
 def read(text: str | bytes) -> Any:
     """The document. Raises RepeatedKey, and ValueError for what is no JSON in UTF-8 or nested too deeply."""
-    repeated: list[_Repeated] = []
+    repeated: list[_RepeatedName] = []
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) == len(pairs):
             return found
         [(name, _)] = Counter(name for name, _ in pairs).most_common(1)
-        repeated.append(_Repeated(pairs, name))
+        repeated.append(_RepeatedName(pairs, name))
         return repeated[-1]
 
     try:

@@ -10,7 +10,7 @@ from ..core.money import Money
 from ..core.operations import Message, Problem
 
 
-class Credited(Message):
+class CreditedAmount(Message):
     """What a credit note gave back on the customer's balance or outside Stripe, in minor units; what refunds
     gave that it names is theirs. `operation` is ours, None for one that was made elsewhere."""
 
@@ -19,7 +19,7 @@ class Credited(Message):
     operation: str | None = None
 
 
-class Counted(Message):
+class EffectInStripe(Message):
     """What of an operation of ours Stripe shows already: its refund of a payment, or its credit note."""
 
     operation: str
@@ -39,7 +39,7 @@ class InvoiceMoney(Message):
     paid: int
     refunded: int
     overpaid: int = 0
-    notes: tuple[Credited, ...] = ()
+    notes: tuple[CreditedAmount, ...] = ()
 
     @property
     def credited(self) -> int:
@@ -88,5 +88,5 @@ class InvoiceCap(Message):
     """What one operation may give back of an invoice, weighed beside what others have set aside of it."""
 
     money: InvoiceMoney
-    counted: tuple[Counted, ...] = ()
+    counted: tuple[EffectInStripe, ...] = ()
     """What others have set aside, and Stripe shows already: it is taken off what is left."""

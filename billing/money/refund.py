@@ -10,7 +10,7 @@ from ..core.operations import Message, Problem
 from ..core.payloads import Payload
 from ..policy.policy import Policy
 from ..policy.reasons import RefundReason
-from .invoice_money import Counted, InvoiceCap, InvoiceMoney
+from .invoice_money import EffectInStripe, InvoiceCap, InvoiceMoney
 from .notes import Note
 
 Reason = RefundReason
@@ -55,7 +55,7 @@ class RefundableQuery(Message):
     invoice: str | None = None
 
 
-class Refunded(Message):
+class RefundInStripe(Message):
     """A refund that Stripe has of a payment; `operation` is ours, None for one that was made elsewhere."""
 
     refund: str
@@ -72,7 +72,7 @@ class Payment(Message):
     paid: int
     refunded: int
     disputed: bool
-    refunds: tuple[Refunded, ...] = ()
+    refunds: tuple[RefundInStripe, ...] = ()
 
     @property
     def left(self) -> int:
@@ -234,12 +234,12 @@ def still_fits(parts: Sequence[RefundPart], facts: RefundableFacts) -> bool:
 def cap_of(money: InvoiceMoney, payments: Sequence[Payment]) -> InvoiceCap:
     """What limits everything that is given back of an invoice, by whatever means."""
     refunds = (
-        Counted(operation=refund.operation, payment_intent=payment.payment_intent)
+        EffectInStripe(operation=refund.operation, payment_intent=payment.payment_intent)
         for payment in payments
         for refund in payment.refunds
         if refund.operation is not None and refund.status not in GONE
     )
-    notes = (Counted(operation=note.operation) for note in money.notes if note.operation is not None)
+    notes = (EffectInStripe(operation=note.operation) for note in money.notes if note.operation is not None)
     return InvoiceCap(money=money, counted=(*refunds, *notes))
 
 

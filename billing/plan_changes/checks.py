@@ -6,6 +6,7 @@ from ..core.operations import Problem
 from .proration import Period, begins_new_period
 from .report import subscription_ended_problem
 from .subject import (
+    PlanChangeRequest,
     PreviewFacts,
     PreviewQuery,
     ScheduleFacts,
@@ -13,14 +14,13 @@ from .subject import (
     SubscriptionFacts,
     Target,
     Terms,
-    Wanted,
 )
 
 ENDED = ("canceled", "incomplete_expired")
 """What a subscription is that comes to life no more (Stripe, "Subscription statuses")."""
 
 
-def terms_after(facts: SubscriptionFacts, wanted: Wanted, target: Target) -> Terms:
+def terms_after(facts: SubscriptionFacts, wanted: PlanChangeRequest, target: Target) -> Terms:
     """The terms that the change leads to; seats left out stay, down to what the plan can hold."""
     seats = wanted.seats
     if seats is None:

@@ -3,14 +3,14 @@
 from typing import Literal
 
 from ..core.operations import Message
-from .subject import Wanted
+from .subject import PlanChangeRequest
 
 
 class Revise(Message):
     """The edited request after an approver asked for changes; it starts a new review round."""
 
     person: str
-    wanted: Wanted
+    wanted: PlanChangeRequest
 
 
 class Resolve(Message):

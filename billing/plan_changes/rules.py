@@ -5,17 +5,17 @@ from typing import NamedTuple
 from ..core.errors import Code, InvalidRequest
 from .limits import Usage
 from .plans import Interval, Plan
-from .subject import Terms, Wanted
+from .subject import PlanChangeRequest, Terms
 
 
-class Resolved(NamedTuple):
+class ResolvedTerms(NamedTuple):
     """What is asked for, with what was left out filled in."""
 
     seats: int
     interval: Interval
 
 
-def validate_change(current: Terms, wanted: Wanted, plan: Plan, usage: Usage) -> Resolved:
+def validate_change(current: Terms, wanted: PlanChangeRequest, plan: Plan, usage: Usage) -> ResolvedTerms:
     """Fills in seats and interval that the request leaves out; `plan` is the plan it names.
 
     Seats left out stay as they are, down to what the plan can hold. Whether the usage then fits is the
@@ -45,7 +45,7 @@ def validate_change(current: Terms, wanted: Wanted, plan: Plan, usage: Usage) ->
             "billing period, which is billed immediately: it can't be left to the next invoice",
             field="invoicing",
         )
-    return Resolved(seats, interval)
+    return ResolvedTerms(seats, interval)
 
 
 def _seats_asked_for(seats: int, plan: Plan, usage: Usage) -> int:

@@ -28,7 +28,7 @@ Effective = Literal["now", "period_end"]
 Invoicing = Literal["immediately", "next_invoice"]
 
 
-class Wanted(Message):
+class PlanChangeRequest(Message):
     """The change as the admin asks for it. `seats` and `interval` of None keep what is."""
 
     plan: str
@@ -44,7 +44,7 @@ class PlanChangeInput(Message):
     organization: str
     subscription: str
     requested_by: str
-    wanted: Wanted
+    wanted: PlanChangeRequest
     policy: Policy
 
 

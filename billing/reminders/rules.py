@@ -57,7 +57,7 @@ class LinkFacts(NamedTuple):
     expires_at: datetime
 
 
-class Unsent(NamedTuple):
+class UnsentReminder(NamedTuple):
     """A reminder that was decided but not sent: `ours` tells those of the run that asks."""
 
     mail: str
@@ -67,7 +67,7 @@ class Unsent(NamedTuple):
     ours: bool = False
 
 
-class Facts(NamedTuple):
+class InvoiceFacts(NamedTuple):
     """All that decides about an invoice's reminders. `amount_minor` is what is unpaid."""
 
     invoice: str
@@ -87,10 +87,10 @@ class Facts(NamedTuple):
     bounced_address: str | None = None
     decided: frozenset[str] = frozenset()
     """Every step that was decided, sent or not."""
-    unsent: tuple[Unsent, ...] = ()
+    unsent: tuple[UnsentReminder, ...] = ()
 
 
-class Step(NamedTuple):
+class DatedStep(NamedTuple):
     """A step of one invoice: due at `at`, and taken from `first` on, when the customer's hours begin."""
 
     at: datetime
@@ -99,7 +99,7 @@ class Step(NamedTuple):
     first: datetime
 
 
-class Decision(NamedTuple):
+class StepDecision(NamedTuple):
     """What becomes of a step. `mail` is the row that said otherwise before; None: there was none."""
 
     step: str
@@ -110,7 +110,7 @@ class Decision(NamedTuple):
     was: Literal["held", "due"] | None = None
 
 
-class Upcoming(NamedTuple):
+class NextReminder(NamedTuple):
     """The next reminder: due at `due_at`, and sent at `sends_at` unless something comes between."""
 
     step: str
@@ -154,7 +154,7 @@ class Rules:
             found = self._places[key] = _Place(self.policy, self.at, self.policy.hours(*key))
         return found
 
-    def steps(self, facts: Facts) -> list[Step]:
+    def steps(self, facts: InvoiceFacts) -> list[DatedStep]:
         """The invoice's steps, the earliest first; of two at once the later one of the policy counts more."""
         place = self.place(facts.to)
         found = []
@@ -169,11 +169,11 @@ class Rules:
                 if at <= facts.link.created_at:
                     continue
                 key = f"{step.name}:{facts.link.id}"
-            found.append(Step(at, number, key, first))
+            found.append(DatedStep(at, number, key, first))
         return sorted(found)
 
 
-def decide(facts: Facts, rules: Rules) -> list[Decision]:
+def decide(facts: InvoiceFacts, rules: Rules) -> list[StepDecision]:
     """A decision for every step that is due and not decided yet, and for what was held where it changes.
 
     Only the newest step that is due goes out. It is skipped when it could have been taken for longer than
@@ -187,7 +187,7 @@ def decide(facts: Facts, rules: Rules) -> list[Decision]:
     return made + list(_changes(facts, rules, {step.key: step for step in steps}, newest))
 
 
-def next_step(facts: Facts, rules: Rules) -> Upcoming | None:
+def next_step(facts: InvoiceFacts, rules: Rules) -> NextReminder | None:
     """What comes next if nothing changes; None: nothing, for `why_not` or because no step is left."""
     if why_not(facts, rules):
         return None
@@ -195,16 +195,16 @@ def next_step(facts: Facts, rules: Rules) -> Upcoming | None:
     waits = {one.step: one for one in facts.unsent}
     now = [waits[step.key] for step in steps if step.key in waits and step.at <= rules.at]
     for held in sorted(now, key=lambda unsent: unsent.due_at):
-        return Upcoming(held.step, held.due_at, max(held.due_at, opening))
+        return NextReminder(held.step, held.due_at, max(held.due_at, opening))
     coming = [s for s in steps if s.key not in facts.decided or s.key in waits]
     due = [s for s in coming if s.at <= rules.at and rules.at - s.first <= rules.catch_up]
     later = [s for s in coming if s.at > rules.at]
     for step in due[-1:] or later[:1]:
-        return Upcoming(step.key, step.at, max(step.first, opening))
+        return NextReminder(step.key, step.at, max(step.first, opening))
     return None
 
 
-def why_not(facts: Facts, rules: Rules) -> str | None:
+def why_not(facts: InvoiceFacts, rules: Rules) -> str | None:
     """Why the customer is not reminded of this invoice at all just now; None: they are."""
     if reason := status_reason(facts.status):
         return reason
@@ -223,7 +223,7 @@ def why_not(facts: Facts, rules: Rules) -> str | None:
     return "not_collected" if facts.collection_method == "charge_automatically" else None
 
 
-def fresh_link_needed(facts: Facts, rules: Rules, step: str) -> bool:
+def fresh_link_needed(facts: InvoiceFacts, rules: Rules, step: str) -> bool:
     """Whether the mail of this step needs a new link: there is none that opens, or it would die before the
     next step, or (the last mail) within `LAST_MAIL_LIVES`; and always where the mail is about its end."""
     link = facts.link
@@ -233,7 +233,7 @@ def fresh_link_needed(facts: Facts, rules: Rules, step: str) -> bool:
     return link.expires_at <= (coming[0] if coming else rules.at + LAST_MAIL_LIVES)
 
 
-def _anchor(step: ReminderStep, facts: Facts) -> datetime | None:
+def _anchor(step: ReminderStep, facts: InvoiceFacts) -> datetime | None:
     if step.of == "due_date":
         return facts.due_date
     if step.of == "link_expiry":
@@ -241,25 +241,27 @@ def _anchor(step: ReminderStep, facts: Facts) -> datetime | None:
     return None if facts.cycle_days is None else facts.issued_at + timedelta(days=facts.cycle_days)
 
 
-def _verdict(step: Step, newest: str | None, facts: Facts, rules: Rules) -> Decision:
+def _verdict(step: DatedStep, newest: str | None, facts: InvoiceFacts, rules: Rules) -> StepDecision:
     if step.key != newest:
-        return Decision(step.key, "skipped", "newer_step", step.at)
+        return StepDecision(step.key, "skipped", "newer_step", step.at)
     if rules.at - step.first > rules.catch_up:
-        return Decision(step.key, "skipped", "missed", step.at)
+        return StepDecision(step.key, "skipped", "missed", step.at)
     if reason := why_not(facts, rules):
-        return Decision(step.key, "skipped", reason, step.at)
+        return StepDecision(step.key, "skipped", reason, step.at)
     place = rules.place(facts.to)
     if place.closed:
-        return Decision(step.key, "held", place.closed, place.opening)
-    return Decision(step.key, "due", "due", step.at)
+        return StepDecision(step.key, "held", place.closed, place.opening)
+    return StepDecision(step.key, "due", "due", step.at)
 
 
-def _changes(facts: Facts, rules: Rules, steps: Mapping[str, Step], newest: str | None) -> Iterable[Decision]:
+def _changes(
+    facts: InvoiceFacts, rules: Rules, steps: Mapping[str, DatedStep], newest: str | None
+) -> Iterable[StepDecision]:
     """What was decided and not sent is looked at again; only where it comes out otherwise is it told."""
     for unsent in facts.unsent:
         step = steps.get(unsent.step)
         if step is None:
-            gone = Decision(unsent.step, "skipped", "step_gone", unsent.due_at)
+            gone = StepDecision(unsent.step, "skipped", "step_gone", unsent.due_at)
             yield gone._replace(mail=unsent.mail, was=unsent.state)
             continue
         if step.at > rules.at:  # the due date was moved: it has time

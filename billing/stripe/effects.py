@@ -60,7 +60,7 @@ class Effect(Message):
         return effect_key(self.organization, self.operation, self.step, self.version)
 
 
-class Performed(Message):
+class EffectOutcome(Message):
     """How an effect ended: done, or definitely refused with nothing changed."""
 
     outcome: Literal["done", "refused"]

@@ -22,7 +22,7 @@ LONGEST_PERIOD = timedelta(days=366)
 # --- 1. What was allowed is soon visible in Stripe -------------------------------------------------------
 
 
-class Allowed(NamedTuple):
+class AuthorizedOperation(NamedTuple):
     """A plan change, refund or credit that somebody may do; None while Stripe shows nothing of it."""
 
     operation: str
@@ -53,7 +53,7 @@ class ApprovedToVisible(Message):
     p95_seconds: float | None
 
 
-def approved_to_visible(rows: Sequence[Allowed]) -> ApprovedToVisible:
+def approved_to_visible(rows: Sequence[AuthorizedOperation]) -> ApprovedToVisible:
     """What is not visible yet is not within five minutes either; the percentiles are of what is visible."""
     times = [row.seconds for row in rows]
     taken, within = spread(times), sum(map(_soon, times))
@@ -114,7 +114,7 @@ def balances_equal_stripe(
 # --- 3. Access issues are resolved within the same business day ------------------------------------------
 
 
-class Trouble(NamedTuple):
+class AccessTrouble(NamedTuple):
     """A customer who could not get at an invoice. `as_of` is when it was looked at."""
 
     as_of: datetime
@@ -138,7 +138,7 @@ class PortalTroublesSameDay(Message):
     share: float | None
 
 
-def portal_troubles_same_day(rows: Sequence[Trouble]) -> PortalTroublesSameDay:
+def portal_troubles_same_day(rows: Sequence[AccessTrouble]) -> PortalTroublesSameDay:
     """Those whose business day is not over are in no share yet; open ones past it count as late."""
     outcomes = [row.outcome for row in rows]
     in_time, late = outcomes.count("in_time"), outcomes.count("late")
@@ -212,7 +212,7 @@ def incidents_with_note(rows: Sequence[Outage]) -> IncidentsWithNote:
 # --- 5. Refunds have a note that references the Stripe payment -------------------------------------------
 
 
-class Refunded(NamedTuple):
+class CompletedRefund(NamedTuple):
     """A completed refund: the payments that were refunded by it, and its first note as a person wrote it."""
 
     operation: str
@@ -233,7 +233,7 @@ class RefundsWithNotes(Message):
     share: float | None
 
 
-def refunds_with_notes(rows: Sequence[Refunded]) -> RefundsWithNotes:
+def refunds_with_notes(rows: Sequence[CompletedRefund]) -> RefundsWithNotes:
     noted = sum(row.named for row in rows)
     return RefundsWithNotes(count=len(rows), with_note=noted, share=share(noted, len(rows)))
 
@@ -241,7 +241,7 @@ def refunds_with_notes(rows: Sequence[Refunded]) -> RefundsWithNotes:
 # --- 6. Plan changes are flagged to Finance --------------------------------------------------------------
 
 
-class Requested(NamedTuple):
+class FlaggedChange(NamedTuple):
     """A plan change that was asked for, and the notice that flagged it, if one did.
 
     `as_of` is when it was looked at.
@@ -292,7 +292,7 @@ class PlanChangesFlagged(Message):
     acknowledged_share: float | None
 
 
-def plan_changes_flagged(rows: Sequence[Requested]) -> PlanChangesFlagged:
+def plan_changes_flagged(rows: Sequence[FlaggedChange]) -> PlanChangesFlagged:
     """What ended before there was anything to flag is in no share; nor is a notice that is not due yet."""
     outcomes = [row.outcome for row in rows]
     acknowledged = [row.acknowledged for row in rows]

@@ -15,7 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from . import setbacks
 from .clock import utc_now
 from .session import Database, concerns_everybody
-from .setbacks import Failed
+from .setbacks import FailedUnit
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Alone:
         """Does them one after the other; returns what came of those that did not fail."""
         done: list[T] = []
         succeeded: list[str] = []
-        failed: list[Failed] = []
+        failed: list[FailedUnit] = []
         try:
             for one in units:
                 named = unit(one)
@@ -68,9 +68,9 @@ class Alone:
         """A unit has failed that was done in another way."""
         await setbacks.note(self.database, self.sweep, [], [self._failed(unit, error)], utc_now())
 
-    def _failed(self, unit: Unit, error: Exception) -> Failed:
+    def _failed(self, unit: Unit, error: Exception) -> FailedUnit:
         log.error("%s: %s failed, and the others go on", self.sweep, unit.id, exc_info=error)
-        return Failed(unit.id, unit.organization, what(error))
+        return FailedUnit(unit.id, unit.organization, what(error))
 
     async def together(
         self,

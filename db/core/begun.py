@@ -11,7 +11,7 @@ from ulid import ULID
 from ..tables import Delegation, Operation
 
 
-class Begun(NamedTuple):
+class StartCount(NamedTuple):
     """So many since a moment; `first` is when the earliest of them was, None where there is none."""
 
     number: int
@@ -20,7 +20,7 @@ class Begun(NamedTuple):
 
 async def operations(
     session: AsyncSession, organization_id: str, person_id: str, since: datetime
-) -> tuple[Begun, Begun]:
+) -> tuple[StartCount, StartCount]:
     """Those of the person, and those of everybody in the organization. One look at the newest rows."""
     theirs = col(Operation.requested_by) == person_id
     found = await session.exec(
@@ -36,10 +36,12 @@ async def operations(
         )
     )
     by_person, first_of_person, by_all, first_of_all = found.one()
-    return Begun(by_person, first_of_person), Begun(by_all, first_of_all)
+    return StartCount(by_person, first_of_person), StartCount(by_all, first_of_all)
 
 
-async def delegations(session: AsyncSession, organization_id: str, person_id: str, since: datetime) -> Begun:
+async def delegations(
+    session: AsyncSession, organization_id: str, person_id: str, since: datetime
+) -> StartCount:
     """Delegations that the person has given, also those that were revoked since."""
     found = await session.exec(
         select(func.count(), func.min(col(Delegation.created_at))).where(
@@ -49,7 +51,7 @@ async def delegations(session: AsyncSession, organization_id: str, person_id: st
             col(Delegation.created_at) > since,
         )
     )
-    return Begun(*found.one())
+    return StartCount(*found.one())
 
 
 def _first_id(prefix: str, since: datetime) -> str:

@@ -13,7 +13,7 @@ from .session import Database
 from .statements import insert_into
 
 
-class Failed(NamedTuple):
+class FailedUnit(NamedTuple):
     """A unit that failed, and with what."""
 
     unit: str
@@ -22,7 +22,7 @@ class Failed(NamedTuple):
 
 
 async def note(
-    database: Database, sweep: str, succeeded: Sequence[str], failed: Sequence[Failed], at: datetime
+    database: Database, sweep: str, succeeded: Sequence[str], failed: Sequence[FailedUnit], at: datetime
 ) -> None:
     """Keep what failed, counted, and forget what has succeeded; mostly neither writes anything."""
     if succeeded:
@@ -39,7 +39,7 @@ async def note(
         await session.exec(over.execution_options(synchronize_session=False))
 
 
-async def _add(session: AsyncSession, sweep: str, failed: Failed, at: datetime) -> None:
+async def _add(session: AsyncSession, sweep: str, failed: FailedUnit, at: datetime) -> None:
     row = Setback(
         sweep=sweep,
         unit=failed.unit,

@@ -19,7 +19,7 @@ from ..tables import HealthCount
 
 
 @dataclass
-class _Counted:
+class _Count:
     ok: int = 0
     faults: int = 0
     first_fault_at: datetime | None = None
@@ -30,7 +30,7 @@ class HealthMeter:
     """`ok` and `fault` never wait; `flush` adds what they counted to the records."""
 
     def __init__(self) -> None:
-        self._counted: dict[tuple[Component, datetime], _Counted] = {}
+        self._counted: dict[tuple[Component, datetime], _Count] = {}
 
     def ok(self, component: Component) -> None:
         """A call was answered as it should be, a definite no included."""
@@ -58,11 +58,11 @@ class HealthMeter:
                 self._put_back(key, one)
             raise
 
-    def _now(self, component: Component, now: datetime) -> _Counted:
-        return self._counted.setdefault((component, bucket_of(now)), _Counted())
+    def _now(self, component: Component, now: datetime) -> _Count:
+        return self._counted.setdefault((component, bucket_of(now)), _Count())
 
-    def _put_back(self, key: tuple[Component, datetime], one: _Counted) -> None:
-        kept = self._counted.setdefault(key, _Counted())
+    def _put_back(self, key: tuple[Component, datetime], one: _Count) -> None:
+        kept = self._counted.setdefault(key, _Count())
         kept.ok += one.ok
         kept.faults += one.faults
         kept.first_fault_at = one.first_fault_at or kept.first_fault_at
@@ -75,7 +75,7 @@ def bucket_of(at: datetime) -> datetime:
     return datetime.fromtimestamp(at.timestamp() // BUCKET.total_seconds() * BUCKET.total_seconds(), UTC)
 
 
-async def _add(session: AsyncSession, component: Component, bucket: datetime, one: _Counted) -> None:
+async def _add(session: AsyncSession, component: Component, bucket: datetime, one: _Count) -> None:
     fresh = HealthCount(
         component=component.value,
         bucket=bucket,

@@ -14,7 +14,7 @@ from ..stripe import events as stripe_events
 from ..tables import CustomerMail, Operation, Outbox, Setback, StripeEvent, StripeEventCheck
 
 
-class Waiting(NamedTuple):
+class OldestWaiting(NamedTuple):
     """Since when the oldest of each waits (None: nothing does), and how many have failed for good."""
 
     outbox: datetime | None
@@ -31,7 +31,7 @@ class Waiting(NamedTuple):
     """Units of sweeps that fail while the others go on, more than once."""
 
 
-async def oldest(session: AsyncSession, at: datetime) -> Waiting:
+async def oldest(session: AsyncSession, at: datetime) -> OldestWaiting:
     """What waits now."""
     pending = select(func.min(col(Outbox.created_at))).where(Outbox.state == outbox.PENDING)
     event = select(func.min(col(StripeEvent.received_at))).where(StripeEvent.state == stripe_events.PENDING)
@@ -51,7 +51,7 @@ async def oldest(session: AsyncSession, at: datetime) -> Waiting:
     )
     aside = select(func.count()).where(StripeEvent.state == stripe_events.SET_ASIDE)
     failing = select(func.count()).where(col(Setback.tries) > 1)
-    return Waiting(
+    return OldestWaiting(
         outbox=(await session.exec(pending)).one(),
         event=(await session.exec(event)).one(),
         events_asked=(await session.exec(select(StripeEventCheck.checked_at))).first(),

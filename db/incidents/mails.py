@@ -11,7 +11,7 @@ from billing.mail.messages import PERSON_MAIL, person_mail_workflow
 from ..tables import Outbox
 
 
-class Told(NamedTuple):
+class MailedRole(NamedTuple):
     """Everybody with the role was written to."""
 
     role: str
@@ -23,7 +23,7 @@ def mail_workflow(incident_id: str, organization_id: str, key: str) -> str:
     return person_mail_workflow(f"{incident_id}-{organization_id}-{key}")
 
 
-async def told(session: AsyncSession, incident_id: str, organization_id: str) -> list[Told]:
+async def told(session: AsyncSession, incident_id: str, organization_id: str) -> list[MailedRole]:
     """Who of an organization was told of the incident, in order."""
     found = await session.exec(
         select(Outbox)
@@ -36,7 +36,7 @@ async def told(session: AsyncSession, incident_id: str, organization_id: str) ->
         .order_by(col(Outbox.created_at), col(Outbox.id))
     )
     return [
-        Told(role=role, template=row.payload["template"], at=row.created_at)
+        MailedRole(role=role, template=row.payload["template"], at=row.created_at)
         for row in found
         for role in row.payload["roles"]
     ]

@@ -19,13 +19,13 @@ from ..core.statements import insert_if_new, is_sqlite
 from ..tables import Operation, TimelineEvent
 
 
-class Unchanged(Enum):
+class KeepValue(Enum):
     """Stands for "leave the column as it is", where None is a value."""
 
     UNCHANGED = "unchanged"
 
 
-UNCHANGED: Final = Unchanged.UNCHANGED
+UNCHANGED: Final = KeepValue.UNCHANGED
 
 
 async def get(session: AsyncSession, organization_id: str, operation_id: str) -> Operation | None:
@@ -165,11 +165,11 @@ async def update_state(
     state: State,
     stage: str,
     at: datetime,
-    subject: Mapping[str, Any] | Unchanged | None = UNCHANGED,
-    result: Mapping[str, Any] | Unchanged | None = UNCHANGED,
-    error: Mapping[str, Any] | Unchanged | None = UNCHANGED,
-    allowed_actions: Sequence[str] | Unchanged = UNCHANGED,
-    approval_id: str | Unchanged | None = UNCHANGED,
+    subject: Mapping[str, Any] | KeepValue | None = UNCHANGED,
+    result: Mapping[str, Any] | KeepValue | None = UNCHANGED,
+    error: Mapping[str, Any] | KeepValue | None = UNCHANGED,
+    allowed_actions: Sequence[str] | KeepValue = UNCHANGED,
+    approval_id: str | KeepValue | None = UNCHANGED,
     stays_open: bool = False,
     unless_told: str | None = None,
 ) -> Operation:

@@ -7,7 +7,7 @@ from typing import Literal
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.portal.diagnosis import AccessFacts, BlockFact, LinkFact, MailFact, VisitFact
+from billing.portal.access_facts import AccessFacts, BlockFact, LinkFact, MailFact, VisitFact
 from billing.portal.networks import verdict
 
 from ..incidents import incidents

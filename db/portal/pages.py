@@ -24,7 +24,7 @@ from ..tables import (
 )
 
 
-class Shown(NamedTuple):
+class CustomerInvoice(NamedTuple):
     """An invoice as its customer sees it."""
 
     seller: str
@@ -40,7 +40,7 @@ async def invoice(session: AsyncSession, link: PortalLink) -> Invoice | None:
     return await session.get(Invoice, link.invoice_id, populate_existing=True)
 
 
-async def shown(session: AsyncSession, link: PortalLink) -> Shown | None:
+async def shown(session: AsyncSession, link: PortalLink) -> CustomerInvoice | None:
     """None when the mirror has no such invoice any more."""
     found = (
         await session.exec(
@@ -57,7 +57,7 @@ async def shown(session: AsyncSession, link: PortalLink) -> Shown | None:
     home, invoice, customer, settings, lines = found
     said = (settings.language if settings else None, customer.language)
     language = next((tag for tag in said if tag and is_offered(tag)), None)
-    return Shown(home.name, invoice, lines, written_to(home, customer, settings), language)
+    return CustomerInvoice(home.name, invoice, lines, written_to(home, customer, settings), language)
 
 
 async def newest_pdf(session: AsyncSession, invoice: Invoice) -> str | None:

@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.core.customers import Whereabouts, correspondent
 from billing.core.operations import SYSTEM, Kind
-from billing.reminders.rules import Facts, LinkFacts, Unsent
+from billing.reminders.rules import InvoiceFacts, LinkFacts, UnsentReminder
 
 from ..mail.customer_mails import REMINDER
 from ..tables import (
@@ -68,7 +68,7 @@ _FACTS = (
 
 async def page(
     session: AsyncSession, organization_id: str, *, after: str, limit: int, at: datetime, operation: str = ""
-) -> list[Facts]:
+) -> list[InvoiceFacts]:
     """The facts of the organization's next open invoices, by id; `operation` is the run that asks."""
     query = _FACTS.where(
         Invoice.organization_id == organization_id, Invoice.status == "open", col(Invoice.id) > after
@@ -78,7 +78,7 @@ async def page(
 
 async def unsent_of(
     session: AsyncSession, organization_id: str, operation: str, *, after: str, limit: int, at: datetime
-) -> list[Facts]:
+) -> list[InvoiceFacts]:
     """The facts of the next invoices whose reminders the run has still to send, whatever their status."""
     due = select(CustomerMail.invoice_id).where(
         CustomerMail.operation_id == operation, CustomerMail.state == "due", CustomerMail.dry_run == ""
@@ -89,7 +89,7 @@ async def unsent_of(
 
 async def of_invoice(
     session: AsyncSession, organization_id: str, invoice_id: str, *, at: datetime
-) -> Facts | None:
+) -> InvoiceFacts | None:
     """The facts of one invoice of the organization."""
     query = _FACTS.where(Invoice.organization_id == organization_id, Invoice.id == invoice_id)
     found = await _read(session, organization_id, query, at, "")
@@ -98,7 +98,7 @@ async def of_invoice(
 
 async def of_invoices(
     session: AsyncSession, organization_id: str, invoice_ids: Collection[str]
-) -> dict[str, Facts]:
+) -> dict[str, InvoiceFacts]:
     """The facts of these invoices of the organization, by id; without what was decided about them."""
     home = await session.get(Organization, organization_id)
     assert home is not None, "a mail's organization exists"
@@ -133,7 +133,7 @@ async def organizations(session: AsyncSession, *, after: str, limit: int) -> lis
 
 async def _read(
     session: AsyncSession, organization_id: str, query: Any, at: datetime, operation: str
-) -> list[Facts]:
+) -> list[InvoiceFacts]:
     home = await session.get(Organization, organization_id)
     assert home is not None, "an operation's organization exists"
     whereabouts = Whereabouts(None, home.zone, home.country, home.subdivision)
@@ -146,7 +146,7 @@ async def _read(
 
 async def _decided(
     session: AsyncSession, first: str, last: str, at: datetime, operation: str
-) -> tuple[dict[str, list[str]], dict[str, list[Unsent]]]:
+) -> tuple[dict[str, list[str]], dict[str, list[UnsentReminder]]]:
     mail = CustomerMail
     found = await session.exec(
         select(  # type: ignore[call-overload]
@@ -168,19 +168,19 @@ async def _decided(
         )
     )
     decided: dict[str, list[str]] = defaultdict(list)
-    unsent: dict[str, list[Unsent]] = defaultdict(list)
+    unsent: dict[str, list[UnsentReminder]] = defaultdict(list)
     for invoice, step, state, id_, due_at, by, claimed_until, closed_at in found:
         decided[invoice].append(step)
         ours = by == operation
         if state == "held":
-            unsent[invoice].append(Unsent(id_, step, "held", due_at, ours))
+            unsent[invoice].append(UnsentReminder(id_, step, "held", due_at, ours))
         # What another run is about to send is that run's; what somebody is sending is theirs.
         elif state == "due" and (ours or closed_at) and (claimed_until is None or claimed_until <= at):
-            unsent[invoice].append(Unsent(id_, step, "due", due_at, ours))
+            unsent[invoice].append(UnsentReminder(id_, step, "due", due_at, ours))
     return decided, unsent
 
 
-def _facts(row: Any, home: Whereabouts, decided: list[str], unsent: list[Unsent]) -> Facts:
+def _facts(row: Any, home: Whereabouts, decided: list[str], unsent: list[UnsentReminder]) -> InvoiceFacts:
     (
         invoice,
         customer,
@@ -209,7 +209,7 @@ def _facts(row: Any, home: Whereabouts, decided: list[str], unsent: list[Unsent]
         paused,
         paused_until,
     ) = row
-    return Facts(
+    return InvoiceFacts(
         invoice=invoice,
         status=status,
         currency=currency,

@@ -58,7 +58,7 @@ _PAYMENT_SEPARATOR = ","
 
 
 @dataclass(frozen=True)
-class Period:
+class CheckPeriod:
     """Of one organization, from `start` until before `end`, as it looked at `as_of`."""
 
     organization: str
@@ -71,12 +71,12 @@ class Period:
 class Check(Generic[Row]):
     """`rows` are those of a period; by the columns `key` they are ordered, the greatest first."""
 
-    rows: Callable[[Period], Select[Any]]
+    rows: Callable[[CheckPeriod], Select[Any]]
     key: tuple[str, str]
-    made: Callable[[Any, Period], Row]
+    made: Callable[[Any, CheckPeriod], Row]
     keep: Callable[[Any], bool] = lambda row: True
 
-    async def all(self, session: AsyncSession, period: Period) -> list[Row]:
+    async def all(self, session: AsyncSession, period: CheckPeriod) -> list[Row]:
         """Every row, in no particular order."""
         found = await (await session.connection()).execute(self.rows(period))
         rows: list[Row] = []
@@ -86,7 +86,7 @@ class Check(Generic[Row]):
         return rows
 
     async def page(
-        self, session: AsyncSession, period: Period, *, limit: int, cursor: str | None
+        self, session: AsyncSession, period: CheckPeriod, *, limit: int, cursor: str | None
     ) -> tuple[list[Row], str | None]:
         """Some rows, and the cursor of the next page. Raises InvalidRequest `invalid_cursor`."""
         found = self.rows(period).subquery()
@@ -97,7 +97,7 @@ class Check(Generic[Row]):
         return [self.made(row, period) for row in page.rows], page.next_cursor
 
 
-async def figures(session: AsyncSession, period: Period) -> checks.SuccessChecks:
+async def figures(session: AsyncSession, period: CheckPeriod) -> checks.SuccessChecks:
     """All checks. The session should be a snapshot's: then they are of the same moment."""
     return checks.SuccessChecks(
         approved_to_visible=checks.approved_to_visible(await ALLOWED.all(session, period)),
@@ -109,7 +109,7 @@ async def figures(session: AsyncSession, period: Period) -> checks.SuccessChecks
     )
 
 
-async def _balances(session: AsyncSession, period: Period) -> checks.BalancesEqualStripe:
+async def _balances(session: AsyncSession, period: CheckPeriod) -> checks.BalancesEqualStripe:
     last = _last_reconciliation(period)
     query = select(last.c.id, last.c.ended_at, last.c.counts)
     run = (await (await session.connection()).execute(query)).first()
@@ -128,11 +128,11 @@ def _select(*columns: Any) -> Select[Any]:
     return select(*columns)
 
 
-def _within(column: Any, period: Period) -> Any:
+def _within(column: Any, period: CheckPeriod) -> Any:
     return and_(column >= period.start, column < period.end)
 
 
-def _allowed(period: Period) -> Select[Any]:
+def _allowed(period: CheckPeriod) -> Select[Any]:
     """A plan change is allowed by the approval of its last round, money back by whose authority counts it."""
     later = aliased(Approval)
     plans = _select(
@@ -182,7 +182,7 @@ def _was_to_be_seen(row: Any) -> bool:
     return row.visible_at is not None or row.state not in WITHOUT_EFFECT
 
 
-def _last_reconciliation(period: Period) -> Subquery:
+def _last_reconciliation(period: CheckPeriod) -> Subquery:
     """The last one that was completed in the period: it compares all organizations."""
     return (
         _select(Reconciliation)
@@ -193,7 +193,7 @@ def _last_reconciliation(period: Period) -> Subquery:
     )
 
 
-def _unequal(period: Period) -> Select[Any]:
+def _unequal(period: CheckPeriod) -> Select[Any]:
     last = _last_reconciliation(period)
     return (
         _select(
@@ -212,7 +212,7 @@ def _unequal(period: Period) -> Select[Any]:
     )
 
 
-def _troubles(period: Period) -> Select[Any]:
+def _troubles(period: CheckPeriod) -> Select[Any]:
     return _select(
         col(PortalTrouble.operation_id).label("operation"),
         col(PortalTrouble.invoice_id).label("invoice"),
@@ -226,7 +226,7 @@ def _troubles(period: Period) -> Select[Any]:
     )
 
 
-def _outages(period: Period) -> Select[Any]:
+def _outages(period: CheckPeriod) -> Select[Any]:
     """Those that were cleared in the period, and those still open that began before its end. They are the
     account's: every organization's."""
     return _select(
@@ -246,7 +246,7 @@ def _outages(period: Period) -> Select[Any]:
     )
 
 
-def _refunded(period: Period) -> Select[Any]:
+def _refunded(period: CheckPeriod) -> Select[Any]:
     payments = (
         _select(func.aggregate_strings(col(RefundRow.payment_intent), _PAYMENT_SEPARATOR))
         .where(col(RefundRow.operation_id) == col(Operation.id))
@@ -269,7 +269,7 @@ def _refunded(period: Period) -> Select[Any]:
     )
 
 
-def _requested(period: Period) -> Select[Any]:
+def _requested(period: CheckPeriod) -> Select[Any]:
     """Finance was told by the first notice of it; where a newer one has replaced that, it is the last that it
     is to acknowledge."""
     last = aliased(Notice)
@@ -321,13 +321,16 @@ def _requested(period: Period) -> Select[Any]:
     )
 
 
-def _made_refunded(row: Any, _: Period) -> checks.Refunded:
+def _made_refunded(row: Any, _: CheckPeriod) -> checks.CompletedRefund:
     payments = row.payments.split(_PAYMENT_SEPARATOR) if row.payments else ()
-    return checks.Refunded(row.operation, row.completed_at, tuple(sorted(set(payments))), row.text)
+    return checks.CompletedRefund(row.operation, row.completed_at, tuple(sorted(set(payments))), row.text)
 
 
 ALLOWED = Check(
-    _allowed, ("allowed_at", "operation"), lambda row, _: checks.Allowed(*row), keep=_was_to_be_seen
+    _allowed,
+    ("allowed_at", "operation"),
+    lambda row, _: checks.AuthorizedOperation(*row),
+    keep=_was_to_be_seen,
 )
 UNEQUAL = Check(
     _unequal,
@@ -336,12 +339,12 @@ UNEQUAL = Check(
     keep=lambda row: checks.balance_differs(row.mend, row.fields),
 )
 TROUBLES = Check(
-    _troubles, ("noticed_at", "operation"), lambda row, period: checks.Trouble(period.as_of, *row)
+    _troubles, ("noticed_at", "operation"), lambda row, period: checks.AccessTrouble(period.as_of, *row)
 )
 OUTAGES = Check(_outages, ("opened_at", "incident"), lambda row, _: checks.Outage(*row))
 REFUNDED = Check(_refunded, ("completed_at", "operation"), _made_refunded)
 REQUESTED = Check(
-    _requested, ("requested_at", "operation"), lambda row, period: checks.Requested(period.as_of, *row)
+    _requested, ("requested_at", "operation"), lambda row, period: checks.FlaggedChange(period.as_of, *row)
 )
 
 CHECKS: Mapping[str, Check[Any]] = {

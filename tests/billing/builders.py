@@ -9,12 +9,12 @@ from billing.plan_changes.limits import LimitCheck, Usage
 from billing.plan_changes.plans import Plan, PlanLimits, Price
 from billing.plan_changes.proration import Line, Period
 from billing.plan_changes.subject import (
+    PlanChangeRequest,
     PreviewFacts,
     PreviewQuery,
     Subject,
     SubscriptionFacts,
     Terms,
-    Wanted,
     build_subject,
 )
 
@@ -61,8 +61,8 @@ def some_terms(**fields: Any) -> Terms:
     return Terms.model_validate(given | fields)
 
 
-def a_wish(**fields: Any) -> Wanted:
-    return Wanted.model_validate({"plan": "starter", "reason": "The team has grown."} | fields)
+def a_wish(**fields: Any) -> PlanChangeRequest:
+    return PlanChangeRequest.model_validate({"plan": "starter", "reason": "The team has grown."} | fields)
 
 
 def some_facts(**fields: Any) -> SubscriptionFacts:

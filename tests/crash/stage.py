@@ -189,7 +189,7 @@ class Stage:
         return Lane(home, victim, api)
 
 
-def _sweep(namespace: str) -> schedules.Timed:
+def _sweep(namespace: str) -> schedules.TimedWorkflow:
     """What passes on what the API could not while the worker was dead.
 
     Less often than in production, and not at the same second in every lane: there are many.

@@ -13,7 +13,7 @@ from db.incidents import holds
 from db.money import commitments
 from db.operations import operations
 from db.stripe import budget
-from worker.operations import Refused, Tools, close_operation, let_go, release_all
+from worker.operations import CommandRefused, Tools, close_operation, let_go, release_all
 from worker.watch.stuck import stuck
 
 from ..support.builders import NOW, an_intent, an_operation, store, tenant
@@ -65,7 +65,7 @@ async def test_closing_what_was_begun_in_stripe_takes_another_word_and_keeps_the
     begun = an_intent(operation, step="refund:0", effect="refund.create")
     await store(tools.database, operation, begun, a_commitment(operation))
 
-    with pytest.raises(Refused, match="--although-money-may-have-moved"):
+    with pytest.raises(CommandRefused, match="--although-money-may-have-moved"):
         await close_operation(tools, operation.id, "Why not.", "ada", although=False)
     await close_operation(tools, operation.id, "Seen in Stripe.", "ada", although=True)
 
@@ -100,11 +100,11 @@ async def test_nonsense_is_refused_with_what_to_do_instead(tools: Tools) -> None
     case = an_operation(acme, kind=Kind.CASE.value)
     await store(tools.database, ended, case)
     for id_, why in (("op_none", "no operation"), (ended.id, "has ended"), (case.id, "through the API")):
-        with pytest.raises(Refused, match=why):
+        with pytest.raises(CommandRefused, match=why):
             await close_operation(tools, id_, "Because.", "ada", although=False)
     async with tools.database.transaction() as session:
         await budget.close_gate(session, NOW)
-    with pytest.raises(Refused, match="open-gate"):
+    with pytest.raises(CommandRefused, match="open-gate"):
         await let_go(tools)
-    with pytest.raises(Refused, match="open-gate"):
+    with pytest.raises(CommandRefused, match="open-gate"):
         await release_all(tools, "Because.", "ada")

@@ -72,7 +72,7 @@ class Hangs:
 
 async def test_a_run_that_hangs_does_not_keep_the_next_ones_from_starting(temporal: Client) -> None:
     second = timedelta(seconds=1)
-    timed = schedules.Timed("hangs", "Hangs", second, second, longest=2 * second, jitter=timedelta(0))
+    timed = schedules.TimedWorkflow("hangs", "Hangs", second, second, longest=2 * second, jitter=timedelta(0))
     runner = UnsandboxedWorkflowRunner()
     async with Worker(temporal, task_queue=ids.MAIN_QUEUE, workflows=[Hangs], workflow_runner=runner):
         await schedules.ensure(temporal, [timed])

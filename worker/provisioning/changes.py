@@ -21,7 +21,7 @@ async def apply(session: AsyncSession, file: ProvisioningFile) -> Changes:
     """
     changes, problems = Changes(), list[FileProblem]()
     for number, wanted in enumerate(file.organizations):
-        part = _Part(session, wanted, f"organizations[{number}]", changes, problems, utc_now())
+        part = _ChangedPart(session, wanted, f"organizations[{number}]", changes, problems, utc_now())
         await part.apply()
     if problems:
         raise InvalidFile(problems)
@@ -29,7 +29,7 @@ async def apply(session: AsyncSession, file: ProvisioningFile) -> Changes:
 
 
 @dataclass
-class _Part:
+class _ChangedPart:
     """One organization of the file."""
 
     session: AsyncSession

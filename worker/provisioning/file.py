@@ -230,7 +230,7 @@ def _unusable(character: str) -> bool:
     return unicodedata.category(character) in ("Cc", "Cs") or character in BIDI
 
 
-class _Seen:
+class _UsedOnce:
     """What may be used once: the second use is a problem, and says where the first is."""
 
     def __init__(self) -> None:
@@ -246,7 +246,7 @@ class _Seen:
 
 def _repeated(document: Any) -> Iterator[FileProblem]:
     """What two organizations, people or keys can't have in common. The document need not be valid."""
-    seen = _Seen()
+    seen = _UsedOnce()
     for o, organization in _listed(document, "organizations"):
         here = ("organizations", o)
         for field, kind in (
@@ -263,7 +263,9 @@ def _repeated(document: Any) -> Iterator[FileProblem]:
             yield from _repeated_keys(seen, person, at)
 
 
-def _repeated_keys(seen: _Seen, person: dict[str, Any], at: tuple[str | int, ...]) -> Iterator[FileProblem]:
+def _repeated_keys(
+    seen: _UsedOnce, person: dict[str, Any], at: tuple[str | int, ...]
+) -> Iterator[FileProblem]:
     revoked = person.get("revoked_keys")
     keys = person.get("api_keys")
     for k, key in enumerate(keys if isinstance(keys, list) else ()):

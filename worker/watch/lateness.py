@@ -12,7 +12,7 @@ from temporalio.runtime import Runtime
 from db.core.clock import Clock, utc_now
 from db.core.session import Database
 from db.incidents import lateness
-from db.incidents.lateness import Waiting
+from db.incidents.lateness import OldestWaiting
 
 from .reaper import Alert, no_alert
 
@@ -55,7 +55,7 @@ class Lateness:
             log.error("%s", line)
         await self._tell(late, at)
 
-    def _measure(self, waiting: Waiting, at: datetime) -> None:
+    def _measure(self, waiting: OldestWaiting, at: datetime) -> None:
         for what in LATE:
             since: datetime | None = getattr(waiting, what)
             self._ages.set((at - since).total_seconds() if since else 0.0, {"what": what})
@@ -74,7 +74,7 @@ class Lateness:
             self._told = None
 
 
-def _late(waiting: Waiting, at: datetime) -> dict[str, str]:
+def _late(waiting: OldestWaiting, at: datetime) -> dict[str, str]:
     """A line for each kind that is late, or fails."""
     late: dict[str, str] = {}
     for what, (limit, words) in LATE.items():

@@ -23,7 +23,7 @@ WITHIN = timedelta(seconds=10)
 
 
 @dataclass(frozen=True)
-class Stuck:
+class StuckRow:
     """An open row whose workflow does not go on."""
 
     id: str
@@ -42,14 +42,14 @@ class _Open:
     since: datetime
 
 
-async def stuck(database: Database, temporal: Client) -> AsyncIterator[Stuck]:
+async def stuck(database: Database, temporal: Client) -> AsyncIterator[StuckRow]:
     """Open operations and notices whose workflow is over, unknown or failing, and holds nobody has let go."""
     places = asyncio.Semaphore(AT_A_TIME)
 
-    async def look(row: _Open) -> Stuck | None:
+    async def look(row: _Open) -> StuckRow | None:
         async with places:
             why = await _why(temporal, row.workflow)
-        return Stuck(row.id, row.what, row.at, row.since, why) if why else None
+        return StuckRow(row.id, row.what, row.at, row.since, why) if why else None
 
     async for rows in _open_rows(database):
         for found in await asyncio.gather(*map(look, rows)):
@@ -60,7 +60,7 @@ async def stuck(database: Database, temporal: Client) -> AsyncIterator[Stuck]:
         held = list(await session.exec(select(Hold).where(col(Hold.released_at).is_(None))))
     for hold in held:
         why = "held: the gate before Stripe is closed" if closed else "held, although the gate is open"
-        yield Stuck(hold.operation_id, "hold", hold.id, hold.held_at, why)
+        yield StuckRow(hold.operation_id, "hold", hold.id, hold.held_at, why)
 
 
 async def _why(temporal: Client, workflow: str) -> str:

@@ -10,7 +10,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.core.events import EventCode
     from billing.core.operations import State
     from billing.core.standing import NOTES, OPERATION_CLOSED, SettleBegun, Standing
-    from billing.stripe.effects import Effect, EffectKind, Performed
+    from billing.stripe.effects import Effect, EffectKind, EffectOutcome
 
 from . import options
 from .outcome import OperationEnded, Outcome
@@ -36,7 +36,7 @@ class OperationEffects:
 
     async def perform(
         self, step: str, kind: EffectKind, target: str, params: dict[str, Any], version: int = 1
-    ) -> Performed:
+    ) -> EffectOutcome:
         """Does one thing to Stripe, at most once; a higher `version` is a person's deliberate next try."""
         doubted, moves_something = self.in_doubt, not kind.endswith(NOTES)
         self.in_doubt = doubted or moves_something
@@ -47,7 +47,7 @@ class OperationEffects:
 
     async def _performed(
         self, step: str, kind: EffectKind, target: str, params: dict[str, Any], version: int
-    ) -> Performed:
+    ) -> EffectOutcome:
         if (step, version) in self._begun:
             order = SettleBegun(operation=self._operation, step=step, version=version)
             return await self.calls.call(StripeEffects.settle_effect, order, options.STRIPE_EFFECT)

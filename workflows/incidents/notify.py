@@ -29,7 +29,7 @@ from ..core.recorded import recorded
 EVERYBODY = (Role.CONTROLLER, Role.FINANCE)
 
 
-class Telling:
+class IncidentNotifier:
     """Alerts, and mails to the controllers and Finance, who both hear of its beginning and of its end; only
     the controllers are reminded while it lasts. `alerted_at` is when the first alert had gone out.
     """

@@ -21,7 +21,7 @@ with workflow.unsafe.imports_passed_through():
 from ..core import ids, options
 from ..core.outcome import refused
 from ..core.recorded import recorded
-from .notify import Telling
+from .notify import IncidentNotifier
 from .release import Release
 
 
@@ -40,7 +40,7 @@ class IncidentWorkflow:
         """Whether the row may already say that it has recovered, while this does not know yet."""
         self._resolving = self._is_cleared
         self._cleared: ResolveIncident | None = None
-        self._telling = Telling(request, self._now)
+        self._telling = IncidentNotifier(request, self._now)
         self._release = Release(request, self._now.pace)
 
     @workflow.run

@@ -19,23 +19,23 @@ from ..core.outcome import problem_of
 from ..core.recorded import recorded
 
 
-class Phase(NamedTuple):
+class ReconcilePhase(NamedTuple):
     stage: str
     page: Callable[[Any, PageQuery], Any]
 
 
 PHASES = (
-    Phase("subscriptions", Mirror.mirror_subscriptions),
-    Phase("customers", Mirror.mirror_customers),
-    Phase("invoices", Mirror.mirror_invoices),
-    Phase("payments", Mirror.mirror_payments),
-    Phase("invoice_payments", Mirror.mirror_invoice_payments),
-    Phase("refunds", Mirror.mirror_refunds),
-    Phase("credit_notes", Mirror.mirror_credit_notes),
-    Phase("balances", Mirror.mirror_balances),
-    Phase("missing_subscriptions", Mirror.look_up_subscriptions),
-    Phase("missing_customers", Mirror.look_up_customers),
-    Phase("missing_invoices", Mirror.look_up_invoices),
+    ReconcilePhase("subscriptions", Mirror.mirror_subscriptions),
+    ReconcilePhase("customers", Mirror.mirror_customers),
+    ReconcilePhase("invoices", Mirror.mirror_invoices),
+    ReconcilePhase("payments", Mirror.mirror_payments),
+    ReconcilePhase("invoice_payments", Mirror.mirror_invoice_payments),
+    ReconcilePhase("refunds", Mirror.mirror_refunds),
+    ReconcilePhase("credit_notes", Mirror.mirror_credit_notes),
+    ReconcilePhase("balances", Mirror.mirror_balances),
+    ReconcilePhase("missing_subscriptions", Mirror.look_up_subscriptions),
+    ReconcilePhase("missing_customers", Mirror.look_up_customers),
+    ReconcilePhase("missing_invoices", Mirror.look_up_invoices),
 )
 """Each needs what those before it have stored. What comes later goes to the end: a run that goes on in a new
 history of a later release counts them."""
@@ -110,7 +110,7 @@ class ReconcileWorkflow:
             update = {"problem": problem_of(error)}
         self._asked = self._asked.model_copy(update=update)
 
-    async def _page(self, phase: Phase) -> None:
+    async def _page(self, phase: ReconcilePhase) -> None:
         asked = self._asked
         if asked.after is None:
             await self._reach(phase.stage)

@@ -12,9 +12,9 @@ with workflow.unsafe.imports_passed_through():
         GONE,
         RefundableFacts,
         RefundableQuery,
-        Refunded,
         RefundFound,
         RefundInput,
+        RefundInStripe,
         RefundPart,
         RefundRead,
         RefundSubject,
@@ -102,7 +102,7 @@ def proposal_of(
     )
 
 
-def _counted(refunds: Sequence[Refunded]) -> tuple[str, ...]:
+def _counted(refunds: Sequence[RefundInStripe]) -> tuple[str, ...]:
     """The operations whose refunds Stripe has taken off already."""
     taken = (refund for refund in refunds if refund.status not in GONE)
     return tuple(dict.fromkeys(refund.operation for refund in taken if refund.operation))

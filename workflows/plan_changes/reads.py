@@ -23,6 +23,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.plan_changes.report import subscription_ended_problem
     from billing.plan_changes.subject import (
         PlanChangeInput,
+        PlanChangeRequest,
         PreviewQuery,
         ResultLines,
         ResultQuery,
@@ -30,7 +31,6 @@ with workflow.unsafe.imports_passed_through():
         SubscriptionFacts,
         SubscriptionQuery,
         TargetQuery,
-        Wanted,
         build_subject,
     )
 
@@ -51,12 +51,12 @@ class PlanChangeReads:
     def __init__(self, request: PlanChangeInput, calls: StripeCaller, changes: StripeChanges) -> None:
         self._request, self._calls, self._changes = request, calls, changes
 
-    async def preview(self, wanted: Wanted, proration_date: int | None = None) -> Subject:
+    async def preview(self, wanted: PlanChangeRequest, proration_date: int | None = None) -> Subject:
         """What the change would do. Without a second, Stripe chooses one, and it is pinned from then on."""
         facts = await self.facts()
         return await self._preview(wanted, facts, proration_date)
 
-    async def preview_again(self, wanted: Wanted, approved: Subject) -> Subject | None:
+    async def preview_again(self, wanted: PlanChangeRequest, approved: Subject) -> Subject | None:
         """The same preview at the same second, or None when the period has rolled over meanwhile."""
         facts = await self.facts()
         if facts.period_start != approved.period_start:
@@ -109,7 +109,9 @@ class PlanChangeReads:
         phases = await self._calls.call(StripeReads.read_schedule, schedule, options.STRIPE_READ)
         return planned_as_approved(subject, phases)
 
-    async def _preview(self, wanted: Wanted, facts: SubscriptionFacts, proration_date: int | None) -> Subject:
+    async def _preview(
+        self, wanted: PlanChangeRequest, facts: SubscriptionFacts, proration_date: int | None
+    ) -> Subject:
         refuse_unless_changeable(facts)
         interval = wanted.interval or facts.terms.interval
         target_query = TargetQuery(plan=wanted.plan, interval=interval, currency=facts.currency)

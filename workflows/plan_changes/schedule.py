@@ -20,7 +20,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from billing.plan_changes.stripe_params import schedule_params
     from billing.plan_changes.subject import Subject
-    from billing.stripe.effects import Performed
+    from billing.stripe.effects import EffectOutcome
 
 from ..core.commands import PendingCommands
 from ..core.effects import OperationEffects
@@ -81,10 +81,10 @@ class PlanChangeSchedule:
             raise OperationEnded(refusal)
         return created.stripe_id
 
-    async def _create(self, subject: Subject) -> Performed:
+    async def _create(self, subject: Subject) -> EffectOutcome:
         return await self._effects.perform("schedule", "schedule.create", subject.subscription, {})
 
-    async def _plan(self, subject: Subject, created: Performed) -> Outcome | None:
+    async def _plan(self, subject: Subject, created: EffectOutcome) -> Outcome | None:
         """Why the schedule does not say what was approved; None when it does."""
         assert created.stripe_id is not None
         phases = schedule_params(subject, created.detail["phase_start"], created.detail["phase_end"])

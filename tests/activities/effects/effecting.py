@@ -12,7 +12,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.effects.perform import StripeEffects
 from activities.effects.protocol import EffectResult, StripeEffect
 from activities.effects.registry import EFFECTS
-from billing.stripe.effects import Effect, EffectKind, Performed
+from billing.stripe.effects import Effect, EffectKind, EffectOutcome
 from db.core import timeline
 from db.core.session import Database
 from db.mirror import mirror
@@ -64,7 +64,7 @@ class Job:
 
     async def attempt(
         self, effect: Effect, *, client: stripe.StripeClient | None = None, kinds: Kinds = EFFECTS
-    ) -> Performed:
+    ) -> EffectOutcome:
         """One attempt, in an activity's context."""
         effects = StripeEffects(client or self.shop.client, self.database, case_rules(), kinds=kinds)
         return await ActivityEnvironment().run(effects.perform_effect, effect)
@@ -76,7 +76,7 @@ class Job:
         assert not failed.value.non_retryable
         return failed.value
 
-    async def attempts(self, effect: Effect, most: int) -> Performed:
+    async def attempts(self, effect: Effect, most: int) -> EffectOutcome:
         """As many attempts as it takes, as Temporal would make them."""
         for _ in range(most - 1):
             try:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from temporalio.exceptions import ApplicationError
 
 from activities.effects import credits, refunds
-from billing.stripe.effects import Performed
+from billing.stripe.effects import EffectOutcome
 from db.core.session import Database
 
 from ...support.shop import Shop
@@ -34,7 +34,7 @@ async def test_a_refund_is_made_and_closed_with_its_mirror_and_its_event(
 
     one = await giving.check_given_once()
     [sent] = giving.job.sent(giving.effect)
-    assert performed == Performed(
+    assert performed == EffectOutcome(
         outcome="done",
         key=giving.effect.key,
         stripe_id=one["id"],
@@ -276,7 +276,7 @@ async def test_two_attempts_at_the_same_time_give_it_once(giving: Giving) -> Non
     await other.dispose()
 
     for outcome in outcomes:  # the second may have come while the key was in use
-        assert isinstance(outcome, Performed) or (
+        assert isinstance(outcome, EffectOutcome) or (
             isinstance(outcome, ApplicationError) and not outcome.non_retryable
         )
     assert (await giving.job.attempts(giving.effect, 3)).outcome == "done"

@@ -16,7 +16,7 @@ from activities.effects.subscriptions import SubscriptionUpdate
 from activities.mirror.objects.snapshot import Owner
 from activities.mirror.objects.subscription import SubscriptionSnapshot
 from billing.core.operations import SYSTEM
-from billing.stripe.effects import Effect, Performed
+from billing.stripe.effects import Effect, EffectOutcome
 from db.cases.cases import CaseRules
 from db.core.session import Database
 from db.mirror import mirror
@@ -36,7 +36,7 @@ async def test_an_effect_is_done_and_closed_with_its_mirror_and_its_event(job: J
     performed = await job.attempt(effect)
 
     [sent] = job.sent(effect)
-    assert performed == Performed(
+    assert performed == EffectOutcome(
         outcome="done",
         key=effect.key,
         stripe_id=effect.target,
@@ -92,7 +92,7 @@ async def test_two_attempts_at_the_same_time_have_one_effect(job: Job) -> None:
     await other.dispose()
 
     for outcome in outcomes:  # the second may have come while the key was in use
-        assert isinstance(outcome, Performed) or (
+        assert isinstance(outcome, EffectOutcome) or (
             isinstance(outcome, ApplicationError) and not outcome.non_retryable
         )
     assert (await job.attempts(effect, 3)).outcome == "done"

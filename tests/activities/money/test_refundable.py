@@ -6,7 +6,7 @@ import pytest
 
 from activities.money import payments
 from billing.core.operations import Problem
-from billing.money.refund import Payment, RefundableFacts, Refunded
+from billing.money.refund import Payment, RefundableFacts, RefundInStripe
 from db.tables import Customer, Invoice, PaymentRow, RefundRow
 
 from ...support import money
@@ -35,8 +35,8 @@ async def test_a_payment_tells_what_is_left_and_who_has_refunded_it(counter: Cou
                 refunded=1000,
                 disputed=False,
                 refunds=(
-                    Refunded(refund=ours, amount=300, status="succeeded", operation="op_earlier"),
-                    Refunded(refund=elsewhere, amount=700, status="succeeded"),
+                    RefundInStripe(refund=ours, amount=300, status="succeeded", operation="op_earlier"),
+                    RefundInStripe(refund=elsewhere, amount=700, status="succeeded"),
                 ),
             ),
         ),
@@ -81,7 +81,10 @@ async def test_a_refund_that_failed_is_told_and_takes_nothing(counter: Counter) 
 
     [found] = (await counter.refundable(payment_intent=payment)).payments
 
-    assert (found.left, found.refunds) == (5000, (Refunded(refund=failed, amount=5000, status="failed"),))
+    assert (found.left, found.refunds) == (
+        5000,
+        (RefundInStripe(refund=failed, amount=5000, status="failed"),),
+    )
 
 
 async def test_a_payment_names_the_invoice_that_it_paid(counter: Counter) -> None:

@@ -2,12 +2,12 @@ from billing.core.errors import (
     REMEDIES,
     BillingError,
     Code,
+    ConfigurationError,
     Conflict,
     CurrencyMismatch,
     Forbidden,
     InvalidPolicy,
     InvalidRequest,
-    Misconfigured,
 )
 
 
@@ -30,8 +30,8 @@ def test_every_code_has_a_mend():
 
 def test_wrong_input_wrong_state_and_missing_authority_are_told_apart():
     assert issubclass(CurrencyMismatch, InvalidRequest)
-    assert issubclass(InvalidPolicy, Misconfigured)
-    for kind in (InvalidRequest, Conflict, Forbidden, Misconfigured):
+    assert issubclass(InvalidPolicy, ConfigurationError)
+    for kind in (InvalidRequest, Conflict, Forbidden, ConfigurationError):
         assert issubclass(kind, BillingError)
 
 

@@ -7,7 +7,7 @@ from billing.core.operations import Problem
 from billing.money.refund import (
     Payment,
     RefundableFacts,
-    Refunded,
+    RefundInStripe,
     RefundPart,
     RefundSubject,
     plan_refund,
@@ -144,10 +144,10 @@ def test_what_was_approved_still_fits_while_there_is_room_for_each_part():
 
 def test_a_reset_story_plans_as_if_it_had_done_nothing_yet():
     refunds = (
-        Refunded(refund="re_1", amount=3_000, status="succeeded", operation="op_1"),
-        Refunded(refund="re_2", amount=1_000, status="failed", operation="op_1"),
-        Refunded(refund="re_3", amount=2_000, status="pending", operation="op_2"),
-        Refunded(refund="re_4", amount=500, status="succeeded"),
+        RefundInStripe(refund="re_1", amount=3_000, status="succeeded", operation="op_1"),
+        RefundInStripe(refund="re_2", amount=1_000, status="failed", operation="op_1"),
+        RefundInStripe(refund="re_3", amount=2_000, status="pending", operation="op_2"),
+        RefundInStripe(refund="re_4", amount=500, status="succeeded"),
     )
     facts = refundable(a_payment(refunded=5_500, refunds=refunds))
     assert [payment.left for payment in without_own(facts, "op_1").payments] == [7_500]

@@ -5,16 +5,8 @@ from typing import Any
 
 import pytest
 
-from billing.portal.diagnosis import (
-    AccessFacts,
-    BlockFact,
-    Evidence,
-    LinkFact,
-    MailFact,
-    VisitFact,
-    diagnose,
-    mended_by_link,
-)
+from billing.portal.access_facts import AccessFacts, BlockFact, LinkFact, MailFact, VisitFact
+from billing.portal.diagnosis import FindingSource, diagnose, mended_by_link
 
 NOW = datetime(2026, 4, 16, 14, 0, tzinfo=UTC)
 RESEND = ("POST", "/v1/invoices/in_1/portal-links/resend")
@@ -123,8 +115,8 @@ def test_each_cause_has_its_moment_and_the_one_action_that_mends_it(code: str) -
 def test_the_evidence_is_the_rows_that_it_rests_on() -> None:
     cause = diagnose(facts(**EXPIRED)).cause
     assert cause.evidence == (
-        Evidence(kind="link", id="plk_1", at=ago(days=1), what="expired"),
-        Evidence(kind="visit", id="pac_1", at=ago(hours=1), what="expired from 192.0.2.7"),
+        FindingSource(kind="link", id="plk_1", at=ago(days=1), what="expired"),
+        FindingSource(kind="visit", id="pac_1", at=ago(hours=1), what="expired from 192.0.2.7"),
     )
 
 

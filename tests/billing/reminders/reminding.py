@@ -5,7 +5,7 @@ from typing import Any
 
 from billing.core.customers import Correspondent
 from billing.policy.portal import ReminderPolicy, ReminderStep
-from billing.reminders.rules import Facts, LinkFacts, Rules, Unsent, decide
+from billing.reminders.rules import InvoiceFacts, LinkFacts, Rules, UnsentReminder, decide
 
 DUE_7D = ReminderStep(name="due-7d", of="due_date", days=-7)
 DUE_1D = ReminderStep(name="due-1d", of="due_date", days=-1)
@@ -31,9 +31,9 @@ def to(zone: str = "America/New_York", country: str | None = None, **fields: Any
     return known._replace(**fields)
 
 
-def facts(**fields: Any) -> Facts:
+def facts(**fields: Any) -> InvoiceFacts:
     """An open invoice, due on Wednesday, 22 April 2026: its first step is on the 15th, at 13:00 UTC."""
-    base = Facts(
+    base = InvoiceFacts(
         invoice="in_1",
         status="open",
         currency="usd",
@@ -53,7 +53,7 @@ def only(*steps: ReminderStep, **fields: Any) -> ReminderPolicy:
     return ReminderPolicy.model_validate(POLICY.model_dump() | {"steps": steps} | fields)
 
 
-def told(found: Facts, rules: Rules) -> list[tuple[str, str, str]]:
+def told(found: InvoiceFacts, rules: Rules) -> list[tuple[str, str, str]]:
     return [(made.step, made.state, made.reason) for made in decide(found, rules)]
 
 
@@ -63,7 +63,9 @@ def a_link(
     return LinkFacts(id_, utc(created), utc(expires))
 
 
-def held(state: Any = "held", ours: bool = False, due_at: str = "2026-04-16 13:00", **fields: Any) -> Facts:
+def held(
+    state: Any = "held", ours: bool = False, due_at: str = "2026-04-16 13:00", **fields: Any
+) -> InvoiceFacts:
     """Wednesday's step, decided in the evening: it waits for Thursday at nine."""
-    unsent = Unsent("cml_1", "due-7d", state, utc(due_at), ours)
+    unsent = UnsentReminder("cml_1", "due-7d", state, utc(due_at), ours)
     return facts(decided=frozenset({"due-7d"}), unsent=(unsent,), **fields)

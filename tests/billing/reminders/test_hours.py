@@ -4,7 +4,7 @@ from datetime import time, timedelta
 
 import pytest
 
-from billing.reminders.rules import Decision, Rules, Upcoming, decide, next_step
+from billing.reminders.rules import NextReminder, Rules, StepDecision, decide, next_step
 
 from .reminding import DUE_1D, DUE_7D, OVERDUE_3D, ZONES, at, facts, only, to, told, utc
 
@@ -55,8 +55,8 @@ def test_an_opening_time_within_a_clock_change_comes_once(zone, day, opens, mome
     before = Rules(policy, utc(moment) - timedelta(seconds=1))
 
     assert decide(due, before) == []
-    assert next_step(due, before) == Upcoming("due-7d", utc(moment), utc(moment))
-    assert decide(due, at(moment, policy=policy)) == [Decision("due-7d", "due", "due", utc(moment))]
+    assert next_step(due, before) == NextReminder("due-7d", utc(moment), utc(moment))
+    assert decide(due, at(moment, policy=policy)) == [StepDecision("due-7d", "due", "due", utc(moment))]
 
 
 @pytest.mark.parametrize(

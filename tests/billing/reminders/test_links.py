@@ -2,7 +2,14 @@
 
 import pytest
 
-from billing.reminders.rules import Decision, Unsent, Upcoming, decide, fresh_link_needed, next_step
+from billing.reminders.rules import (
+    NextReminder,
+    StepDecision,
+    UnsentReminder,
+    decide,
+    fresh_link_needed,
+    next_step,
+)
 
 from .reminding import DUE_1D, DUE_7D, LINK_3D, OVERDUE_3D, POLICY, a_link, at, facts, only, utc
 
@@ -13,9 +20,9 @@ def test_the_approval_cycle_begins_when_the_invoice_was_issued():
 
     assert decide(found, at("2026-04-26 12:59")) == []
     assert decide(found, at("2026-04-26 13:00")) == [
-        Decision("cycle-5d", "held", "weekend", utc("2026-04-27 13:00"))
+        StepDecision("cycle-5d", "held", "weekend", utc("2026-04-27 13:00"))
     ]
-    assert next_step(found, at("2026-04-20 12:00")) == Upcoming(
+    assert next_step(found, at("2026-04-20 12:00")) == NextReminder(
         "cycle-5d", utc("2026-04-26 13:00"), utc("2026-04-27 13:00")
     )
 
@@ -32,13 +39,13 @@ def test_each_link_is_reminded_of_once_before_it_expires():
 
     assert decide(found, at("2026-05-05 12:59")) == []
     assert decide(found, at("2026-05-05 13:00")) == [
-        Decision("link-3d:plk_1", "due", "due", utc("2026-05-05 13:00"))
+        StepDecision("link-3d:plk_1", "due", "due", utc("2026-05-05 13:00"))
     ]
     again = found._replace(decided=frozenset({"link-3d:plk_1"}))
     assert decide(again, at("2026-05-05 14:00")) == []
     newer = again._replace(link=a_link("plk_2", "2026-05-05 13:00", "2026-06-04 13:00"))
     assert decide(newer, at("2026-05-05 14:00")) == []
-    assert next_step(newer, at("2026-05-05 14:00")) == Upcoming(
+    assert next_step(newer, at("2026-05-05 14:00")) == NextReminder(
         "link-3d:plk_2", utc("2026-06-01 13:00"), utc("2026-06-01 13:00")
     )
 
@@ -54,11 +61,11 @@ def test_a_held_reminder_of_a_link_that_was_replaced_is_gone():
         due_date=None,
         link=a_link("plk_2", "2026-05-06 12:00", "2026-06-05 12:00"),
         decided=frozenset({"link-3d:plk_1"}),
-        unsent=(Unsent("cml_1", "link-3d:plk_1", "held", utc("2026-05-06 13:00")),),
+        unsent=(UnsentReminder("cml_1", "link-3d:plk_1", "held", utc("2026-05-06 13:00")),),
     )
 
     assert decide(held, at("2026-05-06 12:30")) == [
-        Decision("link-3d:plk_1", "skipped", "step_gone", utc("2026-05-06 13:00"), "cml_1", "held")
+        StepDecision("link-3d:plk_1", "skipped", "step_gone", utc("2026-05-06 13:00"), "cml_1", "held")
     ]
 
 

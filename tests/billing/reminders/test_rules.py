@@ -5,7 +5,16 @@ from datetime import date
 import pytest
 
 from billing.policy.portal import ReminderStep
-from billing.reminders.rules import WORDS, Decision, Unsent, Upcoming, decide, next_step, why_not, words
+from billing.reminders.rules import (
+    WORDS,
+    NextReminder,
+    StepDecision,
+    UnsentReminder,
+    decide,
+    next_step,
+    why_not,
+    words,
+)
 
 from .reminding import DUE_7D, at, facts, held, only, to, told, utc
 
@@ -15,7 +24,7 @@ from .reminding import DUE_7D, at, facts, held, only, to, told, utc
 def test_a_step_is_due_at_opening_time_of_its_day_where_the_customer_is():
     assert decide(facts(), at("2026-04-15 12:59:59")) == []
     assert decide(facts(), at("2026-04-15 13:00")) == [
-        Decision("due-7d", "due", "due", utc("2026-04-15 13:00"))
+        StepDecision("due-7d", "due", "due", utc("2026-04-15 13:00"))
     ]
 
 
@@ -40,7 +49,7 @@ def test_a_step_that_was_decided_is_not_decided_again():
 )
 def test_a_step_is_skipped_and_says_why(fields, reason):
     assert decide(facts(**fields), at("2026-04-15 14:00")) == [
-        Decision("due-7d", "skipped", reason, utc("2026-04-15 13:00"))
+        StepDecision("due-7d", "skipped", reason, utc("2026-04-15 13:00"))
     ]
     assert next_step(facts(**fields), at("2026-04-15 14:00")) is None
 
@@ -129,20 +138,22 @@ def test_the_window_begins_when_the_step_could_first_be_taken():
     due = facts(due_date=utc("2026-04-25 12:00"))
 
     assert decide(due, at("2026-04-18 13:00")) == [
-        Decision("due-7d", "held", "weekend", utc("2026-04-20 13:00"))
+        StepDecision("due-7d", "held", "weekend", utc("2026-04-20 13:00"))
     ]
-    assert decide(due, at("2026-04-23 13:00")) == [Decision("due-7d", "due", "due", utc("2026-04-18 13:00"))]
+    assert decide(due, at("2026-04-23 13:00")) == [
+        StepDecision("due-7d", "due", "due", utc("2026-04-18 13:00"))
+    ]
     assert told(due, at("2026-04-23 13:00:01")) == [("due-7d", "skipped", "missed")]
 
 
 def test_a_held_step_whose_opening_was_missed_by_more_than_the_window_is_left_out():
     held = facts(
         decided=frozenset({"due-7d"}),
-        unsent=(Unsent("cml_1", "due-7d", "held", utc("2026-04-15 13:00")),),
+        unsent=(UnsentReminder("cml_1", "due-7d", "held", utc("2026-04-15 13:00")),),
     )
 
     assert decide(held, at("2026-04-18 13:00:01", policy=only(DUE_7D))) == [
-        Decision("due-7d", "skipped", "missed", utc("2026-04-15 13:00"), "cml_1", "held")
+        StepDecision("due-7d", "skipped", "missed", utc("2026-04-15 13:00"), "cml_1", "held")
     ]
 
 
@@ -151,30 +162,30 @@ def test_a_held_step_whose_opening_was_missed_by_more_than_the_window_is_left_ou
 
 def test_the_next_step_is_sent_when_the_customers_hours_begin():
     """The 18th is a Saturday."""
-    assert next_step(facts(due_date=utc("2026-04-25 12:00")), at("2026-04-10 12:00")) == Upcoming(
+    assert next_step(facts(due_date=utc("2026-04-25 12:00")), at("2026-04-10 12:00")) == NextReminder(
         "due-7d", utc("2026-04-18 13:00"), utc("2026-04-20 13:00")
     )
 
 
 def test_a_step_that_is_due_now_is_the_next_one():
-    assert next_step(facts(), at("2026-04-15 22:00")) == Upcoming(
+    assert next_step(facts(), at("2026-04-15 22:00")) == NextReminder(
         "due-7d", utc("2026-04-15 13:00"), utc("2026-04-16 13:00")
     )
 
 
 def test_what_is_held_is_the_next_one():
-    assert next_step(held(), at("2026-04-15 22:00")) == Upcoming(
+    assert next_step(held(), at("2026-04-15 22:00")) == NextReminder(
         "due-7d", utc("2026-04-16 13:00"), utc("2026-04-16 13:00")
     )
 
 
 def test_a_step_that_was_missed_is_not_waited_for():
-    assert next_step(facts(), at("2026-04-19 12:00")) == Upcoming(
+    assert next_step(facts(), at("2026-04-19 12:00")) == NextReminder(
         "due-1d", utc("2026-04-21 13:00"), utc("2026-04-21 13:00")
     )
 
 
 def test_what_is_held_and_was_moved_comes_on_its_new_day():
-    assert next_step(held(due_date=utc("2026-05-06 12:00")), at("2026-04-15 22:00")) == Upcoming(
+    assert next_step(held(due_date=utc("2026-05-06 12:00")), at("2026-04-15 22:00")) == NextReminder(
         "due-7d", utc("2026-04-29 13:00"), utc("2026-04-29 13:00")
     )

@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.core.business_time import is_open, next_opening
-from billing.reminders.rules import Decision, Facts, LinkFacts, Rules, Unsent, decide, why_not
+from billing.reminders.rules import (
+    InvoiceFacts,
+    LinkFacts,
+    Rules,
+    StepDecision,
+    UnsentReminder,
+    decide,
+    why_not,
+)
 
 from .reminding import POLICY, ZONES, at, facts, held, to, told, utc
 
@@ -17,13 +25,13 @@ from .reminding import POLICY, ZONES, at, facts, held, to, told, utc
 def test_what_is_held_goes_out_at_the_opening_and_not_before():
     assert decide(held(), at("2026-04-16 12:59:59")) == []
     assert decide(held(), at("2026-04-16 13:00")) == [
-        Decision("due-7d", "due", "due", utc("2026-04-15 13:00"), "cml_1", "held")
+        StepDecision("due-7d", "due", "due", utc("2026-04-15 13:00"), "cml_1", "held")
     ]
 
 
 def test_what_is_held_is_held_again_when_nobody_looked_before_closing():
     assert decide(held(), at("2026-04-16 21:00")) == [
-        Decision("due-7d", "held", "quiet_hours", utc("2026-04-17 13:00"), "cml_1", "held")
+        StepDecision("due-7d", "held", "quiet_hours", utc("2026-04-17 13:00"), "cml_1", "held")
     ]
 
 
@@ -32,7 +40,7 @@ def test_what_is_held_is_held_again_when_nobody_looked_before_closing():
 )
 def test_what_is_held_is_skipped_as_soon_as_something_comes_between(fields, reason):
     assert decide(held(**fields), at("2026-04-15 22:00")) == [
-        Decision("due-7d", "skipped", reason, utc("2026-04-15 13:00"), "cml_1", "held")
+        StepDecision("due-7d", "skipped", reason, utc("2026-04-15 13:00"), "cml_1", "held")
     ]
 
 
@@ -50,7 +58,7 @@ def test_what_is_held_has_time_when_the_due_date_was_moved():
 
     assert decide(moved, at("2026-04-16 13:00")) == []
     assert decide(moved, at("2026-04-29 13:00")) == [
-        Decision("due-7d", "due", "due", utc("2026-04-29 13:00"), "cml_1", "held")
+        StepDecision("due-7d", "due", "due", utc("2026-04-29 13:00"), "cml_1", "held")
     ]
 
 
@@ -58,14 +66,14 @@ def test_what_another_run_left_is_taken_over_but_not_before_it_may_be_tried_agai
     left = held("due", due_at="2026-04-16 13:30")
 
     assert decide(left, at("2026-04-16 13:10")) == [
-        Decision("due-7d", "due", "due", utc("2026-04-16 13:30"), "cml_1", "due")
+        StepDecision("due-7d", "due", "due", utc("2026-04-16 13:30"), "cml_1", "due")
     ]
 
 
 def test_what_the_run_itself_has_still_to_send_is_held_when_its_hour_is_over():
     assert decide(held("due", ours=True), at("2026-04-16 20:59")) == []
     assert decide(held("due", ours=True), at("2026-04-16 21:00")) == [
-        Decision("due-7d", "held", "quiet_hours", utc("2026-04-17 13:00"), "cml_1", "due")
+        StepDecision("due-7d", "held", "quiet_hours", utc("2026-04-17 13:00"), "cml_1", "due")
     ]
 
 
@@ -78,7 +86,7 @@ MOMENTS = st.integers(0, 3 * 366 * 24 * 60).map(
 
 
 @st.composite
-def anything(draw: st.DrawFn) -> tuple[Facts, datetime]:
+def anything(draw: st.DrawFn) -> tuple[InvoiceFacts, datetime]:
     """An invoice of a customer somewhere, and a moment near its steps."""
     now = draw(MOMENTS)
     zone, country = draw(st.sampled_from(sorted(ZONES.items())))
@@ -127,7 +135,9 @@ def test_however_seldom_it_is_swept_each_step_is_settled_once_and_sent_in_hours(
     hours = POLICY.hours(found.to.zone, found.to.country, None)
     for gap in gaps:
         now += timedelta(minutes=gap)
-        waits = tuple(Unsent(key, key, "held", due) for key, (state, due) in rows.items() if state == "held")
+        waits = tuple(
+            UnsentReminder(key, key, "held", due) for key, (state, due) in rows.items() if state == "held"
+        )
         rules = Rules(POLICY, now)
         asked = found._replace(decided=frozenset(rows), unsent=waits)
         for made in decide(asked, rules):

@@ -8,7 +8,7 @@ from billing.core.measures import Spread
 from billing.success_checks import checks as checks
 from db.core.session import Database
 from db.success_checks import queries as records
-from db.success_checks.queries import CHECKS, Period
+from db.success_checks.queries import CHECKS, CheckPeriod
 
 from ...support import checked_rows as day
 from ...support.builders import Tenant, tenant
@@ -24,8 +24,8 @@ async def other(database: Database, acme: Tenant) -> Tenant:
     return await tenant(database)
 
 
-def period(whose: Tenant) -> Period:
-    return Period(whose.id, day.START, day.END, day.AS_OF)
+def period(whose: Tenant) -> CheckPeriod:
+    return CheckPeriod(whose.id, day.START, day.END, day.AS_OF)
 
 
 async def figures(database: Database, whose: Tenant) -> checks.SuccessChecks:
