@@ -141,7 +141,7 @@ def without_former_delegates(patch: pytest.MonkeyPatch) -> None:
 
     async def only_now(*args: Any, **more: Any) -> Any:
         found = await pool(*args, **more)
-        return type(found)(found.roles, found.acting)
+        return type(found)(found.roles, found.delegations)
 
     patch.setattr(deciders, "approver_pool", only_now)
 
