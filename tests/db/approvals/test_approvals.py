@@ -296,7 +296,7 @@ async def test_a_yes_on_its_way_does_not_stop_those_who_are_asked_beside_it(data
     approval = await of_each(database, acme)
     await record(database, a_decision(approval, acme.controller.person))
 
-    with pytest.raises(Conflict, match="just been decided"):
+    with pytest.raises(Conflict, match="has just decided"):
         await record(database, a_decision(approval, acme.controller.person))
     _, new = await record(database, a_decision(approval, acme.legal.person, decision="reject"))
 

@@ -25,6 +25,8 @@ def kept(**fields: object) -> IncidentKept:
         "cause": "unreachable",
         "alerted_at": None,
         "recovered_at": None,
+        "alerts": 0,
+        "recoveries": 0,
         "at": NOW,
     }
     return IncidentKept.model_validate(defaults | fields)

@@ -1,11 +1,13 @@
 """What is often started hundreds at once runs on queues of its own."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from temporalio.client import WorkflowHandle
 
-from billing.mail.messages import MailRequest
+from billing.incidents.states import Component
+from billing.incidents.words import IncidentSubject
+from billing.mail.messages import MailContext, MailRequest
 from workflows.client import dispatch
 from workflows.core import ids, options
 
@@ -39,14 +41,22 @@ async def test_an_event_is_followed_on_the_queue_of_events(home: House, acme: Te
 
 @ON_SQLITE
 async def test_a_mail_of_no_story_is_sent_on_the_queue_of_mails(home: House, acme: Tenant) -> None:
-    told = {"incident": "inc_1", "component": "mail", "cause": "timeout", "opened_at": "2026-04-15T12:00:00Z"}
+    opened_at = datetime(2026, 4, 15, 12, tzinfo=UTC)
+    told = IncidentSubject(
+        incident="inc_1",
+        component=Component.MAIL,
+        opened_at=opened_at,
+        first_fault_at=opened_at,
+        recovered_at=None,
+        cause="timeout",
+    )
     request = MailRequest(
         organization=acme.id,
         operation="",
         key="inc_1:alert-1",
         template="incident_alert",
         roles=("controller",),
-        context={"incident": told | {"recovered_at": None, "cleared_at": None}},
+        context=MailContext(subject=told),
     )
     delivery = await dispatch.send(
         home.temporal,
