@@ -45,27 +45,31 @@ def test_each_kind_of_operation_begins_with_an_event_of_its_own() -> None:
         ("checked", {"amount": {"amount_minor": 1, "currency": "usd"}}, "checked against Stripe"),
         ("records_written", {"parts": ["mails", "notes"]}, "mails and notes recorded"),
         ("records_written", {"parts": ["mails"]}, "mails recorded"),
-        ("workflow_restarted", {"how": "timed out"}, "its workflow was timed out in Temporal: it runs again"),
+        (
+            "workflow_restarted",
+            {"how": "timed out"},
+            "the workflow was timed out in Temporal and is running again",
+        ),
         ("held_for_permission", {"message": "The key may not."}, "held: The key may not."),
         (
             "partly_approved",
             {"role": "legal", "missing": ["controller", "finance"]},
-            "approved by legal; controller and finance still to approve",
+            "approved by legal; still needs controller and finance",
         ),
         (
             "rung_vacant_any_asked",
             {"why": "nobody holds finance", "instead": ["controller", "legal"]},
-            "nobody holds finance: controller or legal is asked",
+            "nobody holds finance: asking controller or legal instead",
         ),
         (
             "rung_vacant_all_asked",
             {"why": "nobody holds finance", "instead": ["controller", "legal"]},
-            "nobody holds finance: controller and legal are asked",
+            "nobody holds finance: asking controller and legal instead",
         ),
         (
             "rung_vacant_last",
             {"why": "nobody else holds legal", "instead": []},
-            "nobody else holds legal: it stays open until its deadline",
+            "nobody else holds legal: the review stays open until its deadline",
         ),
     ],
 )
@@ -74,14 +78,14 @@ def test_what_varies_is_of_the_detail(code: str, detail: dict[str, object], said
 
 
 def test_what_is_no_code_has_no_words() -> None:
-    with pytest.raises(ValueError, match="Finance told"):
-        words("Finance told")
+    with pytest.raises(ValueError, match="Finance notified"):
+        words("Finance notified")
 
 
 def test_nothing_but_a_code_is_recorded() -> None:
     with pytest.raises(ValidationError, match="event"):
         Progress.model_validate(
-            {"operation": "op", "key": "k", "event": "Finance told", "at": "2026-03-02T00:00Z"}
+            {"operation": "op", "key": "k", "event": "Finance notified", "at": "2026-03-02T00:00Z"}
         )
     for writer in (Progress, Abandon, NewEvent, Command, timeline.append):
         assert get_type_hints(writer)["event"] is EventCode
