@@ -85,9 +85,9 @@ ROUTERS = (
 )
 
 DESCRIPTION = (
-    "Durable billing operations on Stripe. What is accepted with 202 is recorded and will be done, "
-    "whatever fails in between. Money is in integer minor units with its currency, times are RFC 3339 in "
-    "UTC, and everything is scoped to the organization of the API key. Problems are "
+    "Durable billing operations on Stripe. A request answered with 202 is recorded and will be carried out, "
+    "whatever fails in between. Amounts are integer minor units with a currency, times are RFC 3339 in "
+    "UTC, and all data is scoped to the organization of the API key. Problems are "
     "application/problem+json with a stable code."
 )
 

@@ -80,7 +80,7 @@ WRONG = (
 @router.post(
     "/approvals/{id}/delegate",
     status_code=201,
-    summary="Let somebody decide in your place",
+    summary="Delegate one approval",
     responses=answers(
         {201: example("approvals/approval_delegation")},
         *WITH_BODY,
@@ -95,8 +95,8 @@ WRONG = (
     openapi_extra=body_example(example("approvals/delegate_body")),
 )
 async def delegate(id: Id, body: DelegateBody, who: Actor, context: InContext) -> DelegationAnswer:
-    """For this approval only, once they accept. They decide under their own name, by your role, within your
-    authority.
+    """Takes effect when the delegate accepts. Delegates decide under their own name, with your role and
+    within your authority.
     """
     at = utc_now()
     async with context.database.transaction() as session:
@@ -118,13 +118,14 @@ async def delegate(id: Id, body: DelegateBody, who: Actor, context: InContext) -
 @router.post(
     "/delegations",
     status_code=201,
-    summary="Be away",
+    summary="Delegate approvals",
     responses=answers({201: example("approvals/delegation")}, *WITH_BODY, *WRONG),
     openapi_extra=body_example(example("approvals/delegation_body")),
 )
 async def create(body: DelegationBody, who: Actor, context: InContext) -> DelegationAnswer:
-    """For every approval that you could decide, from `starts_at` until before `ends_at`, once they accept.
-    Sent again it is the same delegation.
+    """Covers every approval that you could decide from `starts_at` until just before `ends_at`, once the
+    delegate accepts.
+    Repeating the request returns the same delegation.
     """
     at = utc_now()
     if body.role is not None and body.role not in who.roles:
@@ -149,7 +150,7 @@ async def create(body: DelegationBody, who: Actor, context: InContext) -> Delega
 async def list_delegations(
     query: Annotated[DelegationsQuery, Query()], who: AnyCaller, context: InContext
 ) -> ListOf[DelegationAnswer]:
-    """The newest first: those that you gave or were given, to an auditor everybody's."""
+    """Newest first. Lists the delegations that you gave or received; auditors see all of them."""
     at = utc_now()
     async with context.database.reading() as session:
         page = await delegations.page(
@@ -169,14 +170,14 @@ async def list_delegations(
     responses=answers({200: example("approvals/delegation")}, NOT_FOUND),
 )
 async def read_delegation(id: Id, who: AnyCaller, context: InContext) -> DelegationAnswer:
-    """One that you gave or were given; an auditor, any."""
+    """You can read delegations that you gave or received; auditors can read all of them."""
     async with context.database.reading() as session:
         return _shown(await _seen(session, id, who), utc_now())
 
 
 @router.post(
     "/delegations/{id}/accept",
-    summary="Agree to decide in somebody's place",
+    summary="Accept a delegation",
     responses=answers(
         {200: example("approvals/accepted_delegation")},
         ROLE_MISSING,
@@ -191,17 +192,17 @@ async def read_delegation(id: Id, who: AnyCaller, context: InContext) -> Delegat
     ),
 )
 async def accept(id: Id, who: Actor, context: InContext) -> DelegationAnswer:
-    """By whoever it names; it holds from now on. No body. Again changes nothing.
+    """Only the delegate can accept. Takes no body; repeating the request changes nothing.
 
-    From then on you act for its giver, so you decide nothing that they asked for, revised or had tried again
-    while it held.
+    From then on you act for the delegator, so you cannot decide anything that they requested, revised, or
+    retried while the delegation was active.
     """
     return await _answer(context, who, id, accepts=True)
 
 
 @router.post(
     "/delegations/{id}/decline",
-    summary="Decline to decide in somebody's place",
+    summary="Decline a delegation",
     responses=answers(
         {200: example("approvals/declined_delegation")},
         ROLE_MISSING,
@@ -213,13 +214,14 @@ async def accept(id: Id, who: Actor, context: InContext) -> DelegationAnswer:
     ),
 )
 async def decline(id: Id, who: Actor, context: InContext) -> DelegationAnswer:
-    """By whoever it names, who thereby never acted for its giver. No body. Again changes nothing."""
+    """Only the delegate can decline, and then never acted for the delegator. Takes no body; repeating the
+    request changes nothing."""
     return await _answer(context, who, id, accepts=False)
 
 
 @router.post(
     "/delegations/{id}/revoke",
-    summary="End a delegation",
+    summary="Revoke a delegation",
     responses=answers(
         {200: example("approvals/revoked_delegation")},
         ROLE_MISSING,
@@ -229,7 +231,8 @@ async def decline(id: Id, who: Actor, context: InContext) -> DelegationAnswer:
     ),
 )
 async def revoke(id: Id, who: Actor, context: InContext) -> DelegationAnswer:
-    """At once, by whoever gave it or agreed to it. No body. Again changes nothing."""
+    """Takes effect immediately. The delegator and the delegate can revoke it. Takes no body; repeating the
+    request changes nothing."""
     at = utc_now()
     async with context.database.transaction() as session:
         await _seen(session, id, who)

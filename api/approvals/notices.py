@@ -45,7 +45,7 @@ router = APIRouter(prefix="/v1/notices", tags=["Notices"])
 async def list_notices(
     query: Annotated[NoticesQuery, Query()], caller: AnyCaller, context: InContext
 ) -> ListOf[NoticeAnswer]:
-    """Those of the newest operations first."""
+    """Notices of the newest operations first."""
     async with context.database.reading() as session:
         page = await notices.page(
             session, caller.organization, state=query.state, limit=query.limit, cursor=query.cursor
@@ -70,9 +70,11 @@ async def list_notices(
     ),
 )
 async def acknowledge(id: Id, caller: Actor, context: InContext, response: Response) -> NoticeAnswer:
-    """By Finance, or once it is escalated by a controller; by nobody who did or allowed what it tells of.
+    """Finance can acknowledge it, and controllers too once it is escalated, but nobody who made or approved
+    what the notice reports.
 
-    No body. Again changes nothing: the first person stays. 202 with `pending` while it is on its way.
+    Takes no body. Repeating the request changes nothing: the first acknowledgment stands. Answers 202 with
+    `pending` until it is applied.
     """
     async with context.database.transaction() as session:
         notice = await _owned(session, caller, id)

@@ -37,7 +37,7 @@ router = APIRouter(prefix="/v1/approvals", tags=["Approvals"])
 async def list_approvals(
     query: Annotated[ApprovalsQuery, Query()], caller: AnyCaller, context: InContext
 ) -> ListOf[ApprovalAnswer]:
-    """The newest first. `needs_me` keeps those on which you may have a say now, for somebody else too."""
+    """Newest first. `needs_me` returns only those that you may decide now, including as a delegate."""
     async with context.database.reading() as session:
         seen_by = await viewer(session, caller)
         page = await approvals.page(
@@ -58,7 +58,7 @@ async def list_approvals(
     "/{id}", summary="Read an approval", responses=answers({200: example("approvals/approval")}, NOT_FOUND)
 )
 async def read_approval(id: Id, caller: AnyCaller, context: InContext) -> ApprovalAnswer:
-    """Its `subject_hash` has to be named in the decision."""
+    """A decision must include its `subject_hash`."""
     async with context.database.reading() as session:
         row = await _owned(session, caller, id)
         return await approval_views.shown(session, row, await viewer(session, caller), recent=True)
@@ -66,7 +66,7 @@ async def read_approval(id: Id, caller: AnyCaller, context: InContext) -> Approv
 
 @router.post(
     "/{id}/decision",
-    summary="Decide",
+    summary="Decide an approval",
     responses=answers(
         {200: example("approvals/decided_approval"), 202: pending(example("approvals/approval"))},
         *WITH_BODY,
@@ -88,9 +88,10 @@ async def read_approval(id: Id, caller: AnyCaller, context: InContext) -> Approv
 async def decide(
     id: Id, body: DecisionBody, caller: AnyCaller, context: InContext, response: Response
 ) -> ApprovalAnswer:
-    """The first decision wins; where somebody of each role is asked, the first that is no approval.
+    """The first decision wins. Where every role must approve, the first rejection or request for changes
+    wins.
 
-    200 once it holds; 202 with `pending` while it is recorded and on its way.
+    Answers 200 once the decision is applied, and 202 with `pending` while it is recorded but not applied.
     """
     if body.comment is None and body.decision != "approve":
         verb = "reject" if body.decision == "reject" else "request changes"

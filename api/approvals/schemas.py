@@ -11,26 +11,26 @@ from ..http.models import Answer, Body, Moment, OtherId, Query, Reason
 
 
 class DelegateBody(Body):
-    """Who decides on one approval in your place, until when, and from when if not from now on."""
+    """Who decides one approval in your place, and when the delegation starts and ends."""
 
-    to: OtherId = Field(description="A person of GET /v1/people")
+    to: OtherId = Field(description="A person from GET /v1/people")
     until: Moment
     from_: Moment | None = Field(default=None, alias="from")
     reason: Reason
 
 
 class DelegationBody(Body):
-    """Who decides in your place while you are away. No role: all that you have."""
+    """Who decides in your place while you are away. Omit `role` to delegate all your roles."""
 
-    to: OtherId = Field(description="A person of GET /v1/people")
+    to: OtherId = Field(description="A person from GET /v1/people")
     role: Annotated[Role, Field(strict=False)] | None = None
-    starts_at: Moment | None = Field(default=None, description="Left out: now")
+    starts_at: Moment | None = Field(default=None, description="Default: now")
     ends_at: Moment
     reason: Reason
 
 
 class DelegationsQuery(Query):
-    active: bool | None = Field(default=None, description="true: only those that hold now")
+    active: bool | None = Field(default=None, description="true: only delegations that are active now")
 
 
 class PeopleQuery(Query):
@@ -39,9 +39,9 @@ class PeopleQuery(Query):
 
 
 class DelegationAnswer(Answer):
-    """`delegate` decides as `delegator` would, whose authority it counts in; never the other way round.
+    """`delegate` decides in place of `delegator`, and decisions count toward the delegator's authority.
 
-    It is `offered` until the delegate accepts it, and holds for nobody before.
+    It is `offered`, and has no effect, until the delegate accepts it.
     """
 
     id: str

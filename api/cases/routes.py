@@ -40,7 +40,7 @@ router = APIRouter(prefix="/v1/cases", tags=["Cases"])
 async def list_cases(
     query: Annotated[CasesQuery, Query()], caller: AnyCaller, context: InContext
 ) -> ListOf[CaseAnswer]:
-    """The newest first."""
+    """Newest first."""
     async with context.database.reading() as session:
         page = await cases.page(
             session,
@@ -66,12 +66,14 @@ async def read_case(id: Id, caller: AnyCaller, context: InContext) -> CaseAnswer
     "take",
     NOT_TAKABLE,
     NOT_CLOSABLE,
-    summary="Take a case on",
+    summary="Assign a case to yourself",
     done="cases/taken_case",
     pending="cases/taken_case",
 )
 async def take(id: Id, caller: Giver, context: InContext, response: Response) -> OperationAnswer:
-    """You become its owner, from whoever it was before, and are reminded of its note. 202: on its way."""
+    """You become its owner, in place of any earlier owner, and receive the reminders for its note. Answers
+    202 until it is applied.
+    """
     command = Command(
         "take", TakeCase(person=caller.person), EventCode.ASSIGNMENT_REQUESTED, {}, acts_at_once=True
     )
@@ -85,7 +87,7 @@ async def take(id: Id, caller: Giver, context: InContext, response: Response) ->
     DONE_BY_UNKNOWN,
     DONE_BY_UNFIT,
     *NOTE_WRONG,
-    summary="Close a case with its note",
+    summary="Close a case with a note",
     body="cases/close_body",
     done="cases/closed_case",
     pending="cases/taken_case",
@@ -93,9 +95,9 @@ async def take(id: Id, caller: Giver, context: InContext, response: Response) ->
 async def close(
     id: Id, body: CaseCloseBody, caller: Giver, context: InContext, response: Response
 ) -> OperationAnswer:
-    """The note goes into the records and into Stripe's metadata, and what was given counts in the authority
-    of whoever made it, even beyond it. If `done_by` is not you, it waits until they confirm that. 202 while
-    on its way.
+    """The note is stored in the records and in Stripe's metadata, and the amount counts toward the authority
+    of the person who made the change, even if it exceeds it. If `done_by` is somebody else, the case stays
+    open until they confirm. Answers 202 until it is applied.
     """
     done_by = body.done_by or caller.person
     message = CloseCase(person=caller.person, note=body.note, done_by=done_by)
@@ -113,7 +115,7 @@ async def close(
     NOT_NAMED,
     NOT_CONFIRMABLE,
     NOT_CLOSABLE,
-    summary="Say whether you made it",
+    summary="Confirm or deny that you made the change",
     body="cases/confirm_body",
     done="cases/closed_case",
     pending="cases/taken_case",
@@ -121,8 +123,8 @@ async def close(
 async def confirm(
     id: Id, body: CaseConfirmBody, caller: Actor, context: InContext, response: Response
 ) -> OperationAnswer:
-    """By whoever somebody else's close named. With `made` it is closed, and counts in your authority;
-    without, it owes its note as before, and counts in nobody's.
+    """For the person whom somebody else named when closing the case. If `made` is true, the case is closed
+    and counts toward your authority. Otherwise it still needs a note and counts toward nobody's authority.
     """
     message = ConfirmCase(person=caller.person, made=body.made, comment=body.comment)
     event = EventCode.MAKER_CONFIRMED if body.made else EventCode.MAKER_DENIED
@@ -134,8 +136,8 @@ add_note_routes(
     router,
     Kind.CASE,
     noun="case",
-    description="Beside the one that closes it, before or after. It is in the records now and will be in "
-    "Stripe's\nmetadata. The same words by the same person again are the same note.",
+    description="A note in addition to the one that closes the case, before or after. It is stored in the "
+    "records at once\nand then in Stripe's metadata. The same text by the same person is stored once.",
     body="cases/note_body",
     note="cases/note",
 )

@@ -13,10 +13,10 @@ from ..notes.schemas import NoteText
 
 
 class CaseCloseBody(Body):
-    note: NoteText = Field(description="Why it was made, in words; a payment's id is added by itself")
+    note: NoteText = Field(description="Why the change was made; a payment's id is added automatically")
     done_by: OtherId | None = Field(
         default=None,
-        description="Who made it in Stripe, of GET /v1/people, and has to confirm that; left out: you",
+        description="The person from GET /v1/people who made it in Stripe and must confirm it; default: you",
     )
 
 
@@ -26,30 +26,32 @@ class CaseConfirmBody(Body):
 
 
 class CasesQuery(Query):
-    open: bool | None = Field(default=None, description="true: only those that are not closed")
+    open: bool | None = Field(default=None, description="true: only open cases")
     object_kind: CaseObject | None = None
 
 
 class CaseAnswer(Answer):
-    """`id` is that of its operation, which has the timeline, the result and what was found in Stripe."""
+    """`id` is the id of its operation, which has the timeline, the result and what was found in Stripe."""
 
     id: str
     object_kind: CaseObject
-    object: str = Field(description="Stripe's id of what was made, or of the subscription that was changed")
+    object: str = Field(
+        description="Stripe's id of the refund or credit, or of the subscription that was changed"
+    )
     customer: str | None
     amount: Money | None = Field(description="null for a plan change")
     payment_intent: str | None
     state: State
     stage: str
-    owner: str | None = Field(description="Who has taken it on")
-    done_by: str | None = Field(description="Who made it in Stripe, by their own word")
-    named: str | None = Field(description="Who is said to have made it and has not confirmed that yet")
+    owner: str | None = Field(description="The person the case is assigned to")
+    done_by: str | None = Field(description="Who made it in Stripe, as they stated themselves")
+    named: str | None = Field(description="Who was named as having made it and has not confirmed that yet")
     beyond_authority: bool | None = Field(
-        description="Whether that was beyond their authority then; null before it is closed"
+        description="Whether it was beyond their authority at the time; null until the case is closed"
     )
     noticed_at: datetime
-    deadline: datetime = Field(description="By when its note is due")
+    deadline: datetime = Field(description="When its note is due")
     escalated: bool = Field(description="Whether the controller was told")
     escalated_at: datetime | None
     closed_at: datetime | None
-    allowed_actions: list[Action] = Field(description="What you may ask of it now")
+    allowed_actions: list[Action] = Field(description="Actions that you may take now")

@@ -48,34 +48,38 @@ _OF_ONE: dict[Place, LandingPage] = {
             ApiCall(
                 "POST",
                 "/v1/approvals/{id}/decision",
-                "Approve it; or say reject or request_changes, with a comment.",
+                "Approve it, or send reject or request_changes with a comment.",
                 '{"decision": "approve", "subject_hash": "…"}',
             ),
-            ApiCall("POST", "/v1/approvals/{id}/delegate", "Let a colleague decide in your place."),
+            ApiCall("POST", "/v1/approvals/{id}/delegate", "Delegate it to a colleague."),
         ),
     ),
     "operations": LandingPage(
         "Operation",
-        "Here is how far it has come, and what you can do about it.",
+        "See its progress, and what you can do.",
         (
             ApiCall("GET", "/v1/operations/{id}", "Read it; allowed_actions says what you can do now."),
             ApiCall("GET", "/v1/operations/{id}/timeline", "Read what has happened, step by step."),
             ApiCall("POST", "/v1/plan-changes/{id}/cancel", "Cancel a plan change."),
             ApiCall("POST", "/v1/plan-changes/{id}/revision", "Send a revised plan change."),
             ApiCall(
-                "POST", "/v1/plan-changes/{id}/resolution", "Accept or revert a plan change that differs."
+                "POST",
+                "/v1/plan-changes/{id}/resolution",
+                "Accept or revert a plan change that differs from the approval.",
             ),
             ApiCall(
                 "POST", "/v1/refunds/{id}/revision", "Send a revised refund; credits are at /v1/credits."
             ),
-            ApiCall("POST", "/v1/refunds/{id}/resolution", "Try a failed refund again, or close it."),
-            ApiCall("POST", "/v1/credits/{id}/resolution", "Accept a credit that differs."),
-            ApiCall("POST", "/v1/cases/{id}/take", "Take on what was made in Stripe itself."),
-            ApiCall("POST", "/v1/cases/{id}/close", "Close it with its note.", '{"note": "…"}'),
+            ApiCall("POST", "/v1/refunds/{id}/resolution", "Retry or close a failed refund."),
+            ApiCall(
+                "POST", "/v1/credits/{id}/resolution", "Accept a credit that differs from what was agreed."
+            ),
+            ApiCall("POST", "/v1/cases/{id}/take", "Assign a case to yourself."),
+            ApiCall("POST", "/v1/cases/{id}/close", "Close a case with a note.", '{"note": "…"}'),
             ApiCall(
                 "POST",
                 "/v1/portal-troubles/{id}/close",
-                "Close a customer's trouble with the portal.",
+                "Close a portal trouble.",
                 '{"note": "…"}',
             ),
         ),
@@ -84,19 +88,19 @@ _OF_ONE: dict[Place, LandingPage] = {
         "Notice to Finance",
         "Finance is asked to confirm that it has seen this.",
         (
-            ApiCall("GET", "/v1/notices", "Read the notices, the newest first."),
+            ApiCall("GET", "/v1/notices", "Read the notices, newest first."),
             ApiCall("POST", "/v1/notices/{id}/acknowledge", "Confirm that you have seen this one."),
         ),
     ),
     "incidents": LandingPage(
         "Incident",
-        "A part of Plixo did not work, or does not work now.",
+        "A part of Plixo is or was degraded.",
         (
             ApiCall("GET", "/v1/incidents/{id}", "Read what it means and which steps to take."),
             ApiCall(
                 "POST",
                 "/v1/incidents/{id}/resolve",
-                "When it works again, say what was wrong and what was done.",
+                "After it recovers, record what was wrong and what was done.",
                 '{"note": "…"}',
             ),
         ),
@@ -114,7 +118,7 @@ _OF_ONE["delegations"] = LandingPage(
     "Delegation",
     "A colleague asks you to decide in their place.",
     (
-        ApiCall("GET", "/v1/delegations", "Read the delegations that you gave or were given."),
+        ApiCall("GET", "/v1/delegations", "Read the delegations that you gave or received."),
         ApiCall("POST", "/v1/delegations/{id}/accept", "Accept this one."),
         ApiCall("POST", "/v1/delegations/{id}/decline", "Decline it."),
     ),
@@ -122,19 +126,19 @@ _OF_ONE["delegations"] = LandingPage(
 _OF_ALL: dict[Place, LandingPage] = {
     "approvals": LandingPage(
         "Approvals",
-        "What waits for a decision.",
-        (ApiCall("GET", "/v1/approvals?needs_me=true", "Read what waits for you."),),
+        "Requests that need a decision.",
+        (ApiCall("GET", "/v1/approvals?needs_me=true", "Read the approvals that you may decide."),),
     ),
     "operations": LandingPage(
         "Operations",
-        "What was asked for, and how far it has come.",
-        (ApiCall("GET", "/v1/operations", "Read them, the newest first."),),
+        "Requests and their progress.",
+        (ApiCall("GET", "/v1/operations", "Read them, newest first."),),
     ),
     "finance": LandingPage("Finance", _OF_ONE["finance"].lead, (_OF_ONE["finance"].requests[0],)),
     "incidents": LandingPage(
         "Incidents",
         _OF_ONE["incidents"].lead,
-        (ApiCall("GET", "/v1/incidents", "Read them, the newest first."),),
+        (ApiCall("GET", "/v1/incidents", "Read them, newest first."),),
     ),
     "customers": _OF_ONE["customers"],
     "delegations": LandingPage(

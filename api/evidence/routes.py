@@ -25,12 +25,12 @@ router = APIRouter(prefix="/v1/operations", tags=["Operations"])
     response_model=Evidence,
 )
 async def read_evidence(id: Id, caller: AnyCaller, context: InContext) -> Response:
-    """Everything that is recorded of it: who asked, under which policy, who approved what by which
-    authority, what was asked of Stripe and what Stripe answered, the notes, who was told, and the timeline,
+    """Everything recorded about it: who requested it, under which policy, who approved what and with which
+    authority, the requests to Stripe and Stripe's answers, the notes, who was notified, and the timeline,
     which has the hash of every part.
 
-    `python -m billing.evidence FILE` checks it offline and names every place that was altered. `head` stands
-    for the whole document: keep it elsewhere, and compare.
+    `python -m billing.evidence FILE` verifies it offline and names every place that was altered. `head`
+    stands for the whole document: store it elsewhere and compare.
     """
     async with context.database.snapshot() as session:
         operation = await operations.get(session, caller.organization, id)

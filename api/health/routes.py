@@ -23,21 +23,23 @@ PATIENCE = 2.0
 Found = TypeVar("Found")
 
 
-@router.get("/healthz", summary="Is the process up?")
+@router.get("/healthz", summary="Check liveness")
 async def healthz() -> HealthAnswer:
     return HealthAnswer(status="ok")
 
 
 @router.get(
     "/readyz",
-    summary="Can it do its work?",
+    summary="Check readiness",
     responses={
         503: {"model": ReadyAnswer, "description": "The database can't be reached or is not migrated"}
     },
 )
 async def readyz(context: InContext, response: Response) -> ReadyAnswer:
-    """503 without a database that this release can work on; `mend` says what to do. Without Temporal
-    (`degraded`) requests are still accepted and kept. Looked at once a second at most."""
+    """Answers 503 when the database is unreachable or does not match this release; `mend` says what to do.
+    When Temporal is unreachable (`degraded`), requests are still accepted and stored. Checked at most once
+    a second.
+    """
     answer = await context.readiness.get()
     if answer.status == "unavailable":
         response.status_code = 503

@@ -17,4 +17,4 @@ def _possible(value: str) -> str:
     return value
 
 
-Id = Annotated[str, Path(description="The id, as a list shows it"), AfterValidator(_possible)]
+Id = Annotated[str, Path(description="The id, as shown in lists"), AfterValidator(_possible)]

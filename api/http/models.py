@@ -77,14 +77,14 @@ class Body(BaseModel):
 
 
 class PlanChangeBody(Body):
-    """What to change the plan to. Seats and interval left out stay as they are."""
+    """What to change the plan to. Omitted seats and interval stay as they are."""
 
-    plan: Name = Field(description="A plan of GET /v1/plans")
+    plan: Name = Field(description="A plan from GET /v1/plans")
     seats: int | None = Field(default=None, ge=1, le=1_000_000)
     interval: Interval | None = None
     effective: Effective = "now"
     invoicing: Invoicing = "immediately"
-    reason: Reason = Field(description="Why, for those who review it")
+    reason: Reason = Field(description="Why, for the reviewers")
 
 
 class CancelBody(Body):
@@ -92,16 +92,16 @@ class CancelBody(Body):
 
 
 class ResolutionBody(Body):
-    """What to make of a mismatch between the approved and the actual lines."""
+    """How to resolve a mismatch between the approved and the actual lines."""
 
     action: Literal["accept", "revert", "read_again"] = Field(
-        description="`read_again` reads the result from Stripe once more, such as after a key was mended"
+        description="`read_again` reads the result from Stripe again, such as after an API key was fixed"
     )
     comment: Comment
 
 
 class DecisionBody(Body):
-    """`subject_hash` is that of the approval as it was read; `comment` may be left out to approve only."""
+    """`subject_hash` is the hash of the approval as you read it. `comment` is optional only to approve."""
 
     decision: Literal["approve", "reject", "request_changes"]
     comment: Comment | None = None
@@ -114,19 +114,19 @@ class Query(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     limit: int = Field(default=20, ge=1, le=100)
-    cursor: str | None = Field(default=None, max_length=500, description="next_cursor of the page before")
+    cursor: str | None = Field(default=None, max_length=500, description="next_cursor of the previous page")
 
 
 class OperationsQuery(Query):
     kind: Kind | None = None
     state: State | None = None
-    open: bool | None = Field(default=None, description="true: only those that have not ended")
+    open: bool | None = Field(default=None, description="true: only operations that have not ended")
 
 
 class ApprovalsQuery(Query):
     state: ApprovalState | None = None
     operation: OtherId | None = None
-    needs_me: bool | None = Field(default=None, description="true: only those on which you may decide now")
+    needs_me: bool | None = Field(default=None, description="true: only approvals that you may decide now")
 
 
 class NoticesQuery(Query):
@@ -155,7 +155,9 @@ class ProblemBody(Answer):
 
 
 class OperationAnswer(Answer):
-    """One thing that somebody asked for. `request` is as asked; `subject`, once known, what is reviewed."""
+    """Something that somebody requested. `request` is the request; `subject`, once known, is what is
+    reviewed.
+    """
 
     id: str
     kind: Kind
@@ -168,24 +170,24 @@ class OperationAnswer(Answer):
     updated_at: datetime
     result: dict[str, Any] | None
     error: dict[str, Any] | None
-    allowed_actions: list[str] = Field(description="What you may ask of it now")
+    allowed_actions: list[str] = Field(description="Actions that you may take now")
     approval: str | None
     workflow_id: str
     pending: bool = Field(
         default=False,
-        description="After a cancellation, revision or resolution: whether its workflow has yet to take it",
+        description="Whether a cancellation, revision or resolution is recorded but not yet applied",
     )
 
 
 class EventAnswer(Answer):
-    """`hash` covers everything here but the words in `event`. `names` says who the people in it are, as they
-    were then; `records` has the hash of each record of the operation that was written with the event."""
+    """`hash` covers every field here except the words in `event`. `names` identifies the people in it, as of
+    that time; `records` has the hash of each record of the operation that was written with the event."""
 
     seq: int
     at: datetime
     actor: str
     event: str = Field(description="What happened, in words")
-    code: EventCode = Field(description="What happened: its words may change, this does not")
+    code: EventCode = Field(description="What happened, as a stable code; the words may change")
     detail: dict[str, Any]
     names: dict[str, dict[str, Any]]
     records: dict[str, str]
@@ -194,19 +196,19 @@ class EventAnswer(Answer):
 
 
 class GivenAnswer(Answer):
-    """What a customer was given by another operation."""
+    """What another operation gave the customer."""
 
     operation: str
     kind: Kind
     amount: Money
     decided_at: datetime
     authority_of: str | None = Field(
-        description="In whose authority it counts; null while nobody has said who made it in Stripe"
+        description="Whose authority it counts toward; null while it is unknown who made it in Stripe"
     )
 
 
 class ApprovalAnswer(Answer):
-    """A decision that waits for a person. `rung` is the index of the ladder's present step."""
+    """A decision that a person has to make. `rung` is the index of the ladder's current step."""
 
     id: str
     operation: str
@@ -215,11 +217,11 @@ class ApprovalAnswer(Answer):
     subject: dict[str, Any]
     subject_hash: str
     amount: Money | None
-    customer: str | None = Field(description="Who gets the money")
-    reason: str | None = Field(description="What the requester gave")
-    rule: str | None = Field(description="Why it is asked at all")
+    customer: str | None = Field(description="Who receives the money")
+    reason: str | None = Field(description="The reason that the requester gave")
+    rule: str | None = Field(description="Why approval is needed")
     since: SinceLastRound | None = Field(
-        description="What is new since the last round, and why there is another; null in the first"
+        description="What changed since the last round, and why there is another one; null in the first"
     )
     state: ApprovalState
     rung: int
@@ -227,9 +229,11 @@ class ApprovalAnswer(Answer):
     deadline: datetime | None
     signatures: list[Signature] = Field(description="Who has approved so far")
     requested_by: str
-    authors: list[Author] = Field(description="Who shaped it; none of them may decide it")
+    authors: list[Author] = Field(
+        description="The people who requested, revised or retried it; none of them may decide it"
+    )
     revised: RevisionSummary | None = Field(
-        description="How it came out of the round before; null: as asked for"
+        description="How it was revised in the previous round; null: not revised"
     )
     decided_by: str | None
     opened_at: datetime
@@ -248,16 +252,16 @@ class StripeIds(Answer):
 
 
 class OrganizationAnswer(Answer):
-    """As last read from Stripe at `synced_at`, with what is in use now."""
+    """As last read from Stripe at `synced_at`, with current usage."""
 
     id: str
     name: str
-    plan: str | None = Field(description="Null only where no plan was ever read")
+    plan: str | None = Field(description="null only if no plan has ever been read")
     seats: int | None
     interval: Interval | None
     renews_at: datetime | None
     limits: list[LimitCheck]
-    unsupported: str | None = Field(description="Why the subscription in Stripe is not what a plan is")
+    unsupported: str | None = Field(description="Why the subscription in Stripe does not match a plan")
     pending_change: str | None
     stripe: StripeIds
     synced_at: datetime | None
@@ -266,21 +270,21 @@ class OrganizationAnswer(Answer):
 class PriceAnswer(Answer):
     id: str
     interval: Interval
-    unit_amount: int = Field(description="Minor units a seat")
+    unit_amount: int = Field(description="Minor units per seat")
     currency: str
 
 
 class PlanAnswer(Answer):
     plan: str
     name: str
-    seats_included: int = Field(description="0 where it can't be read, of an unavailable plan")
+    seats_included: int = Field(description="0 where it can't be read for an unavailable plan")
     limits: PlanLimits
     prices: list[PriceAnswer]
-    unavailable: str | None = Field(description="Why it can't be asked for at present")
+    unavailable: str | None = Field(description="Why it can't be requested at present")
 
 
 class CustomerAnswer(Answer):
-    """A mirror of Stripe's, read at `synced_at`. A negative balance is a credit."""
+    """A mirror of the object in Stripe, read at `synced_at`. A negative balance is a credit."""
 
     id: str
     name: str | None
@@ -291,7 +295,7 @@ class CustomerAnswer(Answer):
 
 
 class InvoiceAnswer(Answer):
-    """A mirror of Stripe's, read at `synced_at`."""
+    """A mirror of the object in Stripe, read at `synced_at`."""
 
     id: str
     customer: str
@@ -318,13 +322,13 @@ class NoticeAnswer(Answer):
     created_at: datetime
     acknowledged_at: datetime | None
     acknowledged_by: str | None
-    superseded_at: datetime | None = Field(description="Since when nobody has to acknowledge it any more")
+    superseded_at: datetime | None = Field(description="When it stopped needing acknowledgment")
     superseded_because: str | None = Field(description="Why, in a sentence")
     superseded_by: str | None = Field(
-        description="The notice that replaces it; null where the operation came to nothing"
+        description="The notice that replaces it; null where the operation ended without effect"
     )
     pending: bool = Field(
-        default=False, description="Whether your acknowledgement is recorded but not yet applied"
+        default=False, description="Whether your acknowledgment is recorded but not yet applied"
     )
 
 
@@ -354,9 +358,9 @@ class HealthAnswer(Answer):
 
 
 class ReadyAnswer(Answer):
-    """`degraded`: requests are accepted and kept until Temporal is back."""
+    """`degraded`: requests are accepted and stored until Temporal is reachable again."""
 
     status: Literal["ok", "degraded", "unavailable"]
     database: Literal["ok", "unreachable", "not_migrated"]
     temporal: Literal["ok", "unreachable"]
-    mend: str | None = Field(description="The command that mends a database that is not migrated")
+    mend: str | None = Field(description="The command that migrates a database that is not migrated")

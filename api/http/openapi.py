@@ -63,8 +63,8 @@ WITH_BODY = (
 
 _REQUEST_ID = "req_01JD0V7KQW8Y5M2S4T6Z9XCVBN"
 _HEADERS = {
-    "Location": "The address of the operation",
-    "Idempotent-Replayed": "`true` when this request was answered before",
+    "Location": "The URL of the operation",
+    "Idempotent-Replayed": "`true` when this is the answer to an earlier request with the same key",
     "WWW-Authenticate": "How to send credentials",
     "Retry-After": "Seconds to wait before the next request",
 }
@@ -101,7 +101,7 @@ def documented(
         }
     if also:
         status, model = also
-        responses[status] |= {"model": model, "description": "Recorded, and on its way to be applied"}
+        responses[status] |= {"model": model, "description": "Recorded, but not yet applied"}
     for type_ in problems:
         _add(responses, type_)
     return responses

@@ -36,10 +36,10 @@ StepNumber = Annotated[int, Path(ge=1, le=1000, description="The step's number, 
 
 
 @router.get(
-    "/v1/banner", summary="What is degraded now", responses=answers({200: example("incidents/banner")})
+    "/v1/banner", summary="Read what is degraded now", responses=answers({200: example("incidents/banner")})
 )
 async def banner(caller: AnyCaller, context: InContext) -> BannerAnswer:
-    """What does not work, what that means, and what of yours waits; for the top of every page."""
+    """What is degraded, what that means, and which of your work is held; meant for the top of every page."""
     async with context.database.reading() as session:
         found = [await shapes.in_banner(session, row, caller) for row in await incidents.open_ones(session)]
     degraded = any(one.state is IncidentState.DEGRADED for one in found)
@@ -54,7 +54,7 @@ async def banner(caller: AnyCaller, context: InContext) -> BannerAnswer:
 async def list_incidents(
     query: Annotated[IncidentsQuery, Query()], caller: AnyCaller, context: InContext
 ) -> ListOf[IncidentAnswer]:
-    """The newest first."""
+    """Newest first."""
     async with context.database.reading() as session:
         page = await incidents.page(session, open=query.open, limit=query.limit, cursor=query.cursor)
     return views.listed(page, lambda row: shapes.answer(row, caller))
@@ -62,18 +62,18 @@ async def list_incidents(
 
 @router.get(
     "/v1/incidents/{id}",
-    summary="An incident with its runbook",
+    summary="Read an incident and its runbook",
     responses=answers({200: example("incidents/incident_detail")}, NOT_FOUND),
 )
 async def incident(id: Id, caller: AnyCaller, context: InContext) -> IncidentDetail:
-    """What one sees, what it means, the steps to take, what is held, who was told."""
+    """What you see, what it means, the steps to take, what is held, and who was notified."""
     async with context.database.reading() as session:
         return await shapes.detail(session, await _found(session, id), caller)
 
 
 @router.post(
     "/v1/incidents/{id}/steps/{n}",
-    summary="Tick off a step of the runbook",
+    summary="Check off a step of the runbook",
     responses=answers(
         {200: example("incidents/incident_detail")},
         *WITH_BODY,
@@ -85,7 +85,7 @@ async def incident(id: Id, caller: AnyCaller, context: InContext) -> IncidentDet
     openapi_extra=body_example(example("incidents/step_body")),
 )
 async def step(id: Id, n: StepNumber, body: StepBody, caller: Giver, context: InContext) -> IncidentDetail:
-    """The first who says so stays; every organization sees that it is done."""
+    """The first person to check off a step is recorded; every organization sees that it is done."""
     async with context.database.transaction() as session:
         row = await _found(session, id)
         steps = runbook(Component(row.component)).steps
@@ -112,7 +112,7 @@ async def step(id: Id, n: StepNumber, body: StepBody, caller: Giver, context: In
 
 @router.post(
     "/v1/incidents/{id}/resolve",
-    summary="Say what was done, and clear it",
+    summary="Resolve an incident with a note",
     responses=answers(
         {200: example("incidents/cleared_incident"), 202: pending(example("incidents/recovered_incident"))},
         *WITH_BODY,
@@ -127,7 +127,9 @@ async def step(id: Id, n: StepNumber, body: StepBody, caller: Giver, context: In
 async def resolve(
     id: Id, body: ResolveBody, caller: Giver, context: InContext, response: Response
 ) -> IncidentAnswer:
-    """For one that has recovered. Finance gets the note. 202 with `pending` while it is on its way."""
+    """For an incident that has recovered. Finance receives the note. Answers 202 with `pending` until the
+    note is applied.
+    """
     message = ResolveIncident(
         incident=id, person=caller.person, organization=caller.organization, note=body.note
     )

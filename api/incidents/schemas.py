@@ -12,45 +12,45 @@ from ..notes.schemas import NoteText
 
 
 class StepBody(Body):
-    """`done` false takes back what somebody of your organization has ticked off."""
+    """`done` false undoes a step that somebody in your organization checked off."""
 
     done: bool = True
     comment: Comment | None = None
 
 
 class ResolveBody(Body):
-    note: NoteText = Field(description="What was wrong and what was done; Finance gets it")
+    note: NoteText = Field(description="What was wrong and what was done; Finance receives it")
 
 
 class IncidentsQuery(Query):
-    open: bool | None = Field(default=None, description="true: only those that are not cleared")
+    open: bool | None = Field(default=None, description="true: only incidents that are not cleared")
 
 
 class CapabilityAnswer(Answer):
     capability: Capability
-    words: str = Field(description="What it means for this, in a sentence")
+    words: str = Field(description="What it means for this capability, in a sentence")
 
 
 class BannerIncident(Answer):
     id: str
     component: Component
-    severity: Severity = Field(description="down, degraded, or recovered while its note is owed")
+    severity: Severity = Field(description="down, degraded, or recovered until the note is written")
     state: IncidentState
     words: str
-    since: datetime = Field(description="When it was noticed")
+    since: datetime = Field(description="When it was detected")
     last_check: datetime | None
-    held: int = Field(description="How much of your organization's waits for it; it goes on by itself")
+    held: int = Field(description="How many of your operations are held; they resume automatically")
     capabilities: list[CapabilityAnswer]
-    runbook: str = Field(description="Where its steps are")
+    runbook: str = Field(description="Where to find its steps")
 
 
 class BannerAnswer(Answer):
-    degraded: bool = Field(description="Whether anything does not work now")
-    incidents: list[BannerIncident] = Field(description="None when all is well")
+    degraded: bool = Field(description="Whether anything is degraded now")
+    incidents: list[BannerIncident] = Field(description="Empty when nothing is degraded")
 
 
 class IncidentAnswer(Answer):
-    """Incidents are the account's: the note and who wrote it are shown within their organization."""
+    """Incidents affect the whole account. A note and its author are shown only in their organization."""
 
     id: str
     component: Component
@@ -58,24 +58,24 @@ class IncidentAnswer(Answer):
     severity: Severity
     words: str
     cause: str | None = Field(
-        description="A code of what was seen; of `stripe_key` the permissions that are missing follow it"
+        description="A code for what was observed; for `stripe_key`, followed by the missing permissions"
     )
     opened_at: datetime
     first_fault_at: datetime | None
-    alerted_at: datetime | None = Field(description="When the first alert had gone out")
+    alerted_at: datetime | None = Field(description="When the first alert was sent")
     recovered_at: datetime | None
     cleared_at: datetime | None
     last_check_at: datetime | None
     seconds_to_detect: float | None = Field(description="From the first fault")
-    seconds_to_alert: float | None = Field(description="From when it was noticed")
-    seconds_to_clear: float | None = Field(description="From when it was noticed")
+    seconds_to_alert: float | None = Field(description="From when it was detected")
+    seconds_to_clear: float | None = Field(description="From when it was detected")
     note: str | None
     cleared_by: str | None
-    pending: bool = Field(default=False, description="Whether your note is recorded and on its way")
+    pending: bool = Field(default=False, description="Whether your note is recorded but not yet applied")
 
 
 class StepAnswer(Answer):
-    """A step of the runbook; whoever did it, and their comment, are shown within their organization."""
+    """A step of the runbook. Who did it, and their comment, are shown only within their organization."""
 
     number: int
     text: str
@@ -86,7 +86,7 @@ class StepAnswer(Answer):
 
 
 class ToldAnswer(Answer):
-    """Everybody in your organization with the role was mailed."""
+    """A mail to everybody in your organization with this role."""
 
     role: str
     what: str = Field(description="incident_alert, incident_recovered or incident_cleared")
@@ -98,6 +98,6 @@ class IncidentDetail(IncidentAnswer):
     meaning: str
     steps: list[StepAnswer]
     capabilities: list[CapabilityAnswer]
-    held: int = Field(description="How much of your organization's waits for it")
-    held_operations: list[str] = Field(description="The first hundred of your operations that wait")
+    held: int = Field(description="How many of your operations are held")
+    held_operations: list[str] = Field(description="The first hundred of your operations that are held")
     told: list[ToldAnswer]

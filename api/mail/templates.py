@@ -53,10 +53,10 @@ def _tag(text: str, where: str) -> str:
     return tag
 
 
-MailName = Annotated[Name, Path(description="Which mail")]
+MailName = Annotated[Name, Path(description="The mail's name")]
 Language = Annotated[
     str,
-    Path(description="A language tag (BCP 47), or `*` for all that have no template of their own"),
+    Path(description="A language tag (BCP 47), or `*` for every language without its own template"),
     AfterValidator(lambda text: text if text == ANY else _tag(text, "path")),
 ]
 Source = Annotated[str, Field(min_length=1), AfterValidator(plain)]
@@ -65,14 +65,14 @@ Source = Annotated[str, Field(min_length=1), AfterValidator(plain)]
 class WordsBody(Body):
     """Jinja templates of variables, `{% if %}` and filters."""
 
-    subject: Source = Field(description="One line of at most 200 characters when it is filled in")
-    text: Source = Field(description="At most 64 KiB; has to show link, and opt_out in reminders")
-    html: Source | None = Field(default=None, description="The same; null: the mail is plain text only")
+    subject: Source = Field(description="One line, at most 200 characters after substitution")
+    text: Source = Field(description="At most 64 KiB; must include link, and opt_out in reminders")
+    html: Source | None = Field(default=None, description="As for text; null: the mail is plain text only")
 
 
 class PreviewBody(WordsBody):
-    language: str = Field(default="en", description="A language tag; for dates, amounts and when_due")
-    case: Case = Field(default="due", description="About what kind of invoice the example is")
+    language: str = Field(default="en", description="A language tag, used for dates, amounts and when_due")
+    case: Case = Field(default="due", description="The kind of sample invoice")
 
 
 class TemplateAnswer(Answer):
@@ -82,7 +82,7 @@ class TemplateAnswer(Answer):
     language: str = Field(description="A language tag; * for any")
     source: Literal["own", "built_in"]
     state: Literal["draft", "approved", "retired"] | None = Field(
-        description="Only approved words are mailed; null: built in"
+        description="Only approved templates are sent; null: built-in"
     )
     version: int | None
     subject: str
@@ -100,12 +100,12 @@ class TemplatesAnswer(Answer):
     """All there are; an approved template of your own replaces the built-in one of its language."""
 
     data: list[TemplateAnswer]
-    variables: dict[str, str] = Field(description="What a template can show")
-    filters: list[str] = Field(description="What can be done with it")
+    variables: dict[str, str] = Field(description="The variables that a template can use")
+    filters: list[str] = Field(description="The filters that a template can use")
 
 
 class ApproveBody(Body):
-    version: int = Field(ge=1, description="The draft that you have read; another one is not approved")
+    version: int = Field(ge=1, description="The draft that you reviewed; any other version is refused")
 
 
 class MailAnswer(Answer):
@@ -116,7 +116,7 @@ class MailAnswer(Answer):
 
 @router.get("", summary="List mail templates", responses=answers({200: example("mail/templates")}))
 async def list_templates(caller: AnyCaller, context: InContext) -> TemplatesAnswer:
-    """The built-in ones, from which you can start, and your organization's own."""
+    """The built-in templates, which you can start from, and your organization's own."""
     async with context.database.reading() as session:
         own = await mail_templates.of_organization(session, caller.organization)
     ours = [_ours(name, language) for name in NAMES for language in PHRASES]
@@ -125,7 +125,7 @@ async def list_templates(caller: AnyCaller, context: InContext) -> TemplatesAnsw
 
 @router.put(
     "/{name}/{language}",
-    summary="Set a mail template",
+    summary="Draft a mail template",
     responses=answers(
         {200: example("mail/draft")}, *WITH_BODY, ROLE_MISSING, LANGUAGE_UNKNOWN, TOO_MANY_TEMPLATES, *UNFIT
     ),
@@ -134,8 +134,9 @@ async def list_templates(caller: AnyCaller, context: InContext) -> TemplatesAnsw
 async def put_template(
     name: MailName, language: Language, body: WordsBody, caller: BillingAdmin, context: InContext
 ) -> TemplateAnswer:
-    """A draft, tried out on invoices of every kind. Nothing is mailed in its words before somebody else
-    approves it; until then the words in use stay in use."""
+    """Stores a draft, after testing it with invoices of every kind. It is not used until somebody else
+    approves it; until then the current template stays in use.
+    """
     await _check(name, body)
     async with context.database.transaction() as session:
         draft = await mail_templates.add_draft(
@@ -171,8 +172,9 @@ async def put_template(
 async def approve_template(
     name: MailName, language: Language, body: ApproveBody, caller: Actor, context: InContext
 ) -> TemplateAnswer:
-    """Mails are sent in its words from now on. For a billing admin, the controller or Legal, and not for
-    anybody who wrote it or a draft before it."""
+    """Mails use it from now on. A billing admin, controller or Legal can approve it, but nobody who wrote it
+    or one of its earlier drafts.
+    """
     caller.needs(*sorted(APPROVERS))
     async with context.database.transaction() as session:
         await people.lock_organization(session, caller.organization)
@@ -205,7 +207,7 @@ async def list_versions(
     caller: AnyCaller,
     context: InContext,
 ) -> ListOf[TemplateAnswer]:
-    """Who wrote, approved and retired each, the newest first. None is ever changed or deleted."""
+    """Newest first, with who wrote, approved and retired each version. Versions never change."""
     async with context.database.reading() as session:
         rows = await mail_templates.versions(session, caller.organization, name, language)
     return views.sliced(rows, lambda row: row.id, _answer, query.limit, query.cursor)
@@ -227,8 +229,9 @@ async def list_versions(
 async def delete_template(
     name: MailName, language: Language, caller: BillingAdmin, context: InContext
 ) -> TemplateAnswer:
-    """The words in use and the draft are retired, and kept as versions. The built-in words hold again; those
-    can't be deleted."""
+    """The template in use and its draft are retired, and kept as versions. The built-in template, which can't
+    be deleted, is used again.
+    """
     async with context.database.transaction() as session:
         row = await mail_templates.retire(
             session, caller.organization, name, language, by=caller.person, at=utc_now()
@@ -247,7 +250,7 @@ async def delete_template(
 async def preview_template(
     name: MailName, body: PreviewBody, caller: AnyCaller, context: InContext
 ) -> MailAnswer:
-    """A mail about a made-up invoice. Nothing is kept or sent, and its links lead nowhere."""
+    """A mail about a sample invoice. Nothing is stored or sent, and its links do not work."""
     language = _tag(body.language, "body")
     await _check(name, body)
     async with context.database.reading() as session:

@@ -21,16 +21,16 @@ router = APIRouter(prefix="/v1/differences", tags=["Reconciliation"])
 
 @router.get(
     "",
-    summary="List what differed from Stripe",
+    summary="List differences from Stripe",
     responses=answers({200: listed(example("mirror/difference"))}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_differences(
     query: Annotated[DifferencesQuery, Query()], caller: AnyCaller, context: InContext
 ) -> ListOf[DifferenceAnswer]:
-    """The newest first. Each was mended when it was found.
+    """Newest first. Each difference was corrected when it was found.
 
-    What Stripe has told of, and was on its way into the mirror, is none. Stripe may be just about to tell:
-    such a difference is taken back at the end of the run.
+    A change that Stripe has already reported, and that is still being applied to the mirror, is not a
+    difference. One that Stripe reports while the run continues is removed at the end of the run.
     """
     async with context.database.reading() as session:
         page = await differences.page(

@@ -48,9 +48,10 @@ router = APIRouter(prefix="/v1/reconciliations", tags=["Reconciliation"])
     ),
 )
 async def start(caller: Giver, context: InContext, response: Response) -> ReconciliationAnswer:
-    """No body. Everything that Stripe has of ours is compared, and our mirror mended; Stripe is not changed.
+    """Takes no body. Compares all our objects in Stripe with the mirror and corrects the mirror; Stripe is
+    not changed.
 
-    While a run that somebody of the organization asked for still goes on, that one is answered.
+    While a run that your organization requested is in progress, that run is returned.
     """
     await _end_stopped(context, caller)
     async with context.database.transaction() as session:
@@ -72,9 +73,9 @@ async def start(caller: Giver, context: InContext, response: Response) -> Reconc
 async def list_runs(
     query: Annotated[ReconciliationsQuery, Query()], caller: AnyCaller, context: InContext
 ) -> ListOf[ReconciliationAnswer]:
-    """Those by schedule and those that your organization asked for, the newest first.
+    """Newest first: scheduled runs, and those that your organization requested.
 
-    Of those by schedule that found nothing only the newest are kept.
+    Of the scheduled runs without differences, only the newest are kept.
     """
     async with context.database.reading() as session:
         page = await reconciliations.page(
@@ -86,11 +87,11 @@ async def list_runs(
 
 @router.get(
     "/{id}",
-    summary="Read a reconciliation and how far it is",
+    summary="Read a reconciliation and its progress",
     responses=answers({200: example("mirror/reconciliation")}, NOT_FOUND),
 )
 async def read_run(id: Id, caller: AnyCaller, context: InContext) -> ReconciliationAnswer:
-    """One that another organization asked for is not found."""
+    """Reconciliations that another organization requested are not found."""
     async with context.database.reading() as session:
         run = await reconciliations.get(session, caller.organization, id)
         if run is None:

@@ -27,24 +27,24 @@ class ComparedAnswer(Answer):
 
 
 class ReconciliationAnswer(Answer):
-    """A run over all of Stripe; `counts` are your organization's."""
+    """A run over the whole Stripe account; `counts` cover your organization."""
 
     id: str
-    requested_by: str = Field(description="A person, or `system` for a run by schedule")
+    requested_by: str = Field(description="A person, or `system` for a scheduled run")
     state: RunState
-    stage: str = Field(description="What it compares now, or did last")
+    stage: str = Field(description="What it is comparing now, or compared last")
     started_at: datetime
     ended_at: datetime | None
     events_missed: int = Field(
-        description="Events of Stripe's, of all organizations, that had not arrived: what they tell of is "
-        "then followed, and is no difference"
+        description="Stripe events, for all organizations, that had not arrived; they are processed "
+        "and do not count as differences"
     )
     counts: list[ComparedAnswer]
-    error: ProblemBody | None = Field(description="Why it failed, or was not complete")
+    error: ProblemBody | None = Field(description="Why it failed or is incomplete")
 
 
 class FieldAnswer(Answer):
-    """Amounts are minor units of `currency`, which other fields have not."""
+    """Amounts are in minor units of `currency`, which is null for other fields."""
 
     name: str
     ours: Any = Field(description="What our mirror had")
@@ -53,15 +53,17 @@ class FieldAnswer(Answer):
 
 
 class DifferenceAnswer(Answer):
-    """What our mirror had otherwise than Stripe."""
+    """An object that differed between our mirror and Stripe."""
 
     id: str
-    reconciliation: str = Field(description="The run that found it: another organization's can't be read")
+    reconciliation: str = Field(
+        description="The run that found it; you can't read another organization's run"
+    )
     object_kind: ObjectKind
     object: str = Field(description="Stripe's id")
-    fields: list[FieldAnswer] = Field(description="None where our mirror had nothing")
+    fields: list[FieldAnswer] = Field(description="Empty where our mirror had nothing")
     since: datetime | None = Field(
-        description="When our mirror was last known to be right about it; null where it had nothing"
+        description="When our mirror was last known to be correct; null where it had nothing"
     )
     found_at: datetime
-    mend: Mend = Field(description="What was done to our mirror; Stripe is never changed")
+    mend: Mend = Field(description="How our mirror was corrected; Stripe is never changed")

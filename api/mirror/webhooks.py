@@ -109,7 +109,7 @@ def _described() -> dict[str, Any]:
 
 @router.post(
     PATH,
-    summary="Take an event of Stripe's",
+    summary="Receive a Stripe event",
     responses=documented(
         {200: example("mirror/received_webhook")},
         WEBHOOK_UNSIGNED,
@@ -127,10 +127,10 @@ def _described() -> dict[str, Any]:
     openapi_extra=_described(),
 )
 async def take_event(request: Request, context: InContext) -> Response:
-    """For Stripe alone, and without an API key: the signature says who sends it.
+    """For Stripe only. It takes no API key; the signature authenticates the sender.
 
-    200 as soon as the event is kept, for one that is already known too. Types that nothing here follows are
-    kept and ignored; events of another account or mode (test or live) are ignored without being kept.
+    Answers 200 as soon as the event is stored, also for one that was stored before. Event types that are not
+    processed here are stored and ignored; events of another account or mode (test or live) are not stored.
     """
     try:
         outcome = await _take(request, context)

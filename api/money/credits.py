@@ -28,10 +28,10 @@ add_money_routes(
     Kind.CREDIT,
     *CREDIT_PROBLEMS,
     read_wanted=read_wanted,
-    description="On the customer's balance, for the next bills, "
-    "or as a credit note that corrects one invoice.",
-    cancel_description="Possible until it is given in Stripe. "
-    "200 once it is cancelled, 202 on the way there.",
+    description="Credits the customer's balance, which lowers the next bills, "
+    "or corrects one invoice with a credit note.",
+    cancel_description="Possible until the credit is issued in Stripe. "
+    "Answers 200 once it is cancelled, and 202 until then.",
 )
 
 
@@ -42,7 +42,7 @@ add_money_routes(
     REQUESTERS_DELEGATE,
     NOT_RESOLVABLE,
     NOTHING_TO_RESOLVE,
-    summary="Accept a credit as Stripe has it",
+    summary="Accept a credit as it is in Stripe",
     body="money/credit_resolution_body",
     done="money/mismatched_credit",
     pending="money/mismatched_credit",
@@ -50,7 +50,9 @@ add_money_routes(
 async def resolve(
     id: Id, body: CreditResolutionBody, caller: Actor, context: InContext, response: Response
 ) -> OperationAnswer:
-    """For a credit that came out other than agreed: a controller or Legal, not the requester, accepts it."""
+    """For a credit that differs from what was agreed. A controller or Legal, but not the requester, accepts
+    it.
+    """
     message = AcceptCredit(person=caller.person, comment=body.comment)
     command = resolution(body.action, body.comment, message)
     return await send_command(context, caller, Kind.CREDIT, id, command, response)

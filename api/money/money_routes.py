@@ -29,8 +29,8 @@ _INPUTS = {Kind.REFUND: RefundInput, Kind.CREDIT: CreditInput}
 _REVISIONS = {Kind.REFUND: ReviseRefund, Kind.CREDIT: ReviseCredit}
 
 _ANSWERED = """
-Answers as soon as the request and its note are recorded. What Stripe can't do ends it as `blocked`;
-what is within your authority goes straight through, what is beyond it is put before approvers."""
+Answers as soon as the request and its note are recorded. It ends as `blocked` if Stripe can't do it. A
+request within your authority proceeds without review; a request beyond it needs approval."""
 
 
 def add_money_routes(
@@ -50,7 +50,7 @@ def add_money_routes(
     @start_route(
         router,
         *problems,
-        summary=f"Ask for a {kind}",
+        summary=f"Request a {kind}",
         description=f"{description}\n{_ANSWERED}",
         body=f"money/{kind}_body",
         accepted=f"money/accepted_{kind}",
@@ -115,9 +115,9 @@ def add_money_routes(
         context: InContext,
         response: Response,
     ) -> OperationAnswer:
-        """The whole request anew; it is checked and, where needed, reviewed again.
+        """Send the complete request again. It is checked and, if necessary, reviewed again.
 
-        A note that reads otherwise is added to those before it.
+        If the note differs, it is added to the earlier ones.
         """
         checks.check_in_itself(wanted)
         async with context.database.transaction() as session:
@@ -134,8 +134,8 @@ def add_money_routes(
         router,
         kind,
         noun=kind,
-        description="Notes are only ever added. It is in the records now and will be in Stripe's metadata."
-        "\n\nThe same words by the same person again are the same note.",
+        description="The note is stored in the records at once and then in Stripe's metadata. Notes can't be "
+        "changed or deleted.\n\nThe same text by the same person is stored once.",
         body="money/note_body",
         note=f"money/note_on_{kind}",
     )

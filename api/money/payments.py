@@ -30,7 +30,7 @@ router = APIRouter(prefix="/v1/payments", tags=["Payments"])
 async def list_payments(
     query: Annotated[PaymentsQuery, Query()], caller: AnyCaller, context: InContext
 ) -> ListOf[PaymentAnswer]:
-    """The newest first."""
+    """Newest first."""
     async with context.database.reading() as session:
         page = await mirror.payments_page(
             session,
@@ -50,7 +50,7 @@ async def list_payments(
     responses=answers({200: example("money/payment_with_refunds")}, NOT_FOUND),
 )
 async def read_payment(id: Id, caller: AnyCaller, context: InContext) -> PaymentWithRefunds:
-    """With every refund of it, those that were made elsewhere too; the oldest first."""
+    """Includes every refund of it, oldest first, also those made outside Plixo."""
     async with context.database.reading() as session:
         row = await mirror.payment(session, caller.organization, id)
         if row is None:

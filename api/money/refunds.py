@@ -28,9 +28,10 @@ add_money_routes(
     Kind.REFUND,
     *REFUND_PROBLEMS,
     read_wanted=read_wanted,
-    description="Of one payment, or of the payments of one invoice; without an amount, all that is left.",
+    description="Refunds one payment, or the payments of one invoice. "
+    "Omit the amount to refund all that remains.",
     cancel_description="Possible until it is issued in Stripe, and while Stripe waits for the customer.\n\n"
-    "200 once it is cancelled; 202 with `pending` on the way there.",
+    "Answers 200 once it is cancelled, and 202 with `pending` until then.",
 )
 
 
@@ -41,7 +42,7 @@ add_money_routes(
     OTHERS_AUTHORITY,
     NOT_RESOLVABLE,
     NOTHING_TO_RESOLVE,
-    summary="Try a failed refund again, or leave it at that",
+    summary="Retry or close a failed refund",
     body="money/refund_resolution_body",
     done="money/failed_refund",
     pending="money/failed_refund",
@@ -49,10 +50,11 @@ add_money_routes(
 async def resolve(
     id: Id, body: RefundResolutionBody, caller: Giver, context: InContext, response: Response
 ) -> OperationAnswer:
-    """`retry` asks Stripe for what did not come through once more; `close` leaves it at what did.
+    """`retry` requests the amount that failed from Stripe again; `close` accepts what succeeded.
 
-    A retry gives no more than was allowed and counts where it did. So nobody has tried again what they
-    approved, and what went out on one person's own authority is tried again by that person alone.
+    A retry never refunds more than was approved, and counts toward the same authority. So nobody may retry a
+    refund that they approved, and a refund within one person's own authority may be retried only by that
+    person.
     """
     message = ResolveRefund(person=caller.person, action=body.action, comment=body.comment)
     command = resolution(body.action, body.comment, message)

@@ -17,17 +17,17 @@ Currency = Annotated[str, StringConstraints(pattern=r"^[a-z]{3}$")]
 
 
 class RefundBody(Body):
-    """What to refund: a payment, or the payments of an invoice. No amount: all that is left."""
+    """What to refund: a payment, or the payments of an invoice. Without an amount, all that remains."""
 
-    payment_intent: PaymentId | None = Field(default=None, description="A payment of GET /v1/payments")
-    invoice: InvoiceId | None = Field(default=None, description="Instead of payment_intent")
+    payment_intent: PaymentId | None = Field(default=None, description="A payment from GET /v1/payments")
+    invoice: InvoiceId | None = Field(default=None, description="Use instead of payment_intent")
     amount_minor: Amount | None = None
-    currency: Currency | None = Field(default=None, description="If given, it must be the payment's")
+    currency: Currency | None = Field(default=None, description="If given, must match the payment's currency")
     reason: Reason
-    note: NoteText = Field(description="Why, in words; the Stripe payment's id is added by itself")
+    note: NoteText = Field(description="The explanation; the Stripe payment's id is added automatically")
     confirm_fraudulent: bool = Field(
         default=False,
-        description="With the reason fraudulent Stripe also blocks the card and mail address: say true",
+        description="Must be true with the reason fraudulent: Stripe then blocks the card and mail address",
     )
 
     def wanted(self) -> RefundWanted:
@@ -35,7 +35,7 @@ class RefundBody(Body):
 
 
 class CreditBody(Body):
-    """What to credit: the customer's balance, for the next bills, or one invoice by a credit note."""
+    """What to credit: the customer's balance, for the next bills, or one invoice, with a credit note."""
 
     customer: CustomerId
     amount_minor: Amount
@@ -43,21 +43,21 @@ class CreditBody(Body):
     instrument: Instrument
     invoice: InvoiceId | None = Field(default=None, description="For a credit note only")
     reason: CreditReason
-    note: NoteText = Field(description="Why, in words")
+    note: NoteText = Field(description="The explanation")
 
     def wanted(self) -> CreditWanted:
         return CreditWanted(**self.model_dump())
 
 
 class RefundResolutionBody(Body):
-    """What to do about a refund that failed."""
+    """How to resolve a failed refund."""
 
     action: Literal["retry", "close"]
     comment: Comment
 
 
 class CreditResolutionBody(Body):
-    """That Stripe made something else of the credit than was agreed, and that it may stay so."""
+    """Accepts a credit that differs in Stripe from what was agreed."""
 
     action: Literal["accept"]
     comment: Comment
@@ -67,19 +67,19 @@ class PaymentsQuery(Query):
     customer: OtherId | None = None
     invoice: OtherId | None = None
     refundable: bool | None = Field(
-        default=None, description="true: only those of which something can still be refunded"
+        default=None, description="true: only payments that can still be refunded, at least in part"
     )
 
 
 class PaymentAnswer(Answer):
-    """A mirror of Stripe's, read at `synced_at`. What a customer disputes can't be refunded."""
+    """A mirror of the object in Stripe, read at `synced_at`. Disputed payments can't be refunded."""
 
     id: str
     customer: str
     invoice: str | None
     amount: Money
     amount_refunded: Money
-    refundable: Money = Field(description="What can still be refunded")
+    refundable: Money = Field(description="The amount that can still be refunded")
     disputed: bool
     status: str
     created_at: datetime
@@ -87,7 +87,7 @@ class PaymentAnswer(Answer):
 
 
 class RefundAnswer(Answer):
-    """A mirror of Stripe's, read at `synced_at`; without `operation` it was made elsewhere."""
+    """A mirror of the object in Stripe, read at `synced_at`; without `operation`, made outside Plixo."""
 
     id: str
     operation: str | None

@@ -32,7 +32,7 @@ def add_note_routes(
     async def list_notes(
         id: Id, query: Annotated[ListQuery, Query()], caller: AnyCaller, context: InContext
     ) -> ListOf[NoteAnswer]:
-        """The oldest first."""
+        """Oldest first."""
         return await service.listed(context, caller, kind, id, query.limit, query.cursor)
 
     @router.post(

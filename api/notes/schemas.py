@@ -32,11 +32,11 @@ class NoteBody(Body):
 
 
 class NoteAnswer(Answer):
-    """`text` ends with the Stripe payments that it is about; nothing of a note is ever changed."""
+    """`text` ends with the ids of the Stripe payments that it is about. A note never changes."""
 
     id: str
     operation: str
-    seq: int = Field(description="Counts from 1, which is the request's own")
+    seq: int = Field(description="Starts at 1, which is the note of the request")
     text: str
     author: str
     at: datetime

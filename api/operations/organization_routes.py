@@ -31,10 +31,11 @@ router = APIRouter(prefix="/v1", tags=["Organization"])
     responses=answers({200: example("operations/organization")}, NOT_SYNCED),
 )
 async def read_organization(caller: AnyCaller, context: InContext) -> OrganizationAnswer:
-    """The plan as last read from Stripe, and what is in use now against its limits.
+    """The plan as last read from Stripe, and current usage against its limits.
 
-    `ar_balance` is in minor units of the plan's currency; `allowed` of null is unlimited. Where the
-    subscription in Stripe is not what a plan is, `unsupported` says why, and the rest is what it last was.
+    `ar_balance` is in minor units of the plan's currency; `allowed` is null where there is no limit. If the
+    subscription in Stripe does not match a plan, `unsupported` says why, and the other fields keep their last
+    known values.
     """
     async with context.database.reading() as session:
         row, plans, usage = await subscription_usage.read(session, caller.organization)
@@ -68,16 +69,17 @@ def _limits(plan: Plan, held: Mapping[str, Any], usage: Usage) -> Sequence[Limit
 
 @router.get(
     "/plans",
-    summary="List the plans",
+    summary="List plans",
     responses=answers({200: listed(example("operations/plan"))}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_plans(
     query: Annotated[ListQuery, Query()], caller: AnyCaller, context: InContext
 ) -> ListOf[PlanAnswer]:
-    """By name. A limit of null is unlimited; `ar_balance` is in minor units of the price's currency.
+    """Sorted by name. A limit is null where there is none; `ar_balance` is in minor units of the price's
+    currency.
 
-    One that is described wrongly in Stripe, or sold no more, is `unavailable`, for that reason; the others
-    can be asked for.
+    For a plan that is set up incorrectly in Stripe, or no longer sold, `unavailable` gives the reason. The
+    others can be requested.
     """
     async with context.database.reading() as session:
         plans = await mirror.plans(session)

@@ -31,7 +31,7 @@ router = APIRouter(prefix="/v1/operations", tags=["Operations"])
 async def list_operations(
     query: Annotated[OperationsQuery, Query()], caller: AnyCaller, context: InContext
 ) -> ListOf[OperationAnswer]:
-    """The newest first."""
+    """Newest first."""
     async with context.database.reading() as session:
         page = await operations.page(
             session,
@@ -61,7 +61,7 @@ async def read_operation(id: Id, caller: AnyCaller, context: InContext) -> Opera
 async def read_timeline(
     id: Id, query: Annotated[ListQuery, Query()], caller: AnyCaller, context: InContext
 ) -> ListOf[EventAnswer]:
-    """The oldest first. Each event carries the hash of the one before it."""
+    """Oldest first. Each event carries the hash of the one before it."""
     async with context.database.reading() as session:
         await _owned(session, caller, id)
         events = await timeline.read(session, id)

@@ -26,7 +26,7 @@ router = APIRouter(prefix="/v1/people", tags=["People"])
 async def list_people(
     query: Annotated[PeopleQuery, Query()], caller: AnyCaller, context: InContext
 ) -> ListOf[PersonAnswer]:
-    """The newest first, those who are not active any more too unless `active` says otherwise."""
+    """Newest first. Includes people who are no longer active, unless you filter by `active`."""
     async with context.database.reading() as session:
         page = await people.page(
             session,

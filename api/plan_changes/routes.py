@@ -39,7 +39,7 @@ router = APIRouter(prefix="/v1/plan-changes", tags=["Plan changes"])
     router,
     PLAN_CHANGE_OPEN,
     *REQUEST_PROBLEMS,
-    summary="Ask for a plan change",
+    summary="Request a plan change",
     body="plan_changes/plan_change_body",
     accepted="plan_changes/accepted",
 )
@@ -52,8 +52,8 @@ async def ask(
 ) -> OperationAnswer:
     """Answers as soon as the request is recorded; the preview, review and the change itself follow.
 
-    One plan change can be open at a time. The same Idempotency-Key with the same body answers with the
-    same operation, however far that has come.
+    Only one plan change can be open at a time. The same Idempotency-Key with the same body returns the same
+    operation, in its current state.
     """
     wanted = PlanChangeRequest(**body.model_dump())
     draft = service.draft(context, caller, Kind.PLAN_CHANGE, wanted, key=key)
@@ -80,8 +80,9 @@ add_comment_command(
     TOO_LATE,
     by=billing_admin,
     summary="Cancel a plan change",
-    description="200 once it is cancelled; 202 with `pending` on the way there.\n\n"
-    "Possible until the change is being applied in Stripe, and while it waits for the period's end.",
+    description="Possible until the change is being applied in Stripe, and while it waits for the end of the "
+    "period.\n\n"
+    "Answers 200 once it is cancelled, and 202 with `pending` until then.",
     done="plan_changes/cancelled",
     pending="operations/operation",
 )
@@ -100,7 +101,7 @@ add_comment_command(
 async def revise(
     id: Id, body: PlanChangeBody, caller: BillingAdmin, context: InContext, response: Response
 ) -> OperationAnswer:
-    """The whole request anew; a new preview and a new round of review follow."""
+    """Send the complete request again; a new preview and a new round of review follow."""
     wanted = PlanChangeRequest(**body.model_dump())
     message, detail = Revise(person=caller.person, wanted=wanted), wanted.model_dump(mode="json")
     command = Command("revise", message, EventCode.REVISION_REQUESTED, detail, shapes="revised")
@@ -126,7 +127,7 @@ async def revise(
 async def resolve(
     id: Id, body: ResolutionBody, caller: Actor, context: InContext, response: Response
 ) -> OperationAnswer:
-    """For a change whose lines in Stripe are not those that were approved."""
+    """For a change whose lines in Stripe differ from those that were approved."""
     message = Resolve(person=caller.person, action=body.action, comment=body.comment)
     command = service.resolution(body.action, body.comment, message)
     return await service.send_command(context, caller, Kind.PLAN_CHANGE, id, command, response)

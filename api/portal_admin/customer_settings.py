@@ -37,7 +37,7 @@ Known = tuple[Customer, Organization]
     responses=answers({200: example("portal_admin/settings")}, NOT_FOUND),
 )
 async def read_settings(id: Id, caller: AnyCaller, context: InContext) -> SettingsAnswer:
-    """What holds and who says so: these settings, else Stripe, else the organization."""
+    """The values in effect and their source: these settings, then Stripe, then the organization."""
     async with context.database.reading() as session:
         known = await _known(session, caller, id)
         row = await session.get(CustomerSettings, id)
@@ -61,7 +61,7 @@ async def read_settings(id: Id, caller: AnyCaller, context: InContext) -> Settin
     openapi_extra=body_example(example("portal_admin/settings_body")),
 )
 async def change_settings(id: Id, body: SettingsBody, caller: Giver, context: InContext) -> SettingsAnswer:
-    """From the next decision on; what was decided before stays."""
+    """Applies from the next decision on; earlier decisions stay as they are."""
     at = utc_now()
     wanted = body.model_dump(exclude_unset=True)
     opted_out = wanted.pop("opted_out", None) if "opted_out" in wanted else ...

@@ -44,9 +44,9 @@ class ActionAnswer(Answer):
 class FindingAnswer(Answer):
     code: Code
     since: datetime | None
-    words: str = Field(description="For the admin")
+    words: str = Field(description="The finding, for the admin")
     evidence: list[EvidenceAnswer]
-    action: ActionAnswer | None = Field(description="The one thing to do; null: there is nothing to do")
+    action: ActionAnswer | None = Field(description="The recommended action; null if there is nothing to do")
 
 
 class DiagnosisAnswer(Answer):
@@ -63,9 +63,9 @@ class DiagnosisAnswer(Answer):
     responses=answers({200: example("portal_admin/diagnosis")}, NOT_FOUND),
 )
 async def diagnose_access(id: Id, caller: AnyCaller, context: InContext) -> DiagnosisAnswer:
-    """From the invoice's links, the access log, the mails that were sent and the networks that are allowed.
+    """Checks the invoice's links, the access log, the mails sent and the networks allowed.
 
-    Changes nothing, and asks Stripe nothing: the mirror says what the invoice is.
+    Changes nothing and does not contact Stripe: the invoice is read from the mirror.
     """
     async with context.database.reading() as session:
         invoice = await mirror.invoice(session, caller.organization, id)

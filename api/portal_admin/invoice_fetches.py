@@ -29,11 +29,11 @@ _PDF = {
 
 @router.post(
     "/{id}/pay-link",
-    summary="Read Stripe's pay link of an invoice",
+    summary="Get an invoice's pay link from Stripe",
     responses=answers({200: example("portal_admin/pay_link")}, ROLE_MISSING, NOT_PAYABLE, *FETCHED),
 )
 async def read_pay_link(id: Id, caller: Giver, context: InContext) -> PayLinkAnswer:
-    """Read from Stripe at this moment. That it was handed out is kept, the address is not."""
+    """Read from Stripe when you request it. The request is recorded; the address is not."""
     await _ours(context, caller, id)
     wanted = InvoiceFetch(
         organization=caller.organization, invoice=id, want="pay_link", requested_by=caller.person
@@ -47,11 +47,11 @@ async def read_pay_link(id: Id, caller: Giver, context: InContext) -> PayLinkAns
 
 @router.post(
     "/{id}/pdf",
-    summary="Fetch an invoice's PDF anew",
+    summary="Fetch an invoice's current PDF",
     responses=answers({200: example("portal_admin/pdf")}, ROLE_MISSING, NO_PDF, *FETCHED),
 )
 async def fetch_pdf(id: Id, caller: Giver, context: InContext) -> PdfAnswer:
-    """As Stripe draws the invoice now; it is kept, and `url` gives it as often as it is asked for."""
+    """Fetches the invoice as Stripe renders it now. The PDF is stored, and `url` returns it at any time."""
     await _ours(context, caller, id)
     wanted = InvoiceFetch(
         organization=caller.organization, invoice=id, want="pdf", requested_by=caller.person
@@ -78,7 +78,7 @@ async def read_pdf(
     caller: AnyCaller,
     context: InContext,
 ) -> Response:
-    """The bytes that were kept. Stripe is not asked."""
+    """Returns the stored file without contacting Stripe."""
     async with context.database.reading() as session:
         stored = await invoice_pdfs.facts(session, caller.organization, id, pdf)
         if stored is None:

@@ -58,7 +58,7 @@ MAIL_EVERY = timedelta(minutes=1)
     openapi_extra=body_example(example("portal_admin/link_body")),
 )
 async def issue(id: Id, caller: Giver, context: InContext, body: LinkBody | None = None) -> IssuedLinkAnswer:
-    """For you to pass on: the address is shown this once. The invoice's earlier link ends."""
+    """For you to pass on. The address is shown only once. The invoice's earlier link stops working."""
     at = utc_now()
     async with context.database.transaction() as session:
         invoice = await _with_page(session, caller, id)
@@ -86,7 +86,7 @@ async def issue(id: Id, caller: Giver, context: InContext, body: LinkBody | None
 async def list_links(
     id: Id, query: Annotated[ListQuery, Query()], caller: AnyCaller, context: InContext
 ) -> ListOf[PortalLinkAnswer]:
-    """Those that have ended too, the newest first."""
+    """Newest first, including links that have ended."""
     async with context.database.reading() as session:
         if await mirror.invoice(session, caller.organization, id) is None:
             raise not_found()
@@ -112,7 +112,7 @@ async def list_links(
     ),
 )
 async def resend(id: Id, caller: Giver, context: InContext) -> LinkMailAnswer:
-    """The invoice's earlier link ends. At most once a minute for one invoice."""
+    """The invoice's earlier link stops working. Limited to once a minute per invoice."""
     at = utc_now()
     async with context.database.transaction() as session:
         invoice = await _with_page(session, caller, id)
@@ -133,7 +133,7 @@ async def resend(id: Id, caller: Giver, context: InContext) -> LinkMailAnswer:
     openapi_extra=body_example(example("portal_admin/revoke_body")),
 )
 async def revoke(id: Id, body: RevokeBody, caller: Giver, context: InContext) -> PortalLinkAnswer:
-    """From now on nobody gets in by it. A link that has ended stays as it ended."""
+    """The link stops working immediately. A link that has already ended does not change."""
     at = utc_now()
     async with context.database.transaction() as session:
         if await portal_links.get(session, caller.organization, id) is None:

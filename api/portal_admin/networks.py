@@ -41,24 +41,24 @@ Cidr = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 class NetworkBody(Body):
     """A customer's own networks come before those of the whole organization."""
 
-    action: Action = Field(description="allow: where any network is allowed, all others are blocked")
+    action: Action = Field(description="allow: if any network is allowed, all others are blocked")
     network: Cidr = Field(description="In CIDR notation, or one address")
     customer: OtherId | None = Field(
-        default=None, description="For this customer of GET /v1/customers; null: for all of them"
+        default=None, description="A customer from GET /v1/customers; null: all customers"
     )
-    reason: Reason = Field(description="Why, for those who find it later")
+    reason: Reason = Field(description="Why, for people who look at the rule later")
 
 
 class NetworksQuery(ListQuery):
-    customer: OtherId | None = Field(default=None, description="Those that hold for this customer")
-    removed: bool = Field(default=False, description="true: those that were taken away, instead")
+    customer: OtherId | None = Field(default=None, description="Only rules that apply to this customer")
+    removed: bool = Field(default=False, description="true: only removed rules")
 
 
 class NetworkAnswer(Answer):
     """Of the networks around an address the smallest counts, and of a tie the block."""
 
     id: str
-    customer: str | None = Field(description="null: for all customers")
+    customer: str | None = Field(description="null: all customers")
     action: Action
     network: str
     reason: str
@@ -83,7 +83,7 @@ class NetworkAnswer(Answer):
     openapi_extra=body_example(example("portal_admin/network_body")),
 )
 async def add(body: NetworkBody, caller: BillingAdmin, context: InContext) -> NetworkAnswer:
-    """For whoever opens a link from now on. Sent again it is the same rule."""
+    """Applies to everybody who opens a link from now on. Repeating the request returns the same rule."""
     row = PortalNetwork(
         id=new_id("net"),
         organization_id=caller.organization,
@@ -115,7 +115,7 @@ async def add(body: NetworkBody, caller: BillingAdmin, context: InContext) -> Ne
 async def list_networks(
     query: Annotated[NetworksQuery, Query()], caller: AnyCaller, context: InContext
 ) -> ListOf[NetworkAnswer]:
-    """The newest first."""
+    """Newest first."""
     async with context.database.reading() as session:
         page = await networks.page(
             session,
@@ -130,7 +130,7 @@ async def list_networks(
 
 @router.delete(
     "/{id}",
-    summary="Take a network away",
+    summary="Remove a network",
     responses=answers(
         {200: example("portal_admin/removed_network")},
         ROLE_MISSING,
@@ -140,7 +140,9 @@ async def list_networks(
     ),
 )
 async def remove(id: Id, caller: BillingAdmin, context: InContext) -> NetworkAnswer:
-    """It no longer holds, and is kept in the list of those that were removed. Again changes nothing."""
+    """The rule no longer applies, and stays in the list of removed ones. Repeating the request changes
+    nothing.
+    """
     async with context.database.transaction() as session:
         found = await networks.get(session, caller.organization, id)
         if found is None:

@@ -14,17 +14,17 @@ Source = Literal["settings", "stripe", "organization", "default"]
 
 
 class LinkBody(Body):
-    """Until when the link is good; left out, as long as the policy and the customer's approval cycle say."""
+    """When the link expires; by default, as the policy and the customer's approval cycle determine."""
 
     expires_at: Moment | None = None
 
 
 class RevokeBody(Body):
-    reason: Reason = Field(description="Why nobody may get in by it any more")
+    reason: Reason = Field(description="Why the link is revoked")
 
 
 class PortalLinkAnswer(Answer):
-    """A customer's way to the page of an invoice. Its address is shown when it is issued, never again."""
+    """A link to an invoice's page for the customer. Its address is shown only when it is issued."""
 
     id: str
     invoice: str
@@ -44,11 +44,11 @@ class PortalLinkAnswer(Answer):
 
 
 class IssuedLinkAnswer(PortalLinkAnswer):
-    url: str = Field(description="Whoever has it sees the invoice; it can't be shown again")
+    url: str = Field(description="Anybody with this address can see the invoice; it is not shown again")
 
 
 class LinkMailAnswer(Answer):
-    """The mail is sent at once, or as soon as the mail server takes it."""
+    """The mail is sent immediately, or as soon as the mail server accepts it."""
 
     mail: str
     link: str
@@ -56,53 +56,55 @@ class LinkMailAnswer(Answer):
 
 
 class PayLinkAnswer(Answer):
-    """Stripe's own page of the invoice, as it was read at `read_at`."""
+    """Stripe's own page for the invoice, read at `read_at`."""
 
     url: str
     read_at: datetime
-    expires_at: datetime = Field(description="Until when it is good for certain")
+    expires_at: datetime = Field(description="The time until which it is guaranteed to work")
 
 
 class PdfAnswer(Answer):
-    """The invoice as Stripe drew it. The same bytes fetched again are the same PDF."""
+    """The invoice as Stripe rendered it. Fetching identical content again returns the same PDF."""
 
     id: str
     sha256: str
     size: int = Field(description="Bytes")
     fetched_at: datetime
-    url: str = Field(description="Where it can be read here, with an API key")
+    url: str = Field(description="Where to download it, with an API key")
 
 
 class SettingsBody(Body):
-    """What is left out stays; null unsets, so that Stripe's or the organization's value holds."""
+    """Omitted fields do not change. null clears a field, so that Stripe's or the organization's value
+    applies.
+    """
 
     language: Text | None = Field(
         default=None,
-        description="A language tag (BCP 47), such as de-AT, in whose language there are mails: German and "
-        "English, and those of your own mail templates",
+        description="A language tag (BCP 47), such as de-AT. Mails exist in German, in English and in the "
+        "languages of your own mail templates",
     )
     zone: Text | None = Field(default=None, description="The IANA name of a time zone")
     country: Text | None = Field(default=None, description="ISO 3166-1, for public holidays")
-    subdivision: Text | None = Field(default=None, description="A part of the country, for its holidays")
+    subdivision: Text | None = Field(default=None, description="ISO 3166-2, for regional holidays")
     approval_cycle_days: int | None = Field(
         default=None, ge=1, le=366, description="How many days the customer takes to approve an invoice"
     )
     opted_out: bool | None = Field(default=None, description="true: no reminders are sent")
     bounced: Literal[False] | None = Field(
         default=None,
-        description="false: the address that the mail server refused is right, and is written to again",
+        description="false: the address that the mail server refused is correct; send mail to it again",
     )
 
 
 class Effective(Answer):
-    """The value that holds, and who says so; both are null where nobody does."""
+    """The value in effect and its source; both are null where no value is set."""
 
     value: str | None
     source: Source | None
 
 
 class BounceAnswer(Answer):
-    """It no longer matters when Stripe has another address of the customer."""
+    """It no longer applies when the customer has another address in Stripe."""
 
     address: str
     at: datetime
@@ -118,7 +120,7 @@ class LiftedAnswer(Answer):
 
 
 class SettingsAnswer(Answer):
-    """How the customer is written to."""
+    """How mail to the customer is written and sent."""
 
     customer: str
     language: Effective

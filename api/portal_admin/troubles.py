@@ -50,23 +50,23 @@ router = APIRouter(prefix="/v1/portal-troubles", tags=["Portal"])
 
 
 class TroubleBody(Body):
-    """What a customer has told you of."""
+    """A problem that a customer reported to you."""
 
-    invoice: InvoiceId = Field(description="An invoice of GET /v1/invoices")
-    description: Reason = Field(description="What the customer says happens")
+    invoice: InvoiceId = Field(description="An invoice from GET /v1/invoices")
+    description: Reason = Field(description="What happens, as the customer describes it")
 
 
 class CloseBody(Body):
-    note: NoteText = Field(description="How it was seen to")
+    note: NoteText = Field(description="How it was resolved")
 
 
 class TroublesQuery(ListQuery):
-    open: bool | None = Field(default=None, description="true: only those that are not closed")
+    open: bool | None = Field(default=None, description="true: only open troubles")
     invoice: OtherId | None = None
 
 
 class TroubleAnswer(Answer):
-    """`id` is that of its operation, which has the diagnosis and the timeline."""
+    """`id` is the id of its operation, which has the diagnosis and the timeline."""
 
     id: str
     invoice: str
@@ -74,12 +74,14 @@ class TroubleAnswer(Answer):
     cause: Cause
     state: State
     noticed_at: datetime
-    deadline: datetime = Field(description="The end of the business day, by which the customer is to be in")
+    deadline: datetime = Field(
+        description="The end of the business day, by which the customer should have access"
+    )
     escalated: bool = Field(description="Whether the controller was told")
     escalated_at: datetime | None
     closed_at: datetime | None
     how: How | None = Field(description="How it ended")
-    allowed_actions: list[Literal["close"]] = Field(description="What you may ask of it now")
+    allowed_actions: list[Literal["close"]] = Field(description="Actions that you may take now")
 
 
 @start_route(
@@ -99,8 +101,8 @@ async def report(
     context: InContext,
     response: Response,
 ) -> OperationAnswer:
-    """It is diagnosed at once, a new link is mailed where one mends it, and the controller hears of it
-    before the business day is over. It ends when the customer opens the page or the invoice is paid."""
+    """The problem is diagnosed immediately, a new link is mailed if that fixes it, and the controller is told
+    before the end of the business day. It closes when the customer opens the page or the invoice is paid."""
     async with context.database.transaction() as session:
         invoice = await _known_invoice(session, caller, body.invoice)
         wanted = TroubleWanted(
@@ -144,13 +146,13 @@ async def _check_reportable(session: AsyncSession, invoice: Invoice) -> None:
 
 @router.get(
     "",
-    summary="List troubles with the portal",
+    summary="List portal troubles",
     responses=answers({200: listed(example("portal_admin/trouble"))}, INVALID_REQUEST, INVALID_CURSOR),
 )
 async def list_troubles(
     query: Annotated[TroublesQuery, Query()], caller: AnyCaller, context: InContext
 ) -> ListOf[TroubleAnswer]:
-    """The newest first."""
+    """Newest first."""
     async with context.database.reading() as session:
         page = await troubles.page(
             session,
@@ -169,7 +171,7 @@ async def list_troubles(
     "close",
     NOT_CLOSABLE,
     *NOTE_WRONG,
-    summary="Close a trouble that you have seen to",
+    summary="Close a portal trouble",
     body="portal_admin/trouble_close_body",
     done="portal_admin/open_trouble",
     pending="portal_admin/open_trouble",
@@ -177,7 +179,7 @@ async def list_troubles(
 async def close(
     id: Id, body: CloseBody, caller: Giver, context: InContext, response: Response
 ) -> OperationAnswer:
-    """For what was mended in another way than by the customer's opening the page. 202 while on its way."""
+    """For a trouble resolved other than by the customer opening the page. Answers 202 until it is applied."""
     message = CloseTrouble(person=caller.person, note=body.note)
     command = Command("close", message, EventCode.CLOSE_REQUESTED, {"note": body.note})
     return await service.send_command(context, caller, Kind.PORTAL_ACCESS, id, command, response)

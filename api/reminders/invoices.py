@@ -50,7 +50,7 @@ _NONE_LEFT = WhyAnswer(
 async def read_reminders(
     id: Id, query: Annotated[ListQuery, Query()], caller: AnyCaller, context: InContext
 ) -> InvoiceRemindersAnswer:
-    """What was decided, the newest first, and what comes next or why nothing does."""
+    """Decisions, newest first, and the next reminder or the reason why there is none."""
     async with context.database.reading() as session:
         facts = await _facts(session, caller, id)
         page = await reminder_runs.of_invoice(
@@ -76,8 +76,8 @@ async def read_reminders(
     openapi_extra=body_example(example("reminders/pause_body")),
 )
 async def pause_reminders(id: Id, body: PauseBody, caller: Giver, context: InContext) -> PauseAnswer:
-    """Its customer is not reminded of it for now; what is just being sent goes out. It replaces an earlier
-    pause, and sent again it changes nothing."""
+    """Stops reminders for this invoice, except one that is already being sent. Replaces an earlier pause;
+    repeating the request changes nothing."""
     at = utc_now()
     async with context.database.transaction() as session:
         facts = await _facts(session, caller, id)
@@ -99,7 +99,7 @@ async def pause_reminders(id: Id, body: PauseBody, caller: Giver, context: InCon
 
 @router.delete(
     "/{id}/reminder-pause",
-    summary="Let the reminders of an invoice go on",
+    summary="Resume the reminders of an invoice",
     responses=answers(
         {200: example("reminders/invoice_not_paused")},
         ROLE_MISSING,
@@ -109,7 +109,7 @@ async def pause_reminders(id: Id, body: PauseBody, caller: Giver, context: InCon
     ),
 )
 async def let_go_on(id: Id, caller: Giver, context: InContext) -> PauseAnswer:
-    """What became due meanwhile and was skipped stays so. Without a pause nothing changes."""
+    """Reminders that were skipped during the pause are not sent later. Without a pause, nothing changes."""
     async with context.database.transaction() as session:
         await _facts(session, caller, id)
         await pauses.take_away(session, id)

@@ -42,7 +42,7 @@ class RunWanted(Message):
 
 @start_route(
     router,
-    summary="Remind customers now",
+    summary="Start a reminder run",
     body="reminders/run_body",
     accepted="reminders/accepted_run",
 )
@@ -53,9 +53,9 @@ async def start(
     response: Response,
     body: RunBody | None = None,
 ) -> OperationAnswer:
-    """What is due of every open invoice is decided, once each however many runs there are, and sent.
+    """Decides every due reminder of every open invoice, once each across all runs, and sends it.
 
-    A dry run decides the same for itself and writes to nobody.
+    A dry run makes the same decisions for itself and sends nothing.
     """
     wanted = RunWanted(dry_run=body.dry_run if body else False)
     draft = service.draft(
@@ -82,7 +82,7 @@ async def start(
 async def list_runs(
     query: Annotated[RunsQuery, Query()], caller: AnyCaller, context: InContext
 ) -> ListOf[OperationAnswer]:
-    """The newest first; those by schedule were requested by `system`."""
+    """Newest first. Scheduled runs were requested by `system`."""
     async with context.database.reading() as session:
         page = await reminder_runs.page(
             session,
@@ -97,11 +97,11 @@ async def list_runs(
 
 @router.get(
     "/{id}",
-    summary="Read a reminder run and how far it is",
+    summary="Read a reminder run and its progress",
     responses=answers({200: example("reminders/run_with_progress")}, NOT_FOUND),
 )
 async def read_run(id: Id, caller: AnyCaller, context: InContext) -> ReminderRunAnswer:
-    """`progress` is as it is now, `result` what it was when the run ended."""
+    """`progress` is current; `result` is the progress when the run ended."""
     async with context.database.reading() as session:
         row = await service.owned(session, caller, Kind.REMINDER_RUN, id)
         counts = await reminder_runs.counts(session, row.id)
@@ -110,7 +110,7 @@ async def read_run(id: Id, caller: AnyCaller, context: InContext) -> ReminderRun
 
 @router.get(
     "/{id}/decisions",
-    summary="List what a reminder run decided",
+    summary="List a reminder run's decisions",
     responses=answers(
         {200: listed(example("reminders/decision"))}, NOT_FOUND, INVALID_REQUEST, INVALID_CURSOR
     ),
@@ -118,7 +118,7 @@ async def read_run(id: Id, caller: AnyCaller, context: InContext) -> ReminderRun
 async def list_decisions(
     id: Id, query: Annotated[DecisionsQuery, Query()], caller: AnyCaller, context: InContext
 ) -> ListOf[DecisionAnswer]:
-    """The newest first."""
+    """Newest first."""
     async with context.database.reading() as session:
         row = await service.owned(session, caller, Kind.REMINDER_RUN, id)
         page = await reminder_runs.decisions(
@@ -133,9 +133,9 @@ add_comment_command(
     "pause",
     message=RunPause,
     by=giver,
-    summary="Stop a reminder run for now",
-    description="It stops after the batch that is on its way, at most 200 mails. "
-    "200 once it has; 202 until then.",
+    summary="Pause a reminder run",
+    description="The run stops after the current batch of at most 200 mails. "
+    "Answers 200 once it has stopped, and 202 until then.",
     body="reminders/comment_body",
     done="reminders/paused_run",
     pending="reminders/sending_run",
@@ -147,9 +147,9 @@ add_comment_command(
     "resume",
     message=RunPause,
     by=giver,
-    summary="Let a reminder run go on",
-    description="It goes on where it stopped, after another look at what it has still to send. "
-    "202 while on its way.",
+    summary="Resume a reminder run",
+    description="The run continues where it stopped, after checking again what remains to be sent. "
+    "Answers 202 until it is applied.",
     body="reminders/comment_body",
     done="reminders/sending_run",
     pending="reminders/sending_run",
@@ -161,9 +161,9 @@ add_comment_command(
     "cancel",
     message=RunPause,
     by=giver,
-    summary="End a reminder run",
-    description="What is due and not sent is not sent any more; what is held stays for the next run. "
-    "202 while on its\nway.",
+    summary="Cancel a reminder run",
+    description="Due reminders that were not sent are dropped; held reminders are left for the next run. "
+    "Answers 202 until it is applied.",
     body="reminders/comment_body",
     done="reminders/cancelled_run",
     pending="reminders/sending_run",

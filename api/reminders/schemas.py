@@ -30,12 +30,12 @@ Day = Annotated[date, BeforeValidator(_written), WithJsonSchema({"type": "string
 
 
 class RunBody(Body):
-    dry_run: bool = Field(default=False, description="true: only decide and count; nobody is written to")
+    dry_run: bool = Field(default=False, description="true: only decide and count; send nothing")
 
 
 class RunsQuery(Query):
     dry_run: bool | None = None
-    open: bool | None = Field(default=None, description="true: only those that have not ended")
+    open: bool | None = Field(default=None, description="true: only runs that have not ended")
 
 
 class DecisionsQuery(Query):
@@ -43,7 +43,7 @@ class DecisionsQuery(Query):
 
 
 class CountAnswer(Answer):
-    """`amounts` is what was unpaid on these invoices, one a currency."""
+    """`amounts` is the unpaid amount of these invoices, one entry per currency."""
 
     state: MailState
     reason: str
@@ -53,10 +53,10 @@ class CountAnswer(Answer):
 
 
 class ProgressAnswer(Answer):
-    """As it is now: what a later run has decided anew, counts as that run's."""
+    """Current state: a decision that a later run has made again counts for that run."""
 
-    seen: int = Field(description="Invoices that were looked at")
-    mails: int = Field(description="Decisions, of whatever state")
+    seen: int = Field(description="Invoices checked")
+    mails: int = Field(description="Decisions, in any state")
     counts: list[CountAnswer]
 
 
@@ -65,10 +65,10 @@ class ReminderRunAnswer(OperationAnswer):
 
 
 class DecisionAnswer(Answer):
-    """What became of one step of one invoice, and why."""
+    """The outcome of one reminder step of one invoice, and why."""
 
     id: str
-    run: str | None = Field(description="The run that decided it last")
+    run: str | None = Field(description="The run that last decided it")
     invoice: str
     customer: str
     step: str
@@ -76,9 +76,9 @@ class DecisionAnswer(Answer):
     reason: str
     words: str = Field(description="The reason as a sentence")
     decided_at: datetime
-    due_at: datetime = Field(description="When it may be sent: held until then, or tried again")
+    due_at: datetime = Field(description="When it may be sent, or is tried again; it is held until then")
     settled_at: datetime | None = Field(description="When it was sent, skipped or refused; null: not yet")
-    amount: Money = Field(description="What was unpaid at the decision")
+    amount: Money = Field(description="The unpaid amount at the time of the decision")
 
 
 class NextAnswer(Answer):
@@ -95,13 +95,11 @@ class WhyAnswer(Answer):
 
 
 class PauseAnswer(Answer):
-    """Whether reminders of the invoice are paused. `until` null: until somebody lets them go on."""
+    """Whether reminders of the invoice are paused. If `until` is null, until somebody resumes them."""
 
     invoice: str
     paused: bool
-    until: date | None = Field(
-        description="The day, where the customer is, from which they are reminded again"
-    )
+    until: date | None = Field(description="The day, in the customer's time zone, on which reminders resume")
     reason: str | None
     paused_by: str | None
     paused_at: datetime | None
@@ -116,9 +114,9 @@ class InvoiceRemindersAnswer(ListOf[DecisionAnswer]):
 
 
 class PauseBody(Body):
-    """Left out, `until` means until somebody lets the reminders go on."""
+    """Without `until`, reminders stay paused until somebody resumes them."""
 
     until: Day | None = Field(
-        default=None, description="The day, where the customer is, from which they are reminded again"
+        default=None, description="The day, in the customer's time zone, on which reminders resume"
     )
-    reason: Reason = Field(description="Why, for those who look at the invoice")
+    reason: Reason = Field(description="Why, for people who look at the invoice")

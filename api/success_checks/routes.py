@@ -50,25 +50,27 @@ def _known(value: str) -> str:
 
 Name = Annotated[
     str,
-    Path(description="A check, as GET /v1/success-checks names it", json_schema_extra={"enum": [*CHECKS]}),
+    Path(
+        description="The name of a check from GET /v1/success-checks", json_schema_extra={"enum": [*CHECKS]}
+    ),
     AfterValidator(_known),
 ]
 
 
 @router.get(
     "",
-    summary="Read the success checks as figures",
+    summary="Read the success checks",
     responses=answers({200: example("success_checks/figures")}, *WRONG),
 )
 async def read_checks(
     query: Annotated[PeriodQuery, Query()], caller: AnyCaller, context: InContext
 ) -> SuccessChecksAnswer:
-    """Of your organization, for what happened from `from` until before `to`: at most 366 days, the last 30
-    unless you say otherwise. Incidents are everybody's.
+    """Figures for your organization, for the period from `from` until just before `to`: at most 366 days, by
+    default the last 30. Incidents are shared by all organizations.
 
-    What was allowed and then taken back, or definitely refused, before Stripe showed anything of it is in no
-    figure of `approved_to_visible`. Balances are as the last completed reconciliation of the period found
-    them; without one their share is null.
+    Changes that were approved and then cancelled, or definitely refused, before they were visible in Stripe
+    do not count in `approved_to_visible`. Balances are those found by the last completed reconciliation of
+    the period; without one, their share is null.
     """
     period = _period(query, caller, utc_now())
     async with context.database.snapshot() as session:
@@ -84,8 +86,8 @@ async def read_checks(
 async def list_rows(
     name: Name, query: Annotated[RowsQuery, Query()], caller: AnyCaller, context: InContext
 ) -> ListOf[CheckRow]:
-    """The latest first. Name the period's `from` and `to` when you page through it: both move with the time
-    if you leave them out. Of `balances_equal_stripe` only the invoices are listed that differed."""
+    """Latest first. Pass `from` and `to` when you page through the rows: the defaults move with the time. For
+    `balances_equal_stripe`, only invoices that differed are listed."""
     period = _period(query, caller, utc_now())
     async with context.database.reading() as session:
         rows, next_cursor = await CHECKS[name].page(session, period, limit=query.limit, cursor=query.cursor)

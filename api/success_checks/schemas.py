@@ -16,8 +16,8 @@ from ..problems.catalogue import ProblemType
 from ..problems.problem import ApiProblem
 from .problems import PERIOD_INVERTED, PERIOD_TOO_LONG
 
-_FROM = "From when; left out: 30 days before `to`"
-_TO = "Until before when; left out: now"
+_FROM = "Start of the period; default: 30 days before `to`"
+_TO = "End of the period, exclusive; default: now"
 
 
 class PeriodQuery(BaseModel):
@@ -54,29 +54,31 @@ def _wrong(type_: ProblemType, detail: str, pointer: str) -> ApiProblem:
 
 class SuccessChecksAnswer(Answer):
     """Seconds are rounded to the millisecond, percentiles are by nearest rank. A share is between 0 and 1,
-    and null when there is nothing of which it could be one."""
+    and null when there is nothing to count."""
 
     from_: datetime = Field(serialization_alias="from", validation_alias="from")
     to: datetime
-    as_of: datetime = Field(description="What was not done by then counts as not done")
+    as_of: datetime = Field(description="Anything not done by then counts as not done")
     checks: SuccessChecks
 
 
 class AllowedRow(Answer):
-    """A plan change, refund or credit, from the moment when it was allowed."""
+    """A plan change, refund or credit, from the time it was approved."""
 
     check: Literal["approved_to_visible"]
     operation: str
     kind: Kind
     state: State
-    allowed_at: datetime = Field(description="When it was approved, or found to be within authority")
-    visible_at: datetime | None = Field(description="When Stripe showed its first effect; null: not yet")
+    allowed_at: datetime = Field(description="When it was approved or found to be within authority")
+    visible_at: datetime | None = Field(
+        description="When its first effect was visible in Stripe; null: not yet"
+    )
     seconds: float | None
     within: bool = Field(description="Whether it was visible within five minutes")
 
 
 class UnequalRow(Answer):
-    """An invoice whose balance was otherwise in Stripe; it was mended then."""
+    """An invoice whose balance differed from Stripe; it was corrected then."""
 
     check: Literal["balances_equal_stripe"]
     difference: str
@@ -88,7 +90,7 @@ class UnequalRow(Answer):
 
 
 class TroubleRow(Answer):
-    """A customer who could not get at an invoice."""
+    """A customer who could not open an invoice."""
 
     check: Literal["portal_troubles_same_day"]
     operation: str
@@ -123,25 +125,25 @@ class RefundedRow(Answer):
     check: Literal["refunds_with_notes"]
     operation: str
     completed_at: datetime
-    payments: list[str] = Field(description="Which were refunded by it")
-    note: str | None = Field(description="With the payments that it names")
+    payments: list[str] = Field(description="The payments that it refunded")
+    note: str | None = Field(description="The note, with the payments that it names")
     named: bool = Field(description="Whether it has a note that names each of the payments")
 
 
 class RequestedRow(Answer):
-    """A plan change, and the notice by which Finance was told of it."""
+    """A plan change, and the notice that told Finance about it."""
 
     check: Literal["plan_changes_flagged"]
     operation: str
     state: State
     outcome: Literal["flagged", "not_flagged", "ended_before"] = Field(
-        description="`ended_before`: before it was put to review"
+        description="`ended_before`: it ended before it was submitted for review"
     )
     requested_at: datetime
     notice: str | None
     flagged_at: datetime | None
     seconds: float | None
-    deadline: datetime | None = Field(description="By when Finance was to acknowledge it")
+    deadline: datetime | None = Field(description="When Finance had to acknowledge it by")
     acknowledged_at: datetime | None
     acknowledged: Settled | None
 
