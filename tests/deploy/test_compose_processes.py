@@ -256,7 +256,7 @@ def both_are_healthy_and_answer(deployment: Deployment, tenant: Tenant) -> None:
             )
             id_ = operation.rpartition("/")[2]
             assert id_ in deployment.log("api")
-            assert f"operation-{id_}: perform, attempt 1, done in" in deployment.log("worker")
+            assert f"operation-{id_}: perform_effect, attempt 1, done in" in deployment.log("worker")
             assert "permission denied" not in deployment.log("worker") + deployment.log("api")
     assert worker.returncode == 0, "the worker ends in order when Compose stops it"
 
@@ -331,7 +331,7 @@ KEPT = (
 )
 REWRITES = [
     *(
-        "UPDATE timeline SET event = event",
+        "UPDATE timeline SET code = code",
         "UPDATE notes SET text = text",
         "UPDATE mails SET template = template",
     ),
