@@ -1,4 +1,4 @@
-"""`python -m db upgrade`: bring the database of PLIXO_DATABASE_URL to the newest revision."""
+"""`python -m db upgrade`: migrates the database of PLIXO_DATABASE_URL to the latest revision."""
 
 from typing import Annotated
 
@@ -24,7 +24,7 @@ def main() -> None:
 @app.command()
 def upgrade(
     app_role: Annotated[
-        str | None, typer.Option(help="PostgreSQL's role of the application, which gets its rights")
+        str | None, typer.Option(help="the application's PostgreSQL role, which is granted its rights")
     ] = None,
 ) -> None:
     """Apply every revision that the database of PLIXO_DATABASE_URL lacks."""

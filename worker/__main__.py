@@ -55,7 +55,9 @@ async def _connected(settings: Settings, stop: asyncio.Event) -> Client | None:
         try:
             return await composition.connect(settings, runtime)
         except RuntimeError as error:
-            log.warning("Temporal at %s can't be reached yet: %s", settings.temporal_address, error)
+            log.warning(
+                "waiting for Temporal at %s, which can't be reached: %s", settings.temporal_address, error
+            )
             await asyncio.sleep(RETRY_CONNECT)
     return None
 
@@ -66,11 +68,11 @@ async def _migrated(database: Database, stop: asyncio.Event) -> bool:
         try:
             complaint = await migrate.complaint(database)
         except AWAY as error:
-            log.warning("the database can't be reached yet: %s", type(error).__name__)
+            log.warning("waiting for the database, which can't be reached: %s", type(error).__name__)
             return True
         if complaint is None:
             return True
-        log.error("nothing is done yet. %s", complaint)
+        log.error("waiting for the database to be migrated. %s", complaint)
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), RETRY_MIGRATED)
     return False
@@ -93,7 +95,7 @@ def main() -> int:
     try:
         settings, policy = load()
     except InvalidSettings as error:
-        print("The worker can't start; mend these settings:", file=sys.stderr)
+        print("The worker can't start. Fix these settings:", file=sys.stderr)
         for problem in error.problems:
             print(f"  {problem}", file=sys.stderr)
         return 2

@@ -1,6 +1,6 @@
-"""`python -m worker.budget [--per-second N | --reset]`: shows or sets the pace of our requests to Stripe.
+"""`python -m worker.budget [--per-second N | --reset]`: shows or sets the rate of our requests to Stripe.
 
-Every worker sees it with its next request; nothing is restarted. Who set it, and when, is kept.
+Every worker applies it from its next request on, without a restart. Who set it, and when, is recorded.
 """
 
 import asyncio
@@ -26,18 +26,18 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def main(
     per_second: Annotated[
         float | None,
-        typer.Option(min=0.1, max=FASTEST, help="requests a second, in place of the policy's"),
+        typer.Option(min=0.1, max=FASTEST, help="requests per second, instead of the policy's"),
     ] = None,
-    reset: Annotated[bool, typer.Option("--reset", help="the policy's pace again")] = False,
-    by: Annotated[str | None, typer.Option(help="who says so; by default whoever is logged in")] = None,
+    reset: Annotated[bool, typer.Option("--reset", help="use the policy's rate again")] = False,
+    by: Annotated[str | None, typer.Option(help="who sets it; default: the logged-in user")] = None,
 ) -> None:
-    """Show the pace of requests to Stripe, or set it for all workers."""
+    """Show the rate of requests to Stripe, or set it for all workers."""
     if per_second is not None and reset:
         raise typer.BadParameter("give --per-second or --reset, not both")
     try:
         settings, policy = load()
     except InvalidSettings as error:
-        print("Mend these settings:", *error.problems, sep="\n  ", file=sys.stderr)
+        print("Fix these settings:", *error.problems, sep="\n  ", file=sys.stderr)
         raise typer.Exit(2) from error
     change = (per_second,) if per_second is not None or reset else None
     budget = asyncio.run(_changed(settings.database_url, change, by or getpass.getuser()))
@@ -62,15 +62,15 @@ def told(budget: StripeBudget, policy_rate: float, now: float) -> list[str]:
     """What holds at the moment `now` (seconds since 1970), one thing a line."""
     operators = budget.requests_per_second
     pace = stripe_budgets.pace(policy_rate, operators, budget.slowed_to)
-    whose = "an operator's" if operators else "the policy's"
-    lines = [f"{pace:g} requests a second: {whose} {operators or policy_rate:g}"]
+    whose = "set by an operator" if operators else "from the policy"
+    lines = [f"{pace:g} requests per second ({operators or policy_rate:g} {whose})"]
     if budget.set_at is not None:
-        what = "set" if operators else "reset to the policy's"
+        what = "set" if operators else "reset to the policy's rate"
         lines.append(f"{what} by {budget.set_by} at {budget.set_at:%Y-%m-%d %H:%M:%S} UTC")
     if budget.slowed_to is not None:
-        lines.append(f"slowed to {budget.slowed_to:.3g} by Stripe's refusals; it grows back")
+        lines.append(f"slowed to {budget.slowed_to:.3g} by Stripe's rate limit; recovering")
     if budget.paused_until > now:
-        lines.append(f"paused for {budget.paused_until - now:.1f} s more: {budget.pause_reason}")
+        lines.append(f"paused for another {budget.paused_until - now:.1f} s: {budget.pause_reason}")
     if budget.held_since is not None:
         lines.append(f"held since {budget.held_since:%Y-%m-%d %H:%M:%S} UTC: an incident is open")
     return lines

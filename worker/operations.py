@@ -1,7 +1,7 @@
-"""`python -m worker.operations`: what an operator does about operations that do not go on.
+"""`python -m worker.operations`: commands for operations that are stuck.
 
-Mostly nothing: the worker's reaper ends or restarts within a minute what was ended in Temporal. What is done
-here is kept with who did it and why.
+You rarely need them: a worker handles workflows that were ended in Temporal within a minute. Each command is
+recorded with who ran it and why.
 """
 
 import asyncio
@@ -41,14 +41,14 @@ WITHIN = timedelta(seconds=10)
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 
-Because = Annotated[str, typer.Option("--because", help="Why; it is kept with what is done")]
+Because = Annotated[str, typer.Option("--because", help="The reason; it is recorded")]
 By = Annotated[
-    str, typer.Option("--by", help="Who does it; you, by default", default_factory=getpass.getuser)
+    str, typer.Option("--by", help="Who runs the command; default: you", default_factory=getpass.getuser)
 ]
 
 
 class CommandRefused(Exception):
-    """What was asked for makes no sense, or may do harm; the message says what to do instead."""
+    """The command makes no sense or may do harm; the message says what to do instead."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Tools:
 
 @app.command("list-stuck")
 def list_stuck() -> None:
-    """List the open operations, notices and holds that do not go on. Exits with 1 when there are any."""
+    """List open operations, notices and holds that are stuck. Exits with 1 if there are any."""
 
     async def listed(tools: Tools) -> int:
         number = 0
@@ -81,11 +81,11 @@ def close(
         bool,
         typer.Option(
             "--although-money-may-have-moved",
-            help="Close it although something was begun in Stripe; look there first",
+            help="Close it even though a request to Stripe was started; check Stripe first",
         ),
     ] = False,
 ) -> None:
-    """End a plan change, refund or credit that does not go on, and let go what it holds."""
+    """End a plan change, refund or credit that is stuck, and release what it holds."""
 
     async def closed(tools: Tools) -> int:
         print(await close_operation(tools, id, _said(because), by, although))
@@ -96,10 +96,10 @@ def close(
 
 @app.command("release-holds")
 def release_holds(because: Because, by: By) -> None:
-    """Tell every operation that is held to go on. The gate before Stripe has to be open."""
+    """Release every held operation. Requests to Stripe must be allowed; see open-gate."""
 
     async def released(tools: Tools) -> int:
-        print(f"{await release_all(tools, _said(because), by)} told to go on.")
+        print(f"Operations released: {await release_all(tools, _said(because), by)}.")
         return 0
 
     _with_tools(released)
@@ -107,40 +107,40 @@ def release_holds(because: Because, by: By) -> None:
 
 @app.command("open-gate")
 def open_gate(because: Because, by: By) -> None:
-    """Let requests to Stripe pass again, though an incident may be open; then release what is held."""
+    """Allow requests to Stripe again, even during an incident, and release what is held."""
 
     async def opened(tools: Tools) -> int:
         why = _said(because)
         async with tools.database.transaction() as session:
             opening = await gate.open_by_operator(session, by=by, because=why, at=utc_now())
             if opening.shut_since is None:
-                raise CommandRefused("The gate is open already.")
-        print(f"The gate is open. {await let_go(tools)} told to go on.")
+                raise CommandRefused("Requests to Stripe are already allowed.")
+        print(f"Requests to Stripe are allowed. Operations released: {await let_go(tools)}.")
         return 0
 
     _with_tools(opened)
 
 
 async def close_operation(tools: Tools, id: str, because: str, by: str, although: bool) -> str:
-    """Ends it, then its workflow. Raises Refused."""
+    """Ends the operation, then its workflow. Raises CommandRefused."""
     async with tools.database.transaction() as session:
         operation = await operations.get_any(session, id)
         if operation is None:
-            raise CommandRefused(f"There is no operation {id}. Its id begins with op_; list-stuck shows it.")
+            raise CommandRefused(f"There is no operation {id}. Ids start with op_; list-stuck shows them.")
         if operation.closed_at is not None:
-            raise CommandRefused(f"{id} has ended already: {operation.state}.")
+            raise CommandRefused(f"{id} has already ended: {operation.state}.")
         if operation.kind not in MONEY:
             raise CommandRefused(
-                f"{id} is a {operation.kind.replace('_', ' ')}: nothing is held by it. End it through the "
-                "API, which asks for its note; the worker restarts it where its workflow is over."
+                f"{id} is a {operation.kind.replace('_', ' ')}: it holds nothing. End it through the "
+                "API, which requires a note; the worker restarts its workflow if that has ended."
             )
         begun = await abandonment.effects_of(session, id)
         if begun and not although:
             steps = ", ".join(f"{one.step} ({one.state}, {one.stripe_id or 'no id yet'})" for one in begun)
             raise CommandRefused(
-                f"Something was begun in Stripe for {id}: {steps}. Closing it now would leave that to "
-                "nobody. If its workflow is over, the worker restarts it within a minute. If you have looked "
-                "in Stripe and want it closed all the same, add --although-money-may-have-moved."
+                f"Requests to Stripe were started for {id}: {steps}. If you close it now, nothing follows "
+                "them up. If its workflow has ended, the worker restarts it within a minute. If you have "
+                "checked Stripe and still want to close it, add --although-money-may-have-moved."
             )
         order = Abandon(
             operation=id,
@@ -160,7 +160,7 @@ async def close_operation(tools: Tools, id: str, because: str, by: str, although
         )
     except RPCError as error:
         if error.status != RPCStatusCode.NOT_FOUND:
-            return f"{id} is closed. Its workflow could not be ended, and finds that out by itself."
+            return f"{id} is closed. Its workflow could not be terminated, and will end by itself."
     return f"{id} is closed."
 
 
@@ -182,7 +182,7 @@ async def release_all(tools: Tools, because: str, by: str) -> int:
 
 
 async def let_go(tools: Tools) -> int:
-    """How many held stories were told to go on. Raises Refused while the gate is closed."""
+    """How many held operations were released. Raises CommandRefused while the gate is closed."""
     told = 0
     for hold in await _held(tools):
         handle = tools.temporal.get_workflow_handle(hold.workflow_id)
@@ -201,7 +201,7 @@ async def _held(tools: Tools) -> list[Hold]:
     async with tools.database.reading() as session:
         if await budget.is_closed(session):
             raise CommandRefused(
-                "The gate before Stripe is closed: open it first, with open-gate --because …."
+                "Requests to Stripe are blocked: allow them first, with open-gate --because …."
             )
         return [
             hold
@@ -212,7 +212,7 @@ async def _held(tools: Tools) -> list[Hold]:
 
 def _said(because: str) -> str:
     if not because.strip():
-        raise CommandRefused("Say why with --because: it is kept.")
+        raise CommandRefused("Give a reason with --because; it is recorded.")
     return because.strip()
 
 
@@ -238,7 +238,7 @@ def _with_tools(do: Callable[[Tools], Awaitable[int]]) -> None:
     except InvalidSettings as error:
         _complain("\n".join(map(str, error.problems)), WRONG)
     except (*AWAY, RPCError, RuntimeError) as error:
-        _complain(f"The database or Temporal can't be reached, nothing was done: {error}", UNREACHABLE)
+        _complain(f"The database or Temporal can't be reached; nothing was changed: {error}", UNREACHABLE)
 
 
 def _complain(problem: str, code: int) -> None:

@@ -1,12 +1,12 @@
-"""`python -m worker.provision FILE.json`: makes the organizations of a file be there, and mirrors Stripe.
+"""`python -m worker.provision FILE.json`: creates or updates the organizations in a file, and mirrors Stripe.
 
-The file is the whole truth about the organizations that it names; others are left alone. It is checked as a
-whole, Stripe is asked, and then all of it is written in one transaction, or none. Run it again after every
-change of the file: what is there already is updated, and nothing is made twice.
-A person without a valid API key gets one; new keys are printed once, as JSON on stdout, and never again.
+The file fully defines the organizations that it names; others are not changed. It is validated as a whole and
+checked against Stripe, and then written in one transaction. Run it again after every change to the file:
+existing organizations are updated, and nothing is created twice.
+A person without a valid API key gets one. New keys are printed only once, as JSON on stdout.
 
-Exit codes: 0 done; 1 nothing was written, because the database or Stripe could not be asked; 2 nothing was
-written, because the file or the settings are wrong; 3 the file is written, and mirroring Stripe failed.
+Exit codes: 0 done; 1 nothing was written, because the database or Stripe could not be reached; 2 nothing was
+written, because the file or the settings are invalid; 3 the file is written, but mirroring Stripe failed.
 """
 
 import asyncio
@@ -102,7 +102,7 @@ def _unknown(place: str, kind: str, id_: str, error: stripe.InvalidRequestError)
         raise error
     return FileProblem(
         place,
-        f"Stripe knows no {kind} {id_}; check the id, and whether PLIXO_STRIPE_API_KEY is of its account",
+        f"Stripe has no {kind} {id_}; check the id, and whether PLIXO_STRIPE_API_KEY is for its account",
     )
 
 
@@ -157,7 +157,7 @@ async def _mirrored(file: ProvisioningFile, access: MirrorAccess) -> int:
     except (stripe.StripeError, BillingError, SubscriptionUnsupported, *AWAY) as error:
         _complain(
             f"The file is written, but mirroring Stripe failed: {error}",
-            "Mend that and run this again; the worker's reconciliation goes on with it in any case.",
+            "Fix that and run this command again; the worker's reconciliation continues with it in any case.",
         )
         return NOT_MIRRORED
     return 0
@@ -177,12 +177,12 @@ def main(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only print what would change")] = False,
     new_key: Annotated[bool, typer.Option("--new-key", help="only print a new API key for the file")] = False,
 ) -> None:
-    """Create or update the organizations of FILE, by the PLIXO_ settings, and mirror Stripe."""
+    """Create or update the organizations in FILE, with the PLIXO_ settings, and mirror Stripe."""
     if new_key:
         print(new_api_key().plaintext)
         return
     if file is None:
-        raise typer.BadParameter("name the file, such as deploy/organizations.example.json")
+        raise typer.BadParameter("give a file, such as deploy/organizations.example.json")
     sys.exit(_outcome(file, dry_run))
 
 
@@ -195,15 +195,15 @@ def _outcome(file: Path, dry_run: bool) -> int:
         return _complain(*error.problems, code=WRONG)
     except IntegrityError:
         return _complain(
-            "Another run has written at the same time. Nothing of this one was; run it again.",
+            "Another run wrote at the same time, so this one wrote nothing; run it again.",
             code=UNREACHABLE,
         )
     except stripe.StripeError as error:
-        return _complain(f"Stripe could not be asked, nothing was written: {error}", code=UNREACHABLE)
+        return _complain(f"Stripe can't be reached; nothing was written: {error}", code=UNREACHABLE)
     except OSError as error:
         if error.filename is not None:
             return _complain(f"{error.filename}: {error.strerror}", code=WRONG)
-        return _complain(f"The database can't be reached, nothing was written: {error}", code=UNREACHABLE)
+        return _complain(f"The database can't be reached; nothing was written: {error}", code=UNREACHABLE)
     except AWAY as error:
         return _complain(
             f"The database could not be written: {error}",

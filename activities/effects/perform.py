@@ -114,7 +114,7 @@ class StripeEffects:
                     detail=detail,
                 )
             raise ApplicationError(
-                "Stripe takes no more changes of the same object for a while.",
+                "Stripe accepts no more changes to the same object for now.",
                 type="object_limit",
                 next_retry_delay=wait * random.uniform(1.0, 1.0 + JITTER),
             )

@@ -38,7 +38,7 @@ class Alerts:
         try:
             await self._post(text)
         except ApplicationError as error:
-            log.warning("an alert was not taken: %s", error.message)
+            log.warning("an alert was not delivered: %s", error.message)
 
     async def _post(self, text: str) -> bool:
         if self._url is None:

@@ -69,7 +69,7 @@ class StripeEvents:
             async with self._database.transaction() as session:
                 tries = await stripe_events.note_try(session, event.event, what(error))
             raise ApplicationError(
-                f"event {event.event} could not be followed: {what(error)}",
+                f"event {event.event} could not be processed: {what(error)}",
                 type=what(error),
                 non_retryable=tries >= MAX_TRIES,
                 next_retry_delay=next_try(tries),

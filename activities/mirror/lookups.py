@@ -49,7 +49,7 @@ async def subscriptions(
         read_at = utc_now()
         snapshot = await _found(SubscriptionSnapshot.read(access.client, row.stripe_subscription))
         if snapshot is None:
-            log.warning("Stripe has no subscription %s of %s", row.stripe_subscription, row.id)
+            log.warning("subscription %s of %s does not exist in Stripe", row.stripe_subscription, row.id)
             return
         document = document_or_why_not(snapshot.subscription, row.stripe_customer)
         async with access.database.transaction() as session:

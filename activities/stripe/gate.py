@@ -197,7 +197,7 @@ class StripeGate:
                 )
         except (SQLAlchemyError, OSError):
             # Stripe's answer counts all the same; the next refusal pauses.
-            log.exception("a pause that Stripe asked for (%s) could not be recorded", reason)
+            log.exception("could not record a pause requested by Stripe (%s)", reason)
 
     # --- Handing out ----------------------------------------------------------------------------------
 
@@ -211,7 +211,7 @@ class StripeGate:
             try:
                 came = await self._slot()
             except (SQLAlchemyError, OSError) as error:
-                log.warning("no slot of Stripe's budget could be taken: %s", type(error).__name__)
+                log.warning("could not take a slot of Stripe's budget: %s", type(error).__name__)
                 self._refuse(_no_records, self._waiting)
                 continue
             turn = self._next(passing=True) if came else None

@@ -79,7 +79,7 @@ class KeyPermissions:
                 async with asyncio.timeout(WITHIN):
                     self._found(await missing(client))
             except (stripe.StripeError, TimeoutError) as error:
-                log.info("the Stripe key's permissions can't be asked for just now: %s", type(error).__name__)
+                log.info("could not check the Stripe key's permissions: %s", type(error).__name__)
             finally:
                 self._asked_at, self._asking, self._doubted = monotonic(), False, False
         return cause_of(self._lacking) if self._lacking else None
@@ -96,13 +96,13 @@ class KeyPermissions:
         before, self._lacking = self._lacking, lacking
         if lacking and lacking != before:
             log.error(
-                "%s: the Stripe key lacks %s. Give it these in Stripe's Dashboard (Developers, API keys). "
-                "What needs them is held and goes on by itself; everything else works.",
+                "%s: the Stripe key lacks %s. Grant these in Stripe's Dashboard (Developers, API keys). "
+                "Operations that need them are held and resume automatically; everything else works.",
                 UNPERMITTED,
                 ", ".join(lacking),
             )
         elif before and not lacking:
-            log.info("the Stripe key has every permission that is needed")
+            log.info("the Stripe key has all required permissions")
 
 
 async def missing(client: stripe.StripeClient) -> list[str]:

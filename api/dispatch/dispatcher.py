@@ -102,7 +102,7 @@ class Dispatcher:
             delivery = await deliver(self._database, self._send, row, utc_now())
         except Exception:
             # The row is committed and stays due, so nothing is lost by giving up here.
-            log.exception("outbox row %s could not be delivered now", row.id)
+            log.exception("could not deliver outbox row %s, will retry", row.id)
             delivery = _NOT_KNOWN
         self._metrics.delivery(row.action, delivery.outcome)
         return delivery

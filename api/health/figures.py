@@ -38,5 +38,5 @@ async def figures(context: Context) -> bytes:
         async with asyncio.timeout(PATIENCE), context.database.reading() as session:
             context.metrics.incidents({row.component for row in await incidents.open_ones(session)})
     except AWAY as error:
-        log.warning("open incidents are not known: %s", type(error).__name__)
+        log.warning("could not read open incidents: %s", type(error).__name__)
     return context.metrics.exposition()

@@ -40,4 +40,4 @@ async def _flush(meter: HealthMeter, database: Database) -> None:
         async with asyncio.timeout(WITHIN):
             await meter.flush(database)
     except AWAY as error:
-        log.warning("what was counted is not written yet: %s", type(error).__name__)
+        log.warning("could not store the call counts, will retry: %s", type(error).__name__)

@@ -230,7 +230,7 @@ async def _fetched(
     try:
         return await fetch(context, wanted)
     except ApiProblem as problem:
-        log.warning("link %s: %s can't be had: %s", link.id, want, problem.type.code)
+        log.warning("link %s: %s is unavailable: %s", link.id, want, problem.type.code)
         await visits.fetch_failed(context, access)
         context.metrics.visit("unavailable")
         if problem.type is STRIPE_UNAVAILABLE and not await _stripe_is_away(context):

@@ -36,7 +36,7 @@ class PageRoute(APIRoute):
             try:
                 answer = await handle(request)
             except (DBAPIError, PoolTimeout, OSError) as error:
-                log.warning("the records are away: %s", type(error).__name__)
+                log.warning("the database can't be reached: %s", type(error).__name__)
                 context.meter.fault(Component.PORTAL, "records_away")
                 return pages.unavailable(context.site, request)
             except Exception:

@@ -107,7 +107,7 @@ async def _http(request: Request, error: Exception) -> Response:
         case HTTPStatus.BAD_REQUEST:
             problem = ApiProblem.of(INVALID_JSON)  # FastAPI's answer to a body that it can't parse
         case _:
-            log.error("an HTTPException %s that nothing here raises", error.status_code)
+            log.error("unexpected HTTPException %s", error.status_code)
             problem = ApiProblem.of(INTERNAL_ERROR)
     return _answer(request, problem)
 
@@ -123,5 +123,5 @@ def answer_to(request: Request, error: Exception) -> Response:
         return _answer(request, error)
     if isinstance(error, DBAPIError) and not is_away(error) and not is_unmigrated(error):
         raise error  # a statement that is wrong stays wrong
-    log.error("request %s: the records can't be reached: %s", request_id_of(request), type(error).__name__)
+    log.error("request %s: the database can't be reached: %s", request_id_of(request), type(error).__name__)
     return _answer(request, ApiProblem.of(TEMPORARILY_UNAVAILABLE, headers={"Retry-After": "1"}))

@@ -1,10 +1,10 @@
-"""Checks an operation's evidence, offline: `python -m billing.evidence FILE`, or `-` for standard input.
+"""Verifies an operation's evidence, offline: `python -m billing.evidence FILE`, or `-` for standard input.
 
-Exit status 0: whole. 1: not whole, and every broken link is named on a line of its own, by its place in the
-document (a JSON pointer) and in words. 2: it can't be read, or is no evidence.
+Exit status 0: intact. 1: not intact; each line names a place in the document (a JSON pointer) and what is
+wrong there. 2: it can't be read, or is not evidence.
 
-Every part is bound to the timeline, and the timeline to its head. Whoever writes a whole new document can
-make it whole: keep the head that is printed elsewhere, and compare.
+Every part is bound to the timeline, and the timeline to its head. Somebody who writes a complete new document
+can make it consistent: store the printed head elsewhere, and compare.
 """
 
 import argparse
@@ -66,7 +66,7 @@ def _read(text: str | bytes) -> Json:
     except ValueError as unreadable:  # of which JSONDecodeError and UnicodeDecodeError are some
         raise NotEvidence(f"it is not JSON in UTF-8: {unreadable}") from unreadable
     if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise NotEvidence(f"it is not a document of the format {FORMAT}")
+        raise NotEvidence(f"it is not a document in the format {FORMAT}")
     return document
 
 
@@ -92,16 +92,16 @@ def _respelled(document: Any, meant: Any, pointer: str = "") -> list[BrokenLink]
         inner = ((place, *both) for place, both in enumerate(zip(document, meant, strict=True)))
     else:
         same = type(document) is type(meant) and document == meant
-        return [] if same else [BrokenLink(pointer, "it is not spelled as the product writes it")]
+        return [] if same else [BrokenLink(pointer, "it is not written the way the product writes it")]
     return [link for step, one, other in inner for link in _respelled(one, other, pointer + pointer_to(step))]
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m billing.evidence", description="Checks the evidence of an operation, offline."
+        prog="python -m billing.evidence", description="Verifies the evidence of an operation, offline."
     )
-    parser.add_argument("file", help="what GET /v1/operations/{id}/evidence answered; - is standard input")
+    parser.add_argument("file", help="the answer of GET /v1/operations/{id}/evidence; - reads standard input")
     file: str = parser.parse_args(arguments).file
     try:
         whole = verify(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
@@ -109,13 +109,13 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{file} can't be read: {unreadable.strerror or unreadable}", file=sys.stderr)
         return NO_EVIDENCE
     except NotEvidence as other:
-        print(f"{file} is no evidence: {other}", file=sys.stderr)
+        print(f"{file} is not evidence: {other}", file=sys.stderr)
         return NO_EVIDENCE
     except NotWhole as altered:
         places = "1 place" if len(altered.broken) == 1 else f"{len(altered.broken)} places"
-        print(f"not whole: {places} that can't be right")
+        print(f"not intact: {places} with errors")
         for link in altered.broken:
             print(link)
         return BROKEN
-    print(f"whole: {whole.events} events, head {whole.head}")
+    print(f"intact: {whole.events} events, head {whole.head}")
     return WHOLE

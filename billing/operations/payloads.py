@@ -69,7 +69,7 @@ def read_subject(kind: str, document: Mapping[str, Any] | None) -> OperationSubj
     try:
         return _SUBJECTS.validate_python({**document, "about": kind})
     except ValidationError:
-        logger.warning("the subject of a %s can't be read", kind)
+        logger.warning("can't read the subject of a %s", kind)
         return None
 
 
@@ -89,5 +89,5 @@ def _read_result(kind: NoticeKind, document: Mapping[str, Any]) -> OperationResu
     try:
         return _RESULTS.validate_python({**document, "about": tag})
     except ValidationError:
-        logger.warning("the result in a notice of a %s can't be read", tag)
+        logger.warning("can't read the result in a notice of a %s", tag)
         return None

@@ -69,7 +69,7 @@ class Alone:
         await setbacks.note(self.database, self.sweep, [], [self._failed(unit, error)], utc_now())
 
     def _failed(self, unit: Unit, error: Exception) -> FailedUnit:
-        log.error("%s: %s failed, and the others go on", self.sweep, unit.id, exc_info=error)
+        log.error("%s: %s failed; the others continue", self.sweep, unit.id, exc_info=error)
         return FailedUnit(unit.id, unit.organization, what(error))
 
     async def together(
@@ -85,7 +85,7 @@ class Alone:
         except Exception as error:
             if self.for_all(error):
                 raise
-            log.info("%s: %s among %d; each is stored alone", self.sweep, what(error), len(units))
+            log.info("%s: %s in a batch of %d; storing each separately", self.sweep, what(error), len(units))
         else:
             await setbacks.note(self.database, self.sweep, [unit(one).id for one in units], [], utc_now())
             return [done]

@@ -91,7 +91,7 @@ async def _in_order(database: Database, send: Send, rows: list[Outbox], now: Cal
         except Exception as error:
             if concerns_everybody(error):
                 raise
-            log.exception("outbox row %s for %s could not be delivered", row.id, row.workflow_id)
+            log.exception("could not deliver outbox row %s for %s", row.id, row.workflow_id)
             async with database.transaction() as session:
                 await outbox.postpone(session, row, at=now(), error=what(error))
             return

@@ -23,14 +23,14 @@ def test_an_operator_sets_the_pace_and_takes_it_back(
 ) -> None:
     monkeypatch.setenv("PLIXO_DATABASE_URL", database_url)
     monkeypatch.setenv("PLIXO_STRIPE_API_KEY", "sk_test_plixo")
-    assert run() == ["20 requests a second: the policy's 20"]
+    assert run() == ["20 requests per second (20 from the policy)"]
     lines = run("--per-second", "5", "--by", "ops")
-    assert lines[0] == "5 requests a second: an operator's 5"
+    assert lines[0] == "5 requests per second (5 set by an operator)"
     assert lines[1].startswith("set by ops at ")
     assert run()[0] == lines[0]
     lines = run("--reset", "--by", "night shift")
-    assert lines[0] == "20 requests a second: the policy's 20"
-    assert lines[1].startswith("reset to the policy's by night shift at ")
+    assert lines[0] == "20 requests per second (20 from the policy)"
+    assert lines[1].startswith("reset to the policy's rate by night shift at ")
     assert CliRunner().invoke(budget.app, ["--reset", "--per-second", "5"]).exit_code == 2
     assert CliRunner().invoke(budget.app, ["--per-second", "0"]).exit_code == 2
 
@@ -44,9 +44,9 @@ def test_what_slows_or_stops_requests_is_told() -> None:
         held_since=datetime(2026, 4, 16, 12, tzinfo=UTC),
     )
     assert budget.told(row, 20.0, now=1000.0) == [
-        "12.5 requests a second: the policy's 20",
-        "slowed to 12.5 by Stripe's refusals; it grows back",
-        "paused for 10.0 s more: global-rate",
+        "12.5 requests per second (20 from the policy)",
+        "slowed to 12.5 by Stripe's rate limit; recovering",
+        "paused for another 10.0 s: global-rate",
         "held since 2026-04-16 12:00:00 UTC: an incident is open",
     ]
 

@@ -99,7 +99,7 @@ async def test_nonsense_is_refused_with_what_to_do_instead(tools: Tools) -> None
     ended = an_operation(acme, state="completed", closed_at=NOW)
     case = an_operation(acme, kind=Kind.CASE.value)
     await store(tools.database, ended, case)
-    for id_, why in (("op_none", "no operation"), (ended.id, "has ended"), (case.id, "through the API")):
+    for id_, why in (("op_none", "no operation"), (ended.id, "already ended"), (case.id, "through the API")):
         with pytest.raises(CommandRefused, match=why):
             await close_operation(tools, id_, "Because.", "ada", although=False)
     async with tools.database.transaction() as session:

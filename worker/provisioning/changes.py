@@ -94,13 +94,13 @@ class _ChangedPart:
             if wanted.id is not None and wanted.id not in by_id and there is not None:
                 self._problem(
                     f"people[{n}].id",
-                    f"{wanted.email} is the address of {there.id}; ids never change: name that one, or none",
+                    f"{wanted.email} is the address of {there.id}; ids never change: use that id, or omit it",
                 )
             matched.append(by_id.get(wanted.id) if wanted.id else there)
         claimed: dict[str, int] = {}
         for n, person in enumerate(matched):
             if person is not None and claimed.setdefault(person.id, n) != n:
-                self._problem(f"people[{n}]", f"is {person.id}, as is people[{claimed[person.id]}]")
+                self._problem(f"people[{n}]", f"is {person.id}, like people[{claimed[person.id]}]")
         self._check_addresses(by_email, matched)
         return matched
 
@@ -115,7 +115,7 @@ class _ChangedPart:
             holder = by_email.get(wanted.email)
             if person is not None and holder not in (None, person) and holder.id not in moving:
                 self._problem(
-                    f"people[{n}].email", f"is the address of {holder.id}, who has to get another one first"
+                    f"people[{n}].email", f"is the address of {holder.id}, who needs another one first"
                 )
 
     async def _write_organization(self) -> None:
@@ -176,7 +176,7 @@ class _ChangedPart:
                 continue
             if person.active:
                 person.active = False
-                self.changes.say(f"{_name(person)}: not active any more, as the file does not list them")
+                self.changes.say(f"{_name(person)}: deactivated, because the file does not list them")
             keys.revoke_all(person)
 
 

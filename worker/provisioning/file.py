@@ -61,7 +61,7 @@ def _zone(name: str) -> str:
 
 def _country(code: str) -> str:
     if not re.fullmatch("[A-Z]{2}", code) or not known_country(code):
-        raise ValueError("is not a country by its ISO 3166-1 code in capitals, such as US")
+        raise ValueError("is not an ISO 3166-1 country code in capital letters, such as US")
     return code
 
 
@@ -76,7 +76,7 @@ def _key(text: str) -> str:
     if parts is None:
         raise ValueError(f"must look like pk_<prefix>_<secret>; {NEW_KEY} prints one")
     if problem := weakness(parts[1]):
-        raise ValueError(f"{problem}; {NEW_KEY} prints a good one")
+        raise ValueError(f"{problem}; {NEW_KEY} prints a strong one")
     return text
 
 
@@ -134,7 +134,9 @@ class OrganizationFile(_Part):
     def _subdivision(cls, value: str | None, others: ValidationInfo) -> str | None:
         country = others.data.get("country")
         if value is not None and country is not None and not known_subdivision(country, value):
-            raise ValueError(f"is not a part of {country} with holidays of its own; leave it out otherwise")
+            raise ValueError(
+                f"is not a subdivision of {country} with its own holidays; omit it if there is none"
+            )
         return value
 
 

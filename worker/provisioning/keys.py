@@ -77,16 +77,16 @@ class KeyChanges:
             prefix, secret = _split(text)
             key = self.known.get(prefix)
             if key is not None and key.person_id != id_:
-                yield FileProblem(f"{place}.api_keys[{k}]", f"{prefix} is the key of somebody else")
+                yield FileProblem(f"{place}.api_keys[{k}]", f"{prefix} is another person's key")
             elif key is not None and key.secret_hash != hash_secret(secret):
                 yield FileProblem(f"{place}.api_keys[{k}]", f"another key has the prefix {prefix}")
         for k, prefix in enumerate(wanted.revoked_keys):
             key = self.known.get(prefix)
             if key is None:
-                warning = f"{place}.revoked_keys[{k}]: there is no key {prefix} to revoke"
+                warning = f"{place}.revoked_keys[{k}]: key {prefix} does not exist"
                 self.changes.warnings.append(warning)
             elif key.person_id != id_:
-                yield FileProblem(f"{place}.revoked_keys[{k}]", f"{prefix} is the key of somebody else")
+                yield FileProblem(f"{place}.revoked_keys[{k}]", f"{prefix} is another person's key")
 
     def write(self, wanted: PersonFile, person: Person) -> None:
         """Make the person's keys what the file wants."""
@@ -113,7 +113,7 @@ class KeyChanges:
         key = self.known.get(prefix)
         if key is None:
             self._store(person, NewKey(text, prefix, hash_secret(secret)), OF_FILE)
-            self.changes.say(f"key {prefix} of {person.id}: taken over from the file")
+            self.changes.say(f"key {prefix} of {person.id}: added from the file")
             return
         if key.revoked_at is not None:
             key.revoked_at = None

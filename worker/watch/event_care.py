@@ -40,7 +40,7 @@ class EventCare:
             try:
                 await self._tend(message)
             except RPCError as error:
-                log.warning("the workflow of %s can't be looked at: %s", event.id, error.status.name)
+                log.warning("can't check the workflow of Stripe event %s: %s", event.id, error.status.name)
 
     async def _tend(self, event: StripeEventInput) -> None:
         handle = self._temporal.get_workflow_handle(ids.stripe_event_workflow(event.event))
@@ -58,4 +58,4 @@ class EventCare:
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
             rpc_timeout=WITHIN,
         )
-        log.warning("%s had not been followed to its end: followed anew", event.event)
+        log.warning("processing of Stripe event %s had stopped: restarted", event.event)

@@ -46,7 +46,7 @@ class IncidentCare:
             try:
                 await self._tend(one, at)
             except RPCError as error:
-                log.warning("the workflow of incident %s can't be looked at: %s", one.id, error.status.name)
+                log.warning("can't check the workflow of incident %s: %s", one.id, error.status.name)
         await self._open_a_gate_that_nobody_would(at)
 
     async def revive(self, component: Component) -> bool:
@@ -89,14 +89,14 @@ class IncidentCare:
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
             rpc_timeout=WITHIN,
         )
-        log.error("the workflow of incident %s had broken off: started again", began.incident)
+        log.error("the workflow of incident %s had stopped: restarted", began.incident)
 
     async def _open_a_gate_that_nobody_would(self, at: datetime) -> None:
         async with self._database.transaction() as session:
             if not await gate.shut_without_cause(session, at - GRACE):
                 return
             await budget.open_gate(session)
-        log.error("the gate before Stripe was shut without an incident: opened")
+        log.error("requests to Stripe were blocked without an open incident: unblocked")
 
 
 def _as_kept(row: Incident, policy: IncidentPolicy, at: datetime) -> IncidentInput:

@@ -20,10 +20,10 @@ log = logging.getLogger(__name__)
 
 AGAIN = timedelta(minutes=15)
 LATE = {
-    "outbox": (timedelta(minutes=3), "A request or a decision that was accepted has not reached Temporal"),
-    "event": (timedelta(minutes=10), "An event of Stripe's has not been followed"),
-    "events_asked": (timedelta(minutes=10), "Stripe has not been asked for its events"),
-    "mail": (timedelta(hours=1), "A mail to a customer is due and was not sent"),
+    "outbox": (timedelta(minutes=3), "An accepted request or decision has not reached Temporal"),
+    "event": (timedelta(minutes=10), "A Stripe event has not been processed"),
+    "events_asked": (timedelta(minutes=10), "Stripe has not been polled for events"),
+    "mail": (timedelta(hours=1), "A mail to a customer is due but has not been sent"),
 }
 """After so long it is late. Each is swept within a minute, and mails by the reminder runs."""
 
@@ -40,9 +40,9 @@ class Lateness:
         self._told: tuple[frozenset[str], datetime] | None = None
         meter = (runtime or Runtime.default()).metric_meter
         self._ages = meter.create_gauge_float(
-            "plixo_oldest_seconds", "How long the oldest of what should be done soon has waited"
+            "plixo_oldest_seconds", "Age of the oldest pending item, by kind"
         )
-        self._failing = meter.create_gauge("plixo_failing_units", "What fails while the others go on")
+        self._failing = meter.create_gauge("plixo_failing_units", "Items that fail while the others continue")
 
     async def look(self) -> None:
         """Raises what the records raise while they are away."""
@@ -67,10 +67,10 @@ class Lateness:
         if before is not None and before[0] == late.keys() and at - before[1] < AGAIN:
             return
         if late:
-            await self._alert("\n".join(["Plixo: work is late", *(f"• {line}" for line in late.values())]))
+            await self._alert("\n".join(["Plixo: work is overdue", *(f"• {line}" for line in late.values())]))
             self._told = frozenset(late), at
         elif before is not None:
-            await self._alert("Plixo: nothing is late any more")
+            await self._alert("Plixo: nothing is overdue anymore")
             self._told = None
 
 
@@ -82,7 +82,7 @@ def _late(waiting: OldestWaiting, at: datetime) -> dict[str, str]:
         if since is not None and at - since > limit:
             late[what] = f"{words} for {int((at - since).total_seconds() // 60)} minutes."
     if waiting.set_aside:
-        late["set_aside"] = f"{waiting.set_aside} event(s) of Stripe's can't be followed and were set aside."
+        late["set_aside"] = f"{waiting.set_aside} Stripe event(s) could not be processed and were set aside."
     if waiting.setbacks:
-        late["setbacks"] = f"{waiting.setbacks} object(s) fail in sweeps while the others go on."
+        late["setbacks"] = f"{waiting.setbacks} object(s) fail in background sweeps; the others continue."
     return late

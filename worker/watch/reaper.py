@@ -78,7 +78,7 @@ class Reaper:
         self._stuck: dict[str, str] = {}
         self._walk: tuple[float, str | None] = (0.0, None)
         meter = (runtime or Runtime.default()).metric_meter
-        self._gauge = meter.create_gauge("plixo_stuck_workflows", "Workflows that fail at each step")
+        self._gauge = meter.create_gauge("plixo_stuck_workflows", "Workflows whose every task fails")
 
     async def run(self) -> None:
         """Until it is cancelled; whatever fails is tried again."""
@@ -86,9 +86,9 @@ class Reaper:
             try:
                 await self.look()
             except UNREACHABLE as error:
-                log.warning("stories that are over could not be looked for: %s", type(error).__name__)
+                log.warning("could not check for ended workflows: %s", type(error).__name__)
             except Exception:
-                log.exception("stories that are over could not be looked for")
+                log.exception("could not check for ended workflows")
             await asyncio.sleep(LOOK_EVERY)
 
     async def look(self) -> None:
@@ -127,7 +127,7 @@ class Reaper:
             raise
         except Exception:
             self._later.add(workflow)
-            log.exception("%s is over and could not be seen to", workflow)
+            log.exception("could not handle ended workflow %s", workflow)
 
     async def _over(self, workflow: str) -> Over | None:
         """Its latest run, if that is over: one that was reset, or has been started again, goes on."""
@@ -151,14 +151,14 @@ class Reaper:
             if self._stuck.get(workflow) != one.run_id:
                 await self._tell_stuck(one)
         for workflow in set(self._stuck) - set(failing):
-            log.warning("%s goes on again", workflow)
+            log.warning("%s is running normally again", workflow)
         self._stuck = {workflow: one.run_id for workflow, one in failing.items()}
         self._gauge.set(len(failing))
 
     async def _tell_stuck(self, one: WorkflowExecution) -> None:
         text = (
-            f"{one.workflow_type} {one.id} fails at each step. It goes on by itself once its fault is "
-            "mended: see `python -m worker.operations list-stuck` and the worker's log."
+            f"{one.workflow_type} {one.id} is stuck: every workflow task fails. It continues "
+            "once the fault is fixed: see `python -m worker.operations list-stuck` and the worker's log."
         )
         log.error("%s", text)
         await self._alert(f"Plixo: {text}")

@@ -118,7 +118,7 @@ class Restarts:
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
             rpc_timeout=timedelta(seconds=10),
         )
-        log.warning("%s was %s: it runs again", over.workflow, over.how)
+        log.warning("%s was %s: restarted", over.workflow, over.how)
         return "again"
 
 
@@ -142,7 +142,7 @@ def _abandon(operation: Operation, over: Over, at: datetime) -> Abandon:
         code="workflow_cancelled" if cancelled else "workflow_ended",
         event=EventCode.WORKFLOW_CANCELLED if cancelled else EventCode.WORKFLOW_ENDED,
         message=f"Its workflow was {over.how} in Temporal before anything was sent to Stripe. "
-        "Nothing was changed; ask again where it is still wanted.",
+        "Nothing was changed; request it again if it is still needed.",
     )
 
 

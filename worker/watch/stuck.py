@@ -59,7 +59,11 @@ async def stuck(database: Database, temporal: Client) -> AsyncIterator[StuckRow]
         closed = await budget.is_closed(session)
         held = list(await session.exec(select(Hold).where(col(Hold.released_at).is_(None))))
     for hold in held:
-        why = "held: the gate before Stripe is closed" if closed else "held, although the gate is open"
+        why = (
+            "held: requests to Stripe are blocked"
+            if closed
+            else "held, although requests to Stripe are allowed"
+        )
         yield StuckRow(hold.operation_id, "hold", hold.id, hold.held_at, why)
 
 
@@ -68,13 +72,13 @@ async def _why(temporal: Client, workflow: str) -> str:
         found = await temporal.get_workflow_handle(workflow).describe(rpc_timeout=WITHIN)
     except RPCError as error:
         if error.status == RPCStatusCode.NOT_FOUND:
-            return "Temporal does not know its workflow"
+            return "its workflow does not exist in Temporal"
         raise
     if found.status in OVER:
         assert found.status is not None
-        return f"its workflow is over ({found.status.name.lower()})"
+        return f"its workflow has ended ({found.status.name.lower()})"
     attempt = found.raw_description.pending_workflow_task.attempt
-    return f"its workflow fails at each step ({attempt} attempts)" if attempt >= STUCK_AFTER else ""
+    return f"every task of its workflow fails ({attempt} attempts)" if attempt >= STUCK_AFTER else ""
 
 
 async def _open_rows(database: Database) -> AsyncIterator[list[_Open]]:

@@ -85,16 +85,18 @@ class Watch:
         """Until it is cancelled; whatever fails is tried again."""
         next_look = next_learning = next_care = monotonic()
         while True:
-            await self._trying(self.flush(), "what was counted is not written yet")
+            await self._trying(self.flush(), "could not store the call counts, will retry")
             if monotonic() >= next_learning:
                 next_learning = monotonic() + LEARN_EVERY
-                await self._trying(self.learn(), "the controllers could not be read")
+                await self._trying(self.learn(), "could not read the list of controllers, will retry")
             if monotonic() >= next_look:
                 next_look = monotonic() + self._policy.probe_every_seconds
-                await self._trying(self.look(), "an incident could not be opened yet", within=None)
+                await self._trying(self.look(), "could not check the components, will retry", within=None)
             if monotonic() >= next_care:
                 next_care = monotonic() + CARE_EVERY
-                await self._trying(self.tend(), "what is open could not be looked after", within=None)
+                await self._trying(
+                    self.tend(), "could not check open incidents and events, will retry", within=None
+                )
             await asyncio.sleep(FLUSH_EVERY)
 
     async def flush(self) -> None:
@@ -145,7 +147,7 @@ class Watch:
         if answer is None:
             self._portal_answered = True
         elif not self._portal_answered:
-            log.info("the portal's address was not reached from here yet: %s", answer)
+            log.info("the portal has not been reachable from this worker yet: %s", answer)
             return None
         return answer
 
@@ -236,7 +238,7 @@ class Watch:
             rpc_timeout=timedelta(seconds=WITHIN),
         )
         self._opened_at = found.opened_at
-        log.warning("the database is away (%s): incident %s", found.cause, found.incident)
+        log.warning("the database is unavailable (%s): incident %s", found.cause, found.incident)
 
     async def _counts(self, at: datetime) -> dict[Component, list[Bucket]]:
         """How calls went, by component; nothing while the records are away. Notes what has an incident."""

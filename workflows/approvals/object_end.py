@@ -54,7 +54,7 @@ class ObjectEnd:
                 outcome, unread = await self._look(), None
             except TROUBLE as error:
                 # Whoever answers meanwhile is not in its way: then it is checked once more.
-                workflow.logger.info("not looked at in Stripe: %s", problem_of(error).code)
+                workflow.logger.info("could not be read in Stripe: %s", problem_of(error).code)
                 unread = next(again)
                 continue
             if outcome is not None and not condition():

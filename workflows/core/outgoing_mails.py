@@ -28,6 +28,6 @@ class OutgoingMails:
         """Waits until every one was sent or given up."""
         for outcome in await asyncio.gather(*self._mails, return_exceptions=True):
             if isinstance(outcome, ActivityError):
-                workflow.logger.warning("a mail of %s was given up", self._operation)
+                workflow.logger.warning("a mail of %s could not be sent", self._operation)
             elif isinstance(outcome, BaseException):
                 raise outcome

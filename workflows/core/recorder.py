@@ -166,4 +166,4 @@ class OperationRecorder:
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise
-            workflow.logger.warning("mail %s of %s was given up", key, self.operation)
+            workflow.logger.warning("mail %s of %s could not be sent", key, self.operation)

@@ -143,4 +143,4 @@ class IncidentNotifier:
         try:
             await telling
         except ActivityError:
-            workflow.logger.warning("an alert of %s was given up", self._request.incident)
+            workflow.logger.warning("an alert for %s could not be sent", self._request.incident)

@@ -117,6 +117,6 @@ class Release:
             handle = workflow.get_external_workflow_handle(story.workflow)
             await handle.signal(RELEASED, HoldRelease(hold=story.hold))
         except ApplicationError:
-            workflow.logger.info("%s does not run any more", story.workflow)
+            workflow.logger.info("%s is no longer running", story.workflow)
             return False
         return True

@@ -45,4 +45,4 @@ class StripeEventWorkflow:
             await handle.signal(CHANGED, StripeChanged(event=event))
         except ApplicationError:
             # It has ended: what changed is in the mirror, and nobody waits for it.
-            workflow.logger.info("%s does not run any more", waiting)
+            workflow.logger.info("%s is no longer running", waiting)

@@ -41,13 +41,13 @@ async def test_what_is_missing_is_the_probes_answer_and_logged_once_until_nothin
     assert [await permissions.probe(client) for _ in range(2)] == [wrong, wrong]
     [line] = caplog.records
     assert line.levelno == logging.ERROR
-    assert "lacks rak_charge_write, rak_credit_note_write. Give it these" in line.message
+    assert "lacks rak_charge_write, rak_credit_note_write. Grant these" in line.message
     shop.stand_in.fault("bad_gateway", path="/v1/", times=100)
     assert await permissions.probe(client) == wrong, "Stripe can't be asked: it is what it was"
     shop.stand_in.clear_faults()
     shop.stand_in.control("keys", {"key": KEY, "permissions": None})
     assert await permissions.probe(client) is None
-    assert caplog.records[-1].message == "the Stripe key has every permission that is needed"
+    assert caplog.records[-1].message == "the Stripe key has all required permissions"
 
 
 async def test_a_good_answer_is_kept_for_minutes_unless_something_was_forbidden(

@@ -320,10 +320,10 @@ def test_who_somebody_is_cannot_be_left_out() -> None:
         (b"", "it is not JSON in UTF-8"),
         (b"{", "it is not JSON in UTF-8"),
         (b"\xff\xfe\x00", "it is not JSON in UTF-8"),
-        (b"[]", f"it is not a document of the format {FORMAT}"),
-        (b"null", f"it is not a document of the format {FORMAT}"),
-        (b"{}", f"it is not a document of the format {FORMAT}"),
-        (b'{"format": "plixo.evidence/1"}', f"it is not a document of the format {FORMAT}"),
+        (b"[]", f"it is not a document in the format {FORMAT}"),
+        (b"null", f"it is not a document in the format {FORMAT}"),
+        (b"{}", f"it is not a document in the format {FORMAT}"),
+        (b'{"format": "plixo.evidence/1"}', f"it is not a document in the format {FORMAT}"),
     ],
 )
 def test_what_is_something_else_is_no_evidence(text: bytes, why: str) -> None:
@@ -358,7 +358,7 @@ def test_the_same_time_in_other_words_is_an_alteration() -> None:
     way = ("operation", "created_at")
     respelled = found_at(document, way).replace("Z", "+00:00")
     assert broken(put(document, way, respelled)) == [
-        "/operation/created_at: it is not spelled as the product writes it"
+        "/operation/created_at: it is not written the way the product writes it"
     ]
 
 
@@ -369,7 +369,7 @@ def test_the_command_says_that_a_document_is_whole(capsys: pytest.CaptureFixture
     document = DOCUMENTS[REFUND]
     assert main([str(DIRECTORY / f"{REFUND}.json")]) == 0
     events = len(document["timeline"])
-    assert capsys.readouterr().out == f"whole: {events} events, head {document['head']}\n"
+    assert capsys.readouterr().out == f"intact: {events} events, head {document['head']}\n"
 
 
 def test_the_command_names_every_place_that_was_altered(
@@ -382,7 +382,7 @@ def test_the_command_names_every_place_that_was_altered(
     assert main([str(file)]) == 1
     note = forged["notes"][0]["id"]
     said = capsys.readouterr().out.splitlines()
-    assert said[0] == "not whole: 2 places that can't be right"
+    assert said[0] == "not intact: 2 places with errors"
     assert re.fullmatch(
         r"/commitments/0: commitments/0 was altered: event \d+ recorded something else", said[1]
     )
@@ -406,9 +406,9 @@ def test_the_command_reads_standard_input() -> None:
 
     document = DOCUMENTS[CREDIT]
     events = len(document["timeline"])
-    assert run(json.dumps(document)) == (0, f"whole: {events} events, head {document['head']}\n", "")
-    why = f"it is not a document of the format {FORMAT}"
-    assert run("{}") == (2, "", f"- is no evidence: {why}\n")
+    assert run(json.dumps(document)) == (0, f"intact: {events} events, head {document['head']}\n", "")
+    why = f"it is not a document in the format {FORMAT}"
+    assert run("{}") == (2, "", f"- is not evidence: {why}\n")
 
 
 def test_it_is_checked_without_a_database_a_server_or_stripe() -> None:

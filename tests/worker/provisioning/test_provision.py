@@ -130,7 +130,7 @@ async def test_a_dry_run_says_what_would_change_and_changes_nothing(database: Da
         f"person {bea.id} (bea@acme.example): roles billing_admin -> controller, legal",
         f"key {KEY_PREFIX} of {bea.id}: revoked, no longer in the file",
         said[3],
-        f"person {finn.id} (finn@acme.example): not active any more, as the file does not list them",
+        f"person {finn.id} (finn@acme.example): deactivated, because the file does not list them",
         said[5],
     ]
     assert said[3].endswith(f"of {bea.id}: issued")
@@ -206,7 +206,7 @@ async def test_revoking_the_last_key_issues_a_new_one(database: Database) -> Non
 
 async def test_a_prefix_that_revokes_nothing_is_said(database: Database) -> None:
     changes = await provisioned(database, a_file(revoked_keys=["typo"]))
-    assert changes.warnings == ["organizations[0].people[0].revoked_keys[0]: there is no key typo to revoke"]
+    assert changes.warnings == ["organizations[0].people[0].revoked_keys[0]: key typo does not exist"]
 
 
 # -- what is wrong with a file by itself ----------------------------------------------------------------
@@ -259,7 +259,7 @@ def test_everything_wrong_with_a_file_is_said_at_once_with_its_place() -> None:
         (
             a_file().replace('"DE"', '"DE", "subdivision": "??"').encode(),
             "organizations[0].subdivision",
-            "part of DE",
+            "subdivision of DE",
         ),
         (
             a_file().replace('"id": "org_acme"', '"id": "org_a", "id": "org_b"').encode(),
@@ -315,8 +315,8 @@ async def test_what_belongs_to_others_is_refused_and_nothing_is_written(database
     assert await contradicts(database, text) == [
         f"organizations[0].stripe_subscription: sub_file belongs to organization {other.id}",
         f"organizations[0].people[0].id: {other.admin.id} belongs to a person of another organization",
-        f"organizations[0].people[0].revoked_keys[0]: {_prefix(other.legal)} is the key of somebody else",
-        f"organizations[0].people[1].api_keys[0]: {_prefix(other.legal)} is the key of somebody else",
+        f"organizations[0].people[0].revoked_keys[0]: {_prefix(other.legal)} is another person's key",
+        f"organizations[0].people[1].api_keys[0]: {_prefix(other.legal)} is another person's key",
     ]
     async with database.reading() as session:
         assert await session.get(Organization, "org_acme") is None
@@ -342,7 +342,7 @@ async def test_the_address_of_somebody_who_keeps_it_is_refused(database: Databas
     finn = FINN | {"id": "per_finn"}
     await provisioned(database, a_file(finn, id="per_bea"))
     assert await contradicts(database, a_file(id="per_bea", email="finn@acme.example")) == [
-        "organizations[0].people[0].email: is the address of per_finn, who has to get another one first"
+        "organizations[0].people[0].email: is the address of per_finn, who needs another one first"
     ]
     [problem] = await contradicts(database, a_file(finn, id="per_other"))
     assert problem.startswith("organizations[0].people[0].id: bea@acme.example is the address of per_bea")
@@ -380,7 +380,7 @@ async def test_what_stripe_does_not_know_is_refused_before_anything_is_written(
         "organizations[1].stripe_customer",
         "organizations[1].stripe_subscription",
     ]
-    assert "Stripe knows no subscription sub_file" in refused.value.problems[1].message
+    assert "Stripe has no subscription sub_file" in refused.value.problems[1].message
     others = json.dumps({"organizations": [good | {"stripe_customer": stranger.id}]})
     with pytest.raises(InvalidFile, match=r"stripe_subscription: sub_\w+ is customer cus_\w+'s"):
         await ask_stripe(parsed(others), shop.client)
@@ -494,4 +494,4 @@ async def test_when_nothing_can_be_written_the_command_says_so_and_ends_with_1(
     assert "Traceback" not in unmigrated.stderr
     away = command(str(file), PLIXO_STRIPE_API_BASE="http://127.0.0.1:9")
     assert (away.returncode, away.stdout) == (1, "")
-    assert "Stripe could not be asked, nothing was written" in away.stderr
+    assert "Stripe can't be reached; nothing was written" in away.stderr

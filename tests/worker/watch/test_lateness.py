@@ -101,7 +101,7 @@ async def test_the_oldest_of_what_should_be_done_soon_is_told_when_it_is_late(
     limit, words = LATE[what]
     assert await operator.look(limit) == []
     [alert] = await operator.look(timedelta(seconds=1))
-    assert alert.startswith("Plixo: work is late\n• " + words)
+    assert alert.startswith("Plixo: work is overdue\n• " + words)
     assert words in caplog.text
     assert await operator.look(timedelta(minutes=1)) == [], "not every minute"
     assert len(await operator.look(AGAIN)) == 1, "now and again"
@@ -109,7 +109,7 @@ async def test_the_oldest_of_what_should_be_done_soon_is_told_when_it_is_late(
         await _gone(database, table)
     async with database.transaction() as session:
         await stripe_events.checked(session, complete_until=NOW, at=operator.at, missed=0)
-    assert await operator.look() == ["Plixo: nothing is late any more"]
+    assert await operator.look() == ["Plixo: nothing is overdue anymore"]
     assert await operator.look() == []
 
 
@@ -131,4 +131,4 @@ async def test_what_fails_while_the_others_go_on_is_told_from_the_second_time(da
     async with database.transaction() as session:
         (await session.get_one(Setback, ("reminders", "org_1"))).tries = 2
     [alert] = await operator.look()
-    assert alert.endswith("• 1 object(s) fail in sweeps while the others go on.")
+    assert alert.endswith("• 1 object(s) fail in background sweeps; the others continue.")
