@@ -27,7 +27,7 @@ def test_a_refund_that_is_done_names_the_refund_in_stripe_and_its_note() -> None
 Hello Cora Controller,
 
 Your {TITLE} is done: Stripe has returned the money.
-Should the customer's bank still send it back, you are told.
+If the customer's bank returns it later, you will be notified.
 
 In Stripe:
 - USD 120.00, succeeded
@@ -85,7 +85,7 @@ def test_a_refund_closed_after_it_failed_says_by_whom() -> None:
         (State.REJECTED, "Rejected", "was rejected by Cora Controller. Nothing was refunded."),
         (State.CANCELLED, "Cancelled", "was cancelled by Cora Controller. Nothing was refunded."),
         (State.EXPIRED, "Expired", "expired: nobody decided in time. Nothing was refunded."),
-        (State.BLOCKED, "Not possible", "is not possible as asked. Nothing was refunded."),
+        (State.BLOCKED, "Not possible", "is not possible as requested. Nothing was refunded."),
     ],
 )
 def test_a_refund_that_was_not_made_says_so(state: State, start: str, sentence: str) -> None:
@@ -111,8 +111,8 @@ def test_a_blocked_refund_says_why_and_what_helps() -> None:
     context = {"state": "blocked", "problem": DISPUTED.model_dump(), "kind": "refund"}
     mail = render("money_ended", context)
     assert mail.subject == "Not possible: Acme, refund"
-    assert "Your refund is not possible as asked. Nothing was refunded." in mail.plain
-    assert "\nThe customer disputes the charge.\nWhat helps: Answer the dispute in Stripe;" in (mail.plain)
+    assert "Your refund is not possible as requested. Nothing was refunded." in mail.plain
+    assert "\nThe customer disputes the charge.\nHow to fix it: Answer the dispute in Stripe;" in (mail.plain)
 
 
 def test_a_credit_that_is_given_says_what_it_did_to_the_bills() -> None:
@@ -120,7 +120,7 @@ def test_a_credit_that_is_given_says_what_it_did_to_the_bills() -> None:
         "money_ended", ended(State.COMPLETED, a_credit_note(), result=credited(a_credit_note()))
     ).plain
     balance = render("money_ended", ended(State.COMPLETED, a_credit(), result=credited(a_credit()))).plain
-    assert "is done, and what Stripe holds is what was agreed." in note
+    assert "is done, and the result in Stripe is what was agreed." in note
     assert (
         """\
 Given in Stripe: USD 80.00
@@ -174,5 +174,5 @@ def test_an_accepted_credit_says_who_accepted_it() -> None:
     result = credited(a_credit(), to_balance=7_000)
     context = ended(State.COMPLETED, a_credit(), result=result, person="per_cora", comment="Fine.")
     mail = render("money_ended", context)
-    assert "is done: Cora Controller accepted what Stripe made of it." in mail.plain
+    assert "is done: Cora Controller accepted it as it is in Stripe." in mail.plain
     assert "is what was agreed" not in mail.plain

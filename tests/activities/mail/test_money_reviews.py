@@ -42,7 +42,7 @@ def test_whoever_decides_on_a_credit_sees_how_it_reaches_the_customer() -> None:
     assert mail.subject == "Approve a credit of USD 80.00 to Customer 01?"
     assert (
         """\
-Credit:   USD 80.00, no money is paid out
+Credit:   USD 80.00; no money is paid out
 Customer: Customer 01
 As:       customer balance, taken off the customer's next bills
 Reason:   goodwill
@@ -60,7 +60,7 @@ def test_a_credit_note_is_shown_with_its_invoice_and_where_each_part_of_it_goes(
     assert (
         """\
 As:       credit note on invoice ACME-0007
-          USD 30.00 off what is due on it now
+          USD 30.00 off the amount due on it now
           USD 50.00 to the customer's balance, taken off the next bills
 Reason:   the order was changed
 """
@@ -76,7 +76,7 @@ def test_a_refund_of_several_payments_shows_the_part_of_each() -> None:
 def test_what_was_refunded_before_is_told() -> None:
     subject = shown(a_refund()) | {"refunded_before": {"amount_minor": 4_500, "currency": "usd"}}
     mail = render("review_requested", review() | {"subject": subject})
-    assert "Paid:     USD 300.00, of which USD 45.00 was refunded before\n" in mail.plain
+    assert "Paid:     USD 300.00, of which USD 45.00 was already refunded\n" in mail.plain
 
 
 @pytest.mark.parametrize("reason", get_args(Reason))
@@ -84,18 +84,17 @@ def test_every_reason_is_told_in_words(reason: str) -> None:
     mail = render("review_requested", review(a_refund(reason=reason)))
     [line] = [line for line in mail.plain.splitlines() if line.startswith("Reason:")]
     assert "_" not in line
-    assert ("Stripe then blocks the card" in mail.plain) == (reason == "fraudulent")
+    assert ("Stripe will then block the card" in mail.plain) == (reason == "fraudulent")
 
 
 def test_an_approval_that_needs_all_roles_says_which() -> None:
     roles = (Role.CONTROLLER, Role.LEGAL)
     mail = render("review_requested", review(a_refund(), needs="all"), roles=roles)
     assert (
-        "One approval is not enough: somebody of each role has to approve: a controller and Legal."
-        in mail.plain
+        "One approval is not enough: each of these roles must approve: a controller and Legal." in mail.plain
     )
     rest = render("review_reminder", review(a_refund(), needs="all"), roles=roles[1:])
-    assert "somebody of each role has to approve, and yours is still to come." in rest.plain
+    assert "each role must approve, and yours is still missing." in rest.plain
     assert "One approval" not in render("review_requested", review(a_refund(), needs="any")).plain
 
 
@@ -110,9 +109,9 @@ def test_a_reminder_and_an_escalation_say_that_they_are_one() -> None:
     reminder = render("review_reminder", review(a_refund()))
     escalation = render("review_escalated", review(a_credit()))
     assert reminder.subject == f"Reminder: approve a {TITLE}?"
-    assert f"The {TITLE} that Bea Billing requested still waits for a decision." in reminder.plain
+    assert f"The {TITLE} that Bea Billing requested is still waiting for a decision." in reminder.plain
     assert escalation.subject == "Your turn: approve a credit of USD 80.00 to Customer 01?"
-    assert "Nobody has decided in time on the credit of USD 80.00 to Customer 01" in escalation.plain
+    assert "Nobody decided in time on the credit of USD 80.00 to Customer 01" in escalation.plain
 
 
 def test_free_words_as_a_reason_are_quoted_and_those_of_the_subject_are_not_told_twice() -> None:
@@ -152,8 +151,8 @@ Hello Cora Controller,
 Cora Controller asks you to decide in their place on a {TITLE}.
 If you accept, this holds until {DEADLINE}.
 
-You would decide under your own name. What Cora Controller asked for, revised or had tried again
-stays closed to you, as it is to them. Until you accept, nothing changes for you.
+You would decide under your own name. You can't decide on anything that Cora Controller requested,
+revised or retried, just as they can't. Until you accept, nothing changes for you.
 
 Comment by Cora Controller:
   > I am on leave.
@@ -183,5 +182,6 @@ def test_whoever_delegates_hears_whether_they_can_count_on_it() -> None:
     assert f"Cora Controller decides in your place until {DEADLINE}." in taken.plain
     assert declined.subject == "Cora Controller does not decide in your place: Acme, approval"
     assert (
-        "What waits for you still waits for you: decide it yourself, or ask somebody else." in declined.plain
+        "Your approvals still need your decision: decide them yourself, or ask somebody else."
+        in declined.plain
     )

@@ -23,14 +23,14 @@ def test_the_requester_hears_what_failed_why_and_what_to_do() -> None:
 Hello Cora Controller,
 
 Your {TITLE} failed: the customer does not have the money.
-This refund had been reported as succeeded; that no longer holds.
-It has failed twice by now.
+This refund was reported as succeeded; that is no longer true.
+It has failed twice so far.
 
 In Stripe:
 - USD 120.00, failed: the card was reported lost or stolen
-  Trying again will not help: agree with the customer on another way.
+  Retrying will not help: agree with the customer on another way.
 
-The refund and its note are open again. You can try it again, or close it as it is.
+The refund and its note are open again. You can retry it, or close it as it is.
 
 {REFUND}
 {NOTE}
@@ -60,7 +60,7 @@ def test_every_reason_for_a_failure_is_told_in_words_and_with_what_helps(reason:
 
 def test_a_reason_that_stripe_adds_later_is_shown_as_it_is() -> None:
     plain = render("refund_failed", failed(a_refund(), "failed:solar_flare")).plain
-    assert "failed: Stripe's reason is solar_flare\n  Trying again may help" in plain
+    assert "failed: Stripe's reason is solar_flare\n  Retrying may help" in plain
 
 
 def test_a_refund_that_failed_in_part_says_which_part_came_through() -> None:
@@ -69,20 +69,20 @@ def test_a_refund_that_failed_in_part_says_which_part_came_through() -> None:
     assert "failed in part: the customer does not have all of the money." in mail.plain
     assert "USD 100.00 reached the customer, USD 20.00 did not." in mail.plain
     assert "had been reported as succeeded" not in mail.plain
-    assert "by now" not in mail.plain
+    assert "so far" not in mail.plain
 
 
 def test_a_part_that_stripe_refused_is_told_with_the_refusal() -> None:
     context = failed(a_refund(payments=2), "refused", "not_tried", problem=DISPUTED.model_dump())
     plain = render("refund_failed", context).plain
     assert "- USD 100.00, refused by Stripe\n- USD 20.00, not tried\n" in plain
-    assert "\nThe customer disputes the charge.\nWhat helps: Answer the dispute" in plain
+    assert "\nThe customer disputes the charge.\nHow to fix it: Answer the dispute" in plain
 
 
 def test_the_third_failure_is_counted() -> None:
     mail = render("refund_failed", failed(a_refund(), "failed", number=3))
     assert mail.subject == f"Failed again: {TITLE}"
-    assert "It has failed 3 times by now." in mail.plain
+    assert "It has failed 3 times so far." in mail.plain
 
 
 # --- Finance ------------------------------------------------------------------------------------------
@@ -99,16 +99,16 @@ Hello Cora Controller,
 
 A {TITLE} failed in Stripe: the customer does not have the money.
 It had been reported as succeeded, so it may already be in the books.
-What the customer does not get stays on your balance in Stripe, or comes back to it. Whoever asked for the
-refund tries it again or closes it.
+Money that does not reach the customer stays in your Stripe balance, or returns to it. The person who
+requested the refund can retry or close it.
 
 In Stripe:
 - USD 120.00, failed: the customer's bank declined it
-  Trying again may help; otherwise agree with the customer on another way.
+  Retrying may help; otherwise agree with the customer on another way.
 
 {REFUND}
 {NOTE}
-Please confirm by {DEADLINE} that you have seen this. After that, the controllers are told.
+Please confirm by {DEADLINE} that you have seen this. After that, it is escalated to the controllers.
 
 Confirm that you have seen it:
 {API}/finance/ntc_1

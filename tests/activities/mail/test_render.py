@@ -59,7 +59,7 @@ Bea Billing requests a plan change of Acme.
 
 From: Growth, 5 seats, billed by the month
 To:   Scale, 5 seats, billed by the month
-When: at once, prorated to the second
+When: immediately, prorated to the second
 
 Due now:      USD 13.16
 Next invoice: USD 249.95 on {PERIOD_END}
@@ -86,14 +86,14 @@ Plixo Billing for Acme
 def test_a_reminder_says_that_it_is_one() -> None:
     mail = render("review_reminder", review())
     assert mail.subject == "Reminder: approve the plan change of Acme, Growth to Scale (USD 13.16 due now)?"
-    assert "that Bea Billing requested still waits for a decision" in mail.plain
+    assert "that Bea Billing requested is still waiting for a decision" in mail.plain
     assert "Due now:      USD 13.16" in mail.plain
 
 
 def test_an_escalation_says_why_it_came() -> None:
     mail = render("review_escalated", review())
     assert mail.subject == "Your turn: approve the plan change of Acme, Growth to Scale (USD 13.16 due now)?"
-    assert "Nobody has decided in time" in mail.plain
+    assert "Nobody decided in time" in mail.plain
     assert f"Please decide by {DEADLINE}." in mail.plain
 
 
@@ -127,7 +127,7 @@ def test_done_names_the_invoice_and_what_was_charged() -> None:
         == f"""\
 Hello Cora Controller,
 
-Your plan change of Acme is done, and every line in Stripe is as approved.
+Your plan change of Acme is done, and every line in Stripe matches the approval.
 
 From: Growth, 5 seats, billed by the month
 To:   Scale, 5 seats, billed by the month
@@ -174,18 +174,18 @@ def test_a_mismatch_shows_the_differences_and_what_can_be_done() -> None:
     problem = mismatch_problem(verify(subject, found)).model_dump()
     mail = render("plan_change_ended", ended(State.MISMATCHED, result=result, problem=problem))
 
-    assert mail.subject == "Needs you: Acme, Growth to Scale (USD 13.16 due now)"
+    assert mail.subject == "Needs your attention: Acme, Growth to Scale (USD 13.16 due now)"
     assert "Charged on an invoice of its own: USD 13.17, paid" in mail.plain
     assert "Approved, but not there:\n  USD 32.88  Remaining time on Scale" in mail.plain
     assert "There, but not approved:\n  USD 32.89  Remaining time on Scale" in mail.plain
-    assert "ask a controller to accept it as it is, or have the earlier plan restored" in mail.plain
+    assert "ask a controller to accept it as it is, or restore the previous plan" in mail.plain
 
 
 def test_an_accepted_mismatch_says_who_accepted_it_and_does_not_claim_a_match() -> None:
     subject = an_upgrade()
     result = invoiced(subject, 1316) | {"accepted_by": "per_cora", "comment": "A cent."}
     mail = render("plan_change_ended", ended(State.COMPLETED, result=result))
-    assert "is done: Cora Controller accepted what Stripe made of it." in mail.plain
+    assert "is done: Cora Controller accepted it as it is in Stripe." in mail.plain
     assert "every line in Stripe is as approved" not in mail.plain
     assert "Comment:\n  > A cent." in mail.plain
 
@@ -193,8 +193,8 @@ def test_an_accepted_mismatch_says_who_accepted_it_and_does_not_claim_a_match() 
 def test_a_reverted_mismatch_says_that_the_former_plan_is_back() -> None:
     result = invoiced(an_upgrade(), 1316) | {"reverted_by": "per_cora", "comment": "No."}
     mail = render("plan_change_ended", ended(State.CANCELLED, result=result))
-    assert "was reverted by Cora Controller: the former plan is back." in mail.plain
-    assert "What Stripe held before that:\n\nCharged on an invoice of its own: USD 13.16, paid" in mail.plain
+    assert "was reverted by Cora Controller: the previous plan is in place again." in mail.plain
+    assert "In Stripe before that:\n\nCharged on an invoice of its own: USD 13.16, paid" in mail.plain
     assert "Nothing was changed or charged" not in mail.plain
 
 

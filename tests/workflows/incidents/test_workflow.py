@@ -123,7 +123,7 @@ def said(home: House) -> dict[str, list[str]]:
     """Who was mailed of the incident, by what the mail says; requesters hear of what is held besides."""
     found: dict[str, list[str]] = {}
     for mail in home.mail.mailbox.mails:
-        if not mail["subject"].startswith(("On hold", "Goes on", "Done", "Failed", "Approve")):
+        if not mail["subject"].startswith(("On hold", "Resumed", "Done", "Failed", "Approve")):
             found.setdefault(mail["subject"], []).extend(mail["to"])
     return {subject: sorted(to) for subject, to in found.items()}
 

@@ -86,7 +86,7 @@ async def test_one_that_is_refused_for_good_is_not_tried_again(home: House) -> N
     await until(told, lambda: "no admin was told")
     [said] = home.mail.mailbox.mails
     assert (row.attempts, row.smtp_code) == (1, 550)
-    assert said["subject"].startswith("Mail to a customer came back: ")
+    assert said["subject"].startswith("Mail to a customer bounced: ")
     assert "the mail server refuses the address (550)" in " ".join(said["text"].split())
     assert row.invoice_id not in said["text"]
 
