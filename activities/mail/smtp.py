@@ -206,7 +206,7 @@ class SmtpPool:
             if not connection.supports_extension("starttls"):
                 raise MailLater(
                     "mail_server_without_tls",
-                    "The mail server offers no TLS (STARTTLS); mend it, or allow mails in the clear by "
+                    "The mail server offers no TLS (STARTTLS); enable it, or allow unencrypted mail by "
                     "?tls=no in PLIXO_SMTP_URL.",
                     OUR_FAULT,
                 )

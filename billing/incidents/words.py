@@ -41,53 +41,53 @@ _SLOW = frozenset({"rate_limit", "lock_timeout", "mail_server_busy", "too_many_r
 
 _CAUSES: Mapping[str, str] = MappingProxyType(
     {
-        "rate_limit": "Stripe limits how fast we may call it",
-        "lock_timeout": "Stripe is slow to let go of objects",
+        "rate_limit": "Stripe limits our request rate",
+        "lock_timeout": "Stripe keeps objects locked for a long time",
         "stripe_unreachable": "Stripe can't be reached, or answers with errors",
         "stripe_credentials": "Stripe does not accept our API key",
         "mail_server_unreachable": "the mail server can't be reached",
-        "mail_server_busy": "the mail server asks to try later",
+        "mail_server_busy": "the mail server asks us to try later",
         "mail_server_untrusted": "the mail server's certificate is not trusted",
-        "mail_server_refuses_us": "the mail server does not accept us as a sender",
-        "mail_server_refuses_everybody": "the mail server refuses one recipient after the other",
-        "timeout": "no answer came in time",
+        "mail_server_refuses_us": "the mail server rejects mail from us",
+        "mail_server_refuses_everybody": "the mail server rejects one recipient after another",
+        "timeout": "it did not answer in time",
         "unreachable": "it can't be reached",
         "error_answer": "it answers with errors",
-        "stripe_unavailable": "customers' pages could not get an answer from Stripe",
+        "stripe_unavailable": "customers' pages got no answer from Stripe",
         "records_away": "customers' pages could not reach the database",
-        "internal_error": "customers' pages broke",
+        "internal_error": "customers' pages failed",
     }
 )
 
-_FINE = "Work as usual."
-_RESUMES = "What was queued goes on now, the oldest first and slowly at first."
-_STANDS_STILL = "Nothing new is accepted; what is under way waits and goes on by itself."
-_UNTOLD = "They go on, but approvers aren't mailed at once: tell them of what is urgent."
+_FINE = "Not affected."
+_RESUMES = "Queued work is resuming, oldest first and slowly at first."
+_STANDS_STILL = "Nothing new is accepted; work in progress waits and resumes automatically."
+_UNTOLD = "They continue, but mail to approvers is delayed: tell them about urgent requests."
 _DEGRADED: Mapping[Component, Mapping[Capability, str]] = MappingProxyType(
     {
         Component.STRIPE: {
-            Capability.PLAN_CHANGES: "Plan changes are queued; nothing is charged twice, nothing is lost.",
+            Capability.PLAN_CHANGES: "Plan changes are queued; nothing is charged twice or lost.",
             Capability.REFUNDS: "Refunds are queued; nothing is lost. Don't issue them in Stripe as well.",
             Capability.CREDITS: "Credits are queued; nothing is lost.",
             Capability.CUSTOMER_PORTAL: "Customers see their invoices; paying and PDFs may not work.",
-            Capability.REMINDERS: "Reminders go on, by what we last read from Stripe.",
+            Capability.REMINDERS: "Reminders continue, based on data last read from Stripe.",
             Capability.MAILS: _FINE,
         },
         Component.PORTAL: {
             Capability.PLAN_CHANGES: _FINE,
             Capability.REFUNDS: _FINE,
             Capability.CREDITS: _FINE,
-            Capability.CUSTOMER_PORTAL: "Customers may not get at their invoices. Their links stay good.",
-            Capability.REMINDERS: "Reminders are left out that would lead to a page that does not open.",
+            Capability.CUSTOMER_PORTAL: "Customers may not be able to open invoices. Links stay valid.",
+            Capability.REMINDERS: "Reminders that would lead to a page that does not open are skipped.",
             Capability.MAILS: "New links may be sent, but may not open yet.",
         },
         Component.MAIL: {
             Capability.PLAN_CHANGES: _UNTOLD,
             Capability.REFUNDS: _UNTOLD,
             Capability.CREDITS: _UNTOLD,
-            Capability.CUSTOMER_PORTAL: "Links open; new ones are mailed when the mail server takes them.",
-            Capability.REMINDERS: "Reminders are queued, each is sent once; what comes too late is left out.",
-            Capability.MAILS: "Mails are queued for days; nothing is lost.",
+            Capability.CUSTOMER_PORTAL: "Links open; new ones are mailed when the mail server accepts them.",
+            Capability.REMINDERS: "Reminders are queued and each is sent once; any that are too late are skipped.",
+            Capability.MAILS: "Mails are queued, for days if necessary; nothing is lost.",
         },
         Component.DATABASE: {
             Capability.PLAN_CHANGES: _STANDS_STILL,
@@ -111,10 +111,12 @@ _RECOVERED: Mapping[Component, Mapping[Capability, str]] = MappingProxyType(
             Capability.REFUNDS: _RESUMES,
             Capability.CREDITS: _RESUMES,
         },
-        Component.PORTAL: {Capability.REMINDERS: "They go on; those that were left out are not made up for."},
+        Component.PORTAL: {
+            Capability.REMINDERS: "They continue; those that were skipped are not sent later."
+        },
         Component.MAIL: {
-            Capability.REMINDERS: "What was queued is sent as its hours allow.",
-            Capability.MAILS: "What was queued is sent now.",
+            Capability.REMINDERS: "Queued reminders are sent within their hours.",
+            Capability.MAILS: "Queued mails are being sent.",
         },
         Component.DATABASE: {},
     }
@@ -135,16 +137,18 @@ def headline(component: Component, state: IncidentState, cause: str | None) -> s
     match severity(component, state, cause):
         case Severity.RECOVERED:
             cleared = state is IncidentState.CLEARED
-            return f"{name} works again. {'The incident is cleared.' if cleared else 'Its note is owed.'}"
+            return (
+                f"{name} works again. {'The incident is cleared.' if cleared else 'It still needs a note.'}"
+            )
         case Severity.DEGRADED if component is Component.STRIPE_KEY:
             return (
                 f"Plixo's key at Stripe lacks {told_apart(permissions_in(cause))}. "
                 "Only what needs it is held; everything else works, and nothing is lost."
             )
         case Severity.DEGRADED:
-            return f"{name} is degraded{_because(cause)}. Work is held where it must be; nothing is lost."
+            return f"{name} is degraded{_because(cause)}. Affected work is held; nothing is lost."
         case Severity.DOWN:
-            return f"{name} does not work{_because(cause)}. Work is held where it must be; nothing is lost."
+            return f"{name} is down{_because(cause)}. Affected work is held; nothing is lost."
 
 
 def capabilities(component: Component, state: IncidentState, cause: str | None) -> dict[Capability, str]:

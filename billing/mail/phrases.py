@@ -13,19 +13,19 @@ _EN = {
     "{% if when_due and not paid %}, {{ when_due }}{% endif %}",
     "link_subject": "Your link to invoice {{ number }} from {{ seller }}",
     "hello": "Hello{% if customer %} {{ customer }}{% endif %},",
-    "remind": "This is a reminder that invoice {{ number }} from {{ seller }} is not paid yet.",
+    "remind": "This is a reminder that invoice {{ number }} from {{ seller }} has not been paid yet.",
     "here_is_link": "Here is your link to invoice {{ number }} from {{ seller }}.",
-    "paid": "The invoice is paid: nothing is left to do.",
+    "paid": "The invoice is paid. There is nothing left to do.",
     "invoice": "Invoice",
     "amount": "Amount due",
     "due": "Due",
     "open": "View and pay the invoice",
     "open_paid": "View the invoice",
-    "until": "This link is good until {{ link_until }}. "
-    "It is for you alone: whoever has it sees the invoice.",
-    "trouble": "If it does not open any more, follow it all the same: the page can mail you a new one.",
+    "until": "This link is valid until {{ link_until }}. "
+    "It is for you only: anybody who has it can see the invoice.",
+    "trouble": "If it has expired, open it anyway: the page can send you a new one.",
     "no_more": "No more reminders",
-    "opt_out": "If you do not want to be reminded of invoices from {{ seller }}:",
+    "opt_out": "If you no longer want reminders about invoices from {{ seller }}:",
 }
 _DE = {
     "reminder_subject": "{{ number }} von {{ seller }}: {{ amount }}"

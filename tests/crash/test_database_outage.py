@@ -160,7 +160,7 @@ async def test_a_database_that_is_killed_is_told_at_once_and_what_was_accepted_e
     await until(lambda: _any(scene.chat.texts), log, AT_ONCE)
     assert now() - began < AT_ONCE
     assert (await scene.story.describe()).status == WorkflowExecutionStatus.RUNNING
-    assert scene.chat.texts[0].startswith("Plixo: The database does not work: it can't be reached.")
+    assert scene.chat.texts[0].startswith("Plixo: The database is down: it can't be reached.")
     answer = await scene.banner()
     assert (answer.status_code, answer.json()["code"]) == (503, "temporarily_unavailable")
     # What only follows from it is no incident of Stripe's, nor one of the portal's.

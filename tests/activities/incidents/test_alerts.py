@@ -70,12 +70,12 @@ async def test_it_says_what_is_the_matter_what_that_means_and_where_the_runbook_
     [posted] = chat.got
     assert list(posted) == ["text"]
     lines = posted["text"].splitlines()
-    assert lines[0].startswith("Plixo: Stripe is degraded: Stripe limits how fast we may call it.")
+    assert lines[0].startswith("Plixo: Stripe is degraded: Stripe limits our request rate.")
     assert lines[0].endswith("(since 2026-03-02 15:00 UTC)")
     assert "• Refunds are queued; nothing is lost. Don't issue them in Stripe as well." in lines
     assert lines[-1] == "What to do: https://billing.acme.example/console/incidents/inc_1"
     assert await alerts.post_alert(an_alert(degraded=False))
-    assert "Its note is owed" in chat.got[1]["text"]
+    assert "It still needs a note" in chat.got[1]["text"]
 
 
 async def test_a_key_that_lacks_permissions_is_alerted_with_each_and_what_it_stops(

@@ -95,8 +95,8 @@ async def test_what_was_decided_is_shown_newest_first_without_dry_runs_and_other
 
     found = await read(api, acme.auditor, invoice.id)
     assert [(one["id"], one["run"], one["step"], one["words"]) for one in found["data"]] == [
-        (new["id"], run.id, "due-1d", "The mail server took it."),
-        (old["id"], run.id, "due-7d", "A later reminder was due as well, and one is enough."),
+        (new["id"], run.id, "due-1d", "The mail server accepted it."),
+        (old["id"], run.id, "due-7d", "A later reminder was also due, and one is enough."),
     ]
     assert found["next"]["step"] == "overdue-3d"
     first = await read(api, acme.auditor, invoice.id, limit=1)
@@ -144,7 +144,7 @@ async def test_a_pause_holds_until_it_is_taken_away_and_each_can_be_said_twice(
     }
     found = await read(api, acme.auditor, invoice.id)
     assert found["pause"] == first.json()
-    assert found["why_none"] == {"reason": "paused", "words": "Reminders of this invoice were paused."}
+    assert found["why_none"] == {"reason": "paused", "words": "Reminders for this invoice were paused."}
 
     for _ in range(2):
         answer = await let_go_on(api, acme.controller, invoice.id)

@@ -136,7 +136,7 @@ async def test_a_run_shows_its_counts_with_words_and_amounts_by_currency(
             {
                 "state": "held",
                 "reason": "weekend",
-                "words": "It waits for the next working day where the customer is.",
+                "words": "It is held until the customer's next working day.",
                 "mails": 3,
                 "amounts": [
                     {"amount_minor": 250, "currency": "eur"},
@@ -146,7 +146,7 @@ async def test_a_run_shows_its_counts_with_words_and_amounts_by_currency(
             {
                 "state": "sent",
                 "reason": "sent",
-                "words": "The mail server took it.",
+                "words": "The mail server accepted it.",
                 "mails": 1,
                 "amounts": [{"amount_minor": 10_000, "currency": "usd"}],
             },
@@ -187,7 +187,7 @@ async def test_decisions_are_listed_with_their_reasons_a_page_at_a_time(
                 "step": "due-7d",
                 "state": "held",
                 "reason": "quiet_hours",
-                "words": "It waits for the hours at which the customer may be written to.",
+                "words": "It is held until the hours in which mail may be sent to the customer.",
                 "decided_at": "2026-03-02T15:00:00Z",
                 "due_at": "2026-03-03T14:00:00Z",
                 "settled_at": None,

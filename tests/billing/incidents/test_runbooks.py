@@ -57,10 +57,8 @@ def test_the_severity_tells_slow_from_gone() -> None:
     assert severity(Component.STRIPE, IncidentState.DEGRADED, "stripe_unreachable") is Severity.DOWN
     assert severity(Component.STRIPE, IncidentState.RECOVERED, "rate_limit") is Severity.RECOVERED
     words = headline(Component.STRIPE, IncidentState.DEGRADED, "rate_limit")
-    assert words.startswith("Stripe is degraded: Stripe limits how fast we may call it.")
-    assert headline(Component.MAIL, IncidentState.DEGRADED, "odd").startswith(
-        "The mail server does not work."
-    )
+    assert words.startswith("Stripe is degraded: Stripe limits our request rate.")
+    assert headline(Component.MAIL, IncidentState.DEGRADED, "odd").startswith("The mail server is down.")
     assert "note is owed" in headline(Component.MAIL, IncidentState.RECOVERED, None)
 
 

@@ -54,7 +54,7 @@ def written(name: Name, known: MailFacts, words: Words | None = None) -> Words:
 ENGLISH_REMINDER = f"""\
 Hello Kunde & Co,
 
-This is a reminder that invoice A-0001 from Acme is not paid yet.
+This is a reminder that invoice A-0001 from Acme has not been paid yet.
 
 Invoice: A-0001
 Amount due: USD 100.00
@@ -64,13 +64,13 @@ View and pay the invoice:
 
 {LINK}
 
-This link is good until May 15, 2026. It is for you alone: whoever has it sees the invoice.
-If it does not open any more, follow it all the same: the page can mail you a new one.
+This link is valid until May 15, 2026. It is for you only: anybody who has it can see the invoice.
+If it has expired, open it anyway: the page can send you a new one.
 
 Acme
 
 --\x20
-If you do not want to be reminded of invoices from Acme:
+If you no longer want reminders about invoices from Acme:
 {OPT_OUT}
 """
 GERMAN_LINK = f"""\
@@ -103,7 +103,7 @@ Wenn Sie an Rechnungen von Acme nicht erinnert werden möchten:
 """
 )
 ENGLISH_LINK = ENGLISH_REMINDER.partition("\n-- ")[0].replace(
-    "This is a reminder that invoice A-0001 from Acme is not paid yet.",
+    "This is a reminder that invoice A-0001 from Acme has not been paid yet.",
     "Here is your link to invoice A-0001 from Acme.",
 )
 
@@ -154,7 +154,7 @@ def test_without_a_due_date_none_is_told(language: str, due: str) -> None:
 @pytest.mark.parametrize(
     ("language", "done", "look"),
     [
-        ("en", "The invoice is paid: nothing is left to do.", "View the invoice"),
+        ("en", "The invoice is paid. There is nothing left to do.", "View the invoice"),
         ("de", "Die Rechnung ist bezahlt: Es ist nichts mehr zu tun.", "Rechnung ansehen"),
     ],
 )

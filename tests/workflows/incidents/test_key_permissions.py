@@ -81,7 +81,7 @@ async def test_a_missing_permission_is_an_incident_that_holds_nothing_else_and_r
     )
     meaning = {one["capability"]: one["words"] for one in shown["capabilities"]}
     assert meaning["refunds"] == "What needs it is held until rak_charge_write is granted; nothing is lost."
-    assert meaning["plan_changes"] == "Work as usual."
+    assert meaning["plan_changes"] == "Not affected."
     detail = await home.get(acme.controller, shown["runbook"])
     assert detail["held_operations"] == [refund]
     [listed] = (await home.get(acme.controller, "/v1/incidents?open=true"))["data"]
