@@ -86,7 +86,7 @@ _DEGRADED: Mapping[Component, Mapping[Capability, str]] = MappingProxyType(
             Capability.REFUNDS: _UNTOLD,
             Capability.CREDITS: _UNTOLD,
             Capability.CUSTOMER_PORTAL: "Links open; new ones are mailed when the mail server accepts them.",
-            Capability.REMINDERS: "Reminders are queued and each is sent once; any that are too late are skipped.",
+            Capability.REMINDERS: "Reminders are queued, each is sent once; any too late are skipped.",
             Capability.MAILS: "Mails are queued, for days if necessary; nothing is lost.",
         },
         Component.DATABASE: {

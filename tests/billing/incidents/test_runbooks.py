@@ -59,7 +59,7 @@ def test_the_severity_tells_slow_from_gone() -> None:
     words = headline(Component.STRIPE, IncidentState.DEGRADED, "rate_limit")
     assert words.startswith("Stripe is degraded: Stripe limits our request rate.")
     assert headline(Component.MAIL, IncidentState.DEGRADED, "odd").startswith("The mail server is down.")
-    assert "note is owed" in headline(Component.MAIL, IncidentState.RECOVERED, None)
+    assert "still needs a note" in headline(Component.MAIL, IncidentState.RECOVERED, None)
 
 
 def test_the_permissions_that_a_key_lacks_are_named_with_what_each_stops() -> None:
