@@ -95,9 +95,7 @@ WRONG = (
     openapi_extra=body_example(example("approvals/delegate_body")),
 )
 async def delegate(id: Id, body: DelegateBody, who: Actor, context: InContext) -> DelegationAnswer:
-    """Takes effect when the delegate accepts. Delegates decide under their own name, with your role and
-    within your authority.
-    """
+    """Once they accept, they decide under their own name, with your role and within your authority."""
     at = utc_now()
     async with context.database.transaction() as session:
         found = await approvals.get(session, who.organization, id)
@@ -124,8 +122,7 @@ async def delegate(id: Id, body: DelegateBody, who: Actor, context: InContext) -
 )
 async def create(body: DelegationBody, who: Actor, context: InContext) -> DelegationAnswer:
     """Covers every approval that you could decide from `starts_at` until just before `ends_at`, once the
-    delegate accepts.
-    Repeating the request returns the same delegation.
+    delegate accepts. Repeating the request returns the same delegation.
     """
     at = utc_now()
     if body.role is not None and body.role not in who.roles:
