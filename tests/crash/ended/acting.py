@@ -229,7 +229,8 @@ class Acting:
             await until(self._is_told, lambda: "its timeline does not say that it can't go on", PATIENCE)
 
     async def _is_told(self) -> bool:
-        return "workflow_stuck" in await self._events()
+        """Of what had already ended when the blow fell, people are told nothing more."""
+        return "workflow_stuck" in await self._events() or (await self._row()).closed_at is not None
 
     async def _asked_people(self) -> dict[str, str | None]:
         """The workflows of its reviews and notices, each with its run."""
