@@ -68,9 +68,9 @@ class Blows:
             nonlocal over
             found = await self.described(workflow)
             over = found is not None and found.status in OVER
-            return over or any(f" {workflow} fails" in alert for alert in self.alerts)
+            return over or any(f" {workflow} is stuck" in alert for alert in self.alerts)
 
-        await until(told, lambda: f"nobody was told that {workflow} fails", KNOWN_WITHIN)
+        await until(told, lambda: f"nobody was told that {workflow} is stuck", KNOWN_WITHIN)
         return not over
 
     async def described(self, workflow: str) -> WorkflowExecutionDescription | None:
