@@ -3,8 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
 
-# Bytecode is kept, whatever the surroundings say: Temporal's sandbox loads a story's modules anew for each
-# workflow, and compiling them every time costs more than most stories do.
+# Bytecode is kept, whatever the surroundings say: Temporal's sandbox loads a workflow's modules anew for
+# each run, and compiling them every time costs more than most workflows do.
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help setup demo up check test chaos bad-hours outage bench lint lock clean

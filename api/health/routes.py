@@ -36,7 +36,8 @@ async def healthz() -> HealthAnswer:
     },
 )
 async def readyz(context: InContext, response: Response) -> ReadyAnswer:
-    """Answers 503 when the database is unreachable or does not match this release; `mend` says what to do.
+    """Answers 503 when the database is unreachable, or does not match this release; then `mend` has the
+    command to run.
     When Temporal is unreachable (`degraded`), requests are still accepted and stored. Checked at most once
     a second.
     """

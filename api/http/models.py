@@ -208,7 +208,7 @@ class GivenAnswer(Answer):
 
 
 class ApprovalAnswer(Answer):
-    """A decision that a person has to make. `rung` is the index of the ladder's current step."""
+    """A decision that a person has to make. `rung` is the index of the ladder's current rung."""
 
     id: str
     operation: str

@@ -73,7 +73,7 @@ async def incident(id: Id, caller: AnyCaller, context: InContext) -> IncidentDet
 
 @router.post(
     "/v1/incidents/{id}/steps/{n}",
-    summary="Check off a step of the runbook",
+    summary="Tick off a step of the runbook",
     responses=answers(
         {200: example("incidents/incident_detail")},
         *WITH_BODY,
@@ -112,7 +112,7 @@ async def step(id: Id, n: StepNumber, body: StepBody, caller: Giver, context: In
 
 @router.post(
     "/v1/incidents/{id}/resolve",
-    summary="Resolve an incident with a note",
+    summary="Clear an incident with a note",
     responses=answers(
         {200: example("incidents/cleared_incident"), 202: pending(example("incidents/recovered_incident"))},
         *WITH_BODY,

@@ -32,7 +32,7 @@ from .problems import (
 )
 
 _IMPOSSIBLE = {
-    "cancel": (NOT_CANCELLABLE, "can no longer be canceled"),
+    "cancel": (NOT_CANCELLABLE, "can no longer be cancelled"),
     "pause": (NOT_PAUSABLE, "can be paused only while it is deciding or sending"),
     "resume": (NOT_RESUMABLE, "can be resumed only while it is paused"),
     "revise": (NOT_REVISABLE, "can be revised only after a reviewer has requested changes"),

@@ -72,8 +72,8 @@ OTHERS_AUTHORITY = declare(
 NOT_CANCELLABLE = declare(
     "not_cancellable",
     409,
-    "Can't be canceled",
-    "This plan change is at done (completed): it can no longer be canceled.",
+    "Can't be cancelled",
+    "This plan change is at done (completed): it can no longer be cancelled.",
 )
 
 NOT_REVISABLE = declare(

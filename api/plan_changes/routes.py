@@ -119,7 +119,7 @@ async def revise(
     REQUESTERS_DELEGATE,
     NOT_RESOLVABLE,
     NOTHING_TO_RESOLVE,
-    summary="Accept or revert a mismatch",
+    summary="Resolve a mismatch",
     body="plan_changes/resolution_body",
     done="plan_changes/accepted_mismatch",
     pending="operations/operation",
@@ -127,7 +127,9 @@ async def revise(
 async def resolve(
     id: Id, body: ResolutionBody, caller: Actor, context: InContext, response: Response
 ) -> OperationAnswer:
-    """For a change whose lines in Stripe differ from those that were approved."""
+    """For a change whose lines in Stripe differ from those that were approved, or could not be read: accept
+    it, revert it, or have it read again.
+    """
     message = Resolve(person=caller.person, action=body.action, comment=body.comment)
     command = service.resolution(body.action, body.comment, message)
     return await service.send_command(context, caller, Kind.PLAN_CHANGE, id, command, response)

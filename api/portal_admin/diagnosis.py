@@ -33,7 +33,7 @@ class EvidenceAnswer(Answer):
 
 
 class ActionAnswer(Answer):
-    """What mends it: a request to this API, or to Stripe's."""
+    """What fixes it: a request to this API, or to Stripe's."""
 
     where: Literal["plixo", "stripe"]
     method: Literal["GET", "POST", "DELETE"]
@@ -50,7 +50,7 @@ class FindingAnswer(Answer):
 
 
 class DiagnosisAnswer(Answer):
-    """Findings in the order in which to mend them: the first is the cause."""
+    """Findings in the order in which to fix them: the first is the cause."""
 
     invoice: str
     at: datetime

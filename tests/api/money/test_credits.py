@@ -323,7 +323,7 @@ async def test_neither_the_requester_nor_an_admin_accepts_it(
 @pytest.mark.parametrize(
     ("action", "body", "code", "detail"),
     [
-        ("cancel", {}, "not_cancellable", "it can no longer be canceled."),
+        ("cancel", {}, "not_cancellable", "it can no longer be cancelled."),
         (
             "revision",
             CREDIT,

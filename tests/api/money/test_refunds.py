@@ -415,7 +415,7 @@ async def test_what_failed_is_tried_again_or_left_at_that(
 @pytest.mark.parametrize(
     ("action", "body", "code", "detail"),
     [
-        ("cancel", {}, "not_cancellable", "it can no longer be canceled."),
+        ("cancel", {}, "not_cancellable", "it can no longer be cancelled."),
         (
             "revision",
             REFUND,
