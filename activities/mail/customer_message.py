@@ -1,6 +1,7 @@
 """A mail to a customer, from what is known to what goes over the wire."""
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 from email.message import Message
@@ -29,6 +30,8 @@ from .mailer import body, greeting, written
 from .render import MailText
 from .smtp import MailRefused
 
+log = logging.getLogger(__name__)
+
 
 class Post(NamedTuple):
     """Everything but the time. The words hold the token: nothing of this is stored or logged."""
@@ -41,8 +44,6 @@ class Post(NamedTuple):
     opt_out: str | None
     was_bounced: bool = False
     """Whether this address was refused before."""
-    failed_template: str | None = None
-    """The language of the organization's own template that could not be rendered."""
 
 
 class Sender:
@@ -76,7 +77,6 @@ class Sender:
             zone=to.zone,
         )
         own = _own(content.templates, to.language)
-        failed = None
         words = None
         if own is not None:
             try:
@@ -84,9 +84,16 @@ class Sender:
                 words = compiled(Words(own.subject, own.text, own.html)).render(values)
                 if stray_link(words, (link, opt_out)):
                     # The check of the template could not see what a name or a condition makes of it.
-                    words, failed = None, own.language
+                    words = None
             except SPOILT:
-                failed = own.language  # what could be rendered when it was saved; the mail goes out in ours
+                pass  # what could be rendered when it was saved
+            if words is None:
+                log.warning(
+                    "%s: its own template %s in %s can't be used for this mail, which goes out in ours",
+                    mail.organization_id,
+                    name,
+                    own.language,
+                )
         if words is None:
             # Dates and amounts in the language of the words, whatever else the customer may speak.
             tag = to.language if is_offered(to.language) else ENGLISH
@@ -100,7 +107,6 @@ class Sender:
             words=words,
             opt_out=opt_out if name == "reminder" else None,
             was_bounced=content.settings is not None and content.settings.bounced_address == to.email,
-            failed_template=failed,
         )
 
     def compose(self, post: Post, at: datetime) -> Message:

@@ -204,7 +204,7 @@ class Review(Generic[Proposed]):
             allowed_actions=("revise", "cancel"),
         )
         context = MailContext(subject=proposal.subject, comment=outcome.comment, person=outcome.person)
-        await self._recorder.mail_requester(key, "changes_requested", context)
+        self._recorder.mail_requester(key, "changes_requested", context)
         revision = await self._revision()
         self._stop_if_cancelled()
         if revision is None:

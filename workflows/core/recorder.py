@@ -6,14 +6,11 @@ from typing import Any
 from temporalio import workflow
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import (
-    ActivityError,
     WorkflowAlreadyStartedError,
-    is_cancelled_exception,
 )
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
-    from activities.mail.mailer import Mailer
     from activities.operations.records import Records
     from billing.approvals.notice_messages import NoticeInput
     from billing.core.events import EventCode
@@ -30,8 +27,9 @@ with workflow.unsafe.imports_passed_through():
     from billing.operations.payloads import OperationResult, OperationSubject
     from billing.policy.policy import Policy
 
-from . import ids, options
+from . import ids
 from .outcome import Outcome
+from .outgoing_mails import OutgoingMails
 from .recorded import recorded
 
 
@@ -43,6 +41,7 @@ class OperationRecorder:
         self.operation = operation
         self.requested_by = requested_by
         self.policy = policy
+        self._mails = OutgoingMails(operation)
 
     async def standing(self) -> Standing:
         """Where the records say that the operation stands, as this run begins."""
@@ -151,19 +150,19 @@ class OperationRecorder:
             # A workflow that runs again tells nobody twice.
             return
 
-    async def mail_requester(self, key: str, template: str, context: MailContext) -> None:
-        """Tries for days if it must; an undeliverable mail does not change how the operation ended."""
-        request = MailRequest(
-            organization=self.organization,
-            operation=self.operation,
-            key=key,
-            template=template,
-            person=self.requested_by,
-            context=context,
+    def mail_requester(self, key: str, template: str, context: MailContext) -> None:
+        """Nobody waits for a mail server before the operation is over: see `mails_sent`."""
+        self._mails.send(
+            MailRequest(
+                organization=self.organization,
+                operation=self.operation,
+                key=key,
+                template=template,
+                person=self.requested_by,
+                context=context,
+            )
         )
-        try:
-            await workflow.execute_activity_method(Mailer.send_mail, request, **options.MAIL)
-        except ActivityError as error:
-            if is_cancelled_exception(error):
-                raise
-            workflow.logger.warning("mail %s of %s could not be sent", key, self.operation)
+
+    async def mails_sent(self) -> None:
+        """Waits for days if it must; an undeliverable mail does not change how the operation ended."""
+        await self._mails.sent()

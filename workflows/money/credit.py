@@ -124,7 +124,7 @@ class CreditWorkflow:
             NoticeKind.CREDIT_DIFFERS, subject, number, result=report, problem=problem
         )
         context = MailContext(state=State.MISMATCHED, subject=subject, result=report, problem=problem)
-        await self._recorder.mail_requester(f"mismatch:{number}", "money_ended", context)
+        self._recorder.mail_requester(f"mismatch:{number}", "money_ended", context)
         return await self._commands.resolve.next()
 
     # --- What people and Stripe send --------------------------------------------------------------------

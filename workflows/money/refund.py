@@ -150,7 +150,7 @@ class RefundWorkflow:
         subject = self._subject
         kind = NoticeKind.REFUND_INCOMPLETE if partly else NoticeKind.REFUND_FAILED
         await self._recorder.flag_finance(kind, subject, number, result=report, problem=problem)
-        await self._recorder.mail_requester(
+        self._recorder.mail_requester(
             f"failed:{number}",
             "refund_failed",
             MailContext(

@@ -109,7 +109,7 @@ class PlanChangeSchedule:
         )
         await self._recorder.flag_finance(NoticeKind.PLAN_CHANGE_SCHEDULED, subject, result=report)
         context = MailContext(subject=subject, result=report)
-        await self._recorder.mail_requester("scheduled", "plan_change_scheduled", context)
+        self._recorder.mail_requester("scheduled", "plan_change_scheduled", context)
 
     # --- Waiting --------------------------------------------------------------------------------------
 

@@ -101,7 +101,6 @@ class PlanChangeVerification:
 
     async def _ask(self, report: PlanChangeResult, problem: Problem) -> Resolve:
         self._commands.cancel.close()
-        self._commands.resolve.open()
         self._asked += 1
         await self._recorder.record_progress(
             f"mismatch:{self._asked}",
@@ -117,7 +116,7 @@ class PlanChangeVerification:
             },
         )
         context = MailContext(state=State.MISMATCHED, subject=self._subject, result=report, problem=problem)
-        await self._recorder.mail_requester(f"mismatch:{self._asked}", "plan_change_ended", context)
+        self._recorder.mail_requester(f"mismatch:{self._asked}", "plan_change_ended", context)
         return await self._commands.resolve.next()
 
     async def _revert(self, resolve: Resolve | None = None) -> None:
