@@ -58,7 +58,7 @@ class NewerDatabase(Exception):
 async def complaint(database: Database) -> str | None:
     """Why this release can't work on the database as it is, with the mend; None when it can.
 
-    Raises what `db.session.AWAY` lists when the database can't be reached.
+    Raises what `db.core.session.AWAY` lists when the database can't be reached.
     """
     revision = await database.read(_revision)
     if revision == known_revisions()[0]:

@@ -89,7 +89,7 @@ class Mailer:
             return await mail_records.begin(session, request, people, self._clock())
 
     async def send_to(self, request: MailRequest, mailing: Mailing) -> MailsSent:
-        """As `send`, to recipients who are known; of no operation, it does not need the records."""
+        """As `send_mail`, to recipients who are known; of no operation, it does not need the records."""
         due = {
             message_id: person
             for person in mailing.recipients

@@ -1,7 +1,7 @@
 """SMTP: a few connections that are kept open, and the server's answers translated once.
 
 *Refused* is final for this recipient. *Later* means that the server did not take the mail, or may not have:
-it is sent again with the same Message-ID. Which of the two a 5xx reply is, `billing.mail_refusals` says;
+it is sent again with the same Message-ID. Which of the two a 5xx reply is, `billing.mail.refusals` says;
 where one recipient after the other is refused, it is the server's fault, whatever it says.
 
 No answer's text is passed on: servers repeat the recipient's address in it.
@@ -104,7 +104,7 @@ class SmtpPool:
         meter: HealthMeter | None = None,
         answers: ServerAnswers | None = None,
     ) -> None:
-        """How TLS is spoken is `billing.mail_server`'s to say.
+        """How TLS is spoken is `billing.mail.server`'s to say.
 
         `local_hostname` is what we greet with: given, because asking the resolver for it may take seconds.
         `meter` is told how sending goes; `answers` are those of all that send to this server.

@@ -1,7 +1,7 @@
 """How long a connection may take: uvicorn's protocol, with an end to every wait for the other side.
 
 uvicorn itself only ends connections that are idle after an answer. A body that is too slow is first told so
-by `api.bodies`; here it is cut off when it goes on all the same.
+by `api.http.bodies`; here it is cut off when it goes on all the same.
 """
 
 import asyncio

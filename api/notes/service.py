@@ -1,4 +1,4 @@
-"""The notes of refunds and credits: kept with the request, added to while it lives, never changed."""
+"""The notes of refunds, credits and cases: kept with the request, added to while it lives, never changed."""
 
 from collections.abc import Sequence
 from datetime import datetime

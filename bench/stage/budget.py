@@ -25,7 +25,7 @@ from db.tables import Approval, Operation
 
 from ..options import Options
 from ..reports import Report, Target, figure
-from .contenders import Asked, Product
+from .contenders import Product, RequestedChange
 from .organizations import Organization, provision
 from .stage import Stage, on_stage
 
@@ -108,7 +108,7 @@ async def _hold_all(stage: Stage, organizations: list[Organization]) -> None:
         await _until(lambda: _gate(stage, closed=True))
         room = asyncio.Semaphore(AT_ONCE)
 
-        async def approve(one: Asked) -> None:
+        async def approve(one: RequestedChange) -> None:
             async with room:
                 await plixo.decide(one)
 

@@ -36,7 +36,7 @@ class Unexpected(Exception):
 
 
 @dataclass(frozen=True)
-class Asked:
+class RequestedChange:
     """A change on its way: its workflow, and that of its review."""
 
     workflow: str
@@ -52,15 +52,15 @@ class Contender(Protocol):
         """The workflows of the reviews that can be decided. One look serves all who wait."""
         ...
 
-    async def ask(self) -> Asked:
+    async def ask(self) -> RequestedChange:
         """Ask for one change."""
         ...
 
-    async def decide(self, asked: Asked) -> float | None:
+    async def decide(self, asked: RequestedChange) -> float | None:
         """Approve; gives the time at which that was sent, or None when the review can't be decided yet."""
         ...
 
-    def done(self, asked: Asked) -> None:
+    def done(self, asked: RequestedChange) -> None:
         """The change is complete; what it changed may be changed again."""
         ...
 
@@ -89,7 +89,7 @@ class Product:
             found = await session.exec(wanted.execution_options(**BY_THE_DRIVER))
         return set(found)
 
-    async def ask(self) -> Asked:
+    async def ask(self) -> RequestedChange:
         """One seat more on the same plan, charged at once."""
         organization = self._free.popleft()
         organization.seats += 1
@@ -101,9 +101,9 @@ class Product:
         )
         operation = _expect(answer, 202).json()["id"]
         review = ids.approval_id(operation, 1)
-        return Asked(ids.operation_workflow(operation), ids.approval_workflow(review), organization)
+        return RequestedChange(ids.operation_workflow(operation), ids.approval_workflow(review), organization)
 
-    async def decide(self, asked: Asked) -> float | None:
+    async def decide(self, asked: RequestedChange) -> float | None:
         """The controller looks at the review and approves what it shows."""
         controller = asked.place.headers(Role.CONTROLLER)
         path = f"/v1/approvals/{asked.review.removeprefix('approval-')}"
@@ -114,7 +114,7 @@ class Product:
         self.passed_on_later += _expect(answer, 200, 202).status_code == 202
         return sent_at
 
-    def done(self, asked: Asked) -> None:
+    def done(self, asked: RequestedChange) -> None:
         self._free.append(asked.place)
 
 
@@ -142,7 +142,7 @@ class Baseline:
         self._open.update(self._opened.read().split())
         return self._open
 
-    async def ask(self) -> Asked:
+    async def ask(self) -> RequestedChange:
         workflow = f"bare-{self.name}-{next(self._numbers)}".replace(" ", "-")
         facts: dict[str, Any] = {}
         place = None
@@ -158,9 +158,9 @@ class Baseline:
         await self._temporal.start_workflow(
             "Bare", Errand(shape=self._shape, facts=facts), id=workflow, task_queue=story.MAIN_QUEUE
         )
-        return Asked(workflow, f"{workflow}-{self._review}", place)
+        return RequestedChange(workflow, f"{workflow}-{self._review}", place)
 
-    async def decide(self, asked: Asked) -> float | None:
+    async def decide(self, asked: RequestedChange) -> float | None:
         sent_at = time.time()
         try:
             await self._temporal.get_workflow_handle(asked.review).execute_update("decide", id="decision")
@@ -170,7 +170,7 @@ class Baseline:
             raise
         return sent_at
 
-    def done(self, asked: Asked) -> None:
+    def done(self, asked: RequestedChange) -> None:
         self._open.discard(asked.review)
         if asked.place is not None:
             self._free.append(asked.place)

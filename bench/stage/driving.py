@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from temporalio.client import Client
 
 from ..shapes import name
-from .contenders import Asked, Contender
+from .contenders import Contender, RequestedChange
 
 LOOK_EVERY = 0.05
 """Seconds between two looks at which reviews are open."""
@@ -25,7 +25,7 @@ PATIENCE = 120.0
 class Timing:
     """Seconds: from the request to the open review, and from the decision to the end."""
 
-    asked: Asked
+    asked: RequestedChange
     until_review: float
     after_decision: float
 
@@ -40,7 +40,7 @@ class OpenReviews:
     def __init__(self) -> None:
         self._waiting: dict[Contender, dict[str, asyncio.Event]] = {}
 
-    async def wait(self, contender: Contender, asked: Asked) -> None:
+    async def wait(self, contender: Contender, asked: RequestedChange) -> None:
         """Until the review can be decided."""
         waiting = self._waiting.setdefault(contender, {})
         waiting[asked.review] = asyncio.Event()
@@ -97,7 +97,7 @@ class Driver:
                 hands.create_task(one_after_another())
         return changes / (time.perf_counter() - began)
 
-    async def change(self, contender: Contender) -> Asked:
+    async def change(self, contender: Contender) -> RequestedChange:
         """One change, decided as soon as its review is open."""
         asked = await contender.ask()
         await self._reviews.wait(contender, asked)
@@ -105,7 +105,7 @@ class Driver:
         await self._completed(contender, asked)
         return asked
 
-    async def opened(self, contender: Contender, asked: Asked) -> float:
+    async def opened(self, contender: Contender, asked: RequestedChange) -> float:
         """Waits until the review's records are there; gives the time since when."""
         await self._reviews.wait(contender, asked)
         async with asyncio.timeout(PATIENCE):
@@ -115,7 +115,7 @@ class Driver:
                     return opened_at
                 await asyncio.sleep(LOOK_EVERY)
 
-    async def _decide(self, contender: Contender, asked: Asked) -> float:
+    async def _decide(self, contender: Contender, asked: RequestedChange) -> float:
         """When the decision was sent that was taken."""
         async with asyncio.timeout(PATIENCE):
             while True:
@@ -124,14 +124,14 @@ class Driver:
                     return sent_at
                 await asyncio.sleep(LOOK_EVERY)
 
-    async def _completed(self, contender: Contender, asked: Asked) -> None:
+    async def _completed(self, contender: Contender, asked: RequestedChange) -> None:
         async with asyncio.timeout(PATIENCE):
             result = await self._temporal.get_workflow_handle(asked.workflow).result()
         if result != "completed":
             raise RuntimeError(f"{asked.workflow} of {contender.name} ended as {result}")
         contender.done(asked)
 
-    async def _opened_at(self, asked: Asked) -> float | None:
+    async def _opened_at(self, asked: RequestedChange) -> float | None:
         """When the review's first workflow task was done: its records are there, and it can be decided."""
         handle = self._temporal.get_workflow_handle(asked.review)
         async for event in handle.fetch_history_events():

@@ -5,7 +5,7 @@
     │   └── CurrencyMismatch    two amounts of different currencies met
     ├── Conflict                the input is fine, the present state forbids it
     ├── Forbidden               the person may not do this
-    └── Misconfigured           somebody who runs Plixo has to correct something
+    └── ConfigurationError      somebody who runs Plixo has to correct something
         ├── InvalidPolicy       policy.toml, every error at once
         ├── PlanMisconfigured   a Stripe product or price lacks what a plan needs
         ├── PreviewDoesNotAddUp Stripe's lines and totals disagree

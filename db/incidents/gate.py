@@ -31,7 +31,7 @@ async def open_by_operator(session: AsyncSession, *, by: str, because: str, at: 
     what is held.
 
     Held stories find out by themselves within an hour. Whoever wants them to go on at once sends each the
-    signal `billing.holds.RELEASED` after the commit.
+    signal `billing.incidents.holds.RELEASED` after the commit.
     """
     shut_since = await budget.shut_since(session)
     if shut_since is None:

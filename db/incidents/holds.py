@@ -54,7 +54,7 @@ async def count(session: AsyncSession, component: Component, organization: str |
 
 
 async def release(session: AsyncSession, hold_id: str, at: datetime) -> Hold | None:
-    """The story may go on: it is to be sent the signal `billing.holds.RELEASED`, after the commit.
+    """The story may go on: it is to be sent the signal `billing.incidents.holds.RELEASED`, after the commit.
 
     None when there is no such hold or somebody else has released it, who sends the signal. Where that is
     lost, `open_holds` gives the story again.

@@ -81,7 +81,7 @@ async def rules_for(
 ) -> tuple[list[Rule], list[Rule]]:
     """The rules in force for a customer's links: its own, and the organization's for everybody.
 
-    As `billing.networks.verdict` takes them.
+    As `billing.portal.networks.verdict` takes them.
     """
     found = await session.exec(
         select(PortalNetwork)

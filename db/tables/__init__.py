@@ -214,7 +214,7 @@ class Operation(SQLModel, table=True):
     product_key: str | None = None
     """Of what the product begins by itself, where it may be tried twice. No request can set it."""
     authors: list[dict[str, Any]] = document(default_factory=list)
-    """`billing.authorship.Author`s: who asked for it, revised it or had it tried again, in order."""
+    """`billing.approvals.authorship.Author`s: in order, who asked for it, revised it or had it retried."""
 
 
 class TimelineEvent(SQLModel, table=True):
@@ -233,7 +233,7 @@ class TimelineEvent(SQLModel, table=True):
     prev_hash: str
     hash: str
     names: dict[str, Any] = document(default_factory=dict)
-    """Who the people are whom the event names, at that moment: `billing.timeline.Event`."""
+    """Who the people are whom the event names, at that moment: `billing.evidence.timeline.Event`."""
     records: dict[str, Any] = document(default_factory=dict)
     """The hashes of the operation's records that were written with it."""
 

@@ -29,7 +29,7 @@ class Approval(SQLModel, table=True):
     state: str
     rung: int = 0
     ladder: list[dict[str, Any]] = document()
-    """`billing.approval.Rung`s: roles, opens_at, remind_at, deadline, state."""
+    """`billing.approvals.ladder.Rung`s: roles, opens_at, remind_at, deadline, state."""
     deadline: datetime | None = utc(default=None)
     requested_by: str
     workflow_id: str
@@ -37,7 +37,7 @@ class Approval(SQLModel, table=True):
     closed_at: datetime | None = utc(default=None)
     decided_by: str | None = None
     authority: dict[str, Any] | None = document(default=None)
-    """`billing.policy.AuthorityLimit`s by role; None where no amount is held against an authority."""
+    """`billing.policy.policy.AuthorityLimit`s by role; None where no amount is held against an authority."""
     counted: list[str] = document(default_factory=list)
     """The kinds of operation whose amounts count in the windows of authority."""
     customer_id: str | None = None

@@ -31,7 +31,7 @@ class Incident(SQLModel, table=True):
     )
     id: str = Field(primary_key=True)
     component: str
-    """Of `billing.incidents.Component`."""
+    """Of `billing.incidents.states.Component`."""
     opened_at: datetime = utc()
     """When it was detected."""
     cleared_at: datetime | None = utc(default=None)

@@ -13,7 +13,7 @@ from .columns import document, minor, utc
 
 
 class PlanRow(SQLModel, table=True):
-    """Mirror of one plan: a Stripe product with its prices (`billing.plans.Plan` as JSON)."""
+    """Mirror of one plan: a Stripe product with its prices (`billing.plan_changes.plans.Plan` as JSON)."""
 
     __tablename__ = "plans"
     plan: str = Field(primary_key=True)

@@ -51,7 +51,7 @@ from ..support.money_rows import (
     a_refund_operation,
 )
 from ..support.portal_rows import a_network
-from ..support.truth_rows import a_run
+from ..support.reconciliation_rows import a_run
 from . import recording
 from .processes import NO_TEMPORAL, Served, api_process
 

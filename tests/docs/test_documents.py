@@ -1,6 +1,8 @@
 """What the documents name exists, and what they must name is named."""
 
+import pkgutil
 import re
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from .documents import DOCUMENTS, GUIDES, ROOT, name
 
 TOP = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
 OPERATING = ROOT / "docs" / "operating"
+PACKAGES = sorted(path.parent.name for path in ROOT.glob("*/__init__.py"))
 
 
 def _links(text: str) -> list[str]:
@@ -45,6 +48,29 @@ def test_every_function_that_a_document_names_exists(document: Path) -> None:
         if not file.exists() or not re.search(rf"(?:def|class) {named}\b", file.read_text()):
             missing.append(f"{module}:{named}")
     assert not missing
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_module_and_path_that_a_comment_names_exists(package: str) -> None:
+    """Written `db.core.timeline`, or with what is in it: `db.core.timeline.append`."""
+    dotted = re.compile(rf"`((?:{'|'.join(PACKAGES)})(?:\.\w+)+)")
+    missing = []
+    for file in (ROOT / package).rglob("*.py"):
+        text = file.read_text()
+        wrong = chain(
+            (named for named in dotted.findall(text) if not _resolves(named)),
+            (path for path in _paths(text) if not list(ROOT.glob(path.rstrip("/")))),
+        )
+        missing += [f"{name(file)}: {one}" for one in wrong]
+    assert not missing
+
+
+def _resolves(dotted: str) -> bool:
+    try:
+        pkgutil.resolve_name(dotted)
+    except (ImportError, AttributeError):
+        return False
+    return True
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)

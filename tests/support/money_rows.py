@@ -1,4 +1,4 @@
-"""Rows of money back as tests need them, like those of `tests.builders`."""
+"""Rows of money back as tests need them, like those of `tests.support.builders`."""
 
 from itertools import count
 from typing import Any

@@ -1,7 +1,7 @@
 """What becomes of a workflow that was ended from outside: its operation ends, or it runs again.
 
 nothing sent to Stripe ── the operation ends, with its reason
-something begun there  ── the story runs again, and takes it up (workflows/life.py)
+something begun there  ── the story runs again, and takes it up (workflows/core/lifecycle.py)
 what is no money       ── runs again, from its row
 """
 

@@ -34,7 +34,7 @@ ENDED_FROM_OUTSIDE = (TerminatedError, CancelledError, TimeoutError)
 MAX_REOPENINGS = 10
 """By one run; whoever ends a round so often wants it to end."""
 
-Review = workflow.ChildWorkflowHandle[Any, ApprovalOutcome]
+RunningReview = workflow.ChildWorkflowHandle[Any, ApprovalOutcome]
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ async def hold_round(
     return ApprovalOutcome(state="dismissed")
 
 
-async def _start(request: ApprovalInput, attempt: int) -> Review:
+async def _start(request: ApprovalInput, attempt: int) -> RunningReview:
     return await workflow.start_child_workflow(
         ids.APPROVAL,
         request,
@@ -113,7 +113,7 @@ async def _start(request: ApprovalInput, attempt: int) -> Review:
     )
 
 
-async def _dismiss(review: Review, why: str) -> None:
+async def _dismiss(review: RunningReview, why: str) -> None:
     """Ends a review that nothing can come of, unless it was decided at the same moment."""
     try:
         await review.signal("dismiss", why)

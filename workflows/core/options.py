@@ -107,7 +107,7 @@ RECORD_AT_ONCE: LocalActivityConfig = {
         initial_interval=timedelta(milliseconds=300), backoff_coefficient=2.0, maximum_attempts=3
     ),
 }
-"""Short transactions, as local activities; see `workflows.recorded`."""
+"""Short transactions, as local activities; see `workflows.core.recorded`."""
 
 RECORD: ActivityConfig = {
     "start_to_close_timeout": timedelta(seconds=20),

@@ -1,7 +1,8 @@
 """What the stand-in's resources are written against: store, request, routes, timed work, expansion.
 
 A resource module imports this one, declares handlers with `route`, background work with `timed` and
-fields that appear only on request with `expandable`; `sandbox/stripe/app.py` imports the resource modules.
+fields that appear only on request with `expandable`; `sandbox/stripe/server/resources.py` imports the
+resource modules.
 
 A handler runs to completion in the event loop's thread as one transaction: a `StripeError` (or a crash,
 answered as a 500) rolls the store back to the state before the request.

@@ -6,7 +6,7 @@ from datetime import timedelta
 import stripe
 
 from ...support.builders import NOW
-from ...support.truth_rows import a_difference, a_run
+from ...support.reconciliation_rows import a_difference, a_run
 from ..conftest import ON_ONE_DATABASE
 from ..recording import INVOICE, SECRET, ExampleHouse, first
 

@@ -11,7 +11,7 @@ from db.core.session import Database
 from db.tables import DifferenceRow, Outbox, Reconciliation
 
 from ...support.builders import NOW, Tenant, store
-from ...support.truth_rows import a_difference, a_run
+from ...support.reconciliation_rows import a_difference, a_run
 from ..conftest import ON_ONE_DATABASE, Api, counted
 
 

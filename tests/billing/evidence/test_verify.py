@@ -1,6 +1,6 @@
 """Whatever is altered in a kept document is found, and its place is named.
 
-The documents were recorded from operations that really ran (`tests/evidence_kept.py`).
+The documents were recorded from operations that really ran (`tests/support/evidence_kept.py`).
 """
 
 import json

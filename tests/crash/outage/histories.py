@@ -17,9 +17,9 @@ SWEEPS = (ids.OUTBOX_SWEEP, ids.EVENT_CATCH_UP, ids.RECONCILE, ids.REMINDER_SWEE
 """Runs by schedule, which have a time to be over in: the next one does what was left."""
 MAX_AN_HOUR = 10
 ASKING = 6
-"""What a story adds once when it asks the records that are away, as `workflows.recorded` does: the timer that
-fires, the task that asks (scheduled, started, completed), the local activity's marker, and the activity that
-waits. The tries of that one are in no history."""
+"""What a story adds once when it asks the records that are away, as `workflows.core.recorded` does: the timer
+that fires, the task that asks (scheduled, started, completed), the local activity's marker, and the activity
+that waits. The tries of that one are in no history."""
 ENDED_RIGHT = (
     WorkflowExecutionStatus.RUNNING,
     WorkflowExecutionStatus.COMPLETED,

@@ -16,7 +16,7 @@ from db.tables import Customer, DifferenceRow, PaymentRow, Reconciliation
 
 from ...support.builders import NOW, a_customer, store, tenant
 from ...support.money_rows import a_payment, an_event
-from ...support.truth_rows import a_difference, a_run
+from ...support.reconciliation_rows import a_difference, a_run
 
 SECOND = timedelta(seconds=1)
 

@@ -1,6 +1,6 @@
 """The evidence of operations that really ran, as the API gives it and as it is checked offline.
 
-Every test in this directory ends with the same check of whatever it did (`tests/evidence_kept.py`).
+Every test in this directory ends with the same check of whatever it did (`tests/support/evidence_kept.py`).
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Rows of runs that compare with Stripe as tests need them, like those of `tests.builders`."""
+"""Rows of runs that compare with Stripe as tests need them, like those of `tests.support.builders`."""
 
 from typing import Any
 
