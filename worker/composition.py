@@ -169,7 +169,6 @@ def build_activities(
             reminders.review_held_reminders,
             reminders.cancel_reminders,
             reminders.read_run_summary,
-            events.settle_event,
             holds.hold_operation,
             holds.hold_for_permission,
             holds.check_held,

@@ -10,7 +10,7 @@ that behind such a crowd everything would wait that is begun meanwhile: a person
 """
 
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -44,16 +44,14 @@ from .interceptors import Heartbeats, LoggedActivities
 from .watch.reaper import Reaper
 from .watch.watch import Watch
 
-WORKFLOWS: Sequence[type] = (
+STORIES: Sequence[type] = (
     PlanChangeWorkflow,
     RefundWorkflow,
     CreditWorkflow,
     NoteWorkflow,
     CustomerMailWorkflow,
-    PersonMailWorkflow,
     ApprovalWorkflow,
     FinanceNoticeWorkflow,
-    StripeEventWorkflow,
     StripeEventCatchUpWorkflow,
     InvoiceFetchWorkflow,
     PortalAccessWorkflow,
@@ -63,6 +61,13 @@ WORKFLOWS: Sequence[type] = (
     ReminderSweepWorkflow,
     IncidentWorkflow,
 )
+
+WORKFLOWS: Mapping[str, Sequence[type]] = {
+    ids.MAIN_QUEUE: STORIES,
+    ids.EVENTS_QUEUE: (StripeEventWorkflow,),
+    ids.MAILS_QUEUE: (PersonMailWorkflow,),
+}
+"""By the queue that they are started on."""
 
 CALL_TAKES = 0.6
 """Seconds from an activity's begin to its end, mostly, when Stripe takes its time."""
@@ -123,7 +128,7 @@ def stripe_places(requests_per_second: float) -> int:
 
 
 def build_workers(temporal: Client, activities: Activities, policy: Policy) -> tuple[Worker, ...]:
-    """One for each queue. That of the stories has all workflows: events and mails were begun there once."""
+    """One for each queue."""
     every: dict[str, Any] = {
         "interceptors": [Heartbeats(), LoggedActivities()],
         "graceful_shutdown_timeout": LET_END,
@@ -141,7 +146,7 @@ def build_workers(temporal: Client, activities: Activities, policy: Policy) -> t
     main = Worker(
         temporal,
         task_queue=ids.MAIN_QUEUE,
-        workflows=WORKFLOWS,
+        workflows=WORKFLOWS[ids.MAIN_QUEUE],
         activities=activities.main,
         max_concurrent_workflow_tasks=STORIES_AT_A_TIME,
         **stories,
@@ -149,14 +154,14 @@ def build_workers(temporal: Client, activities: Activities, policy: Policy) -> t
     events = Worker(
         temporal,
         task_queue=ids.EVENTS_QUEUE,
-        workflows=[StripeEventWorkflow],
+        workflows=WORKFLOWS[ids.EVENTS_QUEUE],
         activities=activities.events,
         **crowd,
     )
     mails = Worker(
         temporal,
         task_queue=ids.MAILS_QUEUE,
-        workflows=[PersonMailWorkflow],
+        workflows=WORKFLOWS[ids.MAILS_QUEUE],
         activities=activities.mails,
         **crowd,
     )

@@ -6,5 +6,6 @@ from worker.queues import WORKFLOWS
 
 NAMED: Mapping[str, type] = {
     workflow.__temporal_workflow_definition.name: workflow  # type: ignore[attr-defined]
-    for workflow in WORKFLOWS
+    for hosted in WORKFLOWS.values()
+    for workflow in hosted
 }

@@ -49,11 +49,9 @@ class Acting:
     async def act(self) -> None:
         self.tenant = await self.home.shop.tenant(self.home.database, "starter")
         strikes = list(self.part.strikes)
+        await self._begin()
         if strikes[0].stage == "accepted":
-            await self._begin()
             await self._strike(strikes.pop(0))
-        else:
-            await self._begin()
         async with asyncio.timeout(GIVES_UP):
             while True:
                 operation = await self._row()

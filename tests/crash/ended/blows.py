@@ -40,9 +40,9 @@ class Blows:
                 case "cancel":
                     await handle.cancel()
                 case "reset to its beginning":
-                    await self._reset(workflow, first=True)
+                    return await self._reset(workflow, first=True)
                 case "reset to its last step":
-                    await self._reset(workflow, first=False)
+                    return await self._reset(workflow, first=False)
                 case "poison":
                     return await self._poison(workflow)
         except RPCError as error:
@@ -97,7 +97,8 @@ class Blows:
         await until(rests, lambda: f"{workflow} does not come to rest", KNOWN_WITHIN)
         await asyncio.sleep(0.2)
 
-    async def _reset(self, workflow: str, *, first: bool) -> None:
+    async def _reset(self, workflow: str, *, first: bool) -> bool:
+        """False where it has not taken a step yet."""
         handle = self.temporal.get_workflow_handle(workflow)
         run = (await handle.describe()).run_id
         steps = [
@@ -106,7 +107,7 @@ class Blows:
             if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
         ]
         if not steps:
-            return
+            return False
         await self.temporal.workflow_service.reset_workflow_execution(
             ResetWorkflowExecutionRequest(
                 namespace=self.temporal.namespace,
@@ -116,3 +117,4 @@ class Blows:
                 request_id=str(ULID()),
             )
         )
+        return True

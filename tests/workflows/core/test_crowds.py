@@ -9,12 +9,11 @@ from billing.incidents.states import Component
 from billing.incidents.words import IncidentSubject
 from billing.mail.messages import MailContext, MailRequest
 from workflows.client import dispatch
-from workflows.core import ids, options
+from workflows.core import ids
 
 from ...support import money
 from ...support.builders import Tenant
 from ...support.house import House
-from ...support.named import NAMED
 
 ON_SQLITE = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 
@@ -72,7 +71,3 @@ async def test_a_mail_of_no_story_is_sent_on_the_queue_of_mails(home: House, acm
     await mail.result()
     assert await the_queue_of(mail) == ids.MAILS_QUEUE
     assert [sent["to"] for sent in home.mail.mailbox.mails] == [[acme.controller.person.email]]
-
-
-def test_what_was_begun_before_there_were_such_queues_is_still_served() -> None:
-    assert set(options.IN_CROWDS) <= set(NAMED)
