@@ -237,13 +237,12 @@ async def connect(settings: Settings, runtime: Runtime | None = None) -> Client:
 def build_stripe(
     settings: Settings,
     gate: StripeGate,
+    permissions: KeyPermissions,
     meter: HealthMeter | None = None,
-    permissions: KeyPermissions | None = None,
 ) -> stripe.StripeClient:
     """The process's way to Stripe: through the gate, counted by the meter; what is forbidden is noted."""
     key = settings.stripe_api_key.get_secret_value()
-    forbidden = permissions.doubt if permissions is not None else None
-    return stripe_client(key, settings.stripe_api_base, gate, meter, forbidden)
+    return stripe_client(key, settings.stripe_api_base, gate, meter, permissions.doubt)
 
 
 async def hosted(
@@ -256,7 +255,7 @@ async def hosted(
     stack.push_async_callback(database.dispose)
     gate = StripeGate(database, policy.stripe.requests_per_second)
     permissions = KeyPermissions()
-    stripe_api = build_stripe(settings, gate, meter, permissions)
+    stripe_api = build_stripe(settings, gate, permissions, meter)
     activities = build_activities(settings, database, temporal, stripe_api, gate, policy, meter, permissions)
     stack.push_async_callback(activities.close)
     for worker in build_workers(temporal, activities, policy):

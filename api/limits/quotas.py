@@ -15,7 +15,6 @@ from .problems import TOO_MANY_DELEGATIONS, TOO_MANY_OPERATIONS
 
 OPERATIONS_WITHIN = timedelta(minutes=1)
 DELEGATIONS_WITHIN = timedelta(hours=1)
-WAIT = "Nothing was done; wait as Retry-After says."
 
 
 @dataclass(frozen=True)

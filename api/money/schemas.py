@@ -1,7 +1,7 @@
 """The shapes of requests for money back, of its notes, and of payments."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -101,6 +101,3 @@ class RefundAnswer(Answer):
 
 class PaymentWithRefunds(PaymentAnswer):
     refunds: list[RefundAnswer]
-
-
-EvidenceDocument = dict[str, Any]

@@ -10,7 +10,6 @@ from .driving import driving
 from .organizations import provision
 from .stage import Stage, on_stage
 
-CHANGES = 2000
 EVERY = 100
 FROM = 500
 """Changes until everything is warm: caches of workflows, statements and templates are full."""

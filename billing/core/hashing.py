@@ -4,8 +4,6 @@ import hashlib
 import json
 from typing import Any
 
-from .operations import Message
-
 
 def canonical_json(obj: object) -> bytes:
     """JSON with sorted keys and no spaces, as UTF-8.
@@ -21,11 +19,6 @@ def canonical_json(obj: object) -> bytes:
 def digest(obj: object) -> str:
     """The SHA-256 of `canonical_json(obj)`, in hex."""
     return hashlib.sha256(canonical_json(obj)).hexdigest()
-
-
-def subject_hash(subject: Message) -> str:
-    """What an approval binds to: any change of any field of the subject changes it."""
-    return digest(subject.model_dump(mode="json", by_alias=True))
 
 
 def exact(obj: Any) -> Any:

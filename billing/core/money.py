@@ -147,14 +147,5 @@ def step_problem(amount: Money) -> str | None:
     )
 
 
-def round_half_up(numerator: int, denominator: int) -> int:
-    """`numerator / denominator` to the nearest integer, halves away from zero; exact at any size.
-
-    Raises ZeroDivisionError for a denominator of 0.
-    """
-    magnitude = (2 * abs(numerator) + abs(denominator)) // (2 * abs(denominator))
-    return magnitude if (numerator < 0) == (denominator < 0) else -magnitude
-
-
 # Babel opens its files at the first use, which may be in a workflow: there, opening is forbidden.
 Money.zero("usd").format()

@@ -39,8 +39,8 @@ def event_hash(
     code: str,
     detail: dict[str, Any],
     prev_hash: str,
-    names: dict[str, dict[str, Any]] | None = None,
-    records: dict[str, str] | None = None,
+    names: dict[str, dict[str, Any]],
+    records: dict[str, str],
 ) -> str:
     """The hash of an event, over everything in it and the operation that it belongs to.
 
@@ -56,8 +56,8 @@ def event_hash(
             "actor": actor,
             "code": code,
             "detail": detail,
-            "names": names or {},
-            "records": records or {},
+            "names": names,
+            "records": records,
             "prev_hash": prev_hash,
         }
     )

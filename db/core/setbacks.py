@@ -54,9 +54,3 @@ async def _add(session: AsyncSession, sweep: str, failed: FailedUnit, at: dateti
         .values(**row.model_dump())
         .on_conflict_do_update(index_elements=["sweep", "unit"], set_=values)
     )
-
-
-async def all_of_them(session: AsyncSession, limit: int = 100) -> list[Setback]:
-    """What fails now, the longest first."""
-    wanted = select(Setback).order_by(col(Setback.first_at), col(Setback.sweep), col(Setback.unit))
-    return list(await session.exec(wanted.limit(limit)))

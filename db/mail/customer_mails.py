@@ -56,7 +56,8 @@ _SENT = (
         state="sent",
         reason="sent",
         claimed_until=None,
-        **{name: bindparam(f"new_{name}") for name in ("address", "link_id", "settled_at", "smtp_code")},
+        smtp_code=None,
+        **{name: bindparam(f"new_{name}") for name in ("address", "link_id", "settled_at")},
     )
 )
 """Made once: it is carried out for every mail."""
@@ -188,15 +189,11 @@ async def release(session: AsyncSession, mails: Sequence[CustomerMail]) -> None:
         await _settle(session, mail, claimed_until=None, attempts=mail.attempts - 1)
 
 
-async def settle_sent(
-    session: AsyncSession, mail: CustomerMail, *, at: datetime, address: str, smtp_code: int | None = None
-) -> bool:
+async def settle_sent(session: AsyncSession, mail: CustomerMail, *, at: datetime, address: str) -> bool:
     """The server took it. Like all of these, False if the claim was no longer this sender's."""
     values = {"new_address": address, "new_link_id": mail.link_id, "new_settled_at": at}
     connection = await session.connection()
-    settled = await connection.execute(
-        _SENT, {"which": mail.id, "attempt": mail.attempts, "new_smtp_code": smtp_code, **values}
-    )
+    settled = await connection.execute(_SENT, {"which": mail.id, "attempt": mail.attempts, **values})
     return bool(settled.rowcount)
 
 

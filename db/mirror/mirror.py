@@ -33,19 +33,9 @@ UNREADABLE = "unreadable"
 """In an organization's mirrored subscription: why Stripe's is not what a plan is. The rest is what it was
 before: nothing but the currency where it never was one."""
 
-OneKind = TypeVar("OneKind", RefundRow, CreditNoteRow, BalanceTransactionRow)
-
 
 MirrorRow = Customer | Invoice | InvoiceLines | PaymentRow | MoneyRow
 Row = TypeVar("Row", bound=MirrorRow)
-
-
-class MoneyObjects(NamedTuple):
-    """The Stripe objects of one operation, as last read."""
-
-    refunds: list[RefundRow]
-    credit_notes: list[CreditNoteRow]
-    balance_transactions: list[BalanceTransactionRow]
 
 
 class UnreadableSubscription(NamedTuple):
@@ -281,12 +271,6 @@ async def invoice(session: AsyncSession, organization_id: str, invoice_id: str) 
     return found if found and found.organization_id == organization_id else None
 
 
-async def invoice_lines(session: AsyncSession, organization_id: str, invoice_id: str) -> InvoiceLines | None:
-    """The lines of an invoice of this organization; None when they were never read."""
-    found = await session.get(InvoiceLines, invoice_id)
-    return found if found and found.organization_id == organization_id else None
-
-
 _REFUNDABLE = and_(
     col(PaymentRow.status) == "succeeded",
     col(PaymentRow.disputed).is_(False),
@@ -334,32 +318,6 @@ async def refunds_of(session: AsyncSession, payment_intents: Collection[str]) ->
         .order_by(col(RefundRow.created_at), col(RefundRow.id))
     )
     return list(found)
-
-
-async def money_objects(session: AsyncSession, operation_id: str) -> MoneyObjects:
-    """What Stripe has of an operation, each kind the oldest first."""
-
-    async def ours(table: type[OneKind]) -> list[OneKind]:
-        found = await session.exec(
-            select(table)
-            .where(table.operation_id == operation_id)
-            .order_by(col(table.created_at), col(table.id))
-        )
-        return list(found)
-
-    return MoneyObjects(await ours(RefundRow), await ours(CreditNoteRow), await ours(BalanceTransactionRow))
-
-
-async def money_object(session: AsyncSession, id_: str) -> MoneyObjects:
-    """One object by its id in Stripe, of whichever kind."""
-
-    async def named(table: type[OneKind]) -> list[OneKind]:
-        row = await session.get(table, id_)
-        return [row] if row else []
-
-    return MoneyObjects(
-        await named(RefundRow), await named(CreditNoteRow), await named(BalanceTransactionRow)
-    )
 
 
 async def balance_customer(session: AsyncSession, transaction_id: str) -> str:

@@ -1,11 +1,9 @@
 """People of an organization and the API keys that they come with."""
 
 import hashlib
-import hmac
 import math
 import re
 import secrets
-from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Text, bindparam, cast
@@ -89,36 +87,10 @@ async def find_key(session: AsyncSession, prefix: str) -> KeyHolder | None:
     return KeyHolder(*row) if row else None
 
 
-async def authenticate(session: AsyncSession, plaintext: str, now: datetime) -> KeyHolder | None:
-    """Who comes with this key, or None for a key that is unknown, wrong, expired, revoked or of a person
-    who is not active any more.
-    """
-    parts = split_api_key(plaintext)
-    holder = await find_key(session, parts[0]) if parts else None
-    if parts is None or holder is None:
-        return None
-    key = holder.key
-    if not hmac.compare_digest(key.secret_hash, hash_secret(parts[1])):
-        return None
-    if key.revoked_at or (key.expires_at and key.expires_at <= now) or not holder.person.active:
-        return None
-    return holder
-
-
 async def get(session: AsyncSession, organization_id: str, person_id: str) -> Person | None:
     """The person, if of this organization."""
     person = await session.get(Person, person_id)
     return person if person and person.organization_id == organization_id else None
-
-
-async def with_role(session: AsyncSession, organization_id: str, role: Role) -> list[Person]:
-    """The active people of an organization who have the role, in the order in which they came."""
-    found = await session.exec(
-        select(Person)
-        .where(Person.organization_id == organization_id, col(Person.active))
-        .order_by(col(Person.created_at), col(Person.id))
-    )
-    return [person for person in found if role in person.roles]
 
 
 async def page(

@@ -75,10 +75,10 @@ async def issue(
     return link
 
 
-async def add_token(session: AsyncSession, link_id: str, *, at: datetime, mail_id: str | None = None) -> str:
+async def add_token(session: AsyncSession, link_id: str, *, at: datetime) -> str:
     """A new token of the link, as it stands in an address: it can't be shown again."""
     plain = secrets.token_urlsafe(TOKEN_BYTES)
-    session.add(PortalToken(token_hash=hash_token(plain), link_id=link_id, mail_id=mail_id, created_at=at))
+    session.add(PortalToken(token_hash=hash_token(plain), link_id=link_id, created_at=at))
     await session.flush()
     return plain
 

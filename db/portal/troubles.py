@@ -30,14 +30,6 @@ async def open_one(session: AsyncSession, invoice_id: str) -> PortalTrouble | No
     return found.one_or_none()
 
 
-async def get(session: AsyncSession, operation_id: str) -> PortalTrouble:
-    """A trouble by its operation. Raises LookupError when there is none."""
-    trouble = await session.get(PortalTrouble, operation_id)
-    if trouble is None:
-        raise LookupError(f"no portal trouble {operation_id}")
-    return trouble
-
-
 async def of_operations(session: AsyncSession, operation_ids: list[str]) -> dict[str, Operation]:
     """Operations by their ids."""
     found = await session.exec(select(Operation).where(col(Operation.id).in_(operation_ids)))

@@ -49,17 +49,6 @@ async def note(
     return access
 
 
-async def latest(session: AsyncSession, invoice_id: str, limit: int) -> list[PortalAccess]:
-    """An invoice's visits, the newest first."""
-    found = await session.exec(
-        select(PortalAccess)
-        .where(PortalAccess.invoice_id == invoice_id)
-        .order_by(col(PortalAccess.at).desc(), col(PortalAccess.id).desc())
-        .limit(limit)
-    )
-    return list(found)
-
-
 async def failures(session: AsyncSession, link_id: str, since: datetime) -> int:
     """How often somebody with a token of this link was kept out, from `since` on."""
     found = await session.exec(

@@ -173,12 +173,6 @@ async def not_followed(
     ]
 
 
-async def those_set_aside(session: AsyncSession, limit: int = 100) -> list[StripeEvent]:
-    """Events that can't be followed, the oldest first: for operators."""
-    wanted = select(StripeEvent).where(StripeEvent.state == SET_ASIDE)
-    return list(await session.exec(wanted.order_by(col(StripeEvent.received_at)).limit(limit)))
-
-
 # --- Until when every event is known ----------------------------------------------------------------------
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from httpx import Response
 from sqlmodel import select
 
-from billing.core.operations import Kind, State
+from billing.core.operations import State
 from billing.policy.policy import Policy
 from db.core.session import Database
 from db.tables import NoteRow, Operation, Outbox, TimelineEvent
@@ -53,7 +53,3 @@ async def given(database: Database, acme: Tenant, policy: Policy, kind: str, **f
 async def sent(database: Database) -> list[Outbox]:
     async with database.reading() as session:
         return list(await session.exec(select(Outbox)))
-
-
-def kind_of(path: str) -> Kind:
-    return Kind.REFUND if path == "refunds" else Kind.CREDIT

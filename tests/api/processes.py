@@ -15,7 +15,6 @@ import httpx
 
 from ..support.builders import Tenant
 
-ROOT = Path(__file__).resolve().parents[2]
 STARTED_WITHIN = 60.0
 NO_TEMPORAL = "127.0.0.1:9"
 """The discard port, on which nothing listens."""

@@ -12,8 +12,6 @@ APRIL = 1775001600
 MAY = 1777593600
 DAY = 86_400
 
-Line = tuple[int, str | None]
-
 
 @dataclass
 class Business:

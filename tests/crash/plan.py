@@ -91,10 +91,6 @@ class Step(Message):
     path: str = ""
 
     @property
-    def is_write(self) -> bool:
-        return self.match.startswith("POST") and "create_preview" not in self.match
-
-    @property
     def method(self) -> str:
         return self.match.split()[0]
 

@@ -46,7 +46,6 @@ class ReminderSweepWorkflow:
         self._ending = False
         self._over = False
         self._later = 0
-        self._asked = asked
 
     @workflow.run
     async def run(self, asked: ReminderRunInput | OpenRuns | None = None) -> None:

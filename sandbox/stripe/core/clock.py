@@ -15,9 +15,6 @@ log = logging.getLogger(__name__)
 MAX_REPEATS = 50
 """How often the same piece of work may be due at the same second."""
 
-Perform = Callable[[int, Callable[[Ctx], None]], None]
-"""Runs an action as due at a second, as a transaction."""
-
 
 class Clock:
     """Unix seconds (UTC)."""

@@ -81,7 +81,6 @@ def card_declined(
     *,
     code: str = "card_declined",
     decline_code: str | None = "generic_decline",
-    param: str | None = None,
     extra: dict[str, Any] | None = None,
     keep_changes: bool = False,
 ) -> StripeError:
@@ -92,7 +91,6 @@ def card_declined(
         message,
         code=code,
         decline_code=decline_code,
-        param=param,
         extra=extra,
         keep_changes=keep_changes,
     )

@@ -76,12 +76,6 @@ def recurring_line(draft: Draft, subscription: str, invoice: str, line: str, met
     return made
 
 
-def is_proration(line: Obj) -> bool:
-    """Whether a line is a proration."""
-    parent = line["parent"]
-    return bool((parent["subscription_item_details"] or parent["invoice_item_details"])["proration"])
-
-
 def all_lines(invoice: Obj) -> list[Obj]:
     """Every line of an invoice, in order."""
     return [*invoice["lines"]["data"], *invoice.get("_rest", [])]

@@ -18,7 +18,6 @@ def cancel_now(
     prorate: bool = False,
     comment: str | None = None,
     feedback: str | None = None,
-    reason: str = "cancellation_requested",
 ) -> None:
     """End a subscription at once; raises 404 when it is over already."""
     if subscription["status"] in ("canceled", "incomplete_expired"):
@@ -31,7 +30,11 @@ def cancel_now(
     pending_updates.discard(ctx, subscription)
     if prorate:
         _credit_unused(ctx, subscription, replace_waiting=invoice_now)
-    subscription["cancellation_details"] = {"comment": comment, "feedback": feedback, "reason": reason}
+    subscription["cancellation_details"] = {
+        "comment": comment,
+        "feedback": feedback,
+        "reason": "cancellation_requested",
+    }
     finish(ctx, subscription, ctx.now, bill_waiting=invoice_now)
 
 

@@ -20,7 +20,6 @@ from billing.reminders.runs import (
     PageDecided,
     RunSummary,
 )
-from db.core import setbacks
 from db.core.session import Database
 from db.mail import customer_mails
 from db.reminders import facts
@@ -383,7 +382,7 @@ async def test_records_that_are_away_are_no_organizations_fault(
 
 async def setbacks_of(database: Database) -> list[Setback]:
     async with database.reading() as session:
-        return await setbacks.all_of_them(session)
+        return list(await session.exec(select(Setback)))
 
 
 async def test_a_run_that_has_not_begun_is_answered_again_and_no_second_one_opened(desk: Desk) -> None:

@@ -128,9 +128,6 @@ async def test_it_is_of_one_moment_whatever_is_added_meanwhile(api: Api, acme: T
     assert len((await evidence(api, acme, id_))["notes"]) == 11
 
 
-OF_THE_VIEWER = {"can_decide", "why_not", "recent", "since"}
-
-
 @pytest.mark.parametrize(
     ("answer", "record", "of_the_caller"),
     [

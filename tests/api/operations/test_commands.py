@@ -17,7 +17,6 @@ from db.tables import Operation, Outbox, TimelineEvent
 from ...support.builders import Tenant, an_operation, member, store
 from ..conftest import ON_ONE_DATABASE, WANTED, Api, counted
 
-EVERY_ACTION = ["cancel", "revise", "accept", "revert"]
 RESOLUTION = {"action": "accept", "comment": "The lines are right."}
 
 

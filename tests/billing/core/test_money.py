@@ -18,7 +18,6 @@ from billing.core.money import (
     Money,
     decimals,
     most_minor,
-    round_half_up,
     step_problem,
 )
 from sandbox.stripe.core.currencies import SUPPORTED
@@ -138,56 +137,6 @@ def test_is_written_with_its_code_and_its_own_decimals(amount, currency, text):
 def test_is_written_with_the_separators_of_a_locale():
     assert usd(123456789).format("de") == "USD 1.234.567,89"
     assert usd(-123456789).format("fr_CH") == "USD -1\u202f234\u202f567,89"
-
-
-@pytest.mark.parametrize(
-    ("numerator", "denominator", "rounded"),
-    [
-        (1, 2, 1),
-        (-1, 2, -1),
-        (1, -2, -1),
-        (-1, -2, 1),
-        (3, 2, 2),
-        (-3, 2, -2),
-        (49, 100, 0),
-        (-49, 100, 0),
-        (0, 7, 0),
-        (7, 7, 1),
-    ],
-)
-def test_halves_are_rounded_away_from_zero(numerator, denominator, rounded):
-    assert round_half_up(numerator, denominator) == rounded
-
-
-@pytest.mark.parametrize(
-    ("unit_amount", "left", "period", "amount"),
-    [
-        (1000, 1599427688 - 1598982148, 1599427688 - 1596749288, 166),
-        (3252, 1599427688 - 1598982148, 1599427688 - 1596749288, 541),
-        (2999, 1777593600 - 1775889000, 2592000, 1972),
-        (4999, 1777593600 - 1775889000, 2592000, 3288),
-        (1000, 1777593600 - 1775822400, 2592000, 683),
-        (1980, 1777593600 - 1775822400, 2592000, 1353),
-        (2000, 1, 31 * 86400, 0),
-    ],
-)
-def test_rounds_prorations_as_stripe_does(unit_amount, left, period, amount):
-    assert round_half_up(unit_amount * left, period) == amount
-    assert round_half_up(-unit_amount * left, period) == -amount
-
-
-def test_nothing_is_divided_by_zero():
-    with pytest.raises(ZeroDivisionError):
-        round_half_up(1, 0)
-
-
-@given(amounts, amounts.filter(bool))
-def test_rounding_is_the_nearest_integer_and_halves_grow_in_magnitude(numerator, denominator):
-    exact = Fraction(numerator, denominator)
-    rounded = round_half_up(numerator, denominator)
-    assert abs(exact - rounded) <= Fraction(1, 2)
-    if abs(exact - rounded) == Fraction(1, 2):
-        assert abs(rounded) > abs(exact)
 
 
 @given(amounts, st.sampled_from(["usd", "jpy", "kwd"]))

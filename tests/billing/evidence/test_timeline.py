@@ -43,19 +43,19 @@ def test_a_chain_read_back_from_json_verifies():
 def test_the_same_instant_in_another_zone_has_the_same_hash():
     berlin = timezone(timedelta(hours=2))
     one, other = (
-        event_hash(OPERATION, 1, at, "a", "e", {}, GENESIS) for at in (NOON, NOON.astimezone(berlin))
+        event_hash(OPERATION, 1, at, "a", "e", {}, GENESIS, {}, {}) for at in (NOON, NOON.astimezone(berlin))
     )
     assert one == other
 
 
 def test_the_hash_is_the_same_on_every_machine():
-    known = event_hash(OPERATION, 1, NOON, "person_ada", "approved", {"rung": 0}, GENESIS)
+    known = event_hash(OPERATION, 1, NOON, "person_ada", "approved", {"rung": 0}, GENESIS, {}, {})
     assert known == ("77cd1cbb42bd39a1ffd9ff0fe7a2944cfdc778e7f0ffec86adb91948e02e11b8")
 
 
 def test_a_time_without_a_zone_is_not_hashed():
     with pytest.raises(ValueError, match="without a zone"):
-        event_hash(OPERATION, 1, NOON.replace(tzinfo=None), "a", "e", {}, GENESIS)
+        event_hash(OPERATION, 1, NOON.replace(tzinfo=None), "a", "e", {}, GENESIS, {}, {})
 
 
 @pytest.mark.parametrize("seq", [1, 2, 3])

@@ -85,7 +85,6 @@ def money_back(draw: st.DrawFn, **more: st.SearchStrategy[Any]) -> dict[str, Any
     } | {name: draw(value) for name, value in more.items()}
 
 
-some_limits = st.lists(limits(), max_size=2, unique_by=_currency)
 policies = st.fixed_dictionaries(
     {
         "currency": st.sampled_from(["usd", "jpy", "kwd"]),

@@ -244,8 +244,6 @@ async def test_an_event_that_can_not_be_followed_is_set_aside_and_tried_less_and
     await checked(database, NOW, at)
     assert await complete(database, at)
     assert not await complete(database, at, "re_1"), "its own story is not told"
-    async with database.reading() as session:
-        assert [one.id for one in await stripe_events.those_set_aside(session)] == [event.id]
     await settle(database, event, "done")
     assert await complete(database, at, "re_1")
 

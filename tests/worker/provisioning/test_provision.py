@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,6 @@ ROOT = Path(__file__).resolve().parents[3]
 EXAMPLE = ROOT / "deploy/organizations.example.json"
 KEY = new_api_key().plaintext
 KEY_PREFIX = KEY.split("_")[1]
-ZERO = "\0"
 FINN = {"name": "Finn", "email": "finn@acme.example", "roles": ["finance", "auditor"]}
 
 
@@ -60,8 +58,13 @@ async def provisioned(database: Database, text: str, **options: Any) -> Changes:
 
 
 async def works(database: Database, key: str) -> bool:
+    """It is the key that is kept, it was not revoked, and its person is active."""
+    prefix, secret = key.removeprefix("pk_").split("_")
     async with database.reading() as session:
-        return await people.authenticate(session, key, datetime.now(UTC)) is not None
+        holder = await people.find_key(session, prefix)
+    if holder is None or holder.key.secret_hash != people.hash_secret(secret):
+        return False
+    return holder.key.revoked_at is None and holder.person.active
 
 
 async def everyone(database: Database) -> list[Person]:

@@ -1,6 +1,6 @@
 """Trouble with the portal: diagnosed, mended where a link mends it, and followed until the customer is in."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,9 +15,6 @@ from db.tables import CustomerMail, Invoice, Outbox, PortalAccess, PortalTrouble
 from ...support import money
 from ...support.builders import Member, Tenant, a_customer, an_invoice, store
 from ...support.house import House, as_json, until
-
-AFTERNOON = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
-"""A Monday, 15:00 in New York: two hours before the office closes."""
 
 
 class Trouble:
