@@ -183,6 +183,7 @@ def _bound(port: int) -> socket.socket | None:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((LOOPBACK, port))
+        listener.listen(1)  # two that only bind may both have the same one
     except OSError:
         listener.close()
         return None
