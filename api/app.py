@@ -15,7 +15,11 @@ from db.incidents.health_meter import HealthMeter
 from .approvals import delegations, notices
 from .approvals import routes as approvals
 from .cases import routes as cases
-from .console import landing
+from .console import approvals as approval_pages
+from .console import finance as finance_pages
+from .console import home, landing, static
+from .console import incidents as incident_pages
+from .console import operations as operation_pages
 from .dispatch.dispatcher import Dispatcher
 from .dispatch.inbox import Inbox
 from .evidence import routes as evidence
@@ -80,6 +84,12 @@ ROUTERS = (
     success_checks.router,
     health.router,
     docs.router,
+    static.router,
+    home.router,
+    approval_pages.router,
+    operation_pages.router,
+    finance_pages.router,
+    incident_pages.router,
     landing.router,
     portal_pages.router,
 )

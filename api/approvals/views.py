@@ -50,6 +50,7 @@ async def shown(
         amount=deciders.amount_of(row),
         customer=row.customer_id,
         can_decide=refusal is None,
+        can_reject=refusal is None or await why_not(session, row, viewer, "reject") is None,
         why_not=refusal.message if refusal else None,
         recent=await _recent(session, row, viewer.at) if recent else None,
         pending=pending,

@@ -1,0 +1,1 @@
+"""The pages of billing admins, approvers and Finance: they show what the API answers, and decide nothing."""

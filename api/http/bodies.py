@@ -115,4 +115,4 @@ def _check_json(body: bytes) -> None:
 
 
 def _is_form(path: str) -> bool:
-    return path == "/portal" or path.startswith("/portal/")
+    return path == "/portal" or path.startswith(("/portal/", "/console/"))

@@ -239,7 +239,8 @@ class ApprovalAnswer(Answer):
     opened_at: datetime
     closed_at: datetime | None
     can_decide: bool = Field(description="Whether you may approve it now")
-    why_not: str | None
+    can_reject: bool = Field(description="Whether you may reject it or request changes now")
+    why_not: str | None = Field(description="Why you may not approve it now")
     recent: list[GivenAnswer] | None = Field(
         default=None, description="What the customer was given in the last 90 days; null in lists"
     )

@@ -1,0 +1,122 @@
+"""How pages write money, times, people and plans: the filters of the templates."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from babel.dates import format_datetime, format_timedelta
+from jinja2 import Environment, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
+
+from billing.approvals.subject_changes import NONE, SubjectChange
+from billing.core.money import Money
+from billing.core.operations import CUSTOMER, SYSTEM
+from billing.core.text import one_line
+from billing.policy.reasons import REASON_WORDS
+from db.core.clock import utc_now
+
+from .words import KINDS, MARKS, ROLES, state_words
+
+LATELY = timedelta(days=1)
+"""Within so much, how long ago or from now says more than the date."""
+
+
+def install(environment: Environment) -> None:
+    for rule in (money, when, day, plan, person, state, kind, roles, changed, line, sentence, reason):
+        environment.filters[rule.__name__] = rule
+
+
+def line(text: str) -> str:
+    """On one line, without characters that hide or turn around what follows."""
+    return one_line(text)
+
+
+def sentence(text: str) -> str:
+    """With a capital."""
+    return line(f"{text[:1].upper()}{text[1:]}")
+
+
+def reason(text: str) -> str:
+    """A reason of Stripe's or of ours in words; what a person wrote, as they wrote it."""
+    return sentence(REASON_WORDS.get(text, text))
+
+
+def money(amount: Money | int, currency: str | None = None) -> Markup:
+    """An amount with its code and a true minus; an integer is minor units of `currency`."""
+    if isinstance(amount, int):
+        amount = Money(amount_minor=amount, currency=currency or "")
+    return Markup('<span class="money">{}</span>').format(amount.format().replace("-", "−"))
+
+
+@pass_context
+def when(context: Context, at: datetime | int | None) -> Markup:
+    """The time in the reader's zone, exact in UTC on hover; within a day also how long ago, or how soon."""
+    if at is None:
+        return Markup("")
+    instant = _instant(at)
+    local = instant.astimezone(context["shell"].zone)
+    text = format_datetime(local, "EEE, MMM d, y, h:mm a z", locale="en")
+    away = instant - utc_now()
+    if abs(away) < LATELY:
+        clock = format_datetime(local, "EEE h:mm a z", locale="en")
+        text = f"{format_timedelta(away, add_direction=True, locale='en')}, {clock}"
+    return _time(instant, text)
+
+
+@pass_context
+def day(context: Context, at: datetime | int) -> Markup:
+    """The date in the reader's zone: `Mar 2, 2026`."""
+    instant = _instant(at)
+    local = instant.astimezone(context["shell"].zone)
+    return _time(instant, format_datetime(local, "MMM d, y", locale="en"))
+
+
+@pass_context
+def plan(context: Context, slug: str) -> str:
+    """A plan's name, as people know it."""
+    return line(context["shell"].plans.get(slug) or slug.replace("_", " ").replace("-", " ").title())
+
+
+@pass_context
+def person(context: Context, id_: str | None) -> str:
+    """A person's name; "you" is left to the template, which knows who reads."""
+    if id_ in (None, SYSTEM):
+        return "Plixo"
+    if id_ == CUSTOMER:
+        return "the customer"
+    return line(context["shell"].names.get(id_) or "a former colleague")
+
+
+def state(name: str) -> Markup:
+    """A state as a mark and words."""
+    words = state_words(name)
+    return Markup('<span class="state state-{}"><span aria-hidden="true">{}</span> {}</span>').format(
+        words.look, MARKS[words.look], words.text
+    )
+
+
+def kind(name: str) -> str:
+    return KINDS.get(name, name.replace("_", " ").capitalize())
+
+
+def roles(names: Iterable[str]) -> str:
+    """`Controller or Legal`."""
+    return " or ".join(ROLES.get(name, name) for name in names)
+
+
+@pass_context
+def changed(context: Context, change: SubjectChange, side: str) -> str:
+    """One side, `before` or `after`, of what is different since the last round."""
+    value = str(getattr(change, side))
+    if value == NONE or change.names == "text":
+        return line(value)
+    return plan(context, value) if change.names == "plan" else f"another {change.names}"
+
+
+def _instant(at: datetime | int) -> datetime:
+    return datetime.fromtimestamp(at, UTC) if isinstance(at, int) else at
+
+
+def _time(instant: datetime, text: str) -> Markup:
+    exact = instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return Markup('<time datetime="{0}" title="{0}">{1}</time>').format(exact, text)

@@ -1,0 +1,70 @@
+"""Forms of the console: they are sent on to the API, and what it refuses is shown beside the field."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+
+from billing.core.errors import BillingError
+
+from ..problems.field_errors import field_errors
+from ..problems.handlers import from_domain
+from ..problems.problem import ApiProblem
+
+
+@dataclass
+class Form:
+    """What was typed, and what is wrong with it: `errors` by the field's name, and a `problem` as a whole.
+
+    A new form has neither.
+    """
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+    problem: ApiProblem | None = None
+
+    def value(self, name: str, default: object = "") -> str:
+        """What stands in a field: what was typed, or what it starts with."""
+        return self.values[name] if name in self.values else str(default if default is not None else "")
+
+    def body(self, *names: str) -> dict[str, str]:
+        """What was typed in these fields; an empty one is left out."""
+        return {name: self.values[name] for name in names if self.values.get(name)}
+
+    @contextmanager
+    def submitted(self) -> Iterator[None]:
+        """Keeps what the API refuses, for the page that is shown again."""
+        try:
+            yield
+        except RequestValidationError as error:
+            for one in field_errors(error.errors()):
+                self.errors[one.pointer.strip("/")] = one.message
+        except ApiProblem as problem:
+            self._refused(problem)
+        except BillingError as error:
+            self._refused(from_domain(error))
+
+    @property
+    def refused(self) -> bool:
+        return bool(self.errors) or self.problem is not None
+
+    @property
+    def status(self) -> int:
+        return self.problem.type.status if self.problem else 422
+
+    def _refused(self, problem: ApiProblem) -> None:
+        self.problem = problem
+        for one in problem.errors:
+            self.errors[one.pointer.strip("/")] = one.message
+
+
+async def form_of(request: Request) -> Form:
+    """What a form of ours has sent."""
+    declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if declared != "application/x-www-form-urlencoded":
+        return Form()
+    fields = parse_qsl((await request.body()).decode(), keep_blank_values=True)
+    return Form({name: value.replace("\r\n", "\n").strip() for name, value in fields})

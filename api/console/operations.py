@@ -1,0 +1,134 @@
+"""Operations: everything that was asked for, how far it is, what happened to it, and what one can do."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Path, Query, Request, Response
+
+from billing.core.operations import Kind
+
+from ..http.auth import AnyCaller
+from ..http.context import InContext
+from ..http.ids import Id
+from ..http.models import OperationsQuery
+from ..http.models import Query as ListQuery
+from ..operations import routes as operations
+from .calls import post
+from .forms import Form, form_of
+from .page import page, see
+from .serving import pages
+from .shell import InShell
+from .subjects import about
+
+router = pages("/operations")
+
+MOST_EVENTS = 100
+
+
+@dataclass(frozen=True)
+class OperationAction:
+    """What somebody can do with an operation: the words on its button, the path under the operation that it
+    is sent to, and the one text it takes, if any. `resolves`: the path is told which action is meant."""
+
+    words: str
+    path: str
+    text: str | None = "comment"
+    required: bool = False
+    resolves: bool = False
+
+
+ACTIONS: Mapping[str, OperationAction] = {
+    "cancel": OperationAction("Cancel it", "cancel"),
+    "pause": OperationAction("Pause", "pause"),
+    "resume": OperationAction("Resume", "resume"),
+    "accept": OperationAction("Accept as it is in Stripe", "resolution", required=True, resolves=True),
+    "revert": OperationAction("Revert to the former plan", "resolution", required=True, resolves=True),
+    "read_again": OperationAction("Read it from Stripe again", "resolution", required=True, resolves=True),
+    "retry": OperationAction("Try again", "resolution", required=True, resolves=True),
+    "close": OperationAction("Close without the rest", "resolution", required=True, resolves=True),
+    "take": OperationAction("Assign to me", "take", text=None),
+}
+CLOSED_BY_NOTE = (Kind.CASE, Kind.PORTAL_ACCESS)
+RESOURCES: Mapping[Kind, str] = {
+    Kind.PLAN_CHANGE: "plan-changes",
+    Kind.REFUND: "refunds",
+    Kind.CREDIT: "credits",
+    Kind.REMINDER_RUN: "reminder-runs",
+    Kind.PORTAL_ACCESS: "portal-troubles",
+    Kind.CASE: "cases",
+}
+
+
+def action_of(kind: Kind, name: str) -> OperationAction | None:
+    """What a button of this kind of operation does; None for what has a page of its own."""
+    if name == "close" and kind in CLOSED_BY_NOTE:
+        return OperationAction("Close it", "close", text="note", required=True)
+    return ACTIONS.get(name)
+
+
+@router.get("")
+async def list_operations(
+    query: Annotated[OperationsQuery, Query()],
+    request: Request,
+    shell: InShell,
+    caller: AnyCaller,
+    context: InContext,
+) -> Response:
+    """The newest first."""
+    found = await operations.list_operations(query, caller, context)
+    async with context.database.reading() as session:
+        documents = [document for row in found.data for document in (row.subject, row.request)]
+        names = await about(session, caller.organization, shell.plans, documents)
+    return page(
+        request, shell, "operations", title="Activity",
+        rows=found.data, names=names, next_cursor=found.next_cursor,
+    )  # fmt: skip
+
+
+@router.get("/{id}")
+async def read_operation(
+    id: Id, request: Request, shell: InShell, caller: AnyCaller, context: InContext
+) -> Response:
+    """Where it stands, what it is about and what has happened; the page follows it."""
+    return await _detail(id, request, shell, caller, context, Form())
+
+
+@router.post("/{id}/{action}")
+async def act(
+    id: Id,
+    action: Annotated[str, Path(pattern="^[a-z_]{1,20}$")],
+    request: Request,
+    shell: InShell,
+    caller: AnyCaller,
+    context: InContext,
+) -> Response:
+    """Sends what a button says to the API."""
+    form = await form_of(request)
+    with form.submitted():
+        operation = await operations.read_operation(id, caller, context)
+        meant = action_of(operation.kind, action) or ACTIONS["cancel"]
+        body = form.body(meant.text) if meant.text else None
+        if body is not None and meant.resolves:
+            body["action"] = action
+        await post(request, f"/v1/{RESOURCES[operation.kind]}/{id}/{meant.path}", body)
+    if not form.refused:
+        return see(f"/operations/{id}")
+    return await _detail(id, request, shell, caller, context, form)
+
+
+async def _detail(
+    id_: str, request: Request, shell: InShell, caller: AnyCaller, context: InContext, form: Form
+) -> Response:
+    operation = await operations.read_operation(id_, caller, context)
+    timeline = await operations.read_timeline(id_, ListQuery(limit=MOST_EVENTS), caller, context)
+    async with context.database.reading() as session:
+        names = await about(session, caller.organization, shell.plans, [operation.subject, operation.request])
+    offered = {name: action_of(operation.kind, name) for name in operation.allowed_actions}
+    return page(
+        request, shell, "operation",
+        title=names.headline(operation.kind, operation.subject, operation.request),
+        status=form.status if form.refused else 200, operation=operation, events=timeline.data, form=form,
+        subject=names.subject(operation.kind, operation.subject), names=names,
+        actions={name: action for name, action in offered.items() if action is not None},
+    )  # fmt: skip

@@ -1,0 +1,82 @@
+"""What is around every page: who reads it, in which zone, what waits for them and what is degraded."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from fastapi import Depends
+from sqlmodel import select
+
+from billing.core.operations import Role
+from db.approvals import approvals
+from db.mirror import mirror
+from db.tables import Organization, Person
+
+from ..approvals.views import viewer
+from ..http.auth import GIVERS, AnyCaller, Caller
+from ..http.context import InContext
+from ..incidents.routes import banner
+from ..incidents.schemas import BannerAnswer
+
+COUNTED = 100
+"""So many approvals are looked at for the number beside "Approvals"."""
+
+
+@dataclass(frozen=True)
+class Shell:
+    """`names` are those of everybody in the organization by their ids, `plans` those of plans; `waiting` is
+    how many approvals the reader may decide now. `testing`: no real money is moved."""
+
+    caller: Caller
+    person: Person
+    organization: Organization
+    names: Mapping[str, str]
+    plans: Mapping[str, str]
+    zone: ZoneInfo
+    waiting: int
+    banner: BannerAnswer
+    testing: bool
+
+    def has(self, *roles: Role) -> bool:
+        return bool(self.caller.roles.intersection(roles)) and Role.AUDITOR not in self.caller.roles
+
+    @property
+    def may_give(self) -> bool:
+        """Whether they may do what billing admins and controllers do."""
+        return self.has(*GIVERS)
+
+    @property
+    def sees_finance(self) -> bool:
+        return self.has(Role.FINANCE, Role.CONTROLLER)
+
+
+async def shell(caller: AnyCaller, context: InContext) -> Shell:
+    async with context.database.reading() as session:
+        organization = await mirror.organization(session, caller.organization)
+        found = await session.exec(select(Person).where(Person.organization_id == caller.organization))
+        people = {person.id: person for person in found}
+        plans = await mirror.plans(session)
+        seen_by = await viewer(session, caller)
+        waiting = await approvals.page(
+            session,
+            caller.organization,
+            waits_for=caller.person,
+            keep=seen_by.may_have_a_say,
+            limit=COUNTED,
+        )
+    person = people[caller.person]
+    return Shell(
+        caller=caller,
+        person=person,
+        organization=organization,
+        names={one.id: one.name for one in people.values()},
+        plans={plan.plan: plan.name for plan in plans},
+        zone=ZoneInfo(person.zone or organization.zone),
+        waiting=len(waiting.rows),
+        banner=await banner(caller, context),
+        testing=context.site.testing,
+    )
+
+
+InShell = Annotated[Shell, Depends(shell)]

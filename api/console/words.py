@@ -1,0 +1,63 @@
+"""How the console puts states, kinds and roles into words."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from billing.approvals.ladder import ApprovalState
+from billing.core.operations import Kind, Role, State
+
+
+class StateWords(NamedTuple):
+    """`look` is the style of the mark: wait, run, done, bad or quiet."""
+
+    text: str
+    look: str
+
+
+STATES: Mapping[str, StateWords] = {
+    State.ACCEPTED.value: StateWords("Requested", "run"),
+    State.RUNNING.value: StateWords("Running", "run"),
+    State.AWAITING_APPROVAL.value: StateWords("Awaiting approval", "wait"),
+    State.HELD.value: StateWords("Held", "wait"),
+    State.COMPLETED.value: StateWords("Done", "done"),
+    State.REJECTED.value: StateWords("Rejected", "bad"),
+    State.CANCELLED.value: StateWords("Cancelled", "quiet"),
+    State.EXPIRED.value: StateWords("Expired", "quiet"),
+    State.BLOCKED.value: StateWords("Blocked", "bad"),
+    State.DECLINED.value: StateWords("Card declined", "bad"),
+    State.MISMATCHED.value: StateWords("Differs from the approval", "bad"),
+    State.FAILED.value: StateWords("Failed", "bad"),
+    ApprovalState.OPEN.value: StateWords("Open", "wait"),
+    ApprovalState.APPROVED.value: StateWords("Approved", "done"),
+    ApprovalState.CHANGES_REQUESTED.value: StateWords("Changes requested", "wait"),
+    ApprovalState.DISMISSED.value: StateWords("Withdrawn", "quiet"),
+    "escalated": StateWords("Escalated", "bad"),
+    "acknowledged": StateWords("Acknowledged", "done"),
+    "superseded": StateWords("Replaced", "quiet"),
+    "degraded": StateWords("Degraded", "bad"),
+    "down": StateWords("Down", "bad"),
+    "recovered": StateWords("Recovered, note missing", "wait"),
+    "cleared": StateWords("Cleared", "done"),
+}
+MARKS: Mapping[str, str] = {"wait": "◔", "run": "●", "done": "✓", "bad": "✕", "quiet": "–"}
+"""Beside the words, so that no state is told by its color alone."""
+
+KINDS: Mapping[str, str] = {
+    Kind.PLAN_CHANGE.value: "Plan change",
+    Kind.REFUND.value: "Refund",
+    Kind.CREDIT.value: "Credit",
+    Kind.REMINDER_RUN.value: "Reminder run",
+    Kind.PORTAL_ACCESS.value: "Portal trouble",
+    Kind.CASE.value: "Case",
+}
+ROLES: Mapping[str, str] = {
+    Role.BILLING_ADMIN.value: "Billing admin",
+    Role.CONTROLLER.value: "Controller",
+    Role.LEGAL.value: "Legal",
+    Role.FINANCE.value: "Finance",
+    Role.AUDITOR.value: "Auditor",
+}
+
+
+def state_words(state: str) -> StateWords:
+    return STATES.get(state) or StateWords(state.replace("_", " ").capitalize(), "quiet")
