@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from billing.core.mail_addresses import for_smtp
 from billing.core.text import one_line
+from billing.mail.addresses import for_smtp
 from billing.mail.messages import MailRequest, MailsSent
 from db.core.clock import Clock, utc_now
 from db.core.session import Database

@@ -11,8 +11,7 @@ from pydantic import AwareDatetime, Field
 
 from ..core.money import Money
 from ..core.notices import NoticeKind
-from ..core.operations import Kind, Message, Problem
-from ..core.payloads import Payload
+from ..core.operations import Kind, Message, Payload, Problem
 from ..money.credit import Instrument
 from ..plan_changes.subject import Terms
 from ..policy.policy import Policy

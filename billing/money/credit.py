@@ -9,8 +9,7 @@ from typing import Any, Literal
 from ..core.errors import Code
 from ..core.hashing import digest
 from ..core.money import Money, step_problem
-from ..core.operations import Message, Problem
-from ..core.payloads import Payload
+from ..core.operations import Message, Payload, Problem
 from ..policy.policy import Policy
 from ..policy.reasons import CreditReason as CreditReason
 from .invoice_money import InvoiceCap

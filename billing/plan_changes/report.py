@@ -3,8 +3,7 @@
 from typing import Any, Literal
 
 from ..core.money import Money
-from ..core.operations import Problem
-from ..core.payloads import Payload
+from ..core.operations import Payload, Problem
 from .proration import Difference, Line
 from .subject import ResultLines, Subject, Verification
 

@@ -6,8 +6,7 @@ from pydantic import Field
 
 from ..core.hashing import digest
 from ..core.money import Money
-from ..core.operations import Message
-from ..core.payloads import Payload
+from ..core.operations import Message, Payload
 from ..policy.policy import Policy
 from .limits import LimitCheck, excesses
 from .plans import Interval, Plan

@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, PlainSerializer
 
 from ..core.business_time import end_of_business_day
-from ..core.operations import Message
-from ..core.payloads import Payload
+from ..core.operations import Message, Payload
 from ..policy.policy import Policy
 from ..policy.portal import PortalPolicy
 from .diagnosis import Action, Code
