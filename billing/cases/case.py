@@ -18,7 +18,7 @@ from ..policy.policy import Policy
 from ..stripe.effects import EffectKind
 
 CASE = "CaseWorkflow"
-"""The name of a case's story: it is started by whoever writes the mirror."""
+"""The name of a case's workflow: it is started by whoever writes the mirror."""
 
 
 class CaseObject(StrEnum):

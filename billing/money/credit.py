@@ -200,7 +200,7 @@ def plan_credit(wanted: CreditWanted, facts: CreditableFacts) -> CreditSubject |
 
 
 def without_own_note(facts: CreditableFacts, operation: str) -> CreditableFacts:
-    """The cap as it was before this operation gave anything, so that a reset story plans the same."""
+    """The cap as it was before this operation gave anything, so that a reset workflow plans the same."""
     if facts.cap is None:
         return facts
     cap = facts.cap.model_copy(update={"money": facts.cap.money.without(operation)})

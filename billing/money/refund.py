@@ -153,7 +153,7 @@ class ResolveRefund(Message):
 
 
 def without_own(facts: RefundableFacts, operation: str) -> RefundableFacts:
-    """The facts as they were before this operation did anything, so that a reset story plans the same."""
+    """The facts as they were before this operation did anything, so that a reset workflow plans the same."""
     payments, cap, gave = [], facts.cap, 0
     for payment in facts.payments:
         own = sum(r.amount for r in payment.refunds if r.operation == operation and r.status not in GONE)

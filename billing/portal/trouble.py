@@ -1,4 +1,4 @@
-"""Trouble with the mini-portal: a customer can't get at an invoice. What passes between API and story."""
+"""Trouble with the mini-portal: a customer can't get at an invoice. Messages between API and workflow."""
 
 from datetime import datetime
 from typing import Annotated, Literal

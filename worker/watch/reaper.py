@@ -1,4 +1,4 @@
-"""Finds stories that are over before their operation's end, and stories that can't go on.
+"""Finds workflows that are over before their operation's end, and workflows that can't go on.
 
 What happens is found by what happens: one look at what Temporal has closed abnormally since the last look,
 and one at what it reports as failing. Beside them a slow walk over the open rows, for whatever those miss:
