@@ -33,6 +33,7 @@ from api.app import create_app
 from api.http.context import Context, StripeAccount
 from billing.policy.policy import Policy, policy_from_toml
 from db.core.session import Database
+from db.incidents.health_meter import HealthMeter
 from db.tables import StripeEvent
 from sandbox.stack.mail import LOOPBACK, Mailbox
 from sandbox.stripe.server.inprocess import StandIn
@@ -390,9 +391,10 @@ async def house(
         shop = await open_shop(stand_in, at, plans, currency)
         gate = StripeGate(database, policy.stripe.requests_per_second)
         permissions = KeyPermissions()
-        stripe_api = composition.build_stripe(settings, gate, permissions=permissions)
+        uncounted = HealthMeter()  # how Stripe does is what a test's probes and events say
+        stripe_api = composition.build_stripe(settings, gate, permissions, uncounted)
         activities = composition.build_activities(
-            settings, database, environment.client, stripe_api, gate, policy, permissions=permissions
+            settings, database, environment.client, stripe_api, gate, policy, HealthMeter(), permissions
         )
         stack.push_async_callback(activities.close)
         for worker in queues.build_workers(environment.client, activities, policy):
