@@ -44,6 +44,7 @@ from .monitoring.metering import flushed
 from .monitoring.metrics import Metrics
 from .operations import organization_routes
 from .operations import routes as operations
+from .people import me
 from .people import routes as people
 from .plan_changes import routes as plan_changes
 from .portal import routes as portal_pages
@@ -62,6 +63,7 @@ ROUTERS = (
     cases.router,
     approvals.router,
     delegations.router,
+    me.router,
     people.router,
     operations.router,
     evidence.router,

@@ -1,4 +1,4 @@
-"""`python -m worker`: hosts the stories and what they ask of the world, until SIGTERM."""
+"""`python -m worker`: hosts the workflows and what they ask of the world, until SIGTERM."""
 
 import asyncio
 import logging

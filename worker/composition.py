@@ -1,8 +1,11 @@
 """The composition root: every activity class gets its collaborators here, and nowhere else."""
 
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
+from inspect import getmembers, ismethod
+from typing import Any
 
 import httpx
 import stripe
@@ -64,65 +67,26 @@ def build_activities(
     stripe_api: stripe.StripeClient,
     gate: StripeGate,
     policy: Policy,
-    meter: HealthMeter | None = None,
-    permissions: KeyPermissions | None = None,
+    meter: HealthMeter,
+    permissions: KeyPermissions,
 ) -> Activities:
-    """One instance of each activity class, with its collaborators.
+    """One instance of each activity class, with its collaborators; all of its activities are hosted.
 
     `gate` is where requests to Stripe wait. `meter` counts how calls to components go; that of `stripe_api`
     counts Stripe's. `permissions` are what the key of `stripe_api` may do, noted by both.
     """
-    meter, permissions = meter or HealthMeter(), permissions or KeyPermissions()
-
-    async def send(row: Outbox) -> Delivery:
-        return await dispatch.send(
-            temporal,
-            action="start" if row.action == "start" else "update",
-            workflow_id=row.workflow_id,
-            name=row.name,
-            update_id=row.update_id,
-            payload=row.payload,
-            within=SEND_WITHIN,
-            age=utc_now() - row.created_at,
-        )
-
-    rules = CaseRules.of(policy)
-    reminders = Reminders(database, policy)
-    answers = ServerAnswers()
+    rules, answers, known = CaseRules.of(policy), ServerAnswers(), ControllersKnown()
+    smtp_url, sender, public_url = settings.smtp_url, settings.mail_from, settings.public_url
+    mailer = Mailer(database, smtp_url, sender, public_url, meter=meter, answers=answers)
     customer_mailer = CustomerMailer(
-        database,
-        settings.smtp_url,
-        settings.mail_from,
-        settings.public_url,
-        policy,
-        meter=meter,
-        answers=answers,
+        database, smtp_url, sender, public_url, policy, meter=meter, answers=answers
     )
-    records, approvals, notices = Records(database), Approvals(database), Notices(database)
-    commitments, notes = Commitments(database), NoteRecords(database)
-    mailer = Mailer(
-        database, settings.smtp_url, settings.mail_from, settings.public_url, meter=meter, answers=answers
-    )
-    effects, reads = StripeEffects(stripe_api, database, rules), StripeReads(stripe_api, database, rules)
-    money = MoneyReads(stripe_api, database, rules)
-    holds = Holds(database)
-    troubles, case_records = PortalAccessRecords(database), CaseRecords(database)
-    files = files_client()
-    hosts = stripe_hosts(settings.stripe_api_base)
-    fetches = InvoiceFetches(stripe_api, database, rules, files, hosts)
-    mirror, events = Mirror(stripe_api, database, rules), StripeEvents(stripe_api, database, rules)
-    web = httpx.AsyncClient(follow_redirects=False)
-    greeter = SmtpPool(settings.smtp_url, greeting_for(settings.public_url), answers=answers)
-    probes = standard_probes(database, stripe_api, greeter, web, settings.public_url, permissions)
-    known = ControllersKnown()
-    incidents = Incidents(database, probes, policy.stripe.requests_per_second, lambda: gate.waiting)
-    incident_mails = IncidentMails(database, mailer, known)
-    alerts = Alerts(settings.alert_webhook_url, settings.public_url, web)
-    runtime = temporal.service_client.config.runtime
-    lateness = Lateness(database, alerts.say, runtime)
-    watch = Watch(database, temporal, meter, probes, known, policy.incidents, send, lateness=lateness)
-    reaper = Reaper(database, temporal, alert=alerts.say, runtime=runtime)
-    runs = Reconciliations(database, partial(running.is_over, temporal))
+    web, files = httpx.AsyncClient(follow_redirects=False), files_client()
+    greeter = SmtpPool(smtp_url, greeting_for(public_url), answers=answers)
+    probes = standard_probes(database, stripe_api, greeter, web, public_url, permissions)
+    alerts = Alerts(settings.alert_webhook_url, public_url, web)
+    events = StripeEvents(stripe_api, database, rules)
+    send, runtime = partial(_send, temporal), temporal.service_client.config.runtime
 
     async def close() -> None:
         await mailer.close()
@@ -131,96 +95,71 @@ def build_activities(
         await web.aclose()
 
     return Activities(
+        main=(
+            *activities_of(
+                Records(database),
+                Approvals(database),
+                Commitments(database),
+                NoteRecords(database),
+                Notices(database),
+                Holds(database),
+                OutboxSweep(database, send),
+                PortalAccessRecords(database),
+                CaseRecords(database),
+                Reminders(database, policy),
+                Reconciliations(database, partial(running.is_over, temporal)),
+                Incidents(database, probes, policy.stripe.requests_per_second, lambda: gate.waiting),
+                IncidentMails(database, mailer, known),
+                alerts,
+                mailer,
+                customer_mailer,
+            ),
+            events.check_events_known,
+        ),
         events=(events.settle_event,),
         mails=(mailer.send_mail,),
-        main=(
-            records.record_progress,
-            records.read_standing,
-            records.end_operation,
-            records.abandon_operation,
-            records.read_usage,
-            approvals.open_approval,
-            approvals.climb_approval,
-            approvals.record_reminder,
-            approvals.settle_decision,
-            approvals.close_approval,
-            commitments.commit_money,
-            commitments.check_room,
-            notes.read_notes,
-            notes.add_note,
-            notes.read_note_objects,
-            notices.open_notice,
-            notices.escalate_notice,
-            notices.acknowledge_notice,
-            troubles.find_access_trouble,
-            troubles.mail_trouble_link,
-            troubles.record_trouble,
-            case_records.open_case,
-            case_records.remind_case,
-            case_records.assign_case,
-            case_records.record_maker,
-            case_records.record_denial,
-            case_records.count_case,
-            case_records.end_case,
-            mailer.send_mail,
-            customer_mailer.send_customer_mails,
-            reminders.open_runs,
-            reminders.decide_reminders,
-            reminders.review_held_reminders,
-            reminders.cancel_reminders,
-            reminders.read_run_summary,
-            holds.hold_operation,
-            holds.hold_for_permission,
-            holds.check_held,
-            holds.resume_operation,
-            events.check_events_known,
-            runs.begin_reconciliation,
-            runs.record_stage,
-            runs.end_reconciliation,
-            OutboxSweep(database, send).deliver_outbox,
-            incidents.probe_component,
-            incidents.save_incident,
-            incidents.clear_incident,
-            incidents.read_next_holds,
-            incidents.release_holds,
-            incidents.close_holds,
-            incident_mails.mail_organizations,
-            incident_mails.mail_from_memory,
-            alerts.post_alert,
-        ),
         stripe=(
-            effects.perform_effect,
-            effects.settle_effect,
-            reads.read_subscription,
-            reads.read_target_plan,
-            reads.read_preview,
-            reads.read_renewal_preview,
-            reads.read_applied_lines,
-            reads.read_schedule,
-            money.read_refundable,
-            money.read_creditable,
-            money.read_refund,
-            money.read_credit,
-            fetches.fetch_pay_link,
-            fetches.fetch_pdf,
+            *activities_of(
+                StripeEffects(stripe_api, database, rules),
+                StripeReads(stripe_api, database, rules),
+                MoneyReads(stripe_api, database, rules),
+                InvoiceFetches(stripe_api, database, rules, files, stripe_hosts(settings.stripe_api_base)),
+                EventCatchUp(stripe_api, database),
+                Mirror(stripe_api, database, rules),
+            ),
             events.follow_event,
-            EventCatchUp(stripe_api, database).catch_up_events,
-            mirror.mirror_catalog,
-            mirror.mirror_subscriptions,
-            mirror.mirror_customers,
-            mirror.mirror_invoices,
-            mirror.mirror_payments,
-            mirror.mirror_invoice_payments,
-            mirror.mirror_refunds,
-            mirror.mirror_credit_notes,
-            mirror.mirror_balances,
-            mirror.look_up_subscriptions,
-            mirror.look_up_customers,
-            mirror.look_up_invoices,
         ),
-        watch=watch,
-        reaper=reaper,
+        watch=Watch(
+            database,
+            temporal,
+            meter,
+            probes,
+            known,
+            policy.incidents,
+            send,
+            lateness=Lateness(database, alerts.say, runtime),
+        ),
+        reaper=Reaper(database, temporal, alert=alerts.say, runtime=runtime),
         close=close,
+    )
+
+
+def activities_of(*instances: object) -> tuple[Callable[..., Any], ...]:
+    """Every activity that they have."""
+    methods = (method for one in instances for _, method in getmembers(one, ismethod))
+    return tuple(method for method in methods if hasattr(method, "__temporal_activity_definition"))
+
+
+async def _send(temporal: Client, row: Outbox) -> Delivery:
+    return await dispatch.send(
+        temporal,
+        action="start" if row.action == "start" else "update",
+        workflow_id=row.workflow_id,
+        name=row.name,
+        update_id=row.update_id,
+        payload=row.payload,
+        within=SEND_WITHIN,
+        age=utc_now() - row.created_at,
     )
 
 
@@ -238,7 +177,7 @@ def build_stripe(
     settings: Settings,
     gate: StripeGate,
     permissions: KeyPermissions,
-    meter: HealthMeter | None = None,
+    meter: HealthMeter,
 ) -> stripe.StripeClient:
     """The process's way to Stripe: through the gate, counted by the meter; what is forbidden is noted."""
     key = settings.stripe_api_key.get_secret_value()

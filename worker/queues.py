@@ -1,8 +1,8 @@
 """The queues that this process serves, each with what it may do at a time.
 
-    plixo         stories of people and of schedules, and the records
+    plixo         what people ask for, what runs by schedule, and the records
     plixo-events  Stripe's events
-    plixo-mails   mails that belong to no story
+    plixo-mails   mails that belong to no operation
     stripe        calls to Stripe, within the account's budget
 
 Events and mails are often started hundreds at once. A worker takes up what goes on before what is new, so
@@ -44,7 +44,7 @@ from .interceptors import Heartbeats, LoggedActivities
 from .watch.reaper import Reaper
 from .watch.watch import Watch
 
-STORIES: Sequence[type] = (
+_MAIN: Sequence[type] = (
     PlanChangeWorkflow,
     RefundWorkflow,
     CreditWorkflow,
@@ -63,7 +63,7 @@ STORIES: Sequence[type] = (
 )
 
 WORKFLOWS: Mapping[str, Sequence[type]] = {
-    ids.MAIN_QUEUE: STORIES,
+    ids.MAIN_QUEUE: _MAIN,
     ids.EVENTS_QUEUE: (StripeEventWorkflow,),
     ids.MAILS_QUEUE: (PersonMailWorkflow,),
 }
@@ -83,12 +83,12 @@ RUNNER = SandboxedWorkflowRunner(
         "workflows.core.ids", "workflows.core.options",
     )
 )  # fmt: skip
-"""Every workflow runs in it, replays too: a story that looks at a clock or at random fails there."""
+"""Every workflow runs in it, replays too: one that looks at a clock or at random fails there."""
 
 CACHED = 500
 """Workflows that are kept in memory between their tasks; notices that wait for Finance are the most."""
 
-STORIES_AT_A_TIME = 16
+WORKFLOWS_AT_A_TIME = 16
 """That go on, each on a thread. Python runs one at a time in any case, and every further one keeps the event
 loop waiting longer, which sends the requests and takes the slots of Stripe's budget."""
 
@@ -133,12 +133,12 @@ def build_workers(temporal: Client, activities: Activities, policy: Policy) -> t
         "interceptors": [Heartbeats(), LoggedActivities()],
         "graceful_shutdown_timeout": LET_END,
     }
-    stories = every | {
+    hosting = every | {
         "workflow_runner": RUNNER,
         "sticky_queue_schedule_to_start_timeout": STICKY,
         "max_cached_workflows": CACHED,
     }
-    crowd = stories | {
+    crowd = hosting | {
         "max_concurrent_workflow_tasks": CROWD_AT_A_TIME,
         "max_concurrent_workflow_task_polls": FEW_POLLS,
         "max_concurrent_activity_task_polls": FEW_POLLS,
@@ -148,8 +148,8 @@ def build_workers(temporal: Client, activities: Activities, policy: Policy) -> t
         task_queue=ids.MAIN_QUEUE,
         workflows=WORKFLOWS[ids.MAIN_QUEUE],
         activities=activities.main,
-        max_concurrent_workflow_tasks=STORIES_AT_A_TIME,
-        **stories,
+        max_concurrent_workflow_tasks=WORKFLOWS_AT_A_TIME,
+        **hosting,
     )
     events = Worker(
         temporal,

@@ -1,4 +1,4 @@
-"""What the story of a case asks of the records: who owns it, when to say something, in whose authority it
+"""What the workflow of a case asks of the records: who owns it, when to say something, in whose authority it
 counts, its end.
 """
 

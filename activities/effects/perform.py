@@ -75,7 +75,7 @@ class StripeEffects:
 
     @activity.defn
     async def settle_effect(self, order: SettleBegun) -> EffectOutcome:
-        """Brings an effect to its end that an earlier run of the story has begun, as it was begun then."""
+        """Brings an effect to its end that an earlier run of the workflow began, as it was begun then."""
         async with self._database.reading() as session:
             found = await intents.of_operation(session, order.operation)
         [intent] = [one for one in found if (one.step, one.version) == (order.step, order.version)]

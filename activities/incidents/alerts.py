@@ -2,6 +2,9 @@
 
 import logging
 from datetime import timedelta
+from enum import StrEnum
+from typing import NamedTuple
+from urllib.parse import quote
 
 import httpx
 from temporalio import activity
@@ -17,8 +20,27 @@ WITHIN = 10.0
 """Seconds for the webhook to answer."""
 
 
+class AlertCode(StrEnum):
+    """What an alert is, for programs: header `X-Plixo-Alert`."""
+
+    INCIDENT_DEGRADED = "incident_degraded"
+    INCIDENT_RECOVERED = "incident_recovered"
+    WORK_OVERDUE = "work_overdue"
+    WORK_ON_TIME = "work_on_time"
+    WORKFLOW_STUCK = "workflow_stuck"
+
+
+class AlertMessage(NamedTuple):
+    code: AlertCode
+    about: str
+    """The incident's component, the workflow, or the kinds of work that are late."""
+    text: str
+
+
 class Alerts:
-    """Posts {"text": …}. The webhook's address is a secret: no error and no history names it."""
+    """Posts {"text": …}, and no other field: some chats refuse those that they don't know. What programs
+    need is in headers. The webhook's address is a secret: no error and no history names it.
+    """
 
     def __init__(self, url: str | None, public_url: str, web: httpx.AsyncClient) -> None:
         self._url = url
@@ -31,20 +53,27 @@ class Alerts:
 
         Raises ApplicationError: to be tried again unless the webhook refuses it for good.
         """
-        return await self._post(self._text(alert))
+        state = IncidentState.DEGRADED if alert.degraded else IncidentState.RECOVERED
+        code = AlertCode.INCIDENT_DEGRADED if alert.degraded else AlertCode.INCIDENT_RECOVERED
+        return await self._post(AlertMessage(code, alert.component.value, self._text(alert, state)))
 
-    async def say(self, text: str) -> None:
+    async def say(self, alert: AlertMessage) -> None:
         """One that nobody tries again: what it tells of is told elsewhere too."""
         try:
-            await self._post(text)
+            await self._post(alert)
         except ApplicationError as error:
             log.warning("an alert was not delivered: %s", error.message)
 
-    async def _post(self, text: str) -> bool:
+    async def _post(self, alert: AlertMessage) -> bool:
         if self._url is None:
             return False
         try:
-            answer = await self._web.post(self._url, json={"text": text}, timeout=WITHIN)
+            answer = await self._web.post(
+                self._url,
+                json={"text": alert.text},
+                headers={"X-Plixo-Alert": alert.code, "X-Plixo-About": quote(alert.about, safe=",:")},
+                timeout=WITHIN,
+            )
         except httpx.HTTPError as error:
             raise ApplicationError(
                 f"The alert webhook can't be reached ({type(error).__name__}).", type="alert_unreachable"
@@ -60,8 +89,7 @@ class Alerts:
             next_retry_delay=_retry_after(answer),
         )
 
-    def _text(self, alert: AlertPost) -> str:
-        state = IncidentState.DEGRADED if alert.degraded else IncidentState.RECOVERED
+    def _text(self, alert: AlertPost, state: IncidentState) -> str:
         since = f"{alert.since:%Y-%m-%d %H:%M} UTC"
         lines = [f"Plixo: {headline(alert.component, state, alert.cause)} (since {since})"]
         meaning = affected(alert.component, state, alert.cause)

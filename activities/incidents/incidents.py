@@ -10,14 +10,14 @@ from temporalio import activity
 
 from billing.incidents.health import Bucket, HealthSample, is_failing, lookback, take_sample
 from billing.incidents.messages import (
+    AbandonedHolds,
     ClearIncident,
-    HeldStory,
+    HeldWorkflow,
     HoldsNext,
     IncidentKept,
     LetGo,
     LookAtComponent,
     NextHolds,
-    StoriesOver,
 )
 from billing.incidents.states import Component
 from db.core.session import AWAY, Database
@@ -30,8 +30,8 @@ from .probes import Probes
 RECORDS_WITHIN = 5.0
 """Seconds; a look does not wait for a database that is away."""
 
-STORY_ASKS = 4
-"""Requests to Stripe that a story that goes on leads to at least, with those that follow its events."""
+REQUESTS_PER_WORKFLOW = 4
+"""Requests to Stripe that a workflow that goes on leads to at least, with those that follow its events."""
 
 BUSY_FOR = 0.25
 """Where requests for so many seconds of Stripe's budget wait already, it has no room: a process lets no more
@@ -42,8 +42,8 @@ AT_STRIPE = frozenset({Component.STRIPE, Component.STRIPE_KEY})
 """Whoever waited for these goes on with requests to Stripe."""
 
 RELEASED_AGAIN = timedelta(minutes=2)
-"""A story that was told to go on so long ago, and has not, is told again: its signal may have been lost with
-whoever was about to send it."""
+"""A workflow that was told to go on so long ago, and has not, is told again: its signal may have been lost
+with the process that was to send it."""
 
 
 class Incidents:
@@ -124,30 +124,30 @@ class Incidents:
             again = order.at - RELEASED_AGAIN
             found = await holds.open_holds(session, order.component, most, again_before=again)
             under_way = not found and await holds.under_way(session, order.component)
-        stories = tuple(HeldStory(hold=hold.id, workflow=hold.workflow_id) for hold in found)
-        return HoldsNext(stories=stories, under_way=under_way)
+        workflows = tuple(HeldWorkflow(hold=hold.id, workflow=hold.workflow_id) for hold in found)
+        return HoldsNext(workflows=workflows, under_way=under_way)
 
     async def _stripe_takes(self, session: AsyncSession) -> int:
-        """How many more stories its budget takes within a second; never none.
+        """How many more workflows its budget takes within a second; never none.
 
         Those beyond would only wait for their turn, and while the worker gets them into its memory again it
         begins nothing that people ask for: Temporal's workers take up what runs before what is new.
         """
         budget = await stripe_budgets.read(session)
         rate = stripe_budgets.pace(self._policy_rate, budget.requests_per_second, budget.slowed_to)
-        return 1 if self._waiting() >= rate * BUSY_FOR else math.ceil(rate / STORY_ASKS)
+        return 1 if self._waiting() >= rate * BUSY_FOR else math.ceil(rate / REQUESTS_PER_WORKFLOW)
 
     @activity.defn
     async def release_holds(self, order: LetGo) -> None:
-        """These holds are over; their stories are to be told. One that does not go on will be told again."""
+        """These holds are over; their workflows are to be told, and told again if they do not go on."""
         async with self._database.transaction() as session:
-            for story in order.stories:
+            for held in order.workflows:
                 if order.trial and order.component is Component.STRIPE:
-                    await stripe_budgets.try_with(session, story.workflow)
-                await holds.release_again(session, story.hold, order.at)
+                    await stripe_budgets.try_with(session, held.workflow)
+                await holds.release_again(session, held.hold, order.at)
 
     @activity.defn
-    async def close_holds(self, over: StoriesOver) -> None:
+    async def close_holds(self, over: AbandonedHolds) -> None:
         """Nobody waits there any more."""
         async with self._database.transaction() as session:
             await holds.resumed(session, over.holds, over.at)

@@ -37,6 +37,7 @@ class Post(NamedTuple):
     """Everything but the time. The words hold the token: nothing of this is stored or logged."""
 
     mail: str
+    template: str
     address: str
     recipient: str
     seller: str
@@ -101,6 +102,7 @@ class Sender:
             words = compiled(built_in(name, spoken(tag))).render(values)
         return Post(
             mail=mail.id,
+            template=name,
             address=to.email or "",
             recipient=one_line(to.name or ""),
             seller=one_line(content.seller),
@@ -123,6 +125,7 @@ class Sender:
         message["Message-ID"] = self.message_id(post.mail)
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834
         message["X-Plixo-Mail"] = post.mail
+        message["X-Plixo-Template"] = post.template
         if post.opt_out:
             message["List-Unsubscribe"] = f"<{post.opt_out}>"
             message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058

@@ -18,7 +18,7 @@ from billing.incidents.words import IncidentSubject
 from billing.mail.messages import MailRequest
 from billing.money.credit import CreditSubject
 from billing.money.refund import RefundSubject
-from billing.plan_changes.subject import Subject
+from billing.plan_changes.subject import PlanChangeSubject
 from billing.portal.trouble import AccessTroubleSubject
 
 from .filters import (
@@ -143,7 +143,7 @@ def _values(request: MailRequest, mailing: Mailing) -> dict[str, Any]:
     return {
         "mail": context,
         "case": case,
-        "change": subject if isinstance(subject, Subject) or (case and case.terms) else None,
+        "change": subject if isinstance(subject, PlanChangeSubject) or (case and case.terms) else None,
         "refund": subject if isinstance(subject, RefundSubject) or made is CaseObject.REFUND else None,
         "credit": subject if isinstance(subject, CreditSubject) or is_credit else None,
         "trouble": subject if isinstance(subject, AccessTroubleSubject) else None,

@@ -28,8 +28,8 @@ from aiosmtplib import (
     SMTPServerDisconnected,
 )
 
-from billing.core.mail_addresses import needs_smtputf8
 from billing.incidents.states import Component
+from billing.mail.addresses import needs_smtputf8
 from billing.mail.refusals import RECENT, RecipientAnswer, blame, is_burst
 from billing.mail.server import parse_mail_server
 from db.incidents.health_meter import HealthMeter

@@ -9,7 +9,7 @@ from billing.core.operations import Kind
 from billing.mail.messages import MailContext, MailRequest
 from billing.money.credit import CreditSubject
 from billing.money.refund import RefundSubject
-from billing.plan_changes.subject import Subject, Terms
+from billing.plan_changes.subject import PlanChangeSubject, Terms
 from billing.portal.trouble import AccessTroubleSubject
 
 from .filters import brief
@@ -108,7 +108,7 @@ def _money_back(noun: str, amount: Money | None, customer: str | None, number: s
 def _change(subject: object, plans: Mapping[str, str]) -> str | None:
     """A change in a few words and what it costs; None where it is none of a plan."""
     match subject:
-        case Subject():
+        case PlanChangeSubject():
             return f"{_terms(subject.from_, subject.to, plans)} ({_cost(subject)})"
         case CaseSubject() if subject.terms:
             return _terms(*subject.terms, plans)
@@ -128,7 +128,7 @@ def _terms(before: Terms, after: Terms, plans: Mapping[str, str]) -> str:
     return name(after)
 
 
-def _cost(change: Subject) -> str:
+def _cost(change: PlanChangeSubject) -> str:
     if change.preview.due_now.amount_minor:
         return f"{change.preview.due_now.format()} due now"
     if change.charged_at_once and change.credit:

@@ -107,7 +107,7 @@ async def _free(session: AsyncSession, order: Commit) -> None:
 async def _still_told(
     session: AsyncSession, order: Commit, earlier: TimelineEvent
 ) -> CommitmentResult | None:
-    """What was answered for the round; None where it no longer holds: a story that was reset comes by again
+    """What was answered for the round; None where it no longer holds: a workflow that was reset comes again
     after its money was released or another round's was set aside, and nothing may be given uncounted.
     """
     rows = await commitments.of_operation(session, order.operation)

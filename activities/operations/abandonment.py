@@ -1,4 +1,4 @@
-"""What becomes of an operation whose story is over before its end, and of runs that come after its end."""
+"""What becomes of an operation whose workflow is over before its end, and of runs that come after its end."""
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio.exceptions import ApplicationError

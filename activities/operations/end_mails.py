@@ -3,7 +3,7 @@
         an approval is decided ──> whoever else was asked
         an operation ends      ──> whoever asked for it, whoever was asked to decide, Finance
 
-Nothing here is a story's: an operation that a sweep or an operator ends is told of in the same way. Nobody
+No workflow comes here: an operation that a sweep or an operator ends is told of in the same way. Nobody
 hears it twice, nor of what they have done themselves.
 """
 

@@ -1,7 +1,7 @@
 """How an operation ends: one function, whoever ends it.
 
-Its story, the reaper of stories that are over, an operator's command: each ends it here, in one transaction,
-so that nothing that only an open operation may hold is left behind and nobody waits for it any more.
+Its workflow, the reaper of workflows that ended early, an operator's command: each ends it here, in one
+transaction, so that nothing that only an open operation may hold is left behind and nobody waits for it.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Stories that stop while a component is degraded, and go on: one transaction each, which may be repeated."""
+"""Workflows that wait while a component is degraded, and go on: one transaction each, repeatable."""
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
@@ -7,11 +7,11 @@ from billing.core.events import EventCode
 from billing.core.operations import Problem, State
 from billing.incidents.holds import (
     UNPERMITTED,
+    HoldForPermission,
+    HoldOperation,
     HoldQuery,
-    HoldStory,
-    ResumeStory,
-    StoryHeld,
-    UnpermittedStory,
+    HoldResult,
+    ResumeOperation,
     hold_id,
 )
 from billing.incidents.states import Component
@@ -31,54 +31,54 @@ class Holds:
         self._database = database
 
     @activity.defn
-    async def hold_for_permission(self, story: UnpermittedStory) -> None:
-        """Notes that the story waits for a permission at Stripe, and which."""
+    async def hold_for_permission(self, request: HoldForPermission) -> None:
+        """Notes that the workflow waits for a permission at Stripe, and which."""
         async with self._database.transaction() as session:
-            await self._hold(session, story, EventCode.HELD_FOR_PERMISSION, story.problem)
+            await self._hold(session, request, EventCode.HELD_FOR_PERMISSION, request.problem)
 
     @activity.defn
-    async def hold_operation(self, story: HoldStory) -> StoryHeld:
-        """Notes that the story waits, unless the gate has been opened since it was refused.
+    async def hold_operation(self, request: HoldOperation) -> HoldResult:
+        """Notes that the workflow waits, unless the gate has been opened since it was refused.
 
-        The gate can't be opened between the look and the note, so a release never misses a story.
+        The gate can't be opened between the look and the note, so a release never misses a workflow.
         """
         async with self._database.transaction() as session:
-            if not await stripe_budgets.holds_up(session, story.workflow):
-                return StoryHeld(waiting=False)
-            await self._hold(session, story, EventCode.HELD_BY_INCIDENT)
-        return StoryHeld(waiting=True)
+            if not await stripe_budgets.holds_up(session, request.workflow):
+                return HoldResult(waiting=False)
+            await self._hold(session, request, EventCode.HELD_BY_INCIDENT)
+        return HoldResult(waiting=True)
 
     async def _hold(
-        self, session: AsyncSession, story: HoldStory, event: EventCode, problem: Problem | None = None
+        self, session: AsyncSession, request: HoldOperation, event: EventCode, problem: Problem | None = None
     ) -> None:
-        await operations.lock(session, story.operation)
-        operation = await operations.get_any(session, story.operation)
+        await operations.lock(session, request.operation)
+        operation = await operations.get_any(session, request.operation)
         if operation is None:
-            raise LookupError(f"no operation {story.operation}")
-        others = await holds.of_operation(session, story.operation)
+            raise LookupError(f"no operation {request.operation}")
+        others = await holds.of_operation(session, request.operation)
         # One that is held already is to become what it was before the first of its holds.
-        id_ = hold_id(story.workflow, story.number)
+        id_ = hold_id(request.workflow, request.number)
         others += [earlier] if (earlier := await session.get(Hold, id_)) is not None else []
         former = others[0].state if operation.state == State.HELD and others else operation.state
         await holds.open_again(
             session,
             Hold(
                 id=id_,
-                operation_id=story.operation,
-                organization_id=story.organization,
-                workflow_id=story.workflow,
-                component=story.component.value,
+                operation_id=request.operation,
+                organization_id=request.organization,
+                workflow_id=request.workflow,
+                component=request.component.value,
                 state=former,
-                held_at=story.at,
+                held_at=request.at,
             ),
         )
         await write(
             session,
             Progress(
-                operation=story.operation,
+                operation=request.operation,
                 key=f"held:{id_}",
                 event=event,
-                at=story.at,
+                at=request.at,
                 detail=problem.model_dump() if problem else {},
                 state=State.HELD,
                 stage=operation.stage,
@@ -88,7 +88,7 @@ class Holds:
 
     @activity.defn
     async def check_held(self, query: HoldQuery) -> bool:
-        """Whether the story has to wait on: for when nobody has told it to go on.
+        """Whether the workflow has to wait on: for when nobody has told it to go on.
 
         It has not where its release was lost, where an operator has opened the gate since it was held, and
         where the gate is open and no incident is left that would release it.
@@ -105,32 +105,32 @@ class Holds:
             return any(one.component == hold.component for one in await incidents.open_ones(session))
 
     @activity.defn
-    async def resume_operation(self, story: ResumeStory) -> None:
+    async def resume_operation(self, request: ResumeOperation) -> None:
         """The operation is again what it was, unless something else still holds it."""
-        id_ = hold_id(story.workflow, story.number)
+        id_ = hold_id(request.workflow, request.number)
         async with self._database.transaction() as session:
-            await operations.lock(session, story.operation)
+            await operations.lock(session, request.operation)
             hold, operation = (
                 await session.get(Hold, id_),
-                await operations.get_any(session, story.operation),
+                await operations.get_any(session, request.operation),
             )
             if hold is None or operation is None:
-                raise LookupError(f"no hold {id_} of {story.operation}")
-            await holds.resumed(session, [id_], story.at)
+                raise LookupError(f"no hold {id_} of {request.operation}")
+            await holds.resumed(session, [id_], request.at)
             permitted = hold.component == Component.STRIPE_KEY
-            held = operation.state == State.HELD and not await holds.of_operation(session, story.operation)
+            held = operation.state == State.HELD and not await holds.of_operation(session, request.operation)
             former = State(hold.state) if held else None
             if former is not None and (operation.error or {}).get("code") == UNPERMITTED:
-                await operations.clear_error(session, story.operation)
+                await operations.clear_error(session, request.operation)
             await write(
                 session,
                 Progress(
-                    operation=story.operation,
+                    operation=request.operation,
                     key=f"resumed:{id_}",
                     event=EventCode.RESUMED_WITH_PERMISSION
                     if permitted
                     else EventCode.RESUMED_AFTER_INCIDENT,
-                    at=story.at,
+                    at=request.at,
                     state=former,
                     stage=operation.stage,
                     # One that had failed and waits for a person was not closed, and is not by this.
@@ -138,4 +138,4 @@ class Holds:
                 ),
             )
             if held:
-                await tell_resumed(session, hold, story.at)
+                await tell_resumed(session, hold, request.at)

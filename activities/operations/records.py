@@ -39,7 +39,7 @@ class Records:
 
     @activity.defn
     async def read_standing(self, query: StandingQuery) -> Standing:
-        """Where the operation stands, as a run of its story begins."""
+        """Where the operation stands, as a run of its workflow begins."""
         async with self._database.reading() as session:
             operation = await operations.get_fresh(session, query.operation)
             begun = await abandonment.effects_of(session, query.operation)

@@ -7,7 +7,7 @@ import stripe
 from billing.core.money import Money
 from billing.plan_changes.proration import Line
 from billing.plan_changes.stripe_lines import lines_from_invoice, lines_from_invoice_items
-from billing.plan_changes.subject import ResultLines, ResultQuery, Subject
+from billing.plan_changes.subject import PlanChangeSubject, ResultLines, ResultQuery
 from billing.stripe.effects import EFFECT_MARK
 
 NEWEST = 20
@@ -67,7 +67,7 @@ async def _of_pending_items(client: stripe.StripeClient, query: ResultQuery) -> 
     return ResultLines(lines=lines_from_invoice_items(own), invoice_items=tuple(i["id"] for i in own))
 
 
-def _is_own(item: dict[str, Any], subject: Subject) -> bool:
+def _is_own(item: dict[str, Any], subject: PlanChangeSubject) -> bool:
     """By the pinned second. A change that prorates nothing has none: what there is of it all the same is of
     the next period, which began while it was being applied.
     """

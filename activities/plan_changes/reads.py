@@ -1,4 +1,4 @@
-"""What the stories ask Stripe: one read each, as facts of ours. Every error is tried again or final."""
+"""What the workflows ask Stripe: one read each, as facts of ours. Every error is tried again or final."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the story of a trouble with the portal asks of the records."""
+"""What the workflow of a trouble with the portal asks of the records."""
 
 from datetime import datetime
 

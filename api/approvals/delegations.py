@@ -110,7 +110,7 @@ async def delegate(id: Id, body: DelegateBody, who: Actor, context: InContext) -
             start = await delegation_mails.offered(session, row, approval, at)
     if stored is row:
         context.dispatcher.hand_over(start)
-    return _shown(stored, at)
+    return shown(stored, at)
 
 
 @router.post(
@@ -136,7 +136,7 @@ async def create(body: DelegationBody, who: Actor, context: InContext) -> Delega
             start = await delegation_mails.offered(session, row, None, at)
     if stored is row:
         context.dispatcher.hand_over(start)
-    return _shown(stored, at)
+    return shown(stored, at)
 
 
 @router.get(
@@ -158,7 +158,7 @@ async def list_delegations(
             limit=query.limit,
             cursor=query.cursor,
         )
-    return views.listed(page, lambda row: _shown(row, at))
+    return views.listed(page, lambda row: shown(row, at))
 
 
 @router.get(
@@ -169,7 +169,7 @@ async def list_delegations(
 async def read_delegation(id: Id, who: AnyCaller, context: InContext) -> DelegationAnswer:
     """You can read delegations that you gave or received; auditors can read all of them."""
     async with context.database.reading() as session:
-        return _shown(await _seen(session, id, who), utc_now())
+        return shown(await _seen(session, id, who), utc_now())
 
 
 @router.post(
@@ -237,7 +237,7 @@ async def revoke(id: Id, who: Actor, context: InContext) -> DelegationAnswer:
         if row.approval_id is not None:
             approval = await approvals.get_any(session, row.approval_id)
             await _tell(session, approval, row, EventCode.DELEGATION_REVOKED, row.revoked_at or at)
-    return _shown(row, at)
+    return shown(row, at)
 
 
 async def _answer(context: Context, who: Caller, id_: str, *, accepts: bool) -> DelegationAnswer:
@@ -255,13 +255,13 @@ async def _answer(context: Context, who: Caller, id_: str, *, accepts: bool) -> 
         if (row.accepted_at if accepts else row.declined_at) is None or row.revoked_at is not None:
             raise _closed(row, at)
         if answered is not None:
-            return _shown(row, at)
+            return shown(row, at)
         if approval is not None:
             event = EventCode.DELEGATION_ACCEPTED if accepts else EventCode.DELEGATION_DECLINED
             await _tell(session, approval, row, event, at)
         start = await delegation_mails.answered(session, row, approval, at, accepts=accepts)
     context.dispatcher.hand_over(start)
-    return _shown(row, at)
+    return shown(row, at)
 
 
 def _closed(row: Delegation, at: datetime) -> ApiProblem:
@@ -386,7 +386,8 @@ def _state(row: Delegation, at: datetime) -> str:
     return "upcoming" if row.starts_at > at else "active"
 
 
-def _shown(row: Delegation, at: datetime) -> DelegationAnswer:
+def shown(row: Delegation, at: datetime) -> DelegationAnswer:
+    """A delegation as it stands at this time."""
     return DelegationAnswer.model_validate(
         row.model_dump()
         | {

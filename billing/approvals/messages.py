@@ -81,7 +81,7 @@ class Audience(Message):
 class ApprovalOutcome(Message):
     """How a round ended. Silence is `expired`, a value like the others.
 
-    `superseded`: a story that was reset asks about another subject than the round was opened for.
+    `superseded`: a workflow that was reset asks about another subject than the round was opened for.
     """
 
     state: Literal["approved", "rejected", "changes_requested", "expired", "dismissed", "superseded"]

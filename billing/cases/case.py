@@ -11,15 +11,14 @@ from pydantic import AwareDatetime, Field
 
 from ..core.money import Money
 from ..core.notices import NoticeKind
-from ..core.operations import Kind, Message, Problem
-from ..core.payloads import Payload
+from ..core.operations import Kind, Message, Payload, Problem
 from ..money.credit import Instrument
 from ..plan_changes.subject import Terms
 from ..policy.policy import Policy
 from ..stripe.effects import EffectKind
 
 CASE = "CaseWorkflow"
-"""The name of a case's story: it is started by whoever writes the mirror."""
+"""The name of a case's workflow: it is started by whoever writes the mirror."""
 
 
 class CaseObject(StrEnum):

@@ -52,7 +52,7 @@ def most_minor(currency: str | None) -> int:
 
 ENGLISH = Locale.parse("en")
 ENGLISH.number_symbols.get("latn")
-"""Read now: Babel opens its files at the first use, which Temporal's sandbox forbids inside a story."""
+"""Read now: Babel opens its files at the first use, which Temporal's sandbox forbids inside a workflow."""
 
 
 class Money(Message):

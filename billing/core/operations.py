@@ -1,6 +1,7 @@
 """What an operation is: its kinds, states and who may do what with it next."""
 
 from enum import StrEnum
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -14,6 +15,17 @@ class Message(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True, serialize_by_alias=True
     )
+
+
+class Payload(Message):
+    """What an operation is about, or what it ended with: a member of a union, told apart by `about`.
+
+    Each capability has its own, with a literal `about`.
+    """
+
+    def document(self) -> dict[str, Any]:
+        """As rows hold it and the API shows it: without the tag, as the row says what kind it is of."""
+        return self.model_dump(mode="json", exclude={"about"})
 
 
 class Kind(StrEnum):

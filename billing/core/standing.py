@@ -1,4 +1,4 @@
-"""Where an operation stands by its records: every run of its story takes it up from there."""
+"""Where an operation stands by its records: every run of its workflow takes it up from there."""
 
 from typing import Any, Literal
 
@@ -28,7 +28,7 @@ class BegunEffect(Message):
 
 
 class Standing(Message):
-    """What the records know when a run of its story begins."""
+    """What the records know when a run of its workflow begins."""
 
     state: State
     stage: str
@@ -59,7 +59,7 @@ class SettleBegun(Message):
 
 
 class Abandon(Message):
-    """The run of an operation's story is over, and the operation is not."""
+    """An operation's workflow is over, and the operation is not."""
 
     operation: str
     at: AwareDatetime

@@ -8,8 +8,7 @@ from pydantic import ValidationError
 from ..core.hashing import digest
 from ..core.operations import Kind
 from ..plan_changes.report import preview_detail
-from ..plan_changes.subject import Subject as PlanChangeSubject
-from ..plan_changes.subject import subject_hash
+from ..plan_changes.subject import PlanChangeSubject, subject_hash
 from .records import Json
 from .timeline import Event
 

@@ -1,4 +1,4 @@
-"""What passes when a story waits for a degraded component, and when it may go on."""
+"""Messages of a workflow that waits for a degraded component, until it may go on."""
 
 from pydantic import AwareDatetime
 
@@ -12,40 +12,40 @@ UNPERMITTED = "stripe_permission_missing"
 """The type of the error by which an activity says that our key at Stripe lacks a permission."""
 
 RELEASED = "released"
-"""The signal to a story that is held: it may go on."""
+"""The signal to a workflow that is held: it may go on."""
 
 
 def hold_id(workflow: str, number: int) -> str:
-    """The row of a story's hold: the same for every attempt at it."""
+    """The row of a workflow's hold: the same for every attempt at it."""
     return f"hld_{workflow}-{number}"
 
 
-class HoldStory(Message):
-    """The story can't go on before the component works again."""
+class HoldOperation(Message):
+    """The workflow can't go on before the component works again."""
 
     organization: str
     operation: str
     workflow: str
     component: Component
     number: int
-    """Counts the holds of this story."""
+    """Counts the holds of this workflow."""
     at: AwareDatetime
 
 
-class UnpermittedStory(HoldStory):
-    """The story can't go on before somebody who runs Plixo has granted a permission."""
+class HoldForPermission(HoldOperation):
+    """The workflow can't go on before somebody who runs Plixo has granted a permission."""
 
     problem: Problem
 
 
-class StoryHeld(Message):
+class HoldResult(Message):
     """`waiting` is False where the component has recovered in between: go on at once."""
 
     waiting: bool
 
 
-class ResumeStory(Message):
-    """The story goes on; its operation is what it was before hold `number`."""
+class ResumeOperation(Message):
+    """The workflow goes on; its operation is what it was before hold `number`."""
 
     operation: str
     workflow: str
@@ -54,13 +54,13 @@ class ResumeStory(Message):
 
 
 class HoldQuery(Message):
-    """Whether a story's hold still stands. `workflow` is the story."""
+    """Whether a workflow's hold still stands."""
 
     hold: str
     workflow: str
 
 
 class HoldRelease(Message):
-    """To a story that is held: `hold` is the row."""
+    """To a workflow that is held: `hold` is the row."""
 
     hold: str

@@ -21,7 +21,7 @@ class Capability(StrEnum):
     MAILS = "mails"
 
 
-_STORIES = (Capability.PLAN_CHANGES, Capability.REFUNDS, Capability.CREDITS)
+_HOLDABLE = (Capability.PLAN_CHANGES, Capability.REFUNDS, Capability.CREDITS)
 """What is held, and goes on."""
 
 _STOPS: Mapping[str, tuple[str, tuple[Capability, ...]]] = MappingProxyType(
@@ -30,7 +30,7 @@ _STOPS: Mapping[str, tuple[str, tuple[Capability, ...]]] = MappingProxyType(
         "subscription": ("plan changes, and reading subscriptions", (Capability.PLAN_CHANGES,)),
         "invoice": (
             "previews of plan changes, links to pay, and reading invoices",
-            (*_STORIES, Capability.CUSTOMER_PORTAL, Capability.REMINDERS),
+            (*_HOLDABLE, Capability.CUSTOMER_PORTAL, Capability.REMINDERS),
         ),
         "charge": ("refunds", (Capability.REFUNDS, Capability.CREDITS)),
         "payment_intent": ("refunds, and reading payments", (Capability.REFUNDS, Capability.CREDITS)),
@@ -68,7 +68,7 @@ def told_apart(lacking: Sequence[str]) -> str:
 def held_by(lacking: Sequence[str]) -> dict[Capability, str]:
     """What it means for what people do, where it is not as usual."""
     if not lacking:
-        return {one: _held(["the permission"]) for one in _STORIES}
+        return {one: _held(["the permission"]) for one in _HOLDABLE}
     needing: dict[Capability, list[str]] = {}
     for name in lacking:
         for one in _STOPS.get(_about(name), ("", ()))[1]:

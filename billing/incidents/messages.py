@@ -21,7 +21,7 @@ class IncidentNow(Message):
     alerts: int = 0
     recoveries: int = 0
     pace: int = 0
-    """How many held stories go on within the next second; 0 where none waits."""
+    """How many held workflows go on within the next second; 0 where none waits."""
     cleared: bool = False
     """Its note is there: only what is still held has to go on."""
 
@@ -104,8 +104,8 @@ class ClearIncident(Message):
     at: AwareDatetime
 
 
-class HeldStory(Message):
-    """A story that waits; `hold` is the row."""
+class HeldWorkflow(Message):
+    """A workflow that waits; `hold` is the row."""
 
     hold: str
     workflow: str
@@ -127,22 +127,22 @@ class HoldsNext(Message):
     """Who goes on next; `failing` is the sample by which calls fail again. `under_way`: nobody now, but some
     who were told to go on have not yet."""
 
-    stories: tuple[HeldStory, ...] = ()
+    workflows: tuple[HeldWorkflow, ...] = ()
     failing: HealthSample | None = None
     under_way: bool = False
 
 
-class StoriesOver(Message):
-    """These held stories do not run any more: nobody waits there."""
+class AbandonedHolds(Message):
+    """These held workflows do not run any more: nobody waits there."""
 
     holds: tuple[str, ...]
     at: AwareDatetime
 
 
 class LetGo(Message):
-    """These holds are over. With `trial` the one story may try, while all others are still held."""
+    """These holds are over. With `trial` the one workflow may try, while all others are still held."""
 
     component: Component
-    stories: tuple[HeldStory, ...]
+    workflows: tuple[HeldWorkflow, ...]
     at: AwareDatetime
     trial: bool = False

@@ -16,7 +16,7 @@ from ..money.refund import RefundSubject
 from ..money.refund_report import RefundResult
 from ..operations.payloads import OperationResult, OperationSubject
 from ..plan_changes.report import PlanChangeResult
-from ..plan_changes.subject import Subject
+from ..plan_changes.subject import PlanChangeSubject
 from ..portal.trouble import AccessTroubleResult, AccessTroubleSubject
 
 PERSON_MAIL = "PersonMailWorkflow"
@@ -156,7 +156,9 @@ class MailContext(Message):
     def plans(self) -> set[str]:
         """The short names of those that are named."""
         terms = (
-            (self.subject.from_, self.subject.to) if isinstance(self.subject, Subject | CaseSubject) else ()
+            (self.subject.from_, self.subject.to)
+            if isinstance(self.subject, PlanChangeSubject | CaseSubject)
+            else ()
         )
         return self._named("plan", *(one.plan for one in terms if one is not None))
 

@@ -46,6 +46,17 @@ def shortfall(limit: AuthorityLimit, amount: Money, used: AuthorityUse) -> str |
     return None
 
 
+def left(limit: AuthorityLimit, by_person: Money) -> Money:
+    """What is left of the window's total beside what the person has used of it; never negative."""
+    rest = limit.window_total - by_person
+    return max(rest, Money.zero(rest.currency))
+
+
+def most_now(limit: AuthorityLimit, by_person: Money) -> Money:
+    """The largest amount that the person may give alone now, to a customer who was given nothing lately."""
+    return min(limit.per_item, left(limit, by_person))
+
+
 def any_within(limits: Iterable[AuthorityLimit], amount: Money, uses: Mapping[int, AuthorityUse]) -> bool:
     """Whether one of a person's limits covers the amount.
 

@@ -9,8 +9,7 @@ from typing import Any, Literal
 from ..core.errors import Code
 from ..core.hashing import digest
 from ..core.money import Money, step_problem
-from ..core.operations import Message, Problem
-from ..core.payloads import Payload
+from ..core.operations import Message, Payload, Problem
 from ..policy.policy import Policy
 from ..policy.reasons import CreditReason as CreditReason
 from .invoice_money import InvoiceCap
@@ -201,7 +200,7 @@ def plan_credit(wanted: CreditWanted, facts: CreditableFacts) -> CreditSubject |
 
 
 def without_own_note(facts: CreditableFacts, operation: str) -> CreditableFacts:
-    """The cap as it was before this operation gave anything, so that a reset story plans the same."""
+    """The cap as it was before this operation gave anything, so that a reset workflow plans the same."""
     if facts.cap is None:
         return facts
     cap = facts.cap.model_copy(update={"money": facts.cap.money.without(operation)})

@@ -3,8 +3,7 @@
 from typing import Any, Literal
 
 from ..core.money import Money
-from ..core.operations import Problem
-from ..core.payloads import Payload
+from ..core.operations import Payload, Problem
 from .credit import CreditFound, CreditSubject, Instrument, credit_differences
 from .notes import with_payments
 

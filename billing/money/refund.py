@@ -6,8 +6,7 @@ from typing import Any, Literal
 from ..core.errors import Code
 from ..core.hashing import digest
 from ..core.money import Money, step_problem
-from ..core.operations import Message, Problem
-from ..core.payloads import Payload
+from ..core.operations import Message, Payload, Problem
 from ..policy.policy import Policy
 from ..policy.reasons import RefundReason
 from .invoice_money import EffectInStripe, InvoiceCap, InvoiceMoney
@@ -154,7 +153,7 @@ class ResolveRefund(Message):
 
 
 def without_own(facts: RefundableFacts, operation: str) -> RefundableFacts:
-    """The facts as they were before this operation did anything, so that a reset story plans the same."""
+    """The facts as they were before this operation did anything, so that a reset workflow plans the same."""
     payments, cap, gave = [], facts.cap, 0
     for payment in facts.payments:
         own = sum(r.amount for r in payment.refunds if r.operation == operation and r.status not in GONE)

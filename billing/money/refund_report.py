@@ -6,8 +6,7 @@ from operator import add
 from typing import Any, Literal, Self
 
 from ..core.money import Money
-from ..core.operations import Message, Problem
-from ..core.payloads import Payload
+from ..core.operations import Message, Payload, Problem
 from .notes import with_payments
 from .refund import RefundFound, RefundPart, RefundSubject
 

@@ -15,14 +15,14 @@ from ..money.credit_report import CreditResult
 from ..money.refund import RefundSubject
 from ..money.refund_report import RefundResult
 from ..plan_changes.report import PlanChangeResult, ScheduledPlanChange
-from ..plan_changes.subject import Subject
+from ..plan_changes.subject import PlanChangeSubject
 from ..portal.trouble import AccessTroubleResult, AccessTroubleSubject
 from ..reminders.runs import RunSummary
 
 logger = logging.getLogger(__name__)
 
 OperationSubject = Annotated[
-    Subject | RefundSubject | CreditSubject | CaseSubject | AccessTroubleSubject,
+    PlanChangeSubject | RefundSubject | CreditSubject | CaseSubject | AccessTroubleSubject,
     Field(discriminator="about"),
 ]
 

@@ -7,10 +7,10 @@ from .proration import Period, begins_new_period
 from .report import subscription_ended_problem
 from .subject import (
     PlanChangeRequest,
+    PlanChangeSubject,
     PreviewFacts,
     PreviewQuery,
     ScheduleFacts,
-    Subject,
     SubscriptionFacts,
     Target,
     Terms,
@@ -74,7 +74,7 @@ def billed_too_soon(query: PreviewQuery, preview: PreviewFacts) -> Problem | Non
     )
 
 
-def planned_as_approved(subject: Subject, schedule: ScheduleFacts) -> bool:
+def planned_as_approved(subject: PlanChangeSubject, schedule: ScheduleFacts) -> bool:
     """Whether the schedule keeps the current terms until the period ends, and then has the approved ones."""
     if not schedule.phases:
         return False

@@ -3,10 +3,9 @@
 from typing import Any, Literal
 
 from ..core.money import Money
-from ..core.operations import Problem
-from ..core.payloads import Payload
+from ..core.operations import Payload, Problem
 from .proration import Difference, Line
-from .subject import ResultLines, Subject, Verification
+from .subject import PlanChangeSubject, ResultLines, Verification
 
 
 class PlanChangeResult(Payload):
@@ -44,7 +43,7 @@ class ScheduledPlanChange(Payload):
     verified: bool = True
 
 
-def applied_report(subject: Subject, found: ResultLines, checked: Verification) -> PlanChangeResult:
+def applied_report(subject: PlanChangeSubject, found: ResultLines, checked: Verification) -> PlanChangeResult:
     """The operation's result: what Stripe holds, beside whether it is what was approved."""
     return PlanChangeResult(
         verified=checked.ok,
@@ -58,7 +57,7 @@ def applied_report(subject: Subject, found: ResultLines, checked: Verification) 
     )
 
 
-def unread_report(subject: Subject) -> PlanChangeResult:
+def unread_report(subject: PlanChangeSubject) -> PlanChangeResult:
     """The result while nobody knows what Stripe holds."""
     return PlanChangeResult(verified=False, subscription=subject.subscription)
 
@@ -73,7 +72,7 @@ def unread_problem(why: Problem) -> Problem:
     )
 
 
-def blocked_problem(subject: Subject) -> Problem:
+def blocked_problem(subject: PlanChangeSubject) -> Problem:
     """Names every limit that the new plan would not keep."""
     return Problem(code="limits_exceeded", message="; ".join(subject.excesses) + ".")
 
@@ -111,7 +110,7 @@ def subscription_ended_problem() -> Problem:
     )
 
 
-def preview_detail(subject: Subject) -> dict[str, Any]:
+def preview_detail(subject: PlanChangeSubject) -> dict[str, Any]:
     """A preview on the timeline: the pinned second, every line, what is due when, every limit."""
     return {
         "proration_date": subject.proration_date,

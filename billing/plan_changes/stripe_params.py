@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .subject import PreviewQuery, Subject, Terms
+from .subject import PlanChangeSubject, PreviewQuery, Terms
 
 # Stripe's words for charging a change at once, or with the next invoice.
 _BEHAVIOR = {"immediately": "always_invoice", "next_invoice": "create_prorations"}
@@ -44,7 +44,7 @@ def renewal_preview_params(query: PreviewQuery) -> dict[str, Any]:
     return {"subscription": query.facts.subscription, "subscription_details": details}
 
 
-def apply_params(subject: Subject) -> dict[str, Any]:
+def apply_params(subject: PlanChangeSubject) -> dict[str, Any]:
     """For `subscriptions.update`, exactly as it was previewed.
 
     `error_if_incomplete` makes a declined card a 402 that leaves everything unchanged (Stripe,
@@ -60,7 +60,7 @@ def apply_params(subject: Subject) -> dict[str, Any]:
     return change | {"payment_behavior": "error_if_incomplete"}
 
 
-def revert_params(subject: Subject, current_period_start: int) -> dict[str, Any]:
+def revert_params(subject: PlanChangeSubject, current_period_start: int) -> dict[str, Any]:
     """For `subscriptions.update`: back to the former terms, prorated from the same second where possible.
 
     A pinned second of an earlier period is refused by Stripe, so after a rollover it is left to now.
@@ -75,7 +75,7 @@ def revert_params(subject: Subject, current_period_start: int) -> dict[str, Any]
     )
 
 
-def schedule_params(subject: Subject, phase_start: int, phase_end: int) -> dict[str, Any]:
+def schedule_params(subject: PlanChangeSubject, phase_start: int, phase_end: int) -> dict[str, Any]:
     """For `subscription_schedules.update`: the current phase as it is, then one period of the new terms.
 
     All phases are sent, the current one with its own dates (Stripe, "Subscription schedules").

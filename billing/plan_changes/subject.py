@@ -6,8 +6,7 @@ from pydantic import Field
 
 from ..core.hashing import digest
 from ..core.money import Money
-from ..core.operations import Message
-from ..core.payloads import Payload
+from ..core.operations import Message, Payload
 from ..policy.policy import Policy
 from .limits import LimitCheck, excesses
 from .plans import Interval, Plan
@@ -112,7 +111,7 @@ class PreviewFacts(Message):
     proration_date: int | None
 
 
-class Subject(Payload):
+class PlanChangeSubject(Payload):
     """Exactly what is reviewed: its hash is what an approval binds to."""
 
     about: Literal["plan_change"] = "plan_change"
@@ -167,7 +166,7 @@ class Subject(Payload):
         return excesses(self.limits, self.to.plan, self.preview.currency)
 
 
-def subject_hash(subject: Subject) -> str:
+def subject_hash(subject: PlanChangeSubject) -> str:
     """What the approver saw, as a hash: everything but how much of each limit is in use.
 
     A customer more or less changes no line; whether a limit is exceeded is checked anew before applying.
@@ -189,7 +188,7 @@ def build_subject(
     preview: PreviewFacts,
     renewal: PreviewFacts,
     limits: tuple[LimitCheck, ...],
-) -> Subject:
+) -> PlanChangeSubject:
     """Joins what Stripe previewed into the subject of a review.
 
     `preview` is the invoice that the change causes (immediate, or the next one), `renewal` the next one
@@ -204,7 +203,7 @@ def build_subject(
     nothing = Money(amount_minor=0, currency=preview.total.currency)
     following = renewal if at_once else preview
     brought_forward = waiting_on_both(preview.lines, renewal.lines, query.to.price) if at_once else ()
-    return Subject(
+    return PlanChangeSubject(
         from_=query.facts.terms,
         to=query.to,
         effective=query.effective,
@@ -241,7 +240,7 @@ def _comparable(lines: tuple[Line, ...], new_period: bool) -> tuple[Line, ...]:
     )
 
 
-def expected_lines(subject: Subject) -> tuple[Line, ...]:
+def expected_lines(subject: PlanChangeSubject) -> tuple[Line, ...]:
     """The approved lines that Stripe must hold once the change is applied.
 
     Charged at once, that is the whole immediate invoice; on the next invoice, only this change's own
@@ -253,7 +252,7 @@ def expected_lines(subject: Subject) -> tuple[Line, ...]:
     return tuple(line for line in own_lines(lines, subject.proration_date or 0) if line.kind != "renewal")
 
 
-def verify(subject: Subject, actual: tuple[Line, ...]) -> "Verification":
+def verify(subject: PlanChangeSubject, actual: tuple[Line, ...]) -> "Verification":
     """Matches what Stripe holds with what was approved, line by line."""
     approved = expected_lines(subject)
     differences = compare(
@@ -280,7 +279,7 @@ class Target(Message):
 class ResultQuery(Message):
     """Where to look for what a change left in Stripe."""
 
-    subject: Subject
+    subject: PlanChangeSubject
     effect_key: str
 
 

@@ -17,7 +17,7 @@ MAX_VALIDITY = timedelta(days=120)
 FRESH = timedelta(days=10)
 
 CUSTOMER_MAIL = "CustomerMailWorkflow"
-"""Named here and not with the others, since what issues links without a story has to start it too."""
+"""Named here and not with the others, since what issues links outside workflows has to start it, too."""
 
 
 def customer_mail_workflow(mail: str) -> str:

@@ -1,4 +1,4 @@
-"""Trouble with the mini-portal: a customer can't get at an invoice. What passes between API and story."""
+"""Trouble with the mini-portal: a customer can't get at an invoice. Messages between API and workflow."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, PlainSerializer
 
 from ..core.business_time import end_of_business_day
-from ..core.operations import Message
-from ..core.payloads import Payload
+from ..core.operations import Message, Payload
 from ..policy.policy import Policy
 from ..policy.portal import PortalPolicy
 from .diagnosis import Action, Code

@@ -4,8 +4,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
-from ..core.operations import Message
-from ..core.payloads import Payload
+from ..core.operations import Message, Payload
 from ..policy.policy import Policy
 
 

@@ -94,7 +94,7 @@ class EventFollowed(Message):
 
 
 class StripeChanged(Message):
-    """To a story that waits: Stripe has told of what it follows. `event` is Stripe's id of what it told."""
+    """To a workflow that waits: Stripe has told of what it follows. `event` is the id of Stripe's event."""
 
     event: str
 

@@ -66,6 +66,25 @@ async def page(
     return await read_page(session, wanted, col(Delegation.id), limit=limit, cursor=cursor)
 
 
+async def standing(
+    session: AsyncSession, organization_id: str, person: str, at: datetime
+) -> list[Delegation]:
+    """Those from or to this person that are in force or may come to be: offered, upcoming or active; the
+    newest first."""
+    found = await session.exec(
+        select(Delegation)
+        .where(
+            Delegation.organization_id == organization_id,
+            or_(col(Delegation.from_person) == person, col(Delegation.to_person) == person),
+            Delegation.ends_at > at,
+            col(Delegation.revoked_at).is_(None),
+            col(Delegation.declined_at).is_(None),
+        )
+        .order_by(col(Delegation.id).desc())
+    )
+    return list(found)
+
+
 async def revoke(session: AsyncSession, delegation_id: str, *, by: str, at: datetime) -> Delegation:
     """End a delegation at once; the first to do so stays. Returns it as it then is.
 

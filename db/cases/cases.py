@@ -44,7 +44,7 @@ async def open_case(
     *,
     object_id: str | None = None,
 ) -> Operation | None:
-    """The operation with its row, its first events and the start of its story; None when it is there already.
+    """The operation: its row, first events and the start of its workflow. None when it is there already.
 
     `object_id` tells apart the changes of one object.
     """

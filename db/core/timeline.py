@@ -1,4 +1,4 @@
-"""The append-only, hash-chained story of an operation."""
+"""The append-only, hash-chained history of an operation."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -142,7 +142,7 @@ def _following(
     names: Names,
     records: Mapping[str, Record],
 ) -> TimelineEvent:
-    story = dict(new.detail)
+    detail = dict(new.detail)
     hashes = {name: record_hash(record) for name, record in sorted(records.items())}
     return TimelineEvent(
         operation_id=operation_id,
@@ -151,7 +151,7 @@ def _following(
         at=new.at,
         actor=new.actor,
         code=new.event.value,
-        detail=story,
+        detail=detail,
         names=names,
         records=hashes,
         prev_hash=prev_hash,
@@ -161,7 +161,7 @@ def _following(
             new.at,
             new.actor,
             new.event.value,
-            story,
+            detail,
             prev_hash,
             names=names,
             records=hashes,

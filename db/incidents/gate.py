@@ -20,7 +20,7 @@ MAX_TOLD = 500
 
 
 class GateOpened(NamedTuple):
-    """`shut_since` is None where the gate was open already; `held` are stories that may go on now."""
+    """`shut_since` is None where the gate was open already; `held` are workflows that may go on now."""
 
     shut_since: datetime | None
     held: list[Hold]
@@ -30,7 +30,7 @@ async def open_by_operator(session: AsyncSession, *, by: str, because: str, at: 
     """Opens the gate whatever an incident says; who did it, and why, is kept and told on the timeline of
     what is held.
 
-    Held stories find out by themselves within an hour. Whoever wants them to go on at once sends each the
+    Held workflows find out by themselves within an hour. Whoever wants them to go on at once sends each the
     signal `billing.incidents.holds.RELEASED` after the commit.
     """
     shut_since = await budget.shut_since(session)

@@ -1,4 +1,4 @@
-"""Stories that wait for a degraded component: noted as they stop, released in that order."""
+"""Workflows that wait for a degraded component: noted as they stop, released in that order."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -42,7 +42,7 @@ async def under_way(session: AsyncSession, component: Component) -> bool:
 
 
 async def count(session: AsyncSession, component: Component, organization: str | None = None) -> int:
-    """How many stories wait for the component: the organization's, or everybody's."""
+    """How many workflows wait for the component: the organization's, or everybody's."""
     wanted = (
         select(func.count())
         .select_from(Hold)
@@ -54,10 +54,10 @@ async def count(session: AsyncSession, component: Component, organization: str |
 
 
 async def release(session: AsyncSession, hold_id: str, at: datetime) -> Hold | None:
-    """The story may go on: it is to be sent the signal `billing.incidents.holds.RELEASED`, after the commit.
+    """The workflow may go on: send it the signal `billing.incidents.holds.RELEASED` after the commit.
 
     None when there is no such hold or somebody else has released it, who sends the signal. Where that is
-    lost, `open_holds` gives the story again.
+    lost, `open_holds` gives the workflow again.
     """
     released: Hold | None = await session.scalar(
         update(Hold)
@@ -70,7 +70,7 @@ async def release(session: AsyncSession, hold_id: str, at: datetime) -> Hold | N
 
 
 async def release_again(session: AsyncSession, hold_id: str, at: datetime) -> None:
-    """The story is told to go on, for the first time or once more; one that went on stays as it is."""
+    """The workflow is told to go on, for the first time or once more; one that went on stays as it is."""
     await session.exec(
         update(Hold)
         .where(col(Hold.id) == hold_id, _NOT_RESUMED)
@@ -80,7 +80,7 @@ async def release_again(session: AsyncSession, hold_id: str, at: datetime) -> No
 
 
 async def resumed(session: AsyncSession, hold_ids: Sequence[str], at: datetime) -> None:
-    """These stories went on, or do not run any more: nobody has to be told."""
+    """These workflows went on, or do not run any more: nobody has to be told."""
     await session.exec(
         update(Hold)
         .where(col(Hold.id).in_(hold_ids), _NOT_RESUMED)
@@ -90,7 +90,7 @@ async def resumed(session: AsyncSession, hold_ids: Sequence[str], at: datetime) 
 
 
 async def open_again(session: AsyncSession, hold: Hold) -> None:
-    """Store the hold. A story that was reset is held by the same row once more."""
+    """Store the hold. A workflow that was reset is held by the same row once more."""
     if await insert_if_new(session, hold) is None:
         await session.exec(
             update(Hold)
@@ -127,7 +127,7 @@ async def tell(
 
 
 async def of_operation(session: AsyncSession, operation_id: str) -> list[Hold]:
-    """What still holds the operation: its story, or one that adds a note to what it made."""
+    """What still holds the operation: its workflow, or one that adds a note to what it made."""
     found = await session.exec(
         select(Hold)
         .where(Hold.operation_id == operation_id, col(Hold.released_at).is_(None))

@@ -140,7 +140,7 @@ async def untick(session: AsyncSession, incident_id: str, number: int, organizat
 
 
 async def held(session: AsyncSession, component: Component, organization_id: str) -> int:
-    """What of an organization waits for it: stories for Stripe, customers' mails for the mail server."""
+    """What of an organization waits for it: workflows for Stripe, customers' mails for the mail server."""
     match component:
         case Component.STRIPE | Component.STRIPE_KEY:
             return await holds.count(session, component, organization_id)

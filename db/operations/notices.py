@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, update
+from sqlalchemy import ColumnElement, func, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -74,6 +74,16 @@ async def page(
     if state:
         wanted = wanted.where(Notice.state == state)
     return await read_page(session, wanted, col(Notice.id), limit=limit, cursor=cursor)
+
+
+async def count(session: AsyncSession, organization_id: str, states: Collection[str]) -> int:
+    """How many notices of an organization are in one of these states."""
+    found = await session.exec(
+        select(func.count())
+        .select_from(Notice)
+        .where(Notice.organization_id == organization_id, col(Notice.state).in_(states))
+    )
+    return found.one()
 
 
 async def escalate(session: AsyncSession, notice_id: str) -> Notice:

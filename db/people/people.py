@@ -4,6 +4,7 @@ import hashlib
 import math
 import re
 import secrets
+from collections.abc import Collection
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Text, bindparam, cast
@@ -91,6 +92,26 @@ async def get(session: AsyncSession, organization_id: str, person_id: str) -> Pe
     """The person, if of this organization."""
     person = await session.get(Person, person_id)
     return person if person and person.organization_id == organization_id else None
+
+
+async def with_organization(session: AsyncSession, person_id: str) -> tuple[Person, Organization]:
+    """The person and the organization that they belong to."""
+    found = await session.exec(
+        select(Person, Organization)
+        .join(Organization, col(Organization.id) == Person.organization_id)
+        .where(Person.id == person_id)
+    )
+    return found.one()
+
+
+async def names(session: AsyncSession, organization_id: str, ids: Collection[str]) -> dict[str, str]:
+    """The names of those of these ids that are people of the organization: one query for all of a page."""
+    found = await session.exec(
+        select(Person.id, Person.name).where(
+            Person.organization_id == organization_id, col(Person.id).in_(set(ids))
+        )
+    )
+    return dict(found.all())
 
 
 async def page(

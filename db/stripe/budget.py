@@ -121,7 +121,7 @@ async def close_gate(session: AsyncSession, at: datetime) -> None:
 
 
 async def open_gate(session: AsyncSession) -> None:
-    """Everything is sent again. Stories that are held wait until they are released all the same."""
+    """Everything is sent again. Workflows that are held wait until they are released all the same."""
     await _change(session, held_since=None, trial=None)
 
 

@@ -70,7 +70,7 @@ class IncidentStep(SQLModel, table=True):
 
 
 class Hold(SQLModel, table=True):
-    """A story that waits for a degraded component; its operation is `held`.
+    """A workflow that waits for a degraded component; its operation is `held`.
 
     held -> released (it is to be told) -> resumed (it went on). One that does not resume is told again.
     """
@@ -97,7 +97,7 @@ class Hold(SQLModel, table=True):
     held_at: datetime = utc()
     released_at: datetime | None = utc(default=None)
     resumed_at: datetime | None = utc(default=None)
-    """When its story went on, or was found not to run any more."""
+    """When its workflow went on, or was found not to run any more."""
     told_at: datetime | None = utc(default=None)
     """When whoever asked for the operation was told that it is held."""
 

@@ -181,7 +181,9 @@ async def seeded(database: Database, subscription: dict[str, Any]) -> tuple[Tena
     members = {}
     for letter, (role, name) in zip("ABCDE", NAMES.items(), strict=True):
         id_ = f"per_01JD0V5N3C8Q7W2E4R6T9Y1XK{letter}"
-        person, key = a_person(organization.id, id=id_, name=name, roles=[role]), new_api_key()
+        email = f"{name.partition(' ')[0].lower()}@acme.example"
+        person = a_person(organization.id, id=id_, name=name, email=email, roles=[role])
+        key = new_api_key()
         await store(database, person, an_api_key(person, key))
         members[role] = Member(person, key.plaintext)
     customer = a_customer(

@@ -10,9 +10,9 @@ from billing.plan_changes.plans import Plan, PlanLimits, Price
 from billing.plan_changes.proration import Line, Period
 from billing.plan_changes.subject import (
     PlanChangeRequest,
+    PlanChangeSubject,
     PreviewFacts,
     PreviewQuery,
-    Subject,
     SubscriptionFacts,
     Terms,
     build_subject,
@@ -107,7 +107,7 @@ def previewed(*lines: Line, **fields: Any) -> PreviewFacts:
 
 def a_subject(
     *lines: Line, renewal: int = 10_000, used: int = 12, allowed: int = 500, **query: Any
-) -> Subject:
+) -> PlanChangeSubject:
     """The subject of a review of these lines; one full period costs `renewal` afterwards."""
     limits = (LimitCheck(name="customers", used=used, allowed=allowed, ok=used <= allowed),)
     following = previewed(a_line(kind="renewal", amount_minor=renewal, start=APRIL_END, end=MAY_END))

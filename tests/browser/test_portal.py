@@ -64,7 +64,7 @@ class Walk:
                     found.extend(re.findall(r"/portal/([A-Za-z0-9_-]{43})\b", mail["text"]))
             return bool(found)
 
-        await until(there, lambda: f"no link was mailed: {self.home.mail.subjects}")
+        await until(there, lambda: f"no link was mailed: {self.home.mail.names()}")
         return found[0]
 
     async def paid(self) -> None:

@@ -19,6 +19,7 @@ from db.tables import Intent
 from sandbox.stack.policies import restated
 
 from ..support.house import served, until
+from ..support.told import mail_name
 from .postgres import MortalPostgres, mortal_postgres
 from .stage import PATIENCE
 from .town import Town, town_in
@@ -41,12 +42,13 @@ class Chat:
     """The webhook that alerts go to."""
 
     def __init__(self) -> None:
-        self.texts: list[str] = []
+        self.alerts: list[tuple[str, str]] = []
+        """What each is, and of what."""
         self.app = FastAPI()
 
         @self.app.post("/hook")
         async def take(request: Request) -> None:
-            self.texts.append((await request.json())["text"])
+            self.alerts.append((request.headers["X-Plixo-Alert"], request.headers["X-Plixo-About"]))
 
 
 class Scene:
@@ -57,17 +59,17 @@ class Scene:
         self.story = temporal.get_workflow_handle("incident-database")
         self.records = Database(postgres.url)
 
-    async def mails(self, subject: str) -> list[list[str]]:
-        """To whom each mail of that subject went."""
+    async def mails(self, name: str) -> list[list[str]]:
+        """To whom each mail of that name went."""
         every = (await self.town.http.get(f"{self.town.info['mail']}/messages")).json()
-        return [mail["to"] for mail in every if mail["subject"] == subject]
+        return [mail["to"] for mail in every if mail_name(mail) == name]
 
-    async def mailed(self, subject: str) -> bool:
-        return bool(await self.mails(subject))
+    async def mailed(self, name: str) -> bool:
+        return bool(await self.mails(name))
 
-    async def mailed_to_both(self, subject: str) -> bool:
+    async def mailed_to_both(self, name: str) -> bool:
         """The controller and Finance, each once."""
-        return sorted(await self.mails(subject)) == [CONTROLLER, FINANCE]
+        return sorted(await self.mails(name)) == [CONTROLLER, FINANCE]
 
     async def is_watched(self, since: int) -> bool:
         """The worker has learned who the controllers are, and has then probed Stripe."""
@@ -156,11 +158,11 @@ async def test_a_database_that_is_killed_is_told_at_once_and_what_was_accepted_e
     began = now()
     await scene.postgres.kill()
 
-    await until(lambda: scene.mailed("Degraded: The database"), log, AT_ONCE)
-    await until(lambda: _any(scene.chat.texts), log, AT_ONCE)
+    await until(lambda: scene.mailed("incident_alert database"), log, AT_ONCE)
+    await until(lambda: _any(scene.chat.alerts), log, AT_ONCE)
     assert now() - began < AT_ONCE
     assert (await scene.story.describe()).status == WorkflowExecutionStatus.RUNNING
-    assert scene.chat.texts[0].startswith("Plixo: The database is down: it can't be reached.")
+    assert scene.chat.alerts[0] == ("incident_degraded", "database")
     answer = await scene.banner()
     assert (answer.status_code, answer.json()["code"]) == (503, "temporarily_unavailable")
     # What only follows from it is no incident of Stripe's, nor one of the portal's.
@@ -184,14 +186,10 @@ async def test_a_database_that_is_killed_is_told_at_once_and_what_was_accepted_e
     [shown] = (await town.get("/v1/incidents"))["data"]
     assert (shown["id"], shown["state"], shown["cause"]) == (recovered["id"], "cleared", "unreachable")
     assert 0 <= shown["seconds_to_alert"] < AT_ONCE, "alerted before there was a row"
-    for subject in (
-        "Degraded: The database",
-        "Normal operations resumed: The database",
-        "Incident cleared: The database",
-    ):
-        await until(lambda: scene.mailed_to_both(subject), log, PATIENCE)  # noqa: B023 - called at once
-    assert len(scene.chat.texts) == 1
+    for name in ("incident_alert database", "incident_recovered database", "incident_cleared database"):
+        await until(lambda: scene.mailed_to_both(name), log, PATIENCE)  # noqa: B023 - called at once
+    assert len(scene.chat.alerts) == 1
 
 
-async def _any(told: list[str]) -> bool:
+async def _any(told: list[tuple[str, str]]) -> bool:
     return bool(told)

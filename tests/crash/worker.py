@@ -22,7 +22,9 @@ from temporalio.common import RetryPolicy
 
 from activities.mail import customer_claims
 from activities.stripe.gate import StripeGate
+from activities.stripe.permissions import KeyPermissions
 from db.core.session import Database
+from db.incidents.health_meter import HealthMeter
 from settings.settings import load
 from worker import composition, queues
 from workflows.core import options
@@ -131,7 +133,10 @@ async def run(plan: str | None, orders: "Pipe[str, str | None]") -> None:
     )
     async with AsyncExitStack() as stack:
         gate = StripeGate(database, policy.stripe.requests_per_second)  # nothing of the client's waits there
-        activities = composition.build_activities(settings, database, temporal, client, gate, policy)
+        meter, permissions = HealthMeter(), KeyPermissions()
+        activities = composition.build_activities(
+            settings, database, temporal, client, gate, policy, meter, permissions
+        )
         for worker in queues.build_workers(temporal, activities, policy):
             await stack.enter_async_context(worker)
         await asyncio.Event().wait()

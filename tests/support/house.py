@@ -33,7 +33,8 @@ from api.app import create_app
 from api.http.context import Context, StripeAccount
 from billing.policy.policy import Policy, policy_from_toml
 from db.core.session import Database
-from db.tables import StripeEvent
+from db.incidents.health_meter import HealthMeter
+from db.tables import Person, StripeEvent
 from sandbox.stack.mail import LOOPBACK, Mailbox
 from sandbox.stripe.server.inprocess import StandIn
 from settings.settings import DEFAULT_POLICY, Settings
@@ -43,6 +44,7 @@ from workflows.core import ids
 
 from .builders import Member, Tenant
 from .shop import APRIL, PLANS, Plans, Shop, open_shop
+from .told import mail_name
 
 BIN = Path(sys.executable).parent
 SECRET = "whsec_house"
@@ -100,9 +102,9 @@ class MailSink:
             lambda: SMTP(self.mailbox, hostname="localhost", loop=loop), LOOPBACK, port
         )
 
-    @property
-    def subjects(self) -> list[str]:
-        return [mail["subject"] for mail in self.mailbox.mails]
+    def names(self, to: Person | None = None) -> list[str]:
+        """What was mailed (see `mail_name`), to one person or to everybody."""
+        return [mail_name(one) for one in self.mailbox.mails if to is None or to.email in one["to"]]
 
 
 @dataclass
@@ -390,9 +392,10 @@ async def house(
         shop = await open_shop(stand_in, at, plans, currency)
         gate = StripeGate(database, policy.stripe.requests_per_second)
         permissions = KeyPermissions()
-        stripe_api = composition.build_stripe(settings, gate, permissions=permissions)
+        uncounted = HealthMeter()  # how Stripe does is what a test's probes and events say
+        stripe_api = composition.build_stripe(settings, gate, permissions, uncounted)
         activities = composition.build_activities(
-            settings, database, environment.client, stripe_api, gate, policy, permissions=permissions
+            settings, database, environment.client, stripe_api, gate, policy, HealthMeter(), permissions
         )
         stack.push_async_callback(activities.close)
         for worker in queues.build_workers(environment.client, activities, policy):

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from temporalio.runtime import Runtime
 
+from activities.incidents.alerts import AlertCode, AlertMessage
 from db.core.clock import Clock, utc_now
 from db.core.session import Database
 from db.incidents import lateness
@@ -67,10 +68,12 @@ class Lateness:
         if before is not None and before[0] == late.keys() and at - before[1] < AGAIN:
             return
         if late:
-            await self._alert("\n".join(["Plixo: work is overdue", *(f"• {line}" for line in late.values())]))
+            text = "\n".join(["Plixo: work is overdue", *(f"• {line}" for line in late.values())])
+            await self._alert(AlertMessage(AlertCode.WORK_OVERDUE, ",".join(late), text))
             self._told = frozenset(late), at
         elif before is not None:
-            await self._alert("Plixo: nothing is overdue anymore")
+            text = "Plixo: nothing is overdue anymore"
+            await self._alert(AlertMessage(AlertCode.WORK_ON_TIME, ",".join(sorted(before[0])), text))
             self._told = None
 
 

@@ -1,4 +1,4 @@
-"""Finds stories that are over before their operation's end, and stories that can't go on.
+"""Finds workflows that are over before their operation's end, and workflows that can't go on.
 
 What happens is found by what happens: one look at what Temporal has closed abnormally since the last look,
 and one at what it reports as failing. Beside them a slow walk over the open rows, for whatever those miss:
@@ -16,6 +16,7 @@ from temporalio.client import Client, WorkflowExecution
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.incidents.alerts import AlertCode, AlertMessage
 from billing.core.events import EventCode
 from billing.core.operations import SYSTEM
 from db.core import timeline
@@ -51,10 +52,10 @@ UNREACHABLE = (*AWAY, RPCError, RuntimeError, TimeoutError, ConnectionError)
 RESTARTED_ELSEWHERE = (ids.INCIDENT,)
 """Workflow types that the watch restarts, from their own rows."""
 
-Alert = Callable[[str], Awaitable[None]]
+Alert = Callable[[AlertMessage], Awaitable[None]]
 
 
-async def no_alert(text: str) -> None:
+async def no_alert(alert: AlertMessage) -> None:
     """For who has no webhook."""
 
 
@@ -161,7 +162,7 @@ class Reaper:
             "once the fault is fixed: see `python -m worker.operations list-stuck` and the worker's log."
         )
         log.error("%s", text)
-        await self._alert(f"Plixo: {text}")
+        await self._alert(AlertMessage(AlertCode.WORKFLOW_STUCK, one.id, f"Plixo: {text}"))
         kind, _, id_ = one.id.partition("-")
         if kind != "operation":
             return

@@ -1,7 +1,7 @@
 """What becomes of a workflow that was ended from outside: its operation ends, or it runs again.
 
 nothing sent to Stripe ── the operation ends, with its reason
-something begun there  ── the story runs again, and takes it up (workflows/core/lifecycle.py)
+something begun there  ── the workflow runs again, and takes it up (workflows/core/lifecycle.py)
 what is no money       ── runs again, from its row
 """
 
@@ -123,7 +123,7 @@ class Restarts:
 
 
 def goes_on(operation: Operation, over: Over, at: datetime) -> bool:
-    """Whether a story of it should be running: it is open, or it is a refund that is still watched."""
+    """Whether its workflow should be running: it is open, or it is a refund that is still watched."""
     if operation.closed_at is None:
         return True
     ended_by_itself = over.status in (None, WorkflowExecutionStatus.COMPLETED)
@@ -170,7 +170,7 @@ async def _may_again(session: AsyncSession, operation: str, over: Over, at: date
 
 
 async def _input(session: AsyncSession, operation: Operation) -> tuple[str, Mapping[str, Any]]:
-    """What its story was started with; a run by schedule was started by another workflow."""
+    """What its workflow was started with; a run by schedule was started by another workflow."""
     start = await outbox.start_of(session, operation.workflow_id)
     if start is not None:
         return start.name, start.payload

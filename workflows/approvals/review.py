@@ -18,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.mail.messages import MailContext
     from billing.money.credit import CreditSubject
     from billing.money.refund import RefundSubject
-    from billing.plan_changes.subject import Subject as PlanChangeSubject
+    from billing.plan_changes.subject import PlanChangeSubject
 
 from ..core.commands import PendingCommands
 from ..core.outcome import OperationEnded, Outcome

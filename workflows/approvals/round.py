@@ -22,7 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.core.operations import Kind
     from billing.money.credit import CreditSubject
     from billing.money.refund import RefundSubject
-    from billing.plan_changes.subject import Subject
+    from billing.plan_changes.subject import PlanChangeSubject
 
 from ..core import ids
 from ..core.commands import PendingCommands
@@ -46,7 +46,7 @@ class ReviewRequest:
     """
 
     kind: Kind
-    subject: Subject | RefundSubject | CreditSubject
+    subject: PlanChangeSubject | RefundSubject | CreditSubject
     subject_hash: str
     reason: str
     ladder: str

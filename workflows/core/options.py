@@ -24,7 +24,7 @@ LOOKS = Priority(priority_key=3)
 """A workflow looks by itself, because events may be missing: after the events."""
 SWEEP = Priority(priority_key=4)
 
-STORY = (ids.MAIN_QUEUE, PEOPLE)
+USUAL = (ids.MAIN_QUEUE, PEOPLE)
 """Where what is started runs, and how urgent it is."""
 IN_CROWDS = {ids.STRIPE_EVENT: (ids.EVENTS_QUEUE, EVENTS), ids.PERSON_MAIL: (ids.MAILS_QUEUE, PEOPLE)}
 """Likewise, of what is often started hundreds at once: no operation and no other crowd waits behind it."""
@@ -34,7 +34,7 @@ def place(workflow: str, organization: str | None) -> tuple[str, Priority]:
     """Where a workflow is started, how urgent it is, and in whose turn: of what is alike in urgency each
     organization gets its share, however much one of them has asked for. What it starts inherits the turn.
     """
-    queue, priority = IN_CROWDS.get(workflow, STORY)
+    queue, priority = IN_CROWDS.get(workflow, USUAL)
     return queue, replace(priority, fairness_key=organization) if organization else priority
 
 
@@ -184,7 +184,7 @@ UNDER_WAY_EVERY = timedelta(seconds=10)
 UNDER_WAY_FOR = timedelta(minutes=5)
 """How long a cleared incident waits for them; later they find out by themselves."""
 MAX_RELEASED = 16
-"""Stories that are told at a time to go on; the first time one, then two, four, eight. Fewer where Stripe's
+"""Workflows that are told at a time to go on; the first time one, then two, four, eight. Fewer where Stripe's
 budget takes no more."""
 
 TRIAL_LOOKS = 2

@@ -17,11 +17,11 @@ with workflow.unsafe.imports_passed_through():
         HELD,
         RELEASED,
         UNPERMITTED,
+        HoldForPermission,
+        HoldOperation,
         HoldQuery,
         HoldRelease,
-        HoldStory,
-        ResumeStory,
-        UnpermittedStory,
+        ResumeOperation,
         hold_id,
     )
     from billing.incidents.states import Component
@@ -121,8 +121,8 @@ class StripeCalls:
             self._holds += 1
             number = self._holds
         problem = Problem(code=UNPERMITTED, message=message)
-        story = UnpermittedStory(**self._story(number, Component.STRIPE_KEY).model_dump(), problem=problem)
-        await recorded(Holds.hold_for_permission, story)
+        hold = HoldForPermission(**self._hold(number, Component.STRIPE_KEY).model_dump(), problem=problem)
+        await recorded(Holds.hold_for_permission, hold)
         return number
 
     async def _until_permitted(self, number: int, wait: timedelta) -> bool:
@@ -140,11 +140,11 @@ class StripeCalls:
 
     async def _resume(self, number: int) -> None:
         id_ = workflow.info().workflow_id
-        resume = ResumeStory(operation=self._operation, workflow=id_, number=number, at=workflow.now())
+        resume = ResumeOperation(operation=self._operation, workflow=id_, number=number, at=workflow.now())
         await recorded(Holds.resume_operation, resume)
 
-    def _story(self, number: int, component: Component = Component.STRIPE) -> HoldStory:
-        return HoldStory(
+    def _hold(self, number: int, component: Component = Component.STRIPE) -> HoldOperation:
+        return HoldOperation(
             organization=self._organization,
             operation=self._operation,
             workflow=workflow.info().workflow_id,
@@ -160,7 +160,7 @@ class StripeCalls:
                 return
             self._holds += 1
             number, id_ = self._holds, workflow.info().workflow_id
-            held = await recorded(Holds.hold_operation, self._story(number))
+            held = await recorded(Holds.hold_operation, self._hold(number))
             if held.waiting:
                 await self._until_over(HoldQuery(hold=hold_id(id_, number), workflow=id_))
                 await self._resume(number)

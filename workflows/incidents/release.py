@@ -1,4 +1,4 @@
-"""Held stories go on again: one tries first, then the others, the oldest first, slowly at first."""
+"""Held workflows go on again: one tries first, then the others, the oldest first, slowly at first."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,7 +11,14 @@ with workflow.unsafe.imports_passed_through():
     from activities.incidents.incidents import Incidents
     from billing.incidents.health import HealthSample
     from billing.incidents.holds import RELEASED, HoldRelease
-    from billing.incidents.messages import HeldStory, HoldsNext, IncidentInput, LetGo, NextHolds, StoriesOver
+    from billing.incidents.messages import (
+        AbandonedHolds,
+        HeldWorkflow,
+        HoldsNext,
+        IncidentInput,
+        LetGo,
+        NextHolds,
+    )
 
 from ..core import options
 from ..core.recorded import recorded
@@ -38,14 +45,14 @@ class Release:
         self.pace = 0
 
     async def first(self) -> bool:
-        """The oldest story may try; False when none waits."""
-        while stories := (await self._next(1, workflow.now(), trial=True)).stories:
-            if await self._let_go(stories, trial=True):
+        """The oldest workflow may try; False when none waits."""
+        while workflows := (await self._next(1, workflow.now(), trial=True)).workflows:
+            if await self._let_go(workflows, trial=True):
                 return True
         return False
 
     async def some(self, within: timedelta, since: datetime, stopped: Callable[[], bool]) -> None:
-        """Tells stories for so long that they may go on; waits for the rest of the time, until `stopped`.
+        """Tells workflows for so long that they may go on; waits for the rest of the time, until `stopped`.
 
         Stops at once, with `failing`, when calls since `since` fail again.
         """
@@ -77,8 +84,8 @@ class Release:
         """Whether anybody was told; who was and has not gone on yet is waited for."""
         found = await self._next(self.pace, since)
         self.failing = found.failing
-        await self._let_go(found.stories)
-        if found.stories:
+        await self._let_go(found.workflows)
+        if found.workflows:
             self.pace = min(self.pace * 2, options.MAX_RELEASED)
             await asyncio.sleep(options.RELEASE_EVERY.total_seconds())
         elif found.under_way:
@@ -86,7 +93,7 @@ class Release:
             await asyncio.sleep(options.UNDER_WAY_EVERY.total_seconds())
         else:
             self.pace = 0
-        return bool(found.stories)
+        return bool(found.workflows)
 
     async def _next(self, most: int, since: datetime, *, trial: bool = False) -> HoldsNext:
         order = NextHolds(
@@ -99,24 +106,24 @@ class Release:
         )
         return await recorded(Incidents.read_next_holds, order)
 
-    async def _let_go(self, stories: tuple[HeldStory, ...], *, trial: bool = False) -> bool:
+    async def _let_go(self, workflows: tuple[HeldWorkflow, ...], *, trial: bool = False) -> bool:
         """Whether any of them was told; one that has ended meanwhile is noted, and passed over."""
-        if not stories:
+        if not workflows:
             return False
-        order = LetGo(component=self._component, stories=stories, at=workflow.now(), trial=trial)
+        order = LetGo(component=self._component, workflows=workflows, at=workflow.now(), trial=trial)
         await recorded(Incidents.release_holds, order)
         # Side by side: they are no more than `MAX_RELEASED`, and each costs two events.
-        told = await asyncio.gather(*(self._tell(story) for story in stories))
-        if over := tuple(story.hold for story, runs in zip(stories, told, strict=True) if not runs):
-            gone = StoriesOver(holds=over, at=workflow.now())
+        told = await asyncio.gather(*(self._tell(held) for held in workflows))
+        if over := tuple(held.hold for held, runs in zip(workflows, told, strict=True) if not runs):
+            gone = AbandonedHolds(holds=over, at=workflow.now())
             await recorded(Incidents.close_holds, gone)
         return any(told)
 
-    async def _tell(self, story: HeldStory) -> bool:
+    async def _tell(self, held: HeldWorkflow) -> bool:
         try:
-            handle = workflow.get_external_workflow_handle(story.workflow)
-            await handle.signal(RELEASED, HoldRelease(hold=story.hold))
+            handle = workflow.get_external_workflow_handle(held.workflow)
+            await handle.signal(RELEASED, HoldRelease(hold=held.hold))
         except ApplicationError:
-            workflow.logger.info("%s is no longer running", story.workflow)
+            workflow.logger.info("%s is no longer running", held.workflow)
             return False
         return True

@@ -48,7 +48,7 @@ class IncidentWorkflow:
         while not self._is_cleared:
             if self._degraded:
                 await self._until_it_is_well()
-                if not await self._a_first_story_gets_through():
+                if not await self._first_workflow_gets_through():
                     continue
                 await self._recovered()
             await self._until_cleared_or_degraded()
@@ -83,14 +83,14 @@ class IncidentWorkflow:
             sample = await self._look()
             health = next_state(self._now.health, sample, self._request.policy)
             if not health.degraded:
-                return  # as soon as a first story has got through
+                return  # as soon as a first workflow has got through
             cause = sample.cause or self._now.cause
             self._now = self._now.model_copy(update={"health": health, "cause": cause})
             await self._pause(self._every)
             self._in_a_new_history()
 
-    async def _a_first_story_gets_through(self) -> bool:
-        """Where stories wait, one of them tries, while the others are still held."""
+    async def _first_workflow_gets_through(self) -> bool:
+        """Where workflows wait, one of them tries, while the others are still held."""
         began = workflow.now()
         if not await self._release.first():
             return True  # nobody waits

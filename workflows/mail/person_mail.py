@@ -1,4 +1,4 @@
-"""A mail to people of an organization that belongs to no story."""
+"""A mail to people of an organization that belongs to no operation."""
 
 from temporalio import workflow
 

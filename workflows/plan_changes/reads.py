@@ -24,10 +24,10 @@ with workflow.unsafe.imports_passed_through():
     from billing.plan_changes.subject import (
         PlanChangeInput,
         PlanChangeRequest,
+        PlanChangeSubject,
         PreviewQuery,
         ResultLines,
         ResultQuery,
-        Subject,
         SubscriptionFacts,
         SubscriptionQuery,
         TargetQuery,
@@ -51,12 +51,16 @@ class PlanChangeReads:
     def __init__(self, request: PlanChangeInput, calls: StripeCaller, changes: StripeChanges) -> None:
         self._request, self._calls, self._changes = request, calls, changes
 
-    async def preview(self, wanted: PlanChangeRequest, proration_date: int | None = None) -> Subject:
+    async def preview(
+        self, wanted: PlanChangeRequest, proration_date: int | None = None
+    ) -> PlanChangeSubject:
         """What the change would do. Without a second, Stripe chooses one, and it is pinned from then on."""
         facts = await self.facts()
         return await self._preview(wanted, facts, proration_date)
 
-    async def preview_again(self, wanted: PlanChangeRequest, approved: Subject) -> Subject | None:
+    async def preview_again(
+        self, wanted: PlanChangeRequest, approved: PlanChangeSubject
+    ) -> PlanChangeSubject | None:
         """The same preview at the same second, or None when the period has rolled over meanwhile."""
         facts = await self.facts()
         if facts.period_start != approved.period_start:
@@ -76,12 +80,12 @@ class PlanChangeReads:
         """Why nothing can come of any change; None while something can."""
         return subscription_ended_problem() if (await self.facts()).status in ENDED else None
 
-    async def result(self, subject: Subject, effect_key: str) -> ResultLines:
+    async def result(self, subject: PlanChangeSubject, effect_key: str) -> ResultLines:
         """The lines that Stripe holds after the change was applied."""
         query = ResultQuery(subject=subject, effect_key=effect_key)
         return await self._calls.call(StripeReads.read_applied_lines, query, options.STRIPE_READ)
 
-    async def renewal(self, subject: Subject) -> ResultLines:
+    async def renewal(self, subject: PlanChangeSubject) -> ResultLines:
         """The renewal's lines, once its invoice is there."""
         delays = _delays_within(LATE_INVOICE * LATE_INVOICE_TRIES)
         while True:
@@ -90,7 +94,9 @@ class PlanChangeReads:
             if found.invoice is not None or not await self._changes.wait(delays):
                 return found
 
-    async def standing(self, subject: Subject, schedule: str) -> Literal["waits", "changed", "gone", "ended"]:
+    async def standing(
+        self, subject: PlanChangeSubject, schedule: str
+    ) -> Literal["waits", "changed", "gone", "ended"]:
         """Whether Stripe has moved the subscription on to the scheduled terms, or never will."""
         self._changes.clear()
         facts = await self.facts(mirror=True)
@@ -100,18 +106,18 @@ class PlanChangeReads:
             return "ended"
         return "gone" if facts.schedule != schedule else "waits"
 
-    async def has_changed(self, subject: Subject) -> bool:
+    async def has_changed(self, subject: PlanChangeSubject) -> bool:
         """Whether Stripe has moved the subscription on to the scheduled terms."""
         return _has_changed(await self.facts(mirror=True), subject)
 
-    async def planned(self, subject: Subject, schedule: str) -> bool:
+    async def planned(self, subject: PlanChangeSubject, schedule: str) -> bool:
         """Whether the schedule in Stripe says what was approved."""
         phases = await self._calls.call(StripeReads.read_schedule, schedule, options.STRIPE_READ)
         return planned_as_approved(subject, phases)
 
     async def _preview(
         self, wanted: PlanChangeRequest, facts: SubscriptionFacts, proration_date: int | None
-    ) -> Subject:
+    ) -> PlanChangeSubject:
         refuse_unless_changeable(facts)
         interval = wanted.interval or facts.terms.interval
         target_query = TargetQuery(plan=wanted.plan, interval=interval, currency=facts.currency)
@@ -141,7 +147,7 @@ class PlanChangeReads:
         return build_subject(query, preview, renewal, limits)
 
 
-def _has_changed(facts: SubscriptionFacts, subject: Subject) -> bool:
+def _has_changed(facts: SubscriptionFacts, subject: PlanChangeSubject) -> bool:
     return facts.period_start >= subject.period_end and facts.terms == subject.to
 
 

@@ -8,7 +8,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.core.operations import Kind, State
     from billing.plan_changes.messages import Revise
     from billing.plan_changes.report import blocked_problem, preview_detail
-    from billing.plan_changes.subject import PlanChangeInput, Subject, subject_hash
+    from billing.plan_changes.subject import PlanChangeInput, PlanChangeSubject, subject_hash
 
 from ..approvals.review import Proposal, ReviewedRequest, ReviewTerms, Round
 from ..core.outcome import OperationEnded, Outcome
@@ -24,7 +24,7 @@ EVENTS = {
 """What the timeline says of a preview, by why it was taken."""
 
 
-class ReviewedPlanChange(ReviewedRequest[Proposal[Subject]]):
+class ReviewedPlanChange(ReviewedRequest[Proposal[PlanChangeSubject]]):
     kind = Kind.PLAN_CHANGE
 
     def __init__(
@@ -38,12 +38,12 @@ class ReviewedPlanChange(ReviewedRequest[Proposal[Subject]]):
         self._wanted = request.wanted
         self._recorder, self._reads, self._glances = recorder, reads, glances
 
-    async def propose(self) -> Proposal[Subject]:
+    async def propose(self) -> Proposal[PlanChangeSubject]:
         """A new preview, at a second that Stripe chooses."""
         subject = await self._reads.preview(self._wanted)
         return Proposal(subject, subject_hash(subject), self._wanted.reason)
 
-    async def record(self, proposal: Proposal[Subject], round_: Round) -> None:
+    async def record(self, proposal: Proposal[PlanChangeSubject], round_: Round) -> None:
         await self._recorder.record_progress(
             f"preview:{round_.number}",
             EVENTS[round_.cause],
@@ -54,7 +54,7 @@ class ReviewedPlanChange(ReviewedRequest[Proposal[Subject]]):
             detail=preview_detail(proposal.subject),
         )
 
-    async def submit(self, proposal: Proposal[Subject], round_: Round) -> ReviewTerms:
+    async def submit(self, proposal: Proposal[PlanChangeSubject], round_: Round) -> ReviewTerms:
         """Every plan change is reviewed, unless it is blocked by the plan's limits."""
         _stop_if_blocked(proposal.subject)
         # Of new figures Finance gets a new notice, which takes the place of the one before.
@@ -62,7 +62,7 @@ class ReviewedPlanChange(ReviewedRequest[Proposal[Subject]]):
         rules = self._recorder.policy.plan_change
         return ReviewTerms(rules.ladder, rules.calendar)
 
-    async def still_holds(self, proposal: Proposal[Subject]) -> bool:
+    async def still_holds(self, proposal: Proposal[PlanChangeSubject]) -> bool:
         """Whether the same second still gives the same lines. Raises OperationEnded where the plan's limits
         are exceeded by now."""
         current = await self._reads.preview_again(self._wanted, proposal.subject)
@@ -81,6 +81,6 @@ class ReviewedPlanChange(ReviewedRequest[Proposal[Subject]]):
         self._wanted = revision.wanted
 
 
-def _stop_if_blocked(subject: Subject) -> None:
+def _stop_if_blocked(subject: PlanChangeSubject) -> None:
     if not subject.within_limits:
         raise OperationEnded(Outcome(State.BLOCKED, EventCode.BLOCKED_BY_LIMITS, blocked_problem(subject)))

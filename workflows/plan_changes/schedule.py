@@ -19,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
         subscription_ended_problem,
     )
     from billing.plan_changes.stripe_params import schedule_params
-    from billing.plan_changes.subject import Subject
+    from billing.plan_changes.subject import PlanChangeSubject
     from billing.stripe.effects import EffectOutcome
 
 from ..core.commands import PendingCommands
@@ -44,7 +44,7 @@ class PlanChangeSchedule:
         self._recorder, self._effects, self._reads = recorder, effects, reads
         self._commands, self._changes, self._verification = commands, changes, verification
 
-    async def carry_out(self, subject: Subject, standing: Standing) -> Outcome:
+    async def carry_out(self, subject: PlanChangeSubject, standing: Standing) -> Outcome:
         """Schedules it, or takes up the schedule of an earlier run, and sees it through."""
         if "scheduled" not in standing.keys:
             schedule = await self._planned(subject)
@@ -59,7 +59,7 @@ class PlanChangeSchedule:
 
     # --- Planning -------------------------------------------------------------------------------------
 
-    async def _planned(self, subject: Subject) -> str:
+    async def _planned(self, subject: PlanChangeSubject) -> str:
         """Plans the change in Stripe; what can't be planned as approved, or read back, is taken back."""
         await self._recorder.record_progress(
             "applying",
@@ -81,10 +81,10 @@ class PlanChangeSchedule:
             raise OperationEnded(refusal)
         return created.stripe_id
 
-    async def _create(self, subject: Subject) -> EffectOutcome:
+    async def _create(self, subject: PlanChangeSubject) -> EffectOutcome:
         return await self._effects.perform("schedule", "schedule.create", subject.subscription, {})
 
-    async def _plan(self, subject: Subject, created: EffectOutcome) -> Outcome | None:
+    async def _plan(self, subject: PlanChangeSubject, created: EffectOutcome) -> Outcome | None:
         """Why the schedule does not say what was approved; None when it does."""
         assert created.stripe_id is not None
         phases = schedule_params(subject, created.detail["phase_start"], created.detail["phase_end"])
@@ -95,7 +95,7 @@ class PlanChangeSchedule:
             return Outcome(State.FAILED, EventCode.SCHEDULE_DIFFERS, schedule_problem())
         return None
 
-    async def _record_scheduled(self, subject: Subject, schedule: str) -> None:
+    async def _record_scheduled(self, subject: PlanChangeSubject, schedule: str) -> None:
         self._commands.cancel.open()
         report = ScheduledPlanChange(schedule=schedule, effective_at=subject.period_end)
         await self._recorder.record_progress(
@@ -113,7 +113,7 @@ class PlanChangeSchedule:
 
     # --- Waiting --------------------------------------------------------------------------------------
 
-    async def _until_changed(self, subject: Subject, schedule: str) -> Outcome | None:
+    async def _until_changed(self, subject: PlanChangeSubject, schedule: str) -> Outcome | None:
         """Waits for the change or a cancellation: None. Otherwise why it will never happen by itself."""
         try:
             while self._commands.cancel.received is None:
@@ -131,7 +131,7 @@ class PlanChangeSchedule:
             return Outcome(State.FAILED, EventCode.GIVEN_UP, problem_of(error))
         return None
 
-    async def _until_told(self, subject: Subject) -> None:
+    async def _until_told(self, subject: PlanChangeSubject) -> None:
         """Until Stripe tells of the subscription, or the period has ended and nobody would tell; a
         cancellation ends the wait."""
         cancel = self._commands.cancel
@@ -139,13 +139,13 @@ class PlanChangeSchedule:
             self._delays(subject), lambda: cancel.received is not None, [subject.subscription]
         )
 
-    def _delays(self, subject: Subject) -> Iterator[timedelta]:
+    def _delays(self, subject: PlanChangeSubject) -> Iterator[timedelta]:
         poll = timedelta(minutes=self._recorder.policy.plan_change.scheduled_poll)
         while True:
             left = timedelta(seconds=subject.period_end - workflow.now().timestamp())
             yield max(left, poll)
 
-    async def _over(self, subject: Subject, schedule: str, never: Outcome | None) -> Outcome:
+    async def _over(self, subject: PlanChangeSubject, schedule: str, never: Outcome | None) -> Outcome:
         """Done, taken back, or given up; `never` says why it will not happen by itself.
 
         A schedule that stayed would be in the way of the next change, and could happen later after all.
@@ -164,7 +164,7 @@ class PlanChangeSchedule:
         self._effects.in_doubt = False
         return never or Outcome.cancelled(self._commands.cancel.received)
 
-    async def _release(self, subject: Subject, schedule: str) -> bool:
+    async def _release(self, subject: PlanChangeSubject, schedule: str) -> bool:
         """Whether that was in time. One that has run its course refuses; what then holds is to be read."""
         released = await self._effects.perform("release", "schedule.release", schedule, {})
         # By Stripe's clock, as the period is.

@@ -17,7 +17,7 @@ with workflow.unsafe.imports_passed_through():
         unread_report,
     )
     from billing.plan_changes.stripe_params import revert_params
-    from billing.plan_changes.subject import Subject, verify
+    from billing.plan_changes.subject import PlanChangeSubject, verify
     from billing.stripe.effects import effect_key
 
 from ..core.commands import PendingCommands
@@ -34,7 +34,7 @@ class PlanChangeVerification:
        └ other lines, or none that can be read ── resolve: a person accepts, reverts, reads again
     """
 
-    _subject: Subject  # what `expect` is given
+    _subject: PlanChangeSubject  # what `expect` is given
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class PlanChangeVerification:
         self._asked = self._reverts = 0
         self._reverted_before = False
 
-    def expect(self, subject: Subject, standing: Standing) -> None:
+    def expect(self, subject: PlanChangeSubject, standing: Standing) -> None:
         """What Stripe is to hold; goes on where an earlier run was."""
         self._subject = subject
         self._asked = standing.last("mismatch")

@@ -9,7 +9,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.core.standing import Standing
     from billing.plan_changes.messages import Resolve, Revise
     from billing.plan_changes.stripe_params import apply_params
-    from billing.plan_changes.subject import PlanChangeInput, Subject
+    from billing.plan_changes.subject import PlanChangeInput, PlanChangeSubject
     from billing.stripe.events import StripeChanged
 
 from ..approvals.object_end import OptionalCalls
@@ -72,13 +72,13 @@ class PlanChangeWorkflow:
             return await self._schedule.carry_out(subject, standing)
         return await self._change_now(subject)
 
-    async def _approved(self, standing: Standing) -> Subject:
+    async def _approved(self, standing: Standing) -> PlanChangeSubject:
         """The lines that approvers have agreed to, in this run or an earlier one."""
         if standing.begun:
-            return Subject.model_validate(standing.subject)
+            return PlanChangeSubject.model_validate(standing.subject)
         return (await self._review.agree(standing.last("preview"))).subject
 
-    async def _change_now(self, subject: Subject) -> Outcome:
+    async def _change_now(self, subject: PlanChangeSubject) -> Outcome:
         self._commands.cancel.close()
         await self._recorder.record_progress(
             "applying",

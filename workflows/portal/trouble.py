@@ -89,7 +89,7 @@ class PortalAccessWorkflow:
         """Stripe has told us of the invoice; what it is now, the mirror says."""
         self._changed = True
 
-    # --- The story ------------------------------------------------------------------------------------
+    # --- Its steps ------------------------------------------------------------------------------------
 
     async def _begin(self) -> SoFar:
         """Finds out why, mends it where a new link does, and tells those who can do something."""

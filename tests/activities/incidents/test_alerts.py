@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI, Request, Response
 from temporalio.exceptions import ApplicationError
 
-from activities.incidents.alerts import Alerts
+from activities.incidents.alerts import AlertCode, AlertMessage, Alerts
 from billing.incidents.messages import AlertPost
 from billing.incidents.states import Component
 
@@ -38,6 +38,8 @@ class Chat:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     got: list[Any] = field(default_factory=list)
+    told: list[tuple[str, str]] = field(default_factory=list)
+    """What programs are told of each: its code, and what it is about."""
 
     @property
     def app(self) -> FastAPI:
@@ -47,6 +49,7 @@ class Chat:
         async def take(secret: str, request: Request) -> Response:
             assert secret == SECRET
             self.got.append(await request.json())
+            self.told.append((request.headers["X-Plixo-Alert"], request.headers["X-Plixo-About"]))
             return Response(status_code=self.status, headers=self.headers)
 
         return app
@@ -76,6 +79,12 @@ async def test_it_says_what_is_the_matter_what_that_means_and_where_the_runbook_
     assert lines[-1] == "What to do: https://billing.acme.example/console/incidents/inc_1"
     assert await alerts.post_alert(an_alert(degraded=False))
     assert "It still needs a note" in chat.got[1]["text"]
+    assert chat.told == [("incident_degraded", "stripe"), ("incident_recovered", "stripe")]
+
+
+async def test_a_name_that_no_header_can_bear_is_quoted(alerts: Alerts, chat: Chat) -> None:
+    await alerts.say(AlertMessage(AlertCode.WORKFLOW_STUCK, "größe\r\nX-Evil: 1", "Plixo: it is stuck"))
+    assert chat.told == [("workflow_stuck", "gr%C3%B6%C3%9Fe%0D%0AX-Evil:%201")]
 
 
 async def test_a_key_that_lacks_permissions_is_alerted_with_each_and_what_it_stops(

@@ -8,7 +8,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.incidents.incidents import Incidents
 from activities.incidents.probes import Probes
 from activities.operations.holds import Holds
-from billing.incidents.holds import HoldStory
+from billing.incidents.holds import HoldOperation
 from billing.incidents.messages import HoldsNext, NextHolds
 from billing.incidents.states import Component
 from db.core.session import Database
@@ -31,7 +31,7 @@ async def held(database: Database) -> list[str]:
     for _ in range(HELD):
         operation = an_operation(acme, kind="refund", state="running", stage="issuing")
         await store(database, operation)
-        story = HoldStory(
+        hold = HoldOperation(
             organization=acme.id,
             operation=operation.id,
             workflow=operation.workflow_id,
@@ -39,7 +39,7 @@ async def held(database: Database) -> list[str]:
             number=1,
             at=datetime.now(UTC),
         )
-        await ActivityEnvironment().run(Holds(database).hold_operation, story)
+        await ActivityEnvironment().run(Holds(database).hold_operation, hold)
         workflows.append(operation.workflow_id)
     async with database.transaction() as session:
         await budget.open_gate(session)
@@ -53,7 +53,7 @@ async def next_ones(database: Database, pace: float, most: int = 16, waiting: in
     found: HoldsNext = await ActivityEnvironment().run(
         Incidents(database, Probes({}), pace, lambda: waiting).read_next_holds, order
     )
-    return [story.workflow for story in found.stories]
+    return [held.workflow for held in found.workflows]
 
 
 async def test_no_more_go_on_in_a_second_than_the_budget_takes(database: Database, held: list[str]) -> None:

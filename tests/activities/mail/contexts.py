@@ -13,10 +13,10 @@ from billing.plan_changes.limits import LimitCheck
 from billing.plan_changes.proration import Line, Period
 from billing.plan_changes.report import applied_report
 from billing.plan_changes.subject import (
+    PlanChangeSubject,
     PreviewFacts,
     PreviewQuery,
     ResultLines,
-    Subject,
     SubscriptionFacts,
     Terms,
     build_subject,
@@ -69,14 +69,14 @@ def render(
 # --- Contexts -----------------------------------------------------------------------------------------
 
 
-def an_upgrade(**fields: Any) -> Subject:
+def an_upgrade(**fields: Any) -> PlanChangeSubject:
     """Growth to Scale at 29.99 → 49.99 a month, changed on 11 April: the vector −19.72 and +32.88."""
     credit = a_line("credit", "Unused time on Growth after 11 Apr 2026", -1972, GROWTH.price)
     debit = a_line("debit", "Remaining time on Scale after 11 Apr 2026", 3288, SCALE.price)
     return a_subject([credit, debit], 1316, **fields)
 
 
-def a_downgrade(**fields: Any) -> Subject:
+def a_downgrade(**fields: Any) -> PlanChangeSubject:
     credit = a_line("credit", "Unused time on Scale after 11 Apr 2026", -3288, SCALE.price)
     debit = a_line("debit", "Remaining time on Growth after 11 Apr 2026", 1972, GROWTH.price)
     return a_subject([credit, debit], -1316, before=SCALE, after=GROWTH, **fields)
@@ -104,7 +104,7 @@ def a_subject(
     effective: str = "now",
     invoicing: str = "immediately",
     limits: tuple[LimitCheck, ...] = (),
-) -> Subject:
+) -> PlanChangeSubject:
     facts = SubscriptionFacts(
         subscription="sub_1",
         customer="cus_1",
@@ -136,11 +136,13 @@ def shown(payload: Message) -> dict[str, Any]:
     return payload.model_dump(mode="json")
 
 
-def report(subject: Subject, found: ResultLines) -> dict[str, Any]:
+def report(subject: PlanChangeSubject, found: ResultLines) -> dict[str, Any]:
     return shown(applied_report(subject, found, verify(subject, found.lines)))
 
 
-def invoiced(subject: Subject, total: int, lines: Any = None, status: str = "paid") -> dict[str, Any]:
+def invoiced(
+    subject: PlanChangeSubject, total: int, lines: Any = None, status: str = "paid"
+) -> dict[str, Any]:
     found = ResultLines(
         lines=subject.preview.lines if lines is None else lines,
         invoice="in_1",
@@ -150,7 +152,9 @@ def invoiced(subject: Subject, total: int, lines: Any = None, status: str = "pai
     return report(subject, found)
 
 
-def review(subject: Subject | RefundSubject | CreditSubject | None = None, **fields: Any) -> dict[str, Any]:
+def review(
+    subject: PlanChangeSubject | RefundSubject | CreditSubject | None = None, **fields: Any
+) -> dict[str, Any]:
     """A review's context."""
     subject = subject or an_upgrade()
     return {
@@ -162,14 +166,14 @@ def review(subject: Subject | RefundSubject | CreditSubject | None = None, **fie
     } | fields
 
 
-def hash_of(subject: Subject | RefundSubject | CreditSubject) -> str:
+def hash_of(subject: PlanChangeSubject | RefundSubject | CreditSubject) -> str:
     if isinstance(subject, RefundSubject):
         return refund_hash(subject)
     return credit_hash(subject) if isinstance(subject, CreditSubject) else subject_hash(subject)
 
 
 def ended(
-    state: State, subject: Subject | RefundSubject | CreditSubject | None = None, **fields: Any
+    state: State, subject: PlanChangeSubject | RefundSubject | CreditSubject | None = None, **fields: Any
 ) -> dict[str, Any]:
     """The context of an operation's end."""
     subject = subject or an_upgrade()

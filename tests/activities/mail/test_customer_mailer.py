@@ -183,6 +183,7 @@ async def test_a_reminder_brings_a_link_that_opens_and_is_recorded(desk: Desk) -
     assert (found.id, link.reason, link.expires_at) == (link.id, "reminder", NOON + timedelta(days=30))
     assert [one.mail_id for one in await desk.all(PortalToken)] == [mail.id]
     assert taken["to"] == ["pay@customer.example"]
+    assert (taken["headers"]["X-Plixo-Template"], taken["headers"]["X-Plixo-Mail"]) == ("reminder", mail.id)
     assert taken["subject"] == "A-0001 from Acme Receivables: USD 100.00, due in 7 days"
     assert "USD 100.00" in taken["text"]
     assert "April 22, 2026" in taken["text"]

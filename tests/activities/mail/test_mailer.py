@@ -161,6 +161,44 @@ async def test_a_mail_to_a_role_says_who_it_is_from_to_whom_and_about_what(post:
     assert headers["X-Plixo-Operation"] == post.operation.id
 
 
+@pytest.mark.parametrize(
+    ("template", "context", "labels"),
+    [
+        ("review_requested", {"approval": "apr_1"}, {"Template": "review_requested"}),
+        (
+            "plan_change_ended",
+            {"state": "completed"},
+            {"Template": "plan_change_ended", "State": "completed"},
+        ),
+        ("review_over", {"decision": "approved"}, {"Template": "review_over", "State": "approved"}),
+        (
+            "notice",
+            {"notice": "ntc_1", "kind": "refund_failed"},
+            {"Template": "notice", "Notice": "refund_failed"},
+        ),
+        (
+            "notice_over",
+            {"state": "cancelled", "notice_kind": "plan_change_applied"},
+            {"Template": "notice_over", "State": "cancelled", "Notice": "plan_change_applied"},
+        ),
+        (
+            "operation_held",
+            {"kind": "refund", "held_by": "stripe"},
+            {"Template": "operation_held", "Component": "stripe"},
+        ),
+    ],
+)
+async def test_what_it_is_can_be_told_without_its_words(
+    post: Post, template: str, context: dict[str, Any], labels: dict[str, str]
+) -> None:
+    await post.send(template=template, context=context)
+
+    [mail] = post.mailbox.mails
+    prefix = "X-Plixo-"
+    told = {name.removeprefix(prefix): value for name, value in mail["headers"].items() if prefix in name}
+    assert told == {"Operation": post.operation.id} | labels
+
+
 async def test_what_was_sent_is_kept_without_the_address(post: Post) -> None:
     await post.send()
 

@@ -7,14 +7,18 @@ from billing.core.operations import State
 from billing.mail.messages import MailContext
 from billing.money.credit import CreditSubject
 from billing.money.refund import RefundSubject
-from billing.plan_changes.subject import Subject
+from billing.plan_changes.subject import PlanChangeSubject
 
 from .contexts import an_upgrade, ended, notice, render, review, shown
 from .money_contexts import a_credit, a_refund, failed, refunded
 
 
 def test_the_kind_is_known_by_the_subjects_tag_whatever_kind_is_told() -> None:
-    for subject, kind in ((an_upgrade(), Subject), (a_refund(), RefundSubject), (a_credit(), CreditSubject)):
+    for subject, kind in (
+        (an_upgrade(), PlanChangeSubject),
+        (a_refund(), RefundSubject),
+        (a_credit(), CreditSubject),
+    ):
         for told in ({}, {"kind": "refund_failed"}, {"kind": "plan_change"}):
             assert type(MailContext.model_validate({"subject": shown(subject)} | told).subject) is kind
 

@@ -13,13 +13,13 @@ from billing.money.credit_report import CreditResult
 from billing.money.refund import RefundSubject
 from billing.money.refund_report import RefundedPart, RefundResult
 from billing.plan_changes.report import PlanChangeResult
-from billing.plan_changes.subject import Subject
+from billing.plan_changes.subject import PlanChangeSubject
 from billing.portal.trouble import AccessTroubleSubject
 
 TYPES: dict[str, type] = {
     "mail": MailContext,
     "case": CaseSubject,
-    "change": Subject,
+    "change": PlanChangeSubject,
     "refund": RefundSubject,
     "credit": CreditSubject,
     "trouble": AccessTroubleSubject,

@@ -9,7 +9,7 @@ import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities.operations.holds import Holds
-from billing.incidents.holds import HoldStory, ResumeStory, StoryHeld, hold_id
+from billing.incidents.holds import HoldOperation, HoldResult, ResumeOperation, hold_id
 from billing.incidents.states import Component
 from db.core import timeline
 from db.core.session import Database
@@ -29,8 +29,8 @@ class Held:
     tenant: Tenant
     operation: Operation
 
-    async def hold(self, number: int = 1, workflow: str = "") -> StoryHeld:
-        story = HoldStory(
+    async def hold(self, number: int = 1, workflow: str = "") -> HoldResult:
+        story = HoldOperation(
             organization=self.tenant.id,
             operation=self.operation.id,
             workflow=workflow or self.operation.workflow_id,
@@ -38,11 +38,11 @@ class Held:
             number=number,
             at=datetime.now(UTC),
         )
-        held: StoryHeld = await ActivityEnvironment().run(Holds(self.database).hold_operation, story)
+        held: HoldResult = await ActivityEnvironment().run(Holds(self.database).hold_operation, story)
         return held
 
     async def resume(self, number: int = 1, workflow: str = "") -> None:
-        story = ResumeStory(
+        story = ResumeOperation(
             operation=self.operation.id,
             workflow=workflow or self.operation.workflow_id,
             number=number,

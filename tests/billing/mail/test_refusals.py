@@ -2,7 +2,7 @@
 
 import pytest
 
-from billing.core.mail_addresses import for_smtp, needs_smtputf8
+from billing.mail.addresses import for_smtp, needs_smtputf8
 from billing.mail.refusals import RecipientAnswer, blame, is_burst
 
 

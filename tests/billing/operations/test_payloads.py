@@ -6,8 +6,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from billing.core.notices import NoticeKind
-from billing.core.operations import Kind, Problem
-from billing.core.payloads import Payload
+from billing.core.operations import Kind, Payload, Problem
 from billing.operations.payloads import (
     NoticeFigures,
     OperationResult,

@@ -11,6 +11,7 @@ from temporalio.client import Client, WorkflowExecutionDescription
 from temporalio.service import RPCError, RPCStatusCode
 from ulid import ULID
 
+from activities.incidents.alerts import AlertCode, AlertMessage
 from workflows.client.running import OVER
 
 from ...support.house import until
@@ -27,7 +28,7 @@ POKE = "poked by a test"
 class Blows:
     temporal: Client
     poison: Poison
-    alerts: list[str] = field(default_factory=list)
+    alerts: list[AlertMessage] = field(default_factory=list)
     """What the operators were told."""
 
     async def strike(self, workflow: str, blow: Blow) -> bool:
@@ -68,7 +69,7 @@ class Blows:
             nonlocal over
             found = await self.described(workflow)
             over = found is not None and found.status in OVER
-            return over or any(f" {workflow} is stuck" in alert for alert in self.alerts)
+            return over or any(told[:2] == (AlertCode.WORKFLOW_STUCK, workflow) for told in self.alerts)
 
         await until(told, lambda: f"nobody was told that {workflow} is stuck", KNOWN_WITHIN)
         return not over

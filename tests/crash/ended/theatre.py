@@ -9,6 +9,7 @@ from pathlib import Path
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
+from activities.incidents.alerts import AlertMessage
 from billing.policy.policy import Policy
 from db.core.session import Database
 from db.migrate import upgrade_async
@@ -58,8 +59,8 @@ async def theatre(folder: Path, policy: Policy | None = None) -> AsyncIterator[T
                 home.patience = PATIENCE
                 blows = Blows(environment.client, poison)
 
-                async def alert(text: str) -> None:
-                    blows.alerts.append(text)
+                async def alert(told: AlertMessage) -> None:
+                    blows.alerts.append(told)
 
                 looking = asyncio.create_task(_look(Reaper(database, environment.client, alert=alert)))
                 try:

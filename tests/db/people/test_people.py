@@ -44,3 +44,10 @@ async def test_another_organizations_person_is_not_found(database: Database) -> 
     async with database.reading() as session:
         assert await people.get(session, acme.id, other.admin.id) is None
         assert await people.get(session, acme.id, acme.admin.id) is not None
+
+
+async def test_names_are_those_of_the_organizations_own_people(database: Database) -> None:
+    acme, other = await tenant(database), await tenant(database)
+    async with database.reading() as session:
+        found = await people.names(session, acme.id, [acme.admin.id, other.admin.id, "system"])
+    assert found == {acme.admin.id: acme.admin.person.name}

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete
 
+from activities.incidents.alerts import AlertCode, AlertMessage
 from db.core.session import Database
 from db.stripe import events as stripe_events
 from db.tables import CustomerMail, Outbox, Setback, StripeEvent
@@ -19,13 +20,13 @@ class Operator:
 
     def __init__(self, database: Database) -> None:
         self.at = NOW
-        self.heard: list[str] = []
+        self.heard: list[AlertMessage] = []
         self._lateness = Lateness(database, self._hears, clock=lambda: self.at)
 
-    async def _hears(self, text: str) -> None:
-        self.heard.append(text)
+    async def _hears(self, told: AlertMessage) -> None:
+        self.heard.append(told)
 
-    async def look(self, after: timedelta = timedelta()) -> list[str]:
+    async def look(self, after: timedelta = timedelta()) -> list[AlertMessage]:
         """What is heard at a look so much later."""
         self.at += after
         before = len(self.heard)
@@ -101,7 +102,8 @@ async def test_the_oldest_of_what_should_be_done_soon_is_told_when_it_is_late(
     limit, words = LATE[what]
     assert await operator.look(limit) == []
     [alert] = await operator.look(timedelta(seconds=1))
-    assert alert.startswith("Plixo: work is overdue\n• " + words)
+    assert alert[:2] == (AlertCode.WORK_OVERDUE, what)
+    assert words in alert.text
     assert words in caplog.text
     assert await operator.look(timedelta(minutes=1)) == [], "not every minute"
     assert len(await operator.look(AGAIN)) == 1, "now and again"
@@ -109,7 +111,8 @@ async def test_the_oldest_of_what_should_be_done_soon_is_told_when_it_is_late(
         await _gone(database, table)
     async with database.transaction() as session:
         await stripe_events.checked(session, complete_until=NOW, at=operator.at, missed=0)
-    assert await operator.look() == ["Plixo: nothing is overdue anymore"]
+    [over] = await operator.look()
+    assert over[:2] == (AlertCode.WORK_ON_TIME, what)
     assert await operator.look() == []
 
 
@@ -131,4 +134,4 @@ async def test_what_fails_while_the_others_go_on_is_told_from_the_second_time(da
     async with database.transaction() as session:
         (await session.get_one(Setback, ("reminders", "org_1"))).tries = 2
     [alert] = await operator.look()
-    assert alert.endswith("• 1 object(s) fail in background sweeps; the others continue.")
+    assert alert[:2] == (AlertCode.WORK_OVERDUE, "setbacks")

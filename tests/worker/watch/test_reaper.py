@@ -10,6 +10,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from activities.incidents.alerts import AlertCode, AlertMessage
 from billing.core.operations import Kind
 from db.core import timeline
 from db.core.session import Database
@@ -64,10 +65,10 @@ async def test_a_story_that_fails_at_each_step_is_told_of_and_goes_on_once_it_is
     acme = await tenant(database)
     operation = an_operation(acme, kind=Kind.REFUND.value)
     await store(database, operation)
-    alerts: list[str] = []
+    alerts: list[AlertMessage] = []
 
-    async def alert(text: str) -> None:
-        alerts.append(text)
+    async def alert(told: AlertMessage) -> None:
+        alerts.append(told)
 
     reaper = Reaper(database, temporal, alert=alert)
     handle = await temporal.start_workflow(Poisoned.run, id=f"operation-{operation.id}", task_queue=QUEUE)
@@ -81,8 +82,9 @@ async def test_a_story_that_fails_at_each_step_is_told_of_and_goes_on_once_it_is
 
         await until(told, lambda: "nobody was told", 60.0)
         await reaper.look()
-        assert len(alerts) == 1, "once"
-        assert operation.id in alerts[0]
+        [(code, about, text)] = alerts
+        assert (code, about) == (AlertCode.WORKFLOW_STUCK, f"operation-{operation.id}")
+        assert about in text
         [event] = await _events(database, operation)
         assert event == "workflow_stuck"
         async with database.reading() as session:

@@ -97,17 +97,13 @@ class Review:
         await until(there, lambda: f"it is on rung {found.get('rung')}, not {rung}")
         return found
 
-    async def mailed(self, who: Member, *subjects: str) -> None:
-        """Waits until somebody has a mail whose subject begins with each of these; no other of its kind."""
-
-        def theirs() -> list[str]:
-            mails = self.home.mail.mailbox.mails
-            return [mail["subject"] for mail in mails if who.person.email in mail["to"]]
+    async def mailed(self, who: Member, *names: str) -> None:
+        """Waits until somebody has each of these mails."""
 
         async def there() -> bool:
-            return all(any(one.startswith(begin) for one in theirs()) for begin in subjects)
+            return set(names) <= set(self.home.mail.names(who.person))
 
-        await until(there, lambda: f"{who.person.name} has only {theirs()}, not {subjects}")
+        await until(there, lambda: f"{who.person.name} has only {self.home.mail.names(who.person)}")
 
     def has_mail(self, who: Member) -> bool:
         return any(who.person.email in mail["to"] for mail in self.home.mail.mailbox.mails)

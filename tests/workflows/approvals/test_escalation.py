@@ -37,8 +37,8 @@ async def test_a_silent_ladder_is_reminded_and_climbed_in_business_hours_and_exp
         ("escalated", friday + timedelta(days=3)),
         ("review_expired", friday + timedelta(days=4)),
     ]
-    await review.mailed(acme.controller, "Approve", "Reminder")
-    await review.mailed(acme.legal, "Your turn")
+    await review.mailed(acme.controller, "review_requested", "review_reminder")
+    await review.mailed(acme.legal, "review_escalated")
     assert not review.has_mail(acme.admin)
     shown = await review.shown()
     assert (shown["state"], [rung["state"] for rung in shown["ladder"]]) == ("expired", ["passed", "active"])

@@ -57,8 +57,7 @@ class Trouble:
         return await self.home.events(self.tenant, self.operation)
 
     def mails_to(self, who: Member) -> list[str]:
-        """The subjects of what somebody was sent."""
-        return [mail["subject"] for mail in self.home.mail.mailbox.mails if mail["to"] == [who.person.email]]
+        return self.home.mail.names(who.person)
 
     async def mailed(self, who: Member) -> None:
         """Waits until somebody has mail."""

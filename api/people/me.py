@@ -1,0 +1,85 @@
+"""Who calls: what they may do, and what waits for them."""
+
+from fastapi import APIRouter
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.core.operations import Role
+from billing.money.authority import left, most_now
+from db.approvals import approvals
+from db.approvals import delegations as delegation_rows
+from db.money import person_authority
+from db.money.person_authority import PersonAuthority
+from db.operations import notices
+from db.people import people
+
+from ..approvals import delegations
+from ..approvals.views import viewer
+from ..http.auth import AnyCaller, Caller
+from ..http.context import InContext
+from ..http.examples import example
+from ..http.openapi import answers
+from .schemas import AuthorityAnswer, MeAnswer, MyOrganization, WaitingCounts
+
+router = APIRouter(prefix="/v1", tags=["People"])
+
+MOST_APPROVALS = 100
+
+
+@router.get("/me", summary="Read who you are", responses=answers({200: example("people/me")}))
+async def read_me(caller: AnyCaller, context: InContext) -> MeAnswer:
+    """The person of the API key, with their authority under today's policy, and how much waits for them.
+
+    Operations that are under way keep the policy that they started under.
+    """
+    async with context.database.reading() as session:
+        person, organization = await people.with_organization(session, caller.person)
+        seen_by = await viewer(session, caller)
+        # Auditors have read-only access, whatever other role they have.
+        roles = caller.roles if Role.AUDITOR not in caller.roles else frozenset[Role]()
+        authority = await person_authority.of_person(
+            session, caller.organization, caller.person, roles, context.policy, seen_by.at
+        )
+        standing = await delegation_rows.standing(session, caller.organization, caller.person, seen_by.at)
+        page = await approvals.page(
+            session,
+            caller.organization,
+            waits_for=caller.person,
+            keep=seen_by.may_have_a_say,
+            limit=MOST_APPROVALS,
+        )
+        waiting = WaitingCounts(
+            approvals=len(page.rows), notices=await _notices_waiting(session, caller, roles)
+        )
+    shown = [delegations.shown(row, seen_by.at) for row in standing]
+    return MeAnswer(
+        id=person.id,
+        name=person.name,
+        email=person.email,
+        zone=person.zone or organization.zone,
+        organization=MyOrganization.model_validate(organization),
+        roles=[Role(role) for role in person.roles],
+        authority=[_shown(one) for one in authority],
+        delegations_given=[one for one in shown if one.delegator == person.id],
+        delegations_received=[one for one in shown if one.delegate == person.id],
+        waiting=waiting,
+    )
+
+
+async def _notices_waiting(session: AsyncSession, caller: Caller, roles: frozenset[Role]) -> int:
+    """As many as their role may acknowledge: Finance all, controllers those that are escalated."""
+    if Role.FINANCE in roles:
+        return await notices.count(session, caller.organization, notices.WAITING)
+    if Role.CONTROLLER in roles:
+        return await notices.count(session, caller.organization, [notices.ESCALATED])
+    return 0
+
+
+def _shown(one: PersonAuthority) -> AuthorityAnswer:
+    return AuthorityAnswer(
+        **one.limit.model_dump(),
+        kind=one.kind,
+        role=one.role,
+        used=one.used,
+        left=left(one.limit, one.used),
+        most_now=most_now(one.limit, one.used),
+    )
