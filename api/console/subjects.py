@@ -11,7 +11,7 @@ from billing.core.money import Money
 from billing.core.operations import Kind
 from billing.core.text import one_line
 from billing.operations.payloads import OperationSubject, read_subject
-from billing.plan_changes.subject import Subject
+from billing.plan_changes.subject import PlanChangeSubject
 from db.tables import Customer, Invoice
 
 from .words import KINDS
@@ -33,7 +33,7 @@ class About:
     def headline(self, kind: str, subject: Document | None, request: Document) -> str:
         """`Growth to Scale, 8 seats` or `Refund of USD 13.00 to Hazel Ltd`."""
         typed = read_subject(kind, subject)
-        if isinstance(typed, Subject):
+        if isinstance(typed, PlanChangeSubject):
             return self._plan_change(typed)
         amount = getattr(typed, "amount", None)
         if isinstance(amount, Money):
@@ -54,7 +54,7 @@ class About:
     def _plan(self, slug: str) -> str:
         return one_line(self.plans.get(slug, slug))
 
-    def _plan_change(self, subject: Subject) -> str:
+    def _plan_change(self, subject: PlanChangeSubject) -> str:
         before, after = self._plan(subject.from_.plan), self._plan(subject.to.plan)
         seats = f"{subject.to.seats} {'seat' if subject.to.seats == 1 else 'seats'}"
         if before != after:
