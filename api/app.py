@@ -16,8 +16,8 @@ from .approvals import delegations, notices
 from .approvals import routes as approvals
 from .cases import routes as cases
 from .console import approvals as approval_pages
+from .console import assets, home, landing
 from .console import finance as finance_pages
-from .console import home, landing, static
 from .console import incidents as incident_pages
 from .console import operations as operation_pages
 from .dispatch.dispatcher import Dispatcher
@@ -86,7 +86,7 @@ ROUTERS = (
     success_checks.router,
     health.router,
     docs.router,
-    static.router,
+    assets.router,
     home.router,
     approval_pages.router,
     operation_pages.router,

@@ -10,7 +10,7 @@ from jinja2_fragments import render_block
 from starlette.datastructures import QueryParams
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from . import filters, static
+from . import assets, filters
 from .shell import Shell
 
 BUILT = ("approvals", "operations", "finance", "incidents")
@@ -37,7 +37,7 @@ _PAGES = Environment(
     lstrip_blocks=True,
 )
 filters.install(_PAGES)
-_PAGES.globals |= {"static": static.address, "with_": _with, "without": _without, "built": BUILT}
+_PAGES.globals |= {"asset": assets.address, "with_": _with, "without": _without, "built": BUILT}
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; form-action 'self'; base-uri 'none'; "

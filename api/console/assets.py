@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from ..problems.problem import not_found
 
-router = APIRouter(prefix="/console/static", include_in_schema=False)
+router = APIRouter(prefix="/console/assets", include_in_schema=False)
 
 _DARK = re.compile(r"\[data-bs-theme=dark\]([^{]*)\{([^}]*)\}")
 
@@ -41,7 +41,7 @@ def _bootstrap() -> str:
     return f"{css}\n@media (prefers-color-scheme:dark){{{dark}}}"
 
 
-_OURS = Path(__file__).parent / "static"
+_OURS = Path(__file__).parent / "assets"
 _ASSETS = {
     "bootstrap.css": _asset("text/css", _bootstrap()),
     "console.css": _asset("text/css", (_OURS / "console.css").read_text(encoding="utf-8")),
@@ -51,7 +51,7 @@ _ASSETS = {
 
 def address(name: str) -> str:
     """Where a page finds it; another one as soon as it changes."""
-    return f"/console/static/{_ASSETS[name].digest}/{name}"
+    return f"/console/assets/{_ASSETS[name].digest}/{name}"
 
 
 @router.get("/{digest}/{name}")
