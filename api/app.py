@@ -19,7 +19,9 @@ from .console import approvals as approval_pages
 from .console import assets, home, landing
 from .console import finance as finance_pages
 from .console import incidents as incident_pages
+from .console import money as money_pages
 from .console import operations as operation_pages
+from .console import plans as plan_pages
 from .dispatch.dispatcher import Dispatcher
 from .dispatch.inbox import Inbox
 from .evidence import routes as evidence
@@ -90,6 +92,8 @@ ROUTERS = (
     home.router,
     approval_pages.router,
     operation_pages.router,
+    plan_pages.router,
+    money_pages.router,
     finance_pages.router,
     incident_pages.router,
     landing.router,

@@ -1,7 +1,8 @@
 """How pages write money, times, people and plans: the filters of the templates."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from babel.dates import format_datetime, format_timedelta
 from jinja2 import Environment, pass_context
@@ -17,6 +18,8 @@ from db.core.clock import utc_now
 
 from .words import KINDS, MARKS, ROLES, state_words
 
+Moment = datetime | str | int
+"""A time, RFC 3339 text as the API writes it, or UTC seconds."""
 LATELY = timedelta(days=1)
 """Within so much, how long ago or from now says more than the date."""
 
@@ -41,15 +44,17 @@ def reason(text: str) -> str:
     return sentence(REASON_WORDS.get(text, text))
 
 
-def money(amount: Money | int, currency: str | None = None) -> Markup:
+def money(amount: Money | Mapping[str, Any] | int, currency: str | None = None) -> Markup:
     """An amount with its code and a true minus; an integer is minor units of `currency`."""
+    if isinstance(amount, Mapping):
+        amount = Money.model_validate(amount)
     if isinstance(amount, int):
         amount = Money(amount_minor=amount, currency=currency or "")
     return Markup('<span class="money">{}</span>').format(amount.format().replace("-", "−"))
 
 
 @pass_context
-def when(context: Context, at: datetime | int | None) -> Markup:
+def when(context: Context, at: Moment | None) -> Markup:
     """The time in the reader's zone, exact in UTC on hover; within a day also how long ago, or how soon."""
     if at is None:
         return Markup("")
@@ -64,7 +69,7 @@ def when(context: Context, at: datetime | int | None) -> Markup:
 
 
 @pass_context
-def day(context: Context, at: datetime | int) -> Markup:
+def day(context: Context, at: Moment) -> Markup:
     """The date in the reader's zone: `Mar 2, 2026`."""
     instant = _instant(at)
     local = instant.astimezone(context["shell"].zone)
@@ -113,7 +118,9 @@ def changed(context: Context, change: SubjectChange, side: str) -> str:
     return plan(context, value) if change.names == "plan" else f"another {change.names}"
 
 
-def _instant(at: datetime | int) -> datetime:
+def _instant(at: Moment) -> datetime:
+    if isinstance(at, str):
+        return datetime.fromisoformat(at)
     return datetime.fromtimestamp(at, UTC) if isinstance(at, int) else at
 
 

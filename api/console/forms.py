@@ -34,6 +34,11 @@ class Form:
         """What was typed in these fields; an empty one is left out."""
         return {name: self.values[name] for name in names if self.values.get(name)}
 
+    def whole(self, name: str) -> dict[str, int | str]:
+        """A whole number; what is none goes to the API as it is, which says what it must be."""
+        typed = self.values.get(name, "")
+        return {name: int(typed) if typed.isascii() and typed.isdigit() else typed} if typed else {}
+
     @contextmanager
     def submitted(self) -> Iterator[None]:
         """Keeps what the API refuses, for the page that is shown again."""

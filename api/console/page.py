@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from . import assets, filters
 from .shell import Shell
 
-BUILT = ("approvals", "operations", "finance", "incidents")
+BUILT = ("plans", "approvals", "operations", "finance", "incidents")
 """What the head of every page links to."""
 LIVE = "live"
 """The block of a page that is asked for again while the page is open."""

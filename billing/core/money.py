@@ -1,5 +1,6 @@
 """Money: whole minor units of one currency, and exact arithmetic only."""
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated
@@ -125,6 +126,22 @@ def decimals(currency: str) -> int:
     if currency in ZERO_DECIMAL:
         return 0
     return 3 if currency in THREE_DECIMAL else 2
+
+
+_AMOUNT = re.compile(r"(?P<whole>\d{1,12}|\d{1,3}(,\d{3}){1,3})(\.(?P<part>\d{1,3}))?", re.ASCII)
+
+
+def minor_units(text: str, currency: str) -> int | None:
+    """What a person typed as an amount, in minor units: `1,250.5` is 125050 of USD.
+
+    None for what is no amount, and for one with more decimals than the currency has: nothing is rounded.
+    Raises InvalidRequest for no currency code.
+    """
+    typed, digits = _AMOUNT.fullmatch(text.strip()), decimals(currency)
+    if typed is None:
+        return None
+    whole, part = typed["whole"].replace(",", ""), typed["part"] or ""
+    return int(whole + part.ljust(digits, "0")) if len(part) <= digits else None
 
 
 def is_code(currency: str) -> bool:

@@ -17,6 +17,7 @@ from billing.core.money import (
     ZERO_DECIMAL,
     Money,
     decimals,
+    minor_units,
     most_minor,
     step_problem,
 )
@@ -192,3 +193,49 @@ def test_an_amount_between_stripes_steps_is_named_with_its_neighbours(amount, cu
 def test_only_currencies_with_steps_refuse_any_amount(amount, currency):
     refused = step_problem(Money(amount_minor=amount, currency=currency)) is not None
     assert refused is (amount % STEPS.get(currency, 1) != 0)
+
+
+@pytest.mark.parametrize(
+    ("typed", "currency", "minor"),
+    [
+        ("13", "usd", 1300),
+        ("13.00", "usd", 1300),
+        (" 13.5 ", "usd", 1350),
+        ("0.01", "usd", 1),
+        ("1,250.00", "usd", 125_000),
+        ("1,234,567", "usd", 123_456_700),
+        ("1250", "jpy", 1250),
+        ("1.234", "kwd", 1234),
+        ("1.2", "kwd", 1200),
+    ],
+)
+def test_an_amount_is_read_as_people_type_it(typed: str, currency: str, minor: int):
+    assert minor_units(typed, currency) == minor
+
+
+@pytest.mark.parametrize(
+    ("typed", "currency"),
+    [
+        ("13.005", "usd"),
+        ("13.5", "jpy"),
+        ("13,50", "usd"),
+        ("12,50.00", "usd"),
+        ("1,2345", "usd"),
+        ("-13", "usd"),
+        ("USD 13", "usd"),
+        ("$13", "usd"),
+        ("1e3", "usd"),
+        (".5", "usd"),
+        ("13.", "usd"),
+        ("１３", "usd"),
+        ("", "usd"),
+    ],
+)
+def test_what_is_no_amount_or_would_have_to_be_rounded_is_not_read(typed: str, currency: str):
+    assert minor_units(typed, currency) is None
+
+
+@given(st.integers(min_value=0, max_value=MAX_MINOR), st.sampled_from(sorted(CURRENCIES)))
+def test_every_amount_that_is_shown_can_be_typed_again(amount: int, currency: str):
+    shown = Money(amount_minor=amount, currency=currency).format().removeprefix(currency.upper()).strip()
+    assert minor_units(shown, currency) == amount

@@ -1,0 +1,172 @@
+"""Refunds and credits: the form, what it would do and who would be asked, and asking for exactly that."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from fastapi import Path, Request, Response
+
+from billing.core.money import Money, minor_units
+from billing.core.operations import Kind
+from billing.policy.reasons import REASON_WORDS
+
+from ..http.auth import AnyCaller, Caller
+from ..http.context import Context, InContext
+from ..money import customers_invoices, payments
+from ..money.schemas import PaymentsQuery
+from ..problems.problem import not_found
+from .calls import post
+from .forms import Form, form_of
+from .page import page, see
+from .serving import pages
+from .shell import InShell, Shell
+from .subjects import about
+
+router = pages("")
+
+Resource = Annotated[Literal["refunds", "credits"], Path()]
+KINDS: Mapping[str, Kind] = {"refunds": Kind.REFUND, "credits": Kind.CREDIT}
+FIELDS: Mapping[str, tuple[str, ...]] = {
+    "refunds": ("payment_intent", "invoice", "currency", "reason", "note", "confirm_fraudulent", "amount"),
+    "credits": ("customer", "invoice", "currency", "instrument", "reason", "note", "amount"),
+}
+REASONS: Mapping[str, tuple[str, ...]] = {
+    "refunds": ("requested_by_customer", "duplicate", "fraudulent", "other"),
+    "credits": ("goodwill", "duplicate", "order_change", "product_unsatisfactory", "fraudulent", "other"),
+}
+NO_AMOUNT = "must be an amount such as 13.00, with no more decimals than the currency has."
+NOT_RETYPED = "must be the amount once more: this goes out at once, and nobody else looks at it."
+
+
+@dataclass(frozen=True)
+class Target:
+    """What money goes back of: `left` is what of it can still be refunded, as far as the mirror knows."""
+
+    customer: str
+    currency: str
+    left: Money | None = None
+    total: Money | None = None
+    payment: str | None = None
+    invoice: str | None = None
+    number: str | None = None
+
+    @property
+    def typed_left(self) -> str:
+        """What is left as one would type it."""
+        return str(self.left.decimal) if self.left else ""
+
+
+@router.get("/{resource}/new")
+async def new(
+    resource: Resource, request: Request, shell: InShell, caller: AnyCaller, context: InContext
+) -> Response:
+    """The form, for what the address names: a payment, an invoice or a customer."""
+    return await _page(resource, request, shell, caller, context, Form(dict(request.query_params)), None)
+
+
+@router.post("/{resource}/edit")
+async def edit(
+    resource: Resource, request: Request, shell: InShell, caller: AnyCaller, context: InContext
+) -> Response:
+    """The form again, as it was quoted."""
+    return await _page(resource, request, shell, caller, context, await form_of(request), None)
+
+
+@router.post("/{resource}/quote")
+async def quote(
+    resource: Resource, request: Request, shell: InShell, caller: AnyCaller, context: InContext
+) -> Response:
+    """What would be done, within whose authority it is and what stands in the way; tells nobody."""
+    form, quoted = await form_of(request), None
+    with form.submitted():
+        body = _body(resource, form)
+        if not form.refused:
+            quoted = await post(request, f"/v1/{resource}/quote", body)
+    return await _page(resource, request, shell, caller, context, form, quoted)
+
+
+@router.post("/{resource}")
+async def ask(
+    resource: Resource, request: Request, shell: InShell, caller: AnyCaller, context: InContext
+) -> Response:
+    """Asks for exactly what was quoted."""
+    form, quoted = await form_of(request), None
+    with form.submitted():
+        body = _body(resource, form)
+        if form.value("retype") == "yes" and _minor(form, "again") != body.get("amount_minor"):
+            form.errors["again"] = NOT_RETYPED
+            quoted = await post(request, f"/v1/{resource}/quote", body)
+        if not form.refused:
+            body |= form.body("quote")
+            started = await post(request, f"/v1/{resource}", body, key=form.value("key") or None)
+    if not form.refused:
+        return see(f"/operations/{started['id']}")
+    return await _page(resource, request, shell, caller, context, form, quoted)
+
+
+def _minor(form: Form, name: str) -> int | None:
+    currency = form.value("currency")
+    return minor_units(form.value(name), currency) if currency else None
+
+
+def _body(resource: str, form: Form) -> dict[str, Any]:
+    """The API's body: the amount in minor units, and the rest as it was typed."""
+    body: dict[str, Any] = form.body(*(name for name in FIELDS[resource] if name != "amount"))
+    if "confirm_fraudulent" in body:
+        body["confirm_fraudulent"] = body["confirm_fraudulent"] == "true"
+    if body.get("instrument") == "balance":
+        body.pop("invoice", None)
+    amount = _minor(form, "amount")
+    if amount is None:
+        form.errors["amount"] = NO_AMOUNT
+    else:
+        body["amount_minor"] = amount
+    return body
+
+
+async def _page(
+    resource: str,
+    request: Request,
+    shell: Shell,
+    caller: Caller,
+    context: Context,
+    form: Form,
+    quoted: Mapping[str, Any] | None,
+) -> Response:
+    target = await _target(form, caller, context)
+    async with context.database.reading() as session:
+        names = await about(session, caller.organization, shell.plans, [{"customer": target.customer}])
+    kind = KINDS[resource]
+    return page(
+        request, shell, "money", title=f"{kind.value.capitalize()} to {names.customer(target.customer)}",
+        status=form.status if form.refused else 200, form=form, resource=resource, kind=kind.value,
+        quoted=quoted, target=target, names=names, fields=FIELDS[resource], key=secrets.token_urlsafe(16),
+        reasons=[(reason, REASON_WORDS[reason].capitalize()) for reason in REASONS[resource]],
+    )  # fmt: skip
+
+
+async def _target(form: Form, caller: Caller, context: Context) -> Target:
+    """Raises ApiProblem `not_found`."""
+    if payment_id := form.value("payment_intent"):
+        payment = await payments.read_payment(payment_id, caller, context)
+        return Target(
+            payment.customer,
+            payment.amount.currency,
+            left=payment.refundable,
+            total=payment.amount,
+            payment=payment.id,
+            invoice=payment.invoice,
+        )
+    if invoice_id := form.value("invoice"):
+        invoice = await customers_invoices.read_invoice(invoice_id, caller, context)
+        paid = await payments.list_payments(PaymentsQuery(invoice=invoice_id, limit=100), caller, context)
+        return Target(
+            invoice.customer,
+            invoice.total.currency,
+            left=sum((one.refundable for one in paid.data), Money.zero(invoice.total.currency)),
+            total=invoice.total,
+            invoice=invoice.id,
+            number=invoice.number,
+        )
+    raise not_found()
