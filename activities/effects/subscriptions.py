@@ -88,7 +88,11 @@ class ScheduleCreate:
         return EffectResult(
             schedule.id,
             request_of(schedule),
-            {"phase_start": phase.start_date, "phase_end": phase.end_date},
+            {
+                "phase_start": phase.start_date,
+                "phase_end": phase.end_date,
+                "trial_end": phase.trial_end,
+            },
         )
 
 

@@ -3,8 +3,6 @@
 Only those customers are asked for whose balance is not what the newest change that the mirror has says.
 """
 
-from typing import Any
-
 from sqlalchemy.orm import aliased
 from sqlmodel import col, func, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -19,7 +17,7 @@ from ..stripe.failures import concerns_everybody
 from .objects.customer import balance_transaction_rows
 from .objects.snapshot import Document
 from .page_store import RunPage, store_rows
-from .pages import PAGE, MirrorAccess, MirroredPage
+from .pages import MirrorAccess, MirroredPage, cursor_after, documents_of, page_params
 
 CUSTOMERS = 10
 """So many are asked for by one activity: each takes a request, the first time perhaps several."""
@@ -74,15 +72,15 @@ async def _moved(session: AsyncSession, after: str) -> list[tuple[str, str]]:
 
 async def _unseen(access: MirrorAccess, customer: str) -> list[Document]:
     """The newest changes, up to the first hundred that the mirror has all."""
-    params: Any = {"limit": PAGE}
     changes: list[Document] = []
+    after = None
     while True:
-        page = await access.client.v1.customers.balance_transactions.list_async(customer, params)
-        found = [change.to_dict() for change in page.data]
+        page = await access.client.v1.customers.balance_transactions.list_async(customer, page_params(after))
+        found = documents_of(page)
         changes += found
         async with access.database.reading() as session:
             ids = {change["id"] for change in found}
             known = await session.exec(select(func.count()).where(col(BalanceTransactionRow.id).in_(ids)))
             if not page.has_more or known.one() == len(ids):
                 return changes
-        params = {"limit": PAGE, "starting_after": found[-1]["id"]}
+        after = cursor_after(page)

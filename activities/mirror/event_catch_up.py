@@ -4,8 +4,7 @@ Source: Stripe, "Process undelivered webhook events" (GET /v1/events, which goes
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
 import stripe
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -18,11 +17,8 @@ from db.core.session import Database
 from db.stripe import events as stripe_events
 
 from ..stripe.failures import ask
-
-Document = dict[str, Any]
-
-PAGE = 100
-"""The most that Stripe gives at a time."""
+from .objects.snapshot import Document, time_of
+from .pages import documents_of, page_params
 
 OVERLAP = timedelta(minutes=2)
 """How much is asked for again: an event may be listed a little later than it says that it happened."""
@@ -82,14 +78,11 @@ class EventCatchUp:
             found = await stripe_events.check(session)
         return int((found.complete_until - OVERLAP).timestamp()) if found else None
 
-    async def _listed(self, after: str | None, since: int | None) -> tuple[list[dict[str, Any]], bool]:
+    async def _listed(self, after: str | None, since: int | None) -> tuple[list[Document], bool]:
         """The newest first, and whether there are more."""
-        params: dict[str, Any] = {"limit": PAGE}
-        params |= {"created": {"gte": since}} if since is not None else {}
-        params |= {"starting_after": after} if after else {}
-        wanted: Any = params
-        page = await ask(self._client.v1.events.list_async(wanted))
-        return [event.to_dict() for event in page.data], page.has_more
+        params = page_params(after) | ({"created": {"gte": since}} if since is not None else {})
+        page = await ask(self._client.v1.events.list_async(params))
+        return documents_of(page), page.has_more
 
 
 async def _checked(
@@ -97,9 +90,9 @@ async def _checked(
 ) -> None:
     """Where nothing has happened since, all is known until where it was; nothing at all tells no time."""
     if newest is not None:
-        await stripe_events.checked(session, complete_until=_time(newest), at=page.at, missed=missed)
+        await stripe_events.checked(session, complete_until=time_of(newest), at=page.at, missed=missed)
     elif since is not None:
-        await stripe_events.checked(session, complete_until=_time(since), at=page.at, missed=missed)
+        await stripe_events.checked(session, complete_until=time_of(since), at=page.at, missed=missed)
 
 
 def _arrived(event: Document, at: datetime) -> stripe_events.ArrivedEvent:
@@ -108,11 +101,7 @@ def _arrived(event: Document, at: datetime) -> stripe_events.ArrivedEvent:
         type=event["type"],
         object_id=event["data"]["object"]["id"],
         livemode=event["livemode"],
-        created_at=_time(event["created"]),
+        created_at=time_of(event["created"]),
         at=at,
         missed=True,
     )
-
-
-def _time(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)

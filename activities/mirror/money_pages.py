@@ -21,7 +21,7 @@ from .objects.invoice import credit_note_row
 from .objects.payment import payment_row, refund_row
 from .objects.snapshot import Document
 from .page_store import RunPage, store_links, store_page, store_rows
-from .pages import PAGE, MirrorAccess, MirroredPage, owners_of
+from .pages import MirrorAccess, MirroredPage, cursor_after, documents_of, owners_of, page_params
 
 
 async def payments_page(
@@ -32,10 +32,10 @@ async def payments_page(
     def row(intent: Document, organization: str, _: str | None, read_at: datetime) -> PaymentRow:
         return payment_row(intent, intent["latest_charge"], organization, read_at, invoice=None)
 
-    params: Any = _page(after) | {"expand": ["data.latest_charge"]}
+    params = page_params(after) | {"expand": ["data.latest_charge"]}
     read_at = utc_now()
     page = await access.client.v1.payment_intents.list_async(params)
-    paid = [intent for intent in _documents(page) if intent["status"] == "succeeded"]
+    paid = [intent for intent in documents_of(page) if intent["status"] == "succeeded"]
     return await _store(access, page, paid, row, ObjectKind.PAYMENT, read_at, of)
 
 
@@ -46,10 +46,10 @@ async def invoice_payments_page(
 
     Neither a payment intent nor its charge says so.
     """
-    params: Any = _page(after) | {"status": "paid"}
+    params = page_params(after) | {"status": "paid"}
     read_at = utc_now()
     page = await access.client.v1.invoice_payments.list_async(params)
-    paid = [link for link in _documents(page) if link["payment"].get("payment_intent")]
+    paid = [link for link in documents_of(page) if link["payment"].get("payment_intent")]
     async with access.database.reading() as session:
         invoices = {link["invoice"] for link in paid}
         known = set(await session.exec(select(Invoice.id).where(col(Invoice.id).in_(invoices))))
@@ -59,7 +59,9 @@ async def invoice_payments_page(
         await store_links(session, links, read_at, of)
 
     ours = [link for link in paid if link["invoice"] in known]
-    return MirroredPage(await store_page(access.database, ObjectKind.PAYMENT, ours, store, of), _next(page))
+    return MirroredPage(
+        await store_page(access.database, ObjectKind.PAYMENT, ours, store, of), cursor_after(page)
+    )
 
 
 async def refunds_page(
@@ -71,8 +73,8 @@ async def refunds_page(
         return refund_row(refund, organization, made_by, read_at, customer=refund["customer"])
 
     read_at = utc_now()
-    page = await access.client.v1.refunds.list_async(_page(after))
-    of_payments = [refund for refund in _documents(page) if refund["payment_intent"]]
+    page = await access.client.v1.refunds.list_async(page_params(after))
+    of_payments = [refund for refund in documents_of(page) if refund["payment_intent"]]
     return await _store(access, page, of_payments, row, ObjectKind.REFUND, read_at, of)
 
 
@@ -81,8 +83,10 @@ async def credit_notes_page(
 ) -> MirroredPage:
     """Mirror the credit notes on one page of all."""
     read_at = utc_now()
-    page = await access.client.v1.credit_notes.list_async(_page(after))
-    return await _store(access, page, _documents(page), credit_note_row, ObjectKind.CREDIT_NOTE, read_at, of)
+    page = await access.client.v1.credit_notes.list_async(page_params(after))
+    return await _store(
+        access, page, documents_of(page), credit_note_row, ObjectKind.CREDIT_NOTE, read_at, of
+    )
 
 
 async def _store(
@@ -112,16 +116,4 @@ async def _store(
         gave: list[MoneyRow] = [one for one in rows if isinstance(one, RefundRow | CreditNoteRow)]
         await money_cases.notice(session, access.rules, gave, read_at)
 
-    return MirroredPage(await store_page(access.database, kind, known, store, of), _next(page))
-
-
-def _page(after: str | None) -> Any:
-    return {"limit": PAGE, "starting_after": after} if after else {"limit": PAGE}
-
-
-def _documents(page: Any) -> list[Document]:
-    return [one.to_dict() for one in page.data]
-
-
-def _next(page: Any) -> str | None:
-    return str(page.data[-1].id) if page.has_more else None
+    return MirroredPage(await store_page(access.database, kind, known, store, of), cursor_after(page))

@@ -35,6 +35,20 @@ PAGE = 100
 SOLD_NO_MORE = "Stripe has no active price of it any more."
 
 
+def page_params(after: str | None) -> Any:
+    """The parameters of a list in Stripe that goes on after this id."""
+    return {"limit": PAGE, "starting_after": after} if after else {"limit": PAGE}
+
+
+def documents_of(page: Any) -> list[Document]:
+    return [one.to_dict() for one in page.data]
+
+
+def cursor_after(page: Any) -> str | None:
+    """None where the page was the last."""
+    return str(page.data[-1].id) if page.has_more else None
+
+
 class MirrorAccess(NamedTuple):
     """What updating the mirror takes: Stripe, the records, and the rules that open cases."""
 
@@ -115,18 +129,14 @@ async def customers_page(
 ) -> MirroredPage:
     """Mirror the customers of these organizations that are on one page of all of Stripe's, newest first."""
     synced_at = utc_now()
-    page = await access.client.v1.customers.list_async(
-        {"limit": PAGE, "starting_after": after} if after else {"limit": PAGE}
-    )
-    ours = [
-        data for data in (customer.to_dict() for customer in page.data) if named_owner(data) in organizations
-    ]
+    page = await access.client.v1.customers.list_async(page_params(after))
+    ours = [data for data in documents_of(page) if named_owner(data) in organizations]
 
     async def store(session: AsyncSession, few: Sequence[Document], of: RunPage | None) -> None:
         await store_rows(session, ObjectKind.CUSTOMER, [customer_row(data, synced_at) for data in few], of)
 
     stored = await store_page(access.database, ObjectKind.CUSTOMER, ours, store, of)
-    return MirroredPage(stored, page.data[-1].id if page.has_more else None)
+    return MirroredPage(stored, cursor_after(page))
 
 
 async def invoices_page(
@@ -134,10 +144,8 @@ async def invoices_page(
 ) -> MirroredPage:
     """Mirror the invoices, on one page of all of Stripe's, of customers that the mirror has."""
     synced_at = utc_now()
-    page = await access.client.v1.invoices.list_async(
-        {"limit": PAGE, "starting_after": after} if after else {"limit": PAGE}
-    )
-    invoices = [invoice.to_dict() for invoice in page.data]
+    page = await access.client.v1.invoices.list_async(page_params(after))
+    invoices = documents_of(page)
     async with access.database.reading() as session:
         owners = await owners_of(session, {data["customer"] for data in invoices})
     ours = [data for data in invoices if data["customer"] in owners]
@@ -148,7 +156,7 @@ async def invoices_page(
         await store_invoices(session, rows, lines, of)
 
     stored = await store_page(access.database, ObjectKind.INVOICE, ours, store, of)
-    return MirroredPage(stored, invoices[-1]["id"] if page.has_more else None)
+    return MirroredPage(stored, cursor_after(page))
 
 
 async def owners_of(session: AsyncSession, customers: Iterable[str]) -> dict[str, str]:

@@ -22,7 +22,7 @@ from db.tables import Organization, PlanRow
 from ..stripe.plan_subscription import SubscriptionUnsupported, subscription_document
 from .objects.snapshot import Document
 from .page_store import MirrorDifference, RunPage, count, note
-from .pages import PAGE, MirrorAccess, MirroredPage
+from .pages import MirrorAccess, MirroredPage, cursor_after, page_params
 
 
 class _Owner(NamedTuple):
@@ -36,9 +36,7 @@ async def subscriptions_page(
 ) -> MirroredPage:
     """Mirror the organizations' subscriptions on one page of all that have not ended, newest first."""
     read_at = utc_now()
-    page = await access.client.v1.subscriptions.list_async(
-        {"limit": PAGE, "starting_after": after} if after else {"limit": PAGE}
-    )
+    page = await access.client.v1.subscriptions.list_async(page_params(after))
     listed = {one.id: one.to_dict() for one in page.data}
     async with access.database.reading() as session:
         plans = dict((await session.exec(select(PlanRow.product, PlanRow.plan))).all())
@@ -58,7 +56,7 @@ async def subscriptions_page(
 
     mirror_of = Alone(access.database, "mirror of subscriptions")
     stored = sum(await mirror_of.together(owners, few, lambda owner: Unit(owner.id, owner.id)))
-    return MirroredPage(stored, page.data[-1].id if page.has_more else None)
+    return MirroredPage(stored, cursor_after(page))
 
 
 async def store(

@@ -1,6 +1,6 @@
 """What the OpenAPI document says of each route: examples of success and of every problem."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -32,6 +32,7 @@ from ..problems.common import (
     UNSUPPORTED_MEDIA_TYPE,
 )
 from ..problems.problem import MEDIA_TYPE
+from .examples import filled
 from .models import ProblemAnswer
 
 EVERYWHERE = (
@@ -96,7 +97,7 @@ def documented(
     responses: Responses = {}
     for status, example in successes.items():
         responses[status] = {
-            "content": {"application/json": {"example": _nulls_kept(example)}},
+            "content": {"application/json": {"example": example}},
             "headers": _headers((headers or {}).get(status, ())),
         }
     if also:
@@ -109,7 +110,7 @@ def documented(
 
 def body_example(example: Any) -> dict[str, Any]:
     """The part of a route's `openapi_extra` that shows a body."""
-    return {"requestBody": {"content": {"application/json": {"example": _nulls_kept(example)}}}}
+    return {"requestBody": {"content": {"application/json": {"example": example}}}}
 
 
 def problem_example(type_: ProblemType) -> dict[str, Any]:
@@ -149,7 +150,8 @@ def document(app: FastAPI) -> dict[str, Any]:
         problem = ProblemAnswer.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= problem.pop("$defs")
         schemas["Problem"] = problem
-        app.openapi_schema = _nulls_back(made)
+        # Only now: FastAPI drops every null from what it is given.
+        app.openapi_schema = filled(made)
     return app.openapi_schema
 
 
@@ -171,27 +173,6 @@ def _add(responses: Responses, type_: ProblemType) -> None:
 
 def _headers(names: Iterable[str]) -> dict[str, Any]:
     return {name: {"description": _HEADERS[name], "schema": {"type": "string"}} for name in names}
-
-
-_NULL = "\x00null"
-
-
-def _nulls_kept(example: Any) -> Any:
-    """FastAPI drops every null from the document, examples included: they go through in disguise."""
-    return _mapped(example, lambda leaf: _NULL if leaf is None else leaf)
-
-
-def _nulls_back(made: dict[str, Any]) -> dict[str, Any]:
-    restored: dict[str, Any] = _mapped(made, lambda leaf: None if leaf == _NULL else leaf)
-    return restored
-
-
-def _mapped(value: Any, of_leaf: Callable[[Any], Any]) -> Any:
-    if isinstance(value, dict):
-        return {name: _mapped(inner, of_leaf) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_mapped(inner, of_leaf) for inner in value]
-    return of_leaf(value)
 
 
 def _drop_frameworks_own_problem(made: dict[str, Any]) -> None:

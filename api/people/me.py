@@ -12,7 +12,7 @@ from db.money.person_authority import PersonAuthority
 from db.operations import notices
 from db.people import people
 
-from ..approvals import delegations
+from ..approvals import delegation_views
 from ..approvals.views import viewer
 from ..http.auth import AnyCaller, Caller
 from ..http.context import InContext
@@ -50,7 +50,7 @@ async def read_me(caller: AnyCaller, context: InContext) -> MeAnswer:
         waiting = WaitingCounts(
             approvals=len(page.rows), notices=await _notices_waiting(session, caller, roles)
         )
-    shown = [delegations.shown(row, seen_by.at) for row in standing]
+    shown = [delegation_views.shown(row, seen_by.at) for row in standing]
     return MeAnswer(
         id=person.id,
         name=person.name,

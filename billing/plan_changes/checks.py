@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 
 from ..core.operations import Problem
-from .proration import Period, begins_new_period
 from .report import subscription_ended_problem
 from .subject import (
     PlanChangeRequest,
@@ -63,9 +62,8 @@ def billed_too_soon(query: PreviewQuery, preview: PreviewFacts) -> Problem | Non
 
     In classic billing mode Stripe bills a change from a price of nothing at once, whatever is asked for.
     """
-    current = Period(start=query.facts.period_start, end=query.facts.period_end)
     waits = query.effective == "now" and not query.charged_at_once
-    if not waits or not begins_new_period(preview.lines, current):
+    if not waits or not query.begins_new_period(preview.lines):
         return None
     return Problem(
         code="price_bills_now",

@@ -80,30 +80,43 @@ def own_lines(lines: Iterable[Line], proration_date: int) -> tuple[Line, ...]:
     return tuple(line for line in lines if line.period.start == proration_date)
 
 
-def begins_new_period(lines: Iterable[Line], current: Period) -> bool:
-    """Whether Stripe bills a whole new period from within the current one.
+def begins_new_period(lines: Iterable[Line], current: Period, price: str) -> bool:
+    """Whether Stripe bills a whole new period at this price from within the current one.
 
     It does when the interval changes, and, in classic billing mode, when a price of nothing becomes one of
-    something: the period then begins in the second in which the change is carried out.
+    something: the period then begins in the second in which the change is carried out. What somebody put on
+    the next invoice by hand is no proration either, but of another price.
     """
-    return any(line.kind == "renewal" and current.start < line.period.start < current.end for line in lines)
+    return any(
+        line.kind == "renewal" and line.price == price and current.start <= line.period.start < current.end
+        for line in lines
+    )
+
+
+def waiting(renewal: Iterable[Line], price: str) -> tuple[Line, ...]:
+    """What waits for a renewal: all of it but the period's own line, which is what `price` costs."""
+    return tuple(line for line in renewal if line.kind != "renewal" or line.price != price)
 
 
 def waiting_on_both(immediate: Sequence[Line], renewal: Sequence[Line], price: str) -> tuple[Line, ...]:
     """What waits for an invoice and is on both previews: the immediate invoice takes it, the renewal won't.
 
-    `price` is what a full period costs: a line of it does not wait, it is the period's own.
+    `price` is that of a full period.
     """
-    waiting = [line for line in renewal if line.kind != "renewal" or line.price != price]
-    both, _ = _paired(waiting, immediate)
+    both, _ = _paired(waiting(renewal, price), immediate)
     return tuple(both)
+
+
+def missing_from(invoice: Sequence[Line], lines: Sequence[Line]) -> tuple[Line, ...]:
+    """The lines that the invoice does not have."""
+    return tuple(_paired(lines, invoice)[1])
 
 
 def compare(approved: Sequence[Line], actual: Sequence[Line]) -> tuple[Difference, ...]:
     """Line by line, as multisets: empty means that exactly what was approved is there."""
     return (
-        *(Difference(what="missing", line=line) for line in _paired(approved, actual)[1]),
-        *(Difference(what="unexpected", line=line) for line in _paired(actual, approved)[1]),
+        *(Difference(what="missing", line=line) for line in missing_from(actual, approved)),
+        *(Difference(what="unexpected", line=line) for line in missing_from(approved, actual)),
     )
 
 

@@ -11,14 +11,15 @@ _BEHAVIOR = {"immediately": "always_invoice", "next_invoice": "create_prorations
 def preview_params(query: PreviewQuery) -> dict[str, Any]:
     """For `create_preview`; at period end, the renewal with what waits for it: nothing is prorated.
 
-    With a new interval it would be one that begins now, so that is previewed as a subscription of its own.
+    Where a new billing cycle begins with the change, Stripe would preview one that begins now: it is
+    previewed as a subscription of its own, without what waits.
     """
     if query.effective == "now":
         details = _change(
             query.facts.item, query.to, query.invoicing, query.resets_anchor, query.proration_date
         )
         return {"subscription": query.facts.subscription, "subscription_details": details}
-    if query.to.interval == query.facts.terms.interval:
+    if not query.renews_anew:
         return renewal_preview_params(query)
     return {
         "customer": query.facts.customer,
@@ -75,28 +76,31 @@ def revert_params(subject: PlanChangeSubject, current_period_start: int) -> dict
     )
 
 
-def schedule_params(subject: PlanChangeSubject, phase_start: int, phase_end: int) -> dict[str, Any]:
+def schedule_params(
+    subject: PlanChangeSubject, phase_start: int, phase_end: int, trial_end: int | None = None
+) -> dict[str, Any]:
     """For `subscription_schedules.update`: the current phase as it is, then one period of the new terms.
 
-    All phases are sent, the current one with its own dates (Stripe, "Subscription schedules").
+    All phases are sent, the current one with its own dates and the trial that it is in: without, Stripe would
+    end the trial and bill it. A new interval counts from the second phase's start, which flexible billing
+    mode does not do unasked (Stripe, "Subscription schedules").
     """
-    return {
-        "end_behavior": "release",
+    current: dict[str, Any] = {
+        "items": [_phase_item(subject.from_)],
+        "start_date": phase_start,
+        "end_date": phase_end,
         "proration_behavior": "none",
-        "phases": [
-            {
-                "items": [_phase_item(subject.from_)],
-                "start_date": phase_start,
-                "end_date": phase_end,
-                "proration_behavior": "none",
-            },
-            {
-                "items": [_phase_item(subject.to)],
-                "duration": {"interval": subject.to.interval, "interval_count": 1},
-                "proration_behavior": "none",
-            },
-        ],
     }
+    if trial_end is not None:
+        current["trial_end"] = trial_end
+    later: dict[str, Any] = {
+        "items": [_phase_item(subject.to)],
+        "duration": {"interval": subject.to.interval, "interval_count": 1},
+        "proration_behavior": "none",
+    }
+    if subject.to.interval != subject.from_.interval:
+        later["billing_cycle_anchor"] = "phase_start"
+    return {"end_behavior": "release", "proration_behavior": "none", "phases": [current, later]}
 
 
 def _item(item: str, to: Terms) -> dict[str, Any]:

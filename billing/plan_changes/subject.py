@@ -19,7 +19,9 @@ from .proration import (
     begins_new_period,
     compare,
     lines_hash,
+    missing_from,
     own_lines,
+    waiting,
     waiting_on_both,
 )
 
@@ -89,6 +91,24 @@ class PreviewQuery(Message):
     effective: Effective
     invoicing: Invoicing
     proration_date: int | None = None
+    new_cycle: bool = False
+    """Whether Stripe has shown that the change begins a new billing cycle, which nobody asked it for."""
+
+    @property
+    def renews_anew(self) -> bool:
+        """Whether the change begins a new billing cycle at the end of the period."""
+        moves = self.new_cycle or self.to.interval != self.facts.terms.interval
+        return self.effective == "period_end" and moves
+
+    @property
+    def unchanged(self) -> "PreviewQuery":
+        """The same of the subscription as it is."""
+        return self.model_copy(update={"to": self.facts.terms})
+
+    def begins_new_period(self, lines: tuple[Line, ...]) -> bool:
+        """Whether a new period begins now: as we ask for it, or unasked, by the lines of the preview."""
+        current = Period(start=self.facts.period_start, end=self.facts.period_end)
+        return self.resets_anchor or begins_new_period(lines, current, self.to.price)
 
     @property
     def resets_anchor(self) -> bool:
@@ -97,7 +117,7 @@ class PreviewQuery(Message):
 
     @property
     def charged_at_once(self) -> bool:
-        """Whether the change itself makes an invoice."""
+        """Whether the change itself makes an invoice, as far as it can be told before the preview."""
         return self.effective == "now" and (self.invoicing == "immediately" or self.resets_anchor)
 
 
@@ -141,7 +161,7 @@ class PlanChangeSubject(Payload):
         """Whether a new period begins with the change: because we ask for it, or because Stripe does so."""
         current = Period(start=self.period_start, end=self.period_end)
         return self.resets_anchor or (
-            self.effective == "now" and begins_new_period(self.preview.lines, current)
+            self.effective == "now" and begins_new_period(self.preview.lines, current, self.to.price)
         )
 
     @property
@@ -196,10 +216,7 @@ def build_subject(
     it and is on `preview` already; otherwise nothing is due now and `preview` is the next invoice.
     """
     at_once = query.charged_at_once
-    current = Period(start=query.facts.period_start, end=query.facts.period_end)
-    new_period = query.resets_anchor or (
-        query.effective == "now" and begins_new_period(preview.lines, current)
-    )
+    new_period = query.effective == "now" and query.begins_new_period(preview.lines)
     nothing = Money(amount_minor=0, currency=preview.total.currency)
     following = renewal if at_once else preview
     brought_forward = waiting_on_both(preview.lines, renewal.lines, query.to.price) if at_once else ()
@@ -227,6 +244,22 @@ def build_subject(
             hash=lines_hash(_comparable(preview.lines, new_period), preview.total.currency),
         ),
         limits=limits,
+    )
+
+
+def with_what_waits(query: PreviewQuery, cycle: PreviewFacts, as_it_is: PreviewFacts) -> PreviewFacts:
+    """The first invoice of a new billing cycle, with what waits for the subscription's next invoice.
+
+    `cycle` was previewed as a subscription of its own, which has only what waits for no subscription;
+    `as_it_is` is the renewal without the change.
+    """
+    also = missing_from(cycle.lines, waiting(as_it_is.lines, query.facts.terms.price))
+    total = cycle.total.amount_minor + sum(line.amount_minor for line in also)
+    return cycle.model_copy(
+        update={
+            "lines": (*also, *cycle.lines),
+            "total": Money(amount_minor=total, currency=cycle.total.currency),
+        }
     )
 
 

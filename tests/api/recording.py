@@ -96,7 +96,7 @@ class ExampleHouse:
 
     def body(self, name: str) -> Any:
         """An example of a body, to be sent as it is."""
-        return examples.example(f"{self.room}/{name}")
+        return examples.read_example(f"{self.room}/{name}")
 
     async def request(
         self, name: str, method: str, path: str, who: Member | None = None, body: Any = None, **headers: str

@@ -8,6 +8,8 @@ import stripe
 from .billing import APRIL, DAY, MAY, Business, amounts, items_of
 
 JUNE = 1780272000
+FEBRUARY_28 = 1803772800
+"""28 February 2027."""
 
 
 def refused(call: Any, *args: Any, **kwargs: Any) -> stripe.StripeError:
@@ -84,7 +86,7 @@ def test_a_yearly_price_at_period_end_starts_its_year_there(business: Business) 
     yearly = business.price(10000, "Yearly", "year")
     phases = [
         phase(business.price(1000), start_date=APRIL, end_date=MAY),
-        phase(yearly, proration_behavior="none"),
+        phase(yearly, proration_behavior="none", billing_cycle_anchor="phase_start"),
     ]
     business.v1.subscription_schedules.update(schedule.id, {"phases": phases})
     assert amounts(business.preview(subscription)) == [10000]
@@ -92,6 +94,52 @@ def test_a_yearly_price_at_period_end_starts_its_year_there(business: Business) 
     after = business.subscription(subscription.id)
     assert (after.billing_cycle_anchor, items_of(after)[0].current_period_end) == (MAY, MAY + 365 * DAY)
     assert amounts(business.invoice(after.latest_invoice)) == [10000]
+
+
+def test_a_flexible_subscription_is_not_guessed_to_count_another_interval_from_the_phase(
+    business: Business,
+) -> None:
+    subscription = business.subscribe(1000)
+    schedule = business.v1.subscription_schedules.create({"from_subscription": subscription.id})
+    yearly = phase(business.price(10000, "Yearly", "year"), proration_behavior="none")
+    phases = [phase(business.price(1000), start_date=APRIL, end_date=MAY), yearly]
+    error = refused(business.v1.subscription_schedules.update, schedule.id, {"phases": phases})
+    assert (error.http_status, error.param) == (400, "phases[1][billing_cycle_anchor]")
+
+
+@pytest.mark.parametrize(
+    ("mode", "next_renewal"), [("classic", FEBRUARY_28 + 28 * DAY), ("flexible", FEBRUARY_28 + 31 * DAY)]
+)
+def test_a_price_after_nothing_begins_a_cycle_at_the_phase_in_classic_billing_mode_alone(
+    business: Business, mode: str, next_renewal: int
+) -> None:
+    """The day of the month on which it began, the 31st, is kept or is not."""
+    business.at(FEBRUARY_28 - 28 * DAY)
+    subscription = business.subscribe(0, billing_mode={"type": mode})
+    schedule = business.v1.subscription_schedules.create({"from_subscription": subscription.id})
+    [now] = schedule.phases
+    current = phase(now["items"][0].price, start_date=now.start_date, end_date=now.end_date)
+    later = phase(business.price(2000), duration={"interval": "month"}, proration_behavior="none")
+    business.v1.subscription_schedules.update(schedule.id, {"phases": [current, later]})
+    business.at(FEBRUARY_28 + 3600)
+    after = business.subscription(subscription.id)
+    assert amounts(business.invoice(after.latest_invoice)) == [2000]
+    assert items_of(after)[0].current_period_end == next_renewal
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_trial_goes_on_only_where_the_phase_says_so(business: Business, keeps: bool) -> None:
+    end = APRIL + 10 * DAY
+    subscription = business.subscribe(2000, trial_end=end)
+    schedule = business.v1.subscription_schedules.create({"from_subscription": subscription.id})
+    assert schedule.phases[0].trial_end == end
+    current = phase(business.price(2000), start_date=APRIL, end_date=end)
+    later = phase(business.price(1000), duration={"interval": "month"}, proration_behavior="none")
+    phases = [current | ({"trial_end": end} if keeps else {}), later]
+    business.v1.subscription_schedules.update(schedule.id, {"phases": phases})
+    after = business.subscription(subscription.id)
+    assert after.status == ("trialing" if keeps else "active")
+    assert amounts(business.invoice(after.latest_invoice)) == ([0] if keeps else [2000])
 
 
 def test_a_released_schedule_leaves_the_subscription_as_it_is(business: Business) -> None:

@@ -20,7 +20,7 @@ with workflow.unsafe.imports_passed_through():
 
 from ..core import ids, options
 from ..core.outcome import refused
-from ..core.recorded import recorded
+from ..core.recorded import history_is_long, recorded
 from .notify import IncidentNotifier
 from .release import Release
 
@@ -187,12 +187,8 @@ class IncidentWorkflow:
 
     def _in_a_new_history(self) -> None:
         """Goes on there when this one has grown long, unless something is just on its way."""
-        info = workflow.info()
-        long = info.is_continue_as_new_suggested() or (
-            info.get_current_history_length() > options.LONG_HISTORY
-        )
         clearing = self._cleared is not None and not self._is_cleared
-        if long and self._telling.idle and workflow.all_handlers_finished() and not clearing:
+        if history_is_long() and self._telling.idle and workflow.all_handlers_finished() and not clearing:
             more = {"pace": self._release.pace, "cleared": self._is_cleared}
             now = self._now.model_copy(update=self._telling.state() | more)
             workflow.continue_as_new(self._request.model_copy(update={"now": now}))

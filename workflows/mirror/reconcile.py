@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
 
 from ..core import ids, options
 from ..core.outcome import problem_of
-from ..core.recorded import recorded
+from ..core.recorded import history_is_long, recorded
 
 
 class ReconcilePhase(NamedTuple):
@@ -122,7 +122,7 @@ class ReconcileWorkflow:
             "compared": asked.compared + done.stored,
         }
         self._asked = asked.model_copy(update=update)
-        if _long():
+        if history_is_long():
             workflow.continue_as_new(self._asked)
 
     async def _reach(self, stage: str) -> None:
@@ -133,9 +133,3 @@ class ReconcileWorkflow:
     def _run(self) -> str:
         assert self._asked.reconciliation is not None, "it has begun"
         return self._asked.reconciliation
-
-
-def _long() -> bool:
-    """Whether the history is long enough to go on in a new one."""
-    info = workflow.info()
-    return info.is_continue_as_new_suggested() or info.get_current_history_length() > options.LONG_HISTORY

@@ -25,6 +25,7 @@ with workflow.unsafe.imports_passed_through():
         PlanChangeInput,
         PlanChangeRequest,
         PlanChangeSubject,
+        PreviewFacts,
         PreviewQuery,
         ResultLines,
         ResultQuery,
@@ -32,6 +33,7 @@ with workflow.unsafe.imports_passed_through():
         SubscriptionQuery,
         TargetQuery,
         build_subject,
+        with_what_waits,
     )
 
 from ..core import options
@@ -133,18 +135,37 @@ class PlanChangeReads:
             invoicing=wanted.invoicing,
             proration_date=proration_date,
         )
-        previewing = self._calls.call(StripeReads.read_preview, query, options.STRIPE_READ)
-        if query.charged_at_once:
-            preview, renewal = await asyncio.gather(
-                previewing,
-                self._calls.call(StripeReads.read_renewal_preview, query, options.STRIPE_READ),
-            )
-        else:
-            preview = renewal = await previewing
+        preview, renewal = await self._previews(query)
         if (problem := billed_too_soon(query, preview)) is not None:
             raise refused(problem)
         limits = check_limits(target.plan, target.plan.price(interval, facts.currency), query.to.seats, usage)
         return build_subject(query, preview, renewal, limits)
+
+    async def _previews(self, query: PreviewQuery) -> tuple[PreviewFacts, PreviewFacts]:
+        """The invoice that the change leads to, and the one that follows where that is charged at once."""
+        if query.charged_at_once:
+            return await asyncio.gather(self._read_preview(query), self._read_renewal(query))
+        if query.effective == "now":
+            preview = await self._read_preview(query)
+        else:
+            preview = await self._at_period_end(query)
+        return preview, preview
+
+    async def _at_period_end(self, query: PreviewQuery) -> PreviewFacts:
+        """The renewal that the change comes with; Stripe is asked of a new billing cycle in its own way."""
+        if not query.renews_anew:
+            preview = await self._read_preview(query)
+            if not query.begins_new_period(preview.lines):
+                return preview
+            query = query.model_copy(update={"new_cycle": True})
+        cycle, as_it_is = await asyncio.gather(self._read_preview(query), self._read_renewal(query.unchanged))
+        return with_what_waits(query, cycle, as_it_is)
+
+    async def _read_preview(self, query: PreviewQuery) -> PreviewFacts:
+        return await self._calls.call(StripeReads.read_preview, query, options.STRIPE_READ)
+
+    async def _read_renewal(self, query: PreviewQuery) -> PreviewFacts:
+        return await self._calls.call(StripeReads.read_renewal_preview, query, options.STRIPE_READ)
 
 
 def _has_changed(facts: SubscriptionFacts, subject: PlanChangeSubject) -> bool:

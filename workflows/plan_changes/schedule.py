@@ -87,7 +87,7 @@ class PlanChangeSchedule:
     async def _plan(self, subject: PlanChangeSubject, created: EffectOutcome) -> Outcome | None:
         """Why the schedule does not say what was approved; None when it does."""
         assert created.stripe_id is not None
-        phases = schedule_params(subject, created.detail["phase_start"], created.detail["phase_end"])
+        phases = schedule_params(subject, **created.detail)
         planned = await self._effects.perform("phases", "schedule.update", created.stripe_id, phases)
         if planned.outcome == "refused":
             return Outcome(State.FAILED, EventCode.REFUSED_BY_STRIPE, planned.problem)

@@ -27,6 +27,7 @@ with workflow.unsafe.imports_passed_through():
 
 from ..core import ids, options
 from ..core.outcome import Outcome, problem_of, refused
+from ..core.recorded import history_is_long
 from ..core.recorder import OperationRecorder
 
 _OVER = Problem(code="already_ended", message="The run has ended.")
@@ -112,7 +113,7 @@ class ReminderSweepWorkflow:
             if opened.after is None:
                 return
             order = order.model_copy(update={"after": opened.after})
-            if _long():
+            if history_is_long():
                 workflow.continue_as_new(order)
 
     async def _start(self, run: ReminderRunInput) -> None:
@@ -159,7 +160,7 @@ class ReminderSweepWorkflow:
             await self._decide_page()
             await self._send()
             going = not self._run.decided and self._pause is None
-            if going and _long() and workflow.all_handlers_finished():
+            if going and history_is_long() and workflow.all_handlers_finished():
                 workflow.continue_as_new(self._run.model_copy(update={"later": self._later}))
 
     async def _decide_page(self) -> None:
@@ -252,9 +253,3 @@ class ReminderSweepWorkflow:
         return Outcome(
             State.CANCELLED, EventCode.CANCELLED, result=summary, person=cancel.person, comment=cancel.comment
         )
-
-
-def _long() -> bool:
-    """Whether the history is long enough to go on in a new one."""
-    info = workflow.info()
-    return info.is_continue_as_new_suggested() or info.get_current_history_length() > options.LONG_HISTORY

@@ -20,7 +20,7 @@ from ..core.updates import changed, differences, not_built
 from ..subscription_terms.changes import plan
 from ..subscription_terms.schedule_phases import anchor_of_phase, items_of_phase, phase_at
 from ..subscription_terms.schedule_shapes import KIND, phases_of, schedule_of, span
-from ..subscription_terms.shapes import editing, items_of, period_end, set_items
+from ..subscription_terms.shapes import editing, in_trial, items_of, period_end, set_items
 from ..subscriptions import pending_updates
 from ..subscriptions.end import cancel_now, finish
 from ..subscriptions.updates import carry_out
@@ -157,15 +157,17 @@ def _become(ctx: Ctx, subscription: Obj, phase: dict[str, Any], behavior: str) -
     items = items_of_phase(ctx, subscription, phase)
     with editing(ctx, subscription):
         _take_terms(subscription, phase)
+        if in_trial(subscription, ctx.now) and phase["trial_end"] is None:
+            carry_out(ctx, subscription, plan(ctx, subscription, {"trial_end": "now"}), {})
         if _same(items, items_of(subscription)):
             return
         pending_updates.discard(ctx, subscription)
         if period_end(subscription) <= ctx.now:
-            subscription["billing_cycle_anchor"] = anchor_of_phase(subscription, items, phase)
+            subscription["billing_cycle_anchor"] = anchor_of_phase(ctx, subscription, items, phase)
             set_items(subscription, items)
             return
         wanted: dict[str, Any] = {"items": _as_update(subscription, items), "proration_behavior": behavior}
-        if anchor_of_phase(subscription, items, phase) != subscription["billing_cycle_anchor"]:
+        if anchor_of_phase(ctx, subscription, items, phase) != subscription["billing_cycle_anchor"]:
             wanted["billing_cycle_anchor"] = {"type": "now"}
         carry_out(ctx, subscription, plan(ctx, subscription, wanted), {})
 

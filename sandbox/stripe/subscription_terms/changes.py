@@ -11,7 +11,7 @@ from ..catalog.catalog import every, item_charge
 from ..catalog.proration import Draft, credits, debit_of_price, recurring, trial
 from ..core.kernel import Ctx, Obj, invalid
 from ..core.periods import period_after
-from .item_changes import Pair, pairs_of, place_new_items
+from .item_changes import Pair, becomes_paid, pairs_of, place_new_items
 from .shapes import debits_of, in_trial, items_of
 
 CHANGES_BILLING = ("items", "trial_end", "billing_cycle_anchor")
@@ -171,7 +171,9 @@ def _resets(ctx: Ctx, subscription: Obj, pairs: list[Pair], wanted: dict[str, An
                 "A change of the billing interval resets the billing cycle anchor; it can't stay unchanged.",
                 param="billing_cycle_anchor",
             )
-        return (bool(moved) or _becomes_paid(ctx, pairs)) and not trialing
+        before = [pair.old for pair in pairs if pair.old]
+        after = [pair.new for pair in pairs if pair.new]
+        return (bool(moved) or becomes_paid(ctx, before, after)) and not trialing
     if moved and not trialing:
         raise invalid(
             "This stand-in does not guess: to change the billing interval of a subscription in flexible "
@@ -180,12 +182,6 @@ def _resets(ctx: Ctx, subscription: Obj, pairs: list[Pair], wanted: dict[str, An
             param="billing_cycle_anchor",
         )
     return False
-
-
-def _becomes_paid(ctx: Ctx, pairs: list[Pair]) -> bool:
-    before = sum(item_charge(ctx.store, pair.old).whole for pair in pairs if pair.old)
-    after = sum(item_charge(ctx.store, pair.new).whole for pair in pairs if pair.new)
-    return before == 0 and after > 0
 
 
 def _proration_date(ctx: Ctx, subscription: Obj, wanted: dict[str, Any]) -> int:

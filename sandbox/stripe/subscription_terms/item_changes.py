@@ -1,9 +1,10 @@
 """The items of a subscription before and after an update's `items`."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ..catalog.catalog import every, price_for, reprice, subscription_item
+from ..catalog.catalog import every, item_charge, price_for, reprice, subscription_item
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata, missing, public
 from ..core.periods import period_at
 from .shapes import items_of
@@ -48,6 +49,13 @@ def pairs_of(ctx: Ctx, subscription: Obj, asked: list[dict[str, Any]]) -> list[P
         Pair(item, None if item["id"] in removed else after[item["id"]]) for item in items_of(subscription)
     ]
     return pairs + [Pair(None, item) for item in added]
+
+
+def becomes_paid(ctx: Ctx, before: Iterable[Obj], after: Iterable[Obj]) -> bool:
+    """Whether items that cost nothing become items that cost something."""
+    return not any(item_charge(ctx.store, item).whole for item in before) and any(
+        item_charge(ctx.store, item).whole for item in after
+    )
 
 
 def place_new_items(subscription: Obj, pairs: list[Pair], at: int) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from ..catalog.catalog import every, reprice, subscription_item
 from ..core.kernel import Ctx, Obj, public
+from .item_changes import becomes_paid
 from .shapes import items_of
 
 
@@ -31,7 +32,7 @@ def next_terms(ctx: Ctx, subscription: Obj, at: int) -> tuple[list[Obj], int]:
     if phase is None or (current and current["start_date"] == phase["start_date"]):
         return public(items_of(subscription)), subscription["billing_cycle_anchor"]
     items = items_of_phase(ctx, subscription, phase)
-    return items, anchor_of_phase(subscription, items, phase)
+    return items, anchor_of_phase(ctx, subscription, items, phase)
 
 
 def phase_items(items: list[Obj]) -> list[dict[str, Any]]:
@@ -87,10 +88,16 @@ def items_of_phase(ctx: Ctx, subscription: Obj, phase: dict[str, Any]) -> list[O
     return made
 
 
-def anchor_of_phase(subscription: Obj, items: list[Obj], phase: dict[str, Any]) -> int:
-    """The billing cycle anchor in a phase: its start when it asks for that or an interval changes."""
-    before = {item["id"]: every(item["price"]) for item in items_of(subscription)}
-    moved = any(every(item["price"]) != before.get(item["id"], every(item["price"])) for item in items)
-    if moved or phase["billing_cycle_anchor"] == "phase_start":
+def anchor_of_phase(ctx: Ctx, subscription: Obj, items: list[Obj], phase: dict[str, Any]) -> int:
+    """The billing cycle anchor in a phase: its start when it asks for that.
+
+    In classic billing mode also when an interval changes, or a price of nothing becomes one of something.
+    """
+    before = items_of(subscription)
+    intervals = {item["id"]: every(item["price"]) for item in before}
+    moved = any(every(item["price"]) != intervals.get(item["id"], every(item["price"])) for item in items)
+    classic = subscription["billing_mode"]["type"] == "classic"
+    resets = classic and (moved or becomes_paid(ctx, before, items))
+    if resets or phase["billing_cycle_anchor"] == "phase_start":
         return int(phase["start_date"])
     return int(subscription["billing_cycle_anchor"])

@@ -7,7 +7,7 @@ from ..core.kernel import Ctx, Obj, invalid, merge_metadata, public
 from ..core.periods import shift
 from ..payments.payments import payment_method_for
 from .schedule_phases import phase_item, phase_items
-from .shapes import items_of, period_end
+from .shapes import in_trial, items_of, period_end
 
 KIND = "subscription_schedule"
 PHASE_NOT_BUILT = (
@@ -21,14 +21,17 @@ PHASE_NOT_BUILT = (
     "on_behalf_of",
     "transfer_data",
     "trial",
-    "trial_end",
 )
 
 
 def schedule_of(ctx: Ctx, subscription: Obj) -> Obj:
     start = min(item["current_period_start"] for item in items_of(subscription))
     phase = _phase(
-        subscription["currency"], start, period_end(subscription), phase_items(items_of(subscription))
+        subscription["currency"],
+        start,
+        period_end(subscription),
+        phase_items(items_of(subscription)),
+        trial_end=subscription["trial_end"] if in_trial(subscription, ctx.now) else None,
     )
     return {
         "id": ctx.store.new_id("sub_sched"),
@@ -93,7 +96,9 @@ def phases_of(ctx: Ctx, schedule: Obj, given: list[dict[str, Any]]) -> list[dict
         end = _end(ctx, entry, items, start)
         if end <= start:
             raise invalid("The end date of a phase must be after its start date.", param=f"{where}[end_date]")
+        _check_trial(ctx, schedule, entry, where)
         phases.append(_phase(currency, start, end, items, **_terms(ctx, schedule, entry)))
+        _check_anchor(ctx, schedule, phases, where)
     current = schedule["current_phase"]
     if not any(p["start_date"] == current["start_date"] and p["end_date"] > ctx.now for p in phases):
         raise invalid(
@@ -144,7 +149,34 @@ def _terms(ctx: Ctx, schedule: Obj, entry: dict[str, Any]) -> dict[str, Any]:
         "description": entry.get("description") or None,
         "metadata": merge_metadata(None, entry.get("metadata")),
         "proration_behavior": entry.get("proration_behavior", "create_prorations"),
+        "trial_end": entry.get("trial_end"),
     }
+
+
+def _check_trial(ctx: Ctx, schedule: Obj, entry: dict[str, Any], where: str) -> None:
+    """A phase may keep the trial that there is, or end it by leaving it out."""
+    given = entry.get("trial_end")
+    subscription = ctx.store.get("subscription", schedule["subscription"])
+    if given is not None and given != subscription["trial_end"]:
+        raise invalid("This stand-in moves no trial by a phase.", param=f"{where}[trial_end]")
+
+
+def _check_anchor(ctx: Ctx, schedule: Obj, phases: list[dict[str, Any]], where: str) -> None:
+    """Refuses what is undetermined: another interval, in flexible billing mode, on the anchor that is."""
+    *_, before, phase = [None, *phases]
+    if before is None or schedule["billing_mode"]["type"] == "classic":
+        return
+    moved = _intervals(ctx, before) != _intervals(ctx, phase)
+    if moved and phase["billing_cycle_anchor"] != "phase_start":
+        raise invalid(
+            "This stand-in does not guess: to change the billing interval of a subscription in flexible "
+            "billing mode, send `billing_cycle_anchor=phase_start` with the phase.",
+            param=f"{where}[billing_cycle_anchor]",
+        )
+
+
+def _intervals(ctx: Ctx, phase: dict[str, Any]) -> set[tuple[str, int]]:
+    return {every(ctx.store.get("price", item["price"])) for item in phase["items"]}
 
 
 def _phase_item(ctx: Ctx, entry: dict[str, Any], where: str) -> dict[str, Any]:

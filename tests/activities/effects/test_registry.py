@@ -74,7 +74,11 @@ async def test_a_schedule_is_made_of_the_subscription_once(job: Job, fault: str 
     intent = await job.intent(effect)
     assert (intent.stripe_id, intent.result) == (
         schedule["id"],
-        {"phase_start": item["current_period_start"], "phase_end": item["current_period_end"]},
+        {
+            "phase_start": item["current_period_start"],
+            "phase_end": item["current_period_end"],
+            "trial_end": None,
+        },
     )
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlmodel import select
 
-from activities.mirror import event_catch_up
+from activities.mirror import pages as mirror_pages
 from activities.mirror.event_catch_up import EventCatchUp
 from billing.stripe.events import CatchUpPage
 from db.core.session import Database
@@ -123,7 +123,7 @@ async def test_the_first_check_goes_an_hour_back(shop: Shop, database: Database)
 async def test_pages_follow_each_other_to_the_last(
     shop: Shop, database: Database, monkeypatch: pytest.MonkeyPatch, first: bool
 ) -> None:
-    monkeypatch.setattr(event_catch_up, "PAGE", 3)
+    monkeypatch.setattr(mirror_pages, "PAGE", 3)
     if not first:
         await happens(shop, 1)
         await check(shop, database)

@@ -141,7 +141,7 @@ async def test_credit_notes_are_those_of_known_customers(shop: Shop, database: D
 async def test_each_page_continues_where_the_one_before_ended(
     shop: Shop, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(money_pages, "PAGE", 2)
+    monkeypatch.setattr(mirror_pages, "PAGE", 2)
     tenant = await shop.tenant(database)
     payment = await money.pay(shop, await known_customer(shop, database, tenant), 5000)
     made = [

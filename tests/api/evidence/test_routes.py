@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from api.http.examples import example
+from api.http.examples import read_example
 from api.http.models import ApprovalAnswer, EventAnswer, NoticeAnswer, OperationAnswer
 from billing.evidence.document import PARTS
 from billing.evidence.records import ApprovalRecord, NoticeRecord, OperationRecord
@@ -149,5 +149,5 @@ def test_whatever_the_api_says_of_an_operation_is_bound_to_its_timeline(
 
 
 def test_the_example_of_the_documentation_is_whole() -> None:
-    evidence = example("evidence/evidence")
+    evidence = read_example("evidence/evidence")
     assert verify(json.dumps(evidence)).events == len(evidence["timeline"])

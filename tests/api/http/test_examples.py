@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 import api as package
 from api.http import models
-from api.http.examples import example, listed, pending
+from api.http.examples import listed, pending, read_example
 from api.http.openapi import problem_example
 from api.problems.catalogue import CATALOGUE, ProblemType
 
@@ -63,5 +63,5 @@ async def test_every_example_is_shown_by_a_route(api: Api) -> None:
         if "example" in media
     ]
     for path in Path(package.__path__[0]).glob("*/examples/*"):
-        made = example(f"{path.parts[-3]}/{path.stem}")
+        made = read_example(f"{path.parts[-3]}/{path.stem}")
         assert any(as_shown in shown for as_shown in (made, pending(made), listed(made))), path

@@ -7,7 +7,7 @@ import pytest
 from httpx import Response
 from sqlalchemy.exc import IntegrityError
 
-from api.http.examples import example
+from api.http.examples import read_example
 from billing.mail.customer_mail_text import NAMES, VARIABLES, built_in
 from billing.mail.template_checks import FILTERS, LARGEST_PART
 from db.core.session import Database
@@ -349,9 +349,11 @@ async def test_what_works_for_all_but_one_language_is_no_crash_there(api: Api, a
 
 @ON_ONE_DATABASE
 async def test_the_documents_preview_is_what_comes_of_its_body(api: Api, acme: Tenant) -> None:
-    made = (await api.post(f"{PATH}/reminder/preview", acme.admin, example("mail/preview_body"))).json()
-    assert made["subject"] == example("mail/preview")["subject"]
-    assert made["text"] == example("mail/preview")["text"].replace("Acme Receivables", acme.organization.name)
+    made = (await api.post(f"{PATH}/reminder/preview", acme.admin, read_example("mail/preview_body"))).json()
+    assert made["subject"] == read_example("mail/preview")["subject"]
+    assert made["text"] == read_example("mail/preview")["text"].replace(
+        "Acme Receivables", acme.organization.name
+    )
 
 
 @ON_ONE_DATABASE

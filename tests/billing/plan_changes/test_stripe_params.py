@@ -105,6 +105,18 @@ def test_a_revert_of_an_interval_change_starts_a_new_period_too() -> None:
     }
 
 
+def test_a_new_cycle_that_stripe_begins_unasked_is_previewed_so_too() -> None:
+    query = a_query(effective="period_end", new_cycle=True)
+    assert preview_params(query)["subscription_details"] == {
+        "items": [{"price": "price_growth_month", "quantity": 5}],
+        "start_date": APRIL_END,
+    }
+    assert renewal_preview_params(query.unchanged)["subscription_details"] == {
+        "items": BACK,
+        "proration_behavior": "none",
+    }
+
+
 def test_a_schedule_repeats_the_current_phase_and_adds_one_period_of_the_new_terms() -> None:
     subject = a_subject(a_line(), effective="period_end", to=YEARLY)
     assert schedule_params(subject, APRIL_START, APRIL_END) == {
@@ -121,6 +133,14 @@ def test_a_schedule_repeats_the_current_phase_and_adds_one_period_of_the_new_ter
                 "items": [{"price": "price_growth_year", "quantity": 5}],
                 "duration": {"interval": "year", "interval_count": 1},
                 "proration_behavior": "none",
+                "billing_cycle_anchor": "phase_start",
             },
         ],
     }
+
+
+def test_a_schedule_keeps_the_trial_and_without_a_new_interval_the_day_of_the_month() -> None:
+    subject = a_subject(a_line(), effective="period_end")
+    current, later = schedule_params(subject, APRIL_START, APRIL_END, APRIL_END)["phases"]
+    assert current["trial_end"] == APRIL_END
+    assert "billing_cycle_anchor" not in later

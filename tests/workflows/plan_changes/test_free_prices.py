@@ -61,3 +61,43 @@ async def test_in_flexible_billing_mode_it_is_prorated_and_may_wait(home: House)
     done = await home.wait(acme, operation, "completed")
 
     assert done["result"]["verified"] is True
+
+
+async def test_at_period_end_it_is_approved_once_and_verified_at_the_renewal(home: House) -> None:
+    """What refuses it now says that it may wait for the period's end, and so it can."""
+    acme = await home.shop.tenant(home.database, "gratis", seats=6, billing_mode="classic")
+    home.stand_in.advance(A_DAY)
+    operation = await home.ask(acme, plan="paid", seats=6, effective="period_end")
+    subject = (await home.reviewed(acme, operation))["subject"]
+    [line] = subject["preview"]["lines"]
+
+    home.stand_in.advance(90)
+    await home.decide(acme.controller, operation)
+    await home.wait(acme, operation, "running", stage="scheduled")
+    home.stand_in.advance(30 * A_DAY)
+    await home.skip(hours=2)
+    done = await home.wait(acme, operation, "completed", "mismatched")
+
+    assert line["period"]["start"] == subject["period_end"]
+    assert (subject["preview"]["due_now"]["amount_minor"], line["amount_minor"]) == (0, 6 * 4_900)
+    assert (done["state"], done["result"]["verified"]) == ("completed", True)
+    assert (await home.shop.invoices(acme))[0].total == 6 * 4_900
+
+
+async def test_what_somebody_else_put_on_the_next_invoice_does_not_make_it_a_new_period(home: House) -> None:
+    acme = await home.shop.tenant(home.database, "paid", seats=6)
+    home.stand_in.advance(A_DAY)
+    await home.shop.client.v1.invoice_items.create_async(
+        {
+            "customer": acme.organization.stripe_customer,
+            "subscription": acme.organization.stripe_subscription,
+            "amount": 700,
+            "currency": "usd",
+            "description": "Training",
+        }
+    )
+    operation = await home.ask(acme, plan="paid", seats=8, invoicing="next_invoice")
+    subject = (await home.reviewed(acme, operation))["subject"]
+
+    assert 700 in [line["amount_minor"] for line in subject["preview"]["lines"]]
+    assert subject["preview"]["next_invoice"]["date"] == subject["period_end"]
