@@ -16,12 +16,13 @@ from .approvals import delegations, notices
 from .approvals import routes as approvals
 from .cases import routes as cases
 from .console import approvals as approval_pages
-from .console import assets, home, landing
 from .console import finance as finance_pages
+from .console import home, landing
 from .console import incidents as incident_pages
 from .console import money as money_pages
 from .console import operations as operation_pages
 from .console import plans as plan_pages
+from .console.frame import assets
 from .dispatch.dispatcher import Dispatcher
 from .dispatch.inbox import Inbox
 from .evidence import routes as evidence

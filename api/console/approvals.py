@@ -17,12 +17,12 @@ from ..http.context import Context, InContext
 from ..http.ids import Id
 from ..http.models import ApprovalAnswer, ApprovalsQuery
 from ..operations import routes as operations
-from .calls import post
-from .forms import Form, form_of
-from .page import page, see
-from .serving import pages
-from .shell import InShell, Shell
-from .subjects import about
+from .frame.calls import post
+from .frame.forms import Form, form_of
+from .frame.page import page, see
+from .frame.serving import pages
+from .frame.shell import InShell, Shell
+from .frame.subjects import about
 
 router = pages("/approvals")
 

@@ -8,10 +8,10 @@ from ..http.auth import AnyCaller
 from ..http.context import InContext
 from ..http.models import ApprovalsQuery, NoticesQuery, OperationsQuery
 from ..operations import routes as operations
-from .page import page
-from .serving import pages
-from .shell import InShell
-from .subjects import about
+from .frame.page import page
+from .frame.serving import pages
+from .frame.shell import InShell
+from .frame.subjects import about
 
 router = pages("")
 

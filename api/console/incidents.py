@@ -9,11 +9,11 @@ from ..http.context import InContext
 from ..http.ids import Id
 from ..incidents import routes as incidents
 from ..incidents.schemas import IncidentsQuery
-from .calls import post
-from .forms import Form, form_of
-from .page import page, see
-from .serving import pages
-from .shell import InShell
+from .frame.calls import post
+from .frame.forms import Form, form_of
+from .frame.page import page, see
+from .frame.serving import pages
+from .frame.shell import InShell
 
 router = pages("/incidents")
 

@@ -16,12 +16,12 @@ from ..http.context import Context, InContext
 from ..money import customers_invoices, payments
 from ..money.schemas import PaymentsQuery
 from ..problems.problem import not_found
-from .calls import post
-from .forms import Form, form_of
-from .page import page, see
-from .serving import pages
-from .shell import InShell, Shell
-from .subjects import about
+from .frame.calls import post
+from .frame.forms import Form, form_of
+from .frame.page import page, see
+from .frame.serving import pages
+from .frame.shell import InShell, Shell
+from .frame.subjects import about
 
 router = pages("")
 
@@ -40,7 +40,7 @@ NOT_RETYPED = "must be the amount once more: this goes out at once, and nobody e
 
 
 @dataclass(frozen=True)
-class Target:
+class MoneyTarget:
     """What money goes back of: `left` is what of it can still be refunded, as far as the mirror knows."""
 
     customer: str
@@ -146,11 +146,11 @@ async def _page(
     )  # fmt: skip
 
 
-async def _target(form: Form, caller: Caller, context: Context) -> Target:
+async def _target(form: Form, caller: Caller, context: Context) -> MoneyTarget:
     """Raises ApiProblem `not_found`."""
     if payment_id := form.value("payment_intent"):
         payment = await payments.read_payment(payment_id, caller, context)
-        return Target(
+        return MoneyTarget(
             payment.customer,
             payment.amount.currency,
             left=payment.refundable,
@@ -161,7 +161,7 @@ async def _target(form: Form, caller: Caller, context: Context) -> Target:
     if invoice_id := form.value("invoice"):
         invoice = await customers_invoices.read_invoice(invoice_id, caller, context)
         paid = await payments.list_payments(PaymentsQuery(invoice=invoice_id, limit=100), caller, context)
-        return Target(
+        return MoneyTarget(
             invoice.customer,
             invoice.total.currency,
             left=sum((one.refundable for one in paid.data), Money.zero(invoice.total.currency)),

@@ -14,12 +14,12 @@ from ..http.ids import Id
 from ..http.models import OperationsQuery
 from ..http.models import Query as ListQuery
 from ..operations import routes as operations
-from .calls import post
-from .forms import Form, form_of
-from .page import page, see
-from .serving import pages
-from .shell import InShell
-from .subjects import about
+from .frame.calls import post
+from .frame.forms import Form, form_of
+from .frame.page import page, see
+from .frame.serving import pages
+from .frame.shell import InShell
+from .frame.subjects import about
 
 router = pages("/operations")
 

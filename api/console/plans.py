@@ -10,11 +10,11 @@ from ..http.auth import AnyCaller, Caller
 from ..http.context import Context, InContext
 from ..http.models import Query as ListQuery
 from ..operations import organization_routes
-from .calls import post
-from .forms import Form, form_of
-from .page import page, see
-from .serving import pages
-from .shell import InShell, Shell
+from .frame.calls import post
+from .frame.forms import Form, form_of
+from .frame.page import page, see
+from .frame.serving import pages
+from .frame.shell import InShell, Shell
 
 router = pages("/plans")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from ..problems.problem import not_found
+from ...problems.problem import not_found
 
 router = APIRouter(prefix="/console/assets", include_in_schema=False)
 
@@ -41,7 +41,7 @@ def _bootstrap() -> str:
     return f"{css}\n@media (prefers-color-scheme:dark){{{dark}}}"
 
 
-_OURS = Path(__file__).parent / "assets"
+_OURS = Path(__file__).parent.parent / "files"
 _ASSETS = {
     "bootstrap.css": _asset("text/css", _bootstrap()),
     "console.css": _asset("text/css", (_OURS / "console.css").read_text(encoding="utf-8")),

@@ -10,9 +10,9 @@ from fastapi.exceptions import RequestValidationError
 
 from billing.core.errors import BillingError
 
-from ..problems.field_errors import field_errors
-from ..problems.handlers import from_domain
-from ..problems.problem import ApiProblem
+from ...problems.field_errors import field_errors
+from ...problems.handlers import from_domain
+from ...problems.problem import ApiProblem
 
 
 @dataclass

@@ -13,11 +13,11 @@ from db.approvals import approvals
 from db.mirror import mirror
 from db.tables import Organization, Person
 
-from ..approvals.views import viewer
-from ..http.auth import GIVERS, AnyCaller, Caller
-from ..http.context import InContext
-from ..incidents.routes import banner
-from ..incidents.schemas import BannerAnswer
+from ...approvals.views import viewer
+from ...http.auth import GIVERS, AnyCaller, Caller
+from ...http.context import InContext
+from ...incidents.routes import banner
+from ...incidents.schemas import BannerAnswer
 
 COUNTED = 100
 """So many approvals are looked at for the number beside "Approvals"."""

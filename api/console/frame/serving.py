@@ -10,9 +10,9 @@ from starlette.responses import Response
 
 from billing.core.errors import BillingError
 
-from ..problems.common import NOT_FOUND, TEMPORARILY_UNAVAILABLE
-from ..problems.handlers import UNREACHABLE, from_domain
-from ..problems.problem import ApiProblem, request_id_of
+from ...problems.common import NOT_FOUND, TEMPORARILY_UNAVAILABLE
+from ...problems.handlers import UNREACHABLE, from_domain
+from ...problems.problem import ApiProblem, request_id_of
 from .page import page
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]

@@ -30,7 +30,7 @@ def _without(query: QueryParams, name: str) -> str:
 
 
 _PAGES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "pages"),
+    loader=FileSystemLoader(Path(__file__).parent.parent / "pages"),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
