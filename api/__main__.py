@@ -69,6 +69,7 @@ async def serve(settings: Settings, policy: Policy, database: Database) -> None:
         stripe=stripe,
         site=site,
         trusted_proxies=settings.trusted_proxies,
+        by_mail=settings.sign_in_by_mail,
         limits=Limits(
             operations_per_person=settings.operations_per_person,
             operations_per_organization=settings.operations_per_organization,

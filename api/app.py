@@ -56,6 +56,9 @@ from .portal_admin import links as portal_links
 from .problems import handlers
 from .reminders import invoices
 from .reminders import runs as reminder_runs
+from .sign_in import routes as sign_in
+from .sign_in import sessions
+from .sign_in.same_origin import SameOriginMiddleware
 from .success_checks import routes as success_checks
 
 ROUTERS = (
@@ -89,6 +92,7 @@ ROUTERS = (
     success_checks.router,
     health.router,
     docs.router,
+    sign_in.router,
     assets.router,
     home.router,
     approval_pages.router,
@@ -120,13 +124,14 @@ def create_app(
     site: Site | None = None,
     trusted_proxies: Sequence[str] = (),
     limits: Limits | None = None,
+    by_mail: bool = True,
 ) -> FastAPI:
     """An app on these records and this Temporal client, which may be lazy and not yet connected.
 
     `rate` is how many requests a second one API key may send, `calm` how many of Stripe's events are no rush;
     without `stripe` no webhook is taken.
     `limits` are what a person and an organization may begin; without them as much as they like.
-    `site` is how the customers' pages are reached.
+    `site` is how the customers' pages are reached; `by_mail`: people sign in to the console by mailed links.
     `trusted_proxies` are networks in CIDR notation: who connects from one of them says who the visitor is.
     """
     metrics, meter = Metrics(), HealthMeter()
@@ -164,13 +169,17 @@ def create_app(
         stripe=stripe or StripeAccount(),
         site=site or Site(),
         readiness=Lately(partial(health.readiness, database, temporal)),
+        by_mail=by_mail,
     )
     for router in ROUTERS:
         app.include_router(router)
     handlers.install(app)
+    sessions.install(app)
     app.add_middleware(HeadMiddleware)
     app.add_middleware(BodyLimitMiddleware, unread={webhooks.PATH})
     app.add_middleware(ApiKeyMiddleware)
+    app.add_middleware(sessions.SessionMiddleware)
+    app.add_middleware(SameOriginMiddleware, site=app.state.context.site)
     if trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=in_both_spellings(trusted_proxies))
     app.add_middleware(RequestMiddleware, metrics=metrics)

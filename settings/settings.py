@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -107,6 +108,8 @@ class Settings(BaseSettings):
     api_port: int = Field(default=8000, ge=0, le=65535)
     trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_proxies)] = ()
     """Networks of the proxies whose X-Forwarded-For is believed; separated by commas."""
+    sign_in_by_mail: bool = True
+    """Whether people sign in to the console by a link that they are mailed."""
     operations_per_person: int = Field(default=30, ge=1)
     operations_per_organization: int = Field(default=60, ge=1)
     """So many operations may be begun within a minute."""
@@ -129,13 +132,19 @@ class Settings(BaseSettings):
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is allowed, and probably not meant; to be logged at the start."""
-        reached_by_others = self.public_url.startswith("https://") or not is_loopback(self.api_host)
-        if reached_by_others and not self.trusted_proxies:
-            return (
+        found = []
+        encrypted = self.public_url.startswith("https://")
+        if (encrypted or not is_loopback(self.api_host)) and not self.trusted_proxies:
+            found.append(
                 "PLIXO_TRUSTED_PROXIES is not set: behind a proxy every visitor then has the proxy's "
-                "address, in limits, blocked networks and audit logs alike. Name the proxies' addresses.",
+                "address, in limits, blocked networks and audit logs alike. Name the proxies' addresses."
             )
-        return ()
+        if not encrypted and not is_loopback(urlsplit(self.public_url).hostname or ""):
+            found.append(
+                "PLIXO_PUBLIC_URL is not https: browsers keep no session without TLS, except on this machine "
+                "itself, so nobody can sign in to the console."
+            )
+        return tuple(found)
 
     @property
     def livemode(self) -> bool:

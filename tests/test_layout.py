@@ -34,6 +34,11 @@ CAPABILITIES: Mapping[str, Mapping[str, str]] = {
     "plan_changes": {"db": "its records are those of every operation and of the mirror"},
     "portal": {},
     "reminders": {},
+    "sign_in": {
+        "billing": "its rules are the policy's",
+        "activities": "its mail is one of activities/mail",
+        "workflows": "its mail is one of workflows/mail",
+    },
     "success_checks": {
         "activities": "they are counted from the records as they are",
         "workflows": "they are counted from the records as they are",

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import ipaddress
 from collections.abc import Mapping
+from dataclasses import replace
 from email.charset import QP, Charset
 from email.message import Message
 from email.mime.multipart import MIMEMultipart
@@ -21,6 +22,7 @@ from billing.mail.messages import MailRequest, MailsSent
 from db.core.clock import Clock, utc_now
 from db.core.session import Database
 from db.incidents.health_meter import HealthMeter
+from db.sign_in import links as sign_in_links
 from db.tables import Person
 
 from . import records as mail_records
@@ -79,6 +81,12 @@ class Mailer:
             mailing = await mail_records.find(session, request)
         if mailing is None or not await self._is_due(request, mailing):
             return MailsSent(sent=0, skipped=0)
+        if request.context.sign_in is not None:
+            async with self._database.transaction() as session:
+                token = await sign_in_links.add_token(session, request.context.sign_in, at=self._clock())
+            if token is None:
+                return MailsSent(sent=0, skipped=0)
+            mailing = replace(mailing, token=token)
         return await self.send_to(request, mailing)
 
     async def _is_due(self, request: MailRequest, mailing: Mailing) -> bool:

@@ -43,6 +43,8 @@ class Mailing:
     """Of invoices, by id."""
     plans: Mapping[str, str] = field(default_factory=dict)
     """Their names, by short name."""
+    token: str | None = None
+    """What the mail's sign-in link carries, made for this attempt: neither kept nor logged."""
 
 
 async def find(session: AsyncSession, request: MailRequest) -> Mailing | None:

@@ -157,6 +157,7 @@ def _values(request: MailRequest, mailing: Mailing) -> dict[str, Any]:
         "plans": mailing.plans,
         "numbers": mailing.numbers,
         "customers": mailing.customers,
+        "token": mailing.token,
     }
 
 

@@ -63,6 +63,10 @@ class Caller:
             raise ApiProblem(ROLE_MISSING, f"This requires the role {needed}; ask someone who has it.")
 
 
+class NotSignedIn(Exception):
+    """Nobody is signed in who could have a page of the console."""
+
+
 class ApiKeyMiddleware:
     """Looks at the API key of each request under /v1 before anything else of it is read, its body included.
 
@@ -104,8 +108,13 @@ async def _authenticate(request: Request, context: Context) -> Caller:
 
 
 async def caller(request: Request, _: Annotated[object, Depends(SCHEME)]) -> Caller:
-    """Whom `ApiKeyMiddleware` has found."""
-    authenticated = request.state.caller
+    """Whom `ApiKeyMiddleware` has found by their key, or the console by their session.
+
+    Raises NotSignedIn for a page of the console, to which nobody needs a key.
+    """
+    authenticated = getattr(request.state, "caller", None)
+    if authenticated is None:
+        raise NotSignedIn
     assert isinstance(authenticated, Caller)
     return authenticated
 

@@ -1,6 +1,6 @@
 """What is true of every body: at most 1 MiB, declared as JSON, and JSON that says nothing twice.
 
-Browsers and mail programs (RFC 8058) send forms to the portal: at most 4 KiB.
+Browsers and mail programs (RFC 8058) send forms to the portal, at most 4 KiB, and to the console.
 """
 
 import asyncio
@@ -24,7 +24,8 @@ from ..problems.field_errors import pointer_to
 from ..problems.problem import ApiProblem, problem_response
 
 MAX_BYTES = 1024 * 1024
-MAX_FORM_BYTES = 4096
+MAX_FORM_BYTES = {"/portal": 4096, "/console": 64 * 1024}
+"""Of a form, by where it is sent. Notes of thousands of characters are written in the console."""
 DRAINED_BYTES = 16 * MAX_BYTES
 """So much is read, if only to be thrown away: a client that is still sending would miss the answer."""
 
@@ -48,11 +49,11 @@ class BodyLimitMiddleware:
             await self._app(scope, receive, send)
             return
         try:
-            body = await read_body(receive, MAX_FORM_BYTES if _is_form(scope["path"]) else MAX_BYTES)
+            body = await read_body(receive, _most_of_form(scope["path"]) or MAX_BYTES)
             if body is None:
                 raise ApiProblem.of(BODY_TOO_LARGE)
             _check_declared(body, Headers(scope=scope), scope["path"])
-            if body and not _is_form(scope["path"]):
+            if body and _most_of_form(scope["path"]) is None:
                 _check_json(body)
         except ClientDisconnect:
             return
@@ -97,7 +98,7 @@ async def _read(receive: Receive, most: int) -> bytes | None:
 
 def _check_declared(body: bytes, headers: Headers, path: str) -> None:
     declared = headers.get("content-type", "").partition(";")[0].strip().lower()
-    taken = FORM_TYPES if _is_form(path) else JSON_TYPES
+    taken = JSON_TYPES if _most_of_form(path) is None else FORM_TYPES
     if body and declared not in taken:
         raise ApiProblem.of(UNSUPPORTED_MEDIA_TYPE)
 
@@ -114,5 +115,6 @@ def _check_json(body: bytes) -> None:
         raise ApiProblem.of(INVALID_JSON) from unreadable
 
 
-def _is_form(path: str) -> bool:
-    return path == "/portal" or path.startswith(("/portal/", "/console/"))
+def _most_of_form(path: str) -> int | None:
+    """How long a form may be that is sent there; None where no form is taken."""
+    return MAX_FORM_BYTES.get(f"/{path[1:].partition('/')[0]}")

@@ -33,7 +33,7 @@ class StripeAccount:
 class Context:
     """`policy_document` is the policy as operations keep it, and `policy_hash` its hash; made once.
 
-    `events` tells whether Stripe's events come in a burst.
+    `events` tells whether Stripe's events come in a burst; `by_mail`, whether people sign in by mail.
     """
 
     policy: Policy
@@ -51,6 +51,7 @@ class Context:
     stripe: StripeAccount
     site: Site
     readiness: Lately[ReadyAnswer]
+    by_mail: bool = True
 
 
 async def context_of(request: Request) -> Context:

@@ -18,12 +18,13 @@ from db.portal import pages as portal_pages
 from db.tables import Invoice, PortalLink
 
 from ..http.context import Context, InContext
+from ..http.forms import at_floor, form_of
 from ..http.heads import is_head
 from ..portal_admin.fetching import fetch
 from ..portal_admin.problems import STRIPE_UNAVAILABLE
 from ..problems.problem import ApiProblem
 from . import pages, visits
-from .serving import PageRoute, at_floor, form_of
+from .serving import PageRoute
 from .visits import COOKIE, COUNTED, TOKEN, Visit
 
 log = logging.getLogger(__name__)

@@ -1,12 +1,8 @@
-"""What all pages have in common: how they answer when something is away, when, and to which forms."""
+"""What all pages have in common: how they answer when something is away."""
 
 import logging
-import math
-import time
-from asyncio import sleep as _pause
 from collections.abc import Callable, Coroutine
 from typing import Any
-from urllib.parse import parse_qsl
 
 from fastapi import Request
 from fastapi.routing import APIRoute
@@ -50,19 +46,3 @@ class PageRoute(APIRoute):
             return answer
 
         return told
-
-
-async def form_of(request: Request) -> list[tuple[str, str]]:
-    """The fields of our own forms; of everything else that is sent, also as multipart, none."""
-    declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if declared != "application/x-www-form-urlencoded":
-        return []
-    return parse_qsl((await request.body()).decode("latin-1"))
-
-
-async def at_floor(context: Context, began: float) -> None:
-    """Wait until a whole multiple of the floor: the time taken tells nothing."""
-    floor = context.site.floor
-    if floor > 0:
-        took = time.monotonic() - began
-        await _pause(math.ceil(took / floor) * floor - took)

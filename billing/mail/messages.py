@@ -83,6 +83,10 @@ class MailContext(Message):
     replaces: bool = False
     """Whether the notice takes the place of an earlier one."""
 
+    # Sign-in
+    sign_in: str | None = None
+    """The link to the console that the mail carries. Its token is made when the mail is sent."""
+
     # Cases
     noticed_at: AwareDatetime | None = None
     owner: str | None = None

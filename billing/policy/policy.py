@@ -16,6 +16,7 @@ from .portal import PortalPolicy, ReminderPolicy
 from .reasons import CreditReason, RefundReason
 from .review_rules import ReviewRule as ReviewRule
 from .review_rules import unreachable
+from .sign_in import SignInPolicy
 
 REASONS: Mapping[str, Collection[str]] = {"refund": get_args(RefundReason), "credit": get_args(CreditReason)}
 """By section: a reason that nobody can choose would be a rule that never fits, and nobody would notice."""
@@ -177,6 +178,8 @@ class Policy(Message):
     reminders: ReminderPolicy
     incidents: IncidentPolicy
     cases: CasePolicy
+    sign_in: SignInPolicy = SignInPolicy()
+    """No operation goes by it; one that keeps a policy from before this section still has a policy."""
     count_together: tuple[Kind, ...] = ()
 
     def counted_with(self, kind: Kind) -> tuple[Kind, ...]:

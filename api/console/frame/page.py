@@ -19,6 +19,9 @@ LIVE = "live"
 """The block of a page that is asked for again while the page is open."""
 
 
+_API = Path(__file__).parents[2]
+
+
 def _with(query: QueryParams, name: str, value: str) -> str:
     """The address's query with another filter; from the first page on."""
     kept = {key: kept for key, kept in query.items() if key not in (name, "cursor")}
@@ -30,7 +33,7 @@ def _without(query: QueryParams, name: str) -> str:
 
 
 _PAGES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent.parent / "pages"),
+    loader=FileSystemLoader([_API / "console" / "pages", _API / "sign_in" / "pages"]),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,

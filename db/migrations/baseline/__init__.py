@@ -2,12 +2,13 @@
 is anywhere that has to be kept: from then on, `db/tables` changes with a revision of its own.
 """
 
-from . import accounts, approvals, incidents, mirror, operations, portal, reconciliation
+from . import accounts, approvals, incidents, mirror, operations, portal, reconciliation, sign_in
 
 
 def create() -> None:
     """Make every table, with its indexes, constraints and triggers. For a revision's `upgrade`."""
     accounts.create()
+    sign_in.create()
     operations.create()
     approvals.create()
     mirror.create()

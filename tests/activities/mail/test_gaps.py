@@ -296,6 +296,7 @@ FULL: dict[str, list[dict[str, Any]]] = {
         ]
         for how in ("held", "resumed")
     },
+    "sign_in": [{"sign_in": "sil_1", "until": review()["deadline"]}],
     "operation_over": [{"kind": kind, "person": "per_cora"} for kind in ("case", "portal_access")],
 }
 

@@ -1,0 +1,104 @@
+"""The pages of sign-in: nothing on them is somebody's but what they may see."""
+
+from fastapi import Request
+from starlette.responses import Response
+
+from ..console.frame.page import page
+from ..http.context import Context
+from .places import HOME, SIGN_IN
+
+
+def sign_in(request: Request, *, next: str | None, email: str = "", wrong: bool = False) -> Response:
+    """Where one signs in. `wrong`: what was typed as an address is none."""
+    by_mail = context_of(request).by_mail
+    status = 422 if wrong else 200
+    return page(
+        request, None, "sign_in", title="Sign in", status=status,
+        next=next, email=email, wrong=wrong, by_mail=by_mail,
+    )  # fmt: skip
+
+
+def check_mail(request: Request) -> Response:
+    """For everybody who asks for a link."""
+    minutes = context_of(request).policy.sign_in.link_minutes
+    return page(request, None, "check_mail", title="Check your email", minutes=minutes)
+
+
+def link(request: Request, person: str, email: str, organization: str) -> Response:
+    """The one button by which a link is used."""
+    return page(request, None, "link", title="Sign in", person=person, email=email, organization=organization)
+
+
+def dead_link(request: Request) -> Response:
+    """For every link that signs nobody in."""
+    return _message(
+        request,
+        404,
+        "This link doesn’t work",
+        "It may have expired, or it was used before: each link signs you in once. Ask for a new one.",
+        "Go to sign-in",
+    )
+
+
+def signed_out(request: Request) -> Response:
+    return _message(request, 200, "You’re signed out", "See you next time.", "Sign in again")
+
+
+def signed_out_meanwhile(request: Request) -> Response:
+    """To a form that was sent after its session had ended."""
+    return _message(
+        request,
+        401,
+        "You’ve been signed out",
+        "Your session ended before you sent this, so nothing was saved. Sign in in another tab, then go back "
+        "to this one and send it again: what you typed is still there.",
+        "Sign in",
+        elsewhere=True,
+    )
+
+
+def from_elsewhere(request: Request) -> Response:
+    return _message(
+        request,
+        403,
+        "This didn’t come from Plixo Billing",
+        "Your browser says that another site sent this request, so nothing was done. Open Plixo Billing and "
+        "try again from there.",
+        "Open Plixo Billing",
+        HOME,
+    )
+
+
+def unavailable(request: Request) -> Response:
+    answer = _message(
+        request,
+        503,
+        "Plixo Billing is temporarily unavailable",
+        "We can’t reach our records right now. Nothing is lost; try again in a minute.",
+        "Try again",
+        HOME,
+    )
+    answer.headers["Retry-After"] = "60"
+    return answer
+
+
+def context_of(request: Request) -> Context:
+    context: Context = request.app.state.context
+    return context
+
+
+def _message(
+    request: Request,
+    status: int,
+    title: str,
+    text: str,
+    label: str,
+    href: str = SIGN_IN,
+    *,
+    elsewhere: bool = False,
+) -> Response:
+    """`elsewhere`: the link opens beside the page, which keeps what it has."""
+    return page(
+        request, None, "message", title=title, status=status,
+        text=text, label=label, href=href, elsewhere=elsewhere,
+    )  # fmt: skip

@@ -1,0 +1,144 @@
+"""Sessions of the console: rows, so that each can be listed and revoked."""
+
+import secrets
+from datetime import datetime, timedelta
+from typing import Literal, NamedTuple
+
+from sqlalchemy import bindparam, delete, update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from ..core.pages import DEFAULT_LIMIT, Page, read_page
+from ..people.people import hash_secret
+from ..tables import ConsoleSession, Person, new_id
+
+State = Literal["live", "idle", "expired", "revoked"]
+
+SECRET_BYTES = 32
+"""256 bits, as of every secret here that is kept as a plain SHA-256."""
+MAX_AGENT = 300
+SEEN_EVERY = timedelta(minutes=1)
+KEPT_FOR = timedelta(days=90)
+
+# Made once: every request of the console asks it.
+_SESSION_AND_PERSON = (
+    select(ConsoleSession, Person)
+    .join(Person, col(Person.id) == col(ConsoleSession.person_id))
+    .where(ConsoleSession.secret_hash == bindparam("secret_hash"))
+)
+
+
+class NewSession(NamedTuple):
+    """A session that was just opened: `secret` goes into the cookie, and is kept nowhere else."""
+
+    secret: str
+    row: ConsoleSession
+
+
+class SessionHolder(NamedTuple):
+    """A session and whose it is."""
+
+    session: ConsoleSession
+    person: Person
+
+
+def state_of(row: ConsoleSession, at: datetime, idle: timedelta) -> State:
+    """Whether somebody is signed in by it at this time, or why not; `idle` is the longest pause."""
+    if row.revoked_at is not None:
+        return "revoked"
+    if at >= row.expires_at:
+        return "expired"
+    return "live" if at < row.last_seen_at + idle else "idle"
+
+
+async def begin(
+    session: AsyncSession,
+    person: Person,
+    *,
+    how: str,
+    address: str,
+    user_agent: str | None,
+    at: datetime,
+    expires_at: datetime,
+) -> NewSession:
+    """Open a session, with a secret that no browser has had before."""
+    secret = secrets.token_urlsafe(SECRET_BYTES)
+    row = ConsoleSession(
+        id=new_id("ses"),
+        organization_id=person.organization_id,
+        person_id=person.id,
+        secret_hash=hash_secret(secret),
+        how=how,
+        address=address,
+        user_agent=user_agent[:MAX_AGENT] if user_agent else None,
+        created_at=at,
+        last_seen_at=at,
+        expires_at=expires_at,
+    )
+    session.add(row)
+    await session.flush()
+    return NewSession(secret, row)
+
+
+async def find(session: AsyncSession, secret: str) -> SessionHolder | None:
+    """The session with this secret and its person, whatever their state."""
+    found = await session.exec(_SESSION_AND_PERSON, params={"secret_hash": hash_secret(secret)})
+    row = found.one_or_none()
+    return SessionHolder(*row) if row else None
+
+
+async def get(session: AsyncSession, organization_id: str, session_id: str) -> ConsoleSession | None:
+    """The session, if it is this organization's."""
+    row = await session.get(ConsoleSession, session_id)
+    return row if row and row.organization_id == organization_id else None
+
+
+async def seen(session: AsyncSession, row: ConsoleSession, at: datetime) -> None:
+    """Note that it is used, unless that was noted within the last minute. One statement:
+    `Database.statement` is enough."""
+    await session.exec(
+        update(ConsoleSession)
+        .where(col(ConsoleSession.id) == row.id, col(ConsoleSession.last_seen_at) <= at - SEEN_EVERY)
+        .values(last_seen_at=at)
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def revoke(session: AsyncSession, session_id: str, *, by: str, at: datetime) -> bool:
+    """End a session; False if it had been revoked before."""
+    revoked = await session.exec(
+        update(ConsoleSession)
+        .where(col(ConsoleSession.id) == session_id, col(ConsoleSession.revoked_at).is_(None))
+        .values(revoked_at=at, revoked_by=by)
+        .execution_options(synchronize_session="fetch")
+    )
+    return bool(revoked.rowcount)
+
+
+async def page(
+    session: AsyncSession,
+    organization_id: str,
+    *,
+    person: str | None = None,
+    live_at: datetime | None = None,
+    idle: timedelta = timedelta(0),
+    limit: int = DEFAULT_LIMIT,
+    cursor: str | None = None,
+) -> Page[ConsoleSession]:
+    """An organization's sessions or one person's, the newest first; with `live_at` those alone that are live
+    then. Raises InvalidRequest `invalid_cursor`."""
+    wanted = select(ConsoleSession).where(ConsoleSession.organization_id == organization_id)
+    if person is not None:
+        wanted = wanted.where(ConsoleSession.person_id == person)
+    if live_at is not None:
+        wanted = wanted.where(
+            col(ConsoleSession.revoked_at).is_(None),
+            col(ConsoleSession.expires_at) > live_at,
+            col(ConsoleSession.last_seen_at) > live_at - idle,
+        )
+    return await read_page(session, wanted, col(ConsoleSession.id), limit=limit, cursor=cursor)
+
+
+async def forget(session: AsyncSession, at: datetime) -> None:
+    """Remove what is older than an audit looks back."""
+    await session.exec(delete(ConsoleSession).where(col(ConsoleSession.expires_at) < at - KEPT_FOR))

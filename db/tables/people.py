@@ -1,0 +1,86 @@
+"""The tables of organizations, their people and their API keys. Times are UTC."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from .columns import document, utc
+
+
+class Organization(SQLModel, table=True):
+    """A tenant: subscribes to a plan, has people and customers."""
+
+    __tablename__ = "organizations"
+    __table_args__ = (
+        UniqueConstraint("stripe_customer"),
+        UniqueConstraint("stripe_subscription"),
+    )
+    id: str = Field(primary_key=True)
+    name: str
+    zone: str
+    country: str
+    subdivision: str | None = None
+    stripe_customer: str
+    stripe_subscription: str
+    subscription: dict[str, Any] | None = document(default=None)
+    """Mirror of the Stripe subscription: plan, price, seats, interval, period_start, period_end, status."""
+    synced_at: datetime | None = utc(default=None)
+    created_at: datetime = utc()
+
+
+class Person(SQLModel, table=True):
+    """Somebody who uses Plixo for an organization; an active person uses one seat."""
+
+    __tablename__ = "people"
+    __table_args__ = (
+        UniqueConstraint("organization_id", "email"),
+        UniqueConstraint("id", "organization_id"),  # for what names a person together with their organization
+    )
+    id: str = Field(primary_key=True)
+    organization_id: str = Field(foreign_key="organizations.id", index=True)
+    name: str
+    email: str
+    roles: list[str] = document()
+    active: bool = True
+    created_at: datetime = utc()
+    zone: str | None = None
+    """The IANA time zone in which they read times; None: the organization's."""
+
+
+class ApiKey(SQLModel, table=True):
+    """Only the prefix and the SHA-256 of the secret are kept."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (
+        # Both at once: a key never lets a person into another organization than their own.
+        ForeignKeyConstraint(["person_id", "organization_id"], ["people.id", "people.organization_id"]),
+        CheckConstraint("origin IN ('issued', 'file')", name="api_key_origin"),
+    )
+    prefix: str = Field(primary_key=True)
+    secret_hash: str
+    person_id: str = Field(index=True)
+    organization_id: str
+    created_at: datetime = utc()
+    expires_at: datetime | None = utc(default=None)
+    revoked_at: datetime | None = utc(default=None)
+    origin: str = "issued"
+    """issued: made and shown once by provisioning; file: taken over from its file, and revoked when it is no
+    longer there."""
+
+
+class KeyUse(SQLModel, table=True):
+    """Where an API key was tried from, in ten minutes: an audit log, and what wrong keys are counted by."""
+
+    __tablename__ = "key_uses"
+    __table_args__ = (Index("ix_key_uses_address", "address", "window_start"),)
+    prefix: str = Field(primary_key=True)
+    """As it was sent: perhaps of no key that there is."""
+    window_start: datetime = utc(primary_key=True)
+    address: str = Field(primary_key=True)
+    wrong: int = 0
+    """How often the secret was not the key's."""
+    accepted: bool = False
+    """Whether it was the key's as well."""
+    last_at: datetime = utc()

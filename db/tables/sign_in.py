@@ -1,0 +1,78 @@
+"""The tables of sign-in to the console: links, and sessions, which they or a provider open. Times are UTC."""
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index
+from sqlmodel import Field, SQLModel
+
+from .columns import utc
+
+
+class SignInLink(SQLModel, table=True):
+    """A way into the console for one person: it can be used once, until `expires_at`."""
+
+    __tablename__ = "sign_in_links"
+    __table_args__ = (
+        # Both at once, as of an API key: a link never lets a person into another organization than their own.
+        ForeignKeyConstraint(["person_id", "organization_id"], ["people.id", "people.organization_id"]),
+        CheckConstraint("how IN ('mail', 'operator')", name="sign_in_link_how"),
+        Index("ix_sign_in_links_person", "person_id", "created_at"),
+        Index("ix_sign_in_links_address", "address", "created_at"),
+    )
+    id: str = Field(primary_key=True)
+    organization_id: str
+    person_id: str
+    how: str
+    """mail: whoever has the person's address asked for it; operator: somebody made it by a command."""
+    issued_by: str
+    """The person's id, or the operator's name."""
+    because: str | None = None
+    """The operator's reason."""
+    address: str | None = None
+    """The network that it was asked for from, as `db.people.key_uses.place_of` has it."""
+    next: str | None = None
+    """The page of the console that it was asked for on."""
+    created_at: datetime = utc()
+    expires_at: datetime = utc()
+    used_at: datetime | None = utc(default=None)
+
+
+class SignInToken(SQLModel, table=True):
+    """What stands in a link's address; only its SHA-256 is kept.
+
+    Every attempt at a mail carries a token of its own, and any of them uses up the link.
+    """
+
+    __tablename__ = "sign_in_tokens"
+    token_hash: str = Field(primary_key=True)
+    link_id: str = Field(foreign_key="sign_in_links.id", index=True)
+    created_at: datetime = utc()
+
+
+class ConsoleSession(SQLModel, table=True):
+    """A browser in which a person is signed in. Only the SHA-256 of its cookie's secret is kept."""
+
+    __tablename__ = "console_sessions"
+    __table_args__ = (
+        ForeignKeyConstraint(["person_id", "organization_id"], ["people.id", "people.organization_id"]),
+        CheckConstraint("how IN ('oidc', 'mail', 'operator')", name="console_session_how"),
+        Index("ix_console_sessions_listing", "organization_id", "person_id", "id"),
+    )
+    id: str = Field(primary_key=True)
+    organization_id: str
+    person_id: str
+    secret_hash: str = Field(unique=True)
+    how: str
+    """oidc, or what link it was: mail or operator."""
+    address: str
+    """The visitor's IP address at sign-in, as far as trusted proxies tell."""
+    user_agent: str | None = None
+    """The browser's User-Agent, cut."""
+    created_at: datetime = utc()
+    last_seen_at: datetime = utc()
+    """Written at most once a minute."""
+    expires_at: datetime = utc()
+    """When it ends, however much it is used."""
+    revoked_at: datetime | None = utc(default=None)
+    revoked_by: str | None = None
+    """A person's id; their own where they signed out."""
