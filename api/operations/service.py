@@ -17,7 +17,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing.approvals.authorship import Author, Shaping
 from billing.core.events import FIRST, EventCode
 from billing.core.hashing import digest
-from billing.core.messages import Answer
+from billing.core.messages import Reply
 from billing.core.operations import Kind, Message, State
 from billing.core.questions import ASKED_BY, Question, last_number
 from db.core import timeline
@@ -236,14 +236,14 @@ async def record_command(
     Raises ApiProblem `not_revisable` and `nothing_to_resolve` for another answer than the one on its way.
     """
     update, message = command.update or command.action, command.message
-    if isinstance(message, Answer):
+    if isinstance(message, Reply):
         question = await _open_question(session, operation, ASKED_BY[command.action])
         message = message.model_copy(update={"question": question})
     payload = message.model_dump(mode="json", by_alias=True)
     on_its_way = await outbox.on_its_way(session, operation.workflow_id, update)
     row = next((earlier for earlier in on_its_way if _same(earlier.payload, payload)), None)
     if row is None:
-        if isinstance(message, Answer):
+        if isinstance(message, Reply):
             _check_first(message, on_its_way)
         row = await _enqueue(session, caller, operation, command, update, payload)
     return RecordedCommand(command, row, operation)
@@ -254,7 +254,7 @@ async def _open_question(session: AsyncSession, operation: Operation, question: 
     return last_number(question, (event.key for event in await timeline.read(session, operation.id)))
 
 
-def _check_first(answer: Answer, on_its_way: Iterable[Outbox]) -> None:
+def _check_first(answer: Reply, on_its_way: Iterable[Outbox]) -> None:
     """Refuses what somebody has answered a moment before, while nothing is written of it. Whom the records
     don't tell of yet, the workflow refuses."""
     before = next((one for one in on_its_way if one.payload["question"] == answer.question), None)

@@ -10,7 +10,7 @@ class Cancel(Message):
     comment: str | None = None
 
 
-class Answer(Message):
+class Reply(Message):
     """What a person says to something that an operation has asked them, and to which time of asking."""
 
     person: str

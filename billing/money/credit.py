@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from ..core.errors import Code
 from ..core.hashing import digest
-from ..core.messages import Answer
+from ..core.messages import Reply
 from ..core.money import Money, step_problem
 from ..core.operations import Message, Payload, Problem
 from ..policy.policy import Policy
@@ -124,14 +124,14 @@ class CreditFound(Message):
     metadata: dict[str, str]
 
 
-class ReviseCredit(Answer):
+class ReviseCredit(Reply):
     """The edited request after an approver asked for changes."""
 
     wanted: CreditWanted
     note: Note
 
 
-class AcceptCredit(Answer):
+class AcceptCredit(Reply):
     """A person accepts what Stripe made of the credit."""
 
     comment: str

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from ..core.errors import Code
 from ..core.hashing import digest
-from ..core.messages import Answer
+from ..core.messages import Reply
 from ..core.money import Money, step_problem
 from ..core.operations import Message, Payload, Problem
 from ..policy.policy import Policy
@@ -137,14 +137,14 @@ class RefundFound(Message):
     metadata: dict[str, str]
 
 
-class ReviseRefund(Answer):
+class ReviseRefund(Reply):
     """The edited request after an approver asked for changes."""
 
     wanted: RefundWanted
     note: Note
 
 
-class ResolveRefund(Answer):
+class ResolveRefund(Reply):
     """What a person does about a refund that failed: try it again, or leave it at what came through."""
 
     action: Literal["retry", "close"]

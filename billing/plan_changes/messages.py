@@ -2,18 +2,18 @@
 
 from typing import Literal
 
-from ..core.messages import Answer
+from ..core.messages import Reply
 from ..core.operations import Message
 from .subject import PlanChangeRequest
 
 
-class Revise(Answer):
+class Revise(Reply):
     """The edited request after an approver asked for changes; it starts a new review round."""
 
     wanted: PlanChangeRequest
 
 
-class Resolve(Answer):
+class Resolve(Reply):
     """What a person makes of a mismatch between approved and actual lines."""
 
     action: Literal["accept", "revert", "read_again"]

@@ -12,14 +12,14 @@ from typing import Generic, TypeVar
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from billing.core.messages import Answer, Cancel
+    from billing.core.messages import Cancel, Reply
     from billing.core.operations import Problem
 
 from .outcome import refused
 
-Revision = TypeVar("Revision", bound=Answer)
-Resolution = TypeVar("Resolution", bound=Answer)
-Given = TypeVar("Given", bound=Answer)
+Revision = TypeVar("Revision", bound=Reply)
+Resolution = TypeVar("Resolution", bound=Reply)
+Given = TypeVar("Given", bound=Reply)
 
 NOT_REVISABLE = Problem(code="not_revisable", message="Nobody has asked for changes.")
 NOTHING_TO_RESOLVE = Problem(code="nothing_to_resolve", message="There is nothing to resolve.")
@@ -76,7 +76,7 @@ class PendingCancel:
         self._window = Window.CLOSED
 
 
-class PendingAnswer(Generic[Given]):
+class PendingReply(Generic[Given]):
     """What somebody says to what the operation asks: to the question that it was given for, and once.
 
     Of two people who answer the same question the first is heard. The answer to a question that is over is
@@ -127,8 +127,8 @@ class PendingCommands(Generic[Revision, Resolution]):
         """`revise_within` in plain minutes; `too_late` is what a late cancellation is told."""
         self.revise_within = timedelta(minutes=revise_within)
         self.cancel = PendingCancel(Problem(code="too_late", message=too_late))
-        self.revise: PendingAnswer[Revision] = PendingAnswer(NOT_REVISABLE)
-        self.resolve: PendingAnswer[Resolution] = PendingAnswer(NOTHING_TO_RESOLVE)
+        self.revise: PendingReply[Revision] = PendingReply(NOT_REVISABLE)
+        self.resolve: PendingReply[Resolution] = PendingReply(NOTHING_TO_RESOLVE)
 
     async def take_back(self, cancel: Cancel) -> None:
         """For the handler of cancellations: what is taken back can't be revised any more."""
