@@ -16,6 +16,7 @@ from .approvals import delegations, notices
 from .approvals import routes as approvals
 from .cases import routes as cases
 from .console import landing
+from .customers import routes as customers
 from .dispatch.dispatcher import Dispatcher
 from .dispatch.inbox import Inbox
 from .evidence import routes as evidence
@@ -34,7 +35,7 @@ from .limits.quotas import Limits
 from .limits.rates import DEFAULT_RATE, Rates
 from .mail import templates as mail_templates
 from .mirror import differences, reconciliations, webhooks
-from .money import credits, customers_invoices, payments, refunds
+from .money import credits, payments, refunds
 from .monitoring.lately import Lately
 from .monitoring.metering import flushed
 from .monitoring.metrics import Metrics
@@ -64,7 +65,7 @@ ROUTERS = (
     operations.router,
     evidence.router,
     organization_routes.router,
-    customers_invoices.router,
+    customers.router,
     payments.router,
     notices.router,
     portal_links.router,
