@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cache, partial
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from starlette.routing import BaseRoute
 from temporalio.client import Client
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
@@ -95,6 +96,15 @@ DESCRIPTION = (
 )
 
 
+@cache
+def _routes() -> Sequence[BaseRoute]:
+    """Those of all routers. What FastAPI makes of them at the first request serves every app of a process."""
+    api = APIRouter()
+    for router in ROUTERS:
+        api.include_router(router)
+    return tuple(api.routes)
+
+
 def create_app(
     policy: Policy,
     database: Database,
@@ -151,8 +161,7 @@ def create_app(
         site=site or Site(),
         readiness=Lately(partial(health.readiness, database, temporal)),
     )
-    for router in ROUTERS:
-        app.include_router(router)
+    app.router.routes.extend(_routes())
     handlers.install(app)
     app.add_middleware(HeadMiddleware)
     app.add_middleware(BodyLimitMiddleware, unread={webhooks.PATH})
