@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cache, partial
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from starlette.routing import BaseRoute
 from temporalio.client import Client
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
@@ -15,14 +16,8 @@ from db.incidents.health_meter import HealthMeter
 from .approvals import delegations, notices
 from .approvals import routes as approvals
 from .cases import routes as cases
-from .console import approvals as approval_pages
-from .console import finance as finance_pages
-from .console import home, landing
-from .console import incidents as incident_pages
-from .console import money as money_pages
-from .console import operations as operation_pages
-from .console import plans as plan_pages
-from .console.frame import assets
+from .console.routes import ROUTERS as CONSOLE
+from .customers import routes as customers
 from .dispatch.dispatcher import Dispatcher
 from .dispatch.inbox import Inbox
 from .evidence import routes as evidence
@@ -41,7 +36,7 @@ from .limits.quotas import Limits
 from .limits.rates import DEFAULT_RATE, Rates
 from .mail import templates as mail_templates
 from .mirror import differences, reconciliations, webhooks
-from .money import credits, customers_invoices, payments, refunds
+from .money import credits, payments, refunds
 from .monitoring.lately import Lately
 from .monitoring.metering import flushed
 from .monitoring.metrics import Metrics
@@ -74,7 +69,7 @@ ROUTERS = (
     operations.router,
     evidence.router,
     organization_routes.router,
-    customers_invoices.router,
+    customers.router,
     payments.router,
     notices.router,
     portal_links.router,
@@ -93,15 +88,7 @@ ROUTERS = (
     health.router,
     docs.router,
     sign_in.router,
-    assets.router,
-    home.router,
-    approval_pages.router,
-    operation_pages.router,
-    plan_pages.router,
-    money_pages.router,
-    finance_pages.router,
-    incident_pages.router,
-    landing.router,
+    *CONSOLE,
     portal_pages.router,
 )
 
@@ -111,6 +98,15 @@ DESCRIPTION = (
     "UTC, and all data is scoped to the organization of the API key. Problems are "
     "application/problem+json with a stable code."
 )
+
+
+@cache
+def _routes() -> Sequence[BaseRoute]:
+    """Those of all routers. What FastAPI makes of them at the first request serves every app of a process."""
+    api = APIRouter()
+    for router in ROUTERS:
+        api.include_router(router)
+    return tuple(api.routes)
 
 
 def create_app(
@@ -171,8 +167,7 @@ def create_app(
         readiness=Lately(partial(health.readiness, database, temporal)),
         by_mail=by_mail,
     )
-    for router in ROUTERS:
-        app.include_router(router)
+    app.router.routes.extend(_routes())
     handlers.install(app)
     sessions.install(app)
     app.add_middleware(HeadMiddleware)

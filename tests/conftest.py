@@ -1,5 +1,6 @@
 """What every test can ask for: a fresh database, once on SQLite and once on PostgreSQL."""
 
+import gc
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -8,9 +9,12 @@ from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from db.core.session import Database
 
-from .support.databases import PostgresDatabases, SqliteDatabases
+from .support.databases import PostgresDatabases, SqliteDatabases, files_folder
+from .support.prepared import prepare_once
 
 CRASH = "tests/crash/"
+
+prepare_once()
 
 
 class Together(LoadFileScheduling):  # type: ignore[misc]
@@ -31,9 +35,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.startswith(CRASH))
 
 
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: the collector need not walk through it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+
+
 @pytest.fixture(scope="session")
-def sqlite_databases(tmp_path_factory: pytest.TempPathFactory) -> SqliteDatabases:
-    return SqliteDatabases(tmp_path_factory.mktemp("sqlite"))
+def sqlite_databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteDatabases]:
+    with files_folder(tmp_path_factory.mktemp("sqlite")) as folder:
+        yield SqliteDatabases(folder)
 
 
 @pytest.fixture(scope="session")

@@ -52,7 +52,7 @@ SHARED: Mapping[str, set[str]] = {
     "activities": {"core", "effects", "stripe"},
     "workflows": {"client", "core"},
     "api": {
-        *("console", "dispatch", "health", "http", "limits", "monitoring", "notes", "problems"),
+        *("console", "customers", "dispatch", "health", "http", "limits", "monitoring", "notes", "problems"),
         "portal_admin",  # what staff do for the customers' portal, whose pages are `portal`
     },
 }

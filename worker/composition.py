@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
-from functools import partial
+from functools import cache, partial
 from inspect import getmembers, ismethod
+from ssl import SSLContext
 from typing import Any
 
 import httpx
@@ -60,6 +61,12 @@ from .watch.watch import Watch
 SEND_WITHIN = timedelta(seconds=10)
 
 
+@cache
+def trusted() -> SSLContext:
+    """The certificate authorities that whoever is asked over HTTPS must show, read once a process."""
+    return httpx.create_ssl_context()
+
+
 def build_activities(
     settings: Settings,
     database: Database,
@@ -81,7 +88,7 @@ def build_activities(
     customer_mailer = CustomerMailer(
         database, smtp_url, sender, public_url, policy, meter=meter, answers=answers
     )
-    web, files = httpx.AsyncClient(follow_redirects=False), files_client()
+    web, files = httpx.AsyncClient(verify=trusted(), follow_redirects=False), files_client(trusted())
     greeter = SmtpPool(smtp_url, greeting_for(public_url), answers=answers)
     probes = standard_probes(database, stripe_api, greeter, web, public_url, permissions)
     alerts = Alerts(settings.alert_webhook_url, public_url, web)

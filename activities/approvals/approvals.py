@@ -29,6 +29,7 @@ from billing.core.events import EventCode
 from billing.core.operations import Problem
 from billing.operations.messages import Progress
 from db.approvals import approvals, deciders, delegations
+from db.approvals.closing import why_closed
 from db.core import timeline
 from db.core.record_hashes import wrote
 from db.core.session import Database
@@ -62,8 +63,6 @@ class Approvals:
         """
         request = order.request
         async with self._database.transaction() as session:
-            # An approval before its operation, as everywhere.
-            await approvals.lock_if_there(session, request.approval)
             # An approval before its operation, as everywhere.
             await approvals.lock_if_there(session, request.approval)
             await operations.lock(session, request.operation)
@@ -267,7 +266,8 @@ async def _judged(session: AsyncSession, row: Approval, order: SettleDecision) -
     if refusal is not None:
         return _problem(refusal)
     if row.state != approvals.OPEN:
-        return Problem(code="approval_closed", message=f"The approval is {row.state}.")
+        why = await why_closed(session, row)
+        return Problem(code="approval_closed", message=why or f"The approval is {row.state}.")
     if order.decide.subject_hash != row.subject_hash:
         return Problem(code="stale_subject", message="It has changed since it was looked at.")
     if order.decide.verdict != "approve":

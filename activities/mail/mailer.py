@@ -27,7 +27,7 @@ from db.tables import Person
 
 from . import records as mail_records
 from .records import Mailing
-from .render import MailText, MailTexts
+from .render import MailText, MailTexts, shipped_texts
 from .smtp import MailLater, MailNeedsUtf8, MailRefused, ServerAnswers, SmtpPool
 
 UTF8 = Charset("utf-8")
@@ -62,7 +62,7 @@ class Mailer:
         self._domain = f"[{host}]" if ":" in host else host
         self._smtp = SmtpPool(smtp_url, greeting_for(public_url), meter, answers)
         self._from = written(*parseaddr(mail_from))
-        self._texts = texts or MailTexts(public_url)
+        self._texts = texts or shipped_texts(public_url)
         self._clock = clock
 
     async def close(self) -> None:

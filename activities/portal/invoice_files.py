@@ -1,6 +1,7 @@
 """Fetches an invoice's PDF from the address that Stripe gave for it, and from nowhere else."""
 
 from collections.abc import Callable
+from ssl import SSLContext
 
 import httpx
 
@@ -33,9 +34,9 @@ def stripe_hosts(api_base: str) -> Callable[[httpx.URL], bool]:
     return is_stripes
 
 
-def files_client() -> httpx.AsyncClient:
+def files_client(trusted: SSLContext | bool = True) -> httpx.AsyncClient:
     """The client that `download` needs: it follows no redirect by itself."""
-    return httpx.AsyncClient(timeout=TIMEOUT, follow_redirects=False)
+    return httpx.AsyncClient(verify=trusted, timeout=TIMEOUT, follow_redirects=False)
 
 
 async def download(client: httpx.AsyncClient, address: str, allowed: Callable[[httpx.URL], bool]) -> bytes:

@@ -11,9 +11,10 @@ from billing.core.money import Money, minor_units
 from billing.core.operations import Kind
 from billing.policy.reasons import REASON_WORDS
 
+from ..customers import routes as customers
 from ..http.auth import AnyCaller, Caller
 from ..http.context import Context, InContext
-from ..money import customers_invoices, payments
+from ..money import payments
 from ..money.schemas import PaymentsQuery
 from ..problems.problem import not_found
 from .frame.calls import post
@@ -159,7 +160,7 @@ async def _target(form: Form, caller: Caller, context: Context) -> MoneyTarget:
             invoice=payment.invoice,
         )
     if invoice_id := form.value("invoice"):
-        invoice = await customers_invoices.read_invoice(invoice_id, caller, context)
+        invoice = await customers.read_invoice(invoice_id, caller, context)
         paid = await payments.list_payments(PaymentsQuery(invoice=invoice_id, limit=100), caller, context)
         return MoneyTarget(
             invoice.customer,

@@ -133,11 +133,6 @@ class NoticesQuery(Query):
     state: Literal["open", "escalated", "acknowledged", "superseded"] | None = None
 
 
-class InvoicesQuery(Query):
-    status: Literal["draft", "open", "paid", "uncollectible", "void"] | None = None
-    customer: OtherId | None = None
-
-
 class Answer(BaseModel):
     """Times are RFC 3339 in UTC."""
 
@@ -282,33 +277,6 @@ class PlanAnswer(Answer):
     limits: PlanLimits
     prices: list[PriceAnswer]
     unavailable: str | None = Field(description="Why it can't be requested at present")
-
-
-class CustomerAnswer(Answer):
-    """A mirror of the object in Stripe, read at `synced_at`. A negative balance is a credit."""
-
-    id: str
-    name: str | None
-    email: str | None
-    balance: Money | None
-    created_at: datetime
-    synced_at: datetime
-
-
-class InvoiceAnswer(Answer):
-    """A mirror of the object in Stripe, read at `synced_at`."""
-
-    id: str
-    customer: str
-    number: str | None
-    status: str
-    total: Money
-    amount_due: Money
-    amount_paid: Money
-    amount_remaining: Money
-    due_date: datetime | None
-    created_at: datetime
-    synced_at: datetime
 
 
 class NoticeAnswer(Answer):

@@ -78,10 +78,17 @@ def answers(
     successes: Mapping[int, Any],
     *problems: ProblemType,
     also: tuple[int, type[BaseModel]] | None = None,
+    also_as: Mapping[str, Any] | None = None,
     headers: Mapping[int, Iterable[str]] | None = None,
 ) -> Responses:
-    """The responses of a route under /v1: `documented`, and with what any of them can answer."""
-    return documented(successes, *EVERYWHERE, *problems, also=also, headers=headers)
+    """The responses of a route under /v1: `documented`, and with what any of them can answer.
+
+    `also_as` are the media types that a 200 can have beside JSON.
+    """
+    responses = documented(successes, *EVERYWHERE, *problems, also=also, headers=headers)
+    if also_as:
+        responses[200]["content"] |= also_as
+    return responses
 
 
 def documented(

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from billing.core.money import Money
-from db.mirror import mirror
+from db.mirror import lists, mirror
 from db.tables import PaymentRow, RefundRow
 
 from ..http.auth import AnyCaller
@@ -31,16 +31,14 @@ async def list_payments(
     query: Annotated[PaymentsQuery, Query()], caller: AnyCaller, context: InContext
 ) -> ListOf[PaymentAnswer]:
     """Newest first."""
+    listing = lists.payments(
+        caller.organization,
+        customer_id=query.customer,
+        invoice_id=query.invoice,
+        refundable=query.refundable,
+    )
     async with context.database.reading() as session:
-        page = await mirror.payments_page(
-            session,
-            caller.organization,
-            customer_id=query.customer,
-            invoice_id=query.invoice,
-            refundable=query.refundable,
-            limit=query.limit,
-            cursor=query.cursor,
-        )
+        page = await listing.page(session, limit=query.limit, cursor=query.cursor)
     return views.listed(page, _payment)
 
 

@@ -17,7 +17,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing.approvals.authorship import Author, Shaping
 from billing.core.events import FIRST, EventCode
 from billing.core.hashing import digest
+from billing.core.messages import Reply
 from billing.core.operations import Kind, Message, State
+from billing.core.questions import ASKED_BY, Question, last_number
 from db.core import timeline
 from db.core.clock import utc_now
 from db.core.record_hashes import wrote
@@ -30,8 +32,9 @@ from ..dispatch.dispatcher import HEAD_START
 from ..http.auth import Caller
 from ..http.context import Context
 from ..http.models import OperationAnswer
-from ..problems.problem import not_found, refused_by_workflow
+from ..problems.problem import ApiProblem, not_found, refused_by_workflow
 from . import actions, views
+from .problems import NOT_REVISABLE, NOTHING_TO_RESOLVE
 
 SETTLED_WITHIN = 2.0
 """Seconds that an answer waits for the operation to act on what its workflow has taken."""
@@ -228,14 +231,39 @@ async def record_command(
     session: AsyncSession, caller: Caller, operation: Operation, command: Command
 ) -> RecordedCommand:
     """Write the command with its event, once: the same by the same person that is still on its way is the
-    same row. The operation is locked, so that of two at the same moment the second finds the first."""
-    update = command.update or command.action
-    payload = command.message.model_dump(mode="json", by_alias=True)
+    same row. The operation is locked, so that of two at the same moment the second finds the first.
+
+    Raises ApiProblem `not_revisable` and `nothing_to_resolve` for another answer than the one on its way.
+    """
+    update, message = command.update or command.action, command.message
+    if isinstance(message, Reply):
+        question = await _open_question(session, operation, ASKED_BY[command.action])
+        message = message.model_copy(update={"question": question})
+    payload = message.model_dump(mode="json", by_alias=True)
     on_its_way = await outbox.on_its_way(session, operation.workflow_id, update)
     row = next((earlier for earlier in on_its_way if _same(earlier.payload, payload)), None)
     if row is None:
+        if isinstance(message, Reply):
+            _check_first(message, on_its_way)
         row = await _enqueue(session, caller, operation, command, update, payload)
     return RecordedCommand(command, row, operation)
+
+
+async def _open_question(session: AsyncSession, operation: Operation, question: Question) -> int:
+    """The number under which the operation asks now: by then it may ask another one."""
+    return last_number(question, (event.key for event in await timeline.read(session, operation.id)))
+
+
+def _check_first(answer: Reply, on_its_way: Iterable[Outbox]) -> None:
+    """Refuses what somebody has answered a moment before, while nothing is written of it. Whom the records
+    don't tell of yet, the workflow refuses."""
+    before = next((one for one in on_its_way if one.payload["question"] == answer.question), None)
+    if before is None:
+        return
+    person = before.payload["person"]
+    if before.name == "revise":
+        raise ApiProblem(NOT_REVISABLE, f"{person} has just sent a revision: read the operation again.")
+    raise ApiProblem(NOTHING_TO_RESOLVE, f"{person} has just resolved it: read the operation again.")
 
 
 async def _enqueue(

@@ -3,13 +3,12 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from billing.core.money import Money
 from billing.evidence.event_words import words
 from db.core import pages
-from db.tables import Customer, Invoice, Notice, Operation, TimelineEvent
+from db.tables import Notice, Operation, TimelineEvent
 
 from ..http.auth import Caller
-from ..http.models import CustomerAnswer, EventAnswer, InvoiceAnswer, ListOf, NoticeAnswer, OperationAnswer
+from ..http.models import EventAnswer, ListOf, NoticeAnswer, OperationAnswer
 from .actions import possible
 
 Row = TypeVar("Row")
@@ -48,20 +47,6 @@ def operation(row: Operation, caller: Caller, *, pending: bool = False) -> Opera
 
 def event(row: TimelineEvent) -> EventAnswer:
     return EventAnswer(**row.model_dump(), event=words(row.code, row.detail))
-
-
-def customer(row: Customer) -> CustomerAnswer:
-    balance = Money(amount_minor=row.balance, currency=row.currency) if row.currency else None
-    return CustomerAnswer(**row.model_dump(exclude={"balance"}), balance=balance)
-
-
-def invoice(row: Invoice) -> InvoiceAnswer:
-    amounts = ("total", "amount_due", "amount_paid", "amount_remaining")
-    return InvoiceAnswer(
-        **row.model_dump(exclude=set(amounts)),
-        customer=row.customer_id,
-        **{name: Money(amount_minor=getattr(row, name), currency=row.currency) for name in amounts},
-    )
 
 
 def notice(row: Notice, *, pending: bool = False) -> NoticeAnswer:

@@ -135,6 +135,13 @@ INVALID_REQUEST = declare(
     "/effective",
 )
 
+TOO_MANY_ROWS = declare(
+    "too_many_rows",
+    422,
+    "Too many rows for one file",
+    "More than 100,000 rows fit these filters; narrow them, for example by date.",
+)
+
 INVALID_CURSOR = declare(
     "invalid_cursor",
     422,

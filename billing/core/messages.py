@@ -1,4 +1,4 @@
-"""Messages of every operation: its cancellation."""
+"""What people send to any operation: its cancellation, and answers to what it asks them."""
 
 from .operations import Message
 
@@ -8,3 +8,11 @@ class Cancel(Message):
 
     person: str
     comment: str | None = None
+
+
+class Reply(Message):
+    """What a person says to something that an operation has asked them, and to which time of asking."""
+
+    person: str
+    question: int = 0
+    """The number in the key of the event that asks. The API fills it in as it records the answer."""

@@ -6,6 +6,7 @@ from pydantic import AwareDatetime
 
 from .events import EventCode
 from .operations import SYSTEM, Message, State
+from .questions import last_number
 
 OPERATION_CLOSED = "operation_closed"
 """What a run is refused that comes after its operation's end: whoever re-executes it opens nothing again."""
@@ -46,8 +47,7 @@ class Standing(Message):
 
     def last(self, prefix: str) -> int:
         """The highest number among the keys `prefix:number`; 0 when there is none."""
-        found = (key.removeprefix(f"{prefix}:") for key in self.keys if key.startswith(f"{prefix}:"))
-        return max((int(number) for number in found if number.isdecimal()), default=0)
+        return last_number(prefix, self.keys)
 
 
 class SettleBegun(Message):

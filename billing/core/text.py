@@ -6,6 +6,7 @@ joiners, direction marks, combining characters, letters newer than our tables.
 """
 
 import re
+import unicodedata
 
 _LINE_BREAKS = re.compile("\r\n|[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")
 _UNSAFE = re.compile(
@@ -30,3 +31,9 @@ def one_line(text: str) -> str:
 def has_controls(text: str) -> bool:
     """Whether there are characters in it that no person types: neither text, nor tab, nor line break."""
     return any(letter not in "\n\r\t" and (letter < " " or "\x7f" <= letter <= "\x9f") for letter in text)
+
+
+def folded(text: str) -> str:
+    """The text as people search for it: in lower case, without accents, with single spaces."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return " ".join("".join(one for one in decomposed if not unicodedata.combining(one)).split())

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from ..core.errors import Code
 from ..core.hashing import digest
+from ..core.messages import Reply
 from ..core.money import Money, step_problem
 from ..core.operations import Message, Payload, Problem
 from ..policy.policy import Policy
@@ -123,18 +124,16 @@ class CreditFound(Message):
     metadata: dict[str, str]
 
 
-class ReviseCredit(Message):
+class ReviseCredit(Reply):
     """The edited request after an approver asked for changes."""
 
-    person: str
     wanted: CreditWanted
     note: Note
 
 
-class AcceptCredit(Message):
+class AcceptCredit(Reply):
     """A person accepts what Stripe made of the credit."""
 
-    person: str
     comment: str
 
 

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from ..core.errors import Code
 from ..core.hashing import digest
+from ..core.messages import Reply
 from ..core.money import Money, step_problem
 from ..core.operations import Message, Payload, Problem
 from ..policy.policy import Policy
@@ -136,18 +137,16 @@ class RefundFound(Message):
     metadata: dict[str, str]
 
 
-class ReviseRefund(Message):
+class ReviseRefund(Reply):
     """The edited request after an approver asked for changes."""
 
-    person: str
     wanted: RefundWanted
     note: Note
 
 
-class ResolveRefund(Message):
+class ResolveRefund(Reply):
     """What a person does about a refund that failed: try it again, or leave it at what came through."""
 
-    person: str
     action: Literal["retry", "close"]
     comment: str
 

@@ -2,21 +2,20 @@
 
 from typing import Literal
 
+from ..core.messages import Reply
 from ..core.operations import Message
 from .subject import PlanChangeRequest
 
 
-class Revise(Message):
+class Revise(Reply):
     """The edited request after an approver asked for changes; it starts a new review round."""
 
-    person: str
     wanted: PlanChangeRequest
 
 
-class Resolve(Message):
+class Resolve(Reply):
     """What a person makes of a mismatch between approved and actual lines."""
 
-    person: str
     action: Literal["accept", "revert", "read_again"]
     comment: str
 

@@ -2,12 +2,13 @@
 
 import base64
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import tuple_
+from sqlalchemy import BigInteger, func, tuple_
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -16,7 +17,8 @@ from billing.core.errors import InvalidRequest
 from ..tables.columns import Utc
 
 Row = TypeVar("Row")
-Key = tuple[str | datetime, ...]
+Part = str | int | datetime
+Key = tuple[Part, ...]
 
 DEFAULT_LIMIT = 50
 
@@ -36,7 +38,7 @@ def encode(key: Key) -> str:
 
 
 def decode(cursor: str, types: Sequence[type]) -> Key:
-    """The key in a cursor, of parts of these types (str or datetime).
+    """The key in a cursor, of parts of these types (str, int or datetime).
 
     Raises InvalidRequest `invalid_cursor` for anything that `encode` did not make of such a key.
     """
@@ -56,16 +58,73 @@ def decode(cursor: str, types: Sequence[type]) -> Key:
     return key
 
 
-def _sound(part: str | datetime, kind: type) -> bool:
+def _sound(part: Part, kind: type) -> bool:
     """Whether the database can compare with it.
 
     PostgreSQL takes no NUL, no driver takes half a surrogate pair, and `Utc` no time without a zone.
     """
-    if not isinstance(part, kind):
+    if type(part) is not kind:  # a bool would pass for an int
         return False
     if isinstance(part, datetime):
         return part.utcoffset() == timedelta(0)
-    return part.isprintable()
+    return part.isprintable() if isinstance(part, str) else abs(part) < 1 << 63
+
+
+@dataclass(frozen=True)
+class FirstOf:
+    """A part of a key: the first column, where it is NULL the second, which never is."""
+
+    column: Any
+    otherwise: Any
+
+    @property
+    def expression(self) -> Any:
+        return func.coalesce(self.column, self.otherwise)
+
+    @property
+    def type(self) -> Any:
+        return self.otherwise.type
+
+    def of(self, row: Any) -> Any:
+        found = getattr(row, self.column.key)
+        return getattr(row, self.otherwise.key) if found is None else found
+
+
+def order(keys: Mapping[str, tuple[Any, ...]], sort: str) -> tuple[tuple[Any, ...], bool]:
+    """The key that a sort names, and whether it is descending, which `-` before the name says."""
+    return keys[sort.removeprefix("-")], sort.startswith("-")
+
+
+@dataclass(frozen=True)
+class PagedRows(Generic[Row]):
+    """Rows in one order, to be read page by page: by `key`, whose columns together are unique.
+
+    `keep` filters what the database cannot; pages are full all the same.
+    """
+
+    rows: SelectOfScalar[Row]
+    key: tuple[Any, ...]
+    descending: bool = True
+    keep: Callable[[Row], bool] = lambda row: True
+
+    async def page(
+        self, session: AsyncSession, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
+    ) -> Page[Row]:
+        """Raises InvalidRequest `invalid_cursor`."""
+        return await read_page(
+            session,
+            self.rows,
+            *self.key,
+            limit=limit,
+            cursor=cursor,
+            keep=self.keep,
+            descending=self.descending,
+        )
+
+    async def has_more_than(self, session: AsyncSession, most: int) -> bool:
+        """Whether there are more rows, those that `keep` leaves out included."""
+        some = self.rows.limit(most + 1).subquery()
+        return (await session.exec(select(func.count()).select_from(some))).one() > most
 
 
 async def read_page(
@@ -75,25 +134,24 @@ async def read_page(
     limit: int,
     cursor: str | None,
     keep: Callable[[Row], bool] = lambda row: True,
+    descending: bool = True,
 ) -> Page[Row]:
-    """The page of `rows` after `cursor`, the greatest `key` first: columns that together are unique.
+    """The page of `rows` after `cursor`, the greatest `key` first unless it is not `descending`: columns, or
+    FirstOf two, that together are unique.
 
     `keep` filters what the database cannot; pages are full all the same.
     """
     kept: list[Row] = []
-    after = (
-        decode(cursor, [datetime if isinstance(column.type, Utc) else str for column in key])
-        if cursor
-        else None
-    )
+    after = decode(cursor, [_type_of(part) for part in key]) if cursor else None
+    columns = [part.expression if isinstance(part, FirstOf) else part for part in key]
 
     def key_of(row: Row) -> Key:
-        return tuple(getattr(row, column.key) for column in key)
+        return tuple(part.of(row) if isinstance(part, FirstOf) else getattr(row, part.key) for part in key)
 
     while True:
-        query = rows.order_by(*(column.desc() for column in key)).limit(limit + 1)
+        query = rows.order_by(*(one.desc() if descending else one.asc() for one in columns)).limit(limit + 1)
         if after is not None:
-            query = query.where(tuple_(*key) < after)
+            query = query.where(tuple_(*columns) < after if descending else tuple_(*columns) > after)
         batch = list(await session.exec(query))
         kept += [row for row in batch if keep(row)]
         if len(kept) > limit:
@@ -101,3 +159,9 @@ async def read_page(
         if len(batch) <= limit:
             return Page(kept, None)
         after = key_of(batch[-1])
+
+
+def _type_of(part: Any) -> type:
+    if isinstance(part.type, Utc):
+        return datetime
+    return int if isinstance(part.type, BigInteger) else str

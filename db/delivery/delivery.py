@@ -8,9 +8,10 @@ from datetime import datetime
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.core.delivery import Delivery
-from billing.core.operations import Problem
+from billing.core.operations import Problem, State
 
 from ..approvals import approvals
+from ..approvals.closing import why_closed
 from ..core.alone import what
 from ..core.session import Database, concerns_everybody
 from ..operations import notices, outbox
@@ -19,6 +20,8 @@ from ..tables import Notice, Operation, Outbox
 log = logging.getLogger(__name__)
 
 ALREADY_ENDED = "already_ended"
+TOO_LATE = (ALREADY_ENDED, "approval_closed")
+"""How a decision is refused that comes after its approval's end."""
 
 Send = Callable[[Outbox], Awaitable[Delivery]]
 
@@ -27,19 +30,43 @@ async def deliver(database: Database, send: Send, row: Outbox, now: datetime) ->
     """Sends one row and settles it. What can't be known to have arrived is tried again later."""
     delivery = await send(row)
     async with database.transaction() as session:
-        if delivery.outcome == "refused" and await _goes_on(session, row, delivery):
-            delivery = delivery.model_copy(update={"outcome": "later"})
+        if delivery.outcome == "refused":
+            delivery = await _refused(session, row, delivery, now)
         if delivery.outcome == "delivered":
             await outbox.settle_delivered(session, row.id, at=now)
-        elif delivery.outcome == "refused":
-            problem = delivery.problem or Problem(code="refused", message="It was refused.")
-            await outbox.settle_refused(session, row.id, at=now, error=f"{problem.code}: {problem.message}")
-            if row.name == "decide":
-                await approvals.settle_refused(session, row.update_id, refusal=problem.model_dump(), at=now)
-        else:
+        elif delivery.outcome == "later":
             reason = delivery.problem.code if delivery.problem else "unknown"
             await outbox.postpone(session, row, at=now, error=reason)
     return delivery
+
+
+async def _refused(session: AsyncSession, row: Outbox, delivery: Delivery, now: datetime) -> Delivery:
+    """What a refusal comes to by the records, which settle it; the answer to an earlier delivery may have
+    been lost.
+
+    A decision that was accepted by then counts, and so does a cancellation of what was cancelled.
+    """
+    if await _goes_on(session, row, delivery):
+        return delivery.model_copy(update={"outcome": "later"})
+    problem = delivery.problem or Problem(code="refused", message="It was refused.")
+    counts = False
+    if row.name == "decide":
+        decision = await approvals.get_decision(session, row.update_id)
+        if problem.code in TOO_LATE:
+            approval = await approvals.lock(session, decision.approval_id)
+            why = await why_closed(session, approval) or problem.message
+            problem = problem.model_copy(update={"message": why})
+        refusal = problem.model_dump()
+        decision = await approvals.settle_refused(session, decision.id, refusal=refusal, at=now)
+        counts = decision.state == approvals.ACCEPTED
+        problem = Problem.model_validate(decision.refusal or refusal)
+    elif row.name == "cancel":
+        operation = await session.get(Operation, row.workflow_id.removeprefix("operation-"))
+        counts = operation is not None and operation.state == State.CANCELLED
+    if counts:
+        return Delivery(outcome="delivered")
+    await outbox.settle_refused(session, row.id, at=now, error=f"{problem.code}: {problem.message}")
+    return Delivery(outcome="refused", problem=problem)
 
 
 async def _goes_on(session: AsyncSession, row: Outbox, delivery: Delivery) -> bool:

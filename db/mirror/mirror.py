@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import and_, delete, not_, update
+from sqlalchemy import delete, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -12,7 +12,6 @@ from billing.plan_changes.plans import Plan
 
 from ..cases import money_cases, subscription_cases
 from ..cases.cases import CaseRules
-from ..core.pages import DEFAULT_LIMIT, Page, read_page
 from ..core.statements import store_reading, store_readings
 from ..tables import (
     BalanceTransactionRow,
@@ -224,84 +223,16 @@ async def plans(session: AsyncSession) -> list[Plan]:
     return [Plan.model_validate(row.document) for row in rows]
 
 
-async def customers_page(
-    session: AsyncSession, organization_id: str, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
-) -> Page[Customer]:
-    """An organization's customers that are not deleted, the newest first.
-
-    Raises InvalidRequest `invalid_cursor`.
-    """
-    wanted = select(Customer).where(
-        Customer.organization_id == organization_id, col(Customer.deleted).is_(False)
-    )
-    return await read_page(
-        session, wanted, col(Customer.created_at), col(Customer.id), limit=limit, cursor=cursor
-    )
-
-
 async def customer(session: AsyncSession, organization_id: str, customer_id: str) -> Customer | None:
     """The customer, deleted or not, if it is this organization's."""
     found = await session.get(Customer, customer_id)
     return found if found and found.organization_id == organization_id else None
 
 
-async def invoices_page(
-    session: AsyncSession,
-    organization_id: str,
-    *,
-    status: str | None = None,
-    customer_id: str | None = None,
-    limit: int = DEFAULT_LIMIT,
-    cursor: str | None = None,
-) -> Page[Invoice]:
-    """An organization's invoices, the newest first. Raises InvalidRequest `invalid_cursor`."""
-    wanted = select(Invoice).where(Invoice.organization_id == organization_id)
-    if status:
-        wanted = wanted.where(Invoice.status == status)
-    if customer_id:
-        wanted = wanted.where(Invoice.customer_id == customer_id)
-    return await read_page(
-        session, wanted, col(Invoice.created_at), col(Invoice.id), limit=limit, cursor=cursor
-    )
-
-
 async def invoice(session: AsyncSession, organization_id: str, invoice_id: str) -> Invoice | None:
     """The invoice, if it is this organization's."""
     found = await session.get(Invoice, invoice_id)
     return found if found and found.organization_id == organization_id else None
-
-
-_REFUNDABLE = and_(
-    col(PaymentRow.status) == "succeeded",
-    col(PaymentRow.disputed).is_(False),
-    col(PaymentRow.amount_refunded) < col(PaymentRow.amount),
-)
-
-
-async def payments_page(
-    session: AsyncSession,
-    organization_id: str,
-    *,
-    customer_id: str | None = None,
-    invoice_id: str | None = None,
-    refundable: bool | None = None,
-    limit: int = DEFAULT_LIMIT,
-    cursor: str | None = None,
-) -> Page[PaymentRow]:
-    """An organization's payments, the newest first; `refundable` is whether something of it can be refunded.
-
-    Raises InvalidRequest `invalid_cursor`.
-    """
-    wanted = select(PaymentRow).where(PaymentRow.organization_id == organization_id)
-    if customer_id:
-        wanted = wanted.where(PaymentRow.customer_id == customer_id)
-    if invoice_id:
-        wanted = wanted.where(PaymentRow.invoice_id == invoice_id)
-    if refundable is not None:
-        wanted = wanted.where(_REFUNDABLE if refundable else not_(_REFUNDABLE))
-    return await read_page(
-        session, wanted, col(PaymentRow.created_at), col(PaymentRow.id), limit=limit, cursor=cursor
-    )
 
 
 async def payment(session: AsyncSession, organization_id: str, payment_intent: str) -> PaymentRow | None:

@@ -16,6 +16,7 @@ class Approval(SQLModel, table=True):
     __table_args__ = (
         Index("ix_approvals_listing", "organization_id", "state"),
         Index("ix_approvals_closed", "organization_id", "kind", "closed_at"),
+        Index("ix_approvals_deadline", "organization_id", "deadline", "id"),
     )
     id: str = Field(primary_key=True)
     organization_id: str = Field(foreign_key="organizations.id")

@@ -6,8 +6,10 @@ Amounts are integer minor units beside their currency; times are UTC.
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index
+from sqlalchemy import Index, text
 from sqlmodel import Field, SQLModel
+
+from billing.core.text import folded
 
 from .columns import document, minor, utc
 
@@ -26,7 +28,10 @@ class Customer(SQLModel, table=True):
     """Mirror of a Stripe customer of an organization."""
 
     __tablename__ = "customers"
-    __table_args__ = (Index("ix_customers_listing", "organization_id", "created_at", "id"),)
+    __table_args__ = (
+        Index("ix_customers_listing", "organization_id", "created_at", "id"),
+        Index("ix_customers_folded", "organization_id", "folded", "id"),
+    )
     id: str = Field(primary_key=True)
     organization_id: str = Field(foreign_key="organizations.id", index=True)
     name: str | None = None
@@ -40,6 +45,12 @@ class Customer(SQLModel, table=True):
     """Of Stripe's `preferred_locales` the first that we write in, else the first."""
     country: str | None = None
     """Of the address."""
+    folded: str = ""
+    """Name, mail address and id as people search for them; made of those."""
+
+    def __init__(self, **columns: Any) -> None:
+        named = [columns.get(one) or "" for one in ("name", "email", "id")]
+        super().__init__(**columns | {"folded": folded(" ".join(named))})
 
 
 class Invoice(SQLModel, table=True):
@@ -49,6 +60,9 @@ class Invoice(SQLModel, table=True):
     __table_args__ = (
         Index("ix_invoices_open", "organization_id", "status", "id"),
         Index("ix_invoices_listing", "organization_id", "created_at", "id"),
+        Index("ix_invoices_due", "organization_id", text("coalesce(due_date, created_at)"), "id"),
+        Index("ix_invoices_total", "organization_id", "currency", "total", "id"),
+        Index("ix_invoices_remaining", "organization_id", "currency", "amount_remaining", "id"),
     )
     id: str = Field(primary_key=True)
     organization_id: str = Field(foreign_key="organizations.id", index=True)

@@ -3,9 +3,9 @@
 Imported by the fork server alone.
 """
 
+import asyncio
 import gc
 import platform
-from functools import cache
 
 import anyio._backends._asyncio
 import httpcore
@@ -13,12 +13,13 @@ import stripe
 from sqlalchemy.orm import configure_mappers
 from temporalio.worker._worker import load_default_build_id
 
-from activities.mail import mailer
-from activities.mail.render import MailTexts
+from activities.mail.render import shipped_texts
 from billing.policy.policy import policy_from_toml
 from db.core.session import Database
 from settings.settings import DEFAULT_POLICY
+from worker import composition
 
+from ..support.prepared import prepare_all, prepare_once
 from . import worker
 from .plan import PUBLIC_URL
 
@@ -34,8 +35,10 @@ LOADED = (  # what is loaded at its first use otherwise
 )
 configure_mappers()
 platform.platform()  # what the SDK tells Stripe of the machine
-vars(mailer)["MailTexts"] = texts = cache(MailTexts)
-texts(PUBLIC_URL)  # the compiled templates
+shipped_texts(PUBLIC_URL)  # the compiled templates
+composition.trusted()
+prepare_once()
+asyncio.run(prepare_all())
 load_default_build_id()  # a hash over the code of every module that is loaded
 gc.collect()
 gc.freeze()  # a collection of a life's own neither walks through all this nor copies it

@@ -6,8 +6,8 @@ import shutil
 import tempfile
 import warnings
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,23 @@ shared_buffers = 64MB
 """
 
 _IN_TURN = 3
+
+_MEMORY = Path("/dev/shm")
+_ROOM = 1_000_000_000
+"""Bytes that have to be free there: each database is about one million."""
+
+
+@contextmanager
+def files_folder(otherwise: Path) -> Iterator[Path]:
+    """A folder for files that need not last: in memory, where the machine has such a place, as SQLite waits
+    for the disk at least twice a test."""
+    if not _MEMORY.is_dir() or shutil.disk_usage(_MEMORY).free < _ROOM:
+        yield otherwise
+        return
+    with tempfile.TemporaryDirectory(
+        prefix="plixo-sqlite-", dir=_MEMORY, ignore_cleanup_errors=True
+    ) as folder:
+        yield Path(folder)
 
 
 class SqliteDatabases:
@@ -58,7 +75,7 @@ class SqliteDatabases:
             part.unlink(missing_ok=True)  # a process may be just closing it
 
     def stop(self) -> None:
-        """Nothing runs; pytest removes the folder."""
+        """Nothing runs; whoever gave the folder removes it."""
 
     def _next(self) -> Path:
         return self._folder / f"test{next(self._numbers)}.db"

@@ -15,6 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.core.events import EventCode
     from billing.core.money import Money
     from billing.core.operations import Kind, State
+    from billing.core.questions import Question
     from billing.mail.messages import MailContext
     from billing.money.credit import CreditSubject
     from billing.money.refund import RefundSubject
@@ -195,7 +196,7 @@ class Review(Generic[Proposed]):
 
     async def _revised(self, proposal: Proposed, round_: Round, outcome: ApprovalOutcome) -> Round:
         """An approver asked for changes: somebody sends a revised request, or takes it back."""
-        key = f"changes_requested:{round_.number}"
+        key = Question.REVISION.key(round_.number)
         await self._recorder.record_progress(
             key,
             EventCode.AWAITING_REVISION,
@@ -205,7 +206,7 @@ class Review(Generic[Proposed]):
         )
         context = MailContext(subject=proposal.subject, comment=outcome.comment, person=outcome.person)
         self._recorder.mail_requester(key, "changes_requested", context)
-        revision = await self._revision()
+        revision = await self._revision(round_.number)
         self._stop_if_cancelled()
         if revision is None:
             raise OperationEnded(Outcome(State.EXPIRED, EventCode.EXPIRED_UNREVISED))
@@ -225,13 +226,13 @@ class Review(Generic[Proposed]):
         )
         return Round(round_.number, "revised", summary, since)
 
-    async def _revision(self) -> RevisedRequest | None:
-        """The revised request, or None when it was cancelled or nobody sent one in time.
+    async def _revision(self, round_: int) -> RevisedRequest | None:
+        """The revised request after a round, or None when it was cancelled or nobody sent one in time.
 
         Raises OperationEnded with what the request is about.
         """
         revise, cancel = self._commands.revise, self._commands.cancel
-        revise.open()
+        revise.ask(round_)
         ended = await self._end.before(
             lambda: revise.received is not None or cancel.received is not None, self._commands.revise_within
         )

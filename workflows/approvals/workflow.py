@@ -82,7 +82,8 @@ class ApprovalWorkflow:
     def _check(self, decide: Decide) -> None:
         """Who may decide is looked up when it is settled: here nobody knows who acts for whom."""
         if self._outcome is not None or self._dismissed is not None:
-            raise ApplicationError("It has already been decided.", type="approval_closed")
+            why = self._dismissed or "It has already been decided."
+            raise ApplicationError(why, type="approval_closed")
         if decide.subject_hash != self._request.subject_hash:
             raise ApplicationError("It has changed since it was looked at.", type="stale_subject")
 

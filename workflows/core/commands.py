@@ -12,48 +12,46 @@ from typing import Generic, TypeVar
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from billing.core.messages import Cancel
+    from billing.core.messages import Cancel, Reply
     from billing.core.operations import Problem
 
 from .outcome import refused
 
-Command = TypeVar("Command")
-Revision = TypeVar("Revision")
-Resolution = TypeVar("Resolution")
+Revision = TypeVar("Revision", bound=Reply)
+Resolution = TypeVar("Resolution", bound=Reply)
+Given = TypeVar("Given", bound=Reply)
 
 NOT_REVISABLE = Problem(code="not_revisable", message="Nobody has asked for changes.")
 NOTHING_TO_RESOLVE = Problem(code="nothing_to_resolve", message="There is nothing to resolve.")
 
 
 class Window(Enum):
-    """Whether a command is taken now."""
+    """Whether a cancellation is taken now."""
 
     NOT_YET = auto()
     OPEN = auto()
     CLOSED = auto()
 
 
-class PendingCommand(Generic[Command]):
-    """One kind of command: what was sent last, and whether it is taken."""
+class PendingCancel:
+    """Whether somebody has taken the operation back. The first one to say so has; others wish the same."""
 
-    def __init__(self, window: Window, refusal: Problem) -> None:
-        """`refusal` is what a command is told that comes too late."""
-        self._window, self._refusal = window, refusal
-        self.received: Command | None = None
+    def __init__(self, too_late: Problem) -> None:
+        self._window, self._too_late = Window.OPEN, too_late
+        self.received: Cancel | None = None
 
     # --- What handlers do -----------------------------------------------------------------------------
 
-    async def take(self, command: Command) -> None:
+    async def take(self, cancel: Cancel) -> None:
         """Waits until it may be taken. Raises ApplicationError once it can't be any more."""
         await workflow.wait_condition(lambda: self._window is not Window.NOT_YET)
-        if self._window is not Window.OPEN:
-            raise refused(self._refusal)
-        self.received = command
+        self.check()
+        self.received = self.received or cancel
 
     def check(self) -> None:
         """For validators. Raises ApplicationError for what comes too late."""
         if self._window is Window.CLOSED:
-            raise refused(self._refusal)
+            raise refused(self._too_late)
 
     # --- What the workflow does -----------------------------------------------------------------------
 
@@ -68,19 +66,54 @@ class PendingCommand(Generic[Command]):
         """Not now, but perhaps later."""
         self._window = Window.NOT_YET
 
+    def forget(self) -> None:
+        """What was sent is over; the next one is not taken yet."""
+        self.pause()
+        self.received = None
+
     def close(self) -> None:
         """Never again; handlers that still wait answer so."""
         self._window = Window.CLOSED
 
-    def pop(self) -> Command | None:
-        """What was sent, once; the next one is not taken yet."""
-        self.pause()
+
+class PendingReply(Generic[Given]):
+    """What somebody says to what the operation asks: to the question that it was given for, and once.
+
+    Of two people who answer the same question the first is heard. The answer to a question that is over is
+    refused, whatever is asked by then; that to one which this run has not come to yet waits until it has.
+    """
+
+    def __init__(self, refusal: Problem) -> None:
+        """`refusal` is what an answer is told that does not count."""
+        self._refusal = refusal
+        self._asked = 0
+        self._open = self._closed = False
+        self.received: Given | None = None
+
+    async def take(self, answer: Given) -> None:
+        """For handlers. Waits until it may be taken. Raises ApplicationError once it can't be any more."""
+        await workflow.wait_condition(lambda: self._closed or self._asked >= answer.question)
+        if not self._open or self._asked != answer.question or self.received is not None:
+            raise refused(self._refusal)
+        self.received = answer
+
+    def ask(self, question: int) -> None:
+        """Takes an answer to this question from now on. Questions are numbered in their order."""
+        self._asked, self._open = question, True
+
+    def close(self) -> None:
+        """Never again; handlers that still wait answer so."""
+        self._open, self._closed = False, True
+
+    def pop(self) -> Given | None:
+        """What was answered, if anybody has; from here on nobody can."""
+        self._open = False
         received, self.received = self.received, None
         return received
 
-    async def next(self) -> Command:
-        """Waits for the next one, however long it takes."""
-        self.open()
+    async def answer_to(self, question: int) -> Given:
+        """Asks, and waits for the answer, however long it takes."""
+        self.ask(question)
         await workflow.wait_condition(lambda: self.received is not None)
         received = self.pop()
         assert received is not None
@@ -93,10 +126,14 @@ class PendingCommands(Generic[Revision, Resolution]):
     def __init__(self, *, revise_within: int, too_late: str) -> None:
         """`revise_within` in plain minutes; `too_late` is what a late cancellation is told."""
         self.revise_within = timedelta(minutes=revise_within)
-        too_late_problem = Problem(code="too_late", message=too_late)
-        self.cancel: PendingCommand[Cancel] = PendingCommand(Window.OPEN, too_late_problem)
-        self.revise: PendingCommand[Revision] = PendingCommand(Window.NOT_YET, NOT_REVISABLE)
-        self.resolve: PendingCommand[Resolution] = PendingCommand(Window.NOT_YET, NOTHING_TO_RESOLVE)
+        self.cancel = PendingCancel(Problem(code="too_late", message=too_late))
+        self.revise: PendingReply[Revision] = PendingReply(NOT_REVISABLE)
+        self.resolve: PendingReply[Resolution] = PendingReply(NOTHING_TO_RESOLVE)
+
+    async def take_back(self, cancel: Cancel) -> None:
+        """For the handler of cancellations: what is taken back can't be revised any more."""
+        await self.cancel.take(cancel)
+        self.revise.close()
 
     def close(self) -> None:
         """Nobody can send anything any more."""

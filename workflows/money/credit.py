@@ -7,6 +7,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.core.messages import Cancel
     from billing.core.notices import NoticeKind
     from billing.core.operations import Kind, Problem, State
+    from billing.core.questions import Question
     from billing.core.standing import Standing
     from billing.mail.messages import MailContext
     from billing.money.credit import AcceptCredit, CreditInput, CreditSubject, ReviseCredit
@@ -88,7 +89,7 @@ class CreditWorkflow:
         """What is within somebody's authority or approved, in this run or an earlier one."""
         if not standing.begun:
             return (await self._review.agree(standing.last("checked"))).subject
-        self._mismatches = standing.last("mismatch")
+        self._mismatches = standing.last(Question.MISMATCH)
         if standing.stage == "mismatched":
             self._mismatches -= 1  # the same question once more
         return CreditSubject.model_validate(standing.subject)
@@ -109,8 +110,9 @@ class CreditWorkflow:
         )
 
     async def _ask_what_next(self, problem: Problem, number: int) -> AcceptCredit:
+        asked = Question.MISMATCH.key(number)
         await self._recorder.record_progress(
-            f"mismatch:{number}",
+            asked,
             EventCode.CREDIT_DIFFERS,
             state=State.MISMATCHED,
             stage="mismatched",
@@ -124,15 +126,15 @@ class CreditWorkflow:
             NoticeKind.CREDIT_DIFFERS, subject, number, result=report, problem=problem
         )
         context = MailContext(state=State.MISMATCHED, subject=subject, result=report, problem=problem)
-        self._recorder.mail_requester(f"mismatch:{number}", "money_ended", context)
-        return await self._commands.resolve.next()
+        self._recorder.mail_requester(asked, "money_ended", context)
+        return await self._commands.resolve.answer_to(number)
 
     # --- What people and Stripe send --------------------------------------------------------------------
 
     @workflow.update
     async def cancel(self, cancel: Cancel) -> None:
         """Takes the request back; possible until it is being given."""
-        await self._commands.cancel.take(cancel)
+        await self._commands.take_back(cancel)
 
     @cancel.validator
     def _may_cancel(self, cancel: Cancel) -> None:

@@ -7,6 +7,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.core.messages import Cancel
     from billing.core.notices import NoticeKind
     from billing.core.operations import Kind, Problem, State
+    from billing.core.questions import Question
     from billing.core.standing import Standing
     from billing.mail.messages import MailContext
     from billing.money.refund import RefundInput, RefundSubject, ResolveRefund, ReviseRefund
@@ -38,6 +39,7 @@ class RefundWorkflow:
     def __init__(self, request: RefundInput) -> None:
         rules = request.policy.refund
         self._failures = 0
+        self._asks_again = False
         self._commands: PendingCommands[ReviseRefund, ResolveRefund] = PendingCommands(
             revise_within=rules.revise_within, too_late="The refund is already being issued in Stripe."
         )
@@ -96,9 +98,8 @@ class RefundWorkflow:
         """What is within somebody's authority or approved, in this run or an earlier one."""
         if not standing.begun:
             return (await self._review.agree(standing.last("checked"))).subject
-        self._failures = standing.last("failed")
-        if standing.stage == "refund_failed":
-            self._failures -= 1  # the same failure once more
+        self._failures = standing.last(Question.FAILURE)
+        self._asks_again = standing.stage == "refund_failed"
         self._issue.take_up(standing)
         return RefundSubject.model_validate(standing.subject)
 
@@ -107,11 +108,14 @@ class RefundWorkflow:
         while True:
             after_success = problem is None
             if problem is None:
+                self._asks_again = False  # it is over: another failure is another question
                 await self._completed(self._failures)
                 problem = await self._issue.watch()
                 if problem is None:
                     return None
-            self._failures += 1
+            if not self._asks_again:
+                self._failures += 1
+            self._asks_again = False
             resolve = await self._ask_what_next(problem, self._failures, after_success)
             if resolve.action == "retry":
                 problem = await self._issue.again(resolve)
@@ -134,10 +138,10 @@ class RefundWorkflow:
 
     async def _ask_what_next(self, problem: Problem, number: int, after_success: bool) -> ResolveRefund:
         """The note is open again; Finance and the requester hear of it, and a person says what next."""
-        partly = bool(self._issue.came_through)
+        asked, partly = Question.FAILURE.key(number), bool(self._issue.came_through)
         report = self._issue.report()
         await self._recorder.record_progress(
-            f"failed:{number}",
+            asked,
             EventCode.REFUND_FAILED_AFTER_SUCCESS if after_success else EventCode.REFUND_FAILED,
             state=State.MISMATCHED if partly else State.FAILED,
             stage="refund_failed",
@@ -151,7 +155,7 @@ class RefundWorkflow:
         kind = NoticeKind.REFUND_INCOMPLETE if partly else NoticeKind.REFUND_FAILED
         await self._recorder.flag_finance(kind, subject, number, result=report, problem=problem)
         self._recorder.mail_requester(
-            f"failed:{number}",
+            asked,
             "refund_failed",
             MailContext(
                 subject=subject,
@@ -161,7 +165,7 @@ class RefundWorkflow:
                 number=number,
             ),
         )
-        return await self._commands.resolve.next()
+        return await self._commands.resolve.answer_to(number)
 
     async def _left_at_that(self, resolve: ResolveRefund) -> Outcome:
         """Closed by a person; what came through stays counted. Their comment is its note."""
@@ -186,7 +190,7 @@ class RefundWorkflow:
     @workflow.update
     async def cancel(self, cancel: Cancel) -> None:
         """Takes the request back; possible until it is being issued, and while it waits for the customer."""
-        await self._commands.cancel.take(cancel)
+        await self._commands.take_back(cancel)
 
     @cancel.validator
     def _may_cancel(self, cancel: Cancel) -> None:

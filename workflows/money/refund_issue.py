@@ -105,7 +105,7 @@ class RefundIssue:
 
     async def again(self, resolve: ResolveRefund) -> Problem | None:
         """Tries what did not come through once more, as a new intent; None when all came through."""
-        self._cancel.pop()  # a refund that waits for the customer can be taken back again
+        self._cancel.forget()  # a refund that waits for the customer can be taken back again
         await self._recorder.record_progress(
             f"retry:{self._tries}",
             EventCode.REFUND_RETRIED,

@@ -9,6 +9,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.core.events import EventCode
     from billing.core.notices import NoticeKind
     from billing.core.operations import State
+    from billing.core.questions import Question
     from billing.core.standing import Standing
     from billing.mail.messages import MailContext
     from billing.plan_changes.messages import Resolve, Revise
@@ -52,7 +53,7 @@ class PlanChangeSchedule:
             created = await self._create(subject)
             assert created.stripe_id is not None, "it was scheduled"
             schedule = created.stripe_id
-        if standing.version("release") or standing.last("mismatch"):
+        if standing.version("release") or standing.last(Question.MISMATCH):
             return await self._over(subject, schedule, None)
         await self._record_scheduled(subject, schedule)
         return await self._over(subject, schedule, await self._until_changed(subject, schedule))

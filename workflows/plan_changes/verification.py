@@ -6,6 +6,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.core.events import EventCode
     from billing.core.notices import NoticeKind
     from billing.core.operations import Problem, State
+    from billing.core.questions import Question
     from billing.core.standing import Standing
     from billing.mail.messages import MailContext
     from billing.plan_changes.messages import Resolve, Revise
@@ -51,7 +52,7 @@ class PlanChangeVerification:
     def expect(self, subject: PlanChangeSubject, standing: Standing) -> None:
         """What Stripe is to hold; goes on where an earlier run was."""
         self._subject = subject
-        self._asked = standing.last("mismatch")
+        self._asked = standing.last(Question.MISMATCH)
         if standing.stage == "mismatched":
             self._asked -= 1  # the same question once more
         self._reverts = standing.version("revert")
@@ -102,8 +103,9 @@ class PlanChangeVerification:
     async def _ask(self, report: PlanChangeResult, problem: Problem) -> Resolve:
         self._commands.cancel.close()
         self._asked += 1
+        asked = Question.MISMATCH.key(self._asked)
         await self._recorder.record_progress(
-            f"mismatch:{self._asked}",
+            asked,
             EventCode.LINES_DIFFER if report.differences else EventCode.OUTCOME_UNKNOWN,
             state=State.MISMATCHED,
             stage="mismatched",
@@ -116,8 +118,8 @@ class PlanChangeVerification:
             },
         )
         context = MailContext(state=State.MISMATCHED, subject=self._subject, result=report, problem=problem)
-        self._recorder.mail_requester(f"mismatch:{self._asked}", "plan_change_ended", context)
-        return await self._commands.resolve.next()
+        self._recorder.mail_requester(asked, "plan_change_ended", context)
+        return await self._commands.resolve.answer_to(self._asked)
 
     async def _revert(self, resolve: Resolve | None = None) -> None:
         """Back to the former plan. Raises OperationEnded where Stripe refuses: the change is there still."""

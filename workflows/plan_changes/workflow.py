@@ -101,7 +101,7 @@ class PlanChangeWorkflow:
     @workflow.update
     async def cancel(self, cancel: Cancel) -> None:
         """Takes the request back; possible until the change is being applied, and while it is scheduled."""
-        await self._commands.cancel.take(cancel)
+        await self._commands.take_back(cancel)
 
     @cancel.validator
     def _may_cancel(self, cancel: Cancel) -> None:

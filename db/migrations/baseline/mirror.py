@@ -27,6 +27,8 @@ def create() -> None:
         sa.Column("synced_at", TIME, nullable=False),
         sa.Column("language", TEXT),
         sa.Column("country", TEXT),
+        sa.Column("folded", TEXT, nullable=False),
+        sa.Index("ix_customers_folded", "organization_id", "folded", "id"),
         sa.Index("ix_customers_listing", "organization_id", "created_at", "id"),
     )
     op.create_table(
@@ -46,8 +48,11 @@ def create() -> None:
         sa.Column("synced_at", TIME, nullable=False),
         sa.Column("finalized_at", TIME),
         sa.Column("collection_method", TEXT),
+        sa.Index("ix_invoices_due", "organization_id", sa.text("coalesce(due_date, created_at)"), "id"),
         sa.Index("ix_invoices_listing", "organization_id", "created_at", "id"),
         sa.Index("ix_invoices_open", "organization_id", "status", "id"),
+        sa.Index("ix_invoices_remaining", "organization_id", "currency", "amount_remaining", "id"),
+        sa.Index("ix_invoices_total", "organization_id", "currency", "total", "id"),
     )
     op.create_table(
         "invoice_lines",

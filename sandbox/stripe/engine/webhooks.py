@@ -96,7 +96,7 @@ class Webhooks:
         for row in rows:
             delivery = self._pending[row.id] = Delivery(row)
             self._queue.append(delivery)
-        self._wake.set()
+            self._wake.set()
 
     def pending(self, event_id: str) -> bool:
         """Whether the event still has to be delivered."""
@@ -134,6 +134,7 @@ class Webhooks:
 
     async def run(self) -> None:
         """Deliver for as long as the stand-in runs."""
+        await self._wake.wait()  # a client takes its time to make, and many a stand-in has nobody to tell
         async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False) as client:
             try:
                 while True:

@@ -38,7 +38,8 @@ class StandIn:
         self._server = Server(self._engine, port=port)
         self._thread = threading.Thread(target=self._run, name="stripe-stand-in", daemon=True)
         self._started = threading.Event()
-        self._client = httpx.Client(base_url=self._server.url, timeout=60, trust_env=False)
+        # Plain HTTP on loopback: no authority is trusted, which would be read for each stand-in anew.
+        self._client = httpx.Client(base_url=self._server.url, timeout=60, trust_env=False, verify=False)
 
     @property
     def url(self) -> str:

@@ -197,6 +197,7 @@ async def test_customers_and_invoices_are_shown_as_stripe_had_them(
     assert (await api.get(f"/v1/invoices/{invoice.id}", acme.finance)).json() == {
         "id": invoice.id,
         "customer": customer.id,
+        "customer_name": "Blue Bottle",
         "number": "BLUE-1",
         "status": "open",
         "total": {"amount_minor": 12_000, "currency": "usd"},

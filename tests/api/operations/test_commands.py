@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
+from billing.core.events import EventCode
 from billing.core.messages import Cancel
 from billing.core.operations import Role
 from billing.plan_changes.messages import Resolve, Revise
@@ -14,7 +15,7 @@ from db.core import timeline
 from db.core.session import Database
 from db.tables import Operation, Outbox, TimelineEvent
 
-from ...support.builders import Tenant, an_operation, member, store
+from ...support.builders import NOW, Tenant, an_operation, member, store
 from ..conftest import ON_ONE_DATABASE, WANTED, Api, counted
 
 RESOLUTION = {"action": "accept", "comment": "The lines are right."}
@@ -121,16 +122,39 @@ async def test_a_revision_is_sent_whole(api: Api, acme: Tenant, database: Databa
     assert (row.name, message.person, message.wanted.seats) == ("revise", acme.admin.id, 8)
 
 
-async def test_another_revision_while_the_first_is_on_its_way_is_another_message(
+async def test_another_revision_while_the_first_is_on_its_way_is_refused_and_leaves_no_trace(
     api: Api, acme: Tenant, database: Database, policy: Policy
 ) -> None:
     operation = await running(
         database, acme, policy, stage="changes_requested", allowed_actions=["revise", "cancel"]
     )
     path = f"/v1/plan-changes/{operation.id}/revision"
-    for seats in (8, 8, 9):
-        assert (await api.post(path, acme.admin, WANTED | {"seats": seats})).status_code == 202
-    assert [row.payload["wanted"]["seats"] for row in await sent(database)] == [8, 9]
+    answers = [await api.post(path, acme.admin, WANTED | {"seats": seats}) for seats in (8, 8, 9)]
+    assert [answer.status_code for answer in answers] == [202, 202, 409]
+    assert answers[-1].json()["code"] == "not_revisable"
+    assert acme.admin.id in answers[-1].json()["detail"]
+    assert [row.payload["wanted"]["seats"] for row in await sent(database)] == [8]
+    assert await counted(database, TimelineEvent) == [1]
+    async with database.reading() as session:
+        found = await session.get(Operation, operation.id)
+        assert found is not None
+    assert len(found.authors) == len(operation.authors) + 1
+
+
+async def test_what_somebody_says_is_of_what_the_operation_asks_now(
+    api: Api, acme: Tenant, database: Database, policy: Policy
+) -> None:
+    operation = await running(
+        database, acme, policy, state="mismatched", stage="mismatched", allowed_actions=["accept"]
+    )
+    async with database.transaction() as session:
+        for key in ("mismatch:1", "mismatch:2", "changes_requested:3"):
+            await timeline.append(
+                session, operation.id, key=key, event=EventCode.LINES_DIFFER, actor="system", at=NOW
+            )
+    path = f"/v1/plan-changes/{operation.id}/resolution"
+    assert (await api.post(path, acme.controller, RESOLUTION)).status_code == 202
+    assert [row.payload["question"] for row in await sent(database)] == [2]
 
 
 async def test_a_revision_is_checked_like_a_request(

@@ -8,7 +8,7 @@ import pytest
 from billing.core.errors import InvalidRequest
 from db.core.pages import decode, encode
 from db.core.session import Database
-from db.mirror import mirror
+from db.mirror import lists
 from db.operations import operations
 
 from ...support.builders import NOW, a_customer, an_operation, store, tenant
@@ -61,8 +61,8 @@ async def test_rows_of_the_same_moment_are_told_apart_by_their_id(database: Data
     await store(database, *(a_customer(acme.id, id=i, created_at=at) for i, at in moments.items()))
 
     async with database.reading() as session:
-        first = await mirror.customers_page(session, acme.id, limit=2)
-        second = await mirror.customers_page(session, acme.id, limit=2, cursor=first.next_cursor)
+        first = await lists.customers(acme.id).page(session, limit=2)
+        second = await lists.customers(acme.id).page(session, limit=2, cursor=first.next_cursor)
 
     assert [row.id for row in first.rows] == ["d", "c"]
     assert ([row.id for row in second.rows], second.next_cursor) == (["b", "a"], None)

@@ -7,8 +7,10 @@ from typing import Any, Literal
 import pytest
 
 from billing.core.delivery import Delivery
+from billing.core.events import EventCode
 from billing.core.operations import Problem
 from db.approvals import approvals
+from db.core import timeline
 from db.core.session import Database
 from db.delivery.delivery import Send, deliver, deliver_due
 from db.operations import outbox
@@ -110,12 +112,53 @@ async def test_a_decision_that_was_refused_says_so(database: Database) -> None:
     waiting = await decided(database, decision)
     async with database.transaction() as session:
         await approvals.close(session, decision.approval_id, state="expired", at=LATER)
-    await deliver(database, send, row, LATER)
+    delivery = await deliver(database, send, row, LATER)
 
     assert waiting.state == "pending", "its review is open: it goes on in a moment"
     refused = await decided(database, decision)
-    assert (refused.state, refused.refusal, refused.settled_at) == ("refused", ENDED.model_dump(), LATER)
+    expired = {"code": "already_ended", "message": "It has expired: nobody answered in time."}
+    assert (refused.state, refused.refusal, refused.settled_at) == ("refused", expired, LATER)
+    assert delivery == Delivery(outcome="refused", problem=Problem.model_validate(expired))
     assert (await kept(database, row)).state == "refused"
+
+
+async def test_a_decision_that_comes_after_another_says_whose(database: Database) -> None:
+    row, decision = await enqueue_decision(database)
+    async with database.transaction() as session:
+        approval = await approvals.close(
+            session, decision.approval_id, state="rejected", at=NOW, decided_by="per_1"
+        )
+        assert approval.state == "rejected"
+    send, _ = answering("refused", ENDED)
+
+    delivery = await deliver(database, send, row, LATER)
+
+    assert (delivery.outcome, delivery.problem) == (
+        "refused",
+        Problem(code="already_ended", message="per_1 has already rejected it."),
+    )
+
+
+@pytest.mark.parametrize("code", ["already_ended", "approval_closed"])
+async def test_a_decision_on_what_was_cancelled_says_who_cancelled_it(database: Database, code: str) -> None:
+    row, decision = await enqueue_decision(database)
+    async with database.transaction() as session:
+        approval = await approvals.close(session, decision.approval_id, state="dismissed", at=NOW)
+        await timeline.append(
+            session,
+            approval.operation_id,
+            key="cancel:cmd_1",
+            event=EventCode.CANCELLATION_REQUESTED,
+            actor=approval.requested_by,
+            at=NOW,
+        )
+    send, _ = answering("refused", ENDED.model_copy(update={"code": code}))
+
+    delivery = await deliver(database, send, row, LATER)
+
+    told = f"{approval.requested_by} has cancelled the request."
+    assert delivery.problem == Problem(code=code, message=told)
+    assert (await decided(database, decision)).refusal == {"code": code, "message": told}
 
 
 async def test_a_decision_that_is_refused_without_a_reason_has_one_all_the_same(database: Database) -> None:
@@ -129,15 +172,30 @@ async def test_a_decision_that_is_refused_without_a_reason_has_one_all_the_same(
 
 
 async def test_a_decision_that_the_review_has_accepted_stays_accepted(database: Database) -> None:
-    """The answer to an earlier delivery was lost, and the review has ended with this decision since."""
+    """The answer to an earlier delivery was lost, and the review has ended with this decision since: whoever
+    decided is told that it counts."""
     row, decision = await enqueue_decision(database)
     async with database.transaction() as session:
         await approvals.settle_accepted(session, decision.id, approval_state="approved", at=NOW)
     send, _ = answering("refused", ENDED)
 
-    await deliver(database, send, row, LATER)
+    assert await deliver(database, send, row, LATER) == Delivery(outcome="delivered")
 
     assert (await decided(database, decision)).state == "accepted"
+    assert (await kept(database, row)).state == "delivered"
+
+
+@pytest.mark.parametrize(("state", "outcome"), [("cancelled", "delivered"), ("completed", "refused")])
+async def test_a_cancellation_of_what_was_cancelled_counts(
+    database: Database, state: str, outcome: str
+) -> None:
+    operation = an_operation(await tenant(database), state=state, closed_at=NOW)
+    await store(database, operation)
+    row = await enqueue(database, operation.workflow_id, action="update", name="cancel", update_id="u1")
+    send, _ = answering("refused", ENDED)
+
+    assert (await deliver(database, send, row, LATER)).outcome == outcome
+    assert (await kept(database, row)).state == outcome
 
 
 @pytest.mark.parametrize("outcome", ["delivered", "later"])

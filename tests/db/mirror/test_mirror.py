@@ -8,7 +8,8 @@ import pytest
 from billing.plan_changes.limits import Usage
 from billing.plan_changes.plans import Plan, PlanLimits, Price
 from db.core.session import Database
-from db.mirror import mirror, subscription_usage
+from db.mirror import lists, mirror, subscription_usage
+from db.mirror.lists import InvoiceFilter
 from db.tables import Customer, Invoice, InvoiceLines
 
 from ...support.builders import NOW, a_customer, a_person, an_invoice, store, tenant
@@ -136,10 +137,12 @@ async def test_lists_are_the_organizations_and_filtered(database: Database) -> N
     await store(database, customer, stranger, a_customer(acme.id, deleted=True), new, old, theirs)
 
     async with database.reading() as session:
-        customers = await mirror.customers_page(session, acme.id)
-        invoices = await mirror.invoices_page(session, acme.id)
-        open_ = await mirror.invoices_page(session, acme.id, status="open", customer_id=customer.id)
-        none = await mirror.invoices_page(session, acme.id, customer_id=stranger.id)
+        customers = await lists.customers(acme.id).page(session)
+        invoices = await lists.invoices(acme.id).page(session)
+        open_ = await lists.invoices(acme.id, InvoiceFilter(status="open", customer_id=customer.id)).page(
+            session
+        )
+        none = await lists.invoices(acme.id, InvoiceFilter(customer_id=stranger.id)).page(session)
         assert await mirror.invoice(session, acme.id, theirs.id) is None
         assert await mirror.invoice(session, acme.id, new.id) is not None
 

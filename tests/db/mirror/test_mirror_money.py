@@ -7,7 +7,7 @@ import pytest
 from sqlmodel import SQLModel
 
 from db.core.session import Database
-from db.mirror import mirror
+from db.mirror import lists, mirror
 from db.tables import BalanceTransactionRow, CreditNoteRow, PaymentRow, RefundRow
 
 from ...support.builders import NOW, store, tenant
@@ -66,10 +66,10 @@ async def test_payments_are_the_organizations_and_filtered_the_newest_first(data
     await store(database, old, new, second, theirs)
 
     async with database.reading() as session:
-        first = await mirror.payments_page(session, acme.id, limit=2)
-        rest = await mirror.payments_page(session, acme.id, limit=2, cursor=first.next_cursor)
-        of_customer = await mirror.payments_page(session, acme.id, customer_id="cus_1")
-        of_invoice = await mirror.payments_page(session, acme.id, invoice_id="in_1")
+        first = await lists.payments(acme.id).page(session, limit=2)
+        rest = await lists.payments(acme.id).page(session, limit=2, cursor=first.next_cursor)
+        of_customer = await lists.payments(acme.id, customer_id="cus_1").page(session)
+        of_invoice = await lists.payments(acme.id, invoice_id="in_1").page(session)
         assert await mirror.payment(session, acme.id, theirs.id) is None
         assert await mirror.payment(session, acme.id, new.id) is not None
 

@@ -4,8 +4,12 @@ from asyncio import gather
 from collections.abc import Awaitable
 from typing import Any
 
-from billing.core.operations import Role
+import pytest
 
+from billing.core.operations import Role
+from db.approvals import approvals
+
+from ...support import money
 from ...support.builders import Tenant, member
 from ...support.house import House, until
 
@@ -83,6 +87,30 @@ async def test_two_decisions_at_once_leave_one_winner_and_one_conflict(home: Hou
 
     assert sorted([first.status_code, second.status_code]) == [200, 409]
     assert ended["state"] == ("completed" if first.status_code == 200 else "rejected")
+
+
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+async def test_an_approval_and_a_cancellation_at_once_are_answered_as_they_are_recorded(home: House) -> None:
+    acme = await home.shop.tenant(home.database)
+    customer = await money.customer(home.shop, acme)
+    asked = [await money.credit(home, acme, customer, 60_000 + number) for number in range(4)]
+    for operation in asked:
+        approval = await home.reviewed(acme, operation)
+        body = {"decision": "approve", "subject_hash": approval["subject_hash"]}
+        decision, _ = await gather(
+            home.post(acme.controller, f"/v1/approvals/{approval['id']}/decision", body),
+            home.post(acme.admin, f"/v1/credits/{operation}/cancel", {"comment": "Not needed."}),
+        )
+        await home.wait(acme, operation, "cancelled", "completed")
+        async with home.database.reading() as session:
+            [row] = await approvals.decisions(session, approval["id"])
+        if decision.status_code == 200:
+            assert row.state == "accepted"
+        else:
+            answer = decision.json()
+            assert (decision.status_code, row.state) == (409, "refused")
+            assert row.refusal == {"code": answer["code"], "message": answer["detail"]}
+            assert answer["detail"] == f"{acme.admin.id} has cancelled the request."
 
 
 async def test_nobody_reviews_their_own_request(home: House) -> None:

@@ -1,0 +1,36 @@
+"""Customers and invoices as the answers that show them."""
+
+from collections.abc import Sequence
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.core.money import Money
+from db.mirror import lists
+from db.tables import Customer, Invoice
+
+from .schemas import CustomerAnswer, InvoiceAnswer
+
+
+def customer(row: Customer) -> CustomerAnswer:
+    balance = Money(amount_minor=row.balance, currency=row.currency) if row.currency else None
+    return CustomerAnswer(**row.model_dump(exclude={"balance"}), balance=balance)
+
+
+async def customers(_: AsyncSession, rows: Sequence[Customer]) -> list[CustomerAnswer]:
+    return [customer(row) for row in rows]
+
+
+def invoice(row: Invoice, customer_name: str | None) -> InvoiceAnswer:
+    amounts = ("total", "amount_due", "amount_paid", "amount_remaining")
+    return InvoiceAnswer(
+        **row.model_dump(exclude=set(amounts)),
+        customer=row.customer_id,
+        customer_name=customer_name,
+        **{name: Money(amount_minor=getattr(row, name), currency=row.currency) for name in amounts},
+    )
+
+
+async def invoices(session: AsyncSession, rows: Sequence[Invoice]) -> list[InvoiceAnswer]:
+    """With the names of their customers, which takes one query."""
+    names = await lists.customer_names(session, {row.customer_id for row in rows})
+    return [invoice(row, names.get(row.customer_id)) for row in rows]

@@ -1,0 +1,171 @@
+"""Lists as CSV (RFC 4180): the whole filtered set, streamed page by page, for whoever accepts `text/csv`.
+
+Columns are those of the JSON answer that hold one value each, named as there; documents within it are left
+out. Amounts are decimal, with one `currency` column for all of a row. Times are ISO 8601 in UTC. Text that a
+spreadsheet would take for a formula begins with an apostrophe.
+"""
+
+import csv
+import io
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal, TypeVar, get_args, get_origin
+
+from fastapi import Request
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.core.money import Money
+from db.core.pages import PagedRows
+
+from ..problems.common import TOO_MANY_ROWS
+from ..problems.problem import ApiProblem
+from .context import Context
+from .models import ListOf, Query
+
+MEDIA_TYPE = "text/csv"
+MAX_ROWS = 100_000
+PAGE = 500
+CURRENCY = "currency"
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a cell begins with that a spreadsheet calculates (OWASP, CSV Injection)."""
+
+Row = TypeVar("Row")
+Shown = TypeVar("Shown", bound=BaseModel)
+Show = Callable[[AsyncSession, Sequence[Row]], Awaitable[list[Shown]]]
+
+
+async def answer_list(
+    request: Request,
+    context: Context,
+    query: Query,
+    listing: PagedRows[Row],
+    show: Show[Row, Shown],
+    model: type[Shown],
+) -> ListOf[Shown] | StreamingResponse:
+    """A page of the list as JSON, or all of it as CSV if the caller prefers that.
+
+    `show` makes the answers of a page's rows. Raises InvalidRequest `invalid_cursor`, ApiProblem
+    `too_many_rows`.
+    """
+    if not prefers_csv(request.headers.get("accept", "")):
+        async with context.database.reading() as session:
+            page = await listing.page(session, limit=query.limit, cursor=query.cursor)
+            shown = await show(session, page.rows)
+        return ListOf(data=shown, next_cursor=page.next_cursor)
+    async with context.database.reading() as session:
+        if await listing.has_more_than(session, MAX_ROWS):
+            raise ApiProblem.of(TOO_MANY_ROWS)
+    return StreamingResponse(
+        _streamed(context, listing, show, model),
+        media_type=f"{MEDIA_TYPE}; charset=utf-8; header=present",
+        headers={"Content-Disposition": f'attachment; filename="{request.url.path.rpartition("/")[2]}.csv"'},
+    )
+
+
+def csv_text(model: type[BaseModel], rows: Iterable[BaseModel], *, header: bool = True) -> str:
+    """The rows as CSV, below the names of the columns."""
+    columns = _columns(model)
+    written = io.StringIO()
+    writer = csv.writer(written)
+    if header:
+        writer.writerow(columns)
+    for row in rows:
+        cells = _cells(row)
+        writer.writerow([cells[name] for name in columns])
+    return written.getvalue()
+
+
+def csv_example(model: type[BaseModel], example: Any) -> dict[str, Any]:
+    """What the OpenAPI document says of the CSV of a list, by the example of a row as JSON."""
+    row = model.model_validate(example)
+    return {MEDIA_TYPE: {"schema": {"type": "string"}, "example": csv_text(model, [row])}}
+
+
+def prefers_csv(accept: str) -> bool:
+    """Whether an Accept header names `text/csv`, and JSON no more urgently."""
+    wanted = {name: weight for name, weight in map(_range, accept.lower().split(",")) if name}
+    csv_weight = wanted.get(MEDIA_TYPE, 0.0)
+    return csv_weight > 0 and csv_weight >= wanted.get("application/json", 0.0)
+
+
+def _range(part: str) -> tuple[str, float]:
+    name, *parameters = (one.strip() for one in part.split(";"))
+    for parameter in parameters:
+        if parameter.startswith("q="):
+            try:
+                return name, float(parameter[2:])
+            except ValueError:
+                return name, 0.0
+    return name, 1.0
+
+
+async def _streamed(
+    context: Context, listing: PagedRows[Row], show: Show[Row, Shown], model: type[Shown]
+) -> AsyncIterator[str]:
+    yield csv_text(model, [])
+    cursor: str | None = None
+    while True:
+        async with context.database.reading() as session:
+            page = await listing.page(session, limit=PAGE, cursor=cursor)
+            shown = await show(session, page.rows)
+        yield csv_text(model, shown, header=False)
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+def _columns(model: type[BaseModel]) -> list[str]:
+    columns: list[str] = []
+    for name, field in model.model_fields.items():
+        kinds = _kinds(field.annotation)
+        if kinds == {Money}:
+            columns += [name] if CURRENCY in columns else [name, CURRENCY]
+        elif all(_holds_one_value(kind) for kind in kinds):
+            columns.append(name)
+    return columns
+
+
+def _kinds(annotation: Any) -> set[Any]:
+    """What a field can be besides None."""
+    is_one = get_origin(annotation) in (None, Literal, list)
+    return {annotation} if is_one else set(get_args(annotation)) - {type(None)}
+
+
+def _holds_one_value(kind: Any) -> bool:
+    if get_origin(kind) is list:
+        [inner] = get_args(kind)
+        return inner is not Any and _holds_one_value(inner)
+    return get_origin(kind) is Literal or (
+        isinstance(kind, type) and issubclass(kind, str | int | float | datetime)
+    )
+
+
+def _cells(row: BaseModel) -> Mapping[str, str]:
+    cells = {}
+    for name in type(row).model_fields:
+        value = getattr(row, name)
+        if isinstance(value, Money):
+            cells[name] = f"{value.decimal:f}"
+            cells[CURRENCY] = value.currency
+        else:
+            cells[name] = _cell(value)
+    return {CURRENCY: ""} | cells
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case datetime():
+            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        case list():
+            return _cell(" ".join(map(str, value)))
+        case str():
+            return f"'{value}" if value.startswith(FORMULA) else str(value)
+        case _:
+            return str(value)

@@ -1,0 +1,36 @@
+"""What closed an approval, in words for whoever comes too late."""
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.core.events import EventCode
+from billing.core.operations import State
+
+from ..core import timeline
+from ..operations import operations
+from ..tables import Approval
+
+_DECIDED = {"approved": "approved it", "rejected": "rejected it", "changes_requested": "asked for changes"}
+
+
+async def why_closed(session: AsyncSession, approval: Approval) -> str | None:
+    """Who did what, as a sentence, also of one whose review is just being dismissed; None where the records
+    don't say."""
+    if approval.state in _DECIDED:
+        return f"{approval.decided_by} has already {_DECIDED[approval.state]}."
+    if approval.state == "expired":
+        return "It has expired: nobody answered in time."
+    return await _why_dismissed(session, approval)
+
+
+async def _why_dismissed(session: AsyncSession, approval: Approval) -> str | None:
+    operation = await operations.get_fresh(session, approval.operation_id)
+    events = await timeline.read(session, approval.operation_id)
+    cancelled = [event.actor for event in events if event.code == EventCode.CANCELLATION_REQUESTED]
+    if cancelled and (operation.state == State.CANCELLED or operation.closed_at is None):
+        return f"{cancelled[0]} has cancelled the request."
+    reasons = (
+        str(event.detail["reason"])
+        for event in events
+        if event.code == EventCode.REVIEW_DISMISSED and event.detail["approval"] == approval.id
+    )
+    return next(reasons, None)

@@ -1,0 +1,207 @@
+"""Lists of what the mirror has: filtered, searched and sorted."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, and_, case, func, not_, or_
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.core.search_terms import SearchTerm
+
+from ..core.pages import FirstOf, PagedRows, order
+from ..core.search import contains, is_amount, of_customers
+from ..tables import CreditNoteRow, Customer, Invoice, PaymentRow, RefundRow
+
+InvoiceSort = Literal[
+    "created_at",
+    "-created_at",
+    "due_date",
+    "-due_date",
+    "total",
+    "-total",
+    "amount_remaining",
+    "-amount_remaining",
+]
+CustomerSort = Literal["created_at", "-created_at", "name", "-name"]
+
+_INVOICE_KEYS: Mapping[str, tuple[Any, ...]] = {
+    "created_at": (col(Invoice.created_at), col(Invoice.id)),
+    # What names no date is due at once.
+    "due_date": (FirstOf(col(Invoice.due_date), col(Invoice.created_at)), col(Invoice.id)),
+    # Amounts of several currencies have no order among each other.
+    "total": (col(Invoice.currency), col(Invoice.total), col(Invoice.id)),
+    "amount_remaining": (col(Invoice.currency), col(Invoice.amount_remaining), col(Invoice.id)),
+}
+_CUSTOMER_KEYS: Mapping[str, tuple[Any, ...]] = {
+    "created_at": (col(Customer.created_at), col(Customer.id)),
+    "name": (col(Customer.folded), col(Customer.id)),
+}
+
+
+@dataclass(frozen=True)
+class InvoiceFilter:
+    """Which invoices: all that is set has to hold. `overdue_at` is the time at which they are overdue."""
+
+    status: str | None = None
+    customer_id: str | None = None
+    overdue_at: datetime | None = None
+    due_after: datetime | None = None
+    due_before: datetime | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    term: SearchTerm | None = None
+
+    def conditions(self, organization_id: str) -> list[ColumnElement[bool]]:
+        due, created = col(Invoice.due_date), col(Invoice.created_at)
+        wanted = [col(Invoice.organization_id) == organization_id]
+        if self.status:
+            wanted.append(col(Invoice.status) == self.status)
+        if self.customer_id:
+            wanted.append(col(Invoice.customer_id) == self.customer_id)
+        if self.overdue_at:
+            wanted.append(_overdue(self.overdue_at))
+        if self.due_after:
+            wanted.append(due >= self.due_after)
+        if self.due_before:
+            wanted.append(due < self.due_before)
+        if self.created_after:
+            wanted.append(created >= self.created_after)
+        if self.created_before:
+            wanted.append(created < self.created_before)
+        if self.term:
+            wanted.append(_found_invoices(organization_id, self.term))
+        return wanted
+
+
+ALL = InvoiceFilter()
+
+
+def _overdue(at: datetime) -> ColumnElement[bool]:
+    return and_(col(Invoice.status) == "open", col(Invoice.due_date) < at)
+
+
+def invoices(
+    organization_id: str,
+    wanted: InvoiceFilter = ALL,
+    *,
+    sort: InvoiceSort = "-created_at",
+) -> PagedRows[Invoice]:
+    """An organization's invoices."""
+    rows = select(Invoice).where(*wanted.conditions(organization_id))
+    return PagedRows(rows, *order(_INVOICE_KEYS, sort))
+
+
+async def count_invoices(
+    session: AsyncSession, organization_id: str, wanted: InvoiceFilter, at: datetime
+) -> dict[str, int]:
+    """How many there are by status, `all` together, and `overdue` of the open ones."""
+    overdue = func.coalesce(func.sum(case((_overdue(at), 1), else_=0)), 0)
+    found = await session.exec(
+        select(Invoice.status, func.count(), overdue)
+        .where(*wanted.conditions(organization_id))
+        .group_by(col(Invoice.status))
+    )
+    rows = found.all()
+    return {
+        "all": sum(count for _, count, _ in rows),
+        "overdue": sum(int(late) for *_, late in rows),
+        **{status: count for status, count, _ in rows},
+    }
+
+
+def customers(
+    organization_id: str,
+    *,
+    term: SearchTerm | None = None,
+    sort: CustomerSort = "-created_at",
+) -> PagedRows[Customer]:
+    """An organization's customers that are not deleted."""
+    rows = select(Customer).where(
+        Customer.organization_id == organization_id, col(Customer.deleted).is_(False)
+    )
+    if term:
+        rows = rows.where(col(Customer.folded).contains(term.text, autoescape=True))
+    return PagedRows(rows, *order(_CUSTOMER_KEYS, sort))
+
+
+async def customer_names(session: AsyncSession, ids: Collection[str]) -> dict[str, str | None]:
+    """What these customers are called: by their name, else by their mail address."""
+    found = await session.exec(
+        select(Customer.id, func.coalesce(Customer.name, Customer.email)).where(col(Customer.id).in_(ids))
+    )
+    return dict(found.all())
+
+
+_REFUNDABLE = and_(
+    col(PaymentRow.status) == "succeeded",
+    col(PaymentRow.disputed).is_(False),
+    col(PaymentRow.amount_refunded) < col(PaymentRow.amount),
+)
+
+
+def payments(
+    organization_id: str,
+    *,
+    customer_id: str | None = None,
+    invoice_id: str | None = None,
+    refundable: bool | None = None,
+    term: SearchTerm | None = None,
+) -> PagedRows[PaymentRow]:
+    """An organization's payments, the newest first; `refundable` is whether something of it can be
+    refunded."""
+    rows = select(PaymentRow).where(PaymentRow.organization_id == organization_id)
+    if customer_id:
+        rows = rows.where(PaymentRow.customer_id == customer_id)
+    if invoice_id:
+        rows = rows.where(PaymentRow.invoice_id == invoice_id)
+    if refundable is not None:
+        rows = rows.where(_REFUNDABLE if refundable else not_(_REFUNDABLE))
+    if term:
+        rows = rows.where(_found_payments(organization_id, term))
+    return PagedRows(rows, (col(PaymentRow.created_at), col(PaymentRow.id)))
+
+
+def _found_invoices(organization_id: str, term: SearchTerm) -> ColumnElement[bool]:
+    id_ = col(Invoice.id)
+    if term.id is None:
+        return or_(
+            contains(col(Invoice.number), term),
+            of_customers(col(Invoice.customer_id), organization_id, term),
+            is_amount(term, col(Invoice.currency), col(Invoice.total), col(Invoice.amount_remaining)),
+        )
+    paid_by = select(PaymentRow.invoice_id).where(
+        PaymentRow.organization_id == organization_id,
+        col(PaymentRow.invoice_id).is_not(None),
+        _found_payments(organization_id, term),
+    )
+    noted = select(CreditNoteRow.invoice_id).where(
+        CreditNoteRow.organization_id == organization_id, CreditNoteRow.id == term.id
+    )
+    return or_(
+        id_ == term.id,
+        col(Invoice.customer_id) == term.id,
+        contains(col(Invoice.number), term),
+        id_.in_(paid_by),
+        id_.in_(noted),
+    )
+
+
+def _found_payments(organization_id: str, term: SearchTerm) -> ColumnElement[bool]:
+    if term.id is None:
+        return or_(
+            of_customers(col(PaymentRow.customer_id), organization_id, term),
+            is_amount(term, col(PaymentRow.currency), col(PaymentRow.amount)),
+        )
+    refunded = select(RefundRow.payment_intent).where(
+        RefundRow.organization_id == organization_id, RefundRow.id == term.id
+    )
+    return or_(
+        col(PaymentRow.id) == term.id,
+        col(PaymentRow.charge) == term.id,
+        col(PaymentRow.customer_id) == term.id,
+        col(PaymentRow.invoice_id) == term.id,
+        col(PaymentRow.id).in_(refunded),
+    )
