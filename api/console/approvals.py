@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Annotated, Literal
 
-from fastapi import Query, Request, Response
+from fastapi import Query, Response
 from pydantic import BaseModel, Field
 
 from billing.approvals.deciders import Deciders
@@ -12,17 +12,13 @@ from db.approvals import deciders
 from db.core.clock import utc_now
 
 from ..approvals import routes as approvals
-from ..http.auth import AnyCaller
-from ..http.context import Context, InContext
 from ..http.ids import Id
 from ..http.models import ApprovalAnswer, ApprovalsQuery
 from ..operations import routes as operations
-from .frame.calls import post
 from .frame.forms import Form, form_of
-from .frame.page import page, see
+from .frame.page import see
 from .frame.serving import pages
-from .frame.shell import InShell, Shell
-from .frame.subjects import about
+from .frame.visit import InVisit, Visit
 
 router = pages("/approvals")
 
@@ -37,10 +33,7 @@ class TabQuery(BaseModel):
 @router.get("")
 async def list_approvals(
     query: Annotated[TabQuery, Query()],
-    request: Request,
-    shell: InShell,
-    caller: AnyCaller,
-    context: InContext,
+    visit: InVisit,
 ) -> Response:
     """What needs the reader, what waits for others, and what is done."""
     filters: dict[Tab, ApprovalsQuery] = {
@@ -48,52 +41,45 @@ async def list_approvals(
         "others": ApprovalsQuery(state="open", cursor=query.cursor),
         "done": ApprovalsQuery(cursor=query.cursor),
     }
-    found = await approvals.list_approvals(filters[query.tab], caller, context)
+    found = await approvals.list_approvals(filters[query.tab], visit.caller, visit.context)
     rows = [
         row for row in found.data if query.tab == "mine" or (row.state == "open") == (query.tab == "others")
     ]
     if query.tab == "others":
         rows = [row for row in rows if not row.can_decide]
-    async with context.database.reading() as session:
-        names = await about(session, caller.organization, shell.plans, [row.subject for row in rows])
-    return page(
-        request, shell, "approvals", title="Approvals",
+    names = await visit.names([row.subject for row in rows])
+    return visit.page("approvals", title="Approvals",
         tab=query.tab, rows=rows, names=names, next_cursor=found.next_cursor,
     )  # fmt: skip
 
 
 @router.get("/{id}")
-async def read_approval(
-    id: Id, request: Request, shell: InShell, caller: AnyCaller, context: InContext
-) -> Response:
+async def read_approval(id: Id, visit: InVisit) -> Response:
     """Everything that a decision needs, beside the decision."""
-    shown = await approvals.read_approval(id, caller, context)
-    return await _detail(request, shell, context, shown, Form())
+    shown = await approvals.read_approval(id, visit.caller, visit.context)
+    return await _detail(visit, shown, Form())
 
 
 @router.post("/{id}/decision")
-async def decide(id: Id, request: Request, shell: InShell, caller: AnyCaller, context: InContext) -> Response:
-    form = await form_of(request)
+async def decide(id: Id, visit: InVisit) -> Response:
+    form = await form_of(visit.request)
     with form.submitted():
-        await post(request, f"/v1/approvals/{id}/decision", form.body("decision", "comment", "subject_hash"))
+        await visit.send(f"/v1/approvals/{id}/decision", form.body("decision", "comment", "subject_hash"))
     if not form.refused:
         return see(f"/approvals/{id}")
-    shown = await approvals.read_approval(id, caller, context)
-    return await _detail(request, shell, context, shown, form)
+    shown = await approvals.read_approval(id, visit.caller, visit.context)
+    return await _detail(visit, shown, form)
 
 
-async def _detail(
-    request: Request, shell: Shell, context: Context, shown: ApprovalAnswer, form: Form
-) -> Response:
-    organization = shell.organization.id
-    operation = await operations.read_operation(shown.operation, shell.caller, context)
+async def _detail(visit: Visit, shown: ApprovalAnswer, form: Form) -> Response:
+    organization = visit.caller.organization
+    operation = await operations.read_operation(shown.operation, visit.caller, visit.context)
     roles = {role for rung in shown.ladder for role in rung.roles}
-    async with context.database.reading() as session:
-        names = await about(session, organization, shell.plans, [shown.subject])
+    names = await visit.names([shown.subject])
+    async with visit.context.database.reading() as session:
         pool = await deciders.approver_pool(session, organization, utc_now(), roles=roles)
-    return page(
-        request, shell, "approval", title=names.headline(shown.kind, shown.subject, operation.request),
-        status=form.status if form.refused else 200, approval=shown, operation=operation, form=form,
+    return visit.page("approval", title=names.headline(shown.kind, shown.subject, operation.request),
+        approval=shown, operation=operation, form=form,
         subject=names.subject(shown.kind, shown.subject), names=names,
         asked=[_asked(Deciders(pool, shown.id, shown.authors), rung.roles) for rung in shown.ladder],
     )  # fmt: skip

@@ -2,18 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import Path, Query, Request, Response
+from fastapi import Path, Query, Response
 
-from ..http.auth import AnyCaller
-from ..http.context import InContext
 from ..http.ids import Id
 from ..incidents import routes as incidents
 from ..incidents.schemas import IncidentsQuery
-from .frame.calls import post
 from .frame.forms import Form, form_of
-from .frame.page import page, see
+from .frame.page import see
 from .frame.serving import pages
-from .frame.shell import InShell
+from .frame.visit import InVisit
 
 router = pages("/incidents")
 
@@ -21,60 +18,44 @@ router = pages("/incidents")
 @router.get("")
 async def list_incidents(
     query: Annotated[IncidentsQuery, Query()],
-    request: Request,
-    shell: InShell,
-    caller: AnyCaller,
-    context: InContext,
+    visit: InVisit,
 ) -> Response:
-    found = await incidents.list_incidents(query, caller, context)
-    return page(
-        request, shell, "incidents", title="Incidents", rows=found.data, next_cursor=found.next_cursor
-    )
+    found = await incidents.list_incidents(query, visit.caller, visit.context)
+    return visit.page("incidents", title="Incidents", rows=found.data, next_cursor=found.next_cursor)
 
 
 @router.get("/{id}")
-async def read_incident(
-    id: Id, request: Request, shell: InShell, caller: AnyCaller, context: InContext
-) -> Response:
-    return await _detail(id, request, shell, caller, context, Form())
+async def read_incident(id: Id, visit: InVisit) -> Response:
+    return await _detail(id, visit, Form())
 
 
 @router.post("/{id}/steps/{n}")
 async def step(
     id: Id,
     n: Annotated[int, Path(ge=1, le=1000)],
-    request: Request,
-    shell: InShell,
-    caller: AnyCaller,
-    context: InContext,
+    visit: InVisit,
 ) -> Response:
     """Ticks a step off, or takes that back."""
-    form = await form_of(request)
+    form = await form_of(visit.request)
     with form.submitted():
-        await post(request, f"/v1/incidents/{id}/steps/{n}", {"done": form.values.get("done") == "true"})
+        await visit.send(f"/v1/incidents/{id}/steps/{n}", {"done": form.values.get("done") == "true"})
     if not form.refused:
         return see(f"/incidents/{id}")
-    return await _detail(id, request, shell, caller, context, form)
+    return await _detail(id, visit, form)
 
 
 @router.post("/{id}/resolve")
-async def resolve(
-    id: Id, request: Request, shell: InShell, caller: AnyCaller, context: InContext
-) -> Response:
+async def resolve(id: Id, visit: InVisit) -> Response:
     """Writes the note that clears it."""
-    form = await form_of(request)
+    form = await form_of(visit.request)
     with form.submitted():
-        await post(request, f"/v1/incidents/{id}/resolve", form.body("note"))
+        await visit.send(f"/v1/incidents/{id}/resolve", form.body("note"))
     if not form.refused:
         return see(f"/incidents/{id}")
-    return await _detail(id, request, shell, caller, context, form)
+    return await _detail(id, visit, form)
 
 
-async def _detail(
-    id_: str, request: Request, shell: InShell, caller: AnyCaller, context: InContext, form: Form
-) -> Response:
-    found = await incidents.incident(id_, caller, context)
-    return page(
-        request, shell, "incident", title=found.words,
-        status=form.status if form.refused else 200, incident=found, form=form,
+async def _detail(id_: str, visit: InVisit, form: Form) -> Response:
+    found = await incidents.incident(id_, visit.caller, visit.context)
+    return visit.page("incident", title=found.words, incident=found, form=form,
     )  # fmt: skip

@@ -5,24 +5,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from fastapi import Path, Request, Response
+from fastapi import Path, Response
 
 from billing.core.money import Money, minor_units
 from billing.core.operations import Kind
 from billing.policy.reasons import REASON_WORDS
 
 from ..customers import routes as customers
-from ..http.auth import AnyCaller, Caller
-from ..http.context import Context, InContext
 from ..money import payments
 from ..money.schemas import PaymentsQuery
 from ..problems.problem import not_found
-from .frame.calls import post
 from .frame.forms import Form, form_of
-from .frame.page import page, see
+from .frame.page import see
 from .frame.serving import pages
-from .frame.shell import InShell, Shell
-from .frame.subjects import about
+from .frame.visit import InVisit, Visit
 
 router = pages("")
 
@@ -59,51 +55,43 @@ class MoneyTarget:
 
 
 @router.get("/{resource}/new")
-async def new(
-    resource: Resource, request: Request, shell: InShell, caller: AnyCaller, context: InContext
-) -> Response:
+async def new(resource: Resource, visit: InVisit) -> Response:
     """The form, for what the address names: a payment, an invoice or a customer."""
-    return await _page(resource, request, shell, caller, context, Form(dict(request.query_params)), None)
+    return await _page(resource, visit, Form(dict(visit.request.query_params)), None)
 
 
 @router.post("/{resource}/edit")
-async def edit(
-    resource: Resource, request: Request, shell: InShell, caller: AnyCaller, context: InContext
-) -> Response:
+async def edit(resource: Resource, visit: InVisit) -> Response:
     """The form again, as it was quoted."""
-    return await _page(resource, request, shell, caller, context, await form_of(request), None)
+    return await _page(resource, visit, await form_of(visit.request), None)
 
 
 @router.post("/{resource}/quote")
-async def quote(
-    resource: Resource, request: Request, shell: InShell, caller: AnyCaller, context: InContext
-) -> Response:
+async def quote(resource: Resource, visit: InVisit) -> Response:
     """What would be done, within whose authority it is and what stands in the way; tells nobody."""
-    form, quoted = await form_of(request), None
+    form, quoted = await form_of(visit.request), None
     with form.submitted():
         body = _body(resource, form)
         if not form.refused:
-            quoted = await post(request, f"/v1/{resource}/quote", body)
-    return await _page(resource, request, shell, caller, context, form, quoted)
+            quoted = await visit.send(f"/v1/{resource}/quote", body)
+    return await _page(resource, visit, form, quoted)
 
 
 @router.post("/{resource}")
-async def ask(
-    resource: Resource, request: Request, shell: InShell, caller: AnyCaller, context: InContext
-) -> Response:
+async def ask(resource: Resource, visit: InVisit) -> Response:
     """Asks for exactly what was quoted."""
-    form, quoted = await form_of(request), None
+    form, quoted = await form_of(visit.request), None
     with form.submitted():
         body = _body(resource, form)
         if form.value("retype") == "yes" and _minor(form, "again") != body.get("amount_minor"):
             form.errors["again"] = NOT_RETYPED
-            quoted = await post(request, f"/v1/{resource}/quote", body)
+            quoted = await visit.send(f"/v1/{resource}/quote", body)
         if not form.refused:
             body |= form.body("quote")
-            started = await post(request, f"/v1/{resource}", body, key=form.value("key") or None)
+            started = await visit.send(f"/v1/{resource}", body, key=form.value("key") or None)
     if not form.refused:
         return see(f"/operations/{started['id']}")
-    return await _page(resource, request, shell, caller, context, form, quoted)
+    return await _page(resource, visit, form, quoted)
 
 
 def _minor(form: Form, name: str) -> int | None:
@@ -128,29 +116,24 @@ def _body(resource: str, form: Form) -> dict[str, Any]:
 
 async def _page(
     resource: str,
-    request: Request,
-    shell: Shell,
-    caller: Caller,
-    context: Context,
+    visit: InVisit,
     form: Form,
     quoted: Mapping[str, Any] | None,
 ) -> Response:
-    target = await _target(form, caller, context)
-    async with context.database.reading() as session:
-        names = await about(session, caller.organization, shell.plans, [{"customer": target.customer}])
+    target = await _target(visit, form)
+    names = await visit.names([{"customer": target.customer}])
     kind = KINDS[resource]
-    return page(
-        request, shell, "money", title=f"{kind.value.capitalize()} to {names.customer(target.customer)}",
-        status=form.status if form.refused else 200, form=form, resource=resource, kind=kind.value,
+    return visit.page("money", title=f"{kind.value.capitalize()} to {names.customer(target.customer)}",
+        form=form, resource=resource, kind=kind.value,
         quoted=quoted, target=target, names=names, fields=FIELDS[resource], key=secrets.token_urlsafe(16),
         reasons=[(reason, REASON_WORDS[reason].capitalize()) for reason in REASONS[resource]],
     )  # fmt: skip
 
 
-async def _target(form: Form, caller: Caller, context: Context) -> MoneyTarget:
+async def _target(visit: Visit, form: Form) -> MoneyTarget:
     """Raises ApiProblem `not_found`."""
     if payment_id := form.value("payment_intent"):
-        payment = await payments.read_payment(payment_id, caller, context)
+        payment = await payments.read_payment(payment_id, visit.caller, visit.context)
         return MoneyTarget(
             payment.customer,
             payment.amount.currency,
@@ -160,8 +143,10 @@ async def _target(form: Form, caller: Caller, context: Context) -> MoneyTarget:
             invoice=payment.invoice,
         )
     if invoice_id := form.value("invoice"):
-        invoice = await customers.read_invoice(invoice_id, caller, context)
-        paid = await payments.list_payments(PaymentsQuery(invoice=invoice_id, limit=100), caller, context)
+        invoice = await customers.read_invoice(invoice_id, visit.caller, visit.context)
+        paid = await payments.list_payments(
+            PaymentsQuery(invoice=invoice_id, limit=100), visit.caller, visit.context
+        )
         return MoneyTarget(
             invoice.customer,
             invoice.total.currency,

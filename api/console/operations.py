@@ -4,22 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Path, Query, Request, Response
+from fastapi import Path, Query, Response
 
 from billing.core.operations import Kind
 
-from ..http.auth import AnyCaller
-from ..http.context import InContext
 from ..http.ids import Id
 from ..http.models import OperationsQuery
 from ..http.models import Query as ListQuery
 from ..operations import routes as operations
-from .frame.calls import post
 from .frame.forms import Form, form_of
-from .frame.page import page, see
+from .frame.page import see
 from .frame.serving import pages
-from .frame.shell import InShell
-from .frame.subjects import about
+from .frame.visit import InVisit
 
 router = pages("/operations")
 
@@ -70,65 +66,51 @@ def action_of(kind: Kind, name: str) -> OperationAction | None:
 @router.get("")
 async def list_operations(
     query: Annotated[OperationsQuery, Query()],
-    request: Request,
-    shell: InShell,
-    caller: AnyCaller,
-    context: InContext,
+    visit: InVisit,
 ) -> Response:
     """The newest first."""
-    found = await operations.list_operations(query, caller, context)
-    async with context.database.reading() as session:
-        documents = [document for row in found.data for document in (row.subject, row.request)]
-        names = await about(session, caller.organization, shell.plans, documents)
-    return page(
-        request, shell, "operations", title="Activity",
+    found = await operations.list_operations(query, visit.caller, visit.context)
+    documents = [document for row in found.data for document in (row.subject, row.request)]
+    names = await visit.names(documents)
+    return visit.page("operations", title="Activity",
         rows=found.data, names=names, next_cursor=found.next_cursor,
     )  # fmt: skip
 
 
 @router.get("/{id}")
-async def read_operation(
-    id: Id, request: Request, shell: InShell, caller: AnyCaller, context: InContext
-) -> Response:
+async def read_operation(id: Id, visit: InVisit) -> Response:
     """Where it stands, what it is about and what has happened; the page follows it."""
-    return await _detail(id, request, shell, caller, context, Form())
+    return await _detail(id, visit, Form())
 
 
 @router.post("/{id}/{action}")
 async def act(
     id: Id,
     action: Annotated[str, Path(pattern="^[a-z_]{1,20}$")],
-    request: Request,
-    shell: InShell,
-    caller: AnyCaller,
-    context: InContext,
+    visit: InVisit,
 ) -> Response:
     """Sends what a button says to the API."""
-    form = await form_of(request)
+    form = await form_of(visit.request)
     with form.submitted():
-        operation = await operations.read_operation(id, caller, context)
+        operation = await operations.read_operation(id, visit.caller, visit.context)
         meant = action_of(operation.kind, action) or ACTIONS["cancel"]
         body = form.body(meant.text) if meant.text else None
         if body is not None and meant.resolves:
             body["action"] = action
-        await post(request, f"/v1/{RESOURCES[operation.kind]}/{id}/{meant.path}", body)
+        await visit.send(f"/v1/{RESOURCES[operation.kind]}/{id}/{meant.path}", body)
     if not form.refused:
         return see(f"/operations/{id}")
-    return await _detail(id, request, shell, caller, context, form)
+    return await _detail(id, visit, form)
 
 
-async def _detail(
-    id_: str, request: Request, shell: InShell, caller: AnyCaller, context: InContext, form: Form
-) -> Response:
-    operation = await operations.read_operation(id_, caller, context)
-    timeline = await operations.read_timeline(id_, ListQuery(limit=MOST_EVENTS), caller, context)
-    async with context.database.reading() as session:
-        names = await about(session, caller.organization, shell.plans, [operation.subject, operation.request])
+async def _detail(id_: str, visit: InVisit, form: Form) -> Response:
+    operation = await operations.read_operation(id_, visit.caller, visit.context)
+    timeline = await operations.read_timeline(id_, ListQuery(limit=MOST_EVENTS), visit.caller, visit.context)
+    names = await visit.names([operation.subject, operation.request])
     offered = {name: action_of(operation.kind, name) for name in operation.allowed_actions}
-    return page(
-        request, shell, "operation",
-        title=names.headline(operation.kind, operation.subject, operation.request),
-        status=form.status if form.refused else 200, operation=operation, events=timeline.data, form=form,
+    return visit.page("operation",
+        title=names.headline(operation.kind, operation.subject, operation.request), 
+        operation=operation, events=timeline.data, form=form,
         subject=names.subject(operation.kind, operation.subject), names=names,
         actions={name: action for name, action in offered.items() if action is not None},
     )  # fmt: skip

@@ -4,17 +4,14 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import Request, Response
+from fastapi import Response
 
-from ..http.auth import AnyCaller, Caller
-from ..http.context import Context, InContext
 from ..http.models import Query as ListQuery
 from ..operations import organization_routes
-from .frame.calls import post
 from .frame.forms import Form, form_of
-from .frame.page import page, see
+from .frame.page import see
 from .frame.serving import pages
-from .frame.shell import InShell, Shell
+from .frame.visit import InVisit, Visit
 
 router = pages("/plans")
 
@@ -22,36 +19,36 @@ FIELDS = ("plan", "seats", "interval", "effective", "invoicing", "reason")
 
 
 @router.get("")
-async def plans(request: Request, shell: InShell, caller: AnyCaller, context: InContext) -> Response:
+async def plans(visit: InVisit) -> Response:
     """What is, and the form that asks for something else."""
-    return await _page(request, shell, caller, context, Form(), None)
+    return await _page(visit, Form(), None)
 
 
 @router.post("/quote")
-async def quote(request: Request, shell: InShell, caller: AnyCaller, context: InContext) -> Response:
+async def quote(visit: InVisit) -> Response:
     """What the change would cost, who would be asked, and what stands in the way; tells nobody."""
-    form, quoted = await form_of(request), None
+    form, quoted = await form_of(visit.request), None
     with form.submitted():
-        quoted = await post(request, "/v1/plan-changes/quote", _body(form))
-    return await _page(request, shell, caller, context, form, quoted)
+        quoted = await visit.send("/v1/plan-changes/quote", _body(form))
+    return await _page(visit, form, quoted)
 
 
 @router.post("")
-async def ask(request: Request, shell: InShell, caller: AnyCaller, context: InContext) -> Response:
+async def ask(visit: InVisit) -> Response:
     """Asks for exactly what was quoted."""
-    form = await form_of(request)
+    form = await form_of(visit.request)
     with form.submitted():
         body = _body(form) | form.body("quote")
-        started = await post(request, "/v1/plan-changes", body, key=form.value("key") or None)
+        started = await visit.send("/v1/plan-changes", body, key=form.value("key") or None)
     if not form.refused:
         return see(f"/operations/{started['id']}")
-    return await _page(request, shell, caller, context, form, None)
+    return await _page(visit, form, None)
 
 
 @router.post("/edit")
-async def edit(request: Request, shell: InShell, caller: AnyCaller, context: InContext) -> Response:
+async def edit(visit: InVisit) -> Response:
     """The form again, as it was quoted."""
-    return await _page(request, shell, caller, context, await form_of(request), None)
+    return await _page(visit, await form_of(visit.request), None)
 
 
 def _body(form: Form) -> dict[str, Any]:
@@ -59,20 +56,16 @@ def _body(form: Form) -> dict[str, Any]:
 
 
 async def _page(
-    request: Request,
-    shell: Shell,
-    caller: Caller,
-    context: Context,
+    visit: Visit,
     form: Form,
     quoted: Mapping[str, Any] | None,
 ) -> Response:
-    organization = await organization_routes.read_organization(caller, context)
-    offered = await organization_routes.list_plans(ListQuery(limit=100), caller, context)
+    organization = await organization_routes.read_organization(visit.caller, visit.context)
+    offered = await organization_routes.list_plans(ListQuery(limit=100), visit.caller, visit.context)
     prices = [price for plan in offered.data if plan.plan == organization.plan for price in plan.prices]
     on_sale = [plan for plan in offered.data if plan.unavailable is None]
-    return page(
-        request, shell, "plans", title="Plan change" if quoted else "Plans",
-        status=form.status if form.refused else 200, form=form, quoted=quoted, organization=organization,
+    return visit.page("plans", title="Plan change" if quoted else "Plans",
+        form=form, quoted=quoted, organization=organization,
         options=[(plan.plan, plan.name) for plan in on_sale], key=secrets.token_urlsafe(16), fields=FIELDS,
         currency=next((price.currency for price in prices), ""),
     )  # fmt: skip

@@ -8,10 +8,10 @@ from fastapi import Request
 from starlette.types import Message
 
 
-async def post(
-    request: Request, path: str, body: Mapping[str, Any] | None = None, *, key: str | None = None
+async def send(
+    request: Request, method: str, path: str, body: Mapping[str, Any] | None = None, *, key: str | None = None
 ) -> dict[str, Any]:
-    """The answer to a POST to `path` of the API, with an Idempotency-Key where one is needed.
+    """The answer to a request at `path` of the API, with an Idempotency-Key where one is needed.
 
     Raises what the route raises: ApiProblem, BillingError, RequestValidationError.
     """
@@ -21,7 +21,7 @@ async def post(
         headers.append((b"idempotency-key", key.encode()))
     scope = {
         **request.scope,
-        "method": "POST",
+        "method": method,
         "path": path,
         "raw_path": path.encode(),
         "query_string": b"",
@@ -37,9 +37,15 @@ async def post(
     async def receive() -> Message:
         return {"type": "http.request", "body": sent, "more_body": False}
 
-    async def send(message: Message) -> None:
+    async def answer_with(message: Message) -> None:
         answered.extend(message.get("body", b""))
 
-    await request.app.router(scope, receive, send)
-    answer: dict[str, Any] = json.loads(answered)
+    await request.app.router(scope, receive, answer_with)
+    answer: dict[str, Any] = json.loads(answered) if answered else {}
     return answer
+
+
+def wanting_csv(request: Request) -> Request:
+    """The request as one that asks for all of a list as CSV: a link can't say what it accepts."""
+    others = [(name, value) for name, value in request.headers.raw if name != b"accept"]
+    return Request({**request.scope, "headers": [*others, (b"accept", b"text/csv")]}, request.receive)

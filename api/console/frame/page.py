@@ -10,10 +10,12 @@ from jinja2_fragments import render_block
 from starlette.datastructures import QueryParams
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from db.core.clock import utc_now
+
 from . import assets, filters
 from .shell import Shell
 
-BUILT = ("plans", "approvals", "operations", "finance", "incidents")
+BUILT = ("plans", "invoices", "approvals", "operations", "finance", "incidents")
 """What the head of every page links to."""
 LIVE = "live"
 """The block of a page that is asked for again while the page is open."""
@@ -58,7 +60,13 @@ def page(
     Without a `shell`, nobody is signed in.
     """
     template = f"{name}.html.j2"
-    values |= {"shell": shell, "title": title, "path": request.url.path, "query": request.query_params}
+    values |= {
+        "shell": shell,
+        "title": title,
+        "path": request.url.path,
+        "now": utc_now(),
+        "query": request.query_params,
+    }
     if request.headers.get("x-fragment") == LIVE:
         return HTMLResponse(render_block(_PAGES, template, LIVE, values), status, headers=HEADERS)
     return HTMLResponse(_PAGES.get_template(template).render(values), status, headers=HEADERS)

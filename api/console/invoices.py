@@ -1,0 +1,163 @@
+"""Billing → Invoices: found by whatever one knows of them, and everything that one can do about one."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Query, Request, Response
+
+from ..customers import routes as customers
+from ..customers.schemas import InvoicesQuery
+from ..http.auth import AnyCaller
+from ..http.context import InContext
+from ..http.ids import Id
+from ..http.models import Query as ListQuery
+from ..money import payments
+from ..money.schemas import PaymentsQuery
+from ..portal_admin import diagnosis
+from ..portal_admin import links as portal_links
+from ..reminders import invoices as reminders
+from .frame.calls import wanting_csv
+from .frame.forms import Form, form_of
+from .frame.page import see
+from .frame.serving import pages
+from .frame.visit import InVisit
+
+router = pages("/invoices")
+
+TABS = ("open", "overdue", "paid", "draft", "void", "uncollectible")
+SORTS = {
+    "-created_at": "Newest first",
+    "due_date": "Due first",
+    "-total": "Largest first",
+    "-amount_remaining": "Most unpaid first",
+}
+MOST = 100
+"""Links, payments and reminders of one invoice that its page shows."""
+
+
+@dataclass(frozen=True)
+class ShownOnce:
+    """What was just done to the invoice: in words, with an address that is shown this once."""
+
+    words: str
+    url: str | None = None
+
+
+@router.get("")
+async def list_invoices(
+    query: Annotated[InvoicesQuery, Query()],
+    visit: InVisit,
+) -> Response:
+    """The tab that the address names, searched and sorted, with how many are in the others."""
+    found = await customers.list_invoices(
+        query.model_copy(update={"counts": True}), visit.request, visit.caller, visit.context
+    )
+    return visit.page("invoices", title="Invoices",
+        rows=found.data, counts=found.counts, next_cursor=found.next_cursor, tabs=TABS, sorts=SORTS,
+    )  # fmt: skip
+
+
+@router.get("/csv")
+async def download(
+    query: Annotated[InvoicesQuery, Query()], request: Request, caller: AnyCaller, context: InContext
+) -> Any:
+    """All that the filters find, as a file."""
+    return await customers.list_invoices(query, wanting_csv(request), caller, context)
+
+
+@router.get("/{id}")
+async def read_invoice(id: Id, visit: InVisit) -> Response:
+    """What it is, what was paid and given back, how the customer gets in, and what comes next."""
+    return await _detail(id, visit, Form())
+
+
+@router.post("/{id}/resend")
+async def resend(id: Id, visit: InVisit) -> Response:
+    return await _do(
+        id, visit,
+        f"/v1/invoices/{id}/portal-links/resend", "A new link is on its way to the customer.",
+    )  # fmt: skip
+
+
+@router.post("/{id}/issue")
+async def issue(id: Id, visit: InVisit) -> Response:
+    return await _do(
+        id, visit,
+        f"/v1/invoices/{id}/portal-links",
+        "Pass this address on to the customer. It is shown only now; the earlier link works no more.",
+    )  # fmt: skip
+
+
+@router.post("/{id}/links/{link}/revoke")
+async def revoke(id: Id, link: Id, visit: InVisit) -> Response:
+    return await _do(
+        id, visit,
+        f"/v1/portal-links/{link}/revoke", "The link works no more.", "reason",
+    )  # fmt: skip
+
+
+@router.post("/{id}/pay-link")
+async def pay_link(id: Id, visit: InVisit) -> Response:
+    return await _do(
+        id, visit,
+        f"/v1/invoices/{id}/pay-link", "Stripe's own page to pay this invoice on:",
+    )  # fmt: skip
+
+
+@router.post("/{id}/pdf")
+async def pdf(id: Id, visit: InVisit) -> Response:
+    return await _do(id, visit, f"/v1/invoices/{id}/pdf", "The PDF was fetched from Stripe anew.")
+
+
+@router.post("/{id}/pause")
+async def pause(id: Id, visit: InVisit) -> Response:
+    return await _do(
+        id, visit,
+        f"/v1/invoices/{id}/reminder-pause", "No reminders go out until then.", 
+        "until", "reason", method="PUT",
+    )  # fmt: skip
+
+
+@router.post("/{id}/resume")
+async def resume(id: Id, visit: InVisit) -> Response:
+    return await _do(
+        id, visit,
+        f"/v1/invoices/{id}/reminder-pause", "Reminders go out again.", method="DELETE",
+    )  # fmt: skip
+
+
+async def _do(
+    id_: str,
+    visit: InVisit,
+    path: str,
+    done: str,
+    *fields: str,
+    method: str = "POST",
+) -> Response:
+    """Sends it to the API, and leads back to the invoice unless there is an address to show."""
+    form = await form_of(visit.request)
+    answer: dict[str, Any] = {}
+    with form.submitted():
+        answer = await visit.send(path, form.body(*fields) if fields else None, method=method)
+    if form.refused:
+        return await _detail(id_, visit, form)
+    if "read_at" in answer or path.endswith("/portal-links"):
+        return await _detail(id_, visit, form, ShownOnce(done, answer["url"]))
+    return see(f"/invoices/{id_}")
+
+
+async def _detail(
+    id_: str,
+    visit: InVisit,
+    form: Form,
+    outcome: ShownOnce | None = None,
+) -> Response:
+    invoice = await customers.read_invoice(id_, visit.caller, visit.context)
+    paid = await payments.list_payments(PaymentsQuery(invoice=id_, limit=MOST), visit.caller, visit.context)
+    links = await portal_links.list_links(id_, ListQuery(limit=MOST), visit.caller, visit.context)
+    reminded = await reminders.read_reminders(id_, ListQuery(limit=MOST), visit.caller, visit.context)
+    found = await diagnosis.diagnose_access(id_, visit.caller, visit.context)
+    return visit.page("invoice", title=invoice.number or "Draft invoice", 
+        invoice=invoice, payments=paid.data, links=links.data,
+        reminders=reminded, findings=found.findings, form=form, outcome=outcome,
+    )  # fmt: skip
