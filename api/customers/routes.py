@@ -17,7 +17,7 @@ from ..http.ids import Id
 from ..http.models import ListOf
 from ..http.openapi import answers
 from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND, TOO_MANY_ROWS
-from ..problems.problem import not_found
+from ..problems.problem import existing
 from . import views
 from .schemas import CustomerAnswer, CustomersQuery, InvoiceAnswer, InvoiceCounts, InvoiceList, InvoicesQuery
 
@@ -87,8 +87,6 @@ async def list_invoices(
 )
 async def read_invoice(id: Id, caller: AnyCaller, context: InContext) -> InvoiceAnswer:
     async with context.database.reading() as session:
-        row = await mirror.invoice(session, caller.organization, id)
-        if row is None:
-            raise not_found()
+        row = existing(await mirror.invoice(session, caller.organization, id))
         [answer] = await views.invoices(session, [row])
     return answer
