@@ -11,7 +11,7 @@ from db.mirror.lists import InvoiceFilter
 
 from ..http.auth import AnyCaller
 from ..http.context import InContext
-from ..http.csv_lists import answer_list, csv_example
+from ..http.csv_lists import answer_list, csv_columns
 from ..http.examples import example, listed
 from ..http.ids import Id
 from ..http.models import ListOf
@@ -33,7 +33,7 @@ router = APIRouter(prefix="/v1", tags=["Customers and invoices"])
         INVALID_REQUEST,
         INVALID_CURSOR,
         TOO_MANY_ROWS,
-        also_as=csv_example(CustomerAnswer, example("customers/customer")),
+        also_as=csv_columns(CustomerAnswer),
     ),
 )
 async def list_customers(
@@ -53,7 +53,7 @@ async def list_customers(
         INVALID_REQUEST,
         INVALID_CURSOR,
         TOO_MANY_ROWS,
-        also_as=csv_example(InvoiceAnswer, example("customers/invoice")),
+        also_as=csv_columns(InvoiceAnswer),
     ),
 )
 async def list_invoices(
