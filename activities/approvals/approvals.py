@@ -19,12 +19,12 @@ from billing.approvals.messages import (
     Audience,
     ClimbApproval,
     CloseApproval,
+    CloseOpenRound,
     DecisionResult,
     OpenApproval,
     OpenedApproval,
     RemindApproval,
     SettleDecision,
-    SupersedeRound,
 )
 from billing.approvals.progress import YesResult, evaluate_approval, may_decide
 from billing.core.events import EventCode
@@ -161,7 +161,7 @@ class Approvals:
             return ApprovalOutcome(state=order.state)
 
     @activity.defn
-    async def supersede_round(self, order: SupersedeRound) -> str | None:
+    async def close_open_round(self, order: CloseOpenRound) -> str | None:
         """Dismisses the operation's open round; returns the workflow in which it waits, None where none is
         open."""
         async with self._database.transaction() as session:

@@ -146,7 +146,7 @@ class CloseApproval(Message):
     at: AwareDatetime
 
 
-class SupersedeRound(Message):
+class CloseOpenRound(Message):
     """Dismiss the round that an earlier run of an operation has left open: another one follows."""
 
     operation: str

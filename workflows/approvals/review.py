@@ -28,7 +28,7 @@ from ..core.outcome import OperationEnded, Outcome
 from ..core.recorder import OperationRecorder
 from ..core.stripe_changes import StripeChanges
 from .object_end import ObjectEnd
-from .round import hold_round, supersede_round
+from .round import close_open_round, hold_round
 
 Subject = TypeVar("Subject", bound=PlanChangeSubject | RefundSubject | CreditSubject)
 Proposed = TypeVar("Proposed", bound="Proposal[Any]")
@@ -130,7 +130,7 @@ class Review(Generic[Proposed]):
         """
         round_ = Round(max(standing.last(self._request.step), standing.last(Question.REVISION)))
         if round_.number:
-            await supersede_round(self._recorder.operation)
+            await close_open_round(self._recorder.operation)
             round_ = replace(round_, cause="superseded")
         while True:
             proposal, round_ = await self._propose(round_)

@@ -16,7 +16,7 @@ from temporalio.exceptions import (
 
 with workflow.unsafe.imports_passed_through():
     from activities.approvals.approvals import Approvals
-    from billing.approvals.messages import LOOKED_AT_ANEW, ApprovalInput, ApprovalOutcome, SupersedeRound
+    from billing.approvals.messages import LOOKED_AT_ANEW, ApprovalInput, ApprovalOutcome, CloseOpenRound
 
 from ..core import ids
 from ..core.commands import PendingCommands
@@ -71,10 +71,10 @@ async def hold_round(
     return ApprovalOutcome(state="dismissed")
 
 
-async def supersede_round(operation: str) -> None:
+async def close_open_round(operation: str) -> None:
     """Ends the round that an earlier run has left open, so that nobody decides on it in vain."""
-    order = SupersedeRound(operation=operation, at=workflow.now())
-    left: str | None = await recorded(Approvals.supersede_round, order)
+    order = CloseOpenRound(operation=operation, at=workflow.now())
+    left: str | None = await recorded(Approvals.close_open_round, order)
     if left is not None:
         await _dismiss(workflow.get_external_workflow_handle(left), LOOKED_AT_ANEW)
 
