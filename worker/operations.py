@@ -19,10 +19,11 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.operations import abandonment
 from billing.core.events import EventCode
-from billing.core.operations import SYSTEM
+from billing.core.operations import SYSTEM, Kind
 from billing.core.standing import Abandon
 from billing.incidents.holds import RELEASED, HoldRelease
 from billing.incidents.states import Component
+from billing.operations.kinds import KINDS, ON_REQUEST
 from db.core import timeline
 from db.core.clock import utc_now
 from db.core.session import AWAY, Database
@@ -33,7 +34,6 @@ from db.tables import Hold
 from settings.settings import InvalidSettings, load
 
 from . import composition
-from .watch.restarts import MONEY
 from .watch.stuck import stuck
 
 WRONG, UNREACHABLE = 2, 3
@@ -129,9 +129,9 @@ async def close_operation(tools: Tools, id: str, because: str, by: str, although
             raise CommandRefused(f"There is no operation {id}. Ids start with op_; list-stuck shows them.")
         if operation.closed_at is not None:
             raise CommandRefused(f"{id} has already ended: {operation.state}.")
-        if operation.kind not in MONEY:
+        if operation.kind not in ON_REQUEST:
             raise CommandRefused(
-                f"{id} is a {operation.kind.replace('_', ' ')}: it holds nothing. End it through the "
+                f"{id} is a {KINDS[Kind(operation.kind)].noun}: it holds nothing. End it through the "
                 "API, which requires a note; the worker restarts its workflow if that has ended."
             )
         begun = await abandonment.effects_of(session, id)

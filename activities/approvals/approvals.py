@@ -13,11 +13,13 @@ from billing.approvals.authorship import Author, people
 from billing.approvals.deciders import Deciders
 from billing.approvals.ladder import ApprovalState, Opening, Refusal, Rung, Signature, build_ladder, open_rung
 from billing.approvals.messages import (
+    LOOKED_AT_ANEW,
     ApprovalInput,
     ApprovalOutcome,
     Audience,
     ClimbApproval,
     CloseApproval,
+    CloseOpenRound,
     DecisionResult,
     OpenApproval,
     OpenedApproval,
@@ -158,6 +160,28 @@ class Approvals:
             await write(session, events.closed(order, row))
             return ApprovalOutcome(state=order.state)
 
+    @activity.defn
+    async def close_open_round(self, order: CloseOpenRound) -> str | None:
+        """Dismisses the operation's open round; returns the workflow in which it waits, None where none is
+        open."""
+        async with self._database.transaction() as session:
+            last = await approvals.latest(session, order.operation)
+            if last is None:
+                return None
+            row = await _supersede(session, last.id, order.at)
+            return row.workflow_id if row.closed_at == order.at else None
+
+
+async def _supersede(session: AsyncSession, approval_id: str, at: datetime) -> Approval:
+    """Dismisses a round, where it is open, for one that follows."""
+    row = await approvals.close(session, approval_id, state=ApprovalState.DISMISSED, at=at)
+    if row.closed_at == at:
+        closing = CloseApproval(
+            approval=row.id, operation=row.operation_id, state="dismissed", reason=LOOKED_AT_ANEW, at=at
+        )
+        await write(session, events.closed(closing, row))
+    return row
+
 
 async def _taken_up(session: AsyncSession, order: OpenApproval) -> ApprovalOutcome | None:
     """How a round has ended that was opened before; None when it goes on, in this workflow from now on.
@@ -167,15 +191,7 @@ async def _taken_up(session: AsyncSession, order: OpenApproval) -> ApprovalOutco
     request = order.request
     row = await approvals.lock(session, request.approval)
     if row.subject_hash != request.subject_hash:
-        closing = CloseApproval(
-            approval=row.id,
-            operation=row.operation_id,
-            state="dismissed",
-            reason="The request was looked at anew.",
-            at=order.at,
-        )
-        if (await approvals.close(session, row.id, state=closing.state, at=order.at)).closed_at == order.at:
-            await write(session, events.closed(closing, row))
+        await _supersede(session, row.id, order.at)
         return ApprovalOutcome(state="superseded")
     if row.state != approvals.OPEN:
         return await _decided(session, row)

@@ -19,6 +19,7 @@ from billing.incidents.words import IncidentSubject
 from billing.mail.messages import MailRequest
 from billing.money.credit import CreditSubject
 from billing.money.refund import RefundSubject
+from billing.operations.kinds import KINDS
 from billing.plan_changes.subject import PlanChangeSubject
 from billing.portal.trouble import AccessTroubleSubject
 
@@ -157,6 +158,7 @@ def _values(request: MailRequest, mailing: Mailing) -> dict[str, Any]:
         "incident": subject if isinstance(subject, IncidentSubject) else None,
         "payee": line(customer) if customer else None,
         **title._asdict(),
+        "done": KINDS[title.kind].done if title.kind else "done",
         "operation": request.operation,
         "organization": organization,
         "roles": [ROLES[role] for role in request.roles],

@@ -3,52 +3,46 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from billing.cases.case import CaseObject, CaseSubject
+from billing.cases.case import COUNTS_AS, CaseSubject
 from billing.core.money import Money
 from billing.core.operations import Kind
-from billing.mail.messages import MailContext, MailRequest
+from billing.mail.messages import MailRequest
 from billing.money.credit import CreditSubject
 from billing.money.refund import RefundSubject
+from billing.operations.kinds import KINDS, ON_REQUEST
 from billing.plan_changes.subject import PlanChangeSubject, Terms
 from billing.portal.trouble import AccessTroubleSubject
 
 from .filters import brief
 
-PLAN_CHANGE, REFUND, CREDIT, TROUBLE = "plan change", "refund", "credit", "trouble with the portal"
-NOUNS = {
-    Kind.PLAN_CHANGE.value: PLAN_CHANGE,
-    Kind.REFUND.value: REFUND,
-    Kind.CREDIT.value: CREDIT,
-    Kind.PORTAL_ACCESS.value: TROUBLE,
+UNTOLD_KINDS = {
+    "refund_failed": Kind.REFUND,
+    "portal_trouble": Kind.PORTAL_ACCESS,
+    "portal_trouble_escalated": Kind.PORTAL_ACCESS,
+    "portal_trouble_solved": Kind.PORTAL_ACCESS,
 }
-CASE_NOUNS = {
-    CaseObject.REFUND: REFUND,
-    CaseObject.CREDIT_NOTE: CREDIT,
-    CaseObject.BALANCE_TRANSACTION: CREDIT,
-}
-MADE = "change"
-UNTOLD = {
+UNTOLD_NOUNS = {
     "money_ended": "refund or credit",
-    "refund_failed": REFUND,
     "delegated": "approval",
     "delegation_answered": "approval",
     "operation_over": "operation",
-    "portal_trouble": TROUBLE,
-    "portal_trouble_escalated": TROUBLE,
-    "portal_trouble_solved": TROUBLE,
-    "case_opened": MADE,
-    "case_reminder": MADE,
-    "case_escalated": MADE,
-    "case_closed": MADE,
-    "case_named": MADE,
-    "case_denied": MADE,
+    "case_opened": "change",
+    "case_reminder": "change",
+    "case_escalated": "change",
+    "case_closed": "change",
+    "case_named": "change",
+    "case_denied": "change",
 }
-"""What a mail calls its subject if nothing says what that is."""
+"""What a mail is about if nothing says what that is, by its template; all others are of plan changes."""
 
 
 class MailTitle(NamedTuple):
-    """`title` is what a subject line names, `what` the same in a sentence, `asked_for` with its article."""
+    """`title` is what a subject line names, `what` the same in a sentence, `asked_for` with its article.
 
+    Templates decide by the kind; None where it is not known, or is none of an operation that people ask for.
+    """
+
+    kind: Kind | None
     noun: str
     title: str
     what: str
@@ -66,7 +60,8 @@ def title_of(
     are known."""
     context = request.context
     subject = context.subject
-    noun = _noun(context) or UNTOLD.get(request.template, PLAN_CHANGE)
+    kind = _kind(request)
+    noun = KINDS[kind].noun if kind else UNTOLD_NOUNS[request.template]
     match subject:
         case RefundSubject() | CreditSubject():
             named = _money_back(noun, subject.amount, customer, number)
@@ -78,25 +73,24 @@ def title_of(
         case _:
             change = _change(subject, plans)
             title = f"{brief(organization)}, {change or noun}"
-            what = f"{noun} of {organization}" if noun == PLAN_CHANGE else noun
-            return MailTitle(noun, title, what, f"the {noun} of {title}" if change else f"a {what}")
-    return MailTitle(noun, named, named, f"a {named}")
+            what = f"{noun} of {organization}" if kind is Kind.PLAN_CHANGE else noun
+            return MailTitle(kind, noun, title, what, f"the {noun} of {title}" if change else f"a {what}")
+    return MailTitle(kind, noun, named, named, f"a {named}")
 
 
-def _noun(context: MailContext) -> str | None:
-    """What kind of thing the mail is about, as far as can be told."""
-    subject = context.subject
+def _kind(request: MailRequest) -> Kind | None:
+    """What kind of thing the mail is about, as far as can be told; of a case, what was made in Stripe."""
+    subject, told = request.context.subject, request.context.kind or ""
     if isinstance(subject, CaseSubject):
-        if noun := CASE_NOUNS.get(subject.object_kind):
-            return noun
-        if subject.terms:
-            return PLAN_CHANGE
-    elif subject is not None:
-        return NOUNS.get(subject.about)
-    kind = context.kind or ""
-    return next(
-        (NOUNS[start] for start in ("plan_change", "refund", "credit") if kind.startswith(start)), None
-    )
+        made = COUNTS_AS.get(subject.object_kind) or (Kind.PLAN_CHANGE if subject.terms else None)
+        if made:
+            return made
+    elif subject is not None and subject.about in KINDS:
+        return Kind(subject.about)
+    for kind in ON_REQUEST:
+        if told.startswith(kind):  # that of a notice goes on: `refund_failed`
+            return kind
+    return None if request.template in UNTOLD_NOUNS else UNTOLD_KINDS.get(request.template, Kind.PLAN_CHANGE)
 
 
 def _money_back(noun: str, amount: Money | None, customer: str | None, number: str | None) -> str:

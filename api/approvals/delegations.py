@@ -26,7 +26,7 @@ from ..problems.common import (
     ROLE_MISSING,
     UNSUPPORTED_MEDIA_TYPE,
 )
-from ..problems.problem import ApiProblem, not_found
+from ..problems.problem import ApiProblem, existing
 from . import delegation_checks, delegation_mails, delegation_records, delegation_views
 from .problems import (
     ALREADY_DECIDED,
@@ -82,9 +82,7 @@ async def delegate(id: Id, body: DelegateBody, caller: Actor, context: InContext
     """Once they accept, they decide under their own name, with your role and within your authority."""
     at = utc_now()
     async with context.database.transaction() as session:
-        found = await approvals.get(session, caller.organization, id)
-        if found is None:
-            raise not_found()
+        found = existing(await approvals.get(session, caller.organization, id))
         approval = await approvals.lock(session, found.id)
         await delegation_checks.check_own(session, approval, body.to, caller)
         row = delegation_records.offered(

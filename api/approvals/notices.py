@@ -3,7 +3,6 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.approvals.notice_messages import Acknowledge
 from billing.core.errors import BillingError
@@ -14,7 +13,7 @@ from db.operations import notices, outbox
 from db.tables import Notice
 
 from ..dispatch.dispatcher import HEAD_START
-from ..http.auth import Actor, AnyCaller, Caller
+from ..http.auth import Actor, AnyCaller
 from ..http.context import InContext
 from ..http.examples import example, listed, pending
 from ..http.ids import Id
@@ -31,7 +30,7 @@ from ..problems.common import (
     ROLE_MISSING,
     UNSUPPORTED_MEDIA_TYPE,
 )
-from ..problems.problem import ApiProblem, not_found, refused_by_workflow
+from ..problems.problem import ApiProblem, existing, refused_by_workflow
 from .problems import NOTICE_SUPERSEDED, OWN_DOING
 
 router = APIRouter(prefix="/v1/notices", tags=["Notices"])
@@ -77,7 +76,7 @@ async def acknowledge(id: Id, caller: Actor, context: InContext, response: Respo
     `pending` until it is applied.
     """
     async with context.database.transaction() as session:
-        notice = await _owned(session, caller, id)
+        notice = existing(await notices.get(session, caller.organization, id))
         escalated = notice.state == notices.ESCALATED
         caller.needs(Role.FINANCE, *([Role.CONTROLLER] if escalated else []))
         if notice.state == notices.ACKNOWLEDGED:
@@ -100,7 +99,7 @@ async def acknowledge(id: Id, caller: Actor, context: InContext, response: Respo
         )
     delivery = await context.dispatcher.outcome(row)
     async with context.database.reading() as session:
-        notice = await _owned(session, caller, id)
+        notice = existing(await notices.get(session, caller.organization, id))
     _check_waits(notice)
     if delivery.outcome == "refused" and notice.state != notices.ACKNOWLEDGED:
         raise refused_by_workflow(delivery.problem)
@@ -112,10 +111,3 @@ async def acknowledge(id: Id, caller: Actor, context: InContext, response: Respo
 def _check_waits(notice: Notice) -> None:
     if notice.state == notices.SUPERSEDED:
         raise ApiProblem.of(NOTICE_SUPERSEDED, more={"superseded_by": notice.superseded_by})
-
-
-async def _owned(session: AsyncSession, caller: Caller, id_: str) -> Notice:
-    notice = await notices.get(session, caller.organization, id_)
-    if notice is None:
-        raise not_found()
-    return notice

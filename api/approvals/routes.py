@@ -21,7 +21,7 @@ from ..http.models import ApprovalAnswer, ApprovalsQuery, DecisionBody, ListOf
 from ..http.openapi import WITH_BODY, answers, body_example
 from ..operations.problems import OWN_REQUEST, REQUESTERS_DELEGATE
 from ..problems.common import ALREADY_ENDED, INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND, REFUSED, WRONG_ROLE
-from ..problems.problem import ApiProblem, not_found, refused_by_workflow
+from ..problems.problem import ApiProblem, existing, refused_by_workflow
 from . import views as approval_views
 from .problems import ALREADY_DECIDED, APPROVAL_CLOSED, AUTHORITY_TOO_SMALL, COMMENT_REQUIRED, STALE_SUBJECT
 from .views import Viewer, viewer
@@ -60,7 +60,7 @@ async def list_approvals(
 async def read_approval(id: Id, caller: AnyCaller, context: InContext) -> ApprovalAnswer:
     """A decision must include its `subject_hash`."""
     async with context.database.reading() as session:
-        row = await _owned(session, caller, id)
+        row = existing(await approvals.get(session, caller.organization, id))
         return await approval_views.shown(session, row, await viewer(session, caller), recent=True)
 
 
@@ -98,7 +98,7 @@ async def decide(
         detail = f"comment is required to {verb}: tell the requester why."
         raise ApiProblem.at(COMMENT_REQUIRED, detail, "/comment")
     async with context.database.transaction() as session:
-        row = await _owned(session, caller, id)
+        row = existing(await approvals.get(session, caller.organization, id))
         await _check(session, row, body, await viewer(session, caller))
         passed_on = await _record(session, row, body, caller)
     delivery = await context.dispatcher.outcome(passed_on)
@@ -107,16 +107,9 @@ async def decide(
     pending = delivery.outcome == "later"
     response.status_code = 202 if pending else 200
     async with context.database.reading() as session:
-        row = await _owned(session, caller, id)
+        row = existing(await approvals.get(session, caller.organization, id))
         seen_by = await viewer(session, caller)
         return await approval_views.shown(session, row, seen_by, recent=True, pending=pending)
-
-
-async def _owned(session: AsyncSession, caller: Caller, id_: str) -> Approval:
-    row = await approvals.get(session, caller.organization, id_)
-    if row is None:
-        raise not_found()
-    return row
 
 
 async def _check(session: AsyncSession, row: Approval, body: DecisionBody, seen_by: Viewer) -> None:

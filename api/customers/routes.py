@@ -11,13 +11,13 @@ from db.mirror.lists import InvoiceFilter
 
 from ..http.auth import AnyCaller
 from ..http.context import InContext
-from ..http.csv_lists import answer_list, csv_example
+from ..http.csv_lists import answer_list, csv_columns
 from ..http.examples import example, listed
 from ..http.ids import Id
 from ..http.models import ListOf
 from ..http.openapi import answers
 from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND, TOO_MANY_ROWS
-from ..problems.problem import not_found
+from ..problems.problem import existing
 from . import views
 from .schemas import CustomerAnswer, CustomersQuery, InvoiceAnswer, InvoiceCounts, InvoiceList, InvoicesQuery
 
@@ -33,7 +33,7 @@ router = APIRouter(prefix="/v1", tags=["Customers and invoices"])
         INVALID_REQUEST,
         INVALID_CURSOR,
         TOO_MANY_ROWS,
-        also_as=csv_example(CustomerAnswer, example("customers/customer")),
+        also_as=csv_columns(CustomerAnswer),
     ),
 )
 async def list_customers(
@@ -53,7 +53,7 @@ async def list_customers(
         INVALID_REQUEST,
         INVALID_CURSOR,
         TOO_MANY_ROWS,
-        also_as=csv_example(InvoiceAnswer, example("customers/invoice")),
+        also_as=csv_columns(InvoiceAnswer),
     ),
 )
 async def list_invoices(
@@ -87,8 +87,6 @@ async def list_invoices(
 )
 async def read_invoice(id: Id, caller: AnyCaller, context: InContext) -> InvoiceAnswer:
     async with context.database.reading() as session:
-        row = await mirror.invoice(session, caller.organization, id)
-        if row is None:
-            raise not_found()
+        row = existing(await mirror.invoice(session, caller.organization, id))
         [answer] = await views.invoices(session, [row])
     return answer

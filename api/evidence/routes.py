@@ -13,7 +13,7 @@ from ..http.examples import example
 from ..http.ids import Id
 from ..http.openapi import answers
 from ..problems.common import NOT_FOUND
-from ..problems.problem import not_found
+from ..problems.problem import existing
 
 router = APIRouter(prefix="/v1/operations", tags=["Operations"])
 
@@ -33,8 +33,6 @@ async def read_evidence(id: Id, caller: AnyCaller, context: InContext) -> Respon
     stands for the whole document: store it elsewhere and compare.
     """
     async with context.database.snapshot() as session:
-        operation = await operations.get(session, caller.organization, id)
-        if operation is None:
-            raise not_found()
+        operation = existing(await operations.get(session, caller.organization, id))
         document = as_json(await evidence.read(session, operation))
     return JSONResponse(document)  # as it was hashed: a model in between might write something otherwise

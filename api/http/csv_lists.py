@@ -78,10 +78,9 @@ def csv_text(model: type[BaseModel], rows: Iterable[BaseModel], *, header: bool 
     return written.getvalue()
 
 
-def csv_example(model: type[BaseModel], example: Any) -> dict[str, Any]:
-    """What the OpenAPI document says of the CSV of a list, by the example of a row as JSON."""
-    row = model.model_validate(example)
-    return {MEDIA_TYPE: {"schema": {"type": "string"}, "example": csv_text(model, [row])}}
+def csv_columns(model: type[BaseModel]) -> dict[str, Any]:
+    """What the OpenAPI document says of the CSV of a list: the names of its columns."""
+    return {MEDIA_TYPE: {"schema": {"type": "string"}, "example": csv_text(model, [])}}
 
 
 def prefers_csv(accept: str) -> bool:

@@ -25,7 +25,7 @@ from ..http.openapi import TOLD, WITH_BODY, answers, body_example
 from ..notes.problems import NOTE_WRONG
 from ..operations import views
 from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND, ROLE_MISSING
-from ..problems.problem import ApiProblem, not_found, refused_by_workflow
+from ..problems.problem import ApiProblem, existing, refused_by_workflow
 from . import views as shapes
 from .problems import ALREADY_CLEARED, STEP_UNKNOWN, STILL_DEGRADED
 from .schemas import BannerAnswer, IncidentAnswer, IncidentDetail, IncidentsQuery, ResolveBody, StepBody
@@ -68,7 +68,7 @@ async def list_incidents(
 async def incident(id: Id, caller: AnyCaller, context: InContext) -> IncidentDetail:
     """What you see, what it means, the steps to take, what is held, and who was notified."""
     async with context.database.reading() as session:
-        return await shapes.detail(session, await _found(session, id), caller)
+        return await shapes.detail(session, existing(await incidents.get(session, id)), caller)
 
 
 @router.post(
@@ -87,7 +87,7 @@ async def incident(id: Id, caller: AnyCaller, context: InContext) -> IncidentDet
 async def step(id: Id, n: StepNumber, body: StepBody, caller: Giver, context: InContext) -> IncidentDetail:
     """The first person to check off a step is recorded; every organization sees that it is done."""
     async with context.database.transaction() as session:
-        row = await _found(session, id)
+        row = existing(await incidents.get(session, id))
         steps = runbook(Component(row.component)).steps
         if n > len(steps):
             raise ApiProblem(
@@ -134,7 +134,7 @@ async def resolve(
         incident=id, person=caller.person, organization=caller.organization, note=body.note
     )
     async with context.database.transaction() as session:
-        row = await _found(session, id)
+        row = existing(await incidents.get(session, id))
         match shapes.state_of(row):
             case IncidentState.CLEARED:
                 raise ApiProblem.of(ALREADY_CLEARED)
@@ -145,7 +145,7 @@ async def resolve(
     if delivery.outcome == "refused":
         raise refused_by_workflow(delivery.problem)
     async with context.database.reading() as session:
-        row = await _found(session, id)
+        row = existing(await incidents.get(session, id))
     pending = row.cleared_at is None
     response.status_code = 202 if pending else 200
     return shapes.answer(row, caller, pending=pending)
@@ -168,10 +168,3 @@ async def _recorded(session: AsyncSession, row: Incident, message: ResolveIncide
         update_id=new_id("cmd"),
         due_at=at + HEAD_START,
     )
-
-
-async def _found(session: AsyncSession, id_: str) -> Incident:
-    row = await incidents.get(session, id_)
-    if row is None:
-        raise not_found()
-    return row

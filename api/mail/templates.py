@@ -36,7 +36,7 @@ from ..problems.common import (
     UNSUPPORTED_MEDIA_TYPE,
 )
 from ..problems.field_errors import FieldError
-from ..problems.problem import ApiProblem, not_found
+from ..problems.problem import ApiProblem, existing, not_found
 from .problems import TEMPLATE_AUTHOR, TEMPLATE_FAILS, TEMPLATE_VERSION_CHANGED, TOO_MANY_TEMPLATES, UNFIT
 
 router = APIRouter(prefix="/v1/mail-templates", tags=["Portal"])
@@ -179,9 +179,7 @@ async def approve_template(
     async with context.database.transaction() as session:
         await people.lock_organization(session, caller.organization)
         before = await mail_templates.versions(session, caller.organization, name, language)
-        draft = next((one for one in before if one.state == mail_templates.DRAFT), None)
-        if draft is None:
-            raise not_found()
+        draft = existing(next((one for one in before if one.state == mail_templates.DRAFT), None))
         refusal = why_not(caller.person, caller.roles, mail_templates.authors(before))
         if refusal is not None:
             raise ApiProblem.of(CATALOGUE[refusal])

@@ -29,7 +29,7 @@ from ..problems.common import (
     ROLE_MISSING,
     UNSUPPORTED_MEDIA_TYPE,
 )
-from ..problems.problem import not_found
+from ..problems.problem import existing
 from .schemas import ComparedAnswer, ReconciliationAnswer, ReconciliationsQuery
 
 router = APIRouter(prefix="/v1/reconciliations", tags=["Reconciliation"])
@@ -93,9 +93,7 @@ async def list_runs(
 async def read_run(id: Id, caller: AnyCaller, context: InContext) -> ReconciliationAnswer:
     """Reconciliations that another organization requested are not found."""
     async with context.database.reading() as session:
-        run = await reconciliations.get(session, caller.organization, id)
-        if run is None:
-            raise not_found()
+        run = existing(await reconciliations.get(session, caller.organization, id))
         counted = await differences.counts(session, caller.organization, [run.id])
     return _shown(run, caller, counted)
 

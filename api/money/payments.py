@@ -16,7 +16,7 @@ from ..http.models import ListOf
 from ..http.openapi import answers
 from ..operations import views
 from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND
-from ..problems.problem import not_found
+from ..problems.problem import existing
 from .schemas import PaymentAnswer, PaymentsQuery, PaymentWithRefunds, RefundAnswer
 
 router = APIRouter(prefix="/v1/payments", tags=["Payments"])
@@ -50,9 +50,7 @@ async def list_payments(
 async def read_payment(id: Id, caller: AnyCaller, context: InContext) -> PaymentWithRefunds:
     """Includes every refund of it, oldest first, also those made outside Plixo."""
     async with context.database.reading() as session:
-        row = await mirror.payment(session, caller.organization, id)
-        if row is None:
-            raise not_found()
+        row = existing(await mirror.payment(session, caller.organization, id))
         refunds = await mirror.refunds_of(session, [id])
     return PaymentWithRefunds(**_payment(row).model_dump(), refunds=[_refund(refund) for refund in refunds])
 

@@ -12,6 +12,7 @@ from billing.approvals.deciders import ApproverPool, Deciders
 from billing.approvals.ladder import Refusal
 from billing.core.errors import BillingError
 from billing.core.operations import Kind, Role
+from billing.operations.kinds import KINDS
 from db.approvals import approvals, deciders
 from db.money import commitments
 from db.tables import Operation
@@ -63,8 +64,8 @@ def check(operation: Operation, action: str, caller: Caller) -> None:
         raise problem
     if action not in operation.allowed_actions:
         type_, why = _IMPOSSIBLE_OF.get((operation.kind, action)) or _IMPOSSIBLE[action]
-        kind = operation.kind.replace("_", " ")
-        raise ApiProblem(type_, f"This {kind} is at {operation.stage} ({operation.state}): it {why}.")
+        noun = KINDS[Kind(operation.kind)].noun
+        raise ApiProblem(type_, f"This {noun} is at {operation.stage} ({operation.state}): it {why}.")
 
 
 async def check_authors(

@@ -116,5 +116,5 @@ NOT_CLOSABLE = declare(
     "not_closable",
     409,
     "Already closed",
-    "This portal access is at done (completed): it was already closed.",
+    "This portal trouble is at done (completed): it was already closed.",
 )

@@ -3,13 +3,11 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.core import timeline
 from db.operations import operations
-from db.tables import Operation
 
-from ..http.auth import AnyCaller, Caller
+from ..http.auth import AnyCaller
 from ..http.context import InContext
 from ..http.examples import example, listed
 from ..http.ids import Id
@@ -17,7 +15,7 @@ from ..http.models import EventAnswer, ListOf, OperationAnswer, OperationsQuery
 from ..http.models import Query as ListQuery
 from ..http.openapi import answers
 from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND
-from ..problems.problem import not_found
+from ..problems.problem import existing
 from . import views
 
 router = APIRouter(prefix="/v1/operations", tags=["Operations"])
@@ -50,7 +48,7 @@ async def list_operations(
 )
 async def read_operation(id: Id, caller: AnyCaller, context: InContext) -> OperationAnswer:
     async with context.database.reading() as session:
-        return views.operation(await _owned(session, caller, id), caller)
+        return views.operation(existing(await operations.get(session, caller.organization, id)), caller)
 
 
 @router.get(
@@ -63,13 +61,6 @@ async def read_timeline(
 ) -> ListOf[EventAnswer]:
     """Oldest first. Each event carries the hash of the one before it."""
     async with context.database.reading() as session:
-        await _owned(session, caller, id)
+        existing(await operations.get(session, caller.organization, id))
         events = await timeline.read(session, id)
     return views.sliced(events, lambda row: str(row.seq), views.event, query.limit, query.cursor)
-
-
-async def _owned(session: AsyncSession, caller: Caller, operation_id: str) -> Operation:
-    operation = await operations.get(session, caller.organization, operation_id)
-    if operation is None:
-        raise not_found()
-    return operation

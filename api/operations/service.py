@@ -15,11 +15,12 @@ from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.approvals.authorship import Author, Shaping
-from billing.core.events import FIRST, EventCode
+from billing.core.events import EventCode
 from billing.core.hashing import digest
 from billing.core.messages import Reply
 from billing.core.operations import Kind, Message, State
 from billing.core.questions import ASKED_BY, Question, last_number
+from billing.operations.kinds import KINDS
 from db.core import timeline
 from db.core.clock import utc_now
 from db.core.record_hashes import wrote
@@ -144,7 +145,7 @@ def _requested(context: Context, operation: Operation) -> NewEvent:
     """What everything after it is held against: the request as it was taken, and under which policy."""
     return NewEvent(
         key="requested",
-        event=FIRST[Kind(operation.kind)],
+        event=KINDS[Kind(operation.kind)].begins_with,
         actor=operation.requested_by,
         at=operation.created_at,
         detail={**operation.request, "policy_hash": context.policy_hash},

@@ -22,7 +22,7 @@ from ..http.examples import example
 from ..http.ids import Id
 from ..http.openapi import WITH_BODY, answers, body_example
 from ..problems.common import LANGUAGE_UNKNOWN, NOT_FOUND, ROLE_MISSING
-from ..problems.problem import ApiProblem, not_found
+from ..problems.problem import ApiProblem, existing
 from .problems import COUNTRY_UNKNOWN, LANGUAGE_NOT_OFFERED, SUBDIVISION_UNKNOWN, ZONE_UNKNOWN
 from .schemas import BounceAnswer, Effective, LiftedAnswer, SettingsAnswer, SettingsBody, Source
 
@@ -87,9 +87,7 @@ async def change_settings(id: Id, body: SettingsBody, caller: Giver, context: In
 
 
 async def _known(session: AsyncSession, caller: Caller, customer_id: str) -> Known:
-    customer = await mirror.customer(session, caller.organization, customer_id)
-    if customer is None:
-        raise not_found()
+    customer = existing(await mirror.customer(session, caller.organization, customer_id))
     return customer, await mirror.organization(session, caller.organization)
 
 

@@ -18,7 +18,7 @@ from ..http.ids import Id
 from ..http.models import Answer
 from ..http.openapi import answers
 from ..problems.common import NOT_FOUND
-from ..problems.problem import not_found
+from ..problems.problem import existing
 
 router = APIRouter(prefix="/v1/invoices", tags=["Portal"])
 
@@ -68,9 +68,7 @@ async def diagnose_access(id: Id, caller: AnyCaller, context: InContext) -> Diag
     Changes nothing and does not contact Stripe: the invoice is read from the mirror.
     """
     async with context.database.reading() as session:
-        invoice = await mirror.invoice(session, caller.organization, id)
-        if invoice is None:
-            raise not_found()
+        invoice = existing(await mirror.invoice(session, caller.organization, id))
         facts = await diagnosis_facts.read(session, invoice, utc_now())
     diagnosis = diagnose(facts)
     return DiagnosisAnswer(

@@ -12,7 +12,7 @@ from ..http.examples import example
 from ..http.ids import Id
 from ..http.openapi import answers
 from ..problems.common import NOT_FOUND, ROLE_MISSING
-from ..problems.problem import ApiProblem, not_found
+from ..problems.problem import ApiProblem, existing
 from .fetching import fetch
 from .problems import FETCHED, NO_PDF, NOT_PAYABLE
 from .schemas import PayLinkAnswer, PdfAnswer
@@ -60,9 +60,7 @@ async def fetch_pdf(id: Id, caller: Giver, context: InContext) -> PdfAnswer:
     if fetched.pdf is None:
         raise ApiProblem(NO_PDF, f"In Stripe this invoice is {fetched.status} and has no PDF.")
     async with context.database.reading() as session:
-        stored = await invoice_pdfs.facts(session, caller.organization, id, fetched.pdf)
-    if stored is None:
-        raise not_found()
+        stored = existing(await invoice_pdfs.facts(session, caller.organization, id, fetched.pdf))
     return PdfAnswer(**stored._asdict(), url=f"/v1/invoices/{id}/pdf/{stored.id}")
 
 
@@ -80,9 +78,7 @@ async def read_pdf(
 ) -> Response:
     """Returns the stored file without contacting Stripe."""
     async with context.database.reading() as session:
-        stored = await invoice_pdfs.facts(session, caller.organization, id, pdf)
-        if stored is None:
-            raise not_found()
+        stored = existing(await invoice_pdfs.facts(session, caller.organization, id, pdf))
         content = await invoice_pdfs.content(session, pdf)
     headers = {
         "ETag": f'"{stored.sha256}"',
@@ -96,5 +92,4 @@ async def read_pdf(
 async def _ours(context: Context, caller: Caller, invoice: str) -> None:
     """Raises ApiProblem `not_found` before anything is asked of anybody."""
     async with context.database.reading() as session:
-        if await mirror.invoice(session, caller.organization, invoice) is None:
-            raise not_found()
+        existing(await mirror.invoice(session, caller.organization, invoice))

@@ -25,7 +25,7 @@ from ..http.models import Query as ListQuery
 from ..http.openapi import WITH_BODY, answers, body_example
 from ..operations import views
 from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND, ROLE_MISSING
-from ..problems.problem import ApiProblem, not_found
+from ..problems.problem import ApiProblem, existing
 from .problems import (
     CUSTOMER_ADDRESS_BOUNCED,
     CUSTOMER_WITHOUT_ADDRESS,
@@ -88,8 +88,7 @@ async def list_links(
 ) -> ListOf[PortalLinkAnswer]:
     """Newest first, including links that have ended."""
     async with context.database.reading() as session:
-        if await mirror.invoice(session, caller.organization, id) is None:
-            raise not_found()
+        existing(await mirror.invoice(session, caller.organization, id))
         links = await portal_links.of_invoice(session, caller.organization, id)
     at = utc_now()
     return views.sliced(
@@ -136,8 +135,7 @@ async def revoke(id: Id, body: RevokeBody, caller: Giver, context: InContext) ->
     """The link stops working immediately. A link that has already ended does not change."""
     at = utc_now()
     async with context.database.transaction() as session:
-        if await portal_links.get(session, caller.organization, id) is None:
-            raise not_found()
+        existing(await portal_links.get(session, caller.organization, id))
         await portal_links.revoke(session, id, by=caller.person, note=body.reason, at=at)
     async with context.database.reading() as session:
         link = await portal_links.get(session, caller.organization, id)
@@ -170,9 +168,7 @@ async def mail_link(
 
 async def _with_page(session: AsyncSession, caller: Caller, invoice_id: str) -> Invoice:
     """Raises ApiProblem `not_found` and `invoice_not_linkable`."""
-    invoice = await mirror.invoice(session, caller.organization, invoice_id)
-    if invoice is None:
-        raise not_found()
+    invoice = existing(await mirror.invoice(session, caller.organization, invoice_id))
     if invoice.status in NO_PAGE:
         raise ApiProblem(
             INVOICE_NOT_LINKABLE,

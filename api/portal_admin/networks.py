@@ -30,7 +30,7 @@ from ..problems.common import (
     ROLE_MISSING,
     UNSUPPORTED_MEDIA_TYPE,
 )
-from ..problems.problem import ApiProblem, not_found
+from ..problems.problem import ApiProblem, existing
 from .problems import NETWORK_LISTED, NETWORK_MALFORMED
 
 router = APIRouter(prefix="/v1/portal-networks", tags=["Portal"])
@@ -144,9 +144,7 @@ async def remove(id: Id, caller: BillingAdmin, context: InContext) -> NetworkAns
     nothing.
     """
     async with context.database.transaction() as session:
-        found = await networks.get(session, caller.organization, id)
-        if found is None:
-            raise not_found()
+        found = existing(await networks.get(session, caller.organization, id))
         row = await networks.remove(session, found.id, by=caller.person, at=utc_now())
     return _answer(row)
 

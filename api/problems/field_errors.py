@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from billing.core.money import MAX_MINOR
-from billing.money.notes import NOTE_MAX, NOTE_MIN
+from .catalogue import CATALOGUE
 
 MAX_ERRORS = 20
 LONGEST_NAME = 60
@@ -36,51 +35,24 @@ _TYPES = {
 }
 
 _OWN = {
-    ("missing", "note"): (
-        "note_missing",
-        f"is required: say in {NOTE_MIN} to {NOTE_MAX} characters what was done and why",
-    ),
-    ("string_too_short", "note"): (
-        "note_too_short",
-        f"must have at least {NOTE_MIN} characters, not counting surrounding spaces: say why",
-    ),
-    ("string_too_long", "note"): (
-        "note_too_long",
-        f"must have at most {NOTE_MAX} characters, the most that Stripe's metadata can hold; shorten it",
-    ),
-    ("value_error", "note"): (
-        "note_unreadable",
-        "must not contain control characters; remove them",
-    ),
-    ("greater_than_equal", "amount_minor"): (
-        "amount_not_positive",
-        "must be at least 1. It is in minor units: 1050 for USD 10.50",
-    ),
-    ("less_than_equal", "amount_minor"): ("amount_too_large", f"must be at most {MAX_MINOR}"),
-    ("int_type", "amount_minor"): (
-        "amount_not_whole",
-        "must be a whole number without quotes or decimals. It is in minor units: 1050 for USD 10.50",
-    ),
-    ("string_pattern_mismatch", "currency"): (
-        "unknown_currency",
-        "must be a currency that Stripe supports, as a lowercase three-letter ISO 4217 code, such as usd",
-    ),
-    ("literal_error", "reason"): ("unknown_reason", "must be {expected}"),
-    ("literal_error", "instrument"): ("unknown_instrument", "must be {expected}"),
-    ("string_pattern_mismatch", "payment_intent"): (
-        "payment_id_malformed",
-        "must be a Stripe payment id: pi_ followed by letters and digits; see GET /v1/payments",
-    ),
-    ("string_pattern_mismatch", "invoice"): (
-        "invoice_id_malformed",
-        "must be a Stripe invoice id: in_ followed by letters and digits; see GET /v1/invoices",
-    ),
-    ("string_pattern_mismatch", "customer"): (
-        "customer_id_malformed",
-        "must be a Stripe customer id: cus_ followed by letters and digits; see GET /v1/customers",
-    ),
+    ("missing", "note"): "note_missing",
+    ("string_too_short", "note"): "note_too_short",
+    ("string_too_long", "note"): "note_too_long",
+    ("value_error", "note"): "note_unreadable",
+    ("greater_than_equal", "amount_minor"): "amount_not_positive",
+    ("less_than_equal", "amount_minor"): "amount_too_large",
+    ("int_type", "amount_minor"): "amount_not_whole",
+    ("string_pattern_mismatch", "currency"): "unknown_currency",
+    ("literal_error", "reason"): "unknown_reason",
+    ("literal_error", "instrument"): "unknown_instrument",
+    ("string_pattern_mismatch", "payment_intent"): "payment_id_malformed",
+    ("string_pattern_mismatch", "invoice"): "invoice_id_malformed",
+    ("string_pattern_mismatch", "customer"): "customer_id_malformed",
 }
-"""Fields whose mistakes have codes of their own, by pydantic's type: they stand in the catalogue."""
+"""Fields whose mistakes have codes of their own, by pydantic's type: the catalogue says what to do."""
+
+_WITH_FIGURES = {"less_than_equal", "literal_error"}
+"""What is said of these names the limit or the values; the catalogue has an example of it."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +79,11 @@ def _field_error(error: Mapping[str, Any]) -> FieldError:
     code = "wrong_type" if kind in _TYPES else _CODES.get(kind, "invalid")
     name = _short(".".join(path)) or f"the {where}"
     said = _say(kind, error)
-    if where == "body" and (own := _OWN.get((kind, path[-1] if path else ""))):
-        code, said = own[0], own[1].format(**(error.get("ctx") or {}))
+    field = path[-1] if path else ""
+    if where == "body" and (own := _OWN.get((kind, field))):
+        code = own
+        if kind not in _WITH_FIGURES:
+            said = CATALOGUE[own].detail.removeprefix(f"{field} ").removesuffix(".")
     return FieldError(where, pointer_to(path), code, f"{name} {said}.")
 
 

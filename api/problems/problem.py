@@ -6,7 +6,7 @@ credential.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import Request
 from starlette.responses import JSONResponse, Response
@@ -16,6 +16,8 @@ from billing.core.operations import Problem
 from .catalogue import CATALOGUE, ProblemType
 from .common import NOT_FOUND, REFUSED
 from .field_errors import FieldError
+
+Row = TypeVar("Row")
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -57,6 +59,13 @@ class ApiProblem(Exception):
 def not_found() -> ApiProblem:
     """The same for an id that does not exist and for another organization's."""
     return ApiProblem.of(NOT_FOUND)
+
+
+def existing(row: Row | None) -> Row:
+    """The row that was looked for. Raises ApiProblem `not_found` where there is none."""
+    if row is None:
+        raise not_found()
+    return row
 
 
 def refused_by_workflow(problem: Problem | None) -> ApiProblem:

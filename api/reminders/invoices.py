@@ -28,7 +28,7 @@ from ..problems.common import (
     ROLE_MISSING,
     UNSUPPORTED_MEDIA_TYPE,
 )
-from ..problems.problem import ApiProblem, not_found
+from ..problems.problem import ApiProblem, existing
 from .problems import PAUSE_OVER
 from .runs import decision
 from .schemas import InvoiceRemindersAnswer, NextAnswer, PauseAnswer, PauseBody, WhyAnswer
@@ -118,9 +118,7 @@ async def let_go_on(id: Id, caller: Giver, context: InContext) -> PauseAnswer:
 
 async def _facts(session: AsyncSession, caller: Caller, invoice: str) -> InvoiceFacts:
     """Raises ApiProblem `not_found` unless the invoice is the caller's organization's."""
-    facts = await reminder_rows.of_invoice(session, caller.organization, invoice, at=utc_now())
-    if facts is None:
-        raise not_found()
+    facts = existing(await reminder_rows.of_invoice(session, caller.organization, invoice, at=utc_now()))
     return facts
 
 

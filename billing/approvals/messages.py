@@ -12,6 +12,9 @@ from ..policy.policy import AuthorityLimit, LadderStep
 from .ladder import Rung
 from .subject_changes import SinceLastRound
 
+LOOKED_AT_ANEW = "The request was looked at anew."
+"""Why a round is dismissed that an earlier run of its operation has opened."""
+
 
 class Decide(Message):
     """An approver's decision; `decision` names its row, which was written first."""
@@ -140,6 +143,13 @@ class CloseApproval(Message):
     operation: str
     state: Literal["expired", "dismissed"]
     reason: str
+    at: AwareDatetime
+
+
+class CloseOpenRound(Message):
+    """Dismiss the round that an earlier run of an operation has left open: another one follows."""
+
+    operation: str
     at: AwareDatetime
 
 

@@ -58,7 +58,7 @@ def subject_changes(
     """
     changes = [
         SubjectChange(what=what, before=value(before), after=value(after), names=names)
-        for what, names, value in _VALUES[kind]
+        for what, names, value in COMPARED[kind]
         if value(before) != value(after)
     ]
     if kind is Kind.PLAN_CHANGE:
@@ -124,7 +124,7 @@ def _payments(subject: Subject) -> str:
     return str(len(subject.get("parts", ())))
 
 
-_VALUES: Mapping[Kind, tuple[tuple[str, Names, Value], ...]] = {
+COMPARED: Mapping[Kind, tuple[tuple[str, Names, Value], ...]] = {
     Kind.PLAN_CHANGE: (
         ("Current plan", "plan", lambda subject: str(subject["from"]["plan"])),
         ("Current seats", "text", lambda subject: str(subject["from"]["seats"])),

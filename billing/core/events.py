@@ -5,8 +5,6 @@ The words for people are in `billing.evidence.event_words`: no decision of the p
 
 from enum import StrEnum
 
-from .operations import Kind
-
 
 class EventCode(StrEnum):
     """One kind of event. A code that is on a timeline stays what it is; its words may change."""
@@ -162,16 +160,6 @@ class EventCode(StrEnum):
     RESUME_REQUESTED = "resume_requested"
     RESUMED = "resumed"
 
-
-FIRST = {
-    Kind.PLAN_CHANGE: EventCode.PLAN_CHANGE_REQUESTED,
-    Kind.REFUND: EventCode.REFUND_REQUESTED,
-    Kind.CREDIT: EventCode.CREDIT_REQUESTED,
-    Kind.REMINDER_RUN: EventCode.REMINDER_RUN_REQUESTED,
-    Kind.PORTAL_ACCESS: EventCode.PORTAL_ACCESS_REQUESTED,
-    Kind.CASE: EventCode.CASE_NOTICED,
-}
-"""The event that an operation's timeline begins with."""
 
 WITHIN_AUTHORITY = frozenset({EventCode.WITHIN_REQUESTERS_AUTHORITY, EventCode.WITHIN_REVISERS_AUTHORITY})
 """Whoever shaped it last may give the amount alone."""

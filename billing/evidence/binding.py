@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from ..core.errors import BrokenChain
-from ..core.events import FIRST
 from ..core.operations import CUSTOMER, SYSTEM
+from ..operations.kinds import KINDS
 from ..policy.policy import policy_hash
 from .document import PARTS, Evidence, people_in_event, record_hash
 from .links import BrokenLink, pointer_to, pointer_to_event
@@ -80,7 +80,7 @@ def check_request(evidence: Evidence) -> Iterator[BrokenLink]:
     operation, first = evidence.operation, evidence.timeline[0]
     recorded = dict(first.detail)
     hashed = recorded.pop("policy_hash", None)
-    expected = FIRST[operation.kind]
+    expected = KINDS[operation.kind].begins_with
     if first.code != expected:
         yield BrokenLink("/timeline/0/code", f"it does not begin with {expected}")
     if recorded != operation.request:

@@ -5,7 +5,8 @@ from typing import Any
 
 from ..approvals.authorship import people
 from ..core.events import WITHIN_AUTHORITY, EventCode
-from ..core.operations import SYSTEM, Kind
+from ..core.operations import SYSTEM
+from ..operations.kinds import KINDS
 from .document import Evidence
 from .links import BrokenLink, as_object, contradicting, hash_of_subject, pointer_to, pointer_to_event
 from .records import ApprovalRecord, DecisionRecord, Json, SignatureRecord
@@ -81,7 +82,7 @@ def _terms(approval: ApprovalRecord) -> tuple[Any, ...]:
 
 def _expected_terms(evidence: Evidence, approval: ApprovalRecord) -> tuple[Any, ...]:
     """The amount and the customer are the subject's, the authority that it takes is the policy's."""
-    if evidence.operation.kind is Kind.PLAN_CHANGE:
+    if not KINDS[evidence.operation.kind].gives_money:
         return None, None, None  # a review confirms lines, whatever they come to
     limits = as_object(evidence.policy.get("authority"))
     subject = approval.subject
@@ -208,7 +209,7 @@ def _last_yeses(evidence: Evidence) -> set[str | None]:
 def check_commitments(evidence: Evidence) -> Iterator[BrokenLink]:
     """What is set aside is what was weighed against authority, and counts in that which covered it."""
     weighed = [event for event in evidence.timeline if event.detail.keys() >= AUTHORITY_MARKS]
-    if evidence.operation.kind is not Kind.PLAN_CHANGE:
+    if KINDS[evidence.operation.kind].gives_money:
         rounds = {event.detail["round"] for event in weighed}
         for place, approval in enumerate(evidence.approvals):
             if approval.round not in rounds:

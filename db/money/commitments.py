@@ -14,6 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing.core.money import Money
 from billing.core.operations import Kind
 from billing.money.authority import AuthorityUse
+from billing.operations.kinds import GIVE_MONEY
 
 from ..core.record_hashes import wrote
 from ..core.statements import insert_into, is_sqlite
@@ -170,7 +171,7 @@ async def not_begun(session: AsyncSession, organization_id: str, customer_id: st
         select(Operation)
         .where(
             col(Operation.id).in_(held),
-            col(Operation.kind).in_([Kind.REFUND.value, Kind.CREDIT.value]),
+            col(Operation.kind).in_([kind.value for kind in GIVE_MONEY]),
             col(Operation.closed_at).is_(None),
             ~begun.exists(),
         )

@@ -18,6 +18,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from billing.core.notices import NoticeKind
 from billing.core.operations import Kind, State
+from billing.operations.kinds import GIVE_MONEY
 from billing.stripe.effects import EffectKind
 from billing.success_checks import checks as checks
 
@@ -149,7 +150,7 @@ def _allowed(period: CheckPeriod) -> Select[Any]:
     # A new round sets it aside anew, undecided: what is decided is what was allowed last.
     money = _select(col(Commitment.operation_id), col(Commitment.decided_at)).where(
         col(Commitment.organization_id) == period.organization,
-        col(Commitment.kind).in_([Kind.REFUND.value, Kind.CREDIT.value]),
+        col(Commitment.kind).in_([kind.value for kind in GIVE_MONEY]),
         col(Commitment.part) == 0,
         _within(col(Commitment.decided_at), period),
     )

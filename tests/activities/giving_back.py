@@ -17,7 +17,7 @@ from .effects.effecting import Job, a_job
 
 NOTE = {"plixo_note": "Charged twice for March.", "plixo_note_by": "per_1 2026-04-01T00:00:00Z"}
 
-PagedRows = Callable[[], Awaitable[Any]]
+Listing = Callable[[], Awaitable[Any]]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Giving:
     effect: Effect
     path: str
     """Of the request that makes it, as a regular expression."""
-    listing: PagedRows
+    listing: Listing
     row: type[Any]
 
     async def made(self) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ from billing.core.events import EventCode
 from billing.core.notices import NoticeKind
 from billing.core.operations import SYSTEM, Kind, State
 from billing.core.standing import Abandon
+from billing.operations.kinds import ON_REQUEST
 from billing.operations.payloads import read_notice
 from billing.policy.policy import Policy
 from db.core import timeline
@@ -31,7 +32,6 @@ from workflows.core import ids, options
 
 log = logging.getLogger(__name__)
 
-MONEY = (Kind.PLAN_CHANGE, Kind.REFUND, Kind.CREDIT)
 AT_ONCE = 3
 """How often a workflow is started again without a wait."""
 MIN_WAIT, MAX_WAIT = timedelta(seconds=30), timedelta(hours=1)
@@ -78,7 +78,7 @@ class Restarts:
             operation = await operations.get_any(session, id_)
             if operation is None or not goes_on(operation, over, at):
                 return "nothing"
-            if operation.closed_at is None and operation.kind in MONEY:
+            if operation.closed_at is None and operation.kind in ON_REQUEST:
                 abandoned = await abandonment.abandon(session, _abandon(operation, over, at))
                 if abandoned.outcome != "begun":
                     return "ended" if abandoned.outcome == "ended" else "nothing"

@@ -10,23 +10,25 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from billing.approvals.messages import ApprovalOutcome, RevisionSummary
+    from billing.approvals.messages import ApprovalInput, ApprovalOutcome, RevisionSummary
     from billing.approvals.subject_changes import SinceLastRound, subject_changes
     from billing.core.events import EventCode
     from billing.core.money import Money
     from billing.core.operations import Kind, State
     from billing.core.questions import Question
+    from billing.core.standing import Standing
     from billing.mail.messages import MailContext
     from billing.money.credit import CreditSubject
     from billing.money.refund import RefundSubject
     from billing.plan_changes.subject import PlanChangeSubject
 
+from ..core import ids
 from ..core.commands import PendingCommands
 from ..core.outcome import OperationEnded, Outcome
 from ..core.recorder import OperationRecorder
 from ..core.stripe_changes import StripeChanges
 from .object_end import ObjectEnd
-from .round import ReviewRequest, hold_round
+from .round import close_open_round, hold_round
 
 Subject = TypeVar("Subject", bound=PlanChangeSubject | RefundSubject | CreditSubject)
 Proposed = TypeVar("Proposed", bound="Proposal[Any]")
@@ -74,6 +76,8 @@ class ReviewedRequest(ABC, Generic[Proposed]):
     """A request as its review sees it."""
 
     kind: Kind
+    step: str
+    """How the keys of the events begin by which it is recorded, one a round."""
 
     @abstractmethod
     async def propose(self) -> Proposed:
@@ -118,13 +122,16 @@ class Review(Generic[Proposed]):
         self._end = ObjectEnd(changes, request.ended)
         self._proposal: Proposed | None = None
 
-    async def agree(self, rounds: int) -> Proposed:
+    async def agree(self, standing: Standing) -> Proposed:
         """What may be done now: proposed, and approved where it has to be, until that is still true.
 
-        `rounds` there were before, in an earlier run. Raises OperationEnded when it is blocked, rejected,
+        Rounds of an earlier run are superseded. Raises OperationEnded when it is blocked, rejected,
         cancelled or left without an answer.
         """
-        round_ = Round(rounds)
+        round_ = Round(max(standing.last(self._request.step), standing.last(Question.REVISION)))
+        if round_.number:
+            await close_open_round(self._recorder.operation)
+            round_ = replace(round_, cause="superseded")
         while True:
             proposal, round_ = await self._propose(round_)
             terms = await self._request.submit(proposal, round_)
@@ -179,20 +186,30 @@ class Review(Generic[Proposed]):
 
     async def _reviewed(self, proposal: Proposed, terms: ReviewTerms, round_: Round) -> ApprovalOutcome:
         """What the approvers make of exactly this proposal; a cancellation on the way dismisses it."""
-        request = ReviewRequest(
-            kind=self._request.kind,
+        recorder, kind, amount = self._recorder, self._request.kind, proposal.amount
+        policy, ladder = recorder.policy, recorder.policy.ladders[terms.ladder]
+        request = ApprovalInput(
+            approval=ids.approval_id(recorder.operation, round_.number),
+            organization=recorder.organization,
+            operation=recorder.operation,
+            kind=kind.value,
+            round=round_.number,
             subject=proposal.subject,
             subject_hash=proposal.subject_hash,
             reason=proposal.reason,
-            amount=proposal.amount,
-            customer=proposal.customer,
-            ladder=terms.ladder,
-            calendar=terms.calendar,
             rule=terms.rule,
             revised=round_.revised,
             since=round_.since,
+            amount=amount,
+            customer=proposal.customer,
+            authority=policy.authority.get(kind, {}) if amount is not None else None,
+            counted=policy.counted_with(kind) if amount is not None else (),
+            requested_by=recorder.requested_by,
+            ladder=ladder,
+            calendar=policy.calendars[terms.calendar],
+            calendars={step.calendar: policy.calendars[step.calendar] for step in ladder if step.calendar},
         )
-        return await hold_round(self._recorder, self._commands, self._end, request, round_.number)
+        return await hold_round(self._commands, self._end, request)
 
     async def _revised(self, proposal: Proposed, round_: Round, outcome: ApprovalOutcome) -> Round:
         """An approver asked for changes: somebody sends a revised request, or takes it back."""

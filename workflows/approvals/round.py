@@ -1,6 +1,5 @@
 """One round of a review: opened, waited for, and opened again where its workflow was ended."""
 
-from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
@@ -16,18 +15,13 @@ from temporalio.exceptions import (
 )
 
 with workflow.unsafe.imports_passed_through():
-    from billing.approvals.messages import ApprovalInput, ApprovalOutcome, RevisionSummary
-    from billing.approvals.subject_changes import SinceLastRound
-    from billing.core.money import Money
-    from billing.core.operations import Kind
-    from billing.money.credit import CreditSubject
-    from billing.money.refund import RefundSubject
-    from billing.plan_changes.subject import PlanChangeSubject
+    from activities.approvals.approvals import Approvals
+    from billing.approvals.messages import LOOKED_AT_ANEW, ApprovalInput, ApprovalOutcome, CloseOpenRound
 
 from ..core import ids
 from ..core.commands import PendingCommands
 from ..core.outcome import OperationEnded
-from ..core.recorder import OperationRecorder
+from ..core.recorded import recorded
 from .object_end import ObjectEnd
 
 ENDED_FROM_OUTSIDE = (TerminatedError, CancelledError, TimeoutError)
@@ -37,33 +31,8 @@ MAX_REOPENINGS = 10
 RunningReview = workflow.ChildWorkflowHandle[Any, ApprovalOutcome]
 
 
-@dataclass(frozen=True)
-class ReviewRequest:
-    """What is put before the approvers, and which ladder and calendar ask them.
-
-    With an `amount`, whoever approves needs an authority that covers it; `rule` says why they are asked,
-    `revised` how it came out of an earlier round and `since` what is new since then.
-    """
-
-    kind: Kind
-    subject: PlanChangeSubject | RefundSubject | CreditSubject
-    subject_hash: str
-    reason: str
-    ladder: str
-    calendar: str
-    amount: Money | None = None
-    customer: str | None = None
-    rule: str = ""
-    revised: RevisionSummary | None = None
-    since: SinceLastRound | None = None
-
-
 async def hold_round(
-    recorder: OperationRecorder,
-    commands: PendingCommands[Any, Any],
-    end: ObjectEnd,
-    request: ReviewRequest,
-    number: int,
+    commands: PendingCommands[Any, Any], end: ObjectEnd, request: ApprovalInput
 ) -> ApprovalOutcome:
     """What the approvers make of exactly this subject; a cancellation on the way dismisses it, and so does
     the end of what it is about. Of that OperationEnded is raised.
@@ -72,11 +41,10 @@ async def hold_round(
     its row: what people have said stays said. Raises ChildWorkflowError when that happens all the time.
     """
     cancel = commands.cancel
-    order = _order(recorder, request, number)
     ended_from_outside = 0
     for attempt in count(1):
         try:
-            review = await _start(order, attempt)
+            review = await _start(request, attempt)
         except WorkflowAlreadyStartedError:
             continue  # of an earlier run of the operation
         ended = await end.before(lambda: cancel.received is not None or review.done())  # noqa: B023 - awaited here
@@ -103,6 +71,14 @@ async def hold_round(
     return ApprovalOutcome(state="dismissed")
 
 
+async def close_open_round(operation: str) -> None:
+    """Ends the round that an earlier run has left open, so that nobody decides on it in vain."""
+    order = CloseOpenRound(operation=operation, at=workflow.now())
+    left: str | None = await recorded(Approvals.close_open_round, order)
+    if left is not None:
+        await _dismiss(workflow.get_external_workflow_handle(left), LOOKED_AT_ANEW)
+
+
 async def _start(request: ApprovalInput, attempt: int) -> RunningReview:
     return await workflow.start_child_workflow(
         ids.APPROVAL,
@@ -113,35 +89,9 @@ async def _start(request: ApprovalInput, attempt: int) -> RunningReview:
     )
 
 
-async def _dismiss(review: RunningReview, why: str) -> None:
+async def _dismiss(review: RunningReview | workflow.ExternalWorkflowHandle[Any], why: str) -> None:
     """Ends a review that nothing can come of, unless it was decided at the same moment."""
     try:
         await review.signal("dismiss", why)
     except ApplicationError:
         workflow.logger.info("%s was decided before it could be dismissed", review.id)
-
-
-def _order(recorder: OperationRecorder, request: ReviewRequest, number: int) -> ApprovalInput:
-    approval = ids.approval_id(recorder.operation, number)
-    ladder, calendars = recorder.policy.ladders[request.ladder], recorder.policy.calendars
-    return ApprovalInput(
-        approval=approval,
-        organization=recorder.organization,
-        operation=recorder.operation,
-        kind=request.kind.value,
-        round=number,
-        subject=request.subject,
-        subject_hash=request.subject_hash,
-        reason=request.reason,
-        rule=request.rule,
-        revised=request.revised,
-        since=request.since,
-        amount=request.amount,
-        customer=request.customer,
-        authority=recorder.policy.authority.get(request.kind, {}) if request.amount is not None else None,
-        counted=recorder.policy.counted_with(request.kind) if request.amount is not None else (),
-        requested_by=recorder.requested_by,
-        ladder=ladder,
-        calendar=calendars[request.calendar],
-        calendars={step.calendar: calendars[step.calendar] for step in ladder if step.calendar},
-    )

@@ -88,7 +88,7 @@ class CreditWorkflow:
     async def _approved(self, standing: Standing) -> CreditSubject:
         """What is within somebody's authority or approved, in this run or an earlier one."""
         if not standing.begun:
-            return (await self._review.agree(standing.last("checked"))).subject
+            return (await self._review.agree(standing)).subject
         self._mismatches = standing.last(Question.MISMATCH)
         if standing.stage == "mismatched":
             self._mismatches -= 1  # the same question once more

@@ -97,7 +97,7 @@ class RefundWorkflow:
     async def _approved(self, standing: Standing) -> RefundSubject:
         """What is within somebody's authority or approved, in this run or an earlier one."""
         if not standing.begun:
-            return (await self._review.agree(standing.last("checked"))).subject
+            return (await self._review.agree(standing)).subject
         self._failures = standing.last(Question.FAILURE)
         self._asks_again = standing.stage == "refund_failed"
         self._issue.take_up(standing)

@@ -44,6 +44,8 @@ class RevisedMoney(Protocol[WantedNow]):
 
 
 class ReviewedMoney(ReviewedRequest[MoneyProposal[Subject]], Generic[Wanted, Subject]):
+    step = "checked"
+
     def __init__(
         self,
         wanted: Wanted,
@@ -70,7 +72,7 @@ class ReviewedMoney(ReviewedRequest[MoneyProposal[Subject]], Generic[Wanted, Sub
 
     async def record(self, proposal: MoneyProposal[Subject], round_: Round) -> None:
         await self._recorder.record_progress(
-            f"checked:{round_.number}",
+            f"{self.step}:{round_.number}",
             EVENTS[round_.cause],
             state=State.RUNNING,
             stage="checked",

@@ -26,6 +26,7 @@ EVENTS = {
 
 class ReviewedPlanChange(ReviewedRequest[Proposal[PlanChangeSubject]]):
     kind = Kind.PLAN_CHANGE
+    step = "preview"
 
     def __init__(
         self,
@@ -45,7 +46,7 @@ class ReviewedPlanChange(ReviewedRequest[Proposal[PlanChangeSubject]]):
 
     async def record(self, proposal: Proposal[PlanChangeSubject], round_: Round) -> None:
         await self._recorder.record_progress(
-            f"preview:{round_.number}",
+            f"{self.step}:{round_.number}",
             EVENTS[round_.cause],
             state=State.RUNNING,
             stage="previewed",

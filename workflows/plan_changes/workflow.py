@@ -76,7 +76,7 @@ class PlanChangeWorkflow:
         """The lines that approvers have agreed to, in this run or an earlier one."""
         if standing.begun:
             return PlanChangeSubject.model_validate(standing.subject)
-        return (await self._review.agree(standing.last("preview"))).subject
+        return (await self._review.agree(standing)).subject
 
     async def _change_now(self, subject: PlanChangeSubject) -> Outcome:
         self._commands.cancel.close()

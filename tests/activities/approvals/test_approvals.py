@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 
 from billing.approvals.ladder import Rung
-from billing.approvals.messages import ApprovalOutcome
+from billing.approvals.messages import ApprovalOutcome, CloseOpenRound
 from billing.core.operations import Role
 from db.core.session import Database
 from db.operations import operations
@@ -83,6 +83,20 @@ async def test_opening_again_keeps_the_first_deadlines_and_tells_nothing_new(rev
     assert again == first
     assert (await review.row()).opened_at == NOW
     assert len(await review.events()) == 1
+
+
+async def test_a_round_that_was_left_open_is_dismissed_and_says_once_where_it_waits(review: Review) -> None:
+    await review.open()
+    order = CloseOpenRound(operation=review.operation.id, at=LATER)
+
+    waits = [await review.approvals.close_open_round(order) for _ in range(2)]
+    later = await review.approvals.close_open_round(
+        order.model_copy(update={"at": LATER + timedelta(hours=1)})
+    )
+
+    assert (waits, later) == ([f"approval-{review.id}"] * 2, None)
+    assert (await review.row()).state == "dismissed"
+    assert [event.code for event in await review.events()] == ["review_requested", "review_dismissed"]
 
 
 # --- Reminded and climbed ---------------------------------------------------------------------------------

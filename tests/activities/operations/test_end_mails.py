@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlmodel import col, select
 
-from activities.operations.end_mails import tell_decided
+from activities.operations.end_mails import ENDED, tell_decided
 from activities.operations.endings import end_operation
 from activities.operations.notices import Notices
 from billing.approvals.messages import ApprovalOutcome
@@ -16,6 +16,7 @@ from billing.core.business_time import Calendar
 from billing.core.notices import NoticeKind
 from billing.core.operations import Kind, Problem, Role, State
 from billing.mail.messages import PERSON_MAIL, MailContext, MailRequest
+from billing.operations.kinds import ON_REQUEST
 from billing.operations.messages import Progress
 from db.approvals import approvals
 from db.core import timeline
@@ -350,3 +351,7 @@ async def test_the_last_round_of_an_operation_is_found(world: World) -> None:
         found = await approvals.latest(session, world.operation.id)
     assert found is not None
     assert found.id == last.id
+
+
+def test_whatever_is_asked_for_has_a_mail_of_its_end() -> None:
+    assert ENDED.keys() == set(ON_REQUEST)

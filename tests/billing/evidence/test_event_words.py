@@ -8,8 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from api.operations.service import Command
-from billing.core.events import FIRST, EventCode
-from billing.core.operations import Kind
+from billing.core.events import EventCode
 from billing.core.standing import Abandon
 from billing.evidence.event_words import WORDS, words
 from billing.operations.messages import Progress
@@ -32,11 +31,6 @@ def test_words_go_on_where_a_line_with_time_and_person_has_begun(code: EventCode
     assert code.value == code.name.lower()
     assert WORDS[code].startswith(PROPER) or WORDS[code][0] in "{abcdefghijklmnopqrstuvwxyz"
     assert WORDS[code] == WORDS[code].strip().rstrip(".")
-
-
-def test_each_kind_of_operation_begins_with_an_event_of_its_own() -> None:
-    assert FIRST.keys() == set(Kind)
-    assert len(set(FIRST.values())) == len(Kind)
 
 
 @pytest.mark.parametrize(

@@ -41,9 +41,9 @@ class Blows:
                 case "cancel":
                     await handle.cancel()
                 case "reset to its beginning":
-                    return await self._reset(workflow, first=True)
+                    return await reset(self.temporal, workflow, first=True)
                 case "reset to its last step":
-                    return await self._reset(workflow, first=False)
+                    return await reset(self.temporal, workflow, first=False)
                 case "poison":
                     return await self._poison(workflow)
         except RPCError as error:
@@ -98,24 +98,25 @@ class Blows:
         await until(rests, lambda: f"{workflow} does not come to rest", KNOWN_WITHIN)
         await asyncio.sleep(0.2)
 
-    async def _reset(self, workflow: str, *, first: bool) -> bool:
-        """False where it has not taken a step yet."""
-        handle = self.temporal.get_workflow_handle(workflow)
-        run = (await handle.describe()).run_id
-        steps = [
-            event.event_id
-            async for event in handle.fetch_history_events()
-            if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
-        ]
-        if not steps:
-            return False
-        await self.temporal.workflow_service.reset_workflow_execution(
-            ResetWorkflowExecutionRequest(
-                namespace=self.temporal.namespace,
-                workflow_execution=WorkflowExecution(workflow_id=workflow, run_id=run),
-                reason="a test",
-                workflow_task_finish_event_id=steps[0] if first else steps[-1],
-                request_id=str(ULID()),
-            )
+
+async def reset(temporal: Client, workflow: str, *, first: bool) -> bool:
+    """To its first step or its last. False where it has not taken one yet."""
+    handle = temporal.get_workflow_handle(workflow)
+    run = (await handle.describe()).run_id
+    steps = [
+        event.event_id
+        async for event in handle.fetch_history_events()
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+    ]
+    if not steps:
+        return False
+    await temporal.workflow_service.reset_workflow_execution(
+        ResetWorkflowExecutionRequest(
+            namespace=temporal.namespace,
+            workflow_execution=WorkflowExecution(workflow_id=workflow, run_id=run),
+            reason="a test",
+            workflow_task_finish_event_id=steps[0] if first else steps[-1],
+            request_id=str(ULID()),
         )
-        return True
+    )
+    return True

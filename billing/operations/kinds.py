@@ -1,0 +1,44 @@
+"""What a kind of operation is. Beside this table each floor has one: the mail of its end, its workflow, its
+routes."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from ..core.events import EventCode
+from ..core.operations import Kind
+
+
+class KindFacts(NamedTuple):
+    noun: str
+    """What people call it, within a sentence."""
+    begins_with: EventCode
+    """The first event of its timeline."""
+    done: str = "done"
+    """What becomes of its subject: "nothing was refunded"."""
+    on_request: bool = False
+    """Somebody asked for a change in Stripe and waits for its end. While nothing of it was begun, it ends
+    with its workflow, and an operator may close it."""
+    gives_money: bool = False
+    """It gives a customer money: set aside first, and weighed against somebody's authority."""
+
+
+KINDS: Mapping[Kind, KindFacts] = MappingProxyType(
+    {
+        Kind.PLAN_CHANGE: KindFacts(
+            "plan change", EventCode.PLAN_CHANGE_REQUESTED, done="changed", on_request=True
+        ),
+        Kind.REFUND: KindFacts(
+            "refund", EventCode.REFUND_REQUESTED, done="refunded", on_request=True, gives_money=True
+        ),
+        Kind.CREDIT: KindFacts(
+            "credit", EventCode.CREDIT_REQUESTED, done="credited", on_request=True, gives_money=True
+        ),
+        Kind.REMINDER_RUN: KindFacts("reminder run", EventCode.REMINDER_RUN_REQUESTED),
+        Kind.PORTAL_ACCESS: KindFacts("portal trouble", EventCode.PORTAL_ACCESS_REQUESTED),
+        Kind.CASE: KindFacts("case", EventCode.CASE_NOTICED),
+    }
+)
+
+ON_REQUEST = tuple(kind for kind, facts in KINDS.items() if facts.on_request)
+GIVE_MONEY = tuple(kind for kind, facts in KINDS.items() if facts.gives_money)

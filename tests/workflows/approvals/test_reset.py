@@ -1,0 +1,64 @@
+"""A review whose operation is reset in Temporal to its first task: the review workflow of the run before goes
+on, while the operation asks anew.
+"""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from temporalio.client import WorkflowExecutionStatus
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from db.core.session import Database
+from sandbox.stripe.server.inprocess import StandIn
+from workflows.core import ids
+
+from ...crash.ended.blows import reset
+from ...support import evidence_kept, money
+from ...support.house import BIN, House, house, until
+
+pytestmark = [pytest.mark.slow, pytest.mark.parametrize("databases", ["sqlite"], indirect=True)]
+
+
+@pytest.fixture
+async def home(request: pytest.FixtureRequest, database: Database, stand_in: StandIn) -> AsyncIterator[House]:
+    """Around a server that can reset workflows; the time-skipping one can't."""
+    environment = await WorkflowEnvironment.start_local(
+        dev_server_existing_path=str(BIN / "temporal"), data_converter=pydantic_data_converter
+    )
+    async with environment, house(environment, database, stand_in) as built:
+        yield built
+        await evidence_kept.check_all(database, request.node.name)
+
+
+@pytest.mark.parametrize("kind", ["credit", "plan change"])
+async def test_a_round_that_a_reset_left_open_is_dismissed_before_the_next(home: House, kind: str) -> None:
+    acme = await home.shop.tenant(home.database, seats=6)
+    if kind == "credit":
+        operation = await money.credit(home, acme, await money.customer(home.shop, acme), 60_000)
+    else:
+        operation = await home.ask(acme)
+    first = await home.reviewed(acme, operation)
+    assert await reset(home.temporal, ids.operation_workflow(operation), first=True)
+    await home.reviewed(acme, operation, 2)
+
+    [still_open] = (await home.get(acme.auditor, f"/v1/approvals?operation={operation}&state=open"))["data"]
+    late = await home.post(
+        acme.controller,
+        f"/v1/approvals/{first['id']}/decision",
+        {"decision": "approve", "subject_hash": first["subject_hash"]},
+    )
+    assert still_open["id"].endswith("-2")
+    assert (late.status_code, late.json()["code"]) == (409, "approval_closed")
+    assert (await home.get(acme.auditor, f"/v1/approvals/{first['id']}"))["state"] == "dismissed"
+    page = await home.get(acme.auditor, f"/v1/operations/{operation}/timeline?limit=100")
+    [dismissed] = [event for event in page["data"] if event["code"] == "review_dismissed"]
+    assert dismissed["detail"]["reason"] == "The request was looked at anew."
+
+    async def over() -> bool:
+        review = home.temporal.get_workflow_handle(ids.approval_workflow(first["id"]))
+        return (await review.describe()).status is WorkflowExecutionStatus.COMPLETED
+
+    await until(over, lambda: "the review of the run before goes on", home.patience)
+    assert (await home.decide(acme.controller, operation)).status_code == 200
+    await home.wait(acme, operation, "completed")
