@@ -113,7 +113,7 @@ async def pdf(id: Id, visit: InVisit) -> Response:
 async def pause(id: Id, visit: InVisit) -> Response:
     return await _do(
         id, visit,
-        f"/v1/invoices/{id}/reminder-pause", "No reminders go out until then.", 
+        f"/v1/invoices/{id}/reminder-pause", "No reminders go out.", 
         "until", "reason", method="PUT",
     )  # fmt: skip
 
