@@ -52,7 +52,7 @@ from .problems import handlers
 from .reminders import invoices
 from .reminders import runs as reminder_runs
 from .sign_in import routes as sign_in
-from .sign_in import sessions
+from .sign_in import session_routes, sessions
 from .sign_in.same_origin import SameOriginMiddleware
 from .success_checks import routes as success_checks
 
@@ -66,6 +66,7 @@ ROUTERS = (
     delegations.router,
     me.router,
     people.router,
+    session_routes.router,
     operations.router,
     evidence.router,
     organization_routes.router,

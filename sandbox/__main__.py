@@ -161,6 +161,8 @@ def _show(info: dict[str, Any], seconds: float) -> None:
         lines.append(f"  {info[name]:<26} {what}")
     lines.append(f"\nPeople of {info['organization']}, with their API keys:\n")
     lines += [f"  {role:<14} {person['api_key']}" for role, person in info["people"].items()]
+    lines.append("\nTo sign in to the console in a browser, once with each link, within a day:\n")
+    lines += [f"  {person['name']:<16} {person['sign_in']}" for person in info["people"].values()]
     words.print("\n".join(lines), soft_wrap=True, markup=False)
 
 

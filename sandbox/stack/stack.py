@@ -48,6 +48,8 @@ class Stack:
     """A policy file instead of that of the environment, or of the one that is shipped."""
     processes: Processes = field(init=False)
     seeded: Seeded | None = None
+    sign_in_links: dict[str, str] = field(default_factory=dict)
+    """By person: each signs its person in to the console, once."""
 
     def __post_init__(self) -> None:
         self.processes = Processes(cwd=self.places.root, logs=self.places.logs)
@@ -120,7 +122,12 @@ class Stack:
             "figures": f"{url('figures')}/metrics",
             "env": self.env,
             "people": {
-                role: {"person": person.person, "api_key": person.api_key}
+                role: {
+                    "person": person.person,
+                    "name": person.name,
+                    "api_key": person.api_key,
+                    "sign_in": self.sign_in_links[person.person],
+                }
                 for role, person in self.places.memory.people.items()
             },
             "organization": ORGANIZATION,
@@ -145,6 +152,22 @@ class Stack:
         await migrated
         await seeded
         await self._python("provision", "worker.provision", str(self.places.file("organization.json")))
+        await self._make_sign_in_links()
+
+    async def _make_sign_in_links(self) -> None:
+        people = [person.person for person in self.places.memory.people.values()]
+        command = ("sign-in-link", *people, "--because", "The stack was started.", "--minutes", "1440")
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "worker.people", *command),
+            cwd=self.places.root,
+            env=self._child_env(),
+            stdout=asyncio.subprocess.PIPE,  # and into no log
+            stderr=asyncio.subprocess.PIPE,
+        )
+        told, complaint = await process.communicate()
+        if process.returncode != 0:
+            raise StackFailed(f"no sign-in links could be made: {complaint.decode().strip()}")
+        self.sign_in_links = dict(line.split("\t") for line in told.decode().splitlines())
 
     async def _part(self, part: Part, answers: Callable[[], Awaitable[bool]]) -> None:
         if part not in self.without:

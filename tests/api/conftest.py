@@ -25,7 +25,7 @@ from db.core import timeline
 from db.core.clock import utc_now
 from db.core.session import Database
 from db.mirror import mirror
-from db.tables import Incident, PortalLink, PortalTrouble, new_id
+from db.tables import ConsoleSession, Incident, PortalLink, PortalTrouble, new_id
 from settings.settings import DEFAULT_POLICY
 
 from ..support.builders import (
@@ -220,6 +220,17 @@ async def existing(database: Database, acme: Tenant, policy: Policy) -> dict[str
         deadline=NOW + timedelta(hours=7),
     )
     reconciliation = a_run()
+    signed_in = ConsoleSession(
+        id=new_id("ses"),
+        organization_id=acme.id,
+        person_id=acme.admin.id,
+        secret_hash="5" * 64,
+        how="mail",
+        address="192.0.2.7",
+        created_at=NOW,
+        last_seen_at=NOW,
+        expires_at=NOW + timedelta(days=7),
+    )
     network = a_network(acme.id, created_by=acme.admin.id)
     await store(database, operation, approval, notice, customer, invoice, delegation, *money, stuck, trouble)
     link = PortalLink(
@@ -233,7 +244,7 @@ async def existing(database: Database, acme: Tenant, policy: Policy) -> dict[str
         expires_at=NOW,
     )
     incident = Incident(id=new_id("inc"), component="mail", opened_at=NOW, recovered_at=NOW)
-    await store(database, network, link, run, reconciliation, incident)
+    await store(database, network, link, run, reconciliation, incident, signed_in)
     async with database.transaction() as session:  # evidence is of what has happened
         await timeline.append(
             session,
@@ -263,6 +274,7 @@ async def existing(database: Database, acme: Tenant, policy: Policy) -> dict[str
         "portal-networks": network.id,
         "incidents": incident.id,
         "reconciliations": reconciliation.id,
+        "sessions": signed_in.id,
     }
 
 

@@ -1,0 +1,33 @@
+"""The shapes of the API's requests and answers about sessions."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from ..http.models import Answer, OtherId, Query
+
+
+class SessionsQuery(Query):
+    person: OtherId | None = None
+    live: bool | None = Field(default=None, description="true: only sessions that have not ended")
+
+
+class SessionAnswer(Answer):
+    """A browser in which a person is, or was, signed in to the console."""
+
+    id: str
+    person: str
+    state: Literal["live", "idle", "expired", "revoked"] = Field(
+        description="`idle` and `expired` sessions have ended by themselves"
+    )
+    how: Literal["oidc", "mail", "operator"] = Field(
+        description="By single sign-on, by a link that was mailed, or by a link that an operator made"
+    )
+    address: str = Field(description="The IP address at sign-in")
+    user_agent: str | None
+    created_at: datetime
+    last_seen_at: datetime = Field(description="To the minute")
+    expires_at: datetime = Field(description="When it ends in any case")
+    revoked_at: datetime | None
+    revoked_by: str | None = Field(description="The person themselves, if they signed out")

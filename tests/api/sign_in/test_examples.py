@@ -1,0 +1,26 @@
+"""The examples of sessions, as the API answers."""
+
+from datetime import timedelta
+
+from db.sign_in import sessions
+
+from ...support.builders import NOW
+from ..conftest import ON_ONE_DATABASE
+from ..recording import ExampleHouse, first
+
+pytestmark = ON_ONE_DATABASE
+
+
+async def test_sessions_are_listed_and_revoked(house: ExampleHouse) -> None:
+    async with house.database.transaction() as session:
+        opened = await sessions.begin(
+            session,
+            house.acme.controller.person,
+            how="mail",
+            address="192.0.2.7",
+            user_agent="Mozilla/5.0 (X11; Linux x86_64)",
+            at=NOW,
+            expires_at=NOW + timedelta(days=7),
+        )
+    await house.get("session", "/v1/sessions?live=true", part=first)
+    await house.request("revoked_session", "POST", f"/v1/sessions/{opened.row.id}/revoke")
