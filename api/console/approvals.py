@@ -8,8 +8,6 @@ from pydantic import BaseModel, Field
 
 from billing.approvals.deciders import Deciders
 from billing.core.operations import Role
-from db.approvals import deciders
-from db.core.clock import utc_now
 
 from ..approvals import routes as approvals
 from ..http.ids import Id
@@ -18,7 +16,7 @@ from ..operations import routes as operations
 from .frame.forms import Form, form_of
 from .frame.page import see
 from .frame.serving import pages
-from .frame.visit import InVisit, Visit
+from .frame.visit import InVisit, PageVisit
 
 router = pages("/approvals")
 
@@ -71,17 +69,14 @@ async def decide(id: Id, visit: InVisit) -> Response:
     return await _detail(visit, shown, form)
 
 
-async def _detail(visit: Visit, shown: ApprovalAnswer, form: Form) -> Response:
-    organization = visit.caller.organization
+async def _detail(visit: PageVisit, shown: ApprovalAnswer, form: Form) -> Response:
     operation = await operations.read_operation(shown.operation, visit.caller, visit.context)
-    roles = {role for rung in shown.ladder for role in rung.roles}
     names = await visit.names([shown.subject])
-    async with visit.context.database.reading() as session:
-        pool = await deciders.approver_pool(session, organization, utc_now(), roles=roles)
+    deciders = Deciders(visit.shell.pool, shown.id, shown.authors)
     return visit.page("approval", title=names.headline(shown.kind, shown.subject, operation.request),
         approval=shown, operation=operation, form=form,
         subject=names.subject(shown.kind, shown.subject), names=names,
-        asked=[_asked(Deciders(pool, shown.id, shown.authors), rung.roles) for rung in shown.ladder],
+        asked=[_asked(deciders, rung.roles) for rung in shown.ladder],
     )  # fmt: skip
 
 

@@ -27,6 +27,12 @@ async def list_notices(
     return await _listed(query, visit, Form())
 
 
+@router.get("/{id}")
+async def read_notice_of_mail(id: Id) -> Response:
+    """Where mails link to: the list, at this one."""
+    return see(f"/finance#{id}")
+
+
 @router.post("/{id}/acknowledge")
 async def acknowledge(id: Id, visit: InVisit) -> Response:
     form = await form_of(visit.request)

@@ -3,9 +3,9 @@
 from fastapi import Response
 
 from ..approvals import notices
-from ..approvals import routes as approvals
-from ..http.models import ApprovalsQuery, NoticesQuery, OperationsQuery
+from ..http.models import NoticesQuery, OperationsQuery
 from ..operations import routes as operations
+from .frame.page import see
 from .frame.serving import pages
 from .frame.visit import InVisit
 
@@ -14,20 +14,23 @@ router = pages("")
 SHOWN = 10
 
 
+@router.get("")
+async def start() -> Response:
+    return see("/")
+
+
 @router.get("/")
 async def home(visit: InVisit) -> Response:
-    waiting = await approvals.list_approvals(
-        ApprovalsQuery(needs_me=True, limit=SHOWN), visit.caller, visit.context
-    )
+    waiting = sorted(visit.shell.waiting, key=lambda row: row.deadline or row.opened_at)[:SHOWN]
     open_ = await operations.list_operations(
         OperationsQuery(open=True, limit=SHOWN), visit.caller, visit.context
     )
     told = await notices.list_notices(NoticesQuery(state="open", limit=SHOWN), visit.caller, visit.context)
-    documents = [row.subject for row in waiting.data] + [
+    documents = [row.subject for row in waiting] + [
         document for row in open_.data for document in (row.subject, row.request)
     ]
     names = await visit.names(documents)
     return visit.page("home", title="What waits",
-        approvals=sorted(waiting.data, key=lambda row: (row.deadline is None, row.deadline)),
+        approvals=waiting,
         operations=open_.data, notices=told.data if visit.shell.sees_finance else [], names=names,
     )  # fmt: skip

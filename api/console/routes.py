@@ -1,7 +1,7 @@
 """Every page of the console. Adding one: a module, its template, and a line here."""
 
-from . import approvals, finance, home, incidents, invoices, landing, money, operations, plans
-from .frame import assets
+from . import approvals, customers, delegations, finance, home, incidents, invoices, money, operations, plans
+from .frame import assets, serving
 
 ROUTERS = (
     assets.router,
@@ -10,8 +10,10 @@ ROUTERS = (
     operations.router,
     plans.router,
     invoices.router,
+    customers.router,
+    delegations.router,
     finance.router,
     incidents.router,
-    money.router,  # these two take what no other page has
-    landing.router,
+    money.router,
+    serving.nowhere,
 )

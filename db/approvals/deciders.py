@@ -1,6 +1,6 @@
 """Who decides on approvals, and what they have used of their authority, as the records have it."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from pydantic import TypeAdapter
@@ -50,9 +50,21 @@ async def approver_pool(
         )
         .execution_options(populate_existing=True)
     )
+    return _pool(found, agreed)
+
+
+async def pool_among(
+    session: AsyncSession, organization_id: str, at: datetime, people: Iterable[Person]
+) -> ApproverPool:
+    """The same of everybody in the organization, where they have been read already."""
+    begun = await delegations.begun(session, organization_id, at)
+    return _pool((one for one in people if one.active), [_delegated_role(one, at) for one in begun])
+
+
+def _pool(active: Iterable[Person], agreed: Sequence[DelegatedRole]) -> ApproverPool:
     return ApproverPool(
-        {person.id: tuple(map(Role, person.roles)) for person in found},
-        tuple(acting),
+        {person.id: tuple(map(Role, person.roles)) for person in active},
+        tuple(one for one in agreed if one.until is None),
         tuple(one for one in agreed if one.until is not None),
     )
 

@@ -15,7 +15,7 @@ from db.core.clock import utc_now
 from . import assets, filters
 from .shell import Shell
 
-BUILT = ("plans", "invoices", "approvals", "operations", "finance", "incidents")
+BUILT = ("plans", "invoices", "customers", "approvals", "operations", "finance", "incidents")
 """What the head of every page links to."""
 LIVE = "live"
 """The block of a page that is asked for again while the page is open."""

@@ -6,13 +6,14 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from billing.core.errors import BillingError
 
 from ...problems.common import NOT_FOUND, TEMPORARILY_UNAVAILABLE
 from ...problems.handlers import UNREACHABLE, from_domain
-from ...problems.problem import ApiProblem, request_id_of
+from ...problems.problem import ApiProblem, not_found, request_id_of
 from .page import page
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -31,8 +32,8 @@ class ConsoleRoute(APIRoute):
                 return problem_page(request, problem)
             except BillingError as error:
                 return problem_page(request, from_domain(error))
-            except RequestValidationError:
-                # An id or a filter that no page of ours links to.
+            except (RequestValidationError, HTTPException):
+                # An address that no page of ours links to.
                 return problem_page(request, ApiProblem.of(NOT_FOUND))
             except UNREACHABLE:
                 return problem_page(request, ApiProblem.of(TEMPORARILY_UNAVAILABLE))
@@ -56,3 +57,12 @@ def problem_page(request: Request, problem: ApiProblem) -> Response:
         problem=problem,
         request_id=request_id_of(request),
     )
+
+
+nowhere = pages("")
+"""Comes last: whatever no other page is at."""
+
+
+@nowhere.get("/{path:path}")
+async def find_nothing(path: str) -> Response:
+    raise not_found()

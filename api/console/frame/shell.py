@@ -1,19 +1,21 @@
 """What is around every page: who reads it, in which zone, what waits for them and what is degraded."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from fastapi import Depends
-from sqlmodel import select
+from sqlmodel import col, select
 
+from billing.approvals.deciders import ApproverPool
 from billing.core.operations import Role
-from db.approvals import approvals
+from db.approvals import approvals, deciders
+from db.core.clock import utc_now
 from db.mirror import mirror
-from db.tables import Organization, Person
+from db.tables import Approval, Organization, Person
 
-from ...approvals.views import viewer
+from ...approvals.views import Viewer
 from ...http.auth import GIVERS, AnyCaller, Caller
 from ...http.context import InContext
 from ...incidents.routes import banner
@@ -25,8 +27,9 @@ COUNTED = 100
 
 @dataclass(frozen=True)
 class Shell:
-    """`names` are those of everybody in the organization by their ids, `plans` those of plans; `waiting` is
-    how many approvals the reader may decide now. `testing`: no real money is moved."""
+    """`names` are those of everybody in the organization by their ids, `plans` those of plans by their short
+    names; `pool` has everybody's roles and who acts for whom; `waiting` are the approvals that the reader may
+    decide now. `testing`: no real money is moved."""
 
     caller: Caller
     person: Person
@@ -34,7 +37,8 @@ class Shell:
     names: Mapping[str, str]
     plans: Mapping[str, str]
     zone: ZoneInfo
-    waiting: int
+    pool: ApproverPool
+    waiting: Sequence[Approval]
     banner: BannerAnswer
     testing: bool
 
@@ -53,11 +57,18 @@ class Shell:
 
 async def shell(caller: AnyCaller, context: InContext) -> Shell:
     async with context.database.reading() as session:
-        organization = await mirror.organization(session, caller.organization)
-        found = await session.exec(select(Person).where(Person.organization_id == caller.organization))
-        people = {person.id: person for person in found}
+        rows = await session.exec(
+            select(Organization, Person)
+            .join(Person, col(Person.organization_id) == Organization.id)
+            .where(Organization.id == caller.organization)
+        )
+        found = rows.all()
+        organization = found[0][0]
+        people = {person.id: person for _, person in found}
         plans = await mirror.plans(session)
-        seen_by = await viewer(session, caller)
+        at = utc_now()
+        pool = await deciders.pool_among(session, caller.organization, at, people.values())
+        seen_by = Viewer(caller, pool, at)
         waiting = await approvals.page(
             session,
             caller.organization,
@@ -73,7 +84,8 @@ async def shell(caller: AnyCaller, context: InContext) -> Shell:
         names={one.id: one.name for one in people.values()},
         plans={plan.plan: plan.name for plan in plans},
         zone=ZoneInfo(person.zone or organization.zone),
-        waiting=len(waiting.rows),
+        pool=pool,
+        waiting=waiting.rows,
         banner=await banner(caller, context),
         testing=context.site.testing,
     )

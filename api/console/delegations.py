@@ -1,0 +1,72 @@
+"""Delegations: who decides in whose place; given, accepted, declined and revoked."""
+
+from datetime import date, datetime, time
+from typing import Annotated, Literal
+
+from fastapi import Path, Query, Response
+
+from ..approvals import delegations
+from ..approvals.schemas import DelegationsQuery
+from ..http.ids import Id
+from .frame.forms import Form, form_of
+from .frame.page import see
+from .frame.serving import pages
+from .frame.visit import InVisit, PageVisit
+
+router = pages("/delegations")
+
+
+@router.get("")
+async def list_delegations(query: Annotated[DelegationsQuery, Query()], visit: InVisit) -> Response:
+    """The newest first, and the form that gives another one."""
+    return await _listed(query, visit, Form())
+
+
+@router.get("/{id}")
+async def read_delegation(id: Id, visit: InVisit) -> Response:
+    """One, for whoever is asked to accept it."""
+    found = await delegations.read_delegation(id, visit.caller, visit.context)
+    return visit.page("delegation", title="Delegation", delegation=found, form=Form())
+
+
+@router.post("")
+async def give(visit: InVisit) -> Response:
+    form = await form_of(visit.request)
+    with form.submitted():
+        await visit.send("/v1/delegations", form.body("to", "role", "reason") | _ends(form, visit))
+    return await _listed(DelegationsQuery(), visit, form) if form.refused else see("/delegations")
+
+
+@router.post("/{id}/{action}")
+async def answer(
+    id: Id, action: Annotated[Literal["accept", "decline", "revoke"], Path()], visit: InVisit
+) -> Response:
+    form = await form_of(visit.request)
+    with form.submitted():
+        await visit.send(f"/v1/delegations/{id}/{action}")
+    if not form.refused:
+        return see("/delegations")
+    found = await delegations.read_delegation(id, visit.caller, visit.context)
+    return visit.page("delegation", title="Delegation", delegation=found, form=form)
+
+
+def _ends(form: Form, visit: PageVisit) -> dict[str, str]:
+    """The end of the day that was chosen, by the giver's clock."""
+    day = form.value("until")
+    if not day:
+        return {}
+    try:
+        ends = datetime.combine(date.fromisoformat(day), time.max, visit.shell.zone)
+    except ValueError:
+        return {"ends_at": day}
+    return {"ends_at": ends.replace(microsecond=0).isoformat()}
+
+
+async def _listed(query: DelegationsQuery, visit: PageVisit, form: Form) -> Response:
+    found = await delegations.list_delegations(query, visit.caller, visit.context)
+    if "ends_at" in form.errors:
+        form.errors["until"] = form.errors.pop("ends_at")
+    return visit.page(
+        "delegations", title="Delegations", rows=found.data, next_cursor=found.next_cursor, form=form,
+        others=[(id_, name) for id_, name in visit.shell.names.items() if id_ != visit.caller.person],
+    )  # fmt: skip

@@ -1,0 +1,159 @@
+"""Every page for every role: there, in few queries, safe, and about nobody else's organization."""
+
+import re
+from typing import Any
+
+import pytest
+
+from api.console.routes import ROUTERS
+from billing.core.operations import Role
+from billing.policy.policy import Policy
+from db.core.session import Database
+from db.tables import Outbox
+
+from ...support.builders import Tenant
+from ..conftest import ON_ONE_DATABASE, Api, counted, existing
+from ..counting import queries
+from ..sign_in.visitors import Visitor
+from .conftest import SignIn
+
+pytestmark = ON_ONE_DATABASE
+
+MOST_QUERIES = 12
+MOST_OF_AN_INVOICE = 26
+"""It asks the API for five things; one answer with all of them would need fewer."""
+LISTS = (
+    "/console/",
+    "/console/plans",
+    "/console/invoices",
+    "/console/customers",
+    "/console/approvals",
+    "/console/operations",
+    "/console/finance",
+    "/console/incidents",
+    "/console/delegations",
+)
+
+
+def details(existing: dict[str, str]) -> list[str]:
+    kinds = ("operations", "refunds", "credits", "portal-troubles", "cases", "reminder-runs")
+    return [
+        *(f"/console/operations/{existing[kind]}" for kind in kinds),
+        f"/console/approvals/{existing['approvals']}",
+        f"/console/invoices/{existing['invoices']}",
+        f"/console/incidents/{existing['incidents']}",
+        f"/console/delegations/{existing['delegations']}",
+        f"/console/refunds/new?payment_intent={existing['payments']}",
+        f"/console/credits/new?invoice={existing['invoices']}",
+    ]
+
+
+@pytest.fixture
+async def things(database: Database, acme: Tenant, policy: Policy) -> dict[str, str]:
+    return await existing(database, acme, policy)
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_every_page_opens_for_every_role_and_changes_nothing(
+    web: Api, signed_in: SignIn, acme: Tenant, things: dict[str, str], database: Database, role: Role
+) -> None:
+    visitor = await signed_in(acme.members[role])
+    before = await counted(database, Outbox)
+    for path in [*LISTS, *details(things)]:
+        with queries(web) as sent:
+            answer = await visitor.get(path)
+        if "/delegations/" in path and role in (Role.LEGAL, Role.AUDITOR, Role.CONTROLLER):
+            assert answer.status_code == 404, "it is between the two who gave and got it"
+            continue
+        assert answer.status_code == 200, f"{path}: {answer.text[:2000]}"
+        most = MOST_OF_AN_INVOICE if path.startswith("/console/invoices/") else MOST_QUERIES
+        assert len(sent) <= most, f"{path}: {len(sent)}\n" + "\n".join(sent)
+        assert answer.text.count("<h1") == 1, path
+        assert "default-src 'self'" in answer.headers["content-security-policy"], path
+        assert not re.search(r"<script(?! type=\"module\" src)|<style|\son\w+=|\sstyle=", answer.text), path
+    assert await counted(database, Outbox) == before
+
+
+async def test_another_organizations_things_are_not_there(
+    web: Api, signed_in: SignIn, acme: Tenant, other: Tenant, things: dict[str, str]
+) -> None:
+    stranger = await signed_in(other.controller)
+    for path in details(things):
+        if "incidents" in path:
+            continue  # the whole account's
+        answer = await stranger.get(path)
+        assert answer.status_code == 404, path
+        assert "<h1" in answer.text, path
+
+
+def forms() -> list[str]:
+    """Every address that a form is sent to."""
+    return sorted(
+        route.path for router in ROUTERS for route in router.routes if "POST" in getattr(route, "methods", ())
+    )
+
+
+def filled(path: str) -> str:
+    return (
+        path.replace("{resource}", "refunds")
+        .replace("{n}", "1")
+        .replace("{id}", "x_1")
+        .replace("{link}", "l_1")
+    ).replace("{action}", "cancel" if "operations" in path else "accept")
+
+
+@pytest.mark.parametrize("path", forms())
+async def test_no_form_of_another_site_reaches_a_page(
+    web: Api, signed_in: SignIn, acme: Tenant, path: str
+) -> None:
+    visitor = await signed_in(acme.controller)
+    answer = await visitor.post(filled(path), headers={"Sec-Fetch-Site": "cross-site"})
+    assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("path", forms())
+async def test_a_form_of_somebody_who_is_not_signed_in_does_nothing(
+    web: Api, acme: Tenant, path: str
+) -> None:
+    answer = await Visitor(web.app).post(filled(path))
+    assert answer.status_code == 401
+
+
+@pytest.mark.parametrize("path", forms())
+async def test_a_form_about_what_is_not_there_answers_with_a_page(
+    web: Api, signed_in: SignIn, acme: Tenant, path: str
+) -> None:
+    visitor = await signed_in(acme.controller)
+    answer = await visitor.post(filled(path), amount="1.00", currency="usd", customer="cus_1")
+    assert answer.status_code in (200, 403, 404, 409, 422, 503), answer.text
+    assert "<h1" in answer.text
+
+
+async def test_a_page_leads_to_sign_in_and_back(web: Api, acme: Tenant) -> None:
+    answer = await Visitor(web.app).get("/console/approvals")
+    assert (answer.status_code, answer.headers["location"]) == (
+        303,
+        "/console/sign-in?next=/console/approvals",
+    )
+
+
+async def test_an_unknown_page_is_not_found(web: Api, signed_in: SignIn, acme: Tenant) -> None:
+    visitor = await signed_in(acme.admin)
+    for path in ("/console/nothing", "/console/invoices/%3Cb%3E", "/console/invoices?status=strange"):
+        assert (await visitor.get(path)).status_code == 404, path
+
+
+async def test_styles_are_found_by_their_content_and_kept(web: Api, acme: Tenant, signed_in: SignIn) -> None:
+    visitor = await signed_in(acme.admin)
+    page: Any = await visitor.get("/console/")
+    addresses = re.findall(r"/console/assets/[0-9a-f]{12}/[\w.]+", page.text)
+    assert len(addresses) == 3
+    total = 0
+    for address in addresses:
+        answer = await visitor.get(address)
+        assert answer.status_code == 200
+        assert "immutable" in answer.headers["cache-control"]
+        assert answer.headers["content-encoding"] == "gzip"
+        total += int(answer.headers["content-length"])
+    assert total < 100_000
+    assert (await visitor.get("/console/assets/0123456789ab/console.css")).status_code == 404
