@@ -3,9 +3,9 @@
 from billing.cases.case import CASE as CASE
 from billing.core.operations import Kind
 from billing.incidents.states import Component
+from billing.mail.customer_mails import CUSTOMER_MAIL as CUSTOMER_MAIL
+from billing.mail.customer_mails import customer_mail_workflow as customer_mail_workflow
 from billing.mail.messages import PERSON_MAIL as PERSON_MAIL
-from billing.portal.links import CUSTOMER_MAIL as CUSTOMER_MAIL
-from billing.portal.links import customer_mail_workflow as customer_mail_workflow
 from billing.stripe.events import STRIPE_EVENT as STRIPE_EVENT
 from billing.stripe.events import stripe_event_workflow as stripe_event_workflow
 
