@@ -222,7 +222,7 @@ async def weigh(
     if not any_within(limits, amount, uses):
         why = why_beyond(limits, amount, uses, whose)
         if person is None or not person.active:
-            why = f"{whose[0].upper()}{whose[1:]} is not active any more."
+            why = f"{whose[0].upper()}{whose[1:]} is no longer active."
     return why, _figures(order, amount, roles, limits, uses)
 
 

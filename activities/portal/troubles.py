@@ -33,7 +33,7 @@ class PortalAccessRecords:
         async with self._database.reading() as session:
             invoice = await mirror.invoice(session, query.organization, query.invoice)
             if invoice is None:
-                gone = "There is no such invoice any more."
+                gone = "This invoice no longer exists."
                 return TroubleFound(
                     codes=(), since=None, words=gone, action=None, by_link=False, how="not_payable"
                 )

@@ -1,4 +1,4 @@
-"""Why a customer can't get at an invoice: from what is recorded of it to the one action that mends it.
+"""Why a customer can't open an invoice: from what is recorded of it to the one action that mends it.
 
 Pure. What has to be mended first comes first: no new link helps where the address is blocked, and none
 arrives where the mail address is wrong. Times are UTC.

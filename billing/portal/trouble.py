@@ -1,4 +1,4 @@
-"""Trouble with the mini-portal: a customer can't get at an invoice. Messages between API and workflow."""
+"""Trouble with the mini-portal: a customer can't open an invoice. Messages between API and workflow."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -54,7 +54,7 @@ Instant = Annotated[AwareDatetime, PlainSerializer(datetime.isoformat, when_used
 
 
 class AccessTroubleSubject(Payload):
-    """What is known of a customer who can't get at an invoice: why, and what mends it."""
+    """What is known of a customer who can't open an invoice: why, and what mends it."""
 
     about: Literal["portal_access"] = "portal_access"
     invoice: str

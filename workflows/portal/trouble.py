@@ -1,4 +1,4 @@
-"""A customer can't get at an invoice: why, what mends it, and whether they are in before the day is over."""
+"""A customer can't open an invoice: why, what mends it, and whether they are in before the day is over."""
 
 from datetime import timedelta
 from typing import Any

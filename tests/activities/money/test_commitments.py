@@ -226,7 +226,7 @@ async def test_somebody_who_has_left_gives_nothing_alone(desk: Desk) -> None:
 
     committed = await desk.ask(1, who=Member(gone, ""))
 
-    assert committed == CommitmentResult(alone=False, why="The requester is not active any more.")
+    assert committed == CommitmentResult(alone=False, why="The requester is no longer active.")
 
 
 async def test_releasing_gives_the_authority_back(desk: Desk) -> None:

@@ -339,7 +339,7 @@ async def test_what_is_not_possible_is_refused_in_words_that_fit_a_credit(
     done = await given(database, acme, policy, "credits", state="completed", stage="done", allowed_actions=[])
     answer = await api.post(f"/v1/credits/{done.id}/{action}", acme.controller, body)
     assert (answer.status_code, answer.json()["code"]) == (409, code)
-    assert answer.json()["detail"] == f"This credit is at done (completed): {detail}"
+    assert answer.json()["detail"] == f"This credit is completed (stage done): {detail}"
 
 
 @pytest.mark.parametrize(

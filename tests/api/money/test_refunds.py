@@ -437,7 +437,7 @@ async def test_what_is_not_possible_is_refused_in_words_that_fit_a_refund(
     done = await given(database, acme, policy, "refunds", state="completed", stage="done", allowed_actions=[])
     answer = await api.post(f"/v1/refunds/{done.id}/{action}", acme.admin, body)
     assert (answer.status_code, answer.json()["code"]) == (409, code)
-    assert answer.json()["detail"] == f"This refund is at done (completed): {detail}"
+    assert answer.json()["detail"] == f"This refund is completed (stage done): {detail}"
     assert await counted(database, Outbox, TimelineEvent) == [0, 0]
 
 
