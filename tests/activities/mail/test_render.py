@@ -1,4 +1,4 @@
-"""What mails say, for every template and every end, in the contexts that the stories give."""
+"""What mails say, for every template and every end, in the contexts that the workflows give."""
 
 import re
 from typing import Any

@@ -368,7 +368,7 @@ async def test_a_late_attempt_does_not_take_back_a_release(desk: Desk) -> None:
     assert [row.released_at for row in await desk.rows(operation)] == [LATER]
 
 
-async def test_a_story_that_is_reset_gives_nothing_uncounted(desk: Desk) -> None:
+async def test_a_workflow_that_is_reset_gives_nothing_uncounted(desk: Desk) -> None:
     operation = await desk.operation()
     await desk.commit(desk.order(operation, 50_000))
     await desk.release(operation)

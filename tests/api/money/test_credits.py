@@ -197,7 +197,7 @@ async def test_what_the_mirror_knows_to_stay_impossible_is_refused_at_once(
 
 
 @pytest.mark.parametrize("status", ["draft", "open", "paid", "uncollectible"])
-async def test_what_can_still_change_is_left_to_the_story(
+async def test_what_can_still_change_is_left_to_the_workflow(
     api: Api, acme: Tenant, database: Database, status: str
 ) -> None:
     customer = a_customer(acme.id, id="cus_known", currency="eur")

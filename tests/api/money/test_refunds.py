@@ -260,7 +260,7 @@ async def test_what_the_mirror_knows_to_stay_impossible_is_refused_at_once(
 
 
 @pytest.mark.parametrize("known", [{"amount_refunded": 10_000}, {"disputed": True}, {"status": "canceled"}])
-async def test_what_only_stripe_knows_for_certain_is_left_to_the_story(
+async def test_what_only_stripe_knows_for_certain_is_left_to_the_workflow(
     api: Api, acme: Tenant, database: Database, known: dict[str, Any]
 ) -> None:
     await store(database, a_payment(acme.id, id="pi_known", **known))

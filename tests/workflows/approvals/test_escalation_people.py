@@ -210,7 +210,7 @@ async def test_who_acts_for_an_approver_is_asked_and_reminded_like_them(home: Ho
 
 
 async def test_a_delegation_that_is_over_when_the_decision_arrives_does_not_count(home: House) -> None:
-    """The API's clock is the real one here: it lets the decision pass, the story's clock does not."""
+    """The API's clock is the real one here: it lets the decision pass, the workflow's clock does not."""
     acme = await home.shop.tenant(home.database)
     review = await a_review(home, acme, LEGAL)
     await review.delegate(acme.legal, acme.finance)
@@ -233,7 +233,7 @@ async def test_a_delegation_that_is_revoked_does_not_count(home: House) -> None:
 
 
 async def test_who_has_come_to_act_for_the_requester_may_no_longer_decide(home: House) -> None:
-    """From an hour on, which only the story's clock has passed."""
+    """From an hour on, which only the workflow's clock has passed."""
     acme = await home.shop.tenant(home.database)
     review = await a_review(home, acme, LEGAL)
     await lend(home, acme.admin, acme.legal, starts_in=timedelta(hours=1))

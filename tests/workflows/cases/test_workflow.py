@@ -49,7 +49,7 @@ async def kinds(home: House, tenant: Tenant) -> dict[str, tuple[str, int | None]
 
 
 async def the_case(home: House, tenant: Tenant) -> dict[str, Any]:
-    """The only one, as soon as its story has begun."""
+    """The only one, as soon as its workflow has begun."""
     await home.followed()
     await home.swept()
     [case] = await cases(home, tenant)

@@ -39,7 +39,7 @@ async def test_an_event_is_followed_on_the_queue_of_events(home: House, acme: Te
 
 
 @ON_SQLITE
-async def test_a_mail_of_no_story_is_sent_on_the_queue_of_mails(home: House, acme: Tenant) -> None:
+async def test_a_mail_of_no_workflow_is_sent_on_the_queue_of_mails(home: House, acme: Tenant) -> None:
     opened_at = datetime(2026, 4, 15, 12, tzinfo=UTC)
     told = IncidentSubject(
         incident="inc_1",

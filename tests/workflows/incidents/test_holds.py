@@ -1,4 +1,4 @@
-"""Stripe's bad hours: stories are held and listed, nothing is sent, and each goes on in its turn."""
+"""Stripe's bad hours: workflows are held and listed, nothing is sent, and each goes on in its turn."""
 
 from datetime import UTC, datetime
 
@@ -39,7 +39,7 @@ async def waiting(database: Database) -> list[Hold]:
 
 
 async def release(home: House, hold: Hold) -> None:
-    """As an incident does it: the row first, then the story."""
+    """As an incident does it: the row first, then the workflow."""
     async with home.database.transaction() as session:
         released = await holds.release(session, hold.id, datetime.now(UTC))
     assert released is not None
@@ -176,7 +176,7 @@ async def held_refund(home: House, acme: Tenant) -> tuple[str, Hold]:
 
 @ON_SQLITE
 @pytest.mark.parametrize("how", ["the signal was lost", "nobody is left to release it", "an operator opened"])
-async def test_a_story_that_nobody_tells_finds_out_by_itself_that_it_may_go_on(
+async def test_a_workflow_that_nobody_tells_finds_out_by_itself_that_it_may_go_on(
     home: House, acme: Tenant, how: str
 ) -> None:
     operation, hold = await held_refund(home, acme)
@@ -211,7 +211,7 @@ async def test_a_story_that_nobody_tells_finds_out_by_itself_that_it_may_go_on(
 
 
 @ON_SQLITE
-async def test_a_story_waits_on_while_the_gate_is_shut_or_its_incident_will_release_it(
+async def test_a_workflow_waits_on_while_the_gate_is_shut_or_its_incident_will_release_it(
     home: House, acme: Tenant
 ) -> None:
     operation, hold = await held_refund(home, acme)
@@ -231,7 +231,7 @@ async def test_a_story_waits_on_while_the_gate_is_shut_or_its_incident_will_rele
 
 
 @ON_SQLITE
-async def test_a_story_that_is_held_all_day_costs_a_handful_of_events_an_hour(
+async def test_a_workflow_that_is_held_all_day_costs_a_handful_of_events_an_hour(
     home: House, acme: Tenant
 ) -> None:
     operation, hold = await held_refund(home, acme)

@@ -94,7 +94,7 @@ async def test_the_final_figures_replace_the_notice_of_the_request(home: House) 
 
 
 async def test_a_workflow_that_is_gone_leaves_nobody_waiting(home: House) -> None:
-    """Whoever ends the operation in its place: the words go out with the end and not with the story."""
+    """Whoever ends the operation in its place: the words go out with the end and not with the workflow."""
     acme = await home.shop.tenant(home.database)
     operation = await home.ask(acme)
     await home.reviewed(acme, operation)

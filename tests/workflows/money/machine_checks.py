@@ -11,14 +11,14 @@ from billing.money.refund import GONE
 from db.tables import CreditNoteRow, Customer, Invoice, Operation, PaymentRow, RefundRow
 
 from .machine import Scene
-from .machine_steps import Elsewhere, Story, Trouble, acts
+from .machine_steps import Elsewhere, Scenario, Trouble, acts
 from .machine_world import Document, World
 
 FAILURES = (NoticeKind.REFUND_FAILED, NoticeKind.REFUND_INCOMPLETE)
 CAME_TO_NOTHING = frozenset([State.REJECTED, State.CANCELLED, State.EXPIRED, State.BLOCKED])
 
 
-async def check(scene: Scene, story: Story, world: World) -> None:
+async def check(scene: Scene, scenario: Scenario, world: World) -> None:
     """Everything but authority and approvals."""
     no_payment_gives_back_more_than_it_brought(world)
     each_operation_gave_once_what_it_was_to_give(world)
@@ -27,7 +27,7 @@ async def check(scene: Scene, story: Story, world: World) -> None:
     what_was_made_elsewhere_has_one_case_each(world)
     for operation in world.operations.values():
         what_it_says_is_so(world, operation)
-        nothing_was_promised_twice(story, world, operation)
+        nothing_was_promised_twice(scenario, world, operation)
         finance_knows_of_every_failure(world, operation)
         nothing_hangs(world, operation)
         await what_is_recorded_is_whole(scene, world, operation)
@@ -135,9 +135,9 @@ def what_it_says_is_so(world: World, operation: Operation) -> None:
         assert operation.stage in {one["status"] for one in given}, named
 
 
-def nothing_was_promised_twice(story: Story, world: World, operation: Operation) -> None:
+def nothing_was_promised_twice(scenario: Scenario, world: World, operation: Operation) -> None:
     """Stripe refuses a refund only of itself, or if somebody has taken the room for it elsewhere."""
-    elsewhere = any(isinstance(act, Elsewhere | Trouble) for act in acts(story.steps))
+    elsewhere = any(isinstance(act, Elsewhere | Trouble) for act in acts(scenario.steps))
     refused = [
         event.detail
         for event in world.timelines[operation.id]

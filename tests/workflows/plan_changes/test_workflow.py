@@ -34,7 +34,7 @@ async def test_an_approved_upgrade_is_charged_once_exactly_as_previewed(home: Ho
     assert [change["path"] for change in home.shop.changes(since)] == [
         f"/v1/subscriptions/{acme.organization.stripe_subscription}"
     ]
-    # Finance is told beside the story, so its events may stand anywhere after the preview.
+    # Finance is told beside the workflow, so its events may stand anywhere after the preview.
     beside = ("finance_told", "notice_superseded")
     events = [event for event in await home.events(acme, operation) if event not in beside]
     assert events == [
