@@ -15,6 +15,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.runtime import Runtime
 
 from activities.approvals.approvals import Approvals
+from activities.approvals.previews import ReviewPreviews
 from activities.cases.records import CaseRecords
 from activities.effects.perform import StripeEffects
 from activities.incidents.alerts import Alerts
@@ -106,6 +107,7 @@ def build_activities(
             *activities_of(
                 Records(database),
                 Approvals(database),
+                ReviewPreviews(database),
                 Commitments(database),
                 NoteRecords(database),
                 Notices(database),

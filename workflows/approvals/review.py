@@ -21,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.money.credit import CreditSubject
     from billing.money.refund import RefundSubject
     from billing.plan_changes.subject import PlanChangeSubject
+    from billing.policy.policy import Policy
 
 from ..core import ids
 from ..core.commands import PendingCommands
@@ -63,6 +64,22 @@ class ReviewTerms:
     ladder: str
     calendar: str
     rule: str = ""
+
+
+class RequestOrigin(Protocol):
+    """Of which operation a request is, who asked for it, and under which policy."""
+
+    @property
+    def organization(self) -> str: ...
+
+    @property
+    def operation(self) -> str: ...
+
+    @property
+    def requested_by(self) -> str: ...
+
+    @property
+    def policy(self) -> Policy: ...
 
 
 class RevisedRequest(Protocol):
@@ -186,29 +203,7 @@ class Review(Generic[Proposed]):
 
     async def _reviewed(self, proposal: Proposed, terms: ReviewTerms, round_: Round) -> ApprovalOutcome:
         """What the approvers make of exactly this proposal; a cancellation on the way dismisses it."""
-        recorder, kind, amount = self._recorder, self._request.kind, proposal.amount
-        policy, ladder = recorder.policy, recorder.policy.ladders[terms.ladder]
-        request = ApprovalInput(
-            approval=ids.approval_id(recorder.operation, round_.number),
-            organization=recorder.organization,
-            operation=recorder.operation,
-            kind=kind.value,
-            round=round_.number,
-            subject=proposal.subject,
-            subject_hash=proposal.subject_hash,
-            reason=proposal.reason,
-            rule=terms.rule,
-            revised=round_.revised,
-            since=round_.since,
-            amount=amount,
-            customer=proposal.customer,
-            authority=policy.authority.get(kind, {}) if amount is not None else None,
-            counted=policy.counted_with(kind) if amount is not None else (),
-            requested_by=recorder.requested_by,
-            ladder=ladder,
-            calendar=policy.calendars[terms.calendar],
-            calendars={step.calendar: policy.calendars[step.calendar] for step in ladder if step.calendar},
-        )
+        request = approval_input(self._recorder, self._request.kind, proposal, terms, round_)
         return await hold_round(self._commands, self._end, request)
 
     async def _revised(self, proposal: Proposed, round_: Round, outcome: ApprovalOutcome) -> Round:
@@ -264,3 +259,32 @@ class Review(Generic[Proposed]):
 
     def _cancelled(self) -> OperationEnded:
         return OperationEnded(Outcome.cancelled(self._commands.cancel.received))
+
+
+def approval_input(
+    asked: RequestOrigin, kind: Kind, proposal: Proposal[Any], terms: ReviewTerms, round_: Round
+) -> ApprovalInput:
+    """What the approvers of a round are asked, and by which ladder."""
+    policy, amount = asked.policy, proposal.amount
+    ladder = policy.ladders[terms.ladder]
+    return ApprovalInput(
+        approval=ids.approval_id(asked.operation, round_.number),
+        organization=asked.organization,
+        operation=asked.operation,
+        kind=kind.value,
+        round=round_.number,
+        subject=proposal.subject,
+        subject_hash=proposal.subject_hash,
+        reason=proposal.reason,
+        rule=terms.rule,
+        revised=round_.revised,
+        since=round_.since,
+        amount=amount,
+        customer=proposal.customer,
+        authority=policy.authority.get(kind, {}) if amount is not None else None,
+        counted=policy.counted_with(kind) if amount is not None else (),
+        requested_by=asked.requested_by,
+        ladder=ladder,
+        calendar=policy.calendars[terms.calendar],
+        calendars={step.calendar: policy.calendars[step.calendar] for step in ladder if step.calendar},
+    )

@@ -54,6 +54,7 @@ class CreditWorkflow:
         notes = NoteSync(request.operation, self._effects, request.note)
         reviewed = ReviewedMoney(
             request.wanted,
+            request.quoted,
             Kind.CREDIT,
             rules,
             self._recorder,

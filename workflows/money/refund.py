@@ -56,6 +56,7 @@ class RefundWorkflow:
         reservation = MoneyReservation(self._recorder, Kind.REFUND, rules)
         reviewed = ReviewedMoney(
             request.wanted,
+            request.quoted,
             Kind.REFUND,
             rules,
             self._recorder,

@@ -77,6 +77,7 @@ async def test_the_row_its_note_their_events_and_the_start_are_written_together(
         "organization": acme.id,
         "requested_by": acme.controller.id,
         "wanted": operation.request,
+        "quoted": None,
         "note": {"seq": 1, "text": NOTE, "author": acme.controller.id, "at": operation.created_at},
         "policy": policy.model_dump(),
     }
