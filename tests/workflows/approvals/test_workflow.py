@@ -110,7 +110,7 @@ async def test_an_approval_and_a_cancellation_at_once_are_answered_as_they_are_r
             answer = decision.json()
             assert (decision.status_code, row.state) == (409, "refused")
             assert row.refusal == {"code": answer["code"], "message": answer["detail"]}
-            assert answer["detail"] == f"{acme.admin.id} has cancelled the request."
+            assert acme.admin.id in answer["detail"]
 
 
 async def test_nobody_reviews_their_own_request(home: House) -> None:

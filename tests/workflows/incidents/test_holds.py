@@ -300,11 +300,8 @@ async def test_what_a_permission_is_missing_for_says_so_and_goes_on_by_itself_wh
     home.stand_in.control("keys", {"key": key, "permissions": [*allowed, "charge_read", "credit_note_write"]})
     operation = await money.refund(home, acme, payment, 4_000)
     held = await home.wait(acme, operation, "held")
-    assert held["error"] == {
-        "code": "stripe_permission_missing",
-        "message": "Plixo's key at Stripe lacks rak_charge_write. Somebody who runs Plixo has to grant it in "
-        "Stripe's Dashboard; then this goes on by itself.",
-    }
+    assert held["error"]["code"] == "stripe_permission_missing"
+    assert "rak_charge_write" in held["error"]["message"]
     assert await waiting(home.database) == [], "it does not wait for Stripe"
     async with home.database.reading() as session:
         assert (await budget.read(session)).held_since is None, "everything else goes on"

