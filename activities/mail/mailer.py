@@ -148,7 +148,7 @@ class Mailer:
     def _compose(self, request: MailRequest, text: MailText, person: Person, message_id: str) -> Message:
         """By the older of Python's two mail interfaces, which takes a quarter of the newer one's time.
 
-        Raises MailRefused for an address that can't be one: no later attempt mends it.
+        Raises MailRefused for an address that can't be one: no later attempt fixes it.
         """
         try:
             recipient = written(person.name, person.email)

@@ -8,7 +8,7 @@ from billing.core.business_time import end_of_business_day
 from billing.core.events import EventCode
 from billing.core.operations import SYSTEM
 from billing.operations.messages import Progress, TroubleRecord
-from billing.portal.diagnosis import diagnose, mended_by_link
+from billing.portal.diagnosis import diagnose, fixed_by_link
 from billing.portal.trouble import NewLink, TroubleFound, TroubleQuery, settled
 from db.core import timeline
 from db.core.session import Database
@@ -44,7 +44,7 @@ class PortalAccessRecords:
             since=diagnosis.cause.since,
             words=diagnosis.cause.words,
             action=diagnosis.cause.action,
-            by_link=mended_by_link(diagnosis, facts),
+            by_link=fixed_by_link(diagnosis, facts),
             how=settled(invoice.status),
             number=invoice.number,
         )

@@ -324,7 +324,7 @@ class Acting:
         return found
 
     async def told(self) -> str:
-        """What is known of it, for whoever has to mend it."""
+        """What is known of it, for whoever has to fix it."""
         if not self.operation:
             return "not begun"
         row = await self._row()

@@ -43,7 +43,7 @@ async def temporal() -> AsyncIterator[Client]:
 
 @workflow.defn(name="Refund")
 class Poisoned:
-    """A fault of the product, until it is mended."""
+    """A fault of the product, until it is fixed."""
 
     faulty = True
 

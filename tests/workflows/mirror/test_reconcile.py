@@ -1,4 +1,4 @@
-"""Reconciliation: what happened in Stripe alone is told and mended, and a second run finds nothing."""
+"""Reconciliation: what happened in Stripe alone is told and corrected, and a second run finds nothing."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -106,7 +106,7 @@ async def test_money_that_moved_in_stripe_alone_is_mirrored(home: House, acme: T
     )
     assert (change.customer_id, change.amount, change.ending_balance) == (customer, -300, -300)
     found = await differences(home, acme)
-    assert {one["mend"] for one in found.values()} == {"added"}
+    assert {one["correction"] for one in found.values()} == {"added"}
     assert len(found) == 6
     assert await reconcile(home, 2) == 3 + 1 + 6
     assert len(await rows(home, PaymentRow)) == 1
@@ -151,7 +151,7 @@ async def test_what_was_changed_behind_our_back_is_told_field_by_field_and_mende
     [balance] = [field for field in of_customer["fields"] if field["name"] == "balance"]
     assert balance["currency"] == "usd"
     assert datetime.fromisoformat(of_customer["since"]) == known[customer]
-    assert (of_customer["mend"], found[f"refund {refund.id}"]["mend"]) == ("overwritten", "added")
+    assert (of_customer["correction"], found[f"refund {refund.id}"]["correction"]) == ("overwritten", "added")
     assert changed(of_invoice)["status"] == ("open", "void")
     assert datetime.fromisoformat(of_invoice["since"]) == known[invoice]
     assert changed(found[f"payment {paid}"]) == {"amount_refunded": (0, 700)}
@@ -160,8 +160,8 @@ async def test_what_was_changed_behind_our_back_is_told_field_by_field_and_mende
     assert counts == dict.fromkeys(
         ("customer", "invoice", "payment", "refund", "balance_transaction", "subscription"), (1, 1)
     )
-    [mended] = await rows(home, Customer)
-    assert (mended.name, mended.balance) == ("Green", -900)
+    [corrected] = await rows(home, Customer)
+    assert (corrected.name, corrected.balance) == ("Green", -900)
 
     last = await asked_for(home, acme)
     assert [one["differing"] for one in last["counts"]] == [0] * 5
@@ -198,7 +198,7 @@ async def test_a_customer_and_a_draft_that_were_deleted_in_stripe_are_found(
     found = await differences(home, acme, reconciliation=run["id"])
     assert set(found) == {f"customer {goes}", f"invoice {draft}"}
     assert changed(found[f"customer {goes}"]) == {"deleted": (False, True)}
-    assert found[f"invoice {draft}"]["mend"] == "removed"
+    assert found[f"invoice {draft}"]["correction"] == "removed"
     assert changed(found[f"invoice {draft}"])["status"] == ("draft", None)
     assert {row.id: row.deleted for row in await rows(home, Customer)} == {stays: False, goes: True}
     assert await rows(home, Invoice) == []

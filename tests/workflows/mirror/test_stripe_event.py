@@ -422,7 +422,7 @@ async def test_an_event_that_can_not_be_followed_has_an_end_and_the_others_go_on
     await home.followed()
     assert (await mirrored(home, Customer, "name"))[good] == ("Renamed",)
 
-    # When what was wrong is mended, it is followed after all.
+    # When what was wrong is fixed, it is followed after all.
     monkeypatch.undo()
     assert event.again_at is not None
     await EventCare(home.database, home.temporal).tend(event.again_at)

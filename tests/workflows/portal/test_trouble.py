@@ -1,4 +1,4 @@
-"""Trouble with the portal: diagnosed, mended where a link mends it, and followed until the customer is in."""
+"""Trouble with the portal: diagnosed, fixed where a link fixes it, and followed until the customer is in."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -206,10 +206,10 @@ async def test_an_expired_link_is_mended_by_a_new_one_once(home: House, trouble:
     await trouble.notice("failures", at)
     subject = (await home.get(trouble.tenant.auditor, f"/v1/operations/{trouble.operation}"))["subject"]
 
-    async def mended() -> bool:
+    async def fixed() -> bool:
         return "new_link_mailed" in await trouble.events()
 
-    await until(mended, lambda: "no new link was mailed")
+    await until(fixed, lambda: "no new link was mailed")
     async with home.database.reading() as session:
         mails = list(await session.exec(select(CustomerMail)))
         starts = list(await session.exec(select(Outbox).where(Outbox.name == "CustomerMailWorkflow")))
