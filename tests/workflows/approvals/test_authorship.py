@@ -15,8 +15,6 @@ from ...support.builders import Member, Tenant, member
 from ...support.house import House
 from ..plan_changes.test_workflow import HALF_A_MONTH, mismatched
 
-pytestmark = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
-
 
 @pytest.fixture
 async def acme(home: House) -> Tenant:

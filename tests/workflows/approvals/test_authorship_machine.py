@@ -44,7 +44,6 @@ EXAMPLES = int(MORE or 20)
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(180 + 10 * EXAMPLES),
-    pytest.mark.parametrize("databases", ["sqlite"], indirect=True),
 ]
 
 DRAWN = settings(

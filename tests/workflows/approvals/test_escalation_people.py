@@ -12,6 +12,7 @@ from billing.core.operations import Role
 from ...support.builders import Member, member, store
 from ...support.house import House
 from ...support.money_rows import a_delegation
+from ..conftest import ON_BOTH_DATABASES
 from .escalating import BOTH, CONTROLLER, FINANCE, LEGAL, a_review
 
 pytestmark = pytest.mark.slow
@@ -122,6 +123,7 @@ async def test_one_person_with_both_roles_is_not_both(home: House) -> None:
     assert (other.status_code, other.json()["state"]) == (200, "approved")
 
 
+@ON_BOTH_DATABASES
 async def test_only_who_is_still_to_approve_is_reminded(home: House) -> None:
     acme = await home.shop.tenant(home.database)
     review = await a_review(home, acme, BOTH)
@@ -152,6 +154,7 @@ async def test_what_only_one_has_approved_expires(home: House) -> None:
     assert (await review.handle.result()).state == "expired"
 
 
+@ON_BOTH_DATABASES
 async def test_two_who_approve_at_once_are_both_heard(home: House) -> None:
     acme = await home.shop.tenant(home.database)
     review = await a_review(home, acme, BOTH)
@@ -161,6 +164,7 @@ async def test_two_who_approve_at_once_are_both_heard(home: House) -> None:
     assert (await review.handle.result()).state == "approved"
 
 
+@ON_BOTH_DATABASES
 async def test_of_two_who_decide_at_once_where_one_is_enough_the_first_wins(home: House) -> None:
     acme = await home.shop.tenant(home.database)
     review = await a_review(home, acme, CONTROLLER)
@@ -176,6 +180,7 @@ async def test_of_two_who_decide_at_once_where_one_is_enough_the_first_wins(home
 # --- In somebody's place ----------------------------------------------------------------------------------
 
 
+@ON_BOTH_DATABASES
 async def test_a_delegate_is_told_by_mail_and_decides(home: House) -> None:
     acme = await home.shop.tenant(home.database)
     review = await a_review(home, acme, CONTROLLER)

@@ -12,7 +12,6 @@ from ...support.builders import Tenant
 from ...support.house import House
 from ..mail.test_ends_are_told import has_mail
 
-pytestmark = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 REVISION = {"decision": "request_changes", "comment": "Less, please."}
 WAITS = pytest.mark.parametrize("revised", [False, True], ids=["review", "revision"])
 

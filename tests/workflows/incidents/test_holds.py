@@ -14,8 +14,7 @@ from db.tables import Hold, Incident
 from ...support import money
 from ...support.builders import Tenant, store
 from ...support.house import House, until
-
-ON_SQLITE = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+from ..conftest import ON_BOTH_DATABASES
 
 
 @pytest.fixture
@@ -123,6 +122,7 @@ async def _asked(home: House, seen: int, path: str) -> bool:
     return any(path in line["path"] for line in home.stand_in.requests(seen))
 
 
+@ON_BOTH_DATABASES
 async def test_what_is_held_goes_on_in_the_order_in_which_it_stopped(home: House, acme: Tenant) -> None:
     payment = await money.pay(home.shop, await money.customer(home.shop, acme), 10_000)
     await close(home.database)
@@ -174,7 +174,6 @@ async def held_refund(home: House, acme: Tenant) -> tuple[str, Hold]:
     return operation, hold
 
 
-@ON_SQLITE
 @pytest.mark.parametrize("how", ["the signal was lost", "nobody is left to release it", "an operator opened"])
 async def test_a_workflow_that_nobody_tells_finds_out_by_itself_that_it_may_go_on(
     home: House, acme: Tenant, how: str
@@ -210,7 +209,6 @@ async def test_a_workflow_that_nobody_tells_finds_out_by_itself_that_it_may_go_o
         assert (await session.get_one(Hold, hold.id)).resumed_at is not None
 
 
-@ON_SQLITE
 async def test_a_workflow_waits_on_while_the_gate_is_shut_or_its_incident_will_release_it(
     home: House, acme: Tenant
 ) -> None:
@@ -230,7 +228,6 @@ async def test_a_workflow_waits_on_while_the_gate_is_shut_or_its_incident_will_r
     await home.wait(acme, operation, "completed")
 
 
-@ON_SQLITE
 async def test_a_workflow_that_is_held_all_day_costs_a_handful_of_events_an_hour(
     home: House, acme: Tenant
 ) -> None:
@@ -245,6 +242,7 @@ async def test_a_workflow_that_is_held_all_day_costs_a_handful_of_events_an_hour
     await home.wait(acme, operation, "completed")
 
 
+@ON_BOTH_DATABASES
 async def test_a_cancellation_of_what_is_held_is_taken_and_holds_after_the_release(
     home: House, acme: Tenant
 ) -> None:
@@ -290,7 +288,6 @@ async def test_a_note_for_an_ended_operation_waits_too_and_leaves_it_as_it_ended
     assert (await home.get(acme.auditor, f"/v1/operations/{operation}"))["state"] == "completed"
 
 
-@ON_SQLITE
 async def test_what_a_permission_is_missing_for_says_so_and_goes_on_by_itself_when_it_is_granted(
     home: House, acme: Tenant
 ) -> None:

@@ -14,9 +14,9 @@ from ...support import money
 from ...support.builders import Tenant
 from ...support.house import House, until
 from ...support.incidents import incidents_of
+from ..conftest import ON_BOTH_DATABASES
 from .test_workflow import both, gate_closed, passed_on, said, skipped_until
 
-ON_SQLITE = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 KEY = "sk_test_plixo"
 
 
@@ -56,6 +56,7 @@ async def until_recovered(home: House) -> None:
     await skipped_until(home, is_recovered, seconds=10, most=15)
 
 
+@ON_BOTH_DATABASES
 async def test_a_missing_permission_is_an_incident_that_holds_nothing_else_and_recovers_by_itself(
     home: House, acme: Tenant
 ) -> None:
@@ -112,7 +113,6 @@ async def test_a_missing_permission_is_an_incident_that_holds_nothing_else_and_r
     assert (await home.get(acme.controller, "/v1/banner"))["incidents"] == []
 
 
-@ON_SQLITE
 async def test_what_is_told_to_go_on_and_still_lacks_a_permission_is_held_as_before(
     home: House, acme: Tenant
 ) -> None:
@@ -139,7 +139,6 @@ async def test_what_is_told_to_go_on_and_still_lacks_a_permission_is_held_as_bef
     assert len(money.refunds(home.shop)) == 1
 
 
-@ON_SQLITE
 async def test_an_event_that_can_not_be_followed_opens_it_though_no_operation_waits(
     home: House, acme: Tenant
 ) -> None:

@@ -24,6 +24,7 @@ from ...support.builders import Tenant, an_operation, store
 from ...support.house import House, until
 from ...support.incidents import POLICY, Answers, a_hold, a_watch, counted, incidents_of, releases
 from ...support.told import mail_name
+from ..conftest import ON_BOTH_DATABASES
 from ..held_workflow import HeldWorkflow
 
 STRIPE_IS_AWAY = {"path": "/v1/customers$", "method": "GET", "times": 100_000}
@@ -134,6 +135,7 @@ def both(acme: Tenant) -> list[str]:
     return sorted([acme.controller.person.email, acme.finance.person.email])
 
 
+@ON_BOTH_DATABASES
 async def test_it_is_opened_once_alerted_recovers_and_is_cleared_with_a_note(
     home: House, acme: Tenant
 ) -> None:
@@ -238,10 +240,6 @@ async def gone(home: House, number: int) -> bool:
     return len(await let_go(home)) >= number
 
 
-ON_SQLITE = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
-
-
-@ON_SQLITE
 async def test_one_workflow_tries_first_and_then_the_others_follow_ever_faster(
     home: House, acme: Tenant, workflows: None
 ) -> None:
@@ -285,7 +283,6 @@ async def the_operation_of(home: House, hold: str) -> Operation:
         return await session.get_one(Operation, found.operation_id)
 
 
-@ON_SQLITE
 async def test_what_fails_again_while_they_go_on_leaves_the_rest_held_and_alerts_anew(
     home: House, acme: Tenant, workflows: None
 ) -> None:
@@ -314,7 +311,6 @@ async def test_what_fails_again_while_they_go_on_leaves_the_rest_held_and_alerts
     assert [one.id for one in await incidents_of(home.database, "stripe")] == [incident.id]
 
 
-@ON_SQLITE
 async def test_a_workflow_that_was_told_to_go_on_and_has_not_is_told_again(
     home: House, acme: Tenant, workflows: None
 ) -> None:
@@ -334,7 +330,6 @@ async def test_a_workflow_that_was_told_to_go_on_and_has_not_is_told_again(
     assert again > lost
 
 
-@ON_SQLITE
 async def test_however_many_are_held_no_history_of_their_release_grows_long(
     home: House, acme: Tenant, workflows: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -376,7 +371,6 @@ async def test_however_many_are_held_no_history_of_their_release_grows_long(
 # --- Its workflow breaks off ------------------------------------------------------------------------------
 
 
-@ON_SQLITE
 @pytest.mark.parametrize("how", ["terminated", "cancelled"])
 @pytest.mark.parametrize("when", ["degraded", "recovered"])
 async def test_an_incident_whose_workflow_breaks_off_goes_on_and_the_gate_opens(
@@ -435,7 +429,6 @@ async def test_an_incident_whose_workflow_breaks_off_goes_on_and_the_gate_opens(
     assert await is_done(), "one that was cleared stays so"
 
 
-@ON_SQLITE
 async def test_the_databases_incident_whose_workflow_breaks_off_goes_on_as_the_same(home: House) -> None:
     answers = Answers()
     clock = {"at": await now(home)}
@@ -462,7 +455,6 @@ async def test_the_databases_incident_whose_workflow_breaks_off_goes_on_as_the_s
 # --- The mail server and the database ---------------------------------------------------------------------
 
 
-@ON_SQLITE
 async def test_the_databases_incident_begins_without_records_and_writes_its_row_when_it_can(
     home: House, acme: Tenant
 ) -> None:
@@ -500,7 +492,6 @@ async def test_the_databases_incident_begins_without_records_and_writes_its_row_
     }
 
 
-@ON_SQLITE
 async def test_a_mail_server_that_is_away_is_not_called_alerted_by_mail(home: House, acme: Tenant) -> None:
     """Without a chat nobody hears of it before it works again."""
     home.mail.close()

@@ -2,8 +2,6 @@
 
 from datetime import timedelta
 
-import pytest
-
 from activities.operations.endings import end_operation
 from billing.core.operations import Problem, State
 from billing.operations.messages import Progress
@@ -11,8 +9,6 @@ from billing.operations.messages import Progress
 from ...support.builders import Member, Tenant
 from ...support.house import House, until
 from ...support.shop import APRIL, MID_APRIL
-
-pytestmark = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 
 
 async def has_mail(home: House, who: Member, name: str) -> None:

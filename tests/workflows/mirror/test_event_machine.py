@@ -45,7 +45,6 @@ async def home(database: Database, stand_in: StandIn) -> AsyncIterator[House]:
         yield built
 
 
-@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 @drawn(EXAMPLES)
 @example(scenario=ALWAYS[0])
 @example(scenario=ALWAYS[1])

@@ -24,9 +24,8 @@ from worker.watch.event_care import LONG, EventCare
 from ...support import money
 from ...support.builders import Tenant, an_intent, an_operation, store
 from ...support.house import SECRET, House, until
+from ..conftest import ON_BOTH_DATABASES
 from ..waiting_workflow import Waiting
-
-ON_SQLITE = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 
 SETTLED = 90
 """Seconds by the stand-in's clock after which a refund has come to its end."""
@@ -145,6 +144,7 @@ async def a_busy_day(home: House, tenant: Tenant) -> None:
     home.stand_in.advance(SETTLED)
 
 
+@ON_BOTH_DATABASES
 @pytest.mark.parametrize("mode", ["normal", "duplicate", "reorder"])
 async def test_whatever_order_events_come_in_the_mirror_ends_as_stripe(
     home: House, acme: Tenant, mode: str
@@ -306,6 +306,7 @@ async def test_what_stripe_does_not_know_is_ignored(home: House) -> None:
         assert await mirrored(home, table) == {}
 
 
+@ON_BOTH_DATABASES
 async def test_a_subscription_and_a_schedule_of_nobody_of_ours_are_ignored(home: House, acme: Tenant) -> None:
     v1 = home.shop.client.v1
     stranger = await v1.customers.create_async({"name": "Nobody's"})
@@ -348,6 +349,7 @@ async def test_a_customer_that_was_deleted_is_deleted_in_the_mirror(home: House,
     assert await mirrored(home, RefundRow, "status") == {made.id: ("succeeded",)}
 
 
+@ON_BOTH_DATABASES
 async def test_an_event_is_followed_however_often_stripe_fails_before(home: House, acme: Tenant) -> None:
     payment = await money.pay(home.shop, await money.customer(home.shop, acme), 1000)
     for fault in ("rate_limit", "bad_gateway", "drop_before"):
@@ -382,7 +384,6 @@ async def an_event_of(home: House, object_id: str) -> StripeEvent:
         return event
 
 
-@ON_SQLITE
 @pytest.mark.parametrize("how", ["a bug", "Stripe refuses to show it"])
 async def test_an_event_that_can_not_be_followed_has_an_end_and_the_others_go_on(
     home: House, acme: Tenant, monkeypatch: pytest.MonkeyPatch, how: str
@@ -434,7 +435,6 @@ async def test_an_event_that_can_not_be_followed_has_an_end_and_the_others_go_on
     assert (await mirrored(home, Customer, "name"))[poison] == ("Poison",)
 
 
-@ON_SQLITE
 async def test_an_event_whose_workflow_was_ended_from_outside_is_followed_anew(
     home: House, acme: Tenant
 ) -> None:

@@ -68,7 +68,6 @@ def always(*told: Scenario) -> Callable[[Test], Test]:
     return decorated
 
 
-@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 @DRAWN
 @always(*ALWAYS)
 @given(scenario=scenarios)

@@ -16,8 +16,6 @@ from ...support.builders import Tenant, store
 from ...support.house import House
 from .machine_standing import Operations
 
-pytestmark = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
-
 SETTLED = 90
 """Seconds by the stand-in's clock after which a refund has come to its end."""
 HALF_A_MONTH = 15 * 86_400

@@ -15,8 +15,6 @@ from ...support.builders import Tenant
 from ...support.house import House, house, time_skipping, until
 from ...support.shop import APRIL, DAY, Plans
 
-pytestmark = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
-
 Mode = Literal["classic", "flexible"]
 
 PLANS: Plans = {
