@@ -260,16 +260,17 @@ async def test_a_cancellation_is_recorded_and_said_to_be_on_its_way(
 async def test_a_revision_is_sent_whole_with_its_note(
     api: Api, acme: Tenant, database: Database, policy: Policy
 ) -> None:
-    operation = await given(database, acme, policy, "credits", allowed_actions=["revise", "cancel"])
-    path, words = f"/v1/credits/{operation.id}/revision", "Half of it, as agreed on the phone."
+    words = "Half of it, as agreed on the phone."
     for body in (CREDIT | {"amount_minor": 1200}, CREDIT | {"amount_minor": 1200, "note": words}):
-        assert (await api.post(path, acme.controller, body)).status_code == 202
+        operation = await given(database, acme, policy, "credits", allowed_actions=["revise", "cancel"])
+        answer = await api.post(f"/v1/credits/{operation.id}/revision", acme.controller, body)
+        assert answer.status_code == 202
     messages = [ReviseCredit.model_validate(row.payload) for row in await sent(database)]
     assert [(one.wanted.amount_minor, one.note.seq, one.note.author) for one in messages] == [
         (1200, 1, acme.admin.id),
         (1200, 2, acme.controller.id),
     ]
-    assert await counted(database, NoteRow, TimelineEvent) == [2, 3]
+    assert await counted(database, NoteRow, TimelineEvent) == [3, 3]
 
 
 async def test_a_revision_is_checked_like_a_request(

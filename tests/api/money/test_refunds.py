@@ -409,7 +409,8 @@ async def test_what_failed_is_tried_again_or_left_at_that(
     assert (answer.status_code, answer.json()["pending"]) == (202, True)
     [row] = await sent(database)
     assert row.name == "resolve"
-    assert ResolveRefund.model_validate(row.payload).model_dump() == body | {"person": acme.admin.id}
+    message = ResolveRefund.model_validate(row.payload)
+    assert message.model_dump(exclude={"question"}) == body | {"person": acme.admin.id}
 
 
 @ON_ONE_DATABASE
