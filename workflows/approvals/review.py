@@ -149,9 +149,18 @@ class Review(Generic[Proposed]):
         if round_.number:
             await close_open_round(self._recorder.operation)
             round_ = replace(round_, cause="superseded")
+        sent_back: tuple[Proposed, ApprovalOutcome] | None = None
         while True:
-            proposal, round_ = await self._propose(round_)
-            terms = await self._request.submit(proposal, round_)
+            round_ = replace(round_, number=round_.number + 1)
+            try:
+                proposal, round_ = await self._propose(round_)
+                terms = await self._request.submit(proposal, round_)
+            except OperationEnded as ended:
+                if sent_back is None or not _can_be_revised(round_, ended.outcome):
+                    raise
+                self._proposal = sent_back[0]
+                round_ = await self._revised(*sent_back, round_, ended.outcome)
+                continue
             self._stop_if_cancelled()
             if terms is None:
                 return self._agreed(proposal)
@@ -163,7 +172,8 @@ class Review(Generic[Proposed]):
                         return self._agreed(proposal)
                     round_ = replace(round_, cause="drifted", since=SinceLastRound(why="drifted", changes=()))
                 case "changes_requested":
-                    round_ = await self._revised(proposal, round_, outcome)
+                    sent_back = proposal, outcome
+                    round_ = await self._revised(*sent_back, round_)
                 case "superseded":
                     round_ = replace(round_, cause="superseded")
                 case "rejected":
@@ -178,7 +188,7 @@ class Review(Generic[Proposed]):
                     raise self._cancelled()
 
     async def _propose(self, round_: Round) -> tuple[Proposed, Round]:
-        """What Stripe says now, as the next round; what is new in it is known from here on."""
+        """What Stripe says now, as this round; what is new in it is known from here on."""
         self._stop_if_cancelled()
         self._changes.clear()
         before, proposal = self._proposal, await self._request.propose()
@@ -192,7 +202,7 @@ class Review(Generic[Proposed]):
                 (before.reason, proposal.reason),
             )
             since = since.model_copy(update={"changes": changes})
-        round_ = replace(round_, number=round_.number + 1, since=since)
+        round_ = replace(round_, since=since)
         await self._request.record(proposal, round_)
         return proposal, round_
 
@@ -206,17 +216,24 @@ class Review(Generic[Proposed]):
         request = approval_input(self._recorder, self._request.kind, proposal, terms, round_)
         return await hold_round(self._commands, self._end, request)
 
-    async def _revised(self, proposal: Proposed, round_: Round, outcome: ApprovalOutcome) -> Round:
-        """An approver asked for changes: somebody sends a revised request, or takes it back."""
-        key = Question.REVISION.key(round_.number)
+    async def _revised(
+        self, proposal: Proposed, outcome: ApprovalOutcome, round_: Round, impossible: Outcome | None = None
+    ) -> Round:
+        """An approver asked for changes: somebody sends a revised request, or takes it back; and once more
+        where what was sent is `impossible`."""
+        key, problem = Question.REVISION.key(round_.number), impossible.why if impossible else None
         await self._recorder.record_progress(
             key,
-            EventCode.AWAITING_REVISION,
+            impossible.event if impossible else EventCode.AWAITING_REVISION,
             state=State.AWAITING_APPROVAL,
             stage="changes_requested",
+            error=problem,
             allowed_actions=("revise", "cancel"),
+            detail=problem.model_dump() if problem else None,
         )
-        context = MailContext(subject=proposal.subject, comment=outcome.comment, person=outcome.person)
+        context = MailContext(
+            subject=proposal.subject, comment=outcome.comment, person=outcome.person, problem=problem
+        )
         self._recorder.mail_requester(key, "changes_requested", context)
         revision = await self._revision(round_.number)
         self._stop_if_cancelled()
@@ -288,3 +305,8 @@ def approval_input(
         calendar=policy.calendars[terms.calendar],
         calendars={step.calendar: policy.calendars[step.calendar] for step in ladder if step.calendar},
     )
+
+
+def _can_be_revised(round_: Round, outcome: Outcome) -> bool:
+    """Whether it ends only because of what somebody has made of the request: they may think again."""
+    return round_.cause == "revised" and outcome.state is State.BLOCKED and not outcome.settled

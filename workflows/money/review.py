@@ -73,7 +73,8 @@ class ReviewedMoney(ReviewedRequest[MoneyProposal[Subject]], Generic[Wanted, Sub
         quoted, self._quoted = self._quoted, None
         proposal = await self._planner.plan(self._wanted)
         if isinstance(proposal, Problem):
-            raise OperationEnded(Outcome(State.BLOCKED, EventCode.NOT_POSSIBLE, proposal))
+            settled = beyond_revision(proposal)
+            raise OperationEnded(Outcome(State.BLOCKED, EventCode.NOT_POSSIBLE, proposal, settled=settled))
         if quoted is not None and proposal.subject != quoted:
             problem = outdated_problem(self.kind, quoted, proposal.subject)
             raise OperationEnded(Outcome(State.BLOCKED, EventCode.NOT_POSSIBLE, problem))

@@ -256,7 +256,9 @@ FULL: dict[str, list[dict[str, Any]]] = {
         for accepted in (True, False)
     ],
     "changes_requested": [
-        {"subject": shown(s), "person": "per_cora", "comment": "Seven seats will do."} for s in SUBJECTS
+        {"subject": shown(s), "person": "per_cora", "comment": "Seven seats will do."} | why
+        for s in SUBJECTS
+        for why in ({}, {"problem": DISPUTED.model_dump()})
     ],
     "notice": [notice(f"plan_change_{what}") for what in ("requested", "scheduled", "applied")]
     + [

@@ -305,6 +305,15 @@ def test_the_requester_hears_who_asked_for_which_changes_and_how_to_answer() -> 
     assert "Send a revised request or cancel it" in mail.plain
 
 
+def test_the_requester_hears_why_a_revision_cannot_be_done() -> None:
+    problem = {"code": "limits_exceeded", "message": "51 customers in use, Starter allows 50."}
+    mail = render(
+        "changes_requested", {"subject": shown(an_upgrade()), "person": "per_cora", "problem": problem}
+    )
+    assert "can't be done as it was revised: 51 customers in use, Starter allows 50." in mail.plain
+    assert "asks for changes" not in mail.plain
+
+
 # --- All of them --------------------------------------------------------------------------------------
 
 
