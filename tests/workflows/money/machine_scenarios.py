@@ -139,6 +139,21 @@ DECIDED = Scenario(
         Cancel(),
     ],
 )
+ANSWERED_AT_ONCE = Scenario(
+    [Payment(), Payment("refundFailAtOnce")],
+    [],
+    [
+        Refund(of=0, percent=20),
+        AtOnce((Resolve("retry"), Resolve("close"))),
+        AtOnce((Resolve("retry"), Resolve("retry"), Resolve("close"))),
+        Credit(60_000),
+        Decide("request_changes"),
+        AtOnce((Revise(50), Revise(100))),
+        Decide("request_changes"),
+        AtOnce((Revise(100), Cancel())),
+    ],
+)
+"""Two people say different things to one question."""
 LEFT_OPEN = Scenario(
     [Payment(), Payment("refundRequiresAction")],
     [],
@@ -185,6 +200,7 @@ ALWAYS = (
     SPLIT,
     AT_THE_SAME_MOMENT,
     DECIDED,
+    ANSWERED_AT_ONCE,
     LEFT_OPEN,
     UNANSWERED,
 )
