@@ -73,6 +73,8 @@ async def serve(settings: Settings, policy: Policy, database: Database) -> None:
         limits=Limits(
             operations_per_person=settings.operations_per_person,
             operations_per_organization=settings.operations_per_organization,
+            quotes_per_person=settings.quotes_per_person,
+            quotes_per_organization=settings.quotes_per_organization,
             delegations_per_person=settings.delegations_per_person,
         ),
     )

@@ -32,11 +32,12 @@ from .http.middleware import RequestMiddleware
 from .http.site import Site
 from .incidents import routes as incidents
 from .limits.key_guard import KeyGuard
-from .limits.quotas import Limits
+from .limits.quotas import Limits, QuoteLimits
 from .limits.rates import DEFAULT_RATE, Rates
 from .mail import templates as mail_templates
 from .mirror import differences, reconciliations, webhooks
 from .money import credits, payments, refunds
+from .money import quotes as money_quotes
 from .monitoring.lately import Lately
 from .monitoring.metering import flushed
 from .monitoring.metrics import Metrics
@@ -44,6 +45,7 @@ from .operations import organization_routes
 from .operations import routes as operations
 from .people import me
 from .people import routes as people
+from .plan_changes import quotes as plan_change_quotes
 from .plan_changes import routes as plan_changes
 from .portal import routes as portal_pages
 from .portal_admin import customer_settings, diagnosis, invoice_fetches, networks, troubles
@@ -59,8 +61,11 @@ from .success_checks import routes as success_checks
 ROUTERS = (
     webhooks.router,  # the first is found soonest, and these come in bursts
     plan_changes.router,
+    plan_change_quotes.router,
     refunds.router,
+    money_quotes.refunds,
     credits.router,
+    money_quotes.credits,
     cases.router,
     approvals.router,
     delegations.router,
@@ -132,6 +137,7 @@ def create_app(
     `trusted_proxies` are networks in CIDR notation: who connects from one of them says who the visitor is.
     """
     metrics, meter = Metrics(), HealthMeter()
+    limits = limits or Limits()
     dispatcher = Dispatcher(database, temporal, metrics)
 
     @asynccontextmanager
@@ -160,7 +166,8 @@ def create_app(
         events=Rates(calm),
         rates=Rates(rate),
         guard=KeyGuard(database),
-        limits=limits or Limits(),
+        limits=limits,
+        quotes=QuoteLimits(limits),
         metrics=metrics,
         meter=meter,
         stripe=stripe or StripeAccount(),

@@ -19,7 +19,7 @@ from .stage.stage import Stage
 COUNTED = 5
 LOOK_EVERY = 0.2
 PROBE = "GET /v1/customers"
-"""How `activities.incidents.probes` asks whether Stripe answers; no story lists customers."""
+"""How `activities.incidents.probes` asks whether Stripe answers; no workflow lists customers."""
 
 _ID = re.compile(r"/[a-z]+_\w*\d\w*")
 

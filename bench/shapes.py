@@ -1,6 +1,6 @@
 """The shape of a workflow: what it asked of Temporal and what it waited for, read from a history of it.
 
-A baseline made from the shape stays honest when the story changes: nobody has to keep its counts by hand.
+A baseline made from the shape stays honest when the workflow changes: nobody has to keep its counts by hand.
 """
 
 from collections import Counter

@@ -56,7 +56,7 @@ class NewerDatabase(Exception):
 
 
 async def complaint(database: Database) -> str | None:
-    """Why this release can't work on the database as it is, with the mend; None when it can.
+    """Why this release can't work on the database as it is, with the fix; None when it can.
 
     Raises what `db.core.session.AWAY` lists when the database can't be reached.
     """

@@ -113,6 +113,9 @@ class Settings(BaseSettings):
     operations_per_person: int = Field(default=30, ge=1)
     operations_per_organization: int = Field(default=60, ge=1)
     """So many operations may be begun within a minute."""
+    quotes_per_person: int = Field(default=30, ge=1)
+    quotes_per_organization: int = Field(default=60, ge=1)
+    """So many quotes may be asked for within a minute; each is some reads from Stripe."""
     delegations_per_person: int = Field(default=20, ge=1)
     """So many delegations may be given within an hour: each may send a mail."""
     health_port: int | None = Field(default=None, ge=0, le=65535)

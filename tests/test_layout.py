@@ -33,6 +33,10 @@ CAPABILITIES: Mapping[str, Mapping[str, str]] = {
     },
     "plan_changes": {"db": "its records are those of every operation and of the mirror"},
     "portal": {},
+    "quotes": {
+        "db": "nothing of it is kept",
+        "activities": "it asks what reviews ask: approvals, money, plan_changes",
+    },
     "reminders": {},
     "sign_in": {
         "billing": "its rules are the policy's",

@@ -15,6 +15,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.runtime import Runtime
 
 from activities.approvals.approvals import Approvals
+from activities.approvals.previews import ReviewPreviews
 from activities.cases.records import CaseRecords
 from activities.effects.perform import StripeEffects
 from activities.incidents.alerts import Alerts
@@ -22,7 +23,7 @@ from activities.incidents.incidents import Incidents
 from activities.incidents.mails import ControllersKnown, IncidentMails
 from activities.incidents.probes import standard as standard_probes
 from activities.mail.customer_mailer import CustomerMailer
-from activities.mail.mailer import Mailer, greeting_for
+from activities.mail.mailer import Mailer, MailIdentity
 from activities.mail.smtp import ServerAnswers, SmtpPool
 from activities.mirror.event_catch_up import EventCatchUp
 from activities.mirror.events import StripeEvents
@@ -89,7 +90,7 @@ def build_activities(
         database, smtp_url, sender, public_url, policy, meter=meter, answers=answers
     )
     web, files = httpx.AsyncClient(verify=trusted(), follow_redirects=False), files_client(trusted())
-    greeter = SmtpPool(smtp_url, greeting_for(public_url), answers=answers)
+    greeter = SmtpPool(smtp_url, MailIdentity(sender, public_url).greeting, answers=answers)
     probes = standard_probes(database, stripe_api, greeter, web, public_url, permissions)
     alerts = Alerts(settings.alert_webhook_url, public_url, web)
     events = StripeEvents(stripe_api, database, rules)
@@ -106,6 +107,7 @@ def build_activities(
             *activities_of(
                 Records(database),
                 Approvals(database),
+                ReviewPreviews(database),
                 Commitments(database),
                 NoteRecords(database),
                 Notices(database),

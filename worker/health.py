@@ -33,12 +33,12 @@ class Health:
             # Whatever is wrong with either, the answer is that it can't be reached.
             with suppress(Exception):
                 checks["temporal"] = await self._temporal.service_client.check_health()
-        mend = None
+        fix = None
         with suppress(Exception):
-            mend = await migrate.complaint(self._database)
-            checks["database"] = mend is None
+            fix = await migrate.complaint(self._database)
+            checks["database"] = fix is None
         well = all(checks.values())
-        return JSONResponse(checks | ({"mend": mend} if mend else {}), status_code=200 if well else 503)
+        return JSONResponse(checks | ({"fix": fix} if fix else {}), status_code=200 if well else 503)
 
     def served(self, port: int) -> AbstractAsyncContextManager[None]:
         """Answers on the loopback `port`, where a container's health check asks."""

@@ -38,6 +38,8 @@ from workflows.operations.outbox_sweep import OutboxSweepWorkflow
 from workflows.plan_changes.workflow import PlanChangeWorkflow
 from workflows.portal.invoice_fetch import InvoiceFetchWorkflow
 from workflows.portal.trouble import PortalAccessWorkflow
+from workflows.quotes.money import CreditQuoteWorkflow, RefundQuoteWorkflow
+from workflows.quotes.plan_change import PlanChangeQuoteWorkflow
 from workflows.reminders.workflow import ReminderSweepWorkflow
 
 from .interceptors import Heartbeats, LoggedActivities
@@ -54,6 +56,9 @@ _MAIN: Sequence[type] = (
     FinanceNoticeWorkflow,
     StripeEventCatchUpWorkflow,
     InvoiceFetchWorkflow,
+    PlanChangeQuoteWorkflow,
+    RefundQuoteWorkflow,
+    CreditQuoteWorkflow,
     PortalAccessWorkflow,
     CaseWorkflow,
     OutboxSweepWorkflow,

@@ -9,9 +9,8 @@ from datetime import datetime
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
-from billing.approvals.authorship import Author, people
-from billing.approvals.deciders import Deciders
-from billing.approvals.ladder import ApprovalState, Opening, Refusal, Rung, Signature, build_ladder, open_rung
+from billing.approvals.authorship import people
+from billing.approvals.ladder import ApprovalState, Opening, Refusal, Rung, Signature
 from billing.approvals.messages import (
     LOOKED_AT_ANEW,
     ApprovalInput,
@@ -43,6 +42,7 @@ from ..operations import approval_events as events
 from ..operations.abandonment import must_be_open
 from ..operations.end_mails import tell_decided
 from ..operations.records import write
+from .ladders import everybody, opened_at, rungs_from
 
 VERDICTS = {
     "approve": ApprovalState.APPROVED,
@@ -70,8 +70,8 @@ class Approvals:
             await operations.lock(session, request.operation)
             operation = await operations.get_any(session, request.operation)
             assert operation is not None, "an approval is of an operation"
-            who = await _deciders(session, request, order.at, deciders.authors_of(operation))
-            opening = _open(request, _rungs(request, 0, order.at), 0, order.at, who)
+            who = await everybody(session, request, order.at, deciders.authors_of(operation))
+            opening = opened_at(request, rungs_from(request, 0, order.at), 0, order.at, who)
             row, new = await approvals.create(session, _row(order, opening, operation))
             if new:
                 await must_be_open(session, request.operation)
@@ -91,9 +91,9 @@ class Approvals:
         """
         async with self._database.transaction() as session:
             row = await approvals.lock(session, order.approval)
-            who = await _deciders(session, order.request, order.at, deciders.authors_of(row))
+            who = await everybody(session, order.request, order.at, deciders.authors_of(row))
             if row.state == approvals.OPEN and row.rung < order.rung:
-                opening = _open(order.request, deciders.ladder_of(row), order.rung, order.at, who)
+                opening = opened_at(order.request, deciders.ladder_of(row), order.rung, order.at, who)
                 await approvals.climb(
                     session,
                     order.approval,
@@ -201,29 +201,7 @@ async def _taken_up(session: AsyncSession, order: OpenApproval) -> ApprovalOutco
     return None
 
 
-# --- The ladder -------------------------------------------------------------------------------------------
-
-
-async def _deciders(
-    session: AsyncSession, request: ApprovalInput, at: datetime, authors: Sequence[Author]
-) -> Deciders:
-    """Everybody whom any rung could ask."""
-    roles = {role for step in request.ladder for role in step.roles}
-    who = await deciders.approver_pool(session, request.organization, at, roles=roles, people=people(authors))
-    return Deciders(who, request.approval, authors)
-
-
-def _open(
-    request: ApprovalInput, ladder: Sequence[Rung], number: int, at: datetime, who: Deciders
-) -> Opening:
-    return open_rung(
-        ladder, number, at, rebuilt=lambda start: _rungs(request, start, at), why_vacant=who.why_vacant
-    )
-
-
-def _rungs(request: ApprovalInput, start: int, at: datetime) -> tuple[Rung, ...]:
-    """The ladder from a rung on that opens now."""
-    return build_ladder(request.ladder[start:], request.calendar, at, request.calendars)
+# --- The row ----------------------------------------------------------------------------------------------
 
 
 def _row(order: OpenApproval, opening: Opening, operation: Operation) -> Approval:

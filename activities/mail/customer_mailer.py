@@ -16,9 +16,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
 from billing.core.operations import SYSTEM, Role
+from billing.mail.customer_mails import CUSTOMER_MAIL, CustomerMailInput, customer_mail_workflow
 from billing.mail.messages import PERSON_MAIL, MailContext, MailRequest, person_mail_workflow
 from billing.policy.policy import Policy
-from billing.portal.links import CUSTOMER_MAIL, customer_mail_workflow
 from billing.reminders.runs import SendDue, SentDue
 from db.core.alone import Alone, Unit
 from db.core.clock import Clock, utc_now
@@ -93,7 +93,7 @@ class CustomerMailer:
         self._database = database
         self.alone = Alone(database, "mails to customers")
         self._sender = Sender(mail_from, public_url)
-        self._smtp = SmtpPool(smtp_url, self._sender.greeting, meter, answers)
+        self._smtp = SmtpPool(smtp_url, self._sender.identity.greeting, meter, answers)
         self.claims = Claims(self._sender, policy)
         self._clock = clock
         self._turn = asyncio.Lock()
@@ -206,7 +206,7 @@ async def _acquit(session: AsyncSession, at: datetime) -> None:
                 action=outbox.START,
                 workflow_id=f"{customer_mail_workflow(mail.id)}-{mail.attempts}",
                 name=CUSTOMER_MAIL,
-                payload={"organization": mail.organization_id, "mail": mail.id},
+                payload=CustomerMailInput(organization=mail.organization_id, mail=mail.id).model_dump(),
                 at=at,
             )
 

@@ -1,13 +1,11 @@
 """A mail to a customer, from what is known to what goes over the wire."""
 
-import hashlib
 import logging
 from collections.abc import Sequence
 from datetime import datetime
 from email.message import Message
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime
 from typing import NamedTuple, cast
-from urllib.parse import urlsplit
 
 from billing.core.text import one_line
 from billing.mail.customer_mail_text import (
@@ -26,7 +24,7 @@ from billing.mail.phrases import ENGLISH
 from db.mail.customer_mail_content import Content
 from db.tables import CustomerMail, MailTemplate
 
-from .mailer import body, greeting, written
+from .mailer import MailIdentity, body, written
 from .render import MailText
 from .smtp import MailRefused
 
@@ -52,12 +50,8 @@ class Sender:
 
     def __init__(self, mail_from: str, public_url: str) -> None:
         """Raises ValueError for a sender that can't be one."""
-        self._address = parseaddr(mail_from)[1]
-        written("", self._address)
+        self.identity = MailIdentity(mail_from, public_url)
         self._base = public_url.rstrip("/")
-        host = urlsplit(public_url).hostname or "localhost"
-        self._domain = f"[{host}]" if ":" in host else host
-        self.greeting = greeting(host)
 
     def write(
         self, mail: CustomerMail, content: Content, link_until: datetime, token: str, at: datetime
@@ -118,11 +112,11 @@ class Sender:
         except ValueError:
             raise MailRefused(None) from None
         message = body(MailText(post.words.subject, post.words.text, post.words.html))
-        message["From"] = written(post.seller, self._address)
+        message["From"] = written(post.seller, self.identity.address)
         message["To"] = recipient
         message["Subject"] = post.words.subject
         message["Date"] = format_datetime(at)
-        message["Message-ID"] = self.message_id(post.mail)
+        message["Message-ID"] = self.identity.message_id(post.mail)
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834
         message["X-Plixo-Mail"] = post.mail
         message["X-Plixo-Template"] = post.template
@@ -130,10 +124,6 @@ class Sender:
             message["List-Unsubscribe"] = f"<{post.opt_out}>"
             message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058
         return message
-
-    def message_id(self, mail: str) -> str:
-        """The same for every attempt at one mail."""
-        return f"<{hashlib.sha256(mail.encode()).hexdigest()[:32]}@{self._domain}>"
 
 
 def _own(templates: Sequence[MailTemplate], language: str) -> MailTemplate | None:

@@ -58,10 +58,8 @@ class Mailer:
         Raises ValueError for an SMTP URL or a sender that can't be one.
         """
         self._database = database
-        host = urlsplit(public_url).hostname or "localhost"
-        self._domain = f"[{host}]" if ":" in host else host
-        self._smtp = SmtpPool(smtp_url, greeting_for(public_url), meter, answers)
-        self._from = written(*parseaddr(mail_from))
+        self._identity = MailIdentity(mail_from, public_url)
+        self._smtp = SmtpPool(smtp_url, self._identity.greeting, meter, answers)
         self._texts = texts or shipped_texts(public_url)
         self._clock = clock
 
@@ -158,14 +156,14 @@ class Mailer:
     def _compose(self, request: MailRequest, text: MailText, person: Person, message_id: str) -> Message:
         """By the older of Python's two mail interfaces, which takes a quarter of the newer one's time.
 
-        Raises MailRefused for an address that can't be one: no later attempt mends it.
+        Raises MailRefused for an address that can't be one: no later attempt fixes it.
         """
         try:
             recipient = written(person.name, person.email)
         except ValueError:
             raise MailRefused(None) from None
         message = body(text)
-        message["From"] = self._from
+        message["From"] = self._identity.sender
         message["To"] = recipient
         message["Subject"] = text.subject
         message["Date"] = format_datetime(self._clock())
@@ -177,9 +175,7 @@ class Mailer:
         return message
 
     def _message_id(self, request: MailRequest, person: Person) -> str:
-        """The same for every attempt at one mail to one person."""
-        named = f"{request.operation}|{request.key}|{person.id}"
-        return f"<{hashlib.sha256(named.encode()).hexdigest()[:32]}@{self._domain}>"
+        return self._identity.message_id(f"{request.operation}|{request.key}|{person.id}")
 
 
 def _labels(request: MailRequest) -> dict[str, str]:
@@ -220,15 +216,25 @@ def written(name: str, address: str) -> str:
     return formataddr((name, _PLACE)).replace(_PLACE, checked)
 
 
-def greeting_for(public_url: str) -> str:
-    """What we greet a mail server with."""
-    return greeting(urlsplit(public_url).hostname or "localhost")
+class MailIdentity:
+    """Who our mails are from: our address, at the host that the product is reached by."""
 
+    def __init__(self, mail_from: str, public_url: str) -> None:
+        """Raises ValueError for a sender that can't be one."""
+        name, self.address = parseaddr(mail_from)
+        self.sender = written(name, self.address)
+        self._host = urlsplit(public_url).hostname or "localhost"
 
-def greeting(host: str) -> str:
-    """A host as SMTP's greeting has it: an address is put in brackets (RFC 5321, section 4.1.3)."""
-    try:
-        version = ipaddress.ip_address(host).version
-    except ValueError:
-        return host
-    return f"[{host}]" if version == 4 else f"[IPv6:{host}]"
+    @property
+    def greeting(self) -> str:
+        """What we greet a mail server with: an address is put in brackets (RFC 5321, section 4.1.3)."""
+        try:
+            version = ipaddress.ip_address(self._host).version
+        except ValueError:
+            return self._host
+        return f"[{self._host}]" if version == 4 else f"[IPv6:{self._host}]"
+
+    def message_id(self, mail: str) -> str:
+        """The same for every attempt at one mail; `mail` names it and its recipient."""
+        domain = f"[{self._host}]" if ":" in self._host else self._host
+        return f"<{hashlib.sha256(mail.encode()).hexdigest()[:32]}@{domain}>"

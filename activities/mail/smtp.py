@@ -42,7 +42,7 @@ CONNECT_WITHIN = 10.0
 ANSWER_WITHIN = 20.0
 """Seconds for each of the server's answers."""
 OUR_FAULT = timedelta(minutes=5)
-"""Before the next attempt when somebody has to mend the settings first."""
+"""Before the next attempt when somebody has to fix the settings first."""
 
 NOT_TAKEN = "mail_not_taken"
 MAILBOX_FULL = "mailbox_full"
@@ -143,7 +143,7 @@ class SmtpPool:
         self._meter.ok(Component.MAIL)
 
     def _judged(self, recipient: str, error: Exception) -> MailRefused | MailLater:
-        """A refusal in a burst of them is the server's, for somebody to mend."""
+        """A refusal in a burst of them is the server's, for somebody to fix."""
         judged = _translate(error)
         if isinstance(judged, MailRefused) or judged.kind in OF_ONE_MAIL:
             self._answers.add(recipient, refused=True)

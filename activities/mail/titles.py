@@ -73,8 +73,8 @@ def title_of(
         case _:
             change = _change(subject, plans)
             title = f"{brief(organization)}, {change or noun}"
-            what = f"{noun} of {organization}" if kind is Kind.PLAN_CHANGE else noun
-            return MailTitle(kind, noun, title, what, f"the {noun} of {title}" if change else f"a {what}")
+            what = f"{noun} for {organization}" if kind is Kind.PLAN_CHANGE else noun
+            return MailTitle(kind, noun, title, what, f"the {noun} for {title}" if change else f"a {what}")
     return MailTitle(kind, noun, named, named, f"a {named}")
 
 

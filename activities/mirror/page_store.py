@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.mirror.reconciliation import Mend, ObjectKind
+from billing.mirror.reconciliation import Correction, ObjectKind
 from db.core.alone import Alone, Unit
 from db.core.clock import utc_now
 from db.core.session import Database
@@ -57,7 +57,7 @@ class MirrorDifference:
     organization: str
     fields: list[dict[str, Any]]
     since: datetime | None
-    mend: Mend
+    correction: Correction
     told_by: tuple[str, ...] = ()
 
 
@@ -168,7 +168,7 @@ async def note(session: AsyncSession, found: Sequence[MirrorDifference], of: Run
             fields=one.fields,
             since=one.since,
             found_at=at,
-            mend=one.mend,
+            correction=one.correction,
         )
         for one in found
         if told.isdisjoint(one.told_by)
@@ -183,10 +183,10 @@ def organization_of(row: Any) -> str:
 
 def _found(kind: ObjectKind, differing: RowDifference[Any]) -> MirrorDifference:
     row = differing.row
-    mend: Mend = "added" if differing.added else "overwritten"
+    correction: Correction = "added" if differing.added else "overwritten"
     told_by = (row.id, *_also_told_by(row))
     return MirrorDifference(
-        kind, row.id, row.organization_id, differing.fields, differing.since, mend, told_by
+        kind, row.id, row.organization_id, differing.fields, differing.since, correction, told_by
     )
 
 

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 PAGE = 100
 """The most that Stripe gives at a time."""
 
-SOLD_NO_MORE = "Stripe has no active price of it any more."
+SOLD_NO_MORE = "Stripe no longer has an active price for it."
 
 
 def page_params(after: str | None) -> Any:

@@ -11,8 +11,9 @@ from billing.core.errors import Code
 from billing.core.events import WITHIN_AUTHORITY, EventCode
 from billing.core.money import Money
 from billing.core.operations import SYSTEM, Kind, Problem, Role
-from billing.money.authority import AuthorityUse, any_within, in_currency, why_beyond
-from billing.money.messages import Commit, CommitmentResult, CommitPart
+from billing.money.authority import AuthorityUse, any_within, in_currency, what_is_left, why_beyond
+from billing.money.invoice_money import InvoiceCap
+from billing.money.messages import AuthorityCheck, Commit, CommitmentResult, CommitPart
 from billing.operations.messages import Progress
 from billing.policy.policy import AuthorityLimit
 from db.core import timeline
@@ -81,6 +82,25 @@ class Commitments:
             return CommitmentResult(alone=alone, why=detail["why"])
 
     @activity.defn
+    async def check_authority(self, order: Commit) -> AuthorityCheck:
+        """What `commit_money` would say now. It writes nothing and holds up nobody: another request may be
+        weighed at the same moment."""
+        async with self._database.reading() as session:
+            problem = await _held_by_others(session, order)
+            held = sum(row.amount_minor for row in await _waiting(session, order))
+            event, figures = await _weighed(session, order)
+        return AuthorityCheck(
+            within=event in WITHIN_AUTHORITY,
+            why=figures["why"],
+            limits=tuple(
+                what_is_left(limit, AuthorityUse.model_validate(figures["used"][str(limit.window_days)]))
+                for limit in map(AuthorityLimit.model_validate, figures["limits"])
+            ),
+            held=held,
+            problem=problem,
+        )
+
+    @activity.defn
     async def check_room(self, order: Commit) -> bool:
         """Whether what was set aside can be given now: by what Stripe says now, beside what others hold."""
         async with self._database.transaction() as session:
@@ -133,16 +153,32 @@ def _parts(rows: Sequence[Commitment]) -> list[tuple[str | None, str | None, int
 
 async def _held_by_others(session: AsyncSession, order: Commit) -> Problem | None:
     """Why a payment has too little left beside what other operations hold of it; None when it has enough."""
-    limited = {part.payment_intent: part for part in order.parts if part.payment_intent is not None}
-    held = await commitments.on_payments(session, list(limited), excluding=order.operation)
-    for payment, part in limited.items():
-        waiting = [
-            row for row in held if row.payment_intent == payment and row.operation_id not in part.in_stripe
-        ]
+    held = await _waiting_on_payments(session, order)
+    for part in order.parts:
+        waiting = [row for row in held if row.payment_intent == part.payment_intent]
         problem = _too_little(part, waiting, order.currency)
         if problem is not None:
             return problem
     return await _above_cap(session, order)
+
+
+async def _waiting(session: AsyncSession, order: Commit) -> list[Commitment]:
+    """What others hold of the invoice, or of the payments where it is of none, and Stripe does not show."""
+    if order.cap is not None:
+        return await _waiting_on_invoice(session, order, order.cap)
+    return await _waiting_on_payments(session, order)
+
+
+async def _waiting_on_payments(session: AsyncSession, order: Commit) -> list[Commitment]:
+    in_stripe = {part.payment_intent: part.in_stripe for part in order.parts if part.payment_intent}
+    held = await commitments.on_payments(session, list(in_stripe), excluding=order.operation)
+    return [row for row in held if row.operation_id not in in_stripe[row.payment_intent or ""]]
+
+
+async def _waiting_on_invoice(session: AsyncSession, order: Commit, cap: InvoiceCap) -> list[Commitment]:
+    counted = {(one.operation, one.payment_intent) for one in cap.counted}
+    held = await commitments.on_invoice(session, cap.money.invoice, excluding=order.operation)
+    return [row for row in held if (row.operation_id, row.payment_intent) not in counted]
 
 
 async def _above_cap(session: AsyncSession, order: Commit) -> Problem | None:
@@ -151,12 +187,7 @@ async def _above_cap(session: AsyncSession, order: Commit) -> Problem | None:
         return None
     money = order.cap.money
     wanted = _money(sum(part.amount for part in order.parts if part.invoice == money.invoice), order.currency)
-    counted = {(one.operation, one.payment_intent) for one in order.cap.counted}
-    waiting = [
-        row
-        for row in await commitments.on_invoice(session, money.invoice, excluding=order.operation)
-        if (row.operation_id, row.payment_intent) not in counted
-    ]
+    waiting = await _waiting_on_invoice(session, order, order.cap)
     free = _money(max(money.left - sum(row.amount_minor for row in waiting), 0), order.currency)
     if wanted <= free:
         return None
@@ -222,7 +253,7 @@ async def weigh(
     if not any_within(limits, amount, uses):
         why = why_beyond(limits, amount, uses, whose)
         if person is None or not person.active:
-            why = f"{whose[0].upper()}{whose[1:]} is not active any more."
+            why = f"{whose[0].upper()}{whose[1:]} is no longer active."
     return why, _figures(order, amount, roles, limits, uses)
 
 

@@ -1,7 +1,8 @@
 """What refunds and credits ask of Stripe: what can be given back, and what became of it.
 
 Only what belongs to the organization is shown: the Stripe customer's metadata says whose it is. Another
-organization's is answered exactly as what does not exist. Whatever is read refreshes our mirror.
+organization's is answered exactly as what does not exist. Whatever is read refreshes our mirror,
+but for what is read for a quote.
 """
 
 from collections.abc import Mapping, Sequence
@@ -52,9 +53,9 @@ class MoneyReads:
     async def read_refundable(self, query: RefundableQuery) -> RefundableFacts:
         """What can still be refunded of one payment, or of each payment of one invoice."""
         if query.invoice is not None:
-            return await self._of_invoice(query.organization, query.invoice)
+            return await self._of_invoice(query, query.invoice)
         assert query.payment_intent is not None, "one of the two is given"
-        return await self._of_payment(query.organization, query.payment_intent)
+        return await self._of_payment(query, query.payment_intent)
 
     @activity.defn
     async def read_creditable(self, query: CreditableQuery) -> CreditableFacts:
@@ -80,7 +81,8 @@ class MoneyReads:
             mirrored = found
             cap = await self._credit_cap(query.organization, found.invoice)
             facts = facts.model_copy(update={"invoice": _creditable(found.invoice), "cap": cap})
-        await self._mirror(query.organization, read_at, mirrored)
+        if query.mirror:
+            await self._mirror(query.organization, read_at, mirrored)
         return facts
 
     @activity.defn
@@ -138,14 +140,15 @@ class MoneyReads:
             metadata=transaction.get("metadata") or {},
         )
 
-    async def _of_payment(self, organization: str, payment_intent: str) -> RefundableFacts:
-        read_at = utc_now()
+    async def _of_payment(self, query: RefundableQuery, payment_intent: str) -> RefundableFacts:
+        organization, read_at = query.organization, utc_now()
         payment = await ask_for(payments.payment(self._client, payment_intent))
         if payment is None or _owner_of(payment) != organization:
             return _payment_unknown(f"payment {payment_intent}")
         invoice = await ask(invoice_of(self._client, payment_intent))
         payment = replace(payment, invoice=invoice["id"] if invoice else None)
-        await self._mirror(organization, read_at, payment)
+        if query.mirror:
+            await self._mirror(organization, read_at, payment)
         facts = _facts(payment_intent, invoice, [payment], await self._ours(organization, [payment]))
         if facts.problem is not None or invoice is None:
             return facts
@@ -154,14 +157,15 @@ class MoneyReads:
             paid = await ask(payments.payments_of(self._client, invoice["id"]))
         return facts.model_copy(update={"cap": await self._cap(organization, invoice, paid)})
 
-    async def _of_invoice(self, organization: str, invoice_id: str) -> RefundableFacts:
-        read_at = utc_now()
+    async def _of_invoice(self, query: RefundableQuery, invoice_id: str) -> RefundableFacts:
+        organization, read_at = query.organization, utc_now()
         billed = await ask_for(InvoiceSnapshot.read(self._client, invoice_id))
         if billed is None or _owner_of(billed) != organization:
             return _payment_unknown(f"invoice {invoice_id}")
         invoice = billed.invoice
         paid = await ask(payments.payments_of(self._client, invoice_id))
-        await self._mirror(organization, read_at, billed, *paid)
+        if query.mirror:
+            await self._mirror(organization, read_at, billed, *paid)
         named = invoice.get("number") or invoice_id
         facts = _facts(named, invoice, paid, await self._ours(organization, paid))
         if facts.problem is not None:

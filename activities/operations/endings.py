@@ -84,6 +84,9 @@ async def move(session: AsyncSession, progress: Progress) -> Operation:
         "error": progress.error.model_dump() if progress.error else None,
         "allowed_actions": list(progress.allowed_actions) if progress.allowed_actions is not None else None,
     }
+    given = {name: UNCHANGED if value is None else value for name, value in changes.items()}
+    if progress.subject is not None and progress.error is None:
+        given["error"] = None  # what was wrong with what was asked before
     return await operations.update_state(
         session,
         progress.operation,
@@ -92,5 +95,5 @@ async def move(session: AsyncSession, progress: Progress) -> Operation:
         at=progress.at,
         stays_open=progress.stays_open,
         unless_told=progress.key,
-        **{name: UNCHANGED if value is None else value for name, value in changes.items()},
+        **given,
     )

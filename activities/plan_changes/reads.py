@@ -71,6 +71,7 @@ class StripeReads:
             period_end=document["period_end"],
             schedule=document["schedule"],
             cancel_at=document["cancel_at"],
+            unit_amount=data["items"]["data"][0]["price"]["unit_amount"],
         )
 
     @activity.defn

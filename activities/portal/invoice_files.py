@@ -41,7 +41,7 @@ def files_client(trusted: SSLContext | bool = True) -> httpx.AsyncClient:
 
 async def download(client: httpx.AsyncClient, address: str, allowed: Callable[[httpx.URL], bool]) -> bytes:
     """The PDF at this address. Raises Unusable when there is something else, and HTTPError for what a later
-    attempt, with the address read anew, may mend.
+    attempt, with the address read anew, may fix.
     """
     try:
         url = httpx.URL(address)

@@ -8,7 +8,7 @@ from billing.core.business_time import end_of_business_day
 from billing.core.events import EventCode
 from billing.core.operations import SYSTEM
 from billing.operations.messages import Progress, TroubleRecord
-from billing.portal.diagnosis import diagnose, mended_by_link
+from billing.portal.diagnosis import diagnose, fixed_by_link
 from billing.portal.trouble import NewLink, TroubleFound, TroubleQuery, settled
 from db.core import timeline
 from db.core.session import Database
@@ -33,7 +33,7 @@ class PortalAccessRecords:
         async with self._database.reading() as session:
             invoice = await mirror.invoice(session, query.organization, query.invoice)
             if invoice is None:
-                gone = "There is no such invoice any more."
+                gone = "This invoice no longer exists."
                 return TroubleFound(
                     codes=(), since=None, words=gone, action=None, by_link=False, how="not_payable"
                 )
@@ -44,7 +44,7 @@ class PortalAccessRecords:
             since=diagnosis.cause.since,
             words=diagnosis.cause.words,
             action=diagnosis.cause.action,
-            by_link=mended_by_link(diagnosis, facts),
+            by_link=fixed_by_link(diagnosis, facts),
             how=settled(invoice.status),
             number=invoice.number,
         )

@@ -78,7 +78,7 @@ def translate(error: stripe.StripeError) -> Failure:
     if status == 429:
         wait = wait or _spread(BUSY_OBJECT if code == "lock_timeout" else RATE_LIMITED)
         return _failure(error, "later", code or LIMITED, retry_after=wait)
-    # Nothing is wrong with the request, and an operator mends it: the key is wrong, or lacks a permission.
+    # Nothing is wrong with the request, and an operator fixes it: the key is wrong, or lacks a permission.
     if status == 401:
         return _failure(error, "later", CREDENTIALS, retry_after=_spread(BAD_CREDENTIALS))
     if status == 403:

@@ -197,8 +197,8 @@ async def accept(id: Id, caller: Actor, context: InContext) -> DelegationAnswer:
     ),
 )
 async def decline(id: Id, caller: Actor, context: InContext) -> DelegationAnswer:
-    """Only the delegate can decline, and then never acted for the delegator. Takes no body; repeating the
-    request changes nothing."""
+    """Only the delegate can decline. A delegation that was declined never took effect. Takes no body;
+    repeating the request changes nothing."""
     return await _answer(context, caller, id, accepts=False)
 
 

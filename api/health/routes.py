@@ -36,7 +36,7 @@ async def healthz() -> HealthAnswer:
     },
 )
 async def readyz(context: InContext, response: Response) -> ReadyAnswer:
-    """Answers 503 when the database is unreachable, or does not match this release; then `mend` has the
+    """Answers 503 when the database is unreachable, or does not match this release; then `fix` has the
     command to run.
     When Temporal is unreachable (`degraded`), requests are still accepted and stored. Checked at most once
     a second.
@@ -52,13 +52,13 @@ async def readiness(database: Database, temporal: Client) -> ReadyAnswer:
     unmigrated, serving = await asyncio.gather(
         _asked(migrate.complaint(database)), _asked(_temporal(temporal))
     )
-    mend = unmigrated[0] if unmigrated else None
-    reached: bool = unmigrated is not None and mend is None
+    fix = unmigrated[0] if unmigrated else None
+    reached: bool = unmigrated is not None and fix is None
     return ReadyAnswer(
         status="unavailable" if not reached else "ok" if serving else "degraded",
-        database="unreachable" if unmigrated is None else "not_migrated" if mend else "ok",
+        database="unreachable" if unmigrated is None else "not_migrated" if fix else "ok",
         temporal="ok" if serving else "unreachable",
-        mend=mend,
+        fix=fix,
     )
 
 

@@ -13,7 +13,7 @@ from db.incidents.health_meter import HealthMeter
 from ..dispatch.dispatcher import Dispatcher
 from ..dispatch.inbox import Inbox
 from ..limits.key_guard import KeyGuard
-from ..limits.quotas import Limits
+from ..limits.quotas import Limits, QuoteLimits
 from ..limits.rates import Rates
 from ..monitoring.lately import Lately
 from ..monitoring.metrics import Metrics
@@ -46,6 +46,7 @@ class Context:
     rates: Rates
     guard: KeyGuard
     limits: Limits
+    quotes: QuoteLimits
     metrics: Metrics
     meter: HealthMeter
     stripe: StripeAccount

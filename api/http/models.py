@@ -332,4 +332,4 @@ class ReadyAnswer(Answer):
     status: Literal["ok", "degraded", "unavailable"]
     database: Literal["ok", "unreachable", "not_migrated"]
     temporal: Literal["ok", "unreachable"]
-    mend: str | None = Field(description="The command that migrates a database that is not migrated")
+    fix: str | None = Field(description="The command that migrates a database that is not migrated")

@@ -73,7 +73,7 @@ async def incident(id: Id, caller: AnyCaller, context: InContext) -> IncidentDet
 
 @router.post(
     "/v1/incidents/{id}/steps/{n}",
-    summary="Tick off a step of the runbook",
+    summary="Check off a step of the runbook",
     responses=answers(
         {200: example("incidents/incident_detail")},
         *WITH_BODY,

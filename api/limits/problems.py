@@ -9,6 +9,13 @@ TOO_MANY_OPERATIONS = declare(
     "You can start 30 operations per minute. Nothing was started; retry after the time in Retry-After.",
 )
 
+TOO_MANY_QUOTES = declare(
+    "too_many_quotes",
+    429,
+    "Too many quotes",
+    "You can get 30 quotes per minute. Nothing was read; retry after the time in Retry-After.",
+)
+
 TOO_MANY_DELEGATIONS = declare(
     "too_many_delegations",
     429,

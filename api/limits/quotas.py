@@ -1,6 +1,8 @@
 """How much one person, and one organization, may begin: nobody fills the others' queues or mailboxes."""
 
 import math
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,18 +13,22 @@ from db.core.begun import StartCount
 
 from ..problems.catalogue import ProblemType
 from ..problems.problem import ApiProblem
-from .problems import TOO_MANY_DELEGATIONS, TOO_MANY_OPERATIONS
+from .problems import TOO_MANY_DELEGATIONS, TOO_MANY_OPERATIONS, TOO_MANY_QUOTES
+from .rates import Rates
 
 OPERATIONS_WITHIN = timedelta(minutes=1)
+QUOTES_WITHIN = timedelta(minutes=1)
 DELEGATIONS_WITHIN = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """So many operations a minute, delegations an hour; None is without end."""
+    """So many operations and quotes a minute, delegations an hour; None is without end."""
 
     operations_per_person: int | None = None
     operations_per_organization: int | None = None
+    quotes_per_person: int | None = None
+    quotes_per_organization: int | None = None
     delegations_per_person: int | None = None
 
     async def check_operations(
@@ -53,6 +59,37 @@ class Limits:
                 "retry after the time in Retry-After."
             )
             raise _refused(TOO_MANY_DELEGATIONS, detail, given, DELEGATIONS_WITHIN, at)
+
+
+class QuoteLimits:
+    """How many quotes a person, and an organization, may get a minute, all of them at once if need be.
+
+    A quote leaves no row to count: each API process allows so much.
+    """
+
+    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+        self._per_person = _a_minute(limits.quotes_per_person, clock)
+        self._per_organization = _a_minute(limits.quotes_per_organization, clock)
+        self._limits = limits
+
+    def check(self, organization: str, person: str) -> None:
+        """With the one that is just being asked for. Raises ApiProblem `too_many_quotes`."""
+        theirs, everybodys = self._limits.quotes_per_person, self._limits.quotes_per_organization
+        for rates, key, most, who in (
+            (self._per_person, person, theirs, "You can"),
+            (self._per_organization, organization, everybodys, "Your organization can"),
+        ):
+            if rates is not None and (wait := rates.wait(key)):
+                detail = (
+                    f"{who} get {most} quotes per minute. Nothing was read; "
+                    "retry after the time in Retry-After."
+                )
+                raise ApiProblem(TOO_MANY_QUOTES, detail, headers={"Retry-After": str(math.ceil(wait))})
+
+
+def _a_minute(most: int | None, clock: Callable[[], float]) -> Rates | None:
+    minute = QUOTES_WITHIN.total_seconds()
+    return Rates(most / minute, clock, burst=minute) if most is not None else None
 
 
 def _refused(

@@ -47,7 +47,7 @@ async def list_differences(
 
 def _difference(row: DifferenceRow) -> DifferenceAnswer:
     return DifferenceAnswer.model_validate(
-        row.model_dump(include={"id", "object_kind", "since", "found_at", "mend"})
+        row.model_dump(include={"id", "object_kind", "since", "found_at", "correction"})
         | {
             "reconciliation": row.reconciliation_id,
             "object": row.object_id,

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
-from billing.mirror.reconciliation import Mend, ObjectKind, RunState
+from billing.mirror.reconciliation import Correction, ObjectKind, RunState
 
 from ..http.models import Answer, OtherId, ProblemBody, Query
 
@@ -66,4 +66,4 @@ class DifferenceAnswer(Answer):
         description="When our mirror was last known to be correct; null where it had nothing"
     )
     found_at: datetime
-    mend: Mend = Field(description="How our mirror was corrected; Stripe is never changed")
+    correction: Correction = Field(description="How our mirror was corrected; Stripe is never changed")

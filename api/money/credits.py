@@ -12,11 +12,15 @@ from ..http.models import OperationAnswer
 from ..operations.common_routes import command_route
 from ..operations.problems import NOT_RESOLVABLE, NOTHING_TO_RESOLVE, OWN_REQUEST, REQUESTERS_DELEGATE
 from ..operations.service import resolution, send_command
-from .money_routes import add_money_routes
+from .money_routes import MoneyRequest, add_money_routes
 from .problems import CREDIT_PROBLEMS
-from .schemas import CreditBody, CreditResolutionBody
+from .schemas import CreditBody, CreditResolutionBody, CreditStartBody
 
 router = APIRouter(prefix="/v1/credits", tags=["Credits"])
+
+
+async def read_request(body: CreditStartBody) -> MoneyRequest:
+    return MoneyRequest(body.wanted(), body.quote)
 
 
 async def read_wanted(body: CreditBody) -> CreditWanted:
@@ -27,6 +31,7 @@ add_money_routes(
     router,
     Kind.CREDIT,
     *CREDIT_PROBLEMS,
+    read_request=read_request,
     read_wanted=read_wanted,
     description="Credits the customer's balance, which lowers the next bills, "
     "or corrects one invoice with a credit note.",

@@ -1,7 +1,7 @@
 """The routes that refunds and credits have in common: both are money back, asked for and seen to alike."""
 
-from collections.abc import Callable
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Depends, Response
 
@@ -9,6 +9,7 @@ from billing.core.events import EventCode
 from billing.core.operations import Kind
 from billing.money.credit import CreditInput, CreditWanted, ReviseCredit
 from billing.money.refund import RefundInput, RefundWanted, ReviseRefund
+from billing.quotes.quote import CreditQuote, RefundQuote
 
 from ..http.auth import Giver, giver
 from ..http.context import InContext
@@ -23,47 +24,68 @@ from ..operations.common_routes import add_comment_command, command_route, start
 from ..operations.problems import NOT_REVISABLE, TOO_LATE
 from ..operations.service import Command
 from ..problems.catalogue import ProblemType
+from ..quotes.problems import WITH_QUOTE
+from ..quotes.service import named_quote
 from . import checks
 
 _INPUTS = {Kind.REFUND: RefundInput, Kind.CREDIT: CreditInput}
 _REVISIONS = {Kind.REFUND: ReviseRefund, Kind.CREDIT: ReviseCredit}
 
+_QUOTES: Mapping[Kind, type[RefundQuote | CreditQuote]] = {
+    Kind.REFUND: RefundQuote,
+    Kind.CREDIT: CreditQuote,
+}
+
 _ANSWERED = """
 Answers as soon as the request and its note are recorded. It ends as `blocked` if Stripe can't do it. A
-request within your authority proceeds without review; a request beyond it needs approval."""
+request within your authority proceeds without review; a request beyond it needs approval.
+
+With a `quote`, it is exactly what the quote showed, or it ends as `blocked` with the code `quote_outdated`
+and nobody is asked."""
+
+
+class MoneyRequest(NamedTuple):
+    """What is asked for, and the quote of exactly that, if one is named."""
+
+    wanted: RefundWanted | CreditWanted
+    quote: str | None
 
 
 def add_money_routes(
     router: APIRouter,
     kind: Kind,
     *problems: ProblemType,
+    read_request: Callable[..., Any],
     read_wanted: Callable[..., Any],
     description: str,
     cancel_description: str,
 ) -> None:
     """Register how one kind is asked for, cancelled, revised and noted.
 
-    `read_wanted` is the dependency that reads what is asked for from the body, and `problems` what can be
-    wrong with that.
+    `read_request` is the dependency that reads a new request from the body, `read_wanted` that of a revision,
+    which names no quote; `problems` are what can be wrong with either.
     """
 
     @start_route(
         router,
         *problems,
+        *WITH_QUOTE,
         summary=f"Request a {kind}",
         description=f"{description}\n{_ANSWERED}",
         body=f"money/{kind}_body",
         accepted=f"money/accepted_{kind}",
     )
     async def ask(
-        wanted: Annotated[RefundWanted | CreditWanted, Depends(read_wanted)],
+        request: Annotated[MoneyRequest, Depends(read_request)],
         caller: Giver,
         key: IdempotencyKey,
         context: InContext,
         response: Response,
     ) -> OperationAnswer:
+        wanted = request.wanted
         checks.check_in_itself(wanted)
-        draft = service.draft(context, caller, kind, wanted, key=key)
+        draft = service.draft(context, caller, kind, wanted, key=key, quote=request.quote)
+        quote = await named_quote(context, draft, request.quote, _QUOTES[kind])
         async with context.database.transaction() as session:
             started = await service.find_repeated(session, draft)
             if started is None:
@@ -75,6 +97,7 @@ def add_money_routes(
                     wanted=wanted,
                     note=notes.first_message(draft, wanted.note),
                     policy=context.policy,
+                    quoted=quote.subject if quote is not None else None,
                 )
                 started = await service.start_operation(
                     session,

@@ -12,11 +12,15 @@ from ..http.models import OperationAnswer
 from ..operations.common_routes import command_route
 from ..operations.problems import NOT_RESOLVABLE, NOTHING_TO_RESOLVE, OTHERS_AUTHORITY, OWN_APPROVAL
 from ..operations.service import resolution, send_command
-from .money_routes import add_money_routes
+from .money_routes import MoneyRequest, add_money_routes
 from .problems import REFUND_PROBLEMS
-from .schemas import RefundBody, RefundResolutionBody
+from .schemas import RefundBody, RefundResolutionBody, RefundStartBody
 
 router = APIRouter(prefix="/v1/refunds", tags=["Refunds"])
+
+
+async def read_request(body: RefundStartBody) -> MoneyRequest:
+    return MoneyRequest(body.wanted(), body.quote)
 
 
 async def read_wanted(body: RefundBody) -> RefundWanted:
@@ -27,6 +31,7 @@ add_money_routes(
     router,
     Kind.REFUND,
     *REFUND_PROBLEMS,
+    read_request=read_request,
     read_wanted=read_wanted,
     description="Refunds one payment, or the payments of one invoice. "
     "Omit the amount to refund all that remains.",

@@ -11,6 +11,7 @@ from billing.money.refund import Reason, RefundWanted
 
 from ..http.models import Answer, Body, Comment, CustomerId, InvoiceId, OtherId, PaymentId, Query
 from ..notes.schemas import NoteText
+from ..quotes.schemas import MoneyQuoteAnswer, QuotingBody
 
 Amount = Annotated[int, Field(ge=1, le=MAX_MINOR, description="In minor units of the currency")]
 Currency = Annotated[str, StringConstraints(pattern=r"^[a-z]{3}$")]
@@ -31,7 +32,11 @@ class RefundBody(Body):
     )
 
     def wanted(self) -> RefundWanted:
-        return RefundWanted(**self.model_dump())
+        return RefundWanted(**self.model_dump(exclude={"quote"}))
+
+
+class RefundStartBody(RefundBody, QuotingBody):
+    """What to refund: a payment, or the payments of an invoice. Without an amount, all that remains."""
 
 
 class CreditBody(Body):
@@ -46,7 +51,11 @@ class CreditBody(Body):
     note: NoteText = Field(description="The explanation")
 
     def wanted(self) -> CreditWanted:
-        return CreditWanted(**self.model_dump())
+        return CreditWanted(**self.model_dump(exclude={"quote"}))
+
+
+class CreditStartBody(CreditBody, QuotingBody):
+    """What to credit: the customer's balance, for the next bills, or one invoice, with a credit note."""
 
 
 class RefundResolutionBody(Body):
@@ -101,3 +110,36 @@ class RefundAnswer(Answer):
 
 class PaymentWithRefunds(PaymentAnswer):
     refunds: list[RefundAnswer]
+
+
+class RefundPartAnswer(Answer):
+    """What is returned of one payment."""
+
+    payment_intent: str
+    charge: str
+    amount: Money
+
+
+class RefundQuoteAnswer(MoneyQuoteAnswer):
+    """What a refund would return, of which payments; null or empty where an obstacle leaves nothing."""
+
+    customer: str | None = None
+    invoice: str | None = None
+    parts: list[RefundPartAnswer] = Field(default_factory=list)
+    paid: Money | None = None
+    refunded_before: Money | None = None
+    refundable: Money | None = Field(
+        default=None, description="What can be refunded now, without what other requests have set aside"
+    )
+    left_after: Money | None = Field(default=None, description="What could still be refunded afterwards")
+
+
+class CreditQuoteAnswer(MoneyQuoteAnswer):
+    """What a credit would give, and how; null where an obstacle leaves nothing."""
+
+    customer: str | None = None
+    instrument: Instrument | None = None
+    invoice: str | None = None
+    invoice_number: str | None = None
+    reduces_due: Money | None = Field(default=None, description="Taken off the open invoice immediately")
+    to_balance: Money | None = Field(default=None, description="Taken off the customer's next bills")

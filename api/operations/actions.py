@@ -65,7 +65,8 @@ def check(operation: Operation, action: str, caller: Caller) -> None:
     if action not in operation.allowed_actions:
         type_, why = _IMPOSSIBLE_OF.get((operation.kind, action)) or _IMPOSSIBLE[action]
         noun = KINDS[Kind(operation.kind)].noun
-        raise ApiProblem(type_, f"This {noun} is at {operation.stage} ({operation.state}): it {why}.")
+        state = operation.state.replace("_", " ")
+        raise ApiProblem(type_, f"This {noun} is {state} (stage {operation.stage}): it {why}.")
 
 
 async def check_authors(

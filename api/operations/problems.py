@@ -6,14 +6,14 @@ NOT_TAKABLE = declare(
     "not_takable",
     409,
     "The case is closed",
-    "This case is at done (completed): it can no longer be assigned.",
+    "This case is completed (stage done): it can no longer be assigned.",
 )
 
 NOT_CONFIRMABLE = declare(
     "not_confirmable",
     409,
     "Nothing to confirm",
-    "This case is at note_owed (running): it can be confirmed only while someone is named as "
+    "This case is running (stage note_owed): it can be confirmed only while someone is named as "
     "having made the change.",
 )
 
@@ -28,14 +28,14 @@ NOT_PAUSABLE = declare(
     "not_pausable",
     409,
     "Can't be paused",
-    "This reminder run is at paused (held): it can be paused only while it is deciding or sending.",
+    "This reminder run is held (stage paused): it can be paused only while it is deciding or sending.",
 )
 
 NOT_RESUMABLE = declare(
     "not_resumable",
     409,
     "Can't be resumed",
-    "This reminder run is at sending (running): it can be resumed only while it is paused.",
+    "This reminder run is running (stage sending): it can be resumed only while it is paused.",
 )
 
 OWN_REQUEST = declare(
@@ -73,14 +73,14 @@ NOT_CANCELLABLE = declare(
     "not_cancellable",
     409,
     "Can't be cancelled",
-    "This plan change is at done (completed): it can no longer be cancelled.",
+    "This plan change is completed (stage done): it can no longer be cancelled.",
 )
 
 NOT_REVISABLE = declare(
     "not_revisable",
     409,
     "Can't be revised",
-    "This plan change is at review (awaiting_approval): "
+    "This plan change is awaiting approval (stage review): "
     "it can be revised only after a reviewer has requested changes.",
 )
 
@@ -88,7 +88,7 @@ NOT_RESOLVABLE = declare(
     "not_resolvable",
     409,
     "Can't be resolved",
-    "This plan change is at done (completed): it can be accepted only while it is mismatched.",
+    "This plan change is completed (stage done): it can be accepted only while it is mismatched.",
 )
 
 TOO_LATE = declare(
@@ -116,5 +116,5 @@ NOT_CLOSABLE = declare(
     "not_closable",
     409,
     "Already closed",
-    "This portal trouble is at done (completed): it was already closed.",
+    "This portal trouble is completed (stage done): it was already closed.",
 )

@@ -62,13 +62,14 @@ def draft(
     *,
     key: str | None,
     at: datetime | None = None,
+    quote: str | None = None,
     allowed_actions: Iterable[str] = ("cancel",),
 ) -> Operation:
     """An operation as it will be recorded. `key` is the request's Idempotency-Key, None for what nobody has
-    sent; `at` is when it was asked for, if not now; `allowed_actions` is what may be asked of it before its
-    workflow has begun."""
+    sent; `at` is when it was asked for, if not now; `quote` names the quote of exactly what is asked for;
+    `allowed_actions` is what may be asked of it before its workflow has begun."""
     operation_id, at = new_id("op"), at or utc_now()
-    document = request.model_dump(mode="json")
+    document = request.model_dump(mode="json") | ({"quote": quote} if quote is not None else {})
     return Operation(
         id=operation_id,
         organization_id=caller.organization,

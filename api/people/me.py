@@ -27,7 +27,7 @@ MOST_APPROVALS = 100
 
 @router.get("/me", summary="Read who you are", responses=answers({200: example("people/me")}))
 async def read_me(caller: AnyCaller, context: InContext) -> MeAnswer:
-    """The person of the API key, with their authority under today's policy, and how much waits for them.
+    """The person whose API key it is, their authority under the current policy, and how much awaits them.
 
     Operations that are under way keep the policy that they started under.
     """

@@ -1,19 +1,15 @@
 """Asking for a plan change, and what can be asked of it while it runs."""
 
 from fastapi import APIRouter, Response
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.core.events import EventCode
 from billing.core.operations import Kind
 from billing.plan_changes.messages import Resolve, Revise
-from billing.plan_changes.plans import plan_on_sale
-from billing.plan_changes.rules import validate_change
-from billing.plan_changes.subject import PlanChangeInput, PlanChangeRequest, Terms
-from db.mirror import mirror, subscription_usage
-from db.tables import Organization
+from billing.plan_changes.subject import PlanChangeInput, PlanChangeRequest
+from billing.quotes.quote import PlanChangeQuote
 
 from ..http import idempotency
-from ..http.auth import Actor, BillingAdmin, Caller, billing_admin
+from ..http.auth import Actor, BillingAdmin, billing_admin
 from ..http.context import InContext
 from ..http.ids import Id
 from ..http.models import OperationAnswer, PlanChangeBody, ResolutionBody
@@ -22,15 +18,17 @@ from ..operations.common_routes import add_comment_command, command_route, start
 from ..operations.problems import (
     NOT_RESOLVABLE,
     NOT_REVISABLE,
-    NOT_SYNCED,
     NOTHING_TO_RESOLVE,
     OWN_REQUEST,
     REQUESTERS_DELEGATE,
     TOO_LATE,
 )
 from ..operations.service import Command
-from ..problems.problem import ApiProblem
-from .problems import PLAN_CHANGE_OPEN, REQUEST_PROBLEMS, SUBSCRIPTION_UNSUPPORTED
+from ..quotes.problems import WITH_QUOTE
+from ..quotes.service import named_quote
+from .checks import check_by_mirror
+from .problems import PLAN_CHANGE_OPEN, REQUEST_PROBLEMS
+from .schemas import PlanChangeStartBody
 
 router = APIRouter(prefix="/v1/plan-changes", tags=["Plan changes"])
 
@@ -39,12 +37,13 @@ router = APIRouter(prefix="/v1/plan-changes", tags=["Plan changes"])
     router,
     PLAN_CHANGE_OPEN,
     *REQUEST_PROBLEMS,
+    *WITH_QUOTE,
     summary="Request a plan change",
     body="plan_changes/plan_change_body",
     accepted="plan_changes/accepted",
 )
 async def ask(
-    body: PlanChangeBody,
+    body: PlanChangeStartBody,
     caller: BillingAdmin,
     key: idempotency.IdempotencyKey,
     context: InContext,
@@ -52,15 +51,19 @@ async def ask(
 ) -> OperationAnswer:
     """Answers as soon as the request is recorded; the preview, review and the change itself follow.
 
+    With a `quote`, the change is exactly what the quote showed, or it ends as `blocked` with the code
+    `quote_outdated` and nobody is asked.
+
     Only one plan change can be open at a time. The same Idempotency-Key with the same body returns the same
     operation, in its current state.
     """
-    wanted = PlanChangeRequest(**body.model_dump())
-    draft = service.draft(context, caller, Kind.PLAN_CHANGE, wanted, key=key)
+    wanted = body.wanted()
+    draft = service.draft(context, caller, Kind.PLAN_CHANGE, wanted, key=key, quote=body.quote)
+    quote = await named_quote(context, draft, body.quote, PlanChangeQuote)
     async with context.database.transaction() as session:
         started = await service.find_repeated(session, draft)
         if started is None:
-            organization = await _check_by_mirror(session, caller, wanted)
+            organization = await check_by_mirror(session, caller, wanted)
             workflow_input = PlanChangeInput(
                 operation=draft.id,
                 organization=organization.id,
@@ -68,6 +71,7 @@ async def ask(
                 requested_by=draft.requested_by,
                 wanted=wanted,
                 policy=context.policy,
+                quoted=quote.subject if quote is not None else None,
             )
             started = await service.start_operation(session, context, draft, workflow_input=workflow_input)
     return service.answer_started(context, caller, started, response)
@@ -107,7 +111,7 @@ async def revise(
     command = Command("revise", message, EventCode.REVISION_REQUESTED, detail, shapes="revised")
     async with context.database.transaction() as session:
         operation = await service.locked_for(session, caller, Kind.PLAN_CHANGE, id, "revise")
-        await _check_by_mirror(session, caller, wanted)
+        await check_by_mirror(session, caller, wanted)
         recorded = await service.record_command(session, caller, operation, command)
     return await service.answer_command(context, caller, recorded, response)
 
@@ -133,17 +137,3 @@ async def resolve(
     message = Resolve(person=caller.person, action=body.action, comment=body.comment)
     command = service.resolution(body.action, body.comment, message)
     return await service.send_command(context, caller, Kind.PLAN_CHANGE, id, command, response)
-
-
-async def _check_by_mirror(session: AsyncSession, caller: Caller, wanted: PlanChangeRequest) -> Organization:
-    """Raises what the mirror already knows to be impossible; the workflow asks Stripe itself."""
-    organization, plans, usage = await subscription_usage.read(session, caller.organization)
-    held = organization.subscription
-    if held is None or usage is None or not plans:
-        raise ApiProblem.of(NOT_SYNCED)
-    if why := held.get(mirror.UNREADABLE):
-        detail = f"Your subscription in Stripe doesn't match any plan. {why} Ask Plixo to correct it."
-        raise ApiProblem(SUBSCRIPTION_UNSUPPORTED, detail)
-    current = Terms.model_validate({name: held[name] for name in Terms.model_fields})
-    validate_change(current, wanted, plan_on_sale(plans, wanted.plan), usage)
-    return organization

@@ -21,7 +21,7 @@ from ..http.context import Context, InContext
 from ..http.forms import at_floor, form_of
 from ..http.heads import is_head
 from ..portal_admin.fetching import fetch
-from ..portal_admin.problems import STRIPE_UNAVAILABLE
+from ..problems.common import STRIPE_UNAVAILABLE
 from ..problems.problem import ApiProblem
 from . import pages, visits
 from .serving import PageRoute

@@ -43,13 +43,12 @@ _EN = {
     "Your invoices stay due on the same dates.",
     "stop": "Stop the reminders",
     "stopped_title": "No more reminders",
-    "stopped_text": "You will not be reminded of invoices any more. "
-    "Your invoices stay due on the same dates.",
+    "stopped_text": "You will no longer be reminded of invoices. Your invoices stay due on the same dates.",
     "again": "Remind me again",
     "again_title": "Reminders are on",
     "again_text": "You will be reminded of invoices that are due.",
     "dead_title": "This link can't change reminders",
-    "dead_text": "Nothing was changed: the link does not work any more. "
+    "dead_text": "Nothing was changed: the link no longer works. "
     "Use the link in the newest mail about your invoice, or write to us.",
     # When something is wrong
     "unavailable_title": "Please try again in a few minutes",

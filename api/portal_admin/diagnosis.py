@@ -1,4 +1,4 @@
-"""Why a customer can't get at an invoice, from what is recorded of it."""
+"""Why a customer can't open an invoice, from what is recorded of it."""
 
 from datetime import datetime
 from typing import Literal
@@ -59,7 +59,7 @@ class DiagnosisAnswer(Answer):
 
 @router.post(
     "/{id}/access-diagnosis",
-    summary="Find out why a customer can't get at an invoice",
+    summary="Find out why a customer can't open an invoice",
     responses=answers({200: example("portal_admin/diagnosis")}, NOT_FOUND),
 )
 async def diagnose_access(id: Id, caller: AnyCaller, context: InContext) -> DiagnosisAnswer:

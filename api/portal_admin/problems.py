@@ -1,7 +1,7 @@
 """What can be wrong with links, customers' settings, networks and troubles of the portal."""
 
 from ..problems.catalogue import declare
-from ..problems.common import NOT_FOUND
+from ..problems.common import NOT_FOUND, STRIPE_UNAVAILABLE
 
 NETWORK_LISTED = declare(
     "network_listed",
@@ -86,13 +86,6 @@ PDF_UNUSABLE = declare(
     502,
     "Stripe's PDF can't be used",
     "What Stripe returned for this invoice is not a PDF, or is too large. Check the invoice in Stripe.",
-)
-
-STRIPE_UNAVAILABLE = declare(
-    "stripe_unavailable",
-    503,
-    "Stripe is unavailable",
-    "The invoice couldn't be read from Stripe in time. Send the request again.",
 )
 
 LANGUAGE_NOT_OFFERED = declare(

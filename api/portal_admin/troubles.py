@@ -1,4 +1,4 @@
-"""Customers who can't get at an invoice: noticed, reported, followed until they are in."""
+"""Customers who can't open an invoice: noticed, reported, followed until they are in."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -90,7 +90,7 @@ class TroubleAnswer(Answer):
     PORTAL_INVOICE_UNKNOWN,
     PORTAL_TROUBLE_OPEN,
     INVOICE_SETTLED,
-    summary="Report that a customer can't get at an invoice",
+    summary="Report that a customer can't open an invoice",
     body="portal_admin/trouble_body",
     accepted="portal_admin/accepted_trouble",
 )

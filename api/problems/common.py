@@ -175,6 +175,13 @@ TEMPORARILY_UNAVAILABLE = declare(
     "The database can't be reached right now. Send the same request again; nothing is done twice.",
 )
 
+STRIPE_UNAVAILABLE = declare(
+    "stripe_unavailable",
+    503,
+    "Stripe is unavailable",
+    "What this needs couldn't be read from Stripe in time. Send the request again.",
+)
+
 LANGUAGE_UNKNOWN = declare(
     "language_unknown",
     422,

@@ -85,7 +85,7 @@ class UnequalRow(Answer):
     reconciliation: str
     invoice: str
     fields: list[dict[str, Any]] = Field(description="Each with name, ours and stripe")
-    mend: Literal["added", "overwritten", "removed"]
+    correction: Literal["added", "overwritten", "removed"]
     found_at: datetime
 
 

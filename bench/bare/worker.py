@@ -14,7 +14,7 @@ from settings.settings import Settings, load
 from worker import composition, queues
 from worker.interceptors import Heartbeats
 
-from . import story
+from . import workflow as bare
 from .activities import Calls, Nothing
 
 
@@ -24,15 +24,15 @@ def build_workers(temporal: Client, settings: Settings, budget: float, opened: P
     calls = Calls(stripe_client(settings.stripe_api_key.get_secret_value(), settings.stripe_api_base))
     main = Worker(
         temporal,
-        task_queue=story.MAIN_QUEUE,
-        workflows=[story.Bare],
+        task_queue=bare.MAIN_QUEUE,
+        workflows=[bare.Bare],
         activities=[nothing],
         interceptors=[Heartbeats()],
         sticky_queue_schedule_to_start_timeout=queues.STICKY,
     )
     stripe = Worker(
         temporal,
-        task_queue=story.STRIPE_QUEUE,
+        task_queue=bare.STRIPE_QUEUE,
         activities=[nothing, calls.call],
         interceptors=[Heartbeats()],
         max_task_queue_activities_per_second=budget,

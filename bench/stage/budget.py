@@ -41,7 +41,7 @@ REFUNDS, FIRST_REFUND, BETWEEN = 5, 10.0, 8.0
 """So many, the first after so many seconds, the others so many apart."""
 LOOK_EVERY = 0.02
 WITHIN = 600.0
-"""Seconds, for all stories to come to the same point."""
+"""Seconds, for all workflows to come to the same point."""
 
 _ID = re.compile(r"/[a-z]+_\w*\d\w*")
 
@@ -122,7 +122,7 @@ async def _hold_all(stage: Stage, organizations: list[Organization]) -> None:
 
 
 async def _recover(stage: Stage) -> None:
-    """Until the product has seen that Stripe is well again, and its first story has gone through."""
+    """Until the product has seen that Stripe is well again, and its first workflow has gone through."""
     await _pace(stage, None)
     await stage.control("limits", {"per_second": LIMIT})
     (await stage.stand_in.delete("/_sandbox/faults")).raise_for_status()
@@ -173,7 +173,7 @@ async def _payment(stage: Stage, organization: Organization) -> str:
 
 
 async def _drain(stage: Stage, refunding: Organization, payments: list[str]) -> Drained:
-    """The gate is open again, and every story is released, the oldest hold first."""
+    """The gate is open again, and every workflow is released, the oldest hold first."""
     seen = await _last_request(stage)
     began = time.perf_counter()
     async with asyncio.TaskGroup() as both:

@@ -21,8 +21,8 @@ from db.core.session import Database
 from db.tables import Approval
 from workflows.core import ids
 
-from ..bare import story
-from ..bare.story import Errand
+from ..bare import workflow as bare
+from ..bare.workflow import Errand
 from ..shapes import Shape
 from .in_process import BY_THE_DRIVER
 from .organizations import PLAN, SEATS, Organization, Subscribed
@@ -156,7 +156,7 @@ class Baseline:
                 "key": workflow,
             }
         await self._temporal.start_workflow(
-            "Bare", Errand(shape=self._shape, facts=facts), id=workflow, task_queue=story.MAIN_QUEUE
+            "Bare", Errand(shape=self._shape, facts=facts), id=workflow, task_queue=bare.MAIN_QUEUE
         )
         return RequestedChange(workflow, f"{workflow}-{self._review}", place)
 

@@ -4,8 +4,8 @@ import asyncio
 import time
 from contextlib import AsyncExitStack
 
-from ..bare import story
-from ..bare.story import Errand
+from ..bare import workflow as bare
+from ..bare.workflow import Errand
 from ..options import Options
 from ..reports import Report, Target, milliseconds, percentile
 from ..shapes import Shape
@@ -59,7 +59,7 @@ async def _post(driver: Driver, plixo: Product) -> float:
 async def _start(stage: Stage, number: int) -> float:
     began = time.perf_counter()
     handle = await stage.temporal.start_workflow(
-        "Bare", NOTHING, id=f"bare-start-{number}", task_queue=story.MAIN_QUEUE
+        "Bare", NOTHING, id=f"bare-start-{number}", task_queue=bare.MAIN_QUEUE
     )
     started = time.perf_counter() - began
     await handle.result()

@@ -73,6 +73,13 @@ class OpenApproval(Message):
     at: AwareDatetime
 
 
+class PreviewReview(Message):
+    """What the review of a request would be like if it were opened at this time."""
+
+    request: ApprovalInput
+    at: AwareDatetime
+
+
 class Audience(Message):
     """Whom a rung waits for: everybody with one of the roles and `people`, who act for such, but for some."""
 

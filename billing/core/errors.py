@@ -52,6 +52,7 @@ class Code(StrEnum):
     INSTRUMENT_UNFIT = "instrument_unfit"
     INVOICE_NOT_CREDITABLE = "invoice_not_creditable"
     AMOUNT_ABOVE_CREDITABLE = "amount_above_creditable"
+    QUOTE_OUTDATED = "quote_outdated"
     INVALID_POLICY = "invalid_policy"
     PLAN_MISCONFIGURED = "plan_misconfigured"
     PREVIEW_DOES_NOT_ADD_UP = "preview_does_not_add_up"
@@ -90,6 +91,7 @@ REMEDIES: dict[str, str] = {
     Code.INSTRUMENT_UNFIT: "Choose the instrument that the message names.",
     Code.INVOICE_NOT_CREDITABLE: "Choose another invoice, or instrument balance.",
     Code.AMOUNT_ABOVE_CREDITABLE: "Request less, or choose instrument balance.",
+    Code.QUOTE_OUTDATED: "Get a new quote and look at it, then send the request with that.",
     Code.INVALID_POLICY: "Correct the policy file and start again.",
     Code.PLAN_MISCONFIGURED: "Correct the product's or price's metadata in Stripe.",
     Code.PREVIEW_DOES_NOT_ADD_UP: "Preview again; if it persists, look at the invoice in Stripe.",

@@ -122,7 +122,7 @@ class MailContext(Message):
         return NAMES[self.held_by] if self.held_by else None
 
     @property
-    def mend(self) -> str | None:
+    def fix(self) -> str | None:
         """What to do about the problem, where its code has a standing answer."""
         return REMEDIES.get(self.problem.code) if self.problem else None
 

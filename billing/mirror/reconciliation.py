@@ -18,7 +18,7 @@ class ObjectKind(StrEnum):
     BALANCE_TRANSACTION = "balance_transaction"
 
 
-Mend = Literal["added", "overwritten", "removed"]
+Correction = Literal["added", "overwritten", "removed"]
 RunState = Literal["running", "completed", "failed"]
 
 ASKED_FOR = "waiting"

@@ -85,3 +85,34 @@ def why_beyond(
 def in_currency(limits: Iterable[AuthorityLimit], amount: Money) -> list[AuthorityLimit]:
     """The limits that can cover the amount at all."""
     return [limit for limit in limits if limit.per_item.currency == amount.currency]
+
+
+class AuthorityLeft(Message):
+    """A person's limit with what is left of its window; `left` and `customer_left` are never below zero.
+
+    `customer_total` and `customer_left` are None where the limit has none for one customer.
+    """
+
+    per_item: Money
+    window_days: int
+    window_total: Money
+    used: Money
+    left: Money
+    customer_total: Money | None
+    customer_used: Money
+    customer_left: Money | None
+
+
+def what_is_left(limit: AuthorityLimit, used: AuthorityUse) -> AuthorityLeft:
+    """The limit beside what was used of it, in the same currency."""
+    most, given = limit.customer_total, used.to_customer
+    return AuthorityLeft(
+        per_item=limit.per_item,
+        window_days=limit.window_days,
+        window_total=limit.window_total,
+        used=used.by_person,
+        left=left(limit, used.by_person),
+        customer_total=most,
+        customer_used=given,
+        customer_left=max(most - given, Money.zero(most.currency)) if most is not None else None,
+    )

@@ -34,20 +34,12 @@ class CreditWanted(Message):
     note: str
 
 
-class CreditInput(Message):
-    operation: str
-    organization: str
-    requested_by: str
-    wanted: CreditWanted
-    note: Note
-    """The note that came with the request, as our records have it."""
-    policy: Policy
-
-
 class CreditableQuery(Message):
     organization: str
     customer: str
     invoice: str | None = None
+    mirror: bool = True
+    """Whether our mirror is to be refreshed with it."""
 
 
 class CreditableInvoice(Message):
@@ -96,6 +88,18 @@ class CreditSubject(Payload):
     to_balance: Money
     reason: CreditReason
     note: str
+
+
+class CreditInput(Message):
+    operation: str
+    organization: str
+    requested_by: str
+    wanted: CreditWanted
+    note: Note
+    """The note that came with the request, as our records have it."""
+    policy: Policy
+    quoted: CreditSubject | None = None
+    """What a quote has shown, where exactly that is asked for."""
 
 
 class CreditRead(Message):

@@ -21,6 +21,7 @@ class CreditResult(Payload):
     to_balance: Money
     note: str
     differences: tuple[str, ...] = ()
+    voided: bool = False
     verified: bool = False
     balance_after: Money | None = None
     """None before it is read back."""
@@ -36,6 +37,8 @@ class CreditResult(Payload):
         """Without what was not read back, or nobody has said."""
         said = super().document()
         unsaid = {name for name in ("accepted_by", "comment", "note_problem") if said[name] is None}
+        if not self.voided:
+            unsaid.add("voided")
         if self.balance_after is None:
             unsaid |= {"balance_after", "invoice_remaining"}
         return {name: value for name, value in said.items() if name not in unsaid}
@@ -66,6 +69,7 @@ def credit_report(subject: CreditSubject, given: str, found: CreditFound | None)
             "balance_after": Money(amount_minor=found.balance_after, currency=currency),
             "invoice_remaining": None if left is None else Money(amount_minor=left, currency=currency),
             "differences": differences,
+            "voided": found.voided,
             "verified": not differences,
         }
     )

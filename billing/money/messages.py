@@ -4,6 +4,7 @@ from pydantic import AwareDatetime
 
 from ..core.operations import Kind, Message, Problem, Role
 from ..policy.policy import AuthorityLimit
+from .authority import AuthorityLeft
 from .invoice_money import InvoiceCap
 
 
@@ -54,4 +55,18 @@ class CommitmentResult(Message):
 
     alone: bool
     why: str = ""
+    problem: Problem | None = None
+
+
+class AuthorityCheck(Message):
+    """What setting it aside would say, had it been done: nothing was.
+
+    `within`: whoever asks may give it alone; otherwise `why` not. `limits` are theirs in its currency. A
+    `problem` is why it can't be set aside beside the `held` minor units that other operations hold.
+    """
+
+    within: bool
+    why: str
+    limits: tuple[AuthorityLeft, ...]
+    held: int
     problem: Problem | None = None

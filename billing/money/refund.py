@@ -37,22 +37,14 @@ class RefundWanted(Message):
     confirm_fraudulent: bool = False
 
 
-class RefundInput(Message):
-    operation: str
-    organization: str
-    requested_by: str
-    wanted: RefundWanted
-    note: Note
-    """The note that came with the request, as our records have it."""
-    policy: Policy
-
-
 class RefundableQuery(Message):
     """Which payment, or the payments of which invoice, to look at."""
 
     organization: str
     payment_intent: str | None = None
     invoice: str | None = None
+    mirror: bool = True
+    """Whether our mirror is to be refreshed with it."""
 
 
 class RefundInStripe(Message):
@@ -114,6 +106,18 @@ class RefundSubject(Payload):
     note: str
     paid: Money
     refunded_before: Money
+
+
+class RefundInput(Message):
+    operation: str
+    organization: str
+    requested_by: str
+    wanted: RefundWanted
+    note: Note
+    """The note that came with the request, as our records have it."""
+    policy: Policy
+    quoted: RefundSubject | None = None
+    """What a quote has shown, where exactly that is asked for."""
 
 
 class RefundRead(Message):
@@ -187,15 +191,12 @@ def plan_refund(wanted: RefundWanted, facts: RefundableFacts) -> RefundSubject |
             Code.CHARGE_DISPUTED,
             f"The customer disputes {open_[0].charge}: the bank moves the money, no refund is possible.",
         )
-    left = sum(payment.left for payment in usable)
-    if facts.cap is not None:
-        if problem := facts.cap.money.nothing_left():
-            return problem
-        left = min(left, facts.cap.money.left)
-    amount = Money(
-        amount_minor=left if wanted.amount_minor is None else wanted.amount_minor, currency=currency
-    )
-    rest = Money(amount_minor=left, currency=currency)
+    if facts.cap is not None and (problem := facts.cap.money.nothing_left()):
+        return problem
+    rest = refundable(facts)
+    amount = rest
+    if wanted.amount_minor is not None:
+        amount = Money(amount_minor=wanted.amount_minor, currency=currency)
     if amount > rest:
         if facts.cap is not None and amount.amount_minor > facts.cap.money.left:
             return facts.cap.money.problem(amount, Code.AMOUNT_ABOVE_REFUNDABLE)
@@ -217,6 +218,20 @@ def plan_refund(wanted: RefundWanted, facts: RefundableFacts) -> RefundSubject |
         paid=whole,
         refunded_before=Money(amount_minor=sum(p.refunded for p in facts.payments), currency=currency),
     )
+
+
+def refundable(facts: RefundableFacts) -> Money:
+    """How much of these payments can still be refunded; facts with a problem know of none."""
+    assert facts.currency is not None
+    left = sum(payment.left for payment in facts.payments if not payment.disputed and payment.left > 0)
+    if facts.cap is not None:
+        left = min(left, facts.cap.money.left)
+    return Money(amount_minor=left, currency=facts.currency)
+
+
+def left_to_refund(refundable: Money, taken: int) -> Money:
+    """What is left of it without so many minor units, never less than nothing."""
+    return refundable.model_copy(update={"amount_minor": max(refundable.amount_minor - taken, 0)})
 
 
 def still_fits(parts: Sequence[RefundPart], facts: RefundableFacts) -> bool:

@@ -103,7 +103,7 @@ def plan_from_stripe(product: Mapping[str, Any], prices: Sequence[Mapping[str, A
     """The plan that a Stripe product and its prices describe, both in Stripe's JSON.
 
     Of the prices, those count that are the product's, active, licensed and charged every month or year.
-    Raises PlanMisconfigured, naming the object, the key and the mend.
+    Raises PlanMisconfigured, naming the object, the key and the fix.
     """
     product_id: str = product["id"]
     slug = _slug(product)

@@ -98,6 +98,25 @@ def waiting(renewal: Iterable[Line], price: str) -> tuple[Line, ...]:
     return tuple(line for line in renewal if line.kind != "renewal" or line.price != price)
 
 
+class Side(Message):
+    """The lines below zero, or all others, with their total."""
+
+    lines: tuple[Line, ...]
+    total: Money
+
+
+def sides(lines: Sequence[Line], currency: str) -> tuple[Side, Side]:
+    """What is given back and what is charged, apart."""
+    credits = tuple(line for line in lines if line.amount_minor < 0)
+    debits = tuple(line for line in lines if line.amount_minor >= 0)
+    return _side(credits, currency), _side(debits, currency)
+
+
+def _side(lines: tuple[Line, ...], currency: str) -> Side:
+    total = Money(amount_minor=sum(line.amount_minor for line in lines), currency=currency)
+    return Side(lines=lines, total=total)
+
+
 def waiting_on_both(immediate: Sequence[Line], renewal: Sequence[Line], price: str) -> tuple[Line, ...]:
     """What waits for an invoice and is on both previews: the immediate invoice takes it, the renewal won't.
 

@@ -106,7 +106,7 @@ def schedule_gone_problem() -> Problem:
 def subscription_ended_problem() -> Problem:
     return Problem(
         code="subscription_ended",
-        message="The subscription was cancelled in Stripe: there is nothing to change any more.",
+        message="The subscription was cancelled in Stripe: there is nothing left to change.",
     )
 
 

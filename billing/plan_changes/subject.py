@@ -40,15 +40,6 @@ class PlanChangeRequest(Message):
     reason: str
 
 
-class PlanChangeInput(Message):
-    operation: str
-    organization: str
-    subscription: str
-    requested_by: str
-    wanted: PlanChangeRequest
-    policy: Policy
-
-
 class Terms(Message):
     """What an organization is subscribed to, before or after."""
 
@@ -81,6 +72,8 @@ class SubscriptionFacts(Message):
     schedule: str | None = None
     cancel_at: int | None = None
     """When it ends, where Stripe has been told to end it."""
+    unit_amount: int | None = None
+    """What a seat costs by the interval, in minor units."""
 
 
 class PreviewQuery(Message):
@@ -184,6 +177,17 @@ class PlanChangeSubject(Payload):
     def excesses(self) -> tuple[str, ...]:
         """A sentence for each limit that the new plan would not keep."""
         return excesses(self.limits, self.to.plan, self.preview.currency)
+
+
+class PlanChangeInput(Message):
+    operation: str
+    organization: str
+    subscription: str
+    requested_by: str
+    wanted: PlanChangeRequest
+    policy: Policy
+    quoted: PlanChangeSubject | None = None
+    """What a quote has shown, where exactly that is asked for."""
 
 
 def subject_hash(subject: PlanChangeSubject) -> str:

@@ -144,9 +144,9 @@ class MoneyPolicy(Message):
             raise ValueError("the last review rule needs neither reasons nor above, so that one fits")
         return self
 
-    def ladder_for(self, reason: str, amount: Money) -> str:
-        """The name of the ladder that reviews it."""
-        return next(rule.ladder for rule in self.review if rule.fits(reason, amount))
+    def rule_for(self, reason: str, amount: Money) -> ReviewRule:
+        """The rule by which it is reviewed."""
+        return next(rule for rule in self.review if rule.fits(reason, amount))
 
 
 class RefundPolicy(MoneyPolicy):

@@ -47,7 +47,7 @@ class ReviewRule(Message):
 
 
 def unreachable(section: str, document: Any, reasons: Collection[str]) -> Iterator[str]:
-    """What of a section's rules, as the raw file has them, can never fit; each with its path and the mend."""
+    """What of a section's rules, as the raw file has them, can never fit; each with its path and the fix."""
     try:
         rules = [ReviewRule.model_validate(rule) for rule in document or ()]
     except (TypeError, ValidationError):

@@ -1,6 +1,6 @@
-"""Why a customer can't get at an invoice: from what is recorded of it to the one action that mends it.
+"""Why a customer can't open an invoice: from what is recorded of it to the one action that fixes it.
 
-Pure. What has to be mended first comes first: no new link helps where the address is blocked, and none
+Pure. What has to be fixed first comes first: no new link helps where the address is blocked, and none
 arrives where the mail address is wrong. Times are UTC.
 """
 
@@ -28,7 +28,7 @@ Code = Literal[
     "nothing_wrong",
 ]
 MENDED_BY_LINK = frozenset({"expired", "replaced"})
-"""What a new link by mail mends, so that nobody has to decide on it."""
+"""What a new link by mail fixes, so that nobody has to decide on it."""
 
 
 class FindingSource(Message):
@@ -41,7 +41,7 @@ class FindingSource(Message):
 
 
 class Action(Message):
-    """What mends it: a request to our API, or to Stripe's."""
+    """What fixes it: a request to our API, or to Stripe's."""
 
     where: Literal["plixo", "stripe"] = "plixo"
     method: Literal["GET", "POST", "DELETE"]
@@ -63,7 +63,7 @@ class Finding(Message):
 
 
 class Diagnosis(Message):
-    """The findings in the order in which to mend them: the first is the cause."""
+    """The findings in the order in which to fix them: the first is the cause."""
 
     invoice: str
     at: AwareDatetime
@@ -80,8 +80,8 @@ def diagnose(facts: AccessFacts) -> Diagnosis:
     return Diagnosis(invoice=facts.invoice, at=facts.at, findings=found or (_nothing_wrong(facts),))
 
 
-def mended_by_link(diagnosis: Diagnosis, facts: AccessFacts) -> bool:
-    """Whether a new link by mail mends the cause, and has a chance to arrive."""
+def fixed_by_link(diagnosis: Diagnosis, facts: AccessFacts) -> bool:
+    """Whether a new link by mail fixes the cause, and has a chance to arrive."""
     return diagnosis.cause.code in MENDED_BY_LINK and facts.reachable
 
 

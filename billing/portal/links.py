@@ -16,14 +16,6 @@ AFTER_DUE = timedelta(days=30)
 MAX_VALIDITY = timedelta(days=120)
 FRESH = timedelta(days=10)
 
-CUSTOMER_MAIL = "CustomerMailWorkflow"
-"""Named here and not with the others, since what issues links outside workflows has to start it, too."""
-
-
-def customer_mail_workflow(mail: str) -> str:
-    """The id of the workflow that sends this mail to a customer."""
-    return f"customer-mail-{mail}"
-
 
 def link_expiry(policy: PortalPolicy, at: datetime, cycle_days: int | None) -> datetime:
     """When a link that is issued at `at` dies, to a customer who takes `cycle_days` to approve an invoice."""

@@ -1,4 +1,4 @@
-"""Trouble with the mini-portal: a customer can't get at an invoice. Messages between API and workflow."""
+"""Trouble with the mini-portal: a customer can't open an invoice. Messages between API and workflow."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -54,7 +54,7 @@ Instant = Annotated[AwareDatetime, PlainSerializer(datetime.isoformat, when_used
 
 
 class AccessTroubleSubject(Payload):
-    """What is known of a customer who can't get at an invoice: why, and what mends it."""
+    """What is known of a customer who can't open an invoice: why, and what fixes it."""
 
     about: Literal["portal_access"] = "portal_access"
     invoice: str
@@ -69,7 +69,7 @@ class AccessTroubleSubject(Payload):
     words: str
     action: Action | None
     new_link: bool
-    """Whether a new link by mail mends it, which then was sent."""
+    """Whether a new link by mail fixes it, which then was sent."""
 
 
 class AccessTroubleResult(Payload):
@@ -104,7 +104,7 @@ class TroubleQuery(Message):
 class TroubleFound(Message):
     """The cause, without the evidence: no address of the customer's gets into a history.
 
-    `how` says that nobody needs to get in any more; `by_link` that a new link by mail mends it.
+    `how` says that nobody needs to get in any more; `by_link` that a new link by mail fixes it.
     """
 
     codes: tuple[Code, ...]

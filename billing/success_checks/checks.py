@@ -74,19 +74,19 @@ BALANCE = frozenset({"total", "amount_due", "amount_paid", "amount_remaining", "
 
 
 class Unequal(NamedTuple):
-    """An invoice that a reconciliation found otherwise than in Stripe; it was mended then."""
+    """An invoice that a reconciliation found otherwise than in Stripe; it was corrected then."""
 
     difference: str
     reconciliation: str
     invoice: str
     fields: list[dict[str, Any]]
-    mend: str
+    correction: str
     found_at: datetime
 
 
-def balance_differs(mend: str, fields: Iterable[dict[str, Any]]) -> bool:
+def balance_differs(correction: str, fields: Iterable[dict[str, Any]]) -> bool:
     """Whether a difference is one of the balance. An invoice that one side lacked has none there."""
-    return mend != "overwritten" or any(field["name"] in BALANCE for field in fields)
+    return correction != "overwritten" or any(field["name"] in BALANCE for field in fields)
 
 
 class BalancesEqualStripe(Message):

@@ -121,20 +121,45 @@ async def authority_for(
     amount = amount_of(approval)
     if amount is None or approval.authority is None:
         return None
-    limits = _LIMITS.validate_python(approval.authority)
+    return await authority_over(
+        session,
+        approval.organization_id,
+        amount,
+        _LIMITS.validate_python(approval.authority),
+        people,
+        customer=approval.customer_id,
+        counted=[Kind(kind) for kind in approval.counted],
+        excluding=approval.operation_id,
+        at=at,
+    )
+
+
+async def authority_over(
+    session: AsyncSession,
+    organization_id: str,
+    amount: Money,
+    limits: Mapping[Role, Sequence[AuthorityLimit]],
+    people: Collection[str],
+    *,
+    customer: str | None,
+    counted: Collection[Kind],
+    excluding: str,
+    at: datetime,
+) -> Authority:
+    """What the amount is held against, with what these people have used of the limits of any role."""
     uses = {
         person: await commitments.uses(
             session,
-            approval.organization_id,
+            organization_id,
             person_id=person,
-            customer_id=approval.customer_id,
-            kinds=[Kind(kind) for kind in approval.counted],
+            customer_id=customer,
+            kinds=counted,
             currency=amount.currency,
             windows=_windows(limits, amount),
             at=at,
-            excluding=approval.operation_id,
+            excluding=excluding,
         )
-        for person in sorted(people)
+        for person in sorted(set(people))
     }
     return Authority(amount, limits, uses)
 

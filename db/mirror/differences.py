@@ -1,4 +1,4 @@
-"""What our mirror had otherwise than Stripe, as it was found and mended."""
+"""What our mirror had otherwise than Stripe, as it was found and corrected."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
@@ -41,9 +41,9 @@ async def add(session: AsyncSession, rows: Sequence[DifferenceRow]) -> None:
             DifferenceRow.object_id == row.object_id,
         )
         earlier = (await session.exec(wanted)).one()
-        if earlier.mend != "added":
+        if earlier.correction != "added":
             earlier.fields = [*earlier.fields, *row.fields]
-            earlier.mend = row.mend
+            earlier.correction = row.correction
 
 
 async def take_back(session: AsyncSession, at: datetime) -> None:

@@ -88,13 +88,18 @@ async def create(session: AsyncSession, operation: Operation) -> tuple[Operation
         is_change = operation.kind == Kind.PLAN_CHANGE.value
         open_change = await open_plan_change(session, operation.organization_id) if is_change else None
         if open_change:
-            raise Conflict(
-                "plan_change_open",
-                f"plan change {open_change.id} is still in progress: wait until it ends, or cancel it first",
-            )
+            raise plan_change_open(open_change)
         if await get_any(session, operation.id):
             raise ValueError(f"operation id {operation.id} is taken")
         # What was in the way was closed between the two statements: there is room now.
+
+
+def plan_change_open(change: Operation) -> Conflict:
+    """Why no other plan change of the organization can begin beside this one."""
+    return Conflict(
+        "plan_change_open",
+        f"plan change {change.id} is still in progress: wait until it ends, or cancel it first",
+    )
 
 
 async def find_repeated(session: AsyncSession, operation: Operation) -> Operation | None:

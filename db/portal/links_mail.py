@@ -6,8 +6,9 @@ from sqlmodel import func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from ulid import ULID
 
+from billing.mail.customer_mails import CUSTOMER_MAIL, CustomerMailInput, customer_mail_workflow
 from billing.policy.portal import PortalPolicy
-from billing.portal.links import CUSTOMER_MAIL, customer_mail_workflow, link_expiry
+from billing.portal.links import link_expiry
 
 from ..operations import outbox
 from ..tables import CustomerMail, CustomerSettings, Invoice, Outbox, PortalLink, new_id
@@ -65,7 +66,7 @@ async def mail_link(
         action=outbox.START,
         workflow_id=customer_mail_workflow(mail.id),
         name=CUSTOMER_MAIL,
-        payload={"organization": invoice.organization_id, "mail": mail.id},
+        payload=CustomerMailInput(organization=invoice.organization_id, mail=mail.id).model_dump(),
         at=at,
         due_at=at + head_start,
     )

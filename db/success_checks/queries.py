@@ -202,7 +202,7 @@ def _unequal(period: CheckPeriod) -> Select[Any]:
             col(DifferenceRow.reconciliation_id).label("reconciliation"),
             col(DifferenceRow.object_id).label("invoice"),
             col(DifferenceRow.fields),
-            col(DifferenceRow.mend),
+            col(DifferenceRow.correction),
             col(DifferenceRow.found_at),
         )
         .join(cast(FromClause, last), last.c.id == col(DifferenceRow.reconciliation_id))
@@ -337,7 +337,7 @@ UNEQUAL = Check(
     _unequal,
     ("found_at", "difference"),
     lambda row, _: checks.Unequal(*row),
-    keep=lambda row: checks.balance_differs(row.mend, row.fields),
+    keep=lambda row: checks.balance_differs(row.correction, row.fields),
 )
 TROUBLES = Check(
     _troubles, ("noticed_at", "operation"), lambda row, period: checks.AccessTrouble(period.as_of, *row)

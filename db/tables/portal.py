@@ -106,7 +106,7 @@ class PortalNetwork(SQLModel, table=True):
 
 
 class PortalTrouble(SQLModel, table=True):
-    """A customer can't get at an invoice: what its operation is about, and on which clock.
+    """A customer can't open an invoice: what its operation is about, and on which clock.
 
     An invoice has at most one that is not closed.
     """

@@ -62,13 +62,13 @@ class Reconciliation(SQLModel, table=True):
 
 
 class DifferenceRow(SQLModel, table=True):
-    """An object that our mirror had otherwise than Stripe, and how that was mended."""
+    """An object that our mirror had otherwise than Stripe, and how that was corrected."""
 
     __tablename__ = "differences"
     __table_args__ = (
         UniqueConstraint("reconciliation_id", "object_kind", "object_id"),
         Index("ix_differences_listing", "organization_id", "found_at", "id"),
-        CheckConstraint("mend IN ('added', 'overwritten', 'removed')", name="difference_mend"),
+        CheckConstraint("correction IN ('added', 'overwritten', 'removed')", name="difference_correction"),
     )
     id: str = Field(primary_key=True)
     reconciliation_id: str = Field(foreign_key="reconciliations.id")
@@ -81,7 +81,7 @@ class DifferenceRow(SQLModel, table=True):
     since: datetime | None = utc(default=None)
     """When our mirror was last known to be right about it; None where it had nothing."""
     found_at: datetime = utc()
-    mend: str
+    correction: str
     """added, overwritten or removed."""
 
 

@@ -69,7 +69,7 @@ class Review:
 
     @property
     def request(self) -> ApprovalInput:
-        """As the story asks; `asked` is what a test changes of it."""
+        """As the workflow asks; `asked` is what a test changes of it."""
         given = {
             "approval": self.id,
             "organization": self.acme.id,

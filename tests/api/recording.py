@@ -69,9 +69,9 @@ class ExampleHouse:
     async def store(self, *rows: SQLModel) -> None:
         await store(self.database, *rows)
 
-    def evidence(self, story: str) -> dict[str, Any]:
+    def evidence(self, name: str) -> dict[str, Any]:
         """The evidence that the test of a workflow has kept, as if it had happened in this house."""
-        text = (EVIDENCE / f"{story}.json").read_text(encoding="utf-8")
+        text = (EVIDENCE / f"{name}.json").read_text(encoding="utf-8")
         document: dict[str, Any] = json.loads(text)
         for event in document["timeline"]:
             for id_, who in event["names"].items():

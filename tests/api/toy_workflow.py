@@ -1,4 +1,4 @@
-"""A workflow that takes what the API sends and remembers it; it stands in for the real stories."""
+"""A workflow that takes what the API sends and remembers it; it stands in for the real workflows."""
 
 from typing import Any
 

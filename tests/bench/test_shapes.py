@@ -11,9 +11,9 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from bench import shapes
-from bench.bare import story
-from bench.bare.story import Errand
+from bench.bare import workflow as bare
 from bench.bare.worker import build_workers
+from bench.bare.workflow import Errand
 from bench.shapes import Command, Moment, Shape
 from settings.settings import Settings
 from workflows.core import ids
@@ -32,8 +32,8 @@ REVIEW = Shape(
     ends=True,
 )
 NOTICE = Shape(workflow="Notice", moments=(Moment(after=(), commands=(LOCAL, MAIL, TIMER)),), ends=False)
-STORY = Shape(
-    workflow="Story",
+WORKFLOW = Shape(
+    workflow="Workflow",
     moments=(
         Moment(after=(), commands=(STRIPE,)),
         Moment(after=("a0",), commands=(STRIPE, STRIPE)),
@@ -76,9 +76,9 @@ async def test_a_shape_that_is_played_and_read_back_is_the_same(temporal: Client
     main, stripe = build_workers(temporal, settings, 100.0, opened)
     async with main, stripe:
         handle = await temporal.start_workflow(
-            "Bare", Errand(shape=STORY), id="story", task_queue=story.MAIN_QUEUE
+            "Bare", Errand(shape=WORKFLOW), id="workflow", task_queue=bare.MAIN_QUEUE
         )
-        review = temporal.get_workflow_handle("story-5")
+        review = temporal.get_workflow_handle("workflow-5")
         async for event in handle.fetch_history_events(wait_new_event=True):
             child = event.child_workflow_execution_started_event_attributes
             if child.workflow_execution.workflow_id == review.id:
@@ -88,10 +88,10 @@ async def test_a_shape_that_is_played_and_read_back_is_the_same(temporal: Client
                 break
         await review.execute_update("decide", id="decision")
         assert await handle.result() == "completed"
-        shape, cost = await shapes.read(temporal, "story")
+        shape, cost = await shapes.read(temporal, "workflow")
 
-    assert outline(shape) == outline(STORY)
-    assert shape.counts() == STORY.counts()
+    assert outline(shape) == outline(WORKFLOW)
+    assert shape.counts() == WORKFLOW.counts()
     assert shape.counts() == {
         "workflows": 3,
         "updates": 1,
@@ -102,4 +102,4 @@ async def test_a_shape_that_is_played_and_read_back_is_the_same(temporal: Client
     }
     # Three starts, six activities, two timers, one update, and local activities in four workflow tasks.
     assert cost.actions == 16
-    assert opened.read_text().split() == ["story-5", "story-5"]
+    assert opened.read_text().split() == ["workflow-5", "workflow-5"]

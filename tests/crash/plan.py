@@ -65,7 +65,7 @@ class Fault(Message):
 
 
 class Scenario(Message):
-    """Faults and kills over one story; each kill is followed by a restart with the next one."""
+    """Faults and kills over one workload; each kill is followed by a restart with the next one."""
 
     name: str
     kills: tuple[Kill, ...] = ()
@@ -80,7 +80,7 @@ class Scenario(Message):
 
 
 class Step(Message):
-    """Something that a story does, once or for the nth time: a request to Stripe, or a commit.
+    """Something that a workload does, once or for the nth time: a request to Stripe, or a commit.
 
     `match` is that of a kill; `path` that of a fault, for requests.
     """

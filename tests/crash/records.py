@@ -1,4 +1,4 @@
-"""What the records of a story must say at its end, and how to wait for it without costing much."""
+"""What the records of a workload must say at its end, and how to wait for it without costing much."""
 
 import asyncio
 import re

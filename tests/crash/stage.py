@@ -58,7 +58,7 @@ FAST_DEV_SERVER = [
 ]  # fmt: skip
 
 
-class Story(Protocol):
+class Workload(Protocol):
     """What happens under a scenario, once. It fails by AssertionError."""
 
     @property
@@ -97,9 +97,9 @@ class Lane:
     victim: Victim
     api: MortalApi
 
-    async def play(self, scenario: Scenario, story: Story, *, linger: float) -> Struck:
-        """`linger`: seconds that the last kill may take beyond the story's end."""
-        await story.prepare(self.home)
+    async def play(self, scenario: Scenario, workload: Workload, *, linger: float) -> Struck:
+        """`linger`: seconds that the last kill may take beyond the workload's end."""
+        await workload.prepare(self.home)
         stand_in = self.home.stand_in
         for fault in scenario.faults:
             stand_in.fault(
@@ -107,11 +107,11 @@ class Lane:
             )
         self.api.plan(scenario.api)
         await self.victim.plan(scenario.kills)
-        await story.act(self.home)
+        await workload.act(self.home)
         await self.victim.spare(within=linger)
         hit = sum(armed["left"] == 0 for armed in stand_in.control("faults")["faults"])
         stand_in.clear_faults()
-        await story.check(self.home)
+        await workload.check(self.home)
         assert self.victim.unplanned == [], f"the worker ended by itself: {self.victim.unplanned}"
         return Struck(self.victim.deaths, self.api.deaths, hit)
 
@@ -240,7 +240,7 @@ async def stage(folder: Path, lanes: int = LANES) -> AsyncIterator[Stage]:
             await built.close()
 
 
-Part = tuple[Scenario, Story]
+Part = tuple[Scenario, Workload]
 
 
 @dataclass
@@ -268,8 +268,8 @@ async def play(
     played: list[Played] = []
 
     async def work() -> None:
-        for scenario, story in waiting:
-            played.append(await _played(theatre, scenario, story, linger))
+        for scenario, workload in waiting:
+            played.append(await _played(theatre, scenario, workload, linger))
             tell(played[-1])
 
     async with asyncio.TaskGroup() as group:
@@ -278,16 +278,16 @@ async def play(
     return played
 
 
-async def _played(theatre: Stage, scenario: Scenario, story: Story, linger: float) -> Played:
+async def _played(theatre: Stage, scenario: Scenario, workload: Workload, linger: float) -> Played:
     where = "no lane"
     try:
         async with theatre.lane() as lane:
             where = str(lane.victim.log)
-            return Played(scenario, await lane.play(scenario, story, linger=linger))
+            return Played(scenario, await lane.play(scenario, workload, linger=linger))
     except Exception as failure:
         # Whatever broke is the scenario's failure; the others go on.
         why = str(failure) if isinstance(failure, AssertionError) else "".join(format_exception(failure))
-        return Played(scenario, failure=f"{type(story).__name__}, {scenario.name} ({where}): {why}")
+        return Played(scenario, failure=f"{type(workload).__name__}, {scenario.name} ({where}): {why}")
 
 
 async def play_all(theatre: Stage, parts: Iterable[Part]) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from .credit_story import (
+from .credit_workload import (
     BALANCE,
     CREDIT_NOTE,
     EFFECT,

@@ -56,7 +56,7 @@ class Scene:
 
     def __init__(self, town: Town, postgres: MortalPostgres, chat: Chat, temporal: Client) -> None:
         self.town, self.postgres, self.chat = town, postgres, chat
-        self.story = temporal.get_workflow_handle("incident-database")
+        self.workflow = temporal.get_workflow_handle("incident-database")
         self.records = Database(postgres.url)
 
     async def mails(self, name: str) -> list[list[str]]:
@@ -163,7 +163,7 @@ async def test_a_database_that_is_killed_is_told_at_once_and_what_was_accepted_e
     await until(lambda: scene.mailed("incident_alert database"), log, AT_ONCE)
     await until(lambda: _any(scene.chat.alerts), log, AT_ONCE)
     assert now() - began < AT_ONCE
-    assert (await scene.story.describe()).status == WorkflowExecutionStatus.RUNNING
+    assert (await scene.workflow.describe()).status == WorkflowExecutionStatus.RUNNING
     assert scene.chat.alerts[0] == ("incident_degraded", "database")
     answer = await scene.banner()
     assert (answer.status_code, answer.json()["code"]) == (503, "temporarily_unavailable")
@@ -183,7 +183,7 @@ async def test_a_database_that_is_killed_is_told_at_once_and_what_was_accepted_e
     path = f"/v1/incidents/{recovered['id']}"
     cleared = await town.http.post(f"{path}/resolve", json=NOTE, headers=town.key("controller"))
     assert cleared.status_code in (200, 202), cleared.text
-    await scene.story.result()
+    await scene.workflow.result()
     assert (await scene.banner()).json() == {"degraded": False, "incidents": []}
     [shown] = (await town.get("/v1/incidents"))["data"]
     assert (shown["id"], shown["state"], shown["cause"]) == (recovered["id"], "cleared", "unreachable")

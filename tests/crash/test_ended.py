@@ -1,4 +1,4 @@
-"""Stories that are terminated, cancelled, reset and poisoned in Temporal: each comes to an end, or goes on.
+"""Workflows that are terminated, cancelled, reset and poisoned in Temporal: each ends, or goes on.
 
 More seeds: `python -m tests.crash.ended -n 1000`.
 """
@@ -29,12 +29,14 @@ async def stage(tmp_path: Path) -> AsyncIterator[Theatre]:
 async def _all_hold(stage: Theatre, parts: Sequence[Part]) -> None:
     await play(stage, parts)
     planned = sum(len(part.strikes) for part in parts)
-    print(f"{stage.played} stories, {stage.struck} of {planned} blows")
+    print(f"{stage.played} operations, {stage.struck} of {planned} blows")
     assert not stage.failures, "\n".join([f"{len(stage.failures)} of {stage.played}:", *stage.failures])
     assert stage.struck >= ENOUGH * planned
 
 
-async def test_every_story_ended_from_outside_at_any_stage_has_an_end_or_runs_again(stage: Theatre) -> None:
+async def test_every_operation_ended_from_outside_at_any_stage_has_an_end_or_runs_again(
+    stage: Theatre,
+) -> None:
     await _all_hold(stage, list(every_one()))
 
 

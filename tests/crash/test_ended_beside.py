@@ -1,4 +1,4 @@
-"""What runs beside the stories and is ended from outside or poisoned: it is done all the same, and once.
+"""What runs beside the operations and is ended from outside or poisoned: it is done all the same, and once.
 
 Each is poisoned before it begins, so that the blow always finds it going.
 """
@@ -142,7 +142,7 @@ async def test_a_mail_to_people_whose_workflow_is_ended_or_poisoned_is_sent_once
 
 
 async def _mailed_to_a_person(stage: Theatre, blow: Blow | None) -> None:
-    """Whoever asked for a plan change hears that its story was ended."""
+    """Whoever asked for a plan change hears that its workflow was ended."""
     home = stage.home
     acme = await home.shop.tenant(home.database)
     operation = await home.ask(acme)
@@ -246,8 +246,8 @@ async def test_the_gate_opens_though_its_incident_is_ended_or_poisoned_and_what_
 async def _gate_opens(stage: Theatre, acme: Tenant, blow: Blow | None) -> None:
     home, blows = stage.home, stage.blows
     name = f"inc_{blow or 'poison'}"
-    story = ids.incident_workflow(name, Component.STRIPE)
-    blows.poison.give(story)
+    workflow = ids.incident_workflow(name, Component.STRIPE)
+    blows.poison.give(workflow)
     at = datetime.now(UTC) - timedelta(minutes=1)
     async with home.database.transaction() as session:
         session.add(
@@ -264,14 +264,14 @@ async def _gate_opens(stage: Theatre, acme: Tenant, blow: Blow | None) -> None:
             return holds.first() is not None
 
     await until(is_held, lambda: "the gate did not hold it", PATIENCE)
-    assert await blows.failing(story)
-    first = await home.temporal.get_workflow_handle(story).describe()
+    assert await blows.failing(workflow)
+    first = await home.temporal.get_workflow_handle(workflow).describe()
     if blow is not None:
-        assert await blows.strike(story, blow)
+        assert await blows.strike(workflow, blow)
     else:
         # Nobody lifts it before it was started anew.
-        await until(lambda: _another(stage, story, first.run_id), lambda: "it was left alone", PATIENCE)
-    blows.poison.lift(story)
+        await until(lambda: _another(stage, workflow, first.run_id), lambda: "it was left alone", PATIENCE)
+    blows.poison.lift(workflow)
 
     async def is_open() -> bool:
         async with home.database.reading() as session:
@@ -279,12 +279,12 @@ async def _gate_opens(stage: Theatre, acme: Tenant, blow: Blow | None) -> None:
 
     await until(is_open, lambda: f"the gate stays shut after: {blow}", PATIENCE)
     await home.reviewed(acme, operation)
-    found = await home.temporal.get_workflow_handle(story).describe()
+    found = await home.temporal.get_workflow_handle(workflow).describe()
     assert found.status is WorkflowExecutionStatus.RUNNING, "it waits for its note"
     async with home.database.transaction() as session:
         row = await session.get_one(Incident, name)
         row.cleared_at = datetime.now(UTC)
-    await blows.strike(story, "terminate")
+    await blows.strike(workflow, "terminate")
 
 
 async def _another(stage: Theatre, workflow: str, run: str) -> bool:

@@ -1,4 +1,4 @@
-"""A database that is away under two hundred open stories: none is lost, none writes on and on, all go on."""
+"""A database that is away under two hundred operations: none is lost, none writes on and on, all go on."""
 
 from pathlib import Path
 
@@ -7,23 +7,23 @@ import pytest
 from workflows.core import ids
 
 from .outage import outage
-from .outage.crowd import CANCELLED, STORIES
+from .outage.crowd import CANCELLED, OPERATIONS
 from .outage.histories import MAX_AN_HOUR
-from .outage.histories import STORIES as KINDS
+from .outage.histories import WORKFLOWS as KINDS
 
 pytestmark = [pytest.mark.crash, pytest.mark.slow, pytest.mark.postgres, pytest.mark.timeout(900)]
 
 AWAY = 25.0
-"""Seconds: several times what a story tries at once. `make outage MINUTES=10` waits for ten minutes."""
+"""Seconds: several times what an operation tries at once. `make outage MINUTES=10` waits for ten minutes."""
 
 
-async def test_a_database_that_is_away_costs_no_story_its_workflow_nor_more_than_ten_events_an_hour(
+async def test_a_database_that_is_away_costs_no_operation_its_workflow_nor_more_than_ten_events_an_hour(
     tmp_path: Path,
 ) -> None:
     figures = await outage(tmp_path, AWAY)
     assert figures.away >= AWAY
-    assert figures.stories == STORIES == 200
-    assert sum(figures.ended.values()) == STORIES
+    assert figures.operations == OPERATIONS == 200
+    assert sum(figures.ended.values()) == OPERATIONS
     assert {one.kind for one in figures.costs} == set(KINDS), "a kind is not among them"
     dear = [one for one in figures.costs if max(one.added, one.an_hour) > MAX_AN_HOUR]
     assert dear == [], f"{figures}"

@@ -8,11 +8,11 @@ from db.operations import intents
 from db.tables import Intent
 
 from ..support.house import House
-from .credit_story import BALANCE, CREDIT_NOTE, BalanceCredit, CreditNote
-from .credit_story import EFFECT as CREDITED
+from .credit_workload import BALANCE, CREDIT_NOTE, BalanceCredit, CreditNote
+from .credit_workload import EFFECT as CREDITED
 from .plan import Kill
-from .refund_story import CREATE, Refund
-from .refund_story import EFFECT as REFUNDED
+from .refund_workload import CREATE, Refund
+from .refund_workload import EFFECT as REFUNDED
 from .stage import PATIENCE, Stage
 
 pytestmark = [pytest.mark.crash, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -38,22 +38,22 @@ async def test_an_intent_older_than_stripes_keys_is_read_back_and_not_repeated(t
             group.create_task(dead_for_a_day(theatre, kind(), kill), name=f"{kind.__name__} {kill.point}")
 
 
-async def dead_for_a_day(theatre: Stage, story: Refund | BalanceCredit, kill: Kill) -> None:
+async def dead_for_a_day(theatre: Stage, workload: Refund | BalanceCredit, kill: Kill) -> None:
     """The worker dies between the call and the close, and lives again when Stripe has forgotten the key."""
     async with theatre.lane() as lane, asyncio.timeout(PATIENCE):
-        await story.prepare(lane.home)
+        await workload.prepare(lane.home)
         await lane.victim.plan([kill])
         lane.victim.rest_in_peace()
-        acting = asyncio.create_task(story.act(lane.home))
+        acting = asyncio.create_task(workload.act(lane.home))
         await lane.victim.struck()
-        waiting = await only_intent(lane.home, story.operation)
+        waiting = await only_intent(lane.home, workload.operation)
         lane.home.stand_in.advance(LONGER_THAN_KEYS_LIVE)
         lane.victim.revive()
         await acting
-        await story.check(lane.home)
-        closed = await only_intent(lane.home, story.operation)
-        assert (waiting.state, waiting.attempts) == ("open", 1), type(story)
-        assert (closed.state, closed.attempts, closed.read_back) == ("done", 2, True), type(story)
+        await workload.check(lane.home)
+        closed = await only_intent(lane.home, workload.operation)
+        assert (waiting.state, waiting.attempts) == ("open", 1), type(workload)
+        assert (closed.state, closed.attempts, closed.read_back) == ("done", 2, True), type(workload)
 
 
 async def only_intent(home: House, operation: str) -> Intent:

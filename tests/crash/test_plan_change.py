@@ -3,7 +3,7 @@
 import pytest
 
 from .plan import Kill, Scenario, every_fault, fault, killed_everywhere
-from .plan_change_story import EFFECT, SUBSCRIPTION, UPDATE, ChangeAtPeriodEnd, ChangeNow
+from .plan_change_workload import EFFECT, SUBSCRIPTION, UPDATE, ChangeAtPeriodEnd, ChangeNow
 from .stage import Stage, play_all
 
 # Many scenarios make one test; each gives up by itself long before this.

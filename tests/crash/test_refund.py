@@ -3,7 +3,7 @@
 import pytest
 
 from .plan import Kill, Scenario, every_fault, fault, killed_everywhere, request
-from .refund_story import (
+from .refund_workload import (
     CREATE,
     EFFECT,
     ISSUED,

@@ -112,7 +112,7 @@ async def _write(home: House, workflow_id: str, file: str) -> None:
 
 
 async def _is_ours(home: House, workflow_id: str) -> bool:
-    """A test's own story may stand in for one, or none at all."""
+    """A test's own workflow may stand in for one, or none at all."""
     try:
         described = await home.temporal.get_workflow_handle(workflow_id).describe()
     except RPCError as error:
@@ -123,7 +123,7 @@ async def _is_ours(home: House, workflow_id: str) -> bool:
 
 
 async def _settled(home: House, kind: str, workflow_id: str) -> None:
-    """Waits for a story whose operation has ended to return: its last mail may still be on its way, and a
+    """Waits for a workflow whose operation has ended to return: its last mail may still be on its way, and a
     refund is watched for weeks."""
     if kind != "operation":
         return

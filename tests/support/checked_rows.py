@@ -174,7 +174,7 @@ async def reconciliations(database: Database, acme: Tenant, other: Tenant) -> Re
             "object_id": invoice,
             "fields": [{"name": "amount_paid", "ours": 0, "stripe": 100}],
             "found_at": after(hours=3),
-            "mend": "overwritten",
+            "correction": "overwritten",
         }
         return DifferenceRow(**defaults | fields)
 
@@ -182,7 +182,7 @@ async def reconciliations(database: Database, acme: Tenant, other: Tenant) -> Re
     await store(
         database,
         difference(last, acme, "in_paid"),
-        difference(last, acme, "in_new", fields=[], mend="added"),
+        difference(last, acme, "in_new", fields=[], correction="added"),
         difference(last, acme, "in_number", fields=number),
         difference(last, acme, "re_1", object_kind="refund"),
         difference(last, other, "in_others"),

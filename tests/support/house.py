@@ -59,7 +59,7 @@ LOOK_EVERY = 3.0
 _keys = count(1)
 
 BESIDE = ("mail_sent", "asked_of_stripe")
-"""Events that say no more of a story than the one beside them: mails go out at their own time."""
+"""Events that say no more of a workflow than the one beside them: mails go out at their own time."""
 
 
 def default_policy(**stripe: float) -> Policy:

@@ -1,4 +1,4 @@
-"""What tests of incidents need: watches with a clock of the test's, stories that wait, and what is kept."""
+"""What tests of incidents need: watches with a clock of the test's, workflows that wait, and what is kept."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta

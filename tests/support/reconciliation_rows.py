@@ -31,6 +31,6 @@ def a_difference(run: Reconciliation, organization: str, **fields: Any) -> Diffe
         "fields": [{"name": "name", "ours": "A", "stripe": "B"}],
         "since": NOW,
         "found_at": NOW,
-        "mend": "overwritten",
+        "correction": "overwritten",
     }
     return DifferenceRow(**defaults | fields)

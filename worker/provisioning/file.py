@@ -108,7 +108,7 @@ class PersonFile(_Part):
     """Keys to take over, in plain text. One that is no longer listed is revoked. Whoever has no valid key
     gets one, which is printed once."""
     revoked_keys: list[Prefix] = []
-    """Prefixes of keys that must not work any more."""
+    """Prefixes of keys that must no longer work."""
 
 
 class OrganizationFile(_Part):

@@ -23,10 +23,14 @@ Answer = TypeVar("Answer")
 class OptionalCalls:
     """Reads of Stripe that can be done without: in Stripe's bad hours they fail, and no operation is held."""
 
+    def __init__(self, patience: workflow.ActivityConfig = options.GLANCE) -> None:
+        """`patience` is how long, how often and how urgently each is tried, whatever else is said of it."""
+        self._patience = patience
+
     def call(
         self, activity: Callable[[Any, Arg], Awaitable[Answer]], arg: Arg, how: workflow.ActivityConfig
     ) -> Awaitable[Answer]:
-        answer: Awaitable[Answer] = workflow.execute_activity_method(activity, arg, **how | options.GLANCE)
+        answer: Awaitable[Answer] = workflow.execute_activity_method(activity, arg, **how | self._patience)
         return answer
 
 

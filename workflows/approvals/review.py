@@ -21,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.money.credit import CreditSubject
     from billing.money.refund import RefundSubject
     from billing.plan_changes.subject import PlanChangeSubject
+    from billing.policy.policy import Policy
 
 from ..core import ids
 from ..core.commands import PendingCommands
@@ -63,6 +64,22 @@ class ReviewTerms:
     ladder: str
     calendar: str
     rule: str = ""
+
+
+class RequestOrigin(Protocol):
+    """Of which operation a request is, who asked for it, and under which policy."""
+
+    @property
+    def organization(self) -> str: ...
+
+    @property
+    def operation(self) -> str: ...
+
+    @property
+    def requested_by(self) -> str: ...
+
+    @property
+    def policy(self) -> Policy: ...
 
 
 class RevisedRequest(Protocol):
@@ -132,9 +149,18 @@ class Review(Generic[Proposed]):
         if round_.number:
             await close_open_round(self._recorder.operation)
             round_ = replace(round_, cause="superseded")
+        sent_back: tuple[Proposed, ApprovalOutcome] | None = None
         while True:
-            proposal, round_ = await self._propose(round_)
-            terms = await self._request.submit(proposal, round_)
+            round_ = replace(round_, number=round_.number + 1)
+            try:
+                proposal, round_ = await self._propose(round_)
+                terms = await self._request.submit(proposal, round_)
+            except OperationEnded as ended:
+                if sent_back is None or not _can_be_revised(round_, ended.outcome):
+                    raise
+                self._proposal = sent_back[0]
+                round_ = await self._revised(*sent_back, round_, ended.outcome)
+                continue
             self._stop_if_cancelled()
             if terms is None:
                 return self._agreed(proposal)
@@ -146,7 +172,8 @@ class Review(Generic[Proposed]):
                         return self._agreed(proposal)
                     round_ = replace(round_, cause="drifted", since=SinceLastRound(why="drifted", changes=()))
                 case "changes_requested":
-                    round_ = await self._revised(proposal, round_, outcome)
+                    sent_back = proposal, outcome
+                    round_ = await self._revised(*sent_back, round_)
                 case "superseded":
                     round_ = replace(round_, cause="superseded")
                 case "rejected":
@@ -161,7 +188,7 @@ class Review(Generic[Proposed]):
                     raise self._cancelled()
 
     async def _propose(self, round_: Round) -> tuple[Proposed, Round]:
-        """What Stripe says now, as the next round; what is new in it is known from here on."""
+        """What Stripe says now, as this round; what is new in it is known from here on."""
         self._stop_if_cancelled()
         self._changes.clear()
         before, proposal = self._proposal, await self._request.propose()
@@ -175,7 +202,7 @@ class Review(Generic[Proposed]):
                 (before.reason, proposal.reason),
             )
             since = since.model_copy(update={"changes": changes})
-        round_ = replace(round_, number=round_.number + 1, since=since)
+        round_ = replace(round_, since=since)
         await self._request.record(proposal, round_)
         return proposal, round_
 
@@ -186,42 +213,27 @@ class Review(Generic[Proposed]):
 
     async def _reviewed(self, proposal: Proposed, terms: ReviewTerms, round_: Round) -> ApprovalOutcome:
         """What the approvers make of exactly this proposal; a cancellation on the way dismisses it."""
-        recorder, kind, amount = self._recorder, self._request.kind, proposal.amount
-        policy, ladder = recorder.policy, recorder.policy.ladders[terms.ladder]
-        request = ApprovalInput(
-            approval=ids.approval_id(recorder.operation, round_.number),
-            organization=recorder.organization,
-            operation=recorder.operation,
-            kind=kind.value,
-            round=round_.number,
-            subject=proposal.subject,
-            subject_hash=proposal.subject_hash,
-            reason=proposal.reason,
-            rule=terms.rule,
-            revised=round_.revised,
-            since=round_.since,
-            amount=amount,
-            customer=proposal.customer,
-            authority=policy.authority.get(kind, {}) if amount is not None else None,
-            counted=policy.counted_with(kind) if amount is not None else (),
-            requested_by=recorder.requested_by,
-            ladder=ladder,
-            calendar=policy.calendars[terms.calendar],
-            calendars={step.calendar: policy.calendars[step.calendar] for step in ladder if step.calendar},
-        )
+        request = approval_input(self._recorder, self._request.kind, proposal, terms, round_)
         return await hold_round(self._commands, self._end, request)
 
-    async def _revised(self, proposal: Proposed, round_: Round, outcome: ApprovalOutcome) -> Round:
-        """An approver asked for changes: somebody sends a revised request, or takes it back."""
-        key = Question.REVISION.key(round_.number)
+    async def _revised(
+        self, proposal: Proposed, outcome: ApprovalOutcome, round_: Round, impossible: Outcome | None = None
+    ) -> Round:
+        """An approver asked for changes: somebody sends a revised request, or takes it back; and once more
+        where what was sent is `impossible`."""
+        key, problem = Question.REVISION.key(round_.number), impossible.why if impossible else None
         await self._recorder.record_progress(
             key,
-            EventCode.AWAITING_REVISION,
+            impossible.event if impossible else EventCode.AWAITING_REVISION,
             state=State.AWAITING_APPROVAL,
             stage="changes_requested",
+            error=problem,
             allowed_actions=("revise", "cancel"),
+            detail=problem.model_dump() if problem else None,
         )
-        context = MailContext(subject=proposal.subject, comment=outcome.comment, person=outcome.person)
+        context = MailContext(
+            subject=proposal.subject, comment=outcome.comment, person=outcome.person, problem=problem
+        )
         self._recorder.mail_requester(key, "changes_requested", context)
         revision = await self._revision(round_.number)
         self._stop_if_cancelled()
@@ -264,3 +276,37 @@ class Review(Generic[Proposed]):
 
     def _cancelled(self) -> OperationEnded:
         return OperationEnded(Outcome.cancelled(self._commands.cancel.received))
+
+
+def approval_input(
+    asked: RequestOrigin, kind: Kind, proposal: Proposal[Any], terms: ReviewTerms, round_: Round
+) -> ApprovalInput:
+    """What the approvers of a round are asked, and by which ladder."""
+    policy, amount = asked.policy, proposal.amount
+    ladder = policy.ladders[terms.ladder]
+    return ApprovalInput(
+        approval=ids.approval_id(asked.operation, round_.number),
+        organization=asked.organization,
+        operation=asked.operation,
+        kind=kind.value,
+        round=round_.number,
+        subject=proposal.subject,
+        subject_hash=proposal.subject_hash,
+        reason=proposal.reason,
+        rule=terms.rule,
+        revised=round_.revised,
+        since=round_.since,
+        amount=amount,
+        customer=proposal.customer,
+        authority=policy.authority.get(kind, {}) if amount is not None else None,
+        counted=policy.counted_with(kind) if amount is not None else (),
+        requested_by=asked.requested_by,
+        ladder=ladder,
+        calendar=policy.calendars[terms.calendar],
+        calendars={step.calendar: policy.calendars[step.calendar] for step in ladder if step.calendar},
+    )
+
+
+def _can_be_revised(round_: Round, outcome: Outcome) -> bool:
+    """Whether it ends only because of what somebody has made of the request: they may think again."""
+    return round_.cause == "revised" and outcome.state is State.BLOCKED and not outcome.settled

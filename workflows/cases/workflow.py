@@ -39,7 +39,7 @@ from ..core.recorded import recorded
 from ..core.recorder import OperationRecorder
 
 CLOSED = Problem(code="not_closable", message="It was closed before.")
-NOT_NAMED = Problem(code="not_confirmable", message="Nobody says any more that you made it.")
+NOT_NAMED = Problem(code="not_confirmable", message="You are no longer named as having made it.")
 
 
 class CaseMailWords(TypedDict, total=False):

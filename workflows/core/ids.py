@@ -3,9 +3,9 @@
 from billing.cases.case import CASE as CASE
 from billing.core.operations import Kind
 from billing.incidents.states import Component
+from billing.mail.customer_mails import CUSTOMER_MAIL as CUSTOMER_MAIL
+from billing.mail.customer_mails import customer_mail_workflow as customer_mail_workflow
 from billing.mail.messages import PERSON_MAIL as PERSON_MAIL
-from billing.portal.links import CUSTOMER_MAIL as CUSTOMER_MAIL
-from billing.portal.links import customer_mail_workflow as customer_mail_workflow
 from billing.stripe.events import STRIPE_EVENT as STRIPE_EVENT
 from billing.stripe.events import stripe_event_workflow as stripe_event_workflow
 
@@ -27,6 +27,9 @@ FINANCE_NOTICE = "FinanceNoticeWorkflow"
 REMINDER_SWEEP = "ReminderSweepWorkflow"
 PORTAL_ACCESS = "PortalAccessWorkflow"
 INVOICE_FETCH = "InvoiceFetchWorkflow"
+PLAN_CHANGE_QUOTE = "PlanChangeQuoteWorkflow"
+REFUND_QUOTE = "RefundQuoteWorkflow"
+CREDIT_QUOTE = "CreditQuoteWorkflow"
 OUTBOX_SWEEP = "OutboxSweepWorkflow"
 RECONCILE = "ReconcileWorkflow"
 INCIDENT = "IncidentWorkflow"
@@ -40,6 +43,13 @@ OPERATION_WORKFLOWS = {
     Kind.CASE: CASE,
 }
 """The workflow of each kind of operation."""
+
+QUOTE_WORKFLOWS = {
+    Kind.PLAN_CHANGE: PLAN_CHANGE_QUOTE,
+    Kind.REFUND: REFUND_QUOTE,
+    Kind.CREDIT: CREDIT_QUOTE,
+}
+"""The workflow of each kind of quote."""
 
 
 def operation_workflow(operation: str) -> str:
@@ -74,6 +84,11 @@ def note_workflow(operation: str, seq: int) -> str:
 def invoice_fetch_workflow(invoice: str, fetch: str) -> str:
     """`fetch` tells apart those who ask: each gets what Stripe says now."""
     return f"invoice-fetch-{invoice}-{fetch}"
+
+
+def quote_workflow(kind: Kind, organization: str, quote: str) -> str:
+    """Another organization's quote, or one of another kind, has another name: nobody finds it by its id."""
+    return f"quote-{kind}-{organization}-{quote}"
 
 
 def incident_workflow(incident: str, component: Component) -> str:

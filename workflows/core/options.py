@@ -96,6 +96,14 @@ GLANCE: ActivityConfig = {
 }
 """Whether what a request is about has ended; without an answer it is looked at later."""
 
+QUOTE: ActivityConfig = GLANCE | {
+    "start_to_close_timeout": timedelta(seconds=8),
+    "schedule_to_close_timeout": timedelta(seconds=8),
+    "retry_policy": replace(UNLESS_HELD, maximum_attempts=3),
+    "priority": PEOPLE,
+}
+"""Somebody waits for it, and not longer than that: who still wants it asks again."""
+
 FOLLOW = tuple(timedelta(seconds=seconds) for seconds in (10, 30, 60, 300, 900, 3600, 4 * 3600, 12 * 3600))
 """How long to wait between looks at what Stripe still works on; the last one repeats."""
 

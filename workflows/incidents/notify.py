@@ -65,7 +65,7 @@ class IncidentNotifier:
         self._due_at = workflow.now() + timedelta(minutes=self._request.policy.alert_every)
         self.alerts += 1
         self._begin(self._post(kept, self.alerts))
-        # Of each time that it breaks; what comes after is for those who mend it.
+        # Of each time that it breaks; what comes after is for those who fix it.
         roles = EVERYBODY if self._loud and kept.recovered_at is None else (Role.CONTROLLER,)
         self._loud = False
         self._begin(self._mail_alert(kept, self.alerts, roles))

@@ -1,4 +1,4 @@
-"""Holds our mirror against all of Stripe, mends it, and notes what it had otherwise."""
+"""Holds our mirror against all of Stripe, corrects it, and notes what it had otherwise."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

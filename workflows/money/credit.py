@@ -4,20 +4,19 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from billing.core.events import EventCode
-    from billing.core.messages import Cancel
     from billing.core.notices import NoticeKind
     from billing.core.operations import Kind, Problem, State
     from billing.core.questions import Question
     from billing.core.standing import Standing
     from billing.mail.messages import MailContext
     from billing.money.credit import AcceptCredit, CreditInput, CreditSubject, ReviseCredit
-    from billing.stripe.events import StripeChanged
 
 from ..approvals.object_end import OptionalCalls
 from ..approvals.review import Review
 from ..core import ids
 from ..core.commands import PendingCommands
 from ..core.effects import OperationEffects
+from ..core.handlers import OperationHandlers
 from ..core.lifecycle import OperationRun
 from ..core.notes import NoteSync
 from ..core.outcome import Outcome, outcome_of
@@ -30,7 +29,7 @@ from .review import ReviewedMoney
 
 
 @workflow.defn(name=ids.CREDIT)
-class CreditWorkflow:
+class CreditWorkflow(OperationHandlers):
     """One credit, from the request to the read-back."""
 
     _subject: CreditSubject  # once it is approved
@@ -54,6 +53,7 @@ class CreditWorkflow:
         notes = NoteSync(request.operation, self._effects, request.note)
         reviewed = ReviewedMoney(
             request.wanted,
+            request.quoted,
             Kind.CREDIT,
             rules,
             self._recorder,
@@ -129,16 +129,7 @@ class CreditWorkflow:
         self._recorder.mail_requester(asked, "money_ended", context)
         return await self._commands.resolve.answer_to(number)
 
-    # --- What people and Stripe send --------------------------------------------------------------------
-
-    @workflow.update
-    async def cancel(self, cancel: Cancel) -> None:
-        """Takes the request back; possible until it is being given."""
-        await self._commands.take_back(cancel)
-
-    @cancel.validator
-    def _may_cancel(self, cancel: Cancel) -> None:
-        self._commands.cancel.check()
+    # --- What people send -----------------------------------------------------------------------------
 
     @workflow.update
     async def revise(self, revise: ReviseCredit) -> None:
@@ -149,8 +140,3 @@ class CreditWorkflow:
     async def resolve(self, resolve: AcceptCredit) -> None:
         """Accepts what Stripe made of the credit."""
         await self._commands.resolve.take(resolve)
-
-    @workflow.signal
-    def stripe_changed(self, changed: StripeChanged) -> None:
-        """Stripe has told us of a change; what it is, is read from Stripe."""
-        self._changes.notify()

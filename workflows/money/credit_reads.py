@@ -26,16 +26,20 @@ from .proposals import MoneyPlanner, MoneyProposal
 
 
 class CreditReads(MoneyPlanner[CreditWanted, CreditSubject]):
-    def __init__(self, request: CreditInput, calls: StripeCaller) -> None:
+    def __init__(self, request: CreditInput, calls: StripeCaller, *, mirror: bool = True) -> None:
+        """`mirror`: whether what is planned by refreshes our mirror."""
         self._organization, self._operation = request.organization, request.operation
-        self._calls = calls
+        self._calls, self._refresh = calls, mirror
 
     async def plan(self, wanted: CreditWanted) -> MoneyProposal[CreditSubject] | Problem:
         """What would be credited, or why it can't be."""
         if problem := check_choice(wanted):
             return problem
         query = CreditableQuery(
-            organization=self._organization, customer=wanted.customer, invoice=wanted.invoice
+            organization=self._organization,
+            customer=wanted.customer,
+            invoice=wanted.invoice,
+            mirror=self._refresh,
         )
         facts = await self._calls.call(MoneyReads.read_creditable, query, options.STRIPE_READ)
         facts = without_own_note(facts, self._operation)

@@ -28,6 +28,8 @@ class MoneyProposal(Proposal[Subject]):
     parts: tuple[CommitPart, ...] = ()
     cap: InvoiceCap | None = None
     """Of the invoice that parts are given back of."""
+    refundable: Money | None = None
+    """What Stripe would return at most, of a refund."""
 
 
 class MoneyPlanner(ABC, Generic[Wanted, Subject]):

@@ -4,20 +4,19 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from billing.core.events import EventCode
-    from billing.core.messages import Cancel
     from billing.core.notices import NoticeKind
     from billing.core.operations import Kind, Problem, State
     from billing.core.questions import Question
     from billing.core.standing import Standing
     from billing.mail.messages import MailContext
     from billing.money.refund import RefundInput, RefundSubject, ResolveRefund, ReviseRefund
-    from billing.stripe.events import StripeChanged
 
 from ..approvals.object_end import OptionalCalls
 from ..approvals.review import Review
 from ..core import ids
 from ..core.commands import PendingCommands
 from ..core.effects import OperationEffects
+from ..core.handlers import OperationHandlers
 from ..core.lifecycle import OperationRun
 from ..core.notes import NoteSync
 from ..core.outcome import Outcome, outcome_of
@@ -30,7 +29,7 @@ from .review import ReviewedMoney
 
 
 @workflow.defn(name=ids.REFUND)
-class RefundWorkflow:
+class RefundWorkflow(OperationHandlers):
     """One refund, from the request to the last day on which it could still fail."""
 
     _subject: RefundSubject  # once it is approved
@@ -56,6 +55,7 @@ class RefundWorkflow:
         reservation = MoneyReservation(self._recorder, Kind.REFUND, rules)
         reviewed = ReviewedMoney(
             request.wanted,
+            request.quoted,
             Kind.REFUND,
             rules,
             self._recorder,
@@ -185,16 +185,7 @@ class RefundWorkflow:
             settled=True,
         )
 
-    # --- What people and Stripe send ------------------------------------------------------------------
-
-    @workflow.update
-    async def cancel(self, cancel: Cancel) -> None:
-        """Takes the request back; possible until it is being issued, and while it waits for the customer."""
-        await self._commands.take_back(cancel)
-
-    @cancel.validator
-    def _may_cancel(self, cancel: Cancel) -> None:
-        self._commands.cancel.check()
+    # --- What people send -----------------------------------------------------------------------------
 
     @workflow.update
     async def revise(self, revise: ReviseRefund) -> None:
@@ -205,8 +196,3 @@ class RefundWorkflow:
     async def resolve(self, resolve: ResolveRefund) -> None:
         """Tries a failed refund again, or leaves it at what came through."""
         await self._commands.resolve.take(resolve)
-
-    @workflow.signal
-    def stripe_changed(self, changed: StripeChanged) -> None:
-        """Stripe has told us of a change; what it is, is read from Stripe."""
-        self._changes.notify()

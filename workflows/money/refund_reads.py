@@ -21,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
         RefundWanted,
         plan_refund,
         refund_hash,
+        refundable,
         still_fits,
         without_own,
     )
@@ -32,9 +33,10 @@ from .proposals import MoneyPlanner, MoneyProposal
 
 
 class RefundReads(MoneyPlanner[RefundWanted, RefundSubject]):
-    def __init__(self, request: RefundInput, calls: StripeCaller) -> None:
+    def __init__(self, request: RefundInput, calls: StripeCaller, *, mirror: bool = True) -> None:
+        """`mirror`: whether what is planned by refreshes our mirror."""
         self._organization, self._operation = request.organization, request.operation
-        self._calls = calls
+        self._calls, self._refresh = calls, mirror
 
     async def plan(self, wanted: RefundWanted) -> MoneyProposal[RefundSubject] | Problem:
         """What would be refunded of what, or why it can't be."""
@@ -72,6 +74,7 @@ class RefundReads(MoneyPlanner[RefundWanted, RefundSubject]):
             organization=self._organization,
             payment_intent=payment_intent,
             invoice=None if payment_intent else invoice,
+            mirror=self._refresh,
         )
         return await self._calls.call(MoneyReads.read_refundable, query, options.STRIPE_READ)
 
@@ -99,6 +102,7 @@ def proposal_of(
         reason=subject.reason,
         parts=tuple(parts),
         cap=facts.cap,
+        refundable=refundable(facts),
     )
 
 

@@ -10,7 +10,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.money.messages import Commit, CommitmentResult
     from billing.policy.policy import MoneyPolicy
 
-from ..approvals.review import Round
+from ..approvals.review import RequestOrigin, Round
 from ..core.recorded import recorded
 from ..core.recorder import OperationRecorder
 from .proposals import MoneyProposal
@@ -32,21 +32,27 @@ class MoneyReservation:
         return await recorded(Commitments.check_room, self._order(proposal))
 
     def _order(self, proposal: MoneyProposal[Any]) -> Commit:
-        recorder, revised = self._recorder, self._round.revised
-        person = revised.by if revised else recorder.requested_by
-        return Commit(
-            organization=recorder.organization,
-            operation=recorder.operation,
-            kind=self._kind,
-            person=person,
-            revised=person != recorder.requested_by,
-            customer=proposal.customer,
-            currency=proposal.amount.currency,
-            parts=proposal.parts,
-            cap=proposal.cap,
-            authority=recorder.policy.authority.get(self._kind, {}),
-            counted=recorder.policy.counted_with(self._kind),
-            reviewed_anyway=proposal.reason in self._rules.always,
-            round=self._round.number,
-            at=workflow.now(),
-        )
+        return commit_order(self._recorder, self._kind, self._rules, proposal, self._round)
+
+
+def commit_order(
+    asked: RequestOrigin, kind: Kind, rules: MoneyPolicy, proposal: MoneyProposal[Any], round_: Round
+) -> Commit:
+    """What would be set aside, and weighed against the authority of whoever shaped the request last."""
+    person = round_.revised.by if round_.revised else asked.requested_by
+    return Commit(
+        organization=asked.organization,
+        operation=asked.operation,
+        kind=kind,
+        person=person,
+        revised=person != asked.requested_by,
+        customer=proposal.customer,
+        currency=proposal.amount.currency,
+        parts=proposal.parts,
+        cap=proposal.cap,
+        authority=asked.policy.authority.get(kind, {}),
+        counted=asked.policy.counted_with(kind),
+        reviewed_anyway=proposal.reason in rules.always,
+        round=round_.number,
+        at=workflow.now(),
+    )

@@ -1,6 +1,6 @@
 """A refund or credit under review: checked, within authority or approved, and still possible."""
 
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from temporalio import workflow
 
@@ -12,6 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.money.object_end import beyond_revision
     from billing.money.refund import RefundSubject
     from billing.policy.policy import MoneyPolicy
+    from billing.quotes.quote import outdated_problem
 
 from ..approvals.review import ReviewedRequest, ReviewTerms, Round
 from ..core.notes import NoteSync
@@ -49,6 +50,7 @@ class ReviewedMoney(ReviewedRequest[MoneyProposal[Subject]], Generic[Wanted, Sub
     def __init__(
         self,
         wanted: Wanted,
+        quoted: Subject | None,
         kind: Kind,
         rules: MoneyPolicy,
         recorder: OperationRecorder,
@@ -57,17 +59,25 @@ class ReviewedMoney(ReviewedRequest[MoneyProposal[Subject]], Generic[Wanted, Sub
         reservation: MoneyReservation,
         notes: NoteSync,
     ) -> None:
-        """`glances` plans as well, by reads that nobody waits for."""
+        """`quoted` is what was seen before it was asked for; `glances` plans as well, by reads that nobody
+        waits for."""
         self.kind = kind
+        self._quoted = quoted
         self._wanted, self._rules, self._recorder = wanted, rules, recorder
         self._planner, self._glances = planner, glances
         self._reservation, self._notes = reservation, notes
 
     async def propose(self) -> MoneyProposal[Subject]:
-        """What Stripe says now; what is impossible ends here, before anybody is asked."""
+        """What Stripe says now; what is impossible, or not as quoted any more, ends here, before anybody is
+        asked."""
+        quoted, self._quoted = self._quoted, None
         proposal = await self._planner.plan(self._wanted)
         if isinstance(proposal, Problem):
-            raise OperationEnded(Outcome(State.BLOCKED, EventCode.NOT_POSSIBLE, proposal))
+            settled = beyond_revision(proposal)
+            raise OperationEnded(Outcome(State.BLOCKED, EventCode.NOT_POSSIBLE, proposal, settled=settled))
+        if quoted is not None and proposal.subject != quoted:
+            problem = outdated_problem(self.kind, quoted, proposal.subject)
+            raise OperationEnded(Outcome(State.BLOCKED, EventCode.NOT_POSSIBLE, problem))
         return proposal
 
     async def record(self, proposal: MoneyProposal[Subject], round_: Round) -> None:
@@ -88,8 +98,7 @@ class ReviewedMoney(ReviewedRequest[MoneyProposal[Subject]], Generic[Wanted, Sub
             raise OperationEnded(Outcome(State.BLOCKED, EventCode.NOT_POSSIBLE, committed.problem))
         if committed.alone:
             return None
-        ladder = self._rules.ladder_for(proposal.reason, proposal.amount)
-        return ReviewTerms(ladder, self._rules.calendar, committed.why)
+        return terms_of(self._rules, proposal, committed.why)
 
     async def still_holds(self, proposal: MoneyProposal[Subject]) -> bool:
         """In Stripe, where money may have been given back meanwhile, and beside what others set aside."""
@@ -105,3 +114,9 @@ class ReviewedMoney(ReviewedRequest[MoneyProposal[Subject]], Generic[Wanted, Sub
     def revise(self, revision: RevisedMoney[Wanted]) -> None:
         self._wanted = revision.wanted
         self._notes.learn(revision.note)
+
+
+def terms_of(rules: MoneyPolicy, proposal: MoneyProposal[Any], why: str) -> ReviewTerms:
+    """How people are asked for what is beyond an authority, which `why` says."""
+    ladder = rules.rule_for(proposal.reason, proposal.amount).ladder
+    return ReviewTerms(ladder, rules.calendar, why)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from temporalio import workflow
 
@@ -20,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from billing.plan_changes.limits import check_limits
     from billing.plan_changes.messages import UsageQuery
+    from billing.plan_changes.plans import Price
     from billing.plan_changes.report import subscription_ended_problem
     from billing.plan_changes.subject import (
         PlanChangeInput,
@@ -47,6 +48,14 @@ LATE_INVOICE_TRIES = 15
 """A renewal's invoice may appear a little after its subscription has changed."""
 
 
+class PreviewedChange(NamedTuple):
+    """What a change would do, to which subscription, at which price."""
+
+    subject: PlanChangeSubject
+    facts: SubscriptionFacts
+    price: Price
+
+
 class PlanChangeReads:
     """Every read of a plan change; the same code takes the first preview and the re-check."""
 
@@ -57,8 +66,11 @@ class PlanChangeReads:
         self, wanted: PlanChangeRequest, proration_date: int | None = None
     ) -> PlanChangeSubject:
         """What the change would do. Without a second, Stripe chooses one, and it is pinned from then on."""
-        facts = await self.facts()
-        return await self._preview(wanted, facts, proration_date)
+        return (await self.look(wanted, proration_date)).subject
+
+    async def look(self, wanted: PlanChangeRequest, proration_date: int | None = None) -> PreviewedChange:
+        """As `preview`, with what it was made of."""
+        return await self._preview(wanted, await self.facts(), proration_date)
 
     async def preview_again(
         self, wanted: PlanChangeRequest, approved: PlanChangeSubject
@@ -67,7 +79,7 @@ class PlanChangeReads:
         facts = await self.facts()
         if facts.period_start != approved.period_start:
             return None
-        return await self._preview(wanted, facts, approved.proration_date)
+        return (await self._preview(wanted, facts, approved.proration_date)).subject
 
     async def facts(self, *, mirror: bool = False) -> SubscriptionFacts:
         """The subscription now."""
@@ -119,7 +131,7 @@ class PlanChangeReads:
 
     async def _preview(
         self, wanted: PlanChangeRequest, facts: SubscriptionFacts, proration_date: int | None
-    ) -> PlanChangeSubject:
+    ) -> PreviewedChange:
         refuse_unless_changeable(facts)
         interval = wanted.interval or facts.terms.interval
         target_query = TargetQuery(plan=wanted.plan, interval=interval, currency=facts.currency)
@@ -138,8 +150,9 @@ class PlanChangeReads:
         preview, renewal = await self._previews(query)
         if (problem := billed_too_soon(query, preview)) is not None:
             raise refused(problem)
-        limits = check_limits(target.plan, target.plan.price(interval, facts.currency), query.to.seats, usage)
-        return build_subject(query, preview, renewal, limits)
+        price = target.plan.price(interval, facts.currency)
+        limits = check_limits(target.plan, price, query.to.seats, usage)
+        return PreviewedChange(build_subject(query, preview, renewal, limits), facts, price)
 
     async def _previews(self, query: PreviewQuery) -> tuple[PreviewFacts, PreviewFacts]:
         """The invoice that the change leads to, and the one that follows where that is charged at once."""

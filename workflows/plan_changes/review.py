@@ -9,6 +9,8 @@ with workflow.unsafe.imports_passed_through():
     from billing.plan_changes.messages import Revise
     from billing.plan_changes.report import blocked_problem, preview_detail
     from billing.plan_changes.subject import PlanChangeInput, PlanChangeSubject, subject_hash
+    from billing.policy.policy import PlanChangePolicy
+    from billing.quotes.quote import outdated_problem
 
 from ..approvals.review import Proposal, ReviewedRequest, ReviewTerms, Round
 from ..core.outcome import OperationEnded, Outcome
@@ -36,12 +38,21 @@ class ReviewedPlanChange(ReviewedRequest[Proposal[PlanChangeSubject]]):
         glances: PlanChangeReads,
     ) -> None:
         """`glances` are reads that nobody waits for."""
-        self._wanted = request.wanted
+        self._wanted, self._quoted = request.wanted, request.quoted
         self._recorder, self._reads, self._glances = recorder, reads, glances
 
     async def propose(self) -> Proposal[PlanChangeSubject]:
-        """A new preview, at a second that Stripe chooses."""
-        subject = await self._reads.preview(self._wanted)
+        """A new preview, at a second that Stripe chooses; the first one after a quote, at the quote's.
+
+        What is not as quoted any more ends here, before anybody is asked.
+        """
+        quoted, self._quoted = self._quoted, None
+        subject = await self._reads.preview_again(self._wanted, quoted) if quoted is not None else None
+        if subject is None:
+            subject = await self._reads.preview(self._wanted)
+        if quoted is not None and subject_hash(subject) != subject_hash(quoted):
+            problem = outdated_problem(self.kind, quoted, subject)
+            raise OperationEnded(Outcome(State.BLOCKED, EventCode.NOT_POSSIBLE, problem))
         return Proposal(subject, subject_hash(subject), self._wanted.reason)
 
     async def record(self, proposal: Proposal[PlanChangeSubject], round_: Round) -> None:
@@ -60,8 +71,7 @@ class ReviewedPlanChange(ReviewedRequest[Proposal[PlanChangeSubject]]):
         _stop_if_blocked(proposal.subject)
         # Of new figures Finance gets a new notice, which takes the place of the one before.
         await self._recorder.flag_finance(NoticeKind.PLAN_CHANGE_REQUESTED, proposal.subject, round_.number)
-        rules = self._recorder.policy.plan_change
-        return ReviewTerms(rules.ladder, rules.calendar)
+        return terms_of(self._recorder.policy.plan_change)
 
     async def still_holds(self, proposal: Proposal[PlanChangeSubject]) -> bool:
         """Whether the same second still gives the same lines. Raises OperationEnded where the plan's limits
@@ -85,3 +95,8 @@ class ReviewedPlanChange(ReviewedRequest[Proposal[PlanChangeSubject]]):
 def _stop_if_blocked(subject: PlanChangeSubject) -> None:
     if not subject.within_limits:
         raise OperationEnded(Outcome(State.BLOCKED, EventCode.BLOCKED_BY_LIMITS, blocked_problem(subject)))
+
+
+def terms_of(rules: PlanChangePolicy) -> ReviewTerms:
+    """How people are asked, whatever the change."""
+    return ReviewTerms(rules.ladder, rules.calendar)

@@ -4,19 +4,18 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from billing.core.events import EventCode
-    from billing.core.messages import Cancel
     from billing.core.operations import State
     from billing.core.standing import Standing
     from billing.plan_changes.messages import Resolve, Revise
     from billing.plan_changes.stripe_params import apply_params
     from billing.plan_changes.subject import PlanChangeInput, PlanChangeSubject
-    from billing.stripe.events import StripeChanged
 
 from ..approvals.object_end import OptionalCalls
 from ..approvals.review import Review
 from ..core import ids
 from ..core.commands import PendingCommands
 from ..core.effects import OperationEffects
+from ..core.handlers import OperationHandlers
 from ..core.lifecycle import OperationRun
 from ..core.outcome import Outcome, outcome_of
 from ..core.recorder import OperationRecorder
@@ -28,7 +27,7 @@ from .verification import PlanChangeVerification
 
 
 @workflow.defn(name=ids.PLAN_CHANGE)
-class PlanChangeWorkflow:
+class PlanChangeWorkflow(OperationHandlers):
     """One plan change, from the request to the last verified line."""
 
     @workflow.init
@@ -96,16 +95,7 @@ class PlanChangeWorkflow:
             return Outcome(State.FAILED, EventCode.REFUSED_BY_STRIPE, applied.problem)
         return await self._verification.verify()
 
-    # --- What people and Stripe send ------------------------------------------------------------------
-
-    @workflow.update
-    async def cancel(self, cancel: Cancel) -> None:
-        """Takes the request back; possible until the change is being applied, and while it is scheduled."""
-        await self._commands.take_back(cancel)
-
-    @cancel.validator
-    def _may_cancel(self, cancel: Cancel) -> None:
-        self._commands.cancel.check()
+    # --- What people send -----------------------------------------------------------------------------
 
     @workflow.update
     async def revise(self, revise: Revise) -> None:
@@ -116,8 +106,3 @@ class PlanChangeWorkflow:
     async def resolve(self, resolve: Resolve) -> None:
         """Accepts or reverts what Stripe made of the change."""
         await self._commands.resolve.take(resolve)
-
-    @workflow.signal
-    def stripe_changed(self, changed: StripeChanged) -> None:
-        """Stripe has told us of the subscription; what it is now, is read from Stripe."""
-        self._changes.notify()

@@ -1,4 +1,4 @@
-"""A customer can't get at an invoice: why, what mends it, and whether they are in before the day is over."""
+"""A customer can't open an invoice: why, what fixes it, and whether they are in before the day is over."""
 
 from datetime import timedelta
 from typing import Any
@@ -92,7 +92,7 @@ class PortalAccessWorkflow:
     # --- Its steps ------------------------------------------------------------------------------------
 
     async def _begin(self) -> SoFar:
-        """Finds out why, mends it where a new link does, and tells those who can do something."""
+        """Finds out why, fixes it where a new link does, and tells those who can do something."""
         found = await self._look()
         self._how = found.how
         subject = self._subject(found)

@@ -45,9 +45,9 @@ def create() -> None:
         sa.Column("fields", DOCUMENT, nullable=False),
         sa.Column("since", TIME),
         sa.Column("found_at", TIME, nullable=False),
-        sa.Column("mend", TEXT, nullable=False),
+        sa.Column("correction", TEXT, nullable=False),
         sa.UniqueConstraint("reconciliation_id", "object_kind", "object_id"),
-        sa.CheckConstraint("mend IN ('added', 'overwritten', 'removed')", name="difference_mend"),
+        sa.CheckConstraint("correction IN ('added', 'overwritten', 'removed')", name="difference_correction"),
         sa.Index("ix_differences_listing", "organization_id", "found_at", "id"),
     )
     op.create_table(

@@ -1,4 +1,4 @@
-"""Contexts of mails as the stories give them, and the words that become of them."""
+"""Contexts of mails as the workflows give them, and the words that become of them."""
 
 from typing import Any
 

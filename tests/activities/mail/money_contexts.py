@@ -1,4 +1,4 @@
-"""Refunds and credits as mails' contexts have them: planned and reported as the stories do it."""
+"""Refunds and credits as mails' contexts have them: planned and reported as the workflows do it."""
 
 from typing import Any
 

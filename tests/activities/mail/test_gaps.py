@@ -1,4 +1,4 @@
-"""Every template in every context that the stories give, and in each of them with something missing."""
+"""Every template in every context that the workflows give, and in each of them with something missing."""
 
 import re
 from collections.abc import Iterator
@@ -53,7 +53,7 @@ MONEY_STATES = [
 
 
 def trouble(**more: Any) -> dict[str, Any]:
-    """A customer who can't get in, as its story tells of it."""
+    """A customer who can't get in, as its workflow tells of it."""
     about = {
         "about": "portal_access",
         "invoice": "in_1",
@@ -152,7 +152,7 @@ FOUND = (REFUND_FOUND, CREDIT_FOUND, BALANCE_FOUND, CHANGE_FOUND, CANCELLED_FOUN
 
 
 def case(found: CaseFound, **more: Any) -> dict[str, Any]:
-    """What was made in Stripe itself, as its story tells of it."""
+    """What was made in Stripe itself, as its workflow tells of it."""
     return {
         "subject": shown(case_subject(found)),
         "result": None,
@@ -256,7 +256,9 @@ FULL: dict[str, list[dict[str, Any]]] = {
         for accepted in (True, False)
     ],
     "changes_requested": [
-        {"subject": shown(s), "person": "per_cora", "comment": "Seven seats will do."} for s in SUBJECTS
+        {"subject": shown(s), "person": "per_cora", "comment": "Seven seats will do."} | why
+        for s in SUBJECTS
+        for why in ({}, {"problem": DISPUTED.model_dump()})
     ],
     "notice": [notice(f"plan_change_{what}") for what in ("requested", "scheduled", "applied")]
     + [

@@ -149,7 +149,7 @@ async def test_a_mail_to_a_role_says_who_it_is_from_to_whom_and_about_what(post:
     [mail] = post.mailbox.mails
     assert mail["to"] == [post.controller.email]
     assert mail["subject"] == (
-        f"Approve the plan change of {post.tenant.organization.name}, Growth to Scale (USD 13.16 due now)?"
+        f"Approve the plan change for {post.tenant.organization.name}, Growth to Scale (USD 13.16 due now)?"
     )
     assert f"{post.tenant.admin.person.name} requests a plan change" in mail["text"]
     headers = mail["headers"]

@@ -46,7 +46,7 @@ See what happened:
 def test_money_that_stripe_has_not_returned_is_not_called_returned(status: str) -> None:
     mail = render("money_ended", ended(State.COMPLETED, a_refund(), result=refunded(a_refund(), status)))
     assert mail.subject == f"Closed: {TITLE}"
-    assert "is closed as it is: no money reached the customer." in mail.plain
+    assert "was closed as is: no money reached the customer." in mail.plain
     assert "returned the money" not in mail.plain
 
 
@@ -56,7 +56,7 @@ def test_a_refund_left_at_what_came_through_says_how_much_that_is() -> None:
     context = ended(State.COMPLETED, subject, result=result, person="per_bea", comment="The rest by wire.")
     mail = render("money_ended", context)
     assert mail.subject == f"Closed: {TITLE}"
-    assert f"Your {TITLE} is closed by Bea Billing as it is." in mail.plain
+    assert f"Your {TITLE} was closed by Bea Billing as is." in mail.plain
     assert (
         """\
 In Stripe:
@@ -124,7 +124,7 @@ def test_a_credit_that_is_given_says_what_it_did_to_the_bills() -> None:
     assert (
         """\
 Given in Stripe: USD 80.00
-- USD 30.00 off invoice ACME-0007; nothing is due on it any more
+- USD 30.00 off invoice ACME-0007; nothing is due on it anymore
 - USD 50.00 to the customer's balance
 - The customer's next bills are now lower by USD 50.00 in all.
 """

@@ -164,7 +164,7 @@ Accept or decline:
 {SIGNED}"""
     )
     change = render("delegated", context | {"subject": shown(an_upgrade())})
-    assert "in their place on a plan change of Acme." in change.plain
+    assert "in their place on a plan change for Acme." in change.plain
     assert "To:   Scale, 5 seats" in change.plain
 
 

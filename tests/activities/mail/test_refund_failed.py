@@ -23,14 +23,14 @@ def test_the_requester_hears_what_failed_why_and_what_to_do() -> None:
 Hello Cora Controller,
 
 Your {TITLE} failed: the customer does not have the money.
-This refund was reported as succeeded; that is no longer true.
+This refund had been reported as succeeded, but has since failed.
 It has failed twice so far.
 
 In Stripe:
 - USD 120.00, failed: the card was reported lost or stolen
   Retrying will not help: agree with the customer on another way.
 
-The refund and its note are open again. You can retry it, or close it as it is.
+The refund and its note are open again. You can retry it, or close it as is.
 
 {REFUND}
 {NOTE}

@@ -1,4 +1,4 @@
-"""What mails say, for every template and every end, in the contexts that the stories give."""
+"""What mails say, for every template and every end, in the contexts that the workflows give."""
 
 import re
 from typing import Any
@@ -49,13 +49,13 @@ def test_a_request_for_review_shows_exactly_what_is_decided() -> None:
     subject = an_upgrade()
     mail = render("review_requested", review(subject, reason="We grow.\nFast."))
 
-    assert mail.subject == "Approve the plan change of Acme, Growth to Scale (USD 13.16 due now)?"
+    assert mail.subject == "Approve the plan change for Acme, Growth to Scale (USD 13.16 due now)?"
     assert (
         mail.plain
         == f"""\
 Hello Cora Controller,
 
-Bea Billing requests a plan change of Acme.
+Bea Billing requests a plan change for Acme.
 
 From: Growth, 5 seats, billed by the month
 To:   Scale, 5 seats, billed by the month
@@ -85,14 +85,14 @@ Plixo Billing for Acme
 
 def test_a_reminder_says_that_it_is_one() -> None:
     mail = render("review_reminder", review())
-    assert mail.subject == "Reminder: approve the plan change of Acme, Growth to Scale (USD 13.16 due now)?"
+    assert mail.subject == "Reminder: approve the plan change for Acme, Growth to Scale (USD 13.16 due now)?"
     assert "that Bea Billing requested is still waiting for a decision" in mail.plain
     assert "Due now:      USD 13.16" in mail.plain
 
 
 def test_an_escalation_says_why_it_came() -> None:
     mail = render("review_escalated", review())
-    assert mail.subject == "Your turn: approve the plan change of Acme, Growth to Scale (USD 13.16 due now)?"
+    assert mail.subject == "Your turn: approve the plan change for Acme, Growth to Scale (USD 13.16 due now)?"
     assert "Nobody decided in time" in mail.plain
     assert f"Please decide by {DEADLINE}." in mail.plain
 
@@ -100,7 +100,7 @@ def test_an_escalation_says_why_it_came() -> None:
 def test_a_downgrade_is_a_credit_and_no_refund() -> None:
     mail = render("review_requested", review(a_downgrade()))
     assert "Due now:      USD 0.00" in mail.plain
-    assert "Credit:       USD 13.16 towards later invoices, not a refund" in mail.plain
+    assert "Credit:       USD 13.16 toward later invoices, not a refund" in mail.plain
 
 
 def test_a_change_at_period_end_says_when_that_is() -> None:
@@ -127,12 +127,12 @@ def test_done_names_the_invoice_and_what_was_charged() -> None:
         == f"""\
 Hello Cora Controller,
 
-Your plan change of Acme is done, and every line in Stripe matches the approval.
+Your plan change for Acme is done, and every line in Stripe matches the approval.
 
 From: Growth, 5 seats, billed by the month
 To:   Scale, 5 seats, billed by the month
 
-Charged on an invoice of its own: USD 13.16, paid
+Charged on a separate invoice: USD 13.16, paid
 
 {CREDIT}{DEBIT}
 See what happened:
@@ -155,15 +155,15 @@ def test_done_on_the_next_invoice_says_what_will_be_on_it() -> None:
 def test_done_with_a_downgrade_says_where_the_credit_is() -> None:
     subject = a_downgrade()
     mail = render("plan_change_ended", ended(State.COMPLETED, subject, result=invoiced(subject, -1316)))
-    assert "Charged on an invoice of its own: USD -13.16, paid" in mail.plain
-    assert "An invoice below zero is a credit towards later invoices, not a refund." in mail.plain
+    assert "Charged on a separate invoice: USD -13.16, paid" in mail.plain
+    assert "A negative invoice is a credit toward later invoices, not a refund." in mail.plain
 
 
 def test_done_before_it_is_paid_does_not_say_paid() -> None:
     subject = an_upgrade()
     result = invoiced(subject, 1316, status="open")
     mail = render("plan_change_ended", ended(State.COMPLETED, subject, result=result))
-    assert "Charged on an invoice of its own: USD 13.16, not paid yet" in mail.plain
+    assert "Charged on a separate invoice: USD 13.16, not paid yet" in mail.plain
 
 
 def test_a_mismatch_shows_the_differences_and_what_can_be_done() -> None:
@@ -175,9 +175,9 @@ def test_a_mismatch_shows_the_differences_and_what_can_be_done() -> None:
     mail = render("plan_change_ended", ended(State.MISMATCHED, result=result, problem=problem))
 
     assert mail.subject == "Needs your attention: Acme, Growth to Scale (USD 13.16 due now)"
-    assert "Charged on an invoice of its own: USD 13.17, paid" in mail.plain
-    assert "Approved, but not there:\n  USD 32.88  Remaining time on Scale" in mail.plain
-    assert "There, but not approved:\n  USD 32.89  Remaining time on Scale" in mail.plain
+    assert "Charged on a separate invoice: USD 13.17, paid" in mail.plain
+    assert "Approved, but missing in Stripe:\n  USD 32.88  Remaining time on Scale" in mail.plain
+    assert "In Stripe, but not approved:\n  USD 32.89  Remaining time on Scale" in mail.plain
     assert "ask a controller to accept it as it is, or restore the previous plan" in mail.plain
 
 
@@ -194,7 +194,7 @@ def test_a_reverted_mismatch_says_that_the_former_plan_is_back() -> None:
     result = invoiced(an_upgrade(), 1316) | {"reverted_by": "per_cora", "comment": "No."}
     mail = render("plan_change_ended", ended(State.CANCELLED, result=result))
     assert "was reverted by Cora Controller: the previous plan is in place again." in mail.plain
-    assert "In Stripe before that:\n\nCharged on an invoice of its own: USD 13.16, paid" in mail.plain
+    assert "In Stripe before that:\n\nCharged on a separate invoice: USD 13.16, paid" in mail.plain
     assert "Nothing was changed or charged" not in mail.plain
 
 
@@ -266,7 +266,7 @@ def test_finance_is_told_of_an_applied_change_with_the_final_figures() -> None:
     mail = render("notice", notice("plan_change_applied", subject, result=invoiced(subject, 1316)))
     assert mail.subject == "Plan change applied: Acme, Growth to Scale (USD 13.16 due now)"
     assert "These are the final figures." in mail.plain
-    assert "Charged on an invoice of its own: USD 13.16, paid" in mail.plain
+    assert "Charged on a separate invoice: USD 13.16, paid" in mail.plain
     assert CREDIT + DEBIT in mail.plain
     assert "as Stripe previews them" not in mail.plain
 
@@ -275,7 +275,10 @@ def test_finance_sees_lines_that_nobody_approved() -> None:
     subject = an_upgrade()
     result = invoiced(subject, -1972, subject.preview.lines[:1])
     mail = render("notice", notice("plan_change_applied", subject, result=result))
-    assert "These lines are not what was approved:\n\nApproved, but not there:\n  USD 32.88" in mail.plain
+    assert (
+        "These lines are not what was approved:\n\nApproved, but missing in Stripe:\n  USD 32.88"
+        in mail.plain
+    )
 
 
 def test_finance_is_told_of_a_scheduled_change() -> None:
@@ -302,6 +305,15 @@ def test_the_requester_hears_who_asked_for_which_changes_and_how_to_answer() -> 
     assert "Send a revised request or cancel it" in mail.plain
 
 
+def test_the_requester_hears_why_a_revision_cannot_be_done() -> None:
+    problem = {"code": "limits_exceeded", "message": "51 customers in use, Starter allows 50."}
+    mail = render(
+        "changes_requested", {"subject": shown(an_upgrade()), "person": "per_cora", "problem": problem}
+    )
+    assert "can't be done as it was revised: 51 customers in use, Starter allows 50." in mail.plain
+    assert "asks for changes" not in mail.plain
+
+
 # --- All of them --------------------------------------------------------------------------------------
 
 
@@ -316,7 +328,7 @@ def test_what_people_write_stays_theirs_and_loses_api_keys() -> None:
 def test_names_cannot_break_out_of_their_line() -> None:
     mail = render("review_requested", review(), organization="Acme\nBcc: eve@evil.example")
     assert mail.subject == (
-        "Approve the plan change of Acme Bcc: eve@evil.example, Growth to Scale (USD 13.16 due now)?"
+        "Approve the plan change for Acme Bcc: eve@evil.example, Growth to Scale (USD 13.16 due now)?"
     )
 
 
@@ -372,7 +384,7 @@ def test_the_subject_line_says_what_changes(after: dict[str, Any], title: str) -
     document = shown(an_upgrade())
     document["to"] = document["from"] | after
     mail = render("review_requested", {"approval": "apr_1", "subject": document})
-    assert mail.subject == f"Approve the plan change of Acme, {title} (USD 13.16 due now)?"
+    assert mail.subject == f"Approve the plan change for Acme, {title} (USD 13.16 due now)?"
 
 
 # --- Templates ----------------------------------------------------------------------------------------

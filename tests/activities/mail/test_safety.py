@@ -27,7 +27,7 @@ def test_without_a_subject_the_kind_says_what_it_is() -> None:
     for kind, noun in (("refund", "refund"), ("credit", "credit"), ("plan_change", "plan change")):
         mail = render("review_requested", {"approval": "apr_1", "kind": kind})
         assert mail.subject.startswith(f"Approve a {noun}")
-    assert render("review_requested", {}).subject == "Approve a plan change of Acme?"
+    assert render("review_requested", {}).subject == "Approve a plan change for Acme?"
     assert render("money_ended", {}).subject == "Ended: Acme, refund or credit"
     assert render("refund_failed", {}).subject == "Failed: Acme, refund"
 

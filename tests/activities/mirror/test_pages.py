@@ -150,7 +150,7 @@ async def test_a_price_that_no_plan_can_have_makes_that_plan_unavailable_and_no_
     await v1.prices.create_async(given)
     assert await unavailable(shop, database) == {"odd": why}
     await v1.products.update_async(odd.id, {"active": False})
-    assert await unavailable(shop, database) == {"odd": "Stripe has no active price of it any more."}
+    assert await unavailable(shop, database) == {"odd": "Stripe no longer has an active price for it."}
 
 
 @pytest.mark.parametrize("known", [True, False])

@@ -226,7 +226,7 @@ async def test_somebody_who_has_left_gives_nothing_alone(desk: Desk) -> None:
 
     committed = await desk.ask(1, who=Member(gone, ""))
 
-    assert committed == CommitmentResult(alone=False, why="The requester is not active any more.")
+    assert committed == CommitmentResult(alone=False, why="The requester is no longer active.")
 
 
 async def test_releasing_gives_the_authority_back(desk: Desk) -> None:
@@ -368,7 +368,7 @@ async def test_a_late_attempt_does_not_take_back_a_release(desk: Desk) -> None:
     assert [row.released_at for row in await desk.rows(operation)] == [LATER]
 
 
-async def test_a_story_that_is_reset_gives_nothing_uncounted(desk: Desk) -> None:
+async def test_a_workflow_that_is_reset_gives_nothing_uncounted(desk: Desk) -> None:
     operation = await desk.operation()
     await desk.commit(desk.order(operation, 50_000))
     await desk.release(operation)

@@ -1,6 +1,6 @@
 """Of an invoice never more is given back than was paid for it: refunds and credit notes are under one cap.
 
-Steps as the stories take them, on a stand-in over HTTP, beside what somebody does in Stripe itself.
+Steps as the workflows take them, on a stand-in over HTTP, beside what somebody does in Stripe itself.
 """
 
 from dataclasses import dataclass, field

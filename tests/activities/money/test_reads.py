@@ -270,7 +270,7 @@ async def test_a_reading_that_went_wrong_is_tried_again(counter: Counter, fault:
 
 @only_sqlite
 async def test_a_refund_or_credit_that_is_not_there_is_an_error_for_good(counter: Counter) -> None:
-    """It was there when it was made: nothing that a requester could mend."""
+    """It was there when it was made: nothing that a requester could fix."""
     for look in (
         counter.refund("re_none"),
         counter.credit("credit_note", "cn_none", "in_none"),

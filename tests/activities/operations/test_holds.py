@@ -1,4 +1,4 @@
-"""A story that stops while the gate is closed: noted with its operation, never overlooked by who opens it."""
+"""A workflow that stops while the gate is closed: noted with its operation, never overlooked later."""
 
 import asyncio
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Held:
     operation: Operation
 
     async def hold(self, number: int = 1, workflow: str = "") -> HoldResult:
-        story = HoldOperation(
+        request = HoldOperation(
             organization=self.tenant.id,
             operation=self.operation.id,
             workflow=workflow or self.operation.workflow_id,
@@ -38,17 +38,17 @@ class Held:
             number=number,
             at=datetime.now(UTC),
         )
-        held: HoldResult = await ActivityEnvironment().run(Holds(self.database).hold_operation, story)
+        held: HoldResult = await ActivityEnvironment().run(Holds(self.database).hold_operation, request)
         return held
 
     async def resume(self, number: int = 1, workflow: str = "") -> None:
-        story = ResumeOperation(
+        request = ResumeOperation(
             operation=self.operation.id,
             workflow=workflow or self.operation.workflow_id,
             number=number,
             at=datetime.now(UTC),
         )
-        await ActivityEnvironment().run(Holds(self.database).resume_operation, story)
+        await ActivityEnvironment().run(Holds(self.database).resume_operation, request)
 
     async def gate(self, *, closed: bool) -> None:
         async with self.database.transaction() as session:
@@ -105,7 +105,7 @@ async def test_nothing_is_noted_when_the_gate_is_open_again(held: Held) -> None:
     assert await held.waiting() == []
 
 
-async def test_who_opens_the_gate_at_the_same_moment_finds_every_story_that_waits(held: Held) -> None:
+async def test_who_opens_the_gate_at_the_same_moment_finds_every_workflow_that_waits(held: Held) -> None:
     for number in range(1, 9):
         await held.gate(closed=True)
         _, answer = await asyncio.gather(held.gate(closed=False), held.hold(number))

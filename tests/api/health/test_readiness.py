@@ -45,8 +45,8 @@ async def test_on_a_database_of_another_release_it_is_not_ready_and_names_the_co
             async for api in serving(database, policy, no_temporal):
                 answer = await api.get("/readyz")
                 assert (answer.status_code, answer.json()["database"]) == (503, "not_migrated")
-                assert says in answer.json()["mend"]
-                assert "`python -m db upgrade`" in answer.json()["mend"]
+                assert says in answer.json()["fix"]
+                assert "`python -m db upgrade`" in answer.json()["fix"]
                 asked = await api.http.get("/v1/operations", headers=A_KEY)
                 assert (asked.status_code, asked.json()["code"]) == (503, "temporarily_unavailable")
         with pytest.raises(NewerDatabase, match="9999"):

@@ -156,7 +156,7 @@ async def test_without_temporal_it_is_ready_but_degraded(api: Api) -> None:
     answer = await api.get("/readyz")
     assert (answer.status_code, answer.json()) == (
         200,
-        {"status": "degraded", "database": "ok", "temporal": "unreachable", "mend": None},
+        {"status": "degraded", "database": "ok", "temporal": "unreachable", "fix": None},
     )
 
 

@@ -33,6 +33,7 @@ def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]
 async def test_it_names_every_route_that_there_is(document: dict[str, Any]) -> None:
     assert {(method, path) for method, path, _ in operations(document)} == {
         ("POST", "/v1/plan-changes"),
+        ("POST", "/v1/plan-changes/quote"),
         ("POST", "/v1/plan-changes/{id}/cancel"),
         ("POST", "/v1/plan-changes/{id}/revision"),
         ("POST", "/v1/plan-changes/{id}/resolution"),
@@ -41,6 +42,7 @@ async def test_it_names_every_route_that_there_is(document: dict[str, Any]) -> N
             for kind in ("refunds", "credits")
             for method, path in (
                 ("POST", ""),
+                ("POST", "/quote"),
                 ("POST", "/{id}/cancel"),
                 ("POST", "/{id}/revision"),
                 ("POST", "/{id}/resolution"),

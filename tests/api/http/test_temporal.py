@@ -288,5 +288,5 @@ async def test_an_acknowledgement_arrives(
 
 
 async def test_with_temporal_it_is_ready(connected: Api) -> None:
-    ready = {"status": "ok", "database": "ok", "temporal": "ok", "mend": None}
+    ready = {"status": "ok", "database": "ok", "temporal": "ok", "fix": None}
     assert (await connected.get("/readyz")).json() == ready

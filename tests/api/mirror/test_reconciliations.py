@@ -124,7 +124,7 @@ async def test_differences_are_this_organizations_and_can_be_asked_for_by_object
         "fields": money,
         "since": "2026-03-02T15:00:00Z",
         "found_at": "2026-03-02T15:00:00Z",
-        "mend": "overwritten",
+        "correction": "overwritten",
     }
 
 

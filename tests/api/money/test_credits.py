@@ -59,6 +59,7 @@ async def test_the_row_its_note_their_events_and_the_start_are_written_together(
         "organization": acme.id,
         "requested_by": acme.controller.id,
         "wanted": operation.request,
+        "quoted": None,
         "note": {"seq": 1, "text": NOTE, "author": acme.controller.id, "at": operation.created_at},
         "policy": policy.model_dump(),
     }
@@ -197,7 +198,7 @@ async def test_what_the_mirror_knows_to_stay_impossible_is_refused_at_once(
 
 
 @pytest.mark.parametrize("status", ["draft", "open", "paid", "uncollectible"])
-async def test_what_can_still_change_is_left_to_the_story(
+async def test_what_can_still_change_is_left_to_the_workflow(
     api: Api, acme: Tenant, database: Database, status: str
 ) -> None:
     customer = a_customer(acme.id, id="cus_known", currency="eur")
@@ -259,16 +260,17 @@ async def test_a_cancellation_is_recorded_and_said_to_be_on_its_way(
 async def test_a_revision_is_sent_whole_with_its_note(
     api: Api, acme: Tenant, database: Database, policy: Policy
 ) -> None:
-    operation = await given(database, acme, policy, "credits", allowed_actions=["revise", "cancel"])
-    path, words = f"/v1/credits/{operation.id}/revision", "Half of it, as agreed on the phone."
+    words = "Half of it, as agreed on the phone."
     for body in (CREDIT | {"amount_minor": 1200}, CREDIT | {"amount_minor": 1200, "note": words}):
-        assert (await api.post(path, acme.controller, body)).status_code == 202
+        operation = await given(database, acme, policy, "credits", allowed_actions=["revise", "cancel"])
+        answer = await api.post(f"/v1/credits/{operation.id}/revision", acme.controller, body)
+        assert answer.status_code == 202
     messages = [ReviseCredit.model_validate(row.payload) for row in await sent(database)]
     assert [(one.wanted.amount_minor, one.note.seq, one.note.author) for one in messages] == [
         (1200, 1, acme.admin.id),
         (1200, 2, acme.controller.id),
     ]
-    assert await counted(database, NoteRow, TimelineEvent) == [2, 3]
+    assert await counted(database, NoteRow, TimelineEvent) == [3, 3]
 
 
 async def test_a_revision_is_checked_like_a_request(
@@ -339,7 +341,7 @@ async def test_what_is_not_possible_is_refused_in_words_that_fit_a_credit(
     done = await given(database, acme, policy, "credits", state="completed", stage="done", allowed_actions=[])
     answer = await api.post(f"/v1/credits/{done.id}/{action}", acme.controller, body)
     assert (answer.status_code, answer.json()["code"]) == (409, code)
-    assert answer.json()["detail"] == f"This credit is at done (completed): {detail}"
+    assert answer.json()["detail"] == f"This credit is completed (stage done): {detail}"
 
 
 @pytest.mark.parametrize(

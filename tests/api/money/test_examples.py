@@ -2,11 +2,15 @@
 
 from typing import Any
 
+import pytest
+
+from api.quotes.service import QuoteDraft
 from billing.money.credit import CreditFound, CreditSubject
 from billing.money.credit_report import credit_problem, credit_report
 
 from ...support.money_rows import a_payment, a_refund
 from ..conftest import ON_ONE_DATABASE
+from ..quoting import made
 from ..recording import CUSTOMER, INVOICE, PAYMENT, ExampleHouse, first
 
 pytestmark = ON_ONE_DATABASE
@@ -55,6 +59,12 @@ async def test_a_credit_is_asked_for_with_its_note(house: ExampleHouse) -> None:
     body = house.body("credit_body")
     asked = await house.request("accepted_credit", "POST", "/v1/credits", body=body, **KEY)
     await house.get("note_on_credit", f"/v1/credits/{asked['id']}/notes", part=first)
+
+
+@pytest.mark.parametrize("kind", ["refund", "credit"])
+async def test_what_is_quoted(house: ExampleHouse, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setattr(QuoteDraft, "find_out", lambda _, request, result: made(house, request))
+    await house.request(f"{kind}_quote", "POST", f"/v1/{kind}s/quote", body=house.body(f"{kind}_body"))
 
 
 async def test_a_refund_is_reviewed(house: ExampleHouse) -> None:

@@ -295,9 +295,9 @@ async def test_an_organization_at_a_price_that_no_plan_can_have_sees_why_and_is_
 
 
 @ON_ONE_DATABASE
-@pytest.mark.parametrize("mend", [{"invoicing": "immediately"}, {"effective": "period_end"}])
+@pytest.mark.parametrize("fix", [{"invoicing": "immediately"}, {"effective": "period_end"}])
 async def test_a_new_interval_is_not_left_to_the_next_invoice_but_is_taken_as_mended(
-    api: Api, acme: Tenant, mend: dict[str, str]
+    api: Api, acme: Tenant, fix: dict[str, str]
 ) -> None:
     problem = (await api.ask(acme.admin, interval="year", invoicing="next_invoice")).json()
     assert problem["detail"] == (
@@ -305,8 +305,8 @@ async def test_a_new_interval_is_not_left_to_the_next_invoice_but_is_taken_as_me
         "which is billed immediately: it can't be left to the next invoice. "
         "Choose invoicing immediately, or make the change effective at period_end."
     )
-    mended = {"interval": "year", "invoicing": "next_invoice"} | mend
-    assert (await api.ask(acme.admin, **mended)).status_code == 202
+    fixed = {"interval": "year", "invoicing": "next_invoice"} | fix
+    assert (await api.ask(acme.admin, **fixed)).status_code == 202
 
 
 @ON_ONE_DATABASE

@@ -1,4 +1,4 @@
-"""Reports that a customer can't get at an invoice: at the same moment, and again after it was paid."""
+"""Reports that a customer can't open an invoice: at the same moment, and again after it was paid."""
 
 import asyncio
 

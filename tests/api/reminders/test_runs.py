@@ -235,7 +235,7 @@ async def test_a_run_that_has_ended_is_told_nothing_more(
     await store(database, run)
     answer = await api.post(f"/v1/reminder-runs/{run.id}/{action}", acme.admin)
     assert (answer.status_code, answer.json()["code"]) == (409, code)
-    assert answer.json()["detail"].startswith("This reminder run is at completed (completed): it can")
+    assert answer.json()["detail"].startswith("This reminder run is completed (stage completed): it can")
     assert await counted(database, Outbox) == [0]
 
 

@@ -154,7 +154,7 @@ def test_adding_and_subtracting_undo_each_other(a, b):
 
 
 def test_money_is_formatted_without_opening_a_file() -> None:
-    """Inside a story the sandbox forbids it; what is needed is read when the module is loaded."""
+    """Inside a workflow the sandbox forbids it; what is needed is read when the module is loaded."""
     script = (
         "from billing.core.money import Money; import builtins; del builtins.open; "
         "print(Money(amount_minor=123456789, currency='usd').format())"

@@ -8,6 +8,7 @@ from billing.money.authority import (
     any_within,
     in_currency,
     shortfall,
+    what_is_left,
     why_beyond,
     within_authority,
 )
@@ -148,3 +149,15 @@ def test_an_amount_is_within_exactly_when_nothing_is_said_against_it(amount, by_
     )
     assert within_authority(WITH_CUSTOMER, usd(amount), use) is fits
     assert (shortfall(WITH_CUSTOMER, usd(amount), use) is None) is fits
+
+
+def test_what_is_left_of_a_window_is_never_below_nothing():
+    fresh = what_is_left(WITH_CUSTOMER, used(20_000, 10_000))
+    assert (fresh.used, fresh.left, fresh.customer_left) == (usd(20_000), usd(100_000), usd(50_000))
+    over = what_is_left(WITH_CUSTOMER, used(120_001, 60_001))
+    assert (over.left, over.customer_left) == (usd(0), usd(0))
+
+
+def test_without_a_total_for_a_customer_none_is_left_of_it():
+    left = what_is_left(LIMIT, used(0, 70_000))
+    assert (left.customer_total, left.customer_used, left.customer_left) == (None, usd(70_000), None)

@@ -142,7 +142,7 @@ def test_what_was_approved_still_fits_while_there_is_room_for_each_part():
     )
 
 
-def test_a_reset_story_plans_as_if_it_had_done_nothing_yet():
+def test_a_reset_workflow_plans_as_if_it_had_done_nothing_yet():
     refunds = (
         RefundInStripe(refund="re_1", amount=3_000, status="succeeded", operation="op_1"),
         RefundInStripe(refund="re_2", amount=1_000, status="failed", operation="op_1"),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.plan_changes.proration import Difference, Line, Period, compare, lines_hash, own_lines
+from billing.plan_changes.proration import Difference, Line, Period, compare, lines_hash, own_lines, sides
 
 from ..builders import APRIL_END, MID_APRIL, a_line
 
@@ -119,3 +119,11 @@ def test_no_order_changes_the_hash(some: list[Line], shuffler: random.Random):
 @given(some_lines, some_lines)
 def test_the_hashes_agree_exactly_when_nothing_differs(approved, actual):
     assert (lines_hash(approved, "usd") == lines_hash(actual, "usd")) == (compare(approved, actual) == ())
+
+
+def test_what_is_given_back_and_what_is_charged_are_apart_with_their_totals():
+    credits, debits = sides([DEBIT, CREDIT, RENEWAL], "usd")
+    assert (credits.lines, credits.total.amount_minor) == ((CREDIT,), -500)
+    assert debits.lines == (DEBIT, RENEWAL)
+    assert debits.total.amount_minor == DEBIT.amount_minor + 2000
+    assert sides([], "usd")[0].total.amount_minor == 0

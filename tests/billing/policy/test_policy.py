@@ -337,4 +337,4 @@ def test_a_review_rule_fits_by_reason_and_amount(rule, reason, amount, fits):
 def test_the_first_rule_that_fits_says_which_ladder_reviews_it(reason, amount, ladder):
     refund = policy_from_toml(DEFAULT).refund
     assert refund is not None
-    assert refund.ladder_for(reason, amount) == ladder
+    assert refund.rule_for(reason, amount).ladder == ladder

@@ -1,4 +1,4 @@
-"""Which one thing keeps a customer from an invoice, since when, by what evidence, and what mends it."""
+"""Which one thing keeps a customer from an invoice, since when, by what evidence, and what fixes it."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from billing.portal.access_facts import AccessFacts, BlockFact, LinkFact, MailFact, VisitFact
-from billing.portal.diagnosis import FindingSource, diagnose, mended_by_link
+from billing.portal.diagnosis import FindingSource, diagnose, fixed_by_link
 
 NOW = datetime(2026, 4, 16, 14, 0, tzinfo=UTC)
 RESEND = ("POST", "/v1/invoices/in_1/portal-links/resend")
@@ -191,7 +191,7 @@ def test_the_words_name_no_address_of_the_customers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "mends"),
+    ("told", "fixes"),
     [
         (EXPIRED, True),
         (EXPIRED | {"address": None}, False),
@@ -201,6 +201,6 @@ def test_the_words_name_no_address_of_the_customers() -> None:
         ({}, False),
     ],
 )
-def test_a_link_goes_out_by_itself_only_where_it_mends_and_arrives(told: dict[str, Any], mends: bool) -> None:
+def test_a_link_goes_out_by_itself_only_where_it_mends_and_arrives(told: dict[str, Any], fixes: bool) -> None:
     seen = facts(**told)
-    assert mended_by_link(diagnose(seen), seen) is mends
+    assert fixed_by_link(diagnose(seen), seen) is fixes

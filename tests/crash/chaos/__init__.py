@@ -1,18 +1,25 @@
-"""Chaos: a random story under random kills and faults; the same seed always gives the same schedule."""
+"""Chaos: a random workload under random kills and faults; the same seed always gives the same schedule."""
 
 import random
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from ..credit_story import ApprovedBalanceCredit, ApprovedCreditNote, BalanceCredit, CreditNote
+from ..credit_workload import ApprovedBalanceCredit, ApprovedCreditNote, BalanceCredit, CreditNote
 from ..plan import FAULT_KINDS, TOO_LATE_MS, ApiDeath, Fault, Kill, Scenario, Step, fault, kills_at
-from ..plan_change_story import ChangeNow
-from ..refund_story import ApprovedRefund, CancelledRefund, ClosedRefund, FailingRefund, PendingRefund, Refund
-from ..stage import Played, Story, Struck
+from ..plan_change_workload import ChangeNow
+from ..refund_workload import (
+    ApprovedRefund,
+    CancelledRefund,
+    ClosedRefund,
+    FailingRefund,
+    PendingRefund,
+    Refund,
+)
+from ..stage import Played, Struck, Workload
 
-STORIES: Mapping[str, type] = {
-    story.__name__: story
-    for story in (
+WORKLOADS: Mapping[str, type] = {
+    workload.__name__: workload
+    for workload in (
         Refund,
         ApprovedRefund,
         PendingRefund,
@@ -34,22 +41,22 @@ API_DIES = 0.1
 DELAYS_MS = (50, 400, 1500, TOO_LATE_MS)
 
 
-def schedule(seed: int) -> tuple[Scenario, Story]:
-    """What happens under this seed: a story, one to four kills, up to three faults, maybe the API's death."""
+def schedule(seed: int) -> tuple[Scenario, Workload]:
+    """Under this seed: a workload, one to four kills, up to three faults, maybe the API's death."""
     dice = random.Random(seed)
-    name = dice.choice(sorted(STORIES))
-    story = cast(Story, STORIES[name]())
-    kills = _kills(dice, story.steps)
-    faults = _faults(dice, story.steps)
+    name = dice.choice(sorted(WORKLOADS))
+    workload = cast(Workload, WORKLOADS[name]())
+    kills = _kills(dice, workload.steps)
+    faults = _faults(dice, workload.steps)
     api: tuple[ApiDeath, ...] = ()
     if dice.random() < API_DIES:
         point = dice.choice(("before commit", "after commit"))
-        api = (ApiDeath.model_validate({"point": point, "match": dice.choice(story.calls)}),)
-    return Scenario(name=f"seed {seed}: {name}", kills=kills, faults=faults, api=api), story
+        api = (ApiDeath.model_validate({"point": point, "match": dice.choice(workload.calls)}),)
+    return Scenario(name=f"seed {seed}: {name}", kills=kills, faults=faults, api=api), workload
 
 
 def _kills(dice: random.Random, steps: Sequence[Step]) -> tuple[Kill, ...]:
-    """In the order of the story: each life goes on at the step at which the one before it ended."""
+    """In the order of the workload: each life goes on at the step at which the one before it ended."""
     (number,) = dice.choices(KILLS, KILLS_WEIGHTS)
     places = sorted(dice.randrange(len(steps)) for _ in range(number))
     kills = []

@@ -1,4 +1,4 @@
-"""Stories that are ended from outside: terminated, cancelled, reset, poisoned, at every stage.
+"""Operations that are ended from outside: terminated, cancelled, reset, poisoned, at every stage.
 
 The same seed always gives the same schedule. Many go side by side in one house on a Temporal dev server: the
 time-skipping server does not tell a parent of its child's termination.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Blow = Literal["terminate", "cancel", "reset to its beginning", "reset to its last step", "poison"]
-Target = Literal["story", "review", "notice"]
+Target = Literal["operation", "review", "notice"]
 
 BLOWS: tuple[Blow, ...] = (
     "terminate",
@@ -25,7 +25,7 @@ TOGETHER: tuple[tuple[Blow, ...], ...] = (
     ("poison", "reset to its last step", "terminate"),
     ("reset to its beginning", "cancel"),
 )
-"""Each blow once: all but the last of a row leave the story where it is."""
+"""Each blow once: all but the last of a row leave the operation where it is."""
 
 STAGES: Mapping[str, tuple[str, ...]] = {
     "plan change": ("accepted", "review", "changes requested", "applying", "end"),
@@ -40,7 +40,7 @@ STAGES: Mapping[str, tuple[str, ...]] = {
     "portal access": ("waiting", "end"),
     "reminder run": ("accepted", "end"),
 }
-"""By the kind of story: where it is struck. `end`: as soon as it is there, or on the way."""
+"""By the kind of operation: where it is struck. `end`: as soon as it is there, or on the way."""
 
 REVIEWED = ("plan change", "plan change at period end", "reviewed refund", "reviewed credit")
 NOTIFYING = ("plan change", "plan change at period end", "failing refund", "case")
@@ -56,46 +56,46 @@ class Strike:
 @dataclass(frozen=True)
 class Part:
     name: str
-    story: str
+    operation: str
     strikes: tuple[Strike, ...]
 
     def __str__(self) -> str:
         told = "; ".join(f"at {one.stage}: {one.blow} the {one.target}" for one in self.strikes)
-        return f"{self.name}: {self.story}, {told}"
+        return f"{self.name}: {self.operation}, {told}"
 
 
 def every_one() -> list[Part]:
-    """Each kind of story, at each stage, with each blow; and each review and notice, likewise.
+    """Each kind of operation, at each stage, with each blow; and each review and notice, likewise.
 
-    Of what goes on after a poison or a reset the same story takes the next blow, too.
+    Of what goes on after a poison or a reset the same operation takes the next blow, too.
     """
     parts: list[Part] = []
-    for story, stages in STAGES.items():
+    for operation, stages in STAGES.items():
         for stage in stages:
-            for target in targets(story, stage):
+            for target in targets(operation, stage):
                 for blows in [(blow,) for blow in BLOWS] if stage == "accepted" else TOGETHER:
                     strikes = tuple(Strike(stage, target, blow) for blow in blows)
-                    parts.append(Part(f"{len(parts)}", story, strikes))
+                    parts.append(Part(f"{len(parts)}", operation, strikes))
     return parts
 
 
-def targets(story: str, stage: str) -> tuple[Target, ...]:
+def targets(operation: str, stage: str) -> tuple[Target, ...]:
     more: tuple[Target, ...] = ()
-    if story in REVIEWED and stage == "review":
+    if operation in REVIEWED and stage == "review":
         more = ("review",)
-    if story in NOTIFYING and stage in ("review", "refund_failed", "note_owed"):
+    if operation in NOTIFYING and stage in ("review", "refund_failed", "note_owed"):
         more = (*more, "notice")
-    return ("story", *more)
+    return ("operation", *more)
 
 
 def schedule(seed: int) -> Part:
-    """What happens under this seed: a story and one to three blows, each at a stage not before the last."""
+    """Under this seed: an operation and one to three blows, each at a stage not before the last."""
     dice = random.Random(seed)
-    story = dice.choice(sorted(STAGES))
-    stages = STAGES[story]
+    operation = dice.choice(sorted(STAGES))
+    stages = STAGES[operation]
     places = sorted(dice.randrange(len(stages)) for _ in range(dice.choice((1, 1, 2, 2, 3))))
     strikes = tuple(
-        Strike(stages[place], dice.choice(targets(story, stages[place])), dice.choice(BLOWS))
+        Strike(stages[place], dice.choice(targets(operation, stages[place])), dice.choice(BLOWS))
         for place in places
     )
-    return Part(f"seed {seed}", story, strikes)
+    return Part(f"seed {seed}", operation, strikes)

@@ -1,4 +1,4 @@
-"""How a story goes on while it is ended from outside, and what must hold afterwards."""
+"""How an operation goes on while it is ended from outside, and what must hold afterwards."""
 
 import asyncio
 from contextlib import suppress
@@ -25,7 +25,7 @@ from . import Part, Strike
 from .theatre import PATIENCE, Theatre
 
 GIVES_UP = 4 * PATIENCE
-"""For all blows to one story, on a machine that has much else to do."""
+"""For all blows to one operation, on a machine that has much else to do."""
 COMMENT = {"comment": "As it is."}
 
 
@@ -34,7 +34,7 @@ class Wrong(AssertionError):
 
 
 class Acting:
-    """One story, in an organization of its own."""
+    """One operation, in an organization of its own."""
 
     tenant: Tenant
 
@@ -70,32 +70,32 @@ class Acting:
     # --- What is asked for ----------------------------------------------------------------------------
 
     async def _begin(self) -> None:
-        home, tenant, story = self.home, self.tenant, self.part.story
-        if story == "mismatched plan change":
+        home, tenant, kind = self.home, self.tenant, self.part.operation
+        if kind == "mismatched plan change":
             self.operation = await home.ask(tenant)
             await home.reviewed(tenant, self.operation)
-        elif story == "plan change at period end":
+        elif kind == "plan change at period end":
             self.operation = await home.ask(tenant, effective="period_end")
-        elif story == "plan change":
+        elif kind == "plan change":
             self.operation = await home.ask(tenant)
-        elif story.endswith("refund"):
-            card = "pm_card_refundFailAtOnce" if story == "failing refund" else "pm_card_visa"
+        elif kind.endswith("refund"):
+            card = "pm_card_refundFailAtOnce" if kind == "failing refund" else "pm_card_visa"
             customer = await money.customer(home.shop, tenant)
-            amount = 90_000 if story == "reviewed refund" else 1_000
+            amount = 90_000 if kind == "reviewed refund" else 1_000
             payment = await money.pay(home.shop, customer, amount, card)
             self.operation = await money.refund(home, tenant, payment, amount)
-        elif story.endswith("credit"):
+        elif kind.endswith("credit"):
             customer = await money.customer(home.shop, tenant)
-            amount = 200_000 if story == "reviewed credit" else 1_000
+            amount = 200_000 if kind == "reviewed credit" else 1_000
             self.operation = await money.credit(home, tenant, customer, amount)
-        elif story == "case":
+        elif kind == "case":
             customer_row = a_customer(tenant.id)
             payment_row = a_payment(tenant.id, customer_id=customer_row.id)
             refund_row = a_refund(tenant.id, payment_row.id)
             await store(home.database, customer_row, payment_row)
             await noticed(home.database, refund_row, datetime.now(UTC))
             self.operation = (await home.get(tenant.auditor, "/v1/cases?limit=100"))["data"][0]["id"]
-        elif story == "portal access":
+        elif kind == "portal access":
             await self._portal_trouble()
         else:
             await self._reminder_run()
@@ -165,7 +165,7 @@ class Acting:
         approval = await home.get(tenant.auditor, f"/v1/approvals/{found['approval']}")
         if approval["state"] != "open":
             return
-        if self.part.story == "mismatched plan change":
+        if self.part.operation == "mismatched plan change":
             # Somebody else changes it between our re-check and our update.
             path = f"/v1/subscriptions/{tenant.organization.stripe_subscription}$"
             home.stand_in.fault("lock_timeout", method="POST", path=path, times=1)
@@ -174,7 +174,7 @@ class Acting:
         body = {"decision": said, "subject_hash": approval["subject_hash"], "comment": "Seen."}
         for who in (tenant.controller, tenant.legal):
             await home.post(who, f"/v1/approvals/{approval['id']}/decision", body)
-        if self.part.story == "mismatched plan change":
+        if self.part.operation == "mismatched plan change":
             await self._changed_by_somebody_else()
 
     async def _changed_by_somebody_else(self) -> None:
@@ -223,7 +223,7 @@ class Acting:
             return
         struck = await self.stage.blows.strike(workflow, strike.blow)
         self.struck += struck
-        if struck and strike.blow == "poison" and strike.target == "story":
+        if struck and strike.blow == "poison" and strike.target == "operation":
             await until(self._is_told, lambda: "its timeline does not say that it can't go on", PATIENCE)
 
     async def _is_told(self) -> bool:
@@ -263,7 +263,7 @@ class Acting:
             _hold(not runs_count or earlier in (None, run), f"people are asked again: {workflow}")
 
     async def _workflow(self, strike: Strike) -> str | None:
-        if strike.target == "story":
+        if strike.target == "operation":
             return ids.operation_workflow(self.operation)
         async with self.home.database.reading() as session:
             rows: list[str]
@@ -297,12 +297,12 @@ class Acting:
             await self._check_nobody_is_asked_again(self._kept)
         _hold(not reviews, f"an approval is open: {[one.id for one in reviews]}")
         _hold(not unsettled, f"nobody knows what became of {unsettled}")
-        if self.part.story in ("refund", "reviewed refund", "credit", "reviewed credit"):
+        if self.part.operation in ("refund", "reviewed refund", "credit", "reviewed credit"):
             _hold(len(done) <= 1, f"given more than once: {[one.step for one in done]}")
             completed = operation.state == State.COMPLETED.value
             _hold(completed == bool(done), f"{operation.state}, with {len(done)} effects")
             _hold(bool(aside) == bool(done), f"{len(aside)} parts set aside after {len(done)} effects")
-        if self.part.story == "failing refund":
+        if self.part.operation == "failing refund":
             _hold(not aside, "money stays set aside for what came to nothing")
         if operation.kind == "plan_change":
             await self._check_plan(operation)
@@ -324,7 +324,7 @@ class Acting:
         return found
 
     async def told(self) -> str:
-        """What is known of it, for whoever has to mend it."""
+        """What is known of it, for whoever has to fix it."""
         if not self.operation:
             return "not begun"
         row = await self._row()

@@ -1,4 +1,4 @@
-"""Many stories, so many at a time."""
+"""Many operations, so many at a time."""
 
 import asyncio
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Where stories are struck: a house on a dev server of its own, with a reaper that looks often."""
+"""Where operations are struck: a house on a dev server of its own, with a reaper that looks often."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""A database that is away for long under two hundred open stories: what it costs, and how they go on.
+"""A database that is away for long under two hundred open operations: what it costs, and how they go on.
 
 `make outage MINUTES=10` plays it at its full length, the suite a short one.
 """
@@ -43,7 +43,7 @@ class Figures:
 
     away: float
     """Seconds."""
-    stories: int
+    operations: int
     unanswered: int
     """Decisions that were on their way when the database was killed, and got no good answer."""
     costs: list[Cost]
@@ -52,8 +52,8 @@ class Figures:
 
     def __str__(self) -> str:
         return (
-            f"{self.stories} stories, away for {self.away:.0f} s, {self.unanswered} decisions without a good "
-            f"answer; they ended {self.ended}\n{told(self.costs)}"
+            f"{self.operations} operations, away for {self.away:.0f} s, {self.unanswered} decisions without "
+            f"a good answer; they ended {self.ended}\n{told(self.costs)}"
         )
 
 
@@ -71,11 +71,11 @@ def policy(minutes: float) -> str:
 
 
 async def outage(folder: Path, seconds: float, say: Callable[[str], None] = lambda _: None) -> Figures:
-    """Plays it; whoever calls it looks at the figures. Fails where a story does not go on, or goes twice."""
+    """Plays it; whoever calls it looks at the figures. Fails where an operation stops, or goes twice."""
     async with _crowd(folder, policy(seconds / 60)) as crowd:
         await crowd.gather()
         await _until_nearly_due(crowd, seconds)
-        say(f"{len(crowd.all)} stories are open; PostgreSQL is killed")
+        say(f"{len(crowd.all)} operations are open; PostgreSQL is killed")
         unanswered = await crowd.approve_as_it_dies()
         gone = crowd.gone_at
         await crowd.happen()
@@ -93,7 +93,7 @@ async def outage(folder: Path, seconds: float, say: Callable[[str], None] = lamb
         assert not violations, violations
     return Figures(
         away=(back - gone).total_seconds(),
-        stories=len(crowd.all),
+        operations=len(crowd.all),
         unanswered=len(unanswered),
         costs=counted,
         ended={state: len(operations) for state, operations in ended.items()},

@@ -1,4 +1,4 @@
-"""`make outage MINUTES=10`: the database is away for so long under two hundred open stories."""
+"""`make outage MINUTES=10`: the database is away for so long under two hundred open operations."""
 
 import argparse
 import asyncio

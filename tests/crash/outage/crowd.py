@@ -1,4 +1,4 @@
-"""Two hundred open stories of every kind, each where an outage may find it, and how each goes on."""
+"""Two hundred open operations of every kind, each where an outage may find it, and how each goes on."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -26,7 +26,7 @@ BEYOND = 26_000
 """Minor units that a billing admin may not credit alone."""
 REVIEWED, APPROVED, CANCELLED = 86, 20, 10
 FAILED, FAILING, WATCHED, PENDING, HELD, ELSEWHERE = 15, 12, 25, 6, 15, 10
-STORIES = REVIEWED + APPROVED + CANCELLED + FAILED + FAILING + WATCHED + PENDING + HELD + ELSEWHERE + 1
+OPERATIONS = REVIEWED + APPROVED + CANCELLED + FAILED + FAILING + WATCHED + PENDING + HELD + ELSEWHERE + 1
 AT_A_TIME = 8
 """Requests; more of them only wait for each other."""
 PATIENCE = 400.0
@@ -103,7 +103,7 @@ class Crowd:
         await self.town.control("POST", "faults", {"fault": "rate_limit", "path": "^/v1/", "times": None})
         self.held = await self._each(to_be_held, self._refund)
         await self.reach("held", self.held)
-        assert len(set(self.all)) == STORIES
+        assert len(set(self.all)) == OPERATIONS
 
     # --- While the database is away -------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""What Stripe has of the stories when they have ended: everything once, and nothing that was taken back."""
+"""What Stripe has of the operations after their end: everything once, and nothing that was taken back."""
 
 from collections import Counter
 from typing import Any
@@ -11,10 +11,10 @@ from .crowd import REVIEWED, Crowd
 async def once_each(crowd: Crowd) -> None:
     v1 = crowd.stripe.v1
     refunds = await _all(v1.refunds.list_async({"limit": 100}))
-    of_story = Counter(_operation(one) for one in refunds if _operation(one))
+    of_operation = Counter(_operation(one) for one in refunds if _operation(one))
     asked = [*crowd.failed, *crowd.failing, *crowd.watched, *crowd.pending, *crowd.held]
     elsewhere = set(crowd.elsewhere)
-    assert {one: number for one, number in of_story.items() if one not in elsewhere} == dict.fromkeys(
+    assert {one: number for one, number in of_operation.items() if one not in elsewhere} == dict.fromkeys(
         asked, 1
     )
     live = {_operation(one) for one in refunds if one["status"] not in GONE}

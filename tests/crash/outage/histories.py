@@ -1,4 +1,4 @@
-"""What the histories say of an outage: how many events it cost each story, and what it would in an hour."""
+"""What the histories say of an outage: how many events it cost each operation, and would in an hour."""
 
 import asyncio
 from collections import Counter
@@ -11,15 +11,15 @@ from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 
 from workflows.core import ids
 
-STORIES = (ids.REFUND, ids.CREDIT, ids.PLAN_CHANGE, ids.CASE, ids.APPROVAL, ids.FINANCE_NOTICE)
-"""An operation's story, and its reviews and notices, which are workflows of their own."""
+WORKFLOWS = (ids.REFUND, ids.CREDIT, ids.PLAN_CHANGE, ids.CASE, ids.APPROVAL, ids.FINANCE_NOTICE)
+"""An operation's workflow, and its reviews and notices, which are workflows of their own."""
 SWEEPS = (ids.OUTBOX_SWEEP, ids.EVENT_CATCH_UP, ids.RECONCILE, ids.REMINDER_SWEEP)
 """Runs by schedule, which have a time to be over in: the next one does what was left."""
 MAX_AN_HOUR = 10
 ASKING = 6
-"""What a story adds once when it asks the records that are away, as `workflows.core.recorded` does: the timer
-that fires, the task that asks (scheduled, started, completed), the local activity's marker, and the activity
-that waits. The tries of that one are in no history."""
+"""What an operation adds once when it asks the records that are away, as `workflows.core.recorded` does: the
+timer that fires, the task that asks (scheduled, started, completed), the local activity's marker, and the
+activity that waits. The tries of that one are in no history."""
 ENDED_RIGHT = (
     WorkflowExecutionStatus.RUNNING,
     WorkflowExecutionStatus.COMPLETED,
@@ -47,8 +47,8 @@ class Cost:
 
 
 async def costs(client: Client, gone: datetime, back: datetime) -> list[Cost]:
-    """Of each story's workflow that was open when the database went; by the times of their events."""
-    wanted = " OR ".join(f"WorkflowType = '{kind}'" for kind in STORIES)
+    """Of each operation's workflow that was open when the database went; by the times of their events."""
+    wanted = " OR ".join(f"WorkflowType = '{kind}'" for kind in WORKFLOWS)
     room = asyncio.Semaphore(16)
 
     async def cost(one: WorkflowExecution) -> Cost:
@@ -75,7 +75,7 @@ def _cost(one: WorkflowExecution, events: Sequence[HistoryEvent], gone: datetime
 def _waits(events: Sequence[HistoryEvent]) -> bool:
     """Whether it waits for the records: in an activity, or for its review, which can't end without them.
 
-    A mail on its way is no such wait: beside it the story may still ask.
+    A mail on its way is no such wait: beside it the operation may still ask.
     """
     open_: set[tuple[str, int]] = set()
     for event in events:

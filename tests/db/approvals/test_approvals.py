@@ -179,7 +179,7 @@ async def test_nothing_is_decided_after_the_end(database: Database) -> None:
     approval = await open_approval(database, acme)
     await close(database, approval, "expired")
 
-    with pytest.raises(Conflict, match="is expired") as refusal:
+    with pytest.raises(Conflict) as refusal:
         await record(database, a_decision(approval, acme.controller.person))
 
     assert refusal.value.code == "approval_closed"
@@ -296,8 +296,9 @@ async def test_a_yes_on_its_way_does_not_stop_those_who_are_asked_beside_it(data
     approval = await of_each(database, acme)
     await record(database, a_decision(approval, acme.controller.person))
 
-    with pytest.raises(Conflict, match="has just decided"):
+    with pytest.raises(Conflict) as refusal:
         await record(database, a_decision(approval, acme.controller.person))
+    assert refusal.value.code == "already_decided"
     _, new = await record(database, a_decision(approval, acme.legal.person, decision="reject"))
 
     assert new

@@ -160,7 +160,7 @@ async def test_what_is_found_of_an_object_again_joins_what_was_found_before(data
     acme = await tenant(database)
     run = a_run()
     await store(database, run)
-    first, new = a_difference(run, acme.id), a_difference(run, acme.id, object_id="cus_2", mend="added")
+    first, new = a_difference(run, acme.id), a_difference(run, acme.id, object_id="cus_2", correction="added")
     async with database.transaction() as session:
         await differences.add(session, [first, new])
     lines = [{"name": "lines", "ours": [], "stripe": [{}]}]
@@ -169,7 +169,7 @@ async def test_what_is_found_of_an_object_again_joins_what_was_found_before(data
         await differences.add(session, more)
 
     rows = await kept(database, DifferenceRow)
-    assert [(row.id, row.mend, [field["name"] for field in row.fields]) for row in rows] == [
+    assert [(row.id, row.correction, [field["name"] for field in row.fields]) for row in rows] == [
         (first.id, "overwritten", ["name", "lines"]),
         (new.id, "added", ["name"]),
     ]

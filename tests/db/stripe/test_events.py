@@ -243,7 +243,7 @@ async def test_an_event_that_can_not_be_followed_is_set_aside_and_tried_less_and
     assert rounds <= 12
     await checked(database, NOW, at)
     assert await complete(database, at)
-    assert not await complete(database, at, "re_1"), "its own story is not told"
+    assert not await complete(database, at, "re_1"), "its own workflow is not told"
     await settle(database, event, "done")
     assert await complete(database, at, "re_1")
 

@@ -72,10 +72,10 @@ async def test_an_incident_whose_every_task_fails_is_ended_and_started_from_its_
 ) -> None:
     monkeypatch.setattr(broken_off, "POISONED_FOR", timedelta(seconds=1))
     row = await degraded(database)
-    story = ids.incident_workflow(row.id, Component.STRIPE)
+    workflow = ids.incident_workflow(row.id, Component.STRIPE)
     cares = [IncidentCare(database, temporal, POLICY) for _ in range(2)]
     await cares[0].tend(datetime.now(UTC))
-    handle = temporal.get_workflow_handle(story)
+    handle = temporal.get_workflow_handle(workflow)
     first = await handle.describe()
     assert first.status is WorkflowExecutionStatus.RUNNING, "one that was never started is"
     async with Worker(
@@ -91,9 +91,9 @@ async def test_an_incident_whose_every_task_fails_is_ended_and_started_from_its_
     again = await handle.describe()
     assert again.run_id != first.run_id
     assert again.status is WorkflowExecutionStatus.RUNNING
-    ended = await temporal.get_workflow_handle(story, run_id=first.run_id).describe()
+    ended = await temporal.get_workflow_handle(workflow, run_id=first.run_id).describe()
     assert ended.status is WorkflowExecutionStatus.TERMINATED
-    found = await begun(temporal, story)
+    found = await begun(temporal, workflow)
     assert (found.incident, found.opened_at, found.cause) == (row.id, row.opened_at, "rate_limit")
     assert found.now is not None
     assert (found.now.health.degraded, found.now.alerts, found.now.alert_due_at is None) == (True, 2, False)

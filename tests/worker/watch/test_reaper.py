@@ -1,4 +1,4 @@
-"""Stories that can't go on are told of; what Temporal has forgotten is ended."""
+"""Workflows that can't go on are told of; what Temporal has forgotten is ended."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -43,7 +43,7 @@ async def temporal() -> AsyncIterator[Client]:
 
 @workflow.defn(name="Refund")
 class Poisoned:
-    """A fault of the product, until it is mended."""
+    """A fault of the product, until it is fixed."""
 
     faulty = True
 
@@ -59,7 +59,7 @@ async def _events(database: Database, operation: Operation) -> list[str]:
 
 
 @ON_ONE_DATABASE
-async def test_a_story_that_fails_at_each_step_is_told_of_and_goes_on_once_it_is_mended(
+async def test_a_workflow_that_fails_at_each_step_is_told_of_and_goes_on_once_it_is_mended(
     database: Database, temporal: Client
 ) -> None:
     acme = await tenant(database)

@@ -288,8 +288,8 @@ class Scene:
         for id_ in executed:
             self.ledger.check_decider(id_, self.ledger.shaped[id_].yeses)
 
-    def told(self, story: Iterable[Step]) -> str:
-        lines = [f"    {step!r}," for step in story]
+    def told(self, scenario: Iterable[Step]) -> str:
+        lines = [f"    {step!r}," for step in scenario]
         for one in reversed(self.operations.standing):
             lines += [f"{one.operation.id} {one.operation.state}/{one.operation.stage} {one.operation.error}"]
             lines += [f"    {self.names.get(event.actor, event.actor)}: {event.code}" for event in one.events]

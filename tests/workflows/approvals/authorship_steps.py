@@ -78,7 +78,7 @@ class Answer:
 
 
 Step = Ask | Decide | Revise | Resolve | Cancel | Offer | Answer
-Story = tuple[Step, ...]
+Scenario = tuple[Step, ...]
 
 
 # --- How they are drawn -----------------------------------------------------------------------------------
@@ -105,11 +105,11 @@ _answers = st.one_of(
     st.builds(Cancel, st.sampled_from(["admin", "deputy"])),
 )
 _episodes = st.tuples(_asks, st.lists(_answers, min_size=2, max_size=6)).map(lambda one: (one[0], *one[1]))
-stories = st.lists(_episodes, min_size=1, max_size=2).map(lambda told: tuple(sum(told, ())))
+scenarios = st.lists(_episodes, min_size=1, max_size=2).map(lambda told: tuple(sum(told, ())))
 
 # --- Those that are always played -------------------------------------------------------------------------
 
-TAKEN_OVER: Story = (
+TAKEN_OVER: Scenario = (
     Ask("credit"),
     Decide("request_changes", "controller"),
     Revise("controller", HUGE),
@@ -118,20 +118,20 @@ TAKEN_OVER: Story = (
     Decide("approve", "legal"),
 )
 """A controller revises what they were asked to approve."""
-ON_ANOTHERS: Story = (
+ON_ANOTHERS: Scenario = (
     Ask("credit"),
     Decide("request_changes", "controller"),
     Revise("deputy", SMALL),
 )
 """A colleague revises it to what the requester could have given alone."""
-DELEGATED: Story = (
+DELEGATED: Scenario = (
     Offer("admin", "controller"),
     Answer("accept"),
     Ask("credit"),
     Decide("approve", "controller"),
     Decide("approve", "partner"),
 )
-UNDELEGATED: Story = (
+UNDELEGATED: Scenario = (
     Offer("admin", "controller"),
     Answer("accept"),
     Ask("credit"),
@@ -139,7 +139,7 @@ UNDELEGATED: Story = (
     Decide("approve", "controller"),
 )
 """The delegation is ended before the delegate decides."""
-NAMED: Story = (
+NAMED: Scenario = (
     Offer("admin", "controller"),
     Offer("admin", "partner"),
     Offer("admin", "both"),
@@ -148,7 +148,7 @@ NAMED: Story = (
     Decide("approve", "controller"),
 )
 """A requester names every controller their delegate, and none agrees."""
-LENT: Story = (
+LENT: Scenario = (
     Offer("controller", "finance"),
     Answer("accept"),
     Ask("credit", "controller", HUGE),
@@ -159,7 +159,7 @@ LENT: Story = (
     Resolve("retry", "admin"),
 )
 """Somebody decides for a controller, who then wants what was decided tried again."""
-AGAIN: Story = (
+AGAIN: Scenario = (
     Ask("hopeless", "admin"),
     Decide("approve", "controller"),
     Resolve("retry", "controller"),
@@ -168,7 +168,7 @@ AGAIN: Story = (
     Resolve("retry", "deputy"),
     Resolve("retry", "admin"),
 )
-MISMATCHED: Story = (
+MISMATCHED: Scenario = (
     Ask("plan_change", "admin"),
     Decide("request_changes", "controller"),
     Revise("both"),

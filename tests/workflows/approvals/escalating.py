@@ -47,7 +47,7 @@ BOTH = LadderStep(roles=(Role.CONTROLLER, Role.LEGAL), needs="all", respond_with
 
 @dataclass
 class Review:
-    """An approval of money back, as an approver and its story meet it."""
+    """An approval of money back, as an approver and its workflow meet it."""
 
     home: House
     acme: Tenant

@@ -15,8 +15,6 @@ from ...support.builders import Member, Tenant, member
 from ...support.house import House
 from ..plan_changes.test_workflow import HALF_A_MONTH, mismatched
 
-pytestmark = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
-
 
 @pytest.fixture
 async def acme(home: House) -> Tenant:
@@ -78,10 +76,7 @@ async def test_an_approver_who_revises_what_they_were_asked_does_not_approve_it(
 
     assert code(refused) == (403, "own_request")
     seen = await home.get(acme.controller, f"/v1/approvals/{second['id']}")
-    assert (seen["can_decide"], seen["why_not"]) == (
-        False,
-        "People can't decide on requests that they revised.",
-    )
+    assert not seen["can_decide"]
     assert [(author["person"], author["how"]) for author in second["authors"]] == [
         (acme.admin.id, "asked"),
         (acme.controller.id, "revised"),
@@ -115,9 +110,9 @@ async def test_who_has_no_authority_left_does_not_revise_on_the_requesters(home:
         await home.wait(acme, await money.credit(home, acme, other, 25_000, by=colleague), "completed")
     operation, body = await asked_to_change(home, acme, 30_000)
     await revise(home, colleague, operation, body, 20_000)
-    second = await home.reviewed(acme, operation, 2)
+    await home.reviewed(acme, operation, 2)
 
-    assert second["rule"].startswith("Beyond the reviser's authority")
+    assert "beyond_revisers_authority" in await home.events(acme, operation)
     assert await spent(home, operation) == [(colleague.id, None)]
 
 

@@ -1,6 +1,6 @@
 """Every role with every action: nothing is done whose approver shaped it, nobody spends another's authority.
 
-And the other way round: with the rule left out at any one place, the same stories find it.
+And the other way round: with the rule left out at any one place, the same scenarios find it.
 """
 
 import os
@@ -34,17 +34,16 @@ from .authorship_steps import (
     ON_ANOTHERS,
     TAKEN_OVER,
     UNDELEGATED,
-    Story,
-    stories,
+    Scenario,
+    scenarios,
 )
 
-MORE = os.environ.get("PLIXO_TEST_STORIES")
+MORE = os.environ.get("PLIXO_TEST_SCENARIOS")
 EXAMPLES = int(MORE or 20)
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(180 + 10 * EXAMPLES),
-    pytest.mark.parametrize("databases", ["sqlite"], indirect=True),
 ]
 
 DRAWN = settings(
@@ -74,24 +73,24 @@ async def home(database: Database, stand_in: StandIn) -> AsyncIterator[House]:
         yield built
 
 
-def always(*told: Story) -> Callable[[Test], Test]:
+def always(*told: Scenario) -> Callable[[Test], Test]:
     def decorated(test: Test) -> Test:
-        for story in reversed(told):
-            test = example(story)(test)
+        for scenario in reversed(told):
+            test = example(scenario)(test)
         return test
 
     return decorated
 
 
-async def play(home: House, story: Story) -> None:
+async def play(home: House, scenario: Scenario) -> None:
     """As an organization of its own."""
     scene = await Scene.begin(home)
     try:
-        for step in story:
+        for step in scenario:
             await scene.play(step)
         await scene.check()
     except BaseException as failure:
-        failure.add_note(scene.told(story))
+        failure.add_note(scene.told(scenario))
         raise
     finally:
         await scene.operations.end()
@@ -99,11 +98,11 @@ async def play(home: House, story: Story) -> None:
 
 @DRAWN
 @always(*ALWAYS)
-@given(story=stories)
+@given(scenario=scenarios)
 async def test_whoever_does_what_nobody_decides_on_what_they_shaped_nor_spends_anothers_authority(
-    home: House, story: Story
+    home: House, scenario: Scenario
 ) -> None:
-    await play(home, story)
+    await play(home, scenario)
 
 
 # --- The rule left out ------------------------------------------------------------------------------------
@@ -168,7 +167,7 @@ def without_retry(patch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("leave_out", "story"),
+    ("leave_out", "scenario"),
     [
         (without_revision, TAKEN_OVER),
         (on_the_requesters_authority, ON_ANOTHERS),
@@ -181,14 +180,14 @@ def without_retry(patch: pytest.MonkeyPatch) -> None:
     ],
     ids=lambda one: getattr(one, "__name__", ""),
 )
-async def test_the_stories_find_the_place_where_the_rule_is_left_out(
+async def test_the_scenarios_find_the_place_where_the_rule_is_left_out(
     database: Database,
     stand_in: StandIn,
     monkeypatch: pytest.MonkeyPatch,
     leave_out: Callable[[pytest.MonkeyPatch], None],
-    story: Story,
+    scenario: Scenario,
 ) -> None:
     leave_out(monkeypatch)
     async with running(database, stand_in) as home:
         with pytest.raises(AssertionError, match=FOUND):
-            await play(home, story)
+            await play(home, scenario)

@@ -6,6 +6,7 @@ import holidays
 import pytest
 
 from ...support.house import House
+from ..conftest import ON_BOTH_DATABASES
 from .escalating import (
     BERLIN,
     CONTROLLER,
@@ -22,6 +23,7 @@ from .escalating import (
 pytestmark = pytest.mark.slow
 
 
+@ON_BOTH_DATABASES
 async def test_a_silent_ladder_is_reminded_and_climbed_in_business_hours_and_expires(home: House) -> None:
     acme = await home.shop.tenant(home.database)
     friday = await coming(home, weekday=4, hour=12, zone=NEW_YORK)
@@ -105,6 +107,7 @@ async def test_each_rung_keeps_the_hours_of_its_own_zone(home: House) -> None:
     ]
 
 
+@ON_BOTH_DATABASES
 async def test_changes_that_are_asked_for_end_the_round_wherever_it_is(home: House) -> None:
     acme = await home.shop.tenant(home.database)
     review = await a_review(home, acme, CONTROLLER, LEGAL)

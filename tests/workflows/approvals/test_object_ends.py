@@ -12,7 +12,6 @@ from ...support.builders import Tenant
 from ...support.house import House
 from ..mail.test_ends_are_told import has_mail
 
-pytestmark = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 REVISION = {"decision": "request_changes", "comment": "Less, please."}
 WAITS = pytest.mark.parametrize("revised", [False, True], ids=["review", "revision"])
 
@@ -135,8 +134,8 @@ async def test_while_stripe_cannot_be_asked_people_go_on_and_the_end_is_found_la
     await home.shop.client.v1.refunds.create_async({"payment_intent": payment})
     path = f"^/v1/payment_intents/{payment}$"
     home.stand_in.fault("error_before", times=50, method="GET", path=path)
-    story = home.temporal.get_workflow_handle(f"operation-{gone}")
-    await story.signal("stripe_changed", {"event": "evt_1"})
+    workflow = home.temporal.get_workflow_handle(f"operation-{gone}")
+    await workflow.signal("stripe_changed", {"event": "evt_1"})
     await home.skip(minutes=3)
     home.stand_in.clear_faults()
     await home.skip(minutes=10)

@@ -17,7 +17,7 @@ from ...crash.ended.blows import reset
 from ...support import evidence_kept, money
 from ...support.house import BIN, House, house, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.parametrize("databases", ["sqlite"], indirect=True)]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

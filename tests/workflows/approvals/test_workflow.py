@@ -4,14 +4,13 @@ from asyncio import gather
 from collections.abc import Awaitable
 from typing import Any
 
-import pytest
-
 from billing.core.operations import Role
 from db.approvals import approvals
 
 from ...support import money
 from ...support.builders import Tenant, member
 from ...support.house import House, until
+from ..conftest import ON_BOTH_DATABASES
 
 
 async def test_a_silent_controller_is_reminded_then_legal_is_asked_then_it_expires(home: House) -> None:
@@ -73,6 +72,7 @@ async def test_deadlines_are_kept_in_business_hours(home: House) -> None:
     assert len(first["remind_at"]) == 1
 
 
+@ON_BOTH_DATABASES
 async def test_two_decisions_at_once_leave_one_winner_and_one_conflict(home: House) -> None:
     acme = await home.shop.tenant(home.database)
     operation = await home.ask(acme)
@@ -89,7 +89,6 @@ async def test_two_decisions_at_once_leave_one_winner_and_one_conflict(home: Hou
     assert ended["state"] == ("completed" if first.status_code == 200 else "rejected")
 
 
-@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 async def test_an_approval_and_a_cancellation_at_once_are_answered_as_they_are_recorded(home: House) -> None:
     acme = await home.shop.tenant(home.database)
     customer = await money.customer(home.shop, acme)
@@ -110,7 +109,7 @@ async def test_an_approval_and_a_cancellation_at_once_are_answered_as_they_are_r
             answer = decision.json()
             assert (decision.status_code, row.state) == (409, "refused")
             assert row.refusal == {"code": answer["code"], "message": answer["detail"]}
-            assert answer["detail"] == f"{acme.admin.id} has cancelled the request."
+            assert acme.admin.id in answer["detail"]
 
 
 async def test_nobody_reviews_their_own_request(home: House) -> None:
@@ -132,6 +131,7 @@ async def test_nobody_reviews_their_own_request(home: House) -> None:
     await home.wait(acme, operation, "completed")
 
 
+@ON_BOTH_DATABASES
 async def test_finance_that_stays_silent_is_escalated_to_the_controller(home: House) -> None:
     acme = await home.shop.tenant(home.database)
     operation = await home.ask(acme)

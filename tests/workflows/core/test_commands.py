@@ -20,8 +20,6 @@ from ...support import money
 from ...support.builders import Tenant
 from ...support.house import House, time_skipping, until
 
-ON_ONE_DATABASE = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
-
 RETRY = {"action": "retry", "comment": "The bank asked for another try."}
 CLOSE = {"action": "close", "comment": "The customer was paid by bank transfer."}
 
@@ -74,7 +72,6 @@ async def recorded(home: House, operation: str, update: str) -> list[dict[str, A
         return [row.payload for row in rows]
 
 
-@ON_ONE_DATABASE
 async def test_of_two_resolutions_at_once_one_is_heard_and_the_other_leaves_no_trace(
     home: House, acme: Tenant
 ) -> None:
@@ -97,7 +94,6 @@ async def test_of_two_resolutions_at_once_one_is_heard_and_the_other_leaves_no_t
     assert len(await recorded(home, operation, "resolve")) == 1
 
 
-@ON_ONE_DATABASE
 async def test_of_two_resolutions_that_reach_the_workflow_together_the_first_is_taken(
     home: House, acme: Tenant
 ) -> None:
@@ -114,7 +110,6 @@ async def test_of_two_resolutions_that_reach_the_workflow_together_the_first_is_
         assert len(money.refunds(home.shop)) == 1
 
 
-@ON_ONE_DATABASE
 async def test_a_resolution_is_of_the_failure_that_it_was_given_for(home: House, acme: Tenant) -> None:
     operation = await failed_refund(home, acme)
     retry = await home.post(acme.admin, f"/v1/refunds/{operation}/resolution", RETRY)
@@ -130,7 +125,6 @@ async def test_a_resolution_is_of_the_failure_that_it_was_given_for(home: House,
     await home.wait(acme, operation, "failed", stage="done")
 
 
-@ON_ONE_DATABASE
 async def test_what_answers_a_question_that_a_run_has_not_come_to_yet_waits_for_it(
     home: House, acme: Tenant
 ) -> None:
@@ -154,7 +148,6 @@ async def changes_requested(home: House, acme: Tenant) -> tuple[str, dict[str, A
     return operation, {"plan": "growth", "reason": "The team grows."}
 
 
-@ON_ONE_DATABASE
 async def test_of_two_revisions_at_once_one_is_heard_and_the_other_leaves_no_trace(
     home: House, acme: Tenant
 ) -> None:
@@ -170,7 +163,6 @@ async def test_of_two_revisions_at_once_one_is_heard_and_the_other_leaves_no_tra
     assert (await home.events(acme, operation)).count("revision_requested") == 1
 
 
-@ON_ONE_DATABASE
 async def test_a_revision_is_for_the_round_that_it_was_sent_for(home: House, acme: Tenant) -> None:
     operation, wanted = await changes_requested(home, acme)
     path = f"/v1/plan-changes/{operation}/revision"
@@ -185,7 +177,6 @@ async def test_a_revision_is_for_the_round_that_it_was_sent_for(home: House, acm
     assert found["stage"] == "changes_requested"
 
 
-@ON_ONE_DATABASE
 async def test_two_who_take_it_back_at_once_wish_the_same(home: House, acme: Tenant) -> None:
     operation = await home.ask(acme)
     await home.reviewed(acme, operation)

@@ -15,8 +15,6 @@ from ...support import money
 from ...support.builders import Tenant
 from ...support.house import House
 
-ON_SQLITE = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
-
 
 @pytest.fixture
 async def acme(home: House) -> Tenant:
@@ -27,7 +25,6 @@ async def the_queue_of(handle: WorkflowHandle[object, object]) -> str:
     return (await handle.describe()).task_queue
 
 
-@ON_SQLITE
 async def test_an_event_is_followed_on_the_queue_of_events(home: House, acme: Tenant) -> None:
     async with home.told_by_stripe():
         await money.customer(home.shop, acme)
@@ -38,8 +35,7 @@ async def test_an_event_is_followed_on_the_queue_of_events(home: House, acme: Te
     assert await the_queue_of(followed) == ids.EVENTS_QUEUE
 
 
-@ON_SQLITE
-async def test_a_mail_of_no_story_is_sent_on_the_queue_of_mails(home: House, acme: Tenant) -> None:
+async def test_a_mail_of_no_workflow_is_sent_on_the_queue_of_mails(home: House, acme: Tenant) -> None:
     opened_at = datetime(2026, 4, 15, 12, tzinfo=UTC)
     told = IncidentSubject(
         incident="inc_1",

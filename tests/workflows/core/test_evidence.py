@@ -14,6 +14,9 @@ from billing.evidence.verify import verify
 from ...support import money
 from ...support.builders import Tenant
 from ...support.house import House, until
+from ..conftest import ON_BOTH_DATABASES
+
+pytestmark = ON_BOTH_DATABASES
 
 MORE = "The customer confirmed that the money arrived."
 

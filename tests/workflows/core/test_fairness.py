@@ -74,7 +74,7 @@ async def test_one_organizations_crowd_keeps_no_other_one_waiting(temporal: Clie
     for number in range(CROWD):
         await ask(temporal, "org_hopeless", number)
     await ask(temporal, "org_other", 0)
-    stories = Worker(
+    workflows = Worker(
         temporal,
         task_queue=ids.MAIN_QUEUE,
         workflows=[Asks],
@@ -82,7 +82,7 @@ async def test_one_organizations_crowd_keeps_no_other_one_waiting(temporal: Clie
         max_concurrent_workflow_tasks=4,
     )
     calls = Worker(temporal, task_queue=ids.STRIPE_QUEUE, activities=[asked], max_concurrent_activities=1)
-    async with stories, calls:
+    async with workflows, calls:
 
         async def all_asked() -> bool:
             return len(order) == CROWD + 1

@@ -1,4 +1,4 @@
-"""Records that are away for long: a story's history stays short, its updates quick, and it goes on."""
+"""Records that are away for long: a workflow's history stays short, its updates quick, and it goes on."""
 
 import asyncio
 from datetime import timedelta
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 AWAY = 12.0
 """Seconds: twice what is waited for at once, so that the wait is Temporal's."""
 MAX_EVENTS = 10
-STORIES = 200
+WORKFLOWS = 200
 QUEUE = "recorded"
 
 
@@ -61,7 +61,7 @@ async def _events(client: Client, number: int) -> int:
     return len([event async for event in handle.fetch_history_events()])
 
 
-async def test_an_outage_costs_each_of_two_hundred_stories_few_events_however_long_it_lasts() -> None:
+async def test_an_outage_costs_each_of_two_hundred_workflows_few_events_however_long_it_lasts() -> None:
     environment = await WorkflowEnvironment.start_local(
         dev_server_existing_path=str(BIN / "temporal"),
         dev_server_log_level="never",
@@ -79,22 +79,22 @@ async def test_an_outage_costs_each_of_two_hundred_stories_few_events_however_lo
         async with worker:
             handles = [
                 await client.start_workflow(Writer.run, id=f"writer-{number}", task_queue=QUEUE)
-                for number in range(STORIES)
+                for number in range(WORKFLOWS)
             ]
             before = await _events(client, 0)
             Database.away = True
             await asyncio.gather(*(handle.signal(Writer.go_on) for handle in handles))
             await asyncio.sleep(AWAY)
-            first = [await _events(client, number) for number in range(STORIES)]
+            first = [await _events(client, number) for number in range(WORKFLOWS)]
             began = asyncio.get_running_loop().time()
             assert await handles[0].execute_update(Writer.ping) == "pong"
             took = asyncio.get_running_loop().time() - began
             await asyncio.sleep(AWAY / 2)
-            later = [await _events(client, number) for number in range(1, STORIES)]
+            later = [await _events(client, number) for number in range(1, WORKFLOWS)]
             Database.away = False
             kept = await asyncio.gather(*(handle.result() for handle in handles))
 
-    assert kept == ["kept"] * STORIES
+    assert kept == ["kept"] * WORKFLOWS
     assert max(first) - before <= MAX_EVENTS
     assert later == first[1:], "waiting longer costs nothing more"
     assert took < 2.0

@@ -1,4 +1,4 @@
-"""Stripe's bad hours: stories are held and listed, nothing is sent, and each goes on in its turn."""
+"""Stripe's bad hours: workflows are held and listed, nothing is sent, and each goes on in its turn."""
 
 from datetime import UTC, datetime
 
@@ -14,8 +14,7 @@ from db.tables import Hold, Incident
 from ...support import money
 from ...support.builders import Tenant, store
 from ...support.house import House, until
-
-ON_SQLITE = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+from ..conftest import ON_BOTH_DATABASES
 
 
 @pytest.fixture
@@ -39,7 +38,7 @@ async def waiting(database: Database) -> list[Hold]:
 
 
 async def release(home: House, hold: Hold) -> None:
-    """As an incident does it: the row first, then the story."""
+    """As an incident does it: the row first, then the workflow."""
     async with home.database.transaction() as session:
         released = await holds.release(session, hold.id, datetime.now(UTC))
     assert released is not None
@@ -123,6 +122,7 @@ async def _asked(home: House, seen: int, path: str) -> bool:
     return any(path in line["path"] for line in home.stand_in.requests(seen))
 
 
+@ON_BOTH_DATABASES
 async def test_what_is_held_goes_on_in_the_order_in_which_it_stopped(home: House, acme: Tenant) -> None:
     payment = await money.pay(home.shop, await money.customer(home.shop, acme), 10_000)
     await close(home.database)
@@ -174,9 +174,8 @@ async def held_refund(home: House, acme: Tenant) -> tuple[str, Hold]:
     return operation, hold
 
 
-@ON_SQLITE
 @pytest.mark.parametrize("how", ["the signal was lost", "nobody is left to release it", "an operator opened"])
-async def test_a_story_that_nobody_tells_finds_out_by_itself_that_it_may_go_on(
+async def test_a_workflow_that_nobody_tells_finds_out_by_itself_that_it_may_go_on(
     home: House, acme: Tenant, how: str
 ) -> None:
     operation, hold = await held_refund(home, acme)
@@ -210,8 +209,7 @@ async def test_a_story_that_nobody_tells_finds_out_by_itself_that_it_may_go_on(
         assert (await session.get_one(Hold, hold.id)).resumed_at is not None
 
 
-@ON_SQLITE
-async def test_a_story_waits_on_while_the_gate_is_shut_or_its_incident_will_release_it(
+async def test_a_workflow_waits_on_while_the_gate_is_shut_or_its_incident_will_release_it(
     home: House, acme: Tenant
 ) -> None:
     operation, hold = await held_refund(home, acme)
@@ -230,8 +228,7 @@ async def test_a_story_waits_on_while_the_gate_is_shut_or_its_incident_will_rele
     await home.wait(acme, operation, "completed")
 
 
-@ON_SQLITE
-async def test_a_story_that_is_held_all_day_costs_a_handful_of_events_an_hour(
+async def test_a_workflow_that_is_held_all_day_costs_a_handful_of_events_an_hour(
     home: House, acme: Tenant
 ) -> None:
     operation, hold = await held_refund(home, acme)
@@ -245,6 +242,7 @@ async def test_a_story_that_is_held_all_day_costs_a_handful_of_events_an_hour(
     await home.wait(acme, operation, "completed")
 
 
+@ON_BOTH_DATABASES
 async def test_a_cancellation_of_what_is_held_is_taken_and_holds_after_the_release(
     home: House, acme: Tenant
 ) -> None:
@@ -290,7 +288,6 @@ async def test_a_note_for_an_ended_operation_waits_too_and_leaves_it_as_it_ended
     assert (await home.get(acme.auditor, f"/v1/operations/{operation}"))["state"] == "completed"
 
 
-@ON_SQLITE
 async def test_what_a_permission_is_missing_for_says_so_and_goes_on_by_itself_when_it_is_granted(
     home: House, acme: Tenant
 ) -> None:
@@ -300,11 +297,8 @@ async def test_what_a_permission_is_missing_for_says_so_and_goes_on_by_itself_wh
     home.stand_in.control("keys", {"key": key, "permissions": [*allowed, "charge_read", "credit_note_write"]})
     operation = await money.refund(home, acme, payment, 4_000)
     held = await home.wait(acme, operation, "held")
-    assert held["error"] == {
-        "code": "stripe_permission_missing",
-        "message": "Plixo's key at Stripe lacks rak_charge_write. Somebody who runs Plixo has to grant it in "
-        "Stripe's Dashboard; then this goes on by itself.",
-    }
+    assert held["error"]["code"] == "stripe_permission_missing"
+    assert "rak_charge_write" in held["error"]["message"]
     assert await waiting(home.database) == [], "it does not wait for Stripe"
     async with home.database.reading() as session:
         assert (await budget.read(session)).held_since is None, "everything else goes on"

@@ -14,9 +14,9 @@ from ...support import money
 from ...support.builders import Tenant
 from ...support.house import House, until
 from ...support.incidents import incidents_of
+from ..conftest import ON_BOTH_DATABASES
 from .test_workflow import both, gate_closed, passed_on, said, skipped_until
 
-ON_SQLITE = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 KEY = "sk_test_plixo"
 
 
@@ -56,6 +56,7 @@ async def until_recovered(home: House) -> None:
     await skipped_until(home, is_recovered, seconds=10, most=15)
 
 
+@ON_BOTH_DATABASES
 async def test_a_missing_permission_is_an_incident_that_holds_nothing_else_and_recovers_by_itself(
     home: House, acme: Tenant
 ) -> None:
@@ -75,12 +76,8 @@ async def test_a_missing_permission_is_an_incident_that_holds_nothing_else_and_r
     [shown] = banner["incidents"]
     assert banner["degraded"]
     assert (shown["component"], shown["severity"], shown["held"]) == ("stripe_key", "degraded", 1)
-    assert shown["words"].startswith(
-        "Plixo's key at Stripe lacks rak_charge_write (refunds). Only what needs"
-    )
     meaning = {one["capability"]: one["words"] for one in shown["capabilities"]}
-    assert meaning["refunds"] == "What needs it is held until rak_charge_write is granted; nothing is lost."
-    assert meaning["plan_changes"] == "Not affected."
+    assert [one for one in meaning if "rak_charge_write" in meaning[one]] == ["refunds", "credits"]
     detail = await home.get(acme.controller, shown["runbook"])
     assert detail["held_operations"] == [refund]
     [listed] = (await home.get(acme.controller, "/v1/incidents?open=true"))["data"]
@@ -89,7 +86,7 @@ async def test_a_missing_permission_is_an_incident_that_holds_nothing_else_and_r
     await home.skip(seconds=11)
     await passed_on(home)
     assert said(home) == {"incident_alert stripe_key": both(acme)}
-    assert any("rak_charge_write (refunds)" in mail["text"] for mail in home.mail.mailbox.mails)
+    assert any("rak_charge_write" in mail["text"] for mail in home.mail.mailbox.mails)
     credit = await money.credit(home, acme, customer, 1_000)
     await home.wait(acme, credit, "completed")
     assert (await home.get(acme.auditor, f"/v1/operations/{refund}"))["state"] == "held"
@@ -116,7 +113,6 @@ async def test_a_missing_permission_is_an_incident_that_holds_nothing_else_and_r
     assert (await home.get(acme.controller, "/v1/banner"))["incidents"] == []
 
 
-@ON_SQLITE
 async def test_what_is_told_to_go_on_and_still_lacks_a_permission_is_held_as_before(
     home: House, acme: Tenant
 ) -> None:
@@ -143,7 +139,6 @@ async def test_what_is_told_to_go_on_and_still_lacks_a_permission_is_held_as_bef
     assert len(money.refunds(home.shop)) == 1
 
 
-@ON_SQLITE
 async def test_an_event_that_can_not_be_followed_opens_it_though_no_operation_waits(
     home: House, acme: Tenant
 ) -> None:

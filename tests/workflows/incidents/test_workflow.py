@@ -24,7 +24,8 @@ from ...support.builders import Tenant, an_operation, store
 from ...support.house import House, until
 from ...support.incidents import POLICY, Answers, a_hold, a_watch, counted, incidents_of, releases
 from ...support.told import mail_name
-from ..held_story import HeldStory
+from ..conftest import ON_BOTH_DATABASES
+from ..held_workflow import HeldWorkflow
 
 STRIPE_IS_AWAY = {"path": "/v1/customers$", "method": "GET", "times": 100_000}
 
@@ -84,7 +85,7 @@ async def found_degraded(home: House) -> Incident:
     return incident
 
 
-def story_of(home: House, incident: Incident) -> WorkflowHandle[Any, Any]:
+def workflow_of(home: House, incident: Incident) -> WorkflowHandle[Any, Any]:
     return home.temporal.get_workflow_handle(
         ids.incident_workflow(incident.id, Component(incident.component))
     )
@@ -134,6 +135,7 @@ def both(acme: Tenant) -> list[str]:
     return sorted([acme.controller.person.email, acme.finance.person.email])
 
 
+@ON_BOTH_DATABASES
 async def test_it_is_opened_once_alerted_recovers_and_is_cleared_with_a_note(
     home: House, acme: Tenant
 ) -> None:
@@ -173,7 +175,7 @@ async def test_it_is_opened_once_alerted_recovers_and_is_cleared_with_a_note(
     await home.skip(seconds=1)
     answer = await home.post(acme.admin, f"{path}/resolve", note)
     assert answer.status_code in (200, 202), answer.text
-    await story_of(home, incident).result()
+    await workflow_of(home, incident).result()
     shown = await home.get(acme.admin, path)
     assert (shown["state"], shown["cleared_by"], shown["note"]) == ("cleared", acme.admin.id, note["note"])
     assert shown["seconds_to_detect"] == 20
@@ -208,19 +210,19 @@ async def told(home: House, incident: Incident, resolve: ResolveIncident) -> Del
 
 
 @pytest.fixture
-async def stories(home: House) -> AsyncIterator[None]:
-    async with Worker(home.temporal, task_queue="held", workflows=[HeldStory], workflow_runner=RUNNER):
+async def workflows(home: House) -> AsyncIterator[None]:
+    async with Worker(home.temporal, task_queue="held", workflows=[HeldWorkflow], workflow_runner=RUNNER):
         yield
 
 
 async def held(home: House, acme: Tenant, number: int, *, ended: int = -1) -> None:
-    """So many stories wait for Stripe; the one of number `ended` does not run any more."""
+    """So many workflows wait for Stripe; the one of number `ended` does not run any more."""
     operations = [an_operation(acme, kind="refund", state="held") for _ in range(number)]
     await store(home.database, *operations)
     await store(home.database, *(a_hold(one, n, one.created_at) for n, one in enumerate(operations)))
     for n, one in enumerate(operations):
         if n != ended:
-            await home.temporal.start_workflow(HeldStory.run, id=one.workflow_id, task_queue="held")
+            await home.temporal.start_workflow(HeldWorkflow.run, id=one.workflow_id, task_queue="held")
 
 
 async def let_go(home: House) -> list[str]:
@@ -228,7 +230,7 @@ async def let_go(home: House) -> list[str]:
 
 
 async def all_went_on(home: House) -> None:
-    """As the stories themselves note it, for which these stand in."""
+    """As the workflows themselves note it, for which these stand in."""
     at = await now(home)
     async with home.database.transaction() as session:
         await holds.resumed(session, [hold for hold, _ in await releases(home.database)], at)
@@ -238,12 +240,8 @@ async def gone(home: House, number: int) -> bool:
     return len(await let_go(home)) >= number
 
 
-ON_SQLITE = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
-
-
-@ON_SQLITE
-async def test_one_story_tries_first_and_then_the_others_follow_ever_faster(
-    home: House, acme: Tenant, stories: None
+async def test_one_workflow_tries_first_and_then_the_others_follow_ever_faster(
+    home: House, acme: Tenant, workflows: None
 ) -> None:
     await held(home, acme, 9, ended=0)
     await found_degraded(home)
@@ -285,9 +283,8 @@ async def the_operation_of(home: House, hold: str) -> Operation:
         return await session.get_one(Operation, found.operation_id)
 
 
-@ON_SQLITE
 async def test_what_fails_again_while_they_go_on_leaves_the_rest_held_and_alerts_anew(
-    home: House, acme: Tenant, stories: None
+    home: House, acme: Tenant, workflows: None
 ) -> None:
     await held(home, acme, 24)
     incident = await found_degraded(home)
@@ -314,9 +311,8 @@ async def test_what_fails_again_while_they_go_on_leaves_the_rest_held_and_alerts
     assert [one.id for one in await incidents_of(home.database, "stripe")] == [incident.id]
 
 
-@ON_SQLITE
-async def test_a_story_that_was_told_to_go_on_and_has_not_is_told_again(
-    home: House, acme: Tenant, stories: None
+async def test_a_workflow_that_was_told_to_go_on_and_has_not_is_told_again(
+    home: House, acme: Tenant, workflows: None
 ) -> None:
     """Whoever released it was ended between the row and the signal."""
     await held(home, acme, 2)
@@ -334,16 +330,15 @@ async def test_a_story_that_was_told_to_go_on_and_has_not_is_told_again(
     assert again > lost
 
 
-@ON_SQLITE
 async def test_however_many_are_held_no_history_of_their_release_grows_long(
-    home: House, acme: Tenant, stories: None, monkeypatch: pytest.MonkeyPatch
+    home: House, acme: Tenant, workflows: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Thousands of stories go through usual histories; here there are fewer, and shorter ones."""
+    """Thousands of workflows go through usual histories; here there are fewer, and shorter ones."""
     most, number = 150, 240
     monkeypatch.setattr(options, "LONG_HISTORY", most)
     await held(home, acme, number)
     incident = await found_degraded(home)
-    began = await story_of(home, incident).describe()
+    began = await workflow_of(home, incident).describe()
     await recovers(home)
     answer = await home.post(
         acme.admin, f"/v1/incidents/{incident.id}/resolve", {"note": "Stripe had an outage; it is over."}
@@ -362,9 +357,9 @@ async def test_however_many_are_held_no_history_of_their_release_grows_long(
             one.HasField("external_workflow_execution_signaled_event_attributes") for one in events
         )
         run = events[-1].workflow_execution_continued_as_new_event_attributes.new_execution_run_id
-    assert (await story_of(home, incident).describe()).status is WorkflowExecutionStatus.COMPLETED
-    assert signals == number, "each story was told once"
-    # A story takes two events, and its share of a second's tasks; a history ends with the look after it was
+    assert (await workflow_of(home, incident).describe()).status is WorkflowExecutionStatus.COMPLETED
+    assert signals == number, "each workflow was told once"
+    # Each takes two events, and its share of a second's tasks; a history ends with the look after it was
     # long enough. So however many thousands there are, none comes near the 51,200 that end a workflow.
     each = sum(lengths) / number
     assert each < 4, lengths
@@ -376,11 +371,10 @@ async def test_however_many_are_held_no_history_of_their_release_grows_long(
 # --- Its workflow breaks off ------------------------------------------------------------------------------
 
 
-@ON_SQLITE
 @pytest.mark.parametrize("how", ["terminated", "cancelled"])
 @pytest.mark.parametrize("when", ["degraded", "recovered"])
 async def test_an_incident_whose_workflow_breaks_off_goes_on_and_the_gate_opens(
-    home: House, acme: Tenant, stories: None, how: str, when: str
+    home: House, acme: Tenant, workflows: None, how: str, when: str
 ) -> None:
     incident = await found_degraded(home)
     await home.skip(seconds=31)
@@ -390,18 +384,22 @@ async def test_an_incident_whose_workflow_breaks_off_goes_on_and_the_gate_opens(
         await passed_on(home)
     await held(home, acme, 3)
     told = said(home)
-    broken = await story_of(home, incident).describe()
-    await (story_of(home, incident).terminate() if how == "terminated" else story_of(home, incident).cancel())
+    broken = await workflow_of(home, incident).describe()
+    await (
+        workflow_of(home, incident).terminate()
+        if how == "terminated"
+        else workflow_of(home, incident).cancel()
+    )
 
     async def is_over() -> bool:
-        status = (await story_of(home, incident).describe()).status
+        status = (await workflow_of(home, incident).describe()).status
         return status is not WorkflowExecutionStatus.RUNNING
 
     await until(is_over, lambda: "the workflow goes on")
     at = await now(home)
     watches = [a_watch(home.database, home.temporal, Answers().probes(), clock=lambda: at) for _ in range(2)]
     await asyncio.gather(*(watch.tend() for watch in watches))
-    assert (await story_of(home, incident).describe()).run_id != broken.run_id
+    assert (await workflow_of(home, incident).describe()).run_id != broken.run_id
     assert await gate_closed(home) == (when == "degraded")
     await passed_on(home)
     assert said(home) == told, "nobody is told of the restart"
@@ -417,7 +415,7 @@ async def test_an_incident_whose_workflow_breaks_off_goes_on_and_the_gate_opens(
     await all_went_on(home)
 
     async def is_done() -> bool:
-        status = (await story_of(home, incident).describe()).status
+        status = (await workflow_of(home, incident).describe()).status
         return status is WorkflowExecutionStatus.COMPLETED
 
     await skipped_until(home, is_done, seconds=10, most=5)
@@ -431,7 +429,6 @@ async def test_an_incident_whose_workflow_breaks_off_goes_on_and_the_gate_opens(
     assert await is_done(), "one that was cleared stays so"
 
 
-@ON_SQLITE
 async def test_the_databases_incident_whose_workflow_breaks_off_goes_on_as_the_same(home: House) -> None:
     answers = Answers()
     clock = {"at": await now(home)}
@@ -439,16 +436,16 @@ async def test_the_databases_incident_whose_workflow_breaks_off_goes_on_as_the_s
     answers.wrong[Component.DATABASE] = "unreachable"
     for _ in range(3):
         await watch.look()
-    story = home.temporal.get_workflow_handle("incident-database")
-    first = await story.describe()
-    await story.terminate()
+    workflow = home.temporal.get_workflow_handle("incident-database")
+    first = await workflow.describe()
+    await workflow.terminate()
     for _ in range(4):
         clock["at"] += timedelta(seconds=10)
         await watch.look()
-    again = await story.describe()
+    again = await workflow.describe()
     assert (again.status, again.run_id != first.run_id) == (WorkflowExecutionStatus.RUNNING, True)
     began = [
-        (await home.temporal.get_workflow_handle(story.id, run_id=one.run_id).fetch_history()).events[0]
+        (await home.temporal.get_workflow_handle(workflow.id, run_id=one.run_id).fetch_history()).events[0]
         for one in (first, again)
     ]
     inputs = [event.workflow_execution_started_event_attributes.input for event in began]
@@ -458,7 +455,6 @@ async def test_the_databases_incident_whose_workflow_breaks_off_goes_on_as_the_s
 # --- The mail server and the database ---------------------------------------------------------------------
 
 
-@ON_SQLITE
 async def test_the_databases_incident_begins_without_records_and_writes_its_row_when_it_can(
     home: House, acme: Tenant
 ) -> None:
@@ -470,7 +466,7 @@ async def test_the_databases_incident_begins_without_records_and_writes_its_row_
     answers.wrong[Component.DATABASE] = "unreachable"
     for _ in range(3):
         await asyncio.gather(*(watch.look() for watch in watches))
-    story = home.temporal.get_workflow_handle("incident-database")
+    workflow = home.temporal.get_workflow_handle("incident-database")
 
     async def mailed() -> bool:
         return said(home) == {"incident_alert database": both(acme)}
@@ -487,7 +483,7 @@ async def test_the_databases_incident_begins_without_records_and_writes_its_row_
     path = f"/v1/incidents/{incident.id}/resolve"
     answer = await home.post(acme.controller, path, {"note": "The disk was full; it is larger now."})
     assert answer.status_code in (200, 202), answer.text
-    await story.result()
+    await workflow.result()
     await passed_on(home)
     assert said(home) == {
         "incident_alert database": both(acme),
@@ -496,7 +492,6 @@ async def test_the_databases_incident_begins_without_records_and_writes_its_row_
     }
 
 
-@ON_SQLITE
 async def test_a_mail_server_that_is_away_is_not_called_alerted_by_mail(home: House, acme: Tenant) -> None:
     """Without a chat nobody hears of it before it works again."""
     home.mail.close()

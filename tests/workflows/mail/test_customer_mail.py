@@ -11,6 +11,7 @@ from workflows.core import ids
 from ...support.builders import a_customer, an_invoice, store
 from ...support.house import House, until
 from ...support.told import mail_name
+from ..conftest import ON_BOTH_DATABASES
 
 
 async def asked(home: House) -> tuple[Invoice, str]:
@@ -44,6 +45,7 @@ async def settled(home: House, mail: str, state: str) -> CustomerMail:
     return found
 
 
+@ON_BOTH_DATABASES
 async def test_a_link_is_mailed_at_once_and_opens(home: House) -> None:
     invoice, mail = await asked(home)
     row = await settled(home, mail, "sent")

@@ -121,7 +121,7 @@ async def the_mirror_is_as_stripe(scene: Scene) -> None:
 
 
 async def nobody_waits_in_vain(scene: Scene) -> None:
-    """A refund's story says what Stripe says; a plan change is done, will be, or was taken away."""
+    """A refund's workflow says what Stripe says; a plan change is done, will be, or was taken away."""
     v1 = scene.home.shop.client.v1
     refunds = {one["id"]: one for one in await _all(v1.refunds)}
     async with scene.home.database.reading() as session:

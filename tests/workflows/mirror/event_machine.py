@@ -155,7 +155,7 @@ class Scene:
                 await v1.subscription_schedules.release_async(subscription.schedule)
 
     async def come_to_rest(self) -> None:
-        """Events come again, those that were thrown away are asked for; no time passes for the stories."""
+        """Events come again, those that were thrown away are asked for; no time passes for the workflows."""
         home = self.home
         home.stand_in.webhooks(mode="normal")
         home.stand_in.advance(SETTLED)
@@ -166,7 +166,7 @@ class Scene:
         await self.home.catch_up()
         await self.home.followed()
         await self.operations.rest()
-        # What stories do in Stripe in the end, such as releasing a schedule, has events too.
+        # What workflows do in Stripe in the end, such as releasing a schedule, has events too.
         await self.home.catch_up()
         await self.home.followed()
         await self.operations.rest()

@@ -17,7 +17,7 @@ from .event_steps import ALWAYS, Step, steps
 
 MORE = os.environ.get("PLIXO_TEST_EVENTS")
 EXAMPLES = int(MORE or 8)
-"""Stories that are drawn: the same ones each time, or as many others as the environment asks for."""
+"""Scenarios that are drawn: the same ones each time, or as many others as the environment asks for."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180 + 10 * EXAMPLES)]
 
@@ -36,7 +36,7 @@ def drawn(examples: int) -> settings:
 
 @pytest.fixture
 async def home(database: Database, stand_in: StandIn) -> AsyncIterator[House]:
-    """The house that all stories are played in; its Stripe posts its events to it."""
+    """The house that all scenarios are played in; its Stripe posts its events to it."""
     async with (
         time_skipping() as environment,
         house(environment, database, stand_in) as built,
@@ -45,38 +45,37 @@ async def home(database: Database, stand_in: StandIn) -> AsyncIterator[House]:
         yield built
 
 
-@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 @drawn(EXAMPLES)
-@example(story=ALWAYS[0])
-@example(story=ALWAYS[1])
-@example(story=ALWAYS[2])
-@example(story=ALWAYS[3])
-@given(story=steps)
-async def test_in_the_end_the_mirror_is_as_stripe_and_nobody_waits(home: House, story: list[Step]) -> None:
-    await play(home, story)
+@example(scenario=ALWAYS[0])
+@example(scenario=ALWAYS[1])
+@example(scenario=ALWAYS[2])
+@example(scenario=ALWAYS[3])
+@given(scenario=steps)
+async def test_in_the_end_the_mirror_is_as_stripe_and_nobody_waits(home: House, scenario: list[Step]) -> None:
+    await play(home, scenario)
 
 
 @pytest.mark.parametrize("databases", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
 @drawn(2 if MORE is None else EXAMPLES)
-@example(story=ALWAYS[0])
-@example(story=ALWAYS[1])
-@given(story=steps)
-async def test_it_is_so_where_transactions_run_side_by_side(home: House, story: list[Step]) -> None:
-    await play(home, story)
+@example(scenario=ALWAYS[0])
+@example(scenario=ALWAYS[1])
+@given(scenario=steps)
+async def test_it_is_so_where_transactions_run_side_by_side(home: House, scenario: list[Step]) -> None:
+    await play(home, scenario)
 
 
-async def play(home: House, story: list[Step]) -> None:
+async def play(home: House, scenario: list[Step]) -> None:
     """As an organization of its own, in a Stripe of its own, until all is told; then all is compared."""
     scene = await Scene.begin(home)
     try:
-        for step in story:
+        for step in scenario:
             await scene.play(step)
         await scene.come_to_rest()
         await check(scene)
         await home.run(ids.RECONCILE)
         await check(scene)
     except BaseException as failure:
-        failure.add_note(repr(story))
+        failure.add_note(repr(scenario))
         raise
     finally:
         home.stand_in.webhooks(mode="drop")

@@ -1,4 +1,4 @@
-"""What Stripe tells us of ends up in the mirror as Stripe has it, and wakes the story that waits for it."""
+"""What Stripe tells us of ends up in the mirror as Stripe has it, and wakes what waits for it."""
 
 import json
 from collections.abc import AsyncIterator, Awaitable
@@ -24,9 +24,8 @@ from worker.watch.event_care import LONG, EventCare
 from ...support import money
 from ...support.builders import Tenant, an_intent, an_operation, store
 from ...support.house import SECRET, House, until
-from ..waiting_story import Waiting
-
-ON_SQLITE = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+from ..conftest import ON_BOTH_DATABASES
+from ..waiting_workflow import Waiting
 
 SETTLED = 90
 """Seconds by the stand-in's clock after which a refund has come to its end."""
@@ -145,6 +144,7 @@ async def a_busy_day(home: House, tenant: Tenant) -> None:
     home.stand_in.advance(SETTLED)
 
 
+@ON_BOTH_DATABASES
 @pytest.mark.parametrize("mode", ["normal", "duplicate", "reorder"])
 async def test_whatever_order_events_come_in_the_mirror_ends_as_stripe(
     home: House, acme: Tenant, mode: str
@@ -201,10 +201,12 @@ def its_intent(operation: Operation, refund: str) -> Intent:
     return an_intent(operation, effect="refund.create", state="done", stripe_id=refund)
 
 
-async def test_the_story_that_waits_for_a_refund_is_woken(home: House, acme: Tenant, waiters: None) -> None:
+async def test_the_workflow_that_waits_for_a_refund_is_woken(
+    home: House, acme: Tenant, waiters: None
+) -> None:
     operation = an_operation(acme, kind="refund")
     await store(home.database, operation)
-    story = await waiting(home, operation)
+    workflow = await waiting(home, operation)
     payment = await money.pay(home.shop, await money.customer(home.shop, acme), 1000)
     home.stand_in.webhooks(mode="hold")
     made = await refund(home, payment)
@@ -212,27 +214,27 @@ async def test_the_story_that_waits_for_a_refund_is_woken(home: House, acme: Ten
     home.stand_in.webhooks(mode="normal")
 
     async def told() -> bool:
-        return bool(await story.query(Waiting.told))
+        return bool(await workflow.query(Waiting.told))
 
     # Its result is asked for when it is there: waiting for it lets the server skip time.
-    await until(told, lambda: "nobody told the story")
+    await until(told, lambda: "nobody told the workflow")
     await home.followed()
-    assert (await story.result()).startswith("evt_")
+    assert (await workflow.result()).startswith("evt_")
     assert await mirrored(home, RefundRow, "operation_id", "organization_id") == {
         made.id: (operation.id, acme.id)
     }
 
 
-async def test_a_story_that_has_ended_is_left_alone(home: House, acme: Tenant, waiters: None) -> None:
+async def test_a_workflow_that_has_ended_is_left_alone(home: House, acme: Tenant, waiters: None) -> None:
     operation, never = an_operation(acme, kind="refund"), an_operation(acme, kind="refund")
     await store(home.database, operation, never)
-    story = await waiting(home, operation)
-    await story.signal(Waiting.stripe_changed, StripeChanged(event="evt_earlier"))
+    workflow = await waiting(home, operation)
+    await workflow.signal(Waiting.stripe_changed, StripeChanged(event="evt_earlier"))
 
     async def ended() -> bool:
-        return (await story.describe()).status == WorkflowExecutionStatus.COMPLETED
+        return (await workflow.describe()).status == WorkflowExecutionStatus.COMPLETED
 
-    await until(ended, lambda: "the story has not ended")
+    await until(ended, lambda: "the workflow has not ended")
     payment = await money.pay(home.shop, await money.customer(home.shop, acme), 1000)
     home.stand_in.webhooks(mode="hold")
     for one in (operation, never):
@@ -243,12 +245,12 @@ async def test_a_story_that_has_ended_is_left_alone(home: House, acme: Tenant, w
     assert await states(home, "refund.created", "charge.refunded") == {"done"}
 
 
-async def test_another_organizations_story_is_not_woken(home: House, acme: Tenant, waiters: None) -> None:
+async def test_another_organizations_workflow_is_not_woken(home: House, acme: Tenant, waiters: None) -> None:
     other = await home.shop.tenant(home.database)
     await home.followed()  # the events of their own subscriptions
     operation, change = an_operation(other, kind="refund"), an_operation(acme, kind="plan_change")
     await store(home.database, operation, change)
-    stories = [await waiting(home, one) for one in (operation, change)]
+    workflows = [await waiting(home, one) for one in (operation, change)]
     payment = await money.pay(home.shop, await money.customer(home.shop, acme), 1000)
     home.stand_in.webhooks(mode="hold")
     for one in (operation, change):
@@ -256,9 +258,9 @@ async def test_another_organizations_story_is_not_woken(home: House, acme: Tenan
         await store(home.database, its_intent(one, made.id))
     home.stand_in.webhooks(mode="normal")
     await home.followed()
-    assert [await story.query(Waiting.told) for story in stories] == [0, 0]
-    for story in stories:
-        await story.terminate()
+    assert [await workflow.query(Waiting.told) for workflow in workflows] == [0, 0]
+    for workflow in workflows:
+        await workflow.terminate()
 
 
 async def test_what_is_no_organizations_of_ours_is_ignored(home: House, acme: Tenant) -> None:
@@ -304,6 +306,7 @@ async def test_what_stripe_does_not_know_is_ignored(home: House) -> None:
         assert await mirrored(home, table) == {}
 
 
+@ON_BOTH_DATABASES
 async def test_a_subscription_and_a_schedule_of_nobody_of_ours_are_ignored(home: House, acme: Tenant) -> None:
     v1 = home.shop.client.v1
     stranger = await v1.customers.create_async({"name": "Nobody's"})
@@ -346,6 +349,7 @@ async def test_a_customer_that_was_deleted_is_deleted_in_the_mirror(home: House,
     assert await mirrored(home, RefundRow, "status") == {made.id: ("succeeded",)}
 
 
+@ON_BOTH_DATABASES
 async def test_an_event_is_followed_however_often_stripe_fails_before(home: House, acme: Tenant) -> None:
     payment = await money.pay(home.shop, await money.customer(home.shop, acme), 1000)
     for fault in ("rate_limit", "bad_gateway", "drop_before"):
@@ -380,7 +384,6 @@ async def an_event_of(home: House, object_id: str) -> StripeEvent:
         return event
 
 
-@ON_SQLITE
 @pytest.mark.parametrize("how", ["a bug", "Stripe refuses to show it"])
 async def test_an_event_that_can_not_be_followed_has_an_end_and_the_others_go_on(
     home: House, acme: Tenant, monkeypatch: pytest.MonkeyPatch, how: str
@@ -420,7 +423,7 @@ async def test_an_event_that_can_not_be_followed_has_an_end_and_the_others_go_on
     await home.followed()
     assert (await mirrored(home, Customer, "name"))[good] == ("Renamed",)
 
-    # When what was wrong is mended, it is followed after all.
+    # When what was wrong is fixed, it is followed after all.
     monkeypatch.undo()
     assert event.again_at is not None
     await EventCare(home.database, home.temporal).tend(event.again_at)
@@ -432,7 +435,6 @@ async def test_an_event_that_can_not_be_followed_has_an_end_and_the_others_go_on
     assert (await mirrored(home, Customer, "name"))[poison] == ("Poison",)
 
 
-@ON_SQLITE
 async def test_an_event_whose_workflow_was_ended_from_outside_is_followed_anew(
     home: House, acme: Tenant
 ) -> None:

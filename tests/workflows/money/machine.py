@@ -35,8 +35,8 @@ from .machine_steps import (
     Refund,
     Resolve,
     Revise,
+    Scenario,
     Step,
-    Story,
     Trouble,
 )
 
@@ -88,8 +88,8 @@ class Scene:
         self.operations = Operations(home, tenant.id)
 
     @classmethod
-    async def begin(cls, home: House, story: Story) -> "Scene":
-        """The organization, and customers who have paid and owe what the story says."""
+    async def begin(cls, home: House, scenario: Scenario) -> "Scene":
+        """The organization, and customers who have paid and owe what the scenario says."""
         tenant = await builders.tenant(home.database)
         people: dict[Person, Member] = {
             "admin": tenant.admin,
@@ -108,9 +108,9 @@ class Scene:
         )
         scene = cls(home, tenant, people)
         scene.customers = [await money.customer(home.shop, tenant) for _ in range(2)]
-        for payment in story.payments:
+        for payment in scenario.payments:
             await scene._pay(payment)
-        for bill in story.bills:
+        for bill in scenario.bills:
             await scene._bill(bill)
         return scene
 
@@ -273,9 +273,9 @@ class Scene:
         assert self.home.environment is not None
         return self.home.environment
 
-    def told(self, story: Story) -> str:
-        """The story and what came of it, for the message of a failing test."""
-        lines = [repr(story)]
+    def told(self, scenario: Scenario) -> str:
+        """The scenario and what came of it, for the message of a failing test."""
+        lines = [repr(scenario)]
         for one in reversed(self.operations.standing):
             operation = one.operation
             lines += [f"{operation.id} {operation.state}/{operation.stage} {operation.error}"]

@@ -37,7 +37,7 @@ def _limit(per_item: int, window: int, customer: int | None = None) -> dict[str,
 
 
 def _policy() -> Policy:
-    """The policy that the project ships, with windows that a short story can fill and leave again."""
+    """The policy that the project ships, with windows that a short scenario can fill and leave again."""
     document = default_policy().model_dump(mode="json")
     approvers = {
         "controller": [_limit(200_000, 300_000)],
@@ -48,7 +48,7 @@ def _policy() -> Policy:
         "credit": {"billing_admin": [_limit(25_000, 60_000, 80_000)], **approvers},
     }
     for kind in ("refund", "credit"):
-        # At any hour of any day a story goes the same way.
+        # At any hour of any day a scenario goes the same way.
         document[kind] |= {"calendar": "24x7"}
         for rule in document[kind]["review"]:
             if rule["above"]:
@@ -129,7 +129,7 @@ def _hash(operation: Operation) -> str:
 
 
 def _check_approval(scene: Scene, given: Given) -> None:
-    """The people of this story said yes to exactly this before Stripe was first asked for it."""
+    """The people of this scenario said yes to exactly this before Stripe was first asked for it."""
     operation = given.operation
     yeses = [
         yes for yes in scene.yeses if (yes.operation, yes.subject_hash) == (operation.id, _hash(operation))

@@ -11,14 +11,14 @@ from billing.money.refund import GONE
 from db.tables import CreditNoteRow, Customer, Invoice, Operation, PaymentRow, RefundRow
 
 from .machine import Scene
-from .machine_steps import Elsewhere, Story, Trouble, acts
+from .machine_steps import Elsewhere, Scenario, Trouble, acts
 from .machine_world import Document, World
 
 FAILURES = (NoticeKind.REFUND_FAILED, NoticeKind.REFUND_INCOMPLETE)
 CAME_TO_NOTHING = frozenset([State.REJECTED, State.CANCELLED, State.EXPIRED, State.BLOCKED])
 
 
-async def check(scene: Scene, story: Story, world: World) -> None:
+async def check(scene: Scene, scenario: Scenario, world: World) -> None:
     """Everything but authority and approvals."""
     no_payment_gives_back_more_than_it_brought(world)
     each_operation_gave_once_what_it_was_to_give(world)
@@ -27,8 +27,9 @@ async def check(scene: Scene, story: Story, world: World) -> None:
     what_was_made_elsewhere_has_one_case_each(world)
     for operation in world.operations.values():
         what_it_says_is_so(world, operation)
-        nothing_was_promised_twice(story, world, operation)
+        nothing_was_promised_twice(scenario, world, operation)
         finance_knows_of_every_failure(world, operation)
+        each_answer_is_to_what_was_asked(world, operation)
         nothing_hangs(world, operation)
         await what_is_recorded_is_whole(scene, world, operation)
 
@@ -93,8 +94,10 @@ def what_is_set_aside_is_what_stripe_has(world: World) -> None:
             assert held == given, named
             assert decided <= {True}, named
         elif operation.stage in ("review", "changes_requested"):
-            assert (held, given) == (_asked(operation), []), named
-            assert decided == {False}, named
+            # What was sent back because others hold too much holds nothing itself.
+            freed = operation.stage == "changes_requested" and operation.error is not None and not held
+            assert (held, given) == ([] if freed else _asked(operation), []), named
+            assert decided == (set() if freed else {False}), named
         else:
             # A refund that failed keeps its room, in case that it is tried again.
             assert held == _asked(operation), named
@@ -135,9 +138,9 @@ def what_it_says_is_so(world: World, operation: Operation) -> None:
         assert operation.stage in {one["status"] for one in given}, named
 
 
-def nothing_was_promised_twice(story: Story, world: World, operation: Operation) -> None:
+def nothing_was_promised_twice(scenario: Scenario, world: World, operation: Operation) -> None:
     """Stripe refuses a refund only of itself, or if somebody has taken the room for it elsewhere."""
-    elsewhere = any(isinstance(act, Elsewhere | Trouble) for act in acts(story.steps))
+    elsewhere = any(isinstance(act, Elsewhere | Trouble) for act in acts(scenario.steps))
     refused = [
         event.detail
         for event in world.timelines[operation.id]
@@ -150,6 +153,21 @@ def finance_knows_of_every_failure(world: World, operation: Operation) -> None:
     failed = [e for e in world.timelines[operation.id] if e.code.startswith("refund_failed")]
     told = [one for one in world.notices[operation.id] if one.kind in FAILURES]
     assert len(told) == len(failed), f"{operation.id} failed {len(failed)} times, {len(told)} notices"
+
+
+def each_answer_is_to_what_was_asked(world: World, operation: Operation) -> None:
+    """Nothing is tried again that nobody said so of since it failed, nor revised since that was asked for."""
+    events = world.timelines[operation.id]
+    for at, event in enumerate(events):
+        if event.code not in ("refund_retried", "request_revised"):
+            continue
+        question, answer = {
+            "refund_retried": ("failed:", "resolution_requested"),
+            "request_revised": ("changes_requested:", "revision_requested"),
+        }[event.code]
+        asked = max(n for n, earlier in enumerate(events[:at]) if earlier.key.startswith(question))
+        said = [earlier.code for earlier in events[asked:at]]
+        assert answer in said, f"{operation.id}: {event.code} after {said}"
 
 
 def nothing_hangs(world: World, operation: Operation) -> None:

@@ -1,4 +1,4 @@
-"""The end of a story: everything comes to rest, and nothing may be left hanging."""
+"""The end of a scenario: everything comes to rest, and nothing may be left hanging."""
 
 from itertools import count
 
@@ -20,7 +20,7 @@ async def come_to_rest(scene: Scene) -> World:
     await home.skip(seconds=SETTLED)
     await home.followed()
     if home.stand_in.webhooks()["dropped"]:
-        # What no event tells is found by looking: stories look once a day at what had succeeded.
+        # What no event tells is found by looking: workflows look once a day at what had succeeded.
         await home.skip(days=1, minutes=10)
         await scene.operations.rest()
         await home.followed()
@@ -37,7 +37,7 @@ async def _reconcile(scene: Scene) -> None:
 
 
 async def _settled(scene: Scene) -> World:
-    """As soon as every story knows what has become of its refunds, and every note is in Stripe."""
+    """As soon as every workflow knows what has become of its refunds, and every note is in Stripe."""
     worlds: list[World] = []
 
     async def open_ends() -> list[str]:
@@ -51,7 +51,7 @@ async def _settled(scene: Scene) -> World:
 
 
 def _unseen(world: World) -> list[str]:
-    """Refunds of which the story says otherwise than Stripe."""
+    """Refunds of which the workflow says otherwise than Stripe."""
     found = []
     for operation in world.of_kind("refund"):
         for part in (operation.result or {}).get("parts", []):

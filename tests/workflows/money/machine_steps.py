@@ -159,7 +159,7 @@ Step = Act | AtOnce | Pass | Events | Trouble
 
 
 @dataclass(frozen=True)
-class Story:
+class Scenario:
     """What customers have paid and owe, and what then happens."""
 
     payments: list[Payment]
@@ -232,8 +232,8 @@ _episodes = st.tuples(
 ).map(lambda parts: [step for part in parts for step in part])
 """Something is asked for, something comes of it."""
 
-stories = st.builds(
-    Story,
+scenarios = st.builds(
+    Scenario,
     payments=st.lists(_payments, min_size=1, max_size=3),
     bills=st.lists(_bills, max_size=2),
     steps=st.lists(_episodes, min_size=2, max_size=5).map(

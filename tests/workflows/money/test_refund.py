@@ -7,6 +7,7 @@ import pytest
 from ...support import money
 from ...support.builders import Tenant
 from ...support.house import House, until
+from ..conftest import ON_BOTH_DATABASES
 
 
 @pytest.fixture
@@ -23,6 +24,7 @@ async def found_in_stripe(home: House, payment: str) -> list[tuple[int, str]]:
     return [(refund.amount, str(refund.status)) for refund in listed.data]
 
 
+@ON_BOTH_DATABASES
 async def test_a_refund_within_authority_goes_straight_through_with_its_note_in_both_places(
     home: House, acme: Tenant
 ) -> None:
@@ -60,6 +62,7 @@ async def test_all_that_is_left_is_refunded_when_no_amount_is_named(home: House,
     assert sorted(await found_in_stripe(home, payment)) == [(2_000, "succeeded"), (7_000, "succeeded")]
 
 
+@ON_BOTH_DATABASES
 async def test_a_refund_beyond_the_authority_waits_for_the_controller(home: House, acme: Tenant) -> None:
     payment = await paid(home, acme, 80_000)
     operation = await money.refund(home, acme, payment, 60_000)
@@ -86,6 +89,7 @@ async def test_a_rejected_refund_touches_nothing_and_frees_what_was_set_aside(
     assert await found_in_stripe(home, payment) == [(40_000, "succeeded")]
 
 
+@ON_BOTH_DATABASES
 async def test_what_another_refund_has_set_aside_is_not_promised_twice(home: House, acme: Tenant) -> None:
     payment = await paid(home, acme, 80_000)
     first = await money.refund(home, acme, payment, 60_000)
@@ -108,6 +112,7 @@ async def test_a_pending_refund_is_followed_until_it_has_succeeded(home: House, 
     assert len(money.refunds(home.shop)) == 1
 
 
+@ON_BOTH_DATABASES
 async def test_a_refund_that_fails_after_it_had_succeeded_is_open_again_and_can_be_tried_again(
     home: House, acme: Tenant
 ) -> None:
@@ -201,6 +206,7 @@ async def test_a_payment_of_another_organization_is_as_unknown_as_one_that_does_
     assert money.refunds(home.shop) == []
 
 
+@ON_BOTH_DATABASES
 async def test_an_invoice_paid_by_several_payments_is_refunded_over_them(home: House, acme: Tenant) -> None:
     who = await money.customer(home.shop, acme)
     bill = await money.invoice(home.shop, who, 10_000)
@@ -285,7 +291,6 @@ async def test_a_japanese_payment_is_refunded_in_whole_yen(home: House, acme: Te
     assert approval["ladder"][0]["roles"] == ["controller", "legal"]
 
 
-@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 async def test_a_retry_gives_nothing_that_another_refund_has_set_aside(home: House, acme: Tenant) -> None:
     payment = await paid(home, acme, 100_000, card="pm_card_refundFail")
     waiting = await money.refund(home, acme, payment, 60_000)

@@ -22,8 +22,6 @@ from ...support.builders import Member, Tenant
 from ...support.house import House, house, time_skipping
 from ...support.shop import APRIL, DAY, MID_APRIL
 
-pytestmark = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
-
 MARCH = APRIL - 31 * DAY
 APR_11, APR_21 = APRIL + 10 * DAY, APRIL + 20 * DAY
 MAY, JUNE = APRIL + 30 * DAY, APRIL + 61 * DAY

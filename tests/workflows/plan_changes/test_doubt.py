@@ -11,7 +11,6 @@ from ...support.builders import Tenant
 from ...support.house import House, until
 from ...support.shop import APRIL, MID_APRIL
 
-ON_ONE_DATABASE = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 HALF_A_MONTH = MID_APRIL - APRIL
 INVOICES = {"method": "GET", "path": "^/v1/invoices$"}
 REFUSED = "refuse"
@@ -42,7 +41,6 @@ async def resolve(home: House, acme: Tenant, operation: str, action: str) -> Non
     assert answer.status_code == 200, answer.text
 
 
-@ON_ONE_DATABASE
 async def test_a_change_whose_result_cannot_be_read_waits_for_a_person_and_can_be_read_again(
     home: House, acme: Tenant
 ) -> None:
@@ -68,7 +66,6 @@ async def test_a_change_whose_result_cannot_be_read_waits_for_a_person_and_can_b
     await until(told_again, lambda: "Finance was never told the final figures")
 
 
-@ON_ONE_DATABASE
 async def test_a_former_plan_that_cannot_be_restored_leaves_the_question_open(
     home: House, acme: Tenant
 ) -> None:
@@ -92,7 +89,6 @@ async def test_a_former_plan_that_cannot_be_restored_leaves_the_question_open(
     assert item.price.id == home.shop.price["starter", "month"]
 
 
-@ON_ONE_DATABASE
 async def test_a_schedule_that_cannot_be_read_back_is_released(home: House, acme: Tenant) -> None:
     operation = await home.ask(acme, effective="period_end")
     await home.reviewed(acme, operation)
@@ -106,7 +102,6 @@ async def test_a_schedule_that_cannot_be_read_back_is_released(home: House, acme
     await home.reviewed(acme, await home.ask(acme))
 
 
-@ON_ONE_DATABASE
 @pytest.mark.parametrize("told", [True, False])
 async def test_a_wait_ends_with_its_object(home: House, acme: Tenant, told: bool) -> None:
     async with home.told_by_stripe():
@@ -124,7 +119,6 @@ async def test_a_wait_ends_with_its_object(home: House, acme: Tenant, told: bool
     assert failed["error"]["code"] == "subscription_ended"
 
 
-@ON_ONE_DATABASE
 @pytest.mark.parametrize("read", ["subscription", "invoices"])
 async def test_a_renewal_that_cannot_be_read_waits_for_a_person_and_can_be_read_again(
     home: House, acme: Tenant, read: str

@@ -6,9 +6,11 @@ from typing import Literal
 import pytest
 
 from ...support.house import House
+from ..conftest import ON_BOTH_DATABASES
 from .test_workflow import HALF_A_MONTH
 
 
+@ON_BOTH_DATABASES
 async def test_a_change_at_period_end_shows_what_waits_for_the_renewal_and_is_verified_with_it(
     home: House,
 ) -> None:

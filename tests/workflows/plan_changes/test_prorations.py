@@ -15,8 +15,6 @@ from ...support.builders import Tenant
 from ...support.house import House, house, time_skipping, until
 from ...support.shop import APRIL, DAY, Plans
 
-pytestmark = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
-
 Mode = Literal["classic", "flexible"]
 
 PLANS: Plans = {
@@ -46,7 +44,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Story:
+class Scenario:
     """A subscription and what is made of it, one change after the other."""
 
     mode: Mode
@@ -61,7 +59,7 @@ def terms(draw: st.DrawFn) -> Terms:
 
 
 @st.composite
-def stories(draw: st.DrawFn) -> Story:
+def scenarios(draw: st.DrawFn) -> Scenario:
     part = st.integers(0, 1000)
     start = current = draw(terms())
     changes = []
@@ -71,7 +69,7 @@ def stories(draw: st.DrawFn) -> Story:
         ways = ["immediately"] if to.interval != current.interval else ["immediately", "next_invoice"]
         changes.append(Change(to, draw(st.sampled_from(ways)), draw(part), draw(part)))
         current = to
-    return Story(draw(st.sampled_from(["classic", "flexible"])), start, changes)
+    return Scenario(draw(st.sampled_from(["classic", "flexible"])), start, changes)
 
 
 @pytest.fixture
@@ -82,7 +80,7 @@ async def still(database: Database, stand_in: StandIn) -> AsyncIterator[House]:
         yield home
 
 
-BROUGHT_FORWARD = Story(
+BROUGHT_FORWARD = Scenario(
     "flexible",
     Terms("bronze", 12, "month"),
     [
@@ -91,7 +89,7 @@ BROUGHT_FORWARD = Story(
     ],
 )
 """What waits for the next invoice is taken along by an immediate one."""
-LEFT_WAITING = Story(
+LEFT_WAITING = Scenario(
     "classic",
     Terms("silver", 6, "month"),
     [
@@ -100,7 +98,7 @@ LEFT_WAITING = Story(
     ],
 )
 """Or not, in classic billing mode, by one that starts a new period."""
-LAST_SECOND = Story(
+LAST_SECOND = Scenario(
     "flexible", Terms("gold", 6, "year"), [Change(Terms("silver", 20, "year"), "next_invoice", 1000, 0)]
 )
 
@@ -116,17 +114,17 @@ LAST_SECOND = Story(
 @example(BROUGHT_FORWARD)
 @example(LEFT_WAITING)
 @example(LAST_SECOND)
-@given(story=stories())
+@given(scenario=scenarios())
 async def test_what_is_approved_adds_up_and_is_what_stripe_holds_charges_and_renews(
-    still: House, story: Story
+    still: House, scenario: Scenario
 ) -> None:
-    start = story.start
+    start = scenario.start
     acme = await still.shop.tenant(
-        still.database, start.plan, seats=start.seats, interval=start.interval, billing_mode=story.mode
+        still.database, start.plan, seats=start.seats, interval=start.interval, billing_mode=scenario.mode
     )
     shown: dict[str, Any] = {}
-    for change in story.changes:
-        event(f"{story.mode}, {change.invoicing}")
+    for change in scenario.changes:
+        event(f"{scenario.mode}, {change.invoicing}")
         shown = await changed(still, acme, change)
     _, end = await period(still, acme)
     still.stand_in.control("clock", {"now": end})

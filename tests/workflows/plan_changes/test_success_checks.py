@@ -2,8 +2,10 @@
 
 from ...support import money
 from ...support.house import House
+from ..conftest import ON_BOTH_DATABASES
 
 
+@ON_BOTH_DATABASES
 async def test_a_refund_and_a_plan_change_are_seen_to_be_soon_in_stripe_noted_and_flagged(
     home: House,
 ) -> None:

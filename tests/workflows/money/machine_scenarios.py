@@ -1,4 +1,4 @@
-"""Stories that are always played: each course that money back can take is in one of them."""
+"""Scenarios that are always played: each course that money back can take is in one of them."""
 
 from .machine_steps import (
     AddNote,
@@ -15,11 +15,11 @@ from .machine_steps import (
     Refund,
     Resolve,
     Revise,
-    Story,
+    Scenario,
     Trouble,
 )
 
-WITHIN_AUTHORITY = Story(
+WITHIN_AUTHORITY = Scenario(
     [Payment()],
     [Bill()],
     [
@@ -35,7 +35,7 @@ WITHIN_AUTHORITY = Story(
         Refund(),
     ],
 )
-COURSES = Story(
+COURSES = Scenario(
     [Payment("pendingRefund"), Payment("refundActionTaken"), Payment("createDispute")],
     [],
     [
@@ -47,7 +47,7 @@ COURSES = Story(
         Events("duplicate"),
     ],
 )
-TAKEN_BACK = Story(
+TAKEN_BACK = Scenario(
     [Payment("refundRequiresAction"), Payment("refundRequiresAction", customer=1)],
     [],
     [
@@ -55,7 +55,7 @@ TAKEN_BACK = Story(
         AtOnce((Cancel(), AddNote(which=0))),
     ],
 )
-FAILURES = Story(
+FAILURES = Scenario(
     [Payment("refundFail"), Payment("refundFailAtOnce"), Payment("pendingRefundFail", customer=1)],
     [Bill("in two", card="refundFailAtOnce")],
     [
@@ -70,7 +70,7 @@ FAILURES = Story(
         AtOnce((Resolve("close"), Refund(of=0, percent=80, by="controller"))),
     ],
 )
-REFUSED = Story(
+REFUSED = Scenario(
     [Payment(), Payment("refundFailAtOnce")],
     [Bill("whole")],
     [
@@ -83,15 +83,15 @@ REFUSED = Story(
         Resolve("retry"),
     ],
 )
-FAILED_HALFWAY = Story(
+FAILED_HALFWAY = Scenario(
     [Payment()], [Bill("in two", card="refundFailAtOnce", customer=1)], [Refund(percent=80, bill=True)]
 )
-FAILED_UNHEARD = Story(
+FAILED_UNHEARD = Scenario(
     [Payment("refundFail"), Payment("pendingRefundFail")],
     [],
     [Events("drop"), Refund(of=0, percent=40), Refund(of=1, percent=40), Elsewhere(of=1, percent=50)],
 )
-SPLIT = Story(
+SPLIT = Scenario(
     [Payment(), Payment(amount=250_000, customer=1)],
     [],
     [
@@ -104,7 +104,7 @@ SPLIT = Story(
         Decide("approve", "stand_in"),
     ],
 )
-AT_THE_SAME_MOMENT = Story(
+AT_THE_SAME_MOMENT = Scenario(
     [Payment(customer=1)],
     [Bill("whole")],
     [
@@ -114,7 +114,7 @@ AT_THE_SAME_MOMENT = Story(
         Events("reorder"),
     ],
 )
-DECIDED = Story(
+DECIDED = Scenario(
     [Payment(amount=250_000), Payment()],
     [],
     [
@@ -139,7 +139,22 @@ DECIDED = Story(
         Cancel(),
     ],
 )
-LEFT_OPEN = Story(
+ANSWERED_AT_ONCE = Scenario(
+    [Payment(), Payment("refundFailAtOnce")],
+    [],
+    [
+        Refund(of=0, percent=20),
+        AtOnce((Resolve("retry"), Resolve("close"))),
+        AtOnce((Resolve("retry"), Resolve("retry"), Resolve("close"))),
+        Credit(60_000),
+        Decide("request_changes"),
+        AtOnce((Revise(50), Revise(100))),
+        Decide("request_changes"),
+        AtOnce((Revise(100), Cancel())),
+    ],
+)
+"""Two people say different things to one question."""
+LEFT_OPEN = Scenario(
     [Payment(), Payment("refundRequiresAction")],
     [],
     [
@@ -153,7 +168,7 @@ LEFT_OPEN = Story(
         Refund(of=0, by="deputy"),
     ],
 )
-UNANSWERED = Story(
+UNANSWERED = Scenario(
     [Payment(), Payment(amount=250_000)],
     [Bill()],
     [
@@ -185,6 +200,7 @@ ALWAYS = (
     SPLIT,
     AT_THE_SAME_MOMENT,
     DECIDED,
+    ANSWERED_AT_ONCE,
     LEFT_OPEN,
     UNANSWERED,
 )
@@ -213,4 +229,4 @@ ENDS = frozenset(
         "credit awaiting_approval/changes_requested",
     ]
 )
-"""Where an operation can be at rest; in these stories each is somewhere."""
+"""Where an operation can be at rest; in these scenarios each is somewhere."""

@@ -1,4 +1,4 @@
-"""Stands in for a refund's story: it waits to be told of a change, and ends."""
+"""Stands in for a refund's workflow: it waits to be told of a change, and ends."""
 
 from temporalio import workflow
 

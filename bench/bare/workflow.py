@@ -39,7 +39,7 @@ class Errand(BaseModel):
 
 @workflow.defn(dynamic=True)
 class Bare:
-    """Of any type: one class plays the story, its review and its notices."""
+    """Of any type: one class plays the workflow, its review and its notices."""
 
     @workflow.init
     def __init__(self, arguments: Sequence[RawValue]) -> None:

@@ -1,0 +1,28 @@
+"""What the mirror knows to be impossible of a plan change; the workflow asks Stripe itself."""
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.plan_changes.plans import plan_on_sale
+from billing.plan_changes.rules import validate_change
+from billing.plan_changes.subject import PlanChangeRequest, Terms
+from db.mirror import mirror, subscription_usage
+from db.tables import Organization
+
+from ..http.auth import Caller
+from ..operations.problems import NOT_SYNCED
+from ..problems.problem import ApiProblem
+from .problems import SUBSCRIPTION_UNSUPPORTED
+
+
+async def check_by_mirror(session: AsyncSession, caller: Caller, wanted: PlanChangeRequest) -> Organization:
+    """The organization whose plan it is. Raises ApiProblem and InvalidRequest."""
+    organization, plans, usage = await subscription_usage.read(session, caller.organization)
+    held = organization.subscription
+    if held is None or usage is None or not plans:
+        raise ApiProblem.of(NOT_SYNCED)
+    if why := held.get(mirror.UNREADABLE):
+        detail = f"Your subscription in Stripe doesn't match any plan. {why} Ask Plixo to correct it."
+        raise ApiProblem(SUBSCRIPTION_UNSUPPORTED, detail)
+    current = Terms.model_validate({name: held[name] for name in Terms.model_fields})
+    validate_change(current, wanted, plan_on_sale(plans, wanted.plan), usage)
+    return organization

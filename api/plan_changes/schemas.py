@@ -1,0 +1,56 @@
+"""The shapes of a plan change's quote, and of the request that may name it."""
+
+from datetime import datetime
+
+from pydantic import Field
+
+from billing.core.money import Money
+from billing.plan_changes.limits import LimitCheck
+from billing.plan_changes.proration import Line
+from billing.plan_changes.subject import Effective, Invoicing, PlanChangeRequest, Terms
+
+from ..http.models import Answer, PlanChangeBody
+from ..quotes.schemas import QuoteAnswer, QuotingBody
+
+
+class PlanChangeStartBody(PlanChangeBody, QuotingBody):
+    """What to change the plan to. Omitted seats and interval stay as they are."""
+
+    def wanted(self) -> PlanChangeRequest:
+        return PlanChangeRequest(**self.model_dump(exclude={"quote"}))
+
+
+class NextInvoiceAnswer(Answer):
+    amount: Money
+    date: datetime | None = Field(description="null where a new period begins with the change")
+
+
+class MonthlyCostAnswer(Answer):
+    """By the list prices of all seats, before discounts and taxes; of a yearly price a twelfth.
+
+    `before` and `difference` are null where the present price is unknown.
+    """
+
+    before: Money | None
+    after: Money
+    difference: Money | None
+
+
+class PlanChangeQuoteAnswer(QuoteAnswer):
+    """What a plan change would do at the second `proration_date`; null or empty where an obstacle leaves
+    nothing."""
+
+    from_: Terms | None = Field(default=None, serialization_alias="from")
+    to: Terms | None = None
+    effective: Effective | None = None
+    invoicing: Invoicing | None = None
+    proration_date: datetime | None = None
+    credits: list[Line] = Field(default_factory=list, description="The lines below zero: what is given back")
+    debits: list[Line] = Field(default_factory=list, description="All others: what is charged")
+    credit_total: Money | None = None
+    debit_total: Money | None = None
+    total: Money | None = Field(default=None, description="Of all lines, after discounts and taxes")
+    due_now: Money | None = None
+    next_invoice: NextInvoiceAnswer | None = None
+    per_month: MonthlyCostAnswer | None = None
+    limits: list[LimitCheck] = Field(default_factory=list)

@@ -1,0 +1,184 @@
+"""Quotes as the worker would make them, for an API without Temporal: of a made-up Stripe and real records."""
+
+from typing import Any
+
+from activities.approvals.previews import ReviewPreviews
+from activities.money.commitments import Commitments
+from billing.approvals.messages import PreviewReview
+from billing.core.money import Money
+from billing.core.operations import Kind
+from billing.money.credit import CreditableFacts, CreditInput, CreditSubject, credit_hash, plan_credit
+from billing.money.messages import AuthorityCheck, Commit, CommitPart
+from billing.money.refund import (
+    Payment,
+    RefundableFacts,
+    RefundInput,
+    RefundSubject,
+    plan_refund,
+    refund_hash,
+    refundable,
+)
+from billing.plan_changes.costs import MonthlyCost, cost_per_month
+from billing.plan_changes.limits import Usage, check_limits
+from billing.plan_changes.proration import Line, LineKind, Period
+from billing.plan_changes.subject import (
+    PlanChangeInput,
+    PreviewFacts,
+    PreviewQuery,
+    SubscriptionFacts,
+    Terms,
+    build_subject,
+    subject_hash,
+)
+from billing.policy.review_rules import ReviewRule
+from billing.quotes.quote import AnyQuote, CreditQuote, PlanChangeQuote, QuotedReview, RefundQuote
+from workflows.approvals.review import Proposal, ReviewTerms, Round, approval_input
+
+from ..support.builders import NOW
+from .conftest import HELD, PLANS
+from .recording import CUSTOMER, PAYMENT, ExampleHouse
+
+SECOND = (HELD["period_start"] + HELD["period_end"]) // 2
+"""Half of the period is over."""
+
+
+async def made(house: ExampleHouse, request: Any) -> AnyQuote:
+    """What the worker would answer in this house."""
+    match request:
+        case PlanChangeInput():
+            return await _plan_change(house, request)
+        case RefundInput():
+            return await _refund(house, request)
+        case CreditInput():
+            return await _credit(house, request)
+        case _:
+            raise ValueError(request)
+
+
+async def _plan_change(house: ExampleHouse, request: PlanChangeInput) -> PlanChangeQuote:
+    wanted, period = request.wanted, Period(start=SECOND, end=HELD["period_end"])
+    plan = next(plan for plan in PLANS if plan.plan == wanted.plan)
+    before = Terms.model_validate({name: HELD[name] for name in Terms.model_fields})
+    price, seats = plan.price("month", "usd"), wanted.seats or 1
+    facts = SubscriptionFacts(
+        subscription=request.subscription,
+        customer="cus_Q2w3E4r5T6y7U8",
+        item="si_Q2w3E4r5T6y7U8",
+        terms=before,
+        status="active",
+        currency="usd",
+        period_start=HELD["period_start"],
+        period_end=HELD["period_end"],
+        unit_amount=1000,
+    )
+    query = PreviewQuery(
+        facts=facts,
+        to=Terms(plan=plan.plan, price=price.id, seats=seats, interval="month"),
+        effective=wanted.effective,
+        invoicing=wanted.invoicing,
+    )
+
+    def preview(*lines: tuple[LineKind, str, int, str, int]) -> PreviewFacts:
+        total = Money(amount_minor=sum(line[2] for line in lines), currency="usd")
+        return PreviewFacts(
+            lines=tuple(
+                Line(kind=kind, description=said, amount_minor=amount, period=period, price=at, quantity=of)
+                for kind, said, amount, at, of in lines
+            ),
+            total=total,
+            amount_due=total,
+            date=None,
+            proration_date=SECOND,
+        )
+
+    subject = build_subject(
+        query,
+        preview(
+            ("credit", "Unused time on 10 × Starter after 16 Mar 2026", -5000, before.price, before.seats),
+            ("debit", "Remaining time on 12 × Growth after 16 Mar 2026", seats * 1000, price.id, seats),
+        ),
+        preview(("renewal", "12 × Growth (at $20.00 / month)", seats * 2000, price.id, seats)),
+        check_limits(plan, price, seats, Usage(seats=5, customers=41, ar_balance=1_270_000, currency="usd")),
+    )
+    return PlanChangeQuote(
+        subject=subject,
+        subject_hash=subject_hash(subject),
+        cost=MonthlyCost(
+            before=cost_per_month(1000, before.seats, "month", "usd"),
+            after=cost_per_month(price.unit_amount, seats, "month", "usd"),
+        ),
+        review=await _review(
+            house, request, Kind.PLAN_CHANGE, subject, subject_hash(subject), ReviewRule(ladder="plan_change")
+        ),
+    )
+
+
+async def _refund(house: ExampleHouse, request: RefundInput) -> RefundQuote:
+    payment = Payment(
+        payment_intent=PAYMENT, charge="ch_3SVxkP2eZvKYlo2C", paid=150_000, refunded=0, disputed=False
+    )
+    facts = RefundableFacts(customer=CUSTOMER, currency="usd", payments=(payment,))
+    subject = plan_refund(request.wanted, facts)
+    assert isinstance(subject, RefundSubject), subject
+    authority = await _authority(house, request, Kind.REFUND, subject.amount)
+    rule = request.policy.refund.rule_for(subject.reason, subject.amount)
+    return RefundQuote(
+        subject=subject,
+        subject_hash=refund_hash(subject),
+        refundable=refundable(facts),
+        authority=authority,
+        review=await _review(
+            house, request, Kind.REFUND, subject, refund_hash(subject), rule, authority.why, subject.amount
+        ),
+    )
+
+
+async def _credit(house: ExampleHouse, request: CreditInput) -> CreditQuote:
+    subject = plan_credit(request.wanted, CreditableFacts(customer=CUSTOMER, currency="usd"))
+    assert isinstance(subject, CreditSubject), subject
+    authority = await _authority(house, request, Kind.CREDIT, subject.amount)
+    rule = request.policy.credit.rule_for(subject.reason, subject.amount)
+    return CreditQuote(
+        subject=subject,
+        subject_hash=credit_hash(subject),
+        authority=authority,
+        review=await _review(
+            house, request, Kind.CREDIT, subject, credit_hash(subject), rule, authority.why, subject.amount
+        ),
+    )
+
+
+async def _authority(
+    house: ExampleHouse, request: RefundInput | CreditInput, kind: Kind, amount: Money
+) -> AuthorityCheck:
+    order = Commit(
+        organization=request.organization,
+        operation=request.operation,
+        kind=kind,
+        person=request.requested_by,
+        customer=CUSTOMER,
+        currency=amount.currency,
+        parts=(CommitPart(amount=amount.amount_minor),),
+        authority=request.policy.authority[kind],
+        counted=request.policy.counted_with(kind),
+        round=1,
+        at=NOW,
+    )
+    return await Commitments(house.database).check_authority(order)
+
+
+async def _review(
+    house: ExampleHouse,
+    request: Any,
+    kind: Kind,
+    subject: Any,
+    hash_: str,
+    rule: ReviewRule,
+    why: str = "",
+    amount: Money | None = None,
+) -> QuotedReview:
+    proposal = Proposal[Any](subject, hash_, "", amount, CUSTOMER)
+    asked = approval_input(request, kind, proposal, ReviewTerms(rule.ladder, "office", why), Round(1))
+    order = PreviewReview(request=asked, at=NOW)
+    preview = await ReviewPreviews(house.database).preview_review(order)
+    return QuotedReview(rule=rule, why=why, calendars=("office",) * len(preview.rungs), preview=preview)

@@ -1,0 +1,95 @@
+"""Quotes of refunds and credits: what their review would begin with, and whose authority it is within."""
+
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.money.commitments import Commitments
+    from billing.core.operations import Kind, Problem
+    from billing.money.credit import CreditInput, CreditSubject
+    from billing.money.messages import AuthorityCheck
+    from billing.money.refund import RefundInput, RefundSubject
+    from billing.policy.policy import MoneyPolicy
+    from billing.quotes.quote import CreditQuote, QuotedReview, RefundQuote
+
+from ..core import ids
+from ..core.outcome import TROUBLE
+from ..core.recorded import recorded
+from ..money.credit_reads import CreditReads
+from ..money.proposals import MoneyPlanner, MoneyProposal
+from ..money.refund_reads import RefundReads
+from ..money.reservation import commit_order
+from ..money.review import terms_of
+from .parts import FIRST, obstacle, quote_calls, quoted_review
+
+Subject = TypeVar("Subject", bound=RefundSubject | CreditSubject)
+
+
+@workflow.defn(name=ids.REFUND_QUOTE)
+class RefundQuoteWorkflow:
+    """It reads, and tells nobody but who waits for its result."""
+
+    @workflow.run
+    async def run(self, request: RefundInput) -> RefundQuote:
+        reads = RefundReads(request, quote_calls(), mirror=False)
+        found = await _look(request, Kind.REFUND, request.policy.refund, reads)
+        if isinstance(found, Problem):
+            return RefundQuote(obstacles=(found,))
+        return RefundQuote(
+            obstacles=found.obstacles,
+            subject=found.proposal.subject,
+            subject_hash=found.proposal.subject_hash,
+            refundable=found.proposal.refundable,
+            authority=found.authority,
+            review=found.review,
+        )
+
+
+@workflow.defn(name=ids.CREDIT_QUOTE)
+class CreditQuoteWorkflow:
+    """It reads, and tells nobody but who waits for its result."""
+
+    @workflow.run
+    async def run(self, request: CreditInput) -> CreditQuote:
+        reads = CreditReads(request, quote_calls(), mirror=False)
+        found = await _look(request, Kind.CREDIT, request.policy.credit, reads)
+        if isinstance(found, Problem):
+            return CreditQuote(obstacles=(found,))
+        return CreditQuote(
+            obstacles=found.obstacles,
+            subject=found.proposal.subject,
+            subject_hash=found.proposal.subject_hash,
+            authority=found.authority,
+            review=found.review,
+        )
+
+
+class _Look(NamedTuple, Generic[Subject]):
+    """What would be given, within whose authority, and who would be asked where it is beyond."""
+
+    proposal: MoneyProposal[Subject]
+    authority: AuthorityCheck
+    review: QuotedReview | None = None
+
+    @property
+    def obstacles(self) -> tuple[Problem, ...]:
+        return (self.authority.problem,) if self.authority.problem is not None else ()
+
+
+async def _look(
+    request: RefundInput | CreditInput, kind: Kind, rules: MoneyPolicy, planner: MoneyPlanner[Any, Subject]
+) -> _Look[Subject] | Problem:
+    """What stands in the way of it is a Problem where nothing could be planned."""
+    try:
+        proposal = await planner.plan(request.wanted)
+    except TROUBLE as error:
+        return obstacle(error)
+    if isinstance(proposal, Problem):
+        return proposal
+    order = commit_order(request, kind, rules, proposal, FIRST)
+    authority: AuthorityCheck = await recorded(Commitments.check_authority, order)
+    if authority.problem is not None or authority.within:
+        return _Look(proposal, authority)
+    terms, rule = terms_of(rules, proposal, authority.why), rules.rule_for(proposal.reason, proposal.amount)
+    return _Look(proposal, authority, await quoted_review(request, kind, proposal, terms, rule))

@@ -1,0 +1,50 @@
+"""What every quote is made of: an obstacle instead of an end, a review that is looked up and not held."""
+
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.approvals.previews import ReviewPreviews
+    from billing.approvals.messages import PreviewReview
+    from billing.core.operations import Kind, Problem
+    from billing.policy.review_rules import ReviewRule
+    from billing.quotes.quote import QuotedReview
+
+from ..approvals.object_end import OptionalCalls
+from ..approvals.review import Proposal, RequestOrigin, ReviewTerms, Round, approval_input
+from ..core import options
+from ..core.outcome import problem_of
+from ..core.recorded import recorded
+
+FIRST = Round(1)
+"""A quote is of the round with which a review would begin."""
+
+
+def quote_calls() -> OptionalCalls:
+    """Reads of Stripe for somebody who waits: in its bad hours they fail, and nothing is held."""
+    return OptionalCalls(options.QUOTE)
+
+
+def obstacle(error: ActivityError | ChildWorkflowError | ApplicationError) -> Problem:
+    """What the operation would end with. Raises the error again where it only says that something can't be
+    read at present: an operation would wait for that."""
+    cause = error if isinstance(error, ApplicationError) else error.cause
+    if not (isinstance(cause, ApplicationError) and cause.non_retryable):
+        raise error
+    return problem_of(error)
+
+
+async def quoted_review(
+    asked: RequestOrigin, kind: Kind, proposal: Proposal[Any], terms: ReviewTerms, rule: ReviewRule
+) -> QuotedReview:
+    """Who would be asked for it, and until when, if it were asked for now."""
+    request = approval_input(asked, kind, proposal, terms, FIRST)
+    preview = await recorded(ReviewPreviews.preview_review, PreviewReview(request=request, at=workflow.now()))
+    return QuotedReview(
+        rule=rule,
+        why=terms.rule,
+        calendars=tuple(step.calendar or terms.calendar for step in request.ladder),
+        preview=preview,
+    )

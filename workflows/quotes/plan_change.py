@@ -1,0 +1,49 @@
+"""A quote of a plan change: the preview that its review would begin with."""
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from billing.core.operations import Kind
+    from billing.plan_changes.costs import MonthlyCost, cost_per_month
+    from billing.plan_changes.report import blocked_problem
+    from billing.plan_changes.subject import PlanChangeInput, subject_hash
+    from billing.policy.review_rules import ReviewRule
+    from billing.quotes.quote import PlanChangeQuote
+
+from ..approvals.review import Proposal
+from ..core import ids
+from ..core.outcome import TROUBLE
+from ..core.stripe_changes import StripeChanges
+from ..plan_changes.reads import PlanChangeReads, PreviewedChange
+from ..plan_changes.review import terms_of
+from .parts import obstacle, quote_calls, quoted_review
+
+
+@workflow.defn(name=ids.PLAN_CHANGE_QUOTE)
+class PlanChangeQuoteWorkflow:
+    """It reads, and tells nobody but who waits for its result."""
+
+    @workflow.run
+    async def run(self, request: PlanChangeInput) -> PlanChangeQuote:
+        try:
+            looked = await PlanChangeReads(request, quote_calls(), StripeChanges()).look(request.wanted)
+        except TROUBLE as error:
+            return PlanChangeQuote(obstacles=(obstacle(error),))
+        subject = looked.subject
+        quote = PlanChangeQuote(subject=subject, subject_hash=subject_hash(subject), cost=_cost(looked))
+        if not subject.within_limits:
+            return quote.model_copy(update={"obstacles": (blocked_problem(subject),)})
+        terms = terms_of(request.policy.plan_change)
+        proposal = Proposal(subject, subject_hash(subject), request.wanted.reason)
+        rule = ReviewRule(ladder=terms.ladder)
+        review = await quoted_review(request, Kind.PLAN_CHANGE, proposal, terms, rule)
+        return quote.model_copy(update={"review": review})
+
+
+def _cost(looked: PreviewedChange) -> MonthlyCost:
+    before, after, currency = looked.subject.from_, looked.subject.to, looked.facts.currency
+    unit = looked.facts.unit_amount
+    return MonthlyCost(
+        before=None if unit is None else cost_per_month(unit, before.seats, before.interval, currency),
+        after=cost_per_month(looked.price.unit_amount, after.seats, after.interval, currency),
+    )
