@@ -83,8 +83,8 @@ async def ask(resource: Resource, visit: InVisit) -> Response:
     form, quoted = await form_of(visit.request), None
     with form.submitted():
         body = _body(resource, form)
-        if form.value("retype") == "yes" and _minor(form, "again") != body.get("amount_minor"):
-            form.errors["again"] = NOT_RETYPED
+        if form.value("retype") == "yes" and _minor(form, "amount_again") != body.get("amount_minor"):
+            form.errors["amount_again"] = NOT_RETYPED
             quoted = await visit.send(f"/v1/{resource}/quote", body)
         if not form.refused:
             body |= form.body("quote")
@@ -104,7 +104,7 @@ def _body(resource: str, form: Form) -> dict[str, Any]:
     body: dict[str, Any] = form.body(*(name for name in FIELDS[resource] if name != "amount"))
     if "confirm_fraudulent" in body:
         body["confirm_fraudulent"] = body["confirm_fraudulent"] == "true"
-    if body.get("instrument") == "balance":
+    if body.get("instrument") == "balance" or "payment_intent" in body:
         body.pop("invoice", None)
     amount = _minor(form, "amount")
     if amount is None:

@@ -25,7 +25,22 @@ LATELY = timedelta(days=1)
 
 
 def install(environment: Environment) -> None:
-    for rule in (money, when, day, plan, person, state, kind, roles, changed, line, sentence, reason):
+    for rule in (
+        money,
+        when,
+        day,
+        plan,
+        person,
+        state,
+        kind,
+        roles,
+        changed,
+        line,
+        sentence,
+        reason,
+        clock,
+        ago,
+    ):
         environment.filters[rule.__name__] = rule
 
 
@@ -63,9 +78,28 @@ def when(context: Context, at: Moment | None) -> Markup:
     text = format_datetime(local, "EEE, MMM d, y, h:mm a z", locale="en")
     away = instant - utc_now()
     if abs(away) < LATELY:
-        clock = format_datetime(local, "EEE h:mm a z", locale="en")
-        text = f"{format_timedelta(away, add_direction=True, locale='en')}, {clock}"
+        today = format_datetime(local, "EEE h:mm a z", locale="en")
+        text = f"{format_timedelta(away, add_direction=True, locale='en')}, {today}"
     return _time(instant, text)
+
+
+@pass_context
+def ago(context: Context, at: Moment | None) -> Markup:
+    """For tables: `3 minutes ago` within a day, else the date."""
+    if at is None:
+        return Markup("")
+    instant = _instant(at)
+    away = instant - utc_now()
+    if abs(away) < LATELY:
+        return _time(instant, format_timedelta(away, add_direction=True, locale="en"))
+    return day(context, at)
+
+
+@pass_context
+def clock(context: Context, at: Moment) -> Markup:
+    """The time of day in the reader's zone: `3:12 PM EST`."""
+    instant = _instant(at)
+    return _time(instant, format_datetime(instant.astimezone(context["shell"].zone), "h:mm a z", locale="en"))
 
 
 @pass_context

@@ -1,0 +1,162 @@
+"""The console in a real browser: a controller decides from a mail, an admin quotes and refunds."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, BrowserContext, Page
+
+from api.http.context import Context
+from api.http.site import Site
+
+from ..support import money
+from ..support.builders import Member, Tenant
+from ..support.house import House, served, until
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.parametrize("databases", ["sqlite"], indirect=True),
+]
+
+PHONE = {"width": 390, "height": 844}
+DESK = {"width": 1280, "height": 900}
+LINK = re.compile(r"https?://[^\s/]+(/console/[\w./-]+)")
+
+
+@asynccontextmanager
+async def console(home: House) -> AsyncIterator[str]:
+    """The address at which the house's pages are."""
+    assert home.app is not None
+    async with served(home.app) as address:
+        context: Context = home.app.state.context
+        home.app.state.context = replace(context, site=Site(public_url=address, floor=0.0), by_mail=True)
+        yield address
+
+
+async def mailed_link(home: House, to: str, about: str) -> str:
+    """The path of the console that the last mail to somebody links to, of those that are about something."""
+    found: list[str] = []
+
+    async def there() -> bool:
+        for mail in home.mail.mailbox.mails:
+            if to in mail["to"]:
+                found.extend(path for path in LINK.findall(mail["text"]) if about in path)
+        return bool(found)
+
+    await until(there, lambda: f"nothing about {about} was mailed to {to}: {home.mail.names()}")
+    return found[-1]
+
+
+async def sign_in(home: House, page: Page, address: str, member: Member, path: str) -> None:
+    """By mail, from the page that was wanted back to it."""
+    await page.goto(f"{address}{path}")
+    await page.fill("#email", member.person.email)
+    await page.click("button")
+    await page.goto(address + await mailed_link(home, member.person.email, "/sign-in/link/"))
+    await page.click("button.btn-go")
+    assert page.url == f"{address}{path}"
+
+
+async def a_payment(home: House, acme: Tenant) -> str:
+    """Paid in Stripe, and mirrored as its events tell."""
+    async with home.told_by_stripe():
+        payment = await money.pay(home.shop, await money.customer(home.shop, acme), 10_000)
+        await home.followed()
+    return payment
+
+
+async def looked_over(page: Page) -> None:
+    """Nothing that keeps somebody from using it, and nothing wider than the screen."""
+    violations = (await Axe().run(page)).response["violations"]
+    assert violations == [], [(one["id"], one["nodes"][0]["html"]) for one in violations]
+    wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide == 0, page.url
+
+
+def errors_of(context: BrowserContext) -> list[str]:
+    """What the pages complain of, but for refusals that they show."""
+    heard: list[str] = []
+    context.on(
+        "console",
+        lambda said: heard.append(said.text) if said.type == "error" and " 422 " not in said.text else None,
+    )
+    return heard
+
+
+async def test_a_controller_gets_from_the_mail_to_a_decision_on_a_phone_without_scripts(
+    home: House, browser: Browser
+) -> None:
+    acme: Tenant = await home.shop.tenant(home.database, "growth")
+    async with console(home) as address:
+        operation = await home.ask(acme, plan="scale", seats=8)
+        await home.reviewed(acme, operation)
+        path = await mailed_link(home, acme.controller.person.email, "/approvals/")
+        phone = await browser.new_context(viewport=PHONE, java_script_enabled=False)
+        page = await phone.new_page()
+        await sign_in(home, page, address, acme.controller, path)
+        assert await page.inner_text("h1") == "Growth to Scale, 8 seats"
+        assert "Remaining time on 8 × Scale" in await page.inner_text("main")
+
+        await page.click("button:has-text('Reject')")
+        assert "comment is required to reject" in await page.inner_text("[role=alert]")
+
+        await page.click("button:has-text('Approve')")
+        assert "Approved" in await page.inner_text("main")
+        await home.wait(acme, operation, "completed")
+
+
+async def test_an_admin_quotes_a_refund_and_follows_it_to_its_end(home: House, browser: Browser) -> None:
+    acme: Tenant = await home.shop.tenant(home.database, "growth")
+    payment = await a_payment(home, acme)
+    async with console(home) as address:
+        desk = await browser.new_context(viewport=DESK)
+        errors, page = errors_of(desk), await desk.new_page()
+        new = f"/console/refunds/new?payment_intent={payment}"
+        await sign_in(home, page, address, acme.admin, new)
+        await page.fill("#field-amount", "13.005")
+        await page.fill("#field-note", "The customer was charged twice for a seat.")
+        await page.click("text=See what would happen")
+        assert "no more decimals" in await page.inner_text("[role=alert]")
+
+        await page.fill("#field-amount", "13")
+        await page.click("text=See what would happen")
+        assert "This is within your authority" in await page.inner_text("main")
+        await page.fill("#field-amount_again", "12")
+        await page.click("button:has-text('Refund')")
+        assert "the amount once more" in await page.inner_text("[role=alert]")
+        assert (await home.get(acme.admin, "/v1/operations"))["data"] == []
+
+        await page.fill("#field-amount_again", "13.00")
+        await page.click("button:has-text('Refund')")
+        await page.wait_for_selector("text=Refunded, with the note in Stripe", timeout=60_000)
+        [operation] = (await home.get(acme.admin, "/v1/operations"))["data"]
+        assert operation["result"]["amount"] == {"amount_minor": 1300, "currency": "usd"}
+        assert errors == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+async def test_every_page_can_be_used_by_everybody(
+    home: House, browser: Browser, scheme: str, size: dict[str, int]
+) -> None:
+    acme: Tenant = await home.shop.tenant(home.database, "growth")
+    payment = await a_payment(home, acme)
+    operation = await home.ask(acme, plan="scale", seats=8)
+    approval = await home.reviewed(acme, operation)
+    async with console(home) as address:
+        context = await browser.new_context(viewport=size, color_scheme=scheme)  # type: ignore[arg-type]
+        errors, page = errors_of(context), await context.new_page()
+        await page.goto(f"{address}/console/sign-in")
+        await looked_over(page)
+        await sign_in(home, page, address, acme.admin, "/console/approvals")
+        for path in (
+            *("", "plans", "invoices", "customers", "approvals", "operations", "finance", "incidents"),
+            *("delegations", f"approvals/{approval['id']}", f"operations/{operation}"),
+            f"refunds/new?payment_intent={payment}",
+        ):
+            await page.goto(f"{address}/console/{path}")
+            await looked_over(page)
+        assert errors == []
