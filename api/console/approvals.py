@@ -18,7 +18,7 @@ from ..operations import routes as operations
 from .frame.forms import Form, form_of
 from .frame.page import see
 from .frame.serving import pages
-from .frame.visit import InVisit, Visit
+from .frame.visit import InVisit, PageVisit
 
 router = pages("/approvals")
 
@@ -71,7 +71,7 @@ async def decide(id: Id, visit: InVisit) -> Response:
     return await _detail(visit, shown, form)
 
 
-async def _detail(visit: Visit, shown: ApprovalAnswer, form: Form) -> Response:
+async def _detail(visit: PageVisit, shown: ApprovalAnswer, form: Form) -> Response:
     organization = visit.caller.organization
     operation = await operations.read_operation(shown.operation, visit.caller, visit.context)
     roles = {role for rung in shown.ladder for role in rung.roles}

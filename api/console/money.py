@@ -18,7 +18,7 @@ from ..problems.problem import not_found
 from .frame.forms import Form, form_of
 from .frame.page import see
 from .frame.serving import pages
-from .frame.visit import InVisit, Visit
+from .frame.visit import InVisit, PageVisit
 
 router = pages("")
 
@@ -130,7 +130,7 @@ async def _page(
     )  # fmt: skip
 
 
-async def _target(visit: Visit, form: Form) -> MoneyTarget:
+async def _target(visit: PageVisit, form: Form) -> MoneyTarget:
     """Raises ApiProblem `not_found`."""
     if payment_id := form.value("payment_intent"):
         payment = await payments.read_payment(payment_id, visit.caller, visit.context)

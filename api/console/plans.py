@@ -11,7 +11,7 @@ from ..operations import organization_routes
 from .frame.forms import Form, form_of
 from .frame.page import see
 from .frame.serving import pages
-from .frame.visit import InVisit, Visit
+from .frame.visit import InVisit, PageVisit
 
 router = pages("/plans")
 
@@ -56,7 +56,7 @@ def _body(form: Form) -> dict[str, Any]:
 
 
 async def _page(
-    visit: Visit,
+    visit: PageVisit,
     form: Form,
     quoted: Mapping[str, Any] | None,
 ) -> Response:

@@ -17,7 +17,7 @@ from .subjects import About, Document, about
 
 
 @dataclass(frozen=True)
-class Visit:
+class PageVisit:
     """A request for a page with all that handlers need of it: `caller` and `context` as the API's routes
     take them, and what is around the page."""
 
@@ -48,8 +48,8 @@ class Visit:
             return await about(session, self.caller.organization, self.shell.plans, documents)
 
 
-async def _visit(request: Request, caller: AnyCaller, context: InContext, shell: InShell) -> Visit:
-    return Visit(request, caller, context, shell)
+async def _visit(request: Request, caller: AnyCaller, context: InContext, shell: InShell) -> PageVisit:
+    return PageVisit(request, caller, context, shell)
 
 
-InVisit = Annotated[Visit, Depends(_visit)]
+InVisit = Annotated[PageVisit, Depends(_visit)]
