@@ -180,7 +180,7 @@ def create_app(
     app.add_middleware(BodyLimitMiddleware, unread={webhooks.PATH})
     app.add_middleware(ApiKeyMiddleware)
     app.add_middleware(sessions.SessionMiddleware)
-    app.add_middleware(SameOriginMiddleware, site=app.state.context.site)
+    app.add_middleware(SameOriginMiddleware)
     if trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=in_both_spellings(trusted_proxies))
     app.add_middleware(RequestMiddleware, metrics=metrics)
