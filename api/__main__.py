@@ -24,6 +24,7 @@ from .http.context import StripeAccount
 from .http.server import MAX_CONNECTIONS, PatientProtocol
 from .http.site import Site, pay_pages
 from .limits.quotas import Limits
+from .oidc.provider import Provider, ProviderSettings
 
 log = logging.getLogger("api")
 
@@ -69,7 +70,8 @@ async def serve(settings: Settings, policy: Policy, database: Database) -> None:
         stripe=stripe,
         site=site,
         trusted_proxies=settings.trusted_proxies,
-        by_mail=settings.sign_in_by_mail,
+        by_mail=settings.by_mail,
+        provider=provider_of(settings),
         limits=Limits(
             operations_per_person=settings.operations_per_person,
             operations_per_organization=settings.operations_per_organization,
@@ -90,6 +92,27 @@ async def serve(settings: Settings, policy: Policy, database: Database) -> None:
             await uvicorn.Server(server_config(app, settings)).serve()
     finally:
         await database.dispose()
+
+
+def provider_of(settings: Settings) -> Provider | None:
+    """Where people sign in, if not by mail alone."""
+    if settings.oidc_issuer is None or settings.oidc_client_id is None:
+        return None
+    secret = settings.oidc_client_secret
+    console = f"{settings.public_url.rstrip('/')}/console"
+    return Provider(
+        ProviderSettings(
+            issuer=settings.oidc_issuer,
+            client_id=settings.oidc_client_id,
+            client_secret=secret.get_secret_value() if secret else None,
+            scopes=settings.oidc_scopes,
+            audience=settings.oidc_audience,
+            roles_claim=settings.oidc_roles_claim,
+            roles={theirs: str(ours) for theirs, ours in settings.oidc_roles.items()},
+        ),
+        redirect_uri=f"{console}/sign-in/callback",
+        after_sign_out=f"{console}/signed-out",
+    )
 
 
 def server_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:

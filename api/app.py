@@ -41,6 +41,7 @@ from .money import quotes as money_quotes
 from .monitoring.lately import Lately
 from .monitoring.metering import flushed
 from .monitoring.metrics import Metrics
+from .oidc.provider import Provider
 from .operations import organization_routes
 from .operations import routes as operations
 from .people import me
@@ -53,8 +54,8 @@ from .portal_admin import links as portal_links
 from .problems import handlers
 from .reminders import invoices
 from .reminders import runs as reminder_runs
+from .sign_in import oidc_routes, session_routes, sessions
 from .sign_in import routes as sign_in
-from .sign_in import session_routes, sessions
 from .sign_in.same_origin import SameOriginMiddleware
 from .success_checks import routes as success_checks
 
@@ -94,6 +95,7 @@ ROUTERS = (
     health.router,
     docs.router,
     sign_in.router,
+    oidc_routes.router,
     *CONSOLE,
     portal_pages.router,
 )
@@ -127,13 +129,15 @@ def create_app(
     trusted_proxies: Sequence[str] = (),
     limits: Limits | None = None,
     by_mail: bool = True,
+    provider: Provider | None = None,
 ) -> FastAPI:
     """An app on these records and this Temporal client, which may be lazy and not yet connected.
 
     `rate` is how many requests a second one API key may send, `calm` how many of Stripe's events are no rush;
     without `stripe` no webhook is taken.
     `limits` are what a person and an organization may begin; without them as much as they like.
-    `site` is how the customers' pages are reached; `by_mail`: people sign in to the console by mailed links.
+    `site` is how the customers' pages are reached; `by_mail`: people sign in to the console by mailed links,
+    and `provider` is where they sign in otherwise.
     `trusted_proxies` are networks in CIDR notation: who connects from one of them says who the visitor is.
     """
     metrics, meter = Metrics(), HealthMeter()
@@ -174,6 +178,7 @@ def create_app(
         site=site or Site(),
         readiness=Lately(partial(health.readiness, database, temporal)),
         by_mail=by_mail,
+        provider=provider,
     )
     app.router.routes.extend(_routes())
     handlers.install(app)
@@ -182,7 +187,7 @@ def create_app(
     app.add_middleware(BodyLimitMiddleware, unread={webhooks.PATH})
     app.add_middleware(ApiKeyMiddleware)
     app.add_middleware(sessions.SessionMiddleware)
-    app.add_middleware(SameOriginMiddleware, site=app.state.context.site)
+    app.add_middleware(SameOriginMiddleware)
     if trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=in_both_spellings(trusted_proxies))
     app.add_middleware(RequestMiddleware, metrics=metrics)

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from billing.core.errors import InvalidRequest
+from billing.core.operations import Role
 from billing.mail.server import is_loopback, parse_mail_server
 from billing.policy.policy import InvalidPolicy, Policy, policy_from_toml
 from billing.portal.networks import parse_network
@@ -77,6 +78,52 @@ def _proxies(value: str | tuple[str, ...]) -> tuple[str, ...]:
     return tuple(networks)
 
 
+def _issuer(value: str) -> str:
+    parts = urlsplit(value)
+    encrypted = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
+    if not encrypted or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError(
+            "must be the provider's issuer as it spells it, for example https://login.example.com"
+        )
+    return value
+
+
+def _with_issuer(value: str | None, others: ValidationInfo) -> str | None:
+    if not value and others.data.get("oidc_issuer") is not None:
+        raise ValueError("is required with PLIXO_OIDC_ISSUER: the id of the client that the provider knows")
+    return value
+
+
+def _scopes(value: str) -> str:
+    if "openid" not in value.split():
+        raise ValueError("must name the scope openid, for example openid email profile")
+    return value
+
+
+def _roles(value: str | dict[str, Role]) -> dict[str, Role]:
+    if not isinstance(value, str):
+        return value
+    roles, wrong = {}, []
+    for part in _parts(value):
+        theirs, _, ours = (side.strip() for side in part.rpartition("="))
+        if theirs and ours in set(Role):
+            roles[theirs] = Role(ours)
+        else:
+            wrong.append(repr(part))
+    if wrong:
+        raise ValueError(
+            f"{', '.join(wrong)}: must be a name of the claim, =, and one of {', '.join(Role)}; "
+            "separated by commas"
+        )
+    return roles
+
+
+def _with_claim(value: dict[str, Role], others: ValidationInfo) -> dict[str, Role]:
+    if bool(value) != bool(others.data.get("oidc_roles_claim")):
+        raise ValueError("and PLIXO_OIDC_ROLES_CLAIM need each other: set both, or neither")
+    return value
+
+
 DatabaseUrl = Annotated[str, _starts("sqlite", "postgresql", example="postgresql://plixo@db/plixo")]
 HttpUrl = Annotated[str, _starts("http://", "https://", example="https://billing.example.com")]
 
@@ -108,8 +155,25 @@ class Settings(BaseSettings):
     api_port: int = Field(default=8000, ge=0, le=65535)
     trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_proxies)] = ()
     """Networks of the proxies whose X-Forwarded-For is believed; separated by commas."""
-    sign_in_by_mail: bool = True
-    """Whether people sign in to the console by a link that they are mailed."""
+    sign_in_by_mail: bool | None = None
+    """Whether people sign in to the console by a link that they are mailed; unless it is set, where they
+    can't sign in by OpenID Connect."""
+    oidc_issuer: Annotated[str, AfterValidator(_issuer)] | None = None
+    """The provider of single sign-on, found by discovery."""
+    oidc_client_id: Annotated[str | None, AfterValidator(_with_issuer)] = Field(
+        default=None, validate_default=True
+    )
+    oidc_client_secret: SecretStr | None = None
+    """None: a public client, which PKCE alone protects."""
+    oidc_scopes: Annotated[str, AfterValidator(_scopes)] = "openid email profile"
+    oidc_audience: str | None = Field(default=None, min_length=1)
+    """What access tokens for the API are for; unless it is set, our client id."""
+    oidc_roles_claim: str | None = Field(default=None, min_length=1)
+    """The claim without whose names nobody has a role; None: roles are those of the records."""
+    oidc_roles: Annotated[dict[str, Role], NoDecode, BeforeValidator(_roles), AfterValidator(_with_claim)] = (
+        Field(default_factory=dict, validate_default=True)
+    )
+    """Our role by each name of that claim."""
     operations_per_person: int = Field(default=30, ge=1)
     operations_per_organization: int = Field(default=60, ge=1)
     """So many operations may be begun within a minute."""
@@ -126,6 +190,11 @@ class Settings(BaseSettings):
     """Where the Temporal SDK of the worker serves its metrics to Prometheus; nowhere when unset."""
     api_metrics_port: int | None = Field(default=None, ge=0, le=65535)
     """Where the API serves /metrics to Prometheus; nowhere when unset."""
+
+    @property
+    def by_mail(self) -> bool:
+        """Whether people sign in by a link that they are mailed."""
+        return self.oidc_issuer is None if self.sign_in_by_mail is None else self.sign_in_by_mail
 
     @property
     def webhook_secrets(self) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
-"""Who calls, by API key, and whether they have the role that is needed."""
+"""Who calls, by API key or access token, and whether they have the role that is needed."""
 
 import hmac
+import logging
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -13,7 +14,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from billing.core.operations import Role
 from db.core.clock import utc_now
 from db.people import people
+from db.sign_in import identities
 
+from ..oidc.provider import Provider, ProviderUnavailable
+from ..oidc.tokens import TokenRefused
 from ..problems.catalogue import ProblemType
 from ..problems.common import (
     CREDENTIALS_EXPIRED,
@@ -21,13 +25,18 @@ from ..problems.common import (
     CREDENTIALS_MISSING,
     CREDENTIALS_REVOKED,
     ROLE_MISSING,
+    TEMPORARILY_UNAVAILABLE,
 )
 from ..problems.handlers import UNREACHABLE, answer_to
 from ..problems.problem import ApiProblem
 from .client_address import client_address
 from .context import Context, context_of
 
+log = logging.getLogger(__name__)
+
 _KEY = re.compile(r"pk_(?P<prefix>[A-Za-z0-9]{1,64})_(?P<secret>[A-Za-z0-9]{1,256})")
+_JWT = re.compile(r"[Bb]earer +(?P<token>[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)")
+_PROVIDER_AWAY = "The identity provider can't be reached right now. Send the same request again."
 _NO_HASH = people.hash_secret("")
 
 PREFIX = "/v1/"
@@ -36,7 +45,7 @@ PREFIX = "/v1/"
 SCHEME = HTTPBearer(
     scheme_name="ApiKey",
     bearerFormat="pk_<prefix>_<secret>",
-    description="An API key of one person in one organization.",
+    description="An API key of one person in one organization, or an access token of the identity provider.",
     auto_error=False,
 )
 
@@ -90,6 +99,9 @@ class ApiKeyMiddleware:
 
 async def _authenticate(request: Request, context: Context) -> Caller:
     """Raises ApiProblem `credentials_…`, `too_many_wrong_keys` and `rate_limited`."""
+    token = _JWT.fullmatch(request.headers.get("authorization", ""))
+    if token is not None and context.provider is not None:
+        return await _by_token(context, context.provider, token["token"])
     parts = _key_of(request)
     async with context.database.reading() as session:
         holder = await people.find_key(session, parts["prefix"])
@@ -105,6 +117,34 @@ async def _authenticate(request: Request, context: Context) -> Caller:
     context.rates.hit(holder.key.prefix)
     roles = frozenset(Role(role) for role in holder.person.roles)
     return Caller(holder.person.id, holder.key.organization_id, roles)
+
+
+async def _by_token(context: Context, provider: Provider, token: str) -> Caller:
+    """By an access token of the provider of single sign-on.
+
+    Raises ApiProblem `credentials_…`, `rate_limited` and `temporarily_unavailable`.
+    """
+    try:
+        identity = await provider.bearer(token, utc_now())
+    except TokenRefused as refusal:
+        log.warning("an access token was refused: %s", refusal)
+        raise _refused(CREDENTIALS_EXPIRED if refusal.expired else CREDENTIALS_INVALID) from None
+    except ProviderUnavailable as error:
+        log.error("no access token can be checked: %s", error)
+        raise ApiProblem(TEMPORARILY_UNAVAILABLE, _PROVIDER_AWAY, headers={"Retry-After": "5"}) from None
+    granted = provider.roles_in(identity.claims)
+    async with context.database.reading() as session:
+        people = await identities.people_of(session, identity.subject, identity.email)
+    callers = [
+        Caller(person.id, person.organization_id, roles)
+        for person in people
+        if (roles := frozenset(Role(r) for r in person.roles if granted is None or r in granted))
+    ]
+    if len(callers) != 1:
+        # Of nobody here; or of several organizations, between which a token does not choose.
+        raise _refused(CREDENTIALS_INVALID)
+    context.rates.hit(callers[0].person)
+    return callers[0]
 
 
 async def caller(request: Request, _: Annotated[object, Depends(SCHEME)]) -> Caller:

@@ -17,6 +17,7 @@ from ..limits.quotas import Limits, QuoteLimits
 from ..limits.rates import Rates
 from ..monitoring.lately import Lately
 from ..monitoring.metrics import Metrics
+from ..oidc.provider import Provider
 from .models import ReadyAnswer
 from .site import Site
 
@@ -33,7 +34,8 @@ class StripeAccount:
 class Context:
     """`policy_document` is the policy as operations keep it, and `policy_hash` its hash; made once.
 
-    `events` tells whether Stripe's events come in a burst; `by_mail`, whether people sign in by mail.
+    `events` tells whether Stripe's events come in a burst; `by_mail`, whether people sign in by mail,
+    and `provider`, where they sign in otherwise.
     """
 
     policy: Policy
@@ -53,6 +55,7 @@ class Context:
     site: Site
     readiness: Lately[ReadyAnswer]
     by_mail: bool = True
+    provider: Provider | None = None
 
 
 async def context_of(request: Request) -> Context:

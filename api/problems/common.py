@@ -46,14 +46,14 @@ CREDENTIALS_INVALID = declare(
     "credentials_invalid",
     401,
     "Invalid credentials",
-    "This API key is not valid; check that it was copied in full.",
+    "This API key or access token is not valid here; check that it was copied in full.",
 )
 
 CREDENTIALS_EXPIRED = declare(
     "credentials_expired",
     401,
     "Expired credentials",
-    "This API key has expired; request a new one.",
+    "This API key or access token has expired; request a new one.",
 )
 
 CREDENTIALS_REVOKED = declare(

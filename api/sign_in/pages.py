@@ -1,5 +1,7 @@
 """The pages of sign-in: nothing on them is somebody's but what they may see."""
 
+from collections.abc import Sequence
+
 from fastapi import Request
 from starlette.responses import Response
 
@@ -10,11 +12,12 @@ from .places import HOME, SIGN_IN
 
 def sign_in(request: Request, *, next: str | None, email: str = "", wrong: bool = False) -> Response:
     """Where one signs in. `wrong`: what was typed as an address is none."""
-    by_mail = context_of(request).by_mail
+    context = context_of(request)
     status = 422 if wrong else 200
     return page(
         request, None, "sign_in", title="Sign in", status=status,
-        next=next, email=email, wrong=wrong, by_mail=by_mail,
+        next=next, email=email, wrong=wrong, by_mail=context.by_mail,
+        by_provider=context.provider is not None,
     )  # fmt: skip
 
 
@@ -38,6 +41,24 @@ def dead_link(request: Request) -> Response:
         "It may have expired, or it was used before: each link signs you in once. Ask for a new one.",
         "Go to sign-in",
     )
+
+
+def onward(request: Request, url: str) -> Response:
+    """On to the provider. No redirect: browsers hold a form's to the Content-Security-Policy of the page that
+    it was on, and no page of ours may send forms elsewhere."""
+    answer = page(request, None, "onward", title="Continue to your identity provider", url=url)
+    answer.headers["Refresh"] = f"0; url={url}"
+    return answer
+
+
+def choose(request: Request, people: Sequence[tuple[str, str, str]]) -> Response:
+    """As whom to come in: each as the person's id, their name and that of their organization."""
+    return page(request, None, "choose", title="Choose an organization", people=people)
+
+
+def not_finished(request: Request, text: str, status: int = 400) -> Response:
+    """Single sign-on that led to nothing."""
+    return _message(request, status, "You’re not signed in", text, "Go to sign-in")
 
 
 def signed_out(request: Request) -> Response:

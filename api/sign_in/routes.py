@@ -38,7 +38,7 @@ router = APIRouter(prefix="/console", include_in_schema=False)
 async def sign_in(request: Request) -> Response:
     wanted = local(request.query_params.get("next"))
     if caller_of(request) is not None:
-        return _see_other(wanted or HOME)
+        return see_other(wanted or HOME)
     return pages.sign_in(request, next=wanted)
 
 
@@ -64,7 +64,7 @@ async def ask_for_link(request: Request, context: InContext) -> Response:
     for row in rows:
         context.dispatcher.hand_over(row)
     await at_floor(context, began)
-    return _see_other(f"{SIGN_IN}/check-mail")
+    return see_other(f"{SIGN_IN}/check-mail")
 
 
 @router.get("/sign-in/check-mail")
@@ -109,7 +109,10 @@ async def sign_out(request: Request, context: InContext) -> Response:
     if session_row is not None:
         async with context.database.transaction() as session:
             await sessions.revoke(session, session_row.id, by=session_row.person_id, at=utc_now())
-    answer = _see_other(SIGNED_OUT)
+    elsewhere = None
+    if session_row is not None and session_row.how == "oidc" and context.provider is not None:
+        elsewhere = await context.provider.sign_out_url()
+    answer = see_other(SIGNED_OUT) if elsewhere is None else pages.onward(request, elsewhere)
     delete_cookie(answer)
     return answer
 
@@ -120,7 +123,14 @@ async def signed_out(request: Request) -> Response:
 
 
 async def open_session(
-    session: AsyncSession, context: Context, request: Request, person: Person, *, how: str, at: datetime
+    session: AsyncSession,
+    context: Context,
+    request: Request,
+    person: Person,
+    *,
+    how: str,
+    at: datetime,
+    roles: list[str] | None = None,
 ) -> NewSession:
     """A session with a secret of its own; the one that the browser had before ends."""
     before = session_of(request)
@@ -136,12 +146,13 @@ async def open_session(
         user_agent=request.headers.get("user-agent"),
         at=at,
         expires_at=at + timedelta(days=context.policy.sign_in.session_days),
+        roles=roles,
     )
 
 
 def signed_in(context: Context, opened: NewSession, next: str | None) -> Response:
     """On to the page that was wanted, with the session's cookie."""
-    answer = _see_other(local(next) or HOME)
+    answer = see_other(local(next) or HOME)
     set_cookie(answer, opened, context.policy.sign_in)
     return answer
 
@@ -154,5 +165,5 @@ async def _open(session: AsyncSession, token: str, at: datetime) -> LinkHolder |
     return holder if holder.person.active and holder.person.roles else None
 
 
-def _see_other(url: str) -> RedirectResponse:
+def see_other(url: str) -> RedirectResponse:
     return RedirectResponse(url, 303, headers=HEADERS)

@@ -13,14 +13,13 @@ READING = frozenset({"GET", "HEAD", "OPTIONS"})
 class SameOriginMiddleware:
     """Answers 403 to every request under /console that may change something and is not from our own pages."""
 
-    def __init__(self, app: ASGIApp, site: Site) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._site = site
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and is_console(scope["path"]) and scope["method"] not in READING:
             request = Request(scope)
-            if not is_ours(request, self._site):
+            if not is_ours(request, pages.context_of(request).site):
                 await pages.from_elsewhere(request)(scope, receive, send)
                 return
         await self._app(scope, receive, send)

@@ -69,8 +69,8 @@ async def _recognize(request: Request, context: Context) -> None:
 
 
 def _caller(holder: SessionHolder) -> Caller | None:
-    person = holder.person
-    roles = frozenset(Role(role) for role in person.roles)
+    person, granted = holder.person, holder.session.roles
+    roles = frozenset(Role(role) for role in person.roles if granted is None or role in granted)
     return Caller(person.id, person.organization_id, roles) if person.active and roles else None
 
 

@@ -60,8 +60,9 @@ async def begin(
     user_agent: str | None,
     at: datetime,
     expires_at: datetime,
+    roles: list[str] | None = None,
 ) -> NewSession:
-    """Open a session, with a secret that no browser has had before."""
+    """Open a session, with a secret that no browser has had before. `roles`: a provider granted no others."""
     secret = secrets.token_urlsafe(SECRET_BYTES)
     row = ConsoleSession(
         id=new_id("ses"),
@@ -74,6 +75,7 @@ async def begin(
         created_at=at,
         last_seen_at=at,
         expires_at=expires_at,
+        roles=roles,
     )
     session.add(row)
     await session.flush()

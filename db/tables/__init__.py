@@ -39,7 +39,7 @@ from .portal import (
     ReminderPause,
 )
 from .reconciliation import Case, DifferenceRow, Reconciliation, StripeEventCheck
-from .sign_in import ConsoleSession, SignInLink, SignInToken
+from .sign_in import ConsoleSession, SignInAttempt, SignInLink, SignInToken
 
 __all__ = [
     "ApiKey",
@@ -85,6 +85,7 @@ __all__ = [
     "RefundRow",
     "ReminderPause",
     "Setback",
+    "SignInAttempt",
     "SignInLink",
     "SignInToken",
     "StripeBudget",

@@ -36,6 +36,8 @@ class Person(SQLModel, table=True):
     __tablename__ = "people"
     __table_args__ = (
         UniqueConstraint("organization_id", "email"),
+        UniqueConstraint("organization_id", "subject"),
+        Index("ix_people_subject", "subject"),
         UniqueConstraint("id", "organization_id"),  # for what names a person together with their organization
     )
     id: str = Field(primary_key=True)
@@ -45,6 +47,8 @@ class Person(SQLModel, table=True):
     roles: list[str] = document()
     active: bool = True
     created_at: datetime = utc()
+    subject: str | None = None
+    """What the provider of single sign-on calls them (`sub`); None: they are found by their address."""
     zone: str | None = None
     """The IANA time zone in which they read times; None: the organization's."""
 

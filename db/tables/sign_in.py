@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index
 from sqlmodel import Field, SQLModel
 
-from .columns import utc
+from .columns import document, utc
 
 
 class SignInLink(SQLModel, table=True):
@@ -76,3 +76,23 @@ class ConsoleSession(SQLModel, table=True):
     revoked_at: datetime | None = utc(default=None)
     revoked_by: str | None = None
     """A person's id; their own where they signed out."""
+    roles: list[str] | None = document(default=None)
+    """What the provider granted at sign-in: no role beyond these. None: those of the records."""
+
+
+class SignInAttempt(SQLModel, table=True):
+    """Somebody was sent to the provider of single sign-on, and may come back once with its answer."""
+
+    __tablename__ = "sign_in_attempts"
+    state_hash: str = Field(primary_key=True)
+    browser_hash: str = Field(unique=True)
+    """Of the secret that the browser has in a cookie, of which nonce and code verifier are made."""
+    next: str | None = None
+    created_at: datetime = utc()
+    expires_at: datetime = utc()
+    returned_at: datetime | None = utc(default=None)
+    people: list[str] | None = document(default=None)
+    """As whom they may come in, where there are several."""
+    roles: list[str] | None = document(default=None)
+    """As of the session that it becomes."""
+    chosen_at: datetime | None = utc(default=None)

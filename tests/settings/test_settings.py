@@ -189,3 +189,54 @@ def test_a_proxy_that_nobody_named_is_warned_of(
     assert ["PLIXO_TRUSTED_PROXIES" in one for one in load()[0].warnings] == [True] * warned
     monkeypatch.setenv("PLIXO_TRUSTED_PROXIES", "10.0.0.1")
     assert load()[0].warnings == ()
+
+
+def test_people_sign_in_by_mail_unless_there_is_a_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLIXO_STRIPE_API_KEY", "sk_test_1")
+    assert load()[0].by_mail
+    monkeypatch.setenv("PLIXO_OIDC_ISSUER", "https://login.example.com/")
+    monkeypatch.setenv("PLIXO_OIDC_CLIENT_ID", "plixo")
+    settings = load()[0]
+    assert not settings.by_mail
+    assert settings.oidc_issuer == "https://login.example.com/", "as the provider spells it"
+    monkeypatch.setenv("PLIXO_SIGN_IN_BY_MAIL", "true")
+    assert load()[0].by_mail
+
+
+def test_a_claim_s_names_are_roles_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLIXO_STRIPE_API_KEY", "sk_test_1")
+    monkeypatch.setenv("PLIXO_OIDC_ROLES_CLAIM", "groups")
+    monkeypatch.setenv("PLIXO_OIDC_ROLES", "billing team=billing_admin, cn=cfo=controller,")
+    assert load()[0].oidc_roles == {"billing team": "billing_admin", "cn=cfo": "controller"}
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("PLIXO_OIDC_ISSUER", {"OIDC_ISSUER": "http://login.example.com", "OIDC_CLIENT_ID": "plixo"}),
+        ("PLIXO_OIDC_ISSUER", {"OIDC_ISSUER": "https://login.example.com/?x=1", "OIDC_CLIENT_ID": "plixo"}),
+        ("PLIXO_OIDC_CLIENT_ID", {"OIDC_ISSUER": "https://login.example.com"}),
+        ("PLIXO_OIDC_SCOPES", {"OIDC_SCOPES": "email"}),
+        ("PLIXO_OIDC_ROLES", {"OIDC_ROLES_CLAIM": "groups"}),
+        ("PLIXO_OIDC_ROLES", {"OIDC_ROLES": "team=legal"}),
+        ("PLIXO_OIDC_ROLES", {"OIDC_ROLES_CLAIM": "groups", "OIDC_ROLES": "team=boss"}),
+        ("PLIXO_OIDC_ROLES", {"OIDC_ROLES_CLAIM": "groups", "OIDC_ROLES": "legal"}),
+    ],
+)
+def test_what_would_let_nobody_in_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, values: dict[str, str]
+) -> None:
+    monkeypatch.setenv("PLIXO_STRIPE_API_KEY", "sk_test_1")
+    for setting, value in values.items():
+        monkeypatch.setenv(f"PLIXO_{setting}", value)
+    with pytest.raises(InvalidSettings) as wrong:
+        load()
+    assert [problem.partition(":")[0] for problem in wrong.value.problems] == [name]
+
+
+def test_a_console_that_nobody_can_sign_in_to_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLIXO_STRIPE_API_KEY", "sk_test_1")
+    monkeypatch.setenv("PLIXO_TRUSTED_PROXIES", "10.0.0.0/8")
+    assert load()[0].warnings == ()
+    monkeypatch.setenv("PLIXO_PUBLIC_URL", "http://billing.acme.example")
+    assert "nobody can sign in" in load()[0].warnings[0]

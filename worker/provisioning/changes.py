@@ -52,6 +52,7 @@ class _ChangedPart:
         if len(self.problems) > before:
             return
         await self._write_organization()
+        await self._free(people, matched)
         members = await self._write_people(matched)
         for entry, person in zip(self.wanted.people, members, strict=True):
             keys.write(entry, person)
@@ -130,7 +131,6 @@ class _ChangedPart:
 
     async def _write_people(self, matched: list[Person | None]) -> list[Person]:
         """Everybody of the file, in its order."""
-        await self._free_addresses(matched)
         members: list[Person] = []
         for wanted, known in zip(self.wanted.people, matched, strict=True):
             facts: dict[str, Any] = {
@@ -138,6 +138,7 @@ class _ChangedPart:
                 "email": wanted.email,
                 "roles": [role.value for role in wanted.roles],
                 "active": wanted.active,
+                "subject": wanted.subject,
             }
             if known is None:
                 id_ = wanted.id or new_id("per")
@@ -151,16 +152,27 @@ class _ChangedPart:
         await self.session.flush()
         return members
 
-    async def _free_addresses(self, matched: list[Person | None]) -> None:
-        """Two people may change places, and no moment may have one address twice."""
-        before = {person.id: person.email for person in matched if person is not None}
-        for person, wanted in zip(matched, self.wanted.people, strict=True):
-            if person is not None and person.email != wanted.email:
+    async def _free(self, people: Sequence[Person], matched: list[Person | None]) -> None:
+        """Two people may change places, and no moment may have one address or subject twice.
+
+        Whoever is not in the file any more leaves their subject to others for good.
+        """
+        wanted = {
+            person.id: entry
+            for person, entry in zip(matched, self.wanted.people, strict=True)
+            if person is not None
+        }
+        before = {person.id: (person.email, person.subject) for person in people}
+        for person in people:
+            entry = wanted.get(person.id)
+            if entry is not None and person.email != entry.email:
                 person.email = f"{person.id}@moving.invalid"
+            if entry is None or person.subject != entry.subject:
+                person.subject = None
         await self.session.flush()
-        for person in matched:
-            if person is not None:
-                person.email = before[person.id]
+        for person in people:
+            if person.id in wanted:
+                person.email, person.subject = before[person.id]
 
     def _update(self, name: str, row: SQLModel, facts: dict[str, Any]) -> None:
         for fact, value in facts.items():

@@ -102,6 +102,8 @@ class PersonFile(_Part):
     email: Email
     """Where mails go; in lower case, and no one else's in the organization."""
     roles: Annotated[list[Role], Field(min_length=1)]
+    subject: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
+    """What the provider of single sign-on calls them (`sub`). Left out, they are found by their address."""
     active: StrictBool = True
     """Whoever is not active keeps their history and can't call the API; their keys are revoked."""
     api_keys: list[Key] = []
@@ -262,6 +264,7 @@ def _repeated(document: Any) -> Iterator[FileProblem]:
             yield from seen.again("person id", person.get("id"), *at, "id")
             if isinstance(email := person.get("email"), str):
                 yield from seen.again(f"mail address in organizations[{o}]", email.lower(), *at, "email")
+            yield from seen.again(f"subject in organizations[{o}]", person.get("subject"), *at, "subject")
             yield from _repeated_keys(seen, person, at)
 
 

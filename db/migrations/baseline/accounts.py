@@ -31,8 +31,11 @@ def create() -> None:
         sa.Column("roles", DOCUMENT, nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("created_at", TIME, nullable=False),
+        sa.Column("subject", TEXT),
         sa.Column("zone", TEXT),
         sa.UniqueConstraint("organization_id", "email"),
+        sa.UniqueConstraint("organization_id", "subject"),
+        sa.Index("ix_people_subject", "subject"),
         sa.UniqueConstraint("id", "organization_id"),
     )
     op.create_table(

@@ -1,9 +1,9 @@
-"""Sign-in to the console: links and sessions."""
+"""Sign-in to the console: links, sessions, and what is on its way to a provider."""
 
 import sqlalchemy as sa
 from alembic import op
 
-from .columns import TEXT, TIME
+from .columns import DOCUMENT, TEXT, TIME
 
 
 def create() -> None:
@@ -45,7 +45,20 @@ def create() -> None:
         sa.Column("expires_at", TIME, nullable=False),
         sa.Column("revoked_at", TIME),
         sa.Column("revoked_by", TEXT),
+        sa.Column("roles", DOCUMENT),
         sa.ForeignKeyConstraint(["person_id", "organization_id"], ["people.id", "people.organization_id"]),
         sa.CheckConstraint("how IN ('oidc', 'mail', 'operator')", name="console_session_how"),
         sa.Index("ix_console_sessions_listing", "organization_id", "person_id", "id"),
+    )
+    op.create_table(
+        "sign_in_attempts",
+        sa.Column("state_hash", TEXT, primary_key=True),
+        sa.Column("browser_hash", TEXT, nullable=False, unique=True),
+        sa.Column("next", TEXT),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("expires_at", TIME, nullable=False),
+        sa.Column("returned_at", TIME),
+        sa.Column("people", DOCUMENT),
+        sa.Column("roles", DOCUMENT),
+        sa.Column("chosen_at", TIME),
     )

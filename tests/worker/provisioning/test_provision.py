@@ -160,6 +160,41 @@ async def test_people_may_exchange_their_addresses(database: Database) -> None:
     assert await provisioned(database, swapped) == Changes()
 
 
+async def test_people_may_exchange_subjects_and_addresses_at_once(database: Database) -> None:
+    finn = {"id": "per_finn", "name": "Finn", "email": "finn@acme.example", "roles": ["finance"]}
+    await provisioned(database, a_file(finn | {"subject": "two"}, id="per_bea", subject="one"))
+    swapped = a_file(
+        finn | {"subject": "one", "email": "bea@acme.example"},
+        id="per_bea",
+        subject="two",
+        email="finn@acme.example",
+    )
+    changes = await provisioned(database, swapped)
+    assert any("subject one -> two" in sentence for sentence in changes.sentences)
+    assert {p.id: (p.subject, p.email) for p in await everyone(database)} == {
+        "per_bea": ("two", "finn@acme.example"),
+        "per_finn": ("one", "bea@acme.example"),
+    }
+    assert await provisioned(database, swapped) == Changes()
+
+
+async def test_somebody_who_has_left_leaves_their_subject_to_others(database: Database) -> None:
+    await provisioned(database, a_file(subject="one"))
+    await provisioned(database, a_file(email="bea@new.example", subject="one"))
+    assert [(p.email, p.subject, p.active) for p in await everyone(database)] == [
+        ("bea@acme.example", None, False),
+        ("bea@new.example", "one", True),
+    ]
+
+
+def test_a_subject_is_one_person_s_in_an_organization() -> None:
+    finn = {"name": "Finn", "email": "finn@acme.example", "roles": ["finance"], "subject": "one"}
+    assert wrong(a_file(finn, subject="one")) == [
+        "organizations[0].people[1].subject: is the same subject in organizations[0] as "
+        "organizations[0].people[0].subject"
+    ]
+
+
 async def test_whoever_is_not_in_the_file_any_more_has_no_key_that_works(database: Database) -> None:
     """Without an id, another address is another person: the one before must not stay."""
     [old] = (await provisioned(database, a_file())).issued
