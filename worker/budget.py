@@ -62,8 +62,8 @@ def told(budget: StripeBudget, policy_rate: float, now: float) -> list[str]:
     """What holds at the moment `now` (seconds since 1970), one thing a line."""
     operators = budget.requests_per_second
     pace = stripe_budgets.pace(policy_rate, operators, budget.slowed_to)
-    whose = "set by an operator" if operators else "from the policy"
-    lines = [f"{pace:g} requests per second ({operators or policy_rate:g} {whose})"]
+    source = "set by an operator" if operators else "from the policy"
+    lines = [f"{pace:g} requests per second ({operators or policy_rate:g} {source})"]
     if budget.set_at is not None:
         what = "set" if operators else "reset to the policy's rate"
         lines.append(f"{what} by {budget.set_by} at {budget.set_at:%Y-%m-%d %H:%M:%S} UTC")

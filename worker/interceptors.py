@@ -57,6 +57,6 @@ class _LoggingInterceptor(ActivityInboundInterceptor):
             outcome = "done"
         finally:
             took = (time.monotonic() - began) * 1000
-            told = (info.workflow_id, info.activity_type, info.attempt, outcome, took)
-            log.log(level, "%s: %s, attempt %d, %s in %.0f ms", *told)
+            facts = (info.workflow_id, info.activity_type, info.attempt, outcome, took)
+            log.log(level, "%s: %s, attempt %d, %s in %.0f ms", *facts)
         return result

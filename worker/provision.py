@@ -97,12 +97,13 @@ async def _wrong_in_stripe(
     return problems
 
 
-def _unknown(place: str, kind: str, id_: str, error: stripe.InvalidRequestError) -> FileProblem:
+def _unknown(place: str, kind: str, object_id: str, error: stripe.InvalidRequestError) -> FileProblem:
     if error.http_status != 404:
         raise error
     return FileProblem(
         place,
-        f"Stripe has no {kind} {id_}; check the id, and whether PLIXO_STRIPE_API_KEY is for its account",
+        f"Stripe has no {kind} {object_id}; check the id, and whether PLIXO_STRIPE_API_KEY is for its "
+        "account",
     )
 
 
@@ -168,8 +169,8 @@ def _tell(changes: Changes, dry_run: bool) -> None:
     _complain(*changes.warnings)
     # The keys of a dry run were rolled back: shown, somebody would try them.
     issued = [] if dry_run else [key.model_dump() for key in changes.issued]
-    told = {"dry_run": dry_run, "changes": changes.sentences, "issued": issued}
-    print(json.dumps(told, indent=2, ensure_ascii=False), flush=True)
+    report = {"dry_run": dry_run, "changes": changes.sentences, "issued": issued}
+    print(json.dumps(report, indent=2, ensure_ascii=False), flush=True)
 
 
 def main(

@@ -180,12 +180,14 @@ class Mailer:
 
 def _labels(request: MailRequest) -> dict[str, str]:
     """What a mail is, for programs that sort mail: they need not read its subject line."""
-    told = request.context
+    context = request.context
     found = {
         "Template": request.template,
-        "State": told.state or told.decision,
-        "Notice": told.notice_kind or (told.kind if told.notice else None),
-        "Component": told.subject.component if isinstance(told.subject, IncidentSubject) else told.held_by,
+        "State": context.state or context.decision,
+        "Notice": context.notice_kind or (context.kind if context.notice else None),
+        "Component": context.subject.component
+        if isinstance(context.subject, IncidentSubject)
+        else context.held_by,
     }
     return {name: str(value) for name, value in found.items() if value}
 

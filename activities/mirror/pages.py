@@ -83,9 +83,9 @@ async def catalog(access: MirrorAccess) -> list[Plan]:
             products[product["id"]] = product
             prices.setdefault(product["id"], []).append(data)
     plans: dict[str, Plan] = {}
-    for id_, product in products.items():
+    for product_id, product in products.items():
         try:
-            plan = read_plan(product, prices[id_])
+            plan = read_plan(product, prices[product_id])
         except PlanMisconfigured as nameless:
             log.error("%s", nameless.message)
             continue

@@ -74,9 +74,9 @@ class MoneyReads:
         if query.invoice is not None:
             found = await ask_for(InvoiceSnapshot.read(self._client, query.invoice))
             if found is None or found.invoice["customer"] != customer["id"]:
-                whose = f"of customer {query.customer}"
+                of_whom = f"of customer {query.customer}"
                 return facts.model_copy(
-                    update={"problem": _unknown(Code.INVOICE_UNKNOWN, f"invoice {query.invoice}", whose)}
+                    update={"problem": _unknown(Code.INVOICE_UNKNOWN, f"invoice {query.invoice}", of_whom)}
                 )
             mirrored = found
             cap = await self._credit_cap(query.organization, found.invoice)
@@ -295,9 +295,9 @@ def _owner_of(snapshot: CustomersObject) -> str | None:
     return named_owner(snapshot.customer) if snapshot.customer else None
 
 
-def _payment_unknown(named: str) -> RefundableFacts:
-    return RefundableFacts(problem=_unknown(Code.PAYMENT_UNKNOWN, named, "of one of your customers"))
+def _payment_unknown(payment: str) -> RefundableFacts:
+    return RefundableFacts(problem=_unknown(Code.PAYMENT_UNKNOWN, payment, "of one of your customers"))
 
 
-def _unknown(code: Code, named: str, whose: str) -> Problem:
-    return Problem(code=code, message=f"Stripe has no {named} {whose}.")
+def _unknown(code: Code, object_name: str, of_whom: str) -> Problem:
+    return Problem(code=code, message=f"Stripe has no {object_name} {of_whom}.")

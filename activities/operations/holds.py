@@ -57,13 +57,13 @@ class Holds:
             raise LookupError(f"no operation {request.operation}")
         others = await holds.of_operation(session, request.operation)
         # One that is held already is to become what it was before the first of its holds.
-        id_ = hold_id(request.workflow, request.number)
-        others += [earlier] if (earlier := await session.get(Hold, id_)) is not None else []
+        hold_key = hold_id(request.workflow, request.number)
+        others += [earlier] if (earlier := await session.get(Hold, hold_key)) is not None else []
         former = others[0].state if operation.state == State.HELD and others else operation.state
         await holds.open_again(
             session,
             Hold(
-                id=id_,
+                id=hold_key,
                 operation_id=request.operation,
                 organization_id=request.organization,
                 workflow_id=request.workflow,
@@ -76,7 +76,7 @@ class Holds:
             session,
             Progress(
                 operation=request.operation,
-                key=f"held:{id_}",
+                key=f"held:{hold_key}",
                 event=event,
                 at=request.at,
                 detail=problem.model_dump() if problem else {},

@@ -49,6 +49,7 @@ class Records:
             stage=operation.stage,
             closed_at=operation.closed_at,
             subject=operation.subject if begun else None,
+            result=operation.result,
             begun=tuple(
                 BegunEffect(step=one.step, version=one.version, effect=one.effect, state=one.state)
                 for one in begun

@@ -166,11 +166,11 @@ class Reminders:
             counts = await reminder_runs.counts(session, operation)
         return RunSummary(seen=seen, dry_run=bool(row.request["dry_run"]), counts=counts)
 
-    async def _run(self, session: AsyncSession, id_: str) -> tuple[Operation, Policy]:
-        operation = await operations.get_any(session, id_)
+    async def _run(self, session: AsyncSession, operation_id: str) -> tuple[Operation, Policy]:
+        operation = await operations.get_any(session, operation_id)
         assert operation is not None, "a run has its operation"
-        if self._kept is None or self._kept[0] != id_:
-            self._kept = id_, Policy.model_validate(operation.policy)
+        if self._kept is None or self._kept[0] != operation_id:
+            self._kept = operation_id, Policy.model_validate(operation.policy)
         return operation, self._kept[1]
 
 
@@ -255,11 +255,11 @@ async def _note_progress(session: AsyncSession, operation_id: str, seen: int, dr
 
 def _draft(organization: str, policy: dict[str, Any], at: datetime) -> Operation:
     """The run of this organization and minute: another attempt at opening it finds the first one's."""
-    id_ = new_id("op")
+    operation_id = new_id("op")
     kind = Kind.REMINDER_RUN.value
     request = {"dry_run": False}
     return Operation(
-        id=id_,
+        id=operation_id,
         organization_id=organization,
         kind=kind,
         state=State.ACCEPTED.value,
@@ -270,7 +270,7 @@ def _draft(organization: str, policy: dict[str, Any], at: datetime) -> Operation
         policy=policy,
         requested_by=SYSTEM,
         allowed_actions=["pause", "cancel"],
-        workflow_id=f"operation-{id_}",
+        workflow_id=f"operation-{operation_id}",
         created_at=at,
         updated_at=at,
     )

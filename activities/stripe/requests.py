@@ -57,8 +57,8 @@ def stripe_request(method: str, url: str, body: str | None) -> StripeRequest:
     endpoint = f"{method.upper()} {'/'.join('{id}' if part in ids else part for part in parts)}"
     writes: frozenset[str] = frozenset()
     if method.lower() == "post" and not path.endswith(ONLY_COMPUTES):
-        given = parse_qs(body) if isinstance(body, str) else {}
-        writes = frozenset(ids).union(*(given.get(name, ()) for name in NAMED_OBJECTS))
+        parameters = parse_qs(body) if isinstance(body, str) else {}
+        writes = frozenset(ids).union(*(parameters.get(name, ()) for name in NAMED_OBJECTS))
     if _probing.get():
         return StripeRequest(endpoint, writes, PROBES)
     if not activity.in_activity():

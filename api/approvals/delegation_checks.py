@@ -15,9 +15,9 @@ from .problems import APPROVAL_CLOSED
 from .views import viewer
 
 
-async def seen(session: AsyncSession, id_: str, caller: Caller) -> Delegation:
+async def seen(session: AsyncSession, delegation_id: str, caller: Caller) -> Delegation:
     """One that the caller gave or was given, or audits. Raises ApiProblem `not_found`."""
-    found = await delegations.get(session, caller.organization, id_)
+    found = await delegations.get(session, caller.organization, delegation_id)
     sees_all = Role.AUDITOR in caller.roles
     if found is None or not (sees_all or caller.person in (found.from_person, found.to_person)):
         raise not_found()

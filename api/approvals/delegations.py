@@ -228,10 +228,10 @@ async def revoke(id: Id, caller: Actor, context: InContext) -> DelegationAnswer:
     return delegation_views.shown(row, at)
 
 
-async def _answer(context: Context, caller: Caller, id_: str, *, accepts: bool) -> DelegationAnswer:
+async def _answer(context: Context, caller: Caller, delegation_id: str, *, accepts: bool) -> DelegationAnswer:
     at = utc_now()
     async with context.database.transaction() as session:
-        found = await delegation_checks.seen(session, id_, caller)
+        found = await delegation_checks.seen(session, delegation_id, caller)
         if found.to_person != caller.person:
             message = "Only the person named as the delegate can accept or decline a delegation."
             raise ApiProblem(NOT_YOUR_DELEGATION, message)
@@ -239,7 +239,7 @@ async def _answer(context: Context, caller: Caller, id_: str, *, accepts: bool) 
         if accepts and approval is not None:
             await delegation_checks.check_open(session, approval, caller)
         answered = found.accepted_at if accepts else found.declined_at
-        row = await delegations.answer(session, id_, accepts=accepts, at=at)
+        row = await delegations.answer(session, delegation_id, accepts=accepts, at=at)
         if (row.accepted_at if accepts else row.declined_at) is None or row.revoked_at is not None:
             raise delegation_views.closed(row, at)
         if answered is not None:

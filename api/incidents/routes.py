@@ -140,8 +140,8 @@ async def resolve(
                 raise ApiProblem.of(ALREADY_CLEARED)
             case IncidentState.DEGRADED:
                 raise ApiProblem.of(STILL_DEGRADED)
-        told = await _recorded(session, row, message, utc_now())
-    delivery = await context.dispatcher.outcome(told)
+        command = await _recorded(session, row, message, utc_now())
+    delivery = await context.dispatcher.outcome(command)
     if delivery.outcome == "refused":
         raise refused_by_workflow(delivery.problem)
     async with context.database.reading() as session:

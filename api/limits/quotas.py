@@ -36,13 +36,13 @@ class Limits:
     ) -> None:
         """With the one that is just being begun. Raises ApiProblem `too_many_operations`."""
         theirs, everybodys = await begun.operations(session, organization, person, at - OPERATIONS_WITHIN)
-        for done, most, who in (
+        for done, most, subject in (
             (theirs, self.operations_per_person, "You can"),
             (everybodys, self.operations_per_organization, "Your organization can"),
         ):
             if most is not None and done.number > most:
                 detail = (
-                    f"{who} start {most} operations per minute. Nothing was started; "
+                    f"{subject} start {most} operations per minute. Nothing was started; "
                     "retry after the time in Retry-After."
                 )
                 raise _refused(TOO_MANY_OPERATIONS, detail, done, OPERATIONS_WITHIN, at)
@@ -51,14 +51,14 @@ class Limits:
         self, session: AsyncSession, organization: str, person: str, at: datetime
     ) -> None:
         """Before one more is given. Raises ApiProblem `too_many_delegations`."""
-        given = await begun.delegations(session, organization, person, at - DELEGATIONS_WITHIN)
+        recent = await begun.delegations(session, organization, person, at - DELEGATIONS_WITHIN)
         most = self.delegations_per_person
-        if most is not None and given.number >= most:
+        if most is not None and recent.number >= most:
             detail = (
                 f"You can create {most} delegations per hour. Nothing was created; "
                 "retry after the time in Retry-After."
             )
-            raise _refused(TOO_MANY_DELEGATIONS, detail, given, DELEGATIONS_WITHIN, at)
+            raise _refused(TOO_MANY_DELEGATIONS, detail, recent, DELEGATIONS_WITHIN, at)
 
 
 class QuoteLimits:
@@ -75,13 +75,13 @@ class QuoteLimits:
     def check(self, organization: str, person: str) -> None:
         """With the one that is just being asked for. Raises ApiProblem `too_many_quotes`."""
         theirs, everybodys = self._limits.quotes_per_person, self._limits.quotes_per_organization
-        for rates, key, most, who in (
+        for rates, key, most, subject in (
             (self._per_person, person, theirs, "You can"),
             (self._per_organization, organization, everybodys, "Your organization can"),
         ):
             if rates is not None and (wait := rates.wait(key)):
                 detail = (
-                    f"{who} get {most} quotes per minute. Nothing was read; "
+                    f"{subject} get {most} quotes per minute. Nothing was read; "
                     "retry after the time in Retry-After."
                 )
                 raise ApiProblem(TOO_MANY_QUOTES, detail, headers={"Retry-After": str(math.ceil(wait))})

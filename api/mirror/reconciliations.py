@@ -111,13 +111,13 @@ async def _end_stopped(context: Context, caller: Caller) -> None:
 
 async def _record(session: AsyncSession, caller: Caller) -> tuple[Reconciliation, Outbox]:
     """The run's row and its start, before it is started."""
-    id_, at = new_id("rec"), utc_now()
+    reconciliation_id, at = new_id("rec"), utc_now()
     run = Reconciliation(
-        id=id_,
+        id=reconciliation_id,
         requested_by=caller.person,
         organization_id=caller.organization,
         stage=ASKED_FOR,
-        workflow_id=ids.reconciliation_workflow(id_),
+        workflow_id=ids.reconciliation_workflow(reconciliation_id),
         started_at=at,
     )
     session.add(run)
@@ -126,7 +126,7 @@ async def _record(session: AsyncSession, caller: Caller) -> tuple[Reconciliation
         action=outbox.START,
         workflow_id=run.workflow_id,
         name=ids.RECONCILE,
-        payload=ReconcileInput(reconciliation=id_).model_dump(mode="json"),
+        payload=ReconcileInput(reconciliation=reconciliation_id).model_dump(mode="json"),
         at=at,
         due_at=at + HEAD_START,
     )

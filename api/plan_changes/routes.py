@@ -133,6 +133,10 @@ async def resolve(
 ) -> OperationAnswer:
     """For a change whose lines in Stripe differ from those that were approved, or could not be read: accept
     it, revert it, or have it read again.
+
+    `result.revert` is what a revert would do, as Stripe previews it. It is done only while that holds:
+    otherwise the change is `mismatched` again, with what it would do by then. `result.reverted` is what it
+    did.
     """
     message = Resolve(person=caller.person, action=body.action, comment=body.comment)
     command = service.resolution(body.action, body.comment, message)

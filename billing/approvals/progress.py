@@ -34,8 +34,8 @@ class Authority:
         """Why it is not, in words."""
         uses = self.uses[capacity.principal]
         reasons = [shortfall(one, self.amount, uses[one.window_days]) for one in self._limits(capacity.role)]
-        told = "; ".join(reason for reason in reasons if reason)
-        return told or f"{capacity.role} has none in {self.amount.currency.upper()}"
+        why = "; ".join(reason for reason in reasons if reason)
+        return why or f"{capacity.role} has none in {self.amount.currency.upper()}"
 
     def could_cover(self, role: Role) -> bool:
         """Whether somebody of the role who has used nothing could approve it."""
@@ -190,12 +190,12 @@ def _too_small(progress: ApprovalProgress, beyond: Sequence[Capacity], authority
         able.setdefault(when, []).extend(
             role for role in rung.roles if role not in known and authority.could_cover(role)
         )
-    who = ", or ".join(f"{join_roles(roles)} {when}" for when, roles in able.items() if roles)
-    who = f"It requires {who}." if who else "No one on the ladder has enough authority."
+    required = ", or ".join(f"{join_roles(roles)} {when}" for when, roles in able.items() if roles)
+    required = f"It requires {required}." if required else "No one on the ladder has enough authority."
     why = "; ".join(dict.fromkeys(authority.why_not(one) for one in beyond))
     return (
         f"{authority.amount.format()} exceeds the authority of {join_roles(one.role for one in beyond)}: "
-        f"{why}. {who}"
+        f"{why}. {required}"
     )
 
 

@@ -13,6 +13,8 @@ class NoticeKind(StrEnum):
     """Somebody asked for a change that affects revenue recognition."""
     PLAN_CHANGE_APPLIED = "plan_change_applied"
     """It was applied; the notice carries the final figures."""
+    PLAN_CHANGE_REVERTED = "plan_change_reverted"
+    """It was taken back; the notice carries what that billed or credited."""
     PLAN_CHANGE_SCHEDULED = "plan_change_scheduled"
     """It will happen at the end of the period; the figures are Stripe's preview."""
     REFUND_FAILED = "refund_failed"
@@ -34,6 +36,7 @@ _FIGURES_OF: Mapping[NoticeKind, Kind] = MappingProxyType(
         NoticeKind.PLAN_CHANGE_REQUESTED: Kind.PLAN_CHANGE,
         NoticeKind.PLAN_CHANGE_SCHEDULED: Kind.PLAN_CHANGE,
         NoticeKind.PLAN_CHANGE_APPLIED: Kind.PLAN_CHANGE,
+        NoticeKind.PLAN_CHANGE_REVERTED: Kind.PLAN_CHANGE,
         NoticeKind.REFUND_FAILED: Kind.REFUND,
         NoticeKind.REFUND_INCOMPLETE: Kind.REFUND,
         NoticeKind.CREDIT_DIFFERS: Kind.CREDIT,
@@ -55,8 +58,8 @@ def replaces(new: NoticeKind, old: NoticeKind) -> bool:
 def is_moot(kind: NoticeKind, state: State, result: Mapping[str, Any] | None) -> bool:
     """Whether what a notice told of came to nothing, when its operation ended so.
 
-    What was applied stays applied unless it is taken back; a refund that failed is none any more once all
-    of the money came through.
+    What was applied stays applied unless it is taken back, of which another notice tells; a refund that
+    failed is none any more once all of the money came through.
     """
     match kind:
         case NoticeKind.PLAN_CHANGE_REQUESTED | NoticeKind.PLAN_CHANGE_SCHEDULED:

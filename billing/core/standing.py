@@ -36,6 +36,8 @@ class Standing(Message):
     closed_at: AwareDatetime | None = None
     subject: dict[str, Any] | None = None
     """What was last agreed on, where an effect has begun."""
+    result: dict[str, Any] | None = None
+    """What was last recorded of what came of it."""
     begun: tuple[BegunEffect, ...] = ()
     """In the order in which they were begun; notes apart."""
     keys: tuple[str, ...] = ()

@@ -31,7 +31,7 @@ def check_intents(evidence: Evidence) -> Iterator[BrokenLink]:
         pointer = pointer_to("intents", place)
         for why in _faults(evidence, intent):
             yield BrokenLink(pointer, why)
-    known = {intent.idempotency_key for intent in evidence.intents}
+    known = [intent.idempotency_key for intent in evidence.intents]  # a forged key need not be hashable
     for event in evidence.timeline:
         key = event.detail.get("idempotency_key")
         if key is not None and key not in known:
@@ -115,8 +115,8 @@ def _is_of_subject(subject: Json, intent: IntentRecord) -> bool:
     if intent.effect == "balance.create":
         minor = amount.get("amount_minor")
         credit = -minor if isinstance(minor, int) else None  # below zero it is the customer's
-        given = (params.get("amount"), params.get("currency"), intent.target)
-        return given == (credit, amount.get("currency"), subject.get("customer"))
+        requested = (params.get("amount"), params.get("currency"), intent.target)
+        return requested == (credit, amount.get("currency"), subject.get("customer"))
     return (params.get("amount"), params.get("invoice")) == (
         amount.get("amount_minor"),
         subject.get("invoice"),

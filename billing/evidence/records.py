@@ -107,7 +107,7 @@ class ApprovalRecord(Record):
         return self.id
 
     def people(self) -> set[str | None]:
-        signed = {who for one in self.signatures for who in (one.person, one.for_person)}
+        signed = {person for one in self.signatures for person in (one.person, one.for_person)}
         return {self.requested_by, self.decided_by, *people(self.authors)} | signed
 
 

@@ -176,13 +176,13 @@ def check_authors(evidence: Evidence) -> Iterator[BrokenLink]:
     None of them accepted what came of it, nobody's authority but theirs was asked before an approval, and
     nobody had tried again what they had approved.
     """
-    told = {(event.actor, event.at): event for event in evidence.timeline}
+    by_actor = {(event.actor, event.at): event for event in evidence.timeline}
     for place, author in enumerate(evidence.operation.authors):
-        if (author.person, author.at) not in told:
+        if (author.person, author.at) not in by_actor:
             yield BrokenLink(pointer_to("operation", "authors", place), "no event of theirs is of that time")
-    named = {(author.person, author.at) for author in evidence.operation.authors}
-    for who, event in told.items():
-        if event.code == EventCode.REVISION_REQUESTED and who not in named:
+    authors = {(author.person, author.at) for author in evidence.operation.authors}
+    for actor, event in by_actor.items():
+        if event.code == EventCode.REVISION_REQUESTED and actor not in authors:
             yield BrokenLink(pointer_to_event(event), "whoever revised it is not among its authors")
     shapers = {author.person for author in evidence.operation.authors}
     for event in evidence.timeline:
@@ -203,7 +203,7 @@ def check_authors(evidence: Evidence) -> Iterator[BrokenLink]:
 def _last_yeses(evidence: Evidence) -> set[str | None]:
     approved = [one for one in evidence.approvals if one.state == "approved"]
     signatures = approved[-1].signatures if approved else []
-    return {who for one in signatures for who in (one.person, one.for_person)}
+    return {person for one in signatures for person in (one.person, one.for_person)}
 
 
 def check_commitments(evidence: Evidence) -> Iterator[BrokenLink]:

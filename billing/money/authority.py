@@ -105,7 +105,7 @@ class AuthorityLeft(Message):
 
 def what_is_left(limit: AuthorityLimit, used: AuthorityUse) -> AuthorityLeft:
     """The limit beside what was used of it, in the same currency."""
-    most, given = limit.customer_total, used.to_customer
+    most, used_for_customer = limit.customer_total, used.to_customer
     return AuthorityLeft(
         per_item=limit.per_item,
         window_days=limit.window_days,
@@ -113,6 +113,6 @@ def what_is_left(limit: AuthorityLimit, used: AuthorityUse) -> AuthorityLeft:
         used=used.by_person,
         left=left(limit, used.by_person),
         customer_total=most,
-        customer_used=given,
-        customer_left=max(most - given, Money.zero(most.currency)) if most is not None else None,
+        customer_used=used_for_customer,
+        customer_left=max(most - used_for_customer, Money.zero(most.currency)) if most is not None else None,
     )

@@ -44,11 +44,11 @@ class CreditResult(Payload):
         return {name: value for name, value in said.items() if name not in unsaid}
 
 
-def credit_report(subject: CreditSubject, given: str, found: CreditFound | None) -> CreditResult:
+def credit_report(subject: CreditSubject, object_id: str, found: CreditFound | None) -> CreditResult:
     """The operation's result; what was not read back yet is as it was agreed."""
     currency = subject.amount.currency
     report = CreditResult(
-        object=given,
+        object=object_id,
         instrument=subject.instrument,
         customer=subject.customer,
         invoice=subject.invoice,

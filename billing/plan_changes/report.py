@@ -5,7 +5,11 @@ from typing import Any, Literal
 from ..core.money import Money
 from ..core.operations import Payload, Problem
 from .proration import Difference, Line
+from .revert import RevertResult, revert_words
 from .subject import PlanChangeSubject, ResultLines, Verification
+
+_UNSAID = frozenset({"problem", "revert", "reverted", "accepted_by", "reverted_by", "comment"})
+"""What a document leaves out while nobody has said it."""
 
 
 class PlanChangeResult(Payload):
@@ -22,16 +26,25 @@ class PlanChangeResult(Payload):
     differences: tuple[Difference, ...] = ()
     problem: Problem | None = None
     """Why nobody knows what Stripe holds."""
+    revert: PlanChangeSubject | None = None
+    """What a revert would do, or was shown to do before it was done."""
+    reverted: RevertResult | None = None
+    """What Stripe holds of the revert."""
     accepted_by: str | None = None
     reverted_by: str | None = None
     comment: str | None = None
     """Of whoever accepted or reverted it."""
 
+    @property
+    def reverting(self) -> str:
+        """What a revert would bring, in a sentence."""
+        return revert_words(self.revert)
+
     def document(self) -> dict[str, Any]:
         """Without what nobody has said."""
         said = super().document()
-        unsaid = [name for name in ("problem", "accepted_by", "reverted_by", "comment") if said[name] is None]
-        return {name: value for name, value in said.items() if name not in unsaid}
+        said["revert"] = self.revert.document() if self.revert else None
+        return {name: value for name, value in said.items() if name not in _UNSAID or value is not None}
 
 
 class ScheduledPlanChange(Payload):

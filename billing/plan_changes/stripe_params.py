@@ -61,21 +61,6 @@ def apply_params(subject: PlanChangeSubject) -> dict[str, Any]:
     return change | {"payment_behavior": "error_if_incomplete"}
 
 
-def revert_params(subject: PlanChangeSubject, current_period_start: int) -> dict[str, Any]:
-    """For `subscriptions.update`: back to the former terms, prorated from the same second where possible.
-
-    A pinned second of an earlier period is refused by Stripe, so after a rollover it is left to now.
-    """
-    same_period = current_period_start == subject.period_start
-    return _change(
-        subject.subscription_item,
-        subject.from_,
-        subject.invoicing,
-        subject.resets_anchor,
-        subject.proration_date if same_period else None,
-    )
-
-
 def schedule_params(
     subject: PlanChangeSubject, phase_start: int, phase_end: int, trial_end: int | None = None
 ) -> dict[str, Any]:

@@ -159,7 +159,7 @@ class PlanChangeSubject(Payload):
 
     @property
     def charged_at_once(self) -> bool:
-        return self.effective == "now" and (self.invoicing == "immediately" or self.resets_anchor)
+        return self.effective == "now" and (self.invoicing == "immediately" or self.begins_new_period)
 
     @property
     def next_invoice(self) -> Money:
@@ -219,8 +219,8 @@ def build_subject(
     without it. Charged at once, `preview` is due now and `renewal` comes next, without what was waiting for
     it and is on `preview` already; otherwise nothing is due now and `preview` is the next invoice.
     """
-    at_once = query.charged_at_once
     new_period = query.effective == "now" and query.begins_new_period(preview.lines)
+    at_once = query.charged_at_once or new_period
     nothing = Money(amount_minor=0, currency=preview.total.currency)
     following = renewal if at_once else preview
     brought_forward = waiting_on_both(preview.lines, renewal.lines, query.to.price) if at_once else ()

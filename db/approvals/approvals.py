@@ -105,8 +105,8 @@ async def of_workflow(session: AsyncSession, workflow_id: str) -> Approval | Non
 
     A review that was ended from outside goes on in another one, whose id begins as that of the first.
     """
-    id_ = workflow_id.removeprefix("approval-").partition("-again-")[0]
-    return await session.get(Approval, id_)
+    approval_id = workflow_id.removeprefix("approval-").partition("-again-")[0]
+    return await session.get(Approval, approval_id)
 
 
 async def open_of(session: AsyncSession, operation_id: str) -> list[str]:

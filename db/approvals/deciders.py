@@ -86,10 +86,10 @@ def authors_of(row: Operation | Approval) -> tuple[Author, ...]:
     return tuple(Author.model_validate(author) for author in row.authors)
 
 
-def progress_of(approval: Approval, who: ApproverPool) -> ApprovalProgress:
+def progress_of(approval: Approval, pool: ApproverPool) -> ApprovalProgress:
     """An approval with those who may decide on it."""
     return ApprovalProgress(
-        Deciders(who, approval.id, authors_of(approval)),
+        Deciders(pool, approval.id, authors_of(approval)),
         ladder_of(approval),
         approval.rung,
         signatures_of(approval),
@@ -106,9 +106,9 @@ async def refusal_to_acknowledge(
     if (case := await session.get(Case, operation.id)) is not None:
         made = (case.done_by, (operation.result or {}).get("named"))
         authors += [Author(person=one, at=operation.created_at, how="asked") for one in made if one]
-    who = await approver_pool(session, notice.organization_id, at, people=[person, *people(authors)])
+    pool = await approver_pool(session, notice.organization_id, at, people=[person, *people(authors)])
     yeses = await approvals.yeses(session, operation.id)
-    return Deciders(who, "", authors).refusal_to_acknowledge(person, yeses)
+    return Deciders(pool, "", authors).refusal_to_acknowledge(person, yeses)
 
 
 async def authority_for(

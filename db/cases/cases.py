@@ -106,10 +106,10 @@ async def open_case(
 def _draft(
     rules: CaseRules, organization_id: str, found: CaseFound, object_id: str, at: datetime
 ) -> Operation:
-    id_ = new_id("op")
+    operation_id = new_id("op")
     request = found.model_dump(mode="json", by_alias=True)
     return Operation(
-        id=id_,
+        id=operation_id,
         organization_id=organization_id,
         kind=Kind.CASE.value,
         state=State.ACCEPTED.value,
@@ -121,7 +121,7 @@ def _draft(
         policy=rules.document,
         requested_by=SYSTEM,
         allowed_actions=list(ACTIONS),
-        workflow_id=f"operation-{id_}",
+        workflow_id=f"operation-{operation_id}",
         created_at=at,
         updated_at=at,
     )

@@ -51,15 +51,15 @@ class Alone:
         failed: list[FailedUnit] = []
         try:
             for one in units:
-                named = unit(one)
+                current = unit(one)
                 try:
                     done.append(await do(one))
                 except Exception as error:
                     if self.for_all(error):
                         raise
-                    failed.append(self._failed(named, error))
+                    failed.append(self._failed(current, error))
                 else:
-                    succeeded.append(named.id)
+                    succeeded.append(current.id)
         finally:
             await setbacks.note(self.database, self.sweep, succeeded, failed, utc_now())
         return done

@@ -178,10 +178,10 @@ async def _names(
         people |= people_in_event(new.actor, dict(new.detail))
     for record in records.values():
         people |= {person for person in record.people() if person is not None}
-    named = people - {SYSTEM, CUSTOMER}
-    if not named:
+    person_ids = people - {SYSTEM, CUSTOMER}
+    if not person_ids:
         return {}
-    found = await session.exec(_PEOPLE, params={"people": sorted(named), "operation": operation_id})
+    found = await session.exec(_PEOPLE, params={"people": sorted(person_ids), "operation": operation_id})
     return {id_: {"name": name, "roles": list(roles)} for id_, name, roles in found}
 
 

@@ -27,23 +27,23 @@ def tls_of(url: URL) -> Any:
 
     Raises ValueError, which names the parameter that is wrong.
     """
-    given = {name: str(url.query[name]) for name in PARAMETERS if name in url.query}
-    if not given:
+    parameters = {name: str(url.query[name]) for name in PARAMETERS if name in url.query}
+    if not parameters:
         return None
-    mode = given.get("sslmode", "require")
+    mode = parameters.get("sslmode", "require")
     if mode not in MODES:
         raise ValueError(f"sslmode={mode} is none of {', '.join(MODES)}")
-    files = given.keys() - {"sslmode"}
+    files = parameters.keys() - {"sslmode"}
     if mode in ("disable", "prefer"):
         if files:
             raise ValueError(f"{min(files)} needs an sslmode of require, verify-ca or verify-full")
         return False if mode == "disable" else "prefer"
-    return _context(mode, given)
+    return _context(mode, parameters)
 
 
-def _context(mode: str, given: Mapping[str, str]) -> ssl.SSLContext:
+def _context(mode: str, parameters: Mapping[str, str]) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    root = given.get("sslrootcert")
+    root = parameters.get("sslrootcert")
     context.check_hostname = mode == "verify-full"
     # With a root certificate `require` checks the chain too, as libpq does.
     if mode == "require" and root is None:
@@ -52,14 +52,14 @@ def _context(mode: str, given: Mapping[str, str]) -> ssl.SSLContext:
         context.load_default_certs()
     else:
         _load("sslrootcert", root, lambda: context.load_verify_locations(root))
-    if "sslcert" in given:
-        certificate, key = given["sslcert"], given.get("sslkey")
+    if "sslcert" in parameters:
+        certificate, key = parameters["sslcert"], parameters.get("sslkey")
         _load(
             "sslcert",
             f"{certificate} with sslkey {key or 'in it'}",
-            lambda: context.load_cert_chain(certificate, key, given.get("sslpassword")),
+            lambda: context.load_cert_chain(certificate, key, parameters.get("sslpassword")),
         )
-    elif "sslkey" in given:
+    elif "sslkey" in parameters:
         raise ValueError("sslkey is given without sslcert")
     return context
 

@@ -33,20 +33,20 @@ Row = TypeVar("Row", bound=SQLModel)
 
 async def read(session: AsyncSession, operation: Operation) -> Evidence:
     """All of it; `session` is a snapshot, or what was added in between would seem to be missing."""
-    id_ = operation.id
-    events = [_event(row) for row in await timeline.read(session, id_)]
-    rounds = await _all(session, Approval, Approval.operation_id == id_)
+    operation_id = operation.id
+    events = [_event(row) for row in await timeline.read(session, operation_id)]
+    rounds = await _all(session, Approval, Approval.operation_id == operation_id)
     decided = col(Decision.approval_id).in_([row.id for row in rounds])
     rows: list[SQLModel] = [
         *rounds,
         # What was not passed on yet is no decision.
         *await _all(session, Decision, decided & (col(Decision.state) != approvals.PENDING)),
         *await _all(session, Delegation, col(Delegation.id).in_(_used(events, "delegations"))),
-        *await _all(session, Commitment, Commitment.operation_id == id_),
-        *await _all(session, Intent, Intent.operation_id == id_),
-        *await _all(session, NoteRow, NoteRow.operation_id == id_),
-        *await _all(session, Notice, Notice.operation_id == id_),
-        *await _all(session, Mail, Mail.operation_id == id_),
+        *await _all(session, Commitment, Commitment.operation_id == operation_id),
+        *await _all(session, Intent, Intent.operation_id == operation_id),
+        *await _all(session, NoteRow, NoteRow.operation_id == operation_id),
+        *await _all(session, Notice, Notice.operation_id == operation_id),
+        *await _all(session, Mail, Mail.operation_id == operation_id),
     ]
     return Evidence(
         operation=operation_record(operation),

@@ -116,14 +116,14 @@ async def tell(
         .order_by(col(Hold.held_at), col(Hold.id))
         .limit(most)
     )
-    told = await session.exec(
+    rows = await session.exec(
         update(Hold)
         .where(col(Hold.id).in_(due), col(Hold.told_at).is_(None))
         .values(told_at=at)
         .returning(Hold)
         .execution_options(populate_existing=True, synchronize_session=False)
     )
-    return sorted(told.scalars(), key=lambda hold: (hold.held_at, hold.id))
+    return sorted(rows.scalars(), key=lambda hold: (hold.held_at, hold.id))
 
 
 async def of_operation(session: AsyncSession, operation_id: str) -> list[Hold]:

@@ -51,7 +51,7 @@ async def take_back(session: AsyncSession, at: datetime) -> None:
 
     That is: its event came by itself after we had looked, of what had happened shortly before.
     """
-    told = select(DifferenceRow.id, StripeEvent.created_at, StripeEvent.received_at).where(
+    statement = select(DifferenceRow.id, StripeEvent.created_at, StripeEvent.received_at).where(
         col(DifferenceRow.found_at) > at - STILL_TAKEN_BACK,
         col(StripeEvent.created_at) <= col(DifferenceRow.found_at),
         col(StripeEvent.received_at) >= col(DifferenceRow.found_at),
@@ -61,9 +61,9 @@ async def take_back(session: AsyncSession, at: datetime) -> None:
     payment, change = PaymentRow, BalanceTransactionRow
     taken: set[str] = set()
     for ways in (
-        told.where(event == object_id),
-        told.join(payment, col(payment.id) == object_id).where(event == col(payment.charge)),
-        told.join(change, col(change.id) == object_id).where(event == col(change.customer_id)),
+        statement.where(event == object_id),
+        statement.join(payment, col(payment.id) == object_id).where(event == col(payment.charge)),
+        statement.join(change, col(change.id) == object_id).where(event == col(change.customer_id)),
     ):
         found = await session.exec(ways)
         taken |= {id_ for id_, happened, received in found if received - happened <= UNDER_WAY}

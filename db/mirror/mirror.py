@@ -166,10 +166,10 @@ async def remove_draft(session: AsyncSession, invoice_id: str, *, read_at: datet
 
 async def deleted_drafts(session: AsyncSession, invoices: Sequence[str]) -> set[str]:
     """Those that Stripe has told us were deleted: whoever read one before must not bring it back."""
-    told = select(StripeEvent.object_id).where(
+    statement = select(StripeEvent.object_id).where(
         StripeEvent.type == "invoice.deleted", col(StripeEvent.object_id).in_(invoices)
     )
-    return {found for found in await session.exec(told) if found is not None}
+    return {found for found in await session.exec(statement) if found is not None}
 
 
 async def store_payment(session: AsyncSession, payment: PaymentRow) -> None:

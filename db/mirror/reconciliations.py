@@ -40,29 +40,33 @@ async def of_workflow(session: AsyncSession, workflow_id: str) -> Reconciliation
     return (await session.exec(wanted)).one_or_none()
 
 
-async def begin(session: AsyncSession, id_: str, at: datetime) -> None:
+async def begin(session: AsyncSession, reconciliation_id: str, at: datetime) -> None:
     """What the mirror has read before this moment is what the run has to look at."""
     await session.exec(
         update(Reconciliation)
-        .where(col(Reconciliation.id) == id_)
+        .where(col(Reconciliation.id) == reconciliation_id)
         .values(state=RUNNING, started_at=at, ended_at=None)
         .execution_options(synchronize_session=False)
     )
 
 
-async def reach(session: AsyncSession, id_: str, stage: str) -> None:
+async def reach(session: AsyncSession, reconciliation_id: str, stage: str) -> None:
     """Note what the run is comparing now."""
     await session.exec(
         update(Reconciliation)
-        .where(col(Reconciliation.id) == id_)
+        .where(col(Reconciliation.id) == reconciliation_id)
         .values(stage=stage)
         .execution_options(synchronize_session=False)
     )
 
 
-async def count(session: AsyncSession, id_: str, page: str, kind: str, compared: Mapping[str, int]) -> None:
+async def count(
+    session: AsyncSession, reconciliation_id: str, page: str, kind: str, compared: Mapping[str, int]
+) -> None:
     """Add how many of a kind were compared on a page, by organization; the same page again adds nothing."""
-    wanted = select(Reconciliation).where(Reconciliation.id == id_).with_for_update(key_share=True)
+    wanted = (
+        select(Reconciliation).where(Reconciliation.id == reconciliation_id).with_for_update(key_share=True)
+    )
     run = (await session.exec(wanted.execution_options(populate_existing=True))).one()
     if run.counted == page:
         return
@@ -114,9 +118,9 @@ async def forget(session: AsyncSession) -> None:
     )
 
 
-async def get(session: AsyncSession, organization_id: str, id_: str) -> Reconciliation | None:
+async def get(session: AsyncSession, organization_id: str, reconciliation_id: str) -> Reconciliation | None:
     """The run, if it is by schedule or this organization's."""
-    found = await session.get(Reconciliation, id_)
+    found = await session.get(Reconciliation, reconciliation_id)
     return found if found and found.organization_id in (None, organization_id) else None
 
 

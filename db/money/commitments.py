@@ -210,14 +210,14 @@ async def uses(
     )
     connection = await session.connection()
 
-    async def sums(whose: ColumnElement[bool]) -> list[Money]:
+    async def sums(condition: ColumnElement[bool]) -> list[Money]:
         """For each window; one scan of the longest."""
         decided_at, amount = col(Commitment.decided_at), col(Commitment.amount_minor)
         since = [at - timedelta(days=window) for window in days]
         found = await connection.execute(
             select(
                 *(func.coalesce(func.sum(case((decided_at > start, amount), else_=0)), 0) for start in since)
-            ).where(whose, decided_at > min(since), *counted)
+            ).where(condition, decided_at > min(since), *counted)
         )
         # PostgreSQL sums whole numbers to a decimal.
         return [Money(amount_minor=int(total), currency=currency) for total in found.one()]

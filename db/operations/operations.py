@@ -211,10 +211,10 @@ async def update_state(
     else:
         move = move.where(col(Operation.closed_at).is_(None))
     if unless_told is not None:
-        told = select(TimelineEvent.seq).where(
+        statement = select(TimelineEvent.seq).where(
             TimelineEvent.operation_id == operation_id, TimelineEvent.key == unless_told
         )
-        move = move.where(~told.exists())
+        move = move.where(~statement.exists())
     moved = await session.scalar(
         move.values(**values)
         .returning(Operation)

@@ -57,9 +57,9 @@ async def take(
     `through`: even while the account is held. One statement: `Database.statement` is enough.
     """
     now = time.time()
-    given = {"now": now, "policy": policy_rate, "count": float(count), "ahead": ahead}
+    values = {"now": now, "policy": policy_rate, "count": float(count), "ahead": ahead}
     connection = await session.connection()
-    row = (await connection.execute(_take(is_sqlite(session), through), given)).one()
+    row = (await connection.execute(_take(is_sqlite(session), through), values)).one()
     rate = pace(policy_rate, row.requests_per_second, row.slowed_to)
     read_at = time.time() if is_sqlite(session) else row.now
     return Slots(
@@ -90,7 +90,7 @@ async def pause(
     The request that was refused left `sent_ago` seconds ago: of several that left before the same pause
     only the first slows down.
     """
-    given = {
+    values = {
         "now": time.time(),
         "policy": policy_rate,
         "seconds": seconds,
@@ -99,7 +99,7 @@ async def pause(
     }
     await _ensure(session)
     connection = await session.connection()
-    await connection.execute(_pause(is_sqlite(session), slow_down), given)
+    await connection.execute(_pause(is_sqlite(session), slow_down), values)
 
 
 async def read(session: AsyncSession) -> StripeBudget:

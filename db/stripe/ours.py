@@ -65,12 +65,12 @@ async def operations(
     """The operations of objects, each of which comes with the effect that it names: those that made them, and
     those that may just have done so. Of several that name the same open effect none is taken for its work.
     """
-    named = Counter(claim for claim in claims.values() if claim)
-    waiting = await in_flight(session, named)
+    claimed = Counter(claim for claim in claims.values() if claim)
+    waiting = await in_flight(session, claimed)
     known = await makers(session, claims)
     found = {object_: operation for (owner, object_), operation in known.items() if owner == organization_id}
     for object_, claim in claims.items():
         effect = waiting.get(claim or "")
-        if effect is not None and effect.organization == organization_id and named[claim or ""] == 1:
+        if effect is not None and effect.organization == organization_id and claimed[claim or ""] == 1:
             found.setdefault(object_, effect.operation)
     return found

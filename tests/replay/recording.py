@@ -25,7 +25,7 @@ from workflows.core import ids as workflow_ids
 from ..support.house import House
 
 HISTORIES = Path(__file__).parent / "histories"
-ALIKE = ("person-mail", "notice", "event", "mail", "approval", "reconciliation", "catch-up")
+ALIKE = ("person-mail", "notice", "event", "mail", "approval", "reconciliation", "quote", "catch-up")
 """Kinds of which many tests record the same branch."""
 
 
@@ -76,6 +76,7 @@ async def _background(session: AsyncSession, home: House) -> dict[str, list[str]
         "reconciliation": list(
             await session.exec(select(Reconciliation.workflow_id).order_by(Reconciliation.id))
         ),
+        "quote": [one for one in home.ran if one.startswith("quote-")],
         "catch-up": [one for one in home.ran if one.startswith(workflow_ids.EVENT_CATCH_UP)],
     }
 

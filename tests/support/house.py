@@ -124,7 +124,7 @@ class House:
     watch: Watch | None = None
     """That of its worker; it looks when a test says so."""
     ran: list[str] = field(default_factory=list)
-    """What a schedule would have started."""
+    """What a schedule would have started, and quotes."""
 
     @property
     def stand_in(self) -> StandIn:

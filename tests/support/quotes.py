@@ -8,11 +8,17 @@ from typing import Any
 
 from sqlmodel import SQLModel, select
 
+from billing.core.operations import Kind
+from billing.quotes.token import QuoteToken
+from workflows.core import ids
+
 from .builders import Member
 from .house import House
 
 OF_CALLS = {"stripe_budgets", "health_counts", "key_uses"}
 """Tables that count calls to Stripe and uses of API keys, whatever for."""
+
+KINDS = {"/v1/plan-changes": Kind.PLAN_CHANGE, "/v1/refunds": Kind.REFUND, "/v1/credits": Kind.CREDIT}
 
 _keys = count(1)
 
@@ -24,6 +30,9 @@ async def quote(home: House, who: Member, path: str, body: dict[str, Any]) -> di
         answer = await home.post(who, f"{path}/quote", body)
     assert answer.status_code == 200, answer.text
     document: dict[str, Any] = answer.json()
+    if document["quote"] is not None:
+        id_ = QuoteToken.read(document["quote"]).id
+        home.ran.append(ids.quote_workflow(KINDS[path], who.person.organization_id, id_))
     return document
 
 

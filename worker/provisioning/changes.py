@@ -141,8 +141,8 @@ class _ChangedPart:
                 "subject": wanted.subject,
             }
             if known is None:
-                id_ = wanted.id or new_id("per")
-                person = Person(id=id_, organization_id=self.wanted.id, created_at=self.now, **facts)
+                person_id = wanted.id or new_id("per")
+                person = Person(id=person_id, organization_id=self.wanted.id, created_at=self.now, **facts)
                 self.session.add(person)
                 self.changes.say(f"{_name(person)}: new, {', '.join(person.roles)}")
             else:

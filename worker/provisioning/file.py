@@ -155,9 +155,9 @@ def read(content: bytes) -> ProvisioningFile:
     try:
         file = ProvisioningFile.model_validate(document)
     except ValidationError as error:
-        told = {problem.place for problem in problems}
+        places = {problem.place for problem in problems}
         found = (FileProblem(_place(e["loc"]), _message(e)) for e in error.errors())
-        problems += [problem for problem in found if problem.place not in told]
+        problems += [problem for problem in found if problem.place not in places]
         raise InvalidFile(problems) from None
     if problems:
         raise InvalidFile(problems)

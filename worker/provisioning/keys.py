@@ -72,11 +72,11 @@ class KeyChanges:
 
     def wrong(self, wanted: PersonFile, person: Person | None, place: str) -> Iterator[FileProblem]:
         """What the file says of keys that can't be."""
-        id_ = person.id if person else None
+        person_id = person.id if person else None
         for k, text in enumerate(wanted.api_keys):
             prefix, secret = _split(text)
             key = self.known.get(prefix)
-            if key is not None and key.person_id != id_:
+            if key is not None and key.person_id != person_id:
                 yield FileProblem(f"{place}.api_keys[{k}]", f"{prefix} is another person's key")
             elif key is not None and key.secret_hash != hash_secret(secret):
                 yield FileProblem(f"{place}.api_keys[{k}]", f"another key has the prefix {prefix}")
@@ -85,7 +85,7 @@ class KeyChanges:
             if key is None:
                 warning = f"{place}.revoked_keys[{k}]: key {prefix} does not exist"
                 self.changes.warnings.append(warning)
-            elif key.person_id != id_:
+            elif key.person_id != person_id:
                 yield FileProblem(f"{place}.revoked_keys[{k}]", f"{prefix} is another person's key")
 
     def write(self, wanted: PersonFile, person: Person) -> None:

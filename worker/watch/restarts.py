@@ -73,23 +73,23 @@ class Restarts:
             return await self._start_of(over)
         return "nothing"
 
-    async def _operation(self, over: Over, id_: str, at: datetime) -> Outcome:
+    async def _operation(self, over: Over, operation_id: str, at: datetime) -> Outcome:
         async with self._database.transaction() as session:
-            operation = await operations.get_any(session, id_)
+            operation = await operations.get_any(session, operation_id)
             if operation is None or not goes_on(operation, over, at):
                 return "nothing"
             if operation.closed_at is None and operation.kind in ON_REQUEST:
                 abandoned = await abandonment.abandon(session, _abandon(operation, over, at))
                 if abandoned.outcome != "begun":
                     return "ended" if abandoned.outcome == "ended" else "nothing"
-            if not await _may_again(session, id_, over, at):
+            if not await _may_again(session, operation_id, over, at):
                 return "later"
             name, payload = await _input(session, operation)
         return await self._again(over, name, payload)
 
-    async def _notice(self, over: Over, id_: str, at: datetime) -> Outcome:
+    async def _notice(self, over: Over, notice_id: str, at: datetime) -> Outcome:
         async with self._database.transaction() as session:
-            notice = await session.get(Notice, id_)
+            notice = await session.get(Notice, notice_id)
             if notice is None or notice.state not in (notices.OPEN, notices.ESCALATED):
                 return "nothing"
             if not await _may_again(session, notice.operation_id, over, at):

@@ -3,12 +3,11 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.mail.mailer import Mailer
     from billing.approvals.ladder import Rung
     from billing.approvals.messages import ApprovalInput, Audience
     from billing.mail.messages import MailContext, MailRequest
 
-from ..core import options
+from ..core.outgoing_mails import OutgoingMails
 
 
 class ApprovalMails:
@@ -16,7 +15,7 @@ class ApprovalMails:
 
     def __init__(self, request: ApprovalInput) -> None:
         self._request = request
-        self._sent: list[workflow.ActivityHandle[object]] = []
+        self._mails = OutgoingMails(request.operation)
 
     def ask(
         self,
@@ -44,10 +43,6 @@ class ApprovalMails:
             why=why,
             next_roles=following.roles if following else (),
         )
-        self._send(key, template, audience, context)
-
-    def _send(self, key: str, template: str, audience: Audience, context: MailContext) -> None:
-        asked = self._request
         request = MailRequest(
             organization=asked.organization,
             operation=asked.operation,
@@ -59,4 +54,4 @@ class ApprovalMails:
             about=asked.approval,
             context=context,
         )
-        self._sent.append(workflow.start_activity_method(Mailer.send_mail, request, **options.MAIL))
+        self._mails.send(request)

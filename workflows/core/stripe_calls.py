@@ -101,12 +101,12 @@ class StripeCalls:
     def _start(
         self, activity: Callable[[Any, Arg], Awaitable[Answer]], arg: Arg, how: workflow.ActivityConfig
     ) -> workflow.ActivityHandle[Answer]:
-        given: workflow.ActivityConfig = how | {"retry_policy": options.UNLESS_HELD}
+        config: workflow.ActivityConfig = how | {"retry_policy": options.UNLESS_HELD}
         if self._resumed_at is not None:
             passed = workflow.now().timestamp() - self._resumed_at
             if passed < options.RESUMED_FOR.total_seconds():
-                given["priority"] = options.RESUMED
-        handle: workflow.ActivityHandle[Answer] = workflow.start_activity_method(activity, arg, **given)
+                config["priority"] = options.RESUMED
+        handle: workflow.ActivityHandle[Answer] = workflow.start_activity_method(activity, arg, **config)
         return handle
 
     # --- Being held -----------------------------------------------------------------------------------
@@ -130,17 +130,19 @@ class StripeCalls:
         released = hold_id(workflow.info().workflow_id, number)
         with suppress(TimeoutError):
             await workflow.wait_condition(lambda: released in self._released, timeout=wait)
-        told = released in self._released
+        was_released = released in self._released
         self._released.discard(released)
-        return told
+        return was_released
 
     async def _permitted(self, number: int | None) -> None:
         if number is not None:
             await self._resume(number)
 
     async def _resume(self, number: int) -> None:
-        id_ = workflow.info().workflow_id
-        resume = ResumeOperation(operation=self._operation, workflow=id_, number=number, at=workflow.now())
+        workflow_id = workflow.info().workflow_id
+        resume = ResumeOperation(
+            operation=self._operation, workflow=workflow_id, number=number, at=workflow.now()
+        )
         await recorded(Holds.resume_operation, resume)
 
     def _hold(self, number: int, component: Component = Component.STRIPE) -> HoldOperation:
@@ -159,10 +161,10 @@ class StripeCalls:
             if self._holds > holds:
                 return
             self._holds += 1
-            number, id_ = self._holds, workflow.info().workflow_id
+            number, workflow_id = self._holds, workflow.info().workflow_id
             held = await recorded(Holds.hold_operation, self._hold(number))
             if held.waiting:
-                await self._until_over(HoldQuery(hold=hold_id(id_, number), workflow=id_))
+                await self._until_over(HoldQuery(hold=hold_id(workflow_id, number), workflow=workflow_id))
                 await self._resume(number)
             self._resumed_at = workflow.now().timestamp()
 

@@ -22,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.plan_changes.messages import UsageQuery
     from billing.plan_changes.plans import Price
     from billing.plan_changes.report import subscription_ended_problem
+    from billing.plan_changes.revert import revert_query
     from billing.plan_changes.subject import (
         PlanChangeInput,
         PlanChangeRequest,
@@ -38,7 +39,7 @@ with workflow.unsafe.imports_passed_through():
     )
 
 from ..core import options
-from ..core.outcome import refused
+from ..core.outcome import TROUBLE, problem_of, refused
 from ..core.recorded import recorded
 from ..core.stripe_calls import StripeCaller
 from ..core.stripe_changes import StripeChanges
@@ -89,6 +90,19 @@ class PlanChangeReads:
             mirror=mirror,
         )
         return await self._calls.call(StripeReads.read_subscription, query, options.STRIPE_READ)
+
+    async def revert(
+        self, subject: PlanChangeSubject, shown: PlanChangeSubject | None = None
+    ) -> PlanChangeSubject | None:
+        """What the way back to the former terms would do now, from the second that was shown, if one was;
+        None where Stripe doesn't say."""
+        try:
+            query = revert_query(subject, await self.facts(), shown)
+            preview, renewal = await self._previews(query)
+        except TROUBLE as error:
+            problem_of(error)  # a cancellation is none
+            return None
+        return build_subject(query, preview, renewal, limits=())
 
     async def over(self) -> Problem | None:
         """Why nothing can come of any change; None while something can."""
@@ -160,6 +174,8 @@ class PlanChangeReads:
             return await asyncio.gather(self._read_preview(query), self._read_renewal(query))
         if query.effective == "now":
             preview = await self._read_preview(query)
+            if query.begins_new_period(preview.lines):
+                return preview, await self._read_renewal(query)
         else:
             preview = await self._at_period_end(query)
         return preview, preview

@@ -14,16 +14,24 @@ with workflow.unsafe.imports_passed_through():
         PlanChangeResult,
         applied_report,
         mismatch_problem,
+        preview_detail,
         unread_problem,
         unread_report,
     )
-    from billing.plan_changes.stripe_params import revert_params
+    from billing.plan_changes.revert import (
+        revert_detail,
+        revert_report,
+        still_as_shown,
+        unread_revert_problem,
+        with_revert,
+    )
+    from billing.plan_changes.stripe_params import apply_params
     from billing.plan_changes.subject import PlanChangeSubject, verify
     from billing.stripe.effects import effect_key
 
 from ..core.commands import PendingCommands
 from ..core.effects import OperationEffects
-from ..core.outcome import OperationEnded, Outcome
+from ..core.outcome import TROUBLE, OperationEnded, Outcome, problem_of
 from ..core.recorder import OperationRecorder
 from .reads import PlanChangeReads
 
@@ -33,6 +41,8 @@ class PlanChangeVerification:
 
     verify ── as approved ── completed
        └ other lines, or none that can be read ── resolve: a person accepts, reverts, reads again
+
+    What a revert would bring is shown with the question, and read from Stripe once it is done.
     """
 
     _subject: PlanChangeSubject  # what `expect` is given
@@ -42,12 +52,15 @@ class PlanChangeVerification:
         recorder: OperationRecorder,
         effects: OperationEffects,
         reads: PlanChangeReads,
+        glances: PlanChangeReads,
         commands: PendingCommands[Revise, Resolve],
     ) -> None:
-        self._recorder, self._effects, self._reads, self._commands = recorder, effects, reads, commands
+        """`glances` are reads that nobody waits for."""
+        self._recorder, self._effects, self._commands = recorder, effects, commands
+        self._reads, self._glances = reads, glances
         self._report: PlanChangeResult | None = None
         self._asked = self._reverts = 0
-        self._reverted_before = False
+        self._reverted_before: PlanChangeResult | None = None
 
     def expect(self, subject: PlanChangeSubject, standing: Standing) -> None:
         """What Stripe is to hold; goes on where an earlier run was."""
@@ -56,15 +69,14 @@ class PlanChangeVerification:
         if standing.stage == "mismatched":
             self._asked -= 1  # the same question once more
         self._reverts = standing.version("revert")
-        self._reverted_before = self._reverts > 0
+        if self._reverts > 0 and standing.result is not None:
+            self._reverted_before = PlanChangeResult.model_validate(standing.result)
 
     async def verify(self) -> Outcome:
         """What Stripe now holds is matched with what was approved; Finance gets the final figures."""
-        if self._reverted_before:
-            self._reverted_before = False
-            self._reverts -= 1
-            await self._revert()
-            return Outcome(State.CANCELLED, EventCode.REVERTED)
+        report, self._reverted_before = self._reverted_before, None
+        if report is not None and report.revert is not None:
+            return await self._revert(report)
         return await self._read()
 
     async def resolve(self, problem: Problem) -> Outcome:
@@ -74,17 +86,40 @@ class PlanChangeVerification:
             report, problem = unread_report(self._subject), unread_problem(problem)
             # Not the figures, but that there may be some.
             await self._flag_finance(report.model_copy(update={"problem": problem}))
-        resolve = await self._ask(report, problem)
+        resolve, report = await self._agreed(report, problem)
         if resolve.action == "read_again":
             self._report = None
             return await self._read()
-        if resolve.action == "accept":
-            state, event, by = State.COMPLETED, EventCode.ACCEPTED_AS_IN_STRIPE, "accepted_by"
-        else:
-            await self._revert(resolve)
-            state, event, by = State.CANCELLED, EventCode.REVERTED, "reverted_by"
-        result = report.model_copy(update={by: resolve.person, "comment": resolve.comment})
-        return Outcome(state, event, result=result, person=resolve.person, comment=resolve.comment)
+        if resolve.action == "revert":
+            return await self._revert(report, resolve)
+        answered = {"accepted_by": resolve.person, "comment": resolve.comment, "revert": None}
+        return Outcome(
+            State.COMPLETED,
+            EventCode.ACCEPTED_AS_IN_STRIPE,
+            result=report.model_copy(update=answered),
+            person=resolve.person,
+            comment=resolve.comment,
+        )
+
+    async def _agreed(self, report: PlanChangeResult, problem: Problem) -> tuple[Resolve, PlanChangeResult]:
+        """What a person makes of it; a revert only as it was shown, or it is shown anew and asked again."""
+        revert = await self._glances.revert(self._subject)
+        while True:
+            report = report.model_copy(update={"revert": revert})
+            resolve = await self._ask(report, with_revert(problem, revert))
+            if resolve.action != "revert":
+                return resolve, report
+            await self._recorder.record_progress(
+                f"reverting:{self._asked}",
+                EventCode.REVERTING,
+                actor=resolve.person,
+                state=State.RUNNING,
+                stage="reverting",
+                allowed_actions=(),
+            )
+            shown, revert = revert, await self._reads.revert(self._subject, shown=revert)
+            if still_as_shown(shown, revert):
+                return resolve, report
 
     async def _read(self) -> Outcome:
         subject = self._subject
@@ -115,33 +150,61 @@ class PlanChangeVerification:
             detail={
                 "differences": report.document()["differences"],
                 "problem": problem.model_dump(),
-            },
+            }
+            | ({"revert": preview_detail(report.revert)} if report.revert else {}),
         )
         context = MailContext(state=State.MISMATCHED, subject=self._subject, result=report, problem=problem)
         self._recorder.mail_requester(asked, "plan_change_ended", context)
         return await self._commands.resolve.answer_to(self._asked)
 
-    async def _revert(self, resolve: Resolve | None = None) -> None:
-        """Back to the former plan. Raises OperationEnded where Stripe refuses: the change is there still."""
-        self._reverts += 1
+    async def _revert(self, report: PlanChangeResult, resolve: Resolve | None = None) -> Outcome:
+        """Back to the former plan, and what that left there; without `resolve` an earlier run has begun it.
+
+        Raises OperationEnded where Stripe refuses: the change is there still.
+        """
+        revert = report.revert
+        assert revert is not None, "it was shown"
         if resolve is not None:
-            await self._recorder.record_progress(
-                f"reverting:{self._reverts}",
-                EventCode.REVERTING,
-                actor=resolve.person,
-                state=State.RUNNING,
-                stage="reverting",
-                allowed_actions=(),
-            )
-        subject = self._subject
-        facts = await self._reads.facts()
-        params = revert_params(subject, facts.period_start)
-        reverted = await self._effects.perform(
-            "revert", "subscription.update", subject.subscription, params, self._reverts
+            self._reverts += 1
+            answered = {"reverted_by": resolve.person, "comment": resolve.comment}
+            report = report.model_copy(update=answered)
+        performed = await self._effects.perform(
+            "revert",
+            "subscription.update",
+            report.subscription,
+            apply_params(revert),
+            self._reverts,
         )
-        if reverted.outcome == "refused":
-            ended = Outcome(State.FAILED, EventCode.REVERT_REFUSED, reverted.problem)
+        if performed.outcome == "refused":
+            ended = Outcome(State.FAILED, EventCode.REVERT_REFUSED, performed.problem)
             raise OperationEnded(ended)
+        report = await self._read_revert(report, revert)
+        return Outcome(
+            State.CANCELLED,
+            EventCode.REVERTED,
+            result=report,
+            person=resolve.person if resolve else None,
+            comment=report.comment,
+        )
+
+    async def _read_revert(self, report: PlanChangeResult, revert: PlanChangeSubject) -> PlanChangeResult:
+        """What the revert left in Stripe is matched with what was shown of it; Finance gets the figures."""
+        key = effect_key(self._recorder.organization, self._recorder.operation, "revert", self._reverts)
+        try:
+            reverted = revert_report(revert, await self._reads.result(revert, key))
+        except TROUBLE as error:
+            problem = unread_revert_problem(problem_of(error))
+            report = report.model_copy(update={"problem": problem})
+            event, detail = EventCode.REVERT_UNREAD, problem.model_dump()
+        else:
+            report = report.model_copy(update={"reverted": reverted})
+            event = EventCode.REVERT_VERIFIED if reverted.verified else EventCode.REVERT_DIFFERS
+            detail = revert_detail(reverted)
+        await self._recorder.record_progress(f"reverted:{self._reverts}", event, detail=detail)
+        await self._recorder.flag_finance(
+            NoticeKind.PLAN_CHANGE_REVERTED, self._subject, self._reverts, result=report
+        )
+        return report
 
     async def _flag_finance(self, report: PlanChangeResult) -> None:
         """Once for each reading: what could not be read may be read later, and differ."""

@@ -48,7 +48,9 @@ class PlanChangeWorkflow(OperationHandlers):
         glances = PlanChangeReads(request, OptionalCalls(), self._changes)
         reviewed = ReviewedPlanChange(request, self._recorder, reads, glances)
         self._review = Review(self._recorder, self._commands, self._changes, reviewed)
-        self._verification = PlanChangeVerification(self._recorder, self._effects, reads, self._commands)
+        self._verification = PlanChangeVerification(
+            self._recorder, self._effects, reads, glances, self._commands
+        )
         self._schedule = PlanChangeSchedule(
             self._recorder, self._effects, reads, self._commands, self._changes, self._verification
         )

@@ -116,9 +116,11 @@ class BalanceTransactionSnapshot(CustomersObject):
     transaction: Document
 
     @classmethod
-    async def read(cls, client: stripe.StripeClient, customer_id: str, id_: str) -> Self:
+    async def read(cls, client: stripe.StripeClient, customer_id: str, transaction_id: str) -> Self:
         service = client.v1.customers.balance_transactions
-        return cls.of(await service.retrieve_async(customer_id, id_, {"expand": TRANSACTION_PARTS}))
+        return cls.of(
+            await service.retrieve_async(customer_id, transaction_id, {"expand": TRANSACTION_PARTS})
+        )
 
     @classmethod
     def of(cls, answer: stripe.CustomerBalanceTransaction) -> Self:

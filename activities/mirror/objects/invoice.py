@@ -109,8 +109,8 @@ class CreditNoteSnapshot(InvoiceSnapshot):
         made_by = await ours.makers(session, {self.note["id"]})
         operation = made_by.get((organization, self.note["id"]))
         rows.append(credit_note_row(self.note, organization, operation, read_at))
-        given = [self.transaction] if self.transaction else []
-        return [*rows, *await balance_transaction_rows(session, given, organization, read_at)]
+        transactions = [self.transaction] if self.transaction else []
+        return [*rows, *await balance_transaction_rows(session, transactions, organization, read_at)]
 
 
 def invoice_row(data: Document, organization: str, synced_at: datetime) -> Invoice:

@@ -158,7 +158,7 @@ async def test_another_billing_admin_has_the_wrong_role(review: Review) -> None:
     settled = await review.decide(other)
 
     assert settled.refusal is not None
-    assert (settled.refusal.code, settled.refusal.message) == ("wrong_role", "Only controller can decide.")
+    assert settled.refusal.code == "wrong_role"
 
 
 async def test_who_is_not_active_any_more_may_not_decide(review: Review) -> None:

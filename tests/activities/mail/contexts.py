@@ -5,13 +5,14 @@ from typing import Any
 from activities.mail.records import Mailing
 from activities.mail.render import MailText, MailTexts
 from billing.core.money import Money
-from billing.core.operations import Message, Role, State
+from billing.core.operations import Message, Problem, Role, State
 from billing.mail.messages import MailContext, MailRequest
 from billing.money.credit import CreditSubject, credit_hash
 from billing.money.refund import RefundSubject, refund_hash
 from billing.plan_changes.limits import LimitCheck
 from billing.plan_changes.proration import Line, Period
 from billing.plan_changes.report import applied_report
+from billing.plan_changes.revert import revert_report, unread_revert_problem
 from billing.plan_changes.subject import (
     PlanChangeSubject,
     PreviewFacts,
@@ -150,6 +151,27 @@ def invoiced(
         total=Money(amount_minor=total, currency="usd"),
     )
     return report(subject, found)
+
+
+def reverted(total: int) -> dict[str, Any]:
+    """An upgrade's result after its revert; that of `total` 0 billed nothing."""
+    revert = a_downgrade() if total else a_subject([], 0, before=SCALE, after=GROWTH)
+    found = ResultLines(lines=())
+    if total:
+        found = ResultLines(
+            lines=revert.preview.lines,
+            invoice="in_2",
+            invoice_status="paid",
+            total=Money(amount_minor=-total, currency="usd"),
+        )
+    more = {"revert": shown(revert), "reverted": shown(revert_report(revert, found))}
+    return invoiced(an_upgrade(), 1316) | more | {"reverted_by": "per_cora", "comment": "No."}
+
+
+def unread_revert() -> dict[str, Any]:
+    """An upgrade's result after a revert that could not be read."""
+    why = Problem(code="refused", message="Not today.")
+    return reverted(0) | {"reverted": None, "problem": shown(unread_revert_problem(why))}
 
 
 def review(

@@ -23,8 +23,10 @@ from .contexts import (
     invoiced,
     notice,
     render,
+    reverted,
     review,
     shown,
+    unread_revert,
 )
 from .money_contexts import DISPUTED, a_credit, a_credit_note, a_refund, credited, refunded
 
@@ -211,6 +213,8 @@ def over(subject: Any, state: State | None, decision: str | None = None) -> dict
     }
 
 
+REVERTS = [reverted(1316), reverted(0), unread_revert()]
+
 FULL: dict[str, list[dict[str, Any]]] = {
     "review_requested": [review(s, reason="We grow.", comment="No.", person="per_cora") for s in SUBJECTS]
     + [review(s, since=SINCE, next_roles=["legal"]) for s in SUBJECTS]
@@ -220,6 +224,7 @@ FULL: dict[str, list[dict[str, Any]]] = {
     + [review(a_downgrade(invoicing="next_invoice"))],
     "plan_change_ended": [ended(state) for state in State]
     + [ended(state, result=invoiced(an_upgrade(), 1316)) for state in State]
+    + [ended(state, result=result) for state in (State.CANCELLED, State.MISMATCHED) for result in REVERTS]
     + [{"state": state.value, "subject": None, "result": None, "problem": None} for state in State],
     "plan_change_scheduled": [{"subject": shown(an_upgrade(effective="period_end"))}],
     "money_ended": [
@@ -261,6 +266,7 @@ FULL: dict[str, list[dict[str, Any]]] = {
         for why in ({}, {"problem": DISPUTED.model_dump()})
     ],
     "notice": [notice(f"plan_change_{what}") for what in ("requested", "scheduled", "applied")]
+    + [notice("plan_change_reverted", result=result) for result in REVERTS]
     + [
         notice(f"refund_{what}", s, result=result, problem=DISPUTED.model_dump())
         for what in ("failed", "incomplete")

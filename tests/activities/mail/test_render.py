@@ -27,8 +27,10 @@ from .contexts import (
     notice,
     render,
     report,
+    reverted,
     review,
     shown,
+    unread_revert,
 )
 
 CREDIT = """\
@@ -198,6 +200,21 @@ def test_a_reverted_mismatch_says_that_the_former_plan_is_back() -> None:
     assert "Nothing was changed or charged" not in mail.plain
 
 
+def test_a_revert_says_what_it_billed_or_that_nobody_knows() -> None:
+    done, nothing, unread = (
+        render("plan_change_ended", ended(State.CANCELLED, result=result)).plain
+        for result in (reverted(1316), reverted(0), unread_revert())
+    )
+    assert "For restoring the previous plan:\n\nCharged on a separate invoice: USD -13.16, paid" in done
+    assert "Nothing was billed for restoring the previous plan." in nothing
+    assert "What restoring the previous plan billed could not be read from Stripe." in unread
+
+
+def test_a_mismatch_says_what_a_revert_would_bring() -> None:
+    mail = render("plan_change_ended", ended(State.MISMATCHED, result=reverted(1316)))
+    assert "A revert credits USD 13.16 to the balance at once." in mail.plain
+
+
 def test_a_rejection_says_by_whom_and_why() -> None:
     context = ended(State.REJECTED, comment="Too dear.\nAsk in May.", person="per_cora")
     mail = render("plan_change_ended", context)
@@ -269,6 +286,14 @@ def test_finance_is_told_of_an_applied_change_with_the_final_figures() -> None:
     assert "Charged on a separate invoice: USD 13.16, paid" in mail.plain
     assert CREDIT + DEBIT in mail.plain
     assert "as Stripe previews them" not in mail.plain
+
+
+def test_finance_is_told_of_a_revert_with_what_it_billed() -> None:
+    mail = render("notice", notice("plan_change_reverted", an_upgrade(), result=reverted(1316)))
+    assert mail.subject == "Plan change taken back: Acme, Growth to Scale (USD 13.16 due now)"
+    assert "From: Scale, 5 seats, billed by the month\nTo:   Growth, 5 seats" in mail.plain
+    assert "Charged on a separate invoice: USD -13.16, paid" in mail.plain
+    assert "USD 13.16, paid" not in mail.plain
 
 
 def test_finance_sees_lines_that_nobody_approved() -> None:

@@ -226,16 +226,18 @@ async def a_till(counter: Counter, *paid: int, total: int | None = None, card: s
 # --- Exact values -----------------------------------------------------------------------------------------
 
 
+def _check(problem: Problem | None, code: str, *told: str) -> None:
+    """The problem has this code, and tells these figures."""
+    assert problem is not None
+    assert (problem.code, [one for one in told if one not in problem.message]) == (code, [])
+
+
 async def test_after_a_whole_refund_nothing_is_left_to_credit(counter: Counter) -> None:
     till = await a_till(counter, 120_000)
     await (await till.refund(None)).issue()
     number = (await counter.shop.client.v1.invoices.retrieve_async(till.invoice)).number
     asked = await till.note(20_000)
-    assert asked.problem == Problem(
-        code="amount_above_creditable",
-        message=f"USD 200.00 is more than the USD 0.00 that can still be given back of {number}. "
-        "Of USD 1,200.00 paid, USD 1,200.00 was refunded and USD 0.00 credited.",
-    )
+    _check(asked.problem, "amount_above_creditable", str(number), "USD 200.00", "USD 0.00", "USD 1,200.00")
     assert await till.standing() == (120_000, 120_000)
 
 
@@ -246,21 +248,15 @@ async def test_after_a_credit_note_only_the_rest_can_be_refunded(counter: Counte
     number = (await counter.shop.client.v1.invoices.retrieve_async(till.invoice)).number
     for payment in (None, 0):
         asked = await till.refund(100_001, payment)
-        assert asked.problem == Problem(
-            code="amount_above_refundable",
-            message=f"USD 1,000.01 is more than the USD 1,000.00 that can still be given back of {number}. "
-            "Of USD 1,200.00 paid, USD 0.00 was refunded and USD 200.00 credited.",
-        )
+        left = (str(number), "USD 1,000.01", "USD 1,000.00", "USD 200.00")
+        _check(asked.problem, "amount_above_refundable", *left)
     rest = await till.refund(None, 0)
     assert rest.planned is not None
     assert rest.planned.amount.amount_minor == 100_000
     await rest.issue()
     assert await till.standing() == (120_000, 120_000)
-    assert (await till.refund(1)).problem == Problem(
-        code="already_given_back",
-        message=f"All that was paid for {number} has been given back. "
-        "Of USD 1,200.00 paid, USD 1,000.00 was refunded and USD 200.00 credited.",
-    )
+    given = (str(number), "USD 1,200.00", "USD 1,000.00", "USD 200.00")
+    _check((await till.refund(1)).problem, "already_given_back", *given)
 
 
 @pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
@@ -308,7 +304,7 @@ async def test_a_refund_and_a_note_that_wait_are_weighed_beside_each_other(count
     second = await till.note(50_001)
     assert second.problem is not None
     assert second.problem.code == "amount_above_creditable"
-    assert f"beside what {first.job.operation.id} will give back" in second.problem.message
+    assert first.job.operation.id in second.problem.message
     third = await till.note(50_000)
     fourth = await till.refund(1, 1)
     assert (third.problem, fourth.problem and fourth.problem.code) == (None, "amount_above_refundable")

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from activities.money import payments
-from billing.core.operations import Problem
 from billing.money.refund import Payment, RefundableFacts, RefundInStripe
 from db.tables import Customer, Invoice, PaymentRow, RefundRow
 
@@ -135,6 +134,12 @@ async def test_a_disputed_payment_says_so(counter: Counter) -> None:
     assert (await counter.rows(PaymentRow))[0].disputed
 
 
+def _check_refusal(facts: RefundableFacts, code: str, named: str) -> None:
+    assert facts.problem is not None
+    assert (facts.problem.code, named in facts.problem.message) == (code, True)
+    assert facts == RefundableFacts(problem=facts.problem)
+
+
 @only_sqlite
 async def test_what_is_unknown_and_what_is_another_organizations_are_told_alike(counter: Counter) -> None:
     other = await counter.shop.tenant(counter.database)
@@ -153,19 +158,9 @@ async def test_what_is_unknown_and_what_is_another_organizations_are_told_alike(
     )
 
     for payment in (*payments.values(), guest.id):
-        assert await counter.refundable(payment_intent=payment) == RefundableFacts(
-            problem=Problem(
-                code="payment_unknown",
-                message=f"Stripe has no payment {payment} of one of your customers.",
-            )
-        )
+        _check_refusal(await counter.refundable(payment_intent=payment), "payment_unknown", payment)
     for invoice in ("in_none", await money.invoice(counter.shop, theirs, 5000, paid=True)):
-        assert await counter.refundable(invoice=invoice) == RefundableFacts(
-            problem=Problem(
-                code="payment_unknown",
-                message=f"Stripe has no invoice {invoice} of one of your customers.",
-            )
-        )
+        _check_refusal(await counter.refundable(invoice=invoice), "payment_unknown", invoice)
     assert (await counter.rows(PaymentRow), await counter.rows(Invoice)) == ([], [])
 
 
@@ -183,10 +178,8 @@ async def test_of_a_payment_that_never_came_in_nothing_can_be_refunded(
 
     problem = (await counter.refundable(payment_intent=intent.id)).problem
 
-    assert problem == Problem(
-        code="nothing_paid",
-        message=f"Nothing was paid through Stripe for {intent.id}: there is nothing to refund.",
-    )
+    assert problem is not None
+    assert (problem.code, intent.id in problem.message) == ("nothing_paid", True)
 
 
 @only_sqlite
@@ -213,7 +206,6 @@ async def test_of_an_unpaid_invoice_or_one_paid_elsewhere_nothing_can_be_refunde
 
     for invoice in (unpaid, elsewhere):
         number = (await counter.shop.client.v1.invoices.retrieve_async(invoice)).number
-        assert (await counter.refundable(invoice=invoice)).problem == Problem(
-            code="nothing_paid",
-            message=f"Nothing was paid through Stripe for {number}: there is nothing to refund.",
-        )
+        problem = (await counter.refundable(invoice=invoice)).problem
+        assert problem is not None
+        assert (problem.code, str(number) in problem.message) == ("nothing_paid", True)

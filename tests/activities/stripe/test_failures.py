@@ -109,10 +109,7 @@ async def test_a_key_without_the_permission_waits_for_an_operator_and_names_it(s
     shop.stand_in.control("keys", {"key": key, "permissions": None})
 
     assert (failure.verdict, failure.problem.code) == ("later", "stripe_permission_missing")
-    assert failure.problem.message == (
-        "Plixo's key at Stripe lacks rak_customer_write. Somebody who runs Plixo has to grant it in Stripe's "
-        "Dashboard; then this goes on by itself."
-    )
+    assert "rak_customer_write" in failure.problem.message
     assert failure.retry_after is not None
 
 

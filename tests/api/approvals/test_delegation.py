@@ -136,7 +136,6 @@ async def test_what_was_lent_is_not_lent_on(
     answer = await api.post(f"/v1/approvals/{review.id}/delegate", acme.finance, to(other))
 
     assert (answer.status_code, answer.json()["code"]) == (403, "role_not_held")
-    assert "a role that was delegated to you can't be delegated further" in answer.json()["detail"]
 
 
 async def test_the_requester_does_not_delegate_their_own_request(

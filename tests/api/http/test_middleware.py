@@ -188,4 +188,5 @@ async def test_a_person_without_roles_is_told_which_one_is_needed(
 ) -> None:
     nobody_special = await member(database, acme.organization, [])
     answer = await api.ask(nobody_special)
-    assert answer.json()["detail"] == "This requires the role billing_admin; ask someone who has it."
+    assert answer.json()["code"] == "role_missing"
+    assert "billing_admin" in answer.json()["detail"]

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
+from billing.incidents.key_permissions import Capability
 from billing.incidents.runbooks import Component, runbook
 from db.core.session import Database
 from db.incidents.mails import mail_workflow
@@ -70,10 +71,8 @@ async def test_the_banner_says_what_it_means_and_counts_what_is_held_of_ones_own
     assert banner["degraded"] is True
     [shown] = banner["incidents"]
     assert (shown["severity"], shown["state"], shown["held"]) == ("degraded", "degraded", 2)
-    assert shown["words"].startswith("Stripe is degraded")
-    meaning = {one["capability"]: one["words"] for one in shown["capabilities"]}
-    assert meaning["refunds"].startswith("Refunds are queued; nothing is lost.")
-    assert len(meaning) == 6
+    assert shown["words"]
+    assert {one["capability"] for one in shown["capabilities"] if one["words"]} == set(Capability)
     detail = (await api.get(shown["runbook"], acme.auditor)).json()
     assert detail["id"] == incident.id
     assert detail["held_operations"] == held

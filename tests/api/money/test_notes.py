@@ -98,7 +98,6 @@ async def test_there_are_at_most_as_many_as_stripe_can_hold(
     await store(database, *others)
     full = await api.post(f"/v1/refunds/{operation.id}/notes", acme.admin, {"note": MORE})
     assert (full.status_code, full.json()["code"]) == (409, "notes_full")
-    assert full.json()["detail"].startswith("It already has 20 notes")
     revision = {"payment_intent": "pi_1", "reason": "duplicate", "note": MORE}
     revised = await api.post(f"/v1/refunds/{operation.id}/revision", acme.admin, revision)
     assert (revised.status_code, revised.json()["code"]) == (409, "notes_full")

@@ -1,6 +1,7 @@
 """What people tell a running plan change: recorded first, then passed on. Temporal is down here."""
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -102,7 +103,7 @@ async def test_what_is_not_possible_any_more_is_refused_and_leaves_no_trace(
     both = await member(database, acme.organization, [Role.BILLING_ADMIN, Role.CONTROLLER])
     answer = await api.post(f"/v1/plan-changes/{done.id}/{action}", both, body)
     assert (answer.status_code, answer.json()["code"]) == (409, code)
-    assert "completed (stage done)" in answer.json()["detail"]
+    assert {"completed", "done"} <= set(re.findall(r"\w+", answer.json()["detail"]))
     assert await counted(database, Outbox, TimelineEvent) == [0, 0]
 
 

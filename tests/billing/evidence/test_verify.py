@@ -194,6 +194,7 @@ def test_whatever_is_rewritten_the_check_comes_to_a_verdict(data: st.DataObject)
         ),
         (CREDIT, ("intents", 0, "stripe_id"), "cbtxn_0", "/intents/0: event N has another object"),
         (CREDIT, ("intents", 0, "version"), 2, "/intents/0: its key is not that of this operation"),
+        (CREDIT, ("timeline", 5, "detail", "idempotency_key"), [], "/timeline/5: event N tells of an effect"),
         (
             CREDIT,
             ("operation", "result", "object"),

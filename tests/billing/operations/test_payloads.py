@@ -16,7 +16,7 @@ from billing.operations.payloads import (
 )
 from billing.plan_changes.report import ScheduledPlanChange, unread_report
 
-from ...activities.mail.contexts import an_upgrade
+from ...activities.mail.contexts import an_upgrade, reverted
 from ...activities.mail.money_contexts import DISPUTED, a_credit, a_refund, credited, refunded
 
 SUBJECTS: list[tuple[Kind, Payload]] = [
@@ -61,6 +61,10 @@ def test_a_subject_that_cannot_be_read_is_left_out_and_logged(
             ),
         ),
         (
+            NoticeKind.PLAN_CHANGE_REVERTED,
+            NoticeFigures(an_upgrade(), _RESULT.validate_python(reverted(1316))),
+        ),
+        (
             NoticeKind.REFUND_FAILED,
             NoticeFigures(a_refund(), _RESULT.validate_python(refunded(a_refund(), "failed")), DISPUTED),
         ),
@@ -76,6 +80,11 @@ def test_a_subject_that_cannot_be_read_is_left_out_and_logged(
 )
 def test_a_notice_comes_back_from_its_row(kind: NoticeKind, figures: NoticeFigures) -> None:
     assert read_notice(kind, figures.document()) == figures
+
+
+def test_a_revert_stands_in_a_result_without_its_tag() -> None:
+    result = _RESULT.validate_python(reverted(1316))
+    assert "about" not in result.document()["revert"]
 
 
 def test_a_row_leaves_out_what_nobody_has_said() -> None:

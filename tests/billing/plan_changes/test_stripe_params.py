@@ -1,12 +1,9 @@
-from typing import Any
-
 import pytest
 
 from billing.plan_changes.stripe_params import (
     apply_params,
     preview_params,
     renewal_preview_params,
-    revert_params,
     schedule_params,
 )
 
@@ -78,29 +75,6 @@ def test_the_renewal_after_an_interval_change_is_previewed_as_a_period_that_begi
     assert renewal_preview_params(a_query(to=YEARLY))["subscription_details"] == {
         "items": TO_YEARLY,
         "proration_behavior": "none",
-        "billing_cycle_anchor": {"type": "now"},
-    }
-
-
-@pytest.mark.parametrize(
-    ("period_start", "pinned"),
-    [(APRIL_START, {"proration_date": MID_APRIL}), (APRIL_END, {})],
-    ids=["same period", "after a rollover"],
-)
-def test_a_revert_is_prorated_from_the_same_second_where_stripe_takes_it(
-    period_start: int, pinned: dict[str, Any]
-) -> None:
-    assert revert_params(a_subject(a_line()), period_start) == {
-        "items": BACK,
-        "proration_behavior": "always_invoice",
-        **pinned,
-    }
-
-
-def test_a_revert_of_an_interval_change_starts_a_new_period_too() -> None:
-    assert revert_params(a_subject(a_line(), to=YEARLY), MID_APRIL) == {
-        "items": BACK,
-        "proration_behavior": "always_invoice",
         "billing_cycle_anchor": {"type": "now"},
     }
 

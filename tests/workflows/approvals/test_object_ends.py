@@ -24,7 +24,7 @@ async def acme(home: House) -> Tenant:
 async def waits(home: House, acme: Tenant, operation: str, revised: bool) -> None:
     """Until people are waited for: whoever approves it, or whoever was asked to revise it."""
     await home.reviewed(acme, operation)
-    await has_mail(home, acme.controller, "Approve")
+    await has_mail(home, acme.controller, "review_requested")
     if revised:
         await home.decide(acme.controller, operation, **REVISION)
         await home.wait(acme, operation, "awaiting_approval", stage="changes_requested")
@@ -49,13 +49,13 @@ async def test_a_plan_change_that_people_are_asked_about_ends_with_its_subscript
     async with home.told_by_stripe():
         operation = await home.ask(acme)
         await waits(home, acme, operation, revised)
-        await has_mail(home, acme.finance, "Plan change requested")
+        await has_mail(home, acme.finance, "notice plan_change_requested")
         await home.shop.client.v1.subscriptions.cancel_async(acme.organization.stripe_subscription)
         await home.followed()
         await ended(home, acme, operation, "failed", "subscription_ended")
-    await has_mail(home, acme.finance, "Will not happen")
-    await has_mail(home, acme.admin, "Failed")
-    await has_mail(home, acme.controller, "Not carried out")
+    await has_mail(home, acme.finance, "notice_over failed plan_change_requested")
+    await has_mail(home, acme.admin, "plan_change_ended failed")
+    await has_mail(home, acme.controller, "review_over failed")
     notices = (await home.get(acme.finance, "/v1/notices"))["data"]
     [asked_for] = [one for one in notices if one["kind"] == "plan_change_requested"]
     assert asked_for["state"] == "superseded"

@@ -1,0 +1,103 @@
+"""Taking a plan change back: a change of its own, to the former terms, previewed and read back like any.
+
+It doesn't bring what the change brought with the signs turned. In classic billing mode Stripe bills a whole
+new period when a price of nothing becomes one of something again, and in both modes when the interval changes
+back; no anchor left alone and no `proration_behavior=none` keeps it from that (Stripe, "Billing cycle"). So
+whoever reverts is shown Stripe's preview first, and the revert is done only while that still holds.
+"""
+
+from typing import Any
+
+from ..core.money import Money
+from ..core.operations import Problem
+from .proration import Difference
+from .subject import (
+    PlanChangeSubject,
+    PreviewQuery,
+    ResultLines,
+    SubscriptionFacts,
+    expected_lines,
+    subject_hash,
+    verify,
+)
+
+
+class RevertResult(ResultLines):
+    """What Stripe holds after a revert, beside whether it is what was shown before."""
+
+    verified: bool
+    differences: tuple[Difference, ...] = ()
+
+
+def revert_query(
+    subject: PlanChangeSubject, facts: SubscriptionFacts, shown: PlanChangeSubject | None = None
+) -> PreviewQuery:
+    """Back to the former terms now, prorated from the second of the change.
+
+    Stripe takes no second of an earlier period: after a rollover, or where the change itself began a period,
+    it is that from which the current one counts, so that all of it is given back. Where neither is known,
+    Stripe chooses one for the preview that is shown, and that one it stays.
+    """
+    since = subject.proration_date if facts.period_start == subject.period_start else facts.period_start
+    if since is None and shown is not None and shown.period_start == facts.period_start:
+        since = shown.proration_date
+    return PreviewQuery(
+        facts=facts,
+        to=subject.from_,
+        effective="now",
+        invoicing=subject.invoicing,
+        proration_date=since,
+    )
+
+
+def still_as_shown(shown: PlanChangeSubject | None, now: PlanChangeSubject | None) -> bool:
+    """Whether a revert would still do what was shown of it; one that nobody could preview does not."""
+    return shown is not None and now is not None and subject_hash(shown) == subject_hash(now)
+
+
+def revert_words(revert: PlanChangeSubject | None) -> str:
+    """What a revert would bring, in a sentence."""
+    if revert is None:
+        return "What a revert would bill can't be previewed now; it isn't done before it can."
+    preview = revert.preview
+    total = Money(amount_minor=preview.total, currency=preview.currency)
+    if not revert.charged_at_once:
+        own = Money(
+            amount_minor=sum(line.amount_minor for line in expected_lines(revert)), currency=total.currency
+        )
+        return f"A revert puts {own.format()} on the next invoice."
+    if (credit := revert.credit) is not None:
+        return f"A revert credits {credit.format()} to the balance at once."
+    if not preview.total:
+        return "A revert bills nothing."
+    words = f"A revert bills {total.format()} at once"
+    if revert.begins_new_period:
+        words += ", with a new billing period"
+    return f"{words}; {preview.due_now.format()} of it is charged to the payment method."
+
+
+def with_revert(problem: Problem, revert: PlanChangeSubject | None) -> Problem:
+    """What a person has to resolve, with what a revert would bring."""
+    return problem.model_copy(update={"message": f"{problem.message} {revert_words(revert)}"})
+
+
+def revert_report(revert: PlanChangeSubject, found: ResultLines) -> RevertResult:
+    """What Stripe holds after the revert, beside what was shown."""
+    checked = verify(revert, found.lines)
+    return RevertResult.model_validate(
+        {**dict(found), "verified": checked.ok, "differences": checked.differences}
+    )
+
+
+def revert_detail(reverted: RevertResult) -> dict[str, Any]:
+    """A revert on the timeline: its lines, where they are, and what differs."""
+    return reverted.model_dump(mode="json", exclude={"verified"})
+
+
+def unread_revert_problem(why: Problem) -> Problem:
+    """The former plan is back, and what that billed can't be told."""
+    return Problem(
+        code="revert_unread",
+        message="The former plan is in place again, but what that billed can't be read: "
+        f"{why.message.rstrip('.')} ({why.code}). Look at the subscription's invoices in Stripe.",
+    )
