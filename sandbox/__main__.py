@@ -78,6 +78,7 @@ def demo(
             f"The whole product is up after {time.monotonic() - began:.1f} s, in an empty place. Watch it:"
         )
         for name, address in (
+            ("console, as Cora", told["people"]["controller"]["sign_in"]),
             ("API documentation", f"{told['api']}/docs"),
             ("Temporal's pages", told["temporal_ui"]),
             ("mails", told["mail"]),
@@ -96,6 +97,11 @@ def demo(
         for sentence in story.done:
             teller.item(sentence)
         teller.say(f"Done in {time.monotonic() - began:.1f} s, start of the product included.")
+        if not keep:
+            teller.say(
+                "Look around yourself: `make up` keeps a stack running at an address that it names, with a "
+                "sign-in link to the console for each of its five people."
+            )
         if keep:
             _show(told, time.monotonic() - began)
             await asyncio.Event().wait()
