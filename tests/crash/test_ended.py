@@ -41,7 +41,10 @@ async def test_every_operation_ended_from_outside_at_any_stage_has_an_end_or_run
 
 
 async def test_two_hundred_random_schedules_of_blows_leave_nothing_stuck(stage: Theatre) -> None:
-    await _all_hold(stage, [schedule(seed) for seed in SEEDS])
+    """Each of them once: some seeds draw what another did, or what the test above plays."""
+    played = {(part.operation, part.strikes) for part in every_one()}
+    drawn = {(part.operation, part.strikes): part for part in map(schedule, SEEDS)}
+    await _all_hold(stage, [part for blows, part in drawn.items() if blows not in played])
 
 
 def test_a_seed_always_gives_the_same_schedule() -> None:
