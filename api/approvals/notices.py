@@ -1,8 +1,8 @@
 """What Finance must acknowledge."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from billing.approvals.notice_messages import Acknowledge
 from billing.core.errors import BillingError
@@ -15,6 +15,7 @@ from db.tables import Notice
 from ..dispatch.dispatcher import HEAD_START
 from ..http.auth import Actor, AnyCaller
 from ..http.context import InContext
+from ..http.csv_lists import answer_list, csv_columns
 from ..http.examples import example, listed, pending
 from ..http.ids import Id
 from ..http.models import ListOf, NoticeAnswer, NoticesQuery
@@ -28,6 +29,7 @@ from ..problems.common import (
     NOT_FOUND,
     REFUSED,
     ROLE_MISSING,
+    TOO_MANY_ROWS,
     UNSUPPORTED_MEDIA_TYPE,
 )
 from ..problems.problem import ApiProblem, existing, refused_by_workflow
@@ -39,17 +41,21 @@ router = APIRouter(prefix="/v1/notices", tags=["Notices"])
 @router.get(
     "",
     summary="List notices",
-    responses=answers({200: listed(example("approvals/notice"))}, INVALID_REQUEST, INVALID_CURSOR),
+    response_model=ListOf[NoticeAnswer],
+    responses=answers(
+        {200: listed(example("approvals/notice"))},
+        INVALID_REQUEST,
+        INVALID_CURSOR,
+        TOO_MANY_ROWS,
+        also_as=csv_columns(NoticeAnswer),
+    ),
 )
 async def list_notices(
-    query: Annotated[NoticesQuery, Query()], caller: AnyCaller, context: InContext
-) -> ListOf[NoticeAnswer]:
-    """Notices of the newest operations first."""
-    async with context.database.reading() as session:
-        page = await notices.page(
-            session, caller.organization, state=query.state, limit=query.limit, cursor=query.cursor
-        )
-    return views.listed(page, views.notice)
+    query: Annotated[NoticesQuery, Query()], request: Request, caller: AnyCaller, context: InContext
+) -> Any:
+    """Notices of the newest operations first; as `text/csv` all of them, whatever the `limit`."""
+    rows = notices.paged(caller.organization, state=query.state)
+    return await answer_list(request, context, query, rows, views.each(views.notice), NoticeAnswer)
 
 
 @router.post(

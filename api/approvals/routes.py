@@ -1,8 +1,9 @@
 """What waits for a person's decision, and deciding it."""
 
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.approvals.messages import Decide
@@ -15,15 +16,25 @@ from db.tables import Approval, Decision, Outbox, new_id
 from ..dispatch.dispatcher import HEAD_START
 from ..http.auth import AnyCaller, Caller
 from ..http.context import InContext
+from ..http.csv_lists import answer_list, csv_columns
 from ..http.examples import example, listed, pending
 from ..http.ids import Id
-from ..http.models import ApprovalAnswer, ApprovalsQuery, DecisionBody, ListOf
+from ..http.models import ApprovalAnswer, DecisionBody, ListOf
 from ..http.openapi import WITH_BODY, answers, body_example
 from ..operations.problems import OWN_REQUEST, REQUESTERS_DELEGATE
-from ..problems.common import ALREADY_ENDED, INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND, REFUSED, WRONG_ROLE
+from ..problems.common import (
+    ALREADY_ENDED,
+    INVALID_CURSOR,
+    INVALID_REQUEST,
+    NOT_FOUND,
+    REFUSED,
+    TOO_MANY_ROWS,
+    WRONG_ROLE,
+)
 from ..problems.problem import ApiProblem, existing, refused_by_workflow
 from . import views as approval_views
 from .problems import ALREADY_DECIDED, APPROVAL_CLOSED, AUTHORITY_TOO_SMALL, COMMENT_REQUIRED, STALE_SUBJECT
+from .schemas import ApprovalsQuery
 from .views import Viewer, viewer
 
 router = APIRouter(prefix="/v1/approvals", tags=["Approvals"])
@@ -32,26 +43,46 @@ router = APIRouter(prefix="/v1/approvals", tags=["Approvals"])
 @router.get(
     "",
     summary="List approvals",
-    responses=answers({200: listed(example("approvals/approval"))}, INVALID_REQUEST, INVALID_CURSOR),
+    response_model=ListOf[ApprovalAnswer],
+    responses=answers(
+        {200: listed(example("approvals/approval"))},
+        INVALID_REQUEST,
+        INVALID_CURSOR,
+        TOO_MANY_ROWS,
+        also_as=csv_columns(ApprovalAnswer),
+    ),
 )
 async def list_approvals(
-    query: Annotated[ApprovalsQuery, Query()], caller: AnyCaller, context: InContext
-) -> ListOf[ApprovalAnswer]:
-    """Newest first. `needs_me` returns only those that you may decide now, including as a delegate."""
+    query: Annotated[ApprovalsQuery, Query()], request: Request, caller: AnyCaller, context: InContext
+) -> Any:
+    """`needs_me` returns only those that you may decide now, including as a delegate. As `text/csv` all that
+    the filters find, whatever the `limit`."""
     async with context.database.reading() as session:
         seen_by = await viewer(session, caller)
-        page = await approvals.page(
-            session,
-            caller.organization,
-            state=query.state,
-            operation_id=query.operation,
-            waits_for=caller.person if query.needs_me else None,
-            keep=seen_by.may_have_a_say if query.needs_me else lambda _: True,
-            limit=query.limit,
-            cursor=query.cursor,
+    rows = approvals.paged(
+        caller.organization,
+        state=query.state,
+        open=True if query.waits_for_others else query.open,
+        operation_id=query.operation,
+        waits_for=caller.person if query.needs_me else None,
+        keep=_kept(query, seen_by),
+        sort=query.sort,
+    )
+
+    async def shown(session: AsyncSession, page: Sequence[Approval]) -> list[ApprovalAnswer]:
+        return [await approval_views.shown(session, row, seen_by) for row in page]
+
+    return await answer_list(request, context, query, rows, shown, ApprovalAnswer)
+
+
+def _kept(query: ApprovalsQuery, seen_by: Viewer) -> Callable[[Approval], bool]:
+    """What the database can't tell: whose turn it is."""
+    return lambda row: (
+        not (
+            (query.needs_me and not seen_by.may_have_a_say(row))
+            or (query.waits_for_others and seen_by.may_have_a_say(row))
         )
-        shown = [await approval_views.shown(session, row, seen_by) for row in page.rows]
-    return ListOf(data=shown, next_cursor=page.next_cursor)
+    )
 
 
 @router.get(

@@ -5,7 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from billing.approvals.ladder import ApprovalState
 from billing.core.operations import Role
+from db.approvals.approvals import ApprovalSort
 
 from ..http.models import Answer, Body, Moment, OtherId, Query, Reason
 
@@ -31,6 +33,21 @@ class DelegationBody(Body):
 
 class DelegationsQuery(Query):
     active: bool | None = Field(default=None, description="true: only delegations that are active now")
+
+
+class ApprovalsQuery(Query):
+    state: ApprovalState | None = None
+    open: bool | None = Field(default=None, description="true: only undecided ones; false: all others")
+    operation: OtherId | None = None
+    needs_me: bool | None = Field(default=None, description="true: only approvals that you may decide now")
+    waits_for_others: bool | None = Field(
+        default=None, description="true: only undecided ones that you may not decide now"
+    )
+    sort: ApprovalSort = Field(
+        default="-operation",
+        description="`-` sorts downwards. `operation`: in the order in which the operations were begun; "
+        "`deadline`: of the rung that is asked",
+    )
 
 
 class PeopleQuery(Query):

@@ -16,6 +16,7 @@ from ..http.examples import example, listed
 from ..http.ids import Id
 from ..http.models import ListOf
 from ..http.openapi import answers
+from ..operations.views import each
 from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND, TOO_MANY_ROWS
 from ..problems.problem import existing
 from . import views
@@ -41,7 +42,7 @@ async def list_customers(
 ) -> Any:
     """As `text/csv` all of them, whatever the `limit`."""
     listing = lists.customers(caller.organization, term=query.term, sort=query.sort)
-    return await answer_list(request, context, query, listing, views.customers, CustomerAnswer)
+    return await answer_list(request, context, query, listing, each(views.customer), CustomerAnswer)
 
 
 @router.get(

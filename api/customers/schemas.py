@@ -1,29 +1,14 @@
 """The shapes of customers and invoices, and what their lists are asked for by."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field
 
 from billing.core.money import Money
-from billing.core.search_terms import SearchTerm, search_term
 from db.mirror.lists import CustomerSort, InvoiceSort
 
-from ..http.models import Answer, ListOf, Moment, OtherId, Query, plain
-
-SearchText = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(plain)
-]
-
-
-class SearchQuery(Query):
-    """A list in which one can search."""
-
-    q: SearchText | None = None
-
-    @property
-    def term(self) -> SearchTerm | None:
-        return search_term(self.q) if self.q else None
+from ..http.models import Answer, ListOf, Moment, OtherId, SearchQuery, SearchText
 
 
 class CustomersQuery(SearchQuery):

@@ -16,10 +16,6 @@ def customer(row: Customer) -> CustomerAnswer:
     return CustomerAnswer(**row.model_dump(exclude={"balance"}), balance=balance)
 
 
-async def customers(_: AsyncSession, rows: Sequence[Customer]) -> list[CustomerAnswer]:
-    return [customer(row) for row in rows]
-
-
 def invoice(row: Invoice, customer_name: str | None) -> InvoiceAnswer:
     amounts = ("total", "amount_due", "amount_paid", "amount_remaining")
     return InvoiceAnswer(

@@ -20,6 +20,7 @@ from billing.approvals.subject_changes import SinceLastRound
 from billing.core.events import EventCode
 from billing.core.money import Money
 from billing.core.operations import Kind, State
+from billing.core.search_terms import SearchTerm, search_term
 from billing.core.text import has_controls
 from billing.plan_changes.limits import LimitCheck
 from billing.plan_changes.plans import Interval, PlanLimits
@@ -46,6 +47,9 @@ PaymentId = Annotated[str, StringConstraints(pattern=r"^pi_[A-Za-z0-9_]{1,120}$"
 InvoiceId = Annotated[str, StringConstraints(pattern=r"^in_[A-Za-z0-9_]{1,120}$")]
 CustomerId = Annotated[str, StringConstraints(pattern=r"^cus_[A-Za-z0-9_]{1,120}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(plain)]
+SearchText = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(plain)
+]
 
 
 NO_TIME = "must be a time with its offset, such as 2026-04-16T09:00:00Z"
@@ -117,16 +121,14 @@ class Query(BaseModel):
     cursor: str | None = Field(default=None, max_length=500, description="next_cursor of the previous page")
 
 
-class OperationsQuery(Query):
-    kind: Kind | None = None
-    state: State | None = None
-    open: bool | None = Field(default=None, description="true: only operations that have not ended")
+class SearchQuery(Query):
+    """A list in which one can search."""
 
+    q: SearchText | None = None
 
-class ApprovalsQuery(Query):
-    state: ApprovalState | None = None
-    operation: OtherId | None = None
-    needs_me: bool | None = Field(default=None, description="true: only approvals that you may decide now")
+    @property
+    def term(self) -> SearchTerm | None:
+        return search_term(self.q) if self.q else None
 
 
 class NoticesQuery(Query):
@@ -163,6 +165,8 @@ class OperationAnswer(Answer):
     requested_by: str
     created_at: datetime
     updated_at: datetime
+    customer: str | None = Field(description="Your customer whom it is about, as far as that is known")
+    amount: Money | None = Field(description="What is refunded or credited, as far as that is known")
     result: dict[str, Any] | None
     error: dict[str, Any] | None
     allowed_actions: list[str] = Field(description="Actions that you may take now")

@@ -1,22 +1,26 @@
 """Everything that was asked for, how far it is and what happened to it."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 
 from db.core import timeline
-from db.operations import operations
+from db.operations import lists, operations
+from db.operations.lists import OperationFilter
+from db.tables import Operation
 
 from ..http.auth import AnyCaller
 from ..http.context import InContext
+from ..http.csv_lists import answer_list, csv_columns
 from ..http.examples import example, listed
 from ..http.ids import Id
-from ..http.models import EventAnswer, ListOf, OperationAnswer, OperationsQuery
+from ..http.models import EventAnswer, ListOf, OperationAnswer
 from ..http.models import Query as ListQuery
 from ..http.openapi import answers
-from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND
+from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND, TOO_MANY_ROWS
 from ..problems.problem import existing
 from . import views
+from .schemas import OperationsQuery
 
 router = APIRouter(prefix="/v1/operations", tags=["Operations"])
 
@@ -24,23 +28,36 @@ router = APIRouter(prefix="/v1/operations", tags=["Operations"])
 @router.get(
     "",
     summary="List operations",
-    responses=answers({200: listed(example("operations/operation"))}, INVALID_REQUEST, INVALID_CURSOR),
+    response_model=ListOf[OperationAnswer],
+    responses=answers(
+        {200: listed(example("operations/operation"))},
+        INVALID_REQUEST,
+        INVALID_CURSOR,
+        TOO_MANY_ROWS,
+        also_as=csv_columns(OperationAnswer),
+    ),
 )
 async def list_operations(
-    query: Annotated[OperationsQuery, Query()], caller: AnyCaller, context: InContext
-) -> ListOf[OperationAnswer]:
-    """Newest first."""
-    async with context.database.reading() as session:
-        page = await operations.page(
-            session,
-            caller.organization,
-            kind=query.kind,
-            state=query.state,
-            open=query.open,
-            limit=query.limit,
-            cursor=query.cursor,
-        )
-    return views.listed(page, lambda row: views.operation(row, caller))
+    query: Annotated[OperationsQuery, Query()], request: Request, caller: AnyCaller, context: InContext
+) -> Any:
+    """As `text/csv` all that the filters find, whatever the `limit`."""
+    wanted = OperationFilter(
+        kind=query.kind,
+        state=query.state,
+        open=query.open,
+        requested_by=query.requested_by,
+        customer_id=query.customer,
+        object_id=query.object,
+        created_after=query.created_after,
+        created_before=query.created_before,
+        term=query.term,
+    )
+    rows = lists.operations(caller.organization, wanted, sort=query.sort)
+
+    def shown(row: Operation) -> OperationAnswer:
+        return views.operation(row, caller)
+
+    return await answer_list(request, context, query, rows, views.each(shown), OperationAnswer)
 
 
 @router.get(

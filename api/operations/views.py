@@ -1,8 +1,11 @@
 """Rows as the answers that show them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.core.money import Money
 from billing.evidence.event_words import words
 from db.core import pages
 from db.tables import Notice, Operation, TimelineEvent
@@ -17,6 +20,15 @@ Shown = TypeVar("Shown")
 
 def listed(page: pages.Page[Row], show: Callable[[Row], Shown]) -> ListOf[Shown]:
     return ListOf(data=[show(row) for row in page.rows], next_cursor=page.next_cursor)
+
+
+def each(show: Callable[[Row], Shown]) -> Callable[[AsyncSession, Sequence[Row]], Awaitable[list[Shown]]]:
+    """The answers of a page whose rows say all that is shown of them."""
+
+    async def shown(_: AsyncSession, rows: Sequence[Row]) -> list[Shown]:
+        return [show(row) for row in rows]
+
+    return shown
 
 
 def sliced(
@@ -37,8 +49,13 @@ def sliced(
 
 
 def operation(row: Operation, caller: Caller, *, pending: bool = False) -> OperationAnswer:
+    amount = None
+    if row.amount_minor is not None and row.currency is not None:
+        amount = Money(amount_minor=row.amount_minor, currency=row.currency)
     return OperationAnswer(
         **row.model_dump(exclude={"allowed_actions"}),
+        customer=row.customer_id,
+        amount=amount,
         allowed_actions=possible(row, caller),
         approval=row.approval_id,
         pending=pending,

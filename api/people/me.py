@@ -40,13 +40,8 @@ async def read_me(caller: AnyCaller, context: InContext) -> MeAnswer:
             session, caller.organization, caller.person, roles, context.policy, seen_by.at
         )
         standing = await delegation_rows.standing(session, caller.organization, caller.person, seen_by.at)
-        page = await approvals.page(
-            session,
-            caller.organization,
-            waits_for=caller.person,
-            keep=seen_by.may_have_a_say,
-            limit=MOST_APPROVALS,
-        )
+        mine = approvals.paged(caller.organization, waits_for=caller.person, keep=seen_by.may_have_a_say)
+        page = await mine.page(session, limit=MOST_APPROVALS)
         waiting = WaitingCounts(
             approvals=len(page.rows), notices=await _notices_waiting(session, caller, roles)
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import update
 from sqlmodel import col, select
@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing.approvals.ladder import Signature
 from billing.core.errors import Conflict
 
-from ..core.pages import DEFAULT_LIMIT, Page, read_page
+from ..core.pages import PagedRows, order
 from ..core.record_hashes import wrote
 from ..core.statements import insert_if_new
 from ..tables import Approval, Decision
@@ -42,30 +42,43 @@ async def get_any(session: AsyncSession, approval_id: str) -> Approval:
     return approval
 
 
-async def page(
-    session: AsyncSession,
+ApprovalSort = Literal["operation", "-operation", "deadline", "-deadline"]
+
+_KEYS: Mapping[str, tuple[Any, ...]] = {
+    "operation": (col(Approval.id),),
+    "deadline": (col(Approval.deadline), col(Approval.id)),
+}
+
+
+def paged(
     organization_id: str,
     *,
     state: str | None = None,
+    open: bool | None = None,
     operation_id: str | None = None,
     waits_for: str | None = None,
     keep: Callable[[Approval], bool] = lambda approval: True,
-    limit: int = DEFAULT_LIMIT,
-    cursor: str | None = None,
-) -> Page[Approval]:
-    """An organization's approvals, those of the newest operations first.
+    sort: ApprovalSort = "-operation",
+) -> PagedRows[Approval]:
+    """An organization's approvals, in the order in which their operations were begun or by the deadline of
+    the rung that is asked.
 
     With `waits_for` only what is open and was not asked for by this person; of it only what `keep` lets
-    pass, which says whether they may decide. Raises InvalidRequest `invalid_cursor`.
+    pass, which says whether they may decide.
     """
     wanted = select(Approval).where(Approval.organization_id == organization_id)
     if state:
         wanted = wanted.where(Approval.state == state)
+    if open is not None:
+        wanted = wanted.where(Approval.state == OPEN if open else Approval.state != OPEN)
     if operation_id:
         wanted = wanted.where(Approval.operation_id == operation_id)
     if waits_for:
         wanted = wanted.where(Approval.state == OPEN, Approval.requested_by != waits_for)
-    return await read_page(session, wanted, col(Approval.id), limit=limit, cursor=cursor, keep=keep)
+    if "deadline" in sort:
+        wanted = wanted.where(col(Approval.deadline).is_not(None))  # every round that is opened has one
+    key, descending = order(_KEYS, sort)
+    return PagedRows(wanted, key, descending, keep)
 
 
 async def climb(

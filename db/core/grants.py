@@ -12,7 +12,7 @@ from sqlmodel import SQLModel
 
 from .. import tables  # noqa: F401 - fills the metadata
 
-APPEND_ONLY = frozenset({"timeline", "notes", "mails"})
+APPEND_ONLY = frozenset({"timeline", "notes", "mails", "operation_objects"})
 """Rows are added and never changed."""
 
 CHANGED: Mapping[str, Sequence[str]] = {

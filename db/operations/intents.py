@@ -13,6 +13,7 @@ from billing.stripe.effects import effect_key, params_hash
 from ..core.record_hashes import wrote
 from ..core.statements import insert_into
 from ..tables import Intent
+from . import objects
 
 OPEN, DONE, REFUSED = "open", "done", "refused"
 
@@ -141,6 +142,8 @@ async def _close(session: AsyncSession, key: str, **values: Any) -> Intent:
     )
     if closed is not None:
         wrote(session, closed.operation_id, closed)
+        if closed.stripe_id is not None:
+            await objects.note(session, closed.operation_id, closed.organization_id, [closed.stripe_id])
     intent = closed or await session.get(Intent, key)
     if intent is None:
         raise LookupError(f"no intent {key}")

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, func, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from ..core.pages import DEFAULT_LIMIT, Page, read_page
+from ..core.pages import PagedRows
 from ..core.record_hashes import wrote
 from ..core.statements import insert_if_new
 from ..tables import Notice
@@ -58,22 +58,12 @@ async def of_operation(session: AsyncSession, operation_id: str) -> list[Notice]
     return list(found)
 
 
-async def page(
-    session: AsyncSession,
-    organization_id: str,
-    *,
-    state: str | None = None,
-    limit: int = DEFAULT_LIMIT,
-    cursor: str | None = None,
-) -> Page[Notice]:
-    """An organization's notices, those of the newest operations first.
-
-    Raises InvalidRequest `invalid_cursor`.
-    """
+def paged(organization_id: str, *, state: str | None = None) -> PagedRows[Notice]:
+    """An organization's notices, those of the newest operations first."""
     wanted = select(Notice).where(Notice.organization_id == organization_id)
     if state:
         wanted = wanted.where(Notice.state == state)
-    return await read_page(session, wanted, col(Notice.id), limit=limit, cursor=cursor)
+    return PagedRows(wanted, (col(Notice.id),))
 
 
 async def count(session: AsyncSession, organization_id: str, states: Collection[str]) -> int:

@@ -1,6 +1,6 @@
 """Operations: what was asked for, by whom, and how far it is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Any, Final
@@ -12,11 +12,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing.approvals.authorship import Author
 from billing.core.errors import Conflict
 from billing.core.operations import Kind, State
+from billing.operations.about import About, about
 
-from ..core.pages import DEFAULT_LIMIT, Page, read_page
 from ..core.record_hashes import wrote
 from ..core.statements import insert_if_new, is_sqlite
 from ..tables import Operation, TimelineEvent
+from . import objects
 
 
 class KeepValue(Enum):
@@ -78,9 +79,11 @@ async def create(session: AsyncSession, operation: Operation) -> tuple[Operation
     when the organization has a plan change that is not closed; both hold against requests at the same moment.
     The product's own keys are apart from people's, and conflict with nothing.
     """
+    named = await _named(session, operation)
     while True:
         created = await insert_if_new(session, operation)
         if created:
+            await objects.note(session, created.id, created.organization_id, named)
             return created, True
         earlier = await find_repeated(session, operation)
         if earlier:
@@ -100,6 +103,20 @@ def plan_change_open(change: Operation) -> Conflict:
         "plan_change_open",
         f"plan change {change.id} is still in progress: wait until it ends, or cancel it first",
     )
+
+
+async def _named(session: AsyncSession, operation: Operation) -> Collection[str]:
+    """Note on a new operation whom and how much it is about; the objects by which it is to be found."""
+    asked, subject = about(operation.request), about(operation.subject)
+    named = {*asked.objects, *subject.objects}
+    customer = subject.customer or asked.customer
+    if customer is None and operation.kind in (Kind.REFUND, Kind.CREDIT):
+        customer = await objects.customer_of(session, operation.organization_id, named)
+    amount = subject.amount or asked.amount
+    operation.customer_id = customer
+    operation.amount_minor = amount.amount_minor if amount else None
+    operation.currency = amount.currency if amount else None
+    return named | {customer} if customer else named
 
 
 async def find_repeated(session: AsyncSession, operation: Operation) -> Operation | None:
@@ -138,31 +155,6 @@ async def open_plan_change(session: AsyncSession, organization_id: str) -> Opera
     return found.one_or_none()
 
 
-async def page(
-    session: AsyncSession,
-    organization_id: str,
-    *,
-    kind: Kind | None = None,
-    state: State | None = None,
-    open: bool | None = None,
-    limit: int = DEFAULT_LIMIT,
-    cursor: str | None = None,
-) -> Page[Operation]:
-    """An organization's operations, the newest first; `open` is whether they are not closed.
-
-    Raises InvalidRequest `invalid_cursor`.
-    """
-    wanted = select(Operation).where(Operation.organization_id == organization_id)
-    if kind:
-        wanted = wanted.where(Operation.kind == kind.value)
-    if state:
-        wanted = wanted.where(Operation.state == state.value)
-    if open is not None:
-        closed_at = col(Operation.closed_at)
-        wanted = wanted.where(closed_at.is_(None) if open else closed_at.is_not(None))
-    return await read_page(session, wanted, col(Operation.id), limit=limit, cursor=cursor)
-
-
 async def update_state(
     session: AsyncSession,
     operation_id: str,
@@ -199,6 +191,9 @@ async def update_state(
         "updated_at": at,
         **{name: value for name, value in given.items() if value is not UNCHANGED},
     }
+    told = [about(one) for one in (subject, result) if isinstance(one, Mapping)]
+    if isinstance(subject, Mapping):
+        values |= _about_columns(told[0])
     move = update(Operation).where(col(Operation.id) == operation_id)
     if state.final and stays_open:
         values["closed_at"] = None
@@ -222,10 +217,20 @@ async def update_state(
     )
     if moved is not None:
         wrote(session, operation_id, moved)
+        named = [one for found in told for one in found.objects]
+        await objects.note(session, moved.id, moved.organization_id, named)
     operation = moved or await get_any(session, operation_id)
     if operation is None:
         raise LookupError(f"no operation {operation_id}")
     return operation
+
+
+def _about_columns(subject: About) -> dict[str, Any]:
+    """What a subject says of whom and how much; what it does not say stays."""
+    columns: dict[str, Any] = {"customer_id": subject.customer} if subject.customer else {}
+    if subject.amount is not None:
+        columns |= subject.amount.model_dump()
+    return columns
 
 
 async def clear_error(session: AsyncSession, operation_id: str) -> None:

@@ -24,6 +24,7 @@ from .mirror import (
     PlanRow,
     RefundRow,
 )
+from .operations import NoteRow, Operation, OperationObject, TimelineEvent
 from .people import ApiKey, KeyUse, Organization, Person
 from .portal import (
     CustomerMail,
@@ -70,6 +71,7 @@ __all__ = [
     "NoteRow",
     "Notice",
     "Operation",
+    "OperationObject",
     "Organization",
     "Outbox",
     "PayLink",
@@ -98,86 +100,6 @@ __all__ = [
 ]
 
 
-class Operation(SQLModel, table=True):
-    """One thing that somebody asked for. Written before its workflow is started."""
-
-    __tablename__ = "operations"
-    __table_args__ = (
-        UniqueConstraint("organization_id", "idempotency_key"),
-        Index("one_product_key", "organization_id", "product_key", unique=True),
-        CheckConstraint("idempotency_key IS NULL OR product_key IS NULL", name="operation_key"),
-        Index(
-            "one_open_plan_change",
-            "organization_id",
-            unique=True,
-            sqlite_where=text("kind = 'plan_change' AND closed_at IS NULL"),
-            postgresql_where=text("kind = 'plan_change' AND closed_at IS NULL"),
-        ),
-        Index("ix_operations_listing", "organization_id", "id"),
-        Index("ix_operations_requested", "organization_id", "kind", "created_at"),
-        Index("ix_operations_closed", "organization_id", "kind", "closed_at"),
-    )
-    id: str = Field(primary_key=True)
-    organization_id: str = Field(foreign_key="organizations.id")
-    kind: str
-    state: str
-    stage: str
-    request: dict[str, Any] = document()
-    """What was asked for, as validated."""
-    request_hash: str
-    idempotency_key: str | None = None
-    """As a person sent it; None for what nobody sent."""
-    subject: dict[str, Any] | None = document(default=None)
-    policy: dict[str, Any] = document()
-    """The policy that the operation started under, and keeps."""
-    requested_by: str
-    """A person's id; `system` for what a schedule began, `customer` for what one of them did."""
-    result: dict[str, Any] | None = document(default=None)
-    error: dict[str, Any] | None = document(default=None)
-    allowed_actions: list[str] = document(default_factory=list)
-    approval_id: str | None = None
-    workflow_id: str
-    created_at: datetime = utc()
-    updated_at: datetime = utc()
-    closed_at: datetime | None = utc(default=None)
-    product_key: str | None = None
-    """Of what the product begins by itself, where it may be tried twice. No request can set it."""
-    authors: list[dict[str, Any]] = document(default_factory=list)
-    """`billing.approvals.authorship.Author`s: in order, who asked for it, revised it or had it retried."""
-
-
-class TimelineEvent(SQLModel, table=True):
-    """Append-only (a trigger refuses UPDATE and DELETE); `key` makes a repeated append a no-op."""
-
-    __tablename__ = "timeline"
-    __table_args__ = (UniqueConstraint("operation_id", "key"),)
-    operation_id: str = Field(primary_key=True, foreign_key="operations.id")
-    seq: int = Field(primary_key=True)
-    key: str
-    at: datetime = utc()
-    actor: str
-    code: str
-    """An `EventCode`."""
-    detail: dict[str, Any] = document()
-    prev_hash: str
-    hash: str
-    names: dict[str, Any] = document(default_factory=dict)
-    """Who the people are whom the event names, at that moment: `billing.evidence.timeline.Event`."""
-    records: dict[str, Any] = document(default_factory=dict)
-    """The hashes of the operation's records that were written with it."""
-
-
-class NoteRow(SQLModel, table=True):
-    """Why money went back, in a person's words. Append-only (a trigger refuses UPDATE and DELETE)."""
-
-    __tablename__ = "notes"
-    operation_id: str = Field(primary_key=True, foreign_key="operations.id")
-    seq: int = Field(primary_key=True)
-    id: str = Field(unique=True)
-    organization_id: str = Field(foreign_key="organizations.id")
-    text: str
-    author: str
-    at: datetime = utc()
 
 
 class Commitment(SQLModel, table=True):

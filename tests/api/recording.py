@@ -18,6 +18,7 @@ from sqlmodel import SQLModel
 
 from api.http import examples
 from billing.core.operations import Role
+from billing.operations.about import about
 from billing.policy.policy import Policy
 from db.core.session import Database
 from db.people.people import new_api_key
@@ -84,9 +85,12 @@ class ExampleHouse:
         """Store the operation of this evidence, as it ended but for the changes."""
         record = evidence["operation"] | changes
         kept = ("id", "kind", "state", "stage", "request", "subject", "result", "error", "allowed_actions")
+        found = about(record["subject"])
         operation = an_operation(
             self.acme,
             **{name: record[name] for name in kept},
+            **(found.amount.model_dump() if found.amount else {}),
+            customer_id=found.customer,
             requested_by=record["requested_by"],
             approval_id=record["approval"],
             policy=self.policy.model_dump(mode="json"),

@@ -31,11 +31,17 @@ def create() -> None:
         sa.Column("closed_at", TIME),
         sa.Column("product_key", TEXT),
         sa.Column("authors", DOCUMENT, nullable=False),
+        sa.Column("customer_id", TEXT),
+        sa.Column("amount_minor", MINOR),
+        sa.Column("currency", TEXT),
         sa.UniqueConstraint("organization_id", "idempotency_key"),
         sa.CheckConstraint("idempotency_key IS NULL OR product_key IS NULL", name="operation_key"),
         sa.Index("ix_operations_closed", "organization_id", "kind", "closed_at"),
+        sa.Index("ix_operations_customer", "organization_id", "customer_id", "id"),
         sa.Index("ix_operations_listing", "organization_id", "id"),
+        sa.Index("ix_operations_person", "organization_id", "requested_by", "id"),
         sa.Index("ix_operations_requested", "organization_id", "kind", "created_at"),
+        sa.Index("ix_operations_updated", "organization_id", "updated_at", "id"),
         sa.Index(
             "one_open_plan_change",
             "organization_id",
@@ -43,6 +49,12 @@ def create() -> None:
             **where("kind = 'plan_change' AND closed_at IS NULL"),
         ),
         sa.Index("one_product_key", "organization_id", "product_key", unique=True),
+    )
+    op.create_table(
+        "operation_objects",
+        sa.Column("object_id", TEXT, primary_key=True),
+        sa.Column("operation_id", TEXT, sa.ForeignKey("operations.id"), primary_key=True),
+        sa.Column("organization_id", TEXT, sa.ForeignKey("organizations.id"), nullable=False),
     )
     op.create_table(
         "timeline",

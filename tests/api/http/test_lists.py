@@ -112,6 +112,8 @@ async def test_an_operation_is_shown_as_it_is(api: Api, acme: Tenant, database: 
         "requested_by": acme.admin.id,
         "created_at": "2026-03-02T15:00:00Z",
         "updated_at": "2026-03-02T15:00:00Z",
+        "customer": None,
+        "amount": None,
         "result": {"verified": False},
         "error": {
             "code": "limits_exceeded",

@@ -46,7 +46,7 @@ async def read(database: Database, approval: Approval) -> Approval:
 
 async def listed(database: Database, acme: Tenant, **filters: Any) -> list[str]:
     async with database.reading() as session:
-        page = await approvals.page(session, acme.id, **filters)
+        page = await approvals.paged(acme.id, **filters).page(session)
     return sorted(row.id for row in page.rows)
 
 
@@ -229,8 +229,8 @@ async def test_a_page_of_what_waits_is_full_although_much_is_left_out(database: 
         return row.rung == 1
 
     async with database.reading() as session:
-        first = await approvals.page(session, acme.id, keep=escalated, limit=2)
-        rest = await approvals.page(session, acme.id, keep=escalated, limit=2, cursor=first.next_cursor)
+        first = await approvals.paged(acme.id, keep=escalated).page(session, limit=2)
+        rest = await approvals.paged(acme.id, keep=escalated).page(session, limit=2, cursor=first.next_cursor)
 
     assert [row.id for row in first.rows] == expected[:2]
     assert ([row.id for row in rest.rows], rest.next_cursor) == (expected[2:], None)

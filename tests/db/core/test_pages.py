@@ -9,7 +9,7 @@ from billing.core.errors import InvalidRequest
 from db.core.pages import decode, encode
 from db.core.session import Database
 from db.mirror import lists
-from db.operations import operations
+from db.operations.lists import operations
 
 from ...support.builders import NOW, a_customer, an_operation, store, tenant
 
@@ -21,7 +21,7 @@ async def test_pages_go_from_the_newest_to_the_oldest_and_end(database: Database
     seen, cursor = [], None
     while True:
         async with database.reading() as session:
-            page = await operations.page(session, acme.id, limit=2, cursor=cursor)
+            page = await operations(acme.id).page(session, limit=2, cursor=cursor)
         seen.append([row.id for row in page.rows])
         cursor = page.next_cursor
         if cursor is None:
@@ -35,7 +35,7 @@ async def test_the_last_page_is_the_last_even_when_it_is_full(database: Database
     await store(database, *(an_operation(acme, kind="refund") for _ in range(2)))
 
     async with database.reading() as session:
-        page = await operations.page(session, acme.id, limit=2)
+        page = await operations(acme.id).page(session, limit=2)
 
     assert (len(page.rows), page.next_cursor) == (2, None)
 
@@ -44,13 +44,13 @@ async def test_rows_that_come_in_between_neither_repeat_nor_hide_others(database
     acme = await tenant(database)
     await store(database, *(an_operation(acme, id=f"op_{n}", kind="refund") for n in (1, 3, 5, 7)))
     async with database.reading() as session:
-        first = await operations.page(session, acme.id, limit=2)
+        first = await operations(acme.id).page(session, limit=2)
 
     await store(database, an_operation(acme, id="op_8", kind="refund"))
     await store(database, an_operation(acme, id="op_2", kind="refund"))
 
     async with database.reading() as session:
-        second = await operations.page(session, acme.id, limit=9, cursor=first.next_cursor)
+        second = await operations(acme.id).page(session, limit=9, cursor=first.next_cursor)
     assert [row.id for row in first.rows] == ["op_7", "op_5"]
     assert [row.id for row in second.rows] == ["op_3", "op_2", "op_1"]
 

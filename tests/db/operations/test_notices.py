@@ -83,7 +83,7 @@ async def test_lists_and_single_notices_stay_within_the_organization(database: D
     await acknowledge(database, mine, acme.finance.id)
 
     async with database.reading() as session:
-        assert [row.id for row in (await notices.page(session, acme.id)).rows] == [mine.id]
-        assert (await notices.page(session, acme.id, state="open")).rows == []
+        assert [row.id for row in (await notices.paged(acme.id).page(session)).rows] == [mine.id]
+        assert (await notices.paged(acme.id, state="open").page(session)).rows == []
         assert await notices.get(session, acme.id, theirs.id) is None
         assert await notices.get(session, other.id, theirs.id) is not None

@@ -8,7 +8,8 @@ import pytest
 from billing.core.errors import Conflict
 from billing.core.operations import Kind, State
 from db.core.session import Database
-from db.operations import operations
+from db.operations import lists, operations
+from db.operations.lists import OperationFilter
 from db.tables import Operation
 
 from ...support.builders import NOW, Tenant, an_operation, store, tenant
@@ -301,7 +302,7 @@ async def test_a_list_is_filtered_by_kind_and_state_within_the_organization(data
 
     async def ids(kind: Kind | None = None, state: State | None = None) -> list[str]:
         async with database.reading() as session:
-            page = await operations.page(session, acme.id, kind=kind, state=state)
+            page = await lists.operations(acme.id, OperationFilter(kind=kind, state=state)).page(session)
         return [row.id for row in page.rows]
 
     assert sorted(await ids()) == sorted([change.id, refund.id, failed.id])

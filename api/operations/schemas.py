@@ -1,0 +1,27 @@
+"""What the list of operations is asked for by."""
+
+from pydantic import Field
+
+from billing.core.operations import Kind, State
+from db.operations.lists import OperationSort
+
+from ..http.models import Moment, OtherId, SearchQuery, SearchText
+
+
+class OperationsQuery(SearchQuery):
+    q: SearchText | None = Field(
+        default=None,
+        description="A part of the customer's name or mail address, or of an invoice's number; an amount "
+        "such as `1,250.00` or `USD 13`; the id of the operation, of its approval, or of an object in Stripe",
+    )
+    kind: Kind | None = None
+    state: State | None = None
+    open: bool | None = Field(default=None, description="true: only operations that have not ended")
+    requested_by: OtherId | None = Field(default=None, description="A person from GET /v1/people")
+    customer: OtherId | None = None
+    object: OtherId | None = Field(
+        default=None, description="An object in Stripe that they are about: an invoice, a payment, a refund …"
+    )
+    created_after: Moment | None = Field(default=None, description="Created then or later")
+    created_before: Moment | None = None
+    sort: OperationSort = Field(default="-created_at", description="`-` sorts downwards")
