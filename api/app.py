@@ -17,6 +17,7 @@ from .approvals import delegations, notices
 from .approvals import routes as approvals
 from .cases import routes as cases
 from .console.routes import ROUTERS as CONSOLE
+from .customers import details, search
 from .customers import routes as customers
 from .dispatch.dispatcher import Dispatcher
 from .dispatch.inbox import Inbox
@@ -77,6 +78,8 @@ ROUTERS = (
     evidence.router,
     organization_routes.router,
     customers.router,
+    details.router,
+    search.router,
     payments.router,
     notices.router,
     portal_links.router,

@@ -6,19 +6,17 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 
 from db.core.clock import utc_now
-from db.mirror import lists, mirror
+from db.mirror import lists
 from db.mirror.lists import InvoiceFilter
 
 from ..http.auth import AnyCaller
 from ..http.context import InContext
 from ..http.csv_lists import answer_list, csv_columns
 from ..http.examples import example, listed
-from ..http.ids import Id
 from ..http.models import ListOf
 from ..http.openapi import answers
 from ..operations.views import each
-from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND, TOO_MANY_ROWS
-from ..problems.problem import existing
+from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, TOO_MANY_ROWS
 from . import views
 from .schemas import CustomerAnswer, CustomersQuery, InvoiceAnswer, InvoiceCounts, InvoiceList, InvoicesQuery
 
@@ -79,15 +77,3 @@ async def list_invoices(
     async with context.database.reading() as session:
         counted = await lists.count_invoices(session, caller.organization, wanted, at)
     return InvoiceList(data=answer.data, next_cursor=answer.next_cursor, counts=InvoiceCounts(**counted))
-
-
-@router.get(
-    "/invoices/{id}",
-    summary="Read an invoice",
-    responses=answers({200: example("customers/invoice")}, NOT_FOUND),
-)
-async def read_invoice(id: Id, caller: AnyCaller, context: InContext) -> InvoiceAnswer:
-    async with context.database.reading() as session:
-        row = existing(await mirror.invoice(session, caller.organization, id))
-        [answer] = await views.invoices(session, [row])
-    return answer

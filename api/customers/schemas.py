@@ -8,7 +8,19 @@ from pydantic import Field
 from billing.core.money import Money
 from db.mirror.lists import CustomerSort, InvoiceSort
 
-from ..http.models import Answer, ListOf, Moment, OtherId, SearchQuery, SearchText
+from ..http.models import (
+    Answer,
+    GivenAnswer,
+    ListOf,
+    Moment,
+    OperationAnswer,
+    OtherId,
+    SearchQuery,
+    SearchText,
+)
+from ..money.schemas import PaymentWithRefunds
+from ..portal_admin.schemas import PortalLinkAnswer, SettingsAnswer
+from ..reminders.schemas import NextAnswer, PauseAnswer, WhyAnswer
 
 
 class CustomersQuery(SearchQuery):
@@ -81,3 +93,68 @@ class InvoiceCounts(Answer):
 
 class InvoiceList(ListOf[InvoiceAnswer]):
     counts: InvoiceCounts | None = Field(default=None, description="null unless asked for")
+
+
+class ReceivableAnswer(Answer):
+    """What one currency's open invoices leave unpaid, and what of that is overdue."""
+
+    open: Money
+    open_invoices: int
+    overdue: Money
+    overdue_invoices: int
+
+
+class CustomerDetailAnswer(CustomerAnswer):
+    """The customer with everything that a decision about them needs."""
+
+    deleted: bool = Field(description="Whether the customer is deleted in Stripe")
+    settings: SettingsAnswer
+    receivables: list[ReceivableAnswer] = Field(description="One entry per currency with open invoices")
+    granted: list[GivenAnswer] = Field(
+        description="Refunds and credits of the last 90 days, newest first; at most 50"
+    )
+
+
+class LineAnswer(Answer):
+    description: str | None
+    quantity: int | None
+    amount: Money
+    period_start: datetime
+    period_end: datetime
+
+
+class CreditNoteAnswer(Answer):
+    """A mirror of the object in Stripe, read at `synced_at`; without `operation`, made outside Plixo."""
+
+    id: str
+    number: str
+    operation: str | None
+    amount: Money
+    refunded: Money = Field(description="What of it was given by refunds")
+    status: str
+    reason: str | None
+    created_at: datetime
+    synced_at: datetime
+
+
+class RemindersAnswer(Answer):
+    """Either `next` or `why_none` is null."""
+
+    next: NextAnswer | None = Field(description="The next reminder, if nothing changes")
+    why_none: WhyAnswer | None = Field(description="Why there is no next one")
+    pause: PauseAnswer
+
+
+class InvoiceDetailAnswer(InvoiceAnswer):
+    """The invoice with all that is known of it."""
+
+    lines: list[LineAnswer]
+    lines_complete: bool = Field(description="Whether these are all its lines; Stripe lists the first ones")
+    payments: list[PaymentWithRefunds] = Field(description="Oldest first, each with its refunds")
+    credit_notes: list[CreditNoteAnswer] = Field(description="Oldest first")
+    portal_links: list[PortalLinkAnswer] = Field(description="Newest first, including links that have ended")
+    reminders: RemindersAnswer
+    operations: list[OperationAnswer] = Field(
+        description="The newest 20 that are about the invoice or a payment, refund or credit note of it"
+    )
+    diagnosis: str = Field(description="POST there to find out why the customer can't get at it")

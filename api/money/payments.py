@@ -1,5 +1,6 @@
 """The payments of the organization's customers and what was refunded of them, as last read from Stripe."""
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -39,7 +40,7 @@ async def list_payments(
     )
     async with context.database.reading() as session:
         page = await listing.page(session, limit=query.limit, cursor=query.cursor)
-    return views.listed(page, _payment)
+    return views.listed(page, payment_answer)
 
 
 @router.get(
@@ -52,10 +53,16 @@ async def read_payment(id: Id, caller: AnyCaller, context: InContext) -> Payment
     async with context.database.reading() as session:
         row = existing(await mirror.payment(session, caller.organization, id))
         refunds = await mirror.refunds_of(session, [id])
-    return PaymentWithRefunds(**_payment(row).model_dump(), refunds=[_refund(refund) for refund in refunds])
+    return with_refunds(row, refunds)
 
 
-def _payment(row: PaymentRow) -> PaymentAnswer:
+def with_refunds(row: PaymentRow, refunds: Iterable[RefundRow]) -> PaymentWithRefunds:
+    return PaymentWithRefunds(
+        **payment_answer(row).model_dump(), refunds=[_refund(refund) for refund in refunds]
+    )
+
+
+def payment_answer(row: PaymentRow) -> PaymentAnswer:
     possible = row.status == "succeeded" and not row.disputed
     return PaymentAnswer(
         **row.model_dump(exclude={"amount", "amount_refunded"}),

@@ -47,7 +47,7 @@ async def list_operations(
         open=query.open,
         requested_by=query.requested_by,
         customer_id=query.customer,
-        object_id=query.object,
+        object_ids=[query.object] if query.object else (),
         created_after=query.created_after,
         created_before=query.created_before,
         term=query.term,

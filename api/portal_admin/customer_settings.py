@@ -29,6 +29,7 @@ from .schemas import BounceAnswer, Effective, LiftedAnswer, SettingsAnswer, Sett
 router = APIRouter(prefix="/v1/customers", tags=["Customers and invoices"])
 
 Known = tuple[Customer, Organization]
+"""A customer and whose they are."""
 
 
 @router.get(
@@ -39,9 +40,9 @@ Known = tuple[Customer, Organization]
 async def read_settings(id: Id, caller: AnyCaller, context: InContext) -> SettingsAnswer:
     """The values in effect and their source: these settings, then Stripe, then the organization."""
     async with context.database.reading() as session:
-        known = await _known(session, caller, id)
+        known = await known_customer(session, caller, id)
         row = await session.get(CustomerSettings, id)
-    return _answer(known, row)
+    return settings_answer(known, row)
 
 
 @router.patch(
@@ -68,7 +69,7 @@ async def change_settings(id: Id, body: SettingsBody, caller: Giver, context: In
     lift = wanted.pop("bounced", None) is False
     _check(wanted)
     async with context.database.transaction() as session:
-        known = await _known(session, caller, id)
+        known = await known_customer(session, caller, id)
         await _check_language(session, caller, wanted.get("language"))
         row = await customer_settings.locked(session, caller.organization, id, by=caller.person, at=at)
         for name, value in wanted.items():
@@ -83,10 +84,10 @@ async def change_settings(id: Id, body: SettingsBody, caller: Giver, context: In
         _check_subdivision(known, row)
         session.add(row)
         await session.flush()
-        return _answer(known, row)
+        return settings_answer(known, row)
 
 
-async def _known(session: AsyncSession, caller: Caller, customer_id: str) -> Known:
+async def known_customer(session: AsyncSession, caller: Caller, customer_id: str) -> Known:
     customer = existing(await mirror.customer(session, caller.organization, customer_id))
     return customer, await mirror.organization(session, caller.organization)
 
@@ -156,7 +157,7 @@ def _effective(known: Known, row: CustomerSettings | None) -> Correspondent:
     )
 
 
-def _answer(known: Known, row: CustomerSettings | None) -> SettingsAnswer:
+def settings_answer(known: Known, row: CustomerSettings | None) -> SettingsAnswer:
     holds, ranked = _effective(known, row), _ranked(known, row)
 
     def effective(name: str) -> Effective:

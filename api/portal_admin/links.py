@@ -73,7 +73,9 @@ async def issue(id: Id, caller: Giver, context: InContext, body: LinkBody | None
             expires_at=await _expiry(session, context.policy.portal, invoice, body, at),
         )
         token = await portal_links.add_token(session, link.id, at=at)
-    return IssuedLinkAnswer(**_answer(link, at).model_dump(), url=f"{context.site.public_url}/portal/{token}")
+    return IssuedLinkAnswer(
+        **link_answer(link, at).model_dump(), url=f"{context.site.public_url}/portal/{token}"
+    )
 
 
 @router.get(
@@ -92,7 +94,7 @@ async def list_links(
         links = await portal_links.of_invoice(session, caller.organization, id)
     at = utc_now()
     return views.sliced(
-        links, lambda link: link.id, lambda link: _answer(link, at), query.limit, query.cursor
+        links, lambda link: link.id, lambda link: link_answer(link, at), query.limit, query.cursor
     )
 
 
@@ -140,7 +142,7 @@ async def revoke(id: Id, body: RevokeBody, caller: Giver, context: InContext) ->
     async with context.database.reading() as session:
         link = await portal_links.get(session, caller.organization, id)
     assert link is not None
-    return _answer(link, at)
+    return link_answer(link, at)
 
 
 async def mail_link(
@@ -214,7 +216,7 @@ async def _check_pace(session: AsyncSession, invoice: str, at: datetime) -> None
         raise ApiProblem.of(LINK_MAILED_JUST_NOW, headers={"Retry-After": str(seconds)})
 
 
-def _answer(link: PortalLink, at: datetime) -> PortalLinkAnswer:
+def link_answer(link: PortalLink, at: datetime) -> PortalLinkAnswer:
     return PortalLinkAnswer(
         **link.model_dump(exclude={"organization_id"}),
         invoice=link.invoice_id,

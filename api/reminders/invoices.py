@@ -57,13 +57,13 @@ async def read_reminders(
             session, caller.organization, id, limit=query.limit, cursor=query.cursor
         )
         paused = await pauses.get(session, id)
-        coming, why = await _next(session, context, facts)
+        coming, why = await next_reminder(session, context, facts)
     return InvoiceRemindersAnswer(
         data=[decision(row) for row in page.rows],
         next_cursor=page.next_cursor,
         next=coming,
         why_none=why,
-        pause=_pause(id, paused),
+        pause=pause_answer(id, paused),
     )
 
 
@@ -94,7 +94,7 @@ async def pause_reminders(id: Id, body: PauseBody, caller: Giver, context: InCon
             paused_at=at,
         )
         kept = await pauses.put(session, wanted)
-    return _pause(id, kept)
+    return pause_answer(id, kept)
 
 
 @router.delete(
@@ -113,7 +113,7 @@ async def let_go_on(id: Id, caller: Giver, context: InContext) -> PauseAnswer:
     async with context.database.transaction() as session:
         await _facts(session, caller, id)
         await pauses.take_away(session, id)
-    return _pause(id, None)
+    return pause_answer(id, None)
 
 
 async def _facts(session: AsyncSession, caller: Caller, invoice: str) -> InvoiceFacts:
@@ -122,9 +122,10 @@ async def _facts(session: AsyncSession, caller: Caller, invoice: str) -> Invoice
     return facts
 
 
-async def _next(
+async def next_reminder(
     session: AsyncSession, context: Context, facts: InvoiceFacts
 ) -> tuple[NextAnswer | None, WhyAnswer | None]:
+    """What comes next, or why nothing does."""
     incident = await incidents.is_open(session, "portal")
     rules = Rules(context.policy.reminders, utc_now(), portal_incident=incident)
     if reason := why_not(facts, rules):
@@ -133,7 +134,7 @@ async def _next(
     return (NextAnswer(**coming._asdict()), None) if coming else (None, _NONE_LEFT)
 
 
-def _pause(invoice: str, row: ReminderPause | None) -> PauseAnswer:
+def pause_answer(invoice: str, row: ReminderPause | None) -> PauseAnswer:
     if row is None:
         return PauseAnswer(
             invoice=invoice, paused=False, until=None, reason=None, paused_by=None, paused_at=None

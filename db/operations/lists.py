@@ -1,6 +1,6 @@
 """Lists of operations: filtered, searched and sorted."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -33,8 +33,8 @@ class OperationFilter:
     open: bool | None = None
     requested_by: str | None = None
     customer_id: str | None = None
-    object_id: str | None = None
-    """An object in Stripe that they are about."""
+    object_ids: Collection[str] = ()
+    """Objects in Stripe, of which they are about one."""
     created_after: datetime | None = None
     created_before: datetime | None = None
     term: SearchTerm | None = None
@@ -52,8 +52,8 @@ class OperationFilter:
             wanted.append(col(Operation.requested_by) == self.requested_by)
         if self.customer_id:
             wanted.append(col(Operation.customer_id) == self.customer_id)
-        if self.object_id:
-            wanted.append(col(Operation.id).in_(_about(organization_id, self.object_id)))
+        if self.object_ids:
+            wanted.append(col(Operation.id).in_(_about(organization_id, self.object_ids)))
         if self.created_after:
             wanted.append(col(Operation.created_at) >= self.created_after)
         if self.created_before:
@@ -77,7 +77,7 @@ def operations(
 def _found(organization_id: str, term: SearchTerm) -> ColumnElement[bool]:
     id_ = col(Operation.id)
     if term.id is not None:
-        about = _about(organization_id, term.id)
+        about = _about(organization_id, [term.id])
         return or_(id_ == term.id, col(Operation.approval_id) == term.id, id_.in_(about))
     customer: Any = Operation.customer_id
     of_invoices = (
@@ -96,7 +96,7 @@ def _found(organization_id: str, term: SearchTerm) -> ColumnElement[bool]:
     )
 
 
-def _about(organization_id: str, object_id: str) -> SelectOfScalar[str]:
+def _about(organization_id: str, object_ids: Collection[str]) -> SelectOfScalar[str]:
     return select(OperationObject.operation_id).where(
-        OperationObject.organization_id == organization_id, OperationObject.object_id == object_id
+        OperationObject.organization_id == organization_id, col(OperationObject.object_id).in_(object_ids)
     )

@@ -100,8 +100,6 @@ __all__ = [
 ]
 
 
-
-
 class Commitment(SQLModel, table=True):
     """Money set aside for an operation, of one payment where it is of one; held against authority."""
 

@@ -1,11 +1,55 @@
 """The examples of customers and invoices, as the API answers."""
 
+from datetime import timedelta
+
+from ...support.builders import NOW
+from ...support.money_rows import a_commitment, a_credit_note, a_payment, a_refund, a_refund_operation
 from ..conftest import ON_ONE_DATABASE
-from ..recording import INVOICE, ExampleHouse, first
+from ..recording import CUSTOMER, INVOICE, PAYMENT, ExampleHouse, first
+from .rows import a_link, some_lines
 
 pytestmark = ON_ONE_DATABASE
 
 
 async def test_what_the_mirror_has(house: ExampleHouse) -> None:
+    refund = a_refund_operation(
+        house.acme,
+        id="op_01JD1B2K9F4S7N6V5C3X8Z0RQM",
+        customer_id=CUSTOMER,
+        amount_minor=5_000,
+        currency="usd",
+        request={"payment_intent": PAYMENT, "reason": "duplicate", "note": "The customer was billed twice."},
+        state="completed",
+        stage="done",
+        policy={},
+        allowed_actions=[],
+    )
+    given = a_commitment(refund, customer_id=CUSTOMER, authority_of=house.acme.admin.id, decided_at=NOW)
+    payment = a_payment(house.acme.id, id=PAYMENT, charge="ch_3SVxkP2eZvKYlo2C1aBcDeFg", customer_id=CUSTOMER)
+    payment.invoice_id, payment.amount, payment.amount_refunded = INVOICE, 20_000, 5_000
+    refunded = a_refund(
+        house.acme.id,
+        PAYMENT,
+        id="re_3SVxkP2eZvKYlo2C1mWb4uJd",
+        customer_id=CUSTOMER,
+        operation_id=refund.id,
+        amount=5_000,
+        status="succeeded",
+        reason="duplicate",
+    )
+    noted = a_credit_note(
+        house.acme.id,
+        id="cn_1R3t4Y5u6I7o8P9c",
+        number="BLUE-0042-CN-01",
+        customer_id=CUSTOMER,
+        invoice_id=INVOICE,
+    )
+    link = a_link(house.acme, house.invoice, id="plk_01JD1B2K9F4S7N6V5C3X8Z0RQN", opens=1)
+    link.first_opened_at = link.last_opened_at = NOW + timedelta(hours=2)
+    await house.store(refund, given, payment, refunded, noted, some_lines(house.invoice), link)
+
     await house.get("customer", "/v1/customers", part=first)
-    await house.get("invoice", f"/v1/invoices/{INVOICE}")
+    await house.get("invoice", "/v1/invoices", part=first)
+    await house.get("customer_detail", f"/v1/customers/{CUSTOMER}")
+    await house.get("invoice_detail", f"/v1/invoices/{INVOICE}")
+    await house.get("search", "/v1/search?q=blue%20bottle")

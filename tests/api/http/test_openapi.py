@@ -71,6 +71,8 @@ async def test_it_names_every_route_that_there_is(document: dict[str, Any]) -> N
         ("GET", "/v1/organization"),
         ("GET", "/v1/plans"),
         ("GET", "/v1/customers"),
+        ("GET", "/v1/customers/{id}"),
+        ("GET", "/v1/search"),
         ("GET", "/v1/invoices"),
         ("GET", "/v1/invoices/{id}"),
         ("POST", "/v1/invoices/{id}/access-diagnosis"),
