@@ -43,7 +43,7 @@ from .monitoring.lately import Lately
 from .monitoring.metering import flushed
 from .monitoring.metrics import Metrics
 from .oidc.provider import Provider
-from .operations import organization_routes
+from .operations import comments, organization_routes
 from .operations import routes as operations
 from .people import me
 from .people import routes as people
@@ -75,6 +75,7 @@ ROUTERS = (
     people.router,
     session_routes.router,
     operations.router,
+    comments.router,
     evidence.router,
     organization_routes.router,
     customers.router,

@@ -26,6 +26,7 @@ UNTOLD_NOUNS = {
     "delegated": "approval",
     "delegation_answered": "approval",
     "operation_over": "operation",
+    "comment": "operation",
     "case_opened": "change",
     "case_reminder": "change",
     "case_escalated": "change",

@@ -10,8 +10,9 @@ from billing.approvals.deciders import Deciders
 from billing.core.operations import Role
 
 from ..approvals import routes as approvals
+from ..approvals.schemas import ApprovalsQuery
 from ..http.ids import Id
-from ..http.models import ApprovalAnswer, ApprovalsQuery
+from ..http.models import ApprovalAnswer
 from ..operations import routes as operations
 from .frame.forms import Form, form_of
 from .frame.page import see
@@ -39,7 +40,7 @@ async def list_approvals(
         "others": ApprovalsQuery(state="open", cursor=query.cursor),
         "done": ApprovalsQuery(cursor=query.cursor),
     }
-    found = await approvals.list_approvals(filters[query.tab], visit.caller, visit.context)
+    found = await approvals.list_approvals(filters[query.tab], visit.request, visit.caller, visit.context)
     rows = [
         row for row in found.data if query.tab == "mine" or (row.state == "open") == (query.tab == "others")
     ]

@@ -44,7 +44,7 @@ async def acknowledge(id: Id, visit: InVisit) -> Response:
 
 
 async def _listed(query: NoticesQuery, visit: InVisit, form: Form) -> Response:
-    found = await notices.list_notices(query, visit.caller, visit.context)
+    found = await notices.list_notices(query, visit.request, visit.caller, visit.context)
     names = await visit.names([row.subject for row in found.data])
     return visit.page("finance", title="Finance", form=form,
         rows=[(row, read_notice(NoticeKind(row.kind), row.subject)) for row in found.data],

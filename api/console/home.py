@@ -3,8 +3,9 @@
 from fastapi import Response
 
 from ..approvals import notices
-from ..http.models import NoticesQuery, OperationsQuery
+from ..http.models import NoticesQuery
 from ..operations import routes as operations
+from ..operations.schemas import OperationsQuery
 from .frame.page import see
 from .frame.serving import pages
 from .frame.visit import InVisit
@@ -23,9 +24,11 @@ async def start() -> Response:
 async def home(visit: InVisit) -> Response:
     waiting = sorted(visit.shell.waiting, key=lambda row: row.deadline or row.opened_at)[:SHOWN]
     open_ = await operations.list_operations(
-        OperationsQuery(open=True, limit=SHOWN), visit.caller, visit.context
+        OperationsQuery(open=True, limit=SHOWN), visit.request, visit.caller, visit.context
     )
-    told = await notices.list_notices(NoticesQuery(state="open", limit=SHOWN), visit.caller, visit.context)
+    told = await notices.list_notices(
+        NoticesQuery(state="open", limit=SHOWN), visit.request, visit.caller, visit.context
+    )
     documents = [row.subject for row in waiting] + [
         document for row in open_.data for document in (row.subject, row.request)
     ]

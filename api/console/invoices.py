@@ -152,7 +152,7 @@ async def _detail(
     form: Form,
     outcome: ShownOnce | None = None,
 ) -> Response:
-    invoice = await customers.read_invoice(id_, visit.caller, visit.context)
+    invoice = await customers.find_invoice(id_, visit.caller, visit.context)
     paid = await payments.list_payments(PaymentsQuery(invoice=id_, limit=MOST), visit.caller, visit.context)
     links = await portal_links.list_links(id_, ListQuery(limit=MOST), visit.caller, visit.context)
     reminded = await reminders.read_reminders(id_, ListQuery(limit=MOST), visit.caller, visit.context)

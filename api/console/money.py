@@ -143,7 +143,7 @@ async def _target(visit: PageVisit, form: Form) -> MoneyTarget:
             invoice=payment.invoice,
         )
     if invoice_id := form.value("invoice"):
-        invoice = await customers.read_invoice(invoice_id, visit.caller, visit.context)
+        invoice = await customers.find_invoice(invoice_id, visit.caller, visit.context)
         paid = await payments.list_payments(
             PaymentsQuery(invoice=invoice_id, limit=100), visit.caller, visit.context
         )

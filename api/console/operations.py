@@ -9,9 +9,9 @@ from fastapi import Path, Query, Response
 from billing.core.operations import Kind
 
 from ..http.ids import Id
-from ..http.models import OperationsQuery
 from ..http.models import Query as ListQuery
 from ..operations import routes as operations
+from ..operations.schemas import OperationsQuery
 from .frame.forms import Form, form_of
 from .frame.page import see
 from .frame.serving import pages
@@ -69,7 +69,7 @@ async def list_operations(
     visit: InVisit,
 ) -> Response:
     """The newest first."""
-    found = await operations.list_operations(query, visit.caller, visit.context)
+    found = await operations.list_operations(query, visit.request, visit.caller, visit.context)
     documents = [document for row in found.data for document in (row.subject, row.request)]
     names = await visit.names(documents)
     return visit.page("operations", title="Activity",

@@ -105,6 +105,13 @@ NOTHING_TO_RESOLVE = declare(
     "There is no mismatch to resolve.",
 )
 
+COMMENTS_FULL = declare(
+    "comments_full",
+    409,
+    "Too many comments",
+    "This operation already has 200 comments, the most that one can have.",
+)
+
 NOT_SYNCED = declare(
     "not_synced",
     409,

@@ -21,6 +21,7 @@ class EventCode(StrEnum):
     RESOLUTION_REQUESTED = "resolution_requested"
     CLOSE_REQUESTED = "close_requested"
     NOTE_ADDED = "note_added"
+    COMMENT_ADDED = "comment_added"
     RECORDS_WRITTEN = "records_written"
     MAIL_SENT = "mail_sent"
     MAIL_REFUSED = "mail_refused"

@@ -11,6 +11,7 @@ from ..core.hashing import digest, exact
 from ..core.operations import CUSTOMER, SYSTEM, Message
 from .records import (
     ApprovalRecord,
+    CommentRecord,
     CommitmentRecord,
     DecisionRecord,
     DelegationRecord,
@@ -44,6 +45,7 @@ class Evidence(Message):
     commitments: list[CommitmentRecord]
     intents: list[IntentRecord]
     notes: list[NoteRecord]
+    comments: list[CommentRecord]
     notices: list[NoticeRecord]
     mails: list[MailRecord]
     timeline: list[Event]
@@ -67,6 +69,7 @@ PARTS = tuple(
         CommitmentRecord,
         IntentRecord,
         NoteRecord,
+        CommentRecord,
         NoticeRecord,
         MailRecord,
     )

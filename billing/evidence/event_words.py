@@ -18,6 +18,7 @@ WORDS: Mapping[EventCode, str] = {
     EventCode.RESOLUTION_REQUESTED: "resolution requested",
     EventCode.CLOSE_REQUESTED: "close requested",
     EventCode.NOTE_ADDED: "note added",
+    EventCode.COMMENT_ADDED: "comment added",
     EventCode.RECORDS_WRITTEN: "{parts:and} recorded",
     EventCode.MAIL_SENT: "mail sent",
     EventCode.MAIL_REFUSED: "mail refused",

@@ -233,6 +233,25 @@ class NoteRecord(Record):
         return {self.author}
 
 
+class CommentRecord(Record):
+    """What somebody said to the others about it."""
+
+    part: ClassVar[str] = "comments"
+
+    id: str
+    seq: int
+    text: str
+    author: str
+    at: AwareDatetime
+
+    @property
+    def id_in_part(self) -> str:
+        return self.id
+
+    def people(self) -> set[str | None]:
+        return {self.author}
+
+
 class NoticeRecord(Record):
     """What Finance was told and has to acknowledge."""
 

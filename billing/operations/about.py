@@ -11,7 +11,7 @@ MOST_OBJECTS = 100
 """What one document is found by at most."""
 
 
-class About(NamedTuple):
+class SubjectMatter(NamedTuple):
     """`customer` is the organization's own customer, none where its subscription is concerned; `objects` are
     the Stripe ids by which it is found, sorted."""
 
@@ -20,13 +20,13 @@ class About(NamedTuple):
     objects: tuple[str, ...]
 
 
-def about(document: Mapping[str, Any] | None) -> About:
+def about(document: Mapping[str, Any] | None) -> SubjectMatter:
     """As far as the document says."""
     document = document or {}
     of_subscription = "subscription" in document or document.get("object_kind") == "subscription"
     customer = document.get("customer")
     objects = sorted(set(_ids(document)))[:MOST_OBJECTS]
-    return About(
+    return SubjectMatter(
         customer if isinstance(customer, str) and not of_subscription else None,
         _amount(document),
         tuple(objects),

@@ -234,6 +234,16 @@ async def decisions(session: AsyncSession, approval_id: str) -> list[Decision]:
     return list(found)
 
 
+async def people_of(session: AsyncSession, operation_id: str) -> set[str]:
+    """Those whose decisions on an operation were accepted."""
+    found = await session.exec(
+        select(Decision.person_id)
+        .join(Approval, col(Approval.id) == Decision.approval_id)
+        .where(Approval.operation_id == operation_id, Decision.state == ACCEPTED)
+    )
+    return set(found)
+
+
 async def latest(session: AsyncSession, operation_id: str) -> Approval | None:
     """The last round of an operation; None when nobody was asked."""
     found = await session.exec(

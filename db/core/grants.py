@@ -1,8 +1,8 @@
 """What the application's own PostgreSQL role may do: its work, and not rewrite what has happened.
 
-The tables belong to another role, that of the migrations. A trigger keeps the timeline and the notes even
-from that one; the rights here also keep who decided what, what was sent to Stripe, and whole rows of all
-that an audit asks for.
+The tables belong to another role, that of the migrations. A trigger keeps the timeline, the notes and the
+comments even from that one; the rights here also keep who decided what, what was sent to Stripe, and whole
+rows of all that an audit asks for.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from sqlmodel import SQLModel
 
 from .. import tables  # noqa: F401 - fills the metadata
 
-APPEND_ONLY = frozenset({"timeline", "notes", "mails", "operation_objects"})
+APPEND_ONLY = frozenset({"timeline", "notes", "comments", "mails", "operation_objects"})
 """Rows are added and never changed."""
 
 CHANGED: Mapping[str, Sequence[str]] = {

@@ -15,6 +15,7 @@ from billing.core.money import Money
 from billing.core.operations import Kind
 from billing.evidence.records import (
     ApprovalRecord,
+    CommentRecord,
     CommitmentRecord,
     DecisionRecord,
     DelegationRecord,
@@ -26,7 +27,18 @@ from billing.evidence.records import (
     Record,
 )
 
-from ..tables import Approval, Commitment, Decision, Delegation, Intent, Mail, NoteRow, Notice, Operation
+from ..tables import (
+    Approval,
+    CommentRow,
+    Commitment,
+    Decision,
+    Delegation,
+    Intent,
+    Mail,
+    NoteRow,
+    Notice,
+    Operation,
+)
 
 R = TypeVar("R", bound=Record)
 
@@ -85,6 +97,7 @@ _RECORDS: Mapping[type[SQLModel], Callable[[Any], Record]] = {
     Commitment: commitment_record,
     Intent: intent_record,
     NoteRow: lambda row: _like(NoteRecord, row),
+    CommentRow: lambda row: _like(CommentRecord, row),
     Delegation: lambda row: _like(DelegationRecord, row, approval=row.approval_id),
     Notice: lambda row: _like(NoticeRecord, row),
     Mail: lambda row: _like(MailRecord, row),

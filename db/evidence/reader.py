@@ -17,6 +17,7 @@ from ..core import timeline
 from ..core.record_hashes import operation_record, record_of
 from ..tables import (
     Approval,
+    CommentRow,
     Commitment,
     Decision,
     Delegation,
@@ -45,6 +46,7 @@ async def read(session: AsyncSession, operation: Operation) -> Evidence:
         *await _all(session, Commitment, Commitment.operation_id == operation_id),
         *await _all(session, Intent, Intent.operation_id == operation_id),
         *await _all(session, NoteRow, NoteRow.operation_id == operation_id),
+        *await _all(session, CommentRow, CommentRow.operation_id == operation_id),
         *await _all(session, Notice, Notice.operation_id == operation_id),
         *await _all(session, Mail, Mail.operation_id == operation_id),
     ]

@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing.approvals.authorship import Author
 from billing.core.errors import Conflict
 from billing.core.operations import Kind, State
-from billing.operations.about import About, about
+from billing.operations.about import SubjectMatter, about
 
 from ..core.record_hashes import wrote
 from ..core.statements import insert_if_new, is_sqlite
@@ -225,7 +225,7 @@ async def update_state(
     return operation
 
 
-def _about_columns(subject: About) -> dict[str, Any]:
+def _about_columns(subject: SubjectMatter) -> dict[str, Any]:
     """What a subject says of whom and how much; what it does not say stays."""
     columns: dict[str, Any] = {"customer_id": subject.customer} if subject.customer else {}
     if subject.amount is not None:

@@ -24,7 +24,7 @@ from .mirror import (
     PlanRow,
     RefundRow,
 )
-from .operations import NoteRow, Operation, OperationObject, TimelineEvent
+from .operations import CommentRow, NoteRow, Operation, OperationObject, TimelineEvent
 from .people import ApiKey, KeyUse, Organization, Person
 from .portal import (
     CustomerMail,
@@ -47,6 +47,7 @@ __all__ = [
     "Approval",
     "BalanceTransactionRow",
     "Case",
+    "CommentRow",
     "Commitment",
     "ConsoleSession",
     "CreditNoteRow",

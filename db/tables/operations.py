@@ -1,4 +1,4 @@
-"""The tables of operations, what they are found by, their timelines and notes.
+"""The tables of operations, what they are found by, their timelines, notes and comments.
 
 Amounts are integer minor units beside their currency; times are UTC.
 """
@@ -75,6 +75,19 @@ class OperationObject(SQLModel, table=True):
     object_id: str = Field(primary_key=True)
     operation_id: str = Field(primary_key=True, foreign_key="operations.id")
     organization_id: str = Field(foreign_key="organizations.id")
+
+
+class CommentRow(SQLModel, table=True):
+    """What somebody says to the others about an operation. Append-only, as notes are."""
+
+    __tablename__ = "comments"
+    operation_id: str = Field(primary_key=True, foreign_key="operations.id")
+    seq: int = Field(primary_key=True)
+    id: str = Field(unique=True)
+    organization_id: str = Field(foreign_key="organizations.id")
+    text: str
+    author: str
+    at: datetime = utc()
 
 
 class TimelineEvent(SQLModel, table=True):

@@ -69,13 +69,8 @@ async def shell(caller: AnyCaller, context: InContext) -> Shell:
         at = utc_now()
         pool = await deciders.pool_among(session, caller.organization, at, people.values())
         seen_by = Viewer(caller, pool, at)
-        waiting = await approvals.page(
-            session,
-            caller.organization,
-            waits_for=caller.person,
-            keep=seen_by.may_have_a_say,
-            limit=COUNTED,
-        )
+        mine = approvals.paged(caller.organization, waits_for=caller.person, keep=seen_by.may_have_a_say)
+        waiting = await mine.page(session, limit=COUNTED)
     person = people[caller.person]
     return Shell(
         caller=caller,

@@ -83,6 +83,17 @@ def create() -> None:
         sa.UniqueConstraint("id"),
     )
     op.create_table(
+        "comments",
+        sa.Column("operation_id", TEXT, sa.ForeignKey("operations.id"), primary_key=True),
+        sa.Column("seq", sa.Integer(), primary_key=True),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("organization_id", TEXT, sa.ForeignKey("organizations.id"), nullable=False),
+        sa.Column("text", TEXT, nullable=False),
+        sa.Column("author", TEXT, nullable=False),
+        sa.Column("at", TIME, nullable=False),
+        sa.UniqueConstraint("id"),
+    )
+    op.create_table(
         "commitments",
         sa.Column("operation_id", TEXT, sa.ForeignKey("operations.id"), primary_key=True),
         sa.Column("part", sa.Integer(), primary_key=True),
@@ -171,3 +182,4 @@ def create() -> None:
     )
     make_append_only("timeline", "refuse_timeline_change", "the timeline is append-only")
     make_append_only("notes", "refuse_note_change", "notes are append-only")
+    make_append_only("comments", "refuse_comment_change", "comments are append-only")

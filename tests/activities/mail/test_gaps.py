@@ -248,6 +248,11 @@ FULL: dict[str, list[dict[str, Any]]] = {
         }
         for s in SUBJECTS
     ],
+    "comment": [
+        {"kind": s["about"], "subject": s, "requested_by": "per_ada", "person": "per_cora", "comment": "Why?"}
+        for s in [*map(shown, SUBJECTS), trouble()["subject"]]
+    ]
+    + [{"kind": "reminder_run", "person": "per_cora", "comment": "Why?"}],
     "delegation_answered": [
         {
             "approval": "apr_1",

@@ -68,6 +68,8 @@ async def test_it_names_every_route_that_there_is(document: dict[str, Any]) -> N
         ("GET", "/v1/operations/{id}"),
         ("GET", "/v1/operations/{id}/timeline"),
         ("GET", "/v1/operations/{id}/evidence"),
+        ("GET", "/v1/operations/{id}/comments"),
+        ("POST", "/v1/operations/{id}/comments"),
         ("GET", "/v1/organization"),
         ("GET", "/v1/plans"),
         ("GET", "/v1/customers"),

@@ -17,6 +17,12 @@ async def test_an_operation_is_reviewed(house: ExampleHouse) -> None:
     await house.get("operation", f"/v1/operations/{operation.id}")
 
 
+async def test_an_operation_is_commented_on(house: ExampleHouse) -> None:
+    operation = await house.add_operation(house.evidence("plan_change_now"), policy={})
+    path = f"/v1/operations/{operation.id}/comments"
+    await house.request("comment", "POST", path, house.acme.controller, house.body("comment_body"))
+
+
 async def test_a_timeline_begins(house: ExampleHouse) -> None:
     body = {"plan": "growth", "seats": 12, "reason": "Two teams join in May."}
     answer = await house.http.post(

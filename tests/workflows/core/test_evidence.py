@@ -169,6 +169,9 @@ async def test_a_delegates_approval_after_an_escalation_is_whole(home: House, ac
     assert answer.status_code == 201, answer.text
     accepted = await home.post(acme.finance, f"/v1/delegations/{answer.json()['id']}/accept", {})
     assert accepted.status_code == 200, accepted.text
+    said = {"text": "Legal is away; I have looked at the contract."}
+    commented = await home.post(acme.finance, f"/v1/operations/{operation}/comments", said)
+    assert commented.status_code == 201, commented.text
     await home.decide(acme.finance, operation, comment="In Lee's place.")
     await home.wait(acme, operation, "completed")
     document = await evidence(home, acme, operation)
@@ -176,6 +179,7 @@ async def test_a_delegates_approval_after_an_escalation_is_whole(home: House, ac
     assert (decision["person"], decision["for_person"]) == (acme.finance.id, acme.legal.id)
     [delegation] = document["delegations"]
     assert (delegation["from_person"], delegation["to_person"]) == (acme.legal.id, acme.finance.id)
+    assert [comment["author"] for comment in document["comments"]] == [acme.finance.id]
 
 
 async def test_two_approvals_of_different_roles_are_whole(home: House, acme: Tenant) -> None:
