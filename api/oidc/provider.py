@@ -29,6 +29,8 @@ FRESH_FOR = 3600.0
 """Seconds after which what was discovered, and the keys, are read anew."""
 KEYS_AGAIN = 30.0
 """Seconds between two looks for a new key: anybody can send a token that no known one has signed."""
+AWAY_FOR = 5.0
+"""Seconds for which a provider that could not be reached is not asked again."""
 MAX_DOCUMENT = 1024 * 1024
 
 
@@ -72,6 +74,7 @@ class Provider:
         self._found: _Metadata | None = None
         self._keys: KeySet | None = None
         self._keys_at = 0.0
+        self._away_until = 0.0
         self._turn = asyncio.Lock()
 
     async def sign_in_url(self, state: str, secret: str) -> str:
@@ -170,7 +173,7 @@ class Provider:
     async def _discovered(self) -> Mapping[str, Any]:
         async with self._turn:
             if self._found is None or time.monotonic() >= self._found.until:
-                document = await _fetched(
+                document = await self._fetched(
                     f"{self.settings.issuer.rstrip('/')}/.well-known/openid-configuration"
                 )
                 if document.get("issuer") != self.settings.issuer:
@@ -192,17 +195,38 @@ class Provider:
             return read(token, newer)
 
     async def _known_keys(self, fresh_for: float) -> KeySet:
-        """The provider's keys, read not longer ago than that many seconds. Raises ProviderUnavailable."""
+        """The provider's keys, read not longer ago than that many seconds; if they can't be read now, those
+        that are fresh enough for everything else. Raises ProviderUnavailable."""
         uri = await self._endpoint("jwks_uri")
         async with self._turn:
-            if self._keys is None or time.monotonic() >= self._keys_at + fresh_for:
-                document = await _fetched(uri)
+            age = time.monotonic() - self._keys_at
+            if self._keys is None or age >= fresh_for:
                 try:
-                    self._keys = KeySet.import_key_set(document)  # type: ignore[arg-type]
-                except (JoseError, ValueError, TypeError, KeyError) as error:
-                    raise ProviderUnavailable(f"{uri}: {type(error).__name__}") from None
-                self._keys_at = time.monotonic()
+                    self._keys = _keys_of(uri, await self._fetched(uri))
+                    self._keys_at = time.monotonic()
+                except ProviderUnavailable as error:
+                    if self._keys is None or age >= FRESH_FOR:
+                        raise
+                    log.warning("no new keys: %s", error)
             return self._keys
+
+    async def _fetched(self, url: str) -> dict[str, Any]:
+        """A JSON object. Raises ProviderUnavailable, and at once for a while after that: many wait for the
+        answer, one after the other."""
+        if time.monotonic() < self._away_until:
+            raise ProviderUnavailable(f"{url}: the provider was away just now")
+        try:
+            return await _fetched(url)
+        except ProviderUnavailable:
+            self._away_until = time.monotonic() + AWAY_FOR
+            raise
+
+
+def _keys_of(uri: str, document: dict[str, Any]) -> KeySet:
+    try:
+        return KeySet.import_key_set(document)  # type: ignore[arg-type]
+    except (JoseError, ValueError, TypeError, KeyError) as error:
+        raise ProviderUnavailable(f"{uri}: {type(error).__name__}") from None
 
 
 def _made_of(secret: str, what: str) -> str:

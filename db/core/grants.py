@@ -21,8 +21,11 @@ CHANGED: Mapping[str, Sequence[str]] = {
         *("state", "attempts", "stripe_id", "stripe_request_id"),
         *("result", "error", "read_back", "closed_at"),
     ),
+    "sign_in_links": ("used_at",),
+    "console_sessions": ("last_seen_at", "revoked_at", "revoked_by"),
 }
-"""Only these columns are written later: who decided what, and what was about to be done, stay as they are."""
+"""Only these columns are written later: who decided what, and what was about to be done, stay as they are,
+and so does who signed in as whom."""
 
 DELETED = frozenset(
     {
@@ -31,6 +34,9 @@ DELETED = frozenset(
         # What is no history.
         *("health_counts", "setbacks", "key_uses", "reminder_pauses", "mail_templates", "incident_steps"),
         *("reconciliations", "differences", "outbox"),
+        *("sign_in_tokens", "sign_in_attempts"),
+        # What is older than an audit looks back.
+        *("sign_in_links", "console_sessions"),
     }
 )
 """Only of these are rows ever removed."""

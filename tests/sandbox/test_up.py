@@ -182,6 +182,8 @@ def test_sigterm_ends_every_child_and_the_same_directory_brings_everything_back(
         assert not any(child.is_running() for child in first.children)
 
     with running(tmp_path / "data") as second:
+        links = [{person.pop("sign_in") for person in up.info["people"].values()} for up in (first, second)]
+        assert len(set.union(*links)) == 10, "each is good for one sign-in, so there are new ones"
         assert second.info == first.info
         assert len(second.get("/v1/customers?limit=100").json()["data"]) == 60
 
