@@ -112,7 +112,7 @@ def names_the_place(document: Json, alteration: Alteration) -> bool:
     """Whether the check finds the alteration and points at where it is: at it, at what it is part of, or at
     a part of it."""
     places = [alteration.way]
-    if alteration.way == ("timeline", len(document.get("timeline", ()))):
+    if alteration.way == ("timeline", len(document.get("timeline") or ())):
         places.append(("head",))  # the end was cut off
     if alteration.kind == "repeat":
         places.append((*alteration.way[:-1], int(alteration.way[-1]) + 1))

@@ -23,8 +23,8 @@ from ..support.house import default_policy
 
 VERBS = """
 abandon acknowledge add assign begin cancel catch check clear climb close commit count decide deliver end
-escalate fetch find follow hold look mail mirror open perform post probe read record release remind resume
-review save send settle
+escalate fetch find follow hold look mail mirror open perform post preview probe read record release remind
+resume review save send settle
 """
 """What only reads begins with `read`, `check`, `look` or `find`: a retried `refund` looks like money."""
 
