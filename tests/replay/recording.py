@@ -25,7 +25,17 @@ from workflows.core import ids as workflow_ids
 from ..support.house import House
 
 HISTORIES = Path(__file__).parent / "histories"
-ALIKE = ("person-mail", "notice", "event", "mail", "approval", "reconciliation", "quote", "catch-up")
+ALIKE = (
+    "operation",
+    "person-mail",
+    "notice",
+    "event",
+    "mail",
+    "approval",
+    "reconciliation",
+    "quote",
+    "catch-up",
+)
 """Kinds of which many tests record the same branch."""
 
 
