@@ -5,17 +5,13 @@ from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
 
+from ..customers import details
 from ..customers import routes as customers
 from ..customers.schemas import InvoicesQuery
 from ..http.auth import AnyCaller
 from ..http.context import InContext
 from ..http.ids import Id
-from ..http.models import Query as ListQuery
-from ..money import payments
-from ..money.schemas import PaymentsQuery
 from ..portal_admin import diagnosis
-from ..portal_admin import links as portal_links
-from ..reminders import invoices as reminders
 from .frame.calls import wanting_csv
 from .frame.forms import Form, form_of
 from .frame.page import see
@@ -31,8 +27,6 @@ SORTS = {
     "-total": "Largest first",
     "-amount_remaining": "Most unpaid first",
 }
-MOST = 100
-"""Links, payments and reminders of one invoice that its page shows."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +63,13 @@ async def download(
 async def read_invoice(id: Id, visit: InVisit) -> Response:
     """What it is, what was paid and given back, how the customer gets in, and what comes next."""
     return await _detail(id, visit, Form())
+
+
+@router.get("/{id}/access")
+async def diagnose(id: Id, visit: InVisit) -> Response:
+    """Why the customer can't get in, the cause first."""
+    found = await diagnosis.diagnose_access(id, visit.caller, visit.context)
+    return visit.page("access", title="Can the customer get in?", invoice=id, findings=found.findings)
 
 
 @router.post("/{id}/resend")
@@ -152,12 +153,8 @@ async def _detail(
     form: Form,
     outcome: ShownOnce | None = None,
 ) -> Response:
-    invoice = await customers.find_invoice(id_, visit.caller, visit.context)
-    paid = await payments.list_payments(PaymentsQuery(invoice=id_, limit=MOST), visit.caller, visit.context)
-    links = await portal_links.list_links(id_, ListQuery(limit=MOST), visit.caller, visit.context)
-    reminded = await reminders.read_reminders(id_, ListQuery(limit=MOST), visit.caller, visit.context)
-    found = await diagnosis.diagnose_access(id_, visit.caller, visit.context)
-    return visit.page("invoice", title=invoice.number or "Draft invoice", 
-        invoice=invoice, payments=paid.data, links=links.data,
-        reminders=reminded, findings=found.findings, form=form, outcome=outcome,
+    invoice = await details.read_invoice(id_, visit.caller, visit.context)
+    documents = [document for row in invoice.operations for document in (row.subject, row.request)]
+    return visit.page("invoice", title=invoice.number or "Draft invoice",
+        invoice=invoice, names=await visit.names(documents), form=form, outcome=outcome,
     )  # fmt: skip

@@ -11,9 +11,8 @@ from billing.core.money import Money, minor_units
 from billing.core.operations import Kind
 from billing.policy.reasons import REASON_WORDS
 
-from ..customers import routes as customers
+from ..customers import details
 from ..money import payments
-from ..money.schemas import PaymentsQuery
 from ..problems.problem import not_found
 from .frame.forms import Form, form_of
 from .frame.page import see
@@ -143,14 +142,12 @@ async def _target(visit: PageVisit, form: Form) -> MoneyTarget:
             invoice=payment.invoice,
         )
     if invoice_id := form.value("invoice"):
-        invoice = await customers.find_invoice(invoice_id, visit.caller, visit.context)
-        paid = await payments.list_payments(
-            PaymentsQuery(invoice=invoice_id, limit=100), visit.caller, visit.context
-        )
+        invoice = await details.read_invoice(invoice_id, visit.caller, visit.context)
+        refundable = (payment.refundable for payment in invoice.payments)
         return MoneyTarget(
             invoice.customer,
             invoice.total.currency,
-            left=sum((one.refundable for one in paid.data), Money.zero(invoice.total.currency)),
+            left=sum(refundable, Money.zero(invoice.total.currency)),
             total=invoice.total,
             invoice=invoice.id,
             number=invoice.number,

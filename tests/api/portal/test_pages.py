@@ -110,7 +110,7 @@ async def test_the_answers_that_must_not_differ_come_at_whole_multiples_of_the_f
         waited.append(seconds)
 
     visitor.api.app.state.context = replace(visitor.api.context, site=Site(floor=5.0))
-    monkeypatch.setattr("api.portal.serving._pause", note)
+    monkeypatch.setattr("api.http.forms._pause", note)
     _, expired = await visitor.link(days=-0.5)
     await visitor.enter(expired)
     await visitor.enter(UNKNOWN)
