@@ -130,7 +130,7 @@ async def _is_ours(home: House, workflow_id: str) -> bool:
         if error.status == RPCStatusCode.NOT_FOUND:
             return False
         raise
-    return described.workflow_type.endswith("Workflow")
+    return described.workflow_type in vars(workflow_ids).values()
 
 
 async def _settled(home: House, kind: str, workflow_id: str) -> None:
