@@ -36,19 +36,14 @@ async def list_approvals(
 ) -> Response:
     """What needs the reader, what waits for others, and what is done."""
     filters: dict[Tab, ApprovalsQuery] = {
-        "mine": ApprovalsQuery(needs_me=True, cursor=query.cursor),
-        "others": ApprovalsQuery(state="open", cursor=query.cursor),
-        "done": ApprovalsQuery(cursor=query.cursor),
+        "mine": ApprovalsQuery(needs_me=True, sort="deadline", cursor=query.cursor),
+        "others": ApprovalsQuery(waits_for_others=True, sort="deadline", cursor=query.cursor),
+        "done": ApprovalsQuery(open=False, cursor=query.cursor),
     }
     found = await approvals.list_approvals(filters[query.tab], visit.request, visit.caller, visit.context)
-    rows = [
-        row for row in found.data if query.tab == "mine" or (row.state == "open") == (query.tab == "others")
-    ]
-    if query.tab == "others":
-        rows = [row for row in rows if not row.can_decide]
-    names = await visit.names([row.subject for row in rows])
+    names = await visit.names([row.subject for row in found.data])
     return visit.page("approvals", title="Approvals",
-        tab=query.tab, rows=rows, names=names, next_cursor=found.next_cursor,
+        tab=query.tab, rows=found.data, names=names, next_cursor=found.next_cursor,
     )  # fmt: skip
 
 
