@@ -34,9 +34,9 @@ FAST := tests/billing tests/db tests/settings tests/docs tests/test_layout.py \
 check: setup lint ## lint, types, import rules and the fast tests, in under two minutes
 	$(BIN)/python -m pytest -n 2 -m "not slow and not crash and not postgres" $(PYTEST_ARGS) $(FAST)
 
-# Four at a time on two processors, as some mostly wait: PYTEST_ARGS="-n 0" for one after the other.
+# Three at a time on two processors, as one mostly waits: PYTEST_ARGS="-n 0" for one after the other.
 test: setup lint ## every check: lint, all tests, on SQLite and PostgreSQL, crash and browser tests
-	$(BIN)/python -m pytest -n 4 --no-loadscope-reorder $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 3 --no-loadscope-reorder $(PYTEST_ARGS)
 
 chaos: setup ## kill and break at random points: make chaos N=1000, or one seed again: make chaos N=1 SEED=7
 	$(BIN)/python -m tests.crash.chaos --number $(or $(N),200) $(if $(SEED),--seed $(SEED))

@@ -12,25 +12,12 @@ from db.core.session import Database
 from .support.databases import PostgresDatabases, SqliteDatabases, files_folder
 from .support.prepared import prepare_once
 
-STAGES = {
-    f"tests/crash/test_{name}.py": stage
-    for stage, names in (
-        ("crash stage 1", ("plan_change", "refund", "reminders")),
-        ("crash stage 2", ("chaos", "credit", "old_intents")),
-    )
-    for name in names
-}
-"""The tests that ask for `theatre`: files of one stage share its lanes. On a single one they took longest."""
+CRASH = "tests/crash/"
 
 LONGEST = (
-    "tests/crash/test_refund.py",
-    "tests/crash/test_ended.py",
-    "tests/crash/test_chaos.py",
+    CRASH,
     "tests/workflows/money/test_machine.py",
-    "tests/activities/approvals/",  # short: xdist hands each process its second file ahead, to wait meanwhile
-    "tests/crash/test_long_outage.py",
     "tests/hours/",
-    "tests/crash/",
     "tests/workflows/mirror/test_event_machine.py",
     "tests/workflows/approvals/test_authorship_machine.py",
     "tests/sandbox/",
@@ -44,12 +31,11 @@ prepare_once()
 
 
 class Together(LoadFileScheduling):  # type: ignore[misc]
-    """Side by side (`-n`), a file's tests stay together, which share what they set up. So do the files of one
-    stage."""
+    """Side by side (`-n`), a file's tests stay together, which share what they set up. So do all that kill:
+    two of these at once wait for each other's processes until their patience is over."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = str(super()._split_scope(nodeid))
-        return STAGES.get(file, file)
+        return CRASH if nodeid.startswith(CRASH) else str(super()._split_scope(nodeid))
 
 
 @pytest.hookimpl(optionalhook=True)
