@@ -80,6 +80,7 @@ WRONG = (
 )
 async def delegate(id: Id, body: DelegateBody, caller: Actor, context: InContext) -> DelegationAnswer:
     """Once they accept, they decide under their own name, with your role and within your authority."""
+    caller.acts_with_all_roles()
     at = utc_now()
     async with context.database.transaction() as session:
         found = existing(await approvals.get(session, caller.organization, id))
@@ -108,6 +109,7 @@ async def create(body: DelegationBody, caller: Actor, context: InContext) -> Del
     """Covers every approval that you could decide from `starts_at` until just before `ends_at`, once the
     delegate accepts. Repeating the request returns the same delegation.
     """
+    caller.acts_with_all_roles()
     at = utc_now()
     if body.role is not None and body.role not in caller.roles:
         raise ApiProblem.at(

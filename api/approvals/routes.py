@@ -28,6 +28,7 @@ from ..problems.common import (
     INVALID_REQUEST,
     NOT_FOUND,
     REFUSED,
+    ROLE_MISSING,
     TOO_MANY_ROWS,
     WRONG_ROLE,
 )
@@ -105,6 +106,7 @@ async def read_approval(id: Id, caller: AnyCaller, context: InContext) -> Approv
         NOT_FOUND,
         OWN_REQUEST,
         REQUESTERS_DELEGATE,
+        ROLE_MISSING,
         WRONG_ROLE,
         AUTHORITY_TOO_SMALL,
         APPROVAL_CLOSED,

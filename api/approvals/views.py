@@ -13,8 +13,9 @@ from db.core.clock import utc_now
 from db.money import granted_amounts
 from db.tables import Approval
 
-from ..http.auth import Caller
+from ..http.auth import WITHHELD, Caller
 from ..http.models import ApprovalAnswer, GivenAnswer
+from ..problems.common import ROLE_MISSING
 
 RECENT = timedelta(days=90)
 
@@ -29,7 +30,8 @@ class Viewer:
 
     def may_have_a_say(self, row: Approval) -> bool:
         """Whether they may decide, if perhaps not approve."""
-        return may_decide(deciders.progress_of(row, self.pool), self.caller.person) is None
+        progress = deciders.progress_of(row, self.pool)
+        return not self.caller.withheld and may_decide(progress, self.caller.person) is None
 
 
 async def viewer(session: AsyncSession, caller: Caller) -> Viewer:
@@ -70,6 +72,8 @@ async def why_not(
     if row.state != approvals.OPEN and (refusal is None or refusal.code == ALREADY_DECIDED):
         message = f"This approval is already {row.state}; no further decision is possible."
         return Refusal(code="approval_closed", message=message)
+    if viewer.caller.withheld:
+        return Refusal(code=ROLE_MISSING.code, message=WITHHELD)
     if refusal is not None or verdict != "approve":
         return refusal
     authority = await deciders.authority_for(session, row, progress.concerned(person), viewer.at)

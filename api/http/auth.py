@@ -3,7 +3,7 @@
 import hmac
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -15,6 +15,7 @@ from billing.core.operations import Role
 from db.core.clock import utc_now
 from db.people import people
 from db.sign_in import identities
+from db.tables import Person
 
 from ..oidc.provider import Provider, ProviderUnavailable
 from ..oidc.tokens import TokenRefused
@@ -37,6 +38,10 @@ log = logging.getLogger(__name__)
 _KEY = re.compile(r"pk_(?P<prefix>[A-Za-z0-9]{1,64})_(?P<secret>[A-Za-z0-9]{1,256})")
 _JWT = re.compile(r"[Bb]earer +(?P<token>[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)")
 _PROVIDER_AWAY = "The identity provider can't be reached right now. Send the same request again."
+WITHHELD = (
+    "Your identity provider doesn't grant every role that Plixo Billing has for you. Until your "
+    "administrator brings the two in line, you can't decide, give money or delegate."
+)
 _NO_HASH = people.hash_secret("")
 
 PREFIX = "/v1/"
@@ -57,6 +62,21 @@ class Caller:
     person: str
     organization: str
     roles: frozenset[Role]
+    withheld: bool = False
+    """Whether a provider withholds a role which the records give them."""
+
+    @classmethod
+    def of(cls, person: Person, granted: Collection[str] | None) -> "Caller | None":
+        """With the roles that the records and, unless it is None, `granted` both give; None without any.
+
+        To be an auditor takes rights away, so the records alone say who is one.
+        """
+        recorded = frozenset(map(Role, person.roles))
+        roles = frozenset(role for role in recorded if granted is None or role in granted)
+        if not roles:
+            return None
+        roles |= recorded & {Role.AUDITOR}
+        return cls(person.id, person.organization_id, roles, withheld=roles != recorded)
 
     def acts(self) -> None:
         """Raises ApiProblem `role_missing` for an auditor, whatever other role they have: auditors read."""
@@ -64,6 +84,14 @@ class Caller:
             raise ApiProblem(
                 ROLE_MISSING, "Auditors have read-only access. Ask someone without the auditor role."
             )
+
+    def acts_with_all_roles(self) -> None:
+        """For what is weighed by the roles in the records: decisions, money and delegations.
+
+        Raises ApiProblem `role_missing` for whom a provider withholds one of them.
+        """
+        if self.withheld:
+            raise ApiProblem(ROLE_MISSING, WITHHELD)
 
     def needs(self, *roles: Role) -> None:
         """Raises ApiProblem `role_missing` unless the caller has one of the roles."""
@@ -135,11 +163,7 @@ async def _by_token(context: Context, provider: Provider, token: str) -> Caller:
     granted = provider.roles_in(identity.claims)
     async with context.database.reading() as session:
         people = await identities.people_of(session, identity.subject, identity.email)
-    callers = [
-        Caller(person.id, person.organization_id, roles)
-        for person in people
-        if (roles := frozenset(Role(r) for r in person.roles if granted is None or r in granted))
-    ]
+    callers = [one for person in people if (one := Caller.of(person, granted)) is not None]
     if len(callers) != 1:
         # Of nobody here; or of several organizations, between which a token does not choose.
         raise _refused(CREDENTIALS_INVALID)

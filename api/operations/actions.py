@@ -45,6 +45,8 @@ _IMPOSSIBLE = {
     "take": (NOT_TAKABLE, "can no longer be assigned"),
     "confirm": (NOT_CONFIRMABLE, "can be confirmed only while someone is named as having made the change"),
 }
+WEIGHED = ("accept", "retry", "revise")
+"""What is decided or given by it is weighed by the roles that the records have."""
 _IMPOSSIBLE_OF = {
     (Kind.PORTAL_ACCESS.value, "close"): (NOT_CLOSABLE, "was already closed"),
     (Kind.CASE.value, "close"): (NOT_CLOSABLE, "was already closed"),
@@ -72,11 +74,14 @@ def check(operation: Operation, action: str, caller: Caller) -> None:
 async def check_authors(
     session: AsyncSession, operation: Operation, action: str, caller: Caller, at: datetime
 ) -> None:
-    """Raises BillingError for whoever may not have their way with what they or others shaped or allowed.
+    """Raises ApiProblem `role_missing`, and BillingError for whoever may not have their way with what they or
+    others shaped or allowed.
 
     To accept a mismatch is a decision, so no author of it takes one: `own_request`, `requesters_delegate`. To
     try again is no approver's: `own_approval`; nor does it spend another's authority: `others_authority`.
     """
+    if action in WEIGHED:
+        caller.acts_with_all_roles()
     if action not in ("accept", "retry"):
         return
     pool = await deciders.approver_pool(session, operation.organization_id, at, people=[caller.person])

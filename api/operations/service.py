@@ -67,7 +67,12 @@ def draft(
 ) -> Operation:
     """An operation as it will be recorded. `key` is the request's Idempotency-Key, None for what nobody has
     sent; `at` is when it was asked for, if not now; `quote` names the quote of exactly what is asked for;
-    `allowed_actions` is what may be asked of it before its workflow has begun."""
+    `allowed_actions` is what may be asked of it before its workflow has begun.
+
+    Raises ApiProblem `role_missing` for whose authority over money can't be told.
+    """
+    if KINDS[kind].gives_money:
+        caller.acts_with_all_roles()
     operation_id, at = new_id("op"), at or utc_now()
     document = request.model_dump(mode="json") | ({"quote": quote} if quote is not None else {})
     return Operation(

@@ -12,6 +12,7 @@ from ulid import ULID
 
 from billing.core.errors import BillingError
 from billing.core.operations import Kind, Message, Problem
+from billing.operations.kinds import KINDS
 from billing.quotes.quote import QUOTED_FOR, AnyQuote, QuotedReview
 from billing.quotes.token import QuoteToken
 from db.core.clock import utc_now
@@ -51,7 +52,9 @@ class QuoteDraft:
 
     @classmethod
     def of(cls, context: Context, caller: Caller, kind: Kind) -> "QuoteDraft":
-        """Raises ApiProblem `too_many_quotes`."""
+        """Raises ApiProblem `role_missing` and `too_many_quotes`."""
+        if KINDS[kind].gives_money:
+            caller.acts_with_all_roles()
         context.quotes.check(caller.organization, caller.person)
         at = utc_now()
         return cls(context, caller, kind, f"qte_{ULID.from_datetime(at)}", _asked_at(at))

@@ -6,7 +6,6 @@ from fastapi import FastAPI, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from billing.core.operations import Role
 from billing.policy.sign_in import SignInPolicy
 from db.core.clock import utc_now
 from db.sign_in import sessions
@@ -69,9 +68,7 @@ async def _recognize(request: Request, context: Context) -> None:
 
 
 def _caller(holder: SessionHolder) -> Caller | None:
-    person, granted = holder.person, holder.session.roles
-    roles = frozenset(Role(role) for role in person.roles if granted is None or role in granted)
-    return Caller(person.id, person.organization_id, roles) if person.active and roles else None
+    return Caller.of(holder.person, holder.session.roles) if holder.person.active else None
 
 
 def idle_of(policy: SignInPolicy) -> timedelta:
