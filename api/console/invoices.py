@@ -67,9 +67,9 @@ async def read_invoice(id: Id, visit: InVisit) -> Response:
 
 @router.get("/{id}/access")
 async def diagnose(id: Id, visit: InVisit) -> Response:
-    """Why the customer can't get in, the cause first."""
+    """Why the customer can't open it, the cause first."""
     found = await diagnosis.diagnose_access(id, visit.caller, visit.context)
-    return visit.page("access", title="Can the customer get in?", invoice=id, findings=found.findings)
+    return visit.page("access", title="Can the customer open it?", invoice=id, findings=found.findings)
 
 
 @router.post("/{id}/resend")
@@ -85,7 +85,7 @@ async def issue(id: Id, visit: InVisit) -> Response:
     return await _do(
         id, visit,
         f"/v1/invoices/{id}/portal-links",
-        "Pass this address on to the customer. It is shown only now; the earlier link works no more.",
+        "Pass this address on to the customer. It is shown only once; the earlier link no longer works.",
     )  # fmt: skip
 
 
@@ -93,7 +93,7 @@ async def issue(id: Id, visit: InVisit) -> Response:
 async def revoke(id: Id, link: Id, visit: InVisit) -> Response:
     return await _do(
         id, visit,
-        f"/v1/portal-links/{link}/revoke", "The link works no more.", "reason",
+        f"/v1/portal-links/{link}/revoke", "The link no longer works.", "reason",
     )  # fmt: skip
 
 
@@ -107,14 +107,14 @@ async def pay_link(id: Id, visit: InVisit) -> Response:
 
 @router.post("/{id}/pdf")
 async def pdf(id: Id, visit: InVisit) -> Response:
-    return await _do(id, visit, f"/v1/invoices/{id}/pdf", "The PDF was fetched from Stripe anew.")
+    return await _do(id, visit, f"/v1/invoices/{id}/pdf", "The PDF was fetched again from Stripe.")
 
 
 @router.post("/{id}/pause")
 async def pause(id: Id, visit: InVisit) -> Response:
     return await _do(
         id, visit,
-        f"/v1/invoices/{id}/reminder-pause", "No reminders go out.", 
+        f"/v1/invoices/{id}/reminder-pause", "Reminders are paused.",
         "until", "reason", method="PUT",
     )  # fmt: skip
 
@@ -123,7 +123,7 @@ async def pause(id: Id, visit: InVisit) -> Response:
 async def resume(id: Id, visit: InVisit) -> Response:
     return await _do(
         id, visit,
-        f"/v1/invoices/{id}/reminder-pause", "Reminders go out again.", method="DELETE",
+        f"/v1/invoices/{id}/reminder-pause", "Reminders are sent again.", method="DELETE",
     )  # fmt: skip
 
 

@@ -32,7 +32,7 @@ REASONS: Mapping[str, tuple[str, ...]] = {
     "credits": ("goodwill", "duplicate", "order_change", "product_unsatisfactory", "fraudulent", "other"),
 }
 NO_AMOUNT = "must be an amount such as 13.00, with no more decimals than the currency has."
-NOT_RETYPED = "must be the amount once more: this goes out at once, and nobody else looks at it."
+NOT_RETYPED = "must be the same amount: this goes out immediately, and nobody else reviews it."
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ async def quote(resource: Resource, visit: InVisit) -> Response:
     """What would be done, within whose authority it is and what stands in the way; tells nobody."""
     form, quoted = await form_of(visit.request), None
     with form.submitted():
-        body = _body(resource, form)
+        body = body_of(resource, form)
         if not form.refused:
             quoted = await visit.send(f"/v1/{resource}/quote", body)
     return await _page(resource, visit, form, quoted)
@@ -81,7 +81,7 @@ async def ask(resource: Resource, visit: InVisit) -> Response:
     """Asks for exactly what was quoted."""
     form, quoted = await form_of(visit.request), None
     with form.submitted():
-        body = _body(resource, form)
+        body = body_of(resource, form)
         if form.value("retype") == "yes" and _minor(form, "amount_again") != body.get("amount_minor"):
             form.errors["amount_again"] = NOT_RETYPED
             quoted = await visit.send(f"/v1/{resource}/quote", body)
@@ -98,7 +98,7 @@ def _minor(form: Form, name: str) -> int | None:
     return minor_units(form.value(name), currency) if currency else None
 
 
-def _body(resource: str, form: Form) -> dict[str, Any]:
+def body_of(resource: str, form: Form) -> dict[str, Any]:
     """The API's body: the amount in minor units, and the rest as it was typed."""
     body: dict[str, Any] = form.body(*(name for name in FIELDS[resource] if name != "amount"))
     if "confirm_fraudulent" in body:
@@ -113,6 +113,11 @@ def _body(resource: str, form: Form) -> dict[str, Any]:
     return body
 
 
+def reasons_of(resource: str) -> list[tuple[str, str]]:
+    """What can be chosen as a reason, in words."""
+    return [(reason, REASON_WORDS[reason].capitalize()) for reason in REASONS[resource]]
+
+
 async def _page(
     resource: str,
     visit: InVisit,
@@ -125,7 +130,7 @@ async def _page(
     return visit.page("money", title=f"{kind.value.capitalize()} to {names.customer(target.customer)}",
         form=form, resource=resource, kind=kind.value,
         quoted=quoted, target=target, names=names, fields=FIELDS[resource], key=secrets.token_urlsafe(16),
-        reasons=[(reason, REASON_WORDS[reason].capitalize()) for reason in REASONS[resource]],
+        reasons=reasons_of(resource),
     )  # fmt: skip
 
 

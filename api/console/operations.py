@@ -12,6 +12,7 @@ from ..http.ids import Id
 from ..http.models import Query as ListQuery
 from ..operations import routes as operations
 from ..operations.schemas import OperationsQuery
+from ..problems.problem import not_found
 from .frame.forms import Form, form_of
 from .frame.page import see
 from .frame.serving import pages
@@ -90,10 +91,12 @@ async def act(
     visit: InVisit,
 ) -> Response:
     """Sends what a button says to the API."""
+    operation = await operations.read_operation(id, visit.caller, visit.context)
+    meant = action_of(operation.kind, action)
+    if meant is None:
+        raise not_found()
     form = await form_of(visit.request)
     with form.submitted():
-        operation = await operations.read_operation(id, visit.caller, visit.context)
-        meant = action_of(operation.kind, action) or ACTIONS["cancel"]
         body = form.body(meant.text) if meant.text else None
         if body is not None and meant.resolves:
             body["action"] = action
@@ -109,8 +112,9 @@ async def _detail(id_: str, visit: InVisit, form: Form) -> Response:
     names = await visit.names([operation.subject, operation.request])
     offered = {name: action_of(operation.kind, name) for name in operation.allowed_actions}
     return visit.page("operation",
-        title=names.headline(operation.kind, operation.subject, operation.request), 
+        title=names.headline(operation.kind, operation.subject, operation.request),
         operation=operation, events=timeline.data, form=form,
         subject=names.subject(operation.kind, operation.subject), names=names,
         actions={name: action for name, action in offered.items() if action is not None},
+        may_revise="revise" in offered,
     )  # fmt: skip

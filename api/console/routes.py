@@ -1,12 +1,25 @@
 """Every page of the console. Adding one: a module, its template, and a line here."""
 
-from . import approvals, customers, delegations, finance, home, incidents, invoices, money, operations, plans
+from . import (
+    approvals,
+    customers,
+    delegations,
+    finance,
+    home,
+    incidents,
+    invoices,
+    money,
+    operations,
+    plans,
+    revisions,
+)
 from .frame import assets, serving
 
 ROUTERS = (
     assets.router,
     home.router,
     approvals.router,
+    revisions.router,  # before what sends any other action
     operations.router,
     plans.router,
     invoices.router,

@@ -126,7 +126,7 @@ async def test_an_admin_quotes_a_refund_and_follows_it_to_its_end(home: House, b
         assert "This is within your authority" in await page.inner_text("main")
         await page.fill("#field-amount_again", "12")
         await page.click("button:has-text('Refund')")
-        assert "the amount once more" in await page.inner_text("[role=alert]")
+        assert "the same amount" in await page.inner_text("[role=alert]")
         assert (await home.get(acme.admin, "/v1/operations"))["data"] == []
 
         await page.fill("#field-amount_again", "13.00")
@@ -135,6 +135,41 @@ async def test_an_admin_quotes_a_refund_and_follows_it_to_its_end(home: House, b
         [operation] = (await home.get(acme.admin, "/v1/operations"))["data"]
         assert operation["result"]["amount"] == {"amount_minor": 1300, "currency": "usd"}
         assert errors == []
+
+
+@pytest.mark.parametrize("kind", ["plan_change", "credit"])
+async def test_an_admin_revises_what_a_controller_wants_changed(
+    home: House, browser: Browser, kind: str
+) -> None:
+    acme: Tenant = await home.shop.tenant(home.database, "growth")
+    if kind == "plan_change":
+        operation = await home.ask(acme, plan="scale", seats=12)
+    else:
+        operation = await money.credit(home, acme, await money.customer(home.shop, acme), 90_000)
+    path = f"/console/approvals/{(await home.reviewed(acme, operation))['id']}"
+    async with console(home) as address:
+        controller = await (await browser.new_context(viewport=DESK)).new_page()
+        await sign_in(home, controller, address, acme.controller, path)
+        await controller.fill("#field-comment", "Less, please.")
+        await controller.click("button:has-text('Request changes')")
+        await home.wait(acme, operation, "awaiting_approval", stage="changes_requested")
+
+        admin = await (await browser.new_context(viewport=PHONE)).new_page()
+        await sign_in(home, admin, address, acme.admin, f"/console/operations/{operation}")
+        await admin.click("text=Revise the request")
+        await looked_over(admin)
+        if kind == "plan_change":
+            assert await admin.input_value("#field-seats") == "12"
+            await admin.fill("#field-seats", "8")
+        else:
+            assert await admin.input_value("#field-amount") == "900.00"
+            await admin.fill("#field-amount", "800")
+        await admin.click("text=Send the revised request")
+        second = await home.reviewed(acme, operation, 2)
+        await controller.goto(f"{address}/console/approvals/{second['id']}")
+        shown = await controller.inner_text("main")
+        assert "Round 2: what is different" in shown
+        assert ("8" if kind == "plan_change" else "USD 800.00") in shown
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -147,7 +182,7 @@ async def test_every_page_can_be_used_by_everybody(
     operation = await home.ask(acme, plan="scale", seats=8)
     approval = await home.reviewed(acme, operation)
     async with console(home) as address:
-        context = await browser.new_context(viewport=size, color_scheme=scheme)  # type: ignore[arg-type]
+        context = await browser.new_context(viewport=size, color_scheme=scheme)
         errors, page = errors_of(context), await context.new_page()
         await page.goto(f"{address}/console/sign-in")
         await looked_over(page)

@@ -130,6 +130,17 @@ async def test_a_form_about_what_is_not_there_answers_with_a_page(
     assert "<h1" in answer.text
 
 
+@pytest.mark.parametrize("action", ["decide", "confirm", "delete"])
+async def test_what_no_button_says_does_nothing(
+    web: Api, signed_in: SignIn, acme: Tenant, things: dict[str, str], database: Database, action: str
+) -> None:
+    visitor = await signed_in(acme.admin)
+    before = await counted(database, Outbox)
+    answer = await visitor.post(f"/console/operations/{things['operations']}/{action}")
+    assert answer.status_code == 404
+    assert await counted(database, Outbox) == before
+
+
 async def test_a_page_leads_to_sign_in_and_back(web: Api, acme: Tenant) -> None:
     answer = await Visitor(web.app).get("/console/approvals")
     assert (answer.status_code, answer.headers["location"]) == (

@@ -1,0 +1,87 @@
+"""Revising a request after an approver has asked for changes."""
+
+from typing import Any
+
+from fastapi import Response
+
+from billing.core.money import Money
+from billing.core.operations import Kind
+
+from ..http.ids import Id
+from ..http.models import OperationAnswer
+from ..operations import routes as operations
+from ..problems.problem import not_found
+from . import money, plans
+from .frame.forms import Form, form_of
+from .frame.page import see
+from .frame.serving import pages
+from .frame.visit import InVisit, PageVisit
+from .operations import RESOURCES
+
+router = pages("/operations")
+
+
+@router.get("/{id}/revise")
+async def new(id: Id, visit: InVisit) -> Response:
+    """The form, with what was asked for in it."""
+    operation = await _revisable(id, visit)
+    return await _page(operation, visit, Form(_typed(operation)))
+
+
+@router.post("/{id}/revise")
+async def revise(id: Id, visit: InVisit) -> Response:
+    """Sends the whole request again; a new round of review follows."""
+    operation, form = await _revisable(id, visit), await form_of(visit.request)
+    resource = RESOURCES[operation.kind]
+    with form.submitted():
+        body = _body(operation, form)
+        if not form.refused:
+            await visit.send(f"/v1/{resource}/{id}/revision", body)
+    return await _page(operation, visit, form) if form.refused else see(f"/operations/{id}")
+
+
+async def _revisable(id_: str, visit: PageVisit) -> OperationAnswer:
+    """Raises ApiProblem `not_found`, also for what nobody revises."""
+    operation = await operations.read_operation(id_, visit.caller, visit.context)
+    if operation.kind not in (Kind.PLAN_CHANGE, Kind.REFUND, Kind.CREDIT):
+        raise not_found()
+    return operation
+
+
+def _typed(operation: OperationAnswer) -> dict[str, str]:
+    """What was asked for, as one would type it."""
+    asked = {name: value for name, value in operation.request.items() if value not in (None, False)}
+    typed = {
+        name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in asked.items()
+    }
+    amount = _amount(operation)
+    return typed | ({"amount": str(amount.decimal), "currency": amount.currency} if amount else {})
+
+
+def _amount(operation: OperationAnswer) -> Money | None:
+    """What was asked for in money; all that is left of a payment was, where no amount was named."""
+    subject = operation.subject or {}
+    return Money.model_validate(subject["amount"]) if "amount" in subject else None
+
+
+def _body(operation: OperationAnswer, form: Form) -> dict[str, Any]:
+    if operation.kind == Kind.PLAN_CHANGE:
+        return plans.body_of(form)
+    return money.body_of(RESOURCES[operation.kind], form)
+
+
+async def _page(operation: OperationAnswer, visit: PageVisit, form: Form) -> Response:
+    resource = RESOURCES[operation.kind]
+    is_plan = operation.kind == Kind.PLAN_CHANGE
+    names = await visit.names([operation.subject, operation.request])
+    return visit.page("revise",
+        title=f"Revise: {names.headline(operation.kind, operation.subject, operation.request)}",
+        form=form, operation=operation,
+        options=plans.choices(await plans.offered_plans(visit)) if is_plan else [],
+        kept=() if is_plan else [name for name in money.FIELDS[resource] if name not in CHANGED],
+        reasons=[] if is_plan else money.reasons_of(resource),
+    )  # fmt: skip
+
+
+CHANGED = ("amount", "reason", "note")
+"""What of a refund or credit is typed anew; the rest is sent again as it was."""
