@@ -135,11 +135,12 @@ class Intent(SQLModel, table=True):
 
     __tablename__ = "intents"
     __table_args__ = (
-        UniqueConstraint("operation_id", "step", "version"),
         CheckConstraint("state IN ('open', 'done', 'refused')", name="intent_state"),
         Index("ix_intents_pace", "organization_id", "effect", "created_at"),
     )
     idempotency_key: str = Field(primary_key=True)
+    """Made of the organization, operation, step and version. The one unique key: of two that insert at once,
+    PostgreSQL refuses the later by whichever it checks first, and only this one means "find it instead"."""
     organization_id: str = Field(foreign_key="organizations.id")
     operation_id: str = Field(foreign_key="operations.id", index=True)
     step: str

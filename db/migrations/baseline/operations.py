@@ -133,7 +133,6 @@ def create() -> None:
         sa.Column("closed_at", TIME),
         sa.Column("target", TEXT, nullable=False),
         sa.Column("params", DOCUMENT, nullable=False),
-        sa.UniqueConstraint("operation_id", "step", "version"),
         sa.CheckConstraint("state IN ('open', 'done', 'refused')", name="intent_state"),
         sa.Index("ix_intents_pace", "organization_id", "effect", "created_at"),
     )
