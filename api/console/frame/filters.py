@@ -1,5 +1,6 @@
 """How pages write money, times, people and plans: the filters of the templates."""
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,27 +21,14 @@ from .words import KINDS, MARKS, ROLES, state_words
 
 Moment = datetime | str | int
 """A time, RFC 3339 text as the API writes it, or UTC seconds."""
+_PERSON = re.compile(r"\bper_\w+")
 LATELY = timedelta(days=1)
 """Within so much, how long ago or from now says more than the date."""
 
 
 def install(environment: Environment) -> None:
-    for rule in (
-        money,
-        when,
-        day,
-        plan,
-        person,
-        state,
-        kind,
-        roles,
-        changed,
-        line,
-        sentence,
-        reason,
-        clock,
-        ago,
-    ):
+    times, texts = (when, day, ago, clock), (line, sentence, reason, kind, roles, changed)
+    for rule in (money, plan, person, named, state, *times, *texts):
         environment.filters[rule.__name__] = rule
 
 
@@ -124,6 +112,12 @@ def person(context: Context, id_: str | None) -> str:
     if id_ == CUSTOMER:
         return "the customer"
     return line(context["shell"].names.get(id_) or "a former colleague")
+
+
+@pass_context
+def named(context: Context, text: str) -> str:
+    """The API's sentence, with people's names in place of their ids."""
+    return _PERSON.sub(lambda found: person(context, found[0]), text)
 
 
 def state(name: str) -> Markup:

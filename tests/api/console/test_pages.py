@@ -11,7 +11,7 @@ from billing.policy.policy import Policy
 from db.core.session import Database
 from db.tables import Outbox
 
-from ...support.builders import Tenant
+from ...support.builders import Tenant, an_operation, store
 from ..conftest import ON_ONE_DATABASE, Api, counted, existing
 from ..counting import queries
 from ..sign_in.visitors import Visitor
@@ -139,6 +139,18 @@ async def test_what_no_button_says_does_nothing(
     answer = await visitor.post(f"/console/operations/{things['operations']}/{action}")
     assert answer.status_code == 404
     assert await counted(database, Outbox) == before
+
+
+async def test_people_are_named_where_the_api_says_their_ids(
+    web: Api, signed_in: SignIn, acme: Tenant, database: Database
+) -> None:
+    legal = acme.legal.person
+    error = {"code": "already_decided", "message": f"{legal.id} has already approved it."}
+    operation = an_operation(acme, error=error)
+    await store(database, operation)
+    visitor = await signed_in(acme.admin)
+    answer = await visitor.get(f"/console/operations/{operation.id}")
+    assert f"{legal.name} has already approved it." in answer.text
 
 
 async def test_a_page_leads_to_sign_in_and_back(web: Api, acme: Tenant) -> None:
