@@ -20,10 +20,10 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.operations import abandonment
 from billing.core.events import EventCode
 from billing.core.operations import SYSTEM, Kind
-from billing.core.standing import Abandon
 from billing.incidents.holds import RELEASED, HoldRelease
 from billing.incidents.states import Component
 from billing.operations.kinds import KINDS, ON_REQUEST
+from billing.operations.standing import Abandon
 from db.core import timeline
 from db.core.clock import utc_now
 from db.core.session import AWAY, Database

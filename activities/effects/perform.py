@@ -20,7 +20,7 @@ from temporalio.exceptions import ApplicationError
 
 from billing.core.events import EventCode
 from billing.core.operations import SYSTEM, Problem
-from billing.core.standing import NOTES, SettleBegun
+from billing.operations.standing import NOTES, SettleBegun
 from billing.stripe.effect_limits import LIMITS, until_free
 from billing.stripe.effects import Effect, EffectKind, EffectOutcome
 from db.cases import money_cases

@@ -4,8 +4,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio.exceptions import ApplicationError
 
 from billing.core.operations import Problem
-from billing.core.standing import NOTES, OPERATION_CLOSED, Abandon, AbandonResult
 from billing.operations.messages import Progress
+from billing.operations.standing import NOTES, OPERATION_CLOSED, Abandon, AbandonResult
 from db.approvals import approvals
 from db.operations import intents, operations
 from db.tables import Intent, Operation

@@ -4,8 +4,15 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
 from billing.core.operations import State
-from billing.core.standing import Abandon, AbandonResult, BegunEffect, RecordedEnd, Standing, StandingQuery
 from billing.operations.messages import Progress
+from billing.operations.standing import (
+    Abandon,
+    AbandonResult,
+    BegunEffect,
+    RecordedEnd,
+    Standing,
+    StandingQuery,
+)
 from billing.plan_changes.limits import Usage
 from billing.plan_changes.messages import UsageQuery
 from db.core import timeline

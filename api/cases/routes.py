@@ -1,5 +1,6 @@
 """Cases: refunds, credits and plan changes that were made in Stripe itself, each of which owes a note."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -102,11 +103,8 @@ async def close(
     done_by = body.done_by or caller.person
     message = CloseCase(person=caller.person, note=body.note, done_by=done_by)
     command = Command("close", message, EventCode.CLOSE_REQUESTED, {"note": body.note, "done_by": done_by})
-    async with context.database.transaction() as session:
-        operation = await service.locked_for(session, caller, Kind.CASE, id, "close")
-        await _check_can_confirm(session, caller, done_by)
-        recorded = await service.record_command(session, caller, operation, command)
-    return await service.answer_command(context, caller, recorded, response)
+    check = partial(_check_can_confirm, caller=caller, done_by=done_by)
+    return await service.send_command(context, caller, Kind.CASE, id, command, response, check)
 
 
 @command_route(

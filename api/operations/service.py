@@ -4,7 +4,7 @@ Both are written to the records first, in the caller's transaction, and handed o
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
@@ -19,8 +19,8 @@ from billing.core.events import EventCode
 from billing.core.hashing import digest
 from billing.core.messages import Reply
 from billing.core.operations import Kind, Message, State
-from billing.core.questions import ASKED_BY, Question, last_number
 from billing.operations.kinds import KINDS
+from billing.operations.questions import ASKED_BY, Question, last_number
 from db.core import timeline
 from db.core.clock import utc_now
 from db.core.record_hashes import wrote
@@ -207,14 +207,23 @@ class RecordedCommand:
 
 
 async def send_command(
-    context: Context, caller: Caller, kind: Kind, operation_id: str, command: Command, response: Response
+    context: Context,
+    caller: Caller,
+    kind: Kind,
+    operation_id: str,
+    command: Command,
+    response: Response,
+    check: Callable[[AsyncSession], Awaitable[object]] | None = None,
 ) -> OperationAnswer:
-    """Record a command, pass it on and answer with what then holds.
+    """Record a command, pass it on and answer with what then holds. `check` looks, in the same transaction,
+    at what is asked, once it is sure that this caller may ask it.
 
-    Raises what `locked_for`, and ApiProblem for what the workflow refuses.
+    Raises what `locked_for` and `check` do, and ApiProblem for what the workflow refuses.
     """
     async with context.database.transaction() as session:
         operation = await locked_for(session, caller, kind, operation_id, command.action)
+        if check is not None:
+            await check(session)
         recorded = await record_command(session, caller, operation, command)
     return await answer_command(context, caller, recorded, response)
 

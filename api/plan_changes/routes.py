@@ -1,5 +1,7 @@
 """Asking for a plan change, and what can be asked of it while it runs."""
 
+from functools import partial
+
 from fastapi import APIRouter, Response
 
 from billing.core.events import EventCode
@@ -109,11 +111,8 @@ async def revise(
     wanted = PlanChangeRequest(**body.model_dump())
     message, detail = Revise(person=caller.person, wanted=wanted), wanted.model_dump(mode="json")
     command = Command("revise", message, EventCode.REVISION_REQUESTED, detail, shapes="revised")
-    async with context.database.transaction() as session:
-        operation = await service.locked_for(session, caller, Kind.PLAN_CHANGE, id, "revise")
-        await check_by_mirror(session, caller, wanted)
-        recorded = await service.record_command(session, caller, operation, command)
-    return await service.answer_command(context, caller, recorded, response)
+    check = partial(check_by_mirror, caller=caller, wanted=wanted)
+    return await service.send_command(context, caller, Kind.PLAN_CHANGE, id, command, response, check)
 
 
 @command_route(

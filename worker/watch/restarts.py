@@ -20,9 +20,9 @@ from billing.approvals.notice_messages import NoticeInput
 from billing.core.events import EventCode
 from billing.core.notices import NoticeKind
 from billing.core.operations import SYSTEM, Kind, State
-from billing.core.standing import Abandon
 from billing.operations.kinds import ON_REQUEST
 from billing.operations.payloads import read_notice
+from billing.operations.standing import Abandon
 from billing.policy.policy import Policy
 from db.core import timeline
 from db.core.session import Database

@@ -15,11 +15,11 @@ with workflow.unsafe.imports_passed_through():
     from billing.core.events import EventCode
     from billing.core.money import Money
     from billing.core.operations import Kind, State
-    from billing.core.questions import Question
-    from billing.core.standing import Standing
     from billing.mail.messages import MailContext
     from billing.money.credit import CreditSubject
     from billing.money.refund import RefundSubject
+    from billing.operations.questions import Question
+    from billing.operations.standing import Standing
     from billing.plan_changes.subject import PlanChangeSubject
     from billing.policy.policy import Policy
 
@@ -226,7 +226,7 @@ class Review(Generic[Proposed]):
             key,
             impossible.event if impossible else EventCode.AWAITING_REVISION,
             state=State.AWAITING_APPROVAL,
-            stage="changes_requested",
+            stage=Question.REVISION.stage,
             error=problem,
             allowed_actions=("revise", "cancel"),
             detail=problem.model_dump() if problem else None,

@@ -9,7 +9,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.effects.perform import StripeEffects
     from billing.core.events import EventCode
     from billing.core.operations import State
-    from billing.core.standing import NOTES, OPERATION_CLOSED, SettleBegun, Standing
+    from billing.operations.standing import NOTES, OPERATION_CLOSED, SettleBegun, Standing
     from billing.stripe.effects import Effect, EffectKind, EffectOutcome
 
 from . import options

@@ -12,7 +12,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from billing.core.operations import State
-    from billing.core.standing import Standing
+    from billing.operations.standing import Standing
 
 from .commands import PendingCommands
 from .effects import OperationEffects

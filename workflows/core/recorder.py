@@ -16,15 +16,15 @@ with workflow.unsafe.imports_passed_through():
     from billing.core.events import EventCode
     from billing.core.notices import NoticeKind
     from billing.core.operations import SYSTEM, Problem, State
-    from billing.core.standing import (
+    from billing.mail.messages import MailContext, MailRequest
+    from billing.operations.messages import Progress
+    from billing.operations.payloads import OperationResult, OperationSubject
+    from billing.operations.standing import (
         Abandon,
         RecordedEnd,
         Standing,
         StandingQuery,
     )
-    from billing.mail.messages import MailContext, MailRequest
-    from billing.operations.messages import Progress
-    from billing.operations.payloads import OperationResult, OperationSubject
     from billing.policy.policy import Policy
 
 from . import ids

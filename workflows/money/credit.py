@@ -6,10 +6,10 @@ with workflow.unsafe.imports_passed_through():
     from billing.core.events import EventCode
     from billing.core.notices import NoticeKind
     from billing.core.operations import Kind, Problem, State
-    from billing.core.questions import Question
-    from billing.core.standing import Standing
     from billing.mail.messages import MailContext
     from billing.money.credit import AcceptCredit, CreditInput, CreditSubject, ReviseCredit
+    from billing.operations.questions import Question
+    from billing.operations.standing import Standing
 
 from ..approvals.object_end import OptionalCalls
 from ..approvals.review import Review
@@ -52,10 +52,7 @@ class CreditWorkflow(OperationHandlers):
         reads = CreditReads(request, self._effects.calls)
         notes = NoteSync(request.operation, self._effects, request.note)
         reviewed = ReviewedMoney(
-            request.wanted,
-            request.quoted,
-            Kind.CREDIT,
-            rules,
+            request,
             self._recorder,
             reads,
             CreditReads(request, OptionalCalls()),
@@ -89,9 +86,7 @@ class CreditWorkflow(OperationHandlers):
         """What is within somebody's authority or approved, in this run or an earlier one."""
         if not standing.begun:
             return (await self._review.agree(standing)).subject
-        self._mismatches = standing.last(Question.MISMATCH)
-        if standing.stage == "mismatched":
-            self._mismatches -= 1  # the same question once more
+        self._mismatches = standing.asked_before(Question.MISMATCH)
         return CreditSubject.model_validate(standing.subject)
 
     async def _resolve(self, problem: Problem) -> Outcome:
@@ -115,7 +110,7 @@ class CreditWorkflow(OperationHandlers):
             asked,
             EventCode.CREDIT_DIFFERS,
             state=State.MISMATCHED,
-            stage="mismatched",
+            stage=Question.MISMATCH.stage,
             result=self._issue.report,
             error=problem,
             allowed_actions=("accept",),

@@ -6,10 +6,10 @@ with workflow.unsafe.imports_passed_through():
     from billing.core.events import EventCode
     from billing.core.notices import NoticeKind
     from billing.core.operations import Kind, Problem, State
-    from billing.core.questions import Question
-    from billing.core.standing import Standing
     from billing.mail.messages import MailContext
     from billing.money.refund import RefundInput, RefundSubject, ResolveRefund, ReviseRefund
+    from billing.operations.questions import Question
+    from billing.operations.standing import Standing
 
 from ..approvals.object_end import OptionalCalls
 from ..approvals.review import Review
@@ -54,10 +54,7 @@ class RefundWorkflow(OperationHandlers):
         notes = NoteSync(request.operation, self._effects, request.note)
         reservation = MoneyReservation(self._recorder, Kind.REFUND, rules)
         reviewed = ReviewedMoney(
-            request.wanted,
-            request.quoted,
-            Kind.REFUND,
-            rules,
+            request,
             self._recorder,
             reads,
             RefundReads(request, OptionalCalls()),
@@ -99,7 +96,7 @@ class RefundWorkflow(OperationHandlers):
         if not standing.begun:
             return (await self._review.agree(standing)).subject
         self._failures = standing.last(Question.FAILURE)
-        self._asks_again = standing.stage == "refund_failed"
+        self._asks_again = standing.asks(Question.FAILURE)
         self._issue.take_up(standing)
         return RefundSubject.model_validate(standing.subject)
 
@@ -144,7 +141,7 @@ class RefundWorkflow(OperationHandlers):
             asked,
             EventCode.REFUND_FAILED_AFTER_SUCCESS if after_success else EventCode.REFUND_FAILED,
             state=State.MISMATCHED if partly else State.FAILED,
-            stage="refund_failed",
+            stage=Question.FAILURE.stage,
             result=report,
             error=problem,
             allowed_actions=("retry", "close"),

@@ -11,7 +11,6 @@ from temporalio.exceptions import ActivityError, ApplicationError
 with workflow.unsafe.imports_passed_through():
     from billing.core.events import EventCode
     from billing.core.operations import Problem, State
-    from billing.core.standing import Standing
     from billing.money.refund import (
         RefundPart,
         RefundSubject,
@@ -20,6 +19,7 @@ with workflow.unsafe.imports_passed_through():
         refund_params,
     )
     from billing.money.refund_report import RefundResult, Share, first_found, refund_report
+    from billing.operations.standing import Standing
     from billing.policy.policy import RefundPolicy
 
 from ..core import options

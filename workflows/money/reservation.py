@@ -18,7 +18,7 @@ from .proposals import MoneyProposal
 
 class MoneyReservation:
     def __init__(self, recorder: OperationRecorder, kind: Kind, rules: MoneyPolicy) -> None:
-        self._recorder, self._kind, self._rules = recorder, kind, rules
+        self._recorder, self.kind, self.rules = recorder, kind, rules
         self._round = Round(0)
 
     async def commit(self, proposal: MoneyProposal[Any], round_: Round) -> CommitmentResult:
@@ -32,7 +32,7 @@ class MoneyReservation:
         return await recorded(Commitments.check_room, self._order(proposal))
 
     def _order(self, proposal: MoneyProposal[Any]) -> Commit:
-        return commit_order(self._recorder, self._kind, self._rules, proposal, self._round)
+        return commit_order(self._recorder, self.kind, self.rules, proposal, self._round)
 
 
 def commit_order(

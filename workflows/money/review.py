@@ -6,7 +6,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from billing.core.events import EventCode
-    from billing.core.operations import Kind, Problem, State
+    from billing.core.operations import Problem, State
     from billing.money.credit import CreditSubject
     from billing.money.notes import Note
     from billing.money.object_end import beyond_revision
@@ -24,6 +24,7 @@ from .reservation import MoneyReservation
 Wanted = TypeVar("Wanted")
 WantedNow = TypeVar("WantedNow", covariant=True)
 Subject = TypeVar("Subject", bound=RefundSubject | CreditSubject)
+Quoted = TypeVar("Quoted", covariant=True)
 
 EVENTS = {
     "requested": EventCode.CHECKED,
@@ -32,6 +33,16 @@ EVENTS = {
     "superseded": EventCode.CHECKED_AGAIN,
 }
 """What the timeline says of a check, by why it was made."""
+
+
+class MoneyInput(Protocol[WantedNow, Quoted]):
+    """What is asked for, and what was seen of it before, where exactly that is."""
+
+    @property
+    def wanted(self) -> WantedNow: ...
+
+    @property
+    def quoted(self) -> Quoted | None: ...
 
 
 class RevisedMoney(Protocol[WantedNow]):
@@ -49,22 +60,17 @@ class ReviewedMoney(ReviewedRequest[MoneyProposal[Subject]], Generic[Wanted, Sub
 
     def __init__(
         self,
-        wanted: Wanted,
-        quoted: Subject | None,
-        kind: Kind,
-        rules: MoneyPolicy,
+        request: MoneyInput[Wanted, Subject],
         recorder: OperationRecorder,
         planner: MoneyPlanner[Wanted, Subject],
         glances: MoneyPlanner[Wanted, Subject],
         reservation: MoneyReservation,
         notes: NoteSync,
     ) -> None:
-        """`quoted` is what was seen before it was asked for; `glances` plans as well, by reads that nobody
-        waits for."""
-        self.kind = kind
-        self._quoted = quoted
-        self._wanted, self._rules, self._recorder = wanted, rules, recorder
-        self._planner, self._glances = planner, glances
+        """`glances` plans as well, by reads that nobody waits for."""
+        self.kind = reservation.kind
+        self._wanted, self._quoted = request.wanted, request.quoted
+        self._recorder, self._planner, self._glances = recorder, planner, glances
         self._reservation, self._notes = reservation, notes
 
     async def propose(self) -> MoneyProposal[Subject]:
@@ -98,7 +104,7 @@ class ReviewedMoney(ReviewedRequest[MoneyProposal[Subject]], Generic[Wanted, Sub
             raise OperationEnded(Outcome(State.BLOCKED, EventCode.NOT_POSSIBLE, committed.problem))
         if committed.alone:
             return None
-        return terms_of(self._rules, proposal, committed.why)
+        return terms_of(self._reservation.rules, proposal, committed.why)
 
     async def still_holds(self, proposal: MoneyProposal[Subject]) -> bool:
         """In Stripe, where money may have been given back meanwhile, and beside what others set aside."""

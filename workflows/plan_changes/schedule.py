@@ -9,9 +9,9 @@ with workflow.unsafe.imports_passed_through():
     from billing.core.events import EventCode
     from billing.core.notices import NoticeKind
     from billing.core.operations import State
-    from billing.core.questions import Question
-    from billing.core.standing import Standing
     from billing.mail.messages import MailContext
+    from billing.operations.questions import Question
+    from billing.operations.standing import Standing
     from billing.plan_changes.messages import Resolve, Revise
     from billing.plan_changes.report import (
         ScheduledPlanChange,

@@ -6,9 +6,9 @@ with workflow.unsafe.imports_passed_through():
     from billing.core.events import EventCode
     from billing.core.notices import NoticeKind
     from billing.core.operations import Problem, State
-    from billing.core.questions import Question
-    from billing.core.standing import Standing
     from billing.mail.messages import MailContext
+    from billing.operations.questions import Question
+    from billing.operations.standing import Standing
     from billing.plan_changes.messages import Resolve, Revise
     from billing.plan_changes.report import (
         PlanChangeResult,
@@ -65,9 +65,7 @@ class PlanChangeVerification:
     def expect(self, subject: PlanChangeSubject, standing: Standing) -> None:
         """What Stripe is to hold; goes on where an earlier run was."""
         self._subject = subject
-        self._asked = standing.last(Question.MISMATCH)
-        if standing.stage == "mismatched":
-            self._asked -= 1  # the same question once more
+        self._asked = standing.asked_before(Question.MISMATCH)
         self._reverts = standing.version("revert")
         if self._reverts > 0 and standing.result is not None:
             self._reverted_before = PlanChangeResult.model_validate(standing.result)
@@ -143,7 +141,7 @@ class PlanChangeVerification:
             asked,
             EventCode.LINES_DIFFER if report.differences else EventCode.OUTCOME_UNKNOWN,
             state=State.MISMATCHED,
-            stage="mismatched",
+            stage=Question.MISMATCH.stage,
             result=report,
             error=problem,
             allowed_actions=("accept", "revert", "read_again"),

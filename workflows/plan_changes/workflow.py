@@ -5,7 +5,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from billing.core.events import EventCode
     from billing.core.operations import State
-    from billing.core.standing import Standing
+    from billing.operations.standing import Standing
     from billing.plan_changes.messages import Resolve, Revise
     from billing.plan_changes.stripe_params import apply_params
     from billing.plan_changes.subject import PlanChangeInput, PlanChangeSubject

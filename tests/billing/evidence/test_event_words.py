@@ -9,9 +9,9 @@ from pydantic import ValidationError
 
 from api.operations.service import Command
 from billing.core.events import EventCode
-from billing.core.standing import Abandon
 from billing.evidence.event_words import WORDS, words
 from billing.operations.messages import Progress
+from billing.operations.standing import Abandon
 from db.core import timeline
 from db.core.timeline import NewEvent
 

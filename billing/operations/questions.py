@@ -14,6 +14,17 @@ class Question(StrEnum):
     def key(self, number: int) -> str:
         return f"{self}:{number}"
 
+    @property
+    def stage(self) -> str:
+        """In which an operation waits for the answer."""
+        return _STAGES[self]
+
+
+_STAGES = {
+    Question.REVISION: "changes_requested",
+    Question.FAILURE: "refund_failed",
+    Question.MISMATCH: "mismatched",
+}
 
 ASKED_BY = {
     "revise": Question.REVISION,

@@ -4,9 +4,9 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime
 
-from .events import EventCode
-from .operations import SYSTEM, Message, State
-from .questions import last_number
+from ..core.events import EventCode
+from ..core.operations import SYSTEM, Message, State
+from .questions import Question, last_number
 
 OPERATION_CLOSED = "operation_closed"
 """What a run is refused that comes after its operation's end: whoever re-executes it opens nothing again."""
@@ -50,6 +50,14 @@ class Standing(Message):
     def last(self, prefix: str) -> int:
         """The highest number among the keys `prefix:number`; 0 when there is none."""
         return last_number(prefix, self.keys)
+
+    def asks(self, question: Question) -> bool:
+        """Whether the answer is still due: this run asks the same question once more, under its number."""
+        return self.stage == question.stage
+
+    def asked_before(self, question: Question) -> int:
+        """The number of the last time of asking that is over; 0 when there was none."""
+        return self.last(question) - self.asks(question)
 
 
 class SettleBegun(Message):
