@@ -71,7 +71,7 @@ async def list_approvals(
     )
 
     async def shown(session: AsyncSession, page: Sequence[Approval]) -> list[ApprovalAnswer]:
-        return [await approval_views.shown(session, row, seen_by) for row in page]
+        return await approval_views.all_shown(session, page, seen_by)
 
     return await answer_list(request, context, query, rows, shown, ApprovalAnswer)
 

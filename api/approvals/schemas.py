@@ -46,7 +46,8 @@ class ApprovalsQuery(Query):
     sort: ApprovalSort = Field(
         default="-operation",
         description="`-` sorts downwards. `operation`: in the order in which the operations were begun; "
-        "`deadline`: of the rung that is asked",
+        "`deadline`: of the rung that is asked; `amount`: in minor units whatever the currency, 0 for a plan "
+        "change",
     )
 
 

@@ -1,5 +1,6 @@
 """An approval as its caller sees it: whether they may decide, and why not."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -7,7 +8,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.approvals.deciders import ApproverPool
 from billing.approvals.ladder import Refusal
-from billing.approvals.progress import ALREADY_DECIDED, evaluate_approval, may_decide
+from billing.approvals.progress import (
+    ALREADY_DECIDED,
+    ApprovalProgress,
+    Authority,
+    evaluate_approval,
+    may_decide,
+)
 from db.approvals import approvals, deciders
 from db.core.clock import utc_now
 from db.money import granted_amounts
@@ -45,38 +52,64 @@ async def shown(
     session: AsyncSession, row: Approval, viewer: Viewer, *, recent: bool = False, pending: bool = False
 ) -> ApprovalAnswer:
     """The approval; `recent` adds what the customer was given lately."""
-    refusal = await why_not(session, row, viewer)
-    return ApprovalAnswer(
-        **row.model_dump(),
-        operation=row.operation_id,
-        amount=deciders.amount_of(row),
-        customer=row.customer_id,
-        can_decide=refusal is None,
-        can_reject=refusal is None or await why_not(session, row, viewer, "reject") is None,
-        why_not=refusal.message if refusal else None,
-        recent=await _recent(session, row, viewer.at) if recent else None,
-        pending=pending,
-    )
+    (answer,) = await all_shown(session, [row], viewer)
+    given = await _recent(session, row, viewer.at) if recent else None
+    return answer.model_copy(update={"recent": given, "pending": pending})
 
 
-async def why_not(
-    session: AsyncSession, row: Approval, viewer: Viewer, verdict: str = "approve"
-) -> Refusal | None:
-    """Why the caller may not decide so now. The person comes first: theirs stays a refusal when it is closed.
+async def all_shown(session: AsyncSession, rows: Sequence[Approval], viewer: Viewer) -> list[ApprovalAnswer]:
+    """Each approval, in two statements for all of them together."""
+    refusals = await _refusals(session, rows, viewer)
+    return [
+        ApprovalAnswer(
+            **row.model_dump(),
+            operation=row.operation_id,
+            amount=deciders.amount_of(row),
+            customer=row.customer_id,
+            can_decide=refusal is None,
+            can_reject=_barred(row, viewer) is None,
+            why_not=refusal.message if refusal else None,
+        )
+        for row, refusal in zip(rows, refusals, strict=True)
+    ]
 
-    Only a yes takes authority.
-    """
+
+async def why_not(session: AsyncSession, row: Approval, viewer: Viewer, verdict: str) -> Refusal | None:
+    """Why the caller may not decide so now. Only a yes takes authority."""
+    if verdict != "approve":
+        return _barred(row, viewer)
+    (refusal,) = await _refusals(session, [row], viewer)
+    return refusal
+
+
+async def _refusals(session: AsyncSession, rows: Sequence[Approval], viewer: Viewer) -> list[Refusal | None]:
+    """Why the caller may not approve each of them now."""
     person = viewer.caller.person
-    progress = deciders.progress_of(row, viewer.pool)
-    refusal = may_decide(progress, person)
+    barred = [_barred(row, viewer) for row in rows]
+    progress = [deciders.progress_of(row, viewer.pool) for row in rows]
+    asked = [
+        (row, one.concerned(person) if refusal is None else ())
+        for row, one, refusal in zip(rows, progress, barred, strict=True)
+    ]
+    authority = await deciders.authority_for_each(session, viewer.caller.organization, asked, viewer.at)
+    return [
+        refusal or _too_small(one, person, against)
+        for refusal, one, against in zip(barred, progress, authority, strict=True)
+    ]
+
+
+def _barred(row: Approval, viewer: Viewer) -> Refusal | None:
+    """Why the caller has no say now. The person comes first: theirs stays a refusal when it is closed."""
+    refusal = may_decide(deciders.progress_of(row, viewer.pool), viewer.caller.person)
     if row.state != approvals.OPEN and (refusal is None or refusal.code == ALREADY_DECIDED):
         message = f"This approval is already {row.state}; no further decision is possible."
         return Refusal(code="approval_closed", message=message)
     if viewer.caller.withheld:
         return Refusal(code=ROLE_MISSING.code, message=WITHHELD)
-    if refusal is not None or verdict != "approve":
-        return refusal
-    authority = await deciders.authority_for(session, row, progress.concerned(person), viewer.at)
+    return refusal
+
+
+def _too_small(progress: ApprovalProgress, person: str, authority: Authority | None) -> Refusal | None:
     signed = evaluate_approval(progress, person, authority)
     return signed if isinstance(signed, Refusal) else None
 

@@ -8,12 +8,14 @@ from pydantic import BaseModel, Field
 
 from billing.approvals.deciders import Deciders
 from billing.core.operations import Role
+from db.approvals.approvals import ApprovalSort
 
 from ..approvals import routes as approvals
 from ..approvals.schemas import ApprovalsQuery
 from ..http.ids import Id
 from ..http.models import ApprovalAnswer
 from ..operations import routes as operations
+from . import comments
 from .frame.forms import Form, form_of
 from .frame.page import see
 from .frame.serving import pages
@@ -26,6 +28,7 @@ Tab = Literal["mine", "others", "done"]
 
 class TabQuery(BaseModel):
     tab: Tab = "mine"
+    sort: ApprovalSort | None = None
     cursor: str | None = Field(default=None, max_length=500)
 
 
@@ -35,15 +38,16 @@ async def list_approvals(
     visit: InVisit,
 ) -> Response:
     """What needs the reader, what waits for others, and what is done."""
+    sort: ApprovalSort = query.sort or ("-operation" if query.tab == "done" else "deadline")
     filters: dict[Tab, ApprovalsQuery] = {
-        "mine": ApprovalsQuery(needs_me=True, sort="deadline", cursor=query.cursor),
-        "others": ApprovalsQuery(waits_for_others=True, sort="deadline", cursor=query.cursor),
-        "done": ApprovalsQuery(open=False, cursor=query.cursor),
+        "mine": ApprovalsQuery(needs_me=True, sort=sort, cursor=query.cursor),
+        "others": ApprovalsQuery(waits_for_others=True, sort=sort, cursor=query.cursor),
+        "done": ApprovalsQuery(open=False, sort=sort, cursor=query.cursor),
     }
     found = await approvals.list_approvals(filters[query.tab], visit.request, visit.caller, visit.context)
     names = await visit.names([row.subject for row in found.data])
     return visit.page("approvals", title="Approvals",
-        tab=query.tab, rows=found.data, names=names, next_cursor=found.next_cursor,
+        tab=query.tab, sort=sort, rows=found.data, names=names, next_cursor=found.next_cursor,
     )  # fmt: skip
 
 
@@ -59,9 +63,30 @@ async def decide(id: Id, visit: InVisit) -> Response:
     form = await form_of(visit.request)
     with form.submitted():
         await visit.send(f"/v1/approvals/{id}/decision", form.body("decision", "comment", "subject_hash"))
-    if not form.refused:
-        return see(f"/approvals/{id}")
+    return await _sent(id, visit, form)
+
+
+@router.post("/{id}/delegation")
+async def delegate(id: Id, visit: InVisit) -> Response:
+    """Asks somebody to decide this one in the reader's place."""
+    form = await form_of(visit.request)
+    until = form.end_of_day("until", visit.shell.zone)
+    with form.submitted():
+        body = form.body("to", "reason") | ({"until": until} if until else {})
+        await visit.send(f"/v1/approvals/{id}/delegate", body)
+    return await _sent(id, visit, form)
+
+
+@router.post("/{id}/comments")
+async def comment(id: Id, visit: InVisit) -> Response:
     shown = await approvals.read_approval(id, visit.caller, visit.context)
+    return await _sent(id, visit, await comments.say(visit, shown.operation))
+
+
+async def _sent(id_: str, visit: PageVisit, form: Form) -> Response:
+    if not form.refused:
+        return see(f"/approvals/{id_}")
+    shown = await approvals.read_approval(id_, visit.caller, visit.context)
     return await _detail(visit, shown, form)
 
 
@@ -73,7 +98,21 @@ async def _detail(visit: PageVisit, shown: ApprovalAnswer, form: Form) -> Respon
         approval=shown, operation=operation, form=form,
         subject=names.subject(shown.kind, shown.subject), names=names,
         asked=[_asked(deciders, rung.roles) for rung in shown.ladder],
+        thread=await comments.thread(visit, operation),
+        delegates=_delegates(visit, shown, deciders),
     )  # fmt: skip
+
+
+def _delegates(visit: PageVisit, shown: ApprovalAnswer, deciders: Deciders) -> list[tuple[str, str]]:
+    """Whom the reader could ask to decide in their place; nobody where it isn't theirs to give."""
+    asked = {role for rung in shown.ladder for role in rung.roles}
+    if shown.state != "open" or not visit.shell.has(*asked) or deciders.refusal(visit.caller.person):
+        return []
+    return [
+        (person, visit.shell.names[person])
+        for person, roles in deciders.pool.roles.items()
+        if person != visit.caller.person and Role.AUDITOR not in roles and not deciders.refusal(person)
+    ]
 
 
 def _asked(deciders: Deciders, roles: Collection[Role]) -> list[str]:

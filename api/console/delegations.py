@@ -1,6 +1,5 @@
 """Delegations: who decides in whose place; given, accepted, declined and revoked."""
 
-from datetime import date, datetime, time
 from typing import Annotated, Literal
 
 from fastapi import Path, Query, Response
@@ -32,8 +31,10 @@ async def read_delegation(id: Id, visit: InVisit) -> Response:
 @router.post("")
 async def give(visit: InVisit) -> Response:
     form = await form_of(visit.request)
+    ends_at = form.end_of_day("until", visit.shell.zone)
     with form.submitted():
-        await visit.send("/v1/delegations", form.body("to", "role", "reason") | _ends(form, visit))
+        body = form.body("to", "role", "reason") | ({"ends_at": ends_at} if ends_at else {})
+        await visit.send("/v1/delegations", body)
     return await _listed(DelegationsQuery(), visit, form) if form.refused else see("/delegations")
 
 
@@ -48,18 +49,6 @@ async def answer(
         return see("/delegations")
     found = await delegations.read_delegation(id, visit.caller, visit.context)
     return visit.page("delegation", title="Delegation", delegation=found, form=form)
-
-
-def _ends(form: Form, visit: PageVisit) -> dict[str, str]:
-    """The end of the day that was chosen, by the giver's clock."""
-    day = form.value("until")
-    if not day:
-        return {}
-    try:
-        ends = datetime.combine(date.fromisoformat(day), time.max, visit.shell.zone)
-    except ValueError:
-        return {"ends_at": day}
-    return {"ends_at": ends.replace(microsecond=0).isoformat()}
 
 
 async def _listed(query: DelegationsQuery, visit: PageVisit, form: Form) -> Response:

@@ -13,6 +13,7 @@ from ..http.models import Query as ListQuery
 from ..operations import routes as operations
 from ..operations.schemas import OperationsQuery
 from ..problems.problem import not_found
+from . import comments
 from .frame.forms import Form, form_of
 from .frame.page import see
 from .frame.serving import pages
@@ -84,6 +85,12 @@ async def read_operation(id: Id, visit: InVisit) -> Response:
     return await _detail(id, visit, Form())
 
 
+@router.post("/{id}/comments")
+async def comment(id: Id, visit: InVisit) -> Response:
+    form = await comments.say(visit, id)
+    return await _detail(id, visit, form) if form.refused else see(f"/operations/{id}#comments")
+
+
 @router.post("/{id}/{action}")
 async def act(
     id: Id,
@@ -116,5 +123,5 @@ async def _detail(id_: str, visit: InVisit, form: Form) -> Response:
         operation=operation, events=timeline.data, form=form,
         subject=names.subject(operation.kind, operation.subject), names=names,
         actions={name: action for name, action in offered.items() if action is not None},
-        may_revise="revise" in offered,
+        may_revise="revise" in offered, thread=await comments.thread(visit, operation),
     )  # fmt: skip

@@ -66,8 +66,8 @@ async def list_comments(
     """Oldest first."""
     async with context.database.reading() as session:
         existing(await operations.get(session, caller.organization, id))
-        rows = await comments.of_operation(session, id)
-    return sliced(rows, lambda row: str(row.seq), _answer, query.limit, query.cursor)
+        said = await thread(session, id)
+    return sliced(said, lambda one: str(one.seq), lambda one: one, query.limit, query.cursor)
 
 
 @router.post(
@@ -113,6 +113,11 @@ async def add_comment(id: Id, body: CommentBody, caller: Actor, context: InConte
     if mail is not None:
         context.dispatcher.hand_over(mail)
     return _answer(row)
+
+
+async def thread(session: AsyncSession, operation_id: str) -> list[CommentAnswer]:
+    """Everything that was said about an operation, the oldest first; whose it is was looked at before."""
+    return [_answer(row) for row in await comments.of_operation(session, operation_id)]
 
 
 async def _tell(session: AsyncSession, row: CommentRow) -> None:

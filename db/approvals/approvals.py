@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing.approvals.ladder import Signature
 from billing.core.errors import Conflict
 
-from ..core.pages import PagedRows, order
+from ..core.pages import FirstOf, PagedRows, order
 from ..core.record_hashes import wrote
 from ..core.statements import insert_if_new
 from ..tables import Approval, Decision
@@ -42,11 +42,12 @@ async def get_any(session: AsyncSession, approval_id: str) -> Approval:
     return approval
 
 
-ApprovalSort = Literal["operation", "-operation", "deadline", "-deadline"]
+ApprovalSort = Literal["operation", "-operation", "deadline", "-deadline", "amount", "-amount"]
 
 _KEYS: Mapping[str, tuple[Any, ...]] = {
     "operation": (col(Approval.id),),
     "deadline": (col(Approval.deadline), col(Approval.id)),
+    "amount": (FirstOf(col(Approval.amount_minor), 0), col(Approval.id)),
 }
 
 
@@ -60,8 +61,8 @@ def paged(
     keep: Callable[[Approval], bool] = lambda approval: True,
     sort: ApprovalSort = "-operation",
 ) -> PagedRows[Approval]:
-    """An organization's approvals, in the order in which their operations were begun or by the deadline of
-    the rung that is asked.
+    """An organization's approvals, in the order in which their operations were begun, by the deadline of the
+    rung that is asked, or by amount, whatever the currency; what has none comes as 0.
 
     With `waits_for` only what is open and was not asked for by this person; of it only what `keep` lets
     pass, which says whether they may decide.

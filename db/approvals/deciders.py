@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from pydantic import TypeAdapter
 from sqlalchemy import or_
@@ -18,6 +19,7 @@ from billing.money.authority import in_currency
 from billing.policy.policy import AuthorityLimit
 
 from ..money import commitments
+from ..money.commitments import UsesAsked
 from ..operations import operations
 from ..people.people import may_have
 from ..tables import Approval, Case, Delegation, Notice, Operation, Person
@@ -118,20 +120,23 @@ async def authority_for(
 
     For a decision, read it under `commitments.lock`.
     """
-    amount = amount_of(approval)
-    if amount is None or approval.authority is None:
-        return None
-    return await authority_over(
-        session,
-        approval.organization_id,
-        amount,
-        _LIMITS.validate_python(approval.authority),
-        people,
-        customer=approval.customer_id,
-        counted=[Kind(kind) for kind in approval.counted],
-        excluding=approval.operation_id,
-        at=at,
+    (found,) = await authority_for_each(session, approval.organization_id, [(approval, people)], at)
+    return found
+
+
+async def authority_for_each(
+    session: AsyncSession,
+    organization_id: str,
+    asked: Sequence[tuple[Approval, Collection[str]]],
+    at: datetime,
+) -> list[Authority | None]:
+    """The same for each approval of an organization with its people."""
+    questions = [_question(approval, people) for approval, people in asked]
+    uses = await commitments.uses_of_each(
+        session, organization_id, [one.against for one in questions if one], at=at
     )
+    used = iter(uses)
+    return [Authority(one.amount, one.limits, next(used)) if one else None for one in questions]
 
 
 async def authority_over(
@@ -147,21 +152,33 @@ async def authority_over(
     at: datetime,
 ) -> Authority:
     """What the amount is held against, with what these people have used of the limits of any role."""
-    uses = {
-        person: await commitments.uses(
-            session,
-            organization_id,
-            person_id=person,
-            customer_id=customer,
-            kinds=counted,
-            currency=amount.currency,
-            windows=_windows(limits, amount),
-            at=at,
-            excluding=excluding,
-        )
-        for person in sorted(set(people))
-    }
+    asked = UsesAsked(
+        sorted(set(people)), customer, counted, amount.currency, _windows(limits, amount), excluding
+    )
+    (uses,) = await commitments.uses_of_each(session, organization_id, [asked], at=at)
     return Authority(amount, limits, uses)
+
+
+class _AuthorityQuestion(NamedTuple):
+    amount: Money
+    limits: Mapping[Role, Sequence[AuthorityLimit]]
+    against: UsesAsked
+
+
+def _question(approval: Approval, people: Collection[str]) -> _AuthorityQuestion | None:
+    amount = amount_of(approval)
+    if amount is None or approval.authority is None:
+        return None
+    limits = _LIMITS.validate_python(approval.authority)
+    against = UsesAsked(
+        people=sorted(set(people)),
+        customer=approval.customer_id,
+        kinds=[Kind(kind) for kind in approval.counted],
+        currency=amount.currency,
+        windows=_windows(limits, amount),
+        excluding=approval.operation_id,
+    )
+    return _AuthorityQuestion(amount, limits, against)
 
 
 def ladder_of(approval: Approval) -> tuple[Rung, ...]:

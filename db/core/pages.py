@@ -72,7 +72,7 @@ def _sound(part: Part, kind: type) -> bool:
 
 @dataclass(frozen=True)
 class FirstOf:
-    """A part of a key: the first column, where it is NULL the second, which never is."""
+    """A part of a key: the first column, where it is NULL the second, which never is, or a number."""
 
     column: Any
     otherwise: Any
@@ -83,11 +83,13 @@ class FirstOf:
 
     @property
     def type(self) -> Any:
-        return self.otherwise.type
+        return self.column.type
 
     def of(self, row: Any) -> Any:
         found = getattr(row, self.column.key)
-        return getattr(row, self.otherwise.key) if found is None else found
+        if found is not None or isinstance(self.otherwise, int):
+            return self.otherwise if found is None else found
+        return getattr(row, self.otherwise.key)
 
 
 def order(keys: Mapping[str, tuple[Any, ...]], sort: str) -> tuple[tuple[Any, ...], bool]:
@@ -137,7 +139,7 @@ async def read_page(
     descending: bool = True,
 ) -> Page[Row]:
     """The page of `rows` after `cursor`, the greatest `key` first unless it is not `descending`: columns, or
-    FirstOf two, that together are unique.
+    FirstOf some, that together are unique.
 
     `keep` filters what the database cannot; pages are full all the same.
     """

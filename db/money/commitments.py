@@ -4,8 +4,10 @@ What is read here to decide on new money holds only under `lock`: of two request
 second then sees what the first one set aside.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, Insert, Update, case, func, or_, update
 from sqlmodel import col, select
@@ -180,6 +182,22 @@ async def not_begun(session: AsyncSession, organization_id: str, customer_id: st
     return list(found)
 
 
+@dataclass(frozen=True)
+class UsesAsked:
+    """What money is held against: the `windows` of so many days of these `people`, and of the customer, in
+    which these `kinds` of money in its currency count, but for the operation `excluding`."""
+
+    people: Collection[str]
+    customer: str | None
+    kinds: Collection[Kind]
+    currency: str
+    windows: Collection[int]
+    excluding: str
+
+    def counts(self, row: Any) -> bool:
+        return row.kind in self.kinds and row.currency == self.currency and row.own != self.excluding
+
+
 async def uses(
     session: AsyncSession,
     organization_id: str,
@@ -193,41 +211,81 @@ async def uses(
     excluding: str,
     until: datetime | None = None,
 ) -> dict[int, AuthorityUse]:
-    """What counts in the windows of so many days that end at `at`: by the person's authority, and to the
-    customer by whoever's or, in a case, nobody's (zero when there is none). Released money and that of
+    """As `uses_of_each`, of one person's windows."""
+    asked = UsesAsked([person_id], customer_id, kinds, currency, windows, excluding)
+    (found,) = await uses_of_each(session, organization_id, [asked], at=at, until=until)
+    return found[person_id]
+
+
+async def uses_of_each(
+    session: AsyncSession,
+    organization_id: str,
+    asked: Sequence[UsesAsked],
+    *,
+    at: datetime,
+    until: datetime | None = None,
+) -> list[dict[str, dict[int, AuthorityUse]]]:
+    """For each that is asked, what counts in the windows that end at `at`, by person: by their authority, and
+    to the customer by whoever's or, in a case, nobody's (zero when there is none). Released money and that of
     `excluding` does not; with `until`, nor does what was decided later.
+
+    Two statements, however many are asked; each is one scan of the longest window.
     """
-    days = sorted(windows)
+    days = sorted({window for one in asked for window in one.windows})
     if not days:
-        return {}
+        return [{person: {} for person in one.people} for one in asked]
     counted = (
         col(Commitment.organization_id) == organization_id,
-        col(Commitment.kind).in_([kind.value for kind in kinds]),
-        col(Commitment.currency) == currency,
-        col(Commitment.operation_id) != excluding,
+        col(Commitment.kind).in_({kind.value for one in asked for kind in one.kinds}),
+        col(Commitment.currency).in_({one.currency for one in asked}),
         _HELD,
         *([col(Commitment.decided_at) <= until] if until is not None else []),
     )
+    since = [at - timedelta(days=window) for window in days]
+    decided_at, amount = col(Commitment.decided_at), col(Commitment.amount_minor)
+    operation = col(Commitment.operation_id)
+    own = case((operation.in_({one.excluding for one in asked}), operation), else_=None).label("own")
     connection = await session.connection()
 
-    async def sums(condition: ColumnElement[bool]) -> list[Money]:
-        """For each window; one scan of the longest."""
-        decided_at, amount = col(Commitment.decided_at), col(Commitment.amount_minor)
-        since = [at - timedelta(days=window) for window in days]
+    async def sums(key: Any, wanted: set[str]) -> Callable[[UsesAsked, str | None, int], Money]:
+        """What counts of one of these keys in a window."""
+        if not wanted:
+            return lambda one, of, window: Money.zero(one.currency)
+        groups = (key.label("of"), col(Commitment.kind), col(Commitment.currency), own)
+        # Each sum by its place: a row's first four are what it is grouped by.
+        totals = (func.sum(case((decided_at > start, amount), else_=0)) for start in since)
         found = await connection.execute(
-            select(
-                *(func.coalesce(func.sum(case((decided_at > start, amount), else_=0)), 0) for start in since)
-            ).where(condition, decided_at > min(since), *counted)
+            select(*groups, *totals)
+            .where(key.in_(wanted), decided_at > min(since), *counted)
+            .group_by(*groups)
         )
-        # PostgreSQL sums whole numbers to a decimal.
-        return [Money(amount_minor=int(total), currency=currency) for total in found.one()]
+        rows = found.all()
 
-    by_person = await sums(col(Commitment.authority_of) == person_id)
-    if customer_id is None:
-        to_customer = [Money.zero(currency)] * len(days)
-    else:
-        to_customer = await sums(col(Commitment.customer_id) == customer_id)
-    return {
-        window: AuthorityUse(by_person=person, to_customer=customer)
-        for window, person, customer in zip(days, by_person, to_customer, strict=True)
-    }
+        def total(one: UsesAsked, of: str | None, window: int) -> Money:
+            place = len(groups) + days.index(window)
+            # PostgreSQL sums whole numbers to a decimal.
+            amounts = (int(row[place]) for row in rows if row.of == of and one.counts(row))
+            return sum(
+                (Money(amount_minor=each, currency=one.currency) for each in amounts),
+                Money.zero(one.currency),
+            )
+
+        return total
+
+    by_person = await sums(col(Commitment.authority_of), {person for one in asked for person in one.people})
+    to_customer = await sums(
+        col(Commitment.customer_id), {one.customer for one in asked if one.customer is not None}
+    )
+    return [
+        {
+            person: {
+                window: AuthorityUse(
+                    by_person=by_person(one, person, window),
+                    to_customer=to_customer(one, one.customer, window),
+                )
+                for window in sorted(set(one.windows))
+            }
+            for person in one.people
+        }
+        for one in asked
+    ]

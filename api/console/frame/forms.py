@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date, datetime, time
 from urllib.parse import parse_qsl
+from zoneinfo import ZoneInfo
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -13,6 +15,8 @@ from billing.core.errors import BillingError
 from ...problems.field_errors import field_errors
 from ...problems.handlers import from_domain
 from ...problems.problem import ApiProblem
+
+LAST = time(23, 59, 59)
 
 
 @dataclass
@@ -38,6 +42,15 @@ class Form:
         """A whole number; what is none goes to the API as it is, which says what it must be."""
         typed = self.values.get(name, "")
         return {name: int(typed) if typed.isascii() and typed.isdigit() else typed} if typed else {}
+
+    def end_of_day(self, name: str, zone: ZoneInfo) -> str | None:
+        """The last second of the day that was chosen, by this zone's clock; what is no day goes to the API as
+        it is."""
+        typed = self.values.get(name)
+        try:
+            return datetime.combine(date.fromisoformat(typed), LAST, zone).isoformat() if typed else None
+        except ValueError:
+            return typed
 
     @contextmanager
     def submitted(self) -> Iterator[None]:

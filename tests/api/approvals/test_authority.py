@@ -4,14 +4,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlmodel import select
 
 from billing.core.operations import Role
+from db.approvals import approvals
 from db.core.session import Database
-from db.tables import Approval, Decision, Outbox, Person
+from db.tables import Approval, Decision, Operation, Outbox, Person
 
 from ...support.builders import Member, Tenant, a_decision, an_approval, an_operation, member, store
 from ...support.money_rows import a_commitment, a_delegation
 from ..conftest import Api, counted
+from ..counting import queries
 from .test_routes import APPROVE
 
 TODAY = datetime.now(UTC).replace(microsecond=0)
@@ -29,7 +32,7 @@ AUTHORITY = {"controller": [limit(10_000, 15_000)], "legal": [limit(90_000, 100_
 
 
 async def asked(
-    database: Database, acme: Tenant, amount: int = 8_000, *, both: bool = False, **fields: Any
+    database: Database, acme: Tenant, amount: int | None = 8_000, *, both: bool = False, **fields: Any
 ) -> Approval:
     """An open approval of a refund, that takes somebody of each where it needs `both`."""
     operation = an_operation(acme, kind="refund")
@@ -216,3 +219,53 @@ async def test_who_has_approved_sees_what_is_missing_and_does_not_decide_again(
     why_not = (await shown(api, approval, other))["why_not"]
     assert "controller" in why_not
     assert "legal" in why_not
+
+
+# --- Lists ------------------------------------------------------------------------------------------------
+
+
+async def test_a_list_asks_for_all_authority_at_once(api: Api, acme: Tenant, database: Database) -> None:
+    """Each row is weighed as if it were alone: by its own customer, and not by what it gives itself."""
+    sent: list[int] = []
+    for number in range(6):
+        approval = await asked(database, acme, customer_id=f"cus_{number % 2}")
+        if number == 0:
+            own = await operation_of(database, approval)
+            given = {"authority_of": acme.controller.id, "decided_at": TODAY - timedelta(days=1)}
+            await store(database, a_commitment(own, 8_000, customer_id="cus_0", **given))
+        with queries(api) as statements:
+            listed = (await api.get("/v1/approvals?needs_me=true", acme.controller)).json()["data"]
+        sent.append(len(statements))
+        alone = [await shown(api, await row_of(database, one["id"]), acme.controller) for one in listed]
+        assert [one["why_not"] for one in listed] == [one["why_not"] for one in alone]
+    assert [one["can_decide"] for one in alone] == [False] * 5 + [True], (
+        "its own money is not held against it"
+    )
+    assert sent[0] == sent[-1] <= 8
+
+
+async def operation_of(database: Database, approval: Approval) -> Operation:
+    async with database.reading() as session:
+        return (await session.exec(select(Operation).where(Operation.id == approval.operation_id))).one()
+
+
+async def row_of(database: Database, approval_id: str) -> Approval:
+    async with database.reading() as session:
+        return await approvals.get_any(session, approval_id)
+
+
+async def test_a_list_by_amount_has_what_has_none_and_goes_on_where_it_stopped(
+    api: Api, acme: Tenant, database: Database
+) -> None:
+    for amount in (5_000, 9_000, None, 7_000):
+        await asked(database, acme, amount, authority=None)
+    found: list[int | None] = []
+    path = "/v1/approvals?sort=-amount&limit=2"
+    cursor = ""
+    while True:
+        page = (await api.get(path + cursor, acme.controller)).json()
+        found += [one["amount"]["amount_minor"] if one["amount"] else None for one in page["data"]]
+        if page["next_cursor"] is None:
+            break
+        cursor = f"&cursor={page['next_cursor']}"
+    assert found == [9_000, 7_000, 5_000, None]
