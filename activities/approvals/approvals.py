@@ -162,7 +162,7 @@ class Approvals:
 
     @activity.defn
     async def close_open_round(self, order: CloseOpenRound) -> str | None:
-        """Dismisses the operation's open round; returns the workflow in which it waits, None where none is
+        """Supersedes the operation's open round; returns the workflow in which it waits, None where none is
         open."""
         async with self._database.transaction() as session:
             last = await approvals.latest(session, order.operation)
@@ -173,11 +173,11 @@ class Approvals:
 
 
 async def _supersede(session: AsyncSession, approval_id: str, at: datetime) -> Approval:
-    """Dismisses a round, where it is open, for one that follows."""
-    row = await approvals.close(session, approval_id, state=ApprovalState.DISMISSED, at=at)
+    """Ends a round, where it is open, for one that follows."""
+    row = await approvals.close(session, approval_id, state=ApprovalState.SUPERSEDED, at=at)
     if row.closed_at == at:
         closing = CloseApproval(
-            approval=row.id, operation=row.operation_id, state="dismissed", reason=LOOKED_AT_ANEW, at=at
+            approval=row.id, operation=row.operation_id, state="superseded", reason=LOOKED_AT_ANEW, at=at
         )
         await write(session, events.closed(closing, row))
     return row

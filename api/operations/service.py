@@ -297,7 +297,7 @@ async def _enqueue(
     await timeline.append(
         session,
         operation.id,
-        key=f"{update}:{update_id}",
+        key=outbox.command_key(update, update_id),
         event=command.event,
         actor=caller.person,
         at=at,

@@ -19,6 +19,9 @@ class ApprovalState(StrEnum):
     CHANGES_REQUESTED = "changes_requested"
     EXPIRED = "expired"
     DISMISSED = "dismissed"
+    """The request ended, so nobody has to decide it."""
+    SUPERSEDED = "superseded"
+    """Another round has taken its place: the request was looked at anew."""
 
 
 class Rung(Message):

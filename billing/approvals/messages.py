@@ -13,7 +13,7 @@ from .ladder import Rung
 from .subject_changes import SinceLastRound
 
 LOOKED_AT_ANEW = "The request was looked at anew."
-"""Why a round is dismissed that an earlier run of its operation has opened."""
+"""Why a round is superseded that an earlier run of its operation has opened."""
 
 
 class Decide(Message):
@@ -91,7 +91,7 @@ class Audience(Message):
 class ApprovalOutcome(Message):
     """How a round ended. Silence is `expired`, a value like the others.
 
-    `superseded`: a workflow that was reset asks about another subject than the round was opened for.
+    `superseded`: another round follows, of a run that asks anew.
     """
 
     state: Literal["approved", "rejected", "changes_requested", "expired", "dismissed", "superseded"]
@@ -148,13 +148,13 @@ class CloseApproval(Message):
 
     approval: str
     operation: str
-    state: Literal["expired", "dismissed"]
+    state: Literal["expired", "dismissed", "superseded"]
     reason: str
     at: AwareDatetime
 
 
 class CloseOpenRound(Message):
-    """Dismiss the round that an earlier run of an operation has left open: another one follows."""
+    """Supersede the round that an earlier run of an operation has left open: another one follows."""
 
     operation: str
     at: AwareDatetime

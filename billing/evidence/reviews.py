@@ -25,6 +25,7 @@ ENDS: Mapping[str, str] = {
     EventCode.CHANGES_REQUESTED: "changes_requested",
     EventCode.REVIEW_EXPIRED: "expired",
     EventCode.REVIEW_DISMISSED: "dismissed",
+    EventCode.REVIEW_SUPERSEDED: "superseded",
 }
 """The events that end an approval, and the state that it then has."""
 

@@ -10,6 +10,7 @@ from ..operations import operations
 from ..tables import Approval
 
 _DECIDED = {"approved": "approved it", "rejected": "rejected it", "changes_requested": "asked for changes"}
+_ENDED_UNDECIDED = (EventCode.REVIEW_DISMISSED, EventCode.REVIEW_SUPERSEDED)
 
 
 async def why_closed(session: AsyncSession, approval: Approval) -> str | None:
@@ -19,18 +20,20 @@ async def why_closed(session: AsyncSession, approval: Approval) -> str | None:
         return f"{approval.decided_by} has already {_DECIDED[approval.state]}."
     if approval.state == "expired":
         return "It has expired: nobody answered in time."
-    return await _why_dismissed(session, approval)
-
-
-async def _why_dismissed(session: AsyncSession, approval: Approval) -> str | None:
-    operation = await operations.get_fresh(session, approval.operation_id)
     events = await timeline.read(session, approval.operation_id)
-    cancelled = [event.actor for event in events if event.code == EventCode.CANCELLATION_REQUESTED]
-    if cancelled and (operation.state == State.CANCELLED or operation.closed_at is None):
-        return f"{cancelled[0]} has cancelled the request."
+    if approval.state != "superseded":
+        refused = {event.detail["command"] for event in events if event.code == EventCode.COMMAND_REFUSED}
+        cancelled = [
+            event.actor
+            for event in events
+            if event.code == EventCode.CANCELLATION_REQUESTED and event.key not in refused
+        ]
+        operation = await operations.get_fresh(session, approval.operation_id)
+        if cancelled and (operation.state == State.CANCELLED or operation.closed_at is None):
+            return f"{cancelled[0]} has cancelled the request."
     reasons = (
         str(event.detail["reason"])
         for event in events
-        if event.code == EventCode.REVIEW_DISMISSED and event.detail["approval"] == approval.id
+        if event.code in _ENDED_UNDECIDED and event.detail["approval"] == approval.id
     )
     return next(reasons, None)

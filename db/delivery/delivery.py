@@ -8,10 +8,12 @@ from datetime import datetime
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.core.delivery import Delivery
+from billing.core.events import EventCode
 from billing.core.operations import Problem, State
 
 from ..approvals import approvals
 from ..approvals.closing import why_closed
+from ..core import timeline
 from ..core.alone import what
 from ..core.session import Database, concerns_everybody
 from ..operations import notices, outbox
@@ -61,12 +63,35 @@ async def _refused(session: AsyncSession, row: Outbox, delivery: Delivery, now: 
         counts = decision.state == approvals.ACCEPTED
         problem = Problem.model_validate(decision.refusal or refusal)
     elif row.name == "cancel":
-        operation = await session.get(Operation, row.workflow_id.removeprefix("operation-"))
+        operation = await session.get(Operation, _operation_of(row))
         counts = operation is not None and operation.state == State.CANCELLED
     if counts:
         return Delivery(outcome="delivered")
+    await _tell_refused(session, row, problem, now)
     await outbox.settle_refused(session, row.id, at=now, error=f"{problem.code}: {problem.message}")
     return Delivery(outcome="refused", problem=problem)
+
+
+async def _tell_refused(session: AsyncSession, row: Outbox, problem: Problem, now: datetime) -> None:
+    """A person's command is on the timeline since it was accepted: there it says as well that it came to
+    nothing, and why."""
+    operation_id, command = _operation_of(row), outbox.command_key(row.name, row.update_id)
+    asked = await timeline.find(session, operation_id, command)
+    if asked is None:
+        return
+    await timeline.append(
+        session,
+        operation_id,
+        key=f"{command}:refused",
+        event=EventCode.COMMAND_REFUSED,
+        actor=asked.actor,
+        at=now,
+        detail={"command": command, "event": asked.code} | problem.model_dump(),
+    )
+
+
+def _operation_of(row: Outbox) -> str:
+    return row.workflow_id.removeprefix("operation-")
 
 
 async def _goes_on(session: AsyncSession, row: Outbox, delivery: Delivery) -> bool:

@@ -59,6 +59,11 @@ async def enqueue(
     return earlier.one()
 
 
+def command_key(name: str, update_id: str) -> str:
+    """Of the timeline event that tells of a command, which is written with its row."""
+    return f"{name}:{update_id}"
+
+
 async def withdraw(session: AsyncSession, workflow_id: str) -> None:
     """Don't start this workflow after all, if that has not been delivered yet."""
     await session.exec(

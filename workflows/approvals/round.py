@@ -72,7 +72,7 @@ async def hold_round(
 
 
 async def close_open_round(operation: str) -> None:
-    """Ends the round that an earlier run has left open, so that nobody decides on it in vain."""
+    """Supersedes the round that an earlier run has left open, so that nobody decides on it in vain."""
     order = CloseOpenRound(operation=operation, at=workflow.now())
     left: str | None = await recorded(Approvals.close_open_round, order)
     if left is not None:

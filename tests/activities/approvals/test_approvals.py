@@ -85,7 +85,7 @@ async def test_opening_again_keeps_the_first_deadlines_and_tells_nothing_new(rev
     assert len(await review.events()) == 1
 
 
-async def test_a_round_that_was_left_open_is_dismissed_and_says_once_where_it_waits(review: Review) -> None:
+async def test_a_round_that_was_left_open_is_superseded_and_says_once_where_it_waits(review: Review) -> None:
     await review.open()
     order = CloseOpenRound(operation=review.operation.id, at=LATER)
 
@@ -95,8 +95,8 @@ async def test_a_round_that_was_left_open_is_dismissed_and_says_once_where_it_wa
     )
 
     assert (waits, later) == ([f"approval-{review.id}"] * 2, None)
-    assert (await review.row()).state == "dismissed"
-    assert [event.code for event in await review.events()] == ["review_requested", "review_dismissed"]
+    assert (await review.row()).state == "superseded"
+    assert [event.code for event in await review.events()] == ["review_requested", "review_superseded"]
 
 
 # --- Reminded and climbed ---------------------------------------------------------------------------------

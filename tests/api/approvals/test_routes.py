@@ -210,7 +210,9 @@ async def test_once_the_controller_is_late_legal_decides_too(
     assert answer.status_code == 202
 
 
-@pytest.mark.parametrize("state", ["approved", "rejected", "changes_requested", "expired", "dismissed"])
+@pytest.mark.parametrize(
+    "state", ["approved", "rejected", "changes_requested", "expired", "dismissed", "superseded"]
+)
 async def test_after_the_end_nothing_is_decided(
     api: Api, acme: Tenant, database: Database, state: str
 ) -> None:

@@ -198,6 +198,69 @@ async def test_a_cancellation_of_what_was_cancelled_counts(
     assert (await kept(database, row)).state == outcome
 
 
+async def send_command(database: Database, workflow_id: str, operation: str, person: str) -> Outbox:
+    """A cancellation with its event, as the API writes them together."""
+    async with database.transaction() as session:
+        await timeline.append(
+            session,
+            operation,
+            key=outbox.command_key("cancel", "cmd_1"),
+            event=EventCode.CANCELLATION_REQUESTED,
+            actor=person,
+            at=NOW,
+        )
+    return await enqueue(database, workflow_id, action="update", name="cancel", update_id="cmd_1")
+
+
+async def test_a_command_that_was_refused_says_so_on_the_timeline_once(database: Database) -> None:
+    acme = await tenant(database)
+    operation = an_operation(acme, state="completed", closed_at=NOW)
+    await store(database, operation)
+    row = await send_command(database, operation.workflow_id, operation.id, acme.admin.person.id)
+    send, _ = answering("refused", ENDED)
+
+    for _ in range(2):  # the answer to the first delivery is lost
+        await deliver(database, send, row, LATER)
+
+    async with database.reading() as session:
+        [asked, refused] = await timeline.read(session, operation.id)
+    assert (asked.code, refused.code) == ("cancellation_requested", "command_refused")
+    assert (refused.actor, refused.at) == (acme.admin.person.id, LATER)
+    said = {"command": asked.key, "event": asked.code, "code": ENDED.code, "message": ENDED.message}
+    assert refused.detail == said
+
+
+@pytest.mark.parametrize("outcome", ["delivered", "later"])
+async def test_a_command_that_was_not_refused_says_nothing_more(
+    database: Database, outcome: Literal["delivered", "later"]
+) -> None:
+    acme = await tenant(database)
+    operation = an_operation(acme)
+    await store(database, operation)
+    row = await send_command(database, operation.workflow_id, operation.id, acme.admin.person.id)
+    send, _ = answering(outcome)
+
+    await deliver(database, send, row, LATER)
+
+    async with database.reading() as session:
+        assert [one.code for one in await timeline.read(session, operation.id)] == ["cancellation_requested"]
+
+
+async def test_whoever_could_not_cancel_it_has_not_cancelled_it(database: Database) -> None:
+    row, decision = await enqueue_decision(database)
+    async with database.transaction() as session:
+        approval = await approvals.close(session, decision.approval_id, state="dismissed", at=NOW)
+    operation, person = approval.operation_id, approval.requested_by
+    cancel = await send_command(database, f"operation-{operation}", operation, person)
+    send, _ = answering("refused", Problem(code="too_late", message="It is being applied."))
+    await deliver(database, send, cancel, LATER)
+
+    answered, _ = answering("refused", ENDED)
+    delivery = await deliver(database, answered, row, LATER)
+
+    assert delivery.problem == ENDED
+
+
 @pytest.mark.parametrize("outcome", ["delivered", "later"])
 async def test_only_a_refusal_touches_the_decision(
     database: Database, outcome: Literal["delivered", "later"]

@@ -32,7 +32,7 @@ async def home(request: pytest.FixtureRequest, database: Database, stand_in: Sta
 
 
 @pytest.mark.parametrize("kind", ["credit", "plan change"])
-async def test_a_round_that_a_reset_left_open_is_dismissed_before_the_next(home: House, kind: str) -> None:
+async def test_a_round_that_a_reset_left_open_is_superseded_by_the_next(home: House, kind: str) -> None:
     acme = await home.shop.tenant(home.database, seats=6)
     if kind == "credit":
         operation = await money.credit(home, acme, await money.customer(home.shop, acme), 60_000)
@@ -50,10 +50,10 @@ async def test_a_round_that_a_reset_left_open_is_dismissed_before_the_next(home:
     )
     assert still_open["id"].endswith("-2")
     assert (late.status_code, late.json()["code"]) == (409, "approval_closed")
-    assert (await home.get(acme.auditor, f"/v1/approvals/{first['id']}"))["state"] == "dismissed"
+    assert (await home.get(acme.auditor, f"/v1/approvals/{first['id']}"))["state"] == "superseded"
     page = await home.get(acme.auditor, f"/v1/operations/{operation}/timeline?limit=100")
-    [dismissed] = [event for event in page["data"] if event["code"] == "review_dismissed"]
-    assert dismissed["detail"]["reason"] == "The request was looked at anew."
+    [superseded] = [event for event in page["data"] if event["code"] == "review_superseded"]
+    assert superseded["detail"]["approval"] == first["id"]
 
     async def over() -> bool:
         review = home.temporal.get_workflow_handle(ids.approval_workflow(first["id"]))
