@@ -57,6 +57,20 @@ def unchangeable(facts: SubscriptionFacts) -> Problem | None:
     return None
 
 
+def before_trial_ends(query: PreviewQuery) -> Problem | None:
+    """Why a change of interval can't be made now, or None: Stripe moves no billing cycle during a trial, and
+    to end the trial for it would bill at once.
+    """
+    if query.facts.status != "trialing" or not query.resets_anchor:
+        return None
+    ends = datetime.fromtimestamp(query.facts.period_end, UTC)
+    return Problem(
+        code="interval_during_trial",
+        message=f"The subscription is in a trial until {ends:%-d %b %Y}, and its billing interval can't "
+        "change before. Make the change effective at period_end: it comes with the end of the trial.",
+    )
+
+
 def billed_too_soon(query: PreviewQuery, preview: PreviewFacts) -> Problem | None:
     """Why a change that is to wait for the next invoice can't, or None.
 

@@ -13,6 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.core.operations import Problem
     from billing.plan_changes.checks import (
         ENDED,
+        before_trial_ends,
         billed_too_soon,
         planned_as_approved,
         terms_after,
@@ -161,6 +162,8 @@ class PlanChangeReads:
             invoicing=wanted.invoicing,
             proration_date=proration_date,
         )
+        if (problem := before_trial_ends(query)) is not None:
+            raise refused(problem)
         preview, renewal = await self._previews(query)
         if (problem := billed_too_soon(query, preview)) is not None:
             raise refused(problem)

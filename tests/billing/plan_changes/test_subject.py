@@ -4,7 +4,7 @@ import pytest
 
 from billing.core.money import Money
 from billing.core.operations import Problem
-from billing.plan_changes.checks import planned_as_approved, terms_after, unchangeable
+from billing.plan_changes.checks import before_trial_ends, planned_as_approved, terms_after, unchangeable
 from billing.plan_changes.proration import Difference, Line, NextInvoice, Period
 from billing.plan_changes.subject import (
     Phase,
@@ -323,6 +323,18 @@ def test_a_subscription_that_has_ended_cannot_be_changed(status: str) -> None:
     problem = unchangeable(some_facts(status=status))
     assert problem is not None
     assert problem.code == "subscription_ended"
+
+
+def test_another_interval_waits_for_the_end_of_a_trial() -> None:
+    in_trial = some_facts(status="trialing")
+    assert before_trial_ends(a_query(facts=in_trial, to=YEARLY)) == Problem(
+        code="interval_during_trial",
+        message="The subscription is in a trial until 1 May 2026, and its billing interval can't change "
+        "before. Make the change effective at period_end: it comes with the end of the trial.",
+    )
+    assert before_trial_ends(a_query(facts=in_trial, to=YEARLY, effective="period_end")) is None
+    assert before_trial_ends(a_query(facts=in_trial)) is None
+    assert before_trial_ends(a_query(to=YEARLY)) is None
 
 
 def test_a_subscription_that_is_scheduled_already_cannot_be_changed() -> None:

@@ -81,6 +81,28 @@ async def test_a_trial_goes_on_until_the_change_that_comes_with_its_end(home: Ho
     assert [line["amount_minor"] for line in done["result"]["lines"]] == [6 * 1000]
 
 
+async def test_another_interval_comes_with_the_end_of_the_trial_and_not_before(home: House) -> None:
+    acme = await home.shop.tenant(home.database, "growth", seats=6)
+    await home.shop.client.v1.subscriptions.update_async(
+        acme.organization.stripe_subscription,
+        {"trial_end": home.stand_in.now() + 10 * 86_400, "proration_behavior": "none"},
+    )
+    at_once = await home.ask(acme, interval="year")
+    refused = await home.wait(acme, at_once, "failed")
+    assert refused["error"]["code"] == "interval_during_trial"
+    operation = await home.ask(acme, interval="year", effective="period_end")
+    preview = (await home.reviewed(acme, operation))["subject"]["preview"]
+    await home.decide(acme.controller, operation)
+    await home.wait(acme, operation, "running", stage="scheduled")
+    assert (await home.shop.subscription(acme)).status == "trialing"
+    home.stand_in.advance(10 * 86_400)
+    await home.skip(hours=2)
+    done = await home.wait(acme, operation, "completed", "mismatched")
+
+    assert (done["state"], done["result"]["verified"]) == ("completed", True)
+    assert (await home.shop.invoices(acme))[0].total == preview["total"]
+
+
 @pytest.mark.parametrize("day", [date(2027, 1, 31), date(2027, 1, 29)])
 async def test_a_change_at_a_short_months_end_is_verified_on_the_renewal_that_is_longer(
     home: House, day: date
