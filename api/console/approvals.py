@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Annotated, Literal
 
-from fastapi import Query, Response
+from fastapi import Depends, Response
 from pydantic import BaseModel, Field
 
 from billing.approvals.deciders import Deciders
@@ -18,6 +18,7 @@ from ..operations import routes as operations
 from . import comments
 from .frame.forms import Form, form_of
 from .frame.page import see
+from .frame.queries import asked
 from .frame.serving import pages
 from .frame.visit import InVisit, PageVisit
 
@@ -34,7 +35,7 @@ class TabQuery(BaseModel):
 
 @router.get("")
 async def list_approvals(
-    query: Annotated[TabQuery, Query()],
+    query: Annotated[TabQuery, Depends(asked(TabQuery))],
     visit: InVisit,
 ) -> Response:
     """What needs the reader, what waits for others, and what is done."""

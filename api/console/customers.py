@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import Query, Request, Response
+from fastapi import Depends, Request, Response
 
 from ..customers import routes as customers
 from ..customers.schemas import CustomersQuery
@@ -11,6 +11,7 @@ from ..http.context import InContext
 from ..http.ids import Id
 from .frame.calls import wanting_csv
 from .frame.page import see
+from .frame.queries import asked
 from .frame.serving import pages
 from .frame.visit import InVisit
 
@@ -18,7 +19,9 @@ router = pages("/customers")
 
 
 @router.get("")
-async def list_customers(query: Annotated[CustomersQuery, Query()], visit: InVisit) -> Response:
+async def list_customers(
+    query: Annotated[CustomersQuery, Depends(asked(CustomersQuery))], visit: InVisit
+) -> Response:
     """The newest first, or by name."""
     found = await customers.list_customers(query, visit.request, visit.caller, visit.context)
     return visit.page("customers", title="Customers", rows=found.data, next_cursor=found.next_cursor)
@@ -26,7 +29,10 @@ async def list_customers(query: Annotated[CustomersQuery, Query()], visit: InVis
 
 @router.get("/csv")
 async def download(
-    query: Annotated[CustomersQuery, Query()], request: Request, caller: AnyCaller, context: InContext
+    query: Annotated[CustomersQuery, Depends(asked(CustomersQuery))],
+    request: Request,
+    caller: AnyCaller,
+    context: InContext,
 ) -> Any:
     """All that the search finds, as a file."""
     return await customers.list_customers(query, wanting_csv(request), caller, context)

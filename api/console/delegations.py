@@ -2,13 +2,14 @@
 
 from typing import Annotated, Literal
 
-from fastapi import Path, Query, Response
+from fastapi import Depends, Path, Response
 
 from ..approvals import delegations
 from ..approvals.schemas import DelegationsQuery
 from ..http.ids import Id
 from .frame.forms import Form, form_of
 from .frame.page import see
+from .frame.queries import asked
 from .frame.serving import pages
 from .frame.visit import InVisit, PageVisit
 
@@ -16,7 +17,9 @@ router = pages("/delegations")
 
 
 @router.get("")
-async def list_delegations(query: Annotated[DelegationsQuery, Query()], visit: InVisit) -> Response:
+async def list_delegations(
+    query: Annotated[DelegationsQuery, Depends(asked(DelegationsQuery))], visit: InVisit
+) -> Response:
     """The newest first, and the form that gives another one."""
     return await _listed(query, visit, Form())
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Query, Response
+from fastapi import Depends, Response
 
 from billing.core.notices import NoticeKind
 from billing.operations.payloads import read_notice
@@ -12,6 +12,7 @@ from ..http.ids import Id
 from ..http.models import NoticesQuery
 from .frame.forms import Form, form_of
 from .frame.page import see
+from .frame.queries import asked
 from .frame.serving import pages
 from .frame.visit import InVisit
 
@@ -20,7 +21,7 @@ router = pages("/finance")
 
 @router.get("")
 async def list_notices(
-    query: Annotated[NoticesQuery, Query()],
+    query: Annotated[NoticesQuery, Depends(asked(NoticesQuery))],
     visit: InVisit,
 ) -> Response:
     """Those of the newest operations first, each with its figures."""

@@ -2,13 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import Path, Query, Response
+from fastapi import Depends, Path, Response
 
 from ..http.ids import Id
 from ..incidents import routes as incidents
 from ..incidents.schemas import IncidentsQuery
 from .frame.forms import Form, form_of
 from .frame.page import see
+from .frame.queries import asked
 from .frame.serving import pages
 from .frame.visit import InVisit
 
@@ -17,7 +18,7 @@ router = pages("/incidents")
 
 @router.get("")
 async def list_incidents(
-    query: Annotated[IncidentsQuery, Query()],
+    query: Annotated[IncidentsQuery, Depends(asked(IncidentsQuery))],
     visit: InVisit,
 ) -> Response:
     found = await incidents.list_incidents(query, visit.caller, visit.context)

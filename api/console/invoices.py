@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Query, Request, Response
+from fastapi import Depends, Request, Response
 
 from ..customers import details
 from ..customers import routes as customers
@@ -15,7 +15,9 @@ from ..portal_admin import diagnosis
 from .frame.calls import wanting_csv
 from .frame.forms import Form, form_of
 from .frame.page import see
+from .frame.queries import asked
 from .frame.serving import pages
+from .frame.subjects import About
 from .frame.visit import InVisit
 
 router = pages("/invoices")
@@ -39,7 +41,7 @@ class ShownOnce:
 
 @router.get("")
 async def list_invoices(
-    query: Annotated[InvoicesQuery, Query()],
+    query: Annotated[InvoicesQuery, Depends(asked(InvoicesQuery))],
     visit: InVisit,
 ) -> Response:
     """The tab that the address names, searched and sorted, with how many are in the others."""
@@ -53,7 +55,10 @@ async def list_invoices(
 
 @router.get("/csv")
 async def download(
-    query: Annotated[InvoicesQuery, Query()], request: Request, caller: AnyCaller, context: InContext
+    query: Annotated[InvoicesQuery, Depends(asked(InvoicesQuery))],
+    request: Request,
+    caller: AnyCaller,
+    context: InContext,
 ) -> Any:
     """All that the filters find, as a file."""
     return await customers.list_invoices(query, wanting_csv(request), caller, context)
@@ -154,7 +159,8 @@ async def _detail(
     outcome: ShownOnce | None = None,
 ) -> Response:
     invoice = await details.read_invoice(id_, visit.caller, visit.context)
-    documents = [document for row in invoice.operations for document in (row.subject, row.request)]
+    customer = {invoice.customer: invoice.customer_name or invoice.customer}
+    names = About(visit.shell.plans, customer, {invoice.id: invoice.number or invoice.id})
     return visit.page("invoice", title=invoice.number or "Draft invoice",
-        invoice=invoice, names=await visit.names(documents), form=form, outcome=outcome,
+        invoice=invoice, names=names, form=form, outcome=outcome,
     )  # fmt: skip

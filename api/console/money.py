@@ -1,18 +1,20 @@
 """Refunds and credits: the form, what it would do and who would be asked, and asking for exactly that."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from fastapi import Path, Response
 
-from billing.core.money import Money, minor_units
+from billing.core.money import Money, is_code, minor_units
 from billing.core.operations import Kind
+from billing.core.text import one_line
 from billing.policy.reasons import REASON_WORDS
 
 from ..customers import details
 from ..money import payments
+from ..money.schemas import PaymentAnswer, PaymentsQuery
 from ..problems.problem import not_found
 from .frame.forms import Form, form_of
 from .frame.page import see
@@ -31,21 +33,26 @@ REASONS: Mapping[str, tuple[str, ...]] = {
     "refunds": ("requested_by_customer", "duplicate", "fraudulent", "other"),
     "credits": ("goodwill", "duplicate", "order_change", "product_unsatisfactory", "fraudulent", "other"),
 }
+MOST_CHOICES = 20
 NO_AMOUNT = "must be an amount such as 13.00, with no more decimals than the currency has."
-NOT_RETYPED = "must be the same amount: this goes out immediately, and nobody else reviews it."
+NO_CURRENCY = "must be a currency's code, such as USD."
+NOT_RETYPED = "must be the same amount as before; check both."
 
 
 @dataclass(frozen=True)
 class MoneyTarget:
-    """What money goes back of: `left` is what of it can still be refunded, as far as the mirror knows."""
+    """What money goes back of: `left` is what of it can still be refunded, as far as the mirror knows;
+    `choices` are payments of which one has to be chosen first."""
 
     customer: str
-    currency: str
+    customer_name: str
+    currency: str | None = None
     left: Money | None = None
     total: Money | None = None
     payment: str | None = None
     invoice: str | None = None
     number: str | None = None
+    choices: Sequence[PaymentAnswer] = ()
 
     @property
     def typed_left(self) -> str:
@@ -82,7 +89,7 @@ async def ask(resource: Resource, visit: InVisit) -> Response:
     form, quoted = await form_of(visit.request), None
     with form.submitted():
         body = body_of(resource, form)
-        if form.value("retype") == "yes" and _minor(form, "amount_again") != body.get("amount_minor"):
+        if not form.refused and _slipped(visit, resource, form, body["amount_minor"]):
             form.errors["amount_again"] = NOT_RETYPED
             quoted = await visit.send(f"/v1/{resource}/quote", body)
         if not form.refused:
@@ -93,20 +100,30 @@ async def ask(resource: Resource, visit: InVisit) -> Response:
     return await _page(resource, visit, form, quoted)
 
 
+def _slipped(visit: PageVisit, resource: str, form: Form, amount_minor: int) -> bool:
+    """Whether an amount that has to be typed twice was not."""
+    amount = Money(amount_minor=amount_minor, currency=form.value("currency"))
+    twice = visit.context.policy.of_money(KINDS[resource]).wants_retyped(amount)
+    return twice and _minor(form, "amount_again") != amount_minor
+
+
 def _minor(form: Form, name: str) -> int | None:
     currency = form.value("currency")
-    return minor_units(form.value(name), currency) if currency else None
+    return minor_units(form.value(name), currency) if is_code(currency) else None
 
 
 def body_of(resource: str, form: Form) -> dict[str, Any]:
     """The API's body: the amount in minor units, and the rest as it was typed."""
+    form.values = {**form.values, "currency": form.value("currency").lower()}
     body: dict[str, Any] = form.body(*(name for name in FIELDS[resource] if name != "amount"))
     if "confirm_fraudulent" in body:
         body["confirm_fraudulent"] = body["confirm_fraudulent"] == "true"
     if body.get("instrument") == "balance" or "payment_intent" in body:
         body.pop("invoice", None)
     amount = _minor(form, "amount")
-    if amount is None:
+    if not is_code(form.value("currency")):
+        form.errors["currency"] = NO_CURRENCY
+    elif amount is None:
         form.errors["amount"] = NO_AMOUNT
     else:
         body["amount_minor"] = amount
@@ -125,11 +142,10 @@ async def _page(
     quoted: Mapping[str, Any] | None,
 ) -> Response:
     target = await _target(visit, form)
-    names = await visit.names([{"customer": target.customer}])
     kind = KINDS[resource]
-    return visit.page("money", title=f"{kind.value.capitalize()} to {names.customer(target.customer)}",
+    return visit.page("money", title=f"{kind.value.capitalize()} to {one_line(target.customer_name)}",
         form=form, resource=resource, kind=kind.value,
-        quoted=quoted, target=target, names=names, fields=FIELDS[resource], key=secrets.token_urlsafe(16),
+        quoted=quoted, target=target, fields=FIELDS[resource], key=secrets.token_urlsafe(16),
         reasons=reasons_of(resource),
     )  # fmt: skip
 
@@ -137,24 +153,51 @@ async def _page(
 async def _target(visit: PageVisit, form: Form) -> MoneyTarget:
     """Raises ApiProblem `not_found`."""
     if payment_id := form.value("payment_intent"):
-        payment = await payments.read_payment(payment_id, visit.caller, visit.context)
-        return MoneyTarget(
-            payment.customer,
-            payment.amount.currency,
-            left=payment.refundable,
-            total=payment.amount,
-            payment=payment.id,
-            invoice=payment.invoice,
-        )
+        return await _of_payment(visit, payment_id)
     if invoice_id := form.value("invoice"):
-        invoice = await details.read_invoice(invoice_id, visit.caller, visit.context)
-        refundable = (payment.refundable for payment in invoice.payments)
-        return MoneyTarget(
-            invoice.customer,
-            invoice.total.currency,
-            left=sum(refundable, Money.zero(invoice.total.currency)),
-            total=invoice.total,
-            invoice=invoice.id,
-            number=invoice.number,
-        )
+        return await _of_invoice(visit, invoice_id)
+    if customer_id := form.value("customer"):
+        return await _of_customer(visit, customer_id)
     raise not_found()
+
+
+async def _of_payment(visit: PageVisit, id_: str) -> MoneyTarget:
+    payment = await payments.read_payment(id_, visit.caller, visit.context)
+    names = await visit.names([{"customer": payment.customer, "invoice": payment.invoice}])
+    return MoneyTarget(
+        payment.customer,
+        names.customer(payment.customer),
+        payment.amount.currency,
+        left=payment.refundable,
+        total=payment.amount,
+        payment=payment.id,
+        invoice=payment.invoice,
+        number=names.numbers.get(payment.invoice or ""),
+    )
+
+
+async def _of_invoice(visit: PageVisit, id_: str) -> MoneyTarget:
+    invoice = await details.read_invoice(id_, visit.caller, visit.context)
+    refundable = (payment.refundable for payment in invoice.payments)
+    return MoneyTarget(
+        invoice.customer,
+        invoice.customer_name or invoice.customer,
+        invoice.total.currency,
+        left=sum(refundable, Money.zero(invoice.total.currency)),
+        total=invoice.total,
+        invoice=invoice.id,
+        number=invoice.number,
+    )
+
+
+async def _of_customer(visit: PageVisit, id_: str) -> MoneyTarget:
+    """Without an invoice: a credit to the balance, or a refund of a payment that is chosen first."""
+    customer = await details.read_customer(id_, visit.caller, visit.context)
+    query = PaymentsQuery(customer=id_, refundable=True, limit=MOST_CHOICES)
+    refundable = await payments.list_payments(query, visit.caller, visit.context)
+    return MoneyTarget(
+        customer.id,
+        customer.name or customer.email or customer.id,
+        customer.balance.currency if customer.balance else None,
+        choices=refundable.data,
+    )

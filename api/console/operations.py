@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Path, Query, Response
+from fastapi import Depends, Path, Response
 
 from billing.core.operations import Kind
 
@@ -16,6 +16,7 @@ from ..problems.problem import not_found
 from . import comments
 from .frame.forms import Form, form_of
 from .frame.page import see
+from .frame.queries import asked
 from .frame.serving import pages
 from .frame.visit import InVisit
 
@@ -67,7 +68,7 @@ def action_of(kind: Kind, name: str) -> OperationAction | None:
 
 @router.get("")
 async def list_operations(
-    query: Annotated[OperationsQuery, Query()],
+    query: Annotated[OperationsQuery, Depends(asked(OperationsQuery))],
     visit: InVisit,
 ) -> Response:
     """The newest first."""

@@ -104,7 +104,7 @@ async def _reminders(
 ) -> RemindersAnswer:
     invoice = found.invoice.id
     facts = existing(await reminder_rows.of_invoice(session, caller.organization, invoice, at=at))
-    coming, why = await next_reminder(session, context, facts)
+    coming, why = next_reminder(context, facts, portal_down=found.portal_down)
     return RemindersAnswer(next=coming, why_none=why, pause=pause_answer(invoice, found.pause))
 
 

@@ -41,7 +41,10 @@ StepNumber = Annotated[int, Path(ge=1, le=1000, description="The step's number, 
 async def banner(caller: AnyCaller, context: InContext) -> BannerAnswer:
     """What is degraded, what that means, and which of your work is held; meant for the top of every page."""
     async with context.database.reading() as session:
-        found = [await shapes.in_banner(session, row, caller) for row in await incidents.open_ones(session)]
+        found = [
+            shapes.in_banner(row, held)
+            for row, held in await incidents.open_with_held(session, caller.organization)
+        ]
     degraded = any(one.state is IncidentState.DEGRADED for one in found)
     return BannerAnswer(degraded=degraded, incidents=found)
 

@@ -18,7 +18,7 @@ from .schemas import BannerIncident, CapabilityAnswer, IncidentAnswer, IncidentD
 MAX_OPERATIONS = 100
 
 
-async def in_banner(session: AsyncSession, row: Incident, caller: Caller) -> BannerIncident:
+def in_banner(row: Incident, held: int) -> BannerIncident:
     component, state = Component(row.component), state_of(row)
     return BannerIncident(
         id=row.id,
@@ -28,7 +28,7 @@ async def in_banner(session: AsyncSession, row: Incident, caller: Caller) -> Ban
         words=headline(component, state, row.cause),
         since=row.opened_at,
         last_check=row.last_check_at,
-        held=await incidents.held(session, component, caller.organization),
+        held=held,
         capabilities=_capabilities(component, state, row.cause),
         runbook=f"/v1/incidents/{row.id}",
     )
@@ -39,7 +39,7 @@ async def detail(session: AsyncSession, row: Incident, caller: Caller) -> Incide
     book = runbook(component)
     held, operations = 0, []
     if state is not IncidentState.CLEARED:  # what waits after that waits for another one
-        held = await incidents.held(session, component, caller.organization)
+        held = await incidents.held(session, row.id, caller.organization)
         operations = await incidents.held_operations(session, component, caller.organization, MAX_OPERATIONS)
     told = await incident_mails.told(session, row.id, caller.organization)
     return IncidentDetail(

@@ -54,6 +54,7 @@ async def quote_refund(context: Context, caller: Caller, wanted: RefundWanted) -
         **common,
         **_refund(found.subject, found.refundable, found.authority),
         authority=_authority(found.authority),
+        retype=context.policy.refund.wants_retyped(found.subject.amount),
     )
 
 
@@ -67,7 +68,12 @@ async def quote_credit(context: Context, caller: Caller, wanted: CreditWanted) -
     common = await draft.shown(found)
     if found.subject is None or found.authority is None:
         return CreditQuoteAnswer(**common)
-    return CreditQuoteAnswer(**common, **_credit(found.subject), authority=_authority(found.authority))
+    return CreditQuoteAnswer(
+        **common,
+        **_credit(found.subject),
+        authority=_authority(found.authority),
+        retype=context.policy.credit.wants_retyped(found.subject.amount),
+    )
 
 
 async def _refused(

@@ -103,3 +103,7 @@ class QuotedAuthorityAnswer(Answer):
 class MoneyQuoteAnswer(QuoteAnswer):
     amount: Money | None = None
     authority: QuotedAuthorityAnswer | None = None
+    retype: bool = Field(
+        default=False,
+        description="Whether to have the amount typed once more before it is asked for, as the policy says",
+    )

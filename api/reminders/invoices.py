@@ -57,7 +57,8 @@ async def read_reminders(
             session, caller.organization, id, limit=query.limit, cursor=query.cursor
         )
         paused = await pauses.get(session, id)
-        coming, why = await next_reminder(session, context, facts)
+        down = await incidents.is_open(session, "portal")
+    coming, why = next_reminder(context, facts, portal_down=down)
     return InvoiceRemindersAnswer(
         data=[decision(row) for row in page.rows],
         next_cursor=page.next_cursor,
@@ -122,12 +123,11 @@ async def _facts(session: AsyncSession, caller: Caller, invoice: str) -> Invoice
     return facts
 
 
-async def next_reminder(
-    session: AsyncSession, context: Context, facts: InvoiceFacts
+def next_reminder(
+    context: Context, facts: InvoiceFacts, *, portal_down: bool
 ) -> tuple[NextAnswer | None, WhyAnswer | None]:
     """What comes next, or why nothing does."""
-    incident = await incidents.is_open(session, "portal")
-    rules = Rules(context.policy.reminders, utc_now(), portal_incident=incident)
+    rules = Rules(context.policy.reminders, utc_now(), portal_incident=portal_down)
     if reason := why_not(facts, rules):
         return None, WhyAnswer(reason=reason, words=words(reason))
     coming = next_step(facts, rules)

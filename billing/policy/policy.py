@@ -131,15 +131,22 @@ class PlanChangePolicy(Message):
 
 class MoneyPolicy(Message):
     """How money back is reviewed: by the ladder of the first rule that fits, in `calendar`'s business time;
-    `revise_within` is as for plan changes. `always` names reasons that are reviewed whatever the amount."""
+    `revise_within` is as for plan changes. `always` names reasons that are reviewed whatever the amount.
+    `retype_above` are the amounts, one a currency, above which whoever asks types the amount once more."""
 
     calendar: str
     revise_within: Minutes
     review: tuple[ReviewRule, ...]
     always: tuple[str, ...] = ()
+    retype_above: tuple[Money, ...] = ()
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        currencies = [bound.currency for bound in self.retype_above]
+        if len(set(currencies)) < len(currencies):
+            raise ValueError("retype_above has more than one amount in the same currency")
+        if any(bound.amount_minor < 0 for bound in self.retype_above):
+            raise ValueError("retype_above must not be negative")
         if not self.review or self.review[-1].reasons or self.review[-1].above:
             raise ValueError("the last review rule needs neither reasons nor above, so that one fits")
         return self
@@ -147,6 +154,11 @@ class MoneyPolicy(Message):
     def rule_for(self, reason: str, amount: Money) -> ReviewRule:
         """The rule by which it is reviewed."""
         return next(rule for rule in self.review if rule.fits(reason, amount))
+
+    def wants_retyped(self, amount: Money) -> bool:
+        """Whether a slip in the amount would be dear; in a currency without a bound every one is."""
+        bounds = (bound for bound in self.retype_above if bound.currency == amount.currency)
+        return all(amount > bound for bound in bounds)
 
 
 class RefundPolicy(MoneyPolicy):
@@ -181,6 +193,10 @@ class Policy(Message):
     sign_in: SignInPolicy = SignInPolicy()
     """No operation goes by it; one that keeps a policy from before this section still has a policy."""
     count_together: tuple[Kind, ...] = ()
+
+    def of_money(self, kind: Kind) -> MoneyPolicy:
+        """The section of a refund or a credit."""
+        return self.refund if kind == Kind.REFUND else self.credit
 
     def counted_with(self, kind: Kind) -> tuple[Kind, ...]:
         """The kinds whose amounts count in the windows of this one."""

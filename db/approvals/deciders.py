@@ -55,12 +55,11 @@ async def approver_pool(
     return _pool(found, agreed)
 
 
-async def pool_among(
-    session: AsyncSession, organization_id: str, at: datetime, people: Iterable[Person]
-) -> ApproverPool:
-    """The same of everybody in the organization, where they have been read already."""
-    begun = await delegations.begun(session, organization_id, at)
-    return _pool((one for one in people if one.active), [_delegated_role(one, at) for one in begun])
+def pool_among(people: Iterable[Person], begun: Iterable[Delegation], at: datetime) -> ApproverPool:
+    """The same of everybody in the organization, where they and the delegations that have begun were read
+    already."""
+    earliest_first = sorted(begun, key=lambda one: (one.starts_at, one.id))
+    return _pool((one for one in people if one.active), [_delegated_role(one, at) for one in earliest_first])
 
 
 def _pool(active: Iterable[Person], agreed: Sequence[DelegatedRole]) -> ApproverPool:

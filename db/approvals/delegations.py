@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, or_, update
+from sqlalchemy import ColumnElement, and_, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -121,18 +121,22 @@ async def answer(session: AsyncSession, delegation_id: str, *, accepts: bool, at
     return delegation
 
 
+def has_begun(at: datetime) -> ColumnElement[bool]:
+    """Whether it has come into force, and was over at most a year ago."""
+    return and_(
+        col(Delegation.accepted_at).is_not(None),
+        col(Delegation.starts_at) <= at,
+        col(Delegation.ends_at) > at - MAX_PERIOD,
+        or_(col(Delegation.revoked_at).is_(None), col(Delegation.revoked_at) > col(Delegation.starts_at)),
+    )
+
+
 async def begun(session: AsyncSession, organization_id: str, at: datetime) -> list[Delegation]:
     """Those of an organization that have come into force and were over at most a year ago, the earliest
     first."""
     found = await session.exec(
         select(Delegation)
-        .where(
-            Delegation.organization_id == organization_id,
-            col(Delegation.accepted_at).is_not(None),
-            Delegation.starts_at <= at,
-            Delegation.ends_at > at - MAX_PERIOD,
-            or_(col(Delegation.revoked_at).is_(None), col(Delegation.revoked_at) > Delegation.starts_at),
-        )
+        .where(Delegation.organization_id == organization_id, has_begun(at))
         .order_by(col(Delegation.starts_at), col(Delegation.id))
         .execution_options(populate_existing=True)
     )

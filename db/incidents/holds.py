@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, func, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import SelectOfScalar
 
 from billing.incidents.states import Component
 
@@ -43,14 +44,13 @@ async def under_way(session: AsyncSession, component: Component) -> bool:
 
 async def count(session: AsyncSession, component: Component, organization: str | None = None) -> int:
     """How many workflows wait for the component: the organization's, or everybody's."""
-    wanted = (
-        select(func.count())
-        .select_from(Hold)
-        .where(Hold.component == component.value, _NOT_RESUMED, col(Hold.released_at).is_(None))
-    )
-    if organization is not None:
-        wanted = wanted.where(Hold.organization_id == organization)
-    return (await session.exec(wanted)).one()
+    return (await session.exec(waiting(organization).where(Hold.component == component.value))).one()
+
+
+def waiting(organization: str | None) -> SelectOfScalar[int]:
+    """How many workflows wait for any component: the organization's, or everybody's."""
+    wanted = select(func.count()).select_from(Hold).where(_NOT_RESUMED, col(Hold.released_at).is_(None))
+    return wanted if organization is None else wanted.where(Hold.organization_id == organization)
 
 
 async def release(session: AsyncSession, hold_id: str, at: datetime) -> Hold | None:

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import ColumnElement, case, update
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import SelectOfScalar
 
 from billing.incidents.messages import IncidentKept
 from billing.incidents.states import Component
@@ -28,14 +29,16 @@ async def is_open(session: AsyncSession, component: str) -> bool:
 
 async def degraded_since(session: AsyncSession, component: str) -> datetime | None:
     """When it was found to be degraded; None while it works."""
-    found = await session.exec(
-        select(Incident.opened_at).where(
-            Incident.component == component,
-            col(Incident.cleared_at).is_(None),
-            col(Incident.recovered_at).is_(None),
-        )
+    return (await session.exec(since(component))).first()
+
+
+def since(component: str) -> SelectOfScalar[datetime]:
+    """As `degraded_since`, for a statement that asks for more."""
+    return select(Incident.opened_at).where(
+        Incident.component == component,
+        col(Incident.cleared_at).is_(None),
+        col(Incident.recovered_at).is_(None),
     )
-    return found.first()
 
 
 async def get(session: AsyncSession, incident_id: str) -> Incident | None:
@@ -139,15 +142,36 @@ async def untick(session: AsyncSession, incident_id: str, number: int, organizat
     return True
 
 
-async def held(session: AsyncSession, component: Component, organization_id: str) -> int:
-    """What of an organization waits for it: workflows for Stripe, customers' mails for the mail server."""
-    match component:
-        case Component.STRIPE | Component.STRIPE_KEY:
-            return await holds.count(session, component, organization_id)
-        case Component.MAIL:
-            return await _mails_held(session, organization_id)
-        case Component.PORTAL | Component.DATABASE:
-            return 0
+async def open_with_held(session: AsyncSession, organization_id: str) -> list[tuple[Incident, int]]:
+    """Those that are not cleared, the oldest first, each with what of an organization waits for it."""
+    found = await session.exec(
+        select(Incident, _held(organization_id))
+        .where(col(Incident.cleared_at).is_(None))
+        .order_by(col(Incident.opened_at), col(Incident.id))
+    )
+    return [(incident, held) for incident, held in found]
+
+
+async def held(session: AsyncSession, incident_id: str, organization_id: str) -> int:
+    """What of an organization waits for the incident's end."""
+    return (await session.exec(select(_held(organization_id)).where(Incident.id == incident_id))).one()
+
+
+def _held(organization_id: str) -> ColumnElement[int]:
+    """What waits for an incident's component: workflows for Stripe, customers' mails for the mail server."""
+    mails = select(func.count()).where(
+        CustomerMail.organization_id == organization_id,
+        CustomerMail.state == customer_mails.DUE,
+        CustomerMail.dry_run == "",
+        col(CustomerMail.attempts) > 0,  # tried, and put off because of the mail server
+    )
+    component = col(Incident.component)
+    workflows = holds.waiting(organization_id).where(col(Hold.component) == component).correlate(Incident)
+    return case(
+        (component == Component.MAIL.value, mails.scalar_subquery()),
+        (component.in_((Component.STRIPE.value, Component.STRIPE_KEY.value)), workflows.scalar_subquery()),
+        else_=0,
+    )
 
 
 async def held_operations(
@@ -166,16 +190,3 @@ async def held_operations(
         .limit(limit)
     )
     return list(dict.fromkeys(found))
-
-
-async def _mails_held(session: AsyncSession, organization_id: str) -> int:
-    """Those that were tried, and put off because of the mail server."""
-    found = await session.exec(
-        select(func.count()).where(
-            CustomerMail.organization_id == organization_id,
-            CustomerMail.state == customer_mails.DUE,
-            CustomerMail.dry_run == "",
-            col(CustomerMail.attempts) > 0,
-        )
-    )
-    return found.one()

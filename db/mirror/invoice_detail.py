@@ -6,6 +6,7 @@ from typing import NamedTuple
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from ..incidents import incidents
 from ..tables import CreditNoteRow, Customer, Invoice, InvoiceLines, PaymentRow, RefundRow, ReminderPause
 
 
@@ -18,12 +19,20 @@ class InvoiceDetail(NamedTuple):
     pause: ReminderPause | None
     payments: Sequence[tuple[PaymentRow, list[RefundRow]]]
     credit_notes: Sequence[CreditNoteRow]
+    portal_down: bool
+    """Whether the portal is degraded now."""
 
 
 async def read(session: AsyncSession, organization_id: str, invoice_id: str) -> InvoiceDetail | None:
     """The invoice, if it is this organization's."""
     found = await session.exec(
-        select(Invoice, func.coalesce(Customer.name, Customer.email), InvoiceLines, ReminderPause)
+        select(  # type: ignore[call-overload]
+            Invoice,
+            func.coalesce(Customer.name, Customer.email),
+            InvoiceLines,
+            ReminderPause,
+            incidents.since("portal").exists(),
+        )
         .join(Customer, col(Customer.id) == Invoice.customer_id, isouter=True)
         .join(InvoiceLines, col(InvoiceLines.invoice_id) == Invoice.id, isouter=True)
         .join(ReminderPause, col(ReminderPause.invoice_id) == Invoice.id, isouter=True)
@@ -32,7 +41,7 @@ async def read(session: AsyncSession, organization_id: str, invoice_id: str) -> 
     row = found.one_or_none()
     if row is None:
         return None
-    invoice, name, lines, pause = row
+    invoice, name, lines, pause, portal_down = row
     return InvoiceDetail(
         invoice,
         name,
@@ -40,6 +49,7 @@ async def read(session: AsyncSession, organization_id: str, invoice_id: str) -> 
         pause,
         await _payments(session, invoice_id),
         await _credit_notes(session, invoice_id),
+        portal_down,
     )
 
 

@@ -11,7 +11,7 @@ from billing.portal.access_facts import AccessFacts, BlockFact, LinkFact, MailFa
 from billing.portal.networks import verdict
 
 from ..incidents import incidents
-from ..tables import Customer, CustomerMail, CustomerSettings, Invoice, PayLink, PortalAccess, PortalNetwork
+from ..tables import Customer, CustomerMail, CustomerSettings, Invoice, PayLink, PortalAccess
 from . import links as portal_links
 from . import networks
 
@@ -21,8 +21,7 @@ MAX_ROWS = 50
 
 async def read(session: AsyncSession, invoice: Invoice, at: datetime) -> AccessFacts:
     """All of it as of now; nothing of a token is among it."""
-    customer = await session.get(Customer, invoice.customer_id)
-    settings = await session.get(CustomerSettings, invoice.customer_id)
+    customer, settings, pay_link_until, portal_down_since = await _at_once(session, invoice)
     links = await portal_links.of_invoice(session, invoice.organization_id, invoice.id)
     visits = await _visits(session, invoice)
     return AccessFacts(
@@ -38,8 +37,8 @@ async def read(session: AsyncSession, invoice: Invoice, at: datetime) -> AccessF
         visits=tuple(map(_visit, visits)),
         mails=await _mails(session, invoice),
         blocked=await _blocked(session, invoice, {row.address for row in visits if row.outcome == "blocked"}),
-        pay_link_until=await _pay_link_until(session, invoice),
-        portal_down_since=await incidents.degraded_since(session, "portal"),
+        pay_link_until=pay_link_until,
+        portal_down_since=portal_down_since,
     )
 
 
@@ -92,24 +91,33 @@ async def _blocked(
     if not addresses:
         return ()
     rules = await networks.rules_for(session, invoice.organization_id, invoice.customer_id)
-    refused = []
-    for address in sorted(addresses):
-        now = verdict(address, *rules)
-        if not now.allowed:
-            refused.append(await _block(session, address, now.rule.id if now.rule else None))
-    return tuple(refused)
+    verdicts = {address: verdict(address, *rules) for address in sorted(addresses)}
+    refused = {address: now.rule for address, now in verdicts.items() if not now.allowed}
+    made = await networks.made_at(session, {rule.id for rule in refused.values() if rule and rule.id})
+    return tuple(
+        BlockFact(
+            address=address, rule=rule.id if rule else None, since=made.get(rule.id or "") if rule else None
+        )
+        for address, rule in refused.items()
+    )
 
 
-async def _block(session: AsyncSession, address: str, rule_id: str | None) -> BlockFact:
-    rule = await session.get(PortalNetwork, rule_id) if rule_id else None
-    return BlockFact(address=address, rule=rule_id, since=rule.created_at if rule else None)
-
-
-async def _pay_link_until(session: AsyncSession, invoice: Invoice) -> datetime | None:
-    found = await session.exec(
+async def _at_once(
+    session: AsyncSession, invoice: Invoice
+) -> tuple[Customer | None, CustomerSettings | None, datetime | None, datetime | None]:
+    """The customer and their settings, until when Stripe's address is good, since when the portal is down."""
+    pay_link = (
         select(PayLink.expires_at)
         .where(PayLink.invoice_id == invoice.id, PayLink.organization_id == invoice.organization_id)
         .order_by(col(PayLink.read_at).desc())
         .limit(1)
     )
-    return found.first()
+    down = incidents.since("portal").scalar_subquery()
+    found = await session.exec(
+        select(Customer, CustomerSettings, pay_link.scalar_subquery(), down)
+        .select_from(Invoice)
+        .join(Customer, col(Customer.id) == Invoice.customer_id, isouter=True)
+        .join(CustomerSettings, col(CustomerSettings.customer_id) == Invoice.customer_id, isouter=True)
+        .where(Invoice.id == invoice.id)
+    )
+    return found.one()

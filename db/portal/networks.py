@@ -1,5 +1,6 @@
 """From which networks an organization's customers may open links: rules, with who made them and why."""
 
+from collections.abc import Collection
 from datetime import datetime
 from ipaddress import ip_network
 
@@ -95,6 +96,16 @@ async def rules_for(
     rows = found.all()
     own = [rule_of(row) for row in rows if row.customer_id is not None]
     return own, [rule_of(row) for row in rows if row.customer_id is None]
+
+
+async def made_at(session: AsyncSession, ids: Collection[str]) -> dict[str, datetime]:
+    """When each of these rules was made."""
+    if not ids:
+        return {}
+    found = await session.exec(
+        select(PortalNetwork.id, PortalNetwork.created_at).where(col(PortalNetwork.id).in_(ids))
+    )
+    return dict(found.all())
 
 
 def rule_of(row: PortalNetwork) -> Rule:

@@ -53,8 +53,12 @@ _FACTS = (
         PortalLink.expires_at,
         ReminderPause.invoice_id,
         ReminderPause.until,
+        Organization.zone,
+        Organization.country,
+        Organization.subdivision,
     )
     .select_from(Invoice)
+    .join(Organization, col(Organization.id) == Invoice.organization_id)
     .join(Customer, col(Customer.id) == Invoice.customer_id, isouter=True)
     .join(CustomerSettings, col(CustomerSettings.customer_id) == Invoice.customer_id, isouter=True)
     .join(
@@ -73,7 +77,7 @@ async def page(
     query = _FACTS.where(
         Invoice.organization_id == organization_id, Invoice.status == "open", col(Invoice.id) > after
     )
-    return await _read(session, organization_id, query.order_by(col(Invoice.id)).limit(limit), at, operation)
+    return await _read(session, query.order_by(col(Invoice.id)).limit(limit), at, operation)
 
 
 async def unsent_of(
@@ -84,7 +88,7 @@ async def unsent_of(
         CustomerMail.operation_id == operation, CustomerMail.state == "due", CustomerMail.dry_run == ""
     )
     query = _FACTS.where(col(Invoice.id).in_(due), col(Invoice.id) > after)
-    return await _read(session, organization_id, query.order_by(col(Invoice.id)).limit(limit), at, operation)
+    return await _read(session, query.order_by(col(Invoice.id)).limit(limit), at, operation)
 
 
 async def of_invoice(
@@ -92,7 +96,7 @@ async def of_invoice(
 ) -> InvoiceFacts | None:
     """The facts of one invoice of the organization."""
     query = _FACTS.where(Invoice.organization_id == organization_id, Invoice.id == invoice_id)
-    found = await _read(session, organization_id, query, at, "")
+    found = await _read(session, query, at, "")
     return found[0] if found else None
 
 
@@ -100,11 +104,8 @@ async def of_invoices(
     session: AsyncSession, organization_id: str, invoice_ids: Collection[str]
 ) -> dict[str, InvoiceFacts]:
     """The facts of these invoices of the organization, by id; without what was decided about them."""
-    home = await session.get(Organization, organization_id)
-    assert home is not None, "a mail's organization exists"
-    whereabouts = Whereabouts(None, home.zone, home.country, home.subdivision)
     query = _FACTS.where(Invoice.organization_id == organization_id, col(Invoice.id).in_(invoice_ids))
-    return {row[0]: _facts(row, whereabouts, [], []) for row in (await session.exec(query)).all()}
+    return {row[0]: _facts(row, [], []) for row in (await session.exec(query)).all()}
 
 
 async def open_scheduled_run(session: AsyncSession, organization_id: str) -> Operation | None:
@@ -131,17 +132,12 @@ async def organizations(session: AsyncSession, *, after: str, limit: int) -> lis
     return list(found)
 
 
-async def _read(
-    session: AsyncSession, organization_id: str, query: Any, at: datetime, operation: str
-) -> list[InvoiceFacts]:
-    home = await session.get(Organization, organization_id)
-    assert home is not None, "an operation's organization exists"
-    whereabouts = Whereabouts(None, home.zone, home.country, home.subdivision)
+async def _read(session: AsyncSession, query: Any, at: datetime, operation: str) -> list[InvoiceFacts]:
     rows = (await session.exec(query)).all()
     if not rows:
         return []
     decided, unsent = await _decided(session, rows[0][0], rows[-1][0], at, operation)
-    return [_facts(row, whereabouts, decided[row[0]], unsent[row[0]]) for row in rows]
+    return [_facts(row, decided[row[0]], unsent[row[0]]) for row in rows]
 
 
 async def _decided(
@@ -180,7 +176,7 @@ async def _decided(
     return decided, unsent
 
 
-def _facts(row: Any, home: Whereabouts, decided: list[str], unsent: list[UnsentReminder]) -> InvoiceFacts:
+def _facts(row: Any, decided: list[str], unsent: list[UnsentReminder]) -> InvoiceFacts:
     (
         invoice,
         customer,
@@ -208,6 +204,7 @@ def _facts(row: Any, home: Whereabouts, decided: list[str], unsent: list[UnsentR
         link_expires_at,
         paused,
         paused_until,
+        *home,
     ) = row
     return InvoiceFacts(
         invoice=invoice,
@@ -220,7 +217,7 @@ def _facts(row: Any, home: Whereabouts, decided: list[str], unsent: list[UnsentR
             email=None if deleted else email,
             settings=Whereabouts(own_language, own_zone, own_country, own_subdivision),
             stripe=Whereabouts(language, None, country),
-            organization=home,
+            organization=Whereabouts(None, *home),
         ),
         due_date=due_date,
         issued_at=finalized_at or created_at,

@@ -63,7 +63,7 @@ async def sign_in(home: House, page: Page, address: str, member: Member, path: s
 async def a_payment(home: House, acme: Tenant) -> str:
     """Paid in Stripe, and mirrored as its events tell."""
     async with home.told_by_stripe():
-        payment = await money.pay(home.shop, await money.customer(home.shop, acme), 10_000)
+        payment = await money.pay(home.shop, await money.customer(home.shop, acme), 30_000)
         await home.followed()
     return payment
 
@@ -116,24 +116,24 @@ async def test_an_admin_quotes_a_refund_and_follows_it_to_its_end(home: House, b
         errors, page = errors_of(desk), await desk.new_page()
         new = f"/console/refunds/new?payment_intent={payment}"
         await sign_in(home, page, address, acme.admin, new)
-        await page.fill("#field-amount", "13.005")
+        await page.fill("#field-amount", "130.005")
         await page.fill("#field-note", "The customer was charged twice for a seat.")
         await page.click("text=See what would happen")
         assert "no more decimals" in await page.inner_text("[role=alert]")
 
-        await page.fill("#field-amount", "13")
+        await page.fill("#field-amount", "130")
         await page.click("text=See what would happen")
         assert "This is within your authority" in await page.inner_text("main")
-        await page.fill("#field-amount_again", "12")
+        await page.fill("#field-amount_again", "13")
         await page.click("button:has-text('Refund')")
         assert "the same amount" in await page.inner_text("[role=alert]")
         assert (await home.get(acme.admin, "/v1/operations"))["data"] == []
 
-        await page.fill("#field-amount_again", "13.00")
+        await page.fill("#field-amount_again", "130.00")
         await page.click("button:has-text('Refund')")
         await page.wait_for_selector("text=Refunded, with the note in Stripe", timeout=60_000)
         [operation] = (await home.get(acme.admin, "/v1/operations"))["data"]
-        assert operation["result"]["amount"] == {"amount_minor": 1300, "currency": "usd"}
+        assert operation["result"]["amount"] == {"amount_minor": 13_000, "currency": "usd"}
         assert errors == []
 
 

@@ -2,17 +2,16 @@
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 from fastapi import Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2_fragments import render_block
-from starlette.datastructures import QueryParams
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from db.core.clock import utc_now
 
 from . import assets, filters
+from .queries import next_page, previous_page, with_, without
 from .shell import Shell
 
 BUILT = ("plans", "invoices", "customers", "approvals", "operations", "finance", "incidents")
@@ -24,16 +23,6 @@ LIVE = "live"
 _API = Path(__file__).parents[2]
 
 
-def _with(query: QueryParams, name: str, value: str) -> str:
-    """The address's query with another filter; from the first page on."""
-    kept = {key: kept for key, kept in query.items() if key not in (name, "cursor")}
-    return urlencode(kept | {name: value})
-
-
-def _without(query: QueryParams, name: str) -> str:
-    return urlencode({key: kept for key, kept in query.items() if key not in (name, "cursor")})
-
-
 _PAGES = Environment(
     loader=FileSystemLoader([_API / "console" / "pages", _API / "sign_in" / "pages"]),
     autoescape=True,
@@ -42,7 +31,8 @@ _PAGES = Environment(
     lstrip_blocks=True,
 )
 filters.install(_PAGES)
-_PAGES.globals |= {"asset": assets.address, "with_": _with, "without": _without, "built": BUILT}
+_PAGES.globals |= {"asset": assets.address, "built": BUILT}
+_PAGES.globals |= {"with_": with_, "without": without, "next_page": next_page, "previous_page": previous_page}
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; form-action 'self'; base-uri 'none'; "

@@ -6,14 +6,15 @@ from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from fastapi import Depends
+from sqlalchemy import and_
 from sqlmodel import col, select
 
 from billing.approvals.deciders import ApproverPool
 from billing.core.operations import Role
-from db.approvals import approvals, deciders
+from db.approvals import approvals, deciders, delegations
 from db.core.clock import utc_now
 from db.mirror import mirror
-from db.tables import Approval, Organization, Person
+from db.tables import Approval, Delegation, Organization, Person
 
 from ...approvals.views import Viewer
 from ...http.auth import GIVERS, AnyCaller, Caller
@@ -57,17 +58,23 @@ class Shell:
 
 async def shell(caller: AnyCaller, context: InContext) -> Shell:
     async with context.database.reading() as session:
+        at = utc_now()
         rows = await session.exec(
-            select(Organization, Person)
+            select(Organization, Person, Delegation)
             .join(Person, col(Person.organization_id) == Organization.id)
+            .join(
+                Delegation,
+                and_(col(Delegation.from_person) == Person.id, delegations.has_begun(at)),
+                isouter=True,
+            )
             .where(Organization.id == caller.organization)
         )
         found = rows.all()
         organization = found[0][0]
-        people = {person.id: person for _, person in found}
+        people = {person.id: person for _, person, _ in found}
         plans = await mirror.plans(session)
-        at = utc_now()
-        pool = await deciders.pool_among(session, caller.organization, at, people.values())
+        begun = [delegation for *_, delegation in found if delegation is not None]
+        pool = deciders.pool_among(people.values(), begun, at)
         seen_by = Viewer(caller, pool, at)
         mine = approvals.paged(caller.organization, waits_for=caller.person, keep=seen_by.may_have_a_say)
         waiting = await mine.page(session, limit=COUNTED)

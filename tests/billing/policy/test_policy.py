@@ -66,8 +66,9 @@ def test_the_policy_that_comes_with_the_product_is_right():
         ReviewRule(ladder="large_money", above=(usd(1_000_000),)),
         ReviewRule(ladder="money"),
     )
-    assert policy.refund == RefundPolicy(calendar="office", revise_within=960, review=review, watch_days=30)
-    assert policy.credit == CreditPolicy(calendar="office", revise_within=960, review=review)
+    money = {"calendar": "office", "revise_within": 960, "review": review, "retype_above": (usd(10_000),)}
+    assert policy.refund == RefundPolicy(**money, watch_days=30)
+    assert policy.credit == CreditPolicy(**money)
     assert policy.notices == NoticePolicy(calendar="office", acknowledge_within=480)
     assert policy.stripe.requests_per_second == 20.0
     assert policy.authority[Kind.CREDIT][Role.BILLING_ADMIN] == (
@@ -81,6 +82,31 @@ def test_the_policy_that_comes_with_the_product_is_right():
     assert policy.authority[Kind.CREDIT][Role.LEGAL][0].customer_total is None
     assert policy.counted_with(Kind.CREDIT) == (Kind.REFUND, Kind.CREDIT)
     assert policy.counted_with(Kind.PLAN_CHANGE) == (Kind.PLAN_CHANGE,)
+
+
+@pytest.mark.parametrize(
+    ("amount", "twice"),
+    [(usd(10_000), False), (usd(10_001), True), (Money(amount_minor=1, currency="eur"), True)],
+)
+def test_an_amount_above_the_bound_of_its_currency_is_typed_twice(amount: Money, twice: bool) -> None:
+    assert policy_from_toml(DEFAULT).of_money(Kind.REFUND).wants_retyped(amount) is twice
+
+
+@pytest.mark.parametrize(
+    ("bounds", "wrong"),
+    [
+        ('[{ amount_minor = -1, currency = "usd" }]', "retype_above must not be negative"),
+        (
+            '[{ amount_minor = 1, currency = "usd" }, { amount_minor = 2, currency = "usd" }]',
+            "retype_above has more than one amount in the same currency",
+        ),
+    ],
+)
+def test_a_bound_for_typing_twice_is_one_a_currency(bounds: str, wrong: str) -> None:
+    text = DEFAULT.replace(
+        'retype_above = [{ amount_minor = 10_000, currency = "usd" }]', f"retype_above = {bounds}"
+    )
+    assert errors_of(text) == [f"refund: {wrong}", f"credit: {wrong}"]
 
 
 def test_calendars_are_named_by_their_tables():
