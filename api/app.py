@@ -17,7 +17,7 @@ from .approvals import delegations, notices
 from .approvals import routes as approvals
 from .cases import routes as cases
 from .console.routes import ROUTERS as CONSOLE
-from .customers import details, search
+from .customers import bulk, details, history, search
 from .customers import routes as customers
 from .dispatch.dispatcher import Dispatcher
 from .dispatch.inbox import Inbox
@@ -79,7 +79,9 @@ ROUTERS = (
     evidence.router,
     organization_routes.router,
     customers.router,
+    bulk.router,
     details.router,
+    history.router,
     search.router,
     payments.router,
     notices.router,

@@ -17,7 +17,7 @@ from db.operations import lists
 from db.operations.lists import OperationFilter
 from db.portal import links
 from db.reminders import facts as reminder_rows
-from db.tables import CreditNoteRow, CustomerSettings, InvoiceLines, Operation
+from db.tables import InvoiceLines, Operation
 
 from ..approvals.views import RECENT
 from ..http.auth import AnyCaller, Caller
@@ -28,14 +28,13 @@ from ..http.models import GivenAnswer
 from ..http.openapi import answers
 from ..money.payments import with_refunds
 from ..operations import views as operation_views
-from ..portal_admin.customer_settings import known_customer, settings_answer
+from ..portal_admin.customer_settings import known_with_settings, settings_answer
 from ..portal_admin.links import link_answer
 from ..problems.common import NOT_FOUND
 from ..problems.problem import existing
 from ..reminders.invoices import next_reminder, pause_answer
 from . import views
 from .schemas import (
-    CreditNoteAnswer,
     CustomerDetailAnswer,
     InvoiceDetailAnswer,
     LineAnswer,
@@ -57,8 +56,7 @@ async def read_customer(id: Id, caller: AnyCaller, context: InContext) -> Custom
     """Contact, settings, balance, what is open and overdue, and what the customer was given lately."""
     at = utc_now()
     async with context.database.reading() as session:
-        known = await known_customer(session, caller, id)
-        settings = await session.get(CustomerSettings, id)
+        known, settings = await known_with_settings(session, caller, id)
         owed = await receivables.of_customer(session, caller.organization, id, at)
         granted = await granted_amounts.granted_since(
             session, caller.organization, id, at - RECENT, excluding=""
@@ -91,7 +89,7 @@ async def read_invoice(id: Id, caller: AnyCaller, context: InContext) -> Invoice
         lines=[_line(line, found.invoice.currency) for line in found.lines.lines] if found.lines else [],
         lines_complete=_all_lines(found.lines),
         payments=[with_refunds(payment, refunds) for payment, refunds in found.payments],
-        credit_notes=[_credit_note(row) for row in found.credit_notes],
+        credit_notes=[views.credit_note(row) for row in found.credit_notes],
         portal_links=[link_answer(link, at) for link in portal_links],
         reminders=reminders,
         operations=[operation_views.operation(row, caller) for row in operations],
@@ -103,8 +101,8 @@ async def _reminders(
     session: AsyncSession, context: Context, caller: Caller, found: InvoiceDetail, at: datetime
 ) -> RemindersAnswer:
     invoice = found.invoice.id
-    facts = existing(await reminder_rows.of_invoice(session, caller.organization, invoice, at=at))
-    coming, why = next_reminder(context, facts, portal_down=found.portal_down)
+    facts, down = existing(await reminder_rows.of_invoice(session, caller.organization, invoice, at=at))
+    coming, why = next_reminder(context, facts, portal_down=down)
     return RemindersAnswer(next=coming, why_none=why, pause=pause_answer(invoice, found.pause))
 
 
@@ -130,13 +128,4 @@ def _line(line: dict[str, Any], currency: str) -> LineAnswer:
         amount=Money(amount_minor=line["amount"], currency=currency),
         period_start=datetime.fromtimestamp(line["period_start"], UTC),
         period_end=datetime.fromtimestamp(line["period_end"], UTC),
-    )
-
-
-def _credit_note(row: CreditNoteRow) -> CreditNoteAnswer:
-    return CreditNoteAnswer(
-        **row.model_dump(exclude={"amount", "refunded"}),
-        operation=row.operation_id,
-        amount=Money(amount_minor=row.amount, currency=row.currency),
-        refunded=Money(amount_minor=row.refunded, currency=row.currency),
     )

@@ -20,7 +20,7 @@ from ..http.models import (
 )
 from ..money.schemas import PaymentWithRefunds
 from ..portal_admin.schemas import PortalLinkAnswer, SettingsAnswer
-from ..reminders.schemas import NextAnswer, PauseAnswer, WhyAnswer
+from ..reminders.schemas import DecisionAnswer, NextAnswer, PauseAnswer, WhyAnswer
 
 
 class CustomersQuery(SearchQuery):
@@ -128,6 +128,7 @@ class CreditNoteAnswer(Answer):
 
     id: str
     number: str
+    invoice: str
     operation: str | None
     amount: Money
     refunded: Money = Field(description="What of it was given by refunds")
@@ -135,6 +136,27 @@ class CreditNoteAnswer(Answer):
     reason: str | None
     created_at: datetime
     synced_at: datetime
+
+
+class BalanceTransactionAnswer(Answer):
+    """A mirror of a change of the customer's balance; negative is a credit. Without `operation`, made outside
+    Plixo: by an invoice that used the balance, or in Stripe itself."""
+
+    id: str
+    operation: str | None
+    type: str = Field(description="Stripe's word for what changed it, such as adjustment")
+    amount: Money
+    ending_balance: Money = Field(description="The balance after it")
+    created_at: datetime
+    synced_at: datetime
+
+
+class CustomerMailAnswer(DecisionAnswer):
+    """A mail about an invoice, sent or not."""
+
+    template: str = Field(description="reminder or portal_link")
+    asked_by: str | None = Field(description="The person who asked for it by hand")
+    address: str | None = Field(description="Where it went")
 
 
 class RemindersAnswer(Answer):

@@ -6,9 +6,16 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.core.money import Money
 from db.mirror import lists
-from db.tables import Customer, Invoice
+from db.tables import BalanceTransactionRow, CreditNoteRow, Customer, CustomerMail, Invoice
 
-from .schemas import CustomerAnswer, InvoiceAnswer
+from ..reminders.runs import decision
+from .schemas import (
+    BalanceTransactionAnswer,
+    CreditNoteAnswer,
+    CustomerAnswer,
+    CustomerMailAnswer,
+    InvoiceAnswer,
+)
 
 
 def customer(row: Customer) -> CustomerAnswer:
@@ -23,6 +30,31 @@ def invoice(row: Invoice, customer_name: str | None) -> InvoiceAnswer:
         customer=row.customer_id,
         customer_name=customer_name,
         **{name: Money(amount_minor=getattr(row, name), currency=row.currency) for name in amounts},
+    )
+
+
+def credit_note(row: CreditNoteRow) -> CreditNoteAnswer:
+    return CreditNoteAnswer(
+        **row.model_dump(exclude={"amount", "refunded"}),
+        invoice=row.invoice_id,
+        operation=row.operation_id,
+        amount=Money(amount_minor=row.amount, currency=row.currency),
+        refunded=Money(amount_minor=row.refunded, currency=row.currency),
+    )
+
+
+def balance_transaction(row: BalanceTransactionRow) -> BalanceTransactionAnswer:
+    return BalanceTransactionAnswer(
+        **row.model_dump(exclude={"amount", "ending_balance"}),
+        operation=row.operation_id,
+        amount=Money(amount_minor=row.amount, currency=row.currency),
+        ending_balance=Money(amount_minor=row.ending_balance, currency=row.currency),
+    )
+
+
+def mail(row: CustomerMail) -> CustomerMailAnswer:
+    return CustomerMailAnswer(
+        **decision(row).model_dump(), template=row.template, asked_by=row.asked_by, address=row.address
     )
 
 

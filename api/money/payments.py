@@ -58,7 +58,7 @@ async def read_payment(id: Id, caller: AnyCaller, context: InContext) -> Payment
 
 def with_refunds(row: PaymentRow, refunds: Iterable[RefundRow]) -> PaymentWithRefunds:
     return PaymentWithRefunds(
-        **payment_answer(row).model_dump(), refunds=[_refund(refund) for refund in refunds]
+        **payment_answer(row).model_dump(), refunds=[refund_answer(refund) for refund in refunds]
     )
 
 
@@ -74,7 +74,7 @@ def payment_answer(row: PaymentRow) -> PaymentAnswer:
     )
 
 
-def _refund(row: RefundRow) -> RefundAnswer:
+def refund_answer(row: RefundRow) -> RefundAnswer:
     return RefundAnswer(
         **row.model_dump(exclude={"amount"}),
         operation=row.operation_id,

@@ -99,6 +99,7 @@ class RefundAnswer(Answer):
     """A mirror of the object in Stripe, read at `synced_at`; without `operation`, made outside Plixo."""
 
     id: str
+    payment_intent: str
     operation: str | None
     amount: Money
     status: str

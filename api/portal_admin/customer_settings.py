@@ -40,8 +40,7 @@ Known = tuple[Customer, Organization]
 async def read_settings(id: Id, caller: AnyCaller, context: InContext) -> SettingsAnswer:
     """The values in effect and their source: these settings, then Stripe, then the organization."""
     async with context.database.reading() as session:
-        known = await known_customer(session, caller, id)
-        row = await session.get(CustomerSettings, id)
+        known, row = await known_with_settings(session, caller, id)
     return settings_answer(known, row)
 
 
@@ -85,6 +84,16 @@ async def change_settings(id: Id, body: SettingsBody, caller: Giver, context: In
         session.add(row)
         await session.flush()
         return settings_answer(known, row)
+
+
+async def known_with_settings(
+    session: AsyncSession, caller: Caller, customer_id: str
+) -> tuple[Known, CustomerSettings | None]:
+    """In one statement. Raises ApiProblem `not_found`."""
+    customer, organization, settings = existing(
+        await customer_settings.with_settings(session, caller.organization, customer_id)
+    )
+    return (customer, organization), settings
 
 
 async def known_customer(session: AsyncSession, caller: Caller, customer_id: str) -> Known:

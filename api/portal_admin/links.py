@@ -10,6 +10,7 @@ from billing.policy.portal import PortalPolicy
 from billing.portal.links import link_expiry
 from db.core.clock import utc_now
 from db.customers import addresses
+from db.mail import single_mails
 from db.mirror import mirror
 from db.portal import links as portal_links
 from db.portal import links_mail
@@ -61,7 +62,8 @@ async def issue(id: Id, caller: Giver, context: InContext, body: LinkBody | None
     """For you to pass on. The address is shown only once. The invoice's earlier link stops working."""
     at = utc_now()
     async with context.database.transaction() as session:
-        invoice = await _with_page(session, caller, id)
+        invoice = existing(await mirror.invoice(session, caller.organization, id))
+        _check_page(invoice)
         link = await portal_links.issue(
             session,
             organization_id=caller.organization,
@@ -114,14 +116,25 @@ async def list_links(
 )
 async def resend(id: Id, caller: Giver, context: InContext) -> LinkMailAnswer:
     """The invoice's earlier link stops working. Limited to once a minute per invoice."""
+    return await resend_link(context, caller, id)
+
+
+async def resend_link(
+    context: Context, caller: Caller, invoice_id: str, *, step: str | None = None
+) -> LinkMailAnswer:
+    """`step` names the mail: one that was asked for before is not mailed again, and answered the same."""
     at = utc_now()
     async with context.database.transaction() as session:
-        invoice = await _with_page(session, caller, id)
-        await _check_address(session, invoice)
-        await portal_links.lock(session, id)
-        await _check_pace(session, id, at)
-        start = await mail_link(session, context, invoice=invoice, by=caller.person, reason="resent", at=at)
-        link = await portal_links.live(session, id)
+        invoice = existing(await mirror.invoice(session, caller.organization, invoice_id))
+        await portal_links.lock(session, invoice_id)
+        earlier = await single_mails.of_step(session, invoice_id, step) if step else None
+        if earlier is not None and earlier.link_id is not None:
+            return LinkMailAnswer(mail=earlier.id, link=earlier.link_id, state="due")
+        await check_resend(session, invoice, at)
+        start = await mail_link(
+            session, context, invoice=invoice, by=caller.person, reason="resent", at=at, step=step
+        )
+        link = await portal_links.live(session, invoice_id)
     context.dispatcher.hand_over(start)
     assert link is not None
     return LinkMailAnswer(mail=start.payload["mail"], link=link.id, state="due")
@@ -154,6 +167,7 @@ async def mail_link(
     reason: str,
     at: datetime,
     keep_live: bool = False,
+    step: str | None = None,
 ) -> Outbox:
     """Issue a link and have it mailed, with the caller's transaction; hand the row over after the commit."""
     return await links_mail.mail_link(
@@ -165,19 +179,25 @@ async def mail_link(
         at=at,
         keep_live=keep_live,
         head_start=HEAD_START,
+        step=step,
     )
 
 
-async def _with_page(session: AsyncSession, caller: Caller, invoice_id: str) -> Invoice:
-    """Raises ApiProblem `not_found` and `invoice_not_linkable`."""
-    invoice = existing(await mirror.invoice(session, caller.organization, invoice_id))
+async def check_resend(session: AsyncSession, invoice: Invoice, at: datetime) -> None:
+    """Raises ApiProblem for what keeps a new link from being mailed."""
+    _check_page(invoice)
+    await _check_address(session, invoice)
+    await _check_pace(session, invoice.id, at)
+
+
+def _check_page(invoice: Invoice) -> None:
+    """Raises ApiProblem `invoice_not_linkable`."""
     if invoice.status in NO_PAGE:
         raise ApiProblem(
             INVOICE_NOT_LINKABLE,
             f"This invoice is {invoice.status}: it has no page for the customer to open. "
             "Choose one that is open, paid or uncollectible.",
         )
-    return invoice
 
 
 async def _expiry(
@@ -210,7 +230,7 @@ async def _check_address(session: AsyncSession, invoice: Invoice) -> None:
 
 async def _check_pace(session: AsyncSession, invoice: str, at: datetime) -> None:
     """Raises ApiProblem `link_mailed_just_now`. The invoice is locked."""
-    last = await links_mail.last_decided(session, invoice)
+    last = await single_mails.last_decided(session, invoice, links_mail.TEMPLATE)
     if last is not None and at - last < MAIL_EVERY:
         seconds = (last + MAIL_EVERY - at) // timedelta(seconds=1) + 1
         raise ApiProblem.of(LINK_MAILED_JUST_NOW, headers={"Retry-After": str(seconds)})

@@ -1,5 +1,6 @@
 """Reminders of one invoice: what was decided, what comes next, and a pause."""
 
+from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -8,7 +9,6 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing.core.business_time import local_day
 from billing.reminders.rules import InvoiceFacts, Rules, next_step, why_not, words
 from db.core.clock import utc_now
-from db.incidents import incidents
 from db.reminders import facts as reminder_rows
 from db.reminders import pauses
 from db.reminders import runs as reminder_runs
@@ -52,12 +52,11 @@ async def read_reminders(
 ) -> InvoiceRemindersAnswer:
     """Decisions, newest first, and the next reminder or the reason why there is none."""
     async with context.database.reading() as session:
-        facts = await _facts(session, caller, id)
+        facts, down = await _facts(session, caller, id)
         page = await reminder_runs.of_invoice(
             session, caller.organization, id, limit=query.limit, cursor=query.cursor
         )
         paused = await pauses.get(session, id)
-        down = await incidents.is_open(session, "portal")
     coming, why = next_reminder(context, facts, portal_down=down)
     return InvoiceRemindersAnswer(
         data=[decision(row) for row in page.rows],
@@ -81,11 +80,7 @@ async def pause_reminders(id: Id, body: PauseBody, caller: Giver, context: InCon
     repeating the request changes nothing."""
     at = utc_now()
     async with context.database.transaction() as session:
-        facts = await _facts(session, caller, id)
-        today = local_day(at, facts.to.zone)
-        if body.until is not None and body.until <= today:
-            message = f"It is {today} already where the customer is: choose a later day, or leave until out."
-            raise ApiProblem.at(PAUSE_OVER, message, "/until")
+        await check_pause(session, caller, id, body.until)
         wanted = ReminderPause(
             invoice_id=id,
             organization_id=caller.organization,
@@ -117,10 +112,19 @@ async def let_go_on(id: Id, caller: Giver, context: InContext) -> PauseAnswer:
     return pause_answer(id, None)
 
 
-async def _facts(session: AsyncSession, caller: Caller, invoice: str) -> InvoiceFacts:
-    """Raises ApiProblem `not_found` unless the invoice is the caller's organization's."""
-    facts = existing(await reminder_rows.of_invoice(session, caller.organization, invoice, at=utc_now()))
-    return facts
+async def check_pause(session: AsyncSession, caller: Caller, invoice: str, until: date | None) -> None:
+    """Raises ApiProblem `not_found` and `pause_over`."""
+    facts, _ = await _facts(session, caller, invoice)
+    today = local_day(utc_now(), facts.to.zone)
+    if until is not None and until <= today:
+        message = f"It is {today} already where the customer is: choose a later day, or leave until out."
+        raise ApiProblem.at(PAUSE_OVER, message, "/until")
+
+
+async def _facts(session: AsyncSession, caller: Caller, invoice: str) -> tuple[InvoiceFacts, bool]:
+    """With whether the portal is degraded. Raises ApiProblem `not_found` unless the invoice is the caller's
+    organization's."""
+    return existing(await reminder_rows.of_invoice(session, caller.organization, invoice, at=utc_now()))
 
 
 def next_reminder(

@@ -9,3 +9,11 @@ PAUSE_OVER = declare(
     "It is already 2026-05-04 where the customer is: choose a later date, or omit until.",
     "/until",
 )
+
+PAUSE_UNEXPLAINED = declare(
+    "pause_unexplained",
+    422,
+    "A pause needs a reason",
+    "Say in reason why these invoices are paused, for people who look at them later.",
+    "/reason",
+)

@@ -10,6 +10,11 @@ from ..policy.portal import ReminderPolicy, ReminderStep
 
 LAST_MAIL_LIVES = timedelta(days=7)
 """So long at least the link of the last reminder opens."""
+ASKED = "asked:"
+"""So begins the key of a reminder that somebody asked for by hand: it has no date, and no later one replaces
+it."""
+ASKED_AGAIN = timedelta(days=1)
+"""So long after a reminder nobody sends another one by hand."""
 
 WORDS: Mapping[str, str] = {
     "due": "It is being sent.",
@@ -26,6 +31,7 @@ WORDS: Mapping[str, str] = {
     "no_address": "The customer has no mail address in Stripe.",
     "paused": "Reminders for this invoice were paused.",
     "portal_incident": "The portal was not working.",
+    "reminded_lately": "A reminder went to the customer within the last day, or is about to.",
     "not_collected": "Stripe charges the customer's payment method automatically.",
     "quiet_hours": "It is held until the hours in which mail may be sent to the customer.",
     "weekend": "It is held until the customer's next working day.",
@@ -193,7 +199,8 @@ def next_step(facts: InvoiceFacts, rules: Rules) -> NextReminder | None:
         return None
     steps, opening = rules.steps(facts), rules.place(facts.to).opening
     waits = {one.step: one for one in facts.unsent}
-    now = [waits[step.key] for step in steps if step.key in waits and step.at <= rules.at]
+    now = [one for one in facts.unsent if one.step.startswith(ASKED)]
+    now += [waits[step.key] for step in steps if step.key in waits and step.at <= rules.at]
     for held in sorted(now, key=lambda unsent: unsent.due_at):
         return NextReminder(held.step, held.due_at, max(held.due_at, opening))
     coming = [s for s in steps if s.key not in facts.decided or s.key in waits]
@@ -221,6 +228,21 @@ def why_not(facts: InvoiceFacts, rules: Rules) -> str | None:
     if rules.portal_incident:
         return "portal_incident"
     return "not_collected" if facts.collection_method == "charge_automatically" else None
+
+
+def why_not_asked(facts: InvoiceFacts, rules: Rules, last: datetime | None) -> str | None:
+    """Why nobody can remind the customer of this invoice by hand; `last` is when a reminder was sent, or will
+    be."""
+    if reason := why_not(facts, rules):
+        return reason
+    lately = last is not None and rules.at - last < ASKED_AGAIN
+    return "reminded_lately" if lately or facts.unsent else None
+
+
+def held_until(facts: InvoiceFacts, rules: Rules) -> datetime | None:
+    """When the customer may be written to; None: now."""
+    place = rules.place(facts.to)
+    return place.opening if place.closed else None
 
 
 def fresh_link_needed(facts: InvoiceFacts, rules: Rules, step: str) -> bool:
@@ -260,6 +282,12 @@ def _changes(
     """What was decided and not sent is looked at again; only where it comes out otherwise is it told."""
     for unsent in facts.unsent:
         step = steps.get(unsent.step)
+        if unsent.step.startswith(ASKED):
+            asked = _asked(unsent, facts, rules)
+            waits = unsent.state == "held" and asked.state != "skipped" and rules.at < unsent.due_at
+            if not waits and not (unsent.ours and unsent.state == asked.state):
+                yield asked
+            continue
         if step is None:
             gone = StepDecision(unsent.step, "skipped", "step_gone", unsent.due_at)
             yield gone._replace(mail=unsent.mail, was=unsent.state)
@@ -274,3 +302,12 @@ def _changes(
                 continue
             now = now._replace(due_at=unsent.due_at)
         yield now._replace(mail=unsent.mail, was=unsent.state)
+
+
+def _asked(unsent: UnsentReminder, facts: InvoiceFacts, rules: Rules) -> StepDecision:
+    """What becomes of a reminder that somebody asked for and that was held."""
+    made = StepDecision(unsent.step, "due", "due", unsent.due_at, unsent.mail, unsent.state)
+    if reason := why_not(facts, rules):
+        return made._replace(state="skipped", reason=reason)
+    place = rules.place(facts.to)
+    return made._replace(state="held", reason=place.closed, due_at=place.opening) if place.closed else made

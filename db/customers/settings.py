@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing.core.operations import SYSTEM
 
 from ..core.statements import insert_into, is_sqlite
-from ..tables import Customer, CustomerSettings
+from ..tables import Customer, CustomerSettings, Organization
 
 LiftedWhy = Literal["person", "mail_taken", "server_refused_everybody"]
 """Who lifted a bounce: a person, a mail that the server took, or that it refused everybody at that time."""
@@ -131,3 +131,17 @@ async def locked(
     return row or CustomerSettings(
         customer_id=customer_id, organization_id=organization_id, updated_at=at, updated_by=by
     )
+
+
+async def with_settings(
+    session: AsyncSession, organization_id: str, customer_id: str
+) -> tuple[Customer, Organization, CustomerSettings | None] | None:
+    """The customer, deleted or not, with whose it is and what was set for it; None if it is another's."""
+    found = await session.exec(
+        select(Customer, Organization, CustomerSettings)
+        .join(Organization, col(Organization.id) == Customer.organization_id)
+        .join(CustomerSettings, col(CustomerSettings.customer_id) == Customer.id, isouter=True)
+        .where(Customer.id == customer_id, Customer.organization_id == organization_id)
+    )
+    row = found.one_or_none()
+    return None if row is None else (row[0], row[1], row[2])

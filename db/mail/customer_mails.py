@@ -9,6 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from ..core.pages import PagedRows
 from ..tables import CustomerMail, Invoice, Operation
 
 REMINDER = "reminder"
@@ -61,6 +62,17 @@ _SENT = (
     )
 )
 """Made once: it is carried out for every mail."""
+
+
+def of_customer(organization_id: str, customer_id: str) -> PagedRows[CustomerMail]:
+    """What a customer was written, or was not: the newest first, without dry runs."""
+    rows = select(CustomerMail).where(
+        CustomerMail.organization_id == organization_id,
+        CustomerMail.customer_id == customer_id,
+        CustomerMail.dry_run == "",
+    )
+    return PagedRows(rows, (col(CustomerMail.decided_at), col(CustomerMail.id)))
+
 
 # --- Decisions ----------------------------------------------------------------------------------------
 

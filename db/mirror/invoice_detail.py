@@ -6,7 +6,6 @@ from typing import NamedTuple
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from ..incidents import incidents
 from ..tables import CreditNoteRow, Customer, Invoice, InvoiceLines, PaymentRow, RefundRow, ReminderPause
 
 
@@ -19,20 +18,12 @@ class InvoiceDetail(NamedTuple):
     pause: ReminderPause | None
     payments: Sequence[tuple[PaymentRow, list[RefundRow]]]
     credit_notes: Sequence[CreditNoteRow]
-    portal_down: bool
-    """Whether the portal is degraded now."""
 
 
 async def read(session: AsyncSession, organization_id: str, invoice_id: str) -> InvoiceDetail | None:
     """The invoice, if it is this organization's."""
     found = await session.exec(
-        select(  # type: ignore[call-overload]
-            Invoice,
-            func.coalesce(Customer.name, Customer.email),
-            InvoiceLines,
-            ReminderPause,
-            incidents.since("portal").exists(),
-        )
+        select(Invoice, func.coalesce(Customer.name, Customer.email), InvoiceLines, ReminderPause)
         .join(Customer, col(Customer.id) == Invoice.customer_id, isouter=True)
         .join(InvoiceLines, col(InvoiceLines.invoice_id) == Invoice.id, isouter=True)
         .join(ReminderPause, col(ReminderPause.invoice_id) == Invoice.id, isouter=True)
@@ -41,7 +32,7 @@ async def read(session: AsyncSession, organization_id: str, invoice_id: str) -> 
     row = found.one_or_none()
     if row is None:
         return None
-    invoice, name, lines, pause, portal_down = row
+    invoice, name, lines, pause = row
     return InvoiceDetail(
         invoice,
         name,
@@ -49,7 +40,6 @@ async def read(session: AsyncSession, organization_id: str, invoice_id: str) -> 
         pause,
         await _payments(session, invoice_id),
         await _credit_notes(session, invoice_id),
-        portal_down,
     )
 
 

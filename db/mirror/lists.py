@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from sqlalchemy import ColumnElement, and_, case, func, not_, or_
 from sqlmodel import col, select
@@ -13,7 +13,9 @@ from billing.core.search_terms import SearchTerm
 
 from ..core.pages import FirstOf, PagedRows, order
 from ..core.search import contains, is_amount, of_customers
-from ..tables import CreditNoteRow, Customer, Invoice, PaymentRow, RefundRow
+from ..tables import BalanceTransactionRow, CreditNoteRow, Customer, Invoice, PaymentRow, RefundRow
+
+Given = TypeVar("Given", RefundRow, CreditNoteRow, BalanceTransactionRow)
 
 InvoiceSort = Literal[
     "created_at",
@@ -92,6 +94,18 @@ def invoices(
     """An organization's invoices."""
     rows = select(Invoice).where(*wanted.conditions(organization_id))
     return PagedRows(rows, *order(_INVOICE_KEYS, sort))
+
+
+async def named(
+    session: AsyncSession, organization_id: str, ids: Collection[str]
+) -> list[tuple[Invoice, str | None]]:
+    """Those of these invoices that are the organization's, each with what its customer is called."""
+    found = await session.exec(
+        select(Invoice, func.coalesce(Customer.name, Customer.email))
+        .join(Customer, col(Customer.id) == Invoice.customer_id, isouter=True)
+        .where(Invoice.organization_id == organization_id, col(Invoice.id).in_(ids))
+    )
+    return list(found)
 
 
 async def count_invoices(
@@ -205,3 +219,23 @@ def _found_payments(organization_id: str, term: SearchTerm) -> ColumnElement[boo
         col(PaymentRow.invoice_id) == term.id,
         col(PaymentRow.id).in_(refunded),
     )
+
+
+def refunds_of(organization_id: str, customer_id: str) -> PagedRows[RefundRow]:
+    """What a customer was refunded, the newest first."""
+    return _of_customer(RefundRow, organization_id, customer_id)
+
+
+def credit_notes_of(organization_id: str, customer_id: str) -> PagedRows[CreditNoteRow]:
+    """A customer's credit notes, the newest first."""
+    return _of_customer(CreditNoteRow, organization_id, customer_id)
+
+
+def balance_transactions_of(organization_id: str, customer_id: str) -> PagedRows[BalanceTransactionRow]:
+    """The changes of a customer's balance that we saw, the newest first."""
+    return _of_customer(BalanceTransactionRow, organization_id, customer_id)
+
+
+def _of_customer(table: type[Given], organization_id: str, customer_id: str) -> PagedRows[Given]:
+    rows = select(table).where(table.organization_id == organization_id, table.customer_id == customer_id)
+    return PagedRows(rows, (col(table.created_at), col(table.id)))

@@ -11,6 +11,7 @@ from sqlalchemy import func, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from ..core.pages import PagedRows
 from ..core.statements import is_sqlite
 from ..tables import Invoice, PortalLink, PortalToken, new_id
 
@@ -136,6 +137,14 @@ async def of_invoice(session: AsyncSession, organization_id: str, invoice_id: st
         .order_by(col(PortalLink.created_at).desc(), col(PortalLink.id).desc())
     )
     return list(found)
+
+
+def of_customer(organization_id: str, customer_id: str) -> PagedRows[PortalLink]:
+    """The links to a customer's invoices, the newest first."""
+    rows = select(PortalLink).where(
+        PortalLink.organization_id == organization_id, PortalLink.customer_id == customer_id
+    )
+    return PagedRows(rows, (col(PortalLink.created_at), col(PortalLink.id)))
 
 
 async def revoke(

@@ -13,6 +13,7 @@ from billing.core.customers import Whereabouts, correspondent
 from billing.core.operations import SYSTEM, Kind
 from billing.reminders.rules import InvoiceFacts, LinkFacts, UnsentReminder
 
+from ..incidents import incidents
 from ..mail.customer_mails import REMINDER
 from ..tables import (
     Customer,
@@ -93,11 +94,16 @@ async def unsent_of(
 
 async def of_invoice(
     session: AsyncSession, organization_id: str, invoice_id: str, *, at: datetime
-) -> InvoiceFacts | None:
-    """The facts of one invoice of the organization."""
+) -> tuple[InvoiceFacts, bool] | None:
+    """The facts of one invoice of the organization, and whether the portal is degraded."""
+    down = incidents.since("portal").exists()
     query = _FACTS.where(Invoice.organization_id == organization_id, Invoice.id == invoice_id)
-    found = await _read(session, query, at, "")
-    return found[0] if found else None
+    row = (await session.exec(query.add_columns(down))).one_or_none()
+    if row is None:
+        return None
+    *facts, portal_down = row
+    decided, unsent = await _decided(session, invoice_id, invoice_id, at, "")
+    return _facts(facts, decided[invoice_id], unsent[invoice_id]), bool(portal_down)
 
 
 async def of_invoices(

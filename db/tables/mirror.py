@@ -63,10 +63,11 @@ class Invoice(SQLModel, table=True):
         Index("ix_invoices_due", "organization_id", text("coalesce(due_date, created_at)"), "id"),
         Index("ix_invoices_total", "organization_id", "currency", "total", "id"),
         Index("ix_invoices_remaining", "organization_id", "currency", "amount_remaining", "id"),
+        Index("ix_invoices_customer", "customer_id", "created_at", "id"),
     )
     id: str = Field(primary_key=True)
     organization_id: str = Field(foreign_key="organizations.id", index=True)
-    customer_id: str = Field(index=True)
+    customer_id: str
     number: str | None = None
     status: str
     currency: str
@@ -98,10 +99,13 @@ class PaymentRow(SQLModel, table=True):
     """Mirror of a payment by one of the organization's customers: a PaymentIntent with its charge."""
 
     __tablename__ = "payments"
-    __table_args__ = (Index("ix_payments_listing", "organization_id", "created_at", "id"),)
+    __table_args__ = (
+        Index("ix_payments_listing", "organization_id", "created_at", "id"),
+        Index("ix_payments_customer", "customer_id", "created_at", "id"),
+    )
     id: str = Field(primary_key=True)
     organization_id: str = Field(foreign_key="organizations.id")
-    customer_id: str = Field(index=True)
+    customer_id: str
     invoice_id: str | None = Field(default=None, index=True)
     charge: str | None = None
     currency: str
@@ -117,6 +121,7 @@ class RefundRow(SQLModel, table=True):
     """Mirror of a refund; `operation_id` is of the intent that made it, None for one made elsewhere."""
 
     __tablename__ = "refunds"
+    __table_args__ = (Index("ix_refunds_customer", "customer_id", "created_at", "id"),)
     id: str = Field(primary_key=True)
     organization_id: str = Field(foreign_key="organizations.id")
     customer_id: str | None = None
@@ -137,10 +142,11 @@ class CreditNoteRow(SQLModel, table=True):
     """Mirror of a credit note; `operation_id` is of the intent that made it, None for one made elsewhere."""
 
     __tablename__ = "credit_notes"
+    __table_args__ = (Index("ix_credit_notes_customer", "customer_id", "created_at", "id"),)
     id: str = Field(primary_key=True)
     organization_id: str = Field(foreign_key="organizations.id")
     customer_id: str
-    invoice_id: str
+    invoice_id: str = Field(index=True)
     operation_id: str | None = Field(default=None, index=True)
     number: str
     amount: int = minor()
@@ -159,7 +165,7 @@ class BalanceTransactionRow(SQLModel, table=True):
     """Mirror of a change of a customer's balance that we saw; a negative amount is a credit."""
 
     __tablename__ = "balance_transactions"
-    __table_args__ = (Index("ix_balance_transactions_customer", "customer_id", "created_at"),)
+    __table_args__ = (Index("ix_balance_transactions_customer", "customer_id", "created_at", "id"),)
     id: str = Field(primary_key=True)
     organization_id: str = Field(foreign_key="organizations.id")
     customer_id: str

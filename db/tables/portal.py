@@ -222,6 +222,7 @@ class CustomerMail(SQLModel, table=True):
         UniqueConstraint("dry_run", "invoice_id", "step"),
         CheckConstraint("state IN ('held', 'due', 'sent', 'skipped', 'bounced')", name="customer_mail_state"),
         Index("ix_customer_mails_invoice", "invoice_id", "decided_at"),
+        Index("ix_customer_mails_customer", "customer_id", "decided_at", "id"),
         Index("ix_customer_mails_run", "operation_id", "state"),
         Index(
             "ix_customer_mails_due",
@@ -248,13 +249,16 @@ class CustomerMail(SQLModel, table=True):
     customer_id: str
     invoice_id: str
     step: str
-    """Of a reminder its step, such as due-7d; of any other mail something that is never repeated."""
+    """Of a reminder its step, such as due-7d, or `asked:` with what asked for it; of any other mail something
+    that is never repeated."""
     dry_run: str = ""
     """The operation whose dry run it is of."""
     template: str
     """reminder or portal_link."""
     operation_id: str | None = None
     """The run that decided it last, or the operation that wants it sent."""
+    asked_by: str | None = None
+    """The person who asked for it by hand."""
     state: str
     reason: str
     """Why it is in this state: a code."""

@@ -35,7 +35,7 @@ def create() -> None:
         "invoices",
         sa.Column("id", TEXT, primary_key=True),
         sa.Column("organization_id", TEXT, sa.ForeignKey("organizations.id"), nullable=False, index=True),
-        sa.Column("customer_id", TEXT, nullable=False, index=True),
+        sa.Column("customer_id", TEXT, nullable=False),
         sa.Column("number", TEXT),
         sa.Column("status", TEXT, nullable=False),
         sa.Column("currency", TEXT, nullable=False),
@@ -48,6 +48,7 @@ def create() -> None:
         sa.Column("synced_at", TIME, nullable=False),
         sa.Column("finalized_at", TIME),
         sa.Column("collection_method", TEXT),
+        sa.Index("ix_invoices_customer", "customer_id", "created_at", "id"),
         sa.Index("ix_invoices_due", "organization_id", sa.text("coalesce(due_date, created_at)"), "id"),
         sa.Index("ix_invoices_listing", "organization_id", "created_at", "id"),
         sa.Index("ix_invoices_open", "organization_id", "status", "id"),
@@ -66,7 +67,7 @@ def create() -> None:
         "payments",
         sa.Column("id", TEXT, primary_key=True),
         sa.Column("organization_id", TEXT, sa.ForeignKey("organizations.id"), nullable=False),
-        sa.Column("customer_id", TEXT, nullable=False, index=True),
+        sa.Column("customer_id", TEXT, nullable=False),
         sa.Column("invoice_id", TEXT, index=True),
         sa.Column("charge", TEXT),
         sa.Column("currency", TEXT, nullable=False),
@@ -76,6 +77,7 @@ def create() -> None:
         sa.Column("status", TEXT, nullable=False),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("synced_at", TIME, nullable=False),
+        sa.Index("ix_payments_customer", "customer_id", "created_at", "id"),
         sa.Index("ix_payments_listing", "organization_id", "created_at", "id"),
     )
     op.create_table(
@@ -93,13 +95,14 @@ def create() -> None:
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("synced_at", TIME, nullable=False),
         sa.Column("claims", TEXT, index=True),
+        sa.Index("ix_refunds_customer", "customer_id", "created_at", "id"),
     )
     op.create_table(
         "credit_notes",
         sa.Column("id", TEXT, primary_key=True),
         sa.Column("organization_id", TEXT, sa.ForeignKey("organizations.id"), nullable=False),
         sa.Column("customer_id", TEXT, nullable=False),
-        sa.Column("invoice_id", TEXT, nullable=False),
+        sa.Column("invoice_id", TEXT, nullable=False, index=True),
         sa.Column("operation_id", TEXT, index=True),
         sa.Column("number", TEXT, nullable=False),
         sa.Column("amount", MINOR, nullable=False),
@@ -110,6 +113,7 @@ def create() -> None:
         sa.Column("claims", TEXT, index=True),
         sa.Column("refunded", MINOR, nullable=False),
         sa.Column("reason", TEXT),
+        sa.Index("ix_credit_notes_customer", "customer_id", "created_at", "id"),
     )
     op.create_table(
         "balance_transactions",
@@ -124,5 +128,5 @@ def create() -> None:
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("synced_at", TIME, nullable=False),
         sa.Column("claims", TEXT, index=True),
-        sa.Index("ix_balance_transactions_customer", "customer_id", "created_at"),
+        sa.Index("ix_balance_transactions_customer", "customer_id", "created_at", "id"),
     )

@@ -139,6 +139,7 @@ def create() -> None:
         sa.Column("dry_run", TEXT, nullable=False),
         sa.Column("template", TEXT, nullable=False),
         sa.Column("operation_id", TEXT),
+        sa.Column("asked_by", TEXT),
         sa.Column("state", TEXT, nullable=False),
         sa.Column("reason", TEXT, nullable=False),
         sa.Column("amount_minor", MINOR, nullable=False),
@@ -155,6 +156,7 @@ def create() -> None:
         sa.CheckConstraint(
             "state IN ('held', 'due', 'sent', 'skipped', 'bounced')", name="customer_mail_state"
         ),
+        sa.Index("ix_customer_mails_customer", "customer_id", "decided_at", "id"),
         sa.Index("ix_customer_mails_bounced", "settled_at", **where("state = 'bounced'")),
         sa.Index("ix_customer_mails_due", "due_at", **where("state = 'due' AND dry_run = ''")),
         sa.Index("ix_customer_mails_invoice", "invoice_id", "decided_at"),

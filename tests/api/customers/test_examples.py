@@ -2,8 +2,17 @@
 
 from datetime import timedelta
 
+from db.tables import CustomerMail
+
 from ...support.builders import NOW
-from ...support.money_rows import a_commitment, a_credit_note, a_payment, a_refund, a_refund_operation
+from ...support.money_rows import (
+    a_balance_transaction,
+    a_commitment,
+    a_credit_note,
+    a_payment,
+    a_refund,
+    a_refund_operation,
+)
 from ..conftest import ON_ONE_DATABASE
 from ..recording import CUSTOMER, INVOICE, PAYMENT, ExampleHouse, first
 from .rows import a_link, some_lines
@@ -46,10 +55,44 @@ async def test_what_the_mirror_has(house: ExampleHouse) -> None:
     )
     link = a_link(house.acme, house.invoice, id="plk_01JD1B2K9F4S7N6V5C3X8Z0RQN", opens=1)
     link.first_opened_at = link.last_opened_at = NOW + timedelta(hours=2)
+    changed = a_balance_transaction(
+        house.acme.id,
+        id="cbtxn_1R3t4Y5u6I7o8P9d",
+        customer_id=CUSTOMER,
+        amount=-2_500,
+        ending_balance=-2_500,
+    )
+    mail = CustomerMail(
+        id="cml_01JD1B2K9F4S7N6V5C3X8Z0RQP",
+        organization_id=house.acme.id,
+        customer_id=CUSTOMER,
+        invoice_id=INVOICE,
+        step="due-7d",
+        template="reminder",
+        state="sent",
+        reason="sent",
+        amount_minor=100_000,
+        currency="usd",
+        decided_at=NOW,
+        due_at=NOW,
+        settled_at=NOW + timedelta(seconds=1),
+        address="ap@bluebottle.example",
+    )
     await house.store(refund, given, payment, refunded, noted, some_lines(house.invoice), link)
+    await house.store(changed, mail)
 
     await house.get("customer", "/v1/customers", part=first)
     await house.get("invoice", "/v1/invoices", part=first)
     await house.get("customer_detail", f"/v1/customers/{CUSTOMER}")
     await house.get("invoice_detail", f"/v1/invoices/{INVOICE}")
     await house.get("search", "/v1/search?q=blue%20bottle")
+    theirs = f"/v1/customers/{CUSTOMER}"
+    await house.get("refund", f"{theirs}/refunds", part=first)
+    await house.get("credit_note", f"{theirs}/credit-notes", part=first)
+    await house.get("balance_transaction", f"{theirs}/balance-transactions", part=first)
+    await house.get("mail", f"{theirs}/mails", part=first)
+
+
+async def test_the_same_is_done_to_several_invoices(house: ExampleHouse) -> None:
+    body = house.body("bulk_body")
+    await house.request("bulk", "POST", "/v1/invoices/bulk", body=body, **{"Idempotency-Key": "bulk"})

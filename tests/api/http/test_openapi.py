@@ -77,6 +77,11 @@ async def test_it_names_every_route_that_there_is(document: dict[str, Any]) -> N
         ("GET", "/v1/search"),
         ("GET", "/v1/invoices"),
         ("GET", "/v1/invoices/{id}"),
+        ("POST", "/v1/invoices/bulk"),
+        *(
+            ("GET", f"/v1/customers/{{id}}/{what}")
+            for what in ("refunds", "credit-notes", "balance-transactions", "portal-links", "mails")
+        ),
         ("POST", "/v1/invoices/{id}/access-diagnosis"),
         ("GET", "/v1/cases"),
         ("GET", "/v1/cases/{id}"),

@@ -63,8 +63,10 @@ async def test_an_invoice_of_which_nothing_was_decided_shows_its_next_reminder(
 ) -> None:
     invoice = await owed(database, acme)
     async with database.reading() as session:
-        facts = await reminder_rows.of_invoice(session, acme.id, invoice.id, at=NOW)
-    assert facts is not None
+        found_facts = await reminder_rows.of_invoice(session, acme.id, invoice.id, at=NOW)
+    assert found_facts is not None
+    facts, portal_down = found_facts
+    assert not portal_down
     coming = next_step(facts, Rules(policy.reminders, NOW))
     found = await read(api, acme.auditor, invoice.id)
     assert coming is not None

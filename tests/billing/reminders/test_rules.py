@@ -1,18 +1,22 @@
 """Which step is taken, and why not; how long it is caught up with; what comes next."""
 
 from datetime import date
+from typing import Any
 
 import pytest
 
 from billing.policy.portal import ReminderStep
 from billing.reminders.rules import (
     WORDS,
+    InvoiceFacts,
     NextReminder,
     StepDecision,
     UnsentReminder,
     decide,
+    held_until,
     next_step,
     why_not,
+    why_not_asked,
     words,
 )
 
@@ -189,3 +193,47 @@ def test_what_is_held_and_was_moved_comes_on_its_new_day():
     assert next_step(held(due_date=utc("2026-05-06 12:00")), at("2026-04-15 22:00")) == NextReminder(
         "due-7d", utc("2026-04-29 13:00"), utc("2026-04-29 13:00")
     )
+
+
+# --- Asked for by hand ---------------------------------------------------------------------------------
+
+
+def asked(due_at: str = "2026-04-16 13:00", state: Any = "held", **fields: Any) -> InvoiceFacts:
+    """Somebody asked in the evening of the 15th: it waits for Thursday at nine."""
+    unsent = UnsentReminder("cml_1", "asked:k", state, utc(due_at), fields.pop("ours", False))
+    return facts(decided=frozenset({"asked:k", "due-7d"}), unsent=(unsent,), **fields)
+
+
+def test_what_somebody_asked_for_waits_for_the_customers_hours_and_then_goes_out():
+    assert decide(asked(), at("2026-04-16 12:59")) == []
+    assert told(asked(), at("2026-04-16 13:00")) == [("asked:k", "due", "due")]
+    assert next_step(asked(), at("2026-04-16 01:00")) == NextReminder(
+        "asked:k", utc("2026-04-16 13:00"), utc("2026-04-16 13:00")
+    )
+
+
+def test_what_somebody_asked_for_is_held_again_where_its_hour_is_over():
+    assert told(asked(), at("2026-04-16 22:00")) == [("asked:k", "held", "quiet_hours")]
+
+
+def test_what_somebody_asked_for_is_skipped_as_soon_as_it_is_paid():
+    assert told(asked(status="paid"), at("2026-04-16 01:00")) == [("asked:k", "skipped", "paid")]
+
+
+def test_a_run_does_not_decide_again_what_it_is_sending():
+    assert decide(asked(state="due", ours=True), at("2026-04-16 14:00")) == []
+    assert told(asked(state="due"), at("2026-04-16 14:00")) == [("asked:k", "due", "due")]
+
+
+def test_nobody_is_reminded_by_hand_within_a_day_of_a_reminder():
+    rules = at("2026-04-16 14:00")
+    assert why_not_asked(facts(), rules, None) is None
+    assert why_not_asked(facts(), rules, utc("2026-04-15 14:00")) is None
+    assert why_not_asked(facts(), rules, utc("2026-04-15 14:01")) == "reminded_lately"
+    assert why_not_asked(asked(), rules, None) == "reminded_lately"
+    assert why_not_asked(facts(paused=True), rules, None) == "paused"
+
+
+def test_by_hand_too_nobody_is_written_to_at_night():
+    assert held_until(facts(), at("2026-04-16 14:00")) is None
+    assert held_until(facts(), at("2026-04-16 01:00")) == utc("2026-04-16 13:00")
