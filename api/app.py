@@ -43,7 +43,7 @@ from .monitoring.lately import Lately
 from .monitoring.metering import flushed
 from .monitoring.metrics import Metrics
 from .oidc.provider import Provider
-from .operations import comments, organization_routes
+from .operations import bodies, comments, organization_routes
 from .operations import routes as operations
 from .people import me
 from .people import routes as people
@@ -117,7 +117,7 @@ DESCRIPTION = (
 @cache
 def _routes() -> Sequence[BaseRoute]:
     """Those of all routers. What FastAPI makes of them at the first request serves every app of a process."""
-    api = APIRouter()
+    api = APIRouter(generate_unique_id_function=openapi.operation_id)
     for router in ROUTERS:
         api.include_router(router)
     return tuple(api.routes)
@@ -197,5 +197,5 @@ def create_app(
     if trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=in_both_spellings(trusted_proxies))
     app.add_middleware(RequestMiddleware, metrics=metrics)
-    app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
+    app.openapi = lambda: openapi.document(app, bodies.BY_KIND)  # type: ignore[method-assign]
     return app

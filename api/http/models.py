@@ -317,6 +317,8 @@ class ErrorAnswer(Answer):
 class ProblemAnswer(Answer):
     """RFC 9457 problem details; `code` is stable. Some codes carry further members."""
 
+    model_config = ConfigDict(extra="allow")
+
     type: str
     title: str
     status: int

@@ -1,12 +1,14 @@
 """What the OpenAPI document says of each route: examples of success and of every problem."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any, Union
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from pydantic import BaseModel
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, Field, TypeAdapter
 
 from ..limits.problems import RATE_LIMITED, TOO_MANY_OPERATIONS, TOO_MANY_WRONG_KEYS
 from ..problems.catalogue import ProblemType
@@ -34,6 +36,7 @@ from ..problems.common import (
 from ..problems.problem import MEDIA_TYPE
 from .examples import filled
 from .models import ProblemAnswer
+from .tags import tag_groups, tags
 
 EVERYWHERE = (
     CREDENTIALS_MISSING,
@@ -70,6 +73,11 @@ _HEADERS = {
     "Retry-After": "Seconds to wait before the next request",
 }
 _ON_STATUS = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
+
+_REF = "#/components/schemas/{model}"
+_PROBLEM = _REF.format(model="ProblemDetails")
+_LEFT_OUT = frozenset({"a", "an", "the", "your"})
+"""Words of a summary that its id does without."""
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -140,26 +148,51 @@ def problem_example(type_: ProblemType) -> dict[str, Any]:
     }
 
 
-def document(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document, made once."""
+def operation_id(route: APIRoute) -> str:
+    """The summary as a name: `Read an operation's timeline` is `read_operation_timeline`."""
+    words = re.findall(r"[a-z]+", (route.summary or route.name).lower().replace("'s", "").replace("'", ""))
+    return "_".join(word for word in words if word not in _LEFT_OUT)
+
+
+def document(
+    app: FastAPI, by_kind: Mapping[type[BaseModel], Sequence[type[BaseModel]]] | None = None
+) -> dict[str, Any]:
+    """The OpenAPI document, made once. `by_kind` are answers of which each kind has documents of its own,
+    with what each kind's has."""
     if app.openapi_schema is None:
         made = get_openapi(
             title=app.title,
             version=app.version,
             description=app.description,
             routes=app.routes,
-            tags=app.openapi_tags,
+            tags=tags(),
+            servers=[{"url": "/"}],
         )
+        made["x-tagGroups"] = tag_groups()
         _drop_frameworks_own_problem(made)
+        for path in made["paths"].values():
+            for operation in path.values():
+                operation.setdefault("security", [])  # said of those that need no key
         # What people call comes before what machines call.
         made["paths"] = dict(sorted(made["paths"].items(), key=lambda path: not path[0].startswith("/v1")))
         schemas = made["components"]["schemas"]
-        problem = ProblemAnswer.model_json_schema(ref_template="#/components/schemas/{model}")
+        problem = ProblemAnswer.model_json_schema(ref_template=_REF)
         schemas |= problem.pop("$defs")
-        schemas["Problem"] = problem
+        schemas["ProblemDetails"] = problem
+        for answer, kinds in (by_kind or {}).items():
+            _tell_apart(schemas, answer, kinds)
         # Only now: FastAPI drops every null from what it is given.
         app.openapi_schema = filled(made)
     return app.openapi_schema
+
+
+def _tell_apart(schemas: dict[str, Any], answer: type[BaseModel], kinds: Sequence[type[BaseModel]]) -> None:
+    """Replaces what the document says of an answer by what it is for each kind."""
+    one_of: Any = Annotated[Union[tuple(kinds)], Field(discriminator="kind")]  # noqa: UP007
+    made = TypeAdapter(one_of).json_schema(ref_template=_REF, mode="serialization")
+    for name, schema in made.pop("$defs").items():
+        schemas.setdefault(name, schema)
+    schemas[answer.__name__] = made | {"description": schemas[answer.__name__]["description"]}
 
 
 def _add(responses: Responses, type_: ProblemType) -> None:
@@ -169,7 +202,7 @@ def _add(responses: Responses, type_: ProblemType) -> None:
         {
             "description": HTTPStatus(status).phrase,
             "headers": _headers(_ON_STATUS.get(status, ())),
-            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}},
+            "content": {MEDIA_TYPE: {"schema": {"$ref": _PROBLEM}, "examples": {}}},
         },
     )
     response["content"][MEDIA_TYPE]["examples"][type_.code] = {

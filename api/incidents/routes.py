@@ -35,9 +35,7 @@ router = APIRouter(tags=["Incidents"])
 StepNumber = Annotated[int, Path(ge=1, le=1000, description="The step's number, from 1")]
 
 
-@router.get(
-    "/v1/banner", summary="Read what is degraded now", responses=answers({200: example("incidents/banner")})
-)
+@router.get("/v1/banner", summary="Read the banner", responses=answers({200: example("incidents/banner")}))
 async def banner(caller: AnyCaller, context: InContext) -> BannerAnswer:
     """What is degraded, what that means, and which of your work is held; meant for the top of every page."""
     async with context.database.reading() as session:
@@ -65,7 +63,7 @@ async def list_incidents(
 
 @router.get(
     "/v1/incidents/{id}",
-    summary="Read an incident and its runbook",
+    summary="Read an incident",
     responses=answers({200: example("incidents/incident_detail")}, NOT_FOUND),
 )
 async def incident(id: Id, caller: AnyCaller, context: InContext) -> IncidentDetail:
@@ -76,7 +74,7 @@ async def incident(id: Id, caller: AnyCaller, context: InContext) -> IncidentDet
 
 @router.post(
     "/v1/incidents/{id}/steps/{n}",
-    summary="Check off a step of the runbook",
+    summary="Check off a runbook step",
     responses=answers(
         {200: example("incidents/incident_detail")},
         *WITH_BODY,
@@ -115,7 +113,7 @@ async def step(id: Id, n: StepNumber, body: StepBody, caller: Giver, context: In
 
 @router.post(
     "/v1/incidents/{id}/resolve",
-    summary="Clear an incident with a note",
+    summary="Clear an incident",
     responses=answers(
         {200: example("incidents/cleared_incident"), 202: pending(example("incidents/recovered_incident"))},
         *WITH_BODY,

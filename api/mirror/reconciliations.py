@@ -87,7 +87,7 @@ async def list_runs(
 
 @router.get(
     "/{id}",
-    summary="Read a reconciliation and its progress",
+    summary="Read a reconciliation",
     responses=answers({200: example("mirror/reconciliation")}, NOT_FOUND),
 )
 async def read_run(id: Id, caller: AnyCaller, context: InContext) -> ReconciliationAnswer:

@@ -102,6 +102,14 @@ def _described() -> dict[str, Any]:
     body["requestBody"]["content"]["application/json"]["schema"] = {
         "type": "object",
         "required": ["id", "object", "type", "created", "livemode", "data"],
+        "properties": {
+            "id": {"type": "string"},
+            "object": {"type": "string", "const": "event"},
+            "type": {"type": "string", "description": "Such as `refund.updated`"},
+            "created": {"type": "integer", "description": "UTC seconds"},
+            "livemode": {"type": "boolean"},
+            "data": {"type": "object", "description": "The object as it was; it is read anew"},
+        },
         "description": "A snapshot event, as Stripe sends it",
     }
     return {"parameters": [{**header, "schema": {"type": "string"}}], **body}

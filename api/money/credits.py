@@ -47,7 +47,7 @@ add_money_routes(
     REQUESTERS_DELEGATE,
     NOT_RESOLVABLE,
     NOTHING_TO_RESOLVE,
-    summary="Accept a credit as it is in Stripe",
+    summary="Accept a credit that differs",
     body="money/credit_resolution_body",
     done="money/mismatched_credit",
     pending="money/mismatched_credit",

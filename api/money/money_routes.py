@@ -126,7 +126,7 @@ def add_money_routes(
         NOT_REVISABLE,
         NOTES_FULL,
         *problems,
-        summary=f"Revise a {kind} after an approver asked for changes",
+        summary=f"Revise a {kind}",
         body=f"money/{kind}_body",
         done=f"money/{kind}_in_review",
         pending=f"money/{kind}_in_review",

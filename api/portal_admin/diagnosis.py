@@ -59,7 +59,7 @@ class DiagnosisAnswer(Answer):
 
 @router.post(
     "/{id}/access-diagnosis",
-    summary="Find out why a customer can't open an invoice",
+    summary="Diagnose access to an invoice",
     responses=answers({200: example("portal_admin/diagnosis")}, NOT_FOUND),
 )
 async def diagnose_access(id: Id, caller: AnyCaller, context: InContext) -> DiagnosisAnswer:

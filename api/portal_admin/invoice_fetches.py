@@ -29,7 +29,7 @@ _PDF = {
 
 @router.post(
     "/{id}/pay-link",
-    summary="Get an invoice's pay link from Stripe",
+    summary="Get an invoice's pay link",
     responses=answers({200: example("portal_admin/pay_link")}, ROLE_MISSING, NOT_PAYABLE, *FETCHED),
 )
 async def read_pay_link(id: Id, caller: Giver, context: InContext) -> PayLinkAnswer:

@@ -103,7 +103,7 @@ async def list_links(
 @router.post(
     "/invoices/{id}/portal-links/resend",
     status_code=202,
-    summary="Mail the customer a new portal link",
+    summary="Resend a portal link",
     responses=answers(
         {202: example("portal_admin/mailed_link")},
         ROLE_MISSING,

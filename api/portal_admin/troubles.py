@@ -90,7 +90,7 @@ class TroubleAnswer(Answer):
     PORTAL_INVOICE_UNKNOWN,
     PORTAL_TROUBLE_OPEN,
     INVOICE_SETTLED,
-    summary="Report that a customer can't open an invoice",
+    summary="Report a portal trouble",
     body="portal_admin/trouble_body",
     accepted="portal_admin/accepted_trouble",
 )

@@ -42,7 +42,7 @@ _NONE_LEFT = WhyAnswer(
 
 @router.get(
     "/{id}/reminders",
-    summary="Read the reminders of an invoice",
+    summary="List an invoice's reminders",
     responses=answers(
         {200: example("reminders/invoice_reminders")}, NOT_FOUND, INVALID_REQUEST, INVALID_CURSOR
     ),
@@ -69,7 +69,7 @@ async def read_reminders(
 
 @router.put(
     "/{id}/reminder-pause",
-    summary="Pause the reminders of an invoice",
+    summary="Pause an invoice's reminders",
     responses=answers(
         {200: example("reminders/paused_invoice")}, *WITH_BODY, ROLE_MISSING, NOT_FOUND, PAUSE_OVER
     ),
@@ -95,7 +95,7 @@ async def pause_reminders(id: Id, body: PauseBody, caller: Giver, context: InCon
 
 @router.delete(
     "/{id}/reminder-pause",
-    summary="Resume the reminders of an invoice",
+    summary="Resume an invoice's reminders",
     responses=answers(
         {200: example("reminders/invoice_not_paused")},
         ROLE_MISSING,

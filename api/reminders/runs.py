@@ -97,7 +97,7 @@ async def list_runs(
 
 @router.get(
     "/{id}",
-    summary="Read a reminder run and its progress",
+    summary="Read a reminder run",
     responses=answers({200: example("reminders/run_with_progress")}, NOT_FOUND),
 )
 async def read_run(id: Id, caller: AnyCaller, context: InContext) -> ReminderRunAnswer:

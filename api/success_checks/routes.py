@@ -80,7 +80,7 @@ async def read_checks(
 
 @router.get(
     "/{name}/rows",
-    summary="List the rows behind a success check",
+    summary="List a success check's rows",
     responses=answers({200: listed(example("success_checks/row"))}, *WRONG, INVALID_CURSOR, NOT_FOUND),
 )
 async def list_rows(

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypeAliasType
 
 from billing.core.measures import Settled
 from billing.core.operations import Kind, State
@@ -148,7 +149,10 @@ class RequestedRow(Answer):
     acknowledged: Settled | None
 
 
-CheckRow = Annotated[
-    AllowedRow | UnequalRow | TroubleRow | OutageRow | RefundedRow | RequestedRow,
-    Field(discriminator="check"),
-]
+CheckRow = TypeAliasType(
+    "CheckRow",
+    Annotated[
+        AllowedRow | UnequalRow | TroubleRow | OutageRow | RefundedRow | RequestedRow,
+        Field(discriminator="check"),
+    ],
+)

@@ -3,7 +3,9 @@
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 
 class Message(BaseModel):
@@ -26,6 +28,15 @@ class Payload(Message):
     def document(self) -> dict[str, Any]:
         """As rows hold it and the API shows it: without the tag, as the row says what kind it is of."""
         return self.model_dump(mode="json", exclude={"about"})
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Of the document."""
+        schema = handler.resolve_ref_schema(handler(core_schema))
+        schema["properties"].pop("about", None)
+        return schema
 
 
 class Kind(StrEnum):

@@ -7,6 +7,7 @@ import pytest
 from jsonschema_rs import validator_for
 
 from api.problems.catalogue import CATALOGUE
+from billing.core.operations import Kind
 
 from ...support.builders import Tenant
 from ..conftest import ON_ONE_DATABASE, Api
@@ -192,6 +193,71 @@ async def test_every_code_of_the_catalogue_is_shown_somewhere(document: dict[str
         for code in response.get("content", {}).get("application/problem+json", {}).get("examples", {})
     }
     assert set(CATALOGUE) - shown == {"method_not_allowed"}, "no route of its own answers with it"
+
+
+async def test_operations_have_ids_that_speak(document: dict[str, Any]) -> None:
+    ids = [operation["operationId"] for _, _, operation in operations(document)]
+    assert len(set(ids)) == len(ids)
+    assert [id_ for id_ in ids if not re.fullmatch(r"[a-z]+(_[a-z]+){1,4}", id_)] == []
+    assert document["paths"]["/v1/refunds"]["post"]["operationId"] == "request_refund"
+    assert document["paths"]["/v1/refunds/{id}/revision"]["post"]["operationId"] == "revise_refund"
+
+
+async def test_every_tag_is_described_in_one_group(document: dict[str, Any]) -> None:
+    used = {tag for _, _, operation in operations(document) for tag in operation["tags"]}
+    described = [tag["name"] for tag in document["tags"] if tag["description"]]
+    grouped = [tag for group in document["x-tagGroups"] for tag in group["tags"]]
+    assert sorted(described) == sorted(grouped) == sorted(used)
+
+
+async def test_it_keeps_the_rules_by_which_others_read_it(document: dict[str, Any]) -> None:
+    """Those of `redocly lint` that were once broken: what an operation needs, and what refers where."""
+    assert document["servers"] == [{"url": "/"}]
+    for method, path, operation in operations(document):
+        assert "security" in operation, (method, path)
+        assert operation["summary"], (method, path)
+        in_path = {one["name"] for one in operation.get("parameters", []) if one["in"] == "path"}
+        assert in_path == set(re.findall(r"{(\w+)}", path)), (method, path)
+        named = [(one["in"], one["name"]) for one in operation.get("parameters", [])]
+        assert len(set(named)) == len(named), (method, path)
+    schemas = document["components"]["schemas"]
+    referred = set(re.findall(r"'#/components/schemas/([^']+)'", str(document)))
+    assert referred == set(schemas), "nothing is referred to that isn't there, or there for nobody"
+    assert [name for name in schemas if not re.fullmatch(r"[A-Za-z0-9_.-]{1,60}", name)] == []
+
+
+def _within(schema: Any) -> list[dict[str, Any]]:
+    """Every schema of an object within it."""
+    if isinstance(schema, list):
+        return [found for one in schema for found in _within(one)]
+    if not isinstance(schema, dict):
+        return []
+    here = [schema] if "required" in schema else []
+    return here + [found for one in schema.values() for found in _within(one)]
+
+
+async def test_what_is_required_is_described(document: dict[str, Any]) -> None:
+    bodies = [operation.get("requestBody", {}) for _, _, operation in operations(document)]
+    for schema in _within([bodies, *document["components"]["schemas"].values()]):
+        if isinstance(schema["required"], list):
+            assert set(schema["required"]) <= set(schema.get("properties", {})), schema
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+async def test_the_documents_of_an_operation_are_typed_by_its_kind(
+    document: dict[str, Any], kind: Kind
+) -> None:
+    schemas = document["components"]["schemas"]
+    answer = schemas["OperationAnswer"]
+    assert answer["discriminator"]["propertyName"] == "kind"
+    of_kind = schemas[answer["discriminator"]["mapping"][kind.value].rpartition("/")[2]]
+    assert of_kind["properties"]["kind"]["const"] == kind.value
+    for name in ("request", "subject", "result"):
+        inner = str(of_kind["properties"][name])
+        for found in re.findall(r"'#/components/schemas/(\w+)'", inner):
+            assert schemas[found]["properties"], name
+            assert "about" not in schemas[found]["properties"], "rows hold documents without their tag"
+        assert "$ref" in inner, name
 
 
 async def test_it_promises_nothing_of_the_framework(document: dict[str, Any]) -> None:

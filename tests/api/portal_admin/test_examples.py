@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from billing.portal.diagnosis import Action
 from billing.portal.links import InvoiceFetched
+from billing.portal.trouble import AccessTroubleSubject
 from db.tables import InvoicePdf, PortalAccess, PortalTrouble, new_id
 
 from ...support.builders import NOW, an_operation
@@ -48,15 +50,27 @@ async def test_a_trouble_is_reported(house: ExampleHouse) -> None:
 
 async def test_a_trouble_is_seen_to(house: ExampleHouse) -> None:
     deadline = NOW + timedelta(hours=6)
-    about = {"invoice": INVOICE, "customer": CUSTOMER, "cause": "reported"}
+    description = house.body("trouble_body")["description"]
+    about = {"invoice": INVOICE, "customer": CUSTOMER, "cause": "reported", "description": description}
+    subject = AccessTroubleSubject(
+        **about,
+        invoice_number=house.invoice.number,
+        noticed_at=NOW,
+        deadline=deadline,
+        found=("expired",),
+        since=NOW - timedelta(days=1),
+        words="Their link has expired.",
+        action=Action(method="POST", path=f"{LINKS}/resend", does="Mails the customer a new link."),
+        new_link=True,
+    )
     operation = an_operation(
         house.acme,
         id=TROUBLE,
         kind="portal_access",
         state="running",
         stage="waiting",
-        request=about | {"description": house.body("trouble_body")["description"]},
-        subject=about | {"found": ["expired"], "deadline": deadline.isoformat().replace("+00:00", "Z")},
+        request=about,
+        subject=subject.document(),
         allowed_actions=["close"],
     )
     trouble = PortalTrouble(

@@ -1,0 +1,108 @@
+"""What the OpenAPI document says of operations and approvals of each kind: what is in their documents.
+
+Answers hold them as they were written; only the document has their shapes.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel, Field, create_model
+
+from billing.cases.case import CaseFound, CaseMaker, CaseResult, CaseSubject
+from billing.core.operations import Kind, Message, Problem
+from billing.money.credit import CreditSubject, CreditWanted
+from billing.money.credit_report import CreditResult
+from billing.money.refund import RefundSubject, RefundWanted
+from billing.money.refund_report import RefundResult
+from billing.operations.kinds import KINDS
+from billing.plan_changes.report import PlanChangeResult, ScheduledPlanChange
+from billing.plan_changes.subject import PlanChangeRequest, PlanChangeSubject
+from billing.portal.trouble import AccessTroubleResult, AccessTroubleSubject, TroubleWanted
+from billing.reminders.runs import RunSummary
+
+from ..http.models import ApprovalAnswer, OperationAnswer
+
+
+class _Quoted(Message):
+    quote: str = Field(default="", description="The quote that the request named; absent without one")
+
+
+class PlanChangeAsked(PlanChangeRequest, _Quoted):
+    """The change as it was asked for."""
+
+
+class RefundAsked(RefundWanted, _Quoted):
+    """The refund as it was asked for."""
+
+
+class CreditAsked(CreditWanted, _Quoted):
+    """The credit as it was asked for."""
+
+
+class RunAsked(Message):
+    """The run as it was asked for."""
+
+    dry_run: bool = Field(description="Whether it decides everything and sends nothing")
+
+
+class RunBegun(Message):
+    """What a run has looked at."""
+
+    dry_run: bool
+    seen: int = Field(description="Invoices")
+
+
+class _Documents(NamedTuple):
+    """The types of an operation's documents; a result of several types is their union."""
+
+    request: Any
+    subject: Any
+    result: Any
+
+
+_OF: Mapping[Kind, _Documents] = {
+    Kind.PLAN_CHANGE: _Documents(PlanChangeAsked, PlanChangeSubject, PlanChangeResult | ScheduledPlanChange),
+    Kind.REFUND: _Documents(RefundAsked, RefundSubject, RefundResult),
+    Kind.CREDIT: _Documents(CreditAsked, CreditSubject, CreditResult),
+    Kind.REMINDER_RUN: _Documents(RunAsked, RunBegun, RunSummary),
+    Kind.PORTAL_ACCESS: _Documents(TroubleWanted, AccessTroubleSubject, AccessTroubleResult),
+    Kind.CASE: _Documents(CaseFound, CaseSubject, CaseMaker | CaseResult),
+}
+
+
+def _name(kind: Kind, noun: str) -> str:
+    return KINDS[kind].noun.title().replace(" ", "") + noun
+
+
+def _only(kind: Kind) -> Any:
+    return Literal[kind]
+
+
+def _operation(kind: Kind, of: _Documents) -> type[BaseModel]:
+    return create_model(
+        _name(kind, "Operation"),
+        __base__=OperationAnswer,
+        __doc__=f"A {KINDS[kind].noun}.",
+        kind=_only(kind),
+        request=of.request,
+        subject=of.subject | None,
+        result=of.result | None,
+        error=Problem | None,
+    )
+
+
+def _approval(kind: Kind) -> type[BaseModel]:
+    return create_model(
+        _name(kind, "Approval"),
+        __base__=ApprovalAnswer,
+        __doc__=f"The decision on a {KINDS[kind].noun}.",
+        kind=_only(kind),
+        subject=_OF[kind].subject,
+    )
+
+
+BY_KIND: Mapping[type[BaseModel], tuple[type[BaseModel], ...]] = {
+    OperationAnswer: tuple(_operation(kind, of) for kind, of in _OF.items()),
+    ApprovalAnswer: tuple(_approval(kind) for kind in (Kind.PLAN_CHANGE, Kind.REFUND, Kind.CREDIT)),
+}
+"""The answers of which each kind has its own documents, and what each kind's has."""
