@@ -23,19 +23,19 @@ from billing.reminders.runs import RunSummary
 from ..http.models import ApprovalAnswer, OperationAnswer
 
 
-class _Quoted(Message):
+class _QuoteName(Message):
     quote: str = Field(default="", description="The quote that the request named; absent without one")
 
 
-class PlanChangeAsked(PlanChangeRequest, _Quoted):
+class PlanChangeAsked(PlanChangeRequest, _QuoteName):
     """The change as it was asked for."""
 
 
-class RefundAsked(RefundWanted, _Quoted):
+class RefundAsked(RefundWanted, _QuoteName):
     """The refund as it was asked for."""
 
 
-class CreditAsked(CreditWanted, _Quoted):
+class CreditAsked(CreditWanted, _QuoteName):
     """The credit as it was asked for."""
 
 

@@ -17,10 +17,12 @@ from api.app import create_app
 from api.dispatch import dispatcher
 from api.health.figures import figures
 from api.http.context import Context, StripeAccount
+from api.http.examples import read_example
 from api.http.site import Site
 from billing.core.events import EventCode
 from billing.plan_changes.plans import Plan, PlanLimits, Price
 from billing.policy.policy import Policy, policy_from_toml
+from billing.portal.trouble import TroubleWanted
 from db.core import timeline
 from db.core.clock import utc_now
 from db.core.session import Database
@@ -193,7 +195,8 @@ async def existing(database: Database, acme: Tenant, policy: Policy) -> dict[str
     )
     customer = a_customer(acme.id)
     invoice = an_invoice(customer)
-    approval, notice = an_approval(operation), a_notice(operation)
+    subject = read_example("approvals/approval")["subject"]
+    approval, notice = an_approval(operation, subject=subject), a_notice(operation)
     policy_document = policy.model_dump(mode="json")
     open_to_all = {
         "policy": policy_document,
@@ -209,7 +212,8 @@ async def existing(database: Database, acme: Tenant, policy: Policy) -> dict[str
         request={"dry_run": False},
         allowed_actions=["pause", "resume", "cancel"],
     )
-    stuck = an_operation(acme, kind="portal_access", allowed_actions=["close"])
+    told = TroubleWanted(invoice=invoice.id, customer=customer.id, cause="reported").model_dump()
+    stuck = an_operation(acme, kind="portal_access", request=told, allowed_actions=["close"])
     trouble = PortalTrouble(
         operation_id=stuck.id,
         organization_id=acme.id,

@@ -4,6 +4,8 @@ from itertools import count
 from typing import Any
 
 from billing.core.operations import Kind
+from billing.money.credit import CreditWanted
+from billing.money.refund import RefundWanted
 from db.tables import (
     BalanceTransactionRow,
     Commitment,
@@ -24,11 +26,22 @@ _numbers = count(1)
 
 
 def a_refund_operation(tenant: Tenant, **fields: Any) -> Operation:
-    return an_operation(tenant, **{"kind": Kind.REFUND.value} | fields)
+    wanted = RefundWanted(payment_intent="pi_1", reason="duplicate", note="They were charged twice.")
+    request = wanted.model_dump(mode="json")
+    return an_operation(tenant, **{"kind": Kind.REFUND.value, "request": request} | fields)
 
 
 def a_credit_operation(tenant: Tenant, **fields: Any) -> Operation:
-    return an_operation(tenant, **{"kind": Kind.CREDIT.value} | fields)
+    wanted = CreditWanted(
+        customer="cus_1",
+        amount_minor=5_000,
+        currency="usd",
+        instrument="balance",
+        reason="goodwill",
+        note="For the outage.",
+    )
+    request = wanted.model_dump(mode="json")
+    return an_operation(tenant, **{"kind": Kind.CREDIT.value, "request": request} | fields)
 
 
 def a_commitment(operation: Operation, amount_minor: int = 5_000, **fields: Any) -> Commitment:
