@@ -21,9 +21,10 @@ from .customers import bulk, details, history, search
 from .customers import routes as customers
 from .dispatch.dispatcher import Dispatcher
 from .dispatch.inbox import Inbox
+from .docs import routes as docs
 from .evidence import routes as evidence
 from .health import routes as health
-from .http import docs, openapi
+from .http import openapi
 from .http.auth import ApiKeyMiddleware
 from .http.bodies import BodyLimitMiddleware
 from .http.client_address import in_both_spellings
@@ -197,5 +198,5 @@ def create_app(
     if trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=in_both_spellings(trusted_proxies))
     app.add_middleware(RequestMiddleware, metrics=metrics)
-    app.openapi = lambda: openapi.document(app, bodies.BY_KIND)  # type: ignore[method-assign]
+    app.openapi = lambda: openapi.document(app, bodies.BY_KIND, bodies.BY_PATH)  # type: ignore[method-assign]
     return app

@@ -56,7 +56,8 @@ SHARED: Mapping[str, set[str]] = {
     "activities": {"core", "effects", "stripe"},
     "workflows": {"client", "core"},
     "api": {
-        *("console", "customers", "dispatch", "health", "http", "limits", "monitoring", "notes", "problems"),
+        *("console", "customers", "dispatch", "docs", "health", "http", "limits", "monitoring", "notes"),
+        "problems",
         "oidc",  # what a provider of single sign-on says, for sign_in and http alike
         "portal_admin",  # what staff do for the customers' portal, whose pages are `portal`
     },

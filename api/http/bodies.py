@@ -24,7 +24,7 @@ from ..problems.field_errors import pointer_to
 from ..problems.problem import ApiProblem, problem_response
 
 MAX_BYTES = 1024 * 1024
-MAX_FORM_BYTES = {"/portal": 4096, "/console": 64 * 1024}
+MAX_FORM_BYTES = {"/portal": 4096, "/console": 64 * 1024, "/docs": 64 * 1024}
 """Of a form, by where it is sent. Notes of thousands of characters are written in the console."""
 DRAINED_BYTES = 16 * MAX_BYTES
 """So much is read, if only to be thrown away: a client that is still sending would miss the answer."""

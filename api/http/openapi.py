@@ -155,10 +155,12 @@ def operation_id(route: APIRoute) -> str:
 
 
 def document(
-    app: FastAPI, by_kind: Mapping[type[BaseModel], Sequence[type[BaseModel]]] | None = None
+    app: FastAPI,
+    by_kind: Mapping[type[BaseModel], Sequence[type[BaseModel]]],
+    by_path: Mapping[str, tuple[type[BaseModel], type[BaseModel]]],
 ) -> dict[str, Any]:
     """The OpenAPI document, made once. `by_kind` are answers of which each kind has documents of its own,
-    with what each kind's has."""
+    with what each kind's has; `by_path` are which of them is answered, in place of which, below a path."""
     if app.openapi_schema is None:
         made = get_openapi(
             title=app.title,
@@ -179,8 +181,12 @@ def document(
         problem = ProblemAnswer.model_json_schema(ref_template=_REF)
         schemas |= problem.pop("$defs")
         schemas["ProblemDetails"] = problem
-        for answer, kinds in (by_kind or {}).items():
+        for answer, kinds in by_kind.items():
             _tell_apart(schemas, answer, kinds)
+        for prefix, (answer, narrower) in by_path.items():
+            for path in made["paths"]:
+                if path.startswith(prefix):
+                    made["paths"][path] = _renamed(made["paths"][path], answer, narrower)
         # Only now: FastAPI drops every null from what it is given.
         app.openapi_schema = filled(made)
     return app.openapi_schema
@@ -193,6 +199,17 @@ def _tell_apart(schemas: dict[str, Any], answer: type[BaseModel], kinds: Sequenc
     for name, schema in made.pop("$defs").items():
         schemas.setdefault(name, schema)
     schemas[answer.__name__] = made | {"description": schemas[answer.__name__]["description"]}
+
+
+def _renamed(value: Any, answer: type[BaseModel], narrower: type[BaseModel]) -> Any:
+    """The same with references to another schema."""
+    if isinstance(value, list):
+        return [_renamed(one, answer, narrower) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get("$ref") == _REF.format(model=answer.__name__):
+        return {"$ref": _REF.format(model=narrower.__name__)}
+    return {name: _renamed(one, answer, narrower) for name, one in value.items()}
 
 
 def _add(responses: Responses, type_: ProblemType) -> None:

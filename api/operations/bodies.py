@@ -101,8 +101,23 @@ def _approval(kind: Kind) -> type[BaseModel]:
     )
 
 
+_OPERATIONS = {kind: _operation(kind, of) for kind, of in _OF.items()}
+
 BY_KIND: Mapping[type[BaseModel], tuple[type[BaseModel], ...]] = {
-    OperationAnswer: tuple(_operation(kind, of) for kind, of in _OF.items()),
+    OperationAnswer: tuple(_OPERATIONS.values()),
     ApprovalAnswer: tuple(_approval(kind) for kind in (Kind.PLAN_CHANGE, Kind.REFUND, Kind.CREDIT)),
 }
 """The answers of which each kind has its own documents, and what each kind's has."""
+
+BY_PATH: Mapping[str, tuple[type[BaseModel], type[BaseModel]]] = {
+    path: (OperationAnswer, _OPERATIONS[kind])
+    for path, kind in (
+        ("/v1/plan-changes", Kind.PLAN_CHANGE),
+        ("/v1/refunds", Kind.REFUND),
+        ("/v1/credits", Kind.CREDIT),
+        ("/v1/reminder-runs", Kind.REMINDER_RUN),
+        ("/v1/portal-troubles", Kind.PORTAL_ACCESS),
+        ("/v1/cases", Kind.CASE),
+    )
+}
+"""Which kind's answer every operation below a path has, in place of that of any kind."""

@@ -9,7 +9,6 @@ from jsonschema_rs import validator_for
 from api.problems.catalogue import CATALOGUE
 from billing.core.operations import Kind
 
-from ...support.builders import Tenant
 from ..conftest import ON_ONE_DATABASE, Api
 
 pytestmark = ON_ONE_DATABASE
@@ -271,24 +270,3 @@ async def test_an_idempotency_key_is_required_where_an_operation_starts(
 ) -> None:
     [parameter] = document["paths"][f"/v1/{kind}"]["post"]["parameters"]
     assert (parameter["name"], parameter["in"], parameter["required"]) == ("Idempotency-Key", "header", True)
-
-
-async def test_the_page_needs_nothing_from_another_server(api: Api) -> None:
-    answer = await api.get("/docs")
-    page = answer.text
-    assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    assert not re.findall(r"(?:src|href)=[\"']?(?:https?:)?//", page)
-    assert "<script" not in page
-    style = re.findall(r"style-src '(sha256-[^']+)'", answer.headers["Content-Security-Policy"])
-    assert len(style) == 1
-
-
-async def test_the_page_has_an_anchor_for_every_route_and_code(
-    api: Api, acme: Tenant, document: dict[str, Any]
-) -> None:
-    page = (await api.get("/docs")).text
-    anchors = set(re.findall(r'id="([^"]+)"', page))
-    assert set(CATALOGUE) <= anchors
-    assert {operation["operationId"] for _, _, operation in operations(document)} <= anchors
-    problem = (await api.get("/v1/operations/op_1", acme.admin)).json()
-    assert problem["type"].removeprefix("/docs#") in anchors

@@ -1,0 +1,1 @@
+"""The pages that show the OpenAPI document, and try its routes."""
