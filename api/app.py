@@ -50,6 +50,7 @@ from .people import me
 from .people import routes as people
 from .plan_changes import quotes as plan_change_quotes
 from .plan_changes import routes as plan_changes
+from .portal import account as portal_account
 from .portal import routes as portal_pages
 from .portal_admin import customer_settings, diagnosis, invoice_fetches, networks, troubles
 from .portal_admin import links as portal_links
@@ -104,6 +105,7 @@ ROUTERS = (
     sign_in.router,
     oidc_routes.router,
     *CONSOLE,
+    portal_account.router,
     portal_pages.router,
 )
 

@@ -40,6 +40,7 @@ from activities.plan_changes.reads import StripeReads
 from activities.portal.invoice_fetch import InvoiceFetches
 from activities.portal.invoice_files import files_client, stripe_hosts
 from activities.portal.troubles import PortalAccessRecords
+from activities.reminders.promises import PromiseRecords
 from activities.reminders.runs import Reminders
 from activities.stripe.client import stripe_client
 from activities.stripe.gate import StripeGate
@@ -116,6 +117,7 @@ def build_activities(
                 PortalAccessRecords(database),
                 CaseRecords(database),
                 Reminders(database, policy),
+                PromiseRecords(database),
                 Reconciliations(database, partial(running.is_over, temporal)),
                 Incidents(database, probes, policy.stripe.requests_per_second, lambda: gate.waiting),
                 IncidentMails(database, mailer, known),

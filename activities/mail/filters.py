@@ -1,7 +1,7 @@
 """How mails write money, times, people and what people wrote: the filters of the templates."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 from jinja2 import pass_context
@@ -55,6 +55,11 @@ def when(context: Context, at: datetime | int) -> str:
     return f"{local:%a}, {_day(local)}, {local.hour % 12 or 12}:{local:%M} {local:%p} {_zone_name(local)}"
 
 
+def day(of: date) -> str:
+    """`Mon, Mar 2, 2026`: a day that is the same in every zone."""
+    return f"{of:%a}, {_day(of)}"
+
+
 @pass_context
 def span(context: Context, period: Period) -> str:
     """`Mar 2, 2026 to Apr 1, 2026`: the days from when to when, in the reader's zone."""
@@ -104,7 +109,7 @@ def _local(context: Context, at: datetime | int) -> datetime:
     return instant.astimezone(zone)
 
 
-def _day(at: datetime) -> str:
+def _day(at: date) -> str:
     return f"{at:%b} {at.day}, {at.year}"
 
 

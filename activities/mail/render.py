@@ -28,6 +28,7 @@ from .filters import (
     brief,
     changed,
     columns,
+    day,
     line,
     money,
     number,
@@ -94,7 +95,7 @@ class MailTexts:
         )
         environment.globals["console"] = f"{public_url.rstrip('/')}/console"
         rules = (
-            *(brief, changed, columns, line, money, number, plan),
+            *(brief, changed, columns, day, line, money, number, plan),
             *(quoted, roles, sentence, span, table, when, who),
         )
         for rule in rules:

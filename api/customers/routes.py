@@ -62,6 +62,7 @@ async def list_invoices(
     at = utc_now()
     wanted = InvoiceFilter(
         customer_id=query.customer,
+        promised=query.promised,
         due_after=query.due_after,
         due_before=query.due_before,
         created_after=query.created_after,

@@ -1,6 +1,6 @@
 """The shapes of customers and invoices, and what their lists are asked for by."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 from pydantic import Field
@@ -37,6 +37,9 @@ class InvoicesQuery(SearchQuery):
     )
     status: Literal["draft", "open", "paid", "uncollectible", "void", "overdue"] | None = Field(
         default=None, description="`overdue`: open, and the due date has passed"
+    )
+    promised: bool | None = Field(
+        default=None, description="true: only those that the customer promised to pay by a day yet to pass"
     )
     customer: OtherId | None = None
     due_after: Moment | None = Field(default=None, description="Due then or later")
@@ -167,6 +170,19 @@ class RemindersAnswer(Answer):
     pause: PauseAnswer
 
 
+class PromiseAnswer(Answer):
+    """A promise of the customer to pay by a day."""
+
+    day: date = Field(description="In the customer's time zone")
+    word: str | None = Field(description="What the customer said besides")
+    amount: Money = Field(description="The unpaid amount when they promised")
+    promised_at: datetime
+    state: Literal["open", "kept", "broken", "over", "replaced"] = Field(
+        description="`over`: the invoice was voided or written off before; `replaced`: they named another day"
+    )
+    settled_at: datetime | None = Field(description="When it was kept, broken or over")
+
+
 class InvoiceDetailAnswer(InvoiceAnswer):
     """The invoice with all that is known of it."""
 
@@ -176,6 +192,7 @@ class InvoiceDetailAnswer(InvoiceAnswer):
     credit_notes: list[CreditNoteAnswer] = Field(description="Oldest first")
     portal_links: list[PortalLinkAnswer] = Field(description="Newest first, including links that have ended")
     reminders: RemindersAnswer
+    promises: list[PromiseAnswer] = Field(description="The customer's promises to pay, newest first")
     operations: list[OperationAnswer] = Field(
         description="The newest 20 that are about the invoice or a payment, refund or credit note of it"
     )

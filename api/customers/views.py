@@ -6,7 +6,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.core.money import Money
 from db.mirror import lists
-from db.tables import BalanceTransactionRow, CreditNoteRow, Customer, CustomerMail, Invoice
+from db.tables import BalanceTransactionRow, CreditNoteRow, Customer, CustomerMail, Invoice, PaymentPromise
 
 from ..reminders.runs import decision
 from .schemas import (
@@ -15,6 +15,7 @@ from .schemas import (
     CustomerAnswer,
     CustomerMailAnswer,
     InvoiceAnswer,
+    PromiseAnswer,
 )
 
 
@@ -55,6 +56,14 @@ def balance_transaction(row: BalanceTransactionRow) -> BalanceTransactionAnswer:
 def mail(row: CustomerMail) -> CustomerMailAnswer:
     return CustomerMailAnswer(
         **decision(row).model_dump(), template=row.template, asked_by=row.asked_by, address=row.address
+    )
+
+
+def promise(row: PaymentPromise) -> PromiseAnswer:
+    return PromiseAnswer(
+        **row.model_dump(include={"day", "word", "promised_at", "settled_at"}),
+        amount=Money(amount_minor=row.amount_minor, currency=row.currency),
+        state="replaced" if row.replaced_at else row.outcome or "open",
     )
 
 

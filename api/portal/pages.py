@@ -1,7 +1,7 @@
 """The pages as HTML: no scripts, no words of the visitor's, nothing that names the token."""
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,6 +20,7 @@ from db.portal.pages import CustomerInvoice
 from db.tables import Invoice, PortalLink
 
 from ..http.site import Site
+from .terms import PromiseTerms
 from .words import words_in
 
 _FOLDER = Path(__file__).parent / "pages"
@@ -52,42 +53,77 @@ def language_of(request: Request) -> str:
     return preferred(request.headers.get("accept-language"))
 
 
-def invoice(
-    site: Site, shown: CustomerInvoice, link: PortalLink, at: datetime, browser: str, *, changed: bool = False
-) -> Response:
-    """The invoice in the customer's language, else in that of their `browser`, with dates by their clock.
+class Voice:
+    """How a customer is spoken to: in their language, else in that of their browser, by their own clock."""
 
-    `changed`: they wanted to pay another amount than the one that is due now.
+    def __init__(self, shown: CustomerInvoice, browser: str) -> None:
+        self.tag = shown.language or browser
+        self.words = words_in(self.tag)
+        self._locale, self._zone = locale_of(self.tag), ZoneInfo(shown.to.zone)
+
+    def amount(self, minor: int, currency: str) -> str:
+        return Money(amount_minor=minor, currency=currency).format(self._locale)
+
+    def day(self, moment: datetime) -> str:
+        return self.date(moment.astimezone(self._zone).date())
+
+    def date(self, day: date) -> str:
+        return format_date(day, "long", locale=self._locale)
+
+    def when_due(self, due: datetime | None, at: datetime) -> str | None:
+        if due is None:
+            return None
+        days = (due.astimezone(self._zone).date() - at.astimezone(self._zone).date()).days
+        return when_due(spoken(self.tag), days)
+
+    def promised(self, terms: PromiseTerms) -> str | None:
+        """That the customer has promised to pay, while there is still something to pay."""
+        standing = terms.standing
+        if standing is None or standing.outcome not in (None, "broken"):
+            return None
+        text = self.words["promised" if standing.outcome is None else "promise_missed"]
+        return text.format(day=self.date(standing.day))
+
+
+def invoice(
+    site: Site,
+    shown: CustomerInvoice,
+    link: PortalLink,
+    at: datetime,
+    browser: str,
+    terms: PromiseTerms,
+    *,
+    account: bool,
+    changed: bool,
+) -> Response:
+    """The invoice of a link. `account`: the visitor may see the customer's other invoices, too; `changed`:
+    they wanted to pay another amount than the one that is due now.
     """
-    bill, tag = shown.invoice, shown.language or browser
-    words = words_in(tag)
-    locale, zone = locale_of(tag), ZoneInfo(shown.to.zone)
+    bill, say = shown.invoice, Voice(shown, browser)
 
     def amount(minor: int) -> str:
-        return Money(amount_minor=minor, currency=bill.currency).format(locale)
+        return say.amount(minor, bill.currency)
 
-    def day(moment: datetime) -> str:
-        return format_date(moment.astimezone(zone).date(), "long", locale=locale)
-
-    due = bill.due_date
-    days = (due.astimezone(zone).date() - at.astimezone(zone).date()).days if due else None
     lines = shown.lines.lines[:LINES] if shown.lines else []
-    return _page(
+    return page(
         "invoice",
         site,
-        tag,
+        say.tag,
         seller=one_line(shown.seller),
-        number=one_line(bill.number or bill.id),
+        number=number_of(bill),
         state=_state(shown),
         shown=hash_of(bill),
         changed=changed,
+        account=account,
+        promised=say.promised(terms),
+        may_promise=terms.days is not None,
         amount=amount(bill.amount_remaining),
         total=amount(bill.total),
-        due_date=day(due) if due else None,
-        when_due=when_due(spoken(tag), days) if days is not None else None,
+        due_date=say.day(bill.due_date) if bill.due_date else None,
+        when_due=say.when_due(bill.due_date, at),
         lines=[
             {
-                "description": one_line(line.get("description") or "") or words["charge"],
+                "description": one_line(line.get("description") or "") or say.words["charge"],
                 "quantity": line.get("quantity"),
                 "amount": amount(line["amount"]),
             }
@@ -95,8 +131,12 @@ def invoice(
         ],
         complete=shown.lines is None or (shown.lines.complete and len(shown.lines.lines) <= LINES),
         has_pdf=bill.status != "draft",
-        link_until=day(link.expires_at),
+        link_until=say.day(link.expires_at),
     )
+
+
+def number_of(bill: Invoice) -> str:
+    return one_line(bill.number or bill.id)
 
 
 def hash_of(bill: Invoice) -> str:
@@ -106,17 +146,17 @@ def hash_of(bill: Invoice) -> str:
 
 def neutral(site: Site, browser: str) -> Response:
     """For every link that does not open. 404 for all: 410 would say that there once was one."""
-    return _page("neutral", site, browser, 404)
+    return page("neutral", site, browser, 404)
 
 
 def asked(site: Site, browser: str, minutes: int) -> Response:
     """For everybody who asks for a new link."""
-    return _page("asked", site, browser, minutes=minutes)
+    return page("asked", site, browser, minutes=minutes)
 
 
 def opt_out(site: Site, browser: str, state: str) -> Response:
     """`state` is question, out or again; the question is the same for every token."""
-    return _page("opt_out", site, browser, state=state)
+    return page("opt_out", site, browser, state=state)
 
 
 def opt_out_dead(site: Site, browser: str) -> Response:
@@ -125,9 +165,9 @@ def opt_out_dead(site: Site, browser: str) -> Response:
 
 
 def unavailable(site: Site, request: Request) -> Response:
-    page = _message(site, language_of(request), 503, "unavailable", back=_is_of_an_invoice(request))
-    page.headers["Retry-After"] = "60"
-    return page
+    answer = _message(site, language_of(request), 503, "unavailable", back=_is_of_an_invoice(request))
+    answer.headers["Retry-After"] = "60"
+    return answer
 
 
 def from_elsewhere(site: Site, request: Request) -> Response:
@@ -158,10 +198,10 @@ def _is_of_an_invoice(request: Request) -> bool:
 
 def _message(site: Site, browser: str, status: int, what: str, *, back: bool) -> Response:
     title, text = f"{what}_title", f"{what}_text"
-    return _page("message", site, browser, status, title=title, text=text, back=back)
+    return page("message", site, browser, status, title=title, text=text, back=back)
 
 
-def _page(name: str, site: Site, tag: str, status: int = 200, **values: Any) -> Response:
+def page(name: str, site: Site, tag: str, status: int = 200, **values: Any) -> Response:
     lang = tag.replace("_", "-") if locale_of(tag).language == spoken(tag) else spoken(tag)
     text = _PAGES.get_template(f"{name}.html.j2").render(site=site, lang=lang, words=words_in(tag), **values)
     return HTMLResponse(text, status, headers=PRIVATE | {"Content-Security-Policy": site.page_policy})

@@ -1,18 +1,16 @@
 """The addresses that customers open. Whether a link opens is told in one way only, the neutral page."""
 
 import logging
-import re
 import time
-from typing import Any
 
 from fastapi import APIRouter, Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from billing.core.operations import CUSTOMER
 from billing.incidents.states import Component
 from billing.portal.links import InvoiceFetch, InvoiceFetched
 from db.incidents import incidents
-from db.portal import invoice_pdfs
+from db.portal import accounts, invoice_pdfs, promises
 from db.portal import links as portal_links
 from db.portal import pages as portal_pages
 from db.tables import Invoice, PortalLink
@@ -23,18 +21,17 @@ from ..http.heads import is_head
 from ..portal_admin.fetching import fetch
 from ..problems.common import STRIPE_UNAVAILABLE
 from ..problems.problem import ApiProblem
-from . import pages, visits
+from . import entrance, pages, visits
 from .serving import PageRoute
+from .terms import terms_of
 from .visits import COOKIE, COUNTED, TOKEN, Visit
 
 log = logging.getLogger(__name__)
 
-PATH = "/portal"
-PAGE = re.compile(r"[A-Za-z0-9_-]{22}")
 CHANGED = "changed"
 """In the address of a page that shows again what was not paid because it had changed."""
 
-router = APIRouter(prefix=PATH, include_in_schema=False, route_class=PageRoute)
+router = APIRouter(prefix=entrance.PATH, include_in_schema=False, route_class=PageRoute)
 
 
 @router.get("/style.css")
@@ -47,17 +44,22 @@ async def page(id: str, request: Request, context: InContext) -> Response:
     """The invoice's page, or the neutral one. Looking at it is counted once a session."""
     began = time.monotonic()
     async with context.database.reading() as session:
-        visit = await _visit(session, request, id)
+        visit = await entrance.visit_of(session, request, id)
         shown = await portal_pages.shown(session, visit.opens) if visit.opens else None
+        own = shown is not None and await accounts.is_customers_own(session, visit.token)
+        made = await promises.of_invoice(session, shown.invoice.id) if shown else ()
     if visit.opens is None or shown is None:
-        return await _kept_out(request, context, visit, began)
+        return await entrance.kept_out(request, context, visit, began)
+    terms = terms_of(context.policy.promises, shown.invoice, shown.to.zone, made, visit.at)
     changed = CHANGED in request.query_params
     browser = pages.language_of(request)
-    answer = pages.invoice(context.site, shown, visit.opens, visit.at, browser, changed=changed)
+    answer = pages.invoice(
+        context.site, shown, visit.opens, visit.at, browser, terms, account=own, changed=changed
+    )
     if visits.counts(request) and request.cookies.get(COUNTED) != visit.mark:
         await visits.opened(context, visit, visit.opens)
         context.metrics.visit("opened")
-        _set_cookie(answer, context, COUNTED, visit.mark, _path(id))
+        entrance.set_cookie(answer, context, COUNTED, visit.mark, entrance.path_of(id))
     return answer
 
 
@@ -67,50 +69,52 @@ async def pay(id: str, request: Request, context: InContext) -> Response:
     if not visits.is_ours(request, context.site):
         return pages.from_elsewhere(context.site, request)
     began = time.monotonic()
-    shown = dict(await form_of(request)).get("shown")
+    sent = dict(await form_of(request))
+    shown, other = sent.get("shown"), sent.get("invoice", "")
     async with context.database.reading() as session:
-        visit = await _visit(session, request, id)
-        invoice = await portal_pages.invoice(session, visit.opens) if visit.opens else None
+        visit = await entrance.visit_of(session, request, id)
+        visit, invoice = await entrance.invoice_of(session, visit, other)
     if visit.opens is None or invoice is None:
-        return await _kept_out(request, context, visit, began)
+        return await entrance.kept_out(request, context, visit, began)
+    back = entrance.path_of(id) + ("/account" if other else "/")
     if shown != pages.hash_of(invoice):
-        return _see_other(f"{_path(id)}/?{CHANGED}")
+        return entrance.see_other(f"{back}?{CHANGED}")
     found = await _fetched(request, context, visit, visit.opens, "pay_link")
     if found is None:
         return pages.unavailable(context.site, request)
     async with context.database.reading() as session:
         # Stripe has just been asked, and the mirror has its answer.
-        invoice = await portal_pages.invoice(session, visit.opens)
+        _, invoice = await entrance.invoice_of(session, visit, other)
     if invoice is None or shown != pages.hash_of(invoice):
-        return _see_other(f"{_path(id)}/?{CHANGED}")
+        return entrance.see_other(f"{back}?{CHANGED}")
     if found.state != "ready" or found.url is None:
-        return _see_other(f"{_path(id)}/")
+        return entrance.see_other(back)
     context.metrics.visit("paying")
-    return _see_other(found.url)
+    return entrance.see_other(found.url)
 
 
 @router.get("/i/{id}/pdf")
-async def pdf(id: str, request: Request, context: InContext) -> Response:
+async def pdf(id: str, request: Request, context: InContext, invoice: str = "") -> Response:
     """The stored PDF if it is of the invoice as it is now, else one that is fetched for it."""
     began = time.monotonic()
     async with context.database.reading() as session:
-        visit = await _visit(session, request, id)
-        invoice = await portal_pages.invoice(session, visit.opens) if visit.opens else None
-        stored = await portal_pages.newest_pdf(session, invoice) if invoice else None
-    if visit.opens is None or invoice is None:
-        return await _kept_out(request, context, visit, began)
+        visit = await entrance.visit_of(session, request, id)
+        visit, drawn = await entrance.invoice_of(session, visit, invoice)
+        stored = await portal_pages.newest_pdf(session, drawn) if drawn else None
+    if visit.opens is None or drawn is None:
+        return await entrance.kept_out(request, context, visit, began)
     if is_head(request) and stored is None:
-        return pages.pdf(b"", invoice.number or invoice.id)
+        return pages.pdf(b"", drawn.number or drawn.id)
     if stored is not None:
         if not is_head(request):
             await visits.read_pdf(context, visit, visit.opens)
-        return await _pdf(context, stored, invoice)
+        return await _pdf(context, stored, drawn)
     found = await _fetched(request, context, visit, visit.opens, "pdf")
     if found is None:
         return pages.unavailable(context.site, request)
     if found.pdf is None:
-        return _see_other(f"{_path(id)}/")
-    return await _pdf(context, found.pdf, invoice)
+        return entrance.see_other(entrance.path_of(id) + ("/account" if invoice else "/"))
+    return await _pdf(context, found.pdf, drawn)
 
 
 @router.post("/i/{id}/new-link")
@@ -120,7 +124,7 @@ async def new_link(id: str, request: Request, context: InContext) -> Response:
         return pages.from_elsewhere(context.site, request)
     began = time.monotonic()
     async with context.database.reading() as session:
-        visit = await _visit(session, request, id)
+        visit = await entrance.visit_of(session, request, id)
     outcome = await visits.ask(context, visit, visit.link) if visit.link else visit.outcome
     context.metrics.visit(outcome)
     await at_floor(context, began)
@@ -144,9 +148,9 @@ async def new_link_of_none(request: Request, context: InContext) -> Response:
 @router.get("/i/{id}/new-link")
 async def looked_at(id: str, request: Request, context: InContext) -> Response:
     """Somebody reloads, or types, what is only for forms."""
-    if PAGE.fullmatch(id):
-        return _see_other(f"{_path(id)}/")
-    return await _no_page(request, context)
+    if entrance.PAGE.fullmatch(id):
+        return entrance.see_other(f"{entrance.path_of(id)}/")
+    return await entrance.no_page(request, context)
 
 
 @router.get("/opt-out/{token}")
@@ -174,44 +178,18 @@ async def opt_out(token: str, request: Request, context: InContext) -> Response:
 @router.get("")
 async def root() -> Response:
     """With the slash, beside which the neutral page's form finds its way."""
-    return _see_other(f"{PATH}/")
+    return entrance.see_other(f"{entrance.PATH}/")
 
 
 @router.get("/{token:path}")
 async def enter(token: str, request: Request, context: InContext) -> Response:
     """The token goes from the address into a cookie of its page, unseen: the same for any, ours or not."""
     if not TOKEN.fullmatch(token):
-        return await _no_page(request, context)
-    path = _path(portal_links.page_id(token))
-    answer = _see_other(f"{path}/")
-    _set_cookie(answer, context, COOKIE, token, path)
+        return await entrance.no_page(request, context)
+    path = entrance.path_of(portal_links.page_id(token))
+    answer = entrance.see_other(f"{path}/")
+    entrance.set_cookie(answer, context, COOKIE, token, path)
     return answer
-
-
-async def _visit(session: Any, request: Request, page: str) -> Visit:
-    """By the cookie of this page; another page's counts for nothing."""
-    token = request.cookies.get(COOKIE, "")
-    return await visits.look(session, request, token if portal_links.page_id(token) == page else "")
-
-
-def _path(page: str) -> str:
-    return f"{PATH}/i/{page}"
-
-
-async def _no_page(request: Request, context: Context) -> Response:
-    """An address that is none: nothing is written, and no visit ends."""
-    began = time.monotonic()
-    context.metrics.visit(visits.UNKNOWN)
-    await at_floor(context, began)
-    return pages.neutral(context.site, pages.language_of(request))
-
-
-async def _kept_out(request: Request, context: Context, visit: Visit, began: float) -> Response:
-    if visit.link is not None and visit.opens is None and visits.counts(request):
-        await visits.failed(context, visit, visit.link)
-    context.metrics.visit(visit.outcome if visit.opens is None else visits.UNKNOWN)
-    await at_floor(context, began)
-    return pages.neutral(context.site, pages.language_of(request))
 
 
 async def _fetched(
@@ -224,7 +202,7 @@ async def _fetched(
         return None
     wanted = InvoiceFetch(
         organization=link.organization_id,
-        invoice=link.invoice_id,
+        invoice=visit.invoice_of(link),
         want="pay_link" if want == "pay_link" else "pdf",
         requested_by=CUSTOMER,
     )
@@ -250,19 +228,3 @@ async def _pdf(context: Context, pdf_id: str, invoice: Invoice) -> Response:
         content = await invoice_pdfs.content(session, pdf_id)
     context.metrics.visit("pdf")
     return pages.pdf(content, invoice.number or invoice.id)
-
-
-def _see_other(url: str) -> RedirectResponse:
-    return RedirectResponse(url, 303, headers=pages.PRIVATE)
-
-
-def _set_cookie(answer: Response, context: Context, name: str, value: str, path: str) -> None:
-    answer.set_cookie(
-        name,
-        value,
-        max_age=context.policy.portal.session_minutes * 60,
-        path=path,
-        secure=context.site.secure,
-        httponly=True,
-        samesite="lax",
-    )

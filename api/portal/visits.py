@@ -38,7 +38,7 @@ MAX_NOTED = 50
 FETCHES = 10
 FETCHES_WITHIN = timedelta(minutes=10)
 FETCHED = ("paying", "pdf", "unavailable")
-OPTED_OUT = "opted_out"
+OPTED_OUT, ACCOUNT, PROMISED = "opted_out", "account", "promised"
 
 _PREFETCH = ("sec-purpose", "purpose", "x-purpose", "x-moz")
 _SCANNERS = re.compile(
@@ -61,10 +61,16 @@ class Visit:
     at: datetime
     link: PortalLink | None
     outcome: str
+    about: str | None = None
+    """Another invoice of the customer; None: the link's own."""
 
     @property
     def opens(self) -> PortalLink | None:
         return self.link if self.outcome == LIVE else None
+
+    def invoice_of(self, link: PortalLink) -> str:
+        """The invoice that it is about."""
+        return self.about or link.invoice_id
 
     @property
     def mark(self) -> str:
@@ -112,7 +118,7 @@ async def opened(context: Context, visit: Visit, link: PortalLink) -> None:
     """The customer is in: counted, and whoever follows a trouble about it is told."""
     async with context.database.transaction() as session:
         await portal_links.count_open(session, link.id, at=visit.at)
-        await _note(session, visit, link, "opened")
+        await note(session, visit, link, "opened")
         told = await troubles.got_in(session, invoice_id=link.invoice_id, at=visit.at)
     _hand_over(context, told)
 
@@ -126,7 +132,7 @@ async def failed(context: Context, visit: Visit, link: PortalLink) -> None:
         earlier = await visits.failures(session, link.id, since)
         if earlier >= MAX_NOTED:
             return
-        await _note(session, visit, link, visit.outcome)
+        await note(session, visit, link, visit.outcome)
         invoice = await portal_pages.invoice(session, link)
         # Trouble is with the link that the customer is meant to use; one that was ended is meant for nobody.
         counted = link.ended_at is None and earlier + 1 >= policy.failures
@@ -156,9 +162,9 @@ async def ask(context: Context, visit: Visit, link: PortalLink) -> str:
         )
         if limited:
             if await portal_pages.noted(session, link.invoice_id, ("limited",), hour) < MAX_NOTED:
-                await _note(session, visit, link, "limited")
+                await note(session, visit, link, "limited")
             return "limited"
-        await _note(session, visit, link, visits.ASKED)
+        await note(session, visit, link, visits.ASKED)
         # First the trouble, whose diagnosis is then of the link that did not open.
         rows.append(await troubles.notice(session, context, invoice=invoice, cause="asked", at=visit.at))
         rows.append(
@@ -183,11 +189,11 @@ async def begin_fetch(context: Context, visit: Visit, link: PortalLink, outcome:
     """
     most = FETCHES // 2 if outcome == "pdf" else FETCHES
     async with context.database.transaction() as session:
-        await portal_troubles.lock(session, link.invoice_id)
+        await portal_troubles.lock(session, visit.invoice_of(link))
         since = visit.at - FETCHES_WITHIN
-        if await portal_pages.noted(session, link.invoice_id, FETCHED, since) >= most:
+        if await portal_pages.noted(session, visit.invoice_of(link), FETCHED, since) >= most:
             return None
-        return await _note(session, visit, link, outcome)
+        return await note(session, visit, link, outcome)
 
 
 async def fetch_failed(context: Context, access_id: str) -> None:
@@ -200,8 +206,16 @@ async def read_pdf(context: Context, visit: Visit, link: PortalLink) -> None:
     async with context.database.transaction() as session:
         since = visit.at - timedelta(hours=1)
         # One less than ends the fetches: looking at what is here must not keep anybody from paying.
-        if await portal_pages.noted(session, link.invoice_id, ("pdf",), since) < FETCHES // 2:
-            await _note(session, visit, link, "pdf")
+        if await portal_pages.noted(session, visit.invoice_of(link), ("pdf",), since) < FETCHES // 2:
+            await note(session, visit, link, "pdf")
+
+
+async def looked_at_account(context: Context, visit: Visit, link: PortalLink) -> None:
+    """Somebody has seen the customer's other invoices; of many times the first ones are noted."""
+    async with context.database.transaction() as session:
+        since = visit.at - timedelta(hours=1)
+        if await portal_pages.noted(session, link.invoice_id, (ACCOUNT,), since) < MAX_NOTED:
+            await note(session, visit, link, ACCOUNT)
 
 
 async def set_reminders(context: Context, visit: Visit, *, wanted: bool) -> bool:
@@ -224,7 +238,7 @@ async def set_reminders(context: Context, visit: Visit, *, wanted: bool) -> bool
         )
         since = visit.at - timedelta(hours=1)
         if not wanted and await portal_pages.noted(session, link.invoice_id, (OPTED_OUT,), since) < MAX_NOTED:
-            await _note(session, visit, link, OPTED_OUT)
+            await note(session, visit, link, OPTED_OUT)
     return True
 
 
@@ -232,9 +246,15 @@ def _payable(invoice: Invoice) -> bool:
     return payable(invoice.status, invoice.amount_remaining)
 
 
-async def _note(session: AsyncSession, visit: Visit, link: PortalLink, outcome: str) -> str:
+async def note(session: AsyncSession, visit: Visit, link: PortalLink, outcome: str) -> str:
     access = await visits.note(
-        session, link=link, at=visit.at, address=visit.address, outcome=outcome, agent=visit.agent
+        session,
+        link=link,
+        at=visit.at,
+        address=visit.address,
+        outcome=outcome,
+        agent=visit.agent,
+        invoice_id=visit.about,
     )
     return access.id
 

@@ -17,6 +17,7 @@ from ..money.refund_report import RefundResult
 from ..operations.payloads import OperationResult, OperationSubject
 from ..plan_changes.report import PlanChangeResult
 from ..plan_changes.subject import PlanChangeSubject
+from ..portal.promises import BrokenPromise
 from ..portal.trouble import AccessTroubleResult, AccessTroubleSubject
 
 PERSON_MAIL = "PersonMailWorkflow"
@@ -86,6 +87,9 @@ class MailContext(Message):
     # Sign-in
     sign_in: str | None = None
     """The link to the console that the mail carries. Its token is made when the mail is sent."""
+
+    # Promises to pay
+    promise: BrokenPromise | None = None
 
     # Cases
     noticed_at: AwareDatetime | None = None

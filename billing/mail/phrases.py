@@ -22,7 +22,7 @@ _EN = {
     "open": "View and pay the invoice",
     "open_paid": "View the invoice",
     "until": "This link is valid until {{ link_until }}. "
-    "It is for you only: anybody who has it can see the invoice.",
+    "It is for you only: anybody who has it can see your invoices.",
     "trouble": "If it has expired, open it anyway: the page can send you a new one.",
     "no_more": "No more reminders",
     "opt_out": "If you no longer want reminders about invoices from {{ seller }}:",
@@ -41,7 +41,7 @@ _DE = {
     "due": "Fällig",
     "open": "Rechnung ansehen und bezahlen",
     "open_paid": "Rechnung ansehen",
-    "until": "Der Link gilt bis {{ link_until }}. Er ist nur für Sie: Wer ihn hat, sieht die Rechnung.",
+    "until": "Der Link gilt bis {{ link_until }}. Er ist nur für Sie: Wer ihn hat, sieht Ihre Rechnungen.",
     "trouble": "Öffnet er sich nicht mehr, folgen Sie ihm trotzdem: "
     "Die Seite kann Ihnen einen neuen schicken.",
     "no_more": "Keine Erinnerungen mehr",

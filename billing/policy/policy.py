@@ -12,7 +12,7 @@ from ..core.hashing import digest, exact
 from ..core.money import CURRENCIES, Currency, Money, is_code
 from ..core.operations import Kind, Message, Role
 from .incidents import CasePolicy, IncidentPolicy
-from .portal import PortalPolicy, ReminderPolicy
+from .portal import PortalPolicy, PromisePolicy, ReminderPolicy
 from .reasons import CreditReason, RefundReason
 from .review_rules import ReviewRule as ReviewRule
 from .review_rules import unreachable
@@ -192,6 +192,8 @@ class Policy(Message):
     cases: CasePolicy
     sign_in: SignInPolicy = SignInPolicy()
     """No operation goes by it; one that keeps a policy from before this section still has a policy."""
+    promises: PromisePolicy = PromisePolicy()
+    """As with sign_in, no operation goes by it."""
     count_together: tuple[Kind, ...] = ()
 
     def of_money(self, kind: Kind) -> MoneyPolicy:

@@ -41,18 +41,28 @@ class PortalPolicy(Message):
         return self
 
 
+class PromisePolicy(Message):
+    """A customer may promise to pay an invoice by a day that is at most `days` after its due date, or after
+    it was finalized where it has none; `per_invoice` times, the last promise counts."""
+
+    days: Days = 30
+    per_invoice: Annotated[int, Field(strict=True, gt=0, le=10)] = 2
+
+
 class ReminderStep(Message):
-    """So many days after (or, negative, before) the due date, a link's expiry or the end of the customer's
-    approval cycle, which begins when the invoice is finalized."""
+    """So many days after (or, negative, before) the due date, a link's expiry, the day by which the customer
+    promised to pay, or the end of their approval cycle, which begins when the invoice is finalized."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_+-]{0,39}$")]
-    of: Literal["due_date", "link_expiry", "approval_cycle"]
+    of: Literal["due_date", "link_expiry", "approval_cycle", "promise"]
     days: Annotated[int, Field(strict=True, ge=-366, le=366)]
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.of == "link_expiry" and self.days >= 0:
             raise ValueError("a step of link_expiry needs negative days: before the link dies")
+        if self.of == "promise" and self.days <= 0:
+            raise ValueError("a step of promise needs positive days: until its day there are no reminders")
         return self
 
 

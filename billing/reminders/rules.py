@@ -1,7 +1,7 @@
 """When a customer is reminded of an invoice, and why not. Pure: facts in, decisions out; times are UTC."""
 
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Literal, NamedTuple
 
 from ..core.business_time import Calendar, Closed, closed_because, local_day, local_instant, next_opening
@@ -42,6 +42,7 @@ WORDS: Mapping[str, str] = {
 """Every reason, as one sentence for people."""
 
 _CLOSED: Mapping[Closed, str] = {"weekend": "weekend", "holiday": "holiday", "hours": "quiet_hours"}
+_NOON = time(12)
 _STATUSES = {"paid": "paid", "void": "void", "uncollectible": "uncollectible"}
 
 
@@ -61,6 +62,13 @@ class LinkFacts(NamedTuple):
     id: str
     created_at: datetime
     expires_at: datetime
+
+
+class PromiseFacts(NamedTuple):
+    """The customer's last promise to pay, by a day where they are."""
+
+    id: str
+    day: date
 
 
 class UnsentReminder(NamedTuple):
@@ -86,6 +94,7 @@ class InvoiceFacts(NamedTuple):
     collection_method: str | None = None
     cycle_days: int | None = None
     link: LinkFacts | None = None
+    promise: PromiseFacts | None = None
     paused: bool = False
     paused_until: date | None = None
     """The day, where the customer is, from which they are reminded again."""
@@ -175,6 +184,8 @@ class Rules:
                 if at <= facts.link.created_at:
                     continue
                 key = f"{step.name}:{facts.link.id}"
+            elif step.of == "promise" and facts.promise is not None:
+                key = f"{step.name}:{facts.promise.id}"
             found.append(DatedStep(at, number, key, first))
         return sorted(found)
 
@@ -260,6 +271,8 @@ def _anchor(step: ReminderStep, facts: InvoiceFacts) -> datetime | None:
         return facts.due_date
     if step.of == "link_expiry":
         return facts.link.expires_at if facts.link else None
+    if step.of == "promise":
+        return local_instant(facts.promise.day, _NOON, facts.to.zone) if facts.promise else None
     return None if facts.cycle_days is None else facts.issued_at + timedelta(days=facts.cycle_days)
 
 

@@ -40,6 +40,12 @@ class OpenedRuns(Message):
     after: str | None
 
 
+class SettlePromises(Message):
+    """Which promises to pay were kept, and which were not, as of `at`?"""
+
+    at: AwareDatetime
+
+
 class DecidePage(Message):
     """Decide the reminder steps of the next invoices after `after` (by id), as of `at`."""
 

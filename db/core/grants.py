@@ -21,11 +21,12 @@ CHANGED: Mapping[str, Sequence[str]] = {
         *("state", "attempts", "stripe_id", "stripe_request_id"),
         *("result", "error", "read_back", "closed_at"),
     ),
+    "payment_promises": ("replaced_at", "outcome", "settled_at"),
     "sign_in_links": ("used_at",),
     "console_sessions": ("last_seen_at", "revoked_at", "revoked_by"),
 }
 """Only these columns are written later: who decided what, and what was about to be done, stay as they are,
-and so does who signed in as whom."""
+and so does who signed in as whom, and what a customer promised."""
 
 DELETED = frozenset(
     {

@@ -13,7 +13,15 @@ from billing.core.search_terms import SearchTerm
 
 from ..core.pages import FirstOf, PagedRows, order
 from ..core.search import contains, is_amount, of_customers
-from ..tables import BalanceTransactionRow, CreditNoteRow, Customer, Invoice, PaymentRow, RefundRow
+from ..tables import (
+    BalanceTransactionRow,
+    CreditNoteRow,
+    Customer,
+    Invoice,
+    PaymentPromise,
+    PaymentRow,
+    RefundRow,
+)
 
 Given = TypeVar("Given", RefundRow, CreditNoteRow, BalanceTransactionRow)
 
@@ -49,6 +57,8 @@ class InvoiceFilter:
 
     status: str | None = None
     customer_id: str | None = None
+    promised: bool | None = None
+    """Whether its customer has promised to pay by a day that has not passed."""
     overdue_at: datetime | None = None
     due_after: datetime | None = None
     due_before: datetime | None = None
@@ -63,6 +73,9 @@ class InvoiceFilter:
             wanted.append(col(Invoice.status) == self.status)
         if self.customer_id:
             wanted.append(col(Invoice.customer_id) == self.customer_id)
+        if self.promised is not None:
+            found = col(Invoice.id).in_(_promised(organization_id))
+            wanted.append(found if self.promised else not_(found))
         if self.overdue_at:
             wanted.append(_overdue(self.overdue_at))
         if self.due_after:
@@ -83,6 +96,14 @@ ALL = InvoiceFilter()
 
 def _overdue(at: datetime) -> ColumnElement[bool]:
     return and_(col(Invoice.status) == "open", col(Invoice.due_date) < at)
+
+
+def _promised(organization_id: str) -> Any:
+    return select(PaymentPromise.invoice_id).where(
+        PaymentPromise.organization_id == organization_id,
+        col(PaymentPromise.replaced_at).is_(None),
+        col(PaymentPromise.outcome).is_(None),
+    )
 
 
 def invoices(

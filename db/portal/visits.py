@@ -31,13 +31,14 @@ async def note(
     address: str,
     outcome: str,
     agent: str | None = None,
+    invoice_id: str | None = None,
 ) -> PortalAccess:
-    """Keep what came of a visit by this link."""
+    """Keep what came of a visit by this link, to another invoice of its customer if that is given."""
     access = PortalAccess(
         id=new_id("pac"),
         organization_id=link.organization_id,
         customer_id=link.customer_id,
-        invoice_id=link.invoice_id,
+        invoice_id=invoice_id or link.invoice_id,
         link_id=link.id,
         at=at,
         address=address,

@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.core.customers import Whereabouts, correspondent
 from billing.core.operations import SYSTEM, Kind
-from billing.reminders.rules import InvoiceFacts, LinkFacts, UnsentReminder
+from billing.reminders.rules import InvoiceFacts, LinkFacts, PromiseFacts, UnsentReminder
 
 from ..incidents import incidents
 from ..mail.customer_mails import REMINDER
@@ -22,6 +22,7 @@ from ..tables import (
     Invoice,
     Operation,
     Organization,
+    PaymentPromise,
     PortalLink,
     ReminderPause,
 )
@@ -52,6 +53,8 @@ _FACTS = (
         PortalLink.id,
         PortalLink.created_at,
         PortalLink.expires_at,
+        PaymentPromise.id,
+        PaymentPromise.day,
         ReminderPause.invoice_id,
         ReminderPause.until,
         Organization.zone,
@@ -65,6 +68,11 @@ _FACTS = (
     .join(
         PortalLink,
         and_(col(PortalLink.invoice_id) == Invoice.id, col(PortalLink.ended_at).is_(None)),
+        isouter=True,
+    )
+    .join(
+        PaymentPromise,
+        and_(col(PaymentPromise.invoice_id) == Invoice.id, col(PaymentPromise.replaced_at).is_(None)),
         isouter=True,
     )
     .join(ReminderPause, col(ReminderPause.invoice_id) == Invoice.id, isouter=True)
@@ -208,6 +216,8 @@ def _facts(row: Any, decided: list[str], unsent: list[UnsentReminder]) -> Invoic
         link,
         link_created_at,
         link_expires_at,
+        promise,
+        promised_day,
         paused,
         paused_until,
         *home,
@@ -230,6 +240,7 @@ def _facts(row: Any, decided: list[str], unsent: list[UnsentReminder]) -> Invoic
         collection_method=collection_method,
         cycle_days=cycle_days,
         link=LinkFacts(link, link_created_at, link_expires_at) if link else None,
+        promise=PromiseFacts(promise, promised_day) if promise else None,
         paused=paused is not None,
         paused_until=paused_until,
         opted_out=opted_out_at is not None,

@@ -81,7 +81,8 @@ class PortalAccess(SQLModel, table=True):
     address: str
     """The visitor's IP address, as far as trusted proxies tell."""
     outcome: str
-    """opened, paying, pdf, opted_out; expired, revoked, replaced, blocked, unavailable; asked, limited."""
+    """opened, paying, pdf, opted_out, account, promised; expired, revoked, replaced, blocked, unavailable;
+    asked, limited."""
     agent: str | None = None
     """The browser's User-Agent, cut."""
 
@@ -208,6 +209,52 @@ class ReminderPause(SQLModel, table=True):
     reason: str
     paused_by: str
     paused_at: datetime = utc()
+
+
+class PaymentPromise(SQLModel, table=True):
+    """A customer said by which day they will pay an invoice. The last promise of an invoice stands.
+
+    None -> kept (paid) | broken (the day passed) | over (void or written off); or another replaced it.
+    """
+
+    __tablename__ = "payment_promises"
+    __table_args__ = (
+        CheckConstraint("outcome IN ('kept', 'broken', 'over')", name="payment_promise_outcome"),
+        Index("ix_payment_promises_invoice", "invoice_id", "promised_at"),
+        Index(
+            "one_standing_promise",
+            "invoice_id",
+            unique=True,
+            sqlite_where=text("replaced_at IS NULL"),
+            postgresql_where=text("replaced_at IS NULL"),
+        ),
+        Index(
+            "ix_payment_promises_open",
+            "organization_id",
+            "invoice_id",
+            sqlite_where=text("replaced_at IS NULL AND outcome IS NULL"),
+            postgresql_where=text("replaced_at IS NULL AND outcome IS NULL"),
+        ),
+    )
+    id: str = Field(primary_key=True)
+    organization_id: str = Field(foreign_key="organizations.id")
+    customer_id: str
+    invoice_id: str
+    link_id: str = Field(foreign_key="portal_links.id")
+    """By which they got in."""
+    day: date
+    """Where the customer is."""
+    ends_at: datetime = utc()
+    """When that day is over there."""
+    word: str | None = None
+    """What they said besides."""
+    amount_minor: int = minor()
+    """What was unpaid when they promised it."""
+    currency: str
+    promised_at: datetime = utc()
+    replaced_at: datetime | None = utc(default=None)
+    outcome: str | None = None
+    settled_at: datetime | None = utc(default=None)
 
 
 class CustomerMail(SQLModel, table=True):

@@ -74,11 +74,11 @@ class Visitor:
             self.shown = form[1]
         return page
 
-    async def post(self, action: str, **headers: str) -> Response:
+    async def post(self, action: str, **fields: str) -> Response:
         """Send one of the forms of the page where the visitor is."""
         same = {"Sec-Fetch-Site": "same-origin", "Origin": "null"}
         return await self.api.http.post(
-            self.page + action, data={"shown": self.shown}, headers=BROWSER | same | headers
+            self.page + action, data={"shown": self.shown} | fields, headers=BROWSER | same
         )
 
     async def block(self, action: Action = "block", network: str = "127.0.0.0/8") -> None:

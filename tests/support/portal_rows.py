@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from db.tables import Invoice, PortalLink, PortalNetwork, new_id
+from db.tables import Invoice, PaymentPromise, PortalLink, PortalNetwork, new_id
 
 from .builders import NOW
 
@@ -20,6 +20,23 @@ def a_link(invoice: Invoice, **fields: Any) -> PortalLink:
         "expires_at": NOW + timedelta(days=30),
     }
     return PortalLink(**defaults | fields)
+
+
+def a_promise(link: PortalLink, **fields: Any) -> PaymentPromise:
+    """To pay within a week, by who came by the link."""
+    defaults: dict[str, Any] = {
+        "id": new_id("prm"),
+        "organization_id": link.organization_id,
+        "customer_id": link.customer_id,
+        "invoice_id": link.invoice_id,
+        "link_id": link.id,
+        "day": (NOW + timedelta(days=7)).date(),
+        "ends_at": NOW + timedelta(days=8),
+        "amount_minor": 10_000,
+        "currency": "usd",
+        "promised_at": NOW,
+    }
+    return PaymentPromise(**defaults | fields)
 
 
 def a_network(organization_id: str, **fields: Any) -> PortalNetwork:

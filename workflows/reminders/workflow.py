@@ -8,6 +8,7 @@ from temporalio.exceptions import ActivityError, WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
+    from activities.reminders.promises import PromiseRecords
     from activities.reminders.runs import Reminders
     from billing.core.events import EventCode
     from billing.core.operations import SYSTEM, Problem, State
@@ -23,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
         RunSummary,
         SendDue,
         SentDue,
+        SettlePromises,
     )
 
 from ..core import ids, options
@@ -104,6 +106,12 @@ class ReminderSweepWorkflow:
     # --- By schedule ----------------------------------------------------------------------------------
 
     async def _open_runs(self, order: OpenRuns) -> None:
+        if order.after is None:
+            # First, since a promise that was broken no longer keeps a reminder away.
+            settle = SettlePromises(at=order.at)
+            await workflow.execute_activity_method(
+                PromiseRecords.settle_promises, settle, **options.REMINDER_PAGE
+            )
         while True:
             opened: OpenedRuns = await workflow.execute_activity_method(
                 Reminders.open_runs, order, **options.REMINDER_PAGE

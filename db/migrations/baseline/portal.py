@@ -130,6 +130,32 @@ def create() -> None:
         sa.Column("paused_at", TIME, nullable=False),
     )
     op.create_table(
+        "payment_promises",
+        sa.Column("id", TEXT, primary_key=True),
+        sa.Column("organization_id", TEXT, sa.ForeignKey("organizations.id"), nullable=False),
+        sa.Column("customer_id", TEXT, nullable=False),
+        sa.Column("invoice_id", TEXT, nullable=False),
+        sa.Column("link_id", TEXT, sa.ForeignKey("portal_links.id"), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("ends_at", TIME, nullable=False),
+        sa.Column("word", TEXT),
+        sa.Column("amount_minor", MINOR, nullable=False),
+        sa.Column("currency", TEXT, nullable=False),
+        sa.Column("promised_at", TIME, nullable=False),
+        sa.Column("replaced_at", TIME),
+        sa.Column("outcome", TEXT),
+        sa.Column("settled_at", TIME),
+        sa.CheckConstraint("outcome IN ('kept', 'broken', 'over')", name="payment_promise_outcome"),
+        sa.Index("ix_payment_promises_invoice", "invoice_id", "promised_at"),
+        sa.Index(
+            "ix_payment_promises_open",
+            "organization_id",
+            "invoice_id",
+            **where("replaced_at IS NULL AND outcome IS NULL"),
+        ),
+        sa.Index("one_standing_promise", "invoice_id", unique=True, **where("replaced_at IS NULL")),
+    )
+    op.create_table(
         "customer_mails",
         sa.Column("id", TEXT, primary_key=True),
         sa.Column("organization_id", TEXT, sa.ForeignKey("organizations.id"), nullable=False),

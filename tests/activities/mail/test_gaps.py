@@ -108,6 +108,19 @@ TROUBLES = [
 ]
 
 
+PROMISES: list[dict[str, Any]] = [
+    {
+        "invoice": "in_1",
+        "number": number,
+        "customer": customer,
+        "day": "2026-04-13",
+        "unpaid": {"amount_minor": 12_500, "currency": "usd"},
+    }
+    for number, customer in (("A-0001", "Customer 01"), (None, None))
+]
+WORDS: list[dict[str, Any]] = [{"word": "After our pay run."}, {"word": None}]
+
+
 def an_incident(component: str, recovered_at: str | None = None) -> dict[str, Any]:
     """A degraded component, as its workflow tells of it."""
     told = {
@@ -282,6 +295,7 @@ FULL: dict[str, list[dict[str, Any]]] = {
     "incident_recovered": INCIDENTS,
     "incident_cleared": INCIDENTS,
     "portal_trouble": TROUBLES,
+    "promise_broken": [{"promise": promise | word} for promise in PROMISES for word in WORDS],
     "customer_mail_bounced": [{"why": "Customer 01: the mail server refuses the address (550)."}],
     "portal_trouble_escalated": [told | {"number": number} for told in TROUBLES for number in (0, 1, 3)],
     "portal_trouble_solved": [solved(how) for how in ("got_in", "paid", "not_payable", "closed")],
