@@ -15,7 +15,7 @@ from db.mirror.invoice_detail import InvoiceDetail
 from db.money import granted_amounts
 from db.operations import lists
 from db.operations.lists import OperationFilter
-from db.portal import links, promises
+from db.portal import links
 from db.reminders import facts as reminder_rows
 from db.tables import InvoiceLines, Operation
 
@@ -82,7 +82,6 @@ async def read_invoice(id: Id, caller: AnyCaller, context: InContext) -> Invoice
     async with context.database.reading() as session:
         found = existing(await invoice_detail.read(session, caller.organization, id))
         portal_links = await links.of_invoice(session, caller.organization, id)
-        promised = await promises.of_invoice(session, id)
         reminders = await _reminders(session, context, caller, found, at)
         operations = await _operations(session, caller, found)
     return InvoiceDetailAnswer(
@@ -93,7 +92,7 @@ async def read_invoice(id: Id, caller: AnyCaller, context: InContext) -> Invoice
         credit_notes=[views.credit_note(row) for row in found.credit_notes],
         portal_links=[link_answer(link, at) for link in portal_links],
         reminders=reminders,
-        promises=[views.promise(row) for row in promised],
+        promises=[views.promise(row) for row in found.promises],
         operations=[operation_views.operation(row, caller) for row in operations],
         diagnosis=f"/v1/invoices/{id}/access-diagnosis",
     )

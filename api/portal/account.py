@@ -24,7 +24,7 @@ from ..http.context import Context, InContext
 from ..http.forms import form_of
 from . import account_pages, entrance, pages, visits
 from .serving import PageRoute
-from .terms import Promising, terms_of
+from .terms import PromiseSubject, terms_of
 from .visits import Visit
 
 LATELY = timedelta(days=90)
@@ -97,7 +97,7 @@ async def promise(id: str, request: Request, context: InContext) -> Response:
 
 async def _found(
     session: AsyncSession, request: Request, context: Context, id_: str, wanted: str
-) -> tuple[Visit, Promising | None]:
+) -> tuple[Visit, PromiseSubject | None]:
     """The invoice that a promise is about, as its customer sees it; None: not for this visitor."""
     visit = await entrance.visit_of(session, request, id_)
     visit, invoice = await entrance.invoice_of(session, visit, wanted)
@@ -106,10 +106,12 @@ async def _found(
         return visit, None
     made = await promises.of_invoice(session, invoice.id)
     terms = terms_of(context.policy.promises, invoice, shown.to.zone, made, visit.at)
-    return visit, Promising(shown._replace(invoice=invoice), terms, of_account=visit.about is not None)
+    return visit, PromiseSubject(shown._replace(invoice=invoice), terms, of_account=visit.about is not None)
 
 
-async def _make(session: AsyncSession, visit: Visit, found: Promising, day: date, word: str | None) -> bool:
+async def _make(
+    session: AsyncSession, visit: Visit, found: PromiseSubject, day: date, word: str | None
+) -> bool:
     """Whether it is promised, now or before."""
     link, invoice, (days, standing) = visit.opens, found.shown.invoice, found.terms
     if standing is not None and standing.outcome is None and (standing.day, standing.word) == (day, word):

@@ -12,7 +12,7 @@ from db.portal.pages import CustomerInvoice
 
 from ..http.site import Site
 from .pages import Voice, hash_of, number_of, page
-from .terms import PromiseTerms, Promising
+from .terms import PromiseSubject, PromiseTerms
 
 
 def account(
@@ -59,7 +59,9 @@ def account(
     )
 
 
-def promise(site: Site, found: Promising, browser: str, refused: Mapping[str, str] | None = None) -> Response:
+def promise(
+    site: Site, found: PromiseSubject, browser: str, refused: Mapping[str, str] | None = None
+) -> Response:
     """The form, with what was typed when that was `refused`; 422 then."""
     shown, terms = found.shown, found.terms
     say, typed = Voice(shown, browser), refused or {}

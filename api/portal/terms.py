@@ -32,7 +32,7 @@ def terms_of(
     return PromiseTerms(days if may else None, standing)
 
 
-class Promising(NamedTuple):
+class PromiseSubject(NamedTuple):
     """An invoice that a promise is about, as its customer sees it."""
 
     shown: CustomerInvoice

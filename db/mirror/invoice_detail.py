@@ -6,7 +6,16 @@ from typing import NamedTuple
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from ..tables import CreditNoteRow, Customer, Invoice, InvoiceLines, PaymentRow, RefundRow, ReminderPause
+from ..tables import (
+    CreditNoteRow,
+    Customer,
+    Invoice,
+    InvoiceLines,
+    PaymentPromise,
+    PaymentRow,
+    RefundRow,
+    ReminderPause,
+)
 
 
 class InvoiceDetail(NamedTuple):
@@ -16,6 +25,8 @@ class InvoiceDetail(NamedTuple):
     customer_name: str | None
     lines: InvoiceLines | None
     pause: ReminderPause | None
+    promises: Sequence[PaymentPromise]
+    """The newest first."""
     payments: Sequence[tuple[PaymentRow, list[RefundRow]]]
     credit_notes: Sequence[CreditNoteRow]
 
@@ -23,21 +34,30 @@ class InvoiceDetail(NamedTuple):
 async def read(session: AsyncSession, organization_id: str, invoice_id: str) -> InvoiceDetail | None:
     """The invoice, if it is this organization's."""
     found = await session.exec(
-        select(Invoice, func.coalesce(Customer.name, Customer.email), InvoiceLines, ReminderPause)
+        select(  # type: ignore[call-overload]
+            Invoice,
+            func.coalesce(Customer.name, Customer.email),
+            InvoiceLines,
+            ReminderPause,
+            PaymentPromise,
+        )
         .join(Customer, col(Customer.id) == Invoice.customer_id, isouter=True)
         .join(InvoiceLines, col(InvoiceLines.invoice_id) == Invoice.id, isouter=True)
         .join(ReminderPause, col(ReminderPause.invoice_id) == Invoice.id, isouter=True)
+        .join(PaymentPromise, col(PaymentPromise.invoice_id) == Invoice.id, isouter=True)
         .where(Invoice.id == invoice_id, Invoice.organization_id == organization_id)
+        .order_by(col(PaymentPromise.promised_at).desc(), col(PaymentPromise.id).desc())
     )
-    row = found.one_or_none()
-    if row is None:
+    rows = found.all()
+    if not rows:
         return None
-    invoice, name, lines, pause = row
+    invoice, name, lines, pause, _ = rows[0]
     return InvoiceDetail(
         invoice,
         name,
         lines,
         pause,
+        [promise for *_, promise in rows if promise is not None],
         await _payments(session, invoice_id),
         await _credit_notes(session, invoice_id),
     )

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from babel.dates import format_datetime, format_timedelta
+from babel.dates import format_date, format_datetime, format_timedelta
 from jinja2 import Environment, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
@@ -91,8 +91,10 @@ def clock(context: Context, at: Moment) -> Markup:
 
 
 @pass_context
-def day(context: Context, at: Moment) -> Markup:
-    """The date in the reader's zone: `Mar 2, 2026`."""
+def day(context: Context, at: Moment | date) -> Markup:
+    """The date in the reader's zone: `Mar 2, 2026`; a day without a time is the same in every zone."""
+    if isinstance(at, date) and not isinstance(at, datetime):
+        return Markup('<time datetime="{}">{}</time>').format(at, format_date(at, "MMM d, y", locale="en"))
     instant = _instant(at)
     local = instant.astimezone(context["shell"].zone)
     return _time(instant, format_datetime(local, "MMM d, y", locale="en"))

@@ -9,9 +9,10 @@ from api.console.routes import ROUTERS
 from billing.core.operations import Role
 from billing.policy.policy import Policy
 from db.core.session import Database
-from db.tables import Outbox
+from db.tables import Invoice, Outbox
 
-from ...support.builders import Tenant, an_operation, store
+from ...support.builders import NOW, Tenant, an_operation, store
+from ...support.portal_rows import a_link, a_promise
 from ..conftest import ON_ONE_DATABASE, Api, counted, existing
 from ..counting import queries
 from ..sign_in.visitors import Visitor
@@ -181,3 +182,21 @@ async def test_styles_are_found_by_their_content_and_kept(web: Api, acme: Tenant
         total += int(answer.headers["content-length"])
     assert total < 100_000
     assert (await visitor.get("/console/assets/0123456789ab/console.css")).status_code == 404
+
+
+async def test_a_promise_to_pay_is_shown_on_its_invoice_and_found_in_the_list(
+    web: Api, signed_in: SignIn, acme: Tenant, things: dict[str, str], database: Database
+) -> None:
+    async with database.transaction() as session:
+        invoice = await session.get(Invoice, things["invoices"])
+        assert invoice is not None
+        link = a_link(invoice, id="plk_promise", end_reason="revoked", ended_at=NOW)
+        session.add(link)
+        await session.flush()
+        session.add(a_promise(link, word="After our pay run"))
+    visitor = await signed_in(acme.admin)
+    page = await visitor.get(f"/console/invoices/{invoice.id}")
+    for words in ("Promised to pay", "Mar 9, 2026", "“After our pay run”"):
+        assert words in page.text
+    assert f"/console/invoices/{invoice.id}" in (await visitor.get("/console/invoices?promised=true")).text
+    assert "Nothing matches" in (await visitor.get("/console/invoices?promised=true&status=paid")).text
