@@ -13,13 +13,6 @@ from billing.core.text import one_line, printable
 from billing.plan_changes.proration import Line, Period
 
 WORDS = {"credit": "credit", "debit": "charge", "renewal": "renewal"}
-ROLES = {
-    "billing_admin": "a billing admin",
-    "controller": "a controller",
-    "legal": "Legal",
-    "finance": "Finance",
-    "auditor": "an auditor",
-}
 IN_A_SUBJECT = 60
 """Characters of a name that a subject line has room for."""
 
@@ -85,11 +78,6 @@ def changed(context: Context, change: SubjectChange) -> str:
     """`Amount: USD 300.00 → USD 90.00`."""
     before, after = (_named(context, change.names, value) for value in (change.before, change.after))
     return f"{line(change.what)}: {before} → {after}"
-
-
-def roles(names: Iterable[str]) -> str:
-    """`the controllers or Legal`: who has one of these roles."""
-    return " or ".join(ROLES.get(name, name.replace("_", " ")) for name in names)
 
 
 def _named(context: Context, names: str, value: str) -> str:

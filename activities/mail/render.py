@@ -21,10 +21,10 @@ from billing.money.credit import CreditSubject
 from billing.money.refund import RefundSubject
 from billing.operations.kinds import KINDS
 from billing.plan_changes.subject import PlanChangeSubject
+from billing.policy.phrases import ROLE_WORDS, roles
 from billing.portal.trouble import AccessTroubleSubject
 
 from .filters import (
-    ROLES,
     brief,
     changed,
     columns,
@@ -34,7 +34,6 @@ from .filters import (
     number,
     plan,
     quoted,
-    roles,
     sentence,
     span,
     table,
@@ -162,7 +161,7 @@ def _values(request: MailRequest, mailing: Mailing) -> dict[str, Any]:
         "done": KINDS[title.kind].done if title.kind else "done",
         "operation": request.operation,
         "organization": organization,
-        "roles": [ROLES[role] for role in request.roles],
+        "roles": [ROLE_WORDS[role] for role in request.roles],
         "names": mailing.names,
         "plans": mailing.plans,
         "numbers": mailing.numbers,

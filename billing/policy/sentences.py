@@ -1,0 +1,184 @@
+"""The policy in words: every rule as a sentence that a controller can read, in groups.
+
+Made of the policy alone, so that what is read is what holds. A rule that no sentence says fails a test.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from ..core.business_time import Calendar
+from ..core.operations import Kind, Message
+from . import operating_sentences
+from .phrases import capital, count, every, join, roles, span
+from .policy import AuthorityLimit, LadderStep, MoneyPolicy, Policy
+from .reasons import REASON_WORDS
+from .review_rules import ReviewRule
+
+NOUNS = {Kind.REFUND: "refund", Kind.CREDIT: "credit", Kind.PLAN_CHANGE: "plan change"}
+
+
+class PolicySentence(Message):
+    """`rule` is where it stands in policy.toml, such as `refund.review[0]`."""
+
+    rule: str
+    text: str
+
+
+class PolicyGroup(Message):
+    title: str
+    sentences: tuple[PolicySentence, ...]
+
+
+def policy_in_words(policy: Policy) -> tuple[PolicyGroup, ...]:
+    """Every rule of it, those about money first."""
+    groups = [
+        ("Refunds", _money(policy, Kind.REFUND, policy.refund)),
+        ("Credits", _money(policy, Kind.CREDIT, policy.credit)),
+        ("Plan changes", _plan_changes(policy)),
+        ("How long people are asked", _ladders(policy)),
+        *operating_sentences.groups(policy),
+    ]
+    return tuple(
+        PolicyGroup(
+            title=title, sentences=tuple(PolicySentence(rule=rule, text=text) for rule, text in sentences)
+        )
+        for title, sentences in groups
+    )
+
+
+def rule_in_words(policy: Policy, kind: Kind, rule: ReviewRule) -> str:
+    """The review of a refund or credit by one of its rules; of a plan change by the only one."""
+    if kind is Kind.PLAN_CHANGE:
+        return f"Every plan change {ladder_in_words(policy, rule.ladder, policy.plan_change.calendar)}"
+    money = policy.refund if kind is Kind.REFUND else policy.credit
+    return _review_rule(policy, NOUNS[kind], money, rule)
+
+
+def ladder_in_words(policy: Policy, name: str, calendar: str) -> str:
+    """`goes to a controller; after 8 business hours without an answer, to Legal; … it expires.`"""
+    first, *later = policy.ladders[name]
+    told, waited = f"goes to {_asked(first)}", span(first.respond_within, _hours(policy, first, calendar))
+    for step in later:
+        told += f"; after {waited} without an answer, to {_asked(step)}"
+        waited = span(step.respond_within, _hours(policy, step, calendar))
+    return f"{told}; after {_more(waited) if later else waited} without an answer, it expires."
+
+
+def _more(waited: str) -> str:
+    """`8 more business hours`."""
+    number, rest = waited.split(" ", 1)
+    return f"{number} more {rest}"
+
+
+def _money(policy: Policy, kind: Kind, rules: MoneyPolicy) -> Iterator[tuple[str, str]]:
+    noun, section = NOUNS[kind], kind.value
+    for role, limits in policy.authority.get(kind, {}).items():
+        for number, limit in enumerate(limits):
+            yield f"authority.{section}.{role}[{number}]", _authority(policy, kind, roles([role]), limit)
+    if kind in policy.count_together:
+        together = join((f"{NOUNS.get(one, one)}s" for one in policy.count_together), "and")
+        yield (
+            "count_together",
+            f"{capital(together)} count together: what is given as one is used up for all.",
+        )
+    for number, rule in enumerate(rules.review):
+        yield f"{section}.review[{number}]", _review_rule(policy, noun, rules, rule)
+    reasons = join((f"“{REASON_WORDS[reason]}”" for reason in rules.always), "or") if rules.always else ""
+    yield (
+        f"{section}.always",
+        f"A {noun} for the reason {reasons} needs an approval whatever the amount."
+        if reasons
+        else f"No reason needs an approval whatever the amount: a {noun} within authority goes through.",
+    )
+    yield f"{section}.calendar", f"Time for reviews of {noun}s counts in the calendar {rules.calendar}."
+    yield f"{section}.revise_within", _revised(noun, rules.revise_within, policy.calendars[rules.calendar])
+    if kind is Kind.REFUND:
+        days = count(policy.refund.watch_days, "day")
+        yield "refund.watch_days", f"A refund that succeeded is watched for {days}: it can still fail."
+
+
+def _authority(policy: Policy, kind: Kind, who: str, limit: AuthorityLimit) -> str:
+    days = count(limit.window_days, "day")
+    counted = join((f"{NOUNS.get(one, one)}s" for one in policy.counted_with(kind)), "and")
+    told = (
+        f"{capital(who)} decides alone on a {NOUNS[kind]} of up to {limit.per_item.format()}, as long as all "
+        f"their {counted} in {days} are within {limit.window_total.format()}"
+    )
+    if limit.customer_total is not None:
+        told += f", and all to the customer, by anybody, within {limit.customer_total.format()}"
+    return f"{told}. Beyond that, others approve it."
+
+
+def _review_rule(policy: Policy, noun: str, rules: MoneyPolicy, rule: ReviewRule) -> str:
+    about = ""
+    if rule.reasons:
+        about += f" for the reason {join((f'“{REASON_WORDS[reason]}”' for reason in rule.reasons), 'or')}"
+    if rule.above:
+        about += f" over {join((bound.format() for bound in rule.above), 'or')} (or in another currency)"
+    subject = f"A {noun}{about}" if about else f"Any other {noun}"
+    path = ladder_in_words(policy, rule.ladder, rules.calendar)
+    return f"{subject} that is beyond the requester's authority {path}"
+
+
+def _plan_changes(policy: Policy) -> Iterator[tuple[str, str]]:
+    rules = policy.plan_change
+    yield "plan_change.ladder", rule_in_words(policy, Kind.PLAN_CHANGE, ReviewRule(ladder=rules.ladder))
+    yield "plan_change.calendar", f"Time for reviews of plan changes counts in the calendar {rules.calendar}."
+    yield (
+        "plan_change.revise_within",
+        _revised("plan change", rules.revise_within, policy.calendars[rules.calendar]),
+    )
+    yield (
+        "plan_change.resolve",
+        f"A change that turns out differently from what was approved can be accepted by "
+        f"{roles(rules.resolve)}; they and billing admins can revert it or have it read again.",
+    )
+    yield (
+        "plan_change.scheduled_poll",
+        f"A change that is scheduled for the period's end is looked at in Stripe "
+        f"{every(rules.scheduled_poll)}.",
+    )
+    yield "currency", f"Plixo bills its organizations in {policy.currency.upper()}."
+
+
+def _ladders(policy: Policy) -> Iterator[tuple[str, str]]:
+    for name, steps in policy.ladders.items():
+        title = capital(name.replace("_", " "))
+        for number, step in enumerate(steps):
+            yield f"ladders.{name}[{number}]", f"{title}, step {number + 1}: {_rung(policy, name, step)}"
+
+
+def _rung(policy: Policy, name: str, step: LadderStep) -> str:
+    hours = _hours(policy, step, _calendar_of(policy, name))
+    told = f"{_asked(step)}, with {span(step.respond_within, hours)} to answer"
+    if step.calendar is not None:
+        told += f" in the calendar {step.calendar}"
+    if step.remind_every is None:
+        return f"{told} and no reminder."
+    return f"{told} and a reminder {every(step.remind_every, hours)}."
+
+
+def _asked(step: LadderStep) -> str:
+    if step.needs == "all" and len(step.roles) > 1:
+        return f"{roles(step.roles, 'and')}, each of whom must approve"
+    return roles(step.roles)
+
+
+def _hours(policy: Policy, step: LadderStep, calendar: str | None) -> Calendar | None:
+    name = step.calendar or calendar
+    return policy.calendars[name] if name is not None else None
+
+
+def _calendar_of(policy: Policy, ladder: str) -> str | None:
+    """The calendar of what first asks by this ladder; None where nothing does."""
+    asking: Sequence[tuple[str, Sequence[str]]] = (
+        (policy.plan_change.calendar, [policy.plan_change.ladder]),
+        *((rules.calendar, [one.ladder for one in rules.review]) for rules in (policy.refund, policy.credit)),
+    )
+    return next((calendar for calendar, ladders in asking if ladder in ladders), None)
+
+
+def _revised(noun: str, minutes: int, calendar: Calendar) -> str:
+    return (
+        f"If a reviewer asks for changes to a {noun}, there are {span(minutes, calendar)} to make them, "
+        "or it expires."
+    )
