@@ -50,6 +50,7 @@ from .people import me
 from .people import routes as people
 from .plan_changes import quotes as plan_change_quotes
 from .plan_changes import routes as plan_changes
+from .policy import routes as policy_routes
 from .portal import account as portal_account
 from .portal import routes as portal_pages
 from .portal_admin import customer_settings, diagnosis, invoice_fetches, networks, troubles
@@ -75,6 +76,7 @@ ROUTERS = (
     delegations.router,
     me.router,
     people.router,
+    policy_routes.router,
     session_routes.router,
     operations.router,
     comments.router,

@@ -57,7 +57,7 @@ SHARED: Mapping[str, set[str]] = {
     "workflows": {"client", "core"},
     "api": {
         *("console", "customers", "dispatch", "docs", "health", "http", "limits", "monitoring", "notes"),
-        "problems",
+        *("policy", "problems"),
         "oidc",  # what a provider of single sign-on says, for sign_in and http alike
         "portal_admin",  # what staff do for the customers' portal, whose pages are `portal`
     },

@@ -29,7 +29,7 @@ from billing.approvals.progress import YesResult, evaluate_approval, may_decide
 from billing.core.events import EventCode
 from billing.core.operations import Problem
 from billing.operations.messages import Progress
-from db.approvals import approvals, deciders, delegations
+from db.approvals import approvals, deciders, delegations, ladders
 from db.approvals.closing import why_closed
 from db.core import timeline
 from db.core.record_hashes import wrote
@@ -42,7 +42,6 @@ from ..operations import approval_events as events
 from ..operations.abandonment import must_be_open
 from ..operations.end_mails import tell_decided
 from ..operations.records import write
-from .ladders import everybody, opened_at, rungs_from
 
 VERDICTS = {
     "approve": ApprovalState.APPROVED,
@@ -70,8 +69,8 @@ class Approvals:
             await operations.lock(session, request.operation)
             operation = await operations.get_any(session, request.operation)
             assert operation is not None, "an approval is of an operation"
-            who = await everybody(session, request, order.at, deciders.authors_of(operation))
-            opening = opened_at(request, rungs_from(request, 0, order.at), 0, order.at, who)
+            who = await ladders.everybody(session, request, order.at, deciders.authors_of(operation))
+            opening = ladders.opened_at(request, ladders.rungs_from(request, 0, order.at), 0, order.at, who)
             row, new = await approvals.create(session, _row(order, opening, operation))
             if new:
                 await must_be_open(session, request.operation)
@@ -91,9 +90,9 @@ class Approvals:
         """
         async with self._database.transaction() as session:
             row = await approvals.lock(session, order.approval)
-            who = await everybody(session, order.request, order.at, deciders.authors_of(row))
+            who = await ladders.everybody(session, order.request, order.at, deciders.authors_of(row))
             if row.state == approvals.OPEN and row.rung < order.rung:
-                opening = opened_at(order.request, deciders.ladder_of(row), order.rung, order.at, who)
+                opening = ladders.opened_at(order.request, deciders.ladder_of(row), order.rung, order.at, who)
                 await approvals.climb(
                     session,
                     order.approval,

@@ -33,11 +33,11 @@ from db.cases import cases
 from db.core import timeline
 from db.core.session import Database
 from db.money import commitments
+from db.money.weighing import weigh
 from db.operations import notices, operations
 from db.people import people
 from db.tables import Case, Operation
 
-from ..money.commitments import weigh
 from ..operations.records import write
 
 COUNTED = "authority:made_by"

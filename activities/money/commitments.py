@@ -1,8 +1,7 @@
 """The records of money set aside, weighed against authority under the organization's lock."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
@@ -10,37 +9,17 @@ from temporalio import activity
 from billing.core.errors import Code
 from billing.core.events import WITHIN_AUTHORITY, EventCode
 from billing.core.money import Money
-from billing.core.operations import SYSTEM, Kind, Problem, Role
-from billing.money.authority import AuthorityUse, any_within, in_currency, what_is_left, why_beyond
+from billing.core.operations import SYSTEM, Kind, Problem
 from billing.money.invoice_money import InvoiceCap
 from billing.money.messages import AuthorityCheck, Commit, CommitmentResult, CommitPart
 from billing.operations.messages import Progress
-from billing.policy.policy import AuthorityLimit
 from db.core import timeline
 from db.core.session import Database
-from db.money import commitments
-from db.people import people
+from db.money import commitments, weighing
 from db.tables import Commitment, TimelineEvent
 
 from ..operations.abandonment import must_be_open
 from ..operations.records import write
-
-REQUESTER, REVISER = "the requester", "the reviser"
-"""Whose authority an amount is weighed against: that of whoever shaped it last."""
-
-WEIGHED = {
-    REQUESTER: (
-        EventCode.WITHIN_REQUESTERS_AUTHORITY,
-        EventCode.BEYOND_REQUESTERS_AUTHORITY,
-        EventCode.REVIEWED_WHATEVER_REQUESTERS_AUTHORITY,
-    ),
-    REVISER: (
-        EventCode.WITHIN_REVISERS_AUTHORITY,
-        EventCode.BEYOND_REVISERS_AUTHORITY,
-        EventCode.REVIEWED_WHATEVER_REVISERS_AUTHORITY,
-    ),
-}
-"""By whose authority it is: the events for an amount within it, beyond it, and reviewed in any case."""
 
 
 class Commitments:
@@ -71,7 +50,7 @@ class Commitments:
                 await _free(session, order)
                 return CommitmentResult(alone=False, problem=problem)
             await commitments.hold(session, _rows(order))
-            event, detail = await _weighed(session, order)
+            event, detail = await weighing.weighed(session, order)
             alone = event in WITHIN_AUTHORITY
             if alone:
                 await commitments.decide(session, order.operation, authority_of=order.person, at=order.at)
@@ -88,14 +67,11 @@ class Commitments:
         async with self._database.reading() as session:
             problem = await _held_by_others(session, order)
             held = sum(row.amount_minor for row in await _waiting(session, order))
-            event, figures = await _weighed(session, order)
+            event, figures = await weighing.weighed(session, order)
         return AuthorityCheck(
             within=event in WITHIN_AUTHORITY,
             why=figures["why"],
-            limits=tuple(
-                what_is_left(limit, AuthorityUse.model_validate(figures["used"][str(limit.window_days)]))
-                for limit in map(AuthorityLimit.model_validate, figures["limits"])
-            ),
+            limits=tuple(weighing.limits_left(figures)),
             held=held,
             problem=problem,
         )
@@ -213,68 +189,6 @@ def _too_little(part: CommitPart, waiting: list[Commitment], currency: str) -> P
         message=f"{wanted.format()} is more than the {rest.format()} that is left of "
         f"{part.payment_intent}{beside}.",
     )
-
-
-async def _weighed(session: AsyncSession, order: Commit) -> tuple[EventCode, dict[str, Any]]:
-    """The event that says whether the person's authority covers the amount, and by what figures."""
-    whose = REVISER if order.revised else REQUESTER
-    why, figures = await weigh(session, order, whose=whose)
-    within, beyond, whatever = WEIGHED[whose]
-    event = beyond if why else within
-    if order.reviewed_anyway:
-        event, why = whatever, "The policy has this reason reviewed whatever the amount."
-    return event, figures | {"why": why}
-
-
-async def weigh(
-    session: AsyncSession, order: Commit, *, whose: str = REQUESTER, until: datetime | None = None
-) -> tuple[str, dict[str, Any]]:
-    """Why the amount is beyond the person's authority, empty where it is not, and by what figures.
-
-    With `until`, as it stood then, in the roles of now.
-    """
-    person = await people.get(session, order.organization, order.person)
-    roles = [Role(role) for role in person.roles] if person is not None and person.active else []
-    amount = _money(sum(part.amount for part in order.parts), order.currency)
-    limits = in_currency((limit for role in roles for limit in order.authority.get(role, ())), amount)
-    uses = await commitments.uses(
-        session,
-        order.organization,
-        person_id=order.person,
-        customer_id=order.customer,
-        kinds=order.counted,
-        currency=order.currency,
-        windows={limit.window_days for limit in limits},
-        at=order.at,
-        excluding=order.operation,
-        until=until,
-    )
-    why = ""
-    if not any_within(limits, amount, uses):
-        why = why_beyond(limits, amount, uses, whose)
-        if person is None or not person.active:
-            why = f"{whose[0].upper()}{whose[1:]} is no longer active."
-    return why, _figures(order, amount, roles, limits, uses)
-
-
-def _figures(
-    order: Commit,
-    amount: Money,
-    roles: list[Role],
-    limits: list[AuthorityLimit],
-    uses: Mapping[int, AuthorityUse],
-) -> dict[str, Any]:
-    """What an auditor needs to weigh it again."""
-    return {
-        "round": order.round,
-        "person": order.person,
-        "roles": [role.value for role in roles],
-        "customer": order.customer,
-        "amount": amount.model_dump(),
-        "counted": [kind.value for kind in order.counted],
-        "limits": [limit.model_dump() for limit in limits],
-        "used": {str(days): use.model_dump() for days, use in uses.items()},
-    }
 
 
 def _rows(order: Commit) -> list[Commitment]:

@@ -13,6 +13,7 @@ from . import (
     plans,
     revisions,
 )
+from .admin import policy
 from .frame import assets, serving
 
 ROUTERS = (
@@ -28,5 +29,6 @@ ROUTERS = (
     finance.router,
     incidents.router,
     money.router,
+    policy.router,
     serving.nowhere,
 )

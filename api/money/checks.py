@@ -54,19 +54,20 @@ def _check_refund(wanted: RefundWanted) -> None:
         raise ApiProblem.of(PAYMENT_MISSING)
     if wanted.payment_intent is not None and wanted.invoice is not None:
         raise ApiProblem.of(PAYMENT_AND_INVOICE)
-    _size(wanted.amount_minor, wanted.currency)
+    check_size(wanted.amount_minor, wanted.currency)
     if wanted.reason == "fraudulent" and not wanted.confirm_fraudulent:
         raise ApiProblem.of(FRAUD_CONFIRMATION_MISSING)
 
 
 def _check_credit(wanted: CreditWanted) -> None:
-    _size(wanted.amount_minor, wanted.currency)
+    check_size(wanted.amount_minor, wanted.currency)
     problem = check_choice(wanted)
     if problem is not None:
         raise ApiProblem.at(CATALOGUE[problem.code], problem.message, _FIELDS[Code(problem.code)])
 
 
-def _size(amount: int | None, currency: str | None) -> None:
+def check_size(amount: int | None, currency: str | None) -> None:
+    """Raises ApiProblem and InvalidRequest for an amount that Stripe can't give in this currency."""
     if currency is not None and currency not in CURRENCIES:
         detail = f"Stripe doesn't support the currency {currency}. {REMEDIES[Code.UNKNOWN_CURRENCY]}"
         raise ApiProblem.at(UNKNOWN_CURRENCY, detail, "/currency")

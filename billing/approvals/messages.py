@@ -8,7 +8,7 @@ from ..core.business_time import Calendar
 from ..core.money import Money
 from ..core.operations import Kind, Message, Problem, Role
 from ..operations.payloads import OperationSubject
-from ..policy.policy import AuthorityLimit, LadderStep
+from ..policy.policy import AuthorityLimit, LadderStep, Policy
 from .ladder import Rung
 from .subject_changes import SinceLastRound
 
@@ -36,29 +36,65 @@ class RevisionSummary(Message):
     former: dict[str, Any]
 
 
-class ApprovalInput(Message):
-    """One round of review."""
+class ReviewSetup(Message):
+    """Whom the review of a request asks, and what the amount is held against, as the policy has it."""
 
     approval: str
     organization: str
     operation: str
-    kind: str
-    round: int
-    subject: OperationSubject
-    subject_hash: str
-    reason: str
-    amount: Money | None
     requested_by: str
+    amount: Money | None
+    customer: str | None
+    """Who gets the money, for the windows by customer."""
     ladder: tuple[LadderStep, ...]
     calendar: Calendar
     calendars: dict[str, Calendar]
     """Those of the rungs that have their own, by name."""
     authority: dict[Role, tuple[AuthorityLimit, ...]] | None
     """What each role may approve; None where no amount is held against an authority."""
-    customer: str | None
-    """Who gets the money, for the windows by customer."""
     counted: tuple[Kind, ...]
     """The kinds whose amounts count in the windows."""
+
+    @classmethod
+    def under(
+        cls,
+        policy: Policy,
+        kind: Kind,
+        *,
+        ladder: str,
+        calendar: str,
+        approval: str,
+        organization: str,
+        operation: str,
+        requested_by: str,
+        amount: Money | None,
+        customer: str | None,
+    ) -> "ReviewSetup":
+        """By a ladder and a calendar of the policy."""
+        steps = policy.ladders[ladder]
+        return ReviewSetup(
+            approval=approval,
+            organization=organization,
+            operation=operation,
+            requested_by=requested_by,
+            amount=amount,
+            customer=customer,
+            ladder=steps,
+            calendar=policy.calendars[calendar],
+            calendars={step.calendar: policy.calendars[step.calendar] for step in steps if step.calendar},
+            authority=policy.authority.get(kind, {}) if amount is not None else None,
+            counted=policy.counted_with(kind) if amount is not None else (),
+        )
+
+
+class ApprovalInput(ReviewSetup):
+    """One round of review."""
+
+    kind: str
+    round: int
+    subject: OperationSubject
+    subject_hash: str
+    reason: str
     rule: str
     """Why it is asked at all, for those who decide."""
     revised: RevisionSummary | None
@@ -76,7 +112,7 @@ class OpenApproval(Message):
 class PreviewReview(Message):
     """What the review of a request would be like if it were opened at this time."""
 
-    request: ApprovalInput
+    request: ReviewSetup
     at: AwareDatetime
 
 

@@ -17,6 +17,11 @@ class AuthorityUse(Message):
     to_customer: Money
 
 
+def with_given(used: AuthorityUse, amount: Money) -> AuthorityUse:
+    """What is used once the person has given so much to the customer."""
+    return AuthorityUse(by_person=used.by_person + amount, to_customer=used.to_customer + amount)
+
+
 def within_authority(limit: AuthorityLimit, amount: Money, used: AuthorityUse) -> bool:
     """Whether the amount fits the limit, alone and on top of what was used in its window.
 

@@ -1,9 +1,11 @@
 """Messages about the money that is set aside for an operation."""
 
+from datetime import datetime
+
 from pydantic import AwareDatetime
 
 from ..core.operations import Kind, Message, Problem, Role
-from ..policy.policy import AuthorityLimit
+from ..policy.policy import AuthorityLimit, Policy
 from .authority import AuthorityLeft
 from .invoice_money import InvoiceCap
 
@@ -45,6 +47,42 @@ class Commit(Message):
     """Whether it is reviewed whatever the person's authority."""
     round: int
     at: AwareDatetime
+
+    @classmethod
+    def under(
+        cls,
+        policy: Policy,
+        kind: Kind,
+        reason: str,
+        *,
+        organization: str,
+        operation: str,
+        person: str,
+        customer: str | None,
+        currency: str,
+        parts: tuple[CommitPart, ...],
+        at: datetime,
+        cap: InvoiceCap | None = None,
+        round: int = 1,
+        revised: bool = False,
+    ) -> "Commit":
+        """As the policy weighs it."""
+        return cls(
+            organization=organization,
+            operation=operation,
+            kind=kind,
+            person=person,
+            revised=revised,
+            customer=customer,
+            currency=currency,
+            parts=parts,
+            cap=cap,
+            authority=policy.authority.get(kind, {}),
+            counted=policy.counted_with(kind),
+            reviewed_anyway=reason in policy.money_rules(kind).always,
+            round=round,
+            at=at,
+        )
 
 
 class CommitmentResult(Message):

@@ -204,6 +204,11 @@ class Policy(Message):
         """The kinds whose amounts count in the windows of this one."""
         return self.count_together if kind in self.count_together else (kind,)
 
+    def money_rules(self, kind: Kind) -> MoneyPolicy:
+        """The rules by which money of this kind is reviewed. Raises KeyError for a kind that gives none."""
+        rules: dict[Kind, MoneyPolicy] = {Kind.REFUND: self.refund, Kind.CREDIT: self.credit}
+        return rules[kind]
+
 
 def policy_hash(document: Mapping[str, Any]) -> str:
     """The hash of a policy as operations keep it, as JSON. Its few floats count as their text."""

@@ -45,12 +45,14 @@ def policy_in_words(policy: Policy) -> tuple[PolicyGroup, ...]:
     )
 
 
-def rule_in_words(policy: Policy, kind: Kind, rule: ReviewRule) -> str:
-    """The review of a refund or credit by one of its rules; of a plan change by the only one."""
+def rule_in_words(policy: Policy, kind: Kind, rule: ReviewRule) -> PolicySentence:
+    """The sentence of the rule by which a refund or credit is reviewed; of a plan change the only one."""
     if kind is Kind.PLAN_CHANGE:
-        return f"Every plan change {ladder_in_words(policy, rule.ladder, policy.plan_change.calendar)}"
-    money = policy.refund if kind is Kind.REFUND else policy.credit
-    return _review_rule(policy, NOUNS[kind], money, rule)
+        text = f"Every plan change {ladder_in_words(policy, rule.ladder, policy.plan_change.calendar)}"
+        return PolicySentence(rule="plan_change.ladder", text=text)
+    rules = policy.money_rules(kind)
+    place = f"{kind.value}.review[{rules.review.index(rule)}]"
+    return PolicySentence(rule=place, text=_review_rule(policy, NOUNS[kind], rules, rule))
 
 
 def ladder_in_words(policy: Policy, name: str, calendar: str) -> str:
@@ -121,7 +123,8 @@ def _review_rule(policy: Policy, noun: str, rules: MoneyPolicy, rule: ReviewRule
 
 def _plan_changes(policy: Policy) -> Iterator[tuple[str, str]]:
     rules = policy.plan_change
-    yield "plan_change.ladder", rule_in_words(policy, Kind.PLAN_CHANGE, ReviewRule(ladder=rules.ladder))
+    first = rule_in_words(policy, Kind.PLAN_CHANGE, ReviewRule(ladder=rules.ladder))
+    yield first.rule, first.text
     yield "plan_change.calendar", f"Time for reviews of plan changes counts in the calendar {rules.calendar}."
     yield (
         "plan_change.revise_within",

@@ -1,5 +1,6 @@
 """Quotes: what would come of a request, what stands in its way, and who would be asked."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from ..money.messages import AuthorityCheck
 from ..money.refund import RefundSubject
 from ..plan_changes.costs import MonthlyCost
 from ..plan_changes.subject import PlanChangeSubject
+from ..policy.policy import LadderStep
 from ..policy.review_rules import ReviewRule
 
 QUOTED_FOR = timedelta(minutes=30)
@@ -29,6 +31,14 @@ class QuotedReview(Message):
     why: str
     calendars: tuple[str, ...]
     preview: ReviewPreview
+
+    @classmethod
+    def of(
+        cls, rule: ReviewRule, why: str, calendar: str, ladder: Sequence[LadderStep], preview: ReviewPreview
+    ) -> "QuotedReview":
+        """`calendar` is that of the rungs which have none of their own."""
+        calendars = tuple(step.calendar or calendar for step in ladder)
+        return cls(rule=rule, why=why, calendars=calendars, preview=preview)
 
 
 class Quote(Message):

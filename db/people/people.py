@@ -94,6 +94,11 @@ async def get(session: AsyncSession, organization_id: str, person_id: str) -> Pe
     return person if person and person.organization_id == organization_id else None
 
 
+async def everybody(session: AsyncSession, organization_id: str) -> list[Person]:
+    """All of an organization's people, active or not."""
+    return list(await session.exec(select(Person).where(Person.organization_id == organization_id)))
+
+
 async def with_organization(session: AsyncSession, person_id: str) -> tuple[Person, Organization]:
     """The person and the organization that they belong to."""
     found = await session.exec(

@@ -23,6 +23,7 @@ pytestmark = [
 
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 900}
+SIMULATED = "admin/policy/simulation?kind=refund&amount=600&currency=usd&reason=duplicate"
 LINK = re.compile(r"https?://[^\s/]+(/console/[\w./-]+)")
 
 
@@ -191,6 +192,8 @@ async def test_every_page_can_be_used_by_everybody(
             *("", "plans", "invoices", "customers", "approvals", "operations", "finance", "incidents"),
             *("delegations", f"approvals/{approval['id']}", f"operations/{operation}"),
             f"refunds/new?payment_intent={payment}",
+            *("admin/policy", "admin/policy/simulation"),
+            f"{SIMULATED}&person={acme.admin.id}",
         ):
             await page.goto(f"{address}/console/{path}")
             await looked_over(page)

@@ -10,7 +10,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from billing.approvals.messages import ApprovalInput, ApprovalOutcome, RevisionSummary
+    from billing.approvals.messages import ApprovalInput, ApprovalOutcome, ReviewSetup, RevisionSummary
     from billing.approvals.subject_changes import SinceLastRound, subject_changes
     from billing.core.events import EventCode
     from billing.core.money import Money
@@ -278,16 +278,30 @@ class Review(Generic[Proposed]):
         return OperationEnded(Outcome.cancelled(self._commands.cancel.received))
 
 
+def review_setup(
+    asked: RequestOrigin, kind: Kind, proposal: Proposal[Any], terms: ReviewTerms, round_: Round
+) -> ReviewSetup:
+    """Whom a round asks, by which ladder."""
+    return ReviewSetup.under(
+        asked.policy,
+        kind,
+        ladder=terms.ladder,
+        calendar=terms.calendar,
+        approval=ids.approval_id(asked.operation, round_.number),
+        organization=asked.organization,
+        operation=asked.operation,
+        requested_by=asked.requested_by,
+        amount=proposal.amount,
+        customer=proposal.customer,
+    )
+
+
 def approval_input(
     asked: RequestOrigin, kind: Kind, proposal: Proposal[Any], terms: ReviewTerms, round_: Round
 ) -> ApprovalInput:
     """What the approvers of a round are asked, and by which ladder."""
-    policy, amount = asked.policy, proposal.amount
-    ladder = policy.ladders[terms.ladder]
     return ApprovalInput(
-        approval=ids.approval_id(asked.operation, round_.number),
-        organization=asked.organization,
-        operation=asked.operation,
+        **dict(review_setup(asked, kind, proposal, terms, round_)),
         kind=kind.value,
         round=round_.number,
         subject=proposal.subject,
@@ -296,14 +310,6 @@ def approval_input(
         rule=terms.rule,
         revised=round_.revised,
         since=round_.since,
-        amount=amount,
-        customer=proposal.customer,
-        authority=policy.authority.get(kind, {}) if amount is not None else None,
-        counted=policy.counted_with(kind) if amount is not None else (),
-        requested_by=asked.requested_by,
-        ladder=ladder,
-        calendar=policy.calendars[terms.calendar],
-        calendars={step.calendar: policy.calendars[step.calendar] for step in ladder if step.calendar},
     )
 
 

@@ -32,27 +32,24 @@ class MoneyReservation:
         return await recorded(Commitments.check_room, self._order(proposal))
 
     def _order(self, proposal: MoneyProposal[Any]) -> Commit:
-        return commit_order(self._recorder, self.kind, self.rules, proposal, self._round)
+        return commit_order(self._recorder, self.kind, proposal, self._round)
 
 
-def commit_order(
-    asked: RequestOrigin, kind: Kind, rules: MoneyPolicy, proposal: MoneyProposal[Any], round_: Round
-) -> Commit:
+def commit_order(asked: RequestOrigin, kind: Kind, proposal: MoneyProposal[Any], round_: Round) -> Commit:
     """What would be set aside, and weighed against the authority of whoever shaped the request last."""
     person = round_.revised.by if round_.revised else asked.requested_by
-    return Commit(
+    return Commit.under(
+        asked.policy,
+        kind,
+        proposal.reason,
         organization=asked.organization,
         operation=asked.operation,
-        kind=kind,
         person=person,
         revised=person != asked.requested_by,
         customer=proposal.customer,
         currency=proposal.amount.currency,
         parts=proposal.parts,
         cap=proposal.cap,
-        authority=asked.policy.authority.get(kind, {}),
-        counted=asked.policy.counted_with(kind),
-        reviewed_anyway=proposal.reason in rules.always,
         round=round_.number,
         at=workflow.now(),
     )

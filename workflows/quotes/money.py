@@ -10,7 +10,6 @@ with workflow.unsafe.imports_passed_through():
     from billing.money.credit import CreditInput, CreditSubject
     from billing.money.messages import AuthorityCheck
     from billing.money.refund import RefundInput, RefundSubject
-    from billing.policy.policy import MoneyPolicy
     from billing.quotes.quote import CreditQuote, QuotedReview, RefundQuote
 
 from ..core import ids
@@ -33,7 +32,7 @@ class RefundQuoteWorkflow:
     @workflow.run
     async def run(self, request: RefundInput) -> RefundQuote:
         reads = RefundReads(request, quote_calls(), mirror=False)
-        found = await _look(request, Kind.REFUND, request.policy.refund, reads)
+        found = await _look(request, Kind.REFUND, reads)
         if isinstance(found, Problem):
             return RefundQuote(obstacles=(found,))
         return RefundQuote(
@@ -53,7 +52,7 @@ class CreditQuoteWorkflow:
     @workflow.run
     async def run(self, request: CreditInput) -> CreditQuote:
         reads = CreditReads(request, quote_calls(), mirror=False)
-        found = await _look(request, Kind.CREDIT, request.policy.credit, reads)
+        found = await _look(request, Kind.CREDIT, reads)
         if isinstance(found, Problem):
             return CreditQuote(obstacles=(found,))
         return CreditQuote(
@@ -78,7 +77,7 @@ class _Look(NamedTuple, Generic[Subject]):
 
 
 async def _look(
-    request: RefundInput | CreditInput, kind: Kind, rules: MoneyPolicy, planner: MoneyPlanner[Any, Subject]
+    request: RefundInput | CreditInput, kind: Kind, planner: MoneyPlanner[Any, Subject]
 ) -> _Look[Subject] | Problem:
     """What stands in the way of it is a Problem where nothing could be planned."""
     try:
@@ -87,9 +86,10 @@ async def _look(
         return obstacle(error)
     if isinstance(proposal, Problem):
         return proposal
-    order = commit_order(request, kind, rules, proposal, FIRST)
+    order = commit_order(request, kind, proposal, FIRST)
     authority: AuthorityCheck = await recorded(Commitments.check_authority, order)
     if authority.problem is not None or authority.within:
         return _Look(proposal, authority)
+    rules = request.policy.money_rules(kind)
     terms, rule = terms_of(rules, proposal, authority.why), rules.rule_for(proposal.reason, proposal.amount)
     return _Look(proposal, authority, await quoted_review(request, kind, proposal, terms, rule))

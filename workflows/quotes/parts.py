@@ -13,7 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.quotes.quote import QuotedReview
 
 from ..approvals.object_end import OptionalCalls
-from ..approvals.review import Proposal, RequestOrigin, ReviewTerms, Round, approval_input
+from ..approvals.review import Proposal, RequestOrigin, ReviewTerms, Round, review_setup
 from ..core import options
 from ..core.outcome import problem_of
 from ..core.recorded import recorded
@@ -40,11 +40,6 @@ async def quoted_review(
     asked: RequestOrigin, kind: Kind, proposal: Proposal[Any], terms: ReviewTerms, rule: ReviewRule
 ) -> QuotedReview:
     """Who would be asked for it, and until when, if it were asked for now."""
-    request = approval_input(asked, kind, proposal, terms, FIRST)
+    request = review_setup(asked, kind, proposal, terms, FIRST)
     preview = await recorded(ReviewPreviews.preview_review, PreviewReview(request=request, at=workflow.now()))
-    return QuotedReview(
-        rule=rule,
-        why=terms.rule,
-        calendars=tuple(step.calendar or terms.calendar for step in request.ladder),
-        preview=preview,
-    )
+    return QuotedReview.of(rule, terms.rule, terms.calendar, request.ladder, preview)

@@ -14,7 +14,7 @@ from . import assets, filters
 from .queries import next_page, previous_page, with_, without
 from .shell import Shell
 
-BUILT = ("plans", "invoices", "customers", "approvals", "operations", "finance", "incidents")
+BUILT = ("plans", "invoices", "customers", "approvals", "operations", "finance", "incidents", "admin")
 """What the head of every page links to."""
 LIVE = "live"
 """The block of a page that is asked for again while the page is open."""

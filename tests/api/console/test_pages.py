@@ -31,7 +31,11 @@ LISTS = (
     "/console/finance",
     "/console/incidents",
     "/console/delegations",
+    "/console/admin/policy",
+    "/console/admin/policy/simulation",
+    "/console/admin/policy/simulation?kind=plan_change",
 )
+SIMULATED = "kind=refund&amount=600.00&currency=USD&reason=duplicate"
 
 
 def details(existing: dict[str, str]) -> list[str]:
@@ -48,6 +52,7 @@ def details(existing: dict[str, str]) -> list[str]:
         f"/console/refunds/new?customer={existing['customers']}",
         f"/console/credits/new?invoice={existing['invoices']}",
         f"/console/credits/new?customer={existing['customers']}",
+        f"/console/admin/policy/simulation?{SIMULATED}&customer={existing['customers']}",
     ]
 
 

@@ -62,6 +62,8 @@ async def test_it_names_every_route_that_there_is(document: dict[str, Any]) -> N
         ("POST", "/v1/delegations/{id}/revoke"),
         ("GET", "/v1/me"),
         ("GET", "/v1/people"),
+        ("GET", "/v1/policy"),
+        ("GET", "/v1/policy/simulation"),
         ("GET", "/v1/sessions"),
         ("POST", "/v1/sessions/{id}/revoke"),
         ("GET", "/v1/operations"),

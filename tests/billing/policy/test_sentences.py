@@ -165,7 +165,7 @@ def test_money_reads_as_a_controller_would_say_it() -> None:
 
 
 def test_a_rule_is_said_by_itself_as_it_is_in_the_list() -> None:
-    listed = {one.rule: one.text for group in policy_in_words(SHIPPED) for one in group.sentences}
+    listed = {one.rule: one for group in policy_in_words(SHIPPED) for one in group.sentences}
     for number, rule in enumerate(SHIPPED.refund.review):
         assert rule_in_words(SHIPPED, Kind.REFUND, rule) == listed[f"refund.review[{number}]"]
     for number, rule in enumerate(SHIPPED.credit.review):

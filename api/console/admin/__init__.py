@@ -1,0 +1,1 @@
+"""Administration: who may do what, by which keys and sessions, and the policy by which requests go."""

@@ -1,0 +1,73 @@
+"""The policy in words, and a simulator that says whom a request would go to."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from fastapi import Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+
+from billing.core.money import minor_units
+from billing.policy.policy import REASONS
+from billing.policy.reasons import REASON_WORDS
+
+from ...policy import routes as policy
+from ...policy.schemas import SimulationAnswer, SimulationQuery
+from ...policy.simulations import SEE_AUTHORITY
+from ..frame.forms import Form
+from ..frame.page import see
+from ..frame.serving import pages
+from ..frame.visit import InVisit, PageVisit
+from ..money import NO_AMOUNT
+
+router = pages("/admin")
+
+KINDS: Mapping[str, str] = {"refund": "Refund", "credit": "Credit", "plan_change": "Plan change"}
+
+
+@router.get("")
+async def begin(visit: InVisit) -> Response:
+    """The first page of the administration."""
+    return see("/admin/policy")
+
+
+@router.get("/policy")
+async def read_policy(visit: InVisit) -> Response:
+    """Every rule as a sentence."""
+    found = await policy.read_policy(visit.caller, visit.context)
+    return visit.page("policy", title="Policy", policy=found)
+
+
+@router.get("/policy/simulation")
+async def simulate(visit: InVisit, kind: Literal["refund", "credit", "plan_change"] = "refund") -> Response:
+    """The form, and what came of it where the address has a request in it: an outcome has an address."""
+    form = Form(dict(visit.request.query_params))
+    found: SimulationAnswer | None = None
+    if form.value("person") or form.value("amount"):
+        with form.submitted():
+            found = await _simulated(visit, kind, form)
+    sees_others = bool(visit.caller.roles & SEE_AUTHORITY)
+    names = visit.shell.names.items()
+    return visit.page("simulation", title="Simulator", form=form, found=found, kind=kind, kinds=KINDS,
+        people=[(id_, name) for id_, name in names if sees_others or id_ == visit.caller.person],
+        reasons=[(reason, REASON_WORDS[reason].capitalize()) for reason in REASONS.get(kind, ())],
+        currency=visit.context.policy.currency,
+    )  # fmt: skip
+
+
+async def _simulated(visit: PageVisit, kind: str, form: Form) -> SimulationAnswer | None:
+    """Raises what the API raises; None where the amount is none."""
+    wanted: dict[str, Any] = {"kind": kind, **form.body("person")}
+    if kind != "plan_change":
+        wanted |= form.body("reason", "customer")
+        wanted["currency"] = form.value("currency").lower()
+        wanted["amount_minor"] = minor_units(form.value("amount"), wanted["currency"])
+        if wanted["amount_minor"] is None:
+            form.errors["amount"] = NO_AMOUNT
+            return None
+    try:
+        query = SimulationQuery.model_validate(wanted)
+    except ValidationError as error:
+        wrong = [{**one, "loc": ("query", *one["loc"])} for one in error.errors()]
+        raise RequestValidationError(wrong) from None
+    return await policy.read_simulation(query, visit.caller, visit.context)
