@@ -8,10 +8,10 @@ each ("billing mode" page).
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Literal
 
 from ..core.amounts import nearest, share, text
 
@@ -40,17 +40,47 @@ class Charge:
         return self.name if self.quantity == 1 else f"{self.quantity} × {self.name}"
 
 
+Amounts = tuple[tuple[str, int], ...]
+"""Amounts by the discounts that took them off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What lies on an item beside its price: its discounts and its taxes."""
+
+    discounts: tuple[str, ...] = ()
+    rates: tuple[str, ...] | None = None
+    """Tax rates of its own; None: those of the invoice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """What an item costs for a full period: before discounts, and what each takes off."""
+
+    gross: Decimal
+    off: Amounts = ()
+    terms: Terms = field(default_factory=Terms)
+
+    @property
+    def net(self) -> Decimal:
+        """What is charged."""
+        return self.gross - sum(amount for _, amount in self.off)
+
+
 @dataclass(frozen=True, slots=True)
 class Debit:
     """An amount that was debited for a stretch of an item's period and not credited since."""
 
     amount: int
+    """After discounts."""
     start: int
     end: int
     charge: Charge
     invoice_item: str | None
     invoice: str | None
     line: str | None
+    off: Amounts = ()
+    terms: Terms = field(default_factory=Terms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +97,9 @@ class Draft:
     charge: Charge | None = None
     item: str | None = None
     credited: tuple[Debit, ...] = ()
-    invoice_item: dict[str, Any] | None = None
+    terms: Terms = field(default_factory=Terms)
+    off: Amounts = ()
+    """What discounts took off a proration, where its amount is the one before them."""
 
     @property
     def proration(self) -> bool:
@@ -75,41 +107,55 @@ class Draft:
         return self.kind in ("credit", "debit")
 
 
-def credit_of_debit(item: str, debit: Debit, at: int) -> Draft | None:
+def credit_of_debit(item: str, debit: Debit, at: int, *, itemized: bool = False) -> Draft | None:
     """Flexible: the unused part at `at` of an amount that was debited; never more than that amount."""
     start = max(at, debit.start)
     if start >= debit.end:
         return None
-    amount = -share(debit.amount, debit.end - start, debit.end - debit.start)
-    return _proration("credit", item, debit.charge, amount, start, debit.end, (debit,))
+    gross = debit.amount + sum(amount for _, amount in debit.off)
+    worth = Worth(Decimal(gross), debit.off, debit.terms)
+    stretch = (debit.end - start, debit.end - debit.start)
+    return _proration(
+        "credit", item, debit.charge, worth, stretch, start, debit.end, (debit,), itemized=itemized
+    )
 
 
 def credit_of_price(
-    item: str, charge: Charge, period: tuple[int, int], at: int, debits: Iterable[Debit]
+    item: str, charge: Charge, worth: Worth, period: tuple[int, int], at: int, debits: Iterable[Debit]
 ) -> Draft | None:
     """Classic: the unused part at `at` of the item's current price."""
-    amount = -share(charge.whole, period[1] - at, period[1] - period[0])
-    return _proration("credit", item, charge, amount, at, period[1], tuple(debits))
+    stretch = (period[1] - at, period[1] - period[0])
+    return _proration("credit", item, charge, worth, stretch, at, period[1], tuple(debits))
 
 
-def debit_of_price(item: str, charge: Charge, period: tuple[int, int], at: int) -> Draft | None:
+def debit_of_price(
+    item: str, charge: Charge, worth: Worth, period: tuple[int, int], at: int, *, itemized: bool = False
+) -> Draft | None:
     """What remains at `at` of a period at this price."""
-    amount = share(charge.whole, period[1] - at, period[1] - period[0])
-    return _proration("debit", item, charge, amount, at, period[1], ())
+    stretch = (period[1] - at, period[1] - period[0])
+    return _proration("debit", item, charge, worth, stretch, at, period[1], (), itemized=itemized)
 
 
 def credits(
-    mode: str, item: str, charge: Charge, period: tuple[int, int], at: int, debits: list[Debit]
+    mode: str,
+    item: str,
+    charge: Charge,
+    worth: Worth,
+    period: tuple[int, int],
+    at: int,
+    debits: list[Debit],
+    *,
+    itemized: bool = False,
 ) -> list[Draft]:
     """The credit lines of an item whose price, quantity or period changes at `at`."""
     if mode == "classic":
-        lines = [credit_of_price(item, charge, period, at, debits)]
+        lines = [credit_of_price(item, charge, worth, period, at, debits)]
     else:
-        lines = [credit_of_debit(item, debit, at) for debit in debits]
+        lines = [credit_of_debit(item, debit, at, itemized=itemized) for debit in debits]
     return [line for line in lines if line is not None]
 
 
-def recurring(item: str, charge: Charge, start: int, end: int) -> Draft:
+def recurring(item: str, charge: Charge, start: int, end: int, terms: Terms) -> Draft:
     """The full price of one period."""
     every = charge.interval if charge.interval_count == 1 else f"{charge.interval_count} {charge.interval}s"
     price = text(charge.unit_amount, charge.currency)
@@ -123,10 +169,11 @@ def recurring(item: str, charge: Charge, start: int, end: int) -> Draft:
         quantity=charge.quantity,
         charge=charge,
         item=item,
+        terms=terms,
     )
 
 
-def trial(item: str, charge: Charge, start: int, end: int) -> Draft:
+def trial(item: str, charge: Charge, start: int, end: int, terms: Terms) -> Draft:
     """The line of a trial period: the price's place is shown, the amount is nothing."""
     return Draft(
         kind="recurring",
@@ -138,6 +185,7 @@ def trial(item: str, charge: Charge, start: int, end: int) -> Draft:
         quantity=charge.quantity,
         charge=charge,
         item=item,
+        terms=terms,
     )
 
 
@@ -145,13 +193,19 @@ def _proration(
     kind: Literal["credit", "debit"],
     item: str,
     charge: Charge,
-    amount: int,
+    worth: Worth,
+    stretch: tuple[int, int],
     start: int,
     end: int,
     credited: tuple[Debit, ...],
+    *,
+    itemized: bool = False,
 ) -> Draft | None:
+    sign = -1 if kind == "credit" else 1
+    amount = sign * share(worth.gross if itemized else worth.net, *stretch)
     if amount == 0:
         return None
+    off = tuple((discount, sign * share(part, *stretch)) for discount, part in worth.off) if itemized else ()
     word = "Unused" if kind == "credit" else "Remaining"
     day = datetime.fromtimestamp(start, UTC).strftime("%d %b %Y")
     return Draft(
@@ -165,4 +219,6 @@ def _proration(
         charge=charge,
         item=item,
         credited=credited,
+        terms=worth.terms,
+        off=off,
     )

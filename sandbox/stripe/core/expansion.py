@@ -34,6 +34,10 @@ KIND_OF_PREFIX = {
     "sub_sched": "subscription_schedule",
     "clock": "test_helpers.test_clock",
     "evt": "event",
+    "di": "discount",
+    "promo": "promotion_code",
+    "txr": "tax_rate",
+    "txi": "tax_id",
     "bpc": "billing_portal.configuration",
 }
 
@@ -41,7 +45,7 @@ KIND_OF_PREFIX = {
 def find_by_id(store: Store, id: str) -> Obj | None:
     """The object or tombstone with this id: its prefix tells the kind, unless the caller chose the id."""
     kind = KIND_OF_PREFIX.get(id.rpartition("_")[0])
-    for candidate in [kind] if kind else ["product", "price", "customer"]:
+    for candidate in [kind] if kind else ["product", "price", "customer", "coupon"]:
         found = store.find(candidate, id) or store.deleted(candidate, id)
         if found is not None:
             return found
@@ -82,7 +86,7 @@ def _expand(ctx: Ctx, node: Any, names: list[str], path: str) -> None:
 def _expanded(ctx: Ctx, value: Any, rest: list[str], path: str) -> Any:
     """The value with ids replaced; containers on the way stay as they are."""
     if isinstance(value, str):
-        found = find_by_id(ctx.store, value)
+        found = ctx.unsaved.get(value) or find_by_id(ctx.store, value)
         if found is None:
             raise _cannot_expand(path)
         return given_out(ctx, found)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from pydantic_core import to_json
 
@@ -66,6 +66,9 @@ class Account:
     """Where this stand-in is reached: the start of hosted invoice pages, PDFs and receipts."""
     link_secret: str = field(default_factory=secrets.token_hex, repr=False)
     """Signs the addresses of hosted invoice pages."""
+    tax_rounding: Literal["line", "invoice"] = "line"
+    """Whether taxes of rates made by hand are rounded for each line, or for each rate of an invoice. Stripe
+    lets an account choose, and no page says what it is to begin with."""
     portal_needs_configuration: bool = True
     """Whether portal sessions that name no configuration are refused; see portal_sessions.py."""
 
@@ -85,6 +88,10 @@ class Ctx:
     idempotency_key: str | None = None
     request_id: str = ""
     account: Account = field(default_factory=Account)
+    previewing: bool = False
+    """Whether nothing may be stored that comes of it."""
+    unsaved: dict[str, Obj] = field(default_factory=dict)
+    """What a preview made for itself, by id: its discounts."""
 
     def emit(self, type: str, obj: Obj, previous: dict[str, Any] | None = None) -> None:
         """Record an event with a snapshot of `obj` as it is now; webhooks go out after the commit.

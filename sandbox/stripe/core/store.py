@@ -32,6 +32,9 @@ LABELS = {
     "subscription_schedule": "subscription schedule",
     "test_helpers.test_clock": "test clock",
     "billing_portal.configuration": "configuration",
+    "promotion_code": "promotion code",
+    "tax_id": "tax ID",
+    "tax_rate": "tax rate",
 }
 """How Stripe names a kind in "No such …", where that isn't the kind itself."""
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from stripe.params import (
     CustomerCreateParams,
+    CustomerDeleteDiscountParams,
     CustomerDeleteParams,
     CustomerListParams,
     CustomerListPaymentMethodsParams,
@@ -19,6 +20,8 @@ from stripe.params import (
 from ..core.filters import within
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata, missing, public, route
 from ..core.updates import changed, copy_fields, not_built
+from ..discounts import discounts
+from ..taxes import automatic_tax, tax_ids
 from . import balance, payment_methods
 
 PLAIN = (
@@ -34,7 +37,7 @@ PLAIN = (
     "shipping",
     "tax_exempt",
 )
-NOT_BUILT = ("cash_balance", "default_source", "source", "tax", "tax_id_data", "test_clock", "validate")
+NOT_BUILT = ("cash_balance", "default_source", "source", "test_clock", "validate")
 
 BEFORE_DELETE: list[Callable[[Ctx, Obj], None]] = []
 """What else happens to a customer that is deleted; the billing modules cancel its subscriptions here."""
@@ -82,7 +85,10 @@ def create(ctx: Ctx) -> Obj:
         method = payment_methods.attach_to(ctx, given, customer["id"], param="payment_method")
         attached[given] = method["id"]
     _invoice_settings(ctx, customer, attached)
+    _require_place(ctx, customer)
     ctx.emit("customer.created", customer)
+    for tax_id in ctx.params.get("tax_id_data", []):
+        tax_ids.add(ctx, customer, tax_id)
     _set_balance(ctx, customer, "initial")
     return customer
 
@@ -103,6 +109,7 @@ def update(ctx: Ctx) -> Obj:
     customer["metadata"] = merge_metadata(customer["metadata"], ctx.params.get("metadata"))
     _check(ctx, customer)
     _invoice_settings(ctx, customer, {})
+    _require_place(ctx, customer)
     _set_balance(ctx, customer, "adjustment")
     return changed(ctx, customer, before, "customer.updated")
 
@@ -118,6 +125,17 @@ def delete(ctx: Ctx) -> Obj:
     ctx.store.delete("customer", customer["id"], tombstone=True)
     ctx.emit("customer.deleted", customer)
     return {"id": customer["id"], "object": "customer", "deleted": True}
+
+
+@route("DELETE", "/v1/customers/{id}/discount", params=CustomerDeleteDiscountParams, kind="discount")
+def delete_discount(ctx: Ctx) -> Obj:
+    """Take a customer's discount away."""
+    customer = ctx.store.get("customer", ctx.path["id"])
+    shown = customer["discount"]
+    if shown is None:
+        raise missing("active discount for customer", customer["id"])
+    discounts.withdraw(ctx, customer)
+    return {"id": shown["id"], "object": "discount", "deleted": True}
 
 
 @route("GET", "/v1/customers", params=CustomerListParams, kind="customer")
@@ -169,6 +187,14 @@ def _check(ctx: Ctx, customer: Obj) -> None:
                 "Invalid invoice_prefix: must be 1-12 uppercase letters or numbers", param="invoice_prefix"
             )
         customer["invoice_prefix"] = prefix
+
+
+def _require_place(ctx: Ctx, customer: Obj) -> None:
+    """`tax[validate_location]=immediately` refuses an address that automatic tax can't use."""
+    wanted = (ctx.params.get("tax") or {}).get("validate_location")
+    if wanted == "immediately" and automatic_tax.place_of(customer) is None:
+        message = "The customer's location isn't recognized. Set a valid customer address."
+        raise invalid(message, code="customer_tax_location_invalid", param="tax")
 
 
 def _invoice_settings(ctx: Ctx, customer: Obj, attached: dict[str, str]) -> None:

@@ -219,7 +219,7 @@ class Engine:
         self.idempotency = IdempotencyKeys()
         self.faults.clear()
         self.rate.per_second = None
-        self.account = replace(self.account, portal_needs_configuration=True)
+        self.account = replace(self.account, portal_needs_configuration=True, tax_rounding="line")
         self.requests.clear()
         self.webhooks.forget()
         self.timed.forget()

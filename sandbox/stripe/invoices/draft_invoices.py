@@ -32,9 +32,15 @@ def drop_item(ctx: Ctx, item: Obj) -> None:
     _redraw(ctx, invoice, [line for line in all_lines(invoice) if line["id"] != item["_line"]])
 
 
+def reckon_again(ctx: Ctx, invoice: Obj) -> None:
+    """What holds for a draft changed: so do its sums. The caller stores it and tells of it."""
+    set_lines(ctx, invoice, all_lines(invoice))
+    expect_balance(invoice, ctx.store.get("customer", invoice["customer"]))
+
+
 def _redraw(ctx: Ctx, invoice: Obj, lines: list[Obj]) -> None:
     before = public(invoice)
-    set_lines(invoice, lines)
+    set_lines(ctx, invoice, lines)
     expect_balance(invoice, ctx.store.get("customer", invoice["customer"]))
     save(ctx, invoice)
     ctx.emit("invoice.updated", invoice, differences(before, invoice))

@@ -17,7 +17,7 @@ from ..core.amounts import nearest
 from ..core.filters import within
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata, route
 from . import draft_invoices, invoicing
-from .pending_items import extra_item, keep
+from .pending_items import extra_item, keep, take_terms
 
 
 @route("POST", "/v1/invoiceitems", params=InvoiceItemCreateParams, kind="invoiceitem")
@@ -70,6 +70,7 @@ def update(ctx: Ctx) -> Obj:
         item["amount"] = item["net_amount"] = nearest(Decimal(unit) * params["quantity"])
     if "period" in params:
         item["period"] = dict(params["period"])
+    take_terms(ctx, item, params)
     item["metadata"] = merge_metadata(item["metadata"], params.get("metadata"))
     ctx.store.put(item)
     if item["invoice"]:

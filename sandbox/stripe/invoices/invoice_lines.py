@@ -9,6 +9,7 @@ from ..catalog.catalog import pricing_of
 from ..catalog.proration import Draft
 from ..core.kernel import Ctx, Obj, Store, list_object, route
 from .pending_items import subscription_of
+from .reckoning import reckon_invoice
 
 EMBEDDED = 10
 """So many lines an invoice carries itself; the others are paged through its `lines` endpoint."""
@@ -40,11 +41,14 @@ def item_line(store: Store, item: Obj, invoice: str, line: str, taken: dict[str,
     )
     made.update(
         discountable=item["discountable"],
+        discounts=list(item["discounts"]),
         metadata=dict(item["metadata"]),
         pricing=_copy(item["pricing"]),
         quantity=item["quantity"],
         quantity_decimal=item["quantity_decimal"],
         subscription=details["subscription"],
+        _off=[list(one) for one in item["_off"]],
+        _rates=item["_rates"],
     )
     return made
 
@@ -67,11 +71,14 @@ def recurring_line(draft: Draft, subscription: str, invoice: str, line: str, met
     made = _line(line, invoice, draft.amount, draft.currency, draft.description, period, parent)
     made.update(
         discountable=not draft.proration,
+        discounts=list(draft.terms.discounts),
         metadata=metadata,
         pricing=pricing_of(draft.charge),
         quantity=draft.quantity,
         quantity_decimal=str(draft.quantity),
         subscription=subscription,
+        _off=[list(one) for one in draft.off],
+        _rates=None if draft.terms.rates is None else list(draft.terms.rates),
     )
     return made
 
@@ -81,17 +88,15 @@ def all_lines(invoice: Obj) -> list[Obj]:
     return [*invoice["lines"]["data"], *invoice.get("_rest", [])]
 
 
-def set_lines(invoice: Obj, lines: list[Obj], *, embedded: int = EMBEDDED) -> None:
-    """Give an invoice its lines and the sums that follow from them."""
+def set_lines(ctx: Ctx, invoice: Obj, lines: list[Obj], *, embedded: int = EMBEDDED) -> None:
+    """Give an invoice its lines, and the discounts, taxes and sums that follow from them."""
+    reckon_invoice(ctx, invoice, lines)
     url = f"/v1/invoices/{invoice['id']}/lines"
     invoice["lines"] = {
         **list_object(lines[:embedded], url, has_more=len(lines) > embedded),
         "total_count": len(lines),
     }
     invoice["_rest"] = lines[embedded:]
-    total = sum(line["amount"] for line in lines)
-    invoice["subtotal"] = invoice["subtotal_excluding_tax"] = total
-    invoice["total"] = invoice["total_excluding_tax"] = total
 
 
 @route("GET", "/v1/invoices/{id}/lines", params=InvoiceListLinesParams, kind="line_item")
@@ -125,6 +130,8 @@ def _line(
         "subscription": None,
         "subtotal": amount,
         "taxes": [],
+        "_off": [],
+        "_rates": None,
     }
 
 

@@ -3,6 +3,8 @@
 from ..catalog.proration import Draft
 from ..core.amounts import minimum_charge
 from ..core.kernel import Ctx, Obj, public
+from ..discounts import discounts
+from ..taxes import automatic_tax, tax_ids
 from .invoice_lines import item_line, recurring_line, set_lines
 
 
@@ -18,6 +20,7 @@ def compose(
 ) -> Obj:
     """An invoice without lines, in Stripe's shape, not stored."""
     source = subscription or {}
+    terms = {} if reason == "manual" else source  # one made by hand takes only its customer's discount
     collection = source.get("collection_method", "charge_automatically")
     return {
         "id": id or ctx.store.new_id("in"),
@@ -34,13 +37,7 @@ def compose(
         "attempt_count": 0,
         "attempted": False,
         "auto_advance": True,
-        "automatic_tax": {
-            "disabled_reason": None,
-            "enabled": False,
-            "liability": None,
-            "provider": None,
-            "status": None,
-        },
+        "automatic_tax": automatic_tax.of_invoice(bool(terms and terms["automatic_tax"]["enabled"]), None),
         "automatically_finalizes_at": None,
         "billing_reason": reason,
         "collection_method": collection,
@@ -55,12 +52,12 @@ def compose(
         "customer_phone": customer.get("phone"),
         "customer_shipping": public(customer.get("shipping")),
         "customer_tax_exempt": customer.get("tax_exempt"),
-        "customer_tax_ids": [],
+        "customer_tax_ids": tax_ids.of_customer(ctx, customer["id"]),
         "default_payment_method": None,
         "default_source": None,
-        "default_tax_rates": [],
+        "default_tax_rates": public(terms.get("default_tax_rates", [])),
         "description": source.get("description"),
-        "discounts": [],
+        "discounts": _discounts(ctx, customer, terms),
         "due_date": None,
         "effective_at": None,
         "ending_balance": None,
@@ -137,7 +134,7 @@ def lay_out(
             )
             for draft in drafts
         ]
-    set_lines(invoice, lines, embedded=embedded)
+    set_lines(ctx, invoice, lines, embedded=embedded)
 
 
 def expect(invoice: Obj, customer: Obj) -> int:
@@ -152,6 +149,13 @@ def expect_balance(invoice: Obj, customer: Obj) -> None:
     owed = max(0, start + invoice["total"])
     due = owed if owed >= minimum_charge(invoice["currency"]) else 0
     invoice.update(starting_balance=start, amount_due=due, amount_remaining=due)
+
+
+def _discounts(ctx: Ctx, customer: Obj, subscription: Obj) -> list[str]:
+    if subscription:
+        return discounts.of_subscription(ctx, subscription)
+    own = discounts.of_customer(ctx, customer["id"])
+    return [own["id"]] if own else []
 
 
 def _parent(subscription: Obj) -> Obj:

@@ -22,8 +22,10 @@ from ..core.filters import within
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata, missing, public, route
 from ..core.periods import DAY
 from ..core.updates import differences
+from ..discounts import discounts
 from ..payments.payments import declined, payment_method_for
-from . import invoicing
+from ..taxes import automatic_tax, tax_rates
+from . import draft_invoices, invoicing
 from .invoicing import draw_up, require_status, save
 from .pending_items import pending_items, release
 
@@ -58,6 +60,8 @@ def create(ctx: Ctx) -> Obj:
     fields: dict[str, Any] = {"auto_advance": False, "metadata": merge_metadata(None, params.get("metadata"))}
     fields.update(_given(ctx, params, customer["id"]))
     _check_terms({**(subscription or {}), **fields}, params)
+    fields["id"] = ctx.store.new_id("in")
+    fields.update(_pricing(ctx, params, {**fields, "customer": customer["id"], "currency": currency}))
     return draw_up(
         ctx, customer, currency=currency, reason="manual", items=items, subscription=subscription, **fields
     )
@@ -83,6 +87,9 @@ def update(ctx: Ctx) -> Obj:
     before = public(invoice)
     invoice.update(_given(ctx, params, invoice["customer"]))
     _check_terms(invoice, params)
+    if priced := _pricing(ctx, params, invoice):
+        invoice.update(priced)
+        draft_invoices.reckon_again(ctx, invoice)
     invoice["metadata"] = merge_metadata(invoice["metadata"], params.get("metadata"))
     save(ctx, invoice)
     if changed := differences(before, invoice):
@@ -234,6 +241,30 @@ def _given(ctx: Ctx, params: dict[str, Any], customer: str) -> dict[str, Any]:
         fields["_days_until_due"] = params["days_until_due"]
         if "due_date" not in params:
             fields["due_date"] = ctx.now + params["days_until_due"] * DAY
+    return fields
+
+
+def _pricing(ctx: Ctx, params: dict[str, Any], invoice: dict[str, Any]) -> dict[str, Any]:
+    """The fields that change an invoice's amounts: discounts, tax rates, automatic tax."""
+    fields: dict[str, Any] = {}
+    if "discounts" in params:
+        fields["discounts"] = discounts.redeem(
+            ctx,
+            params["discounts"] or [],
+            param="discounts",
+            customer=invoice["customer"],
+            currency=invoice["currency"],
+            invoice=invoice["id"],
+        )
+    if "default_tax_rates" in params:
+        fields["default_tax_rates"] = tax_rates.chosen(
+            ctx,
+            params["default_tax_rates"],
+            param="default_tax_rates",
+            kept=invoice.get("default_tax_rates"),
+        )
+    if "automatic_tax" in params:
+        fields["automatic_tax"] = automatic_tax.of_invoice(params["automatic_tax"]["enabled"], None)
     return fields
 
 

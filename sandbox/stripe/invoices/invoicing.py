@@ -16,13 +16,15 @@ from ..catalog.proration import Draft
 from ..core.kernel import Ctx, Obj, StripeError, invalid, public
 from ..core.periods import DAY
 from ..core.updates import differences
+from ..discounts import discounts
 from ..payments.payment_shapes import new_intent
 from ..payments.payments import Attempt, cancel_intent, confirm
 from . import invoice_balance
-from .invoice_lines import all_lines
+from .invoice_lines import all_lines, set_lines
 from .invoice_payments import cancel_payment, mark_paid, open_payment
 from .invoice_shapes import compose, expect_balance, lay_out
 from .pending_items import take
+from .reckoning import used_by
 
 FINALIZE_AFTER = 3600
 """Seconds that a draft waits before Stripe finalizes it by itself."""
@@ -35,6 +37,7 @@ WRONG_MOVE = "invoice_not_editable"
 class Hooks:
     """What other modules do about an invoice: called with the context and the invoice."""
 
+    finalized: list[Callable[[Ctx, Obj], None]] = field(default_factory=list)
     paid: list[Callable[[Ctx, Obj], None]] = field(default_factory=list)
     failed: list[Callable[[Ctx, Obj], None]] = field(default_factory=list)
     ended: list[Callable[[Ctx, Obj], None]] = field(default_factory=list)
@@ -113,6 +116,7 @@ def finalize(ctx: Ctx, invoice: Obj) -> None:
         message="This invoice is already finalized, you can't re-finalize a non-draft invoice.",
     )
     before = public(invoice)
+    _locate(ctx, invoice)
     customer = ctx.store.get("customer", invoice["customer"])
     invoice_balance.apply(ctx, invoice, customer)
     sequence = customer["next_invoice_sequence"]
@@ -135,8 +139,28 @@ def finalize(ctx: Ctx, invoice: Obj) -> None:
     save(ctx, invoice)
     without_address = {"hosted_invoice_url": None, "invoice_pdf": None}  # written when it is given out
     ctx.emit("invoice.finalized", invoice, {**differences(before, invoice), **without_address})
+    discounts.consume(ctx, customer, used_by(invoice, all_lines(invoice)))
+    for hook in HOOKS.finalized:
+        hook(ctx, invoice)
     if invoice["amount_due"] == 0:
         become_paid(ctx, invoice)
+
+
+def _locate(ctx: Ctx, invoice: Obj) -> None:
+    """Automatic tax needs the customer's place. A request is refused without it; what Stripe finalizes by
+    itself goes on without tax when it is a subscription's, and stays a draft when it is not.
+    """
+    if invoice["automatic_tax"]["status"] != "requires_location_inputs":
+        return
+    if ctx.request_id or not invoice["parent"]:
+        raise invalid(
+            "The customer's location isn't recognized. Set a valid customer address in order to "
+            "automatically calculate tax.",
+            code="customer_tax_location_invalid",
+        )
+    invoice["automatic_tax"].update(enabled=False, disabled_reason="finalization_requires_location_inputs")
+    set_lines(ctx, invoice, all_lines(invoice))
+    ctx.emit("invoice.updated", invoice, {"automatic_tax": {"enabled": True}})
 
 
 def attempt(ctx: Ctx, invoice: Obj, method: str, *, off_session: bool = True) -> Attempt:

@@ -4,13 +4,16 @@ An item waits (`_waits_for` names its customer) until an invoice takes it; `_cre
 proration credits, as [invoice item, invoice, line].
 """
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from ..catalog.catalog import charge_of, price_for, pricing_of
 from ..catalog.proration import Debit, Draft
 from ..core.amounts import nearest
-from ..core.kernel import Ctx, Obj, Store, invalid, merge_metadata
+from ..core.kernel import Ctx, Obj, Store, invalid, merge_metadata, public
+from ..discounts import discounts
+from ..taxes import tax_rates
 
 
 def pending_items(store: Store, customer: str, subscription: str | None) -> list[Obj]:
@@ -37,10 +40,18 @@ def proration_item(ctx: Ctx, customer: str, subscription: str, draft: Draft) -> 
         parent=_parent(subscription, draft.item),
         pricing=pricing_of(draft.charge),
         proration=True,
-        proration_details={"credited_items": _credited(ctx.store, draft), "discount_amounts": []},
+        discounts=list(draft.terms.discounts),
+        net_amount=draft.amount - sum(amount for _, amount in draft.off),
+        proration_details={
+            "credited_items": _credited(ctx.store, draft),
+            "discount_amounts": [{"amount": amount, "discount": id} for id, amount in draft.off],
+        },
         quantity=draft.quantity,
         quantity_decimal=str(draft.quantity),
+        tax_rates=[public(ctx.store.get(tax_rates.KIND, id)) for id in draft.terms.rates or ()],
         _credits=[[debit.invoice_item, debit.invoice, debit.line] for debit in draft.credited],
+        _off=[list(one) for one in draft.off],
+        _rates=None if draft.terms.rates is None else list(draft.terms.rates),
     )
     return item
 
@@ -78,11 +89,28 @@ def extra_item(ctx: Ctx, customer: str, subscription: str | None, params: dict[s
         raise invalid("You must specify one of: amount, pricing[price], unit_amount_decimal.", param="amount")
     if params.get("description"):
         item["description"] = params["description"]
-    if "discountable" in params:
-        item["discountable"] = params["discountable"]
+    item["discountable"] = params.get("discountable", item["amount"] >= 0)
+    take_terms(ctx, item, params)
     item["metadata"] = merge_metadata(None, params.get("metadata"))
     item["parent"] = _parent(subscription, None) if subscription else None
     return item
+
+
+def take_terms(ctx: Ctx, item: Obj, params: dict[str, Any]) -> None:
+    """Give an item the discounts and tax rates that the parameters name."""
+    if "discounts" in params:
+        item["discounts"] = discounts.redeem(
+            ctx,
+            params["discounts"] or [],
+            param="discounts",
+            customer=item["customer"],
+            currency=item["currency"],
+            invoice_item=item["id"],
+        )
+    if "tax_rates" in params:
+        rates = tax_rates.chosen(ctx, params["tax_rates"], param="tax_rates", kept=item["tax_rates"])
+        item["tax_rates"] = rates
+        item["_rates"] = [rate["id"] for rate in rates] or None
 
 
 def keep(ctx: Ctx, item: Obj) -> Obj:
@@ -132,6 +160,8 @@ def _blank(ctx: Ctx, customer: str, amount: int, currency: str, span: tuple[int,
         "tax_rates": [],
         "test_clock": None,
         "_credits": [],
+        "_off": [],
+        "_rates": None,
     }
 
 
@@ -168,9 +198,7 @@ def settled(store: Store, debit: Debit) -> Debit:
     )
     if item is None or item["invoice"] is None:
         return debit
-    return Debit(
-        debit.amount, debit.start, debit.end, debit.charge, debit.invoice_item, item["invoice"], item["_line"]
-    )
+    return replace(debit, invoice=item["invoice"], line=item["_line"])
 
 
 def _moment(given: Any, now: int) -> int:

@@ -18,8 +18,8 @@ from ..core.filters import within
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata, public, route
 from ..core.updates import changed, differences, not_built
 from ..subscription_terms.changes import plan
-from ..subscription_terms.schedule_phases import anchor_of_phase, items_of_phase, phase_at
-from ..subscription_terms.schedule_shapes import KIND, phases_of, schedule_of, span
+from ..subscription_terms.schedule_phases import anchor_of_phase, items_of_phase, phase_at, take_phase_pricing
+from ..subscription_terms.schedule_shapes import KIND, phases_of, phases_without_discounts, schedule_of, span
 from ..subscription_terms.shapes import editing, in_trial, items_of, period_end, set_items
 from ..subscriptions import pending_updates
 from ..subscriptions.end import cancel_now, finish
@@ -75,11 +75,13 @@ def update(ctx: Ctx) -> Obj:
     before = public(schedule)
     if "phases" in params:
         schedule["phases"] = phases_of(ctx, schedule, params["phases"])
+        schedule["_without_discounts"] = phases_without_discounts(schedule["phases"], params["phases"])
         current = phase_at(schedule, ctx.now)
         assert current is not None
         schedule["current_phase"] = span(current)
         subscription = ctx.store.get("subscription", schedule["subscription"])
-        _become(ctx, subscription, current, params.get("proration_behavior", "create_prorations"))
+        behavior = params.get("proration_behavior", "create_prorations")
+        _become(ctx, subscription, schedule, current, behavior)
     for name, value in (params.get("default_settings") or {}).items():
         schedule["default_settings"][name] = None if value == "" else public(value)
     schedule["end_behavior"] = params.get("end_behavior", schedule["end_behavior"])
@@ -148,18 +150,20 @@ def enter_phase_if_due(ctx: Ctx, subscription: Obj) -> None:
     before = public(schedule)
     schedule["current_phase"] = span(phase)
     _store(ctx, schedule)
-    _become(ctx, subscription, phase, phase["proration_behavior"])
+    _become(ctx, subscription, schedule, phase, phase["proration_behavior"])
     ctx.emit("subscription_schedule.updated", schedule, differences(before, schedule))
 
 
-def _become(ctx: Ctx, subscription: Obj, phase: dict[str, Any], behavior: str) -> None:
+def _become(ctx: Ctx, subscription: Obj, schedule: Obj, phase: dict[str, Any], behavior: str) -> None:
     """Give the subscription the phase's items and terms; that prorates within a period, not at its end."""
-    items = items_of_phase(ctx, subscription, phase)
     with editing(ctx, subscription):
+        take_phase_pricing(ctx, subscription, schedule, phase)
+        items = items_of_phase(ctx, subscription, phase)
         _take_terms(subscription, phase)
         if in_trial(subscription, ctx.now) and phase["trial_end"] is None:
             carry_out(ctx, subscription, plan(ctx, subscription, {"trial_end": "now"}), {})
         if _same(items, items_of(subscription)):
+            set_items(subscription, items)
             return
         pending_updates.discard(ctx, subscription)
         if period_end(subscription) <= ctx.now:
@@ -178,7 +182,13 @@ def _as_update(subscription: Obj, items: list[Obj]) -> list[dict[str, Any]]:
     kept = {item["id"] for item in items}
     entries: list[dict[str, Any]] = [{"id": id, "deleted": True} for id in sorted(known - kept)]
     for item in items:
-        entry = {"price": item["price"]["id"], "quantity": item["quantity"], "metadata": item["metadata"]}
+        entry = {
+            "price": item["price"]["id"],
+            "quantity": item["quantity"],
+            "metadata": item["metadata"],
+            "discounts": [{"discount": id} for id in item["discounts"]],
+            "tax_rates": [rate["id"] for rate in item["tax_rates"]],
+        }
         entries.append({"id": item["id"], **entry} if item["id"] in known else entry)
     return entries
 

@@ -1,16 +1,20 @@
-"""The stand-in's own endpoints, /_sandbox/…: faults, request log, clock, webhooks, limits, portal, reset."""
+"""The stand-in's own endpoints, /_sandbox/…: faults, request log, clock, webhooks, limits, taxes, reset …"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qs
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import from_json, to_json
 
+from ..core.errors import StripeError
 from ..core.faults import FaultRequest
+from ..core.kernel import Ctx
+from ..core.store import public
+from ..discounts import discounts
 from ..engine.dispatch import JSON, Answer
 from ..engine.engine import Engine
 from ..engine.webhooks import Mode
@@ -60,6 +64,19 @@ class PortalRequest(_Body):
     """Whether portal sessions that name no configuration are refused; see portal_sessions.py."""
 
     needs_configuration: bool
+
+
+class TaxesRequest(_Body):
+    """How taxes of rates made by hand are rounded: for each line, or for each rate of an invoice."""
+
+    rounding: Literal["line", "invoice"]
+
+
+class DiscountRequest(_Body):
+    """A customer's own discount, which people give in the Dashboard; null takes it away."""
+
+    customer: str
+    coupon: str | None
 
 
 class KeyRequest(_Body):
@@ -178,6 +195,33 @@ def _set_portal(engine: Engine, given: Any, query: Query) -> Any:
     return _portal(engine, given, query)
 
 
+def _taxes(engine: Engine, given: Any, query: Query) -> Any:
+    return {"rounding": engine.account.tax_rounding}
+
+
+def _set_taxes(engine: Engine, given: Any, query: Query) -> Any:
+    asked = TaxesRequest.model_validate(given)
+    engine.account = replace(engine.account, tax_rounding=asked.rounding)
+    return _taxes(engine, given, query)
+
+
+def _set_discount(engine: Engine, given: Any, query: Query) -> Any:
+    asked = DiscountRequest.model_validate(given)
+
+    def give(ctx: Ctx) -> Any:
+        customer = ctx.store.get("customer", asked.customer)
+        if asked.coupon is None:
+            discounts.withdraw(ctx, customer)
+        else:
+            discounts.grant(ctx, customer, {"coupon": asked.coupon}, param="coupon")
+        return {"discount": public(customer["discount"])}
+
+    try:
+        return engine.visit(give)
+    except StripeError as error:
+        raise ValueError(error.message) from error
+
+
 def _keys(engine: Engine, given: Any, query: Query) -> Any:
     return {key: sorted(granted) for key, granted in engine.permissions.items()}
 
@@ -215,6 +259,9 @@ _ENDPOINTS: dict[tuple[str, str], Callable[[Engine, Any, Query], Any]] = {
     ("POST", "limits"): _set_limits,
     ("GET", "portal"): _portal,
     ("POST", "portal"): _set_portal,
+    ("GET", "taxes"): _taxes,
+    ("POST", "taxes"): _set_taxes,
+    ("POST", "discounts"): _set_discount,
     ("GET", "keys"): _keys,
     ("POST", "keys"): _set_keys,
     ("POST", "reset"): _reset,

@@ -1,10 +1,11 @@
 """Every module that declares endpoints; importing this one fills the route table."""
 
 from ..catalog import prices, products  # noqa: F401
+from ..credit_notes import credit_notes  # noqa: F401
 from ..customers import balance, customers, payment_methods  # noqa: F401
+from ..discounts import coupons, promotion_codes  # noqa: F401
 from ..events import events  # noqa: F401
 from ..invoices import (  # noqa: F401
-    credit_notes,
     invoice_attachments,
     invoice_items,
     invoice_lines,
@@ -16,3 +17,4 @@ from ..payments import refunds  # noqa: F401
 from ..portal import hosted_links, portal_configurations, portal_sessions  # noqa: F401
 from ..renewals import renewals, schedules  # noqa: F401
 from ..subscriptions import customer_end, items, previews, subscriptions  # noqa: F401
+from ..taxes import tax_ids, tax_rates  # noqa: F401

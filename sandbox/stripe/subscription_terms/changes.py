@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..catalog.catalog import every, item_charge
-from ..catalog.proration import Draft, credits, debit_of_price, recurring, trial
+from ..catalog.proration import Draft, Worth, recurring, trial
 from ..core.kernel import Ctx, Obj, invalid
 from ..core.periods import period_after
 from .item_changes import Pair, becomes_paid, pairs_of, place_new_items
-from .shapes import debits_of, in_trial, items_of
+from .shapes import in_trial, items_of
+from .worths import credits_of, debit_of, terms_of, worths_of
 
 CHANGES_BILLING = ("items", "trial_end", "billing_cycle_anchor")
 """The parameters that change what is billed."""
@@ -71,21 +72,22 @@ def plan(ctx: Ctx, subscription: Obj, wanted: dict[str, Any]) -> Change:
         return change
     place_new_items(subscription, pairs, at)
     if behavior != "none" and not trialing:
+        worths = worths_of(ctx, subscription, change.items)
         for pair in pairs:
             if pair.changed:
-                _prorate(ctx, subscription, pair, change)
+                _prorate(ctx, subscription, pair, change, worths)
     return change
 
 
-def _prorate(ctx: Ctx, subscription: Obj, pair: Pair, change: Change) -> None:
+def _prorate(ctx: Ctx, subscription: Obj, pair: Pair, change: Change, worths: dict[str, Worth]) -> None:
     """One credit for each earlier debit (classic: for the current price), one debit for the rest."""
     if pair.old is not None:
-        change.prorations += _credits(ctx, subscription, pair.old, change.at)
+        change.prorations += credits_of(ctx, subscription, pair.old, change.at)
         change.credited.append(pair.old["id"])
     if pair.new is not None:
         period = (pair.new["current_period_start"], pair.new["current_period_end"])
-        debit = debit_of_price(pair.new["id"], item_charge(ctx.store, pair.new), period, change.at)
-        change.prorations += [debit] if debit else []
+        rest = debit_of(ctx, subscription, pair.new, worths[pair.new["id"]], period, change.at)
+        change.prorations += [rest] if rest else []
 
 
 def _plan_reset(ctx: Ctx, subscription: Obj, pairs: list[Pair], change: Change, behavior: str) -> None:
@@ -98,7 +100,7 @@ def _plan_reset(ctx: Ctx, subscription: Obj, pairs: list[Pair], change: Change, 
     if behavior != "none":
         for pair in pairs:
             if pair.old is not None:
-                change.prorations += _credits(ctx, subscription, pair.old, change.at)
+                change.prorations += credits_of(ctx, subscription, pair.old, change.at)
     _start_anew(ctx, subscription, pairs, change, ctx.now)
     classic = subscription["billing_mode"]["type"] == "classic"
     change.with_pending = not (classic and change.always_invoice)
@@ -119,12 +121,14 @@ def _plan_trial(
     if behavior != "none" and not trialing:
         for pair in pairs:
             if pair.old is not None:
-                change.prorations += _credits(ctx, subscription, pair.old, change.at)
+                change.prorations += credits_of(ctx, subscription, pair.old, change.at)
     change.anchor = change.trial_end = until
     change.credited = [item["id"] for item in items_of(subscription)]
     for item in change.items:
         item["current_period_start"], item["current_period_end"] = ctx.now, until
-        change.recurring.append(trial(item["id"], item_charge(ctx.store, item), ctx.now, until))
+        change.recurring.append(
+            trial(item["id"], item_charge(ctx.store, item), ctx.now, until, terms_of(item))
+        )
 
 
 def _start_anew(ctx: Ctx, subscription: Obj, pairs: list[Pair], change: Change, now: int) -> None:
@@ -133,20 +137,9 @@ def _start_anew(ctx: Ctx, subscription: Obj, pairs: list[Pair], change: Change, 
     for item in change.items:
         start, end = period_after(now, *every(item["price"]), now)
         item["current_period_start"], item["current_period_end"] = start, end
-        change.recurring.append(recurring(item["id"], item_charge(ctx.store, item), start, end))
-
-
-def _credits(ctx: Ctx, subscription: Obj, item: Obj, at: int) -> list[Draft]:
-    if in_trial(subscription, ctx.now):
-        return []
-    return credits(
-        subscription["billing_mode"]["type"],
-        item["id"],
-        item_charge(ctx.store, item),
-        (item["current_period_start"], item["current_period_end"]),
-        at,
-        debits_of(ctx.store, subscription, item["id"]),
-    )
+        change.recurring.append(
+            recurring(item["id"], item_charge(ctx.store, item), start, end, terms_of(item))
+        )
 
 
 def _resets(ctx: Ctx, subscription: Obj, pairs: list[Pair], wanted: dict[str, Any], trialing: bool) -> bool:

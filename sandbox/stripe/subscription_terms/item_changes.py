@@ -8,6 +8,7 @@ from ..catalog.catalog import every, item_charge, price_for, reprice, subscripti
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata, missing, public
 from ..core.periods import period_at
 from .shapes import items_of
+from .terms import take_item_pricing
 
 
 @dataclass(slots=True)
@@ -42,7 +43,7 @@ def pairs_of(ctx: Ctx, subscription: Obj, asked: list[dict[str, Any]]) -> list[P
         if entry.get("deleted"):
             removed.add(entry["id"])
         else:
-            _change_item(ctx, after[entry["id"]], entry, where)
+            _change_item(ctx, subscription, after[entry["id"]], entry, where)
     left = [item for id, item in after.items() if id not in removed] + added
     _check_together(subscription, left)
     pairs = [
@@ -72,7 +73,7 @@ def place_new_items(subscription: Obj, pairs: list[Pair], at: int) -> None:
         pair.new["current_period_start"], pair.new["current_period_end"] = period
 
 
-def _change_item(ctx: Ctx, item: Obj, entry: dict[str, Any], where: str) -> None:
+def _change_item(ctx: Ctx, subscription: Obj, item: Obj, entry: dict[str, Any], where: str) -> None:
     price = entry.get("price") or entry.get("plan")
     if price and price != item["price"]["id"]:
         reprice(item, price_for(ctx, price, param=f"{where}[price]"))
@@ -80,6 +81,7 @@ def _change_item(ctx: Ctx, item: Obj, entry: dict[str, Any], where: str) -> None
     if "quantity" in entry:
         item["quantity"] = entry["quantity"]
     item["metadata"] = merge_metadata(item["metadata"], entry.get("metadata"))
+    take_item_pricing(ctx, subscription, item, entry, where)
 
 
 def _added(ctx: Ctx, subscription: Obj, entry: dict[str, Any], where: str) -> Obj:
@@ -90,9 +92,10 @@ def _added(ctx: Ctx, subscription: Obj, entry: dict[str, Any], where: str) -> Ob
         )
     metadata = merge_metadata(None, entry.get("metadata"))
     found = price_for(ctx, price, param=f"{where}[price]")
-    return subscription_item(
-        ctx, subscription["id"], found, entry.get("quantity", 1), metadata, (ctx.now, ctx.now)
-    )
+    span = (ctx.now, ctx.now)
+    item = subscription_item(ctx, subscription["id"], found, entry.get("quantity", 1), metadata, span)
+    take_item_pricing(ctx, subscription, item, entry, where)
+    return item
 
 
 def _check_together(subscription: Obj, items: list[Obj]) -> None:

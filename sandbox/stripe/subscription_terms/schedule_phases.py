@@ -4,8 +4,10 @@ from typing import Any
 
 from ..catalog.catalog import every, reprice, subscription_item
 from ..core.kernel import Ctx, Obj, public
+from ..discounts import discounts
+from ..taxes import automatic_tax
 from .item_changes import becomes_paid
-from .shapes import items_of
+from .shapes import items_of, set_items
 
 
 def phase_at(schedule: Obj, at: int) -> dict[str, Any] | None:
@@ -17,39 +19,94 @@ def phase_at(schedule: Obj, at: int) -> dict[str, Any] | None:
     return None
 
 
-def next_terms(ctx: Ctx, subscription: Obj, at: int) -> tuple[list[Obj], int]:
-    """Copies of the items that the subscription has at `at`, and the billing cycle anchor of then.
+PRICING = ("automatic_tax", "default_tax_rates", "discounts")
+"""The fields of a subscription, beside its items, that a phase sets and that change what is billed."""
 
-    They differ from today's when its schedule enters another phase by that time.
-    """
+
+def enter_next_phase(ctx: Ctx, subscription: Obj) -> None:
+    """Give a copy of a subscription what it has now if its schedule enters another phase by this time."""
     schedule = (
         ctx.store.find("subscription_schedule", subscription["schedule"])
         if subscription["schedule"]
         else None
     )
-    phase = phase_at(schedule, at) if schedule and schedule["status"] == "active" else None
+    phase = phase_at(schedule, ctx.now) if schedule and schedule["status"] == "active" else None
     current = schedule["current_phase"] if schedule else None
-    if phase is None or (current and current["start_date"] == phase["start_date"]):
-        return public(items_of(subscription)), subscription["billing_cycle_anchor"]
+    if schedule is None or phase is None or (current and current["start_date"] == phase["start_date"]):
+        return
+    phase = public(phase)
+    take_phase_pricing(ctx, subscription, schedule, phase)
     items = items_of_phase(ctx, subscription, phase)
-    return items, anchor_of_phase(ctx, subscription, items, phase)
+    subscription["billing_cycle_anchor"] = anchor_of_phase(ctx, subscription, items, phase)
+    set_items(subscription, items)
+
+
+def take_phase_pricing(ctx: Ctx, subscription: Obj, schedule: Obj, phase: dict[str, Any]) -> None:
+    """Give a subscription a phase's discounts and taxes; coupons are redeemed as the phase begins.
+
+    A phase that says nothing of discounts has the customer's, one that says "none" has none: in both cases
+    the subscription loses its own.
+    """
+    phase["discounts"] = _redeemed(ctx, subscription, phase["discounts"], subscription=subscription["id"])
+    subscription["discounts"] = [entry["discount"] for entry in phase["discounts"]]
+    subscription["_inherits"] = phase["start_date"] not in schedule["_without_discounts"]
+    for entry in phase["items"]:
+        entry["discounts"] = _redeemed(ctx, subscription, entry["discounts"])
+    subscription["default_tax_rates"] = public(phase["default_tax_rates"])
+    tax = phase["automatic_tax"] or schedule["default_settings"]["automatic_tax"]
+    if tax["enabled"] != subscription["automatic_tax"]["enabled"]:
+        subscription["automatic_tax"] = automatic_tax.of_subscription(tax["enabled"])
+
+
+def _redeemed(ctx: Ctx, target: Obj, entries: list[dict[str, Any]], **owner: str) -> list[dict[str, Any]]:
+    """The discounts of a phase once it holds: those that exist by then, and a new one for each coupon."""
+    given = [{name: value for name, value in entry.items() if value} for entry in entries]
+    ids = discounts.redeem(
+        ctx,
+        [entry for entry in given if "discount" not in entry or discounts.running(ctx, [entry["discount"]])],
+        param="phases[discounts]",
+        customer=target["customer"],
+        currency=target["currency"],
+        **owner,
+    )
+    return [discount_entry(discount=id) for id in ids]
 
 
 def phase_items(items: list[Obj]) -> list[dict[str, Any]]:
     """A subscription's items as a phase writes them."""
-    return [phase_item(item["price"]["id"], item["quantity"], dict(item["metadata"])) for item in items]
+    return [
+        phase_item(
+            item["price"]["id"],
+            item["quantity"],
+            dict(item["metadata"]),
+            [discount_entry(discount=id) for id in item["discounts"]],
+            public(item["tax_rates"]),
+        )
+        for item in items
+    ]
 
 
-def phase_item(price: str, quantity: int, metadata: dict[str, str]) -> dict[str, Any]:
+def discount_entry(**given: str) -> dict[str, Any]:
+    """A discount as a phase writes it: by what it is asked for."""
+    return {"coupon": None, "discount": None, "promotion_code": None, **given}
+
+
+def phase_item(
+    price: str,
+    quantity: int,
+    metadata: dict[str, str],
+    discounts: list[dict[str, Any]],
+    tax_rates: list[Obj],
+) -> dict[str, Any]:
     """One item of a phase."""
     return {
         "billing_thresholds": None,
-        "discounts": [],
+        "discounts": discounts,
         "metadata": metadata,
         "plan": price,
         "price": price,
         "quantity": quantity,
-        "tax_rates": [],
+        "tax_rates": tax_rates,
     }
 
 
@@ -63,6 +120,9 @@ def follow(ctx: Ctx, subscription: Obj) -> None:
     phase = phase_at(schedule, ctx.now) if schedule and schedule["status"] == "active" else None
     if schedule is not None and phase is not None:
         phase["items"] = phase_items(items_of(subscription))
+        phase["discounts"] = [discount_entry(discount=id) for id in subscription["discounts"]]
+        phase["default_tax_rates"] = public(subscription["default_tax_rates"])
+        phase["automatic_tax"] = public(subscription["automatic_tax"])
         ctx.store.put(schedule)
         ctx.emit("subscription_schedule.updated", schedule)
 
@@ -84,6 +144,8 @@ def items_of_phase(ctx: Ctx, subscription: Obj, phase: dict[str, Any]) -> list[O
             reprice(item, price)
         item["quantity"] = wanted["quantity"]
         item["metadata"] = {**item["metadata"], **(wanted["metadata"] or {})}
+        item["discounts"] = [entry["discount"] for entry in wanted["discounts"] if entry["discount"]]
+        item["tax_rates"] = public(wanted["tax_rates"])
         made.append(item)
     return made
 

@@ -5,18 +5,17 @@ from typing import Any
 from ..catalog.catalog import every, price_for
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata, public
 from ..core.periods import shift
+from ..discounts import coupons, discounts
 from ..payments.payments import payment_method_for
-from .schedule_phases import phase_item, phase_items
+from ..taxes import automatic_tax, tax_rates
+from .schedule_phases import discount_entry, phase_item, phase_items
 from .shapes import in_trial, items_of, period_end
 
 KIND = "subscription_schedule"
 PHASE_NOT_BUILT = (
     "add_invoice_items",
     "application_fee_percent",
-    "automatic_tax",
     "billing_thresholds",
-    "default_tax_rates",
-    "discounts",
     "invoice_settings",
     "on_behalf_of",
     "transfer_data",
@@ -32,6 +31,9 @@ def schedule_of(ctx: Ctx, subscription: Obj) -> Obj:
         period_end(subscription),
         phase_items(items_of(subscription)),
         trial_end=subscription["trial_end"] if in_trial(subscription, ctx.now) else None,
+        automatic_tax=public(subscription["automatic_tax"]),
+        default_tax_rates=public(subscription["default_tax_rates"]),
+        discounts=[discount_entry(discount=id) for id in subscription["discounts"]],
     )
     return {
         "id": ctx.store.new_id("sub_sched"),
@@ -46,7 +48,7 @@ def schedule_of(ctx: Ctx, subscription: Obj) -> Obj:
         "customer_account": None,
         "default_settings": {
             "application_fee_percent": None,
-            "automatic_tax": {"disabled_reason": None, "enabled": False, "liability": None},
+            "automatic_tax": public(subscription["automatic_tax"]),
             "billing_cycle_anchor": "automatic",
             "billing_thresholds": None,
             "collection_method": subscription["collection_method"],
@@ -66,6 +68,7 @@ def schedule_of(ctx: Ctx, subscription: Obj) -> Obj:
         "status": "active",
         "subscription": subscription["id"],
         "test_clock": subscription["test_clock"],
+        "_without_discounts": [] if subscription.get("_inherits", True) else [start],
     }
 
 
@@ -97,7 +100,7 @@ def phases_of(ctx: Ctx, schedule: Obj, given: list[dict[str, Any]]) -> list[dict
         if end <= start:
             raise invalid("The end date of a phase must be after its start date.", param=f"{where}[end_date]")
         _check_trial(ctx, schedule, entry, where)
-        phases.append(_phase(currency, start, end, items, **_terms(ctx, schedule, entry)))
+        phases.append(_phase(currency, start, end, items, **_terms(ctx, schedule, entry, where, start)))
         _check_anchor(ctx, schedule, phases, where)
     current = schedule["current_phase"]
     if not any(p["start_date"] == current["start_date"] and p["end_date"] > ctx.now for p in phases):
@@ -113,10 +116,20 @@ def span(phase: dict[str, Any]) -> dict[str, int]:
     return {"end_date": phase["end_date"], "start_date": phase["start_date"]}
 
 
+def phases_without_discounts(phases: list[dict[str, Any]], given: list[dict[str, Any]]) -> list[int]:
+    """Where the phases begin that asked for no discount at all, not even the customer's."""
+    return [
+        phase["start_date"]
+        for phase, entry in zip(phases, given, strict=True)
+        if "discounts" in entry and not entry["discounts"]
+    ]
+
+
 def _phase(currency: str, start: int, end: int, items: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
     return {
         "add_invoice_items": [],
         "application_fee_percent": None,
+        "automatic_tax": None,
         "billing_cycle_anchor": None,
         "billing_thresholds": None,
         "collection_method": None,
@@ -138,11 +151,24 @@ def _phase(currency: str, start: int, end: int, items: list[dict[str, Any]], **m
     }
 
 
-def _terms(ctx: Ctx, schedule: Obj, entry: dict[str, Any]) -> dict[str, Any]:
+def _terms(ctx: Ctx, schedule: Obj, entry: dict[str, Any], where: str, start: int) -> dict[str, Any]:
+    tax = entry.get("automatic_tax")
     method = entry.get("default_payment_method")
     if method:
         method = payment_method_for(ctx, method, schedule["customer"], param="default_payment_method")["id"]
+    rates = tax_rates.chosen(
+        ctx,
+        entry.get("default_tax_rates"),
+        param=f"{where}[default_tax_rates]",
+        kept=[rate for phase in schedule["phases"] for rate in phase["default_tax_rates"]],
+    )
+    if rates and tax and tax["enabled"]:
+        message = "You may not use `default_tax_rates` together with `automatic_tax[enabled]=true`."
+        raise invalid(message, param=f"{where}[default_tax_rates]")
     return {
+        "automatic_tax": automatic_tax.of_subscription(tax["enabled"]) if tax else None,
+        "default_tax_rates": rates,
+        "discounts": _discounts(ctx, entry.get("discounts"), f"{where}[discounts]", start),
         "billing_cycle_anchor": entry.get("billing_cycle_anchor"),
         "collection_method": entry.get("collection_method"),
         "default_payment_method": method,
@@ -151,6 +177,21 @@ def _terms(ctx: Ctx, schedule: Obj, entry: dict[str, Any]) -> dict[str, Any]:
         "proration_behavior": entry.get("proration_behavior", "create_prorations"),
         "trial_end": entry.get("trial_end"),
     }
+
+
+def _discounts(ctx: Ctx, given: Any, where: str, start: int) -> list[dict[str, Any]]:
+    """What a phase asks for, checked now and redeemed when it begins."""
+    entries = []
+    for index, entry in enumerate(given or []):
+        if entry.get("coupon"):
+            coupons.usable(ctx, entry["coupon"], param=f"{where}[{index}][coupon]")
+        elif entry.get("discount"):
+            discounts.require(ctx, entry["discount"], start, param=f"{where}[{index}][discount]")
+        elif not entry.get("promotion_code"):
+            message = "Each discount must be exactly one of: coupon, discount, promotion_code."
+            raise invalid(message, param=f"{where}[{index}]")
+        entries.append(discount_entry(**entry))
+    return entries
 
 
 def _check_trial(ctx: Ctx, schedule: Obj, entry: dict[str, Any], where: str) -> None:
@@ -186,7 +227,13 @@ def _phase_item(ctx: Ctx, entry: dict[str, Any], where: str) -> dict[str, Any]:
             f"Missing required param: {where}[price].", code="parameter_missing", param=f"{where}[price]"
         )
     found = price_for(ctx, price, param=f"{where}[price]")
-    return phase_item(found["id"], entry.get("quantity", 1), merge_metadata(None, entry.get("metadata")))
+    return phase_item(
+        found["id"],
+        entry.get("quantity", 1),
+        merge_metadata(None, entry.get("metadata")),
+        _discounts(ctx, entry.get("discounts"), f"{where}[discounts]", ctx.now),
+        tax_rates.chosen(ctx, entry.get("tax_rates"), param=f"{where}[tax_rates]"),
+    )
 
 
 def _date(ctx: Ctx, given: Any) -> int:

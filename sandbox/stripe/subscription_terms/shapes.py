@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..catalog.catalog import charge_of
-from ..catalog.proration import Debit
+from ..catalog.proration import Debit, Terms
 from ..core.kernel import Ctx, Obj, Store, list_object, public
 from ..core.updates import differences
 from ..invoices.pending_items import settled
+from ..taxes.automatic_tax import AUTOMATIC
 
 INCOMPLETE_FOR = 23 * 3600
 """Seconds that a first payment, or the payment of a pending update, may take."""
@@ -125,8 +126,8 @@ def editing(ctx: Ctx, subscription: Obj) -> Iterator[None]:
 
 
 def debits_of(store: Store, subscription: Obj, item: str) -> list[Debit]:
-    """What was debited for an item's current period and not credited since."""
-    return [
+    """What was debited for an item's current period, and neither credited since nor deleted unbilled."""
+    debits = [
         settled(
             store,
             Debit(
@@ -137,9 +138,18 @@ def debits_of(store: Store, subscription: Obj, item: str) -> list[Debit]:
                 invoice_item=debit["invoice_item"],
                 invoice=debit["invoice"],
                 line=debit["line"],
+                off=tuple((discount, amount) for discount, amount in debit["off"]),
+                terms=Terms(
+                    tuple(debit["discounts"]), None if debit["rates"] is None else tuple(debit["rates"])
+                ),
             ),
         )
         for debit in subscription["_debits"].get(item, [])
+    ]
+    return [
+        debit
+        for debit in debits
+        if debit.invoice or not debit.invoice_item or store.find("invoiceitem", debit.invoice_item)
     ]
 
 
@@ -148,8 +158,10 @@ def debit_of_line(line: Obj) -> tuple[str, Obj] | None:
     details = line["parent"]["subscription_item_details"]
     if details is None or line["amount"] <= 0:
         return None
+    off = [[one["discount"], one["amount"]] for one in line["discount_amounts"] if one["amount"]]
+    by_hand = not any(tax["tax_rate_details"]["tax_rate"].startswith(AUTOMATIC) for tax in line["taxes"])
     entry = {
-        "amount": line["amount"],
+        "amount": line["amount"] - sum(amount for _, amount in off),
         "start": line["period"]["start"],
         "end": line["period"]["end"],
         "price": line["pricing"]["price_details"]["price"],
@@ -157,6 +169,9 @@ def debit_of_line(line: Obj) -> tuple[str, Obj] | None:
         "invoice_item": details["invoice_item"],
         "invoice": line["invoice"],
         "line": line["id"],
+        "off": off,
+        "discounts": [one["discount"] for one in line["discount_amounts"]],
+        "rates": [tax["tax_rate_details"]["tax_rate"] for tax in line["taxes"]] if by_hand else None,
     }
     return details["subscription_item"], entry
 
@@ -166,7 +181,7 @@ def debit_of_item(item: Obj) -> tuple[str, Obj] | None:
     if not item["proration"] or item["amount"] <= 0:
         return None
     entry = {
-        "amount": item["amount"],
+        "amount": item["net_amount"],
         "start": item["period"]["start"],
         "end": item["period"]["end"],
         "price": item["pricing"]["price_details"]["price"],
@@ -174,6 +189,9 @@ def debit_of_item(item: Obj) -> tuple[str, Obj] | None:
         "invoice_item": item["id"],
         "invoice": None,
         "line": None,
+        "off": item["_off"],
+        "discounts": item["discounts"],
+        "rates": item["_rates"],
     }
     return item["parent"]["subscription_details"]["subscription_item"], entry
 

@@ -7,19 +7,18 @@ from typing import Any
 
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata, missing, public
 from ..core.updates import not_built
+from ..discounts import discounts
 from ..payments.payments import payment_method_for
+from ..taxes import automatic_tax, tax_rates
 from .shapes import items_of
 
 NOT_BUILT = (
     "application_fee_percent",
-    "automatic_tax",
     "billing_cycle_anchor_config",
     "billing_schedules",
     "billing_thresholds",
     "customer_account",
     "default_source",
-    "default_tax_rates",
-    "discounts",
     "invoice_settings",
     "on_behalf_of",
     "pause_collection",
@@ -36,14 +35,58 @@ def refuse_unsupported(ctx: Ctx) -> None:
     for entry in entries:
         for name in (
             "price_data",
-            "discounts",
-            "tax_rates",
             "billing_thresholds",
             "current_trial",
             "clear_usage",
         ):
             if entry.get(name):
                 raise invalid(f"This stand-in does not support {name} on items.", param=f"items[{name}]")
+
+
+def take_pricing(ctx: Ctx, subscription: Obj, params: dict[str, Any]) -> None:
+    """What changes the amounts beside items: discounts, tax rates, automatic tax.
+
+    Empty discounts make a subscription that exists have its customer's again.
+    """
+    if given := params.get("discounts"):
+        subscription["discounts"] = discounts.redeem(
+            ctx,
+            given,
+            param="discounts",
+            customer=subscription["customer"],
+            currency=subscription["currency"],
+            subscription=subscription["id"],
+        )
+    elif given == "":
+        subscription["discounts"], subscription["_inherits"] = [], True
+    if "default_tax_rates" in params:
+        old = subscription["default_tax_rates"]
+        subscription["default_tax_rates"] = tax_rates.chosen(
+            ctx, params["default_tax_rates"], param="default_tax_rates", kept=old
+        )
+    if "automatic_tax" in params:
+        enabled = params["automatic_tax"]["enabled"]
+        subscription["automatic_tax"] = automatic_tax.of_subscription(enabled)
+    if subscription["automatic_tax"]["enabled"] and subscription["default_tax_rates"]:
+        message = "You may not use `default_tax_rates` together with `automatic_tax[enabled]=true`."
+        raise invalid(message, param="default_tax_rates")
+
+
+def take_item_pricing(ctx: Ctx, subscription: Obj, item: Obj, entry: dict[str, Any], where: str) -> None:
+    """An item's own discounts and tax rates, as an entry of `items` asks for them."""
+    if "discounts" in entry:
+        item["discounts"] = discounts.redeem(
+            ctx,
+            entry["discounts"] or [],
+            param=f"{where}[discounts]",
+            customer=subscription["customer"],
+            currency=subscription["currency"],
+            subscription_item=item["id"],
+        )
+    if "tax_rates" in entry:
+        item["tax_rates"] = tax_rates.chosen(
+            ctx, entry["tax_rates"], param=f"{where}[tax_rates]", kept=item["tax_rates"]
+        )
 
 
 def take_terms(ctx: Ctx, subscription: Obj) -> None:

@@ -6,7 +6,7 @@ https://docs.stripe.com/billing/subscriptions/overview#payment-behavior
 from typing import Any
 
 from ..catalog.catalog import every, item_charge, price_for, subscription_item
-from ..catalog.proration import Draft, debit_of_price, recurring, trial
+from ..catalog.proration import Draft, recurring, trial
 from ..core.amounts import share
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata
 from ..core.periods import DAY, period_after, period_at
@@ -14,7 +14,14 @@ from ..invoices import invoicing
 from ..invoices.invoice_lines import all_lines
 from ..invoices.pending_items import extra_item, keep, pending_items
 from ..subscription_terms.shapes import blank, debit_of_line, items_of, save, set_items
-from ..subscription_terms.terms import refuse_unsupported, take_cancellation, take_terms
+from ..subscription_terms.terms import (
+    refuse_unsupported,
+    take_cancellation,
+    take_item_pricing,
+    take_pricing,
+    take_terms,
+)
+from ..subscription_terms.worths import debit_of, terms_of, worths_of
 from .billing import book_debits, collect
 
 
@@ -70,13 +77,14 @@ def compose_new(ctx: Ctx, params: dict[str, Any]) -> tuple[Obj, list[Draft]]:
         trial_end=trial_end,
         trial_start=ctx.now if trial_end else None,
     )
+    take_pricing(ctx, subscription, params)
     items = []
-    for price, entry in zip(prices, params["items"], strict=True):
+    for index, (price, entry) in enumerate(zip(prices, params["items"], strict=True)):
         period = (start, trial_end) if trial_end else _first_period(anchor, price, start)
         metadata = merge_metadata(None, entry.get("metadata"))
-        items.append(
-            subscription_item(ctx, subscription["id"], price, entry.get("quantity", 1), metadata, period)
-        )
+        item = subscription_item(ctx, subscription["id"], price, entry.get("quantity", 1), metadata, period)
+        take_item_pricing(ctx, subscription, item, entry, f"items[{index}]")
+        items.append(item)
     set_items(subscription, items)
     behavior = params.get("proration_behavior", "create_prorations")
     return subscription, _first_charges(ctx, subscription, anchor, behavior)
@@ -113,17 +121,18 @@ def _charges(subscription: Obj) -> bool:
 
 def _first_charges(ctx: Ctx, subscription: Obj, anchor: int, behavior: str) -> list[Draft]:
     drafts = []
+    worths = worths_of(ctx, subscription, items_of(subscription))
     for item in items_of(subscription):
-        charge = item_charge(ctx.store, item)
+        charge, terms = item_charge(ctx.store, item), terms_of(item)
         start, end = item["current_period_start"], item["current_period_end"]
         if subscription["trial_end"]:
-            drafts.append(trial(item["id"], charge, start, end))
+            drafts.append(trial(item["id"], charge, start, end, terms))
             continue
         whole = period_at(anchor, *every(item["price"]), start)
         if whole == (start, end):
-            drafts.append(recurring(item["id"], charge, start, end))
+            drafts.append(recurring(item["id"], charge, start, end, terms))
         elif behavior != "none" and share(charge.whole, end - start, whole[1] - whole[0]):
-            part = debit_of_price(item["id"], charge, whole, start)
+            part = debit_of(ctx, subscription, item, worths[item["id"]], whole, start)
             drafts += [part] if part else []
     return drafts
 

@@ -1,12 +1,11 @@
 """The end of a subscription: cancelled at once, at its date, or expired without a first payment."""
 
-from ..catalog.catalog import item_charge
-from ..catalog.proration import credits
 from ..core.kernel import Ctx, Obj, invalid
 from ..customers.customers import BEFORE_DELETE
 from ..invoices import invoicing
 from ..invoices.pending_items import keep, pending_items, proration_item, subscription_of
-from ..subscription_terms.shapes import debits_of, in_trial, items_of, save
+from ..subscription_terms.shapes import in_trial, items_of, save
+from ..subscription_terms.worths import credits_of
 from . import pending_updates
 
 
@@ -96,14 +95,7 @@ def _credit_unused(ctx: Ctx, subscription: Obj, *, replace_waiting: bool) -> Non
                 ctx.store.delete("invoiceitem", item["id"])
                 ctx.emit("invoiceitem.deleted", item)
     for item in items_of(subscription):
-        debits = [
-            debit
-            for debit in debits_of(ctx.store, subscription, item["id"])
-            if debit.invoice or not debit.invoice_item or ctx.store.find("invoiceitem", debit.invoice_item)
-        ]
-        period = item["current_period_start"], item["current_period_end"]
-        mode = subscription["billing_mode"]["type"]
-        for draft in credits(mode, item["id"], item_charge(ctx.store, item), period, ctx.now, debits):
+        for draft in credits_of(ctx, subscription, item, ctx.now):
             keep(ctx, proration_item(ctx, subscription["customer"], subscription["id"], draft))
     subscription["_debits"] = {}
 

@@ -16,7 +16,6 @@ SUPPORTED = {
     "add_invoice_items",
     "billing_cycle_anchor",
     "cancel_at_period_end",
-    "discounts",
     "expand",
     "items",
     "metadata",
@@ -27,7 +26,8 @@ SUPPORTED = {
     "trial_end",
     "trial_from_plan",
 }
-"""What may be sent together with `pending_if_incomplete`."""
+"""What may be sent together with `pending_if_incomplete`; of what a newer page of Stripe adds, this
+stand-in has not `discounts`."""
 
 
 def check_supported(subscription: Obj, params: dict[str, Any]) -> None:

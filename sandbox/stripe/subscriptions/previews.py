@@ -5,13 +5,13 @@ it is the renewal: what waits, the prorations, then the next period.
 https://docs.stripe.com/api/invoices/create_preview
 """
 
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from stripe.params import InvoiceCreatePreviewParams
 
-from ..catalog.catalog import item_charge
-from ..catalog.proration import Draft, credits
+from ..catalog.proration import Draft
 from ..core.kernel import Ctx, Obj, StripeError, invalid, missing, public, route
 from ..core.updates import not_built
 from ..invoices import invoicing
@@ -20,19 +20,15 @@ from ..invoices.invoice_shapes import compose, expect, lay_out
 from ..invoices.pending_items import extra_item, pending_items, proration_item
 from ..subscription_terms.changes import CHANGES_BILLING, Change, plan
 from ..subscription_terms.renewal_lines import renew_items
-from ..subscription_terms.schedule_phases import next_terms
-from ..subscription_terms.shapes import debits_of, in_trial, items_of, period_end, set_items
+from ..subscription_terms.schedule_phases import PRICING, enter_next_phase
+from ..subscription_terms.shapes import in_trial, items_of, period_end, set_items
+from ..subscription_terms.terms import take_pricing
+from ..subscription_terms.worths import credits_of
 from .birth import compose_new
 
-NOT_BUILT = (
-    "automatic_tax",
-    "customer_account",
-    "customer_details",
-    "discounts",
-    "on_behalf_of",
-    "schedule_details",
-)
-DETAILS_NOT_BUILT = ("billing_schedules", "default_tax_rates", "pause", "resume_at")
+NOT_BUILT = ("customer_account", "on_behalf_of", "schedule_details")
+DETAILS_NOT_BUILT = ("billing_schedules", "pause", "resume_at")
+CUSTOMER_DETAILS = {"address", "tax_exempt"}
 
 
 @dataclass(slots=True)
@@ -49,6 +45,7 @@ class _Bill:
 def create_preview(ctx: Ctx) -> Obj:
     """Preview an invoice; raises 404 `invoice_upcoming_none` when there would be none."""
     not_built(ctx, *NOT_BUILT)
+    ctx.previewing = True
     details = ctx.params.get("subscription_details") or {}
     for name in DETAILS_NOT_BUILT:
         if name in details:
@@ -56,7 +53,9 @@ def create_preview(ctx: Ctx) -> Obj:
     subscription = _subscription(ctx, details)
     if subscription is None:
         return _of_new_subscription(ctx, details)
-    customer = ctx.store.get("customer", subscription["customer"])
+    customer = _customer(ctx, subscription["customer"])
+    subscription = deepcopy(subscription)
+    _take_pricing(ctx, subscription, details)
     if details.get("cancel_now"):
         return _answer(ctx, customer, subscription, _of_cancellation(ctx, subscription, details), details)
     asked = any(name in details for name in CHANGES_BILLING)
@@ -103,6 +102,30 @@ def _subscription(ctx: Ctx, details: dict[str, Any]) -> Obj | None:
     return min(live, key=period_end)
 
 
+def _customer(ctx: Ctx, id: str) -> Obj:
+    """The customer, with the place and the exemption that the preview supposes."""
+    given = ctx.params.get("customer_details") or {}
+    for name in sorted(set(given) - CUSTOMER_DETAILS):
+        raise invalid(f"This stand-in does not preview {name}.", param=f"customer_details[{name}]")
+    supposed = {name: None if value == "" else public(value) for name, value in given.items()}
+    return {**ctx.store.get("customer", id), **supposed}
+
+
+def _take_pricing(ctx: Ctx, subscription: Obj, details: dict[str, Any]) -> None:
+    """Give a copy of the subscription the discounts and taxes that are supposed; "" is none at all."""
+    given = _supposed(ctx)
+    if given.get("discounts") == "":
+        subscription["discounts"], subscription["_inherits"] = [], False
+        del given["discounts"]
+    if "default_tax_rates" in details:
+        given["default_tax_rates"] = details["default_tax_rates"]
+    take_pricing(ctx, subscription, given)
+
+
+def _supposed(ctx: Ctx) -> dict[str, Any]:
+    return {name: ctx.params[name] for name in ("automatic_tax", "discounts") if name in ctx.params}
+
+
 def _immediate(ctx: Ctx, subscription: Obj, change: Change) -> _Bill:
     """The invoice that the change makes at once; empty when it changes nothing that is billed."""
     bill = _Bill(ctx.now, (ctx.now, ctx.now), drafts=change.recurring)
@@ -113,7 +136,7 @@ def _immediate(ctx: Ctx, subscription: Obj, change: Change) -> _Bill:
 
 
 def _renewal(ctx: Ctx, subscription: Obj, change: Change | None, details: dict[str, Any]) -> _Bill:
-    after = public(subscription)
+    after = deepcopy(subscription)
     if change is not None:
         set_items(after, change.items)
     _plan_cancellation(after, details)
@@ -125,8 +148,10 @@ def _renewal(ctx: Ctx, subscription: Obj, change: Change | None, details: dict[s
     if subscription["status"] in ("canceled", "incomplete", "incomplete_expired", "paused"):
         raise _nothing(subscription["customer"])
     if not _ends(after, at):
-        items, anchor = next_terms(ctx, after, at)
-        _, bill.drafts = renew_items(ctx, items, anchor, at)
+        enter_next_phase(replace(ctx, now=at), after)
+        _, bill.drafts = renew_items(ctx, items_of(after), after["billing_cycle_anchor"], at)
+        subscription.update({name: after[name] for name in PRICING})
+        subscription["_inherits"] = after.get("_inherits", True)
     elif not waiting:
         raise _nothing(subscription["customer"])
     return bill
@@ -140,21 +165,15 @@ def _of_cancellation(ctx: Ctx, subscription: Obj, details: dict[str, Any]) -> _B
     if details.get("proration_behavior") != "none" and not in_trial(subscription, ctx.now):
         at = details.get("proration_date") or ctx.now
         for item in items_of(subscription):
-            drafts = credits(
-                subscription["billing_mode"]["type"],
-                item["id"],
-                item_charge(ctx.store, item),
-                (item["current_period_start"], item["current_period_end"]),
-                at,
-                debits_of(ctx.store, subscription, item["id"]),
-            )
-            bill.items += _unsaved(ctx, subscription, drafts)
+            bill.items += _unsaved(ctx, subscription, credits_of(ctx, subscription, item, at))
     return bill
 
 
 def _of_new_subscription(ctx: Ctx, details: dict[str, Any]) -> Obj:
-    subscription, drafts = compose_new(ctx, {**details, "customer": ctx.params.get("customer")})
-    customer = ctx.store.get("customer", subscription["customer"])
+    subscription, drafts = compose_new(
+        ctx, {**details, **_supposed(ctx), "customer": ctx.params.get("customer")}
+    )
+    customer = _customer(ctx, subscription["customer"])
     start = subscription["start_date"]
     bill = _Bill(ctx.now, (start, start), pending_items(ctx.store, customer["id"], None), drafts)
     invoice = _answer(ctx, customer, subscription, bill, details)
@@ -200,7 +219,7 @@ def _unsaved(ctx: Ctx, subscription: Obj, drafts: list[Draft]) -> list[Obj]:
 
 
 def _extra(ctx: Ctx, customer: Obj, subscription: Obj, entry: dict[str, Any]) -> Obj:
-    for name in ("invoiceitem", "price_data", "discounts"):
+    for name in ("invoiceitem", "price_data"):
         if entry.get(name):
             raise invalid(f"This stand-in does not preview {name}.", param=f"invoice_items[{name}]")
     return extra_item(ctx, customer["id"], None, {"currency": subscription["currency"], **entry})

@@ -4,8 +4,10 @@ https://docs.stripe.com/billing/subscriptions/overview#subscription-statuses
 """
 
 from ..core.kernel import Ctx, Obj
+from ..discounts import discounts
 from ..invoices.invoicing import HOOKS
-from ..subscription_terms.shapes import editing, in_trial
+from ..subscription_terms.shapes import editing, in_trial, items_of
+from ..taxes import automatic_tax
 from . import pending_updates
 
 
@@ -14,6 +16,19 @@ def subscription_of(ctx: Ctx, invoice: Obj) -> Obj | None:
     if not invoice["parent"]:
         return None
     return ctx.store.find("subscription", invoice["parent"]["subscription_details"]["subscription"])
+
+
+def on_finalized(ctx: Ctx, invoice: Obj) -> None:
+    """A final invoice uses up discounts; one that came without its customer's place ends automatic tax."""
+    subscription = subscription_of(ctx, invoice)
+    if subscription is None:
+        return
+    with editing(ctx, subscription):
+        subscription["discounts"] = discounts.running(ctx, subscription["discounts"])
+        for item in items_of(subscription):
+            item["discounts"] = discounts.running(ctx, item["discounts"])
+        if invoice["automatic_tax"]["disabled_reason"] and subscription["automatic_tax"]["enabled"]:
+            subscription["automatic_tax"] = automatic_tax.of_subscription(False, "requires_location_inputs")
 
 
 def on_paid(ctx: Ctx, invoice: Obj) -> None:
@@ -65,6 +80,7 @@ def _pends_on(subscription: Obj, invoice: Obj) -> bool:
     return bool(subscription["_pending"] and subscription["_pending"]["invoice"] == invoice["id"])
 
 
+HOOKS.finalized.append(on_finalized)
 HOOKS.paid.append(on_paid)
 HOOKS.failed.append(on_failed)
 HOOKS.ended.append(on_ended)

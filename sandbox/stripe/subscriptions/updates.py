@@ -17,7 +17,7 @@ from ..invoices.pending_items import extra_item, keep
 from ..subscription_terms.changes import CHANGES_BILLING, Change, plan
 from ..subscription_terms.schedule_phases import follow
 from ..subscription_terms.shapes import editing
-from ..subscription_terms.terms import refuse_unsupported, take_cancellation, take_terms
+from ..subscription_terms.terms import refuse_unsupported, take_cancellation, take_pricing, take_terms
 from . import pending_updates
 from .billing import add_prorations, apply, bill_change, outcome_of
 
@@ -30,9 +30,10 @@ def update(ctx: Ctx, subscription: Obj) -> Obj:
     pending = params.get("payment_behavior") == "pending_if_incomplete"
     if pending:
         pending_updates.check_supported(subscription, params)
-    billing = any(name in params for name in CHANGES_BILLING)
-    change = plan(ctx, subscription, params) if billing else None
     with editing(ctx, subscription):
+        take_pricing(ctx, subscription, params)
+        billing = any(name in params for name in CHANGES_BILLING)
+        change = plan(ctx, subscription, params) if billing else None
         if change is not None:
             pending_updates.discard(ctx, subscription)
         if not pending:

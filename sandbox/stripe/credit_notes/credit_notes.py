@@ -21,9 +21,9 @@ from ..core.filters import within
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata, public, route
 from ..core.updates import changed, differences
 from ..customers import balance
+from ..invoices import invoicing
 from ..payments.refunds import refund_charge
-from . import invoicing
-from .credit_note_shapes import KIND, Draft, draft, shape
+from .shapes import KIND, Draft, draft, shape
 
 
 @route("POST", "/v1/credit_notes", params=CreditNoteCreateParams, kind=KIND)

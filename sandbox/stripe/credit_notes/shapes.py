@@ -6,13 +6,12 @@ https://docs.stripe.com/invoicing/credit-notes
 """
 
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any
 
-from ..core.amounts import nearest, text
-from ..core.kernel import Ctx, Obj, invalid, list_object, merge_metadata, missing, public
+from ..core.amounts import text
+from ..core.kernel import Ctx, Obj, invalid, list_object, merge_metadata, public
 from ..core.updates import not_built
-from .invoice_lines import all_lines
+from .lines import Sums, custom_line, line_of, sums_of_amount, sums_of_lines
 
 KIND = "credit_note"
 NOT_BUILT = ("shipping_cost",)
@@ -23,7 +22,7 @@ class Draft:
     """A credit note that is not issued yet; amounts in minor units."""
 
     invoice: Obj
-    total: int
+    sums: Sums
     before: int
     """What it takes off the invoice while that is open."""
     after: int
@@ -33,6 +32,11 @@ class Draft:
     credit: int = 0
     out_of_band: int = 0
     refunds: list[Obj] = field(default_factory=list)
+
+    @property
+    def total(self) -> int:
+        """What the note is of, taxes included."""
+        return self.sums.total
 
     @property
     def type(self) -> str:
@@ -52,8 +56,9 @@ def draft(ctx: Ctx) -> Draft:
             f"You can only create a credit note for a finalized invoice. This one is {invoice['status']}.",
             param="invoice",
         )
-    lines = [_line(ctx, invoice, entry, index) for index, entry in enumerate(params.get("lines", []))]
-    total = _total(params, lines)
+    lines = [line_of(ctx, invoice, entry, index) for index, entry in enumerate(params.get("lines", []))]
+    sums = _sums(invoice, params, lines)
+    total = sums.total
     left = (
         invoice["total"]
         - invoice["pre_payment_credit_notes_amount"]
@@ -66,9 +71,9 @@ def draft(ctx: Ctx) -> Draft:
             param="amount" if "amount" in params else "lines",
         )
     if not lines:
-        lines = [_custom(ctx, total, "Credit", 1, None, {})]
+        lines = [custom_line(ctx, sums.subtotal, "Credit", 1, None, {})]
     before = min(total, invoice["amount_remaining"])
-    found = Draft(invoice, total, before, total - before, lines)
+    found = Draft(invoice, sums, before, total - before, lines)
     _split(ctx, found)
     return found
 
@@ -87,8 +92,8 @@ def shape(ctx: Ctx, note: Draft) -> Obj:
         "customer": note.invoice["customer"],
         "customer_account": None,
         "customer_balance_transaction": None,
-        "discount_amount": 0,
-        "discount_amounts": [],
+        "discount_amount": sum(one["amount"] for one in note.sums.discounts),
+        "discount_amounts": public(note.sums.discounts),
         "effective_at": ctx.params.get("effective_at", ctx.now),
         "invoice": note.invoice["id"],
         "lines": {**list_object(note.lines, f"/v1/credit_notes/{id}/lines"), "total_count": len(note.lines)},
@@ -105,32 +110,33 @@ def shape(ctx: Ctx, note: Draft) -> Obj:
         "refunds": [],
         "shipping_cost": None,
         "status": "issued",
-        "subtotal": note.total,
-        "subtotal_excluding_tax": note.total,
+        "subtotal": note.sums.subtotal,
+        "subtotal_excluding_tax": note.sums.subtotal - note.sums.inclusive,
         "total": note.total,
-        "total_excluding_tax": note.total,
-        "total_taxes": [],
+        "total_excluding_tax": note.total - note.sums.exclusive - note.sums.inclusive,
+        "total_taxes": public(note.sums.taxes),
         "type": note.type,
         "voided_at": None,
     }
 
 
-def _total(params: dict[str, Any], lines: list[Obj]) -> int:
+def _sums(invoice: Obj, params: dict[str, Any], lines: list[Obj]) -> Sums:
     if lines:
-        total = sum(int(line["amount"]) for line in lines)
-        if params.get("amount", total) != total:
-            raise invalid("The `amount` of a credit note must be the sum of its `lines`.", param="amount")
+        sums = sums_of_lines(lines)
+        if params.get("amount", sums.total) != sums.total:
+            message = "The `amount` of a credit note must be the sum of its `lines`, taxes included."
+            raise invalid(message, param="amount")
     elif "amount" in params:
-        total = params["amount"]
+        sums = sums_of_amount(invoice, params["amount"])
     else:
         raise invalid(
             "You must specify one of: amount, lines, shipping_cost.", code="parameter_missing", param="amount"
         )
-    if total <= 0:
+    if sums.total <= 0:
         raise invalid(
             "This value must be greater than or equal to 1.", code="parameter_invalid_integer", param="amount"
         )
-    return total
+    return sums
 
 
 def _split(ctx: Ctx, note: Draft) -> None:
@@ -163,59 +169,3 @@ def _split(ctx: Ctx, note: Draft) -> None:
             f"The sum of credit amount, refund amount and out of band amount ({text(given, currency)}) must "
             f"equal the post payment credit note amount ({text(note.after, currency)})."
         )
-
-
-def _line(ctx: Ctx, invoice: Obj, entry: dict[str, Any], index: int) -> Obj:
-    where = f"lines[{index}]"
-    quantity = entry.get("quantity")
-    unit = entry.get("unit_amount_decimal", entry.get("unit_amount"))
-    amount = entry.get("amount")
-    if amount is None and unit is not None:
-        amount = nearest(Decimal(unit) * (quantity or 1))
-    metadata = merge_metadata(None, entry.get("metadata"))
-    if entry["type"] == "custom_line_item":
-        if amount is None or not entry.get("description"):
-            raise invalid(
-                "A custom line needs a description, and an amount or unit_amount.",
-                code="parameter_missing",
-                param=f"{where}[{'description' if amount is not None else 'amount'}]",
-            )
-        return _custom(ctx, amount, entry["description"], quantity or 1, unit, metadata)
-    lines = {line["id"]: line for line in all_lines(invoice)}
-    source = lines.get(entry.get("invoice_line_item", ""))
-    if source is None:
-        id = entry.get("invoice_line_item", "")
-        raise missing("invoice line item", id, param=f"{where}[invoice_line_item]", status=400)
-    if amount is None:
-        amount = (
-            source["amount"]
-            if quantity is None
-            else nearest(Decimal(source["pricing"]["unit_amount_decimal"]) * quantity)
-        )
-    if amount > source["amount"]:
-        raise invalid("A line can't be credited for more than it billed.", param=f"{where}[amount]")
-    made = _custom(ctx, amount, source["description"], quantity or source["quantity"], unit, metadata)
-    made.update(type="invoice_line_item", invoice_line_item=source["id"])
-    return made
-
-
-def _custom(
-    ctx: Ctx, amount: int, description: str | None, quantity: int, unit: Any, metadata: dict[str, str]
-) -> Obj:
-    return {
-        "id": ctx.store.new_id("cnli"),
-        "object": "credit_note_line_item",
-        "amount": amount,
-        "description": description,
-        "discount_amount": 0,
-        "discount_amounts": [],
-        "livemode": False,
-        "metadata": public(metadata),
-        "pretax_credit_amounts": [],
-        "quantity": quantity,
-        "tax_rates": [],
-        "taxes": [],
-        "type": "custom_line_item",
-        "unit_amount": None if unit is None or Decimal(unit) % 1 else int(Decimal(unit)),
-        "unit_amount_decimal": None if unit is None else str(unit),
-    }
