@@ -99,8 +99,8 @@ class MailTexts:
         )
         for rule in rules:
             environment.filters[rule.__name__] = rule
-        names = [name for name in environment.list_templates() if not name.startswith("_")]
-        self._plain = {name.removesuffix(PLAIN): environment.get_template(name) for name in names}
+        every = {name: environment.get_template(name) for name in environment.list_templates()}
+        self._plain = {name.removesuffix(PLAIN): one for name, one in every.items() if name[0] != "_"}
 
     @property
     def names(self) -> tuple[str, ...]:

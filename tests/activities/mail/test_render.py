@@ -432,6 +432,7 @@ def test_the_html_is_made_of_the_text_and_escaped() -> None:
     assert re.findall('href="([^"]*)"', mail.html) == ["http://127.0.0.1:8000/console/operations/op_1"]
 
 
-def test_a_broken_template_is_known_at_start() -> None:
+@pytest.mark.parametrize("name", ["broken.txt.j2", "_part.txt.j2"])
+def test_a_broken_template_is_known_at_start(name: str) -> None:
     with pytest.raises(TemplateSyntaxError):
-        MailTexts("http://127.0.0.1:8000", DictLoader({"broken.txt.j2": "Subject: {% if %}"}))
+        MailTexts("http://127.0.0.1:8000", DictLoader({name: "Subject: {% if %}"}))
