@@ -53,6 +53,9 @@ SWEEP_EVERY = 1.0
 PATIENCE = 30.0
 """Seconds until a test gives up waiting for a state."""
 
+LOOKS = 500
+"""How often is looked before it is given up."""
+
 LOOK_EVERY = 3.0
 """Seconds between two looks whether anything still runs while time is skipped."""
 
@@ -303,12 +306,16 @@ class House:
 async def until(
     condition: Callable[[], Awaitable[bool]], say: Callable[[], str], patience: float = PATIENCE
 ) -> None:
-    """Polls until the condition holds; fails the test with `say()` when it never does."""
-    clock = asyncio.get_running_loop().time
-    deadline = clock() + patience
-    while not await condition():
-        assert clock() < deadline, say()
-        await asyncio.sleep(patience / 500)
+    """Polls until the condition holds; fails the test with `say()` when it never does.
+
+    `patience` is in seconds of a machine with nothing else to do: it is so many looks, which take longer
+    where whatever is waited for does, too.
+    """
+    for _ in range(LOOKS):
+        if await condition():
+            return
+        await asyncio.sleep(patience / LOOKS)
+    raise AssertionError(say())
 
 
 class _Server(uvicorn.Server):
