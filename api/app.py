@@ -58,7 +58,7 @@ from .portal_admin import links as portal_links
 from .problems import handlers
 from .reminders import invoices
 from .reminders import runs as reminder_runs
-from .sign_in import oidc_routes, session_routes, sessions
+from .sign_in import decisions, oidc_routes, session_routes, sessions
 from .sign_in import routes as sign_in
 from .sign_in.same_origin import SameOriginMiddleware
 from .success_checks import routes as success_checks
@@ -105,6 +105,7 @@ ROUTERS = (
     health.router,
     docs.router,
     sign_in.router,
+    decisions.router,
     oidc_routes.router,
     *CONSOLE,
     portal_account.router,

@@ -86,7 +86,10 @@ def build_activities(
     """
     rules, answers, known = CaseRules.of(policy), ServerAnswers(), ControllersKnown()
     smtp_url, sender, public_url = settings.smtp_url, settings.mail_from, settings.public_url
-    mailer = Mailer(database, smtp_url, sender, public_url, meter=meter, answers=answers)
+    decision_links = policy.sign_in.decision_links(by_mail=settings.by_mail)
+    mailer = Mailer(
+        database, smtp_url, sender, public_url, meter=meter, answers=answers, decision_links=decision_links
+    )
     customer_mailer = CustomerMailer(
         database, smtp_url, sender, public_url, policy, meter=meter, answers=answers
     )

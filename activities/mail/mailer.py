@@ -5,6 +5,7 @@ import hashlib
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from email.charset import QP, Charset
 from email.message import Message
 from email.mime.multipart import MIMEMultipart
@@ -27,7 +28,7 @@ from db.tables import Person
 
 from . import records as mail_records
 from .records import Mailing
-from .render import MailText, MailTexts, shipped_texts
+from .render import DecisionLink, MailText, MailTexts, shipped_texts
 from .smtp import MailLater, MailNeedsUtf8, MailRefused, ServerAnswers, SmtpPool
 
 UTF8 = Charset("utf-8")
@@ -52,8 +53,10 @@ class Mailer:
         texts: MailTexts | None = None,
         meter: HealthMeter | None = None,
         answers: ServerAnswers | None = None,
+        decision_links: timedelta | None = None,
     ) -> None:
-        """`meter` is told how the mail server does; `answers` are those of all that send to it.
+        """`meter` is told how the mail server does; `answers` are those of all that send to it. A link to a
+        decision works for `decision_links`; None: people sign in to decide.
 
         Raises ValueError for an SMTP URL or a sender that can't be one.
         """
@@ -62,6 +65,7 @@ class Mailer:
         self._smtp = SmtpPool(smtp_url, self._identity.greeting, meter, answers)
         self._texts = texts or shipped_texts(public_url)
         self._clock = clock
+        self._decision_links = decision_links
 
     async def close(self) -> None:
         """Close the connections to the mail server."""
@@ -135,9 +139,9 @@ class Mailer:
     ) -> bool:
         """Whether the mail server took it, which `taken` then has; False is its final refusal."""
         acting = bool(request.roles) and set(request.roles).isdisjoint(person.roles)
-        text = self._texts.render(
-            request, mailing, person.name, acting=acting, zone=person.zone or mailing.zone
-        )
+        zone = person.zone or mailing.zone
+        link = await self._decision_link(request, person, message_id)
+        text = self._texts.render(request, mailing, person.name, acting=acting, zone=zone, link=link)
         try:
             await self._smtp.send(self._compose(request, text, person, message_id))
         except (MailRefused, MailNeedsUtf8) as refusal:
@@ -152,6 +156,30 @@ class Mailer:
             ) from None
         taken[message_id] = person.id
         return True
+
+    async def _decision_link(
+        self, request: MailRequest, person: Person, message_id: str
+    ) -> DecisionLink | None:
+        """A link of their own for who is asked to decide; each attempt at the mail has a token of its own."""
+        asked = request.context
+        if self._decision_links is None or asked.approval is None or asked.subject_hash is None:
+            return None
+        if request.about != asked.approval:
+            return None
+        at, link_id = self._clock(), f"lnk_{message_id[1:33]}"
+        expires_at = at + self._decision_links
+        async with self._database.transaction() as session:
+            await sign_in_links.issue_for_decision(
+                session,
+                person,
+                link_id,
+                approval=asked.approval,
+                subject_hash=asked.subject_hash,
+                at=at,
+                expires_at=expires_at,
+            )
+            token = await sign_in_links.add_token(session, link_id, at=at)
+        return DecisionLink(token, expires_at) if token else None
 
     def _compose(self, request: MailRequest, text: MailText, person: Person, message_id: str) -> Message:
         """By the older of Python's two mail interfaces, which takes a quarter of the newer one's time.

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cache
 from textwrap import fill
 from typing import Any, NamedTuple
@@ -81,6 +82,13 @@ class MailText(NamedTuple):
     html: str | None
 
 
+class DecisionLink(NamedTuple):
+    """What its reader decides by: the token in its address, which only this mail has, and until when."""
+
+    token: str
+    until: datetime
+
+
 class MailTexts:
     """Renders mails. Every template is compiled here, so that a broken one stops the worker's start."""
 
@@ -115,13 +123,15 @@ class MailTexts:
         *,
         acting: bool = False,
         zone: str | None = None,
+        link: DecisionLink | None = None,
     ) -> MailText:
         """The mail in words for one recipient, who may be `acting` for somebody else who is asked, and reads
-        times in their `zone`, else in the organization's.
+        times in their `zone`, else in the organization's; they decide by the `link`, if there is one.
 
         Raises LookupError for an unknown template.
         """
         values = _values(request, mailing) | {"recipient": line(recipient), "acting": acting}
+        values["link"] = link
         values["zone"] = _zone(zone or mailing.zone)
         names = {**mailing.names, **mailing.customers, **mailing.numbers}
         text = _without_ids(_tidy(self._plain[request.template].render(values)), names)

@@ -158,7 +158,8 @@ def _said(order: SettleDecision, role: Role | None, for_person: str | None) -> d
         "comment": order.decide.comment,
         "subject_hash": order.decide.subject_hash,
     }
-    return said | ({"for_person": for_person} if for_person else {})
+    by_link = {"by_link": True} if order.decide.by_link else {}
+    return said | ({"for_person": for_person} if for_person else {}) | by_link
 
 
 def _instead(ladder: Sequence[Rung], number: int) -> tuple[EventCode, list[Role]]:

@@ -177,6 +177,7 @@ async def _record(session: AsyncSession, row: Approval, body: DecisionBody, call
         verdict=body.decision,
         subject_hash=decision.subject_hash,
         comment=decision.comment,
+        by_link=caller.by_link,
     )
     return await outbox.enqueue(
         session,

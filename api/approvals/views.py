@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -15,13 +16,14 @@ from billing.approvals.progress import (
     evaluate_approval,
     may_decide,
 )
+from billing.money.authority import left
 from db.approvals import approvals, deciders
 from db.core.clock import utc_now
 from db.money import granted_amounts
 from db.tables import Approval
 
 from ..http.auth import WITHHELD, Caller
-from ..http.models import ApprovalAnswer, GivenAnswer
+from ..http.models import ApprovalAnswer, AuthorityLeftAnswer, GivenAnswer
 from ..problems.common import ROLE_MISSING
 
 RECENT = timedelta(days=90)
@@ -52,38 +54,48 @@ async def shown(
     session: AsyncSession, row: Approval, viewer: Viewer, *, recent: bool = False, pending: bool = False
 ) -> ApprovalAnswer:
     """The approval; `recent` adds what the customer was given lately."""
-    (answer,) = await all_shown(session, [row], viewer)
-    given = await _recent(session, row, viewer.at) if recent else None
-    return answer.model_copy(update={"recent": given, "pending": pending})
+    [standing] = await _standings(session, [row], viewer)
+    answer = _answer(row, viewer, standing).model_copy(update={"pending": pending})
+    if not recent:
+        return answer
+    given = await _recent(session, row, viewer.at)
+    return answer.model_copy(update={"recent": given, "authority_left": standing.left})
 
 
 async def all_shown(session: AsyncSession, rows: Sequence[Approval], viewer: Viewer) -> list[ApprovalAnswer]:
     """Each approval, in two statements for all of them together."""
-    refusals = await _refusals(session, rows, viewer)
-    return [
-        ApprovalAnswer(
-            **row.model_dump(),
-            operation=row.operation_id,
-            amount=deciders.amount_of(row),
-            customer=row.customer_id,
-            can_decide=refusal is None,
-            can_reject=_barred(row, viewer) is None,
-            why_not=refusal.message if refusal else None,
-        )
-        for row, refusal in zip(rows, refusals, strict=True)
-    ]
+    standings = await _standings(session, rows, viewer)
+    return [_answer(row, viewer, standing) for row, standing in zip(rows, standings, strict=True)]
 
 
 async def why_not(session: AsyncSession, row: Approval, viewer: Viewer, verdict: str) -> Refusal | None:
     """Why the caller may not decide so now. Only a yes takes authority."""
     if verdict != "approve":
         return _barred(row, viewer)
-    (refusal,) = await _refusals(session, [row], viewer)
-    return refusal
+    [standing] = await _standings(session, [row], viewer)
+    return standing.refusal
 
 
-async def _refusals(session: AsyncSession, rows: Sequence[Approval], viewer: Viewer) -> list[Refusal | None]:
-    """Why the caller may not approve each of them now."""
+class _Standing(NamedTuple):
+    """Why the caller may not approve one now, and what is left of the authority by which they would."""
+
+    refusal: Refusal | None
+    left: list[AuthorityLeftAnswer] | None
+
+
+def _answer(row: Approval, viewer: Viewer, standing: _Standing) -> ApprovalAnswer:
+    return ApprovalAnswer(
+        **row.model_dump(),
+        operation=row.operation_id,
+        amount=deciders.amount_of(row),
+        customer=row.customer_id,
+        can_decide=standing.refusal is None,
+        can_reject=_barred(row, viewer) is None,
+        why_not=standing.refusal.message if standing.refusal else None,
+    )
+
+
+async def _standings(session: AsyncSession, rows: Sequence[Approval], viewer: Viewer) -> list[_Standing]:
     person = viewer.caller.person
     barred = [_barred(row, viewer) for row in rows]
     progress = [deciders.progress_of(row, viewer.pool) for row in rows]
@@ -93,7 +105,9 @@ async def _refusals(session: AsyncSession, rows: Sequence[Approval], viewer: Vie
     ]
     authority = await deciders.authority_for_each(session, viewer.caller.organization, asked, viewer.at)
     return [
-        refusal or _too_small(one, person, against)
+        _Standing(refusal, None)
+        if refusal
+        else _Standing(_too_small(one, person, against), _left(one, person, against))
         for refusal, one, against in zip(barred, progress, authority, strict=True)
     ]
 
@@ -112,6 +126,24 @@ def _barred(row: Approval, viewer: Viewer) -> Refusal | None:
 def _too_small(progress: ApprovalProgress, person: str, authority: Authority | None) -> Refusal | None:
     signed = evaluate_approval(progress, person, authority)
     return signed if isinstance(signed, Refusal) else None
+
+
+def _left(
+    progress: ApprovalProgress, person: str, authority: Authority | None
+) -> list[AuthorityLeftAnswer] | None:
+    if authority is None:
+        return None
+    return [
+        AuthorityLeftAnswer(
+            person=capacity.principal,
+            role=capacity.role,
+            per_item=limit.per_item,
+            window_days=limit.window_days,
+            left=left(limit, authority.uses[capacity.principal][limit.window_days].by_person),
+        )
+        for capacity in progress.options(person)
+        for limit in authority.limits_of(capacity.role)
+    ]
 
 
 async def _recent(session: AsyncSession, row: Approval, at: datetime) -> list[GivenAnswer]:

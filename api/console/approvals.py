@@ -1,7 +1,7 @@
 """Approvals: what waits for whom, and deciding with everything in sight."""
 
 from collections.abc import Collection
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Response
 from pydantic import BaseModel, Field
@@ -92,20 +92,30 @@ async def _sent(id_: str, visit: PageVisit, form: Form) -> Response:
 
 
 async def _detail(visit: PageVisit, shown: ApprovalAnswer, form: Form) -> Response:
-    operation = await operations.read_operation(shown.operation, visit.caller, visit.context)
-    names = await visit.names([shown.subject])
-    deciders = Deciders(visit.shell.pool, shown.id, shown.authors)
-    return visit.page("approval", title=names.headline(shown.kind, shown.subject, operation.request),
-        approval=shown, operation=operation, form=form,
-        subject=names.subject(shown.kind, shown.subject), names=names,
-        asked=[_asked(deciders, rung.roles) for rung in shown.ladder],
-        thread=await comments.thread(visit, operation),
-        delegates=_delegates(visit, shown, deciders),
+    values = await decision_values(visit, shown)
+    return visit.page("approval", form=form, **values,
+        thread=await comments.thread(visit, values["operation"]), delegates=_delegates(visit, shown),
     )  # fmt: skip
 
 
-def _delegates(visit: PageVisit, shown: ApprovalAnswer, deciders: Deciders) -> list[tuple[str, str]]:
+async def decision_values(visit: PageVisit, shown: ApprovalAnswer) -> dict[str, Any]:
+    """What every page has on which one decides: all of the subject, and who decides on it."""
+    operation = await operations.read_operation(shown.operation, visit.caller, visit.context)
+    names = await visit.names([shown.subject])
+    deciders = Deciders(visit.shell.pool, shown.id, shown.authors)
+    return {
+        "title": names.headline(shown.kind, shown.subject, operation.request),
+        "approval": shown,
+        "operation": operation,
+        "subject": names.subject(shown.kind, shown.subject),
+        "names": names,
+        "asked": [_asked(deciders, rung.roles) for rung in shown.ladder],
+    }
+
+
+def _delegates(visit: PageVisit, shown: ApprovalAnswer) -> list[tuple[str, str]]:
     """Whom the reader could ask to decide in their place; nobody where it isn't theirs to give."""
+    deciders = Deciders(visit.shell.pool, shown.id, shown.authors)
     asked = {role for rung in shown.ladder for role in rung.roles}
     if shown.state != "open" or not visit.shell.has(*asked) or deciders.refusal(visit.caller.person):
         return []

@@ -64,6 +64,8 @@ class Caller:
     roles: frozenset[Role]
     withheld: bool = False
     """Whether a provider withholds a role which the records give them."""
+    by_link: bool = False
+    """Whether they are not signed in, but decide by the link in their mail."""
 
     @classmethod
     def of(cls, person: Person, granted: Collection[str] | None) -> "Caller | None":

@@ -19,7 +19,7 @@ from billing.approvals.messages import RevisionSummary
 from billing.approvals.subject_changes import SinceLastRound
 from billing.core.events import EventCode
 from billing.core.money import Money
-from billing.core.operations import Kind, State
+from billing.core.operations import Kind, Role, State
 from billing.core.search_terms import SearchTerm, search_term
 from billing.core.text import has_controls
 from billing.plan_changes.limits import LimitCheck
@@ -206,6 +206,16 @@ class GivenAnswer(Answer):
     )
 
 
+class AuthorityLeftAnswer(Answer):
+    """What is left of one limit, before this approval: `person` is you, or who delegated theirs to you."""
+
+    person: str
+    role: Role
+    per_item: Money
+    window_days: int
+    left: Money
+
+
 class ApprovalAnswer(Answer):
     """A decision that a person has to make. `rung` is the index of the ladder's current rung."""
 
@@ -242,6 +252,11 @@ class ApprovalAnswer(Answer):
     why_not: str | None = Field(description="Why you may not approve it now")
     recent: list[GivenAnswer] | None = Field(
         default=None, description="What the customer was given in the last 90 days; null in lists"
+    )
+    authority_left: list[AuthorityLeftAnswer] | None = Field(
+        default=None,
+        description="The authority that your approval would count toward; null in lists, where none is "
+        "needed, and where you have no say now",
     )
     pending: bool = Field(default=False, description="Whether your decision is recorded but not yet applied")
 

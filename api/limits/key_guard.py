@@ -59,7 +59,7 @@ class KeyGuard:
             self._refused_until.pop(both, None)
             _remember(self._right_until, both, time.monotonic() + REMEMBERED_FOR)
         else:
-            log.warning("a wrong API key with the prefix %s from %s", *both)
+            log.warning("a wrong key or link with the prefix %s from %s", *both)
             await self._forget(at)
 
     async def _refused(self, prefix: str, place: str, right: bool, at: datetime) -> bool:

@@ -26,9 +26,9 @@ TOO_MANY_DELEGATIONS = declare(
 TOO_MANY_WRONG_KEYS = declare(
     "too_many_wrong_keys",
     429,
-    "Too many invalid API keys",
-    "Too many invalid API keys were sent from your address or with this key's prefix; check the "
-    "key, and retry after the time in Retry-After.",
+    "Too many invalid keys or links",
+    "Too many invalid API keys or links were sent from your address or with this key's prefix; check what "
+    "you send, and retry after the time in Retry-After.",
 )
 
 RATE_LIMITED = declare(

@@ -9,7 +9,7 @@ from billing.policy.sign_in import SignInPolicy
 from db.operations import outbox
 from db.people import people
 from db.sign_in import links
-from db.tables import Outbox, Person, SignInLink
+from db.tables import Outbox, Person, PersonLink
 
 from ..dispatch.dispatcher import HEAD_START
 
@@ -42,7 +42,7 @@ async def mail_links(
     return rows
 
 
-async def _mail(session: AsyncSession, person: Person, link: SignInLink, at: datetime) -> Outbox:
+async def _mail(session: AsyncSession, person: Person, link: PersonLink, at: datetime) -> Outbox:
     request = MailRequest(
         organization=person.organization_id,
         operation="",

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from ..console.frame.page import page
 from ..http.context import Context
-from .places import HOME, SIGN_IN
+from .places import APPROVALS, HOME, SIGN_IN, sign_in_for
 
 
 def sign_in(request: Request, *, next: str | None, email: str = "", wrong: bool = False) -> Response:
@@ -40,6 +40,40 @@ def dead_link(request: Request) -> Response:
         "This link doesn’t work",
         "It may have expired, or it was used before: each link signs you in once. Ask for a new one.",
         "Go to sign-in",
+    )
+
+
+def dead_decision(request: Request, page: str) -> Response:
+    """For every link by which nothing can be decided; `page` is where one sees why."""
+    return _message(
+        request,
+        404,
+        "This link doesn’t work",
+        "It was used before, its time is over, or there is nothing left for you to decide: the request was "
+        "decided, revised or withdrawn. Sign in to see how it stands.",
+        "Sign in",
+        sign_in_for(page),
+    )
+
+
+def somebody_elses(request: Request) -> Response:
+    """To who is signed in as somebody other than the link is for."""
+    return _message(
+        request,
+        403,
+        "This link is for somebody else",
+        "You are signed in, and the mail that this link is from went to another person. Only they can decide "
+        "by it. What waits for you is under Approvals.",
+        "Open Approvals",
+        APPROVALS,
+    )
+
+
+def decided(request: Request, what: str, page: str, *, pending: bool) -> Response:
+    """After an answer by the link in a mail, which takes no other."""
+    text = "It is recorded, and being applied." if pending else "It is recorded, and whoever asked is told."
+    return _message(
+        request, 200, what, f"{text} You can close this page.", "Sign in to follow it", sign_in_for(page)
     )
 
 

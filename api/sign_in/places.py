@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 CONSOLE = "/console"
 HOME = f"{CONSOLE}/"
+APPROVALS = f"{CONSOLE}/approvals"
 SIGN_IN = f"{CONSOLE}/sign-in"
 SIGN_OUT = f"{CONSOLE}/sign-out"
 SIGNED_OUT = f"{CONSOLE}/signed-out"
@@ -14,8 +15,8 @@ _NEXT = re.compile(
     rf"{CONSOLE}(?:/[A-Za-z0-9_.~-]+)*/?"  # one slash at a time, nothing encoded
     r"(?:\?[A-Za-z0-9_.~%=&+:,@!*-]*)?"
 )
-_NOT_ON = (SIGN_IN, SIGN_OUT, SIGNED_OUT)
-"""Whoever came from there would only sign in again."""
+_NOT_ON = (SIGN_IN, SIGN_OUT, SIGNED_OUT, f"{CONSOLE}/decide")
+"""Whoever came from there would only sign in again, or needs no sign-in."""
 
 
 def is_console(path: str) -> bool:

@@ -24,6 +24,8 @@ class Decide(Message):
     verdict: Literal["approve", "reject", "request_changes"]
     subject_hash: str
     comment: str | None = None
+    by_link: bool = False
+    """Whether they decided by the link in their mail, without signing in."""
 
 
 class RevisionSummary(Message):

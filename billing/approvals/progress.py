@@ -28,20 +28,22 @@ class Authority:
 
     def covers(self, capacity: Capacity) -> bool:
         """Whether the amount is within the authority of the one whose role it is."""
-        return any_within(self._limits(capacity.role), self.amount, self.uses[capacity.principal])
+        return any_within(self.limits_of(capacity.role), self.amount, self.uses[capacity.principal])
 
     def why_not(self, capacity: Capacity) -> str:
         """Why it is not, in words."""
         uses = self.uses[capacity.principal]
-        reasons = [shortfall(one, self.amount, uses[one.window_days]) for one in self._limits(capacity.role)]
+        limits = self.limits_of(capacity.role)
+        reasons = [shortfall(one, self.amount, uses[one.window_days]) for one in limits]
         why = "; ".join(reason for reason in reasons if reason)
         return why or f"{capacity.role} has none in {self.amount.currency.upper()}"
 
     def could_cover(self, role: Role) -> bool:
         """Whether somebody of the role who has used nothing could approve it."""
-        return any(abs(self.amount) <= limit.per_item for limit in self._limits(role))
+        return any(abs(self.amount) <= limit.per_item for limit in self.limits_of(role))
 
-    def _limits(self, role: Role) -> list[AuthorityLimit]:
+    def limits_of(self, role: Role) -> list[AuthorityLimit]:
+        """Those in the amount's currency."""
         return in_currency(self.limits.get(role, ()), self.amount)
 
 

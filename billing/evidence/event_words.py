@@ -171,4 +171,5 @@ def words(code: str, detail: Mapping[str, Any] | None = None) -> str:
     """
     parts = (detail or {}).items()
     shown = {name: _WordList(part) if isinstance(part, list) else part for name, part in parts}
-    return WORDS[EventCode(code)].format_map(shown)
+    said = WORDS[EventCode(code)].format_map(shown)
+    return f"{said}, by the link in the mail" if shown.get("by_link") else said

@@ -22,7 +22,7 @@ CHANGED: Mapping[str, Sequence[str]] = {
         *("result", "error", "read_back", "closed_at"),
     ),
     "payment_promises": ("replaced_at", "outcome", "settled_at"),
-    "sign_in_links": ("used_at",),
+    "person_links": ("used_at",),
     "console_sessions": ("last_seen_at", "revoked_at", "revoked_by"),
 }
 """Only these columns are written later: who decided what, and what was about to be done, stay as they are,
@@ -35,9 +35,9 @@ DELETED = frozenset(
         # What is no history.
         *("health_counts", "setbacks", "key_uses", "reminder_pauses", "mail_templates", "incident_steps"),
         *("reconciliations", "differences", "outbox"),
-        *("sign_in_tokens", "sign_in_attempts"),
+        *("person_link_tokens", "sign_in_attempts"),
         # What is older than an audit looks back.
-        *("sign_in_links", "console_sessions"),
+        *("person_links", "console_sessions"),
     }
 )
 """Only of these are rows ever removed."""

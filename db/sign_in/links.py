@@ -1,15 +1,18 @@
-"""Links that sign a person in to the console, once. Only hashes of their tokens are kept."""
+"""Links that sign a person in, or let them decide, once. Only hashes of their tokens are kept."""
 
 import secrets
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import delete, func, update
+from sqlalchemy import ColumnElement, delete, func, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.core.operations import SYSTEM
+
+from ..core.statements import insert_if_new
 from ..people.people import hash_secret
-from ..tables import Organization, Person, SignInLink, SignInToken, new_id
+from ..tables import Organization, Person, PersonLink, PersonLinkToken, new_id
 
 TOKEN_BYTES = 32
 """256 bits; nobody guesses them, so a plain SHA-256 is enough to keep."""
@@ -17,9 +20,9 @@ KEPT_FOR = timedelta(days=90)
 
 
 class LinkHolder(NamedTuple):
-    """A link, and whom it signs in where."""
+    """A link, whose it is, and where."""
 
-    link: SignInLink
+    link: PersonLink
     person: Person
     organization: str
     """Its name."""
@@ -46,9 +49,9 @@ async def issue(
     because: str | None = None,
     address: str | None = None,
     next: str | None = None,
-) -> SignInLink:
+) -> PersonLink:
     """A new link, which has no token yet."""
-    link = SignInLink(
+    link = PersonLink(
         id=new_id("sil"),
         organization_id=person.organization_id,
         person_id=person.id,
@@ -65,31 +68,65 @@ async def issue(
     return link
 
 
+async def issue_for_decision(
+    session: AsyncSession,
+    person: Person,
+    link_id: str,
+    *,
+    approval: str,
+    subject_hash: str,
+    at: datetime,
+    expires_at: datetime,
+) -> None:
+    """The link of one mail that asks somebody to decide; later attempts at the mail find it there."""
+    link = PersonLink(
+        id=link_id,
+        organization_id=person.organization_id,
+        person_id=person.id,
+        how="decision",
+        issued_by=SYSTEM,
+        approval_id=approval,
+        subject_hash=subject_hash,
+        created_at=at,
+        expires_at=expires_at,
+    )
+    await insert_if_new(session, link)
+
+
 async def add_token(session: AsyncSession, link_id: str, *, at: datetime) -> str | None:
     """A new token of the link, as it stands in an address: it can't be shown again. None for a link that
-    signs nobody in any more."""
-    link = await session.get(SignInLink, link_id)
+    can't be used any more."""
+    link = await session.get(PersonLink, link_id)
     if link is None or not is_open(link, at):
         return None
     plain = secrets.token_urlsafe(TOKEN_BYTES)
-    session.add(SignInToken(token_hash=hash_secret(plain), link_id=link_id, created_at=at))
+    session.add(PersonLinkToken(token_hash=hash_secret(plain), link_id=link_id, created_at=at))
     await session.flush()
     return plain
 
 
-def is_open(link: SignInLink, at: datetime) -> bool:
+def is_open(link: PersonLink, at: datetime) -> bool:
     """Whether it can be used at this time."""
     return link.used_at is None and at < link.expires_at
 
 
 async def find(session: AsyncSession, plain: str) -> LinkHolder | None:
-    """The link that a token is of, whatever its state."""
+    """The link that signs somebody in by this token, whatever its state."""
+    return await _find(session, plain, col(PersonLink.approval_id).is_(None))
+
+
+async def find_deciding(session: AsyncSession, plain: str) -> LinkHolder | None:
+    """The link that lets somebody decide by this token, whatever its state."""
+    return await _find(session, plain, col(PersonLink.approval_id).is_not(None))
+
+
+async def _find(session: AsyncSession, plain: str, kind: ColumnElement[bool]) -> LinkHolder | None:
     found = await session.exec(
-        select(SignInLink, Person, Organization.name)
-        .join(SignInToken, col(SignInToken.link_id) == col(SignInLink.id))
-        .join(Person, col(Person.id) == col(SignInLink.person_id))
-        .join(Organization, col(Organization.id) == col(SignInLink.organization_id))
-        .where(SignInToken.token_hash == hash_secret(plain))
+        select(PersonLink, Person, Organization.name)
+        .join(PersonLinkToken, col(PersonLinkToken.link_id) == col(PersonLink.id))
+        .join(Person, col(Person.id) == col(PersonLink.person_id))
+        .join(Organization, col(Organization.id) == col(PersonLink.organization_id))
+        .where(PersonLinkToken.token_hash == hash_secret(plain), kind)
     )
     row = found.one_or_none()
     return LinkHolder(*row) if row else None
@@ -98,9 +135,9 @@ async def find(session: AsyncSession, plain: str) -> LinkHolder | None:
 async def use_up(session: AsyncSession, link_id: str, *, at: datetime) -> bool:
     """Whether the link was open until now: of two at the same moment, for one of them only."""
     used = await session.exec(
-        update(SignInLink)
+        update(PersonLink)
         .where(
-            col(SignInLink.id) == link_id, col(SignInLink.used_at).is_(None), col(SignInLink.expires_at) > at
+            col(PersonLink.id) == link_id, col(PersonLink.used_at).is_(None), col(PersonLink.expires_at) > at
         )
         .values(used_at=at)
         .execution_options(synchronize_session=False)
@@ -112,12 +149,12 @@ async def open_of(session: AsyncSession, person_id: str, at: datetime) -> int:
     """How many links the person was mailed that can still be used."""
     found = await session.exec(
         select(func.count())
-        .select_from(SignInLink)
+        .select_from(PersonLink)
         .where(
-            SignInLink.person_id == person_id,
-            SignInLink.how == "mail",
-            col(SignInLink.used_at).is_(None),
-            col(SignInLink.expires_at) > at,
+            PersonLink.person_id == person_id,
+            PersonLink.how == "mail",
+            col(PersonLink.used_at).is_(None),
+            col(PersonLink.expires_at) > at,
         )
     )
     return found.one()
@@ -127,14 +164,14 @@ async def asked_from(session: AsyncSession, address: str, since: datetime) -> in
     """How many links were asked for from one network."""
     found = await session.exec(
         select(func.count())
-        .select_from(SignInLink)
-        .where(SignInLink.address == address, col(SignInLink.created_at) > since)
+        .select_from(PersonLink)
+        .where(PersonLink.address == address, col(PersonLink.created_at) > since)
     )
     return found.one()
 
 
 async def forget(session: AsyncSession, at: datetime) -> None:
     """Remove what is older than an audit looks back."""
-    old = select(SignInLink.id).where(col(SignInLink.created_at) < at - KEPT_FOR)
-    await session.exec(delete(SignInToken).where(col(SignInToken.link_id).in_(old)))
-    await session.exec(delete(SignInLink).where(col(SignInLink.created_at) < at - KEPT_FOR))
+    old = select(PersonLink.id).where(col(PersonLink.created_at) < at - KEPT_FOR)
+    await session.exec(delete(PersonLinkToken).where(col(PersonLinkToken.link_id).in_(old)))
+    await session.exec(delete(PersonLink).where(col(PersonLink.created_at) < at - KEPT_FOR))

@@ -41,7 +41,7 @@ from .portal import (
     ReminderPause,
 )
 from .reconciliation import Case, DifferenceRow, Reconciliation, StripeEventCheck
-from .sign_in import ConsoleSession, SignInAttempt, SignInLink, SignInToken
+from .sign_in import ConsoleSession, PersonLink, PersonLinkToken, SignInAttempt
 
 __all__ = [
     "ApiKey",
@@ -80,6 +80,8 @@ __all__ = [
     "PaymentPromise",
     "PaymentRow",
     "Person",
+    "PersonLink",
+    "PersonLinkToken",
     "PlanRow",
     "PortalAccess",
     "PortalLink",
@@ -91,8 +93,6 @@ __all__ = [
     "ReminderPause",
     "Setback",
     "SignInAttempt",
-    "SignInLink",
-    "SignInToken",
     "StripeBudget",
     "StripeEvent",
     "StripeEventCheck",

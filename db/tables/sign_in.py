@@ -8,24 +8,27 @@ from sqlmodel import Field, SQLModel
 from .columns import document, utc
 
 
-class SignInLink(SQLModel, table=True):
-    """A way into the console for one person: it can be used once, until `expires_at`."""
+class PersonLink(SQLModel, table=True):
+    """A way in for one person that works once, until `expires_at`: into the console or, where it names an
+    approval, to the decision on that round of it and nowhere else."""
 
-    __tablename__ = "sign_in_links"
+    __tablename__ = "person_links"
     __table_args__ = (
         # Both at once, as of an API key: a link never lets a person into another organization than their own.
         ForeignKeyConstraint(["person_id", "organization_id"], ["people.id", "people.organization_id"]),
-        CheckConstraint("how IN ('mail', 'operator')", name="sign_in_link_how"),
-        Index("ix_sign_in_links_person", "person_id", "created_at"),
-        Index("ix_sign_in_links_address", "address", "created_at"),
+        CheckConstraint("how IN ('mail', 'operator', 'decision')", name="person_link_how"),
+        CheckConstraint("(how = 'decision') = (approval_id IS NOT NULL)", name="person_link_decides"),
+        Index("ix_person_links_person", "person_id", "created_at"),
+        Index("ix_person_links_address", "address", "created_at"),
     )
     id: str = Field(primary_key=True)
     organization_id: str
     person_id: str
     how: str
-    """mail: whoever has the person's address asked for it; operator: somebody made it by a command."""
+    """mail: whoever has the person's address asked for it; operator: somebody made it by a command; decision:
+    the mail that asks the person to decide has it."""
     issued_by: str
-    """The person's id, or the operator's name."""
+    """The person's id, the operator's name, or ours."""
     because: str | None = None
     """The operator's reason."""
     address: str | None = None
@@ -35,17 +38,20 @@ class SignInLink(SQLModel, table=True):
     created_at: datetime = utc()
     expires_at: datetime = utc()
     used_at: datetime | None = utc(default=None)
+    approval_id: str | None = Field(default=None, foreign_key="approvals.id")
+    subject_hash: str | None = None
+    """Of what the person is asked to approve."""
 
 
-class SignInToken(SQLModel, table=True):
+class PersonLinkToken(SQLModel, table=True):
     """What stands in a link's address; only its SHA-256 is kept.
 
     Every attempt at a mail carries a token of its own, and any of them uses up the link.
     """
 
-    __tablename__ = "sign_in_tokens"
+    __tablename__ = "person_link_tokens"
     token_hash: str = Field(primary_key=True)
-    link_id: str = Field(foreign_key="sign_in_links.id", index=True)
+    link_id: str = Field(foreign_key="person_links.id", index=True)
     created_at: datetime = utc()
 
 

@@ -109,6 +109,40 @@ async def test_a_controller_gets_from_the_mail_to_a_decision_on_a_phone_without_
         await home.wait(acme, operation, "completed")
 
 
+async def test_a_controller_decides_from_the_mail_in_two_clicks_without_signing_in(
+    home: House, browser: Browser
+) -> None:
+    acme: Tenant = await home.shop.tenant(home.database, "growth")
+    async with console(home) as address:
+        operation = await home.ask(acme, plan="scale", seats=8)
+        await home.reviewed(acme, operation)
+        link = await mailed_link(home, acme.controller.person.email, "/decide/")
+        clicks = 0
+        phone = await browser.new_context(viewport=PHONE, java_script_enabled=False)
+        page = await phone.new_page()
+        await page.goto(address + link)
+        clicks += 1
+        shown = await page.inner_text("main")
+        for part in ("Growth to Scale, 8 seats", "Remaining time on 8 × Scale", "You decide as"):
+            assert part in shown
+        assert acme.admin.person.name in shown
+        await page.click("button:has-text('Approve')")
+        clicks += 1
+        assert await page.inner_text("h1") == "You approved it"
+        assert clicks <= 3
+        await home.wait(acme, operation, "completed")
+        events = (await home.get(acme.auditor, f"/v1/operations/{operation}/timeline"))["data"]
+        [decided] = [one for one in events if one["code"] == "approved"]
+        assert (decided["event"], decided["actor"]) == (
+            "approved, by the link in the mail",
+            acme.controller.id,
+        )
+        await page.goto(f"{address}/console/approvals")
+        assert "/console/sign-in" in page.url
+        await page.goto(address + link)
+        assert await page.inner_text("h1") == "This link doesn’t work"
+
+
 async def test_an_admin_quotes_a_refund_and_follows_it_to_its_end(home: House, browser: Browser) -> None:
     acme: Tenant = await home.shop.tenant(home.database, "growth")
     payment = await a_payment(home, acme)
@@ -185,8 +219,10 @@ async def test_every_page_can_be_used_by_everybody(
     async with console(home) as address:
         context = await browser.new_context(viewport=size, color_scheme=scheme)
         errors, page = errors_of(context), await context.new_page()
-        await page.goto(f"{address}/console/sign-in")
-        await looked_over(page)
+        link = await mailed_link(home, acme.controller.person.email, "/decide/")
+        for path in ("/console/sign-in", link):
+            await page.goto(f"{address}{path}")
+            await looked_over(page)
         await sign_in(home, page, address, acme.admin, "/console/approvals")
         for path in (
             *("", "plans", "invoices", "customers", "approvals", "operations", "finance", "incidents"),

@@ -10,7 +10,7 @@ from sqlmodel import select
 
 from db.core.session import Database
 from db.sign_in import links
-from db.tables import SignInLink, SignInToken
+from db.tables import PersonLink, PersonLinkToken
 from worker.people import PersonRefused, make_links
 
 from ..support.builders import a_person, store, tenant
@@ -61,5 +61,5 @@ async def test_all_of_them_are_made_or_none(database: Database) -> None:
     with pytest.raises(PersonRefused, match="--because"):
         await make_links(database, [acme.admin.id], because=" ", by="olga", valid=HOUR)
     async with database.reading() as session:
-        assert not (await session.exec(select(SignInLink))).all()
-        assert not (await session.exec(select(SignInToken))).all()
+        assert not (await session.exec(select(PersonLink))).all()
+        assert not (await session.exec(select(PersonLinkToken))).all()

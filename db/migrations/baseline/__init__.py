@@ -8,9 +8,9 @@ from . import accounts, approvals, incidents, mirror, operations, portal, reconc
 def create() -> None:
     """Make every table, with its indexes, constraints and triggers. For a revision's `upgrade`."""
     accounts.create()
-    sign_in.create()
     operations.create()
     approvals.create()
+    sign_in.create()
     mirror.create()
     portal.create()
     incidents.create()

@@ -8,7 +8,7 @@ from .columns import DOCUMENT, TEXT, TIME
 
 def create() -> None:
     op.create_table(
-        "sign_in_links",
+        "person_links",
         sa.Column("id", TEXT, primary_key=True),
         sa.Column("organization_id", TEXT, nullable=False),
         sa.Column("person_id", TEXT, nullable=False),
@@ -20,15 +20,18 @@ def create() -> None:
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("expires_at", TIME, nullable=False),
         sa.Column("used_at", TIME),
+        sa.Column("approval_id", TEXT, sa.ForeignKey("approvals.id")),
+        sa.Column("subject_hash", TEXT),
         sa.ForeignKeyConstraint(["person_id", "organization_id"], ["people.id", "people.organization_id"]),
-        sa.CheckConstraint("how IN ('mail', 'operator')", name="sign_in_link_how"),
-        sa.Index("ix_sign_in_links_person", "person_id", "created_at"),
-        sa.Index("ix_sign_in_links_address", "address", "created_at"),
+        sa.CheckConstraint("how IN ('mail', 'operator', 'decision')", name="person_link_how"),
+        sa.CheckConstraint("(how = 'decision') = (approval_id IS NOT NULL)", name="person_link_decides"),
+        sa.Index("ix_person_links_person", "person_id", "created_at"),
+        sa.Index("ix_person_links_address", "address", "created_at"),
     )
     op.create_table(
-        "sign_in_tokens",
+        "person_link_tokens",
         sa.Column("token_hash", TEXT, primary_key=True),
-        sa.Column("link_id", TEXT, sa.ForeignKey("sign_in_links.id"), nullable=False, index=True),
+        sa.Column("link_id", TEXT, sa.ForeignKey("person_links.id"), nullable=False, index=True),
         sa.Column("created_at", TIME, nullable=False),
     )
     op.create_table(

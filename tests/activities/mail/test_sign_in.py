@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError
 
 from billing.mail.messages import MailContext, MailsSent
 from db.sign_in import links
-from db.tables import SignInLink, SignInToken
+from db.tables import PersonLink, PersonLinkToken
 
 from ...support.builders import NOW
 from .test_mailer import PUBLIC, Post, post
@@ -19,7 +19,7 @@ __all__ = ["post"]
 LINK = re.compile(rf"^{PUBLIC}console/sign-in/link/([A-Za-z0-9_-]{{43}})$", re.M)
 
 
-async def asked(post: Post, expires_at: datetime = NOW + timedelta(minutes=15)) -> SignInLink:
+async def asked(post: Post, expires_at: datetime = NOW + timedelta(minutes=15)) -> PersonLink:
     person = post.tenant.controller.person
     async with post.database.transaction() as session:
         return await links.issue(
@@ -27,7 +27,7 @@ async def asked(post: Post, expires_at: datetime = NOW + timedelta(minutes=15)) 
         )
 
 
-async def send(post: Post, link: SignInLink) -> MailsSent:
+async def send(post: Post, link: PersonLink) -> MailsSent:
     return await post.send(
         operation="",
         key=link.id,
@@ -46,7 +46,7 @@ async def test_the_mail_has_a_link_that_signs_its_reader_in(post: Post) -> None:
     (token,) = LINK.findall(mail["text"])
     async with post.database.reading() as session:
         holder = await links.find(session, token)
-        kept = (await session.exec(select(SignInToken))).all()
+        kept = (await session.exec(select(PersonLinkToken))).all()
     assert holder is not None
     assert (holder.link.id, holder.person.id) == (link.id, post.controller.id)
     assert token not in "".join(row.model_dump_json() for row in kept)

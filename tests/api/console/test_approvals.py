@@ -37,6 +37,8 @@ async def test_what_is_said_on_a_page_is_in_the_thread_and_mailed_to_the_others_
     assert answer.status_code == 303
     shown = await visitor.get(page)
     assert "Was it charged twice?\n&lt;b&gt;Both&lt;/b&gt; times?" in shown.text
+    timeline = (await visitor.get(f"/console/operations/{review.operation_id}")).text
+    assert "cmt_" not in timeline, "what was said, not its id"
     async with database.reading() as session:
         [said] = await comments.of_operation(session, review.operation_id)
         mails = [MailRequest.model_validate(row.payload) for row in await session.exec(select(Outbox))]

@@ -114,7 +114,7 @@ async def test_the_audit_log_has_the_prefix_the_address_and_how_often(
         ("2001:db8:0:1::/64", 0, True),
     ]
     said = [record.getMessage() for record in caplog.records if record.name == key_guard.__name__]
-    assert said == [f"a wrong API key with the prefix {prefixes[0]} from {HERE}"] * 3
+    assert said == [f"a wrong key or link with the prefix {prefixes[0]} from {HERE}"] * 3
     assert wrong.split("_")[2] not in caplog.text
 
 

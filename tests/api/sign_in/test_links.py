@@ -16,7 +16,7 @@ from billing.policy.policy import Policy
 from db.core.clock import utc_now
 from db.core.session import Database
 from db.sign_in import links
-from db.tables import ConsoleSession, Person, SignInLink, SignInToken
+from db.tables import ConsoleSession, Person, PersonLink, PersonLinkToken
 
 from ...support.builders import Tenant, a_person, store
 from ..conftest import ON_ONE_DATABASE, Api, counted, serving
@@ -105,12 +105,12 @@ async def test_somebody_of_two_organizations_gets_a_link_for_each(
 async def test_looking_at_a_link_uses_up_nothing(visitor: Visitor, acme: Tenant, database: Database) -> None:
     await visitor.post("/console/sign-in", email=acme.admin.person.email)
     path = await link_path(database)
-    before = await counted(database, ConsoleSession, SignInLink, SignInToken)
+    before = await counted(database, ConsoleSession, PersonLink, PersonLinkToken)
     for _ in range(3):  # scanners, previews, people
         assert (await visitor.get(path)).status_code == 200
         assert (await visitor.http.head(path)).status_code == 200
     assert visitor.secret is None
-    assert await counted(database, ConsoleSession, SignInLink, SignInToken) == before
+    assert await counted(database, ConsoleSession, PersonLink, PersonLinkToken) == before
     assert (await visitor.post(path)).status_code == 303
 
 
@@ -235,7 +235,7 @@ async def test_no_token_and_no_secret_is_kept(visitor: Visitor, acme: Tenant, da
     assert path == "/console/sign-in"
     async with database.reading() as session:
         (row,) = (await session.exec(select(ConsoleSession))).all()
-        tokens = (await session.exec(select(SignInToken))).all()
+        tokens = (await session.exec(select(PersonLinkToken))).all()
     assert visitor.secret
     assert visitor.secret not in row.model_dump_json()
     assert len(row.secret_hash) == 64

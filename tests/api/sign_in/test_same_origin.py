@@ -3,7 +3,7 @@
 import pytest
 
 from db.core.session import Database
-from db.tables import ConsoleSession, SignInLink
+from db.tables import ConsoleSession, PersonLink
 
 from ...support.builders import Tenant
 from ..conftest import ON_ONE_DATABASE, counted
@@ -34,11 +34,11 @@ async def test_a_forged_request_is_refused_before_anything_is_looked_at(
     visitor: Visitor, acme: Tenant, database: Database, headers: dict[str, str]
 ) -> None:
     await sign_in(visitor, database, acme.admin.person)
-    before = await counted(database, ConsoleSession, SignInLink)
+    before = await counted(database, ConsoleSession, PersonLink)
     for path in (PAGE, "/console/sign-out", "/console/sign-in", "/console", "/console/no-such-page"):
         answer = await visitor.post(path, headers, email=acme.admin.person.email)
         assert (answer.status_code, title(answer)) == (403, "This didn’t come from Plixo Billing")
-    assert await counted(database, ConsoleSession, SignInLink) == before
+    assert await counted(database, ConsoleSession, PersonLink) == before
     assert (await visitor.get(PAGE)).status_code == 200, "nobody was signed out"
 
 

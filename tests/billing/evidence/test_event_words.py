@@ -37,6 +37,7 @@ def test_words_go_on_where_a_line_with_time_and_person_has_begun(code: EventCode
     ("code", "detail", "said"),
     [
         ("checked", {"amount": {"amount_minor": 1, "currency": "usd"}}, "checked against Stripe"),
+        ("approved", {"by_link": True}, "approved, by the link in the mail"),
         ("records_written", {"parts": ["mails", "notes"]}, "mails and notes recorded"),
         ("records_written", {"parts": ["mails"]}, "mails recorded"),
         (

@@ -1,0 +1,147 @@
+"""Deciding from the mail: its link shows one person one round of an approval, and takes one answer to it.
+
+It signs nobody in: no other page opens by it. It dies with the round, with its use and its time, with its
+person's say, and as soon as the policy wants people to sign in.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from fastapi import Request
+from sqlmodel.ext.asyncio.session import AsyncSession
+from starlette.responses import Response
+
+from db.approvals import approvals as approval_rows
+from db.core.clock import utc_now
+from db.sign_in import links
+from db.tables import Approval, PersonLink
+
+from ..approvals import routes as approvals
+from ..approvals.views import viewer
+from ..console.approvals import decision_values
+from ..console.frame.forms import Form, form_of
+from ..console.frame.serving import pages as pages_under
+from ..console.frame.shell import shell
+from ..console.frame.visit import PageVisit
+from ..http.auth import Caller
+from ..http.client_address import client_address
+from ..http.context import Context, InContext
+from . import pages
+from .places import APPROVALS, sign_in_for
+from .routes import TOKEN, see_other
+from .sessions import caller_of
+
+router = pages_under("/decide")
+
+SAID: Mapping[str, str] = {
+    "approve": "You approved it",
+    "request_changes": "You asked for changes",
+    "reject": "You rejected it",
+}
+
+
+class _Addressee(NamedTuple):
+    """Whom a link asks, and on what."""
+
+    link: PersonLink
+    caller: Caller
+    approval: Approval
+    has_a_say: bool
+
+    @property
+    def page(self) -> str:
+        """Where the same is decided by who is signed in."""
+        return f"{APPROVALS}/{self.approval.id}"
+
+
+@router.get("/{token}")
+async def look(token: str, request: Request, context: InContext) -> Response:
+    """Decides nothing and uses up nothing: mail scanners get here too."""
+    asked = await _asked(request, context, token)
+    if asked is None or not asked.has_a_say:
+        return pages.dead_decision(request, asked.page if asked else APPROVALS)
+    if context.policy.sign_in.decision_links(by_mail=context.by_mail) is None:
+        return see_other(sign_in_for(asked.page))
+    signed_in = caller_of(request)
+    if signed_in is not None:
+        mine = signed_in.person == asked.caller.person
+        return see_other(asked.page) if mine else pages.somebody_elses(request)
+    return await _page(request, context, asked, Form())
+
+
+@router.post("/{token}")
+async def decide(token: str, request: Request, context: InContext) -> Response:
+    """Takes the answer through the API's own route, which checks it as everybody's."""
+    asked = await _asked(request, context, token)
+    if asked is None or context.policy.sign_in.decision_links(by_mail=context.by_mail) is None:
+        return pages.dead_decision(request, asked.page if asked else APPROVALS)
+    signed_in = caller_of(request)
+    if signed_in is not None and signed_in.person != asked.caller.person:
+        return pages.somebody_elses(request)
+    form = await form_of(request)
+    if not asked.has_a_say:
+        return await _late(request, context, asked, form)
+    visit = await _visit(request, context, asked)
+    with form.submitted():
+        said = form.body("decision", "comment") | {"subject_hash": asked.approval.subject_hash}
+        answer = await visit.send(f"/v1/approvals/{asked.approval.id}/decision", said)
+    if form.refused:
+        again = await _asked(request, context, token)
+        if again is None or not again.has_a_say:
+            return await _late(request, context, asked, form)
+        return await _page(request, context, again, form)
+    async with context.database.transaction() as session:
+        await links.use_up(session, asked.link.id, at=utc_now())
+    done = SAID[form.value("decision")]
+    return pages.decided(request, done, asked.page, pending=answer["pending"])
+
+
+async def _asked(request: Request, context: Context, token: str) -> _Addressee | None:
+    """Whom this token asks, as long as it can be used and they are still here. Guesses are counted.
+
+    Raises ApiProblem `too_many_wrong_keys`.
+    """
+    at = utc_now()
+    async with context.database.reading() as session:
+        holder = await links.find_deciding(session, token) if TOKEN.fullmatch(token) else None
+        found = None
+        if holder is not None and holder.person.active and links.is_open(holder.link, at):
+            found = await _who(session, holder.link, Caller.of(holder.person, None))
+    about = holder.link.id if holder else "decision-link"
+    await context.guard.check(about, client_address(request), holder is not None, at)
+    return found
+
+
+async def _who(session: AsyncSession, link: PersonLink, caller: Caller | None) -> _Addressee | None:
+    row = await approval_rows.get(session, link.organization_id, link.approval_id or "")
+    if caller is None or row is None or row.subject_hash != link.subject_hash:
+        return None
+    caller = replace(caller, by_link=True)
+    has_a_say = row.state == approval_rows.OPEN and (await viewer(session, caller)).may_have_a_say(row)
+    return _Addressee(link, caller, row, has_a_say)
+
+
+async def _visit(request: Request, context: Context, asked: _Addressee) -> PageVisit:
+    """As them, for this one answer: no other route is asked in their name."""
+    request.state.caller = asked.caller
+    return PageVisit(request, asked.caller, context, await shell(asked.caller, context))
+
+
+async def _page(request: Request, context: Context, asked: _Addressee, form: Form) -> Response:
+    visit = await _visit(request, context, asked)
+    shown = await approvals.read_approval(asked.approval.id, asked.caller, context)
+    values: dict[str, Any] = await decision_values(visit, shown)
+    return visit.page("decide", form=form, elsewhere=sign_in_for(asked.page), **values)
+
+
+async def _late(request: Request, context: Context, asked: _Addressee, form: Form) -> Response:
+    """To who had the page open while somebody else decided: who, and what they had typed."""
+    visit = await _visit(request, context, asked)
+    shown = await approvals.read_approval(asked.approval.id, asked.caller, context)
+    answer = visit.page(
+        "decided_before", title="There is nothing left to decide", approval=shown,
+        typed=form.value("comment"), elsewhere=sign_in_for(asked.page),
+    )  # fmt: skip
+    answer.status_code = 409
+    return answer
