@@ -22,6 +22,7 @@ from .customers import routes as customers
 from .dispatch.dispatcher import Dispatcher
 from .dispatch.inbox import Inbox
 from .docs import routes as docs
+from .evidence import months
 from .evidence import routes as evidence
 from .health import routes as health
 from .http import openapi
@@ -81,6 +82,7 @@ ROUTERS = (
     operations.router,
     comments.router,
     evidence.router,
+    months.router,
     organization_routes.router,
     customers.router,
     bulk.router,

@@ -78,7 +78,7 @@ class BulkAnswer(Answer):
 
 @router.post(
     "/invoices/bulk",
-    summary="Resend links, remind or pause for several invoices",
+    summary="Act on several invoices",
     responses=answers(
         {200: example("customers/bulk")},
         *WITH_BODY,

@@ -76,7 +76,7 @@ async def list_balance_transactions(
 
 @router.get(
     "/portal-links",
-    summary="List the portal links of a customer's invoices",
+    summary="List a customer's portal links",
     responses=answers({200: listed(example("portal_admin/link"))}, *_REFUSED),
 )
 async def list_portal_links(

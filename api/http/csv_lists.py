@@ -44,11 +44,13 @@ async def answer_list(
     listing: PagedRows[Row],
     show: Show[Row, Shown],
     model: type[Shown],
+    *,
+    month: str | None = None,
 ) -> ListOf[Shown] | StreamingResponse:
     """A page of the list as JSON, or all of it as CSV if the caller prefers that.
 
-    `show` makes the answers of a page's rows. Raises InvalidRequest `invalid_cursor`, ApiProblem
-    `too_many_rows`.
+    `show` makes the answers of a page's rows; `month` is what a file is named by too. Raises InvalidRequest
+    `invalid_cursor`, ApiProblem `too_many_rows`.
     """
     if not prefers_csv(request.headers.get("accept", "")):
         async with context.database.reading() as session:
@@ -58,11 +60,27 @@ async def answer_list(
     async with context.database.reading() as session:
         if await listing.has_more_than(session, MAX_ROWS):
             raise ApiProblem.of(TOO_MANY_ROWS)
+    name = "-".join(part for part in (month, request.url.path.rpartition("/")[2]) if part)
     return StreamingResponse(
         _streamed(context, listing, show, model),
         media_type=f"{MEDIA_TYPE}; charset=utf-8; header=present",
-        headers={"Content-Disposition": f'attachment; filename="{request.url.path.rpartition("/")[2]}.csv"'},
+        headers={"Content-Disposition": f'attachment; filename="{name}.csv"'},
     )
+
+
+async def every_page(
+    context: Context, listing: PagedRows[Row], show: Show[Row, Shown]
+) -> AsyncIterator[list[Shown]]:
+    """All of a list, a page at a time."""
+    cursor: str | None = None
+    while True:
+        async with context.database.reading() as session:
+            page = await listing.page(session, limit=PAGE, cursor=cursor)
+            shown = await show(session, page.rows)
+        yield shown
+        cursor = page.next_cursor
+        if cursor is None:
+            return
 
 
 def csv_text(model: type[BaseModel], rows: Iterable[BaseModel], *, header: bool = True) -> str:
@@ -105,15 +123,8 @@ async def _streamed(
     context: Context, listing: PagedRows[Row], show: Show[Row, Shown], model: type[Shown]
 ) -> AsyncIterator[str]:
     yield csv_text(model, [])
-    cursor: str | None = None
-    while True:
-        async with context.database.reading() as session:
-            page = await listing.page(session, limit=PAGE, cursor=cursor)
-            shown = await show(session, page.rows)
-        yield csv_text(model, shown, header=False)
-        cursor = page.next_cursor
-        if cursor is None:
-            return
+    async for page in every_page(context, listing, show):
+        yield csv_text(model, page, header=False)
 
 
 def _columns(model: type[BaseModel]) -> list[str]:

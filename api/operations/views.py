@@ -48,14 +48,18 @@ def sliced(
     )
 
 
+def amount(row: Operation) -> Money | None:
+    """What it gives, as far as that is known."""
+    if row.amount_minor is None or row.currency is None:
+        return None
+    return Money(amount_minor=row.amount_minor, currency=row.currency)
+
+
 def operation(row: Operation, caller: Caller, *, pending: bool = False) -> OperationAnswer:
-    amount = None
-    if row.amount_minor is not None and row.currency is not None:
-        amount = Money(amount_minor=row.amount_minor, currency=row.currency)
     return OperationAnswer(
         **row.model_dump(exclude={"allowed_actions"}),
         customer=row.customer_id,
-        amount=amount,
+        amount=amount(row),
         allowed_actions=possible(row, caller),
         approval=row.approval_id,
         pending=pending,

@@ -238,3 +238,13 @@ def _utc(at: datetime) -> datetime:
     if at.tzinfo is None:
         raise ValueError("a time without a zone has no business time")
     return at.astimezone(UTC)
+
+
+def calendar_month(month: str, zone: str) -> tuple[datetime, datetime]:
+    """When a month such as `2026-03` begins in a zone, and when the next one does, in UTC.
+
+    Raises ValueError for what is no month.
+    """
+    first = datetime.strptime(month, "%Y-%m").replace(tzinfo=ZoneInfo(zone))
+    next_ = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
+    return first.astimezone(UTC), next_.astimezone(UTC)

@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from billing.core.business_time import Calendar, add_business, end_of_business_day, is_open, next_opening
+from billing.core.business_time import (
+    Calendar,
+    add_business,
+    calendar_month,
+    end_of_business_day,
+    is_open,
+    next_opening,
+)
 
 NEW_YORK = Calendar(
     name="office",
@@ -312,3 +319,21 @@ def test_the_next_opening_is_open_and_the_day_ends_after_it(calendar, at):
     closing = end_of_business_day(at, calendar)
     assert closing > opening
     assert end_of_business_day(opening, calendar) == closing
+
+
+@pytest.mark.parametrize(
+    ("month", "zone", "begins", "ends"),
+    [
+        ("2026-03", "America/New_York", "2026-03-01T05:00:00Z", "2026-04-01T04:00:00Z"),
+        ("2026-12", "Europe/Vienna", "2026-11-30T23:00:00Z", "2026-12-31T23:00:00Z"),
+        ("2026-02", "Asia/Kolkata", "2026-01-31T18:30:00Z", "2026-02-28T18:30:00Z"),
+    ],
+)
+def test_a_month_is_the_calendars_in_its_zone(month: str, zone: str, begins: str, ends: str) -> None:
+    expected = (datetime.fromisoformat(begins), datetime.fromisoformat(ends))
+    assert calendar_month(month, zone) == expected
+
+
+def test_what_is_no_month_is_refused() -> None:
+    with pytest.raises(ValueError, match="does not match"):
+        calendar_month("March", "UTC")
