@@ -15,6 +15,8 @@ from db.incidents.health_meter import HealthMeter
 
 from .approvals import delegations, notices
 from .approvals import routes as approvals
+from .bill import fetches as bill_fetches
+from .bill import routes as bill
 from .cases import routes as cases
 from .console.routes import ROUTERS as CONSOLE
 from .customers import bulk, details, history, search
@@ -84,6 +86,8 @@ ROUTERS = (
     evidence.router,
     months.router,
     organization_routes.router,
+    bill.router,
+    bill_fetches.router,
     customers.router,
     bulk.router,
     details.router,

@@ -25,6 +25,7 @@ from activities.incidents.probes import standard as standard_probes
 from activities.mail.customer_mailer import CustomerMailer
 from activities.mail.mailer import Mailer, MailIdentity
 from activities.mail.smtp import ServerAnswers, SmtpPool
+from activities.mirror.bills import Bills
 from activities.mirror.event_catch_up import EventCatchUp
 from activities.mirror.events import StripeEvents
 from activities.mirror.mirror import Mirror
@@ -140,6 +141,7 @@ def build_activities(
                 InvoiceFetches(stripe_api, database, rules, files, stripe_hosts(settings.stripe_api_base)),
                 EventCatchUp(stripe_api, database),
                 Mirror(stripe_api, database, rules),
+                Bills(stripe_api, database),
             ),
             events.follow_event,
         ),

@@ -10,7 +10,7 @@ import stripe
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
-from billing.stripe.events import FOLLOWED, CatchUpDone, CatchUpPage
+from billing.stripe.events import FOLLOWED, CatchUpDone, CatchUpPage, object_of
 from db.core.alone import Alone, Unit
 from db.core.clock import utc_now
 from db.core.session import Database
@@ -96,10 +96,11 @@ async def _checked(
 
 
 def _arrived(event: Document, at: datetime) -> stripe_events.ArrivedEvent:
+    about = event["data"]["object"]
     return stripe_events.ArrivedEvent(
         id=event["id"],
         type=event["type"],
-        object_id=event["data"]["object"]["id"],
+        object_id=object_of(event["type"], about["id"], about.get("customer")),
         livemode=event["livemode"],
         created_at=time_of(event["created"]),
         at=at,

@@ -12,6 +12,7 @@ from billing.stripe.events import (
     EventFollowed,
     EventsQuery,
     EventSubject,
+    RenewalQuery,
     SettleEvent,
     StripeEventInput,
     next_try,
@@ -20,10 +21,11 @@ from db.cases.cases import CaseRules
 from db.core.alone import what
 from db.core.clock import utc_now
 from db.core.session import Database
-from db.mirror import mirror
+from db.mirror import bills, mirror
 from db.stripe import events as stripe_events
 
 from ..stripe.failures import ask_for, concerns_everybody
+from .objects.bill import PendingItemSnapshot
 from .objects.customer import CustomerSnapshot
 from .objects.invoice import CreditNoteSnapshot, InvoicePaymentSnapshot, InvoiceSnapshot
 from .objects.payment import PaymentSnapshot
@@ -37,6 +39,7 @@ READERS: Mapping[EventSubject, Callable[[stripe.StripeClient, str], Awaitable[Sn
     EventSubject.INVOICE: InvoiceSnapshot.read,
     EventSubject.INVOICE_PAYMENT: InvoicePaymentSnapshot.read,
     EventSubject.PAYMENT: PaymentSnapshot.read,
+    EventSubject.PENDING_ITEM: PendingItemSnapshot.read,
     EventSubject.REFUND: PaymentSnapshot.read_refund,
     EventSubject.SCHEDULE: SubscriptionSnapshot.read_schedule,
     EventSubject.SUBSCRIPTION: SubscriptionSnapshot.read,
@@ -88,7 +91,8 @@ class StripeEvents:
         async with self._database.transaction() as session:
             await snapshot.store(session, self._rules, owner, read_at)
             waiting = await snapshot.wakes(session, owner)
-        return EventFollowed(state="done", waiting=waiting)
+        bill = RenewalQuery(organization=owner.organization, since=read_at) if owner.subscriber else None
+        return EventFollowed(state="done", waiting=waiting, bill=bill)
 
     @activity.defn
     async def settle_event(self, settle: SettleEvent) -> None:
@@ -111,5 +115,9 @@ class StripeEvents:
         if event.subject is not EventSubject.INVOICE:
             return IGNORED
         async with self._database.transaction() as session:
-            owner = await mirror.remove_draft(session, event.object, read_at=read_at)
-        return EventFollowed(state="done") if owner else IGNORED
+            if await mirror.remove_draft(session, event.object, read_at=read_at):
+                return EventFollowed(state="done")
+            subscriber = await bills.remove_draft(session, event.object, read_at=read_at)
+        if subscriber is None:
+            return IGNORED
+        return EventFollowed(state="done", bill=RenewalQuery(organization=subscriber, since=read_at))

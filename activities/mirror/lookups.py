@@ -5,7 +5,7 @@ Each is stored by itself: what was looked up is not looked up again if the page 
 
 import logging
 from collections.abc import Awaitable, Callable, Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 import stripe
@@ -15,22 +15,34 @@ from billing.mirror.reconciliation import ObjectKind
 from db.core.alone import Alone, Unit
 from db.core.clock import utc_now
 from db.core.session import Database
-from db.mirror import mirror
+from db.mirror import bills, mirror
 from db.mirror.mirror import UnreadableSubscription
-from db.tables import Customer, Invoice, Organization
+from db.tables import Customer, Invoice, Organization, OrganizationInvoice
 
 from ..stripe.failures import concerns_everybody
+from .objects.bill import organization_invoice_row, read_renewal
 from .objects.customer import CustomerSnapshot, customer_row, named_owner
 from .objects.invoice import InvoiceSnapshot, invoice_row, lines_row
 from .objects.subscription import SubscriptionSnapshot, document_or_why_not
-from .page_store import MirrorDifference, RunPage, count, note, store_invoices, store_rows
+from .page_store import (
+    MirrorDifference,
+    RunPage,
+    count,
+    note,
+    store_invoices,
+    store_organization_invoices,
+    store_rows,
+)
 from .pages import MirrorAccess, MirroredPage
 from .subscription_pages import store as store_subscriptions
 
 LOOKED_UP = 25
 """Rows that one activity looks up: a request each."""
 
-Row = TypeVar("Row", Customer, Invoice, Organization)
+RENEWAL_KEPT = timedelta(hours=1)
+"""So old the reading of a next invoice may be, of which no event has told: each takes two requests."""
+
+Row = TypeVar("Row", Customer, Invoice, Organization, OrganizationInvoice)
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
@@ -114,6 +126,48 @@ async def invoices(access: MirrorAccess, began: datetime, after: str | None, of:
     return _done(rows)
 
 
+async def organization_invoices(
+    access: MirrorAccess, began: datetime, after: str | None, of: RunPage
+) -> MirroredPage:
+    """Likewise of invoices to organizations themselves."""
+    async with access.database.reading() as session:
+        wanted = select(OrganizationInvoice).where(
+            OrganizationInvoice.synced_at < began, OrganizationInvoice.id > (after or "")
+        )
+        rows = list(await session.exec(wanted.order_by(col(OrganizationInvoice.id)).limit(LOOKED_UP)))
+
+    async def look_up(row: OrganizationInvoice) -> None:
+        read_at = utc_now()
+        snapshot = await _found(InvoiceSnapshot.read(access.client, row.id))
+        page = RunPage(of.reconciliation, row.id)
+        if snapshot is None:
+            await _remove(access.database, row, read_at, page)
+            return
+        now = organization_invoice_row(snapshot.invoice, row.organization_id, read_at)
+        async with access.database.transaction() as session:
+            await store_organization_invoices(session, [now], page)
+
+    await _each(access.database, "invoices", rows, look_up, lambda row: row.organization_id)
+    return _done(rows)
+
+
+async def renewals(
+    access: MirrorAccess, began: datetime, after: str | None, _: RunPage | None = None
+) -> MirroredPage:
+    """Organizations' next invoices that were read long ago, or never. Stripe computes them when it is asked:
+    there is nothing of which one could say that the mirror had it otherwise."""
+    async with access.database.reading() as session:
+        rows = await bills.not_read_since(session, began - RENEWAL_KEPT, after, LOOKED_UP)
+
+    async def look_up(row: Organization) -> None:
+        renewal = await read_renewal(access.client, row, utc_now())
+        async with access.database.transaction() as session:
+            await bills.store_renewal(session, renewal)
+
+    await _each(access.database, "renewals", rows, look_up, lambda row: row.id)
+    return _done(rows)
+
+
 async def _each(
     database: Database,
     what: str,
@@ -126,16 +180,21 @@ async def _each(
     await missing.each(rows, look_up, lambda row: Unit(row.id, organization(row)))
 
 
-async def _remove(database: Database, row: Invoice, read_at: datetime, of: RunPage) -> None:
+async def _remove(
+    database: Database, row: Invoice | OrganizationInvoice, read_at: datetime, of: RunPage
+) -> None:
+    ours = isinstance(row, OrganizationInvoice)
+    kind = ObjectKind.ORGANIZATION_INVOICE if ours else ObjectKind.INVOICE
+    remove = bills.remove_draft if ours else mirror.remove_draft
     async with database.transaction() as session:
-        if await mirror.remove_draft(session, row.id, read_at=read_at) is None:
+        if await remove(session, row.id, read_at=read_at) is None:
             return  # read by somebody else meanwhile, or removed by an earlier attempt
         had = row.model_dump(mode="json", exclude={"id", "organization_id", "synced_at"})
         fields = [{"name": name, "ours": value, "stripe": None} for name, value in had.items()]
         found = MirrorDifference(
-            ObjectKind.INVOICE, row.id, row.organization_id, fields, row.synced_at, "removed", (row.id,)
+            kind, row.id, row.organization_id, fields, row.synced_at, "removed", (row.id,)
         )
-        await count(session, ObjectKind.INVOICE, [row.organization_id], of)
+        await count(session, kind, [row.organization_id], of)
         await note(session, [found], of)
 
 

@@ -59,7 +59,7 @@ class Mirror:
 
     @activity.defn
     async def mirror_invoices(self, query: PageQuery) -> PageDone:
-        """One page of Stripe's invoices, those of customers that we know."""
+        """One page of Stripe's invoices, those of customers that we know and of our organizations."""
         return await self._page(mirror_pages.invoices_page(self._access, query.after, query.of))
 
     @activity.defn
@@ -105,6 +105,18 @@ class Mirror:
         """Some invoices that the run has not found in Stripe's list."""
         began, of = await self._run(query)
         return await self._page(lookups.invoices(self._access, began, query.after, of))
+
+    @activity.defn
+    async def look_up_organization_invoices(self, query: PageQuery) -> PageDone:
+        """Some invoices to organizations themselves that the run has not found in Stripe's list."""
+        began, of = await self._run(query)
+        return await self._page(lookups.organization_invoices(self._access, began, query.after, of))
+
+    @activity.defn
+    async def look_up_renewals(self, query: PageQuery) -> PageDone:
+        """Some organizations' next invoices that were read long before the run, or never."""
+        began, of = await self._run(query)
+        return await self._page(lookups.renewals(self._access, began, query.after, of))
 
     async def _run(self, query: PageQuery) -> tuple[datetime, RunPage]:
         """Since when the run has been going on, and its page."""

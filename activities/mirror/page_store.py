@@ -18,7 +18,15 @@ from db.core.clock import utc_now
 from db.core.session import Database
 from db.mirror import differences, mirror, reconciliations
 from db.mirror.compare import RowDifference, compare_and_store
-from db.tables import BalanceTransactionRow, DifferenceRow, Invoice, InvoiceLines, PaymentRow, new_id
+from db.tables import (
+    BalanceTransactionRow,
+    DifferenceRow,
+    Invoice,
+    InvoiceLines,
+    OrganizationInvoice,
+    PaymentRow,
+    new_id,
+)
 
 from .objects.snapshot import Document
 
@@ -122,6 +130,15 @@ async def store_invoices(
         ]
         await note(session, found, of)
     return differing
+
+
+async def store_organization_invoices(
+    session: AsyncSession, invoices: Sequence[OrganizationInvoice], of: RunPage | None
+) -> None:
+    """As `store_rows`; a page may show a draft that was deleted since."""
+    deleted = await mirror.deleted_drafts(session, [one.id for one in invoices])
+    there = [one for one in invoices if one.id not in deleted]
+    await store_rows(session, ObjectKind.ORGANIZATION_INVOICE, there, of)
 
 
 async def store_links(

@@ -18,14 +18,15 @@ from billing.plan_changes.plans import Plan, is_plan, read_plan
 from db.cases.cases import CaseRules
 from db.core.clock import utc_now
 from db.core.session import Database
-from db.mirror import mirror
+from db.mirror import bills, mirror
 from db.tables import Customer, Organization
 
+from .objects.bill import organization_invoice_row, read_renewal
 from .objects.customer import customer_row, named_owner
 from .objects.invoice import invoice_row, lines_row
 from .objects.snapshot import Document, Owner
 from .objects.subscription import SubscriptionSnapshot
-from .page_store import RunPage, store_invoices, store_page, store_rows
+from .page_store import RunPage, store_invoices, store_organization_invoices, store_page, store_rows
 
 log = logging.getLogger(__name__)
 
@@ -113,12 +114,17 @@ def _only_one(plan: Plan, other: Plan | None) -> Plan:
 
 
 async def subscription(access: MirrorAccess, organization: Organization) -> None:
-    """Mirror an organization's own subscription to Plixo; of one that is not what a plan is, why not."""
+    """Mirror an organization's own subscription to Plixo, and its next invoice; of a subscription that is not
+    what a plan is, why not."""
     synced_at = utc_now()
     snapshot = await SubscriptionSnapshot.read(access.client, organization.stripe_subscription)
     async with access.database.transaction() as session:
         owner = Owner(organization.id, subscriber=True)
         await snapshot.store(session, access.rules, owner, synced_at)
+        subscribed = await session.get_one(Organization, organization.id, populate_existing=True)
+    renewal = await read_renewal(access.client, subscribed, utc_now())
+    async with access.database.transaction() as session:
+        await bills.store_renewal(session, renewal)
 
 
 async def customers_page(
@@ -130,7 +136,10 @@ async def customers_page(
     """Mirror the customers of these organizations that are on one page of all of Stripe's, newest first."""
     synced_at = utc_now()
     page = await access.client.v1.customers.list_async(page_params(after))
-    ours = [data for data in documents_of(page) if named_owner(data) in organizations]
+    named = [data for data in documents_of(page) if named_owner(data) in organizations]
+    async with access.database.reading() as session:
+        subscribers = await bills.subscribers(session, [data["id"] for data in named])
+    ours = [data for data in named if data["id"] not in subscribers]
 
     async def store(session: AsyncSession, few: Sequence[Document], of: RunPage | None) -> None:
         await store_rows(session, ObjectKind.CUSTOMER, [customer_row(data, synced_at) for data in few], of)
@@ -142,24 +151,33 @@ async def customers_page(
 async def invoices_page(
     access: MirrorAccess, after: str | None = None, of: RunPage | None = None
 ) -> MirroredPage:
-    """Mirror the invoices, on one page of all of Stripe's, of customers that the mirror has."""
+    """Mirror the invoices on one page of all of Stripe's: to customers that the mirror has, and to
+    organizations themselves."""
     synced_at = utc_now()
     page = await access.client.v1.invoices.list_async(page_params(after))
     invoices = documents_of(page)
     async with access.database.reading() as session:
-        owners = await owners_of(session, {data["customer"] for data in invoices})
+        billed = {data["customer"] for data in invoices}
+        owners, subscribers = await owners_of(session, billed), await bills.subscribers(session, billed)
     ours = [data for data in invoices if data["customer"] in owners]
+    subscribed = [data for data in invoices if data["customer"] in subscribers]
 
     async def store(session: AsyncSession, few: Sequence[Document], of: RunPage | None) -> None:
         rows = [invoice_row(data, owners[data["customer"]], synced_at) for data in few]
         lines = [lines_row(data, owners[data["customer"]], synced_at) for data in few]
         await store_invoices(session, rows, lines, of)
 
+    async def store_bills(session: AsyncSession, few: Sequence[Document], of: RunPage | None) -> None:
+        rows = [organization_invoice_row(data, subscribers[data["customer"]], synced_at) for data in few]
+        await store_organization_invoices(session, rows, of)
+
     stored = await store_page(access.database, ObjectKind.INVOICE, ours, store, of)
+    stored += await store_page(access.database, ObjectKind.ORGANIZATION_INVOICE, subscribed, store_bills, of)
     return MirroredPage(stored, cursor_after(page))
 
 
 async def owners_of(session: AsyncSession, customers: Iterable[str]) -> dict[str, str]:
-    """The organizations of those customers that the mirror has."""
-    known = select(Customer.id, Customer.organization_id).where(col(Customer.id).in_(customers))
+    """The organizations of those customers that the mirror has; of none that is an organization itself."""
+    subscribes = select(Organization.id).where(Organization.stripe_customer == Customer.id).exists()
+    known = select(Customer.id, Customer.organization_id).where(col(Customer.id).in_(customers), ~subscribes)
     return dict((await session.exec(known)).all())

@@ -18,7 +18,7 @@ from db.core.session import Database
 from db.portal import invoice_pdfs
 from db.tables import PayLink, new_id
 
-from ..mirror.objects.invoice import InvoiceSnapshot, invoice_row
+from ..mirror.objects.invoice import InvoiceSnapshot
 from ..mirror.objects.snapshot import Document, Owner, time_of
 from ..stripe.failures import ask_for
 from .invoice_files import Unusable, download
@@ -86,7 +86,8 @@ class InvoiceFetches:
         async with self._database.transaction() as session:
             pdf = await invoice_pdfs.store(
                 session,
-                invoice=invoice_row(found, fetch.organization, read_at),
+                organization=fetch.organization,
+                invoice=fetch.invoice,
                 content=content,
                 requested_by=fetch.requested_by,
                 fetched_at=read_at,
@@ -95,7 +96,7 @@ class InvoiceFetches:
 
     async def _read(self, fetch: InvoiceFetch) -> tuple[datetime, Document | None]:
         """The invoice as it is now, mirrored, and when that was; None when it is not this organization's."""
-        read_at, owner = self._clock(), Owner(fetch.organization)
+        read_at, owner = self._clock(), Owner(fetch.organization, subscriber=fetch.own)
         snapshot = await ask_for(InvoiceSnapshot.read(self._client, fetch.invoice))
         if snapshot is None:
             return read_at, None

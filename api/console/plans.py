@@ -1,14 +1,18 @@
 """Billing → Plans: the plan, its limits and its renewal; what a change costs before anybody is asked."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import Response
 
-from ..http.models import PlanAnswer
-from ..http.models import Query as ListQuery
+from billing.plan_changes.plans import Plan
+
+from ..bill import routes as bill
+from ..bill.schemas import OrganizationInvoicesQuery, RenewalAnswer
 from ..operations import organization_routes
+from ..operations import views as operation_views
+from ..problems.problem import ApiProblem
 from .frame.forms import Form, form_of
 from .frame.page import see
 from .frame.serving import pages
@@ -16,22 +20,28 @@ from .frame.visit import InVisit, PageVisit
 
 router = pages("/plans")
 
+MOST_INVOICES = 5
+"""Of the organization's own; all of them have a page."""
 FIELDS = ("plan", "seats", "interval", "effective", "invoicing", "reason")
 
 
 @router.get("")
 async def plans(visit: InVisit) -> Response:
     """What is, and the form that asks for something else."""
-    return await _page(visit, Form(), None)
+    return await _page(visit, Form())
 
 
 @router.post("/quote")
 async def quote(visit: InVisit) -> Response:
     """What the change would cost, who would be asked, and what stands in the way; tells nobody."""
-    form, quoted = await form_of(visit.request), None
+    form, quoted = await form_of(visit.request), {}
     with form.submitted():
         quoted = await visit.send("/v1/plan-changes/quote", body_of(form))
-    return await _page(visit, form, quoted)
+    if form.refused:
+        return await _page(visit, form)
+    return visit.page("plan_quote", title="Plan change",
+        form=form, quoted=quoted, key=secrets.token_urlsafe(16), fields=FIELDS,
+    )  # fmt: skip
 
 
 @router.post("")
@@ -43,13 +53,13 @@ async def ask(visit: InVisit) -> Response:
         started = await visit.send("/v1/plan-changes", body, key=form.value("key") or None)
     if not form.refused:
         return see(f"/operations/{started['id']}")
-    return await _page(visit, form, None)
+    return await _page(visit, form)
 
 
 @router.post("/edit")
 async def edit(visit: InVisit) -> Response:
     """The form again, as it was quoted."""
-    return await _page(visit, await form_of(visit.request), None)
+    return await _page(visit, await form_of(visit.request))
 
 
 def body_of(form: Form) -> dict[str, Any]:
@@ -57,22 +67,30 @@ def body_of(form: Form) -> dict[str, Any]:
     return form.body("plan", "interval", "effective", "invoicing", "reason") | form.whole("seats")
 
 
-async def offered_plans(visit: PageVisit) -> list[PlanAnswer]:
-    """Every plan that there is, also those that can't be chosen."""
-    return (await organization_routes.list_plans(ListQuery(limit=100), visit.caller, visit.context)).data
-
-
-def choices(plans: Sequence[PlanAnswer]) -> list[tuple[str, str]]:
+def choices(plans: Sequence[Plan]) -> list[tuple[str, str]]:
     """What can be chosen: short names and names."""
     return [(plan.plan, plan.name) for plan in plans if plan.unavailable is None]
 
 
-async def _page(visit: PageVisit, form: Form, quoted: Mapping[str, Any] | None) -> Response:
-    organization = await organization_routes.read_organization(visit.caller, visit.context)
-    offered = await offered_plans(visit)
-    prices = [price for plan in offered if plan.plan == organization.plan for price in plan.prices]
-    return visit.page("plans", title="Plan change" if quoted else "Plans",
-        form=form, quoted=quoted, organization=organization,
-        options=choices(offered), key=secrets.token_urlsafe(16), fields=FIELDS,
+async def _page(visit: PageVisit, form: Form) -> Response:
+    """The plan, what is in use and under way, and what Plixo bills for it."""
+    async with visit.context.database.reading() as session:
+        organization, change = await organization_routes.organization_and_change(session, visit.caller)
+    catalog = visit.shell.catalog
+    prices = [price for plan in catalog if plan.plan == organization.plan for price in plan.prices]
+    latest = OrganizationInvoicesQuery(limit=MOST_INVOICES)
+    invoices = await bill.list_organization_invoices(latest, visit.request, visit.caller, visit.context)
+    return visit.page("plans", title="Plans",
+        form=form, organization=organization, options=choices(catalog),
         currency=next((price.currency for price in prices), ""),
+        change=operation_views.operation(change, visit.caller) if change else None,
+        names=await visit.names([]), renewal=await _renewal(visit), rows=invoices.data,
     )  # fmt: skip
+
+
+async def _renewal(visit: PageVisit) -> RenewalAnswer | None:
+    """None until it was first read from Stripe."""
+    try:
+        return await bill.read_renewal(visit.caller, visit.context)
+    except ApiProblem:
+        return None

@@ -77,7 +77,7 @@ async def _page(operation: OperationAnswer, visit: PageVisit, form: Form) -> Res
     return visit.page("revise",
         title=f"Revise: {names.headline(operation.kind, operation.subject, operation.request)}",
         form=form, operation=operation,
-        options=plans.choices(await plans.offered_plans(visit)) if is_plan else [],
+        options=plans.choices(visit.shell.catalog) if is_plan else [],
         kept=() if is_plan else [name for name in money.FIELDS[resource] if name not in CHANGED],
         reasons=[] if is_plan else money.reasons_of(resource),
     )  # fmt: skip

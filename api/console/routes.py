@@ -2,6 +2,7 @@
 
 from . import (
     approvals,
+    bill,
     customers,
     delegations,
     finance,
@@ -23,6 +24,7 @@ ROUTERS = (
     revisions.router,  # before what sends any other action
     operations.router,
     plans.router,
+    bill.router,
     invoices.router,
     customers.router,
     delegations.router,

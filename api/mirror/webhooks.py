@@ -4,6 +4,7 @@ Only a signed snapshot event of this account and mode is kept. Stripe sends agai
 """
 
 import asyncio
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -13,7 +14,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field, StrictBool, StringConstraints, ValidationError
 from starlette.requests import ClientDisconnect
 
-from billing.stripe.events import FOLLOWED
+from billing.stripe.events import FOLLOWED, object_of
 from db.core.clock import utc_now
 from db.stripe.events import ArrivedEvent
 from db.tables import Outbox
@@ -62,6 +63,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,255}$")]
 
 class _EventObject(BaseModel):
     id: Name | None = None
+    customer: Any = None
 
 
 _UNPROVEN: dict[Fault, ProblemType] = {
@@ -87,6 +89,13 @@ class _Event(BaseModel):
     account: str | None = None
     """Of a connected account, where the event is of one."""
     data: _Data
+
+    @property
+    def object_id(self) -> str | None:
+        """What the event says to look at."""
+        found, customer = self.data.object, self.data.object.customer
+        named = customer if isinstance(customer, str) and re.fullmatch(r"cus_\w{1,250}", customer) else None
+        return object_of(self.type, found.id, named)
 
 
 class WebhookReceipt(BaseModel):
@@ -166,7 +175,7 @@ async def _take(request: Request, context: Context) -> str:
             ArrivedEvent(
                 id=event.id,
                 type=event.type,
-                object_id=event.data.object.id,
+                object_id=event.object_id,
                 livemode=event.livemode,
                 created_at=datetime.fromtimestamp(event.created, UTC),
                 at=at,
@@ -201,6 +210,6 @@ async def _verified(request: Request, context: Context) -> _Event:
         event = _Event.model_validate_json(body)
     except ValidationError:
         raise ApiProblem.of(WEBHOOK_MALFORMED) from None
-    if event.type in FOLLOWED and event.data.object.id is None:
+    if event.type in FOLLOWED and event.object_id is None:
         raise ApiProblem.of(WEBHOOK_MALFORMED)
     return event

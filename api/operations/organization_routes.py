@@ -5,13 +5,15 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.plan_changes.limits import LimitCheck, Usage, check_limits
 from billing.plan_changes.plans import Plan
 from db.mirror import mirror, subscription_usage
 from db.operations import operations
+from db.tables import Operation
 
-from ..http.auth import AnyCaller
+from ..http.auth import AnyCaller, Caller
 from ..http.context import InContext
 from ..http.examples import example, listed
 from ..http.models import ListOf, OrganizationAnswer, PlanAnswer, StripeIds
@@ -38,16 +40,23 @@ async def read_organization(caller: AnyCaller, context: InContext) -> Organizati
     known values.
     """
     async with context.database.reading() as session:
-        row, plans, usage = await subscription_usage.read(session, caller.organization)
-        held = row.subscription
-        if held is None or usage is None:
-            raise ApiProblem.of(NOT_SYNCED)
-        unreadable = held.get(mirror.UNREADABLE)
-        plan = next((plan for plan in plans if plan.plan == held.get("plan")), None)
-        if plan is None and unreadable is None:
-            raise ApiProblem.of(NOT_SYNCED)
-        change = await operations.open_plan_change(session, row.id)
-    return OrganizationAnswer(
+        return (await organization_and_change(session, caller))[0]
+
+
+async def organization_and_change(
+    session: AsyncSession, caller: Caller
+) -> tuple[OrganizationAnswer, Operation | None]:
+    """With the plan change that is open. Raises ApiProblem `not_synced`."""
+    row, plans, usage = await subscription_usage.read(session, caller.organization)
+    held = row.subscription
+    if held is None or usage is None:
+        raise ApiProblem.of(NOT_SYNCED)
+    unreadable = held.get(mirror.UNREADABLE)
+    plan = next((plan for plan in plans if plan.plan == held.get("plan")), None)
+    if plan is None and unreadable is None:
+        raise ApiProblem.of(NOT_SYNCED)
+    change = await operations.open_plan_change(session, row.id)
+    answer = OrganizationAnswer(
         id=row.id,
         name=row.name,
         plan=plan.plan if plan else None,
@@ -60,6 +69,7 @@ async def read_organization(caller: AnyCaller, context: InContext) -> Organizati
         stripe=StripeIds(customer=row.stripe_customer, subscription=row.stripe_subscription),
         synced_at=row.synced_at,
     )
+    return answer, change
 
 
 def _limits(plan: Plan, held: Mapping[str, Any], usage: Usage) -> Sequence[LimitCheck]:

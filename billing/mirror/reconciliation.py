@@ -16,6 +16,8 @@ class ObjectKind(StrEnum):
     REFUND = "refund"
     CREDIT_NOTE = "credit_note"
     BALANCE_TRANSACTION = "balance_transaction"
+    ORGANIZATION_INVOICE = "organization_invoice"
+    """One to the organization itself."""
 
 
 Correction = Literal["added", "overwritten", "removed"]

@@ -54,6 +54,8 @@ class InvoiceFetch(Message):
     want: Literal["pay_link", "pdf"]
     requested_by: str
     """A person's id, or `customer`."""
+    own: bool = False
+    """Whether it is an invoice to the organization itself."""
 
 
 class InvoiceFetched(Message):

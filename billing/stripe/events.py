@@ -25,6 +25,8 @@ class EventSubject(StrEnum):
     CUSTOMER = "customer"
     INVOICE = "invoice"
     INVOICE_PAYMENT = "invoice_payment"
+    PENDING_ITEM = "pending_item"
+    """Of a customer, whose id stands for it."""
     PAYMENT = "payment_intent"
     REFUND = "refund"
     SCHEDULE = "subscription_schedule"
@@ -57,6 +59,8 @@ FOLLOWED: Mapping[str, EventSubject] = {
     "invoice.updated": EventSubject.INVOICE,
     "invoice.voided": EventSubject.INVOICE,
     "invoice_payment.paid": EventSubject.INVOICE_PAYMENT,
+    "invoiceitem.created": EventSubject.PENDING_ITEM,
+    "invoiceitem.deleted": EventSubject.PENDING_ITEM,
     "payment_intent.payment_failed": EventSubject.PAYMENT,
     "payment_intent.succeeded": EventSubject.PAYMENT,
     "refund.created": EventSubject.REFUND,
@@ -75,6 +79,14 @@ So are `test_helpers.test_clock.*`: whatever such a clock moves has events of it
 """
 
 
+def object_of(type_: str, id_: str | None, customer: str | None) -> str | None:
+    """The id to look at, of an event's object: of an invoice item that of its customer, which never changes.
+
+    An item that was deleted could not be asked any more whose it was.
+    """
+    return customer if FOLLOWED.get(type_) is EventSubject.PENDING_ITEM else id_
+
+
 class StripeEventInput(Message):
     """An event that was stored: `object` is the Stripe id of what it is about."""
 
@@ -83,14 +95,23 @@ class StripeEventInput(Message):
     object: str
 
 
+class RenewalQuery(Message):
+    """Read an organization's next invoice, unless that was done at `since` or later."""
+
+    organization: str
+    since: AwareDatetime
+
+
 class EventFollowed(Message):
     """What was found: `waiting` are the workflows that the object's operations run in.
 
-    `ignored`: Stripe has no such object (any more), or it belongs to no organization of ours.
+    `ignored`: Stripe has no such object (any more), or it belongs to no organization of ours. `bill` is set
+    where it was of an organization's own subscription: what it will be billed next may be another now.
     """
 
     state: Literal["done", "ignored"]
     waiting: tuple[str, ...] = ()
+    bill: RenewalQuery | None = None
 
 
 class StripeChanged(Message):

@@ -8,7 +8,7 @@ from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ..core.statements import is_sqlite
-from ..tables import Invoice, InvoicePdf, new_id
+from ..tables import Invoice, InvoicePdf, OrganizationInvoice, new_id
 
 
 class StoredPdf(NamedTuple):
@@ -24,14 +24,20 @@ _FACTS = (InvoicePdf.id, InvoicePdf.sha256, InvoicePdf.size, InvoicePdf.fetched_
 
 
 async def store(
-    session: AsyncSession, *, invoice: Invoice, content: bytes, requested_by: str, fetched_at: datetime
+    session: AsyncSession,
+    *,
+    organization: str,
+    invoice: str,
+    content: bytes,
+    requested_by: str,
+    fetched_at: datetime,
 ) -> str:
     """Keep what was fetched, and give its id: the earlier one's where these bytes were fetched before."""
-    await _lock(session, invoice.id)
+    await _lock(session, invoice)
     sha256 = hashlib.sha256(content).hexdigest()
     kept = await session.exec(
         update(InvoicePdf)
-        .where(col(InvoicePdf.invoice_id) == invoice.id, col(InvoicePdf.sha256) == sha256)
+        .where(col(InvoicePdf.invoice_id) == invoice, col(InvoicePdf.sha256) == sha256)
         .values(fetched_at=fetched_at, requested_by=requested_by)
         .returning(col(InvoicePdf.id))
         .execution_options(synchronize_session=False)
@@ -40,8 +46,8 @@ async def store(
         return str(known)
     row = InvoicePdf(
         id=new_id("pdf"),
-        organization_id=invoice.organization_id,
-        invoice_id=invoice.id,
+        organization_id=organization,
+        invoice_id=invoice,
         sha256=sha256,
         size=len(content),
         content=content,
@@ -75,5 +81,7 @@ async def content(session: AsyncSession, pdf_id: str) -> bytes:
 
 async def _lock(session: AsyncSession, invoice_id: str) -> None:
     """Who stores the same bytes at the same moment waits."""
-    if not is_sqlite(session):
-        await session.exec(select(Invoice.id).where(Invoice.id == invoice_id).with_for_update(key_share=True))
+    if is_sqlite(session):
+        return
+    for table in (Invoice, OrganizationInvoice):  # it is in one of them
+        await session.exec(select(table.id).where(table.id == invoice_id).with_for_update(key_share=True))

@@ -12,6 +12,7 @@ from billing.stripe.events import (
     FOLLOWED,
     MAX_TRIES,
     STRIPE_EVENT,
+    EventSubject,
     StripeEventInput,
     all_known,
     stripe_event_workflow,
@@ -20,7 +21,7 @@ from billing.stripe.events import (
 
 from ..core.statements import insert_if_new, insert_new, is_sqlite
 from ..operations import outbox
-from ..tables import Outbox, StripeEvent, StripeEventCheck, Utc
+from ..tables import Organization, Outbox, StripeEvent, StripeEventCheck, Utc
 from . import budget
 
 PENDING, SET_ASIDE = "pending", "set_aside"
@@ -56,12 +57,18 @@ _KNOWN = StoredEvent(new=False)
 async def keep(session: AsyncSession, events: Sequence[ArrivedEvent]) -> list[StoredEvent]:
     """Store events with the start of what follows each; one that came before stays as it is.
 
-    However many there are it takes two statements. Of one that is among them twice the first one is new.
+    However many there are it takes two statements, and one more where there are invoice items among them.
+    Of one that is among them twice the first one is new.
     """
     first = {event.id: event for event in reversed(events)}
+    followed = await _followed(session, first.values())
     # By their ids: webhooks and whoever asks Stripe for its events store the same ones at the same moment.
-    new = set(await insert_new(session, StripeEvent, [_columns(first[id_]) for id_ in sorted(first)]))
-    starts = {id_: _start(first[id_]) for id_ in sorted(new)}
+    new = set(
+        await insert_new(
+            session, StripeEvent, [_columns(first[id_], id_ in followed) for id_ in sorted(first)]
+        )
+    )
+    starts = {id_: _start(first[id_]) if id_ in followed else None for id_ in sorted(new)}
     await insert_new(session, Outbox, [start for start in starts.values() if start is not None])
     return [
         StoredEvent(new=True, start=starts[event.id])
@@ -71,8 +78,19 @@ async def keep(session: AsyncSession, events: Sequence[ArrivedEvent]) -> list[St
     ]
 
 
-def _columns(event: ArrivedEvent) -> dict[str, Any]:
-    followed = event.type in FOLLOWED
+async def _followed(session: AsyncSession, events: Collection[ArrivedEvent]) -> set[str]:
+    """The ids of those that something follows. Of invoice items only those of organizations themselves: an
+    invoice to a customer tells of its own, and to start a workflow for each costs more than to look."""
+    subjects = {one.id: FOLLOWED[one.type] for one in events if one.type in FOLLOWED}
+    items = {one.id: one.object_id for one in events if subjects.get(one.id) is EventSubject.PENDING_ITEM}
+    if not items:
+        return set(subjects)
+    wanted = select(Organization.stripe_customer).where(col(Organization.stripe_customer).in_(items.values()))
+    subscribers = set((await session.exec(wanted)).all())
+    return {id_ for id_ in subjects if id_ not in items or items[id_] in subscribers}
+
+
+def _columns(event: ArrivedEvent, followed: bool) -> dict[str, Any]:
     return {
         "id": event.id,
         "type": event.type,

@@ -11,6 +11,7 @@ from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from .approvals import Approval, Decision, Delegation, Notice, ToldPerson
+from .bill import OrganizationInvoice, Renewal
 from .columns import Utc, document, minor, new_id, utc
 from .incidents import HealthCount, Hold, Incident, IncidentStep, Setback, StripeBudget
 from .mirror import (
@@ -75,6 +76,7 @@ __all__ = [
     "Operation",
     "OperationObject",
     "Organization",
+    "OrganizationInvoice",
     "Outbox",
     "PayLink",
     "PaymentPromise",
@@ -91,6 +93,7 @@ __all__ = [
     "Reconciliation",
     "RefundRow",
     "ReminderPause",
+    "Renewal",
     "Setback",
     "SignInAttempt",
     "StripeBudget",

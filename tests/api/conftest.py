@@ -30,6 +30,7 @@ from db.mirror import mirror
 from db.tables import ConsoleSession, Incident, PortalLink, PortalTrouble, new_id
 from settings.settings import DEFAULT_POLICY
 
+from ..support.bill_rows import a_renewal, an_organization_invoice
 from ..support.builders import (
     NOW,
     Member,
@@ -248,7 +249,9 @@ async def existing(database: Database, acme: Tenant, policy: Policy) -> dict[str
         expires_at=NOW,
     )
     incident = Incident(id=new_id("inc"), component="mail", opened_at=NOW, recovered_at=NOW)
-    await store(database, network, link, run, reconciliation, incident, signed_in)
+    bill = an_organization_invoice(acme.id)
+    renewal = a_renewal(acme.id)
+    await store(database, network, link, run, reconciliation, incident, signed_in, bill, renewal)
     async with database.transaction() as session:  # evidence is of what has happened
         await timeline.append(
             session,
@@ -279,6 +282,7 @@ async def existing(database: Database, acme: Tenant, policy: Policy) -> dict[str
         "incidents": incident.id,
         "reconciliations": reconciliation.id,
         "sessions": signed_in.id,
+        "organization": bill.id,
     }
 
 

@@ -9,9 +9,12 @@ from typing import Any, Literal
 import stripe
 
 from activities.mirror import pages as mirror_pages
+from activities.mirror.objects.bill import organization_invoice_row
 from activities.mirror.pages import MirrorAccess
 from activities.stripe.client import stripe_client
+from db.core.clock import utc_now
 from db.core.session import Database
+from db.mirror import bills
 from sandbox.stripe.server.inprocess import StandIn
 
 from . import builders
@@ -97,6 +100,13 @@ class Shop:
         )
         await mirror_pages.catalog(self.access(database))
         await mirror_pages.subscription(self.access(database), tenant.organization)
+        read_at = utc_now()
+        rows = [
+            organization_invoice_row(one.to_dict(), tenant.id, read_at) for one in await self.invoices(tenant)
+        ]
+        async with database.transaction() as session:
+            for row in rows:
+                await bills.store_invoice(session, row)
         return tenant
 
     async def use_card(self, tenant: Tenant, card: str) -> None:

@@ -88,6 +88,9 @@ INVOICE_FETCH: ActivityConfig = STRIPE_READ | {
 
 STRIPE_EVENT: ActivityConfig = STRIPE_READ | {"priority": EVENTS}
 
+RENEWAL: ActivityConfig = STRIPE_EVENT | {"schedule_to_close_timeout": timedelta(minutes=2)}
+"""What an organization will be billed next: no event counts as stuck for that."""
+
 GLANCE: ActivityConfig = {
     "start_to_close_timeout": timedelta(seconds=20),
     "schedule_to_close_timeout": timedelta(minutes=1),

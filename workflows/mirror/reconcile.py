@@ -36,6 +36,8 @@ PHASES = (
     ReconcilePhase("missing_subscriptions", Mirror.look_up_subscriptions),
     ReconcilePhase("missing_customers", Mirror.look_up_customers),
     ReconcilePhase("missing_invoices", Mirror.look_up_invoices),
+    ReconcilePhase("missing_organization_invoices", Mirror.look_up_organization_invoices),
+    ReconcilePhase("renewals", Mirror.look_up_renewals),
 )
 """Each needs what those before it have stored. What comes later goes to the end: a run that goes on in a new
 history of a later release counts them."""

@@ -4,8 +4,15 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
+    from activities.mirror.bills import Bills
     from activities.mirror.events import StripeEvents
-    from billing.stripe.events import EventFollowed, SettleEvent, StripeChanged, StripeEventInput
+    from billing.stripe.events import (
+        EventFollowed,
+        RenewalQuery,
+        SettleEvent,
+        StripeChanged,
+        StripeEventInput,
+    )
 
 from ..core import ids, options
 from ..core.outcome import problem_of
@@ -37,7 +44,19 @@ class StripeEventWorkflow:
             return SettleEvent(event=event.event, state="set_aside", error=problem_of(error).code)
         for waiting in followed.waiting:
             await self._wake(waiting, event.event)
+        if followed.bill is not None:
+            await self._next_bill(followed.bill)
         return SettleEvent(event=event.event, state=followed.state)
+
+    async def _next_bill(self, query: RenewalQuery) -> None:
+        """After all who wait are awake. It only shows what will be: where it can't be read for long, the
+        event has its end all the same, and reconciliation reads it."""
+        try:
+            await workflow.execute_activity_method(Bills.mirror_renewal, query, **options.RENEWAL)
+        except ActivityError as error:
+            workflow.logger.info(
+                "the next invoice of %s is not read: %s", query.organization, problem_of(error).code
+            )
 
     async def _wake(self, waiting: str, event: str) -> None:
         try:

@@ -21,6 +21,7 @@ from db.stripe import ours
 from db.tables import BalanceTransactionRow, Customer, Organization
 
 from ...stripe.failures import ask_for
+from .bill import subscribing
 from .snapshot import Document, Owner, claim_of, taken_out, time_of
 
 OWNER = "plixo_organization"
@@ -54,6 +55,8 @@ class CustomersObject:
         return []
 
     async def store(self, session: AsyncSession, rules: CaseRules, owner: Owner, read_at: datetime) -> None:
+        if owner.subscriber:  # nobody's customer
+            return
         rows = await self.rows(session, owner.organization, read_at)
         if (row := await self._customer_row(session, owner.organization, read_at)) is not None:
             rows.append(row)
@@ -98,6 +101,9 @@ class CustomerSnapshot(CustomersObject):
     async def read(cls, client: stripe.StripeClient, id_: str) -> Self:
         return cls((await client.v1.customers.retrieve_async(id_)).to_dict())
 
+    async def owner(self, session: AsyncSession) -> Owner | None:
+        return await super().owner(session) or await subscribing(session, self.customer["id"])
+
     async def completed(self, client: stripe.StripeClient, database: Database) -> Self:
         if self._is_gone:
             return self
@@ -139,11 +145,17 @@ def named_owner(customer: Document) -> str | None:
 
 
 async def organization_of(session: AsyncSession, customer: Document) -> str | None:
-    """The organization that a customer belongs to, by its metadata; by our mirror if it was deleted."""
+    """The organization that a customer belongs to, by its metadata; by our mirror if it was deleted.
+
+    An organization itself is nobody's customer here, whatever its metadata says.
+    """
     if customer.get("deleted"):
         known = await session.get(Customer, customer["id"])
         return known.organization_id if known else None
-    found = await session.exec(select(Organization.id).where(Organization.id == named_owner(customer)))
+    subscribes = select(Organization.id).where(Organization.stripe_customer == customer["id"]).exists()
+    found = await session.exec(
+        select(Organization.id).where(Organization.id == named_owner(customer), ~subscribes)
+    )
     return found.one_or_none()
 
 

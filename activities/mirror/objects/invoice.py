@@ -11,15 +11,17 @@ import stripe
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.cases.cases import CaseRules
+from db.mirror import bills
 from db.mirror.mirror import MirrorRow
 from db.portal import troubles
 from db.stripe import ours
 from db.tables import CreditNoteRow, Invoice, InvoiceLines
 
+from .bill import organization_invoice_row, subscribing
 from .customer import CustomersObject, balance_transaction_rows
 from .payment import PaymentSnapshot
 from .snapshot import Document, Owner, claim_of, taken_out, time_of
-from .subscription import open_plan_change, subscriber
+from .subscription import open_plan_change
 
 MAX_LINES = 10
 """Stripe lists this many lines within an invoice."""
@@ -39,8 +41,7 @@ class InvoiceSnapshot(CustomersObject):
         return cls(taken_out(invoice, "customer"), invoice)
 
     async def owner(self, session: AsyncSession) -> Owner | None:
-        details = (self.invoice.get("parent") or {}).get("subscription_details") or {}
-        return await super().owner(session) or await subscriber(session, details.get("subscription"))
+        return await super().owner(session) or await subscribing(session, self.invoice["customer"])
 
     async def rows(self, session: AsyncSession, organization: str, read_at: datetime) -> list[MirrorRow]:
         return [
@@ -49,7 +50,10 @@ class InvoiceSnapshot(CustomersObject):
         ]
 
     async def store(self, session: AsyncSession, rules: CaseRules, owner: Owner, read_at: datetime) -> None:
-        if not owner.subscriber:  # only invoices to customers are mirrored
+        if owner.subscriber:
+            row = organization_invoice_row(self.invoice, owner.organization, read_at)
+            await bills.store_invoice(session, row)
+        else:
             await super().store(session, rules, owner, read_at)
 
     async def wakes(self, session: AsyncSession, owner: Owner) -> tuple[str, ...]:

@@ -32,6 +32,8 @@ STATES: Mapping[str, StateWords] = {
     ApprovalState.CHANGES_REQUESTED.value: StateWords("Changes requested", "wait"),
     ApprovalState.DISMISSED.value: StateWords("Withdrawn", "quiet"),
     "overdue": StateWords("Overdue", "bad"),
+    "scheduled": StateWords("Scheduled", "run"),
+    "not_paid": StateWords("Payment failed", "bad"),
     "invoice_open": StateWords("Open", "wait"),
     "invoice_paid": StateWords("Paid", "done"),
     "invoice_draft": StateWords("Draft", "quiet"),

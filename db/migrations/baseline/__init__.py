@@ -2,7 +2,7 @@
 is anywhere that has to be kept: from then on, `db/tables` changes with a revision of its own.
 """
 
-from . import accounts, approvals, incidents, mirror, operations, portal, reconciliation, sign_in
+from . import accounts, approvals, bill, incidents, mirror, operations, portal, reconciliation, sign_in
 
 
 def create() -> None:
@@ -12,6 +12,7 @@ def create() -> None:
     approvals.create()
     sign_in.create()
     mirror.create()
+    bill.create()
     portal.create()
     incidents.create()
     reconciliation.create()

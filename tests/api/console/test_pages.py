@@ -24,6 +24,7 @@ MOST_QUERIES = 12
 LISTS = (
     "/console/",
     "/console/plans",
+    "/console/plans/invoices",
     "/console/invoices",
     "/console/customers",
     "/console/approvals",
@@ -45,6 +46,7 @@ def details(existing: dict[str, str]) -> list[str]:
         f"/console/approvals/{existing['approvals']}",
         f"/console/invoices/{existing['invoices']}",
         f"/console/invoices/{existing['invoices']}/access",
+        f"/console/plans/invoices/{existing['organization']}",
         f"/console/incidents/{existing['incidents']}",
         f"/console/delegations/{existing['delegations']}",
         f"/console/refunds/new?payment_intent={existing['payments']}",

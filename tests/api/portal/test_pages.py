@@ -243,7 +243,8 @@ async def test_a_stored_pdf_is_served_while_the_invoice_is_as_it_was(
     async with database.transaction() as session:
         await invoice_pdfs.store(
             session,
-            invoice=visitor.invoice,
+            organization=visitor.invoice.organization_id,
+            invoice=visitor.invoice.id,
             content=b"%PDF-1.7 drawn",
             requested_by="customer",
             fetched_at=visitor.invoice.synced_at + timedelta(minutes=1),

@@ -126,6 +126,6 @@ async def test_what_is_read_from_stripe(house: ExampleHouse, monkeypatch: pytest
             pdf=pdf.id,
         )
 
-    monkeypatch.setattr("api.portal_admin.invoice_fetches.fetch", fetch)
+    monkeypatch.setattr("api.portal_admin.fetching.fetch", fetch)
     await house.request("pay_link", "POST", f"/v1/invoices/{INVOICE}/pay-link")
     await house.request("pdf", "POST", f"/v1/invoices/{INVOICE}/pdf")

@@ -16,7 +16,7 @@ from sqlmodel import select
 from db.core.session import Database
 from db.people import people
 from db.people.people import new_api_key
-from db.tables import ApiKey, Organization, Person
+from db.tables import ApiKey, Organization, OrganizationInvoice, Person, Renewal
 from sandbox.stripe.server.inprocess import StandIn
 from worker.provision import ask_stripe, provision
 from worker.provisioning.file import InvalidFile, ProvisioningFile, read
@@ -488,7 +488,7 @@ async def test_the_example_is_provisioned_and_then_there_is_nothing_left_to_do(
     shop = await open_shop(stand_in)
     subscribed = (await shop.tenant(database, "growth")).organization
     async with database.transaction() as session:  # what is left of it is Stripe's part
-        for table in ("api_keys", "people", "organizations"):
+        for table in ("api_keys", "people", "renewals", "organization_invoices", "organizations"):
             await (await session.connection()).execute(text(f"DELETE FROM {table}"))
     file = tmp_path / "organizations.json"
     file.write_text(
@@ -508,8 +508,12 @@ async def test_the_example_is_provisioned_and_then_there_is_nothing_left_to_do(
     assert (again["changes"], again["issued"]) == ([], [])
     async with database.reading() as session:
         organization = await session.get_one(Organization, "org_acme")
+        renewal = await session.get_one(Renewal, "org_acme")
+        [bill] = await session.exec(select(OrganizationInvoice))
     assert organization.subscription is not None
     assert organization.subscription["plan"] == "growth"
+    assert renewal.invoice is not None
+    assert bill.status == "paid"
 
 
 @pytest.mark.slow

@@ -84,9 +84,9 @@ async def test_money_that_moved_in_stripe_alone_is_mirrored(home: House, acme: T
     refund = await v1.refunds.create_async({"payment_intent": payment, "amount": 700})
     note = await v1.credit_notes.create_async({"invoice": invoice, "amount": 300, "credit_amount": 300})
 
-    # three plans, the subscription, the customer, the invoice, the payment and which invoice it paid, refund,
-    # credit note and what that did to the balance
-    assert await reconcile(home, 1) == 3 + 1 + 6 + 1
+    # three plans, the subscription and its invoice, the customer, the invoice, the payment and which invoice
+    # it paid, refund, credit note and what that did to the balance
+    assert await reconcile(home, 1) == 3 + 2 + 6 + 1
 
     [known] = await rows(home, Customer)
     [billed] = await rows(home, Invoice)
@@ -106,7 +106,7 @@ async def test_money_that_moved_in_stripe_alone_is_mirrored(home: House, acme: T
     found = await differences(home, acme)
     assert {one["correction"] for one in found.values()} == {"added"}
     assert len(found) == 6
-    assert await reconcile(home, 2) == 3 + 1 + 6
+    assert await reconcile(home, 2) == 3 + 2 + 6
     assert len(await rows(home, PaymentRow)) == 1
 
 
@@ -158,12 +158,12 @@ async def test_what_was_changed_behind_our_back_is_told_field_by_field_and_mende
     counts = {one["object_kind"]: (one["compared"], one["differing"]) for one in run["counts"]}
     assert counts == dict.fromkeys(
         ("customer", "invoice", "payment", "refund", "balance_transaction", "subscription"), (1, 1)
-    )
+    ) | {"organization_invoice": (1, 0)}
     [corrected] = await rows(home, Customer)
     assert (corrected.name, corrected.balance) == ("Green", -900)
 
     last = await asked_for(home, acme)
-    assert [one["differing"] for one in last["counts"]] == [0] * 5
+    assert [one["differing"] for one in last["counts"]] == [0] * 6
     assert await differences(home, acme, reconciliation=last["id"]) == {}
 
 
@@ -175,7 +175,11 @@ async def test_another_organizations_differences_and_runs_are_not_shown(home: Ho
 
     assert set(await differences(home, acme)) == {f"customer {mine}"}
     assert set(await differences(home, other)) == {f"customer {theirs}"}
-    assert [one["object_kind"] for one in run["counts"]] == ["subscription", "customer"]
+    assert [one["object_kind"] for one in run["counts"]] == [
+        "subscription",
+        "customer",
+        "organization_invoice",
+    ]
     hidden = await home.http.get(f"/v1/reconciliations/{run['id']}", headers=other.admin.headers)
     assert hidden.status_code == 404
     assert (await home.get(other.auditor, "/v1/reconciliations"))["data"] == []
@@ -333,7 +337,7 @@ async def test_a_long_run_goes_on_in_a_new_history(
     assert first.continued_execution_run_id
     assert run["state"] == "completed"
     assert set(await differences(home, acme)) == {f"customer {customer}"}
-    assert [one["compared"] for one in run["counts"]] == [1, 1]
+    assert [one["compared"] for one in run["counts"]] == [1, 1, 1]
     assert len(await rows(home, Reconciliation)) == 1
 
 

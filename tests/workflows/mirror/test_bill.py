@@ -1,0 +1,231 @@
+"""What Plixo bills an organization is in our records as in Stripe, apart from its customers' invoices."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlmodel import select
+
+from activities.mirror.bills import Bills
+from billing.stripe.events import RenewalQuery
+from db.core.clock import utc_now
+from db.tables import (
+    Customer,
+    Invoice,
+    InvoiceLines,
+    OrganizationInvoice,
+    PaymentRow,
+    Renewal,
+    StripeEvent,
+    StripeEventCheck,
+)
+from workflows.core import ids
+
+from ...support import money
+from ...support.builders import Tenant, store
+from ...support.house import House
+from ..conftest import ON_BOTH_DATABASES
+
+DAY = 86_400
+TO_CUSTOMERS = (Customer, Invoice, InvoiceLines, PaymentRow)
+AMOUNTS = ("total", "amount_due", "amount_paid", "amount_remaining")
+
+
+@pytest.fixture
+async def acme(home: House) -> Tenant:
+    now = datetime.now(UTC)
+    await store(home.database, StripeEventCheck(id="account", complete_until=now, checked_at=now))
+    return await home.shop.tenant(home.database)
+
+
+@pytest.fixture
+async def told(home: House, acme: Tenant) -> AsyncIterator[None]:
+    async with home.told_by_stripe():
+        yield
+
+
+async def rows(home: House, table: type[Any]) -> list[Any]:
+    async with home.database.reading() as session:
+        return list(await session.exec(select(table)))
+
+
+async def the_bill_is_as_in_stripe(home: House, tenant: Tenant) -> None:
+    v1 = home.shop.client.v1
+    invoices = {str(one.id): one for one in await home.shop.invoices(tenant)}
+    mirrored = {row.id: row for row in await rows(home, OrganizationInvoice)}
+    assert set(mirrored) == set(invoices)
+    for id_, row in mirrored.items():
+        said = invoices[id_].to_dict()
+        assert row.organization_id == tenant.id
+        assert {name: getattr(row, name) for name in (*AMOUNTS, "status", "number")} == {
+            name: said[name] for name in (*AMOUNTS, "status", "number")
+        }
+        assert [line["amount"] for line in row.lines] == [line["amount"] for line in said["lines"]["data"]]
+    preview = await v1.invoices.create_preview_async(
+        {"subscription": tenant.organization.stripe_subscription}
+    )
+    items = await v1.invoice_items.list_async(
+        {"customer": tenant.organization.stripe_customer, "pending": True}
+    )
+    [renewal] = await rows(home, Renewal)
+    assert renewal.organization_id == tenant.id
+    assert renewal.invoice["amount_due"] == preview.amount_due
+    assert [line["amount"] for line in renewal.invoice["lines"]] == [
+        line.amount for line in preview.lines.data
+    ]
+    waiting = [item.id for item in reversed(items.data)]
+    assert [item["id"] for item in renewal.items] == waiting
+    assert [line["pending_item"] for line in renewal.invoice["lines"] if line["pending_item"]] == waiting
+    for table in TO_CUSTOMERS:
+        assert await rows(home, table) == [], table
+
+
+async def a_month(home: House, tenant: Tenant) -> None:
+    """More seats on the next invoice, an item by hand, one that is taken away again, and a renewal."""
+    v1, organization = home.shop.client.v1, tenant.organization
+    item = (await home.shop.subscription(tenant)).to_dict()["items"]["data"][0]["id"]
+    await v1.subscriptions.update_async(
+        organization.stripe_subscription,
+        {"items": [{"id": item, "quantity": 9}], "proration_behavior": "create_prorations"},
+    )
+    for amount in (500, 700):
+        made = await v1.invoice_items.create_async(
+            {"customer": organization.stripe_customer, "amount": amount, "currency": "usd"}
+        )
+    await v1.invoice_items.delete_async(made.id)
+
+
+@ON_BOTH_DATABASES
+@pytest.mark.parametrize("mode", ["normal", "duplicate", "reorder"])
+async def test_whatever_order_events_come_in_the_bill_is_as_in_stripe(
+    home: House, acme: Tenant, told: None, mode: str
+) -> None:
+    home.stand_in.webhooks(mode=mode)
+    await a_month(home, acme)
+    await home.followed()
+    await the_bill_is_as_in_stripe(home, acme)
+    home.stand_in.advance(31 * DAY)
+    await home.followed()
+    await the_bill_is_as_in_stripe(home, acme)
+    assert len(await rows(home, OrganizationInvoice)) == 2
+
+
+async def test_what_a_lost_event_said_is_learnt_from_the_next_one(
+    home: House, acme: Tenant, told: None
+) -> None:
+    home.stand_in.webhooks(mode="drop")
+    await a_month(home, acme)
+    home.stand_in.webhooks(mode="normal")
+    await home.shop.client.v1.invoice_items.create_async(
+        {"customer": acme.organization.stripe_customer, "amount": -100, "currency": "usd"}
+    )
+    await home.followed()
+    await the_bill_is_as_in_stripe(home, acme)
+
+
+async def test_a_renewal_whose_charge_fails_needs_somebody(home: House, acme: Tenant, told: None) -> None:
+    await home.shop.use_card(acme, "pm_card_chargeCustomerFail")
+    home.stand_in.advance(31 * DAY)
+    await home.followed()
+    page = await home.get(acme.finance, "/v1/organization/invoices")
+    assert [(one["status"], one["needs_payment"]) for one in page["data"]] == [
+        ("open", True),
+        ("paid", False),
+    ]
+    own = page["data"][0]["id"]
+    link = await home.post(acme.admin, f"/v1/organization/invoices/{own}/pay-link", {})
+    now = await home.shop.client.v1.invoices.retrieve_async(own)
+    assert (link.status_code, link.json()["url"]) == (200, now.hosted_invoice_url)
+    pdf = await home.post(acme.admin, f"/v1/organization/invoices/{own}/pdf", {})
+    served = await home.http.get(pdf.json()["url"], headers=acme.auditor.headers)
+    assert served.content.startswith(b"%PDF-")
+    # The same address for customers' invoices knows nothing of it.
+    assert (await home.post(acme.admin, f"/v1/invoices/{own}/pay-link", {})).status_code == 404
+    assert await rows(home, Invoice) == []
+
+
+async def test_a_customers_invoice_is_none_of_the_organizations_own(
+    home: House, acme: Tenant, told: None
+) -> None:
+    other = await home.shop.tenant(home.database)
+    await home.followed()
+    customer = await money.customer(home.shop, acme)
+    invoice = await money.invoice(home.shop, customer, 5000)
+    await home.followed()
+    assert [row.id for row in await rows(home, Invoice)] == [invoice]
+    assert {row.organization_id for row in await rows(home, OrganizationInvoice)} == {acme.id, other.id}
+    answer = await home.post(acme.admin, f"/v1/organization/invoices/{invoice}/pay-link", {})
+    assert answer.status_code == 404
+    items = [row.state for row in await rows(home, StripeEvent) if row.type == "invoiceitem.created"]
+    assert items == ["ignored"], "what a customer will be billed is on their invoice"
+
+
+async def test_an_organization_is_nobodys_customer_whatever_its_metadata_says(
+    home: House, acme: Tenant, told: None
+) -> None:
+    other = await home.shop.tenant(home.database)
+    v1, customer = home.shop.client.v1, acme.organization.stripe_customer
+    await v1.customers.update_async(customer, {"metadata": {"plixo_organization": other.id}})
+    await money.pay(home.shop, customer, 900)
+    home.stand_in.advance(31 * DAY)
+    await home.followed()
+    await home.temporal.execute_workflow(ids.RECONCILE, id="reconcile-1", task_queue=ids.MAIN_QUEUE)
+    for table in TO_CUSTOMERS:
+        assert await rows(home, table) == [], table
+
+
+@ON_BOTH_DATABASES
+async def test_reconciliation_finds_what_no_event_has_told(home: House, acme: Tenant) -> None:
+    await a_month(home, acme)
+    home.stand_in.advance(31 * DAY)
+    draft = await home.shop.client.v1.invoices.create_async(
+        {"customer": acme.organization.stripe_customer, "auto_advance": False}
+    )
+    async with home.database.transaction() as session:
+        [renewal] = await session.exec(select(Renewal))
+        renewal.synced_at -= timedelta(hours=2)
+        session.add(renewal)
+    await home.temporal.execute_workflow(ids.RECONCILE, id="reconcile-1", task_queue=ids.MAIN_QUEUE)
+    assert draft.id in {row.id for row in await rows(home, OrganizationInvoice)}
+    await home.shop.client.v1.invoices.delete_async(str(draft.id))
+    await home.temporal.execute_workflow(ids.RECONCILE, id="reconcile-2", task_queue=ids.MAIN_QUEUE)
+    await the_bill_is_as_in_stripe(home, acme)
+    found = await home.get(acme.auditor, "/v1/differences")
+    corrections = [(one["object_kind"], one["correction"]) for one in found["data"]]
+    assert sorted(corrections) == [
+        ("organization_invoice", "added"),
+        ("organization_invoice", "added"),
+        ("organization_invoice", "removed"),
+        ("subscription", "overwritten"),
+    ]
+
+
+async def test_a_draft_that_is_deleted_is_gone(home: House, acme: Tenant, told: None) -> None:
+    v1 = home.shop.client.v1
+    draft = await v1.invoices.create_async(
+        {"customer": acme.organization.stripe_customer, "auto_advance": False}
+    )
+    await home.followed()
+    assert draft.id in {row.id for row in await rows(home, OrganizationInvoice)}
+    await v1.invoices.delete_async(str(draft.id))
+    await home.followed()
+    assert draft.id not in {row.id for row in await rows(home, OrganizationInvoice)}
+
+
+async def test_one_reading_is_enough_for_all_events_before_it(home: House, acme: Tenant) -> None:
+    bills, began = Bills(home.shop.client, home.database), utc_now()
+    seen = len(home.stand_in.requests())
+    for since in (began, began, began - timedelta(minutes=1)):
+        await bills.mirror_renewal(RenewalQuery(organization=acme.id, since=since))
+    assert len(home.stand_in.requests()) - seen == 2
+    await bills.mirror_renewal(RenewalQuery(organization=acme.id, since=utc_now()))
+    assert len(home.stand_in.requests()) - seen == 4
+
+
+async def test_a_subscription_that_ends_has_no_next_invoice(home: House, acme: Tenant, told: None) -> None:
+    await home.shop.client.v1.subscriptions.cancel_async(acme.organization.stripe_subscription)
+    await home.followed()
+    renewal = await home.get(acme.auditor, "/v1/organization/renewal")
+    assert renewal["invoice"] is None
+    assert renewal["why_none"].startswith("No upcoming invoices")
