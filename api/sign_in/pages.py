@@ -9,6 +9,13 @@ from ..console.frame.page import page
 from ..http.context import Context
 from .places import APPROVALS, HOME, SIGN_IN, sign_in_for
 
+DEAD_LINK = "This link doesn’t work"
+NOT_FINISHED = "You’re not signed in"
+SIGNED_OUT = "You’re signed out"
+SIGNED_OUT_MEANWHILE = "You’ve been signed out"
+FROM_ELSEWHERE = "This didn’t come from Plixo Billing"
+"""Titles, by which one page that only says something is told from another."""
+
 
 def sign_in(request: Request, *, next: str | None, email: str = "", wrong: bool = False) -> Response:
     """Where one signs in. `wrong`: what was typed as an address is none."""
@@ -37,7 +44,7 @@ def dead_link(request: Request) -> Response:
     return _message(
         request,
         404,
-        "This link doesn’t work",
+        DEAD_LINK,
         "It may have expired, or it was used before: each link signs you in once. Ask for a new one.",
         "Go to sign-in",
     )
@@ -92,11 +99,11 @@ def choose(request: Request, people: Sequence[tuple[str, str, str]]) -> Response
 
 def not_finished(request: Request, text: str, status: int = 400) -> Response:
     """Single sign-on that led to nothing."""
-    return _message(request, status, "You’re not signed in", text, "Go to sign-in")
+    return _message(request, status, NOT_FINISHED, text, "Go to sign-in")
 
 
 def signed_out(request: Request) -> Response:
-    return _message(request, 200, "You’re signed out", "See you next time.", "Sign in again")
+    return _message(request, 200, SIGNED_OUT, "See you next time.", "Sign in again")
 
 
 def signed_out_meanwhile(request: Request) -> Response:
@@ -104,7 +111,7 @@ def signed_out_meanwhile(request: Request) -> Response:
     return _message(
         request,
         401,
-        "You’ve been signed out",
+        SIGNED_OUT_MEANWHILE,
         "Your session ended before you sent this, so nothing was saved. Sign in in another tab, then go back "
         "to this one and send it again: what you typed is still there.",
         "Sign in",
@@ -116,7 +123,7 @@ def from_elsewhere(request: Request) -> Response:
     return _message(
         request,
         403,
-        "This didn’t come from Plixo Billing",
+        FROM_ELSEWHERE,
         "Your browser says that another site sent this request, so nothing was done. Open Plixo Billing and "
         "try again from there.",
         "Open Plixo Billing",

@@ -92,7 +92,7 @@ async def test_notes_at_the_same_moment_are_numbered_without_a_gap(
 
 
 async def test_a_note_on_an_unknown_operation_is_an_error(database: Database) -> None:
-    with pytest.raises(LookupError, match="no operation op_unknown"):
+    with pytest.raises(LookupError, match="op_unknown"):
         await NoteRecords(database).add_note(
             AddNote(operation="op_unknown", text="…", author="per_1", at=NOW)
         )

@@ -230,12 +230,9 @@ async def test_everybody_learns_why_they_may_not_decide(api: Api, acme: Tenant, 
         role: (await api.get(f"/v1/approvals/{review.id}", getattr(acme, role))).json()["why_not"]
         for role in ("admin", "controller", "legal", "auditor")
     }
-    assert shown == {
-        "admin": "Requesters can't decide on their own requests.",
-        "controller": None,
-        "legal": "legal can decide from 2026-03-02 23:00 UTC, controller now.",
-        "auditor": "Auditors have read-only access and can't decide.",
-    }
+    assert [role for role, why in shown.items() if why is None] == ["controller"]
+    assert "2026-03-02 23:00 UTC" in shown["legal"], "from when they can"
+    assert len(set(shown.values())) == 4, "each has a reason of their own"
 
 
 async def test_another_organizations_approval_is_not_there(

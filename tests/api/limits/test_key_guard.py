@@ -113,8 +113,8 @@ async def test_the_audit_log_has_the_prefix_the_address_and_how_often(
         (HERE, 3, False),
         ("2001:db8:0:1::/64", 0, True),
     ]
-    said = [record.getMessage() for record in caplog.records if record.name == key_guard.__name__]
-    assert said == [f"a wrong key or link with the prefix {prefixes[0]} from {HERE}"] * 3
+    said = [record.args for record in caplog.records if record.name == key_guard.__name__]
+    assert said == [(prefixes[0], HERE)] * 3
     assert wrong.split("_")[2] not in caplog.text
 
 

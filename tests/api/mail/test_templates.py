@@ -1,6 +1,7 @@
 """Organizations' own words for mails: who sets them, what they are tried out on, and what they look like."""
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -260,7 +261,8 @@ async def test_a_language_that_is_none_is_refused(api: Api, acme: Tenant, tag: s
 async def test_a_mail_that_there_is_not_is_refused(api: Api, acme: Tenant) -> None:
     refused = (await put(api, acme.admin, "newsletter/de")).json()
     assert refused["code"] == "invalid_request"
-    assert refused["detail"] == "name must be 'reminder' or 'portal_link'."
+    assert [(one["where"], one["pointer"]) for one in refused["errors"]] == [("path", "/name")]
+    assert all(name in refused["detail"] for name in ("reminder", "portal_link")), "those that there are"
 
 
 @ON_ONE_DATABASE
@@ -304,18 +306,14 @@ async def test_words_that_do_not_work_are_refused_with_a_pointer_and_never_kept(
 async def test_all_that_is_wrong_is_told_at_once(api: Api, acme: Tenant) -> None:
     problem = (await put(api, acme.admin, subject="{{ a }}", text="\n{% set a = 1 %}")).json()
     assert problem["code"] == "template_variable_unknown"
-    assert problem["detail"] == (
-        "subject, line 1: there is no variable a. Use one of: seller, customer, number, amount, paid, "
-        "due_date, days_left, when_due, link, link_until, opt_out, language. "
-        "There are 2 problems; see errors."
-    )
-    assert problem["errors"][1] == {
-        "where": "body",
-        "pointer": "/text",
-        "code": "template_unsupported",
-        "message": "text, line 2: {% set %} is not supported in mail templates. "
-        "Use variables, {% if %} and filters only.",
-    }
+    assert [(one["pointer"], one["code"]) for one in problem["errors"]] == [
+        ("/subject", "template_variable_unknown"),
+        ("/text", "template_unsupported"),
+    ]
+    variables = {"seller", "customer", "number", "amount", "paid", "due_date", "days_left", "when_due"}
+    offered = variables | {"link", "link_until", "opt_out", "language"}
+    assert offered <= set(re.findall(r"\w+", problem["errors"][0]["message"]))
+    assert problem["detail"].startswith(problem["errors"][0]["message"])
 
 
 async def test_a_preview_shows_the_mail_and_keeps_nothing(api: Api, acme: Tenant, database: Database) -> None:
@@ -342,9 +340,7 @@ async def test_what_works_for_all_but_one_language_is_no_crash_there(api: Api, a
     body = WORDS | {"text": text, "language": "fr"}
     problem = (await api.post(f"{PATH}/reminder/preview", acme.admin, body)).json()
     assert (problem["status"], problem["code"]) == (422, "template_fails")
-    assert problem["detail"] == (
-        "In fr it can't be rendered for an invoice that is due in 7 days; check what it does in that case."
-    )
+    assert {"fr", "7"} <= set(re.findall(r"\w+", problem["detail"])), "in which language, and of which case"
 
 
 @ON_ONE_DATABASE

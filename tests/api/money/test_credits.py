@@ -1,5 +1,6 @@
 """Asking for a credit, and what people tell it while it lives. Temporal is down here."""
 
+import re
 from typing import Any
 
 import pytest
@@ -127,49 +128,23 @@ async def test_what_is_required_is_asked_for(api: Api, acme: Tenant, database: D
 
 async def test_a_wrong_choice_is_answered_with_the_instrument_that_fits(api: Api, acme: Tenant) -> None:
     problem = (await ask(api, acme.admin, "credits", instrument="credit_note", invoice="in_1")).json()
-    assert problem["detail"] == (
-        "A credit note states that the invoice was wrong, which goodwill does not. "
-        "Choose instrument balance, or the reason why the invoice is corrected."
-    )
+    assert problem["code"] == "instrument_unfit"
+    assert {"goodwill", "balance"} <= set(re.findall(r"\w+", problem["detail"]))
 
 
 @pytest.mark.parametrize(
-    ("changes", "code", "pointer", "detail"),
+    ("changes", "code", "pointer", "says"),
     [
         (
             ON_INVOICE | {"amount_minor": 10_001},
             "amount_above_creditable",
             "/amount_minor",
-            "USD 100.01 is more than the whole invoice of USD 100.00. "
-            "Request less, or choose instrument balance.",
+            ("USD 100.01", "USD 100.00"),
         ),
-        (
-            ON_INVOICE | {"currency": "eur"},
-            "wrong_currency",
-            "/currency",
-            "The invoice is in USD, not in EUR. "
-            "Omit currency, or use the currency of the payment, invoice or balance.",
-        ),
-        (
-            ON_INVOICE | {"customer": "cus_deleted"},
-            "customer_unknown",
-            "/customer",
-            "The customer was deleted in Stripe. Choose one of the customers listed by GET /v1/customers.",
-        ),
-        (
-            ON_INVOICE | {"customer": "cus_another"},
-            "invoice_unknown",
-            "/invoice",
-            "The invoice doesn't belong to this customer. "
-            "Choose one of this customer's invoices; see GET /v1/invoices.",
-        ),
-        (
-            ON_INVOICE | {"invoice": "in_void"},
-            "invoice_not_creditable",
-            "/invoice",
-            "The invoice is void: nothing is owed on it that a credit note could correct. "
-            "Choose another invoice, or instrument balance.",
-        ),
+        (ON_INVOICE | {"currency": "eur"}, "wrong_currency", "/currency", ("USD", "EUR")),
+        (ON_INVOICE | {"customer": "cus_deleted"}, "customer_unknown", "/customer", ("deleted",)),
+        (ON_INVOICE | {"customer": "cus_another"}, "invoice_unknown", "/invoice", ()),
+        (ON_INVOICE | {"invoice": "in_void"}, "invoice_not_creditable", "/invoice", ("void",)),
     ],
 )
 async def test_what_the_mirror_knows_to_stay_impossible_is_refused_at_once(
@@ -179,7 +154,7 @@ async def test_what_the_mirror_knows_to_stay_impossible_is_refused_at_once(
     changes: dict[str, Any],
     code: str,
     pointer: str,
-    detail: str,
+    says: tuple[str, ...],
 ) -> None:
     customer = a_customer(acme.id, id="cus_known")
     await store(
@@ -192,7 +167,8 @@ async def test_what_the_mirror_knows_to_stay_impossible_is_refused_at_once(
     )
     answer = await ask(api, acme.admin, "credits", **{"customer": "cus_known"} | changes)
     problem = answer.json()
-    assert (answer.status_code, problem["code"], problem["detail"]) == (422, code, detail)
+    assert (answer.status_code, problem["code"]) == (422, code)
+    assert all(what in problem["detail"] for what in says)
     assert [error["pointer"] for error in problem["errors"]] == [pointer]
     assert await counted(database, *TRACES) == NO_TRACE
 
@@ -323,25 +299,20 @@ async def test_neither_the_requester_nor_an_admin_accepts_it(
 
 @ON_ONE_DATABASE
 @pytest.mark.parametrize(
-    ("action", "body", "code", "detail"),
+    ("action", "body", "code", "word"),
     [
-        ("cancel", {}, "not_cancellable", "it can no longer be cancelled."),
-        (
-            "revision",
-            CREDIT,
-            "not_revisable",
-            "it can be revised only after a reviewer has requested changes.",
-        ),
-        ("resolution", ACCEPT, "not_resolvable", "it can be accepted only while it is mismatched."),
+        ("cancel", {}, "not_cancellable", "cancelled"),
+        ("revision", CREDIT, "not_revisable", "revised"),
+        ("resolution", ACCEPT, "not_resolvable", "accepted"),
     ],
 )
 async def test_what_is_not_possible_is_refused_in_words_that_fit_a_credit(
-    api: Api, acme: Tenant, database: Database, policy: Policy, action: str, body: Any, code: str, detail: str
+    api: Api, acme: Tenant, database: Database, policy: Policy, action: str, body: Any, code: str, word: str
 ) -> None:
     done = await given(database, acme, policy, "credits", state="completed", stage="done", allowed_actions=[])
     answer = await api.post(f"/v1/credits/{done.id}/{action}", acme.controller, body)
     assert (answer.status_code, answer.json()["code"]) == (409, code)
-    assert answer.json()["detail"] == f"This credit is completed (stage done): {detail}"
+    assert {"credit", "completed", "done", word} <= set(re.findall(r"\w+", answer.json()["detail"]))
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,7 @@ async def test_a_payment_is_shown_with_what_is_left_of_it_and_its_refunds(
         "refunds": [
             {
                 "id": "re_1",
+                "payment_intent": "pi_1",
                 "operation": operation.id,
                 "amount": {"amount_minor": 1_000, "currency": "usd"},
                 "status": "succeeded",
@@ -112,6 +113,7 @@ async def test_a_payment_is_shown_with_what_is_left_of_it_and_its_refunds(
             },
             {
                 "id": "re_2",
+                "payment_intent": "pi_1",
                 "operation": None,
                 "amount": {"amount_minor": 500, "currency": "usd"},
                 "status": "failed",

@@ -1,5 +1,6 @@
 """Asking for a refund, and what people tell it while it lives. Temporal is down here."""
 
+import re
 from typing import Any
 
 import pytest
@@ -170,10 +171,7 @@ async def test_every_wrong_field_is_named_at_once(api: Api, acme: Tenant) -> Non
         ("/reason", "unknown_reason"),
         ("/note", "note_too_short"),
     ]
-    assert problem["detail"] == (
-        "amount_minor must be at least 1. It is in minor units: 1050 for USD 10.50. "
-        "There are 3 problems; see errors."
-    )
+    assert problem["detail"].startswith(problem["errors"][0]["message"])
 
 
 @ON_ONE_DATABASE
@@ -197,10 +195,8 @@ async def test_what_is_just_right_is_taken(api: Api, acme: Tenant, changes: dict
 
 async def test_who_calls_something_fraud_is_told_what_stripe_does_then(api: Api, acme: Tenant) -> None:
     problem = (await ask(api, acme.admin, "refunds", reason="fraudulent")).json()
-    assert problem["detail"] == (
-        "With the reason fraudulent, Stripe also blocks the customer's card and email address for future "
-        "payments. Send confirm_fraudulent: true to confirm, or choose another reason."
-    )
+    assert problem["code"] == "fraud_confirmation_missing"
+    assert {"blocks", "card", "email", "confirm_fraudulent"} <= set(re.findall(r"\w+", problem["detail"]))
 
 
 async def test_the_steps_of_the_payments_own_currency_hold_where_none_is_named(
@@ -210,35 +206,24 @@ async def test_the_steps_of_the_payments_own_currency_hold_where_none_is_named(
     await store(database, payment)
     answer = await ask(api, acme.admin, "refunds", payment_intent=payment.id, amount_minor=1_234)
     assert (answer.status_code, answer.json()["code"]) == (422, "amount_not_in_steps")
-    assert answer.json()["detail"] == (
-        "KWD 1.234 can't be paid: Stripe accepts KWD only in multiples of 10 minor units, such as 1230 "
-        "(KWD 1.230) or 1240 (KWD 1.240). Use one of these amounts."
-    )
+    assert all(amount in answer.json()["detail"] for amount in ("KWD 1.234", "KWD 1.230", "KWD 1.240"))
 
 
 @pytest.mark.parametrize(
-    ("changes", "code", "pointer", "detail"),
+    ("changes", "code", "pointer", "says"),
     [
         (
             {"amount_minor": 10_001},
             "amount_above_refundable",
             "/amount_minor",
-            "USD 100.01 is more than the whole payment of USD 100.00. "
-            "Request less, or omit amount_minor to refund all that is left.",
+            ("USD 100.01", "USD 100.00", "payment"),
         ),
-        (
-            {"currency": "eur"},
-            "wrong_currency",
-            "/currency",
-            "The payment is in USD, not in EUR. "
-            "Omit currency, or use the currency of the payment, invoice or balance.",
-        ),
+        ({"currency": "eur"}, "wrong_currency", "/currency", ("payment", "USD", "EUR")),
         (
             {"payment_intent": None, "invoice": "in_known", "currency": "eur"},
             "wrong_currency",
             "/currency",
-            "The invoice is in USD, not in EUR. "
-            "Omit currency, or use the currency of the payment, invoice or balance.",
+            ("invoice", "USD", "EUR"),
         ),
     ],
 )
@@ -249,13 +234,14 @@ async def test_what_the_mirror_knows_to_stay_impossible_is_refused_at_once(
     changes: dict[str, Any],
     code: str,
     pointer: str,
-    detail: str,
+    says: tuple[str, ...],
 ) -> None:
     customer = a_customer(acme.id)
     await store(database, customer, an_invoice(customer, id="in_known"), a_payment(acme.id, id="pi_known"))
     answer = await ask(api, acme.admin, "refunds", **{"payment_intent": "pi_known"} | changes)
     problem = answer.json()
-    assert (answer.status_code, problem["code"], problem["detail"]) == (422, code, detail)
+    assert (answer.status_code, problem["code"]) == (422, code)
+    assert all(what in problem["detail"] for what in says)
     assert [error["pointer"] for error in problem["errors"]] == [pointer]
     assert await counted(database, *TRACES) == NO_TRACE
 
@@ -292,8 +278,7 @@ async def test_only_billing_admins_and_controllers_ask(
     answer = await ask(api, who, "refunds")
     assert (answer.status_code, answer.json()["code"]) == (403, "role_missing")
     if role != "auditor":
-        message = "This requires the role billing_admin or controller; ask someone who has it."
-        assert answer.json()["detail"] == message
+        assert {"billing_admin", "controller"} <= set(re.findall(r"\w+", answer.json()["detail"]))
     assert await counted(database, *TRACES) == NO_TRACE
     operation = await given(database, acme, policy, "refunds", allowed_actions=EVERY_ACTION)
     for action, body in [
@@ -415,31 +400,21 @@ async def test_what_failed_is_tried_again_or_left_at_that(
 
 @ON_ONE_DATABASE
 @pytest.mark.parametrize(
-    ("action", "body", "code", "detail"),
+    ("action", "body", "code", "word"),
     [
-        ("cancel", {}, "not_cancellable", "it can no longer be cancelled."),
-        (
-            "revision",
-            REFUND,
-            "not_revisable",
-            "it can be revised only after a reviewer has requested changes.",
-        ),
-        ("resolution", RETRY, "not_resolvable", "it can be retried only after it has failed."),
-        (
-            "resolution",
-            RETRY | {"action": "close"},
-            "not_resolvable",
-            "it can be closed only after it has failed.",
-        ),
+        ("cancel", {}, "not_cancellable", "cancelled"),
+        ("revision", REFUND, "not_revisable", "revised"),
+        ("resolution", RETRY, "not_resolvable", "retried"),
+        ("resolution", RETRY | {"action": "close"}, "not_resolvable", "closed"),
     ],
 )
 async def test_what_is_not_possible_is_refused_in_words_that_fit_a_refund(
-    api: Api, acme: Tenant, database: Database, policy: Policy, action: str, body: Any, code: str, detail: str
+    api: Api, acme: Tenant, database: Database, policy: Policy, action: str, body: Any, code: str, word: str
 ) -> None:
     done = await given(database, acme, policy, "refunds", state="completed", stage="done", allowed_actions=[])
     answer = await api.post(f"/v1/refunds/{done.id}/{action}", acme.admin, body)
     assert (answer.status_code, answer.json()["code"]) == (409, code)
-    assert answer.json()["detail"] == f"This refund is completed (stage done): {detail}"
+    assert {"refund", "completed", "done", word} <= set(re.findall(r"\w+", answer.json()["detail"]))
     assert await counted(database, Outbox, TimelineEvent) == [0, 0]
 
 

@@ -1,6 +1,7 @@
 """Asking for a plan change: recorded once or not at all."""
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -242,10 +243,7 @@ async def test_what_makes_no_sense_is_refused_by_name_and_leaves_no_trace(
 
 async def test_an_unknown_plan_is_answered_with_those_that_there_are(api: Api, acme: Tenant) -> None:
     problem = (await api.ask(acme.admin, plan="gold")).json()
-    assert problem["detail"] == (
-        "There is no plan 'gold'; known plans: growth, scale, starter. "
-        "Choose one of the plans listed by GET /v1/plans."
-    )
+    assert {"gold", "growth", "scale", "starter"} <= set(re.findall(r"\w+", problem["detail"]))
 
 
 async def test_a_plan_that_is_unavailable_is_shown_and_refused_with_its_reason_and_others_are_not(
@@ -264,10 +262,8 @@ async def test_a_plan_that_is_unavailable_is_shown_and_refused_with_its_reason_a
     }
     answer = await api.ask(acme.admin)
     assert (answer.status_code, answer.json()["code"]) == (422, "plan_unavailable")
-    assert answer.json()["detail"] == (
-        f"Growth is currently unavailable. {why} "
-        "Choose another plan, or ask Plixo to correct this one in Stripe."
-    )
+    assert "Growth" in answer.json()["detail"]
+    assert why in answer.json()["detail"]
     assert (await api.ask(acme.admin, plan="scale")).status_code == 202
 
 
@@ -300,11 +296,8 @@ async def test_a_new_interval_is_not_left_to_the_next_invoice_but_is_taken_as_me
     api: Api, acme: Tenant, fix: dict[str, str]
 ) -> None:
     problem = (await api.ask(acme.admin, interval="year", invoicing="next_invoice")).json()
-    assert problem["detail"] == (
-        "Changing from billing by the month to billing by the year starts a new billing period, "
-        "which is billed immediately: it can't be left to the next invoice. "
-        "Choose invoicing immediately, or make the change effective at period_end."
-    )
+    assert problem["code"] == "interval_bills_now"
+    assert {"month", "year", "immediately", "period_end"} <= set(re.findall(r"\w+", problem["detail"]))
     fixed = {"interval": "year", "invoicing": "next_invoice"} | fix
     assert (await api.ask(acme.admin, **fixed)).status_code == 202
 
@@ -345,11 +338,10 @@ async def test_every_wrong_field_is_named_with_its_mend(
 
 async def test_a_wrong_value_is_answered_with_the_right_ones(api: Api, acme: Tenant) -> None:
     problem = (await api.ask(acme.admin, effective="tomorrow", interval="week")).json()
-    assert [error["message"] for error in problem["errors"]] == [
-        "interval must be 'month' or 'year'.",
-        "effective must be 'now' or 'period_end'.",
-    ]
-    assert problem["detail"] == "interval must be 'month' or 'year'. There are 2 problems; see errors."
+    interval, effective = (set(re.findall(r"\w+", error["message"])) for error in problem["errors"])
+    assert {"interval", "month", "year"} <= interval
+    assert {"effective", "now", "period_end"} <= effective
+    assert problem["detail"].startswith(problem["errors"][0]["message"])
 
 
 @ON_ONE_DATABASE

@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
+from markupsafe import escape
 from sqlmodel import select
 
+from api.http import auth
 from billing.core.operations import Role
 from db.core.clock import utc_now
 from db.core.session import Database
@@ -16,6 +18,7 @@ from ...support.money_rows import a_payment
 from ..conftest import Api, counted
 from .visitors import Visitor
 
+WITHHELD = str(escape(auth.WITHHELD))
 REFUND = {
     "payment_intent": "pi_1",
     "reason": "duplicate",
@@ -23,7 +26,6 @@ REFUND = {
     "amount": "1.00",
     "note": "Charged twice for the same month.",
 }
-WITHHELD = "Your identity provider"
 
 
 async def narrowed(web: Api, database: Database, who: Member, roles: list[str]) -> Visitor:

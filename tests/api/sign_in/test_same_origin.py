@@ -2,6 +2,7 @@
 
 import pytest
 
+from api.sign_in.pages import FROM_ELSEWHERE
 from db.core.session import Database
 from db.tables import ConsoleSession, PersonLink
 
@@ -37,7 +38,7 @@ async def test_a_forged_request_is_refused_before_anything_is_looked_at(
     before = await counted(database, ConsoleSession, PersonLink)
     for path in (PAGE, "/console/sign-out", "/console/sign-in", "/console", "/console/no-such-page"):
         answer = await visitor.post(path, headers, email=acme.admin.person.email)
-        assert (answer.status_code, title(answer)) == (403, "This didn’t come from Plixo Billing")
+        assert (answer.status_code, title(answer)) == (403, FROM_ELSEWHERE)
     assert await counted(database, ConsoleSession, PersonLink) == before
     assert (await visitor.get(PAGE)).status_code == 200, "nobody was signed out"
 

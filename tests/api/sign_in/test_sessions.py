@@ -7,6 +7,7 @@ import pytest
 from sqlmodel import select
 
 from api.sign_in import sessions as web_sessions
+from api.sign_in.pages import SIGNED_OUT, SIGNED_OUT_MEANWHILE
 from db.core.clock import utc_now
 from db.core.session import Database
 from db.sign_in import sessions
@@ -120,7 +121,7 @@ async def test_signing_out_ends_the_session_wherever_its_cookie_is(
     answer = await visitor.post("/console/sign-out")
     assert (answer.status_code, answer.headers["location"]) == (303, "/console/signed-out")
     assert visitor.secret is None
-    assert title(await visitor.get("/console/signed-out")) == "You’re signed out"
+    assert title(await visitor.get("/console/signed-out")) == SIGNED_OUT
     assert (await copy.get(PAGE)).status_code == 303
     (row,) = await rows(database)
     assert row.revoked_by == acme.auditor.id
@@ -162,7 +163,7 @@ async def test_a_form_that_is_sent_after_the_session_ended_says_that_nothing_was
     visitor: Visitor, acme: Tenant
 ) -> None:
     answer = await visitor.post(PAGE, note="long")
-    assert (answer.status_code, title(answer)) == (401, "You’ve been signed out")
+    assert (answer.status_code, title(answer)) == (401, SIGNED_OUT_MEANWHILE)
     assert "nothing was saved" in answer.text
 
 

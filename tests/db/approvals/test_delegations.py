@@ -69,7 +69,7 @@ async def test_revoking_ends_it_at_once_and_the_first_to_do_so_stays(database: D
 
 
 async def test_revoking_an_unknown_delegation_is_an_error(database: Database) -> None:
-    with pytest.raises(LookupError, match="no delegation dlg_unknown"):
+    with pytest.raises(LookupError, match="dlg_unknown"):
         await revoke(database, "dlg_unknown", "per_1", HOUR)
 
 

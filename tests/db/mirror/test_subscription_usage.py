@@ -59,5 +59,5 @@ async def test_before_stripe_was_read_there_are_no_plans_and_no_usage(database: 
 
 async def test_an_unknown_organization_has_no_standing(database: Database) -> None:
     async with database.reading() as session:
-        with pytest.raises(LookupError, match="no organization org_none"):
+        with pytest.raises(LookupError, match="org_none"):
             await subscription_usage.read(session, "org_none")

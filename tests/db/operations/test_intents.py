@@ -130,7 +130,7 @@ async def test_the_first_to_close_it_wins(database: Database) -> None:
 
 
 async def test_closing_what_was_never_opened_is_an_error(database: Database) -> None:
-    with pytest.raises(LookupError, match="no intent org:op:apply:1"):
+    with pytest.raises(LookupError, match="org:op:apply:1"):
         await close_done(database, "org:op:apply:1")
 
 

@@ -72,7 +72,7 @@ async def test_an_escalated_notice_can_still_be_acknowledged_but_not_the_other_w
 
 
 async def test_acknowledging_an_unknown_notice_is_an_error(database: Database) -> None:
-    with pytest.raises(LookupError, match="no notice ntc_unknown"):
+    with pytest.raises(LookupError, match="ntc_unknown"):
         async with database.transaction() as session:
             await notices.acknowledge(session, "ntc_unknown", person_id="per_1", at=LATER)
 
