@@ -14,6 +14,7 @@ _OF = {
     "due_date": "the due date",
     "link_expiry": "the link expires",
     "approval_cycle": "the end of the customer's approval cycle",
+    "promise": "the day by which the customer promised to pay",
 }
 
 
@@ -132,6 +133,13 @@ def _sign_in(policy: Policy) -> Iterator[tuple[str, str]]:
         f"A sign-in link works once, for {span(rules.link_minutes)}; a person has at most "
         f"{count(rules.links_open, 'unused link')}, and one network can ask for "
         f"{count(rules.links_per_hour, 'link')} an hour.",
+    )
+    yield (
+        "sign_in.decide_by_mail",
+        f"Where people sign in by mail, the mail that asks for a decision has a link that takes it without "
+        f"sign-in, once, for {count(rules.decision_link_hours, 'hour')}."
+        if rules.decide_by_mail
+        else "People sign in to decide; no mail has a link that decides.",
     )
 
 
