@@ -11,12 +11,13 @@ from ..http.ids import Id
 from ..http.models import OperationAnswer
 from ..operations import routes as operations
 from ..problems.problem import not_found
-from . import money, plans
+from . import plans
 from .frame.forms import Form, form_of
 from .frame.page import see
 from .frame.serving import pages
 from .frame.visit import InVisit, PageVisit
 from .operations import RESOURCES
+from .receivables import money
 
 router = pages("/operations")
 

@@ -3,19 +3,17 @@
 from . import (
     approvals,
     bill,
-    customers,
     delegations,
     finance,
     home,
     incidents,
-    invoices,
-    money,
     operations,
     plans,
     revisions,
 )
 from .admin import policy
 from .frame import assets, serving
+from .receivables import bulk, customers, invoices, money
 
 ROUTERS = (
     assets.router,
@@ -25,6 +23,7 @@ ROUTERS = (
     operations.router,
     plans.router,
     bill.router,
+    bulk.router,  # before what names an invoice
     invoices.router,
     customers.router,
     delegations.router,

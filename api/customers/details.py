@@ -85,9 +85,10 @@ async def read_invoice(id: Id, caller: AnyCaller, context: InContext) -> Invoice
         reminders = await _reminders(session, context, caller, found, at)
         operations = await _operations(session, caller, found)
     return InvoiceDetailAnswer(
-        **views.invoice(found.invoice, found.customer_name).model_dump(),
+        **views.invoice(found.invoice, found.beside).model_dump(),
         lines=[_line(line, found.invoice.currency) for line in found.lines.lines] if found.lines else [],
         lines_complete=_all_lines(found.lines),
+        tax_and_discounts=_beside_lines(found),
         payments=[with_refunds(payment, refunds) for payment, refunds in found.payments],
         credit_notes=[views.credit_note(row) for row in found.credit_notes],
         portal_links=[link_answer(link, at) for link in portal_links],
@@ -116,6 +117,15 @@ async def _operations(session: AsyncSession, caller: Caller, found: InvoiceDetai
     wanted = OperationFilter(object_ids=(found.invoice.id, *parts))
     page = await lists.operations(caller.organization, wanted).page(session, limit=MOST_OPERATIONS)
     return page.rows
+
+
+def _beside_lines(found: InvoiceDetail) -> Money | None:
+    if found.lines is None or not found.lines.complete:
+        return None
+    currency = found.invoice.currency
+    total = Money(amount_minor=found.invoice.total, currency=currency)
+    lines = (Money(amount_minor=line["amount"], currency=currency) for line in found.lines.lines)
+    return total - sum(lines, Money.zero(currency))
 
 
 def _all_lines(lines: InvoiceLines | None) -> bool:

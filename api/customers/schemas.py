@@ -78,6 +78,7 @@ class InvoiceAnswer(Answer):
     amount_paid: Money
     amount_remaining: Money
     due_date: datetime | None
+    reminded_at: datetime | None = Field(description="When a reminder of it was last sent")
     created_at: datetime
     synced_at: datetime
 
@@ -188,6 +189,9 @@ class InvoiceDetailAnswer(InvoiceAnswer):
 
     lines: list[LineAnswer]
     lines_complete: bool = Field(description="Whether these are all its lines; Stripe lists the first ones")
+    tax_and_discounts: Money | None = Field(
+        description="What the total has beside its lines; null where not all lines are known"
+    )
     payments: list[PaymentWithRefunds] = Field(description="Oldest first, each with its refunds")
     credit_notes: list[CreditNoteAnswer] = Field(description="Oldest first")
     portal_links: list[PortalLinkAnswer] = Field(description="Newest first, including links that have ended")

@@ -6,6 +6,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.core.money import Money
 from db.mirror import lists
+from db.mirror.lists import BesideInvoice
 from db.tables import BalanceTransactionRow, CreditNoteRow, Customer, CustomerMail, Invoice, PaymentPromise
 
 from ..reminders.runs import decision
@@ -24,12 +25,13 @@ def customer(row: Customer) -> CustomerAnswer:
     return CustomerAnswer(**row.model_dump(exclude={"balance"}), balance=balance)
 
 
-def invoice(row: Invoice, customer_name: str | None) -> InvoiceAnswer:
+def invoice(row: Invoice, beside: BesideInvoice) -> InvoiceAnswer:
     amounts = ("total", "amount_due", "amount_paid", "amount_remaining")
     return InvoiceAnswer(
         **row.model_dump(exclude=set(amounts)),
         customer=row.customer_id,
-        customer_name=customer_name,
+        customer_name=beside.customer_name,
+        reminded_at=beside.reminded_at,
         **{name: Money(amount_minor=getattr(row, name), currency=row.currency) for name in amounts},
     )
 
@@ -68,6 +70,6 @@ def promise(row: PaymentPromise) -> PromiseAnswer:
 
 
 async def invoices(session: AsyncSession, rows: Sequence[Invoice]) -> list[InvoiceAnswer]:
-    """With the names of their customers, which takes one query."""
-    names = await lists.customer_names(session, {row.customer_id for row in rows})
-    return [invoice(row, names.get(row.customer_id)) for row in rows]
+    """With what is shown beside them, which takes one query."""
+    beside = await lists.beside(session, {row.id for row in rows})
+    return [invoice(row, beside[row.id]) for row in rows]

@@ -53,6 +53,7 @@ class DiagnosisAnswer(Answer):
     """Findings in the order in which to fix them: the first is the cause."""
 
     invoice: str
+    customer: str
     at: datetime
     findings: list[FindingAnswer]
 
@@ -72,7 +73,10 @@ async def diagnose_access(id: Id, caller: AnyCaller, context: InContext) -> Diag
         facts = await diagnosis_facts.read(session, invoice, utc_now())
     diagnosis = diagnose(facts)
     return DiagnosisAnswer(
-        invoice=diagnosis.invoice, at=diagnosis.at, findings=[_finding(one) for one in diagnosis.findings]
+        invoice=diagnosis.invoice,
+        customer=invoice.customer_id,
+        at=diagnosis.at,
+        findings=[_finding(one) for one in diagnosis.findings],
     )
 
 

@@ -16,13 +16,14 @@ from ..tables import (
     RefundRow,
     ReminderPause,
 )
+from .lists import BesideInvoice, last_reminder
 
 
 class InvoiceDetail(NamedTuple):
     """`payments` each with its refunds; all of them the oldest first."""
 
     invoice: Invoice
-    customer_name: str | None
+    beside: BesideInvoice
     lines: InvoiceLines | None
     pause: ReminderPause | None
     promises: Sequence[PaymentPromise]
@@ -37,6 +38,7 @@ async def read(session: AsyncSession, organization_id: str, invoice_id: str) -> 
         select(  # type: ignore[call-overload]
             Invoice,
             func.coalesce(Customer.name, Customer.email),
+            last_reminder(),
             InvoiceLines,
             ReminderPause,
             PaymentPromise,
@@ -51,10 +53,10 @@ async def read(session: AsyncSession, organization_id: str, invoice_id: str) -> 
     rows = found.all()
     if not rows:
         return None
-    invoice, name, lines, pause, _ = rows[0]
+    invoice, name, reminded_at, lines, pause, _ = rows[0]
     return InvoiceDetail(
         invoice,
-        name,
+        BesideInvoice(name, reminded_at),
         lines,
         pause,
         [promise for *_, promise in rows if promise is not None],

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from sqlalchemy import ColumnElement, and_, case, func, not_, or_
 from sqlmodel import col, select
@@ -17,6 +17,7 @@ from ..tables import (
     BalanceTransactionRow,
     CreditNoteRow,
     Customer,
+    CustomerMail,
     Invoice,
     PaymentPromise,
     PaymentRow,
@@ -162,12 +163,38 @@ def customers(
     return PagedRows(rows, *order(_CUSTOMER_KEYS, sort))
 
 
-async def customer_names(session: AsyncSession, ids: Collection[str]) -> dict[str, str | None]:
-    """What these customers are called: by their name, else by their mail address."""
-    found = await session.exec(
-        select(Customer.id, func.coalesce(Customer.name, Customer.email)).where(col(Customer.id).in_(ids))
+class BesideInvoice(NamedTuple):
+    """What a list shows beside an invoice: what its customer is called, by their name, else by their mail
+    address, and when they were last reminded of it."""
+
+    customer_name: str | None
+    reminded_at: datetime | None
+
+
+def last_reminder() -> Any:
+    """When a reminder of the invoice in question was last sent: part of a statement."""
+    mail = CustomerMail
+    return (
+        select(func.max(mail.settled_at))
+        .where(
+            mail.invoice_id == Invoice.id,
+            mail.template == "reminder",
+            mail.state == "sent",
+            mail.dry_run == "",
+        )
+        .correlate(Invoice)
+        .scalar_subquery()
     )
-    return dict(found.all())
+
+
+async def beside(session: AsyncSession, ids: Collection[str]) -> dict[str, BesideInvoice]:
+    """By the invoice's id."""
+    found = await session.exec(
+        select(Invoice.id, func.coalesce(Customer.name, Customer.email), last_reminder())
+        .join(Customer, col(Customer.id) == Invoice.customer_id, isouter=True)
+        .where(col(Invoice.id).in_(ids))
+    )
+    return {id_: BesideInvoice(name, at) for id_, name, at in found}
 
 
 _REFUNDABLE = and_(

@@ -1,6 +1,6 @@
 """Forms of the console: they are sent on to the API, and what it refuses is shown beside the field."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
@@ -29,6 +29,8 @@ class Form:
     values: Mapping[str, str] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     problem: ApiProblem | None = None
+    several: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """All that was sent under a name, where that may be more than one thing."""
 
     def value(self, name: str, default: object = "") -> str:
         """What stands in a field: what was typed, or what it starts with."""
@@ -85,4 +87,8 @@ async def form_of(request: Request) -> Form:
     if declared != "application/x-www-form-urlencoded":
         return Form()
     fields = parse_qsl((await request.body()).decode(), keep_blank_values=True)
-    return Form({name: value.replace("\r\n", "\n").strip() for name, value in fields})
+    values = [(name, value.replace("\r\n", "\n").strip()) for name, value in fields]
+    several: dict[str, list[str]] = {}
+    for name, value in values:
+        several.setdefault(name, []).append(value)
+    return Form(dict(values), several=several)

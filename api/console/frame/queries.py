@@ -1,6 +1,6 @@
 """What the address of a list asks for: its form sends the fields that were left empty as well."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 from urllib.parse import urlencode
 
@@ -21,13 +21,17 @@ def asked(model: type[Asked]) -> Callable[[Request], Asked]:
     """A dependency: the query as the API's `model` has it."""
 
     def read(request: Request) -> Asked:
-        given = {name: value for name, value in request.query_params.items() if value and name != TRAIL}
-        try:
-            return model.model_validate(given)
-        except ValidationError as error:
-            raise RequestValidationError(error.errors()) from error
+        return read_query(model, request.query_params)
 
     return read
+
+
+def read_query(model: type[Asked], given: Mapping[str, str]) -> Asked:
+    """Raises RequestValidationError, which a page answers as an address that is not there."""
+    try:
+        return model.model_validate({name: value for name, value in given.items() if value and name != TRAIL})
+    except ValidationError as error:
+        raise RequestValidationError(error.errors()) from error
 
 
 def with_(query: QueryParams, name: str, value: str) -> str:

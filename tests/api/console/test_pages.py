@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from api.console.receivables import customer_lists
 from api.console.routes import ROUTERS
 from billing.core.operations import Role
 from billing.policy.policy import Policy
@@ -47,6 +48,7 @@ def details(existing: dict[str, str]) -> list[str]:
         f"/console/invoices/{existing['invoices']}",
         f"/console/invoices/{existing['invoices']}/access",
         f"/console/plans/invoices/{existing['organization']}",
+        *(f"/console/customers/{existing['customers']}?show={tab}" for tab in customer_lists.TABS),
         f"/console/incidents/{existing['incidents']}",
         f"/console/delegations/{existing['delegations']}",
         f"/console/refunds/new?payment_intent={existing['payments']}",
@@ -108,6 +110,8 @@ def filled(path: str) -> str:
         .replace("{n}", "1")
         .replace("{id}", "x_1")
         .replace("{link}", "l_1")
+        .replace("{network}", "net_1")
+        .replace("{operation}", "op_1")
     ).replace("{action}", "cancel" if "operations" in path else "accept")
 
 

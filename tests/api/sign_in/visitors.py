@@ -27,7 +27,9 @@ class Visitor:
     async def get(self, path: str, **headers: str) -> Response:
         return await self.http.get(path, headers={"Sec-Fetch-Site": "none", "Accept": "text/html"} | headers)
 
-    async def post(self, path: str, headers: dict[str, str] | None = None, **form: str) -> Response:
+    async def post(
+        self, path: str, headers: dict[str, str] | None = None, **form: str | list[str]
+    ) -> Response:
         sent = {"Sec-Fetch-Site": "same-origin"} if headers is None else headers
         return await self.http.post(path, data=form, headers=sent)
 

@@ -12,14 +12,14 @@ from billing.core.operations import Kind
 from billing.core.text import one_line
 from billing.policy.reasons import REASON_WORDS
 
-from ..customers import details
-from ..money import payments
-from ..money.schemas import PaymentAnswer, PaymentsQuery
-from ..problems.problem import not_found
-from .frame.forms import Form, form_of
-from .frame.page import see
-from .frame.serving import pages
-from .frame.visit import InVisit, PageVisit
+from ...customers import details
+from ...money import payments
+from ...money.schemas import PaymentAnswer, PaymentsQuery
+from ...problems.problem import not_found
+from ..frame.forms import Form, form_of
+from ..frame.page import see
+from ..frame.serving import pages
+from ..frame.visit import InVisit, PageVisit
 
 router = pages("")
 

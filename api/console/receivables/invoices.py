@@ -1,24 +1,32 @@
 """Billing → Invoices: found by whatever one knows of them, and everything that one can do about one."""
 
 from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Response
 
-from ..customers import details
-from ..customers import routes as customers
-from ..customers.schemas import InvoicesQuery
-from ..http.auth import AnyCaller
-from ..http.context import InContext
-from ..http.ids import Id
-from ..portal_admin import diagnosis
-from .frame.calls import wanting_csv
-from .frame.forms import Form, form_of
-from .frame.page import see
-from .frame.queries import asked
-from .frame.serving import pages
-from .frame.subjects import About
-from .frame.visit import InVisit
+from billing.core.operations import Kind
+
+from ...customers import details
+from ...customers import routes as customers
+from ...customers.schemas import InvoicesQuery
+from ...http.auth import AnyCaller
+from ...http.context import InContext
+from ...http.ids import Id
+from ...operations import routes as operations
+from ...portal_admin import diagnosis, invoice_fetches
+from ...problems.problem import not_found
+from ..frame.calls import wanting_csv
+from ..frame.forms import Form, form_of
+from ..frame.page import see
+from ..frame.queries import read_query
+from ..frame.serving import pages
+from ..frame.subjects import About
+from ..frame.visit import InVisit
+from ..operations import RESOURCES
+from .invoice_timeline import timeline_of
 
 router = pages("/invoices")
 
@@ -31,37 +39,63 @@ SORTS = {
 }
 
 
+NOTED = (Kind.REFUND, Kind.CREDIT, Kind.CASE)
+"""What bears notes."""
+
+
 @dataclass(frozen=True)
 class ShownOnce:
-    """What was just done to the invoice: in words, with an address that is shown this once."""
+    """What was just done to the invoice: in words, with an address that is shown this once, or a PDF."""
 
     words: str
     url: str | None = None
+    pdf: str | None = None
+
+
+def filters(visit: InVisit) -> InvoicesQuery:
+    """What the address asks for: its days are the reader's, and the last one counts."""
+    given = dict(visit.request.query_params)
+    for name, days in (("due_after", 0), ("due_before", 1)):
+        if given.get(name):
+            given[name] = _midnight(given[name], days, visit.shell.zone)
+    return read_query(InvoicesQuery, given)
+
+
+InFilters = Annotated[InvoicesQuery, Depends(filters)]
+
+
+def _midnight(day: str, later: int, zone: ZoneInfo) -> str:
+    try:
+        start = datetime.combine(date.fromisoformat(day), time.min, zone)
+        return (start + timedelta(days=later)).isoformat()
+    except (ValueError, OverflowError):
+        return day
 
 
 @router.get("")
-async def list_invoices(
-    query: Annotated[InvoicesQuery, Depends(asked(InvoicesQuery))],
-    visit: InVisit,
-) -> Response:
+async def list_invoices(query: InFilters, visit: InVisit) -> Response:
     """The tab that the address names, searched and sorted, with how many are in the others."""
     found = await customers.list_invoices(
         query.model_copy(update={"counts": True}), visit.request, visit.caller, visit.context
     )
+    asked = visit.request.query_params
+    customer = next((row.customer_name for row in found.data), None) or query.customer
+    said = {
+        "q": f"“{query.q}”",
+        "customer": f"Customer: {customer}",
+        "due_after": f"Due from {asked.get('due_after')}",
+        "due_before": f"Due to {asked.get('due_before')}",
+    }
     return visit.page("invoices", title="Invoices",
         rows=found.data, counts=found.counts, next_cursor=found.next_cursor, tabs=TABS, sorts=SORTS,
+        active=[(name, words) for name, words in said.items() if asked.get(name)],
     )  # fmt: skip
 
 
 @router.get("/csv")
-async def download(
-    query: Annotated[InvoicesQuery, Depends(asked(InvoicesQuery))],
-    request: Request,
-    caller: AnyCaller,
-    context: InContext,
-) -> Any:
+async def download(query: InFilters, visit: InVisit) -> Any:
     """All that the filters find, as a file."""
-    return await customers.list_invoices(query, wanting_csv(request), caller, context)
+    return await customers.list_invoices(query, wanting_csv(visit.request), visit.caller, visit.context)
 
 
 @router.get("/{id}")
@@ -74,7 +108,9 @@ async def read_invoice(id: Id, visit: InVisit) -> Response:
 async def diagnose(id: Id, visit: InVisit) -> Response:
     """Why the customer can't open it, the cause first."""
     found = await diagnosis.diagnose_access(id, visit.caller, visit.context)
-    return visit.page("access", title="Can the customer open it?", invoice=id, findings=found.findings)
+    return visit.page("access", title="Can the customer open it?",
+        invoice=id, customer=found.customer, findings=found.findings,
+    )  # fmt: skip
 
 
 @router.post("/{id}/resend")
@@ -112,7 +148,24 @@ async def pay_link(id: Id, visit: InVisit) -> Response:
 
 @router.post("/{id}/pdf")
 async def pdf(id: Id, visit: InVisit) -> Response:
-    return await _do(id, visit, f"/v1/invoices/{id}/pdf", "The PDF was fetched again from Stripe.")
+    return await _do(id, visit, f"/v1/invoices/{id}/pdf", "The PDF as Stripe makes it now:")
+
+
+@router.get("/{id}/pdf/{pdf}")
+async def read_pdf(id: Id, pdf: Id, caller: AnyCaller, context: InContext) -> Response:
+    return await invoice_fetches.read_pdf(id, pdf, caller, context)
+
+
+@router.post("/{id}/notes/{operation}")
+async def note(id: Id, operation: Id, visit: InVisit) -> Response:
+    """Adds to what is known of a refund, a credit or a case about the invoice."""
+    asked = await operations.read_operation(operation, visit.caller, visit.context)
+    if asked.kind not in NOTED:
+        raise not_found()
+    return await _do(
+        id, visit,
+        f"/v1/{RESOURCES[asked.kind]}/{operation}/notes", "The note is kept.", "note",
+    )  # fmt: skip
 
 
 @router.post("/{id}/pause")
@@ -147,6 +200,8 @@ async def _do(
         answer = await visit.send(path, form.body(*fields) if fields else None, method=method)
     if form.refused:
         return await _detail(id_, visit, form)
+    if path.endswith("/pdf"):
+        return await _detail(id_, visit, form, ShownOnce(done, pdf=answer["id"]))
     if "read_at" in answer or path.endswith("/portal-links"):
         return await _detail(id_, visit, form, ShownOnce(done, answer["url"]))
     return see(f"/invoices/{id_}")
@@ -162,5 +217,6 @@ async def _detail(
     customer = {invoice.customer: invoice.customer_name or invoice.customer}
     names = About(visit.shell.plans, customer, {invoice.id: invoice.number or invoice.id})
     return visit.page("invoice", title=invoice.number or "Draft invoice",
-        invoice=invoice, names=names, form=form, outcome=outcome,
+        invoice=invoice, names=names, form=form, outcome=outcome, noted=NOTED,
+        timeline=timeline_of(invoice, names),
     )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Pages about what customers owe and paid: invoices, customers, and money back."""

@@ -1,0 +1,152 @@
+"""Everything of one customer: each of the API's lists of it as rows of one shape."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from billing.core.money import Money
+
+from ...customers import history
+from ...customers import routes as customers
+from ...customers.schemas import CustomerMailAnswer, InvoicesQuery
+from ...http.models import ListOf, Query
+from ...money import payments
+from ...money.schemas import PaymentAnswer, PaymentsQuery
+from ...operations import routes as operations
+from ...operations.schemas import OperationsQuery
+from ..frame.subjects import About
+from ..frame.visit import PageVisit
+
+MAIL_WORDS: Mapping[str, str] = {"reminder": "Reminder", "portal_link": "Portal link"}
+
+
+@dataclass(frozen=True)
+class CustomerRow:
+    """One thing: `state` as `| state` takes it, `beside` in small letters below the words."""
+
+    at: datetime
+    words: str
+    href: str | None = None
+    state: str | None = None
+    amount: Money | None = None
+    beside: str = ""
+
+
+@dataclass(frozen=True)
+class CustomerLook:
+    """Whose list is read, and from where on; `names` are those that operations mention."""
+
+    visit: PageVisit
+    id: str
+    names: About
+    cursor: str | None
+
+    @property
+    def page(self) -> Query:
+        return Query(cursor=self.cursor)
+
+    async def history(self, read: Callable[..., Awaitable[ListOf[Any]]]) -> ListOf[Any]:
+        return await read(self.id, self.page, self.visit.caller, self.visit.context)
+
+
+async def _invoices(look: CustomerLook) -> ListOf[Any]:
+    query = InvoicesQuery(customer=look.id, cursor=look.cursor)
+    visit = look.visit
+    found: ListOf[Any] = await customers.list_invoices(query, visit.request, visit.caller, visit.context)
+    return found
+
+
+async def _payments(look: CustomerLook) -> ListOf[PaymentAnswer]:
+    query = PaymentsQuery(customer=look.id, cursor=look.cursor)
+    return await payments.list_payments(query, look.visit.caller, look.visit.context)
+
+
+async def _operations(look: CustomerLook) -> ListOf[Any]:
+    query = OperationsQuery(customer=look.id, cursor=look.cursor)
+    visit = look.visit
+    found: ListOf[Any] = await operations.list_operations(query, visit.request, visit.caller, visit.context)
+    return found
+
+
+def _invoice(row: Any, look: CustomerLook) -> CustomerRow:
+    unpaid = row.status == "open" and row.amount_remaining != row.total
+    beside = f"{row.amount_remaining.format()} unpaid" if unpaid else ""
+    href = f"/invoices/{row.id}"
+    return CustomerRow(
+        row.created_at, row.number or "Draft", href, f"invoice_{row.status}", row.total, beside
+    )
+
+
+def _payment(row: PaymentAnswer, look: CustomerLook) -> CustomerRow:
+    href = f"/invoices/{row.invoice}" if row.invoice else None
+    beside = f"{row.amount_refunded.format()} refunded" if row.amount_refunded.amount_minor else ""
+    if row.disputed:
+        beside = "Disputed by the customer"
+    return CustomerRow(row.created_at, f"Payment {row.id}", href, row.status, row.amount, beside)
+
+
+def _refund(row: Any, look: CustomerLook) -> CustomerRow:
+    href = f"/operations/{row.operation}" if row.operation else None
+    beside = row.failure_reason or ("" if row.operation else "Made in Stripe itself")
+    return CustomerRow(row.created_at, f"Refund {row.id}", href, row.status, row.amount, beside)
+
+
+def _credit_note(row: Any, look: CustomerLook) -> CustomerRow:
+    href = f"/operations/{row.operation}" if row.operation else f"/invoices/{row.invoice}"
+    beside = "" if row.operation else "Made in Stripe itself"
+    return CustomerRow(row.created_at, f"Credit note {row.number}", href, row.status, row.amount, beside)
+
+
+def _balance(row: Any, look: CustomerLook) -> CustomerRow:
+    href = f"/operations/{row.operation}" if row.operation else None
+    words = row.type.replace("_", " ").capitalize()
+    return CustomerRow(
+        row.created_at, words, href, None, row.amount, f"{row.ending_balance.format()} afterwards"
+    )
+
+
+def _operation(row: Any, look: CustomerLook) -> CustomerRow:
+    words = look.names.headline(row.kind, row.subject, row.request)
+    return CustomerRow(row.created_at, words, f"/operations/{row.id}", row.state, row.amount)
+
+
+def _link(row: Any, look: CustomerLook) -> CustomerRow:
+    opened = f"Opened {row.opens} times" if row.opens != 1 else "Opened once"
+    href = f"/invoices/{row.invoice}"
+    beside = opened if row.opens else "Never opened"
+    return CustomerRow(row.created_at, "Portal link to an invoice", href, f"link_{row.state}", None, beside)
+
+
+def _mail(row: CustomerMailAnswer, look: CustomerLook) -> CustomerRow:
+    words = f"{MAIL_WORDS.get(row.template, row.template)}{f' to {row.address}' if row.address else ''}"
+    beside = row.words if row.state in ("held", "skipped") else ""
+    return CustomerRow(
+        row.decided_at, words, f"/invoices/{row.invoice}", f"mail_{row.state}", row.amount, beside
+    )
+
+
+class CustomerTab(NamedTuple):
+    words: str
+    read: Callable[[CustomerLook], Awaitable[ListOf[Any]]]
+    show: Callable[[Any, CustomerLook], CustomerRow]
+
+
+TABS: Mapping[str, CustomerTab] = {
+    "invoices": CustomerTab("Invoices", _invoices, _invoice),
+    "payments": CustomerTab("Payments", _payments, _payment),
+    "refunds": CustomerTab("Refunds", lambda look: look.history(history.list_refunds), _refund),
+    "credit-notes": CustomerTab(
+        "Credit notes", lambda look: look.history(history.list_credit_notes), _credit_note
+    ),
+    "balance": CustomerTab("Balance", lambda look: look.history(history.list_balance_transactions), _balance),
+    "activity": CustomerTab("Activity", _operations, _operation),
+    "links": CustomerTab("Portal links", lambda look: look.history(history.list_portal_links), _link),
+    "mails": CustomerTab("Mails", lambda look: look.history(history.list_mails), _mail),
+}
+
+
+async def rows_of(tab: str, look: CustomerLook) -> tuple[list[CustomerRow], str | None]:
+    """A page of the tab, and where the next one begins."""
+    found = await TABS[tab].read(look)
+    return [TABS[tab].show(row, look) for row in found.data], found.next_cursor

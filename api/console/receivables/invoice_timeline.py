@@ -1,0 +1,65 @@
+"""What happened to an invoice, of all that the API says of it: the newest first."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+from ...customers.schemas import InvoiceDetailAnswer
+from ...money.schemas import PaymentWithRefunds
+from ...portal_admin.schemas import PortalLinkAnswer
+from ..frame.subjects import About
+
+MOST = 30
+
+
+class InvoiceEvent(NamedTuple):
+    """`by` is a person's id, where one did it; `operation` is where more is to be read, and `state` how that
+    stands now."""
+
+    at: datetime
+    words: str
+    by: str | None = None
+    operation: str | None = None
+    state: str | None = None
+
+
+def timeline_of(invoice: InvoiceDetailAnswer, names: About) -> list[InvoiceEvent]:
+    """At most `MOST` events."""
+    return sorted(_events(invoice, names), key=lambda event: event.at, reverse=True)[:MOST]
+
+
+def _events(invoice: InvoiceDetailAnswer, names: About) -> Iterator[InvoiceEvent]:
+    yield InvoiceEvent(invoice.created_at, "Created in Stripe")
+    for payment in invoice.payments:
+        yield from _paid(payment)
+    for note in invoice.credit_notes:
+        words = f"Credit note {note.number} over {note.amount.format()}"
+        yield InvoiceEvent(note.created_at, words, operation=note.operation)
+    for link in invoice.portal_links:
+        yield from _linked(link)
+    if invoice.reminded_at:
+        yield InvoiceEvent(invoice.reminded_at, "Last reminder sent")
+    pause = invoice.reminders.pause
+    if pause.paused_at:
+        yield InvoiceEvent(pause.paused_at, "Reminders paused", pause.paused_by)
+    for one in invoice.operations:
+        words = names.headline(one.kind, one.subject, one.request)
+        yield InvoiceEvent(one.created_at, words, one.requested_by, one.id, one.state)
+
+
+def _paid(payment: PaymentWithRefunds) -> Iterator[InvoiceEvent]:
+    paid = "Paid" if payment.status == "succeeded" else f"Payment {payment.status.replace('_', ' ')}:"
+    yield InvoiceEvent(payment.created_at, f"{paid} {payment.amount.format()}")
+    for refund in payment.refunds:
+        words = f"Refund of {refund.amount.format()}, {refund.status.replace('_', ' ')}"
+        yield InvoiceEvent(refund.created_at, words, operation=refund.operation)
+
+
+def _linked(link: PortalLinkAnswer) -> Iterator[InvoiceEvent]:
+    yield InvoiceEvent(link.created_at, "Portal link issued", link.issued_by)
+    if link.last_opened_at:
+        times = "once" if link.opens == 1 else f"{link.opens} times"
+        yield InvoiceEvent(link.last_opened_at, f"Opened by the customer, {times} by that link")
+    if link.ended_at and link.state == "revoked":
+        words = f"Portal link revoked: {link.end_note or 'no reason given'}"
+        yield InvoiceEvent(link.ended_at, words, link.ended_by)

@@ -1,0 +1,195 @@
+"""Invoices and customers in the console: several at once, a customer's settings, money without an invoice."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlmodel import select
+
+from db.core.session import Database
+from db.tables import Customer, CustomerMail, CustomerSettings, Invoice, PortalNetwork, ReminderPause
+
+from ...support.builders import Tenant, a_customer, an_invoice, store
+from ...support.money_rows import a_note, a_payment, a_refund_operation
+from ..conftest import ON_ONE_DATABASE
+from ..sign_in.visitors import Visitor
+from .conftest import SignIn
+
+pytestmark = ON_ONE_DATABASE
+
+LATE = datetime.now(UTC) - timedelta(days=3)
+
+
+@pytest.fixture
+async def blue(database: Database, acme: Tenant) -> Customer:
+    customer = a_customer(acme.id, name="Blue Bottle")
+    await store(database, customer)
+    return customer
+
+
+@pytest.fixture
+async def invoices(database: Database, acme: Tenant, blue: Customer) -> tuple[Invoice, Invoice]:
+    """One that can be mailed, and one whose customer has no address."""
+    silent = a_customer(acme.id, name="Silent", email=None)
+    one = an_invoice(blue, number="BLUE-1", due_date=LATE, collection_method="send_invoice")
+    other = an_invoice(silent, number="SILENT-1", due_date=LATE, collection_method="send_invoice")
+    await store(database, silent, one, other)
+    return one, other
+
+
+@pytest.fixture
+async def admin(signed_in: SignIn, acme: Tenant) -> Visitor:
+    return await signed_in(acme.admin)
+
+
+async def chosen(visitor: Visitor, path: str, rows: tuple[Invoice, ...], **fields: str) -> str:
+    """What is answered to a form in which these invoices are ticked."""
+    answer = await visitor.post(path, invoice=[row.id for row in rows], **fields)
+    assert answer.status_code == 200, answer.text
+    found: str = answer.text
+    return found
+
+
+async def test_several_are_shown_first_then_done_once(
+    admin: Visitor, database: Database, invoices: tuple[Invoice, Invoice]
+) -> None:
+    shown = await chosen(admin, "/console/invoices/selected", invoices, action="resend_links", back="q=x")
+    assert "Mail the link" in shown
+    assert "has no email address" in shown
+    assert "/console/invoices?q=x" in shown
+    [key] = re.findall(r'name="key" value="([^"]+)"', shown)
+    fields = {"action": "resend_links", "key": key, "back": ""}
+    for _ in range(2):  # as if it were reloaded
+        done = await chosen(admin, "/console/invoices/selected/do", invoices[:1], **fields)
+        assert "1 of 1 done" in done
+    async with database.reading() as session:
+        assert len((await session.exec(select(CustomerMail))).all()) == 1
+
+
+async def test_a_pause_of_several_needs_a_reason(
+    admin: Visitor, database: Database, invoices: tuple[Invoice, Invoice]
+) -> None:
+    path = "/console/invoices/selected/do"
+    fields = {"action": "pause_reminders", "key": "k"}
+    answer = await admin.post(path, invoice=[row.id for row in invoices], **fields)
+    assert answer.status_code == 422
+    assert "Say in reason why" in answer.text
+    await chosen(admin, path, invoices, reason="They are on holiday.", **fields)
+    async with database.reading() as session:
+        assert len((await session.exec(select(ReminderPause))).all()) == 2
+
+
+async def test_who_selects_nothing_comes_back_to_the_list(admin: Visitor) -> None:
+    answer = await admin.post("/console/invoices/selected", action="remind", back="status=open")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/console/invoices?status=open")
+    assert (await admin.post("/console/invoices/selected", action="delete")).status_code == 404
+
+
+async def test_empty_fields_of_the_list_ask_for_nothing_and_days_are_the_readers(
+    admin: Visitor, invoices: tuple[Invoice, Invoice]
+) -> None:
+    due = str(LATE.date())
+    for query, found in (
+        ("q=&due_after=&due_before=&sort=-created_at", True),
+        (f"due_after={LATE.date() - timedelta(days=1)}&due_before={due}", True),
+        (f"due_before={LATE.date() - timedelta(days=2)}", False),
+    ):
+        answer = await admin.get(f"/console/invoices?{query}")
+        assert ("BLUE-1" in answer.text) is found, query
+    assert (await admin.get("/console/invoices?due_after=tomorrow")).status_code == 404
+
+
+async def test_pages_of_a_list_lead_on_and_back(admin: Visitor, database: Database, blue: Customer) -> None:
+    await store(database, *(an_invoice(blue, number=f"N-{n:02}") for n in range(45)))
+    address, seen = "/console/invoices?sort=-total", []
+    for direction in ("next", "next", "prev", "prev"):
+        page = (await admin.get(address)).text
+        seen.append(frozenset(re.findall(r"N-\d\d", page)))
+        [link] = re.findall(rf'href="(\?[^"]+)" rel="{direction}"', page)
+        address = "/console/invoices" + link.replace("&amp;", "&")
+    assert seen[1] == seen[3]
+    assert len(seen[0] | seen[1] | seen[2]) == 45
+    assert frozenset(re.findall(r"N-\d\d", (await admin.get(address)).text)) == seen[0]
+
+
+async def test_a_customers_settings_are_changed_by_the_apis_rules(
+    admin: Visitor, database: Database, blue: Customer
+) -> None:
+    path = f"/console/customers/{blue.id}/settings"
+    answer = await admin.post(path, zone="Mars/Olympus")
+    assert answer.status_code == 422
+    assert "Mars/Olympus" in answer.text
+    answer = await admin.post(path, zone="Europe/Vienna", approval_cycle_days="30", opted_out="true")
+    assert answer.status_code == 303
+    answer = await admin.post(path, language="", zone="", approval_cycle_days="30")
+    assert answer.status_code == 303
+    async with database.reading() as session:
+        row = await session.get(CustomerSettings, blue.id)
+    assert row is not None
+    assert (row.zone, row.approval_cycle_days, row.opted_out_at) == (None, 30, None)
+
+
+async def test_a_refused_address_is_mailed_again(
+    admin: Visitor, database: Database, acme: Tenant, blue: Customer
+) -> None:
+    refused = CustomerSettings(
+        customer_id=blue.id,
+        organization_id=acme.id,
+        bounced_address=blue.email,
+        bounced_at=LATE,
+        updated_at=LATE,
+        updated_by=acme.admin.id,
+    )
+    await store(database, refused)
+    path = f"/console/customers/{blue.id}"
+    assert "The mail server refused" in (await admin.get(path)).text
+    assert (await admin.post(f"{path}/lift-bounce")).status_code == 303
+    assert "The mail server refused" not in (await admin.get(path)).text
+
+
+async def test_networks_of_a_customer_are_added_and_removed(
+    admin: Visitor, database: Database, blue: Customer
+) -> None:
+    path = f"/console/customers/{blue.id}"
+    wanted = {"action": "block", "network": "198.51.100.0/24", "reason": "A test network."}
+    assert (await admin.post(f"{path}/networks", **wanted | {"network": "here"})).status_code == 422
+    assert (await admin.post(f"{path}/networks", **wanted)).status_code == 303
+    assert "198.51.100.0/24" in (await admin.get(path)).text
+    async with database.reading() as session:
+        network = (await session.exec(select(PortalNetwork))).one()
+    assert (await admin.post(f"{path}/networks/{network.id}/remove")).status_code == 303
+    assert "198.51.100.0/24" not in (await admin.get(path)).text
+
+
+async def test_without_an_invoice_a_payment_is_chosen_or_a_credit_given(
+    admin: Visitor, database: Database, acme: Tenant, blue: Customer
+) -> None:
+    new = f"new?customer={blue.id}"
+    assert "No payment of this customer can be refunded" in (await admin.get(f"/console/refunds/{new}")).text
+    payment = a_payment(acme.id, customer_id=blue.id)
+    await store(database, payment)
+    page = (await admin.get(f"/console/refunds/{new}")).text
+    assert f"/console/refunds/new?payment_intent={payment.id}" in page
+    assert "Amount in USD" in (await admin.get(f"/console/credits/{new}")).text
+
+
+async def test_a_credit_to_a_customer_without_a_currency_asks_for_one(
+    admin: Visitor, database: Database, acme: Tenant
+) -> None:
+    new = a_customer(acme.id, currency=None)
+    await store(database, new)
+    assert "field-currency" in (await admin.get(f"/console/credits/new?customer={new.id}")).text
+    typed = {"customer": new.id, "instrument": "balance", "reason": "goodwill", "note": "For the trouble."}
+    answer = await admin.post("/console/credits/quote", amount="5", currency="Dollars", **typed)
+    assert answer.status_code == 422
+    assert "a currency" in answer.text
+
+
+async def test_a_note_is_added_from_the_invoice(
+    admin: Visitor, database: Database, acme: Tenant, invoices: tuple[Invoice, Invoice]
+) -> None:
+    refund = a_refund_operation(acme)
+    await store(database, refund, a_note(refund))
+    path = f"/console/invoices/{invoices[0].id}/notes/{refund.id}"
+    assert (await admin.post(path, note="short")).status_code == 422
+    assert (await admin.post(path, note="Confirmed on the phone.")).status_code == 303
