@@ -18,7 +18,7 @@ from ..frame.forms import Form
 from ..frame.page import see
 from ..frame.serving import pages
 from ..frame.visit import InVisit, PageVisit
-from ..money import NO_AMOUNT
+from ..receivables.money import NO_AMOUNT
 
 router = pages("/admin")
 
