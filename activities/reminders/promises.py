@@ -46,7 +46,7 @@ class PromiseRecords:
 
 
 async def _tell_admins(session: AsyncSession, promise: PaymentPromise, invoice: Invoice) -> None:
-    beside = await lists.beside(session, {invoice.id})
+    names = await lists.customer_names(session, {promise.customer_id})
     unpaid = Money(amount_minor=invoice.amount_remaining, currency=invoice.currency)
     request = MailRequest(
         organization=promise.organization_id,
@@ -58,7 +58,7 @@ async def _tell_admins(session: AsyncSession, promise: PaymentPromise, invoice: 
             promise=BrokenPromise(
                 invoice=invoice.id,
                 number=invoice.number,
-                customer=beside[invoice.id].customer_name,
+                customer=names.get(promise.customer_id),
                 day=promise.day,
                 unpaid=unpaid,
                 word=promise.word,

@@ -196,10 +196,6 @@ class Policy(Message):
     """As with sign_in, no operation goes by it."""
     count_together: tuple[Kind, ...] = ()
 
-    def of_money(self, kind: Kind) -> MoneyPolicy:
-        """The section of a refund or a credit."""
-        return self.refund if kind == Kind.REFUND else self.credit
-
     def counted_with(self, kind: Kind) -> tuple[Kind, ...]:
         """The kinds whose amounts count in the windows of this one."""
         return self.count_together if kind in self.count_together else (kind,)

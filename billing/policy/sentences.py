@@ -93,6 +93,9 @@ def _money(policy: Policy, kind: Kind, rules: MoneyPolicy) -> Iterator[tuple[str
     )
     yield f"{section}.calendar", f"Time for reviews of {noun}s counts in the calendar {rules.calendar}."
     yield f"{section}.revise_within", _revised(noun, rules.revise_within, policy.calendars[rules.calendar])
+    bounds = (f"above {bound.format()}" for bound in rules.retype_above)
+    above = f"{join(bounds, 'or')}, and in every other currency" if rules.retype_above else "whatever it is"
+    yield f"{section}.retype_above", f"The amount of a {noun} is typed twice {above}."
     if kind is Kind.REFUND:
         days = count(policy.refund.watch_days, "day")
         yield "refund.watch_days", f"A refund that succeeded is watched for {days}: it can still fail."

@@ -163,6 +163,14 @@ def customers(
     return PagedRows(rows, *order(_CUSTOMER_KEYS, sort))
 
 
+async def customer_names(session: AsyncSession, ids: Collection[str]) -> dict[str, str | None]:
+    """What these customers are called: by their name, else by their mail address."""
+    found = await session.exec(
+        select(Customer.id, func.coalesce(Customer.name, Customer.email)).where(col(Customer.id).in_(ids))
+    )
+    return dict(found.all())
+
+
 class BesideInvoice(NamedTuple):
     """What a list shows beside an invoice: what its customer is called, by their name, else by their mail
     address, and when they were last reminded of it."""

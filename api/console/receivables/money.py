@@ -103,7 +103,7 @@ async def ask(resource: Resource, visit: InVisit) -> Response:
 def _slipped(visit: PageVisit, resource: str, form: Form, amount_minor: int) -> bool:
     """Whether an amount that has to be typed twice was not."""
     amount = Money(amount_minor=amount_minor, currency=form.value("currency"))
-    twice = visit.context.policy.of_money(KINDS[resource]).wants_retyped(amount)
+    twice = visit.context.policy.money_rules(KINDS[resource]).wants_retyped(amount)
     return twice and _minor(form, "amount_again") != amount_minor
 
 

@@ -89,7 +89,7 @@ def test_the_policy_that_comes_with_the_product_is_right():
     [(usd(10_000), False), (usd(10_001), True), (Money(amount_minor=1, currency="eur"), True)],
 )
 def test_an_amount_above_the_bound_of_its_currency_is_typed_twice(amount: Money, twice: bool) -> None:
-    assert policy_from_toml(DEFAULT).of_money(Kind.REFUND).wants_retyped(amount) is twice
+    assert policy_from_toml(DEFAULT).money_rules(Kind.REFUND).wants_retyped(amount) is twice
 
 
 @pytest.mark.parametrize(
