@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
+import psutil
 from sqlalchemy import make_url
 from sqlmodel import SQLModel
 
@@ -31,6 +32,7 @@ shared_buffers = 64MB
 _IN_TURN = 3
 
 _MEMORY = Path("/dev/shm")
+_FILES = "plixo-sqlite-"
 _ROOM = 1_000_000_000
 """Bytes that have to be free there: each database is about one million."""
 
@@ -42,10 +44,19 @@ def files_folder(otherwise: Path) -> Iterator[Path]:
     if not _MEMORY.is_dir() or shutil.disk_usage(_MEMORY).free < _ROOM:
         yield otherwise
         return
+    _remove_left()
     with tempfile.TemporaryDirectory(
-        prefix="plixo-sqlite-", dir=_MEMORY, ignore_cleanup_errors=True
+        prefix=f"{_FILES}{os.getpid()}-", dir=_MEMORY, ignore_cleanup_errors=True
     ) as folder:
         yield Path(folder)
+
+
+def _remove_left() -> None:
+    """Removes what runs that were killed have left there."""
+    for folder in _MEMORY.glob(f"{_FILES}*-*"):
+        owner = folder.name.removeprefix(_FILES).partition("-")[0]
+        if owner.isdecimal() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class SqliteDatabases:
