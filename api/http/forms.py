@@ -11,11 +11,11 @@ from .context import Context
 
 
 async def form_of(request: Request) -> list[tuple[str, str]]:
-    """The fields of our own forms; of everything else that is sent, also as multipart, none."""
+    """The fields of our own forms, empty ones too; of all else that is sent, also as multipart, none."""
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared != "application/x-www-form-urlencoded":
         return []
-    return parse_qsl((await request.body()).decode("latin-1"))
+    return parse_qsl((await request.body()).decode("latin-1"), keep_blank_values=True)
 
 
 async def at_floor(context: Context, began: float) -> None:

@@ -9,6 +9,7 @@ import httpx
 from sqlmodel import SQLModel
 
 from billing.evidence.timeline import Event, verify_chain
+from billing.money.notes import with_payments
 from db.core import timeline
 from db.money import commitments
 from db.operations import intents, notes
@@ -96,10 +97,9 @@ async def check_notes(
     async with home.database.reading() as session:
         rows = await notes.of_operation(session, operation)
     assert [row.text for row in rows] == list(texts)
-    suffix = f" (Stripe payment {', '.join(about)})" if about else ""
     for row in rows:
         key = "plixo_note" if row.seq == 1 else f"plixo_note_{row.seq}"
-        assert metadata[key] == row.text + suffix
+        assert metadata[key] == with_payments(row.text, list(about))
         assert metadata[f"{key}_by"].startswith(f"{row.author} ")
     assert metadata["plixo_operation"] == operation
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
-from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
 from fastapi import Request
@@ -12,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 
 from billing.core.errors import BillingError
 
+from ...http import forms
 from ...problems.field_errors import field_errors
 from ...problems.handlers import from_domain
 from ...problems.problem import ApiProblem
@@ -83,10 +83,7 @@ class Form:
 
 async def form_of(request: Request) -> Form:
     """What a form of ours has sent."""
-    declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if declared != "application/x-www-form-urlencoded":
-        return Form()
-    fields = parse_qsl((await request.body()).decode(), keep_blank_values=True)
+    fields = await forms.form_of(request)
     values = [(name, value.replace("\r\n", "\n").strip()) for name, value in fields]
     several: dict[str, list[str]] = {}
     for name, value in values:

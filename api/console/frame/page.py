@@ -14,8 +14,6 @@ from . import assets, filters
 from .queries import next_page, previous_page, with_, without
 from .shell import Shell
 
-BUILT = ("plans", "invoices", "customers", "approvals", "operations", "finance", "incidents", "admin")
-"""What the head of every page links to."""
 LIVE = "live"
 """The block of a page that is asked for again while the page is open."""
 
@@ -31,7 +29,7 @@ _PAGES = Environment(
     lstrip_blocks=True,
 )
 filters.install(_PAGES)
-_PAGES.globals |= {"asset": assets.address, "built": BUILT}
+_PAGES.globals |= {"asset": assets.address}
 _PAGES.globals |= {"with_": with_, "without": without, "next_page": next_page, "previous_page": previous_page}
 
 HEADERS = {

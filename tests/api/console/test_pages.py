@@ -142,6 +142,14 @@ async def test_a_form_about_what_is_not_there_answers_with_a_page(
     assert "<h1" in answer.text
 
 
+async def test_a_form_that_is_no_text_is_taken_as_what_it_says(signed_in: SignIn, acme: Tenant) -> None:
+    """No browser sends such bytes unescaped; whoever does is answered all the same."""
+    visitor = await signed_in(acme.admin)
+    sent = {"Sec-Fetch-Site": "same-origin", "Content-Type": "application/x-www-form-urlencoded"}
+    answer = await visitor.http.post("/console/plans/quote", content=b"reason=\xff", headers=sent)
+    assert answer.status_code == 422
+
+
 @pytest.mark.parametrize("action", ["decide", "confirm", "delete"])
 async def test_what_no_button_says_does_nothing(
     web: Api, signed_in: SignIn, acme: Tenant, things: dict[str, str], database: Database, action: str

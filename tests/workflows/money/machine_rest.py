@@ -2,6 +2,7 @@
 
 from itertools import count
 
+from billing.money.notes import with_payments
 from workflows.core import ids
 
 from .machine import SETTLED, Scene
@@ -82,7 +83,7 @@ def _missing_notes(world: World) -> list[str]:
             for note in world.notes[operation.id]:
                 key = "plixo_note" if note.seq == 1 else f"plixo_note_{note.seq}"
                 payment = made.get("payment_intent")
-                text = f"{note.text} (Stripe payment {payment})" if payment else note.text
+                text = with_payments(note.text, [payment] if payment else [])
                 if made["metadata"].get(key) != text:
                     missing.append(f"{made['id']} has {key} {made['metadata'].get(key)!r}, not {text!r}")
     return missing
