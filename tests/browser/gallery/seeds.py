@@ -1,0 +1,401 @@
+"""What the gallery shows: an organization in which everything that can happen has happened."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from billing.core.operations import Role
+from billing.policy.policy import policy_from_toml
+from db.core.clock import utc_now
+from db.portal import links as portal_links
+from db.tables import (
+    CommentRow,
+    Customer,
+    CustomerMail,
+    CustomerSettings,
+    Incident,
+    Invoice,
+    InvoiceLines,
+    Operation,
+    PortalTrouble,
+    new_id,
+)
+from settings.settings import DEFAULT_POLICY
+
+from ...support.builders import a_customer, a_notice, an_invoice, an_operation, store
+from ...support.case_rows import a_case
+from ...support.money_rows import a_delegation, a_payment, a_refund
+from ...support.portal_rows import a_link, a_promise
+from .kept import KeptOperation
+from .studio import Scene, Studio
+
+DAY = timedelta(days=1)
+ADMIN, CONTROLLER, LEGAL, FINANCE = Role.BILLING_ADMIN, Role.CONTROLLER, Role.LEGAL, Role.FINANCE
+ENDS: Sequence[tuple[str, str]] = (
+    ("plan change: done", "plan_change_now"),
+    ("plan change: done at renewal", "plan_change_later_1"),
+    ("plan change: declined", "plan_change_declined"),
+    ("plan change: cancelled", "plan_change_cancelled"),
+    ("plan change: mismatch accepted", "plan_change_mismatched"),
+    ("plan change: reverted", "plan_change_reverted"),
+    ("plan change: revised", "plan_change_revised"),
+    ("refund: done", "refund_by_two"),
+    ("refund: done by a delegate", "refund_by_delegate"),
+    ("refund: of several payments", "refund_of_several"),
+    ("refund: blocked", "refund_blocked_or_rejected_1"),
+    ("refund: rejected", "refund_blocked_or_rejected_2"),
+    ("refund: failed", "refund_failed"),
+    ("refund: tried again", "refund_retried"),
+    ("refund: taken back", "refund_taken_back"),
+    ("refund: revised", "refund_revised"),
+    ("credit: done", "credit_within_authority"),
+    ("credit: by credit note", "credit_note"),
+    ("credit: held and given", "credit_held"),
+    ("case: closed", "case_1"),
+    ("portal access: solved", "portal_access_1"),
+    ("reminder run: done", "reminder_run"),
+)
+"""Operations as they ended: what their pages are called, and under what name their evidence is kept."""
+
+NOW_AT: Sequence[tuple[str, str, str, str, dict[str, Any]]] = (
+    ("plan change: running", "plan_change_now", "applying", "running", {"stage": "applying"}),
+    ("plan change: held", "plan_change_now", "applying", "held", {"stage": "applying"}),
+    ("plan change: mismatched", "plan_change_mismatched", "lines_differ", "mismatched",
+     {"allowed_actions": ["accept", "revert", "retry"]}),
+    ("plan change: scheduled", "plan_change_later_1", "scheduled", "running", {"stage": "scheduled"}),
+    ("refund: issuing", "refund_by_two", "approved", "running", {"stage": "issuing"}),
+    ("refund: held", "refund_by_two", "approved", "held", {"stage": "issuing"}),
+    ("refund: failed and open", "refund_retried", "refund_failed", "failed",
+     {"stage": "refund_failed", "allowed_actions": ["retry", "close"]}),
+)  # fmt: skip
+"""Operations on their way: cut after an event, in a state."""
+
+REVIEWS: Sequence[tuple[str, str, str, dict[str, Any], dict[str, Any]]] = (
+    ("plan change: waiting", "plan_change_now", "review_requested", {}, {}),
+    ("refund: waiting", "refund_by_two", "review_requested", {}, {}),
+    ("credit: waiting", "credit_held", "review_requested", {}, {}),
+    ("refund: changes requested", "refund_revised", "changes_requested",
+     {"stage": "changes_requested", "allowed_actions": ["revise", "cancel"]},
+     {"state": "changes_requested"}),
+    ("refund: expired", "refund_by_two", "review_requested", {"state": "expired", "stage": "done"},
+     {"state": "expired"}),
+)  # fmt: skip
+"""Reviews: cut after an event, with fields of the operation and of the approval."""
+
+DECIDED = (
+    ("plan change, approved", "plan_change_now"),
+    ("refund, rejected", "refund_blocked_or_rejected_2"),
+    ("refund, by two", "refund_by_two"),
+)
+FAULTS = (
+    ("stripe", "rate_limit"),
+    ("mail", "mail_server_unreachable"),
+    ("portal", "records_away"),
+)
+
+
+class Seeds:
+    """Rows, and the scenes that show them."""
+
+    TROUBLED = ("incident", "incidents", "banner")
+    """Pages that are shown once `worsen` was called."""
+
+    def __init__(self, built: Studio) -> None:
+        self._built, self._database, self.acme = built, built.database, built.acme
+        self.scenes: list[Scene] = []
+        self.at: datetime = utc_now()
+
+    def show(self, name: str, path: str, who: Role | None = ADMIN, **more: Any) -> None:
+        self.scenes.append(Scene(name, path, who, **more))
+
+    async def plant(self) -> list[Scene]:
+        await self._invoices()
+        await self._operations()
+        await self._reviews()
+        await self._troubles()
+        self._lists()
+        await self._portal()
+        await self._incidents()
+        return self.scenes
+
+    # --- Invoices -------------------------------------------------------------------------------------
+
+    async def _invoices(self) -> None:
+        acme, at = self.acme, self.at
+        self.customer = a_customer(acme.id, id="cus_blue", name="Blue Bottle Coffee", created_at=at)
+        await store(self._database, self.customer)
+        made = {
+            "open": {"due_date": at + 9 * DAY},
+            "overdue": {"due_date": at - 4 * DAY, "total": 184_250},
+            "paid": {"status": "paid", "amount_paid": 10_000},
+            "draft": {"status": "draft", "number": None},
+            "void": {"status": "void"},
+            "uncollectible": {"status": "uncollectible", "due_date": at - 80 * DAY},
+            "promised": {"due_date": at - 2 * DAY, "total": 62_000},
+        }
+        for number, (name, fields) in enumerate(made.items()):
+            defaults = {
+                "id": f"in_{name}",
+                "number": f"ACME-{1040 + number}",
+                "created_at": at - 20 * DAY,
+                "finalized_at": at - 20 * DAY,
+                "synced_at": at,
+            }
+            invoice = an_invoice(self.customer, **defaults | fields)
+            await store(self._database, invoice, self._lines(invoice))
+            self.show(f"invoice: {name}", f"/console/invoices/{invoice.id}")
+        payment = a_payment(
+            acme.id, id="pi_blue", invoice_id="in_paid", customer_id=self.customer.id, amount=10_000,
+            amount_refunded=2_500, created_at=at - 3 * DAY,
+        )  # fmt: skip
+        refund = a_refund(acme.id, payment.id, amount=2_500, created_at=at - DAY)
+        await store(self._database, payment, refund)
+        self.show("refund form", "/console/refunds/new?payment_intent=pi_blue")
+        self.show("credit form", "/console/credits/new?invoice=in_open")
+        self.show("customer", f"/console/customers/{self.customer.id}")
+
+    def _lines(self, invoice: Invoice) -> InvoiceLines:
+        seconds = int(self.at.timestamp())
+        line = {
+            "description": "12 × Seat (at $10.00 / month)",
+            "quantity": 12,
+            "amount": invoice.total,
+            "period_start": seconds - 30 * 86_400,
+            "period_end": seconds,
+        }
+        return InvoiceLines(
+            invoice_id=invoice.id,
+            organization_id=invoice.organization_id,
+            lines=[line],
+            complete=True,
+            synced_at=self.at,
+        )
+
+    # --- Operations -----------------------------------------------------------------------------------
+
+    async def _operations(self) -> None:
+        for name, document in ENDS:
+            await self._kept(name, KeptOperation(document, self.acme))
+        for name, document, upto, state, fields in NOW_AT:
+            await self._kept(name, KeptOperation(document, self.acme, upto), state=state, **fields)
+        run = an_operation(
+            self.acme,
+            kind="reminder_run",
+            state="running",
+            stage="sending",
+            request={"dry_run": False},
+            subject={"dry_run": False, "seen": 120},
+            allowed_actions=["pause", "cancel"],
+            created_at=self.at,
+        )
+        await store(self._database, run)
+        self.show("operation: reminder run on its way", f"/console/operations/{run.id}")
+
+    async def _kept(self, name: str, kept: KeptOperation, **fields: Any) -> None:
+        if name.startswith("plan change") and "state" in fields:
+            # An organization has one open plan change: the others only look as if they were.
+            fields["closed_at"] = self.at
+        await self._customers(kept)
+        await store(self._database, *kept.rows(**fields))
+        kind, _, state = name.partition(": ")
+        self.show(f"operation: {kind}, {state}", f"/console/operations/{kept.id}")
+
+    async def _customers(self, kept: KeptOperation) -> None:
+        async with self._database.transaction() as session:
+            for one in kept.customers():
+                if await session.get(Customer, one.id) is None:
+                    session.add(one)
+
+    async def _reviews(self) -> None:
+        for name, document, upto, fields, of_approval in REVIEWS:
+            kept = KeptOperation(document, self.acme, upto)
+            await self._customers(kept)
+            waiting = {"state": "awaiting_approval", "stage": "review"} | fields
+            approval = {"deadline": self.at + DAY} | of_approval
+            if name == "refund: expired":
+                waiting["closed_at"] = self.at
+            if "state" in of_approval:
+                approval["closed_at"] = self.at
+            await store(self._database, *kept.rows(approval=approval, **waiting))
+            kind, _, state = name.partition(": ")
+            self.show(f"approval: {kind}, {state}", f"/console/approvals/{kept.approval}", CONTROLLER)
+            if state == "waiting":
+                self.show(f"approval: {kind}, one's own", f"/console/approvals/{kept.approval}")
+                self.show(f"operation: {kind}, {state}", f"/console/operations/{kept.id}")
+            if state == "changes requested":
+                self.show(f"revise: {kind}", f"/console/operations/{kept.id}/revise")
+            if kind == "credit":
+                comment = CommentRow(
+                    operation_id=kept.id, seq=1, id=new_id("cmt"), organization_id=self.acme.id,
+                    text="Is this for the outage in March?", author=self.acme.controller.id, at=self.at,
+                )  # fmt: skip
+                await store(self._database, comment)
+        for name, document in (
+            ("plan change, approved", "plan_change_now"),
+            ("refund, rejected", "refund_blocked_or_rejected_2"),
+        ):
+            kept = KeptOperation(document, self.acme)
+            await self._customers(kept)
+            await store(self._database, *kept.rows())
+            self.show(f"approval: {name}", f"/console/approvals/{kept.approval}", CONTROLLER)
+
+    # --- What waits for somebody ----------------------------------------------------------------------
+
+    async def _troubles(self) -> None:
+        acme, at = self.acme, self.at
+        told = {"invoice": "in_overdue", "customer": self.customer.id, "cause": "reported"}
+        stuck = an_operation(
+            acme, kind="portal_access", state="running", stage="waiting", request=told,
+            allowed_actions=["close"], created_at=at, customer_id=self.customer.id,
+        )  # fmt: skip
+        trouble = PortalTrouble(
+            operation_id=stuck.id, organization_id=acme.id, customer_id=self.customer.id,
+            invoice_id="in_overdue", cause="reported", noticed_at=at, deadline=at + DAY / 4,
+        )  # fmt: skip
+        await store(self._database, stuck, trouble)
+        self.show("operation: portal access, open", f"/console/operations/{stuck.id}")
+        self.show("access", "/console/invoices/in_overdue/access")
+        policy = policy_from_toml(DEFAULT_POLICY.read_text(encoding="utf-8"))
+        case = await a_case(self._database, policy, acme.id, payment_intent="pi_blue", amount=1_500)
+        self.show("operation: case, open", f"/console/operations/{case.id}", CONTROLLER)
+        done = KeptOperation("plan_change_now", acme)
+        await store(self._database, *done.rows())
+        async with self._database.reading() as session:
+            operation = await session.get_one(Operation, done.id)
+        subject = operation.subject or {}
+        notices = [
+            a_notice(operation, kind=f"plan_change_{what}", subject=subject, created_at=at, deadline=at + DAY)
+            for what in ("requested", "applied")
+        ]
+        await store(self._database, *notices)
+        delegation = a_delegation(
+            acme.controller.person, acme.finance.person, starts_at=at, ends_at=at + 5 * DAY, created_at=at
+        )
+        await store(self._database, delegation)
+        self.show("delegation", f"/console/delegations/{delegation.id}", CONTROLLER)
+
+    def _lists(self) -> None:
+        for role in Role:
+            self.show(f"home: {role.value}", "/console/", role)
+        for path in ("plans", "invoices", "customers", "approvals", "operations", "finance", "delegations"):
+            self.show(f"{path}: all", f"/console/{path}")
+        self.show("plans: who only looks", "/console/plans", Role.AUDITOR)
+        self.show("approvals: to decide", "/console/approvals", CONTROLLER)
+        self.show("approvals: done", "/console/approvals?tab=done", CONTROLLER)
+        self.show("finance: to acknowledge", "/console/finance", FINANCE)
+        self.show("invoices: overdue", "/console/invoices?status=overdue")
+        self.show("invoices: promised", "/console/invoices?promised=true")
+        self.show("invoices: nothing found", "/console/invoices?q=nothing")
+        self.show("problem: not there", "/console/invoices/in_none")
+        for name, path in (("form", ""), ("mailed", "/check-mail"), ("dead link", "/link/x")):
+            self.show(f"sign-in: {name}", f"/console/sign-in{path}", None)
+        self.show("sign-in: signed out", "/console/signed-out", None)
+
+    async def _incidents(self) -> None:
+        """Last, for they are told of on every page."""
+        at = self.at
+        open_, over, cleared = (
+            Incident(
+                id=new_id("inc"), component=component, opened_at=at - DAY / 24, first_fault_at=at - DAY / 20,
+                alerted_at=at - DAY / 24, last_check_at=at, cause=cause, alerts=1,
+            )
+            for component, cause in FAULTS
+        )  # fmt: skip
+        over.recovered_at = cleared.recovered_at = at
+        cleared.cleared_at, cleared.note = at, "The database was moved."
+        cleared.cleared_by, cleared.cleared_in = self.acme.controller.id, self.acme.id
+        for incident, state in ((open_, "degraded"), (over, "recovered"), (cleared, "cleared")):
+            self.show(f"incident: {state}", f"/console/incidents/{incident.id}", CONTROLLER)
+        self.show("incidents: all", "/console/incidents", CONTROLLER)
+        self.show("banner: home", "/console/", ADMIN)
+        self._late = (open_, over, cleared)
+
+    async def worsen(self) -> None:
+        """The incidents begin: from then on each page tells of them."""
+        await store(self._database, *self._late)
+
+    # --- The portal -----------------------------------------------------------------------------------
+
+    async def _portal(self) -> None:
+        for language in ("en", "de"):
+            customer = a_customer(self.acme.id, name="Ludwig & Söhne GmbH", email=f"{language}@kunde.example")
+            settings = CustomerSettings(
+                customer_id=customer.id, organization_id=self.acme.id, language=language,
+                zone="Europe/Berlin", updated_at=self.at, updated_by=self.acme.admin.id,
+            )  # fmt: skip
+            await store(self._database, customer, settings)
+            await self._portal_pages(customer, language)
+
+    async def _portal_pages(self, customer: Customer, language: str) -> None:
+        at = self.at
+        states: dict[str, dict[str, Any]] = {
+            "payable": {"due_date": at + 6 * DAY, "total": 124_250},
+            "overdue": {"due_date": at - 4 * DAY},
+            "paid": {"status": "paid", "amount_paid": 10_000, "created_at": at - DAY},
+            "void": {"status": "void"},
+            "written off": {"status": "uncollectible", "due_date": at - 90 * DAY},
+            "promised": {"due_date": at - DAY, "total": 62_000},
+            "promise broken": {"due_date": at - 9 * DAY, "total": 7_000, "currency": "eur"},
+        }
+        tokens = {}
+        for number, (name, fields) in enumerate(states.items()):
+            common = {
+                "number": f"R-{language.upper()}-{200 + number}",
+                "finalized_at": at - 20 * DAY,
+                "synced_at": at,
+            }
+            invoice = an_invoice(customer, **common | fields)
+            await store(self._database, invoice, self._lines(invoice))
+            tokens[name] = await self._token(invoice, customer)
+            self._of_portal(f"invoice, {name}", language, f"/portal/{tokens[name]}")
+            if name.startswith("promise"):
+                day = (at + (5 if name == "promised" else -2) * DAY).date()
+                link = a_link(invoice, end_reason="replaced", ended_at=at)
+                promise = a_promise(link, day=day, promised_at=at - 3 * DAY)
+                if name == "promise broken":
+                    promise.outcome, promise.settled_at = "broken", at - DAY
+                await store(self._database, link, promise)
+        self._of_portal("account", language, f"/portal/{tokens['overdue']}", say=_click("account"))
+        self._of_portal("promise", language, f"/portal/{tokens['overdue']}", say=_click("promise"))
+        self._of_portal("promise, wrong day", language, f"/portal/{tokens['overdue']}", say=_wrong_day)
+        self._of_portal("neutral", language, f"/portal/{'A' * 43}")
+        self._of_portal("asked", language, f"/portal/{'A' * 43}", say=_press)
+        self._of_portal("opt-out, question", language, f"/portal/opt-out/{tokens['void']}")
+        self._of_portal("opt-out, done", language, f"/portal/opt-out/{tokens['void']}", say=_press)
+        self._of_portal("opt-out, dead", language, "/portal/opt-out/x", say=_press)
+
+    def _of_portal(self, name: str, language: str, path: str, **more: Any) -> None:
+        self.show(f"portal {language}: {name}", path, None, language=language, **more)
+
+    async def _token(self, invoice: Invoice, customer: Customer) -> str:
+        """As it stands in a mail to the customer."""
+        link = a_link(invoice, created_at=self.at - DAY, expires_at=self.at + 30 * DAY)
+        mail = CustomerMail(
+            id=new_id("cml"), organization_id=invoice.organization_id, customer_id=customer.id,
+            invoice_id=invoice.id, step=f"link:{link.id}", template="portal_link",
+            state="sent", reason="sent",
+            amount_minor=invoice.amount_remaining, currency=invoice.currency, decided_at=self.at,
+            due_at=self.at, link_id=link.id, address=customer.email,
+        )  # fmt: skip
+        await store(self._database, link, mail)
+        async with self._database.transaction() as session:
+            [token] = await portal_links.add_tokens(session, [(link.id, mail.id)], at=self.at)
+        return token
+
+
+def _click(target: str) -> Any:
+    async def say(page: Any) -> None:
+        await page.click(f"a[href='{target}']")
+
+    return say
+
+
+async def _press(page: Any) -> None:
+    await page.get_by_role("button").click()
+
+
+async def _wrong_day(page: Any) -> None:
+    await page.click("a[href='promise']")
+    await page.evaluate("document.querySelector('form').noValidate = true")
+    await page.fill("#day", "2020-01-01")
+    await page.get_by_role("button").click()

@@ -1,0 +1,55 @@
+"""Everybody can use every page in every state: axe finds nothing, nothing is too wide, and no page complains."""
+
+from collections.abc import Sequence
+from itertools import product
+from typing import Any
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser
+
+from .gallery.seeds import Seeds
+from .gallery.studio import SCHEMES, SIZES, Scene, Studio, studio
+
+pytestmark = pytest.mark.slow
+
+LOOKS = tuple(product(SCHEMES, SIZES))
+
+
+def share(scenes: Sequence[Scene], look: int) -> list[Scene]:
+    """The first state of each page in this look, and of the others those whose turn it is."""
+    first = {scene.page: number for number, scene in reversed(list(enumerate(scenes)))}
+    wanted = set(first.values()) | set(range(look, len(scenes), len(LOOKS)))
+    return [scenes[number] for number in sorted(wanted)]
+
+
+async def faults(built: Studio, browser: Browser, scene: Scene, scheme: str, size: str) -> list[Any]:
+    heard: list[Any] = []
+    context = await built.context(browser, scene, scheme, size)
+    listen = lambda said: heard.append(said.text) if said.type == "error" else None  # noqa: E731
+    context.on("console", listen)
+    async with built.at(browser, scene, scheme, size) as page:
+        violations = (await Axe().run(page)).response["violations"]
+        heard += [(one["id"], one["nodes"][0]["html"]) for one in violations]
+        root = "document.documentElement"
+        if await page.evaluate(f"{root}.scrollWidth > {root}.clientWidth"):
+            heard.append("wider than the screen")
+    context.remove_listener("console", listen)
+    return [one for one in heard if not (isinstance(one, str) and "Failed to load resource" in one)]
+
+
+@pytest.mark.parametrize("look", range(len(LOOKS)), ids=["-".join(look) for look in LOOKS])
+async def test_everybody_can_use_every_page_in_every_state(browser: Browser, look: int) -> None:
+    scheme, size = LOOKS[look]
+    async with studio() as built:
+        seeds = Seeds(built)
+        scenes = await seeds.plant()
+        late = [scene for scene in scenes if scene.page in seeds.TROUBLED]
+        found: dict[str, list[Any]] = {}
+        for part in ([scene for scene in scenes if scene not in late], late):
+            if part is late:
+                await seeds.worsen()
+            for scene in share(part, look):
+                if wrong := await faults(built, browser, scene, scheme, size):
+                    found[scene.name] = wrong
+    assert found == {}
