@@ -1,4 +1,4 @@
-"""Everybody can use every page in every state: axe finds nothing, nothing is too wide, and no page complains."""
+"""Everybody can use every page in every state: axe finds nothing, nothing is too wide, no page complains."""
 
 from collections.abc import Sequence
 from itertools import product
@@ -11,7 +11,7 @@ from playwright.async_api import Browser
 from .gallery.seeds import Seeds
 from .gallery.studio import SCHEMES, SIZES, Scene, Studio, studio
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 LOOKS = tuple(product(SCHEMES, SIZES))
 

@@ -18,6 +18,7 @@ from db.mirror import mirror
 from db.portal import links as portal_links
 from db.tables import Invoice, PortalAccess
 
+from ..support.builders import Tenant
 from ..support.house import House, served, until
 
 pytestmark = [
@@ -84,9 +85,9 @@ class Walk:
         await page.screenshot(path=self.pictures / f"{name}.png", full_page=True)
 
 
-async def an_open_invoice(home: House, more: int = 0) -> Invoice:
+async def an_open_invoice(home: House, more: int = 0, tenant: Tenant | None = None) -> Invoice:
     """Made in Stripe, and mirrored as its events tell."""
-    acme = await home.shop.tenant(home.database)
+    acme = tenant or await home.shop.tenant(home.database)
     v1 = home.shop.client.v1
     customer = await v1.customers.create_async(
         {"name": "Northwind", "email": EMAIL, "metadata": {"plixo_organization": acme.id}}

@@ -230,10 +230,7 @@ class Seeds:
                     text="Is this for the outage in March?", author=self.acme.controller.id, at=self.at,
                 )  # fmt: skip
                 await store(self._database, comment)
-        for name, document in (
-            ("plan change, approved", "plan_change_now"),
-            ("refund, rejected", "refund_blocked_or_rejected_2"),
-        ):
+        for name, document in DECIDED:
             kept = KeptOperation(document, self.acme)
             await self._customers(kept)
             await store(self._database, *kept.rows())
