@@ -28,6 +28,7 @@ class IncidentsQuery(Query):
 
 class CapabilityAnswer(Answer):
     capability: Capability
+    affected: bool = Field(description="false: it works as usual")
     words: str = Field(description="What it means for this capability, in a sentence")
 
 

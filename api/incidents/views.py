@@ -7,7 +7,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.incidents.runbooks import runbook
 from billing.incidents.states import Component, IncidentState
-from billing.incidents.words import capabilities, headline, severity
+from billing.incidents.words import affected, capabilities, headline, severity
 from db.incidents import incidents
 from db.incidents import mails as incident_mails
 from db.tables import Incident, IncidentStep
@@ -96,8 +96,10 @@ def state_of(row: Incident) -> IncidentState:
 
 
 def _capabilities(component: Component, state: IncidentState, cause: str | None) -> list[CapabilityAnswer]:
-    meaning = capabilities(component, state, cause)
-    return [CapabilityAnswer(capability=one, words=words) for one, words in meaning.items()]
+    meaning, hit = capabilities(component, state, cause), affected(component, state, cause)
+    return [
+        CapabilityAnswer(capability=one, affected=one in hit, words=words) for one, words in meaning.items()
+    ]
 
 
 def _seconds(from_: datetime | None, to: datetime | None) -> float | None:

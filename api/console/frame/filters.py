@@ -8,7 +8,7 @@ from typing import Any
 from babel.dates import format_date, format_datetime, format_timedelta
 from jinja2 import Environment, pass_context
 from jinja2.runtime import Context
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from billing.approvals.subject_changes import NONE, SubjectChange
 from billing.core.money import Money
@@ -26,8 +26,11 @@ LATELY = timedelta(days=1)
 """Within so much, how long ago or from now says more than the date."""
 
 
+_CODE = re.compile(r"`([^`]+)`")
+
+
 def install(environment: Environment) -> None:
-    times, texts = (when, day, ago, clock), (line, sentence, reason, kind, roles, changed)
+    times, texts = (when, day, ago, clock), (line, coded, sentence, reason, kind, roles, changed)
     for rule in (money, plan, person, named, state, *times, *texts):
         environment.filters[rule.__name__] = rule
 
@@ -35,6 +38,11 @@ def install(environment: Environment) -> None:
 def line(text: str) -> str:
     """On one line, without characters that hide or turn around what follows."""
     return one_line(text)
+
+
+def coded(text: str) -> Markup:
+    """A runbook's text, with what stands in backticks as code."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))
 
 
 def sentence(text: str) -> str:
