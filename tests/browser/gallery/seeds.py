@@ -315,7 +315,12 @@ class Seeds:
 
     async def _portal(self) -> None:
         for language in ("en", "de"):
-            customer = a_customer(self.acme.id, name="Ludwig & Söhne GmbH", email=f"{language}@kunde.example")
+            customer = a_customer(
+                self.acme.id,
+                id=f"cus_{language}",
+                name="Ludwig & Söhne GmbH",
+                email=f"{language}@kunde.example",
+            )
             settings = CustomerSettings(
                 customer_id=customer.id, organization_id=self.acme.id, language=language,
                 zone="Europe/Berlin", updated_at=self.at, updated_by=self.acme.admin.id,
