@@ -49,6 +49,7 @@ from .monitoring.metrics import Metrics
 from .oidc.provider import Provider
 from .operations import bodies, comments, organization_routes
 from .operations import routes as operations
+from .people import keys as api_keys
 from .people import me
 from .people import routes as people
 from .plan_changes import quotes as plan_change_quotes
@@ -79,6 +80,7 @@ ROUTERS = (
     delegations.router,
     me.router,
     people.router,
+    api_keys.router,
     policy_routes.router,
     session_routes.router,
     operations.router,

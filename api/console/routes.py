@@ -11,7 +11,7 @@ from . import (
     plans,
     revisions,
 )
-from .admin import policy
+from .admin import keys, policy, sessions
 from .frame import assets, serving
 from .receivables import bulk, customers, invoices, money
 
@@ -31,5 +31,7 @@ ROUTERS = (
     incidents.router,
     money.router,
     policy.router,
+    keys.router,
+    sessions.router,
     serving.nowhere,
 )

@@ -5,6 +5,7 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -66,6 +67,8 @@ class Caller:
     """Whether a provider withholds a role which the records give them."""
     by_link: bool = False
     """Whether they are not signed in, but decide by the link in their mail."""
+    until: datetime | None = None
+    """When the API key ends by which they call; None: it doesn't, or they call by something else."""
 
     @classmethod
     def of(cls, person: Person, granted: Collection[str] | None) -> "Caller | None":
@@ -146,7 +149,7 @@ async def _authenticate(request: Request, context: Context) -> Caller:
         raise _refused(CREDENTIALS_EXPIRED)
     context.rates.hit(holder.key.prefix)
     roles = frozenset(Role(role) for role in holder.person.roles)
-    return Caller(holder.person.id, holder.key.organization_id, roles)
+    return Caller(holder.person.id, holder.key.organization_id, roles, until=holder.key.expires_at)
 
 
 async def _by_token(context: Context, provider: Provider, token: str) -> Caller:
@@ -183,6 +186,21 @@ async def caller(request: Request, _: Annotated[object, Depends(SCHEME)]) -> Cal
         raise NotSignedIn
     assert isinstance(authenticated, Caller)
     return authenticated
+
+
+SEES_EVERYBODY = frozenset([Role.BILLING_ADMIN, Role.AUDITOR])
+"""The roles that see everybody's sessions and API keys; billing admins also end them."""
+
+
+def whose(caller: Caller, person: str | None) -> tuple[str | None, bool]:
+    """Of whose sessions or keys to show: of all where it is None; and whether the caller may see those."""
+    shown = person if caller.roles & SEES_EVERYBODY else caller.person
+    return shown, person in (None, shown)
+
+
+def may_end(caller: Caller, person: str) -> bool:
+    """Whether the caller may end a session or an API key of somebody's."""
+    return person == caller.person or Role.BILLING_ADMIN in caller.roles
 
 
 def _key_of(request: Request) -> re.Match[str]:

@@ -13,6 +13,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     "Decisions": {
         "Approvals": "What waits for a person, with everything a decision needs.",
         "Delegations": "Approvals that somebody else decides until a date.",
+        "Policy": "The rules by which requests go, in words, and whom a request would go to.",
     },
     "Billing": {
         "Organization": "Your own plan with its limits, and the plans there are.",
@@ -32,6 +33,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     "Running it": {
         "Incidents": "What is degraded, what that means for the work, and the runbook.",
         "People": "Who is there, in which roles, and what you may do.",
+        "API keys": "What programs act by in a person's name: made, shown once, revoked.",
         "Sessions": "The browsers in which people are signed in.",
         "Stripe's webhooks": "For Stripe only: what happened there.",
         "Health": "For the machines that watch the processes.",

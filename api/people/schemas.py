@@ -1,12 +1,15 @@
-"""The shape of who calls."""
+"""The shapes of who calls, and of API keys."""
 
-from pydantic import Field
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints
 
 from billing.core.money import Money
 from billing.core.operations import Kind, Role
 
 from ..approvals.schemas import DelegationAnswer
-from ..http.models import Answer
+from ..http.models import Answer, Body, Moment, OtherId, Query, plain
 
 
 class MyOrganization(Answer):
@@ -49,3 +52,44 @@ class MeAnswer(Answer):
     delegations_given: list[DelegationAnswer] = Field(description="Offered, upcoming or active; from you")
     delegations_received: list[DelegationAnswer] = Field(description="Offered, upcoming or active; to you")
     waiting: WaitingCounts
+
+
+KeyName = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(plain)
+]
+
+
+class KeysQuery(Query):
+    person: OtherId | None = None
+    live: bool | None = Field(default=None, description="true: only keys that work")
+
+
+class KeyBody(Body):
+    """`name` says what it is for, such as the program that gets it."""
+
+    name: KeyName
+    expires_at: Moment | None = Field(
+        default=None, description="When it ends; if omitted, it works until it is revoked"
+    )
+
+
+class KeyAnswer(Answer):
+    """An API key without its secret. It works as long as its person is active."""
+
+    id: str = Field(description="Its prefix, as in pk_<prefix>_…")
+    name: str | None = Field(description="null: it came by provisioning")
+    person: str = Field(description="In whose name and roles it acts")
+    state: Literal["live", "expired", "revoked"]
+    created_at: datetime
+    created_by: str | None = Field(description="null: provisioning made it")
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    revoked_by: str | None = Field(description="null while it works, and where provisioning revoked it")
+    last_used_at: datetime | None = Field(
+        description="Within the last 90 days; written at most once an hour for each address"
+    )
+    last_used_from: str | None = Field(description="The IP address, of IPv6 the /64")
+
+
+class NewKeyAnswer(KeyAnswer):
+    api_key: str = Field(description="The key itself, shown this once: give it to the program")

@@ -5,12 +5,25 @@ from typing import Literal
 
 from pydantic import Field
 
-from ..http.models import Answer, OtherId, Query
+from ..http.models import Answer, Body, OtherId, Query
 
 
 class SessionsQuery(Query):
     person: OtherId | None = None
     live: bool | None = Field(default=None, description="true: only sessions that have not ended")
+
+
+class SignOutBody(Body):
+    """Whom to sign out."""
+
+    person: OtherId | None = Field(default=None, description="You, if omitted")
+    except_: OtherId | None = Field(
+        default=None, alias="except", description="A session that goes on, such as the one you use"
+    )
+
+
+class SignOutAnswer(Answer):
+    revoked: int = Field(description="How many sessions were ended")
 
 
 class SessionAnswer(Answer):

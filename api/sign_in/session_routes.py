@@ -5,27 +5,25 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from billing.core.operations import Role
 from billing.policy.sign_in import SignInPolicy
 from db.core.clock import utc_now
+from db.people import people
 from db.sign_in import sessions
 from db.tables import ConsoleSession
 
-from ..http.auth import Actor, AnyCaller, Caller
+from ..http.auth import Actor, AnyCaller, may_end, whose
 from ..http.context import InContext
 from ..http.examples import example, listed
 from ..http.ids import Id
 from ..http.models import ListOf
-from ..http.openapi import answers
+from ..http.openapi import WITH_BODY, answers, body_example
 from ..operations import views
 from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND, ROLE_MISSING
-from ..problems.problem import not_found
-from .schemas import SessionAnswer, SessionsQuery
+from ..problems.problem import existing, not_found
+from .schemas import SessionAnswer, SessionsQuery, SignOutAnswer, SignOutBody
 from .sessions import idle_of
 
 router = APIRouter(prefix="/v1/sessions", tags=["Sessions"])
-
-SEE_ALL = frozenset([Role.BILLING_ADMIN, Role.AUDITOR])
 
 
 @router.get(
@@ -38,8 +36,8 @@ async def list_sessions(
 ) -> ListOf[SessionAnswer]:
     """Newest first. Billing admins and auditors see everybody's, others only their own."""
     at, policy = utc_now(), context.policy.sign_in
-    person = query.person if caller.roles & SEE_ALL else caller.person
-    if query.person not in (None, person):
+    person, visible = whose(caller, query.person)
+    if not visible:
         return ListOf(data=[], next_cursor=None)
     async with context.database.reading() as session:
         page = await sessions.page(
@@ -55,6 +53,26 @@ async def list_sessions(
 
 
 @router.post(
+    "/revoke",
+    summary="Sign a person out everywhere",
+    responses=answers({200: example("sign_in/signed_out")}, *WITH_BODY, ROLE_MISSING, NOT_FOUND),
+    openapi_extra=body_example(example("sign_in/sign_out_body")),
+)
+async def sign_out(body: SignOutBody, caller: Actor, context: InContext) -> SignOutAnswer:
+    """All of their sessions end but for one that you name. Billing admins can sign everybody out, others only
+    themselves."""
+    whom = body.person or caller.person
+    if not may_end(caller, whom):
+        raise not_found()
+    async with context.database.transaction() as session:
+        person = existing(await people.get(session, caller.organization, whom))
+        revoked = await sessions.revoke_all(
+            session, person, keep=body.except_, by=caller.person, at=utc_now()
+        )
+    return SignOutAnswer(revoked=revoked)
+
+
+@router.post(
     "/{id}/revoke",
     summary="Sign a session out",
     responses=answers({200: example("sign_in/revoked_session")}, ROLE_MISSING, NOT_FOUND),
@@ -65,15 +83,11 @@ async def revoke(id: Id, caller: Actor, context: InContext) -> SessionAnswer:
     at = utc_now()
     async with context.database.transaction() as session:
         row = await sessions.get(session, caller.organization, id)
-        if row is None or not _may_end(caller, row):
+        if row is None or not may_end(caller, row.person_id):
             raise not_found()
         await sessions.revoke(session, id, by=caller.person, at=at)
         await session.refresh(row)
     return _answer(row, context.policy.sign_in, at)
-
-
-def _may_end(caller: Caller, row: ConsoleSession) -> bool:
-    return row.person_id == caller.person or Role.BILLING_ADMIN in caller.roles
 
 
 def _answer(row: ConsoleSession, policy: SignInPolicy, at: datetime) -> SessionAnswer:

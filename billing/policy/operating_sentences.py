@@ -10,7 +10,7 @@ from .portal import ReminderStep
 Told = Iterable[tuple[str, str]]
 """Where a rule stands in policy.toml, and its sentence."""
 
-_OF = {
+STEPS_OF = {
     "due_date": "the due date",
     "link_expiry": "the link expires",
     "approval_cycle": "the end of the customer's approval cycle",
@@ -23,7 +23,7 @@ def groups(policy: Policy) -> list[tuple[str, Told]]:
     return [
         ("Notices to Finance and changes made in Stripe", _notices(policy)),
         ("Customers' links", _portal(policy)),
-        ("Reminders", _reminders(policy)),
+        ("Reminders and promises", _reminders(policy)),
         ("Incidents", _incidents(policy)),
         ("Sign-in", _sign_in(policy)),
         ("Calendars", _calendars(policy)),
@@ -87,13 +87,19 @@ def _reminders(policy: Policy) -> Iterator[tuple[str, str]]:
     )
     for number, step in enumerate(reminders.steps):
         yield f"reminders.steps[{number}]", f"Reminder “{step.name}” goes out {_step(step)}."
+    promises = policy.promises
+    yield (
+        "promises",
+        f"A customer can promise to pay within {count(promises.days, 'day')} of the due date, "
+        f"{count(promises.per_invoice, 'time')} for an invoice; until then there are no reminders.",
+    )
 
 
 def _step(step: ReminderStep) -> str:
     if step.days == 0:
-        return f"on the day of {_OF[step.of]}"
+        return f"on the day of {STEPS_OF[step.of]}"
     side = "before" if step.days < 0 else "after"
-    return f"{count(abs(step.days), 'day')} {side} {_OF[step.of]}"
+    return f"{count(abs(step.days), 'day')} {side} {STEPS_OF[step.of]}"
 
 
 def _incidents(policy: Policy) -> Iterator[tuple[str, str]]:

@@ -24,9 +24,10 @@ CHANGED: Mapping[str, Sequence[str]] = {
     "payment_promises": ("replaced_at", "outcome", "settled_at"),
     "person_links": ("used_at",),
     "console_sessions": ("last_seen_at", "revoked_at", "revoked_by"),
+    "api_keys": ("revoked_at", "revoked_by", "origin"),
 }
 """Only these columns are written later: who decided what, and what was about to be done, stay as they are,
-and so does who signed in as whom, and what a customer promised."""
+and so does who signed in as whom, who made which key, and what a customer promised."""
 
 DELETED = frozenset(
     {

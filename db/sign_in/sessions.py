@@ -117,6 +117,23 @@ async def revoke(session: AsyncSession, session_id: str, *, by: str, at: datetim
     return bool(revoked.rowcount)
 
 
+async def revoke_all(
+    session: AsyncSession, person: Person, *, keep: str | None, by: str, at: datetime
+) -> int:
+    """End all of a person's sessions that have not ended, but for the one to `keep`; says how many."""
+    ended = update(ConsoleSession).where(
+        col(ConsoleSession.person_id) == person.id,
+        col(ConsoleSession.revoked_at).is_(None),
+        col(ConsoleSession.expires_at) > at,
+    )
+    if keep is not None:
+        ended = ended.where(col(ConsoleSession.id) != keep)
+    revoked = await session.exec(
+        ended.values(revoked_at=at, revoked_by=by).execution_options(synchronize_session=False)
+    )
+    return int(revoked.rowcount)
+
+
 async def page(
     session: AsyncSession,
     organization_id: str,

@@ -70,8 +70,14 @@ class ApiKey(SQLModel, table=True):
     expires_at: datetime | None = utc(default=None)
     revoked_at: datetime | None = utc(default=None)
     origin: str = "issued"
-    """issued: made and shown once by provisioning; file: taken over from its file, and revoked when it is no
+    """issued: made here and shown once; file: taken over from provisioning's file, and revoked when it is no
     longer there."""
+    name: str | None = None
+    """What its person calls it; None: it came by provisioning."""
+    created_by: str | None = None
+    """The person who made it; None: provisioning did."""
+    revoked_by: str | None = None
+    """The person who revoked it, for good; None: provisioning did, and may have it work again."""
 
 
 class KeyUse(SQLModel, table=True):

@@ -27,6 +27,7 @@ from db.core import timeline
 from db.core.clock import utc_now
 from db.core.session import Database
 from db.mirror import mirror
+from db.people.people import new_api_key
 from db.tables import ConsoleSession, Incident, PortalLink, PortalTrouble, new_id
 from settings.settings import DEFAULT_POLICY
 
@@ -37,6 +38,7 @@ from ..support.builders import (
     Tenant,
     a_customer,
     a_notice,
+    an_api_key,
     an_approval,
     an_invoice,
     an_operation,
@@ -262,6 +264,8 @@ async def existing(database: Database, acme: Tenant, policy: Policy) -> dict[str
             at=NOW,
             detail=operation.request,
         )
+    key = new_api_key()
+    await store(database, an_api_key(acme.legal.person, key, name="Contracts"))
     case = await a_case(database, policy, acme.id)
     return {
         "plan-changes": operation.id,
@@ -283,6 +287,7 @@ async def existing(database: Database, acme: Tenant, policy: Policy) -> dict[str
         "reconciliations": reconciliation.id,
         "sessions": signed_in.id,
         "organization": bill.id,
+        "api-keys": key.prefix,
     }
 
 

@@ -228,7 +228,7 @@ async def test_every_page_can_be_used_by_everybody(
             *("", "plans", "invoices", "customers", "approvals", "operations", "finance", "incidents"),
             *("delegations", f"approvals/{approval['id']}", f"operations/{operation}"),
             f"refunds/new?payment_intent={payment}",
-            *("admin/policy", "admin/policy/simulation"),
+            *("admin/keys", "admin/sessions", "admin/policy", "admin/policy/simulation"),
             f"{SIMULATED}&person={acme.admin.id}",
         ):
             await page.goto(f"{address}/console/{path}")

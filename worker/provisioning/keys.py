@@ -1,7 +1,8 @@
 """The API keys of an organization's people, as a provisioning file wants them.
 
-What the file lists works; a key that came by the file and is no longer listed is revoked; keys that were
-issued here work until the file revokes them. Whoever is not active has none that works.
+What the file lists works, unless somebody has revoked it; a key that came by the file and is no longer listed
+is revoked; keys that were issued here work until the file or somebody revokes them. Whoever is not active has
+none that works.
 """
 
 from collections.abc import Iterator, Sequence
@@ -80,6 +81,10 @@ class KeyChanges:
                 yield FileProblem(f"{place}.api_keys[{k}]", f"{prefix} is another person's key")
             elif key is not None and key.secret_hash != hash_secret(secret):
                 yield FileProblem(f"{place}.api_keys[{k}]", f"another key has the prefix {prefix}")
+            elif key is not None and key.revoked_by is not None:
+                # No problem: one organization's people must not stop everybody's provisioning.
+                warning = f"{place}.api_keys[{k}]: {prefix} stays revoked, by {key.revoked_by}; remove it"
+                self.changes.warnings.append(warning)
         for k, prefix in enumerate(wanted.revoked_keys):
             key = self.known.get(prefix)
             if key is None:
@@ -114,6 +119,8 @@ class KeyChanges:
         if key is None:
             self._store(person, NewKey(text, prefix, hash_secret(secret)), OF_FILE)
             self.changes.say(f"key {prefix} of {person.id}: added from the file")
+            return
+        if key.revoked_by is not None:
             return
         if key.revoked_at is not None:
             key.revoked_at = None

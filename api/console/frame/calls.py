@@ -16,6 +16,7 @@ async def send(
     Raises what the route raises: ApiProblem, BillingError, RequestValidationError.
     """
     sent = b"" if body is None else json.dumps(body).encode()
+    path, _, query = path.partition("?")
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(sent)).encode())]
     if key:
         headers.append((b"idempotency-key", key.encode()))
@@ -24,7 +25,7 @@ async def send(
         "method": method,
         "path": path,
         "raw_path": path.encode(),
-        "query_string": b"",
+        "query_string": query.encode(),
         "headers": headers,
         "path_params": {},
         # A copy: the log names the page's own route.

@@ -22,6 +22,22 @@ from .words import KINDS, MARKS, ROLES, state_words
 Moment = datetime | str | int
 """A time, RFC 3339 text as the API writes it, or UTC seconds."""
 _PERSON = re.compile(r"\bper_\w+")
+BROWSERS = (
+    ("Edg/", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+)
+SYSTEMS = (
+    ("Windows", "Windows"),
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+)
+"""Marks in a User-Agent, the first that is there counts: many name others as well."""
 LATELY = timedelta(days=1)
 """Within so much, how long ago or from now says more than the date."""
 
@@ -30,7 +46,8 @@ _CODE = re.compile(r"`([^`]+)`")
 
 
 def install(environment: Environment) -> None:
-    times, texts = (when, day, ago, clock), (line, coded, sentence, reason, kind, roles, changed)
+    times = (when, day, ago, clock)
+    texts = (line, coded, sentence, reason, kind, roles, changed, browser)
     for rule in (money, plan, person, named, state, *times, *texts):
         environment.filters[rule.__name__] = rule
 
@@ -145,6 +162,16 @@ def kind(name: str) -> str:
 def roles(names: Iterable[str]) -> str:
     """`Controller or Legal`."""
     return " or ".join(ROLES.get(name, name) for name in names)
+
+
+def browser(agent: str | None) -> str:
+    """`Firefox on Windows`, by what a browser calls itself; what is no browser that we know, by its name."""
+    agent = agent or "Unknown"
+    program = next((name for mark, name in BROWSERS if mark in agent), None)
+    if program is None:
+        return line(agent.partition("/")[0])
+    system = next((name for mark, name in SYSTEMS if mark in agent), None)
+    return f"{program} on {system}" if system else program
 
 
 @pass_context

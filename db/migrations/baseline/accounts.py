@@ -48,6 +48,9 @@ def create() -> None:
         sa.Column("expires_at", TIME),
         sa.Column("revoked_at", TIME),
         sa.Column("origin", TEXT, nullable=False),
+        sa.Column("name", TEXT),
+        sa.Column("created_by", TEXT),
+        sa.Column("revoked_by", TEXT),
         sa.ForeignKeyConstraint(["person_id", "organization_id"], ["people.id", "people.organization_id"]),
         sa.CheckConstraint("origin IN ('issued', 'file')", name="api_key_origin"),
     )

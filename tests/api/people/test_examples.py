@@ -17,3 +17,20 @@ async def test_somebody_reads_who_they_are(house: ExampleHouse) -> None:
         a_delegation(cleo, liv, id="dlg_01JD1B2K9F4S7N6V5C3X8Z0RQA", reason="On leave in March")
     )
     await house.get("me", "/v1/me", house.acme.controller)
+
+
+async def test_a_key_is_made_listed_and_revoked(house: ExampleHouse) -> None:
+    """As if it came out the same each time, without a secret that anybody has had."""
+    answer = await house.http.post(
+        "/v1/api-keys", headers=house.acme.admin.headers, json=house.body("key_body")
+    )
+    assert answer.status_code == 201, answer.text
+    made = answer.json()
+    settled = {"id": "3f8a61c09d24"}
+    secret = "".join(f"{number:02x}" for number in range(32))
+    house.record("new_key", made | settled | {"api_key": f"pk_3f8a61c09d24_{secret}"})
+    listed = (await house.http.get("/v1/api-keys", headers=house.acme.admin.headers)).json()
+    [row] = [row for row in listed["data"] if row["id"] == made["id"]]
+    house.record("key", row | settled)
+    revoked = await house.http.post(f"/v1/api-keys/{made['id']}/revoke", headers=house.acme.admin.headers)
+    house.record("revoked_key", revoked.json() | settled)

@@ -11,7 +11,7 @@ from ..recording import ExampleHouse, first
 pytestmark = ON_ONE_DATABASE
 
 
-async def test_sessions_are_listed_and_revoked(house: ExampleHouse) -> None:
+async def test_sessions_are_listed_and_revoked_and_people_signed_out(house: ExampleHouse) -> None:
     async with house.database.transaction() as session:
         opened = await sessions.begin(
             session,
@@ -24,3 +24,4 @@ async def test_sessions_are_listed_and_revoked(house: ExampleHouse) -> None:
         )
     await house.get("session", "/v1/sessions?live=true", part=first)
     await house.request("revoked_session", "POST", f"/v1/sessions/{opened.row.id}/revoke")
+    await house.request("signed_out", "POST", "/v1/sessions/revoke", body=house.body("sign_out_body"))

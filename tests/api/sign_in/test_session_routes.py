@@ -94,3 +94,24 @@ async def test_live_sessions_are_those_that_have_not_ended(
     }
     live = (await web.get(PATH, acme.admin, live="true")).json()["data"]
     assert [row["person"] for row in live] == [acme.auditor.id]
+
+
+async def test_a_person_is_signed_out_everywhere_but_where_they_are(
+    web: Api, acme: Tenant, other: Tenant, database: Database
+) -> None:
+    here, there, strange = Visitor(web.app), Visitor(web.app), Visitor(web.app)
+    for visitor, member in ((here, acme.legal), (there, acme.legal), (strange, acme.finance)):
+        await sign_in(visitor, database, member.person)
+    path, kept = f"{PATH}/revoke", await session_of(here)
+    for outsider in (acme.controller, acme.finance, other.admin):
+        refused = await web.post(path, outsider, {"person": acme.legal.id})
+        assert refused.json()["code"] == "not_found"
+    assert (await web.post(path, acme.auditor, {})).json()["code"] == "role_missing"
+    assert (await web.post(path, acme.admin, {"person": "per_nobody"})).status_code == 404
+
+    assert (await web.post(path, acme.legal, {"except": kept})).json() == {"revoked": 1}
+    assert [(await one.get(PAGE)).status_code for one in (here, there, strange)] == [200, 303, 200]
+    assert (await web.post(path, acme.admin, {"person": acme.legal.id})).json() == {"revoked": 1}
+    assert [(await one.get(PAGE)).status_code for one in (here, strange)] == [303, 200]
+    rows = (await web.get(PATH, acme.admin, person=acme.legal.id)).json()["data"]
+    assert [row["revoked_by"] for row in rows] == [acme.legal.id, acme.admin.id]

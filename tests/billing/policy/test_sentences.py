@@ -2,13 +2,15 @@
 
 import copy
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
 
 from billing.core.operations import Kind
+from billing.policy.operating_sentences import STEPS_OF
 from billing.policy.policy import Policy, policy_from_toml
+from billing.policy.portal import ReminderStep
 from billing.policy.review_rules import ReviewRule
 from billing.policy.sentences import policy_in_words, rule_in_words
 
@@ -119,6 +121,10 @@ def test_every_rule_is_said(path: Path) -> None:
     possible = [words for other in others if other != value and (words := changed(path, other)) is not None]
     assert possible, "no other value that it may have: add one to OTHERS"
     assert any(words != TOLD for words in possible)
+
+
+def test_each_step_of_reminders_has_words() -> None:
+    assert set(STEPS_OF) == set(get_args(ReminderStep.model_fields["of"].annotation))
 
 
 def test_each_sentence_names_a_rule_that_is_there_and_reads_as_one() -> None:

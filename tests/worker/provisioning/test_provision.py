@@ -13,8 +13,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 
+from db.core.clock import utc_now
 from db.core.session import Database
-from db.people import people
+from db.people import keys, people
 from db.people.people import new_api_key
 from db.tables import ApiKey, Organization, OrganizationInvoice, Person, Renewal
 from sandbox.stripe.server.inprocess import StandIn
@@ -228,6 +229,20 @@ async def test_a_key_of_the_file_works_as_long_as_it_is_listed(database: Databas
     [issued] = (await provisioned(database, a_file())).issued
     assert not await works(database, KEY)
     assert (await provisioned(database, a_file())).issued == []
+    assert await works(database, issued.api_key)
+
+
+async def test_a_key_that_a_person_has_revoked_stays_revoked(database: Database) -> None:
+    await provisioned(database, a_file(api_keys=[KEY]))
+    [admin] = await everyone(database)
+    async with database.transaction() as session:
+        assert await keys.revoke(session, KEY_PREFIX, by=admin.id, at=utc_now())
+    changes = await provisioned(database, a_file(api_keys=[KEY]))
+    assert changes.warnings == [
+        f"organizations[0].people[0].api_keys[0]: {KEY_PREFIX} stays revoked, by {admin.id}; remove it"
+    ]
+    assert not await works(database, KEY)
+    [issued] = changes.issued
     assert await works(database, issued.api_key)
 
 

@@ -1,0 +1,142 @@
+"""API keys: what programs act by in a person's name. Who makes one makes it for themselves alone."""
+
+import logging
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+
+from db.core.clock import utc_now
+from db.people import keys, people
+from db.people.keys import LastUse
+from db.people.people import new_api_key
+from db.tables import ApiKey
+
+from ..http.auth import Actor, AnyCaller, Caller, may_end, whose
+from ..http.client_address import client_address
+from ..http.context import InContext
+from ..http.examples import example, listed
+from ..http.ids import Id
+from ..http.models import ListOf
+from ..http.openapi import WITH_BODY, answers, body_example
+from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND, ROLE_MISSING
+from ..problems.problem import ApiProblem, existing, not_found
+from .problems import KEY_EXPIRY_PAST, KEY_OUTLIVES_YOURS, TOO_MANY_KEYS
+from .schemas import KeyAnswer, KeyBody, KeysQuery, NewKeyAnswer
+
+log = logging.getLogger(__name__)
+
+router = APIRouter(prefix="/v1/api-keys", tags=["API keys"])
+
+MOST_LIVE = 20
+"""Keys of one person that work."""
+
+
+@router.get(
+    "",
+    summary="List API keys",
+    responses=answers({200: listed(example("people/key"))}, INVALID_REQUEST, INVALID_CURSOR),
+)
+async def list_keys(
+    query: Annotated[KeysQuery, Query()], caller: AnyCaller, context: InContext
+) -> ListOf[KeyAnswer]:
+    """Newest first, without their secrets. Billing admins and auditors see everybody's, others only their
+    own."""
+    at = utc_now()
+    person, visible = whose(caller, query.person)
+    if not visible:
+        return ListOf(data=[], next_cursor=None)
+    async with context.database.reading() as session:
+        page = await keys.page(
+            session,
+            caller.organization,
+            person=person,
+            live_at=at if query.live else None,
+            limit=query.limit,
+            cursor=query.cursor,
+        )
+        uses = await keys.last_uses(session, [row.prefix for row in page.rows])
+    rows = [_answer(row, uses.get(row.prefix), at) for row in page.rows]
+    return ListOf(data=rows, next_cursor=page.next_cursor)
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Make an API key",
+    responses=answers(
+        {201: example("people/new_key")},
+        *WITH_BODY,
+        ROLE_MISSING,
+        KEY_EXPIRY_PAST,
+        KEY_OUTLIVES_YOURS,
+        TOO_MANY_KEYS,
+    ),
+    openapi_extra=body_example(example("people/key_body")),
+)
+async def make(body: KeyBody, request: Request, caller: Actor, context: InContext) -> NewKeyAnswer:
+    """For yourself: with it a program does what you may do, no more, and no longer than you may.
+
+    `api_key` is shown this once and is not kept. Sending the request again makes another key.
+    """
+    # A key has the roles of the records, so who makes one must have them all.
+    caller.acts_with_all_roles()
+    at = utc_now()
+    expires_at = _expiry(body.expires_at, caller, at)
+    fresh = new_api_key()
+    async with context.database.transaction() as session:
+        await people.lock_organization(session, caller.organization)
+        if await keys.count_live(session, caller.person, at) >= MOST_LIVE:
+            raise ApiProblem.of(TOO_MANY_KEYS)
+        person = existing(await people.get(session, caller.organization, caller.person))
+        row = keys.made(fresh, person, name=body.name, at=at, expires_at=expires_at)
+        session.add(row)
+        answer = _answer(row, None, at)
+    log.info("API key %s was made by %s from %s", fresh.prefix, caller.person, client_address(request))
+    return NewKeyAnswer(**answer.model_dump(), api_key=fresh.plaintext)
+
+
+@router.post(
+    "/{id}/revoke",
+    summary="Revoke an API key",
+    responses=answers({200: example("people/revoked_key")}, ROLE_MISSING, NOT_FOUND),
+)
+async def revoke(id: Id, request: Request, caller: Actor, context: InContext) -> KeyAnswer:
+    """It stops working with the next request, for good. Billing admins can revoke everybody's, others only
+    their own. A key that was revoked before does not change."""
+    at = utc_now()
+    async with context.database.transaction() as session:
+        row = await keys.get(session, caller.organization, id)
+        if row is None or not may_end(caller, row.person_id):
+            raise not_found()
+        revoked = await keys.revoke(session, id, by=caller.person, at=at)
+        await session.refresh(row)
+        uses = await keys.last_uses(session, [id])
+    if revoked:
+        log.info("API key %s was revoked by %s from %s", id, caller.person, client_address(request))
+    return _answer(row, uses.get(id), at)
+
+
+def _expiry(asked: datetime | None, caller: Caller, at: datetime) -> datetime | None:
+    """When a new key ends: as asked, and not after the key by which it is made."""
+    if asked is not None and asked <= at:
+        raise ApiProblem.of(KEY_EXPIRY_PAST)
+    if caller.until is not None and (asked is not None and asked > caller.until):
+        raise ApiProblem.of(KEY_OUTLIVES_YOURS)
+    return asked or caller.until
+
+
+def _answer(row: ApiKey, last: LastUse | None, at: datetime) -> KeyAnswer:
+    return KeyAnswer(
+        id=row.prefix,
+        name=row.name,
+        person=row.person_id,
+        state=keys.state_of(row, at),
+        created_at=row.created_at,
+        created_by=row.created_by,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+        revoked_by=row.revoked_by,
+        last_used_at=last.at if last else None,
+        last_used_from=last.address if last else None,
+    )

@@ -1,0 +1,118 @@
+"""API keys: made by people for themselves, listed with their last use, revoked."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+from sqlalchemy import ColumnElement, and_, update
+from sqlmodel import col, func, or_, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from ..core.pages import DEFAULT_LIMIT, Page, read_page
+from ..tables import ApiKey, KeyUse, Person
+from .people import NewKey
+
+KeyState = Literal["live", "expired", "revoked"]
+
+
+class LastUse(NamedTuple):
+    """When a key was used last, to the hour, and from which address (of IPv6 the /64)."""
+
+    at: datetime
+    address: str
+
+
+def state_of(row: ApiKey, at: datetime) -> KeyState:
+    """Whether it works at this time, or why not; that its person is not active revokes it too."""
+    if row.revoked_at is not None:
+        return "revoked"
+    return "expired" if row.expires_at is not None and row.expires_at <= at else "live"
+
+
+def made(key: NewKey, person: Person, *, name: str, at: datetime, expires_at: datetime | None) -> ApiKey:
+    """The row of a key that a person makes for themselves."""
+    return ApiKey(
+        prefix=key.prefix,
+        secret_hash=key.secret_hash,
+        person_id=person.id,
+        organization_id=person.organization_id,
+        name=name,
+        created_by=person.id,
+        created_at=at,
+        expires_at=expires_at,
+    )
+
+
+async def get(session: AsyncSession, organization_id: str, prefix: str) -> ApiKey | None:
+    """The key, if it is this organization's."""
+    row = await session.get(ApiKey, prefix)
+    return row if row and row.organization_id == organization_id else None
+
+
+async def count_live(session: AsyncSession, person_id: str, at: datetime) -> int:
+    """How many keys of the person work."""
+    found = await session.exec(
+        select(func.count()).select_from(ApiKey).where(ApiKey.person_id == person_id, _is_live(at))
+    )
+    return found.one()
+
+
+async def revoke(session: AsyncSession, prefix: str, *, by: str, at: datetime) -> bool:
+    """End a key for good; False if it had been revoked before."""
+    revoked = await session.exec(
+        update(ApiKey)
+        .where(col(ApiKey.prefix) == prefix, col(ApiKey.revoked_at).is_(None))
+        .values(revoked_at=at, revoked_by=by)
+        .execution_options(synchronize_session="fetch")
+    )
+    return bool(revoked.rowcount)
+
+
+async def page(
+    session: AsyncSession,
+    organization_id: str,
+    *,
+    person: str | None = None,
+    live_at: datetime | None = None,
+    limit: int = DEFAULT_LIMIT,
+    cursor: str | None = None,
+) -> Page[ApiKey]:
+    """An organization's keys or one person's, the newest first; with `live_at` those alone that work then.
+    Raises InvalidRequest `invalid_cursor`."""
+    wanted = select(ApiKey).where(ApiKey.organization_id == organization_id)
+    if person is not None:
+        wanted = wanted.where(ApiKey.person_id == person)
+    if live_at is not None:
+        wanted = wanted.where(_is_live(live_at))
+    return await read_page(
+        session, wanted, col(ApiKey.created_at), col(ApiKey.prefix), limit=limit, cursor=cursor
+    )
+
+
+async def last_uses(session: AsyncSession, prefixes: Collection[str]) -> dict[str, LastUse]:
+    """The last use of each of these keys with the right secret, of those within the audit log's time."""
+    latest = (
+        select(KeyUse.prefix, func.max(KeyUse.window_start).label("window_start"))
+        .where(col(KeyUse.prefix).in_(prefixes), col(KeyUse.accepted))
+        .group_by(col(KeyUse.prefix))
+        .subquery()
+    )
+    found = await session.exec(
+        select(KeyUse)
+        .join(
+            latest,
+            and_(
+                col(KeyUse.prefix) == latest.c.prefix,
+                col(KeyUse.window_start) == latest.c.window_start,
+            ),
+        )
+        .where(col(KeyUse.accepted))
+        .order_by(col(KeyUse.last_at))
+    )
+    return {row.prefix: LastUse(row.last_at, row.address) for row in found}
+
+
+def _is_live(at: datetime) -> ColumnElement[bool]:
+    return and_(
+        col(ApiKey.revoked_at).is_(None), or_(col(ApiKey.expires_at).is_(None), col(ApiKey.expires_at) > at)
+    )
