@@ -1,12 +1,10 @@
 """How the stand-in's engine runs handlers and timed work: each as a whole, and none stops the others."""
 
-from collections.abc import Iterator
-
 import pytest
 from pydantic_core import from_json
 
-from sandbox.stripe.core import clock
-from sandbox.stripe.core.kernel import Ctx, Handler, Obj, Route, Store, TimedWork, card_declined
+from sandbox.stripe.core import kernel
+from sandbox.stripe.core.kernel import Ctx, Handler, Obj, Route, card_declined
 from sandbox.stripe.engine.engine import Engine, Executed
 
 
@@ -68,21 +66,14 @@ def test_keys_that_begin_with_an_underscore_are_not_answered(engine: Engine) -> 
 def timers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Notes with `_due` write their second down, unless they are to crash."""
 
-    def work(store: Store) -> Iterator[TimedWork]:
-        found = store.next_due()
-        if found is not None:
-            due, waiting = found
-            yield due, f"note {waiting['id']}", lambda ctx: ring(ctx, waiting["id"])
-
-    def ring(ctx: Ctx, id: str) -> None:
-        waiting = ctx.store.get("note", id)
+    def ring(ctx: Ctx, waiting: Obj) -> None:
         if waiting.get("_crashes"):
             raise KeyError("a bug")
         waiting["rang_at"], waiting["_due"] = ctx.now, waiting.get("_next")
         waiting["_next"] = None
         ctx.store.put(waiting)
 
-    monkeypatch.setattr(clock, "TIMED", [work])
+    monkeypatch.setitem(kernel.ATTENDED, "note", ring)
 
 
 @pytest.mark.usefixtures("timers")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 
-from .kernel import TIMED, Ctx, TimedWork
-from .store import Store
+from .kernel import ATTENDED, Ctx
+from .store import Obj, Store
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,6 @@ class TimedRunner:
         self._clock = clock
         self._store = store
         self._perform = perform
-        self._failed: set[tuple[int, str]] = set()
         self._next_due: tuple[int, int | None] = (-1, None)
         self.problems: list[str] = []
 
@@ -69,8 +69,12 @@ class TimedRunner:
         """
         ran = repeats = 0
         last: tuple[int, str] | None = None
-        while (work := self._earliest(target)) is not None:
-            due, label, action = work
+        while (found := self._earliest(target)) is not None:
+            due, waiting = found
+            label = f"{waiting['object']} {waiting['id']}"
+            if "_step" in waiting:  # a test clock does one thing after the other at one second of ours
+                label += f" step {waiting['_step']}"
+            action = partial(_attend, waiting["object"], waiting["id"])
             before = self._store.version
             repeats = repeats + 1 if (due, label) == last else 0
             last = (due, label)
@@ -90,22 +94,21 @@ class TimedRunner:
         return ran
 
     def forget(self) -> None:
-        """Forget which work failed and what was seen to be due next; `problems` stay."""
-        self._failed.clear()
+        """Forget what was seen to be due next; `problems` stay."""
         self._next_due = (-1, None)
 
     def _give_up(self, due: int, label: str, why: str) -> None:
-        self._failed.add((due, label))
         self._store.forget_due(due)
         self.problems.append(f"timed work {label} due at {due}: {why}")
 
-    def _earliest(self, target: int) -> TimedWork | None:
+    def _earliest(self, target: int) -> tuple[int, Obj] | None:
         version, due = self._next_due
         if version == self._store.version and (due is None or due > target):
             return None
-        waiting = [
-            work for source in TIMED for work in source(self._store) if (work[0], work[1]) not in self._failed
-        ]
-        first = min(waiting, key=lambda work: work[0], default=None)
+        first = self._store.next_due()
         self._next_due = (self._store.version, first[0] if first else None)
         return first if first is not None and first[0] <= target else None
+
+
+def _attend(kind: str, id: str, ctx: Ctx) -> None:
+    ATTENDED[kind](ctx, ctx.store.get(kind, id))

@@ -11,7 +11,7 @@ answered as a 500) rolls the store back to the state before the request.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -22,10 +22,10 @@ from .store import EventRow, Obj, Store, public
 
 __all__ = [
     "API_VERSION",
+    "ATTENDED",
     "EXPANDABLE",
     "PRESENTED",
     "ROUTES",
-    "TIMED",
     "Account",
     "Ctx",
     "Handler",
@@ -33,7 +33,7 @@ __all__ = [
     "Route",
     "Store",
     "StripeError",
-    "TimedWork",
+    "attends",
     "card_declined",
     "expandable",
     "given_out",
@@ -44,7 +44,6 @@ __all__ = [
     "presented",
     "public",
     "route",
-    "timed",
 ]
 
 API_VERSION = "2026-10-28.endive"
@@ -69,6 +68,12 @@ class Account:
     tax_rounding: Literal["line", "invoice"] = "line"
     """Whether taxes of rates made by hand are rounded for each line, or for each rate of an invoice. Stripe
     lets an account choose, and no page says what it is to begin with."""
+    retry_days: tuple[int, ...] = (3, 5, 7)
+    """The pauses between the attempts to collect a renewal."""
+    after_retries: Literal["cancel", "unpaid", "past_due"] = "past_due"
+    """What becomes of a subscription whose last attempt failed; `past_due` leaves it so."""
+    advance_seconds: int = 0
+    """How long a test clock is under way; meanwhile what lives by it can't be changed."""
     portal_needs_configuration: bool = True
     """Whether portal sessions that name no configuration are refused; see portal_sessions.py."""
 
@@ -92,6 +97,10 @@ class Ctx:
     """Whether nothing may be stored that comes of it."""
     unsaved: dict[str, Obj] = field(default_factory=dict)
     """What a preview made for itself, by id: its discounts."""
+    outside: int | None = None
+    """The stand-in's own time, where `now` is that of a test clock."""
+    clock: str | None = None
+    """The test clock by which what it works on lives."""
 
     def emit(self, type: str, obj: Obj, previous: dict[str, Any] | None = None) -> None:
         """Record an event with a snapshot of `obj` as it is now; webhooks go out after the commit.
@@ -106,11 +115,12 @@ class Ctx:
         if previous is not None:
             data["previous_attributes"] = previous
         by_request = bool(self.request_id)
+        at = self.now if self.outside is None else self.outside
         event = {
             "id": self.store.new_id("evt"),
             "object": "event",
             "api_version": API_VERSION,
-            "created": self.now,
+            "created": at,
             "data": data,
             "livemode": False,
             "pending_webhooks": 0,
@@ -119,7 +129,7 @@ class Ctx:
             else {"id": None, "idempotency_key": None},
             "type": type,
         }
-        self.store.events.append(EventRow(str(event["id"]), type, self.now, to_json(event)))
+        self.store.events.append(EventRow(str(event["id"]), type, at, to_json(event)))
 
     def page(self, items: list[Obj], url: str) -> Obj:
         """The list object that `limit`, `starting_after` and `ending_before` ask for, of items newest first.
@@ -205,21 +215,23 @@ def route(
     return declare
 
 
-TimedWork = tuple[int, str, Callable[[Ctx], None]]
-TimedSource = Callable[[Store], Iterable[TimedWork]]
+Attendance = Callable[[Ctx, Obj], None]
 
-TIMED: list[TimedSource] = []
+ATTENDED: dict[str, Attendance] = {}
 
 
-def timed(source: TimedSource) -> TimedSource:
-    """Declare a source of timed work: it yields (due at, label, action) for everything that waits for a time.
+def attends(kind: str) -> Callable[[Attendance], Attendance]:
+    """Declare what happens to an object of a kind at the second that it carries as `_due`.
 
-    The clock runs due actions in time order, each a transaction of its own with `ctx.now` the due second,
-    and asks again after each. An action must change the state so that it isn't yielded again;
-    the label (unique for the piece of work) names it in the log.
+    The clock attends to what is due in the order of time, each a transaction of its own with `ctx.now` the
+    due second, and asks again after each. It must change the object so that it isn't due again then.
     """
-    TIMED.append(source)
-    return source
+
+    def declare(attend: Attendance) -> Attendance:
+        ATTENDED[kind] = attend
+        return attend
+
+    return declare
 
 
 Expansion = Callable[[Ctx, Obj], Any]

@@ -15,7 +15,10 @@ from typing import Any
 from .errors import StripeError
 
 REASONS = ("global-rate", "endpoint-rate", "global-concurrency", "endpoint-concurrency", "resource-specific")
-NAMED_OBJECTS = ("customer", "subscription", "invoice", "payment_intent", "charge", "from_subscription")
+NAMED_OBJECTS = (
+    *("customer", "subscription", "invoice", "payment_intent", "charge"),
+    *("from_subscription", "schedule", "test_clock"),
+)
 """Body parameters that name an object which the request works on."""
 
 

@@ -102,7 +102,8 @@ class Store:
         self._dirty: dict[tuple[str, str], Entry] = {}
         self._deleted: dict[tuple[str, str], Entry] = {}
         self._events_at_begin = 0
-        self._waiting: list[tuple[int, int, str, str]] = []
+        self._waiting: dict[str | None, list[tuple[int, int, str, str]]] = {}
+        """What has something to do at a time: by test clock, None for what has none."""
 
     # -- what handlers use ------------------------------------------------------------------------
 
@@ -170,18 +171,19 @@ class Store:
         found = self._indexes.find(kind, path, value, self._kinds.get(kind, {}).values())
         return self._hand_out(sorted(found, key=lambda e: e.seq, reverse=True))
 
-    def next_due(self) -> tuple[int, Obj] | None:
+    def next_due(self, clock: str | None = None) -> tuple[int, Obj] | None:
         """The committed object with the earliest `_due` (Unix seconds), and that time; None: nothing waits.
 
         An object with something to do at a time carries it as `_due`; this finds it without looking at
-        the others.
+        the others. Those of a test clock are found by its id only.
         """
-        while self._waiting:
-            due, _, kind, id = self._waiting[0]
+        waiting = self._waiting.get(clock, [])
+        while waiting:
+            due, _, kind, id = waiting[0]
             entry = self._kinds.get(kind, {}).get(id)
             if entry is not None and entry.obj.get("_due") == due:
                 return due, entry.obj
-            heapq.heappop(self._waiting)
+            heapq.heappop(waiting)
         return None
 
     def is_empty(self) -> bool:
@@ -190,8 +192,9 @@ class Store:
 
     def forget_due(self, due: int) -> None:
         """Let the object that waits for this time wait no longer, so that those after it are found."""
-        if self._waiting and self._waiting[0][0] == due:
-            heapq.heappop(self._waiting)
+        waiting = self._waiting.get(None)
+        if waiting and waiting[0][0] == due:
+            heapq.heappop(waiting)
 
     def event(self, id: str) -> EventRow | None:
         """A committed event."""
@@ -302,7 +305,9 @@ class Store:
             return
         entry.due = due
         if due is not None:
-            heapq.heappush(self._waiting, (due, entry.seq, entry.kind, entry.obj["id"]))
+            clock = entry.obj.get("test_clock") or entry.obj.get("_clock")
+            waiting = self._waiting.setdefault(clock, [])
+            heapq.heappush(waiting, (due, entry.seq, entry.kind, entry.obj["id"]))
 
     def _close(self) -> None:
         self._open = False

@@ -19,6 +19,7 @@ from stripe.params import (
 
 from ..core.filters import within
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata, missing, public, route
+from ..core.test_time import KIND as CLOCK
 from ..core.updates import changed, copy_fields, not_built
 from ..discounts import discounts
 from ..taxes import automatic_tax, tax_ids
@@ -37,7 +38,7 @@ PLAIN = (
     "shipping",
     "tax_exempt",
 )
-NOT_BUILT = ("cash_balance", "default_source", "source", "test_clock", "validate")
+NOT_BUILT = ("cash_balance", "default_source", "source", "validate")
 
 BEFORE_DELETE: list[Callable[[Ctx, Obj], None]] = []
 """What else happens to a customer that is deleted; the billing modules cancel its subscriptions here."""
@@ -76,6 +77,8 @@ def create(ctx: Ctx) -> Obj:
         "tax_exempt": "none",
         "test_clock": None,
     }
+    if given := ctx.params.get("test_clock"):
+        customer["test_clock"] = ctx.store.get(CLOCK, given, param="test_clock", status=400)["id"]
     copy_fields(ctx, customer, PLAIN)
     _check(ctx, customer)
     ctx.store.put(customer)
@@ -140,12 +143,14 @@ def delete_discount(ctx: Ctx) -> Obj:
 
 @route("GET", "/v1/customers", params=CustomerListParams, kind="customer")
 def list_all(ctx: Ctx) -> Obj:
-    """Customers, newest first; `email` matches exactly, case included."""
+    """Customers, newest first; `email` matches exactly, case included. Those of a test clock only by it."""
     email, created = ctx.params.get("email"), ctx.params.get("created")
-    if ctx.params.get("test_clock"):
-        raise missing("test clock", ctx.params["test_clock"], param="test_clock", status=400)
+    clock = ctx.params.get("test_clock")
+    if clock:
+        ctx.store.get(CLOCK, clock, param="test_clock", status=400)
     found = ctx.store.all("customer") if email is None else ctx.store.related("customer", "email", email)
-    return ctx.page([c for c in found if within(c["created"], created)], "/v1/customers")
+    wanted = [c for c in found if c["test_clock"] == clock and within(c["created"], created)]
+    return ctx.page(wanted, "/v1/customers")
 
 
 @route(

@@ -25,9 +25,10 @@ from ..core.expansion import expand
 from ..core.faults import FaultList
 from ..core.idempotency import IdempotencyKeys, Saved
 from ..core.kernel import Account, Ctx, Obj, Route, given_out
-from ..core.limits import ObjectLocks, RateLimit
+from ..core.limits import ObjectLocks, RateLimit, ids_in
 from ..core.persistence import Journal
 from ..core.store import Record, Store
+from ..core.test_time import tell_time
 from .webhooks import Webhooks
 
 log = logging.getLogger(__name__)
@@ -111,6 +112,7 @@ class Engine:
     def _attempt(self, route: Route, ctx: Ctx, instead: StripeError | None) -> tuple[Executed, bool]:
         """The outcome, and whether it is kept under the key."""
         try:
+            tell_time(ctx, ids_in(ctx.path, ctx.params), writes=route.writes)
             answer = given_out(ctx, route.handler(ctx))
             if wanted := ctx.params.get("expand"):
                 expand(ctx, answer, wanted)
@@ -219,7 +221,8 @@ class Engine:
         self.idempotency = IdempotencyKeys()
         self.faults.clear()
         self.rate.per_second = None
-        self.account = replace(self.account, portal_needs_configuration=True, tax_rounding="line")
+        kept = self.account
+        self.account = Account(base_url=kept.base_url, link_secret=kept.link_secret)
         self.requests.clear()
         self.webhooks.forget()
         self.timed.forget()

@@ -28,8 +28,6 @@ from .reckoning import used_by
 
 FINALIZE_AFTER = 3600
 """Seconds that a draft waits before Stripe finalizes it by itself."""
-RETRY_AFTER = (3 * DAY, 5 * DAY, 7 * DAY)
-"""Pauses between attempts to charge an invoice; after the last attempt Stripe leaves it open."""
 WRONG_MOVE = "invoice_not_editable"
 
 
@@ -182,13 +180,13 @@ def attempt(ctx: Ctx, invoice: Obj, method: str, *, off_session: bool = True) ->
 def fail(ctx: Ctx, invoice: Obj, outcome: Attempt | None) -> None:
     """Note a failed attempt (None: there was nothing to charge) and when the next one is."""
     before = {"attempted": invoice["attempted"], "attempt_count": invoice["attempt_count"]}
-    tried = invoice["attempt_count"]
+    tried, pauses = invoice["attempt_count"], ctx.account.retry_days
     again = (
-        tried <= len(RETRY_AFTER)
+        tried <= len(pauses)
         and invoice["auto_advance"]
         and invoice["collection_method"] == "charge_automatically"
     )
-    invoice["next_payment_attempt"] = ctx.now + RETRY_AFTER[max(tried, 1) - 1] if again else None
+    invoice["next_payment_attempt"] = ctx.now + pauses[max(tried, 1) - 1] * DAY if again else None
     save(ctx, invoice)
     if outcome is not None and outcome.needs_action:
         ctx.emit("invoice.payment_action_required", invoice)

@@ -28,7 +28,7 @@ from stripe.params.test_helpers import RefundExpireParams
 
 from ..core.amounts import text
 from ..core.filters import within
-from ..core.kernel import Ctx, Obj, expandable, invalid, list_object, merge_metadata, public, route
+from ..core.kernel import Ctx, Obj, attends, expandable, invalid, list_object, merge_metadata, public, route
 from ..core.periods import DAY
 from ..core.updates import changed, differences, not_built
 from ..customers.payment_methods import payment_method_behavior
@@ -171,6 +171,7 @@ def list_of_charge(ctx: Ctx) -> Obj:
     return ctx.page(ctx.store.related(KIND, "charge", charge["id"]), f"/v1/charges/{charge['id']}/refunds")
 
 
+@attends(KIND)
 def attend(ctx: Ctx, refund: Obj) -> None:
     """Time has passed over a refund: it settles, or fails."""
     course = refund["_course"]
@@ -279,6 +280,7 @@ def _blank(ctx: Ctx, charge: Obj, amount: int) -> Obj:
         "source_transfer_reversal": None,
         "status": "succeeded",
         "transfer_reversal": None,
+        "_clock": ctx.clock,
         "_course": payment_method_behavior(method).refund,
     }
 

@@ -4,14 +4,12 @@ Every object that waits for a time carries it as `_due`; the earliest is found w
 https://docs.stripe.com/billing/subscriptions/overview, …/invoices/subscription#subscription-lifecycle-events
 """
 
-from collections.abc import Callable, Iterable
-from functools import partial
+from typing import Any
 
-from ..core.kernel import Ctx, Obj, Store, TimedWork, timed
+from ..core.kernel import Ctx, Obj, attends
 from ..invoices import invoicing
 from ..invoices.invoice_lines import all_lines
 from ..invoices.pending_items import pending_items
-from ..payments import refunds
 from ..subscription_terms.renewal_lines import renew_items
 from ..subscription_terms.shapes import LIVE, debit_of_line, editing, items_of, period_end, save, set_items
 from ..subscriptions import pending_updates
@@ -20,21 +18,7 @@ from ..subscriptions.end import expire_incomplete, finish
 from . import schedules
 
 
-@timed
-def next_work(store: Store) -> Iterable[TimedWork]:
-    """The earliest thing that waits for a time."""
-    found = store.next_due()
-    if found is None:
-        return
-    due, obj = found
-    action = _ACTIONS[obj["object"]]
-    yield due, f"{obj['object']} {obj['id']}", partial(_run, action, obj["object"], obj["id"])
-
-
-def _run(action: Callable[[Ctx, Obj], None], kind: str, id: str, ctx: Ctx) -> None:
-    action(ctx, ctx.store.get(kind, id))
-
-
+@attends("invoice")
 def attend_invoice(ctx: Ctx, invoice: Obj) -> None:
     """A draft is finalized and collected, an open invoice tried again, an unpaid one overdue."""
     if invoice["status"] == "draft":
@@ -63,6 +47,7 @@ def _collect(ctx: Ctx, invoice: Obj) -> None:
         invoicing.attempt(ctx, invoice, method)
 
 
+@attends("subscription")
 def attend_subscription(ctx: Ctx, subscription: Obj) -> None:
     """Whatever is due on a subscription now, one thing at a time."""
     pending = subscription["pending_update"]
@@ -76,6 +61,13 @@ def attend_subscription(ctx: Ctx, subscription: Obj) -> None:
     elif subscription["status"] in LIVE:
         schedules.enter_phase_if_due(ctx, subscription)
         renew(ctx, subscription)
+
+
+def _finalization(ctx: Ctx, subscription: Obj) -> dict[str, Any]:
+    """A renewal's draft is final after an hour; of an unpaid subscription it stays a draft."""
+    if subscription["status"] == "unpaid":
+        return {"auto_advance": False}
+    return {"automatically_finalizes_at": ctx.now + invoicing.FINALIZE_AFTER}
 
 
 def renew(ctx: Ctx, subscription: Obj) -> None:
@@ -102,16 +94,8 @@ def renew(ctx: Ctx, subscription: Obj) -> None:
             drafts=drafts,
             subscription=subscription,
             period=(start, ctx.now),
-            automatically_finalizes_at=ctx.now + invoicing.FINALIZE_AFTER,
+            **_finalization(ctx, subscription),
         )
         subscription["latest_invoice"] = invoice["id"]
         lines = [debit_of_line(line) for line in all_lines(invoice) if line["period"]["start"] >= ctx.now]
         book_debits(subscription, [item["id"] for item in ended], [line for line in lines if line])
-
-
-_ACTIONS: dict[str, Callable[[Ctx, Obj], None]] = {
-    "invoice": attend_invoice,
-    "refund": refunds.attend,
-    "subscription": attend_subscription,
-    "subscription_schedule": schedules.attend,
-}

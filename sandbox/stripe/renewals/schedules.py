@@ -15,7 +15,7 @@ from stripe.params import (
 )
 
 from ..core.filters import within
-from ..core.kernel import Ctx, Obj, invalid, merge_metadata, public, route
+from ..core.kernel import Ctx, Obj, attends, invalid, merge_metadata, public, route
 from ..core.updates import changed, differences, not_built
 from ..subscription_terms.changes import plan
 from ..subscription_terms.schedule_phases import anchor_of_phase, items_of_phase, phase_at, take_phase_pricing
@@ -133,6 +133,7 @@ def list_all(ctx: Ctx) -> Obj:
     return ctx.page(wanted, "/v1/subscription_schedules")
 
 
+@attends(KIND)
 def attend(ctx: Ctx, schedule: Obj) -> None:
     """The current phase is over."""
     enter_phase_if_due(ctx, ctx.store.get("subscription", schedule["subscription"]))

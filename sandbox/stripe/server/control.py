@@ -79,6 +79,19 @@ class DiscountRequest(_Body):
     coupon: str | None
 
 
+class RetriesRequest(_Body):
+    """The pauses between attempts to collect a renewal, in days, and what comes after the last."""
+
+    days: list[int] | None = None
+    after: Literal["cancel", "unpaid", "past_due"] | None = None
+
+
+class AdvanceRequest(_Body):
+    """How many seconds of ours a test clock is under way."""
+
+    seconds: int = Field(ge=0)
+
+
 class KeyRequest(_Body):
     """What a restricted key may do, such as `customer_read`; null: everything."""
 
@@ -205,6 +218,24 @@ def _set_taxes(engine: Engine, given: Any, query: Query) -> Any:
     return _taxes(engine, given, query)
 
 
+def _retries(engine: Engine, given: Any, query: Query) -> Any:
+    return {"days": list(engine.account.retry_days), "after": engine.account.after_retries}
+
+
+def _set_retries(engine: Engine, given: Any, query: Query) -> Any:
+    asked = RetriesRequest.model_validate(given)
+    days = engine.account.retry_days if asked.days is None else tuple(asked.days)
+    after = asked.after or engine.account.after_retries
+    engine.account = replace(engine.account, retry_days=days, after_retries=after)
+    return _retries(engine, given, query)
+
+
+def _set_advance(engine: Engine, given: Any, query: Query) -> Any:
+    asked = AdvanceRequest.model_validate(given)
+    engine.account = replace(engine.account, advance_seconds=asked.seconds)
+    return {"seconds": asked.seconds}
+
+
 def _set_discount(engine: Engine, given: Any, query: Query) -> Any:
     asked = DiscountRequest.model_validate(given)
 
@@ -262,6 +293,9 @@ _ENDPOINTS: dict[tuple[str, str], Callable[[Engine, Any, Query], Any]] = {
     ("GET", "taxes"): _taxes,
     ("POST", "taxes"): _set_taxes,
     ("POST", "discounts"): _set_discount,
+    ("GET", "retries"): _retries,
+    ("POST", "retries"): _set_retries,
+    ("POST", "test_clocks"): _set_advance,
     ("GET", "keys"): _keys,
     ("POST", "keys"): _set_keys,
     ("POST", "reset"): _reset,

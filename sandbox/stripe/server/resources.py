@@ -1,5 +1,6 @@
 """Every module that declares endpoints; importing this one fills the route table."""
 
+from ..account import account  # noqa: F401
 from ..catalog import prices, products  # noqa: F401
 from ..credit_notes import credit_notes  # noqa: F401
 from ..customers import balance, customers, payment_methods  # noqa: F401
@@ -18,3 +19,4 @@ from ..portal import hosted_links, portal_configurations, portal_sessions  # noq
 from ..renewals import renewals, schedules  # noqa: F401
 from ..subscriptions import customer_end, items, previews, subscriptions  # noqa: F401
 from ..taxes import tax_ids, tax_rates  # noqa: F401
+from ..test_clocks import test_clocks  # noqa: F401

@@ -9,6 +9,7 @@ from ..invoices.invoicing import HOOKS
 from ..subscription_terms.shapes import editing, in_trial, items_of
 from ..taxes import automatic_tax
 from . import pending_updates
+from .end import finish
 
 
 def subscription_of(ctx: Ctx, invoice: Obj) -> Obj | None:
@@ -56,6 +57,19 @@ def on_failed(ctx: Ctx, invoice: Obj) -> None:
     if subscription["status"] in ("active", "trialing") and not in_trial(subscription, ctx.now):
         with editing(ctx, subscription):
             subscription["status"] = "past_due"
+    given_up = invoice["attempt_count"] > len(ctx.account.retry_days) and invoice["auto_advance"]
+    if given_up and subscription["status"] == "past_due":
+        _give_up(ctx, subscription)
+
+
+def _give_up(ctx: Ctx, subscription: Obj) -> None:
+    """All attempts failed: the account's settings say what becomes of the subscription."""
+    if ctx.account.after_retries == "cancel":
+        subscription["cancellation_details"]["reason"] = "payment_failed"
+        finish(ctx, subscription, ctx.now, bill_waiting=False)
+    elif ctx.account.after_retries == "unpaid":
+        with editing(ctx, subscription):
+            subscription["status"] = "unpaid"
 
 
 def on_ended(ctx: Ctx, invoice: Obj) -> None:

@@ -68,6 +68,8 @@ def list_all(ctx: Ctx) -> Obj:
         found = ctx.store.related(KIND, "customer", params["customer"])
     else:
         found = ctx.store.all(KIND, lambda subscription: _matches(subscription, params))
+    if not params.get("customer"):  # those of a test clock are listed by it, or by their customer
+        found = [one for one in found if one["test_clock"] == params.get("test_clock")]
     wanted = [subscription for subscription in found if _matches(subscription, params)]
     page = ctx.page(wanted, "/v1/subscriptions")
     page["data"] = [current(ctx, subscription) for subscription in page["data"]]
