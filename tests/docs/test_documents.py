@@ -10,6 +10,7 @@ import pytest
 from settings.settings import Settings
 from worker.provisioning.file import OrganizationFile, PersonFile
 
+from ..test_layout import CAPABILITIES, FLOORS
 from .documents import DOCUMENTS, GUIDES, ROOT, name
 
 TOP = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
@@ -84,6 +85,24 @@ def test_every_make_command_that_a_document_names_exists(document: Path) -> None
 
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+def test_the_readmes_table_has_every_capability_on_its_floors() -> None:
+    rows = [line.split("|")[2:7] for line in (ROOT / "README.md").read_text().splitlines() if "` |" in line]
+    shown = {
+        (floor, room)
+        for row in rows
+        for floor, cell in zip(FLOORS, row, strict=True)
+        for room in re.findall(r"`([a-z_]+)`", cell)
+    }
+    missing = {
+        (floor, capability)
+        for capability, without in CAPABILITIES.items()
+        for floor in FLOORS
+        if floor not in without
+    } - shown
+    assert not missing
+    assert not [f"{floor}/{room}" for floor, room in shown if not (ROOT / floor / room).is_dir()]
 
 
 def test_every_guide_is_listed() -> None:
