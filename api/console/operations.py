@@ -2,18 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Path, Response
 
-from billing.core.operations import Kind
+from billing.core.operations import Kind, State
 
+from ..evidence import routes as evidence
 from ..http.ids import Id
 from ..http.models import Query as ListQuery
 from ..operations import routes as operations
 from ..operations.schemas import OperationsQuery
 from ..problems.problem import not_found
 from . import comments
+from .frame.calls import wanting_csv
 from .frame.forms import Form, form_of
 from .frame.page import see
 from .frame.queries import asked
@@ -66,24 +70,68 @@ def action_of(kind: Kind, name: str) -> OperationAction | None:
     return ACTIONS.get(name)
 
 
+SORTS = {
+    "-created_at": "Newest first",
+    "-updated_at": "Latest change first",
+    "-amount": "Largest first",
+    "created_at": "Oldest first",
+}
+
+
+class ActivityQuery(OperationsQuery):
+    """With days of the reader's calendar, both included."""
+
+    from_day: date | None = None
+    to_day: date | None = None
+
+    def of_api(self, zone: ZoneInfo) -> OperationsQuery:
+        """As the API takes it."""
+        asked_for = self.model_dump(exclude={"from_day", "to_day"})
+        if self.from_day:
+            asked_for["created_after"] = _midnight(self.from_day, zone)
+        if self.to_day and self.to_day < date.max:
+            asked_for["created_before"] = _midnight(self.to_day + timedelta(days=1), zone)
+        return OperationsQuery.model_construct(**asked_for)
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time(0), zone).astimezone(UTC)
+
+
+InQuery = Annotated[ActivityQuery, Depends(asked(ActivityQuery))]
+
+
 @router.get("")
-async def list_operations(
-    query: Annotated[OperationsQuery, Depends(asked(OperationsQuery))],
-    visit: InVisit,
-) -> Response:
-    """The newest first."""
-    found = await operations.list_operations(query, visit.request, visit.caller, visit.context)
+async def list_operations(query: InQuery, visit: InVisit) -> Response:
+    """What the address asks for, the newest first unless it says otherwise."""
+    wanted = query.of_api(visit.shell.zone)
+    found = await operations.list_operations(wanted, visit.request, visit.caller, visit.context)
     documents = [document for row in found.data for document in (row.subject, row.request)]
     names = await visit.names(documents)
     return visit.page("operations", title="Activity",
-        rows=found.data, names=names, next_cursor=found.next_cursor,
+        rows=found.data, names=names, next_cursor=found.next_cursor, sorts=SORTS, states=list(State),
     )  # fmt: skip
+
+
+@router.get("/csv")
+async def download(query: InQuery, visit: InVisit) -> Any:
+    """All that the filters find, as a file."""
+    wanted = query.of_api(visit.shell.zone)
+    return await operations.list_operations(wanted, wanting_csv(visit.request), visit.caller, visit.context)
 
 
 @router.get("/{id}")
 async def read_operation(id: Id, visit: InVisit) -> Response:
     """Where it stands, what it is about and what has happened; the page follows it."""
     return await _detail(id, visit, Form())
+
+
+@router.get("/{id}/evidence")
+async def download_evidence(id: Id, visit: InVisit) -> Response:
+    """Everything recorded about it, as a file that can be checked without us."""
+    answer = await evidence.read_evidence(id, visit.caller, visit.context)
+    answer.headers["Content-Disposition"] = f'attachment; filename="{id}.json"'
+    return answer
 
 
 @router.post("/{id}/comments")

@@ -4,12 +4,15 @@ from . import (
     approvals,
     bill,
     delegations,
+    filing,
     finance,
     home,
     incidents,
     operations,
     plans,
     revisions,
+    search,
+    success,
 )
 from .admin import keys, policy, sessions
 from .frame import assets, serving
@@ -27,9 +30,12 @@ ROUTERS = (
     invoices.router,
     customers.router,
     delegations.router,
+    filing.router,  # before what names a notice
     finance.router,
     incidents.router,
     money.router,
+    search.router,
+    success.router,
     policy.router,
     keys.router,
     sessions.router,

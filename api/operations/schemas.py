@@ -24,4 +24,7 @@ class OperationsQuery(SearchQuery):
     )
     created_after: Moment | None = Field(default=None, description="Created then or later")
     created_before: Moment | None = None
-    sort: OperationSort = Field(default="-created_at", description="`-` sorts downwards")
+    sort: OperationSort = Field(
+        default="-created_at",
+        description="`-` sorts downwards. `amount` is in minor units of any currency; none counts as zero",
+    )

@@ -3,15 +3,19 @@
 from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Path, Query
 from pydantic import AfterValidator
 
 from billing.money.notes import with_payments
 from billing.success_checks import checks as success_checks
+from billing.success_checks.series import MOST_STEPS, spans
 from db.core.clock import utc_now
 from db.success_checks import queries as records
+from db.success_checks import series
 from db.success_checks.queries import CHECKS, CheckPeriod
+from db.tables import Organization
 
 from ..http.auth import AnyCaller, Caller
 from ..http.context import InContext
@@ -19,7 +23,7 @@ from ..http.examples import example, listed
 from ..http.models import Answer, ListOf
 from ..http.openapi import answers
 from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND
-from ..problems.problem import not_found
+from ..problems.problem import ApiProblem, not_found
 from .problems import PERIOD_INVERTED, PERIOD_TOO_LONG
 from .schemas import (
     AllowedRow,
@@ -29,6 +33,8 @@ from .schemas import (
     RefundedRow,
     RequestedRow,
     RowsQuery,
+    SeriesAnswer,
+    SeriesQuery,
     SuccessChecksAnswer,
     TroubleRow,
     UnequalRow,
@@ -76,6 +82,27 @@ async def read_checks(
     async with context.database.snapshot() as session:
         figures = await records.figures(session, period)
     return SuccessChecksAnswer(**{"from": period.start}, to=period.end, as_of=period.as_of, checks=figures)
+
+
+@router.get(
+    "/{name}/series",
+    summary="Read a success check over time",
+    responses=answers({200: example("success_checks/series")}, *WRONG, NOT_FOUND),
+)
+async def read_series(
+    name: Name, query: Annotated[SeriesQuery, Query()], caller: AnyCaller, context: InContext
+) -> SeriesAnswer:
+    """By day or week, at most 100 of them. What one was counted from are the check's rows of its period."""
+    period = _period(query, caller, utc_now())
+    async with context.database.snapshot() as session:
+        zone = (await session.get_one(Organization, caller.organization)).zone
+        steps = spans(period.start, period.end, query.by, ZoneInfo(zone))
+        if len(steps) > MOST_STEPS:
+            too_long = "By day, a period can be at most 99 days long."
+            raise ApiProblem.at(PERIOD_TOO_LONG, too_long, "/from", where="query")
+        found = await series.series(session, name, period, steps)
+    said: dict[str, Any] = {"check": name, "from": period.start, "by": query.by, "zone": zone}
+    return SeriesAnswer(**said, to=period.end, as_of=period.as_of, points=found)
 
 
 @router.get(

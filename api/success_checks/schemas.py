@@ -10,6 +10,7 @@ from billing.core.measures import Settled
 from billing.core.operations import Kind, State
 from billing.portal.trouble import How
 from billing.success_checks.checks import DEFAULT_PERIOD, LONGEST_PERIOD, SuccessChecks
+from billing.success_checks.series import SeriesPoint, Step
 
 from ..http.models import Answer, Moment
 from ..http.models import Query as ListQuery
@@ -61,6 +62,23 @@ class SuccessChecksAnswer(Answer):
     to: datetime
     as_of: datetime = Field(description="Anything not done by then counts as not done")
     checks: SuccessChecks
+
+
+class SeriesQuery(PeriodQuery):
+    by: Step = Field(default="week", description="By the calendar of your organization; weeks from Monday")
+
+
+class SeriesAnswer(Answer):
+    """A check's days or weeks. `count` is what counts in the share, `met` what of it went as the check asks;
+    of balances they are invoices of the last reconciliation that was completed then."""
+
+    check: str
+    from_: datetime = Field(serialization_alias="from", validation_alias="from")
+    to: datetime
+    as_of: datetime = Field(description="Anything not done by then counts as not done")
+    by: Step
+    zone: str
+    points: list[SeriesPoint]
 
 
 class AllowedRow(Answer):

@@ -12,15 +12,16 @@ from sqlmodel.sql.expression import SelectOfScalar
 from billing.core.operations import Kind, State
 from billing.core.search_terms import SearchTerm
 
-from ..core.pages import PagedRows, order
+from ..core.pages import FirstOf, PagedRows, order
 from ..core.search import contains, is_amount, of_customers
 from ..tables import Invoice, Operation, OperationObject
 
-OperationSort = Literal["created_at", "-created_at", "updated_at", "-updated_at"]
+OperationSort = Literal["created_at", "-created_at", "updated_at", "-updated_at", "amount", "-amount"]
 
 _KEYS: Mapping[str, tuple[Any, ...]] = {
     "created_at": (col(Operation.id),),  # ids are in the order in which they were made
     "updated_at": (col(Operation.updated_at), col(Operation.id)),
+    "amount": (FirstOf(col(Operation.amount_minor), 0), col(Operation.id)),
 }
 
 

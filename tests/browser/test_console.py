@@ -226,6 +226,7 @@ async def test_every_page_can_be_used_by_everybody(
         await sign_in(home, page, address, acme.admin, "/console/approvals")
         for path in (
             *("", "plans", "invoices", "customers", "approvals", "operations", "finance", "incidents"),
+            *("search?q=13", "success-checks", "finance/cases", "finance/months"),
             *("delegations", f"approvals/{approval['id']}", f"operations/{operation}"),
             f"refunds/new?payment_intent={payment}",
             *("admin/keys", "admin/sessions", "admin/policy", "admin/policy/simulation"),

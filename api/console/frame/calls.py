@@ -47,6 +47,8 @@ async def send(
 
 
 def wanting_csv(request: Request) -> Request:
-    """The request as one that asks for all of a list as CSV: a link can't say what it accepts."""
+    """The request as one that asks for all of a list as CSV: a link can't say what it accepts. The file is
+    named by the list."""
     others = [(name, value) for name, value in request.headers.raw if name != b"accept"]
-    return Request({**request.scope, "headers": [*others, (b"accept", b"text/csv")]}, request.receive)
+    scope = {**request.scope, "path": request.scope["path"].removesuffix("/csv")}
+    return Request({**scope, "headers": [*others, (b"accept", b"text/csv")]}, request.receive)

@@ -47,7 +47,7 @@ _CODE = re.compile(r"`([^`]+)`")
 
 def install(environment: Environment) -> None:
     times = (when, day, ago, clock)
-    texts = (line, coded, sentence, reason, kind, roles, changed, browser)
+    texts = (line, coded, sentence, state_text, reason, kind, roles, changed, browser)
     for rule in (money, plan, person, named, state, *times, *texts):
         environment.filters[rule.__name__] = rule
 
@@ -153,6 +153,11 @@ def state(name: str) -> Markup:
     return Markup('<span class="state state-{}"><span aria-hidden="true">{}</span> {}</span>').format(
         words.look, MARKS[words.look], words.text
     )
+
+
+def state_text(name: str) -> str:
+    """A state in words, where there can be no mark."""
+    return state_words(name).text
 
 
 def kind(name: str) -> str:

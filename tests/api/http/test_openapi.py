@@ -152,6 +152,7 @@ async def test_it_names_every_route_that_there_is(document: dict[str, Any]) -> N
         ("GET", "/v1/months/{month}/intents"),
         ("GET", "/v1/months/{month}/evidence-heads"),
         ("GET", "/v1/success-checks"),
+        ("GET", "/v1/success-checks/{name}/series"),
         ("GET", "/v1/success-checks/{name}/rows"),
         ("POST", "/webhooks/stripe"),
         ("GET", "/healthz"),

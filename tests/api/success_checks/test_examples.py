@@ -19,4 +19,5 @@ async def test_the_figures_and_a_row_behind_them(house: ExampleHouse) -> None:
     await day.reconciliations(database, acme, other)
     await day.incidents(database, acme, other)
     await house.get("figures", f"/v1/success-checks?{PERIOD}")
+    await house.get("series", f"/v1/success-checks/approved_to_visible/series?{PERIOD}")
     await house.get("row", f"/v1/success-checks/approved_to_visible/rows?{PERIOD}", part=first)

@@ -139,3 +139,38 @@ async def test_a_check_that_there_is_not_has_no_rows(api: Api, acme: Tenant) -> 
 async def test_a_cursor_that_is_none_is_refused(api: Api, busy: Tenant) -> None:
     answer = await api.get(f"{PATH}/refunds_with_notes/rows", busy.admin, cursor="ab", **PERIOD)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_cursor")
+
+
+@pytest.mark.parametrize("name", list(CHECKS))
+@pytest.mark.parametrize("by", ["day", "week"])
+async def test_the_points_of_a_check_add_up_to_its_figure(api: Api, busy: Tenant, name: str, by: str) -> None:
+    figure = (await api.get(PATH, busy.auditor, **PERIOD)).json()["checks"][name]
+    answer = await api.get(f"{PATH}/{name}/series", busy.auditor, **PERIOD, by=by)
+    assert answer.status_code == 200, answer.text
+    points = answer.json()["points"]
+    good = next(figure[key] for key in _GOOD if key in figure)
+    if name == "balances_equal_stripe":
+        last = [point for point in points if point["count"]][-1]
+        assert (last["count"], last["met"]) == (figure["compared"], good)
+    else:
+        assert sum(point["met"] for point in points) == good
+    if figure["share"] is not None and len(points) == 1:
+        assert points[0]["share"] == figure["share"]
+    assert points[0]["begins_at"] == day.START.isoformat().replace("+00:00", "Z")
+
+
+_GOOD = ("within_five_minutes", "equal", "solved_same_day", "with_note", "flagged")
+
+
+async def test_a_series_is_of_ones_own_organization(api: Api, busy: Tenant, other: Tenant) -> None:
+    answer = await api.get(f"{PATH}/approved_to_visible/series", other.auditor, **PERIOD)
+    assert sum(point["count"] for point in answer.json()["points"]) == 0
+
+
+async def test_a_series_of_too_many_days_and_of_no_check_is_refused(api: Api, acme: Tenant) -> None:
+    period = {"from": "2026-01-01T00:00:00Z", "to": "2026-06-01T00:00:00Z"}
+    answer = await api.get(f"{PATH}/approved_to_visible/series", acme.auditor, **period, by="day")
+    assert (answer.status_code, answer.json()["code"]) == (422, "period_too_long")
+    answer = await api.get(f"{PATH}/approved_to_visible/series", acme.auditor, **period, by="week")
+    assert len(answer.json()["points"]) == 22, "from the week of New Year to the last of May"
+    assert (await api.get(f"{PATH}/nothing/series", acme.auditor)).status_code == 404

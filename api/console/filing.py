@@ -1,0 +1,76 @@
+"""Finance's month, with the files to keep of it, and the cases that owe a note."""
+
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_datetime
+from fastapi import Depends, Request, Response
+
+from db.core.clock import utc_now
+
+from ..cases import routes as cases
+from ..cases.schemas import CasesQuery
+from ..evidence import months
+from ..http.context import InContext
+from ..http.models import Query as ListQuery
+from ..problems.problem import not_found
+from .frame.calls import wanting_csv
+from .frame.page import see
+from .frame.queries import asked
+from .frame.serving import pages
+from .frame.visit import InVisit
+
+router = pages("/finance")
+
+SHOWN_MONTHS = 6
+PARTS = {
+    "operations": months.list_operations,
+    "intents": months.list_intents,
+    "evidence-heads": months.list_heads,
+}
+
+InListQuery = Annotated[ListQuery, Depends(asked(ListQuery))]
+
+
+@router.get("/months")
+async def this_month(visit: InVisit) -> Response:
+    """The one that runs, by the organization's calendar."""
+    return see(f"/finance/months/{_last_months(visit.shell.organization.zone)[0]}")
+
+
+@router.get("/months/{month}")
+async def read_month(month: months.InMonth, query: InListQuery, visit: InVisit) -> Response:
+    """What it has, and the files to keep."""
+    found = await months.list_operations(month, query, visit.request, visit.context)
+    begins = month.span.start.astimezone(ZoneInfo(month.zone))
+    return visit.page("month", title=format_datetime(begins, "MMMM y", locale="en"),
+        month=month, rows=found.data, next_cursor=found.next_cursor,
+        months=_last_months(visit.shell.organization.zone),
+    )  # fmt: skip
+
+
+@router.get("/months/{month}/json")
+async def download_month(month: months.InMonth, context: InContext) -> Any:
+    return await months.export_month(month, context)
+
+
+@router.get("/months/{month}/{part}/csv")
+async def download_part(part: str, month: months.InMonth, request: Request, context: InContext) -> Any:
+    if part not in PARTS:
+        raise not_found()
+    return await PARTS[part](month, ListQuery(), wanting_csv(request), context)
+
+
+@router.get("/cases")
+async def list_cases(query: Annotated[CasesQuery, Depends(asked(CasesQuery))], visit: InVisit) -> Response:
+    """What was made in Stripe itself, each with the note it owes."""
+    found = await cases.list_cases(query, visit.caller, visit.context)
+    names = await visit.names([row.model_dump(include={"customer"}) for row in found.data])
+    return visit.page("cases", title="Cases", rows=found.data, names=names, next_cursor=found.next_cursor)
+
+
+def _last_months(zone: str) -> list[str]:
+    """The running one first."""
+    now = utc_now().astimezone(ZoneInfo(zone))
+    counted = (now.year * 12 + now.month - 1 - back for back in range(SHOWN_MONTHS))
+    return [f"{month // 12}-{month % 12 + 1:02}" for month in counted]
