@@ -38,7 +38,15 @@ def main(
     options = Options(postgres=postgres, rounds=rounds, profile=profile)
     if quick:
         options = options.model_copy(
-            update={"rounds": 1, "alone": 3, "burst": 20, "changes": 200, "webhooks": 500}
+            update={
+                "rounds": 1,
+                "alone": 3,
+                "burst": 20,
+                "changes": 200,
+                "webhooks": 500,
+                "invoices": 2_000,
+                "operations": 500,
+            }
         )
     results = Results(database="PostgreSQL" if postgres else "SQLite")
     tables.print(f"Measured on {results.machine}.", soft_wrap=True)

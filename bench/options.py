@@ -20,3 +20,6 @@ class Options(BaseModel):
     """Of the benchmarks that look at a long run."""
     webhooks: int = 10_000
     """Deliveries of Stripe's webhooks."""
+    invoices: int = 50_000
+    operations: int = 20_000
+    """Behind the pages of the console."""
