@@ -1,6 +1,6 @@
 """What happened to an invoice, of all that the API says of it: the newest first."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
@@ -25,14 +25,16 @@ class InvoiceEvent(NamedTuple):
 
 def timeline_of(invoice: InvoiceDetailAnswer, names: About) -> list[InvoiceEvent]:
     """At most `MOST` events."""
-    return sorted(_events(invoice, names), key=lambda event: event.at, reverse=True)[:MOST]
+    earliest_first = sorted(_events(invoice, names), key=lambda event: event.at)
+    return earliest_first[::-1][:MOST]
 
 
 def _events(invoice: InvoiceDetailAnswer, names: About) -> Iterator[InvoiceEvent]:
     yield InvoiceEvent(invoice.created_at, "Created in Stripe")
+    told = {one.id for one in invoice.operations}
     for payment in invoice.payments:
-        yield from _paid(payment)
-    for note in invoice.credit_notes:
+        yield from _paid(payment, told)
+    for note in (one for one in invoice.credit_notes if one.operation not in told):
         words = f"Credit note {note.number} over {note.amount.format()}"
         yield InvoiceEvent(note.created_at, words, operation=note.operation)
     for link in invoice.portal_links:
@@ -47,10 +49,11 @@ def _events(invoice: InvoiceDetailAnswer, names: About) -> Iterator[InvoiceEvent
         yield InvoiceEvent(one.created_at, words, one.requested_by, one.id, one.state)
 
 
-def _paid(payment: PaymentWithRefunds) -> Iterator[InvoiceEvent]:
+def _paid(payment: PaymentWithRefunds, told: Collection[str]) -> Iterator[InvoiceEvent]:
+    """Without the refunds of operations that are told by themselves."""
     paid = "Paid" if payment.status == "succeeded" else f"Payment {payment.status.replace('_', ' ')}:"
     yield InvoiceEvent(payment.created_at, f"{paid} {payment.amount.format()}")
-    for refund in payment.refunds:
+    for refund in (one for one in payment.refunds if one.operation not in told):
         words = f"Refund of {refund.amount.format()}, {refund.status.replace('_', ' ')}"
         yield InvoiceEvent(refund.created_at, words, operation=refund.operation)
 
