@@ -22,6 +22,7 @@ from activities.incidents.alerts import Alerts
 from activities.incidents.incidents import Incidents
 from activities.incidents.mails import ControllersKnown, IncidentMails
 from activities.incidents.probes import standard as standard_probes
+from activities.mail.chat import ChatPosts
 from activities.mail.customer_mailer import CustomerMailer
 from activities.mail.mailer import Mailer, MailIdentity
 from activities.mail.smtp import ServerAnswers, SmtpPool
@@ -126,6 +127,7 @@ def build_activities(
                 Incidents(database, probes, policy.stripe.requests_per_second, lambda: gate.waiting),
                 IncidentMails(database, mailer, known),
                 alerts,
+                ChatPosts(database, public_url, web),
                 mailer,
                 customer_mailer,
             ),

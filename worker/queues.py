@@ -26,6 +26,7 @@ from workflows.approvals.workflow import ApprovalWorkflow
 from workflows.cases.workflow import CaseWorkflow
 from workflows.core import ids
 from workflows.incidents.workflow import IncidentWorkflow
+from workflows.mail.chat_post import ChatPostWorkflow
 from workflows.mail.customer_mail import CustomerMailWorkflow
 from workflows.mail.person_mail import PersonMailWorkflow
 from workflows.mirror.event_catch_up import StripeEventCatchUpWorkflow
@@ -52,6 +53,7 @@ _MAIN: Sequence[type] = (
     CreditWorkflow,
     NoteWorkflow,
     CustomerMailWorkflow,
+    ChatPostWorkflow,
     ApprovalWorkflow,
     FinanceNoticeWorkflow,
     StripeEventCatchUpWorkflow,

@@ -11,6 +11,7 @@ from billing.incidents.messages import IncidentMail
 from billing.mail.messages import PERSON_MAIL, MailContext, MailRequest
 from db.core.session import Database
 from db.incidents.mails import mail_workflow
+from db.mail import chat_webhooks
 from db.operations import outbox
 from db.tables import Organization, Person
 
@@ -57,16 +58,19 @@ class IncidentMails:
 
     @activity.defn
     async def mail_organizations(self, mail: IncidentMail) -> int:
-        """A mail is on its way to every organization; says to how many. Again changes nothing."""
+        """A mail is on its way to every organization, and a message to its chats; says to how many. Again
+        changes nothing."""
         async with self._database.transaction() as session:
             organizations = list(await session.exec(select(Organization.id).order_by(Organization.id)))
-            for organization in organizations:
+            requests = {organization: _request(mail, organization) for organization in organizations}
+            await chat_webhooks.tell(session, requests.values(), mail.at)
+            for organization, request in requests.items():
                 await outbox.enqueue(
                     session,
                     action=outbox.START,
                     workflow_id=mail_workflow(mail.incident, organization, mail.key),
                     name=PERSON_MAIL,
-                    payload=_request(mail, organization).model_dump(mode="json"),
+                    payload=request.model_dump(mode="json"),
                     at=mail.at,
                 )
         return len(organizations)

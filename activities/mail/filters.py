@@ -44,7 +44,11 @@ def money(amount: Money | int, currency: str | None = None) -> str:
 @pass_context
 def when(context: Context, at: datetime | int) -> str:
     """`Mon, Mar 2, 2026, 10:00 AM EST`, in the reader's zone; an integer is UTC seconds."""
-    local = _local(context, at)
+    return moment(_local(context, at))
+
+
+def moment(local: datetime) -> str:
+    """The same of a time that is in the reader's zone already."""
     return f"{local:%a}, {_day(local)}, {local.hour % 12 or 12}:{local:%M} {local:%p} {_zone_name(local)}"
 
 

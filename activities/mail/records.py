@@ -19,9 +19,13 @@ from db.approvals import approvals
 from db.core import timeline
 from db.core.record_hashes import wrote
 from db.core.statements import insert_new
+from db.mail import chat_webhooks
 from db.operations import notices, told
 from db.people.people import may_have
 from db.tables import Customer, Invoice, Mail, Organization, Person, PlanRow
+
+TOLD_IN_CHAT = frozenset({"review_requested", "review_escalated"})
+"""Mails of an operation that are posted to the organization's chats too."""
 
 MailingQuery = Select[Person, str, str, str]
 
@@ -122,6 +126,8 @@ async def begin(session: AsyncSession, request: MailRequest, people: Collection[
     """
     if request.about is not None and not await _waits(session, request.about):
         return False
+    if request.template in TOLD_IN_CHAT:
+        await chat_webhooks.tell(session, [request], at)
     if request.about is not None or request.roles:
         await told.note(
             session,

@@ -132,7 +132,7 @@ class MailTexts:
         """
         values = _values(request, mailing) | {"recipient": line(recipient), "acting": acting}
         values["link"] = link
-        values["zone"] = _zone(zone or mailing.zone)
+        values["zone"] = zone_of(zone or mailing.zone)
         names = {**mailing.names, **mailing.customers, **mailing.numbers}
         text = _without_ids(_tidy(self._plain[request.template].render(values)), names)
         subject, _, plain = text.partition("\n")
@@ -193,7 +193,7 @@ def _tidy(text: str) -> str:
     return SECRET.sub("[key removed]", re.sub(r"\n{3,}", "\n\n", text))
 
 
-def _zone(name: str) -> ZoneInfo:
+def zone_of(name: str) -> ZoneInfo:
     """An organization's zone; UTC for one that this machine does not know: the mail gives UTC anyway."""
     try:
         return ZoneInfo(name)

@@ -36,6 +36,8 @@ DELETED = frozenset(
         # What is no history.
         *("health_counts", "setbacks", "key_uses", "reminder_pauses", "mail_templates", "incident_steps"),
         *("reconciliations", "differences", "outbox"),
+        # What the provisioning file no longer has.
+        "chat_webhooks",
         *("person_link_tokens", "sign_in_attempts"),
         # What is older than an audit looks back.
         *("person_links", "console_sessions"),

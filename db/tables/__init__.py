@@ -26,7 +26,7 @@ from .mirror import (
     RefundRow,
 )
 from .operations import CommentRow, NoteRow, Operation, OperationObject, TimelineEvent
-from .people import ApiKey, KeyUse, Organization, Person
+from .people import ApiKey, ChatWebhook, KeyUse, Organization, Person
 from .portal import (
     CustomerMail,
     CustomerSettings,
@@ -49,6 +49,7 @@ __all__ = [
     "Approval",
     "BalanceTransactionRow",
     "Case",
+    "ChatWebhook",
     "CommentRow",
     "Commitment",
     "ConsoleSession",

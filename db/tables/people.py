@@ -30,6 +30,24 @@ class Organization(SQLModel, table=True):
     created_at: datetime = utc()
 
 
+class ChatWebhook(SQLModel, table=True):
+    """An incoming webhook of an organization's chat. Its `url` is a secret: whoever has it posts there."""
+
+    __tablename__ = "chat_webhooks"
+    __table_args__ = (
+        UniqueConstraint("organization_id", "url"),
+        CheckConstraint("kind IN ('slack', 'teams')", name="chat_webhook_kind"),
+    )
+    id: str = Field(primary_key=True)
+    organization_id: str = Field(foreign_key="organizations.id")
+    kind: str
+    url: str = Field(repr=False)
+    created_at: datetime = utc()
+    disabled_at: datetime | None = utc(default=None)
+    refused_with: int | None = None
+    """The HTTP status with which it refused a message for good."""
+
+
 class Person(SQLModel, table=True):
     """Somebody who uses Plixo for an organization; an active person uses one seat."""
 

@@ -9,7 +9,8 @@ from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.core.clock import utc_now
-from db.tables import Organization, Person, new_id
+from db.mail import chat_webhooks
+from db.tables import ChatWebhook, Organization, Person, new_id
 
 from .file import FileProblem, InvalidFile, OrganizationFile, ProvisioningFile
 from .keys import Changes, KeyChanges
@@ -57,6 +58,7 @@ class _ChangedPart:
         for entry, person in zip(self.wanted.people, members, strict=True):
             keys.write(entry, person)
         self._take_out(people, members, keys)
+        await self._write_chats()
         await self.session.flush()
 
     def _problem(self, place: str, message: str) -> None:
@@ -120,7 +122,7 @@ class _ChangedPart:
                 )
 
     async def _write_organization(self) -> None:
-        facts = self.wanted.model_dump(exclude={"id", "people"})
+        facts = self.wanted.model_dump(exclude={"id", "people", "chat"})
         found = await self.session.get(Organization, self.wanted.id)
         if found is None:
             self.session.add(Organization(id=self.wanted.id, created_at=self.now, **facts))
@@ -128,6 +130,29 @@ class _ChangedPart:
         else:
             self._update(f"organization {found.id}", found, facts)
         await self.session.flush()
+
+    async def _write_chats(self) -> None:
+        """Their addresses are secrets, and not told."""
+        name = f"organization {self.wanted.id}"
+        rows = {row.url: row for row in await chat_webhooks.of_organization(self.session, self.wanted.id)}
+        for chat in self.wanted.chat:
+            row = rows.pop(chat.webhook, None)
+            if row is None:
+                row = ChatWebhook(
+                    id=new_id("chw"),
+                    organization_id=self.wanted.id,
+                    kind=chat.kind,
+                    url=chat.webhook,
+                    created_at=self.now,
+                )
+                self.session.add(row)
+                self.changes.say(f"{name}: chat {row.id}: new, {chat.kind}")
+            elif row.disabled_at is not None or row.kind != chat.kind:
+                row.kind, row.disabled_at, row.refused_with = chat.kind, None, None
+                self.changes.say(f"{name}: chat {row.id}: used again, {chat.kind}")
+        for row in rows.values():
+            await self.session.delete(row)
+            self.changes.say(f"{name}: chat {row.id}: removed")
 
     async def _write_people(self, matched: list[Person | None]) -> list[Person]:
         """Everybody of the file, in its order."""

@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, NamedTuple
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -23,6 +24,8 @@ from pydantic import (
 
 from billing.core.business_time import known_country, known_subdivision, known_zone
 from billing.core.operations import Role
+from billing.mail.chat import ChatKind
+from billing.mail.server import is_loopback
 from db.people.people import split_api_key, weakness
 
 NEW_KEY = "python -m worker.provision --new-key"
@@ -80,6 +83,14 @@ def _key(text: str) -> str:
     return text
 
 
+def _webhook(url: str) -> str:
+    parts = urlsplit(url)
+    local = parts.scheme == "http" and is_loopback(parts.hostname or "")
+    if not (parts.hostname and (parts.scheme == "https" or local)) or not url.isascii() or " " in url:
+        raise ValueError("is not the https address of a webhook")
+    return url
+
+
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Email = Annotated[
@@ -113,6 +124,14 @@ class PersonFile(_Part):
     """Prefixes of keys that must no longer work."""
 
 
+class ChatFile(_Part):
+    """A chat that hears what waits for a decision, and of incidents."""
+
+    kind: ChatKind
+    webhook: Annotated[str, StringConstraints(max_length=2000), AfterValidator(_webhook)]
+    """The address of its incoming webhook, which is a secret."""
+
+
 class OrganizationFile(_Part):
     """A tenant and all of its people: whoever is not listed is made inactive."""
 
@@ -130,6 +149,8 @@ class OrganizationFile(_Part):
     stripe_subscription: Annotated[str, StringConstraints(pattern=r"^sub_[A-Za-z0-9_]+$", max_length=255)]
     """Its subscription to a plan."""
     people: Annotated[list[PersonFile], Field(min_length=1)]
+    chat: Annotated[list[ChatFile], Field(max_length=5)] = []
+    """One that is no longer listed gets nothing any more; one that refused a message is tried again."""
 
     @field_validator("subdivision")
     @classmethod
@@ -266,6 +287,10 @@ def _repeated(document: Any) -> Iterator[FileProblem]:
                 yield from seen.again(f"mail address in organizations[{o}]", email.lower(), *at, "email")
             yield from seen.again(f"subject in organizations[{o}]", person.get("subject"), *at, "subject")
             yield from _repeated_keys(seen, person, at)
+        for c, chat in _listed(organization, "chat"):
+            yield from seen.again(
+                f"webhook in organizations[{o}]", chat.get("webhook"), *here, "chat", c, "webhook"
+            )
 
 
 def _repeated_keys(

@@ -23,6 +23,18 @@ def create() -> None:
         sa.UniqueConstraint("stripe_subscription"),
     )
     op.create_table(
+        "chat_webhooks",
+        sa.Column("id", TEXT, primary_key=True),
+        sa.Column("organization_id", TEXT, sa.ForeignKey("organizations.id"), nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("url", TEXT, nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("disabled_at", TIME),
+        sa.Column("refused_with", sa.Integer()),
+        sa.UniqueConstraint("organization_id", "url"),
+        sa.CheckConstraint("kind IN ('slack', 'teams')", name="chat_webhook_kind"),
+    )
+    op.create_table(
         "people",
         sa.Column("id", TEXT, primary_key=True),
         sa.Column("organization_id", TEXT, sa.ForeignKey("organizations.id"), nullable=False, index=True),

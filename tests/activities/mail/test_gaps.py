@@ -296,6 +296,7 @@ FULL: dict[str, list[dict[str, Any]]] = {
     "incident_cleared": INCIDENTS,
     "portal_trouble": TROUBLES,
     "promise_broken": [{"promise": promise | word} for promise in PROMISES for word in WORDS],
+    "chat_disabled": [{"why": "Slack answered 410."}],
     "customer_mail_bounced": [{"why": "Customer 01: the mail server refuses the address (550)."}],
     "portal_trouble_escalated": [told | {"number": number} for told in TROUBLES for number in (0, 1, 3)],
     "portal_trouble_solved": [solved(how) for how in ("got_in", "paid", "not_payable", "closed")],

@@ -15,6 +15,7 @@ from sqlmodel import select
 
 from db.core.clock import utc_now
 from db.core.session import Database
+from db.mail import chat_webhooks
 from db.people import keys, people
 from db.people.people import new_api_key
 from db.tables import ApiKey, Organization, OrganizationInvoice, Person, Renewal
@@ -552,3 +553,52 @@ async def test_when_nothing_can_be_written_the_command_says_so_and_ends_with_1(
     away = command(str(file), PLIXO_STRIPE_API_BASE="http://127.0.0.1:9")
     assert (away.returncode, away.stdout) == (1, "")
     assert "Stripe can't be reached; nothing was written" in away.stderr
+
+
+# --- Chats ------------------------------------------------------------------------------------------------
+
+WEBHOOK = "https://hooks.slack.example/services/T0123-very-secret"
+
+
+def with_chat(*chats: dict[str, Any]) -> str:
+    return json.dumps({"organizations": [an_organization_file() | {"chat": list(chats)}]})
+
+
+async def chats(database: Database) -> list[tuple[str, str, bool]]:
+    async with database.reading() as session:
+        rows = await chat_webhooks.of_organization(session, "org_acme")
+    return [(row.kind, row.url, row.disabled_at is None) for row in rows]
+
+
+async def test_chats_are_those_of_the_file_and_their_addresses_are_not_told(database: Database) -> None:
+    slack = {"kind": "slack", "webhook": WEBHOOK}
+    first = await provisioned(database, with_chat(slack))
+    assert await chats(database) == [("slack", WEBHOOK, True)]
+    [made] = [line for line in first.sentences if "chat" in line]
+    assert "very-secret" not in made
+    assert not (await provisioned(database, with_chat(slack))).sentences
+
+    async with database.transaction() as session:
+        [row] = await chat_webhooks.of_organization(session, "org_acme")
+        assert await chat_webhooks.disable(session, row.id, status=410, at=row.created_at)
+    again = await provisioned(database, with_chat(slack))
+    assert any("used again" in line for line in again.sentences)
+    assert await chats(database) == [("slack", WEBHOOK, True)]
+
+    await provisioned(database, with_chat())
+    assert await chats(database) == []
+
+
+@pytest.mark.parametrize(
+    "webhook", ["http://hooks.example/x", "hooks.example/x", "https://", "https://a b.example", 5]
+)
+def test_what_is_no_webhook_is_refused_without_showing_it(webhook: object) -> None:
+    with pytest.raises(InvalidFile) as refused:
+        parsed(with_chat({"kind": "slack", "webhook": webhook}))
+    assert "organizations[0].chat[0].webhook" in str(refused.value)
+    assert "hooks.example" not in str(refused.value)
+
+
+def test_the_same_webhook_twice_is_refused() -> None:
+    with pytest.raises(InvalidFile, match=r"chat\[1\].webhook"):
+        parsed(with_chat({"kind": "slack", "webhook": WEBHOOK}, {"kind": "teams", "webhook": WEBHOOK}))
