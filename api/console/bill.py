@@ -18,7 +18,14 @@ from .frame.visit import InVisit
 
 router = pages("/plans/invoices")
 
-TABS = ("open", "paid", "draft", "void", "uncollectible")
+TABS = {
+    "": "All",
+    "open": "Open",
+    "paid": "Paid",
+    "draft": "Draft",
+    "void": "Void",
+    "uncollectible": "Uncollectible",
+}
 SORTS = {
     "-created_at": "Newest first",
     "-total": "Largest first",

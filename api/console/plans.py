@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import Response
 
+from billing.core.money import Money
 from billing.plan_changes.plans import Plan
 
 from ..bill import routes as bill
@@ -68,8 +69,17 @@ def body_of(form: Form) -> dict[str, Any]:
 
 
 def choices(plans: Sequence[Plan]) -> list[tuple[str, str]]:
-    """What can be chosen: short names and names."""
-    return [(plan.plan, plan.name) for plan in plans if plan.unavailable is None]
+    """What can be chosen: short names, and names with what a seat costs."""
+    return [(plan.plan, f"{plan.name}: {_a_seat(plan)}") for plan in plans if plan.unavailable is None]
+
+
+def _a_seat(plan: Plan) -> str:
+    """`USD 49.00 a month or USD 490.00 a year per seat`."""
+    prices = (
+        f"{Money(amount_minor=price.unit_amount, currency=price.currency).format()} a {price.interval}"
+        for price in plan.prices
+    )
+    return f"{' or '.join(prices)} per seat"
 
 
 async def _page(visit: PageVisit, form: Form) -> Response:

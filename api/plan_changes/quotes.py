@@ -90,6 +90,7 @@ def _change(subject: PlanChangeSubject) -> dict[str, Any]:
         "debit_total": debit.total,
         "total": Money(amount_minor=preview.total, currency=preview.currency),
         "due_now": preview.due_now,
+        "credit": subject.credit,
         "next_invoice": NextInvoiceAnswer(amount=subject.next_invoice, date=_time(following.date)),
         "limits": subject.limits,
     }

@@ -51,6 +51,9 @@ class PlanChangeQuoteAnswer(QuoteAnswer):
     debit_total: Money | None = None
     total: Money | None = Field(default=None, description="Of all lines, after discounts and taxes")
     due_now: Money | None = None
+    credit: Money | None = Field(
+        default=None, description="What is left over, which later invoices are less by; it is not refunded"
+    )
     next_invoice: NextInvoiceAnswer | None = None
     per_month: MonthlyCostAnswer | None = None
     limits: list[LimitCheck] = Field(default_factory=list)

@@ -216,6 +216,7 @@ async def test_every_page_can_be_used_by_everybody(
     payment = await a_payment(home, acme)
     operation = await home.ask(acme, plan="scale", seats=8)
     approval = await home.reviewed(acme, operation)
+    [own] = [one["id"] for one in (await home.get(acme.admin, "/v1/organization/invoices"))["data"]]
     async with console(home) as address:
         context = await browser.new_context(viewport=size, color_scheme=scheme)
         errors, page = errors_of(context), await context.new_page()
@@ -225,6 +226,7 @@ async def test_every_page_can_be_used_by_everybody(
             await looked_over(page)
         await sign_in(home, page, address, acme.admin, "/console/approvals")
         for path in (
+            *("plans/invoices", f"plans/invoices/{own}"),
             *("", "plans", "invoices", "customers", "approvals", "operations", "finance", "incidents"),
             *("search?q=13", "success-checks", "finance/cases", "finance/months"),
             *("delegations", f"approvals/{approval['id']}", f"operations/{operation}"),

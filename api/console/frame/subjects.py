@@ -39,7 +39,8 @@ class About:
         if isinstance(amount, Money):
             return f"{KINDS[kind]} of {amount.format()}{self._to(getattr(typed, 'customer', None))}"
         if kind == Kind.PLAN_CHANGE and "plan" in request:
-            return f"Plan change to {self._plan(request['plan'])}"
+            seats = f", {_seats(request['seats'])}" if request.get("seats") else ""
+            return f"Plan change to {self._plan(request['plan'])}{seats}"
         if request.get("amount_minor") and request.get("currency"):
             asked = Money(amount_minor=request["amount_minor"], currency=request["currency"])
             return f"{KINDS[kind]} of {asked.format()}{self._to(request.get('customer'))}"
@@ -56,10 +57,14 @@ class About:
 
     def _plan_change(self, subject: PlanChangeSubject) -> str:
         before, after = self._plan(subject.from_.plan), self._plan(subject.to.plan)
-        seats = f"{subject.to.seats} {'seat' if subject.to.seats == 1 else 'seats'}"
+        seats = _seats(subject.to.seats)
         if before != after:
             return f"{before} to {after}, {seats}"
         return f"{after}, {subject.from_.seats} to {seats}"
+
+
+def _seats(number: int) -> str:
+    return f"{number} {'seat' if number == 1 else 'seats'}"
 
 
 async def about(
