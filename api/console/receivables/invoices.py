@@ -1,5 +1,6 @@
 """Billing → Invoices: found by whatever one knows of them, and everything that one can do about one."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any
@@ -115,40 +116,32 @@ async def diagnose(id: Id, visit: InVisit) -> Response:
 
 @router.post("/{id}/resend")
 async def resend(id: Id, visit: InVisit) -> Response:
-    return await _do(
-        id, visit,
-        f"/v1/invoices/{id}/portal-links/resend", "A new link is on its way to the customer.",
-    )  # fmt: skip
+    return await _do(id, visit, f"/v1/invoices/{id}/portal-links/resend")
 
 
 @router.post("/{id}/issue")
 async def issue(id: Id, visit: InVisit) -> Response:
-    return await _do(
-        id, visit,
-        f"/v1/invoices/{id}/portal-links",
-        "Pass this address on to the customer. It is shown only once; the earlier link no longer works.",
-    )  # fmt: skip
+    words = "Pass this address on to the customer. It is shown only once; the earlier link no longer works."
+    return await _show(
+        id, visit, f"/v1/invoices/{id}/portal-links", lambda link: ShownOnce(words, link["url"])
+    )
 
 
 @router.post("/{id}/links/{link}/revoke")
 async def revoke(id: Id, link: Id, visit: InVisit) -> Response:
-    return await _do(
-        id, visit,
-        f"/v1/portal-links/{link}/revoke", "The link no longer works.", "reason",
-    )  # fmt: skip
+    return await _do(id, visit, f"/v1/portal-links/{link}/revoke", "reason")
 
 
 @router.post("/{id}/pay-link")
 async def pay_link(id: Id, visit: InVisit) -> Response:
-    return await _do(
-        id, visit,
-        f"/v1/invoices/{id}/pay-link", "Stripe's own page to pay this invoice on:",
-    )  # fmt: skip
+    words = "Stripe's own page to pay this invoice on:"
+    return await _show(id, visit, f"/v1/invoices/{id}/pay-link", lambda link: ShownOnce(words, link["url"]))
 
 
 @router.post("/{id}/pdf")
 async def pdf(id: Id, visit: InVisit) -> Response:
-    return await _do(id, visit, f"/v1/invoices/{id}/pdf", "The PDF as Stripe makes it now:")
+    words = "The PDF as Stripe makes it now:"
+    return await _show(id, visit, f"/v1/invoices/{id}/pdf", lambda stored: ShownOnce(words, pdf=stored["id"]))
 
 
 @router.get("/{id}/pdf/{pdf}")
@@ -162,49 +155,35 @@ async def note(id: Id, operation: Id, visit: InVisit) -> Response:
     asked = await operations.read_operation(operation, visit.caller, visit.context)
     if asked.kind not in NOTED:
         raise not_found()
-    return await _do(
-        id, visit,
-        f"/v1/{RESOURCES[asked.kind]}/{operation}/notes", "The note is kept.", "note",
-    )  # fmt: skip
+    return await _do(id, visit, f"/v1/{RESOURCES[asked.kind]}/{operation}/notes", "note")
 
 
 @router.post("/{id}/pause")
 async def pause(id: Id, visit: InVisit) -> Response:
-    return await _do(
-        id, visit,
-        f"/v1/invoices/{id}/reminder-pause", "Reminders are paused.",
-        "until", "reason", method="PUT",
-    )  # fmt: skip
+    return await _do(id, visit, f"/v1/invoices/{id}/reminder-pause", "until", "reason", method="PUT")
 
 
 @router.post("/{id}/resume")
 async def resume(id: Id, visit: InVisit) -> Response:
-    return await _do(
-        id, visit,
-        f"/v1/invoices/{id}/reminder-pause", "Reminders are sent again.", method="DELETE",
-    )  # fmt: skip
+    return await _do(id, visit, f"/v1/invoices/{id}/reminder-pause", method="DELETE")
 
 
-async def _do(
-    id_: str,
-    visit: InVisit,
-    path: str,
-    done: str,
-    *fields: str,
-    method: str = "POST",
-) -> Response:
-    """Sends it to the API, and leads back to the invoice unless there is an address to show."""
+async def _do(id_: str, visit: InVisit, path: str, *fields: str, method: str = "POST") -> Response:
+    """Sends it to the API, and leads back to the invoice, which shows what came of it."""
     form = await form_of(visit.request)
-    answer: dict[str, Any] = {}
     with form.submitted():
-        answer = await visit.send(path, form.body(*fields) if fields else None, method=method)
-    if form.refused:
-        return await _detail(id_, visit, form)
-    if path.endswith("/pdf"):
-        return await _detail(id_, visit, form, ShownOnce(done, pdf=answer["id"]))
-    if "read_at" in answer or path.endswith("/portal-links"):
-        return await _detail(id_, visit, form, ShownOnce(done, answer["url"]))
-    return see(f"/invoices/{id_}")
+        await visit.send(path, form.body(*fields) if fields else None, method=method)
+    return await _detail(id_, visit, form) if form.refused else see(f"/invoices/{id_}")
+
+
+async def _show(
+    id_: str, visit: InVisit, path: str, shown: Callable[[Mapping[str, Any]], ShownOnce]
+) -> Response:
+    """Asks the API for what is shown this once, on the invoice's page."""
+    form, outcome = await form_of(visit.request), None
+    with form.submitted():
+        outcome = shown(await visit.send(path))
+    return await _detail(id_, visit, form, outcome)
 
 
 async def _detail(

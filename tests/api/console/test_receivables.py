@@ -193,3 +193,17 @@ async def test_a_note_is_added_from_the_invoice(
     path = f"/console/invoices/{invoices[0].id}/notes/{refund.id}"
     assert (await admin.post(path, note="short")).status_code == 422
     assert (await admin.post(path, note="Confirmed on the phone.")).status_code == 303
+
+
+async def test_a_links_address_is_shown_once_and_what_shows_nothing_leads_back(
+    admin: Visitor, invoices: tuple[Invoice, Invoice]
+) -> None:
+    page = f"/console/invoices/{invoices[0].id}"
+    issued = await admin.post(f"{page}/issue")
+    assert issued.status_code == 200
+    [address] = re.findall(r"https?://\S+?/portal/[A-Za-z0-9_-]{43}", issued.text)
+    assert address not in (await admin.get(page)).text
+    paused = await admin.post(f"{page}/pause", reason="They are in talks.")
+    assert (paused.status_code, paused.headers["location"]) == (303, page)
+    refused = await admin.post(f"{page}/pause", until="someday", reason="They are in talks.")
+    assert refused.status_code == 422
