@@ -16,13 +16,14 @@ from sandbox.stripe.catalog.proration import (
     debit_of_price,
     recurring,
 )
+from sandbox.stripe.catalog.scales import Scale
 from sandbox.stripe.core.amounts import nearest, share, text
 
 APRIL = (1775001600, 1777593600)
 
 
 def charge(amount: int, currency: str = "usd", quantity: int = 1, name: str = "Silver") -> Charge:
-    return Charge("price_1", "prod_1", name, Decimal(amount), currency, "month", 1, quantity)
+    return Charge("price_1", "prod_1", name, Scale(Decimal(amount)), currency, "month", 1, quantity)
 
 
 def worth(amount: int, quantity: int = 1) -> Worth:

@@ -5,6 +5,7 @@ from typing import Any
 
 from ..core.kernel import Ctx, Obj, Store, invalid, public
 from .proration import Charge
+from .scales import Scale, Tier
 
 
 def price_for(ctx: Ctx, id: str, *, param: str, recurring: bool = True) -> Obj:
@@ -24,10 +25,6 @@ def price_for(ctx: Ctx, id: str, *, param: str, recurring: bool = True) -> Obj:
             "`type=one_time`.",
             param=param,
         )
-    if price["billing_scheme"] != "per_unit":
-        raise invalid(
-            "The stand-in bills per-unit prices only; tiered prices are not supported.", param=param
-        )
     return price
 
 
@@ -39,11 +36,29 @@ def charge_of(store: Store, price: Obj, quantity: int) -> Charge:
         price=price["id"],
         product=price["product"],
         name=product["name"] if product else price["product"],
-        unit_amount=Decimal(price["unit_amount_decimal"]),
+        scale=_scale(store, price),
         currency=price["currency"],
         interval=every["interval"],
         interval_count=every["interval_count"],
         quantity=quantity,
+    )
+
+
+def _scale(store: Store, price: Obj) -> Scale:
+    if price["billing_scheme"] == "per_unit":
+        package = price["transform_quantity"] or {"divide_by": 1, "round": "up"}
+        return Scale(Decimal(price["unit_amount_decimal"]), package["divide_by"], package["round"])
+    tiers = store.get("price", price["id"])["_tiers"]  # a copy of a price doesn't show them
+    return Scale(
+        tiers=tuple(
+            Tier(
+                tier["up_to"],
+                Decimal(tier["unit_amount_decimal"] or 0),
+                Decimal(tier["flat_amount_decimal"] or 0),
+            )
+            for tier in tiers
+        ),
+        mode=price["tiers_mode"],
     )
 
 
@@ -75,8 +90,8 @@ def plan_of(price: Obj) -> Obj:
         "meter": None,
         "nickname": price["nickname"],
         "product": price["product"],
-        "tiers_mode": None,
-        "transform_usage": None,
+        "tiers_mode": price["tiers_mode"],
+        "transform_usage": public(price["transform_quantity"]),
         "trial_period_days": None,
         "usage_type": price["recurring"]["usage_type"],
     }
@@ -114,5 +129,5 @@ def pricing_of(charge: Charge) -> dict[str, Any]:
     return {
         "price_details": {"price": charge.price, "product": charge.product},
         "type": "price_details",
-        "unit_amount_decimal": format(charge.unit_amount, "f"),
+        "unit_amount_decimal": None if charge.scale.mode else format(charge.scale.unit, "f"),
     }

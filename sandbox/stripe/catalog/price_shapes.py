@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from ..core.currencies import SUPPORTED
-from ..core.kernel import Ctx, Obj, invalid, merge_metadata, public
+from ..core.kernel import Ctx, Obj, expandable, invalid, merge_metadata, public
 from ..core.updates import changed
 
 MAX_INTERVAL_COUNT = {"day": 1095, "week": 156, "month": 36, "year": 3}
@@ -20,13 +20,14 @@ def make(ctx: Ctx, product: Obj, given: dict[str, Any]) -> Obj:
         listed = ", ".join(SUPPORTED)
         message = f"Invalid currency: {currency}. Stripe currently supports these currencies: {listed}"
         raise invalid(message, param="currency")
-    amount = _amount(given)
+    tiered = given.get("billing_scheme") == "tiered"
+    amount = None if tiered else _amount(given)
     recurring = _recurring(given.get("recurring"))
     price: Obj = {
         "id": ctx.store.new_id("price"),
         "object": "price",
         "active": given.get("active", True),
-        "billing_scheme": "per_unit",
+        "billing_scheme": "tiered" if tiered else "per_unit",
         "created": ctx.now,
         "currency": currency,
         "custom_unit_amount": None,
@@ -37,11 +38,12 @@ def make(ctx: Ctx, product: Obj, given: dict[str, Any]) -> Obj:
         "product": product["id"],
         "recurring": recurring,
         "tax_behavior": given.get("tax_behavior", "unspecified"),
-        "tiers_mode": None,
-        "transform_quantity": None,
+        "tiers_mode": _tiers_mode(given, tiered),
+        "transform_quantity": _package(given, tiered),
         "type": "recurring" if recurring else "one_time",
-        "unit_amount": int(amount) if amount == amount.to_integral_value() else None,
-        "unit_amount_decimal": format(amount.normalize(), "f"),
+        "unit_amount": None if amount is None else _whole(amount),
+        "unit_amount_decimal": None if amount is None else format(amount.normalize(), "f"),
+        "_tiers": _tiers(given) if tiered else None,
     }
     take_lookup_key(ctx, price, given)
     ctx.store.put(price)
@@ -61,6 +63,57 @@ def take_lookup_key(ctx: Ctx, price: Obj, given: dict[str, Any]) -> None:
         other["lookup_key"] = None
         changed(ctx, other, before, "price.updated")
     price["lookup_key"] = key
+
+
+def _tiers_mode(given: dict[str, Any], tiered: bool) -> str | None:
+    mode: str | None = given.get("tiers_mode")
+    if tiered and mode is None:
+        param = "tiers_mode"
+        raise invalid(f"Missing required param: {param}.", code="parameter_missing", param=param)
+    for name in ("tiers", "tiers_mode"):
+        if not tiered and name in given:
+            raise invalid(f"`{name}` can only be set if `billing_scheme=tiered`.", param=name)
+    return mode
+
+
+def _package(given: dict[str, Any], tiered: bool) -> dict[str, Any] | None:
+    package = given.get("transform_quantity")
+    if package and tiered:
+        raise invalid("`transform_quantity` can't be combined with `tiers`.", param="transform_quantity")
+    if package and package["divide_by"] < 1:
+        message = "This value must be greater than or equal to 1."
+        raise invalid(message, code="parameter_invalid_integer", param="transform_quantity[divide_by]")
+    return public(package) if package else None
+
+
+def _tiers(given: dict[str, Any]) -> list[Obj]:
+    """The tiers, each above the one before and the last without an end."""
+    tiers = given.get("tiers") or []
+    for name in ("unit_amount", "unit_amount_decimal"):
+        if name in given:
+            raise invalid(f"`{name}` can't be set if `billing_scheme=tiered`.", param=name)
+    ends = [tier["up_to"] for tier in tiers]
+    if not tiers or ends[-1] != "inf" or ends[:-1] != sorted({end for end in ends[:-1] if end != "inf"}):
+        message = "Tiers must be in the order of their `up_to`, and the last must be up to `inf`."
+        raise invalid(message, param="tiers")
+    return [_tier(tier, index) for index, tier in enumerate(tiers)]
+
+
+def _tier(tier: dict[str, Any], index: int) -> Obj:
+    shown: Obj = {"up_to": None if tier["up_to"] == "inf" else tier["up_to"]}
+    for name in ("unit_amount", "flat_amount"):
+        exact = tier.get(f"{name}_decimal", tier.get(name))
+        amount = None if exact is None else Decimal(exact)
+        shown[name] = None if amount is None else _whole(amount)
+        shown[f"{name}_decimal"] = None if amount is None else format(amount.normalize(), "f")
+    if shown["unit_amount_decimal"] is None and shown["flat_amount_decimal"] is None:
+        message = "Each tier needs a unit_amount or a flat_amount."
+        raise invalid(message, param=f"tiers[{index}]")
+    return shown
+
+
+def _whole(amount: Decimal) -> int | None:
+    return int(amount) if amount == amount.to_integral_value() else None
 
 
 def _amount(given: dict[str, Any]) -> Decimal:
@@ -102,3 +155,6 @@ def _recurring(given: dict[str, Any] | None) -> Obj | None:
         "trial_period_days": given.get("trial_period_days"),
         "usage_type": "licensed",
     }
+
+
+expandable("price", "tiers", lambda ctx, price: ctx.store.get("price", price["id"])["_tiers"])

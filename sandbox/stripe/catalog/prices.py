@@ -1,4 +1,4 @@
-"""Prices, one-time or recurring, per licensed unit: https://docs.stripe.com/api/prices."""
+"""Prices, one-time or recurring, per licensed unit or by tiers: https://docs.stripe.com/api/prices."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ from ..core.kernel import Ctx, Obj, invalid, merge_metadata, public, route
 from ..core.updates import changed, not_built
 from . import price_shapes, products
 
-NOT_BUILT = ("currency_options", "custom_unit_amount", "tiers", "tiers_mode", "transform_quantity")
+NOT_BUILT = ("currency_options", "custom_unit_amount")
 
 
 @route("POST", "/v1/prices", params=PriceCreateParams, kind="price")
 def create(ctx: Ctx) -> Obj:
     """Create a price for `product`, or for the product that `product_data` makes."""
     not_built(ctx, *NOT_BUILT)
-    if ctx.params.get("billing_scheme") == "tiered":
-        raise invalid("This stand-in does not support tiered prices.", param="billing_scheme")
     return price_shapes.make(ctx, _product(ctx), ctx.params)
 
 

@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Literal
 
 from ..core.amounts import nearest, share, text
+from .scales import Scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Charge:
     price: str
     product: str
     name: str
-    unit_amount: Decimal
+    scale: Scale
     currency: str
     interval: str
     interval_count: int
@@ -32,7 +33,7 @@ class Charge:
     @property
     def whole(self) -> Decimal:
         """The price of a full period, unrounded."""
-        return self.unit_amount * self.quantity
+        return self.scale.cost(self.quantity)
 
     @property
     def label(self) -> str:
@@ -158,12 +159,11 @@ def credits(
 def recurring(item: str, charge: Charge, start: int, end: int, terms: Terms) -> Draft:
     """The full price of one period."""
     every = charge.interval if charge.interval_count == 1 else f"{charge.interval_count} {charge.interval}s"
-    price = text(charge.unit_amount, charge.currency)
     return Draft(
         kind="recurring",
         amount=nearest(charge.whole),
         currency=charge.currency,
-        description=f"{charge.quantity} × {charge.name} (at {price} / {every})",
+        description=f"{charge.quantity} × {charge.name}{_rate(charge, every)}",
         start=start,
         end=end,
         quantity=charge.quantity,
@@ -171,6 +171,15 @@ def recurring(item: str, charge: Charge, start: int, end: int, terms: Terms) -> 
         item=item,
         terms=terms,
     )
+
+
+def _rate(charge: Charge, every: str) -> str:
+    """What one unit costs, where there is one such price."""
+    if charge.scale.mode is not None:
+        return ""
+    price = text(charge.scale.unit, charge.currency)
+    per = f" per {charge.scale.divide_by}" if charge.scale.divide_by > 1 else ""
+    return f" (at {price}{per} / {every})"
 
 
 def trial(item: str, charge: Charge, start: int, end: int, terms: Terms) -> Draft:

@@ -84,6 +84,9 @@ def line_of(ctx: Ctx, invoice: Obj, entry: dict[str, Any], index: int) -> Obj:
     if source is None:
         id = entry.get("invoice_line_item", "")
         raise missing("invoice line item", id, param=f"{where}[invoice_line_item]", status=400)
+    if amount is None and quantity is not None and source["pricing"]["unit_amount_decimal"] is None:
+        message = "A line with a tiered price is credited by amount, not by quantity."
+        raise invalid(message, param=f"{where}[quantity]")
     if amount is None:
         amount = (
             source["amount"]

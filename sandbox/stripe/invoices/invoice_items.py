@@ -66,6 +66,9 @@ def update(ctx: Ctx) -> Obj:
             item[field] = params[field]
     if "quantity" in params:
         unit = item["pricing"]["unit_amount_decimal"]
+        if unit is None:
+            message = "This stand-in doesn't change the quantity of an item with a tiered price."
+            raise invalid(message, param="quantity")
         item["quantity"], item["quantity_decimal"] = params["quantity"], str(params["quantity"])
         item["amount"] = item["net_amount"] = nearest(Decimal(unit) * params["quantity"])
     if "period" in params:
