@@ -51,11 +51,6 @@ class ApprovalsQuery(Query):
     )
 
 
-class PeopleQuery(Query):
-    role: Role | None = None
-    active: bool | None = None
-
-
 class DelegationAnswer(Answer):
     """`delegate` decides in place of `delegator`, and decisions count toward the delegator's authority.
 
@@ -76,10 +71,3 @@ class DelegationAnswer(Answer):
     declined_at: datetime | None
     revoked_at: datetime | None
     revoked_by: str | None
-
-
-class PersonAnswer(Answer):
-    id: str
-    name: str
-    roles: list[Role]
-    active: bool

@@ -14,7 +14,7 @@ from . import (
     search,
     success,
 )
-from .admin import keys, policy, sessions
+from .admin import keys, people, policy, sessions
 from .frame import assets, serving
 from .receivables import bulk, customers, invoices, money
 
@@ -37,6 +37,7 @@ ROUTERS = (
     search.router,
     success.router,
     policy.router,
+    people.router,
     keys.router,
     sessions.router,
     serving.nowhere,

@@ -192,6 +192,10 @@ SEES_EVERYBODY = frozenset([Role.BILLING_ADMIN, Role.AUDITOR])
 """The roles that see everybody's sessions and API keys; billing admins also end them."""
 
 
+SEE_AUTHORITY = SEES_EVERYBODY | {Role.CONTROLLER}
+"""Who sees what others may give, and have given."""
+
+
 def whose(caller: Caller, person: str | None) -> tuple[str | None, bool]:
     """Of whose sessions or keys to show: of all where it is None; and whether the caller may see those."""
     shown = person if caller.roles & SEES_EVERYBODY else caller.person

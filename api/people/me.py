@@ -4,11 +4,8 @@ from fastapi import APIRouter
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.core.operations import Role
-from billing.money.authority import left, most_now
 from db.approvals import approvals
 from db.approvals import delegations as delegation_rows
-from db.money import person_authority
-from db.money.person_authority import PersonAuthority
 from db.operations import notices
 from db.people import people
 
@@ -18,7 +15,8 @@ from ..http.auth import AnyCaller, Caller
 from ..http.context import InContext
 from ..http.examples import example
 from ..http.openapi import answers
-from .schemas import AuthorityAnswer, MeAnswer, MyOrganization, WaitingCounts
+from . import views
+from .schemas import MeAnswer, MyOrganization, WaitingCounts
 
 router = APIRouter(prefix="/v1", tags=["People"])
 
@@ -34,11 +32,8 @@ async def read_me(caller: AnyCaller, context: InContext) -> MeAnswer:
     async with context.database.reading() as session:
         person, organization = await people.with_organization(session, caller.person)
         seen_by = await viewer(session, caller)
-        # Auditors have read-only access, whatever other role they have.
-        roles = caller.roles if Role.AUDITOR not in caller.roles else frozenset[Role]()
-        authority = await person_authority.of_person(
-            session, caller.organization, caller.person, roles, context.policy, seen_by.at
-        )
+        roles = views.acting_roles(caller.roles)
+        authority = await views.authority(session, context, person, roles, seen_by.at)
         standing = await delegation_rows.standing(session, caller.organization, caller.person, seen_by.at)
         mine = approvals.paged(caller.organization, waits_for=caller.person, keep=seen_by.may_have_a_say)
         page = await mine.page(session, limit=MOST_APPROVALS)
@@ -53,7 +48,7 @@ async def read_me(caller: AnyCaller, context: InContext) -> MeAnswer:
         zone=person.zone or organization.zone,
         organization=MyOrganization.model_validate(organization),
         roles=[Role(role) for role in person.roles],
-        authority=[_shown(one) for one in authority],
+        authority=authority,
         delegations_given=[one for one in shown if one.delegator == person.id],
         delegations_received=[one for one in shown if one.delegate == person.id],
         waiting=waiting,
@@ -67,14 +62,3 @@ async def _notices_waiting(session: AsyncSession, caller: Caller, roles: frozens
     if Role.CONTROLLER in roles:
         return await notices.count(session, caller.organization, [notices.ESCALATED])
     return 0
-
-
-def _shown(one: PersonAuthority) -> AuthorityAnswer:
-    return AuthorityAnswer(
-        **one.limit.model_dump(),
-        kind=one.kind,
-        role=one.role,
-        used=one.used,
-        left=left(one.limit, one.used),
-        most_now=most_now(one.limit, one.used),
-    )

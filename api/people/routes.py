@@ -1,19 +1,27 @@
-"""Who there is in an organization: whom one can name."""
+"""Who there is in an organization: whom one can name, and what each may do."""
 
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from db.people import people
+from billing.core.operations import Role
+from db.approvals import delegations
+from db.core.clock import utc_now
+from db.people import keys, people
+from db.sign_in import sessions
 
-from ..approvals.schemas import PeopleQuery, PersonAnswer
-from ..http.auth import AnyCaller
+from ..approvals import delegation_views
+from ..http.auth import SEE_AUTHORITY, AnyCaller, whose
 from ..http.context import InContext
 from ..http.examples import example, listed
+from ..http.ids import Id
 from ..http.models import ListOf
 from ..http.openapi import answers
-from ..operations import views
-from ..problems.common import INVALID_CURSOR, INVALID_REQUEST
+from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND, ROLE_MISSING
+from ..problems.problem import existing
+from . import views
+from .schemas import PeopleQuery, PersonAnswer, PersonDetailAnswer
 
 router = APIRouter(prefix="/v1/people", tags=["People"])
 
@@ -31,9 +39,49 @@ async def list_people(
         page = await people.page(
             session,
             caller.organization,
+            q=query.q,
             role=query.role,
             active=query.active,
             limit=query.limit,
             cursor=query.cursor,
         )
-    return views.listed(page, PersonAnswer.model_validate)
+        came = await sessions.last_begun(session, [row.id for row in page.rows])
+    rows = [views.person_answer(row, caller, came.get(row.id)) for row in page.rows]
+    return ListOf(data=rows, next_cursor=page.next_cursor)
+
+
+@router.get(
+    "/{id}",
+    summary="Read a person",
+    responses=answers({200: example("people/person_detail")}, ROLE_MISSING, NOT_FOUND),
+)
+async def read_person(id: Id, caller: AnyCaller, context: InContext) -> PersonDetailAnswer:
+    """With what they may give alone and have given, whom they act for, and how they come in.
+
+    Billing admins, controllers and auditors see everybody, others themselves.
+    """
+    if id != caller.person:
+        caller.needs(*sorted(SEE_AUTHORITY))
+    at = utc_now()
+    _, visible = whose(caller, id)
+    async with context.database.reading() as session:
+        person, organization = existing(await people.of_organization(session, caller.organization, id))
+        roles = views.acting_roles([Role(role) for role in person.roles] if person.active else [])
+        authority = await views.authority(session, context, person, roles, at)
+        standing = await delegations.standing(session, caller.organization, id, at)
+        came = await sessions.last_begun(session, [id])
+        live_keys = await keys.count_live(session, id, at) if visible else None
+        idle = timedelta(minutes=context.policy.sign_in.idle_minutes)
+        live_sessions = await sessions.count_live(session, id, at, idle) if visible else None
+    shown = [delegation_views.shown(row, at) for row in standing]
+    return PersonDetailAnswer(
+        **views.person_answer(person, caller, came.get(id)).model_dump(),
+        zone=person.zone or organization.zone,
+        created_at=person.created_at,
+        known_by="subject" if person.subject else "address",
+        authority=authority,
+        delegations_given=[one for one in shown if one.delegator == id],
+        delegations_received=[one for one in shown if one.delegate == id],
+        live_keys=live_keys,
+        live_sessions=live_sessions,
+    )

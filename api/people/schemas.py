@@ -9,7 +9,26 @@ from billing.core.money import Money
 from billing.core.operations import Kind, Role
 
 from ..approvals.schemas import DelegationAnswer
-from ..http.models import Answer, Body, Moment, OtherId, Query, plain
+from ..http.models import Answer, Body, Moment, OtherId, Query, SearchQuery, plain
+
+
+class PeopleQuery(SearchQuery):
+    """`q` is a part of a name or mail address."""
+
+    role: Role | None = None
+    active: bool | None = None
+
+
+class PersonAnswer(Answer):
+    id: str
+    name: str
+    email: str
+    roles: list[Role]
+    active: bool
+    last_sign_in_at: datetime | None = Field(
+        description="To the console, within the last 90 days. Billing admins and auditors see everybody's, "
+        "others their own; null otherwise"
+    )
 
 
 class MyOrganization(Answer):
@@ -37,6 +56,19 @@ class WaitingCounts(Answer):
     notices: int = Field(
         description="How many notices wait for Finance, or are escalated to controllers; 0 for other roles"
     )
+
+
+class PersonDetailAnswer(PersonAnswer):
+    """A person with what they may give alone. `zone` is the time zone in which they read times."""
+
+    zone: str
+    created_at: datetime
+    known_by: Literal["subject", "address"] = Field(description="By what single sign-on finds them")
+    authority: list[AuthorityAnswer]
+    delegations_given: list[DelegationAnswer] = Field(description="Offered, upcoming or active; from them")
+    delegations_received: list[DelegationAnswer] = Field(description="Offered, upcoming or active; to them")
+    live_keys: int | None = Field(description="API keys that work; null if you may not see them")
+    live_sessions: int | None = Field(description="Where they are signed in; null if you may not see it")
 
 
 class MeAnswer(Answer):

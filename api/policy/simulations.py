@@ -27,7 +27,7 @@ from db.money import weighing
 from db.people import people
 from db.tables import Person
 
-from ..http.auth import GIVERS, Caller
+from ..http.auth import GIVERS, SEE_AUTHORITY, Caller
 from ..http.context import Context
 from ..money.checks import check_size
 from ..problems.common import CREDENTIALS_REVOKED, INVALID_REQUEST
@@ -36,8 +36,6 @@ from ..quotes.schemas import NamedPerson, ObstacleAnswer, QuotedAuthorityAnswer
 from ..quotes.service import refusal, review_answer
 from .schemas import SimulationAnswer, SimulationQuery
 
-SEE_AUTHORITY = frozenset([Role.BILLING_ADMIN, Role.CONTROLLER, Role.AUDITOR])
-"""Who sees what others may give, and have given."""
 NO_OPERATION = ""
 """Nothing that is recorded is of it, so that nothing is left out of what counts."""
 

@@ -12,6 +12,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.core.operations import Role
+from billing.core.text import folded
 
 from ..core.pages import DEFAULT_LIMIT, Page, read_page
 from ..core.statements import is_sqlite
@@ -109,6 +110,18 @@ async def with_organization(session: AsyncSession, person_id: str) -> tuple[Pers
     return found.one()
 
 
+async def of_organization(
+    session: AsyncSession, organization_id: str, person_id: str
+) -> tuple[Person, Organization] | None:
+    """The person with the organization, if of this one."""
+    found = await session.exec(
+        select(Person, Organization)
+        .join(Organization, col(Organization.id) == Person.organization_id)
+        .where(Person.id == person_id, Organization.id == organization_id)
+    )
+    return found.one_or_none()
+
+
 async def names(session: AsyncSession, organization_id: str, ids: Collection[str]) -> dict[str, str]:
     """The names of those of these ids that are people of the organization: one query for all of a page."""
     found = await session.exec(
@@ -123,12 +136,15 @@ async def page(
     session: AsyncSession,
     organization_id: str,
     *,
+    q: str | None = None,
     role: Role | None = None,
     active: bool | None = None,
     limit: int = DEFAULT_LIMIT,
     cursor: str | None = None,
 ) -> Page[Person]:
-    """An organization's people, the newest first. Raises InvalidRequest `invalid_cursor`."""
+    """An organization's people, the newest first; with `q` those who have it in their name or address. Raises
+    InvalidRequest `invalid_cursor`."""
+    term = folded(q or "")
     wanted = select(Person).where(Person.organization_id == organization_id)
     if role is not None:
         wanted = wanted.where(may_have(role))
@@ -140,7 +156,9 @@ async def page(
         col(Person.id),
         limit=limit,
         cursor=cursor,
-        keep=lambda person: role is None or role in person.roles,
+        keep=lambda person: (
+            (role is None or role in person.roles) and term in folded(f"{person.name} {person.email}")
+        ),
     )
 
 

@@ -1,11 +1,12 @@
 """Sessions of the console: rows, so that each can be listed and revoked."""
 
 import secrets
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
-from sqlalchemy import bindparam, delete, update
-from sqlmodel import col, select
+from sqlalchemy import ColumnElement, bindparam, delete, update
+from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ..core.pages import DEFAULT_LIMIT, Page, read_page
@@ -134,6 +135,26 @@ async def revoke_all(
     return int(revoked.rowcount)
 
 
+async def last_begun(session: AsyncSession, people: Collection[str]) -> dict[str, datetime]:
+    """When each of these people signed in last, of those whose session is still kept."""
+    found = await session.exec(
+        select(ConsoleSession.person_id, func.max(ConsoleSession.created_at))
+        .where(col(ConsoleSession.person_id).in_(people))
+        .group_by(col(ConsoleSession.person_id))
+    )
+    return dict(found.all())
+
+
+async def count_live(session: AsyncSession, person_id: str, at: datetime, idle: timedelta) -> int:
+    """In how many browsers the person is signed in."""
+    found = await session.exec(
+        select(func.count())
+        .select_from(ConsoleSession)
+        .where(ConsoleSession.person_id == person_id, *_live(at, idle))
+    )
+    return found.one()
+
+
 async def page(
     session: AsyncSession,
     organization_id: str,
@@ -150,12 +171,16 @@ async def page(
     if person is not None:
         wanted = wanted.where(ConsoleSession.person_id == person)
     if live_at is not None:
-        wanted = wanted.where(
-            col(ConsoleSession.revoked_at).is_(None),
-            col(ConsoleSession.expires_at) > live_at,
-            col(ConsoleSession.last_seen_at) > live_at - idle,
-        )
+        wanted = wanted.where(*_live(live_at, idle))
     return await read_page(session, wanted, col(ConsoleSession.id), limit=limit, cursor=cursor)
+
+
+def _live(at: datetime, idle: timedelta) -> tuple[ColumnElement[bool], ...]:
+    return (
+        col(ConsoleSession.revoked_at).is_(None),
+        col(ConsoleSession.expires_at) > at,
+        col(ConsoleSession.last_seen_at) > at - idle,
+    )
 
 
 async def forget(session: AsyncSession, at: datetime) -> None:

@@ -288,6 +288,7 @@ async def existing(database: Database, acme: Tenant, policy: Policy) -> dict[str
         "sessions": signed_in.id,
         "organization": bill.id,
         "api-keys": key.prefix,
+        "people": acme.legal.id,
     }
 
 

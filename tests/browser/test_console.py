@@ -231,7 +231,7 @@ async def test_every_page_can_be_used_by_everybody(
             *("search?q=13", "success-checks", "finance/cases", "finance/months"),
             *("delegations", f"approvals/{approval['id']}", f"operations/{operation}"),
             f"refunds/new?payment_intent={payment}",
-            *("admin/keys", "admin/sessions", "admin/policy", "admin/policy/simulation"),
+            *("admin/people", "admin/keys", "admin/sessions", "admin/policy", "admin/policy/simulation"),
             f"{SIMULATED}&person={acme.admin.id}",
         ):
             await page.goto(f"{address}/console/{path}")

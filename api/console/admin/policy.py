@@ -11,9 +11,9 @@ from billing.core.money import minor_units
 from billing.policy.policy import REASONS
 from billing.policy.reasons import REASON_WORDS
 
+from ...http.auth import SEE_AUTHORITY
 from ...policy import routes as policy
 from ...policy.schemas import SimulationAnswer, SimulationQuery
-from ...policy.simulations import SEE_AUTHORITY
 from ..frame.forms import Form
 from ..frame.page import see
 from ..frame.serving import pages
@@ -28,7 +28,7 @@ KINDS: Mapping[str, str] = {"refund": "Refund", "credit": "Credit", "plan_change
 @router.get("")
 async def begin(visit: InVisit) -> Response:
     """The first page of the administration."""
-    return see("/admin/policy")
+    return see("/admin/people")
 
 
 @router.get("/policy")

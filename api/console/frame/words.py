@@ -61,6 +61,8 @@ STATES: Mapping[str, StateWords] = {
     "delegation_active": StateWords("Active", "done"),
     "delegation_over": StateWords("Over", "quiet"),
     "delegation_revoked": StateWords("Revoked", "quiet"),
+    "person_active": StateWords("Active", "done"),
+    "person_gone": StateWords("Not active", "quiet"),
     "key_live": StateWords("Works", "done"),
     "key_expired": StateWords("Expired", "quiet"),
     "key_revoked": StateWords("Revoked", "quiet"),

@@ -4,9 +4,10 @@ import re
 
 import pytest
 
+from billing.core.operations import Role
 from db.core.session import Database
 
-from ...support.builders import Tenant
+from ...support.builders import Tenant, member
 from ..conftest import ON_ONE_DATABASE, Api
 from ..sign_in.visitors import Visitor
 from .conftest import SignIn
@@ -117,3 +118,29 @@ async def test_administration_begins_somewhere(web: Api, signed_in: SignIn, acme
     visitor = await signed_in(acme.admin)
     assert (await visitor.get("/console/admin")).headers["location"].startswith("/console/admin/")
     assert (await Visitor(web.app).get("/console/admin/keys")).status_code == 303
+
+
+async def test_people_are_read_by_whom_it_concerns_and_signed_out_everywhere(
+    web: Api, signed_in: SignIn, acme: Tenant, other: Tenant
+) -> None:
+    legal, admin, controller = [await signed_in(who) for who in (acme.legal, acme.admin, acme.controller)]
+    page = f"/console/admin/people/{acme.legal.id}"
+    for reader, may_end in ((admin, True), (controller, False)):
+        answer = await reader.get(page)
+        assert (answer.status_code, "Sign out everywhere" in answer.text) == (200, may_end)
+    assert (await legal.get(f"/console/admin/people/{acme.admin.id}")).status_code == 403
+    assert (await admin.get(f"/console/admin/people/{other.admin.id}")).status_code == 404
+    assert (await controller.post(f"{page}/sign-out")).status_code == 404
+    assert (await legal.post(f"{page}/sign-out")).status_code == 303
+    assert (await legal.get(page)).status_code == 200, "their own page, in the browser that goes on"
+    assert (await admin.post(f"{page}/sign-out")).status_code == 303
+    assert (await legal.get(page)).status_code == 303
+
+
+async def test_people_are_searched(web: Api, signed_in: SignIn, acme: Tenant, database: Database) -> None:
+    await member(database, acme.organization, [Role.LEGAL], name="Jo <b>Long</b>", email="jo@x.example")
+    visitor = await signed_in(acme.finance)
+    found = (await visitor.get("/console/admin/people?q=jo+%3Cb&role=legal&active=")).text
+    assert "Jo &lt;b&gt;Long&lt;/b&gt;" in found
+    assert f"/console/admin/people/{acme.legal.id}" not in found
+    assert "Nobody matches" in (await visitor.get("/console/admin/people?q=zzz")).text

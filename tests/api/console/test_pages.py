@@ -41,6 +41,7 @@ LISTS = (
     "/console/finance/months/2026-03",
     "/console/incidents",
     "/console/delegations",
+    "/console/admin/people",
     "/console/admin/keys",
     "/console/admin/sessions",
     "/console/admin/policy",

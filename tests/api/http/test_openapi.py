@@ -62,6 +62,7 @@ async def test_it_names_every_route_that_there_is(document: dict[str, Any]) -> N
         ("POST", "/v1/delegations/{id}/revoke"),
         ("GET", "/v1/me"),
         ("GET", "/v1/people"),
+        ("GET", "/v1/people/{id}"),
         ("GET", "/v1/api-keys"),
         ("POST", "/v1/api-keys"),
         ("POST", "/v1/api-keys/{id}/revoke"),

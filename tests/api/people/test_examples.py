@@ -11,6 +11,10 @@ async def test_people_are_listed(house: ExampleHouse) -> None:
     await house.get("person", "/v1/people?role=controller", part=first)
 
 
+async def test_a_person_is_read(house: ExampleHouse) -> None:
+    await house.get("person_detail", f"/v1/people/{house.acme.controller.id}")
+
+
 async def test_somebody_reads_who_they_are(house: ExampleHouse) -> None:
     cleo, liv = house.acme.controller.person, house.acme.legal.person
     await house.store(
