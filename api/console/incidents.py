@@ -39,7 +39,8 @@ async def step(
     """Ticks a step off, or takes that back."""
     form = await form_of(visit.request)
     with form.submitted():
-        await visit.send(f"/v1/incidents/{id}/steps/{n}", {"done": form.values.get("done") == "true"})
+        done = form.values.get("done") == "true"
+        await visit.send(f"/v1/incidents/{id}/steps/{n}", {"done": done, **form.body("comment")})
     if not form.refused:
         return see(f"/incidents/{id}")
     return await _detail(id, visit, form)

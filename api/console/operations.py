@@ -1,7 +1,7 @@
 """Operations: everything that was asked for, how far it is, what happened to it, and what one can do."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -39,6 +39,19 @@ class OperationAction:
     text: str | None = "comment"
     required: bool = False
     resolves: bool = False
+    names_maker: bool = False
+    """It says who made the change in Stripe."""
+    made: bool | None = None
+    """What it answers to whether they made the change in Stripe."""
+
+    def body(self, name: str, form: Form) -> dict[str, Any] | None:
+        """What the API is sent for the button of this name."""
+        if self.text is None:
+            return None
+        body: dict[str, Any] = dict(form.body(self.text, *(["done_by"] if self.names_maker else [])))
+        if self.resolves:
+            body["action"] = name
+        return body if self.made is None else body | {"made": self.made}
 
 
 ACTIONS: Mapping[str, OperationAction] = {
@@ -52,7 +65,16 @@ ACTIONS: Mapping[str, OperationAction] = {
     "close": OperationAction("Close without the rest", "resolution", required=True, resolves=True),
     "take": OperationAction("Assign to me", "take", text=None),
 }
-CLOSED_BY_NOTE = (Kind.CASE, Kind.PORTAL_ACCESS)
+CLOSE = OperationAction("Close it", "close", text="note", required=True)
+OF_KIND: Mapping[Kind, Mapping[str, OperationAction]] = {
+    Kind.PORTAL_ACCESS: {"close": CLOSE},
+    Kind.CASE: {
+        "close": replace(CLOSE, names_maker=True),
+        "confirm": OperationAction("I made it", "confirm", made=True),
+        "deny": OperationAction("I didn’t make it", "confirm", made=False),
+    },
+}
+"""What is different for one kind."""
 RESOURCES: Mapping[Kind, str] = {
     Kind.PLAN_CHANGE: "plan-changes",
     Kind.REFUND: "refunds",
@@ -65,9 +87,7 @@ RESOURCES: Mapping[Kind, str] = {
 
 def action_of(kind: Kind, name: str) -> OperationAction | None:
     """What a button of this kind of operation does; None for what has a page of its own."""
-    if name == "close" and kind in CLOSED_BY_NOTE:
-        return OperationAction("Close it", "close", text="note", required=True)
-    return ACTIONS.get(name)
+    return OF_KIND.get(kind, {}).get(name) or ACTIONS.get(name)
 
 
 SORTS = {
@@ -153,10 +173,8 @@ async def act(
         raise not_found()
     form = await form_of(visit.request)
     with form.submitted():
-        body = form.body(meant.text) if meant.text else None
-        if body is not None and meant.resolves:
-            body["action"] = action
-        await visit.send(f"/v1/{RESOURCES[operation.kind]}/{id}/{meant.path}", body)
+        path = f"/v1/{RESOURCES[operation.kind]}/{id}/{meant.path}"
+        await visit.send(path, meant.body(action, form))
     if not form.refused:
         return see(f"/operations/{id}")
     return await _detail(id, visit, form)
@@ -166,7 +184,8 @@ async def _detail(id_: str, visit: InVisit, form: Form) -> Response:
     operation = await operations.read_operation(id_, visit.caller, visit.context)
     timeline = await operations.read_timeline(id_, ListQuery(limit=MOST_EVENTS), visit.caller, visit.context)
     names = await visit.names([operation.subject, operation.request])
-    offered = {name: action_of(operation.kind, name) for name in operation.allowed_actions}
+    allowed = [*operation.allowed_actions, *(["deny"] if "confirm" in operation.allowed_actions else [])]
+    offered = {name: action_of(operation.kind, name) for name in allowed}
     return visit.page("operation",
         title=names.headline(operation.kind, operation.subject, operation.request),
         operation=operation, events=timeline.data, form=form,

@@ -6,12 +6,14 @@ They need nothing from another server and no script.
 import base64
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi import Path as PathParameter
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
 from ..http.forms import form_of
@@ -32,6 +34,15 @@ _PAGES = Environment(
     lstrip_blocks=True,
 )
 _PAGES.filters["json"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
+_CODE = re.compile(r"`([^`]+)`")
+
+
+def _coded(text: str) -> Markup:
+    """What is between backticks as code."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))
+
+
+_PAGES.filters["coded"] = _coded
 _PAGES.globals["type_of"] = type_of
 _DIGEST = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 _POLICY = (

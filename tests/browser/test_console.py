@@ -1,9 +1,11 @@
 """The console in a real browser: a controller decides from a mail, an admin quotes and refunds."""
 
+import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
@@ -236,4 +238,34 @@ async def test_every_page_can_be_used_by_everybody(
         ):
             await page.goto(f"{address}/console/{path}")
             await looked_over(page)
+        assert errors == []
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["scripts", "none"])
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+async def test_finance_acknowledges_what_it_was_told_and_keeps_the_month(
+    home: House, browser: Browser, size: dict[str, int], script: bool
+) -> None:
+    acme: Tenant = await home.shop.tenant(home.database, "growth")
+    operation = await home.ask(acme, plan="scale", seats=8)
+    await home.reviewed(acme, operation)
+    async with console(home) as address:
+        context = await browser.new_context(viewport=size, java_script_enabled=script)
+        errors, page = errors_of(context), await context.new_page()
+        await sign_in(home, page, address, acme.finance, "/console/finance")
+        await page.click("button:has-text('Acknowledge')")
+        await page.click("nav[aria-label=Filter] a:has-text('Acknowledged')")
+        assert f"Acknowledged\n{acme.finance.person.name}" in await page.inner_text("main")
+
+        await page.click("nav[aria-label=Finance] a:has-text('Cases')")
+        assert "Nothing was made in Stripe itself" in await page.inner_text("main")
+        await page.click("nav[aria-label=Finance] a:has-text('Month')")
+        async with page.expect_download() as downloading:
+            await page.click("text=All of it (JSON)")
+        document = json.loads(Path(await (await downloading.value).path()).read_text())
+        assert [row["id"] for row in document["operations"]] == [operation]
+        assert [row["operation"] for row in document["evidence_heads"]] == [operation]
+        async with page.expect_download() as downloading:
+            await page.click("text=Operations (CSV)")
+        assert operation in Path(await (await downloading.value).path()).read_text()
         assert errors == []

@@ -46,7 +46,7 @@ _CODE = re.compile(r"`([^`]+)`")
 
 
 def install(environment: Environment) -> None:
-    times = (when, day, ago, clock)
+    times = (when, day, ago, clock, lasting)
     texts = (line, coded, sentence, state_text, reason, kind, roles, changed, browser)
     for rule in (money, plan, person, named, state, *times, *texts):
         environment.filters[rule.__name__] = rule
@@ -123,6 +123,11 @@ def day(context: Context, at: Moment | date) -> Markup:
     instant = _instant(at)
     local = instant.astimezone(context["shell"].zone)
     return _time(instant, format_datetime(local, "MMM d, y", locale="en"))
+
+
+def lasting(seconds: float) -> str:
+    """How long it took: `2 minutes`."""
+    return format_timedelta(timedelta(seconds=seconds), threshold=1.5, locale="en")
 
 
 @pass_context

@@ -72,6 +72,7 @@ async def test_a_page_says_what_each_field_is(api: Api) -> None:
     page = (await api.get("/docs/request_refund")).text
     assert "<td><code>payment_intent</code></td>" in page
     assert "Idempotency-Key" in page
+    assert "The <code>quote</code> of a quote" in page
     assert 'id="schema-RefundSubject"' in page
     assert 'id="schema-PlanChangeSubject"' not in page, "a refund is answered with a refund"
 
