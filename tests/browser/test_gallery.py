@@ -1,5 +1,6 @@
 """Everybody can use every page in every state: axe finds nothing, nothing is too wide, no page complains."""
 
+import re
 from collections.abc import Sequence
 from itertools import product
 from typing import Any
@@ -7,6 +8,10 @@ from typing import Any
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser
+
+from api.console.routes import ROUTERS
+from api.sign_in import decisions
+from api.sign_in import routes as sign_in
 
 from .gallery.seeds import Seeds
 from .gallery.studio import SCHEMES, SIZES, Scene, Studio, studio
@@ -36,6 +41,26 @@ async def faults(built: Studio, browser: Browser, scene: Scene, scheme: str, siz
             heard.append("wider than the screen")
     context.remove_listener("console", listen)
     return [one for one in heard if not (isinstance(one, str) and "Failed to load resource" in one)]
+
+
+UNSEEN = re.compile(
+    r"\{path:path\}|/assets/|/csv$|/pdf/|/new-link$|/pay$|style\.css$|^/portal$|^/console$|/export"
+)
+"""Addresses that are no pages, or lead to one."""
+
+
+async def test_every_page_is_in_the_gallery() -> None:
+    async with studio() as built:
+        scenes = await Seeds(built).plant()
+    shown = {scene.path.partition("?")[0] for scene in scenes}
+    missing = [
+        route.path
+        for router in (*ROUTERS, sign_in.router, decisions.router)
+        for route in router.routes
+        if "GET" in getattr(route, "methods", ()) and not UNSEEN.search(route.path)
+        and not any(re.fullmatch(re.sub(r"\{[^}]+\}", "[^/]+", route.path), path) for path in shown)
+    ]  # fmt: skip
+    assert missing == []
 
 
 @pytest.mark.parametrize("look", range(len(LOOKS)), ids=["-".join(look) for look in LOOKS])

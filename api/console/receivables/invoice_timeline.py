@@ -4,7 +4,11 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-from ...customers.schemas import InvoiceDetailAnswer
+from babel.dates import format_date
+
+from billing.core.operations import CUSTOMER
+
+from ...customers.schemas import InvoiceDetailAnswer, PromiseAnswer
 from ...money.schemas import PaymentWithRefunds
 from ...portal_admin.schemas import PortalLinkAnswer
 from ..frame.subjects import About
@@ -44,9 +48,19 @@ def _events(invoice: InvoiceDetailAnswer, names: About) -> Iterator[InvoiceEvent
     pause = invoice.reminders.pause
     if pause.paused_at:
         yield InvoiceEvent(pause.paused_at, "Reminders paused", pause.paused_by)
+    for promise in invoice.promises:
+        yield from _promised(promise)
     for one in invoice.operations:
         words = names.headline(one.kind, one.subject, one.request)
         yield InvoiceEvent(one.created_at, words, one.requested_by, one.id, one.state)
+
+
+def _promised(promise: PromiseAnswer) -> Iterator[InvoiceEvent]:
+    day = format_date(promise.day, "MMM d, y", locale="en")
+    said = f": “{promise.word}”" if promise.word else ""
+    yield InvoiceEvent(promise.promised_at, f"Promised to pay by {day}{said}", CUSTOMER)
+    if promise.settled_at and promise.state == "broken":
+        yield InvoiceEvent(promise.settled_at, f"Not paid by {day}, as promised")
 
 
 def _paid(payment: PaymentWithRefunds, told: Collection[str]) -> Iterator[InvoiceEvent]:

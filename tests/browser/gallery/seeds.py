@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from api.console.receivables import customer_lists
 from billing.core.operations import Role
 from billing.policy.policy import policy_from_toml
 from db.core.clock import utc_now
 from db.portal import links as portal_links
+from db.sign_in import links
 from db.tables import (
+    Approval,
     CommentRow,
     Customer,
     CustomerMail,
@@ -22,6 +25,7 @@ from db.tables import (
 )
 from settings.settings import DEFAULT_POLICY
 
+from ...support.bill_rows import a_renewal, an_organization_invoice
 from ...support.builders import a_customer, a_notice, an_invoice, an_operation, store
 from ...support.case_rows import a_case
 from ...support.money_rows import a_delegation, a_payment, a_refund
@@ -110,6 +114,7 @@ class Seeds:
 
     async def plant(self) -> list[Scene]:
         await self._invoices()
+        await self._bill()
         await self._operations()
         await self._reviews()
         await self._troubles()
@@ -152,7 +157,8 @@ class Seeds:
         await store(self._database, payment, refund)
         self.show("refund form", "/console/refunds/new?payment_intent=pi_blue")
         self.show("credit form", "/console/credits/new?invoice=in_open")
-        self.show("customer", f"/console/customers/{self.customer.id}")
+        for tab in customer_lists.TABS:
+            self.show(f"customer: {tab}", f"/console/customers/{self.customer.id}?show={tab}")
 
     def _lines(self, invoice: Invoice) -> InvoiceLines:
         seconds = int(self.at.timestamp())
@@ -172,6 +178,25 @@ class Seeds:
         )
 
     # --- Operations -----------------------------------------------------------------------------------
+
+    async def _bill(self) -> None:
+        """What the organization itself is billed."""
+        acme, at = self.acme, self.at
+        made: dict[str, dict[str, Any]] = {
+            "unpaid": {"created_at": at - DAY},
+            "paid": {
+                "status": "paid",
+                "amount_paid": 10_000,
+                "number": "PLX-0006",
+                "created_at": at - 31 * DAY,
+            },
+        }
+        for name, fields in made.items():
+            bill = an_organization_invoice(acme.id, **fields)
+            await store(self._database, bill)
+            self.show(f"bill: {name}", f"/console/plans/invoices/{bill.id}")
+        await store(self._database, a_renewal(acme.id))
+        self.show("bill: list", "/console/plans/invoices")
 
     async def _operations(self) -> None:
         for name, document in ENDS:
@@ -222,6 +247,7 @@ class Seeds:
             if state == "waiting":
                 self.show(f"approval: {kind}, one's own", f"/console/approvals/{kept.approval}")
                 self.show(f"operation: {kind}, {state}", f"/console/operations/{kept.id}")
+                await self._mailed(kind, kept.approval)
             if state == "changes requested":
                 self.show(f"revise: {kind}", f"/console/operations/{kept.id}/revise")
             if kind == "credit":
@@ -235,6 +261,18 @@ class Seeds:
             await self._customers(kept)
             await store(self._database, *kept.rows())
             self.show(f"approval: {name}", f"/console/approvals/{kept.approval}", CONTROLLER)
+
+    async def _mailed(self, kind: str, approval: str) -> None:
+        """The page on which the controller decides from the mail."""
+        link = new_id("sil")
+        async with self._database.transaction() as session:
+            row = await session.get_one(Approval, approval)
+            await links.issue_for_decision(
+                session, self.acme.controller.person, link, approval=approval,
+                subject_hash=row.subject_hash, at=self.at, expires_at=self.at + DAY,
+            )  # fmt: skip
+            token = await links.add_token(session, link, at=self.at)
+        self.show(f"decide: {kind}", f"/console/decide/{token}", None)
 
     # --- What waits for somebody ----------------------------------------------------------------------
 
@@ -265,6 +303,7 @@ class Seeds:
             for what in ("requested", "applied")
         ]
         await store(self._database, *notices)
+        self.notice = notices[0].id
         delegation = a_delegation(
             acme.controller.person, acme.finance.person, starts_at=at, ends_at=at + 5 * DAY, created_at=at
         )
@@ -276,6 +315,14 @@ class Seeds:
             self.show(f"home: {role.value}", "/console/", role)
         for path in ("plans", "invoices", "customers", "approvals", "operations", "finance", "delegations"):
             self.show(f"{path}: all", f"/console/{path}")
+        self.show("decide: dead link", "/console/decide/x", None)
+        for path in ("admin", "admin/policy", "admin/policy/simulation"):
+            self.show(path, f"/console/{path}", CONTROLLER)
+        self.show(
+            "admin/policy/simulation: answered",
+            "/console/admin/policy/simulation?kind=refund&amount=600.00&currency=USD&reason=duplicate",
+            CONTROLLER,
+        )
         self.show("plans: who only looks", "/console/plans", Role.AUDITOR)
         self.show("approvals: to decide", "/console/approvals", CONTROLLER)
         self.show("approvals: done", "/console/approvals?tab=done", CONTROLLER)
@@ -291,6 +338,7 @@ class Seeds:
         self.show("activity: filtered", "/console/operations?kind=refund&sort=-amount&open=false")
         self.show("documentation", "/docs")
         self.show("documentation: a route", "/docs/request_refund")
+        self.show("notice", f"/console/finance/{self.notice}", FINANCE)
         self.show("invoices: overdue", "/console/invoices?status=overdue")
         self.show("invoices: promised", "/console/invoices?promised=true")
         self.show("invoices: nothing found", "/console/invoices?q=nothing")
