@@ -50,6 +50,7 @@ class Walkers:
             await admin.click("text=Mail the customer a new link")
             await admin.wait_for_load_state()
             walk = Walk(home, address, invoice, self._out)
+            await walk.due_in(days=12)
             phone = await (await self._context(PHONE)).new_page()
             await phone.goto(f"{address}/portal/{await walk.mailed_token()}")
             await self._picture(phone, "portal")

@@ -43,9 +43,7 @@ async def faults(built: Studio, browser: Browser, scene: Scene, scheme: str, siz
     return [one for one in heard if not (isinstance(one, str) and "Failed to load resource" in one)]
 
 
-UNSEEN = re.compile(
-    r"\{path:path\}|/assets/|/csv$|/pdf/|/new-link$|/pay$|style\.css$|^/portal$|^/console$|/export"
-)
+UNSEEN = re.compile(r"\{path:path\}|/assets/|/csv$|/pdf/|^/console$")
 """Addresses that are no pages, or lead to one."""
 
 

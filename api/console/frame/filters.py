@@ -169,9 +169,9 @@ def kind(name: str) -> str:
     return KINDS.get(name, name.replace("_", " ").capitalize())
 
 
-def roles(names: Iterable[str]) -> str:
-    """`Controller or Legal`."""
-    return " or ".join(ROLES.get(name, name) for name in names)
+def roles(names: Iterable[str], needs: str = "any") -> str:
+    """`Controller or Legal`; with `needs` of "all", `Controller and Legal`."""
+    return (" and " if needs == "all" else " or ").join(ROLES.get(name, name) for name in names)
 
 
 def browser(agent: str | None) -> str:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from api.console.receivables import customer_lists
+from api.console.routes import ROUTERS
 from billing.core.operations import Role
 from billing.policy.policy import policy_from_toml
 from db.core.clock import utc_now
@@ -98,6 +99,18 @@ FAULTS = (
 )
 
 
+def plain_pages() -> list[str]:
+    """Of the console, those that are about nothing in particular."""
+    return [
+        route.path
+        for router in ROUTERS
+        for route in router.routes
+        if "GET" in getattr(route, "methods", ())
+        and "{" not in route.path
+        and not route.path.endswith(("/csv", "/console", "/console/"))
+    ]
+
+
 class Seeds:
     """Rows, and the scenes that show them."""
 
@@ -149,6 +162,8 @@ class Seeds:
             invoice = an_invoice(self.customer, **defaults | fields)
             await store(self._database, invoice, self._lines(invoice))
             self.show(f"invoice: {name}", f"/console/invoices/{invoice.id}")
+            if name == "promised":
+                await self._promise(invoice, "After our pay run on Friday", day=(at + 5 * DAY).date())
         payment = a_payment(
             acme.id, id="pi_blue", invoice_id="in_paid", customer_id=self.customer.id, amount=10_000,
             amount_refunded=2_500, created_at=at - 3 * DAY,
@@ -159,6 +174,11 @@ class Seeds:
         self.show("credit form", "/console/credits/new?invoice=in_open")
         for tab in customer_lists.TABS:
             self.show(f"customer: {tab}", f"/console/customers/{self.customer.id}?show={tab}")
+
+    async def _promise(self, invoice: Invoice, word: str | None = None, **fields: Any) -> None:
+        link = a_link(invoice, created_at=self.at - 4 * DAY, end_reason="replaced", ended_at=self.at)
+        promise = a_promise(link, word=word, promised_at=self.at - 3 * DAY, **fields)
+        await store(self._database, link, promise)
 
     def _lines(self, invoice: Invoice) -> InvoiceLines:
         seconds = int(self.at.timestamp())
@@ -196,7 +216,6 @@ class Seeds:
             await store(self._database, bill)
             self.show(f"bill: {name}", f"/console/plans/invoices/{bill.id}")
         await store(self._database, a_renewal(acme.id))
-        self.show("bill: list", "/console/plans/invoices")
 
     async def _operations(self) -> None:
         for name, document in ENDS:
@@ -313,11 +332,9 @@ class Seeds:
     def _lists(self) -> None:
         for role in Role:
             self.show(f"home: {role.value}", "/console/", role)
-        for path in ("plans", "invoices", "customers", "approvals", "operations", "finance", "delegations"):
-            self.show(f"{path}: all", f"/console/{path}")
+        for path in plain_pages():
+            self.show(f"{path.removeprefix('/console/')}: all", path)
         self.show("decide: dead link", "/console/decide/x", None)
-        for path in ("admin", "admin/policy", "admin/policy/simulation"):
-            self.show(path, f"/console/{path}", CONTROLLER)
         self.show(
             "admin/policy/simulation: answered",
             "/console/admin/policy/simulation?kind=refund&amount=600.00&currency=USD&reason=duplicate",
@@ -362,7 +379,6 @@ class Seeds:
         cleared.cleared_by, cleared.cleared_in = self.acme.controller.id, self.acme.id
         for incident, state in ((open_, "degraded"), (over, "recovered"), (cleared, "cleared")):
             self.show(f"incident: {state}", f"/console/incidents/{incident.id}", CONTROLLER)
-        self.show("incidents: all", "/console/incidents", CONTROLLER)
         self.show("banner: home", "/console/", ADMIN)
         self._late = (open_, over, cleared)
 
@@ -411,11 +427,8 @@ class Seeds:
             self._of_portal(f"invoice, {name}", language, f"/portal/{tokens[name]}")
             if name.startswith("promise"):
                 day = (at + (5 if name == "promised" else -2) * DAY).date()
-                link = a_link(invoice, end_reason="replaced", ended_at=at)
-                promise = a_promise(link, day=day, promised_at=at - 3 * DAY)
-                if name == "promise broken":
-                    promise.outcome, promise.settled_at = "broken", at - DAY
-                await store(self._database, link, promise)
+                broken = {"outcome": "broken", "settled_at": at - DAY} if name == "promise broken" else {}
+                await self._promise(invoice, day=day, **broken)
         self._of_portal("account", language, f"/portal/{tokens['overdue']}", say=_click("account"))
         self._of_portal("promise", language, f"/portal/{tokens['overdue']}", say=_click("promise"))
         self._of_portal("promise, wrong day", language, f"/portal/{tokens['overdue']}", say=_wrong_day)
