@@ -43,7 +43,7 @@ async def faults(built: Studio, browser: Browser, scene: Scene, scheme: str, siz
     return [one for one in heard if not (isinstance(one, str) and "Failed to load resource" in one)]
 
 
-UNSEEN = re.compile(r"\{path:path\}|/assets/|/csv$|/pdf/|^/console$")
+UNSEEN = re.compile(r"\{path:path\}|/assets/|/csv$|/json$|/evidence$|/pdf/|^/console$")
 """Addresses that are no pages, or lead to one."""
 
 

@@ -178,7 +178,7 @@ async def test_a_customer_whose_link_died_gets_a_new_one_and_pays(
         await page.get_by_text("This invoice is paid").wait_for()
         await walk.picture(page, "paid")
         assert await page.get_by_role("button").count() == 0
-        assert await walk.outcomes() == "expired asked opened promised account paying".split()
+        assert await walk.outcomes() == ["expired", "asked", "opened", "promised", "account", "paying"]
 
         drawn = await phone.request.get(f"{at_invoice}pdf")
         assert (await drawn.body()).startswith(b"%PDF")
