@@ -340,21 +340,13 @@ class Seeds:
             "/console/admin/policy/simulation?kind=refund&amount=600.00&currency=USD&reason=duplicate",
             CONTROLLER,
         )
-        week = f"from={self.at - 7 * DAY:%Y-%m-%dT00:00:00Z}&to={self.at:%Y-%m-%dT00:00:00Z}"
-        for name, query in (("", ""), ("rows", f"/rows?{week}")):
-            path = f"/console/success-checks/plan_changes_flagged{query}"
-            self.show(f"success check: {name or 'figures'}", path)
-        self.show("month", f"/console/finance/months/{self.at:%Y-%m}", FINANCE)
-        self.show("search: found", "/console/search?q=blue")
         self.show("plans: who only looks", "/console/plans", Role.AUDITOR)
         self.show("approvals: to decide", "/console/approvals", CONTROLLER)
         self.show("approvals: done", "/console/approvals?tab=done", CONTROLLER)
         self.show("finance: to acknowledge", "/console/finance", FINANCE)
-        self.show("cases", "/console/finance/cases", FINANCE)
         month = self.at.strftime("%Y-%m")
         self.show("month", f"/console/finance/months/{month}", FINANCE)
         self.show("search: by a name", "/console/search?q=a")
-        self.show("search: for nothing yet", "/console/search")
         for check in ("refunds_with_notes", "plan_changes_flagged", "approved_to_visible"):
             self.show(f"success check: {check}", f"/console/success-checks/{check}?by=day")
             self.show(f"success check rows: {check}", f"/console/success-checks/{check}/rows")
