@@ -92,8 +92,13 @@ def _kept(query: ApprovalsQuery, seen_by: Viewer) -> Callable[[Approval], bool]:
 async def read_approval(id: Id, caller: AnyCaller, context: InContext) -> ApprovalAnswer:
     """A decision must include its `subject_hash`."""
     async with context.database.reading() as session:
-        row = existing(await approvals.get(session, caller.organization, id))
-        return await approval_views.shown(session, row, await viewer(session, caller), recent=True)
+        return await read(session, id, await viewer(session, caller))
+
+
+async def read(session: AsyncSession, approval_id: str, seen_by: Viewer) -> ApprovalAnswer:
+    """An approval with all that a decision needs. Raises ApiProblem `not_found`."""
+    row = existing(await approvals.get(session, seen_by.caller.organization, approval_id))
+    return await approval_views.shown(session, row, seen_by, recent=True)
 
 
 @router.post(

@@ -9,12 +9,13 @@ from pydantic import BaseModel, Field
 from billing.approvals.deciders import Deciders
 from billing.core.operations import Role
 from db.approvals.approvals import ApprovalSort
+from db.core.clock import utc_now
 
 from ..approvals import routes as approvals
 from ..approvals.schemas import ApprovalsQuery
+from ..approvals.views import Viewer
 from ..http.ids import Id
 from ..http.models import ApprovalAnswer
-from ..operations import routes as operations
 from . import comments
 from .frame.forms import Form, form_of
 from .frame.page import see
@@ -55,7 +56,7 @@ async def list_approvals(
 @router.get("/{id}")
 async def read_approval(id: Id, visit: InVisit) -> Response:
     """Everything that a decision needs, beside the decision."""
-    shown = await approvals.read_approval(id, visit.caller, visit.context)
+    shown = await read(visit, id)
     return await _detail(visit, shown, Form())
 
 
@@ -80,33 +81,38 @@ async def delegate(id: Id, visit: InVisit) -> Response:
 
 @router.post("/{id}/comments")
 async def comment(id: Id, visit: InVisit) -> Response:
-    shown = await approvals.read_approval(id, visit.caller, visit.context)
+    shown = await read(visit, id)
     return await _sent(id, visit, await comments.say(visit, shown.operation))
 
 
 async def _sent(id_: str, visit: PageVisit, form: Form) -> Response:
     if not form.refused:
         return see(f"/approvals/{id_}")
-    shown = await approvals.read_approval(id_, visit.caller, visit.context)
+    shown = await read(visit, id_)
     return await _detail(visit, shown, form)
 
 
 async def _detail(visit: PageVisit, shown: ApprovalAnswer, form: Form) -> Response:
     values = await decision_values(visit, shown)
     return visit.page("approval", form=form, **values,
-        thread=await comments.thread(visit, values["operation"]), delegates=_delegates(visit, shown),
+        thread=await comments.thread(visit, shown.operation), delegates=_delegates(visit, shown),
     )  # fmt: skip
+
+
+async def read(visit: PageVisit, approval: str) -> ApprovalAnswer:
+    """As the API's route, by who acts for whom as the frame has read it."""
+    seen_by = Viewer(visit.caller, visit.shell.pool, utc_now())
+    async with visit.context.database.reading() as session:
+        return await approvals.read(session, approval, seen_by)
 
 
 async def decision_values(visit: PageVisit, shown: ApprovalAnswer) -> dict[str, Any]:
     """What every page has on which one decides: all of the subject, and who decides on it."""
-    operation = await operations.read_operation(shown.operation, visit.caller, visit.context)
     names = await visit.names([shown.subject])
     deciders = Deciders(visit.shell.pool, shown.id, shown.authors)
     return {
-        "title": names.headline(shown.kind, shown.subject, operation.request),
+        "title": names.headline(shown.kind, shown.subject, {}),
         "approval": shown,
-        "operation": operation,
         "subject": names.subject(shown.kind, shown.subject),
         "names": names,
         "asked": [_asked(deciders, rung.roles) for rung in shown.ladder],

@@ -2,17 +2,16 @@
 
 from collections.abc import Sequence
 
-from ..http.models import OperationAnswer
 from ..operations import comments
 from ..operations.comments import CommentAnswer
 from .frame.forms import Form, form_of
 from .frame.visit import PageVisit
 
 
-async def thread(visit: PageVisit, operation: OperationAnswer) -> Sequence[CommentAnswer]:
+async def thread(visit: PageVisit, operation: str) -> Sequence[CommentAnswer]:
     """Everything that was said about what the reader sees, the oldest first."""
     async with visit.context.database.reading() as session:
-        return await comments.thread(session, operation.id)
+        return await comments.thread(session, operation)
 
 
 async def say(visit: PageVisit, operation: str) -> Form:

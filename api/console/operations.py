@@ -191,5 +191,5 @@ async def _detail(id_: str, visit: InVisit, form: Form) -> Response:
         operation=operation, events=timeline.data, form=form,
         subject=names.subject(operation.kind, operation.subject), names=names,
         actions={name: action for name, action in offered.items() if action is not None},
-        may_revise="revise" in offered, thread=await comments.thread(visit, operation),
+        may_revise="revise" in offered, thread=await comments.thread(visit, operation.id),
     )  # fmt: skip

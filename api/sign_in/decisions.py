@@ -6,7 +6,7 @@ person's say, and as soon as the policy wants people to sign in.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from fastapi import Request
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -17,9 +17,8 @@ from db.core.clock import utc_now
 from db.sign_in import links
 from db.tables import Approval, PersonLink
 
-from ..approvals import routes as approvals
-from ..approvals.views import viewer
-from ..console.approvals import decision_values
+from ..approvals.views import Viewer
+from ..console.approvals import decision_values, read
 from ..console.frame.forms import Form, form_of
 from ..console.frame.serving import pages as pages_under
 from ..console.frame.shell import shell
@@ -45,7 +44,7 @@ class _Addressee(NamedTuple):
     """Whom a link asks, and on what."""
 
     link: PersonLink
-    caller: Caller
+    visit: PageVisit
     approval: Approval
     has_a_say: bool
 
@@ -65,9 +64,9 @@ async def look(token: str, request: Request, context: InContext) -> Response:
         return see_other(sign_in_for(asked.page))
     signed_in = caller_of(request)
     if signed_in is not None:
-        mine = signed_in.person == asked.caller.person
+        mine = signed_in.person == asked.visit.caller.person
         return see_other(asked.page) if mine else pages.somebody_elses(request)
-    return await _page(request, context, asked, Form())
+    return await _page(asked, Form())
 
 
 @router.post("/{token}")
@@ -77,20 +76,21 @@ async def decide(token: str, request: Request, context: InContext) -> Response:
     if asked is None or context.policy.sign_in.decision_links(by_mail=context.by_mail) is None:
         return pages.dead_decision(request, asked.page if asked else APPROVALS)
     signed_in = caller_of(request)
-    if signed_in is not None and signed_in.person != asked.caller.person:
+    if signed_in is not None and signed_in.person != asked.visit.caller.person:
         return pages.somebody_elses(request)
     form = await form_of(request)
     if not asked.has_a_say:
-        return await _late(request, context, asked, form)
-    visit = await _visit(request, context, asked)
+        return await _late(asked, form)
+    # As them, for this one answer: no other route is asked in their name.
+    request.state.caller = asked.visit.caller
     with form.submitted():
         said = form.body("decision", "comment") | {"subject_hash": asked.approval.subject_hash}
-        answer = await visit.send(f"/v1/approvals/{asked.approval.id}/decision", said)
+        answer = await asked.visit.send(f"/v1/approvals/{asked.approval.id}/decision", said)
     if form.refused:
         again = await _asked(request, context, token)
         if again is None or not again.has_a_say:
-            return await _late(request, context, asked, form)
-        return await _page(request, context, again, form)
+            return await _late(asked, form)
+        return await _page(again, form)
     async with context.database.transaction() as session:
         await links.use_up(session, asked.link.id, at=utc_now())
     done = SAID[form.value("decision")]
@@ -105,41 +105,36 @@ async def _asked(request: Request, context: Context, token: str) -> _Addressee |
     at = utc_now()
     async with context.database.reading() as session:
         holder = await links.find_deciding(session, token) if TOKEN.fullmatch(token) else None
-        found = None
-        if holder is not None and holder.person.active and links.is_open(holder.link, at):
-            found = await _who(session, holder.link, Caller.of(holder.person, None))
+        row = await _approval(session, holder.link) if holder else None
     about = holder.link.id if holder else "decision-link"
     await context.guard.check(about, client_address(request), holder is not None, at)
-    return found
-
-
-async def _who(session: AsyncSession, link: PersonLink, caller: Caller | None) -> _Addressee | None:
-    row = await approval_rows.get(session, link.organization_id, link.approval_id or "")
-    if caller is None or row is None or row.subject_hash != link.subject_hash:
+    if holder is None or row is None or not holder.person.active or not links.is_open(holder.link, at):
+        return None
+    caller = Caller.of(holder.person, None)
+    if caller is None:
         return None
     caller = replace(caller, by_link=True)
-    has_a_say = row.state == approval_rows.OPEN and (await viewer(session, caller)).may_have_a_say(row)
-    return _Addressee(link, caller, row, has_a_say)
+    visit = PageVisit(request, caller, context, await shell(caller, context))
+    may = Viewer(caller, visit.shell.pool, at).may_have_a_say(row)
+    return _Addressee(holder.link, visit, row, row.state == approval_rows.OPEN and may)
 
 
-async def _visit(request: Request, context: Context, asked: _Addressee) -> PageVisit:
-    """As them, for this one answer: no other route is asked in their name."""
-    request.state.caller = asked.caller
-    return PageVisit(request, asked.caller, context, await shell(asked.caller, context))
+async def _approval(session: AsyncSession, link: PersonLink) -> Approval | None:
+    """The round that the link is of, if it is still about the same."""
+    row = await approval_rows.get(session, link.organization_id, link.approval_id or "")
+    return row if row is not None and row.subject_hash == link.subject_hash else None
 
 
-async def _page(request: Request, context: Context, asked: _Addressee, form: Form) -> Response:
-    visit = await _visit(request, context, asked)
-    shown = await approvals.read_approval(asked.approval.id, asked.caller, context)
-    values: dict[str, Any] = await decision_values(visit, shown)
-    return visit.page("decide", form=form, elsewhere=sign_in_for(asked.page), **values)
+async def _page(asked: _Addressee, form: Form) -> Response:
+    shown = await read(asked.visit, asked.approval.id)
+    values = await decision_values(asked.visit, shown)
+    return asked.visit.page("decide", form=form, elsewhere=sign_in_for(asked.page), **values)
 
 
-async def _late(request: Request, context: Context, asked: _Addressee, form: Form) -> Response:
+async def _late(asked: _Addressee, form: Form) -> Response:
     """To who had the page open while somebody else decided: who, and what they had typed."""
-    visit = await _visit(request, context, asked)
-    shown = await approvals.read_approval(asked.approval.id, asked.caller, context)
-    answer = visit.page(
+    shown = await read(asked.visit, asked.approval.id)
+    answer = asked.visit.page(
         "decided_before", title="There is nothing left to decide", approval=shown,
         typed=form.value("comment"), elsewhere=sign_in_for(asked.page),
     )  # fmt: skip

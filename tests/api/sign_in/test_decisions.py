@@ -27,8 +27,11 @@ from db.tables import (
 
 from ...support.builders import SUBJECT_HASH, Member, Tenant, an_approval, store
 from ...support.money_rows import a_delegation
+from ..approvals.test_authority import asked
 from ..conftest import ON_ONE_DATABASE, Api, counted
 from ..console.test_approvals import review
+from ..console.test_pages import MOST_QUERIES
+from ..counting import queries
 from .visitors import Visitor, sign_in, title
 
 __all__ = ["review"]
@@ -103,6 +106,23 @@ async def test_the_link_shows_all_of_it_and_takes_one_answer(
     assert title(await visitor.get(path)) == DEAD
     assert title(await visitor.post(path, decision="approve")) == DEAD
     assert await counted(database, Decision, Outbox) == [1, 1]
+
+
+@ON_ONE_DATABASE
+async def test_the_page_takes_few_queries(
+    web: Api, visitor: Visitor, acme: Tenant, database: Database
+) -> None:
+    """Of money beyond authority, which has most to say: so has the console's own."""
+    approval = await asked(database, acme, subject={"customer": "cus_1", "invoice": "in_1"})
+    path = await link_for(database, acme.controller, approval)
+    signed_in = Visitor(web.app)
+    await sign_in(signed_in, database, acme.controller.person)
+    for browser, page in ((visitor, path), (signed_in, f"/console/approvals/{approval.id}")):
+        await browser.get(page)
+        with queries(web) as sent:
+            shown = await browser.get(page)
+        assert "What is left of the authority" in shown.text
+        assert len(sent) <= MOST_QUERIES, "\n".join(sent)
 
 
 async def test_it_is_no_session(visitor: Visitor, acme: Tenant, database: Database, review: Approval) -> None:
