@@ -216,6 +216,10 @@ async def test_every_page_can_be_used_by_everybody(
 ) -> None:
     acme: Tenant = await home.shop.tenant(home.database, "growth")
     payment = await a_payment(home, acme)
+    async with home.told_by_stripe():
+        customer = await money.customer(home.shop, acme)
+        invoice = await money.invoice(home.shop, customer, 45_000)
+        await home.followed()
     operation = await home.ask(acme, plan="scale", seats=8)
     approval = await home.reviewed(acme, operation)
     [own] = [one["id"] for one in (await home.get(acme.admin, "/v1/organization/invoices"))["data"]]
@@ -232,7 +236,9 @@ async def test_every_page_can_be_used_by_everybody(
             *("", "plans", "invoices", "customers", "approvals", "operations", "finance", "incidents"),
             *("search?q=13", "success-checks", "finance/cases", "finance/months"),
             *("delegations", f"approvals/{approval['id']}", f"operations/{operation}"),
-            f"refunds/new?payment_intent={payment}",
+            *(f"refunds/new?payment_intent={payment}", f"credits/new?customer={customer}"),
+            *(f"invoices/{invoice}", f"invoices/{invoice}/access", "invoices?q=&due_after=2026-01-01"),
+            *(f"customers/{customer}", f"customers/{customer}?show=links"),
             *("admin/people", "admin/keys", "admin/sessions", "admin/policy", "admin/policy/simulation"),
             f"{SIMULATED}&person={acme.admin.id}",
         ):
@@ -269,3 +275,25 @@ async def test_finance_acknowledges_what_it_was_told_and_keeps_the_month(
             await page.click("text=Operations (CSV)")
         assert operation in Path(await (await downloading.value).path()).read_text()
         assert errors == []
+
+
+async def test_an_admin_pauses_several_invoices_on_a_phone_without_scripts(
+    home: House, browser: Browser
+) -> None:
+    acme: Tenant = await home.shop.tenant(home.database, "growth")
+    async with home.told_by_stripe():
+        customer = await money.customer(home.shop, acme)
+        invoices = [await money.invoice(home.shop, customer, amount) for amount in (45_000, 9_000)]
+        await home.followed()
+    async with console(home) as address:
+        phone = await browser.new_context(viewport=PHONE, java_script_enabled=False)
+        page = await phone.new_page()
+        await sign_in(home, page, address, acme.admin, "/console/invoices")
+        for invoice in invoices:
+            await page.check(f"input[value={invoice}]")
+        await page.click("button:has-text('Pause reminders')")
+        await page.fill("#field-reason", "They dispute both.")
+        await page.click("button:has-text('Pause the reminders of 2 invoices')")
+        assert "2 of 2 done" in await page.inner_text("main")
+        await page.goto(f"{address}/console/invoices/{invoices[0]}")
+        assert "They dispute both." in await page.inner_text("main")
