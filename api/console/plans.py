@@ -70,16 +70,17 @@ def body_of(form: Form) -> dict[str, Any]:
 
 def choices(plans: Sequence[Plan]) -> list[tuple[str, str]]:
     """What can be chosen: short names, and names with what a seat costs."""
-    return [(plan.plan, f"{plan.name}: {_a_seat(plan)}") for plan in plans if plan.unavailable is None]
+    return [
+        (plan.plan, f"{plan.name}: {_a_seat(plan)}")
+        for plan in plans
+        if plan.unavailable is None and plan.prices
+    ]
 
 
 def _a_seat(plan: Plan) -> str:
-    """`USD 49.00 a month or USD 490.00 a year per seat`."""
-    prices = (
-        f"{Money(amount_minor=price.unit_amount, currency=price.currency).format()} a {price.interval}"
-        for price in plan.prices
-    )
-    return f"{' or '.join(prices)} per seat"
+    """`USD 49.00 a month`, or a year where it is sold for nothing shorter. The quote has the others."""
+    price = min(plan.prices, key=lambda price: price.interval)  # "month" comes before "year"
+    return f"{Money(amount_minor=price.unit_amount, currency=price.currency).format()} a {price.interval}"
 
 
 async def _page(visit: PageVisit, form: Form) -> Response:
