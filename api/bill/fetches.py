@@ -20,7 +20,7 @@ router = APIRouter(prefix="/v1/organization/invoices", tags=["Organization"])
 
 @router.post(
     "/{id}/pay-link",
-    summary="Get the pay link of your organization's own invoice",
+    summary="Get your own invoice's pay link",
     responses=answers({200: example("portal_admin/pay_link")}, ROLE_MISSING, NOT_PAYABLE, *FETCHED),
 )
 async def read_own_pay_link(id: Id, caller: Giver, context: InContext) -> PayLinkAnswer:
@@ -32,7 +32,7 @@ async def read_own_pay_link(id: Id, caller: Giver, context: InContext) -> PayLin
 
 @router.post(
     "/{id}/pdf",
-    summary="Fetch the current PDF of your organization's own invoice",
+    summary="Fetch your own invoice's current PDF",
     responses=answers({200: example("bill/pdf")}, ROLE_MISSING, NO_PDF, *FETCHED),
 )
 async def fetch_own_pdf(id: Id, caller: Giver, context: InContext) -> PdfAnswer:
@@ -44,7 +44,7 @@ async def fetch_own_pdf(id: Id, caller: Giver, context: InContext) -> PdfAnswer:
 
 @router.get(
     "/{id}/pdf/{pdf}",
-    summary="Read a fetched PDF of your organization's own invoice",
+    summary="Read your own invoice's fetched PDF",
     response_class=Response,
     responses=answers({}, NOT_FOUND) | {200: PDF_ANSWER},
 )

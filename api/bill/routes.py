@@ -34,7 +34,7 @@ router = APIRouter(prefix="/v1/organization", tags=["Organization"])
 
 @router.get(
     "/invoices",
-    summary="List your organization's own invoices",
+    summary="List your own invoices",
     response_model=ListOf[OrganizationInvoiceAnswer],
     responses=answers(
         {200: listed(example("bill/organization_invoice"))},
@@ -66,7 +66,7 @@ async def list_organization_invoices(
 
 @router.get(
     "/invoices/{id}",
-    summary="Read one of your organization's own invoices",
+    summary="Read your own invoice",
     responses=answers({200: example("bill/organization_invoice_detail")}, NOT_FOUND),
 )
 async def read_organization_invoice(
@@ -80,7 +80,7 @@ async def read_organization_invoice(
 
 @router.get(
     "/pending-items",
-    summary="List what waits for your organization's next invoice",
+    summary="List your pending items",
     responses=answers(
         {200: listed(example("bill/pending_item"))}, INVALID_REQUEST, INVALID_CURSOR, NOT_SYNCED
     ),
@@ -95,7 +95,7 @@ async def list_pending_items(
 
 @router.get(
     "/renewal",
-    summary="Read your organization's next invoice",
+    summary="Read your next invoice",
     responses=answers({200: example("bill/renewal")}, NOT_SYNCED),
 )
 async def read_renewal(caller: AnyCaller, context: InContext) -> RenewalAnswer:
