@@ -70,6 +70,7 @@ async def test_an_approval_is_shown_with_all_that_is_decided_on(
         "can_reject": True,
         "why_not": None,
         "recent": [],
+        "authority_left": None,
         "pending": False,
     }
     assert [(rung["roles"], rung["state"]) for rung in ladder] == [
