@@ -13,13 +13,8 @@ from .support.databases import PostgresDatabases, SqliteDatabases, files_folder
 from .support.prepared import prepare_once
 
 CRASH = "tests/crash/"
-BUSY = tuple(
-    f"{CRASH}test_{name}.py" for name in ("chaos", "refund", "plan_change", "credit", "old_intents", "ended")
-)
-"""Those in which many operations are killed or struck side by side, which takes all of the processors."""
 
 LONGEST = (
-    *BUSY,
     CRASH,
     "tests/workflows/money/test_machine.py",
     "tests/hours/",
@@ -36,15 +31,11 @@ prepare_once()
 
 
 class Together(LoadFileScheduling):  # type: ignore[misc]
-    """Side by side (`-n`), a file's tests stay together, which share what they set up. So do those that kill,
-    in two rows: the busy ones, of which two at once would wait for each other until their patience is over,
-    and those that mostly wait."""
+    """Side by side (`-n`), a file's tests stay together, which share what they set up. So do all that kill:
+    two of these at once wait for each other's processes until their patience is over."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = str(super()._split_scope(nodeid))
-        if not file.startswith(CRASH):
-            return file
-        return "busy" if file in BUSY else CRASH
+        return CRASH if nodeid.startswith(CRASH) else str(super()._split_scope(nodeid))
 
 
 @pytest.hookimpl(optionalhook=True)

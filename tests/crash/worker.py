@@ -37,9 +37,6 @@ queues.STICKY = timedelta(seconds=1.5)
 HASTE = "PLIXO_TEST_HASTE"
 """In a worker's settings: it is killed so often that nothing may wait for long."""
 
-LATER = 5
-"""How much nicer the workers of many lanes are than what is tested beside them, which waits for its turn."""
-
 SLOW_ANSWER = 4.0
 """Seconds after which the client gives up: the stand-in's late answers come later."""
 
@@ -160,8 +157,6 @@ def live(settings: dict[str, str], plan: str | None, log: str, orders: "Pipe[str
     os.environ.update(settings)
     if HASTE in settings:
         make_haste()
-    else:
-        os.nice(LATER)
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(descriptor, sys.stdout.fileno())
     os.dup2(descriptor, sys.stderr.fileno())
