@@ -24,7 +24,7 @@ FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 PICTURES = ("quote", "approval", "refund", "invoice", "portal")
 """By their files' names, without `.png`."""
 
-_DESK = {"width": 1100, "height": 760}
+_DESK = {"width": 1280, "height": 800}
 _REFUND = "The March invoice was paid twice, by card and by bank transfer."
 
 

@@ -340,6 +340,7 @@ class Seeds:
             "/console/admin/policy/simulation?kind=refund&amount=600.00&currency=USD&reason=duplicate",
             CONTROLLER,
         )
+        self.show("person", f"/console/admin/people/{self.acme.legal.id}", CONTROLLER)
         self.show("plans: who only looks", "/console/plans", Role.AUDITOR)
         self.show("approvals: to decide", "/console/approvals", CONTROLLER)
         self.show("approvals: done", "/console/approvals?tab=done", CONTROLLER)
