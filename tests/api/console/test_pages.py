@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+from fastapi.routing import APIRoute
 
 from api.console.receivables import customer_lists
 from api.console.routes import ROUTERS
@@ -55,6 +56,8 @@ def details(existing: dict[str, str]) -> list[str]:
     kinds = ("operations", "refunds", "credits", "portal-troubles", "cases", "reminder-runs")
     return [
         *(f"/console/operations/{existing[kind]}" for kind in kinds),
+        *(f"/console/operations/{existing[kind]}/revise" for kind in ("operations", "refunds")),
+        f"/console/admin/people/{existing['people']}",
         f"/console/approvals/{existing['approvals']}",
         f"/console/invoices/{existing['invoices']}",
         f"/console/invoices/{existing['invoices']}/access",
@@ -73,7 +76,7 @@ def details(existing: dict[str, str]) -> list[str]:
 
 @pytest.fixture
 async def things(database: Database, acme: Tenant, policy: Policy) -> dict[str, str]:
-    return await existing(database, acme, policy)
+    return {**await existing(database, acme, policy), "people": acme.admin.id}
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -94,6 +97,27 @@ async def test_every_page_opens_for_every_role_and_changes_nothing(
         assert "default-src 'self'" in answer.headers["content-security-policy"], path
         assert not re.search(r"<script(?! type=\"module\" src)|<style|\son\w+=|\sstyle=", answer.text), path
     assert await counted(database, Outbox) == before
+
+
+NO_PAGE = ("/csv", "/pdf/", "/json", "/evidence", "/assets/", "{path:path}")
+"""Files, and what no page is at."""
+LEAD_ON = ("/console", "/console/finance/months", "/console/success-checks", "/console/admin")
+"""They lead to another page at once."""
+
+
+async def test_every_page_is_among_them(things: dict[str, str]) -> None:
+    measured = [path.partition("?")[0] for path in [*LISTS, *details(things)]]
+    missing = [
+        route.path
+        for router in ROUTERS
+        for route in router.routes
+        if isinstance(route, APIRoute)
+        and "GET" in route.methods
+        and route.path not in LEAD_ON
+        and not any(part in route.path for part in NO_PAGE)
+        and not any(route.path_regex.fullmatch(path) for path in measured)
+    ]
+    assert missing == []
 
 
 async def test_another_organizations_things_are_not_there(
