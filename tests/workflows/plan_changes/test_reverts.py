@@ -188,7 +188,7 @@ async def test_a_card_that_declines_what_a_revert_bills_leaves_the_change_and_no
 
     async def declined() -> bool:
         told = await still.get(acme.auditor, f"/v1/operations/{operation}")
-        refused = "revert_refused" in await still.events(acme, operation)
+        refused = "refused_by_stripe" in await still.events(acme, operation)
         return bool(told["state"] == "mismatched" and refused)
 
     await until(declined, lambda: "nobody was told that the card was declined")
