@@ -21,9 +21,11 @@ from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient, Response
 from pydantic import SecretStr
 from sqlmodel import select
+from temporalio.api.testservice.v1 import UnlockTimeSkippingRequest
 from temporalio.api.workflowservice.v1 import ListOpenWorkflowExecutionsRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
 from activities.operations.outbox import OutboxSweep
@@ -58,6 +60,9 @@ LOOKS = 500
 
 LOOK_EVERY = 3.0
 """Seconds between two looks whether anything still runs while time is skipped."""
+
+HELD_LOOKS = 2
+"""So many looks in a row at which time passed as for a real clock, and nobody was at work."""
 
 _keys = count(1)
 
@@ -287,20 +292,42 @@ class House:
 
     async def _sleep(self, time: timedelta) -> None:
         """After the last workflow has ended, the server may go on at the pace of a real clock: then there is
-        nothing to wait for."""
+        nothing to wait for. It may do so as well while workflows wait and no activity runs, having counted
+        one more who holds time than there are: one such was the escalation of a notice.
+        """
         assert self.environment is not None
+        held, last = 0, await self.now()
+        end = last + time
         sleeping = asyncio.ensure_future(self.environment.sleep(time))
         while not (await asyncio.wait([sleeping], timeout=LOOK_EVERY))[0]:
-            if not await self._anything_runs():
+            running = await self._running()
+            if not running:
                 sleeping.cancel()
                 return
+            now = await self.now()
+            slow = now - last < timedelta(seconds=2 * LOOK_EVERY)
+            held, last = (held + 1 if slow and not await self._at_work(running) else 0), now
+            if held == HELD_LOOKS:
+                sleeping.cancel()
+                await self.temporal.test_service.unlock_time_skipping(UnlockTimeSkippingRequest())
+                held, sleeping = 0, asyncio.ensure_future(self.environment.sleep(end - now))
         await sleeping
 
-    async def _anything_runs(self) -> bool:
+    async def _running(self) -> list[str]:
+        """The ids of the workflows that run."""
         found = await self.temporal.workflow_service.list_open_workflow_executions(
-            ListOpenWorkflowExecutionsRequest(namespace=self.temporal.namespace, maximum_page_size=1)
+            ListOpenWorkflowExecutionsRequest(namespace=self.temporal.namespace)
         )
-        return bool(found.executions)
+        return [execution.execution.workflow_id for execution in found.executions]
+
+    async def _at_work(self, running: list[str]) -> bool:
+        """Whether one of them has an activity under way: time stands still for it."""
+        for workflow in running:
+            with suppress(RPCError):  # it has ended meanwhile
+                told = await self.temporal.get_workflow_handle(workflow).describe()
+                if told.raw_description.pending_activities:
+                    return True
+        return False
 
 
 async def until(
