@@ -47,7 +47,7 @@ _PAGES.globals["type_of"] = type_of
 _DIGEST = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 _POLICY = (
     f"default-src 'none'; style-src 'sha256-{_DIGEST}'; form-action 'self'; frame-ancestors 'none'; "
-    "base-uri 'none'"
+    "base-uri 'none'; img-src data:"
 )
 Sought = Annotated[str, Query(max_length=100)]
 OperationId = Annotated[str, PathParameter(pattern="^[a-z_]{1,60}$")]

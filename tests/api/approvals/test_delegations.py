@@ -237,5 +237,12 @@ async def test_the_people_one_can_name_are_listed_page_by_page(
     assert {one["id"] for one in await listed()} == everybody
     assert {one["id"] for one in await listed(role="legal")} == {acme.legal.id, gone.id}
     assert await listed(role="legal", active="false") == [
-        {"id": gone.id, "name": gone.person.name, "roles": ["legal", "controller"], "active": False}
+        {
+            "id": gone.id,
+            "name": gone.person.name,
+            "email": gone.person.email,
+            "roles": ["legal", "controller"],
+            "active": False,
+            "last_sign_in_at": None,
+        }
     ]
