@@ -32,7 +32,7 @@ async def test_columns_are_named_as_in_json_and_hold_amounts_and_times_that_mach
     dollars, yen = await read(api, "/v1/invoices", acme.finance)
     assert list(dollars) == [
         *("id", "customer", "customer_name", "number", "status", "total", "currency", "amount_due"),
-        *("amount_paid", "amount_remaining", "due_date", "created_at", "synced_at"),
+        *("amount_paid", "amount_remaining", "due_date", "reminded_at", "created_at", "synced_at"),
     ]
     shown = ("customer_name", "total", "currency", "amount_paid", "amount_remaining", "due_date")
     assert [dollars[name] for name in shown] == [

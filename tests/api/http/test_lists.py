@@ -208,6 +208,7 @@ async def test_customers_and_invoices_are_shown_as_stripe_had_them(
         "amount_paid": {"amount_minor": 2_000, "currency": "usd"},
         "amount_remaining": {"amount_minor": 10_000, "currency": "usd"},
         "due_date": "2026-04-01T15:00:00Z",
+        "reminded_at": None,
         "created_at": "2026-03-02T15:00:00Z",
         "synced_at": "2026-03-02T15:00:00Z",
     }
