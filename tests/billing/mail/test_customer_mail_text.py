@@ -64,7 +64,7 @@ View and pay the invoice:
 
 {LINK}
 
-This link is valid until May 15, 2026. It is for you only: anybody who has it can see the invoice.
+This link is valid until May 15, 2026. It is for you only: anybody who has it can see your invoices.
 If it has expired, open it anyway: the page can send you a new one.
 
 Acme
@@ -86,7 +86,7 @@ Rechnung ansehen und bezahlen:
 
 {LINK}
 
-Der Link gilt bis 15. Mai 2026. Er ist nur für Sie: Wer ihn hat, sieht die Rechnung.
+Der Link gilt bis 15. Mai 2026. Er ist nur für Sie: Wer ihn hat, sieht Ihre Rechnungen.
 Öffnet er sich nicht mehr, folgen Sie ihm trotzdem: Die Seite kann Ihnen einen neuen schicken.
 
 Acme
