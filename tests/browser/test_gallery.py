@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser
+from playwright.async_api import Browser, ConsoleMessage
 
 from api.console.routes import ROUTERS
 from api.sign_in import decisions
@@ -31,7 +31,11 @@ def share(scenes: Sequence[Scene], look: int) -> list[Scene]:
 async def faults(built: Studio, browser: Browser, scene: Scene, scheme: str, size: str) -> list[Any]:
     heard: list[Any] = []
     context = await built.context(browser, scene, scheme, size)
-    listen = lambda said: heard.append(said.text) if said.type == "error" else None  # noqa: E731
+
+    def listen(said: ConsoleMessage) -> None:
+        if said.type == "error":
+            heard.append(said.text)
+
     context.on("console", listen)
     async with built.at(browser, scene, scheme, size) as page:
         violations = (await Axe().run(page)).response["violations"]

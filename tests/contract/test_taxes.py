@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import stripe
 
-from .billing import DAY, MAY, Business, amounts, is_proration, items_of
+from .billing import APRIL, DAY, MAY, Business, amounts, is_proration, items_of
 
 HALF = 15 * DAY
 
@@ -271,6 +271,34 @@ def test_a_renewal_without_a_place_goes_on_without_tax_and_ends_automatic_tax(bu
         False,
         "requires_location_inputs",
     )
+
+
+def test_an_invoice_by_hand_without_a_place_stays_a_draft_and_says_why(business: Business) -> None:
+    customer = business.customer().id
+    invoice = bill(business, 1000, customer=customer, auto_advance=True, automatic_tax={"enabled": True})
+
+    business.at(APRIL + 2 * 3600)
+
+    left = business.invoice(invoice.id)
+    assert (left.status, left.auto_advance) == ("draft", False)
+    assert left.last_finalization_error.code == "customer_tax_location_invalid"
+    assert "invoice.finalization_failed" in business.events()
+    assert business.stand_in.violations() == []
+    business.v1.customers.update(customer, {"address": BERLIN})
+    final = business.v1.invoices.finalize_invoice(invoice.id)
+    assert (final.status, final.total, final.customer_address.country) == ("open", 1190, "DE")
+
+
+def test_a_draft_is_taxed_where_its_customer_is_when_it_becomes_final(business: Business) -> None:
+    customer = business.customer(address=BERLIN).id
+    subscription = business.subscribe(1000, customer=customer, automatic_tax={"enabled": True})
+    business.at(MAY)
+    business.v1.customers.update(customer, {"address": {"country": "AU"}})
+
+    business.at(MAY + 2 * 3600)
+
+    invoice = business.invoice(business.subscription(subscription.id).latest_invoice)
+    assert (invoice.total, invoice.amount_paid, invoice.customer_address.country) == (1100, 1100, "AU")
 
 
 def test_every_line_of_a_taxed_upgrade_has_its_tax(business: Business) -> None:

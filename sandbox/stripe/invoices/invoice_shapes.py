@@ -4,7 +4,8 @@ from ..catalog.proration import Draft
 from ..core.amounts import minimum_charge
 from ..core.kernel import Ctx, Obj, public
 from ..discounts import discounts
-from ..taxes import automatic_tax, tax_ids
+from ..taxes import automatic_tax
+from . import addressees
 from .invoice_lines import item_line, recurring_line, set_lines
 
 
@@ -46,13 +47,7 @@ def compose(
         "custom_fields": None,
         "customer": customer["id"],
         "customer_account": None,
-        "customer_address": public(customer.get("address")),
-        "customer_email": customer.get("email"),
-        "customer_name": customer.get("name"),
-        "customer_phone": customer.get("phone"),
-        "customer_shipping": public(customer.get("shipping")),
-        "customer_tax_exempt": customer.get("tax_exempt"),
-        "customer_tax_ids": tax_ids.of_customer(ctx, customer["id"]),
+        **addressees.read(ctx, customer),
         "default_payment_method": None,
         "default_source": None,
         "default_tax_rates": public(terms.get("default_tax_rates", [])),

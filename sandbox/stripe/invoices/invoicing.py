@@ -19,8 +19,8 @@ from ..core.updates import differences
 from ..discounts import discounts
 from ..payments.payment_shapes import new_intent
 from ..payments.payments import Attempt, cancel_intent, confirm
-from . import invoice_balance
-from .invoice_lines import all_lines, set_lines
+from . import addressees, invoice_balance
+from .invoice_lines import all_lines
 from .invoice_payments import cancel_payment, mark_paid, open_payment
 from .invoice_shapes import compose, expect_balance, lay_out
 from .pending_items import take
@@ -114,8 +114,8 @@ def finalize(ctx: Ctx, invoice: Obj) -> None:
         message="This invoice is already finalized, you can't re-finalize a non-draft invoice.",
     )
     before = public(invoice)
-    _locate(ctx, invoice)
     customer = ctx.store.get("customer", invoice["customer"])
+    addressees.settle(ctx, invoice, customer)
     invoice_balance.apply(ctx, invoice, customer)
     sequence = customer["next_invoice_sequence"]
     customer["next_invoice_sequence"] = sequence + 1
@@ -144,21 +144,12 @@ def finalize(ctx: Ctx, invoice: Obj) -> None:
         become_paid(ctx, invoice)
 
 
-def _locate(ctx: Ctx, invoice: Obj) -> None:
-    """Automatic tax needs the customer's place. A request is refused without it; what Stripe finalizes by
-    itself goes on without tax when it is a subscription's, and stays a draft when it is not.
-    """
-    if invoice["automatic_tax"]["status"] != "requires_location_inputs":
-        return
-    if ctx.request_id or not invoice["parent"]:
-        raise invalid(
-            "The customer's location isn't recognized. Set a valid customer address in order to "
-            "automatically calculate tax.",
-            code="customer_tax_location_invalid",
-        )
-    invoice["automatic_tax"].update(enabled=False, disabled_reason="finalization_requires_location_inputs")
-    set_lines(ctx, invoice, all_lines(invoice))
-    ctx.emit("invoice.updated", invoice, {"automatic_tax": {"enabled": True}})
+def stay_draft(ctx: Ctx, invoice: Obj, why: StripeError) -> None:
+    """Stripe could not finalize an invoice by itself: it waits for somebody to see to it."""
+    invoice["auto_advance"] = False
+    invoice["last_finalization_error"] = {"code": why.code, "message": why.message, "type": why.type}
+    save(ctx, invoice)
+    ctx.emit("invoice.finalization_failed", invoice)
 
 
 def attempt(ctx: Ctx, invoice: Obj, method: str, *, off_session: bool = True) -> Attempt:

@@ -7,7 +7,7 @@ https://docs.stripe.com/billing/subscriptions/overview, …/invoices/subscriptio
 from typing import Any
 
 from ..core.kernel import Ctx, Obj, attends
-from ..invoices import invoicing
+from ..invoices import addressees, invoicing
 from ..invoices.invoice_lines import all_lines
 from ..invoices.pending_items import pending_items
 from ..subscription_terms.renewal_lines import renew_items
@@ -21,7 +21,9 @@ from . import schedules
 @attends("invoice")
 def attend_invoice(ctx: Ctx, invoice: Obj) -> None:
     """A draft is finalized and collected, an open invoice tried again, an unpaid one overdue."""
-    if invoice["status"] == "draft":
+    if invoice["status"] == "draft" and not invoice["parent"] and (why := addressees.not_found(ctx, invoice)):
+        invoicing.stay_draft(ctx, invoice, why)
+    elif invoice["status"] == "draft":
         invoicing.finalize(ctx, invoice)
         if invoice["status"] == "open":
             _collect(ctx, invoice)

@@ -23,6 +23,10 @@ PERMISSIONS = {
     "prices": "plan",
     "products": "plan",
     "credit_notes": "credit_note",
+    "coupons": "coupon",
+    "promotion_codes": "promotion_code",
+    "tax_rates": "tax_rate",
+    "test_helpers": "test_clock",
     "events": "event",
     "billing_portal": "billing_portal",
 }
