@@ -1,7 +1,9 @@
 """Idempotency keys: one execution, its answer replayed for a day."""
 
 import asyncio
+import socket
 import uuid
+from urllib.parse import urlencode, urlsplit
 
 import httpx
 import pytest
@@ -148,3 +150,26 @@ def test_keys_are_forgotten_after_a_day_of_the_stand_ins_clock(
 
     assert same_day.id == first.id
     assert next_day.id != first.id
+
+
+@pytest.mark.parametrize("sent", [0, len("name=Orchard")])
+def test_a_request_that_breaks_off_is_not_executed_and_uses_up_no_key(
+    stand_in: StandIn, raw: httpx.Client, key: str, sent: int
+) -> None:
+    form = {"name": "Orchard", "email": "billing@example.com"}
+    body = urlencode(form).encode()
+    head = (
+        f"POST /v1/customers HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer sk_test_plixo\r\n"
+        f"Idempotency-Key: {key}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    ).encode()
+    server = urlsplit(stand_in.url)
+    with socket.create_connection((server.hostname or "", server.port or 0), timeout=10) as connection:
+        connection.sendall(head + body[:sent])
+        connection.shutdown(socket.SHUT_WR)
+        connection.recv(4096)
+
+    answer = raw.post("/v1/customers", data=form, headers={"Idempotency-Key": key})
+    assert answer.status_code == 200
+    assert answer.json()["email"] == "billing@example.com"
+    assert "idempotent-replayed" not in answer.headers

@@ -38,7 +38,11 @@ class App:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
-        answer = await self._answer(scope, await _body(receive))
+        try:
+            body = await _body(receive)
+        except _BrokenOff:
+            return
+        answer = await self._answer(scope, body)
         if answer is None:
             await _hang_up(scope, receive)
             return
@@ -127,13 +131,18 @@ def authenticate(authorization: str | None, configured: frozenset[str]) -> str:
     return key
 
 
+class _BrokenOff(Exception):
+    """The connection ended before the request did."""
+
+
 async def _body(receive: Receive) -> bytes | None:
-    """The request's body; None when it is larger than a mebibyte."""
+    """The request's body; None when it is larger than a mebibyte. Raises _BrokenOff: of half a request
+    nothing is executed, and its idempotency key stays unused."""
     chunks, size = [], 0
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            break
+            raise _BrokenOff
         chunk = message.get("body", b"")
         size += len(chunk)
         if size <= MAX_BODY:
