@@ -67,8 +67,10 @@ class Caller:
     """Whether a provider withholds a role which the records give them."""
     by_link: bool = False
     """Whether they are not signed in, but decide by the link in their mail."""
+    key: str | None = None
+    """The prefix of the API key by which they call; None: they call by something else."""
     until: datetime | None = None
-    """When the API key ends by which they call; None: it doesn't, or they call by something else."""
+    """When that key ends; None: it doesn't, or there is none."""
 
     @classmethod
     def of(cls, person: Person, granted: Collection[str] | None) -> "Caller | None":
@@ -142,14 +144,15 @@ async def _authenticate(request: Request, context: Context) -> Caller:
     right = hmac.compare_digest(kept, people.hash_secret(parts["secret"])) and holder is not None
     await context.guard.check(parts["prefix"], client_address(request), right, utc_now())
     if holder is None or not right:
-        raise _refused(CREDENTIALS_INVALID)
+        raise refused(CREDENTIALS_INVALID)
     if holder.key.revoked_at or not holder.person.active:
-        raise _refused(CREDENTIALS_REVOKED)
+        raise refused(CREDENTIALS_REVOKED)
     if holder.key.expires_at and holder.key.expires_at <= utc_now():
-        raise _refused(CREDENTIALS_EXPIRED)
+        raise refused(CREDENTIALS_EXPIRED)
     context.rates.hit(holder.key.prefix)
     roles = frozenset(Role(role) for role in holder.person.roles)
-    return Caller(holder.person.id, holder.key.organization_id, roles, until=holder.key.expires_at)
+    key = holder.key
+    return Caller(holder.person.id, key.organization_id, roles, key=key.prefix, until=key.expires_at)
 
 
 async def _by_token(context: Context, provider: Provider, token: str) -> Caller:
@@ -161,7 +164,7 @@ async def _by_token(context: Context, provider: Provider, token: str) -> Caller:
         identity = await provider.bearer(token, utc_now())
     except TokenRefused as refusal:
         log.warning("an access token was refused: %s", refusal)
-        raise _refused(CREDENTIALS_EXPIRED if refusal.expired else CREDENTIALS_INVALID) from None
+        raise refused(CREDENTIALS_EXPIRED if refusal.expired else CREDENTIALS_INVALID) from None
     except ProviderUnavailable as error:
         log.error("no access token can be checked: %s", error)
         raise ApiProblem(TEMPORARILY_UNAVAILABLE, _PROVIDER_AWAY, headers={"Retry-After": "5"}) from None
@@ -171,7 +174,7 @@ async def _by_token(context: Context, provider: Provider, token: str) -> Caller:
     callers = [one for person in people if (one := Caller.of(person, granted)) is not None]
     if len(callers) != 1:
         # Of nobody here; or of several organizations, between which a token does not choose.
-        raise _refused(CREDENTIALS_INVALID)
+        raise refused(CREDENTIALS_INVALID)
     context.rates.hit(callers[0].person)
     return callers[0]
 
@@ -210,15 +213,16 @@ def may_end(caller: Caller, person: str) -> bool:
 def _key_of(request: Request) -> re.Match[str]:
     header = request.headers.get("authorization")
     if not header:
-        raise _refused(CREDENTIALS_MISSING)
+        raise refused(CREDENTIALS_MISSING)
     scheme, _, key = header.partition(" ")
     parts = _KEY.fullmatch(key.strip()) if scheme.lower() == "bearer" else None
     if parts is None:
-        raise _refused(CREDENTIALS_INVALID)
+        raise refused(CREDENTIALS_INVALID)
     return parts
 
 
-def _refused(type_: ProblemType) -> ApiProblem:
+def refused(type_: ProblemType) -> ApiProblem:
+    """A 401, with the header that says how to come in."""
     error = "" if type_ is CREDENTIALS_MISSING else ', error="invalid_token"'
     return ApiProblem.of(type_, headers={"WWW-Authenticate": f'Bearer realm="plixo"{error}'})
 

@@ -12,14 +12,14 @@ from db.people.keys import LastUse
 from db.people.people import new_api_key
 from db.tables import ApiKey
 
-from ..http.auth import Actor, AnyCaller, Caller, may_end, whose
+from ..http.auth import Actor, AnyCaller, Caller, may_end, refused, whose
 from ..http.client_address import client_address
 from ..http.context import InContext
 from ..http.examples import example, listed
 from ..http.ids import Id
 from ..http.models import ListOf
 from ..http.openapi import WITH_BODY, answers, body_example
-from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND, ROLE_MISSING
+from ..problems.common import CREDENTIALS_REVOKED, INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND, ROLE_MISSING
 from ..problems.problem import ApiProblem, existing, not_found
 from .problems import KEY_EXPIRY_PAST, KEY_OUTLIVES_YOURS, TOO_MANY_KEYS
 from .schemas import KeyAnswer, KeyBody, KeysQuery, NewKeyAnswer
@@ -75,7 +75,8 @@ async def list_keys(
     openapi_extra=body_example(example("people/key_body")),
 )
 async def make(body: KeyBody, request: Request, caller: Actor, context: InContext) -> NewKeyAnswer:
-    """For yourself: with it a program does what you may do, no more, and no longer than you may.
+    """For yourself: with it a program does what you may do, no more, and no longer than you may. A key that
+    was made with another ends with that one.
 
     `api_key` is shown this once and is not kept. Sending the request again makes another key.
     """
@@ -88,8 +89,10 @@ async def make(body: KeyBody, request: Request, caller: Actor, context: InContex
         await people.lock_organization(session, caller.organization)
         if await keys.count_live(session, caller.person, at) >= MOST_LIVE:
             raise ApiProblem.of(TOO_MANY_KEYS)
+        if caller.key is not None and not await keys.still_works(session, caller.key, at):
+            raise refused(CREDENTIALS_REVOKED)
         person = existing(await people.get(session, caller.organization, caller.person))
-        row = keys.made(fresh, person, name=body.name, at=at, expires_at=expires_at)
+        row = keys.made(fresh, person, name=body.name, at=at, expires_at=expires_at, made_with=caller.key)
         session.add(row)
         answer = _answer(row, None, at)
     log.info("API key %s was made by %s from %s", fresh.prefix, caller.person, client_address(request))
@@ -102,8 +105,8 @@ async def make(body: KeyBody, request: Request, caller: Actor, context: InContex
     responses=answers({200: example("people/revoked_key")}, ROLE_MISSING, NOT_FOUND),
 )
 async def revoke(id: Id, request: Request, caller: Actor, context: InContext) -> KeyAnswer:
-    """It stops working with the next request, for good. Billing admins can revoke everybody's, others only
-    their own. A key that was revoked before does not change."""
+    """It stops working with the next request, for good, and so do the keys that were made with it. Billing
+    admins can revoke everybody's, others only their own. A key that was revoked before does not change."""
     at = utc_now()
     async with context.database.transaction() as session:
         row = await keys.get(session, caller.organization, id)
@@ -134,6 +137,7 @@ def _answer(row: ApiKey, last: LastUse | None, at: datetime) -> KeyAnswer:
         state=keys.state_of(row, at),
         created_at=row.created_at,
         created_by=row.created_by,
+        made_with=row.made_with,
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,
         revoked_by=row.revoked_by,

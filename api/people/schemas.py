@@ -114,6 +114,10 @@ class KeyAnswer(Answer):
     state: Literal["live", "expired", "revoked"]
     created_at: datetime
     created_by: str | None = Field(description="null: provisioning made it")
+    made_with: str | None = Field(
+        description="The `id` of the key by which it was made, and with which it ends; null: its maker was "
+        "signed in, or it came by provisioning"
+    )
     expires_at: datetime | None
     revoked_at: datetime | None
     revoked_by: str | None = Field(description="null while it works, and where provisioning revoked it")

@@ -29,8 +29,16 @@ def state_of(row: ApiKey, at: datetime) -> KeyState:
     return "expired" if row.expires_at is not None and row.expires_at <= at else "live"
 
 
-def made(key: NewKey, person: Person, *, name: str, at: datetime, expires_at: datetime | None) -> ApiKey:
-    """The row of a key that a person makes for themselves."""
+def made(
+    key: NewKey,
+    person: Person,
+    *,
+    name: str,
+    at: datetime,
+    expires_at: datetime | None,
+    made_with: str | None,
+) -> ApiKey:
+    """The row of a key that a person makes for themselves; `made_with` is the key by which they call."""
     return ApiKey(
         prefix=key.prefix,
         secret_hash=key.secret_hash,
@@ -38,6 +46,7 @@ def made(key: NewKey, person: Person, *, name: str, at: datetime, expires_at: da
         organization_id=person.organization_id,
         name=name,
         created_by=person.id,
+        made_with=made_with,
         created_at=at,
         expires_at=expires_at,
     )
@@ -49,6 +58,12 @@ async def get(session: AsyncSession, organization_id: str, prefix: str) -> ApiKe
     return row if row and row.organization_id == organization_id else None
 
 
+async def still_works(session: AsyncSession, prefix: str, at: datetime) -> bool:
+    """Whether the key works; it can't be revoked before the transaction ends."""
+    row = await session.get(ApiKey, prefix, with_for_update=True, populate_existing=True)
+    return row is not None and state_of(row, at) == "live"
+
+
 async def count_live(session: AsyncSession, person_id: str, at: datetime) -> int:
     """How many keys of the person work."""
     found = await session.exec(
@@ -58,14 +73,26 @@ async def count_live(session: AsyncSession, person_id: str, at: datetime) -> int
 
 
 async def revoke(session: AsyncSession, prefix: str, *, by: str, at: datetime) -> bool:
-    """End a key for good; False if it had been revoked before."""
+    """End a key for good, and with it those that were made with it; False if it had been revoked before.
+
+    Whoever has got hold of a key can't keep a door open by making another.
+    """
+    ended = await _revoke(session, col(ApiKey.prefix) == prefix, by, at)
+    more = ended
+    while more:
+        more = await _revoke(session, col(ApiKey.made_with).in_(more), by, at)
+    return bool(ended)
+
+
+async def _revoke(session: AsyncSession, which: ColumnElement[bool], by: str, at: datetime) -> list[str]:
     revoked = await session.exec(
         update(ApiKey)
-        .where(col(ApiKey.prefix) == prefix, col(ApiKey.revoked_at).is_(None))
+        .where(which, col(ApiKey.revoked_at).is_(None))
         .values(revoked_at=at, revoked_by=by)
+        .returning(col(ApiKey.prefix))
         .execution_options(synchronize_session="fetch")
     )
-    return bool(revoked.rowcount)
+    return list(revoked.scalars())
 
 
 async def page(

@@ -94,6 +94,9 @@ class ApiKey(SQLModel, table=True):
     """What its person calls it; None: it came by provisioning."""
     created_by: str | None = None
     """The person who made it; None: provisioning did."""
+    made_with: str | None = None
+    """The key by which its maker called, and with which it ends; None: they were signed in, or it came by
+    provisioning."""
     revoked_by: str | None = None
     """The person who revoked it, for good; None: provisioning did, and may have it work again."""
 

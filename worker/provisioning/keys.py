@@ -144,6 +144,9 @@ class KeyChanges:
         if key.revoked_at is None:
             key.revoked_at = self.now
             self.changes.say(f"key {key.prefix} of {key.person_id}: revoked, {why}")
+            for other in self.known.values():
+                if other.made_with == key.prefix:
+                    self._revoke(other, f"made with {key.prefix}")
 
     def _valid(self, key: ApiKey) -> bool:
         return key.revoked_at is None and (key.expires_at is None or key.expires_at > self.now)

@@ -62,6 +62,7 @@ def create() -> None:
         sa.Column("origin", TEXT, nullable=False),
         sa.Column("name", TEXT),
         sa.Column("created_by", TEXT),
+        sa.Column("made_with", TEXT),
         sa.Column("revoked_by", TEXT),
         sa.ForeignKeyConstraint(["person_id", "organization_id"], ["people.id", "people.organization_id"]),
         sa.CheckConstraint("origin IN ('issued', 'file')", name="api_key_origin"),

@@ -9,6 +9,7 @@ import pytest
 from billing.core.operations import Role
 from db.core.clock import utc_now
 from db.core.session import Database
+from db.people import keys, people
 from db.people.people import find_key, new_api_key
 from db.tables import ApiKey, KeyUse
 
@@ -99,6 +100,42 @@ async def test_a_key_that_is_revoked_is_out_with_the_next_request(api: Api, acme
     assert made["id"] not in {row["id"] for row in live}
 
 
+async def test_a_key_ends_with_the_key_by_which_it_was_made(api: Api, acme: Tenant) -> None:
+    """Whoever has got hold of a key can't keep a door open by making another with it."""
+    first = await make(api, acme.finance)
+    second = await make(api, by(first["api_key"], acme.finance))
+    third = await make(api, by(second["api_key"], acme.finance))
+    other = await make(api, acme.finance)
+    assert (second["made_with"], third["made_with"]) == (first["id"], second["id"])
+
+    assert (await api.post(f"{PATH}/{first['id']}/revoke", acme.admin)).status_code == 200
+
+    for key in (first, second, third):
+        answer = await api.get("/v1/me", by(key["api_key"], acme.finance))
+        assert answer.json()["code"] == "credentials_revoked"
+    assert (await api.get("/v1/me", by(other["api_key"], acme.finance))).status_code == 200
+    rows = {row["id"]: row for row in (await api.get(PATH, acme.finance)).json()["data"]}
+    assert rows[third["id"]]["revoked_by"] == acme.admin.id
+
+
+async def test_a_key_that_is_revoked_meanwhile_makes_none(
+    api: Api, acme: Tenant, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await make(api, acme.finance)
+    before = await counted(database, ApiKey)
+    lock = people.lock_organization
+
+    async def after_it_was_let_in(session: Any, organization: str) -> None:
+        async with database.transaction() as other:
+            await keys.revoke(other, made["id"], by=acme.admin.id, at=utc_now())
+        await lock(session, organization)
+
+    monkeypatch.setattr(people, "lock_organization", after_it_was_let_in)
+    answer = await api.post(PATH, by(made["api_key"], acme.finance), {"name": "One more"})
+    assert (answer.status_code, answer.json()["code"]) == (401, "credentials_revoked")
+    assert await counted(database, ApiKey) == before
+
+
 async def test_auditors_and_strangers_make_none(api: Api, acme: Tenant, database: Database) -> None:
     both = await member(database, acme.organization, [Role.BILLING_ADMIN, Role.AUDITOR])
     before = await counted(database, ApiKey)
@@ -153,7 +190,7 @@ async def test_what_is_wrong_with_it_is_named(api: Api, acme: Tenant, body: Any,
 @pytest.fixture
 async def full(database: Database, acme: Tenant) -> Tenant:
     """The billing admin has as many keys as one can have."""
-    keys = (an_api_key(acme.admin.person, new_api_key()) for _ in range(19))
+    keys = (an_api_key(acme.admin.person, new_api_key(), name="Spare") for _ in range(19))
     await store(database, *keys)
     return acme
 
@@ -161,7 +198,8 @@ async def full(database: Database, acme: Tenant) -> Tenant:
 async def test_a_person_has_so_many_that_work(api: Api, full: Tenant) -> None:
     refused = await api.post(PATH, full.admin, {"name": "One more"})
     assert (refused.status_code, refused.json()["code"]) == (409, "too_many_keys")
-    one = (await api.get(PATH, full.admin, person=full.admin.id)).json()["data"][0]
+    theirs = (await api.get(PATH, full.admin, person=full.admin.id)).json()["data"]
+    one = next(key for key in theirs if key["name"] == "Spare")
     assert (await api.post(f"{PATH}/{one['id']}/revoke", full.admin)).status_code == 200
     await make(api, full.admin)
     await make(api, full.controller)

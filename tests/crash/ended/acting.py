@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlmodel import col, select
+from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError
 
@@ -336,7 +337,12 @@ class Acting:
             lines.append(f"workflow {found.status and found.status.name}, attempt {attempt}")
             if found.status == WorkflowExecutionStatus.RUNNING:
                 pending = found.raw_description.pending_activities
-                lines += [f"{one.activity_type.name}: {one.last_failure.message}" for one in pending]
+                lines += [
+                    f"{one.activity_type.name}: {PendingActivityState.Name(one.state)} {one.attempt}, "
+                    f"started {one.last_started_time.ToDatetime():%T}, "
+                    f"next {one.next_attempt_schedule_time.ToDatetime():%T}, {one.last_failure.message}"
+                    for one in pending
+                ]
         return "\n  ".join(lines)
 
     async def _events(self) -> list[str]:

@@ -233,6 +233,20 @@ async def test_a_key_of_the_file_works_as_long_as_it_is_listed(database: Databas
     assert await works(database, issued.api_key)
 
 
+async def test_with_a_key_that_leaves_the_file_end_those_that_were_made_with_it(database: Database) -> None:
+    await provisioned(database, a_file(api_keys=[KEY]))
+    [admin] = await everyone(database)
+    fresh = new_api_key()
+    async with database.transaction() as session:
+        made_with = {"made_with": KEY_PREFIX, "expires_at": None}
+        session.add(keys.made(fresh, admin, name="Export", at=utc_now(), **made_with))
+    assert await works(database, fresh.plaintext)
+
+    await provisioned(database, a_file())
+
+    assert not await works(database, fresh.plaintext)
+
+
 async def test_a_key_that_a_person_has_revoked_stays_revoked(database: Database) -> None:
     await provisioned(database, a_file(api_keys=[KEY]))
     [admin] = await everyone(database)
