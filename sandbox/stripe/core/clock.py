@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from .kernel import ATTENDED, Ctx
+from .kernel import ATTENDED, BROKEN_OFF, Ctx
 from .store import Obj, Store
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,8 @@ class TimedRunner:
     def run_until(self, target: int) -> int:
         """Run everything due up to and including `target`; gives how many pieces ran.
 
-        Work that fails is rolled back, noted in `problems` and not tried again.
+        Work that fails is rolled back, noted in `problems` and not tried again; what `breaks_off` declares
+        for it follows.
         """
         ran = repeats = 0
         last: tuple[int, str] | None = None
@@ -89,6 +90,8 @@ class TimedRunner:
             except Exception as error:  # a bug in one piece of work must not stop the clock for the others
                 log.exception("timed work failed: %s due at %s", label, due)
                 self._give_up(due, label, repr(error))
+                if waiting["object"] in BROKEN_OFF:
+                    self._perform(due, partial(_break_off, waiting["object"], waiting["id"]))
             finally:
                 self._clock.hold(None)
         return ran
@@ -112,3 +115,7 @@ class TimedRunner:
 
 def _attend(kind: str, id: str, ctx: Ctx) -> None:
     ATTENDED[kind](ctx, ctx.store.get(kind, id))
+
+
+def _break_off(kind: str, id: str, ctx: Ctx) -> None:
+    BROKEN_OFF[kind](ctx, ctx.store.get(kind, id))

@@ -23,6 +23,7 @@ from .store import EventRow, Obj, Store, public
 __all__ = [
     "API_VERSION",
     "ATTENDED",
+    "BROKEN_OFF",
     "EXPANDABLE",
     "PRESENTED",
     "ROUTES",
@@ -34,6 +35,7 @@ __all__ = [
     "Store",
     "StripeError",
     "attends",
+    "breaks_off",
     "card_declined",
     "expandable",
     "given_out",
@@ -230,6 +232,22 @@ def attends(kind: str) -> Callable[[Attendance], Attendance]:
     def declare(attend: Attendance) -> Attendance:
         ATTENDED[kind] = attend
         return attend
+
+    return declare
+
+
+BROKEN_OFF: dict[str, Attendance] = {}
+
+
+def breaks_off(kind: str) -> Callable[[Attendance], Attendance]:
+    """Declare what becomes of an object of a kind whose work at its `_due` failed and was rolled back.
+
+    Without, the object only waits no longer. It must change the object so that it isn't due again.
+    """
+
+    def declare(end: Attendance) -> Attendance:
+        BROKEN_OFF[kind] = end
+        return end
 
     return declare
 

@@ -19,7 +19,8 @@ from stripe.params.test_helpers import (
 )
 
 from ..catalog.catalog import every
-from ..core.kernel import ATTENDED, Ctx, Obj, attends, invalid, route
+from ..core.clock import MAX_REPEATS
+from ..core.kernel import ATTENDED, Ctx, Obj, attends, breaks_off, invalid, route
 from ..core.periods import shift
 from ..core.test_time import KIND
 from ..subscription_terms.shapes import items_of
@@ -45,6 +46,8 @@ def create(ctx: Ctx) -> Obj:
         "status_details": {},
         "_due": None,
         "_step": 0,
+        "_last": None,
+        "_repeats": 0,
     }
     ctx.store.put(clock)
     ctx.emit("test_helpers.test_clock.created", clock)
@@ -79,6 +82,8 @@ def delete(ctx: Ctx) -> Obj:
 def advance(ctx: Ctx) -> Obj:
     """Begin to move a clock forward; it is `ready` once all that fell due on the way is done."""
     clock = ctx.store.get(KIND, ctx.path["id"])
+    if clock["status"] == "internal_failure":
+        raise invalid("This test clock failed while it was advanced: it can only be deleted.")
     target, now = ctx.params["frozen_time"], clock["frozen_time"]
     if target <= now:
         raise invalid("A test clock can only be advanced to a time in its future.", param="frozen_time")
@@ -109,6 +114,11 @@ def move(ctx: Ctx, clock: Obj) -> None:
     if found is not None and found[0] <= target:
         due, waiting = found
         at = max(due, clock["frozen_time"])
+        again = clock["_last"] == [waiting["id"], at]
+        clock["_repeats"] = clock["_repeats"] + 1 if again else 0
+        clock["_last"] = [waiting["id"], at]
+        if clock["_repeats"] > MAX_REPEATS:
+            raise RuntimeError(f"{waiting['object']} {waiting['id']} is due at {at} again and again")
         then = replace(ctx, now=at, outside=ctx.now, clock=clock["id"])
         ATTENDED[waiting["object"]](then, ctx.store.get(waiting["object"], waiting["id"]))
         clock["frozen_time"] = at
@@ -117,6 +127,17 @@ def move(ctx: Ctx, clock: Obj) -> None:
     clock.update(frozen_time=target, status="ready", status_details={}, _due=None)
     ctx.store.put(clock)
     ctx.emit("test_helpers.test_clock.ready", clock)
+
+
+@breaks_off(KIND)
+def fail(ctx: Ctx, clock: Obj) -> None:
+    """Something on a clock's way could not be done: it stops there, and what was done before stays done.
+
+    https://docs.stripe.com/api/test_clocks/object#test_clock_object-status
+    """
+    clock.update(status="internal_failure", status_details={}, _due=None)
+    ctx.store.put(clock)
+    ctx.emit("test_helpers.test_clock.internal_failure", clock)
 
 
 def _limit(ctx: Ctx, clock: Obj) -> int:
