@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import time
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from temporalio import activity
@@ -12,6 +14,10 @@ log = logging.getLogger(__name__)
 
 BEATS = 3
 """Per heartbeat timeout."""
+
+AT_MOST_EVERY = timedelta(seconds=1)
+"""How often a beat may leave the process. By itself the SDK holds one back until four fifths of the timeout
+are over: on a busy machine what is left is too short for it to arrive, and what is at work is begun again."""
 
 
 class Heartbeats(Interceptor):
@@ -60,3 +66,10 @@ class _LoggingInterceptor(ActivityInboundInterceptor):
             facts = (info.workflow_id, info.activity_type, info.attempt, outcome, took)
             log.log(level, "%s: %s, attempt %d, %s in %.0f ms", *facts)
         return result
+
+
+EVERY_WORKER: Mapping[str, Any] = {
+    "interceptors": [Heartbeats(), LoggedActivities()],
+    "max_heartbeat_throttle_interval": AT_MOST_EVERY,
+}
+"""What each worker is built with."""

@@ -43,7 +43,7 @@ from workflows.quotes.money import CreditQuoteWorkflow, RefundQuoteWorkflow
 from workflows.quotes.plan_change import PlanChangeQuoteWorkflow
 from workflows.reminders.workflow import ReminderSweepWorkflow
 
-from .interceptors import Heartbeats, LoggedActivities
+from .interceptors import EVERY_WORKER
 from .watch.reaper import Reaper
 from .watch.watch import Watch
 
@@ -136,10 +136,7 @@ def stripe_places(requests_per_second: float) -> int:
 
 def build_workers(temporal: Client, activities: Activities, policy: Policy) -> tuple[Worker, ...]:
     """One for each queue."""
-    every: dict[str, Any] = {
-        "interceptors": [Heartbeats(), LoggedActivities()],
-        "graceful_shutdown_timeout": LET_END,
-    }
+    every = {**EVERY_WORKER, "graceful_shutdown_timeout": LET_END}
     hosting = every | {
         "workflow_runner": RUNNER,
         "sticky_queue_schedule_to_start_timeout": STICKY,

@@ -7,7 +7,7 @@ from . import Part
 from .acting import Acting
 from .theatre import Theatre
 
-AT_A_TIME = 24
+AT_A_TIME = 12
 
 
 async def play(stage: Theatre, parts: Iterable[Part]) -> None:
