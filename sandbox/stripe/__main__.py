@@ -6,8 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from .core.kernel import API_VERSION
 from .core.persistence import JournalInUse
 from .server.server import serve
+from .versions.releases import RELEASES
 
 
 def main() -> None:
@@ -20,6 +22,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="a file that keeps the state over restarts")
     parser.add_argument("--check", action="store_true", help="compare every answer with the SDK's types")
     parser.add_argument("--api-key", action="append", default=[], help="a key to accept besides test keys")
+    parser.add_argument(
+        "--api-version",
+        default=API_VERSION,
+        choices=RELEASES,
+        metavar="VERSION",
+        help="of the account: what requests get that name none, and events",
+    )
     given = parser.parse_args()
     try:
         serve(
@@ -30,6 +39,7 @@ def main() -> None:
             data=given.data,
             check=given.check,
             api_keys=frozenset(given.api_key),
+            api_version=given.api_version,
         )
     except (JournalInUse, OSError) as error:
         sys.exit(str(error))

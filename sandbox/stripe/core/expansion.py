@@ -74,7 +74,10 @@ def _expand(ctx: Ctx, node: Any, names: list[str], path: str) -> None:
     hook = EXPANDABLE.get((str(node.get("object")), name))
     if hook is not None and not node.get("deleted"):
         stored = ctx.store.find(node["object"], node["id"]) or node
-        node[name] = public(hook(ctx, stored)) if not isinstance(node.get(name), dict) else node[name]
+        if not isinstance(node.get(name), dict):
+            node[name] = public(hook(ctx, stored))
+            if ctx.downgrade is not None:
+                ctx.downgrade(ctx, node[name])
     if name not in node:
         if node.get("deleted"):
             return

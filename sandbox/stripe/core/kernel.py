@@ -49,7 +49,7 @@ __all__ = [
 ]
 
 API_VERSION = "2026-10-28.endive"
-"""The only API version that is spoken here: the one that the pinned SDK sends."""
+"""The API version that everything here is written for: the one that the pinned SDK sends."""
 
 METADATA_KEYS = 50
 """The most keys of an object's metadata."""
@@ -63,6 +63,8 @@ class Account:
     name: str = "Plixo sandbox"
     country: str = "US"
     default_currency: str = "usd"
+    api_version: str = API_VERSION
+    """That of requests which name none, and of events."""
     base_url: str = "http://127.0.0.1"
     """Where this stand-in is reached: the start of hosted invoice pages, PDFs and receipts."""
     link_secret: str = field(default_factory=secrets.token_hex, repr=False)
@@ -103,6 +105,8 @@ class Ctx:
     """The stand-in's own time, where `now` is that of a test clock."""
     clock: str | None = None
     """The test clock by which what it works on lives."""
+    downgrade: Callable[[Ctx, Any], None] | None = None
+    """Shows a copy of what is given out as the version of the request has it; None: that is the current."""
 
     def emit(self, type: str, obj: Obj, previous: dict[str, Any] | None = None) -> None:
         """Record an event with a snapshot of `obj` as it is now; webhooks go out after the commit.
@@ -284,4 +288,6 @@ def given_out(ctx: Ctx, answer: Obj) -> Obj:
     for one in copy["data"] if copy.get("object") == "list" else (copy,):
         if (present := PRESENTED.get(str(one.get("object")))) and not one.get("deleted"):
             present(ctx, one)
+    if ctx.downgrade is not None:
+        ctx.downgrade(ctx, copy)
     return copy

@@ -169,9 +169,9 @@ def _integer(value: str, name: str) -> int:
 
 
 def _boolean(value: str, name: str) -> bool:
-    if value not in ("true", "false"):
+    if value not in ("true", "false", "True", "False"):  # older SDKs for Python send their own words
         raise invalid(f"Invalid boolean: {value}", param=name)
-    return value == "true"
+    return value in ("true", "True")
 
 
 def _decimal(value: str, name: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from pydantic_core import to_json
@@ -13,8 +14,9 @@ from ..core import forms, params
 from ..core.errors import StripeError, card_declined, invalid
 from ..core.faults import FaultRequest
 from ..core.idempotency import Saved, fingerprint, key_in_use
-from ..core.kernel import ROUTES, Ctx, Route
+from ..core.kernel import API_VERSION, ROUTES, Ctx, Obj, Route
 from ..core.limits import ids_in, lock_timeout, rate_limited
+from ..versions.registry import Call, downgrade, upgrade
 from .engine import Engine, api_error
 
 Line = dict[str, Any]
@@ -33,6 +35,7 @@ class Request:
     segments: tuple[str, ...]
     encoded: bytes
     idempotency_key: str | None
+    version: str
 
 
 @dataclass(slots=True)
@@ -114,20 +117,22 @@ async def _serve(engine: Engine, request: Request, line: Line, fault: FaultReque
         if fault.delay_ms:
             await asyncio.sleep(fault.delay_ms / 1000)
         return _BEFORE[fault.fault](fault, request, line)
-    found = router().find(request.method, request.segments)
+    given = forms.pairs(request.encoded)
+    call = Call(engine.store, request.method, request.segments, forms.tree(given))
+    upgrade(call, request.version)
+    found = router().find(call.method, call.segments)
     if found is None:
         raise _unknown_url(request)
-    route, path = found
-    given = forms.pairs(request.encoded)
+    route, path = _with(call, found[0]), found[1]
     key = request.idempotency_key
     if not key:
-        return await _checked(engine, request, line, fault, route, path, given, None)
+        return await _checked(engine, request, line, fault, route, path, call.params, None)
     print = fingerprint(request.method, request.path, given)
     saved = engine.idempotency.claim(key, print, engine.clock.now())
     if saved is not None:
         return _replayed(saved, line, fault)
     try:
-        return await _checked(engine, request, line, fault, route, path, given, print)
+        return await _checked(engine, request, line, fault, route, path, call.params, print)
     finally:
         engine.idempotency.release(key)
 
@@ -139,11 +144,11 @@ async def _checked(
     fault: FaultRequest | None,
     route: Route,
     path: dict[str, str],
-    given: forms.Pairs,
+    given: forms.Tree,
     print: str | None,
 ) -> Answer:
     """Check the parameters, wait for objects that are locked, hold up if asked to, execute."""
-    typed = params.check(route.params, forms.tree(given))
+    typed = params.check(route.params, given)
     delay = fault.delay_ms / 1000 if fault is not None else 0
     if not route.writes:
         if delay:
@@ -180,6 +185,8 @@ def _execute(
         line["request_id"],
         engine.account,
     )
+    if request.version != API_VERSION:
+        ctx.downgrade = partial(downgrade, version=request.version)
     kind = fault.fault if fault is not None else None
     instead = api_error(fault.status or 500) if fault is not None and kind == "error_after" else None
     if kind == "decline":
@@ -193,6 +200,20 @@ def _execute(
     if fault is not None and instead is not None:
         headers += _retry_after(fault)
     return Answer(executed.status, executed.body, headers)
+
+
+def _with(call: Call, route: Route) -> Route:
+    """The route with what a request of an older version does besides."""
+    if not call.also and call.instead is None:
+        return route
+
+    def handler(ctx: Ctx) -> Obj:
+        answer = route.handler(ctx)
+        for more in call.also:
+            more(ctx, answer)
+        return call.instead(answer) if call.instead else answer
+
+    return replace(route, handler=handler)
 
 
 def _replayed(saved: Saved, line: Line, fault: FaultRequest | None) -> Answer:

@@ -10,6 +10,7 @@ from stripe.params import EventListParams, EventRetrieveParams
 from ..core.filters import within
 from ..core.kernel import Ctx, Obj, invalid, missing, route
 from ..core.store import EventRow
+from ..versions.registry import downgrade_event
 
 KEPT_SECONDS = 30 * 24 * 3600
 MAX_TYPES = 20
@@ -52,4 +53,5 @@ def retrieve(ctx: Ctx) -> Obj:
 def _shown(ctx: Ctx, row: EventRow) -> Obj:
     event: Obj = from_json(row.body)
     event["pending_webhooks"] = int(ctx.store.undelivered(row.id))
+    downgrade_event(ctx, event, ctx.account.api_version)
     return event

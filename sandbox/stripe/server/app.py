@@ -14,10 +14,10 @@ from typing import Any
 from urllib.parse import unquote
 
 from ..core.errors import StripeError, invalid
-from ..core.kernel import API_VERSION
 from ..engine.dispatch import Answer, Request, serve_request
 from ..engine.engine import Engine
 from ..portal import hosted
+from ..versions import changes, releases  # noqa: F401  (changes declare what differs between versions)
 from . import control, resources, restricted_keys  # noqa: F401  (resources declare the routes)
 
 Scope = MutableMapping[str, Any]
@@ -58,13 +58,14 @@ class App:
         if path.startswith(hosted.PREFIXES):
             return hosted.answer(self.engine, method, path, body)
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-        version = headers.get(b"stripe-version") or API_VERSION
+        version = headers.get(b"stripe-version") or self.engine.account.api_version
         request = Request(
             method=method,
             path=path,
             segments=tuple(unquote(part) for part in scope["raw_path"].decode("ascii").split("/")),
             encoded=(body or b"") if method == "POST" else scope["query_string"],
             idempotency_key=headers.get(b"idempotency-key") if method == "POST" else None,
+            version=version,
         )
         refused = self._refused(headers, version, body, method, request.segments)
         answer = await serve_request(self.engine, request, refused)
@@ -87,8 +88,8 @@ class App:
                 restricted_keys.check(key, granted, method, segments)
         except StripeError as error:
             return error
-        if version != API_VERSION:
-            return invalid(f"Invalid Stripe API version: {version}. This stand-in speaks {API_VERSION} only.")
+        if (refusal := releases.refusal(version)) is not None:
+            return refusal
         if body is None:
             return invalid("Request body is too large.", status=413)
         return None

@@ -18,6 +18,7 @@ from ..discounts import discounts
 from ..engine.dispatch import JSON, Answer
 from ..engine.engine import Engine
 from ..engine.webhooks import Mode
+from ..versions import releases
 from . import restricted_keys
 
 Query = dict[str, list[str]]
@@ -90,6 +91,12 @@ class AdvanceRequest(_Body):
     """How many seconds of ours a test clock is under way."""
 
     seconds: int = Field(ge=0)
+
+
+class VersionRequest(_Body):
+    """The account's version of the API."""
+
+    version: str
 
 
 class KeyRequest(_Body):
@@ -236,6 +243,18 @@ def _set_advance(engine: Engine, given: Any, query: Query) -> Any:
     return {"seconds": asked.seconds}
 
 
+def _version(engine: Engine, given: Any, query: Query) -> Any:
+    return {"version": engine.account.api_version}
+
+
+def _set_version(engine: Engine, given: Any, query: Query) -> Any:
+    asked = VersionRequest.model_validate(given)
+    if (refusal := releases.refusal(asked.version)) is not None:
+        raise ValueError(refusal.message)
+    engine.account = replace(engine.account, api_version=asked.version)
+    return _version(engine, given, query)
+
+
 def _set_discount(engine: Engine, given: Any, query: Query) -> Any:
     asked = DiscountRequest.model_validate(given)
 
@@ -296,6 +315,8 @@ _ENDPOINTS: dict[tuple[str, str], Callable[[Engine, Any, Query], Any]] = {
     ("GET", "retries"): _retries,
     ("POST", "retries"): _set_retries,
     ("POST", "test_clocks"): _set_advance,
+    ("GET", "version"): _version,
+    ("POST", "version"): _set_version,
     ("GET", "keys"): _keys,
     ("POST", "keys"): _set_keys,
     ("POST", "reset"): _reset,

@@ -12,6 +12,7 @@ from typing import cast
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from ..core.kernel import API_VERSION
 from ..engine.engine import Engine
 from .app import create_app
 
@@ -71,9 +72,11 @@ def serve(
     data: Path | None = None,
     check: bool = False,
     api_keys: frozenset[str] = frozenset(),
+    api_version: str = API_VERSION,
 ) -> None:
     """Run the stand-in until a signal, printing its address in one line when it is ready."""
     engine = Engine(data=data, check=check, api_keys=api_keys)
+    engine.account = replace(engine.account, api_version=api_version)
     point_webhooks(engine, webhook_url, webhook_secret)
     server = Server(engine, host=host, port=port)
     server.on_started = lambda: print(f"Stripe stand-in ready at {server.url}", flush=True)

@@ -1,0 +1,17 @@
+"""2026-09-30.endive: a payment intent takes no `payment_method_types`; what a method is decides.
+
+https://docs.stripe.com/changelog/endive
+"""
+
+from .registry import Call, requests
+
+
+@requests(
+    "2026-09-30.endive",
+    "POST /v1/payment_intents",
+    "POST /v1/payment_intents/{id}",
+    "POST /v1/payment_intents/{id}/confirm",
+)
+def types(call: Call) -> None:
+    """They are left out."""
+    call.params.pop("payment_method_types", None)
