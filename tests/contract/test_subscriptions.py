@@ -234,12 +234,6 @@ def test_a_proration_date_outside_the_period_is_refused(business: Business, date
         assert "outside the current billing period" in str(error)
 
 
-def test_an_interval_change_in_flexible_mode_needs_the_anchor_said(business: Business) -> None:
-    subscription = business.subscribe(1000)
-    error = refused(business.change, subscription, business.price(10000, "Yearly", "year"))
-    assert (error.http_status, error.param) == (400, "billing_cycle_anchor")
-
-
 def test_an_interval_change_in_classic_mode_resets_the_anchor_by_itself(business: Business) -> None:
     subscription = business.subscribe(1000, billing_mode={"type": "classic"})
     business.at(APR_16)

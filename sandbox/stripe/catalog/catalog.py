@@ -41,6 +41,7 @@ def charge_of(store: Store, price: Obj, quantity: int) -> Charge:
         interval=every["interval"],
         interval_count=every["interval_count"],
         quantity=quantity,
+        unit_label=product["unit_label"] if product else None,
     )
 
 
@@ -124,10 +125,14 @@ def reprice(item: Obj, price: Obj) -> None:
     item["price"], item["plan"] = public(price), plan_of(price)
 
 
-def pricing_of(charge: Charge) -> dict[str, Any]:
-    """The `pricing` of an invoice item or invoice line."""
+def pricing_of(charge: Charge, kind: str = "recurring") -> dict[str, Any]:
+    """The `pricing` of an invoice item or line: a trial's unit costs nothing, a proration has none.
+
+    Recorded behavior.
+    """
+    unit = None if charge.scale.mode or kind in ("credit", "debit") else format(charge.scale.unit, "f")
     return {
         "price_details": {"price": charge.price, "product": charge.product},
         "type": "price_details",
-        "unit_amount_decimal": None if charge.scale.mode else format(charge.scale.unit, "f"),
+        "unit_amount_decimal": "0" if kind == "trial" else unit,
     }

@@ -29,6 +29,8 @@ class Charge:
     interval: str
     interval_count: int
     quantity: int
+    unit_label: str | None = None
+    """What the product calls one of them."""
 
     @property
     def whole(self) -> Decimal:
@@ -39,6 +41,12 @@ class Charge:
     def label(self) -> str:
         """The product's name with the quantity before it when it is not one."""
         return self.name if self.quantity == 1 else f"{self.quantity} × {self.name}"
+
+    @property
+    def counted(self) -> str:
+        """The product's name with the quantity and what it is of: `2 users × Silver`."""
+        unit = f" {self.unit_label}" if self.unit_label else ""
+        return f"{self.quantity}{unit} × {self.name}"
 
 
 Amounts = tuple[tuple[str, int], ...]
@@ -88,7 +96,7 @@ class Debit:
 class Draft:
     """A line to be: it becomes an invoice item, an invoice line or a line of a preview."""
 
-    kind: Literal["credit", "debit", "recurring", "item"]
+    kind: Literal["credit", "debit", "recurring", "trial"]
     amount: int
     currency: str
     description: str | None
@@ -163,7 +171,7 @@ def recurring(item: str, charge: Charge, start: int, end: int, terms: Terms) -> 
         kind="recurring",
         amount=nearest(charge.whole),
         currency=charge.currency,
-        description=f"{charge.quantity} × {charge.name}{_rate(charge, every)}",
+        description=f"{charge.counted}{_rate(charge, every)}",
         start=start,
         end=end,
         quantity=charge.quantity,
@@ -182,13 +190,14 @@ def _rate(charge: Charge, every: str) -> str:
     return f" (at {price}{per} / {every})"
 
 
-def trial(item: str, charge: Charge, start: int, end: int, terms: Terms) -> Draft:
-    """The line of a trial period: the price's place is shown, the amount is nothing."""
+def trial(item: str, charge: Charge, start: int, end: int, terms: Terms, mode: str) -> Draft:
+    """The line of a trial period: the price's place is shown, the amount is nothing (recorded texts)."""
+    free = f"Free trial for {charge.counted}"
     return Draft(
-        kind="recurring",
+        kind="trial",
         amount=0,
         currency=charge.currency,
-        description=f"Trial period for {charge.label}",
+        description=f"Trial period for {charge.label}" if mode == "classic" else free,
         start=start,
         end=end,
         quantity=charge.quantity,

@@ -74,8 +74,13 @@ class Account:
     lets an account choose, and no page says what it is to begin with."""
     retry_days: tuple[int, ...] = (3, 5, 7)
     """The pauses between the attempts to collect a renewal."""
-    after_retries: Literal["cancel", "unpaid", "past_due"] = "past_due"
+    after_retries: Literal["cancel", "unpaid", "past_due", "pause"] = "past_due"
     """What becomes of a subscription whose last attempt failed; `past_due` leaves it so."""
+    unpaid_invoices: Literal["draft", "void"] = "draft"
+    """What becomes of the new invoices of an unpaid subscription; Stripe's pages disagree."""
+    shorter_interval: Literal["aligned", "now"] = "aligned"
+    """Where the period of an item begins whose new interval is over by now, in flexible billing mode while
+    the anchor stays: with the anchor's cycle, or now. Stripe's pages say nothing of it."""
     advance_seconds: int = 0
     """How long a test clock is under way; meanwhile what lives by it can't be changed."""
     portal_needs_configuration: bool = True

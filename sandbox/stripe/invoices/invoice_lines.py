@@ -73,7 +73,7 @@ def recurring_line(draft: Draft, subscription: str, invoice: str, line: str, met
         discountable=not draft.proration,
         discounts=list(draft.terms.discounts),
         metadata=metadata,
-        pricing=pricing_of(draft.charge),
+        pricing=pricing_of(draft.charge, draft.kind),
         quantity=draft.quantity,
         quantity_decimal=str(draft.quantity),
         subscription=subscription,

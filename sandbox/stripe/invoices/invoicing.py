@@ -261,6 +261,14 @@ def void(ctx: Ctx, invoice: Obj) -> None:
     _end(ctx, invoice, "void", "voided_at", "invoice.voided")
 
 
+def void_draft(ctx: Ctx, invoice: Obj) -> None:
+    """Take a draft away that is never to be collected; the customer's balance isn't touched."""
+    customer = ctx.store.get("customer", invoice["customer"])
+    invoice["starting_balance"] = invoice["ending_balance"] = customer["balance"]
+    invoice["automatically_finalizes_at"] = None
+    _end(ctx, invoice, "void", "voided_at", "invoice.voided")
+
+
 def mark_uncollectible(ctx: Ctx, invoice: Obj, reason: str | None) -> None:
     """Write an open invoice off."""
     require_status(

@@ -38,7 +38,7 @@ def proration_item(ctx: Ctx, customer: str, subscription: str, draft: Draft) -> 
         description=draft.description,
         discountable=False,
         parent=_parent(subscription, draft.item),
-        pricing=pricing_of(draft.charge),
+        pricing=pricing_of(draft.charge, draft.kind),
         proration=True,
         discounts=list(draft.terms.discounts),
         net_amount=draft.amount - sum(amount for _, amount in draft.off),

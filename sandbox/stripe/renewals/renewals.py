@@ -4,7 +4,7 @@ Every object that waits for a time carries it as `_due`; the earliest is found w
 https://docs.stripe.com/billing/subscriptions/overview, …/invoices/subscription#subscription-lifecycle-events
 """
 
-from typing import Any
+from math import inf
 
 from ..core.kernel import Ctx, Obj, attends
 from ..invoices import addressees, invoicing
@@ -15,6 +15,8 @@ from ..subscription_terms.shapes import LIVE, debit_of_line, editing, items_of, 
 from ..subscriptions import pending_updates
 from ..subscriptions.billing import book_debits
 from ..subscriptions.end import expire_incomplete, finish
+from ..subscriptions.pausing import pause
+from ..subscriptions.withheld import withhold
 from . import schedules
 
 
@@ -57,19 +59,34 @@ def attend_subscription(ctx: Ctx, subscription: Obj) -> None:
         expire_incomplete(ctx, subscription)
     elif pending and pending["expires_at"] <= ctx.now:
         pending_updates.expire(ctx, subscription)
+    elif subscription["status"] == "trialing" and (subscription["_tell_trial_end"] or inf) <= ctx.now:
+        subscription["_tell_trial_end"] = None
+        save(ctx, subscription)
+        ctx.emit("customer.subscription.trial_will_end", subscription)
+    elif (paused := subscription["pause_collection"]) and (paused["resumes_at"] or inf) <= ctx.now:
+        with editing(ctx, subscription):
+            subscription["pause_collection"] = None
     elif subscription["cancel_at"] is not None and subscription["cancel_at"] <= ctx.now:
         at_end = period_end(subscription) <= ctx.now
         finish(ctx, subscription, ctx.now, bill_waiting=at_end)
+    elif (instead := _instead_of_trial_end(ctx, subscription)) == "pause":
+        pause(ctx, subscription, "trial_end_without_payment_method")
+    elif instead == "cancel":
+        finish(ctx, subscription, ctx.now, bill_waiting=False)
     elif subscription["status"] in LIVE:
         schedules.enter_phase_if_due(ctx, subscription)
         renew(ctx, subscription)
 
 
-def _finalization(ctx: Ctx, subscription: Obj) -> dict[str, Any]:
-    """A renewal's draft is final after an hour; of an unpaid subscription it stays a draft."""
-    if subscription["status"] == "unpaid":
-        return {"auto_advance": False}
-    return {"automatically_finalizes_at": ctx.now + invoicing.FINALIZE_AFTER}
+def _instead_of_trial_end(ctx: Ctx, subscription: Obj) -> str | None:
+    """What is done, instead of billing, where a trial ends and there is nothing to charge."""
+    charges = subscription["collection_method"] == "charge_automatically"
+    if subscription["status"] != "trialing" or period_end(subscription) > ctx.now or not charges:
+        return None
+    first = ctx.store.get("invoice", subscription["latest_invoice"])
+    if invoicing.method_for(ctx, first) is not None:
+        return None
+    return str(subscription["trial_settings"]["end_behavior"]["missing_payment_method"])
 
 
 def renew(ctx: Ctx, subscription: Obj) -> None:
@@ -96,8 +113,9 @@ def renew(ctx: Ctx, subscription: Obj) -> None:
             drafts=drafts,
             subscription=subscription,
             period=(start, ctx.now),
-            **_finalization(ctx, subscription),
+            automatically_finalizes_at=ctx.now + invoicing.FINALIZE_AFTER,
         )
         subscription["latest_invoice"] = invoice["id"]
+        withhold(ctx, subscription, invoice)
         lines = [debit_of_line(line) for line in all_lines(invoice) if line["period"]["start"] >= ctx.now]
         book_debits(subscription, [item["id"] for item in ended], [line for line in lines if line])

@@ -84,7 +84,14 @@ class RetriesRequest(_Body):
     """The pauses between attempts to collect a renewal, in days, and what comes after the last."""
 
     days: list[int] | None = None
-    after: Literal["cancel", "unpaid", "past_due"] | None = None
+    after: Literal["cancel", "unpaid", "past_due", "pause"] | None = None
+
+
+class SubscriptionsRequest(_Body):
+    """What Stripe's pages leave open: see `Account`. What is left out stays."""
+
+    shorter_interval: Literal["aligned", "now"] | None = None
+    unpaid_invoices: Literal["draft", "void"] | None = None
 
 
 class AdvanceRequest(_Body):
@@ -237,6 +244,16 @@ def _set_retries(engine: Engine, given: Any, query: Query) -> Any:
     return _retries(engine, given, query)
 
 
+def _subscriptions(engine: Engine, given: Any, query: Query) -> Any:
+    return {name: getattr(engine.account, name) for name in SubscriptionsRequest.model_fields}
+
+
+def _set_subscriptions(engine: Engine, given: Any, query: Query) -> Any:
+    asked = SubscriptionsRequest.model_validate(given)
+    engine.account = replace(engine.account, **asked.model_dump(exclude_none=True))
+    return _subscriptions(engine, given, query)
+
+
 def _set_advance(engine: Engine, given: Any, query: Query) -> Any:
     asked = AdvanceRequest.model_validate(given)
     engine.account = replace(engine.account, advance_seconds=asked.seconds)
@@ -314,6 +331,8 @@ _ENDPOINTS: dict[tuple[str, str], Callable[[Engine, Any, Query], Any]] = {
     ("POST", "discounts"): _set_discount,
     ("GET", "retries"): _retries,
     ("POST", "retries"): _set_retries,
+    ("GET", "subscriptions"): _subscriptions,
+    ("POST", "subscriptions"): _set_subscriptions,
     ("POST", "test_clocks"): _set_advance,
     ("GET", "version"): _version,
     ("POST", "version"): _set_version,

@@ -11,11 +11,12 @@ from ..catalog.catalog import every, item_charge
 from ..catalog.proration import Draft, Worth, recurring, trial
 from ..core.kernel import Ctx, Obj, invalid
 from ..core.periods import period_after
-from .item_changes import Pair, becomes_paid, pairs_of, place_new_items
+from .item_changes import Pair, becomes_paid, pairs_of, place_moved_items, place_new_items
 from .shapes import in_trial, items_of
+from .trials import asked_end
 from .worths import credits_of, debit_of, terms_of, worths_of
 
-CHANGES_BILLING = ("items", "trial_end", "billing_cycle_anchor")
+CHANGES_BILLING = ("items", "trial_end", "trial_from_plan", "billing_cycle_anchor")
 """The parameters that change what is billed."""
 
 REFUSE_PRORATION_DATE_WITH_ANCHOR_RESET = False
@@ -64,13 +65,16 @@ def plan(ctx: Ctx, subscription: Obj, wanted: dict[str, Any]) -> Change:
     at = _proration_date(ctx, subscription, wanted)
     change = Change(at, [pair.new for pair in pairs if pair.new], always_invoice=behavior == "always_invoice")
     trialing = in_trial(subscription, ctx.now)
-    if "trial_end" in wanted:
-        _plan_trial(ctx, subscription, pairs, change, wanted["trial_end"], behavior, trialing)
+    until = asked_end(wanted, [item["price"] for item in change.items], ctx.now)
+    if until is not None and (trialing or until != "now"):
+        _plan_trial(ctx, subscription, pairs, change, until, behavior, trialing)
         return change
     if _resets(ctx, subscription, pairs, wanted, trialing):
         _plan_reset(ctx, subscription, pairs, change, behavior)
         return change
     place_new_items(subscription, pairs, at)
+    if not trialing:
+        place_moved_items(ctx, subscription, pairs)
     if behavior != "none" and not trialing:
         worths = worths_of(ctx, subscription, change.items)
         for pair in pairs:
@@ -111,23 +115,20 @@ def _plan_trial(
 ) -> None:
     """A trial that ends now bills full periods; one ahead credits unused time and moves the anchor."""
     if until == "now":
-        if not trialing:
-            return
         change.ends_trial = True
         _start_anew(ctx, subscription, pairs, change, ctx.now)
         return
-    if until <= ctx.now:
-        raise invalid("Invalid timestamp: can't be in the past", param="trial_end")
     if behavior != "none" and not trialing:
         for pair in pairs:
             if pair.old is not None:
                 change.prorations += credits_of(ctx, subscription, pair.old, change.at)
     change.anchor = change.trial_end = until
+    mode = subscription["billing_mode"]["type"]
     change.credited = [item["id"] for item in items_of(subscription)]
     for item in change.items:
         item["current_period_start"], item["current_period_end"] = ctx.now, until
         change.recurring.append(
-            trial(item["id"], item_charge(ctx.store, item), ctx.now, until, terms_of(item))
+            trial(item["id"], item_charge(ctx.store, item), ctx.now, until, terms_of(item), mode)
         )
 
 
@@ -143,7 +144,7 @@ def _start_anew(ctx: Ctx, subscription: Obj, pairs: list[Pair], change: Change, 
 
 
 def _resets(ctx: Ctx, subscription: Obj, pairs: list[Pair], wanted: dict[str, Any], trialing: bool) -> bool:
-    """Whether the billing cycle starts anew; refuses what is undetermined."""
+    """Whether the billing cycle starts anew: as asked; in classic mode by an interval or a first price."""
     asked = (wanted.get("billing_cycle_anchor") or {}).get("type")
     if asked == "now":
         if trialing:
@@ -153,28 +154,17 @@ def _resets(ctx: Ctx, subscription: Obj, pairs: list[Pair], wanted: dict[str, An
                 param="billing_cycle_anchor",
             )
         return True
-    moved = [
-        pair
-        for pair in pairs
-        if pair.old and pair.new and every(pair.old["price"]) != every(pair.new["price"])
-    ]
-    if subscription["billing_mode"]["type"] == "classic":
-        if moved and asked == "unchanged":
-            raise invalid(
-                "A change of the billing interval resets the billing cycle anchor; it can't stay unchanged.",
-                param="billing_cycle_anchor",
-            )
-        before = [pair.old for pair in pairs if pair.old]
-        after = [pair.new for pair in pairs if pair.new]
-        return (bool(moved) or becomes_paid(ctx, before, after)) and not trialing
-    if moved and not trialing:
+    if subscription["billing_mode"]["type"] == "flexible":
+        return False
+    moved = any(pair.moved for pair in pairs)
+    if moved and asked == "unchanged":
         raise invalid(
-            "This stand-in does not guess: to change the billing interval of a subscription in flexible "
-            "billing mode, "
-            "send `billing_cycle_anchor[type]=now`, which Stripe treats alike in both modes.",
+            "A change of the billing interval resets the billing cycle anchor; it can't stay unchanged.",
             param="billing_cycle_anchor",
         )
-    return False
+    before = [pair.old for pair in pairs if pair.old]
+    after = [pair.new for pair in pairs if pair.new]
+    return (moved or becomes_paid(ctx, before, after)) and not trialing
 
 
 def _proration_date(ctx: Ctx, subscription: Obj, wanted: dict[str, Any]) -> int:

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from ..catalog import intervals
 from ..catalog.catalog import every, item_charge, price_for, reprice, subscription_item
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata, missing, public
-from ..core.periods import period_at
+from ..core.periods import period_at, shift
 from .shapes import items_of
 from .terms import take_item_pricing
 
@@ -17,6 +18,13 @@ class Pair:
 
     old: Obj | None
     new: Obj | None
+
+    @property
+    def moved(self) -> bool:
+        """Whether the item stays and its billing interval changed."""
+        if self.old is None or self.new is None:
+            return False
+        return every(self.old["price"]) != every(self.new["price"])
 
     @property
     def changed(self) -> bool:
@@ -73,6 +81,25 @@ def place_new_items(subscription: Obj, pairs: list[Pair], at: int) -> None:
         pair.new["current_period_start"], pair.new["current_period_end"] = period
 
 
+def place_moved_items(ctx: Ctx, subscription: Obj, pairs: list[Pair]) -> None:
+    """An item whose interval changes while the anchor stays: its new period begins where the old one did.
+
+    A shorter period that would be over by now is the one of the anchor's cycle that contains this second
+    (`Account.shorter_interval`: or begins now). Recorded behavior of flexible billing mode for the longer.
+    """
+    for pair in pairs:
+        if not pair.moved or pair.new is None:
+            continue
+        interval, count = every(pair.new["price"])
+        start = pair.new["current_period_start"]
+        end = shift(start, interval, count)
+        if end <= ctx.now and ctx.account.shorter_interval == "now":
+            start, end = ctx.now, shift(ctx.now, interval, count)
+        elif end <= ctx.now:
+            start, end = period_at(subscription["billing_cycle_anchor"], interval, count, ctx.now)
+        pair.new["current_period_start"], pair.new["current_period_end"] = start, end
+
+
 def _change_item(ctx: Ctx, subscription: Obj, item: Obj, entry: dict[str, Any], where: str) -> None:
     price = entry.get("price") or entry.get("plan")
     if price and price != item["price"]["id"]:
@@ -120,12 +147,4 @@ def _check_together(subscription: Obj, items: list[Obj]) -> None:
             f"the expected currency: {subscription['currency']}.",
             param="items",
         )
-    if (
-        subscription["billing_mode"]["type"] == "classic"
-        and len({every(item["price"]) for item in items}) > 1
-    ):
-        raise invalid(
-            "Currently, all items of a subscription in classic billing mode must have the same billing "
-            "interval.",
-            param="items",
-        )
+    intervals.check_together([item["price"] for item in items], subscription["billing_mode"]["type"])

@@ -68,6 +68,7 @@ def blank(ctx: Ctx, customer: str, currency: str, mode: dict[str, Any]) -> Obj:
         "schedule": None,
         "start_date": ctx.now,
         "status": "active",
+        "status_details": None,
         "test_clock": None,
         "transfer_data": None,
         "trial_end": None,
@@ -205,6 +206,10 @@ def _due(subscription: Obj) -> int | None:
     moments: list[int] = [period_end(subscription)]
     if subscription["cancel_at"] is not None:
         moments.append(subscription["cancel_at"])
+    if subscription["status"] == "trialing" and subscription.get("_tell_trial_end"):
+        moments.append(subscription["_tell_trial_end"])
+    if (paused := subscription["pause_collection"]) and paused["resumes_at"]:
+        moments.append(paused["resumes_at"])
     if subscription["pending_update"]:
         moments.append(subscription["pending_update"]["expires_at"])
     return min(moments)

@@ -21,10 +21,8 @@ NOT_BUILT = (
     "default_source",
     "invoice_settings",
     "on_behalf_of",
-    "pause_collection",
     "pending_invoice_item_interval",
     "transfer_data",
-    "trial_from_plan",
 )
 
 
@@ -99,10 +97,28 @@ def take_terms(ctx: Ctx, subscription: Obj) -> None:
         subscription["default_payment_method"] = _default_method(
             ctx, subscription, params["default_payment_method"]
         )
+    if "pause_collection" in params:
+        subscription["pause_collection"] = _pause(ctx, params["pause_collection"])
+    end_behavior = (params.get("trial_settings") or {}).get("end_behavior") or {}
+    if end_behavior.get("billing_cycle_anchor") == "unchanged":
+        raise invalid(
+            "This stand-in begins a full period when a trial ends.",
+            param="trial_settings[end_behavior][billing_cycle_anchor]",
+        )
     for name in ("payment_settings", "trial_settings"):
         for key, value in (params.get(name) or {}).items():
             subscription[name][key] = None if value == "" else public(value)
     _collection(subscription, params)
+
+
+def _pause(ctx: Ctx, given: Any) -> Obj | None:
+    """How collection is paused; "" ends that."""
+    if given == "":
+        return None
+    resumes_at = given.get("resumes_at")
+    if resumes_at is not None and resumes_at <= ctx.now:
+        raise invalid("`resumes_at` must be in the future.", param="pause_collection[resumes_at]")
+    return {"behavior": given["behavior"], "resumes_at": resumes_at}
 
 
 def take_cancellation(ctx: Ctx, subscription: Obj) -> None:

@@ -10,6 +10,8 @@ from ..invoices.pending_items import keep, pending_items, proration_item
 from ..payments.payments import Attempt, declined
 from ..subscription_terms.changes import Change
 from ..subscription_terms.shapes import debit_of_item, debit_of_line, save, set_items
+from ..subscription_terms.trials import begin
+from .withheld import withhold
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,12 @@ def bill_change(
 def collect(ctx: Ctx, subscription: Obj, invoice: Obj, *, behavior: str, off_session: bool) -> Attempt | None:
     """Finalize a draft and charge it; gives the failed attempt, None when nothing is left to do.
 
+    The invoices of a subscription whose collection is paused are withheld instead.
+
     Under `default_incomplete` no attempt is made: the open invoice waits for its confirmation.
     """
+    if withhold(ctx, subscription, invoice):
+        return None
     invoicing.finalize(ctx, invoice)
     if invoice["status"] == "paid":
         return None
@@ -108,8 +114,7 @@ def apply(ctx: Ctx, subscription: Obj, outcome: dict[str, Any]) -> None:
     if outcome["anchor"] is not None:
         subscription["billing_cycle_anchor"] = outcome["anchor"]
     if outcome["trial_end"] is not None:
-        subscription["trial_start"] = subscription["trial_start"] or ctx.now
-        subscription["trial_end"] = outcome["trial_end"]
+        begin(subscription, outcome["trial_end"], ctx.now)
         subscription["status"] = "trialing"
     if outcome["ends_trial"]:
         subscription["trial_end"] = ctx.now

@@ -3,13 +3,15 @@
 https://docs.stripe.com/billing/subscriptions/overview#payment-behavior
 """
 
+from dataclasses import replace
 from typing import Any
 
+from ..catalog import intervals
 from ..catalog.catalog import every, item_charge, price_for, subscription_item
 from ..catalog.proration import Draft, recurring, trial
 from ..core.amounts import share
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata
-from ..core.periods import DAY, period_after, period_at
+from ..core.periods import period_after, period_at
 from ..invoices import invoicing
 from ..invoices.invoice_lines import all_lines
 from ..invoices.pending_items import extra_item, keep, pending_items
@@ -21,7 +23,8 @@ from ..subscription_terms.terms import (
     take_pricing,
     take_terms,
 )
-from ..subscription_terms.worths import debit_of, terms_of, worths_of
+from ..subscription_terms.trials import asked_end, begin
+from ..subscription_terms.worths import terms_of
 from .billing import book_debits, collect
 
 
@@ -68,15 +71,16 @@ def compose_new(ctx: Ctx, params: dict[str, Any]) -> tuple[Obj, list[Draft]]:
     currency = _check_together(prices, customer, mode["type"])
     subscription = blank(ctx, customer["id"], currency, mode)
     start = params.get("backdate_start_date") or params.get("start_date") or ctx.now
-    trial_end = _trial_end(ctx, params)
+    end = asked_end(params, prices, ctx.now)
+    trial_end = None if end == "now" else end
     anchor = _anchor(ctx, params, prices, start, trial_end)
     subscription.update(
         billing_cycle_anchor=anchor,
         start_date=start,
         test_clock=customer.get("test_clock"),
-        trial_end=trial_end,
-        trial_start=ctx.now if trial_end else None,
     )
+    if trial_end:
+        begin(subscription, trial_end, ctx.now)
     take_pricing(ctx, subscription, params)
     items = []
     for index, (price, entry) in enumerate(zip(prices, params["items"], strict=True)):
@@ -121,19 +125,18 @@ def _charges(subscription: Obj) -> bool:
 
 def _first_charges(ctx: Ctx, subscription: Obj, anchor: int, behavior: str) -> list[Draft]:
     drafts = []
-    worths = worths_of(ctx, subscription, items_of(subscription))
     for item in items_of(subscription):
         charge, terms = item_charge(ctx.store, item), terms_of(item)
         start, end = item["current_period_start"], item["current_period_end"]
         if subscription["trial_end"]:
-            drafts.append(trial(item["id"], charge, start, end, terms))
+            drafts.append(trial(item["id"], charge, start, end, terms, subscription["billing_mode"]["type"]))
             continue
         whole = period_at(anchor, *every(item["price"]), start)
         if whole == (start, end):
             drafts.append(recurring(item["id"], charge, start, end, terms))
-        elif behavior != "none" and share(charge.whole, end - start, whole[1] - whole[0]):
-            part = debit_of(ctx, subscription, item, worths[item["id"]], whole, start)
-            drafts += [part] if part else []
+        elif behavior != "none":  # Stripe: a debit that is no proration, even when it is of a part
+            part = recurring(item["id"], charge, start, end, terms)
+            drafts.append(replace(part, amount=share(charge.whole, end - start, whole[1] - whole[0])))
     return drafts
 
 
@@ -163,21 +166,6 @@ def _anchor(ctx: Ctx, params: dict[str, Any], prices: list[Obj], start: int, tri
     return int(given)
 
 
-def _trial_end(ctx: Ctx, params: dict[str, Any]) -> int | None:
-    if params.get("trial_period_days") and "trial_end" in params:
-        raise invalid(
-            "You may only specify one of these parameters: trial_end, trial_period_days.", param="trial_end"
-        )
-    if params.get("trial_period_days"):
-        return int(ctx.now + params["trial_period_days"] * DAY)
-    given = params.get("trial_end")
-    if given is None or given == "now":
-        return None
-    if given <= ctx.now:
-        raise invalid("Invalid timestamp: can't be in the past", param="trial_end")
-    return int(given)
-
-
 def _price_of(ctx: Ctx, entry: dict[str, Any], index: int) -> Obj:
     price = entry.get("price") or entry.get("plan")
     where = f"items[{index}][price]"
@@ -201,12 +189,7 @@ def _check_together(prices: list[Obj], customer: Obj, mode: str) -> str:
             f"item with currency {customer['currency']}",
             param="items",
         )
-    if mode == "classic" and len({every(price) for price in prices}) > 1:
-        raise invalid(
-            "Currently, all items of a subscription in classic billing mode must have the same billing "
-            "interval.",
-            param="items",
-        )
+    intervals.check_together(prices, mode)
     return str(currencies[0])
 
 

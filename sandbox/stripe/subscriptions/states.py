@@ -10,6 +10,7 @@ from ..subscription_terms.shapes import editing, in_trial, items_of
 from ..taxes import automatic_tax
 from . import pending_updates
 from .end import finish
+from .pausing import pause
 
 
 def subscription_of(ctx: Ctx, invoice: Obj) -> Obj | None:
@@ -41,10 +42,7 @@ def on_paid(ctx: Ctx, invoice: Obj) -> None:
         pending_updates.settle(ctx, subscription)
     first = invoice["billing_reason"] == "subscription_create"
     starts = subscription["status"] == "incomplete" and first
-    recovers = (
-        subscription["status"] in ("past_due", "unpaid") and subscription["latest_invoice"] == invoice["id"]
-    )
-    if starts or recovers:
+    if starts or _recovers(ctx, subscription):
         with editing(ctx, subscription):
             subscription["status"] = "active"
 
@@ -70,6 +68,8 @@ def _give_up(ctx: Ctx, subscription: Obj) -> None:
     elif ctx.account.after_retries == "unpaid":
         with editing(ctx, subscription):
             subscription["status"] = "unpaid"
+    elif ctx.account.after_retries == "pause":
+        pause(ctx, subscription, "final_payment_failure")
 
 
 def on_ended(ctx: Ctx, invoice: Obj) -> None:
@@ -80,14 +80,29 @@ def on_ended(ctx: Ctx, invoice: Obj) -> None:
     if _pends_on(subscription, invoice):
         pending_updates.forget_voided(ctx, subscription)
         pending_updates.free_older_items(ctx, invoice)
-    if subscription["latest_invoice"] != invoice["id"]:
-        return
-    if subscription["status"] in ("past_due", "unpaid"):
+    first = invoice["billing_reason"] == "subscription_create"
+    if _recovers(ctx, subscription):
         with editing(ctx, subscription):
             subscription["status"] = "active"
-    elif subscription["status"] == "incomplete" and invoice["status"] == "void":
+    elif subscription["status"] == "incomplete" and invoice["status"] == "void" and first:
         with editing(ctx, subscription):
             subscription["status"], subscription["ended_at"] = "incomplete_expired", ctx.now
+
+
+def _recovers(ctx: Ctx, subscription: Obj) -> bool:
+    """Whether arrears are over: the latest invoice is paid or written off. Void ones do not count, nor drafts
+    unless the subscription is unpaid, nor one that only an update waits for."""
+    if subscription["status"] not in ("past_due", "unpaid"):
+        return False
+    passed_over = ("void",) if subscription["status"] == "unpaid" else ("void", "draft")
+    invoices = ctx.store.related("invoice", "parent.subscription_details.subscription", subscription["id"])
+    counted = (
+        one
+        for one in invoices
+        if one["status"] not in passed_over and not (one.get("_holds_update") and one["status"] != "paid")
+    )
+    latest = next(counted, None)
+    return latest is None or latest["status"] in ("paid", "uncollectible")
 
 
 def _pends_on(subscription: Obj, invoice: Obj) -> bool:
