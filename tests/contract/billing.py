@@ -84,6 +84,10 @@ class Business:
             params["subscription_details"] = details
         return self.v1.invoices.create_preview(params)
 
+    def authenticate(self, intent: str, *, passes: bool = True) -> None:
+        """What the customer's bank says of an intent that asks for 3-D Secure."""
+        self.stand_in.control("authentications", {"intent": intent, "passes": passes})
+
     def invoice(self, id: str, *expand: str) -> Any:
         """An invoice as it is now."""
         return self.v1.invoices.retrieve(id, {"expand": list(expand)})

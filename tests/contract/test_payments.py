@@ -73,7 +73,9 @@ def test_three_d_secure_waits_for_the_customer(business: Business) -> None:
         }
     )
     assert (intent.status, intent.next_action.type) == ("requires_action", "use_stripe_sdk")
-    assert business.v1.payment_intents.confirm(intent.id).status == "succeeded"
+    assert business.v1.payment_intents.confirm(intent.id).status == "requires_action"
+    business.authenticate(intent.id)
+    assert business.v1.payment_intents.retrieve(intent.id).status == "succeeded"
 
 
 def test_an_intent_is_cancelled_once(business: Business) -> None:

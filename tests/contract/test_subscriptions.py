@@ -456,7 +456,7 @@ def test_three_d_secure_leaves_the_change_to_the_customer(business: Business) ->
     intent = business.v1.payment_intents.retrieve(payment.payment.payment_intent)
     assert (changed.status, intent.status) == ("past_due", "requires_action")
     assert "invoice.payment_action_required" in business.events()
-    business.v1.payment_intents.confirm(intent.id)
+    business.authenticate(intent.id)
     assert business.subscription(subscription.id).status == "active"
     assert business.invoice(changed.latest_invoice).status == "paid"
 

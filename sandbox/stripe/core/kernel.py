@@ -81,6 +81,8 @@ class Account:
     shorter_interval: Literal["aligned", "now"] = "aligned"
     """Where the period of an item begins whose new interval is over by now, in flexible billing mode while
     the anchor stays: with the anchor's cycle, or now. Stripe's pages say nothing of it."""
+    action_required_fails: bool = True
+    """Whether `invoice.payment_failed` is told beside `invoice.payment_action_required`; sources differ."""
     advance_seconds: int = 0
     """How long a test clock is under way; meanwhile what lives by it can't be changed."""
     portal_needs_configuration: bool = True

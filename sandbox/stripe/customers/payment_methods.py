@@ -1,13 +1,12 @@
-"""Payment methods, made of Stripe's test cards: https://docs.stripe.com/testing.
+"""Payment methods, made of Stripe's test cards.
 
-A card is known by the end of its test ids: `pm_card_visa` and `tok_visa` are the same card. How it behaves
-when it is attached, charged and refunded is told by `payment_method_behavior`.
+How one behaves when it is attached, charged and refunded is told by `payment_method_behavior`.
+https://docs.stripe.com/api/payment_methods
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from stripe.params import (
     PaymentMethodAttachParams,
@@ -31,73 +30,9 @@ from ..core.kernel import (
 )
 from ..core.params import missing_param
 from ..core.updates import changed
+from .test_cards import CARDS, Behavior
 
 KIND = "payment_method"
-
-Course = Literal[
-    "succeeds", "fails", "pends", "pends_and_fails", "fails_at_once", "requires_action", "action_taken"
-]
-"""What becomes of a refund to a card; see refunds.py."""
-
-
-@dataclass(frozen=True, slots=True)
-class Behavior:
-    """What a test card does. `decline_code` None: charges succeed."""
-
-    name: str = "ok"
-    last4: str = "4242"
-    brand: str = "visa"
-    funding: str = "credit"
-    decline_code: str | None = None
-    code: str = "card_declined"
-    message: str = "Your card was declined."
-    attaches: bool = True
-    requires_action: bool = False
-    off_session_ok: bool = True
-    refund: Course = "succeeds"
-    disputed: bool = False
-
-
-def _declining(last4: str, decline_code: str, message: str, code: str = "card_declined") -> Behavior:
-    return Behavior(
-        decline_code, last4, decline_code=decline_code, code=code, message=message, attaches=False
-    )
-
-
-CARDS: dict[str, Behavior] = {
-    "visa": Behavior(),
-    "visa_debit": Behavior(last4="5556", funding="debit"),
-    "mastercard": Behavior(last4="4444", brand="mastercard"),
-    "amex": Behavior(last4="8431", brand="amex"),
-    "chargeDeclined": _declining("0002", "generic_decline", "Your card was declined."),
-    "chargeDeclinedInsufficientFunds": _declining(
-        "9995", "insufficient_funds", "Your card has insufficient funds."
-    ),
-    "chargeDeclinedLostCard": _declining("9987", "lost_card", "Your card was declined."),
-    "chargeDeclinedStolenCard": _declining("9979", "stolen_card", "Your card was declined."),
-    "chargeDeclinedExpiredCard": _declining("0069", "expired_card", "Your card has expired.", "expired_card"),
-    "chargeDeclinedIncorrectCvc": _declining(
-        "0127", "incorrect_cvc", "Your card's security code is incorrect.", "incorrect_cvc"
-    ),
-    "chargeDeclinedProcessingError": _declining(
-        "0119",
-        "processing_error",
-        "An error occurred while processing your card. Try again in a little bit.",
-        "processing_error",
-    ),
-    "chargeCustomerFail": Behavior("declines", "0341", decline_code="generic_decline"),
-    "authenticationRequired": Behavior("requires_action", "3184", requires_action=True, off_session_ok=False),
-    "threeDSecure2Required": Behavior("requires_action", "3220", requires_action=True, off_session_ok=False),
-    "authenticationRequiredOnSetup": Behavior("requires_action_on_setup", "3155", requires_action=True),
-    "refundFail": Behavior("refund_fails", "5126", refund="fails"),
-    "pendingRefund": Behavior("refund_pends", "7726", refund="pends"),
-    "createDispute": Behavior("disputed", "0259", disputed=True),
-    # courses of a refund for which Stripe has no card of its own
-    "refundFailAtOnce": Behavior("refund_fails_at_once", "5127", refund="fails_at_once"),
-    "refundRequiresAction": Behavior("refund_requires_action", "5128", refund="requires_action"),
-    "refundActionTaken": Behavior("refund_action_taken", "5129", refund="action_taken"),
-    "pendingRefundFail": Behavior("refund_pends_and_fails", "5130", refund="pends_and_fails"),
-}
 
 
 def payment_method_behavior(method: Obj) -> Behavior:

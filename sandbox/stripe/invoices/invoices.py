@@ -148,7 +148,7 @@ def pay(ctx: Ctx) -> Obj:
     chosen = payment_method_for(ctx, method, invoice["customer"], param="payment_method")
     outcome = invoicing.attempt(ctx, invoice, chosen["id"], off_session=params.get("off_session", True))
     if not outcome.paid:
-        raise declined(outcome, keep_changes=True)
+        raise declined(outcome, keep_changes=True, waits_code="invoice_payment_intent_requires_action")
     return invoice
 
 

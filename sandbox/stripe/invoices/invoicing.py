@@ -129,14 +129,11 @@ def finalize(ctx: Ctx, invoice: Obj) -> None:
     invoice["status_transitions"]["finalized_at"] = ctx.now
     if invoice["collection_method"] == "send_invoice" and invoice["due_date"] is None:
         invoice["due_date"] = ctx.now + (invoice["_days_until_due"] or 0) * DAY
-    if invoice["amount_due"] > 0:
-        intent = new_intent(
-            ctx, customer["id"], invoice["amount_due"], invoice["currency"], description=_purpose(invoice)
-        )
-        open_payment(ctx, invoice, intent)
     save(ctx, invoice)
     without_address = {"hosted_invoice_url": None, "invoice_pdf": None}  # written when it is given out
     ctx.emit("invoice.finalized", invoice, {**differences(before, invoice), **without_address})
+    if invoice["amount_due"] > 0:
+        open_payment(ctx, invoice, _new_intent(ctx, invoice, invoice["amount_due"]))
     discounts.consume(ctx, customer, used_by(invoice, all_lines(invoice)))
     for hook in HOOKS.finalized:
         hook(ctx, invoice)
@@ -153,24 +150,51 @@ def stay_draft(ctx: Ctx, invoice: Obj, why: StripeError) -> None:
 
 
 def attempt(ctx: Ctx, invoice: Obj, method: str, *, off_session: bool = True) -> Attempt:
-    """Try to charge what remains of an open invoice and note the next try; never raises for a card."""
+    """Try to charge what remains of an open invoice and note the next try; never raises for a card.
+
+    One that a customer who is there has to authenticate counts once that is answered: recorded behavior.
+    """
+    before = public(invoice)
     intent = ctx.store.get("payment_intent", payment_of(ctx, invoice)["payment"]["payment_intent"])
     if intent["status"] == "canceled":
-        intent = new_intent(ctx, invoice["customer"], invoice["amount_remaining"], invoice["currency"])
+        intent = _new_intent(ctx, invoice, invoice["amount_remaining"])
         open_payment(ctx, invoice, intent)
     invoice["attempted"] = True
-    invoice["attempt_count"] += 1
     outcome = confirm(ctx, intent, method, off_session=off_session)
+    intent["_uncounted"] = outcome.needs_action and not off_session
+    ctx.store.put(intent)
+    if not intent["_uncounted"]:
+        invoice["attempt_count"] += 1
+    return _conclude(ctx, invoice, outcome, before)
+
+
+def await_confirmation(ctx: Ctx, invoice: Obj) -> None:
+    """Make no attempt: the payment intent waits, with the method that would be charged."""
+    intent = ctx.store.get("payment_intent", payment_of(ctx, invoice)["payment"]["payment_intent"])
+    if method := method_for(ctx, invoice):
+        intent.update(payment_method=method, status="requires_confirmation")
+        ctx.store.put(intent)
+
+
+def hear(ctx: Ctx, invoice: Obj, outcome: Attempt) -> None:
+    """Take in what came later of an attempt: the customer has authenticated, or has not."""
+    before = public(invoice)
+    if outcome.intent.pop("_uncounted", False):
+        invoice["attempt_count"] += 1
+        ctx.store.put(outcome.intent)
+    _conclude(ctx, invoice, outcome, before)
+
+
+def _conclude(ctx: Ctx, invoice: Obj, outcome: Attempt, before: Obj) -> Attempt:
     if outcome.paid:
-        receive(ctx, invoice, intent)
+        receive(ctx, invoice, outcome.intent)
     else:
-        fail(ctx, invoice, outcome)
+        fail(ctx, invoice, outcome, before)
     return outcome
 
 
-def fail(ctx: Ctx, invoice: Obj, outcome: Attempt | None) -> None:
+def fail(ctx: Ctx, invoice: Obj, outcome: Attempt | None, before: Obj) -> None:
     """Note a failed attempt (None: there was nothing to charge) and when the next one is."""
-    before = {"attempted": invoice["attempted"], "attempt_count": invoice["attempt_count"]}
     tried, pauses = invoice["attempt_count"], ctx.account.retry_days
     again = (
         tried <= len(pauses)
@@ -179,10 +203,13 @@ def fail(ctx: Ctx, invoice: Obj, outcome: Attempt | None) -> None:
     )
     invoice["next_payment_attempt"] = ctx.now + pauses[max(tried, 1) - 1] * DAY if again else None
     save(ctx, invoice)
-    if outcome is not None and outcome.needs_action:
+    waits = outcome is not None and outcome.needs_action
+    if waits:
         ctx.emit("invoice.payment_action_required", invoice)
-    ctx.emit("invoice.payment_failed", invoice)
-    ctx.emit("invoice.updated", invoice, before)
+    if not waits or ctx.account.action_required_fails:
+        ctx.emit("invoice.payment_failed", invoice)
+    if changed := differences(before, invoice):
+        ctx.emit("invoice.updated", invoice, changed)
     in_arrears(ctx, invoice)
 
 
@@ -348,6 +375,17 @@ def _refuse_with_payments(ctx: Ctx, invoice: Obj, *statuses: str, move: str) -> 
         by_default = payment["is_default"] and payment["status"] == "open"
         if payment["status"] in statuses and not by_default:
             raise invalid(f"You can't {move} an invoice that has {payment['status']} payments.")
+
+
+def _new_intent(ctx: Ctx, invoice: Obj, amount: int) -> Obj:
+    """What an invoice is paid by; a subscription's sets the card up for its renewals: recorded behavior."""
+    more: dict[str, Any] = {}
+    if invoice["parent"]:
+        more["setup_future_usage"] = "off_session"
+        more["payment_details"] = {"customer_reference": None, "order_reference": invoice["id"][:25]}
+    return new_intent(
+        ctx, invoice["customer"], amount, invoice["currency"], description=_purpose(invoice), **more
+    )
 
 
 def _purpose(invoice: Obj) -> str:

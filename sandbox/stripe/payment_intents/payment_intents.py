@@ -21,14 +21,7 @@ from ..core.kernel import Ctx, Obj, invalid, merge_metadata, public, route
 from ..core.updates import changed, copy_fields, not_built
 from ..invoices import invoice_attachments, invoicing
 from ..payments.payment_shapes import new_intent
-from ..payments.payments import (
-    Attempt,
-    cancel_intent,
-    confirm,
-    declined,
-    finish_authentication,
-    payment_method_for,
-)
+from ..payments.payments import cancel_intent, confirm, declined, payment_method_for
 
 KIND = "payment_intent"
 NOT_BUILT = (
@@ -105,7 +98,7 @@ def update(ctx: Ctx) -> Obj:
 
 @route("POST", "/v1/payment_intents/{id}/confirm", params=PaymentIntentConfirmParams, kind=KIND)
 def confirm_intent(ctx: Ctx) -> Obj:
-    """Charge now; where 3-D Secure is waited for, the customer passes it. A decline is a 402 that counts."""
+    """Charge now, or ask the customer to authenticate; a decline is a 402 that counts."""
     intent = ctx.store.get(KIND, ctx.path["id"], param="intent")
     _confirm(ctx, intent, ctx.params.get("payment_method"))
     return intent
@@ -190,12 +183,6 @@ def _confirm(ctx: Ctx, intent: Obj, method: str | None) -> None:
     if intent["status"] in ("succeeded", "canceled", "processing"):
         raise _unexpected(intent, "confirmed")
     invoice = ctx.store.get("invoice", intent["_invoice"]) if intent.get("_invoice") else None
-    if intent["status"] == "requires_action" and method is None:
-        outcome = finish_authentication(ctx, intent)
-        if invoice is not None:
-            invoicing.receive(ctx, invoice, intent)
-        invoice_attachments.credit(ctx, intent)
-        return
     method = method or intent["payment_method"] or (invoicing.method_for(ctx, invoice) if invoice else None)
     if method is None:
         raise invalid(
@@ -207,16 +194,14 @@ def _confirm(ctx: Ctx, intent: Obj, method: str | None) -> None:
             code="payment_intent_unexpected_state",
         )
     off_session = bool(ctx.params.get("off_session", False))
+    intent["_return_url"] = ctx.params.get("return_url")
     if invoice is not None:
         outcome = invoicing.attempt(ctx, invoice, method, off_session=off_session)
     else:
-        outcome = confirm(ctx, intent, method, off_session=off_session)
+        may_wait = not (off_session or ctx.params.get("error_on_requires_action"))
+        outcome = confirm(ctx, intent, method, off_session=off_session, may_wait=may_wait)
     invoice_attachments.credit(ctx, intent)
-    _require(ctx, outcome)
-
-
-def _require(ctx: Ctx, outcome: Attempt) -> None:
-    if outcome.error is not None or (outcome.needs_action and ctx.params.get("error_on_requires_action")):
+    if outcome.error is not None:
         raise declined(outcome, keep_changes=True)
 
 

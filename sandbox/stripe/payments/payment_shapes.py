@@ -170,3 +170,34 @@ def card_error(code: str, decline_code: str | None, message: str, charge: Obj, m
         "payment_method": public(method),
         "type": "card_error",
     }
+
+
+def authentication_at(ctx: Ctx, client_secret: str, return_url: str | None) -> Obj:
+    """The `next_action` of an intent whose customer has to authenticate, with the page where that is done.
+
+    With a `return_url` it is a redirect; without, what Stripe.js would be given.
+    https://docs.stripe.com/payments/3d-secure/authentication-flow
+    """
+    page = f"{ctx.account.base_url}/authenticate/{client_secret}"
+    if return_url is not None:
+        return {
+            "redirect_to_url": {"return_url": return_url, "url": page},
+            "type": "redirect_to_url",
+        }
+    return {
+        "type": "use_stripe_sdk",
+        "use_stripe_sdk": {"stripe_js": page, "type": "three_d_secure_redirect"},
+    }
+
+
+def authentication_failure(intent: str, method: Obj) -> Obj:
+    """The error of an intent (`payment_intent` or `setup_intent`) whose customer did not authenticate."""
+    code = f"{intent}_authentication_failure"
+    return {
+        "code": code,
+        "doc_url": f"https://docs.stripe.com/error-codes/{code.replace('_', '-')}",
+        "message": "The provided PaymentMethod has failed authentication. Provide another PaymentMethod to "
+        "try again.",
+        "payment_method": public(method),
+        "type": "invalid_request_error",
+    }

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..core.kernel import Ctx, Obj, StripeError, card_declined, invalid, public
 from ..customers.payment_methods import find, payment_method_behavior
-from .payment_shapes import card_error, new_charge, outcome
+from .payment_shapes import authentication_at, authentication_failure, card_error, new_charge, outcome
 
 AUTHENTICATION = "authentication_required"
 
@@ -40,46 +40,42 @@ def payment_method_for(ctx: Ctx, id: str, customer: str | None, *, param: str) -
     return method
 
 
-def confirm(ctx: Ctx, intent: Obj, method_id: str, *, off_session: bool = True) -> Attempt:
-    """Try to charge the intent's amount to a payment method; never raises for a declined card."""
+def confirm(
+    ctx: Ctx, intent: Obj, method_id: str, *, off_session: bool = True, may_wait: bool = True
+) -> Attempt:
+    """Try to charge the intent's amount to a payment method; never raises for a declined card.
+
+    `may_wait`: whether a customer whom the bank asks can be waited for; else that is a decline.
+    """
     method = payment_method_for(ctx, method_id, intent["customer"], param="payment_method")
-    behavior = payment_method_behavior(method)
     intent["payment_method"] = method["id"]
-    if behavior.requires_action and not (off_session and behavior.off_session_ok):
-        return _needs_action(ctx, intent, method)
-    charge = new_charge(ctx, intent, method)
-    intent["latest_charge"] = charge["id"]
-    if behavior.decline_code is None:
-        ctx.store.put(charge)
-        ctx.emit("charge.succeeded", charge)
-        _succeed(ctx, intent)
-        return Attempt(intent, charge)
-    error = card_error(behavior.code, behavior.decline_code, behavior.message, charge, method)
-    charge.update(
-        amount_captured=0,
-        balance_transaction=None,
-        captured=False,
-        failure_code=error["code"],
-        failure_message=error["message"],
-        outcome=outcome("issuer_declined", "declined_by_network", behavior.decline_code, error["message"]),
-        paid=False,
-        receipt_url=None,
-        status="failed",
-    )
-    ctx.store.put(charge)
-    ctx.emit("charge.failed", charge)
-    return _fail(ctx, intent, error, charge)
+    asks = payment_method_behavior(method).asks(off_session=off_session, set_up=bool(method.get("_set_up")))
+    if asks and may_wait:
+        return _needs_action(ctx, intent)
+    if asks:
+        message = "Your card was declined. This transaction requires authentication."
+        return _declined(ctx, intent, method, AUTHENTICATION, AUTHENTICATION, message)
+    return _charge(ctx, intent, method)
 
 
-def finish_authentication(ctx: Ctx, intent: Obj) -> Attempt:
-    """The customer passed 3-D Secure: the charge goes through."""
+def authenticated(ctx: Ctx, intent: Obj) -> Attempt:
+    """The customer passed 3-D Secure: the card is charged, and set up for later if the intent asks for it."""
     method = ctx.store.get("payment_method", intent["payment_method"])
-    charge = new_charge(ctx, intent, method)
-    ctx.store.put(charge)
-    ctx.emit("charge.succeeded", charge)
-    intent["latest_charge"] = charge["id"]
-    _succeed(ctx, intent)
-    return Attempt(intent, charge)
+    outcome = _charge(ctx, intent, method)
+    if outcome.paid and intent["setup_future_usage"] == "off_session":
+        method["_set_up"] = True
+        ctx.store.put(method)
+    return outcome
+
+
+def not_authenticated(ctx: Ctx, intent: Obj) -> Attempt:
+    """The customer failed 3-D Secure or refused: another payment method is needed, nothing was charged.
+
+    https://docs.stripe.com/error-codes#payment-intent-authentication-failure
+    """
+    method = ctx.store.get("payment_method", intent["payment_method"])
+    intent["next_action"] = None
+    return _fail(ctx, intent, authentication_failure("payment_intent", method), None)
 
 
 def cancel_intent(ctx: Ctx, intent: Obj, reason: str | None) -> None:
@@ -97,14 +93,17 @@ def cancel_intent(ctx: Ctx, intent: Obj, reason: str | None) -> None:
     ctx.emit("payment_intent.canceled", intent)
 
 
-def declined(attempt: Attempt, *, keep_changes: bool = False) -> StripeError:
+def declined(
+    attempt: Attempt, *, keep_changes: bool = False, waits_code: str = AUTHENTICATION
+) -> StripeError:
     """The 402 that tells of a failed attempt, with the charge's id and the payment intent in it.
 
     `keep_changes`: the attempt itself stays on record, as when an invoice's payment is declined.
+    `waits_code`: the code where the customer has to authenticate.
     """
     error = attempt.error or {
-        "code": AUTHENTICATION,
-        "decline_code": AUTHENTICATION,
+        "code": waits_code,
+        "decline_code": None,
         "message": "This payment requires additional user action before it can be completed successfully.",
     }
     extra: dict[str, Any] = {"payment_intent": public(attempt.intent)}
@@ -113,10 +112,42 @@ def declined(attempt: Attempt, *, keep_changes: bool = False) -> StripeError:
     return card_declined(
         error["message"],
         code=error["code"],
-        decline_code=error["decline_code"],
+        decline_code=error.get("decline_code"),
         extra=extra,
         keep_changes=keep_changes,
     )
+
+
+def _charge(ctx: Ctx, intent: Obj, method: Obj) -> Attempt:
+    behavior = payment_method_behavior(method)
+    if behavior.decline_code is not None:
+        return _declined(ctx, intent, method, behavior.code, behavior.decline_code, behavior.message)
+    charge = new_charge(ctx, intent, method)
+    intent["latest_charge"] = charge["id"]
+    ctx.store.put(charge)
+    ctx.emit("charge.succeeded", charge)
+    _succeed(ctx, intent)
+    return Attempt(intent, charge)
+
+
+def _declined(ctx: Ctx, intent: Obj, method: Obj, code: str, decline_code: str, message: str) -> Attempt:
+    charge = new_charge(ctx, intent, method)
+    intent["latest_charge"] = charge["id"]
+    error = card_error(code, decline_code, message, charge, method)
+    charge.update(
+        amount_captured=0,
+        balance_transaction=None,
+        captured=False,
+        failure_code=code,
+        failure_message=message,
+        outcome=outcome("issuer_declined", "declined_by_network", decline_code, message),
+        paid=False,
+        receipt_url=None,
+        status="failed",
+    )
+    ctx.store.put(charge)
+    ctx.emit("charge.failed", charge)
+    return _fail(ctx, intent, error, charge)
 
 
 def _succeed(ctx: Ctx, intent: Obj) -> None:
@@ -128,19 +159,20 @@ def _succeed(ctx: Ctx, intent: Obj) -> None:
 
 
 def _fail(ctx: Ctx, intent: Obj, error: Obj, charge: Obj | None) -> Attempt:
-    intent.update(last_payment_error=error, payment_method=None, status="requires_payment_method")
+    intent.update(
+        last_payment_error=error, next_action=None, payment_method=None, status="requires_payment_method"
+    )
     ctx.store.put(intent)
     ctx.emit("payment_intent.payment_failed", intent)
     return Attempt(intent, charge, error=error)
 
 
-def _needs_action(ctx: Ctx, intent: Obj, method: Obj) -> Attempt:
-    intent["status"] = "requires_action"
-    intent["next_action"] = {
-        "type": "use_stripe_sdk",
-        "use_stripe_sdk": {"type": "three_d_secure_redirect", "stripe_js": ""},
-    }
-    intent["last_payment_error"] = None
+def _needs_action(ctx: Ctx, intent: Obj) -> Attempt:
+    intent.update(
+        last_payment_error=None,
+        next_action=authentication_at(ctx, intent["client_secret"], intent.get("_return_url")),
+        status="requires_action",
+    )
     ctx.store.put(intent)
     ctx.emit("payment_intent.requires_action", intent)
     return Attempt(intent, None, needs_action=True)

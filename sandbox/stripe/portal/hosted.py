@@ -4,6 +4,7 @@
     POST /i/{account}/{token}       pays it with a test card, then 303 to the page; a decline is a 402 page
     GET  /i/{account}/{token}/pdf   the PDF of its present state
     GET  /p/session/{token}         a portal session
+    GET, POST /authenticate/{…}     3-D Secure: see authentication.py
 
 Faults, limits and the request log are of the API, these pages know none of them.
 
@@ -16,16 +17,17 @@ from __future__ import annotations
 from ..core import forms
 from ..core.errors import StripeError
 from ..core.kernel import Ctx, Obj
-from ..customers.payment_methods import CARDS
+from ..core.test_time import tell_time
+from ..customers.test_cards import CARDS
 from ..engine.dispatch import Answer
 from ..engine.engine import Engine
 from ..invoices import invoicing
 from ..invoices.invoice_paper import pdf_of
-from ..payments.payments import finish_authentication, payment_method_for
-from . import hosted_links, portal_sessions
-from .hosted_pages import PAYABLE, intent_of, invoice_page, message, portal_page
+from ..payments.payments import payment_method_for
+from . import authentication, hosted_links, portal_sessions
+from .hosted_pages import PAYABLE, authentication_page, intent_of, invoice_page, message, portal_page
 
-PREFIXES = ("/i/", "/p/session/")
+PREFIXES = ("/i/", "/p/session/", authentication.PREFIX)
 
 _HEADERS = [
     (b"cache-control", b"no-store"),
@@ -44,6 +46,8 @@ def answer(engine: Engine, method: str, path: str, body: bytes | None) -> Answer
     def visit(ctx: Ctx) -> Answer:
         if path.startswith("/p/session/"):
             return _session(ctx, method, path.removeprefix("/p/session/"))
+        if path.startswith(authentication.PREFIX):
+            return _authentication(ctx, method, path, body)
         return _invoice(ctx, method, path, body)
 
     try:
@@ -58,6 +62,7 @@ def _invoice(ctx: Ctx, method: str, path: str, body: bytes | None) -> Answer:
     invoice = ctx.store.find("invoice", link.invoice) if link else None
     if link is None or invoice is None:
         return _unknown(ctx)
+    tell_time(ctx, [invoice["id"]], writes=method == "POST")
     if ctx.now >= link.expires_at:
         return _expired(ctx, f"Ask {ctx.account.name} for a new link to this invoice.")
     if method in ("GET", "HEAD"):
@@ -76,8 +81,7 @@ def _post(ctx: Ctx, invoice: Obj, page: str, body: bytes | None) -> Answer:
     if "confirmed" in given:
         intent = intent_of(ctx, invoice)
         if intent["status"] == "requires_action":
-            finish_authentication(ctx, intent)
-            invoicing.receive(ctx, invoice, intent)
+            authentication.answer(ctx, intent["id"], passes=given["confirmed"] == "true")
         return _see_other(page)
     if card not in CARDS:
         return _html(400, invoice_page(ctx, invoice, page, problem="Choose one of the test cards."))
@@ -87,6 +91,22 @@ def _post(ctx: Ctx, invoice: Obj, page: str, body: bytes | None) -> Answer:
     if outcome.error is not None:
         return _html(402, invoice_page(ctx, invoice, page, problem=outcome.error["message"], card=card))
     return _see_other(page)
+
+
+def _authentication(ctx: Ctx, method: str, path: str, body: bytes | None) -> Answer:
+    intent = authentication.asked(ctx, path)
+    if intent is None:
+        return _unknown(ctx)
+    if method in ("GET", "HEAD"):
+        return _html(200, authentication_page(ctx, intent))
+    if method != "POST":
+        return _wrong_method(ctx, "GET, HEAD, POST")
+    said = dict(forms.pairs(body or b"")).get("answer")
+    if said not in ("passes", "fails"):
+        return _html(400, authentication_page(ctx, intent))
+    if intent["status"] == "requires_action":
+        authentication.answer(ctx, intent["id"], passes=said == "passes")
+    return _see_other(path)
 
 
 def _pdf(ctx: Ctx, invoice: Obj) -> Answer:

@@ -7,11 +7,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..core.amounts import with_code
 from ..core.kernel import Account, Ctx, Obj
-from ..customers.payment_methods import CARDS, Behavior
+from ..customers.test_cards import CARDS, Behavior
 from ..invoices import invoicing
 from ..invoices.invoice_lines import all_lines
 from ..invoices.invoice_paper import billed_to, day, sums
-from . import hosted_links
+from . import authentication, hosted_links
 
 PAYABLE = ("open", "uncollectible")
 
@@ -47,6 +47,19 @@ def invoice_page(ctx: Ctx, invoice: Obj, path: str, *, problem: str = "", card: 
         waits_for_bank=payable and intent_of(ctx, invoice)["status"] == "requires_action",
         choices=_choices(),
         chosen=card,
+    )
+
+
+def authentication_page(ctx: Ctx, intent: Obj) -> bytes:
+    """The page on which a customer authenticates, or what became of that."""
+    passed = intent["status"] in ("succeeded", "processing")
+    return _page(
+        ctx.account,
+        "authentication.html",
+        title="Authenticate this payment" if "amount" in intent else "Authenticate this card",
+        intent=intent,
+        said="The authentication is complete." if passed else "The authentication failed.",
+        way_back=authentication.way_back(intent),
     )
 
 
@@ -94,6 +107,6 @@ def _choices() -> list[tuple[str, list[tuple[str, str]]]]:
 def _group(card: Behavior) -> str:
     if card.decline_code:
         return "Declined"
-    if card.requires_action:
+    if card.authenticates != "never":
         return "Asks the customer to confirm"
     return "Pays" if card.refund == "succeeds" and not card.disputed else "Pays, and makes trouble later"

@@ -6,7 +6,7 @@ https://docs.stripe.com/billing/subscriptions/overview, …/invoices/subscriptio
 
 from math import inf
 
-from ..core.kernel import Ctx, Obj, attends
+from ..core.kernel import Ctx, Obj, attends, public
 from ..invoices import addressees, invoicing
 from ..invoices.invoice_lines import all_lines
 from ..invoices.pending_items import pending_items
@@ -45,8 +45,9 @@ def _collect(ctx: Ctx, invoice: Obj) -> None:
     invoice["next_payment_attempt"] = None
     method = invoicing.method_for(ctx, invoice)
     if method is None:
+        before = public(invoice)
         invoice["attempted"], invoice["attempt_count"] = True, invoice["attempt_count"] + 1
-        invoicing.fail(ctx, invoice, None)
+        invoicing.fail(ctx, invoice, None, before)
     else:
         invoicing.attempt(ctx, invoice, method)
 

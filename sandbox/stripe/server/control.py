@@ -7,10 +7,9 @@ from dataclasses import replace
 from typing import Any, Literal
 from urllib.parse import parse_qs
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_core import from_json, to_json
 
-from ..core.errors import StripeError
 from ..core.faults import FaultRequest
 from ..core.kernel import Ctx
 from ..core.store import public
@@ -19,16 +18,11 @@ from ..engine.dispatch import JSON, Answer
 from ..engine.engine import Engine
 from ..engine.webhooks import Mode
 from ..versions import releases
-from . import restricted_keys
-
-Query = dict[str, list[str]]
-
-
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+from . import payment_controls, restricted_keys
+from .control_parts import Body, Query, visit
 
 
-class ClockRequest(_Body):
+class ClockRequest(Body):
     """`advance_seconds`, or `now` in Unix seconds (UTC); time goes back only while nothing is stored.
 
     `frozen` lets time stand still there (or pass again).
@@ -45,7 +39,7 @@ class ClockRequest(_Body):
         return self
 
 
-class WebhooksRequest(_Body):
+class WebhooksRequest(Body):
     """Any of mode, url, secret and events (types; null: all); what is left out stays."""
 
     mode: Mode | None = None
@@ -54,59 +48,59 @@ class WebhooksRequest(_Body):
     events: list[str] | None = None
 
 
-class LimitsRequest(_Body):
+class LimitsRequest(Body):
     """`per_second` null: no limit. `lock_wait_ms`: how long a request waits for a locked object."""
 
     per_second: int | None = Field(default=None, ge=1)
     lock_wait_ms: int | None = Field(default=None, ge=0)
 
 
-class PortalRequest(_Body):
+class PortalRequest(Body):
     """Whether portal sessions that name no configuration are refused; see portal_sessions.py."""
 
     needs_configuration: bool
 
 
-class TaxesRequest(_Body):
+class TaxesRequest(Body):
     """How taxes of rates made by hand are rounded: for each line, or for each rate of an invoice."""
 
     rounding: Literal["line", "invoice"]
 
 
-class DiscountRequest(_Body):
+class DiscountRequest(Body):
     """A customer's own discount, which people give in the Dashboard; null takes it away."""
 
     customer: str
     coupon: str | None
 
 
-class RetriesRequest(_Body):
+class RetriesRequest(Body):
     """The pauses between attempts to collect a renewal, in days, and what comes after the last."""
 
     days: list[int] | None = None
     after: Literal["cancel", "unpaid", "past_due", "pause"] | None = None
 
 
-class SubscriptionsRequest(_Body):
+class SubscriptionsRequest(Body):
     """What Stripe's pages leave open: see `Account`. What is left out stays."""
 
     shorter_interval: Literal["aligned", "now"] | None = None
     unpaid_invoices: Literal["draft", "void"] | None = None
 
 
-class AdvanceRequest(_Body):
+class AdvanceRequest(Body):
     """How many seconds of ours a test clock is under way."""
 
     seconds: int = Field(ge=0)
 
 
-class VersionRequest(_Body):
+class VersionRequest(Body):
     """The account's version of the API."""
 
     version: str
 
 
-class KeyRequest(_Body):
+class KeyRequest(Body):
     """What a restricted key may do, such as `customer_read`; null: everything."""
 
     key: str
@@ -283,10 +277,7 @@ def _set_discount(engine: Engine, given: Any, query: Query) -> Any:
             discounts.grant(ctx, customer, {"coupon": asked.coupon}, param="coupon")
         return {"discount": public(customer["discount"])}
 
-    try:
-        return engine.visit(give)
-    except StripeError as error:
-        raise ValueError(error.message) from error
+    return visit(engine, give)
 
 
 def _keys(engine: Engine, given: Any, query: Query) -> Any:
@@ -333,6 +324,7 @@ _ENDPOINTS: dict[tuple[str, str], Callable[[Engine, Any, Query], Any]] = {
     ("POST", "retries"): _set_retries,
     ("GET", "subscriptions"): _subscriptions,
     ("POST", "subscriptions"): _set_subscriptions,
+    **payment_controls.ENDPOINTS,
     ("POST", "test_clocks"): _set_advance,
     ("GET", "version"): _version,
     ("POST", "version"): _set_version,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ..core.kernel import Ctx, Obj
+from ..core.kernel import Ctx, Obj, public
 from ..invoices import invoicing
 from ..invoices.invoice_lines import all_lines
 from ..invoices.pending_items import keep, pending_items, proration_item
@@ -73,18 +73,19 @@ def collect(ctx: Ctx, subscription: Obj, invoice: Obj, *, behavior: str, off_ses
         ctx.emit("invoice.sent", invoice)
         return None
     if behavior == "default_incomplete":
+        invoicing.await_confirmation(ctx, invoice)
         return None
     method = invoicing.method_for(ctx, invoice)
     if method is None and ctx.request_id:
         raise invoicing.no_method()
     if method is None:  # timed work has nobody to refuse: the invoice stays open
-        invoicing.fail(ctx, invoice, None)
+        invoicing.fail(ctx, invoice, None, public(invoice))
         return None
     outcome = invoicing.attempt(ctx, invoice, method, off_session=off_session)
     if outcome.paid:
         return None
     if behavior == "error_if_incomplete":
-        raise declined(outcome)
+        raise declined(outcome, waits_code="subscription_payment_intent_requires_action")
     return outcome
 
 

@@ -69,13 +69,14 @@ def settle(ctx: Ctx, subscription: Obj) -> None:
         _forget(subscription)
         apply(ctx, subscription, pending["outcome"])
         subscription.update(pending["more"])
-    ctx.emit("customer.subscription.pending_update_applied", subscription)
+        ctx.emit("customer.subscription.pending_update_applied", subscription)
 
 
 def expire(ctx: Ctx, subscription: Obj) -> None:
     """Its time is over: the invoice is voided and nothing changes."""
-    _drop(ctx, subscription)
-    ctx.emit("customer.subscription.pending_update_expired", subscription)
+    with editing(ctx, subscription):
+        _drop(ctx, subscription)
+        ctx.emit("customer.subscription.pending_update_expired", subscription)
 
 
 def discard(ctx: Ctx, subscription: Obj) -> None:

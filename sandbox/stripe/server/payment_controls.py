@@ -1,0 +1,44 @@
+"""The stand-in's own endpoints about payments: what banks and customers do, and what sources leave open."""
+
+from dataclasses import replace
+from typing import Any
+
+from ..core.store import public
+from ..engine.engine import Engine
+from ..portal import authentication
+from .control_parts import Body, Endpoint, Query, visit
+
+
+class AuthenticationRequest(Body):
+    """What the customer's bank says of an intent that asks for 3-D Secure."""
+
+    intent: str
+    passes: bool
+
+
+class PaymentsRequest(Body):
+    """How payments go where Stripe's pages leave it open: see `Account`. What is left out stays."""
+
+    action_required_fails: bool | None = None
+
+
+def _payments(engine: Engine, given: Any, query: Query) -> Any:
+    return {name: getattr(engine.account, name) for name in PaymentsRequest.model_fields}
+
+
+def _set_payments(engine: Engine, given: Any, query: Query) -> Any:
+    asked = PaymentsRequest.model_validate(given).model_dump(exclude_none=True)
+    engine.account = replace(engine.account, **asked)
+    return _payments(engine, given, query)
+
+
+def _authenticate(engine: Engine, given: Any, query: Query) -> Any:
+    asked = AuthenticationRequest.model_validate(given)
+    return visit(engine, lambda ctx: public(authentication.answer(ctx, asked.intent, passes=asked.passes)))
+
+
+ENDPOINTS: dict[tuple[str, str], Endpoint] = {
+    ("GET", "payments"): _payments,
+    ("POST", "payments"): _set_payments,
+    ("POST", "authentications"): _authenticate,
+}
