@@ -15,6 +15,9 @@ from .frame.visit import InVisit
 
 router = pages("/incidents")
 
+SHOWN = 10
+"""So many of the operations that are held."""
+
 
 @router.get("")
 async def list_incidents(
@@ -59,5 +62,5 @@ async def resolve(id: Id, visit: InVisit) -> Response:
 
 async def _detail(id_: str, visit: InVisit, form: Form) -> Response:
     found = await incidents.incident(id_, visit.caller, visit.context)
-    return visit.page("incident", title=found.words, incident=found, form=form,
-    )  # fmt: skip
+    names = await visit.names([d for one in found.held_operations for d in (one.subject, one.request)])
+    return visit.page("incident", title=found.words, incident=found, form=form, names=names, shown=SHOWN)

@@ -7,7 +7,7 @@ from pydantic import Field
 from billing.incidents.states import Component, IncidentState
 from billing.incidents.words import Capability, Severity
 
-from ..http.models import Answer, Body, Comment, Query
+from ..http.models import Answer, Body, Comment, OperationAnswer, Query
 from ..notes.schemas import NoteText
 
 
@@ -100,5 +100,7 @@ class IncidentDetail(IncidentAnswer):
     steps: list[StepAnswer]
     capabilities: list[CapabilityAnswer]
     held: int = Field(description="How many of your operations are held")
-    held_operations: list[str] = Field(description="The first hundred of your operations that are held")
+    held_operations: list[OperationAnswer] = Field(
+        description="The first 25 of your operations that are held, the longest waiting first"
+    )
     told: list[ToldAnswer]

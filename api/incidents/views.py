@@ -10,12 +10,13 @@ from billing.incidents.states import Component, IncidentState
 from billing.incidents.words import affected, capabilities, headline, severity
 from db.incidents import incidents
 from db.incidents import mails as incident_mails
-from db.tables import Incident, IncidentStep
+from db.tables import Incident, IncidentStep, Operation
 
 from ..http.auth import Caller
+from ..operations import views as operation_views
 from .schemas import BannerIncident, CapabilityAnswer, IncidentAnswer, IncidentDetail, StepAnswer, ToldAnswer
 
-MAX_OPERATIONS = 100
+MAX_OPERATIONS = 25
 
 
 def in_banner(row: Incident, held: int) -> BannerIncident:
@@ -37,7 +38,7 @@ def in_banner(row: Incident, held: int) -> BannerIncident:
 async def detail(session: AsyncSession, row: Incident, caller: Caller) -> IncidentDetail:
     component, state = Component(row.component), state_of(row)
     book = runbook(component)
-    held, operations = 0, []
+    held, operations = 0, list[Operation]()
     if state is not IncidentState.CLEARED:  # what waits after that waits for another one
         held = await incidents.held(session, row.id, caller.organization)
         operations = await incidents.held_operations(session, component, caller.organization, MAX_OPERATIONS)
@@ -49,7 +50,7 @@ async def detail(session: AsyncSession, row: Incident, caller: Caller) -> Incide
         steps=_steps(book.steps, await incidents.steps(session, row.id), caller),
         capabilities=_capabilities(component, state, row.cause),
         held=held,
-        held_operations=operations,
+        held_operations=[operation_views.operation(one, caller) for one in operations],
         told=[ToldAnswer(role=one.role, what=one.template, at=one.at) for one in told],
     )
 

@@ -62,7 +62,7 @@ _CAUSES: Mapping[str, str] = MappingProxyType(
 _FINE = "Not affected."
 _RESUMES = "Queued work is resuming, oldest first and slowly at first."
 _STANDS_STILL = "Nothing new is accepted; work in progress waits and resumes automatically."
-_UNTOLD = "They continue, but mail to approvers is delayed: tell them about urgent requests."
+_UNTOLD = "Mail to approvers is delayed, so tell them about urgent requests; everything else continues."
 _DEGRADED: Mapping[Component, Mapping[Capability, str]] = MappingProxyType(
     {
         Component.STRIPE: {
@@ -112,7 +112,7 @@ _RECOVERED: Mapping[Component, Mapping[Capability, str]] = MappingProxyType(
             Capability.CREDITS: _RESUMES,
         },
         Component.PORTAL: {
-            Capability.REMINDERS: "They continue; those that were skipped are not sent later."
+            Capability.REMINDERS: "Reminders continue; those that were skipped are not sent later."
         },
         Component.MAIL: {
             Capability.REMINDERS: "Queued reminders are sent within their hours.",

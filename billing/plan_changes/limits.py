@@ -48,25 +48,22 @@ def check_limits(
     )
 
 
-def excesses(checks: Iterable[LimitCheck], plan_name: str, currency: str) -> tuple[str, ...]:
-    """A sentence for each limit that is exceeded: by what, and by how much."""
-    return tuple(_excess(check, plan_name, currency) for check in checks if not check.ok)
+def excesses(checks: Iterable[LimitCheck], currency: str) -> tuple[str, ...]:
+    """A part of a sentence for each limit that is exceeded: by what, and by how much."""
+    return tuple(_excess(check, currency) for check in checks if not check.ok)
 
 
 def _check(name: LimitName, used: int, allowed: int | None) -> LimitCheck:
     return LimitCheck(name=name, used=used, allowed=allowed, ok=allowed is None or used <= allowed)
 
 
-def _excess(check: LimitCheck, plan_name: str, currency: str) -> str:
+def _excess(check: LimitCheck, currency: str) -> str:
     allowed = check.allowed or 0
     if check.name == "ar_balance":
         used, most, over = (
             Money(amount_minor=amount, currency=currency).format()
             for amount in (check.used, allowed, check.used - allowed)
         )
-        return f"AR balance: {used} in use, {plan_name} allows {most}: {over} too much"
+        return f"AR balance: {used} in use, {most} allowed after the change: {over} too much"
     excess = check.used - allowed
-    if check.name == "seats":
-        # Fewer may have been asked for than the plan allows.
-        return f"seats: {check.used} in use, {plan_name} would leave {allowed}: {excess} too many"
-    return f"{check.name}: {check.used} in use, {plan_name} allows {allowed}: {excess} too many"
+    return f"{check.name}: {check.used} in use, {allowed} allowed after the change: {excess} too many"

@@ -175,8 +175,8 @@ class PlanChangeSubject(Payload):
 
     @property
     def excesses(self) -> tuple[str, ...]:
-        """A sentence for each limit that the new plan would not keep."""
-        return excesses(self.limits, self.to.plan, self.preview.currency)
+        """A part of a sentence for each limit that the new plan would not keep."""
+        return excesses(self.limits, self.preview.currency)
 
 
 class PlanChangeInput(Message):

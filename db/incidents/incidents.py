@@ -15,7 +15,7 @@ from billing.incidents.states import Component
 from ..core.pages import DEFAULT_LIMIT, Page, read_page
 from ..core.statements import insert_if_new
 from ..mail import customer_mails
-from ..tables import CustomerMail, Hold, Incident, IncidentStep
+from ..tables import CustomerMail, Hold, Incident, IncidentStep, Operation
 from . import holds
 
 
@@ -176,10 +176,11 @@ def _held(organization_id: str) -> ColumnElement[int]:
 
 async def held_operations(
     session: AsyncSession, component: Component, organization_id: str, limit: int
-) -> list[str]:
+) -> list[Operation]:
     """The operations of an organization that wait, the longest waiting first."""
     found = await session.exec(
-        select(Hold.operation_id)
+        select(Operation)
+        .join(Hold, col(Hold.operation_id) == Operation.id)
         .where(
             Hold.component == component.value,
             Hold.organization_id == organization_id,
@@ -189,4 +190,4 @@ async def held_operations(
         .order_by(col(Hold.held_at), col(Hold.id))
         .limit(limit)
     )
-    return list(dict.fromkeys(found))
+    return list({operation.id: operation for operation in found}.values())

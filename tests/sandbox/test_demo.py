@@ -33,7 +33,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> str:
         "Every line is as approved.",
         "verified: every line matches the approval, by system",
         "Finn, of Finance, acknowledges that one.",
-        "Blocked, and nobody was bothered for an approval: customers: 60 in use, starter allows 50",
+        "Blocked, and nobody was bothered for an approval: customers: 60 in use, 50 allowed after the change",
         "Scheduled in Stripe as sub_sched_",
         "Charged for two hours that were not worked. (Stripe payment pi_",
         "The same note stands in Stripe's metadata.",

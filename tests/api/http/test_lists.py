@@ -95,7 +95,7 @@ async def test_an_operation_is_shown_as_it_is(api: Api, acme: Tenant, database: 
         state="blocked",
         stage="done",
         subject={"from": {"plan": "growth"}},
-        error={"code": "limits_exceeded", "message": "customers: 61 in use, Starter allows 50: 11 too many"},
+        error={"code": "limits_exceeded", "message": "customers: 61 in use, 50 allowed after the change: 11 too many"},
         result={"verified": False},
         allowed_actions=[],
         approval_id="apr_1",
@@ -117,7 +117,7 @@ async def test_an_operation_is_shown_as_it_is(api: Api, acme: Tenant, database: 
         "result": {"verified": False},
         "error": {
             "code": "limits_exceeded",
-            "message": "customers: 61 in use, Starter allows 50: 11 too many",
+            "message": "customers: 61 in use, 50 allowed after the change: 11 too many",
         },
         "allowed_actions": [],
         "approval": "apr_1",

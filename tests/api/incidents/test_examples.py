@@ -5,7 +5,7 @@ from datetime import timedelta
 from db.incidents.mails import mail_workflow
 from db.tables import Hold, Incident, Outbox, new_id
 
-from ...support.builders import NOW, an_operation
+from ...support.builders import NOW
 from ..conftest import ON_ONE_DATABASE
 from ..recording import ExampleHouse, first
 
@@ -31,7 +31,8 @@ def an_incident(**fields: object) -> Incident:
 
 async def test_a_component_is_degraded(house: ExampleHouse) -> None:
     acme = house.acme
-    held = an_operation(acme, id="op_01JD1B2K9F4S7N6V5C3X8Z0RQM", kind="refund", state="held")
+    waits = {"state": "held", "stage": "issuing", "result": None, "error": None, "allowed_actions": []}
+    held = await house.add_operation(house.evidence("refund_by_two"), **waits)
     hold = Hold(
         id=new_id("hold"),
         operation_id=held.id,
@@ -50,7 +51,7 @@ async def test_a_component_is_degraded(house: ExampleHouse) -> None:
         created_at=NOW - timedelta(minutes=19, seconds=30),
         next_attempt_at=NOW,
     )
-    await house.store(an_incident(), held, hold, told)
+    await house.store(an_incident(), hold, told)
     await house.get("banner", "/v1/banner")
     await house.get("incident", "/v1/incidents", part=first)
     step = f"/v1/incidents/{INCIDENT}/steps/1"

@@ -75,7 +75,7 @@ async def test_the_banner_says_what_it_means_and_counts_what_is_held_of_ones_own
     assert {one["capability"] for one in shown["capabilities"] if one["words"]} == set(Capability)
     detail = (await api.get(shown["runbook"], acme.auditor)).json()
     assert detail["id"] == incident.id
-    assert detail["held_operations"] == held
+    assert [one["id"] for one in detail["held_operations"]] == held
     assert [step["text"] for step in detail["steps"]] == list(runbook(Component.STRIPE).steps)
     times = (detail["seconds_to_detect"], detail["seconds_to_alert"], detail["seconds_to_clear"])
     assert times == (30, 1, None)

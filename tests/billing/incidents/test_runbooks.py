@@ -14,7 +14,8 @@ from billing.incidents.words import Capability, Severity, affected, capabilities
 def test_each_component_has_one_whose_last_step_is_the_note(component: Component) -> None:
     book = runbook(component)
     assert len(book.steps) >= 5
-    assert "/resolve" in book.steps[-1]
+    assert "remediation note" in book.steps[-1]
+    assert not re.search(r"(GET|POST|/v1)\b", " ".join([book.symptom, book.meaning, *book.steps])), "pages"
     assert not re.search(r"^\d+\.", "\n".join(book.steps), re.MULTILINE), "each step is one"
     assert book.symptom
     assert book.meaning

@@ -16,23 +16,23 @@ def test_usage_up_to_the_limit_fits():
         LimitCheck(name="customers", used=50, allowed=50, ok=True),
         LimitCheck(name="ar_balance", used=1_000_000, allowed=1_000_000, ok=True),
     )
-    assert excesses(checks, "Starter", "usd") == ()
+    assert excesses(checks, "usd") == ()
 
 
 def test_every_excess_is_named_with_by_how_much():
     usage = some_usage(seats=12, customers=61, ar_balance=1_250_050)
     checks = check_limits(a_plan(), None, 10, usage)
     assert [check.ok for check in checks] == [False, False, False]
-    assert excesses(checks, "Starter", "usd") == (
-        "seats: 12 in use, Starter would leave 10: 2 too many",
-        "customers: 61 in use, Starter allows 50: 11 too many",
-        "AR balance: USD 12,500.50 in use, Starter allows USD 10,000.00: USD 2,500.50 too much",
+    assert excesses(checks, "usd") == (
+        "seats: 12 in use, 10 allowed after the change: 2 too many",
+        "customers: 61 in use, 50 allowed after the change: 11 too many",
+        "AR balance: USD 12,500.50 in use, USD 10,000.00 allowed after the change: USD 2,500.50 too much",
     )
 
 
 def test_only_the_excesses_are_named():
     checks = check_limits(a_plan(), None, 10, some_usage(customers=51))
-    assert excesses(checks, "Starter", "usd") == ("customers: 51 in use, Starter allows 50: 1 too many",)
+    assert excesses(checks, "usd") == ("customers: 51 in use, 50 allowed after the change: 1 too many",)
 
 
 @pytest.mark.parametrize(("bought", "allowed"), [(4, 4), (10, 10), (25, 10)])
@@ -72,6 +72,6 @@ def test_a_balance_is_not_held_against_a_limit_in_another_currency():
 
 def test_amounts_without_minor_units_are_named_as_such():
     checks = check_limits(a_plan(), None, 10, some_usage(ar_balance=1_000_001, currency="jpy"))
-    assert excesses(checks, "Starter", "jpy") == (
-        "AR balance: JPY 1,000,001 in use, Starter allows JPY 1,000,000: JPY 1 too much",
+    assert excesses(checks, "jpy") == (
+        "AR balance: JPY 1,000,001 in use, JPY 1,000,000 allowed after the change: JPY 1 too much",
     )
