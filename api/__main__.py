@@ -22,7 +22,7 @@ from .app import create_app
 from .health.figures import figures_app
 from .http.context import StripeAccount
 from .http.server import MAX_CONNECTIONS, PatientProtocol
-from .http.site import Site, pay_pages
+from .http.site import Site, dashboard, pay_pages
 from .limits.quotas import Limits
 from .oidc.provider import Provider, ProviderSettings
 
@@ -62,6 +62,7 @@ async def serve(settings: Settings, policy: Policy, database: Database) -> None:
         pay_pages=pay_pages(settings.stripe_api_base),
         contact=parseaddr(settings.mail_from)[1],
         testing=not settings.livemode,
+        dashboard=dashboard(settings.stripe_api_base, livemode=settings.livemode),
     )
     app = create_app(
         policy,

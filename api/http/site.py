@@ -5,12 +5,14 @@ from urllib.parse import urlsplit
 
 STRIPE_PAGES = "https://*.stripe.com"
 """Where Stripe's hosted pages are: invoice.stripe.com, pay.stripe.com, checkout.stripe.com."""
+DASHBOARD = "https://dashboard.stripe.com"
 
 
 @dataclass(frozen=True)
 class Site:
     """`public_url` is where customers reach us, `pay_pages` are further origins (beside Stripe's) to which a
-    customer is sent to pay, and `contact` is the address they can write to.
+    customer is sent to pay, and `contact` is the address they can write to. `dashboard` is where staff see
+    objects in Stripe itself; empty where that shows none of ours.
 
     `testing` marks the pages: no real money. The answers that must not differ are given at whole multiples
     of `floor` seconds.
@@ -20,6 +22,7 @@ class Site:
     pay_pages: tuple[str, ...] = ()
     contact: str = ""
     testing: bool = True
+    dashboard: str = ""
     floor: float = 0.25
 
     @property
@@ -43,8 +46,19 @@ class Site:
 
 def pay_pages(stripe_api_base: str) -> tuple[str, ...]:
     """The origin of Stripe's stand-in, which has the hosted pages too; none for Stripe itself."""
-    host = urlsplit(stripe_api_base).hostname or ""
-    return () if host == "stripe.com" or host.endswith(".stripe.com") else (origin_of(stripe_api_base),)
+    return () if _is_stripe(stripe_api_base) else (origin_of(stripe_api_base),)
+
+
+def dashboard(stripe_api_base: str, *, livemode: bool) -> str:
+    """Stripe's own pages about the account's objects; none for the stand-in's, which it doesn't have."""
+    if not _is_stripe(stripe_api_base):
+        return ""
+    return DASHBOARD if livemode else f"{DASHBOARD}/test"
+
+
+def _is_stripe(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    return host == "stripe.com" or host.endswith(".stripe.com")
 
 
 def origin_of(url: str) -> str:

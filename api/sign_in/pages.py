@@ -17,9 +17,10 @@ FROM_ELSEWHERE = "This didn’t come from Plixo Billing"
 """Titles, by which one page that only says something is told from another."""
 
 
-def sign_in(request: Request, *, next: str | None, email: str = "", wrong: bool = False) -> Response:
+def sign_in(
+    request: Request, context: Context, *, next: str | None, email: str = "", wrong: bool = False
+) -> Response:
     """Where one signs in. `wrong`: what was typed as an address is none."""
-    context = context_of(request)
     status = 422 if wrong else 200
     return page(
         request, None, "sign_in", title="Sign in", status=status,
@@ -28,9 +29,9 @@ def sign_in(request: Request, *, next: str | None, email: str = "", wrong: bool 
     )  # fmt: skip
 
 
-def check_mail(request: Request) -> Response:
+def check_mail(request: Request, context: Context) -> Response:
     """For everybody who asks for a link."""
-    minutes = context_of(request).policy.sign_in.link_minutes
+    minutes = context.policy.sign_in.link_minutes
     return page(request, None, "check_mail", title="Check your email", minutes=minutes)
 
 
@@ -142,11 +143,6 @@ def unavailable(request: Request) -> Response:
     )
     answer.headers["Retry-After"] = "60"
     return answer
-
-
-def context_of(request: Request) -> Context:
-    context: Context = request.app.state.context
-    return context
 
 
 def _message(

@@ -35,11 +35,11 @@ router = APIRouter(prefix="/console", include_in_schema=False)
 
 
 @router.get("/sign-in")
-async def sign_in(request: Request) -> Response:
+async def sign_in(request: Request, context: InContext) -> Response:
     wanted = local(request.query_params.get("next"))
     if caller_of(request) is not None:
         return see_other(wanted or HOME)
-    return pages.sign_in(request, next=wanted)
+    return pages.sign_in(request, context, next=wanted)
 
 
 @router.post("/sign-in")
@@ -51,7 +51,7 @@ async def ask_for_link(request: Request, context: InContext) -> Response:
     form = dict(await form_of(request))
     email, wanted = form.get("email", "").strip().lower(), local(form.get("next"))
     if not EMAIL.fullmatch(email) or not email.isprintable():
-        return pages.sign_in(request, next=wanted, email=form.get("email", "")[:254], wrong=True)
+        return pages.sign_in(request, context, next=wanted, email=form.get("email", "")[:254], wrong=True)
     async with context.database.transaction() as session:
         rows = await links.mail_links(
             session,
@@ -68,8 +68,8 @@ async def ask_for_link(request: Request, context: InContext) -> Response:
 
 
 @router.get("/sign-in/check-mail")
-async def check_mail(request: Request) -> Response:
-    return pages.check_mail(request)
+async def check_mail(request: Request, context: InContext) -> Response:
+    return pages.check_mail(request, context)
 
 
 @router.get("/sign-in/link/{token}")

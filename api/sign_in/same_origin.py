@@ -3,6 +3,7 @@
 from fastapi import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ..http.context import context_of
 from ..http.site import Site
 from . import pages
 from .places import is_console
@@ -19,7 +20,7 @@ class SameOriginMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and is_console(scope["path"]) and scope["method"] not in READING:
             request = Request(scope)
-            if not is_ours(request, pages.context_of(request).site):
+            if not is_ours(request, (await context_of(request)).site):
                 await pages.from_elsewhere(request)(scope, receive, send)
                 return
         await self._app(scope, receive, send)

@@ -38,6 +38,15 @@ SYSTEMS = (
     ("Linux", "Linux"),
 )
 """Marks in a User-Agent, the first that is there counts: many name others as well."""
+DASHBOARD_PLACES = {
+    "cn": "credit_notes",
+    "cus": "customers",
+    "in": "invoices",
+    "pi": "payments",
+    "re": "refunds",
+    "sub": "subscriptions",
+}
+"""Where Stripe's dashboard has what, by how its ids begin."""
 LATELY = timedelta(days=1)
 """Within so much, how long ago or from now says more than the date."""
 
@@ -48,7 +57,7 @@ _CODE = re.compile(r"`([^`]+)`")
 def install(environment: Environment) -> None:
     times = (when, day, ago, clock, lasting)
     texts = (line, coded, sentence, state_text, reason, kind, roles, changed, browser)
-    for rule in (money, plan, person, named, state, *times, *texts):
+    for rule in (money, plan, person, named, state, stripe_page, *times, *texts):
         environment.filters[rule.__name__] = rule
 
 
@@ -150,6 +159,14 @@ def person(context: Context, id_: str | None) -> str:
 def named(context: Context, text: str) -> str:
     """The API's sentence, with people's names in place of their ids."""
     return _PERSON.sub(lambda found: person(context, found[0]), text)
+
+
+@pass_context
+def stripe_page(context: Context, id_: str) -> str:
+    """Stripe's own page about one of its objects; empty where it has none that we know, or shows none."""
+    place = DASHBOARD_PLACES.get(id_.partition("_")[0])
+    dashboard = context["shell"].dashboard
+    return f"{dashboard}/{place}/{id_}" if dashboard and place else ""
 
 
 def state(name: str) -> Markup:

@@ -34,7 +34,7 @@ class Shell:
     """`names` are those of everybody in the organization by their ids, `plans` those of plans by their short
     names, `catalog` the plans; `pool` has everybody's roles and who acts for whom; `waiting` are the
     approvals that the reader may decide now; `unpaid` are the organization's own invoices that somebody has
-    to pay. `testing`: no real money is moved."""
+    to pay. `testing`: no real money is moved; `dashboard`: where Stripe shows its objects, if it does."""
 
     caller: Caller
     person: Person
@@ -48,6 +48,7 @@ class Shell:
     banner: BannerAnswer
     unpaid: Sequence[OrganizationInvoiceAnswer]
     testing: bool
+    dashboard: str
 
     def has(self, *roles: Role) -> bool:
         return bool(self.caller.roles.intersection(roles)) and Role.AUDITOR not in self.caller.roles
@@ -104,6 +105,7 @@ async def shell(caller: AnyCaller, context: InContext) -> Shell:
         banner=await banner(caller, context),
         unpaid=[one for one in owed.values() if one.needs_payment],
         testing=context.site.testing,
+        dashboard=context.site.dashboard,
     )
 
 

@@ -23,7 +23,8 @@ MAIL_WORDS: Mapping[str, str] = {"reminder": "Reminder", "portal_link": "Portal 
 
 @dataclass(frozen=True)
 class CustomerRow:
-    """One thing: `state` as `| state` takes it, `beside` in small letters below the words."""
+    """One thing: `state` as `| state` takes it, `beside` in small letters below the words, `stripe` its id
+    there where nothing else tells it from others."""
 
     at: datetime
     words: str
@@ -31,6 +32,7 @@ class CustomerRow:
     state: str | None = None
     amount: Money | None = None
     beside: str = ""
+    stripe: str | None = None
 
 
 @dataclass(frozen=True)
@@ -83,13 +85,13 @@ def _payment(row: PaymentAnswer, look: CustomerLook) -> CustomerRow:
     beside = f"{row.amount_refunded.format()} refunded" if row.amount_refunded.amount_minor else ""
     if row.disputed:
         beside = "Disputed by the customer"
-    return CustomerRow(row.created_at, f"Payment {row.id}", href, row.status, row.amount, beside)
+    return CustomerRow(row.created_at, "Payment", href, row.status, row.amount, beside, row.id)
 
 
 def _refund(row: Any, look: CustomerLook) -> CustomerRow:
     href = f"/operations/{row.operation}" if row.operation else None
     beside = row.failure_reason or ("" if row.operation else "Made in Stripe itself")
-    return CustomerRow(row.created_at, f"Refund {row.id}", href, row.status, row.amount, beside)
+    return CustomerRow(row.created_at, "Refund", href, row.status, row.amount, beside, row.id)
 
 
 def _credit_note(row: Any, look: CustomerLook) -> CustomerRow:

@@ -1,6 +1,7 @@
 """Every page for every role: there, in few queries, safe, and about nobody else's organization."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from fastapi.routing import APIRoute
 
 from api.console.receivables import customer_lists
 from api.console.routes import ROUTERS
+from api.http.site import dashboard
 from billing.core.operations import Role
 from billing.policy.policy import Policy
 from db.core.session import Database
@@ -213,6 +215,34 @@ async def test_people_are_named_where_the_api_says_their_ids(
     visitor = await signed_in(acme.admin)
     answer = await visitor.get(f"/console/operations/{operation.id}")
     assert f"{legal.name} has already approved it." in answer.text
+
+
+@pytest.mark.parametrize(
+    ("stripe", "livemode", "there"),
+    [
+        ("https://api.stripe.com", False, "https://dashboard.stripe.com/test/invoices/"),
+        ("https://api.stripe.com", True, "https://dashboard.stripe.com/invoices/"),
+        ("http://127.0.0.1:12111", False, None),
+    ],
+)
+async def test_what_is_in_stripe_is_linked_to_its_page_there(
+    web: Api,
+    signed_in: SignIn,
+    acme: Tenant,
+    things: dict[str, str],
+    stripe: str,
+    livemode: bool,
+    there: str | None,
+) -> None:
+    visitor = await signed_in(acme.auditor)
+    site = replace(web.context.site, dashboard=dashboard(stripe, livemode=livemode))
+    web.app.state.context = replace(web.context, site=site)
+    page = (await visitor.get(f"/console/invoices/{things['invoices']}")).text
+    links = re.findall(
+        r'<a [^>]*href="(https://dashboard[^"]*)" target="_blank" rel="noopener noreferrer"', page
+    )
+    assert ((there or "") + things["invoices"] in links) == (there is not None)
+    assert ("dashboard.stripe.com" in page) == (there is not None)
 
 
 async def test_a_page_leads_to_sign_in_and_back(web: Api, acme: Tenant) -> None:

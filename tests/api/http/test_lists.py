@@ -95,7 +95,10 @@ async def test_an_operation_is_shown_as_it_is(api: Api, acme: Tenant, database: 
         state="blocked",
         stage="done",
         subject={"from": {"plan": "growth"}},
-        error={"code": "limits_exceeded", "message": "customers: 61 in use, 50 allowed after the change: 11 too many"},
+        error={
+            "code": "limits_exceeded",
+            "message": "customers: 61 in use, 50 allowed after the change: 11 too many",
+        },
         result={"verified": False},
         allowed_actions=[],
         approval_id="apr_1",
