@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import stripe
 
 from .receiver import SECRET, receiving
 
@@ -125,6 +126,24 @@ def test_pending_webhooks_are_delivered_after_a_kill(data: Path) -> None:
 
         assert [event.type for event in events] == ["customer.created"]
         assert events[0].to_dict()["data"]["object"]["id"] == created["id"]
+
+
+def test_an_endpoint_keeps_its_secret_and_what_is_on_the_way_to_it(data: Path) -> None:
+    with receiving() as receiver:
+        with process(data) as (_, client):
+            given = {"url": receiver.url, "enabled_events[]": "customer.created"}
+            made = client.post("/v1/webhook_endpoints", data=given).json()
+            secret = made.pop("secret")
+            client.post("/_sandbox/webhooks", json={"mode": "hold"})
+            client.post("/v1/customers", data={"name": "Announced late"})
+
+        with process(data) as (_, client):
+            assert client.get(f"/v1/webhook_endpoints/{made['id']}").json() == made
+            client.post("/_sandbox/webhooks", json={"mode": "normal"})
+            with receiver.changed:
+                assert receiver.changed.wait_for(lambda: bool(receiver.deliveries), 30)
+            body, signature = receiver.deliveries[0]
+            stripe.WebhookSignature.verify_header(body.decode(), signature, secret)
 
 
 def test_a_line_that_a_kill_cut_short_is_left_out(data: Path) -> None:

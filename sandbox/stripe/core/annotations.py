@@ -15,7 +15,8 @@ from typing import Any, ForwardRef, Union, get_args, get_origin
 
 import stripe
 import typing_extensions as te
-from stripe._object_classes import OBJECT_CLASSES
+from stripe._object_classes import OBJECT_CLASSES, V2_OBJECT_CLASSES
+from stripe.events._event_classes import _V2_EVENT_CLASS_LOOKUP
 
 
 class Unknown:
@@ -28,11 +29,18 @@ class Unknown:
 @cache
 def object_class(name: str) -> type | None:
     """The SDK's class of objects that say `"object": name`."""
-    found = OBJECT_CLASSES.get(name)
+    found = OBJECT_CLASSES.get(name) or V2_OBJECT_CLASSES.get(name)
     if found is None:
         return None
     value: type = getattr(import_module(found[0]), found[1])
     return value
+
+
+@cache
+def thin_event_class(name: str) -> type | None:
+    """The SDK's class of thin events of a type."""
+    found = _V2_EVENT_CLASS_LOOKUP.get(name)
+    return getattr(import_module(found[0]), found[1]) if found else None
 
 
 @cache

@@ -1,10 +1,15 @@
-"""Stripe's form encoding: `items[0][price]=x`, `metadata[k]=v`, `expand[]=a` as a nested tree of strings."""
+"""Stripe's form encoding: `items[0][price]=x`, `metadata[k]=v`, `expand[]=a` as a nested tree of strings.
+
+The second version of the API has JSON in the bodies instead.
+"""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 from urllib.parse import parse_qsl
+
+from pydantic_core import from_json
 
 from .errors import invalid
 
@@ -24,6 +29,28 @@ def pairs(encoded: bytes) -> Pairs:
         return parse_qsl(encoded.decode("ascii"), keep_blank_values=True, errors="strict")
     except (UnicodeDecodeError, ValueError) as error:
         raise invalid("Invalid request: the parameters are not form-encoded UTF-8.") from error
+
+
+def of_json(body: bytes) -> Tree:
+    """A JSON object as the tree of the same parameters; raises 400 for anything else."""
+    try:
+        given = from_json(body or b"{}")
+    except ValueError as error:
+        raise invalid("Invalid request: the body is not JSON.") from error
+    if not isinstance(given, dict):
+        raise invalid("Invalid request: the body is not a JSON object.")
+    branch: Tree = _branch(given)
+    return branch
+
+
+def _branch(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _branch(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return {str(place): _branch(inner) for place, inner in enumerate(value)}
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)
 
 
 def tree(given: Pairs) -> Tree:

@@ -90,8 +90,8 @@ class Store:
         """Whether a commit refuses objects that were changed without `put` (costs time; for tests)."""
         self.version = 0
         self.events: list[EventRow] = []
-        self.undelivered: Callable[[str], bool] = lambda event_id: False
-        """Whether an event still waits for its webhook."""
+        self.undelivered: Callable[[str], int] = lambda event_id: 0
+        """To how many endpoints an event still has to be delivered."""
         self._event_of: dict[str, EventRow] = {}
         self._kinds: dict[str, dict[str, Entry]] = {}
         self._tombs: dict[tuple[str, str], Obj] = {}

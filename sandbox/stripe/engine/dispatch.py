@@ -117,8 +117,8 @@ async def _serve(engine: Engine, request: Request, line: Line, fault: FaultReque
         if fault.delay_ms:
             await asyncio.sleep(fault.delay_ms / 1000)
         return _BEFORE[fault.fault](fault, request, line)
-    given = forms.pairs(request.encoded)
-    call = Call(engine.store, request.method, request.segments, forms.tree(given))
+    given, tree = _read(request)
+    call = Call(engine.store, request.method, request.segments, tree)
     upgrade(call, request.version)
     found = router().find(call.method, call.segments)
     if found is None:
@@ -135,6 +135,14 @@ async def _serve(engine: Engine, request: Request, line: Line, fault: FaultReque
         return await _checked(engine, request, line, fault, route, path, call.params, print)
     finally:
         engine.idempotency.release(key)
+
+
+def _read(request: Request) -> tuple[forms.Pairs, forms.Tree]:
+    """What was sent, as it distinguishes requests, and as a tree."""
+    if request.method == "POST" and request.segments[1:2] == ("v2",):
+        return [("", request.encoded.decode(errors="replace"))], forms.of_json(request.encoded)
+    given = forms.pairs(request.encoded)
+    return given, forms.tree(given)
 
 
 async def _checked(

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import secrets
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,7 +29,8 @@ from ..core.limits import ObjectLocks, RateLimit, ids_in
 from ..core.persistence import Journal
 from ..core.store import Record, Store
 from ..core.test_time import tell_time
-from .webhooks import Webhooks
+from ..events.targets import body_for, targets
+from .webhooks import Delivery, Webhooks
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,12 @@ class Engine:
         self.violations: list[dict[str, Any]] = []
         self._sequence = 0
         self._journal = Journal(data)
-        self.webhooks = Webhooks(self._journal.append)
+        self.webhooks = Webhooks(
+            self._journal.append,
+            lambda: targets(self.store, self.account),
+            lambda row, target, pending: body_for(row, target, pending, self.store),
+            lambda: self.account.api_version,
+        )
         self.store.undelivered = self.webhooks.pending
         self.timed = TimedRunner(self.clock, self.store, self._perform_timed)
         self._load()
@@ -138,7 +144,7 @@ class Engine:
             return
         changed, fresh = self.store.commit()
         wanted = self.webhooks.wanted(fresh)
-        deliveries: list[Record] = [("delivery", row.id, b"true") for row in wanted]
+        deliveries: list[Record] = [("delivery", delivery.key, b"true") for delivery in wanted]
         self._journal.append([*changed, *records, *deliveries])
         if wanted:
             self.webhooks.enqueue(wanted)
@@ -250,7 +256,7 @@ class Engine:
                 self.webhooks.load_setting(body)
             else:
                 self.store.load(section, key, body)
-        self.webhooks.enqueue(row for row in self.store.events if row.id in waiting)
+        self.webhooks.enqueue(_deliveries(self.store, waiting))
         self._journal.rewrite(self._dump())
 
     def _dump(self) -> list[Record]:
@@ -269,6 +275,13 @@ class Engine:
         where = f"{route.method} {route.path}" if route else "timed work or a visit"
         for row in self.store.new_events():
             self._check(from_json(row.body), f"event {row.type} of {where}")
+
+
+def _deliveries(store: Store, keys: Iterable[str]) -> Iterator[Delivery]:
+    for key in keys:
+        event_id, _, target = key.partition("@")
+        if (row := store.event(event_id)) is not None:
+            yield Delivery(row, target)
 
 
 def api_error(status: int = 500) -> StripeError:

@@ -1,4 +1,4 @@
-"""Signed webhooks to one endpoint: delivered at least once, retried, and made unruly on request.
+"""Signed webhooks to every endpoint: delivered at least once, retried, and made unruly on request.
 
     normal     delivered in order of events, several under way at a time
     duplicate  every event delivered twice
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -23,6 +24,7 @@ import stripe
 from pydantic_core import from_json, to_json
 
 from ..core.store import EventRow, Record
+from ..events.targets import Target
 
 log = logging.getLogger(__name__)
 
@@ -39,15 +41,24 @@ GIVE_UP_AFTER = 2000
 
 @dataclass(slots=True)
 class Delivery:
-    """An event on its way."""
+    """An event on its way to one target."""
 
     row: EventRow
+    target: str
     attempts: int = 0
+
+    @property
+    def key(self) -> str:
+        """By which the journal knows it."""
+        return f"{self.row.id}@{self.target}"
 
 
 @dataclass
 class Endpoint:
-    """Where events go. `events` filters by type; None: all of them."""
+    """Where events go besides: an address of the stand-in's own settings, which is no object.
+
+    `events` filters by type; None: all of them. `mode` is that of all deliveries.
+    """
 
     url: str | None = None
     secret: str = "whsec_sandbox"
@@ -68,11 +79,21 @@ class Counts:
 class Webhooks:
     """The queue of events to deliver and the task that works it off."""
 
-    def __init__(self, journal: Callable[[list[Record]], None]) -> None:
+    def __init__(
+        self,
+        journal: Callable[[list[Record]], None],
+        targets: Callable[[], Iterable[Target]],
+        body_for: Callable[[EventRow, Target, int], bytes],
+        account_version: Callable[[], str],
+    ) -> None:
         self.endpoint = Endpoint()
         self.counts = Counts()
         self._journal = journal
+        self._objects = targets
+        self._body_for = body_for
+        self._account_version = account_version
         self._pending: dict[str, Delivery] = {}
+        self._pending_of: Counter[str] = Counter()
         self._queue: list[Delivery] = []
         self._wake = asyncio.Event()
         self._under_way: set[asyncio.Task[None]] = set()
@@ -80,30 +101,31 @@ class Webhooks:
 
     # -- what the engine calls ---------------------------------------------------------------------
 
-    def wanted(self, events: Iterable[EventRow]) -> list[EventRow]:
-        """Those that the endpoint wants; none when there is no endpoint or it is in mode drop."""
-        if self.endpoint.url is None:
+    def wanted(self, events: list[EventRow]) -> list[Delivery]:
+        """What has to be delivered of these events; nothing in mode drop."""
+        if not events:
             return []
-        types = self.endpoint.events
-        wanted = [row for row in events if types is None or row.type in types]
+        targets = list(self._targets())
+        wanted = [Delivery(row, to.id) for row in events for to in targets if to.wants(row)]
         if self.endpoint.mode == "drop":
             self.counts.dropped += len(wanted)
             return []
         return wanted
 
-    def enqueue(self, rows: Iterable[EventRow]) -> None:
-        """Queue committed events for delivery."""
-        for row in rows:
-            delivery = self._pending[row.id] = Delivery(row)
+    def enqueue(self, deliveries: Iterable[Delivery]) -> None:
+        """Queue deliveries of committed events."""
+        for delivery in deliveries:
+            self._pending[delivery.key] = delivery
+            self._pending_of[delivery.row.id] += 1
             self._queue.append(delivery)
             self._wake.set()
 
-    def pending(self, event_id: str) -> bool:
-        """Whether the event still has to be delivered."""
-        return event_id in self._pending
+    def pending(self, event_id: str) -> int:
+        """To how many targets the event still has to be delivered."""
+        return self._pending_of[event_id]
 
     def pending_count(self) -> int:
-        """How many events still have to be delivered."""
+        """How many deliveries there still are to make."""
         return len(self._pending)
 
     def configure(self, changes: dict[str, Any]) -> None:
@@ -120,12 +142,13 @@ class Webhooks:
     def dump(self) -> Iterator[Record]:
         """The journal's records of the settings and of what is pending."""
         yield "setting", "webhooks", to_json(self.endpoint)
-        yield from (("delivery", id, b"true") for id in self._pending)
+        yield from (("delivery", key, b"true") for key in self._pending)
 
     def forget(self) -> None:
         """Drop everything pending and go back to normal."""
         self._queue.clear()
         self._pending.clear()
+        self._pending_of.clear()
         self.counts = Counts()
         self.endpoint.mode = "normal"
         self.endpoint.events = None
@@ -158,7 +181,7 @@ class Webhooks:
                     self.counts.dropped += 1
                     continue
                 await self._slots.acquire()
-                if delivery.row.id not in self._pending:  # forgotten by a reset meanwhile
+                if delivery.key not in self._pending:  # forgotten by a reset meanwhile
                     self._slots.release()
                     continue
                 if self.endpoint.mode == "reorder":  # one after the other, or their order would be anybody's
@@ -171,7 +194,7 @@ class Webhooks:
     async def _deliver(self, client: httpx.AsyncClient, delivery: Delivery) -> None:
         times = 2 if self.endpoint.mode == "duplicate" else 1
         try:
-            delivered = all([await self._post(client, delivery.row) for _ in range(times)])
+            delivered = all([await self._post(client, delivery) for _ in range(times)])
         finally:
             self._slots.release()
         if delivered:
@@ -186,20 +209,20 @@ class Webhooks:
         pause = min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** min(delivery.attempts - 1, 10))
         asyncio.get_running_loop().call_later(pause, self._again, delivery)
 
-    async def _post(self, client: httpx.AsyncClient, row: EventRow) -> bool:
-        url = self.endpoint.url
-        if url is None:
+    async def _post(self, client: httpx.AsyncClient, delivery: Delivery) -> bool:
+        target = next((one for one in self._targets() if one.id == delivery.target), None)
+        if target is None:  # deleted or switched off meanwhile
             return True
-        body = row.body.replace(b'"pending_webhooks":0', b'"pending_webhooks":1', 1)
+        body = self._body_for(delivery.row, target, self.pending(delivery.row.id))
         headers = {
             "Content-Type": "application/json; charset=utf-8",
             "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
             "Stripe-Signature": stripe.WebhookSignature.generate_signature_header(
-                body.decode(), self.endpoint.secret
+                body.decode(), target.secret
             ),
         }
         try:
-            answer = await client.post(url, content=body, headers=headers)
+            answer = await client.post(target.url, content=body, headers=headers)
         except httpx.HTTPError as error:
             self.counts.last_error = repr(error)
             return False
@@ -208,10 +231,19 @@ class Webhooks:
         return answer.is_success
 
     def _again(self, delivery: Delivery) -> None:
-        if delivery.row.id in self._pending:
+        if delivery.key in self._pending:
             self._queue.append(delivery)
             self._wake.set()
 
     def _settle(self, delivery: Delivery) -> None:
-        if self._pending.pop(delivery.row.id, None) is not None:
-            self._journal([("delivery", delivery.row.id, None)])
+        if self._pending.pop(delivery.key, None) is not None:
+            self._pending_of[delivery.row.id] -= 1
+            if not self._pending_of[delivery.row.id]:
+                del self._pending_of[delivery.row.id]
+            self._journal([("delivery", delivery.key, None)])
+
+    def _targets(self) -> Iterator[Target]:
+        if self.endpoint.url is not None:
+            types = None if self.endpoint.events is None else frozenset(self.endpoint.events)
+            yield Target("", self.endpoint.url, self.endpoint.secret, types, self._account_version())
+        yield from self._objects()

@@ -11,6 +11,7 @@ from ..core.filters import within
 from ..core.kernel import Ctx, Obj, invalid, missing, route
 from ..core.store import EventRow
 from ..versions.registry import downgrade_event
+from .thin import NATIVE
 
 KEPT_SECONDS = 30 * 24 * 3600
 MAX_TYPES = 20
@@ -30,10 +31,11 @@ def list_all(ctx: Ctx) -> Obj:
         row
         for row in reversed(ctx.store.events)
         if row.created >= oldest
+        and not row.type.startswith(NATIVE)
         and (pattern is None or fnmatchcase(row.type, pattern))
         and (types is None or row.type in types)
         and within(row.created, created)
-        and (wanted_success is None or wanted_success != ctx.store.undelivered(row.id))
+        and (wanted_success is None or wanted_success != bool(ctx.store.undelivered(row.id)))
     ]
     rows.sort(key=lambda row: row.created, reverse=True)
     page = ctx.page([{"id": row.id, "row": row} for row in rows], "/v1/events")
@@ -45,13 +47,13 @@ def list_all(ctx: Ctx) -> Obj:
 def retrieve(ctx: Ctx) -> Obj:
     """One event of the last 30 days."""
     row = ctx.store.event(ctx.path["id"])
-    if row is None or row.created < ctx.now - KEPT_SECONDS:
+    if row is None or row.created < ctx.now - KEPT_SECONDS or row.type.startswith(NATIVE):
         raise missing("event", ctx.path["id"])
     return _shown(ctx, row)
 
 
 def _shown(ctx: Ctx, row: EventRow) -> Obj:
     event: Obj = from_json(row.body)
-    event["pending_webhooks"] = int(ctx.store.undelivered(row.id))
+    event["pending_webhooks"] = ctx.store.undelivered(row.id)
     downgrade_event(ctx, event, ctx.account.api_version)
     return event

@@ -5,7 +5,7 @@ from ..catalog import prices, products  # noqa: F401
 from ..credit_notes import credit_notes  # noqa: F401
 from ..customers import balance, customers, payment_methods  # noqa: F401
 from ..discounts import coupons, promotion_codes  # noqa: F401
-from ..events import events  # noqa: F401
+from ..events import event_destinations, events, thin_events, webhook_endpoints  # noqa: F401
 from ..invoices import (  # noqa: F401
     invoice_attachments,
     invoice_items,

@@ -10,6 +10,7 @@ from ..core.errors import StripeError
 
 PERMISSIONS = {
     "customers": "customer",
+    "tax_ids": "customer",
     "subscriptions": "subscription",
     "subscription_items": "subscription",
     "subscription_schedules": "subscription",
@@ -28,9 +29,11 @@ PERMISSIONS = {
     "tax_rates": "tax_rate",
     "test_helpers": "test_clock",
     "events": "event",
+    "webhook_endpoints": "webhook",
+    "event_destinations": "webhook",
     "billing_portal": "billing_portal",
 }
-"""By the first part of the path after /v1."""
+"""By the first part of the path after /v1 or /v2/core."""
 
 
 def names() -> list[str]:
@@ -40,7 +43,8 @@ def names() -> list[str]:
 
 def check(key: str, granted: Collection[str], method: str, segments: Sequence[str]) -> None:
     """Raises 403 for a request that the key's permissions do not allow."""
-    of = PERMISSIONS.get(segments[2]) if len(segments) > 2 else None
+    named = segments[3:4] if segments[1:3] == ("v2", "core") else segments[2:3]
+    of = PERMISSIONS.get("".join(named))
     if of is None:
         return
     verb = "read" if method == "GET" else "write"

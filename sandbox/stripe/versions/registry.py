@@ -109,10 +109,12 @@ def downgrade_event(ctx: Ctx, event: Obj, version: str) -> None:
         return
     about, former = event["data"]["object"], event["data"].get("previous_attributes")
     kind = about["object"]
+    downgrade(ctx, about, version)
     if former is not None:
         downgrade(ctx, former, version)
         _downgrade(ctx, former, kind, version)
-    downgrade(ctx, about, version)
+        for name in [name for name in former if former[name] == about.get(name)]:
+            del former[name]
 
 
 def _downgrade(ctx: Ctx, obj: Obj, kind: str, version: str) -> None:
