@@ -27,6 +27,7 @@ KIND_OF_PREFIX = {
     "il": "line_item",
     "re": "refund",
     "cn": "credit_note",
+    "du": "dispute",
     "seti": "setup_intent",
     "txn": "balance_transaction",
     "cbtxn": "customer_balance_transaction",

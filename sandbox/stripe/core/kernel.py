@@ -83,6 +83,8 @@ class Account:
     the anchor stays: with the anchor's cycle, or now. Stripe's pages say nothing of it."""
     action_required_fails: bool = True
     """Whether `invoice.payment_failed` is told beside `invoice.payment_action_required`; sources differ."""
+    dispute_fee_returned: bool = False
+    """Whether a dispute that is won brings back its fee, as it did until 2021."""
     advance_seconds: int = 0
     """How long a test clock is under way; meanwhile what lives by it can't be changed."""
     portal_needs_configuration: bool = True

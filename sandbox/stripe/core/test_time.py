@@ -41,7 +41,7 @@ def _clock_of(store: Store, id: str) -> Obj | None:
         return None
     if found["object"] == KIND:
         return found
-    clock = found.get("test_clock")
+    clock = found.get("test_clock") or found.get("_clock")
     if clock is None and isinstance(found.get("customer"), str):
         customer = store.find("customer", found["customer"])
         clock = customer and customer["test_clock"]

@@ -33,7 +33,10 @@ class Behavior:
     attaches: bool = True
     authenticates: Authentication = "never"
     refund: Course = "succeeds"
-    disputed: bool = False
+    dispute: str | None = None
+    """The reason for which the customer disputes the charge; None: not at all."""
+    inquiry: bool = False
+    """Whether that is only asked at first."""
 
     def asks(self, *, off_session: bool, set_up: bool) -> bool:
         """Whether the bank asks the customer to authenticate this payment."""
@@ -100,7 +103,9 @@ CARDS: dict[str, Behavior] = {
     "threeDSecureOptional": Behavior(last4="3055"),
     "refundFail": Behavior("refund_fails", "5126", refund="fails"),
     "pendingRefund": Behavior("refund_pends", "7726", refund="pends"),
-    "createDispute": Behavior("disputed", "0259", disputed=True),
+    "createDispute": Behavior("disputed", "0259", dispute="fraudulent"),
+    "createDisputeProductNotReceived": Behavior("disputed", "2685", dispute="product_not_received"),
+    "createDisputeInquiry": Behavior("inquiry", "1976", dispute="fraudulent", inquiry=True),
     # courses of a refund for which Stripe has no card of its own
     "refundFailAtOnce": Behavior("refund_fails_at_once", "5127", refund="fails_at_once"),
     "refundRequiresAction": Behavior("refund_requires_action", "5128", refund="requires_action"),

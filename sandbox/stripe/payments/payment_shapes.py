@@ -3,7 +3,6 @@
 from typing import Any
 
 from ..core.kernel import Ctx, Obj, public
-from ..customers.payment_methods import payment_method_behavior
 
 
 def new_intent(
@@ -98,7 +97,7 @@ def new_charge(ctx: Ctx, intent: Obj, method: Obj) -> Obj:
         "currency": intent["currency"],
         "customer": intent["customer"],
         "description": intent["description"],
-        "disputed": payment_method_behavior(method).disputed,
+        "disputed": False,
         "failure_balance_transaction": None,
         "failure_code": None,
         "failure_message": None,

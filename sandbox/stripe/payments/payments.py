@@ -10,6 +10,7 @@ from typing import Any
 
 from ..core.kernel import Ctx, Obj, StripeError, card_declined, invalid, public
 from ..customers.payment_methods import find, payment_method_behavior
+from .disputes import open_dispute
 from .payment_shapes import authentication_at, authentication_failure, card_error, new_charge, outcome
 
 AUTHENTICATION = "authentication_required"
@@ -127,6 +128,8 @@ def _charge(ctx: Ctx, intent: Obj, method: Obj) -> Attempt:
     ctx.store.put(charge)
     ctx.emit("charge.succeeded", charge)
     _succeed(ctx, intent)
+    if behavior.dispute:
+        open_dispute(ctx, charge, behavior.dispute, inquiry=behavior.inquiry)
     return Attempt(intent, charge)
 
 

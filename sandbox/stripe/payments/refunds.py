@@ -32,6 +32,7 @@ from ..core.kernel import Ctx, Obj, attends, expandable, invalid, list_object, m
 from ..core.periods import DAY
 from ..core.updates import changed, differences, not_built
 from ..customers.payment_methods import payment_method_behavior
+from .disputes import close_refunded, refuse_disputed
 
 KIND = "refund"
 SETTLES_AFTER = 60
@@ -62,10 +63,7 @@ def refund_charge(
         raise invalid(f"Charge {charge['id']} did not succeed: there is nothing to refund.", param="charge")
     if left <= 0:
         raise invalid(f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded")
-    if charge["disputed"]:
-        raise invalid(
-            f"Charge {charge['id']} has been charged back; cannot issue a refund.", code="charge_disputed"
-        )
+    refuse_disputed(ctx, charge)
     amount = left if amount is None else amount
     if amount <= 0:
         raise invalid(
@@ -213,6 +211,8 @@ def _begin(ctx: Ctx, refund: Obj, charge: Obj) -> None:
         return
     _book(ctx, charge, refund["amount"])
     ctx.emit("charge.refunded", charge)
+    if charge["refunded"]:
+        close_refunded(ctx, charge)
 
 
 def _end(ctx: Ctx, refund: Obj, status: str, failure: str | None) -> None:

@@ -109,4 +109,4 @@ def _group(card: Behavior) -> str:
         return "Declined"
     if card.authenticates != "never":
         return "Asks the customer to confirm"
-    return "Pays" if card.refund == "succeeds" and not card.disputed else "Pays, and makes trouble later"
+    return "Pays" if card.refund == "succeeds" and not card.dispute else "Pays, and makes trouble later"

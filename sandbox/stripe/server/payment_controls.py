@@ -3,8 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
+from ..core.kernel import Ctx
 from ..core.store import public
+from ..core.test_time import tell_time
 from ..engine.engine import Engine
+from ..payments import disputes
 from ..portal import authentication
 from .control_parts import Body, Endpoint, Query, visit
 
@@ -16,10 +19,18 @@ class AuthenticationRequest(Body):
     passes: bool
 
 
+class DisputeRequest(Body):
+    """What the bank decides about a dispute; `escalated` makes a chargeback of an inquiry."""
+
+    dispute: str
+    verdict: disputes.Verdict
+
+
 class PaymentsRequest(Body):
     """How payments go where Stripe's pages leave it open: see `Account`. What is left out stays."""
 
     action_required_fails: bool | None = None
+    dispute_fee_returned: bool | None = None
 
 
 def _payments(engine: Engine, given: Any, query: Query) -> Any:
@@ -37,8 +48,21 @@ def _authenticate(engine: Engine, given: Any, query: Query) -> Any:
     return visit(engine, lambda ctx: public(authentication.answer(ctx, asked.intent, passes=asked.passes)))
 
 
+def _decide(engine: Engine, given: Any, query: Query) -> Any:
+    asked = DisputeRequest.model_validate(given)
+
+    def decide(ctx: Ctx) -> Any:
+        dispute = ctx.store.get("dispute", asked.dispute)
+        tell_time(ctx, [asked.dispute], writes=True)
+        disputes.decide(ctx, dispute, asked.verdict)
+        return public(dispute)
+
+    return visit(engine, decide)
+
+
 ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("GET", "payments"): _payments,
     ("POST", "payments"): _set_payments,
     ("POST", "authentications"): _authenticate,
+    ("POST", "disputes"): _decide,
 }

@@ -19,6 +19,7 @@ PERMISSIONS = {
     "invoiceitems": "invoice",
     "refunds": "charge",
     "charges": "charge",
+    "disputes": "dispute",
     "payment_intents": "payment_intent",
     "payment_methods": "payment_method",
     "prices": "plan",
