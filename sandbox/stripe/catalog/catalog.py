@@ -9,9 +9,12 @@ from .scales import Scale, Tier
 
 
 def price_for(ctx: Ctx, id: str, *, param: str, recurring: bool = True) -> Obj:
-    """The active price of that id; raises 400 for an unknown, inactive or unsuitable one."""
+    """The active price of that id; raises 400 for an unknown, inactive or unsuitable one.
+
+    One that was made by `price_data` is never active, and goes on with what it was made for.
+    """
     price = ctx.store.get("price", id, param=param, status=400)
-    if not price["active"]:
+    if not price["active"] and not price.get("_inline"):
         raise invalid("The price specified is inactive. This field only accepts active prices.", param=param)
     if recurring and price["type"] != "recurring":
         raise invalid(

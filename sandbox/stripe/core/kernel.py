@@ -85,6 +85,15 @@ class Account:
     """Whether `invoice.payment_failed` is told beside `invoice.payment_action_required`; sources differ."""
     dispute_fee_returned: bool = False
     """Whether a dispute that is won brings back its fee, as it did until 2021."""
+    scheduled_invoice: Literal["draft", "open"] = "draft"
+    """What the first invoice of a subscription is that a schedule started: a draft for an hour, or collected
+    at once. Stripe's pages disagree."""
+    phase_interval: Literal["refused", "kept", "reset"] = "refused"
+    """What another interval in a phase does to the billing cycle anchor in flexible billing mode, where the
+    phase doesn't say `phase_start`. Stripe's pages don't tell."""
+    cancelling_scheduled: Literal["release", "cancel", "refused"] = "release"
+    """What becomes of a subscription that is set to be canceled when a schedule is made of it: the schedule
+    releases it, cancels it at its end, or is refused. Stripe's pages don't tell."""
     advance_seconds: int = 0
     """How long a test clock is under way; meanwhile what lives by it can't be changed."""
     portal_needs_configuration: bool = True

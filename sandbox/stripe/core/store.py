@@ -257,6 +257,11 @@ class Store:
         del self.events[self._events_at_begin :]
         self._close()
 
+    def undo(self) -> None:
+        """Put everything back as it was at `begin`, and go on; live objects have to be read anew."""
+        self.rollback()
+        self.begin()
+
     def load(self, section: str, key: str, body: bytes | None) -> None:
         """Take one record of a journal; the later record of a key wins."""
         what, _, kind = section.partition(":")

@@ -17,7 +17,7 @@ from ..subscriptions.billing import book_debits
 from ..subscriptions.end import expire_incomplete, finish
 from ..subscriptions.pausing import pause
 from ..subscriptions.withheld import withhold
-from . import schedules
+from .schedule_changes import enter_phase_if_due
 
 
 @attends("invoice")
@@ -75,7 +75,7 @@ def attend_subscription(ctx: Ctx, subscription: Obj) -> None:
     elif instead == "cancel":
         finish(ctx, subscription, ctx.now, bill_waiting=False)
     elif subscription["status"] in LIVE:
-        schedules.enter_phase_if_due(ctx, subscription)
+        enter_phase_if_due(ctx, subscription)
         renew(ctx, subscription)
 
 

@@ -86,6 +86,9 @@ class SubscriptionsRequest(Body):
 
     shorter_interval: Literal["aligned", "now"] | None = None
     unpaid_invoices: Literal["draft", "void"] | None = None
+    scheduled_invoice: Literal["draft", "open"] | None = None
+    phase_interval: Literal["refused", "kept", "reset"] | None = None
+    cancelling_scheduled: Literal["release", "cancel", "refused"] | None = None
 
 
 class AdvanceRequest(Body):

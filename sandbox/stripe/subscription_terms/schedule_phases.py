@@ -1,13 +1,18 @@
-"""What a schedule's phases mean for its subscription: which one holds when, and the items it asks for."""
+"""What a schedule's phases mean for its subscription: which one holds when, and what it gives.
+
+https://docs.stripe.com/billing/subscriptions/subscription-schedules
+"""
 
 from typing import Any
 
 from ..catalog.catalog import every, reprice, subscription_item
-from ..core.kernel import Ctx, Obj, public
+from ..core.kernel import Ctx, Obj, merge_metadata, public
+from ..core.periods import period_after
 from ..discounts import discounts
+from ..invoices.pending_items import extra_item
 from ..taxes import automatic_tax
 from .item_changes import becomes_paid
-from .shapes import items_of, set_items
+from .shapes import items_of
 
 
 def phase_at(schedule: Obj, at: int) -> dict[str, Any] | None:
@@ -19,26 +24,17 @@ def phase_at(schedule: Obj, at: int) -> dict[str, Any] | None:
     return None
 
 
-PRICING = ("automatic_tax", "default_tax_rates", "discounts")
-"""The fields of a subscription, beside its items, that a phase sets and that change what is billed."""
+def schedule_in_force(ctx: Ctx, subscription: Obj) -> Obj | None:
+    """The schedule that manages a subscription."""
+    id = subscription["schedule"]
+    schedule = ctx.store.find("subscription_schedule", id) if id else None
+    return schedule if schedule is not None and schedule["status"] == "active" else None
 
 
-def enter_next_phase(ctx: Ctx, subscription: Obj) -> None:
-    """Give a copy of a subscription what it has now if its schedule enters another phase by this time."""
-    schedule = (
-        ctx.store.find("subscription_schedule", subscription["schedule"])
-        if subscription["schedule"]
-        else None
-    )
-    phase = phase_at(schedule, ctx.now) if schedule and schedule["status"] == "active" else None
-    current = schedule["current_phase"] if schedule else None
-    if schedule is None or phase is None or (current and current["start_date"] == phase["start_date"]):
-        return
-    phase = public(phase)
-    take_phase_pricing(ctx, subscription, schedule, phase)
-    items = items_of_phase(ctx, subscription, phase)
-    subscription["billing_cycle_anchor"] = anchor_of_phase(ctx, subscription, items, phase)
-    set_items(subscription, items)
+def said_by(schedule: Obj, phase: dict[str, Any], name: str) -> Any:
+    """A phase's own word on one of its terms, else that of the schedule's default settings."""
+    own = phase[name]
+    return schedule["default_settings"][name] if own is None else own
 
 
 def take_phase_pricing(ctx: Ctx, subscription: Obj, schedule: Obj, phase: dict[str, Any]) -> None:
@@ -53,9 +49,56 @@ def take_phase_pricing(ctx: Ctx, subscription: Obj, schedule: Obj, phase: dict[s
     for entry in phase["items"]:
         entry["discounts"] = _redeemed(ctx, subscription, entry["discounts"])
     subscription["default_tax_rates"] = public(phase["default_tax_rates"])
-    tax = phase["automatic_tax"] or schedule["default_settings"]["automatic_tax"]
+    tax = said_by(schedule, phase, "automatic_tax")
     if tax["enabled"] != subscription["automatic_tax"]["enabled"]:
         subscription["automatic_tax"] = automatic_tax.of_subscription(tax["enabled"])
+
+
+def take_phase_terms(subscription: Obj, schedule: Obj, phase: dict[str, Any]) -> None:
+    """Give a subscription a phase's terms of payment and its notes; metadata is merged into what there is."""
+    subscription["metadata"] = merge_metadata(subscription["metadata"], phase["metadata"])
+    for name in ("collection_method", "default_payment_method", "description"):
+        subscription[name] = said_by(schedule, phase, name)
+    sends = subscription["collection_method"] == "send_invoice"
+    days = said_by(schedule, phase, "invoice_settings")["days_until_due"]
+    subscription["days_until_due"] = days if sends else None
+
+
+def extras_of_phase(
+    ctx: Ctx, subscription: Obj, phase: dict[str, Any], spans: list[tuple[int, int]]
+) -> list[Obj]:
+    """The invoice items that a phase adds to its next invoice, not stored. `spans`: its items' periods."""
+    starts = {"max_item_period_start": max(start for start, _ in spans), "phase_start": phase["start_date"]}
+    ends = {"min_item_period_end": min(end for _, end in spans), "phase_end": phase["end_date"]}
+    made = []
+    for entry in phase["add_invoice_items"]:
+        start, end = entry["period"]["start"], entry["period"]["end"]
+        params: dict[str, Any] = {
+            "price": entry["price"],
+            "quantity": entry["quantity"],
+            "metadata": entry["metadata"],
+            "period": {
+                "start": start.get("timestamp") or starts[start["type"]],
+                "end": end.get("timestamp") or ends[end["type"]],
+            },
+            "discounts": [{name: id for name, id in one.items() if id} for one in entry["discounts"]],
+            "tax_rates": [rate["id"] for rate in entry["tax_rates"]],
+        }
+        if entry["discountable"] is not None:
+            params["discountable"] = entry["discountable"]
+        made.append(extra_item(ctx, subscription["customer"], subscription["id"], params))
+    return made
+
+
+def spans_of(ctx: Ctx, items: list[Obj], anchor: int, *, anew: bool) -> list[tuple[int, int]]:
+    """The periods of these items from now on; `anew`: all of them begin at the anchor, which is now."""
+    spans = []
+    for item in items:
+        start, end = item["current_period_start"], item["current_period_end"]
+        if anew or end <= ctx.now:
+            start, end = period_after(anchor, *every(item["price"]), ctx.now if anew else end)
+        spans.append((start, end))
+    return spans
 
 
 def _redeemed(ctx: Ctx, target: Obj, entries: list[dict[str, Any]], **owner: str) -> list[dict[str, Any]]:
@@ -77,7 +120,7 @@ def phase_items(items: list[Obj]) -> list[dict[str, Any]]:
     return [
         phase_item(
             item["price"]["id"],
-            item["quantity"],
+            item.get("quantity"),
             dict(item["metadata"]),
             [discount_entry(discount=id) for id in item["discounts"]],
             public(item["tax_rates"]),
@@ -93,38 +136,21 @@ def discount_entry(**given: str) -> dict[str, Any]:
 
 def phase_item(
     price: str,
-    quantity: int,
+    quantity: int | None,
     metadata: dict[str, str],
     discounts: list[dict[str, Any]],
     tax_rates: list[Obj],
 ) -> dict[str, Any]:
-    """One item of a phase."""
-    return {
+    """One item of a phase; what is billed by usage has no quantity."""
+    item = {
         "billing_thresholds": None,
         "discounts": discounts,
         "metadata": metadata,
         "plan": price,
         "price": price,
-        "quantity": quantity,
         "tax_rates": tax_rates,
     }
-
-
-def follow(ctx: Ctx, subscription: Obj) -> None:
-    """A scheduled subscription was changed directly: its current phase says so from now on."""
-    schedule = (
-        ctx.store.find("subscription_schedule", subscription["schedule"])
-        if subscription["schedule"]
-        else None
-    )
-    phase = phase_at(schedule, ctx.now) if schedule and schedule["status"] == "active" else None
-    if schedule is not None and phase is not None:
-        phase["items"] = phase_items(items_of(subscription))
-        phase["discounts"] = [discount_entry(discount=id) for id in subscription["discounts"]]
-        phase["default_tax_rates"] = public(subscription["default_tax_rates"])
-        phase["automatic_tax"] = public(subscription["automatic_tax"])
-        ctx.store.put(schedule)
-        ctx.emit("subscription_schedule.updated", schedule)
+    return item if quantity is None else {**item, "quantity": quantity}
 
 
 def items_of_phase(ctx: Ctx, subscription: Obj, phase: dict[str, Any]) -> list[Obj]:
@@ -142,15 +168,18 @@ def items_of_phase(ctx: Ctx, subscription: Obj, phase: dict[str, Any]) -> list[O
             item = subscription_item(ctx, subscription["id"], price, 1, {}, span)
         if item["price"]["id"] != price["id"]:
             reprice(item, price)
-        item["quantity"] = wanted["quantity"]
-        item["metadata"] = {**item["metadata"], **(wanted["metadata"] or {})}
+        if "quantity" in wanted:
+            item["quantity"] = wanted["quantity"]
+        item["metadata"] = merge_metadata(item["metadata"], wanted["metadata"])
         item["discounts"] = [entry["discount"] for entry in wanted["discounts"] if entry["discount"]]
         item["tax_rates"] = public(wanted["tax_rates"])
         made.append(item)
     return made
 
 
-def anchor_of_phase(ctx: Ctx, subscription: Obj, items: list[Obj], phase: dict[str, Any]) -> int:
+def anchor_of_phase(
+    ctx: Ctx, subscription: Obj, schedule: Obj, items: list[Obj], phase: dict[str, Any]
+) -> int:
     """The billing cycle anchor in a phase: its start when it asks for that.
 
     In classic billing mode also when an interval changes, or a price of nothing becomes one of something.
@@ -159,7 +188,8 @@ def anchor_of_phase(ctx: Ctx, subscription: Obj, items: list[Obj], phase: dict[s
     intervals = {item["id"]: every(item["price"]) for item in before}
     moved = any(every(item["price"]) != intervals.get(item["id"], every(item["price"])) for item in items)
     classic = subscription["billing_mode"]["type"] == "classic"
-    resets = classic and (moved or becomes_paid(ctx, before, items))
-    if resets or phase["billing_cycle_anchor"] == "phase_start":
+    resets = moved if ctx.account.phase_interval == "reset" else False
+    resets = resets or (classic and (moved or becomes_paid(ctx, before, items)))
+    if resets or said_by(schedule, phase, "billing_cycle_anchor") == "phase_start":
         return int(phase["start_date"])
     return int(subscription["billing_cycle_anchor"])

@@ -27,6 +27,9 @@ from ..subscription_terms.trials import asked_end, begin
 from ..subscription_terms.worths import terms_of
 from .billing import book_debits, collect
 
+MOST_PERIODS = 250
+"""So many periods a subscription may be backdated by."""
+
 
 def open_subscription(ctx: Ctx) -> Obj:
     """Create a subscription as asked; a failed first payment is handled as `payment_behavior` says.
@@ -40,51 +43,69 @@ def open_subscription(ctx: Ctx) -> Obj:
             "`payment_behavior=pending_if_incomplete` is only for updates.", param="payment_behavior"
         )
     subscription, drafts = compose_new(ctx, ctx.params)
+    take_terms(ctx, subscription)
+    take_cancellation(ctx, subscription)
+    extras = [
+        extra_item(ctx, subscription["customer"], subscription["id"], extra)
+        for extra in ctx.params.get("add_invoice_items", [])
+    ]
+    return start(ctx, subscription, drafts, extras, behavior=behavior)
+
+
+def start(
+    ctx: Ctx, subscription: Obj, drafts: list[Draft], extras: list[Obj], *, behavior: str, held: bool = False
+) -> Obj:
+    """Store a new subscription and bill its first charges with the invoice items `extras`.
+
+    `held`: the first invoice stays a draft for an hour, as a renewal's.
+    """
     customer = ctx.store.get("customer", subscription["customer"])
     if customer["currency"] is None:
         customer["currency"] = subscription["currency"]
         ctx.store.put(customer)
         ctx.emit("customer.updated", customer, {"currency": None})
-    take_terms(ctx, subscription)
-    take_cancellation(ctx, subscription)
     trialing = subscription["trial_end"] is not None
     subscription["status"] = "trialing" if trialing else "active"
     save(ctx, subscription)
-    for extra in ctx.params.get("add_invoice_items", []):
-        keep(ctx, extra_item(ctx, customer["id"], subscription["id"], extra))
+    for extra in extras:
+        keep(ctx, extra)
     if drafts or pending_items(ctx.store, customer["id"], subscription["id"]):
-        _first_invoice(ctx, subscription, customer, drafts, behavior)
+        _first_invoice(ctx, subscription, customer, drafts, behavior, held and not trialing)
     save(ctx, subscription)
     ctx.emit("customer.subscription.created", subscription)
     return subscription
 
 
-def compose_new(ctx: Ctx, params: dict[str, Any]) -> tuple[Obj, list[Draft]]:
-    """A subscription with its first periods, not stored, and the charges of its first invoice."""
+def compose_new(ctx: Ctx, params: dict[str, Any], *, inherits: bool = True) -> tuple[Obj, list[Draft]]:
+    """A subscription with its first periods, not stored, and the charges of its first invoice.
+
+    `inherits`: whether its customer's discount is its own as long as it has none.
+    """
     if not params.get("customer"):
         raise invalid("Missing required param: customer.", code="parameter_missing", param="customer")
     if not params.get("items"):
         raise invalid("Missing required param: items.", code="parameter_missing", param="items")
     customer = ctx.store.get("customer", params["customer"], param="customer", status=400)
     prices = [_price_of(ctx, entry, index) for index, entry in enumerate(params["items"])]
-    mode = _mode(ctx, params.get("billing_mode"))
+    mode = billing_mode(ctx, params.get("billing_mode"))
     currency = _check_together(prices, customer, mode["type"])
     subscription = blank(ctx, customer["id"], currency, mode)
     start = params.get("backdate_start_date") or params.get("start_date") or ctx.now
     end = asked_end(params, prices, ctx.now)
     trial_end = None if end == "now" else end
-    anchor = _anchor(ctx, params, prices, start, trial_end)
+    anchor = _anchor(ctx, params, prices, start, trial_end, mode["type"])
     subscription.update(
         billing_cycle_anchor=anchor,
         start_date=start,
         test_clock=customer.get("test_clock"),
+        _inherits=inherits,
     )
     if trial_end:
         begin(subscription, trial_end, ctx.now)
     take_pricing(ctx, subscription, params)
     items = []
     for index, (price, entry) in enumerate(zip(prices, params["items"], strict=True)):
-        period = (start, trial_end) if trial_end else _first_period(anchor, price, start)
+        period = (start, trial_end) if trial_end else _periods(anchor, price, start, ctx.now)[-1]
         metadata = merge_metadata(None, entry.get("metadata"))
         item = subscription_item(ctx, subscription["id"], price, entry.get("quantity", 1), metadata, period)
         take_item_pricing(ctx, subscription, item, entry, f"items[{index}]")
@@ -94,7 +115,12 @@ def compose_new(ctx: Ctx, params: dict[str, Any]) -> tuple[Obj, list[Draft]]:
     return subscription, _first_charges(ctx, subscription, anchor, behavior)
 
 
-def _first_invoice(ctx: Ctx, subscription: Obj, customer: Obj, drafts: list[Draft], behavior: str) -> None:
+def _first_invoice(
+    ctx: Ctx, subscription: Obj, customer: Obj, drafts: list[Draft], behavior: str, held: bool
+) -> None:
+    finalizes: dict[str, Any] = {}
+    if held:
+        finalizes["automatically_finalizes_at"] = ctx.now + invoicing.FINALIZE_AFTER
     invoice = invoicing.draw_up(
         ctx,
         customer,
@@ -103,10 +129,13 @@ def _first_invoice(ctx: Ctx, subscription: Obj, customer: Obj, drafts: list[Draf
         items=pending_items(ctx.store, customer["id"], subscription["id"]),
         drafts=drafts,
         subscription=subscription,
+        **finalizes,
     )
     subscription["latest_invoice"] = invoice["id"]
     debited = [debit_of_line(line) for line in all_lines(invoice)]
     book_debits(subscription, [], [one for one in debited if one])
+    if held:
+        return
     trialing = subscription["status"] == "trialing"
     subscription["status"] = (
         "incomplete" if _charges(subscription) and not trialing else subscription["status"]
@@ -124,6 +153,7 @@ def _charges(subscription: Obj) -> bool:
 
 
 def _first_charges(ctx: Ctx, subscription: Obj, anchor: int, behavior: str) -> list[Draft]:
+    """One line for each item and period; of a backdated subscription also for the periods since its start."""
     drafts = []
     for item in items_of(subscription):
         charge, terms = item_charge(ctx.store, item), terms_of(item)
@@ -131,27 +161,41 @@ def _first_charges(ctx: Ctx, subscription: Obj, anchor: int, behavior: str) -> l
         if subscription["trial_end"]:
             drafts.append(trial(item["id"], charge, start, end, terms, subscription["billing_mode"]["type"]))
             continue
-        whole = period_at(anchor, *every(item["price"]), start)
-        if whole == (start, end):
-            drafts.append(recurring(item["id"], charge, start, end, terms))
-        elif behavior != "none":  # Stripe: a debit that is no proration, even when it is of a part
-            part = recurring(item["id"], charge, start, end, terms)
-            drafts.append(replace(part, amount=share(charge.whole, end - start, whole[1] - whole[0])))
+        spans = _periods(anchor, item["price"], subscription["start_date"], ctx.now)
+        if len(spans) > 1 and behavior == "none":
+            continue
+        if len(spans) > MOST_PERIODS:
+            message = f"A subscription can be backdated by at most {MOST_PERIODS} billing periods."
+            raise invalid(message, param="backdate_start_date")
+        for start, end in spans:
+            whole = period_at(anchor, *every(item["price"]), start)
+            if whole == (start, end):
+                drafts.append(recurring(item["id"], charge, start, end, terms))
+            elif behavior != "none":  # Stripe: a debit that is no proration, even when it is of a part
+                part = recurring(item["id"], charge, start, end, terms)
+                drafts.append(replace(part, amount=share(charge.whole, end - start, whole[1] - whole[0])))
     return drafts
 
 
-def _first_period(anchor: int, price: Obj, start: int) -> tuple[int, int]:
-    return period_after(anchor, *every(price), start)
+def _periods(anchor: int, price: Obj, start: int, now: int) -> list[tuple[int, int]]:
+    """The periods from a subscription's start to the one of this time."""
+    spans = [period_after(anchor, *every(price), start)]
+    while spans[-1][1] <= now:
+        spans.append(period_after(anchor, *every(price), spans[-1][1]))
+    return spans
 
 
-def _anchor(ctx: Ctx, params: dict[str, Any], prices: list[Obj], start: int, trial_end: int | None) -> int:
+def _anchor(
+    ctx: Ctx, params: dict[str, Any], prices: list[Obj], start: int, trial_end: int | None, mode: str
+) -> int:
     given = params.get("billing_cycle_anchor")
     if isinstance(given, dict):
         given = given.get("timestamp")
     if given is None:
-        if start < ctx.now:
+        if start < ctx.now and mode == "classic":
             raise invalid(
-                "This stand-in backdates a subscription only together with `billing_cycle_anchor`.",
+                "This stand-in backdates a subscription in classic billing mode only together with "
+                "`billing_cycle_anchor`.",
                 param="backdate_start_date",
             )
         return trial_end or start
@@ -193,7 +237,7 @@ def _check_together(prices: list[Obj], customer: Obj, mode: str) -> str:
     return str(currencies[0])
 
 
-def _mode(ctx: Ctx, given: dict[str, Any] | None) -> dict[str, Any]:
+def billing_mode(ctx: Ctx, given: dict[str, Any] | None) -> dict[str, Any]:
     """Flexible unless asked otherwise, as the pinned API version has it."""
     type = (given or {}).get("type", "flexible")
     if type == "classic":

@@ -74,16 +74,19 @@ def end_all(ctx: Ctx, customer: Obj) -> None:
 
 
 def _end_schedule(ctx: Ctx, subscription: Obj) -> None:
-    """A schedule ends with its subscription."""
+    """A schedule ends with its subscription: completed where it meant to, aborted for want of payment."""
     schedule = (
         ctx.store.find("subscription_schedule", subscription["schedule"])
         if subscription["schedule"]
         else None
     )
     if schedule is not None and schedule["status"] in ("active", "not_started"):
-        schedule.update(status="canceled", canceled_at=ctx.now, current_phase=None, _due=None)
+        over = schedule["end_behavior"] == "cancel" and schedule["phases"][-1]["end_date"] <= ctx.now
+        how = "completed" if over else "canceled"
+        schedule.update({"status": how, f"{how}_at": ctx.now, "current_phase": None, "_due": None})
         ctx.store.put(schedule)
-        ctx.emit("subscription_schedule.canceled", schedule)
+        unpaid = subscription["cancellation_details"]["reason"] == "payment_failed"
+        ctx.emit(f"subscription_schedule.{'aborted' if unpaid else how}", schedule)
 
 
 def _credit_unused(ctx: Ctx, subscription: Obj, *, replace_waiting: bool) -> None:

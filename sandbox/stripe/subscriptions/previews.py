@@ -5,13 +5,15 @@ it is the renewal: what waits, the prorations, then the next period.
 https://docs.stripe.com/api/invoices/create_preview
 """
 
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from stripe.params import InvoiceCreatePreviewParams
 
-from ..catalog.proration import Draft
+from ..catalog.catalog import item_charge
+from ..catalog.proration import Draft, trial
 from ..core.kernel import Ctx, Obj, StripeError, invalid, missing, public, route
 from ..core.updates import not_built
 from ..invoices import invoicing
@@ -20,15 +22,18 @@ from ..invoices.invoice_shapes import compose, expect, lay_out
 from ..invoices.pending_items import extra_item, pending_items, proration_item
 from ..subscription_terms.changes import CHANGES_BILLING, Change, plan
 from ..subscription_terms.renewal_lines import renew_items
-from ..subscription_terms.schedule_phases import PRICING, enter_next_phase
+from ..subscription_terms.schedule_ahead import GIVEN, enter_next_phase
 from ..subscription_terms.shapes import in_trial, items_of, period_end, set_items
 from ..subscription_terms.terms import take_pricing
-from ..subscription_terms.worths import credits_of
+from ..subscription_terms.worths import credits_of, terms_of
 from .birth import compose_new
 
-NOT_BUILT = ("customer_account", "on_behalf_of", "schedule_details")
+NOT_BUILT = ("customer_account", "on_behalf_of")
 DETAILS_NOT_BUILT = ("billing_schedules", "pause", "resume_at")
 CUSTOMER_DETAILS = {"address", "tax_exempt"}
+BY_SCHEDULE = ("schedule", "schedule_details")
+SCHEDULES: list[Callable[[Ctx], Obj]] = []
+"""What previews a schedule: registered by the module that knows how schedules come about."""
 
 
 @dataclass(slots=True)
@@ -46,6 +51,8 @@ def create_preview(ctx: Ctx) -> Obj:
     """Preview an invoice; raises 404 `invoice_upcoming_none` when there would be none."""
     not_built(ctx, *NOT_BUILT)
     ctx.previewing = True
+    if any(name in ctx.params for name in BY_SCHEDULE):
+        return _by_schedule(ctx)
     details = ctx.params.get("subscription_details") or {}
     for name in DETAILS_NOT_BUILT:
         if name in details:
@@ -73,14 +80,9 @@ def create_preview(ctx: Ctx) -> Obj:
 
 
 def _subscription(ctx: Ctx, details: dict[str, Any]) -> Obj | None:
-    """The subscription to preview: named, scheduled, or the customer's next to renew; None for a new one."""
+    """The subscription to preview: named, or the customer's next to renew; None for a new one."""
     params = ctx.params
     id = params.get("subscription")
-    if params.get("schedule"):
-        schedule = ctx.store.get("subscription_schedule", params["schedule"], param="schedule", status=400)
-        id = schedule["subscription"]
-        if id is None:
-            raise _nothing(schedule["customer"])
     if id:
         subscription = ctx.store.get("subscription", id, param="subscription", status=404)
         if params.get("customer") not in (None, subscription["customer"]):
@@ -98,8 +100,17 @@ def _subscription(ctx: Ctx, details: dict[str, Any]) -> Obj | None:
     found = ctx.store.related("subscription", "customer", customer["id"])
     live = [subscription for subscription in found if subscription["_due"] and not _ends(subscription)]
     if not live:
-        raise _nothing(customer["id"])
+        raise nothing(customer["id"])
     return min(live, key=period_end)
+
+
+def _by_schedule(ctx: Ctx) -> Obj:
+    """The next invoice of a schedule's subscription."""
+    for name in ("subscription", "subscription_details"):
+        if name in ctx.params:
+            other = next(one for one in BY_SCHEDULE if one in ctx.params)
+            raise invalid(f"You may only specify one of these parameters: {other}, {name}.", param=name)
+    return SCHEDULES[0](ctx)
 
 
 def _customer(ctx: Ctx, id: str) -> Obj:
@@ -146,15 +157,24 @@ def _renewal(ctx: Ctx, subscription: Obj, change: Change | None, details: dict[s
     start = min(item["current_period_start"] for item in items_of(after))
     bill = _Bill(at, (start, at), waiting)
     if subscription["status"] in ("canceled", "incomplete", "incomplete_expired", "paused"):
-        raise _nothing(subscription["customer"])
+        raise nothing(subscription["customer"])
     if not _ends(after, at):
-        enter_next_phase(replace(ctx, now=at), after)
-        _, bill.drafts = renew_items(ctx, items_of(after), after["billing_cycle_anchor"], at)
-        subscription.update({name: after[name] for name in PRICING})
+        ahead = enter_next_phase(replace(ctx, now=at), after)
+        bill.items += ahead.extras
+        if ahead.trial_end is None:
+            _, bill.drafts = renew_items(ctx, items_of(after), after["billing_cycle_anchor"], at)
+        else:
+            bill.drafts = [_trial(ctx, after, item, at, ahead.trial_end) for item in items_of(after)]
+        subscription.update({name: after[name] for name in GIVEN})
         subscription["_inherits"] = after.get("_inherits", True)
     elif not waiting:
-        raise _nothing(subscription["customer"])
+        raise nothing(subscription["customer"])
     return bill
+
+
+def _trial(ctx: Ctx, subscription: Obj, item: Obj, start: int, end: int) -> Draft:
+    mode = subscription["billing_mode"]["type"]
+    return trial(item["id"], item_charge(ctx.store, item), start, end, terms_of(item), mode)
 
 
 def _of_cancellation(ctx: Ctx, subscription: Obj, details: dict[str, Any]) -> _Bill:
@@ -241,5 +261,6 @@ def _ends(subscription: Obj, at: int | None = None) -> bool:
     return bool(subscription["cancel_at"] is not None and subscription["cancel_at"] <= at)
 
 
-def _nothing(customer: str) -> StripeError:
+def nothing(customer: str) -> StripeError:
+    """The refusal where there would be no invoice."""
     return invalid(f"No upcoming invoices for customer: {customer}", code="invoice_upcoming_none", status=404)

@@ -6,6 +6,7 @@ https://docs.stripe.com/billing/subscriptions/overview#subscription-statuses
 from ..core.kernel import Ctx, Obj
 from ..discounts import discounts
 from ..invoices.invoicing import HOOKS
+from ..subscription_terms.schedule_follows import follow
 from ..subscription_terms.shapes import editing, in_trial, items_of
 from ..taxes import automatic_tax
 from . import pending_updates
@@ -31,6 +32,7 @@ def on_finalized(ctx: Ctx, invoice: Obj) -> None:
             item["discounts"] = discounts.running(ctx, item["discounts"])
         if invoice["automatic_tax"]["disabled_reason"] and subscription["automatic_tax"]["enabled"]:
             subscription["automatic_tax"] = automatic_tax.of_subscription(False, "requires_location_inputs")
+            follow(ctx, subscription, ("automatic_tax",))
 
 
 def on_paid(ctx: Ctx, invoice: Obj) -> None:

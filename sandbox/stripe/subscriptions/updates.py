@@ -15,7 +15,7 @@ from typing import Any
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata
 from ..invoices.pending_items import extra_item, keep
 from ..subscription_terms.changes import CHANGES_BILLING, Change, plan
-from ..subscription_terms.schedule_phases import follow
+from ..subscription_terms.schedule_follows import follow
 from ..subscription_terms.shapes import editing
 from ..subscription_terms.terms import refuse_unsupported, take_cancellation, take_pricing, take_terms
 from . import pending_updates
@@ -42,11 +42,11 @@ def update(ctx: Ctx, subscription: Obj) -> Obj:
         for extra in params.get("add_invoice_items", []):
             keep(ctx, extra_item(ctx, subscription["customer"], subscription["id"], extra))
         applied = change is None or carry_out(ctx, subscription, change, params)
-        if change is not None and applied:
-            follow(ctx, subscription)
         if pending and applied:
             take_terms(ctx, subscription)
             take_cancellation(ctx, subscription)
+        if applied:
+            follow(ctx, subscription, params)
     return subscription
 
 
