@@ -215,8 +215,7 @@ def _end(ctx: Ctx, entry: Phase, items: list[dict[str, Any]], start: int, where:
         return moment(ctx, entry["end_date"])
     if "duration" in entry:
         return shift(start, entry["duration"]["interval"], entry["duration"].get("interval_count", 1))
-    interval, count = every(ctx.store.get("price", items[0]["price"]))
-    return shift(start, interval, count * int(entry.get("iterations", 1)))
+    return shift(start, *every(ctx.store.get("price", items[0]["price"])))
 
 
 def _require_ahead(ctx: Ctx, phase: Phase, current: Phase | None, where: str) -> None:
