@@ -25,7 +25,7 @@ from ..core.updates import differences
 from ..discounts import discounts
 from ..payments.payments import declined, payment_method_for
 from ..taxes import automatic_tax, tax_rates
-from . import draft_invoices, invoicing
+from . import draft_invoices, endings, invoicing
 from .invoicing import draw_up, require_status, save
 from .pending_items import pending_items, release
 
@@ -140,7 +140,7 @@ def pay(ctx: Ctx) -> Obj:
         return invoice
     invoicing.require_payable(invoice)
     if params.get("paid_out_of_band"):
-        invoicing.settle_out_of_band(ctx, invoice)
+        endings.settle_out_of_band(ctx, invoice)
         return invoice
     method = params.get("payment_method") or invoicing.method_for(ctx, invoice)
     if method is None:
@@ -179,7 +179,7 @@ def send(ctx: Ctx) -> Obj:
 def void(ctx: Ctx) -> Obj:
     """Cancel a finalized, unpaid invoice for good."""
     invoice = ctx.store.get(KIND, ctx.path["id"])
-    invoicing.void(ctx, invoice)
+    endings.void(ctx, invoice)
     return invoice
 
 
@@ -187,7 +187,7 @@ def void(ctx: Ctx) -> Obj:
 def mark_uncollectible(ctx: Ctx) -> Obj:
     """Write an open invoice off; it can still be paid or voided."""
     invoice = ctx.store.get(KIND, ctx.path["id"])
-    invoicing.mark_uncollectible(ctx, invoice, None)
+    endings.mark_uncollectible(ctx, invoice, None)
     return invoice
 
 

@@ -22,10 +22,10 @@ from ..customers.test_cards import CARDS
 from ..engine.dispatch import Answer
 from ..engine.engine import Engine
 from ..invoices import invoicing
-from ..invoices.invoice_paper import pdf_of
 from ..payments.payments import payment_method_for
 from . import authentication, hosted_links, portal_sessions
 from .hosted_pages import PAYABLE, authentication_page, intent_of, invoice_page, message, portal_page
+from .invoice_paper import pdf_of
 
 PREFIXES = ("/i/", "/p/session/", authentication.PREFIX)
 

@@ -10,8 +10,8 @@ from ..core.kernel import Account, Ctx, Obj
 from ..customers.test_cards import CARDS, Behavior
 from ..invoices import invoicing
 from ..invoices.invoice_lines import all_lines
-from ..invoices.invoice_paper import billed_to, day, sums
 from . import authentication, hosted_links
+from .invoice_paper import billed_to, day, sums
 
 PAYABLE = ("open", "uncollectible")
 

@@ -2,7 +2,7 @@
 
 from ..core.kernel import Ctx, Obj, invalid
 from ..customers.customers import BEFORE_DELETE
-from ..invoices import invoicing
+from ..invoices import endings, invoicing
 from ..invoices.pending_items import keep, pending_items, proration_item, subscription_of
 from ..subscription_terms.shapes import in_trial, items_of, save
 from ..subscription_terms.worths import credits_of
@@ -62,7 +62,7 @@ def expire_incomplete(ctx: Ctx, subscription: Obj) -> None:
         ctx.store.find("invoice", subscription["latest_invoice"]) if subscription["latest_invoice"] else None
     )
     if invoice is not None and invoice["status"] == "open":
-        invoicing.void(ctx, invoice)
+        endings.void(ctx, invoice)
     ctx.emit("customer.subscription.updated", subscription, {"status": "incomplete"})
 
 

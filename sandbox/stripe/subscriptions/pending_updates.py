@@ -7,7 +7,7 @@ its invoice voided. https://docs.stripe.com/billing/subscriptions/pending-update
 from typing import Any
 
 from ..core.kernel import Ctx, Obj, invalid, public
-from ..invoices import invoicing
+from ..invoices import endings
 from ..invoices.pending_items import release
 from ..subscription_terms.shapes import INCOMPLETE_FOR, editing, period_end, save
 from .billing import apply
@@ -104,7 +104,7 @@ def _drop(ctx: Ctx, subscription: Obj) -> None:
     with editing(ctx, subscription):
         _forget(subscription)
     if invoice["status"] in ("open", "uncollectible"):
-        invoicing.void(ctx, invoice)
+        endings.void(ctx, invoice)
         free_older_items(ctx, invoice)
 
 

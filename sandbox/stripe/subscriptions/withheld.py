@@ -10,18 +10,18 @@ Older invoices go on being collected. https://docs.stripe.com/billing/subscripti
 """
 
 from ..core.kernel import Ctx, Obj
-from ..invoices import invoicing
+from ..invoices import endings, invoicing
 
 
 def withhold(ctx: Ctx, subscription: Obj, invoice: Obj) -> bool:
     """Do with a new draft what its subscription asks for instead of collecting it; False: collect it."""
     behavior = _behavior(ctx, subscription)
     if behavior == "void":
-        invoicing.void_draft(ctx, invoice)
+        endings.void_draft(ctx, invoice)
     elif behavior == "mark_uncollectible":
         invoicing.finalize(ctx, invoice)
         if invoice["status"] == "open":
-            invoicing.mark_uncollectible(ctx, invoice, None)
+            endings.mark_uncollectible(ctx, invoice, None)
     elif behavior == "keep_as_draft":
         invoice["auto_advance"], invoice["automatically_finalizes_at"] = False, None
         invoicing.save(ctx, invoice)

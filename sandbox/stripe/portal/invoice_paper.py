@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from ..core.amounts import with_code
 from ..core.kernel import Account, Obj
-from .invoice_lines import all_lines
+from ..invoices.invoice_lines import all_lines
 from .pdf import HEIGHT, WIDTH, Text, one_page
 
 LEFT, RIGHT = 50, WIDTH - 50
