@@ -158,10 +158,10 @@ def test_what_the_stand_in_does_not_do_is_refused_not_ignored(
     stand_in: StandIn, stripe_client: StripeClient
 ) -> None:
     with pytest.raises(stripe.InvalidRequestError) as refused:
-        stripe_client.v1.customers.create({"source": "tok_visa"})
+        stripe_client.v1.customers.create({"validate": True})
 
     assert refused.value.error is not None
-    assert refused.value.error.param == "source"
+    assert refused.value.error.param == "validate"
 
 
 def test_languages_and_country_are_kept_and_changed(stripe_client: StripeClient) -> None:

@@ -21,6 +21,7 @@ KIND_OF_PREFIX = {
     "pi": "payment_intent",
     "ch": "charge",
     "pm": "payment_method",
+    "card": "payment_method",
     "prod": "product",
     "price": "price",
     "ii": "invoiceitem",

@@ -96,6 +96,8 @@ class Account:
     releases it, cancels it at its end, or is refused. Stripe's pages don't tell."""
     advance_seconds: int = 0
     """How long a test clock is under way; meanwhile what lives by it can't be changed."""
+    search_delay_seconds: int = 0
+    """How old an object must be to be found by a search."""
     portal_needs_configuration: bool = True
     """Whether portal sessions that name no configuration are refused; see portal_sessions.py."""
 
@@ -303,7 +305,7 @@ def presented(kind: str, fn: Presentation) -> None:
 def given_out(ctx: Ctx, answer: Obj) -> Obj:
     """A public copy of an answer, with what its objects show only at this moment."""
     copy: Obj = public(answer)
-    for one in copy["data"] if copy.get("object") == "list" else (copy,):
+    for one in copy["data"] if copy.get("object") in ("list", "search_result") else (copy,):
         if (present := PRESENTED.get(str(one.get("object")))) and not one.get("deleted"):
             present(ctx, one)
     if ctx.downgrade is not None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable
 from typing import Any
 
 from .errors import StripeError
 
 REASONS = ("global-rate", "endpoint-rate", "global-concurrency", "endpoint-concurrency", "resource-specific")
+SEARCHES_PER_SECOND = 20
 NAMED_OBJECTS = (
     *("customer", "subscription", "invoice", "payment_intent", "charge"),
     *("from_subscription", "schedule", "test_clock"),
@@ -49,22 +50,36 @@ def lock_timeout() -> StripeError:
 
 
 class RateLimit:
-    """At most `per_second` requests in any second; None: no limit."""
+    """At most so many requests in any second, of all endpoints and of each; None: no limit.
+
+    Stripe lets a sandbox do 25 a second, each endpoint 25, and search 20.
+    """
 
     def __init__(self) -> None:
         self.per_second: int | None = None
-        self._recent: deque[float] = deque()
+        self.per_endpoint: int | None = None
+        self._recent: defaultdict[str, deque[float]] = defaultdict(deque)
 
     def admit(self) -> None:
         """Count a request, or raise 429 with the reason global-rate."""
-        if self.per_second is None:
+        self._count("", self.per_second, "global-rate")
+
+    def admit_to(self, method: str, path: str) -> None:
+        """Count a request to an endpoint, or raise 429 with the reason endpoint-rate."""
+        limit = self.per_endpoint
+        if limit is not None and path.endswith("/search"):
+            limit = min(limit, SEARCHES_PER_SECOND)
+        self._count(f"{method} {path}", limit, "endpoint-rate")
+
+    def _count(self, what: str, limit: int | None, reason: str) -> None:
+        if limit is None:
             return
-        now = time.monotonic()
-        while self._recent and now - self._recent[0] >= 1.0:
-            self._recent.popleft()
-        if len(self._recent) >= self.per_second:
-            raise rate_limited()
-        self._recent.append(now)
+        now, recent = time.monotonic(), self._recent[what]
+        while recent and now - recent[0] >= 1.0:
+            recent.popleft()
+        if len(recent) >= limit:
+            raise rate_limited(reason)
+        recent.append(now)
 
 
 class ObjectLocks:

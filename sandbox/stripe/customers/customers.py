@@ -23,7 +23,7 @@ from ..core.test_time import KIND as CLOCK
 from ..core.updates import changed, copy_fields, not_built
 from ..discounts import discounts
 from ..taxes import automatic_tax, tax_ids
-from . import balance, payment_methods
+from . import balance, payment_methods, sources
 
 PLAIN = (
     "address",
@@ -38,7 +38,7 @@ PLAIN = (
     "shipping",
     "tax_exempt",
 )
-NOT_BUILT = ("cash_balance", "default_source", "source", "validate")
+NOT_BUILT = ("cash_balance", "default_source", "validate")
 
 BEFORE_DELETE: list[Callable[[Ctx, Obj], None]] = []
 """What else happens to a customer that is deleted; the billing modules cancel its subscriptions here."""
@@ -83,6 +83,7 @@ def create(ctx: Ctx) -> Obj:
     _check(ctx, customer)
     ctx.store.put(customer)
     attached: dict[str, str] = {}
+    sources.take(ctx, customer)
     given = ctx.params.get("payment_method")
     if given:
         method = payment_methods.attach_to(ctx, given, customer["id"], param="payment_method")
@@ -111,6 +112,7 @@ def update(ctx: Ctx) -> Obj:
     copy_fields(ctx, customer, PLAIN)
     customer["metadata"] = merge_metadata(customer["metadata"], ctx.params.get("metadata"))
     _check(ctx, customer)
+    sources.take(ctx, customer)
     _invoice_settings(ctx, customer, {})
     _require_place(ctx, customer)
     _set_balance(ctx, customer, "adjustment")

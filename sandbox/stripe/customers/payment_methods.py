@@ -52,6 +52,11 @@ def find(ctx: Ctx, id: str, *, param: str, status: int = 400) -> Obj:
     return ctx.store.get(KIND, id, param=param, status=status)
 
 
+def card_of(ctx: Ctx, token: str, *, param: str, prefix: str = "pm") -> Obj:
+    """A new card of a test token such as tok_visa; its id begins with the prefix."""
+    return _make(ctx, _card_named(token.removeprefix("tok_"), token, param, 400, "token"), prefix)
+
+
 def attach_to(ctx: Ctx, id: str, customer: str, *, param: str, status: int = 400) -> Obj:
     """Attach to a customer; raises 402 for a card that is refused then, 400 for one attached elsewhere."""
     method = find(ctx, id, param=param, status=status)
@@ -74,9 +79,12 @@ def attach_to(ctx: Ctx, id: str, customer: str, *, param: str, status: int = 400
 def let_go(ctx: Ctx, method: Obj) -> Obj:
     """Detach from its customer, whose default it ceases to be; it can't be attached again."""
     customer = ctx.store.find("customer", method["customer"])
-    if customer and customer["invoice_settings"]["default_payment_method"] == method["id"]:
-        customer["invoice_settings"]["default_payment_method"] = None
-        ctx.store.put(customer)
+    if customer:
+        settings = customer["invoice_settings"]
+        for holder, name in ((settings, "default_payment_method"), (customer, "default_source")):
+            if holder[name] == method["id"]:
+                holder[name] = None
+                ctx.store.put(customer)
     previous = {"customer": method["customer"]}
     method["customer"] = None
     method["_detached"] = True
@@ -110,8 +118,7 @@ def create(ctx: Ctx) -> Obj:
             "such as tok_visa, instead.",
             param="card[number]",
         )
-    token = given.get("token") or ""
-    method = _make(ctx, _card_named(token.removeprefix("tok_"), token, "card[token]", 400, "token"))
+    method = card_of(ctx, given.get("token") or "", param="card[token]")
     _billing_details(ctx, method)
     method["metadata"] = merge_metadata(None, ctx.params.get("metadata"))
     return ctx.store.put(method)
@@ -183,11 +190,11 @@ def _card_named(name: str, id: str, param: str, status: int, label: str = "Payme
     return plain
 
 
-def _make(ctx: Ctx, card: str) -> Obj:
+def _make(ctx: Ctx, card: str, prefix: str = "pm") -> Obj:
     behavior = CARDS[card]
     return ctx.store.put(
         {
-            "id": ctx.store.new_id("pm"),
+            "id": ctx.store.new_id(prefix),
             "object": KIND,
             "_card": card,
             "_behavior": behavior.name,

@@ -123,6 +123,7 @@ async def _serve(engine: Engine, request: Request, line: Line, fault: FaultReque
     found = router().find(call.method, call.segments)
     if found is None:
         raise _unknown_url(request)
+    engine.rate.admit_to(call.method, found[0].path)
     route, path = _with(call, found[0]), found[1]
     key = request.idempotency_key
     if not key:

@@ -227,7 +227,7 @@ class Engine:
         self.clock.offset, self.clock.frozen = 0, None
         self.idempotency = IdempotencyKeys()
         self.faults.clear()
-        self.rate.per_second = None
+        self.rate = RateLimit()
         kept = self.account
         self.account = Account(
             base_url=kept.base_url, link_secret=kept.link_secret, api_version=kept.api_version

@@ -280,6 +280,7 @@ def method_for(ctx: Ctx, invoice: Obj) -> str | None:
             return str(subscription["default_payment_method"])
     customer = ctx.store.get("customer", invoice["customer"])
     chosen = (customer.get("invoice_settings") or {}).get("default_payment_method")
+    chosen = chosen or customer["default_source"]
     return str(chosen) if chosen else None
 
 

@@ -86,6 +86,7 @@ class App:
             key = authenticate(headers.get(b"authorization"), self.engine.api_keys)
             if (granted := self.engine.permissions.get(key)) is not None:
                 restricted_keys.check(key, granted, method, segments)
+            self._require_account(key, headers.get(b"stripe-account"))
         except StripeError as error:
             return error
         if (refusal := releases.refusal(version)) is not None:
@@ -93,6 +94,18 @@ class App:
         if body is None:
             return invalid("Request body is too large.", status=413)
         return None
+
+    def _require_account(self, key: str, asked: str | None) -> None:
+        """`Stripe-Account` may name the key's own account; this stand-in has no connected ones.
+
+        https://docs.stripe.com/connect/authentication; the words of the refusal are recalled.
+        """
+        if asked is not None and asked != self.engine.account.id:
+            message = (
+                f"The provided key '{restricted_keys.masked(key)}' does not have access to account '{asked}' "
+                "(or that account does not exist). Application access may have been revoked."
+            )
+            raise StripeError(403, "invalid_request_error", message, code="account_invalid", saved=False)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()

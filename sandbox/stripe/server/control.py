@@ -17,8 +17,7 @@ from ..discounts import discounts
 from ..engine.dispatch import JSON, Answer
 from ..engine.engine import Engine
 from ..engine.webhooks import Mode
-from ..versions import releases
-from . import payment_controls, restricted_keys
+from . import api_controls, payment_controls, restricted_keys
 from .control_parts import Body, Query, visit
 
 
@@ -49,9 +48,13 @@ class WebhooksRequest(Body):
 
 
 class LimitsRequest(Body):
-    """`per_second` null: no limit. `lock_wait_ms`: how long a request waits for a locked object."""
+    """`per_second` and `per_endpoint` null: no limit; with the latter, search has at most 20 a second.
+
+    `lock_wait_ms`: how long a request waits for a locked object.
+    """
 
     per_second: int | None = Field(default=None, ge=1)
+    per_endpoint: int | None = Field(default=None, ge=1)
     lock_wait_ms: int | None = Field(default=None, ge=0)
 
 
@@ -95,12 +98,6 @@ class AdvanceRequest(Body):
     """How many seconds of ours a test clock is under way."""
 
     seconds: int = Field(ge=0)
-
-
-class VersionRequest(Body):
-    """The account's version of the API."""
-
-    version: str
 
 
 class KeyRequest(Body):
@@ -197,13 +194,19 @@ def _set_webhooks(engine: Engine, given: Any, query: Query) -> Any:
 
 
 def _limits(engine: Engine, given: Any, query: Query) -> Any:
-    return {"per_second": engine.rate.per_second, "lock_wait_ms": round(engine.locks.wait_seconds * 1000)}
+    return {
+        "per_second": engine.rate.per_second,
+        "per_endpoint": engine.rate.per_endpoint,
+        "lock_wait_ms": round(engine.locks.wait_seconds * 1000),
+    }
 
 
 def _set_limits(engine: Engine, given: Any, query: Query) -> Any:
     asked = LimitsRequest.model_validate(given)
     if "per_second" in asked.model_fields_set:
         engine.rate.per_second = asked.per_second
+    if "per_endpoint" in asked.model_fields_set:
+        engine.rate.per_endpoint = asked.per_endpoint
     if asked.lock_wait_ms is not None:
         engine.locks.wait_seconds = asked.lock_wait_ms / 1000
     return _limits(engine, given, query)
@@ -255,18 +258,6 @@ def _set_advance(engine: Engine, given: Any, query: Query) -> Any:
     asked = AdvanceRequest.model_validate(given)
     engine.account = replace(engine.account, advance_seconds=asked.seconds)
     return {"seconds": asked.seconds}
-
-
-def _version(engine: Engine, given: Any, query: Query) -> Any:
-    return {"version": engine.account.api_version}
-
-
-def _set_version(engine: Engine, given: Any, query: Query) -> Any:
-    asked = VersionRequest.model_validate(given)
-    if (refusal := releases.refusal(asked.version)) is not None:
-        raise ValueError(refusal.message)
-    engine.account = replace(engine.account, api_version=asked.version)
-    return _version(engine, given, query)
 
 
 def _set_discount(engine: Engine, given: Any, query: Query) -> Any:
@@ -329,8 +320,7 @@ _ENDPOINTS: dict[tuple[str, str], Callable[[Engine, Any, Query], Any]] = {
     ("POST", "subscriptions"): _set_subscriptions,
     **payment_controls.ENDPOINTS,
     ("POST", "test_clocks"): _set_advance,
-    ("GET", "version"): _version,
-    ("POST", "version"): _set_version,
+    **api_controls.ENDPOINTS,
     ("GET", "keys"): _keys,
     ("POST", "keys"): _set_keys,
     ("POST", "reset"): _reset,

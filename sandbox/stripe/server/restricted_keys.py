@@ -42,6 +42,11 @@ def names() -> list[str]:
     return sorted(f"{one}_{verb}" for one in set(PERMISSIONS.values()) for verb in ("read", "write"))
 
 
+def masked(key: str) -> str:
+    """A key as refusals show it."""
+    return f"{key[:8]}{'*' * 9}{key[-4:]}"
+
+
 def check(key: str, granted: Collection[str], method: str, segments: Sequence[str]) -> None:
     """Raises 403 for a request that the key's permissions do not allow."""
     named = segments[3:4] if segments[1:3] == ("v2", "core") else segments[2:3]
@@ -54,7 +59,7 @@ def check(key: str, granted: Collection[str], method: str, segments: Sequence[st
     raise StripeError(
         403,
         "invalid_request_error",
-        f"The provided key '{key[:8]}{'*' * 9}{key[-4:]}' does not have the required permissions for this "
+        f"The provided key '{masked(key)}' does not have the required permissions for this "
         f"endpoint on account 'acct_sandbox'. Having the 'rak_{of}_{verb}' permission would allow this "
         "request to continue.",
         code="more_permissions_required",

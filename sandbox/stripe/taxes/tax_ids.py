@@ -39,10 +39,7 @@ def retrieve(ctx: Ctx) -> Obj:
 @route("DELETE", PATH + "/{id}", params=CustomerTaxIdDeleteParams, kind=KIND)
 def delete(ctx: Ctx) -> Obj:
     """Take a tax id away; invoices that are final keep it."""
-    found = _of_customer(ctx)
-    ctx.store.delete(KIND, found["id"])
-    ctx.emit("customer.tax_id.deleted", found)
-    return {"id": found["id"], "object": KIND, "deleted": True}
+    return drop(ctx, _of_customer(ctx))
 
 
 @route("GET", PATH, params=CustomerTaxIdListParams, kind=KIND)
@@ -54,8 +51,9 @@ def list_all(ctx: Ctx) -> Obj:
     )
 
 
-def add(ctx: Ctx, customer: Obj, given: dict[str, Any]) -> Obj:
-    """Store a tax id of a customer and tell of it; raises 400 for one that can't be."""
+def add(ctx: Ctx, customer: Obj | None, given: dict[str, Any]) -> Obj:
+    """Store a tax id of a customer, or of the account (None), and tell of a customer's; raises 400 for one
+    that can't be."""
     value = given["value"].replace(" ", "").upper()
     if not re.fullmatch(r"[A-Z0-9./-]{3,}", value):
         raise invalid("Invalid value for " + given["type"] + ".", code="tax_id_invalid", param="value")
@@ -66,21 +64,30 @@ def add(ctx: Ctx, customer: Obj, given: dict[str, Any]) -> Obj:
         "object": KIND,
         "country": value[:2] if value[:2].isalpha() else given["type"][:2].upper(),
         "created": ctx.now,
-        "customer": customer["id"],
+        "customer": customer["id"] if customer else None,
         "customer_account": None,
         "livemode": False,
-        "owner": {"type": "customer", "customer": customer["id"]},
+        "owner": {"type": "customer", "customer": customer["id"]} if customer else {"type": "self"},
         "type": given["type"],
         "value": value,
         "verification": {
             "status": ("verified" if found else "unverified") if looked_up else "unavailable",
             "verified_address": None,
-            "verified_name": customer.get("name") if looked_up and found else None,
+            "verified_name": (customer or {}).get("name") if looked_up and found else None,
         },
     }
     ctx.store.put(tax_id)
-    ctx.emit("customer.tax_id.created", tax_id)
+    if customer:
+        ctx.emit("customer.tax_id.created", tax_id)
     return tax_id
+
+
+def drop(ctx: Ctx, tax_id: Obj) -> Obj:
+    """Take a tax id away."""
+    ctx.store.delete(KIND, tax_id["id"])
+    if tax_id["customer"]:
+        ctx.emit("customer.tax_id.deleted", tax_id)
+    return {"id": tax_id["id"], "object": KIND, "deleted": True}
 
 
 def of_customer(ctx: Ctx, customer: str) -> list[dict[str, Any]]:
