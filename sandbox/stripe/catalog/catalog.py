@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from ..core.kernel import Ctx, Obj, Store, invalid, public
-from .proration import Charge
+from .proration import Charge, Terms
 from .scales import Scale, Tier
 
 
@@ -31,16 +31,17 @@ def price_for(ctx: Ctx, id: str, *, param: str, recurring: bool = True) -> Obj:
     return price
 
 
-def charge_of(store: Store, price: Obj, quantity: int) -> Charge:
-    """The price times the quantity, with its product's name."""
+def charge_of(store: Store, price: Obj, quantity: int, currency: str | None = None) -> Charge:
+    """The price times the quantity, with its product's name; in another of its currencies if that is said."""
+    currency = currency or price["currency"]
     product = store.find("product", price["product"])
     every = price["recurring"] or {"interval": "month", "interval_count": 1}
     return Charge(
         price=price["id"],
         product=price["product"],
         name=product["name"] if product else price["product"],
-        scale=_scale(store, price),
-        currency=price["currency"],
+        scale=_scale(store, price, currency),
+        currency=currency,
         interval=every["interval"],
         interval_count=every["interval_count"],
         quantity=quantity,
@@ -48,11 +49,17 @@ def charge_of(store: Store, price: Obj, quantity: int) -> Charge:
     )
 
 
-def _scale(store: Store, price: Obj) -> Scale:
+def currencies_of(store: Store, price: Obj) -> set[str]:
+    """The currencies in which a price can be charged."""
+    return {price["currency"], *store.get("price", price["id"])["_options"]}
+
+
+def _scale(store: Store, price: Obj, currency: str) -> Scale:
+    stored = store.get("price", price["id"])  # a copy of a price shows neither tiers nor other currencies
+    amounts = stored if currency == price["currency"] else stored["_options"][currency]
     if price["billing_scheme"] == "per_unit":
         package = price["transform_quantity"] or {"divide_by": 1, "round": "up"}
-        return Scale(Decimal(price["unit_amount_decimal"]), package["divide_by"], package["round"])
-    tiers = store.get("price", price["id"])["_tiers"]  # a copy of a price doesn't show them
+        return Scale(Decimal(amounts["unit_amount_decimal"]), package["divide_by"], package["round"])
     return Scale(
         tiers=tuple(
             Tier(
@@ -60,15 +67,26 @@ def _scale(store: Store, price: Obj) -> Scale:
                 Decimal(tier["unit_amount_decimal"] or 0),
                 Decimal(tier["flat_amount_decimal"] or 0),
             )
-            for tier in tiers
+            for tier in amounts["_tiers"]
         ),
         mode=price["tiers_mode"],
     )
 
 
-def item_charge(store: Store, item: Obj) -> Charge:
-    """The charge of a subscription item."""
-    return charge_of(store, item["price"], item["quantity"])
+def item_charge(store: Store, item: Obj, currency: str) -> Charge:
+    """The charge of a subscription item; a metered one costs nothing until something is used."""
+    return charge_of(store, item["price"], item.get("quantity", 0), currency)
+
+
+def terms_of(item: Obj) -> Terms:
+    """The discounts and taxes of a subscription item itself."""
+    rates = tuple(rate["id"] for rate in item["tax_rates"])
+    return Terms(tuple(item["discounts"]), rates or None)
+
+
+def is_metered(price: Obj) -> bool:
+    """Whether a price is of what is used."""
+    return bool(price["recurring"] and price["recurring"]["usage_type"] == "metered")
 
 
 def every(price: Obj) -> tuple[str, int]:
@@ -91,7 +109,7 @@ def plan_of(price: Obj) -> Obj:
         "interval_count": price["recurring"]["interval_count"],
         "livemode": False,
         "metadata": dict(price["metadata"]),
-        "meter": None,
+        "meter": price["recurring"]["meter"],
         "nickname": price["nickname"],
         "product": price["product"],
         "tiers_mode": price["tiers_mode"],
@@ -102,10 +120,16 @@ def plan_of(price: Obj) -> Obj:
 
 
 def subscription_item(
-    ctx: Ctx, subscription: str, price: Obj, quantity: int, metadata: dict[str, str], period: tuple[int, int]
+    ctx: Ctx,
+    subscription: str,
+    price: Obj,
+    quantity: int | None,
+    metadata: dict[str, str],
+    period: tuple[int, int],
+    where: str,
 ) -> Obj:
-    """A new subscription item in Stripe's shape; it is kept inside its subscription."""
-    return {
+    """A new subscription item in Stripe's shape, kept inside its subscription; `where` names it in errors."""
+    item: Obj = {
         "id": ctx.store.new_id("si"),
         "object": "subscription_item",
         "billed_until": None,
@@ -117,10 +141,24 @@ def subscription_item(
         "metadata": metadata,
         "plan": plan_of(price),
         "price": public(price),
-        "quantity": quantity,
         "subscription": subscription,
         "tax_rates": [],
     }
+    count(item, quantity, f"{where}[quantity]")
+    return item
+
+
+def count(item: Obj, quantity: int | None, param: str) -> None:
+    """Give an item its quantity, 1 unless said; a metered one has none.
+
+    Raises 400 for the quantity of a metered price.
+    """
+    if not is_metered(item["price"]):
+        item["quantity"] = 1 if quantity is None else quantity
+        return
+    if quantity is not None:
+        raise invalid("You cannot set the quantity for metered plans.", param=param)
+    item.pop("quantity", None)
 
 
 def reprice(item: Obj, price: Obj) -> None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from ..core.currencies import SUPPORTED
-from ..core.kernel import Ctx, Obj, expandable, invalid, merge_metadata, public
+from ..core.kernel import Ctx, Obj, StripeError, expandable, invalid, merge_metadata, public
 from ..core.updates import changed
 
 MAX_INTERVAL_COUNT = {"day": 1095, "week": 156, "month": 36, "year": 3}
@@ -21,8 +21,7 @@ def make(ctx: Ctx, product: Obj, given: dict[str, Any]) -> Obj:
         message = f"Invalid currency: {currency}. Stripe currently supports these currencies: {listed}"
         raise invalid(message, param="currency")
     tiered = given.get("billing_scheme") == "tiered"
-    amount = None if tiered else _amount(given)
-    recurring = _recurring(given.get("recurring"))
+    recurring = _recurring(ctx, given.get("recurring"))
     price: Obj = {
         "id": ctx.store.new_id("price"),
         "object": "price",
@@ -41,14 +40,64 @@ def make(ctx: Ctx, product: Obj, given: dict[str, Any]) -> Obj:
         "tiers_mode": _tiers_mode(given, tiered),
         "transform_quantity": _package(given, tiered),
         "type": "recurring" if recurring else "one_time",
-        "unit_amount": None if amount is None else _whole(amount),
-        "unit_amount_decimal": None if amount is None else format(amount.normalize(), "f"),
-        "_tiers": _tiers(given) if tiered else None,
+        **_costs(given, tiered),
+        "_options": {},
     }
+    take_options(price, given)
     take_lookup_key(ctx, price, given)
     ctx.store.put(price)
     ctx.emit("price.created", price)
     return price
+
+
+def take_options(price: Obj, given: dict[str, Any]) -> None:
+    """What a price costs in other currencies; those that it has are overwritten, "" takes all away.
+
+    Raises 400, by the option's name, for what is wrong with an amount. https://docs.stripe.com/payments/currencies
+    """
+    if given.get("currency_options") == "":
+        price["_options"] = {}
+        return
+    for currency, option in (given.get("currency_options") or {}).items():
+        where = f"currency_options[{currency}]"
+        if currency not in SUPPORTED:
+            raise invalid(f"Invalid currency: {currency}.", param=where)
+        if "custom_unit_amount" in option:
+            name = f"{where}[custom_unit_amount]"
+            raise invalid(f"This stand-in does not support the parameter {name}.", param=name)
+        try:
+            costs = _costs(option, price["billing_scheme"] == "tiered")
+        except StripeError as error:
+            error.param = f"{where}[{error.param}]"
+            raise
+        if currency != price["currency"]:
+            behavior = option.get("tax_behavior", "unspecified")
+            price["_options"][currency] = {"tax_behavior": behavior, **costs}
+
+
+def _options(ctx: Ctx, price: Obj) -> Obj:
+    """Every currency of a price, its own among them, with what it costs there."""
+    stored = ctx.store.get("price", price["id"])
+    options = {stored["currency"]: stored, **stored["_options"]}
+    return {
+        currency: {
+            "custom_unit_amount": None,
+            "tax_behavior": option["tax_behavior"],
+            "tiers": option["_tiers"],
+            "unit_amount": option["unit_amount"],
+            "unit_amount_decimal": option["unit_amount_decimal"],
+        }
+        for currency, option in options.items()
+    }
+
+
+def _costs(given: dict[str, Any], tiered: bool) -> Obj:
+    amount = None if tiered else _amount(given)
+    return {
+        "unit_amount": None if amount is None else _whole(amount),
+        "unit_amount_decimal": None if amount is None else format(amount.normalize(), "f"),
+        "_tiers": _tiers(given) if tiered else None,
+    }
 
 
 def take_lookup_key(ctx: Ctx, price: Obj, given: dict[str, Any]) -> None:
@@ -136,11 +185,9 @@ def _amount(given: dict[str, Any]) -> Decimal:
     return amount
 
 
-def _recurring(given: dict[str, Any] | None) -> Obj | None:
+def _recurring(ctx: Ctx, given: dict[str, Any] | None) -> Obj | None:
     if given is None:
         return None
-    if given.get("usage_type") == "metered" or "meter" in given:
-        raise invalid("This stand-in does not support metered prices.", param="recurring[usage_type]")
     interval, count = given["interval"], given.get("interval_count", 1)
     most = MAX_INTERVAL_COUNT[interval]
     if not 1 <= count <= most:
@@ -151,10 +198,25 @@ def _recurring(given: dict[str, Any] | None) -> Obj | None:
     return {
         "interval": interval,
         "interval_count": count,
-        "meter": None,
+        "meter": _meter(ctx, given),
         "trial_period_days": given.get("trial_period_days"),
-        "usage_type": "licensed",
+        "usage_type": given.get("usage_type", "licensed"),
     }
 
 
+def _meter(ctx: Ctx, given: dict[str, Any]) -> str | None:
+    """The meter of a metered price; a licensed one has none."""
+    metered, meter = given.get("usage_type") == "metered", given.get("meter")
+    if metered != bool(meter):
+        message = "A metered price needs a `meter`; a licensed one can't have any."
+        raise invalid(message, param="recurring[meter]")
+    if meter is None:
+        return None
+    found = ctx.store.get("billing.meter", meter, param="recurring[meter]", status=400)
+    if found["status"] != "active":
+        raise invalid(f"The meter {meter} is not active.", param="recurring[meter]")
+    return str(meter)
+
+
+expandable("price", "currency_options", _options)
 expandable("price", "tiers", lambda ctx, price: ctx.store.get("price", price["id"])["_tiers"])

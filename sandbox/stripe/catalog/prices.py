@@ -9,13 +9,11 @@ from ..core.kernel import Ctx, Obj, invalid, merge_metadata, public, route
 from ..core.updates import changed, not_built
 from . import price_shapes, products
 
-NOT_BUILT = ("currency_options", "custom_unit_amount")
-
 
 @route("POST", "/v1/prices", params=PriceCreateParams, kind="price")
 def create(ctx: Ctx) -> Obj:
     """Create a price for `product`, or for the product that `product_data` makes."""
-    not_built(ctx, *NOT_BUILT)
+    not_built(ctx, "custom_unit_amount")
     return price_shapes.make(ctx, _product(ctx), ctx.params)
 
 
@@ -28,7 +26,6 @@ def retrieve(ctx: Ctx) -> Obj:
 @route("POST", "/v1/prices/{id}", params=PriceUpdateParams, kind="price")
 def update(ctx: Ctx) -> Obj:
     """Change what may change: never the amount, the currency or the interval."""
-    not_built(ctx, "currency_options")
     price = ctx.store.get("price", ctx.path["id"], param="price")
     before = public(price)
     for name in ("active", "nickname"):
@@ -43,6 +40,7 @@ def update(ctx: Ctx) -> Obj:
         price["tax_behavior"] = behavior
     price["metadata"] = merge_metadata(price["metadata"], ctx.params.get("metadata"))
     price_shapes.take_lookup_key(ctx, price, ctx.params)
+    price_shapes.take_options(price, ctx.params)
     return changed(ctx, price, before, "price.updated")
 
 

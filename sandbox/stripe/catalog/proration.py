@@ -96,7 +96,7 @@ class Debit:
 class Draft:
     """A line to be: it becomes an invoice item, an invoice line or a line of a preview."""
 
-    kind: Literal["credit", "debit", "recurring", "trial"]
+    kind: Literal["credit", "debit", "recurring", "trial", "usage"]
     amount: int
     currency: str
     description: str | None
@@ -166,9 +166,21 @@ def credits(
 
 def recurring(item: str, charge: Charge, start: int, end: int, terms: Terms) -> Draft:
     """The full price of one period."""
+    return _full("recurring", item, charge, (start, end), terms)
+
+
+def usage(item: str, charge: Charge, span: tuple[int, int], terms: Terms) -> Draft:
+    """The price of what was used in a time that is over."""
+    return _full("usage", item, charge, span, terms)
+
+
+def _full(
+    kind: Literal["recurring", "usage"], item: str, charge: Charge, span: tuple[int, int], terms: Terms
+) -> Draft:
     every = charge.interval if charge.interval_count == 1 else f"{charge.interval_count} {charge.interval}s"
+    start, end = span
     return Draft(
-        kind="recurring",
+        kind=kind,
         amount=nearest(charge.whole),
         currency=charge.currency,
         description=f"{charge.counted}{_rate(charge, every)}",

@@ -33,6 +33,7 @@ LABELS = {
     "test_helpers.test_clock": "test clock",
     "billing_portal.configuration": "configuration",
     "promotion_code": "promotion code",
+    "billing.meter": "meter",
     "tax_id": "tax ID",
     "tax_rate": "tax rate",
 }

@@ -8,7 +8,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from ..catalog.catalog import charge_of, price_for, pricing_of
+from ..catalog.catalog import charge_of, currencies_of, price_for, pricing_of
 from ..catalog.proration import Debit, Draft
 from ..core.amounts import nearest
 from ..core.kernel import Ctx, Obj, Store, invalid, merge_metadata, public
@@ -36,10 +36,10 @@ def proration_item(ctx: Ctx, customer: str, subscription: str, draft: Draft) -> 
     item = _blank(ctx, customer, draft.amount, draft.currency, (draft.start, draft.end))
     item.update(
         description=draft.description,
-        discountable=False,
+        discountable=not draft.proration,
         parent=_parent(subscription, draft.item),
         pricing=pricing_of(draft.charge, draft.kind),
-        proration=True,
+        proration=draft.proration,
         discounts=list(draft.terms.discounts),
         net_amount=draft.amount - sum(amount for _, amount in draft.off),
         proration_details={
@@ -63,7 +63,12 @@ def extra_item(ctx: Ctx, customer: str, subscription: str | None, params: dict[s
     period = params.get("period") or {}
     span = _moment(period.get("start"), ctx.now), _moment(period.get("end"), ctx.now)
     if price_id:
-        charge = charge_of(ctx.store, price_for(ctx, price_id, param="price", recurring=False), quantity)
+        price = price_for(ctx, price_id, param="price", recurring=False)
+        currency = params.get("currency") or price["currency"]
+        if currency not in currencies_of(ctx.store, price):
+            message = f"The price specified can't be charged in the currency {currency}."
+            raise invalid(message, param="currency")
+        charge = charge_of(ctx.store, price, quantity, currency)
         item = _blank(ctx, customer, nearest(charge.whole), charge.currency, span)
         item.update(
             description=charge.name,

@@ -12,6 +12,7 @@ from ..invoices.invoice_lines import all_lines
 from ..invoices.pending_items import pending_items
 from ..subscription_terms.renewal_lines import renew_items
 from ..subscription_terms.shapes import LIVE, debit_of_line, editing, items_of, period_end, save, set_items
+from ..subscription_terms.usage_lines import gone, restart
 from ..subscriptions import pending_updates
 from ..subscriptions.billing import book_debits
 from ..subscriptions.end import expire_incomplete, finish
@@ -99,12 +100,11 @@ def renew(ctx: Ctx, subscription: Obj) -> None:
         return
     start = min(item["current_period_start"] for item in ended)
     with editing(ctx, subscription):
+        items, drafts = renew_items(ctx, subscription, ctx.now)
         if subscription["status"] == "trialing":
             subscription["status"] = "active"
-        items, drafts = renew_items(
-            ctx, items_of(subscription), subscription["billing_cycle_anchor"], ctx.now
-        )
         set_items(subscription, items)
+        restart(subscription, [*(item["id"] for item in ended), *gone(subscription)], ctx.now)
         invoice = invoicing.draw_up(
             ctx,
             customer,

@@ -13,6 +13,7 @@ from ..invoices import (  # noqa: F401
     invoice_payments,
     invoices,
 )
+from ..meters import meter_events, meters  # noqa: F401
 from ..payment_intents import payment_intents  # noqa: F401
 from ..payments import dispute_requests, refunds  # noqa: F401
 from ..portal import hosted_links, portal_configurations, portal_sessions  # noqa: F401

@@ -33,6 +33,7 @@ PERMISSIONS = {
     "webhook_endpoints": "webhook",
     "event_destinations": "webhook",
     "billing_portal": "billing_portal",
+    "billing": "billing_meter",
 }
 """By the first part of the path after /v1 or /v2/core."""
 

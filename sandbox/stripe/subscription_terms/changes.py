@@ -7,14 +7,15 @@ https://docs.stripe.com/billing/subscriptions/prorations, …/billing-cycle, …
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..catalog.catalog import every, item_charge
+from ..catalog.catalog import every, is_metered, item_charge, terms_of
 from ..catalog.proration import Draft, Worth, recurring, trial
 from ..core.kernel import Ctx, Obj, invalid
 from ..core.periods import period_after
 from .item_changes import Pair, becomes_paid, pairs_of, place_moved_items, place_new_items
 from .shapes import in_trial, items_of
 from .trials import asked_end
-from .worths import credits_of, debit_of, terms_of, worths_of
+from .usage_lines import outstanding
+from .worths import credits_of, debit_of, worths_of
 
 CHANGES_BILLING = ("items", "trial_end", "trial_from_plan", "billing_cycle_anchor")
 """The parameters that change what is billed."""
@@ -36,6 +37,8 @@ class Change:
     recurring: list[Draft] = field(default_factory=list)
     credited: list[str] = field(default_factory=list)
     """Items whose earlier debits this change uses up."""
+    metered: list[str] = field(default_factory=list)
+    """Items whose usage until now is billed by this change, or dropped."""
     anchor: int | None = None
     trial_end: int | None = None
     ends_trial: bool = False
@@ -75,12 +78,25 @@ def plan(ctx: Ctx, subscription: Obj, wanted: dict[str, Any]) -> Change:
     place_new_items(subscription, pairs, at)
     if not trialing:
         place_moved_items(ctx, subscription, pairs)
+    _bill_usage_of_removed(ctx, subscription, pairs, change, behavior)
     if behavior != "none" and not trialing:
         worths = worths_of(ctx, subscription, change.items)
         for pair in pairs:
             if pair.changed:
                 _prorate(ctx, subscription, pair, change, worths)
     return change
+
+
+def _bill_usage_of_removed(
+    ctx: Ctx, subscription: Obj, pairs: list[Pair], change: Change, behavior: str
+) -> None:
+    """What was used of an item that goes is billed now or later, or never, as prorations would be."""
+    for pair in pairs:
+        if pair.old is None or pair.new is not None or not is_metered(pair.old["price"]):
+            continue
+        if behavior != "none":
+            change.prorations += outstanding(ctx, subscription, ctx.now, item=pair.old["id"])
+        change.metered.append(pair.old["id"])
 
 
 def _prorate(ctx: Ctx, subscription: Obj, pair: Pair, change: Change, worths: dict[str, Worth]) -> None:
@@ -123,23 +139,42 @@ def _plan_trial(
             if pair.old is not None:
                 change.prorations += credits_of(ctx, subscription, pair.old, change.at)
     change.anchor = change.trial_end = until
+    _bill_usage(ctx, subscription, change)
     mode = subscription["billing_mode"]["type"]
     change.credited = [item["id"] for item in items_of(subscription)]
     for item in change.items:
         item["current_period_start"], item["current_period_end"] = ctx.now, until
         change.recurring.append(
-            trial(item["id"], item_charge(ctx.store, item), ctx.now, until, terms_of(item), mode)
+            trial(
+                item["id"],
+                item_charge(ctx.store, item, subscription["currency"]),
+                ctx.now,
+                until,
+                terms_of(item),
+                mode,
+            )
         )
+
+
+def _bill_usage(ctx: Ctx, subscription: Obj, change: Change) -> None:
+    """All that was used of metered items is billed with the period that ends now."""
+    change.recurring += outstanding(ctx, subscription, ctx.now)
+    change.metered = list(subscription["_usage"])
 
 
 def _start_anew(ctx: Ctx, subscription: Obj, pairs: list[Pair], change: Change, now: int) -> None:
     change.anchor = now
     change.credited = [item["id"] for item in items_of(subscription)]
+    _bill_usage(ctx, subscription, change)
     for item in change.items:
         start, end = period_after(now, *every(item["price"]), now)
         item["current_period_start"], item["current_period_end"] = start, end
+        if is_metered(item["price"]):
+            continue
         change.recurring.append(
-            recurring(item["id"], item_charge(ctx.store, item), start, end, terms_of(item))
+            recurring(
+                item["id"], item_charge(ctx.store, item, subscription["currency"]), start, end, terms_of(item)
+            )
         )
 
 
@@ -164,7 +199,7 @@ def _resets(ctx: Ctx, subscription: Obj, pairs: list[Pair], wanted: dict[str, An
         )
     before = [pair.old for pair in pairs if pair.old]
     after = [pair.new for pair in pairs if pair.new]
-    return (moved or becomes_paid(ctx, before, after)) and not trialing
+    return (moved or becomes_paid(ctx, subscription["currency"], before, after)) and not trialing
 
 
 def _proration_date(ctx: Ctx, subscription: Obj, wanted: dict[str, Any]) -> int:

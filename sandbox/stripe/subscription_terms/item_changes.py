@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..catalog import intervals
-from ..catalog.catalog import every, item_charge, price_for, reprice, subscription_item
+from ..catalog.catalog import count, currencies_of, every, item_charge, price_for, reprice, subscription_item
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata, missing, public
 from ..core.periods import period_at, shift
 from .shapes import items_of
@@ -32,7 +32,8 @@ class Pair:
         if self.old is None or self.new is None:
             return True
         return bool(
-            self.old["price"]["id"] != self.new["price"]["id"] or self.old["quantity"] != self.new["quantity"]
+            self.old["price"]["id"] != self.new["price"]["id"]
+            or self.old.get("quantity") != self.new.get("quantity")
         )
 
 
@@ -53,18 +54,20 @@ def pairs_of(ctx: Ctx, subscription: Obj, asked: list[dict[str, Any]]) -> list[P
         else:
             _change_item(ctx, subscription, after[entry["id"]], entry, where)
     left = [item for id, item in after.items() if id not in removed] + added
-    _check_together(subscription, left)
+    _check_together(ctx, subscription, left)
     pairs = [
         Pair(item, None if item["id"] in removed else after[item["id"]]) for item in items_of(subscription)
     ]
     return pairs + [Pair(None, item) for item in added]
 
 
-def becomes_paid(ctx: Ctx, before: Iterable[Obj], after: Iterable[Obj]) -> bool:
+def becomes_paid(ctx: Ctx, currency: str, before: Iterable[Obj], after: Iterable[Obj]) -> bool:
     """Whether items that cost nothing become items that cost something."""
-    return not any(item_charge(ctx.store, item).whole for item in before) and any(
-        item_charge(ctx.store, item).whole for item in after
-    )
+
+    def cost(items: Iterable[Obj]) -> bool:
+        return any(item_charge(ctx.store, item, currency).whole for item in items)
+
+    return not cost(before) and cost(after)
 
 
 def place_new_items(subscription: Obj, pairs: list[Pair], at: int) -> None:
@@ -104,9 +107,9 @@ def _change_item(ctx: Ctx, subscription: Obj, item: Obj, entry: dict[str, Any], 
     price = entry.get("price") or entry.get("plan")
     if price and price != item["price"]["id"]:
         reprice(item, price_for(ctx, price, param=f"{where}[price]"))
-        item["quantity"] = 1
-    if "quantity" in entry:
-        item["quantity"] = entry["quantity"]
+        count(item, entry.get("quantity"), f"{where}[quantity]")
+    elif "quantity" in entry:
+        count(item, entry["quantity"], f"{where}[quantity]")
     item["metadata"] = merge_metadata(item["metadata"], entry.get("metadata"))
     take_item_pricing(ctx, subscription, item, entry, where)
 
@@ -120,12 +123,12 @@ def _added(ctx: Ctx, subscription: Obj, entry: dict[str, Any], where: str) -> Ob
     metadata = merge_metadata(None, entry.get("metadata"))
     found = price_for(ctx, price, param=f"{where}[price]")
     span = (ctx.now, ctx.now)
-    item = subscription_item(ctx, subscription["id"], found, entry.get("quantity", 1), metadata, span)
+    item = subscription_item(ctx, subscription["id"], found, entry.get("quantity"), metadata, span, where)
     take_item_pricing(ctx, subscription, item, entry, where)
     return item
 
 
-def _check_together(subscription: Obj, items: list[Obj]) -> None:
+def _check_together(ctx: Ctx, subscription: Obj, items: list[Obj]) -> None:
     if not items:
         raise invalid(
             "A subscription must have at least one active item. To end it, cancel the subscription.",
@@ -139,12 +142,11 @@ def _check_together(subscription: Obj, items: list[Obj]) -> None:
             raise invalid(
                 f"Cannot add multiple subscription items with the same plan: {price}", param="items"
             )
-    currencies = {item["price"]["currency"] for item in items} | {subscription["currency"]}
-    if len(currencies) > 1:
-        raise invalid(
-            f"The price specified only supports {sorted(currencies - {subscription['currency']})[0]}. This "
-            "doesn't match "
-            f"the expected currency: {subscription['currency']}.",
-            param="items",
-        )
+    for item in items:
+        if subscription["currency"] not in (supported := currencies_of(ctx.store, item["price"])):
+            raise invalid(
+                f"The price specified only supports {', '.join(sorted(supported))}. This doesn't match "
+                f"the expected currency: {subscription['currency']}.",
+                param="items",
+            )
     intervals.check_together([item["price"] for item in items], subscription["billing_mode"]["type"])

@@ -5,7 +5,7 @@ https://docs.stripe.com/billing/subscriptions/subscription-schedules
 
 from typing import Any
 
-from ..catalog.catalog import every, reprice, subscription_item
+from ..catalog.catalog import count, every, reprice, subscription_item
 from ..core.kernel import Ctx, Obj, merge_metadata, public
 from ..core.periods import period_after
 from ..discounts import discounts
@@ -165,11 +165,10 @@ def items_of_phase(ctx: Ctx, subscription: Obj, phase: dict[str, Any]) -> list[O
         item = kept[wanted["price"]] or (spare.pop(0) if spare else None)
         if item is None:
             span = (first["current_period_start"], first["current_period_end"])
-            item = subscription_item(ctx, subscription["id"], price, 1, {}, span)
+            item = subscription_item(ctx, subscription["id"], price, None, {}, span, "phases[items]")
         if item["price"]["id"] != price["id"]:
             reprice(item, price)
-        if "quantity" in wanted:
-            item["quantity"] = wanted["quantity"]
+        count(item, wanted.get("quantity"), "phases[items][quantity]")
         item["metadata"] = merge_metadata(item["metadata"], wanted["metadata"])
         item["discounts"] = [entry["discount"] for entry in wanted["discounts"] if entry["discount"]]
         item["tax_rates"] = public(wanted["tax_rates"])
@@ -189,7 +188,7 @@ def anchor_of_phase(
     moved = any(every(item["price"]) != intervals.get(item["id"], every(item["price"])) for item in items)
     classic = subscription["billing_mode"]["type"] == "classic"
     resets = moved if ctx.account.phase_interval == "reset" else False
-    resets = resets or (classic and (moved or becomes_paid(ctx, before, items)))
+    resets = resets or (classic and (moved or becomes_paid(ctx, subscription["currency"], before, items)))
     if resets or said_by(schedule, phase, "billing_cycle_anchor") == "phase_start":
         return int(phase["start_date"])
     return int(subscription["billing_cycle_anchor"])

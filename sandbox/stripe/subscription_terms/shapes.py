@@ -14,6 +14,7 @@ from ..core.kernel import Ctx, Obj, Store, list_object, public
 from ..core.updates import differences
 from ..invoices.pending_items import settled
 from ..taxes.automatic_tax import AUTOMATIC
+from .usage_lines import follow_items
 
 INCOMPLETE_FOR = 23 * 3600
 """Seconds that a first payment, or the payment of a pending update, may take."""
@@ -76,6 +77,7 @@ def blank(ctx: Ctx, customer: str, currency: str, mode: dict[str, Any]) -> Obj:
         "trial_start": None,
         "_debits": {},
         "_pending": None,
+        "_usage": {},
     }
 
 
@@ -107,6 +109,7 @@ def in_trial(subscription: Obj, now: int) -> bool:
 
 def save(ctx: Ctx, subscription: Obj) -> Obj:
     """Store a subscription and when it next wants attention."""
+    follow_items(subscription, ctx.now)
     subscription["_due"] = _due(subscription)
     return ctx.store.put(subscription)
 
@@ -135,7 +138,9 @@ def debits_of(store: Store, subscription: Obj, item: str) -> list[Debit]:
                 amount=debit["amount"],
                 start=debit["start"],
                 end=debit["end"],
-                charge=charge_of(store, store.get("price", debit["price"]), debit["quantity"]),
+                charge=charge_of(
+                    store, store.get("price", debit["price"]), debit["quantity"], subscription["currency"]
+                ),
                 invoice_item=debit["invoice_item"],
                 invoice=debit["invoice"],
                 line=debit["line"],

@@ -35,7 +35,6 @@ def refuse_unsupported(ctx: Ctx) -> None:
             "price_data",
             "billing_thresholds",
             "current_trial",
-            "clear_usage",
         ):
             if entry.get(name):
                 raise invalid(f"This stand-in does not support {name} on items.", param=f"items[{name}]")

@@ -5,7 +5,7 @@ is of what was really debited; in *classic* mode each item is reckoned alone, at
 https://docs.stripe.com/billing/subscriptions/billing-mode
 """
 
-from ..catalog.catalog import item_charge
+from ..catalog.catalog import item_charge, terms_of
 from ..catalog.proration import Charge, Draft, Terms, Worth, credits, debit_of_price
 from ..core.amounts import nearest
 from ..core.kernel import Ctx, Obj
@@ -13,12 +13,6 @@ from ..discounts import discounts
 from ..invoices.reckoning import reductions
 from ..invoices.totals import Entry, reckon
 from .shapes import debits_of, in_trial
-
-
-def terms_of(item: Obj) -> Terms:
-    """The discounts and taxes of an item itself."""
-    rates = tuple(rate["id"] for rate in item["tax_rates"])
-    return Terms(tuple(item["discounts"]), rates or None)
 
 
 def worths_of(ctx: Ctx, subscription: Obj, items: list[Obj]) -> dict[str, Worth]:
@@ -41,7 +35,7 @@ def credits_of(ctx: Ctx, subscription: Obj, item: Obj, at: int) -> list[Draft]:
     return credits(
         subscription["billing_mode"]["type"],
         item["id"],
-        item_charge(ctx.store, item),
+        item_charge(ctx.store, item, subscription["currency"]),
         worths_of(ctx, subscription, [item])[item["id"]],
         (item["current_period_start"], item["current_period_end"]),
         at,
@@ -54,12 +48,12 @@ def debit_of(
     ctx: Ctx, subscription: Obj, item: Obj, worth: Worth, period: tuple[int, int], at: int
 ) -> Draft | None:
     """What remains at `at` of an item's period at its price."""
-    charge = item_charge(ctx.store, item)
+    charge = item_charge(ctx.store, item, subscription["currency"])
     return debit_of_price(item["id"], charge, worth, period, at, itemized=itemizes(subscription))
 
 
 def _together(ctx: Ctx, subscription: Obj, items: list[Obj]) -> list[Worth]:
-    charges = [item_charge(ctx.store, item) for item in items]
+    charges = [item_charge(ctx.store, item, subscription["currency"]) for item in items]
     shared = discounts.of_subscription(ctx, subscription)
     own = [discounts.running(ctx, item["discounts"]) for item in items]
     if not shared and not any(own):

@@ -11,6 +11,7 @@ from ..payments.payments import Attempt, declined
 from ..subscription_terms.changes import Change
 from ..subscription_terms.shapes import debit_of_item, debit_of_line, save, set_items
 from ..subscription_terms.trials import begin
+from ..subscription_terms.usage_lines import restart
 from .withheld import withhold
 
 
@@ -105,6 +106,7 @@ def outcome_of(change: Change, own: list[Obj], invoice: Obj | None) -> dict[str,
         "trial_end": change.trial_end,
         "ends_trial": change.ends_trial,
         "credited": change.credited,
+        "metered": change.metered,
         "debits": [list(one) for one in found if one],
     }
 
@@ -120,6 +122,7 @@ def apply(ctx: Ctx, subscription: Obj, outcome: dict[str, Any]) -> None:
     if outcome["ends_trial"]:
         subscription["trial_end"] = ctx.now
         subscription["status"] = "active" if subscription["status"] == "trialing" else subscription["status"]
+    restart(subscription, outcome["metered"], ctx.now)
     book_debits(subscription, outcome["credited"], [(item, entry) for item, entry in outcome["debits"]])
     save(ctx, subscription)
 

@@ -7,7 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 from ..catalog import intervals
-from ..catalog.catalog import every, item_charge, price_for, subscription_item
+from ..catalog.catalog import (
+    currencies_of,
+    every,
+    is_metered,
+    item_charge,
+    price_for,
+    subscription_item,
+    terms_of,
+)
 from ..catalog.proration import Draft, recurring, trial
 from ..core.amounts import share
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata
@@ -24,7 +32,6 @@ from ..subscription_terms.terms import (
     take_terms,
 )
 from ..subscription_terms.trials import asked_end, begin
-from ..subscription_terms.worths import terms_of
 from .billing import book_debits, collect
 
 MOST_PERIODS = 250
@@ -88,7 +95,7 @@ def compose_new(ctx: Ctx, params: dict[str, Any], *, inherits: bool = True) -> t
     customer = ctx.store.get("customer", params["customer"], param="customer", status=400)
     prices = [_price_of(ctx, entry, index) for index, entry in enumerate(params["items"])]
     mode = billing_mode(ctx, params.get("billing_mode"))
-    currency = _check_together(prices, customer, mode["type"])
+    currency = _check_together(ctx, prices, params.get("currency"), customer, mode["type"])
     subscription = blank(ctx, customer["id"], currency, mode)
     start = params.get("backdate_start_date") or params.get("start_date") or ctx.now
     end = asked_end(params, prices, ctx.now)
@@ -107,8 +114,10 @@ def compose_new(ctx: Ctx, params: dict[str, Any], *, inherits: bool = True) -> t
     for index, (price, entry) in enumerate(zip(prices, params["items"], strict=True)):
         period = (start, trial_end) if trial_end else _periods(anchor, price, start, ctx.now)[-1]
         metadata = merge_metadata(None, entry.get("metadata"))
-        item = subscription_item(ctx, subscription["id"], price, entry.get("quantity", 1), metadata, period)
-        take_item_pricing(ctx, subscription, item, entry, f"items[{index}]")
+        where = f"items[{index}]"
+        quantity = entry.get("quantity")
+        item = subscription_item(ctx, subscription["id"], price, quantity, metadata, period, where)
+        take_item_pricing(ctx, subscription, item, entry, where)
         items.append(item)
     set_items(subscription, items)
     behavior = params.get("proration_behavior", "create_prorations")
@@ -156,10 +165,14 @@ def _first_charges(ctx: Ctx, subscription: Obj, anchor: int, behavior: str) -> l
     """One line for each item and period; of a backdated subscription also for the periods since its start."""
     drafts = []
     for item in items_of(subscription):
-        charge, terms = item_charge(ctx.store, item), terms_of(item)
+        charge, terms = item_charge(ctx.store, item, subscription["currency"]), terms_of(item)
         start, end = item["current_period_start"], item["current_period_end"]
         if subscription["trial_end"]:
             drafts.append(trial(item["id"], charge, start, end, terms, subscription["billing_mode"]["type"]))
+            continue
+        if is_metered(item["price"]):  # is charged for afterwards; classic mode has a line of nothing
+            if subscription["billing_mode"]["type"] == "classic":
+                drafts.append(recurring(item["id"], charge, start, end, terms))
             continue
         spans = _periods(anchor, item["price"], subscription["start_date"], ctx.now)
         if len(spans) > 1 and behavior == "none":
@@ -218,15 +231,22 @@ def _price_of(ctx: Ctx, entry: dict[str, Any], index: int) -> Obj:
     return price_for(ctx, price, param=where)
 
 
-def _check_together(prices: list[Obj], customer: Obj, mode: str) -> str:
+def _check_together(ctx: Ctx, prices: list[Obj], asked: str | None, customer: Obj, mode: str) -> str:
+    """The currency of a subscription to these prices: that asked for, the customer's, or a price's own."""
     ids = [price["id"] for price in prices]
     for id in ids:
         if ids.count(id) > 1:
             raise invalid(f"Cannot add multiple subscription items with the same plan: {id}", param="items")
-    currencies = sorted({price["currency"] for price in prices})
-    if len(currencies) > 1:
+    shared = set.intersection(*(currencies_of(ctx.store, price) for price in prices))
+    if not shared:
         raise invalid("All items of a subscription must have the same currency.", param="items")
-    if customer["currency"] not in (None, currencies[0]):
+    preferred = [asked] if asked else [customer["currency"], *(price["currency"] for price in prices)]
+    currency = next((one for one in preferred if one in shared), None)
+    if currency is None and asked:
+        message = f"The price specified only supports {', '.join(sorted(shared))}."
+        raise invalid(message, param="currency")
+    currency = currency or min(shared)
+    if customer["currency"] not in (None, currency):
         raise invalid(
             "You cannot combine currencies on a single customer. This customer has had a subscription, "
             "coupon, or invoice "
@@ -234,7 +254,7 @@ def _check_together(prices: list[Obj], customer: Obj, mode: str) -> str:
             param="items",
         )
     intervals.check_together(prices, mode)
-    return str(currencies[0])
+    return currency
 
 
 def billing_mode(ctx: Ctx, given: dict[str, Any] | None) -> dict[str, Any]:

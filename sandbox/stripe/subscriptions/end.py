@@ -5,6 +5,7 @@ from ..customers.customers import BEFORE_DELETE
 from ..invoices import endings, invoicing
 from ..invoices.pending_items import keep, pending_items, proration_item, subscription_of
 from ..subscription_terms.shapes import in_trial, items_of, save
+from ..subscription_terms.usage_lines import outstanding
 from ..subscription_terms.worths import credits_of
 from . import pending_updates
 
@@ -108,7 +109,8 @@ def _last_invoice(ctx: Ctx, subscription: Obj) -> None:
     waiting = [
         item for item in pending_items(ctx.store, customer["id"], subscription["id"]) if subscription_of(item)
     ]
-    if not waiting:
+    used = outstanding(ctx, subscription, ctx.now)
+    if not waiting and not used:
         return
     invoice = invoicing.draw_up(
         ctx,
@@ -116,6 +118,7 @@ def _last_invoice(ctx: Ctx, subscription: Obj) -> None:
         currency=subscription["currency"],
         reason="subscription_update",
         items=waiting,
+        drafts=used,
         subscription=subscription,
     )
     subscription["latest_invoice"] = invoice["id"]

@@ -12,7 +12,7 @@ from typing import Any
 
 from stripe.params import InvoiceCreatePreviewParams
 
-from ..catalog.catalog import item_charge
+from ..catalog.catalog import item_charge, terms_of
 from ..catalog.proration import Draft, trial
 from ..core.kernel import Ctx, Obj, StripeError, invalid, missing, public, route
 from ..core.updates import not_built
@@ -25,7 +25,8 @@ from ..subscription_terms.renewal_lines import renew_items
 from ..subscription_terms.schedule_ahead import GIVEN, enter_next_phase
 from ..subscription_terms.shapes import in_trial, items_of, period_end, set_items
 from ..subscription_terms.terms import take_pricing
-from ..subscription_terms.worths import credits_of, terms_of
+from ..subscription_terms.usage_lines import follow_items, outstanding, restart
+from ..subscription_terms.worths import credits_of
 from .birth import compose_new
 
 NOT_BUILT = ("customer_account", "on_behalf_of")
@@ -150,6 +151,7 @@ def _renewal(ctx: Ctx, subscription: Obj, change: Change | None, details: dict[s
     after = deepcopy(subscription)
     if change is not None:
         set_items(after, change.items)
+        restart(after, change.metered, ctx.now)
     _plan_cancellation(after, details)
     waiting = pending_items(ctx.store, subscription["customer"], subscription["id"])
     waiting += _unsaved(ctx, subscription, change.prorations if change else [])
@@ -161,8 +163,9 @@ def _renewal(ctx: Ctx, subscription: Obj, change: Change | None, details: dict[s
     if not _ends(after, at):
         ahead = enter_next_phase(replace(ctx, now=at), after)
         bill.items += ahead.extras
+        follow_items(after, ctx.now)
         if ahead.trial_end is None:
-            _, bill.drafts = renew_items(ctx, items_of(after), after["billing_cycle_anchor"], at)
+            _, bill.drafts = renew_items(ctx, after, at)
         else:
             bill.drafts = [_trial(ctx, after, item, at, ahead.trial_end) for item in items_of(after)]
         subscription.update({name: after[name] for name in GIVEN})
@@ -174,7 +177,8 @@ def _renewal(ctx: Ctx, subscription: Obj, change: Change | None, details: dict[s
 
 def _trial(ctx: Ctx, subscription: Obj, item: Obj, start: int, end: int) -> Draft:
     mode = subscription["billing_mode"]["type"]
-    return trial(item["id"], item_charge(ctx.store, item), start, end, terms_of(item), mode)
+    charge = item_charge(ctx.store, item, subscription["currency"])
+    return trial(item["id"], charge, start, end, terms_of(item), mode)
 
 
 def _of_cancellation(ctx: Ctx, subscription: Obj, details: dict[str, Any]) -> _Bill:
@@ -186,6 +190,7 @@ def _of_cancellation(ctx: Ctx, subscription: Obj, details: dict[str, Any]) -> _B
         at = details.get("proration_date") or ctx.now
         for item in items_of(subscription):
             bill.items += _unsaved(ctx, subscription, credits_of(ctx, subscription, item, at))
+    bill.drafts = outstanding(ctx, subscription, ctx.now)
     return bill
 
 
