@@ -168,6 +168,8 @@ class Mailer:
             return None
         at, link_id = self._clock(), f"lnk_{message_id[1:33]}"
         expires_at = at + self._decision_links
+        if asked.deadline is not None and not asked.next_roles:
+            expires_at = min(expires_at, asked.deadline)  # nobody can decide it later
         async with self._database.transaction() as session:
             await sign_in_links.issue_for_decision(
                 session,

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -71,6 +71,20 @@ async def test_the_mail_says_what_the_link_is_and_where_a_colleague_looks(asking
     assert "don't forward this mail" in text
     assert re.search(r"works once, until [^.]*2026", text), text
     assert f"{PUBLIC}console/approvals/apr_1" in text
+
+
+@pytest.mark.parametrize(
+    ("asked_next", "until"), [((), NOW + timedelta(hours=5)), ((Role.LEGAL,), NOW + VALID)]
+)
+async def test_the_link_ends_with_the_request_where_nobody_is_asked_next(
+    asking: Post, asked_next: tuple[Role, ...], until: datetime
+) -> None:
+    given = {"subject_hash": SUBJECT_HASH, "deadline": NOW + timedelta(hours=5), "next_roles": asked_next}
+    context = asking.request().context.model_copy(update=given)
+    await asking.send(key="apr_1:rung:0", about="apr_1", context=context)
+    async with asking.database.reading() as session:
+        ends = {row.expires_at for row in await session.exec(select(PersonLink))}
+    assert ends == {until}
 
 
 async def test_reminders_and_escalations_have_links_of_their_own(asking: Post) -> None:
