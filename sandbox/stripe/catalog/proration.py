@@ -231,6 +231,8 @@ def _proration(
     *,
     itemized: bool = False,
 ) -> Draft | None:
+    if start >= end:
+        return None
     sign = -1 if kind == "credit" else 1
     amount = sign * share(worth.gross if itemized else worth.net, *stretch)
     if amount == 0:

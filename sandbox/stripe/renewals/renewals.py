@@ -13,10 +13,9 @@ from ..invoices.pending_items import pending_items
 from ..subscription_terms.renewal_lines import renew_items
 from ..subscription_terms.shapes import LIVE, debit_of_line, editing, items_of, period_end, save, set_items
 from ..subscription_terms.usage_lines import gone, restart
-from ..subscriptions import pending_updates
+from ..subscriptions import pausing, pending_updates
 from ..subscriptions.billing import book_debits
 from ..subscriptions.end import expire_incomplete, finish
-from ..subscriptions.pausing import pause
 from ..subscriptions.withheld import withhold
 from .schedule_changes import enter_phase_if_due
 
@@ -68,11 +67,13 @@ def attend_subscription(ctx: Ctx, subscription: Obj) -> None:
     elif (paused := subscription["pause_collection"]) and (paused["resumes_at"] or inf) <= ctx.now:
         with editing(ctx, subscription):
             subscription["pause_collection"] = None
+    elif (held := subscription["_resuming"]) and held["expires_at"] <= ctx.now:
+        pausing.give_up(ctx, subscription)
     elif subscription["cancel_at"] is not None and subscription["cancel_at"] <= ctx.now:
         at_end = period_end(subscription) <= ctx.now
         finish(ctx, subscription, ctx.now, bill_waiting=at_end)
     elif (instead := _instead_of_trial_end(ctx, subscription)) == "pause":
-        pause(ctx, subscription, "trial_end_without_payment_method")
+        pausing.pause(ctx, subscription, "trial_end_without_payment_method")
     elif instead == "cancel":
         finish(ctx, subscription, ctx.now, bill_waiting=False)
     elif subscription["status"] in LIVE:

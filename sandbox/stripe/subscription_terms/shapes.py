@@ -1,7 +1,8 @@
 """Subscriptions as objects: their shape, how they are stored and how their changes are told.
 
 Bookkeeping on a subscription: `_debits` (item id -> amounts debited for its period and not credited since),
-`_pending` (an update that waits for its payment), `_due` (when it next wants attention).
+`_pending` (an update that waits for its payment), `_resuming` (a resumption that does), `_tell_trial_end`
+(when the end of its trial is told of), `_usage` (see usage_lines.py), `_due` (when it next wants attention).
 """
 
 from collections.abc import Iterator
@@ -77,6 +78,8 @@ def blank(ctx: Ctx, customer: str, currency: str, mode: dict[str, Any]) -> Obj:
         "trial_start": None,
         "_debits": {},
         "_pending": None,
+        "_resuming": None,
+        "_tell_trial_end": None,
         "_usage": {},
     }
 
@@ -206,12 +209,16 @@ def _due(subscription: Obj) -> int | None:
     status = subscription["status"]
     if status == "incomplete":
         return int(subscription["created"]) + INCOMPLETE_FOR
+    if status == "paused":
+        moments: list[int] = [subscription["_resuming"]["expires_at"]] if subscription["_resuming"] else []
+        moments += [subscription["cancel_at"]] if subscription["cancel_at"] is not None else []
+        return min(moments, default=None)
     if status not in LIVE:
         return None
-    moments: list[int] = [period_end(subscription)]
+    moments = [period_end(subscription)]
     if subscription["cancel_at"] is not None:
         moments.append(subscription["cancel_at"])
-    if subscription["status"] == "trialing" and subscription.get("_tell_trial_end"):
+    if subscription["status"] == "trialing" and subscription["_tell_trial_end"]:
         moments.append(subscription["_tell_trial_end"])
     if (paused := subscription["pause_collection"]) and paused["resumes_at"]:
         moments.append(paused["resumes_at"])

@@ -28,9 +28,10 @@ from ..subscription_terms.terms import take_pricing
 from ..subscription_terms.usage_lines import follow_items, outstanding, restart
 from ..subscription_terms.worths import credits_of
 from .birth import compose_new
+from .pausing import plan_pause, plan_resume
 
 NOT_BUILT = ("customer_account", "on_behalf_of")
-DETAILS_NOT_BUILT = ("billing_schedules", "pause", "resume_at")
+DETAILS_NOT_BUILT = ("billing_schedules",)
 CUSTOMER_DETAILS = {"address", "tax_exempt"}
 BY_SCHEDULE = ("schedule", "schedule_details")
 SCHEDULES: list[Callable[[Ctx], Obj]] = []
@@ -66,6 +67,8 @@ def create_preview(ctx: Ctx) -> Obj:
     _take_pricing(ctx, subscription, details)
     if details.get("cancel_now"):
         return _answer(ctx, customer, subscription, _of_cancellation(ctx, subscription, details), details)
+    if details.get("pause") or details.get("resume_at"):
+        return _answer(ctx, customer, subscription, _of_pause(ctx, subscription, details), details)
     asked = any(name in details for name in CHANGES_BILLING)
     if asked and subscription["status"] in ("canceled", "incomplete_expired"):
         raise invalid("A canceled subscription can only update its cancellation_details and metadata.")
@@ -192,6 +195,17 @@ def _of_cancellation(ctx: Ctx, subscription: Obj, details: dict[str, Any]) -> _B
             bill.items += _unsaved(ctx, subscription, credits_of(ctx, subscription, item, at))
     bill.drafts = outstanding(ctx, subscription, ctx.now)
     return bill
+
+
+def _of_pause(ctx: Ctx, subscription: Obj, details: dict[str, Any]) -> _Bill:
+    """The invoice that pausing or resuming makes at once; raises 404 where there would be none."""
+    if details.get("pause"):
+        change = plan_pause(ctx, subscription, details["pause"])
+    else:
+        change = plan_resume(ctx, subscription, details)
+    if not change.bills_now:
+        raise nothing(subscription["customer"])
+    return _immediate(ctx, subscription, change)
 
 
 def _of_new_subscription(ctx: Ctx, details: dict[str, Any]) -> Obj:

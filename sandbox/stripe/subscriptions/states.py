@@ -9,9 +9,8 @@ from ..invoices.invoicing import HOOKS
 from ..subscription_terms.schedule_follows import follow
 from ..subscription_terms.shapes import editing, in_trial, items_of
 from ..taxes import automatic_tax
-from . import pending_updates
+from . import pausing, pending_updates
 from .end import finish
-from .pausing import pause
 
 
 def subscription_of(ctx: Ctx, invoice: Obj) -> Obj | None:
@@ -42,6 +41,8 @@ def on_paid(ctx: Ctx, invoice: Obj) -> None:
         return
     if _pends_on(subscription, invoice):
         pending_updates.settle(ctx, subscription)
+    if pausing.resumes_by(subscription, invoice):
+        pausing.settle(ctx, subscription)
     first = invoice["billing_reason"] == "subscription_create"
     starts = subscription["status"] == "incomplete" and first
     if starts or _recovers(ctx, subscription):
@@ -71,7 +72,7 @@ def _give_up(ctx: Ctx, subscription: Obj) -> None:
         with editing(ctx, subscription):
             subscription["status"] = "unpaid"
     elif ctx.account.after_retries == "pause":
-        pause(ctx, subscription, "final_payment_failure")
+        pausing.pause(ctx, subscription, "final_payment_failure")
 
 
 def on_ended(ctx: Ctx, invoice: Obj) -> None:
@@ -82,6 +83,10 @@ def on_ended(ctx: Ctx, invoice: Obj) -> None:
     if _pends_on(subscription, invoice):
         pending_updates.forget_voided(ctx, subscription)
         pending_updates.free_older_items(ctx, invoice)
+    if pausing.resumes_by(subscription, invoice) and invoice["status"] == "void":
+        pausing.stay_paused(ctx, subscription, invoice)
+    elif pausing.resumes_by(subscription, invoice):
+        pausing.settle(ctx, subscription)
     first = invoice["billing_reason"] == "subscription_create"
     if _recovers(ctx, subscription):
         with editing(ctx, subscription):
