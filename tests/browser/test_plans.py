@@ -13,6 +13,8 @@ pytestmark = [
 ]
 
 DAY = 86_400
+UNPAID = "aside[aria-label^='Unpaid: ']"
+"""What stands above every page, named by the invoice."""
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "none"])
@@ -67,7 +69,7 @@ async def test_a_renewal_that_failed_stands_above_every_page_until_it_is_paid(
         phone = await browser.new_context(viewport=PHONE)
         page = await phone.new_page()
         await sign_in(home, page, address, acme.admin, "/console/customers")
-        assert "USD 120.00 could not be charged" in await page.inner_text("[aria-label=Unpaid]")
+        assert "USD 120.00 could not be charged" in await page.inner_text(UNPAID)
         await looked_over(page)
         await page.click("text=Pay it")
         await looked_over(page)
@@ -76,7 +78,7 @@ async def test_a_renewal_that_failed_stands_above_every_page_until_it_is_paid(
 
         finance = await (await browser.new_context(viewport=PHONE)).new_page()
         await sign_in(home, finance, address, acme.finance, "/console/")
-        await finance.click("[aria-label=Unpaid] a")
+        await finance.click(f"{UNPAID} a")
         assert await finance.locator("text=Get the pay link").count() == 0
 
         [unpaid] = (await home.get(acme.admin, "/v1/organization/invoices?status=open"))["data"]
@@ -86,6 +88,6 @@ async def test_a_renewal_that_failed_stands_above_every_page_until_it_is_paid(
 
         async def is_gone() -> bool:
             await page.goto(f"{address}/console/")
-            return await page.locator("[aria-label=Unpaid]").count() == 0
+            return await page.locator(UNPAID).count() == 0
 
         await until(is_gone, lambda: "it is paid, and still said to be unpaid")
