@@ -42,8 +42,7 @@ class Limits:
         ):
             if most is not None and done.number > most:
                 detail = (
-                    f"{subject} start {most} operations per minute. Nothing was started; "
-                    "retry after the time in Retry-After."
+                    f"{subject} start {most} operations per minute. Nothing was started; try again later."
                 )
                 raise _refused(TOO_MANY_OPERATIONS, detail, done, OPERATIONS_WITHIN, at)
 
@@ -54,10 +53,7 @@ class Limits:
         recent = await begun.delegations(session, organization, person, at - DELEGATIONS_WITHIN)
         most = self.delegations_per_person
         if most is not None and recent.number >= most:
-            detail = (
-                f"You can create {most} delegations per hour. Nothing was created; "
-                "retry after the time in Retry-After."
-            )
+            detail = f"You can create {most} delegations per hour. Nothing was created; try again later."
             raise _refused(TOO_MANY_DELEGATIONS, detail, recent, DELEGATIONS_WITHIN, at)
 
 
@@ -80,10 +76,7 @@ class QuoteLimits:
             (self._per_organization, organization, everybodys, "Your organization can"),
         ):
             if rates is not None and (wait := rates.wait(key)):
-                detail = (
-                    f"{subject} get {most} quotes per minute. Nothing was read; "
-                    "retry after the time in Retry-After."
-                )
+                detail = f"{subject} get {most} quotes per minute. Nothing was read; try again later."
                 raise ApiProblem(TOO_MANY_QUOTES, detail, headers={"Retry-After": str(math.ceil(wait))})
 
 

@@ -35,10 +35,7 @@ class Rates:
         """Count one request; raises ApiProblem `rate_limited` beyond the rate, and does not count it then."""
         ahead = self.wait(key)
         if ahead:
-            detail = (
-                f"This API key is limited to {self._a_second:g} requests per second; "
-                "retry after the time in Retry-After."
-            )
+            detail = f"This API key is limited to {self._a_second:g} requests per second; try again later."
             raise ApiProblem(RATE_LIMITED, detail, headers={"Retry-After": str(math.ceil(ahead))})
 
     def wait(self, key: str) -> float:

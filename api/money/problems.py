@@ -109,7 +109,7 @@ AMOUNT_ABOVE_REFUNDABLE = declare(
     "amount_above_refundable",
     422,
     "More than was paid",
-    "USD 120.00 is more than the whole payment of USD 100.00. Request less, or omit amount_minor "
+    "USD 120.00 is more than the whole payment of USD 100.00. Request less, or name no amount "
     "to refund all that is left.",
     "/amount_minor",
 )

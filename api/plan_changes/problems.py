@@ -32,8 +32,7 @@ UNKNOWN_PLAN = declare(
     "unknown_plan",
     422,
     "Unknown plan",
-    "There is no plan 'gold'; known plans: growth, scale, starter. Choose one of the plans listed "
-    "by GET /v1/plans.",
+    "There is no plan 'gold'; known plans: growth, scale, starter. Choose one of the plans that are offered.",
     "/plan",
 )
 
@@ -67,8 +66,7 @@ INTERVAL_UNAVAILABLE = declare(
     "interval_unavailable",
     422,
     "The interval is not available",
-    "Starter is not sold by the year in USD, only by: month in USD. Choose an interval the plan "
-    "is sold for; see GET /v1/plans.",
+    "Starter is not sold by the year in USD, only by: month in USD. Choose an interval the plan is sold for.",
     "/interval",
 )
 

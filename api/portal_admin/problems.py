@@ -48,7 +48,7 @@ LINK_MAILED_JUST_NOW = declare(
     "link_mailed_just_now",
     429,
     "A link was just mailed",
-    "A new link to this invoice was mailed less than a minute ago. Retry after the time in Retry-After.",
+    "A new link to this invoice was mailed less than a minute ago. Try again in a minute.",
 )
 
 LINK_EXPIRY_PAST = declare(
@@ -143,7 +143,7 @@ PORTAL_INVOICE_UNKNOWN = declare(
     "portal_invoice_unknown",
     422,
     "Unknown invoice",
-    "There is no such invoice: choose one listed by GET /v1/invoices.",
+    "There is no such invoice: choose another one.",
     "/invoice",
 )
 

@@ -122,7 +122,7 @@ async def _known_invoice(session: AsyncSession, caller: Caller, invoice_id: str)
     """Raises ApiProblem `portal_invoice_unknown`."""
     invoice = await mirror.invoice(session, caller.organization, invoice_id)
     if invoice is None:
-        message = "There is no such invoice: choose one listed by GET /v1/invoices."
+        message = "There is no such invoice: choose another one."
         raise ApiProblem.at(PORTAL_INVOICE_UNKNOWN, message, "/invoice")
     return invoice
 

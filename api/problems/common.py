@@ -194,7 +194,7 @@ CUSTOMER_UNKNOWN = declare(
     "customer_unknown",
     422,
     "Unknown customer",
-    "The customer was deleted in Stripe. Choose one of the customers listed by GET /v1/customers.",
+    "The customer was deleted in Stripe. Choose another customer.",
     "/customer",
 )
 

@@ -60,12 +60,12 @@ class Code(StrEnum):
 
 
 REMEDIES: dict[str, str] = {
-    Code.UNKNOWN_PLAN: "Choose one of the plans listed by GET /v1/plans.",
+    Code.UNKNOWN_PLAN: "Choose one of the plans that are offered.",
     Code.PLAN_UNAVAILABLE: "Choose another plan, or ask Plixo to correct this one in Stripe.",
     Code.SAME_PLAN: "Choose another plan, number of seats or interval.",
     Code.SEATS_BELOW_USAGE: "Deactivate people first, or request at least as many seats as are in use.",
     Code.SEATS_ABOVE_PLAN: "Request fewer seats or a larger plan.",
-    Code.INTERVAL_UNAVAILABLE: "Choose an interval the plan is sold for; see GET /v1/plans.",
+    Code.INTERVAL_UNAVAILABLE: "Choose an interval the plan is sold for.",
     Code.INTERVAL_BILLS_NOW: "Choose invoicing immediately, or make the change effective at period_end.",
     Code.UNKNOWN_CURRENCY: "Use a currency that Stripe supports, as a lowercase three-letter code.",
     Code.CURRENCY_MISMATCH: "Give both amounts in the same currency.",
@@ -83,9 +83,9 @@ REMEDIES: dict[str, str] = {
     Code.ALREADY_REFUNDED: "Look at the payment's refunds; there is nothing left to return.",
     Code.ALREADY_GIVEN_BACK: "Look at the invoice's refunds and credit notes; nothing is left to return.",
     Code.CHARGE_DISPUTED: "Answer the dispute in Stripe; the bank moves the money.",
-    Code.AMOUNT_ABOVE_REFUNDABLE: "Request less, or omit amount_minor to refund all that is left.",
-    Code.CUSTOMER_UNKNOWN: "Choose one of the customers listed by GET /v1/customers.",
-    Code.INVOICE_UNKNOWN: "Choose one of this customer's invoices; see GET /v1/invoices.",
+    Code.AMOUNT_ABOVE_REFUNDABLE: "Request less, or name no amount to refund all that is left.",
+    Code.CUSTOMER_UNKNOWN: "Choose one of your customers.",
+    Code.INVOICE_UNKNOWN: "Choose one of this customer's invoices.",
     Code.INVOICE_MISSING: "Specify the invoice, or choose instrument balance.",
     Code.INVOICE_NOT_FOR_BALANCE: "Omit invoice, or choose instrument credit_note.",
     Code.INSTRUMENT_UNFIT: "Choose the instrument that the message names.",

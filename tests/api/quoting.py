@@ -1,6 +1,7 @@
 """Quotes as the worker would make them, for an API without Temporal: of a made-up Stripe and real records."""
 
-from typing import Any
+from datetime import datetime
+from typing import Any, Protocol
 
 from activities.approvals.previews import ReviewPreviews
 from activities.money.commitments import Commitments
@@ -21,6 +22,7 @@ from billing.money.refund import (
 from billing.plan_changes.costs import MonthlyCost, cost_per_month
 from billing.plan_changes.limits import Usage, check_limits
 from billing.plan_changes.proration import Line, LineKind, Period
+from billing.plan_changes.report import blocked_problem
 from billing.plan_changes.subject import (
     PlanChangeInput,
     PreviewFacts,
@@ -32,30 +34,39 @@ from billing.plan_changes.subject import (
 )
 from billing.policy.review_rules import ReviewRule
 from billing.quotes.quote import AnyQuote, CreditQuote, PlanChangeQuote, QuotedReview, RefundQuote
+from db.core.session import Database
 from workflows.approvals.review import Proposal, ReviewTerms, Round, approval_input
 
 from ..support.builders import NOW
 from .conftest import HELD, PLANS
-from .recording import CUSTOMER, PAYMENT, ExampleHouse
+from .recording import CUSTOMER, PAYMENT
+
+
+class Records(Protocol):
+    """Where the people and what they have given are kept."""
+
+    @property
+    def database(self) -> Database: ...
+
 
 SECOND = (HELD["period_start"] + HELD["period_end"]) // 2
 """Half of the period is over."""
 
 
-async def made(house: ExampleHouse, request: Any) -> AnyQuote:
-    """What the worker would answer in this house."""
+async def made(house: Records, request: Any, at: datetime = NOW) -> AnyQuote:
+    """What the worker would answer in this house, at this time."""
     match request:
         case PlanChangeInput():
-            return await _plan_change(house, request)
+            return await _plan_change(house, request, at)
         case RefundInput():
-            return await _refund(house, request)
+            return await _refund(house, request, at)
         case CreditInput():
-            return await _credit(house, request)
+            return await _credit(house, request, at)
         case _:
             raise ValueError(request)
 
 
-async def _plan_change(house: ExampleHouse, request: PlanChangeInput) -> PlanChangeQuote:
+async def _plan_change(house: Records, request: PlanChangeInput, at: datetime) -> PlanChangeQuote:
     wanted, period = request.wanted, Period(start=SECOND, end=HELD["period_end"])
     plan = next(plan for plan in PLANS if plan.plan == wanted.plan)
     before = Terms.model_validate({name: HELD[name] for name in Terms.model_fields})
@@ -100,6 +111,8 @@ async def _plan_change(house: ExampleHouse, request: PlanChangeInput) -> PlanCha
         preview(("renewal", "12 × Growth (at $20.00 / month)", seats * 2000, price.id, seats)),
         check_limits(plan, price, seats, Usage(seats=5, customers=41, ar_balance=1_270_000, currency="usd")),
     )
+    if not subject.within_limits:
+        return PlanChangeQuote(subject=subject, obstacles=(blocked_problem(subject),))
     return PlanChangeQuote(
         subject=subject,
         subject_hash=subject_hash(subject),
@@ -108,48 +121,74 @@ async def _plan_change(house: ExampleHouse, request: PlanChangeInput) -> PlanCha
             after=cost_per_month(price.unit_amount, seats, "month", "usd"),
         ),
         review=await _review(
-            house, request, Kind.PLAN_CHANGE, subject, subject_hash(subject), ReviewRule(ladder="plan_change")
+            house,
+            request,
+            Kind.PLAN_CHANGE,
+            subject,
+            subject_hash(subject),
+            ReviewRule(ladder="plan_change"),
+            at,
         ),
     )
 
 
-async def _refund(house: ExampleHouse, request: RefundInput) -> RefundQuote:
+async def _refund(house: Records, request: RefundInput, at: datetime) -> RefundQuote:
     payment = Payment(
         payment_intent=PAYMENT, charge="ch_3SVxkP2eZvKYlo2C", paid=150_000, refunded=0, disputed=False
     )
     facts = RefundableFacts(customer=CUSTOMER, currency="usd", payments=(payment,))
     subject = plan_refund(request.wanted, facts)
     assert isinstance(subject, RefundSubject), subject
-    authority = await _authority(house, request, Kind.REFUND, subject.amount)
+    authority = await _authority(house, request, Kind.REFUND, subject.amount, at)
     rule = request.policy.refund.rule_for(subject.reason, subject.amount)
     return RefundQuote(
         subject=subject,
         subject_hash=refund_hash(subject),
         refundable=refundable(facts),
         authority=authority,
-        review=await _review(
-            house, request, Kind.REFUND, subject, refund_hash(subject), rule, authority.why, subject.amount
+        review=None
+        if authority.within
+        else await _review(
+            house,
+            request,
+            Kind.REFUND,
+            subject,
+            refund_hash(subject),
+            rule,
+            at,
+            authority.why,
+            subject.amount,
         ),
     )
 
 
-async def _credit(house: ExampleHouse, request: CreditInput) -> CreditQuote:
+async def _credit(house: Records, request: CreditInput, at: datetime) -> CreditQuote:
     subject = plan_credit(request.wanted, CreditableFacts(customer=CUSTOMER, currency="usd"))
     assert isinstance(subject, CreditSubject), subject
-    authority = await _authority(house, request, Kind.CREDIT, subject.amount)
+    authority = await _authority(house, request, Kind.CREDIT, subject.amount, at)
     rule = request.policy.credit.rule_for(subject.reason, subject.amount)
     return CreditQuote(
         subject=subject,
         subject_hash=credit_hash(subject),
         authority=authority,
-        review=await _review(
-            house, request, Kind.CREDIT, subject, credit_hash(subject), rule, authority.why, subject.amount
+        review=None
+        if authority.within
+        else await _review(
+            house,
+            request,
+            Kind.CREDIT,
+            subject,
+            credit_hash(subject),
+            rule,
+            at,
+            authority.why,
+            subject.amount,
         ),
     )
 
 
 async def _authority(
-    house: ExampleHouse, request: RefundInput | CreditInput, kind: Kind, amount: Money
+    house: Records, request: RefundInput | CreditInput, kind: Kind, amount: Money, at: datetime
 ) -> AuthorityCheck:
     order = Commit(
         organization=request.organization,
@@ -162,23 +201,24 @@ async def _authority(
         authority=request.policy.authority[kind],
         counted=request.policy.counted_with(kind),
         round=1,
-        at=NOW,
+        at=at,
     )
     return await Commitments(house.database).check_authority(order)
 
 
 async def _review(
-    house: ExampleHouse,
+    house: Records,
     request: Any,
     kind: Kind,
     subject: Any,
     hash_: str,
     rule: ReviewRule,
+    at: datetime,
     why: str = "",
     amount: Money | None = None,
 ) -> QuotedReview:
     proposal = Proposal[Any](subject, hash_, "", amount, CUSTOMER)
     asked = approval_input(request, kind, proposal, ReviewTerms(rule.ladder, "office", why), Round(1))
-    order = PreviewReview(request=asked, at=NOW)
+    order = PreviewReview(request=asked, at=at)
     preview = await ReviewPreviews(house.database).preview_review(order)
     return QuotedReview(rule=rule, why=why, calendars=("office",) * len(preview.rungs), preview=preview)

@@ -61,7 +61,7 @@ class Form:
             yield
         except RequestValidationError as error:
             for one in field_errors(error.errors()):
-                self.errors[one.pointer.strip("/")] = one.message
+                self._wrong(one.pointer, one.message)
         except ApiProblem as problem:
             self._refused(problem)
         except BillingError as error:
@@ -78,7 +78,12 @@ class Form:
     def _refused(self, problem: ApiProblem) -> None:
         self.problem = problem
         for one in problem.errors:
-            self.errors[one.pointer.strip("/")] = one.message
+            self._wrong(one.pointer, one.message)
+
+    def _wrong(self, pointer: str, message: str) -> None:
+        """Beside the field, whose name the page says itself. Forms have amounts as people write them."""
+        name = pointer.strip("/")
+        self.errors[name.removesuffix("_minor")] = message.removeprefix(f"{name} ")
 
 
 async def form_of(request: Request) -> Form:

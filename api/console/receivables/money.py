@@ -123,7 +123,7 @@ def body_of(resource: str, form: Form) -> dict[str, Any]:
     amount = _minor(form, "amount")
     if not is_code(form.value("currency")):
         form.errors["currency"] = NO_CURRENCY
-    elif amount is None:
+    elif not amount or amount < 0:
         form.errors["amount"] = NO_AMOUNT
     else:
         body["amount_minor"] = amount

@@ -186,6 +186,14 @@ async def test_a_form_about_what_is_not_there_answers_with_a_page(
     assert "<h1" in answer.text
 
 
+async def test_what_is_wrong_with_a_field_names_it_once(signed_in: SignIn, acme: Tenant) -> None:
+    visitor = await signed_in(acme.admin)
+    answer = await visitor.post("/console/plans/quote", plan="growth", seats="many", reason="We grow.")
+    assert answer.status_code == 422
+    assert "Seats must be a whole number" in answer.text
+    assert "seats must be" not in answer.text
+
+
 async def test_a_form_that_is_no_text_is_taken_as_what_it_says(signed_in: SignIn, acme: Tenant) -> None:
     """No browser sends such bytes unescaped; whoever does is answered all the same."""
     visitor = await signed_in(acme.admin)

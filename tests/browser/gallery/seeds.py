@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlmodel import SQLModel
+
 from api.console.receivables import customer_lists
 from api.console.routes import ROUTERS
-from billing.core.operations import Role
+from billing.core.operations import Role, State
 from billing.policy.policy import policy_from_toml
 from db.core.clock import utc_now
 from db.portal import links as portal_links
@@ -26,11 +28,14 @@ from db.tables import (
 )
 from settings.settings import DEFAULT_POLICY
 
+from ...api.recording import PAYMENT
 from ...support.bill_rows import a_renewal, an_organization_invoice
 from ...support.builders import a_customer, a_notice, an_invoice, an_operation, store
 from ...support.case_rows import a_case
+from ...support.incidents import a_hold
 from ...support.money_rows import a_delegation, a_payment, a_refund
 from ...support.portal_rows import a_link, a_promise
+from . import acts
 from .kept import KeptOperation
 from .studio import Scene, Studio
 
@@ -57,6 +62,8 @@ ENDS: Sequence[tuple[str, str]] = (
     ("credit: by credit note", "credit_note"),
     ("credit: held and given", "credit_held"),
     ("case: closed", "case_1"),
+    ("refund: waits for nobody", "case_4"),
+    ("portal access: solved after failures", "portal_access_2"),
     ("portal access: solved", "portal_access_1"),
     ("reminder run: done", "reminder_run"),
 )
@@ -72,6 +79,17 @@ NOW_AT: Sequence[tuple[str, str, str, str, dict[str, Any]]] = (
     ("refund: held", "refund_by_two", "approved", "held", {"stage": "issuing"}),
     ("refund: failed and open", "refund_retried", "refund_failed", "failed",
      {"stage": "refund_failed", "allowed_actions": ["retry", "close"]}),
+    ("refund: cancelled", "refund_by_two", "review_requested", "cancelled", {"stage": "done"}),
+    ("refund: expired", "refund_by_two", "review_requested", "expired", {"stage": "done"}),
+    ("credit: giving", "credit_held", "approved", "running", {"stage": "issuing"}),
+    ("credit: held", "credit_held", "approved", "held", {"stage": "issuing"}),
+    ("credit: rejected", "credit_held", "review_requested", "rejected", {"stage": "done"}),
+    ("plan change: requested", "plan_change_now", "plan_change_requested", "accepted", {"stage": "accepted"}),
+    ("plan change: blocked by limits", "plan_change_now", "previewed", "blocked",
+     {"stage": "done", "error": {"code": "limits_exceeded",
+      "message": "customers: 61 in use, 50 allowed after the change: 11 too many."}}),
+    ("plan change: expired", "plan_change_now", "review_requested", "expired", {"stage": "done"}),
+    ("plan change: rejected", "plan_change_now", "review_requested", "rejected", {"stage": "done"}),
 )  # fmt: skip
 """Operations on their way: cut after an event, in a state."""
 
@@ -84,6 +102,11 @@ REVIEWS: Sequence[tuple[str, str, str, dict[str, Any], dict[str, Any]]] = (
      {"state": "changes_requested"}),
     ("refund: expired", "refund_by_two", "review_requested", {"state": "expired", "stage": "done"},
      {"state": "expired"}),
+    ("credit: withdrawn", "credit_held", "review_requested", {"state": "cancelled", "stage": "done"},
+     {"state": "dismissed"}),
+    ("plan change: changes requested", "plan_change_revised", "changes_requested",
+     {"stage": "changes_requested", "allowed_actions": ["revise", "cancel"]},
+     {"state": "changes_requested"}),
 )  # fmt: skip
 """Reviews: cut after an event, with fields of the operation and of the approval."""
 
@@ -114,12 +137,13 @@ def plain_pages() -> list[str]:
 class Seeds:
     """Rows, and the scenes that show them."""
 
-    TROUBLED = ("incident", "incidents", "banner")
+    TROUBLED = ("incident", "incidents", "banner", "unpaid bill")
     """Pages that are shown once `worsen` was called."""
 
     def __init__(self, built: Studio) -> None:
         self._built, self._database, self.acme = built, built.database, built.acme
         self.scenes: list[Scene] = []
+        self._late: list[SQLModel] = []
         self.at: datetime = utc_now()
 
     def show(self, name: str, path: str, who: Role | None = ADMIN, **more: Any) -> None:
@@ -130,6 +154,7 @@ class Seeds:
         await self._bill()
         await self._operations()
         await self._reviews()
+        await self._acts()
         await self._troubles()
         self._lists()
         await self._portal()
@@ -216,6 +241,12 @@ class Seeds:
             await store(self._database, bill)
             self.show(f"bill: {name}", f"/console/plans/invoices/{bill.id}")
         await store(self._database, a_renewal(acme.id))
+        given_up = {"status": "uncollectible", "number": "PLX-0005", "created_at": at - 61 * DAY}
+        tried = {"number": "PLX-0008", "created_at": at - 2 * DAY, "next_attempt_at": at + 3 * DAY}
+        for name, fields in (("given up", given_up), ("tried again", tried)):
+            bill = an_organization_invoice(acme.id, **fields)
+            self._late.append(bill)
+            self.show(f"unpaid bill: {name}", f"/console/plans/invoices/{bill.id}")
 
     async def _operations(self) -> None:
         for name, document in ENDS:
@@ -240,7 +271,13 @@ class Seeds:
             # An organization has one open plan change: the others only look as if they were.
             fields["closed_at"] = self.at
         await self._customers(kept)
-        await store(self._database, *kept.rows(**fields))
+        rows = list(kept.rows(**fields))
+        await store(self._database, *rows)
+        self._late += [
+            a_hold(row, len(self._late), self.at)
+            for row in rows
+            if isinstance(row, Operation) and row.state == State.HELD
+        ]
         kind, _, state = name.partition(": ")
         self.show(f"operation: {kind}, {state}", f"/console/operations/{kept.id}")
 
@@ -256,7 +293,7 @@ class Seeds:
             await self._customers(kept)
             waiting = {"state": "awaiting_approval", "stage": "review"} | fields
             approval = {"deadline": self.at + DAY} | of_approval
-            if name == "refund: expired":
+            if name in ("refund: expired", "credit: withdrawn", "plan change: changes requested"):
                 waiting["closed_at"] = self.at
             if "state" in of_approval:
                 approval["closed_at"] = self.at
@@ -267,9 +304,9 @@ class Seeds:
                 self.show(f"approval: {kind}, one's own", f"/console/approvals/{kept.approval}")
                 self.show(f"operation: {kind}, {state}", f"/console/operations/{kept.id}")
                 await self._mailed(kind, kept.approval)
-            if state == "changes requested":
+            if state == "changes requested" and kind != "plan change":
                 self.show(f"revise: {kind}", f"/console/operations/{kept.id}/revise")
-            if kind == "credit":
+            if name == "credit: waiting":
                 comment = CommentRow(
                     operation_id=kept.id, seq=1, id=new_id("cmt"), organization_id=self.acme.id,
                     text="Is this for the outage in March?", author=self.acme.controller.id, at=self.at,
@@ -283,6 +320,11 @@ class Seeds:
 
     async def _mailed(self, kind: str, approval: str) -> None:
         """The page on which the controller decides from the mail."""
+        path = await self._decision_link(approval)
+        self.show(f"decide: {kind}", path, None)
+        self.show(f"decide: {kind}, by somebody else", path, ADMIN)
+
+    async def _decision_link(self, approval: str) -> str:
         link = new_id("sil")
         async with self._database.transaction() as session:
             row = await session.get_one(Approval, approval)
@@ -291,7 +333,54 @@ class Seeds:
                 subject_hash=row.subject_hash, at=self.at, expires_at=self.at + DAY,
             )  # fmt: skip
             token = await links.add_token(session, link, at=self.at)
-        self.show(f"decide: {kind}", f"/console/decide/{token}", None)
+        return f"/console/decide/{token}"
+
+    async def _asked_by_mail(self) -> str:
+        """A credit of its own, of which the controller was mailed."""
+        kept = KeptOperation("credit_held", self.acme, "review_requested")
+        await self._customers(kept)
+        waiting = {"state": "awaiting_approval", "stage": "review"}
+        await store(self._database, *kept.rows(approval={"deadline": self.at + DAY}, **waiting))
+        return await self._decision_link(kept.approval)
+
+    # --- What only a form leads to --------------------------------------------------------------------
+
+    async def _acts(self) -> None:
+        await acts.quotable(self._database, self.acme)
+        for kind, (resource, of) in acts.QUOTED.items():
+            new = f"/console/{resource}/new?{of}"
+            self.show(f"{kind} form: quotable", new)
+            self.show(f"{kind} quote: within authority", new, say=acts.quote("130.00"))
+            self.show(f"{kind} quote: beyond authority", new, say=acts.quote("900.00"))
+            self.show(f"{kind} quote: refused", new, say=acts.quote("130.005"))
+        above = acts.quote("1,900.00")
+        self.show(
+            "refund quote: with an obstacle", f"/console/refunds/new?payment_intent={PAYMENT}", say=above
+        )
+        for name, change in (
+            ("clear", {"plan": "growth", "seats": "12"}),
+            ("at renewal", {"plan": "growth", "seats": "12", "effective": "period_end"}),
+            ("with obstacles", {"plan": "growth", "seats": "3"}),
+            ("of what is", {"plan": "starter", "seats": "10"}),
+            ("refused", {"plan": "growth", "seats": "many"}),
+        ):
+            say = acts.quote_plan(self._database, **change)
+            self.show(f"plan quote: {name}", "/console/plans", say=say)
+        for action in ("resend_links", "remind", "pause_reminders"):
+            for state, go_on in (("question", False), ("result", True)):
+                say = acts.choose(action, go_on=go_on)
+                self.show(f"selected: {action.replace('_', ' ')}, {state}", "/console/invoices", say=say)
+        for name, button, comment in (
+            ("approved", "Approve", ""),
+            ("changes requested", "Request changes", "Half of it, please."),
+            ("rejected", "Reject", "They were not charged twice."),
+            ("no comment", "Reject", ""),
+        ):
+            say = acts.decide(button, self._asked_by_mail, comment)
+            self.show(f"decide by mail: {name}", "/console/sign-in", None, say=say)
+        elsewhere = acts.from_elsewhere("/console/sign-in")
+        self.show("sign-in: from another site", "/console/sign-in", None, say=elsewhere)
+        self.show("sign-in: ended meanwhile", "/console/sign-in", None, say=_ended)
 
     # --- What waits for somebody ----------------------------------------------------------------------
 
@@ -310,7 +399,14 @@ class Seeds:
         self.show("operation: portal access, open", f"/console/operations/{stuck.id}")
         self.show("access", "/console/invoices/in_overdue/access")
         policy = policy_from_toml(DEFAULT_POLICY.read_text(encoding="utf-8"))
-        case = await a_case(self._database, policy, acme.id, payment_intent="pi_blue", amount=1_500)
+        case = await a_case(
+            self._database,
+            policy,
+            acme.id,
+            payment_intent="pi_blue",
+            amount=1_500,
+            customer_id=self.customer.id,
+        )
         self.show("operation: case, open", f"/console/operations/{case.id}", CONTROLLER)
         done = KeptOperation("plan_change_now", acme)
         await store(self._database, *done.rows())
@@ -379,10 +475,10 @@ class Seeds:
         for incident, state in ((open_, "degraded"), (over, "recovered"), (cleared, "cleared")):
             self.show(f"incident: {state}", f"/console/incidents/{incident.id}", CONTROLLER)
         self.show("banner: home", "/console/", ADMIN)
-        self._late = (open_, over, cleared)
+        self._late += [open_, over, cleared]
 
     async def worsen(self) -> None:
-        """The incidents begin: from then on each page tells of them."""
+        """The incidents begin, and bills go unpaid: from then on each page tells of them."""
         await store(self._database, *self._late)
 
     # --- The portal -----------------------------------------------------------------------------------
@@ -431,6 +527,10 @@ class Seeds:
         self._of_portal("account", language, f"/portal/{tokens['overdue']}", say=_click("account"))
         self._of_portal("promise", language, f"/portal/{tokens['overdue']}", say=_click("promise"))
         self._of_portal("promise, wrong day", language, f"/portal/{tokens['overdue']}", say=_wrong_day)
+        paying = f"/portal/{tokens['payable']}"
+        self._of_portal("unavailable", language, paying, say=_press_first)
+        from_elsewhere = acts.from_elsewhere("/portal/i/x/pay")
+        self._of_portal("from another site", language, paying, say=from_elsewhere)
         self._of_portal("neutral", language, f"/portal/{'A' * 43}")
         self._of_portal("asked", language, f"/portal/{'A' * 43}", say=_press)
         self._of_portal("opt-out, question", language, f"/portal/opt-out/{tokens['void']}")
@@ -465,6 +565,14 @@ def _click(target: str) -> Any:
 
 async def _press(page: Any) -> None:
     await page.get_by_role("button").click()
+
+
+async def _press_first(page: Any) -> None:
+    await page.get_by_role("button").first.click()
+
+
+async def _ended(page: Any) -> None:
+    await acts.send(page, "/console/sessions/x", said="typed")
 
 
 async def _wrong_day(page: Any) -> None:

@@ -7,14 +7,17 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from playwright.async_api import Browser, BrowserContext, Page
 from temporalio.client import Client
 
 from api.app import create_app
 from api.http.site import Site
-from billing.core.operations import Role
+from api.quotes.service import QuoteDraft
+from billing.core.operations import Message, Role
 from billing.policy.policy import policy_from_toml
+from billing.quotes.quote import AnyQuote
 from db.core.clock import utc_now
 from db.core.session import Database
 from db.sign_in import links
@@ -23,6 +26,7 @@ from settings.settings import DEFAULT_POLICY
 
 from ...api.conftest import subscribed
 from ...api.processes import NO_TEMPORAL
+from ...api.quoting import made
 from ...support.builders import Tenant
 from ...support.databases import SqliteDatabases
 from ...support.house import served
@@ -108,7 +112,7 @@ class Studio:
 
 @asynccontextmanager
 async def studio() -> AsyncIterator[Studio]:
-    """Without Temporal: what pages show is in the records."""
+    """Without Temporal: what pages show is in the records, and quotes are of a made-up Stripe."""
     with tempfile.TemporaryDirectory() as folder:
         async with SqliteDatabases(Path(folder)).fresh() as url:
             database = Database(url)
@@ -120,7 +124,12 @@ async def studio() -> AsyncIterator[Studio]:
                 site = Site(public_url=address, floor=0.0, contact="billing@acme.example")
                 app.state.context = replace(app.state.context, site=site, by_mail=True)
                 built = Studio(database, acme, app, address)
-                yield built
+
+                async def find_out(_: QuoteDraft, request: Message, __: Any) -> AnyQuote:
+                    return await made(built, request, utc_now())
+
+                with patch.object(QuoteDraft, "find_out", find_out):
+                    yield built
                 await built.close()
             await database.dispose()
 
