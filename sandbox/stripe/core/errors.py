@@ -13,6 +13,12 @@ from __future__ import annotations
 from typing import Any
 
 DOCS = "https://docs.stripe.com/error-codes/"
+ELSEWHERE = (
+    "; It's possible this PaymentMethod exists on one of your connected accounts, in which case you should "
+    "retry this request on that connected account. Learn more at "
+    "https://stripe.com/docs/connect/authentication"
+)
+"""What real Stripe adds of a payment method (recorded behavior)."""
 
 
 class StripeError(Exception):
@@ -73,6 +79,8 @@ def invalid(
 def missing(kind_label: str, id: str, *, param: str = "id", status: int = 404) -> StripeError:
     """`resource_missing`: "No such customer: 'x'"; 404 for the id in the URL, 400 for one in the body."""
     message = f"No such {kind_label}: '{id}'"
+    if kind_label == "PaymentMethod" and status == 404:
+        message += ELSEWHERE
     return invalid(message, code="resource_missing", param=param, status=status)
 
 

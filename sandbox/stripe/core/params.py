@@ -25,6 +25,9 @@ from .kernel import METADATA_KEYS
 Parser = Callable[[Any, str], Any]
 """Takes the raw value (str or dict) and the parameter's full name; raises StripeError."""
 
+UNSET_TOO = {("CustomerCreateParams", "name"), ("SubscriptionUpdateParams", "default_payment_method")}
+"""What real Stripe lets be empty although the SDK doesn't say so (recorded behavior)."""
+
 _INTEGER = re.compile(r"[+-]?\d{1,18}\Z")
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)\Z")
 _METADATA_KEY, _METADATA_VALUE = 40, 500
@@ -93,7 +96,7 @@ def _nested(name: str, key: str) -> str:
 def _parser(key: str, alternatives: list[Any], owner: type) -> Parser:
     """The parser of one parameter that may be any of the alternatives."""
     values = literals(alternatives)
-    can_unset = "" in values
+    can_unset = "" in values or (owner.__name__, key) in UNSET_TOO
     choices = [value for value in values if value != ""]
     rest = [arm for arm in alternatives if get_origin(arm) is not te.Literal]
     structured = next((p for arm in rest if (p := _structured(key, arm, owner)) is not None), None)

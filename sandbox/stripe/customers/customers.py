@@ -18,7 +18,7 @@ from stripe.params import (
 )
 
 from ..core.filters import within
-from ..core.kernel import Ctx, Obj, invalid, merge_metadata, missing, public, route
+from ..core.kernel import Ctx, Obj, expandable, invalid, merge_metadata, missing, public, route
 from ..core.test_time import KIND as CLOCK
 from ..core.updates import changed, copy_fields, not_built
 from ..discounts import discounts
@@ -231,3 +231,26 @@ def _set_balance(ctx: Ctx, customer: Obj, type: str) -> None:
     if wanted is not None and wanted != customer["balance"]:
         currency = customer["currency"] or ctx.account.default_currency
         balance.move(ctx, customer, wanted - customer["balance"], currency, type)
+
+
+def _tax_of(ctx: Ctx, customer: Obj) -> Obj:
+    """Where Stripe Tax takes a customer to be, and whether it is collected there."""
+    place = automatic_tax.place_of(customer)
+    if place is None:
+        return {
+            "automatic_tax": "unrecognized_location",
+            "ip_address": None,
+            "location": None,
+            "provider": "stripe",
+        }
+    country, _, state = place.partition("-")
+    return {
+        "automatic_tax": "supported" if place in automatic_tax.PLACES else "not_collecting",
+        "ip_address": None,
+        "location": {"country": country, "source": "billing_address", "state": state or None},
+        "provider": "stripe",
+    }
+
+
+expandable("customer", "tax", _tax_of)
+expandable("customer", "invoice_credit_balance", lambda ctx, customer: {})

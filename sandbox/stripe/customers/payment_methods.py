@@ -30,6 +30,7 @@ from ..core.kernel import (
 )
 from ..core.params import missing_param
 from ..core.updates import changed
+from . import other_methods
 from .test_cards import CARDS, Behavior
 
 KIND = "payment_method"
@@ -42,7 +43,9 @@ def payment_method_behavior(method: Obj) -> Behavior:
 
 def decline(behavior: Behavior) -> StripeError:
     """The 402 of a card that is refused when it is attached."""
-    return card_declined(behavior.message, code=behavior.code, decline_code=behavior.decline_code)
+    error = card_declined(behavior.message, code=behavior.code, decline_code=behavior.decline_code)
+    error.param = ""  # as recorded
+    return error
 
 
 def find(ctx: Ctx, id: str, *, param: str, status: int = 400) -> Obj:
@@ -67,6 +70,7 @@ def attach_to(ctx: Ctx, id: str, customer: str, *, param: str, status: int = 400
             "The payment method you provided has already been attached to a customer.",
             code="payment_method_unexpected_state",
         )
+    other_methods.refuse_charging(method)
     behavior = payment_method_behavior(method)
     if not behavior.attaches:
         raise decline(behavior)
@@ -102,11 +106,13 @@ def of_customer(ctx: Ctx, customer: str) -> list[Obj]:
 
 @route("POST", "/v1/payment_methods", params=PaymentMethodCreateParams, kind=KIND)
 def create(ctx: Ctx) -> Obj:
-    """Make a card of a test token, `card[token]=tok_visa`."""
+    """Make a card of a test token, `card[token]=tok_visa`, or what is only kept."""
     if ctx.params.get("type") is None:
         raise missing_param("type")
+    if ctx.params["type"] in other_methods.TYPES:
+        return _finish(ctx, _make_other(ctx, ctx.params["type"]))
     if ctx.params["type"] != "card":
-        raise invalid("This stand-in supports payment methods of type card only.", param="type")
+        raise invalid("This stand-in does not support payment methods of this type.", param="type")
     given = ctx.params.get("card")
     if not given:
         raise missing_param("card")
@@ -118,7 +124,10 @@ def create(ctx: Ctx) -> Obj:
             "such as tok_visa, instead.",
             param="card[number]",
         )
-    method = card_of(ctx, given.get("token") or "", param="card[token]")
+    return _finish(ctx, card_of(ctx, given.get("token") or "", param="card[token]"))
+
+
+def _finish(ctx: Ctx, method: Obj) -> Obj:
     _billing_details(ctx, method)
     method["metadata"] = merge_metadata(None, ctx.params.get("metadata"))
     return ctx.store.put(method)
@@ -192,29 +201,34 @@ def _card_named(name: str, id: str, param: str, status: int, label: str = "Payme
 
 def _make(ctx: Ctx, card: str, prefix: str = "pm") -> Obj:
     behavior = CARDS[card]
-    return ctx.store.put(
-        {
-            "id": ctx.store.new_id(prefix),
-            "object": KIND,
-            "_card": card,
-            "_behavior": behavior.name,
-            "allow_redisplay": "unspecified",
-            "billing_details": {
-                "address": dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state")),
-                "email": None,
-                "name": None,
-                "phone": None,
-                "tax_id": None,
-            },
-            "card": _card(ctx, behavior),
-            "created": ctx.now,
-            "customer": None,
-            "customer_account": None,
-            "livemode": False,
-            "metadata": {},
-            "type": "card",
-        }
-    )
+    made = _blank(ctx, "card", _card(ctx, behavior), prefix)
+    return ctx.store.put({**made, "_card": card, "_behavior": behavior.name})
+
+
+def _make_other(ctx: Ctx, type: str) -> Obj:
+    return ctx.store.put(_blank(ctx, type, other_methods.shown(ctx, type)))
+
+
+def _blank(ctx: Ctx, type: str, details: dict[str, Any], prefix: str = "pm") -> Obj:
+    return {
+        "id": ctx.store.new_id(prefix),
+        "object": KIND,
+        "allow_redisplay": "unspecified",
+        "billing_details": {
+            "address": dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state")),
+            "email": None,
+            "name": None,
+            "phone": None,
+            "tax_id": None,
+        },
+        "created": ctx.now,
+        "customer": None,
+        "customer_account": None,
+        "livemode": False,
+        "metadata": {},
+        "type": type,
+        type: details,
+    }
 
 
 def _card(ctx: Ctx, behavior: Behavior) -> dict[str, Any]:

@@ -68,6 +68,7 @@ CARDS: dict[str, Behavior] = {
     "visa_debit": Behavior(last4="5556", funding="debit"),
     "mastercard": Behavior(last4="4444", brand="mastercard"),
     "amex": Behavior(last4="8431", brand="amex"),
+    "discover": Behavior(last4="1117", brand="discover"),
     "chargeDeclined": _declining("0002", "generic_decline", "Your card was declined."),
     "chargeDeclinedInsufficientFunds": _declining(
         "9995", "insufficient_funds", "Your card has insufficient funds."

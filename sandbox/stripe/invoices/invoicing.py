@@ -290,7 +290,7 @@ def no_method() -> StripeError:
         "This customer has no attached payment source or default payment method. Please consider adding a "
         "default "
         "payment method. For more information, visit "
-        "https://docs.stripe.com/billing/subscriptions/payment-methods-setting"
+        "https://stripe.com/docs/billing/subscriptions/payment-methods-setting"
         "#payment-method-priority.",
         code="resource_missing",
     )
@@ -310,7 +310,7 @@ def _new_intent(ctx: Ctx, invoice: Obj, amount: int) -> Obj:
     more: dict[str, Any] = {}
     if invoice["parent"]:
         more["setup_future_usage"] = "off_session"
-        more["payment_details"] = {"customer_reference": None, "order_reference": invoice["id"][:25]}
+        more["payment_details"] = {"customer_reference": None, "order_reference": invoice["id"]}
     return new_intent(
         ctx, invoice["customer"], amount, invoice["currency"], description=_purpose(invoice), **more
     )
@@ -318,4 +318,4 @@ def _new_intent(ctx: Ctx, invoice: Obj, amount: int) -> Obj:
 
 def _purpose(invoice: Obj) -> str:
     reasons = {"subscription_create": "Subscription creation", "subscription_update": "Subscription update"}
-    return reasons.get(invoice["billing_reason"], f"Payment for Invoice {invoice['number']}")
+    return reasons.get(invoice["billing_reason"], "Payment for Invoice")

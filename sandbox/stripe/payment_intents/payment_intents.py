@@ -8,6 +8,7 @@ from stripe.params import (
     ChargeRetrieveParams,
     ChargeUpdateParams,
     PaymentIntentCancelParams,
+    PaymentIntentCaptureParams,
     PaymentIntentConfirmParams,
     PaymentIntentCreateParams,
     PaymentIntentListParams,
@@ -21,7 +22,7 @@ from ..core.kernel import Ctx, Obj, invalid, merge_metadata, public, route
 from ..core.updates import changed, copy_fields, not_built
 from ..invoices import invoice_attachments, invoicing
 from ..payments.payment_shapes import new_intent
-from ..payments.payments import cancel_intent, confirm, declined, payment_method_for
+from ..payments.payments import cancel_intent, capture, confirm, declined, payment_method_for
 
 KIND = "payment_intent"
 NOT_BUILT = (
@@ -35,6 +36,13 @@ NOT_BUILT = (
     "transfer_data",
 )
 
+NO_AMOUNT = (
+    "The amount must be greater than or equal to the minimum charge amount allowed for your account and the "
+    "currency set (https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts).  If you want to "
+    "save a Payment Method for future use without an immediate payment, use a Setup Intent instead: "
+    "https://docs.stripe.com/payments/setup-intents"
+)
+
 
 @route("POST", "/v1/payment_intents", params=PaymentIntentCreateParams, kind=KIND)
 def create(ctx: Ctx) -> Obj:
@@ -42,14 +50,14 @@ def create(ctx: Ctx) -> Obj:
     not_built(ctx, *NOT_BUILT)
     params = ctx.params
     currency = params["currency"].lower()
+    if params["amount"] < 1:
+        raise invalid(NO_AMOUNT, code="parameter_invalid_integer", param="amount")
     if params["amount"] < minimum_charge(currency):
         raise invalid(
             f"Amount must be at least {text(minimum_charge(currency), currency)} {currency}",
             code="amount_too_small",
             param="amount",
         )
-    if params.get("capture_method") == "manual":
-        raise invalid("This stand-in captures automatically only.", param="capture_method")
     customer = params.get("customer")
     if customer:
         ctx.store.get("customer", customer, param="customer", status=400)
@@ -58,6 +66,7 @@ def create(ctx: Ctx) -> Obj:
         method = payment_method_for(ctx, method, customer, param="payment_method")["id"]
     intent = new_intent(ctx, customer, params["amount"], currency, payment_method=method)
     _take(ctx, intent)
+    intent["capture_method"] = params.get("capture_method", "automatic_async")
     if params.get("automatic_payment_methods"):
         intent["automatic_payment_methods"] = {
             "allow_redirects": "always",
@@ -101,6 +110,24 @@ def confirm_intent(ctx: Ctx) -> Obj:
     """Charge now, or ask the customer to authenticate; a decline is a 402 that counts."""
     intent = ctx.store.get(KIND, ctx.path["id"], param="intent")
     _confirm(ctx, intent, ctx.params.get("payment_method"))
+    return intent
+
+
+@route("POST", "/v1/payment_intents/{id}/capture", params=PaymentIntentCaptureParams, kind=KIND)
+def capture_intent(ctx: Ctx) -> Obj:
+    """Take all or a part of what was set aside."""
+    not_built(ctx, "amount_details", "final_capture", *NOT_BUILT)
+    intent = ctx.store.get(KIND, ctx.path["id"], param="intent")
+    if intent["status"] != "requires_capture":
+        raise _unexpected(intent, "captured")
+    amount: int = ctx.params.get("amount_to_capture") or intent["amount_capturable"]
+    if amount > intent["amount_capturable"]:
+        raise invalid(
+            f"The amount to capture must be at most {intent['amount_capturable']}.",
+            code="amount_too_large",
+            param="amount_to_capture",
+        )
+    capture(ctx, intent, amount)
     return intent
 
 

@@ -89,6 +89,11 @@ def cancel_intent(ctx: Ctx, intent: Obj, reason: str | None) -> None:
             "requires_reauthorization, requires_confirmation, requires_action, processing.",
             code="payment_intent_unexpected_state",
         )
+    if intent["status"] == "requires_capture":
+        charge = ctx.store.get("charge", intent["latest_charge"])
+        _free(ctx, charge, charge["amount"])
+        ctx.emit("charge.refunded", charge)
+        intent["amount_capturable"] = 0
     intent.update(canceled_at=ctx.now, cancellation_reason=reason, next_action=None, status="canceled")
     ctx.store.put(intent)
     ctx.emit("payment_intent.canceled", intent)
@@ -125,12 +130,47 @@ def _charge(ctx: Ctx, intent: Obj, method: Obj) -> Attempt:
         return _declined(ctx, intent, method, behavior.code, behavior.decline_code, behavior.message)
     charge = new_charge(ctx, intent, method)
     intent["latest_charge"] = charge["id"]
+    if intent["capture_method"] == "manual":
+        return _hold(ctx, intent, charge)
     ctx.store.put(charge)
     ctx.emit("charge.succeeded", charge)
-    _succeed(ctx, intent)
+    _succeed(ctx, intent, intent["amount"])
     if behavior.dispute:
         open_dispute(ctx, charge, behavior.dispute, inquiry=behavior.inquiry)
     return Attempt(intent, charge)
+
+
+def _hold(ctx: Ctx, intent: Obj, charge: Obj) -> Attempt:
+    """The amount is set aside on the card until it is captured."""
+    charge.update(amount_captured=0, balance_transaction=None, captured=False)
+    ctx.store.put(charge)
+    ctx.emit("charge.succeeded", charge)
+    intent.update(
+        amount_capturable=intent["amount"],
+        last_payment_error=None,
+        next_action=None,
+        status="requires_capture",
+    )
+    ctx.store.put(intent)
+    ctx.emit("payment_intent.amount_capturable_updated", intent)
+    return Attempt(intent, charge)
+
+
+def capture(ctx: Ctx, intent: Obj, amount: int) -> None:
+    """Take an amount that was set aside; the rest of it is free again."""
+    charge = ctx.store.get("charge", intent["latest_charge"])
+    charge.update(amount_captured=amount, balance_transaction=ctx.store.new_id("txn"), captured=True)
+    _free(ctx, charge, charge["amount"] - amount)
+    ctx.emit("charge.captured", charge)
+    intent["amount_capturable"] = 0
+    _succeed(ctx, intent, amount)
+
+
+def _free(ctx: Ctx, charge: Obj, amount: int) -> None:
+    """Let an amount go that was set aside: on a charge that is shown as refunded."""
+    charge["amount_refunded"] = amount
+    charge["refunded"] = amount == charge["amount"]
+    ctx.store.put(charge)
 
 
 def _declined(ctx: Ctx, intent: Obj, method: Obj, code: str, decline_code: str, message: str) -> Attempt:
@@ -153,10 +193,8 @@ def _declined(ctx: Ctx, intent: Obj, method: Obj, code: str, decline_code: str, 
     return _fail(ctx, intent, error, charge)
 
 
-def _succeed(ctx: Ctx, intent: Obj) -> None:
-    intent.update(
-        amount_received=intent["amount"], last_payment_error=None, next_action=None, status="succeeded"
-    )
+def _succeed(ctx: Ctx, intent: Obj, amount: int) -> None:
+    intent.update(amount_received=amount, last_payment_error=None, next_action=None, status="succeeded")
     ctx.store.put(intent)
     ctx.emit("payment_intent.succeeded", intent)
 

@@ -52,8 +52,13 @@ def open_subscription(ctx: Ctx) -> Obj:
     subscription, drafts = compose_new(ctx, ctx.params)
     take_terms(ctx, subscription)
     take_cancellation(ctx, subscription)
+    items = items_of(subscription)
+    period = {
+        "start": max(item["current_period_start"] for item in items),
+        "end": min(item["current_period_end"] for item in items),
+    }
     extras = [
-        extra_item(ctx, subscription["customer"], subscription["id"], extra)
+        extra_item(ctx, subscription["customer"], subscription["id"], {"period": period, **extra})
         for extra in ctx.params.get("add_invoice_items", [])
     ]
     return start(ctx, subscription, drafts, extras, behavior=behavior)

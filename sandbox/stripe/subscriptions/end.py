@@ -28,6 +28,7 @@ def cancel_now(
         expire_incomplete(ctx, subscription)
         return
     pending_updates.discard(ctx, subscription)
+    subscription.update(cancel_at=None, cancel_at_period_end=False)
     if prorate:
         _credit_unused(ctx, subscription, replace_waiting=invoice_now)
     subscription["cancellation_details"] = {

@@ -1,0 +1,53 @@
+"""Payment methods beside cards, as they are saved: they can be made and looked at, nothing is charged.
+
+Shapes are those of recorded answers. https://docs.stripe.com/api/payment_methods/object
+"""
+
+from typing import Any
+
+from ..core.kernel import Ctx, Obj, invalid
+
+NAMED_BANK = {
+    "eps": ("bank",),
+    "fpx": ("bank",),
+    "ideal": ("bank",),
+    "p24": ("bank",),
+    "sofort": ("country",),
+}
+"""What is shown as it was given."""
+PLAIN = ("afterpay_clearpay", "alipay", "bancontact", "giropay")
+TYPES = (*NAMED_BANK, *PLAIN, "acss_debit", "sepa_debit")
+
+
+def shown(ctx: Ctx, type: str) -> dict[str, Any]:
+    """What a payment method of this type shows of what the request says: the end of an account's number."""
+    given = ctx.params.get(type) or {}
+    if type == "acss_debit":
+        return {
+            "bank_name": "STRIPE TEST BANK",
+            "fingerprint": f"sandbox{given['account_number'][-4:]}",
+            "institution_number": given["institution_number"],
+            "last4": given["account_number"][-4:],
+            "transit_number": given["transit_number"],
+        }
+    if type == "sepa_debit":
+        return {
+            "bank_code": given["iban"][4:8],
+            "branch_code": "",
+            "country": given["iban"][:2],
+            "fingerprint": f"sandbox{given['iban'][-4:]}",
+            "generated_from": {"charge": None, "setup_attempt": None},
+            "last4": given["iban"][-4:],
+        }
+    details = {name: given.get(name) for name in NAMED_BANK.get(type, ())}
+    if type == "fpx":
+        details["account_holder_type"] = "individual"
+    if type == "ideal":
+        details["bic"] = None
+    return details
+
+
+def refuse_charging(method: Obj) -> None:
+    """Refuse to attach or charge what this stand-in only keeps."""
+    if method["type"] != "card":
+        raise invalid("This stand-in charges cards only.", param="payment_method")
