@@ -7,7 +7,7 @@ STAMP := .venv/.ready
 # each run, and compiling them every time costs more than most workflows do.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo up check test chaos bad-hours outage bench lint lock clean
+.PHONY: help setup demo up check test strangers chaos bad-hours outage bench lint lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ check: setup lint ## lint, types, import rules and the fast tests, in under two 
 # Three at a time on two processors, as one mostly waits: PYTEST_ARGS="-n 0" for one after the other.
 test: setup lint ## every check: lint, all tests, on SQLite and PostgreSQL, crash and browser tests
 	$(BIN)/python -m pytest -n 3 --no-loadscope-reorder $(PYTEST_ARGS)
+
+strangers: setup ## programs of strangers for Stripe against the stand-in: four SDKs for Python, Node, Stripe's CLI
+	$(BIN)/python -m tests.strangers $(STRANGERS_ARGS)
 
 chaos: setup ## kill and break at random points: make chaos N=1000, or one seed again: make chaos N=1 SEED=7
 	$(BIN)/python -m tests.crash.chaos --number $(or $(N),200) $(if $(SEED),--seed $(SEED))

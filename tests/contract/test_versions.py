@@ -283,3 +283,16 @@ def test_the_sdk_of_the_current_version_is_answered_as_before(business: Business
     subscription = business.subscribe(1000)
     assert isinstance(subscription, stripe.Subscription)
     assert "current_period_end" not in subscription.to_dict()
+
+
+def test_a_customer_switched_from_one_coupon_to_another_is_told_as_an_update(business: Business) -> None:
+    old = Old(business, ACACIA)
+    first, second = (
+        old.ask("POST", "coupons", {"percent_off": percent, "duration": "forever"})["id"]
+        for percent in (10, 20)
+    )
+    customer = old.ask("POST", "customers", {"name": "Switched", "coupon": first})["id"]
+    old.ask("POST", f"customers/{customer}", {"coupon": second})
+    told = [name for name in business.events() if name.startswith("customer.discount")]
+    assert told == ["customer.discount.created", "customer.discount.updated"]
+    assert old.ask("GET", f"customers/{customer}")["discount"]["coupon"]["id"] == second

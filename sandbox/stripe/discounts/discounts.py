@@ -56,12 +56,17 @@ def redeem(
 
 def grant(ctx: Ctx, customer: Obj, entry: dict[str, Any], *, param: str) -> None:
     """Give a customer a discount of their own, in place of the one that they have."""
-    withdraw(ctx, customer)
+    former = customer["discount"]
+    if former:
+        _end(ctx, former["id"], tell=False)
     currency = customer["currency"] or ctx.account.default_currency
     discount = _redeem_one(ctx, entry, param, customer["id"], currency, {})
     customer["discount"] = public(discount)
     ctx.store.put(customer)
-    ctx.emit("customer.discount.created", discount)
+    if former:
+        ctx.emit("customer.discount.updated", discount, {"id": former["id"], "source": former["source"]})
+    else:
+        ctx.emit("customer.discount.created", discount)
 
 
 def withdraw(ctx: Ctx, customer: Obj) -> None:
@@ -186,8 +191,9 @@ def consume(ctx: Ctx, customer: Obj, used: Iterable[str]) -> None:
                 _end(ctx, id)
 
 
-def _end(ctx: Ctx, id: str) -> None:
+def _end(ctx: Ctx, id: str, *, tell: bool = True) -> None:
     discount = ctx.store.get(KIND, id)
     discount["_over"] = True
     ctx.store.put(discount)
-    ctx.emit("customer.discount.deleted", discount)
+    if tell:
+        ctx.emit("customer.discount.deleted", discount)
