@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import cache, partial
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from starlette.routing import BaseRoute
@@ -137,6 +138,19 @@ def _routes() -> Sequence[BaseRoute]:
     return tuple(api.routes)
 
 
+@cache
+def _document() -> dict[str, Any]:
+    """What OpenAPI says of them: of every app of a process the same."""
+    return openapi.document(
+        _routes(),
+        bodies.BY_KIND,
+        bodies.BY_PATH,
+        title="Plixo Billing",
+        version="1",
+        description=DESCRIPTION,
+    )
+
+
 def create_app(
     policy: Policy,
     database: Database,
@@ -171,9 +185,6 @@ def create_app(
         await dispatcher.close()
 
     app = FastAPI(
-        title="Plixo Billing",
-        version="1",
-        description=DESCRIPTION,
         lifespan=lifespan,
         docs_url=None,  # FastAPI's page loads scripts from another server
         redoc_url=None,
@@ -211,5 +222,5 @@ def create_app(
     if trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=in_both_spellings(trusted_proxies))
     app.add_middleware(RequestMiddleware, metrics=metrics)
-    app.openapi = lambda: openapi.document(app, bodies.BY_KIND, bodies.BY_PATH)  # type: ignore[method-assign]
+    app.openapi = _document  # type: ignore[method-assign]
     return app

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Annotated, Any, Union
 
-from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field, TypeAdapter
+from starlette.routing import BaseRoute
 
 from ..limits.problems import RATE_LIMITED, TOO_MANY_OPERATIONS, TOO_MANY_WRONG_KEYS
 from ..problems.catalogue import ProblemType
@@ -155,41 +155,44 @@ def operation_id(route: APIRoute) -> str:
 
 
 def document(
-    app: FastAPI,
+    routes: Sequence[BaseRoute],
     by_kind: Mapping[type[BaseModel], Sequence[type[BaseModel]]],
     by_path: Mapping[str, tuple[type[BaseModel], type[BaseModel]]],
+    *,
+    title: str,
+    version: str,
+    description: str,
 ) -> dict[str, Any]:
-    """The OpenAPI document, made once. `by_kind` are answers of which each kind has documents of its own,
-    with what each kind's has; `by_path` are which of them is answered, in place of which, below a path."""
-    if app.openapi_schema is None:
-        made = get_openapi(
-            title=app.title,
-            version=app.version,
-            description=app.description,
-            routes=app.routes,
-            tags=tags(),
-            servers=[{"url": "/"}],
-        )
-        made["x-tagGroups"] = tag_groups()
-        _drop_frameworks_own_problem(made)
-        for path in made["paths"].values():
-            for operation in path.values():
-                operation.setdefault("security", [])  # said of those that need no key
-        # What people call comes before what machines call.
-        made["paths"] = dict(sorted(made["paths"].items(), key=lambda path: not path[0].startswith("/v1")))
-        schemas = made["components"]["schemas"]
-        problem = ProblemAnswer.model_json_schema(ref_template=_REF)
-        schemas |= problem.pop("$defs")
-        schemas["ProblemDetails"] = problem
-        for answer, kinds in by_kind.items():
-            _tell_apart(schemas, answer, kinds)
-        for prefix, (answer, narrower) in by_path.items():
-            for path in made["paths"]:
-                if path.startswith(prefix):
-                    made["paths"][path] = _renamed(made["paths"][path], answer, narrower)
-        # Only now: FastAPI drops every null from what it is given.
-        app.openapi_schema = filled(made)
-    return app.openapi_schema
+    """The OpenAPI document of these routes. `by_kind` are answers of which each kind has documents of its
+    own, with what each has; `by_path` are which of them is answered, in place of which, below a path."""
+    made = get_openapi(
+        title=title,
+        version=version,
+        description=description,
+        routes=routes,
+        tags=tags(),
+        servers=[{"url": "/"}],
+    )
+    made["x-tagGroups"] = tag_groups()
+    _drop_frameworks_own_problem(made)
+    for path in made["paths"].values():
+        for operation in path.values():
+            operation.setdefault("security", [])  # said of those that need no key
+    # What people call comes before what machines call.
+    made["paths"] = dict(sorted(made["paths"].items(), key=lambda path: not path[0].startswith("/v1")))
+    schemas = made["components"]["schemas"]
+    problem = ProblemAnswer.model_json_schema(ref_template=_REF)
+    schemas |= problem.pop("$defs")
+    schemas["ProblemDetails"] = problem
+    for answer, kinds in by_kind.items():
+        _tell_apart(schemas, answer, kinds)
+    for prefix, (answer, narrower) in by_path.items():
+        for path in made["paths"]:
+            if path.startswith(prefix):
+                made["paths"][path] = _renamed(made["paths"][path], answer, narrower)
+    # Only now: FastAPI drops every null from what it is given.
+    found: dict[str, Any] = filled(made)
+    return found
 
 
 def _tell_apart(schemas: dict[str, Any], answer: type[BaseModel], kinds: Sequence[type[BaseModel]]) -> None:
