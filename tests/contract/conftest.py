@@ -5,6 +5,7 @@ Tests that steer the stand-in ask for `stand_in` and are skipped against real St
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -17,6 +18,20 @@ from .billing import APRIL, Business
 
 REAL_KEY = os.environ.get("STRIPE_TEST_KEY")
 KEY = REAL_KEY or "sk_test_contract"
+
+
+STEERING = {"stand_in", "frozen_stand_in", "business"}
+"""The fixtures of tests that need the stand-in itself."""
+TALKING = {"stripe_client", "raw"}
+"""The fixtures of tests that talk to any Stripe."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that can run against real Stripe as `live`."""
+    for item in items:
+        asked = set(getattr(item, "fixturenames", ()))
+        if Path(__file__).parent in item.path.parents and asked & TALKING and not asked & STEERING:
+            item.add_marker("live")
 
 
 @pytest.fixture(scope="session")
