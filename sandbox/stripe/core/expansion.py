@@ -22,6 +22,8 @@ KIND_OF_PREFIX = {
     "ch": "charge",
     "pm": "payment_method",
     "card": "payment_method",
+    "py": "charge",
+    "pyr": "refund",
     "prod": "product",
     "price": "price",
     "ii": "invoiceitem",

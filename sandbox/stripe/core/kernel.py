@@ -83,6 +83,8 @@ class Account:
     the anchor stays: with the anchor's cycle, or now. Stripe's pages say nothing of it."""
     action_required_fails: bool = True
     """Whether `invoice.payment_failed` is told beside `invoice.payment_action_required`; sources differ."""
+    debit_days: int = 4
+    """How many days a bank debit takes to settle or come back."""
     dispute_fee_returned: bool = False
     """Whether a dispute that is won brings back its fee, as it did until 2021."""
     scheduled_invoice: Literal["draft", "open"] = "draft"

@@ -1,4 +1,4 @@
-"""Payment methods beside cards, as they are saved: they can be made and looked at, nothing is charged.
+"""Payment methods of other types, as they are saved: they can be made and looked at, nothing is charged.
 
 Shapes are those of recorded answers. https://docs.stripe.com/api/payment_methods/object
 """
@@ -16,7 +16,7 @@ NAMED_BANK = {
 }
 """What is shown as it was given."""
 PLAIN = ("afterpay_clearpay", "alipay", "bancontact", "giropay")
-TYPES = (*NAMED_BANK, *PLAIN, "acss_debit", "sepa_debit")
+TYPES = (*NAMED_BANK, *PLAIN, "acss_debit")
 
 
 def shown(ctx: Ctx, type: str) -> dict[str, Any]:
@@ -30,15 +30,6 @@ def shown(ctx: Ctx, type: str) -> dict[str, Any]:
             "last4": given["account_number"][-4:],
             "transit_number": given["transit_number"],
         }
-    if type == "sepa_debit":
-        return {
-            "bank_code": given["iban"][4:8],
-            "branch_code": "",
-            "country": given["iban"][:2],
-            "fingerprint": f"sandbox{given['iban'][-4:]}",
-            "generated_from": {"charge": None, "setup_attempt": None},
-            "last4": given["iban"][-4:],
-        }
     details = {name: given.get(name) for name in NAMED_BANK.get(type, ())}
     if type == "fpx":
         details["account_holder_type"] = "individual"
@@ -49,5 +40,5 @@ def shown(ctx: Ctx, type: str) -> dict[str, Any]:
 
 def refuse_charging(method: Obj) -> None:
     """Refuse to attach or charge what this stand-in only keeps."""
-    if method["type"] != "card":
-        raise invalid("This stand-in charges cards only.", param="payment_method")
+    if method["type"] in TYPES:
+        raise invalid("This stand-in charges cards and bank accounts only.", param="payment_method")

@@ -1,4 +1,4 @@
-"""Payment methods, made of Stripe's test cards.
+"""Payment methods, made of Stripe's test cards and test bank accounts.
 
 How one behaves when it is attached, charged and refunded is told by `payment_method_behavior`.
 https://docs.stripe.com/api/payment_methods
@@ -30,15 +30,17 @@ from ..core.kernel import (
 )
 from ..core.params import missing_param
 from ..core.updates import changed
-from . import other_methods
+from . import other_methods, test_banks
+from .test_banks import BANKS
 from .test_cards import CARDS, Behavior
 
 KIND = "payment_method"
 
 
 def payment_method_behavior(method: Obj) -> Behavior:
-    """How a payment method behaves."""
-    return CARDS[method["_card"]]
+    """How a payment method behaves; raises 400 for one that is only kept."""
+    other_methods.refuse_charging(method)
+    return (BANKS if method["type"] != "card" else CARDS)[method["_card"]]
 
 
 def decline(behavior: Behavior) -> StripeError:
@@ -52,6 +54,9 @@ def find(ctx: Ctx, id: str, *, param: str, status: int = 400) -> Obj:
     """The payment method; a test id such as pm_card_visa makes a new one. Raises resource_missing."""
     if id.startswith("pm_card_"):
         return _make(ctx, _card_named(id.removeprefix("pm_card_"), id, param, status))
+    if bank := test_banks.named(id):
+        type = test_banks.US if bank.startswith("usBank") else test_banks.SEPA
+        return _keep_bank_account(ctx, type, bank, test_banks.shown(bank, {}))
     return ctx.store.get(KIND, id, param=param, status=status)
 
 
@@ -70,7 +75,6 @@ def attach_to(ctx: Ctx, id: str, customer: str, *, param: str, status: int = 400
             "The payment method you provided has already been attached to a customer.",
             code="payment_method_unexpected_state",
         )
-    other_methods.refuse_charging(method)
     behavior = payment_method_behavior(method)
     if not behavior.attaches:
         raise decline(behavior)
@@ -106,12 +110,15 @@ def of_customer(ctx: Ctx, customer: str) -> list[Obj]:
 
 @route("POST", "/v1/payment_methods", params=PaymentMethodCreateParams, kind=KIND)
 def create(ctx: Ctx) -> Obj:
-    """Make a card of a test token, `card[token]=tok_visa`, or what is only kept."""
-    if ctx.params.get("type") is None:
+    """Make a card of a test token, `card[token]=tok_visa`, a bank account, or what is only kept."""
+    type = ctx.params.get("type")
+    if type is None:
         raise missing_param("type")
-    if ctx.params["type"] in other_methods.TYPES:
-        return _finish(ctx, _make_other(ctx, ctx.params["type"]))
-    if ctx.params["type"] != "card":
+    if type in (test_banks.US, test_banks.SEPA):
+        return _finish(ctx, _make_bank_account(ctx, type))
+    if type in other_methods.TYPES:
+        return _finish(ctx, _make_other(ctx, type))
+    if type != "card":
         raise invalid("This stand-in does not support payment methods of this type.", param="type")
     given = ctx.params.get("card")
     if not given:
@@ -147,7 +154,7 @@ def update(ctx: Ctx) -> Obj:
         raise invalid("You must save this PaymentMethod to a customer before you can update it.")
     before = public(method)
     _billing_details(ctx, method)
-    for name, value in (ctx.params.get("card") or {}).items():
+    for name, value in (ctx.params.get("card") or {}).items() if method["type"] == "card" else ():
         if name in ("exp_month", "exp_year"):
             method["card"][name] = value
     method["metadata"] = merge_metadata(method["metadata"], ctx.params.get("metadata"))
@@ -201,8 +208,23 @@ def _card_named(name: str, id: str, param: str, status: int, label: str = "Payme
 
 def _make(ctx: Ctx, card: str, prefix: str = "pm") -> Obj:
     behavior = CARDS[card]
-    made = _blank(ctx, "card", _card(ctx, behavior), prefix)
+    made = _blank(ctx, "card", _card(behavior), prefix)
     return ctx.store.put({**made, "_card": card, "_behavior": behavior.name})
+
+
+def _make_bank_account(ctx: Ctx, type: str) -> Obj:
+    """A bank account; its holder has to be named: https://docs.stripe.com/payments/bank-debits."""
+    if not ctx.params.get(type):
+        raise missing_param(type)
+    details = ctx.params.get("billing_details") or {}
+    for name in ("name", "email") if type == test_banks.SEPA else ("name",):
+        if not details.get(name):
+            raise missing_param(f"billing_details[{name}]")
+    return _keep_bank_account(ctx, type, *test_banks.given(type, ctx.params[type]))
+
+
+def _keep_bank_account(ctx: Ctx, type: str, account: str, shown: dict[str, Any]) -> Obj:
+    return ctx.store.put({**_blank(ctx, type, shown), "_card": account})
 
 
 def _make_other(ctx: Ctx, type: str) -> Obj:
@@ -231,7 +253,7 @@ def _blank(ctx: Ctx, type: str, details: dict[str, Any], prefix: str = "pm") -> 
     }
 
 
-def _card(ctx: Ctx, behavior: Behavior) -> dict[str, Any]:
+def _card(behavior: Behavior) -> dict[str, Any]:
     return {
         "brand": behavior.brand,
         "checks": {

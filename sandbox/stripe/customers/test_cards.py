@@ -21,7 +21,7 @@ them, `on_session` spares those always."""
 
 @dataclass(frozen=True, slots=True)
 class Behavior:
-    """What a test card does. `decline_code` None: charges succeed."""
+    """What a test card or bank account does. `decline_code` None: charges succeed."""
 
     name: str = "ok"
     last4: str = "4242"
@@ -33,6 +33,10 @@ class Behavior:
     attaches: bool = True
     authenticates: Authentication = "never"
     refund: Course = "succeeds"
+    debit: bool = False
+    """Whether it is a bank account, whose debits take days; then `decline_code` says why they come back."""
+    settles: bool = True
+    """Whether a debit ever comes to an end."""
     dispute: str | None = None
     """The reason for which the customer disputes the charge; None: not at all."""
     inquiry: bool = False

@@ -38,6 +38,8 @@ class Hooks:
     finalized: list[Callable[[Ctx, Obj], None]] = field(default_factory=list)
     paid: list[Callable[[Ctx, Obj], None]] = field(default_factory=list)
     failed: list[Callable[[Ctx, Obj], None]] = field(default_factory=list)
+    processing: list[Callable[[Ctx, Obj], None]] = field(default_factory=list)
+    """A bank debit is under way."""
     ended: list[Callable[[Ctx, Obj], None]] = field(default_factory=list)
     """Voided or uncollectible."""
 
@@ -156,6 +158,11 @@ def attempt(ctx: Ctx, invoice: Obj, method: str, *, off_session: bool = True) ->
     """
     before = public(invoice)
     intent = ctx.store.get("payment_intent", payment_of(ctx, invoice)["payment"]["payment_intent"])
+    if intent["status"] == "processing":
+        raise invalid(
+            f"The payment of the invoice {invoice['id']} is being processed.",
+            code="payment_intent_unexpected_state",
+        )
     if intent["status"] == "canceled":
         intent = _new_intent(ctx, invoice, invoice["amount_remaining"])
         open_payment(ctx, invoice, intent)
@@ -188,18 +195,28 @@ def hear(ctx: Ctx, invoice: Obj, outcome: Attempt) -> None:
 def _conclude(ctx: Ctx, invoice: Obj, outcome: Attempt, before: Obj) -> Attempt:
     if outcome.paid:
         receive(ctx, invoice, outcome.intent)
+    elif outcome.processing:
+        invoice["next_payment_attempt"] = None
+        save(ctx, invoice)
+        ctx.emit("invoice.updated", invoice, differences(before, invoice))
+        for hook in HOOKS.processing:
+            hook(ctx, invoice)
     else:
         fail(ctx, invoice, outcome, before)
     return outcome
 
 
 def fail(ctx: Ctx, invoice: Obj, outcome: Attempt | None, before: Obj) -> None:
-    """Note a failed attempt (None: there was nothing to charge) and when the next one is."""
+    """Note a failed attempt (None: there was nothing to charge) and when the next one is.
+
+    A debit that came back is not tried again: https://docs.stripe.com/billing/revenue-recovery/smart-retries.
+    """
     tried, pauses = invoice["attempt_count"], ctx.account.retry_days
     again = (
         tried <= len(pauses)
         and invoice["auto_advance"]
         and invoice["collection_method"] == "charge_automatically"
+        and not (outcome is not None and outcome.debit)
     )
     invoice["next_payment_attempt"] = ctx.now + pauses[max(tried, 1) - 1] * DAY if again else None
     save(ctx, invoice)
@@ -266,6 +283,14 @@ def payment_of(ctx: Ctx, invoice: Obj) -> Obj:
     """The invoice's default payment."""
     payments = ctx.store.related("invoice_payment", "invoice", invoice["id"])
     return next(payment for payment in payments if payment["is_default"])
+
+
+def is_processing(ctx: Ctx, invoice: Obj) -> bool:
+    """Whether an open invoice waits for a bank debit that is under way."""
+    if invoice["status"] != "open":
+        return False
+    intent = ctx.store.get("payment_intent", payment_of(ctx, invoice)["payment"]["payment_intent"])
+    return bool(intent["status"] == "processing")
 
 
 def method_for(ctx: Ctx, invoice: Obj) -> str | None:

@@ -16,7 +16,7 @@ NETWORK_REASONS = {"fraudulent": "10.4", "product_not_received": "13.1"}
 
 def new_dispute(ctx: Ctx, charge: Obj, reason: str, *, inquiry: bool) -> Obj:
     """A dispute of all of a charge, as it comes in; not stored yet."""
-    brand = (charge["payment_method_details"].get("card") or {}).get("brand") or "visa"
+    card = charge["payment_method_details"].get("card")
     code = NETWORK_REASONS.get(reason)
     return {
         "id": ctx.store.new_id("du"),
@@ -45,11 +45,12 @@ def new_dispute(ctx: Ctx, charge: Obj, reason: str, *, inquiry: bool) -> Obj:
         "metadata": {},
         "network_reason_code": code,
         "payment_intent": charge["payment_intent"],
-        "payment_method_details": {
+        "payment_method_details": card
+        and {
             "card": {
-                "brand": brand,
+                "brand": card["brand"],
                 "case_type": "inquiry" if inquiry else "chargeback",
-                "network": brand,
+                "network": card["brand"],
                 "network_reason_code": code,
             },
             "type": "card",

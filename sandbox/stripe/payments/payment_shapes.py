@@ -65,6 +65,7 @@ def new_intent(
         "status": "requires_confirmation" if payment_method else "requires_payment_method",
         "transfer_data": None,
         "transfer_group": None,
+        "_clock": ctx.clock,
         **more,
     }
     ctx.store.put(intent)
@@ -74,12 +75,7 @@ def new_intent(
 
 def new_charge(ctx: Ctx, intent: Obj, method: Obj) -> Obj:
     """A charge as it is when it succeeds; not stored yet."""
-    id = ctx.store.new_id("ch")
-    card = method.get("card") or {}
-    shown = {
-        key: card.get(key)
-        for key in ("brand", "country", "exp_month", "exp_year", "fingerprint", "funding", "last4")
-    }
+    id = ctx.store.new_id("ch" if method["type"] == "card" else "py")
     return {
         "id": id,
         "object": "charge",
@@ -109,26 +105,7 @@ def new_charge(ctx: Ctx, intent: Obj, method: Obj) -> Obj:
         "paid": True,
         "payment_intent": intent["id"],
         "payment_method": method["id"],
-        "payment_method_details": {
-            "card": {
-                **shown,
-                "amount_authorized": intent["amount"],
-                "authorization_code": None,
-                "checks": {
-                    "address_line1_check": None,
-                    "address_postal_code_check": None,
-                    "cvc_check": "pass",
-                },
-                "installments": None,
-                "mandate": None,
-                "network": card.get("brand"),
-                "network_token": {"used": False},
-                "regulated_status": "unregulated",
-                "three_d_secure": None,
-                "wallet": None,
-            },
-            "type": "card",
-        },
+        "payment_method_details": _details(intent, method),
         "receipt_email": intent["receipt_email"],
         "receipt_number": None,
         "receipt_url": f"{ctx.account.base_url}/receipts/{id}",
@@ -142,6 +119,39 @@ def new_charge(ctx: Ctx, intent: Obj, method: Obj) -> Obj:
         "status": "succeeded",
         "transfer_data": None,
         "transfer_group": None,
+    }
+
+
+def _details(intent: Obj, method: Obj) -> Obj:
+    """What a charge says of the payment method that it was made to."""
+    known = method[method["type"]]
+    if method["type"] == "us_bank_account":
+        left_out = ("financial_connections_account", "networks", "status_details")
+        shown = {name: value for name, value in known.items() if name not in left_out}
+        return {"type": "us_bank_account", "us_bank_account": {**shown, "mandate": None}}
+    if method["type"] == "sepa_debit":
+        shown = {name: value for name, value in known.items() if name != "generated_from"}
+        return {"type": "sepa_debit", "sepa_debit": {**shown, "mandate": None}}
+    names = ("brand", "country", "exp_month", "exp_year", "fingerprint", "funding", "last4")
+    return {
+        "card": {
+            **{name: known.get(name) for name in names},
+            "amount_authorized": intent["amount"],
+            "authorization_code": None,
+            "checks": {
+                "address_line1_check": None,
+                "address_postal_code_check": None,
+                "cvc_check": "pass",
+            },
+            "installments": None,
+            "mandate": None,
+            "network": known.get("brand"),
+            "network_token": {"used": False},
+            "regulated_status": "unregulated",
+            "three_d_secure": None,
+            "wallet": None,
+        },
+        "type": "card",
     }
 
 
@@ -169,6 +179,12 @@ def card_error(code: str, decline_code: str | None, message: str, charge: Obj, m
         "payment_method": public(method),
         "type": "card_error",
     }
+
+
+def debit_error(code: str, message: str, charge: Obj, method: Obj) -> Obj:
+    """The error of a bank debit that came back."""
+    error = card_error(code, None, message, charge, method)
+    return {**error, "type": "invalid_request_error"}
 
 
 def authentication_at(ctx: Ctx, client_secret: str, return_url: str | None) -> Obj:

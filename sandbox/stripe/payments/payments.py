@@ -5,13 +5,21 @@ charge is an object like a paid one; whether the request that made it is refused
 `declined` gives the 402 for it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.kernel import Ctx, Obj, StripeError, card_declined, invalid, public
+from ..core.periods import DAY
 from ..customers.payment_methods import find, payment_method_behavior
 from .disputes import open_dispute
-from .payment_shapes import authentication_at, authentication_failure, card_error, new_charge, outcome
+from .payment_shapes import (
+    authentication_at,
+    authentication_failure,
+    card_error,
+    debit_error,
+    new_charge,
+    outcome,
+)
 
 AUTHENTICATION = "authentication_required"
 
@@ -23,12 +31,15 @@ class Attempt:
     intent: Obj
     charge: Obj | None
     needs_action: bool = False
+    processing: bool = False
+    """Whether it is a bank debit that takes its days."""
+    debit: bool = False
     error: Obj | None = None
 
     @property
     def paid(self) -> bool:
         """Whether the money came in."""
-        return self.error is None and not self.needs_action
+        return self.error is None and not self.needs_action and not self.processing
 
 
 def payment_method_for(ctx: Ctx, id: str, customer: str | None, *, param: str) -> Obj:
@@ -94,7 +105,9 @@ def cancel_intent(ctx: Ctx, intent: Obj, reason: str | None) -> None:
         _free(ctx, charge, charge["amount"])
         ctx.emit("charge.refunded", charge)
         intent["amount_capturable"] = 0
-    intent.update(canceled_at=ctx.now, cancellation_reason=reason, next_action=None, status="canceled")
+    intent.update(
+        canceled_at=ctx.now, cancellation_reason=reason, next_action=None, status="canceled", _due=None
+    )
     ctx.store.put(intent)
     ctx.emit("payment_intent.canceled", intent)
 
@@ -126,6 +139,8 @@ def declined(
 
 def _charge(ctx: Ctx, intent: Obj, method: Obj) -> Attempt:
     behavior = payment_method_behavior(method)
+    if behavior.debit:
+        return _debit(ctx, intent, method)
     if behavior.decline_code is not None:
         return _declined(ctx, intent, method, behavior.code, behavior.decline_code, behavior.message)
     charge = new_charge(ctx, intent, method)
@@ -171,6 +186,52 @@ def _free(ctx: Ctx, charge: Obj, amount: int) -> None:
     charge["amount_refunded"] = amount
     charge["refunded"] = amount == charge["amount"]
     ctx.store.put(charge)
+
+
+def _debit(ctx: Ctx, intent: Obj, method: Obj) -> Attempt:
+    charge = new_charge(ctx, intent, method)
+    charge.update(balance_transaction=None, paid=False, receipt_url=None, status="pending")
+    ctx.store.put(charge)
+    ctx.emit("charge.pending", charge)
+    intent.update(
+        last_payment_error=None,
+        latest_charge=charge["id"],
+        next_action=None,
+        payment_method_types=[method["type"]],
+        status="processing",
+        _due=ctx.now + ctx.account.debit_days * DAY if payment_method_behavior(method).settles else None,
+    )
+    ctx.store.put(intent)
+    ctx.emit("payment_intent.processing", intent)
+    return Attempt(intent, charge, processing=True, debit=True)
+
+
+def settle_debit(ctx: Ctx, intent: Obj) -> Attempt:
+    """The bank's answer to a debit: the money is there, or comes back."""
+    charge = ctx.store.get("charge", intent["latest_charge"])
+    method = ctx.store.get("payment_method", intent["payment_method"])
+    behavior = payment_method_behavior(method)
+    intent["_due"] = None
+    if behavior.decline_code is not None:
+        error = debit_error(behavior.decline_code, behavior.message, charge, method)
+        charge.update(
+            amount_captured=0,
+            captured=False,
+            failure_code=error["code"],
+            failure_message=error["message"],
+            outcome=None,
+            status="failed",
+        )
+        ctx.store.put(charge)
+        ctx.emit("charge.failed", charge)
+        return replace(_fail(ctx, intent, error, charge), debit=True)
+    charge.update(balance_transaction=ctx.store.new_id("txn"), paid=True, status="succeeded")
+    ctx.store.put(charge)
+    ctx.emit("charge.succeeded", charge)
+    _succeed(ctx, intent, intent["amount"])
+    if behavior.dispute:
+        open_dispute(ctx, charge, behavior.dispute, inquiry=False)
+    return Attempt(intent, charge, debit=True)
 
 
 def _declined(ctx: Ctx, intent: Obj, method: Obj, code: str, decline_code: str, message: str) -> Attempt:

@@ -59,6 +59,12 @@ def refund_charge(
     Raises 400: `charge_already_refunded`, `charge_disputed`, an amount over what is left (param amount).
     """
     left = charge["amount"] - charge["amount_refunded"]
+    if charge["status"] == "pending":
+        raise invalid(
+            f"Charge {charge['id']} is still pending: it can be refunded once it has succeeded.",
+            code="charge_not_refundable",
+            param="charge",
+        )
     if charge["status"] != "succeeded":
         raise invalid(f"Charge {charge['id']} did not succeed: there is nothing to refund.", param="charge")
     if left <= 0:
@@ -254,7 +260,7 @@ def _charge_of(ctx: Ctx) -> Obj:
 def _blank(ctx: Ctx, charge: Obj, amount: int) -> Obj:
     method = ctx.store.get("payment_method", charge["payment_method"])
     return {
-        "id": ctx.store.new_id("re"),
+        "id": ctx.store.new_id("re" if method["type"] == "card" else "pyr"),
         "object": KIND,
         "amount": amount,
         "balance_transaction": ctx.store.new_id("txn"),
@@ -263,14 +269,7 @@ def _blank(ctx: Ctx, charge: Obj, amount: int) -> Obj:
         "currency": charge["currency"],
         "customer": charge["customer"],
         "customer_account": None,
-        "destination_details": {
-            "card": {
-                "reference_status": "pending",
-                "reference_type": "acquirer_reference_number",
-                "type": "refund",
-            },
-            "type": "card",
-        },
+        "destination_details": _destination(method["type"]),
         "instructions_email": None,
         "metadata": {},
         "payment_intent": charge["payment_intent"],
@@ -283,6 +282,20 @@ def _blank(ctx: Ctx, charge: Obj, amount: int) -> Obj:
         "_clock": ctx.clock,
         "_course": payment_method_behavior(method).refund,
     }
+
+
+def _destination(type: str) -> Obj:
+    """Where the money goes: to the card, or as a transfer to the bank account that was debited."""
+    if type == "us_bank_account":
+        return {"type": "us_bank_transfer", "us_bank_transfer": {}}
+    if type == "sepa_debit":
+        return {"eu_bank_transfer": {}, "type": "eu_bank_transfer"}
+    card = {
+        "reference_status": "pending",
+        "reference_type": "acquirer_reference_number",
+        "type": "refund",
+    }
+    return {"card": card, "type": "card"}
 
 
 def _refunds_of(ctx: Ctx, charge: Obj) -> Obj:

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+from pydantic import Field
+
 from ..core.kernel import Ctx
 from ..core.store import public
 from ..core.test_time import tell_time
@@ -30,6 +32,7 @@ class PaymentsRequest(Body):
     """How payments go where Stripe's pages leave it open: see `Account`. What is left out stays."""
 
     action_required_fails: bool | None = None
+    debit_days: int | None = Field(default=None, ge=0)
     dispute_fee_returned: bool | None = None
 
 

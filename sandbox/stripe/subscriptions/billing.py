@@ -83,7 +83,7 @@ def collect(ctx: Ctx, subscription: Obj, invoice: Obj, *, behavior: str, off_ses
         invoicing.fail(ctx, invoice, None, public(invoice))
         return None
     outcome = invoicing.attempt(ctx, invoice, method, off_session=off_session)
-    if outcome.paid:
+    if outcome.paid or outcome.processing:
         return None
     if behavior == "error_if_incomplete":
         raise declined(outcome, waits_code="subscription_payment_intent_requires_action")

@@ -50,10 +50,27 @@ def on_paid(ctx: Ctx, invoice: Obj) -> None:
             subscription["status"] = "active"
 
 
-def on_failed(ctx: Ctx, invoice: Obj) -> None:
-    """A failed payment puts a running subscription in arrears, unless it is a pending update's."""
+def on_processing(ctx: Ctx, invoice: Obj) -> None:
+    """A subscription whose first invoice is being debited is active at once.
+
+    https://docs.stripe.com/billing/subscriptions/overview#subscription-payment-behavior
+    """
     subscription = subscription_of(ctx, invoice)
-    if subscription is None or _pends_on(subscription, invoice) or invoice.get("_holds_update"):
+    first = invoice["billing_reason"] == "subscription_create"
+    if subscription is not None and subscription["status"] == "incomplete" and first:
+        with editing(ctx, subscription):
+            subscription["status"] = "active"
+
+
+def on_failed(ctx: Ctx, invoice: Obj) -> None:
+    """A failed payment puts a running subscription in arrears, unless it is a pending update's.
+
+    Nor does a first invoice do that whose debit came back: it is void at once.
+    """
+    subscription = subscription_of(ctx, invoice)
+    if subscription is None or _pends_on(subscription, invoice):
+        return
+    if invoice.get("_holds_update") or invoice.get("_came_back"):
         return
     if subscription["status"] in ("active", "trialing") and not in_trial(subscription, ctx.now):
         with editing(ctx, subscription):
@@ -118,5 +135,6 @@ def _pends_on(subscription: Obj, invoice: Obj) -> bool:
 
 HOOKS.finalized.append(on_finalized)
 HOOKS.paid.append(on_paid)
+HOOKS.processing.append(on_processing)
 HOOKS.failed.append(on_failed)
 HOOKS.ended.append(on_ended)

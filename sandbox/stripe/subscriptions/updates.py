@@ -13,6 +13,7 @@ https://docs.stripe.com/billing/subscriptions/upgrade-downgrade
 from typing import Any
 
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata
+from ..invoices import invoicing
 from ..invoices.pending_items import extra_item, keep
 from ..subscription_terms.changes import CHANGES_BILLING, Change, plan
 from ..subscription_terms.schedule_follows import follow
@@ -66,7 +67,8 @@ def carry_out(ctx: Ctx, subscription: Obj, change: Change, params: dict[str, Any
         return False
     apply(ctx, subscription, outcome)
     charges = subscription["collection_method"] == "charge_automatically"
-    if bill.invoice["status"] == "open" and charges and subscription["status"] != "trialing":
+    waits = bill.invoice["status"] == "open" and not invoicing.is_processing(ctx, bill.invoice)
+    if waits and charges and subscription["status"] != "trialing":
         subscription["status"] = "past_due"
     return True
 
