@@ -73,6 +73,33 @@ def test_objects_keys_and_clock_survive_a_kill(data: Path) -> None:
         assert client.get("/_sandbox/clock").json()["offset"] == offset == 3600
 
 
+def test_a_schedule_that_was_made_before_a_kill_starts_its_subscription_after_it(data: Path) -> None:
+    with process(data) as (_, client):
+        customer = client.post("/v1/customers", data={"name": "Later"}).json()["id"]
+        product = client.post("/v1/products", data={"name": "Silver"}).json()["id"]
+        start = client.get("/_sandbox/clock").json()["now"] + 86_400
+        made = client.post(
+            "/v1/subscription_schedules",
+            data={
+                "customer": customer,
+                "start_date": start,
+                "phases[0][items][0][price_data][currency]": "usd",
+                "phases[0][items][0][price_data][product]": product,
+                "phases[0][items][0][price_data][unit_amount]": "500",
+                "phases[0][items][0][price_data][recurring][interval]": "month",
+                "phases[0][duration][interval]": "month",
+            },
+        ).json()
+        assert made["status"] == "not_started"
+
+    with process(data) as (_, client):
+        client.post("/_sandbox/clock", json={"advance_seconds": 86_400})
+        begun = client.get(f"/v1/subscription_schedules/{made['id']}").json()
+        subscription = client.get(f"/v1/subscriptions/{begun['subscription']}").json()
+    assert (begun["status"], begun["phases"]) == ("active", made["phases"])
+    assert (subscription["start_date"], subscription["status"]) == (start, "active")
+
+
 def test_an_effect_whose_answer_was_dropped_survives_a_kill_and_is_not_repeated(data: Path) -> None:
     key = {"Idempotency-Key": "restart-2"}
     with process(data) as (_, client):

@@ -302,3 +302,50 @@ def test_a_cancelling_subscription_gets_a_schedule_as_the_account_is_set(
             assert business.subscription(subscription.id).cancel_at == MAY
     finally:
         business.stand_in.control("subscriptions", {"cancelling_scheduled": "release"})
+
+
+def test_the_recurring_part_is_previewed_without_what_is_billed_once(business: Business) -> None:
+    subscription = business.subscribe(1000)
+    price = items_of(subscription)[0].price.id
+    made = of(business, subscription)
+    business.at(MIDDLE)
+    details = {
+        "phases": [phase(price, 3, start_date=APRIL, end_date=MAY)],
+        "proration_behavior": "always_invoice",
+    }
+    preview = business.v1.invoices.create_preview(
+        {"schedule": made.id, "schedule_details": details, "preview_mode": "recurring"}
+    )
+    assert amounts(preview) == [3000]
+
+
+def test_a_coupon_that_is_gone_by_then_takes_nothing_off(business: Business) -> None:
+    coupon = business.v1.coupons.create({"percent_off": 10, "duration": "forever"}).id
+    off = phase(business.price(1000), end_date=JUNE, discounts=[{"coupon": coupon}])
+    made = schedule(business, phase(business.price(1000), end_date=MAY), off)
+    later = schedule(business, off, start_date=MAY)
+    business.v1.coupons.delete(coupon)
+    error = refused(update, business, made, off | {"start_date": APRIL})
+    assert (error.http_status, error.code) == (400, "resource_missing")
+    assert business.v1.invoices.create_preview({"schedule": made.id}).total == 1000
+    business.at(MAY)
+    assert business.invoice(subscription_of(business, made).latest_invoice).total == 1000
+    assert subscription_of(business, later).status == "active"
+
+
+def test_the_same_coupon_twice_is_refused(business: Business) -> None:
+    coupon = business.v1.coupons.create({"percent_off": 10, "duration": "forever"}).id
+    made = schedule(business, phase(business.price(1000), end_date=MAY))
+    current = phase(business.price(1000), start_date=APRIL, end_date=MAY)
+    assert (
+        refused(update, business, made, current | {"discounts": [{"coupon": coupon}] * 2}).http_status == 400
+    )
+
+
+def test_a_coupon_of_another_currency_is_refused_before_its_phase_begins(business: Business) -> None:
+    coupon = business.v1.coupons.create({"amount_off": 100, "currency": "eur", "duration": "once"}).id
+    made = schedule(business, phase(business.price(1000), end_date=MAY))
+    current = phase(business.price(1000), start_date=APRIL, end_date=MAY)
+    later = phase(business.price(1000), end_date=JUNE, discounts=[{"coupon": coupon}])
+    error = refused(update, business, made, current, later)
+    assert (error.http_status, error.param) == (400, "phases[1][discounts][0][coupon]")

@@ -15,6 +15,7 @@ from ..subscription_terms.schedule_phases import (
     anchor_of_phase,
     extras_of_phase,
     items_of_phase,
+    leave_out_gone_discounts,
     phase_at,
     said_by,
     schedule_in_force,
@@ -53,6 +54,7 @@ def attend(ctx: Ctx, schedule: Obj) -> None:
     """A schedule begins, a phase of it is over, or all of it will be soon."""
     if schedule["status"] == "not_started":
         before = public(schedule)
+        leave_out_gone_discounts(ctx, schedule["customer"], schedule["phases"][0])
         begin(ctx, schedule)
         ctx.emit("subscription_schedule.updated", schedule, differences(before, schedule))
     elif schedule["current_phase"]["end_date"] <= ctx.now:
@@ -83,6 +85,7 @@ def enter_phase_if_due(ctx: Ctx, subscription: Obj) -> None:
         _complete(ctx, schedule, subscription)
         return
     before = public(schedule)
+    leave_out_gone_discounts(ctx, schedule["customer"], phase)
     schedule["current_phase"] = span(phase)
     keep_schedule(ctx, schedule)
     become(ctx, subscription, schedule, phase, phase["proration_behavior"], entered=True)

@@ -14,7 +14,9 @@ from ..discounts import discounts
 from ..invoices import invoicing
 from ..invoices.invoice_lines import all_lines
 from ..invoices.invoice_shapes import expect
+from ..invoices.pending_items import pending_items
 from ..subscription_terms.schedule_shapes import KIND
+from ..subscription_terms.shapes import in_trial
 from ..subscriptions.previews import SCHEDULES, nothing
 from . import schedules
 from .schedule_changes import begin, keep_schedule
@@ -40,7 +42,6 @@ def _supposed(ctx: Ctx) -> tuple[Obj, dict[str, Obj]]:
     """The invoice, and the discounts that were made for it."""
     details: dict[str, Any] = ctx.params.get("schedule_details") or {}
     known = ctx.params.get("schedule")
-    before = len(ctx.store.new_events())
     if known:
         schedule = ctx.store.get(KIND, known, param="schedule", status=400)
         if details:
@@ -57,16 +58,26 @@ def _supposed(ctx: Ctx) -> tuple[Obj, dict[str, Obj]]:
     if schedule["subscription"] is None:
         raise nothing(schedule["customer"])
     subscription = ctx.store.get("subscription", schedule["subscription"])
-    recurring = ctx.params.get("preview_mode") == "recurring"
-    at, drawn = _next_invoice(ctx, schedule, subscription, 0 if recurring else before)
+    since = 0
+    if ctx.params.get("preview_mode") == "recurring":
+        since = _leave_out_what_is_once(ctx, subscription, new=not known)
+    at, drawn = _next_invoice(ctx, schedule, subscription, since)
     return _as_preview(replace(ctx, now=at), drawn, subscription, new=not known)
 
 
-def _next_invoice(ctx: Ctx, schedule: Obj, subscription: Obj, before: int) -> tuple[int, Obj]:
+def _leave_out_what_is_once(ctx: Ctx, subscription: Obj, *, new: bool) -> int:
+    """Take away what waits, prorations among it; gives the events after which the full period is drawn up."""
+    for item in pending_items(ctx.store, subscription["customer"], subscription["id"]):
+        ctx.store.delete("invoiceitem", item["id"])
+    first = new and not in_trial(subscription, ctx.now)
+    return 0 if first else len(ctx.store.new_events())
+
+
+def _next_invoice(ctx: Ctx, schedule: Obj, subscription: Obj, since: int) -> tuple[int, Obj]:
     """When the subscription has its next invoice, and that as it is drawn up."""
     at = ctx.now
     for _ in range(MOST_STEPS):
-        found = _drawn(ctx, subscription, before)
+        found = _drawn(ctx, subscription, since)
         if found is not None:
             return at, found
         due = [one for one in (schedule, subscription) if one["_due"] is not None]
@@ -78,9 +89,9 @@ def _next_invoice(ctx: Ctx, schedule: Obj, subscription: Obj, before: int) -> tu
     raise nothing(schedule["customer"])
 
 
-def _drawn(ctx: Ctx, subscription: Obj, before: int) -> Obj | None:
+def _drawn(ctx: Ctx, subscription: Obj, since: int) -> Obj | None:
     """The first invoice that was drawn up for the subscription, as it was then, with all of its lines."""
-    for row in ctx.store.new_events()[before:]:
+    for row in ctx.store.new_events()[since:]:
         if row.type != "invoice.created":
             continue
         invoice: Obj = from_json(row.body)["data"]["object"]

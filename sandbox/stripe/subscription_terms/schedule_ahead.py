@@ -7,6 +7,7 @@ from .schedule_phases import (
     anchor_of_phase,
     extras_of_phase,
     items_of_phase,
+    leave_out_gone_discounts,
     phase_at,
     schedule_in_force,
     spans_of,
@@ -43,6 +44,7 @@ def enter_next_phase(ctx: Ctx, subscription: Obj) -> Ahead:
     if schedule is None or phase is None or schedule["current_phase"]["start_date"] == phase["start_date"]:
         return Ahead()
     phase = public(phase)
+    leave_out_gone_discounts(ctx, subscription["customer"], phase)
     take_phase_pricing(ctx, subscription, schedule, phase)
     take_phase_terms(subscription, schedule, phase)
     items = items_of_phase(ctx, subscription, phase)

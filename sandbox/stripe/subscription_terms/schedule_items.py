@@ -38,6 +38,14 @@ def extras_asked(ctx: Ctx, given: list[dict[str, Any]], where: str) -> list[dict
     return [_extra(ctx, entry, f"{where}[{index}]") for index, entry in enumerate(given)]
 
 
+def require_currency(ctx: Ctx, entries: list[dict[str, Any]], currency: str, where: str) -> None:
+    """Refuse coupons that take an amount off in other currencies only."""
+    for index, entry in enumerate(entries):
+        if entry["coupon"]:
+            coupon = ctx.store.get("coupon", entry["coupon"])
+            coupons.require_currency(coupon, currency, param=f"{where}[{index}][coupon]")
+
+
 def discounts_asked(ctx: Ctx, given: Any, where: str, start: int) -> list[dict[str, Any]]:
     """What a phase asks for, checked now and redeemed when it begins."""
     entries = []

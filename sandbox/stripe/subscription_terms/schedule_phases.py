@@ -6,9 +6,9 @@ https://docs.stripe.com/billing/subscriptions/subscription-schedules
 from typing import Any
 
 from ..catalog.catalog import count, every, reprice, subscription_item
-from ..core.kernel import Ctx, Obj, merge_metadata, public
+from ..core.kernel import Ctx, Obj, StripeError, merge_metadata, public
 from ..core.periods import period_after
-from ..discounts import discounts
+from ..discounts import coupons, discounts, promotion_codes
 from ..invoices.pending_items import extra_item
 from ..taxes import automatic_tax
 from .item_changes import becomes_paid
@@ -99,6 +99,23 @@ def spans_of(ctx: Ctx, items: list[Obj], anchor: int, *, anew: bool) -> list[tup
             start, end = period_after(anchor, *every(item["price"]), ctx.now if anew else end)
         spans.append((start, end))
     return spans
+
+
+def leave_out_gone_discounts(ctx: Ctx, customer: str, phase: dict[str, Any]) -> None:
+    """Take out of a phase that begins by itself what can no longer be redeemed by then."""
+    for holder in (phase, *phase["items"]):
+        holder["discounts"] = [entry for entry in holder["discounts"] if _redeemable(ctx, customer, entry)]
+
+
+def _redeemable(ctx: Ctx, customer: str, entry: dict[str, Any]) -> bool:
+    try:
+        if entry["coupon"]:
+            coupons.usable(ctx, entry["coupon"], param="coupon")
+        elif entry["promotion_code"]:
+            promotion_codes.usable(ctx, entry["promotion_code"], customer, param="promotion_code")
+    except StripeError:
+        return False
+    return True
 
 
 def _redeemed(ctx: Ctx, target: Obj, entries: list[dict[str, Any]], **owner: str) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from ..core.kernel import Ctx, Obj, StripeError, invalid
 from ..core.periods import shift
 from ..payments.payments import payment_method_for
 from ..taxes import automatic_tax, tax_rates
-from .schedule_items import discounts_asked, extras_asked, item_asked
+from .schedule_items import discounts_asked, extras_asked, item_asked, require_currency
 from .schedule_shapes import invoice_settings, phase_shape
 
 MOST_PHASES = 10
@@ -105,8 +105,13 @@ def _phase(ctx: Ctx, schedule: Obj, entry: Phase, where: str, after: int | None)
     _require_due_days(schedule, terms, where)
     rates = _default_rates(ctx, schedule, entry, terms, where)
     extras = extras_asked(ctx, entry.get("add_invoice_items") or [], f"{where}[add_invoice_items]")
+    currency = _currency(ctx, schedule, entry, items, where)
+    discounts = discounts_asked(ctx, entry.get("discounts"), f"{where}[discounts]", start)
+    require_currency(ctx, discounts, currency, f"{where}[discounts]")
+    for index, item in enumerate(items):
+        require_currency(ctx, item["discounts"], currency, f"{where}[items][{index}][discounts]")
     return phase_shape(
-        _currency(ctx, schedule, entry, items, where),
+        currency,
         start,
         end,
         items,
@@ -114,7 +119,7 @@ def _phase(ctx: Ctx, schedule: Obj, entry: Phase, where: str, after: int | None)
         add_invoice_items=extras,
         billing_cycle_anchor=anchor,
         default_tax_rates=rates,
-        discounts=discounts_asked(ctx, entry.get("discounts"), f"{where}[discounts]", start),
+        discounts=discounts,
         metadata=dict(entry.get("metadata") or {}),  # an empty value takes the subscription's key away
         proration_behavior=entry.get("proration_behavior", "create_prorations"),
         trial_end=trial_end,
