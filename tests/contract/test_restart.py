@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -138,6 +139,32 @@ def test_money_back_survives_a_kill_and_a_pending_refund_goes_on(data: Path) -> 
         assert listed == [given]
         client.post("/_sandbox/clock", json={"advance_seconds": 61})
         assert client.get(f"/v1/refunds/{made['id']}").json()["status"] == "succeeded"
+
+
+def test_payments_that_wait_survive_a_kill_and_go_on(data: Path) -> None:
+    def pay(client: httpx.Client, method: str) -> Any:
+        given = {"amount": "1000", "currency": "usd", "payment_method": method, "confirm": "true"}
+        return client.post("/v1/payment_intents", data=given).json()
+
+    with process(data) as (_, client):
+        asked = pay(client, "pm_card_authenticationRequired")
+        debited = pay(client, "pm_usBankAccount_success")
+        disputed = pay(client, "pm_card_createDispute")["id"]
+        [dispute] = client.get("/v1/disputes", params={"payment_intent": disputed}).json()["data"]
+        given = {"payment_method": "pm_card_authenticationRequiredOnSetup", "confirm": "true"}
+        setup = client.post("/v1/setup_intents", data=given).json()
+
+    with process(data) as (_, client):
+        for intent in (asked, setup):
+            path = f"/v1/{intent['object']}s/{intent['id']}"
+            known = client.get(path).json()
+            assert known == intent
+            client.post("/_sandbox/authentications", json={"intent": intent["id"], "passes": True})
+            assert client.get(path).json()["status"] == "succeeded"
+        assert client.get(f"/v1/disputes/{dispute['id']}").json() == dispute
+        client.post("/_sandbox/clock", json={"advance_seconds": 9 * 86_400})
+        assert client.get(f"/v1/payment_intents/{debited['id']}").json()["status"] == "succeeded"
+        assert client.get(f"/v1/disputes/{dispute['id']}").json()["status"] == "lost"
 
 
 def test_pending_webhooks_are_delivered_after_a_kill(data: Path) -> None:

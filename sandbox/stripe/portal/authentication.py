@@ -16,9 +16,10 @@ from ..core.expansion import find_by_id
 from ..core.kernel import Ctx, Obj
 from ..core.test_time import tell_time
 from ..payment_intents import authentication as payments
+from ..setup_intents import setups
 
 PREFIX = "/authenticate/"
-_CONCLUDES = {"payment_intent": payments.conclude}
+_CONCLUDES = {"payment_intent": payments.conclude, setups.KIND: setups.conclude}
 
 
 def asked(ctx: Ctx, path: str) -> Obj | None:

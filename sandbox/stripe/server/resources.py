@@ -19,6 +19,7 @@ from ..payments import balance_transactions, dispute_requests, refunds  # noqa: 
 from ..portal import hosted_links, portal_configurations, portal_sessions  # noqa: F401
 from ..renewals import renewals, schedule_previews, schedules  # noqa: F401
 from ..search import search  # noqa: F401
+from ..setup_intents import setup_intents  # noqa: F401
 from ..subscriptions import customer_end, items, pausing, previews, subscriptions  # noqa: F401
 from ..taxes import all_tax_ids, tax_ids, tax_rates  # noqa: F401
 from ..test_clocks import test_clocks  # noqa: F401

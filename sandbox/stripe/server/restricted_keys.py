@@ -22,6 +22,7 @@ PERMISSIONS = {
     "disputes": "dispute",
     "payment_intents": "payment_intent",
     "payment_methods": "payment_method",
+    "setup_intents": "setup_intent",
     "prices": "plan",
     "products": "plan",
     "credit_notes": "credit_note",
