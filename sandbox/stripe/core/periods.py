@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 DAY = 86_400
 _DAYS = {"day": 1, "week": 7}
-_MONTHS = {"month": 1, "year": 12}
+MONTHS = {"month": 1, "year": 12}
 
 
 def shift(anchor: int, interval: str, count: int) -> int:
@@ -21,7 +21,7 @@ def shift(anchor: int, interval: str, count: int) -> int:
     if interval in _DAYS:
         return anchor + count * _DAYS[interval] * DAY
     start = datetime.fromtimestamp(anchor, UTC)
-    months = start.year * 12 + start.month - 1 + count * _MONTHS[interval]
+    months = start.year * 12 + start.month - 1 + count * MONTHS[interval]
     year, month = divmod(months, 12)
     day = min(start.day, calendar.monthrange(year, month + 1)[1])
     return int(start.replace(year=year, month=month + 1, day=day).timestamp())
@@ -49,4 +49,4 @@ def _guess(anchor: int, interval: str, interval_count: int, at: int) -> int:
         return (at - anchor) // (_DAYS[interval] * DAY * interval_count)
     begin, now = datetime.fromtimestamp(anchor, UTC), datetime.fromtimestamp(at, UTC)
     months = (now.year - begin.year) * 12 + now.month - begin.month
-    return months // (_MONTHS[interval] * interval_count)
+    return months // (MONTHS[interval] * interval_count)

@@ -32,6 +32,7 @@ from ..subscription_terms.terms import (
     take_terms,
 )
 from ..subscription_terms.trials import asked_end, begin
+from .anchors import anchor_of, config_of
 from .billing import book_debits, collect
 
 MOST_PERIODS = 250
@@ -105,9 +106,10 @@ def compose_new(ctx: Ctx, params: dict[str, Any], *, inherits: bool = True) -> t
     start = params.get("backdate_start_date") or params.get("start_date") or ctx.now
     end = asked_end(params, prices, ctx.now)
     trial_end = None if end == "now" else end
-    anchor = _anchor(ctx, params, prices, start, trial_end, mode["type"])
+    anchor = anchor_of(ctx, params, prices, start, trial_end, mode["type"])
     subscription.update(
         billing_cycle_anchor=anchor,
+        billing_cycle_anchor_config=config_of(params),
         start_date=start,
         test_clock=customer.get("test_clock"),
         _inherits=inherits,
@@ -201,31 +203,6 @@ def _periods(anchor: int, price: Obj, start: int, now: int) -> list[tuple[int, i
     while spans[-1][1] <= now:
         spans.append(period_after(anchor, *every(price), spans[-1][1]))
     return spans
-
-
-def _anchor(
-    ctx: Ctx, params: dict[str, Any], prices: list[Obj], start: int, trial_end: int | None, mode: str
-) -> int:
-    given = params.get("billing_cycle_anchor")
-    if isinstance(given, dict):
-        given = given.get("timestamp")
-    if given is None:
-        if start < ctx.now and mode == "classic":
-            raise invalid(
-                "This stand-in backdates a subscription in classic billing mode only together with "
-                "`billing_cycle_anchor`.",
-                param="backdate_start_date",
-            )
-        return trial_end or start
-    if given <= ctx.now:
-        raise invalid("billing_cycle_anchor must be in the future", param="billing_cycle_anchor")
-    natural = min(period_after(start, *every(price), start)[1] for price in prices)
-    if given > natural and not trial_end:
-        raise invalid(
-            f"billing_cycle_anchor cannot be later than next natural billing date ({natural}) for plan",
-            param="billing_cycle_anchor",
-        )
-    return int(given)
 
 
 def _price_of(ctx: Ctx, entry: dict[str, Any], index: int) -> Obj:
