@@ -130,19 +130,32 @@ def credit_of_debit(item: str, debit: Debit, at: int, *, itemized: bool = False)
 
 
 def credit_of_price(
-    item: str, charge: Charge, worth: Worth, period: tuple[int, int], at: int, debits: Iterable[Debit]
+    item: str,
+    charge: Charge,
+    worth: Worth,
+    period: tuple[int, int],
+    at: int,
+    debits: Iterable[Debit],
+    until: int,
 ) -> Draft | None:
-    """Classic: the unused part at `at` of the item's current price."""
-    stretch = (period[1] - at, period[1] - period[0])
-    return _proration("credit", item, charge, worth, stretch, at, period[1], tuple(debits))
+    """Classic: the part from `at` until `until` of the item's current price."""
+    stretch = (until - at, period[1] - period[0])
+    return _proration("credit", item, charge, worth, stretch, at, until, tuple(debits))
 
 
 def debit_of_price(
-    item: str, charge: Charge, worth: Worth, period: tuple[int, int], at: int, *, itemized: bool = False
+    item: str,
+    charge: Charge,
+    worth: Worth,
+    period: tuple[int, int],
+    at: int,
+    until: int,
+    *,
+    itemized: bool = False,
 ) -> Draft | None:
-    """What remains at `at` of a period at this price."""
-    stretch = (period[1] - at, period[1] - period[0])
-    return _proration("debit", item, charge, worth, stretch, at, period[1], (), itemized=itemized)
+    """The part of a period from `at` until `until` at this price."""
+    stretch = (until - at, period[1] - period[0])
+    return _proration("debit", item, charge, worth, stretch, at, until, (), itemized=itemized)
 
 
 def credits(
@@ -153,12 +166,13 @@ def credits(
     period: tuple[int, int],
     at: int,
     debits: list[Debit],
+    until: int,
     *,
     itemized: bool = False,
 ) -> list[Draft]:
     """The credit lines of an item whose price, quantity or period changes at `at`."""
     if mode == "classic":
-        lines = [credit_of_price(item, charge, worth, period, at, debits)]
+        lines = [credit_of_price(item, charge, worth, period, at, debits, until)]
     else:
         lines = [credit_of_debit(item, debit, at, itemized=itemized) for debit in debits]
     return [line for line in lines if line is not None]

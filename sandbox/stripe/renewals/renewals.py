@@ -70,8 +70,7 @@ def attend_subscription(ctx: Ctx, subscription: Obj) -> None:
     elif (held := subscription["_resuming"]) and held["expires_at"] <= ctx.now:
         pausing.give_up(ctx, subscription)
     elif subscription["cancel_at"] is not None and subscription["cancel_at"] <= ctx.now:
-        at_end = period_end(subscription) <= ctx.now
-        finish(ctx, subscription, ctx.now, bill_waiting=at_end)
+        finish(ctx, subscription, ctx.now, bill_waiting=True)
     elif (instead := _instead_of_trial_end(ctx, subscription)) == "pause":
         pausing.pause(ctx, subscription, "trial_end_without_payment_method")
     elif instead == "cancel":

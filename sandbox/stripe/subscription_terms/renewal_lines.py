@@ -1,10 +1,13 @@
 """What the next renewal bills: the items of a subscription one period on, and their charges."""
 
+from dataclasses import replace
+
 from ..catalog.catalog import every, is_metered, item_charge, terms_of
-from ..catalog.proration import Draft, recurring
+from ..catalog.proration import Charge, Draft, recurring
+from ..core.amounts import share
 from ..core.kernel import Ctx, Obj, public
 from ..core.periods import period_after
-from .shapes import items_of
+from .shapes import items_of, runs_until
 from .usage_lines import gone, outstanding
 
 
@@ -21,16 +24,17 @@ def renew_items(ctx: Ctx, subscription: Obj, at: int) -> tuple[list[Obj], list[D
             item["current_period_start"], item["current_period_end"] = start, end
             drafts += outstanding(ctx, subscription, at, item=item["id"], with_nothing=True)
             if not is_metered(item["price"]):
-                drafts.append(
-                    recurring(
-                        item["id"],
-                        item_charge(ctx.store, item, subscription["currency"]),
-                        start,
-                        end,
-                        terms_of(item),
-                    )
-                )
+                charge = item_charge(ctx.store, item, subscription["currency"])
+                whole = recurring(item["id"], charge, start, end, terms_of(item))
+                drafts.append(_until_its_end(subscription, charge, whole))
         renewed.append(item)
     for id in gone(subscription):
         drafts += outstanding(ctx, subscription, at, item=id)
     return renewed, drafts
+
+
+def _until_its_end(subscription: Obj, charge: Charge, whole: Draft) -> Draft:
+    """Of a period in which the subscription ends only the part before that is charged."""
+    end = runs_until(subscription, whole.end)
+    amount = share(charge.whole, end - whole.start, whole.end - whole.start)
+    return whole if end == whole.end else replace(whole, amount=amount, end=end)

@@ -101,6 +101,12 @@ def period_end(subscription: Obj) -> int:
     return min(int(item["current_period_end"]) for item in items_of(subscription))
 
 
+def runs_until(subscription: Obj, end: int) -> int:
+    """When a period that ends then is really over: at the subscription's own end, if that comes before."""
+    at = subscription["cancel_at"]
+    return end if at is None else min(end, int(at))
+
+
 def in_trial(subscription: Obj, now: int) -> bool:
     """Whether the items cost nothing at the moment."""
     return (

@@ -14,7 +14,6 @@ from .shapes import items_of
 
 NOT_BUILT = (
     "application_fee_percent",
-    "billing_cycle_anchor_config",
     "billing_schedules",
     "billing_thresholds",
     "customer_account",
@@ -135,40 +134,39 @@ def take_cancellation(ctx: Ctx, subscription: Obj) -> None:
             "cancelation behavior directly is not allowed. Please update the schedule instead.",
             param="cancel_at_period_end" if "cancel_at_period_end" in params else "cancel_at",
         )
-    if "cancel_at_period_end" in params:
-        at_end = params["cancel_at_period_end"]
-        if at_end != subscription["cancel_at_period_end"]:
-            _cancel_at(ctx, subscription, _last_end(subscription) if at_end else None)
-        subscription["cancel_at_period_end"] = at_end
-    if "cancel_at" in params:
-        subscription["cancel_at_period_end"] = False
-        _cancel_at(ctx, subscription, _moment(ctx, subscription, params["cancel_at"]))
+    end = end_asked(ctx, subscription, params)
+    if end != subscription["cancel_at"]:
+        subscription["cancel_at"] = end
+        subscription["canceled_at"] = ctx.now if end is not None else None
+        reason = "cancellation_requested" if end is not None else None
+        subscription["cancellation_details"]["reason"] = reason
+    if "cancel_at_period_end" in params or "cancel_at" in params:
+        subscription["cancel_at_period_end"] = params.get("cancel_at_period_end", False)
     details = params.get("cancellation_details") or {}
     for name in ("comment", "feedback"):
         if name in details:
             subscription["cancellation_details"][name] = details[name] or None
 
 
-def _cancel_at(ctx: Ctx, subscription: Obj, at: int | None) -> None:
-    subscription["cancel_at"] = at
-    subscription["canceled_at"] = ctx.now if at is not None else None
-    subscription["cancellation_details"]["reason"] = "cancellation_requested" if at is not None else None
-
-
-def _moment(ctx: Ctx, subscription: Obj, given: Any) -> int | None:
+def end_asked(ctx: Ctx, subscription: Obj, params: dict[str, Any]) -> int | None:
+    """When the subscription ends if the parameters have their way; the end of a period is the first one's."""
+    ends = [int(item["current_period_end"]) for item in items_of(subscription)]
+    at_end = params.get("cancel_at_period_end", subscription["cancel_at_period_end"])
+    if at_end != subscription["cancel_at_period_end"]:
+        return min(ends) if at_end else None
+    if "cancel_at" not in params:
+        end: int | None = subscription["cancel_at"]
+        return end
+    given = params["cancel_at"]
     if given == "":
         return None
     if given == "min_period_end":
-        return min(int(item["current_period_end"]) for item in items_of(subscription))
+        return min(ends)
     if given in ("max_period_end", "max_billed_until"):
-        return _last_end(subscription)
+        return max(ends)
     if not isinstance(given, int) or given <= ctx.now:
         raise invalid("`cancel_at` must be a timestamp in the future.", param="cancel_at")
     return given
-
-
-def _last_end(subscription: Obj) -> int:
-    return max(int(item["current_period_end"]) for item in items_of(subscription))
 
 
 def _default_method(ctx: Ctx, subscription: Obj, id: str) -> str | None:

@@ -12,7 +12,7 @@ from ..core.kernel import Ctx, Obj
 from ..discounts import discounts
 from ..invoices.reckoning import reductions
 from ..invoices.totals import Entry, reckon
-from .shapes import debits_of, in_trial
+from .shapes import debits_of, in_trial, runs_until
 
 
 def worths_of(ctx: Ctx, subscription: Obj, items: list[Obj]) -> dict[str, Worth]:
@@ -40,6 +40,7 @@ def credits_of(ctx: Ctx, subscription: Obj, item: Obj, at: int) -> list[Draft]:
         (item["current_period_start"], item["current_period_end"]),
         at,
         debits_of(ctx.store, subscription, item["id"]),
+        runs_until(subscription, item["current_period_end"]),
         itemized=itemizes(subscription),
     )
 
@@ -49,7 +50,8 @@ def debit_of(
 ) -> Draft | None:
     """What remains at `at` of an item's period at its price."""
     charge = item_charge(ctx.store, item, subscription["currency"])
-    return debit_of_price(item["id"], charge, worth, period, at, itemized=itemizes(subscription))
+    until = runs_until(subscription, period[1])
+    return debit_of_price(item["id"], charge, worth, period, at, until, itemized=itemizes(subscription))
 
 
 def _together(ctx: Ctx, subscription: Obj, items: list[Obj]) -> list[Worth]:

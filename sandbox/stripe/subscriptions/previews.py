@@ -20,11 +20,12 @@ from ..invoices import invoicing
 from ..invoices.invoice_lines import all_lines
 from ..invoices.invoice_shapes import compose, expect, lay_out
 from ..invoices.pending_items import extra_item, pending_items, proration_item
+from ..subscription_terms.cancellations import plan_cancellation
 from ..subscription_terms.changes import CHANGES_BILLING, Change, plan
 from ..subscription_terms.renewal_lines import renew_items
 from ..subscription_terms.schedule_ahead import GIVEN, enter_next_phase
-from ..subscription_terms.shapes import in_trial, items_of, period_end, set_items
-from ..subscription_terms.terms import take_pricing
+from ..subscription_terms.shapes import in_trial, items_of, period_end, runs_until, set_items
+from ..subscription_terms.terms import end_asked, take_pricing
 from ..subscription_terms.usage_lines import follow_items, outstanding, restart
 from ..subscription_terms.worths import credits_of
 from .birth import compose_new
@@ -72,8 +73,10 @@ def create_preview(ctx: Ctx) -> Obj:
     asked = any(name in details for name in CHANGES_BILLING)
     if asked and subscription["status"] in ("canceled", "incomplete_expired"):
         raise invalid("A canceled subscription can only update its cancellation_details and metadata.")
-    change = plan(ctx, subscription, details) if asked else None
-    if change is not None and (change.resets or (change.always_invoice and "items" in details)):
+    ending = plan_cancellation(ctx, subscription, details)
+    change = plan(ctx, subscription, details) if asked else ending
+    at_once = change is not None and change.always_invoice and ("items" in details or not asked)
+    if change is not None and (change.resets or at_once):
         bill = _immediate(ctx, subscription, change)
     else:
         bill = _renewal(ctx, subscription, change, details)
@@ -155,10 +158,10 @@ def _renewal(ctx: Ctx, subscription: Obj, change: Change | None, details: dict[s
     if change is not None:
         set_items(after, change.items)
         restart(after, change.metered, ctx.now)
-    _plan_cancellation(after, details)
+    after["cancel_at"] = end_asked(ctx, subscription, details)
     waiting = pending_items(ctx.store, subscription["customer"], subscription["id"])
     waiting += _unsaved(ctx, subscription, change.prorations if change else [])
-    at = period_end(after)
+    at = runs_until(after, period_end(after))
     start = min(item["current_period_start"] for item in items_of(after))
     bill = _Bill(at, (start, at), waiting)
     if subscription["status"] in ("canceled", "incomplete", "incomplete_expired", "paused"):
@@ -173,7 +176,9 @@ def _renewal(ctx: Ctx, subscription: Obj, change: Change | None, details: dict[s
             bill.drafts = [_trial(ctx, after, item, at, ahead.trial_end) for item in items_of(after)]
         subscription.update({name: after[name] for name in GIVEN})
         subscription["_inherits"] = after.get("_inherits", True)
-    elif not waiting:
+        return bill
+    bill.drafts = outstanding(ctx, after, at)
+    if not waiting and not bill.drafts:
         raise nothing(subscription["customer"])
     return bill
 
@@ -262,16 +267,6 @@ def _extra(ctx: Ctx, customer: Obj, subscription: Obj, entry: dict[str, Any]) ->
         if entry.get(name):
             raise invalid(f"This stand-in does not preview {name}.", param=f"invoice_items[{name}]")
     return extra_item(ctx, customer["id"], None, {"currency": subscription["currency"], **entry})
-
-
-def _plan_cancellation(subscription: Obj, details: dict[str, Any]) -> None:
-    if "cancel_at_period_end" in details:
-        subscription["cancel_at_period_end"] = details["cancel_at_period_end"]
-        subscription["cancel_at"] = period_end(subscription) if details["cancel_at_period_end"] else None
-    given = details.get("cancel_at")
-    if given is not None:
-        end = period_end(subscription)
-        subscription["cancel_at"] = None if given == "" else given if isinstance(given, int) else end
 
 
 def _ends(subscription: Obj, at: int | None = None) -> bool:

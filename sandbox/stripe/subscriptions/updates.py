@@ -15,6 +15,7 @@ from typing import Any
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata
 from ..invoices import invoicing
 from ..invoices.pending_items import extra_item, keep
+from ..subscription_terms.cancellations import plan_cancellation, shorten_debits
 from ..subscription_terms.changes import CHANGES_BILLING, Change, plan
 from ..subscription_terms.schedule_follows import follow
 from ..subscription_terms.shapes import editing
@@ -34,7 +35,8 @@ def update(ctx: Ctx, subscription: Obj) -> Obj:
     with editing(ctx, subscription):
         take_pricing(ctx, subscription, params)
         billing = any(name in params for name in CHANGES_BILLING)
-        change = plan(ctx, subscription, params) if billing else None
+        ending = plan_cancellation(ctx, subscription, params)
+        change = plan(ctx, subscription, params) if billing else ending
         if change is not None:
             pending_updates.discard(ctx, subscription)
         if not pending:
@@ -43,6 +45,8 @@ def update(ctx: Ctx, subscription: Obj) -> Obj:
         for extra in params.get("add_invoice_items", []):
             keep(ctx, extra_item(ctx, subscription["customer"], subscription["id"], extra))
         applied = change is None or carry_out(ctx, subscription, change, params)
+        if ending is not None:
+            shorten_debits(subscription)
         if pending and applied:
             take_terms(ctx, subscription)
             take_cancellation(ctx, subscription)
