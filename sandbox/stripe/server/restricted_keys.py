@@ -49,20 +49,23 @@ def masked(key: str) -> str:
     return f"{key[:8]}{'*' * 9}{key[-4:]}"
 
 
-def check(key: str, granted: Collection[str], method: str, segments: Sequence[str]) -> None:
-    """Raises 403 for a request that the key's permissions do not allow."""
+def permission(method: str, segments: Sequence[str]) -> str | None:
+    """What a key must be allowed to do for a request, such as `customer_read`; None: nothing."""
     named = segments[3:4] if segments[1:3] == ("v2", "core") else segments[2:3]
     of = PERMISSIONS.get("".join(named))
-    if of is None:
-        return
-    verb = "read" if method == "GET" else "write"
-    if f"{of}_write" in granted or f"{of}_{verb}" in granted:
+    return of and f"{of}_{'read' if method == 'GET' else 'write'}"
+
+
+def check(key: str, granted: Collection[str], method: str, segments: Sequence[str]) -> None:
+    """Raises 403 for a request that the key's permissions do not allow."""
+    needed = permission(method, segments)
+    if needed is None or needed in granted or needed.replace("_read", "_write") in granted:
         return
     raise StripeError(
         403,
         "invalid_request_error",
         f"The provided key '{masked(key)}' does not have the required permissions for this "
-        f"endpoint on account 'acct_sandbox'. Having the 'rak_{of}_{verb}' permission would allow this "
+        f"endpoint on account 'acct_sandbox'. Having the 'rak_{needed}' permission would allow this "
         "request to continue.",
         code="more_permissions_required",
         saved=False,

@@ -7,6 +7,7 @@ the oldest first; an answer goes back through them, the newest first.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -75,6 +76,14 @@ def answers(version: str, *kinds: str) -> Callable[[Downgrade], Downgrade]:
         return downgrade
 
     return declare
+
+
+def differences() -> list[str]:
+    """Every change in a sentence that begins with its version, the newest first."""
+    modules = {change.upgrade.__module__ for change in _REQUESTS}
+    modules |= {change.downgrade.__module__ for change in _ANSWERS}
+    docs = (sys.modules[name].__doc__ or "" for name in modules)
+    return sorted((" ".join(doc.split("\n\n")[0].split()) for doc in docs), reverse=True)
 
 
 def upgrade(call: Call, version: str) -> None:
