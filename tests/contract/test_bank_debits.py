@@ -119,6 +119,16 @@ def test_a_debit_is_processing_until_it_settles(business: Business) -> None:
     ]
 
 
+def test_a_debit_may_come_with_its_mandate(business: Business) -> None:
+    given = {"customer_acceptance": {"type": "offline", "offline": {}}}
+    made = debited(business, mandate_data=given)
+    id = made.latest_charge.payment_method_details.us_bank_account.mandate
+    mandate = business.v1.mandates.retrieve(id)
+    assert (mandate.customer_acceptance.type, mandate.payment_method) == ("offline", made.payment_method)
+    error = refused(debited, business, mandate_data=given, confirm=False)
+    assert (error.http_status, error.param) == (400, "mandate_data")
+
+
 @pytest.mark.parametrize(
     ("account", "code"),
     [

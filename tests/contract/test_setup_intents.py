@@ -122,6 +122,27 @@ def test_a_bank_account_is_set_up(business: Business) -> None:
     assert (error.http_status, error.param) == (400, "payment_method")
 
 
+def test_the_permission_to_be_debited_is_kept_and_shown_by_what_is_debited(business: Business) -> None:
+    customer = business.customer(card=None).id
+    online = {"ip_address": "192.0.2.1", "user_agent": "A browser"}
+    given = {"customer_acceptance": {"type": "online", "online": online}}
+    done = setting_up(business, "pm_usBankAccount_success", customer, mandate_data=given)
+    mandate = business.v1.mandates.retrieve(done.mandate)
+    assert (mandate.status, mandate.payment_method) == ("active", done.payment_method)
+    assert mandate.customer_acceptance.online.ip_address == "192.0.2.1"
+    paid = business.v1.payment_intents.create(
+        {
+            "amount": 2900,
+            "currency": "usd",
+            "customer": customer,
+            "payment_method": done.payment_method,
+            "confirm": True,
+            "expand": ["latest_charge"],
+        }
+    )
+    assert paid.latest_charge.payment_method_details.us_bank_account.mandate == mandate.id
+
+
 def test_a_setup_is_given_up_once(business: Business) -> None:
     made = setting_up(business, ASKS)
     gone = business.v1.setup_intents.cancel(made.id, {"cancellation_reason": "abandoned"})
@@ -155,6 +176,7 @@ def test_setups_are_found_by_customer_and_method(business: Business) -> None:
         ({"payment_method": "pm_none"}, "payment_method"),
         ({"payment_method_types": ["card"]}, "payment_method_types"),
         ({"mandate_data": {"customer_acceptance": {"type": "offline"}}}, "mandate_data"),
+        ({"single_use": {"amount": 100, "currency": "usd"}}, "single_use"),
     ],
 )
 def test_a_wrong_setup_is_refused(business: Business, given: dict[str, Any], param: str) -> None:

@@ -24,6 +24,7 @@ KIND_OF_PREFIX = {
     "card": "payment_method",
     "py": "charge",
     "pyr": "refund",
+    "mandate": "mandate",
     "prod": "product",
     "price": "price",
     "ii": "invoiceitem",

@@ -21,6 +21,7 @@ from ..core.filters import within
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata, public, route
 from ..core.updates import changed, copy_fields, not_built
 from ..invoices import invoice_attachments, invoicing
+from ..payments import mandates
 from ..payments.payment_shapes import new_intent
 from ..payments.payments import cancel_intent, capture, confirm, declined, payment_method_for
 
@@ -30,7 +31,6 @@ NOT_BUILT = (
     "confirmation_token",
     "customer_account",
     "hooks",
-    "mandate_data",
     "on_behalf_of",
     "payment_method_data",
     "transfer_data",
@@ -58,6 +58,8 @@ def create(ctx: Ctx) -> Obj:
             code="amount_too_small",
             param="amount",
         )
+    if params.get("mandate_data") and not params.get("confirm"):
+        raise invalid("`mandate_data` is only for an intent that is confirmed at once.", param="mandate_data")
     customer = params.get("customer")
     if customer:
         ctx.store.get("customer", customer, param="customer", status=400)
@@ -220,6 +222,10 @@ def _confirm(ctx: Ctx, intent: Obj, method: str | None) -> None:
             "method.",
             code="payment_intent_unexpected_state",
         )
+    if ctx.params.get("mandate_data"):
+        chosen = payment_method_for(ctx, method, intent["customer"], param="payment_method")
+        mandates.grant(ctx, chosen, ctx.params["mandate_data"])
+        method = chosen["id"]
     off_session = bool(ctx.params.get("off_session", False))
     intent["_return_url"] = ctx.params.get("return_url")
     if invoice is not None:

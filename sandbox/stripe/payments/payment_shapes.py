@@ -128,10 +128,10 @@ def _details(intent: Obj, method: Obj) -> Obj:
     if method["type"] == "us_bank_account":
         left_out = ("financial_connections_account", "networks", "status_details")
         shown = {name: value for name, value in known.items() if name not in left_out}
-        return {"type": "us_bank_account", "us_bank_account": {**shown, "mandate": None}}
+        return {"type": "us_bank_account", "us_bank_account": {**shown, "mandate": method.get("_mandate")}}
     if method["type"] == "sepa_debit":
         shown = {name: value for name, value in known.items() if name != "generated_from"}
-        return {"type": "sepa_debit", "sepa_debit": {**shown, "mandate": None}}
+        return {"type": "sepa_debit", "sepa_debit": {**shown, "mandate": method.get("_mandate")}}
     names = ("brand", "country", "exp_month", "exp_year", "fingerprint", "funding", "last4")
     return {
         "card": {

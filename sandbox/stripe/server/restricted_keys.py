@@ -23,6 +23,7 @@ PERMISSIONS = {
     "payment_intents": "payment_intent",
     "payment_methods": "payment_method",
     "setup_intents": "setup_intent",
+    "mandates": "mandate",
     "prices": "plan",
     "products": "plan",
     "credit_notes": "credit_note",

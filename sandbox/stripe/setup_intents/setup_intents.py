@@ -12,6 +12,7 @@ from stripe.params import (
 from ..core.filters import within
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata, public, route
 from ..core.updates import copy_fields, not_built
+from ..payments import mandates
 from . import setups
 from .setups import KIND, TYPES
 
@@ -21,7 +22,6 @@ NOT_BUILT = (
     "customer_account",
     "excluded_payment_method_types",
     "flow_directions",
-    "mandate_data",
     "on_behalf_of",
     "payment_method_configuration",
     "payment_method_data",
@@ -48,7 +48,9 @@ def create(ctx: Ctx) -> Obj:
     if params.get("automatic_payment_methods"):
         setup["automatic_payment_methods"].update(public(params["automatic_payment_methods"]))
     if params.get("confirm"):
-        setups.confirm(ctx, setup)
+        _confirm(ctx, setup)
+    elif params.get("mandate_data"):
+        raise invalid("`mandate_data` is only for an intent that is confirmed at once.", param="mandate_data")
     return setup
 
 
@@ -81,7 +83,7 @@ def confirm(ctx: Ctx) -> Obj:
     setups.require_open(setup, "confirmed")
     setup["_return_url"] = ctx.params.get("return_url") or setup.get("_return_url")
     _take(ctx, setup)
-    setups.confirm(ctx, setup)
+    _confirm(ctx, setup)
     return setup
 
 
@@ -109,6 +111,14 @@ def list_all(ctx: Ctx) -> Obj:
         and within(setup["created"], params.get("created"))
     ]
     return ctx.page(wanted, "/v1/setup_intents")
+
+
+def _confirm(ctx: Ctx, setup: Obj) -> None:
+    setups.confirm(ctx, setup)
+    if ctx.params.get("mandate_data"):
+        method = ctx.store.get("payment_method", setup["payment_method"])
+        setup["mandate"] = mandates.grant(ctx, method, ctx.params["mandate_data"])
+        ctx.store.put(setup)
 
 
 def _take(ctx: Ctx, setup: Obj) -> Obj:
