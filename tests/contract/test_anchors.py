@@ -89,3 +89,33 @@ def test_a_date_that_does_not_fit_is_refused(business: Business) -> None:
     assert refused(monthly, **other) == "billing_cycle_anchor_config"
     wrong = refused(monthly, billing_cycle_anchor_config={"day_of_month": 32})
     assert wrong == "billing_cycle_anchor_config[day_of_month]"
+
+
+@pytest.mark.parametrize("mode", ["classic", "flexible"])
+@pytest.mark.parametrize(
+    ("start", "now", "anchor", "amount"),
+    [
+        ((2026, 2, 15), (2026, 2, 20), (2026, 3, 1), 500),
+        ((2026, 1, 15), (2026, 1, 20), (2026, 2, 1), 548),
+    ],
+)
+def test_a_backdated_first_part_is_of_the_period_of_the_anchor(
+    business: Business,
+    mode: str,
+    start: tuple[int, ...],
+    now: tuple[int, ...],
+    anchor: tuple[int, ...],
+    amount: int,
+) -> None:
+    business.stand_in.reset()
+    business.at(second(*now))
+    subscription = business.subscribe(
+        1000,
+        backdate_start_date=second(*start),
+        billing_cycle_anchor=second(*anchor),
+        billing_mode={"type": mode},
+    )
+    invoice = business.invoice(subscription.latest_invoice)
+    assert (subscription.start_date, subscription.created) == (second(*start), second(*now))
+    assert (amounts(invoice), invoice.lines.data[0].period.start) == ([amount], second(*start))
+    assert items_of(subscription)[0].current_period_end == second(*anchor)

@@ -91,3 +91,17 @@ def test_what_does_not_go_together_is_refused_by_name(business: Business) -> Non
     assert refused(business, unit_amount=100, tiers=TIERS, tiers_mode="volume") == "tiers"
     both = {"tiers": TIERS, "transform_quantity": {"divide_by": 10, "round": "up"}}
     assert refused(business, **scheme, **both) == "transform_quantity"
+
+
+def test_of_nothing_nothing_is_charged_and_the_subscription_goes_on(business: Business) -> None:
+    subscription = business.subscribe(items=[{"price": price(business, unit_amount=1000), "quantity": 0}])
+    invoice = business.invoice(subscription.latest_invoice)
+    assert (subscription.status, amounts(invoice), invoice.status) == ("active", [0], "paid")
+    business.at(MAY - 15 * DAY)
+    change = {
+        "items": [{"id": items_of(subscription)[0].id, "quantity": 2}],
+        "proration_behavior": "always_invoice",
+    }
+    changed = business.v1.subscriptions.update(subscription.id, change)
+    assert amounts(business.invoice(changed.latest_invoice)) == [1000]
+    assert changed.billing_cycle_anchor == subscription.billing_cycle_anchor
