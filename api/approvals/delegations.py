@@ -1,8 +1,8 @@
 """Who decides in whose place, for one approval or while somebody is away: one asks, the other agrees."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 
 from billing.core.events import EventCode
 from billing.core.operations import Role
@@ -11,7 +11,8 @@ from db.core.clock import utc_now
 
 from ..http.auth import Actor, AnyCaller, Caller
 from ..http.context import Context, InContext
-from ..http.examples import example, listed
+from ..http.csv_lists import answer_list, list_answers
+from ..http.examples import example
 from ..http.ids import Id
 from ..http.models import ListOf
 from ..http.openapi import WITH_BODY, answers, body_example
@@ -20,8 +21,6 @@ from ..operations import views
 from ..operations.problems import OWN_REQUEST, REQUESTERS_DELEGATE
 from ..problems.common import (
     BODY_TOO_LARGE,
-    INVALID_CURSOR,
-    INVALID_REQUEST,
     NOT_FOUND,
     ROLE_MISSING,
     UNSUPPORTED_MEDIA_TYPE,
@@ -130,23 +129,29 @@ async def create(body: DelegationBody, caller: Actor, context: InContext) -> Del
 @router.get(
     "/delegations",
     summary="List delegations",
-    responses=answers({200: listed(example("approvals/delegation"))}, INVALID_REQUEST, INVALID_CURSOR),
+    response_model=ListOf[DelegationAnswer],
+    responses=list_answers("approvals/delegation", DelegationAnswer),
 )
 async def list_delegations(
-    query: Annotated[DelegationsQuery, Query()], caller: AnyCaller, context: InContext
-) -> ListOf[DelegationAnswer]:
-    """Newest first. Lists the delegations that you gave or received; auditors see all of them."""
+    query: Annotated[DelegationsQuery, Query()], request: Request, caller: AnyCaller, context: InContext
+) -> Any:
+    """Newest first unless `sort` says otherwise; as `text/csv` all of them. Lists the delegations that you
+    gave or received; auditors see all of them."""
     at = utc_now()
-    async with context.database.reading() as session:
-        page = await delegations.page(
-            session,
-            caller.organization,
-            person=None if Role.AUDITOR in caller.roles else caller.person,
-            at=at if query.active else None,
-            limit=query.limit,
-            cursor=query.cursor,
-        )
-    return views.listed(page, lambda row: delegation_views.shown(row, at))
+    listing = delegations.paged(
+        caller.organization,
+        person=None if Role.AUDITOR in caller.roles else caller.person,
+        at=at if query.active else None,
+        sort=query.sort,
+    )
+    return await answer_list(
+        request,
+        context,
+        query,
+        listing,
+        views.each(lambda row: delegation_views.shown(row, at)),
+        DelegationAnswer,
+    )
 
 
 @router.get(

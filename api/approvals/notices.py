@@ -15,8 +15,8 @@ from db.tables import Notice
 from ..dispatch.dispatcher import HEAD_START
 from ..http.auth import Actor, AnyCaller
 from ..http.context import InContext
-from ..http.csv_lists import answer_list, csv_columns
-from ..http.examples import example, listed, pending
+from ..http.csv_lists import answer_list, list_answers
+from ..http.examples import example, pending
 from ..http.ids import Id
 from ..http.models import ListOf, NoticeAnswer, NoticesQuery
 from ..http.openapi import answers
@@ -24,12 +24,9 @@ from ..operations import views
 from ..problems.common import (
     ALREADY_ENDED,
     BODY_TOO_LARGE,
-    INVALID_CURSOR,
-    INVALID_REQUEST,
     NOT_FOUND,
     REFUSED,
     ROLE_MISSING,
-    TOO_MANY_ROWS,
     UNSUPPORTED_MEDIA_TYPE,
 )
 from ..problems.problem import ApiProblem, existing, refused_by_workflow
@@ -42,19 +39,15 @@ router = APIRouter(prefix="/v1/notices", tags=["Notices"])
     "",
     summary="List notices",
     response_model=ListOf[NoticeAnswer],
-    responses=answers(
-        {200: listed(example("approvals/notice"))},
-        INVALID_REQUEST,
-        INVALID_CURSOR,
-        TOO_MANY_ROWS,
-        also_as=csv_columns(NoticeAnswer),
-    ),
+    responses=list_answers("approvals/notice", NoticeAnswer),
 )
 async def list_notices(
     query: Annotated[NoticesQuery, Query()], request: Request, caller: AnyCaller, context: InContext
 ) -> Any:
     """Notices of the newest operations first; as `text/csv` all of them, whatever the `limit`."""
-    rows = notices.paged(caller.organization, state=query.state)
+    rows = notices.paged(
+        caller.organization, state=query.state, operation_id=query.operation, sort=query.sort
+    )
     return await answer_list(request, context, query, rows, views.each(views.notice), NoticeAnswer)
 
 

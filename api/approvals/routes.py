@@ -16,20 +16,17 @@ from db.tables import Approval, Decision, Outbox, new_id
 from ..dispatch.dispatcher import HEAD_START
 from ..http.auth import AnyCaller, Caller
 from ..http.context import InContext
-from ..http.csv_lists import answer_list, csv_columns
-from ..http.examples import example, listed, pending
+from ..http.csv_lists import answer_list, list_answers
+from ..http.examples import example, pending
 from ..http.ids import Id
 from ..http.models import ApprovalAnswer, DecisionBody, ListOf
 from ..http.openapi import WITH_BODY, answers, body_example
 from ..operations.problems import OWN_REQUEST, REQUESTERS_DELEGATE
 from ..problems.common import (
     ALREADY_ENDED,
-    INVALID_CURSOR,
-    INVALID_REQUEST,
     NOT_FOUND,
     REFUSED,
     ROLE_MISSING,
-    TOO_MANY_ROWS,
     WRONG_ROLE,
 )
 from ..problems.problem import ApiProblem, existing, refused_by_workflow
@@ -45,13 +42,7 @@ router = APIRouter(prefix="/v1/approvals", tags=["Approvals"])
     "",
     summary="List approvals",
     response_model=ListOf[ApprovalAnswer],
-    responses=answers(
-        {200: listed(example("approvals/approval"))},
-        INVALID_REQUEST,
-        INVALID_CURSOR,
-        TOO_MANY_ROWS,
-        also_as=csv_columns(ApprovalAnswer),
-    ),
+    responses=list_answers("approvals/approval", ApprovalAnswer),
 )
 async def list_approvals(
     query: Annotated[ApprovalsQuery, Query()], request: Request, caller: AnyCaller, context: InContext

@@ -8,8 +8,9 @@ from pydantic import Field
 from billing.approvals.ladder import ApprovalState
 from billing.core.operations import Role
 from db.approvals.approvals import ApprovalSort
+from db.approvals.delegations import DelegationSort
 
-from ..http.models import Answer, Body, Moment, OtherId, Query, Reason
+from ..http.models import DOWNWARDS, Answer, Body, Moment, OtherId, Query, Reason
 
 
 class DelegateBody(Body):
@@ -33,6 +34,7 @@ class DelegationBody(Body):
 
 class DelegationsQuery(Query):
     active: bool | None = Field(default=None, description="true: only delegations that are active now")
+    sort: DelegationSort = Field(default="-created_at", description=DOWNWARDS)
 
 
 class ApprovalsQuery(Query):

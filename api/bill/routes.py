@@ -4,21 +4,21 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 
+from db.core.pages import FewRows
 from db.mirror import bills
 from db.mirror.bills import BillFilter
 from db.tables import Renewal
 
 from ..http.auth import AnyCaller, Caller
 from ..http.context import Context, InContext
-from ..http.csv_lists import answer_list, csv_columns
-from ..http.examples import example, listed
+from ..http.csv_lists import answer_list, list_answers
+from ..http.examples import example
 from ..http.ids import Id
 from ..http.models import ListOf
-from ..http.models import Query as ListQuery
 from ..http.openapi import answers
 from ..operations.problems import NOT_SYNCED
-from ..operations.views import each, sliced
-from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND, TOO_MANY_ROWS
+from ..operations.views import each
+from ..problems.common import NOT_FOUND
 from ..problems.problem import ApiProblem, existing
 from . import views
 from .schemas import (
@@ -26,6 +26,7 @@ from .schemas import (
     OrganizationInvoiceDetail,
     OrganizationInvoicesQuery,
     PendingItemAnswer,
+    PendingItemsQuery,
     RenewalAnswer,
 )
 
@@ -36,13 +37,7 @@ router = APIRouter(prefix="/v1/organization", tags=["Organization"])
     "/invoices",
     summary="List your own invoices",
     response_model=ListOf[OrganizationInvoiceAnswer],
-    responses=answers(
-        {200: listed(example("bill/organization_invoice"))},
-        INVALID_REQUEST,
-        INVALID_CURSOR,
-        TOO_MANY_ROWS,
-        also_as=csv_columns(OrganizationInvoiceAnswer),
-    ),
+    responses=list_answers("bill/organization_invoice", OrganizationInvoiceAnswer),
 )
 async def list_organization_invoices(
     query: Annotated[OrganizationInvoicesQuery, Query()],
@@ -81,16 +76,15 @@ async def read_organization_invoice(
 @router.get(
     "/pending-items",
     summary="List your pending items",
-    responses=answers(
-        {200: listed(example("bill/pending_item"))}, INVALID_REQUEST, INVALID_CURSOR, NOT_SYNCED
-    ),
+    response_model=ListOf[PendingItemAnswer],
+    responses=list_answers("bill/pending_item", PendingItemAnswer, NOT_SYNCED),
 )
 async def list_pending_items(
-    query: Annotated[ListQuery, Query()], caller: AnyCaller, context: InContext
-) -> ListOf[PendingItemAnswer]:
-    """Oldest first, as of the `synced_at` of `GET /v1/organization/renewal`."""
-    row = await _renewal(caller, context)
-    return sliced(row.items, lambda item: str(item["id"]), views.pending_item, query.limit, query.cursor)
+    query: Annotated[PendingItemsQuery, Query()], request: Request, caller: AnyCaller, context: InContext
+) -> Any:
+    """Oldest first unless `sort` says otherwise, as of the `synced_at` of `GET /v1/organization/renewal`."""
+    items = FewRows((await _renewal(caller, context)).items, lambda item: str(item["id"]), query.sort)
+    return await answer_list(request, context, query, items, each(views.pending_item), PendingItemAnswer)
 
 
 @router.get(

@@ -6,10 +6,11 @@ from typing import Literal
 from pydantic import Field
 
 from billing.core.money import Money
+from db.core.pages import ByCreation
 from db.mirror.bills import BillSort
 
 from ..customers.schemas import LineAnswer
-from ..http.models import Answer, Moment, SearchQuery, SearchText
+from ..http.models import DOWNWARDS, Answer, Moment, Query, SearchQuery, SearchText
 
 
 class OrganizationInvoicesQuery(SearchQuery):
@@ -24,6 +25,10 @@ class OrganizationInvoicesQuery(SearchQuery):
     sort: BillSort = Field(
         default="-created_at", description="`-` sorts downwards. Amounts are sorted by currency first."
     )
+
+
+class PendingItemsQuery(Query):
+    sort: ByCreation = Field(default="created_at", description=DOWNWARDS)
 
 
 class OrganizationInvoiceAnswer(Answer):

@@ -1,9 +1,10 @@
 """Cases: refunds, credits and plan changes that were made in Stripe itself, each of which owes a note."""
 
+from collections.abc import Sequence
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.cases.case import CaseFound, CloseCase, ConfirmCase, TakeCase
@@ -15,7 +16,8 @@ from db.tables import Case, Operation
 
 from ..http.auth import Actor, AnyCaller, Caller, Giver
 from ..http.context import InContext
-from ..http.examples import example, listed
+from ..http.csv_lists import answer_list, list_answers
+from ..http.examples import example
 from ..http.ids import Id
 from ..http.models import ListOf, OperationAnswer
 from ..http.openapi import answers
@@ -25,7 +27,7 @@ from ..operations import service, views
 from ..operations.common_routes import command_route
 from ..operations.problems import NOT_CLOSABLE, NOT_CONFIRMABLE, NOT_NAMED, NOT_TAKABLE
 from ..operations.service import Command
-from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND
+from ..problems.common import NOT_FOUND
 from ..problems.problem import ApiProblem
 from .problems import DONE_BY_UNFIT, DONE_BY_UNKNOWN
 from .schemas import CaseAnswer, CaseCloseBody, CaseConfirmBody, CasesQuery
@@ -36,23 +38,27 @@ router = APIRouter(prefix="/v1/cases", tags=["Cases"])
 @router.get(
     "",
     summary="List cases",
-    responses=answers({200: listed(example("cases/case"))}, INVALID_REQUEST, INVALID_CURSOR),
+    response_model=ListOf[CaseAnswer],
+    responses=list_answers("cases/case", CaseAnswer),
 )
 async def list_cases(
-    query: Annotated[CasesQuery, Query()], caller: AnyCaller, context: InContext
-) -> ListOf[CaseAnswer]:
-    """Newest first."""
-    async with context.database.reading() as session:
-        page = await cases.page(
-            session,
-            caller.organization,
-            open=query.open,
-            kind=query.object_kind,
-            limit=query.limit,
-            cursor=query.cursor,
-        )
-        operations = await cases.of_operations(session, [row.operation_id for row in page.rows])
-    return views.listed(page, lambda row: _answer(row, operations[row.operation_id], caller))
+    query: Annotated[CasesQuery, Query()], request: Request, caller: AnyCaller, context: InContext
+) -> Any:
+    """Newest first unless `sort` says otherwise; as `text/csv` all that the filters find."""
+    listing = cases.paged(
+        caller.organization,
+        open=query.open,
+        kind=query.object_kind,
+        customer_id=query.customer,
+        owner=query.owner,
+        sort=query.sort,
+    )
+
+    async def shown(session: AsyncSession, rows: Sequence[Case]) -> list[CaseAnswer]:
+        operations = await cases.of_operations(session, [row.operation_id for row in rows])
+        return [_answer(row, operations[row.operation_id], caller) for row in rows]
+
+    return await answer_list(request, context, query, listing, shown, CaseAnswer)
 
 
 @router.get("/{id}", summary="Read a case", responses=answers({200: example("cases/case")}, NOT_FOUND))

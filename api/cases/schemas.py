@@ -7,6 +7,7 @@ from pydantic import Field
 from billing.cases.case import Action, CaseObject
 from billing.core.money import Money
 from billing.core.operations import State
+from db.cases.cases import CaseSort
 
 from ..http.models import Answer, Body, Comment, OtherId, Query
 from ..notes.schemas import NoteText
@@ -28,6 +29,12 @@ class CaseConfirmBody(Body):
 class CasesQuery(Query):
     open: bool | None = Field(default=None, description="true: only open cases")
     object_kind: CaseObject | None = None
+    customer: OtherId | None = None
+    owner: OtherId | None = Field(default=None, description="A person from GET /v1/people")
+    sort: CaseSort = Field(
+        default="-noticed_at",
+        description="`-` sorts downwards. `amount` is in minor units of any currency; none counts as zero",
+    )
 
 
 class CaseAnswer(Answer):

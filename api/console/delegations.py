@@ -55,7 +55,7 @@ async def answer(
 
 
 async def _listed(query: DelegationsQuery, visit: PageVisit, form: Form) -> Response:
-    found = await delegations.list_delegations(query, visit.caller, visit.context)
+    found = await delegations.list_delegations(query, visit.request, visit.caller, visit.context)
     if "ends_at" in form.errors:
         form.errors["until"] = form.errors.pop("ends_at")
     return visit.page(

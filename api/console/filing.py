@@ -11,8 +11,8 @@ from db.core.clock import utc_now
 from ..cases import routes as cases
 from ..cases.schemas import CasesQuery
 from ..evidence import months
+from ..evidence.schemas import MonthQuery
 from ..http.context import InContext
-from ..http.models import Query as ListQuery
 from ..problems.problem import not_found
 from .frame.calls import wanting_csv
 from .frame.page import see
@@ -29,7 +29,7 @@ PARTS = {
     "evidence-heads": months.list_heads,
 }
 
-InListQuery = Annotated[ListQuery, Depends(asked(ListQuery))]
+InMonthQuery = Annotated[MonthQuery, Depends(asked(MonthQuery))]
 
 
 @router.get("/months")
@@ -39,7 +39,7 @@ async def this_month(visit: InVisit) -> Response:
 
 
 @router.get("/months/{month}")
-async def read_month(month: months.InMonth, query: InListQuery, visit: InVisit) -> Response:
+async def read_month(month: months.InMonth, query: InMonthQuery, visit: InVisit) -> Response:
     """What it has, and the files to keep."""
     found = await months.list_operations(month, query, visit.request, visit.context)
     begins = month.span.start.astimezone(ZoneInfo(month.zone))
@@ -58,13 +58,13 @@ async def download_month(month: months.InMonth, context: InContext) -> Any:
 async def download_part(part: str, month: months.InMonth, request: Request, context: InContext) -> Any:
     if part not in PARTS:
         raise not_found()
-    return await PARTS[part](month, ListQuery(), wanting_csv(request), context)
+    return await PARTS[part](month, MonthQuery(), wanting_csv(request), context)
 
 
 @router.get("/cases")
 async def list_cases(query: Annotated[CasesQuery, Depends(asked(CasesQuery))], visit: InVisit) -> Response:
     """What was made in Stripe itself, each with the note it owes."""
-    found = await cases.list_cases(query, visit.caller, visit.context)
+    found = await cases.list_cases(query, visit.request, visit.caller, visit.context)
     names = await visit.names([row.model_dump(include={"customer"}) for row in found.data])
     return visit.page("cases", title="Cases", rows=found.data, names=names, next_cursor=found.next_cursor)
 

@@ -24,7 +24,7 @@ async def list_incidents(
     query: Annotated[IncidentsQuery, Depends(asked(IncidentsQuery))],
     visit: InVisit,
 ) -> Response:
-    found = await incidents.list_incidents(query, visit.caller, visit.context)
+    found = await incidents.list_incidents(query, visit.request, visit.caller, visit.context)
     return visit.page("incidents", title="Incidents", rows=found.data, next_cursor=found.next_cursor)
 
 

@@ -12,7 +12,7 @@ from billing.core.operations import Kind, State
 
 from ..evidence import routes as evidence
 from ..http.ids import Id
-from ..http.models import Query as ListQuery
+from ..http.models import OldestFirst
 from ..operations import routes as operations
 from ..operations.schemas import OperationsQuery
 from ..problems.problem import not_found
@@ -182,7 +182,8 @@ async def act(
 
 async def _detail(id_: str, visit: InVisit, form: Form) -> Response:
     operation = await operations.read_operation(id_, visit.caller, visit.context)
-    timeline = await operations.read_timeline(id_, ListQuery(limit=MOST_EVENTS), visit.caller, visit.context)
+    first = OldestFirst(limit=MOST_EVENTS)
+    timeline = await operations.read_timeline(id_, first, visit.request, visit.caller, visit.context)
     names = await visit.names([operation.subject, operation.request])
     allowed = [*operation.allowed_actions, *(["deny"] if "confirm" in operation.allowed_actions else [])]
     offered = {name: action_of(operation.kind, name) for name in allowed}

@@ -67,7 +67,7 @@ async def list_rows(
     name: checks.Name, query: Annotated[RowsQuery, Depends(asked(RowsQuery))], visit: InVisit
 ) -> Response:
     """What one bar was counted from."""
-    found = await checks.list_rows(name, query, visit.caller, visit.context)
+    found = await checks.list_rows(name, query, visit.request, visit.caller, visit.context)
     return visit.page("success_rows", title=WORDS[name][0],
         check=name, rows=found.data, next_cursor=found.next_cursor, start=query.from_, end=query.to,
     )  # fmt: skip

@@ -11,12 +11,9 @@ from db.mirror.lists import InvoiceFilter
 
 from ..http.auth import AnyCaller
 from ..http.context import InContext
-from ..http.csv_lists import answer_list, csv_columns
-from ..http.examples import example, listed
+from ..http.csv_lists import answer_list, list_answers
 from ..http.models import ListOf
-from ..http.openapi import answers
 from ..operations.views import each
-from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, TOO_MANY_ROWS
 from . import views
 from .schemas import CustomerAnswer, CustomersQuery, InvoiceAnswer, InvoiceCounts, InvoiceList, InvoicesQuery
 
@@ -27,13 +24,7 @@ router = APIRouter(prefix="/v1", tags=["Customers and invoices"])
     "/customers",
     summary="List customers",
     response_model=ListOf[CustomerAnswer],
-    responses=answers(
-        {200: listed(example("customers/customer"))},
-        INVALID_REQUEST,
-        INVALID_CURSOR,
-        TOO_MANY_ROWS,
-        also_as=csv_columns(CustomerAnswer),
-    ),
+    responses=list_answers("customers/customer", CustomerAnswer),
 )
 async def list_customers(
     query: Annotated[CustomersQuery, Query()], request: Request, caller: AnyCaller, context: InContext
@@ -47,13 +38,7 @@ async def list_customers(
     "/invoices",
     summary="List invoices",
     response_model=InvoiceList,
-    responses=answers(
-        {200: listed(example("customers/invoice")) | {"counts": None}},
-        INVALID_REQUEST,
-        INVALID_CURSOR,
-        TOO_MANY_ROWS,
-        also_as=csv_columns(InvoiceAnswer),
-    ),
+    responses=list_answers("customers/invoice", InvoiceAnswer, counts=None),
 )
 async def list_invoices(
     query: Annotated[InvoicesQuery, Query()], request: Request, caller: AnyCaller, context: InContext

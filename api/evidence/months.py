@@ -22,15 +22,14 @@ from db.tables import Intent, Operation, Organization
 
 from ..http.auth import AnyCaller
 from ..http.context import Context, InContext
-from ..http.csv_lists import answer_list, csv_columns, every_page
-from ..http.examples import example, listed
+from ..http.csv_lists import answer_list, every_page, list_answers
+from ..http.examples import example
 from ..http.models import ListOf
-from ..http.models import Query as ListQuery
 from ..http.openapi import answers
 from ..operations import views
-from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND, TOO_MANY_ROWS
+from ..problems.common import NOT_FOUND
 from ..problems.problem import not_found
-from .schemas import EvidenceHead, MonthExport, MonthIntent, MonthOperation
+from .schemas import EvidenceHead, MonthExport, MonthIntent, MonthOperation, MonthQuery
 
 router = APIRouter(prefix="/v1/months", tags=["Months"])
 
@@ -77,28 +76,17 @@ async def export_month(month: InMonth, context: InContext) -> Any:
     )
 
 
-def _responses(name: str, model: type[Any]) -> dict[int | str, dict[str, Any]]:
-    return answers(
-        {200: listed(example(f"evidence/{name}"))},
-        NOT_FOUND,
-        INVALID_REQUEST,
-        INVALID_CURSOR,
-        TOO_MANY_ROWS,
-        also_as=csv_columns(model),
-    )
-
-
 @router.get(
     "/{month}/operations",
     summary="List a month's operations",
     response_model=ListOf[MonthOperation],
-    responses=_responses("month_operation", MonthOperation),
+    responses=list_answers("evidence/month_operation", MonthOperation, NOT_FOUND),
 )
 async def list_operations(
-    month: InMonth, query: Annotated[ListQuery, Query()], request: Request, context: InContext
+    month: InMonth, query: Annotated[MonthQuery, Query()], request: Request, context: InContext
 ) -> Any:
     """Those that were requested or ended in the month, oldest first; as `text/csv` all of them."""
-    rows = months.operations(month.span)
+    rows = months.operations(month.span, newest_first=query.newest_first)
     return await answer_list(request, context, query, rows, _operations, MonthOperation, month=month.name)
 
 
@@ -106,13 +94,13 @@ async def list_operations(
     "/{month}/intents",
     summary="List a month's changes in Stripe",
     response_model=ListOf[MonthIntent],
-    responses=_responses("month_intent", MonthIntent),
+    responses=list_answers("evidence/month_intent", MonthIntent, NOT_FOUND),
 )
 async def list_intents(
-    month: InMonth, query: Annotated[ListQuery, Query()], request: Request, context: InContext
+    month: InMonth, query: Annotated[MonthQuery, Query()], request: Request, context: InContext
 ) -> Any:
     """Those that were begun or finished in the month, oldest first; as `text/csv` all of them."""
-    rows = months.intents(month.span)
+    rows = months.intents(month.span, newest_first=query.newest_first)
     return await answer_list(
         request, context, query, rows, views.each(_intent), MonthIntent, month=month.name
     )
@@ -122,14 +110,14 @@ async def list_intents(
     "/{month}/evidence-heads",
     summary="List a month's evidence heads",
     response_model=ListOf[EvidenceHead],
-    responses=_responses("evidence_head", EvidenceHead),
+    responses=list_answers("evidence/evidence_head", EvidenceHead, NOT_FOUND),
 )
 async def list_heads(
-    month: InMonth, query: Annotated[ListQuery, Query()], request: Request, context: InContext
+    month: InMonth, query: Annotated[MonthQuery, Query()], request: Request, context: InContext
 ) -> Any:
     """Of each operation of the month the hash that stands for its evidence; as `text/csv` all of them. Filed
     outside, they show later that no evidence was changed since."""
-    rows = months.operations(month.span)
+    rows = months.operations(month.span, newest_first=query.newest_first)
     return await answer_list(request, context, query, rows, _heads, EvidenceHead, month=month.name)
 
 

@@ -1,13 +1,25 @@
 """The shapes of a month's export."""
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import Field
 
 from billing.core.money import Money
 from billing.core.operations import Kind, State
 
-from ..http.models import Answer
+from ..http.models import Answer, Query
+
+
+class MonthQuery(Query):
+    sort: Literal["time", "-time"] = Field(
+        default="time",
+        description="By when it was requested or begun; `-` sorts downwards",
+    )
+
+    @property
+    def newest_first(self) -> bool:
+        return self.sort == "-time"
 
 
 class MonthOperation(Answer):

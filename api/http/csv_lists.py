@@ -17,12 +17,15 @@ from pydantic import BaseModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.core.money import Money
-from db.core.pages import PagedRows
+from db.core.pages import Listing
 
-from ..problems.common import TOO_MANY_ROWS
+from ..problems.catalogue import ProblemType
+from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, TOO_MANY_ROWS
 from ..problems.problem import ApiProblem
 from .context import Context
+from .examples import example, listed
 from .models import ListOf, Query
+from .openapi import Responses, answers
 
 MEDIA_TYPE = "text/csv"
 MAX_ROWS = 100_000
@@ -37,11 +40,24 @@ Shown = TypeVar("Shown", bound=BaseModel)
 Show = Callable[[AsyncSession, Sequence[Row]], Awaitable[list[Shown]]]
 
 
+def list_answers(shown: str, model: type[BaseModel], *problems: ProblemType, **more: Any) -> Responses:
+    """The responses of a route that answers with `answer_list`: `shown` names the example of one of the
+    list, `more` is what a page has beside them. As CSV the document has the names of the columns."""
+    return answers(
+        {200: listed(example(shown)) | more},
+        *problems,
+        INVALID_REQUEST,
+        INVALID_CURSOR,
+        TOO_MANY_ROWS,
+        also_as={MEDIA_TYPE: {"schema": {"type": "string"}, "example": csv_text(model, [])}},
+    )
+
+
 async def answer_list(
     request: Request,
     context: Context,
     query: Query,
-    listing: PagedRows[Row],
+    listing: Listing[Row],
     show: Show[Row, Shown],
     model: type[Shown],
     *,
@@ -69,7 +85,7 @@ async def answer_list(
 
 
 async def every_page(
-    context: Context, listing: PagedRows[Row], show: Show[Row, Shown]
+    context: Context, listing: Listing[Row], show: Show[Row, Shown]
 ) -> AsyncIterator[list[Shown]]:
     """All of a list, a page at a time."""
     cursor: str | None = None
@@ -96,11 +112,6 @@ def csv_text(model: type[BaseModel], rows: Iterable[BaseModel], *, header: bool 
     return written.getvalue()
 
 
-def csv_columns(model: type[BaseModel]) -> dict[str, Any]:
-    """What the OpenAPI document says of the CSV of a list: the names of its columns."""
-    return {MEDIA_TYPE: {"schema": {"type": "string"}, "example": csv_text(model, [])}}
-
-
 def prefers_csv(accept: str) -> bool:
     """Whether an Accept header names `text/csv`, and JSON no more urgently."""
     wanted = {name: weight for name, weight in map(_range, accept.lower().split(",")) if name}
@@ -120,7 +131,7 @@ def _range(part: str) -> tuple[str, float]:
 
 
 async def _streamed(
-    context: Context, listing: PagedRows[Row], show: Show[Row, Shown], model: type[Shown]
+    context: Context, listing: Listing[Row], show: Show[Row, Shown], model: type[Shown]
 ) -> AsyncIterator[str]:
     yield csv_text(model, [])
     async for page in every_page(context, listing, show):

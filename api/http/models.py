@@ -25,6 +25,7 @@ from billing.core.text import has_controls
 from billing.plan_changes.limits import LimitCheck
 from billing.plan_changes.plans import Interval, PlanLimits
 from billing.plan_changes.subject import Effective, Invoicing
+from db.operations.notices import NoticeSort
 
 Item = TypeVar("Item")
 
@@ -131,8 +132,23 @@ class SearchQuery(Query):
         return search_term(self.q) if self.q else None
 
 
+DOWNWARDS = "`-` sorts downwards"
+BY_CURRENCY = "`-` sorts downwards. Amounts are sorted by currency first."
+
+
+class OldestFirst(Query):
+    """A list whose rows are numbered."""
+
+    sort: Literal["seq", "-seq"] = Field(default="seq", description=DOWNWARDS)
+
+
 class NoticesQuery(Query):
     state: Literal["open", "escalated", "acknowledged", "superseded"] | None = None
+    operation: OtherId | None = None
+    sort: NoticeSort = Field(
+        default="-operation",
+        description="`-` sorts downwards. `operation`: in the order in which the operations were begun",
+    )
 
 
 class Answer(BaseModel):

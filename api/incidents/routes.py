@@ -1,9 +1,9 @@
 """Degraded states: the banner, their runbooks, and the note that clears them."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.incidents.messages import ResolveIncident
@@ -18,13 +18,14 @@ from workflows.core import ids
 from ..dispatch.dispatcher import HEAD_START
 from ..http.auth import AnyCaller, Giver
 from ..http.context import InContext
-from ..http.examples import example, listed, pending
+from ..http.csv_lists import answer_list, list_answers
+from ..http.examples import example, pending
 from ..http.ids import Id
 from ..http.models import ListOf
 from ..http.openapi import TOLD, WITH_BODY, answers, body_example
 from ..notes.problems import NOTE_WRONG
 from ..operations import views
-from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND, ROLE_MISSING
+from ..problems.common import NOT_FOUND, ROLE_MISSING
 from ..problems.problem import ApiProblem, existing, refused_by_workflow
 from . import views as shapes
 from .problems import ALREADY_CLEARED, STEP_UNKNOWN, STILL_DEGRADED
@@ -50,15 +51,17 @@ async def banner(caller: AnyCaller, context: InContext) -> BannerAnswer:
 @router.get(
     "/v1/incidents",
     summary="List incidents",
-    responses=answers({200: listed(example("incidents/incident"))}, INVALID_REQUEST, INVALID_CURSOR),
+    response_model=ListOf[IncidentAnswer],
+    responses=list_answers("incidents/incident", IncidentAnswer),
 )
 async def list_incidents(
-    query: Annotated[IncidentsQuery, Query()], caller: AnyCaller, context: InContext
-) -> ListOf[IncidentAnswer]:
-    """Newest first."""
-    async with context.database.reading() as session:
-        page = await incidents.page(session, open=query.open, limit=query.limit, cursor=query.cursor)
-    return views.listed(page, lambda row: shapes.answer(row, caller))
+    query: Annotated[IncidentsQuery, Query()], request: Request, caller: AnyCaller, context: InContext
+) -> Any:
+    """Newest first unless `sort` says otherwise; as `text/csv` all that the filters find."""
+    listing = incidents.paged(open=query.open, component=query.component, sort=query.sort)
+    return await answer_list(
+        request, context, query, listing, views.each(lambda row: shapes.answer(row, caller)), IncidentAnswer
+    )
 
 
 @router.get(

@@ -6,8 +6,9 @@ from pydantic import Field
 
 from billing.incidents.states import Component, IncidentState
 from billing.incidents.words import Capability, Severity
+from db.incidents.incidents import IncidentSort
 
-from ..http.models import Answer, Body, Comment, OperationAnswer, Query
+from ..http.models import DOWNWARDS, Answer, Body, Comment, OperationAnswer, Query
 from ..notes.schemas import NoteText
 
 
@@ -24,6 +25,8 @@ class ResolveBody(Body):
 
 class IncidentsQuery(Query):
     open: bool | None = Field(default=None, description="true: only incidents that are not cleared")
+    component: Component | None = None
+    sort: IncidentSort = Field(default="-opened_at", description=DOWNWARDS)
 
 
 class CapabilityAnswer(Answer):

@@ -1,9 +1,9 @@
 """Organizations' own words for mails to their customers; ours hold where there are none."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request
 from fastapi import Query as QueryOf
 from pydantic import AfterValidator, Field
 from starlette.concurrency import run_in_threadpool
@@ -15,6 +15,7 @@ from billing.mail.template_checks import FILTERS, Fault, validate
 from billing.mail.template_examples import SO, Case, preview
 from billing.mail.template_review import APPROVERS, why_not
 from db.core.clock import utc_now
+from db.core.pages import FewRows
 from db.mail import templates as mail_templates
 from db.mirror import mirror
 from db.people import people
@@ -22,8 +23,9 @@ from db.tables import MailTemplate
 
 from ..http.auth import Actor, AnyCaller, BillingAdmin
 from ..http.context import InContext
-from ..http.examples import example, listed
-from ..http.models import Answer, Body, ListOf, Query, plain
+from ..http.csv_lists import answer_list, list_answers
+from ..http.examples import example
+from ..http.models import DOWNWARDS, Answer, Body, ListOf, Query, plain
 from ..http.openapi import WITH_BODY, answers, body_example
 from ..operations import views
 from ..problems.catalogue import CATALOGUE
@@ -73,6 +75,10 @@ class WordsBody(Body):
 class PreviewBody(WordsBody):
     language: str = Field(default="en", description="A language tag, used for dates, amounts and when_due")
     case: Case = Field(default="due", description="The kind of sample invoice")
+
+
+class VersionsQuery(Query):
+    sort: Literal["version", "-version"] = Field(default="-version", description=DOWNWARDS)
 
 
 class TemplateAnswer(Answer):
@@ -196,19 +202,23 @@ async def approve_template(
 @router.get(
     "/{name}/{language}/versions",
     summary="List a mail template's versions",
-    responses=answers({200: listed(example("mail/draft"))}, INVALID_REQUEST, LANGUAGE_UNKNOWN),
+    response_model=ListOf[TemplateAnswer],
+    responses=list_answers("mail/draft", TemplateAnswer, LANGUAGE_UNKNOWN),
 )
 async def list_versions(
     name: MailName,
     language: Language,
-    query: Annotated[Query, QueryOf()],
+    query: Annotated[VersionsQuery, QueryOf()],
+    request: Request,
     caller: AnyCaller,
     context: InContext,
-) -> ListOf[TemplateAnswer]:
-    """Newest first, with who wrote, approved and retired each version. Versions never change."""
+) -> Any:
+    """Newest first unless `sort` says otherwise, with who wrote, approved and retired each version. Versions
+    never change."""
     async with context.database.reading() as session:
-        rows = await mail_templates.versions(session, caller.organization, name, language)
-    return views.sliced(rows, lambda row: row.id, _answer, query.limit, query.cursor)
+        newest_first = await mail_templates.versions(session, caller.organization, name, language)
+    rows = FewRows(newest_first[::-1], lambda row: row.id, query.sort)
+    return await answer_list(request, context, query, rows, views.each(_answer), TemplateAnswer)
 
 
 @router.delete(

@@ -1,9 +1,9 @@
 """Runs that hold our mirror against Stripe: asked for by people (those by schedule begin by themselves)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.mirror.reconciliation import ASKED_FOR, STOPPED, ObjectKind, ReconcileInput
@@ -17,14 +17,13 @@ from workflows.core import ids
 from ..dispatch.dispatcher import HEAD_START
 from ..http.auth import AnyCaller, Caller, Giver
 from ..http.context import Context, InContext
-from ..http.examples import example, listed
+from ..http.csv_lists import answer_list, list_answers
+from ..http.examples import example
 from ..http.ids import Id
 from ..http.models import ListOf
 from ..http.openapi import answers
 from ..problems.common import (
     BODY_TOO_LARGE,
-    INVALID_CURSOR,
-    INVALID_REQUEST,
     NOT_FOUND,
     ROLE_MISSING,
     UNSUPPORTED_MEDIA_TYPE,
@@ -68,21 +67,24 @@ async def start(caller: Giver, context: InContext, response: Response) -> Reconc
 @router.get(
     "",
     summary="List reconciliations",
-    responses=answers({200: listed(example("mirror/reconciliation"))}, INVALID_REQUEST, INVALID_CURSOR),
+    response_model=ListOf[ReconciliationAnswer],
+    responses=list_answers("mirror/reconciliation", ReconciliationAnswer),
 )
 async def list_runs(
-    query: Annotated[ReconciliationsQuery, Query()], caller: AnyCaller, context: InContext
-) -> ListOf[ReconciliationAnswer]:
-    """Newest first: scheduled runs, and those that your organization requested.
+    query: Annotated[ReconciliationsQuery, Query()], request: Request, caller: AnyCaller, context: InContext
+) -> Any:
+    """Newest first unless `sort` says otherwise; as `text/csv` all that the filters find: scheduled runs, and
+    those that your organization requested.
 
     Of the scheduled runs without differences, only the newest are kept.
     """
-    async with context.database.reading() as session:
-        page = await reconciliations.page(
-            session, caller.organization, state=query.state, limit=query.limit, cursor=query.cursor
-        )
-        counted = await differences.counts(session, caller.organization, [row.id for row in page.rows])
-    return ListOf(data=[_shown(row, caller, counted) for row in page.rows], next_cursor=page.next_cursor)
+    listing = reconciliations.paged(caller.organization, state=query.state, sort=query.sort)
+
+    async def shown(session: AsyncSession, rows: Sequence[Reconciliation]) -> list[ReconciliationAnswer]:
+        counted = await differences.counts(session, caller.organization, [row.id for row in rows])
+        return [_shown(row, caller, counted) for row in rows]
+
+    return await answer_list(request, context, query, listing, shown, ReconciliationAnswer)
 
 
 @router.get(

@@ -6,18 +6,22 @@ from typing import Any
 from pydantic import Field
 
 from billing.mirror.reconciliation import Correction, ObjectKind, RunState
+from db.mirror.differences import DifferenceSort
+from db.mirror.reconciliations import ReconciliationSort
 
-from ..http.models import Answer, OtherId, ProblemBody, Query
+from ..http.models import DOWNWARDS, Answer, OtherId, ProblemBody, Query
 
 
 class ReconciliationsQuery(Query):
     state: RunState | None = None
+    sort: ReconciliationSort = Field(default="-started_at", description=DOWNWARDS)
 
 
 class DifferencesQuery(Query):
     reconciliation: OtherId | None = None
     object_kind: ObjectKind | None = None
     object: OtherId | None = Field(default=None, description="A Stripe id")
+    sort: DifferenceSort = Field(default="-found_at", description=DOWNWARDS)
 
 
 class ComparedAnswer(Answer):

@@ -1,9 +1,9 @@
 """The payments of the organization's customers and what was refunded of them, as last read from Stripe."""
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 
 from billing.core.money import Money
 from db.mirror import lists, mirror
@@ -11,12 +11,13 @@ from db.tables import PaymentRow, RefundRow
 
 from ..http.auth import AnyCaller
 from ..http.context import InContext
-from ..http.examples import example, listed
+from ..http.csv_lists import answer_list, list_answers
+from ..http.examples import example
 from ..http.ids import Id
 from ..http.models import ListOf
 from ..http.openapi import answers
 from ..operations import views
-from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND
+from ..problems.common import NOT_FOUND
 from ..problems.problem import existing
 from .schemas import PaymentAnswer, PaymentsQuery, PaymentWithRefunds, RefundAnswer
 
@@ -26,21 +27,25 @@ router = APIRouter(prefix="/v1/payments", tags=["Payments"])
 @router.get(
     "",
     summary="List payments",
-    responses=answers({200: listed(example("money/payment"))}, INVALID_REQUEST, INVALID_CURSOR),
+    response_model=ListOf[PaymentAnswer],
+    responses=list_answers("money/payment", PaymentAnswer),
 )
 async def list_payments(
-    query: Annotated[PaymentsQuery, Query()], caller: AnyCaller, context: InContext
-) -> ListOf[PaymentAnswer]:
-    """Newest first."""
+    query: Annotated[PaymentsQuery, Query()], request: Request, caller: AnyCaller, context: InContext
+) -> Any:
+    """Newest first unless `sort` says otherwise; as `text/csv` all that the filters find."""
     listing = lists.payments(
         caller.organization,
         customer_id=query.customer,
         invoice_id=query.invoice,
+        status=query.status,
         refundable=query.refundable,
+        created_after=query.created_after,
+        created_before=query.created_before,
+        term=query.term,
+        sort=query.sort,
     )
-    async with context.database.reading() as session:
-        page = await listing.page(session, limit=query.limit, cursor=query.cursor)
-    return views.listed(page, payment_answer)
+    return await answer_list(request, context, query, listing, views.each(payment_answer), PaymentAnswer)
 
 
 @router.get(

@@ -8,13 +8,38 @@ from pydantic import Field, StringConstraints
 from billing.core.money import MAX_MINOR, Money
 from billing.money.credit import CreditReason, CreditWanted, Instrument
 from billing.money.refund import Reason, RefundWanted
+from db.mirror.lists import AmountSort
 
-from ..http.models import Answer, Body, Comment, CustomerId, InvoiceId, OtherId, PaymentId, Query
+from ..http.models import (
+    BY_CURRENCY,
+    Answer,
+    Body,
+    Comment,
+    CustomerId,
+    InvoiceId,
+    Moment,
+    OtherId,
+    PaymentId,
+    Query,
+    SearchQuery,
+    SearchText,
+)
 from ..notes.schemas import NoteText
 from ..quotes.schemas import MoneyQuoteAnswer, QuotingBody
 
 Amount = Annotated[int, Field(ge=1, le=MAX_MINOR, description="In minor units of the currency")]
 Currency = Annotated[str, StringConstraints(pattern=r"^[a-z]{3}$")]
+
+PaymentStatus = Literal[
+    "canceled",
+    "processing",
+    "requires_action",
+    "requires_capture",
+    "requires_confirmation",
+    "requires_payment_method",
+    "succeeded",
+]
+"""Those of Stripe's PaymentIntents."""
 
 
 class RefundBody(Body):
@@ -72,12 +97,27 @@ class CreditResolutionBody(Body):
     comment: Comment
 
 
-class PaymentsQuery(Query):
+class PaymentsQuery(SearchQuery):
+    q: SearchText | None = Field(
+        default=None,
+        description="A part of the customer's name or mail address, an amount such as `1,250.00` or "
+        "`USD 13`, or the Stripe id of the payment, its charge, a refund, the invoice or the customer",
+    )
+    status: PaymentStatus | None = None
     customer: OtherId | None = None
     invoice: OtherId | None = None
     refundable: bool | None = Field(
         default=None, description="true: only payments that can still be refunded, at least in part"
     )
+    created_after: Moment | None = Field(default=None, description="Created then or later")
+    created_before: Moment | None = None
+    sort: AmountSort = Field(default="-created_at", description=BY_CURRENCY)
+
+
+class GivenQuery(Query):
+    """Of what one customer was given."""
+
+    sort: AmountSort = Field(default="-created_at", description=BY_CURRENCY)
 
 
 class PaymentAnswer(Answer):

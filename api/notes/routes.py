@@ -1,19 +1,19 @@
 """The notes of an operation: listed, and added to."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 
 from billing.core.operations import Kind
 
 from ..http.auth import AnyCaller, Giver
 from ..http.context import InContext
-from ..http.examples import example, listed
+from ..http.csv_lists import answer_list, list_answers
+from ..http.examples import example
 from ..http.ids import Id
-from ..http.models import ListOf
-from ..http.models import Query as ListQuery
+from ..http.models import ListOf, OldestFirst
 from ..http.openapi import WITH_BODY, answers, body_example
-from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND, ROLE_MISSING
+from ..problems.common import NOT_FOUND, ROLE_MISSING
 from . import service
 from .problems import NOTE_WRONG, NOTES_FULL
 from .schemas import NoteAnswer, NoteBody
@@ -27,13 +27,19 @@ def add_note_routes(
     @router.get(
         "/{id}/notes",
         summary=f"List a {noun}'s notes",
-        responses=answers({200: listed(example(note))}, NOT_FOUND, INVALID_REQUEST, INVALID_CURSOR),
+        response_model=ListOf[NoteAnswer],
+        responses=list_answers(note, NoteAnswer, NOT_FOUND),
     )
     async def list_notes(
-        id: Id, query: Annotated[ListQuery, Query()], caller: AnyCaller, context: InContext
-    ) -> ListOf[NoteAnswer]:
+        id: Id,
+        query: Annotated[OldestFirst, Query()],
+        request: Request,
+        caller: AnyCaller,
+        context: InContext,
+    ) -> Any:
         """Oldest first."""
-        return await service.listed(context, caller, kind, id, query.limit, query.cursor)
+        rows, show = await service.listed(context, caller, kind, id, query.sort)
+        return await answer_list(request, context, query, rows, show, NoteAnswer)
 
     @router.post(
         "/{id}/notes",

@@ -11,6 +11,7 @@ from billing.core.operations import Kind
 from billing.money.notes import MAX_NOTES, Note, NoteInput, with_payments
 from db.core import timeline
 from db.core.clock import utc_now
+from db.core.pages import FewRows
 from db.core.timeline import NewEvent
 from db.operations import notes, operations, outbox
 from db.tables import NoteRow, Operation, Outbox, new_id
@@ -19,9 +20,9 @@ from workflows.core import ids
 from ..dispatch.dispatcher import HEAD_START
 from ..http.auth import Caller
 from ..http.context import Context
-from ..http.models import ListOf
+from ..http.csv_lists import Show
 from ..operations.service import owned
-from ..operations.views import sliced
+from ..operations.views import each
 from .schemas import NoteAnswer
 
 
@@ -43,13 +44,13 @@ async def find_or_add(session: AsyncSession, operation: Operation, caller: Calle
 
 
 async def listed(
-    context: Context, caller: Caller, kind: Kind, operation_id: str, limit: int, cursor: str | None
-) -> ListOf[NoteAnswer]:
-    """The first one first. Raises ApiProblem `not_found`, InvalidRequest `invalid_cursor`."""
+    context: Context, caller: Caller, kind: Kind, operation_id: str, sort: str
+) -> tuple[FewRows[NoteRow], Show[NoteRow, NoteAnswer]]:
+    """The notes, and what makes their answers. Raises ApiProblem `not_found`."""
     async with context.database.reading() as session:
         operation = await owned(session, caller, kind, operation_id)
         rows = await notes.of_operation(session, operation_id)
-    return sliced(rows, lambda row: str(row.seq), lambda row: _answer(operation, row), limit, cursor)
+    return FewRows(rows, lambda row: str(row.seq), sort), each(lambda row: _answer(operation, row))
 
 
 async def add(context: Context, caller: Caller, kind: Kind, operation_id: str, text: str) -> NoteAnswer:

@@ -1,9 +1,9 @@
 """What people say to each other about an operation, in one thread."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import Field
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -16,21 +16,22 @@ from db.approvals import approvals
 from db.approvals.deciders import authors_of
 from db.core import timeline
 from db.core.clock import utc_now
+from db.core.pages import FewRows
 from db.operations import comments, operations, outbox
 from db.tables import CommentRow, Operation, Outbox, new_id
 
 from ..dispatch.dispatcher import HEAD_START
 from ..http.auth import Actor, AnyCaller
 from ..http.context import InContext
-from ..http.examples import example, listed
+from ..http.csv_lists import answer_list, list_answers
+from ..http.examples import example
 from ..http.ids import Id
-from ..http.models import Answer, Body, Comment, ListOf
-from ..http.models import Query as ListQuery
+from ..http.models import Answer, Body, Comment, ListOf, OldestFirst
 from ..http.openapi import WITH_BODY, answers, body_example
-from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND, ROLE_MISSING
+from ..problems.common import NOT_FOUND, ROLE_MISSING
 from ..problems.problem import ApiProblem, existing
 from .problems import COMMENTS_FULL
-from .views import sliced
+from .views import each
 
 router = APIRouter(prefix="/v1/operations", tags=["Operations"])
 
@@ -56,18 +57,17 @@ class CommentAnswer(Answer):
 @router.get(
     "/{id}/comments",
     summary="List an operation's comments",
-    responses=answers(
-        {200: listed(example("operations/comment"))}, NOT_FOUND, INVALID_REQUEST, INVALID_CURSOR
-    ),
+    response_model=ListOf[CommentAnswer],
+    responses=list_answers("operations/comment", CommentAnswer, NOT_FOUND),
 )
 async def list_comments(
-    id: Id, query: Annotated[ListQuery, Query()], caller: AnyCaller, context: InContext
-) -> ListOf[CommentAnswer]:
+    id: Id, query: Annotated[OldestFirst, Query()], request: Request, caller: AnyCaller, context: InContext
+) -> Any:
     """Oldest first."""
     async with context.database.reading() as session:
         existing(await operations.get(session, caller.organization, id))
-        said = await thread(session, id)
-    return sliced(said, lambda one: str(one.seq), lambda one: one, query.limit, query.cursor)
+        said = FewRows(await comments.of_operation(session, id), lambda row: str(row.seq), query.sort)
+    return await answer_list(request, context, query, said, each(_answer), CommentAnswer)
 
 
 @router.post(

@@ -4,25 +4,26 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.plan_changes.limits import LimitCheck, Usage, check_limits
 from billing.plan_changes.plans import Plan
+from db.core.pages import FewRows
 from db.mirror import mirror, subscription_usage
 from db.operations import operations
 from db.tables import Operation
 
 from ..http.auth import AnyCaller, Caller
 from ..http.context import InContext
-from ..http.examples import example, listed
+from ..http.csv_lists import answer_list, list_answers
+from ..http.examples import example
 from ..http.models import ListOf, OrganizationAnswer, PlanAnswer, StripeIds
-from ..http.models import Query as ListQuery
 from ..http.openapi import answers
-from ..problems.common import INVALID_CURSOR, INVALID_REQUEST
 from ..problems.problem import ApiProblem
 from . import views
 from .problems import NOT_SYNCED
+from .schemas import PlansQuery
 
 router = APIRouter(prefix="/v1", tags=["Organization"])
 
@@ -80,11 +81,12 @@ def _limits(plan: Plan, held: Mapping[str, Any], usage: Usage) -> Sequence[Limit
 @router.get(
     "/plans",
     summary="List plans",
-    responses=answers({200: listed(example("operations/plan"))}, INVALID_REQUEST, INVALID_CURSOR),
+    response_model=ListOf[PlanAnswer],
+    responses=list_answers("operations/plan", PlanAnswer),
 )
 async def list_plans(
-    query: Annotated[ListQuery, Query()], caller: AnyCaller, context: InContext
-) -> ListOf[PlanAnswer]:
+    query: Annotated[PlansQuery, Query()], request: Request, caller: AnyCaller, context: InContext
+) -> Any:
     """Sorted by name. A limit is null where there is none; `ar_balance` is in minor units of the price's
     currency.
 
@@ -92,5 +94,6 @@ async def list_plans(
     others can be requested.
     """
     async with context.database.reading() as session:
-        plans = await mirror.plans(session)
-    return views.sliced(plans, lambda plan: plan.plan, PlanAnswer.model_validate, query.limit, query.cursor)
+        plans = FewRows(await mirror.plans(session), lambda plan: plan.plan, query.sort)
+    show = views.each(PlanAnswer.model_validate)
+    return await answer_list(request, context, query, plans, show, PlanAnswer)

@@ -5,19 +5,19 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 
 from db.core import timeline
+from db.core.pages import FewRows
 from db.operations import lists, operations
 from db.operations.lists import OperationFilter
 from db.tables import Operation
 
 from ..http.auth import AnyCaller
 from ..http.context import InContext
-from ..http.csv_lists import answer_list, csv_columns
-from ..http.examples import example, listed
+from ..http.csv_lists import answer_list, list_answers
+from ..http.examples import example
 from ..http.ids import Id
-from ..http.models import EventAnswer, ListOf, OperationAnswer
-from ..http.models import Query as ListQuery
+from ..http.models import EventAnswer, ListOf, OldestFirst, OperationAnswer
 from ..http.openapi import answers
-from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND, TOO_MANY_ROWS
+from ..problems.common import NOT_FOUND
 from ..problems.problem import existing
 from . import views
 from .schemas import OperationsQuery
@@ -29,13 +29,7 @@ router = APIRouter(prefix="/v1/operations", tags=["Operations"])
     "",
     summary="List operations",
     response_model=ListOf[OperationAnswer],
-    responses=answers(
-        {200: listed(example("operations/operation"))},
-        INVALID_REQUEST,
-        INVALID_CURSOR,
-        TOO_MANY_ROWS,
-        also_as=csv_columns(OperationAnswer),
-    ),
+    responses=list_answers("operations/operation", OperationAnswer),
 )
 async def list_operations(
     query: Annotated[OperationsQuery, Query()], request: Request, caller: AnyCaller, context: InContext
@@ -71,13 +65,14 @@ async def read_operation(id: Id, caller: AnyCaller, context: InContext) -> Opera
 @router.get(
     "/{id}/timeline",
     summary="Read an operation's timeline",
-    responses=answers({200: listed(example("operations/event"))}, NOT_FOUND, INVALID_REQUEST, INVALID_CURSOR),
+    response_model=ListOf[EventAnswer],
+    responses=list_answers("operations/event", EventAnswer, NOT_FOUND),
 )
 async def read_timeline(
-    id: Id, query: Annotated[ListQuery, Query()], caller: AnyCaller, context: InContext
-) -> ListOf[EventAnswer]:
+    id: Id, query: Annotated[OldestFirst, Query()], request: Request, caller: AnyCaller, context: InContext
+) -> Any:
     """Oldest first. Each event carries the hash of the one before it."""
     async with context.database.reading() as session:
         existing(await operations.get(session, caller.organization, id))
-        events = await timeline.read(session, id)
-    return views.sliced(events, lambda row: str(row.seq), views.event, query.limit, query.cursor)
+        events = FewRows(await timeline.read(session, id), lambda row: str(row.seq), query.sort)
+    return await answer_list(request, context, query, events, views.each(views.event), EventAnswer)

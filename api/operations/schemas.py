@@ -1,11 +1,17 @@
 """What the list of operations is asked for by."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from billing.core.operations import Kind, State
 from db.operations.lists import OperationSort
 
-from ..http.models import Moment, OtherId, SearchQuery, SearchText
+from ..http.models import DOWNWARDS, Moment, OtherId, Query, SearchQuery, SearchText
+
+
+class PlansQuery(Query):
+    sort: Literal["plan", "-plan"] = Field(default="plan", description=DOWNWARDS)
 
 
 class OperationsQuery(SearchQuery):

@@ -7,19 +7,14 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.core.money import Money
 from billing.evidence.event_words import words
-from db.core import pages
 from db.tables import Notice, Operation, TimelineEvent
 
 from ..http.auth import Caller
-from ..http.models import EventAnswer, ListOf, NoticeAnswer, OperationAnswer
+from ..http.models import EventAnswer, NoticeAnswer, OperationAnswer
 from .actions import possible
 
 Row = TypeVar("Row")
 Shown = TypeVar("Shown")
-
-
-def listed(page: pages.Page[Row], show: Callable[[Row], Shown]) -> ListOf[Shown]:
-    return ListOf(data=[show(row) for row in page.rows], next_cursor=page.next_cursor)
 
 
 def each(show: Callable[[Row], Shown]) -> Callable[[AsyncSession, Sequence[Row]], Awaitable[list[Shown]]]:
@@ -29,23 +24,6 @@ def each(show: Callable[[Row], Shown]) -> Callable[[AsyncSession, Sequence[Row]]
         return [show(row) for row in rows]
 
     return shown
-
-
-def sliced(
-    rows: Sequence[Row],
-    key: Callable[[Row], str],
-    show: Callable[[Row], Shown],
-    limit: int,
-    cursor: str | None,
-) -> ListOf[Shown]:
-    """A page of rows that were all read because they are few. Raises InvalidRequest `invalid_cursor`."""
-    after = pages.decode(cursor, [str]) if cursor else None
-    start = next((at + 1 for at, row in enumerate(rows) if (key(row),) == after), 0)
-    shown = rows[start : start + limit]
-    more = start + limit < len(rows)
-    return ListOf(
-        data=[show(row) for row in shown], next_cursor=pages.encode((key(shown[-1]),)) if more else None
-    )
 
 
 def amount(row: Operation) -> Money | None:

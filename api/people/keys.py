@@ -1,12 +1,15 @@
 """API keys: what programs act by in a person's name. Who makes one makes it for themselves alone."""
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.core.clock import utc_now
+from db.core.pages import NOTHING
 from db.people import keys, people
 from db.people.keys import LastUse
 from db.people.people import new_api_key
@@ -15,11 +18,12 @@ from db.tables import ApiKey
 from ..http.auth import Actor, AnyCaller, Caller, may_end, refused, whose
 from ..http.client_address import client_address
 from ..http.context import InContext
-from ..http.examples import example, listed
+from ..http.csv_lists import answer_list, list_answers
+from ..http.examples import example
 from ..http.ids import Id
 from ..http.models import ListOf
 from ..http.openapi import WITH_BODY, answers, body_example
-from ..problems.common import CREDENTIALS_REVOKED, INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND, ROLE_MISSING
+from ..problems.common import CREDENTIALS_REVOKED, NOT_FOUND, ROLE_MISSING
 from ..problems.problem import ApiProblem, existing, not_found
 from .problems import KEY_EXPIRY_PAST, KEY_OUTLIVES_YOURS, TOO_MANY_KEYS
 from .schemas import KeyAnswer, KeyBody, KeysQuery, NewKeyAnswer
@@ -35,29 +39,25 @@ MOST_LIVE = 20
 @router.get(
     "",
     summary="List API keys",
-    responses=answers({200: listed(example("people/key"))}, INVALID_REQUEST, INVALID_CURSOR),
+    response_model=ListOf[KeyAnswer],
+    responses=list_answers("people/key", KeyAnswer),
 )
 async def list_keys(
-    query: Annotated[KeysQuery, Query()], caller: AnyCaller, context: InContext
-) -> ListOf[KeyAnswer]:
-    """Newest first, without their secrets. Billing admins and auditors see everybody's, others only their
-    own."""
+    query: Annotated[KeysQuery, Query()], request: Request, caller: AnyCaller, context: InContext
+) -> Any:
+    """Newest first unless `sort` says otherwise, without their secrets; as `text/csv` all that the filters
+    find. Billing admins and auditors see everybody's, others only their own."""
     at = utc_now()
     person, visible = whose(caller, query.person)
-    if not visible:
-        return ListOf(data=[], next_cursor=None)
-    async with context.database.reading() as session:
-        page = await keys.page(
-            session,
-            caller.organization,
-            person=person,
-            live_at=at if query.live else None,
-            limit=query.limit,
-            cursor=query.cursor,
-        )
-        uses = await keys.last_uses(session, [row.prefix for row in page.rows])
-    rows = [_answer(row, uses.get(row.prefix), at) for row in page.rows]
-    return ListOf(data=rows, next_cursor=page.next_cursor)
+    listing = keys.paged(
+        caller.organization, person=person, live_at=at if query.live else None, sort=query.sort
+    )
+
+    async def shown(session: AsyncSession, rows: Sequence[ApiKey]) -> list[KeyAnswer]:
+        uses = await keys.last_uses(session, [row.prefix for row in rows])
+        return [_answer(row, uses.get(row.prefix), at) for row in rows]
+
+    return await answer_list(request, context, query, listing if visible else NOTHING, shown, KeyAnswer)
 
 
 @router.post(

@@ -1,24 +1,28 @@
 """Who there is in an organization: whom one can name, and what each may do."""
 
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.core.operations import Role
 from db.approvals import delegations
 from db.core.clock import utc_now
 from db.people import keys, people
 from db.sign_in import sessions
+from db.tables import Person
 
 from ..approvals import delegation_views
 from ..http.auth import SEE_AUTHORITY, AnyCaller, whose
 from ..http.context import InContext
-from ..http.examples import example, listed
+from ..http.csv_lists import answer_list, list_answers
+from ..http.examples import example
 from ..http.ids import Id
 from ..http.models import ListOf
 from ..http.openapi import answers
-from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND, ROLE_MISSING
+from ..problems.common import NOT_FOUND, ROLE_MISSING
 from ..problems.problem import existing
 from . import views
 from .schemas import PeopleQuery, PersonAnswer, PersonDetailAnswer
@@ -29,25 +33,23 @@ router = APIRouter(prefix="/v1/people", tags=["People"])
 @router.get(
     "",
     summary="List people",
-    responses=answers({200: listed(example("people/person"))}, INVALID_REQUEST, INVALID_CURSOR),
+    response_model=ListOf[PersonAnswer],
+    responses=list_answers("people/person", PersonAnswer),
 )
 async def list_people(
-    query: Annotated[PeopleQuery, Query()], caller: AnyCaller, context: InContext
-) -> ListOf[PersonAnswer]:
-    """Newest first. Includes people who are no longer active, unless you filter by `active`."""
-    async with context.database.reading() as session:
-        page = await people.page(
-            session,
-            caller.organization,
-            q=query.q,
-            role=query.role,
-            active=query.active,
-            limit=query.limit,
-            cursor=query.cursor,
-        )
-        came = await sessions.last_begun(session, [row.id for row in page.rows])
-    rows = [views.person_answer(row, caller, came.get(row.id)) for row in page.rows]
-    return ListOf(data=rows, next_cursor=page.next_cursor)
+    query: Annotated[PeopleQuery, Query()], request: Request, caller: AnyCaller, context: InContext
+) -> Any:
+    """Newest first unless `sort` says otherwise; as `text/csv` all that the filters find. Includes people who
+    are no longer active, unless you filter by `active`."""
+    listing = people.paged(
+        caller.organization, q=query.q, role=query.role, active=query.active, sort=query.sort
+    )
+
+    async def shown(session: AsyncSession, rows: Sequence[Person]) -> list[PersonAnswer]:
+        came = await sessions.last_begun(session, [row.id for row in rows])
+        return [views.person_answer(row, caller, came.get(row.id)) for row in rows]
+
+    return await answer_list(request, context, query, listing, shown, PersonAnswer)
 
 
 @router.get(

@@ -7,9 +7,11 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from billing.core.money import Money
 from billing.core.operations import Kind, Role
+from db.people.keys import KeySort
+from db.people.people import PersonSort
 
 from ..approvals.schemas import DelegationAnswer
-from ..http.models import Answer, Body, Moment, OtherId, Query, SearchQuery, plain
+from ..http.models import DOWNWARDS, Answer, Body, Moment, OtherId, Query, SearchQuery, plain
 
 
 class PeopleQuery(SearchQuery):
@@ -17,6 +19,7 @@ class PeopleQuery(SearchQuery):
 
     role: Role | None = None
     active: bool | None = None
+    sort: PersonSort = Field(default="-created_at", description=DOWNWARDS)
 
 
 class PersonAnswer(Answer):
@@ -94,6 +97,7 @@ KeyName = Annotated[
 class KeysQuery(Query):
     person: OtherId | None = None
     live: bool | None = Field(default=None, description="true: only keys that work")
+    sort: KeySort = Field(default="-created_at", description=DOWNWARDS)
 
 
 class KeyBody(Body):

@@ -1,9 +1,9 @@
 """Links by which a customer gets at an invoice: issued, listed, mailed anew, revoked."""
 
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.policy.portal import PortalPolicy
@@ -19,13 +19,13 @@ from db.tables import CustomerSettings, Invoice, Outbox, PortalLink
 from ..dispatch.dispatcher import HEAD_START
 from ..http.auth import AnyCaller, Caller, Giver
 from ..http.context import Context, InContext
-from ..http.examples import example, listed
+from ..http.csv_lists import answer_list, list_answers
+from ..http.examples import example
 from ..http.ids import Id
 from ..http.models import ListOf
-from ..http.models import Query as ListQuery
 from ..http.openapi import WITH_BODY, answers, body_example
 from ..operations import views
-from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND, ROLE_MISSING
+from ..problems.common import NOT_FOUND, ROLE_MISSING
 from ..problems.problem import ApiProblem, existing
 from .problems import (
     CUSTOMER_ADDRESS_BOUNCED,
@@ -35,7 +35,14 @@ from .problems import (
     LINK_EXPIRY_PAST,
     LINK_MAILED_JUST_NOW,
 )
-from .schemas import IssuedLinkAnswer, LinkBody, LinkMailAnswer, PortalLinkAnswer, RevokeBody
+from .schemas import (
+    IssuedLinkAnswer,
+    LinkBody,
+    LinkMailAnswer,
+    PortalLinkAnswer,
+    PortalLinksQuery,
+    RevokeBody,
+)
 
 router = APIRouter(prefix="/v1", tags=["Portal"])
 
@@ -83,20 +90,23 @@ async def issue(id: Id, caller: Giver, context: InContext, body: LinkBody | None
 @router.get(
     "/invoices/{id}/portal-links",
     summary="List an invoice's portal links",
-    responses=answers(
-        {200: listed(example("portal_admin/link"))}, NOT_FOUND, INVALID_REQUEST, INVALID_CURSOR
-    ),
+    response_model=ListOf[PortalLinkAnswer],
+    responses=list_answers("portal_admin/link", PortalLinkAnswer, NOT_FOUND),
 )
 async def list_links(
-    id: Id, query: Annotated[ListQuery, Query()], caller: AnyCaller, context: InContext
-) -> ListOf[PortalLinkAnswer]:
-    """Newest first, including links that have ended."""
+    id: Id,
+    query: Annotated[PortalLinksQuery, Query()],
+    request: Request,
+    caller: AnyCaller,
+    context: InContext,
+) -> Any:
+    """Newest first unless `sort` says otherwise, including links that have ended."""
     async with context.database.reading() as session:
         existing(await mirror.invoice(session, caller.organization, id))
-        links = await portal_links.of_invoice(session, caller.organization, id)
     at = utc_now()
-    return views.sliced(
-        links, lambda link: link.id, lambda link: link_answer(link, at), query.limit, query.cursor
+    listing = portal_links.paged(caller.organization, invoice_id=id, sort=query.sort)
+    return await answer_list(
+        request, context, query, listing, views.each(lambda link: link_answer(link, at)), PortalLinkAnswer
     )
 
 

@@ -1,9 +1,9 @@
 """Networks from which links to the mini-portal may, or may not, be opened."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import Field, StringConstraints
 
 from billing.portal.networks import Action, parse_network
@@ -15,17 +15,16 @@ from db.tables import PortalNetwork, new_id
 
 from ..http.auth import AnyCaller, BillingAdmin
 from ..http.context import InContext
-from ..http.examples import example, listed
+from ..http.csv_lists import answer_list, list_answers
+from ..http.examples import example
 from ..http.ids import Id
-from ..http.models import Answer, Body, ListOf, OtherId, Reason
+from ..http.models import DOWNWARDS, Answer, Body, ListOf, OtherId, Reason
 from ..http.models import Query as ListQuery
 from ..http.openapi import WITH_BODY, answers, body_example
 from ..operations import views
 from ..problems.common import (
     BODY_TOO_LARGE,
     CUSTOMER_UNKNOWN,
-    INVALID_CURSOR,
-    INVALID_REQUEST,
     NOT_FOUND,
     ROLE_MISSING,
     UNSUPPORTED_MEDIA_TYPE,
@@ -52,6 +51,7 @@ class NetworkBody(Body):
 class NetworksQuery(ListQuery):
     customer: OtherId | None = Field(default=None, description="Only rules that apply to this customer")
     removed: bool = Field(default=False, description="true: only removed rules")
+    sort: networks.NetworkSort = Field(default="-created_at", description=DOWNWARDS)
 
 
 class NetworkAnswer(Answer):
@@ -110,22 +110,17 @@ async def add(body: NetworkBody, caller: BillingAdmin, context: InContext) -> Ne
 @router.get(
     "",
     summary="List networks",
-    responses=answers({200: listed(example("portal_admin/network"))}, INVALID_REQUEST, INVALID_CURSOR),
+    response_model=ListOf[NetworkAnswer],
+    responses=list_answers("portal_admin/network", NetworkAnswer),
 )
 async def list_networks(
-    query: Annotated[NetworksQuery, Query()], caller: AnyCaller, context: InContext
-) -> ListOf[NetworkAnswer]:
-    """Newest first."""
-    async with context.database.reading() as session:
-        page = await networks.page(
-            session,
-            caller.organization,
-            removed=query.removed,
-            customer_id=query.customer,
-            limit=query.limit,
-            cursor=query.cursor,
-        )
-    return views.listed(page, _answer)
+    query: Annotated[NetworksQuery, Query()], request: Request, caller: AnyCaller, context: InContext
+) -> Any:
+    """Newest first unless `sort` says otherwise; as `text/csv` all that the filters find."""
+    listing = networks.paged(
+        caller.organization, removed=query.removed, customer_id=query.customer, sort=query.sort
+    )
+    return await answer_list(request, context, query, listing, views.each(_answer), NetworkAnswer)
 
 
 @router.delete(

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from db.portal.links import State
+from db.portal.links import LinkSort, State
 
-from ..http.models import Answer, Body, Moment, Reason
+from ..http.models import DOWNWARDS, Answer, Body, Moment, Query, Reason
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Source = Literal["settings", "stripe", "organization", "default"]
@@ -21,6 +21,10 @@ class LinkBody(Body):
 
 class RevokeBody(Body):
     reason: Reason = Field(description="Why the link is revoked")
+
+
+class PortalLinksQuery(Query):
+    sort: LinkSort = Field(default="-created_at", description=DOWNWARDS)
 
 
 class PortalLinkAnswer(Answer):

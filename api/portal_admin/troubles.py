@@ -1,9 +1,10 @@
 """Customers who can't open an invoice: noticed, reported, followed until they are in."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -31,18 +32,17 @@ from ..dispatch.dispatcher import HEAD_START
 from ..http import idempotency
 from ..http.auth import AnyCaller, BillingAdmin, Caller, Giver
 from ..http.context import Context, InContext
-from ..http.examples import example, listed
+from ..http.csv_lists import answer_list, list_answers
 from ..http.ids import Id
-from ..http.models import Answer, Body, InvoiceId, ListOf, OperationAnswer, OtherId, Reason
+from ..http.models import DOWNWARDS, Answer, Body, InvoiceId, ListOf, OperationAnswer, OtherId, Reason
 from ..http.models import Query as ListQuery
-from ..http.openapi import answers
 from ..notes.problems import NOTE_WRONG
 from ..notes.schemas import NoteText
 from ..operations import service, views
 from ..operations.common_routes import command_route, start_route
 from ..operations.problems import NOT_CLOSABLE
 from ..operations.service import Command, StartedOperation
-from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, INVOICE_ID_MALFORMED
+from ..problems.common import INVOICE_ID_MALFORMED
 from ..problems.problem import ApiProblem
 from .problems import INVOICE_SETTLED, PORTAL_INVOICE_UNKNOWN, PORTAL_TROUBLE_OPEN
 
@@ -63,6 +63,8 @@ class CloseBody(Body):
 class TroublesQuery(ListQuery):
     open: bool | None = Field(default=None, description="true: only open troubles")
     invoice: OtherId | None = None
+    customer: OtherId | None = None
+    sort: troubles.TroubleSort = Field(default="-noticed_at", description=DOWNWARDS)
 
 
 class TroubleAnswer(Answer):
@@ -147,23 +149,26 @@ async def _check_reportable(session: AsyncSession, invoice: Invoice) -> None:
 @router.get(
     "",
     summary="List portal troubles",
-    responses=answers({200: listed(example("portal_admin/trouble"))}, INVALID_REQUEST, INVALID_CURSOR),
+    response_model=ListOf[TroubleAnswer],
+    responses=list_answers("portal_admin/trouble", TroubleAnswer),
 )
 async def list_troubles(
-    query: Annotated[TroublesQuery, Query()], caller: AnyCaller, context: InContext
-) -> ListOf[TroubleAnswer]:
-    """Newest first."""
-    async with context.database.reading() as session:
-        page = await troubles.page(
-            session,
-            caller.organization,
-            open=query.open,
-            invoice_id=query.invoice,
-            limit=query.limit,
-            cursor=query.cursor,
-        )
-        operations = await troubles.of_operations(session, [row.operation_id for row in page.rows])
-    return views.listed(page, lambda row: _answer(row, operations[row.operation_id], caller))
+    query: Annotated[TroublesQuery, Query()], request: Request, caller: AnyCaller, context: InContext
+) -> Any:
+    """Newest first unless `sort` says otherwise; as `text/csv` all that the filters find."""
+    listing = troubles.paged(
+        caller.organization,
+        open=query.open,
+        invoice_id=query.invoice,
+        customer_id=query.customer,
+        sort=query.sort,
+    )
+
+    async def shown(session: AsyncSession, rows: Sequence[PortalTrouble]) -> list[TroubleAnswer]:
+        operations = await troubles.of_operations(session, [row.operation_id for row in rows])
+        return [_answer(row, operations[row.operation_id], caller) for row in rows]
+
+    return await answer_list(request, context, query, listing, shown, TroubleAnswer)
 
 
 @command_route(

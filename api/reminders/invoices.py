@@ -1,9 +1,9 @@
 """Reminders of one invoice: what was decided, what comes next, and a pause."""
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.core.business_time import local_day
@@ -16,14 +16,14 @@ from db.tables import ReminderPause
 
 from ..http.auth import AnyCaller, Caller, Giver
 from ..http.context import Context, InContext
+from ..http.csv_lists import answer_list, list_answers
 from ..http.examples import example
 from ..http.ids import Id
-from ..http.models import Query as ListQuery
+from ..http.models import ListOf
 from ..http.openapi import WITH_BODY, answers, body_example
+from ..operations.views import each
 from ..problems.common import (
     BODY_TOO_LARGE,
-    INVALID_CURSOR,
-    INVALID_REQUEST,
     NOT_FOUND,
     ROLE_MISSING,
     UNSUPPORTED_MEDIA_TYPE,
@@ -31,7 +31,15 @@ from ..problems.common import (
 from ..problems.problem import ApiProblem, existing
 from .problems import PAUSE_OVER
 from .runs import decision
-from .schemas import InvoiceRemindersAnswer, NextAnswer, PauseAnswer, PauseBody, WhyAnswer
+from .schemas import (
+    DecisionAnswer,
+    InvoiceRemindersAnswer,
+    NextAnswer,
+    PauseAnswer,
+    PauseBody,
+    RemindersQuery,
+    WhyAnswer,
+)
 
 router = APIRouter(prefix="/v1/invoices", tags=["Reminders"])
 
@@ -43,24 +51,30 @@ _NONE_LEFT = WhyAnswer(
 @router.get(
     "/{id}/reminders",
     summary="List an invoice's reminders",
-    responses=answers(
-        {200: example("reminders/invoice_reminders")}, NOT_FOUND, INVALID_REQUEST, INVALID_CURSOR
+    response_model=InvoiceRemindersAnswer,
+    responses=list_answers(
+        "reminders/decision",
+        DecisionAnswer,
+        NOT_FOUND,
+        **{name: value for name, value in example("reminders/invoice_reminders").items() if name != "data"},
     ),
 )
 async def read_reminders(
-    id: Id, query: Annotated[ListQuery, Query()], caller: AnyCaller, context: InContext
-) -> InvoiceRemindersAnswer:
-    """Decisions, newest first, and the next reminder or the reason why there is none."""
+    id: Id, query: Annotated[RemindersQuery, Query()], request: Request, caller: AnyCaller, context: InContext
+) -> Any:
+    """Decisions, newest first, and the next reminder or the reason why there is none. As `text/csv` the
+    decisions."""
     async with context.database.reading() as session:
         facts, down = await _facts(session, caller, id)
-        page = await reminder_runs.of_invoice(
-            session, caller.organization, id, limit=query.limit, cursor=query.cursor
-        )
         paused = await pauses.get(session, id)
+    listing = reminder_runs.of_invoice(caller.organization, id, sort=query.sort)
+    answer = await answer_list(request, context, query, listing, each(decision), DecisionAnswer)
+    if not isinstance(answer, ListOf):
+        return answer
     coming, why = next_reminder(context, facts, portal_down=down)
     return InvoiceRemindersAnswer(
-        data=[decision(row) for row in page.rows],
-        next_cursor=page.next_cursor,
+        data=answer.data,
+        next_cursor=answer.next_cursor,
         next=coming,
         why_none=why,
         pause=pause_answer(id, paused),

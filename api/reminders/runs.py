@@ -1,8 +1,8 @@
 """Runs that remind customers: started by people (those by schedule begin by themselves), watched, stopped."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from billing.core.money import Money
 from billing.core.operations import Kind, Message
@@ -14,13 +14,14 @@ from db.tables import CustomerMail, Operation
 from ..http import idempotency
 from ..http.auth import AnyCaller, Caller, Giver, giver
 from ..http.context import InContext
-from ..http.examples import example, listed
+from ..http.csv_lists import answer_list, list_answers
+from ..http.examples import example
 from ..http.ids import Id
 from ..http.models import ListOf, OperationAnswer
 from ..http.openapi import answers
 from ..operations import service, views
 from ..operations.common_routes import add_comment_command, start_route
-from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND
+from ..problems.common import NOT_FOUND
 from .schemas import (
     CountAnswer,
     DecisionAnswer,
@@ -77,22 +78,29 @@ async def start(
 @router.get(
     "",
     summary="List reminder runs",
-    responses=answers({200: listed(example("reminders/sending_run"))}, INVALID_REQUEST, INVALID_CURSOR),
+    response_model=ListOf[OperationAnswer],
+    responses=list_answers("reminders/sending_run", OperationAnswer),
 )
 async def list_runs(
-    query: Annotated[RunsQuery, Query()], caller: AnyCaller, context: InContext
-) -> ListOf[OperationAnswer]:
-    """Newest first. Scheduled runs were requested by `system`."""
-    async with context.database.reading() as session:
-        page = await reminder_runs.page(
-            session,
-            caller.organization,
-            dry_run=query.dry_run,
-            open=query.open,
-            limit=query.limit,
-            cursor=query.cursor,
-        )
-    return views.listed(page, lambda row: views.operation(row, caller))
+    query: Annotated[RunsQuery, Query()], request: Request, caller: AnyCaller, context: InContext
+) -> Any:
+    """Newest first unless `sort` says otherwise; as `text/csv` all that the filters find. Scheduled runs were
+    requested by `system`."""
+    listing = reminder_runs.paged(
+        caller.organization,
+        dry_run=query.dry_run,
+        open=query.open,
+        requested_by=query.requested_by,
+        sort=query.sort,
+    )
+    return await answer_list(
+        request,
+        context,
+        query,
+        listing,
+        views.each(lambda row: views.operation(row, caller)),
+        OperationAnswer,
+    )
 
 
 @router.get(
@@ -111,20 +119,19 @@ async def read_run(id: Id, caller: AnyCaller, context: InContext) -> ReminderRun
 @router.get(
     "/{id}/decisions",
     summary="List a reminder run's decisions",
-    responses=answers(
-        {200: listed(example("reminders/decision"))}, NOT_FOUND, INVALID_REQUEST, INVALID_CURSOR
-    ),
+    response_model=ListOf[DecisionAnswer],
+    responses=list_answers("reminders/decision", DecisionAnswer, NOT_FOUND),
 )
 async def list_decisions(
-    id: Id, query: Annotated[DecisionsQuery, Query()], caller: AnyCaller, context: InContext
-) -> ListOf[DecisionAnswer]:
-    """Newest first."""
+    id: Id, query: Annotated[DecisionsQuery, Query()], request: Request, caller: AnyCaller, context: InContext
+) -> Any:
+    """Newest first unless `sort` says otherwise; as `text/csv` all that the filters find."""
     async with context.database.reading() as session:
         row = await service.owned(session, caller, Kind.REMINDER_RUN, id)
-        page = await reminder_runs.decisions(
-            session, row.id, state=query.state, limit=query.limit, cursor=query.cursor
-        )
-    return views.listed(page, decision)
+    listing = reminder_runs.decisions(
+        row.id, state=query.state, reason=query.reason, customer_id=query.customer, sort=query.sort
+    )
+    return await answer_list(request, context, query, listing, views.each(decision), DecisionAnswer)
 
 
 add_comment_command(

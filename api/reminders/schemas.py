@@ -7,8 +7,20 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from billing.core.money import Money
+from db.core.pages import ByCreation
+from db.mail.customer_mails import MailSort
 
-from ..http.models import Answer, Body, ListOf, OperationAnswer, Query, Reason
+from ..http.models import (
+    BY_CURRENCY,
+    DOWNWARDS,
+    Answer,
+    Body,
+    ListOf,
+    OperationAnswer,
+    OtherId,
+    Query,
+    Reason,
+)
 
 MailState = Literal["held", "due", "sent", "skipped", "bounced"]
 
@@ -36,10 +48,20 @@ class RunBody(Body):
 class RunsQuery(Query):
     dry_run: bool | None = None
     open: bool | None = Field(default=None, description="true: only runs that have not ended")
+    requested_by: OtherId | None = Field(
+        default=None, description="A person from GET /v1/people, or `system` for scheduled runs"
+    )
+    sort: ByCreation = Field(default="-created_at", description=DOWNWARDS)
 
 
-class DecisionsQuery(Query):
+class RemindersQuery(Query):
+    sort: MailSort = Field(default="-decided_at", description=BY_CURRENCY)
+
+
+class DecisionsQuery(RemindersQuery):
     state: MailState | None = None
+    reason: OtherId | None = Field(default=None, description="The code of a reason")
+    customer: OtherId | None = None
 
 
 class CountAnswer(Answer):

@@ -5,12 +5,15 @@ from typing import Literal
 
 from pydantic import Field
 
-from ..http.models import Answer, Body, OtherId, Query
+from db.sign_in.sessions import SessionSort
+
+from ..http.models import DOWNWARDS, Answer, Body, OtherId, Query
 
 
 class SessionsQuery(Query):
     person: OtherId | None = None
     live: bool | None = Field(default=None, description="true: only sessions that have not ended")
+    sort: SessionSort = Field(default="-created_at", description=DOWNWARDS)
 
 
 class SignOutBody(Body):

@@ -1,24 +1,26 @@
 """Who is signed in to the console, and ending that."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 
 from billing.policy.sign_in import SignInPolicy
 from db.core.clock import utc_now
+from db.core.pages import NOTHING
 from db.people import people
 from db.sign_in import sessions
 from db.tables import ConsoleSession
 
 from ..http.auth import Actor, AnyCaller, may_end, whose
 from ..http.context import InContext
-from ..http.examples import example, listed
+from ..http.csv_lists import answer_list, list_answers
+from ..http.examples import example
 from ..http.ids import Id
 from ..http.models import ListOf
 from ..http.openapi import WITH_BODY, answers, body_example
 from ..operations import views
-from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND, ROLE_MISSING
+from ..problems.common import NOT_FOUND, ROLE_MISSING
 from ..problems.problem import existing, not_found
 from .schemas import SessionAnswer, SessionsQuery, SignOutAnswer, SignOutBody
 from .sessions import idle_of
@@ -29,27 +31,27 @@ router = APIRouter(prefix="/v1/sessions", tags=["Sessions"])
 @router.get(
     "",
     summary="List console sessions",
-    responses=answers({200: listed(example("sign_in/session"))}, INVALID_REQUEST, INVALID_CURSOR),
+    response_model=ListOf[SessionAnswer],
+    responses=list_answers("sign_in/session", SessionAnswer),
 )
 async def list_sessions(
-    query: Annotated[SessionsQuery, Query()], caller: AnyCaller, context: InContext
-) -> ListOf[SessionAnswer]:
-    """Newest first. Billing admins and auditors see everybody's, others only their own."""
+    query: Annotated[SessionsQuery, Query()], request: Request, caller: AnyCaller, context: InContext
+) -> Any:
+    """Newest first unless `sort` says otherwise; as `text/csv` all that the filters find. Billing admins and
+    auditors see everybody's, others only their own."""
     at, policy = utc_now(), context.policy.sign_in
     person, visible = whose(caller, query.person)
-    if not visible:
-        return ListOf(data=[], next_cursor=None)
-    async with context.database.reading() as session:
-        page = await sessions.page(
-            session,
-            caller.organization,
-            person=person,
-            live_at=at if query.live else None,
-            idle=idle_of(policy),
-            limit=query.limit,
-            cursor=query.cursor,
-        )
-    return views.listed(page, lambda row: _answer(row, policy, at))
+    listing = sessions.paged(
+        caller.organization,
+        person=person,
+        live_at=at if query.live else None,
+        idle=idle_of(policy),
+        sort=query.sort,
+    )
+    rows = listing if visible else NOTHING
+    return await answer_list(
+        request, context, query, rows, views.each(lambda row: _answer(row, policy, at)), SessionAnswer
+    )
 
 
 @router.post(

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import AfterValidator
 
 from billing.money.notes import with_payments
@@ -19,10 +19,12 @@ from db.tables import Organization
 
 from ..http.auth import AnyCaller, Caller
 from ..http.context import InContext
-from ..http.examples import example, listed
+from ..http.csv_lists import answer_list, list_answers
+from ..http.examples import example
 from ..http.models import Answer, ListOf
 from ..http.openapi import answers
-from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, NOT_FOUND
+from ..operations.views import each
+from ..problems.common import INVALID_REQUEST, NOT_FOUND
 from ..problems.problem import ApiProblem, not_found
 from .problems import PERIOD_INVERTED, PERIOD_TOO_LONG
 from .schemas import (
@@ -108,18 +110,20 @@ async def read_series(
 @router.get(
     "/{name}/rows",
     summary="List a success check's rows",
-    responses=answers({200: listed(example("success_checks/row"))}, *WRONG, INVALID_CURSOR, NOT_FOUND),
+    response_model=ListOf[CheckRow],
+    responses=list_answers("success_checks/row", RefundedRow, PERIOD_INVERTED, PERIOD_TOO_LONG, NOT_FOUND),
 )
 async def list_rows(
-    name: Name, query: Annotated[RowsQuery, Query()], caller: AnyCaller, context: InContext
-) -> ListOf[CheckRow]:
-    """Latest first. Pass `from` and `to` when you page through the rows: the defaults move with the time. For
+    name: Name, query: Annotated[RowsQuery, Query()], request: Request, caller: AnyCaller, context: InContext
+) -> Any:
+    """Latest first unless `sort` says otherwise; as `text/csv` all of them, with the columns of that check.
+    Pass `from` and `to` when you page through the rows: the defaults move with the time. For
     `balances_equal_stripe`, only invoices that differed are listed."""
     period = _period(query, caller, utc_now())
-    async with context.database.reading() as session:
-        rows, next_cursor = await CHECKS[name].page(session, period, limit=query.limit, cursor=query.cursor)
-    show = _SHOWN[name]
-    return ListOf(data=[show(row, caller) for row in rows], next_cursor=next_cursor)
+    model, show = _SHOWN[name]
+    rows = CHECKS[name].listing(period, latest_first=query.sort == "-time")
+    shown = each(lambda row: show(row, caller))
+    return await answer_list(request, context, query, rows, shown, model)
 
 
 def _period(query: PeriodQuery | RowsQuery, caller: Caller, at: datetime) -> CheckPeriod:
@@ -137,8 +141,8 @@ def _refunded(row: success_checks.CompletedRefund, _: Caller) -> RefundedRow:
     return _like(RefundedRow, row, check="refunds_with_notes", payments=list(row.payments), note=note)
 
 
-def _plain(model: type[Answer], check: str) -> Callable[[Any, Caller], Any]:
-    return lambda row, _: _like(model, row, check=check)
+def _plain(model: type[Answer], check: str) -> "RowShape":
+    return RowShape(model, lambda row, _: _like(model, row, check=check))
 
 
 def _like(model: type[Row], row: Any, **more: Any) -> Row:
@@ -146,11 +150,18 @@ def _like(model: type[Row], row: Any, **more: Any) -> Row:
     return model(**{name: getattr(row, name) for name in model.model_fields if name not in more}, **more)
 
 
-_SHOWN: dict[str, Callable[[Any, Caller], Any]] = {
+class RowShape(NamedTuple):
+    """What a check's rows are answered as, and what makes it of one for somebody."""
+
+    model: type[Answer]
+    show: Callable[[Any, Caller], Answer]
+
+
+_SHOWN: dict[str, RowShape] = {
     "approved_to_visible": _plain(AllowedRow, "approved_to_visible"),
     "balances_equal_stripe": _plain(UnequalRow, "balances_equal_stripe"),
     "portal_troubles_same_day": _plain(TroubleRow, "portal_troubles_same_day"),
-    "incidents_with_note": _outage,
-    "refunds_with_notes": _refunded,
+    "incidents_with_note": RowShape(OutageRow, _outage),
+    "refunds_with_notes": RowShape(RefundedRow, _refunded),
     "plan_changes_flagged": _plain(RequestedRow, "plan_changes_flagged"),
 }

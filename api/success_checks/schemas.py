@@ -32,6 +32,9 @@ class PeriodQuery(BaseModel):
 class RowsQuery(ListQuery):
     from_: Moment | None = Field(default=None, alias="from", description=_FROM)
     to: Moment | None = Field(default=None, description=_TO)
+    sort: Literal["time", "-time"] = Field(
+        default="-time", description="By the time that the check goes by; `-` sorts downwards"
+    )
 
 
 def span(query: PeriodQuery | RowsQuery, at: datetime) -> tuple[datetime, datetime]:

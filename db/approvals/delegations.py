@@ -1,6 +1,8 @@
 """Delegations: who decides for whom, from when until when."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, and_, or_, update
 from sqlmodel import col, select
@@ -8,10 +10,17 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.approvals.delegation import MAX_PERIOD
 
-from ..core.pages import DEFAULT_LIMIT, Page, read_page
+from ..core.pages import PagedRows, order
 from ..core.statements import insert_if_new
 from ..tables import Delegation
 
+DelegationSort = Literal["created_at", "-created_at", "starts_at", "-starts_at", "ends_at", "-ends_at"]
+
+_KEYS: Mapping[str, tuple[Any, ...]] = {
+    "created_at": (col(Delegation.id),),  # ids are in the order in which they were made
+    "starts_at": (col(Delegation.starts_at), col(Delegation.id)),
+    "ends_at": (col(Delegation.ends_at), col(Delegation.id)),
+}
 _ANSWERED = (Delegation.accepted_at, Delegation.declined_at, Delegation.revoked_at)
 
 
@@ -44,26 +53,21 @@ async def same(session: AsyncSession, row: Delegation) -> Delegation | None:
     return found.first()
 
 
-async def page(
-    session: AsyncSession,
+def paged(
     organization_id: str,
     *,
     person: str | None = None,
     at: datetime | None = None,
-    limit: int = DEFAULT_LIMIT,
-    cursor: str | None = None,
-) -> Page[Delegation]:
-    """An organization's delegations, past and revoked ones too, the newest first.
-
-    With `person` those from or to them, with `at` those that hold then. Raises InvalidRequest
-    `invalid_cursor`.
-    """
+    sort: DelegationSort = "-created_at",
+) -> PagedRows[Delegation]:
+    """An organization's delegations, past and revoked ones too. With `person` those from or to them, with
+    `at` those that hold then."""
     wanted = select(Delegation).where(Delegation.organization_id == organization_id)
     if person is not None:
         wanted = wanted.where(or_(col(Delegation.from_person) == person, col(Delegation.to_person) == person))
     if at is not None:
         wanted = wanted.where(*_holding(at))
-    return await read_page(session, wanted, col(Delegation.id), limit=limit, cursor=cursor)
+    return PagedRows(wanted, *order(_KEYS, sort))
 
 
 async def standing(

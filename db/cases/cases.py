@@ -1,8 +1,8 @@
 """Cases: opened by whoever writes the mirror, in the transaction that writes it; owned, escalated, closed."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import update
 from sqlmodel import col, select
@@ -16,10 +16,18 @@ from billing.core.operations import SYSTEM, Kind, State
 from billing.policy.policy import Policy, policy_hash
 
 from ..core import timeline
-from ..core.pages import DEFAULT_LIMIT, Page, read_page
+from ..core.pages import FirstOf, PagedRows, order
 from ..core.timeline import NewEvent
 from ..operations import operations, outbox
 from ..tables import Case, Operation, new_id
+
+CaseSort = Literal["noticed_at", "-noticed_at", "deadline", "-deadline", "amount", "-amount"]
+
+_KEYS: Mapping[str, tuple[Any, ...]] = {
+    "noticed_at": (col(Case.noticed_at), col(Case.operation_id)),
+    "deadline": (col(Case.deadline), col(Case.operation_id)),
+    "amount": (FirstOf(col(Case.amount_minor), 0), col(Case.operation_id)),
+}
 
 
 class CaseRules(NamedTuple):
@@ -161,27 +169,27 @@ async def of_objects(session: AsyncSession, organization_id: str, objects: Colle
     return set(found)
 
 
-async def page(
-    session: AsyncSession,
+def paged(
     organization_id: str,
     *,
     open: bool | None = None,
     kind: CaseObject | None = None,
-    limit: int = DEFAULT_LIMIT,
-    cursor: str | None = None,
-) -> Page[Case]:
-    """An organization's cases, the newest first; `open` is whether they are not closed.
-
-    Raises InvalidRequest `invalid_cursor`.
-    """
+    customer_id: str | None = None,
+    owner: str | None = None,
+    sort: CaseSort = "-noticed_at",
+) -> PagedRows[Case]:
+    """An organization's cases; `open` is whether they are not closed, `owner` a person."""
     wanted = select(Case).where(Case.organization_id == organization_id)
     if open is not None:
         closed_at = col(Case.closed_at)
         wanted = wanted.where(closed_at.is_(None) if open else closed_at.is_not(None))
     if kind is not None:
         wanted = wanted.where(Case.object_kind == kind.value)
-    key = (col(Case.noticed_at), col(Case.operation_id))
-    return await read_page(session, wanted, *key, limit=limit, cursor=cursor)
+    if customer_id is not None:
+        wanted = wanted.where(Case.customer_id == customer_id)
+    if owner is not None:
+        wanted = wanted.where(Case.owner == owner)
+    return PagedRows(wanted, *order(_KEYS, sort))
 
 
 async def of_operations(session: AsyncSession, ids: list[str]) -> dict[str, Operation]:

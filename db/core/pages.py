@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from sqlalchemy import BigInteger, func, tuple_
 from sqlmodel import select
@@ -92,16 +92,56 @@ class FirstOf:
         return getattr(row, self.otherwise.key)
 
 
+ByCreation = Literal["created_at", "-created_at"]
+"""The sorts of lists in which nothing else matters; `-` sorts downwards."""
+
+
 def order(keys: Mapping[str, tuple[Any, ...]], sort: str) -> tuple[tuple[Any, ...], bool]:
     """The key that a sort names, and whether it is descending, which `-` before the name says."""
     return keys[sort.removeprefix("-")], sort.startswith("-")
+
+
+class Listing(Protocol[Row]):
+    """Rows in one order, to be read page by page."""
+
+    async def page(self, session: AsyncSession, *, limit: int, cursor: str | None = None) -> Page[Row]:
+        """Raises InvalidRequest `invalid_cursor`."""
+
+    async def has_more_than(self, session: AsyncSession, most: int) -> bool:
+        """Whether there are more rows."""
+
+
+@dataclass(frozen=True)
+class FewRows(Generic[Row]):
+    """Rows that were all read because they are few: upwards by `key`, unless a sort with `-` is asked for."""
+
+    rows: Sequence[Row]
+    key: Callable[[Row], str]
+    sort: str = ""
+
+    async def page(self, session: AsyncSession, *, limit: int, cursor: str | None = None) -> Page[Row]:
+        """Raises InvalidRequest `invalid_cursor`."""
+        rows = [*reversed(self.rows)] if self.sort.startswith("-") else self.rows
+        after = decode(cursor, [str]) if cursor else None
+        start = next((at + 1 for at, row in enumerate(rows) if (self.key(row),) == after), 0)
+        shown = list(rows[start : start + limit])
+        more = start + limit < len(rows)
+        return Page(shown, encode((self.key(shown[-1]),)) if more else None)
+
+    async def has_more_than(self, session: AsyncSession, most: int) -> bool:
+        return len(self.rows) > most
+
+
+NOTHING: FewRows[Any] = FewRows((), str)
+"""A list of nothing, for whoever may see none of it."""
 
 
 @dataclass(frozen=True)
 class PagedRows(Generic[Row]):
     """Rows in one order, to be read page by page: by `key`, whose columns together are unique.
 
-    `keep` filters what the database cannot; pages are full all the same.
+    A part is a column, or the first of some. `keep` filters what the database cannot; pages are full all the
+    same.
     """
 
     rows: SelectOfScalar[Row]
@@ -113,54 +153,32 @@ class PagedRows(Generic[Row]):
         self, session: AsyncSession, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
     ) -> Page[Row]:
         """Raises InvalidRequest `invalid_cursor`."""
-        return await read_page(
-            session,
-            self.rows,
-            *self.key,
-            limit=limit,
-            cursor=cursor,
-            keep=self.keep,
-            descending=self.descending,
-        )
+        kept: list[Row] = []
+        after = decode(cursor, [_type_of(part) for part in self.key]) if cursor else None
+        columns = [part.expression if isinstance(part, FirstOf) else part for part in self.key]
+        rows = self.rows.order_by(*(one.desc() if self.descending else one.asc() for one in columns))
+        while True:
+            query = rows.limit(limit + 1)
+            if after is not None:
+                key = tuple_(*columns)
+                query = query.where(key < after if self.descending else key > after)
+            batch = list(await session.exec(query))
+            kept += [row for row in batch if self.keep(row)]
+            if len(kept) > limit:
+                return Page(kept[:limit], encode(self._key_of(kept[limit - 1])))
+            if len(batch) <= limit:
+                return Page(kept, None)
+            after = self._key_of(batch[-1])
 
     async def has_more_than(self, session: AsyncSession, most: int) -> bool:
         """Whether there are more rows, those that `keep` leaves out included."""
         some = self.rows.limit(most + 1).subquery()
         return (await session.exec(select(func.count()).select_from(some))).one() > most
 
-
-async def read_page(
-    session: AsyncSession,
-    rows: SelectOfScalar[Row],
-    *key: Any,
-    limit: int,
-    cursor: str | None,
-    keep: Callable[[Row], bool] = lambda row: True,
-    descending: bool = True,
-) -> Page[Row]:
-    """The page of `rows` after `cursor`, the greatest `key` first unless it is not `descending`: columns, or
-    FirstOf some, that together are unique.
-
-    `keep` filters what the database cannot; pages are full all the same.
-    """
-    kept: list[Row] = []
-    after = decode(cursor, [_type_of(part) for part in key]) if cursor else None
-    columns = [part.expression if isinstance(part, FirstOf) else part for part in key]
-
-    def key_of(row: Row) -> Key:
-        return tuple(part.of(row) if isinstance(part, FirstOf) else getattr(row, part.key) for part in key)
-
-    while True:
-        query = rows.order_by(*(one.desc() if descending else one.asc() for one in columns)).limit(limit + 1)
-        if after is not None:
-            query = query.where(tuple_(*columns) < after if descending else tuple_(*columns) > after)
-        batch = list(await session.exec(query))
-        kept += [row for row in batch if keep(row)]
-        if len(kept) > limit:
-            return Page(kept[:limit], encode(key_of(kept[limit - 1])))
-        if len(batch) <= limit:
-            return Page(kept, None)
-        after = key_of(batch[-1])
+    def _key_of(self, row: Row) -> Key:
+        return tuple(
+            part.of(row) if isinstance(part, FirstOf) else getattr(row, part.key) for part in self.key
+        )
 
 
 def _type_of(part: Any) -> type:

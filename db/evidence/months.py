@@ -20,22 +20,22 @@ class MonthSpan(NamedTuple):
     end: datetime
 
 
-def operations(span: MonthSpan) -> PagedRows[Operation]:
-    """Those that were requested or ended in it, the oldest first."""
+def operations(span: MonthSpan, *, newest_first: bool = False) -> PagedRows[Operation]:
+    """Those that were requested or ended in it."""
     rows = select(Operation).where(
         col(Operation.organization_id) == span.organization,
         or_(_within(col(Operation.created_at), span), _within(col(Operation.closed_at), span)),
     )
-    return PagedRows(rows, (col(Operation.id),), descending=False)
+    return PagedRows(rows, (col(Operation.id),), descending=newest_first)
 
 
-def intents(span: MonthSpan) -> PagedRows[Intent]:
-    """Those that were opened or closed in it, the oldest first."""
+def intents(span: MonthSpan, *, newest_first: bool = False) -> PagedRows[Intent]:
+    """Those that were opened or closed in it."""
     rows = select(Intent).where(
         col(Intent.organization_id) == span.organization,
         or_(_within(col(Intent.created_at), span), _within(col(Intent.closed_at), span)),
     )
-    return PagedRows(rows, (col(Intent.created_at), col(Intent.idempotency_key)), descending=False)
+    return PagedRows(rows, (col(Intent.created_at), col(Intent.idempotency_key)), descending=newest_first)
 
 
 async def last_events(session: AsyncSession, operation_ids: Collection[str]) -> dict[str, TimelineEvent]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, case, update
 from sqlmodel import col, func, select
@@ -12,11 +12,15 @@ from sqlmodel.sql.expression import SelectOfScalar
 from billing.incidents.messages import IncidentKept
 from billing.incidents.states import Component
 
-from ..core.pages import DEFAULT_LIMIT, Page, read_page
+from ..core.pages import PagedRows, order
 from ..core.statements import insert_if_new
 from ..mail import customer_mails
 from ..tables import CustomerMail, Hold, Incident, IncidentStep, Operation
 from . import holds
+
+IncidentSort = Literal["opened_at", "-opened_at"]
+
+_KEYS = {"opened_at": (col(Incident.opened_at), col(Incident.id))}
 
 
 async def is_open(session: AsyncSession, component: str) -> bool:
@@ -55,16 +59,17 @@ async def open_ones(session: AsyncSession) -> list[Incident]:
     return list(found)
 
 
-async def page(
-    session: AsyncSession, *, open: bool | None = None, limit: int = DEFAULT_LIMIT, cursor: str | None = None
-) -> Page[Incident]:
-    """The newest first; `open` is whether they are not cleared. Raises InvalidRequest `invalid_cursor`."""
+def paged(
+    *, open: bool | None = None, component: Component | None = None, sort: IncidentSort = "-opened_at"
+) -> PagedRows[Incident]:
+    """Everybody's; `open` is whether they are not cleared."""
     wanted = select(Incident)
     if open is not None:
         cleared_at = col(Incident.cleared_at)
         wanted = wanted.where(cleared_at.is_(None) if open else cleared_at.is_not(None))
-    key = (col(Incident.opened_at), col(Incident.id))
-    return await read_page(session, wanted, *key, limit=limit, cursor=cursor)
+    if component is not None:
+        wanted = wanted.where(Incident.component == component.value)
+    return PagedRows(wanted, *order(_KEYS, sort))
 
 
 async def begin(session: AsyncSession, incident: Incident) -> bool:

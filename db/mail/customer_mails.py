@@ -2,18 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from sqlalchemy import Table, and_, bindparam, case, func, inspect, or_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from ..core.pages import PagedRows
+from ..core.pages import PagedRows, order
 from ..tables import CustomerMail, Invoice, Operation
 
 REMINDER = "reminder"
 HELD, DUE, SENT, SKIPPED, BOUNCED = "held", "due", "sent", "skipped", "bounced"
+MailSort = Literal["decided_at", "-decided_at", "amount", "-amount"]
+
+_KEYS: Mapping[str, tuple[Any, ...]] = {
+    "decided_at": (col(CustomerMail.decided_at), col(CustomerMail.id)),
+    # Amounts of several currencies have no order among each other.
+    "amount": (col(CustomerMail.currency), col(CustomerMail.amount_minor), col(CustomerMail.id)),
+}
 
 _TABLE = cast(Table, inspect(CustomerMail).local_table)
 _INSERTS = {
@@ -64,14 +71,21 @@ _SENT = (
 """Made once: it is carried out for every mail."""
 
 
-def of_customer(organization_id: str, customer_id: str) -> PagedRows[CustomerMail]:
-    """What a customer was written, or was not: the newest first, without dry runs."""
+def of_customer(
+    organization_id: str, customer_id: str, *, sort: MailSort = "-decided_at"
+) -> PagedRows[CustomerMail]:
+    """What a customer was written, or was not, without dry runs."""
     rows = select(CustomerMail).where(
         CustomerMail.organization_id == organization_id,
         CustomerMail.customer_id == customer_id,
         CustomerMail.dry_run == "",
     )
-    return PagedRows(rows, (col(CustomerMail.decided_at), col(CustomerMail.id)))
+    return PagedRows(rows, *paged_by(sort))
+
+
+def paged_by(sort: MailSort) -> tuple[tuple[Any, ...], bool]:
+    """The key that a sort names, and whether it is descending."""
+    return order(_KEYS, sort)
 
 
 # --- Decisions ----------------------------------------------------------------------------------------

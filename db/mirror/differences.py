@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from typing import Literal
 
 from sqlalchemy import delete
 from sqlmodel import col, func, select
@@ -9,10 +10,14 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.mirror.reconciliation import ObjectKind
 
-from ..core.pages import DEFAULT_LIMIT, Page, read_page
+from ..core.pages import PagedRows, order
 from ..core.statements import insert_if_new
 from ..stripe.events import PENDING
 from ..tables import BalanceTransactionRow, DifferenceRow, PaymentRow, StripeEvent
+
+DifferenceSort = Literal["found_at", "-found_at"]
+
+_KEYS = {"found_at": (col(DifferenceRow.found_at), col(DifferenceRow.id))}
 
 UNDER_WAY = timedelta(minutes=1)
 """So long after it has happened, Stripe may still be about to tell of it for the first time."""
@@ -71,17 +76,15 @@ async def take_back(session: AsyncSession, at: datetime) -> None:
     await session.exec(gone.execution_options(synchronize_session=False))
 
 
-async def page(
-    session: AsyncSession,
+def paged(
     organization_id: str,
     *,
     reconciliation: str | None = None,
     object_kind: ObjectKind | None = None,
     object_id: str | None = None,
-    limit: int = DEFAULT_LIMIT,
-    cursor: str | None = None,
-) -> Page[DifferenceRow]:
-    """An organization's differences, the newest first. Raises InvalidRequest `invalid_cursor`."""
+    sort: DifferenceSort = "-found_at",
+) -> PagedRows[DifferenceRow]:
+    """An organization's differences."""
     wanted = select(DifferenceRow).where(DifferenceRow.organization_id == organization_id)
     if reconciliation:
         wanted = wanted.where(DifferenceRow.reconciliation_id == reconciliation)
@@ -89,8 +92,7 @@ async def page(
         wanted = wanted.where(DifferenceRow.object_kind == object_kind.value)
     if object_id:
         wanted = wanted.where(DifferenceRow.object_id == object_id)
-    key = (col(DifferenceRow.found_at), col(DifferenceRow.id))
-    return await read_page(session, wanted, *key, limit=limit, cursor=cursor)
+    return PagedRows(wanted, *order(_KEYS, sort))
 
 
 async def counts(

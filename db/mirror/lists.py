@@ -36,6 +36,7 @@ InvoiceSort = Literal[
     "amount_remaining",
     "-amount_remaining",
 ]
+AmountSort = Literal["created_at", "-created_at", "amount", "-amount"]
 CustomerSort = Literal["created_at", "-created_at", "name", "-name"]
 
 _INVOICE_KEYS: Mapping[str, tuple[Any, ...]] = {
@@ -217,21 +218,30 @@ def payments(
     *,
     customer_id: str | None = None,
     invoice_id: str | None = None,
+    status: str | None = None,
     refundable: bool | None = None,
+    created_after: datetime | None = None,
+    created_before: datetime | None = None,
     term: SearchTerm | None = None,
+    sort: AmountSort = "-created_at",
 ) -> PagedRows[PaymentRow]:
-    """An organization's payments, the newest first; `refundable` is whether something of it can be
-    refunded."""
+    """An organization's payments; `refundable` is whether something of it can be refunded."""
     rows = select(PaymentRow).where(PaymentRow.organization_id == organization_id)
     if customer_id:
         rows = rows.where(PaymentRow.customer_id == customer_id)
     if invoice_id:
         rows = rows.where(PaymentRow.invoice_id == invoice_id)
+    if status:
+        rows = rows.where(PaymentRow.status == status)
+    if created_after:
+        rows = rows.where(col(PaymentRow.created_at) >= created_after)
+    if created_before:
+        rows = rows.where(col(PaymentRow.created_at) < created_before)
     if refundable is not None:
         rows = rows.where(_REFUNDABLE if refundable else not_(_REFUNDABLE))
     if term:
         rows = rows.where(_found_payments(organization_id, term))
-    return PagedRows(rows, (col(PaymentRow.created_at), col(PaymentRow.id)))
+    return PagedRows(rows, *order(_amount_keys(PaymentRow), sort))
 
 
 def _found_invoices(organization_id: str, term: SearchTerm) -> ColumnElement[bool]:
@@ -277,21 +287,37 @@ def _found_payments(organization_id: str, term: SearchTerm) -> ColumnElement[boo
     )
 
 
-def refunds_of(organization_id: str, customer_id: str) -> PagedRows[RefundRow]:
-    """What a customer was refunded, the newest first."""
-    return _of_customer(RefundRow, organization_id, customer_id)
+def refunds_of(
+    organization_id: str, customer_id: str, *, sort: AmountSort = "-created_at"
+) -> PagedRows[RefundRow]:
+    """What a customer was refunded."""
+    return _of_customer(RefundRow, organization_id, customer_id, sort)
 
 
-def credit_notes_of(organization_id: str, customer_id: str) -> PagedRows[CreditNoteRow]:
-    """A customer's credit notes, the newest first."""
-    return _of_customer(CreditNoteRow, organization_id, customer_id)
+def credit_notes_of(
+    organization_id: str, customer_id: str, *, sort: AmountSort = "-created_at"
+) -> PagedRows[CreditNoteRow]:
+    """A customer's credit notes."""
+    return _of_customer(CreditNoteRow, organization_id, customer_id, sort)
 
 
-def balance_transactions_of(organization_id: str, customer_id: str) -> PagedRows[BalanceTransactionRow]:
-    """The changes of a customer's balance that we saw, the newest first."""
-    return _of_customer(BalanceTransactionRow, organization_id, customer_id)
+def balance_transactions_of(
+    organization_id: str, customer_id: str, *, sort: AmountSort = "-created_at"
+) -> PagedRows[BalanceTransactionRow]:
+    """The changes of a customer's balance that we saw."""
+    return _of_customer(BalanceTransactionRow, organization_id, customer_id, sort)
 
 
-def _of_customer(table: type[Given], organization_id: str, customer_id: str) -> PagedRows[Given]:
+def _of_customer(
+    table: type[Given], organization_id: str, customer_id: str, sort: AmountSort
+) -> PagedRows[Given]:
     rows = select(table).where(table.organization_id == organization_id, table.customer_id == customer_id)
-    return PagedRows(rows, (col(table.created_at), col(table.id)))
+    return PagedRows(rows, *order(_amount_keys(table), sort))
+
+
+def _amount_keys(table: type[PaymentRow | Given]) -> Mapping[str, tuple[Any, ...]]:
+    return {
+        "created_at": (col(table.created_at), col(table.id)),
+        # Amounts of several currencies have no order among each other.
+        "amount": (col(table.currency), col(table.amount), col(table.id)),
+    }

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Literal
 
 from sqlalchemy import delete, or_, update
 from sqlmodel import col, select
@@ -10,8 +11,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing.core.operations import Problem
 from billing.mirror.reconciliation import RunState
 
-from ..core.pages import DEFAULT_LIMIT, Page, read_page
+from ..core.pages import PagedRows, order
 from ..tables import DifferenceRow, Organization, Reconciliation
+
+ReconciliationSort = Literal["started_at", "-started_at"]
+
+_KEYS = {"started_at": (col(Reconciliation.started_at), col(Reconciliation.id))}
 
 RUNNING: RunState = "running"
 KEPT = 100
@@ -124,21 +129,12 @@ async def get(session: AsyncSession, organization_id: str, reconciliation_id: st
     return found if found and found.organization_id in (None, organization_id) else None
 
 
-async def page(
-    session: AsyncSession,
-    organization_id: str,
-    *,
-    state: RunState | None = None,
-    limit: int = DEFAULT_LIMIT,
-    cursor: str | None = None,
-) -> Page[Reconciliation]:
-    """Runs by schedule and those that the organization asked for, the newest first.
-
-    Raises InvalidRequest `invalid_cursor`.
-    """
+def paged(
+    organization_id: str, *, state: RunState | None = None, sort: ReconciliationSort = "-started_at"
+) -> PagedRows[Reconciliation]:
+    """Runs by schedule and those that the organization asked for."""
     asked_by = col(Reconciliation.organization_id)
     wanted = select(Reconciliation).where(or_(asked_by.is_(None), asked_by == organization_id))
     if state:
         wanted = wanted.where(Reconciliation.state == state)
-    key = (col(Reconciliation.started_at), col(Reconciliation.id))
-    return await read_page(session, wanted, *key, limit=limit, cursor=cursor)
+    return PagedRows(wanted, *order(_KEYS, sort))

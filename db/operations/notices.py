@@ -1,20 +1,27 @@
 """Notices: what Finance must acknowledge."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, func, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from ..core.pages import PagedRows
+from ..core.pages import PagedRows, order
 from ..core.record_hashes import wrote
 from ..core.statements import insert_if_new
 from ..tables import Notice
 
 OPEN, ESCALATED, ACKNOWLEDGED, SUPERSEDED = "open", "escalated", "acknowledged", "superseded"
 WAITING = (OPEN, ESCALATED)
+NoticeSort = Literal["operation", "-operation", "created_at", "-created_at", "deadline", "-deadline"]
+
+_KEYS: Mapping[str, tuple[Any, ...]] = {
+    "operation": (col(Notice.id),),  # made of the operation's, which are in the order in which they were made
+    "created_at": (col(Notice.created_at), col(Notice.id)),
+    "deadline": (col(Notice.deadline), col(Notice.id)),
+}
 
 
 async def create(session: AsyncSession, notice: Notice) -> Notice:
@@ -58,12 +65,20 @@ async def of_operation(session: AsyncSession, operation_id: str) -> list[Notice]
     return list(found)
 
 
-def paged(organization_id: str, *, state: str | None = None) -> PagedRows[Notice]:
-    """An organization's notices, those of the newest operations first."""
+def paged(
+    organization_id: str,
+    *,
+    state: str | None = None,
+    operation_id: str | None = None,
+    sort: NoticeSort = "-operation",
+) -> PagedRows[Notice]:
+    """An organization's notices."""
     wanted = select(Notice).where(Notice.organization_id == organization_id)
     if state:
         wanted = wanted.where(Notice.state == state)
-    return PagedRows(wanted, (col(Notice.id),))
+    if operation_id:
+        wanted = wanted.where(Notice.operation_id == operation_id)
+    return PagedRows(wanted, *order(_KEYS, sort))
 
 
 async def count(session: AsyncSession, organization_id: str, states: Collection[str]) -> int:

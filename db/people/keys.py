@@ -1,18 +1,25 @@
 """API keys: made by people for themselves, listed with their last use, revoked."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, update
 from sqlmodel import col, func, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from ..core.pages import DEFAULT_LIMIT, Page, read_page
+from ..core.pages import FirstOf, PagedRows, order
 from ..tables import ApiKey, KeyUse, Person
 from .people import NewKey
 
 KeyState = Literal["live", "expired", "revoked"]
+KeySort = Literal["created_at", "-created_at", "name", "-name"]
+
+_KEYS: Mapping[str, tuple[Any, ...]] = {
+    "created_at": (col(ApiKey.created_at), col(ApiKey.prefix)),
+    # What came by provisioning has no name.
+    "name": (FirstOf(col(ApiKey.name), col(ApiKey.prefix)), col(ApiKey.prefix)),
+}
 
 
 class LastUse(NamedTuple):
@@ -95,25 +102,20 @@ async def _revoke(session: AsyncSession, which: ColumnElement[bool], by: str, at
     return list(revoked.scalars())
 
 
-async def page(
-    session: AsyncSession,
+def paged(
     organization_id: str,
     *,
     person: str | None = None,
     live_at: datetime | None = None,
-    limit: int = DEFAULT_LIMIT,
-    cursor: str | None = None,
-) -> Page[ApiKey]:
-    """An organization's keys or one person's, the newest first; with `live_at` those alone that work then.
-    Raises InvalidRequest `invalid_cursor`."""
+    sort: KeySort = "-created_at",
+) -> PagedRows[ApiKey]:
+    """An organization's keys or one person's; with `live_at` those alone that work then."""
     wanted = select(ApiKey).where(ApiKey.organization_id == organization_id)
     if person is not None:
         wanted = wanted.where(ApiKey.person_id == person)
     if live_at is not None:
         wanted = wanted.where(_is_live(live_at))
-    return await read_page(
-        session, wanted, col(ApiKey.created_at), col(ApiKey.prefix), limit=limit, cursor=cursor
-    )
+    return PagedRows(wanted, *order(_KEYS, sort))
 
 
 async def last_uses(session: AsyncSession, prefixes: Collection[str]) -> dict[str, LastUse]:

@@ -4,8 +4,8 @@ import hashlib
 import math
 import re
 import secrets
-from collections.abc import Collection
-from typing import NamedTuple
+from collections.abc import Collection, Mapping
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import ColumnElement, Text, bindparam, cast
 from sqlmodel import col, select
@@ -14,7 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing.core.operations import Role
 from billing.core.text import folded
 
-from ..core.pages import DEFAULT_LIMIT, Page, read_page
+from ..core.pages import PagedRows, order
 from ..core.statements import is_sqlite
 from ..tables import ApiKey, Organization, Person
 
@@ -24,6 +24,14 @@ _KEY_AND_PERSON = (
     .join(Person, col(Person.id) == ApiKey.person_id)
     .where(ApiKey.prefix == bindparam("prefix"))
 )
+
+PersonSort = Literal["created_at", "-created_at", "name", "-name", "email", "-email"]
+
+_KEYS: Mapping[str, tuple[Any, ...]] = {
+    "created_at": (col(Person.id),),  # ids are in the order in which they were made
+    "name": (col(Person.name), col(Person.id)),
+    "email": (col(Person.email), col(Person.id)),
+}
 
 
 SECRET_BITS = 256
@@ -132,34 +140,26 @@ async def names(session: AsyncSession, organization_id: str, ids: Collection[str
     return dict(found.all())
 
 
-async def page(
-    session: AsyncSession,
+def paged(
     organization_id: str,
     *,
     q: str | None = None,
     role: Role | None = None,
     active: bool | None = None,
-    limit: int = DEFAULT_LIMIT,
-    cursor: str | None = None,
-) -> Page[Person]:
-    """An organization's people, the newest first; with `q` those who have it in their name or address. Raises
-    InvalidRequest `invalid_cursor`."""
+    sort: PersonSort = "-created_at",
+) -> PagedRows[Person]:
+    """An organization's people; with `q` those who have it in their name or address."""
     term = folded(q or "")
     wanted = select(Person).where(Person.organization_id == organization_id)
     if role is not None:
         wanted = wanted.where(may_have(role))
     if active is not None:
         wanted = wanted.where(col(Person.active).is_(active))
-    return await read_page(
-        session,
-        wanted,
-        col(Person.id),
-        limit=limit,
-        cursor=cursor,
-        keep=lambda person: (
-            (role is None or role in person.roles) and term in folded(f"{person.name} {person.email}")
-        ),
-    )
+
+    def found(person: Person) -> bool:
+        return (role is None or role in person.roles) and term in folded(f"{person.name} {person.email}")
+
+    return PagedRows(wanted, *order(_KEYS, sort), keep=found)
 
 
 def may_have(role: str) -> ColumnElement[bool]:

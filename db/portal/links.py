@@ -3,19 +3,25 @@
 import base64
 import hashlib
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import func, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from ..core.pages import PagedRows
+from ..core.pages import PagedRows, order
 from ..core.statements import is_sqlite
 from ..tables import Invoice, PortalLink, PortalToken, new_id
 
 State = Literal["live", "expired", "revoked", "replaced"]
+LinkSort = Literal["created_at", "-created_at", "expires_at", "-expires_at"]
+
+_KEYS: Mapping[str, tuple[Any, ...]] = {
+    "created_at": (col(PortalLink.created_at), col(PortalLink.id)),
+    "expires_at": (col(PortalLink.expires_at), col(PortalLink.id)),
+}
 
 TOKEN_BYTES = 32
 """256 bits; nobody guesses them, so a plain SHA-256 is enough to keep."""
@@ -139,12 +145,20 @@ async def of_invoice(session: AsyncSession, organization_id: str, invoice_id: st
     return list(found)
 
 
-def of_customer(organization_id: str, customer_id: str) -> PagedRows[PortalLink]:
-    """The links to a customer's invoices, the newest first."""
-    rows = select(PortalLink).where(
-        PortalLink.organization_id == organization_id, PortalLink.customer_id == customer_id
-    )
-    return PagedRows(rows, (col(PortalLink.created_at), col(PortalLink.id)))
+def paged(
+    organization_id: str,
+    *,
+    customer_id: str | None = None,
+    invoice_id: str | None = None,
+    sort: LinkSort = "-created_at",
+) -> PagedRows[PortalLink]:
+    """The links to a customer's invoices, or to one invoice, those that have ended too."""
+    rows = select(PortalLink).where(PortalLink.organization_id == organization_id)
+    if customer_id is not None:
+        rows = rows.where(PortalLink.customer_id == customer_id)
+    if invoice_id is not None:
+        rows = rows.where(PortalLink.invoice_id == invoice_id)
+    return PagedRows(rows, *order(_KEYS, sort))
 
 
 async def revoke(

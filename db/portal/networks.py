@@ -1,8 +1,9 @@
 """From which networks an organization's customers may open links: rules, with who made them and why."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from ipaddress import ip_network
+from typing import Any, Literal
 
 from sqlalchemy import or_, update
 from sqlmodel import col, select
@@ -10,8 +11,15 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.portal.networks import Action, Rule
 
-from ..core.pages import DEFAULT_LIMIT, Page, read_page
+from ..core.pages import PagedRows, order
 from ..tables import PortalNetwork
+
+NetworkSort = Literal["created_at", "-created_at", "network", "-network"]
+
+_KEYS: Mapping[str, tuple[Any, ...]] = {
+    "created_at": (col(PortalNetwork.id),),  # ids are in the order in which they were made
+    "network": (col(PortalNetwork.network), col(PortalNetwork.id)),
+}
 
 
 async def same_network(session: AsyncSession, row: PortalNetwork) -> PortalNetwork | None:
@@ -36,20 +44,15 @@ async def get(session: AsyncSession, organization_id: str, network_id: str) -> P
     return found if found and found.organization_id == organization_id else None
 
 
-async def page(
-    session: AsyncSession,
+def paged(
     organization_id: str,
     *,
     removed: bool = False,
     customer_id: str | None = None,
-    limit: int = DEFAULT_LIMIT,
-    cursor: str | None = None,
-) -> Page[PortalNetwork]:
-    """An organization's rules in force, or those that were removed, the newest first.
-
-    With `customer_id` those that hold for this customer: its own and the organization's. Raises
-    InvalidRequest `invalid_cursor`.
-    """
+    sort: NetworkSort = "-created_at",
+) -> PagedRows[PortalNetwork]:
+    """An organization's rules in force, or those that were removed. With `customer_id` those that hold for
+    this customer: its own and the organization's."""
     gone = col(PortalNetwork.removed_at)
     wanted = select(PortalNetwork).where(
         PortalNetwork.organization_id == organization_id, gone.is_not(None) if removed else gone.is_(None)
@@ -57,7 +60,7 @@ async def page(
     if customer_id is not None:
         own = col(PortalNetwork.customer_id)
         wanted = wanted.where(or_(own.is_(None), own == customer_id))
-    return await read_page(session, wanted, col(PortalNetwork.id), limit=limit, cursor=cursor)
+    return PagedRows(wanted, *order(_KEYS, sort))
 
 
 async def remove(session: AsyncSession, network_id: str, *, by: str, at: datetime) -> PortalNetwork:

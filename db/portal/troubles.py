@@ -1,14 +1,22 @@
 """Troubles with the mini-portal: one at a time for each invoice, on the clock of a business day."""
 
 from datetime import datetime
+from typing import Literal
 
 from sqlalchemy import update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from ..core.pages import DEFAULT_LIMIT, Page, read_page
+from ..core.pages import PagedRows, order
 from ..core.statements import is_sqlite
 from ..tables import Invoice, Operation, PortalTrouble
+
+TroubleSort = Literal["noticed_at", "-noticed_at", "deadline", "-deadline"]
+
+_KEYS = {
+    "noticed_at": (col(PortalTrouble.noticed_at), col(PortalTrouble.operation_id)),
+    "deadline": (col(PortalTrouble.deadline), col(PortalTrouble.operation_id)),
+}
 
 
 async def lock(session: AsyncSession, invoice_id: str) -> None:
@@ -36,27 +44,24 @@ async def of_operations(session: AsyncSession, operation_ids: list[str]) -> dict
     return {operation.id: operation for operation in found}
 
 
-async def page(
-    session: AsyncSession,
+def paged(
     organization_id: str,
     *,
     open: bool | None = None,
     invoice_id: str | None = None,
-    limit: int = DEFAULT_LIMIT,
-    cursor: str | None = None,
-) -> Page[PortalTrouble]:
-    """An organization's troubles, the newest first; `open` is whether they are not closed.
-
-    Raises InvalidRequest `invalid_cursor`.
-    """
+    customer_id: str | None = None,
+    sort: TroubleSort = "-noticed_at",
+) -> PagedRows[PortalTrouble]:
+    """An organization's troubles; `open` is whether they are not closed."""
     wanted = select(PortalTrouble).where(PortalTrouble.organization_id == organization_id)
     if open is not None:
         closed_at = col(PortalTrouble.closed_at)
         wanted = wanted.where(closed_at.is_(None) if open else closed_at.is_not(None))
     if invoice_id is not None:
         wanted = wanted.where(PortalTrouble.invoice_id == invoice_id)
-    key = (col(PortalTrouble.noticed_at), col(PortalTrouble.operation_id))
-    return await read_page(session, wanted, *key, limit=limit, cursor=cursor)
+    if customer_id is not None:
+        wanted = wanted.where(PortalTrouble.customer_id == customer_id)
+    return PagedRows(wanted, *order(_KEYS, sort))
 
 
 async def escalate(session: AsyncSession, operation_id: str, *, at: datetime) -> None:

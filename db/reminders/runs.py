@@ -6,24 +6,23 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing.core.operations import Kind
 from billing.reminders.runs import Count
 
-from ..core.pages import DEFAULT_LIMIT, Page, read_page
-from ..mail.customer_mails import REMINDER
+from ..core.pages import ByCreation, PagedRows, order
+from ..mail.customer_mails import REMINDER, MailSort, paged_by
 from ..tables import CustomerMail, Operation
 
+_RUN_KEYS = {"created_at": (col(Operation.id),)}  # ids are in the order in which they were made
 
-async def page(
-    session: AsyncSession,
+
+def paged(
     organization_id: str,
     *,
     dry_run: bool | None = None,
     open: bool | None = None,
-    limit: int = DEFAULT_LIMIT,
-    cursor: str | None = None,
-) -> Page[Operation]:
-    """An organization's reminder runs, the newest first; `open` is whether they have not ended.
-
-    Raises InvalidRequest `invalid_cursor`.
-    """
+    requested_by: str | None = None,
+    sort: ByCreation = "-created_at",
+) -> PagedRows[Operation]:
+    """An organization's reminder runs; `open` is whether they have not ended, `requested_by` a person, or
+    `system` for those by schedule."""
     wanted = select(Operation).where(
         Operation.organization_id == organization_id, Operation.kind == Kind.REMINDER_RUN.value
     )
@@ -32,29 +31,22 @@ async def page(
     if open is not None:
         closed_at = col(Operation.closed_at)
         wanted = wanted.where(closed_at.is_(None) if open else closed_at.is_not(None))
-    return await read_page(session, wanted, col(Operation.id), limit=limit, cursor=cursor)
+    if requested_by is not None:
+        wanted = wanted.where(Operation.requested_by == requested_by)
+    return PagedRows(wanted, *order(_RUN_KEYS, sort))
 
 
-async def of_invoice(
-    session: AsyncSession,
-    organization_id: str,
-    invoice_id: str,
-    *,
-    limit: int = DEFAULT_LIMIT,
-    cursor: str | None = None,
-) -> Page[CustomerMail]:
-    """What was decided about reminders of an invoice, the newest first; dry runs decide nothing.
-
-    Raises InvalidRequest `invalid_cursor`.
-    """
+def of_invoice(
+    organization_id: str, invoice_id: str, *, sort: MailSort = "-decided_at"
+) -> PagedRows[CustomerMail]:
+    """What was decided about reminders of an invoice; dry runs decide nothing."""
     wanted = select(CustomerMail).where(
         CustomerMail.invoice_id == invoice_id,
         CustomerMail.organization_id == organization_id,
         CustomerMail.template == REMINDER,
         CustomerMail.dry_run == "",
     )
-    key = (col(CustomerMail.decided_at), col(CustomerMail.id))
-    return await read_page(session, wanted, *key, limit=limit, cursor=cursor)
+    return PagedRows(wanted, *paged_by(sort))
 
 
 async def counts(session: AsyncSession, operation_id: str) -> tuple[Count, ...]:
@@ -84,16 +76,20 @@ async def counts(session: AsyncSession, operation_id: str) -> tuple[Count, ...]:
     )
 
 
-async def decisions(
-    session: AsyncSession,
+def decisions(
     operation_id: str,
     *,
     state: str | None = None,
-    limit: int = DEFAULT_LIMIT,
-    cursor: str | None = None,
-) -> Page[CustomerMail]:
-    """A run's decisions, the newest first. Raises InvalidRequest `invalid_cursor`."""
+    reason: str | None = None,
+    customer_id: str | None = None,
+    sort: MailSort = "-decided_at",
+) -> PagedRows[CustomerMail]:
+    """A run's decisions."""
     wanted = select(CustomerMail).where(CustomerMail.operation_id == operation_id)
     if state:
         wanted = wanted.where(CustomerMail.state == state)
-    return await read_page(session, wanted, col(CustomerMail.id), limit=limit, cursor=cursor)
+    if reason:
+        wanted = wanted.where(CustomerMail.reason == reason)
+    if customer_id:
+        wanted = wanted.where(CustomerMail.customer_id == customer_id)
+    return PagedRows(wanted, *paged_by(sort))

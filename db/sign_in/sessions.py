@@ -1,19 +1,25 @@
 """Sessions of the console: rows, so that each can be listed and revoked."""
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import ColumnElement, bindparam, delete, update
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from ..core.pages import DEFAULT_LIMIT, Page, read_page
+from ..core.pages import PagedRows, order
 from ..people.people import hash_secret
 from ..tables import ConsoleSession, Person, new_id
 
 State = Literal["live", "idle", "expired", "revoked"]
+SessionSort = Literal["created_at", "-created_at", "last_seen_at", "-last_seen_at"]
+
+_KEYS: Mapping[str, tuple[Any, ...]] = {
+    "created_at": (col(ConsoleSession.id),),  # ids are in the order in which they were made
+    "last_seen_at": (col(ConsoleSession.last_seen_at), col(ConsoleSession.id)),
+}
 
 SECRET_BYTES = 32
 """256 bits, as of every secret here that is kept as a plain SHA-256."""
@@ -155,24 +161,21 @@ async def count_live(session: AsyncSession, person_id: str, at: datetime, idle: 
     return found.one()
 
 
-async def page(
-    session: AsyncSession,
+def paged(
     organization_id: str,
     *,
     person: str | None = None,
     live_at: datetime | None = None,
     idle: timedelta = timedelta(0),
-    limit: int = DEFAULT_LIMIT,
-    cursor: str | None = None,
-) -> Page[ConsoleSession]:
-    """An organization's sessions or one person's, the newest first; with `live_at` those alone that are live
-    then. Raises InvalidRequest `invalid_cursor`."""
+    sort: SessionSort = "-created_at",
+) -> PagedRows[ConsoleSession]:
+    """An organization's sessions or one person's; with `live_at` those alone that are live then."""
     wanted = select(ConsoleSession).where(ConsoleSession.organization_id == organization_id)
     if person is not None:
         wanted = wanted.where(ConsoleSession.person_id == person)
     if live_at is not None:
         wanted = wanted.where(*_live(live_at, idle))
-    return await read_page(session, wanted, col(ConsoleSession.id), limit=limit, cursor=cursor)
+    return PagedRows(wanted, *order(_KEYS, sort))
 
 
 def _live(at: datetime, idle: timedelta) -> tuple[ColumnElement[bool], ...]:

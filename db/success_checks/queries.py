@@ -22,7 +22,7 @@ from billing.operations.kinds import GIVE_MONEY
 from billing.stripe.effects import EffectKind
 from billing.success_checks import checks as checks
 
-from ..core.pages import Page, read_page
+from ..core.pages import Page, PagedRows
 from ..operations.intents import DONE
 from ..tables import (
     Approval,
@@ -86,16 +86,31 @@ class Check(Generic[Row]):
             await asyncio.sleep(0)  # of very many rows, so that other requests are answered meanwhile
         return rows
 
-    async def page(
-        self, session: AsyncSession, period: CheckPeriod, *, limit: int, cursor: str | None
-    ) -> tuple[list[Row], str | None]:
-        """Some rows, and the cursor of the next page. Raises InvalidRequest `invalid_cursor`."""
+    def listing(self, period: CheckPeriod, *, latest_first: bool = True) -> "CheckListing[Row]":
+        """The rows, to be read page by page."""
         found = self.rows(period).subquery()
-        # Of rows of several columns instead of an object's, which read_page takes in the same way.
+        # Of rows of several columns instead of an object's, which are paged in the same way.
         wanted = cast(SelectOfScalar[Any], select(found))
-        key = [found.c[name] for name in self.key]
-        page: Page[Any] = await read_page(session, wanted, *key, limit=limit, cursor=cursor, keep=self.keep)
-        return [self.made(row, period) for row in page.rows], page.next_cursor
+        key = tuple(found.c[name] for name in self.key)
+        return CheckListing(self, period, PagedRows(wanted, key, latest_first, self.keep))
+
+
+@dataclass(frozen=True)
+class CheckListing(Generic[Row]):
+    """The rows of a check in a period, by its key."""
+
+    check: Check[Row]
+    period: CheckPeriod
+    rows: PagedRows[Any]
+
+    async def page(self, session: AsyncSession, *, limit: int, cursor: str | None = None) -> Page[Row]:
+        """Raises InvalidRequest `invalid_cursor`."""
+        page = await self.rows.page(session, limit=limit, cursor=cursor)
+        return Page([self.check.made(row, self.period) for row in page.rows], page.next_cursor)
+
+    async def has_more_than(self, session: AsyncSession, most: int) -> bool:
+        """Whether there are more rows, those that are not kept included."""
+        return await self.rows.has_more_than(session, most)
 
 
 async def figures(session: AsyncSession, period: CheckPeriod) -> checks.SuccessChecks:

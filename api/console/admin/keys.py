@@ -44,7 +44,7 @@ async def revoke(id: Id, visit: InVisit) -> Response:
 
 
 async def _listed(query: KeysQuery, visit: PageVisit, form: Form, made: str | None = None) -> Response:
-    found = await keys.list_keys(query, visit.caller, visit.context)
+    found = await keys.list_keys(query, visit.request, visit.caller, visit.context)
     return visit.page("keys", title="API keys",
         rows=found.data, next_cursor=found.next_cursor, form=form, made=made,
         sees_all=bool(visit.caller.roles & SEES_EVERYBODY),

@@ -33,7 +33,7 @@ MAY: Mapping[Role, str] = {
 @router.get("")
 async def list_people(query: Annotated[PeopleQuery, Depends(asked(PeopleQuery))], visit: InVisit) -> Response:
     """The newest first."""
-    found = await people.list_people(query, visit.caller, visit.context)
+    found = await people.list_people(query, visit.request, visit.caller, visit.context)
     return visit.page("people", title="People", rows=found.data, next_cursor=found.next_cursor)
 
 

@@ -12,9 +12,11 @@ from ...customers import routes as customers
 from ...customers.schemas import CustomerMailAnswer, InvoicesQuery
 from ...http.models import ListOf, Query
 from ...money import payments
-from ...money.schemas import PaymentAnswer, PaymentsQuery
+from ...money.schemas import GivenQuery, PaymentAnswer, PaymentsQuery
 from ...operations import routes as operations
 from ...operations.schemas import OperationsQuery
+from ...portal_admin.schemas import PortalLinksQuery
+from ...reminders.schemas import RemindersQuery
 from ..frame.subjects import About
 from ..frame.visit import PageVisit
 
@@ -44,31 +46,24 @@ class CustomerLook:
     names: About
     cursor: str | None
 
-    @property
-    def page(self) -> Query:
-        return Query(cursor=self.cursor)
-
-    async def history(self, read: Callable[..., Awaitable[ListOf[Any]]]) -> ListOf[Any]:
-        return await read(self.id, self.page, self.visit.caller, self.visit.context)
+    async def read(
+        self, route: Callable[..., Awaitable[ListOf[Any]]], query: Query, *ids: str
+    ) -> ListOf[Any]:
+        """A page of a list of the API, from where this one begins."""
+        visit, asked = self.visit, query.model_copy(update={"cursor": self.cursor})
+        return await route(*ids, asked, visit.request, visit.caller, visit.context)
 
 
 async def _invoices(look: CustomerLook) -> ListOf[Any]:
-    query = InvoicesQuery(customer=look.id, cursor=look.cursor)
-    visit = look.visit
-    found: ListOf[Any] = await customers.list_invoices(query, visit.request, visit.caller, visit.context)
-    return found
+    return await look.read(customers.list_invoices, InvoicesQuery(customer=look.id))
 
 
-async def _payments(look: CustomerLook) -> ListOf[PaymentAnswer]:
-    query = PaymentsQuery(customer=look.id, cursor=look.cursor)
-    return await payments.list_payments(query, look.visit.caller, look.visit.context)
+async def _payments(look: CustomerLook) -> ListOf[Any]:
+    return await look.read(payments.list_payments, PaymentsQuery(customer=look.id))
 
 
 async def _operations(look: CustomerLook) -> ListOf[Any]:
-    query = OperationsQuery(customer=look.id, cursor=look.cursor)
-    visit = look.visit
-    found: ListOf[Any] = await operations.list_operations(query, visit.request, visit.caller, visit.context)
-    return found
+    return await look.read(operations.list_operations, OperationsQuery(customer=look.id))
 
 
 def _invoice(row: Any, look: CustomerLook) -> CustomerRow:
@@ -137,14 +132,22 @@ class CustomerTab(NamedTuple):
 TABS: Mapping[str, CustomerTab] = {
     "invoices": CustomerTab("Invoices", _invoices, _invoice),
     "payments": CustomerTab("Payments", _payments, _payment),
-    "refunds": CustomerTab("Refunds", lambda look: look.history(history.list_refunds), _refund),
-    "credit-notes": CustomerTab(
-        "Credit notes", lambda look: look.history(history.list_credit_notes), _credit_note
+    "refunds": CustomerTab(
+        "Refunds", lambda look: look.read(history.list_refunds, GivenQuery(), look.id), _refund
     ),
-    "balance": CustomerTab("Balance", lambda look: look.history(history.list_balance_transactions), _balance),
+    "credit-notes": CustomerTab(
+        "Credit notes", lambda look: look.read(history.list_credit_notes, GivenQuery(), look.id), _credit_note
+    ),
+    "balance": CustomerTab(
+        "Balance", lambda look: look.read(history.list_balance_transactions, GivenQuery(), look.id), _balance
+    ),
     "activity": CustomerTab("Activity", _operations, _operation),
-    "links": CustomerTab("Portal links", lambda look: look.history(history.list_portal_links), _link),
-    "mails": CustomerTab("Mails", lambda look: look.history(history.list_mails), _mail),
+    "links": CustomerTab(
+        "Portal links", lambda look: look.read(history.list_portal_links, PortalLinksQuery(), look.id), _link
+    ),
+    "mails": CustomerTab(
+        "Mails", lambda look: look.read(history.list_mails, RemindersQuery(), look.id), _mail
+    ),
 }
 
 

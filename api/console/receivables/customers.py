@@ -106,7 +106,8 @@ async def _send(
 async def _detail(id_: str, visit: PageVisit, form: Form) -> Response:
     wanted = read_query(CustomerPageQuery, visit.request.query_params)
     customer = await details.read_customer(id_, visit.caller, visit.context)
-    allowed = await networks.list_networks(networks.NetworksQuery(customer=id_), visit.caller, visit.context)
+    of_theirs = networks.NetworksQuery(customer=id_)
+    allowed = await networks.list_networks(of_theirs, visit.request, visit.caller, visit.context)
     name = customer.name or customer.email or customer.id
     look = CustomerLook(visit, id_, About(visit.shell.plans, {id_: name}, {}), wanted.cursor)
     rows, next_cursor = await rows_of(wanted.show, look)

@@ -194,7 +194,7 @@ async def _of_customer(visit: PageVisit, id_: str) -> MoneyTarget:
     """Without an invoice: a credit to the balance, or a refund of a payment that is chosen first."""
     customer = await details.read_customer(id_, visit.caller, visit.context)
     query = PaymentsQuery(customer=id_, refundable=True, limit=MOST_CHOICES)
-    refundable = await payments.list_payments(query, visit.caller, visit.context)
+    refundable = await payments.list_payments(query, visit.request, visit.caller, visit.context)
     return MoneyTarget(
         customer.id,
         customer.name or customer.email or customer.id,

@@ -44,7 +44,7 @@ async def test_what_breaks_is_logged_with_its_id_and_not_shown(
     async def broken(*_: object, **__: object) -> None:
         raise ValueError("the secret ingredient")
 
-    monkeypatch.setattr("db.core.pages.read_page", broken)
+    monkeypatch.setattr("db.core.pages.PagedRows.page", broken)
     with caplog.at_level(logging.ERROR):
         answer = await api.get("/v1/operations", acme.admin)
     problem = answer.json()

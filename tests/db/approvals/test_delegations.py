@@ -18,7 +18,7 @@ DAY = timedelta(days=1)
 
 async def active(database: Database, organization: str, after: timedelta) -> list[str]:
     async with database.reading() as session:
-        page = await delegations.page(session, organization, at=NOW + after)
+        page = await delegations.paged(organization, at=NOW + after).page(session)
         return [row.id for row in reversed(page.rows)]
 
 
@@ -94,8 +94,8 @@ async def test_lists_and_single_delegations_stay_within_the_organization(databas
     await revoke(database, mine[0].id, acme.controller.id, HOUR)
 
     async with database.reading() as session:
-        first = await delegations.page(session, acme.id, limit=2)
-        rest = await delegations.page(session, acme.id, limit=2, cursor=first.next_cursor)
+        first = await delegations.paged(acme.id).page(session, limit=2)
+        rest = await delegations.paged(acme.id).page(session, limit=2, cursor=first.next_cursor)
         assert await delegations.get(session, acme.id, theirs.id) is None
         assert await delegations.get(session, other.id, theirs.id) is not None
 

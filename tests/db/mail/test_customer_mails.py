@@ -87,7 +87,7 @@ class Books:
 
     async def all(self) -> list[CustomerMail]:
         async with self.database.reading() as session:
-            return (await reminder_runs.of_invoice(session, self.run.organization_id, "in_1")).rows
+            return (await reminder_runs.of_invoice(self.run.organization_id, "in_1").page(session)).rows
 
 
 @pytest.fixture
@@ -381,10 +381,9 @@ async def test_a_runs_decisions_are_paged_the_newest_first(books: Books) -> None
     await books.add(*mails, books.mail("held", state="held", reason="weekend"))
 
     async with books.database.reading() as session:
-        first = await reminder_runs.decisions(session, books.run.id, state="due", limit=3)
-        rest = await reminder_runs.decisions(
-            session, books.run.id, state="due", limit=3, cursor=first.next_cursor
-        )
+        decisions = reminder_runs.decisions(books.run.id, state="due")
+        first = await decisions.page(session, limit=3)
+        rest = await decisions.page(session, limit=3, cursor=first.next_cursor)
 
     assert [mail.step for mail in first.rows] == ["step-4", "step-3", "step-2"]
     assert ([mail.step for mail in rest.rows], rest.next_cursor) == (["step-1", "step-0"], None)
@@ -394,4 +393,4 @@ async def test_an_invoice_of_another_organization_has_no_mails(books: Books) -> 
     await books.add(books.mail())
 
     async with books.database.reading() as session:
-        assert (await reminder_runs.of_invoice(session, "org_other", "in_1")).rows == []
+        assert (await reminder_runs.of_invoice("org_other", "in_1").page(session)).rows == []

@@ -272,8 +272,8 @@ async def test_only_this_organizations_differences_are_listed_and_counted(databa
     await store(database, mine, a_difference(run, other.id))
 
     async with database.reading() as session:
-        page = await differences.page(session, acme.id)
-        none = await differences.page(session, acme.id, object_kind=ObjectKind.CUSTOMER)
+        page = await differences.paged(acme.id).page(session)
+        none = await differences.paged(acme.id, object_kind=ObjectKind.CUSTOMER).page(session)
         counted = await differences.counts(session, acme.id, [run.id])
     assert ([row.id for row in page.rows], none.rows) == ([mine.id], [])
     assert counted == {run.id: {"invoice": 1}}

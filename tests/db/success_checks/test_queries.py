@@ -39,9 +39,10 @@ async def listed(database: Database, whose: Tenant, name: str, limit: int = 2) -
     cursor: str | None = None
     while True:
         async with database.reading() as session:
-            rows, cursor = await CHECKS[name].page(session, period(whose), limit=limit, cursor=cursor)
-        assert len(rows) <= limit
-        found += rows
+            page = await CHECKS[name].listing(period(whose)).page(session, limit=limit, cursor=cursor)
+        assert len(page.rows) <= limit
+        found += page.rows
+        cursor = page.next_cursor
         if cursor is None:
             return found
 

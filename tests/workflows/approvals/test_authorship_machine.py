@@ -149,7 +149,7 @@ def without_consent(patch: pytest.MonkeyPatch) -> None:
     begun = delegations.begun
 
     async def offered_too(session: Any, organization_id: str, at: Any) -> Sequence[Any]:
-        page = await delegations.page(session, organization_id, limit=100)
+        page = await delegations.paged(organization_id).page(session, limit=100)
         return [
             *await begun(session, organization_id, at),
             *(one for one in page.rows if not one.accepted_at),
