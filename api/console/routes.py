@@ -4,6 +4,7 @@ from . import (
     approvals,
     bill,
     delegations,
+    downloads,
     filing,
     finance,
     home,
@@ -14,6 +15,7 @@ from . import (
     search,
     success,
 )
+from .activity import reconciliations, reminder_runs, troubles
 from .admin import keys, people, policy, sessions
 from .frame import assets, serving
 from .receivables import bulk, customers, invoices, money
@@ -30,9 +32,13 @@ ROUTERS = (
     invoices.router,
     customers.router,
     delegations.router,
+    downloads.router,
     filing.router,  # before what names a notice
     finance.router,
     incidents.router,
+    reconciliations.router,
+    reminder_runs.router,  # before what names a kind of money
+    troubles.router,
     money.router,
     search.router,
     success.router,

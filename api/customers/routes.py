@@ -12,6 +12,7 @@ from db.mirror.lists import InvoiceFilter
 from ..http.auth import AnyCaller
 from ..http.context import InContext
 from ..http.csv_lists import answer_list, list_answers
+from ..http.examples import example, listed
 from ..http.models import ListOf
 from ..operations.views import each
 from . import views
@@ -38,7 +39,9 @@ async def list_customers(
     "/invoices",
     summary="List invoices",
     response_model=InvoiceList,
-    responses=list_answers("customers/invoice", InvoiceAnswer, counts=None),
+    responses=list_answers(
+        "customers/invoice", InvoiceAnswer, page=listed(example("customers/invoice")) | {"counts": None}
+    ),
 )
 async def list_invoices(
     query: Annotated[InvoicesQuery, Query()], request: Request, caller: AnyCaller, context: InContext

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.core.money import Money
-from db.core.pages import Listing
+from db.core.pages import RowPages
 
 from ..problems.catalogue import ProblemType
 from ..problems.common import INVALID_CURSOR, INVALID_REQUEST, TOO_MANY_ROWS
@@ -40,11 +40,13 @@ Shown = TypeVar("Shown", bound=BaseModel)
 Show = Callable[[AsyncSession, Sequence[Row]], Awaitable[list[Shown]]]
 
 
-def list_answers(shown: str, model: type[BaseModel], *problems: ProblemType, **more: Any) -> Responses:
-    """The responses of a route that answers with `answer_list`: `shown` names the example of one of the
-    list, `more` is what a page has beside them. As CSV the document has the names of the columns."""
+def list_answers(
+    shown: str, model: type[BaseModel], *problems: ProblemType, page: dict[str, Any] | None = None
+) -> Responses:
+    """The responses of a route that answers with `answer_list`: `shown` names the example of a row, `page` is
+    that of a page which has more than rows. Of CSV it has the names of the columns."""
     return answers(
-        {200: listed(example(shown)) | more},
+        {200: page or listed(example(shown))},
         *problems,
         INVALID_REQUEST,
         INVALID_CURSOR,
@@ -57,7 +59,7 @@ async def answer_list(
     request: Request,
     context: Context,
     query: Query,
-    listing: Listing[Row],
+    listing: RowPages[Row],
     show: Show[Row, Shown],
     model: type[Shown],
     *,
@@ -85,7 +87,7 @@ async def answer_list(
 
 
 async def every_page(
-    context: Context, listing: Listing[Row], show: Show[Row, Shown]
+    context: Context, listing: RowPages[Row], show: Show[Row, Shown]
 ) -> AsyncIterator[list[Shown]]:
     """All of a list, a page at a time."""
     cursor: str | None = None
@@ -131,7 +133,7 @@ def _range(part: str) -> tuple[str, float]:
 
 
 async def _streamed(
-    context: Context, listing: Listing[Row], show: Show[Row, Shown], model: type[Shown]
+    context: Context, listing: RowPages[Row], show: Show[Row, Shown], model: type[Shown]
 ) -> AsyncIterator[str]:
     yield csv_text(model, [])
     async for page in every_page(context, listing, show):

@@ -53,10 +53,7 @@ _NONE_LEFT = WhyAnswer(
     summary="List an invoice's reminders",
     response_model=InvoiceRemindersAnswer,
     responses=list_answers(
-        "reminders/decision",
-        DecisionAnswer,
-        NOT_FOUND,
-        **{name: value for name, value in example("reminders/invoice_reminders").items() if name != "data"},
+        "reminders/decision", DecisionAnswer, NOT_FOUND, page=example("reminders/invoice_reminders")
     ),
 )
 async def read_reminders(

@@ -101,7 +101,7 @@ def order(keys: Mapping[str, tuple[Any, ...]], sort: str) -> tuple[tuple[Any, ..
     return keys[sort.removeprefix("-")], sort.startswith("-")
 
 
-class Listing(Protocol[Row]):
+class RowPages(Protocol[Row]):
     """Rows in one order, to be read page by page."""
 
     async def page(self, session: AsyncSession, *, limit: int, cursor: str | None = None) -> Page[Row]:

@@ -13,7 +13,7 @@ from ..frame.visit import InVisit, PageVisit
 
 router = pages("/admin/sessions")
 
-FILTERS = ("person", "live", "cursor")
+FILTERS = ("person", "live", "sort", "cursor")
 
 
 @router.get("")

@@ -1,5 +1,6 @@
 """What a page asks of the API, in the name of whoever is signed in: the same routes, checks and answers."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -16,10 +17,23 @@ async def send(
     Raises what the route raises: ApiProblem, BillingError, RequestValidationError.
     """
     sent = b"" if body is None else json.dumps(body).encode()
-    path, _, query = path.partition("?")
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(sent)).encode())]
     if key:
         headers.append((b"idempotency-key", key.encode()))
+    answered = await _answered(request, method, path, headers, sent)
+    answer: dict[str, Any] = json.loads(answered) if answered else {}
+    return answer
+
+
+async def read_csv(request: Request, path: str) -> bytes:
+    """All of a list of the API as CSV. Raises as `send` does."""
+    return await _answered(request, "GET", path, [(b"accept", b"text/csv")])
+
+
+async def _answered(
+    request: Request, method: str, path: str, headers: list[tuple[bytes, bytes]], sent: bytes = b""
+) -> bytes:
+    path, _, query = path.partition("?")
     scope = {
         **request.scope,
         "method": method,
@@ -33,17 +47,19 @@ async def send(
     }
     # Refusals come to the page as they are raised, which shows them beside the field.
     scope.pop("starlette.exception_handlers", None)
-    answered = bytearray()
+    answered, told = bytearray(), asyncio.Event()
 
     async def receive() -> Message:
+        if told.is_set():
+            await asyncio.Future()  # what streams an answer waits here for a caller who goes away
+        told.set()
         return {"type": "http.request", "body": sent, "more_body": False}
 
     async def answer_with(message: Message) -> None:
         answered.extend(message.get("body", b""))
 
     await request.app.router(scope, receive, answer_with)
-    answer: dict[str, Any] = json.loads(answered) if answered else {}
-    return answer
+    return bytes(answered)
 
 
 def wanting_csv(request: Request) -> Request:

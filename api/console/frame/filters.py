@@ -17,7 +17,7 @@ from billing.core.text import one_line
 from billing.policy.reasons import REASON_WORDS
 from db.core.clock import utc_now
 
-from .words import KINDS, MARKS, ROLES, state_words
+from .words import KINDS, MARKS, OBJECTS, ROLES, state_words
 
 Moment = datetime | str | int
 """A time, RFC 3339 text as the API writes it, or UTC seconds."""
@@ -56,7 +56,7 @@ _CODE = re.compile(r"`([^`]+)`")
 
 def install(environment: Environment) -> None:
     times = (when, day, ago, clock, lasting)
-    texts = (line, coded, sentence, state_text, reason, kind, roles, changed, browser)
+    texts = (line, coded, sentence, state_text, reason, kind, roles, changed, browser, object_kind)
     for rule in (money, plan, person, named, state, stripe_page, *times, *texts):
         environment.filters[rule.__name__] = rule
 
@@ -184,6 +184,11 @@ def state_text(name: str) -> str:
 
 def kind(name: str) -> str:
     return KINDS.get(name, name.replace("_", " ").capitalize())
+
+
+def object_kind(name: str, number: int = 1) -> str:
+    """What is compared with Stripe: `credit note`, or `credit notes` where there are several."""
+    return OBJECTS[name][number != 1]
 
 
 def roles(names: Iterable[str], needs: str = "any") -> str:

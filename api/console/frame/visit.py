@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from ...http.auth import AnyCaller, Caller
 from ...http.context import Context, InContext
-from .calls import send
+from .calls import read_csv, send
 from .forms import Form
 from .page import page
 from .shell import InShell, Shell
@@ -41,6 +41,10 @@ class PageVisit:
     ) -> dict[str, Any]:
         """The API's answer to what a button does. Raises what the route raises; see `Form.submitted`."""
         return await send(self.request, method, path, body, key=key)
+
+    async def read_csv(self, path: str) -> bytes:
+        """All of one of the API's lists as CSV. Raises what the route raises."""
+        return await read_csv(self.request, path)
 
     async def names(self, documents: Sequence[Document | None]) -> About:
         """The names of what these subjects and requests mention."""

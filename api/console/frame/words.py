@@ -81,6 +81,18 @@ STATES: Mapping[str, StateWords] = {
 MARKS: Mapping[str, str] = {"wait": "◔", "run": "●", "done": "✓", "bad": "✕", "quiet": "–"}
 """Beside the words, so that no state is told by its color alone."""
 
+OBJECTS: Mapping[str, tuple[str, str]] = {
+    "subscription": ("subscription", "subscriptions"),
+    "customer": ("customer", "customers"),
+    "invoice": ("invoice", "invoices"),
+    "payment": ("payment", "payments"),
+    "refund": ("refund", "refunds"),
+    "credit_note": ("credit note", "credit notes"),
+    "balance_transaction": ("change of a balance", "changes of balances"),
+    "organization_invoice": ("invoice from Plixo", "invoices from Plixo"),
+}
+"""What is compared with Stripe: one, and several."""
+
 KINDS: Mapping[str, str] = {
     Kind.PLAN_CHANGE.value: "Plan change",
     Kind.REFUND.value: "Refund",

@@ -2,17 +2,14 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Response
 from pydantic import BaseModel
 
 from ...customers import details
 from ...customers import routes as customers
 from ...customers.schemas import CustomersQuery
-from ...http.auth import AnyCaller
-from ...http.context import InContext
 from ...http.ids import Id
 from ...portal_admin import networks
-from ..frame.calls import wanting_csv
 from ..frame.forms import Form, form_of
 from ..frame.page import see
 from ..frame.queries import asked, read_query
@@ -42,17 +39,6 @@ async def list_customers(
     """The newest first, or by name."""
     found = await customers.list_customers(query, visit.request, visit.caller, visit.context)
     return visit.page("customers", title="Customers", rows=found.data, next_cursor=found.next_cursor)
-
-
-@router.get("/csv")
-async def download(
-    query: Annotated[CustomersQuery, Depends(asked(CustomersQuery))],
-    request: Request,
-    caller: AnyCaller,
-    context: InContext,
-) -> Any:
-    """All that the search finds, as a file."""
-    return await customers.list_customers(query, wanting_csv(request), caller, context)
 
 
 @router.get("/{id}")

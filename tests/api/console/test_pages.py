@@ -43,6 +43,10 @@ LISTS = (
     "/console/finance/cases",
     "/console/finance/months/2026-03",
     "/console/incidents",
+    "/console/reminder-runs",
+    "/console/reminder-runs?requested_by=system&dry_run=false&sort=created_at",
+    "/console/reconciliations",
+    "/console/portal-troubles",
     "/console/delegations",
     "/console/admin/people",
     "/console/admin/keys",
@@ -66,6 +70,8 @@ def details(existing: dict[str, str]) -> list[str]:
         f"/console/plans/invoices/{existing['organization']}",
         *(f"/console/customers/{existing['customers']}?show={tab}" for tab in customer_lists.TABS),
         f"/console/incidents/{existing['incidents']}",
+        f"/console/reminder-runs/{existing['reminder-runs']}",
+        f"/console/reconciliations/{existing['reconciliations']}",
         f"/console/delegations/{existing['delegations']}",
         f"/console/refunds/new?payment_intent={existing['payments']}",
         f"/console/refunds/new?invoice={existing['invoices']}",
@@ -130,7 +136,7 @@ async def test_another_organizations_things_are_not_there(
 ) -> None:
     stranger = await signed_in(other.controller)
     for path in details(things):
-        if "incidents" in path:
+        if "incidents" in path or "reconciliations" in path:
             continue  # the whole account's
         answer = await stranger.get(path)
         assert answer.status_code == 404, path
@@ -172,11 +178,15 @@ async def test_a_form_of_somebody_who_is_not_signed_in_does_nothing(
     assert answer.status_code == 401
 
 
-ABOUT_NOTHING = "/console/admin/sessions/others/revoke"
+ABOUT_NOTHING = (
+    "/console/admin/sessions/others/revoke",
+    "/console/reconciliations",
+    "/console/reminder-runs",
+)
 """What needs nothing to be there."""
 
 
-@pytest.mark.parametrize("path", [path for path in forms() if path != ABOUT_NOTHING])
+@pytest.mark.parametrize("path", [path for path in forms() if path not in ABOUT_NOTHING])
 async def test_a_form_about_what_is_not_there_answers_with_a_page(
     web: Api, signed_in: SignIn, acme: Tenant, path: str
 ) -> None:
