@@ -25,7 +25,7 @@ from ...support.money_rows import a_payment, a_refund
 from . import Part, Strike
 from .theatre import PATIENCE, Theatre
 
-GIVES_UP = 4 * PATIENCE
+GIVES_UP = 8 * PATIENCE
 """For all blows to one operation, on a machine that has much else to do."""
 COMMENT = {"comment": "As it is."}
 

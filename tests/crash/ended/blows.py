@@ -18,7 +18,7 @@ from ...support.house import until
 from . import Blow
 from .poison import Poison
 
-KNOWN_WITHIN = 120.0
+KNOWN_WITHIN = 240.0
 """Seconds within which its operators hear of what fails at each step, however much the machine has to do."""
 POKE = "poked by a test"
 """A signal that no workflow knows: it gives one that waits a task to fail at."""
