@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, and_, case, func, not_, or_
+from sqlalchemy import ColumnElement, and_, case, func, literal_column, not_, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -136,10 +136,12 @@ async def count_invoices(
 ) -> dict[str, int]:
     """How many there are by status, `all` together, and `overdue` of the open ones."""
     overdue = func.coalesce(func.sum(case((_overdue(at), 1), else_=0)), 0)
+    status: Any = Invoice.status
+    if wanted.term:
+        # Every row is looked at: not in the order of an index, which takes SQLite twice as long.
+        status = col(Invoice.status).op("||")(literal_column("''"))
     found = await session.exec(
-        select(Invoice.status, func.count(), overdue)
-        .where(*wanted.conditions(organization_id))
-        .group_by(col(Invoice.status))
+        select(status, func.count(), overdue).where(*wanted.conditions(organization_id)).group_by(status)
     )
     rows = found.all()
     return {

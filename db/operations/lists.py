@@ -81,23 +81,18 @@ def _found(organization_id: str, term: SearchTerm) -> ColumnElement[bool]:
         about = _about(organization_id, [term.id])
         return or_(id_ == term.id, col(Operation.approval_id) == term.id, id_.in_(about))
     customer: Any = Operation.customer_id
-    of_invoices = (
-        select(OperationObject.operation_id)
-        .join(Invoice, col(Invoice.id) == OperationObject.object_id)
-        .where(
-            OperationObject.organization_id == organization_id,
-            Invoice.organization_id == organization_id,
-            contains(col(Invoice.number), term),
-        )
+    # Not joined: SQLite would look up the invoice of every object there is.
+    numbered = select(Invoice.id).where(
+        Invoice.organization_id == organization_id, contains(col(Invoice.number), term)
     )
     return or_(
         of_customers(customer, organization_id, term),
-        id_.in_(of_invoices),
+        id_.in_(_about(organization_id, numbered)),
         is_amount(term, col(Operation.currency), col(Operation.amount_minor)),
     )
 
 
-def _about(organization_id: str, object_ids: Collection[str]) -> SelectOfScalar[str]:
+def _about(organization_id: str, object_ids: Collection[str] | SelectOfScalar[str]) -> SelectOfScalar[str]:
     return select(OperationObject.operation_id).where(
         OperationObject.organization_id == organization_id, col(OperationObject.object_id).in_(object_ids)
     )
