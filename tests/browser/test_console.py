@@ -111,8 +111,10 @@ async def test_a_controller_gets_from_the_mail_to_a_decision_on_a_phone_without_
         await home.wait(acme, operation, "completed")
 
 
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "none"])
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 async def test_a_controller_decides_from_the_mail_in_two_clicks_without_signing_in(
-    home: House, browser: Browser
+    home: House, browser: Browser, size: dict[str, int], scripts: bool
 ) -> None:
     acme: Tenant = await home.shop.tenant(home.database, "growth")
     async with console(home) as address:
@@ -120,8 +122,8 @@ async def test_a_controller_decides_from_the_mail_in_two_clicks_without_signing_
         await home.reviewed(acme, operation)
         link = await mailed_link(home, acme.controller.person.email, "/decide/")
         clicks = 0
-        phone = await browser.new_context(viewport=PHONE, java_script_enabled=False)
-        page = await phone.new_page()
+        context = await browser.new_context(viewport=size, java_script_enabled=scripts)
+        page = await context.new_page()
         await page.goto(address + link)
         clicks += 1
         shown = await page.inner_text("main")

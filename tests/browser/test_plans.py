@@ -18,13 +18,14 @@ UNPAID = "aside[aria-label^='Unpaid: ']"
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "none"])
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 async def test_an_admin_sees_what_a_change_costs_asks_for_it_and_finds_it_on_the_next_bill(
-    home: House, browser: Browser, scripts: bool
+    home: House, browser: Browser, size: dict[str, int], scripts: bool
 ) -> None:
     acme: Tenant = await home.shop.tenant(home.database, "growth")
     async with home.told_by_stripe(), console(home) as address:
-        desk = await browser.new_context(viewport=DESK, java_script_enabled=scripts)
-        errors, page = errors_of(desk), await desk.new_page()
+        context = await browser.new_context(viewport=size, java_script_enabled=scripts)
+        errors, page = errors_of(context), await context.new_page()
         await sign_in(home, page, address, acme.admin, "/console/plans")
         assert "USD 120.00" in await page.inner_text("main"), "six seats on the next invoice"
 

@@ -572,7 +572,7 @@ async def _press_first(page: Any) -> None:
 
 
 async def _ended(page: Any) -> None:
-    await acts.send(page, "/console/sessions/x", said="typed")
+    await acts.send(page, "/console/plans/quote", reason="typed")
 
 
 async def _wrong_day(page: Any) -> None:
