@@ -108,6 +108,22 @@ def test_a_trial_that_ends_without_a_card_does_as_it_is_told(
     assert late == ("past_due" if behavior == "create_invoice" else status)
 
 
+@pytest.mark.parametrize(("behavior", "status"), [("pause", "paused"), ("cancel", "canceled")])
+def test_a_trial_that_is_ended_without_a_card_does_as_it_is_told(
+    business: Business, behavior: str, status: str
+) -> None:
+    settings = {"end_behavior": {"missing_payment_method": behavior}}
+    customer = business.customer(card=None)
+    subscription = business.subscribe(
+        1000, customer=customer.id, trial_period_days=7, trial_settings=settings
+    )
+    business.at(APRIL + DAY)
+    ended = business.v1.subscriptions.update(subscription.id, {"trial_end": "now"})
+    assert (ended.status, ended.trial_end) == (status, APRIL + DAY)
+    assert ended.latest_invoice == subscription.latest_invoice
+    assert ("customer.subscription.paused" in business.events()) == (status == "paused")
+
+
 @pytest.mark.parametrize("behavior", ["pause", "cancel"])
 def test_a_trial_that_ends_with_a_card_is_billed(business: Business, behavior: str) -> None:
     settings = {"end_behavior": {"missing_payment_method": behavior}}

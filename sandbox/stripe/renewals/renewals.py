@@ -13,7 +13,7 @@ from ..invoices.pending_items import pending_items
 from ..subscription_terms.renewal_lines import renew_items
 from ..subscription_terms.shapes import LIVE, debit_of_line, editing, items_of, period_end, save, set_items
 from ..subscription_terms.usage_lines import gone, restart
-from ..subscriptions import pausing, pending_updates
+from ..subscriptions import pausing, pending_updates, trial_ends
 from ..subscriptions.billing import book_debits
 from ..subscriptions.end import expire_incomplete, finish
 from ..subscriptions.withheld import withhold
@@ -82,13 +82,9 @@ def attend_subscription(ctx: Ctx, subscription: Obj) -> None:
 
 def _instead_of_trial_end(ctx: Ctx, subscription: Obj) -> str | None:
     """What is done, instead of billing, where a trial ends and there is nothing to charge."""
-    charges = subscription["collection_method"] == "charge_automatically"
-    if subscription["status"] != "trialing" or period_end(subscription) > ctx.now or not charges:
+    if subscription["status"] != "trialing" or period_end(subscription) > ctx.now:
         return None
-    first = ctx.store.get("invoice", subscription["latest_invoice"])
-    if invoicing.method_for(ctx, first) is not None:
-        return None
-    return str(subscription["trial_settings"]["end_behavior"]["missing_payment_method"])
+    return trial_ends.without_method(ctx, subscription)
 
 
 def renew(ctx: Ctx, subscription: Obj) -> None:

@@ -20,7 +20,7 @@ from ..subscription_terms.changes import CHANGES_BILLING, Change, plan
 from ..subscription_terms.schedule_follows import follow
 from ..subscription_terms.shapes import editing
 from ..subscription_terms.terms import refuse_unsupported, take_cancellation, take_pricing, take_terms
-from . import pending_updates
+from . import pending_updates, trial_ends
 from .billing import add_prorations, apply, bill_change, outcome_of
 
 
@@ -28,6 +28,8 @@ def update(ctx: Ctx, subscription: Obj) -> Obj:
     """Do what the request asks of a subscription."""
     refuse_unsupported(ctx)
     _require_live(ctx, subscription)
+    if trial_ends.end_unpaid(ctx, subscription):
+        return subscription
     params = ctx.params
     pending = params.get("payment_behavior") == "pending_if_incomplete"
     if pending:
