@@ -35,6 +35,7 @@ from ...support.case_rows import a_case
 from ...support.incidents import a_hold
 from ...support.money_rows import a_delegation, a_payment, a_refund
 from ...support.portal_rows import a_link, a_promise
+from ...support.reconciliation_rows import a_difference, a_run
 from . import acts
 from .kept import KeptOperation
 from .studio import Scene, Studio
@@ -265,6 +266,36 @@ class Seeds:
         )
         await store(self._database, run)
         self.show("operation: reminder run on its way", f"/console/operations/{run.id}")
+        await self._runs(run)
+
+    async def _runs(self, run: Operation) -> None:
+        """What a reminder run has decided, and what a comparison with Stripe has found."""
+        outcomes = (("sent", "sent"), ("held", "quiet_hours"), ("skipped", "paused"), ("bounced", "bounced"))
+        reminders = [
+            CustomerMail(
+                id=new_id("cml"), organization_id=self.acme.id, customer_id=self.customer.id,
+                invoice_id="in_overdue", step=f"overdue-{n}d", template="reminder", state=state,
+                reason=reason, amount_minor=120_050, currency="usd", decided_at=self.at,
+                due_at=self.at + DAY / 2, operation_id=run.id,
+            )
+            for n, (state, reason) in enumerate(outcomes, 1)
+        ]  # fmt: skip
+        found = a_run(
+            state="completed", started_at=self.at, ended_at=self.at,
+            counts={self.acme.id: {"customer": 48, "invoice": 212}},
+        )  # fmt: skip
+        fields = [
+            {"name": "amount_paid", "ours": 20_000, "stripe": 120_000, "currency": "usd"},
+            {"name": "status", "ours": "open", "stripe": "paid"},
+        ]
+        differing = a_difference(
+            found, self.acme.id, object_kind="invoice", object_id="in_overdue", fields=fields,
+            since=self.at - DAY, found_at=self.at,
+        )  # fmt: skip
+        await store(self._database, *reminders, found)
+        await store(self._database, differing)
+        self.show("reminder run", f"/console/reminder-runs/{run.id}")
+        self.show("reconciliation", f"/console/reconciliations/{found.id}")
 
     async def _kept(self, name: str, kept: KeptOperation, **fields: Any) -> None:
         if name.startswith("plan change") and "state" in fields:
