@@ -200,6 +200,32 @@ def test_an_endpoint_keeps_its_secret_and_what_is_on_the_way_to_it(data: Path) -
             stripe.WebhookSignature.verify_header(body.decode(), signature, secret)
 
 
+def test_destinations_thin_events_tax_ids_and_sources_survive_a_kill(data: Path) -> None:
+    given = {
+        "name": "Thin",
+        "type": "webhook_endpoint",
+        "event_payload": "thin",
+        "enabled_events": ["v1.customer.created"],
+        "webhook_endpoint": {"url": "http://127.0.0.1:9/none"},
+    }
+    with process(data) as (_, client):
+        made = client.post("/v2/core/event_destinations", json=given).json()
+        tax_id = client.post("/v1/tax_ids", data={"type": "us_ein", "value": "12-3456789"}).json()
+        customer = client.post("/v1/customers", data={"source": "tok_visa", "name": "Kept"}).json()
+        ping = client.post(f"/v2/core/event_destinations/{made['id']}/ping").json()
+        thin = client.get("/v2/core/events").json()["data"]
+
+    with process(data) as (_, client):
+        assert client.get(f"/v2/core/event_destinations/{made['id']}").json() == made
+        assert client.get(f"/v1/tax_ids/{tax_id['id']}").json() == tax_id
+        assert client.get(f"/v1/customers/{customer['id']}").json() == customer
+        assert client.get("/v1/customers/search", params={"query": "name:'kept'"}).json()["data"] == [
+            customer
+        ]
+        assert client.get(f"/v2/core/events/{ping['id']}").json() == ping
+        assert client.get("/v2/core/events").json()["data"] == thin
+
+
 def test_a_line_that_a_kill_cut_short_is_left_out(data: Path) -> None:
     with process(data) as (_, client):
         kept = client.post("/v1/customers", data={"name": "Kept"}).json()["id"]

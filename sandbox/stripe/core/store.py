@@ -13,6 +13,7 @@ from __future__ import annotations
 import heapq
 import secrets
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -55,6 +56,11 @@ def public(value: Any) -> Any:
     if kind is list:
         return [public(inner) if type(inner) in (dict, list) else inner for inner in value]
     return value
+
+
+def _second(created: int | str) -> int:
+    """When an event was; those of the second version of the API write it in words."""
+    return created if isinstance(created, int) else int(datetime.fromisoformat(created).timestamp())
 
 
 class Entry:
@@ -268,7 +274,7 @@ class Store:
         what, _, kind = section.partition(":")
         if what == "event" and body is not None:
             event = from_json(body)
-            row = self._event_of[key] = EventRow(key, event["type"], event["created"], body)
+            row = self._event_of[key] = EventRow(key, event["type"], _second(event["created"]), body)
             self.events.append(row)
         elif what == "tomb":
             self._tombs[kind, key] = {"id": key, "object": kind, "deleted": True}
