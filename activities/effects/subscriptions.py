@@ -38,7 +38,7 @@ class SubscriptionUpdate:
 def _answered(subscription: dict[str, Any]) -> dict[str, Any]:
     """What is kept of Stripe's answer."""
     items = [
-        {"id": item["id"], "price": item["price"]["id"], "quantity": item["quantity"]}
+        {"id": item["id"], "price": item["price"]["id"], "quantity": item.get("quantity")}
         for item in subscription["items"]["data"]
     ]
     return {
