@@ -40,6 +40,8 @@ CHUNK = 2_000
 CUSTOMERS, OPEN_APPROVALS = 2_000, 100
 HOME = "org_books"
 DAY = timedelta(days=1)
+BETWEEN_OPERATIONS = timedelta(minutes=26)
+"""Twenty thousand in a year."""
 STATUSES = ("open", "paid", "paid", "paid", "void", "draft", "uncollectible", "open")
 
 
@@ -102,7 +104,7 @@ async def fill(database: Database, policy: Policy, invoices: int, operations: in
     mailed = [bill for bill in bills if bill.status not in ("draft", "void")]
     admin, document = people[Role.BILLING_ADMIN], policy.model_dump(mode="json")
     asked = [_operation(number, order.choice(paid), admin, document, now) for number in range(operations)]
-    waiting = [_approval(one, now) for one in asked[-OPEN_APPROVALS:]]
+    waiting = [_approval(one, now) for one in asked[:OPEN_APPROVALS]]
     rows: Sequence[Sequence[SQLModel]] = (
         customers,
         bills,
@@ -122,11 +124,11 @@ async def fill(database: Database, policy: Policy, invoices: int, operations: in
     return Books(
         people,
         invoice=next(bill.id for bill in reversed(bills) if bill.status == "open"),
-        paid=asked[-1].request["invoice"],
+        paid=asked[0].request["invoice"],
         payment=payments[-1].id,
-        customer=asked[-1].customer_id or "",
-        operation=asked[-1].id,
-        approval=waiting[-1].id,
+        customer=asked[0].customer_id or "",
+        operation=asked[0].id,
+        approval=waiting[0].id,
     )
 
 
@@ -261,7 +263,7 @@ def _mail(bill: Invoice) -> CustomerMail:
 
 
 def _operation(number: int, bill: Invoice, by: Person, policy: dict[str, Any], now: datetime) -> Operation:
-    """A credit; the last ones wait for an approval."""
+    """A credit; the latest ones wait for an approval."""
     amount = Money(amount_minor=60_000 + number, currency="usd")
     nothing, id_ = Money.zero("usd"), new_id("op")
     subject = CreditSubject(
@@ -275,7 +277,7 @@ def _operation(number: int, bill: Invoice, by: Person, policy: dict[str, Any], n
         reason="goodwill",
         note="The service was down for a day.",
     ).model_dump(mode="json")
-    at = now - timedelta(hours=1)
+    at = now - timedelta(hours=1) - number * BETWEEN_OPERATIONS
     return Operation(
         id=id_,
         organization_id=HOME,

@@ -22,6 +22,7 @@ from db.core.clock import utc_now
 from db.core.session import Database
 from db.migrate import upgrade_async
 from db.sign_in import sessions
+from db.success_checks.queries import CHECKS
 from settings.settings import DEFAULT_POLICY
 
 from .books import Books, fill
@@ -101,9 +102,16 @@ async def _analyze(database: Database) -> None:
 def paths(books: Books) -> list[str]:
     """Those of the pages that are measured, by what they are to whom looks at them."""
     lists = ("", "invoices", "customers", "approvals", "operations", "finance", "incidents", "delegations")
+    more = (
+        *("plans/invoices", "finance/cases", f"finance/months/{_this_month()}"),
+        *("reminder-runs", "reconciliations", "portal-troubles"),
+        *(f"success-checks/{check}" for check in CHECKS),
+        "success-checks/plan_changes_flagged/rows",
+        *("admin/policy", "admin/people", "admin/keys", "admin/sessions", "search?q=customer+0012"),
+    )
     tabs = ("payments", "refunds", "credit-notes", "balance", "activity", "links", "mails")
     return [
-        *(f"/console/{one}" for one in lists),
+        *(f"/console/{one}" for one in (*lists, *more)),
         "/console/plans",
         "/console/invoices?status=overdue&sort=-amount_remaining",
         "/console/invoices?q=customer+0012",
@@ -122,6 +130,10 @@ def paths(books: Books) -> list[str]:
         f"/console/refunds/new?customer={books.customer}",
         f"/console/credits/new?invoice={books.invoice}",
     ]
+
+
+def _this_month() -> str:
+    return f"{utc_now():%Y-%m}"
 
 
 async def _time(http: AsyncClient, path: str, turns: int) -> PageTime:

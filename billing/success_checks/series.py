@@ -54,15 +54,16 @@ def spans(start: datetime, end: datetime, step: Step, zone: ZoneInfo) -> list[Sp
 
 def points(verdicts: Iterable[RowVerdict], spans: Sequence[Span]) -> list[SeriesPoint]:
     """Each verdict in the span that has its time."""
-    found: list[list[bool]] = [[] for _ in spans]
-    begins = [span.begins_at for span in spans]
+    counted, kept = [0] * len(spans), [0] * len(spans)
+    begins, ends = [span.begins_at for span in spans], [span.ends_at for span in spans]
     for at, met in verdicts:
         if at is None or met is None:
             continue
         place = bisect_right(begins, at) - 1
-        if place >= 0 and at < spans[place].ends_at:
-            found[place].append(met)
-    return [point(span, len(judged), sum(judged)) for span, judged in zip(spans, found, strict=True)]
+        if place >= 0 and at < ends[place]:
+            counted[place] += 1
+            kept[place] += met
+    return list(map(point, spans, counted, kept))
 
 
 def point(span: Span, count: int, met: int) -> SeriesPoint:

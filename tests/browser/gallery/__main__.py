@@ -16,22 +16,24 @@ from .studio import SCHEMES, SIZES, Scene, studio
 
 
 async def render(out: Path, only: str, sizes: Sequence[str], schemes: Sequence[str]) -> None:
+    """Each look has a studio of its own: some states are used up by being shown."""
     out.mkdir(parents=True, exist_ok=True)
-    async with studio() as built, async_playwright() as playwright:
+    taken: dict[str, list[str]] = {}
+    async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        seeds = Seeds(built)
-        scenes = [scene for scene in await seeds.plant() if re.search(only, scene.name)]
-        troubled = [scene for scene in scenes if scene.page in seeds.TROUBLED]
-        calm = [scene for scene in scenes if scene not in troubled]
-        taken: dict[str, list[str]] = {}
-        for part in (calm, troubled):
-            if part is troubled:
-                await seeds.worsen()
-            for scene, size, scheme in product(part, sizes, schemes):
-                async with built.at(browser, scene, scheme, size) as page:
-                    name = f"{_file(scene)}-{size}-{scheme}.png"
-                    await page.screenshot(path=out / name, full_page=True)
-                    taken.setdefault(scene.name, []).append(name)
+        for size, scheme in product(sizes, schemes):
+            async with studio() as built:
+                seeds = Seeds(built)
+                scenes = [scene for scene in await seeds.plant() if re.search(only, scene.name)]
+                troubled = [scene for scene in scenes if scene.page in seeds.TROUBLED]
+                for part in ([scene for scene in scenes if scene not in troubled], troubled):
+                    if part is troubled:
+                        await seeds.worsen()
+                    for scene in part:
+                        async with built.at(browser, scene, scheme, size) as page:
+                            name = f"{_file(scene)}-{size}-{scheme}.png"
+                            await page.screenshot(path=out / name, full_page=True)
+                            taken.setdefault(scene.name, []).append(name)
         await browser.close()
     (out / "index.html").write_text(_index(taken), encoding="utf-8")
     print(f"{sum(map(len, taken.values()))} pictures of {len(taken)} states: {out / 'index.html'}")
