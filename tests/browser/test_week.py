@@ -7,6 +7,8 @@ import pytest
 from playwright.async_api import Browser, Page
 
 from activities.stripe import permissions
+from billing.core.events import EventCode
+from billing.evidence.event_words import WORDS
 
 from ..support import money
 from ..support.builders import Tenant
@@ -64,7 +66,7 @@ async def refund_in_part(page: Page) -> None:
     assert "USD 170.00" in await page.inner_text("main"), "what is left afterwards"
     await page.fill("#field-amount_again", "130.00")
     await page.click("button:has-text('Refund USD 130.00')")
-    await shown(page, lambda text: "Refunded, with the note in Stripe" in text)
+    await shown(page, lambda text: WORDS[EventCode.REFUNDED].lower() in text.lower())
 
 
 async def credit_beyond_authority(page: Page, acme: Tenant) -> None:
