@@ -49,9 +49,9 @@ def debited(amount: int, start: int = APRIL[0], end: int = APRIL[1]) -> Debit:
 def test_a_changed_price_credits_the_unused_and_debits_the_remaining_time(
     mode: str, old: int, new: int, period: tuple[int, int], at: int, credit: int, debit: int
 ) -> None:
-    lines = credits(mode, "si_1", charge(old), worth(old), period, at, [debited(old, *period)])
+    lines = credits(mode, "si_1", charge(old), worth(old), period, at, [debited(old, *period)], period[1])
     assert [line.amount for line in lines] == [credit]
-    remaining = debit_of_price("si_1", charge(new), worth(new), period, at)
+    remaining = debit_of_price("si_1", charge(new), worth(new), period, at, period[1])
     assert remaining is not None
     assert remaining.amount == debit
     assert (remaining.start, remaining.end) == (at, period[1])
@@ -59,29 +59,31 @@ def test_a_changed_price_credits_the_unused_and_debits_the_remaining_time(
 
 def test_flexible_credits_what_was_debited_and_classic_the_current_price() -> None:
     apr_21 = 1776729600
-    flexible = credits("flexible", "si_1", charge(2000), worth(2000), APRIL, apr_21, [debited(1000)])
-    classic = credits("classic", "si_1", charge(2000), worth(2000), APRIL, apr_21, [debited(1000)])
+    flexible = credits(
+        "flexible", "si_1", charge(2000), worth(2000), APRIL, apr_21, [debited(1000)], APRIL[1]
+    )
+    classic = credits("classic", "si_1", charge(2000), worth(2000), APRIL, apr_21, [debited(1000)], APRIL[1])
     assert ([line.amount for line in flexible], [line.amount for line in classic]) == ([-333], [-667])
 
 
 def test_flexible_writes_one_credit_for_each_debit() -> None:
     debits = [debited(1000), debited(300, 1775865600)]
-    lines = credits("flexible", "si_1", charge(1300), worth(1300), APRIL, 1776297600, debits)
+    lines = credits("flexible", "si_1", charge(1300), worth(1300), APRIL, 1776297600, debits, APRIL[1])
     assert [line.amount for line in lines] == [-500, -225]
 
 
 def test_nothing_is_drafted_in_the_last_second_of_a_long_month() -> None:
     march = (1772323200, 1775001600)
     last, old = march[1] - 1, [debited(1000, *march)]
-    assert credits("flexible", "si_1", charge(1000), worth(1000), march, last, old) == []
-    assert debit_of_price("si_1", charge(2000), worth(2000), march, last) is None
+    assert credits("flexible", "si_1", charge(1000), worth(1000), march, last, old, march[1]) == []
+    assert debit_of_price("si_1", charge(2000), worth(2000), march, last, march[1]) is None
 
 
 def test_descriptions_name_the_product_the_day_and_a_quantity_above_one() -> None:
     credit = credit_of_debit("si_1", debited(1000, 1596749288, 1599427688), 1598982148)
     assert credit is not None
     assert credit.description == "Unused time on Silver after 01 Sep 2020"
-    debit = debit_of_price("si_1", charge(1000, quantity=3), worth(1000, 3), APRIL, 1776297600)
+    debit = debit_of_price("si_1", charge(1000, quantity=3), worth(1000, 3), APRIL, 1776297600, APRIL[1])
     assert debit is not None
     assert debit.description == "Remaining time on 3 × Silver after 16 Apr 2026"
     assert recurring("si_1", charge(1000), *APRIL, Terms()).description == "1 × Silver (at $10.00 / month)"

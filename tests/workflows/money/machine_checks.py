@@ -8,7 +8,16 @@ from billing.core.operations import Kind, State
 from billing.evidence.timeline import Event, verify_chain
 from billing.evidence.verify import verify
 from billing.money.refund import GONE
-from db.tables import CreditNoteRow, Customer, Invoice, Operation, PaymentRow, RefundRow
+from db.tables import (
+    CreditNoteRow,
+    Customer,
+    Invoice,
+    Notice,
+    Operation,
+    PaymentRow,
+    RefundRow,
+    TimelineEvent,
+)
 
 from .machine import Scene
 from .machine_steps import Elsewhere, Scenario, Trouble, acts
@@ -150,9 +159,18 @@ def nothing_was_promised_twice(scenario: Scenario, world: World, operation: Oper
 
 
 def finance_knows_of_every_failure(world: World, operation: Operation) -> None:
-    failed = [e for e in world.timelines[operation.id] if e.code.startswith("refund_failed")]
-    told = [one for one in world.notices[operation.id] if one.kind in FAILURES]
+    failed, told = failures_of(world, operation.id), told_of(world, operation.id)
     assert len(told) == len(failed), f"{operation.id} failed {len(failed)} times, {len(told)} notices"
+
+
+def failures_of(world: World, operation: str) -> list[TimelineEvent]:
+    """When a refund of its failed."""
+    return [event for event in world.timelines[operation] if event.code.startswith("refund_failed")]
+
+
+def told_of(world: World, operation: str) -> list[Notice]:
+    """What Finance was told of its failures."""
+    return [one for one in world.notices[operation] if one.kind in FAILURES]
 
 
 def each_answer_is_to_what_was_asked(world: World, operation: Operation) -> None:

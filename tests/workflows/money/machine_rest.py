@@ -6,6 +6,7 @@ from billing.money.notes import with_payments
 from workflows.core import ids
 
 from .machine import SETTLED, Scene
+from .machine_checks import failures_of, told_of
 from .machine_standing import until_nothing
 from .machine_world import World, read
 
@@ -38,14 +39,15 @@ async def _reconcile(scene: Scene) -> None:
 
 
 async def _settled(scene: Scene) -> World:
-    """As soon as every workflow knows what has become of its refunds, and every note is in Stripe."""
+    """As soon as every workflow knows what has become of its refunds, Finance is told of those that failed,
+    and every note is in Stripe."""
     worlds: list[World] = []
 
     async def open_ends() -> list[str]:
         await scene.operations.rest()
         world = await read(scene.home, scene.tenant.id)
         worlds.append(world)
-        return [*_unseen(world), *_unwritten(world), *_missing_notes(world)]
+        return [*_unseen(world), *_untold(world), *_unwritten(world), *_missing_notes(world)]
 
     await until_nothing(open_ends, scene.home.patience)
     return worlds[-1]
@@ -60,6 +62,11 @@ def _unseen(world: World) -> list[str]:
             if refund is not None and refund["status"] != part["status"]:
                 found.append(f"{operation.id} says {part}, Stripe {refund['status']}")
     return found
+
+
+def _untold(world: World) -> list[str]:
+    """Failures of which Finance does not know yet: a notice has a workflow of its own, which writes it."""
+    return [id_ for id_ in world.operations if len(told_of(world, id_)) < len(failures_of(world, id_))]
 
 
 def _unwritten(world: World) -> list[str]:
