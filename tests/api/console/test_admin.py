@@ -86,7 +86,7 @@ async def test_all_other_browsers_are_signed_out(
         ("kind=credit&amount=10000.01&currency=usd&reason=goodwill", 200, "each of whom must approve"),
         ("kind=refund&amount=5&currency=eur&reason=duplicate", 200, "None in EUR"),
         ("kind=refund&amount=a lot&currency=usd&reason=duplicate", 422, "must be an amount such as"),
-        ("kind=refund&amount=5&currency=usd&reason=goodwill", 422, "reason must be"),
+        ("kind=refund&amount=5&currency=usd&reason=goodwill", 422, "Reason must be"),
         ("kind=refund&amount=5&currency=&reason=duplicate", 422, "currency"),
         ("kind=plan_change", 200, "needs an approval for a plan change"),
         ("kind=strange", 404, "<h1"),
