@@ -90,6 +90,7 @@ class Walkers:
         return await self._browser.new_context(viewport=size)  # type: ignore[arg-type]
 
     async def _picture(self, page: Page, name: str) -> None:
+        await page.bring_to_front()  # a page behind others is not always drawn
         await page.screenshot(path=self._out / f"{name}.png")
 
     async def _named(self, acme: Tenant) -> Tenant:

@@ -106,7 +106,7 @@ async def test_a_controller_gets_from_the_mail_to_a_decision_on_a_phone_without_
         assert "Remaining time on 8 × Scale" in await page.inner_text("main")
 
         await page.click("button:has-text('Reject')")
-        assert "comment is required to reject" in await page.inner_text("[role=alert]")
+        assert "comment is required to reject" in (await page.inner_text("[role=alert]")).lower()
 
         await page.click("button:has-text('Approve')")
         assert "Approved" in await page.inner_text("main")
