@@ -274,3 +274,15 @@ def test_thin_events_are_listed_by_object_and_page_by_page(stripe_client: Stripe
     assert events.list({"object_id": customer.id, "created": {"lt": "2020-01-01T00:00:00Z"}}).data == []
     everything = [event.id for event in events.list({"limit": 2}).auto_paging_iter()]
     assert len(everything) == len(set(everything)) >= 4
+
+
+def test_a_thin_event_of_a_discount_names_the_address_of_whose_it_is(
+    stand_in: StandIn, stripe_client: StripeClient
+) -> None:
+    coupon = stripe_client.v1.coupons.create({"percent_off": 10, "duration": "forever"})
+    customer = stripe_client.v1.customers.create({"name": "Listed"})
+    stand_in.control("discounts", {"customer": customer.id, "coupon": coupon.id})
+    listed = stripe_client.v2.core.events.list({"types": ["v1.customer.discount.created"], "limit": 1})
+    related = listed.data[0].related_object
+    assert related is not None
+    assert (related.type, related.url) == ("discount", f"/v1/customers/{customer.id}/discount")

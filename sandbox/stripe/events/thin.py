@@ -46,7 +46,7 @@ def thin(row: EventRow) -> Obj:
         PREFIX + row.id.removeprefix("evt_"),
         f"v1.{row.type}",
         row.created,
-        _related(about["object"], about["id"]) if "id" in about else None,
+        _only_one(about) or (_related(about["object"], about["id"]) if "id" in about else None),
         reason={"type": "request", "request": request} if request["id"] else None,
         snapshot_event=row.id,
     )
@@ -70,6 +70,20 @@ def shape(id: str, type: str, created: int, related: dict[str, str] | None, **mo
 def iso(second: int) -> str:
     """A time as the second version of the API writes it."""
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+def _only_one(about: Obj) -> dict[str, str] | None:
+    """The related object where there is one of it at its address, which is named without an id."""
+    match about["object"]:
+        case "balance":
+            url = "/v1/balance"
+        case "discount" if about.get("subscription"):
+            url = f"/v1/subscriptions/{about['subscription']}/discount"
+        case "discount":
+            url = f"/v1/customers/{about['customer']}/discount"
+        case _:
+            return None
+    return {"type": about["object"], "url": url}
 
 
 def _related(kind: str, id: str) -> dict[str, str] | None:
