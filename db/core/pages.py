@@ -122,11 +122,21 @@ class FewRows(Generic[Row]):
     async def page(self, session: AsyncSession, *, limit: int, cursor: str | None = None) -> Page[Row]:
         """Raises InvalidRequest `invalid_cursor`."""
         rows = [*reversed(self.rows)] if self.sort.startswith("-") else self.rows
-        after = decode(cursor, [str]) if cursor else None
-        start = next((at + 1 for at, row in enumerate(rows) if (self.key(row),) == after), 0)
+        start = self._after(rows, cursor) if cursor else 0
         shown = list(rows[start : start + limit])
         more = start + limit < len(rows)
         return Page(shown, encode((self.key(shown[-1]),)) if more else None)
+
+    def _after(self, rows: Sequence[Row], cursor: str) -> int:
+        """Where the page begins. What a row that is gone stood before is not known: nobody is to read from
+        the beginning again without noticing."""
+        after = decode(cursor, [str])
+        for at, row in enumerate(rows):
+            if (self.key(row),) == after:
+                return at + 1
+        raise InvalidRequest(
+            "invalid_cursor", "cursor: the list has changed; read it from the beginning", field="cursor"
+        )
 
     async def has_more_than(self, session: AsyncSession, most: int) -> bool:
         return len(self.rows) > most

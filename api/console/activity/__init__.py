@@ -1,1 +1,1 @@
-"""What runs by itself, or on somebody's word: reminders, comparisons with Stripe, troubles of customers."""
+"""What runs by itself, or on somebody's word: reminders, reconciliations, troubles of customers."""

@@ -1,4 +1,4 @@
-"""Comparisons with Stripe: when our records were held against it, and what they had otherwise."""
+"""Reconciliations: when our records were compared with Stripe, and what they had otherwise."""
 
 from typing import Annotated
 
@@ -43,13 +43,13 @@ async def read_run(
     run = await reconciliations.read_run(id, visit.caller, visit.context)
     wanted = query.model_copy(update={"reconciliation": id})
     found = await differences.list_differences(wanted, visit.request, visit.caller, visit.context)
-    return visit.page("reconciliation", title="Comparison with Stripe",
+    return visit.page("reconciliation", title="Reconciliation",
         run=run, rows=found.data, next_cursor=found.next_cursor,
     )  # fmt: skip
 
 
 async def _listed(query: ReconciliationsQuery, visit: PageVisit, form: Form) -> Response:
     found = await reconciliations.list_runs(query, visit.request, visit.caller, visit.context)
-    return visit.page("reconciliations", title="Comparisons with Stripe",
+    return visit.page("reconciliations", title="Reconciliations",
         rows=found.data, next_cursor=found.next_cursor, form=form,
     )  # fmt: skip

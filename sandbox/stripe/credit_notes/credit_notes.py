@@ -17,7 +17,7 @@ from stripe.params import (
     CreditNoteVoidCreditNoteParams,
 )
 
-from ..core.filters import within
+from ..core.filters import listed
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata, public, route
 from ..core.updates import changed, differences
 from ..customers import balance
@@ -106,20 +106,7 @@ def void(ctx: Ctx) -> Obj:
 @route("GET", "/v1/credit_notes", params=CreditNoteListParams, kind=KIND)
 def list_all(ctx: Ctx) -> Obj:
     """Credit notes by invoice or customer, newest first."""
-    params = ctx.params
-    if params.get("invoice"):
-        found = ctx.store.related(KIND, "invoice", params["invoice"])
-    elif params.get("customer"):
-        found = ctx.store.related(KIND, "customer", params["customer"])
-    else:
-        found = ctx.store.all(KIND)
-    wanted = [
-        note
-        for note in found
-        if params.get("customer") in (None, note["customer"])
-        and within(note["created"], params.get("created"))
-    ]
-    return ctx.page(wanted, "/v1/credit_notes")
+    return listed(ctx, KIND, "/v1/credit_notes", "invoice", "customer")
 
 
 def _refund(ctx: Ctx, planned: Draft, note: Obj) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from stripe.params import (
 )
 
 from ..core.amounts import minimum_charge, text
-from ..core.filters import within
+from ..core.filters import listed, within
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata, public, route
 from ..core.updates import changed, copy_fields, not_built
 from ..invoices import invoice_attachments, invoicing
@@ -150,10 +150,7 @@ def cancel(ctx: Ctx) -> Obj:
 @route("GET", "/v1/payment_intents", params=PaymentIntentListParams, kind=KIND)
 def list_all(ctx: Ctx) -> Obj:
     """Payment intents, newest first."""
-    customer = ctx.params.get("customer")
-    found = ctx.store.related(KIND, "customer", customer) if customer else ctx.store.all(KIND)
-    wanted = [intent for intent in found if within(intent["created"], ctx.params.get("created"))]
-    return ctx.page(wanted, "/v1/payment_intents")
+    return listed(ctx, KIND, "/v1/payment_intents", "customer")
 
 
 @route("GET", "/v1/charges/{id}", params=ChargeRetrieveParams, kind="charge")

@@ -7,7 +7,7 @@ from stripe.params import (
     DisputeUpdateParams,
 )
 
-from ..core.filters import within
+from ..core.filters import listed
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata, public, route
 from ..core.updates import changed, copy_fields
 from .dispute_shapes import KIND
@@ -49,17 +49,4 @@ def close(ctx: Ctx) -> Obj:
 @route("GET", "/v1/disputes", params=DisputeListParams, kind=KIND)
 def list_all(ctx: Ctx) -> Obj:
     """Disputes by charge or payment intent, newest first."""
-    params = ctx.params
-    if params.get("charge"):
-        found = ctx.store.related(KIND, "charge", params["charge"])
-    elif params.get("payment_intent"):
-        found = ctx.store.related(KIND, "payment_intent", params["payment_intent"])
-    else:
-        found = ctx.store.all(KIND)
-    wanted = [
-        dispute
-        for dispute in found
-        if params.get("payment_intent") in (None, dispute["payment_intent"])
-        and within(dispute["created"], params.get("created"))
-    ]
-    return ctx.page(wanted, "/v1/disputes")
+    return listed(ctx, KIND, "/v1/disputes", "charge", "payment_intent")

@@ -27,7 +27,7 @@ from stripe.params import (
 from stripe.params.test_helpers import RefundExpireParams
 
 from ..core.amounts import text
-from ..core.filters import within
+from ..core.filters import listed
 from ..core.kernel import Ctx, Obj, attends, expandable, invalid, list_object, merge_metadata, public, route
 from ..core.periods import DAY
 from ..core.updates import changed, differences, not_built
@@ -152,20 +152,7 @@ def expire(ctx: Ctx) -> Obj:
 @route("GET", "/v1/refunds", params=RefundListParams, kind=KIND)
 def list_all(ctx: Ctx) -> Obj:
     """Refunds by charge or payment intent, newest first."""
-    params = ctx.params
-    if params.get("charge"):
-        found = ctx.store.related(KIND, "charge", params["charge"])
-    elif params.get("payment_intent"):
-        found = ctx.store.related(KIND, "payment_intent", params["payment_intent"])
-    else:
-        found = ctx.store.all(KIND)
-    wanted = [
-        refund
-        for refund in found
-        if params.get("payment_intent") in (None, refund["payment_intent"])
-        and within(refund["created"], params.get("created"))
-    ]
-    return ctx.page(wanted, "/v1/refunds")
+    return listed(ctx, KIND, "/v1/refunds", "charge", "payment_intent")
 
 
 @route("GET", "/v1/charges/{id}/refunds", params=ChargeListRefundsParams, kind=KIND)

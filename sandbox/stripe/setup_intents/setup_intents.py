@@ -9,7 +9,7 @@ from stripe.params import (
     SetupIntentUpdateParams,
 )
 
-from ..core.filters import within
+from ..core.filters import listed
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata, public, route
 from ..core.updates import copy_fields, not_built
 from ..payments import mandates
@@ -99,18 +99,7 @@ def cancel(ctx: Ctx) -> Obj:
 def list_all(ctx: Ctx) -> Obj:
     """Setup intents by customer or payment method, newest first."""
     not_built(ctx, "attach_to_self", "customer_account")
-    params = ctx.params
-    if params.get("customer"):
-        found = ctx.store.related(KIND, "customer", params["customer"])
-    else:
-        found = ctx.store.all(KIND)
-    wanted = [
-        setup
-        for setup in found
-        if params.get("payment_method") in (None, setup["payment_method"])
-        and within(setup["created"], params.get("created"))
-    ]
-    return ctx.page(wanted, "/v1/setup_intents")
+    return listed(ctx, KIND, "/v1/setup_intents", "customer", also=("payment_method",))
 
 
 def _confirm(ctx: Ctx, setup: Obj) -> None:

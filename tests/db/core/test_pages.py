@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from billing.core.errors import InvalidRequest
-from db.core.pages import decode, encode
+from db.core.pages import FewRows, decode, encode
 from db.core.session import Database
 from db.mirror import lists
 from db.operations.lists import operations
@@ -66,6 +66,18 @@ async def test_rows_of_the_same_moment_are_told_apart_by_their_id(database: Data
 
     assert [row.id for row in first.rows] == ["d", "c"]
     assert ([row.id for row in second.rows], second.next_cursor) == (["b", "a"], None)
+
+
+async def test_a_page_after_a_row_that_is_gone_is_refused_and_not_read_from_the_beginning(
+    database: Database,
+) -> None:
+    async with database.reading() as session:
+        first = await FewRows(["a", "b", "c"], str).page(session, limit=2)
+        rest = await FewRows(["a", "b", "c"], str).page(session, limit=2, cursor=first.next_cursor)
+        assert (first.rows, rest.rows) == (["a", "b"], ["c"])
+        with pytest.raises(InvalidRequest) as refused:
+            await FewRows(["a", "c"], str).page(session, limit=2, cursor=first.next_cursor)
+    assert refused.value.code == "invalid_cursor"
 
 
 def test_a_cursor_says_its_key_again() -> None:
