@@ -9,7 +9,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from ..cases.case import CaseMaker, CaseResult, CaseSubject
 from ..core.notices import NoticeKind, about
-from ..core.operations import Problem
+from ..core.operations import Kind, Problem
 from ..money.credit import CreditSubject
 from ..money.credit_report import CreditResult
 from ..money.refund import RefundSubject
@@ -62,9 +62,10 @@ class NoticeFigures(NamedTuple):
 def read_subject(kind: str, document: Mapping[str, Any] | None) -> OperationSubject | None:
     """The subject that a row of this kind holds.
 
-    None for one that can't be read: whoever tells of it says less, which is better than nothing.
+    None for a reminder run, which is about nobody in particular: its row holds how far it is. None, too, for
+    one that can't be read: whoever tells of it says less, which is better than nothing.
     """
-    if not document:
+    if not document or kind == Kind.REMINDER_RUN:
         return None
     try:
         return _SUBJECTS.validate_python({**document, "about": kind})

@@ -45,6 +45,11 @@ def test_a_subject_that_cannot_be_read_is_left_out_and_logged(
     assert read_subject(Kind.REFUND, None) is None
 
 
+def test_a_reminder_run_is_about_nobody_and_that_is_no_fault(caplog: pytest.LogCaptureFixture) -> None:
+    assert read_subject(Kind.REMINDER_RUN, {"dry_run": True, "seen": 3}) is None
+    assert caplog.records == []
+
+
 @pytest.mark.parametrize(
     ("kind", "figures"),
     [
