@@ -61,11 +61,11 @@ async def test_an_admin_gets_through_the_week(
 async def refund_in_part(page: Page) -> None:
     await page.fill("#field-amount", "130")
     await page.fill("#field-note", "The customer was charged twice for a seat.")
-    await page.click("text=See what would happen")
+    await follow(page, "text=See what would happen")
     assert "This is within your authority" in await page.inner_text("main")
     assert "USD 170.00" in await page.inner_text("main"), "what is left afterwards"
     await page.fill("#field-amount_again", "130.00")
-    await page.click("button:has-text('Refund USD 130.00')")
+    await follow(page, "button:has-text('Refund USD 130.00')")
     await shown(page, lambda text: WORDS[EventCode.REFUNDED].lower() in text.lower())
 
 
@@ -74,10 +74,10 @@ async def credit_beyond_authority(page: Page, acme: Tenant) -> None:
     if await page.locator("#field-currency").count():
         await page.fill("#field-currency", "USD")
     await page.fill("#field-note", "For the outage that they had in March.")
-    await page.click("text=See what would happen")
+    await follow(page, "text=See what would happen")
     assert f"This will ask {acme.controller.person.name}" in await page.inner_text("main")
     await page.fill("#field-amount_again", "900.00")
-    await page.click("button:has-text('Ask for approval of USD 900.00')")
+    await follow(page, "button:has-text('Ask for approval of USD 900.00')")
     await shown(page, lambda text: "Awaiting approval" in text)
     await page.click("text=Who decides, and until when")
     assert acme.controller.person.name in await page.inner_text("main")
@@ -85,30 +85,36 @@ async def credit_beyond_authority(page: Page, acme: Tenant) -> None:
 
 async def let_the_customer_in(page: Page) -> None:
     assert "No link was ever sent" in await page.inner_text("main")
-    await page.click("button:has-text('Mail the customer a new link')")
+    await follow(page, "button:has-text('Mail the customer a new link')")
     await shown(page, lambda text: "None was issued yet" not in text)
 
 
 async def resend_to_several(page: Page, invoices: list[str]) -> None:
     for invoice in invoices:
         await page.check(f"input[value={invoice}]")
-    await page.click("button:has-text('Resend links')")
-    await page.click("button:has-text('Mail 2 links')")
+    await follow(page, "button:has-text('Resend links')")
+    await follow(page, "button:has-text('Mail 2 links')")
     assert "2 of 2 done" in await page.inner_text("main")
 
 
 async def follow_the_runbook(page: Page) -> None:
-    await page.click("main a:has-text('lacks')")
+    await follow(page, "main a:has-text('lacks')")
     await page.fill("#comment-1", "It is the key that was rolled on Monday.")
-    await page.click("button:has-text('Mark as done'):near(#comment-1)")
+    await follow(page, "button:has-text('Mark as done'):near(#comment-1)")
     assert "It is the key that was rolled on Monday." in await page.inner_text("main")
 
 
 async def clear_with_a_note(page: Page) -> None:
     await page.fill("#field-note", "The rolled key lacked a permission; it was granted.")
-    await page.click("text=Clear with this note")
+    await follow(page, "text=Clear with this note")
     await shown(page, lambda text: "The incident is cleared" in text)
     assert "The rolled key lacked a permission; it was granted." in await page.inner_text("main")
+
+
+async def follow(page: Page, leads_on: str) -> None:
+    """Clicks, and waits for the next page: a click alone returns while the browser is still on its way."""
+    async with page.expect_navigation():
+        await page.click(leads_on)
 
 
 async def shown(page: Page, is_there: Callable[[str], bool]) -> None:

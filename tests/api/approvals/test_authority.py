@@ -154,7 +154,7 @@ async def test_the_delegators_authority_shows_to_the_delegate(
 @pytest.mark.parametrize(
     "fields",
     [
-        {"starts_at": TODAY + timedelta(hours=1)},
+        {"starts_at": TODAY + timedelta(days=1)},
         {"ends_at": TODAY - timedelta(hours=1)},
         {"revoked_at": TODAY, "revoked_by": "per_1"},
         {"role": "legal"},

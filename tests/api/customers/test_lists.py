@@ -19,18 +19,39 @@ LONG = timedelta(days=430)
 
 @pytest.fixture
 async def books(database: Database, acme: Tenant, other: Tenant) -> dict[str, Invoice]:
-    """Invoices of Müller and of 100%_Blue, by their numbers; and somebody else's to a Müller."""
-    muller = a_customer(acme.id, name="Müller & Söhne", email="ap@mueller.example")
-    blue = a_customer(acme.id, name="100%_Blue", email="Blue@Bottle.example", created_at=NOW + DAY)
+    """Invoices of Müller and of 100%_Blue, by their numbers; and somebody else's to a Müller.
+
+    Their ids hold no digits, which the search for an amount would find in them, too.
+    """
+    muller = a_customer(acme.id, id="cus_muller", name="Müller & Söhne", email="ap@mueller.example")
+    blue = a_customer(
+        acme.id, id="cus_blue", name="100%_Blue", email="Blue@Bottle.example", created_at=NOW + DAY
+    )
     stranger = a_customer(other.id, name="Müller & Söhne", email="ap@mueller.example")
     rows = [
         an_invoice(
-            muller, number="MUL-1", total=125_000, due_date=NOW - 400 * DAY, created_at=NOW - 430 * DAY
+            muller,
+            id="in_muller_late",
+            number="MUL-1",
+            total=125_000,
+            due_date=NOW - 400 * DAY,
+            created_at=NOW - 430 * DAY,
         ),
-        an_invoice(muller, number="MUL-2", total=1_300, status="paid", amount_paid=1_300),
-        an_invoice(blue, number="BLUE-1", total=1_300, currency="jpy", created_at=NOW + DAY),
-        an_invoice(blue, number="BLUE-2", total=90_000, due_date=NOW + 9999 * DAY, created_at=NOW - DAY),
-        an_invoice(blue, status="draft", total=5_000, created_at=NOW - 2 * DAY),
+        an_invoice(
+            muller, id="in_muller_paid", number="MUL-2", total=1_300, status="paid", amount_paid=1_300
+        ),
+        an_invoice(
+            blue, id="in_blue_yen", number="BLUE-1", total=1_300, currency="jpy", created_at=NOW + DAY
+        ),
+        an_invoice(
+            blue,
+            id="in_blue_late",
+            number="BLUE-2",
+            total=90_000,
+            due_date=NOW + 9999 * DAY,
+            created_at=NOW - DAY,
+        ),
+        an_invoice(blue, id="in_blue_draft", status="draft", total=5_000, created_at=NOW - 2 * DAY),
     ]
     payment = a_payment(acme.id, id="pi_9", charge="ch_9", customer_id=muller.id, invoice_id=rows[1].id)
     await store(database, muller, blue, stranger, *rows, an_invoice(stranger, number="MUL-9", total=125_000))
