@@ -5,6 +5,9 @@ import sys
 
 import pytest
 
+from billing.core.events import EventCode
+from billing.evidence.event_words import WORDS
+
 pytestmark = pytest.mark.slow
 
 
@@ -31,7 +34,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> str:
         "Unused time on 5 × Growth",
         "Remaining time on 8 × Scale",
         "Every line is as approved.",
-        "verified: every line matches the approval, by system",
+        f"{WORDS[EventCode.VERIFIED]}, by system",
         "Finn, of Finance, acknowledges that one.",
         "Blocked, and nobody was bothered for an approval: customers: 60 in use, 50 allowed after the change",
         "Scheduled in Stripe as sub_sched_",
@@ -44,7 +47,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> str:
         "offers a new one.",
         "opens the invoice, without a login.",
         "ours says that it is paid.",
-        "the customer opened the invoice, by customer",
+        f"{WORDS[EventCode.CUSTOMER_GOT_IN]}, by customer",
         "opted out: skipped. The customer does not want to be reminded.",
         "A second run decides nothing anew.",
         "The banner rises by itself: ",
