@@ -16,7 +16,7 @@ from billing.mirror.reconciliation import Correction, ObjectKind
 from db.core.alone import Alone, Unit
 from db.core.clock import utc_now
 from db.core.session import Database
-from db.mirror import differences, mirror, reconciliations
+from db.mirror import differences, mirror, reconciliations, unpaid_bills
 from db.mirror.compare import RowDifference, compare_and_store
 from db.tables import (
     BalanceTransactionRow,
@@ -139,6 +139,7 @@ async def store_organization_invoices(
     deleted = await mirror.deleted_drafts(session, [one.id for one in invoices])
     there = [one for one in invoices if one.id not in deleted]
     await store_rows(session, ObjectKind.ORGANIZATION_INVOICE, there, of)
+    await unpaid_bills.tell(session, there)
 
 
 async def store_links(

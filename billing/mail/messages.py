@@ -10,6 +10,7 @@ from ..core.errors import REMEDIES
 from ..core.operations import Message, Problem, Role, State
 from ..incidents.states import Component
 from ..incidents.words import NAMES, IncidentSubject
+from ..mirror.bill import UnpaidBill
 from ..money.credit import CreditSubject
 from ..money.credit_report import CreditResult
 from ..money.refund import RefundSubject
@@ -90,6 +91,9 @@ class MailContext(Message):
 
     # Promises to pay
     promise: BrokenPromise | None = None
+
+    # Invoices from Plixo
+    bill: UnpaidBill | None = None
 
     # Cases
     noticed_at: AwareDatetime | None = None

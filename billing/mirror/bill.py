@@ -2,6 +2,25 @@
 
 from datetime import datetime
 
+from pydantic import AwareDatetime
+
+from ..core.money import Money
+from ..core.operations import Message
+
+
+class UnpaidBill(Message):
+    """What the admins and Finance hear of an invoice from Plixo that will not be paid by itself."""
+
+    invoice: str
+    number: str | None
+    unpaid: Money
+    is_renewal: bool
+    charged: bool
+    """Whether Stripe has tried to charge the card; it is overdue otherwise."""
+    next_attempt_at: AwareDatetime | None
+    given_up: bool
+    """Whether Stripe has stopped trying."""
+
 
 def needs_payment(
     status: str,

@@ -18,6 +18,7 @@ from ..core.pages import PagedRows, order
 from ..core.search import contains, is_amount
 from ..core.statements import store_reading
 from ..tables import Organization, OrganizationInvoice, Renewal
+from . import unpaid_bills
 from .mirror import DRAFT, deleted_drafts
 
 BillSort = Literal["created_at", "-created_at", "total", "-total", "amount_remaining", "-amount_remaining"]
@@ -48,9 +49,11 @@ async def subscribers(session: AsyncSession, customers: Collection[str]) -> dict
 
 
 async def store_invoice(session: AsyncSession, invoice: OrganizationInvoice) -> None:
-    """Mirror an invoice as it was read from Stripe at its `synced_at`; no draft that was deleted since."""
+    """Mirror an invoice as it was read from Stripe at its `synced_at`, and tell of one that is not paid; no
+    draft that was deleted since."""
     if invoice.status != DRAFT or not await deleted_drafts(session, [invoice.id]):
         await store_reading(session, invoice)
+        await unpaid_bills.tell(session, [invoice])
 
 
 async def remove_draft(session: AsyncSession, invoice_id: str, *, read_at: datetime) -> str | None:

@@ -118,6 +118,24 @@ PROMISES: list[dict[str, Any]] = [
     }
     for number, customer in (("A-0001", "Customer 01"), (None, None))
 ]
+BILLS: list[dict[str, Any]] = [
+    {
+        "invoice": "in_2",
+        "number": number,
+        "unpaid": {"amount_minor": 40_000, "currency": "usd"},
+        "is_renewal": number is not None,
+        "charged": charged,
+        "next_attempt_at": next_at,
+        "given_up": given_up,
+    }
+    for number in ("PLX-0002", None)
+    for charged, next_at, given_up in (
+        (True, "2026-04-13T10:00:00Z", False),
+        (True, None, False),
+        (True, None, True),
+        (False, None, False),
+    )
+]
 WORDS: list[dict[str, Any]] = [{"word": "After our pay run."}, {"word": None}]
 
 
@@ -296,6 +314,7 @@ FULL: dict[str, list[dict[str, Any]]] = {
     "incident_cleared": INCIDENTS,
     "portal_trouble": TROUBLES,
     "promise_broken": [{"promise": promise | word} for promise in PROMISES for word in WORDS],
+    "bill_unpaid": [{"bill": bill} for bill in BILLS],
     "chat_disabled": [{"why": "Slack answered 410."}],
     "customer_mail_bounced": [{"why": "Customer 01: the mail server refuses the address (550)."}],
     "portal_trouble_escalated": [told | {"number": number} for told in TROUBLES for number in (0, 1, 3)],

@@ -15,6 +15,7 @@ from db.tables import (
     Invoice,
     InvoiceLines,
     OrganizationInvoice,
+    Outbox,
     PaymentRow,
     Renewal,
     StripeEvent,
@@ -24,7 +25,7 @@ from workflows.core import ids
 
 from ...support import money
 from ...support.builders import Tenant, store
-from ...support.house import House
+from ...support.house import House, until
 from ..conftest import ON_BOTH_DATABASES
 
 DAY = 86_400
@@ -229,3 +230,66 @@ async def test_a_subscription_that_ends_has_no_next_invoice(home: House, acme: T
     renewal = await home.get(acme.auditor, "/v1/organization/renewal")
     assert renewal["invoice"] is None
     assert renewal["why_none"].startswith("No upcoming invoices")
+
+
+@ON_BOTH_DATABASES
+@pytest.mark.parametrize("mode", ["normal", "duplicate"])
+async def test_the_admins_and_finance_hear_once_of_each_charge_that_fails(
+    home: House, acme: Tenant, told: None, mode: str
+) -> None:
+    home.stand_in.webhooks(mode=mode)
+    await home.shop.use_card(acme, "pm_card_chargeCustomerFail")
+    home.stand_in.advance(31 * DAY)
+    await home.followed()
+    [unpaid] = [row for row in await rows(home, OrganizationInvoice) if row.status == "open"]
+    assert (unpaid.attempts, unpaid.reason) == (1, "subscription_cycle")
+    first = await unpaid_mails(home, 2)
+    assert {to for mail in first for to in mail["to"]} == {
+        acme.admin.person.email,
+        acme.finance.person.email,
+    }
+    for mail in first:
+        assert mail["subject"] == f"Not paid: invoice {unpaid.number} from Plixo, USD 60.00"
+        assert "which renews your plan.\nIt tries again " in mail["text"].replace("\r", "")
+        assert f"/console/plans/invoices/{unpaid.id}" in mail["text"]
+    while unpaid.attempts == 1:
+        home.stand_in.advance(DAY)
+        await home.followed()
+        [unpaid] = [row for row in await rows(home, OrganizationInvoice) if row.status == "open"]
+    assert len(await unpaid_mails(home, 4)) == 4
+    await home.temporal.execute_workflow(ids.RECONCILE, id="reconcile-1", task_queue=ids.MAIN_QUEUE)
+    assert len(await unpaid_mails(home, 4)) == 4
+
+
+async def test_what_a_reconciliation_finds_unpaid_is_told_but_not_what_was_so_before(
+    home: House, acme: Tenant
+) -> None:
+    await home.shop.use_card(acme, "pm_card_chargeCustomerFail")
+    home.stand_in.advance(31 * DAY)
+    organization = acme.organization
+    async with home.database.transaction() as session:
+        row = await session.get_one(type(organization), acme.id)
+        joined, row.created_at = row.created_at, datetime.now(UTC) + timedelta(days=400)
+        session.add(row)
+    await home.temporal.execute_workflow(ids.RECONCILE, id="reconcile-1", task_queue=ids.MAIN_QUEUE)
+    assert [row.status for row in await rows(home, OrganizationInvoice)].count("open") == 1
+    assert await rows(home, Outbox) == []
+    async with home.database.transaction() as session:
+        row = await session.get_one(type(organization), acme.id)
+        row.created_at = joined
+        session.add(row)
+    await home.temporal.execute_workflow(ids.RECONCILE, id="reconcile-2", task_queue=ids.MAIN_QUEUE)
+    assert len(await unpaid_mails(home, 2)) == 2
+
+
+async def unpaid_mails(home: House, number: int) -> list[dict[str, Any]]:
+    """What was mailed of bills that are not paid, once there is so much of it."""
+
+    def found() -> list[dict[str, Any]]:
+        return [one for one in home.mail.mailbox.mails if one["subject"].startswith("Not paid: ")]
+
+    async def there() -> bool:
+        return len(found()) >= number
+
+    await until(there, lambda: f"{len(found())} mails: {home.mail.names()}")
+    return found()

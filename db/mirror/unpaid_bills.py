@@ -1,0 +1,79 @@
+"""Tells the admins and Finance of an organization that Plixo's invoice to them was not paid.
+
+In the transaction that mirrors the invoice, so that nobody is told of what is not there, and everybody of
+what is.
+"""
+
+from collections.abc import Iterable
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.core.money import Money
+from billing.core.operations import Role
+from billing.mail.messages import PERSON_MAIL, MailContext, MailRequest, person_mail_workflow
+from billing.mirror.bill import UnpaidBill, needs_payment
+
+from ..operations import outbox
+from ..tables import Organization, OrganizationInvoice
+
+RENEWAL = "subscription_cycle"
+"""Stripe's `billing_reason` of a renewal."""
+CHARGED = "charge_automatically"
+
+
+async def tell(session: AsyncSession, invoices: Iterable[OrganizationInvoice]) -> None:
+    """Once for each failed charge, once when an invoice is overdue, and once when Stripe gives it up; nothing
+    is told of an invoice that is older than the organization is here."""
+    unpaid = [one for one in invoices if _needs_payment(one)]
+    if not unpaid:
+        return
+    wanted = select(Organization.id, Organization.created_at).where(
+        col(Organization.id).in_({one.organization_id for one in unpaid})
+    )
+    since = dict((await session.exec(wanted)).all())
+    for one in unpaid:
+        if one.created_at >= since[one.organization_id]:
+            await _tell(session, one)
+
+
+def _needs_payment(invoice: OrganizationInvoice) -> bool:
+    return needs_payment(
+        invoice.status,
+        invoice.amount_remaining,
+        charged=invoice.collection_method == CHARGED,
+        attempts=invoice.attempts,
+        due_date=invoice.due_date,
+        at=invoice.synced_at,
+    )
+
+
+async def _tell(session: AsyncSession, invoice: OrganizationInvoice) -> None:
+    charged = invoice.collection_method == CHARGED
+    key = f"{invoice.id}-{invoice.status}-{invoice.attempts if charged else 'overdue'}"
+    request = MailRequest(
+        organization=invoice.organization_id,
+        operation="",
+        key=key,
+        template="bill_unpaid",
+        roles=(Role.BILLING_ADMIN, Role.FINANCE),
+        context=MailContext(
+            bill=UnpaidBill(
+                invoice=invoice.id,
+                number=invoice.number,
+                unpaid=Money(amount_minor=invoice.amount_remaining, currency=invoice.currency),
+                is_renewal=invoice.reason == RENEWAL,
+                charged=charged,
+                next_attempt_at=invoice.next_attempt_at,
+                given_up=invoice.status == "uncollectible",
+            )
+        ),
+    )
+    await outbox.enqueue(
+        session,
+        action=outbox.START,
+        workflow_id=person_mail_workflow(key),
+        name=PERSON_MAIL,
+        payload=request.model_dump(mode="json"),
+        at=invoice.synced_at,
+    )
