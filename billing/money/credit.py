@@ -227,6 +227,8 @@ def credit_params(subject: CreditSubject, note_metadata: dict[str, str]) -> dict
     params: dict[str, Any] = {
         "invoice": subject.invoice,
         "amount": subject.amount.amount_minor,
+        # Stripe would mail the customer of itself, which nobody asked it for.
+        "email_type": "none",
         "metadata": metadata,
     }
     if subject.to_balance.amount_minor:

@@ -158,6 +158,7 @@ def test_a_credit_note_says_how_much_of_it_goes_to_the_balance():
         "invoice": "in_1",
         "amount": 5_000,
         "credit_amount": 1_000,
+        "email_type": "none",
         "reason": "order_change",
         "metadata": {"plixo_reason": "order_change"},
     }
