@@ -46,12 +46,13 @@ from activities.reminders.promises import PromiseRecords
 from activities.reminders.runs import Reminders
 from activities.stripe.client import stripe_client
 from activities.stripe.gate import StripeGate
-from activities.stripe.permissions import KeyPermissions
+from activities.stripe.permissions import KEPT_FOR, KeyPermissions
 from billing.core.delivery import Delivery
 from billing.policy.policy import Policy
 from db.cases.cases import CaseRules
 from db.core.clock import utc_now
 from db.core.session import Database
+from db.incidents import turns
 from db.incidents.health_meter import HealthMeter
 from db.tables import Outbox
 from settings.settings import Settings
@@ -131,6 +132,7 @@ def build_activities(
                 mailer,
                 customer_mailer,
             ),
+            events.check_events_due,
             events.check_events_known,
         ),
         events=(events.settle_event,),
@@ -211,7 +213,7 @@ async def hosted(
     database = Database(settings.database_url)
     stack.push_async_callback(database.dispose)
     gate = StripeGate(database, policy.stripe.requests_per_second)
-    permissions = KeyPermissions()
+    permissions = KeyPermissions(partial(turns.take, database, "key_permissions", KEPT_FOR))
     stripe_api = build_stripe(settings, gate, permissions, meter)
     activities = build_activities(settings, database, temporal, stripe_api, gate, policy, meter, permissions)
     stack.push_async_callback(activities.close)

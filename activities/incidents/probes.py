@@ -1,6 +1,7 @@
 """Probes: whether each component answers, asked from where the work is done.
 
-A probe says None when it was answered, or a code for why not. It never raises and never takes long.
+A probe says None when it was answered, or a code for why not. It never raises and never takes long. Stripe
+counts what is read there, so it is only asked when something has failed, and for what does not exist.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from db.core.session import AWAY, Database
 
 from ..mail.smtp import MailLater, SmtpPool
 from ..stripe.failures import UNPERMITTED, translate
-from ..stripe.permissions import KeyPermissions
+from ..stripe.permissions import KeyPermissions, nobody
 from ..stripe.requests import probing
 
 WITHIN = 5.0
@@ -28,17 +29,24 @@ NO_DOUBTS: Mapping[Component, Callable[[], None]] = MappingProxyType({})
 
 
 class Probes:
-    """One probe a component. `doubts` are of those that keep an answer for minutes, unless it is in doubt."""
+    """One probe a component. `doubts` are of those that keep an answer for hours, unless it is in doubt;
+    `trusted` are well until a call to them has failed, and are asked from then on only."""
 
     def __init__(
-        self, probes: Mapping[Component, Probe], doubts: Mapping[Component, Callable[[], None]] = NO_DOUBTS
+        self,
+        probes: Mapping[Component, Probe],
+        doubts: Mapping[Component, Callable[[], None]] = NO_DOUBTS,
+        trusted: frozenset[Component] = frozenset(),
     ) -> None:
-        self._probes, self._doubts = probes, doubts
+        self._probes, self._doubts, self._trusted = probes, doubts, trusted
 
     async def probe(
         self, component: Component, within: float = WITHIN, *, doubted: bool = False
     ) -> str | None:
-        """Why it does not answer, as a code; None when it does. `doubted`: its incident is open."""
+        """Why it does not answer, as a code; None when it does. `doubted`: something has failed there, or its
+        incident is open."""
+        if not doubted and component in self._trusted:
+            return None
         if doubted and component in self._doubts:
             self._doubts[component]()
         try:
@@ -61,7 +69,7 @@ def standard(
     async def ask_stripe() -> str | None:
         try:
             with probing():
-                await stripe_api.v1.customers.list_async({"limit": 1})
+                await nobody(stripe_api)
         except stripe.StripeError as error:
             failure = translate(error)
             # A refusal is an answer: Stripe works. So is a permission that the key lacks.
@@ -101,4 +109,5 @@ def standard(
             Component.DATABASE: ask_database,
         },
         {Component.STRIPE_KEY: permissions.doubt},
+        trusted=frozenset({Component.STRIPE}),
     )

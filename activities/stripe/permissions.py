@@ -1,7 +1,7 @@
 """What the key may do at Stripe: a restricted key can lack a permission that is needed.
 
-It is asked for at start, every few minutes, and soon after something was forbidden: `KeyPermissions` is the
-probe of the component `stripe_key`, so what is missing is told as an incident.
+It is asked for at start, every few hours by one of all workers, and soon after something was forbidden:
+`KeyPermissions` is the probe of the component `stripe_key`, so what is missing is told as an incident.
 
 Stripe looks at the permission before it looks for the object, so asking about ids that do not exist changes
 nothing: 403 says that the permission is missing, anything else that it is there.
@@ -10,12 +10,14 @@ nothing: 403 says that the permission is missing, anything else that it is there
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
 from time import monotonic
 from typing import Any
 
 import stripe
 
 from billing.incidents.key_permissions import cause_of
+from db.core.session import AWAY
 
 from .failures import UNPERMITTED, permission_in
 
@@ -24,8 +26,8 @@ log = logging.getLogger(__name__)
 NONE = "plixo_permission_check"
 """Ends an id that no object has."""
 
-KEPT_FOR = 300.0
-"""Seconds that an answer is good for when nothing is missing; each costs as many requests as are `NEEDED`."""
+KEPT_FOR = timedelta(hours=4)
+"""How long an answer is good for when nothing is missing; each costs as many requests as are `NEEDED`."""
 
 KEPT_FOR_IN_DOUBT = 30.0
 """Seconds that it is good for while something is, or seems to be."""
@@ -34,6 +36,15 @@ WITHIN = 4.0
 """Seconds for all the answers: less than a probe may take."""
 
 Ask = Callable[[stripe.StripeClient], Awaitable[Any]]
+
+
+async def nobody(client: stripe.StripeClient) -> None:
+    """Asks for a customer that does not exist. Raises StripeError, a 404 where Stripe works.
+
+    By a write, which Stripe allows without end, where what is read is counted.
+    """
+    await client.v1.customers.update_async("cus_plixo_probe", {"metadata": {}})
+
 
 NEEDED: Mapping[str, Ask] = {
     "rak_customer_write": lambda client: client.v1.customers.balance_transactions.create_async(
@@ -56,10 +67,16 @@ NEEDED: Mapping[str, Ask] = {
 """By Stripe's name of the permission."""
 
 
+async def _always() -> bool:
+    return True
+
+
 class KeyPermissions:
     """What the key lacks, as this process has last found out. `probe` asks again now and then."""
 
-    def __init__(self) -> None:
+    def __init__(self, in_turn: Callable[[], Awaitable[bool]] = _always) -> None:
+        """`in_turn` is asked when an answer has grown old: whether this process is to ask for all."""
+        self._in_turn = in_turn
         self._lacking: list[str] = []
         self._asked_at: float | None = None
         self._asking = self._doubted = False
@@ -76,9 +93,11 @@ class KeyPermissions:
         if self._due and not self._asking:
             self._asking = True
             try:
+                if not self._in_doubt and self._asked_at is not None and not await self._in_turn():
+                    return None
                 async with asyncio.timeout(WITHIN):
                     self._found(await missing(client))
-            except (stripe.StripeError, TimeoutError) as error:
+            except (stripe.StripeError, TimeoutError, *AWAY) as error:
                 log.info("could not check the Stripe key's permissions: %s", type(error).__name__)
             finally:
                 self._asked_at, self._asking, self._doubted = monotonic(), False, False
@@ -88,8 +107,12 @@ class KeyPermissions:
     def _due(self) -> bool:
         if self._asked_at is None:
             return True
-        kept_for = KEPT_FOR_IN_DOUBT if self._doubted or self._lacking else KEPT_FOR
+        kept_for = KEPT_FOR_IN_DOUBT if self._in_doubt else KEPT_FOR.total_seconds()
         return monotonic() - self._asked_at >= kept_for
+
+    @property
+    def _in_doubt(self) -> bool:
+        return self._doubted or bool(self._lacking)
 
     def _found(self, lacking: list[str]) -> None:
         """Logs what has changed, in one message."""

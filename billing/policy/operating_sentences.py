@@ -109,7 +109,8 @@ def _incidents(policy: Policy) -> Iterator[tuple[str, str]]:
         f"Something counts as degraded when at least {count(incidents.faults, 'call')} within "
         f"{count(incidents.window_seconds, 'second')} failed and these are at least "
         f"{incidents.fault_share * 100:g}% of all, or when {count(incidents.probe_failures, 'check')} in a "
-        f"row failed. It is checked every {count(incidents.probe_every_seconds, 'second')}.",
+        f"row failed. It is checked every {count(incidents.probe_every_seconds, 'second')}, Stripe only once "
+        "a call to it has failed.",
     )
     yield (
         "incidents.healthy_seconds",

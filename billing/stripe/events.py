@@ -130,8 +130,12 @@ class SettleEvent(Message):
 
 # --- Whether every event is known -------------------------------------------------------------------------
 
-FRESH = timedelta(minutes=5)
-"""How long after Stripe was last asked for its events they count as known: it is asked every minute."""
+BUSY_FOR = QUIET = timedelta(minutes=15)
+"""So long after something has happened, Stripe is asked for its events every minute; when nothing happens, no
+more often than this: each time is a read, and Stripe counts those."""
+
+FRESH = QUIET + timedelta(minutes=5)
+"""How long after Stripe was last asked for its events they count as known."""
 
 STUCK = timedelta(minutes=5)
 """After so long an event that has not been followed to its end may never wake anybody, unless those before it
@@ -158,6 +162,14 @@ class EventsQuery(Message):
 
     at: AwareDatetime
     objects: tuple[str, ...] = ()
+
+
+def is_due(checked_at: datetime | None, happened_at: datetime | None, at: datetime) -> bool:
+    """Whether Stripe is to be asked for its events: where they were asked for long ago (`checked_at`; None:
+    never), or something has happened lately (`happened_at`: here, or in Stripe as far as it has told)."""
+    if checked_at is None or at - checked_at >= QUIET:
+        return True
+    return happened_at is not None and at - happened_at <= BUSY_FOR
 
 
 def all_known(

@@ -15,13 +15,14 @@ from billing.stripe.events import (
     EventSubject,
     StripeEventInput,
     all_known,
+    is_due,
     stripe_event_workflow,
     tried_again,
 )
 
 from ..core.statements import insert_if_new, insert_new, is_sqlite
 from ..operations import outbox
-from ..tables import Organization, Outbox, StripeEvent, StripeEventCheck, Utc
+from ..tables import Operation, Organization, Outbox, StripeEvent, StripeEventCheck, Utc
 from . import budget
 
 PENDING, SET_ASIDE = "pending", "set_aside"
@@ -227,6 +228,16 @@ async def checked(session: AsyncSession, *, complete_until: datetime, at: dateti
         )
         .execution_options(synchronize_session=False)
     )
+
+
+async def due(session: AsyncSession, at: datetime) -> bool:
+    """Whether Stripe is to be asked for its events now: seldom, unless an event has come lately, or an
+    operation went on."""
+    found = await check(session)
+    came = (await session.exec(select(func.max(col(StripeEvent.received_at))))).one()
+    went_on = (await session.exec(select(func.max(col(Operation.updated_at))))).one()
+    happened_at = max(filter(None, (came, went_on)), default=None)
+    return is_due(found.checked_at if found else None, happened_at, at)
 
 
 async def complete(session: AsyncSession, at: datetime, objects: Collection[str] = ()) -> bool:

@@ -13,7 +13,7 @@ from sqlmodel import Field, SQLModel
 from .approvals import Approval, Decision, Delegation, Notice, ToldPerson
 from .bill import OrganizationInvoice, Renewal
 from .columns import Utc, document, minor, new_id, utc
-from .incidents import HealthCount, Hold, Incident, IncidentStep, Setback, StripeBudget
+from .incidents import HealthCount, Hold, Incident, IncidentStep, Setback, StripeBudget, WorkerTurn
 from .mirror import (
     BalanceTransactionRow,
     CreditNoteRow,
@@ -103,6 +103,7 @@ __all__ = [
     "TimelineEvent",
     "ToldPerson",
     "Utc",
+    "WorkerTurn",
     "new_id",
 ]
 
@@ -222,6 +223,7 @@ class StripeEvent(SQLModel, table=True):
             sqlite_where=text("state = 'pending'"),
             postgresql_where=text("state = 'pending'"),
         ),
+        Index("ix_stripe_events_received", "received_at"),
         Index(
             "ix_stripe_events_set_aside",
             "again_at",

@@ -102,6 +102,14 @@ class Hold(SQLModel, table=True):
     """When whoever asked for the operation was told that it is held."""
 
 
+class WorkerTurn(SQLModel, table=True):
+    """When one of the workers last did what one of them is to do now and then."""
+
+    __tablename__ = "worker_turns"
+    name: str = Field(primary_key=True)
+    taken_at: datetime = utc()
+
+
 class HealthCount(SQLModel, table=True):
     """How calls to a component went, in one bucket of time, by all processes together."""
 

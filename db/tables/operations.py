@@ -33,6 +33,7 @@ class Operation(SQLModel, table=True):
         Index("ix_operations_customer", "organization_id", "customer_id", "id"),
         Index("ix_operations_person", "organization_id", "requested_by", "id"),
         Index("ix_operations_updated", "organization_id", "updated_at", "id"),
+        Index("ix_operations_went_on", "updated_at"),
     )
     id: str = Field(primary_key=True)
     organization_id: str = Field(foreign_key="organizations.id")

@@ -34,6 +34,7 @@ from activities.stripe.permissions import KeyPermissions
 from api.app import create_app
 from api.http.context import Context, StripeAccount
 from billing.policy.policy import Policy, policy_from_toml
+from billing.stripe.events import CatchUpPage
 from db.core.session import Database
 from db.incidents.health_meter import HealthMeter
 from db.tables import Person, StripeEvent
@@ -215,17 +216,19 @@ class House:
         await until(none_is_pending, lambda: "an event is still followed", self.patience)
 
     async def catch_up(self) -> int:
-        """Asks Stripe for what its webhooks have not brought, as the schedule would; how many events."""
-        missed: int = await self.run(ids.EVENT_CATCH_UP)
+        """Asks Stripe for what its webhooks have not brought, due or not; how many events."""
+        missed: int = await self.run(ids.EVENT_CATCH_UP, CatchUpPage(at=await self.now()))
         await self.run(ids.OUTBOX_SWEEP)
         return missed
 
-    async def run(self, workflow: str) -> Any:
+    async def run(self, workflow: str, *args: Any) -> Any:
         """Starts what a schedule would start, and waits for its end without skipping time."""
         assert self.environment is not None
         self.ran.append(f"{workflow}-{next(_keys)}")
         with self.environment.auto_time_skipping_disabled():
-            return await self.temporal.execute_workflow(workflow, id=self.ran[-1], task_queue=ids.MAIN_QUEUE)
+            return await self.temporal.execute_workflow(
+                workflow, args=args, id=self.ran[-1], task_queue=ids.MAIN_QUEUE
+            )
 
     async def _delivered(self) -> None:
         async def empty() -> bool:

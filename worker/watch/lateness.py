@@ -23,10 +23,11 @@ AGAIN = timedelta(minutes=15)
 LATE = {
     "outbox": (timedelta(minutes=3), "An accepted request or decision has not reached Temporal"),
     "event": (timedelta(minutes=10), "A Stripe event has not been processed"),
-    "events_asked": (timedelta(minutes=10), "Stripe has not been polled for events"),
+    "events_asked": (timedelta(minutes=30), "Stripe has not been polled for events"),
     "mail": (timedelta(hours=1), "A mail to a customer is due but has not been sent"),
 }
-"""After so long it is late. Each is swept within a minute, and mails by the reminder runs."""
+"""After so long it is late. Each is swept within a minute, but mails by the reminder runs; Stripe is asked
+every quarter of an hour when nothing happens."""
 
 
 class Lateness:

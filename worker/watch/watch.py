@@ -121,9 +121,11 @@ class Watch:
         Raises what the records or Temporal raise while they are away: after the others were seen to.
         """
         at = self._clock()
-        found = await asyncio.gather(*(self._probes.probe(one) for one in IN_TURN))
-        answers = dict(zip(IN_TURN, found, strict=True))
         counts = await self._counts(at)
+        found = await asyncio.gather(
+            *(self._probes.probe(one, doubted=self._doubted(one, counts)) for one in IN_TURN)
+        )
+        answers = dict(zip(IN_TURN, found, strict=True))
         failed: list[BaseException] = []
         for component in IN_TURN:
             probe = self._worth(component, answers)
@@ -134,6 +136,11 @@ class Watch:
                 failed.append(error)
         if failed:
             raise failed[0]
+
+    def _doubted(self, component: Component, counts: Mapping[Component, list[Bucket]]) -> bool:
+        """Whether a call to it has failed lately, of any process, or our last probe."""
+        health = self._health.get(component)
+        return bool(health and health.failures) or any(one.faults for one in counts.get(component, []))
 
     def _worth(self, component: Component, answers: Mapping[Component, str | None]) -> str | None:
         """The answer of a probe, unless it tells nothing: a worker that could never reach the public address

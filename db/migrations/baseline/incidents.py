@@ -59,6 +59,11 @@ def create() -> None:
         sa.Column("codes", DOCUMENT, nullable=False),
     )
     op.create_table(
+        "worker_turns",
+        sa.Column("name", TEXT, primary_key=True),
+        sa.Column("taken_at", TIME, nullable=False),
+    )
+    op.create_table(
         "setbacks",
         sa.Column("sweep", TEXT, primary_key=True),
         sa.Column("unit", TEXT, primary_key=True),

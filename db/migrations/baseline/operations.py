@@ -42,6 +42,7 @@ def create() -> None:
         sa.Index("ix_operations_person", "organization_id", "requested_by", "id"),
         sa.Index("ix_operations_requested", "organization_id", "kind", "created_at"),
         sa.Index("ix_operations_updated", "organization_id", "updated_at", "id"),
+        sa.Index("ix_operations_went_on", "updated_at"),
         sa.Index(
             "one_open_plan_change",
             "organization_id",
@@ -177,6 +178,7 @@ def create() -> None:
         sa.Column("again_at", TIME),
         sa.CheckConstraint("state IN ('pending', 'done', 'ignored', 'set_aside')", name="stripe_event_state"),
         sa.Index("ix_stripe_events_pending", "received_at", **where("state = 'pending'")),
+        sa.Index("ix_stripe_events_received", "received_at"),
         sa.Index("ix_stripe_events_set_aside", "again_at", **where("state = 'set_aside'")),
     )
     make_append_only("timeline", "refuse_timeline_change", "the timeline is append-only")

@@ -69,10 +69,10 @@ async def test_each_component_answers_or_says_why_not(
     async with served(portal.app) as address:
         async with MailSink() as mail:
             probes = the_probes(database, running_stand_in, web, mail=mail.url, portal=address)
-            assert [await probes.probe(one) for one in Component] == [None] * 5
-        running_stand_in.fault("bad_gateway", path="/v1/customers$", method="GET", times=1)
+            assert [await probes.probe(one, doubted=True) for one in Component] == [None] * 5
+        running_stand_in.fault("bad_gateway", path="/v1/customers/cus_plixo_probe$", times=1)
         portal.status = 503
-        wrong = {one: await probes.probe(one) for one in Component}
+        wrong = {one: await probes.probe(one, doubted=one is Component.STRIPE) for one in Component}
     running_stand_in.clear_faults()
     assert wrong == {
         Component.STRIPE: "stripe_unreachable",
@@ -89,10 +89,23 @@ async def test_stripe_that_limits_us_is_degraded_and_one_that_refuses_works(
     database: Database, running_stand_in: StandIn, web: httpx.AsyncClient
 ) -> None:
     probes = the_probes(database, running_stand_in, web, mail="smtp://127.0.0.1:9", portal="http://x")
-    running_stand_in.fault("rate_limit", path="/v1/customers$", method="GET", times=1, reason="global-rate")
-    assert await probes.probe(Component.STRIPE) == "rate_limit"
-    assert await probes.probe(Component.STRIPE) is None
+    running_stand_in.fault("rate_limit", path="/v1/customers/", times=1, reason="global-rate")
+    assert await probes.probe(Component.STRIPE, doubted=True) == "rate_limit"
+    assert await probes.probe(Component.STRIPE, doubted=True) is None
     running_stand_in.clear_faults()
+
+
+@ON_SQLITE
+async def test_stripe_is_asked_only_when_in_doubt_and_reads_nothing(
+    database: Database, running_stand_in: StandIn, web: httpx.AsyncClient
+) -> None:
+    probes = the_probes(database, running_stand_in, web, mail="smtp://127.0.0.1:9", portal="http://x")
+    before = running_stand_in.last_request()
+    assert await probes.probe(Component.STRIPE) is None
+    assert running_stand_in.requests(before) == []
+    assert await probes.probe(Component.STRIPE, doubted=True) is None
+    [asked] = running_stand_in.requests(before)
+    assert (asked["method"], asked["status"]) == ("POST", 404)
 
 
 async def test_a_database_that_is_away_and_an_answer_that_does_not_come_are_told() -> None:

@@ -1,6 +1,7 @@
 """What the key may do at Stripe is asked for with ids that do not exist, and said in one message."""
 
 import logging
+from datetime import timedelta
 
 import pytest
 import stripe
@@ -50,7 +51,28 @@ async def test_what_is_missing_is_the_probes_answer_and_logged_once_until_nothin
     assert caplog.records[-1].message == "the Stripe key has all required permissions"
 
 
-async def test_a_good_answer_is_kept_for_minutes_unless_something_was_forbidden(
+async def test_an_old_answer_is_renewed_by_whose_turn_it_is(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stripe_permissions, "KEPT_FOR", timedelta())
+    turns = iter([False, True])
+    asked: list[bool] = []
+
+    async def in_turn() -> bool:
+        asked.append(next(turns))
+        return asked[-1]
+
+    permissions, client = KeyPermissions(in_turn), stripe_client(KEY, shop.stand_in.url)
+    sent = []
+    for _ in range(3):
+        seen = shop.stand_in.last_request()
+        assert await permissions.probe(client) is None
+        sent.append(len(shop.stand_in.requests(seen)))
+    assert sent == [len(ALL), 0, len(ALL)], "at its start each asks"
+    assert asked == [False, True]
+
+
+async def test_a_good_answer_is_kept_for_hours_unless_something_was_forbidden(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stripe_permissions, "KEPT_FOR_IN_DOUBT", 0.0)

@@ -7,7 +7,7 @@ from billing.incidents.health import BUCKET
 from billing.incidents.messages import IncidentKept
 from billing.incidents.states import Component
 from db.core.session import Database
-from db.incidents import health_counts, holds, incidents
+from db.incidents import health_counts, holds, incidents, turns
 from db.incidents.health_meter import HealthMeter, bucket_of
 from db.stripe import budget
 from db.tables import Incident, StripeBudget
@@ -122,3 +122,16 @@ async def test_what_several_processes_have_counted_adds_up_and_old_counts_are_fo
         kept_ = await health_counts.since(session, "stripe", NOW - timedelta(days=9))
     assert [(one.at, one.faults) for one in kept_] == [(bucket_of(NOW), 2)]
     assert kept_[0].at + BUCKET > NOW
+
+
+async def test_a_turn_is_taken_by_one_and_again_when_it_is_over(database: Database) -> None:
+    async def take(minutes: int) -> bool:
+        return await turns.take(
+            database, "key_permissions", timedelta(hours=1), lambda: NOW + timedelta(minutes=minutes)
+        )
+
+    at_once = await asyncio.gather(*(take(0) for _ in range(4)))
+    assert sorted(at_once) == [False, False, False, True]
+    assert not await take(59)
+    later = await asyncio.gather(*(take(60) for _ in range(4)))
+    assert sorted(later) == [False, False, False, True]

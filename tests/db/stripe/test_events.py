@@ -8,14 +8,14 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 
-from billing.stripe.events import FRESH, MAX_TRIES, STUCK, next_try
+from billing.stripe.events import FRESH, MAX_TRIES, QUIET, STUCK, next_try
 from db.core.session import Database
 from db.stripe import budget
 from db.stripe import events as stripe_events
 from db.stripe.events import ArrivedEvent
 from db.tables import Outbox, StripeEvent, StripeEventCheck
 
-from ...support.builders import NOW, store
+from ...support.builders import NOW, an_operation, store, tenant
 from ...support.money_rows import an_event
 
 LATER = NOW + timedelta(seconds=2)
@@ -167,6 +167,27 @@ async def test_what_a_check_knew_is_never_taken_back(database: Database) -> None
 
     found = await check(database)
     assert (found.complete_until, found.checked_at, found.missed) == (LATER, LATER, 5)
+
+
+async def test_stripe_is_asked_seldom_unless_something_has_happened(database: Database) -> None:
+    async def due(after: timedelta) -> bool:
+        async with database.reading() as session:
+            return await stripe_events.due(session, NOW + after)
+
+    assert await due(timedelta()), "never asked"
+    await checked(database, NOW, NOW)
+    a_minute = timedelta(minutes=1)
+    assert not await due(a_minute)
+    assert not await due(QUIET - a_minute)
+    assert await due(QUIET)
+
+    await record(database, an_event(type="product.created", object_id=None, received_at=NOW))
+    assert await due(a_minute)
+    later = NOW + timedelta(hours=1)
+    await checked(database, NOW, later)
+    assert not await due(later + a_minute - NOW)
+    await store(database, an_operation(await tenant(database), updated_at=later))
+    assert await due(later + a_minute - NOW)
 
 
 async def test_all_is_known_while_stripe_is_asked_and_nothing_is_stuck(database: Database) -> None:

@@ -92,6 +92,33 @@ async def test_faults_that_other_processes_have_counted_open_it_too(
     assert incident.cause == "rate_limit"
 
 
+async def test_stripe_is_asked_once_a_call_to_it_has_failed_and_until_it_answers(
+    database: Database, no_temporal: Client, clock: Clock
+) -> None:
+    asked: list[str | None] = []
+    answers: list[str | None] = [*["timeout"] * 2, None, None]
+
+    async def stripe() -> str | None:
+        asked.append(answers[len(asked)])
+        return asked[-1]
+
+    async def well() -> str | None:
+        return None
+
+    probes = dict.fromkeys(Component, well) | {Component.STRIPE: stripe}
+    watch = a_watch(database, no_temporal, Probes(probes, trusted=frozenset({Component.STRIPE})), clock=clock)
+    await counted(database, clock.at, ok=3)
+    await looks(clock, 6, watch)
+    assert asked == []
+    await counted(database, clock.at, faults=1)
+    await looks(clock, 2, watch)
+    assert asked == ["timeout", "timeout"]
+    clock.at += timedelta(minutes=5)  # no process has counted anything since
+    await looks(clock, 3, watch)
+    assert asked == ["timeout", "timeout", None]
+    assert await incidents_of(database, "stripe") == []
+
+
 async def test_while_one_is_open_or_only_recovered_no_other_is_opened(
     database: Database, watch: Watch, answers: Answers, clock: Clock
 ) -> None:
