@@ -66,7 +66,7 @@ async def subscriptions(
         document = document_or_why_not(snapshot.subscription, row.stripe_customer)
         async with access.database.transaction() as session:
             if isinstance(document, UnreadableSubscription):
-                log.warning("the subscription of %s can't be read: %s", row.id, document.reason)
+                log.warning("the subscription of %s can't be read: %s", row.id, document.problem.message)
                 await mirror.store_subscription(session, access.rules, row.id, document, synced_at=read_at)
                 return
             page = RunPage(of.reconciliation, row.id)

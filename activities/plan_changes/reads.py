@@ -8,6 +8,7 @@ from temporalio.exceptions import ApplicationError
 
 from billing.core.errors import BillingError
 from billing.core.money import Money
+from billing.plan_changes.obstacles import OpenInvoice
 from billing.plan_changes.plans import plan_from_stripe, plan_on_sale
 from billing.plan_changes.stripe_lines import lines_from_invoice
 from billing.plan_changes.stripe_params import preview_params, renewal_preview_params
@@ -47,31 +48,29 @@ class StripeReads:
         """The organization's subscription now; our mirror of it is refreshed where that is asked for."""
         read_at = utc_now()
         found = await ask(
-            self._client.v1.subscriptions.retrieve_async(query.subscription, {"expand": EXPAND_PLAN})
+            self._client.v1.subscriptions.retrieve_async(
+                query.subscription, {"expand": [*EXPAND_PLAN, "latest_invoice"]}
+            )
         )
         data = found.to_dict()
         try:
             document = subscription_document(data, data["customer"])
         except SubscriptionUnsupported as error:
-            raise ApplicationError(str(error), type="subscription_unsupported", non_retryable=True) from error
+            why = error.problem
+            raise ApplicationError(why.message, type=why.code, non_retryable=True) from error
         if query.mirror:
             async with self._database.transaction() as session:
                 await mirror.store_subscription(
                     session, self._rules, query.organization, document, synced_at=read_at
                 )
-        terms = {name: document[name] for name in ("plan", "price", "seats", "interval")}
+        said = {name: document[name] for name in SubscriptionFacts.model_fields if name in document}
         return SubscriptionFacts(
             subscription=data["id"],
             customer=data["customer"],
-            item=document["item"],
-            terms=Terms.model_validate(terms),
-            status=document["status"],
-            currency=document["currency"],
-            period_start=document["period_start"],
-            period_end=document["period_end"],
-            schedule=document["schedule"],
-            cancel_at=document["cancel_at"],
+            terms=Terms.model_validate({name: document[name] for name in Terms.model_fields}),
+            open_invoice=_open_invoice(data["latest_invoice"]),
             unit_amount=data["items"]["data"][0]["price"]["unit_amount"],
+            **said,
         )
 
     @activity.defn
@@ -139,3 +138,11 @@ class StripeReads:
                 for phase in data["phases"]
             ),
         )
+
+
+def _open_invoice(latest: dict[str, Any] | None) -> OpenInvoice | None:
+    """The subscription's newest invoice, if it is to be paid still."""
+    if latest is None or latest["status"] != "open":
+        return None
+    remaining = Money(amount_minor=latest["amount_remaining"], currency=latest["currency"])
+    return OpenInvoice(id=latest["id"], number=latest["number"], remaining=remaining)

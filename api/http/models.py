@@ -282,6 +282,17 @@ class StripeIds(Answer):
     subscription: str
 
 
+class ObstacleAnswer(Answer):
+    """What stands in the way: `code` is what the request would be refused with, or its operation end with.
+
+    `pointer` is an RFC 6901 pointer to the field of the body to blame, if there is one.
+    """
+
+    code: str
+    message: str
+    pointer: str | None = None
+
+
 class OrganizationAnswer(Answer):
     """As last read from Stripe at `synced_at`, with current usage."""
 
@@ -293,6 +304,9 @@ class OrganizationAnswer(Answer):
     renews_at: datetime | None
     limits: list[LimitCheck]
     unsupported: str | None = Field(description="Why the subscription in Stripe does not match a plan")
+    obstacles: list[ObstacleAnswer] = Field(
+        description="What stands in the way of any plan change, as last read from Stripe"
+    )
     pending_change: str | None
     stripe: StripeIds
     synced_at: datetime | None

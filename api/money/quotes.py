@@ -15,9 +15,10 @@ from billing.quotes.quote import CreditQuote, RefundQuote
 
 from ..http.auth import Caller, Giver
 from ..http.context import Context, InContext
+from ..http.models import ObstacleAnswer
 from ..problems.problem import ApiProblem
 from ..quotes.routes import quote_route
-from ..quotes.schemas import ObstacleAnswer, QuotedAuthorityAnswer
+from ..quotes.schemas import QuotedAuthorityAnswer
 from ..quotes.service import QuoteDraft, refusal
 from . import checks
 from .schemas import CreditBody, CreditQuoteAnswer, RefundBody, RefundPartAnswer, RefundQuoteAnswer

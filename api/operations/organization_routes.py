@@ -7,18 +7,21 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.core.money import Money
+from billing.core.operations import Problem
 from billing.plan_changes.limits import LimitCheck, Usage, check_limits
+from billing.plan_changes.obstacles import OWING, OpenInvoice, SubscriptionState, in_the_way
 from billing.plan_changes.plans import Plan
 from db.core.pages import FewRows
-from db.mirror import mirror, subscription_usage
+from db.mirror import bills, mirror, subscription_usage
 from db.operations import operations
-from db.tables import Operation
+from db.tables import Operation, Organization
 
 from ..http.auth import AnyCaller, Caller
 from ..http.context import InContext
 from ..http.csv_lists import answer_list, list_answers
 from ..http.examples import example
-from ..http.models import ListOf, OrganizationAnswer, PlanAnswer, StripeIds
+from ..http.models import ListOf, ObstacleAnswer, OrganizationAnswer, PlanAnswer, StripeIds
 from ..http.openapi import answers
 from ..problems.problem import ApiProblem
 from . import views
@@ -65,12 +68,32 @@ async def organization_and_change(
         interval=held.get("interval"),
         renews_at=datetime.fromtimestamp(held["period_end"], UTC) if "period_end" in held else None,
         limits=list(_limits(plan, held, usage)) if plan else [],
-        unsupported=unreadable,
+        unsupported=unreadable["message"] if unreadable else None,
+        obstacles=[
+            ObstacleAnswer(**one.model_dump()) for one in await _obstacles(session, row, held, change)
+        ],
         pending_change=change.id if change else None,
         stripe=StripeIds(customer=row.stripe_customer, subscription=row.stripe_subscription),
         synced_at=row.synced_at,
     )
     return answer, change
+
+
+async def _obstacles(
+    session: AsyncSession, organization: Organization, held: Mapping[str, Any], change: Operation | None
+) -> Sequence[Problem]:
+    """What stands in the way of any plan change, by the mirror; not the schedule of our own open `change`."""
+    if (unreadable := held.get(mirror.UNREADABLE)) is not None:
+        return [Problem.model_validate(unreadable)]
+    said = {name: held[name] for name in SubscriptionState.model_fields if name in held}
+    state = SubscriptionState.model_validate(said)
+    if state.status in OWING and (owed := await bills.newest_unpaid(session, organization.id)) is not None:
+        remaining = Money(amount_minor=owed.amount_remaining, currency=owed.currency)
+        invoice = OpenInvoice(id=owed.id, number=owed.number, remaining=remaining)
+        state = state.model_copy(update={"open_invoice": invoice})
+    if change is not None:
+        state = state.model_copy(update={"schedule": None})
+    return in_the_way(state)
 
 
 def _limits(plan: Plan, held: Mapping[str, Any], usage: Usage) -> Sequence[LimitCheck]:

@@ -21,8 +21,10 @@ async def check_by_mirror(session: AsyncSession, caller: Caller, wanted: PlanCha
     if held is None or usage is None or not plans:
         raise ApiProblem.of(NOT_SYNCED)
     if why := held.get(mirror.UNREADABLE):
-        detail = f"Your subscription in Stripe doesn't match any plan. {why} Ask Plixo to correct it."
-        raise ApiProblem(SUBSCRIPTION_UNSUPPORTED, detail)
+        detail = (
+            f"Your subscription in Stripe doesn't match any plan. {why['message']} Ask Plixo to correct it."
+        )
+        raise ApiProblem(SUBSCRIPTION_UNSUPPORTED, detail, code=why["code"])
     current = Terms.model_validate({name: held[name] for name in Terms.model_fields})
     validate_change(current, wanted, plan_on_sale(plans, wanted.plan), usage)
     return organization

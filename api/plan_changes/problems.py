@@ -62,6 +62,15 @@ SEATS_ABOVE_PLAN = declare(
     "/seats",
 )
 
+CURRENCY_UNAVAILABLE = declare(
+    "currency_unavailable",
+    422,
+    "The plan is not sold in your currency",
+    "Starter is not sold in EUR, in which you are billed, only by: month in USD. Choose a plan that is "
+    "sold in your currency, or ask Plixo for a price in it.",
+    "/plan",
+)
+
 INTERVAL_UNAVAILABLE = declare(
     "interval_unavailable",
     422,
@@ -86,6 +95,7 @@ REQUEST_PROBLEMS = (
     SAME_PLAN,
     SEATS_BELOW_USAGE,
     SEATS_ABOVE_PLAN,
+    CURRENCY_UNAVAILABLE,
     INTERVAL_UNAVAILABLE,
     INTERVAL_BILLS_NOW,
     NOT_SYNCED,

@@ -16,10 +16,9 @@ from db.operations import operations
 
 from ..http.auth import BillingAdmin, Caller
 from ..http.context import Context, InContext
-from ..http.models import PlanChangeBody
+from ..http.models import ObstacleAnswer, PlanChangeBody
 from ..problems.problem import ApiProblem
 from ..quotes.routes import quote_route
-from ..quotes.schemas import ObstacleAnswer
 from ..quotes.service import QuoteDraft, refusal
 from .checks import check_by_mirror
 from .schemas import MonthlyCostAnswer, NextInvoiceAnswer, PlanChangeQuoteAnswer

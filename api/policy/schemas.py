@@ -11,9 +11,9 @@ from billing.money.authority import AuthorityLeft
 from billing.policy.reasons import CreditReason, RefundReason
 from billing.policy.sentences import PolicyGroup, PolicySentence
 
-from ..http.models import Answer, CustomerId, OtherId
+from ..http.models import Answer, CustomerId, ObstacleAnswer, OtherId
 from ..money.schemas import Amount, Currency
-from ..quotes.schemas import NamedPerson, ObstacleAnswer, QuotedAuthorityAnswer, ReviewAnswer
+from ..quotes.schemas import NamedPerson, QuotedAuthorityAnswer, ReviewAnswer
 
 
 class PolicyAnswer(Answer):

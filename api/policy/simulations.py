@@ -29,10 +29,11 @@ from db.tables import Person
 
 from ..http.auth import GIVERS, SEE_AUTHORITY, Caller
 from ..http.context import Context
+from ..http.models import ObstacleAnswer
 from ..money.checks import check_size
 from ..problems.common import CREDENTIALS_REVOKED, INVALID_REQUEST
 from ..problems.problem import ApiProblem, existing
-from ..quotes.schemas import NamedPerson, ObstacleAnswer, QuotedAuthorityAnswer
+from ..quotes.schemas import NamedPerson, QuotedAuthorityAnswer
 from ..quotes.service import refusal, review_answer
 from .schemas import SimulationAnswer, SimulationQuery
 

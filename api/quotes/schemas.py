@@ -11,7 +11,7 @@ from billing.money.authority import AuthorityLeft
 from billing.policy.review_rules import ReviewRule
 from billing.quotes.token import PATTERN
 
-from ..http.models import Answer, Body
+from ..http.models import Answer, Body, ObstacleAnswer
 
 Quoted = Annotated[str, StringConstraints(pattern=PATTERN)]
 
@@ -23,17 +23,6 @@ class QuotingBody(Body):
         default=None,
         description="The `quote` of a quote, to request exactly what that has shown",
     )
-
-
-class ObstacleAnswer(Answer):
-    """What stands in the way: `code` is what the request would be refused with, or its operation end with.
-
-    `pointer` is an RFC 6901 pointer to the field of the body to blame, if there is one.
-    """
-
-    code: str
-    message: str
-    pointer: str | None
 
 
 class NamedPerson(Answer):

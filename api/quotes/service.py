@@ -24,11 +24,12 @@ from workflows.core import ids
 from ..dispatch.answers import UNREACHABLE, NoAnswer, answer_of
 from ..http.auth import Caller
 from ..http.context import Context
+from ..http.models import ObstacleAnswer
 from ..problems.common import STRIPE_UNAVAILABLE, TEMPORARILY_UNAVAILABLE
 from ..problems.handlers import from_domain
 from ..problems.problem import ApiProblem
 from .problems import QUOTE_OUTDATED, QUOTE_UNKNOWN
-from .schemas import ApproverAnswer, NamedPerson, ObstacleAnswer, ReviewAnswer, RungAnswer
+from .schemas import ApproverAnswer, NamedPerson, ReviewAnswer, RungAnswer
 
 ANSWER_WITHIN = 8.0
 """Seconds that the caller waits."""

@@ -26,6 +26,7 @@ class Code(StrEnum):
     SAME_PLAN = "same_plan"
     SEATS_BELOW_USAGE = "seats_below_usage"
     SEATS_ABOVE_PLAN = "seats_above_plan"
+    CURRENCY_UNAVAILABLE = "currency_unavailable"
     INTERVAL_UNAVAILABLE = "interval_unavailable"
     INTERVAL_BILLS_NOW = "interval_bills_now"
     UNKNOWN_CURRENCY = "unknown_currency"
@@ -65,6 +66,7 @@ REMEDIES: dict[str, str] = {
     Code.SAME_PLAN: "Choose another plan, number of seats or interval.",
     Code.SEATS_BELOW_USAGE: "Deactivate people first, or request at least as many seats as are in use.",
     Code.SEATS_ABOVE_PLAN: "Request fewer seats or a larger plan.",
+    Code.CURRENCY_UNAVAILABLE: "Choose a plan that is sold in your currency, or ask Plixo for a price in it.",
     Code.INTERVAL_UNAVAILABLE: "Choose an interval the plan is sold for.",
     Code.INTERVAL_BILLS_NOW: "Choose invoicing immediately, or make the change effective at period_end.",
     Code.UNKNOWN_CURRENCY: "Use a currency that Stripe supports, as a lowercase three-letter code.",

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 
 from ..core.operations import Problem
-from .report import subscription_ended_problem
 from .subject import (
     PlanChangeRequest,
     PlanChangeSubject,
@@ -14,9 +13,6 @@ from .subject import (
     Target,
     Terms,
 )
-
-ENDED = ("canceled", "incomplete_expired")
-"""What a subscription is that comes to life no more (Stripe, "Subscription statuses")."""
 
 
 def terms_after(facts: SubscriptionFacts, wanted: PlanChangeRequest, target: Target) -> Terms:
@@ -30,31 +26,6 @@ def terms_after(facts: SubscriptionFacts, wanted: PlanChangeRequest, target: Tar
         seats=seats,
         interval=wanted.interval or facts.terms.interval,
     )
-
-
-def unchangeable(facts: SubscriptionFacts) -> Problem | None:
-    """Why this subscription can't be changed by us now, or None."""
-    if facts.status in ENDED:
-        return subscription_ended_problem()
-    if facts.status not in ("active", "trialing"):
-        return Problem(
-            code="subscription_not_active",
-            message=f"The subscription is {facts.status} in Stripe. Settle that first, then ask again.",
-        )
-    if facts.schedule is not None:
-        return Problem(
-            code="subscription_scheduled",
-            message=f"Schedule {facts.schedule} already plans a change in Stripe. Release it first.",
-        )
-    if facts.cancel_at is not None:
-        # A change would be priced as if the subscription renewed, and could lose the cancellation.
-        ends = datetime.fromtimestamp(facts.cancel_at, UTC)
-        return Problem(
-            code="subscription_cancelling",
-            message=f"The subscription is set to end on {ends:%-d %b %Y} in Stripe. "
-            "Take the cancellation back there first, then ask again.",
-        )
-    return None
 
 
 def before_trial_ends(query: PreviewQuery) -> Problem | None:

@@ -13,7 +13,7 @@ from pydantic import Field, StringConstraints
 
 from ..core.errors import Code, InvalidRequest, PlanMisconfigured
 from ..core.money import Currency
-from ..core.operations import Message
+from ..core.operations import Message, Problem
 
 Interval = Literal["month", "year"]
 SLUG = r"[a-z0-9][a-z0-9_-]*"
@@ -22,6 +22,8 @@ UNLIMITED = "unlimited"
 WHOLE = r"[0-9]{1,18}"
 """A whole number that a database's 64 bits hold."""
 NOT_WHOLE = "is not a whole number of minor units a seat"
+NOT_A_SEAT = ("price_tiered", "price_packaged", "price_decimal")
+"""What is wrong with prices that would sell a plan, were they so much a seat."""
 LIMITS = ("limit_customers", "limit_ar_balance")
 
 
@@ -60,11 +62,18 @@ class Plan(Message):
     unavailable: str | None = None
 
     def price(self, interval: str, currency: str) -> Price:
-        """Raises InvalidRequest (`interval_unavailable`) if the plan is not sold so."""
+        """Raises InvalidRequest (`currency_unavailable`, `interval_unavailable`) if the plan is not sold
+        so."""
         for price in self.prices:
             if price.interval == interval and price.currency == currency:
                 return price
         sold = ", ".join(f"{p.interval} in {p.currency.upper()}" for p in self.prices) or "nothing"
+        if currency not in {price.currency for price in self.prices}:
+            raise InvalidRequest(
+                Code.CURRENCY_UNAVAILABLE,
+                f"{self.name} is not sold in {currency.upper()}, in which you are billed, only by: {sold}",
+                field="plan",
+            )
         raise InvalidRequest(
             Code.INTERVAL_UNAVAILABLE,
             f"{self.name} is not sold by the {interval} in {currency.upper()}, only by: {sold}",
@@ -149,18 +158,24 @@ def read_plan(product: Mapping[str, Any], prices: Sequence[Mapping[str, Any]]) -
         )
 
 
-def price_problem(price: Mapping[str, Any]) -> str | None:
-    """Why nobody can be on a plan at this price: it is not so much a seat by the month or year."""
+def price_problem(price: Mapping[str, Any]) -> Problem | None:
+    """Why nobody can be on a plan at this price: it is not so much a seat by the month or year. The message
+    is what comes after the price's id."""
     recurring = price.get("recurring")
     if not recurring:
-        return "is charged once"
+        return Problem(code="price_once", message="is charged once")
     interval, count = recurring.get("interval"), recurring.get("interval_count", 1)
     if recurring.get("usage_type", "licensed") != "licensed":
-        return "is metered"
+        return Problem(code="price_metered", message="is metered")
     if interval not in get_args(Interval) or count != 1:
-        return f"is charged every {interval}" if count == 1 else f"is charged every {count} {interval}s"
-    if price.get("unit_amount") is None or price.get("transform_quantity"):
-        return NOT_WHOLE
+        every = interval if count == 1 else f"{count} {interval}s"
+        return Problem(code="price_interval", message=f"is charged every {every}")
+    if price.get("billing_scheme") == "tiered":
+        return Problem(code="price_tiered", message="is tiered")
+    if price.get("transform_quantity"):
+        return Problem(code="price_packaged", message="is charged by packages of seats")
+    if price.get("unit_amount") is None:
+        return Problem(code="price_decimal", message=NOT_WHOLE)
     return None
 
 
@@ -205,14 +220,15 @@ def _counts(price: Mapping[str, Any], product_id: str) -> bool:
     owner = price.get("product")
     if isinstance(owner, Mapping):
         owner = owner["id"]
-    unsold = price_problem(price) not in (None, NOT_WHOLE)
-    return owner == product_id and bool(price.get("active")) and not unsold
+    problem = price_problem(price)
+    sold = problem is None or problem.code in NOT_A_SEAT
+    return owner == product_id and bool(price.get("active")) and sold
 
 
 def _check_prices(product_id: str, prices: Sequence[Mapping[str, Any]], limits: PlanLimits) -> None:
     seen: dict[tuple[str, str], str] = {}
     for price in prices:
-        if price_problem(price) == NOT_WHOLE:
+        if price_problem(price) is not None:
             raise PlanMisconfigured(
                 price["id"],
                 "unit_amount",

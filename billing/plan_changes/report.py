@@ -116,13 +116,6 @@ def schedule_gone_problem() -> Problem:
     )
 
 
-def subscription_ended_problem() -> Problem:
-    return Problem(
-        code="subscription_ended",
-        message="The subscription was cancelled in Stripe: there is nothing left to change.",
-    )
-
-
 def preview_detail(subject: PlanChangeSubject) -> dict[str, Any]:
     """A preview on the timeline: the pinned second, every line, what is due when, every limit."""
     return {

@@ -9,6 +9,7 @@ from ..core.money import Money
 from ..core.operations import Message, Payload
 from ..policy.policy import Policy
 from .limits import LimitCheck, excesses
+from .obstacles import SubscriptionState
 from .plans import Interval, Plan
 from .proration import (
     Difference,
@@ -58,20 +59,16 @@ class SubscriptionQuery(Message):
     """Whether our mirror is to be refreshed with it: where it may have changed without us."""
 
 
-class SubscriptionFacts(Message):
+class SubscriptionFacts(SubscriptionState):
     """What Stripe says of the subscription now; times in UTC seconds, the period is the item's."""
 
     subscription: str
     customer: str
     item: str
     terms: Terms
-    status: str
     currency: str
     period_start: int
     period_end: int
-    schedule: str | None = None
-    cancel_at: int | None = None
-    """When it ends, where Stripe has been told to end it."""
     unit_amount: int | None = None
     """What a seat costs by the interval, in minor units."""
 

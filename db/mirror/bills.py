@@ -144,6 +144,17 @@ UNPAID = and_(
 """Something is to be paid on it, now or when Stripe charges the card."""
 
 
+async def newest_unpaid(session: AsyncSession, organization_id: str) -> OrganizationInvoice | None:
+    """The newest invoice to an organization on which something is to be paid."""
+    found = await session.exec(
+        select(OrganizationInvoice)
+        .where(OrganizationInvoice.organization_id == organization_id, UNPAID)
+        .order_by(col(OrganizationInvoice.created_at).desc(), col(OrganizationInvoice.id).desc())
+        .limit(1)
+    )
+    return found.first()
+
+
 def _found(term: SearchTerm) -> ColumnElement[bool]:
     if term.id is not None:
         return col(OrganizationInvoice.id) == term.id

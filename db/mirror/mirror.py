@@ -8,6 +8,7 @@ from sqlalchemy import delete, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.core.operations import Problem
 from billing.plan_changes.plans import Plan
 
 from ..cases import money_cases, subscription_cases
@@ -29,8 +30,8 @@ from ..tables import (
 
 DRAFT = "draft"
 UNREADABLE = "unreadable"
-"""In an organization's mirrored subscription: why Stripe's is not what a plan is. The rest is what it was
-before: nothing but the currency where it never was one."""
+"""In an organization's mirrored subscription: the problem for which Stripe's is not what a plan is. The rest
+is what it was before: nothing but the currency where it never was one."""
 
 
 MirrorRow = Customer | Invoice | InvoiceLines | PaymentRow | MoneyRow
@@ -40,7 +41,7 @@ Row = TypeVar("Row", bound=MirrorRow)
 class UnreadableSubscription(NamedTuple):
     """A subscription that is not what a plan is, and why."""
 
-    reason: str
+    problem: Problem
     currency: str
 
 
@@ -93,7 +94,9 @@ async def store_subscription(
         return
     if isinstance(subscription, UnreadableSubscription):
         was = before.document or {"currency": subscription.currency}
-        await _set_subscription(session, organization_id, was | {UNREADABLE: subscription.reason}, synced_at)
+        await _set_subscription(
+            session, organization_id, was | {UNREADABLE: subscription.problem.model_dump()}, synced_at
+        )
         return
     document = subscription_cases.remembering(before, dict(subscription), synced_at)
     if document is None:

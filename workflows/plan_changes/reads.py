@@ -12,17 +12,15 @@ with workflow.unsafe.imports_passed_through():
     from activities.plan_changes.reads import StripeReads
     from billing.core.operations import Problem
     from billing.plan_changes.checks import (
-        ENDED,
         before_trial_ends,
         billed_too_soon,
         planned_as_approved,
         terms_after,
-        unchangeable,
     )
     from billing.plan_changes.limits import check_limits
     from billing.plan_changes.messages import UsageQuery
+    from billing.plan_changes.obstacles import ENDED, in_the_way, overtaken, subscription_ended_problem
     from billing.plan_changes.plans import Price
-    from billing.plan_changes.report import subscription_ended_problem
     from billing.plan_changes.revert import revert_query
     from billing.plan_changes.subject import (
         PlanChangeInput,
@@ -68,11 +66,11 @@ class PlanChangeReads:
         self, wanted: PlanChangeRequest, proration_date: int | None = None
     ) -> PlanChangeSubject:
         """What the change would do. Without a second, Stripe chooses one, and it is pinned from then on."""
-        return (await self.look(wanted, proration_date)).subject
+        return (await self._preview(wanted, await self.facts(), proration_date)).subject
 
-    async def look(self, wanted: PlanChangeRequest, proration_date: int | None = None) -> PreviewedChange:
+    async def look(self, wanted: PlanChangeRequest, facts: SubscriptionFacts) -> PreviewedChange:
         """As `preview`, with what it was made of."""
-        return await self._preview(wanted, await self.facts(), proration_date)
+        return await self._preview(wanted, facts, None)
 
     async def preview_again(
         self, wanted: PlanChangeRequest, approved: PlanChangeSubject
@@ -125,14 +123,14 @@ class PlanChangeReads:
 
     async def standing(
         self, subject: PlanChangeSubject, schedule: str
-    ) -> Literal["waits", "changed", "gone", "ended"]:
-        """Whether Stripe has moved the subscription on to the scheduled terms, or never will."""
+    ) -> Literal["waits", "changed", "gone"] | Problem:
+        """Whether Stripe has moved the subscription on to the scheduled terms, or what stands in the way."""
         self._changes.clear()
         facts = await self.facts(mirror=True)
         if _has_changed(facts, subject):
             return "changed"
-        if facts.status in ENDED:
-            return "ended"
+        if (problem := overtaken(facts)) is not None:
+            return problem
         return "gone" if facts.schedule != schedule else "waits"
 
     async def has_changed(self, subject: PlanChangeSubject) -> bool:
@@ -147,7 +145,8 @@ class PlanChangeReads:
     async def _preview(
         self, wanted: PlanChangeRequest, facts: SubscriptionFacts, proration_date: int | None
     ) -> PreviewedChange:
-        refuse_unless_changeable(facts)
+        if obstacles := in_the_way(facts):
+            raise refused(obstacles[0])
         interval = wanted.interval or facts.terms.interval
         target_query = TargetQuery(plan=wanted.plan, interval=interval, currency=facts.currency)
         usage_query = UsageQuery(organization=self._request.organization, currency=facts.currency)
@@ -208,10 +207,3 @@ def _delays_within(whole: timedelta) -> Iterator[timedelta]:
     end = workflow.now() + whole
     while (left := end - workflow.now()) > timedelta(0):
         yield min(left, LATE_INVOICE)
-
-
-def refuse_unless_changeable(facts: SubscriptionFacts) -> None:
-    """Raises ApplicationError when Stripe's subscription can't be changed by us now."""
-    problem = unchangeable(facts)
-    if problem is not None:
-        raise refused(problem)

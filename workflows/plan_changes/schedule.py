@@ -8,16 +8,16 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from billing.core.events import EventCode
     from billing.core.notices import NoticeKind
-    from billing.core.operations import State
+    from billing.core.operations import Problem, State
     from billing.mail.messages import MailContext
     from billing.operations.questions import Question
     from billing.operations.standing import Standing
     from billing.plan_changes.messages import Resolve, Revise
+    from billing.plan_changes.obstacles import subscription_ended_problem
     from billing.plan_changes.report import (
         ScheduledPlanChange,
         schedule_gone_problem,
         schedule_problem,
-        subscription_ended_problem,
     )
     from billing.plan_changes.stripe_params import schedule_params
     from billing.plan_changes.subject import PlanChangeSubject
@@ -124,9 +124,10 @@ class PlanChangeSchedule:
                     case "gone":
                         event, problem = EventCode.SCHEDULE_REMOVED, schedule_gone_problem()
                         return Outcome(State.FAILED, event, problem)
-                    case "ended":
-                        event = EventCode.SUBSCRIPTION_CANCELLED
-                        return Outcome(State.FAILED, event, subscription_ended_problem())
+                    case Problem() as problem:
+                        ended = problem.code == subscription_ended_problem().code
+                        event = EventCode.SUBSCRIPTION_CANCELLED if ended else EventCode.GIVEN_UP
+                        return Outcome(State.FAILED, event, problem)
                 await self._until_told(subject)
         except TROUBLE as error:
             return Outcome(State.FAILED, EventCode.GIVEN_UP, problem_of(error))

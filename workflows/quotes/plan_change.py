@@ -5,6 +5,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from billing.core.operations import Kind
     from billing.plan_changes.costs import MonthlyCost, cost_per_month
+    from billing.plan_changes.obstacles import in_the_way
     from billing.plan_changes.report import blocked_problem
     from billing.plan_changes.subject import PlanChangeInput, subject_hash
     from billing.policy.review_rules import ReviewRule
@@ -25,8 +26,12 @@ class PlanChangeQuoteWorkflow:
 
     @workflow.run
     async def run(self, request: PlanChangeInput) -> PlanChangeQuote:
+        reads = PlanChangeReads(request, quote_calls(), StripeChanges())
         try:
-            looked = await PlanChangeReads(request, quote_calls(), StripeChanges()).look(request.wanted)
+            facts = await reads.facts()
+            if obstacles := in_the_way(facts):
+                return PlanChangeQuote(obstacles=obstacles)
+            looked = await reads.look(request.wanted, facts)
         except TROUBLE as error:
             return PlanChangeQuote(obstacles=(obstacle(error),))
         subject = looked.subject

@@ -73,4 +73,4 @@ def document_or_why_not(data: Document, customer: str) -> Document | UnreadableS
     try:
         return subscription_document(data, customer)
     except SubscriptionUnsupported as error:
-        return UnreadableSubscription(f"{error}.", str(data["currency"]))
+        return UnreadableSubscription(error.problem, str(data["currency"]))

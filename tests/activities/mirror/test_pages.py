@@ -171,7 +171,7 @@ async def test_a_subscription_at_a_price_that_no_plan_can_have_says_why_and_what
         stands = await subscription_usage.read(session, tenant.id)
         held = stands.organization.subscription
     assert held is not None
-    assert "week" in held["unreadable"]
+    assert (held["unreadable"]["code"], "week" in held["unreadable"]["message"]) == ("price_interval", True)
     assert held.get("plan") == ("growth" if known else None)
     assert stands.usage is not None
     await mirror_pages.subscription(shop.access(database), tenant.organization)
@@ -202,6 +202,10 @@ async def test_the_subscription_is_mirrored_with_the_period_of_its_item(
         "status": "active",
         "schedule": None,
         "cancel_at": None,
+        "pause_collection": None,
+        "resumes_at": None,
+        "pending_update": None,
+        "billing_thresholds": False,
         "plixo_operation": None,
         "plixo_effect": None,
     }
@@ -216,7 +220,7 @@ async def test_a_subscription_of_somebody_else_is_not_taken_over(shop: Shop, dat
     async with database.reading() as session:
         held = (await mirror.organization(session, tenant.id)).subscription
     assert held is not None
-    assert re.search(r"is customer cus_\w+'s, not cus_\w+'s", held["unreadable"])
+    assert re.search(r"is customer cus_\w+'s, not cus_\w+'s", held["unreadable"]["message"])
 
 
 async def test_customers_are_those_whose_metadata_names_the_organization(

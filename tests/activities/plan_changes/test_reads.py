@@ -31,7 +31,7 @@ async def test_a_subscription_that_is_no_plan_is_refused_for_good(job: Job) -> N
     with pytest.raises(ApplicationError, match="a plan is exactly one") as refused:
         await facts(job)
 
-    assert (refused.value.type, refused.value.non_retryable) == ("subscription_unsupported", True)
+    assert (refused.value.type, refused.value.non_retryable) == ("several_items", True)
 
 
 @pytest.mark.parametrize("fault", ["drop_after", "error_before", "rate_limit"])

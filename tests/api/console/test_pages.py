@@ -11,13 +11,16 @@ from api.console.receivables import customer_lists
 from api.console.routes import ROUTERS
 from api.http.site import dashboard
 from billing.core.operations import Role
+from billing.plan_changes.obstacles import SubscriptionState, in_the_way
 from billing.policy.policy import Policy
 from db.core.session import Database
+from db.mirror import mirror
 from db.tables import Invoice, Outbox
 
 from ...support.builders import NOW, Tenant, an_operation, store
+from ...support.case_rules import case_rules
 from ...support.portal_rows import a_link, a_promise
-from ..conftest import ON_ONE_DATABASE, Api, counted, existing
+from ..conftest import HELD, ON_ONE_DATABASE, Api, counted, existing
 from ..counting import queries
 from ..sign_in.visitors import Visitor
 from .conftest import SignIn
@@ -202,6 +205,17 @@ async def test_what_is_wrong_with_a_field_names_it_once(signed_in: SignIn, acme:
     assert answer.status_code == 422
     assert "Seats must be a whole number" in answer.text
     assert "seats must be" not in answer.text
+
+
+async def test_what_stands_in_the_way_of_a_plan_change_is_shown_before_one_is_asked_for(
+    signed_in: SignIn, acme: Tenant, database: Database
+) -> None:
+    held = HELD | {"pause_collection": "void"}
+    async with database.transaction() as session:
+        await mirror.store_subscription(session, case_rules(), acme.id, held, synced_at=NOW)
+    visitor = await signed_in(acme.auditor)
+    [problem] = in_the_way(SubscriptionState(status="active", pause_collection="void"))
+    assert problem.message in (await visitor.get("/console/plans")).text
 
 
 async def test_a_form_that_is_no_text_is_taken_as_what_it_says(signed_in: SignIn, acme: Tenant) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlmodel import select, update
 
-from billing.core.operations import Role, State
+from billing.core.operations import Problem, Role, State
 from billing.evidence.timeline import Event, verify_chain
 from billing.plan_changes.subject import PlanChangeInput
 from billing.policy.policy import Policy, policy_hash
@@ -272,20 +272,23 @@ async def test_an_organization_at_a_price_that_no_plan_can_have_sees_why_and_is_
     api: Api, acme: Tenant, database: Database, known: bool
 ) -> None:
     why = "sub_1 is at the price price_9, which is charged every week."
+    weekly = Problem(code="price_interval", message=why)
     if not known:
         async with database.transaction() as session:
             await session.exec(update(Organization).values(subscription=None, synced_at=None))
     async with database.transaction() as session:
         await mirror.store_subscription(
-            session, case_rules(), acme.id, UnreadableSubscription(why, "usd"), synced_at=NOW
+            session, case_rules(), acme.id, UnreadableSubscription(weekly, "usd"), synced_at=NOW
         )
     seen = (await api.get("/v1/organization", acme.admin)).json()
     assert (seen["unsupported"], seen["plan"]) == (why, "starter" if known else None)
+    assert [one["code"] for one in seen["obstacles"]] == ["price_interval"]
     assert [limit["name"] for limit in seen["limits"]] == (
         ["seats", "customers", "ar_balance"] if known else []
     )
     answer = await api.ask(acme.admin)
-    assert (answer.status_code, answer.json()["code"]) == (409, "subscription_unsupported")
+    assert (answer.status_code, answer.json()["code"]) == (409, "price_interval")
+    assert answer.json()["type"] == "/docs#subscription_unsupported"
     assert why in answer.json()["detail"]
     assert await counted(database, *TRACES) == [0, 0, 0]
 

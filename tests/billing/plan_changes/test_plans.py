@@ -1,6 +1,7 @@
 import pytest
 
 from billing.core.errors import InvalidRequest, PlanMisconfigured
+from billing.core.operations import Problem
 from billing.plan_changes.plans import (
     Plan,
     PlanLimits,
@@ -133,10 +134,17 @@ def test_finds_the_price_of_an_interval_and_currency():
 
 def test_names_what_a_plan_is_sold_for_when_asked_for_something_else():
     with pytest.raises(InvalidRequest) as refused:
-        a_plan().price("year", "eur")
+        a_plan(prices=a_plan().prices[:1]).price("year", "usd")
     assert (refused.value.code, refused.value.field) == ("interval_unavailable", "interval")
+    assert refused.value.message == "Starter is not sold by the year in USD, only by: month in USD"
+
+
+def test_names_the_currencies_that_a_plan_is_sold_in_when_asked_for_another():
+    with pytest.raises(InvalidRequest) as refused:
+        a_plan().price("year", "eur")
+    assert (refused.value.code, refused.value.field) == ("currency_unavailable", "plan")
     assert refused.value.message == (
-        "Starter is not sold by the year in EUR, only by: month in USD, year in USD"
+        "Starter is not sold in EUR, in which you are billed, only by: month in USD, year in USD"
     )
 
 
@@ -158,23 +166,35 @@ def test_a_plan_survives_json():
 
 
 @pytest.mark.parametrize(
-    ("price", "why"),
+    ("price", "code", "why"),
     [
-        ({"recurring": None}, "is charged once"),
-        ({"recurring": {"interval": "week"}}, "is charged every week"),
-        ({"recurring": {"interval": "month", "interval_count": 3}}, "is charged every 3 months"),
-        ({"recurring": {"interval": "month", "usage_type": "metered"}}, "is metered"),
-        ({"unit_amount": None, "unit_amount_decimal": "10.5"}, "is not a whole number of minor units a seat"),
-        ({"unit_amount": None, "billing_scheme": "tiered"}, "is not a whole number of minor units a seat"),
+        ({"recurring": None}, "price_once", "is charged once"),
+        ({"recurring": {"interval": "week"}}, "price_interval", "is charged every week"),
+        (
+            {"recurring": {"interval": "month", "interval_count": 3}},
+            "price_interval",
+            "is charged every 3 months",
+        ),
+        ({"recurring": {"interval": "month", "usage_type": "metered"}}, "price_metered", "is metered"),
+        ({"unit_amount": None, "billing_scheme": "tiered"}, "price_tiered", "is tiered"),
         (
             {"transform_quantity": {"divide_by": 5, "round": "up"}},
+            "price_packaged",
+            "is charged by packages of seats",
+        ),
+        (
+            {"unit_amount": None, "unit_amount_decimal": "10.5"},
+            "price_decimal",
             "is not a whole number of minor units a seat",
         ),
-        ({}, None),
     ],
 )
-def test_why_nobody_can_be_on_a_plan_at_a_price(price, why):
-    assert price_problem(stripe_price() | price) == why
+def test_why_nobody_can_be_on_a_plan_at_a_price(price, code, why):
+    assert price_problem(stripe_price() | price) == Problem(code=code, message=why)
+
+
+def test_a_price_of_so_much_a_seat_is_one_of_a_plan():
+    assert price_problem(stripe_price()) is None
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 
 from billing.core.money import Money
 from billing.core.operations import Problem
-from billing.plan_changes.checks import before_trial_ends, planned_as_approved, terms_after, unchangeable
+from billing.plan_changes.checks import before_trial_ends, planned_as_approved, terms_after
 from billing.plan_changes.proration import Difference, Line, NextInvoice, Period
 from billing.plan_changes.subject import (
     Phase,
@@ -305,26 +305,6 @@ def test_any_other_schedule_is_not_as_approved(schedule: ScheduleFacts) -> None:
 # --- What is changed, to what -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("status", ["active", "trialing"])
-def test_a_subscription_that_runs_can_be_changed(status: str) -> None:
-    assert unchangeable(some_facts(status=status)) is None
-
-
-@pytest.mark.parametrize("status", ["past_due", "incomplete", "unpaid", "paused"])
-def test_a_subscription_with_a_debt_cannot_be_changed(status: str) -> None:
-    assert unchangeable(some_facts(status=status)) == Problem(
-        code="subscription_not_active",
-        message=f"The subscription is {status} in Stripe. Settle that first, then ask again.",
-    )
-
-
-@pytest.mark.parametrize("status", ["canceled", "incomplete_expired"])
-def test_a_subscription_that_has_ended_cannot_be_changed(status: str) -> None:
-    problem = unchangeable(some_facts(status=status))
-    assert problem is not None
-    assert problem.code == "subscription_ended"
-
-
 def test_another_interval_waits_for_the_end_of_a_trial() -> None:
     in_trial = some_facts(status="trialing")
     assert before_trial_ends(a_query(facts=in_trial, to=YEARLY)) == Problem(
@@ -335,22 +315,6 @@ def test_another_interval_waits_for_the_end_of_a_trial() -> None:
     assert before_trial_ends(a_query(facts=in_trial, to=YEARLY, effective="period_end")) is None
     assert before_trial_ends(a_query(facts=in_trial)) is None
     assert before_trial_ends(a_query(to=YEARLY)) is None
-
-
-def test_a_subscription_that_is_scheduled_already_cannot_be_changed() -> None:
-    assert unchangeable(some_facts(schedule="sub_sched_1")) == Problem(
-        code="subscription_scheduled",
-        message="Schedule sub_sched_1 already plans a change in Stripe. Release it first.",
-    )
-
-
-def test_a_subscription_that_is_set_to_end_cannot_be_changed() -> None:
-    """It would be priced as if it renewed, and the cancellation could be lost."""
-    assert unchangeable(some_facts(cancel_at=1_777_593_600)) == Problem(
-        code="subscription_cancelling",
-        message="The subscription is set to end on 1 May 2026 in Stripe. "
-        "Take the cancellation back there first, then ask again.",
-    )
 
 
 GROWTH = Target(plan=a_plan(plan="growth", seats_included=25), price="price_growth_month")
