@@ -24,6 +24,7 @@ from stripe._request_options import RequestOptions
 from .core.kernel import API_VERSION, EXPANDABLE, ROUTES, Route
 from .core.updates import not_built
 from .server import resources, restricted_keys
+from .settings.switches import Switches
 from .versions import changes, registry
 
 PACKAGE = __name__.rpartition(".")[0]
@@ -41,6 +42,11 @@ together. Version {API_VERSION}; what older ones had instead is at the end.
 Of the parameters, **bold** ones are required, ~~struck~~ ones are refused by name as not supported, and
 *slanted* ones are checked and otherwise not looked at. Whatever isn't listed is refused as unknown. The
 evidence is where the rules of an endpoint are from.
+"""
+SWITCHES = """## Switches
+
+What Stripe's pages leave open, or contradict each other in. `POST /_sandbox/switches` sets some of them,
+`/_sandbox/reset` all of them back to the **first** value; what isn't named stays.
 """
 
 
@@ -65,7 +71,12 @@ def document() -> str:
     for path, routes in rooms.items():
         parts.append(f"## {path}\n")
         parts += [_endpoint(route) for route in routes]
-    parts.append("## Fields that are answered only when `expand` names them\n")
+    parts.append(SWITCHES)
+    for name, field_info in Switches.model_fields.items():
+        first, *others = (f"`{value}`" for value in Switches.values(name))
+        said = " ".join((field_info.description or "").split())
+        parts.append(_item(f"`{name}` **{first}** {' '.join(others)}: {said}"))
+    parts.append("\n## Fields that are answered only when `expand` names them\n")
     parts += [f"- {kind}: `{name}`" for kind, name in sorted(EXPANDABLE)]
     parts.append("\n## What older versions had instead\n")
     parts += [_item(change) for change in registry.differences()]

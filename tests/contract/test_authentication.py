@@ -400,7 +400,7 @@ def test_a_refused_pending_update_keeps_its_expiry_and_can_still_be_paid(busines
 
 
 def test_whether_an_asked_payment_counts_as_failed_is_a_setting(business: Business) -> None:
-    business.stand_in.control("payments", {"action_required_fails": False})
+    business.stand_in.control("switches", {"action_required": "waits"})
     business.subscribe(2500, customer=business.customer(CARD).id)
     told = business.events("invoice.payment_action_required", "invoice.payment_failed")
     assert told == ["invoice.payment_action_required"]

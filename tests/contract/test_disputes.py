@@ -82,7 +82,7 @@ def test_evidence_that_wins_brings_the_money_back_and_refunds_are_possible_again
 
 
 def test_whether_the_fee_of_what_is_won_comes_back_is_a_setting(business: Business) -> None:
-    business.stand_in.control("payments", {"dispute_fee_returned": True})
+    business.stand_in.control("switches", {"dispute_fee": "returned"})
     dispute = disputed(business)
     evidence(business, dispute, "winning_evidence")
     business.at(APRIL + 60)

@@ -166,7 +166,7 @@ def test_i3_the_rest_of_a_longer_interval_is_debited(business: Business) -> None
 def test_i4_a_shorter_interval_is_the_one_of_the_cycle_or_begins_anew(
     business: Business, setting: str, debit: int, span: tuple[int, int]
 ) -> None:
-    business.stand_in.control("subscriptions", {"shorter_interval": setting})
+    business.stand_in.control("switches", {"shorter_interval": setting})
     subscription = business.subscribe(items=[{"price": business.price(10000, "Yearly", "year")}])
     business.at(1778803200)  # 15 May: 321 of 365 days are left, 17 of May's 31
     preview = business.preview(subscription, business.price(1000), proration_behavior="always_invoice")

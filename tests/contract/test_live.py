@@ -19,11 +19,11 @@ def test_all_vectors_are_equal_on_the_stand_in(stand_in: StandIn, capsys: pytest
 
 
 def test_it_prints_what_differs(stand_in: StandIn, capsys: pytest.CaptureFixture[str]) -> None:
-    stand_in.control("taxes", {"rounding": "invoice"})
+    stand_in.control("switches", {"tax_rounding": "invoice"})
     try:
         code = main(["--address", stand_in.url, "100000 and 5000"])
     finally:
-        stand_in.control("taxes", {"rounding": "line"})
+        stand_in.control("switches", {"tax_rounding": "line"})
     said = capsys.readouterr().out
     assert code == 1
     assert "taxes: expected [9546], is [9545]" in said

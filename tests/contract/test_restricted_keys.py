@@ -21,8 +21,8 @@ def test_a_key_without_a_permission_is_told_which_would_do(stand_in: StandIn) ->
     assert (error["type"], error["code"]) == ("invalid_request_error", "more_permissions_required")
     assert error["message"] == (
         "The provided key 'rk_test_*********wxyz' does not have the required permissions for this endpoint "
-        "on account 'acct_sandbox'. Having the 'rak_customer_write' permission would allow this request to "
-        "continue."
+        "on account 'acct_1PlixoSandbox0001'. Having the 'rak_customer_write' permission would allow "
+        "this request to continue."
     )
     statuses = [
         ask(stand_in, method, path).status_code

@@ -276,14 +276,14 @@ def test_a_trial_that_a_phase_begins_credits_what_is_unused(business: Business) 
 def test_another_interval_at_the_boundary_does_as_the_account_is_set(
     business: Business, setting: str, anchor: int
 ) -> None:
-    business.stand_in.control("subscriptions", {"phase_interval": setting})
+    business.stand_in.control("switches", {"phase_interval": setting})
     try:
         yearly = phase(business.price(10000, "Yearly", "year"))
         made = schedule(business, phase(business.price(1000), end_date=MAY), yearly)
         business.at(MAY + 3600)
         assert subscription_of(business, made).billing_cycle_anchor == anchor
     finally:
-        business.stand_in.control("subscriptions", {"phase_interval": "refused"})
+        business.stand_in.control("switches", {"phase_interval": "refused"})
 
 
 @pytest.mark.parametrize("setting", ["release", "cancel", "refused"])
@@ -292,7 +292,7 @@ def test_a_cancelling_subscription_gets_a_schedule_as_the_account_is_set(
 ) -> None:
     subscription = business.subscribe(1000)
     business.v1.subscriptions.update(subscription.id, {"cancel_at_period_end": True})
-    business.stand_in.control("subscriptions", {"cancelling_scheduled": setting})
+    business.stand_in.control("switches", {"cancelling_scheduled": setting})
     try:
         if setting == "refused":
             error = refused(of, business, subscription)
@@ -301,7 +301,7 @@ def test_a_cancelling_subscription_gets_a_schedule_as_the_account_is_set(
             assert of(business, subscription).end_behavior == setting
             assert business.subscription(subscription.id).cancel_at == MAY
     finally:
-        business.stand_in.control("subscriptions", {"cancelling_scheduled": "release"})
+        business.stand_in.control("switches", {"cancelling_scheduled": "release"})
 
 
 def test_the_recurring_part_is_previewed_without_what_is_billed_once(business: Business) -> None:

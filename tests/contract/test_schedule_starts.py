@@ -42,13 +42,13 @@ def test_one_that_starts_now_starts_a_subscription_whose_first_invoice_is_a_draf
 
 
 def test_its_first_invoice_is_collected_at_once_where_the_account_is_set_so(business: Business) -> None:
-    business.stand_in.control("subscriptions", {"scheduled_invoice": "open"})
+    business.stand_in.control("switches", {"scheduled_invoice": "open"})
     try:
         made = schedule(business, phase(business.price(2000), duration=MONTH))
         subscription = subscription_of(business, made)
         assert business.invoice(subscription.latest_invoice).status == "paid"
     finally:
-        business.stand_in.control("subscriptions", {"scheduled_invoice": "draft"})
+        business.stand_in.control("switches", {"scheduled_invoice": "draft"})
 
 
 def test_one_that_starts_later_has_no_subscription_before(business: Business) -> None:

@@ -112,7 +112,7 @@ def test_a_void_invoice_does_not_count(business: Business) -> None:
 def test_new_invoices_of_an_unpaid_subscription_are_not_collected(
     business: Business, setting: str, becomes: str
 ) -> None:
-    business.stand_in.control("subscriptions", {"unpaid_invoices": setting})
+    business.stand_in.control("switches", {"unpaid_invoices": setting})
     subscription = given_up(business, "unpaid")
     business.at(JUNE + DAY)
     renewal = latest(business, subscription)

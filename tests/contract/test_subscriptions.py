@@ -299,16 +299,6 @@ def test_what_waits_joins_an_anchor_reset_in_flexible_mode_only(
     assert amounts(business.invoice(changed.latest_invoice)) == lines
 
 
-def test_an_anchor_reset_without_prorations_still_bills_the_new_period(business: Business) -> None:
-    subscription = business.subscribe(1000)
-    business.at(APR_16)
-    changed = business.v1.subscriptions.update(
-        subscription.id, {"billing_cycle_anchor": {"type": "now"}, "proration_behavior": "none"}
-    )
-    assert amounts(business.invoice(changed.latest_invoice)) == [1000]
-    assert items_of(changed)[0].current_period_start == APR_16
-
-
 # -- payment of changes ----------------------------------------------------------------------------------
 
 

@@ -77,7 +77,7 @@ def test_taxes_are_of_what_discounts_leave_and_a_half_is_rounded_away_from_zero(
 
 
 def test_an_account_may_round_each_rate_once_for_the_whole_invoice(business: Business) -> None:
-    business.stand_in.control("taxes", {"rounding": "invoice"})
+    business.stand_in.control("switches", {"tax_rounding": "invoice"})
 
     invoice = bill(business, 100000, 5000, default_tax_rates=[rate(business, 10, inclusive=True)])  # T2
 

@@ -10,13 +10,14 @@ answered as a 500) rolls the store back to the state before the request.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from pydantic_core import to_json
 
+from ..settings.account import API_VERSION, Account
+from ..settings.switches import Switches
 from .errors import StripeError, card_declined, invalid, missing
 from .store import EventRow, Obj, Store, public
 
@@ -48,60 +49,8 @@ __all__ = [
     "route",
 ]
 
-API_VERSION = "2026-10-28.endive"
-"""The API version that everything here is written for: the one that the pinned SDK sends."""
-
 METADATA_KEYS = 50
 """The most keys of an object's metadata."""
-
-
-@dataclass(frozen=True)
-class Account:
-    """Whose Stripe this is."""
-
-    id: str = "acct_1PlixoSandbox0001"
-    name: str = "Plixo sandbox"
-    country: str = "US"
-    default_currency: str = "usd"
-    api_version: str = API_VERSION
-    """That of requests which name none, and of events."""
-    base_url: str = "http://127.0.0.1"
-    """Where this stand-in is reached: the start of hosted invoice pages, PDFs and receipts."""
-    link_secret: str = field(default_factory=secrets.token_hex, repr=False)
-    """Signs the addresses of hosted invoice pages."""
-    tax_rounding: Literal["line", "invoice"] = "line"
-    """Whether taxes of rates made by hand are rounded for each line, or for each rate of an invoice. Stripe
-    lets an account choose, and no page says what it is to begin with."""
-    retry_days: tuple[int, ...] = (3, 5, 7)
-    """The pauses between the attempts to collect a renewal."""
-    after_retries: Literal["cancel", "unpaid", "past_due", "pause"] = "past_due"
-    """What becomes of a subscription whose last attempt failed; `past_due` leaves it so."""
-    unpaid_invoices: Literal["draft", "void"] = "draft"
-    """What becomes of the new invoices of an unpaid subscription; Stripe's pages disagree."""
-    shorter_interval: Literal["aligned", "now"] = "aligned"
-    """Where the period of an item begins whose new interval is over by now, in flexible billing mode while
-    the anchor stays: with the anchor's cycle, or now. Stripe's pages say nothing of it."""
-    action_required_fails: bool = True
-    """Whether `invoice.payment_failed` is told beside `invoice.payment_action_required`; sources differ."""
-    debit_days: int = 4
-    """How many days a bank debit takes to settle or come back."""
-    dispute_fee_returned: bool = False
-    """Whether a dispute that is won brings back its fee, as it did until 2021."""
-    scheduled_invoice: Literal["draft", "open"] = "draft"
-    """What the first invoice of a subscription is that a schedule started: a draft for an hour, or collected
-    at once. Stripe's pages disagree."""
-    phase_interval: Literal["refused", "kept", "reset"] = "refused"
-    """What another interval in a phase does to the billing cycle anchor in flexible billing mode, where the
-    phase doesn't say `phase_start`. Stripe's pages don't tell."""
-    cancelling_scheduled: Literal["release", "cancel", "refused"] = "release"
-    """What becomes of a subscription that is set to be canceled when a schedule is made of it: the schedule
-    releases it, cancels it at its end, or is refused. Stripe's pages don't tell."""
-    advance_seconds: int = 0
-    """How long a test clock is under way; meanwhile what lives by it can't be changed."""
-    search_delay_seconds: int = 0
-    """How old an object must be to be found by a search."""
-    portal_needs_configuration: bool = True
-    """Whether portal sessions that name no configuration are refused; see portal_sessions.py."""
 
 
 @dataclass(slots=True)
@@ -129,6 +78,11 @@ class Ctx:
     """The test clock by which what it works on lives."""
     downgrade: Callable[[Ctx, Any], None] | None = None
     """Shows a copy of what is given out as the version of the request has it; None: that is the current."""
+
+    @property
+    def switches(self) -> Switches:
+        """How this Stripe behaves where sources disagree."""
+        return self.account.switches
 
     def emit(self, type: str, obj: Obj, previous: dict[str, Any] | None = None) -> None:
         """Record an event with a snapshot of `obj` as it is now; webhooks go out after the commit.

@@ -147,7 +147,7 @@ def _check(invoice: Obj, entry: dict[str, Any], where: str) -> None:
 
 def _by_hand(rates: list[Obj], amount: int) -> list[dict[str, Any]]:
     """The taxes of a custom line."""
-    found = reckon([Entry(amount, rates=tuple(map(_rate, rates)))], (), "line").lines[0].taxes
+    found = reckon([Entry(amount, rates=tuple(map(_rate, rates)))], (), "line", "last").lines[0].taxes
     return [tax_shape(tax.rate, tax.amount, tax.taxable) for tax in found]
 
 

@@ -111,6 +111,8 @@ CARDS: dict[str, Behavior] = {
     "createDispute": Behavior("disputed", "0259", dispute="fraudulent"),
     "createDisputeProductNotReceived": Behavior("disputed", "2685", dispute="product_not_received"),
     "createDisputeInquiry": Behavior("inquiry", "1976", dispute="fraudulent", inquiry=True),
+    # Stripe has no card that is declined for good only once it is attached
+    "chargeCustomerFailLostCard": Behavior("declines_for_good", "5124", decline_code="lost_card"),
     # courses of a refund for which Stripe has no card of its own
     "refundFailAtOnce": Behavior("refund_fails_at_once", "5127", refund="fails_at_once"),
     "refundRequiresAction": Behavior("refund_requires_action", "5128", refund="requires_action"),

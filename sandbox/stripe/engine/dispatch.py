@@ -103,7 +103,7 @@ async def serve_request(engine: Engine, request: Request, refused: StripeError |
             line["fault"] = fault.fault
         answer = await _serve(engine, request, line, fault)
     except StripeError as error:
-        answer = _refusal(error, line)
+        answer = _refusal(engine, error, line)
     except _Dropped:
         return None
     if request.idempotency_key:
@@ -116,7 +116,7 @@ async def _serve(engine: Engine, request: Request, line: Line, fault: FaultReque
     if fault is not None and fault.fault in _BEFORE:
         if fault.delay_ms:
             await asyncio.sleep(fault.delay_ms / 1000)
-        return _BEFORE[fault.fault](fault, request, line)
+        return _BEFORE[fault.fault](engine, fault, request, line)
     given, tree = _read(request)
     call = Call(engine.store, request.method, request.segments, tree)
     upgrade(call, request.version)
@@ -243,11 +243,12 @@ def _replayed(saved: Saved, line: Line, fault: FaultRequest | None) -> Answer:
     return Answer(saved.status, saved.body, headers)
 
 
-def _refusal(error: StripeError, line: Line) -> Answer:
+def _refusal(engine: Engine, error: StripeError, line: Line) -> Answer:
     """A refusal that came before anything executed."""
     headers = [JSON]
-    if error.code != "lock_timeout":
-        headers.append((b"request-id", line["request_id"].encode()))
+    request, locked = line["request_id"].encode(), error.code == "lock_timeout"
+    if not locked or engine.account.switches.lock_timeout == "with_id":
+        headers += [(b"request-id", request), *([(b"original-request", request)] if locked else [])]
     headers += [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]
     return Answer(error.status, to_json(error.body()), headers)
 
@@ -264,20 +265,20 @@ def _unknown_url(request: Request) -> StripeError:
 
 
 def _refused_by(make: Callable[[FaultRequest, Request], StripeError]) -> Callable[..., Answer]:
-    def answer(fault: FaultRequest, request: Request, line: Line) -> Answer:
-        refusal = _refusal(make(fault, request), line)
+    def answer(engine: Engine, fault: FaultRequest, request: Request, line: Line) -> Answer:
+        refusal = _refusal(engine, make(fault, request), line)
         refusal.headers += _retry_after(fault)
         return refusal
 
     return answer
 
 
-def _bad_gateway(fault: FaultRequest, request: Request, line: Line) -> Answer:
+def _bad_gateway(engine: Engine, fault: FaultRequest, request: Request, line: Line) -> Answer:
     status = fault.status or 502
     return Answer(status, BAD_GATEWAY % status, [HTML, *_retry_after(fault)])
 
 
-def _dropped(fault: FaultRequest, request: Request, line: Line) -> Answer:
+def _dropped(engine: Engine, fault: FaultRequest, request: Request, line: Line) -> Answer:
     raise _Dropped
 
 
@@ -288,7 +289,7 @@ def _retry_after(fault: FaultRequest) -> list[tuple[bytes, bytes]]:
 REFUSED = "You may not, or there is no such thing."
 """What a scripted refusal says."""
 
-_BEFORE: dict[str, Callable[[FaultRequest, Request, Line], Answer]] = {
+_BEFORE: dict[str, Callable[[Engine, FaultRequest, Request, Line], Answer]] = {
     "rate_limit": _refused_by(lambda fault, request: rate_limited(fault.reason)),
     "lock_timeout": _refused_by(lambda fault, request: lock_timeout()),
     "key_in_use": _refused_by(lambda fault, request: key_in_use(request.idempotency_key)),

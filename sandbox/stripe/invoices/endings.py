@@ -19,7 +19,8 @@ def settle_out_of_band(ctx: Ctx, invoice: Obj) -> None:
             if intent["status"] not in ("canceled", "succeeded"):
                 cancel_intent(ctx, intent, None)
     invoice["amount_paid_off_stripe"] = invoice["amount_remaining"]
-    invoice["amount_paid"] += invoice["amount_remaining"]
+    if ctx.switches.out_of_band == "counted":
+        invoice["amount_paid"] += invoice["amount_remaining"]
     invoice["amount_remaining"] = 0
     become_paid(ctx, invoice)
 

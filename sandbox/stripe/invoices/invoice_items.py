@@ -28,8 +28,7 @@ def create(ctx: Ctx) -> Obj:
         raise invalid("Missing required param: customer.", code="parameter_missing", param="customer")
     customer = ctx.store.get("customer", params["customer"], param="customer", status=400)
     subscription = params.get("subscription")
-    if subscription:
-        ctx.store.get("subscription", subscription, param="subscription", status=400)
+    taxed = bool(subscription and _taxed(ctx, "subscription", subscription))
     item = extra_item(ctx, customer["id"], subscription, params)
     if customer["currency"] not in (None, item["currency"]):
         raise invalid(
@@ -38,8 +37,12 @@ def create(ctx: Ctx) -> Obj:
             f"invoice item with currency {customer['currency']}",
             param="currency",
         )
+    taxed = taxed or bool(params.get("invoice") and _taxed(ctx, "invoice", params["invoice"]))
+    if taxed and item["amount"] < 0 and ctx.switches.negative_items == "refused":
+        message = "Invoice items with a negative amount can't be added where automatic tax is enabled."
+        raise invalid(message, param="amount")
     if params.get("invoice"):
-        invoice = ctx.store.get("invoice", params["invoice"], param="invoice", status=400)
+        invoice = ctx.store.get("invoice", params["invoice"])
         invoicing.require_status(invoice, "draft", message="You can only add items to draft invoices.")
         keep(ctx, item)
         draft_invoices.add_items(ctx, invoice, [item])
@@ -109,6 +112,11 @@ def list_all(ctx: Ctx) -> Obj:
         and within(item["date"], params.get("created"))
     ]
     return ctx.page(wanted, "/v1/invoiceitems")
+
+
+def _taxed(ctx: Ctx, kind: str, id: str) -> bool:
+    """Whether what an item is for has automatic tax."""
+    return bool(ctx.store.get(kind, id, param=kind, status=400)["automatic_tax"]["enabled"])
 
 
 def _require_open(ctx: Ctx, item: Obj) -> None:

@@ -28,6 +28,12 @@ from .reckoning import used_by
 
 FINALIZE_AFTER = 3600
 """Seconds that a draft waits before Stripe finalizes it by itself."""
+HARD_DECLINES = (
+    *("incorrect_number", "lost_card", "pickup_card", "stolen_card", "revocation_of_authorization"),
+    *("revocation_of_all_authorizations", "authentication_required", "highest_risk_level"),
+    "transaction_not_allowed",
+)
+"""Decline codes after which only another payment method is tried again."""
 WRONG_MOVE = "invoice_not_editable"
 
 
@@ -136,7 +142,7 @@ def finalize(ctx: Ctx, invoice: Obj) -> None:
     ctx.emit("invoice.finalized", invoice, {**differences(before, invoice), **without_address})
     if invoice["amount_due"] > 0:
         open_payment(ctx, invoice, _new_intent(ctx, invoice, invoice["amount_due"]))
-    discounts.consume(ctx, customer, used_by(invoice, all_lines(invoice)))
+    discounts.consume(ctx, customer, used_by(ctx, all_lines(invoice)))
     for hook in HOOKS.finalized:
         hook(ctx, invoice)
     if invoice["amount_due"] == 0:
@@ -168,11 +174,26 @@ def attempt(ctx: Ctx, invoice: Obj, method: str, *, off_session: bool = True) ->
         open_payment(ctx, invoice, intent)
     invoice["attempted"] = True
     outcome = confirm(ctx, intent, method, off_session=off_session)
+    code = (outcome.error or {}).get("decline_code")
+    invoice["_hard_declined"] = method if code in HARD_DECLINES else None
     intent["_uncounted"] = outcome.needs_action and not off_session
     ctx.store.put(intent)
     if not intent["_uncounted"]:
         invoice["attempt_count"] += 1
     return _conclude(ctx, invoice, outcome, before)
+
+
+def pass_over(ctx: Ctx, invoice: Obj) -> None:
+    """An attempt whose time has come, but whose method was declined for good: it counts, and isn't made.
+
+    https://docs.stripe.com/billing/revenue-recovery/smart-retries#non-retryable-decline-codes
+    """
+    before = public(invoice)
+    invoice["attempt_count"] += 1
+    _plan_next(ctx, invoice)
+    save(ctx, invoice)
+    ctx.emit("invoice.updated", invoice, differences(before, invoice))
+    in_arrears(ctx, invoice)
 
 
 def await_confirmation(ctx: Ctx, invoice: Obj) -> None:
@@ -211,23 +232,23 @@ def fail(ctx: Ctx, invoice: Obj, outcome: Attempt | None, before: Obj) -> None:
 
     A debit that came back is not tried again: https://docs.stripe.com/billing/revenue-recovery/smart-retries.
     """
-    tried, pauses = invoice["attempt_count"], ctx.account.retry_days
-    again = (
-        tried <= len(pauses)
-        and invoice["auto_advance"]
-        and invoice["collection_method"] == "charge_automatically"
-        and not (outcome is not None and outcome.debit)
-    )
-    invoice["next_payment_attempt"] = ctx.now + pauses[max(tried, 1) - 1] * DAY if again else None
+    _plan_next(ctx, invoice, debit=outcome is not None and outcome.debit)
     save(ctx, invoice)
     waits = outcome is not None and outcome.needs_action
     if waits:
         ctx.emit("invoice.payment_action_required", invoice)
-    if not waits or ctx.account.action_required_fails:
+    if not waits or ctx.switches.action_required == "failed":
         ctx.emit("invoice.payment_failed", invoice)
     if changed := differences(before, invoice):
         ctx.emit("invoice.updated", invoice, changed)
     in_arrears(ctx, invoice)
+
+
+def _plan_next(ctx: Ctx, invoice: Obj, *, debit: bool = False) -> None:
+    tried, pauses = invoice["attempt_count"], ctx.account.retry_days
+    automatic = invoice["auto_advance"] and invoice["collection_method"] == "charge_automatically"
+    again = tried <= len(pauses) and automatic and not debit
+    invoice["next_payment_attempt"] = ctx.now + pauses[max(tried, 1) - 1] * DAY if again else None
 
 
 def in_arrears(ctx: Ctx, invoice: Obj) -> None:

@@ -14,6 +14,7 @@ from ..core.amounts import nearest
 from ..core.kernel import Ctx, Obj, Store, invalid, merge_metadata, public
 from ..discounts import discounts
 from ..taxes import tax_rates
+from .reckoning import shown_off
 
 
 def pending_items(store: Store, customer: str, subscription: str | None) -> list[Obj]:
@@ -44,7 +45,9 @@ def proration_item(ctx: Ctx, customer: str, subscription: str, draft: Draft) -> 
         net_amount=draft.amount - sum(amount for _, amount in draft.off),
         proration_details={
             "credited_items": _credited(ctx.store, draft),
-            "discount_amounts": [{"amount": amount, "discount": id} for id, amount in draft.off],
+            "discount_amounts": [
+                {"amount": amount, "discount": id} for id, amount in shown_off(ctx, draft.off)
+            ],
         },
         quantity=draft.quantity,
         quantity_decimal=str(draft.quantity),

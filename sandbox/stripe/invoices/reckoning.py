@@ -21,9 +21,10 @@ def reckon_invoice(ctx: Ctx, invoice: Obj, lines: list[Obj]) -> None:
     _file_terms(invoice, lines)
     entries = [_entry(ctx, invoice, line, place) for line in lines]
     shared = reductions(ctx, invoice["discounts"], invoice["currency"])
-    sums = reckon(entries, shared, "invoice" if automatic else ctx.account.tax_rounding)
+    rounding = "invoice" if automatic else ctx.switches.tax_rounding
+    sums = reckon(entries, shared, rounding, ctx.switches.amount_off_remainder)
     for line, found in zip(lines, sums.lines, strict=True):
-        _write_line(line, found, within=not invoice["_terms"][line["id"]]["off"])
+        _write_line(ctx, line, found, within=not invoice["_terms"][line["id"]]["off"])
     _write_sums(invoice, sums)
 
 
@@ -38,10 +39,11 @@ def reductions(ctx: Ctx, ids: Iterable[str], currency: str) -> tuple[Reduction, 
     return tuple(found)
 
 
-def used_by(invoice: Obj, lines: list[Obj]) -> list[str]:
-    """The discounts that lowered something on an invoice, those within prorations included."""
-    lowered = [one["discount"] for one in invoice["total_discount_amounts"] if one["amount"]]
-    within = [id for line in lines if not line["discountable"] for id in line["discounts"]]
+def used_by(ctx: Ctx, lines: list[Obj]) -> list[str]:
+    """The discounts that invoice lines use up: those that lowered something, maybe within a proration."""
+    counted = [line for line in lines if line["discountable"] or ctx.switches.once_coupon == "used"]
+    lowered = [one["discount"] for line in counted for one in line["discount_amounts"] if one["amount"]]
+    within = [id for line in counted if not line["discountable"] for id in line["discounts"]]
     return list(dict.fromkeys([*lowered, *within]))
 
 
@@ -91,8 +93,14 @@ def _rate_of_place(ctx: Ctx, line: Obj, place: str) -> Obj:
     return rate
 
 
-def _write_line(line: Obj, found: LineSum, *, within: bool) -> None:
-    taken = [(discount, amount) for discount, amount in (*found.own, *found.shared)]
+def shown_off(ctx: Ctx, off: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
+    """What discounts took off a line as it is shown: of an itemized credit, with the sign that is set."""
+    positive = ctx.switches.itemized_credits == "positive"
+    return [(discount, abs(amount) if positive else amount) for discount, amount in off]
+
+
+def _write_line(ctx: Ctx, line: Obj, found: LineSum, *, within: bool) -> None:
+    taken = shown_off(ctx, (*found.own, *found.shared))
     named = [(id, 0) for id in line["discounts"]] if within and not line["discountable"] else []
     line["discount_amounts"] = [_discounted(*one) for one in (*taken, *named)]
     line["pretax_credit_amounts"] = [_credited(*one) for one in taken]

@@ -17,6 +17,8 @@ from ..core.amounts import nearest
 
 Rounding = Literal["line", "invoice"]
 """Whether each line's tax is rounded, or the tax of each rate once for the whole invoice."""
+Remainder = Literal["last", "largest"]
+"""Which lines have what rounding leaves of an amount: the last, or those that lost the largest fractions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +113,13 @@ class Sums:
         return sum(tax.amount for tax in taxes if tax.rate.inclusive == inclusive)
 
 
-def reckon(entries: Sequence[Entry], shared: Sequence[Reduction], rounding: Rounding) -> Sums:
+def reckon(
+    entries: Sequence[Entry], shared: Sequence[Reduction], rounding: Rounding, remainder: Remainder
+) -> Sums:
     """The sums of an invoice of these lines, with the discounts that it has itself."""
     lines = [LineSum(entry.amount, _own(entry)) for entry in entries]
     for reduction in shared:
-        _share(reduction, entries, lines)
+        _share(reduction, entries, lines, remainder)
     if rounding == "line":
         for entry, line in zip(entries, lines, strict=True):
             _tax_line(entry.rates, line)
@@ -142,23 +146,32 @@ def _off(reduction: Reduction, left: int) -> int:
     return max(0, min(left, reduction.amount))
 
 
-def _share(reduction: Reduction, entries: Sequence[Entry], lines: Sequence[LineSum]) -> None:
-    """Take an invoice's discount off the lines that it covers; the last one gets what rounding leaves."""
+def _share(
+    reduction: Reduction, entries: Sequence[Entry], lines: Sequence[LineSum], remainder: Remainder
+) -> None:
+    """Take an invoice's discount off the lines that it covers."""
     covered = [
         line
         for entry, line in zip(entries, lines, strict=True)
         if entry.discountable and reduction.covers(entry.product) and line.left > 0
     ]
+    if not covered:
+        return
     if reduction.percent is not None:
         for line in covered:
             line.shared.append((reduction.discount, _off(reduction, line.left)))
         return
     whole = sum(line.left for line in covered)
-    amount = rest = min(whole, reduction.amount)
-    for position, line in enumerate(covered):
-        part = rest if position == len(covered) - 1 else amount * line.left // whole
-        line.shared.append((reduction.discount, part))
-        rest -= part
+    amount = min(whole, reduction.amount)
+    parts = [amount * line.left // whole for line in covered]
+    rest = amount - sum(parts)
+    if remainder == "last":
+        more = [0] * (len(parts) - 1) + [rest]
+    else:
+        by_fraction = sorted(range(len(parts)), key=lambda one: -(amount * covered[one].left % whole))
+        more = [int(position in by_fraction[:rest]) for position in range(len(parts))]
+    for line, part, extra in zip(covered, parts, more, strict=True):
+        line.shared.append((reduction.discount, part + extra))
 
 
 def _tax_line(rates: Sequence[Rate], line: LineSum) -> None:

@@ -95,7 +95,7 @@ def decide(ctx: Ctx, dispute: Obj, verdict: Verdict) -> None:
     before = public(dispute)
     dispute.update(status=verdict, _due=None, _verdict=None)
     if verdict == "won":
-        fee = -FEE if ctx.account.dispute_fee_returned else 0
+        fee = -FEE if ctx.switches.dispute_fee == "returned" else 0
         dispute["balance_transactions"].append(movement(ctx, dispute, dispute["amount"], fee))
         dispute["is_charge_refundable"] = True
     ctx.store.put(dispute)

@@ -23,7 +23,8 @@ from .schedule_changes import enter_phase_if_due
 @attends("invoice")
 def attend_invoice(ctx: Ctx, invoice: Obj) -> None:
     """A draft is finalized and collected, an open invoice tried again, an unpaid one overdue."""
-    if invoice["status"] == "draft" and not invoice["parent"] and (why := addressees.not_found(ctx, invoice)):
+    waits = not invoice["parent"] or ctx.switches.unplaced_renewals == "draft"
+    if invoice["status"] == "draft" and waits and (why := addressees.not_found(ctx, invoice)):
         invoicing.stay_draft(ctx, invoice, why)
     elif invoice["status"] == "draft":
         invoicing.finalize(ctx, invoice)
@@ -48,6 +49,8 @@ def _collect(ctx: Ctx, invoice: Obj) -> None:
         before = public(invoice)
         invoice["attempted"], invoice["attempt_count"] = True, invoice["attempt_count"] + 1
         invoicing.fail(ctx, invoice, None, before)
+    elif invoice.get("_hard_declined") == method:
+        invoicing.pass_over(ctx, invoice)
     else:
         invoicing.attempt(ctx, invoice, method)
 

@@ -195,7 +195,7 @@ def _subscription_of(ctx: Ctx, schedule: Obj, phase: dict[str, Any]) -> Obj:
     items = items_of(subscription)
     spans = [(item["current_period_start"], item["current_period_end"]) for item in items]
     extras = extras_of_phase(ctx, subscription, phase, spans)
-    held = ctx.account.scheduled_invoice == "draft"
+    held = ctx.switches.scheduled_invoice == "draft"
     return birth.start(ctx, subscription, drafts, extras, behavior="allow_incomplete", held=held)
 
 

@@ -190,10 +190,10 @@ def _end_behavior(given: str) -> str:
 
 
 def _of_cancelling(ctx: Ctx, subscription: Obj) -> str:
-    """How a schedule ends whose subscription is set to be canceled: no page says it, see `Account`."""
-    if subscription["cancel_at"] is None or ctx.account.cancelling_scheduled == "release":
+    """How a schedule ends whose subscription is set to be canceled: no page says it, see `Switches`."""
+    if subscription["cancel_at"] is None or (switch := ctx.switches.cancelling_scheduled) == "release":
         return "release"
-    if ctx.account.cancelling_scheduled == "cancel":
+    if switch == "cancel":
         return "cancel"
     raise invalid("You cannot migrate a subscription that is set to be canceled.", param="from_subscription")
 

@@ -85,7 +85,7 @@ class App:
         try:
             key = authenticate(headers.get(b"authorization"), self.engine.api_keys)
             if (granted := self.engine.permissions.get(key)) is not None:
-                restricted_keys.check(key, granted, method, segments)
+                restricted_keys.check(self.engine.account, key, granted, method, segments)
             self._require_account(key, headers.get(b"stripe-account"))
         except StripeError as error:
             return error

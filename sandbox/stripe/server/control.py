@@ -1,4 +1,4 @@
-"""The stand-in's own endpoints, /_sandbox/…: faults, request log, clock, webhooks, limits, taxes, reset …"""
+"""The stand-in's own endpoints, /_sandbox/…: faults, request log, clock, webhooks, limits, reset …"""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from ..discounts import discounts
 from ..engine.dispatch import JSON, Answer
 from ..engine.engine import Engine
 from ..engine.webhooks import Mode
+from ..settings.switches import Switches
 from . import api_controls, payment_controls, restricted_keys
 from .control_parts import Body, Query, visit
 
@@ -64,12 +65,6 @@ class PortalRequest(Body):
     needs_configuration: bool
 
 
-class TaxesRequest(Body):
-    """How taxes of rates made by hand are rounded: for each line, or for each rate of an invoice."""
-
-    rounding: Literal["line", "invoice"]
-
-
 class DiscountRequest(Body):
     """A customer's own discount, which people give in the Dashboard; null takes it away."""
 
@@ -82,16 +77,6 @@ class RetriesRequest(Body):
 
     days: list[int] | None = None
     after: Literal["cancel", "unpaid", "past_due", "pause"] | None = None
-
-
-class SubscriptionsRequest(Body):
-    """What Stripe's pages leave open: see `Account`. What is left out stays."""
-
-    shorter_interval: Literal["aligned", "now"] | None = None
-    unpaid_invoices: Literal["draft", "void"] | None = None
-    scheduled_invoice: Literal["draft", "open"] | None = None
-    phase_interval: Literal["refused", "kept", "reset"] | None = None
-    cancelling_scheduled: Literal["release", "cancel", "refused"] | None = None
 
 
 class AdvanceRequest(Body):
@@ -222,16 +207,6 @@ def _set_portal(engine: Engine, given: Any, query: Query) -> Any:
     return _portal(engine, given, query)
 
 
-def _taxes(engine: Engine, given: Any, query: Query) -> Any:
-    return {"rounding": engine.account.tax_rounding}
-
-
-def _set_taxes(engine: Engine, given: Any, query: Query) -> Any:
-    asked = TaxesRequest.model_validate(given)
-    engine.account = replace(engine.account, tax_rounding=asked.rounding)
-    return _taxes(engine, given, query)
-
-
 def _retries(engine: Engine, given: Any, query: Query) -> Any:
     return {"days": list(engine.account.retry_days), "after": engine.account.after_retries}
 
@@ -244,14 +219,14 @@ def _set_retries(engine: Engine, given: Any, query: Query) -> Any:
     return _retries(engine, given, query)
 
 
-def _subscriptions(engine: Engine, given: Any, query: Query) -> Any:
-    return {name: getattr(engine.account, name) for name in SubscriptionsRequest.model_fields}
+def _switches(engine: Engine, given: Any, query: Query) -> Any:
+    return engine.account.switches.model_dump()
 
 
-def _set_subscriptions(engine: Engine, given: Any, query: Query) -> Any:
-    asked = SubscriptionsRequest.model_validate(given)
-    engine.account = replace(engine.account, **asked.model_dump(exclude_none=True))
-    return _subscriptions(engine, given, query)
+def _set_switches(engine: Engine, given: Any, query: Query) -> Any:
+    switches = Switches.model_validate({**engine.account.switches.model_dump(), **given})
+    engine.account = replace(engine.account, switches=switches)
+    return _switches(engine, given, query)
 
 
 def _set_advance(engine: Engine, given: Any, query: Query) -> Any:
@@ -311,13 +286,11 @@ _ENDPOINTS: dict[tuple[str, str], Callable[[Engine, Any, Query], Any]] = {
     ("POST", "limits"): _set_limits,
     ("GET", "portal"): _portal,
     ("POST", "portal"): _set_portal,
-    ("GET", "taxes"): _taxes,
-    ("POST", "taxes"): _set_taxes,
     ("POST", "discounts"): _set_discount,
     ("GET", "retries"): _retries,
     ("POST", "retries"): _set_retries,
-    ("GET", "subscriptions"): _subscriptions,
-    ("POST", "subscriptions"): _set_subscriptions,
+    ("GET", "switches"): _switches,
+    ("POST", "switches"): _set_switches,
     **payment_controls.ENDPOINTS,
     ("POST", "test_clocks"): _set_advance,
     **api_controls.ENDPOINTS,

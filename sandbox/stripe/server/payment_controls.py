@@ -29,20 +29,18 @@ class DisputeRequest(Body):
 
 
 class PaymentsRequest(Body):
-    """How payments go where Stripe's pages leave it open: see `Account`. What is left out stays."""
+    """How long a bank debit takes: see `Account`."""
 
-    action_required_fails: bool | None = None
-    debit_days: int | None = Field(default=None, ge=0)
-    dispute_fee_returned: bool | None = None
+    debit_days: int = Field(ge=0)
 
 
 def _payments(engine: Engine, given: Any, query: Query) -> Any:
-    return {name: getattr(engine.account, name) for name in PaymentsRequest.model_fields}
+    return {"debit_days": engine.account.debit_days}
 
 
 def _set_payments(engine: Engine, given: Any, query: Query) -> Any:
-    asked = PaymentsRequest.model_validate(given).model_dump(exclude_none=True)
-    engine.account = replace(engine.account, **asked)
+    asked = PaymentsRequest.model_validate(given)
+    engine.account = replace(engine.account, debit_days=asked.debit_days)
     return _payments(engine, given, query)
 
 

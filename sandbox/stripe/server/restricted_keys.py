@@ -7,6 +7,7 @@ https://docs.stripe.com/keys#limit-access; the wording is that of recorded answe
 from collections.abc import Collection, Sequence
 
 from ..core.errors import StripeError
+from ..settings.account import Account
 
 PERMISSIONS = {
     "customers": "customer",
@@ -57,17 +58,18 @@ def permission(method: str, segments: Sequence[str]) -> str | None:
     return of and f"{of}_{'read' if method == 'GET' else 'write'}"
 
 
-def check(key: str, granted: Collection[str], method: str, segments: Sequence[str]) -> None:
+def check(account: Account, key: str, granted: Collection[str], method: str, segments: Sequence[str]) -> None:
     """Raises 403 for a request that the key's permissions do not allow."""
     needed = permission(method, segments)
     if needed is None or needed in granted or needed.replace("_read", "_write") in granted:
         return
+    coded = account.switches.key_refusal == "coded"
+    where = f" on account '{account.id}'" if coded else ""
     raise StripeError(
         403,
         "invalid_request_error",
         f"The provided key '{masked(key)}' does not have the required permissions for this "
-        f"endpoint on account 'acct_sandbox'. Having the 'rak_{needed}' permission would allow this "
-        "request to continue.",
-        code="more_permissions_required",
+        f"endpoint{where}. Having the 'rak_{needed}' permission would allow this request to continue.",
+        code="more_permissions_required" if coded else None,
         saved=False,
     )

@@ -43,6 +43,8 @@ class Change:
     trial_end: int | None = None
     ends_trial: bool = False
     always_invoice: bool = False
+    waits: bool = False
+    """Whether the billing cycle starts anew without an invoice of its own."""
     with_pending: bool = True
     """Whether what already waits goes on the invoice that the change makes."""
 
@@ -54,7 +56,7 @@ class Change:
     @property
     def bills_now(self) -> bool:
         """Whether an invoice is made at once."""
-        return self.resets or (self.always_invoice and bool(self.prorations))
+        return (self.resets and not self.waits) or (self.always_invoice and bool(self.prorations))
 
 
 def plan(ctx: Ctx, subscription: Obj, wanted: dict[str, Any]) -> Change:
@@ -121,8 +123,12 @@ def _plan_reset(ctx: Ctx, subscription: Obj, pairs: list[Pair], change: Change, 
         for pair in pairs:
             if pair.old is not None:
                 change.prorations += credits_of(ctx, subscription, pair.old, change.at)
-    _start_anew(ctx, subscription, pairs, change, ctx.now)
     classic = subscription["billing_mode"]["type"] == "classic"
+    alone = not classic and not any(pair.changed for pair in pairs)
+    if alone and not change.always_invoice and ctx.switches.anchor_reset == "asked":
+        _start_quietly(ctx, subscription, change, behavior)
+        return
+    _start_anew(ctx, subscription, pairs, change, ctx.now)
     change.with_pending = not (classic and change.always_invoice)
 
 
@@ -176,6 +182,22 @@ def _start_anew(ctx: Ctx, subscription: Obj, pairs: list[Pair], change: Change, 
                 item["id"], item_charge(ctx.store, item, subscription["currency"]), start, end, terms_of(item)
             )
         )
+
+
+def _start_quietly(ctx: Ctx, subscription: Obj, change: Change, behavior: str) -> None:
+    """A full period begins, and what that costs waits for the next invoice: see `Switches.anchor_reset`."""
+    change.anchor, change.waits = ctx.now, True
+    change.credited = [item["id"] for item in items_of(subscription)]
+    change.metered = list(subscription["_usage"])
+    worths = worths_of(ctx, subscription, change.items)
+    for item in change.items:
+        period = period_after(ctx.now, *every(item["price"]), ctx.now)
+        item["current_period_start"], item["current_period_end"] = period
+        if behavior != "none" and not is_metered(item["price"]):
+            whole = debit_of(ctx, subscription, item, worths[item["id"]], period, ctx.now)
+            change.prorations += [whole] if whole else []
+    if behavior != "none":
+        change.prorations += outstanding(ctx, subscription, ctx.now)
 
 
 def _resets(ctx: Ctx, subscription: Obj, pairs: list[Pair], wanted: dict[str, Any], trialing: bool) -> bool:

@@ -88,7 +88,7 @@ def place_moved_items(ctx: Ctx, subscription: Obj, pairs: list[Pair]) -> None:
     """An item whose interval changes while the anchor stays: its new period begins where the old one did.
 
     A shorter period that would be over by now is the one of the anchor's cycle that contains this second
-    (`Account.shorter_interval`: or begins now). Recorded behavior of flexible billing mode for the longer.
+    (`Switches.shorter_interval`: or begins now). Recorded behavior of flexible billing mode for the longer.
     """
     for pair in pairs:
         if not pair.moved or pair.new is None:
@@ -96,7 +96,7 @@ def place_moved_items(ctx: Ctx, subscription: Obj, pairs: list[Pair]) -> None:
         interval, count = every(pair.new["price"])
         start = pair.new["current_period_start"]
         end = shift(start, interval, count)
-        if end <= ctx.now and ctx.account.shorter_interval == "now":
+        if end <= ctx.now and ctx.switches.shorter_interval == "now":
             start, end = ctx.now, shift(ctx.now, interval, count)
         elif end <= ctx.now:
             start, end = period_at(subscription["billing_cycle_anchor"], interval, count, ctx.now)
@@ -138,7 +138,7 @@ def _check_together(ctx: Ctx, subscription: Obj, items: list[Obj]) -> None:
         raise invalid("A subscription can have at most 20 items.", param="items")
     prices = [item["price"]["id"] for item in items]
     for price in prices:
-        if prices.count(price) > 1:
+        if prices.count(price) > 1 and ctx.switches.same_price_twice == "refused":
             raise invalid(
                 f"Cannot add multiple subscription items with the same plan: {price}", param="items"
             )

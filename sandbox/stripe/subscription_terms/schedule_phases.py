@@ -204,7 +204,7 @@ def anchor_of_phase(
     intervals = {item["id"]: every(item["price"]) for item in before}
     moved = any(every(item["price"]) != intervals.get(item["id"], every(item["price"])) for item in items)
     classic = subscription["billing_mode"]["type"] == "classic"
-    resets = moved if ctx.account.phase_interval == "reset" else False
+    resets = moved if ctx.switches.phase_interval == "reset" else False
     resets = resets or (classic and (moved or becomes_paid(ctx, subscription["currency"], before, items)))
     if resets or said_by(schedule, phase, "billing_cycle_anchor") == "phase_start":
         return int(phase["start_date"])

@@ -55,6 +55,8 @@ def phases_of(ctx: Ctx, schedule: Obj, given: list[Phase], start: int | None = N
             f"{current['start_date']} and an end date in the future.",
             param="phases",
         )
+    if current and ctx.switches.started_phase == "closed":
+        _require_same_items(schedule, first)
     if len(phases) > MOST_PHASES:
         message = f"A subscription schedule can have at most {MOST_PHASES} current and future phases."
         raise invalid(message, param="phases")
@@ -233,10 +235,22 @@ def _require_ahead(ctx: Ctx, phase: Phase, current: Phase | None, where: str) ->
         )
 
 
+def _require_same_items(schedule: Obj, first: Phase) -> None:
+    """Refuses other items in the phase that has begun: see `Switches.started_phase`."""
+
+    def charged(phase: Phase) -> list[tuple[str, int | None]]:
+        return [(item["price"], item.get("quantity")) for item in phase["items"]]
+
+    known = next(one for one in schedule["phases"] if one["start_date"] == first["start_date"])
+    if charged(known) != charged(first):
+        message = "You cannot modify the items of a phase that has already started."
+        raise invalid(message, param="phases[0][items]")
+
+
 def _check_interval(ctx: Ctx, schedule: Obj, before: list[Phase], phase: Phase, where: str) -> None:
     """Refuses what no page says, unless the account's settings do: in flexible billing mode, another interval
     on the anchor that is."""
-    settled = ctx.account.phase_interval != "refused" or schedule["billing_mode"]["type"] == "classic"
+    settled = ctx.switches.phase_interval != "refused" or schedule["billing_mode"]["type"] == "classic"
     if not before or settled or _anchor(schedule, phase) == "phase_start":
         return
     if _intervals(ctx, before[-1]) != _intervals(ctx, phase):

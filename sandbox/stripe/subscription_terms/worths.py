@@ -32,8 +32,9 @@ def credits_of(ctx: Ctx, subscription: Obj, item: Obj, at: int) -> list[Draft]:
     """The credit lines of an item that goes or changes at `at`; nothing is unused of a trial."""
     if in_trial(subscription, ctx.now):
         return []
+    modified = _asks_discounts(ctx) and ctx.switches.credit_discounts == "modified"
     return credits(
-        subscription["billing_mode"]["type"],
+        "classic" if modified else subscription["billing_mode"]["type"],
         item["id"],
         item_charge(ctx.store, item, subscription["currency"]),
         worths_of(ctx, subscription, [item])[item["id"]],
@@ -54,6 +55,12 @@ def debit_of(
     return debit_of_price(item["id"], charge, worth, period, at, until, itemized=itemizes(subscription))
 
 
+def _asks_discounts(ctx: Ctx) -> bool:
+    """Whether the request changes discounts."""
+    entries = (ctx.params.get("subscription_details") or ctx.params).get("items") or []
+    return "discounts" in ctx.params or any("discounts" in entry for entry in entries)
+
+
 def _together(ctx: Ctx, subscription: Obj, items: list[Obj]) -> list[Worth]:
     charges = [item_charge(ctx.store, item, subscription["currency"]) for item in items]
     shared = discounts.of_subscription(ctx, subscription)
@@ -62,7 +69,7 @@ def _together(ctx: Ctx, subscription: Obj, items: list[Obj]) -> list[Worth]:
         return [Worth(charge.whole, (), terms_of(item)) for charge, item in zip(charges, items, strict=True)]
     currency = subscription["currency"]
     entries = [_entry(ctx, charge, mine, currency) for charge, mine in zip(charges, own, strict=True)]
-    sums = reckon(entries, reductions(ctx, shared, currency), "line")
+    sums = reckon(entries, reductions(ctx, shared, currency), "line", ctx.switches.amount_off_remainder)
     return [
         Worth(
             charge.whole,

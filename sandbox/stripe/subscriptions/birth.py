@@ -217,7 +217,7 @@ def _check_together(ctx: Ctx, prices: list[Obj], asked: str | None, customer: Ob
     """The currency of a subscription to these prices: that asked for, the customer's, or a price's own."""
     ids = [price["id"] for price in prices]
     for id in ids:
-        if ids.count(id) > 1:
+        if ids.count(id) > 1 and ctx.switches.same_price_twice == "refused":
             raise invalid(f"Cannot add multiple subscription items with the same plan: {id}", param="items")
     shared = set.intersection(*(currencies_of(ctx.store, price) for price in prices))
     if not shared:

@@ -13,7 +13,7 @@ from ..catalog.catalog import every, is_metered, item_charge, terms_of
 from ..catalog.proration import Draft, recurring
 from ..core.kernel import Ctx, Obj, invalid, public, route
 from ..core.periods import period_after, period_at
-from ..invoices import endings
+from ..invoices import endings, invoicing
 from ..subscription_terms.changes import Change
 from ..subscription_terms.shapes import INCOMPLETE_FOR, editing, items_of, save
 from ..subscription_terms.usage_lines import outstanding
@@ -80,17 +80,22 @@ def resume(ctx: Ctx) -> Obj:
             _resumed(ctx, subscription, outcome_of(change, own, None), "active")
             return subscription
         waits = ctx.params.get("payment_behavior") == "resume_on_payment_success"
-        behavior = "default_incomplete" if waits else "allow_incomplete"
+        later = not waits and ctx.switches.resume_payment == "later"
+        behavior = "default_incomplete" if waits or later else "allow_incomplete"
         bill = bill_change(ctx, subscription, change, own, behavior=behavior, off_session=True)
         outcome = outcome_of(change, own, bill.invoice)
         if bill.invoice["status"] == "paid":
             _resumed(ctx, subscription, outcome, "active")
-        elif waits:
+        elif waits or later:
             subscription["_resuming"] = {
+                "by_attempt": later,
                 "invoice": bill.invoice["id"],
                 "expires_at": ctx.now + INCOMPLETE_FOR,
                 "outcome": public(outcome),
             }
+            if later:
+                bill.invoice["next_payment_attempt"] = ctx.now + invoicing.FINALIZE_AFTER
+                invoicing.save(ctx, bill.invoice)
         else:
             _resumed(ctx, subscription, outcome, "past_due" if bill.failed else "active")
     return subscription
@@ -132,10 +137,10 @@ def plan_resume(ctx: Ctx, subscription: Obj, wanted: dict[str, Any]) -> Change:
     return change
 
 
-def settle(ctx: Ctx, subscription: Obj) -> None:
-    """The invoice of its resumption is paid or written off: the subscription goes on."""
+def settle(ctx: Ctx, subscription: Obj, status: str = "active") -> None:
+    """The invoice of its resumption is paid, written off or tried: the subscription goes on."""
     with editing(ctx, subscription):
-        _resumed(ctx, subscription, subscription["_resuming"]["outcome"], "active")
+        _resumed(ctx, subscription, subscription["_resuming"]["outcome"], status)
 
 
 def stay_paused(ctx: Ctx, subscription: Obj, invoice: Obj) -> None:
@@ -153,6 +158,11 @@ def give_up(ctx: Ctx, subscription: Obj) -> None:
 def resumes_by(subscription: Obj, invoice: Obj) -> bool:
     """Whether the subscription waits for this invoice to go on."""
     return bool(subscription["_resuming"] and subscription["_resuming"]["invoice"] == invoice["id"])
+
+
+def resumes_by_attempt(subscription: Obj, invoice: Obj) -> bool:
+    """Whether this invoice only has to be tried for the subscription to go on."""
+    return resumes_by(subscription, invoice) and bool(subscription["_resuming"]["by_attempt"])
 
 
 def _resumed(ctx: Ctx, subscription: Obj, outcome: dict[str, Any], status: str) -> None:

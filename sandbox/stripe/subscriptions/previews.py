@@ -17,7 +17,7 @@ from ..catalog.proration import Draft, trial
 from ..core.kernel import Ctx, Obj, StripeError, invalid, missing, public, route
 from ..core.updates import not_built
 from ..invoices import invoicing
-from ..invoices.invoice_lines import all_lines
+from ..invoices.invoice_lines import EMBEDDED, all_lines
 from ..invoices.invoice_shapes import compose, expect, lay_out
 from ..invoices.pending_items import extra_item, pending_items, proration_item
 from ..subscription_terms.cancellations import plan_cancellation
@@ -76,7 +76,7 @@ def create_preview(ctx: Ctx) -> Obj:
     ending = plan_cancellation(ctx, subscription, details)
     change = plan(ctx, subscription, details) if asked else ending
     at_once = change is not None and change.always_invoice and ("items" in details or not asked)
-    if change is not None and (change.resets or at_once):
+    if change is not None and ((change.resets and not change.waits) or at_once):
         bill = _immediate(ctx, subscription, change)
     else:
         bill = _renewal(ctx, subscription, change, details)
@@ -157,6 +157,7 @@ def _renewal(ctx: Ctx, subscription: Obj, change: Change | None, details: dict[s
     after = deepcopy(subscription)
     if change is not None:
         set_items(after, change.items)
+        after["billing_cycle_anchor"] = change.anchor or after["billing_cycle_anchor"]
         restart(after, change.metered, ctx.now)
     after["cancel_at"] = end_asked(ctx, subscription, details)
     waiting = pending_items(ctx.store, subscription["customer"], subscription["id"])
@@ -250,7 +251,7 @@ def _answer(ctx: Ctx, customer: Obj, subscription: Obj, bill: _Bill, details: di
         bill.drafts,
         subscription,
         prefix="il_tmp",
-        embedded=len(items) + len(bill.drafts),
+        embedded=EMBEDDED if ctx.switches.preview_lines == "ten" else len(items) + len(bill.drafts),
     )
     invoice["ending_balance"] = expect(invoice, customer)
     if invoice["collection_method"] == "charge_automatically":

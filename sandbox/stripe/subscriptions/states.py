@@ -57,6 +57,8 @@ def on_processing(ctx: Ctx, invoice: Obj) -> None:
     """
     subscription = subscription_of(ctx, invoice)
     first = invoice["billing_reason"] == "subscription_create"
+    if subscription is not None and pausing.resumes_by_attempt(subscription, invoice):
+        pausing.settle(ctx, subscription)
     if subscription is not None and subscription["status"] == "incomplete" and first:
         with editing(ctx, subscription):
             subscription["status"] = "active"
@@ -72,6 +74,8 @@ def on_failed(ctx: Ctx, invoice: Obj) -> None:
         return
     if invoice.get("_holds_update") or invoice.get("_came_back"):
         return
+    if pausing.resumes_by_attempt(subscription, invoice):
+        pausing.settle(ctx, subscription, "past_due")
     if subscription["status"] in ("active", "trialing") and not in_trial(subscription, ctx.now):
         with editing(ctx, subscription):
             subscription["status"] = "past_due"

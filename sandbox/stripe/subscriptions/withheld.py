@@ -32,5 +32,5 @@ def _behavior(ctx: Ctx, subscription: Obj) -> str | None:
     if subscription["pause_collection"]:
         return str(subscription["pause_collection"]["behavior"])
     if subscription["status"] == "unpaid":
-        return "keep_as_draft" if ctx.account.unpaid_invoices == "draft" else "void"
+        return "keep_as_draft" if ctx.switches.unpaid_invoices == "draft" else "void"
     return None

@@ -11,8 +11,6 @@ from ..core.kernel import Ctx, Obj, invalid, merge_metadata, public, route
 from ..core.updates import changed, copy_fields
 
 KIND = "tax_rate"
-MOST = 10
-"""So many rates a line may have; older pages of Stripe say 5."""
 PLAIN = ("active", "country", "description", "display_name", "jurisdiction", "state", "tax_type")
 
 
@@ -88,12 +86,12 @@ def blank(id: str, created: int, **fields: Any) -> Obj:
 def chosen(ctx: Ctx, given: Any, *, param: str, kept: list[Obj] | None = None) -> list[Obj]:
     """Copies of the rates that a parameter names; "" and [] name none.
 
-    Raises 400 for an unknown or archived rate, and for more than ten. `kept`: those that are there already,
-    which may be archived.
+    Raises 400 for an unknown or archived rate, and for more than a line may have. `kept`: those that are
+    there already, which may be archived.
     """
     ids: list[str] = list(given or [])
-    if len(ids) > MOST:
-        raise invalid(f"You may specify at most {MOST} tax rates.", param=param)
+    if len(ids) > (most := ctx.switches.tax_rates_per_line):
+        raise invalid(f"You may specify at most {most} tax rates.", param=param)
     old = {rate["id"] for rate in kept or []}
     rates = [ctx.store.get(KIND, id, param=param, status=400) for id in ids]
     for rate in rates:
