@@ -7,7 +7,7 @@ STAMP := .venv/.ready
 # each run, and compiling them every time costs more than most workflows do.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo up check test strangers chaos bad-hours outage bench lint lock clean
+.PHONY: help setup demo up check test scenarios strangers chaos bad-hours outage bench lint lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,13 @@ check: setup lint ## lint, types, import rules and the fast tests, in under two 
 # Three at a time on two processors, as one mostly waits: PYTEST_ARGS="-n 0" for one after the other.
 test: setup lint ## every check: lint, all tests, on SQLite and PostgreSQL, crash and browser tests
 	$(BIN)/python -m pytest -n 3 --no-loadscope-reorder $(PYTEST_ARGS)
+
+# What `make test` draws a few of, the same ones each time.
+SCENARIOS := tests/workflows/money/test_machine.py tests/workflows/mirror/test_event_machine.py \
+	tests/workflows/approvals/test_authorship_machine.py tests/api/http/test_fuzz.py
+
+scenarios: setup ## draw others and more than the tests do: make scenarios N=200
+	PLIXO_TEST_SCENARIOS=$(or $(N),100) $(BIN)/python -m pytest -n 3 $(PYTEST_ARGS) $(SCENARIOS)
 
 strangers: setup ## programs of strangers for Stripe against the stand-in: four SDKs for Python, Node, Stripe's CLI
 	$(BIN)/python -m tests.strangers $(STRANGERS_ARGS)

@@ -13,9 +13,13 @@ from schemathesis.specs.openapi.checks import negative_data_rejection, positive_
 
 from api.app import ROUTERS
 
+from ...support.drawn import MORE, number, patience
 from ..processes import Served
 
-pytestmark = pytest.mark.slow
+FEW = 10
+"""Requests that are drawn for each route."""
+
+pytestmark = [pytest.mark.slow, patience(FEW)]
 
 ASKING = ("/pay-link", "/{id}/pdf", "/quote", "/v1/plan-changes", "/v1/refunds", "/v1/credits")
 """Of the last three what names a quote, which is looked up."""
@@ -46,9 +50,9 @@ def test_every_answer_is_as_documented(document: BaseSchema, process: Served, me
     phases = [Phase.explicit] if path.endswith("/quote") else [Phase.explicit, Phase.generate]
 
     @settings(
-        max_examples=25,
+        max_examples=number(FEW),
         deadline=None,
-        derandomize=True,
+        derandomize=MORE is None,
         database=None,
         phases=phases,
         suppress_health_check=list(HealthCheck),

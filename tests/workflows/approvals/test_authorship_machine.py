@@ -3,13 +3,12 @@
 And the other way round: with the rule left out at any one place, the same scenarios find it.
 """
 
-import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, example, given, settings
+from hypothesis import given
 from temporalio import activity
 
 from activities.money.commitments import Commitments
@@ -22,6 +21,7 @@ from db.core.session import Database
 from db.operations import operations
 from sandbox.stripe.server.inprocess import StandIn
 
+from ...support.drawn import always, drawn, patience
 from ...support.house import House, house, time_skipping
 from .authorship_machine import Scene
 from .authorship_steps import (
@@ -38,27 +38,13 @@ from .authorship_steps import (
     scenarios,
 )
 
-MORE = os.environ.get("PLIXO_TEST_SCENARIOS")
-EXAMPLES = int(MORE or 20)
+FEW = 8
+"""Scenarios that are drawn beside those that are always played."""
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(180 + 10 * EXAMPLES),
-]
+pytestmark = [pytest.mark.slow, patience(FEW)]
 
-DRAWN = settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize=MORE is None,
-    database=None,
-    report_multiple_bugs=False,
-    phases=[Phase.explicit, Phase.generate, Phase.shrink],
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
 FOUND = r"decide on|the authority of|is barred by nobody|has tried again"
 """What the ledger says of a rule that is not kept."""
-
-Test = Callable[..., Awaitable[None]]
 
 
 @asynccontextmanager
@@ -71,15 +57,6 @@ async def running(database: Database, stand_in: StandIn) -> AsyncIterator[House]
 async def home(database: Database, stand_in: StandIn) -> AsyncIterator[House]:
     async with running(database, stand_in) as built:
         yield built
-
-
-def always(*told: Scenario) -> Callable[[Test], Test]:
-    def decorated(test: Test) -> Test:
-        for scenario in reversed(told):
-            test = example(scenario)(test)
-        return test
-
-    return decorated
 
 
 async def play(home: House, scenario: Scenario) -> None:
@@ -96,7 +73,7 @@ async def play(home: House, scenario: Scenario) -> None:
         await scene.operations.end()
 
 
-@DRAWN
+@drawn(FEW)
 @always(*ALWAYS)
 @given(scenario=scenarios)
 async def test_whoever_does_what_nobody_decides_on_what_they_shaped_nor_spends_anothers_authority(

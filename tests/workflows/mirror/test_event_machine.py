@@ -1,37 +1,25 @@
 """Whatever happens in Stripe, and whatever becomes of its events: in the end the mirror is as Stripe."""
 
-import os
 from collections.abc import AsyncIterator
 
 import pytest
-from hypothesis import HealthCheck, Phase, example, given, settings
+from hypothesis import given
 
 from db.core.session import Database
 from sandbox.stripe.server.inprocess import StandIn
 from workflows.core import ids
 
+from ...support.drawn import always, drawn, patience
 from ...support.house import House, house, time_skipping
 from .event_checks import check
 from .event_machine import Scene
 from .event_steps import ALWAYS, Step, steps
 
-MORE = os.environ.get("PLIXO_TEST_EVENTS")
-EXAMPLES = int(MORE or 8)
-"""Scenarios that are drawn: the same ones each time, or as many others as the environment asks for."""
+FEW = 4
+"""Scenarios that are drawn beside those that are always played."""
+FEW_SIDE_BY_SIDE = 1
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180 + 10 * EXAMPLES)]
-
-
-def drawn(examples: int) -> settings:
-    return settings(
-        max_examples=examples,
-        deadline=None,
-        derandomize=MORE is None,
-        database=None,
-        report_multiple_bugs=False,
-        phases=[Phase.explicit, Phase.generate, Phase.shrink],
-        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-    )
+pytestmark = [pytest.mark.slow, patience(FEW)]
 
 
 @pytest.fixture
@@ -45,20 +33,16 @@ async def home(database: Database, stand_in: StandIn) -> AsyncIterator[House]:
         yield built
 
 
-@drawn(EXAMPLES)
-@example(scenario=ALWAYS[0])
-@example(scenario=ALWAYS[1])
-@example(scenario=ALWAYS[2])
-@example(scenario=ALWAYS[3])
+@drawn(FEW)
+@always(*ALWAYS)
 @given(scenario=steps)
 async def test_in_the_end_the_mirror_is_as_stripe_and_nobody_waits(home: House, scenario: list[Step]) -> None:
     await play(home, scenario)
 
 
 @pytest.mark.parametrize("databases", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
-@drawn(2 if MORE is None else EXAMPLES)
-@example(scenario=ALWAYS[0])
-@example(scenario=ALWAYS[1])
+@drawn(FEW_SIDE_BY_SIDE)
+@always(*ALWAYS[:2])
 @given(scenario=steps)
 async def test_it_is_so_where_transactions_run_side_by_side(home: House, scenario: list[Step]) -> None:
     await play(home, scenario)

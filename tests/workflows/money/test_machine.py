@@ -1,16 +1,15 @@
 """Money back whatever happens: scenarios drawn by hypothesis, played in a running house against Stripe."""
 
-import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import TypeVar
 
 import pytest
-from hypothesis import HealthCheck, Phase, example, given, settings
+from hypothesis import given
 
 from db.core.session import Database
 from sandbox.stripe.server.inprocess import StandIn
 
+from ...support.drawn import always, drawn, patience
 from ...support.house import House, house, time_skipping
 from .machine import Scene
 from .machine_authority import POLICY, check_authority
@@ -19,23 +18,11 @@ from .machine_rest import come_to_rest
 from .machine_scenarios import ALWAYS, AT_THE_SAME_MOMENT, DECIDED, ENDS, SPLIT
 from .machine_steps import Scenario, scenarios
 
-Test = TypeVar("Test", bound=Callable[..., Awaitable[None]])
+FEW = 6
+"""Scenarios that are drawn beside those that are always played."""
+FEW_SIDE_BY_SIDE = 4
 
-MORE = os.environ.get("PLIXO_TEST_SCENARIOS")
-EXAMPLES = int(MORE or 16)
-"""Scenarios that are drawn: the same ones each time, or as many others as the environment asks for."""
-
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180 + 10 * EXAMPLES)]
-
-DRAWN = settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize=MORE is None,
-    database=None,
-    report_multiple_bugs=False,
-    phases=[Phase.explicit, Phase.generate, Phase.shrink],
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+pytestmark = [pytest.mark.slow, patience(FEW)]
 
 
 @dataclass(frozen=True)
@@ -57,18 +44,7 @@ async def played(database: Database, stand_in: StandIn) -> AsyncIterator[Played]
         yield Played(home, set())
 
 
-def always(*told: Scenario) -> Callable[[Test], Test]:
-    """Plays these scenarios before those that are drawn."""
-
-    def decorated(test: Test) -> Test:
-        for scenario in reversed(told):
-            test = example(scenario)(test)
-        return test
-
-    return decorated
-
-
-@DRAWN
+@drawn(FEW)
 @always(*ALWAYS)
 @given(scenario=scenarios)
 async def test_whatever_happens_money_goes_back_once_approved_and_accounted_for(
@@ -80,7 +56,7 @@ async def test_whatever_happens_money_goes_back_once_approved_and_accounted_for(
 
 
 @pytest.mark.parametrize("databases", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
-@DRAWN
+@drawn(FEW_SIDE_BY_SIDE)
 @always(SPLIT, AT_THE_SAME_MOMENT, DECIDED)
 @given(scenario=scenarios)
 async def test_it_does_so_where_transactions_run_side_by_side(played: Played, scenario: Scenario) -> None:
