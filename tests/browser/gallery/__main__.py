@@ -5,35 +5,36 @@ import asyncio
 import html
 import re
 from collections.abc import Sequence
-from itertools import product
 from pathlib import Path
 
 from playwright.async_api import async_playwright
 
 from ..conftest import CHROMIUM, FLAGS
 from .seeds import Seeds
-from .studio import SCHEMES, SIZES, Scene, studio
+from .studio import LOOKS, SCHEMES, SIZES, Look, Scene, studio, turn
 
 
-async def render(out: Path, only: str, sizes: Sequence[str], schemes: Sequence[str]) -> None:
-    """Each look has a studio of its own: some states are used up by being shown."""
+async def render(out: Path, only: str, looks: Sequence[Look]) -> None:
     out.mkdir(parents=True, exist_ok=True)
     taken: dict[str, list[str]] = {}
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        for size, scheme in product(sizes, schemes):
-            async with studio() as built:
-                seeds = Seeds(built)
-                scenes = [scene for scene in await seeds.plant() if re.search(only, scene.name)]
-                troubled = [scene for scene in scenes if scene.page in seeds.TROUBLED]
-                for part in ([scene for scene in scenes if scene not in troubled], troubled):
-                    if part is troubled:
-                        await seeds.worsen()
-                    for scene in part:
-                        async with built.at(browser, scene, scheme, size) as page:
-                            name = f"{_file(scene)}-{size}-{scheme}.png"
-                            await page.screenshot(path=out / name, full_page=True)
-                            taken.setdefault(scene.name, []).append(name)
+        async with studio() as built:
+            seeds = Seeds(built)
+            await seeds.plant()
+            for scenes in (seeds.calm, seeds.troubled):
+                if scenes is seeds.troubled:
+                    await seeds.worsen()
+                for scene in scenes:
+                    if not re.search(only, scene.name):
+                        continue
+                    page = await built.page(browser, scene)
+                    await built.show(page, scene, looks[0])
+                    for look in looks:
+                        await turn(page, look)
+                        name = f"{_file(scene)}-{look.size}-{look.scheme}.png"
+                        await page.screenshot(path=out / name, full_page=True)
+                        taken.setdefault(scene.name, []).append(name)
         await browser.close()
     (out / "index.html").write_text(_index(taken), encoding="utf-8")
     print(f"{sum(map(len, taken.values()))} pictures of {len(taken)} states: {out / 'index.html'}")
@@ -59,7 +60,9 @@ def main() -> None:
     wanted.add_argument("--size", choices=SIZES, action="append", help="each, unless given")
     wanted.add_argument("--scheme", choices=SCHEMES, action="append", help="each, unless given")
     given = wanted.parse_args()
-    asyncio.run(render(given.out, given.only, given.size or list(SIZES), given.scheme or SCHEMES))
+    sizes, schemes = given.size or SIZES, given.scheme or SCHEMES
+    looks = [look for look in LOOKS if look.size in sizes and look.scheme in schemes]
+    asyncio.run(render(given.out, given.only, looks))
 
 
 if __name__ == "__main__":

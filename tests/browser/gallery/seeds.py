@@ -135,22 +135,26 @@ def plain_pages() -> list[str]:
     ]
 
 
-class Seeds:
-    """Rows, and the scenes that show them."""
+TROUBLED = ("incident", "incidents", "banner", "unpaid bill")
+"""Pages that are shown once something has gone wrong."""
 
-    TROUBLED = ("incident", "incidents", "banner", "unpaid bill")
-    """Pages that are shown once `worsen` was called."""
+
+class Seeds:
+    """Rows, and the scenes that show them: those of a `calm` organization, and the `troubled` ones, which are
+    to be seen once `worsen` was called."""
 
     def __init__(self, built: Studio) -> None:
         self._built, self._database, self.acme = built, built.database, built.acme
-        self.scenes: list[Scene] = []
+        self.calm: list[Scene] = []
+        self.troubled: list[Scene] = []
         self._late: list[SQLModel] = []
         self.at: datetime = utc_now()
 
     def show(self, name: str, path: str, who: Role | None = ADMIN, **more: Any) -> None:
-        self.scenes.append(Scene(name, path, who, **more))
+        scene = Scene(name, path, who, **more)
+        (self.troubled if scene.page in TROUBLED else self.calm).append(scene)
 
-    async def plant(self) -> list[Scene]:
+    async def plant(self) -> None:
         await self._invoices()
         await self._bill()
         await self._operations()
@@ -160,7 +164,6 @@ class Seeds:
         self._lists()
         await self._portal()
         await self._incidents()
-        return self.scenes
 
     # --- Invoices -------------------------------------------------------------------------------------
 

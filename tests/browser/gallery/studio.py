@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from playwright.async_api import Browser, BrowserContext, Page
@@ -43,6 +43,17 @@ PEOPLE = {
 }
 
 
+class Look(NamedTuple):
+    """How one looks at a page."""
+
+    scheme: Any
+    size: str
+
+
+LOOKS = (Look("light", "desk"), Look("dark", "desk"), Look("dark", "phone"), Look("light", "phone"))
+"""From each to the next, one thing changes."""
+
+
 @dataclass(frozen=True)
 class Scene:
     """A page in a state: `who` is signed in; None: nobody, as at the portal. `say` changes what the page is
@@ -68,18 +79,17 @@ class Studio:
     acme: Tenant
     app: Any
     address: str
-    _contexts: dict[tuple[Any, ...], BrowserContext] = field(default_factory=dict)
+    _pages: dict[tuple[Any, ...], Page] = field(default_factory=dict)
 
-    async def context(self, browser: Browser, scene: Scene, scheme: str, size: str) -> BrowserContext:
-        """A browser as who the scene is seen by; kept for the next scene."""
-        key = (scene.who, scene.language, scheme, size)
-        if key not in self._contexts:
-            options: dict[str, Any] = {"color_scheme": scheme, "viewport": SIZES[size]}
-            context = await browser.new_context(**options, locale=scene.language)
+    async def page(self, browser: Browser, scene: Scene) -> Page:
+        """A page of who the scene is seen by; kept for the next scene."""
+        key = (scene.who, scene.language)
+        if key not in self._pages:
+            context = await browser.new_context(locale=scene.language, reduced_motion="reduce")
             if scene.who is not None:
                 await self._sign_in(context, self.acme.members[scene.who].person)
-            self._contexts[key] = context
-        return self._contexts[key]
+            self._pages[key] = await context.new_page()
+        return self._pages[key]
 
     async def _sign_in(self, context: BrowserContext, person: Person) -> None:
         async with self.database.transaction() as session:
@@ -92,22 +102,22 @@ class Studio:
         await page.click("button.btn-go")
         await page.close()
 
-    @asynccontextmanager
-    async def at(self, browser: Browser, scene: Scene, scheme: str, size: str) -> AsyncIterator[Page]:
-        """The scene's page, open."""
-        context = await self.context(browser, scene, scheme, size)
-        page = await context.new_page()
-        try:
-            await page.goto(self.address + scene.path)
-            if scene.say is not None:
-                await scene.say(page)
-            yield page
-        finally:
-            await page.close()
+    async def show(self, page: Page, scene: Scene, look: Look) -> None:
+        """Opens the scene in this look."""
+        await turn(page, look)
+        await page.goto(self.address + scene.path)
+        if scene.say is not None:
+            await scene.say(page)
 
     async def close(self) -> None:
-        for context in self._contexts.values():
-            await context.close()
+        for page in self._pages.values():
+            await page.context.close()
+
+
+async def turn(page: Page, look: Look) -> None:
+    """To another look of what is open."""
+    await page.emulate_media(color_scheme=look.scheme)
+    await page.set_viewport_size(SIZES[look.size])
 
 
 @asynccontextmanager
