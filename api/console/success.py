@@ -68,6 +68,9 @@ async def list_rows(
 ) -> Response:
     """What one bar was counted from."""
     found = await checks.list_rows(name, query, visit.request, visit.caller, visit.context)
+    names = await visit.names([row.model_dump(include={"invoice"}) for row in found.data])
+    called = await visit.headlines([row.operation for row in found.data if hasattr(row, "operation")])
     return visit.page("success_rows", title=WORDS[name][0],
-        check=name, rows=found.data, next_cursor=found.next_cursor, start=query.from_, end=query.to,
+        check=name, rows=found.data, numbers=names.numbers, called=called,
+        next_cursor=found.next_cursor, start=query.from_, end=query.to,
     )  # fmt: skip

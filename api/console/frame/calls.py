@@ -1,6 +1,5 @@
 """What a page asks of the API, in the name of whoever is signed in: the same routes, checks and answers."""
 
-import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -20,19 +19,6 @@ async def send(
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(sent)).encode())]
     if key:
         headers.append((b"idempotency-key", key.encode()))
-    answered = await _answered(request, method, path, headers, sent)
-    answer: dict[str, Any] = json.loads(answered) if answered else {}
-    return answer
-
-
-async def read_csv(request: Request, path: str) -> bytes:
-    """All of a list of the API as CSV. Raises as `send` does."""
-    return await _answered(request, "GET", path, [(b"accept", b"text/csv")])
-
-
-async def _answered(
-    request: Request, method: str, path: str, headers: list[tuple[bytes, bytes]], sent: bytes = b""
-) -> bytes:
     path, _, query = path.partition("?")
     scope = {
         **request.scope,
@@ -47,19 +33,17 @@ async def _answered(
     }
     # Refusals come to the page as they are raised, which shows them beside the field.
     scope.pop("starlette.exception_handlers", None)
-    answered, told = bytearray(), asyncio.Event()
+    answered = bytearray()
 
     async def receive() -> Message:
-        if told.is_set():
-            await asyncio.Future()  # what streams an answer waits here for a caller who goes away
-        told.set()
         return {"type": "http.request", "body": sent, "more_body": False}
 
     async def answer_with(message: Message) -> None:
         answered.extend(message.get("body", b""))
 
     await request.app.router(scope, receive, answer_with)
-    return bytes(answered)
+    answer: dict[str, Any] = json.loads(answered) if answered else {}
+    return answer
 
 
 def wanting_csv(request: Request) -> Request:

@@ -1,18 +1,21 @@
 """What an operation is about, with its type, and the names by which people know it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.cases.case import COUNTS_AS, CaseSubject
 from billing.core.money import Money
 from billing.core.operations import Kind
 from billing.core.text import one_line
+from billing.money.credit import CreditSubject
+from billing.money.refund import RefundSubject
 from billing.operations.payloads import OperationSubject, read_subject
-from billing.plan_changes.subject import PlanChangeSubject
-from db.tables import Customer, Invoice
+from billing.plan_changes.subject import PlanChangeSubject, Terms
+from db.tables import Customer, Invoice, Operation
 
 from .words import KINDS
 
@@ -31,20 +34,16 @@ class About:
         return read_subject(kind, document)
 
     def headline(self, kind: str, subject: Document | None, request: Document) -> str:
-        """`Growth to Scale, 8 seats` or `Refund of USD 13.00 to Hazel Ltd`."""
-        typed = read_subject(kind, subject)
-        if isinstance(typed, PlanChangeSubject):
-            return self._plan_change(typed)
-        amount = getattr(typed, "amount", None)
-        if isinstance(amount, Money):
-            return f"{KINDS[kind]} of {amount.format()}{self._to(getattr(typed, 'customer', None))}"
-        if kind == Kind.PLAN_CHANGE and "plan" in request:
-            seats = f", {_seats(request['seats'])}" if request.get("seats") else ""
-            return f"Plan change to {self._plan(request['plan'])}{seats}"
-        if request.get("amount_minor") and request.get("currency"):
-            asked = Money(amount_minor=request["amount_minor"], currency=request["currency"])
-            return f"{KINDS[kind]} of {asked.format()}{self._to(request.get('customer'))}"
-        return KINDS.get(kind, kind)
+        """`Growth to Scale, 8 seats`, `Refund of USD 13.00 to Hazel Ltd` or `Portal trouble of Hazel Ltd`."""
+        match read_subject(kind, subject):
+            case PlanChangeSubject() as change:
+                return self._terms(change.from_, change.to)
+            case CaseSubject() as made:
+                return f"Case: {self._made(made)}"
+            case RefundSubject() | CreditSubject() as given:
+                return f"{KINDS[kind]} of {given.amount.format()}{self._to(given.customer)}"
+            case _:
+                return self._requested(kind, request)
 
     def customer(self, id_: str | None) -> str:
         return one_line(self.customers.get(id_ or "") or "a customer")
@@ -55,12 +54,30 @@ class About:
     def _plan(self, slug: str) -> str:
         return one_line(self.plans.get(slug, slug))
 
-    def _plan_change(self, subject: PlanChangeSubject) -> str:
-        before, after = self._plan(subject.from_.plan), self._plan(subject.to.plan)
-        seats = _seats(subject.to.seats)
-        if before != after:
-            return f"{before} to {after}, {seats}"
-        return f"{after}, {subject.from_.seats} to {seats}"
+    def _requested(self, kind: str, request: Document) -> str:
+        """As far as it is known before anything was read in Stripe."""
+        if kind == Kind.PLAN_CHANGE and "plan" in request:
+            seats = f", {_seats(request['seats'])}" if request.get("seats") else ""
+            return f"Plan change to {self._plan(request['plan'])}{seats}"
+        if request.get("amount_minor") and request.get("currency"):
+            asked = Money(amount_minor=request["amount_minor"], currency=request["currency"])
+            return f"{KINDS[kind]} of {asked.format()}{self._to(request.get('customer'))}"
+        if kind == Kind.PORTAL_ACCESS and request.get("customer"):
+            return f"{KINDS[kind]} of {self.customer(request['customer'])}"
+        return KINDS.get(kind, kind)
+
+    def _made(self, made: CaseSubject) -> str:
+        """What somebody made in Stripe itself."""
+        if made.terms:
+            return self._terms(*made.terms)
+        counts_as = COUNTS_AS.get(made.object_kind, Kind.PLAN_CHANGE)
+        amount = f" of {made.amount.format()}{self._to(made.customer)}" if made.amount else ""
+        return f"{KINDS[counts_as].lower()}{amount}"
+
+    def _terms(self, old: Terms, new: Terms) -> str:
+        before, after = self._plan(old.plan), self._plan(new.plan)
+        seats = _seats(new.seats)
+        return f"{before} to {after}, {seats}" if before != after else f"{after}, {old.seats} to {seats}"
 
 
 def _seats(number: int) -> str:
@@ -86,3 +103,14 @@ async def about(
         )
         numbers = {row.id: row.number or row.id for row in bills}
     return About(plans, names, numbers)
+
+
+async def headlines(
+    session: AsyncSession, organization: str, plans: Mapping[str, str], operations: Collection[str]
+) -> Mapping[str, str]:
+    """What these operations are called, by their ids."""
+    of_ours = select(Operation).where(Operation.organization_id == organization)
+    found = (await session.exec(of_ours.where(col(Operation.id).in_(operations)))).all()
+    documents = [document for row in found for document in (row.subject, row.request)]
+    names = await about(session, organization, plans, documents)
+    return {row.id: names.headline(row.kind, row.subject, row.request) for row in found}

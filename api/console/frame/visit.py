@@ -1,6 +1,6 @@
 """Somebody's look at a page: who they are, what they asked for, and the answer that they get."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -9,11 +9,11 @@ from starlette.responses import Response
 
 from ...http.auth import AnyCaller, Caller
 from ...http.context import Context, InContext
-from .calls import read_csv, send
+from .calls import send
 from .forms import Form
 from .page import page
 from .shell import InShell, Shell
-from .subjects import About, Document, about
+from .subjects import About, Document, about, headlines
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,15 @@ class PageVisit:
         """The API's answer to what a button does. Raises what the route raises; see `Form.submitted`."""
         return await send(self.request, method, path, body, key=key)
 
-    async def read_csv(self, path: str) -> bytes:
-        """All of one of the API's lists as CSV. Raises what the route raises."""
-        return await read_csv(self.request, path)
-
     async def names(self, documents: Sequence[Document | None]) -> About:
         """The names of what these subjects and requests mention."""
         async with self.context.database.reading() as session:
             return await about(session, self.caller.organization, self.shell.plans, documents)
+
+    async def headlines(self, operations: Collection[str]) -> Mapping[str, str]:
+        """What these operations are called, by their ids."""
+        async with self.context.database.reading() as session:
+            return await headlines(session, self.caller.organization, self.shell.plans, operations)
 
 
 async def _visit(request: Request, caller: AnyCaller, context: InContext, shell: InShell) -> PageVisit:
