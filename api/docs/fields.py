@@ -10,20 +10,23 @@ _NAMES = {"date-time": "time, RFC 3339 in UTC", "date": "date, such as 2026-03-0
 
 
 class FieldRow(NamedTuple):
-    """`type` has links to the tables of the objects that it names."""
+    """`type` has links to the tables of the objects that it names; `required` is None for what is no
+    field but one of several kinds."""
 
     name: str
     type: Markup
-    required: bool
+    required: bool | None
     text: str
 
 
 class FieldTable(NamedTuple):
-    """`name` is the object's, empty for one that is told apart by its kind; then `rows` are its kinds."""
+    """`name` is the object's, empty for one that is told apart by its kind; then `rows` are its kinds.
+    What is no object but one of some `values` has no rows."""
 
     name: str
     text: str
     rows: list[FieldRow]
+    values: Markup = Markup()
 
 
 def tables(schema: Schema, schemas: Mapping[str, Schema]) -> list[FieldTable]:
@@ -37,7 +40,7 @@ def tables(schema: Schema, schemas: Mapping[str, Schema]) -> list[FieldTable]:
         one = schemas[name]
         found[name] = _table(name, one)
         waiting += _named(one)
-    return [table for table in found.values() if table.rows]
+    return [table for table in found.values() if table.rows or table.values]
 
 
 def type_of(schema: Schema) -> Markup:
@@ -60,7 +63,7 @@ def type_of(schema: Schema) -> Markup:
 def _plain(schema: Schema) -> str:
     words = _NAMES.get(schema.get("format", ""), schema.get("type", "anything"))
     bounds = [
-        f"{said} {schema[name]}"
+        f"{said} {_number(schema[name])}"
         for name, said in (
             ("minimum", "from"),
             ("maximum", "to"),
@@ -73,6 +76,10 @@ def _plain(schema: Schema) -> str:
     return f"{words} ({', '.join(bounds)}{unit})" if bounds else str(words)
 
 
+def _number(value: float) -> float:
+    return int(value) if value == int(value) else value
+
+
 def _table(name: str, schema: Schema) -> FieldTable:
     required = schema.get("required", ())
     rows = [
@@ -82,12 +89,11 @@ def _table(name: str, schema: Schema) -> FieldTable:
     if "discriminator" in schema:
         by = schema["discriminator"]
         rows = [
-            FieldRow(f"{by['propertyName']}: {value}", type_of({"$ref": ref}), False, "")
+            FieldRow(f"{by['propertyName']}: {value}", type_of({"$ref": ref}), None, "")
             for value, ref in by["mapping"].items()
         ]
-    elif "enum" in schema:
-        rows = [FieldRow("one of", type_of(schema), False, "")]
-    return FieldTable(name, schema.get("description", ""), rows)
+    values = type_of(schema) if "enum" in schema else Markup()
+    return FieldTable(name, schema.get("description", ""), rows, values)
 
 
 def _named(schema: Any) -> Iterator[str]:

@@ -75,6 +75,10 @@ async def test_a_page_says_what_each_field_is(api: Api) -> None:
     assert "The <code>quote</code> of a quote" in page
     assert 'id="schema-RefundSubject"' in page
     assert 'id="schema-PlanChangeSubject"' not in page, "a refund is answered with a refund"
+    assert "<td><code>note</code><br><small>required</small></td>" in page
+    assert "<td><code>pending</code><br><small>may be absent</small></td>" in page
+    assert "integer (from 1, to 999999999999), or null" in page
+    assert re.search(r'id="schema-State">State</h3>\s*<p>One of <code>accepted</code>', page)
 
 
 @pytest.mark.parametrize(
