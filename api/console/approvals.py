@@ -17,6 +17,7 @@ from ..approvals.views import Viewer
 from ..http.ids import Id
 from ..http.models import ApprovalAnswer
 from . import comments
+from .frame.filters import PersonAsked, whom
 from .frame.forms import Form, form_of
 from .frame.page import see
 from .frame.queries import asked
@@ -115,7 +116,7 @@ async def decision_values(visit: PageVisit, shown: ApprovalAnswer) -> dict[str, 
         "approval": shown,
         "subject": names.subject(shown.kind, shown.subject),
         "names": names,
-        "asked": [_asked(deciders, rung.roles) for rung in shown.ladder],
+        "asked": [whom(_asked(visit, deciders, rung.roles), rung.roles, rung.needs) for rung in shown.ladder],
     }
 
 
@@ -132,10 +133,11 @@ def _delegates(visit: PageVisit, shown: ApprovalAnswer) -> list[tuple[str, str]]
     ]
 
 
-def _asked(deciders: Deciders, roles: Collection[Role]) -> list[str]:
-    """Who may decide in one of these roles now, their own or one that was delegated to them."""
+def _asked(visit: PageVisit, deciders: Deciders, roles: Collection[Role]) -> list[PersonAsked]:
+    """In which of these roles who may decide now, their own or one that was delegated to them."""
     return [
-        person
+        PersonAsked(capacity.role, "You" if person == visit.caller.person else visit.shell.names[person])
         for person in deciders.pool.roles
-        if any(capacity.role in roles for capacity in deciders.capacities(person))
+        for capacity in deciders.capacities(person)
+        if capacity.role in roles
     ]

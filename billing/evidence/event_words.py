@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..core.events import EventCode
+from ..policy.phrases import ROLE_WORDS
 
 WORDS: Mapping[EventCode, str] = {
     # Operations
@@ -46,7 +47,7 @@ WORDS: Mapping[EventCode, str] = {
     EventCode.POSTPONED: "postponed: Stripe accepts no more changes to this object for now",
     # Approvals
     EventCode.REVIEW_REQUESTED: "review requested",
-    EventCode.ESCALATED: "escalated",
+    EventCode.ESCALATED: "escalated to {to:and}",
     EventCode.RUNG_VACANT_ANY_ASKED: "{why}: asking {instead:or} instead",
     EventCode.RUNG_VACANT_ALL_ASKED: "{why}: asking {instead:and} instead",
     EventCode.RUNG_VACANT_LAST: "{why}: the review stays open until its deadline",
@@ -154,7 +155,11 @@ WORDS: Mapping[EventCode, str] = {
     EventCode.RESUME_REQUESTED: "resume requested",
     EventCode.RESUMED: "resumed",
 }
-"""By code. Names in braces come from the event's detail; a list is joined with the word after the colon."""
+"""By code. Names in braces come from the event's detail, roles as people call them; a list is joined with the
+word after the colon."""
+
+
+_ROLES: Mapping[str, str] = {role.value: called for role, called in ROLE_WORDS.items()}
 
 
 class _WordList(list[str]):
@@ -164,12 +169,19 @@ class _WordList(list[str]):
         return f" {word} ".join(self)
 
 
+def _called(part: Any) -> Any:
+    return _ROLES.get(part, part) if isinstance(part, str) else part
+
+
 def words(code: str, detail: Mapping[str, Any] | None = None) -> str:
     """What happened, for people to read.
 
     Raises ValueError for what is no code, KeyError where the detail lacks a part of its words.
     """
     parts = (detail or {}).items()
-    shown = {name: _WordList(part) if isinstance(part, list) else part for name, part in parts}
+    shown = {
+        name: _WordList(map(_called, part)) if isinstance(part, list) else _called(part)
+        for name, part in parts
+    }
     said = WORDS[EventCode(code)].format_map(shown)
     return f"{said}, by the link in the mail" if shown.get("by_link") else said

@@ -55,7 +55,7 @@ async def test_an_admin_sees_what_a_change_costs_asks_for_it_and_finds_it_on_the
         await page.goto(f"{address}/console/plans")
         shown = await page.inner_text("main")
         assert "8 × Growth" in shown
-        assert "Waiting already" in shown
+        assert "Already pending" in shown
         assert errors == []
 
 

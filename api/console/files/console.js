@@ -43,7 +43,7 @@ function follow(live) {
   const note = document.createElement("p");
   note.className = "quiet small";
   note.setAttribute("role", "status");
-  live.before(note);
+  live.parentElement.before(note);
 
   async function look() {
     // Nobody looks, or somebody is typing: what is on the page stays.

@@ -1,9 +1,9 @@
 """How pages write money, times, people and plans: the filters of the templates."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from babel.dates import format_date, format_datetime, format_timedelta
 from jinja2 import Environment, pass_context
@@ -17,6 +17,7 @@ from billing.core.text import one_line
 from billing.policy.reasons import REASON_WORDS
 from db.core.clock import utc_now
 
+from ...quotes.schemas import ApproverAnswer
 from .words import KINDS, MARKS, OBJECTS, ROLES, state_words
 
 Moment = datetime | str | int
@@ -51,12 +52,19 @@ LATELY = timedelta(days=1)
 """Within so much, how long ago or from now says more than the date."""
 
 
+class PersonAsked(NamedTuple):
+    """Somebody who may decide, by their name, and in which role."""
+
+    role: str
+    name: str
+
+
 _CODE = re.compile(r"`([^`]+)`")
 
 
 def install(environment: Environment) -> None:
     times = (when, day, ago, clock, lasting)
-    texts = (line, coded, sentence, state_text, reason, kind, roles, changed, browser, object_kind)
+    texts = (line, coded, sentence, state_text, reason, kind, roles, whom, changed, browser, object_kind)
     for rule in (money, plan, person, named, state, stripe_page, *times, *texts):
         environment.filters[rule.__name__] = rule
 
@@ -194,6 +202,20 @@ def object_kind(name: str, number: int = 1) -> str:
 def roles(names: Iterable[str], needs: str = "any") -> str:
     """`Controller or Legal`; with `needs` of "all", `Controller and Legal`."""
     return (" and " if needs == "all" else " or ").join(ROLES.get(name, name) for name in names)
+
+
+def whom(people: Iterable[PersonAsked | ApproverAnswer], names: Sequence[str], needs: str) -> str:
+    """Whom a rung asks: `Cora or Finn`; with `needs` of "all" somebody of each role, `Cora or Finn, and Lee`.
+    A role that nobody has is called by its name."""
+    of_role: dict[str, list[str]] = {name: [] for name in names}
+    for one in people:
+        of_role[one.role].append(line(one.name))
+    of_role = {role: list(dict.fromkeys(whose)) for role, whose in of_role.items()}
+    held = [whose for whose in of_role.values() if whose]
+    if needs != "all" or not held:
+        return " or ".join(dict.fromkeys(who for whose in held for who in whose)) or roles(names, needs)
+    told = [" or ".join(whose) or roles([name]) for name, whose in of_role.items()]
+    return (", and " if any(len(whose) > 1 for whose in held) else " and ").join(told)
 
 
 def browser(agent: str | None) -> str:

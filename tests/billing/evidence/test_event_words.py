@@ -45,21 +45,22 @@ def test_words_go_on_where_a_line_with_time_and_person_has_begun(code: EventCode
             {"how": "timed out"},
             "the workflow was timed out in Temporal and is running again",
         ),
+        ("escalated", {"to": ["controller", "legal"]}, "escalated to a controller and Legal"),
         ("held_for_permission", {"message": "The key may not."}, "held: The key may not."),
         (
             "partly_approved",
             {"role": "legal", "missing": ["controller", "finance"]},
-            "approved by legal; still needs controller and finance",
+            "approved by Legal; still needs a controller and Finance",
         ),
         (
             "rung_vacant_any_asked",
             {"why": "nobody holds finance", "instead": ["controller", "legal"]},
-            "nobody holds finance: asking controller or legal instead",
+            "nobody holds finance: asking a controller or Legal instead",
         ),
         (
             "rung_vacant_all_asked",
             {"why": "nobody holds finance", "instead": ["controller", "legal"]},
-            "nobody holds finance: asking controller and legal instead",
+            "nobody holds finance: asking a controller and Legal instead",
         ),
         (
             "rung_vacant_last",
