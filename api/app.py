@@ -63,7 +63,7 @@ from .portal_admin import links as portal_links
 from .problems import handlers
 from .reminders import invoices
 from .reminders import runs as reminder_runs
-from .sign_in import decisions, oidc_routes, session_routes, sessions
+from .sign_in import decisions, oidc_routes, session_file, session_routes, sessions
 from .sign_in import routes as sign_in
 from .sign_in.same_origin import SameOriginMiddleware
 from .success_checks import routes as success_checks
@@ -114,6 +114,7 @@ ROUTERS = (
     health.router,
     docs.router,
     sign_in.router,
+    session_file.router,
     decisions.router,
     oidc_routes.router,
     *CONSOLE,

@@ -21,8 +21,6 @@ from ..portal_admin import troubles
 from ..problems.problem import not_found
 from ..reminders import runs
 from ..reminders.schemas import RunsQuery
-from ..sign_in import session_routes as sessions
-from ..sign_in.schemas import SessionsQuery
 from .frame.calls import wanting_csv
 from .frame.queries import read_query
 from .frame.serving import pages
@@ -50,10 +48,9 @@ LISTS: Mapping[str, ListFile] = {
     "portal-troubles": ListFile(troubles.list_troubles, troubles.TroublesQuery),
     "reconciliations": ListFile(reconciliations.list_runs, ReconciliationsQuery),
     "reminder-runs": ListFile(runs.list_runs, RunsQuery),
-    "sessions": ListFile(sessions.list_sessions, SessionsQuery),
 }
 """By the name that the API has for it. Lists whose page asks for days, or that are below something else, have
-a file of their own."""
+a file of their own, and so have sessions."""
 
 
 @router.get("/{name}/csv")

@@ -143,15 +143,15 @@ async def test_a_trouble_is_listed_and_leads_to_where_it_is_closed(
     assert f'action="/console/operations/{trouble}/close"' in page
 
 
-@pytest.mark.parametrize("name", sorted(LISTS))
+@pytest.mark.parametrize("path", [*(f"lists/{name}" for name in sorted(LISTS)), "admin/sessions"])
 async def test_a_list_is_had_as_a_file(
-    signed_in: SignIn, acme: Tenant, database: Database, policy: Policy, name: str
+    signed_in: SignIn, acme: Tenant, database: Database, policy: Policy, path: str
 ) -> None:
     await existing(database, acme, policy)
     visitor, before = await signed_in(acme.auditor), await counted(database, Outbox)
-    answer = await visitor.get(f"/console/lists/{name}/csv?trail=&cursor=")
+    answer = await visitor.get(f"/console/{path}/csv?trail=&cursor=")
     assert answer.headers["content-type"].startswith("text/csv"), answer.text
-    assert answer.headers["content-disposition"] == f'attachment; filename="{name}.csv"'
+    assert answer.headers["content-disposition"] == f'attachment; filename="{path.rpartition("/")[2]}.csv"'
     assert next(csv.reader(io.StringIO(answer.text)))
     assert await counted(database, Outbox) == before
 
