@@ -4,6 +4,7 @@ from typing import Any
 
 import stripe
 
+from billing.plan_changes.phases import made_phase
 from billing.stripe.effects import Effect
 
 from ..mirror.objects.subscription import SubscriptionSnapshot
@@ -61,6 +62,10 @@ class NotedSubscription:
         return await client.v1.subscriptions.update_async(target, params, options)
 
 
+EXPAND_DISCOUNTS = ["phases.discounts.discount", "phases.items.discounts.discount"]
+"""When they end: a phase may have none that is over by then."""
+
+
 class ScheduleCreate:
     """Puts a subscription under a schedule. Stripe takes no metadata here: the subscription shows it.
 
@@ -69,7 +74,7 @@ class ScheduleCreate:
 
     async def call(self, client: stripe.StripeClient, effect: Effect) -> EffectResult:
         schedule = await client.v1.subscription_schedules.create_async(
-            {"from_subscription": effect.target}, options(effect)
+            {"from_subscription": effect.target, "expand": EXPAND_DISCOUNTS}, options(effect)
         )
         return self._result(schedule)
 
@@ -80,20 +85,14 @@ class ScheduleCreate:
         schedule_id = subscription.schedule
         if not isinstance(schedule_id, str):
             schedule_id = schedule_id.id
-        schedule = await client.v1.subscription_schedules.retrieve_async(schedule_id)
+        schedule = await client.v1.subscription_schedules.retrieve_async(
+            schedule_id, {"expand": EXPAND_DISCOUNTS}
+        )
         return self._result(schedule) if len(schedule.phases) == 1 else None
 
     def _result(self, schedule: stripe.SubscriptionSchedule) -> EffectResult:
-        phase = schedule.phases[0]
-        return EffectResult(
-            schedule.id,
-            request_of(schedule),
-            {
-                "phase_start": phase.start_date,
-                "phase_end": phase.end_date,
-                "trial_end": phase.trial_end,
-            },
-        )
+        phase = made_phase(schedule.phases[0].to_dict())
+        return EffectResult(schedule.id, request_of(schedule), phase.model_dump(mode="json"))
 
 
 class ScheduleUpdate:

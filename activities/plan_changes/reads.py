@@ -9,11 +9,11 @@ from temporalio.exceptions import ApplicationError
 from billing.core.errors import BillingError
 from billing.core.money import Money
 from billing.plan_changes.obstacles import OpenInvoice
+from billing.plan_changes.phase_fields import carried, phase_ahead, uncarried, uncarried_of
 from billing.plan_changes.plans import plan_from_stripe, plan_on_sale
 from billing.plan_changes.stripe_lines import lines_from_invoice
 from billing.plan_changes.stripe_params import preview_params, renewal_preview_params
 from billing.plan_changes.subject import (
-    Phase,
     PreviewFacts,
     PreviewQuery,
     ResultLines,
@@ -34,6 +34,8 @@ from ..stripe.failures import ask
 from ..stripe.plan_subscription import EXPAND_PLAN, SubscriptionUnsupported, subscription_document
 from . import applied_lines
 
+EXPAND_FACTS = [*EXPAND_PLAN, "latest_invoice", "discounts", "items.data.discounts"]
+
 
 class StripeReads:
     """Reads that a plan change needs."""
@@ -48,9 +50,7 @@ class StripeReads:
         """The organization's subscription now; our mirror of it is refreshed where that is asked for."""
         read_at = utc_now()
         found = await ask(
-            self._client.v1.subscriptions.retrieve_async(
-                query.subscription, {"expand": [*EXPAND_PLAN, "latest_invoice"]}
-            )
+            self._client.v1.subscriptions.retrieve_async(query.subscription, {"expand": EXPAND_FACTS})
         )
         data = found.to_dict()
         try:
@@ -70,6 +70,9 @@ class StripeReads:
             terms=Terms.model_validate({name: document[name] for name in Terms.model_fields}),
             open_invoice=_open_invoice(data["latest_invoice"]),
             unit_amount=data["items"]["data"][0]["price"]["unit_amount"],
+            billing_mode=data["billing_mode"]["type"],
+            ahead=phase_ahead(data, document["period_end"]),
+            uncarried=uncarried_of(data),
             **said,
         )
 
@@ -128,16 +131,15 @@ class StripeReads:
         return ScheduleFacts(
             schedule=data["id"],
             status=data["status"],
-            phases=tuple(
-                Phase(
-                    start=phase["start_date"],
-                    end=phase["end_date"],
-                    price=phase["items"][0]["price"],
-                    seats=phase["items"][0].get("quantity") or 0,
-                )
-                for phase in data["phases"]
-            ),
+            end_behavior=data["end_behavior"],
+            phases=tuple(carried(phase) for phase in data["phases"]),
+            uncarried=tuple(name for phase in data["phases"] for name in uncarried(phase)),
         )
+
+    @activity.defn
+    async def read_schedule_preview(self, schedule: str) -> PreviewFacts:
+        """The next invoice of a schedule's subscription."""
+        return await self._preview({"schedule": schedule})
 
 
 def _open_invoice(latest: dict[str, Any] | None) -> OpenInvoice | None:

@@ -3,12 +3,11 @@
 from datetime import UTC, datetime
 
 from ..core.operations import Problem
+from .phases import uncarried_problem
 from .subject import (
     PlanChangeRequest,
-    PlanChangeSubject,
     PreviewFacts,
     PreviewQuery,
-    ScheduleFacts,
     SubscriptionFacts,
     Target,
     Terms,
@@ -57,15 +56,8 @@ def billed_too_soon(query: PreviewQuery, preview: PreviewFacts) -> Problem | Non
     )
 
 
-def planned_as_approved(subject: PlanChangeSubject, schedule: ScheduleFacts) -> bool:
-    """Whether the schedule keeps the current terms until the period ends, and then has the approved ones."""
-    if not schedule.phases:
-        return False
-    current, *later = schedule.phases
-    return (
-        schedule.status == "active"
-        and len(later) == 1
-        and (current.price, current.seats) == (subject.from_.price, subject.from_.seats)
-        and current.end == subject.period_end == later[0].start
-        and (later[0].price, later[0].seats) == (subject.to.price, subject.to.seats)
-    )
+def not_schedulable(query: PreviewQuery) -> Problem | None:
+    """Why a subscription can't be put under a schedule, or None: it would not be the same afterwards."""
+    if query.effective != "period_end" or not query.facts.uncarried:
+        return None
+    return uncarried_problem(query.facts.uncarried)

@@ -1,5 +1,6 @@
 """What is said of a plan change's end: to the admin, to Finance, and on the timeline."""
 
+from collections.abc import Collection
 from typing import Any, Literal
 
 from ..core.money import Money
@@ -101,10 +102,12 @@ def mismatch_problem(checked: Verification) -> Problem:
     )
 
 
-def schedule_problem() -> Problem:
+def schedule_problem(names: Collection[str]) -> Problem:
+    """`names` are those of the fields that differ."""
     return Problem(
         code="schedule_mismatched",
-        message="The schedule in Stripe did not say what was approved; it was released and nothing changes.",
+        message="The schedule in Stripe did not say what was approved; it was released and nothing changes. "
+        f"Different: {', '.join(names)}.",
     )
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from .phases import MadePhase, new_cycle_phase, schedule_phases
 from .subject import PlanChangeSubject, PreviewQuery, Terms
 
 # Stripe's words for charging a change at once, or with the next invoice.
@@ -11,8 +12,9 @@ _BEHAVIOR = {"immediately": "always_invoice", "next_invoice": "create_prorations
 def preview_params(query: PreviewQuery) -> dict[str, Any]:
     """For `create_preview`; at period end, the renewal with what waits for it: nothing is prorated.
 
-    Where a new billing cycle begins with the change, Stripe would preview one that begins now: it is
-    previewed as a subscription of its own, without what waits.
+    Where a new billing cycle begins with the change, Stripe would preview one that begins now. It is
+    previewed as the phase that will be sent, with everything that the subscription has, and without what
+    waits.
     """
     if query.effective == "now":
         details = _change(
@@ -23,9 +25,10 @@ def preview_params(query: PreviewQuery) -> dict[str, Any]:
         return renewal_preview_params(query)
     return {
         "customer": query.facts.customer,
-        "subscription_details": {
-            "items": [{"price": query.to.price, "quantity": query.to.seats}],
-            "start_date": query.facts.period_end,
+        "schedule_details": {
+            "billing_mode": {"type": query.facts.billing_mode},
+            "end_behavior": "release",
+            "phases": [new_cycle_phase(query)],
         },
     }
 
@@ -61,40 +64,19 @@ def apply_params(subject: PlanChangeSubject) -> dict[str, Any]:
     return change | {"payment_behavior": "error_if_incomplete"}
 
 
-def schedule_params(
-    subject: PlanChangeSubject, phase_start: int, phase_end: int, trial_end: int | None = None
-) -> dict[str, Any]:
-    """For `subscription_schedules.update`: the current phase as it is, then one period of the new terms.
-
-    All phases are sent, the current one with its own dates and the trial that it is in: without, Stripe would
-    end the trial and bill it. A new interval counts from the second phase's start, which flexible billing
-    mode does not do unasked (Stripe, "Subscription schedules").
-    """
-    current: dict[str, Any] = {
-        "items": [_phase_item(subject.from_)],
-        "start_date": phase_start,
-        "end_date": phase_end,
+def schedule_params(subject: PlanChangeSubject, made: MadePhase) -> dict[str, Any]:
+    """For `subscription_schedules.update`. All phases are sent, the current one with its own dates and the
+    trial that it is in: without, Stripe would end the trial and bill it."""
+    return {
+        "end_behavior": "release",
         "proration_behavior": "none",
+        "phases": list(schedule_phases(subject, made)),
     }
-    if trial_end is not None:
-        current["trial_end"] = trial_end
-    later: dict[str, Any] = {
-        "items": [_phase_item(subject.to)],
-        "duration": {"interval": subject.to.interval, "interval_count": 1},
-        "proration_behavior": "none",
-    }
-    if subject.to.interval != subject.from_.interval:
-        later["billing_cycle_anchor"] = "phase_start"
-    return {"end_behavior": "release", "proration_behavior": "none", "phases": [current, later]}
 
 
 def _item(item: str, to: Terms) -> dict[str, Any]:
     """Without `id` Stripe adds a second item, without `quantity` it sets 1."""
     return {"id": item, "price": to.price, "quantity": to.seats}
-
-
-def _phase_item(terms: Terms) -> dict[str, Any]:
-    return {"price": terms.price, "quantity": terms.seats}
 
 
 def _change(

@@ -1,6 +1,6 @@
 """The plan change: what is asked for, what is reviewed, what Stripe then holds."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -71,6 +71,11 @@ class SubscriptionFacts(SubscriptionState):
     period_end: int
     unit_amount: int | None = None
     """What a seat costs by the interval, in minor units."""
+    billing_mode: str = "flexible"
+    ahead: dict[str, Any] = Field(default_factory=dict)
+    """What it would have in a phase from the end of its period, in Stripe's parameters."""
+    uncarried: tuple[str, ...] = ()
+    """What a schedule would take away from it, by the names of the fields."""
 
 
 class PreviewQuery(Message):
@@ -336,18 +341,12 @@ class Verification(Message):
     differences: tuple[Difference, ...] = ()
 
 
-class Phase(Message):
-    """One phase of a subscription schedule; times in UTC seconds."""
-
-    start: int
-    end: int
-    price: str
-    seats: int
-
-
 class ScheduleFacts(Message):
-    """What a subscription schedule in Stripe will do."""
+    """What a subscription schedule in Stripe says, its phases in Stripe's parameters."""
 
     schedule: str
     status: str
-    phases: tuple[Phase, ...]
+    end_behavior: str
+    phases: tuple[dict[str, Any], ...]
+    uncarried: tuple[str, ...] = ()
+    """The names of what its phases say beside that."""

@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.plan_changes.checks import (
         before_trial_ends,
         billed_too_soon,
-        planned_as_approved,
+        not_schedulable,
         terms_after,
     )
     from billing.plan_changes.limits import check_limits
@@ -30,6 +30,7 @@ with workflow.unsafe.imports_passed_through():
         PreviewQuery,
         ResultLines,
         ResultQuery,
+        ScheduleFacts,
         SubscriptionFacts,
         SubscriptionQuery,
         TargetQuery,
@@ -137,10 +138,20 @@ class PlanChangeReads:
         """Whether Stripe has moved the subscription on to the scheduled terms."""
         return _has_changed(await self.facts(mirror=True), subject)
 
-    async def planned(self, subject: PlanChangeSubject, schedule: str) -> bool:
-        """Whether the schedule in Stripe says what was approved."""
-        phases = await self._calls.call(StripeReads.read_schedule, schedule, options.STRIPE_READ)
-        return planned_as_approved(subject, phases)
+    async def schedule(self, schedule: str) -> ScheduleFacts:
+        """What a schedule in Stripe says."""
+        return await self._calls.call(StripeReads.read_schedule, schedule, options.STRIPE_READ)
+
+    async def planned(self, approved: PlanChangeSubject, schedule: str) -> PlanChangeSubject:
+        """What the schedule in Stripe will do, by its own preview; limits as approved."""
+        facts, preview = await asyncio.gather(
+            self.facts(),
+            self._calls.call(StripeReads.read_schedule_preview, schedule, options.STRIPE_READ),
+        )
+        query = PreviewQuery(
+            facts=facts, to=approved.to, effective=approved.effective, invoicing=approved.invoicing
+        )
+        return build_subject(query, preview, preview, approved.limits)
 
     async def _preview(
         self, wanted: PlanChangeRequest, facts: SubscriptionFacts, proration_date: int | None
@@ -161,7 +172,7 @@ class PlanChangeReads:
             invoicing=wanted.invoicing,
             proration_date=proration_date,
         )
-        if (problem := before_trial_ends(query)) is not None:
+        if (problem := before_trial_ends(query) or not_schedulable(query)) is not None:
             raise refused(problem)
         preview, renewal = await self._previews(query)
         if (problem := billed_too_soon(query, preview)) is not None:

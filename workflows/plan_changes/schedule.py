@@ -1,6 +1,6 @@
 """A plan change at the end of the period: scheduled in Stripe, waited for, verified at the renewal."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 
 from temporalio import workflow
@@ -14,13 +14,20 @@ with workflow.unsafe.imports_passed_through():
     from billing.operations.standing import Standing
     from billing.plan_changes.messages import Resolve, Revise
     from billing.plan_changes.obstacles import subscription_ended_problem
+    from billing.plan_changes.phases import (
+        MadePhase,
+        differences,
+        differently_billed,
+        not_as_reviewed,
+        uncarried_problem,
+    )
     from billing.plan_changes.report import (
         ScheduledPlanChange,
         schedule_gone_problem,
         schedule_problem,
     )
     from billing.plan_changes.stripe_params import schedule_params
-    from billing.plan_changes.subject import PlanChangeSubject
+    from billing.plan_changes.subject import PlanChangeSubject, subject_hash
     from billing.stripe.effects import EffectOutcome
 
 from ..core.commands import PendingCommands
@@ -88,12 +95,20 @@ class PlanChangeSchedule:
     async def _plan(self, subject: PlanChangeSubject, created: EffectOutcome) -> Outcome | None:
         """Why the schedule does not say what was approved; None when it does."""
         assert created.stripe_id is not None
-        phases = schedule_params(subject, **created.detail)
-        planned = await self._effects.perform("phases", "schedule.update", created.stripe_id, phases)
+        made = MadePhase.model_validate(created.detail)
+        if made.uncarried:
+            return Outcome(State.FAILED, EventCode.SCHEDULE_DIFFERS, uncarried_problem(made.uncarried))
+        if names := not_as_reviewed(subject, made):
+            return _differs(names)
+        params = schedule_params(subject, made)
+        planned = await self._effects.perform("phases", "schedule.update", created.stripe_id, params)
         if planned.outcome == "refused":
             return Outcome(State.FAILED, EventCode.REFUSED_BY_STRIPE, planned.problem)
-        if not await self._reads.planned(subject, created.stripe_id):
-            return Outcome(State.FAILED, EventCode.SCHEDULE_DIFFERS, schedule_problem())
+        if names := differences(params["phases"], await self._reads.schedule(created.stripe_id)):
+            return _differs(names)
+        will = await self._reads.planned(subject, created.stripe_id)
+        if subject_hash(will) != subject_hash(subject):
+            return _differs(differently_billed(subject, will))
         return None
 
     async def _record_scheduled(self, subject: PlanChangeSubject, schedule: str) -> None:
@@ -172,3 +187,7 @@ class PlanChangeSchedule:
         # By Stripe's clock, as the period is.
         at = released.detail.get("released_at")
         return released.outcome == "done" and at is not None and at < subject.period_end
+
+
+def _differs(names: Collection[str]) -> Outcome:
+    return Outcome(State.FAILED, EventCode.SCHEDULE_DIFFERS, schedule_problem(names))

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from billing.plan_changes.phases import made_phase
 from billing.stripe.effects import Effect
 
 from .effecting import Job
@@ -72,13 +73,10 @@ async def test_a_schedule_is_made_of_the_subscription_once(job: Job, fault: str 
         (item["current_period_start"], item["current_period_end"])
     ]
     intent = await job.intent(effect)
+    [phase] = schedule["phases"]
     assert (intent.stripe_id, intent.result) == (
         schedule["id"],
-        {
-            "phase_start": item["current_period_start"],
-            "phase_end": item["current_period_end"],
-            "trial_end": None,
-        },
+        made_phase(phase).model_dump(mode="json"),
     )
 
 

@@ -1,13 +1,15 @@
 import pytest
 
+from billing.plan_changes.phases import MadePhase, new_cycle_phase, schedule_phases
 from billing.plan_changes.stripe_params import (
     apply_params,
     preview_params,
     renewal_preview_params,
     schedule_params,
 )
+from billing.plan_changes.subject import PreviewQuery
 
-from ..builders import APRIL_END, APRIL_START, MID_APRIL, a_line, a_query, a_subject, some_terms
+from ..builders import MID_APRIL, a_line, a_query, a_subject, some_facts, some_terms
 
 YEARLY = some_terms(plan="growth", price="price_growth_year", interval="year")
 TO_GROWTH = [{"id": "si_1", "price": "price_growth_month", "quantity": 5}]
@@ -53,14 +55,31 @@ def test_a_change_at_period_end_is_previewed_as_the_renewal_that_it_becomes() ->
     assert preview_params(query) == renewal_preview_params(query)
 
 
-def test_another_interval_at_period_end_is_previewed_as_a_subscription_that_starts_then() -> None:
-    """On the subscription itself it would start a new period at once."""
-    assert preview_params(a_query(effective="period_end", to=YEARLY)) == {
+@pytest.mark.parametrize(
+    "query",
+    [a_query(effective="period_end", to=YEARLY), a_query(effective="period_end", new_cycle=True)],
+    ids=["another interval", "unasked"],
+)
+def test_a_new_cycle_at_period_end_is_previewed_as_the_phase_with_which_it_begins(
+    query: PreviewQuery,
+) -> None:
+    """On the subscription itself it would begin at once."""
+    query = query.model_copy(update={"facts": some_facts(billing_mode="classic")})
+    assert preview_params(query) == {
         "customer": "cus_1",
-        "subscription_details": {
-            "items": [{"price": YEARLY.price, "quantity": YEARLY.seats}],
-            "start_date": APRIL_END,
+        "schedule_details": {
+            "billing_mode": {"type": "classic"},
+            "end_behavior": "release",
+            "phases": [new_cycle_phase(query)],
         },
+    }
+
+
+def test_the_renewal_before_a_new_cycle_is_that_of_the_subscription_as_it_is() -> None:
+    query = a_query(effective="period_end", new_cycle=True)
+    assert renewal_preview_params(query.unchanged)["subscription_details"] == {
+        "items": BACK,
+        "proration_behavior": "none",
     }
 
 
@@ -79,42 +98,11 @@ def test_the_renewal_after_an_interval_change_is_previewed_as_a_period_that_begi
     }
 
 
-def test_a_new_cycle_that_stripe_begins_unasked_is_previewed_so_too() -> None:
-    query = a_query(effective="period_end", new_cycle=True)
-    assert preview_params(query)["subscription_details"] == {
-        "items": [{"price": "price_growth_month", "quantity": 5}],
-        "start_date": APRIL_END,
-    }
-    assert renewal_preview_params(query.unchanged)["subscription_details"] == {
-        "items": BACK,
-        "proration_behavior": "none",
-    }
-
-
-def test_a_schedule_repeats_the_current_phase_and_adds_one_period_of_the_new_terms() -> None:
-    subject = a_subject(a_line(), effective="period_end", to=YEARLY)
-    assert schedule_params(subject, APRIL_START, APRIL_END) == {
+def test_a_schedule_is_sent_whole_and_lets_the_subscription_go_after_it() -> None:
+    subject = a_subject(a_line(), effective="period_end")
+    made = MadePhase(phase={"items": [{"price": "price_starter_month", "quantity": 5}]})
+    assert schedule_params(subject, made) == {
         "end_behavior": "release",
         "proration_behavior": "none",
-        "phases": [
-            {
-                "items": [{"price": "price_starter_month", "quantity": 5}],
-                "start_date": APRIL_START,
-                "end_date": APRIL_END,
-                "proration_behavior": "none",
-            },
-            {
-                "items": [{"price": "price_growth_year", "quantity": 5}],
-                "duration": {"interval": "year", "interval_count": 1},
-                "proration_behavior": "none",
-                "billing_cycle_anchor": "phase_start",
-            },
-        ],
+        "phases": list(schedule_phases(subject, made)),
     }
-
-
-def test_a_schedule_keeps_the_trial_and_without_a_new_interval_the_day_of_the_month() -> None:
-    subject = a_subject(a_line(), effective="period_end")
-    current, later = schedule_params(subject, APRIL_START, APRIL_END, APRIL_END)["phases"]
-    assert current["trial_end"] == APRIL_END
-    assert "billing_cycle_anchor" not in later

@@ -4,11 +4,9 @@ import pytest
 
 from billing.core.money import Money
 from billing.core.operations import Problem
-from billing.plan_changes.checks import before_trial_ends, planned_as_approved, terms_after
+from billing.plan_changes.checks import before_trial_ends, terms_after
 from billing.plan_changes.proration import Difference, Line, NextInvoice, Period
 from billing.plan_changes.subject import (
-    Phase,
-    ScheduleFacts,
     Target,
     build_subject,
     expected_lines,
@@ -267,39 +265,6 @@ def test_what_differs_is_named_line_by_line() -> None:
 def test_nothing_in_stripe_leaves_every_approved_line_missing() -> None:
     differences = verify(a_subject(CREDIT, DEBIT), ()).differences
     assert [difference.line for difference in differences] == [CREDIT, DEBIT]
-
-
-# --- The schedule of a change at period end ---------------------------------------------------------------
-
-NOW_PHASE = Phase(start=APRIL_START, end=APRIL_END, price="price_starter_month", seats=5)
-NEXT_PHASE = Phase(start=APRIL_END, end=MAY_END, price="price_growth_month", seats=5)
-
-
-def a_schedule(*phases: Phase, status: str = "active") -> ScheduleFacts:
-    return ScheduleFacts(schedule="sub_sched_1", status=status, phases=phases)
-
-
-def test_a_schedule_is_as_approved_when_it_changes_to_the_approved_terms_at_period_end() -> None:
-    assert planned_as_approved(a_subject(MAY, effective="period_end"), a_schedule(NOW_PHASE, NEXT_PHASE))
-
-
-@pytest.mark.parametrize(
-    "schedule",
-    [
-        a_schedule(NOW_PHASE),
-        a_schedule(NOW_PHASE, NEXT_PHASE, NEXT_PHASE),
-        a_schedule(NOW_PHASE.model_copy(update={"seats": 4}), NEXT_PHASE),
-        a_schedule(NOW_PHASE.model_copy(update={"price": "price_x"}), NEXT_PHASE),
-        a_schedule(NOW_PHASE.model_copy(update={"end": APRIL_END - 1}), NEXT_PHASE),
-        a_schedule(NOW_PHASE, NEXT_PHASE.model_copy(update={"start": APRIL_END + 1})),
-        a_schedule(NOW_PHASE, NEXT_PHASE.model_copy(update={"price": "price_x"})),
-        a_schedule(NOW_PHASE, NEXT_PHASE.model_copy(update={"seats": 6})),
-        a_schedule(NOW_PHASE, NEXT_PHASE, status="released"),
-        a_schedule(NOW_PHASE, NEXT_PHASE, status="canceled"),
-    ],
-)
-def test_any_other_schedule_is_not_as_approved(schedule: ScheduleFacts) -> None:
-    assert not planned_as_approved(a_subject(MAY, effective="period_end"), schedule)
 
 
 # --- What is changed, to what -----------------------------------------------------------------------------
