@@ -120,18 +120,20 @@ async def pull(file: ProvisioningFile, access: MirrorAccess) -> None:
         await mirror_pages.subscription(access, organization)
     page = await mirror_pages.customers_page(access, ids)
     while page.after:
-        page = await mirror_pages.customers_page(access, ids, page.after)
+        page = await mirror_pages.customers_page(access, ids, mirror_pages.Place(page.after))
     for next_page in (
         mirror_pages.invoices_page,
         money_pages.payments_page,
         money_pages.invoice_payments_page,
         money_pages.refunds_page,
         money_pages.credit_notes_page,
-        balance_pages.balances_page,
     ):
         page = await next_page(access)
         while page.after:
-            page = await next_page(access, page.after)
+            page = await next_page(access, mirror_pages.Place(page.after))
+    page = await balance_pages.balances_page(access)
+    while page.after:
+        page = await balance_pages.balances_page(access, page.after)
 
 
 async def _run(file: ProvisioningFile, dry_run: bool) -> int:

@@ -21,34 +21,32 @@ from .objects.invoice import credit_note_row
 from .objects.payment import payment_row, refund_row
 from .objects.snapshot import Document
 from .page_store import RunPage, store_links, store_page, store_rows
-from .pages import MirrorAccess, MirroredPage, cursor_after, documents_of, owners_of, page_params
+from .pages import BEGINNING, MirrorAccess, MirroredPage, Place, documents_of, listed, owners_of
 
 
 async def payments_page(
-    access: MirrorAccess, after: str | None = None, of: RunPage | None = None
+    access: MirrorAccess, place: Place = BEGINNING, of: RunPage | None = None
 ) -> MirroredPage:
     """Mirror the payments that succeeded on one page of all payment intents, with their charges."""
 
     def row(intent: Document, organization: str, _: str | None, read_at: datetime) -> PaymentRow:
         return payment_row(intent, intent["latest_charge"], organization, read_at, invoice=None)
 
-    params = page_params(after) | {"expand": ["data.latest_charge"]}
     read_at = utc_now()
-    page = await access.client.v1.payment_intents.list_async(params)
+    page = await listed(access.client.v1.payment_intents.list_async, place, expand=["data.latest_charge"])
     paid = [intent for intent in documents_of(page) if intent["status"] == "succeeded"]
     return await _store(access, page, paid, row, ObjectKind.PAYMENT, read_at, of)
 
 
 async def invoice_payments_page(
-    access: MirrorAccess, after: str | None = None, of: RunPage | None = None
+    access: MirrorAccess, place: Place = BEGINNING, of: RunPage | None = None
 ) -> MirroredPage:
     """Note on the payments which invoices they paid, by one page of all invoice payments.
 
     Neither a payment intent nor its charge says so.
     """
-    params = page_params(after) | {"status": "paid"}
     read_at = utc_now()
-    page = await access.client.v1.invoice_payments.list_async(params)
+    page = await listed(access.client.v1.invoice_payments.list_async, place, status="paid")
     paid = [link for link in documents_of(page) if link["payment"].get("payment_intent")]
     async with access.database.reading() as session:
         invoices = {link["invoice"] for link in paid}
@@ -59,13 +57,11 @@ async def invoice_payments_page(
         await store_links(session, links, read_at, of)
 
     ours = [link for link in paid if link["invoice"] in known]
-    return MirroredPage(
-        await store_page(access.database, ObjectKind.PAYMENT, ours, store, of), cursor_after(page)
-    )
+    return MirroredPage.of(await store_page(access.database, ObjectKind.PAYMENT, ours, store, of), page)
 
 
 async def refunds_page(
-    access: MirrorAccess, after: str | None = None, of: RunPage | None = None
+    access: MirrorAccess, place: Place = BEGINNING, of: RunPage | None = None
 ) -> MirroredPage:
     """Mirror the refunds of payments on one page of all refunds."""
 
@@ -73,17 +69,17 @@ async def refunds_page(
         return refund_row(refund, organization, made_by, read_at, customer=refund["customer"])
 
     read_at = utc_now()
-    page = await access.client.v1.refunds.list_async(page_params(after))
+    page = await listed(access.client.v1.refunds.list_async, place)
     of_payments = [refund for refund in documents_of(page) if refund["payment_intent"]]
     return await _store(access, page, of_payments, row, ObjectKind.REFUND, read_at, of)
 
 
 async def credit_notes_page(
-    access: MirrorAccess, after: str | None = None, of: RunPage | None = None
+    access: MirrorAccess, place: Place = BEGINNING, of: RunPage | None = None
 ) -> MirroredPage:
     """Mirror the credit notes on one page of all."""
     read_at = utc_now()
-    page = await access.client.v1.credit_notes.list_async(page_params(after))
+    page = await listed(access.client.v1.credit_notes.list_async, place)
     return await _store(
         access, page, documents_of(page), credit_note_row, ObjectKind.CREDIT_NOTE, read_at, of
     )
@@ -116,4 +112,4 @@ async def _store(
         gave: list[MoneyRow] = [one for one in rows if isinstance(one, RefundRow | CreditNoteRow)]
         await money_cases.notice(session, access.rules, gave, read_at)
 
-    return MirroredPage(await store_page(access.database, kind, known, store, of), cursor_after(page))
+    return MirroredPage.of(await store_page(access.database, kind, known, store, of), page)

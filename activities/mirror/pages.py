@@ -5,7 +5,7 @@ overwrites what a quicker reader has stored since. Every function raises StripeE
 """
 
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import stripe
@@ -36,9 +36,37 @@ PAGE = 100
 SOLD_NO_MORE = "Stripe no longer has an active price for it."
 
 
-def page_params(after: str | None) -> Any:
-    """The parameters of a list in Stripe that goes on after this id."""
-    return {"limit": PAGE, "starting_after": after} if after else {"limit": PAGE}
+class Place(NamedTuple):
+    """Which page of a list, newest first: after this id, of objects made since; both ends are in Stripe's
+    seconds. `until` is when the object with that id was made, for where it is gone."""
+
+    after: str | None = None
+    since: int | None = None
+    until: int | None = None
+
+
+BEGINNING = Place()
+
+
+def page_params(after: str | None, since: int | None = None, until: int | None = None) -> Any:
+    """The parameters of a list in Stripe that goes on after this id, of objects made between these."""
+    bounds = {"gte": since, "lte": until}
+    created = {name: bound for name, bound in bounds.items() if bound is not None}
+    params: dict[str, Any] = {"limit": PAGE}
+    if after:
+        params["starting_after"] = after
+    return params | ({"created": created} if created else {})
+
+
+async def listed(list_: Callable[[Any], Awaitable[Any]], place: Place, **params: Any) -> Any:
+    """A page of a list of Stripe's. Where the object that it goes on after was deleted, it goes on with those
+    that were made when that was, or before."""
+    try:
+        return await list_(page_params(place.after, place.since) | params)
+    except stripe.InvalidRequestError as error:
+        if place.until is None or error.param != "starting_after":
+            raise
+        return await list_(page_params(None, place.since, place.until) | params)
 
 
 def documents_of(page: Any) -> list[Document]:
@@ -59,10 +87,22 @@ class MirrorAccess(NamedTuple):
 
 
 class MirroredPage(NamedTuple):
-    """One page done: how many rows it stored, and the cursor of the next (None: it was the last)."""
+    """One page done: how many rows it stored, and the cursor of the next (None: it was the last).
+
+    Of a list, `newest` and `until` are when its first and its last object were made, in Stripe's seconds.
+    """
 
     stored: int
     after: str | None
+    newest: int | None = None
+    until: int | None = None
+
+    @classmethod
+    def of(cls, stored: int, page: Any) -> "MirroredPage":
+        """Of a page of a list of Stripe's."""
+        if not page.data:
+            return cls(stored, None)
+        return cls(stored, cursor_after(page), page.data[0].created, page.data[-1].created)
 
 
 async def catalog(access: MirrorAccess) -> list[Plan]:
@@ -130,12 +170,12 @@ async def subscription(access: MirrorAccess, organization: Organization) -> None
 async def customers_page(
     access: MirrorAccess,
     organizations: Collection[str],
-    after: str | None = None,
+    place: Place = BEGINNING,
     of: RunPage | None = None,
 ) -> MirroredPage:
     """Mirror the customers of these organizations that are on one page of all of Stripe's, newest first."""
     synced_at = utc_now()
-    page = await access.client.v1.customers.list_async(page_params(after))
+    page = await listed(access.client.v1.customers.list_async, place)
     named = [data for data in documents_of(page) if named_owner(data) in organizations]
     async with access.database.reading() as session:
         subscribers = await bills.subscribers(session, [data["id"] for data in named])
@@ -145,16 +185,16 @@ async def customers_page(
         await store_rows(session, ObjectKind.CUSTOMER, [customer_row(data, synced_at) for data in few], of)
 
     stored = await store_page(access.database, ObjectKind.CUSTOMER, ours, store, of)
-    return MirroredPage(stored, cursor_after(page))
+    return MirroredPage.of(stored, page)
 
 
 async def invoices_page(
-    access: MirrorAccess, after: str | None = None, of: RunPage | None = None
+    access: MirrorAccess, place: Place = BEGINNING, of: RunPage | None = None
 ) -> MirroredPage:
     """Mirror the invoices on one page of all of Stripe's: to customers that the mirror has, and to
     organizations themselves."""
     synced_at = utc_now()
-    page = await access.client.v1.invoices.list_async(page_params(after))
+    page = await listed(access.client.v1.invoices.list_async, place)
     invoices = documents_of(page)
     async with access.database.reading() as session:
         billed = {data["customer"] for data in invoices}
@@ -173,7 +213,7 @@ async def invoices_page(
 
     stored = await store_page(access.database, ObjectKind.INVOICE, ours, store, of)
     stored += await store_page(access.database, ObjectKind.ORGANIZATION_INVOICE, subscribed, store_bills, of)
-    return MirroredPage(stored, cursor_after(page))
+    return MirroredPage.of(stored, page)
 
 
 async def owners_of(session: AsyncSession, customers: Iterable[str]) -> dict[str, str]:

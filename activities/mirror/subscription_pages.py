@@ -22,7 +22,7 @@ from db.tables import Organization, PlanRow
 from ..stripe.plan_subscription import SubscriptionUnsupported, subscription_document
 from .objects.snapshot import Document
 from .page_store import MirrorDifference, RunPage, count, note
-from .pages import MirrorAccess, MirroredPage, cursor_after, page_params
+from .pages import BEGINNING, MirrorAccess, MirroredPage, Place, listed
 
 
 class _Owner(NamedTuple):
@@ -32,23 +32,23 @@ class _Owner(NamedTuple):
 
 
 async def subscriptions_page(
-    access: MirrorAccess, after: str | None = None, of: RunPage | None = None
+    access: MirrorAccess, place: Place = BEGINNING, of: RunPage | None = None
 ) -> MirroredPage:
     """Mirror the organizations' subscriptions on one page of all that have not ended, newest first."""
     read_at = utc_now()
-    page = await access.client.v1.subscriptions.list_async(page_params(after))
-    listed = {one.id: one.to_dict() for one in page.data}
+    page = await listed(access.client.v1.subscriptions.list_async, place)
+    shown = {one.id: one.to_dict() for one in page.data}
     async with access.database.reading() as session:
         plans = dict((await session.exec(select(PlanRow.product, PlanRow.plan))).all())
         wanted = select(Organization.id, Organization.stripe_subscription, Organization.stripe_customer)
-        found = await session.exec(wanted.where(col(Organization.stripe_subscription).in_(listed)))
+        found = await session.exec(wanted.where(col(Organization.stripe_subscription).in_(shown)))
         owners = [_Owner(*owner) for owner in found]
 
     async def few(session: AsyncSession, some: Sequence[_Owner]) -> int:
         documents = {
             owner.id: document
             for owner in some
-            if (document := _document(listed[owner.subscription], owner.customer, plans)) is not None
+            if (document := _document(shown[owner.subscription], owner.customer, plans)) is not None
         }
         one = some[0].id if len(some) == 1 else None
         await store(session, access.rules, documents, read_at, of.part(one) if of and one else of)
@@ -56,7 +56,7 @@ async def subscriptions_page(
 
     mirror_of = Alone(access.database, "mirror of subscriptions")
     stored = sum(await mirror_of.together(owners, few, lambda owner: Unit(owner.id, owner.id)))
-    return MirroredPage(stored, cursor_after(page))
+    return MirroredPage.of(stored, page)
 
 
 async def store(

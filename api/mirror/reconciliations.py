@@ -76,7 +76,7 @@ async def list_runs(
     """Newest first unless `sort` says otherwise; as `text/csv` all that the filters find: scheduled runs, and
     those that your organization requested.
 
-    Of the scheduled runs without differences, only the newest are kept.
+    Of the scheduled `recent` runs without differences, only the newest are kept.
     """
     listing = reconciliations.paged(caller.organization, state=query.state, sort=query.sort)
 
@@ -141,7 +141,17 @@ def _shown(
     compared: Mapping[str, int] = run.counts.get(caller.organization, {})
     differing = counted.get(run.id, {})
     facts: dict[str, Any] = run.model_dump(
-        include={"id", "requested_by", "state", "stage", "started_at", "ended_at", "events_missed", "error"}
+        include={
+            "id",
+            "requested_by",
+            "scope",
+            "state",
+            "stage",
+            "started_at",
+            "ended_at",
+            "events_missed",
+            "error",
+        }
     )
     counts = [
         ComparedAnswer(object_kind=kind, compared=compared.get(kind, 0), differing=differing.get(kind, 0))

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
-from billing.mirror.reconciliation import Correction, ObjectKind, RunState
+from billing.mirror.reconciliation import Correction, ObjectKind, RunScope, RunState
 from db.mirror.differences import DifferenceSort
 from db.mirror.reconciliations import ReconciliationSort
 
@@ -31,10 +31,14 @@ class ComparedAnswer(Answer):
 
 
 class ReconciliationAnswer(Answer):
-    """A run over the whole Stripe account; `counts` cover your organization."""
+    """A run over the Stripe account; `counts` cover your organization."""
 
     id: str
     requested_by: str = Field(description="A person, or `system` for a scheduled run")
+    scope: RunScope = Field(
+        description="`all` that is in Stripe; what was made there since the run before (`recent`); or "
+        "everything, a piece with each scheduled run, within a week (`rolling`)"
+    )
     state: RunState
     stage: str = Field(description="What it is comparing now, or compared last")
     started_at: datetime

@@ -77,8 +77,8 @@ async def read_checks(
     default the last 30. Incidents are shared by all organizations.
 
     Changes that were approved and then cancelled, or definitely refused, before they were visible in Stripe
-    do not count in `approved_to_visible`. Balances are those found by the last completed reconciliation of
-    the period; without one, their share is null.
+    do not count in `approved_to_visible`. Balances are those found by the last reconciliation of everything
+    that was completed in the period; without one, their share is null.
     """
     period = _period(query, caller, utc_now())
     async with context.database.snapshot() as session:

@@ -73,7 +73,7 @@ class SeriesQuery(PeriodQuery):
 
 class SeriesAnswer(Answer):
     """A check's days or weeks. `count` is what counts in the share, `met` what of it went as the check asks;
-    of balances they are invoices of the last reconciliation that was completed then."""
+    of balances they are invoices of the last reconciliation of everything that was completed then."""
 
     check: str
     from_: datetime = Field(serialization_alias="from", validation_alias="from")

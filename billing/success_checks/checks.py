@@ -100,7 +100,7 @@ class BalancesEqualStripe(Message):
 def balances_equal_stripe(
     reconciliation: str | None, compared_at: datetime | None, compared: int, differing: int
 ) -> BalancesEqualStripe:
-    """By the period's last completed reconciliation, or none."""
+    """By the period's last completed reconciliation of everything, or none."""
     equal = max(0, compared - differing)
     return BalancesEqualStripe(
         reconciliation=reconciliation,

@@ -5,22 +5,32 @@ from datetime import datetime
 from typing import Literal
 
 from sqlalchemy import delete, or_, update
-from sqlmodel import col, select
+from sqlmodel import SQLModel, col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.core.operations import Problem
-from billing.mirror.reconciliation import RunState
+from billing.mirror.reconciliation import WHOLE, RollingPage, RunState
 
 from ..core.pages import PagedRows, order
-from ..tables import DifferenceRow, Organization, Reconciliation
+from ..tables import (
+    CreditNoteRow,
+    Customer,
+    DifferenceRow,
+    Invoice,
+    Organization,
+    PaymentRow,
+    Reconciliation,
+    RefundRow,
+)
 
 ReconciliationSort = Literal["started_at", "-started_at"]
 
 _KEYS = {"started_at": (col(Reconciliation.started_at), col(Reconciliation.id))}
 
 RUNNING: RunState = "running"
+ROLLING = "rolling"
 KEPT = 100
-"""Of the runs by schedule, so many stay that found nothing: those of about a day."""
+"""Of the runs by schedule, so many stay that found nothing: those of about four days."""
 
 
 async def running(session: AsyncSession, organization_id: str | None = None) -> list[Reconciliation]:
@@ -82,6 +92,51 @@ async def count(
     run.counts, run.counted = counts, page
 
 
+# --- The rolling one --------------------------------------------------------------------------------------
+
+
+async def rolling(session: AsyncSession) -> Reconciliation | None:
+    """The one that goes on."""
+    wanted = select(Reconciliation).where(Reconciliation.scope == ROLLING, Reconciliation.state == RUNNING)
+    return (await session.exec(wanted)).first()
+
+
+async def roll_on(session: AsyncSession, to: RollingPage, stage: str) -> None:
+    """A page is done, and this one is next; the same again adds nothing."""
+    run = await session.get_one(Reconciliation, to.reconciliation)
+    place = to.model_dump(mode="json")
+    if run.place != place:
+        run.place, run.stage, run.pages = place, stage, run.pages + 1
+
+
+async def expected_pages(session: AsyncSession, of: int) -> int:
+    """How many pages of so many objects everything has: as many as the last time, or by what we have."""
+    last = (
+        select(Reconciliation.pages)
+        .where(Reconciliation.scope == ROLLING, Reconciliation.state == "completed")
+        .order_by(col(Reconciliation.started_at).desc())
+        .limit(1)
+    )
+    if (pages := (await session.exec(last)).first()) is not None:
+        return pages
+    return sum([-(-await _rows(session, one) // of) for one in _LISTED])
+
+
+_LISTED: tuple[type[SQLModel], ...] = (Organization, Customer, Invoice, PaymentRow, RefundRow, CreditNoteRow)
+
+
+async def _rows(session: AsyncSession, table: type[SQLModel]) -> int:
+    return (await session.exec(select(func.count()).select_from(table))).one()
+
+
+async def never_whole(session: AsyncSession) -> bool:
+    """Whether everything has yet to be compared for the first time."""
+    whole = select(Reconciliation.id).where(
+        col(Reconciliation.scope).in_(WHOLE), Reconciliation.state == "completed"
+    )
+    return (await session.exec(whole.limit(1))).first() is None
+
+
 async def end(
     session: AsyncSession, ids: Sequence[str], at: datetime, problem: Problem | None, missed: int = 0
 ) -> None:
@@ -101,8 +156,9 @@ async def end(
 
 
 async def forget(session: AsyncSession) -> None:
-    """Delete runs by schedule that were completed and found nothing, but for the newest `KEPT`."""
-    by_schedule = col(Reconciliation.organization_id).is_(None)
+    """Delete runs by schedule that were completed and found nothing, but for the newest `KEPT` and those that
+    have compared everything."""
+    by_schedule = col(Reconciliation.scope) == "recent"
     newest = (
         select(Reconciliation.id)
         .where(by_schedule)

@@ -18,6 +18,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from billing.core.notices import NoticeKind
 from billing.core.operations import Kind, State
+from billing.mirror.reconciliation import WHOLE
 from billing.operations.kinds import GIVE_MONEY
 from billing.stripe.effects import EffectKind
 from billing.success_checks import checks as checks
@@ -200,10 +201,14 @@ def _was_to_be_seen(row: Any) -> bool:
 
 
 def _last_reconciliation(period: CheckPeriod) -> Subquery:
-    """The last one that was completed in the period: it compares all organizations."""
+    """The last one of everything that was completed in the period, of all organizations."""
     return (
         _select(Reconciliation)
-        .where(col(Reconciliation.state) == "completed", _within(col(Reconciliation.ended_at), period))
+        .where(
+            col(Reconciliation.scope).in_(WHOLE),
+            col(Reconciliation.state) == "completed",
+            _within(col(Reconciliation.ended_at), period),
+        )
         .order_by(col(Reconciliation.ended_at).desc(), col(Reconciliation.id).desc())
         .limit(1)
         .subquery()

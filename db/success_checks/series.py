@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.mirror.reconciliation import WHOLE
 from billing.success_checks.checks import balance_differs
 from billing.success_checks.series import VERDICTS, SeriesPoint, Span, point, points
 
@@ -22,11 +23,12 @@ async def series(
 
 
 async def _balances(session: AsyncSession, period: CheckPeriod, spans: Sequence[Span]) -> list[SeriesPoint]:
-    """By the last reconciliation that was completed in each span."""
+    """By the last reconciliation of everything that was completed in each span."""
     ended_at = col(Reconciliation.ended_at)
     runs = await session.exec(
         select(Reconciliation.id, Reconciliation.ended_at)
-        .where(Reconciliation.state == "completed", ended_at >= period.start, ended_at < period.end)
+        .where(col(Reconciliation.scope).in_(WHOLE), Reconciliation.state == "completed")
+        .where(ended_at >= period.start, ended_at < period.end)
         .order_by(ended_at, col(Reconciliation.id))
     )
     last: dict[Span, str] = {}

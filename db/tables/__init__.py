@@ -41,7 +41,7 @@ from .portal import (
     PortalTrouble,
     ReminderPause,
 )
-from .reconciliation import Case, DifferenceRow, Reconciliation, StripeEventCheck
+from .reconciliation import Case, DifferenceRow, MirrorWindow, Reconciliation, StripeEventCheck
 from .sign_in import ConsoleSession, PersonLink, PersonLinkToken, SignInAttempt
 
 __all__ = [
@@ -71,6 +71,7 @@ __all__ = [
     "KeyUse",
     "Mail",
     "MailTemplate",
+    "MirrorWindow",
     "MoneyRow",
     "NoteRow",
     "Notice",

@@ -31,12 +31,27 @@ class StripeEventCheck(SQLModel, table=True):
     """When that was another one than at the check before: the backlog shrinks."""
 
 
+class MirrorWindow(SQLModel, table=True):
+    """How far the newest objects of a list of Stripe's have been compared, one row a list.
+
+    That of `events` says when all of them were, and what Stripe had told of by then.
+    """
+
+    __tablename__ = "mirror_windows"
+    stage: str = Field(primary_key=True)
+    newest: datetime | None = utc(default=None)
+    """By Stripe's clock: when the newest of them was made."""
+    compared_at: datetime = utc()
+    """By ours."""
+
+
 class Reconciliation(SQLModel, table=True):
-    """A run that compares our mirror with all of Stripe."""
+    """A run that compares our mirror with Stripe."""
 
     __tablename__ = "reconciliations"
     __table_args__ = (
         CheckConstraint("state IN ('running', 'completed', 'failed')", name="reconciliation_state"),
+        CheckConstraint("scope IN ('all', 'recent', 'rolling')", name="reconciliation_scope"),
         Index("ix_reconciliations_listing", "started_at", "id"),
     )
     id: str = Field(primary_key=True)
@@ -44,6 +59,8 @@ class Reconciliation(SQLModel, table=True):
     """A person's id, or `system` for the schedule's."""
     organization_id: str | None = Field(default=None, foreign_key="organizations.id")
     """Of who asked; None for the schedule's."""
+    scope: str = "all"
+    """Of `billing.mirror.reconciliation.RunScope`."""
     state: str = "running"
     stage: str
     """What it is comparing: events, plans, subscriptions, customers …"""
@@ -56,6 +73,11 @@ class Reconciliation(SQLModel, table=True):
     error: dict[str, Any] | None = document(default=None)
     """Why it failed: code and message."""
     workflow_id: str = Field(unique=True)
+    """Of a rolling one, which many workflows carry out, a name of its own."""
+    place: dict[str, Any] | None = document(default=None)
+    """Of a rolling one: the `RollingPage` that is next."""
+    pages: int = 0
+    """Of a rolling one: how many are done."""
     started_at: datetime = utc()
     """When it began; until then, when it was asked for."""
     ended_at: datetime | None = utc(default=None)

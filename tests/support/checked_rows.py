@@ -145,10 +145,11 @@ async def troubles(database: Database, acme: Tenant) -> dict[str, Operation]:
 async def reconciliations(database: Database, acme: Tenant, other: Tenant) -> Reconciliation:
     """The last completed one of the day compared four invoices, two of which had another balance."""
     counts = {acme.id: {"invoice": 4, "refund": 9}, other.id: {"invoice": 1}}
-    last, earlier, running, next_day = (
+    last, earlier, recent, running, next_day = (
         Reconciliation(
             id=new_id("rec"),
             requested_by="system",
+            scope=scope,
             state=state,
             stage="done",
             workflow_id=new_id("run"),
@@ -156,14 +157,15 @@ async def reconciliations(database: Database, acme: Tenant, other: Tenant) -> Re
             started_at=NOW,
             ended_at=ended_at,
         )
-        for state, invoices, ended_at in (
-            ("completed", 4, after(hours=3)),
-            ("completed", 7, after(hours=2)),
-            ("failed", 8, after(hours=4)),
-            ("completed", 9, END),
+        for scope, state, invoices, ended_at in (
+            ("rolling", "completed", 4, after(hours=3)),
+            ("all", "completed", 7, after(hours=2)),
+            ("recent", "completed", 1, after(hours=4)),
+            ("all", "failed", 8, after(hours=4)),
+            ("all", "completed", 9, END),
         )
     )
-    await store(database, last, earlier, running, next_day)
+    await store(database, last, earlier, recent, running, next_day)
 
     def difference(run: Reconciliation, tenant: Tenant, invoice: str, **fields: Any) -> DifferenceRow:
         defaults: dict[str, Any] = {

@@ -1,4 +1,8 @@
-"""Holds our mirror against all of Stripe, corrects it, and notes what it had otherwise."""
+"""Holds our mirror against Stripe, corrects it, and notes what it had otherwise.
+
+A run that somebody asks for compares everything. One by schedule compares what is new since the last one, and
+a piece of everything: so what it costs follows what has changed, and everything is compared within a week.
+"""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -11,7 +15,17 @@ with workflow.unsafe.imports_passed_through():
     from activities.mirror.mirror import Mirror, PageDone, PageQuery
     from activities.mirror.reconciliations import Reconciliations
     from billing.core.operations import Problem
-    from billing.mirror.reconciliation import BeginRun, EndRun, ReconcileInput, RunAt
+    from billing.mirror.reconciliation import (
+        BeginRun,
+        BegunReconciliation,
+        EndRun,
+        ReconcileInput,
+        RollingPage,
+        RollOn,
+        RunAt,
+        StripeNews,
+        WindowsCompared,
+    )
     from billing.stripe.events import CatchUpDone, CatchUpPage
 
 from ..core import ids, options
@@ -24,7 +38,7 @@ class ReconcilePhase(NamedTuple):
     page: Callable[[Any, PageQuery], Any]
 
 
-PHASES = (
+RECENT = (
     ReconcilePhase("subscriptions", Mirror.mirror_subscriptions),
     ReconcilePhase("customers", Mirror.mirror_customers),
     ReconcilePhase("invoices", Mirror.mirror_invoices),
@@ -33,6 +47,11 @@ PHASES = (
     ReconcilePhase("refunds", Mirror.mirror_refunds),
     ReconcilePhase("credit_notes", Mirror.mirror_credit_notes),
     ReconcilePhase("balances", Mirror.mirror_balances),
+)
+"""What is new: what was changed or is gone is told by events, and else found when everything is compared."""
+
+PHASES = (
+    *RECENT,
     ReconcilePhase("missing_subscriptions", Mirror.look_up_subscriptions),
     ReconcilePhase("missing_customers", Mirror.look_up_customers),
     ReconcilePhase("missing_invoices", Mirror.look_up_invoices),
@@ -46,13 +65,14 @@ history of a later release counts them."""
 @workflow.defn(name=ids.RECONCILE)
 class ReconcileWorkflow:
     """Events that never came, plans, subscriptions, customers, then their invoices and money; one activity a
-    page, behind people's work. Then what the mirror has and no page has shown.
+    page, behind people's work. Then, of everything, what the mirror has and no page has shown.
     """
 
     @workflow.run
     async def run(self, asked: ReconcileInput | None = None) -> int:
-        self._asked = asked or ReconcileInput()
-        if self._asked.phase == 0 and self._asked.after is None:
+        self._asked = asked or ReconcileInput(scope="recent")
+        self._done = RollOn()
+        if self._is_new:
             await self._begin()
         problem = await self._compared()
         await workflow.execute_activity_method(
@@ -66,20 +86,28 @@ class ReconcileWorkflow:
         order = BeginRun(
             reconciliation=self._asked.reconciliation,
             workflow=workflow.info().workflow_id,
+            scope=self._asked.scope,
         )
-        run: str = await workflow.execute_activity_method(
+        begun: BegunReconciliation = await workflow.execute_activity_method(
             Reconciliations.begin_reconciliation, order, **options.RECONCILIATION
         )
-        self._asked = self._asked.model_copy(update={"reconciliation": run})
+        self._note(reconciliation=begun.reconciliation, scope=begun.scope)
 
     async def _compared(self) -> Problem | None:
         """Phase by phase from where it stands; returns what it was given up for."""
+        recent = self._asked.scope == "recent"
+        phases = RECENT if recent else PHASES
         try:
-            if self._asked.phase == 0 and self._asked.after is None:
+            if self._is_new:
                 await self._events()
-                await self._plans()
-            while self._asked.phase < len(PHASES):
-                await self._page(PHASES[self._asked.phase])
+                if recent and not await self._has_news():
+                    self._note(phase=len(phases) + 1)
+                else:
+                    await self._plans()
+            while self._asked.phase < len(phases):
+                await self._page(phases[self._asked.phase])
+            if recent:
+                await self._rest()
         except ActivityError as error:
             return problem_of(error)
         return self._asked.problem
@@ -94,42 +122,94 @@ class ReconcileWorkflow:
                 EventCatchUp.catch_up_events, page, **options.STRIPE_PAGE
             )
             missed, page = page.missed + done.missed, done.next
-        self._asked = self._asked.model_copy(update={"missed": missed})
+        self._note(missed=missed)
+
+    async def _has_news(self) -> bool:
+        """Whether Stripe may have anything new; of that, what it had told of by now is compared then."""
+        news: StripeNews = await recorded(Reconciliations.look_for_news, self._at("events"))
+        self._note(news_until=news.until)
+        return news.any
 
     async def _plans(self) -> None:
         """One that is described wrongly in Stripe is said at the end: it hides nothing of the money."""
         await self._reach("plans")
-        update: dict[str, Any]
         try:
-            update = {
-                "compared": await workflow.execute_activity_method(
-                    Mirror.mirror_catalog, **options.STRIPE_PAGE
-                )
-            }
+            compared: int = await workflow.execute_activity_method(
+                Mirror.mirror_catalog, **options.STRIPE_PAGE
+            )
         except ActivityError as error:
             if error.retry_state != RetryState.NON_RETRYABLE_FAILURE:
                 raise
-            update = {"problem": problem_of(error)}
-        self._asked = self._asked.model_copy(update=update)
+            self._note(problem=problem_of(error))
+        else:
+            self._note(compared=compared)
 
     async def _page(self, phase: ReconcilePhase) -> None:
         asked = self._asked
         if asked.after is None:
             await self._reach(phase.stage)
-        query = PageQuery(reconciliation=self._run, after=asked.after)
+        query = PageQuery(
+            reconciliation=self._run,
+            after=asked.after,
+            until=asked.until,
+            recent=asked.scope == "recent",
+            newest=asked.newest,
+        )
         done: PageDone = await workflow.execute_activity_method(phase.page, query, **options.STRIPE_PAGE)
-        update = {
-            "phase": asked.phase + (done.after is None),
-            "after": done.after,
-            "compared": asked.compared + done.stored,
-        }
-        self._asked = asked.model_copy(update=update)
+        self._note(
+            phase=asked.phase + (done.after is None),
+            after=done.after,
+            until=done.until,
+            newest=done.newest,
+            compared=asked.compared + done.stored,
+        )
+        self._go_on_anew_if_long()
+
+    async def _rest(self) -> None:
+        """What is new is compared; then the pages of everything that are due."""
+        if self._asked.phase == len(RECENT):
+            done = WindowsCompared(until=self._asked.news_until)
+            await recorded(Reconciliations.record_windows, done)
+            self._note(phase=len(RECENT) + 1)
+        while (page := await self._rolled_on(self._done)) is not None:
+            self._go_on_anew_if_long()
+            self._done = await self._piece(page)
+
+    async def _piece(self, page: RollingPage) -> RollOn:
+        """A page of everything, as of the rolling comparison whose it is; returns what follows."""
+        query = PageQuery(reconciliation=page.reconciliation, after=page.after, until=page.until)
+        done: PageDone = await workflow.execute_activity_method(
+            PHASES[page.phase].page, query, **options.STRIPE_PAGE
+        )
+        following = RollingPage(
+            reconciliation=page.reconciliation,
+            phase=page.phase + (done.after is None),
+            after=done.after,
+            until=done.until if done.after is not None else None,
+        )
+        is_over = following.phase == len(PHASES)
+        return RollOn(next=following, stage=None if is_over else PHASES[following.phase].stage)
+
+    async def _rolled_on(self, order: RollOn) -> RollingPage | None:
+        page: RollingPage | None = await recorded(Reconciliations.record_rolling, order)
+        return page
+
+    async def _reach(self, stage: str) -> None:
+        await recorded(Reconciliations.record_stage, self._at(stage))
+
+    def _at(self, stage: str) -> RunAt:
+        return RunAt(reconciliation=self._run, stage=stage)
+
+    def _note(self, **now: Any) -> None:
+        self._asked = self._asked.model_copy(update=now)
+
+    def _go_on_anew_if_long(self) -> None:
         if history_is_long():
             workflow.continue_as_new(self._asked)
 
-    async def _reach(self, stage: str) -> None:
-        at = RunAt(reconciliation=self._run, stage=stage)
-        await recorded(Reconciliations.record_stage, at)
+    @property
+    def _is_new(self) -> bool:
+        return self._asked.phase == 0 and self._asked.after is None
 
     @property
     def _run(self) -> str:

@@ -18,10 +18,17 @@ def create() -> None:
         sa.CheckConstraint("id = 'account'", name="one_stripe_event_check"),
     )
     op.create_table(
+        "mirror_windows",
+        sa.Column("stage", TEXT, primary_key=True),
+        sa.Column("newest", TIME),
+        sa.Column("compared_at", TIME, nullable=False),
+    )
+    op.create_table(
         "reconciliations",
         sa.Column("id", TEXT, primary_key=True),
         sa.Column("requested_by", TEXT, nullable=False),
         sa.Column("organization_id", TEXT, sa.ForeignKey("organizations.id")),
+        sa.Column("scope", TEXT, nullable=False),
         sa.Column("state", TEXT, nullable=False),
         sa.Column("stage", TEXT, nullable=False),
         sa.Column("counts", DOCUMENT, nullable=False),
@@ -29,9 +36,12 @@ def create() -> None:
         sa.Column("events_missed", sa.Integer(), nullable=False),
         sa.Column("error", DOCUMENT),
         sa.Column("workflow_id", TEXT, nullable=False),
+        sa.Column("place", DOCUMENT),
+        sa.Column("pages", sa.Integer(), nullable=False),
         sa.Column("started_at", TIME, nullable=False),
         sa.Column("ended_at", TIME),
         sa.CheckConstraint("state IN ('running', 'completed', 'failed')", name="reconciliation_state"),
+        sa.CheckConstraint("scope IN ('all', 'recent', 'rolling')", name="reconciliation_scope"),
         sa.UniqueConstraint("workflow_id"),
         sa.Index("ix_reconciliations_listing", "started_at", "id"),
     )

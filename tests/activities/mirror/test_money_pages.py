@@ -56,7 +56,7 @@ async def test_payments_are_those_that_succeeded_of_known_customers(shop: Shop, 
     await money.pay(shop, await a_stranger(shop), 600)
     await shop.client.v1.payment_intents.create_async({"amount": 900, "currency": "usd", "customer": known})
 
-    assert await money_pages.payments_page(shop.access(database)) == (1, None)
+    assert (await money_pages.payments_page(shop.access(database)))[:2] == (1, None)
 
     [row] = await stored(database, PaymentRow)
     assert (row.id, row.organization_id, row.customer_id, row.invoice_id) == (
@@ -79,7 +79,7 @@ async def test_payments_are_tied_to_their_invoices_and_stay_so(shop: Shop, datab
     await mirror_pages.invoices_page(shop.access(database))
     await money_pages.payments_page(shop.access(database))
 
-    assert await money_pages.invoice_payments_page(shop.access(database)) == (1, None)
+    assert (await money_pages.invoice_payments_page(shop.access(database)))[:2] == (1, None)
     await money_pages.payments_page(shop.access(database))
 
     assert {row.id: row.invoice_id for row in await stored(database, PaymentRow)} == {
@@ -103,7 +103,7 @@ async def test_refunds_are_those_of_known_customers(shop: Shop, database: Databa
     intent = an_intent(operation, effect="refund.create", state="done", stripe_id=made.id)
     await store(database, operation, intent)
 
-    assert await money_pages.refunds_page(shop.access(database)) == (1, None)
+    assert (await money_pages.refunds_page(shop.access(database)))[:2] == (1, None)
 
     [row] = await stored(database, RefundRow)
     assert (row.id, row.organization_id, row.customer_id) == (made.id, tenant.id, known)
@@ -125,7 +125,7 @@ async def test_credit_notes_are_those_of_known_customers(shop: Shop, database: D
     theirs = await money.invoice(shop, await a_stranger(shop), 600)
     await shop.client.v1.credit_notes.create_async({"invoice": theirs, "amount": 100})
 
-    assert await money_pages.credit_notes_page(shop.access(database)) == (1, None)
+    assert (await money_pages.credit_notes_page(shop.access(database)))[:2] == (1, None)
 
     [row] = await stored(database, CreditNoteRow)
     assert (row.id, row.organization_id, row.customer_id, row.invoice_id) == (
@@ -151,7 +151,9 @@ async def test_each_page_continues_where_the_one_before_ended(
 
     pages = [await money_pages.refunds_page(shop.access(database))]
     while pages[-1].after:
-        pages.append(await money_pages.refunds_page(shop.access(database), pages[-1].after))
+        pages.append(
+            await money_pages.refunds_page(shop.access(database), mirror_pages.Place(pages[-1].after))
+        )
 
     assert [page.stored for page in pages] == [2, 2, 1]
     assert {row.id for row in await stored(database, RefundRow)} == set(made)

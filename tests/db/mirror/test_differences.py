@@ -250,18 +250,19 @@ async def test_runs_by_schedule_that_found_nothing_are_kept_only_while_they_are_
 
     def run(id_: str, minute: int, **fields: Any) -> Reconciliation:
         started = {"started_at": NOW + timedelta(minutes=minute)}
-        return a_run(id=id_, **started | {"state": "completed"} | fields)
+        return a_run(id=id_, **started | {"scope": "recent", "state": "completed"} | fields)
 
     found = run("found", 1)
-    asked_for = run("asked for", 2, organization_id=acme.id, requested_by=acme.admin.id)
-    await store(database, run("old", 0), found, asked_for, run("failed", 3, state="failed"))
+    asked_for = run("asked for", 2, scope="all", organization_id=acme.id, requested_by=acme.admin.id)
+    week = run("week", 0, scope="rolling")
+    await store(database, run("old", 0), week, found, asked_for, run("failed", 3, state="failed"))
     await store(database, run("new", 4), run("newest", 5), a_difference(found, acme.id))
 
     async with database.transaction() as session:
         await reconciliations.forget(session)
 
     left = {row.id for row in await kept(database, Reconciliation)}
-    assert left == {"found", "asked for", "failed", "new", "newest"}
+    assert left == {"week", "found", "asked for", "failed", "new", "newest"}
 
 
 async def test_only_this_organizations_differences_are_listed_and_counted(database: Database) -> None:

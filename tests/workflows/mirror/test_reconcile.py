@@ -7,6 +7,7 @@ import pytest
 from sqlmodel import select
 from temporalio.client import WorkflowExecutionStatus
 
+from billing.mirror.reconciliation import ReconcileInput
 from db.tables import (
     BalanceTransactionRow,
     CreditNoteRow,
@@ -37,9 +38,13 @@ async def acme(home: House) -> Tenant:
 
 
 async def reconcile(home: House, number: int) -> int:
-    """A run as the schedule starts it."""
+    """A run of everything that nobody asked for."""
     stored: int = await home.temporal.execute_workflow(
-        ids.RECONCILE, id=f"reconcile-{number}", task_queue=ids.MAIN_QUEUE, result_type=int
+        ids.RECONCILE,
+        ReconcileInput(),
+        id=f"reconcile-{number}",
+        task_queue=ids.MAIN_QUEUE,
+        result_type=int,
     )
     return stored
 
