@@ -42,7 +42,7 @@ from .limits.quotas import Limits, QuoteLimits
 from .limits.rates import DEFAULT_RATE, Rates
 from .mail import templates as mail_templates
 from .mirror import differences, reconciliations, webhooks
-from .money import credits, payments, refunds
+from .money import credits, disputes, payments, refunds
 from .money import quotes as money_quotes
 from .monitoring.lately import Lately
 from .monitoring.metering import flushed
@@ -97,6 +97,7 @@ ROUTERS = (
     history.router,
     search.router,
     payments.router,
+    disputes.router,
     notices.router,
     portal_links.router,
     invoice_fetches.router,

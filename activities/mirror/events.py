@@ -36,6 +36,7 @@ READERS: Mapping[EventSubject, Callable[[stripe.StripeClient, str], Awaitable[Sn
     EventSubject.CHARGE: PaymentSnapshot.read_charge,
     EventSubject.CREDIT_NOTE: CreditNoteSnapshot.read,
     EventSubject.CUSTOMER: CustomerSnapshot.read,
+    EventSubject.DISPUTE: PaymentSnapshot.read_dispute,
     EventSubject.INVOICE: InvoiceSnapshot.read,
     EventSubject.INVOICE_PAYMENT: InvoicePaymentSnapshot.read,
     EventSubject.PAYMENT: PaymentSnapshot.read,

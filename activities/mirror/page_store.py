@@ -33,8 +33,8 @@ from .objects.snapshot import Document
 Row = TypeVar("Row", bound=SQLModel)
 
 KEPT: Mapping[ObjectKind, frozenset[str]] = {
-    # Neither a PaymentIntent nor its charge names the invoice.
-    ObjectKind.PAYMENT: frozenset({"invoice_id"}),
+    # Neither a PaymentIntent nor its charge names the invoice, or says what its disputes do.
+    ObjectKind.PAYMENT: frozenset({"invoice_id", "held_by_dispute"}),
     # Which operation made it stays known when somebody clears its metadata in Stripe.
     ObjectKind.REFUND: frozenset({"operation_id"}),
     ObjectKind.CREDIT_NOTE: frozenset({"operation_id"}),

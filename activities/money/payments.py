@@ -8,6 +8,7 @@ from typing import Any
 
 import stripe
 
+from ..mirror.objects.dispute import disputes_of
 from ..mirror.objects.payment import PaymentSnapshot
 from ..mirror.objects.snapshot import Document
 
@@ -16,11 +17,13 @@ PAGE = 100
 
 
 async def payment(client: stripe.StripeClient, payment_intent: str) -> PaymentSnapshot:
-    """The payment with all its refunds, the newest first.
+    """The payment with all its refunds, the newest first, and its disputes, if it was ever disputed.
 
     Its sum and its newest refunds come in one answer, so that they agree whoever refunds meanwhile.
     """
     snapshot = await PaymentSnapshot.read(client, payment_intent)
+    if snapshot.held_by_dispute is None:
+        snapshot = replace(snapshot, disputes=await disputes_of(client, payment_intent))
     listed = ((snapshot.charge or {}).get("refunds") or {}).get("has_more")
     if not listed:
         return snapshot

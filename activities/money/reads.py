@@ -244,7 +244,7 @@ def _payment(snapshot: PaymentSnapshot, operations: Mapping[str, str]) -> Paymen
         charge=charge["id"],
         paid=charge["amount_captured"],
         refunded=charge["amount_refunded"],
-        disputed=charge["disputed"],
+        disputed=snapshot.held_by_dispute is not False,
         refunds=tuple(
             RefundInStripe(
                 refund=refund["id"],

@@ -14,6 +14,8 @@ from ..incidents import routes as incidents
 from ..incidents.schemas import IncidentsQuery
 from ..mirror import differences, reconciliations
 from ..mirror.schemas import DifferencesQuery, ReconciliationsQuery
+from ..money import disputes
+from ..money.schemas import DisputesQuery
 from ..people import keys
 from ..people import routes as people
 from ..people.schemas import KeysQuery, PeopleQuery
@@ -42,6 +44,7 @@ LISTS: Mapping[str, ListFile] = {
     "customers": ListFile(customers.list_customers, CustomersQuery),
     "delegations": ListFile(delegations.list_delegations, DelegationsQuery),
     "differences": ListFile(differences.list_differences, DifferencesQuery),
+    "disputes": ListFile(disputes.list_disputes, DisputesQuery),
     "incidents": ListFile(incidents.list_incidents, IncidentsQuery),
     "notices": ListFile(notices.list_notices, NoticesQuery),
     "people": ListFile(people.list_people, PeopleQuery),

@@ -1,4 +1,4 @@
-"""Finance's month, with the files to keep of it, and the cases that owe a note."""
+"""Finance's month, with the files to keep of it; the cases that owe a note; customers' disputes."""
 
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -13,6 +13,8 @@ from ..cases.schemas import CasesQuery
 from ..evidence import months
 from ..evidence.schemas import MonthQuery
 from ..http.context import InContext
+from ..money import disputes
+from ..money.schemas import DisputesQuery
 from ..problems.problem import not_found
 from .frame.calls import wanting_csv
 from .frame.page import see
@@ -67,6 +69,18 @@ async def list_cases(query: Annotated[CasesQuery, Depends(asked(CasesQuery))], v
     found = await cases.list_cases(query, visit.request, visit.caller, visit.context)
     names = await visit.names([row.model_dump(include={"customer"}) for row in found.data])
     return visit.page("cases", title="Cases", rows=found.data, names=names, next_cursor=found.next_cursor)
+
+
+@router.get("/disputes")
+async def list_disputes(
+    query: Annotated[DisputesQuery, Depends(asked(DisputesQuery))], visit: InVisit
+) -> Response:
+    """The newest first; they are answered in Stripe."""
+    found = await disputes.list_disputes(query, visit.request, visit.caller, visit.context)
+    names = await visit.names([row.model_dump(include={"customer"}) for row in found.data])
+    return visit.page("disputes", title="Disputes",
+        rows=found.data, next_cursor=found.next_cursor, names=names,
+    )  # fmt: skip
 
 
 def _last_months(zone: str) -> list[str]:

@@ -68,14 +68,13 @@ def with_refunds(row: PaymentRow, refunds: Iterable[RefundRow]) -> PaymentWithRe
 
 
 def payment_answer(row: PaymentRow) -> PaymentAnswer:
-    possible = row.status == "succeeded" and not row.disputed
     return PaymentAnswer(
         **row.model_dump(exclude={"amount", "amount_refunded"}),
         customer=row.customer_id,
         invoice=row.invoice_id,
         amount=_money(row.amount, row.currency),
         amount_refunded=_money(row.amount_refunded, row.currency),
-        refundable=_money(row.amount - row.amount_refunded if possible else 0, row.currency),
+        refundable=_money(row.refundable, row.currency),
     )
 
 

@@ -7,7 +7,9 @@ from pydantic import Field, StringConstraints
 
 from billing.core.money import MAX_MINOR, Money
 from billing.money.credit import CreditReason, CreditWanted, Instrument
+from billing.money.dispute import DisputeStatus
 from billing.money.refund import Reason, RefundWanted
+from db.mirror.disputes import DisputeSort
 from db.mirror.lists import AmountSort
 
 from ..http.models import (
@@ -121,7 +123,8 @@ class GivenQuery(Query):
 
 
 class PaymentAnswer(Answer):
-    """A mirror of the object in Stripe, read at `synced_at`. Disputed payments can't be refunded."""
+    """A mirror of the object in Stripe, read at `synced_at`. Of a disputed payment nothing is `refundable`
+    unless the dispute was won; while a bank only asks about it, it can be refunded."""
 
     id: str
     customer: str
@@ -131,6 +134,33 @@ class PaymentAnswer(Answer):
     refundable: Money = Field(description="The amount that can still be refunded")
     disputed: bool
     status: str
+    created_at: datetime
+    synced_at: datetime
+
+
+class DisputesQuery(Query):
+    unanswered: bool | None = Field(
+        default=None, description="true: only those that somebody has to answer in Stripe"
+    )
+    status: DisputeStatus | None = None
+    customer: OtherId | None = None
+    payment: OtherId | None = None
+    sort: DisputeSort = Field(default="-created_at", description=BY_CURRENCY)
+
+
+class DisputeAnswer(Answer):
+    """A mirror of the object in Stripe, read at `synced_at`. A status that begins with `warning_` is that of
+    a bank's inquiry, which has moved no money."""
+
+    id: str
+    payment: str
+    customer: str | None
+    amount: Money
+    reason: str = Field(description="Stripe's, such as `product_not_received`")
+    status: str
+    refundable: bool = Field(description="Whether the payment can be refunded as the dispute stands")
+    due_by: datetime | None = Field(description="Until when it can be answered in Stripe")
+    answered: bool = Field(description="Whether evidence was submitted")
     created_at: datetime
     synced_at: datetime
 

@@ -13,6 +13,7 @@ from ..incidents.words import NAMES, IncidentSubject
 from ..mirror.bill import UnpaidBill
 from ..money.credit import CreditSubject
 from ..money.credit_report import CreditResult
+from ..money.dispute import DisputeNews
 from ..money.refund import RefundSubject
 from ..money.refund_report import RefundResult
 from ..operations.payloads import OperationResult, OperationSubject
@@ -94,6 +95,9 @@ class MailContext(Message):
 
     # Invoices from Plixo
     bill: UnpaidBill | None = None
+
+    # Disputes
+    dispute: DisputeNews | None = None
 
     # Cases
     noticed_at: AwareDatetime | None = None

@@ -64,6 +64,8 @@ class Payment(Message):
     paid: int
     refunded: int
     disputed: bool
+    """Whether a dispute keeps it from being refunded: one that is open or lost, no inquiry and none that was
+    won."""
     refunds: tuple[RefundInStripe, ...] = ()
 
     @property

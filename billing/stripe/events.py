@@ -23,6 +23,7 @@ class EventSubject(StrEnum):
     CHARGE = "charge"
     CREDIT_NOTE = "credit_note"
     CUSTOMER = "customer"
+    DISPUTE = "dispute"
     INVOICE = "invoice"
     INVOICE_PAYMENT = "invoice_payment"
     PENDING_ITEM = "pending_item"
@@ -34,6 +35,11 @@ class EventSubject(StrEnum):
 
 
 FOLLOWED: Mapping[str, EventSubject] = {
+    "charge.dispute.closed": EventSubject.DISPUTE,
+    "charge.dispute.created": EventSubject.DISPUTE,
+    "charge.dispute.funds_reinstated": EventSubject.DISPUTE,
+    "charge.dispute.funds_withdrawn": EventSubject.DISPUTE,
+    "charge.dispute.updated": EventSubject.DISPUTE,
     "charge.refund.updated": EventSubject.REFUND,
     "charge.refunded": EventSubject.CHARGE,
     "credit_note.created": EventSubject.CREDIT_NOTE,

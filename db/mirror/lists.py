@@ -210,7 +210,7 @@ async def beside(session: AsyncSession, ids: Collection[str]) -> dict[str, Besid
 
 _REFUNDABLE = and_(
     col(PaymentRow.status) == "succeeded",
-    col(PaymentRow.disputed).is_(False),
+    or_(col(PaymentRow.disputed).is_(False), col(PaymentRow.held_by_dispute).is_(False)),
     col(PaymentRow.amount_refunded) < col(PaymentRow.amount),
 )
 

@@ -178,9 +178,10 @@ async def deleted_drafts(session: AsyncSession, invoices: Sequence[str]) -> set[
 async def store_payment(session: AsyncSession, payment: PaymentRow) -> None:
     """Mirror a payment as it was read from Stripe at its `synced_at`.
 
-    Neither a PaymentIntent nor its charge names the invoice: one without leaves what is known of it.
+    Neither a PaymentIntent nor its charge names the invoice or says whether a dispute keeps it from being
+    refunded: one without leaves what is known of it.
     """
-    await store_reading(session, payment, kept=frozenset(["invoice_id"]))
+    await store_reading(session, payment, kept=frozenset(["invoice_id", "held_by_dispute"]))
 
 
 async def link_payments(session: AsyncSession, invoices: Mapping[str, str]) -> None:

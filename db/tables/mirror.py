@@ -112,7 +112,44 @@ class PaymentRow(SQLModel, table=True):
     amount: int = minor()
     amount_refunded: int = minor(default=0)
     disputed: bool = False
+    """Whether it ever was: Stripe leaves it so after the dispute was won."""
+    held_by_dispute: bool | None = None
+    """Whether a dispute keeps it from being refunded, where one was read; None: not known, so it does if it
+    is disputed."""
     status: str
+    created_at: datetime = utc()
+    synced_at: datetime = utc()
+
+    @property
+    def refundable(self) -> int:
+        """What of it can still be refunded, in minor units."""
+        held = self.disputed and self.held_by_dispute is not False
+        return 0 if held or self.status != "succeeded" else self.amount - self.amount_refunded
+
+
+class DisputeRow(SQLModel, table=True):
+    """Mirror of a dispute of a customer's payment, or of a bank's inquiry about one."""
+
+    __tablename__ = "disputes"
+    __table_args__ = (
+        Index("ix_disputes_listing", "organization_id", "created_at", "id"),
+        Index("ix_disputes_due", "organization_id", "due_by", "id"),
+    )
+    id: str = Field(primary_key=True)
+    organization_id: str = Field(foreign_key="organizations.id")
+    customer_id: str | None = None
+    payment_intent: str = Field(index=True)
+    amount: int = minor()
+    currency: str
+    reason: str
+    """Stripe's, such as `product_not_received`."""
+    status: str
+    refundable: bool
+    """Whether the payment can be refunded as the dispute stands."""
+    due_by: datetime | None = utc(default=None)
+    """Until when it can be answered, where Stripe says so."""
+    answered: bool
+    """Whether evidence was submitted."""
     created_at: datetime = utc()
     synced_at: datetime = utc()
 

@@ -1,5 +1,6 @@
 """Rows of money back as tests need them, like those of `tests.support.builders`."""
 
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
@@ -11,6 +12,7 @@ from db.tables import (
     Commitment,
     CreditNoteRow,
     Delegation,
+    DisputeRow,
     NoteRow,
     Operation,
     PaymentRow,
@@ -103,6 +105,25 @@ def a_payment(organization_id: str, **fields: Any) -> PaymentRow:
         "synced_at": NOW,
     }
     return PaymentRow(**defaults | fields)
+
+
+def a_dispute(organization_id: str, payment_intent: str, **fields: Any) -> DisputeRow:
+    defaults: dict[str, Any] = {
+        "id": f"du_{next(_numbers)}",
+        "organization_id": organization_id,
+        "customer_id": "cus_1",
+        "payment_intent": payment_intent,
+        "amount": 10_000,
+        "currency": "usd",
+        "reason": "product_not_received",
+        "status": "needs_response",
+        "refundable": False,
+        "due_by": NOW + timedelta(days=9),
+        "answered": False,
+        "created_at": NOW,
+        "synced_at": NOW,
+    }
+    return DisputeRow(**defaults | fields)
 
 
 def a_refund(organization_id: str, payment_intent: str, **fields: Any) -> RefundRow:

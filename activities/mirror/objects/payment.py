@@ -1,4 +1,4 @@
-"""A payment and its refunds: read by the payment's id, by its charge, or by one refund."""
+"""A payment with its refunds and disputes: read by its id, its charge, one refund or one dispute."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,17 +10,21 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.core.operations import Kind
+from db.cases.cases import CaseRules
 from db.core.session import Database
+from db.mirror import disputes
 from db.mirror.mirror import MirrorRow
 from db.stripe import ours
 from db.tables import Operation, PaymentRow, RefundRow
 
 from ...stripe.failures import ask
 from .customer import CustomersObject
+from .dispute import dispute_row, disputes_of
 from .snapshot import Document, Owner, claim_of, taken_out, time_of
 
 PAYMENT_PARTS = ["customer", "latest_charge.refunds"]
 CHARGE_PARTS = ["customer", "payment_intent", "refunds"]
+DISPUTE_PARTS = ["payment_intent.customer", "payment_intent.latest_charge.refunds"]
 REFUND_PARTS = ["payment_intent.customer", "payment_intent.latest_charge"]
 """What to expand in the request for each."""
 
@@ -34,6 +38,16 @@ class PaymentSnapshot(CustomersObject):
     """The charge's ten newest, or the one that was read. Each has its own event."""
     invoice: str | None = None
     """The invoice that it paid, where known: neither the payment nor its charge says so."""
+    disputes: tuple[Document, ...] | None = None
+    """All of the payment's; None where they were not asked for."""
+
+    @property
+    def held_by_dispute(self) -> bool | None:
+        """Whether a dispute keeps it from being refunded; None: not known. That the charge was disputed stays
+        true for ever (`charge.disputed`), also once that was won, or was only asked about."""
+        if self.disputes is None:
+            return None if (self.charge or {}).get("disputed") else False
+        return any(not one["is_charge_refundable"] for one in self.disputes)
 
     @classmethod
     async def read(cls, client: stripe.StripeClient, id_: str) -> Self:
@@ -54,6 +68,13 @@ class PaymentSnapshot(CustomersObject):
         return cls(customer, payment, charge, _refunds(charge)) if payment is not None else None
 
     @classmethod
+    async def read_dispute(cls, client: stripe.StripeClient, id_: str) -> Self | None:
+        """The payment that a dispute is about; None for one of an old charge without a payment intent."""
+        dispute = (await client.v1.disputes.retrieve_async(id_, {"expand": DISPUTE_PARTS})).to_dict()
+        payment = taken_out(dispute, "payment_intent")
+        return cls.of_parts(taken_out(payment, "customer"), payment) if payment is not None else None
+
+    @classmethod
     async def read_refund(cls, client: stripe.StripeClient, id_: str) -> Self | None:
         """The payment that a refund belongs to, with this refund; None if it has no payment intent."""
         return cls.of_refund(await client.v1.refunds.retrieve_async(id_, {"expand": REFUND_PARTS}))
@@ -69,13 +90,27 @@ class PaymentSnapshot(CustomersObject):
         return cls(customer, payment, charge, (refund,))
 
     async def completed(self, client: stripe.StripeClient, database: Database) -> Self:
-        """The snapshot with the invoice, which is looked up until there is one."""
+        """The snapshot with the disputes, if it was ever disputed, and the invoice, which is looked up until
+        there is one."""
+        disputed = self.held_by_dispute is None
+        found = await ask(disputes_of(client, self.payment["id"])) if disputed else self.disputes
+        return replace(self, disputes=found, invoice=await self._known_invoice(client, database))
+
+    async def _known_invoice(self, client: stripe.StripeClient, database: Database) -> str | None:
         async with database.reading() as session:
             known = await session.get(PaymentRow, self.payment["id"])
         if known is not None and known.invoice_id is not None:
-            return replace(self, invoice=known.invoice_id)
+            return known.invoice_id
         found = await ask(invoice_of(client, self.payment["id"]))
-        return replace(self, invoice=found["id"] if found else None)
+        return found["id"] if found else None
+
+    async def store(self, session: AsyncSession, rules: CaseRules, owner: Owner, read_at: datetime) -> None:
+        await super().store(session, rules, owner, read_at)
+        if self.disputes is None or owner.subscriber:
+            return
+        customer = self.payment["customer"]
+        rows = [dispute_row(one, owner.organization, read_at, customer=customer) for one in self.disputes]
+        await disputes.store(session, self.payment["id"], rows)
 
     async def rows(self, session: AsyncSession, organization: str, read_at: datetime) -> list[MirrorRow]:
         made_by = await ours.makers(session, {refund["id"] for refund in self.refunds})

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from html import unescape
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
@@ -12,6 +12,7 @@ from billing.cases.case import NOTICES, CaseFound, CaseObject, CaseResult, case_
 from billing.core.money import Money
 from billing.core.operations import State
 from billing.mail.messages import MailContext
+from billing.money.dispute import DisputeStatus
 
 from .contexts import (
     GROWTH,
@@ -135,6 +136,21 @@ BILLS: list[dict[str, Any]] = [
         (True, None, True),
         (False, None, False),
     )
+]
+DISPUTES: list[dict[str, Any]] = [
+    {
+        "dispute": "du_1",
+        "status": status,
+        "amount": {"amount_minor": 40_000, "currency": "usd"},
+        "reason": "product_not_received",
+        "customer": customer,
+        "payment_intent": "pi_1",
+        "invoice": "in_1" if number else None,
+        "number": number,
+        "due_by": due_by,
+    }
+    for status in sorted({*get_args(DisputeStatus), "appealed"})
+    for customer, number, due_by in (("Customer 01", "A-0001", "2026-04-13T10:00:00Z"), (None, None, None))
 ]
 WORDS: list[dict[str, Any]] = [{"word": "After our pay run."}, {"word": None}]
 
@@ -315,6 +331,7 @@ FULL: dict[str, list[dict[str, Any]]] = {
     "portal_trouble": TROUBLES,
     "promise_broken": [{"promise": promise | word} for promise in PROMISES for word in WORDS],
     "bill_unpaid": [{"bill": bill} for bill in BILLS],
+    "dispute": [{"dispute": dispute} for dispute in DISPUTES],
     "chat_disabled": [{"why": "Slack answered 410."}],
     "customer_mail_bounced": [{"why": "Customer 01: the mail server refuses the address (550)."}],
     "portal_trouble_escalated": [told | {"number": number} for told in TROUBLES for number in (0, 1, 3)],

@@ -131,7 +131,26 @@ async def test_a_disputed_payment_says_so(counter: Counter) -> None:
     payment = await counter.pay(5000, "pm_card_createDispute")
     [found] = (await counter.refundable(payment_intent=payment)).payments
     assert found.disputed
-    assert (await counter.rows(PaymentRow))[0].disputed
+    [row] = await counter.rows(PaymentRow)
+    assert (row.disputed, row.held_by_dispute, row.refundable) == (True, True, 0)
+
+
+@only_sqlite
+async def test_what_a_bank_only_asks_about_and_what_was_won_can_be_refunded(counter: Counter) -> None:
+    v1 = counter.shop.client.v1
+    asked = await counter.pay(5000, "pm_card_createDisputeInquiry")
+    won = await counter.pay(6000, "pm_card_createDispute")
+    [dispute] = (await v1.disputes.list_async({"payment_intent": won})).data
+    await v1.disputes.update_async(dispute.id, {"evidence": {"uncategorized_text": "winning_evidence"}})
+    [before] = (await counter.refundable(payment_intent=won)).payments
+    counter.shop.stand_in.advance(61)
+    for payment, amount in ((asked, 5000), (won, 6000)):
+        [found] = (await counter.refundable(payment_intent=payment)).payments
+        assert (before.disputed, found.disputed, found.left) == (True, False, amount)
+    assert {(row.disputed, row.refundable) for row in await counter.rows(PaymentRow)} == {
+        (True, 5000),
+        (True, 6000),
+    }
 
 
 def _check_refusal(facts: RefundableFacts, code: str, named: str) -> None:

@@ -45,6 +45,7 @@ LISTS = (
     "/console/finance",
     "/console/finance/cases",
     "/console/finance/months/2026-03",
+    "/console/finance/disputes",
     "/console/incidents",
     "/console/reminder-runs",
     "/console/reminder-runs?requested_by=system&dry_run=false&sort=created_at",

@@ -119,6 +119,7 @@ async def test_it_names_every_route_that_there_is(document: dict[str, Any]) -> N
         ("PATCH", "/v1/customers/{id}/settings"),
         ("GET", "/v1/payments"),
         ("GET", "/v1/payments/{id}"),
+        ("GET", "/v1/disputes"),
         ("GET", "/v1/notices"),
         ("POST", "/v1/notices/{id}/acknowledge"),
         ("GET", "/v1/reconciliations"),

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 from sqlmodel import SQLModel
 
 from api.console.receivables import customer_lists
 from api.console.routes import ROUTERS
 from billing.core.operations import Role, State
+from billing.money.dispute import DisputeStatus
 from billing.policy.policy import policy_from_toml
 from db.core.clock import utc_now
 from db.portal import links as portal_links
@@ -33,7 +34,7 @@ from ...support.bill_rows import a_renewal, an_organization_invoice
 from ...support.builders import a_customer, a_notice, an_invoice, an_operation, store
 from ...support.case_rows import a_case
 from ...support.incidents import a_hold
-from ...support.money_rows import a_delegation, a_payment, a_refund
+from ...support.money_rows import a_delegation, a_dispute, a_payment, a_refund
 from ...support.portal_rows import a_link, a_promise
 from ...support.reconciliation_rows import a_difference, a_run
 from . import acts
@@ -199,6 +200,13 @@ class Seeds:
         )  # fmt: skip
         refund = a_refund(acme.id, payment.id, amount=2_500, created_at=at - DAY)
         await store(self._database, payment, refund)
+        for number, status in enumerate(get_args(DisputeStatus)):
+            theirs = {"customer_id": self.customer.id, "created_at": at - number * DAY, "status": status}
+            inquiry = status.startswith("warning_")
+            await store(
+                self._database,
+                a_dispute(acme.id, payment.id, due_by=at + 8 * DAY, refundable=inquiry, **theirs),
+            )
         self.show("refund form", "/console/refunds/new?payment_intent=pi_blue")
         self.show("credit form", "/console/credits/new?invoice=in_open")
         for tab in customer_lists.TABS:

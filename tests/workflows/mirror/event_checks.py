@@ -6,6 +6,7 @@ from typing import Any
 from sqlmodel import SQLModel, select
 
 from activities.mirror.objects.customer import balance_transaction_row, customer_row
+from activities.mirror.objects.dispute import dispute_row
 from activities.mirror.objects.invoice import credit_note_row, invoice_row, lines_row
 from activities.mirror.objects.payment import payment_row, refund_row
 from activities.stripe.plan_subscription import EXPAND_PLAN, subscription_document
@@ -15,6 +16,7 @@ from db.tables import (
     BalanceTransactionRow,
     CreditNoteRow,
     Customer,
+    DisputeRow,
     Invoice,
     InvoiceLines,
     Operation,
@@ -75,15 +77,20 @@ async def the_mirror_is_as_stripe(scene: Scene) -> None:
         for one in await _all(v1.payment_intents, expand=["data.latest_charge"])
         if one["customer"] in known and one["status"] == "succeeded"
     ]
+    rows = [
+        payment_row(one, one["latest_charge"], organization=owner, invoice=paid.get(one["id"]), synced_at=NOW)
+        for one in payments
+    ]
+    customers = {row.id: row.customer_id for row in rows}
+    disputes = [one for one in await _all(v1.disputes) if one["payment_intent"] in customers]
+    for row in rows:
+        of_it = [one for one in disputes if one["payment_intent"] == row.id]
+        row.held_by_dispute = any(not one["is_charge_refundable"] for one in of_it) if of_it else None
+    await _same(scene, PaymentRow, rows)
     await _same(
         scene,
-        PaymentRow,
-        (
-            payment_row(
-                one, one["latest_charge"], organization=owner, invoice=paid.get(one["id"]), synced_at=NOW
-            )
-            for one in payments
-        ),
+        DisputeRow,
+        (dispute_row(one, owner, NOW, customer=customers[one["payment_intent"]]) for one in disputes),
     )
     refunds, notes = await _all(v1.refunds), await _all(v1.credit_notes)
     async with scene.home.database.reading() as session:
