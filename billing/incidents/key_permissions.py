@@ -36,6 +36,10 @@ _STOPS: Mapping[str, tuple[str, tuple[Capability, ...]]] = MappingProxyType(
         "payment_intent": ("refunds, and reading payments", (Capability.REFUNDS, Capability.CREDITS)),
         "plan": ("plan changes, and reading prices", (Capability.PLAN_CHANGES,)),
         "credit_note": ("credits on invoices, and refunds", (Capability.REFUNDS, Capability.CREDITS)),
+        "dispute": (
+            "refunds of disputed payments, and reading disputes",
+            (Capability.REFUNDS, Capability.CREDITS),
+        ),
         "event": ("catching up on what Stripe's webhooks have missed", ()),
     }
 )
