@@ -1,9 +1,10 @@
 """Finance's month, with the files to keep of it; the cases that owe a note; customers' disputes."""
 
+from datetime import date, timedelta
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_datetime
+from babel.dates import format_date
 from fastapi import Depends, Request, Response
 
 from db.core.clock import utc_now
@@ -44,10 +45,14 @@ async def this_month(visit: InVisit) -> Response:
 async def read_month(month: months.InMonth, query: InMonthQuery, visit: InVisit) -> Response:
     """What it has, and the files to keep."""
     found = await months.list_operations(month, query, visit.request, visit.context)
-    begins = month.span.start.astimezone(ZoneInfo(month.zone))
-    return visit.page("month", title=format_datetime(begins, "MMMM y", locale="en"),
+    first, after = (at.astimezone(ZoneInfo(month.zone)) for at in (month.span.start, month.span.end))
+    return visit.page("month", title=_called(first, "MMMM y"),
         month=month, rows=found.data, next_cursor=found.next_cursor,
-        months=_last_months(visit.shell.organization.zone),
+        first=first.date(), last=after.date() - timedelta(days=1),
+        months=[
+            (name, _called(date.fromisoformat(f"{name}-01"), "MMM y"))
+            for name in _last_months(visit.shell.organization.zone)
+        ],
     )  # fmt: skip
 
 
@@ -81,6 +86,10 @@ async def list_disputes(
     return visit.page("disputes", title="Disputes",
         rows=found.data, next_cursor=found.next_cursor, names=names,
     )  # fmt: skip
+
+
+def _called(day: date, pattern: str) -> str:
+    return format_date(day, pattern, locale="en")
 
 
 def _last_months(zone: str) -> list[str]:

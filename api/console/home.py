@@ -2,6 +2,9 @@
 
 from fastapi import Response
 
+from billing.core.notices import NoticeKind
+from billing.operations.payloads import read_notice
+
 from ..approvals import notices
 from ..http.models import NoticesQuery
 from ..operations import routes as operations
@@ -32,8 +35,13 @@ async def home(visit: InVisit) -> Response:
     documents = [row.subject for row in waiting] + [
         document for row in open_.data for document in (row.subject, row.request)
     ]
+    documents += [row.subject for row in told.data]
     names = await visit.names(documents)
     return visit.page("home", title="What waits",
         approvals=waiting,
-        operations=open_.data, notices=told.data if visit.shell.sees_finance else [], names=names,
+        operations=open_.data, names=names,
+        notices=[
+            (row, read_notice(NoticeKind(row.kind), row.subject))
+            for row in told.data if visit.shell.sees_finance
+        ],
     )  # fmt: skip

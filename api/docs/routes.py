@@ -35,11 +35,13 @@ _PAGES = Environment(
 )
 _PAGES.filters["json"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
 _CODE = re.compile(r"`([^`]+)`")
+_WRAPPED = re.compile(r"(?<!\n)\n(?![\n*-])")
+"""Where a line ends only because it was long."""
 
 
 def _coded(text: str) -> Markup:
-    """What is between backticks as code."""
-    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))
+    """Paragraphs as wide as the page, and what is between backticks as code."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(_WRAPPED.sub(" ", text)))))
 
 
 _PAGES.filters["coded"] = _coded

@@ -1,6 +1,7 @@
 """The pages as HTML: no scripts, no words of the visitor's, nothing that names the token."""
 
 import re
+from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,7 @@ def invoice(
         lines=[
             {
                 "description": one_line(line.get("description") or "") or say.words["charge"],
-                "quantity": line.get("quantity"),
+                "quantity": _quantity(line),
                 "amount": amount(line["amount"]),
             }
             for line in lines
@@ -183,6 +184,12 @@ def pdf(content: bytes, number: str) -> Response:
         "base-uri 'none'; frame-ancestors 'none'",
     }
     return Response(content, media_type="application/pdf", headers=headers)
+
+
+def _quantity(line: Mapping[str, Any]) -> int | None:
+    """None where Stripe's own description begins with it: `12 × Seat (at $10.00 / month)`."""
+    number = line.get("quantity")
+    return None if str(line.get("description")).startswith(f"{number} ×") else number
 
 
 def _state(shown: CustomerInvoice) -> str:

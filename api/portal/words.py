@@ -51,7 +51,7 @@ _EN = {
     "promise_missed": "You said that you would pay by {day}.",
     "back_account": "Back to your invoices",
     # A link that does not open, and asking for another
-    "neutral_title": "This link does not open",
+    "neutral_title": "This link doesn’t work",
     "neutral_text": "It may be too old, or a newer link may have taken its place. "
     "You can have a new one sent to you.",
     "new_link": "Mail me a new link",
@@ -129,13 +129,13 @@ _DE = {
     "promised": "Sie haben zugesagt, bis zum {day} zu bezahlen. Bis dahin erinnern wir Sie nicht.",
     "promise_missed": "Sie hatten zugesagt, bis zum {day} zu bezahlen.",
     "back_account": "Zurück zu Ihren Rechnungen",
-    "neutral_title": "Dieser Link öffnet sich nicht",
+    "neutral_title": "Dieser Link funktioniert nicht",
     "neutral_text": "Er ist vielleicht zu alt, oder ein neuerer hat ihn ersetzt. "
     "Sie können sich einen neuen schicken lassen.",
     "new_link": "Neuen Link per E-Mail schicken",
     "neutral_where": "Er geht an die Adresse, an die die Rechnung geschickt wurde, "
     "sofern sie noch offen ist.",
-    "asked_title": "Sehen Sie in Ihr Postfach",
+    "asked_title": "Bitte prüfen Sie Ihr Postfach",
     "asked_text": "Wenn der Link von uns war und die Rechnung noch offen ist, ist ein neuer Link unterwegs "
     "an die Adresse, an die die Rechnung geschickt wurde.",
     "asked_later": "Das kann einige Minuten dauern. Kommt nichts an, sehen Sie im Spam-Ordner nach; "
@@ -148,16 +148,16 @@ _DE = {
     "stopped_title": "Keine Erinnerungen mehr",
     "stopped_text": "Sie werden nicht mehr an Rechnungen erinnert. "
     "Ihre Rechnungen bleiben fällig wie bisher.",
-    "again": "Wieder erinnern",
+    "again": "Erinnerungen wieder einschalten",
     "again_title": "Erinnerungen sind eingeschaltet",
     "again_text": "Sie werden an fällige Rechnungen erinnert.",
     "dead_title": "Dieser Link kann Erinnerungen nicht ändern",
     "dead_text": "Es wurde nichts geändert: Der Link gilt nicht mehr. "
-    "Nehmen Sie den Link aus der neuesten E-Mail zu Ihrer Rechnung, oder schreiben Sie uns.",
+    "Verwenden Sie den Link aus der neuesten E-Mail zu Ihrer Rechnung, oder schreiben Sie uns.",
     "unavailable_title": "Bitte versuchen Sie es in einigen Minuten noch einmal",
     "unavailable_text": "Diese Seite funktioniert gerade nicht. Es geht nichts verloren.",
     "elsewhere_title": "Diese Anfrage kam von einer anderen Website",
-    "elsewhere_text": "Es wurde nichts getan. Nehmen Sie die Knöpfe auf der Seite der Rechnung.",
+    "elsewhere_text": "Es ist nichts geschehen. Verwenden Sie die Schaltflächen auf der Seite der Rechnung.",
     "back": "Zurück zur Rechnung",
     "contact": "Fragen? Schreiben Sie an",
     "testing_label": "Testbetrieb",

@@ -86,7 +86,7 @@ def _reminders(policy: Policy) -> Iterator[tuple[str, str]]:
         f"A reminder that could not be sent within {span(reminders.catch_up)} is left out.",
     )
     for number, step in enumerate(reminders.steps):
-        yield f"reminders.steps[{number}]", f"Reminder “{step.name}” goes out {_step(step)}."
+        yield f"reminders.steps[{number}]", f"Reminder “{step.name}” goes out {when_sent(step)}."
     promises = policy.promises
     yield (
         "promises",
@@ -95,7 +95,8 @@ def _reminders(policy: Policy) -> Iterator[tuple[str, str]]:
     )
 
 
-def _step(step: ReminderStep) -> str:
+def when_sent(step: ReminderStep) -> str:
+    """`3 days after the due date`."""
     if step.days == 0:
         return f"on the day of {STEPS_OF[step.of]}"
     side = "before" if step.days < 0 else "after"

@@ -43,8 +43,9 @@ async def read_run(
     run = await reconciliations.read_run(id, visit.caller, visit.context)
     wanted = query.model_copy(update={"reconciliation": id})
     found = await differences.list_differences(wanted, visit.request, visit.caller, visit.context)
+    names = await visit.names([{row.object_kind: row.object} for row in found.data])
     return visit.page("reconciliation", title="Reconciliation",
-        run=run, rows=found.data, next_cursor=found.next_cursor,
+        run=run, rows=found.data, called={**names.numbers, **names.customers}, next_cursor=found.next_cursor,
     )  # fmt: skip
 
 

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Response
 
+from billing.policy.operating_sentences import when_sent
+
 from ...http.ids import Id
 from ...reminders import runs
 from ...reminders.schemas import DecisionsQuery, RunsQuery
@@ -44,6 +46,7 @@ async def read_run(id: Id, query: InDecisionsQuery, visit: InVisit) -> Response:
     names = await visit.names([row.model_dump(include={"customer", "invoice"}) for row in found.data])
     return visit.page("reminder_run", title="Dry run" if run.request["dry_run"] else "Reminder run",
         run=run, rows=found.data, next_cursor=found.next_cursor, names=names,
+        steps={step.name: when_sent(step) for step in visit.context.policy.reminders.steps},
     )  # fmt: skip
 
 

@@ -12,13 +12,13 @@ from markupsafe import Markup, escape
 
 from billing.approvals.subject_changes import NONE, SubjectChange
 from billing.core.money import Money
-from billing.core.operations import CUSTOMER, SYSTEM
+from billing.core.operations import CUSTOMER, SYSTEM, State
 from billing.core.text import one_line
 from billing.policy.reasons import REASON_WORDS
 from db.core.clock import utc_now
 
 from ...quotes.schemas import ApproverAnswer
-from .words import KINDS, MARKS, OBJECTS, ROLES, state_words
+from .words import KINDS, MARKS, OBJECTS, ROLES, TOLD_BY_STAGE, state_words
 
 Moment = datetime | str | int
 """A time, RFC 3339 text as the API writes it, or UTC seconds."""
@@ -65,7 +65,7 @@ _CODE = re.compile(r"`([^`]+)`")
 def install(environment: Environment) -> None:
     times = (when, day, ago, clock, lasting)
     texts = (line, coded, sentence, state_text, reason, kind, roles, whom, changed, browser, object_kind)
-    for rule in (money, plan, person, named, state, stripe_page, *times, *texts):
+    for rule in (money, plan, person, named, state, standing, invoice_state, stripe_page, *times, *texts):
         environment.filters[rule.__name__] = rule
 
 
@@ -183,6 +183,18 @@ def state(name: str) -> Markup:
     return Markup('<span class="state state-{}"><span aria-hidden="true">{}</span> {}</span>').format(
         words.look, MARKS[words.look], words.text
     )
+
+
+def standing(operation: Any) -> str:
+    """How an operation stands: its state, or the stage where that says what it waits for."""
+    told = operation.stage in TOLD_BY_STAGE and operation.state in (State.RUNNING, State.AWAITING_APPROVAL)
+    return str(operation.stage if told else operation.state)
+
+
+def invoice_state(invoice: Any) -> str:
+    """An invoice's status in Stripe, as a state of ours; what is open after its due date is overdue."""
+    late = invoice.status == "open" and invoice.due_date is not None and invoice.due_date < utc_now()
+    return "overdue" if late else f"invoice_{invoice.status}"
 
 
 def state_text(name: str) -> str:

@@ -59,6 +59,9 @@ STATES: Mapping[str, StateWords] = {
     "dispute_warning_under_review": StateWords("Inquiry under review", "wait"),
     "dispute_warning_closed": StateWords("Inquiry closed", "quiet"),
     "succeeded": StateWords("Succeeded", "done"),
+    "pending": StateWords("Pending", "wait"),
+    "requires_action": StateWords("Waits for the customer", "wait"),
+    "canceled": StateWords("Cancelled", "quiet"),
     "link_live": StateWords("Works", "done"),
     "link_expired": StateWords("Expired", "quiet"),
     "link_replaced": StateWords("Replaced", "quiet"),
@@ -116,6 +119,10 @@ ROLES: Mapping[str, str] = {
     Role.FINANCE.value: "Finance",
     Role.AUDITOR.value: "Auditor",
 }
+
+
+TOLD_BY_STAGE = frozenset({"scheduled", "changes_requested"})
+"""Stages that say more than the state that they are in."""
 
 
 def state_words(state: str) -> StateWords:

@@ -1,7 +1,7 @@
 """Everything of one customer: each of the API's lists of it as rows of one shape."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -17,10 +17,11 @@ from ...operations import routes as operations
 from ...operations.schemas import OperationsQuery
 from ...portal_admin.schemas import PortalLinksQuery
 from ...reminders.schemas import RemindersQuery
+from ..frame.filters import invoice_state, standing
 from ..frame.subjects import About
 from ..frame.visit import PageVisit
 
-MAIL_WORDS: Mapping[str, str] = {"reminder": "Reminder", "portal_link": "Portal link"}
+MAIL_WORDS: Mapping[str, str] = {"reminder": "Reminder of", "portal_link": "Portal link to"}
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,9 @@ class CustomerLook:
     names: About
     cursor: str | None
 
+    def number(self, invoice: str) -> str:
+        return self.names.numbers.get(invoice, invoice)
+
     async def read(
         self, route: Callable[..., Awaitable[ListOf[Any]]], query: Query, *ids: str
     ) -> ListOf[Any]:
@@ -70,9 +74,7 @@ def _invoice(row: Any, look: CustomerLook) -> CustomerRow:
     unpaid = row.status == "open" and row.amount_remaining != row.total
     beside = f"{row.amount_remaining.format()} unpaid" if unpaid else ""
     href = f"/invoices/{row.id}"
-    return CustomerRow(
-        row.created_at, row.number or "Draft", href, f"invoice_{row.status}", row.total, beside
-    )
+    return CustomerRow(row.created_at, row.number or "Draft", href, invoice_state(row), row.total, beside)
 
 
 def _payment(row: PaymentAnswer, look: CustomerLook) -> CustomerRow:
@@ -80,7 +82,8 @@ def _payment(row: PaymentAnswer, look: CustomerLook) -> CustomerRow:
     beside = f"{row.amount_refunded.format()} refunded" if row.amount_refunded.amount_minor else ""
     if row.disputed:
         beside = "Disputed by the customer"
-    return CustomerRow(row.created_at, "Payment", href, row.status, row.amount, beside, row.id)
+    words = f"Payment of {look.number(row.invoice)}" if row.invoice else "Payment"
+    return CustomerRow(row.created_at, words, href, row.status, row.amount, beside, row.id)
 
 
 def _refund(row: Any, look: CustomerLook) -> CustomerRow:
@@ -105,19 +108,20 @@ def _balance(row: Any, look: CustomerLook) -> CustomerRow:
 
 def _operation(row: Any, look: CustomerLook) -> CustomerRow:
     words = look.names.headline(row.kind, row.subject, row.request)
-    return CustomerRow(row.created_at, words, f"/operations/{row.id}", row.state, row.amount)
+    return CustomerRow(row.created_at, words, f"/operations/{row.id}", standing(row), row.amount)
 
 
 def _link(row: Any, look: CustomerLook) -> CustomerRow:
     opened = f"Opened {row.opens} times" if row.opens != 1 else "Opened once"
     href = f"/invoices/{row.invoice}"
     beside = opened if row.opens else "Never opened"
-    return CustomerRow(row.created_at, "Portal link to an invoice", href, f"link_{row.state}", None, beside)
+    words = f"Portal link to {look.number(row.invoice)}"
+    return CustomerRow(row.created_at, words, href, f"link_{row.state}", None, beside)
 
 
 def _mail(row: CustomerMailAnswer, look: CustomerLook) -> CustomerRow:
-    words = f"{MAIL_WORDS.get(row.template, row.template)}{f' to {row.address}' if row.address else ''}"
-    beside = row.words if row.state in ("held", "skipped") else ""
+    words = f"{MAIL_WORDS.get(row.template, row.template)} {look.number(row.invoice)}"
+    beside = row.words if row.state in ("held", "skipped") else f"To {row.address}" if row.address else ""
     return CustomerRow(
         row.decided_at, words, f"/invoices/{row.invoice}", f"mail_{row.state}", row.amount, beside
     )
@@ -154,4 +158,6 @@ TABS: Mapping[str, CustomerTab] = {
 async def rows_of(tab: str, look: CustomerLook) -> tuple[list[CustomerRow], str | None]:
     """A page of the tab, and where the next one begins."""
     found = await TABS[tab].read(look)
-    return [TABS[tab].show(row, look) for row in found.data], found.next_cursor
+    mentioned = await look.visit.names([row.model_dump(include={"invoice"}) for row in found.data])
+    named = replace(look, names=replace(look.names, numbers=mentioned.numbers))
+    return [TABS[tab].show(row, named) for row in found.data], found.next_cursor

@@ -11,6 +11,7 @@ from billing.core.operations import CUSTOMER
 from ...customers.schemas import InvoiceDetailAnswer, PromiseAnswer
 from ...money.schemas import PaymentWithRefunds
 from ...portal_admin.schemas import PortalLinkAnswer
+from ..frame.filters import standing
 from ..frame.subjects import About
 
 MOST = 30
@@ -52,7 +53,7 @@ def _events(invoice: InvoiceDetailAnswer, names: About) -> Iterator[InvoiceEvent
         yield from _promised(promise)
     for one in invoice.operations:
         words = names.headline(one.kind, one.subject, one.request)
-        yield InvoiceEvent(one.created_at, words, one.requested_by, one.id, one.state)
+        yield InvoiceEvent(one.created_at, words, one.requested_by, one.id, standing(one))
 
 
 def _promised(promise: PromiseAnswer) -> Iterator[InvoiceEvent]:

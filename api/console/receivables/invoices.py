@@ -109,8 +109,9 @@ async def read_invoice(id: Id, visit: InVisit) -> Response:
 async def diagnose(id: Id, visit: InVisit) -> Response:
     """Why the customer can't open it, the cause first."""
     found = await diagnosis.diagnose_access(id, visit.caller, visit.context)
+    names = await visit.names([{"invoice": id, "customer": found.customer}])
     return visit.page("access", title="Can the customer open it?",
-        invoice=id, customer=found.customer, findings=found.findings,
+        invoice=id, customer=found.customer, findings=found.findings, names=names,
     )  # fmt: skip
 
 

@@ -200,9 +200,9 @@ async def test_every_page_is_in_the_browsers_language_where_nobody_knows_the_cus
     http = tab.api.http
     _, token = await tab.link()
     for page, words in (
-        (await http.get(f"/portal/{'A' * 42}", headers=german), "Dieser Link öffnet sich nicht"),
-        (await http.get(tab.page, headers=german), "Dieser Link öffnet sich nicht"),
-        (await http.post(f"{tab.page}new-link", headers=german), "Sehen Sie in Ihr Postfach"),
+        (await http.get(f"/portal/{'A' * 42}", headers=german), "Dieser Link funktioniert nicht"),
+        (await http.get(tab.page, headers=german), "Dieser Link funktioniert nicht"),
+        (await http.post(f"{tab.page}new-link", headers=german), "Bitte prüfen Sie Ihr Postfach"),
         (await http.get("/portal/opt-out/x", headers=german), "Keine Erinnerungen mehr?"),
         (await http.post("/portal/opt-out/x", headers=german), "Es wurde nichts geändert"),
         (

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlmodel import SQLModel
 
-from billing.core.operations import Role
+from billing.core.operations import Role, State
 from db.tables import Approval, Customer, Decision, NoteRow, Operation, TimelineEvent, new_id
 
 from ...support.builders import Tenant, a_customer
@@ -64,7 +64,8 @@ class KeptOperation:
         document = self._document["operation"]
         kept = {name: document[name] for name in Operation.model_fields if name in document}
         if self._upto is not None:
-            kept |= {"result": None, "error": None, "closed_at": None}
+            kept |= {"error": None, "closed_at": None}
+            kept |= {} if changed.get("state") == State.MISMATCHED else {"result": None}
         fields = {
             "organization_id": self._acme.id,
             "request_hash": "1" * 64,
@@ -72,7 +73,7 @@ class KeptOperation:
             "policy": self._document["policy"],
             "approval_id": document["approval"],
             "customer_id": (document["subject"] or {}).get("customer"),
-        }
+        } | ((document["subject"] or {}).get("amount") or {})
         return Operation(**_times(kept) | fields | changed)
 
     def _approval(self, document: Json, changed: Json | None) -> Approval:

@@ -75,7 +75,7 @@ NOW_AT: Sequence[tuple[str, str, str, str, dict[str, Any]]] = (
     ("plan change: running", "plan_change_now", "applying", "running", {"stage": "applying"}),
     ("plan change: held", "plan_change_now", "applying", "held", {"stage": "applying"}),
     ("plan change: mismatched", "plan_change_mismatched", "lines_differ", "mismatched",
-     {"allowed_actions": ["accept", "revert", "retry"]}),
+     {"allowed_actions": ["accept", "revert", "read_again"]}),
     ("plan change: scheduled", "plan_change_later_1", "scheduled", "running", {"stage": "scheduled"}),
     ("refund: issuing", "refund_by_two", "approved", "running", {"stage": "issuing"}),
     ("refund: held", "refund_by_two", "approved", "held", {"stage": "issuing"}),
@@ -545,7 +545,7 @@ class Seeds:
         states: dict[str, dict[str, Any]] = {
             "payable": {"due_date": at + 6 * DAY, "total": 124_250},
             "overdue": {"due_date": at - 4 * DAY},
-            "paid": {"status": "paid", "amount_paid": 10_000, "created_at": at - DAY},
+            "paid": {"status": "paid", "amount_paid": 10_000, "created_at": at - 30 * DAY},
             "void": {"status": "void"},
             "written off": {"status": "uncollectible", "due_date": at - 90 * DAY},
             "promised": {"due_date": at - DAY, "total": 62_000},
