@@ -1,8 +1,12 @@
 """How pages put into words what the API answers."""
 
+from datetime import timedelta
+
 import pytest
 
-from api.console.frame.filters import PersonAsked, whom
+from api.console.frame.filters import PersonAsked, invoice_state, standing, whom
+from db.core.clock import utc_now
+from db.tables import Invoice, Operation
 
 
 @pytest.mark.parametrize(
@@ -21,3 +25,32 @@ def test_a_delegate_is_one_of_those_who_are_asked(
     people: list[tuple[str, str]], needs: str, said: str
 ) -> None:
     assert whom([PersonAsked(*one) for one in people], ("controller", "legal"), needs) == said
+
+
+@pytest.mark.parametrize(
+    ("state", "stage", "said"),
+    [
+        ("running", "scheduled", "scheduled"),
+        ("awaiting_approval", "changes_requested", "changes_requested"),
+        ("running", "applying", "running"),
+        ("held", "scheduled", "held"),
+        ("cancelled", "scheduled", "cancelled"),
+    ],
+)
+def test_what_waits_says_what_for(state: str, stage: str, said: str) -> None:
+    assert standing(Operation(state=state, stage=stage)) == said
+
+
+@pytest.mark.parametrize(
+    ("status", "days", "said"),
+    [
+        ("open", -1, "overdue"),
+        ("open", 1, "invoice_open"),
+        ("open", None, "invoice_open"),
+        ("paid", -1, "invoice_paid"),
+        ("uncollectible", -1, "invoice_uncollectible"),
+    ],
+)
+def test_what_is_open_after_its_day_is_overdue(status: str, days: int | None, said: str) -> None:
+    due = None if days is None else utc_now() + timedelta(days=days)
+    assert invoice_state(Invoice(status=status, due_date=due)) == said

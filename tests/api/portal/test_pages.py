@@ -206,6 +206,7 @@ async def test_the_first_lines_are_shown_and_the_rest_is_in_the_pdf(
     visitor: Visitor, database: Database
 ) -> None:
     lines = [{"description": f"<b>Seat {n}</b>", "quantity": n, "amount": 100 * n} for n in range(1, 31)]
+    lines[1]["description"] = "2 × Desk (at $1.00 / month)"
     row = InvoiceLines(
         invoice_id=visitor.invoice.id,
         organization_id=visitor.invoice.organization_id,
@@ -220,6 +221,8 @@ async def test_the_first_lines_are_shown_and_the_rest_is_in_the_pdf(
     assert "&lt;b&gt;Seat 20&lt;/b&gt;" in page.text
     assert "Seat 21" not in page.text
     assert "the PDF has all of them" in page.text
+    assert "× 1<" in page.text
+    assert "× 2<" not in page.text, "Stripe's own words say how many"
 
 
 async def test_repeated_failures_open_a_trouble_and_end_in_no_more_rows(
