@@ -136,7 +136,10 @@ def _delegates(visit: PageVisit, shown: ApprovalAnswer) -> list[tuple[str, str]]
 def _asked(visit: PageVisit, deciders: Deciders, roles: Collection[Role]) -> list[PersonAsked]:
     """In which of these roles who may decide now, their own or one that was delegated to them."""
     return [
-        PersonAsked(capacity.role, "You" if person == visit.caller.person else visit.shell.names[person])
+        PersonAsked(
+            role=capacity.role,
+            name="You" if person == visit.caller.person else visit.shell.names[person],
+        )
         for person in deciders.pool.roles
         for capacity in deciders.capacities(person)
         if capacity.role in roles

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from babel.dates import format_date, format_datetime, format_timedelta
 from jinja2 import Environment, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
+from pydantic import BaseModel, ConfigDict
 
 from billing.approvals.subject_changes import NONE, SubjectChange
 from billing.core.money import Money
@@ -17,7 +18,6 @@ from billing.core.text import one_line
 from billing.policy.reasons import REASON_WORDS
 from db.core.clock import utc_now
 
-from ...quotes.schemas import ApproverAnswer
 from .words import KINDS, MARKS, OBJECTS, ROLES, TOLD_BY_STAGE, state_words
 
 Moment = datetime | str | int
@@ -52,8 +52,10 @@ LATELY = timedelta(days=1)
 """Within so much, how long ago or from now says more than the date."""
 
 
-class PersonAsked(NamedTuple):
+class PersonAsked(BaseModel):
     """Somebody who may decide, by their name, and in which role."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     role: str
     name: str
@@ -216,11 +218,12 @@ def roles(names: Iterable[str], needs: str = "any") -> str:
     return (" and " if needs == "all" else " or ").join(ROLES.get(name, name) for name in names)
 
 
-def whom(people: Iterable[PersonAsked | ApproverAnswer], names: Sequence[str], needs: str) -> str:
+def whom(people: Iterable[Any], names: Sequence[str], needs: str) -> str:
     """Whom a rung asks: `Cora or Finn`; with `needs` of "all" somebody of each role, `Cora or Finn, and Lee`.
-    A role that nobody has is called by its name."""
+    A role that nobody has is called by its name. `people` have a role and a name each, in the API's answer or
+    as its JSON has them."""
     of_role: dict[str, list[str]] = {name: [] for name in names}
-    for one in people:
+    for one in map(PersonAsked.model_validate, people):
         of_role[one.role].append(line(one.name))
     of_role = {role: list(dict.fromkeys(whose)) for role, whose in of_role.items()}
     held = [whose for whose in of_role.values() if whose]

@@ -24,7 +24,9 @@ from db.tables import Invoice, Operation
 def test_a_delegate_is_one_of_those_who_are_asked(
     people: list[tuple[str, str]], needs: str, said: str
 ) -> None:
-    assert whom([PersonAsked(*one) for one in people], ("controller", "legal"), needs) == said
+    as_json = [{"role": role, "name": name, "why_not": None} for role, name in people]
+    assert whom(as_json, ("controller", "legal"), needs) == said
+    assert whom(map(PersonAsked.model_validate, as_json), ("controller", "legal"), needs) == said
 
 
 @pytest.mark.parametrize(
