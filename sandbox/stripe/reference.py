@@ -22,7 +22,7 @@ from typing import Any
 from stripe._request_options import RequestOptions
 
 from .core.kernel import API_VERSION, EXPANDABLE, ROUTES, Route
-from .core.updates import not_built
+from .core.updates import not_built, without_effect
 from .server import resources, restricted_keys
 from .settings.switches import Switches
 from .versions import changes, registry
@@ -40,8 +40,8 @@ Made from the code by `python -m sandbox.stripe.reference > sandbox/stripe/ENDPO
 together. Version {API_VERSION}; what older ones had instead is at the end.
 
 Of the parameters, **bold** ones are required, ~~struck~~ ones are refused by name as not supported, and
-*slanted* ones are checked and otherwise not looked at. Whatever isn't listed is refused as unknown. The
-evidence is where the rules of an endpoint are from.
+*slanted* ones are accepted, and nothing could be seen of what they do: no mails are sent, for example.
+Whatever isn't listed is refused as unknown. The evidence is where the rules of an endpoint are from.
 """
 SWITCHES = """## Switches
 
@@ -55,6 +55,8 @@ class Facts:
     """What the code of an endpoint says about parameters."""
 
     refused: set[str] = field(default_factory=set)
+    idle: set[str] = field(default_factory=set)
+    """Accepted without effect."""
     named: set[str] = field(default_factory=set)
 
 
@@ -107,8 +109,10 @@ def _parameters(route: Route) -> Iterator[tuple[str, bool]]:
 def _shown(name: str, required: bool, facts: Facts) -> str:
     if name in facts.refused:
         return f"~~{name}~~"
-    if name not in facts.named | EVERYWHERE:
+    if name in facts.idle:
         return f"*{name}*"
+    if name not in facts.named | EVERYWHERE:
+        return f"{name} (ignored)"
     return f"**{name}**" if required else name
 
 
@@ -140,22 +144,27 @@ def _facts(route: Route) -> Facts:
         if function in seen:
             continue
         seen.add(function)
-        names, refused, called = _read(function)
+        names, refused, idle, called = _read(function)
         facts.named |= names
         facts.refused |= refused
+        facts.idle |= idle
         waiting += called
     return facts
 
 
 @cache
-def _read(function: FunctionType) -> tuple[frozenset[str], frozenset[str], tuple[FunctionType, ...]]:
-    """The strings that a function names, those that it refuses, and the functions of ours that it uses."""
-    names, refused, called = set[str](), set[str](), list[FunctionType]()
+def _read(
+    function: FunctionType,
+) -> tuple[frozenset[str], frozenset[str], frozenset[str], tuple[FunctionType, ...]]:
+    """The strings that a function names, those that it refuses or accepts without effect, and the functions
+    of ours that it uses."""
+    names, called = set[str](), list[FunctionType]()
+    told_apart: dict[Any, set[str]] = {not_built: set(), without_effect: set()}
     tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     turned_away = set[ast.AST]()
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and _value(node.func, function) is not_built:
-            refused |= {name for argument in node.args[1:] for name in _strings(argument, function)}
+        if isinstance(node, ast.Call) and (by := _value(node.func, function)) in (not_built, without_effect):
+            told_apart[by] |= {name for argument in node.args[1:] for name in _strings(argument, function)}
             turned_away |= set(ast.walk(node))
     for node in ast.walk(tree):
         if node in turned_away:
@@ -169,7 +178,8 @@ def _read(function: FunctionType) -> tuple[frozenset[str], frozenset[str], tuple
     ours = [
         one for one in called if one.__module__ not in KERNEL and one.__code__.co_filename.startswith(HERE)
     ]
-    return frozenset(names), frozenset(refused), tuple(ours)
+    refused, idle = frozenset(told_apart[not_built]), frozenset(told_apart[without_effect])
+    return frozenset(names), refused, idle, tuple(ours)
 
 
 def _strings(node: ast.AST, function: FunctionType) -> set[str]:

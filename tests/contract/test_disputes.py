@@ -119,7 +119,8 @@ def test_who_does_not_respond_in_time_has_lost(business: Business) -> None:
     business.at(due - 1)
     assert now(business, dispute).status == "needs_response"
     business.at(due)
-    assert now(business, dispute).status == "lost"
+    lost = now(business, dispute)
+    assert (lost.status, lost.evidence_details.past_due) == ("lost", True)
 
 
 def test_staged_evidence_is_submitted_when_one_says_so_and_only_once(business: Business) -> None:
@@ -177,6 +178,96 @@ def test_an_inquiry_that_nobody_answers_is_closed(business: Business) -> None:
     inquiry = disputed(business, "createDisputeInquiry")
     business.at(inquiry.evidence_details.due_by)
     assert now(business, inquiry).status == "warning_closed"
+
+
+def test_what_is_prevented_takes_its_money_without_a_fee_and_without_an_answer(business: Business) -> None:
+    dispute = disputed(business, "createDisputePrevented")
+    assert (dispute.status, dispute.is_charge_refundable) == ("prevented", False)
+    assert dispute.payment_method_details.card.case_type == "resolution"
+    assert (dispute.evidence_details.due_by, [one[2:5] for one in figures(dispute)]) == (
+        None,
+        [(-1000, 0, -1000)],
+    )
+    assert told(business) == ["dispute.created", "dispute.funds_withdrawn"]
+    assert refused(business.v1.refunds.create, {"charge": dispute.charge}).code == "charge_disputed"
+    assert refused(evidence, business, dispute, "winning_evidence").http_status == 400
+    assert refused(business.v1.disputes.close, dispute.id).http_status == 400
+    business.at(APRIL + 90 * DAY)
+    assert now(business, dispute).status == "prevented"
+
+
+@pytest.mark.parametrize(
+    ("card", "text", "course"),
+    [
+        ("createDispute", "winning_evidence", [False, False, True]),
+        ("createDispute", "losing_evidence", [False, False, False]),
+        ("createDisputeInquiry", "winning_evidence", [True, True, True]),
+        ("createDisputeInquiry", "escalate_inquiry_evidence", [True, True, False]),
+    ],
+)
+def test_whether_a_charge_can_be_refunded_goes_with_the_state_of_its_dispute(
+    business: Business, card: str, text: str, course: list[bool]
+) -> None:
+    dispute = disputed(business, card)
+    seen = [dispute, evidence(business, dispute, text)]
+    business.at(APRIL + 60)
+    seen.append(now(business, dispute))
+    assert [one.is_charge_refundable for one in seen] == course
+    if course[-1]:
+        assert business.v1.refunds.create({"charge": dispute.charge}).status == "succeeded"
+    else:
+        assert refused(business.v1.refunds.create, {"charge": dispute.charge}).code == "charge_disputed"
+
+
+def dispute_later(business: Business, charge: str, **more: Any) -> Any:
+    """The customer disputes a charge at some later time."""
+    made = business.stand_in.control("disputes", {"charge": charge, **more})
+    return business.v1.disputes.retrieve(made["id"])
+
+
+def paid(business: Business, card: str = "visa") -> str:
+    """A charge of 1000."""
+    given = {"amount": 1000, "currency": "usd", "payment_method": f"pm_card_{card}", "confirm": True}
+    return str(business.v1.payment_intents.create(given).latest_charge)
+
+
+def test_what_was_refunded_before_is_not_disputed(business: Business) -> None:
+    charge = paid(business)
+    business.v1.refunds.create({"charge": charge, "amount": 400})
+    business.at(APRIL + 20 * DAY)
+    dispute = dispute_later(business, charge, reason="duplicate")
+    assert (dispute.amount, dispute.reason, dispute.created) == (600, "duplicate", APRIL + 20 * DAY)
+    assert [one[2:5] for one in figures(dispute)] == [(-600, 1500, -2100)]
+    with pytest.raises(ValueError, match="charged back"):
+        dispute_later(business, charge)
+    whole = paid(business)
+    business.v1.refunds.create({"charge": whole})
+    with pytest.raises(ValueError, match="Nothing is left"):
+        dispute_later(business, whole)
+
+
+def test_a_refund_on_its_way_fails_by_a_chargeback_which_takes_its_money_too(business: Business) -> None:
+    charge = paid(business, "pendingRefund")
+    refund = business.v1.refunds.create({"charge": charge, "amount": 400})
+    dispute = dispute_later(business, charge)
+    failed = business.v1.refunds.retrieve(refund.id)
+    assert (failed.status, failed.failure_reason) == ("failed", "charge_for_pending_refund_disputed")
+    assert (dispute.amount, business.v1.charges.retrieve(charge).amount_refunded) == (1000, 0)
+
+
+def test_a_chargeback_that_an_inquiry_becomes_is_of_what_was_not_refunded_meanwhile(
+    business: Business,
+) -> None:
+    inquiry = dispute_later(business, paid(business), case="inquiry")
+    business.v1.refunds.create({"charge": inquiry.charge, "amount": 400})
+    business.stand_in.control("disputes", {"dispute": inquiry.id, "verdict": "escalated"})
+    dispute = now(business, inquiry)
+    assert (dispute.amount, [one[2] for one in figures(dispute)]) == (600, [-600])
+    evidence(business, dispute, "winning_evidence")
+    business.at(APRIL + 60)
+    won = now(business, dispute)
+    assert ([one[2] for one in figures(won)], won.charge.amount_refunded) == ([-600, 600], 400)
+    assert business.v1.refunds.create({"charge": won.charge.id}).amount == 600
 
 
 def test_a_dispute_lives_in_its_customers_time(business: Business) -> None:

@@ -6,6 +6,7 @@ The second version of the API has JSON in the bodies instead.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -19,6 +20,50 @@ _MAX_DEPTH = 16
 
 Tree = dict[str, Any]
 Pairs = list[tuple[str, str]]
+
+
+class Given(dict[str, Any]):
+    """Parameters that know which of them were looked at."""
+
+    def __init__(self, given: dict[str, Any]) -> None:
+        super().__init__(given)
+        self.seen: set[str] = set()
+
+    def __getitem__(self, name: str) -> Any:
+        self.seen.add(name)
+        return super().__getitem__(name)
+
+    def __contains__(self, name: object) -> bool:
+        self.seen.add(str(name))
+        return super().__contains__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """As of any dict."""
+        self.seen.add(name)
+        return super().get(name, default)
+
+    def __iter__(self) -> Iterator[str]:
+        """As of any dict; that it is written here has a copy ask for each of them."""
+        return super().__iter__()
+
+    def items(self) -> Any:
+        """As of any dict: who walks through them looks at them all."""
+        self.seen.update(self)
+        return super().items()
+
+    def unseen(self, prefix: str = "") -> list[str]:
+        """The full names of those that nobody looked at; an object that was taken as it is was looked at."""
+        found = []
+        for name in self:
+            full, value = f"{prefix}[{name}]" if prefix else name, super().__getitem__(name)
+            if name not in self.seen:
+                found.append(full)
+                continue
+            entries = value if isinstance(value, list) else [value]
+            for index, entry in enumerate(entries):
+                if isinstance(entry, Given) and entry.seen:
+                    found += entry.unseen(f"{full}[{index}]" if isinstance(value, list) else full)
+        return found
 
 
 def pairs(encoded: bytes) -> Pairs:

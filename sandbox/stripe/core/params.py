@@ -19,7 +19,7 @@ from stripe._stripe_object import UntypedStripeObject
 
 from .annotations import Unknown, arms, literals
 from .errors import StripeError, invalid
-from .forms import Tree
+from .forms import Given, Tree
 from .kernel import METADATA_KEYS
 
 Parser = Callable[[Any, str], Any]
@@ -33,14 +33,21 @@ _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)\Z")
 _METADATA_KEY, _METADATA_VALUE = 40, 500
 
 
-def check(params: type | None, given: Tree) -> dict[str, Any]:
+def refuse_unseen(params: dict[str, Any]) -> None:
+    """Refuse by name what was given and nobody looked at, rather than ignore it in silence."""
+    names = params.unseen() if isinstance(params, Given) else []
+    for name in names:
+        if name != "expand":
+            raise invalid(f"This stand-in does not support the parameter {name} here.", param=name)
+
+
+def check(params: type | None, given: Tree) -> Given:
     """The typed parameters of a request; raises `parameter_unknown`, `parameter_missing` and the like."""
     try:
-        result: dict[str, Any] = _object(params)(given, "") if params else _only_expand(given, "")
+        return _object(params)(given, "") if params else _only_expand(given, "")
     except StripeError as error:
         error.saved = False
         raise
-    return result
 
 
 @cache
@@ -51,7 +58,7 @@ def _object(params: type) -> Parser:
     required = [name for name in fields if name in params.__required_keys__]  # type: ignore[attr-defined]
     parsers: dict[str, Parser] = {}
 
-    def parse(given: Any, name: str) -> dict[str, Any]:
+    def parse(given: Any, name: str) -> Given:
         if not isinstance(given, dict):
             raise invalid("Invalid object", param=name)
         unknown = [_nested(name, key) for key in given if key not in fields]
@@ -66,16 +73,16 @@ def _object(params: type) -> Parser:
         for key in required:
             if key not in parsed:
                 raise missing_param(_nested(name, key))
-        return parsed
+        return Given(parsed)
 
     return parse
 
 
-def _only_expand(given: Any, name: str) -> dict[str, Any]:
+def _only_expand(given: Any, name: str) -> Given:
     unknown = [key for key in given if key != "expand"]
     if unknown:
         raise _unknown(unknown)
-    return {key: _array(_text)(value, key) for key, value in given.items()}
+    return Given({key: _array(_text)(value, key) for key, value in given.items()})
 
 
 def _unknown(names: list[str]) -> StripeError:

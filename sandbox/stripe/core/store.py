@@ -19,6 +19,7 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from .errors import missing
+from .forms import Given
 from .indexes import Indexes
 
 Obj = dict[str, Any]
@@ -41,20 +42,24 @@ LABELS = {
 """How Stripe names a kind in "No such …", where that isn't the kind itself."""
 
 
+DICTS = (dict, Given)
+NESTED = (*DICTS, list)
+
+
 def public(value: Any) -> Any:
     """A deep copy without the bookkeeping keys; metadata is the user's and keeps all of its keys."""
     kind = type(value)  # not isinstance: this runs for every value of every answer and event
-    if kind is dict:
+    if kind in DICTS:
         copy = {}
         for key, inner in value.items():
             kind = type(inner)
             if key == "metadata":
-                copy[key] = dict(inner) if kind is dict else inner
+                copy[key] = dict(inner) if kind in DICTS else inner
             elif key[0] != "_":
-                copy[key] = public(inner) if kind is dict or kind is list else inner
+                copy[key] = public(inner) if kind in NESTED else inner
         return copy
     if kind is list:
-        return [public(inner) if type(inner) in (dict, list) else inner for inner in value]
+        return [public(inner) if type(inner) in NESTED else inner for inner in value]
     return value
 
 

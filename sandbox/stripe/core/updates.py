@@ -39,6 +39,12 @@ def changed(ctx: Ctx, obj: Obj, before: Obj, event: str) -> Obj:
     return obj
 
 
+def without_effect(ctx: Ctx, *names: str) -> None:
+    """Accept parameters of which nothing could be seen here, such as whether a mail is sent."""
+    for name in names:
+        ctx.params.get(name)
+
+
 def not_built(ctx: Ctx, *names: str) -> None:
     """Refuse parameters that Stripe has and this stand-in doesn't act on, rather than ignore them."""
     for name in names:

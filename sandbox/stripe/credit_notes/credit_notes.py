@@ -19,7 +19,7 @@ from stripe.params import (
 
 from ..core.filters import listed
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata, public, route
-from ..core.updates import changed, differences
+from ..core.updates import changed, differences, not_built, without_effect
 from ..customers import balance
 from ..invoices import invoicing
 from ..payments.refunds import refund_charge
@@ -57,6 +57,7 @@ def preview(ctx: Ctx) -> Obj:
 )
 def preview_lines(ctx: Ctx) -> Obj:
     """The lines of a preview."""
+    without_effect(ctx, "effective_at", "memo", "reason")  # of the note, not of its lines
     return ctx.page(draft(ctx).lines, "/v1/credit_notes/preview/lines")
 
 
@@ -106,6 +107,7 @@ def void(ctx: Ctx) -> Obj:
 @route("GET", "/v1/credit_notes", params=CreditNoteListParams, kind=KIND)
 def list_all(ctx: Ctx) -> Obj:
     """Credit notes by invoice or customer, newest first."""
+    not_built(ctx, "customer_account")
     return listed(ctx, KIND, "/v1/credit_notes", "invoice", "customer")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..core.amounts import text
 from ..core.kernel import Ctx, Obj, invalid, list_object, merge_metadata, public
-from ..core.updates import not_built
+from ..core.updates import not_built, without_effect
 from .lines import Sums, custom_line, line_of, sums_of_amount, sums_of_lines
 
 KIND = "credit_note"
@@ -49,6 +49,7 @@ class Draft:
 def draft(ctx: Ctx) -> Draft:
     """The note that the request describes; raises 400 for what the invoice or the sums don't allow."""
     not_built(ctx, *NOT_BUILT)
+    without_effect(ctx, "email_type")  # no mails are sent
     params = ctx.params
     invoice = ctx.store.get("invoice", params["invoice"], param="invoice", status=400)
     if invoice["status"] not in ("open", "paid", "uncollectible"):

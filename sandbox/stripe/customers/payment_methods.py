@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from stripe._request_options import RequestOptions
 from stripe.params import (
     PaymentMethodAttachParams,
     PaymentMethodCreateParams,
@@ -29,12 +30,19 @@ from ..core.kernel import (
     route,
 )
 from ..core.params import missing_param
-from ..core.updates import changed
+from ..core.updates import changed, copy_fields, not_built, without_effect
 from . import other_methods, test_banks
 from .test_banks import BANKS
 from .test_cards import CARDS, Behavior
 
 KIND = "payment_method"
+OF_TYPES = ("card", test_banks.US, test_banks.SEPA, *other_methods.TYPES)
+"""The types that can be made, each with a parameter of its name."""
+OF_ANY = {"allow_redisplay", "billing_details", "expand", "metadata", "radar_options", "type"}
+NOT_BUILT = sorted(
+    set(PaymentMethodCreateParams.__annotations__) - {*RequestOptions.__annotations__, *OF_ANY, *OF_TYPES}
+)
+"""Types that this stand-in doesn't know, and what makes a method of another account's."""
 
 
 def payment_method_behavior(method: Obj) -> Behavior:
@@ -102,15 +110,17 @@ def let_go(ctx: Ctx, method: Obj) -> Obj:
 
 
 def of_customer(ctx: Ctx, customer: str) -> list[Obj]:
-    """Those attached to a customer, of the `type` that the request asks for."""
-    wanted = ctx.params.get("type")
+    """Those attached to a customer, as the request's filters say."""
     found = ctx.store.related(KIND, "customer", customer)
-    return [method for method in found if wanted in (None, method["type"])]
+    asked = {name: ctx.params[name] for name in ("allow_redisplay", "type") if name in ctx.params}
+    return [method for method in found if all(method[name] == value for name, value in asked.items())]
 
 
 @route("POST", "/v1/payment_methods", params=PaymentMethodCreateParams, kind=KIND)
 def create(ctx: Ctx) -> Obj:
     """Make a card of a test token, `card[token]=tok_visa`, a bank account, or what is only kept."""
+    not_built(ctx, *NOT_BUILT)
+    without_effect(ctx, "radar_options")
     type = ctx.params.get("type")
     if type is None:
         raise missing_param("type")
@@ -137,6 +147,7 @@ def create(ctx: Ctx) -> Obj:
 def _finish(ctx: Ctx, method: Obj) -> Obj:
     _billing_details(ctx, method)
     method["metadata"] = merge_metadata(None, ctx.params.get("metadata"))
+    copy_fields(ctx, method, ("allow_redisplay",))
     return ctx.store.put(method)
 
 
@@ -148,12 +159,14 @@ def retrieve(ctx: Ctx) -> Obj:
 
 @route("POST", "/v1/payment_methods/{id}", params=PaymentMethodUpdateParams, kind=KIND)
 def update(ctx: Ctx) -> Obj:
-    """Change billing details, expiry or metadata of an attached payment method."""
+    """Change billing details, expiry, redisplay or metadata of an attached payment method."""
+    not_built(ctx, "us_bank_account")
     method = ctx.store.get(KIND, ctx.path["id"], param="payment_method")
     if method["customer"] is None:
         raise invalid("You must save this PaymentMethod to a customer before you can update it.")
     before = public(method)
     _billing_details(ctx, method)
+    copy_fields(ctx, method, ("allow_redisplay",))
     for name, value in (ctx.params.get("card") or {}).items() if method["type"] == "card" else ():
         if name in ("exp_month", "exp_year"):
             method["card"][name] = value
@@ -190,6 +203,7 @@ def detach(ctx: Ctx) -> Obj:
 @route("GET", "/v1/payment_methods", params=PaymentMethodListParams, kind=KIND)
 def list_all(ctx: Ctx) -> Obj:
     """Payment methods of one customer."""
+    not_built(ctx, "customer_account")
     customer = ctx.params.get("customer")
     if customer is None:
         found: list[Obj] = []

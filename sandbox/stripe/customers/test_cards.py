@@ -18,6 +18,10 @@ Authentication = Literal["never", "always", "until_set_up", "on_session"]
 """When the bank asks the customer: `until_set_up` spares payments off session once the card is set up for
 them, `on_session` spares those always."""
 
+Case = Literal["chargeback", "inquiry", "resolution"]
+"""How a customer's bank goes about a dispute: it takes the money, only asks at first, or gives it back by a
+rule that both sides agreed to, before there is anything to answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Behavior:
@@ -39,8 +43,8 @@ class Behavior:
     """Whether a debit ever comes to an end."""
     dispute: str | None = None
     """The reason for which the customer disputes the charge; None: not at all."""
-    inquiry: bool = False
-    """Whether that is only asked at first."""
+    case: Case = "chargeback"
+    """What kind of dispute that is."""
 
     def asks(self, *, off_session: bool, set_up: bool) -> bool:
         """Whether the bank asks the customer to authenticate this payment."""
@@ -110,9 +114,11 @@ CARDS: dict[str, Behavior] = {
     "pendingRefund": Behavior("refund_pends", "7726", refund="pends"),
     "createDispute": Behavior("disputed", "0259", dispute="fraudulent"),
     "createDisputeProductNotReceived": Behavior("disputed", "2685", dispute="product_not_received"),
-    "createDisputeInquiry": Behavior("inquiry", "1976", dispute="fraudulent", inquiry=True),
+    "createDisputeInquiry": Behavior("inquiry", "1976", dispute="fraudulent", case="inquiry"),
     # Stripe has no card that is declined for good only once it is attached
     "chargeCustomerFailLostCard": Behavior("declines_for_good", "5124", decline_code="lost_card"),
+    # a dispute that was prevented; Stripe has no card for it
+    "createDisputePrevented": Behavior("prevented", "5125", dispute="fraudulent", case="resolution"),
     # courses of a refund for which Stripe has no card of its own
     "refundFailAtOnce": Behavior("refund_fails_at_once", "5127", refund="fails_at_once"),
     "refundRequiresAction": Behavior("refund_requires_action", "5128", refund="requires_action"),

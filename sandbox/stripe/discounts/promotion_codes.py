@@ -15,7 +15,7 @@ from stripe.params import (
 
 from ..core.filters import within
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata, missing, public, route
-from ..core.updates import changed
+from ..core.updates import changed, not_built
 from . import coupons
 
 KIND = "promotion_code"
@@ -25,6 +25,8 @@ KIND = "promotion_code"
 def create(ctx: Ctx) -> Obj:
     """Make a code for a coupon; among a customer's active codes it is the only one of its letters."""
     given = ctx.params
+    if given["promotion"]["type"] != "coupon":
+        raise invalid("A promotion is of a coupon.", param="promotion[type]")
     id = given["promotion"].get("coupon")
     if not id:
         param = "promotion[coupon]"
@@ -64,6 +66,7 @@ def retrieve(ctx: Ctx) -> Obj:
 @route("POST", "/v1/promotion_codes/{id}", params=PromotionCodeUpdateParams, kind=KIND)
 def update(ctx: Ctx) -> Obj:
     """Switch a code on or off; only one of a valid coupon can be on."""
+    not_built(ctx, "restrictions")
     code = ctx.store.get(KIND, ctx.path["id"], param="promotion_code")
     before = public(code)
     if ctx.params.get("active"):
@@ -76,6 +79,7 @@ def update(ctx: Ctx) -> Obj:
 @route("GET", "/v1/promotion_codes", params=PromotionCodeListParams, kind=KIND)
 def list_all(ctx: Ctx) -> Obj:
     """Promotion codes, newest first; `code` in any case."""
+    not_built(ctx, "customer_account")
     params = ctx.params
 
     def wanted(code: Obj) -> bool:

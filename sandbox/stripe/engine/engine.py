@@ -26,6 +26,7 @@ from ..core.faults import FaultList
 from ..core.idempotency import IdempotencyKeys, Saved
 from ..core.kernel import Account, Ctx, Obj, Route, given_out
 from ..core.limits import ObjectLocks, RateLimit, ids_in
+from ..core.params import refuse_unseen
 from ..core.persistence import Journal
 from ..core.store import Record, Store
 from ..core.test_time import tell_time
@@ -120,6 +121,8 @@ class Engine:
         try:
             tell_time(ctx, ids_in(ctx.path, ctx.params), writes=route.writes)
             answer = given_out(ctx, route.handler(ctx))
+            if route.writes:
+                refuse_unseen(ctx.params)
             if wanted := ctx.params.get("expand"):
                 expand(ctx, answer, wanted)
             if self.check:

@@ -16,13 +16,17 @@ from stripe.params import (
 from ..core.amounts import nearest
 from ..core.filters import within
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata, route
+from ..core.updates import not_built
 from . import draft_invoices, invoicing
 from .pending_items import extra_item, keep, take_terms
+
+NOT_BUILT = ("price_data", "tax_code")
 
 
 @route("POST", "/v1/invoiceitems", params=InvoiceItemCreateParams, kind="invoiceitem")
 def create(ctx: Ctx) -> Obj:
     """Add an amount to a draft invoice or to the customer's next one."""
+    not_built(ctx, *NOT_BUILT)
     params = ctx.params
     if not params.get("customer"):
         raise invalid("Missing required param: customer.", code="parameter_missing", param="customer")
@@ -59,6 +63,7 @@ def retrieve(ctx: Ctx) -> Obj:
 @route("POST", "/v1/invoiceitems/{id}", params=InvoiceItemUpdateParams, kind="invoiceitem")
 def update(ctx: Ctx) -> Obj:
     """Change an item that waits; one on a finalized invoice takes no change."""
+    not_built(ctx, "invoicing_rules", *NOT_BUILT)
     item, params = ctx.store.get("invoiceitem", ctx.path["id"]), ctx.params
     _require_open(ctx, item)
     if "amount" in params:
@@ -99,6 +104,7 @@ def delete(ctx: Ctx) -> Obj:
 @route("GET", "/v1/invoiceitems", params=InvoiceItemListParams, kind="invoiceitem")
 def list_all(ctx: Ctx) -> Obj:
     """Invoice items, newest first."""
+    not_built(ctx, "customer_account")
     params = ctx.params
     if params.get("customer"):
         found = ctx.store.related("invoiceitem", "customer", params["customer"])

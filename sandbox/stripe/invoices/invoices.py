@@ -21,7 +21,7 @@ from stripe.params import (
 from ..core.filters import within
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata, missing, public, route
 from ..core.periods import DAY
-from ..core.updates import differences
+from ..core.updates import differences, not_built
 from ..discounts import discounts
 from ..payments.payments import declined, payment_method_for
 from ..taxes import automatic_tax, tax_rates
@@ -30,19 +30,23 @@ from .invoicing import draw_up, require_status, save
 from .pending_items import pending_items, release
 
 KIND = "invoice"
+NOT_BUILT = (
+    *("account_tax_ids", "application_fee_amount", "customer_account", "default_source", "from_invoice"),
+    *("on_behalf_of", "payment_settings", "rendering", "shipping_cost", "shipping_details", "transfer_data"),
+)
 EDITABLE_WHEN_FINAL = {
     "auto_advance",
     "default_payment_method",
     "due_date",
     "expand",
     "metadata",
-    "payment_settings",
 }
 
 
 @route("POST", "/v1/invoices", params=InvoiceCreateParams, kind=KIND)
 def create(ctx: Ctx) -> Obj:
     """A draft by hand, with the pending items when `pending_invoice_items_behavior` says include."""
+    not_built(ctx, *NOT_BUILT)
     params = ctx.params
     subscription = None
     if params.get("subscription"):
@@ -76,6 +80,7 @@ def retrieve(ctx: Ctx) -> Obj:
 @route("POST", "/v1/invoices/{id}", params=InvoiceUpdateParams, kind=KIND)
 def update(ctx: Ctx) -> Obj:
     """Change a draft; of a finalized invoice only what does not touch its money."""
+    not_built(ctx, *NOT_BUILT)
     invoice, params = ctx.store.get(KIND, ctx.path["id"]), ctx.params
     fixed = sorted(set(params) - EDITABLE_WHEN_FINAL)
     if invoice["status"] != "draft" and fixed:
@@ -133,6 +138,7 @@ def finalize(ctx: Ctx) -> Obj:
 @route("POST", "/v1/invoices/{id}/pay", params=InvoicePayParams, kind=KIND)
 def pay(ctx: Ctx) -> Obj:
     """Pay an invoice now, by card or (`paid_out_of_band`) outside Stripe; a decline is a 402 that counts."""
+    not_built(ctx, "forgive", "mandate", "source")
     invoice, params = ctx.store.get(KIND, ctx.path["id"]), ctx.params
     if invoice["status"] == "draft":
         invoicing.finalize(ctx, invoice)
@@ -219,10 +225,13 @@ def _matches(invoice: Obj, params: dict[str, Any]) -> bool:
 def _given(ctx: Ctx, params: dict[str, Any], customer: str) -> dict[str, Any]:
     """The invoice's fields that the parameters set."""
     fields: dict[str, Any] = {}
+    if params.get("issuer", {"type": "self"})["type"] != "self":
+        raise invalid("This stand-in has no connected accounts.", param="issuer[type]")
     for name in (
         "auto_advance",
         "automatically_finalizes_at",
         "collection_method",
+        "custom_fields",
         "description",
         "due_date",
         "effective_at",

@@ -16,6 +16,7 @@ from stripe.params.billing import (
 from ..core.kernel import Ctx, Obj, invalid, public, route
 from ..core.params import missing_param
 from ..core.periods import DAY
+from ..core.updates import without_effect
 from . import meters
 from .usage import KIND, owner, used
 
@@ -63,6 +64,7 @@ def create(ctx: Ctx) -> Obj:
 @route("POST", "/v1/billing/meter_event_adjustments", params=MeterEventAdjustmentCreateParams)
 def cancel(ctx: Ctx) -> Obj:
     """Take back an event of the last 24 hours."""
+    without_effect(ctx, "type")  # there is one
     identifier = (ctx.params.get("cancel") or {}).get("identifier")
     if not identifier:
         raise missing_param("cancel[identifier]")

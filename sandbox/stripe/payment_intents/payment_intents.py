@@ -19,7 +19,7 @@ from stripe.params import (
 from ..core.amounts import minimum_charge, text
 from ..core.filters import listed, within
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata, public, route
-from ..core.updates import changed, copy_fields, not_built
+from ..core.updates import changed, copy_fields, not_built, without_effect
 from ..invoices import invoice_attachments, invoicing
 from ..payments import mandates
 from ..payments.payment_shapes import new_intent
@@ -27,14 +27,21 @@ from ..payments.payments import cancel_intent, capture, confirm, declined, payme
 
 KIND = "payment_intent"
 NOT_BUILT = (
+    "allowed_payment_method_types",
     "application_fee_amount",
     "confirmation_token",
     "customer_account",
     "hooks",
     "on_behalf_of",
+    "payment_method_configuration",
     "payment_method_data",
     "transfer_data",
 )
+UPDATE_NOT_BUILT = (
+    *("amount_details", "currency", "excluded_payment_method_types", "payment_details"),
+    "payment_method_options",
+)
+DESCRIPTORS = ("statement_descriptor", "statement_descriptor_suffix")
 
 NO_AMOUNT = (
     "The amount must be greater than or equal to the minimum charge amount allowed for your account and the "
@@ -48,6 +55,7 @@ NO_AMOUNT = (
 def create(ctx: Ctx) -> Obj:
     """An intent to charge an amount, with `confirm` at once; after a decline (402) the intent stays."""
     not_built(ctx, *NOT_BUILT)
+    without_effect(ctx, "radar_options")
     params = ctx.params
     currency = params["currency"].lower()
     if params["amount"] < 1:
@@ -83,13 +91,14 @@ def create(ctx: Ctx) -> Obj:
 @route("GET", "/v1/payment_intents/{id}", params=PaymentIntentRetrieveParams, kind=KIND)
 def retrieve(ctx: Ctx) -> Obj:
     """One payment intent."""
+    without_effect(ctx, "client_secret")  # a secret key needs none
     return ctx.store.get(KIND, ctx.path["id"], param="intent")
 
 
 @route("POST", "/v1/payment_intents/{id}", params=PaymentIntentUpdateParams, kind=KIND)
 def update(ctx: Ctx) -> Obj:
     """Change an intent; its amount only before it is paid and when no invoice has made it."""
-    not_built(ctx, *NOT_BUILT)
+    not_built(ctx, *NOT_BUILT, *UPDATE_NOT_BUILT)
     intent = ctx.store.get(KIND, ctx.path["id"], param="intent")
     if "amount" in ctx.params:
         if intent["status"] in ("succeeded", "canceled") or intent.get("_invoice"):
@@ -103,6 +112,10 @@ def update(ctx: Ctx) -> Obj:
         intent["payment_method"] = method["id"]
         if intent["status"] == "requires_payment_method":
             intent["status"] = "requires_confirmation"
+    if "capture_method" in ctx.params:
+        if intent["status"] not in ("requires_payment_method", "requires_confirmation"):
+            raise _unexpected(intent, "updated in its capture method")
+        intent["capture_method"] = ctx.params["capture_method"]
     _take(ctx, intent)
     return ctx.store.put(intent)
 
@@ -110,6 +123,8 @@ def update(ctx: Ctx) -> Obj:
 @route("POST", "/v1/payment_intents/{id}/confirm", params=PaymentIntentConfirmParams, kind=KIND)
 def confirm_intent(ctx: Ctx) -> Obj:
     """Charge now, or ask the customer to authenticate; a decline is a 402 that counts."""
+    not_built(ctx, "amount_to_confirm", *NOT_BUILT)
+    without_effect(ctx, "radar_options")
     intent = ctx.store.get(KIND, ctx.path["id"], param="intent")
     _confirm(ctx, intent, ctx.params.get("payment_method"))
     return intent
@@ -118,7 +133,7 @@ def confirm_intent(ctx: Ctx) -> Obj:
 @route("POST", "/v1/payment_intents/{id}/capture", params=PaymentIntentCaptureParams, kind=KIND)
 def capture_intent(ctx: Ctx) -> Obj:
     """Take all or a part of what was set aside."""
-    not_built(ctx, "amount_details", "final_capture", *NOT_BUILT)
+    not_built(ctx, "amount_details", "final_capture", "payment_details", *NOT_BUILT)
     intent = ctx.store.get(KIND, ctx.path["id"], param="intent")
     if intent["status"] != "requires_capture":
         raise _unexpected(intent, "captured")
@@ -129,6 +144,8 @@ def capture_intent(ctx: Ctx) -> Obj:
             code="amount_too_large",
             param="amount_to_capture",
         )
+    copy_fields(ctx, intent, DESCRIPTORS)
+    intent["metadata"] = merge_metadata(intent["metadata"], ctx.params.get("metadata"))
     capture(ctx, intent, amount)
     return intent
 
@@ -150,6 +167,7 @@ def cancel(ctx: Ctx) -> Obj:
 @route("GET", "/v1/payment_intents", params=PaymentIntentListParams, kind=KIND)
 def list_all(ctx: Ctx) -> Obj:
     """Payment intents, newest first."""
+    not_built(ctx, "customer_account")
     return listed(ctx, KIND, "/v1/payment_intents", "customer")
 
 
@@ -173,6 +191,7 @@ def update_charge(ctx: Ctx) -> Obj:
 @route("GET", "/v1/charges", params=ChargeListParams, kind="charge")
 def list_charges(ctx: Ctx) -> Obj:
     """Charges by customer or payment intent, newest first."""
+    not_built(ctx, "transfer_group")
     params = ctx.params
     if params.get("payment_intent"):
         found = ctx.store.related("charge", "payment_intent", params["payment_intent"])
@@ -198,8 +217,8 @@ def _take(ctx: Ctx, intent: Obj) -> None:
             "receipt_email",
             "setup_future_usage",
             "shipping",
-            "statement_descriptor",
             "transfer_group",
+            *DESCRIPTORS,
         ),
     )
     intent["metadata"] = merge_metadata(intent["metadata"], ctx.params.get("metadata"))

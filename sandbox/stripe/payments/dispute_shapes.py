@@ -4,6 +4,7 @@ from stripe.params import DisputeUpdateParamsEvidence
 
 from ..core.kernel import Ctx, Obj
 from ..core.periods import DAY
+from ..customers.test_cards import Case
 
 KIND = "dispute"
 RESPOND_WITHIN = 9 * DAY
@@ -14,14 +15,23 @@ NETWORK_REASONS = {"fraudulent": "10.4", "product_not_received": "13.1"}
 """How Visa numbers a reason: https://docs.stripe.com/disputes/categories#network-code-map."""
 
 
-def new_dispute(ctx: Ctx, charge: Obj, reason: str, *, inquiry: bool) -> Obj:
-    """A dispute of all of a charge, as it comes in; not stored yet."""
+BEGINS: dict[Case, str] = {
+    "chargeback": "needs_response",
+    "inquiry": "warning_needs_response",
+    "resolution": "prevented",
+}
+"""What a dispute is when it comes in."""
+
+
+def new_dispute(ctx: Ctx, charge: Obj, reason: str, case: Case) -> Obj:
+    """A dispute of what was not refunded of a charge, as it comes in; not stored yet."""
+    prevented = case == "resolution"
     card = charge["payment_method_details"].get("card")
     code = NETWORK_REASONS.get(reason)
     return {
         "id": ctx.store.new_id("du"),
         "object": KIND,
-        "amount": charge["amount"],
+        "amount": charge["amount"] - charge["amount_refunded"],
         "balance_transactions": [],
         "charge": charge["id"],
         "created": ctx.now,
@@ -32,7 +42,7 @@ def new_dispute(ctx: Ctx, charge: Obj, reason: str, *, inquiry: bool) -> Obj:
             "enhanced_evidence": {},
         },
         "evidence_details": {
-            "due_by": ctx.now + RESPOND_WITHIN,
+            "due_by": None if prevented else ctx.now + RESPOND_WITHIN,
             "enhanced_eligibility": {},
             "has_evidence": False,
             "past_due": False,
@@ -40,7 +50,7 @@ def new_dispute(ctx: Ctx, charge: Obj, reason: str, *, inquiry: bool) -> Obj:
             "submission_method": "not_submitted",
         },
         "intended_submission_method": None,
-        "is_charge_refundable": inquiry,
+        "is_charge_refundable": case == "inquiry",
         "livemode": False,
         "metadata": {},
         "network_reason_code": code,
@@ -49,16 +59,16 @@ def new_dispute(ctx: Ctx, charge: Obj, reason: str, *, inquiry: bool) -> Obj:
         and {
             "card": {
                 "brand": card["brand"],
-                "case_type": "inquiry" if inquiry else "chargeback",
+                "case_type": case,
                 "network": card["brand"],
                 "network_reason_code": code,
             },
             "type": "card",
         },
         "reason": reason,
-        "status": "warning_needs_response" if inquiry else "needs_response",
+        "status": BEGINS[case],
         "_clock": ctx.clock,
-        "_due": ctx.now + RESPOND_WITHIN,
+        "_due": None if prevented else ctx.now + RESPOND_WITHIN,
         "_verdict": None,
     }
 

@@ -2,17 +2,22 @@
 
     inquiry     warning_needs_response -> warning_under_review -> warning_closed | needs_response
     chargeback  needs_response -> under_review -> won | lost
+    resolution  prevented
 
 The test card says which comes (test_cards.py). A chargeback takes its money at once, and a fee; what is won
 brings the money back. Evidence whose text is one of Stripe's words decides itself a minute later; any other
-waits for the bank (`/_sandbox/disputes`). Who does not respond in time has lost; an inquiry is then closed.
+waits for the bank (`/_sandbox/disputes`, where a customer disputes any charge at any later time, too). What
+is prevented has taken its money by a rule of the card network's, without a fee and without an answer. Who
+does not respond in time has lost; an inquiry is then closed.
 https://docs.stripe.com/disputes, https://docs.stripe.com/testing#disputes
 """
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 from ..core.kernel import Ctx, Obj, attends, invalid, public
 from ..core.updates import changed, differences
+from ..customers.test_cards import Case
 from .dispute_shapes import FEE, KIND, RESPOND_WITHIN, movement, new_dispute
 
 DECIDED_AFTER = 60
@@ -24,6 +29,8 @@ VERDICTS: dict[str, dict[str, Verdict]] = {
     "escalate_inquiry_evidence": {"warning_under_review": "escalated"},
 }
 """What the `uncategorized_text` of evidence leads to, by the status in which it is looked at."""
+TAKEN: list[Callable[[Ctx, Obj], None]] = []
+"""What others do about a charge whose money a dispute takes, before it does."""
 ANSWERABLE = ("needs_response", "warning_needs_response")
 POSSIBLE: dict[str, tuple[Verdict, ...]] = {
     "needs_response": ("won", "lost"),
@@ -34,17 +41,37 @@ POSSIBLE: dict[str, tuple[Verdict, ...]] = {
 """What may become of a dispute, by its status; of others, nothing any more."""
 
 
-def open_dispute(ctx: Ctx, charge: Obj, reason: str, *, inquiry: bool) -> None:
-    """The customer disputes a charge; a chargeback takes the money away at once."""
-    dispute = new_dispute(ctx, charge, reason, inquiry=inquiry)
+def open_dispute(ctx: Ctx, charge: Obj, reason: str, case: Case) -> Obj:
+    """The customer disputes what is left of a charge; all but an inquiry takes the money away at once.
+
+    Raises 400 where nothing is left, or a dispute has taken it already.
+    """
+    refuse_disputed(ctx, charge)
+    if case != "inquiry":
+        _stop_refunds(ctx, charge)
+    dispute = new_dispute(ctx, charge, reason, case)
+    if dispute["amount"] <= 0 or not charge["paid"]:
+        raise invalid(f"Nothing is left to dispute of the charge {charge['id']}.", param="charge")
     charge["disputed"] = True
     ctx.store.put(charge)
-    if not inquiry:
-        dispute["balance_transactions"].append(movement(ctx, dispute, -dispute["amount"], FEE))
     ctx.store.put(dispute)
     ctx.emit("charge.dispute.created", dispute)
-    if not inquiry:
-        ctx.emit("charge.dispute.funds_withdrawn", dispute)
+    if case != "inquiry":
+        _withdraw(ctx, dispute, 0 if case == "resolution" else FEE)
+    return dispute
+
+
+def _withdraw(ctx: Ctx, dispute: Obj, fee: int) -> None:
+    """Take the money away."""
+    before = public(dispute)
+    dispute["balance_transactions"].append(movement(ctx, dispute, -dispute["amount"], fee))
+    ctx.store.put(dispute)
+    ctx.emit("charge.dispute.funds_withdrawn", dispute, differences(before, dispute))
+
+
+def _stop_refunds(ctx: Ctx, charge: Obj) -> None:
+    for hook in TAKEN:
+        hook(ctx, charge)
 
 
 def refuse_disputed(ctx: Ctx, charge: Obj) -> None:
@@ -109,22 +136,25 @@ def decide(ctx: Ctx, dispute: Obj, verdict: Verdict) -> None:
 def attend(ctx: Ctx, dispute: Obj) -> None:
     """The evidence decides itself, or the time to respond is over."""
     inquiry = dispute["status"].startswith("warning_")
+    if dispute["status"] in ANSWERABLE:
+        dispute["evidence_details"]["past_due"] = True
     decide(ctx, dispute, dispute["_verdict"] or ("warning_closed" if inquiry else "lost"))
 
 
 def _escalate(ctx: Ctx, dispute: Obj) -> None:
     """An inquiry becomes a chargeback, which can be answered anew."""
-    before = public(dispute)
+    before, charge = public(dispute), ctx.store.get("charge", dispute["charge"])
+    _stop_refunds(ctx, charge)
     dispute["evidence_details"]["due_by"] = ctx.now + RESPOND_WITHIN
-    dispute["payment_method_details"]["card"]["case_type"] = "chargeback"
-    dispute["balance_transactions"].append(movement(ctx, dispute, -dispute["amount"], FEE))
+    if details := dispute["payment_method_details"]:
+        details["card"]["case_type"] = "chargeback"
     dispute.update(
+        amount=charge["amount"] - charge["amount_refunded"],
         is_charge_refundable=False,
         status="needs_response",
         _due=ctx.now + RESPOND_WITHIN,
         _verdict=None,
     )
     ctx.store.put(dispute)
-    changes = differences(before, dispute)
-    ctx.emit("charge.dispute.updated", dispute, changes)
-    ctx.emit("charge.dispute.funds_withdrawn", dispute, changes)
+    ctx.emit("charge.dispute.updated", dispute, differences(before, dispute))
+    _withdraw(ctx, dispute, FEE)

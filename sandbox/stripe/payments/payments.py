@@ -151,7 +151,7 @@ def _charge(ctx: Ctx, intent: Obj, method: Obj) -> Attempt:
     ctx.emit("charge.succeeded", charge)
     _succeed(ctx, intent, intent["amount"])
     if behavior.dispute:
-        open_dispute(ctx, charge, behavior.dispute, inquiry=behavior.inquiry)
+        open_dispute(ctx, charge, behavior.dispute, behavior.case)
     return Attempt(intent, charge)
 
 
@@ -230,7 +230,7 @@ def settle_debit(ctx: Ctx, intent: Obj) -> Attempt:
     ctx.emit("charge.succeeded", charge)
     _succeed(ctx, intent, intent["amount"])
     if behavior.dispute:
-        open_dispute(ctx, charge, behavior.dispute, inquiry=False)
+        open_dispute(ctx, charge, behavior.dispute, "chargeback")
     return Attempt(intent, charge, debit=True)
 
 

@@ -32,7 +32,7 @@ from ..core.kernel import Ctx, Obj, attends, expandable, invalid, list_object, m
 from ..core.periods import DAY
 from ..core.updates import changed, differences, not_built
 from ..customers.payment_methods import payment_method_behavior
-from .disputes import close_refunded, refuse_disputed
+from .disputes import TAKEN, close_refunded, refuse_disputed
 
 KIND = "refund"
 SETTLES_AFTER = 60
@@ -290,4 +290,12 @@ def _refunds_of(ctx: Ctx, charge: Obj) -> Obj:
     return list_object(found[:10], f"/v1/charges/{charge['id']}/refunds", has_more=len(found) > 10)
 
 
+def _fail_pending(ctx: Ctx, charge: Obj) -> None:
+    """A dispute takes what was on its way back: https://docs.stripe.com/refunds#failed-refunds."""
+    for refund in ctx.store.related(KIND, "charge", charge["id"]):
+        if refund["status"] == "pending":
+            _end(ctx, refund, "failed", "charge_for_pending_refund_disputed")
+
+
+TAKEN.append(_fail_pending)
 expandable("charge", "refunds", _refunds_of)

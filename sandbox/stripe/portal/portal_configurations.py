@@ -14,6 +14,7 @@ from stripe.params.billing_portal import (
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata, public, route
 from ..core.updates import changed
 
+TAKEN = ("active", "business_profile", "default_return_url", "features", "login_page", "name")
 KIND = "billing_portal.configuration"
 MAX_PRODUCTS = 10
 
@@ -133,8 +134,7 @@ def _new(ctx: Ctx, *, is_default: bool) -> Obj:
 
 
 def _take(ctx: Ctx, configuration: Obj) -> None:
-    given = {name: value for name, value in ctx.params.items() if name not in ("expand", "metadata")}
-    _merge(configuration, given)
+    _merge(configuration, {name: ctx.params[name] for name in TAKEN if name in ctx.params})
     check_url(configuration["default_return_url"], "default_return_url")
     for name in ("privacy_policy_url", "terms_of_service_url"):
         check_url(configuration["business_profile"][name], f"business_profile[{name}]")

@@ -144,6 +144,7 @@ def cancel(ctx: Ctx) -> Obj:
 @route("GET", "/v1/subscription_schedules", params=SubscriptionScheduleListParams, kind=KIND)
 def list_all(ctx: Ctx) -> Obj:
     """Schedules, newest first."""
+    not_built(ctx, "customer_account")
     params = ctx.params
     customer = params.get("customer")
     found = ctx.store.related(KIND, "customer", customer) if customer else ctx.store.all(KIND)

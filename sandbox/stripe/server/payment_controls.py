@@ -8,6 +8,7 @@ from pydantic import Field
 from ..core.kernel import Ctx
 from ..core.store import public
 from ..core.test_time import tell_time
+from ..customers.test_cards import Case
 from ..engine.engine import Engine
 from ..payments import disputes
 from ..portal import authentication
@@ -19,6 +20,14 @@ class AuthenticationRequest(Body):
 
     intent: str
     passes: bool
+
+
+class ChargeRequest(Body):
+    """A customer disputes what is left of a charge."""
+
+    charge: str
+    reason: str = "fraudulent"
+    case: Case = "chargeback"
 
 
 class DisputeRequest(Body):
@@ -49,7 +58,20 @@ def _authenticate(engine: Engine, given: Any, query: Query) -> Any:
     return visit(engine, lambda ctx: public(authentication.answer(ctx, asked.intent, passes=asked.passes)))
 
 
-def _decide(engine: Engine, given: Any, query: Query) -> Any:
+def _dispute(engine: Engine, given: Any, query: Query) -> Any:
+    if "charge" not in given:
+        return _decide(engine, given)
+    asked = ChargeRequest.model_validate(given)
+
+    def dispute(ctx: Ctx) -> Any:
+        charge = ctx.store.get("charge", asked.charge)
+        tell_time(ctx, [asked.charge], writes=True)
+        return public(disputes.open_dispute(ctx, charge, asked.reason, asked.case))
+
+    return visit(engine, dispute)
+
+
+def _decide(engine: Engine, given: Any) -> Any:
     asked = DisputeRequest.model_validate(given)
 
     def decide(ctx: Ctx) -> Any:
@@ -65,5 +87,5 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("GET", "payments"): _payments,
     ("POST", "payments"): _set_payments,
     ("POST", "authentications"): _authenticate,
-    ("POST", "disputes"): _decide,
+    ("POST", "disputes"): _dispute,
 }

@@ -11,7 +11,7 @@ from stripe.params import (
 
 from ..core.filters import listed
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata, public, route
-from ..core.updates import copy_fields, not_built
+from ..core.updates import copy_fields, not_built, without_effect
 from ..payments import mandates
 from . import setups
 from .setups import KIND, TYPES
@@ -57,6 +57,7 @@ def create(ctx: Ctx) -> Obj:
 @route("GET", "/v1/setup_intents/{id}", params=SetupIntentRetrieveParams, kind=KIND)
 def retrieve(ctx: Ctx) -> Obj:
     """One setup intent."""
+    without_effect(ctx, "client_secret")  # a secret key needs none
     return ctx.store.get(KIND, ctx.path["id"], param="intent")
 
 

@@ -16,6 +16,7 @@ from stripe.params import (
 
 from ..core.kernel import Ctx, Obj, missing, route
 from ..core.test_time import tell_time
+from ..core.updates import without_effect
 from ..subscription_terms.shapes import items_of
 from . import updates
 from .subscriptions import current
@@ -51,6 +52,7 @@ def update(ctx: Ctx) -> Obj:
 @route("DELETE", PATH + "/{id}", params=SubscriptionItemDeleteParams, kind=KIND)
 def delete(ctx: Ctx) -> Obj:
     """Take an item away; the last one can't be."""
+    without_effect(ctx, "clear_usage")  # what a meter has counted is billed all the same
     id = ctx.path["id"]
     _update(ctx, _subscription(ctx), {"id": id, "deleted": True})
     return {"id": id, "object": KIND, "deleted": True}

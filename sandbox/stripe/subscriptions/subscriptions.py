@@ -16,6 +16,7 @@ from stripe.params import (
 from ..catalog.catalog import reprice
 from ..core.filters import within
 from ..core.kernel import Ctx, Obj, public, route
+from ..core.updates import not_built
 from ..subscription_terms.shapes import items_of
 from . import states as subscription_states  # noqa: F401  (the former registers what invoices do)
 from . import updates
@@ -63,6 +64,7 @@ def cancel(ctx: Ctx) -> Obj:
 @route("GET", "/v1/subscriptions", params=SubscriptionListParams, kind=KIND)
 def list_all(ctx: Ctx) -> Obj:
     """Subscriptions, newest first; those that are over only when `status` asks for them."""
+    not_built(ctx, "customer_account")
     params = ctx.params
     if params.get("customer"):
         found = ctx.store.related(KIND, "customer", params["customer"])
@@ -95,10 +97,12 @@ def _matches(subscription: Obj, params: dict[str, Any]) -> bool:
     status = params.get("status")
     items = items_of(subscription)
     price = params.get("price") or params.get("plan")
+    taxed = params.get("automatic_tax", {}).get("enabled")
     return (
         _has_status(subscription["status"], status)
         and params.get("customer") in (None, subscription["customer"])
         and params.get("collection_method") in (None, subscription["collection_method"])
+        and taxed in (None, subscription["automatic_tax"]["enabled"])
         and (price is None or any(item["price"]["id"] == price for item in items))
         and within(subscription["created"], params.get("created"))
         and any(within(item["current_period_start"], params.get("current_period_start")) for item in items)

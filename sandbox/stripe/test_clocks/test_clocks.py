@@ -33,7 +33,7 @@ OWNED = ("invoice", "invoiceitem", "subscription", "subscription_schedule", "cus
 
 @route("POST", PATH, params=TestClockCreateParams, kind=KIND)
 def create(ctx: Ctx) -> Obj:
-    """Make a clock that stands at `frozen_time`."""
+    """Make a clock that stands at `frozen_time`; a customer given lives by it from now on."""
     clock: Obj = {
         "id": ctx.store.new_id("clock"),
         "object": KIND,
@@ -51,6 +51,8 @@ def create(ctx: Ctx) -> Obj:
     }
     ctx.store.put(clock)
     ctx.emit("test_helpers.test_clock.created", clock)
+    if ctx.params.get("customer"):
+        _adopt(ctx, ctx.store.get("customer", ctx.params["customer"], param="customer", status=400), clock)
     return clock
 
 
@@ -138,6 +140,18 @@ def fail(ctx: Ctx, clock: Obj) -> None:
     clock.update(status="internal_failure", status_details={}, _due=None)
     ctx.store.put(clock)
     ctx.emit("test_helpers.test_clock.internal_failure", clock)
+
+
+def _adopt(ctx: Ctx, customer: Obj, clock: Obj) -> None:
+    """Let a customer live by a clock from now on, for good."""
+    if customer["test_clock"]:
+        raise invalid("This customer has a test clock already.", param="customer")
+    if any(ctx.store.related(kind, "customer", customer["id"]) for kind in OWNED if kind != "customer"):
+        message = "This stand-in gives a clock to customers only who have nothing that is billed yet."
+        raise invalid(message, param="customer")
+    customer["test_clock"] = clock["id"]
+    ctx.store.put(customer)
+    ctx.emit("customer.updated", customer, {"test_clock": None})
 
 
 def _limit(ctx: Ctx, clock: Obj) -> int:
