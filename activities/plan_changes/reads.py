@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError
 from billing.core.errors import BillingError
 from billing.core.money import Money
 from billing.plan_changes.obstacles import OpenInvoice
-from billing.plan_changes.phase_fields import carried, phase_ahead, uncarried, uncarried_of
+from billing.plan_changes.phase_fields import carried, for_one_invoice, phase_ahead, uncarried, uncarried_of
 from billing.plan_changes.plans import plan_from_stripe, plan_on_sale
 from billing.plan_changes.stripe_lines import lines_from_invoice
 from billing.plan_changes.stripe_params import preview_params, renewal_preview_params
@@ -34,7 +34,13 @@ from ..stripe.failures import ask
 from ..stripe.plan_subscription import EXPAND_PLAN, SubscriptionUnsupported, subscription_document
 from . import applied_lines
 
-EXPAND_FACTS = [*EXPAND_PLAN, "latest_invoice", "discounts", "items.data.discounts"]
+EXPAND_FACTS = [
+    *EXPAND_PLAN,
+    "latest_invoice",
+    "discounts.source.coupon",
+    "items.data.discounts.source.coupon",
+    "customer.discount.source.coupon",
+]
 
 
 class StripeReads:
@@ -53,6 +59,8 @@ class StripeReads:
             self._client.v1.subscriptions.retrieve_async(query.subscription, {"expand": EXPAND_FACTS})
         )
         data = found.to_dict()
+        customer = data["customer"]
+        data["customer"] = customer["id"]
         try:
             document = subscription_document(data, data["customer"])
         except SubscriptionUnsupported as error:
@@ -73,6 +81,7 @@ class StripeReads:
             billing_mode=data["billing_mode"]["type"],
             ahead=phase_ahead(data, document["period_end"]),
             uncarried=uncarried_of(data),
+            once=for_one_invoice(_discounts(data, customer)),
             **said,
         )
 
@@ -140,6 +149,13 @@ class StripeReads:
     async def read_schedule_preview(self, schedule: str) -> PreviewFacts:
         """The next invoice of a schedule's subscription."""
         return await self._preview({"schedule": schedule})
+
+
+def _discounts(subscription: dict[str, Any], customer: dict[str, Any]) -> list[dict[str, Any]]:
+    """All that its invoices may have: its own, its items' and its customer's."""
+    of_items = (one for item in subscription["items"]["data"] for one in item["discounts"])
+    of_customer = [customer["discount"]] if customer.get("discount") else []
+    return [*subscription["discounts"], *of_items, *of_customer]
 
 
 def _open_invoice(latest: dict[str, Any] | None) -> OpenInvoice | None:

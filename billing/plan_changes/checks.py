@@ -56,6 +56,22 @@ def billed_too_soon(query: PreviewQuery, preview: PreviewFacts) -> Problem | Non
     )
 
 
+def discount_used_up(query: PreviewQuery) -> Problem | None:
+    """Why a change can't be billed at once, or None: its invoice may use up a discount that holds for one.
+
+    Stripe doesn't say whether an invoice of prorations alone does ("Coupons"), and previews the renewal as if
+    it did not.
+    """
+    if not query.charged_at_once or not query.facts.once:
+        return None
+    return Problem(
+        code="discount_used_up",
+        message=f"The discount {', '.join(query.facts.once)} holds for one invoice, and that of this change "
+        "may use it up. Make the change effective at period_end, or, with the same interval, choose "
+        "invoicing next_invoice.",
+    )
+
+
 def not_schedulable(query: PreviewQuery) -> Problem | None:
     """Why a subscription can't be put under a schedule, or None: it would not be the same afterwards."""
     if query.effective != "period_end" or not query.facts.uncarried:

@@ -41,6 +41,12 @@ def uncarried_of(subscription: Document) -> tuple[str, ...]:
     return tuple(sorted({*uncarried(phase), *_unknown(subscription, [*phase, *_UNTOUCHED])}))
 
 
+def for_one_invoice(discounts: Iterable[Document]) -> tuple[str, ...]:
+    """The coupons of those discounts (coupons expanded) that hold for a single invoice."""
+    coupons = [one["source"]["coupon"] for one in discounts]
+    return tuple(dict.fromkeys(coupon["id"] for coupon in coupons if coupon["duration"] == "once"))
+
+
 def over(discount: Any, at: int) -> bool:
     """Whether an expanded discount is over then; of one that isn't expanded nobody knows."""
     end = discount.get("end") if isinstance(discount, Mapping) else None

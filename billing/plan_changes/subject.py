@@ -76,6 +76,8 @@ class SubscriptionFacts(SubscriptionState):
     """What it would have in a phase from the end of its period, in Stripe's parameters."""
     uncarried: tuple[str, ...] = ()
     """What a schedule would take away from it, by the names of the fields."""
+    once: tuple[str, ...] = ()
+    """The coupons of its discounts that hold for a single invoice."""
 
 
 class PreviewQuery(Message):

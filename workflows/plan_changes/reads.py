@@ -14,6 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.plan_changes.checks import (
         before_trial_ends,
         billed_too_soon,
+        discount_used_up,
         not_schedulable,
         terms_after,
     )
@@ -172,8 +173,9 @@ class PlanChangeReads:
             invoicing=wanted.invoicing,
             proration_date=proration_date,
         )
-        if (problem := before_trial_ends(query) or not_schedulable(query)) is not None:
-            raise refused(problem)
+        for check in (before_trial_ends, not_schedulable, discount_used_up):
+            if (problem := check(query)) is not None:
+                raise refused(problem)
         preview, renewal = await self._previews(query)
         if (problem := billed_too_soon(query, preview)) is not None:
             raise refused(problem)

@@ -1,5 +1,6 @@
 """What stands in the way of any plan change, as the mirror has it."""
 
+import re
 from typing import Any
 
 import pytest
@@ -68,3 +69,12 @@ async def test_what_is_owed_is_named_with_where_it_is_paid(
     [obstacle] = await obstacles(api, acme)
     assert obstacle["code"] == "subscription_past_due"
     assert {"PLX-2", "250.50", f"/console/plans/invoices/{owed.id}."} <= set(obstacle["message"].split())
+
+
+async def test_a_plan_that_is_not_sold_in_the_currency_is_refused_with_those_that_it_is_sold_in(
+    api: Api, acme: Tenant, database: Database
+) -> None:
+    await mirrored(database, acme, currency="eur")
+    refused = (await api.ask(acme.admin)).json()
+    assert (refused["code"], refused["errors"][0]["pointer"]) == ("currency_unavailable", "/plan")
+    assert {"EUR", "USD"} <= set(re.findall(r"[A-Z]{3}", refused["detail"]))

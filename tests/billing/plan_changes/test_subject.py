@@ -4,7 +4,7 @@ import pytest
 
 from billing.core.money import Money
 from billing.core.operations import Problem
-from billing.plan_changes.checks import before_trial_ends, terms_after
+from billing.plan_changes.checks import before_trial_ends, discount_used_up, terms_after
 from billing.plan_changes.proration import Difference, Line, NextInvoice, Period
 from billing.plan_changes.subject import (
     Target,
@@ -280,6 +280,20 @@ def test_another_interval_waits_for_the_end_of_a_trial() -> None:
     assert before_trial_ends(a_query(facts=in_trial, to=YEARLY, effective="period_end")) is None
     assert before_trial_ends(a_query(facts=in_trial)) is None
     assert before_trial_ends(a_query(to=YEARLY)) is None
+
+
+def test_a_discount_for_one_invoice_is_not_risked_on_that_of_a_change() -> None:
+    once = some_facts(once=("SPRING", "TRADE_FAIR"))
+    assert discount_used_up(a_query(facts=once)) == Problem(
+        code="discount_used_up",
+        message="The discount SPRING, TRADE_FAIR holds for one invoice, and that of this change may use it "
+        "up. Make the change effective at period_end, or, with the same interval, choose invoicing "
+        "next_invoice.",
+    )
+    assert discount_used_up(a_query(facts=once, to=YEARLY, invoicing="next_invoice")) is not None
+    assert discount_used_up(a_query(facts=once, invoicing="next_invoice")) is None
+    assert discount_used_up(a_query(facts=once, effective="period_end")) is None
+    assert discount_used_up(a_query()) is None
 
 
 GROWTH = Target(plan=a_plan(plan="growth", seats_included=25), price="price_growth_month")

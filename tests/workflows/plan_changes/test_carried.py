@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -167,6 +167,35 @@ async def test_a_change_at_the_end_of_the_period_leaves_everything_else_as_it_wa
     assert (await home.shop.invoices(acme))[0].total == approval["subject"]["preview"]["total"]
 
 
+@pytest.mark.parametrize("mode", ["classic", "flexible"])
+@pytest.mark.parametrize(
+    "switched",
+    [{"phase_interval": "kept"}, {"phase_interval": "reset"}, {"started_phase": "closed"}],
+    ids=lambda switched: "-".join(*switched.items()),
+)
+async def test_a_new_interval_keeps_all_of_it_whatever_stripe_does_where_its_pages_are_silent(
+    home: House, mode: Literal["classic", "flexible"], switched: dict[str, str]
+) -> None:
+    await asyncio.to_thread(home.stand_in.control, "switches", switched)
+    acme = await home.shop.tenant(home.database, "growth", seats=6, billing_mode=mode)
+    home.stand_in.advance(HALF_A_MONTH)
+    await of_its_own(home, acme)
+    await on_its_item(home, acme)
+    before = await terms(home.shop, acme)
+    operation = await home.ask(acme, interval="year", effective="period_end")
+    approval = await home.reviewed(acme, operation)
+    await home.decide(acme.controller, operation)
+    await home.wait(acme, operation, "running", stage="scheduled")
+    home.stand_in.advance(16 * 86_400)
+    await home.skip(hours=2)
+    done = await home.wait(acme, operation, "completed", "mismatched", "failed")
+
+    assert (done["state"], done["error"]) == ("completed", None)
+    anchor = "subscription.billing_cycle_anchor"
+    assert before.changed(await terms(home.shop, acme), *PRICED, *BILLED, *RENEWED, anchor) == {}
+    assert (await home.shop.invoices(acme))[0].total == approval["subject"]["preview"]["total"]
+
+
 async def test_a_discount_that_is_over_by_the_end_of_the_period_is_over_then(home: House) -> None:
     acme = await home.shop.tenant(home.database, "growth", seats=6)
     home.stand_in.advance(HALF_A_MONTH)
@@ -188,6 +217,47 @@ async def test_a_discount_that_is_over_by_the_end_of_the_period_is_over_then(hom
 
     assert (done["state"], done["error"]) == ("completed", None)
     assert (await home.shop.invoices(acme))[0].total == 6 * 1000
+
+
+async def on_the_subscription(home: House, acme: Tenant, coupon: str) -> None:
+    await _update(home, acme, discounts=[{"coupon": coupon}])
+
+
+async def on_the_item(home: House, acme: Tenant, coupon: str) -> None:
+    await _update(home, acme, items=await _items(home, acme, discounts=[{"coupon": coupon}]))
+
+
+async def on_the_customer(home: House, acme: Tenant, coupon: str) -> None:
+    given = {"customer": acme.organization.stripe_customer, "coupon": coupon}
+    await asyncio.to_thread(home.stand_in.control, "discounts", given)
+
+
+@pytest.mark.parametrize("put", [on_the_subscription, on_the_item, on_the_customer])
+async def test_a_discount_for_one_invoice_is_not_used_up_by_a_change_and_comes_with_the_renewal(
+    home: House, put: Callable[[House, Tenant, str], Awaitable[None]]
+) -> None:
+    acme = await home.shop.tenant(home.database, "growth", seats=6)
+    home.stand_in.advance(HALF_A_MONTH)
+    coupon = await _coupon(home, duration="once", percent_off=50)
+    await put(home, acme, coupon)
+    before = await terms(home.shop, acme)
+    refused = await home.wait(acme, await home.ask(acme, plan="scale"), "failed")
+    assert refused["error"]["code"] == "discount_used_up"
+    assert coupon in refused["error"]["message"]
+    operation = await home.ask(acme, plan="scale", invoicing="next_invoice")
+    await home.reviewed(acme, operation)
+    await home.decide(acme.controller, operation)
+    await home.wait(acme, operation, "completed")
+
+    assert before.changed(await terms(home.shop, acme), *PRICED) == {}
+    home.stand_in.advance(16 * 86_400)
+    [line] = [one for one in (await home.shop.invoices(acme))[0].lines.data if not _is_proration(one)]
+    assert sum(one.amount for one in line.discount_amounts or []) == 6 * 5000 // 2
+
+
+def _is_proration(line: Any) -> bool:
+    details = line.parent.subscription_item_details or line.parent.invoice_item_details
+    return bool(details.proration)
 
 
 async def an_item_waits(home: House, acme: Tenant) -> None:
