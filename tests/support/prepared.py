@@ -1,19 +1,22 @@
 """What each house and each database would prepare for itself again, and a process of tests needs only once.
 
-Workers load each of their workflows into the sandbox to see that it may run there: a tenth of a second a
-house. Engines compile each statement: four tenths of what a test takes that asks the API for two things.
-Each request to Stripe looks four times through all folders of `sys.path` for a library that isn't there.
+Workers load each of their workflows into the sandbox to see that it may run there, and each run loads its
+modules again: a tenth of a second a house, and a tenth of what a run takes. Engines compile each statement:
+four tenths of what a test takes that asks the API for two things. Each request to Stripe looks four times
+through all folders of `sys.path` for a library that isn't there.
 """
 
 import sys
-from functools import partial
+from functools import cache, partial
 from importlib.util import find_spec
 from typing import Any
 
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
 from sqlalchemy.util import LRUCache
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, _runner
+from temporalio.worker.workflow_sandbox._importer import Importer
+from temporalio.worker.workflow_sandbox._restrictions import RestrictionContext
 from temporalio.workflow import _Definition
 
 from db.core import session
@@ -25,16 +28,35 @@ STATEMENTS = 4000
 _prepared: set[type] = set()
 
 
+class _Loaded(RestrictionContext):
+    """Of modules that are loaded: from now on whatever is forbidden to a running workflow is."""
+
+    is_runtime = property(lambda _: True, lambda *_: None)  # type: ignore[assignment]
+
+
 class _PreparedOnce(SandboxedWorkflowRunner):
     def prepare_workflow(self, defn: Any) -> None:
         if defn.cls not in _prepared:
             super().prepare_workflow(defn)
             _prepared.add(defn.cls)
 
+    def create_instance(self, det: Any) -> Any:
+        made: Any = super().create_instance(det)
+        made.importer.restriction_context.__class__ = _Loaded
+        made.get_serialization_context = lambda _: None  # no converter of ours asks for one
+        return made
+
+
+@cache
+def _importer(module: str) -> Importer:
+    return Importer(queues.RUNNER.restrictions, RestrictionContext(), workflow_module_name=module)
+
 
 def prepare_once() -> None:
     """Workers and engines that are built from now on, by whomever, prepare nothing a second time."""
     vars(queues)["RUNNER"] = _PreparedOnce(queues.RUNNER.restrictions)
+    # Runs of one workflow share its modules, and what they are forbidden.
+    vars(_runner)["Importer"] = lambda _, __, workflow_module_name: _importer(workflow_module_name)
     # What is compiled is kept by dialect, of which each engine has its own; all of a kind compile alike.
     for dialect in (SQLiteDialect_aiosqlite, PGDialect_asyncpg):
         setattr(dialect, "__eq__", lambda one, other: type(one) is type(other))  # noqa: B010
