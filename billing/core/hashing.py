@@ -4,6 +4,9 @@ import hashlib
 import json
 from typing import Any
 
+_EXACT = frozenset((str, int, bool, type(None)))
+"""The types of most leaves; nothing in them is to be looked at."""
+
 
 def canonical_json(obj: object) -> bytes:
     """JSON with sorted keys and no spaces, as UTF-8.
@@ -26,9 +29,9 @@ def exact(obj: Any) -> Any:
     if isinstance(obj, float):
         return repr(obj)
     if isinstance(obj, dict):
-        return {key: exact(value) for key, value in obj.items()}
+        return {key: value if type(value) in _EXACT else exact(value) for key, value in obj.items()}
     if isinstance(obj, list | tuple):
-        return [exact(value) for value in obj]
+        return [value if type(value) in _EXACT else exact(value) for value in obj]
     return obj
 
 
@@ -39,7 +42,9 @@ def _refuse_inexact(obj: object) -> None:
         for key, value in obj.items():
             if not isinstance(key, str):
                 raise TypeError(f"a key that is not a string ({key!r}) cannot be hashed")
-            _refuse_inexact(value)
+            if type(value) not in _EXACT:
+                _refuse_inexact(value)
     elif isinstance(obj, list | tuple):
         for value in obj:
-            _refuse_inexact(value)
+            if type(value) not in _EXACT:
+                _refuse_inexact(value)
