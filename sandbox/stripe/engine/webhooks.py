@@ -17,6 +17,8 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
+from ssl import SSLContext
 from typing import Any, Literal
 
 import httpx
@@ -37,6 +39,12 @@ LONGEST_RETRY_SECONDS = 5.0
 REORDER_SECONDS = 0.3
 GIVE_UP_AFTER = 2000
 """Attempts; with the longest pause between them this is nearly three hours."""
+
+
+@cache
+def _authorities() -> SSLContext:
+    """Whom an address has to be vouched for by: takes its time to read, and is of every stand-in the same."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 @dataclass(slots=True)
@@ -157,8 +165,10 @@ class Webhooks:
 
     async def run(self) -> None:
         """Deliver for as long as the stand-in runs."""
-        await self._wake.wait()  # a client takes its time to make, and many a stand-in has nobody to tell
-        async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False) as client:
+        await self._wake.wait()  # many a stand-in has nobody to tell
+        async with httpx.AsyncClient(
+            timeout=TIMEOUT_SECONDS, trust_env=False, verify=_authorities()
+        ) as client:
             try:
                 while True:
                     await self._wake.wait()
