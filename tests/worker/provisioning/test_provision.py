@@ -512,6 +512,7 @@ def test_the_command_prints_a_key_that_a_file_may_have() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 async def test_the_example_is_provisioned_and_then_there_is_nothing_left_to_do(
     stand_in: StandIn, database: Database, database_url: str, tmp_path: Path
 ) -> None:
