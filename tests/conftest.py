@@ -10,6 +10,7 @@ from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 from db.core.session import Database
 
 from .support.databases import PostgresDatabases, SqliteDatabases, files_folder
+from .support.first_cases import left_out
 from .support.prepared import prepare_once
 
 CRASH = "tests/crash/"
@@ -43,8 +44,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
     return Together(config, log)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest is begun first: at the end no process waits for another."""
+@pytest.hookimpl(trylast=True)  # of what `-k` and `-m` have chosen
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What need not run on PostgreSQL as well is left out. What takes longest is begun first: at the end no
+    process waits for another."""
+    if gone := set(left_out(items)):
+        config.hook.pytest_deselected(items=list(gone))
+        items[:] = [item for item in items if item not in gone]
 
     def place(item: pytest.Item) -> int:
         return next((n for n, path in enumerate(LONGEST) if item.nodeid.startswith(path)), len(LONGEST))

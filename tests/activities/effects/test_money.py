@@ -266,6 +266,7 @@ async def test_it_is_found_however_much_was_given_since(
     assert len(giving.job.sent(giving.effect)) == 1
 
 
+@pytest.mark.both_databases
 async def test_two_attempts_at_the_same_time_give_it_once(giving: Giving) -> None:
     other = Database(giving.job.database.url)
     zombie = replace(giving.job, database=other)

@@ -269,6 +269,7 @@ async def test_two_who_send_at_the_same_time_send_each_mail_once(desk: Desk) -> 
     assert len({mail["message_id"] for mail in desk.mails}) == len(desk.mails) == 20
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

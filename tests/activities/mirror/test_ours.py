@@ -59,6 +59,7 @@ def mark_of(giving: Giving) -> dict[str, str]:
     return {"plixo_operation": giving.job.operation.id, "plixo_effect": giving.effect.key}
 
 
+@pytest.mark.both_databases
 async def test_metadata_that_was_copied_from_ours_makes_a_case(watched: tuple[str, Giving]) -> None:
     kind, giving = watched
     await giving.job.attempt(giving.effect)
@@ -74,6 +75,7 @@ async def test_metadata_that_was_copied_from_ours_makes_a_case(watched: tuple[st
     }
 
 
+@pytest.mark.both_databases
 async def test_an_event_that_comes_before_the_intent_is_closed_makes_no_case(
     watched: tuple[str, Giving],
 ) -> None:
@@ -90,6 +92,7 @@ async def test_an_event_that_comes_before_the_intent_is_closed_makes_no_case(
     assert await cased(giving) == []
 
 
+@pytest.mark.both_databases
 async def test_what_bears_the_mark_of_an_open_intent_and_is_something_else_is_not_taken_for_its_work(
     watched: tuple[str, Giving],
 ) -> None:
@@ -106,6 +109,7 @@ async def test_what_bears_the_mark_of_an_open_intent_and_is_something_else_is_no
     assert await cased(giving) == [other]
 
 
+@pytest.mark.both_databases
 async def test_two_that_bear_the_mark_of_an_open_intent_are_one_of_ours_and_a_case(
     watched: tuple[str, Giving],
 ) -> None:

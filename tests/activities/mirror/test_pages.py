@@ -155,6 +155,7 @@ async def test_a_price_that_no_plan_can_have_makes_that_plan_unavailable_and_no_
     assert await unavailable(shop, database) == {"odd": "Stripe no longer has an active price for it."}
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("known", [True, False])
 async def test_a_subscription_at_a_price_that_no_plan_can_have_says_why_and_what_it_was(
     shop: Shop, database: Database, known: bool

@@ -108,6 +108,7 @@ PAGES = (
 )
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("poisoned", PAGES, ids=lambda page: page.name)
 async def test_an_object_that_can_not_be_mirrored_keeps_no_other_out(
     shop: Shop, database: Database, monkeypatch: pytest.MonkeyPatch, poisoned: Page

@@ -125,6 +125,7 @@ async def world(database: Database) -> World:
 # --- Those who were asked to decide -------------------------------------------------------------------
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize(
     "state", [State.REJECTED, State.CANCELLED, State.EXPIRED, State.BLOCKED, State.DECLINED, State.FAILED]
 )

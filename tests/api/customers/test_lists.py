@@ -73,6 +73,7 @@ async def numbers(api: Api, acme: Tenant, **query: Any) -> list[str]:
         cursor = {"cursor": answer.json()["next_cursor"]}
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize(
     ("q", "expected"),
     [

@@ -71,6 +71,7 @@ async def test_operations_come_newest_first_page_by_page(
     assert await paged(api, acme, "/v1/operations", 5) == [newest_first]
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize(
     ("query", "expected"),
     [

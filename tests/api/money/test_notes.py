@@ -51,6 +51,7 @@ async def test_a_note_is_recorded_with_its_event_and_on_its_way_to_stripe(
     }
 
 
+@pytest.mark.both_databases
 @KINDS
 async def test_the_same_words_by_the_same_person_are_the_same_note(
     api: Api, acme: Tenant, database: Database, policy: Policy, kind: str

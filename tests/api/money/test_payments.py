@@ -25,6 +25,7 @@ async def paid(database: Database, acme: Tenant) -> None:
     )
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize(
     ("query", "expected"),
     [

@@ -152,6 +152,7 @@ async def test_a_thread_ends_somewhere(
     assert (full.status_code, full.json()["code"]) == (409, "comments_full")
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("statement", ["UPDATE comments SET text = 'x'", "DELETE FROM comments"])
 async def test_what_was_said_stays(
     api: Api, acme: Tenant, change: Operation, database: Database, statement: str

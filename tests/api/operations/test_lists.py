@@ -48,6 +48,7 @@ async def found(api: Api, acme: Tenant, **query: Any) -> list[str]:
     return [one["id"] for one in answer.json()["data"]]
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize(
     ("query", "expected"),
     [

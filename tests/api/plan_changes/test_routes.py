@@ -267,6 +267,7 @@ async def test_a_plan_that_is_unavailable_is_shown_and_refused_with_its_reason_a
     assert (await api.ask(acme.admin, plan="scale")).status_code == 202
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("known", [True, False])
 async def test_an_organization_at_a_price_that_no_plan_can_have_sees_why_and_is_refused_with_it(
     api: Api, acme: Tenant, database: Database, known: bool

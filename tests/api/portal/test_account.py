@@ -98,6 +98,7 @@ async def test_a_link_from_the_customers_own_mail_opens_all_their_invoices(visit
     assert "can see all your invoices" in invoice.text
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("how", ["passed on", "another address", "bounced", "deleted"])
 async def test_a_link_for_one_invoice_opens_no_other(visitor: Visitor, how: str) -> None:
     match how:

@@ -141,6 +141,7 @@ async def test_a_cursor_that_is_none_is_refused(api: Api, busy: Tenant) -> None:
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_cursor")
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("name", list(CHECKS))
 @pytest.mark.parametrize("by", ["day", "week"])
 async def test_the_points_of_a_check_add_up_to_its_figure(api: Api, busy: Tenant, name: str, by: str) -> None:
