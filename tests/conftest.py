@@ -14,6 +14,7 @@ from .support.first_cases import left_out
 from .support.prepared import prepare_once
 
 CRASH = "tests/crash/"
+OWN_SERVERS = (f"{CRASH}test_ended", f"{CRASH}test_database", f"{CRASH}test_long", f"{CRASH}test_outages")
 
 LONGEST = (
     CRASH,
@@ -32,11 +33,14 @@ prepare_once()
 
 
 class Together(LoadFileScheduling):  # type: ignore[misc]
-    """Side by side (`-n`), a file's tests stay together, which share what they set up. So do all that kill:
-    two of these at once wait for each other's processes until their patience is over."""
+    """Side by side (`-n`), a file's tests stay together, which share what they set up. So do those that kill
+    on one stage, and those that have servers of their own: more of them at once wait for each other's
+    processes until their patience is over."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return CRASH if nodeid.startswith(CRASH) else str(super()._split_scope(nodeid))
+        if not nodeid.startswith(CRASH):
+            return str(super()._split_scope(nodeid))
+        return "on servers of their own" if nodeid.startswith(OWN_SERVERS) else "on one stage"
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -55,6 +55,19 @@ def schedule(seed: int) -> tuple[Scenario, Workload]:
     return Scenario(name=f"seed {seed}: {name}", kills=kills, faults=faults, api=api), workload
 
 
+def traits(seed: int) -> set[tuple[object, ...]]:
+    """What its schedule shows: of its workload how often and where it is killed, whether Stripe fails
+    meanwhile, and how its API dies; and each fault, of reading and of writing."""
+    scenario, workload = schedule(seed)
+    name = type(workload).__name__
+    return {
+        (name, len(scenario.kills)),
+        (name, bool(scenario.faults)),
+        *((name, death.point) for death in (*scenario.kills, *scenario.api)),
+        *((one.fault, one.method) for one in scenario.faults),
+    }
+
+
 def _kills(dice: random.Random, steps: Sequence[Step]) -> tuple[Kill, ...]:
     """In the order of the workload: each life goes on at the step at which the one before it ended."""
     (number,) = dice.choices(KILLS, KILLS_WEIGHTS)

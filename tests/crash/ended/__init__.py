@@ -7,6 +7,7 @@ time-skipping server does not tell a parent of its child's termination.
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 Blow = Literal["terminate", "cancel", "reset to its beginning", "reset to its last step", "poison"]
@@ -99,3 +100,15 @@ def schedule(seed: int) -> Part:
         for place in places
     )
     return Part(f"seed {seed}", operation, strikes)
+
+
+def traits(seed: int) -> set[tuple[object, ...]]:
+    """What its schedule shows beyond what `every_one` plays: how often its operation is struck, and at which
+    stage after which; and which blow follows which."""
+    part = schedule(seed)
+    pairs = list(pairwise(part.strikes))
+    return {
+        (part.operation, len(part.strikes)),
+        *((part.operation, one.stage, other.stage) for one, other in pairs),
+        *((one.blow, other.blow) for one, other in pairs),
+    }

@@ -1,6 +1,7 @@
-"""A database that is away for long under two hundred open operations: what it costs, and how they go on.
+"""A database that is away for long under many open operations: what it costs, and how they go on.
 
-`make outage MINUTES=10` plays it at its full length, the suite a short one.
+`make outage MINUTES=10` plays it under two hundred and at its full length, the suite under a quarter of them
+and a short one.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from sandbox.stack.policies import restated
 
 from ..postgres import mortal_postgres
 from ..town import town_in
-from .crowd import Crowd
+from .crowd import Crowd, Size
 from .effects import once_each
 from .histories import Cost, costs, ended_wrong, told
 
@@ -31,7 +32,7 @@ HURRIED = {
     "healthy_seconds": 3,
 }
 MUCH = {"PLIXO_OPERATIONS_PER_PERSON": "10000", "PLIXO_OPERATIONS_PER_ORGANIZATION": "10000"}
-"""Two hundred in a minute are more than an organization may begin."""
+"""As many in a minute are more than an organization may begin."""
 
 EARLY = 5
 """Seconds before the first reminder."""
@@ -70,9 +71,11 @@ def policy(minutes: float) -> str:
     return re.sub(r"(?m)^(respond_within) = \d+", rf"\1 = {due * 10 + 30}", text)
 
 
-async def outage(folder: Path, seconds: float, say: Callable[[str], None] = lambda _: None) -> Figures:
+async def outage(
+    folder: Path, seconds: float, size: Size, say: Callable[[str], None] = lambda _: None
+) -> Figures:
     """Plays it; whoever calls it looks at the figures. Fails where an operation stops, or goes twice."""
-    async with _crowd(folder, policy(seconds / 60)) as crowd:
+    async with _crowd(folder, policy(seconds / 60), size) as crowd:
         await crowd.gather()
         await _until_nearly_due(crowd, seconds)
         say(f"{len(crowd.all)} operations are open; PostgreSQL is killed")
@@ -109,7 +112,7 @@ async def _until_nearly_due(crowd: Crowd, seconds: float) -> None:
 
 
 @asynccontextmanager
-async def _crowd(folder: Path, text: str) -> AsyncIterator[Crowd]:
+async def _crowd(folder: Path, text: str, size: Size) -> AsyncIterator[Crowd]:
     """The product as processes, on a PostgreSQL server that can be killed."""
     file = folder / "policy.toml"
     file.write_text(text, encoding="utf-8")
@@ -132,4 +135,4 @@ async def _crowd(folder: Path, text: str) -> AsyncIterator[Crowd]:
         )
         records = Database(postgres.url)
         stack.push_async_callback(records.dispose)
-        yield Crowd(town, postgres, records, temporal, client)
+        yield Crowd(town, postgres, records, temporal, client, size)

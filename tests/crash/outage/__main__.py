@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from . import outage
+from .crowd import FULL
 from .histories import MAX_AN_HOUR
 
 
@@ -20,7 +21,7 @@ def main() -> None:
     asked = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="plixo-outage-"))
     print(f"away for {asked.minutes:g} minutes; the logs are in {folder}", flush=True)
-    figures = asyncio.run(outage(folder, asked.minutes * 60, say))
+    figures = asyncio.run(outage(folder, asked.minutes * 60, FULL, say))
     print(figures)
     dear = [one for one in figures.costs if max(one.added, one.an_hour) > MAX_AN_HOUR]
     if dear:

@@ -1,10 +1,10 @@
-"""Two hundred open operations of every kind, each where an outage may find it, and how each goes on."""
+"""Open operations of every kind, each where an outage may find it, and how each goes on."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import stripe
@@ -24,12 +24,41 @@ Json = dict[str, Any]
 NOTE = "Charged twice for the same month."
 BEYOND = 26_000
 """Minor units that a billing admin may not credit alone."""
-REVIEWED, APPROVED, CANCELLED = 86, 20, 10
-FAILED, FAILING, WATCHED, PENDING, HELD, ELSEWHERE = 15, 12, 25, 6, 15, 10
-OPERATIONS = REVIEWED + APPROVED + CANCELLED + FAILED + FAILING + WATCHED + PENDING + HELD + ELSEWHERE + 1
 AT_A_TIME = 8
 """Requests; more of them only wait for each other."""
 PATIENCE = 400.0
+
+
+class Size(NamedTuple):
+    """How many of each are open. A plan change comes on top: an organization has one at a time."""
+
+    reviewed: int
+    approved: int
+    cancelled: int
+    failed: int
+    failing: int
+    watched: int
+    pending: int
+    held: int
+    elsewhere: int
+
+    @property
+    def operations(self) -> int:
+        return sum(self) + 1
+
+
+FULL = Size(
+    reviewed=86,
+    approved=20,
+    cancelled=10,
+    failed=15,
+    failing=12,
+    watched=25,
+    pending=6,
+    held=15,
+    elsewhere=10,
+)
+"""Two hundred."""
 
 
 @dataclass
@@ -41,6 +70,7 @@ class Crowd:
     records: Database
     temporal: Client
     stripe: stripe.StripeClient
+    size: Size
     customers: list[str] = field(default_factory=list)
     reviewed: list[str] = field(default_factory=list)
     """They wait for an approval, whose reminders fall due."""
@@ -80,30 +110,31 @@ class Crowd:
 
     async def gather(self) -> None:
         """Everybody is where they are meant to be."""
+        size = self.size
         self.customers = await self._each(range(8), self._customer)
-        self.failed = await self._refunds("refundFail", FAILED)
+        self.failed = await self._refunds("refundFail", size.failed)
         await self.reach("completed", self.failed)
         await self.town.control("POST", "clock", {"advance_seconds": 90})
         self.scheduled = [await self._schedule()]
-        self.watched = await self._refunds("visa", WATCHED)
-        self.failing = await self._refunds("refundFail", FAILING)
-        self.pending = await self._refunds("pendingRefund", PENDING)
-        await self._each(range(ELSEWHERE), self._refund_in_stripe)
+        self.watched = await self._refunds("visa", size.watched)
+        self.failing = await self._refunds("refundFail", size.failing)
+        self.pending = await self._refunds("pendingRefund", size.pending)
+        await self._each(range(size.elsewhere), self._refund_in_stripe)
         # On a busy machine some of these fail, or come through, before the database goes.
         await self.reach("completed failed", [*self.watched, *self.failing])
         await self.reach("running completed", self.pending, stage="pending done")
         await self.reach("failed", self.failed, stage="refund_failed")
         await until(self._cases, self._logs, PATIENCE)
-        to_be_held = await self._payments("visa", HELD)
+        to_be_held = await self._payments("visa", size.held)
         self.asked_at = datetime.now(UTC)
-        credits = await self._each(range(REVIEWED + APPROVED + CANCELLED), self._credit)
-        self.reviewed, rest = credits[:REVIEWED], credits[REVIEWED:]
-        self.approved, self.cancelled = rest[:APPROVED], rest[APPROVED:]
+        credits = await self._each(range(size.reviewed + size.approved + size.cancelled), self._credit)
+        self.reviewed, rest = credits[: size.reviewed], credits[size.reviewed :]
+        self.approved, self.cancelled = rest[: size.approved], rest[size.approved :]
         await self.reach("awaiting_approval", credits, stage="review")
         await self.town.control("POST", "faults", {"fault": "rate_limit", "path": "^/v1/", "times": None})
         self.held = await self._each(to_be_held, self._refund)
         await self.reach("held", self.held)
-        assert len(set(self.all)) == OPERATIONS
+        assert len(set(self.all)) == size.operations
 
     # --- While the database is away -------------------------------------------------------------------
 
@@ -140,7 +171,7 @@ class Crowd:
         await self.reach("completed", [*self.approved, *self.pending, *self.held, *self.watched])
         await self.reach("cancelled", self.cancelled)
         await self.reach("failed", [*self.failed, *self.failing], stage="refund_failed")
-        half = REVIEWED // 2
+        half = self.size.reviewed // 2
         await self._each(self.reviewed[:half], self._decided)
         await self._each(self.reviewed[half:], lambda one: self._decided(one, "reject"))
         await self._each([*self.failed, *self.failing], self._close_refund)
@@ -245,7 +276,7 @@ class Crowd:
         async with self.records.reading() as session:
             found = await session.exec(select(Operation.id).where(Operation.kind == "case"))
             self.elsewhere = list(found.all())
-        return len(self.elsewhere) == ELSEWHERE
+        return len(self.elsewhere) == self.size.elsewhere
 
     async def _begun(self, path: str, body: Json) -> str:
         self._asked += 1

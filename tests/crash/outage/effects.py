@@ -5,7 +5,7 @@ from typing import Any
 
 from billing.money.refund import GONE
 
-from .crowd import REVIEWED, Crowd
+from .crowd import Crowd
 
 
 async def once_each(crowd: Crowd) -> None:
@@ -25,7 +25,7 @@ async def once_each(crowd: Crowd) -> None:
     for customer in crowd.customers:
         changes = await _all(v1.customers.balance_transactions.list_async(customer, {"limit": 100}))
         given.update(_operation(one) for one in changes)
-    assert given == dict.fromkeys([*crowd.reviewed[: REVIEWED // 2], *crowd.approved], 1), given
+    assert given == dict.fromkeys([*crowd.reviewed[: crowd.size.reviewed // 2], *crowd.approved], 1), given
 
     schedules = await _all(v1.subscription_schedules.list_async({"limit": 100}))
     assert [one["status"] for one in schedules] == ["released"], schedules
