@@ -16,7 +16,8 @@ from ..support.builders import Member, Tenant
 from ..support.databases import SqliteDatabases
 from ..support.house import House, house, time_skipping
 from .conftest import CHROMIUM, FLAGS
-from .gallery.studio import PEOPLE, PHONE
+from .gallery.studio import PEOPLE
+from .looks import PHONE
 from .test_console import console, sign_in
 from .test_portal import Walk, an_open_invoice
 

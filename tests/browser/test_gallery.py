@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, ConsoleMessage
 
 from api.console.routes import ROUTERS
@@ -13,15 +12,12 @@ from api.sign_in import decisions
 from api.sign_in import routes as sign_in
 
 from .gallery.seeds import Seeds
-from .gallery.studio import LOOKS, Look, Scene, Studio, studio, turn
+from .gallery.studio import Scene, Studio, studio
+from .looks import LOOKS, Look, faults
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 PARTS = 8
-AXE = Axe().axe_script
-VIOLATIONS = """axe.run({ resultTypes: ["violations"] }).then(
-    (found) => found.violations.map((one) => [one.id, one.nodes[0].html]))"""
-TOO_WIDE = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
 
 
 class Gallery:
@@ -51,12 +47,7 @@ class Gallery:
 
         page.on("console", listen)
         await self._built.show(page, scene, looks[0])
-        await page.evaluate(AXE)
-        for look in looks:
-            await turn(page, look)
-            heard += [(*look, *one) for one in await page.evaluate(VIOLATIONS)]
-            if await page.evaluate(TOO_WIDE):
-                heard.append((*look, "wider than the screen"))
+        heard += await faults(page, looks)
         page.remove_listener("console", listen)
         return heard
 

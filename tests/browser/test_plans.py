@@ -5,7 +5,8 @@ from playwright.async_api import Browser
 
 from ..support.builders import Tenant
 from ..support.house import House, until
-from .test_console import DESK, PHONE, console, errors_of, looked_over, sign_in
+from .looks import DESK, ON_A_PHONE, PHONE, faults
+from .test_console import console, errors_of, sign_in
 
 pytestmark = [
     pytest.mark.slow,
@@ -67,13 +68,13 @@ async def test_a_renewal_that_failed_stands_above_every_page_until_it_is_paid(
     async with home.told_by_stripe(), console(home) as address:
         home.stand_in.advance(31 * DAY)
         await home.followed()
-        phone = await browser.new_context(viewport=PHONE)
+        phone = await browser.new_context(viewport=PHONE, reduced_motion="reduce")
         page = await phone.new_page()
         await sign_in(home, page, address, acme.admin, "/console/customers")
         assert "USD 120.00 could not be charged" in await page.inner_text(UNPAID)
-        await looked_over(page)
+        assert await faults(page, ON_A_PHONE) == []
         await page.click("text=Pay it")
-        await looked_over(page)
+        assert await faults(page, ON_A_PHONE) == []
         await page.click("text=on Stripe’s page")
         assert page.url.startswith(home.stand_in.url)
 

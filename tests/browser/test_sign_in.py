@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page
 from temporalio.client import Client
 
@@ -26,6 +25,7 @@ from ..api.processes import NO_TEMPORAL
 from ..api.sign_in.providers import free_port, known, mock_provider
 from ..support.builders import Tenant, a_person, store
 from ..support.house import served
+from .looks import ON_A_PHONE, faults
 
 pytestmark = [
     pytest.mark.slow,
@@ -125,18 +125,14 @@ async def test_a_provider_signs_in_and_out(console: Console, browser: Browser, s
         await context.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_axe_finds_nothing_on_any_page(console: Console, browser: Browser, scheme: Any) -> None:
-    context = await browser.new_context(
-        viewport={"width": 390, "height": 844}, color_scheme=scheme, bypass_csp=True
-    )
+async def test_axe_finds_nothing_on_any_page(console: Console, browser: Browser) -> None:
+    context = await browser.new_context(reduced_motion="reduce", bypass_csp=True)
     page = await context.new_page()
     findings: dict[str, Any] = {}
 
     async def check(name: str) -> None:
-        found = (await Axe().run(page)).response["violations"]
-        if found:
-            findings[name] = [(one["id"], [node["html"] for node in one["nodes"]]) for one in found]
+        if found := await faults(page, ON_A_PHONE):
+            findings[name] = found
 
     await page.goto(f"{console.address}/console/sign-in")
     await check("sign-in")

@@ -14,7 +14,8 @@ from ..support import money
 from ..support.builders import Tenant
 from ..support.house import House, until
 from ..workflows.incidents.test_key_permissions import forbid, grant, looked, until_recovered
-from .test_console import DESK, PHONE, a_payment, console, errors_of, sign_in
+from .looks import DESK, PHONE
+from .test_console import a_payment, console, errors_of, sign_in
 
 pytestmark = [
     pytest.mark.slow,

@@ -10,8 +10,9 @@ from pathlib import Path
 from playwright.async_api import async_playwright
 
 from ..conftest import CHROMIUM, FLAGS
+from ..looks import LOOKS, SCHEMES, SIZES, Look, turn
 from .seeds import Seeds
-from .studio import LOOKS, SCHEMES, SIZES, Look, Scene, studio, turn
+from .studio import Scene, studio
 
 
 async def render(out: Path, only: str, looks: Sequence[Look]) -> None:

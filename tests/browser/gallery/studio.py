@@ -1,12 +1,12 @@
 """An app on a database of its own, and browsers that are signed in to it as each of its people."""
 
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from unittest.mock import patch
 
 from playwright.async_api import Browser, BrowserContext, Page
@@ -30,10 +30,8 @@ from ...api.quoting import made
 from ...support.builders import Tenant
 from ...support.databases import SqliteDatabases
 from ...support.house import served
+from ..looks import Look, turn
 
-PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
-SIZES: Mapping[str, Any] = {"desk": DESK, "phone": PHONE}
-SCHEMES: tuple[Any, ...] = ("light", "dark")
 PEOPLE = {
     Role.BILLING_ADMIN: "Bea Billing",
     Role.CONTROLLER: "Cora Controller",
@@ -41,17 +39,6 @@ PEOPLE = {
     Role.FINANCE: "Finn Finance",
     Role.AUDITOR: "Ada Auditor",
 }
-
-
-class Look(NamedTuple):
-    """How one looks at a page."""
-
-    scheme: Any
-    size: str
-
-
-LOOKS = (Look("light", "desk"), Look("dark", "desk"), Look("dark", "phone"), Look("light", "phone"))
-"""From each to the next, one thing changes."""
 
 
 @dataclass(frozen=True)
@@ -112,12 +99,6 @@ class Studio:
     async def close(self) -> None:
         for page in self._pages.values():
             await page.context.close()
-
-
-async def turn(page: Page, look: Look) -> None:
-    """To another look of what is open."""
-    await page.emulate_media(color_scheme=look.scheme)
-    await page.set_viewport_size(SIZES[look.size])
 
 
 @asynccontextmanager
