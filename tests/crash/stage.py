@@ -42,7 +42,7 @@ LANE = "lane-"
 PATIENCE = 120.0
 """Seconds: a killed worker's tasks are handed out again only after their timeouts."""
 
-LANES = 32
+LANES = 24
 """Side by side, on two processors."""
 SPARE = 12
 """Lanes in place of those on which something fails."""

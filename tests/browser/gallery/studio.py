@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from playwright.async_api import Browser, BrowserContext, Page
+from playwright.async_api import Browser, Page
 from temporalio.client import Client
 
 from api.app import create_app
@@ -73,21 +73,19 @@ class Studio:
         key = (scene.who, scene.language)
         if key not in self._pages:
             context = await browser.new_context(locale=scene.language, reduced_motion="reduce")
-            if scene.who is not None:
-                await self._sign_in(context, self.acme.members[scene.who].person)
             self._pages[key] = await context.new_page()
+            if scene.who is not None:
+                await self._sign_in(self._pages[key], self.acme.members[scene.who].person)
         return self._pages[key]
 
-    async def _sign_in(self, context: BrowserContext, person: Person) -> None:
+    async def _sign_in(self, page: Page, person: Person) -> None:
         async with self.database.transaction() as session:
             at = utc_now()
             expires = at + timedelta(minutes=15)
             link = await links.issue(session, person, how="mail", by=person.id, at=at, expires_at=expires)
             token = await links.add_token(session, link.id, at=at)
-        page = await context.new_page()
         await page.goto(f"{self.address}/console/sign-in/link/{token}")
         await page.click("button.btn-go")
-        await page.close()
 
     async def show(self, page: Page, scene: Scene, look: Look) -> None:
         """Opens the scene in this look."""
