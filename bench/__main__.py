@@ -44,6 +44,7 @@ def main(
                 "burst": 20,
                 "changes": 200,
                 "webhooks": 500,
+                "objects": 10_000,
                 "invoices": 2_000,
                 "operations": 500,
             }

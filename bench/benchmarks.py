@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from . import pages, plan_change, reminders, webhooks
+from . import pages, plan_change, reconciliation, reminders, webhooks
 from .options import Options
 from .reports import Report
 from .stage import budget, memory, post, start
@@ -25,6 +25,7 @@ BENCHMARKS = (
     Benchmark("budget", budget.run, by_name_only=True),
     Benchmark("webhooks", webhooks.run, by_name_only=True),
     Benchmark("pages", pages.run, by_name_only=True),
+    Benchmark("reconciliation", reconciliation.run, by_name_only=True),
 )
 
 DEFAULT = tuple(benchmark.name for benchmark in BENCHMARKS if not benchmark.by_name_only)

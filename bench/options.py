@@ -20,6 +20,8 @@ class Options(BaseModel):
     """Of the benchmarks that look at a long run."""
     webhooks: int = 10_000
     """Deliveries of Stripe's webhooks."""
+    objects: int = 100_000
+    """Of a reconciliation, at the end; a tenth of them at first."""
     invoices: int = 50_000
     operations: int = 20_000
     """Behind the pages of the console."""

@@ -292,7 +292,7 @@ class Seeds:
             for n, (state, reason) in enumerate(outcomes, 1)
         ]  # fmt: skip
         found = a_run(
-            state="completed", started_at=self.at, ended_at=self.at,
+            scope="recent", state="completed", started_at=self.at, ended_at=self.at,
             counts={self.acme.id: {"customer": 48, "invoice": 212}},
         )  # fmt: skip
         fields = [
@@ -303,7 +303,8 @@ class Seeds:
             found, self.acme.id, object_kind="invoice", object_id="in_overdue", fields=fields,
             since=self.at - DAY, found_at=self.at,
         )  # fmt: skip
-        await store(self._database, *reminders, found)
+        over_the_week = a_run(scope="rolling", started_at=self.at - 3 * DAY)
+        await store(self._database, *reminders, found, over_the_week)
         await store(self._database, differing)
         self.show("reminder run", f"/console/reminder-runs/{run.id}")
         self.show("reconciliation", f"/console/reconciliations/{found.id}")

@@ -12,6 +12,7 @@ from sqlmodel import select
 from activities.mirror import pages as mirror_pages
 from billing.core.operations import Role
 from billing.evidence.verify import verify
+from billing.mirror.reconciliation import ReconcileInput
 from billing.money.notes import with_payments
 from db.mirror import mirror
 from db.tables import Commitment, Notice, Outbox
@@ -62,7 +63,7 @@ async def reconcile(home: House) -> None:
     assert home.environment is not None
     with home.environment.auto_time_skipping_disabled():
         await home.temporal.execute_workflow(
-            ids.RECONCILE, id=f"cases-{next(_runs)}", task_queue=ids.MAIN_QUEUE
+            ids.RECONCILE, ReconcileInput(), id=f"cases-{next(_runs)}", task_queue=ids.MAIN_QUEUE
         )
 
 

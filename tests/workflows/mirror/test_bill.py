@@ -8,6 +8,7 @@ import pytest
 from sqlmodel import select
 
 from activities.mirror.bills import Bills
+from billing.mirror.reconciliation import ReconcileInput
 from billing.stripe.events import RenewalQuery
 from db.core.clock import utc_now
 from db.tables import (
@@ -171,7 +172,9 @@ async def test_an_organization_is_nobodys_customer_whatever_its_metadata_says(
     await money.pay(home.shop, customer, 900)
     home.stand_in.advance(31 * DAY)
     await home.followed()
-    await home.temporal.execute_workflow(ids.RECONCILE, id="reconcile-1", task_queue=ids.MAIN_QUEUE)
+    await home.temporal.execute_workflow(
+        ids.RECONCILE, ReconcileInput(), id="reconcile-1", task_queue=ids.MAIN_QUEUE
+    )
     for table in TO_CUSTOMERS:
         assert await rows(home, table) == [], table
 
@@ -187,10 +190,14 @@ async def test_reconciliation_finds_what_no_event_has_told(home: House, acme: Te
         [renewal] = await session.exec(select(Renewal))
         renewal.synced_at -= timedelta(hours=2)
         session.add(renewal)
-    await home.temporal.execute_workflow(ids.RECONCILE, id="reconcile-1", task_queue=ids.MAIN_QUEUE)
+    await home.temporal.execute_workflow(
+        ids.RECONCILE, ReconcileInput(), id="reconcile-1", task_queue=ids.MAIN_QUEUE
+    )
     assert draft.id in {row.id for row in await rows(home, OrganizationInvoice)}
     await home.shop.client.v1.invoices.delete_async(str(draft.id))
-    await home.temporal.execute_workflow(ids.RECONCILE, id="reconcile-2", task_queue=ids.MAIN_QUEUE)
+    await home.temporal.execute_workflow(
+        ids.RECONCILE, ReconcileInput(), id="reconcile-2", task_queue=ids.MAIN_QUEUE
+    )
     await the_bill_is_as_in_stripe(home, acme)
     found = await home.get(acme.auditor, "/v1/differences")
     corrections = [(one["object_kind"], one["correction"]) for one in found["data"]]
@@ -257,7 +264,9 @@ async def test_the_admins_and_finance_hear_once_of_each_charge_that_fails(
         await home.followed()
         [unpaid] = [row for row in await rows(home, OrganizationInvoice) if row.status == "open"]
     assert len(await unpaid_mails(home, 4)) == 4
-    await home.temporal.execute_workflow(ids.RECONCILE, id="reconcile-1", task_queue=ids.MAIN_QUEUE)
+    await home.temporal.execute_workflow(
+        ids.RECONCILE, ReconcileInput(), id="reconcile-1", task_queue=ids.MAIN_QUEUE
+    )
     assert len(await unpaid_mails(home, 4)) == 4
 
 
@@ -271,14 +280,18 @@ async def test_what_a_reconciliation_finds_unpaid_is_told_but_not_what_was_so_be
         row = await session.get_one(type(organization), acme.id)
         joined, row.created_at = row.created_at, datetime.now(UTC) + timedelta(days=400)
         session.add(row)
-    await home.temporal.execute_workflow(ids.RECONCILE, id="reconcile-1", task_queue=ids.MAIN_QUEUE)
+    await home.temporal.execute_workflow(
+        ids.RECONCILE, ReconcileInput(), id="reconcile-1", task_queue=ids.MAIN_QUEUE
+    )
     assert [row.status for row in await rows(home, OrganizationInvoice)].count("open") == 1
     assert await rows(home, Outbox) == []
     async with home.database.transaction() as session:
         row = await session.get_one(type(organization), acme.id)
         row.created_at = joined
         session.add(row)
-    await home.temporal.execute_workflow(ids.RECONCILE, id="reconcile-2", task_queue=ids.MAIN_QUEUE)
+    await home.temporal.execute_workflow(
+        ids.RECONCILE, ReconcileInput(), id="reconcile-2", task_queue=ids.MAIN_QUEUE
+    )
     assert len(await unpaid_mails(home, 2)) == 2
 
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from hypothesis import given
 
+from billing.mirror.reconciliation import ReconcileInput
 from db.core.session import Database
 from sandbox.stripe.server.inprocess import StandIn
 from workflows.core import ids
@@ -56,7 +57,7 @@ async def play(home: House, scenario: list[Step]) -> None:
             await scene.play(step)
         await scene.come_to_rest()
         await check(scene)
-        await home.run(ids.RECONCILE)
+        await home.run(ids.RECONCILE, ReconcileInput())
         await check(scene)
     except BaseException as failure:
         failure.add_note(repr(scenario))

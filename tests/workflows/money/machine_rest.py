@@ -2,6 +2,7 @@
 
 from itertools import count
 
+from billing.mirror.reconciliation import ReconcileInput
 from billing.money.notes import with_payments
 from workflows.core import ids
 
@@ -34,7 +35,7 @@ async def _reconcile(scene: Scene) -> None:
     assert scene.home.environment is not None
     with scene.home.environment.auto_time_skipping_disabled():
         await scene.home.temporal.execute_workflow(
-            ids.RECONCILE, id=f"machine-reconcile-{next(_runs)}", task_queue=ids.MAIN_QUEUE
+            ids.RECONCILE, ReconcileInput(), id=f"machine-reconcile-{next(_runs)}", task_queue=ids.MAIN_QUEUE
         )
 
 
