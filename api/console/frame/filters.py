@@ -62,11 +62,25 @@ class PersonAsked(BaseModel):
 
 
 _CODE = re.compile(r"`([^`]+)`")
+_PAGE = re.compile(r"(/console/[\w/-]+)")
 
 
 def install(environment: Environment) -> None:
     times = (when, day, ago, clock, lasting)
-    texts = (line, coded, sentence, state_text, reason, kind, roles, whom, changed, browser, object_kind)
+    texts = (
+        line,
+        coded,
+        linked,
+        sentence,
+        state_text,
+        reason,
+        kind,
+        roles,
+        whom,
+        changed,
+        browser,
+        object_kind,
+    )
     for rule in (money, plan, person, named, state, standing, invoice_state, stripe_page, *times, *texts):
         environment.filters[rule.__name__] = rule
 
@@ -79,6 +93,14 @@ def line(text: str) -> str:
 def coded(text: str) -> Markup:
     """A runbook's text, with what stands in backticks as code."""
     return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))
+
+
+def linked(text: str) -> Markup:
+    """The addresses of our own pages in it as links."""
+    return Markup().join(
+        Markup('<a class="text-break" href="{0}">{0}</a>').format(part) if _PAGE.fullmatch(part) else part
+        for part in _PAGE.split(text)
+    )
 
 
 def sentence(text: str) -> str:

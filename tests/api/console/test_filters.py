@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from api.console.frame.filters import PersonAsked, invoice_state, standing, whom
+from api.console.frame.filters import PersonAsked, invoice_state, linked, standing, whom
 from db.core.clock import utc_now
 from db.tables import Invoice, Operation
 
@@ -56,3 +56,10 @@ def test_what_waits_says_what_for(state: str, stage: str, said: str) -> None:
 def test_what_is_open_after_its_day_is_overdue(status: str, days: int | None, said: str) -> None:
     due = None if days is None else utc_now() + timedelta(days=days)
     assert invoice_state(Invoice(status=status, due_date=due)) == said
+
+
+def test_addresses_of_our_own_pages_are_links_and_all_else_is_text() -> None:
+    assert linked("Pay at /console/plans/invoices/in_1. Then <b>ask</b>.") == (
+        'Pay at <a class="text-break" href="/console/plans/invoices/in_1">/console/plans/invoices/in_1</a>. '
+        "Then &lt;b&gt;ask&lt;/b&gt;."
+    )

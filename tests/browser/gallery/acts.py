@@ -1,6 +1,6 @@
 """Pages that only a form leads to: quotes, what came of many at once, decisions by mail, and refusals."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from playwright.async_api import Page
@@ -9,7 +9,7 @@ from sqlmodel import col, select
 from billing.core.operations import Kind
 from db.core.clock import utc_now
 from db.core.session import Database
-from db.tables import Operation
+from db.tables import Operation, Organization
 
 from ...api.recording import CUSTOMER, PAYMENT
 from ...support.builders import Tenant, a_customer, store
@@ -60,6 +60,26 @@ def quote_plan(database: Database, **change: str) -> Say:
                 row.closed_at = None
 
     return say
+
+
+def look_while(database: Database, organization: str, **held: str) -> Say:
+    """The page again while the organization's subscription has that in Stripe."""
+
+    async def say(page: Page) -> None:
+        before = await _hold(database, organization, held)
+        await page.reload()
+        await _hold(database, organization, before)
+
+    return say
+
+
+async def _hold(database: Database, organization: str, held: Mapping[str, Any]) -> dict[str, Any]:
+    """What it had before."""
+    async with database.transaction() as session:
+        row = await session.get_one(Organization, organization)
+        before = dict(row.subscription or {})
+        row.subscription = {**before, **held}
+    return {**dict.fromkeys(held), **before}
 
 
 async def _close_changes(database: Database) -> list[str]:

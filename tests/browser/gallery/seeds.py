@@ -409,6 +409,9 @@ class Seeds:
         ):
             say = acts.quote_plan(self._database, **change)
             self.show(f"plan quote: {name}", "/console/plans", say=say)
+        in_the_way = {"status": "past_due", "pause_collection": "void"}
+        say = acts.look_while(self._database, self.acme.id, **in_the_way)
+        self.show("plans: with obstacles", "/console/plans", say=say)
         for action in ("resend_links", "remind", "pause_reminders"):
             for state, go_on in (("question", False), ("result", True)):
                 say = acts.choose(action, go_on=go_on)

@@ -29,7 +29,8 @@ RENEWED = [
 
 
 async def _update(home: House, acme: Tenant, **params: Any) -> None:
-    wanted: Any = {"proration_behavior": "none", **params}
+    prorated = {"proration_behavior": "none"} if params.keys() & {"items", "trial_end"} else {}
+    wanted: Any = {**prorated, **params}
     await home.shop.client.v1.subscriptions.update_async(acme.organization.stripe_subscription, wanted)
 
 
