@@ -133,3 +133,27 @@ def test_what_could_not_be_seen_is_accepted(business: Business) -> None:
     subscription = business.subscribe(1000)
     note = {"invoice": subscription.latest_invoice, "amount": 100, "credit_amount": 100, "email_type": "none"}
     assert business.v1.credit_notes.create(note).total == 100
+
+
+@pytest.mark.parametrize("party", [{"type": "self"}, {"type": "account", "account": "acct_other"}])
+def test_who_bills_and_owes_taxes_is_the_own_account_or_refused(
+    business: Business, party: dict[str, str]
+) -> None:
+    subscription = business.subscribe(1000)
+    schedule = business.v1.subscription_schedules.create({"from_subscription": subscription.id})
+    current = schedule.phases[0]
+    phase = {
+        "items": [{"price": business.price(1000)}],
+        "start_date": current.start_date,
+        "end_date": current.end_date,
+    }
+    for said, where in (
+        ({"invoice_settings": {"issuer": party}}, "phases[0][invoice_settings][issuer]"),
+        ({"automatic_tax": {"enabled": False, "liability": party}}, "phases[0][automatic_tax][liability]"),
+    ):
+        given = {"phases": [{**phase, **said}]}
+        if party["type"] == "self":
+            assert len(business.v1.subscription_schedules.update(schedule.id, given).phases) == 1
+        else:
+            error = refused(business.v1.subscription_schedules.update, schedule.id, given)
+            assert error.param == f"{where}[type]"

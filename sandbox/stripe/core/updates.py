@@ -45,6 +45,12 @@ def without_effect(ctx: Ctx, *names: str) -> None:
         ctx.params.get(name)
 
 
+def require_own(party: dict[str, Any] | None, param: str) -> None:
+    """Refuse another account than the own one as who issues an invoice or owes its taxes."""
+    if party and (party["type"] != "self" or party.get("account")):
+        raise invalid("This stand-in has no connected accounts.", param=f"{param}[type]")
+
+
 def not_built(ctx: Ctx, *names: str) -> None:
     """Refuse parameters that Stripe has and this stand-in doesn't act on, rather than ignore them."""
     for name in names:

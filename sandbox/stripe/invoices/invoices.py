@@ -21,7 +21,7 @@ from stripe.params import (
 from ..core.filters import within
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata, missing, public, route
 from ..core.periods import DAY
-from ..core.updates import differences, not_built
+from ..core.updates import differences, not_built, require_own
 from ..discounts import discounts
 from ..payments.payments import declined, payment_method_for
 from ..taxes import automatic_tax, tax_rates
@@ -225,8 +225,7 @@ def _matches(invoice: Obj, params: dict[str, Any]) -> bool:
 def _given(ctx: Ctx, params: dict[str, Any], customer: str) -> dict[str, Any]:
     """The invoice's fields that the parameters set."""
     fields: dict[str, Any] = {}
-    if params.get("issuer", {"type": "self"})["type"] != "self":
-        raise invalid("This stand-in has no connected accounts.", param="issuer[type]")
+    require_own(params.get("issuer"), "issuer")
     for name in (
         "auto_advance",
         "automatically_finalizes_at",
@@ -273,7 +272,7 @@ def _pricing(ctx: Ctx, params: dict[str, Any], invoice: dict[str, Any]) -> dict[
             kept=invoice.get("default_tax_rates"),
         )
     if "automatic_tax" in params:
-        fields["automatic_tax"] = automatic_tax.of_invoice(params["automatic_tax"]["enabled"], None)
+        fields["automatic_tax"] = automatic_tax.of_invoice(automatic_tax.asked(params["automatic_tax"]), None)
     return fields
 
 

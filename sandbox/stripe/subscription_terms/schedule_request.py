@@ -11,6 +11,7 @@ from typing import Any
 from ..catalog.catalog import every
 from ..core.kernel import Ctx, Obj, StripeError, invalid
 from ..core.periods import shift
+from ..core.updates import require_own
 from ..payments.payments import payment_method_for
 from ..taxes import automatic_tax, tax_rates
 from .schedule_items import discounts_asked, extras_asked, item_asked, require_currency
@@ -132,8 +133,8 @@ def _terms(ctx: Ctx, schedule: Obj, entry: dict[str, Any], where: str) -> dict[s
     """What an entry says of the terms that phases and default settings have in common."""
     terms: dict[str, Any] = {}
     if "automatic_tax" in entry:
-        _require_self(entry["automatic_tax"].get("liability"), f"{where}[automatic_tax][liability]")
-        terms["automatic_tax"] = automatic_tax.of_subscription(entry["automatic_tax"]["enabled"])
+        enabled = automatic_tax.asked(entry["automatic_tax"], f"{where}[automatic_tax]")
+        terms["automatic_tax"] = automatic_tax.of_subscription(enabled)
     if "collection_method" in entry:
         terms["collection_method"] = entry["collection_method"]
     if "description" in entry:
@@ -146,18 +147,13 @@ def _terms(ctx: Ctx, schedule: Obj, entry: dict[str, Any], where: str) -> dict[s
         )
     if "invoice_settings" in entry:
         asked = entry["invoice_settings"]
+        require_own(asked.get("issuer"), f"{where}[invoice_settings][issuer]")
         for name in INVOICES_NOT_BUILT:
             if asked.get(name):
                 param = f"{where}[invoice_settings][{name}]"
                 raise invalid(f"This stand-in does not support {name} in a schedule.", param=param)
-        _require_self(asked.get("issuer"), f"{where}[invoice_settings][issuer]")
         terms["invoice_settings"] = invoice_settings(asked.get("days_until_due"))
     return terms
-
-
-def _require_self(party: dict[str, Any] | None, param: str) -> None:
-    if party and party["type"] != "self":
-        raise invalid("This stand-in has no connected accounts.", param=f"{param}[type]")
 
 
 def _require_due_days(schedule: Obj, terms: dict[str, Any], where: str) -> None:

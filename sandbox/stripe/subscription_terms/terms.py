@@ -61,7 +61,7 @@ def take_pricing(ctx: Ctx, subscription: Obj, params: dict[str, Any]) -> None:
             ctx, params["default_tax_rates"], param="default_tax_rates", kept=old
         )
     if "automatic_tax" in params:
-        enabled = params["automatic_tax"]["enabled"]
+        enabled = automatic_tax.asked(params["automatic_tax"])
         subscription["automatic_tax"] = automatic_tax.of_subscription(enabled)
     if subscription["automatic_tax"]["enabled"] and subscription["default_tax_rates"]:
         message = "You may not use `default_tax_rates` together with `automatic_tax[enabled]=true`."

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.kernel import Obj, Store
+from ..core.updates import require_own
 from . import tax_rates
 
 
@@ -97,6 +98,12 @@ def reason_of(rate: Obj, exempt: str) -> tuple[bool, str]:
     if rate["jurisdiction_level"] and not rate["rate_type"]:
         return True, "not_collecting"
     return True, "standard_rated" if rate["percentage"] else "zero_rated"
+
+
+def asked(given: dict[str, Any], param: str = "automatic_tax") -> bool:
+    """Whether a request switches automatic tax on; raises 400 where another account is to owe the taxes."""
+    require_own(given.get("liability"), f"{param}[liability]")
+    return bool(given["enabled"])
 
 
 def of_invoice(enabled: bool, place: str | None) -> dict[str, Any]:
