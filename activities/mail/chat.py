@@ -7,6 +7,7 @@ import httpx
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from billing.core.money import Money
 from billing.core.operations import Role
 from billing.incidents.words import IncidentSubject
 from billing.mail.chat import ChatKind, ChatMessage, ChatPost, payload
@@ -143,7 +144,12 @@ def _facts(mail: MailRequest, mailing: Mailing) -> list[tuple[str, str]]:
             found.append(("Amount", subject.amount.format()))
             found.append(("Customer", mailing.customers.get(subject.customer or "")))
         case PlanChangeSubject():
+            found += [
+                (row.name, Money(amount_minor=row.amount_minor, currency=subject.preview.currency).format())
+                for row in subject.preview.amounts.rows()
+            ]
             found.append(("Due now", subject.preview.due_now.format()))
+            found.append(("Next invoice", subject.next_invoice.format()))
     found.append(("Requested by", mailing.names.get(context.requested_by or "")))
     found.append(("Why it is asked", context.rule))
     if context.deadline is not None:

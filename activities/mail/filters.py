@@ -11,6 +11,7 @@ from billing.approvals.subject_changes import NONE, SubjectChange
 from billing.core.money import Money
 from billing.core.text import one_line, printable
 from billing.plan_changes.proration import Line, Period
+from billing.stripe.invoice_amounts import InvoiceAmounts
 
 WORDS = {"credit": "credit", "debit": "charge", "renewal": "renewal"}
 IN_A_SUBJECT = 60
@@ -130,6 +131,13 @@ def table(context: Context, lines: Iterable[Line], currency: str) -> str:
         f"{span(context, row.period)}"
         for amount, row in rows
     )
+
+
+def amounts(found: InvoiceAmounts) -> str:
+    """What stands between an invoice's lines and what is due, below each other."""
+    rows = [(money(row.amount_minor, found.currency), row.name) for row in found.rows()]
+    width = max((len(amount) for amount, _ in rows), default=0)
+    return "\n".join(f"  {amount:>{width}}  {line(name)}" for amount, name in rows)
 
 
 def columns(rows: Iterable[tuple[str, ...]]) -> str:

@@ -26,6 +26,7 @@ from billing.policy.phrases import ROLE_WORDS, roles
 from billing.portal.trouble import AccessTroubleSubject
 
 from .filters import (
+    amounts,
     brief,
     changed,
     columns,
@@ -102,7 +103,7 @@ class MailTexts:
         )
         environment.globals["console"] = f"{public_url.rstrip('/')}/console"
         rules = (
-            *(brief, changed, columns, day, line, money, number, plan),
+            *(amounts, brief, changed, columns, day, line, money, number, plan),
             *(quoted, roles, sentence, span, table, when, who),
         )
         for rule in rules:

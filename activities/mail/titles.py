@@ -128,6 +128,7 @@ def _cost(change: PlanChangeSubject) -> str:
         return f"{change.preview.due_now.format()} due now"
     if change.charged_at_once and change.credit:
         return f"{change.credit.format()} credit"
-    if change.next_invoice.amount_minor < 0:
-        return f"{(-change.next_invoice).format()} credit on the next invoice"
+    if (total := change.preview.next_invoice.total) < 0:
+        credit = Money(amount_minor=-total, currency=change.preview.currency)
+        return f"{credit.format()} credit on the next invoice"
     return f"{change.next_invoice.format()} on the next invoice"

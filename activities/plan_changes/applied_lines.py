@@ -1,70 +1,93 @@
-"""What a plan change left in Stripe: the lines of its invoice, its pending invoice items, or the renewal."""
+"""What a plan change left in Stripe: its invoice, its pending items and the next invoice, or the renewal."""
 
 from typing import Any
 
 import stripe
 
 from billing.core.money import Money
-from billing.plan_changes.proration import Line
 from billing.plan_changes.stripe_lines import lines_from_invoice, lines_from_invoice_items
-from billing.plan_changes.subject import PlanChangeSubject, ResultLines, ResultQuery
+from billing.plan_changes.subject import PlanChangeSubject
+from billing.plan_changes.verification import ResultLines, ResultQuery
 from billing.stripe.effects import EFFECT_MARK
+
+from .invoices import Document, StripeInvoices
 
 NEWEST = 20
 """A change's own invoice is among the newest of its subscription."""
+UPDATE, CYCLE = "subscription_update", "subscription_cycle"
+"""Why Stripe makes an invoice."""
 
 
-async def find(client: stripe.StripeClient, query: ResultQuery) -> ResultLines:
-    """The lines that Stripe holds for an applied change. Raises StripeError."""
+async def find(client: stripe.StripeClient, invoices: StripeInvoices, query: ResultQuery) -> ResultLines:
+    """What Stripe holds for an applied change. Raises StripeError and BillingError."""
     if query.subject.charged_at_once:
-        return await _of_invoice(client, query, "subscription_update")
-    if query.subject.effective == "period_end":
-        return await _of_invoice(client, query, "subscription_cycle")
-    return await _of_pending_items(client, query)
+        invoice = await _own_invoice(invoices, query)
+    elif query.subject.effective == "period_end":
+        invoice = await _renewal(invoices, query.subject)
+    else:
+        return await _of_pending_items(client, invoices, query.subject)
+    return ResultLines(lines=()) if invoice is None else await _of(invoices, invoice)
 
 
-async def _of_invoice(client: stripe.StripeClient, query: ResultQuery, reason: str) -> ResultLines:
-    page = await client.v1.invoices.list_async({"subscription": query.subject.subscription, "limit": NEWEST})
-    for invoice in page.data:
-        data = invoice.to_dict()
-        if data["billing_reason"] == reason and _is_of(data, query):
-            return ResultLines(
-                lines=await _all_lines(client, data),
-                invoice=data["id"],
-                invoice_status=data["status"],
-                total=Money(amount_minor=data["total"], currency=data["currency"]),
-            )
-    return ResultLines(lines=())
+async def _of(invoices: StripeInvoices, invoice: Document) -> ResultLines:
+    return ResultLines(
+        lines=lines_from_invoice(invoice),
+        amounts=await invoices.amounts(invoice),
+        invoice=invoice["id"],
+        invoice_status=invoice["status"],
+        total=Money(amount_minor=invoice["total"], currency=invoice["currency"]),
+    )
 
 
-def _is_of(invoice: dict[str, Any], query: ResultQuery) -> bool:
-    """An invoice keeps the subscription's metadata of its own time; a renewal is known by its period."""
-    if query.subject.effective == "period_end":
-        starts = [line["period"]["start"] for line in invoice["lines"]["data"]]
-        return query.subject.period_end in starts
+async def _own_invoice(invoices: StripeInvoices, query: ResultQuery) -> Document | None:
+    """The one that the answer to the change named, if it bears the change's mark; else the newest that does.
+
+    An invoice keeps the subscription's metadata of its own time.
+    """
+    if query.invoice is not None:
+        named = await invoices.invoice(query.invoice)
+        if _bears(named, query.effect_key):
+            return named
+    for found in await invoices.newest(query.subject.subscription, UPDATE, NEWEST):
+        if _bears(found, query.effect_key):
+            return await invoices.invoice(found["id"])
+    return None
+
+
+def _bears(invoice: Document, effect_key: str) -> bool:
     details = (invoice.get("parent") or {}).get("subscription_details") or {}
-    return bool((details.get("metadata") or {}).get(EFFECT_MARK) == query.effect_key)
+    return bool((details.get("metadata") or {}).get(EFFECT_MARK) == effect_key)
 
 
-async def _all_lines(client: stripe.StripeClient, invoice: dict[str, Any]) -> tuple[Line, ...]:
-    """An invoice embeds its first ten lines only."""
-    if invoice["lines"]["has_more"]:
-        lines = await client.v1.invoices.line_items.list_async(invoice["id"], {"limit": 100})
-        data = [line.to_dict() async for line in lines.auto_paging_iter()]
-        invoice = invoice | {"lines": {"data": data}}
-    return lines_from_invoice(invoice)
+async def _renewal(invoices: StripeInvoices, subject: PlanChangeSubject) -> Document | None:
+    """A renewal is known by the period that it begins."""
+    for found in await invoices.newest(subject.subscription, CYCLE, NEWEST):
+        invoice = await invoices.invoice(found["id"])
+        if subject.period_end in [line["period"]["start"] for line in invoice["lines"]["data"]]:
+            return invoice
+    return None
 
 
-async def _of_pending_items(client: stripe.StripeClient, query: ResultQuery) -> ResultLines:
-    """The change's invoice items, oldest first: still pending, or on a renewal that came right after."""
-    page = await client.v1.invoice_items.list_async({"customer": query.subject.customer, "limit": 100})
+async def _of_pending_items(
+    client: stripe.StripeClient, invoices: StripeInvoices, subject: PlanChangeSubject
+) -> ResultLines:
+    """The change's invoice items, oldest first: still pending, or on a renewal that came right after. The
+    amounts are the next invoice's, or that renewal's."""
+    page = await client.v1.invoice_items.list_async({"customer": subject.customer, "limit": 100})
     newest_first = [item.to_dict() for item in page.data]
     own = [
         item
         for item in reversed(newest_first)
-        if _subscription(item) == query.subject.subscription and _is_own(item, query.subject)
+        if _subscription(item) == subject.subscription and _is_own(item, subject)
     ]
-    return ResultLines(lines=lines_from_invoice_items(own), invoice_items=tuple(i["id"] for i in own))
+    following = await invoices.preview({"subscription": subject.subscription})
+    if following["period_end"] != subject.period_end:
+        following = await _renewal(invoices, subject) or following
+    return ResultLines(
+        lines=lines_from_invoice_items(own),
+        amounts=await invoices.amounts(following),
+        invoice_items=tuple(item["id"] for item in own),
+    )
 
 
 def _is_own(item: dict[str, Any], subject: PlanChangeSubject) -> bool:

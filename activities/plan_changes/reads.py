@@ -16,8 +16,6 @@ from billing.plan_changes.stripe_params import preview_params, renewal_preview_p
 from billing.plan_changes.subject import (
     PreviewFacts,
     PreviewQuery,
-    ResultLines,
-    ResultQuery,
     ScheduleFacts,
     SubscriptionFacts,
     SubscriptionQuery,
@@ -25,6 +23,8 @@ from billing.plan_changes.subject import (
     TargetQuery,
     Terms,
 )
+from billing.plan_changes.verification import ResultLines, ResultQuery
+from billing.stripe.invoice_json import line_totals
 from db.cases.cases import CaseRules
 from db.core.clock import utc_now
 from db.core.session import Database
@@ -33,6 +33,7 @@ from db.mirror import mirror
 from ..stripe.failures import ask
 from ..stripe.plan_subscription import EXPAND_PLAN, SubscriptionUnsupported, subscription_document
 from . import applied_lines
+from .invoices import StripeInvoices
 
 EXPAND_FACTS = [
     *EXPAND_PLAN,
@@ -48,6 +49,7 @@ class StripeReads:
 
     def __init__(self, client: stripe.StripeClient, database: Database, rules: CaseRules) -> None:
         self._client = client
+        self._invoices = StripeInvoices(client)
         self._database = database
         self._rules = rules
 
@@ -110,27 +112,27 @@ class StripeReads:
         return await self._preview(renewal_preview_params(query))
 
     async def _preview(self, params: dict[str, Any]) -> PreviewFacts:
-        shown: Any = params
-        invoice = (await ask(self._client.v1.invoices.create_preview_async(shown))).to_dict()
-        details = (invoice.get("parent") or {}).get("subscription_details") or {}
-        currency = invoice["currency"]
         try:
-            lines = lines_from_invoice(invoice)
+            invoice = await ask(self._invoices.preview(params))
+            details = (invoice.get("parent") or {}).get("subscription_details") or {}
+            return PreviewFacts(
+                lines=lines_from_invoice(invoice),
+                line_totals=line_totals(invoice),
+                amounts=await ask(self._invoices.amounts(invoice)),
+                date=invoice.get("next_payment_attempt"),
+                proration_date=details.get("subscription_proration_date"),
+            )
         except BillingError as error:
-            # The same lines would come again: an approval of less than all of them is none.
+            # The same would come again: an approval of less than all of it is none.
             raise ApplicationError(error.message, type=error.code, non_retryable=True) from error
-        return PreviewFacts(
-            lines=lines,
-            total=Money(amount_minor=invoice["total"], currency=currency),
-            amount_due=Money(amount_minor=invoice["amount_due"], currency=currency),
-            date=invoice.get("next_payment_attempt"),
-            proration_date=details.get("subscription_proration_date"),
-        )
 
     @activity.defn
     async def read_applied_lines(self, query: ResultQuery) -> ResultLines:
-        """The lines that Stripe holds after the change was applied."""
-        return await ask(applied_lines.find(self._client, query))
+        """What Stripe holds after the change was applied: its lines, and the amounts of their invoice."""
+        try:
+            return await ask(applied_lines.find(self._client, self._invoices, query))
+        except BillingError as error:
+            raise ApplicationError(error.message, type=error.code, non_retryable=True) from error
 
     @activity.defn
     async def read_schedule(self, schedule: str) -> ScheduleFacts:

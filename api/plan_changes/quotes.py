@@ -87,10 +87,15 @@ def _change(subject: PlanChangeSubject) -> dict[str, Any]:
         "debits": debit.lines,
         "credit_total": credit.total,
         "debit_total": debit.total,
+        "amounts": preview.amounts,
         "total": Money(amount_minor=preview.total, currency=preview.currency),
         "due_now": preview.due_now,
         "credit": subject.credit,
-        "next_invoice": NextInvoiceAnswer(amount=subject.next_invoice, date=_time(following.date)),
+        "next_invoice": NextInvoiceAnswer(
+            amount=subject.next_invoice,
+            total=Money(amount_minor=following.total, currency=following.currency),
+            date=_time(following.date),
+        ),
         "limits": subject.limits,
     }
 

@@ -8,6 +8,7 @@ from billing.core.money import Money
 from billing.plan_changes.limits import LimitCheck
 from billing.plan_changes.proration import Line
 from billing.plan_changes.subject import Effective, Invoicing, PlanChangeRequest, Terms
+from billing.stripe.invoice_amounts import InvoiceAmounts
 
 from ..http.models import Answer, PlanChangeBody
 from ..quotes.schemas import QuoteAnswer, QuotingBody
@@ -21,7 +22,8 @@ class PlanChangeStartBody(PlanChangeBody, QuotingBody):
 
 
 class NextInvoiceAnswer(Answer):
-    amount: Money
+    amount: Money = Field(description="What is due then, with what already waits for it, after the balance")
+    total: Money = Field(description="The same before the balance")
     date: datetime | None = Field(description="null where a new period begins with the change")
 
 
@@ -49,6 +51,9 @@ class PlanChangeQuoteAnswer(QuoteAnswer):
     debits: list[Line] = Field(default_factory=list, description="All others: what is charged")
     credit_total: Money | None = None
     debit_total: Money | None = None
+    amounts: InvoiceAmounts | None = Field(
+        default=None, description="All sums of the invoice that the lines are of, in minor units"
+    )
     total: Money | None = Field(default=None, description="Of all lines, after discounts and taxes")
     due_now: Money | None = None
     credit: Money | None = Field(

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from ..core.money import Money
 from ..core.operations import Kind, Message
 from ..policy.reasons import REASON_WORDS
+from ..stripe.invoice_amounts import InvoiceAmounts, compare_amounts
 
 Names = Literal["text", "plan", "customer", "invoice"]
 
@@ -63,6 +64,7 @@ def subject_changes(
     ]
     if kind is Kind.PLAN_CHANGE:
         changes += _lines(before, after)
+        changes += _amounts(before, after)
         if reasons is not None and reasons[0] != reasons[1]:
             changes.append(SubjectChange(what="Reason", before=reasons[0], after=reasons[1]))
     return tuple(changes)
@@ -79,6 +81,16 @@ def _lines(before: Subject, after: Subject) -> list[SubjectChange]:
         )
         for key in dict.fromkeys([*old, *new])
         if (old.get(key) or ("", NONE))[1] != (new.get(key) or ("", NONE))[1]
+    ]
+
+
+def _amounts(before: Subject, after: Subject) -> list[SubjectChange]:
+    """Discounts, taxes and the balance before: what is due follows from them, and is said itself."""
+    old, new = (InvoiceAmounts.model_validate(subject["preview"]["amounts"]) for subject in (before, after))
+    return [
+        SubjectChange(what=one.name, before=one.approved.format(), after=one.actual.format())
+        for one in compare_amounts(old, new)
+        if not one.is_sum
     ]
 
 

@@ -9,6 +9,7 @@
         ├── InvalidPolicy       policy.toml, every error at once
         ├── PlanMisconfigured   a Stripe product or price lacks what a plan needs
         ├── PreviewDoesNotAddUp Stripe's lines and totals disagree
+        ├── LinesLeftOut        an invoice has more lines than Stripe gave
         └── BrokenChain         a timeline was altered
 
 Every error has a stable `code`, a message for people and, where one is to blame, a `field`.
@@ -57,6 +58,7 @@ class Code(StrEnum):
     INVALID_POLICY = "invalid_policy"
     PLAN_MISCONFIGURED = "plan_misconfigured"
     PREVIEW_DOES_NOT_ADD_UP = "preview_does_not_add_up"
+    PREVIEW_TOO_LONG = "preview_too_long"
     BROKEN_CHAIN = "broken_chain"
 
 
@@ -97,6 +99,7 @@ REMEDIES: dict[str, str] = {
     Code.INVALID_POLICY: "Correct the policy file and start again.",
     Code.PLAN_MISCONFIGURED: "Correct the product's or price's metadata in Stripe.",
     Code.PREVIEW_DOES_NOT_ADD_UP: "Preview again; if it persists, look at the invoice in Stripe.",
+    Code.PREVIEW_TOO_LONG: "Invoice what waits for the next invoice in Stripe first, then ask again.",
     Code.BROKEN_CHAIN: "Treat the timeline as altered and compare it with a backup.",
 }
 """What to do about each code, in one sentence."""
@@ -162,6 +165,13 @@ class PreviewDoesNotAddUp(ConfigurationError):
 
     def __init__(self, message: str) -> None:
         super().__init__(Code.PREVIEW_DOES_NOT_ADD_UP, message)
+
+
+class LinesLeftOut(ConfigurationError):
+    """An invoice has more lines than Stripe has given: nobody can approve less than all of them."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Code.PREVIEW_TOO_LONG, message)
 
 
 class BrokenChain(ConfigurationError):

@@ -7,6 +7,7 @@ from typing import Literal
 from ..core.hashing import digest
 from ..core.money import Currency, Money
 from ..core.operations import Message
+from ..stripe.invoice_amounts import AmountDifference, InvoiceAmounts
 
 LineKind = Literal["credit", "debit", "renewal"]
 
@@ -41,17 +42,25 @@ class Line(Message):
 
 
 class NextInvoice(Message):
-    """What the next invoice will ask for, in minor units, and when (UTC seconds) if that is known."""
+    """What the next invoice will ask for, in minor units, and when (UTC seconds) if that is known.
+
+    `amount_minor` is due then, with what already waits for it and after the balance; `total` is before that.
+    """
 
     amount_minor: int
+    total: int
     currency: Currency
     date: int | None = None
 
 
 class Preview(Message):
-    """What a change would cost: its lines, what is due at once and what the next invoice will be."""
+    """What a change would cost: its lines, what is due at once and what the next invoice will be.
+
+    `amounts` are of the invoice that the lines are of: the one that is due at once, or else the next one.
+    """
 
     lines: tuple[Line, ...]
+    amounts: InvoiceAmounts
     due_now: Money
     next_invoice: NextInvoice
     total: int
@@ -64,6 +73,14 @@ class Difference(Message):
 
     what: Literal["missing", "unexpected"]
     line: Line
+
+    @property
+    def words(self) -> str:
+        what = "missing" if self.what == "missing" else "not approved"
+        return f"{self.line.description}: {what}"
+
+
+AnyDifference = Difference | AmountDifference
 
 
 def lines_hash(lines: Iterable[Line], currency: str) -> str:
@@ -90,6 +107,16 @@ def begins_new_period(lines: Iterable[Line], current: Period, price: str) -> boo
     return any(
         line.kind == "renewal" and line.price == price and current.start <= line.period.start < current.end
         for line in lines
+    )
+
+
+def comparable(lines: tuple[Line, ...], new_period: bool) -> tuple[Line, ...]:
+    """Lines as they are compared: a period that begins when the change is applied has no fixed place yet."""
+    if not new_period:
+        return lines
+    anywhere = Period(start=0, end=0)
+    return tuple(
+        line.model_copy(update={"period": anywhere}) if line.kind == "renewal" else line for line in lines
     )
 
 

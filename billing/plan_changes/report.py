@@ -5,11 +5,13 @@ from typing import Any, Literal
 
 from ..core.money import Money
 from ..core.operations import Payload, Problem
-from .proration import Difference, Line
+from ..stripe.invoice_amounts import AmountDifference, InvoiceAmounts
+from .proration import AnyDifference, Line
 from .revert import RevertResult, revert_words
-from .subject import PlanChangeSubject, ResultLines, Verification
+from .subject import PlanChangeSubject
+from .verification import ResultLines, Verification
 
-_UNSAID = frozenset({"problem", "revert", "reverted", "accepted_by", "reverted_by", "comment"})
+_UNSAID = frozenset({"amounts", "problem", "revert", "reverted", "accepted_by", "reverted_by", "comment"})
 """What a document leaves out while nobody has said it."""
 
 
@@ -24,7 +26,9 @@ class PlanChangeResult(Payload):
     invoice_items: tuple[str, ...] = ()
     total: Money | None = None
     lines: tuple[Line, ...] = ()
-    differences: tuple[Difference, ...] = ()
+    amounts: InvoiceAmounts | None = None
+    """Of the invoice that the lines are on, or wait for."""
+    differences: tuple[AnyDifference, ...] = ()
     problem: Problem | None = None
     """Why nobody knows what Stripe holds."""
     revert: PlanChangeSubject | None = None
@@ -67,6 +71,7 @@ def applied_report(subject: PlanChangeSubject, found: ResultLines, checked: Veri
         invoice_items=found.invoice_items,
         total=found.total,
         lines=found.lines,
+        amounts=found.amounts,
         differences=checked.differences,
     )
 
@@ -92,13 +97,15 @@ def blocked_problem(subject: PlanChangeSubject) -> Problem:
 
 
 def mismatch_problem(checked: Verification) -> Problem:
-    """Counts what is missing and what was not approved; the lines themselves are in the result."""
+    """Names every amount that is not as approved, and counts the lines; they themselves are in the result."""
     missing = sum(d.what == "missing" for d in checked.differences)
-    unexpected = len(checked.differences) - missing
+    unexpected = sum(d.what == "unexpected" for d in checked.differences)
+    amounts = [d.words for d in checked.differences if isinstance(d, AmountDifference)]
+    lines = [f"lines: {missing} missing, {unexpected} unexpected"] if missing or unexpected else []
     return Problem(
         code="lines_mismatched",
-        message=f"Stripe holds other lines than those approved: {missing} missing, {unexpected} unexpected. "
-        "Accept them as they are, revert to the former plan, or have them read again.",
+        message=f"Stripe holds something else than was approved: {'; '.join([*lines, *amounts])}. "
+        "Accept it as it is, revert to the former plan, or have it read again.",
     )
 
 
@@ -120,10 +127,11 @@ def schedule_gone_problem() -> Problem:
 
 
 def preview_detail(subject: PlanChangeSubject) -> dict[str, Any]:
-    """A preview on the timeline: the pinned second, every line, what is due when, every limit."""
+    """A preview on the timeline: the pinned second, every line and amount, what is due when, every limit."""
     return {
         "proration_date": subject.proration_date,
         "lines": [line.model_dump(mode="json") for line in subject.preview.lines],
+        "amounts": subject.preview.amounts.model_dump(mode="json"),
         "due_now": subject.preview.due_now.model_dump(),
         "next_invoice": subject.preview.next_invoice.model_dump(),
         "limits": [check.model_dump() for check in subject.limits],

@@ -10,23 +10,16 @@ from typing import Any
 
 from ..core.money import Money
 from ..core.operations import Problem
-from .proration import Difference
-from .subject import (
-    PlanChangeSubject,
-    PreviewQuery,
-    ResultLines,
-    SubscriptionFacts,
-    expected_lines,
-    subject_hash,
-    verify,
-)
+from .proration import AnyDifference
+from .subject import PlanChangeSubject, PreviewQuery, SubscriptionFacts, subject_hash
+from .verification import ResultLines, expected_lines, verify
 
 
 class RevertResult(ResultLines):
     """What Stripe holds after a revert, beside whether it is what was shown before."""
 
     verified: bool
-    differences: tuple[Difference, ...] = ()
+    differences: tuple[AnyDifference, ...] = ()
 
 
 def revert_query(
@@ -83,7 +76,7 @@ def with_revert(problem: Problem, revert: PlanChangeSubject | None) -> Problem:
 
 def revert_report(revert: PlanChangeSubject, found: ResultLines) -> RevertResult:
     """What Stripe holds after the revert, beside what was shown."""
-    checked = verify(revert, found.lines)
+    checked = verify(revert, found)
     return RevertResult.model_validate(
         {**dict(found), "verified": checked.ok, "differences": checked.differences}
     )

@@ -1,5 +1,7 @@
 """The plan change: what is asked for, what is reviewed, what Stripe then holds."""
 
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any, Literal
 
 from pydantic import Field
@@ -8,20 +10,19 @@ from ..core.hashing import digest
 from ..core.money import Money
 from ..core.operations import Message, Payload
 from ..policy.policy import Policy
+from ..stripe.invoice_amounts import InvoiceAmounts, bound
 from .limits import LimitCheck, excesses
 from .obstacles import SubscriptionState
 from .plans import Interval, Plan
 from .proration import (
-    Difference,
     Line,
     NextInvoice,
     Period,
     Preview,
     begins_new_period,
-    compare,
+    comparable,
     lines_hash,
     missing_from,
-    own_lines,
     waiting,
     waiting_on_both,
 )
@@ -122,8 +123,9 @@ class PreviewFacts(Message):
     """Stripe's preview of the invoice that the change leads to."""
 
     lines: tuple[Line, ...]
-    total: Money
-    amount_due: Money
+    line_totals: tuple[int, ...]
+    """What each of them comes to, after discounts and with the taxes on top of it."""
+    amounts: InvoiceAmounts
     date: int | None
     proration_date: int | None
 
@@ -203,8 +205,9 @@ def subject_hash(subject: PlanChangeSubject) -> str:
     preview = subject.preview
     seen["preview"] = {
         "lines": preview.hash,
+        "amounts": bound(preview.amounts),
         "due_now": preview.due_now.amount_minor,
-        "next_invoice": preview.next_invoice.amount_minor,
+        "next_invoice": [preview.next_invoice.total, preview.next_invoice.amount_minor],
         "currency": preview.currency,
     }
     seen["limits"] = [check.model_dump(mode="json", include={"name", "allowed"}) for check in subject.limits]
@@ -225,9 +228,7 @@ def build_subject(
     """
     new_period = query.effective == "now" and query.begins_new_period(preview.lines)
     at_once = query.charged_at_once or new_period
-    nothing = Money(amount_minor=0, currency=preview.total.currency)
-    following = renewal if at_once else preview
-    brought_forward = waiting_on_both(preview.lines, renewal.lines, query.to.price) if at_once else ()
+    amounts = preview.amounts
     return PlanChangeSubject(
         from_=query.facts.terms,
         to=query.to,
@@ -241,18 +242,42 @@ def build_subject(
         subscription_item=query.facts.item,
         preview=Preview(
             lines=preview.lines,
-            due_now=preview.amount_due if at_once else nothing,
-            next_invoice=NextInvoice(
-                amount_minor=following.total.amount_minor - sum(b.amount_minor for b in brought_forward),
-                currency=following.total.currency,
-                date=None if new_period else query.facts.period_end,
-            ),
-            total=preview.total.amount_minor,
-            currency=preview.total.currency,
-            hash=lines_hash(_comparable(preview.lines, new_period), preview.total.currency),
+            amounts=amounts,
+            due_now=amounts.due if at_once else Money.zero(amounts.currency),
+            next_invoice=_next_invoice(query, preview, renewal, at_once=at_once, new_period=new_period),
+            total=amounts.total,
+            currency=amounts.currency,
+            hash=lines_hash(comparable(preview.lines, new_period), amounts.currency),
         ),
         limits=limits,
     )
+
+
+def _next_invoice(
+    query: PreviewQuery, preview: PreviewFacts, renewal: PreviewFacts, *, at_once: bool, new_period: bool
+) -> NextInvoice:
+    """What comes next: after an invoice at once, without what that one has taken, and from the balance that
+    it leaves."""
+    total, due = preview.amounts.total, preview.amounts.amount_due
+    if at_once:
+        taken = waiting_on_both(preview.lines, renewal.lines, query.to.price)
+        total = renewal.amounts.total - sum(_totals_of(taken, renewal))
+        due = max(0, total + preview.amounts.ending_balance)
+    return NextInvoice(
+        amount_minor=due,
+        total=total,
+        currency=preview.amounts.currency,
+        date=None if new_period else query.facts.period_end,
+    )
+
+
+def _totals_of(lines: tuple[Line, ...], invoice: PreviewFacts) -> Iterator[int]:
+    """What these lines of an invoice come to."""
+    left = Counter(line.identity() for line in lines)
+    for line, total in zip(invoice.lines, invoice.line_totals, strict=True):
+        if left[line.identity()] > 0:
+            left[line.identity()] -= 1
+            yield total
 
 
 def with_what_waits(query: PreviewQuery, cycle: PreviewFacts, as_it_is: PreviewFacts) -> PreviewFacts:
@@ -262,44 +287,23 @@ def with_what_waits(query: PreviewQuery, cycle: PreviewFacts, as_it_is: PreviewF
     `as_it_is` is the renewal without the change.
     """
     also = missing_from(cycle.lines, waiting(as_it_is.lines, query.facts.terms.price))
-    total = cycle.total.amount_minor + sum(line.amount_minor for line in also)
+    totals = tuple(_totals_of(also, as_it_is))
+    amounts, more = cycle.amounts, sum(line.amount_minor for line in also)
+    total = amounts.total + sum(totals)
     return cycle.model_copy(
         update={
             "lines": (*also, *cycle.lines),
-            "total": Money(amount_minor=total, currency=cycle.total.currency),
+            "line_totals": (*totals, *cycle.line_totals),
+            "amounts": amounts.model_copy(
+                update={
+                    "gross": amounts.gross + more,
+                    "subtotal": amounts.subtotal + more,
+                    "total": total,
+                    "amount_due": max(0, amounts.starting_balance + total),
+                }
+            ),
         }
     )
-
-
-def _comparable(lines: tuple[Line, ...], new_period: bool) -> tuple[Line, ...]:
-    """Lines as they are compared: a period that begins when the change is applied has no fixed place yet."""
-    if not new_period:
-        return lines
-    anywhere = Period(start=0, end=0)
-    return tuple(
-        line.model_copy(update={"period": anywhere}) if line.kind == "renewal" else line for line in lines
-    )
-
-
-def expected_lines(subject: PlanChangeSubject) -> tuple[Line, ...]:
-    """The approved lines that Stripe must hold once the change is applied.
-
-    Charged at once, that is the whole immediate invoice; on the next invoice, only this change's own
-    prorations (its renewal is not billed yet); at period end, the renewal itself.
-    """
-    lines = subject.preview.lines
-    if subject.charged_at_once or subject.effective == "period_end":
-        return lines
-    return tuple(line for line in own_lines(lines, subject.proration_date or 0) if line.kind != "renewal")
-
-
-def verify(subject: PlanChangeSubject, actual: tuple[Line, ...]) -> "Verification":
-    """Matches what Stripe holds with what was approved, line by line."""
-    approved = expected_lines(subject)
-    differences = compare(
-        _comparable(approved, subject.begins_new_period), _comparable(actual, subject.begins_new_period)
-    )
-    return Verification(ok=not differences, approved=approved, actual=actual, differences=differences)
 
 
 class TargetQuery(Message):
@@ -315,32 +319,6 @@ class Target(Message):
 
     plan: Plan
     price: str
-
-
-class ResultQuery(Message):
-    """Where to look for what a change left in Stripe."""
-
-    subject: PlanChangeSubject
-    effect_key: str
-
-
-class ResultLines(Message):
-    """The lines that Stripe now holds for a change, and where they are."""
-
-    lines: tuple[Line, ...]
-    invoice: str | None = None
-    invoice_status: str | None = None
-    invoice_items: tuple[str, ...] = ()
-    total: Money | None = None
-
-
-class Verification(Message):
-    """Approved against actual, line by line; `ok` only when nothing differs."""
-
-    ok: bool
-    approved: tuple[Line, ...]
-    actual: tuple[Line, ...]
-    differences: tuple[Difference, ...] = ()
 
 
 class ScheduleFacts(Message):

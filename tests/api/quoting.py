@@ -37,6 +37,7 @@ from billing.quotes.quote import AnyQuote, CreditQuote, PlanChangeQuote, QuotedR
 from db.core.session import Database
 from workflows.approvals.review import Proposal, ReviewTerms, Round, approval_input
 
+from ..billing.builders import some_amounts
 from ..support.builders import NOW
 from .conftest import HELD, PLANS
 from .recording import CUSTOMER, PAYMENT
@@ -90,14 +91,15 @@ async def _plan_change(house: Records, request: PlanChangeInput, at: datetime) -
     )
 
     def preview(*lines: tuple[LineKind, str, int, str, int]) -> PreviewFacts:
-        total = Money(amount_minor=sum(line[2] for line in lines), currency="usd")
+        read = tuple(
+            Line(kind=kind, description=said, amount_minor=amount, period=period, price=at, quantity=of)
+            for kind, said, amount, at, of in lines
+        )
+        totals = tuple(line.amount_minor for line in read)
         return PreviewFacts(
-            lines=tuple(
-                Line(kind=kind, description=said, amount_minor=amount, period=period, price=at, quantity=of)
-                for kind, said, amount, at, of in lines
-            ),
-            total=total,
-            amount_due=total,
+            lines=read,
+            line_totals=totals,
+            amounts=some_amounts(sum(totals)),
             date=None,
             proration_date=SECOND,
         )

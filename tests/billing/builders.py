@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from billing.core.money import Money
 from billing.money.credit import CreditableFacts, CreditableInvoice, CreditWanted
 from billing.money.refund import Payment, RefundableFacts, RefundWanted
 from billing.plan_changes.limits import LimitCheck, Usage
@@ -17,6 +16,7 @@ from billing.plan_changes.subject import (
     Terms,
     build_subject,
 )
+from billing.stripe.invoice_amounts import InvoiceAmounts, InvoiceDiscount, InvoiceTax
 
 APRIL_START, APRIL_END = 1775001600, 1777593600
 MID_APRIL = (APRIL_START + APRIL_END) // 2
@@ -92,13 +92,43 @@ def a_query(**fields: Any) -> PreviewQuery:
     return PreviewQuery.model_validate(given | fields)
 
 
+def some_amounts(gross: int = 10_000, **fields: Any) -> InvoiceAmounts:
+    """Of an invoice without discounts and taxes, to a customer without a balance."""
+    given = {
+        "currency": "usd",
+        "gross": gross,
+        "subtotal": gross,
+        "total": gross,
+        "starting_balance": 0,
+        "amount_due": max(gross, 0),
+    }
+    return InvoiceAmounts.model_validate(given | fields)
+
+
+def taxed_amounts(gross: int = 10_000) -> InvoiceAmounts:
+    """Of which a coupon takes a tenth, with 19% on top, to a customer with a credit of USD 5.00."""
+    off = gross // 10
+    tax = (gross - off) * 19 // 100
+    total = gross - off + tax
+    return some_amounts(
+        gross,
+        discounts=(
+            InvoiceDiscount(coupon="LAUNCH", name="Launch (10% off)", on_items=False, amount_minor=off),
+        ),
+        taxes=(InvoiceTax(rate="txr_de", name="DE VAT", percentage="19", inclusive=False, amount_minor=tax),),
+        total=total,
+        starting_balance=-500,
+        amount_due=total - 500,
+    )
+
+
 def previewed(*lines: Line, **fields: Any) -> PreviewFacts:
     """What Stripe previews with these lines: a credit beyond the charge is not paid out."""
-    total = sum(line.amount_minor for line in lines)
+    totals = tuple(line.amount_minor for line in lines)
     given = {
         "lines": lines,
-        "total": Money(amount_minor=total, currency="usd"),
-        "amount_due": Money(amount_minor=max(total, 0), currency="usd"),
+        "line_totals": totals,
+        "amounts": some_amounts(sum(totals)),
         "date": None,
         "proration_date": MID_APRIL,
     }
@@ -244,6 +274,7 @@ def stripe_invoice(*lines: dict[str, Any], **fields: Any) -> dict[str, Any]:
         "lines": {"object": "list", "data": list(lines), "has_more": False},
         "subtotal": sum(line["amount"] for line in lines),
         "total": sum(line["amount"] for line in lines),
+        "amount_due": max(0, sum(line["amount"] for line in lines)),
         "amount_shipping": 0,
         "total_discount_amounts": [],
         "total_taxes": [],

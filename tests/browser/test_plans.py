@@ -51,7 +51,7 @@ async def test_an_admin_sees_what_a_change_costs_asks_for_it_and_finds_it_on_the
         await home.decide(acme.controller, operation, "approve")
         await home.wait(acme, operation, "completed")
         if scripts:
-            await page.wait_for_selector("text=every line matches", timeout=60_000)
+            await page.wait_for_selector("text=every line and amount matches", timeout=60_000)
         await home.followed()
         await page.goto(f"{address}/console/plans")
         shown = await page.inner_text("main")

@@ -33,7 +33,7 @@ class ChangeNow:
         INTENT,
         UPDATE,
         EFFECT,
-        request("the verification", "GET", "/v1/invoices"),
+        request("the verification", "GET", "/v1/invoices/in_[^/]+"),
         commit("the end", "ended"),
     )
 

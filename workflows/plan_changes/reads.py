@@ -29,8 +29,6 @@ with workflow.unsafe.imports_passed_through():
         PlanChangeSubject,
         PreviewFacts,
         PreviewQuery,
-        ResultLines,
-        ResultQuery,
         ScheduleFacts,
         SubscriptionFacts,
         SubscriptionQuery,
@@ -38,6 +36,7 @@ with workflow.unsafe.imports_passed_through():
         build_subject,
         with_what_waits,
     )
+    from billing.plan_changes.verification import ResultLines, ResultQuery
 
 from ..core import options
 from ..core.outcome import TROUBLE, problem_of, refused
@@ -109,9 +108,11 @@ class PlanChangeReads:
         """Why nothing can come of any change; None while something can."""
         return subscription_ended_problem() if (await self.facts()).status in ENDED else None
 
-    async def result(self, subject: PlanChangeSubject, effect_key: str) -> ResultLines:
-        """The lines that Stripe holds after the change was applied."""
-        query = ResultQuery(subject=subject, effect_key=effect_key)
+    async def result(
+        self, subject: PlanChangeSubject, effect_key: str, invoice: str | None = None
+    ) -> ResultLines:
+        """What Stripe holds after the change was applied; `invoice` is the one that its answer named."""
+        query = ResultQuery(subject=subject, effect_key=effect_key, invoice=invoice)
         return await self._calls.call(StripeReads.read_applied_lines, query, options.STRIPE_READ)
 
     async def renewal(self, subject: PlanChangeSubject) -> ResultLines:

@@ -26,8 +26,9 @@ with workflow.unsafe.imports_passed_through():
         with_revert,
     )
     from billing.plan_changes.stripe_params import apply_params
-    from billing.plan_changes.subject import PlanChangeSubject, verify
-    from billing.stripe.effects import effect_key
+    from billing.plan_changes.subject import PlanChangeSubject
+    from billing.plan_changes.verification import verify
+    from billing.stripe.effects import EffectOutcome, effect_key
 
 from ..core.commands import PendingCommands
 from ..core.effects import OperationEffects
@@ -40,7 +41,7 @@ class PlanChangeVerification:
     """The part of a plan change after Stripe was asked to change something: nothing here is a failure.
 
     verify ── as approved ── completed
-       └ other lines, or none that can be read ── resolve: a person accepts, reverts, reads again
+       └ something else, or nothing that can be read ── resolve: a person accepts, reverts, reads again
 
     What a revert would bring is shown with the question, and read from Stripe once it is done.
     """
@@ -59,6 +60,7 @@ class PlanChangeVerification:
         self._recorder, self._effects, self._commands = recorder, effects, commands
         self._reads, self._glances = reads, glances
         self._report: PlanChangeResult | None = None
+        self._invoice: str | None = None
         self._asked = self._reverts = 0
         self._reverted_before: PlanChangeResult | None = None
 
@@ -70,8 +72,12 @@ class PlanChangeVerification:
         if self._reverts > 0 and standing.result is not None:
             self._reverted_before = PlanChangeResult.model_validate(standing.result)
 
-    async def verify(self) -> Outcome:
-        """What Stripe now holds is matched with what was approved; Finance gets the final figures."""
+    async def verify(self, applied: EffectOutcome | None = None) -> Outcome:
+        """What Stripe now holds is matched with what was approved; Finance gets the final figures.
+
+        `applied` is how the change itself came out, where it is one of now.
+        """
+        self._invoice = applied.detail.get("latest_invoice") if applied else None
         report, self._reverted_before = self._reverted_before, None
         if report is not None and report.revert is not None:
             return await self._revert(report)
@@ -125,8 +131,8 @@ class PlanChangeVerification:
             found = await self._reads.renewal(subject)
         else:
             key = effect_key(self._recorder.organization, self._recorder.operation, "apply", 1)
-            found = await self._reads.result(subject, key)
-        checked = verify(subject, found.lines)
+            found = await self._reads.result(subject, key, self._invoice)
+        checked = verify(subject, found)
         self._report = applied_report(subject, found, checked)
         await self._flag_finance(self._report)
         if checked.ok:
@@ -176,7 +182,7 @@ class PlanChangeVerification:
         if performed.outcome == "refused":
             ended = Outcome(State.FAILED, EventCode.REVERT_REFUSED, performed.problem)
             raise OperationEnded(ended)
-        report = await self._read_revert(report, revert)
+        report = await self._read_revert(report, revert, performed)
         return Outcome(
             State.CANCELLED,
             EventCode.REVERTED,
@@ -185,11 +191,13 @@ class PlanChangeVerification:
             comment=report.comment,
         )
 
-    async def _read_revert(self, report: PlanChangeResult, revert: PlanChangeSubject) -> PlanChangeResult:
+    async def _read_revert(
+        self, report: PlanChangeResult, revert: PlanChangeSubject, performed: EffectOutcome
+    ) -> PlanChangeResult:
         """What the revert left in Stripe is matched with what was shown of it; Finance gets the figures."""
-        key = effect_key(self._recorder.organization, self._recorder.operation, "revert", self._reverts)
+        invoice = performed.detail.get("latest_invoice")
         try:
-            reverted = revert_report(revert, await self._reads.result(revert, key))
+            reverted = revert_report(revert, await self._reads.result(revert, performed.key, invoice))
         except TROUBLE as error:
             problem = unread_revert_problem(problem_of(error))
             report = report.model_copy(update={"problem": problem})

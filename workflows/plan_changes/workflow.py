@@ -95,7 +95,7 @@ class PlanChangeWorkflow(OperationHandlers):
             return Outcome(State.DECLINED, EventCode.CARD_DECLINED, applied.problem)
         if applied.outcome == "refused":
             return Outcome(State.FAILED, EventCode.REFUSED_BY_STRIPE, applied.problem)
-        return await self._verification.verify()
+        return await self._verification.verify(applied)
 
     # --- What people send -----------------------------------------------------------------------------
 

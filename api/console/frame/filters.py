@@ -16,6 +16,7 @@ from billing.core.money import Money
 from billing.core.operations import CUSTOMER, SYSTEM, State
 from billing.core.text import one_line
 from billing.policy.reasons import REASON_WORDS
+from billing.stripe.invoice_amounts import InvoiceAmount, InvoiceAmounts
 from db.core.clock import utc_now
 
 from .words import KINDS, MARKS, OBJECTS, ROLES, TOLD_BY_STAGE, state_words
@@ -81,7 +82,8 @@ def install(environment: Environment) -> None:
         browser,
         object_kind,
     )
-    for rule in (money, plan, person, named, state, standing, invoice_state, stripe_page, *times, *texts):
+    figures = (money, amount_rows, plan, person, named, state, standing, invoice_state, stripe_page)
+    for rule in (*figures, *times, *texts):
         environment.filters[rule.__name__] = rule
 
 
@@ -120,6 +122,11 @@ def money(amount: Money | Mapping[str, Any] | int, currency: str | None = None) 
     if isinstance(amount, int):
         amount = Money(amount_minor=amount, currency=currency or "")
     return Markup('<span class="money">{}</span>').format(amount.format().replace("-", "−"))
+
+
+def amount_rows(amounts: InvoiceAmounts | Mapping[str, Any]) -> tuple[InvoiceAmount, ...]:
+    """What stands between an invoice's lines and what is due."""
+    return InvoiceAmounts.model_validate(amounts).rows()
 
 
 @pass_context

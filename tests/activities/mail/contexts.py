@@ -17,13 +17,14 @@ from billing.plan_changes.subject import (
     PlanChangeSubject,
     PreviewFacts,
     PreviewQuery,
-    ResultLines,
     SubscriptionFacts,
     Terms,
     build_subject,
     subject_hash,
-    verify,
 )
+from billing.plan_changes.verification import ResultLines, verify
+
+from ...billing.builders import some_amounts
 
 APRIL_START, APRIL_11, APRIL_END = 1775001600, 1775889000, 1777593600
 
@@ -125,8 +126,8 @@ def a_subject(
 def a_preview(lines: list[Line], total: int) -> PreviewFacts:
     return PreviewFacts(
         lines=tuple(lines),
-        total=Money(amount_minor=total, currency="usd"),
-        amount_due=Money(amount_minor=max(total, 0), currency="usd"),
+        line_totals=tuple(line.amount_minor for line in lines),
+        amounts=some_amounts(total),
         date=None,
         proration_date=APRIL_11,
     )
@@ -138,7 +139,7 @@ def shown(payload: Message) -> dict[str, Any]:
 
 
 def report(subject: PlanChangeSubject, found: ResultLines) -> dict[str, Any]:
-    return shown(applied_report(subject, found, verify(subject, found.lines)))
+    return shown(applied_report(subject, found, verify(subject, found)))
 
 
 def invoiced(

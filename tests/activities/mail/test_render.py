@@ -12,7 +12,7 @@ from billing.core.operations import State
 from billing.mail.messages import MailContext, MailRequest
 from billing.plan_changes.limits import LimitCheck
 from billing.plan_changes.report import ScheduledPlanChange, blocked_problem, mismatch_problem
-from billing.plan_changes.subject import ResultLines, verify
+from billing.plan_changes.verification import ResultLines, verify
 
 from .contexts import (
     API,
@@ -129,7 +129,7 @@ def test_done_names_the_invoice_and_what_was_charged() -> None:
         == f"""\
 Hello Cora Controller,
 
-Your plan change for Acme is done, and every line in Stripe matches the approval.
+Your plan change for Acme is done, and every line and amount in Stripe matches the approval.
 
 From: Growth, 5 seats, billed by the month
 To:   Scale, 5 seats, billed by the month
@@ -173,7 +173,7 @@ def test_a_mismatch_shows_the_differences_and_what_can_be_done() -> None:
     other = a_line("debit", "Remaining time on Scale after 11 Apr 2026", 3289, "price_scale")
     found = (subject.preview.lines[0], other)
     result = invoiced(subject, 1317, found)
-    problem = mismatch_problem(verify(subject, found)).model_dump()
+    problem = mismatch_problem(verify(subject, ResultLines(lines=found))).model_dump()
     mail = render("plan_change_ended", ended(State.MISMATCHED, result=result, problem=problem))
 
     assert mail.subject == "Needs your attention: Acme, Growth to Scale (USD 13.16 due now)"
@@ -188,7 +188,7 @@ def test_an_accepted_mismatch_says_who_accepted_it_and_does_not_claim_a_match() 
     result = invoiced(subject, 1316) | {"accepted_by": "per_cora", "comment": "A cent."}
     mail = render("plan_change_ended", ended(State.COMPLETED, result=result))
     assert "is done: Cora Controller accepted it as it is in Stripe." in mail.plain
-    assert "every line in Stripe is as approved" not in mail.plain
+    assert "matches the approval" not in mail.plain
     assert "Comment:\n  > A cent." in mail.plain
 
 
@@ -300,10 +300,7 @@ def test_finance_sees_lines_that_nobody_approved() -> None:
     subject = an_upgrade()
     result = invoiced(subject, -1972, subject.preview.lines[:1])
     mail = render("notice", notice("plan_change_applied", subject, result=result))
-    assert (
-        "These lines are not what was approved:\n\nApproved, but missing in Stripe:\n  USD 32.88"
-        in mail.plain
-    )
+    assert "This is not what was approved:\n\nApproved, but missing in Stripe:\n  USD 32.88" in mail.plain
 
 
 def test_finance_is_told_of_a_scheduled_change() -> None:

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from billing.approvals.subject_changes import SubjectChange, subject_changes
 from billing.core.operations import Kind
+from billing.stripe.invoice_amounts import InvoiceTax
 
 from ...activities.mail.contexts import SCALE, a_downgrade, a_line, a_subject, an_upgrade, shown
 from ...activities.mail.money_contexts import a_credit, a_credit_note, a_refund
@@ -54,6 +55,7 @@ def test_another_plan_changes_its_terms_and_its_lines() -> None:
         "Current plan: growth -> scale",
         "New plan: scale -> growth",
         "Due now: USD 13.16 -> USD 0.00",
+        "Next invoice: USD 249.95 -> USD 236.79",
         "Unused time on Growth after 11 Apr 2026: USD -19.72 -> none",
         "Remaining time on Scale after 11 Apr 2026: USD 32.88 -> none",
         "Unused time on Scale after 11 Apr 2026: none -> USD -32.88",
@@ -73,6 +75,18 @@ def test_more_seats_are_named_and_so_is_the_line_that_costs_more() -> None:
         "New seats: 5 -> 8",
         "Due now: USD 13.16 -> USD 32.89",
         "Remaining time on Scale after 11 Apr 2026: USD 32.88 -> USD 52.61",
+    ]
+
+
+def test_a_tax_that_has_come_is_named_and_what_is_due_follows() -> None:
+    before, after = an_upgrade(), an_upgrade()
+    tax = InvoiceTax(rate="txr_1", name="DE VAT", percentage="19", inclusive=False, amount_minor=250)
+    amounts = after.preview.amounts.model_copy(update={"taxes": (tax,), "total": 1566, "amount_due": 1566})
+    preview = after.preview.model_copy(update={"amounts": amounts, "due_now": amounts.due})
+    after = after.model_copy(update={"preview": preview})
+    assert said(subject_changes(Kind.PLAN_CHANGE, shown(before), shown(after))) == [
+        "Due now: USD 13.16 -> USD 15.66",
+        "Tax 19% (DE VAT): USD 0.00 -> USD 2.50",
     ]
 
 

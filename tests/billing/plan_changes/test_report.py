@@ -1,9 +1,9 @@
 from billing.core.money import Money
 from billing.plan_changes.limits import LimitCheck
 from billing.plan_changes.report import applied_report, blocked_problem, mismatch_problem, preview_detail
-from billing.plan_changes.subject import ResultLines, verify
+from billing.plan_changes.verification import ResultLines, verify
 
-from ..builders import APRIL_END, MID_APRIL, a_line, a_subject
+from ..builders import APRIL_END, MID_APRIL, a_line, a_subject, some_amounts
 
 CREDIT = a_line(kind="credit", amount_minor=-500, price="price_starter_month")
 DEBIT = a_line()
@@ -18,7 +18,7 @@ def test_the_report_shows_what_stripe_holds_and_what_differs() -> None:
         total=Money(amount_minor=-500, currency="usd"),
     )
 
-    report = applied_report(subject, found, verify(subject, found.lines)).document()
+    report = applied_report(subject, found, verify(subject, found)).document()
 
     credit, debit = (line.model_dump(mode="json") for line in (CREDIT, DEBIT))
     assert report == {
@@ -37,7 +37,7 @@ def test_the_report_of_pending_items_has_no_invoice_and_no_total() -> None:
     subject = a_subject(CREDIT, DEBIT, invoicing="next_invoice", proration_date=MID_APRIL)
     found = ResultLines(lines=(CREDIT, DEBIT), invoice_items=("ii_1", "ii_2"))
 
-    report = applied_report(subject, found, verify(subject, found.lines)).document()
+    report = applied_report(subject, found, verify(subject, found)).document()
 
     assert (report["verified"], report["differences"]) == (True, [])
     assert (report["invoice"], report["total"], report["invoice_items"]) == (None, None, ["ii_1", "ii_2"])
@@ -64,12 +64,12 @@ def test_a_mismatch_counts_what_is_missing_and_what_was_not_approved() -> None:
     subject = a_subject(CREDIT, DEBIT)
     other = DEBIT.model_copy(update={"amount_minor": 999})
 
-    problem = mismatch_problem(verify(subject, (CREDIT, CREDIT, other)))
+    problem = mismatch_problem(verify(subject, ResultLines(lines=(CREDIT, CREDIT, other))))
 
     assert problem.code == "lines_mismatched"
     assert problem.message == (
-        "Stripe holds other lines than those approved: 1 missing, 2 unexpected. "
-        "Accept them as they are, revert to the former plan, or have them read again."
+        "Stripe holds something else than was approved: lines: 1 missing, 2 unexpected. "
+        "Accept it as it is, revert to the former plan, or have it read again."
     )
 
 
@@ -77,7 +77,8 @@ def test_a_preview_is_told_with_every_line_and_what_is_due_when() -> None:
     assert preview_detail(a_subject(CREDIT, DEBIT)) == {
         "proration_date": MID_APRIL,
         "lines": [line.model_dump(mode="json") for line in (CREDIT, DEBIT)],
+        "amounts": some_amounts(500).model_dump(mode="json"),
         "due_now": {"amount_minor": 500, "currency": "usd"},
-        "next_invoice": {"amount_minor": 10_000, "currency": "usd", "date": APRIL_END},
+        "next_invoice": {"amount_minor": 10_000, "total": 10_000, "currency": "usd", "date": APRIL_END},
         "limits": [{"name": "customers", "used": 12, "allowed": 500, "ok": True}],
     }

@@ -12,7 +12,8 @@ from billing.plan_changes.revert import (
     unread_revert_problem,
 )
 from billing.plan_changes.stripe_params import apply_params, preview_params
-from billing.plan_changes.subject import PlanChangeSubject, ResultLines, build_subject
+from billing.plan_changes.subject import PlanChangeSubject, build_subject
+from billing.plan_changes.verification import ResultLines
 
 from ...activities.mail.money_contexts import DISPUTED
 from ..builders import (

@@ -1,6 +1,6 @@
 import pytest
 
-from billing.core.errors import PreviewDoesNotAddUp
+from billing.core.errors import LinesLeftOut
 from billing.plan_changes.proration import Line, Period, compare
 from billing.plan_changes.stripe_lines import lines_from_invoice, lines_from_invoice_items
 
@@ -98,37 +98,12 @@ def test_an_invoice_item_that_is_no_proration_is_not_read_as_one():
     assert lines_from_invoice_items([an_invoice_item(-166, proration=False)])[0].kind == "renewal"
 
 
-def test_a_total_that_the_lines_do_not_come_to_is_an_error():
-    invoice = stripe_invoice(line_item(-166, proration=True), line_item(541, proration=True), total=376)
-    with pytest.raises(PreviewDoesNotAddUp) as wrong:
-        lines_from_invoice(invoice)
-    assert wrong.value.message == "Invoice in_1 totals USD 3.76, but its lines come to USD 3.75"
-
-
 def test_lines_that_were_not_given_are_an_error():
     invoice = stripe_invoice(line_item(541, proration=True))
     invoice["lines"]["has_more"] = True
-    with pytest.raises(PreviewDoesNotAddUp, match="more lines than the 1 given"):
+    with pytest.raises(LinesLeftOut, match="more lines than the 1 given") as wrong:
         lines_from_invoice(invoice)
-
-
-def test_discounts_taxes_on_top_and_shipping_stand_between_lines_and_total():
-    invoice = stripe_invoice(
-        line_item(1000, proration=False),
-        total_discount_amounts=[{"amount": 100, "discount": "di_1"}],
-        total_taxes=[
-            {"amount": 171, "tax_behavior": "exclusive"},
-            {"amount": 50, "tax_behavior": "inclusive"},
-        ],
-        amount_shipping=500,
-        total=1571,
-    )
-    assert lines_from_invoice(invoice)[0].amount_minor == 1000
-
-
-def test_a_negative_total_adds_up_as_well():
-    invoice = stripe_invoice(line_item(-5000, proration=True), line_item(500, proration=True), total=-4500)
-    assert sum(line.amount_minor for line in lines_from_invoice(invoice)) == -4500
+    assert wrong.value.code == "preview_too_long"
 
 
 def test_an_invoice_without_lines_totals_nothing():

@@ -7,12 +7,13 @@ from billing.core.operations import Problem
 from billing.plan_changes.checks import before_trial_ends, discount_used_up, terms_after
 from billing.plan_changes.proration import Difference, Line, NextInvoice, Period
 from billing.plan_changes.subject import (
+    PlanChangeSubject,
     Target,
     build_subject,
-    expected_lines,
     subject_hash,
-    verify,
 )
+from billing.plan_changes.verification import ResultLines, Verification, expected_lines
+from billing.plan_changes.verification import verify as verify_found
 
 from ..builders import (
     APRIL_END,
@@ -64,6 +65,11 @@ def usd(amount: int) -> Money:
     return Money(amount_minor=amount, currency="usd")
 
 
+def verify(subject: PlanChangeSubject, lines: tuple[Line, ...]) -> Verification:
+    """By the lines alone."""
+    return verify_found(subject, ResultLines(lines=lines))
+
+
 # --- The subject ------------------------------------------------------------------------------------------
 
 
@@ -71,13 +77,17 @@ def test_charged_at_once_the_prorations_are_due_now_and_a_full_period_comes_next
     preview = a_subject(CREDIT, DEBIT).preview
     assert preview.lines == (CREDIT, DEBIT)
     assert (preview.due_now, preview.total) == (usd(2500), 2500)
-    assert preview.next_invoice == NextInvoice(amount_minor=10_000, currency="usd", date=APRIL_END)
+    assert preview.next_invoice == NextInvoice(
+        amount_minor=10_000, total=10_000, currency="usd", date=APRIL_END
+    )
 
 
 def test_charged_later_nothing_is_due_now_and_the_next_invoice_has_it_all() -> None:
     preview = a_subject(CREDIT, DEBIT, MAY, invoicing="next_invoice").preview
     assert (preview.due_now, preview.total) == (usd(0), 12_500)
-    assert preview.next_invoice == NextInvoice(amount_minor=12_500, currency="usd", date=APRIL_END)
+    assert preview.next_invoice == NextInvoice(
+        amount_minor=12_500, total=12_500, currency="usd", date=APRIL_END
+    )
 
 
 def test_what_waits_for_the_next_invoice_and_is_brought_forward_is_not_asked_for_twice() -> None:
@@ -86,7 +96,9 @@ def test_what_waits_for_the_next_invoice_and_is_brought_forward_is_not_asked_for
         a_query(), previewed(waits, CREDIT, DEBIT), previewed(waits, waits, left, MAY), limits=()
     )
     assert subject.preview.due_now == usd(2506)
-    assert subject.preview.next_invoice == NextInvoice(amount_minor=10_013, currency="usd", date=APRIL_END)
+    assert subject.preview.next_invoice == NextInvoice(
+        amount_minor=10_013, total=10_013, currency="usd", date=APRIL_END
+    )
 
 
 def test_a_period_that_begins_at_once_is_the_measure_of_the_next_invoice_too() -> None:
@@ -101,14 +113,18 @@ def test_an_interval_change_is_charged_at_once_whatever_was_asked_for(invoicing:
     assert subject.resets_anchor
     assert subject.charged_at_once
     assert subject.preview.due_now == usd(97_500)
-    assert subject.preview.next_invoice == NextInvoice(amount_minor=100_000, currency="usd", date=None)
+    assert subject.preview.next_invoice == NextInvoice(
+        amount_minor=100_000, total=100_000, currency="usd", date=None
+    )
 
 
 def test_at_period_end_nothing_is_prorated_and_the_renewal_is_the_next_invoice() -> None:
     subject = a_subject(MAY, effective="period_end")
     assert (subject.proration_date, subject.charged_at_once, subject.resets_anchor) == (None, False, False)
     assert subject.preview.due_now == usd(0)
-    assert subject.preview.next_invoice == NextInvoice(amount_minor=10_000, currency="usd", date=APRIL_END)
+    assert subject.preview.next_invoice == NextInvoice(
+        amount_minor=10_000, total=10_000, currency="usd", date=APRIL_END
+    )
 
 
 def test_at_period_end_an_interval_change_resets_nothing_now() -> None:
@@ -126,7 +142,7 @@ def test_a_credit_beyond_the_charge_is_not_due_but_stands_in_the_total() -> None
 def test_the_hash_is_the_same_on_every_machine() -> None:
     """An approval that is open while a new version is deployed must stay good."""
     assert subject_hash(a_subject(CREDIT, DEBIT)) == (
-        "13af6fc17c85334ef51f1400c1b838fcd3771d9602f4b0bc75fe51419360de63"
+        "e3295e21b636b417e93e64b85d98131709eca9acda27245f8d340e870c8bb346"
     )
 
 

@@ -12,7 +12,7 @@ from ...support.house import House, until
 from ...support.shop import APRIL, MID_APRIL
 
 HALF_A_MONTH = MID_APRIL - APRIL
-INVOICES = {"method": "GET", "path": "^/v1/invoices$"}
+INVOICES = {"method": "GET", "path": "^/v1/invoices/in_[^/]+$"}
 REFUSED = "refuse"
 """A definite refusal, of a read as well."""
 

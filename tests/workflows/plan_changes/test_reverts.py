@@ -27,7 +27,7 @@ PLANS: Plans = {
     for name, amount in (("gratis", 0), ("silver", 2999), ("gold", 4901))
 }
 SEATS = 6
-READS = {"method": "GET", "path": "^/v1/invoices$"}
+READS = {"method": "GET", "path": "^/v1/invoices/in_[^/]+$"}
 """Where the outcome of each of these changes is read."""
 
 

@@ -298,7 +298,8 @@ async def test_other_lines_than_approved_are_a_mismatch_that_a_controller_accept
 
     assert wrong["error"]["code"] == "lines_mismatched"
     assert wrong["result"]["verified"] is False
-    assert {difference["what"] for difference in wrong["result"]["differences"]} == {"missing", "unexpected"}
+    whats = {difference["what"] for difference in wrong["result"]["differences"]}
+    assert whats == {"missing", "unexpected", "amount"}
     assert refused.status_code == 403
     assert answer.status_code == 200, answer.text
     assert done["result"]["accepted_by"] == acme.controller.id

@@ -1,0 +1,69 @@
+"""What Stripe holds after a plan change, beside what was approved."""
+
+from ..core.money import Money
+from ..core.operations import Message
+from ..stripe.invoice_amounts import AmountDifference, InvoiceAmounts, compare_amounts
+from .proration import AnyDifference, Line, comparable, compare, own_lines
+from .subject import PlanChangeSubject
+
+
+class ResultQuery(Message):
+    """Where to look for what a change left in Stripe.
+
+    `invoice` is the newest one that Stripe's answer to the change named, if that is known; whether it is the
+    change's own, it has to say itself.
+    """
+
+    subject: PlanChangeSubject
+    effect_key: str
+    invoice: str | None = None
+
+
+class ResultLines(Message):
+    """The lines that Stripe now holds for a change, and where they are.
+
+    `amounts` are of the invoice that they are on, or wait for.
+    """
+
+    lines: tuple[Line, ...]
+    amounts: InvoiceAmounts | None = None
+    invoice: str | None = None
+    invoice_status: str | None = None
+    invoice_items: tuple[str, ...] = ()
+    total: Money | None = None
+
+
+class Verification(Message):
+    """Approved against actual, to the minor unit; `ok` only when nothing differs."""
+
+    ok: bool
+    approved: tuple[Line, ...]
+    actual: tuple[Line, ...]
+    differences: tuple[AnyDifference, ...] = ()
+
+
+def expected_lines(subject: PlanChangeSubject) -> tuple[Line, ...]:
+    """The approved lines that Stripe must hold once the change is applied.
+
+    Charged at once, that is the whole immediate invoice; on the next invoice, only this change's own
+    prorations (its renewal is not billed yet); at period end, the renewal itself.
+    """
+    lines = subject.preview.lines
+    if subject.charged_at_once or subject.effective == "period_end":
+        return lines
+    return tuple(line for line in own_lines(lines, subject.proration_date or 0) if line.kind != "renewal")
+
+
+def verify(subject: PlanChangeSubject, found: ResultLines) -> Verification:
+    """Matches what Stripe holds with what was approved: line by line, and every amount of the invoice."""
+    approved = expected_lines(subject)
+    lines = compare(
+        comparable(approved, subject.begins_new_period), comparable(found.lines, subject.begins_new_period)
+    )
+    amounts: tuple[AmountDifference, ...] = ()
+    if found.amounts is not None:
+        waits = not subject.charged_at_once and subject.effective == "now"
+        which = "Next invoice, " if waits else ""
+        amounts = compare_amounts(subject.preview.amounts, found.amounts, which)
+    differences = (*lines, *amounts)
+    return Verification(ok=not differences, approved=approved, actual=found.lines, differences=differences)

@@ -1,0 +1,58 @@
+"""What mails and chats say of a plan change's discounts, taxes and balance."""
+
+from billing.core.operations import State
+from billing.plan_changes.report import applied_report, mismatch_problem
+from billing.plan_changes.subject import PlanChangeSubject
+from billing.plan_changes.verification import ResultLines, verify
+
+from ...billing.builders import some_amounts, taxed_amounts
+from .contexts import an_upgrade, ended, notice, render, review, shown
+
+
+def a_taxed_upgrade() -> PlanChangeSubject:
+    subject, amounts = an_upgrade(), taxed_amounts()
+    preview = subject.preview.model_copy(
+        update={"amounts": amounts, "due_now": amounts.due, "total": amounts.total}
+    )
+    return subject.model_copy(update={"preview": preview})
+
+
+ROWS = """
+  USD 100.00  Subtotal
+  USD -10.00  Discount Launch (10% off)
+   USD 17.10  Tax 19% (DE VAT)
+  USD 107.10  Total
+   USD -5.00  Balance before
+    USD 0.00  Balance afterwards
+"""
+
+
+def test_whoever_decides_reads_discounts_taxes_and_balance() -> None:
+    mail = render("review_requested", review(a_taxed_upgrade()))
+    assert ROWS in mail.plain
+    assert "Due now:      USD 102.10" in mail.plain
+
+
+def test_finance_reads_them_of_what_was_applied() -> None:
+    subject = a_taxed_upgrade()
+    found = ResultLines(
+        lines=subject.preview.lines, amounts=subject.preview.amounts, invoice="in_1", invoice_status="paid"
+    )
+    result = shown(applied_report(subject, found, verify(subject, found)))
+    mail = render("notice", notice("plan_change_applied", subject, result=result))
+    assert ROWS in mail.plain
+    assert "not what was approved" not in mail.plain
+
+
+def test_a_mismatch_names_the_amount_what_was_approved_and_what_is() -> None:
+    subject = a_taxed_upgrade()
+    found = ResultLines(lines=subject.preview.lines, amounts=some_amounts(10_000), invoice="in_1")
+    checked = verify(subject, found)
+    result, problem = shown(applied_report(subject, found, checked)), mismatch_problem(checked).model_dump()
+    for mail in (
+        render("plan_change_ended", ended(State.MISMATCHED, result=result, problem=problem)),
+        render("notice", notice("plan_change_applied", subject, result=result)),
+    ):
+        assert "Tax 19% (DE VAT): USD 17.10 approved, USD 0.00 in Stripe" in mail.plain
+        assert "Discount Launch (10% off): USD 10.00 approved, USD 0.00 in Stripe" in mail.plain
+        assert "Amount due: USD 102.10 approved, USD 100.00 in Stripe" in mail.plain

@@ -1,0 +1,84 @@
+"""A plan change's pages: discounts, taxes and balance before it is decided, and what differs afterwards."""
+
+import re
+from typing import Any
+
+import pytest
+
+from billing.core.operations import State
+from billing.plan_changes.report import applied_report, mismatch_problem
+from billing.plan_changes.subject import PlanChangeSubject
+from billing.plan_changes.verification import ResultLines, verify
+from db.core.session import Database
+
+from ...activities.mail.contexts import an_upgrade
+from ...billing.builders import some_amounts, taxed_amounts
+from ...support.builders import Tenant, an_approval, an_operation, store
+from ..conftest import ON_ONE_DATABASE
+from .conftest import SignIn
+
+pytestmark = ON_ONE_DATABASE
+
+ROWS = [
+    ("Subtotal", "USD 100.00"),
+    ("Discount Launch (10% off)", "USD −10.00"),
+    ("Tax 19% (DE VAT)", "USD 17.10"),
+    ("Total", "USD 107.10"),
+    ("Balance before", "USD −5.00"),
+    ("Balance afterwards", "USD 0.00"),
+    ("Due now", "USD 102.10"),
+]
+
+
+def a_taxed_change() -> PlanChangeSubject:
+    subject, amounts = an_upgrade(), taxed_amounts()
+    preview = subject.preview.model_copy(update={"amounts": amounts, "due_now": amounts.due})
+    return subject.model_copy(update={"preview": preview})
+
+
+def rows(page: str) -> list[tuple[str, str]]:
+    """Every row of two figures or words."""
+    found = re.findall(r"<tr[^>]*>(.*?)</tr>", page, re.S)
+    cells = [[_words(cell) for cell in re.findall(r"<td[^>]*>(.*?)</td>", row, re.S)] for row in found]
+    return [(row[0], row[-1]) for row in cells if len(row) > 1]
+
+
+def _words(cell: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", cell)).strip()
+
+
+@pytest.mark.parametrize("page", ["approvals", "operations"])
+async def test_what_stands_between_the_lines_and_what_is_due_is_shown(
+    signed_in: SignIn, acme: Tenant, database: Database, page: str
+) -> None:
+    document = a_taxed_change().document()
+    operation = an_operation(acme, subject=document)
+    approval = an_approval(operation, subject=document)
+    await store(database, operation, approval)
+    id = approval.id if page == "approvals" else operation.id
+    shown = rows((await (await signed_in(acme.controller)).get(f"/console/{page}/{id}")).text)
+    at = shown.index(ROWS[0])
+    assert shown[at : at + len(ROWS)] == ROWS
+
+
+async def test_an_amount_that_differs_is_named_with_both(
+    signed_in: SignIn, acme: Tenant, database: Database
+) -> None:
+    subject = a_taxed_change()
+    found = ResultLines(lines=subject.preview.lines[1:], amounts=some_amounts(), invoice="in_1")
+    checked = verify(subject, found)
+    fields: dict[str, Any] = {
+        "subject": subject.document(),
+        "state": State.MISMATCHED,
+        "stage": "mismatched",
+        "result": applied_report(subject, found, checked).document(),
+        "error": mismatch_problem(checked).model_dump(),
+    }
+    operation = an_operation(acme, **fields)
+    await store(database, operation)
+    page = (await (await signed_in(acme.controller)).get(f"/console/operations/{operation.id}")).text
+    shown = rows(page)
+    assert ("USD 17.10 approved Tax 19% (DE VAT)", "USD 0.00") in shown
+    assert ("USD 10.00 approved Discount Launch (10% off)", "USD 0.00") in shown
+    assert any(what.startswith("Approved, but not there") for what, _ in shown)
+    assert "Tax 19% (DE VAT): USD 17.10 approved, USD 0.00 in Stripe" in page

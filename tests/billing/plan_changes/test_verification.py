@@ -1,0 +1,100 @@
+"""All that was approved is bound by the hash, and compared with what Stripe holds."""
+
+from typing import Any
+
+import pytest
+
+from billing.plan_changes.revert import revert_report
+from billing.plan_changes.subject import PlanChangeSubject, build_subject, subject_hash
+from billing.plan_changes.verification import ResultLines, verify
+from billing.stripe.invoice_amounts import InvoiceAmounts
+
+from ..builders import (
+    APRIL_END,
+    APRIL_START,
+    MAY_END,
+    a_line,
+    a_query,
+    a_subject,
+    previewed,
+    some_amounts,
+    taxed_amounts,
+)
+
+DEBIT = a_line(amount_minor=10_000)
+MAY = a_line(kind="renewal", amount_minor=10_000, start=APRIL_END, end=MAY_END)
+
+
+def a_taxed_subject(amounts: InvoiceAmounts | None = None, **query: Any) -> PlanChangeSubject:
+    preview = previewed(DEBIT, amounts=amounts or taxed_amounts())
+    return build_subject(a_query(**query), preview, previewed(MAY), limits=())
+
+
+AMOUNTS = taxed_amounts()
+[OFF], [TAX] = AMOUNTS.discounts, AMOUNTS.taxes
+OTHERWISE: dict[str, dict[str, Any]] = {
+    "Lines": {"gross": AMOUNTS.gross + 1},
+    "Discount Launch (10% off)": {"discounts": (OFF.model_copy(update={"amount_minor": 1001}),)},
+    "Subtotal": {"subtotal": AMOUNTS.subtotal - 1},
+    "Tax 19% (DE VAT)": {"taxes": (TAX.model_copy(update={"amount_minor": 1711}),)},
+    "Included tax that is not charged": {"waived_tax": 1},
+    "Shipping": {"shipping": 1},
+    "Balance before": {"starting_balance": -501, "total": AMOUNTS.total + 1},
+    "Amount due": {"amount_due": AMOUNTS.amount_due + 1},
+}
+
+
+@pytest.mark.parametrize("name", OTHERWISE)
+def test_a_cent_of_any_amount_is_another_subject_and_a_named_difference(name: str) -> None:
+    other = AMOUNTS.model_copy(update=OTHERWISE[name])
+    assert subject_hash(a_taxed_subject(other)) != subject_hash(a_taxed_subject())
+    checked = verify(a_taxed_subject(), ResultLines(lines=(DEBIT,), amounts=other))
+    assert not checked.ok
+    assert name in [one.name for one in checked.differences if one.what == "amount"]
+
+
+def test_what_is_as_approved_differs_in_nothing() -> None:
+    assert verify(a_taxed_subject(), ResultLines(lines=(DEBIT,), amounts=AMOUNTS)).ok
+
+
+def test_the_name_of_a_tax_or_coupon_binds_nobody() -> None:
+    renamed = AMOUNTS.model_copy(update={"taxes": (TAX.model_copy(update={"name": "txr_de"}),)})
+    assert subject_hash(a_taxed_subject(renamed)) == subject_hash(a_taxed_subject())
+
+
+def test_of_a_change_that_is_left_to_the_next_invoice_the_amounts_are_that_ones() -> None:
+    subject = a_taxed_subject(invoicing="next_invoice")
+    found = ResultLines(lines=(DEBIT,), amounts=some_amounts(), invoice_items=("ii_1",))
+    names = [one.words.split(":")[0] for one in verify(subject, found).differences]
+    assert names[0] == "Next invoice, Discount Launch (10% off)"
+    assert all(name.startswith("Next invoice, ") for name in names)
+
+
+def test_a_revert_is_held_against_the_amounts_that_were_shown_of_it() -> None:
+    found = ResultLines(lines=(DEBIT,), amounts=some_amounts())
+    assert not revert_report(a_taxed_subject(), found).verified
+    assert revert_report(a_taxed_subject(), found.model_copy(update={"amounts": AMOUNTS})).verified
+
+
+# --- The next invoice -------------------------------------------------------------------------------------
+
+
+def test_the_next_invoice_is_due_from_the_balance_that_this_one_leaves() -> None:
+    credit = a_line(kind="credit", amount_minor=-2500)
+    following = a_subject(credit, renewal=10_000).preview.next_invoice
+    assert (following.total, following.amount_minor) == (10_000, 7500)
+
+
+def test_what_this_invoice_takes_is_off_the_next_one_with_its_tax() -> None:
+    """It waits for both previews: 1000 with 190 of tax on it."""
+    waits = a_line(amount_minor=1000, start=APRIL_START)
+    renewal = previewed(waits, MAY, line_totals=(1190, 11_900), amounts=some_amounts(13_090))
+    subject = build_subject(a_query(), previewed(waits, DEBIT), renewal, limits=())
+    assert subject.preview.next_invoice.total == 11_900
+
+
+def test_a_change_that_is_left_to_the_next_invoice_asks_for_what_that_one_does() -> None:
+    preview = a_taxed_subject(invoicing="next_invoice").preview
+    assert (preview.due_now.amount_minor, preview.amounts) == (0, AMOUNTS)
+    following = preview.next_invoice
+    assert (following.total, following.amount_minor) == (AMOUNTS.total, AMOUNTS.amount_due)
