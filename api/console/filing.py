@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_date
 from fastapi import Depends, Request, Response
 
+from billing.core.operations import Kind
 from db.core.clock import utc_now
 
 from ..cases import routes as cases
@@ -45,9 +46,11 @@ async def this_month(visit: InVisit) -> Response:
 async def read_month(month: months.InMonth, query: InMonthQuery, visit: InVisit) -> Response:
     """What it has, and the files to keep."""
     found = await months.list_operations(month, query, visit.request, visit.context)
+    changes = [row.id for row in found.data if row.kind == Kind.PLAN_CHANGE]
+    called = await visit.headlines(changes) if changes else {}
     first, after = (at.astimezone(ZoneInfo(month.zone)) for at in (month.span.start, month.span.end))
     return visit.page("month", title=_called(first, "MMMM y"),
-        month=month, rows=found.data, next_cursor=found.next_cursor,
+        month=month, rows=found.data, called=called, next_cursor=found.next_cursor,
         first=first.date(), last=after.date() - timedelta(days=1),
         months=[
             (name, _called(date.fromisoformat(f"{name}-01"), "MMM y"))

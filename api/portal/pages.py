@@ -187,9 +187,9 @@ def pdf(content: bytes, number: str) -> Response:
 
 
 def _quantity(line: Mapping[str, Any]) -> int | None:
-    """None where Stripe's own description begins with it: `12 × Seat (at $10.00 / month)`."""
+    """None of one, and where Stripe's own description begins with it: `12 × Seat (at $10.00 / month)`."""
     number = line.get("quantity")
-    return None if str(line.get("description")).startswith(f"{number} ×") else number
+    return None if number == 1 or str(line.get("description")).startswith(f"{number} ×") else number
 
 
 def _state(shown: CustomerInvoice) -> str:

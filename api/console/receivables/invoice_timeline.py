@@ -1,6 +1,6 @@
 """What happened to an invoice, of all that the API says of it: the newest first."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -15,6 +15,13 @@ from ..frame.filters import standing
 from ..frame.subjects import About
 
 MOST = 30
+LINKED: Mapping[str, str] = {
+    "resent": "Portal link mailed",
+    "reminder": "Portal link mailed with a reminder",
+    "asked": "Portal link mailed, as the customer asked",
+    "trouble": "Portal link mailed, for the last one did not work",
+}
+"""By why a link was issued; one to pass on is only issued."""
 
 
 class InvoiceEvent(NamedTuple):
@@ -74,7 +81,7 @@ def _paid(payment: PaymentWithRefunds, told: Collection[str]) -> Iterator[Invoic
 
 
 def _linked(link: PortalLinkAnswer) -> Iterator[InvoiceEvent]:
-    yield InvoiceEvent(link.created_at, "Portal link issued", link.issued_by)
+    yield InvoiceEvent(link.created_at, LINKED.get(link.reason, "Portal link issued"), link.issued_by)
     if link.last_opened_at:
         times = "once" if link.opens == 1 else f"{link.opens} times"
         yield InvoiceEvent(link.last_opened_at, f"Opened by the customer, {times} by that link")
