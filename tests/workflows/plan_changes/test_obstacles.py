@@ -59,9 +59,7 @@ async def it_is_set_to_end(home: House, acme: Tenant) -> None:
 
 
 async def it_is_paused(home: House, acme: Tenant) -> None:
-    await home.shop.client.v1.subscriptions.pause_async(
-        acme.organization.stripe_subscription, {"type": "subscription"}
-    )
+    await home.shop.client.v1.subscriptions.pause_async(acme.organization.stripe_subscription)
 
 
 async def an_update_is_pending(home: House, acme: Tenant) -> None:
