@@ -11,6 +11,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup, escape
 from pydantic import BaseModel, ConfigDict
 
+from billing.approvals.ladder import ApprovalState
 from billing.approvals.subject_changes import NONE, SubjectChange
 from billing.core.money import Money
 from billing.core.operations import CUSTOMER, SYSTEM, State
@@ -19,7 +20,7 @@ from billing.policy.reasons import REASON_WORDS
 from billing.stripe.invoice_amounts import InvoiceAmount, InvoiceAmounts
 from db.core.clock import utc_now
 
-from .words import KINDS, MARKS, OBJECTS, ROLES, TOLD_BY_STAGE, state_words
+from .words import KINDS, MARKS, OBJECTS, ROLES, SEEN_TO_BY_PEOPLE, TOLD_BY_STAGE, state_words
 
 Moment = datetime | str | int
 """A time, RFC 3339 text as the API writes it, or UTC seconds."""
@@ -217,7 +218,10 @@ def state(name: str) -> Markup:
 
 
 def standing(operation: Any) -> str:
-    """How an operation stands: its state, or the stage where that says what it waits for."""
+    """How an operation stands: its state, or the stage where that says what it waits for. What people have to
+    see to, rather than we, is open until they have."""
+    if operation.kind in SEEN_TO_BY_PEOPLE and operation.state in (State.ACCEPTED, State.RUNNING):
+        return ApprovalState.OPEN.value
     told = operation.stage in TOLD_BY_STAGE and operation.state in (State.RUNNING, State.AWAITING_APPROVAL)
     return str(operation.stage if told else operation.state)
 

@@ -121,6 +121,7 @@ ROLES: Mapping[str, str] = {
 }
 
 
+SEEN_TO_BY_PEOPLE = frozenset({Kind.CASE.value, Kind.PORTAL_ACCESS.value})
 TOLD_BY_STAGE = frozenset({"scheduled", "changes_requested"})
 """Stages that say more than the state that they are in."""
 

@@ -30,17 +30,20 @@ def test_a_delegate_is_one_of_those_who_are_asked(
 
 
 @pytest.mark.parametrize(
-    ("state", "stage", "said"),
+    ("kind", "state", "stage", "said"),
     [
-        ("running", "scheduled", "scheduled"),
-        ("awaiting_approval", "changes_requested", "changes_requested"),
-        ("running", "applying", "running"),
-        ("held", "scheduled", "held"),
-        ("cancelled", "scheduled", "cancelled"),
+        ("plan_change", "running", "scheduled", "scheduled"),
+        ("refund", "awaiting_approval", "changes_requested", "changes_requested"),
+        ("refund", "running", "applying", "running"),
+        ("plan_change", "held", "scheduled", "held"),
+        ("plan_change", "cancelled", "scheduled", "cancelled"),
+        ("case", "running", "note_owed", "open"),
+        ("portal_access", "accepted", "accepted", "open"),
+        ("case", "completed", "done", "completed"),
     ],
 )
-def test_what_waits_says_what_for(state: str, stage: str, said: str) -> None:
-    assert standing(Operation(state=state, stage=stage)) == said
+def test_what_waits_says_what_for(kind: str, state: str, stage: str, said: str) -> None:
+    assert standing(Operation(kind=kind, state=state, stage=stage)) == said
 
 
 @pytest.mark.parametrize(
