@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,9 +14,7 @@ import stripe
 from db.core.session import Database
 from sandbox.stack.policies import restated
 
-ROOT = Path(__file__).parents[2]
-START_WITHIN = 60.0
-"""Seconds."""
+from ..support.stack import stack_in
 
 Role = Literal["billing_admin", "controller", "legal", "finance", "auditor"]
 
@@ -81,23 +78,9 @@ class Stage:
 @asynccontextmanager
 async def staged(folder: Path) -> AsyncIterator[Stage]:
     """`python -m sandbox up`, until the block ends."""
-    policy, info = folder / "policy.toml", folder / "info.json"
+    policy = folder / "policy.toml"
     policy.write_text(restated(HURRIED), encoding="utf-8")
-    log = folder / "up.log"
-    with log.open("wb") as out:
-        up = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "sandbox", "up", "--info", str(info)),
-            *("--data-dir", str(folder / "data")),
-            cwd=ROOT,
-            env={"PATH": "/usr/bin:/bin", "PLIXO_POLICY_FILE": str(policy)},
-            stdout=out,
-            stderr=out,
-        )
-    try:
-        async with asyncio.timeout(START_WITHIN):
-            while not info.exists():
-                assert up.returncode is None, log.read_text()
-                await asyncio.sleep(0.1)
+    async with stack_in(folder, settings={"PLIXO_POLICY_FILE": str(policy)}) as info:
         told = json.loads(info.read_text())
         records = Database(told["env"]["PLIXO_DATABASE_URL"])
         async with (
@@ -112,7 +95,3 @@ async def staged(folder: Path) -> AsyncIterator[Stage]:
             )
             yield Stage(told, folder, http, stand_in, client, records)
         await records.dispose()
-    finally:
-        if up.returncode is None:
-            up.terminate()
-        await up.wait()

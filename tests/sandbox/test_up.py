@@ -44,7 +44,7 @@ class Up:
         return self.output.read_text()
 
 
-def until(happened: Callable[[], bool], within: float = 30) -> None:
+def until(happened: Callable[[], bool], within: float = 60) -> None:
     deadline = time.monotonic() + within
     while not happened():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -60,7 +60,7 @@ def running(data_dir: Path, *options: str) -> Iterator[Up]:
         command = [sys.executable, "-m", "sandbox", "up", "--data-dir", str(data_dir), "--info", str(info)]
         process = subprocess.Popen([*command, *options], stdout=out, stderr=out, text=True)
     try:
-        until(lambda: info.exists() or process.poll() is not None, within=60)
+        until(lambda: info.exists() or process.poll() is not None, within=120)
         assert process.poll() is None, output.read_text()
         children = psutil.Process(process.pid).children(recursive=True)
         yield Up(process, json.loads(info.read_text()), children, output)
@@ -174,17 +174,17 @@ def test_a_part_that_there_is_not_is_refused_by_name() -> None:
     assert "temporal, stripe, mail, api, worker" in wrong.stderr
 
 
-def test_sigterm_ends_every_child_and_the_same_directory_brings_everything_back(tmp_path: Path) -> None:
-    with running(tmp_path / "data") as first:
-        assert len(first.children) == 5
-        first.process.send_signal(signal.SIGTERM)
-        assert first.process.wait(timeout=30) == 0
-        assert not any(child.is_running() for child in first.children)
+def test_sigterm_ends_every_child_and_the_same_directory_brings_everything_back(stack: Up) -> None:
+    """The last one that asks for the stack of them all."""
+    assert len(stack.children) == 5
+    stack.process.send_signal(signal.SIGTERM)
+    assert stack.process.wait(timeout=30) == 0
+    assert not any(child.is_running() for child in stack.children)
 
-    with running(tmp_path / "data") as second:
-        links = [{person.pop("sign_in") for person in up.info["people"].values()} for up in (first, second)]
+    with running(Path(stack.info["data_dir"])) as second:
+        links = [{person.pop("sign_in") for person in up.info["people"].values()} for up in (stack, second)]
         assert len(set.union(*links)) == 10, "each is good for one sign-in, so there are new ones"
-        assert second.info == first.info
+        assert second.info == stack.info
         assert len(second.get("/v1/customers?limit=100").json()["data"]) == 60
 
         second.process.kill()

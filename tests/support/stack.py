@@ -1,8 +1,9 @@
 """The embedded stack as a process of its own, as `make up` starts it."""
 
 import asyncio
+import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from .house import until
 
 
 @asynccontextmanager
-async def stack_in(folder: Path, *options: str) -> AsyncIterator[Path]:
+async def stack_in(
+    folder: Path, *options: str, settings: Mapping[str, str] | None = None
+) -> AsyncIterator[Path]:
     """A stack in this folder; gives its `--info` file as soon as it is ready."""
     info, said = folder / "info.json", folder / "up.log"
     with said.open("wb") as log:
@@ -19,6 +22,7 @@ async def stack_in(folder: Path, *options: str) -> AsyncIterator[Path]:
             *(sys.executable, "-m", "sandbox", "up"),
             *("--data-dir", str(folder / "data"), "--info", str(info), *options),
             cwd=ROOT,
+            env={**os.environ, **(settings or {})},
             stdout=log,
             stderr=log,
         )
