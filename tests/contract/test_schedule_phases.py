@@ -349,3 +349,30 @@ def test_a_coupon_of_another_currency_is_refused_before_its_phase_begins(busines
     later = phase(business.price(1000), end_date=JUNE, discounts=[{"coupon": coupon}])
     error = refused(update, business, made, current, later)
     assert (error.http_status, error.param) == (400, "phases[1][discounts][0][coupon]")
+
+
+@pytest.mark.parametrize(
+    ("of_whom", "param"),
+    [
+        ({"invoice_settings": {"issuer": {"type": "self"}}}, None),
+        ({"automatic_tax": {"enabled": False, "liability": {"type": "self"}}}, None),
+        (
+            {"invoice_settings": {"issuer": {"type": "account", "account": "acct_1"}}},
+            "phases[0][invoice_settings][issuer][type]",
+        ),
+        (
+            {"automatic_tax": {"enabled": False, "liability": {"type": "account", "account": "acct_1"}}},
+            "phases[0][automatic_tax][liability][type]",
+        ),
+    ],
+)
+def test_a_phase_may_say_of_its_invoices_only_that_they_are_the_accounts_own(
+    business: Business, of_whom: dict[str, Any], param: str | None
+) -> None:
+    subscription = business.subscribe(1000)
+    made = of(business, subscription)
+    given = phase(items_of(subscription)[0].price.id, start_date=APRIL, end_date=MAY, **of_whom)
+    if param is None:
+        assert update(business, made, given).status == "active"
+    else:
+        assert refused(update, business, made, given).param == param

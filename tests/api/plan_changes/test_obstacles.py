@@ -11,9 +11,8 @@ from db.mirror import mirror
 from ...support.bill_rows import an_organization_invoice
 from ...support.builders import NOW, Tenant, store
 from ...support.case_rules import case_rules
-from ..conftest import HELD, ON_ONE_DATABASE, Api
+from ..conftest import HELD, Api
 
-pytestmark = ON_ONE_DATABASE
 MAY = 1_777_593_600
 
 
