@@ -42,7 +42,7 @@ from .limits.quotas import Limits, QuoteLimits
 from .limits.rates import DEFAULT_RATE, Rates
 from .mail import templates as mail_templates
 from .mirror import differences, reconciliations, webhooks
-from .money import credits, disputes, payments, refunds
+from .money import credits, disputes, payments, refunds, waivers
 from .money import quotes as money_quotes
 from .monitoring.lately import Lately
 from .monitoring.metering import flushed
@@ -76,6 +76,10 @@ ROUTERS = (
     money_quotes.refunds,
     credits.router,
     money_quotes.credits,
+    waivers.voids,
+    money_quotes.voids,
+    waivers.write_offs,
+    money_quotes.write_offs,
     cases.router,
     approvals.router,
     delegations.router,

@@ -33,6 +33,7 @@ from activities.mirror.mirror import Mirror
 from activities.mirror.reconciliations import Reconciliations
 from activities.money.commitments import Commitments
 from activities.money.reads import MoneyReads
+from activities.money.waivers import WaiverReads
 from activities.operations.holds import Holds
 from activities.operations.notes import NoteRecords
 from activities.operations.notices import Notices
@@ -142,6 +143,7 @@ def build_activities(
                 StripeEffects(stripe_api, database, rules),
                 StripeReads(stripe_api, database, rules),
                 MoneyReads(stripe_api, database, rules),
+                WaiverReads(stripe_api, database, rules),
                 InvoiceFetches(stripe_api, database, rules, files, stripe_hosts(settings.stripe_api_base)),
                 EventCatchUp(stripe_api, database),
                 Mirror(stripe_api, database, rules),

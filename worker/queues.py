@@ -35,11 +35,12 @@ from workflows.mirror.stripe_event import StripeEventWorkflow
 from workflows.money.credit import CreditWorkflow
 from workflows.money.note import NoteWorkflow
 from workflows.money.refund import RefundWorkflow
+from workflows.money.waiver import WaiverWorkflow
 from workflows.operations.outbox_sweep import OutboxSweepWorkflow
 from workflows.plan_changes.workflow import PlanChangeWorkflow
 from workflows.portal.invoice_fetch import InvoiceFetchWorkflow
 from workflows.portal.trouble import PortalAccessWorkflow
-from workflows.quotes.money import CreditQuoteWorkflow, RefundQuoteWorkflow
+from workflows.quotes.money import CreditQuoteWorkflow, RefundQuoteWorkflow, WaiverQuoteWorkflow
 from workflows.quotes.plan_change import PlanChangeQuoteWorkflow
 from workflows.reminders.workflow import ReminderSweepWorkflow
 
@@ -51,6 +52,7 @@ _MAIN: Sequence[type] = (
     PlanChangeWorkflow,
     RefundWorkflow,
     CreditWorkflow,
+    WaiverWorkflow,
     NoteWorkflow,
     CustomerMailWorkflow,
     ChatPostWorkflow,
@@ -61,6 +63,7 @@ _MAIN: Sequence[type] = (
     PlanChangeQuoteWorkflow,
     RefundQuoteWorkflow,
     CreditQuoteWorkflow,
+    WaiverQuoteWorkflow,
     PortalAccessWorkflow,
     CaseWorkflow,
     OutboxSweepWorkflow,

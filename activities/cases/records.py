@@ -26,7 +26,7 @@ from billing.core.business_time import add_business, end_of_business_day
 from billing.core.events import EventCode
 from billing.core.operations import State
 from billing.money.messages import Commit, CommitPart
-from billing.money.notes import with_payments
+from billing.money.notes import with_objects
 from billing.operations.messages import Progress
 from billing.policy.policy import Policy
 from db.cases import cases
@@ -238,7 +238,7 @@ def _result(case: Case, operation: Operation, order: EndCase, told_the_maker_alo
     counted = order.counted
     return CaseResult(
         object=found.object,
-        note=with_payments(order.close.note, found.payments),
+        note=with_objects(order.close.note, found.payments),
         noted_in_stripe=order.noted_in_stripe,
         done_by=order.close.done_by,
         beyond_authority=counted.beyond if counted else None,

@@ -1,6 +1,7 @@
 """What a kind of effect is: how it is sent, and how to see afterwards whether it happened.
 
-Each kind is a class, by topic in `subscriptions`, `refunds` and `credits`; `registry.EFFECTS` lists them all.
+Each kind is a class, by topic in `subscriptions`, `refunds`, `credits` and `invoices`; `registry.EFFECTS`
+lists them all.
 """
 
 from dataclasses import dataclass, field

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from billing.stripe.effects import EffectKind
 
 from .credits import BalanceCreate, CreditNoteCreate, NotedCreditNote, NotedTransaction
+from .invoices import InvoiceVoid, InvoiceWriteOff, NotedInvoice
 from .money import AddNotes
 from .protocol import StripeEffect
 from .refunds import NotedRefund, RefundCancel, RefundCreate
@@ -29,4 +30,7 @@ EFFECTS: Mapping[EffectKind, StripeEffect] = {
     "credit_note.note": AddNotes(NotedCreditNote()),
     "balance.create": BalanceCreate(),
     "balance.note": AddNotes(NotedTransaction()),
+    "invoice.void": InvoiceVoid(),
+    "invoice.mark_uncollectible": InvoiceWriteOff(),
+    "invoice.note": AddNotes(NotedInvoice()),
 }

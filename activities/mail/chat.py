@@ -14,6 +14,7 @@ from billing.mail.chat import ChatKind, ChatMessage, ChatPost, payload
 from billing.mail.messages import PERSON_MAIL, MailContext, MailRequest, person_mail_workflow
 from billing.money.credit import CreditSubject
 from billing.money.refund import RefundSubject
+from billing.money.waiver import WaiverSubject
 from billing.plan_changes.subject import PlanChangeSubject
 from billing.policy.phrases import roles
 from db.approvals import approvals
@@ -140,7 +141,7 @@ def _facts(mail: MailRequest, mailing: Mailing) -> list[tuple[str, str]]:
     context, subject = mail.context, mail.context.subject
     found: list[tuple[str, str | None]] = []
     match subject:
-        case RefundSubject() | CreditSubject():
+        case RefundSubject() | CreditSubject() | WaiverSubject():
             found.append(("Amount", subject.amount.format()))
             found.append(("Customer", mailing.customers.get(subject.customer or "")))
         case PlanChangeSubject():

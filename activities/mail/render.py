@@ -20,6 +20,7 @@ from billing.incidents.words import IncidentSubject
 from billing.mail.messages import MailRequest
 from billing.money.credit import CreditSubject
 from billing.money.refund import RefundSubject
+from billing.money.waiver import WaiverSubject
 from billing.operations.kinds import KINDS
 from billing.plan_changes.subject import PlanChangeSubject
 from billing.policy.phrases import ROLE_WORDS, roles
@@ -165,6 +166,7 @@ def _values(request: MailRequest, mailing: Mailing) -> dict[str, Any]:
         "change": subject if isinstance(subject, PlanChangeSubject) or (case and case.terms) else None,
         "refund": subject if isinstance(subject, RefundSubject) or made is CaseObject.REFUND else None,
         "credit": subject if isinstance(subject, CreditSubject) or is_credit else None,
+        "waiver": subject if isinstance(subject, WaiverSubject) else None,
         "trouble": subject if isinstance(subject, AccessTroubleSubject) else None,
         "incident": subject if isinstance(subject, IncidentSubject) else None,
         "payee": line(customer) if customer else None,

@@ -9,6 +9,7 @@ from billing.core.operations import Kind
 from billing.mail.messages import MailRequest
 from billing.money.credit import CreditSubject
 from billing.money.refund import RefundSubject
+from billing.money.waiver import WaiverSubject
 from billing.operations.kinds import KINDS, ON_REQUEST
 from billing.plan_changes.subject import PlanChangeSubject, Terms
 from billing.portal.trouble import AccessTroubleSubject
@@ -22,7 +23,7 @@ UNTOLD_KINDS = {
     "portal_trouble_solved": Kind.PORTAL_ACCESS,
 }
 UNTOLD_NOUNS = {
-    "money_ended": "refund or credit",
+    "money_ended": "request",
     "delegated": "approval",
     "delegation_answered": "approval",
     "operation_over": "operation",
@@ -66,6 +67,8 @@ def title_of(
     match subject:
         case RefundSubject() | CreditSubject():
             named = _money_back(noun, subject.amount, customer, number)
+        case WaiverSubject():
+            named = _given_up(noun, subject.amount, customer, number)
         case CaseSubject() if subject.is_money:
             named = _money_back(noun, subject.amount, customer, number)
         case AccessTroubleSubject():
@@ -98,6 +101,11 @@ def _money_back(noun: str, amount: Money | None, customer: str | None, number: s
     of = f" of {amount.format()}" if amount else ""
     whom = f" to {brief(customer)}" if customer else ""
     return f"{noun}{of}{whom}{f' for invoice {brief(number)}' if number else ''}"
+
+
+def _given_up(noun: str, amount: Money, customer: str | None, number: str | None) -> str:
+    of = f" of {brief(customer)}" if customer else ""
+    return f"{noun} of {amount.format()} on invoice {brief(number)}{of}" if number else f"{noun}{of}"
 
 
 def _change(subject: object, plans: Mapping[str, str]) -> str | None:

@@ -12,6 +12,8 @@ from billing.core.money import Money
 from billing.core.operations import SYSTEM, Kind, Problem
 from billing.money.invoice_money import InvoiceCap
 from billing.money.messages import AuthorityCheck, Commit, CommitmentResult, CommitPart
+from billing.money.waiver import WAIVERS
+from billing.operations.kinds import KINDS
 from billing.operations.messages import Progress
 from db.core import timeline
 from db.core.session import Database
@@ -128,7 +130,10 @@ def _parts(rows: Sequence[Commitment]) -> list[tuple[str | None, str | None, int
 
 
 async def _held_by_others(session: AsyncSession, order: Commit) -> Problem | None:
-    """Why a payment has too little left beside what other operations hold of it; None when it has enough."""
+    """Why what others hold of the invoice or of a payment leaves no room for it; None when it does."""
+    problem = await _claimed(session, order)
+    if problem is not None:
+        return problem
     held = await _waiting_on_payments(session, order)
     for part in order.parts:
         waiting = [row for row in held if row.payment_intent == part.payment_intent]
@@ -136,6 +141,22 @@ async def _held_by_others(session: AsyncSession, order: Commit) -> Problem | Non
         if problem is not None:
             return problem
     return await _above_cap(session, order)
+
+
+async def _claimed(session: AsyncSession, order: Commit) -> Problem | None:
+    """Why another request about the same invoice has to end first: who voids it or writes it off gives up all
+    that is left of it, so beside that there is nothing to give."""
+    if order.invoice is None:
+        return None
+    claims = await commitments.claims_on(session, order.invoice, excluding=order.operation)
+    if order.kind not in WAIVERS:
+        claims = [one for one in claims if one.kind in WAIVERS]
+    if not claims:
+        return None
+    others = ", ".join(f"{KINDS[Kind(one.kind)].noun} {one.id}" for one in claims)
+    return Problem(
+        code=Code.INVOICE_CLAIMED, message=f"Invoice {order.invoice} is also what {others} is about."
+    )
 
 
 async def _waiting(session: AsyncSession, order: Commit) -> list[Commitment]:

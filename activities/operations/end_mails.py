@@ -32,6 +32,8 @@ ENDED = {
     Kind.PLAN_CHANGE: "plan_change_ended",
     Kind.REFUND: "money_ended",
     Kind.CREDIT: "money_ended",
+    Kind.VOID: "money_ended",
+    Kind.WRITE_OFF: "money_ended",
 }
 """What whoever asked for it gets; other operations nobody waits for in person."""
 

@@ -18,12 +18,14 @@ from db.tables import Intent, NoteRow, new_id
 
 from .records import write
 
-BEARERS: Mapping[str, Literal["refund.note", "credit_note.note", "balance.note"]] = {
+BEARERS: Mapping[str, Literal["refund.note", "credit_note.note", "balance.note", "invoice.note"]] = {
     "refund.create": "refund.note",
     "credit_note.create": "credit_note.note",
     "balance.create": "balance.note",
+    "invoice.void": "invoice.note",
+    "invoice.mark_uncollectible": "invoice.note",
 }
-"""The effects that make an object which bears notes, and those that write one on it."""
+"""The effects after which an object bears notes, and those that write one on it."""
 
 
 class NoteRecords:
@@ -88,7 +90,7 @@ class NoteRecords:
 
 def _case_object(found: CaseFound) -> NoteObject:
     kind = NOTE_EFFECTS[found.object_kind]
-    return NoteObject.model_validate({"kind": kind, "target": found.note_target, "payments": found.payments})
+    return NoteObject.model_validate({"kind": kind, "target": found.note_target, "names": found.payments})
 
 
 async def _note_object(session: AsyncSession, intent: Intent) -> NoteObject:
@@ -97,10 +99,9 @@ async def _note_object(session: AsyncSession, intent: Intent) -> NoteObject:
     customer = None
     if kind == "balance.note":
         customer = await mirror.balance_customer(session, intent.stripe_id)
-    payment = (intent.result or {}).get("payment_intent")
-    return NoteObject(
-        kind=kind,
-        target=intent.stripe_id,
-        customer=customer,
-        payments=(payment,) if kind == "refund.note" and payment else (),
-    )
+    names: tuple[str, ...] = ()
+    if kind == "invoice.note":
+        names = (intent.stripe_id,)
+    elif kind == "refund.note" and (payment := (intent.result or {}).get("payment_intent")):
+        names = (payment,)
+    return NoteObject(kind=kind, target=intent.stripe_id, customer=customer, names=names)

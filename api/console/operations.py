@@ -79,6 +79,8 @@ RESOURCES: Mapping[Kind, str] = {
     Kind.PLAN_CHANGE: "plan-changes",
     Kind.REFUND: "refunds",
     Kind.CREDIT: "credits",
+    Kind.VOID: "voids",
+    Kind.WRITE_OFF: "write-offs",
     Kind.REMINDER_RUN: "reminder-runs",
     Kind.PORTAL_ACCESS: "portal-troubles",
     Kind.CASE: "cases",

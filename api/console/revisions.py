@@ -6,6 +6,7 @@ from fastapi import Response
 
 from billing.core.money import Money
 from billing.core.operations import Kind
+from billing.operations.kinds import ON_REQUEST
 
 from ..http.ids import Id
 from ..http.models import OperationAnswer
@@ -44,7 +45,7 @@ async def revise(id: Id, visit: InVisit) -> Response:
 async def _revisable(id_: str, visit: PageVisit) -> OperationAnswer:
     """Raises ApiProblem `not_found`, also for what nobody revises."""
     operation = await operations.read_operation(id_, visit.caller, visit.context)
-    if operation.kind not in (Kind.PLAN_CHANGE, Kind.REFUND, Kind.CREDIT):
+    if operation.kind not in ON_REQUEST:
         raise not_found()
     return operation
 
@@ -85,4 +86,4 @@ async def _page(operation: OperationAnswer, visit: PageVisit, form: Form) -> Res
 
 
 CHANGED = ("amount", "reason", "note")
-"""What of a refund or credit is typed anew; the rest is sent again as it was."""
+"""What of a request for money is typed anew; the rest is sent again as it was."""

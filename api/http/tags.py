@@ -8,6 +8,8 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "Plan changes": "Upgrades and downgrades of your own plan: quoted, reviewed, applied and verified.",
         "Refunds": "Money back from a payment or an invoice, with the note that it owes.",
         "Credits": "Money off the next bills or one invoice of a customer, with the note that it owes.",
+        "Voids": "Invoices that should not have been sent, taken back with the note that it owes.",
+        "Write-offs": "Invoices that will not be paid, given up with the note that it owes.",
         "Operations": "Everything that was asked for: where it stands, its timeline, comments and evidence.",
     },
     "Decisions": {

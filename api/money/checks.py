@@ -11,6 +11,7 @@ from billing.core.errors import REMEDIES, Code, InvalidRequest
 from billing.core.money import CURRENCIES, Money, most_minor, step_problem
 from billing.money.credit import CreditWanted, check_choice
 from billing.money.refund import RefundWanted
+from billing.money.waiver import WaiverWanted
 from db.mirror import mirror
 
 from ..http.auth import Caller
@@ -31,7 +32,7 @@ _FIELDS = {
 }
 
 
-def check_in_itself(wanted: RefundWanted | CreditWanted) -> None:
+def check_in_itself(wanted: RefundWanted | CreditWanted | WaiverWanted) -> None:
     """Raises ApiProblem for what fields say together."""
     match wanted:
         case RefundWanted():
@@ -40,13 +41,17 @@ def check_in_itself(wanted: RefundWanted | CreditWanted) -> None:
             _check_credit(wanted)
 
 
-async def check_by_mirror(session: AsyncSession, caller: Caller, wanted: RefundWanted | CreditWanted) -> None:
+async def check_by_mirror(
+    session: AsyncSession, caller: Caller, wanted: RefundWanted | CreditWanted | WaiverWanted
+) -> None:
     """Raises InvalidRequest for what can't become right any more."""
     match wanted:
         case RefundWanted():
             await _check_refund_by_mirror(session, caller, wanted)
         case CreditWanted():
             await _check_credit_by_mirror(session, caller, wanted)
+        case WaiverWanted():
+            await _check_waiver_by_mirror(session, caller, wanted)
 
 
 def _check_refund(wanted: RefundWanted) -> None:
@@ -129,6 +134,18 @@ async def _check_credit_by_mirror(session: AsyncSession, caller: Caller, wanted:
     if invoice.status != "draft":
         whole = Money(amount_minor=invoice.total, currency=invoice.currency)
         _within(wanted.amount_minor, whole, "invoice", Code.AMOUNT_ABOVE_CREDITABLE)
+
+
+async def _check_waiver_by_mirror(session: AsyncSession, caller: Caller, wanted: WaiverWanted) -> None:
+    """Paid, void and uncollectible invoices never become open again."""
+    invoice = await mirror.invoice(session, caller.organization, wanted.invoice)
+    if invoice is None:
+        return
+    if invoice.status == "paid":
+        raise InvalidRequest(Code.INVOICE_PAID, "The invoice is paid: nothing is left of it", field="invoice")
+    if invoice.status in ("void", "uncollectible"):
+        state = "void" if invoice.status == "void" else "written off"
+        raise InvalidRequest(Code.INVOICE_ENDED, f"The invoice is already {state}", field="invoice")
 
 
 def _same_currency(asked: str | None, kept: str, of: str) -> None:

@@ -1,4 +1,4 @@
-"""The routes that refunds and credits have in common: both are money back, asked for and seen to alike."""
+"""The routes that all requests for money have in common: they are asked for and seen to alike."""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NamedTuple
@@ -6,10 +6,12 @@ from typing import Annotated, Any, NamedTuple
 from fastapi import APIRouter, Depends, Response
 
 from billing.core.events import EventCode
-from billing.core.operations import Kind
+from billing.core.operations import Kind, Message
 from billing.money.credit import CreditInput, CreditWanted, ReviseCredit
 from billing.money.refund import RefundInput, RefundWanted, ReviseRefund
-from billing.quotes.quote import CreditQuote, RefundQuote
+from billing.money.waiver import ReviseWaiver, WaiverInput, WaiverWanted
+from billing.operations.kinds import KINDS
+from billing.quotes.quote import CreditQuote, RefundQuote, WaiverQuote
 
 from ..http.auth import Giver, giver
 from ..http.context import InContext
@@ -28,12 +30,24 @@ from ..quotes.problems import WITH_QUOTE
 from ..quotes.service import named_quote
 from . import checks
 
-_INPUTS = {Kind.REFUND: RefundInput, Kind.CREDIT: CreditInput}
-_REVISIONS = {Kind.REFUND: ReviseRefund, Kind.CREDIT: ReviseCredit}
+_INPUTS: Mapping[Kind, Callable[..., Message]] = {
+    Kind.REFUND: RefundInput,
+    Kind.CREDIT: CreditInput,
+    Kind.VOID: WaiverInput,
+    Kind.WRITE_OFF: WaiverInput,
+}
+_REVISIONS: Mapping[Kind, Callable[..., Message]] = {
+    Kind.REFUND: ReviseRefund,
+    Kind.CREDIT: ReviseCredit,
+    Kind.VOID: ReviseWaiver,
+    Kind.WRITE_OFF: ReviseWaiver,
+}
 
-_QUOTES: Mapping[Kind, type[RefundQuote | CreditQuote]] = {
+_QUOTES: Mapping[Kind, type[RefundQuote | CreditQuote | WaiverQuote]] = {
     Kind.REFUND: RefundQuote,
     Kind.CREDIT: CreditQuote,
+    Kind.VOID: WaiverQuote,
+    Kind.WRITE_OFF: WaiverQuote,
 }
 
 _ANSWERED = """
@@ -44,10 +58,13 @@ With a `quote`, it is exactly what the quote showed, or it ends as `blocked` wit
 and nobody is asked."""
 
 
+MoneyWanted = RefundWanted | CreditWanted | WaiverWanted
+
+
 class MoneyRequest(NamedTuple):
     """What is asked for, and the quote of exactly that, if one is named."""
 
-    wanted: RefundWanted | CreditWanted
+    wanted: MoneyWanted
     quote: str | None
 
 
@@ -65,12 +82,13 @@ def add_money_routes(
     `read_request` is the dependency that reads a new request from the body, `read_wanted` that of a revision,
     which names no quote; `problems` are what can be wrong with either.
     """
+    noun = KINDS[kind].noun
 
     @start_route(
         router,
         *problems,
         *WITH_QUOTE,
-        summary=f"Request a {kind}",
+        summary=f"Request a {noun}",
         description=f"{description}\n{_ANSWERED}",
         body=f"money/{kind}_body",
         accepted=f"money/accepted_{kind}",
@@ -114,7 +132,7 @@ def add_money_routes(
         "cancel",
         TOO_LATE,
         by=giver,
-        summary=f"Cancel a {kind}",
+        summary=f"Cancel a {noun}",
         description=cancel_description,
         done=f"money/cancelled_{kind}",
         pending=f"money/{kind}_in_review",
@@ -126,14 +144,14 @@ def add_money_routes(
         NOT_REVISABLE,
         NOTES_FULL,
         *problems,
-        summary=f"Revise a {kind}",
+        summary=f"Revise a {noun}",
         body=f"money/{kind}_body",
         done=f"money/{kind}_in_review",
         pending=f"money/{kind}_in_review",
     )
     async def revise(
         id: Id,
-        wanted: Annotated[RefundWanted | CreditWanted, Depends(read_wanted)],
+        wanted: Annotated[MoneyWanted, Depends(read_wanted)],
         caller: Giver,
         context: InContext,
         response: Response,
@@ -156,7 +174,7 @@ def add_money_routes(
     add_note_routes(
         router,
         kind,
-        noun=kind,
+        noun=noun,
         description="The note is stored in the records at once and then in Stripe's metadata. Notes can't be "
         "changed or deleted.\n\nThe same text by the same person is stored once.",
         body="money/note_body",

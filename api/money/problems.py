@@ -176,6 +176,22 @@ AMOUNT_ABOVE_CREDITABLE = declare(
     "/amount_minor",
 )
 
+INVOICE_PAID = declare(
+    "invoice_paid",
+    422,
+    "The invoice is paid",
+    "The invoice is paid: nothing is left of it. Refund the payment, or credit the customer.",
+    "/invoice",
+)
+
+INVOICE_ENDED = declare(
+    "invoice_ended",
+    422,
+    "The invoice is no longer owed",
+    "The invoice is already written off. Nothing is left to do: the customer no longer owes it.",
+    "/invoice",
+)
+
 REFUND_PROBLEMS = (
     PAYMENT_MISSING,
     PAYMENT_AND_INVOICE,
@@ -215,3 +231,6 @@ CREDIT_PROBLEMS = (
     *NOTE_WRONG,
 )
 """What can be wrong with a request for a credit."""
+
+WAIVER_PROBLEMS = (INVOICE_ID_MALFORMED, INVOICE_PAID, INVOICE_ENDED, UNKNOWN_REASON, *NOTE_WRONG)
+"""What can be wrong with a request for a void or a write-off."""

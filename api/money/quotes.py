@@ -1,4 +1,4 @@
-"""Quotes of refunds and credits: the same checks, reads and rules as of the request itself."""
+"""Quotes of requests for money: the same checks, reads and rules as of the request itself."""
 
 from typing import Any
 
@@ -11,7 +11,8 @@ from billing.money.credit import CreditInput, CreditSubject, CreditWanted
 from billing.money.messages import AuthorityCheck
 from billing.money.notes import Note
 from billing.money.refund import RefundInput, RefundSubject, RefundWanted, left_to_refund
-from billing.quotes.quote import CreditQuote, RefundQuote
+from billing.money.waiver import WaiverInput, WaiverSubject, WaiverWanted
+from billing.quotes.quote import CreditQuote, RefundQuote, WaiverQuote
 
 from ..http.auth import Caller, Giver
 from ..http.context import Context, InContext
@@ -21,10 +22,21 @@ from ..quotes.routes import quote_route
 from ..quotes.schemas import QuotedAuthorityAnswer
 from ..quotes.service import QuoteDraft, refusal
 from . import checks
-from .schemas import CreditBody, CreditQuoteAnswer, RefundBody, RefundPartAnswer, RefundQuoteAnswer
+from .schemas import (
+    CreditBody,
+    CreditQuoteAnswer,
+    RefundBody,
+    RefundPartAnswer,
+    RefundQuoteAnswer,
+    VoidBody,
+    WaiverQuoteAnswer,
+    WriteOffBody,
+)
 
 refunds = APIRouter(prefix="/v1/refunds", tags=["Refunds"])
 credits = APIRouter(prefix="/v1/credits", tags=["Credits"])
+voids = APIRouter(prefix="/v1/voids", tags=["Voids"])
+write_offs = APIRouter(prefix="/v1/write-offs", tags=["Write-offs"])
 
 
 @quote_route(refunds, summary="Quote a refund", body="money/refund_body", quoted="money/refund_quote")
@@ -39,6 +51,22 @@ async def quote_of_credit(body: CreditBody, caller: Giver, context: InContext) -
     """What would be credited and how, with what stands in its way and who would be asked. Nobody is told, and
     nothing is set aside."""
     return await quote_credit(context, caller, body.wanted())
+
+
+@quote_route(voids, summary="Quote a void", body="money/void_body", quoted="money/void_quote")
+async def quote_of_void(body: VoidBody, caller: Giver, context: InContext) -> WaiverQuoteAnswer:
+    """What voiding the invoice would give up, with what stands in its way and who would be asked. Nobody is
+    told, and nothing is set aside."""
+    return await quote_waiver(context, caller, body.wanted())
+
+
+@quote_route(
+    write_offs, summary="Quote a write-off", body="money/write_off_body", quoted="money/write_off_quote"
+)
+async def quote_of_write_off(body: WriteOffBody, caller: Giver, context: InContext) -> WaiverQuoteAnswer:
+    """What writing the invoice off would give up, with what stands in its way and who would be asked. Nobody
+    is told, and nothing is set aside."""
+    return await quote_waiver(context, caller, body.wanted())
 
 
 async def quote_refund(context: Context, caller: Caller, wanted: RefundWanted) -> RefundQuoteAnswer:
@@ -77,8 +105,27 @@ async def quote_credit(context: Context, caller: Caller, wanted: CreditWanted) -
     )
 
 
+async def quote_waiver(context: Context, caller: Caller, wanted: WaiverWanted) -> WaiverQuoteAnswer:
+    """Raises ApiProblem `too_many_quotes` and `stripe_unavailable`."""
+    kind = Kind(wanted.action)
+    draft = QuoteDraft.of(context, caller, kind)
+    refused = await _refused(context, caller, wanted)
+    if refused is not None:
+        return WaiverQuoteAnswer(**await draft.shown(WaiverQuote(), [refused]))
+    found = await draft.find_out(WaiverInput(**_input(draft, wanted)), WaiverQuote)
+    common = await draft.shown(found)
+    if found.subject is None or found.authority is None:
+        return WaiverQuoteAnswer(**common)
+    return WaiverQuoteAnswer(
+        **common,
+        **_waiver(found.subject),
+        authority=_authority(found.authority),
+        retype=context.policy.money_rules(kind).wants_retyped(found.subject.amount),
+    )
+
+
 async def _refused(
-    context: Context, caller: Caller, wanted: RefundWanted | CreditWanted
+    context: Context, caller: Caller, wanted: RefundWanted | CreditWanted | WaiverWanted
 ) -> ObstacleAnswer | None:
     """What the request itself would be answered with."""
     try:
@@ -90,7 +137,7 @@ async def _refused(
     return None
 
 
-def _input(draft: QuoteDraft, wanted: RefundWanted | CreditWanted) -> dict[str, Any]:
+def _input(draft: QuoteDraft, wanted: RefundWanted | CreditWanted | WaiverWanted) -> dict[str, Any]:
     return {
         "operation": draft.id,
         "organization": draft.caller.organization,
@@ -129,3 +176,8 @@ def _refund(subject: RefundSubject, refundable: Money, authority: AuthorityCheck
 def _credit(subject: CreditSubject) -> dict[str, Any]:
     names = ("amount", "customer", "instrument", "invoice", "invoice_number", "reduces_due", "to_balance")
     return {name: getattr(subject, name) for name in names}
+
+
+def _waiver(subject: WaiverSubject) -> dict[str, Any]:
+    names = ("amount", "customer", "invoice", "invoice_number", "becomes", "total", "paid")
+    return {name: getattr(subject, name) for name in (*names, "remaining", "to_balance")}

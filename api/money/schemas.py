@@ -9,6 +9,8 @@ from billing.core.money import MAX_MINOR, Money
 from billing.money.credit import CreditReason, CreditWanted, Instrument
 from billing.money.dispute import DisputeStatus
 from billing.money.refund import Reason, RefundWanted
+from billing.money.waiver import Status, WaiverWanted
+from billing.policy.reasons import VoidReason, WriteOffReason
 from db.mirror.disputes import DisputeSort
 from db.mirror.lists import AmountSort
 
@@ -85,6 +87,36 @@ class CreditStartBody(CreditBody, QuotingBody):
     """What to credit: the customer's balance, for the next bills, or one invoice, with a credit note."""
 
 
+class VoidBody(Body):
+    """Which open invoice to void, because it should not have been sent."""
+
+    invoice: InvoiceId
+    reason: VoidReason
+    note: NoteText = Field(description="The explanation; the Stripe invoice's id is added automatically")
+
+    def wanted(self) -> WaiverWanted:
+        return WaiverWanted(action="void", **self.model_dump(exclude={"quote"}))
+
+
+class VoidStartBody(VoidBody, QuotingBody):
+    """Which open invoice to void, because it should not have been sent."""
+
+
+class WriteOffBody(Body):
+    """Which open invoice to write off, because it will not be paid."""
+
+    invoice: InvoiceId
+    reason: WriteOffReason
+    note: NoteText = Field(description="The explanation; the Stripe invoice's id is added automatically")
+
+    def wanted(self) -> WaiverWanted:
+        return WaiverWanted(action="write_off", **self.model_dump(exclude={"quote"}))
+
+
+class WriteOffStartBody(WriteOffBody, QuotingBody):
+    """Which open invoice to write off, because it will not be paid."""
+
+
 class RefundResolutionBody(Body):
     """How to resolve a failed refund."""
 
@@ -94,6 +126,13 @@ class RefundResolutionBody(Body):
 
 class CreditResolutionBody(Body):
     """Accepts a credit that differs in Stripe from what was agreed."""
+
+    action: Literal["accept"]
+    comment: Comment
+
+
+class WaiverResolutionBody(Body):
+    """Accepts a void or write-off that differs in Stripe from what was agreed."""
 
     action: Literal["accept"]
     comment: Comment
@@ -214,3 +253,21 @@ class CreditQuoteAnswer(MoneyQuoteAnswer):
     invoice_number: str | None = None
     reduces_due: Money | None = Field(default=None, description="Taken off the open invoice immediately")
     to_balance: Money | None = Field(default=None, description="Taken off the customer's next bills")
+
+
+class WaiverQuoteAnswer(MoneyQuoteAnswer):
+    """What a void or write-off would give up; null where an obstacle leaves nothing.
+
+    `amount` is what counts toward authority: what is due, and what goes back to the customer's balance.
+    """
+
+    customer: str | None = None
+    invoice: str | None = None
+    invoice_number: str | None = None
+    becomes: Status | None = Field(default=None, description="The invoice's status in Stripe afterwards")
+    total: Money | None = None
+    paid: Money | None = None
+    remaining: Money | None = Field(default=None, description="What is still due on the invoice")
+    to_balance: Money | None = Field(
+        default=None, description="What the customer's balance paid of the invoice, and a void gives back"
+    )

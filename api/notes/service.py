@@ -1,4 +1,4 @@
-"""The notes of refunds, credits and cases: kept with the request, added to while it lives, never changed."""
+"""The notes of requests for money and of cases: kept with the request, added to, never changed."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,7 +8,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing.core.errors import Conflict
 from billing.core.events import EventCode
 from billing.core.operations import Kind
-from billing.money.notes import MAX_NOTES, Note, NoteInput, with_payments
+from billing.money.notes import MAX_NOTES, Note, NoteInput, with_objects
+from billing.money.waiver import WAIVERS
 from db.core import timeline
 from db.core.clock import utc_now
 from db.core.pages import FewRows
@@ -139,14 +140,17 @@ def _answer(operation: Operation, row: NoteRow) -> NoteAnswer:
         id=row.id,
         operation=row.operation_id,
         seq=row.seq,
-        text=with_payments(row.text, _payments(operation)),
+        text=with_objects(row.text, _named(operation)),
         author=row.author,
         at=row.at,
     )
 
 
-def _payments(operation: Operation) -> Sequence[str]:
-    """Those that the operation is about: as it was laid out, before that the one that was asked for."""
+def _named(operation: Operation) -> Sequence[str]:
+    """The payments that the operation is about: as it was laid out, before that the one that was asked for.
+    Of a void or write-off it is the invoice."""
+    if operation.kind in WAIVERS:
+        return [operation.request["invoice"]]
     if operation.subject is not None and operation.kind != Kind.CASE:
         return [part["payment_intent"] for part in operation.subject.get("parts", ())]
     asked = operation.request.get("payment_intent")

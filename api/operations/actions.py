@@ -129,7 +129,7 @@ def _refusal(operation: Operation, action: str, caller: Caller) -> Exception | N
 def _roles(operation: Operation, action: str) -> Collection[Role]:
     if operation.kind == Kind.PLAN_CHANGE:
         return _roles_of_plan_change(operation, action)
-    # A credit that came out other than agreed is accepted by those who approve credits.
+    # What came out other than agreed is accepted by those who approve such requests.
     return {Role.CONTROLLER, Role.LEGAL} if action == "accept" else GIVERS
 
 

@@ -3,6 +3,7 @@
 Answers hold them as they were written; only the document has their shapes.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -14,7 +15,9 @@ from billing.money.credit import CreditSubject, CreditWanted
 from billing.money.credit_report import CreditResult
 from billing.money.refund import RefundSubject, RefundWanted
 from billing.money.refund_report import RefundResult
-from billing.operations.kinds import KINDS
+from billing.money.waiver import WaiverSubject, WaiverWanted
+from billing.money.waiver_report import WaiverResult
+from billing.operations.kinds import KINDS, ON_REQUEST
 from billing.plan_changes.report import PlanChangeResult, ScheduledPlanChange
 from billing.plan_changes.subject import PlanChangeRequest, PlanChangeSubject
 from billing.portal.trouble import AccessTroubleResult, AccessTroubleSubject, TroubleWanted
@@ -37,6 +40,10 @@ class RefundAsked(RefundWanted, _QuoteName):
 
 class CreditAsked(CreditWanted, _QuoteName):
     """The credit as it was asked for."""
+
+
+class WaiverAsked(WaiverWanted, _QuoteName):
+    """The void or write-off as it was asked for."""
 
 
 class RunAsked(Message):
@@ -64,6 +71,8 @@ _OF: Mapping[Kind, _Documents] = {
     Kind.PLAN_CHANGE: _Documents(PlanChangeAsked, PlanChangeSubject, PlanChangeResult | ScheduledPlanChange),
     Kind.REFUND: _Documents(RefundAsked, RefundSubject, RefundResult),
     Kind.CREDIT: _Documents(CreditAsked, CreditSubject, CreditResult),
+    Kind.VOID: _Documents(WaiverAsked, WaiverSubject, WaiverResult),
+    Kind.WRITE_OFF: _Documents(WaiverAsked, WaiverSubject, WaiverResult),
     Kind.REMINDER_RUN: _Documents(RunAsked, RunBegun, RunSummary),
     Kind.PORTAL_ACCESS: _Documents(TroubleWanted, AccessTroubleSubject, AccessTroubleResult),
     Kind.CASE: _Documents(CaseFound, CaseSubject, CaseMaker | CaseResult),
@@ -71,7 +80,7 @@ _OF: Mapping[Kind, _Documents] = {
 
 
 def _name(kind: Kind, noun: str) -> str:
-    return KINDS[kind].noun.title().replace(" ", "") + noun
+    return re.sub(r"\W", "", KINDS[kind].noun.title()) + noun
 
 
 def _only(kind: Kind) -> Any:
@@ -105,7 +114,7 @@ _OPERATIONS = {kind: _operation(kind, of) for kind, of in _OF.items()}
 
 BY_KIND: Mapping[type[BaseModel], tuple[type[BaseModel], ...]] = {
     OperationAnswer: tuple(_OPERATIONS.values()),
-    ApprovalAnswer: tuple(_approval(kind) for kind in (Kind.PLAN_CHANGE, Kind.REFUND, Kind.CREDIT)),
+    ApprovalAnswer: tuple(_approval(kind) for kind in ON_REQUEST),
 }
 """The answers of which each kind has its own documents, and what each kind's has."""
 
@@ -115,6 +124,8 @@ BY_PATH: Mapping[str, tuple[type[BaseModel], type[BaseModel]]] = {
         ("/v1/plan-changes", Kind.PLAN_CHANGE),
         ("/v1/refunds", Kind.REFUND),
         ("/v1/credits", Kind.CREDIT),
+        ("/v1/voids", Kind.VOID),
+        ("/v1/write-offs", Kind.WRITE_OFF),
         ("/v1/reminder-runs", Kind.REMINDER_RUN),
         ("/v1/portal-troubles", Kind.PORTAL_ACCESS),
         ("/v1/cases", Kind.CASE),

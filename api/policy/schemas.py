@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from billing.core.money import Money
 from billing.core.operations import Kind
 from billing.money.authority import AuthorityLeft
-from billing.policy.reasons import CreditReason, RefundReason
+from billing.policy.reasons import CreditReason, RefundReason, VoidReason, WriteOffReason
 from billing.policy.sentences import PolicyGroup, PolicySentence
 
 from ..http.models import Answer, CustomerId, ObstacleAnswer, OtherId
@@ -25,15 +25,16 @@ class PolicyAnswer(Answer):
 
 
 class SimulationQuery(BaseModel):
-    """A request that nobody makes. `amount_minor`, `currency` and `reason` are needed for money back."""
+    """A request that nobody makes. Unless it is a plan change, it needs `amount_minor`, `currency` and
+    `reason`."""
 
     model_config = ConfigDict(extra="forbid")
 
-    kind: Literal["refund", "credit", "plan_change"]
+    kind: Literal["refund", "credit", "void", "write_off", "plan_change"]
     amount_minor: Amount | None = None
     currency: Currency | None = None
-    reason: RefundReason | CreditReason | None = Field(
-        default=None, description="One of the reasons that a refund or a credit can have"
+    reason: RefundReason | CreditReason | VoidReason | WriteOffReason | None = Field(
+        default=None, description="One of the reasons that a request of this kind can have"
     )
     person: OtherId | None = Field(default=None, description="Who would ask; you, if omitted")
     customer: CustomerId | None = Field(

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import AfterValidator
 
-from billing.money.notes import with_payments
+from billing.money.notes import with_objects
 from billing.success_checks import checks as success_checks
 from billing.success_checks.series import MOST_STEPS, spans
 from db.core.clock import utc_now
@@ -137,7 +137,7 @@ def _outage(row: success_checks.Outage, caller: Caller) -> OutageRow:
 
 
 def _refunded(row: success_checks.CompletedRefund, _: Caller) -> RefundedRow:
-    note = with_payments(row.text, row.payments) if row.text is not None else None
+    note = with_objects(row.text, row.payments) if row.text is not None else None
     return _like(RefundedRow, row, check="refunds_with_notes", payments=list(row.payments), note=note)
 
 

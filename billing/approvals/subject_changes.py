@@ -136,6 +136,20 @@ def _payments(subject: Subject) -> str:
     return str(len(subject.get("parts", ())))
 
 
+def _waiver(what: str) -> tuple[tuple[str, Names, Value], ...]:
+    """Of a void or a write-off: `what` is what it comes to."""
+    return (
+        (what, "text", lambda subject: _money(subject, "amount")),
+        ("Customer", "customer", _text("customer")),
+        ("Invoice", "invoice", _text("invoice")),
+        ("Unpaid", "text", lambda subject: _money(subject, "remaining")),
+        ("Back to the balance", "text", lambda subject: _money(subject, "to_balance")),
+        ("Paid", "text", lambda subject: _money(subject, "paid")),
+        ("Reason", "text", _text("reason", REASON_WORDS)),
+        ("Note", "text", _text("note")),
+    )
+
+
 COMPARED: Mapping[Kind, tuple[tuple[str, Names, Value], ...]] = {
     Kind.PLAN_CHANGE: (
         ("Current plan", "plan", lambda subject: str(subject["from"]["plan"])),
@@ -168,4 +182,6 @@ COMPARED: Mapping[Kind, tuple[tuple[str, Names, Value], ...]] = {
         ("Reason", "text", _text("reason", REASON_WORDS)),
         ("Note", "text", _text("note")),
     ),
+    Kind.VOID: _waiver("Voided"),
+    Kind.WRITE_OFF: _waiver("Written off"),
 }

@@ -54,6 +54,13 @@ class Code(StrEnum):
     INSTRUMENT_UNFIT = "instrument_unfit"
     INVOICE_NOT_CREDITABLE = "invoice_not_creditable"
     AMOUNT_ABOVE_CREDITABLE = "amount_above_creditable"
+    INVOICE_DRAFT = "invoice_draft"
+    INVOICE_PAID = "invoice_paid"
+    INVOICE_ENDED = "invoice_ended"
+    INVOICE_PART_PAID = "invoice_part_paid"
+    INVOICE_CLAIMED = "invoice_claimed"
+    PAYMENT_IN_FLIGHT = "payment_in_flight"
+    FIRST_INVOICE = "first_invoice"
     QUOTE_OUTDATED = "quote_outdated"
     INVALID_POLICY = "invalid_policy"
     PLAN_MISCONFIGURED = "plan_misconfigured"
@@ -95,6 +102,13 @@ REMEDIES: dict[str, str] = {
     Code.INSTRUMENT_UNFIT: "Choose the instrument that the message names.",
     Code.INVOICE_NOT_CREDITABLE: "Choose another invoice, or instrument balance.",
     Code.AMOUNT_ABOVE_CREDITABLE: "Request less, or choose instrument balance.",
+    Code.INVOICE_DRAFT: "Delete the draft in Stripe, or finalize it first.",
+    Code.INVOICE_PAID: "Refund the payment, or credit the customer.",
+    Code.INVOICE_ENDED: "Nothing is left to do: the customer no longer owes it.",
+    Code.INVOICE_PART_PAID: "Write the rest off, or take it off with a credit note.",
+    Code.INVOICE_CLAIMED: "Wait until the other request has ended, or cancel it first.",
+    Code.PAYMENT_IN_FLIGHT: "Wait until the payment has succeeded or failed.",
+    Code.FIRST_INVOICE: "Cancel the subscription in Stripe instead: its invoice is then voided with it.",
     Code.QUOTE_OUTDATED: "Get a new quote and look at it, then send the request with that.",
     Code.INVALID_POLICY: "Correct the policy file and start again.",
     Code.PLAN_MISCONFIGURED: "Correct the product's or price's metadata in Stripe.",

@@ -13,6 +13,8 @@ class EventCode(StrEnum):
     PLAN_CHANGE_REQUESTED = "plan_change_requested"
     REFUND_REQUESTED = "refund_requested"
     CREDIT_REQUESTED = "credit_requested"
+    VOID_REQUESTED = "void_requested"
+    WRITE_OFF_REQUESTED = "write_off_requested"
     REMINDER_RUN_REQUESTED = "reminder_run_requested"
     PORTAL_ACCESS_REQUESTED = "portal_access_requested"
     CASE_NOTICED = "case_noticed"
@@ -104,7 +106,7 @@ class EventCode(StrEnum):
     SCHEDULE_DIFFERS = "schedule_differs"
     SCHEDULE_REMOVED = "schedule_removed"
 
-    # Refunds and credits
+    # Refunds, credits, voids and write-offs
     CHECKED = "checked"
     CHECKED_AGAIN = "checked_again"
     CHANGED_SINCE_APPROVAL = "changed_since_approval"
@@ -129,6 +131,12 @@ class EventCode(StrEnum):
     ISSUING_CREDIT = "issuing_credit"
     CREDITED = "credited"
     CREDIT_DIFFERS = "credit_differs"
+    VOIDING = "voiding"
+    VOIDED = "voided"
+    VOID_DIFFERS = "void_differs"
+    WRITING_OFF = "writing_off"
+    WRITTEN_OFF = "written_off"
+    WRITE_OFF_DIFFERS = "write_off_differs"
 
     # Cases
     NOTE_OWED = "note_owed"

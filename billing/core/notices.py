@@ -23,6 +23,10 @@ class NoticeKind(StrEnum):
     """One of the payments of an invoice was refunded, another could not be."""
     CREDIT_DIFFERS = "credit_differs"
     """Stripe holds another credit than was agreed."""
+    VOID_DIFFERS = "void_differs"
+    """The invoice that was voided is another in Stripe than was agreed."""
+    WRITE_OFF_DIFFERS = "write_off_differs"
+    """The invoice that was written off is another in Stripe than was agreed."""
     REFUND_MADE_IN_STRIPE = "refund_made_in_stripe"
     """Nobody had asked for it here."""
     CREDIT_MADE_IN_STRIPE = "credit_made_in_stripe"
@@ -40,6 +44,8 @@ _FIGURES_OF: Mapping[NoticeKind, Kind] = MappingProxyType(
         NoticeKind.REFUND_FAILED: Kind.REFUND,
         NoticeKind.REFUND_INCOMPLETE: Kind.REFUND,
         NoticeKind.CREDIT_DIFFERS: Kind.CREDIT,
+        NoticeKind.VOID_DIFFERS: Kind.VOID,
+        NoticeKind.WRITE_OFF_DIFFERS: Kind.WRITE_OFF,
     }
 )
 """What a notice gives figures of. Those that are not here tell of what has happened and stays so."""

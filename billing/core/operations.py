@@ -36,6 +36,8 @@ class Payload(Message):
         """Of the document."""
         schema = handler.resolve_ref_schema(handler(core_schema))
         schema["properties"].pop("about", None)
+        if "about" in schema.get("required", ()):
+            schema["required"].remove("about")
         return schema
 
 
@@ -43,6 +45,8 @@ class Kind(StrEnum):
     PLAN_CHANGE = "plan_change"
     REFUND = "refund"
     CREDIT = "credit"
+    VOID = "void"
+    WRITE_OFF = "write_off"
     REMINDER_RUN = "reminder_run"
     PORTAL_ACCESS = "portal_access"
     CASE = "case"

@@ -17,6 +17,8 @@ MADE_BY_US = re.compile(r"(re|pyr|cn|cbtxn|sub_sched)_\w+")
 transactions and schedules."""
 
 GIVES_MONEY = ("refund.create", "credit_note.create", "balance.create")
+ENDS_INVOICE = {"invoice.void": "void", "invoice.mark_uncollectible": "uncollectible"}
+"""What these make of the invoice that they are sent to. Stripe takes no marks with them."""
 
 ENDS = {"done": EventCode.CHANGED_IN_STRIPE, "refused": EventCode.REFUSED_BY_STRIPE}
 
@@ -86,9 +88,11 @@ def _unlike_its_end(intent: IntentRecord, event: Event) -> Iterator[str]:
 
 def _unlike_what_was_asked(evidence: Evidence, intent: IntentRecord) -> Iterator[str]:
     """Of money: the object in Stripe bears the effect's marks, and is what the operation is about."""
+    answer, subject = intent.result or {}, evidence.operation.subject or {}
+    if intent.effect in ENDS_INVOICE:
+        yield from _unlike_its_invoice(intent, answer, subject)
     if intent.effect not in GIVES_MONEY:
         return
-    answer, subject = intent.result or {}, evidence.operation.subject or {}
     marks = {OPERATION_MARK: evidence.operation.id, EFFECT_MARK: intent.idempotency_key}
     asked = marks | as_object(intent.params.get("metadata"))
     borne = as_object(answer.get("metadata"))
@@ -99,6 +103,18 @@ def _unlike_what_was_asked(evidence: Evidence, intent: IntentRecord) -> Iterator
             yield f"Stripe answered with another {field} than it was asked for"
     if not _is_of_subject(subject, intent):
         yield "it was asked for another amount or of another object than the operation is about"
+
+
+def _unlike_its_invoice(intent: IntentRecord, answer: Json, subject: Json) -> Iterator[str]:
+    status = ENDS_INVOICE[intent.effect]
+    if (intent.target, intent.stripe_id, status) != (
+        subject.get("invoice"),
+        subject.get("invoice"),
+        subject.get("becomes"),
+    ):
+        yield "it was asked for of another invoice, or otherwise, than the operation is about"
+    if answer.get("status") != status:
+        yield f"Stripe answered that the invoice is {answer.get('status')}"
 
 
 def _is_of_subject(subject: Json, intent: IntentRecord) -> bool:

@@ -11,6 +11,8 @@ WORDS: Mapping[EventCode, str] = {
     EventCode.PLAN_CHANGE_REQUESTED: "plan change requested",
     EventCode.REFUND_REQUESTED: "refund requested",
     EventCode.CREDIT_REQUESTED: "credit requested",
+    EventCode.VOID_REQUESTED: "void requested",
+    EventCode.WRITE_OFF_REQUESTED: "write-off requested",
     EventCode.REMINDER_RUN_REQUESTED: "reminder run requested",
     EventCode.PORTAL_ACCESS_REQUESTED: "portal access requested",
     EventCode.CASE_NOTICED: "case opened",
@@ -96,7 +98,7 @@ WORDS: Mapping[EventCode, str] = {
     EventCode.SCHEDULE_UNREADABLE: "the schedule could not be read back from Stripe",
     EventCode.SCHEDULE_DIFFERS: "the schedule differs from the approval",
     EventCode.SCHEDULE_REMOVED: "the schedule was removed in Stripe",
-    # Refunds and credits
+    # Refunds, credits, voids and write-offs
     EventCode.CHECKED: "checked against Stripe",
     EventCode.CHECKED_AGAIN: "checked again",
     EventCode.CHANGED_SINCE_APPROVAL: "changed in Stripe since the approval",
@@ -121,6 +123,12 @@ WORDS: Mapping[EventCode, str] = {
     EventCode.ISSUING_CREDIT: "issuing the credit",
     EventCode.CREDITED: "credited as agreed, with the note in Stripe",
     EventCode.CREDIT_DIFFERS: "the credit in Stripe differs from what was agreed",
+    EventCode.VOIDING: "voiding the invoice",
+    EventCode.VOIDED: "invoice voided as agreed, with the note in Stripe",
+    EventCode.VOID_DIFFERS: "the voided invoice differs from what was agreed",
+    EventCode.WRITING_OFF: "writing the invoice off",
+    EventCode.WRITTEN_OFF: "invoice written off as agreed, with the note in Stripe",
+    EventCode.WRITE_OFF_DIFFERS: "the invoice that was written off differs from what was agreed",
     # Cases
     EventCode.NOTE_OWED: "a note is required",
     EventCode.COUNTED_FOR_CUSTOMER: "counted toward the customer's limits",

@@ -29,7 +29,7 @@ _STOPS: Mapping[str, tuple[str, tuple[Capability, ...]]] = MappingProxyType(
         "customer": ("credits, and reading customers", (Capability.CREDITS,)),
         "subscription": ("plan changes, and reading subscriptions", (Capability.PLAN_CHANGES,)),
         "invoice": (
-            "previews of plan changes, links to pay, and reading invoices",
+            "voids and write-offs, previews of plan changes, links to pay, and reading invoices",
             (*_HOLDABLE, Capability.CUSTOMER_PORTAL, Capability.REMINDERS),
         ),
         "charge": ("refunds", (Capability.REFUNDS, Capability.CREDITS)),

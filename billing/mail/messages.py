@@ -16,6 +16,8 @@ from ..money.credit_report import CreditResult
 from ..money.dispute import DisputeNews
 from ..money.refund import RefundSubject
 from ..money.refund_report import RefundResult
+from ..money.waiver import WaiverSubject
+from ..money.waiver_report import WaiverResult
 from ..operations.payloads import OperationResult, OperationSubject
 from ..plan_changes.report import PlanChangeResult
 from ..plan_changes.subject import PlanChangeSubject
@@ -119,6 +121,11 @@ class MailContext(Message):
         return self.result if isinstance(self.result, CreditResult) else None
 
     @property
+    def waived(self) -> WaiverResult | None:
+        """What became of an invoice that was voided or written off."""
+        return self.result if isinstance(self.result, WaiverResult) else None
+
+    @property
     def explained(self) -> CaseResult | None:
         """How a case was closed."""
         return self.result if isinstance(self.result, CaseResult) else None
@@ -142,8 +149,8 @@ class MailContext(Message):
     def reason_given(self) -> str | None:
         """The reason, unless the subject says it."""
         told = self.subject
-        if isinstance(told, RefundSubject | CreditSubject) and self.reason in (told.reason, told.note):
-            return None
+        if isinstance(told, RefundSubject | CreditSubject | WaiverSubject):
+            return None if self.reason in (told.reason, told.note) else self.reason
         return self.reason
 
     @property
@@ -186,6 +193,8 @@ class MailContext(Message):
             named += (self.outcome.accepted_by, self.outcome.reverted_by)
         if self.credited:
             named += (self.credited.accepted_by,)
+        if self.waived:
+            named += (self.waived.accepted_by,)
         if self.since:
             named += (self.since.asked_by, self.since.revised_by)
         if self.explained:
@@ -193,9 +202,11 @@ class MailContext(Message):
         return tuple(dict.fromkeys(person for person in named if person))
 
     @property
-    def _about_a_customer(self) -> RefundSubject | CreditSubject | CaseSubject | AccessTroubleSubject | None:
+    def _about_a_customer(
+        self,
+    ) -> RefundSubject | CreditSubject | WaiverSubject | CaseSubject | AccessTroubleSubject | None:
         match self.subject:
-            case RefundSubject() | CreditSubject() | AccessTroubleSubject():
+            case RefundSubject() | CreditSubject() | WaiverSubject() | AccessTroubleSubject():
                 return self.subject
             case CaseSubject() if self.subject.is_money:
                 return self.subject

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from ..core.money import Money
 from ..core.operations import Payload, Problem
 from .credit import CreditFound, CreditSubject, Instrument, credit_differences
-from .notes import with_payments
+from .notes import with_objects
 
 
 class CreditResult(Payload):
@@ -55,7 +55,7 @@ def credit_report(subject: CreditSubject, object_id: str, found: CreditFound | N
         amount=subject.amount,
         reduces_due=subject.reduces_due,
         to_balance=subject.to_balance,
-        note=with_payments(subject.note, ()),
+        note=with_objects(subject.note, ()),
     )
     if found is None:
         return report

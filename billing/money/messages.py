@@ -41,6 +41,8 @@ class Commit(Message):
     parts: tuple[CommitPart, ...]
     cap: InvoiceCap | None = None
     """Of the invoice that parts are given back of."""
+    invoice: str | None = None
+    """That it is about, where it is about one."""
     authority: dict[Role, tuple[AuthorityLimit, ...]]
     counted: tuple[Kind, ...]
     reviewed_anyway: bool = False
@@ -63,6 +65,7 @@ class Commit(Message):
         parts: tuple[CommitPart, ...],
         at: datetime,
         cap: InvoiceCap | None = None,
+        invoice: str | None = None,
         round: int = 1,
         revised: bool = False,
     ) -> "Commit":
@@ -77,6 +80,7 @@ class Commit(Message):
             currency=currency,
             parts=parts,
             cap=cap,
+            invoice=invoice,
             authority=policy.authority.get(kind, {}),
             counted=policy.counted_with(kind),
             reviewed_anyway=reason in policy.money_rules(kind).always,

@@ -1,4 +1,4 @@
-"""Notes: why money went back, in a person's words, tied to the Stripe payment.
+"""Notes: why money went back, in a person's words, tied to what it is about in Stripe.
 
 A note is kept in our records and mirrored into the metadata of the object in Stripe. It is amended only by
 adding another; nothing of it is ever changed.
@@ -31,20 +31,22 @@ class Note(Message):
     at: AwareDatetime
 
 
-def with_payments(text: str, payments: Sequence[str]) -> str:
-    """The note as it is shown: its text and the Stripe payments that it is about, filled in by us."""
-    if not payments:
+def with_objects(text: str, objects: Sequence[str]) -> str:
+    """The note as it is shown: its text and what it is about in Stripe, filled in by us: payments, or the
+    invoice that was given up."""
+    if not objects:
         return text
-    word = "payment" if len(payments) == 1 else "payments"
-    return f"{text} (Stripe {word} {', '.join(payments)})"
+    word = "invoice" if objects[0].startswith("in_") else "payment" if len(objects) == 1 else "payments"
+    return f"{text} (Stripe {word} {', '.join(objects)})"
 
 
-def note_metadata(notes: Iterable[Note], payments: Sequence[str]) -> dict[str, str]:
-    """What the object in Stripe carries: each note with the payment's id; beside it who wrote it and when."""
+def note_metadata(notes: Iterable[Note], objects: Sequence[str]) -> dict[str, str]:
+    """What the object in Stripe carries: each note with the id of what it is about;
+    beside it who wrote it and when."""
     metadata: dict[str, str] = {}
     for note in notes:
         key = "plixo_note" if note.seq == 1 else f"plixo_note_{note.seq}"
-        metadata[key] = _within_a_value(note.text, payments)
+        metadata[key] = _within_a_value(note.text, objects)
         metadata[f"{key}_by"] = f"{note.author} {_utc(note.at)}"
     return metadata
 
@@ -54,12 +56,12 @@ def names_payment(text: str, payment: str) -> bool:
     return bool(text.strip()) and payment in _within_a_value(text, [payment])
 
 
-def _within_a_value(text: str, payments: Sequence[str]) -> str:
-    """The note as it is shown; of words that are too many the end is left out, not the payments."""
-    shown = with_payments(text, payments)
+def _within_a_value(text: str, objects: Sequence[str]) -> str:
+    """The note as it is shown; of words that are too many the end is left out, not what it names."""
+    shown = with_objects(text, objects)
     excess = len(shown) - VALUE_MAX
     if excess > 0:
-        shown = with_payments(f"{text[: max(0, len(text) - excess - 1)]}…", payments)
+        shown = with_objects(f"{text[: max(0, len(text) - excess - 1)]}…", objects)
     return shown[:VALUE_MAX]
 
 
@@ -93,9 +95,9 @@ class NotesQuery(Message):
 class NoteObject(Message):
     """What an operation made in Stripe, as the effect that writes a note on it names it."""
 
-    kind: Literal["refund.note", "credit_note.note", "balance.note", "subscription.note"]
+    kind: Literal["refund.note", "credit_note.note", "balance.note", "invoice.note", "subscription.note"]
     target: str
     customer: str | None = None
     """Whose balance it is of, for a balance transaction."""
-    payments: tuple[str, ...] = ()
-    """The payments that its notes must name."""
+    names: tuple[str, ...] = ()
+    """What its notes must name: the payments, or the invoice."""

@@ -12,7 +12,10 @@ ENDED = frozenset(
         Code.ALREADY_REFUNDED,
         Code.CHARGE_DISPUTED,
         Code.CUSTOMER_UNKNOWN,
+        Code.INVOICE_ENDED,
         Code.INVOICE_NOT_CREDITABLE,
+        Code.INVOICE_PAID,
+        Code.INVOICE_PART_PAID,
         Code.INVOICE_UNKNOWN,
         Code.NOTHING_PAID,
         Code.PAYMENT_UNKNOWN,
@@ -26,7 +29,7 @@ def beyond_revision(problem: Problem) -> bool:
 
 
 def is_about(subject: Mapping[str, Any], objects: frozenset[str]) -> bool:
-    """Whether a refund's or credit's subject is about one of these payments and invoices."""
+    """Whether the subject of a request for money is about one of these payments and invoices."""
     parts = subject.get("parts") or ()
     named = {subject.get("invoice"), subject.get("payment_intent"), *(one["payment_intent"] for one in parts)}
     return not objects.isdisjoint(named)

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from ..core.money import Money
 from ..core.operations import Message, Payload, Problem
-from .notes import with_payments
+from .notes import with_objects
 from .refund import RefundFound, RefundPart, RefundSubject
 
 FAILURES = {
@@ -192,7 +192,7 @@ def refund_report(subject: RefundSubject, shares: Sequence[Share]) -> RefundResu
         payment_intent=shares[0].part.payment_intent if len(shares) == 1 else None,
         amount=subject.amount,
         refunded=Money(amount_minor=through, currency=currency),
-        note=with_payments(subject.note, [share.part.payment_intent for share in shares]),
+        note=with_objects(subject.note, [share.part.payment_intent for share in shares]),
         parts=parts,
     )
 

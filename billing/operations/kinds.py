@@ -20,7 +20,8 @@ class KindFacts(NamedTuple):
     """Somebody asked for a change in Stripe and waits for its end. While nothing of it was begun, it ends
     with its workflow, and an operator may close it."""
     gives_money: bool = False
-    """It gives a customer money: set aside first, and weighed against somebody's authority."""
+    """It gives a customer money, or gives up what is owed: set aside first, and weighed against
+    somebody's authority."""
 
 
 KINDS: Mapping[Kind, KindFacts] = MappingProxyType(
@@ -33,6 +34,12 @@ KINDS: Mapping[Kind, KindFacts] = MappingProxyType(
         ),
         Kind.CREDIT: KindFacts(
             "credit", EventCode.CREDIT_REQUESTED, done="credited", on_request=True, gives_money=True
+        ),
+        Kind.VOID: KindFacts(
+            "void", EventCode.VOID_REQUESTED, done="voided", on_request=True, gives_money=True
+        ),
+        Kind.WRITE_OFF: KindFacts(
+            "write-off", EventCode.WRITE_OFF_REQUESTED, done="written off", on_request=True, gives_money=True
         ),
         Kind.REMINDER_RUN: KindFacts("reminder run", EventCode.REMINDER_RUN_REQUESTED),
         Kind.PORTAL_ACCESS: KindFacts("portal trouble", EventCode.PORTAL_ACCESS_REQUESTED),

@@ -14,6 +14,8 @@ from ..money.credit import CreditSubject
 from ..money.credit_report import CreditResult
 from ..money.refund import RefundSubject
 from ..money.refund_report import RefundResult
+from ..money.waiver import WaiverSubject
+from ..money.waiver_report import WaiverResult
 from ..plan_changes.report import PlanChangeResult, ScheduledPlanChange
 from ..plan_changes.subject import PlanChangeSubject
 from ..portal.trouble import AccessTroubleResult, AccessTroubleSubject
@@ -22,7 +24,7 @@ from ..reminders.runs import RunSummary
 logger = logging.getLogger(__name__)
 
 OperationSubject = Annotated[
-    PlanChangeSubject | RefundSubject | CreditSubject | CaseSubject | AccessTroubleSubject,
+    PlanChangeSubject | RefundSubject | CreditSubject | WaiverSubject | CaseSubject | AccessTroubleSubject,
     Field(discriminator="about"),
 ]
 
@@ -31,6 +33,7 @@ OperationResult = Annotated[
     | ScheduledPlanChange
     | RefundResult
     | CreditResult
+    | WaiverResult
     | CaseMaker
     | CaseResult
     | AccessTroubleResult

@@ -13,12 +13,17 @@ from ..core.money import CURRENCIES, Currency, Money, is_code
 from ..core.operations import Kind, Message, Role
 from .incidents import CasePolicy, IncidentPolicy
 from .portal import PortalPolicy, PromisePolicy, ReminderPolicy
-from .reasons import CreditReason, RefundReason
+from .reasons import CreditReason, RefundReason, VoidReason, WriteOffReason
 from .review_rules import ReviewRule as ReviewRule
 from .review_rules import unreachable
 from .sign_in import SignInPolicy
 
-REASONS: Mapping[str, Collection[str]] = {"refund": get_args(RefundReason), "credit": get_args(CreditReason)}
+REASONS: Mapping[str, Collection[str]] = {
+    "refund": get_args(RefundReason),
+    "credit": get_args(CreditReason),
+    "void": get_args(VoidReason),
+    "write_off": get_args(WriteOffReason),
+}
 """By section: a reason that nobody can choose would be a rule that never fits, and nobody would notice."""
 
 Minutes = Annotated[int, Field(strict=True, gt=0, le=366 * 24 * 60)]
@@ -171,6 +176,14 @@ class CreditPolicy(MoneyPolicy):
     pass
 
 
+class VoidPolicy(MoneyPolicy):
+    pass
+
+
+class WriteOffPolicy(MoneyPolicy):
+    pass
+
+
 class Policy(Message):
     """All of it. `authority` is by kind of operation and role, one limit a currency.
 
@@ -194,6 +207,9 @@ class Policy(Message):
     """No operation goes by it; one that keeps a policy from before this section still has a policy."""
     promises: PromisePolicy = PromisePolicy()
     """As with sign_in, no operation goes by it."""
+    void: VoidPolicy | None = None
+    write_off: WriteOffPolicy | None = None
+    """Every file has these two; an operation that keeps a policy from before them is none of the kind."""
     count_together: tuple[Kind, ...] = ()
 
     def counted_with(self, kind: Kind) -> tuple[Kind, ...]:
@@ -202,8 +218,18 @@ class Policy(Message):
 
     def money_rules(self, kind: Kind) -> MoneyPolicy:
         """The rules by which money of this kind is reviewed. Raises KeyError for a kind that gives none."""
-        rules: dict[Kind, MoneyPolicy] = {Kind.REFUND: self.refund, Kind.CREDIT: self.credit}
-        return rules[kind]
+        return self.money_sections[kind]
+
+    @property
+    def money_sections(self) -> dict[Kind, MoneyPolicy]:
+        """The rules for each kind that gives money."""
+        sections: dict[Kind, MoneyPolicy | None] = {
+            Kind.REFUND: self.refund,
+            Kind.CREDIT: self.credit,
+            Kind.VOID: self.void,
+            Kind.WRITE_OFF: self.write_off,
+        }
+        return {kind: rules for kind, rules in sections.items() if rules is not None}
 
 
 def policy_hash(document: Mapping[str, Any]) -> str:
@@ -224,6 +250,7 @@ def policy_from_toml(text: str) -> Policy:
             calendar.setdefault("name", name)
     errors = list(_dangling(document))
     errors += _not_stripes(document, "")
+    errors += [f"{section}: Field required" for section in ("void", "write_off") if section not in document]
     for section, reasons in REASONS.items():
         errors += unreachable(section, _table(document, section).get("review"), reasons)
     try:
@@ -263,7 +290,7 @@ def _references(document: Mapping[str, Any]) -> Iterator[tuple[str, Any, str, Co
     """Each with its path, and what it must be one of."""
     calendars = ("calendars", _table(document, "calendars"))
     ladders = ("ladders", _table(document, "ladders"))
-    for section in ("notices", "plan_change", "refund", "credit", "portal", "cases"):
+    for section in ("notices", "plan_change", *REASONS, "portal", "cases"):
         yield f"{section}.calendar", _table(document, section).get("calendar"), *calendars
     yield "plan_change.ladder", _table(document, "plan_change").get("ladder"), *ladders
     for section, known in REASONS.items():

@@ -1,4 +1,4 @@
-"""The reasons that money goes back for, as people choose them and the policy names them."""
+"""The reasons that money goes back for, or is given up, as people choose them and the policy names them."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -11,6 +11,12 @@ CreditReason = Literal[
     "goodwill", "duplicate", "fraudulent", "order_change", "product_unsatisfactory", "other"
 ]
 
+VoidReason = Literal["billed_in_error", "billed_twice", "order_change", "other"]
+"""Why an invoice should not have been sent."""
+
+WriteOffReason = Literal["insolvent", "unreachable", "refuses_to_pay", "goodwill", "other"]
+"""Why an invoice that is right is not asked for any more."""
+
 REASON_WORDS: Mapping[str, str] = MappingProxyType(
     {
         "duplicate": "paid twice",
@@ -19,6 +25,11 @@ REASON_WORDS: Mapping[str, str] = MappingProxyType(
         "order_change": "the order was changed",
         "product_unsatisfactory": "the customer was not satisfied",
         "goodwill": "goodwill",
+        "billed_in_error": "billed in error",
+        "billed_twice": "billed twice",
+        "insolvent": "the customer is insolvent",
+        "unreachable": "the customer can't be reached",
+        "refuses_to_pay": "the customer refuses to pay",
         "other": "another reason, see the note",
     }
 )

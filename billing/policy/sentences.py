@@ -13,7 +13,13 @@ from .policy import AuthorityLimit, LadderStep, MoneyPolicy, Policy
 from .reasons import REASON_WORDS
 from .review_rules import ReviewRule
 
-NOUNS = {Kind.REFUND: "refund", Kind.CREDIT: "credit", Kind.PLAN_CHANGE: "plan change"}
+NOUNS = {
+    Kind.REFUND: "refund",
+    Kind.CREDIT: "credit",
+    Kind.VOID: "void",
+    Kind.WRITE_OFF: "write-off",
+    Kind.PLAN_CHANGE: "plan change",
+}
 
 
 class PolicySentence(Message):
@@ -31,8 +37,10 @@ class PolicyGroup(Message):
 def policy_in_words(policy: Policy) -> tuple[PolicyGroup, ...]:
     """Every rule of it, those about money first."""
     groups = [
-        ("Refunds", _money(policy, Kind.REFUND, policy.refund)),
-        ("Credits", _money(policy, Kind.CREDIT, policy.credit)),
+        *(
+            (f"{capital(NOUNS[kind])}s", _money(policy, kind, rules))
+            for kind, rules in policy.money_sections.items()
+        ),
         ("Plan changes", _plan_changes(policy)),
         ("How long people are asked", _ladders(policy)),
         *operating_sentences.groups(policy),
@@ -46,7 +54,7 @@ def policy_in_words(policy: Policy) -> tuple[PolicyGroup, ...]:
 
 
 def rule_in_words(policy: Policy, kind: Kind, rule: ReviewRule) -> PolicySentence:
-    """The sentence of the rule by which a refund or credit is reviewed; of a plan change the only one."""
+    """The sentence of the rule by which money is reviewed; of a plan change the only one."""
     if kind is Kind.PLAN_CHANGE:
         text = f"Every plan change {ladder_in_words(policy, rule.ladder, policy.plan_change.calendar)}"
         return PolicySentence(rule="plan_change.ladder", text=text)
@@ -178,7 +186,7 @@ def _calendar_of(policy: Policy, ladder: str) -> str | None:
     """The calendar of what first asks by this ladder; None where nothing does."""
     asking: Sequence[tuple[str, Sequence[str]]] = (
         (policy.plan_change.calendar, [policy.plan_change.ladder]),
-        *((rules.calendar, [one.ladder for one in rules.review]) for rules in (policy.refund, policy.credit)),
+        *((rules.calendar, [one.ladder for one in rules.review]) for rules in policy.money_sections.values()),
     )
     return next((calendar for calendar, ladders in asking if ladder in ladders), None)
 

@@ -12,6 +12,7 @@ from ..core.operations import Kind, Message, Problem
 from ..money.credit import CreditSubject
 from ..money.messages import AuthorityCheck
 from ..money.refund import RefundSubject
+from ..money.waiver import WaiverSubject
 from ..plan_changes.costs import MonthlyCost
 from ..plan_changes.subject import PlanChangeSubject
 from ..policy.policy import LadderStep
@@ -68,13 +69,18 @@ class CreditQuote(Quote):
     authority: AuthorityCheck | None = None
 
 
-AnyQuote = PlanChangeQuote | RefundQuote | CreditQuote
+class WaiverQuote(Quote):
+    subject: WaiverSubject | None = None
+    authority: AuthorityCheck | None = None
+
+
+AnyQuote = PlanChangeQuote | RefundQuote | CreditQuote | WaiverQuote
 
 
 def outdated_problem(
     kind: Kind,
-    quoted: PlanChangeSubject | RefundSubject | CreditSubject,
-    found: PlanChangeSubject | RefundSubject | CreditSubject,
+    quoted: PlanChangeSubject | RefundSubject | CreditSubject | WaiverSubject,
+    found: PlanChangeSubject | RefundSubject | CreditSubject | WaiverSubject,
 ) -> Problem:
     """Says what is different from what the quote has shown."""
     before, after = quoted.document(), found.document()

@@ -20,6 +20,9 @@ EffectKind = Literal[
     "credit_note.note",
     "balance.create",
     "balance.note",
+    "invoice.void",
+    "invoice.mark_uncollectible",
+    "invoice.note",
 ]
 
 

@@ -20,7 +20,7 @@ from billing.operations.kinds import GIVE_MONEY
 
 from ..core.record_hashes import wrote
 from ..core.statements import insert_into, is_sqlite
-from ..tables import Case, Commitment, Intent, Operation, Organization
+from ..tables import Case, Commitment, Intent, Operation, OperationObject, Organization
 
 _HELD = col(Commitment.released_at).is_(None)
 _KEY = ("operation_id", "part")
@@ -163,8 +163,26 @@ async def on_invoice(session: AsyncSession, invoice_id: str, *, excluding: str) 
     return list(found)
 
 
+async def claims_on(session: AsyncSession, invoice_id: str, *, excluding: str) -> list[Operation]:
+    """Operations about an invoice that have set money aside and have not ended, but for `excluding`."""
+    held = select(Commitment.operation_id).where(_HELD)
+    found = await session.exec(
+        select(Operation)
+        .join(OperationObject, col(OperationObject.operation_id) == col(Operation.id))
+        .where(
+            OperationObject.object_id == invoice_id,
+            col(Operation.kind).in_([kind.value for kind in GIVE_MONEY]),
+            col(Operation.closed_at).is_(None),
+            Operation.id != excluding,
+            col(Operation.id).in_(held),
+        )
+        .order_by(col(Operation.id))
+    )
+    return list(found)
+
+
 async def not_begun(session: AsyncSession, organization_id: str, customer_id: str) -> list[Operation]:
-    """Refunds and credits to a customer that money is set aside for, and nothing was begun of in Stripe."""
+    """Requests for money to a customer that money is set aside for, and nothing was begun of in Stripe."""
     begun = select(Intent.operation_id).where(Intent.operation_id == col(Operation.id))
     held = select(Commitment.operation_id).where(
         Commitment.organization_id == organization_id, Commitment.customer_id == customer_id, _HELD

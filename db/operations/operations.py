@@ -13,6 +13,7 @@ from billing.approvals.authorship import Author
 from billing.core.errors import Conflict
 from billing.core.operations import Kind, State
 from billing.operations.about import SubjectMatter, about
+from billing.operations.kinds import GIVE_MONEY
 
 from ..core.record_hashes import wrote
 from ..core.statements import insert_if_new, is_sqlite
@@ -110,7 +111,7 @@ async def _named(session: AsyncSession, operation: Operation) -> Collection[str]
     asked, subject = about(operation.request), about(operation.subject)
     named = {*asked.objects, *subject.objects}
     customer = subject.customer or asked.customer
-    if customer is None and operation.kind in (Kind.REFUND, Kind.CREDIT):
+    if customer is None and operation.kind in GIVE_MONEY:
         customer = await objects.customer_of(session, operation.organization_id, named)
     amount = subject.amount or asked.amount
     operation.customer_id = customer

@@ -47,6 +47,8 @@ VISIBLE: tuple[EffectKind, ...] = (
     "refund.create",
     "credit_note.create",
     "balance.create",
+    "invoice.void",
+    "invoice.mark_uncollectible",
 )
 """The effects that show in Stripe what was allowed. (A schedule that is only created plans nothing.)"""
 

@@ -54,6 +54,7 @@ from ..support.money_rows import (
     a_payment,
     a_refund,
     a_refund_operation,
+    a_waiver_operation,
 )
 from ..support.portal_rows import a_network
 from ..support.reconciliation_rows import a_run
@@ -206,8 +207,12 @@ async def existing(database: Database, acme: Tenant, policy: Policy) -> dict[str
         "allowed_actions": ["cancel", "revise", "retry", "close", "accept"],
     }
     refund, credit = a_refund_operation(acme, **open_to_all), a_credit_operation(acme, **open_to_all)
+    void = a_waiver_operation(acme, **open_to_all)
+    other = void.request | {"action": "write_off", "reason": "insolvent"}
+    write_off = a_waiver_operation(acme, kind="write_off", request=other, **open_to_all)
     payment = a_payment(acme.id)
-    money = (refund, credit, a_note(refund), a_note(credit), payment, a_refund(acme.id, payment.id))
+    asked = (refund, credit, void, write_off)
+    money = (*asked, *(a_note(one) for one in asked), payment, a_refund(acme.id, payment.id))
     delegation = a_delegation(acme.admin.person, acme.finance.person)
     run = an_operation(
         acme,
@@ -278,6 +283,8 @@ async def existing(database: Database, acme: Tenant, policy: Policy) -> dict[str
         "portal-links": link.id,
         "refunds": refund.id,
         "credits": credit.id,
+        "voids": void.id,
+        "write-offs": write_off.id,
         "payments": payment.id,
         "portal-troubles": stuck.id,
         "cases": case.id,

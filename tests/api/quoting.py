@@ -19,6 +19,14 @@ from billing.money.refund import (
     refund_hash,
     refundable,
 )
+from billing.money.waiver import (
+    WaivableFacts,
+    WaivableInvoice,
+    WaiverInput,
+    WaiverSubject,
+    plan_waiver,
+    waiver_hash,
+)
 from billing.plan_changes.costs import MonthlyCost, cost_per_month
 from billing.plan_changes.limits import Usage, check_limits
 from billing.plan_changes.proration import Line, LineKind, Period
@@ -33,7 +41,14 @@ from billing.plan_changes.subject import (
     subject_hash,
 )
 from billing.policy.review_rules import ReviewRule
-from billing.quotes.quote import AnyQuote, CreditQuote, PlanChangeQuote, QuotedReview, RefundQuote
+from billing.quotes.quote import (
+    AnyQuote,
+    CreditQuote,
+    PlanChangeQuote,
+    QuotedReview,
+    RefundQuote,
+    WaiverQuote,
+)
 from db.core.session import Database
 from workflows.approvals.review import Proposal, ReviewTerms, Round, approval_input
 
@@ -63,6 +78,8 @@ async def made(house: Records, request: Any, at: datetime = NOW) -> AnyQuote:
             return await _refund(house, request, at)
         case CreditInput():
             return await _credit(house, request, at)
+        case WaiverInput():
+            return await _waiver(house, request, at)
         case _:
             raise ValueError(request)
 
@@ -189,8 +206,37 @@ async def _credit(house: Records, request: CreditInput, at: datetime) -> CreditQ
     )
 
 
+async def _waiver(house: Records, request: WaiverInput, at: datetime) -> WaiverQuote:
+    invoice = WaivableInvoice(
+        invoice=request.wanted.invoice,
+        number="PLX-0042",
+        customer=CUSTOMER,
+        status="open",
+        currency="usd",
+        total=60_000,
+        paid=0,
+        credited=0,
+        remaining=60_000,
+    )
+    subject = plan_waiver(request.wanted, WaivableFacts(invoice=invoice))
+    assert isinstance(subject, WaiverSubject), subject
+    authority = await _authority(house, request, request.kind, subject.amount, at)
+    rule = request.policy.money_rules(request.kind).rule_for(subject.reason, subject.amount)
+    hash_ = waiver_hash(subject)
+    return WaiverQuote(
+        subject=subject,
+        subject_hash=hash_,
+        authority=authority,
+        review=None
+        if authority.within
+        else await _review(
+            house, request, request.kind, subject, hash_, rule, at, authority.why, subject.amount
+        ),
+    )
+
+
 async def _authority(
-    house: Records, request: RefundInput | CreditInput, kind: Kind, amount: Money, at: datetime
+    house: Records, request: RefundInput | CreditInput | WaiverInput, kind: Kind, amount: Money, at: datetime
 ) -> AuthorityCheck:
     order = Commit(
         organization=request.organization,

@@ -9,7 +9,7 @@ import httpx
 from sqlmodel import SQLModel
 
 from billing.evidence.timeline import Event, verify_chain
-from billing.money.notes import with_payments
+from billing.money.notes import with_objects
 from db.core import timeline
 from db.money import commitments
 from db.operations import intents, notes
@@ -99,7 +99,7 @@ async def check_notes(
     assert [row.text for row in rows] == list(texts)
     for row in rows:
         key = "plixo_note" if row.seq == 1 else f"plixo_note_{row.seq}"
-        assert metadata[key] == with_payments(row.text, list(about))
+        assert metadata[key] == with_objects(row.text, list(about))
         assert metadata[f"{key}_by"].startswith(f"{row.author} ")
     assert metadata["plixo_operation"] == operation
 

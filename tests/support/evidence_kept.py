@@ -47,6 +47,8 @@ KEPT = {
     "test_an_invoice_paid_by_several_payments_is_refunded_over_them": "refund_of_several",
     "test_a_credit_note_takes_from_what_is_due_on_an_open_invoice": "credit_note",
     "test_a_credit_that_was_approved_is_held_and_given_once": "credit_held",
+    "test_a_void_beyond_authority_is_approved_and_done_once": "void_held",
+    "test_a_write_off_beyond_authority_is_approved_and_done_once": "write_off_held",
     "test_it_counts_at_once_for_the_customer_and_in_the_end_for_who_made_it": "case",
     "test_an_expired_link_is_mended_by_a_new_one_once": "portal_access",
 }

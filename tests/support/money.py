@@ -89,6 +89,20 @@ async def credit(home: House, tenant: Tenant, customer_id: str, amount: int, **m
     return await _asked(home, by, "/v1/credits", body | more)
 
 
+async def void(home: House, tenant: Tenant, invoice_id: str, **more: Any) -> str:
+    """An admin asks for an open invoice to be voided; gives its operation."""
+    by: Member = more.pop("by", tenant.admin)
+    body = {"invoice": invoice_id, "reason": "billed_twice", "note": NOTE}
+    return await _asked(home, by, "/v1/voids", body | more)
+
+
+async def write_off(home: House, tenant: Tenant, invoice_id: str, **more: Any) -> str:
+    """An admin asks for an open invoice to be written off; gives its operation."""
+    by: Member = more.pop("by", tenant.admin)
+    body = {"invoice": invoice_id, "reason": "insolvent", "note": NOTE}
+    return await _asked(home, by, "/v1/write-offs", body | more)
+
+
 async def _asked(home: House, by: Member, path: str, body: dict[str, Any]) -> str:
     answer = await home.post(by, path, body, **{"Idempotency-Key": f"money-{next(_keys)}"})
     assert answer.status_code == 202, answer.text

@@ -7,6 +7,7 @@ from typing import Any
 from billing.core.operations import Kind
 from billing.money.credit import CreditWanted
 from billing.money.refund import RefundWanted
+from billing.money.waiver import WaiverWanted
 from db.tables import (
     BalanceTransactionRow,
     Commitment,
@@ -44,6 +45,13 @@ def a_credit_operation(tenant: Tenant, **fields: Any) -> Operation:
     )
     request = wanted.model_dump(mode="json")
     return an_operation(tenant, **{"kind": Kind.CREDIT.value, "request": request} | fields)
+
+
+def a_waiver_operation(tenant: Tenant, **fields: Any) -> Operation:
+    """A void, unless its kind and request say otherwise."""
+    wanted = WaiverWanted(action="void", invoice="in_1", reason="billed_twice", note="Sent twice in March.")
+    request = wanted.model_dump(mode="json")
+    return an_operation(tenant, **{"kind": Kind.VOID.value, "request": request} | fields)
 
 
 def a_commitment(operation: Operation, amount_minor: int = 5_000, **fields: Any) -> Commitment:

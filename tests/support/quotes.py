@@ -18,7 +18,13 @@ from .house import House
 OF_CALLS = {"stripe_budgets", "health_counts", "key_uses"}
 """Tables that count calls to Stripe and uses of API keys, whatever for."""
 
-KINDS = {"/v1/plan-changes": Kind.PLAN_CHANGE, "/v1/refunds": Kind.REFUND, "/v1/credits": Kind.CREDIT}
+KINDS = {
+    "/v1/plan-changes": Kind.PLAN_CHANGE,
+    "/v1/refunds": Kind.REFUND,
+    "/v1/credits": Kind.CREDIT,
+    "/v1/voids": Kind.VOID,
+    "/v1/write-offs": Kind.WRITE_OFF,
+}
 
 _keys = count(1)
 

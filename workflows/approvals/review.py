@@ -18,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.mail.messages import MailContext
     from billing.money.credit import CreditSubject
     from billing.money.refund import RefundSubject
+    from billing.money.waiver import WaiverSubject
     from billing.operations.questions import Question
     from billing.operations.standing import Standing
     from billing.plan_changes.subject import PlanChangeSubject
@@ -31,7 +32,7 @@ from ..core.stripe_changes import StripeChanges
 from .object_end import ObjectEnd
 from .round import close_open_round, hold_round
 
-Subject = TypeVar("Subject", bound=PlanChangeSubject | RefundSubject | CreditSubject)
+Subject = TypeVar("Subject", bound=PlanChangeSubject | RefundSubject | CreditSubject | WaiverSubject)
 Proposed = TypeVar("Proposed", bound="Proposal[Any]")
 
 

@@ -21,6 +21,7 @@ SEND_CUSTOMER_MAILS = "send_customer_mails"
 PLAN_CHANGE = "PlanChangeWorkflow"
 REFUND = "RefundWorkflow"
 CREDIT = "CreditWorkflow"
+WAIVER = "WaiverWorkflow"
 NOTE = "NoteWorkflow"
 EVENT_CATCH_UP = "StripeEventCatchUpWorkflow"
 APPROVAL = "ApprovalWorkflow"
@@ -31,6 +32,7 @@ INVOICE_FETCH = "InvoiceFetchWorkflow"
 PLAN_CHANGE_QUOTE = "PlanChangeQuoteWorkflow"
 REFUND_QUOTE = "RefundQuoteWorkflow"
 CREDIT_QUOTE = "CreditQuoteWorkflow"
+WAIVER_QUOTE = "WaiverQuoteWorkflow"
 OUTBOX_SWEEP = "OutboxSweepWorkflow"
 RECONCILE = "ReconcileWorkflow"
 INCIDENT = "IncidentWorkflow"
@@ -39,6 +41,8 @@ OPERATION_WORKFLOWS = {
     Kind.PLAN_CHANGE: PLAN_CHANGE,
     Kind.REFUND: REFUND,
     Kind.CREDIT: CREDIT,
+    Kind.VOID: WAIVER,
+    Kind.WRITE_OFF: WAIVER,
     Kind.REMINDER_RUN: REMINDER_SWEEP,
     Kind.PORTAL_ACCESS: PORTAL_ACCESS,
     Kind.CASE: CASE,
@@ -49,6 +53,8 @@ QUOTE_WORKFLOWS = {
     Kind.PLAN_CHANGE: PLAN_CHANGE_QUOTE,
     Kind.REFUND: REFUND_QUOTE,
     Kind.CREDIT: CREDIT_QUOTE,
+    Kind.VOID: WAIVER_QUOTE,
+    Kind.WRITE_OFF: WAIVER_QUOTE,
 }
 """The workflow of each kind of quote."""
 

@@ -76,6 +76,7 @@ def proposal_of(subject: CreditSubject, facts: CreditableFacts) -> MoneyProposal
         reason=subject.reason,
         parts=_parts(subject, facts),
         cap=facts.cap,
+        invoice=subject.invoice,
     )
 
 

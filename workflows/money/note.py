@@ -34,7 +34,7 @@ class NoteWorkflow:
                 step=f"note:{request.note.seq}:{number}",
                 kind=made.kind,
                 target=target,
-                params={"metadata": note_metadata([request.note], made.payments)},
+                params={"metadata": note_metadata([request.note], made.names)},
             )
             await self._calls.call(StripeEffects.perform_effect, effect, options.STRIPE_EFFECT)
         return len(objects)

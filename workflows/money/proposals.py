@@ -1,4 +1,4 @@
-"""What a refund or credit would do, as its review and its authority see it."""
+"""What a request for money would do, as its review and its authority see it."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -13,11 +13,12 @@ with workflow.unsafe.imports_passed_through():
     from billing.money.invoice_money import InvoiceCap
     from billing.money.messages import CommitPart
     from billing.money.refund import RefundSubject
+    from billing.money.waiver import WaiverSubject
 
 from ..approvals.review import Proposal
 
 Wanted = TypeVar("Wanted")
-Subject = TypeVar("Subject", bound=RefundSubject | CreditSubject)
+Subject = TypeVar("Subject", bound=RefundSubject | CreditSubject | WaiverSubject)
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class MoneyProposal(Proposal[Subject]):
     parts: tuple[CommitPart, ...] = ()
     cap: InvoiceCap | None = None
     """Of the invoice that parts are given back of."""
+    invoice: str | None = None
+    """That it is about, where it is about one."""
     refundable: Money | None = None
     """What Stripe would return at most, of a refund."""
 

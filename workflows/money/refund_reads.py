@@ -102,6 +102,7 @@ def proposal_of(
         reason=subject.reason,
         parts=tuple(parts),
         cap=facts.cap,
+        invoice=facts.invoice,
         refundable=refundable(facts),
     )
 

@@ -50,6 +50,7 @@ def commit_order(asked: RequestOrigin, kind: Kind, proposal: MoneyProposal[Any],
         currency=proposal.amount.currency,
         parts=proposal.parts,
         cap=proposal.cap,
+        invoice=proposal.invoice,
         round=round_.number,
         at=workflow.now(),
     )

@@ -1,4 +1,4 @@
-"""A refund or credit under review: checked, within authority or approved, and still possible."""
+"""A request for money under review: checked, within authority or approved, and still possible."""
 
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -11,6 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.money.notes import Note
     from billing.money.object_end import beyond_revision
     from billing.money.refund import RefundSubject
+    from billing.money.waiver import WaiverSubject
     from billing.policy.policy import MoneyPolicy
     from billing.quotes.quote import outdated_problem
 
@@ -23,7 +24,7 @@ from .reservation import MoneyReservation
 
 Wanted = TypeVar("Wanted")
 WantedNow = TypeVar("WantedNow", covariant=True)
-Subject = TypeVar("Subject", bound=RefundSubject | CreditSubject)
+Subject = TypeVar("Subject", bound=RefundSubject | CreditSubject | WaiverSubject)
 Quoted = TypeVar("Quoted", covariant=True)
 
 EVENTS = {
@@ -46,7 +47,7 @@ class MoneyInput(Protocol[WantedNow, Quoted]):
 
 
 class RevisedMoney(Protocol[WantedNow]):
-    """The command by which somebody revises a refund or credit, with one more note."""
+    """The command by which somebody revises a request for money, with one more note."""
 
     @property
     def wanted(self) -> WantedNow: ...

@@ -1,4 +1,5 @@
-"""Quotes of refunds and credits: what their review would begin with, and whose authority it is within."""
+"""Quotes of refunds, credits, voids and write-offs: what their review would begin with, and within whose
+authority it is."""
 
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -10,7 +11,8 @@ with workflow.unsafe.imports_passed_through():
     from billing.money.credit import CreditInput, CreditSubject
     from billing.money.messages import AuthorityCheck
     from billing.money.refund import RefundInput, RefundSubject
-    from billing.quotes.quote import CreditQuote, QuotedReview, RefundQuote
+    from billing.money.waiver import WaiverInput, WaiverSubject
+    from billing.quotes.quote import CreditQuote, QuotedReview, RefundQuote, WaiverQuote
 
 from ..core import ids
 from ..core.outcome import TROUBLE
@@ -20,9 +22,10 @@ from ..money.proposals import MoneyPlanner, MoneyProposal
 from ..money.refund_reads import RefundReads
 from ..money.reservation import commit_order
 from ..money.review import terms_of
+from ..money.waiver_reads import WaiverPlanner
 from .parts import FIRST, obstacle, quote_calls, quoted_review
 
-Subject = TypeVar("Subject", bound=RefundSubject | CreditSubject)
+Subject = TypeVar("Subject", bound=RefundSubject | CreditSubject | WaiverSubject)
 
 
 @workflow.defn(name=ids.REFUND_QUOTE)
@@ -64,6 +67,25 @@ class CreditQuoteWorkflow:
         )
 
 
+@workflow.defn(name=ids.WAIVER_QUOTE)
+class WaiverQuoteWorkflow:
+    """It reads, and tells nobody but who waits for its result."""
+
+    @workflow.run
+    async def run(self, request: WaiverInput) -> WaiverQuote:
+        reads = WaiverPlanner(request, quote_calls(), mirror=False)
+        found = await _look(request, request.kind, reads)
+        if isinstance(found, Problem):
+            return WaiverQuote(obstacles=(found,))
+        return WaiverQuote(
+            obstacles=found.obstacles,
+            subject=found.proposal.subject,
+            subject_hash=found.proposal.subject_hash,
+            authority=found.authority,
+            review=found.review,
+        )
+
+
 class _Look(NamedTuple, Generic[Subject]):
     """What would be given, within whose authority, and who would be asked where it is beyond."""
 
@@ -77,7 +99,7 @@ class _Look(NamedTuple, Generic[Subject]):
 
 
 async def _look(
-    request: RefundInput | CreditInput, kind: Kind, planner: MoneyPlanner[Any, Subject]
+    request: RefundInput | CreditInput | WaiverInput, kind: Kind, planner: MoneyPlanner[Any, Subject]
 ) -> _Look[Subject] | Problem:
     """What stands in the way of it is a Problem where nothing could be planned."""
     try:

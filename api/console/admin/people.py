@@ -20,10 +20,10 @@ from ..frame.visit import InVisit, PageVisit
 router = pages("/admin/people")
 
 MAY: Mapping[Role, str] = {
-    Role.BILLING_ADMIN: "Asks for plan changes, refunds and credits, looks after customers' links, mails and "
-    "reminders, and sees and ends everybody's sessions and API keys.",
-    Role.CONTROLLER: "Approves what is beyond others' authority, asks for refunds and credits, and hears of "
-    "what is late or degraded.",
+    Role.BILLING_ADMIN: "Asks for plan changes, refunds, credits, voids and write-offs, looks after "
+    "customers' links, mails and reminders, and sees and ends everybody's sessions and API keys.",
+    Role.CONTROLLER: "Approves what is beyond others' authority, asks for refunds, credits, voids and "
+    "write-offs, and hears of what is late or degraded.",
     Role.LEGAL: "Approves what the policy has Legal decide.",
     Role.FINANCE: "Acknowledges what Finance is told.",
     Role.AUDITOR: "Reads everything and changes nothing, whatever other role they have.",

@@ -22,7 +22,14 @@ from ..receivables.money import NO_AMOUNT
 
 router = pages("/admin")
 
-KINDS: Mapping[str, str] = {"refund": "Refund", "credit": "Credit", "plan_change": "Plan change"}
+SimulatedKind = Literal["refund", "credit", "void", "write_off", "plan_change"]
+KINDS: Mapping[SimulatedKind, str] = {
+    "refund": "Refund",
+    "credit": "Credit",
+    "void": "Void",
+    "write_off": "Write-off",
+    "plan_change": "Plan change",
+}
 
 
 @router.get("")
@@ -39,7 +46,7 @@ async def read_policy(visit: InVisit) -> Response:
 
 
 @router.get("/policy/simulation")
-async def simulate(visit: InVisit, kind: Literal["refund", "credit", "plan_change"] = "refund") -> Response:
+async def simulate(visit: InVisit, kind: SimulatedKind = "refund") -> Response:
     """The form, and what came of it where the address has a request in it: an outcome has an address."""
     form = Form(dict(visit.request.query_params))
     found: SimulationAnswer | None = None

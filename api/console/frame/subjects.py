@@ -13,6 +13,7 @@ from billing.core.operations import Kind
 from billing.core.text import one_line
 from billing.money.credit import CreditSubject
 from billing.money.refund import RefundSubject
+from billing.money.waiver import WAIVERS, WaiverSubject
 from billing.operations.payloads import OperationSubject, read_subject
 from billing.plan_changes.subject import PlanChangeSubject, Terms
 from db.tables import Customer, Invoice, Operation
@@ -42,6 +43,9 @@ class About:
                 return f"Case: {self._made(made)}"
             case RefundSubject() | CreditSubject() as given:
                 return f"{KINDS[kind]} of {given.amount.format()}{self._to(given.customer)}"
+            case WaiverSubject() as given_up:
+                amount, customer = given_up.amount.format(), self.customer(given_up.customer)
+                return f"{KINDS[kind]} of {amount} for {customer}"
             case _:
                 return self._requested(kind, request)
 
@@ -62,6 +66,8 @@ class About:
         if request.get("amount_minor") and request.get("currency"):
             asked = Money(amount_minor=request["amount_minor"], currency=request["currency"])
             return f"{KINDS[kind]} of {asked.format()}{self._to(request.get('customer'))}"
+        if kind in WAIVERS and (number := self.numbers.get(request.get("invoice") or "")):
+            return f"{KINDS[kind]} of invoice {one_line(number)}"
         if kind == Kind.PORTAL_ACCESS and request.get("customer"):
             return f"{KINDS[kind]} of {self.customer(request['customer'])}"
         return KINDS.get(kind, kind)

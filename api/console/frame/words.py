@@ -108,6 +108,8 @@ KINDS: Mapping[str, str] = {
     Kind.PLAN_CHANGE.value: "Plan change",
     Kind.REFUND.value: "Refund",
     Kind.CREDIT.value: "Credit",
+    Kind.VOID.value: "Void",
+    Kind.WRITE_OFF.value: "Write-off",
     Kind.REMINDER_RUN.value: "Reminder run",
     Kind.PORTAL_ACCESS.value: "Portal trouble",
     Kind.CASE.value: "Case",

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from fastapi import Depends, Response
 
 from billing.core.operations import Kind
+from billing.operations.kinds import GIVE_MONEY
 
 from ...customers import details
 from ...customers import routes as customers
@@ -40,7 +41,7 @@ SORTS = {
 }
 
 
-NOTED = (Kind.REFUND, Kind.CREDIT, Kind.CASE)
+NOTED = (*GIVE_MONEY, Kind.CASE)
 """What bears notes."""
 
 
@@ -152,7 +153,7 @@ async def read_pdf(id: Id, pdf: Id, caller: AnyCaller, context: InContext) -> Re
 
 @router.post("/{id}/notes/{operation}")
 async def note(id: Id, operation: Id, visit: InVisit) -> Response:
-    """Adds to what is known of a refund, a credit or a case about the invoice."""
+    """Adds to what is known of a request for money or a case about the invoice."""
     asked = await operations.read_operation(operation, visit.caller, visit.context)
     if asked.kind not in NOTED:
         raise not_found()

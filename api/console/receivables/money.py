@@ -1,16 +1,17 @@
-"""Refunds and credits: the form, what it would do and who would be asked, and asking for exactly that."""
+"""Requests for money: the form, what it would do and who would be asked, and asking for exactly that."""
 
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from fastapi import Path, Response
 
 from billing.core.money import Money, is_code, minor_units
 from billing.core.operations import Kind
 from billing.core.text import one_line
-from billing.policy.reasons import REASON_WORDS
+from billing.money.waiver import WAIVERS
+from billing.policy.reasons import REASON_WORDS, VoidReason, WriteOffReason
 
 from ...customers import details
 from ...money import payments
@@ -20,18 +21,28 @@ from ..frame.forms import Form, form_of
 from ..frame.page import see
 from ..frame.serving import pages
 from ..frame.visit import InVisit, PageVisit
+from ..frame.words import KINDS as KIND_WORDS
 
 router = pages("")
 
-Resource = Annotated[Literal["refunds", "credits"], Path()]
-KINDS: Mapping[str, Kind] = {"refunds": Kind.REFUND, "credits": Kind.CREDIT}
+Resource = Annotated[Literal["refunds", "credits", "voids", "write-offs"], Path()]
+KINDS: Mapping[str, Kind] = {
+    "refunds": Kind.REFUND,
+    "credits": Kind.CREDIT,
+    "voids": Kind.VOID,
+    "write-offs": Kind.WRITE_OFF,
+}
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "refunds": ("payment_intent", "invoice", "currency", "reason", "note", "confirm_fraudulent", "amount"),
     "credits": ("customer", "invoice", "currency", "instrument", "reason", "note", "amount"),
+    "voids": ("invoice", "reason", "note"),
+    "write-offs": ("invoice", "reason", "note"),
 }
 REASONS: Mapping[str, tuple[str, ...]] = {
     "refunds": ("requested_by_customer", "duplicate", "fraudulent", "other"),
     "credits": ("goodwill", "duplicate", "order_change", "product_unsatisfactory", "fraudulent", "other"),
+    "voids": get_args(VoidReason),
+    "write-offs": get_args(WriteOffReason),
 }
 MOST_CHOICES = 20
 NO_AMOUNT = "must be an amount such as 13.00, with no more decimals than the currency has."
@@ -41,7 +52,8 @@ NOT_RETYPED = "must be the same amount as before; check both."
 
 @dataclass(frozen=True)
 class MoneyTarget:
-    """What money goes back of: `left` is what of it can still be refunded, as far as the mirror knows;
+    """What money goes back of: `left` is what of it can still be refunded and `unpaid` what of an invoice is
+    still due, as far as the mirror knows;
     `choices` are payments of which one has to be chosen first."""
 
     customer: str
@@ -49,6 +61,7 @@ class MoneyTarget:
     currency: str | None = None
     left: Money | None = None
     total: Money | None = None
+    unpaid: Money | None = None
     payment: str | None = None
     invoice: str | None = None
     number: str | None = None
@@ -89,7 +102,7 @@ async def ask(resource: Resource, visit: InVisit) -> Response:
     form, quoted = await form_of(visit.request), None
     with form.submitted():
         body = body_of(resource, form)
-        if not form.refused and _slipped(visit, resource, form, body["amount_minor"]):
+        if not form.refused and _slipped(visit, resource, form):
             form.errors["amount_again"] = NOT_RETYPED
             quoted = await visit.send(f"/v1/{resource}/quote", body)
         if not form.refused:
@@ -100,8 +113,12 @@ async def ask(resource: Resource, visit: InVisit) -> Response:
     return await _page(resource, visit, form, quoted)
 
 
-def _slipped(visit: PageVisit, resource: str, form: Form, amount_minor: int) -> bool:
-    """Whether an amount that has to be typed twice was not."""
+def _slipped(visit: PageVisit, resource: str, form: Form) -> bool:
+    """Whether an amount that has to be typed twice was not. Nobody types that of an invoice which is given
+    up: it is what the quote has shown."""
+    amount_minor = _minor(form, "amount")
+    if amount_minor is None:
+        return True
     amount = Money(amount_minor=amount_minor, currency=form.value("currency"))
     twice = visit.context.policy.money_rules(KINDS[resource]).wants_retyped(amount)
     return twice and _minor(form, "amount_again") != amount_minor
@@ -116,6 +133,8 @@ def body_of(resource: str, form: Form) -> dict[str, Any]:
     """The API's body: the amount in minor units, and the rest as it was typed."""
     form.values = {**form.values, "currency": form.value("currency").lower()}
     body: dict[str, Any] = form.body(*(name for name in FIELDS[resource] if name != "amount"))
+    if "amount" not in FIELDS[resource]:
+        return body
     if "confirm_fraudulent" in body:
         body["confirm_fraudulent"] = body["confirm_fraudulent"] == "true"
     if body.get("instrument") == "balance" or "payment_intent" in body:
@@ -142,9 +161,11 @@ async def _page(
     quoted: Mapping[str, Any] | None,
 ) -> Response:
     target = await _target(visit, form)
-    kind = KINDS[resource]
-    return visit.page("money", title=f"{kind.value.capitalize()} to {one_line(target.customer_name)}",
-        form=form, resource=resource, kind=kind.value,
+    kind, whom = KINDS[resource], one_line(target.customer_name)
+    gives_up = kind in WAIVERS
+    shown = Money.model_validate(quoted["amount"]) if gives_up and quoted and quoted["amount"] else None
+    return visit.page("money", title=f"{KIND_WORDS[kind]} {'for' if gives_up else 'to'} {whom}",
+        form=form, resource=resource, kind=kind.value, gives_up=gives_up, shown=shown,
         quoted=quoted, target=target, fields=FIELDS[resource], key=secrets.token_urlsafe(16),
         reasons=reasons_of(resource),
     )  # fmt: skip
@@ -185,6 +206,7 @@ async def _of_invoice(visit: PageVisit, id_: str) -> MoneyTarget:
         invoice.total.currency,
         left=sum(refundable, Money.zero(invoice.total.currency)),
         total=invoice.total,
+        unpaid=invoice.amount_remaining,
         invoice=invoice.id,
         number=invoice.number,
     )

@@ -28,7 +28,7 @@ def test_without_a_subject_the_kind_says_what_it_is() -> None:
         mail = render("review_requested", {"approval": "apr_1", "kind": kind})
         assert mail.subject.startswith(f"Approve a {noun}")
     assert render("review_requested", {}).subject == "Approve a plan change for Acme?"
-    assert render("money_ended", {}).subject == "Ended: Acme, refund or credit"
+    assert render("money_ended", {}).subject == "Ended: Acme, request"
     assert render("refund_failed", {}).subject == "Failed: Acme, refund"
 
 

@@ -119,8 +119,8 @@ async def test_what_a_refund_made_in_stripe_bears_its_notes(database: Database) 
     )
 
     assert await NoteRecords(database).read_note_objects(query(operation)) == [
-        NoteObject(kind="refund.note", target="re_1", payments=("pi_1",)),
-        NoteObject(kind="refund.note", target="re_2", payments=("pi_2",)),
+        NoteObject(kind="refund.note", target="re_1", names=("pi_1",)),
+        NoteObject(kind="refund.note", target="re_2", names=("pi_2",)),
     ]
 
 

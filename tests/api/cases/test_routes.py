@@ -4,7 +4,7 @@ import pytest
 
 from billing.cases.case import CloseCase
 from billing.core.operations import Role
-from billing.money.notes import with_payments
+from billing.money.notes import with_objects
 from billing.policy.policy import Policy
 from db.core.session import Database
 
@@ -56,7 +56,7 @@ async def test_what_is_said_of_a_case_is_recorded_though_temporal_is_down(
         person=acme.admin.id, note=NOTE, done_by=acme.controller.id
     )
     noted = await api.post(f"/v1/cases/{case.id}/notes", acme.admin, {"note": NOTE})
-    assert noted.json()["text"] == with_payments(NOTE, ["pi_1"])
+    assert noted.json()["text"] == with_objects(NOTE, ["pi_1"])
     listed = (await api.get(f"/v1/cases/{case.id}/notes", acme.auditor)).json()["data"]
     assert [one["seq"] for one in listed] == [1]
 

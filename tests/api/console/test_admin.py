@@ -84,6 +84,12 @@ async def test_all_other_browsers_are_signed_out(
         ("kind=refund&amount=500&currency=usd&reason=duplicate", 200, "may give a refund of"),
         ("kind=refund&amount=500.01&currency=USD&reason=duplicate", 200, "needs an approval for a refund of"),
         ("kind=credit&amount=10000.01&currency=usd&reason=goodwill", 200, "each of whom must approve"),
+        ("kind=void&amount=250&currency=usd&reason=billed_twice", 200, "may give a void of"),
+        (
+            "kind=write_off&amount=250.01&currency=usd&reason=insolvent",
+            200,
+            "needs an approval for a write-off",
+        ),
         ("kind=refund&amount=5&currency=eur&reason=duplicate", 200, "None in EUR"),
         ("kind=refund&amount=a lot&currency=usd&reason=duplicate", 422, "must be an amount such as"),
         ("kind=refund&amount=5&currency=usd&reason=goodwill", 422, "Reason must be"),

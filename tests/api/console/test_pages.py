@@ -63,10 +63,19 @@ SIMULATED = "kind=refund&amount=600.00&currency=USD&reason=duplicate"
 
 
 def details(existing: dict[str, str]) -> list[str]:
-    kinds = ("operations", "refunds", "credits", "portal-troubles", "cases", "reminder-runs")
+    kinds = (
+        "operations",
+        "refunds",
+        "credits",
+        "voids",
+        "write-offs",
+        "portal-troubles",
+        "cases",
+        "reminder-runs",
+    )
     return [
         *(f"/console/operations/{existing[kind]}" for kind in kinds),
-        *(f"/console/operations/{existing[kind]}/revise" for kind in ("operations", "refunds")),
+        *(f"/console/operations/{existing[kind]}/revise" for kind in ("operations", "refunds", "voids")),
         f"/console/admin/people/{existing['people']}",
         f"/console/approvals/{existing['approvals']}",
         f"/console/invoices/{existing['invoices']}",
@@ -82,6 +91,8 @@ def details(existing: dict[str, str]) -> list[str]:
         f"/console/refunds/new?customer={existing['customers']}",
         f"/console/credits/new?invoice={existing['invoices']}",
         f"/console/credits/new?customer={existing['customers']}",
+        f"/console/voids/new?invoice={existing['invoices']}",
+        f"/console/write-offs/new?invoice={existing['invoices']}",
         f"/console/admin/policy/simulation?{SIMULATED}&customer={existing['customers']}",
     ]
 

@@ -2,16 +2,20 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import pytest
 from sqlmodel import select
 
+from api.quotes.service import QuoteDraft
+from db.core.clock import utc_now
 from db.core.session import Database
 from db.tables import Customer, CustomerMail, CustomerSettings, Invoice, PortalNetwork, ReminderPause
 
 from ...support.builders import Tenant, a_customer, an_invoice, store
 from ...support.money_rows import a_note, a_payment, a_refund_operation
 from ..conftest import ON_ONE_DATABASE
+from ..quoting import made
 from ..sign_in.visitors import Visitor
 from .conftest import SignIn
 
@@ -40,6 +44,12 @@ async def invoices(database: Database, acme: Tenant, blue: Customer) -> tuple[In
 @pytest.fixture
 async def admin(signed_in: SignIn, acme: Tenant) -> Visitor:
     return await signed_in(acme.admin)
+
+
+class House(NamedTuple):
+    """Where a quote looks up people and what they have given."""
+
+    database: Database
 
 
 async def chosen(visitor: Visitor, path: str, rows: tuple[Invoice, ...], **fields: str) -> str:
@@ -183,6 +193,38 @@ async def test_a_credit_to_a_customer_without_a_currency_asks_for_one(
     answer = await admin.post("/console/credits/quote", amount="5", currency="Dollars", **typed)
     assert answer.status_code == 422
     assert "a currency" in answer.text
+
+
+@pytest.mark.parametrize(("resource", "reason"), [("voids", "billed_twice"), ("write-offs", "insolvent")])
+async def test_an_open_invoice_is_given_up_from_its_page(
+    admin: Visitor,
+    database: Database,
+    acme: Tenant,
+    blue: Customer,
+    monkeypatch: pytest.MonkeyPatch,
+    resource: str,
+    reason: str,
+) -> None:
+    """The form, what it would do, and asked for; above a bound the amount is typed once more."""
+    bill, house = an_invoice(blue, id="in_blue", number="BLUE-9"), House(database)
+    await store(database, bill)
+    monkeypatch.setattr(QuoteDraft, "find_out", lambda _, request, result: made(house, request, utc_now()))
+    detail = (await admin.get(f"/console/invoices/{bill.id}")).text
+    assert f"/console/{resource}/new?invoice={bill.id}" in detail
+    assert "field-reason" in (await admin.get(f"/console/{resource}/new?invoice={bill.id}")).text
+    typed = {"invoice": bill.id, "reason": reason, "note": "Agreed with their accountant."}
+    assert (await admin.post(f"/console/{resource}/quote", **typed | {"note": "short"})).status_code == 422
+    page = (await admin.post(f"/console/{resource}/quote", **typed)).text
+    assert "600.00" in page
+    hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page))
+    assert hidden.pop("quote")
+    assert (hidden["amount"], hidden["currency"], hidden["invoice"]) == ("600.00", "usd", bill.id)
+    slipped = await admin.post(f"/console/{resource}", **hidden | {"amount_again": "60.00"})
+    assert slipped.status_code == 422
+    asked = await admin.post(f"/console/{resource}", **hidden | {"amount_again": "600.00"})
+    assert asked.status_code == 303, asked.text
+    page = (await admin.get(asked.headers["location"].removeprefix("http://plixo.test"))).text
+    assert "Agreed with their accountant." in page
 
 
 async def test_a_note_is_added_from_the_invoice(

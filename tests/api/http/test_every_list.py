@@ -91,14 +91,15 @@ async def ids(database: Database, acme: Tenant, policy: Policy) -> dict[str, str
     async with database.reading() as session:
         customer = await session.get_one(Customer, known["customers"])
         invoice = await session.get_one(Invoice, known["invoices"])
-        refund = await session.get_one(Operation, known["refunds"])
-        credit = await session.get_one(Operation, known["credits"])
-        case = await session.get_one(Operation, known["cases"])
+        noted = [
+            await session.get_one(Operation, known[resource])
+            for resource in ("refunds", "credits", "voids", "write-offs", "cases")
+        ]
         run = await session.get_one(Operation, known["reminder-runs"])
     for number in range(MORE):
         await _one_more(database, acme, policy, customer, invoice, number)
     numbers = range(2, MORE + 2)
-    notes = [a_note(one, seq=n, text=f"Note {n}") for one in (refund, credit, case) for n in numbers]
+    notes = [a_note(one, seq=n, text=f"Note {n}") for one in noted for n in numbers]
     change = known["operations"]
     comments = [
         CommentRow(

@@ -40,7 +40,7 @@ async def test_it_names_every_route_that_there_is(document: dict[str, Any]) -> N
         ("POST", "/v1/plan-changes/{id}/resolution"),
         *(
             (method, f"/v1/{kind}{path}")
-            for kind in ("refunds", "credits")
+            for kind in ("refunds", "credits", "voids", "write-offs")
             for method, path in (
                 ("POST", ""),
                 ("POST", "/quote"),
@@ -294,7 +294,7 @@ async def test_it_promises_nothing_of_the_framework(document: dict[str, Any]) ->
     assert set(document["components"]["securitySchemes"]) == {"ApiKey"}
 
 
-@pytest.mark.parametrize("kind", ["plan-changes", "refunds", "credits"])
+@pytest.mark.parametrize("kind", ["plan-changes", "refunds", "credits", "voids", "write-offs"])
 async def test_an_idempotency_key_is_required_where_an_operation_starts(
     document: dict[str, Any], kind: str
 ) -> None:

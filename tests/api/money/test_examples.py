@@ -1,4 +1,4 @@
-"""The examples of payments, refunds and credits, as the API answers."""
+"""The examples of payments and requests for money, as the API answers."""
 
 from typing import Any
 
@@ -7,6 +7,8 @@ import pytest
 from api.quotes.service import QuoteDraft
 from billing.money.credit import CreditFound, CreditSubject
 from billing.money.credit_report import credit_problem, credit_report
+from billing.money.waiver import WaivedInvoice, WaiverSubject
+from billing.money.waiver_report import waiver_problem, waiver_report
 
 from ...support.money_rows import a_payment, a_refund
 from ..conftest import ON_ONE_DATABASE
@@ -23,6 +25,7 @@ REVIEW: dict[str, Any] = {
 }
 CANCELLED = REVIEW | {"state": "cancelled", "stage": "done", "allowed_actions": []}
 KEY = {"Idempotency-Key": "key"}
+RESOURCES = {"refund": "refunds", "credit": "credits", "void": "voids", "write_off": "write-offs"}
 
 
 async def test_what_the_mirror_has(house: ExampleHouse) -> None:
@@ -61,10 +64,18 @@ async def test_a_credit_is_asked_for_with_its_note(house: ExampleHouse) -> None:
     await house.get("note_on_credit", f"/v1/credits/{asked['id']}/notes", part=first)
 
 
-@pytest.mark.parametrize("kind", ["refund", "credit"])
+@pytest.mark.parametrize("kind", ["void", "write_off"])
+async def test_an_invoice_is_given_up_with_its_note(house: ExampleHouse, kind: str) -> None:
+    path = f"/v1/{RESOURCES[kind]}"
+    asked = await house.request(f"accepted_{kind}", "POST", path, body=house.body(f"{kind}_body"), **KEY)
+    await house.get(f"note_on_{kind}", f"{path}/{asked['id']}/notes", part=first)
+
+
+@pytest.mark.parametrize("kind", ["refund", "credit", "void", "write_off"])
 async def test_what_is_quoted(house: ExampleHouse, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     monkeypatch.setattr(QuoteDraft, "find_out", lambda _, request, result: made(house, request))
-    await house.request(f"{kind}_quote", "POST", f"/v1/{kind}s/quote", body=house.body(f"{kind}_body"))
+    path = f"/v1/{RESOURCES[kind]}/quote"
+    await house.request(f"{kind}_quote", "POST", path, body=house.body(f"{kind}_body"))
 
 
 async def test_a_refund_is_reviewed(house: ExampleHouse) -> None:
@@ -115,3 +126,28 @@ async def test_a_credit_came_out_otherwise(house: ExampleHouse) -> None:
         **mismatched,
     )
     await house.get("mismatched_credit", f"/v1/operations/{credit.id}", house.acme.controller)
+
+
+@pytest.mark.parametrize("kind", ["void", "write_off"])
+@pytest.mark.parametrize("state", [REVIEW, CANCELLED], ids=["reviewed", "cancelled"])
+async def test_an_invoice_is_not_given_up_yet(house: ExampleHouse, kind: str, state: dict[str, Any]) -> None:
+    waiver = await house.add_operation(house.evidence(f"{kind}_held"), **state)
+    name = f"{kind}_in_review" if state is REVIEW else f"cancelled_{kind}"
+    await house.get(name, f"/v1/operations/{waiver.id}")
+
+
+@pytest.mark.parametrize("kind", ["void", "write_off"])
+async def test_an_invoice_came_out_otherwise(house: ExampleHouse, kind: str) -> None:
+    evidence = house.evidence(f"{kind}_held")
+    subject = WaiverSubject.model_validate(evidence["operation"]["subject"] | {"about": kind})
+    found = WaivedInvoice(status="paid", currency="usd", total=60_000, paid=60_000, credited=0, metadata={})
+    problem = waiver_problem(subject, found)
+    assert problem is not None
+    mismatched = {"state": "mismatched", "stage": "mismatched", "allowed_actions": ["accept"]}
+    waiver = await house.add_operation(
+        evidence,
+        result=waiver_report(subject, found).document(),
+        error=problem.model_dump(),
+        **mismatched,
+    )
+    await house.get(f"mismatched_{kind}", f"/v1/operations/{waiver.id}", house.acme.controller)

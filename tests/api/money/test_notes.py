@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from billing.money.notes import MAX_NOTES, NoteInput, with_payments
+from billing.money.notes import MAX_NOTES, NoteInput, with_objects
 from billing.policy.policy import Policy
 from db.core import timeline
 from db.core.session import Database
@@ -143,9 +143,9 @@ async def test_a_note_is_shown_with_the_payments_that_it_is_about(
         database, acme, policy, "refunds", request=asked | {"invoice": "in_1"}, subject={"parts": parts}
     )
     credit = await given(database, acme, policy, "credits", subject={"customer": "cus_1"})
-    assert await listed(api, acme, new, "refunds") == [with_payments(NOTE, ["pi_1"])]
+    assert await listed(api, acme, new, "refunds") == [with_objects(NOTE, ["pi_1"])]
     assert await listed(api, acme, of_invoice, "refunds") == [NOTE]
-    assert await listed(api, acme, laid_out, "refunds") == [with_payments(NOTE, ["pi_1", "pi_2"])]
+    assert await listed(api, acme, laid_out, "refunds") == [with_objects(NOTE, ["pi_1", "pi_2"])]
     assert await listed(api, acme, credit, "credits") == [NOTE]
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from billing.money.notes import with_payments
+from billing.money.notes import with_objects
 from billing.success_checks.checks import SuccessChecks
 from db.core.session import Database
 from db.success_checks.queries import CHECKS
@@ -61,7 +61,7 @@ async def test_every_figure_can_be_counted_from_its_rows(api: Api, busy: Tenant)
     assert figures["incidents_with_note"]["open"] == sum(r["cleared_at"] is None for r in outages) == 1
     refunds = await rows(api, busy.controller, "refunds_with_notes")
     assert figures["refunds_with_notes"]["with_note"] == sum(r["named"] for r in refunds) == 1
-    assert refunds[1]["note"] == with_payments("The customer was billed twice.", ["pi_a", "pi_b"])
+    assert refunds[1]["note"] == with_objects("The customer was billed twice.", ["pi_a", "pi_b"])
     changes = await rows(api, busy.admin, "plan_changes_flagged", limit=3)
     assert figures["plan_changes_flagged"]["flagged"] == 4
     assert [r["outcome"] for r in changes].count("flagged") == 4

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.money.notes import MAX_NOTES, NOTE_MAX, NOTE_MIN, VALUE_MAX, Note, note_metadata, with_payments
+from billing.money.notes import MAX_NOTES, NOTE_MAX, NOTE_MIN, VALUE_MAX, Note, note_metadata, with_objects
 
 AT = datetime(2026, 3, 2, 15, 4, 5, 678, tzinfo=UTC)
 PAYMENT = "pi_3MtwBwLkdIwHu7ix28a3tqPa"
@@ -23,7 +23,7 @@ def a_note(text: str = "Billed twice for March.", seq: int = 1, at: datetime = A
     ],
 )
 def test_a_note_names_the_payments_that_it_is_about(payments, shown):
-    assert with_payments("Billed twice.", payments) == shown
+    assert with_objects("Billed twice.", payments) == shown
 
 
 def test_stripe_carries_each_note_with_its_author_and_time():

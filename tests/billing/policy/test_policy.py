@@ -80,7 +80,7 @@ def test_the_policy_that_comes_with_the_product_is_right():
         ),
     )
     assert policy.authority[Kind.CREDIT][Role.LEGAL][0].customer_total is None
-    assert policy.counted_with(Kind.CREDIT) == (Kind.REFUND, Kind.CREDIT)
+    assert policy.counted_with(Kind.CREDIT) == (Kind.REFUND, Kind.CREDIT, Kind.VOID, Kind.WRITE_OFF)
     assert policy.counted_with(Kind.PLAN_CHANGE) == (Kind.PLAN_CHANGE,)
 
 
@@ -106,7 +106,7 @@ def test_a_bound_for_typing_twice_is_one_a_currency(bounds: str, wrong: str) -> 
     text = DEFAULT.replace(
         'retype_above = [{ amount_minor = 10_000, currency = "usd" }]', f"retype_above = {bounds}"
     )
-    assert errors_of(text) == [f"refund: {wrong}", f"credit: {wrong}"]
+    assert errors_of(text) == [f"{section}: {wrong}" for section in ("refund", "credit", "void", "write_off")]
 
 
 def test_calendars_are_named_by_their_tables():
@@ -289,7 +289,7 @@ def test_an_empty_policy_names_all_that_is_missing():
         f"{section}: Field required"
         for section in (
             *("currency", "calendars", "ladders", "notices", "stripe", "plan_change"),
-            *("refund", "credit", "portal", "reminders", "incidents", "cases"),
+            *("refund", "credit", "portal", "reminders", "incidents", "cases", "void", "write_off"),
         )
     ]
 

@@ -13,7 +13,7 @@ from activities.mirror import pages as mirror_pages
 from billing.core.operations import Role
 from billing.evidence.verify import verify
 from billing.mirror.reconciliation import ReconcileInput
-from billing.money.notes import with_payments
+from billing.money.notes import with_objects
 from db.mirror import mirror
 from db.tables import Commitment, Notice, Outbox
 from workflows.core import ids
@@ -200,7 +200,7 @@ async def test_it_counts_at_once_for_the_customer_and_in_the_end_for_who_made_it
     done = await home.wait(acme, case["id"], "completed")
     assert done["result"]["beyond_authority"] is True
     assert "USD 2,800.00" in done["result"]["why_beyond"]
-    assert (done["result"]["note"], done["result"]["in_time"]) == (with_payments(WHY, [payment]), True)
+    assert (done["result"]["note"], done["result"]["in_time"]) == (with_objects(WHY, [payment]), True)
     [shown] = await cases(home, acme, "&open=false")
     assert (shown["done_by"], shown["beyond_authority"]) == (acme.admin.id, True)
 
@@ -213,7 +213,7 @@ async def test_it_counts_at_once_for_the_customer_and_in_the_end_for_who_made_it
 
     noted = await home.shop.client.v1.refunds.retrieve_async(refund)
     metadata = noted.metadata.to_dict() if noted.metadata else {}
-    assert metadata["plixo_note"] == with_payments(WHY, [payment])
+    assert metadata["plixo_note"] == with_objects(WHY, [payment])
     assert metadata["plixo_note_by"].startswith(acme.controller.id)
     writes = [line for line in home.shop.changes() if line["path"] == f"/v1/refunds/{refund}"]
     assert len(writes) == 1

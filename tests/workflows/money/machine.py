@@ -38,6 +38,7 @@ from .machine_steps import (
     Scenario,
     Step,
     Trouble,
+    Waive,
 )
 
 ACTING_FOR: dict[Person, Person] = {"partner": "admin", "stand_in": "controller"}
@@ -46,9 +47,18 @@ FOR_GOOD = datetime(2100, 1, 1, tzinfo=UTC)
 SETTLED = 120
 """Seconds of Stripe's after which a refund has come to its end, unless it waits for the customer."""
 
-GIVING = "^/v1/(refunds|credit_notes|customers/[^/]+/balance_transactions)$"
+WAIVING = "invoices/[^/]+/(void|mark_uncollectible)"
+GIVING = f"^/v1/(refunds|credit_notes|customers/[^/]+/balance_transactions|{WAIVING})$"
 
-ASKED_WRONGLY = ("amount_above_refundable", "amount_above_creditable", "instrument_unfit")
+ASKED_WRONGLY = (
+    "amount_above_refundable",
+    "amount_above_creditable",
+    "instrument_unfit",
+    "invoice_not_creditable",
+    "invoice_paid",
+    "invoice_ended",
+)
+RESOURCES = {"refund": "refunds", "credit": "credits", "void": "voids", "write_off": "write-offs"}
 NOT_NOW = ("not_cancellable", "not_revisable", "not_resolvable", "too_late", "nothing_to_resolve")
 NOT_THEIRS = ("own_approval", "others_authority")
 MAY_NOT_DECIDE = (
@@ -153,6 +163,8 @@ class Scene:
                 await self._refund(act)
             case Credit():
                 await self._credit(act)
+            case Waive():
+                await self._waive(act)
             case Decide():
                 await self._decide(act)
             case Revise(percent, which):
@@ -211,6 +223,12 @@ class Scene:
             body |= {"instrument": "balance", "customer": self.customers[act.of]}
         await self._ask(act.by, "/v1/credits", body | {"reason": act.reason})
 
+    async def _waive(self, act: Waive) -> None:
+        if self.bills:
+            bill, _, _ = _newest(self.bills, act.of)
+            path = "/v1/write-offs" if act.off else "/v1/voids"
+            await self._ask(act.by, path, {"invoice": bill, "reason": "other", "note": money.NOTE})
+
     async def _ask(self, by: Giver, path: str, body: dict[str, Any], times: int = 1) -> None:
         key = {"Idempotency-Key": f"machine-{next(_keys)}"}
         answers = await asyncio.gather(*[self._post(by, path, body, **key) for _ in range(times)])
@@ -238,8 +256,9 @@ class Scene:
         if found is None:
             return
         subject = found.operation.subject or {}
-        amount = max(1, subject["amount"]["amount_minor"] * percent // 100)
-        body = found.operation.request | {"amount_minor": amount, "note": f"{money.NOTE} Now {percent}%."}
+        body = found.operation.request | {"note": f"{money.NOTE} Now {percent}%."}
+        if body.pop("action", None) is None:  # nobody says how much is left of an invoice
+            body["amount_minor"] = max(1, subject["amount"]["amount_minor"] * percent // 100)
         by, codes = self.asked[found.operation.id], (*NOT_NOW, *ASKED_WRONGLY)
         await self._tell(found, by, "revision", "revision_requested", body, *codes)
 
@@ -284,7 +303,7 @@ class Scene:
 
 
 def _path(operation: Operation) -> str:
-    return f"/v1/{operation.kind}s/{operation.id}"
+    return f"/v1/{RESOURCES[operation.kind]}/{operation.id}"
 
 
 def _newest(things: Sequence[Any], back: int) -> Any:

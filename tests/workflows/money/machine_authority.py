@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from billing.core.operations import Kind, Role
 from billing.money.credit import CreditSubject, credit_hash
 from billing.money.refund import RefundSubject, refund_hash
+from billing.money.waiver import WAIVERS, WaiverSubject, waiver_hash
 from billing.policy.policy import AuthorityLimit, Policy
 from db.tables import Operation, TimelineEvent
 
@@ -46,8 +47,10 @@ def _policy() -> Policy:
     document["authority"] = {
         "refund": {"billing_admin": [_limit(50_000, 100_000, 120_000)], **approvers},
         "credit": {"billing_admin": [_limit(25_000, 60_000, 80_000)], **approvers},
+        "void": {"billing_admin": [_limit(60_000, 90_000, 100_000)], **approvers},
+        "write_off": {"billing_admin": [_limit(60_000, 90_000, 100_000)], **approvers},
     }
-    for kind in ("refund", "credit"):
+    for kind in ("refund", "credit", "void", "write_off"):
         # At any hour of any day a scenario goes the same way.
         document[kind] |= {"calendar": "24x7"}
         for rule in document[kind]["review"]:
@@ -84,7 +87,11 @@ def check_authority(scene: Scene, world: World) -> None:
     """Every effect was allowed before it happened, and the windows hold whoever was quicker."""
     given = []
     for operation in world.operations.values():
-        made = [*world.stripe.refunds_of(operation.id), *world.stripe.credits_of(operation.id)]
+        made = [
+            *world.stripe.refunds_of(operation.id),
+            *world.stripe.credits_of(operation.id),
+            *world.stripe.waived_by(operation.id),
+        ]
         allowed = _allowed(scene, world, operation)
         if allowed is not None:
             given.append(allowed)
@@ -125,6 +132,10 @@ def _allowed(scene: Scene, world: World, operation: Operation) -> Given | None:
 def _hash(operation: Operation) -> str:
     if operation.kind == "refund":
         return refund_hash(RefundSubject.model_validate(operation.subject))
+    if operation.kind in WAIVERS:
+        return waiver_hash(
+            WaiverSubject.model_validate({**(operation.subject or {}), "about": operation.kind})
+        )
     return credit_hash(CreditSubject.model_validate(operation.subject))
 
 

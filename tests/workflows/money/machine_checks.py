@@ -8,6 +8,7 @@ from billing.core.operations import Kind, State
 from billing.evidence.timeline import Event, verify_chain
 from billing.evidence.verify import verify
 from billing.money.refund import GONE
+from billing.money.waiver import WAIVERS
 from db.tables import (
     CreditNoteRow,
     Customer,
@@ -68,6 +69,11 @@ def each_operation_gave_once_what_it_was_to_give(world: World) -> None:
         for one in given:
             assert abs(one["amount"]) == (operation.subject or {})["amount"]["amount_minor"], one["id"]
         assert not (live and given), f"{operation.id} refunded and credited"
+        for one in world.stripe.waived_by(operation.id):
+            assert one["amount"] == (operation.subject or {})["amount"]["amount_minor"], one["id"]
+            assert operation.kind in WAIVERS, f"{operation.id} gave up {one['id']}"
+    given_up = [invoice for _, invoice in world.stripe.waivers]
+    assert len(set(given_up)) == len(given_up), f"given up twice: {given_up}"
 
 
 def what_was_made_elsewhere_has_one_case_each(world: World) -> None:

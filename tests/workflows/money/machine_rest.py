@@ -3,7 +3,7 @@
 from itertools import count
 
 from billing.mirror.reconciliation import ReconcileInput
-from billing.money.notes import with_payments
+from billing.money.notes import with_objects
 from workflows.core import ids
 
 from .machine import SETTLED, Scene
@@ -81,7 +81,7 @@ def _unwritten(world: World) -> list[str]:
 
 
 def _missing_notes(world: World) -> list[str]:
-    """Notes of what is done that Stripe does not have, or without the payment that they are about."""
+    """Notes of what is done that Stripe does not have, or without what they are about."""
     missing = []
     for operation in world.operations.values():
         if operation.state != "completed":
@@ -90,8 +90,8 @@ def _missing_notes(world: World) -> list[str]:
         for made in world.stripe.made_by(operation.id):
             for note in world.notes[operation.id]:
                 key = "plixo_note" if note.seq == 1 else f"plixo_note_{note.seq}"
-                payment = made.get("payment_intent")
-                text = with_payments(note.text, [payment] if payment else [])
+                about = made["id"] if made["object"] == "invoice" else made.get("payment_intent")
+                text = with_objects(note.text, [about] if about else [])
                 if made["metadata"].get(key) != text:
                     missing.append(f"{made['id']} has {key} {made['metadata'].get(key)!r}, not {text!r}")
     return missing

@@ -17,6 +17,7 @@ from .machine_steps import (
     Revise,
     Scenario,
     Trouble,
+    Waive,
 )
 
 WITHIN_AUTHORITY = Scenario(
@@ -188,6 +189,42 @@ UNANSWERED = Scenario(
         Pass(25),
     ],
 )
+GIVEN_UP = Scenario(
+    [Payment()],
+    [Bill(), Bill(amount=61_000, customer=1), Bill(), Bill(amount=160_000)],
+    [
+        Waive(of=3),
+        Trouble(),
+        Waive(of=1, off=True, by="deputy"),
+        Waive(of=2),
+        Credit(5_000, bill=True, of=2),
+        AtOnce((Decide("approve"), PayBill(of=2))),
+        Trouble("error_after"),
+        Waive(of=0, off=True, by="controller"),
+        Decide("approve", "legal"),
+        Decide("approve", "partner"),
+        Refund(percent=40),
+    ],
+)
+"""Within authority and beyond it, beside a credit of the same bill and a customer who pays it."""
+NOT_GIVEN_UP = Scenario(
+    [Payment()],
+    [Bill(amount=160_000), Bill(amount=61_000), Bill(), Bill()],
+    [
+        Waive(of=2),
+        Decide("reject"),
+        Waive(of=2, off=True),
+        Decide("request_changes"),
+        AtOnce((Revise(), Cancel())),
+        Trouble("decline"),
+        Waive(of=0, by="deputy"),
+        Waive(of=0, by="deputy", off=True),
+        Waive(of=1),
+        PayBill(of=1),
+        Waive(of=3),
+        Pass(25),
+    ],
+)
 
 ALWAYS = (
     WITHIN_AUTHORITY,
@@ -202,6 +239,8 @@ ALWAYS = (
     DECIDED,
     ANSWERED_AT_ONCE,
     LEFT_OPEN,
+    GIVEN_UP,
+    NOT_GIVEN_UP,
     UNANSWERED,
 )
 
@@ -227,6 +266,10 @@ ENDS = frozenset(
         "credit failed/done",
         "credit awaiting_approval/review",
         "credit awaiting_approval/changes_requested",
+        "void completed/done",
+        "void rejected/done",
+        "void failed/done",
+        "write_off completed/done",
     ]
 )
 """Where an operation can be at rest; in these scenarios each is somewhere."""

@@ -1,4 +1,4 @@
-"""What can happen around refunds and credits: steps that hypothesis draws, and takes away again to shrink.
+"""What can happen around requests for money: steps that hypothesis draws, and takes away again to shrink.
 
 No step depends on what became of those before it: one that finds nothing to act on does nothing. Whatever
 is pointed at is counted back from the newest, so 0 is what was asked for last.
@@ -75,6 +75,15 @@ class Credit:
 
 
 @dataclass(frozen=True)
+class Waive:
+    """A bill is voided, or with `off` written off."""
+
+    of: int = 0
+    off: bool = False
+    by: Giver = "admin"
+
+
+@dataclass(frozen=True)
 class Decide:
     verdict: Literal["approve", "reject", "request_changes"] = "approve"
     by: Person = "controller"
@@ -124,7 +133,7 @@ class PayBill:
     of: int = 0
 
 
-Act = Refund | Credit | Decide | Revise | Cancel | Resolve | AddNote | Elsewhere | PayBill
+Act = Refund | Credit | Waive | Decide | Revise | Cancel | Resolve | AddNote | Elsewhere | PayBill
 
 
 @dataclass(frozen=True)
@@ -202,7 +211,8 @@ _credits = st.builds(
     bill=st.booleans(),
     reason=st.sampled_from(["duplicate", "duplicate", "goodwill"]),
 )
-_asks = st.one_of(_refunds, _refunds, _credits)
+_waivers = st.builds(Waive, of=_which, off=st.booleans(), by=_giver)
+_asks = st.one_of(_refunds, _refunds, _credits, _waivers)
 _elsewhere = st.builds(Elsewhere, _which, st.sampled_from([50, 10, 100]))
 _answers = st.one_of(
     st.builds(Decide, st.sampled_from(["approve", "approve", "reject"]), st.sampled_from(PEOPLE), _which),

@@ -27,6 +27,8 @@ from ...support.house import House
 
 Document = dict[str, Any]
 
+WAIVED = ["invoice.voided", "invoice.marked_uncollectible"]
+
 
 @dataclass(frozen=True)
 class Stripe:
@@ -38,6 +40,8 @@ class Stripe:
     credit_notes: dict[str, Document]
     transactions: dict[str, Document]
     invoices: dict[str, Document]
+    waivers: list[tuple[str, str]]
+    """The operations by whose request an invoice was voided or written off, with the invoice."""
 
     def refunds_of(self, operation: str) -> list[Document]:
         """The oldest first."""
@@ -50,9 +54,15 @@ class Stripe:
         given = [*self.credit_notes.values(), *self.transactions.values()]
         return [one for one in given if _operation(one) == operation]
 
+    def waived_by(self, operation: str) -> list[Document]:
+        """The invoice that it voided or wrote off, with the `amount` that was left of it: nothing
+        was paid of it before."""
+        given_up = [self.invoices[invoice] for by, invoice in self.waivers if by == operation]
+        return [one | {"amount": one["total"] - one["pre_payment_credit_notes_amount"]} for one in given_up]
+
     def made_by(self, operation: str) -> list[Document]:
         """What an operation gave, as far as it still holds."""
-        return [*self.live_refunds_of(operation), *self.credits_of(operation)]
+        return [*self.live_refunds_of(operation), *self.credits_of(operation), *self.waived_by(operation)]
 
     def marked(self) -> Iterator[tuple[str, Document]]:
         """What bears the mark of an operation, with that operation."""
@@ -128,7 +138,17 @@ async def _stripe(home: House) -> Stripe:
         credit_notes=await _all(v1.credit_notes.list_async({"limit": 100})),
         transactions=transactions,
         invoices=await _all(v1.invoices.list_async({"limit": 100})),
+        waivers=await _waivers(v1),
     )
+
+
+async def _waivers(v1: Any) -> list[tuple[str, str]]:
+    """By the keys of the requests that Stripe's events name."""
+    told = await _all(v1.events.list_async({"types": WAIVED, "limit": 100}))
+    return [
+        (one["request"]["idempotency_key"].split(":")[1], one["data"]["object"]["id"])
+        for one in told.values()
+    ]
 
 
 async def _all(listing: Any) -> dict[str, Document]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from billing.money.notes import with_payments
+from billing.money.notes import with_objects
 
 from ...support import money
 from ...support.builders import Tenant
@@ -35,7 +35,7 @@ async def test_a_refund_within_authority_goes_straight_through_with_its_note_in_
     done = await home.wait(acme, operation, "completed")
 
     result = done["result"]
-    note = with_payments(money.NOTE, [payment])
+    note = with_objects(money.NOTE, [payment])
     assert (result["status"], result["payment_intent"], result["note"]) == ("succeeded", payment, note)
     assert result["amount"] == {"amount_minor": 4_000, "currency": "usd"}
     refund = await home.shop.client.v1.refunds.retrieve_async(result["refund"])
@@ -156,7 +156,7 @@ async def test_a_refund_that_fails_at_once_is_closed_with_a_note_that_stripe_has
     done = await home.wait(acme, operation, "failed", stage="done")
     assert done["allowed_actions"] == []
     refund = await home.shop.client.v1.refunds.retrieve_async(failed["result"]["refund"])
-    assert refund.metadata["plixo_note_2"] == with_payments(comment, [payment])
+    assert refund.metadata["plixo_note_2"] == with_objects(comment, [payment])
     assert (await home.events(acme, operation))[-1] == "closed_without_refund"
 
 
@@ -279,8 +279,8 @@ async def test_a_note_that_is_added_later_reaches_stripe(home: House, acme: Tena
 
     await until(there, lambda: "the note did not reach Stripe")
     kept = await in_stripe()
-    assert kept["plixo_note_2"] == with_payments("Found in the audit of November.", [payment])
-    assert kept["plixo_note"] == with_payments(money.NOTE, [payment])
+    assert kept["plixo_note_2"] == with_objects("Found in the audit of November.", [payment])
+    assert kept["plixo_note"] == with_objects(money.NOTE, [payment])
 
 
 async def test_a_japanese_payment_is_refunded_in_whole_yen(home: House, acme: Tenant) -> None:

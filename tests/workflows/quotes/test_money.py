@@ -1,4 +1,4 @@
-"""Quotes of refunds and credits: within whose authority, who would be asked, and asked for as it was seen."""
+"""Quotes of requests for money: within whose authority, who would be asked, and asked for as it was seen."""
 
 from datetime import timedelta
 from typing import Any
@@ -11,6 +11,7 @@ from ...support.house import House
 from ...support.money_rows import a_delegation
 
 REFUNDS, CREDITS = "/v1/refunds", "/v1/credits"
+LATE = {"Idempotency-Key": "late"}
 
 
 @pytest.fixture
@@ -202,3 +203,29 @@ async def test_a_credit_beyond_authority_on_an_invoice_that_was_paid_meanwhile_i
     assert [(one["code"], one["pointer"]) for one in unfit["obstacles"]] == [
         ("instrument_unfit", "/instrument")
     ]
+
+
+async def test_a_void_says_what_counts_and_who_would_be_asked_and_is_asked_for_as_quoted(
+    home: House, acme: Tenant, who: str
+) -> None:
+    """An invoice of 60,000 of which the balance has paid 40,000: a void gives all of it."""
+    credited = {"amount": -40_000, "currency": "usd"}
+    await home.shop.client.v1.customers.balance_transactions.create_async(who, credited)
+    body = {"invoice": await money.invoice(home.shop, who, 60_000), "reason": "other", "note": money.NOTE}
+    async with quotes.nothing_is_left_behind(home):
+        quote = await quotes.quote(home, acme.admin, "/v1/voids", body)
+    assert quote["obstacles"] == []
+    assert minor(quote, "amount", "remaining", "to_balance", "total") == [60_000, 20_000, 40_000, 60_000]
+    assert (quote["becomes"], quote["retype"], quote["authority"]["within"]) == ("void", True, False)
+    assert quote["review"]["ladder"][0]["roles"] == ["controller"]
+    off = await quotes.quote(home, acme.admin, "/v1/write-offs", body)
+    assert (minor(off, "amount", "to_balance"), off["authority"]["within"]) == ([20_000, 0], True)
+
+    operation = await quotes.request(home, acme.admin, "/v1/voids", body | {"quote": quote["quote"]})
+    await home.reviewed(acme, operation)
+    other = await quotes.quote(home, acme.admin, "/v1/write-offs", body)
+    assert [one["code"] for one in other["obstacles"]] == ["invoice_claimed"]
+    await home.decide(acme.controller, operation)
+    await home.wait(acme, operation, "completed")
+    late = await home.post(acme.admin, "/v1/write-offs", body | {"quote": off["quote"]}, **LATE)
+    assert (late.status_code, late.json()["code"]) == (422, "invoice_ended")

@@ -1,0 +1,90 @@
+"""Invoices that are voided or written off.
+
+Stripe takes no metadata here, and anybody can do the same in its Dashboard: only Stripe's event names the
+request that did it, by our idempotency key.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import stripe
+
+from billing.stripe.effects import Effect
+
+from ..mirror.objects.invoice import InvoiceSnapshot
+from ..mirror.objects.snapshot import taken_out
+from .money import PAGE
+from .protocol import EffectResult, options, plain, request_of
+
+PARTS = ["customer"]
+"""What to expand in the request for the invoice."""
+
+
+class InvoiceEnd(ABC):
+    """Ends an open invoice, for good; `target` is the invoice."""
+
+    status: ClassVar[str]
+    """What the invoice then is."""
+    event: ClassVar[Any]
+    """Stripe's type of the event that tells of it."""
+
+    @abstractmethod
+    async def send(self, client: stripe.StripeClient, effect: Effect) -> stripe.Invoice:
+        """Sends the request under the effect's key."""
+
+    async def call(self, client: stripe.StripeClient, effect: Effect) -> EffectResult:
+        return self._result(await self.send(client, effect))
+
+    async def read_back(self, client: stripe.StripeClient, effect: Effect) -> EffectResult | None:
+        """There is one when an event of Stripe's names our request, whatever became of the invoice since."""
+        invoice = await client.v1.invoices.retrieve_async(effect.target, {"expand": PARTS})
+        if invoice.status == "open" or not await self._told(client, effect):
+            return None
+        return self._result(invoice)
+
+    async def _told(self, client: stripe.StripeClient, effect: Effect) -> bool:
+        page = await client.v1.events.list_async({"type": self.event, "limit": PAGE})
+        async for told in page.auto_paging_iter():
+            if told.request is not None and told.request.idempotency_key == effect.key:
+                return bool(told.data.object["id"] == effect.target)
+        return False
+
+    def _result(self, invoice: stripe.Invoice) -> EffectResult:
+        assert invoice.id is not None, "a finalized invoice has an id"
+        request, document = request_of(invoice), invoice.to_dict()
+        detail = {
+            "status": self.status,
+            "number": invoice.number,
+            "total": invoice.total,
+            "amount_paid": invoice.amount_paid,
+            "currency": invoice.currency,
+            "metadata": plain(invoice.metadata),
+        }
+        snapshot = InvoiceSnapshot(taken_out(document, "customer"), document)
+        return EffectResult(invoice.id, request, detail, snapshot)
+
+
+class InvoiceVoid(InvoiceEnd):
+    status, event = "void", "invoice.voided"
+
+    async def send(self, client: stripe.StripeClient, effect: Effect) -> stripe.Invoice:
+        return await client.v1.invoices.void_invoice_async(effect.target, {"expand": PARTS}, options(effect))
+
+
+class InvoiceWriteOff(InvoiceEnd):
+    status, event = "uncollectible", "invoice.marked_uncollectible"
+
+    async def send(self, client: stripe.StripeClient, effect: Effect) -> stripe.Invoice:
+        return await client.v1.invoices.mark_uncollectible_async(
+            effect.target, {"expand": PARTS}, options(effect)
+        )
+
+
+class NotedInvoice:
+    async def read(self, client: stripe.StripeClient, target: str) -> stripe.Invoice:
+        return await client.v1.invoices.retrieve_async(target)
+
+    async def write(
+        self, client: stripe.StripeClient, target: str, params: Any, options: stripe.RequestOptions
+    ) -> stripe.Invoice:
+        return await client.v1.invoices.update_async(target, params, options)
