@@ -185,7 +185,9 @@ async def test_a_change_within_april_bills_exactly_its_credit_and_its_debit(
         ]
         assert (preview["total"], preview["currency"]) == (total, example.currency)
         assert preview["due_now"] == {"amount_minor": max(total, 0), "currency": example.currency}
-        assert preview["next_invoice"]["amount_minor"] == example.new
+        following = preview["next_invoice"]
+        assert following["total"] == example.new
+        assert following["amount_minor"] == max(0, example.new + min(total, 0))
         assert lines_of(result) == lines_of(preview)
         assert result["total"] == {"amount_minor": total, "currency": example.currency}
         assert await at_hand.paid() == [(total, "paid", max(total, 0))]

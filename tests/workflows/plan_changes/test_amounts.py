@@ -125,6 +125,47 @@ async def test_a_change_is_verified_to_the_cent_whatever_is_on_the_account(
     assert (renewal.total, renewal.amount_due) == (following["total"], following["amount_minor"])
 
 
+@pytest.mark.parametrize("terms", [*EVERY_TERM[1:4], *EVERY_TERM[9:]], ids=" and ".join)
+@pytest.mark.parametrize(
+    "wanted", [{"plan": "starter"}, {"plan": "growth", "interval": "year"}], ids=["down", "interval"]
+)
+async def test_a_change_at_period_end_is_verified_to_the_cent_on_the_renewal(
+    home: House, terms: tuple[str, ...], wanted: dict[str, Any]
+) -> None:
+    acme = await home.shop.tenant(home.database, "growth", seats=6)
+    await give(home, acme, *terms)
+    home.stand_in.advance(HALF_A_MONTH)
+    operation, preview = await approved(home, acme, effective="period_end", **wanted)
+    await home.wait(acme, operation, "running", stage="scheduled")
+    home.stand_in.advance(16 * 86_400)
+    await home.skip(hours=2)
+    done = await home.wait(acme, operation, "completed", "mismatched", "failed")
+
+    assert (done["state"], done["error"]) == ("completed", None)
+    renewal = (await home.shop.invoices(acme))[0]
+    following = preview["next_invoice"]
+    assert (renewal.total, renewal.amount_due) == (following["total"], following["amount_minor"])
+
+
+async def test_a_revert_is_shown_done_and_verified_with_its_tax(home: House) -> None:
+    acme = await home.shop.tenant(home.database, seats=6)
+    await give(home, acme, "tax", "coupon")
+    home.stand_in.advance(HALF_A_MONTH)
+    operation = await home.ask(acme)
+    await home.reviewed(acme, operation)
+    await applied_after(home, acme, operation, {"description": "Changed.", "discounts": ""})
+    wrong = await home.wait(acme, operation, "mismatched", "completed")
+    assert wrong["state"] == "mismatched"
+    body = {"action": "revert", "comment": "Back, please."}
+    await home.post(acme.controller, f"/v1/plan-changes/{operation}/resolution", body)
+    done = await home.wait(acme, operation, "cancelled")
+
+    shown, reverted = done["result"]["revert"]["preview"], done["result"]["reverted"]
+    assert reverted["verified"] is True
+    assert shown["amounts"]["taxes"][0]["amount_minor"] < 0
+    assert reverted["amounts"]["total"] == shown["amounts"]["total"]
+
+
 async def test_taxes_and_discounts_are_shown_by_name(home: House) -> None:
     acme = await home.shop.tenant(home.database, seats=6)
     await give(home, acme, "tax", "coupon")
