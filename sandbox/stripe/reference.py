@@ -109,7 +109,7 @@ def _parameters(route: Route) -> Iterator[tuple[str, bool]]:
 def _shown(name: str, required: bool, facts: Facts) -> str:
     if name in facts.refused:
         return f"~~{name}~~"
-    if name in facts.idle:
+    if name in facts.idle - facts.named:
         return f"*{name}*"
     if name not in facts.named | EVERYWHERE:
         return f"{name} (ignored)"

@@ -157,3 +157,17 @@ def test_who_bills_and_owes_taxes_is_the_own_account_or_refused(
         else:
             error = refused(business.v1.subscription_schedules.update, schedule.id, given)
             assert error.param == f"{where}[type]"
+
+
+def test_how_something_is_billed_may_be_said_where_nothing_is(business: Business) -> None:
+    subscription = business.subscribe(1000, off_session=True)
+    how = {"proration_behavior": "none", "payment_behavior": "error_if_incomplete", "off_session": True}
+    assert business.v1.subscriptions.update(subscription.id, {"metadata": {"a": "b"}, **how}).metadata["a"]
+    schedule = business.v1.subscription_schedules.create(
+        {
+            "customer": subscription.customer,
+            "start_date": APRIL + DAY,
+            "phases": [{"items": [{"price": business.price(1000)}]}],
+        }
+    )
+    assert business.v1.subscription_schedules.cancel(schedule.id, {"prorate": False}).status == "canceled"

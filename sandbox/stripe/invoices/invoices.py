@@ -21,7 +21,7 @@ from stripe.params import (
 from ..core.filters import within
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata, missing, public, route
 from ..core.periods import DAY
-from ..core.updates import differences, not_built, require_own
+from ..core.updates import differences, not_built, require_own, without_effect
 from ..discounts import discounts
 from ..payments.payments import declined, payment_method_for
 from ..taxes import automatic_tax, tax_rates
@@ -139,6 +139,7 @@ def finalize(ctx: Ctx) -> Obj:
 def pay(ctx: Ctx) -> Obj:
     """Pay an invoice now, by card or (`paid_out_of_band`) outside Stripe; a decline is a 402 that counts."""
     not_built(ctx, "forgive", "mandate", "source")
+    without_effect(ctx, "off_session", "payment_method")  # where there is nothing to charge
     invoice, params = ctx.store.get(KIND, ctx.path["id"]), ctx.params
     if invoice["status"] == "draft":
         invoicing.finalize(ctx, invoice)

@@ -213,6 +213,7 @@ def _take(ctx: Ctx, intent: Obj) -> None:
         ctx,
         intent,
         (
+            "confirmation_method",
             "description",
             "receipt_email",
             "setup_future_usage",

@@ -14,7 +14,7 @@ from stripe.params import (
 
 from ..core.filters import within
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata, public, route
-from ..core.updates import changed, not_built
+from ..core.updates import changed, not_built, without_effect
 from ..subscription_terms import schedule_request
 from ..subscription_terms.schedule_phases import phase_at
 from ..subscription_terms.schedule_shapes import KIND, blank, schedule_of, span
@@ -100,6 +100,7 @@ def revise(ctx: Ctx, schedule: Obj) -> Obj:
     params = ctx.params
     _require_running(schedule, "update")
     not_built(ctx, *NOT_BUILT)
+    without_effect(ctx, "proration_behavior")  # before it has begun
     before = public(schedule)
     schedule["end_behavior"] = _end_behavior(params.get("end_behavior") or schedule["end_behavior"])
     schedule["metadata"] = merge_metadata(schedule["metadata"], params.get("metadata"))
@@ -126,18 +127,14 @@ def cancel(ctx: Ctx) -> Obj:
     """End the schedule and its subscription at once."""
     schedule = ctx.store.get(KIND, ctx.path["id"])
     _require_running(schedule, "cancel")
+    invoice_now, prorate = ctx.params.get("invoice_now", True), ctx.params.get("prorate", True)
     if schedule["status"] == "not_started":
         schedule.update(status="canceled", canceled_at=ctx.now)
         keep_schedule(ctx, schedule)
         ctx.emit("subscription_schedule.canceled", schedule)
         return schedule
     subscription = ctx.store.get("subscription", schedule["subscription"])
-    cancel_now(
-        ctx,
-        subscription,
-        invoice_now=ctx.params.get("invoice_now", True),
-        prorate=ctx.params.get("prorate", True),
-    )
+    cancel_now(ctx, subscription, invoice_now=invoice_now, prorate=prorate)
     return schedule
 
 

@@ -20,6 +20,7 @@ from ..catalog.proration import Draft, recurring, trial
 from ..core.amounts import share
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata
 from ..core.periods import period_after, period_at
+from ..core.updates import without_effect
 from ..invoices import invoicing
 from ..invoices.invoice_lines import all_lines
 from ..invoices.pending_items import extra_item, keep, pending_items
@@ -45,6 +46,7 @@ def open_subscription(ctx: Ctx) -> Obj:
     Raises 400 for what Stripe refuses, 402 under `error_if_incomplete`.
     """
     refuse_unsupported(ctx)
+    without_effect(ctx, "off_session", "proration_behavior")  # where nothing is billed
     behavior = ctx.params.get("payment_behavior", "allow_incomplete")
     if behavior == "pending_if_incomplete":
         raise invalid(

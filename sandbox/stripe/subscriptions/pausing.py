@@ -72,6 +72,7 @@ def resume(ctx: Ctx) -> Obj:
     """Resume a paused subscription: at once where nothing is to be paid, else as `payment_behavior` says."""
     subscription = ctx.store.get("subscription", ctx.path["id"])
     change = plan_resume(ctx, subscription, ctx.params)
+    waits = ctx.params.get("payment_behavior") == "resume_on_payment_success"
     if subscription["_resuming"]:
         endings.void(ctx, ctx.store.get("invoice", subscription["_resuming"]["invoice"]))
     with editing(ctx, subscription):
@@ -79,7 +80,6 @@ def resume(ctx: Ctx) -> Obj:
         if not change.bills_now:
             _resumed(ctx, subscription, outcome_of(change, own, None), "active")
             return subscription
-        waits = ctx.params.get("payment_behavior") == "resume_on_payment_success"
         later = not waits and ctx.switches.resume_payment == "later"
         behavior = "default_incomplete" if waits or later else "allow_incomplete"
         bill = bill_change(ctx, subscription, change, own, behavior=behavior, off_session=True)

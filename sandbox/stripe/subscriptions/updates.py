@@ -13,6 +13,7 @@ https://docs.stripe.com/billing/subscriptions/upgrade-downgrade
 from typing import Any
 
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata
+from ..core.updates import without_effect
 from ..invoices import invoicing
 from ..invoices.pending_items import extra_item, keep
 from ..subscription_terms.cancellations import plan_cancellation, shorten_debits
@@ -23,10 +24,14 @@ from ..subscription_terms.terms import refuse_unsupported, take_cancellation, ta
 from . import pending_updates, trial_ends
 from .billing import add_prorations, apply, bill_change, outcome_of
 
+OF_BILLING = ("off_session", "payment_behavior", "proration_behavior", "proration_date")
+"""How a change is billed."""
+
 
 def update(ctx: Ctx, subscription: Obj) -> Obj:
     """Do what the request asks of a subscription."""
     refuse_unsupported(ctx)
+    without_effect(ctx, *OF_BILLING)  # where nothing is billed
     _require_live(ctx, subscription)
     if trial_ends.end_unpaid(ctx, subscription):
         return subscription
