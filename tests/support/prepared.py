@@ -25,6 +25,9 @@ from worker import queues
 STATEMENTS = 4000
 """That are kept: more than the tests of a process ask for."""
 
+RESTRICTIONS = queues.RUNNER.restrictions
+"""Of production's runner, whatever a test puts around it."""
+
 _prepared: set[type] = set()
 
 
@@ -49,12 +52,12 @@ class _PreparedOnce(SandboxedWorkflowRunner):
 
 @cache
 def _importer(module: str) -> Importer:
-    return Importer(queues.RUNNER.restrictions, RestrictionContext(), workflow_module_name=module)
+    return Importer(RESTRICTIONS, RestrictionContext(), workflow_module_name=module)
 
 
 def prepare_once() -> None:
     """Workers and engines that are built from now on, by whomever, prepare nothing a second time."""
-    vars(queues)["RUNNER"] = _PreparedOnce(queues.RUNNER.restrictions)
+    vars(queues)["RUNNER"] = _PreparedOnce(RESTRICTIONS)
     # Runs of one workflow share its modules, and what they are forbidden.
     vars(_runner)["Importer"] = lambda _, __, workflow_module_name: _importer(workflow_module_name)
     # What is compiled is kept by dialect, of which each engine has its own; all of a kind compile alike.
