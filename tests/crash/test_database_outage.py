@@ -72,10 +72,10 @@ class Scene:
         return sorted(await self.mails(name)) == [CONTROLLER, FINANCE]
 
     async def is_watched(self, since: int) -> bool:
-        """The worker has learned who the controllers are, has then probed Stripe, and knows what its key may
-        do: to find that out it asks for a refund too, which would use up the delay of ours."""
-        asked = {(line["method"], line["path"]) for line in (await self.town.requests())[since:]}
-        return {("GET", "/v1/customers"), ("POST", "/v1/refunds")} <= asked
+        """The worker has learned who the controllers are, and then what its key may do: to find that out it
+        asks for a refund too, which would use up the delay of ours."""
+        asked = ((line["method"], line["path"]) for line in (await self.town.requests())[since:])
+        return ("POST", "/v1/refunds") in asked
 
     async def is_asked_for(self, operation: str) -> bool:
         """It is just being asked of Stripe, or about to be."""
