@@ -21,8 +21,9 @@ FEW = 10
 
 pytestmark = [pytest.mark.slow, patience(FEW)]
 
-ASKING = ("/pay-link", "/{id}/pdf", "/quote", "/v1/plan-changes", "/v1/refunds", "/v1/credits")
-"""Of the last three what names a quote, which is looked up."""
+QUOTED = ("/v1/plan-changes", "/v1/refunds", "/v1/credits", "/v1/voids", "/v1/write-offs")
+ASKING = ("/pay-link", "/{id}/pdf", "/quote", *QUOTED)
+"""Of what can be `QUOTED` what names a quote, which is looked up."""
 
 OPERATIONS = [
     (method, route.path)
