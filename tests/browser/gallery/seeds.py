@@ -63,6 +63,8 @@ ENDS: Sequence[tuple[str, str]] = (
     ("credit: done", "credit_within_authority"),
     ("credit: by credit note", "credit_note"),
     ("credit: held and given", "credit_held"),
+    ("void: done", "void_held"),
+    ("write-off: done", "write_off_held"),
     ("case: closed", "case_1"),
     ("refund: waits for nobody", "case_4"),
     ("portal access: solved after failures", "portal_access_2"),
@@ -85,6 +87,8 @@ NOW_AT: Sequence[tuple[str, str, str, str, dict[str, Any]]] = (
     ("refund: expired", "refund_by_two", "review_requested", "expired", {"stage": "done"}),
     ("credit: giving", "credit_held", "approved", "running", {"stage": "issuing"}),
     ("credit: held", "credit_held", "approved", "held", {"stage": "issuing"}),
+    ("void: held", "void_held", "approved", "held", {"stage": "issuing"}),
+    ("write-off: under way", "write_off_held", "approved", "running", {"stage": "issuing"}),
     ("credit: rejected", "credit_held", "review_requested", "rejected", {"stage": "done"}),
     ("plan change: requested", "plan_change_now", "plan_change_requested", "accepted", {"stage": "accepted"}),
     ("plan change: blocked by limits", "plan_change_now", "previewed", "blocked",
@@ -99,6 +103,8 @@ REVIEWS: Sequence[tuple[str, str, str, dict[str, Any], dict[str, Any]]] = (
     ("plan change: waiting", "plan_change_now", "review_requested", {}, {}),
     ("refund: waiting", "refund_by_two", "review_requested", {}, {}),
     ("credit: waiting", "credit_held", "review_requested", {}, {}),
+    ("void: waiting", "void_held", "review_requested", {}, {}),
+    ("write-off: waiting", "write_off_held", "review_requested", {}, {}),
     ("refund: changes requested", "refund_revised", "changes_requested",
      {"stage": "changes_requested", "allowed_actions": ["revise", "cancel"]},
      {"state": "changes_requested"}),
@@ -209,6 +215,8 @@ class Seeds:
             )
         self.show("refund form", "/console/refunds/new?payment_intent=pi_blue")
         self.show("credit form", "/console/credits/new?invoice=in_open")
+        self.show("void form", "/console/voids/new?invoice=in_open")
+        self.show("write-off form", "/console/write-offs/new?invoice=in_overdue")
         for tab in customer_lists.TABS:
             self.show(f"customer: {tab}", f"/console/customers/{self.customer.id}?show={tab}")
 
