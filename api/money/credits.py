@@ -2,8 +2,9 @@
 
 from fastapi import APIRouter, Response
 
+from billing.core.messages import AcceptAsInStripe
 from billing.core.operations import Kind
-from billing.money.credit import AcceptCredit, CreditWanted
+from billing.money.credit import CreditWanted
 
 from ..http.auth import Actor
 from ..http.context import InContext
@@ -58,6 +59,6 @@ async def resolve(
     """For a credit that differs from what was agreed. A controller or Legal, but not the requester, accepts
     it.
     """
-    message = AcceptCredit(person=caller.person, comment=body.comment)
+    message = AcceptAsInStripe(person=caller.person, comment=body.comment)
     command = resolution(body.action, body.comment, message)
     return await send_command(context, caller, Kind.CREDIT, id, command, response)

@@ -5,8 +5,9 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
+from billing.core.messages import AcceptAsInStripe
 from billing.core.operations import Kind
-from billing.money.waiver import AcceptWaiver, WaiverWanted
+from billing.money.waiver import WaiverWanted
 from billing.operations.kinds import KINDS
 
 from ..http.auth import Actor
@@ -77,7 +78,7 @@ def _add_routes(
         """For an invoice that differs from what was agreed, or that Stripe did not take the note on. A
         controller or Legal, but not the requester, accepts it.
         """
-        message = AcceptWaiver(person=caller.person, comment=body.comment)
+        message = AcceptAsInStripe(person=caller.person, comment=body.comment)
         command = resolution(body.action, body.comment, message)
         return await send_command(context, caller, kind, id, command, response)
 

@@ -16,3 +16,9 @@ class Reply(Message):
     person: str
     question: int = 0
     """The number in the key of the event that asks. The API fills it in as it records the answer."""
+
+
+class AcceptAsInStripe(Reply):
+    """A person accepts what Stripe made of something that was done once."""
+
+    comment: str

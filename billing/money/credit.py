@@ -135,12 +135,6 @@ class ReviseCredit(Reply):
     note: Note
 
 
-class AcceptCredit(Reply):
-    """A person accepts what Stripe made of the credit."""
-
-    comment: str
-
-
 def check_choice(wanted: CreditWanted) -> Problem | None:
     """What is wrong with the choice of instrument in itself, with the one that fits; None if nothing is."""
     if wanted.instrument == "credit_note" and wanted.invoice is None:

@@ -144,12 +144,6 @@ class ReviseWaiver(Reply):
     note: Note
 
 
-class AcceptWaiver(Reply):
-    """A person accepts what Stripe made of it."""
-
-    comment: str
-
-
 def plan_waiver(wanted: WaiverWanted, facts: WaivableFacts) -> WaiverSubject | Problem:
     """What would be given up, or why it can't be."""
     if facts.problem is not None:

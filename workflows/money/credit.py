@@ -4,11 +4,10 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from billing.core.events import EventCode
+    from billing.core.messages import AcceptAsInStripe
     from billing.core.notices import NoticeKind
-    from billing.core.operations import Kind, Problem, State
-    from billing.mail.messages import MailContext
-    from billing.money.credit import AcceptCredit, CreditInput, CreditSubject, ReviseCredit
-    from billing.operations.questions import Question
+    from billing.core.operations import Kind
+    from billing.money.credit import CreditInput, CreditSubject, ReviseCredit
     from billing.operations.standing import Standing
 
 from ..approvals.object_end import OptionalCalls
@@ -17,28 +16,30 @@ from ..core import ids
 from ..core.commands import PendingCommands
 from ..core.effects import OperationEffects
 from ..core.handlers import OperationHandlers
-from ..core.lifecycle import OperationRun
 from ..core.notes import NoteSync
-from ..core.outcome import Outcome, outcome_of
 from ..core.recorder import OperationRecorder
 from ..core.stripe_changes import StripeChanges
 from .credit_issue import CreditIssue
 from .credit_reads import CreditReads
+from .done_once import DoneEvents, DoneOnce
 from .reservation import MoneyReservation
 from .review import ReviewedMoney
+
+EVENTS = DoneEvents(EventCode.CREDITED, EventCode.CREDIT_DIFFERS, NoticeKind.CREDIT_DIFFERS)
+
+
+def kept(standing: Standing) -> CreditSubject:
+    return CreditSubject.model_validate(standing.subject)
 
 
 @workflow.defn(name=ids.CREDIT)
 class CreditWorkflow(OperationHandlers):
     """One credit, from the request to the read-back."""
 
-    _subject: CreditSubject  # once it is approved
-
     @workflow.init
     def __init__(self, request: CreditInput) -> None:
         rules = request.policy.credit
-        self._mismatches = 0
-        self._commands: PendingCommands[ReviseCredit, AcceptCredit] = PendingCommands(
+        self._commands: PendingCommands[ReviseCredit, AcceptAsInStripe] = PendingCommands(
             revise_within=rules.revise_within, too_late="The credit is already being given in Stripe."
         )
         self._changes = StripeChanges()
@@ -59,70 +60,19 @@ class CreditWorkflow(OperationHandlers):
             MoneyReservation(self._recorder, Kind.CREDIT, rules),
             notes,
         )
-        self._review = Review(self._recorder, self._commands, self._changes, reviewed)
-        self._issue = CreditIssue(self._recorder, self._effects, reads, notes)
+        self._story = DoneOnce(
+            self._recorder,
+            self._effects,
+            self._commands,
+            Review(self._recorder, self._commands, self._changes, reviewed),
+            CreditIssue(self._recorder, self._effects, reads, notes),
+            EVENTS,
+            kept,
+        )
 
     @workflow.run
     async def run(self, request: CreditInput) -> str:
-        async with OperationRun(self._recorder, self._effects, self._commands) as run:
-            standing = await run.begin()
-            if standing.closed_at is not None:
-                return standing.state.value
-            outcome = await outcome_of(self._carry_out(standing))
-            while run.leaves_doubt(outcome):
-                outcome = await outcome_of(self._resolve(outcome.why))
-            return await run.end(outcome)
-
-    async def _carry_out(self, standing: Standing) -> Outcome:
-        self._subject = await self._approved(standing)
-        self._commands.cancel.close()
-        await self._issue.give(self._subject)
-        problem = await self._issue.verify()
-        if problem is not None:
-            return await self._resolve(problem)
-        return Outcome(State.COMPLETED, EventCode.CREDITED, result=self._issue.report)
-
-    async def _approved(self, standing: Standing) -> CreditSubject:
-        """What is within somebody's authority or approved, in this run or an earlier one."""
-        if not standing.begun:
-            return (await self._review.agree(standing)).subject
-        self._mismatches = standing.asked_before(Question.MISMATCH)
-        return CreditSubject.model_validate(standing.subject)
-
-    async def _resolve(self, problem: Problem) -> Outcome:
-        """What is not as agreed waits for a person, who takes it as Stripe has it."""
-        self._mismatches += 1
-        accepted = await self._ask_what_next(problem, self._mismatches)
-        unnoted = await self._issue.verify_note()
-        said = {"accepted_by": accepted.person, "comment": accepted.comment, "note_problem": unnoted}
-        report = self._issue.report.model_copy(update=said)
-        return Outcome(
-            State.COMPLETED,
-            EventCode.ACCEPTED_AS_IN_STRIPE,
-            result=report,
-            person=accepted.person,
-            comment=accepted.comment,
-        )
-
-    async def _ask_what_next(self, problem: Problem, number: int) -> AcceptCredit:
-        asked = Question.MISMATCH.key(number)
-        await self._recorder.record_progress(
-            asked,
-            EventCode.CREDIT_DIFFERS,
-            state=State.MISMATCHED,
-            stage=Question.MISMATCH.stage,
-            result=self._issue.report,
-            error=problem,
-            allowed_actions=("accept",),
-            detail=problem.model_dump(),
-        )
-        subject, report = self._subject, self._issue.report
-        await self._recorder.flag_finance(
-            NoticeKind.CREDIT_DIFFERS, subject, number, result=report, problem=problem
-        )
-        context = MailContext(state=State.MISMATCHED, subject=subject, result=report, problem=problem)
-        self._recorder.mail_requester(asked, "money_ended", context)
-        return await self._commands.resolve.answer_to(number)
+        return await self._story.run()
 
     # --- What people send -----------------------------------------------------------------------------
 
@@ -132,6 +82,6 @@ class CreditWorkflow(OperationHandlers):
         await self._commands.revise.take(revise)
 
     @workflow.update
-    async def resolve(self, resolve: AcceptCredit) -> None:
+    async def resolve(self, resolve: AcceptAsInStripe) -> None:
         """Accepts what Stripe made of the credit."""
         await self._commands.resolve.take(resolve)

@@ -25,7 +25,7 @@ class CreditIssue:
         notes: NoteSync,
     ) -> None:
         self._recorder, self._effects, self._reads, self._notes = recorder, effects, reads, notes
-        self._subject: CreditSubject  # what `give` is given
+        self._subject: CreditSubject  # what `issue` is given
         self._given = ""
         self._found: CreditFound | None = None
 
@@ -33,7 +33,7 @@ class CreditIssue:
     def report(self) -> CreditResult:
         return credit_report(self._subject, self._given, self._found)
 
-    async def give(self, subject: CreditSubject) -> None:
+    async def issue(self, subject: CreditSubject) -> None:
         """Gives it, at most once. Raises OperationEnded when Stripe refused it: nothing was done."""
         self._subject = subject
         await self._recorder.record_progress(

@@ -27,14 +27,14 @@ class WaiverIssue:
         notes: NoteSync,
     ) -> None:
         self._recorder, self._effects, self._reads, self._notes = recorder, effects, reads, notes
-        self._subject: WaiverSubject  # what `give_up` is given
+        self._subject: WaiverSubject  # what `issue` is given
         self._found: WaivedInvoice | None = None
 
     @property
     def report(self) -> WaiverResult:
         return waiver_report(self._subject, self._found)
 
-    async def give_up(self, subject: WaiverSubject) -> None:
+    async def issue(self, subject: WaiverSubject) -> None:
         """Does it, at most once. Raises OperationEnded when Stripe refused it: nothing was done."""
         self._subject = subject
         await self._recorder.record_progress(

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from billing.core.messages import Cancel
+from billing.core.messages import AcceptAsInStripe, Cancel
 from billing.core.operations import Role
-from billing.money.credit import AcceptCredit, CreditInput, ReviseCredit
+from billing.money.credit import CreditInput, ReviseCredit
 from billing.policy.policy import Policy, policy_hash
 from db.core import timeline
 from db.core.session import Database
@@ -274,8 +274,8 @@ async def test_who_approves_credits_accepts_one_that_came_out_otherwise(
     answer = await api.post(f"/v1/credits/{operation.id}/resolution", who, ACCEPT)
     assert (answer.status_code, answer.json()["pending"]) == (202, True)
     [row] = await sent(database)
-    accepted = AcceptCredit(person=who.id, comment=ACCEPT["comment"])
-    assert (row.name, AcceptCredit.model_validate(row.payload)) == ("resolve", accepted)
+    accepted = AcceptAsInStripe(person=who.id, comment=ACCEPT["comment"])
+    assert (row.name, AcceptAsInStripe.model_validate(row.payload)) == ("resolve", accepted)
 
 
 async def test_neither_the_requester_nor_an_admin_accepts_it(

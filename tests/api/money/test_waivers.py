@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from billing.core.messages import Cancel
+from billing.core.messages import AcceptAsInStripe, Cancel
 from billing.core.operations import Role
-from billing.money.waiver import AcceptWaiver, ReviseWaiver, WaiverInput
+from billing.money.waiver import ReviseWaiver, WaiverInput
 from billing.policy.policy import Policy, policy_hash
 from db.core import timeline
 from db.core.session import Database
@@ -202,8 +202,8 @@ async def test_who_approves_accepts_what_came_out_otherwise(
     answer = await api.post(f"/v1/{kind}/{operation.id}/resolution", who, ACCEPT)
     assert (answer.status_code, answer.json()["pending"]) == (202, True)
     [row] = await sent(database)
-    accepted = AcceptWaiver(person=who.id, comment=ACCEPT["comment"])
-    assert (row.name, AcceptWaiver.model_validate(row.payload)) == ("resolve", accepted)
+    accepted = AcceptAsInStripe(person=who.id, comment=ACCEPT["comment"])
+    assert (row.name, AcceptAsInStripe.model_validate(row.payload)) == ("resolve", accepted)
 
 
 @BOTH
