@@ -148,7 +148,9 @@ async def _claimed(session: AsyncSession, order: Commit) -> Problem | None:
     that is left of it, so beside that there is nothing to give."""
     if order.invoice is None:
         return None
-    claims = await commitments.claims_on(session, order.invoice, excluding=order.operation)
+    claims = await commitments.claims_on(
+        session, order.organization, order.invoice, excluding=order.operation
+    )
     if order.kind not in WAIVERS:
         claims = [one for one in claims if one.kind in WAIVERS]
     if not claims:

@@ -30,7 +30,7 @@ from db.core.clock import utc_now
 from db.core.session import Database
 from db.mirror import mirror
 
-from ..stripe.failures import ask
+from ..stripe.failures import ask, ask_for
 from ..stripe.plan_subscription import EXPAND_PLAN, SubscriptionUnsupported, subscription_document
 from . import applied_lines
 from .invoices import StripeInvoices
@@ -39,7 +39,7 @@ EXPAND_FACTS = [
     *EXPAND_PLAN,
     "latest_invoice",
     "discounts.source.coupon",
-    "items.data.discounts.source.coupon",
+    "items.data.discounts",
     "customer.discount.source.coupon",
 ]
 
@@ -61,6 +61,7 @@ class StripeReads:
             self._client.v1.subscriptions.retrieve_async(query.subscription, {"expand": EXPAND_FACTS})
         )
         data = found.to_dict()
+        await self._name_coupons(data)
         customer = data["customer"]
         data["customer"] = customer["id"]
         try:
@@ -86,6 +87,14 @@ class StripeReads:
             once=for_one_invoice(_discounts(data, customer)),
             **said,
         )
+
+    async def _name_coupons(self, subscription: dict[str, Any]) -> None:
+        """Reads the coupons of items' discounts, which are a level deeper than Stripe expands; one that was
+        deleted keeps its id."""
+        for source in (one["source"] for item in subscription["items"]["data"] for one in item["discounts"]):
+            found = await ask_for(self._client.v1.coupons.retrieve_async(source["coupon"]))
+            if found is not None:
+                source["coupon"] = found.to_dict()
 
     @activity.defn
     async def read_target_plan(self, query: TargetQuery) -> Target:

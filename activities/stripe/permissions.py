@@ -62,6 +62,7 @@ NEEDED: Mapping[str, Ask] = {
     "rak_credit_note_write": lambda client: client.v1.credit_notes.create_async(
         {"invoice": f"in_{NONE}", "amount": 1}
     ),
+    "rak_coupon_read": lambda client: client.v1.coupons.retrieve_async(NONE),
     "rak_dispute_read": lambda client: client.v1.disputes.retrieve_async(f"du_{NONE}"),
     "rak_event_read": lambda client: client.v1.events.retrieve_async(f"evt_{NONE}"),
 }

@@ -36,6 +36,7 @@ _STOPS: Mapping[str, tuple[str, tuple[Capability, ...]]] = MappingProxyType(
         "payment_intent": ("refunds, and reading payments", (Capability.REFUNDS, Capability.CREDITS)),
         "plan": ("plan changes, and reading prices", (Capability.PLAN_CHANGES,)),
         "credit_note": ("credits on invoices, and refunds", (Capability.REFUNDS, Capability.CREDITS)),
+        "coupon": ("plan changes of subscriptions with discounts", (Capability.PLAN_CHANGES,)),
         "dispute": (
             "refunds of disputed payments, and reading disputes",
             (Capability.REFUNDS, Capability.CREDITS),

@@ -42,8 +42,9 @@ def uncarried_of(subscription: Document) -> tuple[str, ...]:
 
 
 def for_one_invoice(discounts: Iterable[Document]) -> tuple[str, ...]:
-    """The coupons of those discounts (coupons expanded) that hold for a single invoice."""
-    coupons = [one["source"]["coupon"] for one in discounts]
+    """The coupons of those discounts (coupons expanded) that hold for a single invoice. Of a coupon that was
+    deleted nobody knows."""
+    coupons = [coupon for one in discounts if isinstance(coupon := one["source"]["coupon"], Mapping)]
     return tuple(dict.fromkeys(coupon["id"] for coupon in coupons if coupon["duration"] == "once"))
 
 

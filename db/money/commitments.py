@@ -163,14 +163,18 @@ async def on_invoice(session: AsyncSession, invoice_id: str, *, excluding: str) 
     return list(found)
 
 
-async def claims_on(session: AsyncSession, invoice_id: str, *, excluding: str) -> list[Operation]:
-    """Operations about an invoice that have set money aside and have not ended, but for `excluding`."""
-    held = select(Commitment.operation_id).where(_HELD)
+async def claims_on(
+    session: AsyncSession, organization_id: str, invoice_id: str, *, excluding: str
+) -> list[Operation]:
+    """An organization's operations about an invoice that have set money aside and have not ended, but for
+    `excluding`: those whose subject is of that invoice, not those whose text only names it."""
+    held = select(Commitment.operation_id).where(Commitment.organization_id == organization_id, _HELD)
     found = await session.exec(
         select(Operation)
         .join(OperationObject, col(OperationObject.operation_id) == col(Operation.id))
         .where(
             OperationObject.object_id == invoice_id,
+            Operation.organization_id == organization_id,
             col(Operation.kind).in_([kind.value for kind in GIVE_MONEY]),
             col(Operation.closed_at).is_(None),
             Operation.id != excluding,
@@ -178,7 +182,7 @@ async def claims_on(session: AsyncSession, invoice_id: str, *, excluding: str) -
         )
         .order_by(col(Operation.id))
     )
-    return list(found)
+    return [one for one in found if (one.subject or {}).get("invoice") == invoice_id]
 
 
 async def not_begun(session: AsyncSession, organization_id: str, customer_id: str) -> list[Operation]:

@@ -140,8 +140,10 @@ def test_what_cannot_be_expanded_is_refused(raw: httpx.Client, customer: stripe.
     assert answer.json()["error"]["message"].startswith(f"This property cannot be expanded ({path}).")
 
 
-def test_at_most_four_levels_are_expanded(raw: httpx.Client, customer: stripe.Customer) -> None:
-    answer = raw.get(f"/v1/customers/{customer.id}", params={"expand[]": "a.b.c.d.e"})
+@pytest.mark.parametrize("path", ["a.b.c.d.e", "subscriptions.data.items.data.price"])
+def test_at_most_four_levels_are_expanded(raw: httpx.Client, customer: stripe.Customer, path: str) -> None:
+    """A list's `data` is one of them: recorded of `data.items.data.price.product`."""
+    answer = raw.get(f"/v1/customers/{customer.id}", params={"expand[]": path})
 
     assert answer.status_code == 400
     assert answer.json()["error"]["message"].startswith("You cannot expand more than 4 levels of a property.")

@@ -24,25 +24,33 @@ class OperationEffects:
         self._organization, self._operation = organization, operation
         self.calls = StripeCalls(organization, operation)
         """For what the operation reads in Stripe; what it does there is performed."""
-        self.in_doubt = False
-        """Whether Stripe may have made something of it: then only a person says that it came to nothing."""
         self._begun: set[tuple[str, int]] = set()
+        self._doubted: set[tuple[str, int]] = set()
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether Stripe may have made something of it: then only a person says that it came to nothing."""
+        return bool(self._doubted)
+
+    def came_to_nothing(self) -> None:
+        """What was done to Stripe is taken back, or is known to have no effect."""
+        self._doubted.clear()
 
     def take_up(self, standing: Standing) -> None:
         """What an earlier run has begun in Stripe is brought to its end as it was begun, whatever this run
         would have sent."""
         self._begun = {(one.step, one.version) for one in standing.begun}
-        self.in_doubt = any(one.state != "refused" for one in standing.begun)
+        self._doubted = {(one.step, one.version) for one in standing.begun if one.state != "refused"}
 
     async def perform(
         self, step: str, kind: EffectKind, target: str, params: dict[str, Any], version: int = 1
     ) -> EffectOutcome:
         """Does one thing to Stripe, at most once; a higher `version` is a person's deliberate next try."""
-        doubted, moves_something = self.in_doubt, not kind.endswith(NOTES)
-        self.in_doubt = doubted or moves_something
+        if not kind.endswith(NOTES):
+            self._doubted.add((step, version))
         performed = await self._performed(step, kind, target, params, version)
         if performed.outcome == "refused":
-            self.in_doubt = doubted
+            self._doubted.discard((step, version))
         return performed
 
     async def _performed(

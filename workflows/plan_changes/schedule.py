@@ -85,7 +85,7 @@ class PlanChangeSchedule:
             refusal = Outcome(State.FAILED, EventCode.SCHEDULE_UNREADABLE, problem_of(error))
         if refusal is not None:
             if await self._release(subject, created.stripe_id):
-                self._effects.in_doubt = False
+                self._effects.came_to_nothing()
             raise OperationEnded(refusal)
         return created.stripe_id
 
@@ -178,7 +178,7 @@ class PlanChangeSchedule:
             changed = False
         if changed:
             return await self._verification.verify()
-        self._effects.in_doubt = False
+        self._effects.came_to_nothing()
         return never or Outcome.cancelled(self._commands.cancel.received)
 
     async def _release(self, subject: PlanChangeSubject, schedule: str) -> bool:

@@ -61,8 +61,7 @@ def expand(ctx: Ctx, answer: Obj, paths: list[str]) -> None:
     """Expand `answer` (a public copy) in place; raises 400 for a property that can't be expanded."""
     for path in paths:
         names = path.split(".")
-        depth = len([name for name in names if name != "data"])
-        if depth > MAX_DEPTH:
+        if len(names) > MAX_DEPTH:
             message = f"You cannot expand more than {MAX_DEPTH} levels of a property. Property: {path}"
             raise StripeError(400, "invalid_request_error", message, param="expand", saved=False)
         _expand(ctx, answer, names, path)

@@ -4,12 +4,16 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from sqlmodel import select
 
 from billing.money.notes import with_objects
+from billing.money.waiver import WaiverInput
+from db.tables import Intent
+from workflows.core import ids
 
 from ...support import money
 from ...support.builders import Tenant
-from ...support.house import House
+from ...support.house import House, until
 from ..conftest import ON_BOTH_DATABASES
 from ..mail.test_ends_are_told import has_mail
 
@@ -281,3 +285,44 @@ async def test_an_invoice_without_its_note_waits_until_somebody_accepts_it(
     done = await home.wait(acme, operation, "completed")
     assert (done["result"]["accepted_by"], done["result"]["status"]) == (acme.controller.id, status)
     assert done["result"]["note_problem"]["code"] == "stripe_refused"
+
+
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+async def test_who_only_names_an_invoice_in_a_note_keeps_nobody_from_giving_it_up(
+    home: House, acme: Tenant, who: str
+) -> None:
+    bill = await money.invoice(home.shop, who, 20_000)
+    other = await home.shop.tenant(home.database)
+    theirs = await money.customer(home.shop, other)
+    for tenant, customer in ((other, theirs), (acme, who)):
+        await home.reviewed(tenant, await money.credit(home, tenant, customer, 60_000, note=bill))
+    await home.wait(acme, await money.void(home, acme, bill), "completed")
+
+
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+async def test_what_was_begun_and_then_refused_in_a_later_run_is_not_called_done(
+    home: House, acme: Tenant, who: str
+) -> None:
+    bill = await money.invoice(home.shop, who, 20_000)
+    home.stand_in.fault("drop_before", times=1_000, path=f"/v1/invoices/{bill}/void")
+    operation = await money.void(home, acme, bill)
+
+    async def begun() -> bool:
+        async with home.database.reading() as session:
+            found = await session.exec(select(Intent.state).where(Intent.operation_id == operation))
+            return found.all() == ["open"]
+
+    await until(begun, lambda: "the void was not begun")
+    first = home.temporal.get_workflow_handle(ids.operation_workflow(operation))
+    [start, *_] = (await first.fetch_history()).events
+    payloads = start.workflow_execution_started_event_attributes.input.payloads
+    [request] = await home.temporal.data_converter.decode(payloads, [WaiverInput])
+    await first.terminate()
+    await pay(home, who, bill)
+    home.stand_in.clear_faults()
+    await home.temporal.start_workflow(ids.WAIVER, request, id=first.id, task_queue=ids.MAIN_QUEUE)
+    ended_ = await home.wait(acme, operation, "failed", "mismatched", "completed")
+    assert (ended_["state"], ended_["result"]) == ("failed", None)
+    assert "plixo_note" not in (await in_stripe(home, bill)).metadata
+    used = (await home.get(acme.admin, "/v1/me"))["authority"][0]["used"]
+    assert used["amount_minor"] == 0
