@@ -139,7 +139,7 @@ async def store_organization_invoices(
     deleted = await mirror.deleted_drafts(session, [one.id for one in invoices])
     there = [one for one in invoices if one.id not in deleted]
     await store_rows(session, ObjectKind.ORGANIZATION_INVOICE, there, of)
-    await unpaid_bills.tell(session, there)
+    await unpaid_bills.tell(session, [one.id for one in there])
 
 
 async def store_links(

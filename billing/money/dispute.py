@@ -46,6 +46,8 @@ class DisputeNews(Message):
     """Of the invoice that was paid."""
     due_by: AwareDatetime | None
     """Until when it can be answered."""
+    refundable: bool
+    """Whether the payment can be refunded as the dispute stands."""
 
     @property
     def inquiry(self) -> bool:

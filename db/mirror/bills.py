@@ -53,7 +53,7 @@ async def store_invoice(session: AsyncSession, invoice: OrganizationInvoice) -> 
     draft that was deleted since."""
     if invoice.status != DRAFT or not await deleted_drafts(session, [invoice.id]):
         await store_reading(session, invoice)
-        await unpaid_bills.tell(session, [invoice])
+        await unpaid_bills.tell(session, [invoice.id])
 
 
 async def remove_draft(session: AsyncSession, invoice_id: str, *, read_at: datetime) -> str | None:

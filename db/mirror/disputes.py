@@ -44,7 +44,9 @@ async def store(session: AsyncSession, payment_intent: str, rows: Sequence[Dispu
         .values(held_by_dispute=holding.exists())
         .execution_options(synchronize_session=False)
     )
-    for row in rows:
+    # By what the mirror has: a reading that came late may be older than that.
+    of_it = select(DisputeRow).where(DisputeRow.payment_intent == payment_intent).order_by(col(DisputeRow.id))
+    for row in await session.exec(of_it.execution_options(populate_existing=True)):
         if row.status in TOLD_OF and row.created_at >= await _joined(session, row.organization_id):
             await _tell(session, row)
 
@@ -88,6 +90,7 @@ async def _news(session: AsyncSession, row: DisputeRow) -> DisputeNews:
         invoice=invoice.id if invoice else None,
         number=invoice.number if invoice else None,
         due_by=row.due_by if row.status in UNANSWERED else None,
+        refundable=row.refundable,
     )
 
 

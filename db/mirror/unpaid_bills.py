@@ -4,7 +4,7 @@ In the transaction that mirrors the invoice, so that nobody is told of what is n
 what is.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -22,10 +22,18 @@ RENEWAL = "subscription_cycle"
 CHARGED = "charge_automatically"
 
 
-async def tell(session: AsyncSession, invoices: Iterable[OrganizationInvoice]) -> None:
+async def tell(session: AsyncSession, invoices: Collection[str]) -> None:
     """Once for each failed charge, once when an invoice is overdue, and once when Stripe gives it up; nothing
-    is told of an invoice that is older than the organization is here."""
-    unpaid = [one for one in invoices if _needs_payment(one)]
+    is told of an invoice that is older than the organization is here.
+
+    By what the mirror has of these invoices: a reading that came late may be older than that.
+    """
+    held = await session.exec(
+        select(OrganizationInvoice)
+        .where(col(OrganizationInvoice.id).in_(invoices))
+        .execution_options(populate_existing=True)
+    )
+    unpaid = [one for one in held if _needs_payment(one)]
     if not unpaid:
         return
     wanted = select(Organization.id, Organization.created_at).where(

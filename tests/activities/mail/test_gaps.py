@@ -148,6 +148,7 @@ DISPUTES: list[dict[str, Any]] = [
         "invoice": "in_1" if number else None,
         "number": number,
         "due_by": due_by,
+        "refundable": number is None,
     }
     for status in sorted({*get_args(DisputeStatus), "appealed"})
     for customer, number, due_by in (("Customer 01", "A-0001", "2026-04-13T10:00:00Z"), (None, None, None))

@@ -11,6 +11,7 @@ from activities.mirror.bills import Bills
 from billing.mirror.reconciliation import ReconcileInput
 from billing.stripe.events import RenewalQuery
 from db.core.clock import utc_now
+from db.mirror import bills
 from db.tables import (
     Customer,
     Invoice,
@@ -25,6 +26,7 @@ from db.tables import (
 from workflows.core import ids
 
 from ...support import money
+from ...support.bill_rows import an_organization_invoice
 from ...support.builders import Tenant, store
 from ...support.house import House, until
 from ..conftest import ON_BOTH_DATABASES
@@ -222,12 +224,12 @@ async def test_a_draft_that_is_deleted_is_gone(home: House, acme: Tenant, told: 
 
 
 async def test_one_reading_is_enough_for_all_events_before_it(home: House, acme: Tenant) -> None:
-    bills, began = Bills(home.shop.client, home.database), utc_now()
+    reader, began = Bills(home.shop.client, home.database), utc_now()
     seen = len(home.stand_in.requests())
     for since in (began, began, began - timedelta(minutes=1)):
-        await bills.mirror_renewal(RenewalQuery(organization=acme.id, since=since))
+        await reader.mirror_renewal(RenewalQuery(organization=acme.id, since=since))
     assert len(home.stand_in.requests()) - seen == 2
-    await bills.mirror_renewal(RenewalQuery(organization=acme.id, since=utc_now()))
+    await reader.mirror_renewal(RenewalQuery(organization=acme.id, since=utc_now()))
     assert len(home.stand_in.requests()) - seen == 4
 
 
@@ -293,6 +295,25 @@ async def test_what_a_reconciliation_finds_unpaid_is_told_but_not_what_was_so_be
         ids.RECONCILE, ReconcileInput(), id="reconcile-2", task_queue=ids.MAIN_QUEUE
     )
     assert len(await unpaid_mails(home, 2)) == 2
+
+
+async def test_nobody_is_told_by_a_reading_that_is_older_than_what_is_known(
+    home: House, acme: Tenant
+) -> None:
+    paid = an_organization_invoice(acme.id, status="paid", amount_remaining=0, attempts=1)
+    failed = paid.model_copy(update={"status": "open", "amount_remaining": 6_000})
+    failed.synced_at = paid.synced_at - timedelta(minutes=1)
+    async with home.database.transaction() as session:
+        organization = await session.get_one(type(acme.organization), acme.id)
+        organization.created_at = paid.created_at - timedelta(days=1)
+        session.add(organization)
+        await bills.store_invoice(session, paid)
+        await bills.store_invoice(session, failed)
+    assert await rows(home, Outbox) == []
+    failed.synced_at = paid.synced_at + timedelta(minutes=1)
+    async with home.database.transaction() as session:
+        await bills.store_invoice(session, failed)
+    assert len(await rows(home, Outbox)) == 1
 
 
 async def unpaid_mails(home: House, number: int) -> list[dict[str, Any]]:

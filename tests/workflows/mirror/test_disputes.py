@@ -80,6 +80,7 @@ async def test_finance_and_the_controllers_hear_of_a_dispute_with_its_deadline_a
         assert mail["subject"].startswith("Dispute to answer: USD 400.00, Customer")
         assert "Answer it in Stripe by " in mail["text"]
         assert "after that it is lost" in mail["text"]
+        assert "Payment:" not in mail["text"], "its id is nothing that people know"
 
     await answer(home, "winning_evidence")
     dispute, row = await mirrored(home)
@@ -97,7 +98,7 @@ async def test_an_inquiry_can_be_refunded_and_ends_with_that(home: House, acme: 
     assert (dispute.status, dispute.refundable, row.refundable) == ("warning_needs_response", True, 40_000)
     for mail in await mails(home, 2):
         assert mail["subject"].startswith("Bank inquiry to answer: USD 400.00")
-        assert "it can still be refunded" in mail["text"].replace("\n", " ")
+        assert "The payment can still be refunded" in mail["text"].replace("\n", " ")
     operation = await money.refund(home, acme, payment, 40_000)
     await home.wait(acme, operation, "completed")
     await home.followed()
