@@ -24,10 +24,11 @@ class SubscriptionUpdate:
         subscription = await client.v1.subscriptions.retrieve_async(effect.target, {"expand": EXPAND_PLAN})
         if not bears_mark(subscription.metadata, effect):
             return None
-        return self._result(subscription)
+        # Its newest invoice may be another's by now.
+        return self._result(subscription, latest_invoice=None)
 
-    def _result(self, subscription: stripe.Subscription) -> EffectResult:
-        data = subscription.to_dict()
+    def _result(self, subscription: stripe.Subscription, **known: Any) -> EffectResult:
+        data = subscription.to_dict() | known
         snapshot: SubscriptionSnapshot | None = SubscriptionSnapshot(data)
         try:
             subscription_document(data, data["customer"])

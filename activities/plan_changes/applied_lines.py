@@ -13,7 +13,7 @@ from billing.stripe.effects import EFFECT_MARK
 from .invoices import Document, StripeInvoices
 
 NEWEST = 20
-"""A change's own invoice is among the newest of its subscription."""
+"""A renewal is among the newest invoices of its subscription."""
 UPDATE, CYCLE = "subscription_update", "subscription_cycle"
 """Why Stripe makes an invoice."""
 
@@ -40,15 +40,17 @@ async def _of(invoices: StripeInvoices, invoice: Document) -> ResultLines:
 
 
 async def _own_invoice(invoices: StripeInvoices, query: ResultQuery) -> Document | None:
-    """The one that the answer to the change named, if it bears the change's mark; else the newest that does.
+    """The one that the answer to the change named, if it bears the change's mark; else the first that does.
 
-    An invoice keeps the subscription's metadata of its own time.
+    An invoice keeps the subscription's metadata of its own time, which that of the change stays in: whatever
+    is made later bears the mark as well.
     """
     if query.invoice is not None:
         named = await invoices.invoice(query.invoice)
-        if _bears(named, query.effect_key):
+        if named["billing_reason"] == UPDATE and _bears(named, query.effect_key):
             return named
-    for found in await invoices.newest(query.subject.subscription, UPDATE, NEWEST):
+    since = query.subject.proration_date or query.subject.period_start
+    for found in await invoices.made_since(query.subject.subscription, UPDATE, since):
         if _bears(found, query.effect_key):
             return await invoices.invoice(found["id"])
     return None

@@ -31,6 +31,14 @@ class StripeInvoices:
         page = await self._client.v1.invoices.list_async({"subscription": subscription, "limit": most})
         return [one.to_dict() for one in page.data if one.billing_reason == reason]
 
+    async def made_since(self, subscription: str, reason: str, at: int) -> list[Document]:
+        """A subscription's invoices since then (UTC seconds) that were made for this reason, oldest first; not
+        whole."""
+        asked: Any = {"subscription": subscription, "created": {"gte": at}, "limit": 100}
+        page = await self._client.v1.invoices.list_async(asked)
+        made = [one.to_dict() async for one in page.auto_paging_iter() if one.billing_reason == reason]
+        return made[::-1]
+
     async def amounts(self, invoice: Document) -> InvoiceAmounts:
         """What it asks for. Raises PreviewDoesNotAddUp."""
         known = {rate["id"] for rate in invoice.get("default_tax_rates") or ()}

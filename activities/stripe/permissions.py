@@ -99,10 +99,12 @@ class KeyPermissions:
                     return None
                 async with asyncio.timeout(WITHIN):
                     self._found(await missing(client))
+                self._doubted = False
             except (stripe.StripeError, TimeoutError, *AWAY) as error:
                 log.info("could not check the Stripe key's permissions: %s", type(error).__name__)
+                self._doubted = True  # nobody knows: ask again soon
             finally:
-                self._asked_at, self._asking, self._doubted = monotonic(), False, False
+                self._asked_at, self._asking = monotonic(), False
         return cause_of(self._lacking) if self._lacking else None
 
     @property

@@ -93,7 +93,7 @@ async def list_pending_items(
     responses=answers({200: example("bill/renewal")}, NOT_SYNCED),
 )
 async def read_renewal(caller: AnyCaller, context: InContext) -> RenewalAnswer:
-    """Stripe's own preview, read again whenever something of the subscription changes, and every hour."""
+    """Stripe's own preview, read again whenever something of the subscription changes, and once a week."""
     return views.renewal(await _renewal(caller, context))
 
 

@@ -1,4 +1,4 @@
-"""What must hold around a plan change: before it is previewed, and once it is scheduled."""
+"""What must hold of a plan change before it is previewed, and of its preview."""
 
 from datetime import UTC, datetime
 

@@ -6,12 +6,14 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+from activities.plan_changes.applied_lines import UPDATE
 from activities.plan_changes.reads import StripeReads
 from billing.plan_changes.subject import PreviewQuery, SubscriptionQuery, Terms
 from billing.plan_changes.verification import ResultLines, ResultQuery
 
 from ...billing.builders import a_subject
 from ...support.case_rules import case_rules
+from ...support.shop import APRIL
 from ..effects.effecting import Job
 
 pytestmark = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
@@ -22,7 +24,8 @@ def reads(job: Job) -> StripeReads:
 
 
 async def found(job: Job, key: str, invoice: str | None) -> ResultLines:
-    subject = a_subject().model_copy(update={"subscription": job.tenant.organization.stripe_subscription})
+    of_the_job = {"subscription": job.tenant.organization.stripe_subscription, "proration_date": APRIL}
+    subject = a_subject().model_copy(update=of_the_job)
     query = ResultQuery(subject=subject, effect_key=key, invoice=invoice)
     return await ActivityEnvironment().run(reads(job).read_applied_lines, query)
 
@@ -38,16 +41,15 @@ async def wait_for_the_next_invoice(job: Job, amounts: list[int]) -> None:
         await job.shop.client.v1.invoice_items.create_async(item)
 
 
-async def others(job: Job, number: int) -> None:
-    """Somebody makes so many invoices of the same subscription in Stripe itself."""
+async def others(job: Job, number: int, **more: Any) -> None:
+    """Somebody makes so many invoices of the same subscription in Stripe itself, where its mark stays."""
     subscription = job.tenant.organization.stripe_subscription
     item = (await job.item())["id"]
     for seats in range(number):
         change: Any = {
             "items": [{"id": item, "quantity": 7 + seats}],
             "proration_behavior": "always_invoice",
-            "metadata": {"plixo_effect": ""},
-        }
+        } | more
         await job.shop.client.v1.subscriptions.update_async(subscription, change)
 
 
@@ -56,26 +58,29 @@ async def test_the_invoice_of_a_change_is_the_one_that_its_answer_names(job: Job
     named = outcome.detail["latest_invoice"]
     await others(job, 21)
     assert (await found(job, outcome.key, named)).invoice == named
-    assert (await found(job, outcome.key, None)).invoice is None, "it is none of the newest any more"
+    assert (await found(job, outcome.key, None)).invoice == named, "it is the first of those with its mark"
 
 
 async def test_an_invoice_without_the_changes_mark_is_not_its_own_whatever_is_named(job: Job) -> None:
     outcome = await job.attempt(await job.upgrade())
     own = outcome.detail["latest_invoice"]
-    await others(job, 1)
+    await others(job, 1, metadata={"plixo_effect": ""})
     newest = (await job.shop.invoices(job.tenant))[0].id
     assert newest != own
     assert (await found(job, outcome.key, newest)).invoice == own
     assert await found(job, "another key", own) == ResultLines(lines=())
 
 
-async def test_an_answer_that_was_lost_is_read_back_with_its_invoice(job: Job) -> None:
+async def test_of_an_answer_that_was_lost_the_invoice_is_found_by_its_mark(job: Job) -> None:
     effect = await job.upgrade()
     path = f"/v1/subscriptions/{job.tenant.organization.stripe_subscription}$"
     job.shop.stand_in.fault("drop_after", method="POST", path=path, times=1)
     await job.fails(effect)
+    await others(job, 1)
     outcome = await job.attempt(effect)
-    assert (await found(job, outcome.key, outcome.detail["latest_invoice"])).invoice is not None
+    assert outcome.detail["latest_invoice"] is None, "the newest one is another's by now"
+    made = [one.id for one in await job.shop.invoices(job.tenant) if one.billing_reason == UPDATE]
+    assert (await found(job, outcome.key, None)).invoice == made[-1]
 
 
 async def test_an_invoice_of_more_lines_than_it_embeds_is_read_whole(job: Job) -> None:
