@@ -32,8 +32,7 @@ class StripeInvoices:
         return [one.to_dict() for one in page.data if one.billing_reason == reason]
 
     async def made_since(self, subscription: str, reason: str, at: int) -> list[Document]:
-        """A subscription's invoices since then (UTC seconds) that were made for this reason, oldest first; not
-        whole."""
+        """Those since then (UTC seconds) that were made for this reason, the oldest first; not whole."""
         asked: Any = {"subscription": subscription, "created": {"gte": at}, "limit": 100}
         page = await self._client.v1.invoices.list_async(asked)
         made = [one.to_dict() async for one in page.auto_paging_iter() if one.billing_reason == reason]
