@@ -531,13 +531,10 @@ def test_an_anchor_reset_at_a_pinned_second_credits_from_it_and_starts_now(busin
 
 
 def test_the_first_invoice_is_expanded_with_its_payment(business: Business) -> None:
-    expand = [
-        "latest_invoice.payments.data.payment.payment_intent",
-        "latest_invoice.confirmation_secret",
-        "schedule",
-    ]
+    expand = ["latest_invoice.payments.data.payment", "latest_invoice.confirmation_secret", "schedule"]
     subscription = business.subscribe(1000, expand=[*expand, "items.data.price.product"])
-    intent = subscription.latest_invoice.payments.data[0].payment.payment_intent
+    payment = subscription.latest_invoice.payments.data[0].payment
+    intent = business.v1.payment_intents.retrieve(payment.payment_intent)
     assert (intent.status, intent.amount) == ("succeeded", 1000)
     assert subscription.latest_invoice.confirmation_secret.client_secret == intent.client_secret
     assert items_of(subscription)[0].price.product.name == "Silver"
