@@ -22,6 +22,7 @@ from sqlmodel import col, select
 
 from activities.mirror import balance_pages, money_pages
 from activities.mirror import pages as mirror_pages
+from activities.mirror.objects.customer import OWNER
 from activities.mirror.pages import MirrorAccess
 from activities.stripe.client import stripe_client
 from activities.stripe.plan_subscription import EXPAND_PLAN, SubscriptionUnsupported, subscription_document
@@ -81,6 +82,14 @@ async def _wrong_in_stripe(
         customer = await client.v1.customers.retrieve_async(wanted.stripe_customer)
         if getattr(customer, "deleted", False):
             problems.append(FileProblem(f"{place}.stripe_customer", f"{customer.id} was deleted in Stripe"))
+        elif marked := (customer.to_dict().get("metadata") or {}).get(OWNER):
+            problems.append(
+                FileProblem(
+                    f"{place}.stripe_customer",
+                    f"{customer.id} is marked in Stripe as a customer of {marked}, and an organization is "
+                    f"nobody's customer: remove {OWNER} from its metadata",
+                )
+            )
     except stripe.InvalidRequestError as error:
         problems.append(_unknown(f"{place}.stripe_customer", "customer", wanted.stripe_customer, error))
     try:
@@ -108,7 +117,7 @@ def _unknown(place: str, kind: str, object_id: str, error: stripe.InvalidRequest
 
 
 async def pull(file: ProvisioningFile, access: MirrorAccess) -> None:
-    """Mirror the plans, and the subscriptions, customers, invoices and money of the file's organizations.
+    """Mirror the plans, the subscriptions of the file's organizations, and customers, invoices and money.
 
     Raises StripeError, PlanMisconfigured or SubscriptionUnsupported; the pages before stay stored.
     """
@@ -118,9 +127,9 @@ async def pull(file: ProvisioningFile, access: MirrorAccess) -> None:
         rows = (await session.exec(select(Organization).where(col(Organization.id).in_(ids)))).all()
     for organization in rows:
         await mirror_pages.subscription(access, organization)
-    page = await mirror_pages.customers_page(access, ids)
+    page = await mirror_pages.customers_page(access)
     while page.after:
-        page = await mirror_pages.customers_page(access, ids, mirror_pages.Place(page.after))
+        page = await mirror_pages.customers_page(access, mirror_pages.Place(page.after))
     for next_page in (
         mirror_pages.invoices_page,
         money_pages.payments_page,

@@ -4,7 +4,7 @@ Each is stored by itself: what was looked up is not looked up again if the page 
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -76,13 +76,7 @@ async def subscriptions(
     return _done(rows)
 
 
-async def customers(
-    access: MirrorAccess,
-    organizations: Collection[str],
-    began: datetime,
-    after: str | None,
-    of: RunPage,
-) -> MirroredPage:
+async def customers(access: MirrorAccess, began: datetime, after: str | None, of: RunPage) -> MirroredPage:
     """Customers that were deleted in Stripe, or are no organization's of ours any more: deleted here."""
     async with access.database.reading() as session:
         wanted = select(Customer).where(
@@ -93,7 +87,9 @@ async def customers(
     async def look_up(row: Customer) -> None:
         read_at = utc_now()
         snapshot = await _found(CustomerSnapshot.read(access.client, row.id))
-        if snapshot and named_owner(snapshot.customer) in organizations:
+        async with access.database.reading() as session:
+            owner = await named_owner(session, snapshot.customer) if snapshot else None
+        if snapshot and owner:
             now = customer_row(snapshot.customer, read_at)
         else:
             now = Customer(**row.model_dump() | {"deleted": True, "synced_at": read_at})

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 import stripe
-from sqlmodel import select
 from temporalio import activity
 
 from billing.core.operations import Message
@@ -16,7 +15,7 @@ from db.cases.cases import CaseRules
 from db.core.clock import utc_now
 from db.core.session import Database
 from db.mirror import windows
-from db.tables import Organization, Reconciliation
+from db.tables import Reconciliation
 
 from ..stripe.failures import ask
 from . import balance_pages, lookups, money_pages, subscription_pages
@@ -73,11 +72,8 @@ class Mirror:
     @activity.defn
     async def mirror_customers(self, query: PageQuery) -> PageDone:
         """One page of Stripe's customers, those of our organizations."""
-        organizations = await self._organizations()
         return await self._listed(
-            "customers",
-            query,
-            lambda place: mirror_pages.customers_page(self._access, organizations, place, query.of),
+            "customers", query, lambda place: mirror_pages.customers_page(self._access, place, query.of)
         )
 
     @activity.defn
@@ -131,9 +127,8 @@ class Mirror:
     @activity.defn
     async def look_up_customers(self, query: PageQuery) -> PageDone:
         """Some customers that the run has not found in Stripe's list."""
-        organizations = await self._organizations()
         began, of = await self._run(query)
-        return await self._page(lookups.customers(self._access, organizations, began, query.after, of))
+        return await self._page(lookups.customers(self._access, began, query.after, of))
 
     @activity.defn
     async def look_up_invoices(self, query: PageQuery) -> PageDone:
@@ -158,10 +153,6 @@ class Mirror:
         async with self._database.reading() as session:
             run = await session.get_one(Reconciliation, query.reconciliation)
         return run.started_at, query.of
-
-    async def _organizations(self) -> list[str]:
-        async with self._database.reading() as session:
-            return list(await session.exec(select(Organization.id)))
 
     async def _listed(self, stage: str, query: PageQuery, listing: Listing) -> PageDone:
         """A page of a list of Stripe's. Of a window, the first that there is ends after its first page: what

@@ -5,7 +5,7 @@ overwrites what a quicker reader has stored since. Every function raises StripeE
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import stripe
@@ -22,7 +22,7 @@ from db.mirror import bills, mirror
 from db.tables import Customer, Organization
 
 from .objects.bill import organization_invoice_row, read_renewal
-from .objects.customer import customer_row, named_owner
+from .objects.customer import customer_row, named_owners
 from .objects.invoice import invoice_row, lines_row
 from .objects.snapshot import Document, Owner
 from .objects.subscription import SubscriptionSnapshot
@@ -168,18 +168,15 @@ async def subscription(access: MirrorAccess, organization: Organization) -> None
 
 
 async def customers_page(
-    access: MirrorAccess,
-    organizations: Collection[str],
-    place: Place = BEGINNING,
-    of: RunPage | None = None,
+    access: MirrorAccess, place: Place = BEGINNING, of: RunPage | None = None
 ) -> MirroredPage:
-    """Mirror the customers of these organizations that are on one page of all of Stripe's, newest first."""
+    """Mirror the customers of our organizations that are on one page of all of Stripe's, newest first."""
     synced_at = utc_now()
     page = await listed(access.client.v1.customers.list_async, place)
-    named = [data for data in documents_of(page) if named_owner(data) in organizations]
+    customers = documents_of(page)
     async with access.database.reading() as session:
-        subscribers = await bills.subscribers(session, [data["id"] for data in named])
-    ours = [data for data in named if data["id"] not in subscribers]
+        owners = await named_owners(session, customers)
+    ours = [data for data in customers if data["id"] in owners]
 
     async def store(session: AsyncSession, few: Sequence[Document], of: RunPage | None) -> None:
         await store_rows(session, ObjectKind.CUSTOMER, [customer_row(data, synced_at) for data in few], of)

@@ -30,12 +30,7 @@ from db.core.clock import utc_now
 from db.core.session import Database
 from db.stripe import ours
 
-from ..mirror.objects.customer import (
-    BalanceTransactionSnapshot,
-    CustomerSnapshot,
-    CustomersObject,
-    named_owner,
-)
+from ..mirror.objects.customer import BalanceTransactionSnapshot, CustomerSnapshot, is_theirs
 from ..mirror.objects.invoice import CreditNoteSnapshot, InvoiceSnapshot
 from ..mirror.objects.payment import PaymentSnapshot, invoice_of
 from ..mirror.objects.snapshot import Document, Owner, Snapshot, claim_of
@@ -62,7 +57,7 @@ class MoneyReads:
         """The customer's balance, and what credit notes may still take of the invoice, where one is named."""
         read_at = utc_now()
         billed = await ask_for(CustomerSnapshot.read(self._client, query.customer))
-        if billed is None or named_owner(billed.customer) != query.organization:
+        if billed is None or not await is_theirs(self._database, billed.customer, query.organization):
             return CreditableFacts(
                 problem=_unknown(Code.CUSTOMER_UNKNOWN, f"customer {query.customer}", "of yours")
             )
@@ -143,7 +138,7 @@ class MoneyReads:
     async def _of_payment(self, query: RefundableQuery, payment_intent: str) -> RefundableFacts:
         organization, read_at = query.organization, utc_now()
         payment = await ask_for(payments.payment(self._client, payment_intent))
-        if payment is None or _owner_of(payment) != organization:
+        if payment is None or not await is_theirs(self._database, payment.customer, organization):
             return _payment_unknown(f"payment {payment_intent}")
         invoice = await ask(invoice_of(self._client, payment_intent))
         payment = replace(payment, invoice=invoice["id"] if invoice else None)
@@ -160,7 +155,7 @@ class MoneyReads:
     async def _of_invoice(self, query: RefundableQuery, invoice_id: str) -> RefundableFacts:
         organization, read_at = query.organization, utc_now()
         billed = await ask_for(InvoiceSnapshot.read(self._client, invoice_id))
-        if billed is None or _owner_of(billed) != organization:
+        if billed is None or not await is_theirs(self._database, billed.customer, organization):
             return _payment_unknown(f"invoice {invoice_id}")
         invoice = billed.invoice
         paid = await ask(payments.payments_of(self._client, invoice_id))
@@ -288,11 +283,6 @@ def _given_by(note: Document) -> int:
 def _balance(customer: Document | None) -> int:
     """Of one that was deleted Stripe tells none."""
     return int((customer or {}).get("balance", 0))
-
-
-def _owner_of(snapshot: CustomersObject) -> str | None:
-    """The organization whose it is; what is of a customer who was deleted is nobody's."""
-    return named_owner(snapshot.customer) if snapshot.customer else None
 
 
 def _payment_unknown(payment: str) -> RefundableFacts:

@@ -14,7 +14,7 @@ from db.cases.cases import CaseRules
 from db.core.clock import utc_now
 from db.core.session import Database
 
-from ..mirror.objects.customer import named_owner
+from ..mirror.objects.customer import is_theirs
 from ..mirror.objects.invoice import InvoiceSnapshot
 from ..mirror.objects.snapshot import Document, Owner, taken_out
 from ..stripe.failures import ask, ask_for
@@ -36,7 +36,7 @@ class WaiverReads:
         found = await ask_for(self._client.v1.invoices.retrieve_async(query.invoice, {"expand": PARTS}))
         invoice: Document = found.to_dict() if found is not None else {}
         customer = taken_out(invoice, "customer")
-        if customer is None or named_owner(customer) != query.organization:
+        if not await is_theirs(self._database, customer, query.organization):
             return WaivableFacts(
                 problem=Problem(
                     code=Code.INVOICE_UNKNOWN,

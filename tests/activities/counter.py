@@ -73,6 +73,15 @@ class Counter:
         row = an_operation(self.tenant, id=operation, kind="refund")
         await store(self.database, row, an_intent(row, effect=effect, state="done", stripe_id=made))
 
+    async def an_organization_marked_as_ours(self) -> str:
+        """The Stripe customer of another organization, whose metadata calls it a customer of this one."""
+        other = await self.shop.tenant(self.database)
+        customer = other.organization.stripe_customer
+        await self.shop.client.v1.customers.update_async(
+            customer, {"metadata": {"plixo_organization": self.tenant.id}}
+        )
+        return customer
+
     async def pay_part(self, invoice: str, amount: int) -> str:
         """Pays a part of an open invoice."""
         payment = await self.pay(amount)

@@ -1,12 +1,12 @@
 """Customers of organizations, their balances, and what all objects of a customer have in common."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
 
 import stripe
-from sqlmodel import select
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.mail.languages import is_offered
@@ -14,7 +14,7 @@ from billing.money.object_end import is_about
 from db.cases.cases import CaseRules
 from db.cases.money_cases import ADJUSTMENT
 from db.core.session import Database
-from db.mirror import mirror
+from db.mirror import bills, mirror
 from db.mirror.mirror import MirrorRow
 from db.money import commitments
 from db.stripe import ours
@@ -84,7 +84,8 @@ class CustomersObject:
         if self._is_gone:
             known = await session.get(Customer, self.customer["id"])
             return Customer(**known.model_dump() | {"deleted": True, "synced_at": read_at}) if known else None
-        return customer_row(self.customer, read_at) if named_owner(self.customer) == organization else None
+        theirs = await named_owner(session, self.customer) == organization
+        return customer_row(self.customer, read_at) if theirs else None
 
     @property
     def _is_gone(self) -> bool:
@@ -138,25 +139,36 @@ class BalanceTransactionSnapshot(CustomersObject):
         return [*await balance_transaction_rows(session, [self.transaction], organization, read_at)]
 
 
-def named_owner(customer: Document) -> str | None:
-    """The organization that a customer's metadata names; a deleted customer has none."""
-    named: str | None = (customer.get("metadata") or {}).get(OWNER)
-    return named
+async def named_owner(session: AsyncSession, customer: Document) -> str | None:
+    """The organization whose customer it is; a deleted customer is nobody's."""
+    return (await named_owners(session, [customer])).get(customer["id"])
 
 
-async def organization_of(session: AsyncSession, customer: Document) -> str | None:
-    """The organization that a customer belongs to, by its metadata; by our mirror if it was deleted.
+async def named_owners(session: AsyncSession, customers: Iterable[Document]) -> dict[str, str]:
+    """The organizations of those customers that are one's, by their metadata.
 
     An organization itself is nobody's customer here, whatever its metadata says.
     """
+    named = {one["id"]: owner for one in customers if (owner := (one.get("metadata") or {}).get(OWNER))}
+    found = await session.exec(select(Organization.id).where(col(Organization.id).in_(set(named.values()))))
+    known, subscribers = set(found), await bills.subscribers(session, named)
+    return {id: owner for id, owner in named.items() if owner in known and id not in subscribers}
+
+
+async def is_theirs(database: Database, customer: Document | None, organization: str) -> bool:
+    """Whether it is a customer of the organization."""
+    if customer is None:
+        return False
+    async with database.reading() as session:
+        return await named_owner(session, customer) == organization
+
+
+async def organization_of(session: AsyncSession, customer: Document) -> str | None:
+    """The organization that a customer belongs to, by its metadata; by our mirror if it was deleted."""
     if customer.get("deleted"):
         known = await session.get(Customer, customer["id"])
         return known.organization_id if known else None
-    subscribes = select(Organization.id).where(Organization.stripe_customer == customer["id"]).exists()
-    found = await session.exec(
-        select(Organization.id).where(Organization.id == named_owner(customer), ~subscribes)
-    )
-    return found.one_or_none()
+    return await named_owner(session, customer)
 
 
 def customer_row(data: Document, synced_at: datetime) -> Customer:

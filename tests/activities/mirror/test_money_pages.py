@@ -40,7 +40,7 @@ async def shop(stand_in: StandIn) -> AsyncIterator[Shop]:
 async def known_customer(shop: Shop, database: Database, tenant: Tenant) -> str:
     """One of the organization's, whom the mirror has."""
     made = await money.customer(shop, tenant)
-    await mirror_pages.customers_page(shop.access(database), {tenant.id})
+    await mirror_pages.customers_page(shop.access(database))
     return made
 
 

@@ -86,6 +86,29 @@ async def test_customers_that_are_unknown_deleted_or_anothers_are_told_alike(cou
 
 
 @only_sqlite
+async def test_money_of_an_organization_is_nobodys_to_give_whatever_its_metadata_says(
+    counter: Counter,
+) -> None:
+    marked = await counter.an_organization_marked_as_ours()
+    invoice = await money.invoice(counter.shop, marked, 5000, paid=True)
+    payment = await money.payment_of(counter.shop, invoice)
+
+    problems = [
+        (await counter.creditable(marked, invoice)).problem,
+        (await counter.refundable(invoice=invoice)).problem,
+        (await counter.refundable(payment_intent=payment)).problem,
+    ]
+
+    assert [one and one.code for one in problems] == [
+        "customer_unknown",
+        "payment_unknown",
+        "payment_unknown",
+    ]
+    for table in (Customer, Invoice, PaymentRow):
+        assert await counter.rows(table) == []
+
+
+@only_sqlite
 async def test_an_invoice_of_another_customer_is_as_good_as_unknown(counter: Counter) -> None:
     sibling = await money.customer(counter.shop, counter.tenant)
     other = await counter.shop.tenant(counter.database)

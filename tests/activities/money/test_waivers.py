@@ -131,7 +131,7 @@ async def test_the_first_invoice_of_a_subscription_would_end_it(counter: Counter
     assert codes(facts) == ["first_invoice", "first_invoice"]
 
 
-@pytest.mark.parametrize("whose", ["nobody's", "another's", "Plixo's own"])
+@pytest.mark.parametrize("whose", ["nobody's", "another's", "Plixo's own", "marked"])
 async def test_only_an_invoice_of_a_customer_is_known(counter: Counter, whose: str) -> None:
     invoice = "in_nothing"
     if whose == "another's":
@@ -139,6 +139,9 @@ async def test_only_an_invoice_of_a_customer_is_known(counter: Counter, whose: s
         invoice = await money.invoice(counter.shop, await money.customer(counter.shop, other), 5000)
     elif whose == "Plixo's own":
         invoice = str((await counter.shop.subscription(counter.tenant)).latest_invoice)
+    elif whose == "marked":
+        marked = await counter.an_organization_marked_as_ours()
+        invoice = await money.invoice(counter.shop, marked, 5000)
     facts = await waivable(counter, invoice)
     assert facts.problem is not None
     assert (facts.problem.code, facts.invoice) == ("invoice_unknown", None)

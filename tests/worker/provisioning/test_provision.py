@@ -454,6 +454,23 @@ async def test_what_stripe_does_not_know_is_refused_before_anything_is_written(
         await ask_stripe(parsed(others), shop.client)
 
 
+async def test_an_organization_that_stripe_calls_somebodys_customer_is_refused(
+    stand_in: StandIn, database: Database
+) -> None:
+    shop = await open_shop(stand_in)
+    organization = (await shop.tenant(database)).organization
+    ids = {name: getattr(organization, name) for name in ("stripe_customer", "stripe_subscription")}
+    await shop.client.v1.customers.update_async(
+        organization.stripe_customer, {"metadata": {"plixo_organization": "org_other"}}
+    )
+    file = parsed(json.dumps({"organizations": [an_organization_file() | ids]}))
+    with pytest.raises(InvalidFile) as refused:
+        await ask_stripe(file, shop.client)
+    [problem] = refused.value.problems
+    assert problem.place == "organizations[0].stripe_customer"
+    assert "org_other" in problem.message
+
+
 # -- what the database itself refuses ---------------------------------------------------------------------
 
 
