@@ -2,13 +2,10 @@
 
 Workers load each of their workflows into the sandbox to see that it may run there, and each run loads its
 modules again: a tenth of a second a house, and a tenth of what a run takes. Engines compile each statement:
-four tenths of what a test takes that asks the API for two things. Each request to Stripe looks four times
-through all folders of `sys.path` for a library that isn't there.
+four tenths of what a test takes that asks the API for two things.
 """
 
-import sys
 from functools import cache, partial
-from importlib.util import find_spec
 from typing import Any
 
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
@@ -66,8 +63,6 @@ def prepare_once() -> None:
         setattr(dialect, "__hash__", lambda one: hash(type(one)))  # noqa: B010
     compiled = {"compiled_cache": LRUCache(STATEMENTS)}
     vars(session)["create_async_engine"] = partial(session.create_async_engine, execution_options=compiled)
-    if find_spec("sniffio") is None:
-        vars(sys)["modules"]["sniffio"] = None  # httpcore asks for it, and goes on without
 
 
 async def prepare_all() -> None:
