@@ -13,6 +13,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.core.errors import PlanMisconfigured
+from billing.mirror.bill import CHARGED
 from billing.mirror.reconciliation import ObjectKind
 from billing.plan_changes.plans import Plan, is_plan, read_plan
 from db.cases.cases import CaseRules
@@ -23,7 +24,7 @@ from db.tables import Customer, Organization
 
 from .objects.bill import organization_invoice_row, read_renewal
 from .objects.customer import customer_row, named_owners
-from .objects.invoice import invoice_row, lines_row
+from .objects.invoice import InvoiceSnapshot, invoice_row, lines_row
 from .objects.snapshot import Document, Owner
 from .objects.subscription import SubscriptionSnapshot
 from .page_store import RunPage, store_invoices, store_organization_invoices, store_page, store_rows
@@ -197,7 +198,7 @@ async def invoices_page(
         billed = {data["customer"] for data in invoices}
         owners, subscribers = await owners_of(session, billed), await bills.subscribers(session, billed)
     ours = [data for data in invoices if data["customer"] in owners]
-    subscribed = [data for data in invoices if data["customer"] in subscribers]
+    subscribed = [await _with_payments(access, data) for data in invoices if data["customer"] in subscribers]
 
     async def store(session: AsyncSession, few: Sequence[Document], of: RunPage | None) -> None:
         rows = [invoice_row(data, owners[data["customer"]], synced_at) for data in few]
@@ -211,6 +212,13 @@ async def invoices_page(
     stored = await store_page(access.database, ObjectKind.INVOICE, ours, store, of)
     stored += await store_page(access.database, ObjectKind.ORGANIZATION_INVOICE, subscribed, store_bills, of)
     return MirroredPage.of(stored, page)
+
+
+async def _with_payments(access: MirrorAccess, invoice: Document) -> Document:
+    """An open invoice with how its charge stands, which is a level deeper than Stripe expands in a list."""
+    if invoice["status"] != "open" or invoice["collection_method"] != CHARGED:
+        return invoice
+    return (await InvoiceSnapshot.read(access.client, invoice["id"])).invoice
 
 
 async def owners_of(session: AsyncSession, customers: Iterable[str]) -> dict[str, str]:

@@ -43,7 +43,12 @@ class OrganizationInvoiceAnswer(Answer):
     amount_paid: Money
     amount_remaining: Money
     needs_payment: bool = Field(
-        description="Whether somebody has to pay it: the charge failed, it is overdue, or was given up"
+        description="Whether somebody has to pay it: the charge failed or waits to be confirmed to the bank, "
+        "it is overdue, or was given up. A bank debit that is under way needs nobody"
+    )
+    payment_status: str | None = Field(
+        description="How Stripe's charge of an open invoice stands, such as `processing` while a bank debit "
+        "is under way; null where that is not known"
     )
     next_attempt_at: datetime | None = Field(description="When Stripe charges the card again by itself")
     due_date: datetime | None

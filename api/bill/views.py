@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from billing.core.money import Money
-from billing.mirror.bill import needs_payment
+from billing.mirror.bill import CHARGED, needs_payment
 from db.core.clock import utc_now
 from db.tables import OrganizationInvoice, Renewal
 
@@ -40,8 +40,9 @@ def _facts(row: OrganizationInvoice) -> dict[str, Any]:
         "needs_payment": needs_payment(
             row.status,
             row.amount_remaining,
-            charged=row.collection_method == "charge_automatically",
+            charged=row.collection_method == CHARGED,
             attempts=row.attempts,
+            payment_status=row.payment_status,
             due_date=row.due_date,
             at=utc_now(),
         ),

@@ -22,6 +22,8 @@ from . import unpaid_bills
 from .mirror import DRAFT, deleted_drafts
 
 BillSort = Literal["created_at", "-created_at", "total", "-total", "amount_remaining", "-amount_remaining"]
+NOT_ALWAYS_SHOWN = frozenset(["payment_status"])
+"""Columns of an invoice in which None says that the reading did not show it."""
 _KEYS = {
     "created_at": (col(OrganizationInvoice.created_at), col(OrganizationInvoice.id)),
     # Amounts of several currencies have no order among each other.
@@ -52,7 +54,7 @@ async def store_invoice(session: AsyncSession, invoice: OrganizationInvoice) -> 
     """Mirror an invoice as it was read from Stripe at its `synced_at`, and tell of one that is not paid; no
     draft that was deleted since."""
     if invoice.status != DRAFT or not await deleted_drafts(session, [invoice.id]):
-        await store_reading(session, invoice)
+        await store_reading(session, invoice, kept=NOT_ALWAYS_SHOWN)
         await unpaid_bills.tell(session, [invoice.id])
 
 

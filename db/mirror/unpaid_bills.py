@@ -12,14 +12,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing.core.money import Money
 from billing.core.operations import Role
 from billing.mail.messages import PERSON_MAIL, MailContext, MailRequest, person_mail_workflow
-from billing.mirror.bill import UnpaidBill, needs_payment
+from billing.mirror.bill import AUTHENTICATION, CHARGED, UnpaidBill, needs_payment
 
 from ..operations import outbox
 from ..tables import Organization, OrganizationInvoice
 
 RENEWAL = "subscription_cycle"
 """Stripe's `billing_reason` of a renewal."""
-CHARGED = "charge_automatically"
 
 
 async def tell(session: AsyncSession, invoices: Collection[str]) -> None:
@@ -51,6 +50,7 @@ def _needs_payment(invoice: OrganizationInvoice) -> bool:
         invoice.amount_remaining,
         charged=invoice.collection_method == CHARGED,
         attempts=invoice.attempts,
+        payment_status=invoice.payment_status,
         due_date=invoice.due_date,
         at=invoice.synced_at,
     )
@@ -72,6 +72,7 @@ async def _tell(session: AsyncSession, invoice: OrganizationInvoice) -> None:
                 unpaid=Money(amount_minor=invoice.amount_remaining, currency=invoice.currency),
                 is_renewal=invoice.reason == RENEWAL,
                 charged=charged,
+                confirm=invoice.payment_status == AUTHENTICATION,
                 next_attempt_at=invoice.next_attempt_at,
                 given_up=invoice.status == "uncollectible",
             )

@@ -35,6 +35,8 @@ class OrganizationInvoice(SQLModel, table=True):
     collection_method: str
     attempts: int = 0
     """How often a charge was tried."""
+    payment_status: str | None = None
+    """Of the charge of an open one, such as `processing`; None where that was never read."""
     next_attempt_at: datetime | None = utc(default=None)
     due_date: datetime | None = utc(default=None)
     finalized_at: datetime | None = utc(default=None)

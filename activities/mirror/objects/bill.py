@@ -69,6 +69,7 @@ def organization_invoice_row(data: Document, organization: str, synced_at: datet
         amount_remaining=data["amount_remaining"],
         collection_method=data["collection_method"],
         attempts=data.get("attempt_count") or 0,
+        payment_status=_payment_status(data),
         next_attempt_at=time_of(attempt) if attempt else None,
         due_date=time_of(due) if due else None,
         finalized_at=time_of(finalized) if finalized else None,
@@ -77,6 +78,17 @@ def organization_invoice_row(data: Document, organization: str, synced_at: datet
         created_at=time_of(data["created"]),
         synced_at=synced_at,
     )
+
+
+def _payment_status(invoice: Document) -> str | None:
+    """Of the charge by which an open invoice is to be paid; None where the reading does not show it."""
+    if invoice["status"] != "open":
+        return None
+    for link in (invoice.get("payments") or {}).get("data", ()):
+        payment = link["payment"].get("payment_intent")
+        if link["is_default"] and isinstance(payment, dict):
+            return str(payment["status"])
+    return None
 
 
 async def read_renewal(client: stripe.StripeClient, organization: Organization, read_at: datetime) -> Renewal:

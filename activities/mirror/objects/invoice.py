@@ -26,6 +26,7 @@ from .subscription import open_plan_change
 MAX_LINES = 10
 """Stripe lists this many lines within an invoice."""
 
+INVOICE_PARTS = ["customer", "payments.data.payment.payment_intent"]
 INVOICE_PAYMENT_PARTS = ["invoice.customer", "payment.payment_intent.latest_charge.refunds"]
 CREDIT_NOTE_PARTS = ["customer", "customer_balance_transaction", "invoice"]
 """What to expand in the request for each."""
@@ -37,7 +38,7 @@ class InvoiceSnapshot(CustomersObject):
 
     @classmethod
     async def read(cls, client: stripe.StripeClient, id_: str) -> Self:
-        invoice = (await client.v1.invoices.retrieve_async(id_, {"expand": ["customer"]})).to_dict()
+        invoice = (await client.v1.invoices.retrieve_async(id_, {"expand": INVOICE_PARTS})).to_dict()
         return cls(taken_out(invoice, "customer"), invoice)
 
     async def owner(self, session: AsyncSession) -> Owner | None:

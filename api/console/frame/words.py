@@ -35,6 +35,7 @@ STATES: Mapping[str, StateWords] = {
     "scheduled": StateWords("Scheduled", "run"),
     "too_much": StateWords("Too much", "bad"),
     "not_paid": StateWords("Not paid", "bad"),
+    "invoice_under_way": StateWords("Payment under way", "wait"),
     "invoice_open": StateWords("Open", "wait"),
     "invoice_paid": StateWords("Paid", "done"),
     "invoice_draft": StateWords("Draft", "quiet"),

@@ -21,6 +21,7 @@ def create() -> None:
         sa.Column("amount_remaining", MINOR, nullable=False),
         sa.Column("collection_method", TEXT, nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("payment_status", TEXT),
         sa.Column("next_attempt_at", TIME),
         sa.Column("due_date", TIME),
         sa.Column("finalized_at", TIME),

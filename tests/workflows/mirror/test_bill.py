@@ -8,6 +8,7 @@ import pytest
 from sqlmodel import select
 
 from activities.mirror.bills import Bills
+from billing.mail.messages import PERSON_MAIL
 from billing.mirror.reconciliation import ReconcileInput
 from billing.stripe.events import RenewalQuery
 from db.core.clock import utc_now
@@ -270,6 +271,52 @@ async def test_the_admins_and_finance_hear_once_of_each_charge_that_fails(
         ids.RECONCILE, ReconcileInput(), id="reconcile-1", task_queue=ids.MAIN_QUEUE
     )
     assert len(await unpaid_mails(home, 4)) == 4
+
+
+async def test_a_bank_debit_is_told_when_it_fails_and_not_while_it_is_under_way(
+    home: House, acme: Tenant, told: None
+) -> None:
+    await home.shop.use_card(acme, "pm_usBankAccount_insufficientFunds")
+    home.stand_in.advance(30 * DAY + 7200)
+    await home.followed()
+    await home.temporal.execute_workflow(
+        ids.RECONCILE, ReconcileInput(), id="reconcile-1", task_queue=ids.MAIN_QUEUE
+    )
+    [renewal] = [row for row in await rows(home, OrganizationInvoice) if row.status == "open"]
+    assert (renewal.attempts, renewal.payment_status) == (1, "processing")
+    page = await home.get(acme.finance, "/v1/organization/invoices")
+    assert (page["data"][0]["needs_payment"], page["data"][0]["payment_status"]) == (False, "processing")
+    assert [row for row in await rows(home, Outbox) if row.name == PERSON_MAIL] == []
+
+    home.stand_in.advance(5 * DAY)
+    await home.followed()
+    assert len(await unpaid_mails(home, 2)) == 2
+    page = await home.get(acme.finance, "/v1/organization/invoices")
+    assert page["data"][0]["needs_payment"] is True
+
+
+async def test_a_debit_whose_failure_no_event_told_of_is_found_by_reconciliation(
+    home: House, acme: Tenant, told: None
+) -> None:
+    await home.shop.use_card(acme, "pm_usBankAccount_insufficientFunds")
+    home.stand_in.advance(30 * DAY + 7200)
+    await home.followed()
+    home.stand_in.webhooks(mode="drop")
+    home.stand_in.advance(5 * DAY)
+    await home.temporal.execute_workflow(
+        ids.RECONCILE, ReconcileInput(), id="reconcile-1", task_queue=ids.MAIN_QUEUE
+    )
+    assert len(await unpaid_mails(home, 2)) == 2
+
+
+async def test_a_renewal_that_waits_for_the_bank_is_told_as_to_confirm(
+    home: House, acme: Tenant, told: None
+) -> None:
+    await home.shop.use_card(acme, "pm_card_authenticationRequired")
+    home.stand_in.advance(30 * DAY + 7200)
+    await home.followed()
+    [mail, _] = await unpaid_mails(home, 2)
+    assert "Your bank asks you to confirm the payment of USD 60.00" in mail["text"]
 
 
 async def test_what_a_reconciliation_finds_unpaid_is_told_but_not_what_was_so_before(
