@@ -171,3 +171,53 @@ def test_how_something_is_billed_may_be_said_where_nothing_is(business: Business
         }
     )
     assert business.v1.subscription_schedules.cancel(schedule.id, {"prorate": False}).status == "canceled"
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        "subscription_details[start_date]",
+        "subscription_details[billing_mode][type]",
+        "subscription_details[items][0][billing_thresholds]",
+    ],
+)
+def test_a_preview_refuses_what_it_would_ignore(business: Business, left: str) -> None:
+    price, given = business.price(500), {"start_date": APRIL, "billing_mode": {"type": "classic"}}
+    *_, name = [part for part in left.replace("]", "").split("[") if part != "type"]
+    details: dict[str, Any] = {name: given.get(name)}
+    if "items" in left:
+        details = {"items": [{"price": price, name: {"usage_gte": 4}}]}
+    asked = {"subscription": business.subscribe(1000).id, "subscription_details": details}
+    assert left.startswith(str(refused(business.v1.invoices.create_preview, asked).param))
+
+
+def test_a_preview_of_a_new_subscription_refuses_what_is_of_one_that_there_is(business: Business) -> None:
+    details = {"items": [{"price": business.price(500)}], "proration_date": APRIL + DAY}
+    asked = {"customer": business.customer().id, "subscription_details": details}
+    error = refused(business.v1.invoices.create_preview, asked)
+    assert error.param == "subscription_details[proration_date]"
+
+
+def test_a_preview_says_whose_it_is_and_in_what(business: Business) -> None:
+    asked: dict[str, Any] = {"subscription": business.subscribe(1000).id}
+    said = {"issuer": {"type": "self"}, "currency": "usd"}
+    behavior = {"subscription_details": {"proration_behavior": "none"}}
+    assert business.v1.invoices.create_preview({**asked, **said, **behavior}).total == 1000
+    for wrong, name in (
+        ({"issuer": {"type": "account", "account": "acct_other"}}, "issuer[type]"),
+        ({"currency": "eur"}, "currency"),
+    ):
+        assert refused(business.v1.invoices.create_preview, {**asked, **wrong}).param == name
+
+
+def test_a_list_without_rows_has_ignored_nothing(business: Business) -> None:
+    customer = business.customer().id
+    found = business.v1.subscriptions.list({"customer": customer, "status": "all", "price": "price_none"})
+    assert found.data == []
+
+
+def test_an_item_by_itself_refuses_what_its_subscription_would_ignore(business: Business) -> None:
+    item = items_of(business.subscribe(1000))[0].id
+    both = {"price": business.price(2000), "plan": business.price(3000)}
+    assert refused(business.v1.subscription_items.update, item, both).param == "plan"
+    assert business.v1.subscription_items.update(item, {"price": both["price"]}).price.id == both["price"]

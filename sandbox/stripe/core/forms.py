@@ -6,7 +6,7 @@ The second version of the API has JSON in the bodies instead.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -64,6 +64,15 @@ class Given(dict[str, Any]):
                 if isinstance(entry, Given) and entry.seen:
                     found += entry.unseen(f"{full}[{index}]" if isinstance(value, list) else full)
         return found
+
+
+def part(given: Tree, names: Iterable[str], **more: Any) -> Given:
+    """Those of the names that were given, and more: who looks at them there has looked at them in `given`."""
+    kept = {name: dict.__getitem__(given, name) for name in names if name in given.keys()}  # noqa: SIM118
+    taken = Given({**kept, **more})
+    if isinstance(given, Given):
+        taken.seen = given.seen
+    return taken
 
 
 def pairs(encoded: bytes) -> Pairs:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from ..core.forms import part
 from ..core.kernel import ATTENDED, Ctx, Obj, invalid, public
 from ..discounts import discounts
 from ..invoices import invoicing
@@ -49,7 +50,7 @@ def _supposed(ctx: Ctx) -> tuple[Obj, dict[str, Obj]]:
     else:
         first = (details.get("phases") or [{}])[0]
         start = first.get("start_date", "now")
-        wanted = {**details, "start_date": start, "customer": ctx.params.get("customer")}
+        wanted = part(details, details.keys(), start_date=start, customer=ctx.params.get("customer"))
         schedule = schedules.of_phases(replace(ctx, params=wanted))
     if schedule["status"] == "not_started":
         ctx = replace(ctx, now=schedule["phases"][0]["start_date"])

@@ -14,6 +14,7 @@ from stripe.params import (
     SubscriptionItemUpdateParams,
 )
 
+from ..core.forms import part
 from ..core.kernel import Ctx, Obj, missing, route
 from ..core.test_time import tell_time
 from ..core.updates import without_effect
@@ -81,11 +82,7 @@ def _item(subscription: Obj, id: str) -> Obj:
 def _update(ctx: Ctx, subscription: Obj, entry: dict[str, Any]) -> Obj:
     if ctx.clock is None:  # the request may name the item only, and whose time it is is the subscription's
         tell_time(ctx, [subscription["id"]], writes=True)
-    of_item = {
-        name: value
-        for name, value in ctx.params.items()
-        if name not in (*OF_SUBSCRIPTION, "expand", "subscription")
-    }
-    whole = {name: ctx.params[name] for name in OF_SUBSCRIPTION if name in ctx.params}
-    asked = replace(ctx, params={**whole, "items": [{**of_item, **entry}]})
+    params = ctx.params
+    of_item = part(params, params.keys() - {*OF_SUBSCRIPTION, "expand", "subscription"}, **entry)
+    asked = replace(ctx, params=part(params, OF_SUBSCRIPTION, items=[of_item]))
     return current(ctx, updates.update(asked, subscription))

@@ -14,8 +14,9 @@ from stripe.params import InvoiceCreatePreviewParams
 
 from ..catalog.catalog import item_charge, terms_of
 from ..catalog.proration import Draft, trial
+from ..core.forms import part
 from ..core.kernel import Ctx, Obj, StripeError, invalid, missing, public, route
-from ..core.updates import not_built
+from ..core.updates import not_built, require_own, without_effect
 from ..invoices import invoicing
 from ..invoices.invoice_lines import EMBEDDED, all_lines
 from ..invoices.invoice_shapes import compose, expect, lay_out
@@ -53,6 +54,7 @@ class _Bill:
 def create_preview(ctx: Ctx) -> Obj:
     """Preview an invoice; raises 404 `invoice_upcoming_none` when there would be none."""
     not_built(ctx, *NOT_BUILT)
+    require_own(ctx.params.get("issuer"), "issuer")
     ctx.previewing = True
     if any(name in ctx.params for name in BY_SCHEDULE):
         return _by_schedule(ctx)
@@ -60,6 +62,7 @@ def create_preview(ctx: Ctx) -> Obj:
     for name in DETAILS_NOT_BUILT:
         if name in details:
             raise invalid(f"This stand-in does not preview {name}.", param=f"subscription_details[{name}]")
+    without_effect(replace(ctx, params=details), "proration_behavior")  # where there is nothing to prorate
     subscription = _subscription(ctx, details)
     if subscription is None:
         return _of_new_subscription(ctx, details)
@@ -215,9 +218,8 @@ def _of_pause(ctx: Ctx, subscription: Obj, details: dict[str, Any]) -> _Bill:
 
 
 def _of_new_subscription(ctx: Ctx, details: dict[str, Any]) -> Obj:
-    subscription, drafts = compose_new(
-        ctx, {**details, **_supposed(ctx), "customer": ctx.params.get("customer")}
-    )
+    asked = part(details, details.keys(), **_supposed(ctx), customer=ctx.params.get("customer"))
+    subscription, drafts = compose_new(ctx, asked)
     customer = _customer(ctx, subscription["customer"])
     start = subscription["start_date"]
     bill = _Bill(ctx.now, (start, start), pending_items(ctx.store, customer["id"], None), drafts)
@@ -231,6 +233,8 @@ def _of_new_subscription(ctx: Ctx, details: dict[str, Any]) -> Obj:
 
 
 def _answer(ctx: Ctx, customer: Obj, subscription: Obj, bill: _Bill, details: dict[str, Any]) -> Obj:
+    if ctx.params.get("currency") not in (None, subscription["currency"]):
+        raise invalid("This stand-in previews a subscription in its own currency.", param="currency")
     extra = [_extra(ctx, customer, subscription, entry) for entry in ctx.params.get("invoice_items", [])]
     items = [*extra, *bill.items]
     if ctx.params.get("preview_mode") == "recurring":
