@@ -26,6 +26,7 @@ from db.stripe import events as stripe_events
 from db.tables import Customer, Reconciliation, StripeEvent
 from sandbox.stack.places import LOOPBACK, reserve_ports
 from worker import composition
+from worker.outbox import OutboxSweep
 from workflows.core import ids
 from workflows.mirror.reconcile import PHASES
 
@@ -76,6 +77,7 @@ class Account:
 
     stage: Stage
     http: httpx.AsyncClient
+    outbox: OutboxSweep
 
     async def control(self, path: str, body: Any = None) -> Any:
         address = f"/_sandbox/{path}"
@@ -109,9 +111,10 @@ async def _account(stage: Stage, journal: Path) -> AsyncIterator[Account]:
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(stage.process("many", argv, f"{url}/_sandbox/healthz"))
         http = httpx.AsyncClient(base_url=url, headers=key, timeout=60, trust_env=False)
-        account = Account(stage, await stack.enter_async_context(http))
+        await stack.enter_async_context(http)
+        hosted = await composition.hosted(stack, settings, stage.policy, stage.temporal)
+        account = Account(stage, http, hosted.outbox)
         await account.control("webhooks", {"mode": "drop"})
-        await composition.hosted(stack, settings, stage.policy, stage.temporal)
         yield account
 
 
@@ -204,7 +207,7 @@ async def _followed(account: Account, name: str) -> None:
     pending = select(func.count()).select_from(StripeEvent).where(StripeEvent.state == "pending")
     renamed = select(func.count()).select_from(Customer).where(Customer.name == name)
     while True:
-        await account.run(ids.OUTBOX_SWEEP)
+        await account.outbox.sweep()
         async with account.stage.records.reading() as session:
             if (await session.exec(pending)).one() == 0:
                 if (await session.exec(renamed)).one() < CHANGED:

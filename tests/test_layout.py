@@ -25,7 +25,7 @@ CAPABILITIES: Mapping[str, Mapping[str, str]] = {
     "mail": {},
     "mirror": {},
     "money": {},
-    "operations": {},
+    "operations": {"workflows": "what they share is workflows/core"},
     "people": {
         "billing": "their roles are every room's: billing/core",
         "activities": "people are provisioned by the worker",

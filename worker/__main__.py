@@ -38,10 +38,10 @@ async def run(settings: Settings, policy: Policy, looking: Database) -> None:
         temporal = await _connected(settings, stop)
         if temporal is None or not await _migrated(looking, stop):
             return
-        _, watch, reaper = await composition.hosted(stack, settings, policy, temporal)
+        hosted = await composition.hosted(stack, settings, policy, temporal)
         await schedules.ensure(temporal)
         process.settle()
-        for beside in (watch.run(), reaper.run()):
+        for beside in (hosted.watch.run(), hosted.reaper.run(), hosted.outbox.run()):
             stack.callback(asyncio.create_task(beside).cancel)
         health.ready(temporal)
         log.info("worker ready on %s", settings.temporal_address)

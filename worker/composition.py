@@ -37,7 +37,6 @@ from activities.money.waivers import WaiverReads
 from activities.operations.holds import Holds
 from activities.operations.notes import NoteRecords
 from activities.operations.notices import Notices
-from activities.operations.outbox import OutboxSweep
 from activities.operations.records import Records
 from activities.plan_changes.reads import StripeReads
 from activities.portal.invoice_fetch import InvoiceFetches
@@ -59,6 +58,7 @@ from db.tables import Outbox
 from settings.settings import Settings
 from workflows.client import dispatch, running
 
+from .outbox import OutboxSweep
 from .queues import Activities, build_workers
 from .watch.lateness import Lateness
 from .watch.reaper import Reaper
@@ -120,7 +120,6 @@ def build_activities(
                 NoteRecords(database),
                 Notices(database),
                 Holds(database),
-                OutboxSweep(database, send),
                 PortalAccessRecords(database),
                 CaseRecords(database),
                 Reminders(database, policy),
@@ -162,6 +161,7 @@ def build_activities(
             lateness=Lateness(database, alerts.say, runtime),
         ),
         reaper=Reaper(database, temporal, alert=alerts.say, runtime=runtime),
+        outbox=OutboxSweep(database, send),
         close=close,
     )
 
@@ -206,11 +206,8 @@ def build_stripe(
     return stripe_client(key, settings.stripe_api_base, gate, meter, permissions.doubt)
 
 
-async def hosted(
-    stack: AsyncExitStack, settings: Settings, policy: Policy, temporal: Client
-) -> tuple[Database, Watch, Reaper]:
-    """Runs the workers until the stack is closed; returns the records that they share, and what watches
-    beside them."""
+async def hosted(stack: AsyncExitStack, settings: Settings, policy: Policy, temporal: Client) -> Activities:
+    """Runs the workers until the stack is closed; returns what they do, and what runs beside them."""
     meter = HealthMeter()
     database = Database(settings.database_url)
     stack.push_async_callback(database.dispose)
@@ -221,4 +218,4 @@ async def hosted(
     stack.push_async_callback(activities.close)
     for worker in build_workers(temporal, activities, policy):
         await stack.enter_async_context(worker)
-    return database, activities.watch, activities.reaper
+    return activities

@@ -36,7 +36,6 @@ from workflows.money.credit import CreditWorkflow
 from workflows.money.note import NoteWorkflow
 from workflows.money.refund import RefundWorkflow
 from workflows.money.waiver import WaiverWorkflow
-from workflows.operations.outbox_sweep import OutboxSweepWorkflow
 from workflows.plan_changes.workflow import PlanChangeWorkflow
 from workflows.portal.invoice_fetch import InvoiceFetchWorkflow
 from workflows.portal.trouble import PortalAccessWorkflow
@@ -45,6 +44,7 @@ from workflows.quotes.plan_change import PlanChangeQuoteWorkflow
 from workflows.reminders.workflow import ReminderSweepWorkflow
 
 from .interceptors import EVERY_WORKER
+from .outbox import OutboxSweep
 from .watch.reaper import Reaper
 from .watch.watch import Watch
 
@@ -66,7 +66,6 @@ _MAIN: Sequence[type] = (
     WaiverQuoteWorkflow,
     PortalAccessWorkflow,
     CaseWorkflow,
-    OutboxSweepWorkflow,
     ReconcileWorkflow,
     ReminderSweepWorkflow,
     IncidentWorkflow,
@@ -119,7 +118,7 @@ an effect would have to be read back, and the deployment is done no sooner. Comp
 
 @dataclass(frozen=True)
 class Activities:
-    """The activities of each queue, and what watches beside them."""
+    """The activities of each queue, and what runs beside them."""
 
     main: Sequence[Callable[..., Any]]
     events: Sequence[Callable[..., Any]]
@@ -127,6 +126,7 @@ class Activities:
     stripe: Sequence[Callable[..., Any]]
     watch: Watch
     reaper: Reaper
+    outbox: OutboxSweep
     close: Callable[[], Awaitable[None]]
     """To be awaited when no activity runs any more."""
 

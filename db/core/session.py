@@ -5,6 +5,7 @@ fair and costs nothing; among processes, a write transaction waits in BEGIN IMME
 cannot change before it writes.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -152,6 +153,24 @@ class Database:
         """Raise SQLAlchemyError or OSError when the records cannot be read."""
         async with self._reader.connect() as connection:
             await connection.execute(text("SELECT 1"))
+
+    async def listen(self, channel: str, heard: Callable[[], None]) -> None:
+        """Calls `heard` at each of PostgreSQL's notifications on the channel until the connection is lost.
+
+        Raises SQLAlchemyError or OSError when there is none to be had. Behind a pooler that shares
+        connections by transaction nothing is heard.
+        """
+        lost = asyncio.Event()
+        async with self.engine.connect() as connection:
+            raw = (await connection.get_raw_connection()).driver_connection
+            assert raw is not None
+            try:
+                raw.add_termination_listener(lambda _: lost.set())
+                await raw.add_listener(channel, lambda *_: heard())
+                heard()  # for what was written before
+                await lost.wait()
+            finally:
+                await connection.invalidate()  # no one else's connection listens
 
     async def read(self, look: Callable[[Connection], Result]) -> Result:
         """What a synchronous function finds on a connection for reading."""

@@ -1,6 +1,5 @@
-"""Delivers what the outbox holds: the API right after its commit, the sweep whatever is left."""
+"""Delivers what the outbox holds: the API right after its commit, the worker's sweep whatever is left."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -15,6 +14,7 @@ from ..approvals import approvals
 from ..approvals.closing import why_closed
 from ..core import timeline
 from ..core.alone import what
+from ..core.clock import Clock
 from ..core.session import Database, concerns_everybody
 from ..operations import notices, outbox
 from ..tables import Notice, Operation, Outbox
@@ -117,26 +117,25 @@ async def _goes_on(session: AsyncSession, row: Outbox, delivery: Delivery) -> bo
     return False
 
 
-async def deliver_due(database: Database, send: Send, now: Callable[[], datetime], limit: int) -> int:
-    """Claims what is due and delivers it, each workflow's in order; returns how many were claimed.
-
-    A delivery that breaks does not break the others: it is noted at its row, and tried again later. Raises,
-    after the others, what says that the records are away; those claims run out.
-    """
+async def claim_due(database: Database, at: datetime, limit: int) -> list[list[Outbox]]:
+    """Claims what is due, `limit` rows at most: each workflow's in order, for `deliver_in_order`."""
+    async with database.reading() as session:
+        if not await outbox.anything_due(session, at):
+            return []
     async with database.transaction() as session:
-        rows = await outbox.due(session, now(), limit)
+        rows = await outbox.due(session, at, limit)
     by_workflow: dict[str, list[Outbox]] = {}
     for row in rows:
         by_workflow.setdefault(row.workflow_id, []).append(row)
-    queues = (_in_order(database, send, queue, now) for queue in by_workflow.values())
-    for outcome in await asyncio.gather(*queues, return_exceptions=True):
-        if isinstance(outcome, BaseException):
-            raise outcome
-    return len(rows)
+    return list(by_workflow.values())
 
 
-async def _in_order(database: Database, send: Send, rows: list[Outbox], now: Callable[[], datetime]) -> None:
-    """A workflow is started before it is sent what came after."""
+async def deliver_in_order(database: Database, send: Send, rows: list[Outbox], now: Clock) -> None:
+    """A workflow is started before it is sent what came after.
+
+    A delivery that breaks is noted at its row and tried again later, before those that follow it. Raises what
+    says that the records are away; those claims run out.
+    """
     for row in rows:
         try:
             await deliver(database, send, row, now())

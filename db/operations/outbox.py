@@ -18,6 +18,9 @@ from ..tables import Outbox, new_id
 PENDING, DELIVERED, REFUSED = "pending", "delivered", "refused"
 START, UPDATE = "start", "update"
 
+CHANNEL = "outbox_due"
+"""Of PostgreSQL's notifications: a row was written that is due at once."""
+
 CLAIM = timedelta(seconds=30)
 LONGEST_WAIT = timedelta(seconds=60)
 
@@ -130,6 +133,12 @@ def columns(
         "next_attempt_at": due_at or at,
         "settled_at": None,
     }
+
+
+async def anything_due(session: AsyncSession, now: datetime) -> bool:
+    """Whether `due` would claim something, or another dispatcher just has: asked without taking a lock."""
+    waiting = select(Outbox.id).where(Outbox.state == PENDING, col(Outbox.next_attempt_at) <= now).limit(1)
+    return (await session.exec(waiting)).first() is not None
 
 
 async def due(session: AsyncSession, now: datetime, limit: int = 50) -> list[Outbox]:

@@ -9,8 +9,7 @@ import shutil
 import tomllib
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from dataclasses import dataclass, field
 from pathlib import Path
 from traceback import format_exception
 from typing import Protocol
@@ -27,8 +26,6 @@ from db.core.session import Database
 from db.migrate import upgrade_async
 from sandbox.stripe.server.inprocess import StandIn
 from settings.settings import DEFAULT_POLICY, Settings
-from worker import schedules
-from workflows.core import ids
 
 from ..support.house import BIN, House, MailSink, default_policy
 from ..support.shop import APRIL, MID_APRIL, open_shop
@@ -164,7 +161,6 @@ class Stage:
         temporal = await Client.connect(
             self.address, namespace=namespace, data_converter=pydantic_data_converter
         )
-        await schedules.ensure(temporal, [_sweep(namespace)])
         settings = Settings(
             database_url=f"sqlite:///{file}",
             temporal_address=self.address,
@@ -187,16 +183,6 @@ class Stage:
         stack.push_async_callback(victim.stop)
         await victim.start()
         return Lane(home, victim, api)
-
-
-def _sweep(namespace: str) -> schedules.TimedWorkflow:
-    """What passes on what the API could not while the worker was dead.
-
-    Less often than in production, and not at the same second in every lane: there are many.
-    """
-    (timed,) = (timed for timed in schedules.SCHEDULES if timed.workflow == ids.OUTBOX_SWEEP)
-    number = int(namespace.removeprefix(LANE))
-    return replace(timed, every=timedelta(seconds=20) + number * timedelta(milliseconds=250))
 
 
 def _env(settings: Settings) -> dict[str, str]:

@@ -139,7 +139,7 @@ async def run(plan: str | None, orders: "Pipe[str, str | None]") -> None:
         )
         for worker in queues.build_workers(temporal, activities, policy):
             await stack.enter_async_context(worker)
-        await asyncio.Event().wait()
+        await activities.outbox.run()
 
 
 def make_haste() -> None:

@@ -7,7 +7,7 @@ import asyncio
 import json
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -28,7 +28,6 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
-from activities.operations.outbox import OutboxSweep
 from activities.stripe.gate import StripeGate
 from activities.stripe.permissions import KeyPermissions
 from api.app import create_app
@@ -42,6 +41,7 @@ from sandbox.stack.mail import LOOPBACK, Mailbox
 from sandbox.stripe.server.inprocess import StandIn
 from settings.settings import DEFAULT_POLICY, Settings
 from worker import composition, queues
+from worker.outbox import OutboxSweep
 from worker.watch.watch import Watch
 from workflows.core import ids
 
@@ -51,7 +51,6 @@ from .told import mail_name
 
 BIN = Path(sys.executable).parent
 SECRET = "whsec_house"
-SWEEP_EVERY = 1.0
 """Seconds between two looks at the outbox."""
 PATIENCE = 30.0
 """Seconds until a test gives up waiting for a state."""
@@ -131,6 +130,7 @@ class House:
     patience: float = PATIENCE
     app: FastAPI | None = None
     watch: Watch | None = None
+    outbox: OutboxSweep | None = None
     """That of its worker; it looks when a test says so."""
     ran: list[str] = field(default_factory=list)
     """What a schedule would have started, and quotes."""
@@ -218,7 +218,7 @@ class House:
     async def catch_up(self) -> int:
         """Asks Stripe for what its webhooks have not brought, due or not; how many events."""
         missed: int = await self.run(ids.EVENT_CATCH_UP, CatchUpPage(at=await self.now()))
-        await self.run(ids.OUTBOX_SWEEP)
+        await self.swept()
         return missed
 
     async def run(self, workflow: str, *args: Any) -> Any:
@@ -237,8 +237,9 @@ class House:
         await until(empty, lambda: f"webhooks are pending: {self.stand_in.webhooks()}", self.patience)
 
     async def swept(self) -> None:
-        """Passes on what waits in the outbox, as the schedule does."""
-        await self.run(ids.OUTBOX_SWEEP)
+        """Passes on what waits in the outbox."""
+        assert self.outbox is not None
+        await self.outbox.sweep()
 
     # --- waiting ----------------------------------------------------------------------------------------
 
@@ -384,17 +385,9 @@ async def time_skipping() -> AsyncIterator[WorkflowEnvironment]:
 
 
 @asynccontextmanager
-async def sweeping(activities: queues.Activities) -> AsyncIterator[None]:
-    """Within, the outbox is swept now and then, as by its schedule: the time-skipping server has none."""
-    sweep = next(one for one in activities.main if one.__name__ == OutboxSweep.deliver_outbox.__name__)
-
-    async def again_and_again() -> None:
-        while True:
-            await asyncio.sleep(SWEEP_EVERY)
-            with suppress(Exception):  # Temporal would try it again, and so does the next look
-                await sweep()
-
-    task = asyncio.create_task(again_and_again())
+async def running(loop: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Within, what a worker runs beside its activities."""
+    task = asyncio.create_task(loop)
     try:
         yield
     finally:
@@ -444,7 +437,7 @@ async def house(
         )
         context: Context = app.state.context
         stack.push_async_callback(context.dispatcher.idle)
-        await stack.enter_async_context(sweeping(activities))
+        await stack.enter_async_context(running(activities.outbox.run()))
         yield House(
             environment.client,
             environment,
@@ -456,6 +449,7 @@ async def house(
             policy,
             app=app,
             watch=activities.watch,
+            outbox=activities.outbox,
         )
 
 

@@ -33,7 +33,6 @@ PLAN_CHANGE_QUOTE = "PlanChangeQuoteWorkflow"
 REFUND_QUOTE = "RefundQuoteWorkflow"
 CREDIT_QUOTE = "CreditQuoteWorkflow"
 WAIVER_QUOTE = "WaiverQuoteWorkflow"
-OUTBOX_SWEEP = "OutboxSweepWorkflow"
 RECONCILE = "ReconcileWorkflow"
 INCIDENT = "IncidentWorkflow"
 

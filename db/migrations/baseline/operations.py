@@ -6,6 +6,19 @@ from alembic import op
 from .append_only import make_append_only
 from .columns import DOCUMENT, MINOR, TEXT, TIME, where
 
+SAY_DUE = (
+    """
+    CREATE FUNCTION outbox_due() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_notify('outbox_due', ''); RETURN NULL; END $$
+    """,
+    """
+    CREATE TRIGGER outbox_due AFTER INSERT ON outbox
+    FOR EACH ROW WHEN (NEW.next_attempt_at <= NEW.created_at) EXECUTE FUNCTION outbox_due()
+    """,
+)
+"""Whoever sweeps the outbox hears of what is due at once. Most rows are not: the API sends those itself, and
+commits that notify wait for each other."""
+
 
 def create() -> None:
     op.create_table(
@@ -154,6 +167,9 @@ def create() -> None:
         sa.UniqueConstraint("workflow_id", "name", "update_id"),
         sa.Index("ix_outbox_due", "next_attempt_at", **where("state = 'pending'")),
     )
+    if op.get_bind().dialect.name == "postgresql":
+        for statement in SAY_DUE:
+            op.execute(statement)
     op.create_table(
         "mails",
         sa.Column("message_id", TEXT, primary_key=True),

@@ -22,9 +22,9 @@ from billing.plan_changes.subject import PlanChangeInput
 from billing.policy.policy import Policy
 from db.approvals import approvals
 from db.core.session import Database
-from db.delivery.delivery import deliver_due
 from db.operations import operations
 from db.tables import Approval, Operation, Outbox
+from worker.outbox import OutboxSweep
 from workflows.client import dispatch
 from workflows.core import ids
 
@@ -84,7 +84,7 @@ async def sweep(database: Database, client: Client) -> int:
             within=timedelta(seconds=10),
         )
 
-    return await deliver_due(database, send, lambda: datetime.now(UTC) + timedelta(minutes=1), 100)
+    return await OutboxSweep(database, send, lambda: datetime.now(UTC) + timedelta(minutes=1)).sweep()
 
 
 async def running(database: Database, acme: Tenant, policy: Policy) -> Operation:

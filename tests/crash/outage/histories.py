@@ -13,7 +13,7 @@ from workflows.core import ids
 
 WORKFLOWS = (ids.REFUND, ids.CREDIT, ids.PLAN_CHANGE, ids.CASE, ids.APPROVAL, ids.FINANCE_NOTICE)
 """An operation's workflow, and its reviews and notices, which are workflows of their own."""
-SWEEPS = (ids.OUTBOX_SWEEP, ids.EVENT_CATCH_UP, ids.RECONCILE, ids.REMINDER_SWEEP)
+SWEEPS = (ids.EVENT_CATCH_UP, ids.RECONCILE, ids.REMINDER_SWEEP)
 """Runs by schedule, which have a time to be over in: the next one does what was left."""
 MAX_AN_HOUR = 10
 ASKING = 6

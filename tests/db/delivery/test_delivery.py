@@ -1,6 +1,5 @@
 """Deliveries from the outbox: each settled by how it ended, and claimed by one deliverer only."""
 
-import asyncio
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -12,7 +11,7 @@ from billing.core.operations import Problem
 from db.approvals import approvals
 from db.core import timeline
 from db.core.session import Database
-from db.delivery.delivery import Send, deliver, deliver_due
+from db.delivery.delivery import Send, claim_due, deliver
 from db.operations import outbox
 from db.tables import Decision, Outbox
 
@@ -96,7 +95,8 @@ async def test_what_may_not_have_arrived_is_tried_again_ever_later(database: Dat
 
     clock = [NOW]
     for wait in (1, 2, 4):
-        assert await deliver_due(database, send, lambda: clock[-1], 10) == 1
+        [[claimed]] = await claim_due(database, clock[-1], 10)
+        await deliver(database, send, claimed, clock[-1])
         row = await kept(database, enqueued)
         assert (row.state, row.error) == ("pending", "temporal_unavailable")
         assert row.next_attempt_at == clock[-1] + timedelta(seconds=wait)
@@ -276,90 +276,3 @@ async def test_only_a_refusal_touches_the_decision(
     await deliver(database, send, row, LATER)
 
     assert (await decided(database, decision)).state == "pending"
-
-
-# --- Whatever is due --------------------------------------------------------------------------------------
-
-
-async def test_a_batch_is_delivered_up_to_its_limit(database: Database) -> None:
-    for number in range(3):
-        await enqueue(database, f"w{number}")
-    send, sent = answering("delivered")
-
-    counts = [await deliver_due(database, send, lambda: LATER, 2) for _ in range(3)]
-
-    assert counts == [2, 1, 0]
-    assert sorted(sent) == ["w0", "w1", "w2"]
-
-
-async def test_what_is_not_due_yet_is_left_alone(database: Database) -> None:
-    await enqueue(database, due_at=LATER + timedelta(seconds=1))
-    send, sent = answering("delivered")
-
-    assert (await deliver_due(database, send, lambda: LATER, 10), sent) == (0, [])
-
-
-async def test_deliverers_at_the_same_time_send_each_row_once(database: Database) -> None:
-    for number in range(20):
-        await enqueue(database, f"w{number:02}")
-    other = Database(database.url)  # another process
-    send, sent = answering("delivered")
-
-    counts = await asyncio.gather(
-        *(deliver_due((database, other)[n % 2], send, lambda: LATER, 7) for n in range(6))
-    )
-    await other.dispose()
-
-    assert sum(counts) == 20
-    assert sorted(sent) == [f"w{number:02}" for number in range(20)]
-
-
-async def test_a_deliverer_that_died_leaves_its_rows_to_the_next_when_its_claim_runs_out(
-    database: Database,
-) -> None:
-    await enqueue(database)
-    async with database.transaction() as session:
-        await outbox.due(session, NOW)
-    send, sent = answering("delivered")
-
-    early = await deliver_due(database, send, lambda: NOW + outbox.CLAIM - timedelta(seconds=1), 10)
-    late = await deliver_due(database, send, lambda: NOW + outbox.CLAIM, 10)
-
-    assert (early, late, sent) == (0, 1, ["w1"])
-
-
-async def test_one_that_breaks_does_not_break_the_others(database: Database) -> None:
-    rows = [await enqueue(database, name) for name in ("w1", "broken", "w2")]
-    broken = asyncio.Event()
-    sent: list[str] = []
-
-    async def send(row: Outbox) -> Delivery:
-        if row.workflow_id == "broken":
-            broken.set()
-            raise ValueError("a bug")
-        await broken.wait()
-        for _ in range(20):  # Whoever does not wait for the others has raised by then.
-            await asyncio.sleep(0)
-        sent.append(row.workflow_id)
-        return Delivery(outcome="delivered")
-
-    assert await deliver_due(database, send, lambda: LATER, 10) == 3
-
-    assert sorted(sent) == ["w1", "w2"]
-    assert [(await kept(database, row)).state for row in rows] == ["delivered", "pending", "delivered"]
-    left = await kept(database, rows[1])
-    assert (left.error or "").startswith("ValueError at ")
-    assert left.next_attempt_at == LATER + timedelta(seconds=1)
-
-
-async def test_records_that_are_away_are_said_after_the_others_were_delivered(database: Database) -> None:
-    rows = [await enqueue(database, name) for name in ("w1", "away", "w2")]
-
-    async def send(row: Outbox) -> Delivery:
-        if row.workflow_id == "away":
-            raise ConnectionRefusedError("no database")
-        return Delivery(outcome="delivered")
-
-    with pytest.raises(ConnectionRefusedError):
-        await deliver_due(database, send, lambda: LATER, 10)
-    assert [(await kept(database, row)).state for row in rows] == ["delivered", "pending", "delivered"]

@@ -14,9 +14,9 @@ from temporalio.worker import Worker
 from billing.core.delivery import Delivery
 from billing.incidents.messages import ResolveIncident
 from billing.incidents.states import Component
-from db.delivery.delivery import deliver_due
 from db.incidents import holds
 from db.tables import Hold, Incident, Operation, Outbox, StripeBudget
+from worker.outbox import OutboxSweep
 from worker.queues import RUNNER
 from workflows.client import dispatch
 from workflows.core import ids, options
@@ -64,7 +64,7 @@ async def passed_on(home: House) -> None:
                 )
             )
         ).all()
-    await deliver_due(home.database, send, lambda: at + timedelta(seconds=1), 100)
+    await OutboxSweep(home.database, send, lambda: at + timedelta(seconds=1)).sweep()
     for mail in mails:
         await home.temporal.get_workflow_handle(mail).result()
 

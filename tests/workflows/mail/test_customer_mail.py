@@ -6,7 +6,6 @@ from db.portal import links as portal_links
 from db.portal.links_mail import mail_link
 from db.tables import CustomerMail, Invoice
 from sandbox.stack.mail import Fault
-from workflows.core import ids
 
 from ...support.builders import a_customer, an_invoice, store
 from ...support.house import House, until
@@ -81,7 +80,7 @@ async def test_one_that_is_refused_for_good_is_not_tried_again(home: House) -> N
     _, mail = await asked(home)
     row = await settled(home, mail, "bounced")
     home.mail.mailbox.fault = Fault(code=550, times=0)
-    await home.temporal.execute_workflow(ids.OUTBOX_SWEEP, id="sweep", task_queue=ids.MAIN_QUEUE)
+    await home.swept()
 
     async def told() -> bool:
         return bool(home.mail.mailbox.mails)

@@ -25,7 +25,7 @@ from ...support.house import House
 READS = 330
 """A day: Stripe allows 10,000 in thirty, whatever happens."""
 WORKERS = 3
-NO_READS = {ids.OUTBOX_SWEEP, ids.REMINDER_SWEEP}
+NO_READS = {ids.REMINDER_SWEEP}
 """What else runs by the clock: it has no client of Stripe's."""
 
 

@@ -1,0 +1,116 @@
+"""Passes on what the outbox holds: accepted requests and decisions that a killed API or a stopped Temporal
+left there, and what the worker itself has noted.
+
+Every worker does. Who claims a row has it for itself; one that takes long keeps no other from being sent.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from db.core.clock import Clock, utc_now
+from db.core.session import AWAY, Database, concerns_everybody
+from db.delivery.delivery import Send, claim_due, deliver_in_order
+from db.operations.outbox import CHANNEL
+from db.tables import Outbox
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 1.0
+"""Seconds. PostgreSQL says at once what is due when it is written; nobody says so of what becomes due."""
+LISTEN_AGAIN = 5.0
+AT_ONCE = 100
+"""Rows that are under way at a time."""
+
+
+class OutboxSweep:
+    """`run` is the process's loop; `sweep` delivers what is due and returns."""
+
+    def __init__(self, database: Database, send: Send, clock: Clock = utc_now) -> None:
+        self._database, self._send, self._clock = database, send, clock
+        self._written = asyncio.Event()
+        self._last: dict[str, asyncio.Task[None]] = {}
+        """By workflow: it is sent one thing after the other."""
+        self._rows = 0
+
+    async def run(self) -> None:
+        """Until it is cancelled; whatever fails is tried again."""
+        async with self._listening():
+            while True:
+                self._written.clear()
+                try:
+                    await self._begin_due()
+                except AWAY as error:
+                    log.warning("could not read the outbox: %s", type(error).__name__)
+                except Exception:
+                    log.exception("could not read the outbox")
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._written.wait(), LOOK_EVERY)
+
+    async def sweep(self) -> int:
+        """Delivers everything that is due, each workflow's in order; returns how many rows it took.
+
+        Raises what the records raise while they are away; what was claimed then is claimed again later.
+        """
+        taken = await self._begin_due()
+        while self._last:
+            await asyncio.wait(self._last.values())
+        return taken
+
+    async def _begin_due(self) -> int:
+        taken = 0
+        while True:
+            room = AT_ONCE - self._rows
+            queues = await claim_due(self._database, self._clock(), room)
+            for queue in queues:
+                self._begin(queue)
+            claimed = sum(map(len, queues))
+            taken += claimed
+            if claimed < room:
+                return taken
+            while self._rows > AT_ONCE // 2:
+                await asyncio.wait(self._last.values(), return_when=asyncio.FIRST_COMPLETED)
+
+    def _begin(self, queue: list[Outbox]) -> None:
+        workflow = queue[0].workflow_id
+        self._rows += len(queue)
+        task = asyncio.create_task(self._deliver(queue, self._last.get(workflow)))
+        self._last[workflow] = task
+
+        def done(_: asyncio.Task[None]) -> None:
+            self._rows -= len(queue)
+            if self._last.get(workflow) is task:
+                del self._last[workflow]
+
+        task.add_done_callback(done)
+
+    async def _deliver(self, queue: list[Outbox], before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.wait({before})
+        try:
+            await deliver_in_order(self._database, self._send, queue, self._clock)
+        except Exception as error:
+            # The claims run out, and then the rows are due again.
+            if concerns_everybody(error):
+                log.warning("the records are away for what goes to %s", queue[0].workflow_id)
+            else:
+                log.exception("could not deliver what goes to %s", queue[0].workflow_id)
+
+    @asynccontextmanager
+    async def _listening(self) -> AsyncIterator[None]:
+        listening = asyncio.create_task(self._listen())
+        try:
+            yield
+        finally:
+            for task in (listening, *self._last.values()):
+                task.cancel()
+
+    async def _listen(self) -> None:
+        """What PostgreSQL says while it can be heard; between, and on SQLite, looking has to do."""
+        while not self._database.is_sqlite:
+            try:
+                await self._database.listen(CHANNEL, self._written.set)
+            except AWAY as error:
+                log.debug("not listening to the outbox: %s", type(error).__name__)
+            await asyncio.sleep(LISTEN_AGAIN)
