@@ -35,6 +35,7 @@ KIND_OF_PREFIX = {
     "seti": "setup_intent",
     "txn": "balance_transaction",
     "cbtxn": "customer_balance_transaction",
+    "ccsbtxn": "customer_cash_balance_transaction",
     "inpay": "invoice_payment",
     "sub_sched": "subscription_schedule",
     "clock": "test_helpers.test_clock",

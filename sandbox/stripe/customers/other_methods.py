@@ -16,6 +16,8 @@ NAMED_BANK = {
 }
 """What is shown as it was given."""
 PLAIN = ("afterpay_clearpay", "alipay", "bancontact", "giropay")
+CASH = "customer_balance"
+"""A transfer to what Stripe keeps for the customer: made with a payment only."""
 TYPES = (*NAMED_BANK, *PLAIN, "acss_debit")
 
 

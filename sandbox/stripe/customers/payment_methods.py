@@ -241,6 +241,11 @@ def _keep_bank_account(ctx: Ctx, type: str, account: str, shown: dict[str, Any])
     return ctx.store.put({**_blank(ctx, type, shown), "_card": account})
 
 
+def keep_cash_method(ctx: Ctx) -> Obj:
+    """A transfer to the customer's cash balance, as a payment has it."""
+    return ctx.store.put(_blank(ctx, other_methods.CASH, {}))
+
+
 def _make_other(ctx: Ctx, type: str) -> Obj:
     return ctx.store.put(_blank(ctx, type, other_methods.shown(ctx, type)))
 

@@ -20,10 +20,12 @@ from ..core.amounts import minimum_charge, text
 from ..core.filters import listed, within
 from ..core.kernel import Ctx, Obj, invalid, merge_metadata, public, route
 from ..core.updates import changed, copy_fields, not_built, without_effect
+from ..customers.other_methods import CASH
 from ..invoices import invoice_attachments, invoicing
 from ..payments import mandates
 from ..payments.payment_shapes import new_intent
 from ..payments.payments import cancel_intent, capture, confirm, declined, payment_method_for
+from . import cash_balance
 
 KIND = "payment_intent"
 NOT_BUILT = (
@@ -34,10 +36,11 @@ NOT_BUILT = (
     "hooks",
     "on_behalf_of",
     "payment_method_configuration",
-    "payment_method_data",
     "transfer_data",
 )
+LATER_NOT_BUILT = (*NOT_BUILT, "payment_method_data")
 UPDATE_NOT_BUILT = (
+    *LATER_NOT_BUILT,
     *("amount_details", "currency", "excluded_payment_method_types", "payment_details"),
     "payment_method_options",
 )
@@ -71,9 +74,9 @@ def create(ctx: Ctx) -> Obj:
     customer = params.get("customer")
     if customer:
         ctx.store.get("customer", customer, param="customer", status=400)
-    method = params.get("payment_method")
-    if method:
-        method = payment_method_for(ctx, method, customer, param="payment_method")["id"]
+    method = cash_balance.method_of(ctx)
+    if params.get("payment_method"):
+        method = payment_method_for(ctx, params["payment_method"], customer, param="payment_method")["id"]
     intent = new_intent(ctx, customer, params["amount"], currency, payment_method=method)
     _take(ctx, intent)
     intent["capture_method"] = params.get("capture_method", "automatic_async")
@@ -98,8 +101,10 @@ def retrieve(ctx: Ctx) -> Obj:
 @route("POST", "/v1/payment_intents/{id}", params=PaymentIntentUpdateParams, kind=KIND)
 def update(ctx: Ctx) -> Obj:
     """Change an intent; its amount only before it is paid and when no invoice has made it."""
-    not_built(ctx, *NOT_BUILT, *UPDATE_NOT_BUILT)
+    not_built(ctx, *UPDATE_NOT_BUILT)
     intent = ctx.store.get(KIND, ctx.path["id"], param="intent")
+    if cash_balance.waits(intent) and ("amount" in ctx.params or "payment_method" in ctx.params):
+        raise _unexpected(intent, "updated in how it is paid")
     if "amount" in ctx.params:
         if intent["status"] in ("succeeded", "canceled") or intent.get("_invoice"):
             raise _unexpected(intent, "updated in its amount")
@@ -123,7 +128,7 @@ def update(ctx: Ctx) -> Obj:
 @route("POST", "/v1/payment_intents/{id}/confirm", params=PaymentIntentConfirmParams, kind=KIND)
 def confirm_intent(ctx: Ctx) -> Obj:
     """Charge now, or ask the customer to authenticate; a decline is a 402 that counts."""
-    not_built(ctx, "amount_to_confirm", *NOT_BUILT)
+    not_built(ctx, "amount_to_confirm", *LATER_NOT_BUILT)
     without_effect(ctx, "radar_options")
     intent = ctx.store.get(KIND, ctx.path["id"], param="intent")
     _confirm(ctx, intent, ctx.params.get("payment_method"))
@@ -133,7 +138,7 @@ def confirm_intent(ctx: Ctx) -> Obj:
 @route("POST", "/v1/payment_intents/{id}/capture", params=PaymentIntentCaptureParams, kind=KIND)
 def capture_intent(ctx: Ctx) -> Obj:
     """Take all or a part of what was set aside."""
-    not_built(ctx, "amount_details", "final_capture", "payment_details", *NOT_BUILT)
+    not_built(ctx, "amount_details", "final_capture", "payment_details", *LATER_NOT_BUILT)
     intent = ctx.store.get(KIND, ctx.path["id"], param="intent")
     if intent["status"] != "requires_capture":
         raise _unexpected(intent, "captured")
@@ -159,6 +164,7 @@ def cancel(ctx: Ctx) -> Obj:
             "You cannot cancel a PaymentIntent that an invoice has made; void the invoice instead.",
             code="payment_intent_unexpected_state",
         )
+    cash_balance.give_back(ctx, intent)
     cancel_intent(ctx, intent, ctx.params.get("cancellation_reason"))
     invoice_attachments.give_up(ctx, intent)
     return intent
@@ -226,7 +232,7 @@ def _take(ctx: Ctx, intent: Obj) -> None:
 
 
 def _confirm(ctx: Ctx, intent: Obj, method: str | None) -> None:
-    if intent["status"] in ("succeeded", "canceled", "processing"):
+    if intent["status"] in ("succeeded", "canceled", "processing") or cash_balance.waits(intent):
         raise _unexpected(intent, "confirmed")
     invoice = ctx.store.get("invoice", intent["_invoice"]) if intent.get("_invoice") else None
     method = method or intent["payment_method"] or (invoicing.method_for(ctx, invoice) if invoice else None)
@@ -243,6 +249,9 @@ def _confirm(ctx: Ctx, intent: Obj, method: str | None) -> None:
         chosen = payment_method_for(ctx, method, intent["customer"], param="payment_method")
         mandates.grant(ctx, chosen, ctx.params["mandate_data"])
         method = chosen["id"]
+    if (ctx.store.find("payment_method", method) or {}).get("type") == CASH:
+        cash_balance.ask_for_transfer(ctx, intent)
+        return
     off_session = bool(ctx.params.get("off_session", False))
     intent["_return_url"] = ctx.params.get("return_url")
     if invoice is not None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..core.kernel import Ctx, Obj, public
+from ..customers.other_methods import CASH
 
 
 def new_intent(
@@ -132,6 +133,8 @@ def _details(intent: Obj, method: Obj) -> Obj:
     if method["type"] == "sepa_debit":
         shown = {name: value for name, value in known.items() if name != "generated_from"}
         return {"type": "sepa_debit", "sepa_debit": {**shown, "mandate": method.get("_mandate")}}
+    if method["type"] == CASH:
+        return {"type": CASH, CASH: {}}
     names = ("brand", "country", "exp_month", "exp_year", "fingerprint", "funding", "last4")
     return {
         "card": {

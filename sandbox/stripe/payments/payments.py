@@ -155,6 +155,15 @@ def _charge(ctx: Ctx, intent: Obj, method: Obj) -> Attempt:
     return Attempt(intent, charge)
 
 
+def receive(ctx: Ctx, intent: Obj, method: Obj) -> None:
+    """The whole amount of an intent has come in by transfer."""
+    charge = new_charge(ctx, intent, method)
+    intent["latest_charge"] = charge["id"]
+    ctx.store.put(charge)
+    ctx.emit("charge.succeeded", charge)
+    _succeed(ctx, intent, intent["amount"])
+
+
 def _hold(ctx: Ctx, intent: Obj, charge: Obj) -> Attempt:
     """The amount is set aside on the card until it is captured."""
     charge.update(amount_captured=0, balance_transaction=None, captured=False)

@@ -31,6 +31,7 @@ from ..core.filters import listed
 from ..core.kernel import Ctx, Obj, attends, expandable, invalid, list_object, merge_metadata, public, route
 from ..core.periods import DAY
 from ..core.updates import changed, differences, not_built
+from ..customers.other_methods import CASH
 from ..customers.payment_methods import payment_method_behavior
 from .disputes import TAKEN, close_refunded, refuse_disputed
 
@@ -69,6 +70,8 @@ def refund_charge(
         raise invalid(f"Charge {charge['id']} did not succeed: there is nothing to refund.", param="charge")
     if left <= 0:
         raise invalid(f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded")
+    if charge["payment_method_details"]["type"] == CASH:
+        raise invalid("This stand-in refunds no bank transfers.", param="charge")
     refuse_disputed(ctx, charge)
     amount = left if amount is None else amount
     if amount <= 0:

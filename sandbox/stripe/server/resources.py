@@ -14,7 +14,7 @@ from ..invoices import (  # noqa: F401
     invoices,
 )
 from ..meters import meter_events, meters  # noqa: F401
-from ..payment_intents import payment_intents, settlement  # noqa: F401
+from ..payment_intents import cash_balance, payment_intents, settlement  # noqa: F401
 from ..payments import balance_transactions, dispute_requests, mandates, refunds  # noqa: F401
 from ..portal import hosted_links, portal_configurations, portal_sessions  # noqa: F401
 from ..renewals import renewals, schedule_previews, schedules  # noqa: F401

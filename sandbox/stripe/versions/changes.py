@@ -1,6 +1,7 @@
 """Every change between versions; importing this module declares them."""
 
 from . import (  # noqa: F401
+    basil_bank_transfers,
     basil_coupons,
     basil_item_periods,
     basil_parents,
