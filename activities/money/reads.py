@@ -15,6 +15,7 @@ from temporalio import activity
 from billing.core.errors import Code
 from billing.core.operations import Problem
 from billing.money.credit import CreditableFacts, CreditableInvoice, CreditableQuery, CreditFound, CreditRead
+from billing.money.dispute import withdrawn
 from billing.money.invoice_money import CreditedAmount, InvoiceCap, InvoiceMoney
 from billing.money.refund import (
     Payment,
@@ -191,6 +192,9 @@ class MoneyReads:
             currency=invoice["currency"],
             paid=_paid(invoice),
             refunded=sum(one.charge["amount_refunded"] for one in paid if one.charge is not None),
+            disputed=sum(
+                _withdrawn(one.charge, one.disputes or ()) for one in paid if one.charge is not None
+            ),
             overpaid=invoice["amount_overpaid"],
             notes=tuple(
                 CreditedAmount(credit_note=note["id"], amount=_given_by(note), operation=by.get(note["id"]))
@@ -278,6 +282,17 @@ def _given_by(note: Document) -> int:
     """What a credit note gave back of a payment, but for what the refunds gave that it names."""
     refunded = sum(int(one["amount_refunded"]) for one in note["refunds"])
     return max(int(note["post_payment_amount"]) - refunded, 0)
+
+
+def _withdrawn(charge: Document, disputes: Sequence[Document]) -> int:
+    """What the customer's bank has taken back; all of it where a dispute is in another currency."""
+    captured = int(charge["amount_captured"])
+    taken = [
+        int(one["amount"]) if one["currency"] == charge["currency"] else captured
+        for one in disputes
+        if not one["is_charge_refundable"]
+    ]
+    return withdrawn(captured, int(charge["amount_refunded"]), taken)
 
 
 def _balance(customer: Document | None) -> int:

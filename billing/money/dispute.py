@@ -6,6 +6,7 @@ Statuses, https://docs.stripe.com/api/disputes/object#dispute_object-status:
     chargeback  needs_response -> under_review -> won | lost
 """
 
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import AwareDatetime
@@ -27,6 +28,12 @@ UNANSWERED = ("needs_response", "warning_needs_response")
 """Somebody has to answer it in Stripe."""
 TOLD_OF = frozenset({*UNANSWERED, "won", "lost", "warning_closed", "prevented"})
 """Whoever answers it knows that it is under review then."""
+
+
+def withdrawn(captured: int, refunded: int, disputed: Iterable[int]) -> int:
+    """What the bank has taken back of a payment by these disputes, which keep it from being refunded: no more
+    than refunds have left of it."""
+    return min(sum(disputed), captured - refunded)
 
 
 class DisputeNews(Message):

@@ -30,7 +30,8 @@ class InvoiceMoney(Message):
     """Amounts in minor units, as Stripe has them now.
 
     `paid` was paid by whatever means, the customer's balance included; `refunded` is what refunds took of its
-    payments, those that are pending too; `overpaid` has gone to the balance by itself.
+    payments, those that are pending too; `disputed` is what the customer's bank has taken back of them, for
+    good or until the dispute is won; `overpaid` has gone to the balance by itself.
     """
 
     invoice: str
@@ -38,6 +39,7 @@ class InvoiceMoney(Message):
     currency: str
     paid: int
     refunded: int
+    disputed: int = 0
     overpaid: int = 0
     notes: tuple[CreditedAmount, ...] = ()
 
@@ -48,7 +50,7 @@ class InvoiceMoney(Message):
     @property
     def left(self) -> int:
         """What of it can still be given back, never less than nothing."""
-        return max(self.paid - self.refunded - self.credited, 0)
+        return max(self.paid - self.refunded - self.disputed - self.credited, 0)
 
     @property
     def named(self) -> str:
@@ -78,7 +80,8 @@ class InvoiceMoney(Message):
 
     def _told(self) -> str:
         paid, refunded, credited = map(self._money, (self.paid, self.refunded, self.credited))
-        return f"Of {paid} paid, {refunded} was refunded and {credited} credited."
+        told = f"Of {paid} paid, {refunded} was refunded and {credited} credited"
+        return f"{told}; {self._money(self.disputed)} is disputed." if self.disputed else f"{told}."
 
     def _money(self, amount_minor: int) -> str:
         return Money(amount_minor=amount_minor, currency=self.currency).format()

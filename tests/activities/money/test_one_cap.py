@@ -3,6 +3,7 @@
 Steps as the workflows take them, on a stand-in over HTTP, beside what somebody does in Stripe itself.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,7 +41,10 @@ from ..counter import Counter, a_counter
 from ..effects.effecting import Job
 
 NOTE = "Charged twice for the same month."
-CAPPED = {"already_refunded", "already_given_back", "amount_above_refundable", "amount_above_creditable"}
+CAPPED = {
+    *("already_refunded", "already_given_back", "charge_disputed"),
+    *("amount_above_refundable", "amount_above_creditable"),
+}
 
 
 @dataclass
@@ -195,14 +199,25 @@ class Till:
             return False
         return True
 
+    async def dispute(self, payment: int = 0) -> str:
+        """The customer's bank takes back what is left of a payment."""
+        control = self.counter.shop.stand_in.control
+        made = control("disputes", {"charge": await self.counter.charge_of(self.payments[payment])})
+        return str(made["id"])
+
+    def decide(self, dispute: str, verdict: str) -> None:
+        self.counter.shop.stand_in.control("disputes", {"dispute": dispute, "verdict": verdict})
+
     async def standing(self) -> tuple[int, int]:
-        """What was paid, and what was given back, as Stripe has it."""
+        """What was paid, and what was given back or taken by the bank, as Stripe has it."""
         v1 = self.counter.shop.client.v1
         bill = (await v1.invoices.retrieve_async(self.invoice)).to_dict()
         back = 0
         for payment in self.payments:
             found = await v1.payment_intents.retrieve_async(payment, {"expand": ["latest_charge"]})
             back += found.to_dict()["latest_charge"]["amount_refunded"]
+            disputes = await v1.disputes.list_async({"payment_intent": payment})
+            back += sum(one.amount for one in disputes.data if not one.is_charge_refundable)
         notes = await v1.credit_notes.list_async({"invoice": self.invoice, "limit": 100})
         for one in notes.data:
             note = one.to_dict()
@@ -293,6 +308,39 @@ async def test_a_refund_that_failed_has_given_nothing_and_a_pending_one_has(coun
     assert asked.problem is None
 
 
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+async def test_what_the_bank_has_taken_back_is_not_credited_once_more(counter: Counter) -> None:
+    till = await a_till(counter, 70_000, 50_000)
+    await (await till.refund(10_000, 0)).issue()
+    dispute = await till.dispute()
+    asked = await till.note(50_001)
+    told = ("USD 500.01", "USD 500.00", "USD 100.00 was refunded", "USD 600.00 is disputed")
+    _check(asked.problem, "amount_above_creditable", *told)
+    till.decide(dispute, "lost")
+    _check((await till.note(50_001)).problem, "amount_above_creditable", *told)
+    asked = await till.note(50_000)
+    assert asked.problem is None
+    await asked.issue()
+    assert await till.standing() == (120_000, 120_000)
+    assert (await till.refund(1)).problem is not None
+
+
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+async def test_what_was_won_back_can_be_credited(counter: Counter) -> None:
+    till = await a_till(counter, 120_000)
+    till.decide(await till.dispute(), "won")
+    assert (await till.note(120_000)).problem is None
+
+
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+async def test_what_the_bank_takes_while_a_note_waits_is_not_credited(counter: Counter) -> None:
+    till = await a_till(counter, 120_000)
+    waiting = await till.note(1)
+    await till.dispute()
+    await waiting.issue()
+    assert await till.standing() == (120_000, 120_000)
+
+
 # --- One lock ---------------------------------------------------------------------------------------------
 
 
@@ -335,6 +383,7 @@ steps = st.one_of(
     st.tuples(st.just("give up"), st.integers(0, 5), st.none()),
     st.tuples(st.just("refund in Stripe"), amounts, st.integers(0, 1)),
     st.tuples(st.just("note in Stripe"), amounts, st.booleans()),
+    st.tuples(st.just("dispute"), st.integers(0, 1), st.sampled_from(["lost", "won", None])),
     st.tuples(st.just("wait"), st.none(), st.none()),
 )
 
@@ -382,5 +431,10 @@ async def _step(till: Till, what: str, number: Any, more: Any) -> None:
         case "note in Stripe":
             how = {"refund_amount" if more else "credit_amount": number * 200}
             await till.in_stripe("note", {"invoice": till.invoice, "amount": number * 200} | how)
+        case "dispute":
+            with suppress(ValueError):  # of a payment that is refunded, or was disputed before
+                dispute = await till.dispute(number % len(till.payments))
+                if more is not None:
+                    till.decide(dispute, more)
         case "wait":
             till.counter.shop.stand_in.advance(61)
