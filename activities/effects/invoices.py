@@ -19,6 +19,9 @@ from .protocol import EffectResult, options, plain, request_of
 PARTS = ["customer"]
 """What to expand in the request for the invoice."""
 
+NEAR = 60
+"""Seconds from the end of an invoice within which Stripe's event of it is."""
+
 
 class InvoiceEnd(ABC):
     """Ends an open invoice, for good; `target` is the invoice."""
@@ -27,6 +30,8 @@ class InvoiceEnd(ABC):
     """What the invoice then is."""
     event: ClassVar[Any]
     """Stripe's type of the event that tells of it."""
+    moment: ClassVar[str]
+    """Which of the invoice's `status_transitions` it is."""
 
     @abstractmethod
     async def send(self, client: stripe.StripeClient, effect: Effect) -> stripe.Invoice:
@@ -38,12 +43,14 @@ class InvoiceEnd(ABC):
     async def read_back(self, client: stripe.StripeClient, effect: Effect) -> EffectResult | None:
         """There is one when an event of Stripe's names our request, whatever became of the invoice since."""
         invoice = await client.v1.invoices.retrieve_async(effect.target, {"expand": PARTS})
-        if invoice.status == "open" or not await self._told(client, effect):
+        ended_at: int | None = invoice.status_transitions[self.moment]
+        if ended_at is None or not await self._told(client, effect, ended_at):
             return None
         return self._result(invoice)
 
-    async def _told(self, client: stripe.StripeClient, effect: Effect) -> bool:
-        page = await client.v1.events.list_async({"type": self.event, "limit": PAGE})
+    async def _told(self, client: stripe.StripeClient, effect: Effect, ended_at: int) -> bool:
+        near: Any = {"gte": ended_at - NEAR, "lte": ended_at + NEAR}
+        page = await client.v1.events.list_async({"type": self.event, "created": near, "limit": PAGE})
         async for told in page.auto_paging_iter():
             if told.request is not None and told.request.idempotency_key == effect.key:
                 return bool(told.data.object["id"] == effect.target)
@@ -65,14 +72,14 @@ class InvoiceEnd(ABC):
 
 
 class InvoiceVoid(InvoiceEnd):
-    status, event = "void", "invoice.voided"
+    status, event, moment = "void", "invoice.voided", "voided_at"
 
     async def send(self, client: stripe.StripeClient, effect: Effect) -> stripe.Invoice:
         return await client.v1.invoices.void_invoice_async(effect.target, {"expand": PARTS}, options(effect))
 
 
 class InvoiceWriteOff(InvoiceEnd):
-    status, event = "uncollectible", "invoice.marked_uncollectible"
+    status, event, moment = "uncollectible", "invoice.marked_uncollectible", "marked_uncollectible_at"
 
     async def send(self, client: stripe.StripeClient, effect: Effect) -> stripe.Invoice:
         return await client.v1.invoices.mark_uncollectible_async(

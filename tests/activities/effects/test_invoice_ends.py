@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from activities.effects import invoices
 from billing.core.operations import Problem
 from billing.stripe.effects import Effect, EffectKind
 from db.core.session import Database
@@ -96,6 +97,34 @@ async def test_one_is_found_again_when_stripe_has_forgotten_its_key(ending: Endi
     await ending.job.fails(ending.effect)
     ending.job.shop.stand_in.advance(seconds=DAY_AND_HOUR)
     await ending.job.attempt(ending.effect)
+    await ending.check_ended_once()
+
+
+async def test_it_is_looked_for_among_the_events_of_that_minute_however_many_others_there_are(
+    ending: Ending, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(invoices, "PAGE", 1)
+    shop = ending.job.shop
+
+    async def others() -> None:
+        customer = await money.customer(shop, ending.job.tenant)
+        for _ in range(3):
+            other = await money.invoice(shop, customer, 100)
+            await shop.client.v1.invoices.mark_uncollectible_async(other)
+            await shop.client.v1.invoices.void_invoice_async(other)
+        shop.stand_in.advance(600)
+
+    await others()
+    shop.stand_in.fault("drop_after", method="POST", path=ending.effect.target)
+    await ending.job.fails(ending.effect)
+    shop.stand_in.advance(600)
+    await others()
+    before = shop.stand_in.last_request()
+
+    await ending.job.attempt(ending.effect)
+
+    asked = [line for line in shop.stand_in.requests(before) if line["path"] == "/v1/events"]
+    assert len(asked) == 1
     await ending.check_ended_once()
 
 
