@@ -4,6 +4,8 @@ As with other money, only what belongs to the organization is shown, and whateve
 mirror, but for what is read for a quote.
 """
 
+from typing import Any
+
 import stripe
 from temporalio import activity
 
@@ -21,6 +23,12 @@ from ..stripe.failures import ask, ask_for
 
 PARTS = ["customer", "payments.data.payment.payment_intent", "parent.subscription_details.subscription"]
 """What to expand in the request for an invoice that may be given up."""
+
+PAGE = 100
+"""The most that Stripe gives at a time; an invoice moves a balance a few times."""
+
+UNAPPLIED = "unapplied_from_invoice"
+"""Stripe's type of what a void gives back to the balance."""
 
 
 class WaiverReads:
@@ -64,8 +72,16 @@ class WaiverReads:
             total=invoice["total"],
             paid=invoice["amount_paid"],
             credited=invoice["pre_payment_credit_notes_amount"],
+            to_balance=await self._given_back(invoice) if invoice["status"] == "void" else 0,
             metadata=invoice.get("metadata") or {},
         )
+
+    async def _given_back(self, invoice: Document) -> int:
+        """What the void has moved back to the customer's balance, where a credit is negative."""
+        of: Any = {"invoice": invoice["id"], "limit": PAGE}
+        service = self._client.v1.customers.balance_transactions
+        page = await ask(service.list_async(invoice["customer"], of))
+        return -sum(one.amount for one in page.data if one.type == UNAPPLIED)
 
 
 def _waivable(invoice: Document) -> WaivableInvoice:

@@ -187,8 +187,8 @@ INVOICE_PAID = declare(
 INVOICE_ENDED = declare(
     "invoice_ended",
     422,
-    "The invoice is no longer owed",
-    "The invoice is already written off. Nothing is left to do: the customer no longer owes it.",
+    "The invoice is already given up",
+    "The invoice is already written off. Nothing is left to do: nobody asks the customer for it.",
     "/invoice",
 )
 

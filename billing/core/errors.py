@@ -104,7 +104,7 @@ REMEDIES: dict[str, str] = {
     Code.AMOUNT_ABOVE_CREDITABLE: "Request less, or choose instrument balance.",
     Code.INVOICE_DRAFT: "Delete the draft in Stripe, or finalize it first.",
     Code.INVOICE_PAID: "Refund the payment, or credit the customer.",
-    Code.INVOICE_ENDED: "Nothing is left to do: the customer no longer owes it.",
+    Code.INVOICE_ENDED: "Nothing is left to do: nobody asks the customer for it.",
     Code.INVOICE_PART_PAID: "Write the rest off, or take it off with a credit note.",
     Code.INVOICE_CLAIMED: "Wait until the other request has ended, or cancel it first.",
     Code.PAYMENT_IN_FLIGHT: "Wait until the payment has succeeded or failed.",

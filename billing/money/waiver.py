@@ -134,6 +134,8 @@ class WaivedInvoice(Message):
     total: int
     paid: int
     credited: int
+    to_balance: int = 0
+    """What the void has given back to the customer's balance; negative for a debt that was put back."""
     metadata: dict[str, str]
 
 
@@ -189,6 +191,7 @@ def waiver_differences(subject: WaiverSubject, found: WaivedInvoice) -> tuple[st
         "total": subject.total.amount_minor,
         "paid": subject.paid.amount_minor,
         "credited": subject.credited.amount_minor,
+        "to_balance": subject.to_balance.amount_minor,
     }
     return tuple(
         f"{name} is {getattr(found, name)} instead of {wanted}"

@@ -35,17 +35,25 @@ class WaiverResult(Payload):
 
 def waiver_report(subject: WaiverSubject, found: WaivedInvoice | None) -> WaiverResult:
     """The operation's result; what was not read back yet is as it was agreed."""
-    differences = waiver_differences(subject, found) if found is not None else ()
-    return WaiverResult(
+    report = WaiverResult(
         about=subject.about,
         invoice=subject.invoice,
         customer=subject.customer,
-        status=found.status if found is not None else subject.becomes,
+        status=subject.becomes,
         amount=subject.amount,
         to_balance=subject.to_balance,
         note=with_objects(subject.note, [subject.invoice]),
-        differences=differences,
-        verified=found is not None and not differences,
+    )
+    if found is None:
+        return report
+    differences = waiver_differences(subject, found)
+    return report.model_copy(
+        update={
+            "status": found.status,
+            "to_balance": Money(amount_minor=found.to_balance, currency=found.currency),
+            "differences": differences,
+            "verified": not differences,
+        }
     )
 
 

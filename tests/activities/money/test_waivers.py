@@ -160,3 +160,18 @@ async def test_an_invoice_that_was_given_up_is_read_with_its_notes(counter: Coun
     assert found.metadata == {"plixo_note": money.NOTE}
     [row] = await counter.rows(Invoice)
     assert row.status == status
+
+
+@pytest.mark.parametrize(("balance", "back"), [(-4000, 4000), (700, -700)])
+async def test_what_a_void_gave_back_to_the_balance_is_read(
+    counter: Counter, balance: int, back: int
+) -> None:
+    v1 = counter.shop.client.v1
+    change: Any = {"amount": balance, "currency": "usd"}
+    await v1.customers.balance_transactions.create_async(counter.customer, change)
+    invoice = await money.invoice(counter.shop, counter.customer, 5000)
+    await v1.customers.balance_transactions.create_async(counter.customer, change)
+    await v1.invoices.void_invoice_async(invoice)
+    query = WaiverRead(organization=counter.tenant.id, invoice=invoice)
+    found = await ActivityEnvironment().run(reads(counter).read_waived, query)
+    assert (found.status, found.to_balance) == ("void", back)

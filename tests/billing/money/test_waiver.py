@@ -151,6 +151,7 @@ def found_as(subject: WaiverSubject, **other: Any) -> WaivedInvoice:
         "total": subject.total.amount_minor,
         "paid": subject.paid.amount_minor,
         "credited": subject.credited.amount_minor,
+        "to_balance": subject.to_balance.amount_minor,
         "metadata": {},
     }
     return WaivedInvoice.model_validate(given | other)
@@ -175,6 +176,7 @@ def test_what_stripe_made_of_it_is_told_with_the_invoice_in_the_note():
         ({"credited": 1}, "credited is 1 instead of 0"),
         ({"total": 9_999}, "total is 9999 instead of 10000"),
         ({"currency": "eur"}, "currency is eur instead of usd"),
+        ({"to_balance": 500}, "to_balance is 500 instead of 0"),
     ],
 )
 def test_each_difference_is_named(other, said):
@@ -185,6 +187,14 @@ def test_each_difference_is_named(other, said):
     assert problem is not None
     assert (problem.code, problem.message) == ("waiver_differs", f"In Stripe, {said}.")
     assert waiver_report(subject, found).verified is False
+
+
+def test_a_void_that_gave_nothing_back_to_the_balance_is_told():
+    subject = planned(a_void(), an_invoice(from_balance=9_900, remaining=100))
+    found = found_as(subject, to_balance=0)
+    assert waiver_differences(subject, found) == ("to_balance is 0 instead of 9900",)
+    assert waiver_report(subject, found).to_balance == usd(0)
+    assert waiver_report(subject, None).to_balance == usd(9_900)
 
 
 @given(
