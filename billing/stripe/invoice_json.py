@@ -5,6 +5,7 @@ discounts of items. An inclusive tax that a customer is exempt from is taken off
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 from ..core.errors import PreviewDoesNotAddUp
@@ -39,22 +40,24 @@ def tax_rates_of(invoice: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def amounts_from_invoice(invoice: Mapping[str, Any], rates: Rates | None = None) -> InvoiceAmounts:
-    """What an invoice or a preview with all its lines asks for, in Stripe's JSON.
+    """What an invoice or a preview with all its lines asks for, in Stripe's JSON, before credit notes.
 
     Raises PreviewDoesNotAddUp where one of its sums is not what the amounts before it come to.
     """
     gross = sum(line["amount"] for line in invoice["lines"]["data"])
+    known = {rate["id"]: rate for rate in invoice.get("default_tax_rates") or ()} | dict(rates or {})
     found = InvoiceAmounts(
         currency=invoice["currency"],
         gross=gross,
         discounts=tuple(_discounts(invoice)),
         subtotal=invoice["subtotal"],
-        taxes=tuple(_taxes(invoice, rates or {})),
-        waived_tax=_waived(invoice, gross),
+        taxes=tuple(_taxes(invoice, known)),
+        waived_tax=_waived(invoice, gross, known),
         shipping=invoice.get("amount_shipping") or 0,
         total=invoice["total"],
         starting_balance=invoice.get("starting_balance") or 0,
-        amount_due=invoice["amount_due"],
+        # Stripe takes credit notes off it that come later: another matter than what was asked for.
+        amount_due=invoice["amount_due"] + (invoice.get("pre_payment_credit_notes_amount") or 0),
     )
     _check(invoice, found)
     return found
@@ -108,8 +111,7 @@ def _coupon(discount: Any) -> tuple[str, str]:
     return coupon["id"], f"{name} ({amount.format()} off)"
 
 
-def _taxes(invoice: Mapping[str, Any], rates: Rates) -> Iterator[InvoiceTax]:
-    known = {rate["id"]: rate for rate in invoice.get("default_tax_rates") or ()} | dict(rates)
+def _taxes(invoice: Mapping[str, Any], known: Rates) -> Iterator[InvoiceTax]:
     found: dict[tuple[str, bool], InvoiceTax] = {}
     for tax in invoice.get("total_taxes") or ():
         id, inclusive = _rate(tax), tax["tax_behavior"] == "inclusive"
@@ -142,15 +144,33 @@ def _off(invoice: Mapping[str, Any]) -> int:
     return sum(discount["amount"] for discount in invoice.get("total_discount_amounts") or ())
 
 
-def _waived(invoice: Mapping[str, Any], gross: int) -> int:
-    """What the total lacks, where a tax within the prices is not owed."""
-    waives = any(
-        tax["tax_behavior"] == "inclusive" and tax.get("taxability_reason") in NOT_OWED
+def _waived(invoice: Mapping[str, Any], gross: int, known: Rates) -> int:
+    """What the total lacks, where a tax within the prices is not owed: no more than that tax can be."""
+    waiving = [
+        known.get(_rate(tax))
         for tax in invoice.get("total_taxes") or ()
-    )
-    if not waives:
+        if tax["tax_behavior"] == "inclusive" and tax.get("taxability_reason") in NOT_OWED
+    ]
+    if not waiving:
         return 0
-    return _before_waiver(invoice, gross) - int(invoice["total"])
+    before = _before_waiver(invoice, gross)
+    waived = before - int(invoice["total"])
+    if abs(waived) > _within(invoice, waiving):
+        _same(invoice, "totals", invoice["total"], before, "its lines come to")
+    return waived
+
+
+def _within(invoice: Mapping[str, Any], rates: Iterable[Mapping[str, Any] | None]) -> int:
+    """The most that taxes of these rates can be of an invoice's prices: all of them, where one isn't known;
+    else each line may have been rounded by itself."""
+    lines = invoice["lines"]["data"]
+    prices = sum(abs(line["amount"]) for line in lines) + (invoice.get("amount_shipping") or 0)
+    percent = Decimal(0)
+    for rate in rates:
+        if rate is None:
+            return int(prices)
+        percent += Decimal(str(rate["percentage"]))
+    return int(prices * percent / (100 + percent)) + len(lines)
 
 
 def _before_waiver(invoice: Mapping[str, Any], gross: int) -> int:

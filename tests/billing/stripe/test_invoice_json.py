@@ -94,6 +94,23 @@ def test_an_included_tax_that_is_not_owed_is_taken_off() -> None:
     assert (found.waived_tax, found.total, found.amount_due) == (909, 9091, 9091)
 
 
+@pytest.mark.parametrize(
+    ("total", "rates"),
+    [(8400, [GERMAN]), (0, [GERMAN]), (-1, []), (20_001, [])],
+    ids=["more than the tax", "all of it", "below nothing", "nothing is known of the rate"],
+)
+def test_what_is_taken_off_is_no_more_than_the_tax_can_be(total: int, rates: list[dict[str, Any]]) -> None:
+    waived = a_tax(0, "txr_de", inclusive=True, taxability_reason="reverse_charge")
+    with pytest.raises(PreviewDoesNotAddUp):
+        read(a_line(10_000), total=total, total_taxes=[waived], default_tax_rates=rates)
+
+
+@pytest.mark.parametrize("total", [8403, 8404], ids=["each line is rounded", "the sum is"])
+def test_all_of_an_included_tax_can_be_taken_off(total: int) -> None:
+    waived = a_tax(0, inclusive=True, taxability_reason="customer_exempt")
+    assert read(a_line(5_001), a_line(5_000), total=total, total_taxes=[waived]).waived_tax == 10_001 - total
+
+
 def test_a_rate_has_its_percentage_place_and_kind() -> None:
     assert read(a_line(10_000), total=11_900, total_taxes=[a_tax(1900)]).taxes == (
         InvoiceTax(rate="txr_de", name="DE VAT", percentage="19", inclusive=False, amount_minor=1900),
@@ -195,6 +212,25 @@ def test_the_balance_stands_between_the_total_and_what_is_due(
 ) -> None:
     found = read(a_line(total), total=total, starting_balance=start, amount_due=due, ending_balance=end)
     assert (found.starting_balance, found.amount_due, found.ending_balance) == (start, due, end)
+
+
+def test_a_credit_note_on_an_open_invoice_takes_nothing_off_what_it_asked_for() -> None:
+    """Stripe lowers `amount_due` by it."""
+    found = read(
+        a_line(2500),
+        total=2500,
+        amount_due=1700,
+        starting_balance=-300,
+        ending_balance=0,
+        pre_payment_credit_notes_amount=500,
+    )
+    assert (found.amount_due, found.ending_balance) == (2200, 0)
+    assert compare_amounts(read(a_line(2500), total=2500, starting_balance=-300), found) == ()
+
+
+def test_a_credit_note_over_the_whole_invoice_leaves_it_readable() -> None:
+    found = read(a_line(2500), total=2500, amount_due=0, pre_payment_credit_notes_amount=2500)
+    assert (found.amount_due, found.ending_balance) == (2500, 0)
 
 
 # --- What does not add up ---------------------------------------------------------------------------------
